@@ -1,0 +1,154 @@
+//! Packed commands: RESP2 bytes, and for each command where its reply goes.
+
+use tokio::sync::oneshot;
+
+use super::codec::Value;
+use super::error::RedisError;
+
+/// Names one reply to the sink of the link; the bits mean something to the engine only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Which kind of caller waits, as the engine numbers them.
+    pub kind: u8,
+    /// Which of the replies that this caller waits for.
+    pub index: u32,
+    /// Which caller.
+    pub id: u64,
+}
+
+/// Where a reply goes.
+#[derive(Debug)]
+pub enum Destination {
+    /// To the sink of the link.
+    Sink(Ticket),
+    /// To one awaiting task, as an owned value.
+    Task(oneshot::Sender<Result<Value, RedisError>>),
+    /// Nowhere: read and dropped.
+    Nowhere,
+}
+
+/// What a link remembers of a command until its reply came.
+#[derive(Debug)]
+pub struct Mark {
+    /// The command's name in upper case, for errors.
+    pub name: &'static str,
+    /// How many bytes of the buffer are this command's.
+    pub length: usize,
+    /// Where its reply goes.
+    pub destination: Destination,
+    /// Whether the command may be sent again when the connection dropped before its reply; a blocking read
+    /// may not, since what it took would be stranded twice.
+    pub resend: bool,
+}
+
+/// Commands packed for one write.
+#[derive(Debug, Default)]
+pub struct Commands {
+    pub(super) bytes: Vec<u8>,
+    pub(super) marks: Vec<Mark>,
+}
+
+impl Commands {
+    /// Starts a command of `count` words, of which `name` is the first. The rest follow by `arg…`, then
+    /// [`Commands::end`].
+    pub fn begin(&mut self, name: &'static str, count: usize) -> &mut Self {
+        let start = self.bytes.len();
+        self.marks.push(Mark { name, length: start, destination: Destination::Nowhere, resend: true });
+        self.header(b'*', count);
+        self.arg(name.as_bytes())
+    }
+
+    /// Appends one word.
+    pub fn arg(&mut self, word: &[u8]) -> &mut Self {
+        self.header(b'$', word.len());
+        self.bytes.extend_from_slice(word);
+        self.bytes.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// Appends one word made of several parts, as keys are.
+    pub fn arg_parts(&mut self, parts: &[&[u8]]) -> &mut Self {
+        self.header(b'$', parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        self.bytes.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// Appends one word: a whole number as decimal text.
+    pub fn arg_number(&mut self, number: u64) -> &mut Self {
+        let mut digits = [0u8; 20];
+        let text = decimal(number, &mut digits);
+        self.arg(text)
+    }
+
+    /// Ends the command begun last and says where its reply goes.
+    pub fn end(&mut self, destination: Destination) {
+        let end = self.bytes.len();
+        if let Some(mark) = self.marks.last_mut() {
+            mark.length = end - mark.length;
+            mark.destination = destination;
+        }
+    }
+
+    /// As [`Commands::end`], for a command that must not be sent twice.
+    pub fn end_once(&mut self, destination: Destination) {
+        self.end(destination);
+        if let Some(mark) = self.marks.last_mut() {
+            mark.resend = false;
+        }
+    }
+
+    /// Whether nothing is packed.
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// How many commands are packed.
+    pub fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    fn header(&mut self, sigil: u8, number: usize) {
+        let mut digits = [0u8; 20];
+        self.bytes.push(sigil);
+        self.bytes.extend_from_slice(decimal(number as u64, &mut digits));
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Writes `number` into the end of `digits` and returns that part.
+fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &digits[start..];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_length_prefixed_and_marked() {
+        let mut commands = Commands::default();
+        commands.begin("SET", 3).arg_parts(&[b"a:", b"b"]).arg_number(1024).end(Destination::Nowhere);
+        commands.begin("PING", 1).end_once(Destination::Nowhere);
+        assert_eq!(commands.bytes, b"*3\r\n$3\r\nSET\r\n$3\r\na:b\r\n$4\r\n1024\r\n*1\r\n$4\r\nPING\r\n");
+        assert_eq!(commands.marks.iter().map(|mark| mark.length).sum::<usize>(), commands.bytes.len());
+        assert_eq!(commands.marks.iter().map(|mark| mark.resend).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn numbers_reach_from_zero_to_the_largest() {
+        let mut digits = [0u8; 20];
+        assert_eq!(decimal(0, &mut digits), b"0");
+        assert_eq!(decimal(u64::MAX, &mut digits), b"18446744073709551615");
+    }
+}

@@ -1,0 +1,128 @@
+//! The seam between the engine and whatever carries its commands: one connection here, a Cluster later.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::codec::{Reply, Value};
+use super::command::{Commands, Ticket};
+use super::error::RedisError;
+
+/// A future that the trait objects below hand out.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Hears of the replies to commands whose destination is the sink.
+///
+/// Called on the engine's thread, or on the submitting thread for a command that is refused at once; never with
+/// a lock of the link held, so a sink may submit again from inside.
+pub trait ReplySink: Send + Sync {
+    /// One command's outcome. An error reply of Redis arrives as `Err` of kind `Reply`.
+    fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>);
+
+    /// Everything that one read from the socket held has been handed over; wake who waits, once.
+    fn burst_end(&self) {}
+}
+
+/// Hears of published messages.
+pub trait PushSink: Send + Sync {
+    /// A message on `channel`; `pattern` is set when it came through a pattern subscription.
+    fn message(&self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]);
+
+    /// The connection came back and everything subscribed before is subscribed again.
+    fn resubscribed(&self) {}
+
+    /// As [`ReplySink::burst_end`].
+    fn burst_end(&self) {}
+}
+
+/// Where a link is in its life, with the names ioredis has for `status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// `lazyConnect`: nothing was done yet.
+    Wait,
+    /// The socket is being opened.
+    Connecting,
+    /// The socket is open, the handshake is under way.
+    Connect,
+    /// Commands flow.
+    Ready,
+    /// The socket was closed; what follows is `Reconnecting` or `End`.
+    Close,
+    /// Waiting for the next attempt.
+    Reconnecting,
+    /// Closed for good.
+    End,
+}
+
+/// What `reconnectOnError` decided about an error reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The reply goes to the caller.
+    Deliver,
+    /// The reply goes to the caller and the connection is made anew.
+    Reconnect,
+    /// The connection is made anew and the command is sent again.
+    ReconnectAndResend,
+}
+
+/// The decisions a link leaves to its owner.
+pub trait LinkPolicy: Send + Sync {
+    /// How long to wait before connection attempt number `attempt` (from 1); `None` ends the link.
+    fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>>;
+
+    /// `reconnectOnError`: asked once per error reply. `None` (no such option) delivers it.
+    fn judge(&self, _error: &RedisError) -> Option<BoxFuture<Verdict>> {
+        None
+    }
+
+    /// The link changed its state; `error` is why, where there was a reason.
+    fn state_changed(&self, _state: LinkState, _error: Option<&RedisError>) {}
+}
+
+/// Carries packed commands to Redis and their replies back, reconnecting as its policy says.
+pub trait Link: Send + Sync {
+    /// Takes all of `commands` (which is empty afterwards, its capacity kept) in order and writes them at once if
+    /// the socket takes them, from the calling thread. Never blocks; callable from any thread. While the link is
+    /// not ready they wait in its offline queue, or are refused to their destinations if that is off.
+    fn submit(&self, commands: &mut Commands);
+
+    /// Where the link is in its life.
+    fn state(&self) -> LinkState;
+
+    /// `host:port` or the socket's path.
+    fn node(&self) -> &str;
+
+    /// Starts connecting if nothing was done yet (`lazyConnect`); otherwise nothing.
+    fn open(&self);
+
+    /// Drops the socket and makes the connection anew, as after a network failure.
+    fn reset(&self);
+
+    /// Sends QUIT behind everything submitted, waits for the replies for at most `bound`, then closes for good.
+    /// A link that is not ready is closed at once: whatever is queued fails with kind `Closed`.
+    fn quit(&self, bound: Duration) -> BoxFuture<()>;
+
+    /// Closes for good at once: whatever has no reply fails with kind `Closed`. Safe to call twice.
+    fn close(&self);
+}
+
+/// Packs one command with `pack` (which must end it with the destination given), submits it and waits.
+pub async fn call(
+    link: &dyn Link,
+    pack: impl FnOnce(&mut Commands, super::command::Destination),
+) -> Result<Value, RedisError> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let mut commands = Commands::default();
+    pack(&mut commands, super::command::Destination::Task(sender));
+    link.submit(&mut commands);
+    match receiver.await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(RedisError {
+            kind: super::error::RedisErrorKind::Closed,
+            code: None,
+            message: "Connection is closed.".into(),
+            command: None,
+            node: link.node().into(),
+        }),
+    }
+}

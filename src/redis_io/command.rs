@@ -58,6 +58,14 @@ impl Commands {
         self.arg(name.as_bytes())
     }
 
+    /// Starts a command of `count` words whose name is not known before; errors do not name it.
+    pub fn begin_unnamed(&mut self, count: usize) -> &mut Self {
+        let start = self.bytes.len();
+        self.marks.push(Mark { name: "", length: start, destination: Destination::Nowhere, resend: true });
+        self.header(b'*', count);
+        self
+    }
+
     /// Appends one word.
     pub fn arg(&mut self, word: &[u8]) -> &mut Self {
         self.header(b'$', word.len());

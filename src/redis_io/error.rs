@@ -1,6 +1,7 @@
 //! What can go wrong between a command and its reply.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 /// The kind of a [`RedisError`]; decisions and tests compare this, never the text.
@@ -40,6 +41,53 @@ pub struct RedisError {
 }
 
 impl RedisError {
+    /// An error reply of Redis: its text begins with its code.
+    pub fn reply(text: &[u8], command: &'static str, node: &Arc<str>) -> Self {
+        let message = String::from_utf8_lossy(text);
+        let code = message.split(' ').next().unwrap_or_default();
+        Self {
+            kind: RedisErrorKind::Reply,
+            code: Some(code.into()),
+            message: message.as_ref().into(),
+            command: Some(command).filter(|command| !command.is_empty()),
+            node: node.clone(),
+        }
+    }
+
+    /// A failure on our side of the wire.
+    pub fn local(kind: RedisErrorKind, message: &str, node: &Arc<str>) -> Self {
+        Self { kind, code: None, message: message.into(), command: None, node: node.clone() }
+    }
+
+    /// A failure of the socket, with the code that Node gives to such.
+    pub fn socket(error: &io::Error, node: &Arc<str>) -> Self {
+        let code = match error.kind() {
+            io::ErrorKind::ConnectionRefused => Some("ECONNREFUSED"),
+            io::ErrorKind::ConnectionReset => Some("ECONNRESET"),
+            io::ErrorKind::BrokenPipe => Some("EPIPE"),
+            io::ErrorKind::TimedOut => Some("ETIMEDOUT"),
+            io::ErrorKind::NotFound if error.raw_os_error().is_none() => Some("ENOTFOUND"),
+            io::ErrorKind::NotFound => Some("ENOENT"),
+            io::ErrorKind::HostUnreachable => Some("EHOSTUNREACH"),
+            io::ErrorKind::NetworkUnreachable => Some("ENETUNREACH"),
+            io::ErrorKind::PermissionDenied => Some("EACCES"),
+            _ => None,
+        };
+        Self {
+            kind: RedisErrorKind::Connect,
+            code: code.map(Into::into),
+            message: error.to_string().into(),
+            command: None,
+            node: node.clone(),
+        }
+    }
+
+    /// The same error, of this command.
+    pub fn of(mut self, command: &'static str) -> Self {
+        self.command = self.command.or(Some(command).filter(|command| !command.is_empty()));
+        self
+    }
+
     /// The first word of an error reply, which Redis promises to be stable; `None` for other kinds.
     pub fn reply_code(&self) -> Option<&str> {
         match self.kind {

@@ -70,6 +70,11 @@ pub trait LinkPolicy: Send + Sync {
     /// How long to wait before connection attempt number `attempt` (from 1); `None` ends the link.
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>>;
 
+    /// Whether [`LinkPolicy::judge`] has something to say; only then are commands kept to be sent again.
+    fn judges(&self) -> bool {
+        false
+    }
+
     /// `reconnectOnError`: asked once per error reply. `None` (no such option) delivers it.
     fn judge(&self, _error: &RedisError) -> Option<BoxFuture<Verdict>> {
         None

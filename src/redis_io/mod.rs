@@ -6,5 +6,17 @@
 
 pub mod codec;
 pub mod command;
+pub mod connection;
+mod driver;
+pub mod entries;
 pub mod error;
+mod handshake;
+pub mod keys;
 pub mod link;
+pub mod options;
+mod outbox;
+pub mod pubsub;
+mod receiver;
+mod socket;
+pub mod streams;
+mod tls;

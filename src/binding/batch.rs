@@ -1,0 +1,246 @@
+//! The two calls that all per-job traffic takes: `submit` down, `collect` up.
+
+use std::time::Duration;
+
+use napi::bindgen_prelude::{Array, BufferSlice, Env, Float64ArraySlice, JsString, Uint8Array};
+use napi::Result;
+use napi_derive::napi;
+
+use crate::engine::host::RequestId;
+use crate::engine::id;
+use crate::engine::payload::PayloadPacker;
+use crate::engine::producer::Sending;
+use crate::engine::replies::{Kind, LAST};
+use crate::engine::settlement::Settlement;
+use crate::engine::slots::Token;
+use crate::redis_io::command::{Commands, Destination, Ticket};
+
+use super::environment::{Environment, NamedLink, with};
+use super::error::invalid;
+use super::incoming::Incoming;
+use super::operation::Operation;
+
+/// What `collect` returns; the numbers are written into the array it was given, as far as they fit.
+#[napi(object)]
+pub struct Collected<'env> {
+    /// How many numbers there are.
+    pub count: u32,
+    /// The numbers, if they did not fit.
+    pub numbers: Option<Float64ArraySlice<'env>>,
+    /// All strings, joined.
+    pub text: JsString<'env>,
+    /// Small payloads, joined.
+    pub bytes: Option<BufferSlice<'env>>,
+    /// Other payloads.
+    pub blobs: Option<Vec<BufferSlice<'env>>>,
+}
+
+/// Carries out what the facade collected in one tick, and returns how many connections are open.
+#[napi]
+pub fn submit(numbers: Float64ArraySlice<'_>, count: u32, text: String, blobs: Vec<Uint8Array>) -> Result<u32> {
+    let numbers = numbers.get(..count as usize).ok_or_else(|| invalid("The packet has no such length."))?;
+    let mut packet = Incoming::new(numbers, &text, &blobs);
+    with(|environment| {
+        let mut staging = Staging::default();
+        while !packet.is_empty() {
+            carry_out(environment, &mut staging, &mut packet)?;
+        }
+        staging.flush();
+        Ok(environment.context.open_links() as u32)
+    })
+}
+
+/// Hands over what the engine has reported since the last time.
+#[napi]
+pub fn collect<'env>(env: &'env Env, mut into: Float64ArraySlice<'env>) -> Result<Collected<'env>> {
+    let mut packet = with(|environment| {
+        let spare = std::mem::take(&mut environment.spare);
+        Ok(environment.upward.take(spare))
+    })?;
+    let count = packet.numbers.len();
+    let fits = count <= into.len();
+    if fits {
+        copy_into(&mut into, &packet.numbers);
+    }
+    let text = if packet.text.is_ascii() {
+        env.create_string_latin1(packet.text.as_bytes())?
+    } else {
+        env.create_string(&packet.text)?
+    };
+    let blobs = std::mem::take(&mut packet.blobs);
+    let collected = Collected {
+        count: count as u32,
+        numbers: if fits { None } else { Some(Float64ArraySlice::copy_from(env, &packet.numbers)?) },
+        text,
+        bytes: if packet.bytes.is_empty() { None } else { Some(BufferSlice::copy_from(env, &packet.bytes)?) },
+        blobs: match blobs.is_empty() {
+            true => None,
+            false => Some(blobs.iter().map(|blob| BufferSlice::copy_from(env, blob)).collect::<Result<_>>()?),
+        },
+    };
+    packet.reuse();
+    with(|environment| {
+        environment.spare = packet;
+        Ok(())
+    })?;
+    Ok(collected)
+}
+
+/// Random ids, joined.
+#[napi]
+pub fn make_ids(count: u32) -> String {
+    let mut text = String::with_capacity(count as usize * id::ID_SIZE);
+    for _ in 0..count {
+        id::push_id(&mut text);
+    }
+    text
+}
+
+#[expect(unsafe_code, reason = "napi offers no other way to write into an array that JavaScript keeps")]
+fn copy_into(into: &mut Float64ArraySlice<'_>, numbers: &[f64]) {
+    // SAFETY: the facade keeps this array to itself and reads it only after the call has returned.
+    let target = unsafe { into.as_mut() };
+    target[..numbers.len()].copy_from_slice(numbers);
+}
+
+/// Commands for one connection that leave in one write.
+#[derive(Default)]
+struct Staging {
+    commands: Commands,
+    link: Option<(u32, NamedLink)>,
+}
+
+impl Staging {
+    /// The commands for a connection; those for another one are submitted first.
+    fn of(&mut self, environment: &Environment, number: u32) -> Result<(&mut Commands, &NamedLink)> {
+        if self.link.as_ref().is_none_or(|(staged, _)| *staged != number) {
+            self.flush();
+            let link = environment.links.get(number).ok_or_else(|| invalid("The connection is gone."))?;
+            self.link = Some((number, link.clone()));
+        }
+        match &self.link {
+            Some((_, link)) => Ok((&mut self.commands, link)),
+            None => Err(invalid("The connection is gone.")),
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some((_, link)) = self.link.take() {
+            link.client().submit(&mut self.commands);
+        }
+    }
+}
+
+fn carry_out(environment: &mut Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+    match packet.index()? {
+        operation if operation == Operation::Push as u32 => push(environment, staging, packet),
+        operation if operation == Operation::Pull as u32 => pull(environment, staging, packet),
+        operation if operation == Operation::Send as u32 => send(environment, staging, packet),
+        operation if operation == Operation::Resolve as u32 => resolve(environment, packet),
+        operation if operation == Operation::Reject as u32 => reject(environment, packet),
+        operation if operation == Operation::Release as u32 => release(environment, packet),
+        operation if operation == Operation::ForgetWait as u32 => forget_wait(environment, packet),
+        operation if operation == Operation::Call as u32 => call(environment, staging, packet),
+        _ => Err(invalid("The packet holds no such operation.")),
+    }
+}
+
+fn push(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+    let (commands, link) = staging.of(environment, packet.index()?)?;
+    let (request, count, job) = (packet.index()?, packet.index()?, packet.text()?);
+    let mut packer = PayloadPacker { commands, keys: link.bus().keys(), job, request };
+    for nth in 1..=count {
+        let (key, timeout) = (packet.text()?, packet.number()? as u64);
+        packer.set(key, packet.word()?, timeout, nth == count);
+    }
+    Ok(())
+}
+
+fn pull(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+    let (commands, link) = staging.of(environment, packet.index()?)?;
+    let request = packet.index()?;
+    let (gets, dels, job) = (packet.index()?, packet.index()?, packet.text()?);
+    let mut packer = PayloadPacker { commands, keys: link.bus().keys(), job, request };
+    for index in 0..gets {
+        let key = packet.text()?;
+        packer.get(key, packet.flag()?, index, dels == 0 && index + 1 == gets);
+    }
+    for nth in 1..=dels {
+        packer.del(packet.text()?, nth == dels);
+    }
+    Ok(())
+}
+
+fn send(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+    let named = environment.producers.get(packet.index()?).ok_or_else(|| invalid("The producer is gone."))?;
+    let request = packet.index()?;
+    let plan = named.plans.get(packet.index()? as usize).ok_or_else(|| invalid("The plan is gone."))?.clone();
+    let capped = packet.number()? as u64;
+    let wait = packet.index()?;
+    let ends_at_error = packet.flag()?;
+    let job = packet.text()?.to_owned();
+    let (commands, _) = staging.of(environment, named.link)?;
+    let wait = (wait != 0).then_some(wait);
+    named.producer.send(commands, Sending { plan, job, capped, request, wait, ends_at_error });
+    Ok(())
+}
+
+fn forget_wait(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
+    let named = environment.producers.get(packet.index()?);
+    let (wait, job) = (packet.index()?, packet.text()?);
+    if let Some(named) = named {
+        named.producer.forget_wait(wait, job);
+    }
+    Ok(())
+}
+
+fn resolve(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
+    let consumer = environment.consumers.get(packet.index()?);
+    let count = packet.index()?;
+    let mut settlements = Vec::with_capacity(count as usize);
+    for _ in 0..count {
+        let token = Token::from_number(packet.number()?);
+        settlements.push(Settlement { token, request: packet.index()?, error: None });
+    }
+    if let Some(consumer) = consumer {
+        consumer.settle(settlements.into_iter());
+    }
+    Ok(())
+}
+
+fn reject(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
+    let consumer = environment.consumers.get(packet.index()?);
+    let token = Token::from_number(packet.number()?);
+    let (request, error): (RequestId, &str) = (packet.index()?, packet.text()?);
+    if let Some(consumer) = consumer {
+        consumer.settle(std::iter::once(Settlement { token, request, error: Some(error) }));
+    }
+    Ok(())
+}
+
+fn release(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
+    let consumer = environment.consumers.get(packet.index()?);
+    let token = Token::from_number(packet.number()?);
+    if let Some(consumer) = consumer {
+        consumer.release(token);
+    }
+    Ok(())
+}
+
+fn call(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+    let (commands, _) = staging.of(environment, packet.index()?)?;
+    let (request, index) = (packet.index()?, packet.index()?);
+    let index = if packet.flag()? { index | LAST } else { index };
+    let count = packet.index()?;
+    commands.begin_unnamed(count as usize);
+    for _ in 0..count {
+        commands.arg(packet.word()?);
+    }
+    commands.end(Destination::Sink(Ticket { kind: Kind::Call as u8, index, id: u64::from(request) }));
+    Ok(())
+}
+
+/// A time of the facade: negative is "never".
+pub fn duration(ms: f64) -> Option<Duration> {
+    (ms >= 0.0).then(|| Duration::try_from_secs_f64(ms / 1_000.0).ok()).flatten()
+}

@@ -1,0 +1,154 @@
+//! Buses and the user's own connections.
+
+use std::sync::Arc;
+
+use napi::Result;
+use napi_derive::napi;
+
+use crate::engine::bus::Bus;
+use crate::engine::client::Client;
+use crate::engine::question::Answer;
+use crate::engine::shutdown::Stop;
+use crate::redis_io::link::{Link, Verdict};
+
+use super::batch::duration;
+use super::environment::{NamedLink, with, with_if_there};
+use super::options::NativeBusOptions;
+use super::outgoing::state_name;
+
+/// A bus on one Redis.
+#[napi]
+pub struct NativeBus {
+    pub(super) bus: Arc<Bus>,
+    pub(super) link: u32,
+}
+
+#[napi]
+impl NativeBus {
+    /// A bus that is not connected yet.
+    #[napi(constructor)]
+    pub fn new(options: NativeBusOptions) -> Result<Self> {
+        let options = options.into_engine()?;
+        with(|environment| {
+            let link = environment.links.reserve();
+            let bus = Bus::new(environment.context.clone(), link, options);
+            environment.links.insert(link, NamedLink::Shared(bus.clone()));
+            Ok(Self { bus, link })
+        })
+    }
+
+    /// The number of the bus and of its shared connection.
+    #[napi(getter)]
+    pub fn number(&self) -> u32 {
+        self.link
+    }
+
+    /// The state of the shared connection.
+    #[napi(getter)]
+    pub fn status(&self) -> &'static str {
+        status_of(self.bus.shared())
+    }
+
+    /// Stops the bus; `maxWait` in ms, negative for no bound. The request is told when it is done.
+    #[napi]
+    pub fn stop(&self, request: u32, force: bool, max_wait: f64) {
+        let bus = self.bus.clone();
+        let stop = Stop { force, max_wait: duration(max_wait) };
+        self.bus.context().runtime.spawn(async move {
+            let context = bus.context().clone();
+            bus.stop(stop).await;
+            context.done(request, Ok(()));
+        });
+    }
+
+    /// Answers a `RetryAsked`; a negative delay gives the connection up.
+    #[napi]
+    pub fn answer_retry(&self, question: u32, delay: f64) {
+        self.bus.context().questions.answer(question, Answer::Retry(duration(delay)));
+    }
+
+    /// Answers a `ReconnectAsked`: 0 delivers the error, 1 reconnects, 2 reconnects and sends the command again.
+    #[napi]
+    pub fn answer_reconnect(&self, question: u32, verdict: u32) {
+        let verdict = match verdict {
+            0 => Verdict::Deliver,
+            1 => Verdict::Reconnect,
+            _ => Verdict::ReconnectAndResend,
+        };
+        self.bus.context().questions.answer(question, Answer::Reconnect(verdict));
+    }
+}
+
+impl Drop for NativeBus {
+    fn drop(&mut self) {
+        with_if_there(|environment| drop(environment.links.remove(self.link)));
+    }
+}
+
+/// A connection of the user's own.
+#[napi]
+pub struct NativeClient {
+    client: Arc<Client>,
+    bus: Arc<Bus>,
+    link: u32,
+}
+
+#[napi]
+impl NativeClient {
+    /// A connection to the Redis of `bus` that is not open yet.
+    #[napi(constructor)]
+    pub fn new(bus: &NativeBus) -> Result<Self> {
+        let bus = bus.bus.clone();
+        with(|environment| {
+            let link = environment.links.reserve();
+            let client = bus.user_client(link);
+            environment.links.insert(link, NamedLink::User(bus.clone(), client.clone()));
+            Ok(Self { client, bus, link })
+        })
+    }
+
+    /// The number of the connection.
+    #[napi(getter)]
+    pub fn number(&self) -> u32 {
+        self.link
+    }
+
+    /// The state of the connection, in ioredis' words.
+    #[napi(getter)]
+    pub fn status(&self) -> &'static str {
+        status_of(&self.client)
+    }
+
+    /// Opens the connection, unless it is lazy, and returns how many are open.
+    #[napi]
+    pub fn open(&self) -> u32 {
+        drop(self.client.link());
+        self.bus.context().open_links() as u32
+    }
+
+    /// Closes the connection with QUIT. The request is told when it is done.
+    #[napi]
+    pub fn quit(&self, request: u32) {
+        let (client, context) = (self.client.clone(), self.bus.context().clone());
+        self.bus.context().runtime.spawn(async move {
+            client.quit(std::time::Duration::from_secs(2)).await;
+            context.done(request, Ok(()));
+        });
+    }
+
+    /// Closes the connection at once.
+    #[napi]
+    pub fn disconnect(&self) {
+        self.client.close();
+    }
+}
+
+impl Drop for NativeClient {
+    fn drop(&mut self) {
+        with_if_there(|environment| drop(environment.links.remove(self.link)));
+    }
+}
+
+fn status_of(client: &Client) -> &'static str {
+    client.current().map_or("wait", |link| state_name(link.state()))
+}

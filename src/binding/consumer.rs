@@ -1,0 +1,71 @@
+//! Consumers.
+
+use std::sync::Arc;
+
+use napi::Result;
+use napi_derive::napi;
+
+use crate::engine::consumer::Consumer;
+
+use super::bus::NativeBus;
+use super::environment::{with, with_if_there};
+use super::options::{NativeConsumerOptions, NativeStreamOptions};
+
+/// A consumer of a group.
+#[napi]
+pub struct NativeConsumer {
+    consumer: Arc<Consumer>,
+}
+
+#[napi]
+impl NativeConsumer {
+    /// A consumer on `bus`.
+    #[napi(constructor)]
+    pub fn new(bus: &NativeBus, options: NativeConsumerOptions) -> Result<Self> {
+        with(|environment| {
+            let number = environment.consumers.reserve();
+            let consumer = Consumer::new(bus.bus.clone(), number, options.into_engine());
+            environment.consumers.insert(number, consumer.clone());
+            Ok(Self { consumer })
+        })
+    }
+
+    /// The number of the consumer.
+    #[napi(getter)]
+    pub fn number(&self) -> u32 {
+        self.consumer.number()
+    }
+
+    /// Adds a stream, or changes the options of one that is there; returns its index.
+    #[napi]
+    pub fn add_stream(&self, options: NativeStreamOptions) -> u32 {
+        self.consumer.add_stream(options.into_engine())
+    }
+
+    /// Makes the groups and reads. The request is told when the first read is under way.
+    #[napi]
+    pub fn play(&self, request: u32) {
+        let consumer = self.consumer.clone();
+        self.consumer.bus().context().runtime.spawn(async move {
+            let context = consumer.bus().context().clone();
+            context.done(request, consumer.play().await);
+        });
+    }
+
+    /// Reads nothing more. The request is told when nothing is in flight.
+    #[napi]
+    pub fn pause(&self, request: u32) {
+        let consumer = self.consumer.clone();
+        self.consumer.bus().context().runtime.spawn(async move {
+            let context = consumer.bus().context().clone();
+            consumer.pause().await;
+            context.done(request, Ok(()));
+        });
+    }
+}
+
+impl Drop for NativeConsumer {
+    fn drop(&mut self) {
+        with_if_there(|environment| drop(environment.consumers.remove(self.consumer.number())));
+    }
+}

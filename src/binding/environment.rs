@@ -1,0 +1,186 @@
+//! What one Node environment owns: a thread, a runtime on it, and the things that the facade names by number.
+//!
+//! One per environment (worker threads included), made when the facade loads and gone with the environment: a
+//! clean-up hook ends the runtime and joins the thread, however the environment ends.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use napi::bindgen_prelude::{Env, Function};
+use napi::Result;
+use napi_derive::napi;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::engine::bus::Bus;
+use crate::engine::client::{Client, Context};
+use crate::engine::consumer::Consumer;
+use crate::engine::producer::Producer;
+use crate::engine::plan::Plan;
+
+use super::error::invalid;
+use super::outgoing::Outgoing;
+use super::wake::Upward;
+
+/// A connection that packets name.
+#[derive(Clone)]
+pub enum NamedLink {
+    /// The shared connection of a bus.
+    Shared(Arc<Bus>),
+    /// A connection of the user's own.
+    User(Arc<Bus>, Arc<Client>),
+}
+
+impl NamedLink {
+    /// The bus it belongs to.
+    pub fn bus(&self) -> &Arc<Bus> {
+        match self {
+            Self::Shared(bus) | Self::User(bus, _) => bus,
+        }
+    }
+
+    /// The connection.
+    pub fn client(&self) -> &Client {
+        match self {
+            Self::Shared(bus) => bus.shared(),
+            Self::User(_, client) => client,
+        }
+    }
+}
+
+/// A producer that packets name, with its plans.
+#[derive(Clone)]
+pub struct NamedProducer {
+    /// The producer.
+    pub producer: Arc<Producer>,
+    /// The number of the connection it sends on.
+    pub link: u32,
+    /// What it sends to, by number.
+    pub plans: Vec<Arc<Plan>>,
+}
+
+/// Things by number. Numbers are not used again, so one that came too late names nothing.
+pub struct Registry<T> {
+    next: u32,
+    things: std::collections::HashMap<u32, T>,
+}
+
+impl<T> Default for Registry<T> {
+    fn default() -> Self {
+        Self { next: 1, things: std::collections::HashMap::new() }
+    }
+}
+
+impl<T> Registry<T> {
+    /// The number that the next thing gets.
+    pub fn reserve(&mut self) -> u32 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
+    /// Names a thing.
+    pub fn insert(&mut self, number: u32, thing: T) {
+        self.things.insert(number, thing);
+    }
+
+    /// The thing of that number.
+    pub fn get(&self, number: u32) -> Option<&T> {
+        self.things.get(&number)
+    }
+
+    /// The thing of that number.
+    pub fn get_mut(&mut self, number: u32) -> Option<&mut T> {
+        self.things.get_mut(&number)
+    }
+
+    /// Forgets a thing and returns it.
+    pub fn remove(&mut self, number: u32) -> Option<T> {
+        self.things.remove(&number)
+    }
+}
+
+/// One environment.
+pub struct Environment {
+    /// What all buses share.
+    pub context: Arc<Context>,
+    /// What goes up.
+    pub upward: Arc<Upward>,
+    /// The packet that was read last; its capacity is used again.
+    pub spare: Outgoing,
+    /// Connections by number.
+    pub links: Registry<NamedLink>,
+    /// Producers by number.
+    pub producers: Registry<NamedProducer>,
+    /// Consumers by number.
+    pub consumers: Registry<Arc<Consumer>>,
+    thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+thread_local! {
+    /// Each environment runs on a thread of its own, so the thread finds its environment.
+    static ENVIRONMENT: RefCell<Option<Environment>> = const { RefCell::new(None) };
+}
+
+/// Runs `action` with this thread's environment.
+pub fn with<T>(action: impl FnOnce(&mut Environment) -> Result<T>) -> Result<T> {
+    ENVIRONMENT.with_borrow_mut(|environment| match environment {
+        Some(environment) => action(environment),
+        None => Err(invalid("The environment is gone.")),
+    })
+}
+
+/// Runs `action` with this thread's environment if it is still there, as when something is garbage collected.
+pub fn with_if_there(action: impl FnOnce(&mut Environment)) {
+    // Not there, or busy while a finalizer runs inside of it: then it goes with the environment.
+    let _ = ENVIRONMENT.try_with(|cell| {
+        if let Ok(mut environment) = cell.try_borrow_mut()
+            && let Some(environment) = environment.as_mut()
+        {
+            action(environment);
+        }
+    });
+}
+
+/// Starts this environment's thread; `wake` is called when there is something to `collect()`. Called once, when
+/// the facade loads.
+#[napi]
+pub fn start(env: Env, wake: Function<'_, (), ()>) -> Result<()> {
+    let wake = wake.build_threadsafe_function::<()>().weak::<true>().build_callback(|_| Ok(().into()))?;
+    let upward = Arc::new(Upward::new(wake));
+    let (runtime, stop, thread) = start_thread()?;
+    let environment = Environment {
+        context: Context::new(upward.clone(), runtime),
+        upward,
+        spare: Outgoing::default(),
+        links: Registry::default(),
+        producers: Registry::default(),
+        consumers: Registry::default(),
+        thread: Some((stop, thread)),
+    };
+    ENVIRONMENT.with_borrow_mut(|slot| *slot = Some(environment));
+    env.add_env_cleanup_hook((), |()| end())?;
+    Ok(())
+}
+
+fn start_thread() -> Result<(Handle, oneshot::Sender<()>, JoinHandle<()>)> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let thread = std::thread::Builder::new().name("hfxbus".to_owned()).spawn(move || {
+        // Ends when told to, or when the environment that would tell it is gone; the tasks go with the runtime.
+        let _ = runtime.block_on(stopped);
+    })?;
+    Ok((handle, stop, thread))
+}
+
+/// Ends the thread and closes every connection.
+fn end() {
+    let Some(mut environment) = ENVIRONMENT.with_borrow_mut(Option::take) else { return };
+    if let Some((stop, thread)) = environment.thread.take() {
+        // A thread that has ended by itself needs no telling.
+        let _ = stop.send(());
+        let _ = thread.join();
+    }
+}

@@ -1,0 +1,93 @@
+//! Reads the packets of the facade: numbers, one text that all strings were joined into, and blobs.
+
+use napi::bindgen_prelude::Uint8Array;
+use napi::{Error, Result, Status};
+
+/// A packet that is being read. Lengths of texts are in UTF-16 units, as JavaScript counts.
+pub struct Incoming<'a> {
+    numbers: std::slice::Iter<'a, f64>,
+    text: &'a str,
+    ascii: bool,
+    blobs: std::slice::Iter<'a, Uint8Array>,
+}
+
+impl<'a> Incoming<'a> {
+    /// A packet of these parts.
+    pub fn new(numbers: &'a [f64], text: &'a str, blobs: &'a [Uint8Array]) -> Self {
+        Self { numbers: numbers.iter(), text, ascii: text.is_ascii(), blobs: blobs.iter() }
+    }
+
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.len() == 0
+    }
+
+    /// The next number.
+    pub fn number(&mut self) -> Result<f64> {
+        self.numbers.next().copied().ok_or_else(short)
+    }
+
+    /// The next number, as a count or an index.
+    pub fn index(&mut self) -> Result<u32> {
+        Ok(self.number()? as u32)
+    }
+
+    /// The next number, as a switch.
+    pub fn flag(&mut self) -> Result<bool> {
+        Ok(self.number()? != 0.0)
+    }
+
+    /// The next text, whose length is the next number.
+    pub fn text(&mut self) -> Result<&'a str> {
+        let length = self.number()?;
+        self.cut(length as usize)
+    }
+
+    /// The next word: a text, or a blob where the length is negative.
+    pub fn word(&mut self) -> Result<&'a [u8]> {
+        let length = self.number()?;
+        if length < 0.0 {
+            return self.blobs.next().map(AsRef::as_ref).ok_or_else(short);
+        }
+        self.cut(length as usize).map(str::as_bytes)
+    }
+
+    fn cut(&mut self, units: usize) -> Result<&'a str> {
+        let end = if self.ascii { units } else { byte_length(self.text, units) };
+        let (head, tail) = self.text.split_at_checked(end).ok_or_else(short)?;
+        self.text = tail;
+        Ok(head)
+    }
+}
+
+/// How many bytes the first `units` UTF-16 units of `text` take.
+fn byte_length(text: &str, units: usize) -> usize {
+    let mut left = units;
+    for (at, character) in text.char_indices() {
+        if left == 0 {
+            return at;
+        }
+        left = left.saturating_sub(character.len_utf16());
+    }
+    text.len()
+}
+
+fn short() -> Error {
+    Error::new(Status::InvalidArg, "The packet ends too early.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_by_utf_16_units() {
+        let numbers = [1.0, 2.0, 3.0];
+        let mut packet = Incoming::new(&numbers, "é😀abc", &[]);
+        assert_eq!(packet.text().unwrap(), "é");
+        assert_eq!(packet.text().unwrap(), "😀");
+        assert_eq!(packet.text().unwrap(), "abc");
+        assert!(packet.is_empty());
+        assert!(packet.number().is_err());
+    }
+}

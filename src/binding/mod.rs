@@ -1,0 +1,17 @@
+//! The JavaScript boundary: the only Rust that names napi. Converts, forwards, converts back.
+//!
+//! Calls that belong to jobs do not come one by one: the facade collects those of one tick in a packet and hands
+//! it over with [`batch::submit`]; what goes up is collected the same way and fetched with [`batch::collect`],
+//! after [`wake`] has woken JavaScript once.
+
+pub mod batch;
+pub mod bus;
+pub mod consumer;
+pub mod environment;
+pub mod error;
+pub mod incoming;
+pub mod operation;
+pub mod options;
+pub mod outgoing;
+pub mod producer;
+pub mod wake;

@@ -1,0 +1,89 @@
+//! The numbers that name what a packet holds. The facade reads them from here, so the two sides cannot disagree.
+
+use napi_derive::napi;
+
+/// What the facade asks for; each is followed by the numbers listed, and its texts and blobs in the order listed.
+#[napi]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `link, request, count, job¶, count × (key¶, timeout, value¶ or -1 for a blob)`
+    Push = 1,
+    /// `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶`
+    Pull = 2,
+    /// `producer, request, plan, capped, wait, endsAtError, job¶`
+    Send = 3,
+    /// `producer, wait, job¶`
+    ForgetWait = 4,
+    /// `consumer, count, count × (token, request)`
+    Resolve = 5,
+    /// `consumer, token, request, error¶`
+    Reject = 6,
+    /// `consumer, token`
+    Release = 7,
+    /// `link, request, index, last, count, count × (word¶ or -1 for a blob)`
+    Call = 8,
+}
+
+/// What the engine reports; each is followed by the numbers listed, and its texts and blobs in the order listed.
+#[napi]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// `request`
+    Done = 1,
+    /// `request, error`
+    Failed = 2,
+    /// `request, index`
+    Missing = 3,
+    /// `request, index, offset, length` within the packet's bytes
+    Bytes = 4,
+    /// `request, index, blob`
+    Blob = 5,
+    /// `request, index, text¶`
+    Text = 6,
+    /// `request, index, value`
+    Called = 7,
+    /// `request, index, error`
+    CallFailed = 8,
+    /// `wait, count, count × (at, group¶, error¶ or -1)`
+    Outcome = 9,
+    /// `wait`
+    Abandoned = 10,
+    /// `producer, stream¶, job¶, group¶, error¶ or -1`
+    Heard = 11,
+    /// `producer, channel¶, message¶`
+    Unreadable = 12,
+    /// `consumer, stream, count, count × (token, job¶)`
+    Jobs = 13,
+    /// `consumer, failure, token, error`
+    ConsumerFailed = 14,
+    /// `consumer, token`
+    DeadlinePassed = 15,
+    /// `consumer`
+    Drained = 16,
+    /// `bus, question, attempt`
+    RetryAsked = 17,
+    /// `bus, question, error`
+    ReconnectAsked = 18,
+    /// `client, state¶, hasError, error`
+    LinkChanged = 19,
+    /// `count`
+    OpenLinks = 20,
+}
+
+/// How a reply's value is written: a number of this, then what it says.
+#[napi]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueKind {
+    /// Nothing follows.
+    Nil = 0,
+    /// `text¶`
+    Simple = 1,
+    /// `number`
+    Integer = 2,
+    /// `blob`
+    Bulk = 3,
+    /// `count`, then so many values
+    Array = 4,
+    /// `text¶`: an error within an array
+    Error = 5,
+}

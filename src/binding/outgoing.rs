@@ -1,0 +1,241 @@
+//! Writes the packets for the facade: numbers, one text that all strings are joined into, bytes and blobs.
+
+use crate::engine::host::{Arrival, Event, Failure, Payload};
+use crate::engine::slots::Token;
+use crate::redis_io::codec::Value;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::LinkState;
+
+use super::operation::{Report, ValueKind};
+
+/// Payloads up to this size share one buffer per packet, as Node's own pool does with small ones; a larger one
+/// gets a buffer of its own, so that keeping it does not keep its neighbours.
+const SHARED_UP_TO: usize = 1_024;
+
+/// What a packet keeps of its capacity from one use to the next.
+const KEPT_CAPACITY: usize = 64 * 1_024;
+
+/// A packet that is being written.
+#[derive(Default)]
+pub struct Outgoing {
+    /// The numbers.
+    pub numbers: Vec<f64>,
+    /// All strings, joined.
+    pub text: String,
+    /// Small payloads, joined.
+    pub bytes: Vec<u8>,
+    /// Other payloads.
+    pub blobs: Vec<Vec<u8>>,
+}
+
+impl Outgoing {
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// Empties the packet for its next use. What a burst of large payloads made it grow to is given back.
+    pub fn reuse(&mut self) {
+        self.numbers.clear();
+        self.text.clear();
+        self.bytes.clear();
+        self.blobs.clear();
+        self.numbers.shrink_to(KEPT_CAPACITY);
+        self.text.shrink_to(KEPT_CAPACITY);
+        self.bytes.shrink_to(KEPT_CAPACITY);
+    }
+
+    /// Writes jobs.
+    pub fn jobs(&mut self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (Token, &str)>) {
+        self.report(Report::Jobs, &[f64::from(consumer), f64::from(stream), 0.0]);
+        let count = self.numbers.len() - 1;
+        for (token, job) in jobs {
+            self.numbers.push(token.to_number());
+            self.push_text(job);
+            self.numbers[count] += 1.0;
+        }
+    }
+
+    /// Writes an event.
+    pub fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Done { request } => self.report(Report::Done, &[f64::from(request)]),
+            Event::Failed { request, error } => {
+                self.report(Report::Failed, &[f64::from(request)]);
+                self.push_error(error);
+            }
+            Event::Value { request, index, payload } => self.payload(f64::from(request), f64::from(index), payload),
+            Event::Called { request, index, value } => {
+                self.report(Report::Called, &[f64::from(request), f64::from(index)]);
+                self.push_value(value);
+            }
+            Event::CallFailed { request, index, error } => {
+                self.report(Report::CallFailed, &[f64::from(request), f64::from(index)]);
+                self.push_error(error);
+            }
+            Event::Outcome { wait, arrivals } => self.outcome(f64::from(wait), arrivals),
+            Event::Abandoned { wait } => self.report(Report::Abandoned, &[f64::from(wait)]),
+            Event::Heard { producer, stream, job, group, error } => {
+                self.report(Report::Heard, &[f64::from(producer)]);
+                self.push_text(stream);
+                self.push_text(job);
+                self.push_text(group);
+                self.push_optional(error);
+            }
+            Event::Unreadable { producer, channel, message } => {
+                self.report(Report::Unreadable, &[f64::from(producer)]);
+                self.push_text(&String::from_utf8_lossy(channel));
+                self.push_text(&String::from_utf8_lossy(message));
+            }
+            other => self.rare(other),
+        }
+    }
+
+    fn rare(&mut self, event: Event<'_>) {
+        match event {
+            Event::ConsumerFailed { consumer, failure, error } => {
+                let (kind, token) = failure_numbers(failure);
+                self.report(Report::ConsumerFailed, &[f64::from(consumer), kind, token]);
+                self.push_error(error);
+            }
+            Event::DeadlinePassed { consumer, token } => {
+                self.report(Report::DeadlinePassed, &[f64::from(consumer), token.to_number()]);
+            }
+            Event::Drained { consumer } => self.report(Report::Drained, &[f64::from(consumer)]),
+            Event::RetryAsked { bus, question, attempt } => {
+                self.report(Report::RetryAsked, &[f64::from(bus), f64::from(question), f64::from(attempt)]);
+            }
+            Event::ReconnectAsked { bus, question, error } => {
+                self.report(Report::ReconnectAsked, &[f64::from(bus), f64::from(question)]);
+                self.push_error(error);
+            }
+            Event::LinkChanged { client, state, error } => {
+                self.report(Report::LinkChanged, &[f64::from(client)]);
+                self.push_text(state_name(state));
+                self.numbers.push(if error.is_some() { 1.0 } else { 0.0 });
+                if let Some(error) = error {
+                    self.push_error(error);
+                }
+            }
+            Event::OpenLinks { count } => self.report(Report::OpenLinks, &[count as f64]),
+            _ => {}
+        }
+    }
+
+    fn payload(&mut self, request: f64, index: f64, payload: Payload<'_>) {
+        match payload {
+            Payload::Missing => self.report(Report::Missing, &[request, index]),
+            Payload::Text(bytes) => {
+                self.report(Report::Text, &[request, index]);
+                self.push_text(&String::from_utf8_lossy(bytes));
+            }
+            Payload::Bytes(bytes) if bytes.len() <= SHARED_UP_TO => {
+                let (offset, length) = (self.bytes.len() as f64, bytes.len() as f64);
+                self.report(Report::Bytes, &[request, index, offset, length]);
+                self.bytes.extend_from_slice(bytes);
+            }
+            Payload::Bytes(bytes) => {
+                self.report(Report::Blob, &[request, index, self.blobs.len() as f64]);
+                self.blobs.push(bytes.to_vec());
+            }
+        }
+    }
+
+    fn outcome(&mut self, wait: f64, arrivals: &[Arrival]) {
+        self.report(Report::Outcome, &[wait, arrivals.len() as f64]);
+        for arrival in arrivals {
+            self.numbers.push(arrival.at);
+            self.push_text(&arrival.group);
+            self.push_optional(arrival.error.as_deref());
+        }
+    }
+
+    fn report(&mut self, report: Report, numbers: &[f64]) {
+        self.numbers.push(f64::from(report as u8));
+        self.numbers.extend_from_slice(numbers);
+    }
+
+    fn push_text(&mut self, text: &str) {
+        let units = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
+        self.numbers.push(units as f64);
+        self.text.push_str(text);
+    }
+
+    fn push_optional(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => self.push_text(text),
+            None => self.numbers.push(-1.0),
+        }
+    }
+
+    /// `kind¶, code¶ or -1, message¶, command¶ or -1, node¶`
+    fn push_error(&mut self, error: &RedisError) {
+        self.push_text(kind_name(error.kind));
+        self.push_optional(error.code.as_deref());
+        self.push_text(&error.message);
+        self.push_optional(error.command);
+        self.push_text(&error.node);
+    }
+
+    /// Values nest; what is still to be written waits on a stack instead of in recursion.
+    fn push_value(&mut self, value: &Value) {
+        let mut waiting = vec![value];
+        while let Some(value) = waiting.pop() {
+            match value {
+                Value::Nil => self.numbers.push(f64::from(ValueKind::Nil as u8)),
+                Value::Simple(text) => self.push_kind_text(ValueKind::Simple, text),
+                Value::Error(text) => self.push_kind_text(ValueKind::Error, text),
+                Value::Integer(number) => {
+                    self.numbers.extend([f64::from(ValueKind::Integer as u8), *number as f64]);
+                }
+                Value::Bulk(bytes) => {
+                    self.numbers.extend([f64::from(ValueKind::Bulk as u8), self.blobs.len() as f64]);
+                    self.blobs.push(bytes.clone());
+                }
+                Value::Array(values) => {
+                    self.numbers.extend([f64::from(ValueKind::Array as u8), values.len() as f64]);
+                    waiting.extend(values.iter().rev());
+                }
+            }
+        }
+    }
+
+    fn push_kind_text(&mut self, kind: ValueKind, text: &str) {
+        self.numbers.push(f64::from(kind as u8));
+        self.push_text(text);
+    }
+}
+
+fn failure_numbers(failure: Failure) -> (f64, f64) {
+    match failure {
+        Failure::Consume => (0.0, 0.0),
+        Failure::Settle(token) => (1.0, token.to_number()),
+        Failure::Foreign => (2.0, 0.0),
+    }
+}
+
+fn kind_name(kind: RedisErrorKind) -> &'static str {
+    match kind {
+        RedisErrorKind::Reply => "reply",
+        RedisErrorKind::Closed => "closed",
+        RedisErrorKind::Dropped => "dropped",
+        RedisErrorKind::MaxRetries => "maxRetries",
+        RedisErrorKind::NotReady => "notReady",
+        RedisErrorKind::Timeout => "timeout",
+        RedisErrorKind::Connect => "connect",
+        RedisErrorKind::Protocol => "protocol",
+    }
+}
+
+/// The names ioredis gives to the states of a connection.
+pub fn state_name(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Wait => "wait",
+        LinkState::Connecting => "connecting",
+        LinkState::Connect => "connect",
+        LinkState::Ready => "ready",
+        LinkState::Close => "close",
+        LinkState::Reconnecting => "reconnecting",
+        LinkState::End => "end",
+    }
+}

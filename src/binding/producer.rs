@@ -1,0 +1,96 @@
+//! Producers.
+
+use std::sync::Arc;
+
+use napi::Result;
+use napi_derive::napi;
+
+use crate::engine::plan::Plan;
+use crate::engine::producer::Producer;
+
+use super::bus::NativeBus;
+use super::environment::{NamedProducer, with, with_if_there};
+use super::error::invalid;
+
+/// A producer.
+#[napi]
+pub struct NativeProducer {
+    producer: Arc<Producer>,
+    number: u32,
+}
+
+#[napi]
+impl NativeProducer {
+    /// A producer on `bus` with this id.
+    #[napi(constructor)]
+    pub fn new(bus: &NativeBus, id: String) -> Result<Self> {
+        with(|environment| {
+            let number = environment.producers.reserve();
+            let producer = Producer::new(bus.bus.clone(), number, id);
+            let named = NamedProducer { producer: producer.clone(), link: bus.link, plans: Vec::new() };
+            environment.producers.insert(number, named);
+            Ok(Self { producer, number })
+        })
+    }
+
+    /// The number of the producer.
+    #[napi(getter)]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Makes a plan to send to `stream` and wait for `groups`, and returns its number.
+    #[napi]
+    pub fn plan(&self, stream: String, groups: Vec<String>) -> Result<u32> {
+        let plan = Plan::new(self.producer.bus().keys(), &stream, &groups);
+        with(|environment| {
+            let named =
+                environment.producers.get_mut(self.number).ok_or_else(|| invalid("The producer is gone."))?;
+            named.plans.push(Arc::new(plan));
+            Ok((named.plans.len() - 1) as u32)
+        })
+    }
+
+    /// Forgets all plans; what was sent by them goes on.
+    #[napi]
+    pub fn forget_plans(&self) -> Result<()> {
+        with(|environment| {
+            if let Some(named) = environment.producers.get_mut(self.number) {
+                named.plans.clear();
+            }
+            Ok(())
+        })
+    }
+
+    /// Hears of completions: its own without streams, everybody's with. The request is told when Redis confirmed.
+    #[napi]
+    pub fn listen(&self, request: u32, streams: Vec<String>) {
+        let producer = self.producer.clone();
+        self.producer.bus().context().runtime.spawn(async move {
+            let context = producer.bus().context().clone();
+            let heard = match streams.is_empty() {
+                true => producer.listen_own().await,
+                false => producer.listen(streams).await,
+            };
+            context.done(request, heard);
+        });
+    }
+
+    /// The user has listeners for streams from now on.
+    #[napi]
+    pub fn watch(&self) {
+        self.producer.watch();
+    }
+
+    /// Hears nothing any more and gives up what it waits for.
+    #[napi]
+    pub fn reset(&self) {
+        self.producer.reset();
+    }
+}
+
+impl Drop for NativeProducer {
+    fn drop(&mut self) {
+        with_if_there(|environment| drop(environment.producers.remove(self.number)));
+    }
+}

@@ -1,0 +1,61 @@
+//! The one place that wakes JavaScript.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Status, bindgen_prelude::FnArgs};
+
+use crate::engine::host::{Event, Events, Jobs};
+use crate::engine::slots::Token;
+
+use super::outgoing::Outgoing;
+
+/// Weak: it does not keep the process alive, the facade's keep-alive handle does.
+pub type Wake = ThreadsafeFunction<(), (), FnArgs<()>, Status, false, true>;
+
+/// Collects what goes up and wakes JavaScript once per burst.
+pub struct Upward {
+    wake: Wake,
+    /// Whether JavaScript was woken and has not come yet. Cleared before the packet is taken, so that what is
+    /// written in between wakes it again rather than being forgotten.
+    scheduled: AtomicBool,
+    packet: Mutex<Outgoing>,
+}
+
+impl Upward {
+    /// Wakes JavaScript with `wake`.
+    pub fn new(wake: Wake) -> Self {
+        Self { wake, scheduled: AtomicBool::new(false), packet: Mutex::default() }
+    }
+
+    /// What was collected since the last time; `spare` is written to next and lends its capacity.
+    pub fn take(&self, spare: Outgoing) -> Outgoing {
+        self.scheduled.store(false, Ordering::SeqCst);
+        std::mem::replace(&mut *self.packet(), spare)
+    }
+
+    fn packet(&self) -> MutexGuard<'_, Outgoing> {
+        self.packet.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Jobs for Upward {
+    fn jobs(&self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (Token, &str)>) {
+        self.packet().jobs(consumer, stream, jobs);
+    }
+}
+
+impl Events for Upward {
+    fn event(&self, event: Event<'_>) {
+        self.packet().event(event);
+    }
+
+    fn wake(&self) {
+        if self.packet().is_empty() || self.scheduled.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        // An environment that is going away takes no more calls, and has nobody left to be told.
+        self.wake.call(().into(), ThreadsafeFunctionCallMode::NonBlocking);
+    }
+}

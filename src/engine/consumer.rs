@@ -1,0 +1,233 @@
+//! Reads entries for a group and has their jobs run.
+//!
+//! The state lives in one place behind one lock, since both threads move it on: the host's settles jobs and so
+//! frees slots, the engine's receives entries and replies. Whoever holds the lock packs what has to be sent and
+//! submits it after letting go. `reader`, `settlement` and `shutdown` are parts of the same consumer.
+
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::entries::EntryId;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::call;
+use crate::redis_io::streams::{pack_group_create, pack_group_set_id, pack_last_entry};
+use crate::redis_io::codec::Value;
+
+use super::bus::Bus;
+use super::client::Client;
+use super::consumer_state::{ConsumerState, Phase, StreamState};
+use super::host::{Event, Failure};
+use super::notification;
+use super::options::{ConsumerOptions, StreamOptions};
+use super::reader::Reader;
+
+/// A consumer of a group.
+pub struct Consumer {
+    pub(super) number: u32,
+    pub(super) options: ConsumerOptions,
+    pub(super) group: String,
+    pub(super) bus: Arc<Bus>,
+    /// The connection that waits for entries.
+    pub(super) blocking: Client,
+    pub(super) state: Mutex<ConsumerState>,
+    /// Wakes the deadline timer when an earlier deadline came up.
+    pub(super) timer: Arc<Notify>,
+    /// For the tasks that must not keep the consumer alive.
+    pub(super) this: Weak<Consumer>,
+}
+
+impl Consumer {
+    /// A consumer with the number by which the host knows it. Does no I/O.
+    pub fn new(bus: Arc<Bus>, number: u32, options: ConsumerOptions) -> Arc<Self> {
+        let consumer = Arc::new_cyclic(|this: &Weak<Consumer>| {
+            let sink = Arc::new(Reader::new(this.clone(), bus.context().host.clone()));
+            Self {
+                number,
+                group: bus.keys().group(&options.group),
+                blocking: bus.client(sink),
+                options,
+                bus,
+                state: Mutex::default(),
+                timer: Arc::default(),
+                this: this.clone(),
+            }
+        });
+        consumer.bus.add_consumer(&consumer);
+        consumer
+    }
+
+    /// The number by which the host knows it.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The bus it reads from.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
+    /// Adds a stream, read from the next `play()` on, and returns its index. One that is there already only gets
+    /// its new options.
+    pub fn add_stream(&self, options: StreamOptions) -> u32 {
+        let keys = self.bus.keys();
+        let mut state = self.lock();
+        if let Some(index) = state.streams.iter().position(|stream| stream.options.name == options.name) {
+            state.streams[index].options = options;
+            return index as u32;
+        }
+        state.streams.push(StreamState {
+            key: keys.stream(&options.name),
+            notification_head: notification::head(&options.name, &self.options.group),
+            channel_head: keys.channels_of(&options.name),
+            active: false,
+            position: StreamState::first_position(&options),
+            last_seen: None,
+            tail: None,
+            options,
+        });
+        (state.streams.len() - 1) as u32
+    }
+
+    /// Makes the groups where there are none, then reads. Resolves once the first read is under way.
+    pub async fn play(self: Arc<Self>) -> Result<(), RedisError> {
+        let streams: Vec<(String, StreamOptions)> = {
+            let state = self.lock();
+            state.streams.iter().map(|stream| (stream.key.clone(), stream.options.clone())).collect()
+        };
+        let mut tails = Vec::with_capacity(streams.len());
+        for (key, options) in &streams {
+            self.make_group(key, options).await?;
+            tails.push(self.last_entry(key).await);
+        }
+        {
+            let mut state = self.lock();
+            state.phase = Phase::Playing;
+            state.cut_off = false;
+            for (stream, tail) in state.streams.iter_mut().zip(tails) {
+                stream.active = true;
+                stream.tail = tail.or(stream.tail);
+            }
+        }
+        self.step();
+        Ok(())
+    }
+
+    /// Reads nothing more; resolves once nothing is in flight, being read or waiting for a slot.
+    pub async fn pause(self: Arc<Self>) {
+        let quiet = {
+            let mut state = self.lock();
+            if state.phase == Phase::Playing {
+                state.phase = Phase::Pausing;
+            }
+            if state.is_quiet() {
+                state.phase = Phase::Idle;
+                return;
+            }
+            let (sender, receiver) = oneshot::channel();
+            state.waiting.push(sender);
+            if state.reading {
+                self.end_read();
+            }
+            receiver
+        };
+        // The sender lives in the state until there is quiet or the consumer is gone.
+        let _ = quiet.await;
+    }
+
+    /// Starts what waits for a slot, then the next read if there should be one.
+    pub(super) fn step(&self) {
+        let mut reads = Commands::default();
+        {
+            let mut state = self.lock();
+            self.start_surplus(&mut state);
+            self.arm(&mut state, &mut reads);
+        }
+        self.blocking.submit(&mut reads);
+        self.bus.context().host.wake();
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, ConsumerState> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Sends one command on the shared connection and waits for its reply.
+    pub(super) async fn ask(
+        &self,
+        pack: impl FnOnce(&mut Commands, Destination),
+    ) -> Result<Value, RedisError> {
+        call(self.bus.shared().link().as_ref(), pack).await
+    }
+
+    pub(super) fn complain(&self, failure: Failure, error: &RedisError) {
+        let host = &self.bus.context().host;
+        host.event(Event::ConsumerFailed { consumer: self.number, failure, error });
+        host.wake();
+    }
+
+    async fn make_group(&self, key: &str, options: &StreamOptions) -> Result<(), RedisError> {
+        let id = options.from_id.as_str();
+        let made = self.ask(|commands, to| pack_group_create(commands, key, &self.group, id, true, to)).await;
+        match made {
+            Ok(_) => Ok(()),
+            Err(error) if error.reply_code() == Some("BUSYGROUP") => {
+                if options.set_id {
+                    self.ask(|commands, to| pack_group_set_id(commands, key, &self.group, id, to)).await?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes groups again that were there and are not any more, each behind the last entry that is known of it.
+    pub(super) async fn remake_groups(&self) -> Result<(), RedisError> {
+        let streams: Vec<(String, String)> = {
+            let state = self.lock();
+            let active = state.streams.iter().filter(|stream| stream.active);
+            active.map(|stream| (stream.key.clone(), last_known_id(stream))).collect()
+        };
+        for (key, id) in streams {
+            let behind = self.ask(|commands, to| pack_group_create(commands, &key, &self.group, &id, false, to));
+            match behind.await {
+                Ok(_) => {}
+                Err(error) if error.reply_code() == Some("BUSYGROUP") => {}
+                // The stream is gone with its group: whatever is there when it comes back is new.
+                Err(error) if error.kind == RedisErrorKind::Reply => {
+                    let from_start =
+                        self.ask(|commands, to| pack_group_create(commands, &key, &self.group, "0", true, to));
+                    match from_start.await {
+                        Err(error) if error.reply_code() != Some("BUSYGROUP") => return Err(error),
+                        _ => {}
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The id of a stream's last entry; none if there is none or Redis will not say.
+    async fn last_entry(&self, key: &str) -> Option<EntryId> {
+        let Ok(Value::Array(entries)) = self.ask(|commands, to| pack_last_entry(commands, key, to)).await else {
+            return None;
+        };
+        match entries.first() {
+            Some(Value::Array(entry)) => match entry.first() {
+                Some(Value::Bulk(id)) => EntryId::parse(id),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Behind which entry a group is made again.
+fn last_known_id(stream: &StreamState) -> String {
+    match stream.last_seen.or(stream.tail) {
+        Some(id) => id.to_string(),
+        None if stream.options.from_id == "$" => "0".to_owned(),
+        None => stream.options.from_id.clone(),
+    }
+}

@@ -1,0 +1,326 @@
+//! What a consumer knows: its phase, where it is in its streams, what is in flight. Pure: no I/O.
+//!
+//! ```text
+//! idle ──play──▶ playing ──pause──▶ pausing ──quiet──▶ idle
+//!                   ▲                  │
+//!                   └───────play───────┘          any ──cut off──▶ idle
+//! ```
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::redis_io::entries::EntryId;
+use crate::redis_io::error::RedisError;
+
+use super::backoff::Backoff;
+use super::host::RequestId;
+use super::options::{ReadFrom, StreamOptions};
+use super::slots::{Slots, Token};
+
+/// From this concurrency on, one read takes at most half of it, so that one half runs while the other is fetched.
+const HALVING_FROM: usize = 64;
+/// The most entries one read asks for, whatever the concurrency.
+const LARGEST_READ: usize = 1_024;
+
+/// Where a consumer is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Reads nothing, runs nothing.
+    #[default]
+    Idle,
+    /// Reads and runs.
+    Playing,
+    /// Reads nothing new; what it has still runs.
+    Pausing,
+}
+
+/// What a stream's next read asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// Entries that no consumer of the group had yet.
+    New,
+    /// What is pending for this consumer behind this id.
+    History(String),
+}
+
+/// One stream of a consumer.
+#[derive(Debug)]
+pub struct StreamState {
+    /// What the user asked for.
+    pub options: StreamOptions,
+    /// The stream's key.
+    pub key: String,
+    /// What every notification of this stream begins with.
+    pub notification_head: String,
+    /// What every channel of this stream begins with.
+    pub channel_head: String,
+    /// Whether `play()` was called since the stream was added.
+    pub active: bool,
+    /// What to read next.
+    pub position: Position,
+    /// The last id handed out by this stream's group to this consumer.
+    pub last_seen: Option<EntryId>,
+    /// The stream's last id when playing started, where that is known.
+    pub tail: Option<EntryId>,
+}
+
+impl StreamState {
+    /// What XREADGROUP takes for the position.
+    pub fn position_text(&self) -> &str {
+        match &self.position {
+            Position::New => ">",
+            Position::History(id) => id,
+        }
+    }
+
+    /// Where the position starts.
+    pub fn first_position(options: &StreamOptions) -> Position {
+        match &options.read_from {
+            ReadFrom::New => Position::New,
+            ReadFrom::History(id) => Position::History(id.clone()),
+        }
+    }
+}
+
+/// An entry that was read although no slot was free: several streams share a read and each gives at least one.
+#[derive(Debug)]
+pub struct Surplus {
+    /// Index of the stream.
+    pub stream: u32,
+    /// The entry's id.
+    pub entry: EntryId,
+    /// Who sent it.
+    pub producer: String,
+    /// The job's id.
+    pub job: String,
+}
+
+/// One job within a batch of settlements.
+#[derive(Debug)]
+pub struct Settled {
+    /// The job.
+    pub token: Token,
+    /// Its stream.
+    pub stream: u32,
+    /// Who waits for Redis' reply; 0 is nobody.
+    pub request: RequestId,
+    /// Whether it is acknowledged, not only reported.
+    pub acknowledged: bool,
+    /// What went wrong in telling Redis.
+    pub error: Option<RedisError>,
+}
+
+/// Settlements that left in one write.
+#[derive(Debug)]
+pub struct Batch {
+    /// Its number.
+    pub number: u32,
+    /// Its jobs.
+    pub jobs: Vec<Settled>,
+}
+
+/// The state of a consumer.
+#[derive(Debug, Default)]
+pub struct ConsumerState {
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// The streams, in the order in which they were added.
+    pub streams: Vec<StreamState>,
+    /// The jobs in flight.
+    pub slots: Slots,
+    /// Entries that wait for a slot, in order.
+    pub surplus: VecDeque<Surplus>,
+    /// Whether a read has no reply yet.
+    pub reading: bool,
+    /// Whether the next read waits for a backoff to pass, or for a group to be made again.
+    pub recovering: bool,
+    /// Rotates the streams from read to read.
+    pub rotation: usize,
+    /// The blocking connection's CLIENT ID and the session it belongs to.
+    pub client_id: Option<(u64, i64)>,
+    /// The session in which the CLIENT ID was asked for last.
+    pub client_id_asked: Option<u64>,
+    /// Failures of reads in a row.
+    pub backoff: Backoff,
+    /// What reads fail with at present, so that it is reported once.
+    pub complaint: Option<String>,
+    /// Settlements without a reply. In order, since replies come in order.
+    pub batches: VecDeque<Batch>,
+    /// The last batch's number.
+    pub last_batch: u32,
+    /// Who waits for quiet.
+    pub waiting: Vec<oneshot::Sender<()>>,
+    /// When the deadline timer fires, while there is one.
+    pub timer: Option<Instant>,
+    /// Entries passed over since they are not ours.
+    pub foreign: u64,
+    /// Whether the consumer was cut off, so that what is settled late is refused instead of ignored.
+    pub cut_off: bool,
+}
+
+impl ConsumerState {
+    /// Jobs that may be started now.
+    pub fn free(&self, concurrency: u32) -> usize {
+        let cap = if concurrency == u32::MAX { usize::MAX } else { concurrency as usize };
+        cap.saturating_sub(self.slots.running())
+    }
+
+    /// How many entries per stream the next read may ask for; `None` if there should be no read now.
+    pub fn next_count(&self, concurrency: u32) -> Option<usize> {
+        if self.phase != Phase::Playing || self.reading || self.recovering || !self.surplus.is_empty() {
+            return None;
+        }
+        let streams = self.streams.iter().filter(|stream| stream.active).count();
+        let free = self.free(concurrency);
+        if streams == 0 || free == 0 {
+            return None;
+        }
+        let half = (concurrency as usize).div_ceil(2);
+        let most = if concurrency as usize >= HALVING_FROM { free.min(half) } else { free };
+        Some((most.min(LARGEST_READ) / streams).max(1))
+    }
+
+    /// Whether nothing is in flight, nothing waits and nothing can arrive any more.
+    pub fn is_quiet(&self) -> bool {
+        !self.reading && self.surplus.is_empty() && self.slots.in_flight() == 0
+    }
+
+    /// Whether an entry is in hand already, so that finding it in the history means nothing.
+    pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
+        self.slots.holds(stream, entry)
+            || self.surplus.iter().any(|surplus| surplus.stream == stream && surplus.entry == entry)
+    }
+
+    /// When a job started now has to end.
+    pub fn deadline(&self, stream: u32, now: Instant) -> Option<Instant> {
+        let limit: Duration = self.streams.get(stream as usize)?.options.deadline?;
+        now.checked_add(limit)
+    }
+
+    /// After a read was lost with its connection: what it may have taken lies in the history behind the last id
+    /// seen. A consumer whose id had a life before this one cannot tell its own losses from older failures until
+    /// it has seen an id.
+    pub fn expect_losses(&mut self, fresh_id: bool) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.active && stream.position == Position::New) {
+            match stream.last_seen {
+                Some(id) => stream.position = Position::History(id.to_string()),
+                None if fresh_id => stream.position = Position::History("0".to_owned()),
+                None => {}
+            }
+        }
+    }
+
+    /// Whether a failure of reads is news; what is told apart is Redis' code, not its text.
+    pub fn is_news(&mut self, complaint: &str) -> bool {
+        let news = self.complaint.as_deref() != Some(complaint);
+        if news {
+            self.complaint = Some(complaint.to_owned());
+        }
+        news
+    }
+
+    /// If there is quiet: those who waited for it, and the phase is idle if it was pausing.
+    pub fn quiet_waiters(&mut self) -> Vec<oneshot::Sender<()>> {
+        let drained = self.slots.in_flight() == 0 && self.surplus.is_empty();
+        if !drained || (self.phase != Phase::Playing && self.reading) {
+            return Vec::new();
+        }
+        if self.phase == Phase::Pausing {
+            self.phase = Phase::Idle;
+        }
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(active: bool) -> StreamState {
+        let options = StreamOptions {
+            name: "s".to_owned(),
+            read_from: ReadFrom::New,
+            from_id: "$".to_owned(),
+            set_id: false,
+            deadline: None,
+        };
+        StreamState {
+            key: "hfxbus:str:s".to_owned(),
+            notification_head: String::new(),
+            channel_head: String::new(),
+            active,
+            position: Position::New,
+            last_seen: None,
+            tail: None,
+            options,
+        }
+    }
+
+    fn playing(streams: usize) -> ConsumerState {
+        let streams = (0..streams).map(|_| stream(true)).collect();
+        ConsumerState { phase: Phase::Playing, streams, ..ConsumerState::default() }
+    }
+
+    #[test]
+    fn one_stream_is_asked_for_as_much_as_is_free() {
+        let mut state = playing(1);
+        assert_eq!(state.next_count(5), Some(5));
+        state.slots.take(0, EntryId::default(), "", "", None);
+        assert_eq!(state.next_count(5), Some(4));
+        assert_eq!(state.next_count(1), None);
+    }
+
+    #[test]
+    fn several_streams_share_what_is_free_but_each_is_asked() {
+        assert_eq!(playing(3).next_count(7), Some(2));
+        assert_eq!(playing(3).next_count(1), Some(1));
+    }
+
+    #[test]
+    fn large_concurrencies_are_read_in_halves_and_none_is_read_without_end() {
+        assert_eq!(playing(1).next_count(63), Some(63));
+        assert_eq!(playing(1).next_count(128), Some(64));
+        assert_eq!(playing(1).next_count(u32::MAX), Some(LARGEST_READ));
+    }
+
+    #[test]
+    fn nothing_is_read_unless_playing_and_ready_for_it() {
+        for change in [
+            (|state| state.phase = Phase::Pausing) as fn(&mut ConsumerState),
+            |state| state.reading = true,
+            |state| state.recovering = true,
+            |state| state.streams[0].active = false,
+        ] {
+            let mut state = playing(1);
+            change(&mut state);
+            assert_eq!(state.next_count(4), None);
+        }
+    }
+
+    #[test]
+    fn a_lost_read_is_looked_for_behind_the_last_id_seen() {
+        let mut state = playing(1);
+        state.expect_losses(false);
+        assert_eq!(state.streams[0].position, Position::New);
+        state.streams[0].last_seen = Some(EntryId { time: 5, sequence: 1 });
+        state.expect_losses(false);
+        assert_eq!(state.streams[0].position_text(), "5-1");
+        let mut fresh = playing(1);
+        fresh.expect_losses(true);
+        assert_eq!(fresh.streams[0].position_text(), "0");
+    }
+
+    #[test]
+    fn who_waits_for_quiet_is_told_when_nothing_is_in_flight_or_being_read() {
+        let mut state = playing(1);
+        state.phase = Phase::Pausing;
+        state.reading = true;
+        state.waiting.push(oneshot::channel().0);
+        assert!(state.quiet_waiters().is_empty());
+        state.reading = false;
+        assert_eq!(state.quiet_waiters().len(), 1);
+        assert_eq!(state.phase, Phase::Idle);
+    }
+}

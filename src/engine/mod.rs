@@ -1,0 +1,29 @@
+//! The bus: producers, consumers, jobs in flight and completions. Plain async Rust, no policy of Redis' bytes
+//! below it and nothing of JavaScript above it.
+//!
+//! Who calls in: [`bus::Bus`] and the [`producer::Producer`] and [`consumer::Consumer`] it makes, from any thread.
+//! What goes out: jobs and events through the two traits of [`host`].
+#![forbid(unsafe_code)]
+
+pub mod backoff;
+pub mod bus;
+pub mod client;
+pub mod completions;
+pub mod consumer;
+pub mod consumer_state;
+pub mod deadline;
+pub mod glob;
+pub mod host;
+pub mod id;
+pub mod notification;
+pub mod options;
+pub mod payload;
+pub mod plan;
+pub mod producer;
+pub mod question;
+pub mod reader;
+pub mod replies;
+pub mod settlement;
+pub mod shutdown;
+pub mod slots;
+pub mod subscriptions;

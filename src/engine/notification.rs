@@ -1,0 +1,115 @@
+//! Completions as they travel: the JSON that consumers publish and producers read.
+//!
+//! `{"str":…,"grp":…,"job":…}` for success, with `"err":…` behind it for an error. The key order and the missing
+//! spaces are part of the wire format.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// A completion read from a channel.
+#[derive(Debug, Deserialize)]
+pub struct Notification<'a> {
+    /// The stream the job was sent to.
+    #[serde(rename = "str", borrow)]
+    pub stream: Cow<'a, str>,
+    /// The group that completed it.
+    #[serde(rename = "grp", borrow)]
+    pub group: Cow<'a, str>,
+    /// The job's id.
+    #[serde(borrow)]
+    pub job: Cow<'a, str>,
+    /// The error as JSON. Its presence tells failure from success, not its value: `0`, `""` and `null` are errors.
+    #[serde(rename = "err", borrow, default, deserialize_with = "present")]
+    pub error: Option<&'a RawValue>,
+}
+
+impl<'a> Notification<'a> {
+    /// Reads a message; `None` if it is not a completion.
+    pub fn parse(message: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(message).ok()
+    }
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// What all notifications of one group on one stream begin with, up to the job's id.
+pub fn head(stream: &str, group: &str) -> String {
+    format!("{{\"str\":{},\"grp\":{},\"job\":", quote(stream), quote(group))
+}
+
+/// Completes a notification that begins with `head`.
+pub fn write(text: &mut String, head: &str, job: &str, error: Option<&str>) {
+    text.push_str(head);
+    push_quoted(text, job);
+    if let Some(error) = error {
+        text.push_str(",\"err\":");
+        text.push_str(error);
+    }
+    text.push('}');
+}
+
+/// `text` as a JSON string.
+pub fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    push_quoted(&mut quoted, text);
+    quoted
+}
+
+fn push_quoted(target: &mut String, text: &str) {
+    let plain = text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
+    if plain {
+        target.push('"');
+        target.push_str(text);
+        target.push('"');
+    } else {
+        target.push_str(&serde_json::Value::from(text).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(job: &str, error: Option<&str>) -> String {
+        let mut text = String::new();
+        write(&mut text, &head("s", "g"), job, error);
+        text
+    }
+
+    #[test]
+    fn ordinary_notifications_have_the_bytes_that_2_x_wrote() {
+        assert_eq!(written("J", None), r#"{"str":"s","grp":"g","job":"J"}"#);
+        assert_eq!(written("J", Some("0")), r#"{"str":"s","grp":"g","job":"J","err":0}"#);
+        let mut text = String::new();
+        write(&mut text, &head("sé☃", "gñ"), "jü", None);
+        assert_eq!(text, r#"{"str":"sé☃","grp":"gñ","job":"jü"}"#);
+    }
+
+    #[test]
+    fn names_cannot_inject_json() {
+        let job = "x\",\"err\":{\"fake\":1},\"z\":\"\n";
+        let text = written(job, None);
+        let read = Notification::parse(text.as_bytes()).expect("reads");
+        assert_eq!(read.job, job);
+        assert!(read.error.is_none());
+    }
+
+    #[test]
+    fn an_error_is_told_by_its_presence() {
+        for error in ["0", "\"\"", "false", "null"] {
+            let text = written("J", Some(error));
+            assert_eq!(Notification::parse(text.as_bytes()).expect("reads").error.map(RawValue::get), Some(error));
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_completion_is_told_apart() {
+        for message in ["", "null", "1", "{}", "{\"str\":1,\"grp\":\"g\",\"job\":\"j\"}", "{\"str\":\"s\""] {
+            assert!(Notification::parse(message.as_bytes()).is_none(), "{message}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Sends jobs and hears of their completions.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::redis_io::command::Commands;
+use crate::redis_io::error::RedisError;
+
+use super::bus::{Bus, closed};
+use super::completions::Completions;
+use super::glob;
+use super::host::{Arrival, Event, RequestId};
+use super::notification::Notification;
+use super::plan::Plan;
+
+/// One job to send.
+#[derive(Clone, Debug)]
+pub struct Sending {
+    /// Where to.
+    pub plan: Arc<Plan>,
+    /// The job's id.
+    pub job: String,
+    /// The stream is trimmed to about so many entries; 0 does not.
+    pub capped: u64,
+    /// Who asks.
+    pub request: RequestId,
+    /// The host's number for the wait, if completions are waited for.
+    pub wait: Option<u32>,
+    /// Whether the wait is over at the first error.
+    pub ends_at_error: bool,
+}
+
+/// Through what a message reached a producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// The channel that is the producer's own.
+    Own,
+    /// A pattern.
+    Pattern(&'a [u8]),
+}
+
+/// The producer's own channel of one stream.
+#[derive(Debug)]
+enum Channel {
+    /// Jobs were sent there, nobody listens.
+    Unheard,
+    /// The subscription is on its way; these go out once it is confirmed, so that no completion is missed.
+    Subscribing(Vec<Sending>),
+    /// Confirmed.
+    Subscribed,
+}
+
+/// Streams that the user listens to.
+#[derive(Debug)]
+struct Listening {
+    stream: String,
+    pattern: String,
+    confirmed: bool,
+}
+
+impl Listening {
+    /// A name without `*` means that very stream.
+    fn matches(&self, stream: &str) -> bool {
+        match self.stream.contains('*') {
+            true => glob::matches(self.stream.as_bytes(), stream.as_bytes()),
+            false => self.stream == stream,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    completions: Completions,
+    channels: HashMap<String, Channel>,
+    listening: Vec<Listening>,
+    /// Whether completions of all its jobs are heard, awaited or not (`listen()` without a stream).
+    hears_own: bool,
+}
+
+/// A producer of jobs.
+pub struct Producer {
+    number: u32,
+    id: String,
+    bus: Arc<Bus>,
+    /// Whether the user has listeners for streams; without any, only outcomes go up.
+    watched: AtomicBool,
+    /// A lock, since jobs are sent on the host's thread and completions arrive on the engine's.
+    state: Mutex<State>,
+}
+
+impl Producer {
+    /// A producer with the number by which the host knows it. Does no I/O.
+    pub fn new(bus: Arc<Bus>, number: u32, id: String) -> Arc<Self> {
+        let producer =
+            Arc::new(Self { number, id, bus, watched: AtomicBool::new(false), state: Mutex::default() });
+        producer.bus.add_producer(&producer);
+        producer
+    }
+
+    /// The bus it sends on.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
+    /// The user has listeners for streams from now on.
+    pub fn watch(&self) {
+        self.watched.store(true, Ordering::Relaxed);
+    }
+
+    /// Sends a job: into `commands`, or later if its completions could be missed now. The request is told when
+    /// Redis has the entry.
+    pub fn send(self: &Arc<Self>, commands: &mut Commands, sending: Sending) {
+        let mut state = self.lock();
+        let awaited = sending.wait.is_some() || state.hears_own;
+        match state.channels.get_mut(&sending.plan.stream) {
+            Some(Channel::Subscribed) => {}
+            Some(Channel::Subscribing(held)) => {
+                held.push(sending);
+                return;
+            }
+            _ if awaited => {
+                let stream = sending.plan.stream.clone();
+                state.channels.insert(stream.clone(), Channel::Subscribing(vec![sending]));
+                drop(state);
+                self.spawn_subscribe(stream);
+                return;
+            }
+            Some(Channel::Unheard) => {}
+            None => drop(state.channels.insert(sending.plan.stream.clone(), Channel::Unheard)),
+        }
+        self.pack(&mut state, commands, &sending);
+    }
+
+    /// Nobody wants the outcome of a wait any more.
+    pub fn forget_wait(&self, wait: u32, job: &str) {
+        self.lock().completions.forget(wait, job);
+    }
+
+    /// Hears the completions of all its own jobs, awaited or not.
+    pub async fn listen_own(self: Arc<Self>) -> Result<(), RedisError> {
+        let streams: Vec<String> = {
+            let mut state = self.lock();
+            state.hears_own = true;
+            let unheard = state.channels.iter_mut().filter(|(_, channel)| matches!(channel, Channel::Unheard));
+            let subscribe = unheard.map(|(stream, channel)| {
+                *channel = Channel::Subscribing(Vec::new());
+                stream.clone()
+            });
+            subscribe.collect()
+        };
+        for stream in streams {
+            self.clone().subscribe(stream).await?;
+        }
+        self.bus.subscriptions().ready().await
+    }
+
+    /// Hears the completions of every producer's jobs on these streams; `*` in a name stands for anything.
+    pub async fn listen(self: Arc<Self>, streams: Vec<String>) -> Result<(), RedisError> {
+        for stream in streams {
+            let pattern = self.bus.keys().pattern(&stream);
+            {
+                let mut state = self.lock();
+                if !state.listening.iter().any(|listening| listening.pattern == pattern) {
+                    state.listening.push(Listening { stream, pattern: pattern.clone(), confirmed: false });
+                }
+            }
+            let subscribed = self.bus.subscriptions().subscribe_pattern(&self, &pattern).await;
+            let mut state = self.lock();
+            if subscribed.is_err() {
+                state.listening.retain(|listening| listening.pattern != pattern || listening.confirmed);
+                return subscribed;
+            }
+            for listening in state.listening.iter_mut().filter(|listening| listening.pattern == pattern) {
+                listening.confirmed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hears nothing any more and gives up what it waits for. It can be used again.
+    pub fn reset(self: &Arc<Self>) {
+        let state = std::mem::take(&mut *self.lock());
+        self.let_go(state, &Arc::downgrade(self));
+    }
+
+    /// A message came in for this producer.
+    pub(super) fn hear(&self, source: Source<'_>, channel: &[u8], message: &[u8]) {
+        let host = &self.bus.context().host;
+        let Some(notification) = Notification::parse(message) else {
+            if self.reports_unreadable(source) {
+                host.event(Event::Unreadable { producer: self.number, channel, message });
+            }
+            return;
+        };
+        let stream = notification.stream.as_ref();
+        let error = notification.error.map(|error| error.get());
+        let outcomes = {
+            let mut state = self.lock();
+            if !self.is_first(&state, source, channel, stream) {
+                return;
+            }
+            if state.completions.is_empty() {
+                Vec::new()
+            } else {
+                let group = notification.group.clone().into_owned();
+                let arrival = Arrival { group, at: now(), error: error.map(str::to_owned) };
+                state.completions.arrive(&notification.job, stream, &arrival)
+            }
+        };
+        for outcome in outcomes {
+            host.event(Event::Outcome { wait: outcome.wait, arrivals: &outcome.arrivals });
+        }
+        if self.watched.load(Ordering::Relaxed) {
+            let (job, group) = (notification.job.as_ref(), notification.group.as_ref());
+            host.event(Event::Heard { producer: self.number, stream, job, group, error });
+        }
+    }
+
+    /// Redis delivers a message once per subscription that it matches; exactly one of them counts, the producer's
+    /// own channel before patterns, these in the order in which they were asked for.
+    fn is_first(&self, state: &State, source: Source<'_>, channel: &[u8], stream: &str) -> bool {
+        let Source::Pattern(pattern) = source else { return true };
+        let subscribed = matches!(state.channels.get(stream), Some(Channel::Subscribed));
+        if subscribed && self.bus.keys().channel(stream, &self.id).as_bytes() == channel {
+            return false;
+        }
+        let mut confirmed = state.listening.iter().filter(|listening| listening.confirmed);
+        confirmed
+            .find(|listening| listening.matches(stream))
+            .is_some_and(|listening| listening.pattern.as_bytes() == pattern)
+    }
+
+    /// What names no stream is reported by the first pattern only.
+    fn reports_unreadable(&self, source: Source<'_>) -> bool {
+        match source {
+            Source::Own => true,
+            Source::Pattern(pattern) => {
+                let state = self.lock();
+                state.listening.first().is_some_and(|listening| listening.pattern.as_bytes() == pattern)
+            }
+        }
+    }
+
+    fn spawn_subscribe(self: &Arc<Self>, stream: String) {
+        let producer = self.clone();
+        self.bus.context().runtime.spawn(async move {
+            // Whoever waits for this subscription is told by `subscribe` itself.
+            let _ = producer.subscribe(stream).await;
+        });
+    }
+
+    /// Subscribes to the own channel of a stream, then sends what was held back for that.
+    async fn subscribe(self: Arc<Self>, stream: String) -> Result<(), RedisError> {
+        let channel = self.bus.keys().channel(&stream, &self.id);
+        let subscribed = self.bus.subscriptions().subscribe(&self, channel).await;
+        let mut state = self.lock();
+        let Some(Channel::Subscribing(held)) = state.channels.remove(&stream) else { return subscribed };
+        match &subscribed {
+            Ok(()) => {
+                state.channels.insert(stream, Channel::Subscribed);
+                let mut commands = Commands::default();
+                for sending in &held {
+                    self.pack(&mut state, &mut commands, sending);
+                }
+                // Submitted under the lock, so that what is sent from now on cannot overtake what was held back.
+                self.bus.shared().submit(&mut commands);
+            }
+            Err(error) => {
+                state.channels.insert(stream, Channel::Unheard);
+                self.refuse(&held, error);
+            }
+        }
+        subscribed
+    }
+
+    fn pack(&self, state: &mut State, commands: &mut Commands, sending: &Sending) {
+        if let Some(wait) = sending.wait {
+            state.completions.wait(wait, &sending.job, sending.plan.clone(), sending.ends_at_error);
+        }
+        sending.plan.pack(commands, &self.id, &sending.job, sending.capped, sending.request);
+    }
+
+    fn refuse(&self, held: &[Sending], error: &RedisError) {
+        let host = &self.bus.context().host;
+        for sending in held {
+            host.event(Event::Failed { request: sending.request, error });
+            host.event(Event::Done { request: sending.request });
+        }
+        host.wake();
+    }
+
+    fn let_go(&self, mut state: State, this: &Weak<Self>) {
+        let host = &self.bus.context().host;
+        for wait in state.completions.abandon() {
+            host.event(Event::Abandoned { wait });
+        }
+        host.wake();
+        let mut channels = Vec::new();
+        for (stream, channel) in state.channels {
+            if let Channel::Subscribing(held) = &channel {
+                self.refuse(held, &closed(None));
+            }
+            if !matches!(channel, Channel::Unheard) {
+                channels.push(self.bus.keys().channel(&stream, &self.id));
+            }
+        }
+        let patterns: Vec<String> = state.listening.into_iter().map(|listening| listening.pattern).collect();
+        if !channels.is_empty() || !patterns.is_empty() {
+            self.bus.subscriptions().forget(this, channels, patterns);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        let state = std::mem::take(&mut *self.lock());
+        self.let_go(state, &Weak::new());
+    }
+}
+
+/// Milliseconds since the epoch: what the user sees as the time of a completion, never compared with anything.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_millis() as f64)
+}

@@ -1,0 +1,304 @@
+//! The consumer's reads: one at a time on a connection of its own, armed again whenever there is room.
+
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use crate::redis_io::codec::Reply;
+use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::entries::{Entry, Item, read_streams};
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::{Link, ReplySink};
+use crate::redis_io::streams::Read;
+
+use super::consumer::Consumer;
+use super::consumer_state::{ConsumerState, Phase, Position, Surplus};
+use super::host::{Failure, Host};
+use super::id::new_id;
+use super::options::LONGEST_READ;
+use super::slots::Token;
+
+/// The ticket of a CLIENT ID.
+const CLIENT_ID: u8 = 0;
+/// The ticket of a read.
+const READ: u8 = 1;
+
+/// The sink of a consumer's blocking connection.
+pub struct Reader {
+    consumer: Weak<Consumer>,
+    host: Arc<dyn Host>,
+}
+
+impl Reader {
+    /// Hands replies to `consumer`.
+    pub fn new(consumer: Weak<Consumer>, host: Arc<dyn Host>) -> Self {
+        Self { consumer, host }
+    }
+}
+
+impl ReplySink for Reader {
+    fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+        let Some(consumer) = self.consumer.upgrade() else { return };
+        match (ticket.kind, outcome) {
+            (CLIENT_ID, Ok(Reply::Integer(id))) => {
+                consumer.lock().client_id = Some((consumer.blocking.session(), id));
+            }
+            (READ, outcome) => consumer.read_answered(outcome),
+            // Without a CLIENT ID a pause waits for the read to end by itself.
+            _ => {}
+        }
+    }
+
+    fn burst_end(&self) {
+        self.host.wake();
+    }
+}
+
+/// What one reply brought.
+#[derive(Default)]
+struct Harvest {
+    started: Vec<(u32, Token)>,
+    deleted: Vec<(u32, String)>,
+    foreign: Option<RedisError>,
+}
+
+impl Consumer {
+    /// Packs the next read if there is room for what it may bring.
+    pub(super) fn arm(&self, state: &mut ConsumerState, commands: &mut Commands) {
+        let Some(count) = state.next_count(self.options.concurrency) else { return };
+        let session = self.blocking.session();
+        if state.client_id_asked != Some(session) {
+            state.client_id_asked = Some(session);
+            commands.begin("CLIENT", 2).arg(b"ID");
+            commands.end_once(Destination::Sink(Ticket { kind: CLIENT_ID, index: 0, id: 0 }));
+        }
+        let mut active: Vec<(&str, &str)> = state
+            .streams
+            .iter()
+            .filter(|stream| stream.active)
+            .map(|stream| (stream.key.as_str(), stream.position_text()))
+            .collect();
+        // The first stream named is served first, so each gets its turn.
+        let length = active.len();
+        active.rotate_left(state.rotation % length);
+        let history = active.iter().any(|(_, position)| *position != ">");
+        let read = Read {
+            group: &self.group,
+            consumer: &self.options.id,
+            count: count as u64,
+            block: if history { None } else { Some(self.block_ms()) },
+        };
+        read.pack(commands, active.iter().copied(), Destination::Sink(Ticket { kind: READ, index: 0, id: 0 }));
+        state.rotation = state.rotation.wrapping_add(1);
+        state.reading = true;
+    }
+
+    fn block_ms(&self) -> u64 {
+        let wait = self.options.block_timeout.unwrap_or(LONGEST_READ);
+        // BLOCK 0 would wait for ever.
+        (wait.as_millis() as u64).max(1)
+    }
+
+    fn read_answered(&self, outcome: Result<Reply<'_>, RedisError>) {
+        let mut reads = Commands::default();
+        let mut harvest = Harvest::default();
+        let mut failed = None;
+        let quiet = {
+            let mut state = self.lock();
+            state.reading = false;
+            let read = match outcome {
+                Ok(Reply::Array(entries)) => self.harvest(&mut state, entries, &mut harvest),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            self.hand_over(&state, &harvest.started);
+            match read {
+                Ok(()) => {
+                    state.backoff.reset();
+                    state.complaint = None;
+                }
+                Err(error) => failed = self.read_failed(&mut state, error),
+            }
+            self.arm(&mut state, &mut reads);
+            state.quiet_waiters()
+        };
+        self.blocking.submit(&mut reads);
+        self.drop_deleted(&harvest.deleted);
+        for error in harvest.foreign.iter() {
+            self.complain(Failure::Foreign, error);
+        }
+        for error in failed.iter() {
+            self.complain(Failure::Consume, error);
+        }
+        for waiter in quiet {
+            // Who waited may have given up meanwhile.
+            let _ = waiter.send(());
+        }
+    }
+
+    /// Takes slots for entries, in order; the ones for which there is none wait.
+    fn harvest(
+        &self,
+        state: &mut ConsumerState,
+        reply: crate::redis_io::codec::Cursor<'_>,
+        harvest: &mut Harvest,
+    ) -> Result<(), RedisError> {
+        let now = Instant::now();
+        let mut current: Option<u32> = None;
+        let read = read_streams(reply, |item| match item {
+            Item::Stream(key, entries) => {
+                current = state.streams.iter().position(|stream| stream.key.as_bytes() == key).map(|at| at as u32);
+                if let Some(stream) = current.filter(|_| entries == 0) {
+                    // The end of the history.
+                    state.streams[stream as usize].position = Position::New;
+                }
+            }
+            Item::Entry(entry) => {
+                if let Some(stream) = current {
+                    self.take_entry(state, stream, entry, now, harvest);
+                }
+            }
+        });
+        self.start_timer(state);
+        read.map_err(|_| self.error(RedisErrorKind::Protocol, "Redis sent no such reply as XREADGROUP has."))
+    }
+
+    fn take_entry(
+        &self,
+        state: &mut ConsumerState,
+        stream: u32,
+        entry: Entry<'_>,
+        now: Instant,
+        harvest: &mut Harvest,
+    ) {
+        let at = &mut state.streams[stream as usize];
+        let from_history = at.position != Position::New;
+        if from_history {
+            at.position = Position::History(entry.id.to_string());
+        }
+        at.last_seen = at.last_seen.max(Some(entry.id));
+        if entry.deleted {
+            harvest.deleted.push((stream, entry.id.to_string()));
+            return;
+        }
+        if from_history && state.holds(stream, entry.id) {
+            return;
+        }
+        let made_up;
+        let job = match entry.job.map(std::str::from_utf8) {
+            Some(Ok(job)) => job,
+            None => {
+                made_up = new_id();
+                made_up.as_str()
+            }
+            Some(Err(_)) => return self.pass_over(state, stream, entry, harvest),
+        };
+        let Ok(producer) = std::str::from_utf8(entry.producer.unwrap_or_default()) else {
+            return self.pass_over(state, stream, entry, harvest);
+        };
+        if state.free(self.options.concurrency) > 0 && state.surplus.is_empty() {
+            let deadline = state.deadline(stream, now);
+            let token = state.slots.take(stream, entry.id, producer, job, deadline);
+            harvest.started.push((stream, token));
+        } else {
+            let (producer, job) = (producer.to_owned(), job.to_owned());
+            state.surplus.push_back(Surplus { stream, entry: entry.id, producer, job });
+        }
+    }
+
+    /// An entry that is no job of ours stays pending, where whoever looks for it finds it; the first one is
+    /// reported.
+    fn pass_over(&self, state: &mut ConsumerState, stream: u32, entry: Entry<'_>, harvest: &mut Harvest) {
+        state.foreign += 1;
+        if state.foreign == 1 {
+            let name = &state.streams[stream as usize].options.name;
+            let message = format!("Entry {} of stream {name} is not a job of this bus.", entry.id);
+            harvest.foreign = Some(self.error(RedisErrorKind::Protocol, &message));
+        }
+    }
+
+    /// Starts entries that wait for a slot, as far as slots are free.
+    pub(super) fn start_surplus(&self, state: &mut ConsumerState) {
+        if state.surplus.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let mut started = Vec::new();
+        while state.free(self.options.concurrency) > 0 {
+            let Some(next) = state.surplus.pop_front() else { break };
+            let deadline = state.deadline(next.stream, now);
+            let token = state.slots.take(next.stream, next.entry, &next.producer, &next.job, deadline);
+            started.push((next.stream, token));
+        }
+        self.start_timer(state);
+        self.hand_over(state, &started);
+    }
+
+    /// Tells the host of jobs, stream by stream.
+    fn hand_over(&self, state: &ConsumerState, started: &[(u32, Token)]) {
+        let host = &self.bus.context().host;
+        for run in started.chunk_by(|(left, _), (right, _)| left == right) {
+            let mut jobs = run
+                .iter()
+                .filter_map(|&(_, token)| state.slots.job(token).map(|slot| (token, slot.job.as_str())));
+            host.jobs(self.number, run[0].0, &mut jobs);
+        }
+    }
+
+    /// Decides what a failed read leads to; returns the error if the user should hear of it.
+    fn read_failed(&self, state: &mut ConsumerState, error: RedisError) -> Option<RedisError> {
+        let code = error.reply_code().unwrap_or_default().to_owned();
+        match error.kind {
+            // The connection is being made again and the next read waits there for it.
+            RedisErrorKind::Dropped => {
+                state.expect_losses(self.options.fresh_id);
+                return None;
+            }
+            RedisErrorKind::MaxRetries => return Some(error),
+            _ if state.phase != Phase::Playing => return None,
+            RedisErrorKind::Closed => state.expect_losses(self.options.fresh_id),
+            _ => {}
+        }
+        let news = state.is_news(&format!("{:?} {code}", error.kind));
+        self.recover(state, code == "NOGROUP");
+        news.then_some(error)
+    }
+
+    /// Reads again after a while, with the groups made again if they are gone.
+    fn recover(&self, state: &mut ConsumerState, remake: bool) {
+        state.recovering = true;
+        let wait = state.backoff.next();
+        let this = self.this.clone();
+        self.bus.context().runtime.spawn(async move {
+            tokio::time::sleep(wait).await;
+            let Some(consumer) = this.upgrade() else { return };
+            if remake && consumer.lock().phase == Phase::Playing {
+                // If this fails, so does the next read, and its error is reported.
+                let _ = consumer.remake_groups().await;
+            }
+            consumer.lock().recovering = false;
+            consumer.step();
+        });
+    }
+
+    /// Entries that were deleted while pending have nothing to run; acknowledging them ends their story.
+    fn drop_deleted(&self, deleted: &[(u32, String)]) {
+        if deleted.is_empty() {
+            return;
+        }
+        let mut commands = Commands::default();
+        {
+            let state = self.lock();
+            for (stream, id) in deleted {
+                let key = state.streams[*stream as usize].key.as_bytes();
+                commands.begin("XACK", 4).arg(key).arg(self.group.as_bytes()).arg(id.as_bytes());
+                commands.end(Destination::Nowhere);
+            }
+        }
+        self.bus.shared().submit(&mut commands);
+    }
+
+    pub(super) fn error(&self, kind: RedisErrorKind, message: &str) -> RedisError {
+        let node = self.blocking.current().map(|link| link.node().to_owned()).unwrap_or_default();
+        RedisError { kind, code: None, message: message.into(), command: Some("XREADGROUP"), node: node.into() }
+    }
+}

@@ -1,0 +1,125 @@
+//! Hands the replies of a bus' shared connection to who asked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock, Weak};
+
+use crate::redis_io::codec::{Reply, Value};
+use crate::redis_io::command::Ticket;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::ReplySink;
+
+use super::consumer::Consumer;
+use super::host::{Event, Host, Payload, RequestId};
+
+/// Set in the index of the last reply that a request or batch gets.
+pub const LAST: u32 = 1 << 31;
+
+/// Who waits for a reply; the `kind` of its ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// A request that only wants to know whether it worked, at one of its replies.
+    Part = 0,
+    /// The same, at its last reply.
+    Last = 1,
+    /// A request, for a payload as bytes.
+    Bytes = 2,
+    /// A request, for a payload as text.
+    Text = 3,
+    /// A request, for a command of the user.
+    Call = 4,
+    /// A consumer, for an XACK: id is consumer and batch, index the stream.
+    Acknowledged = 5,
+    /// A consumer, for a PUBLISH: id is consumer and batch, index the position within the batch.
+    Published = 6,
+}
+
+impl Kind {
+    fn of(ticket: Ticket) -> Option<Self> {
+        const KINDS: [Kind; 7] =
+            [Kind::Part, Kind::Last, Kind::Bytes, Kind::Text, Kind::Call, Kind::Acknowledged, Kind::Published];
+        KINDS.get(usize::from(ticket.kind)).copied()
+    }
+}
+
+/// The sink of a shared connection.
+pub struct Replies {
+    host: Arc<dyn Host>,
+    /// Written when a consumer comes or goes, read by the engine's thread for each batch of acknowledgements.
+    consumers: RwLock<HashMap<u32, Weak<Consumer>>>,
+}
+
+impl Replies {
+    /// A sink that tells `host`.
+    pub fn new(host: Arc<dyn Host>) -> Arc<Self> {
+        Arc::new(Self { host, consumers: RwLock::default() })
+    }
+
+    /// Replies for a consumer's number go to that consumer from now on.
+    pub fn add_consumer(&self, consumer: &Arc<Consumer>) {
+        let mut consumers = self.consumers.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        consumers.retain(|_, consumer| consumer.strong_count() > 0);
+        consumers.insert(consumer.number(), Arc::downgrade(consumer));
+    }
+
+    fn consumer(&self, ticket: Ticket) -> Option<Arc<Consumer>> {
+        let consumers = self.consumers.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        consumers.get(&((ticket.id >> 32) as u32)).and_then(Weak::upgrade)
+    }
+
+    fn answer(&self, kind: Kind, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+        let request = ticket.id as RequestId;
+        let index = ticket.index & !LAST;
+        match (kind, outcome) {
+            (Kind::Bytes | Kind::Text, Ok(reply)) => self.value(kind, request, index, &reply),
+            (Kind::Bytes | Kind::Text, Err(error)) if is_about_the_key(&error) => {}
+            (Kind::Call, Ok(reply)) => {
+                self.host.event(Event::Called { request, index, value: &Value::from(reply) });
+            }
+            (Kind::Call, Err(error)) => {
+                self.host.event(Event::CallFailed { request, index, error: &error });
+            }
+            (_, Ok(_)) => {}
+            (_, Err(error)) => self.host.event(Event::Failed { request, error: &error }),
+        }
+        if kind == Kind::Last || ticket.index & LAST != 0 {
+            self.host.event(Event::Done { request });
+        }
+    }
+
+    fn value(&self, kind: Kind, request: RequestId, index: u32, reply: &Reply<'_>) {
+        let payload = match (reply, kind) {
+            (Reply::Bulk(bytes), Kind::Text) => Payload::Text(bytes),
+            (Reply::Bulk(bytes), _) => Payload::Bytes(bytes),
+            _ => Payload::Missing,
+        };
+        self.host.event(Event::Value { request, index, payload });
+    }
+}
+
+/// A key of another type is no payload; anything else that fails says nothing about the key.
+fn is_about_the_key(error: &RedisError) -> bool {
+    error.kind == RedisErrorKind::Reply && error.reply_code() == Some("WRONGTYPE")
+}
+
+impl ReplySink for Replies {
+    fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+        let Some(kind) = Kind::of(ticket) else { return };
+        match kind {
+            Kind::Acknowledged | Kind::Published => {
+                // Nothing to note of a success before the batch's last reply, and most replies are that.
+                if outcome.is_ok() && ticket.index & LAST == 0 {
+                    return;
+                }
+                if let Some(consumer) = self.consumer(ticket) {
+                    consumer.settled(kind, ticket, outcome.err());
+                }
+            }
+            _ => self.answer(kind, ticket, outcome),
+        }
+    }
+
+    fn burst_end(&self) {
+        self.host.wake();
+    }
+}

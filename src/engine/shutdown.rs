@@ -1,0 +1,193 @@
+//! Ends things in order: first what comes in, then what is in flight, then the connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::redis_io::codec::Value;
+use crate::redis_io::link::{Link, LinkState};
+use crate::redis_io::streams::{pack_group_del_consumer, pack_pending_one};
+
+use super::bus::Bus;
+use super::consumer::Consumer;
+use super::consumer_state::{ConsumerState, Phase};
+
+/// How long a connection may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// How long the last words of a consumer to its group may take.
+const LEAVING: Duration = Duration::from_secs(1);
+/// How long a read may take to end after it was asked to.
+const END_OF_READ: Duration = Duration::from_secs(3);
+/// How often a read is asked to end: it may not have reached the server yet when it was asked first.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
+
+/// How a bus is stopped.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stop {
+    /// Close at once, whatever is in flight.
+    pub force: bool,
+    /// The longest wait for jobs in flight; `None` waits for as long as they take.
+    pub max_wait: Option<Duration>,
+}
+
+impl Bus {
+    /// Stops reading, waits for the jobs in flight, closes every connection. The bus can be used again after.
+    pub async fn stop(self: Arc<Self>, stop: Stop) {
+        let consumers = self.consumers();
+        let drained = !stop.force && self.drain(&consumers, stop.max_wait).await;
+        if drained {
+            for consumer in &consumers {
+                // An entry that is left behind in the group does no harm.
+                let _ = timeout(LEAVING, consumer.leave()).await;
+            }
+        }
+        for consumer in &consumers {
+            consumer.cut_off();
+        }
+        for producer in self.producers() {
+            producer.reset();
+        }
+        self.close(if drained { GOODBYE } else { Duration::ZERO }).await;
+        self.context().host.wake();
+    }
+
+    async fn drain(&self, consumers: &[Arc<Consumer>], max_wait: Option<Duration>) -> bool {
+        let pauses = async {
+            for consumer in consumers {
+                consumer.begin_pause();
+            }
+            for consumer in consumers {
+                consumer.clone().pause().await;
+            }
+        };
+        match max_wait {
+            Some(bound) => timeout(bound, pauses).await.is_ok(),
+            None => {
+                pauses.await;
+                true
+            }
+        }
+    }
+
+    async fn close(&self, bound: Duration) {
+        for client in self.clients() {
+            client.quit(bound).await;
+        }
+        self.subscriptions().quit(bound).await;
+        self.shared().quit(bound).await;
+    }
+}
+
+impl Consumer {
+    /// Reads nothing more.
+    pub(super) fn begin_pause(&self) {
+        let mut state = self.lock();
+        if state.phase == Phase::Playing {
+            state.phase = Phase::Pausing;
+            if state.reading {
+                self.end_read();
+            }
+        }
+    }
+
+    /// Has the read under way answered soon, without losing what it may just have received: the server is asked
+    /// from the shared connection to unblock it, and its reply is waited for like any other.
+    pub(super) fn end_read(&self) {
+        let this = self.this.clone();
+        self.bus.context().runtime.spawn(async move {
+            let deadline = tokio::time::Instant::now() + END_OF_READ;
+            loop {
+                let Some(consumer) = this.upgrade() else { return };
+                if !consumer.lock().is_ending_a_read() {
+                    return;
+                }
+                let asked = timeout(ASK_AGAIN.max(deadline - tokio::time::Instant::now()), consumer.unblock()).await;
+                if tokio::time::Instant::now() >= deadline || asked == Ok(Unblock::Impossible) {
+                    // Nobody answers on that connection any more, or it never came about.
+                    consumer.blocking.close();
+                    return;
+                }
+                if asked == Ok(Unblock::Refused) {
+                    // The server does not allow it: the read ends by itself, after blockTimeout.
+                    return;
+                }
+                drop(consumer);
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        });
+    }
+
+    async fn unblock(&self) -> Unblock {
+        if self.blocking.current().is_none_or(|link| link.state() != LinkState::Ready) {
+            return Unblock::Impossible;
+        }
+        let session = self.blocking.session();
+        let id = self.lock().client_id.filter(|(of, _)| *of == session).map(|(_, id)| id);
+        let Some(id) = id else { return Unblock::Asked };
+        let asked = self
+            .ask(|commands, to| {
+                commands.begin("CLIENT", 3).arg(b"UNBLOCK").arg(id.to_string().as_bytes()).end(to);
+            })
+            .await;
+        match asked {
+            Err(error) if error.reply_code() == Some("NOPERM") => Unblock::Refused,
+            _ => Unblock::Asked,
+        }
+    }
+
+    /// Takes the consumer's own entry out of its groups where nothing is pending for it.
+    async fn leave(&self) {
+        let keys: Vec<String> = {
+            let state = self.lock();
+            state.streams.iter().filter(|stream| stream.active).map(|stream| stream.key.clone()).collect()
+        };
+        if self.bus.shared().current().is_none_or(|link| link.state() != LinkState::Ready) {
+            return;
+        }
+        for key in keys {
+            let (group, id) = (&self.group, &self.options.id);
+            let pending = self.ask(|commands, to| pack_pending_one(commands, &key, group, id, to)).await;
+            if matches!(pending, Ok(Value::Array(pending)) if pending.is_empty()) {
+                let gone = self.ask(|commands, to| pack_group_del_consumer(commands, &key, group, id, to)).await;
+                // The group may have been removed meanwhile, and the entry with it.
+                drop(gone);
+            }
+        }
+    }
+
+    /// Forgets what is in flight and closes the connection. What is settled later is refused.
+    fn cut_off(&self) {
+        let waiting = {
+            let mut state = self.lock();
+            state.phase = Phase::Idle;
+            state.cut_off = true;
+            state.surplus.clear();
+            state.slots.abandon();
+            state.batches.clear();
+            std::mem::take(&mut state.waiting)
+        };
+        self.blocking.close();
+        for waiter in waiting {
+            // Who waited may have given up meanwhile.
+            let _ = waiter.send(());
+        }
+    }
+}
+
+impl ConsumerState {
+    fn is_ending_a_read(&self) -> bool {
+        self.reading && self.phase != Phase::Playing
+    }
+}
+
+/// What came of asking a read to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unblock {
+    /// The server was asked, or the connection's id is not known yet; ask again if the read goes on.
+    Asked,
+    /// The server does not allow it.
+    Refused,
+    /// There is no connection that could have a read under way.
+    Impossible,
+}

@@ -1,0 +1,186 @@
+//! The one subscriber of a bus, and which producer hears what through it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use crate::redis_io::error::RedisError;
+use crate::redis_io::link::{LinkState, PushSink};
+use crate::redis_io::pubsub::Subscriber;
+
+use super::client::{Context, PolicyOptions};
+use super::producer::{Producer, Source};
+
+/// The subscriber of a bus, opened when first used, and again after it has ended.
+pub struct Subscriptions {
+    policy: PolicyOptions,
+    router: Arc<Router>,
+    subscriber: Mutex<Option<Arc<Subscriber>>>,
+}
+
+/// Finds the producers that a message is for.
+struct Router {
+    context: Arc<Context>,
+    /// A lock, since producers subscribe from the host's thread while messages arrive on the engine's.
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    channels: HashMap<Vec<u8>, Weak<Producer>>,
+    patterns: HashMap<Vec<u8>, Vec<Weak<Producer>>>,
+}
+
+impl Subscriptions {
+    /// No subscriptions yet.
+    pub fn new(policy: PolicyOptions) -> Self {
+        let router = Arc::new(Router { context: policy.context.clone(), table: Mutex::default() });
+        Self { policy, router, subscriber: Mutex::default() }
+    }
+
+    /// Subscribes `producer` to a channel of its own; resolves once Redis has confirmed it.
+    pub async fn subscribe(&self, producer: &Arc<Producer>, channel: String) -> Result<(), RedisError> {
+        let channel = channel.into_bytes();
+        self.router.lock().channels.insert(channel.clone(), Arc::downgrade(producer));
+        let subscribed = self.subscriber().subscribe(vec![channel.clone()]).await;
+        if subscribed.is_err() {
+            self.router.lock().channels.remove(&channel);
+        }
+        subscribed
+    }
+
+    /// Adds `producer` to those that hear a pattern; resolves once Redis has confirmed it.
+    pub async fn subscribe_pattern(&self, producer: &Arc<Producer>, pattern: &str) -> Result<(), RedisError> {
+        let pattern = pattern.as_bytes().to_vec();
+        self.router.add_listener(&pattern, producer);
+        let subscribed = self.subscriber().psubscribe(vec![pattern.clone()]).await;
+        if subscribed.is_err() {
+            self.router.remove_listener(&pattern, &Arc::downgrade(producer));
+        }
+        subscribed
+    }
+
+    /// Resolves once the subscriber is connected and Redis lets it in.
+    pub async fn ready(&self) -> Result<(), RedisError> {
+        self.subscriber().ping().await
+    }
+
+    /// `producer` hears nothing any more. What nobody else hears is unsubscribed, if the connection is there.
+    pub fn forget(&self, producer: &Weak<Producer>, channels: Vec<String>, patterns: Vec<String>) {
+        let channels: Vec<Vec<u8>> = channels.into_iter().map(String::into_bytes).collect();
+        for channel in &channels {
+            self.router.lock().channels.remove(channel);
+        }
+        let mut unheard = Vec::new();
+        for pattern in patterns {
+            if self.router.remove_listener(pattern.as_bytes(), producer) {
+                unheard.push(pattern.into_bytes());
+            }
+        }
+        let Some(subscriber) = self.lock().clone() else { return };
+        if subscriber.state() == LinkState::End {
+            return;
+        }
+        // Nobody waits for the confirmations: whatever still arrives finds no producer in the table.
+        let runtime = &self.policy.context.runtime;
+        if !channels.is_empty() {
+            runtime.spawn(subscriber.unsubscribe(channels));
+        }
+        if !unheard.is_empty() {
+            runtime.spawn(subscriber.punsubscribe(unheard));
+        }
+    }
+
+    /// Unsubscribes everything and closes the connection with QUIT, within `bound`.
+    pub async fn quit(&self, bound: Duration) {
+        self.router.clear();
+        let subscriber = self.lock().take();
+        if let Some(subscriber) = subscriber {
+            subscriber.quit(bound).await;
+        }
+    }
+
+    /// Closes the connection at once.
+    pub fn close(&self) {
+        self.router.clear();
+        if let Some(subscriber) = self.lock().take() {
+            subscriber.close();
+        }
+    }
+
+    fn subscriber(&self) -> Arc<Subscriber> {
+        let mut subscriber = self.lock();
+        if let Some(open) = subscriber.as_ref().filter(|open| open.state() != LinkState::End) {
+            return open.clone();
+        }
+        let opened = Subscriber::new(
+            Arc::new(self.policy.options.link.clone()),
+            self.policy.for_link(Arc::default()),
+            self.router.clone(),
+            self.policy.context.runtime.clone(),
+        );
+        *subscriber = Some(opened.clone());
+        opened
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Subscriber>>> {
+        self.subscriber.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Router {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn clear(&self) {
+        *self.lock() = Table::default();
+    }
+
+    fn add_listener(&self, pattern: &[u8], producer: &Arc<Producer>) {
+        let mut table = self.lock();
+        let listeners = table.patterns.entry(pattern.to_vec()).or_default();
+        let producer = Arc::downgrade(producer);
+        if !listeners.iter().any(|listener| listener.ptr_eq(&producer)) {
+            listeners.push(producer);
+        }
+    }
+
+    /// Whether nobody hears the pattern any more.
+    fn remove_listener(&self, pattern: &[u8], producer: &Weak<Producer>) -> bool {
+        let mut table = self.lock();
+        let Some(listeners) = table.patterns.get_mut(pattern) else { return false };
+        listeners.retain(|listener| listener.strong_count() > 0 && !listener.ptr_eq(producer));
+        let unheard = listeners.is_empty();
+        if unheard {
+            table.patterns.remove(pattern);
+        }
+        unheard
+    }
+}
+
+impl PushSink for Router {
+    fn message(&self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]) {
+        let Some(pattern) = pattern else {
+            let producer = self.lock().channels.get(channel).and_then(Weak::upgrade);
+            if let Some(producer) = producer {
+                producer.hear(Source::Own, channel, payload);
+            }
+            return;
+        };
+        let listeners = self.lock().patterns.get(pattern).cloned().unwrap_or_default();
+        for producer in listeners.iter().filter_map(Weak::upgrade) {
+            producer.hear(Source::Pattern(pattern), channel, payload);
+        }
+    }
+
+    fn burst_end(&self) {
+        self.context.host.wake();
+    }
+}

@@ -1,0 +1,108 @@
+//! Reads the replies of XREADGROUP without building them up in memory.
+
+use std::fmt;
+
+use super::codec::{Cursor, Token};
+
+/// The id of a stream entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EntryId {
+    /// Milliseconds since the epoch, by the server's clock.
+    pub time: u64,
+    /// Tells entries of one millisecond apart.
+    pub sequence: u64,
+}
+
+impl EntryId {
+    /// Reads `time-sequence`.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let (time, sequence) = text.split_once('-')?;
+        Some(Self { time: time.parse().ok()?, sequence: sequence.parse().ok()? })
+    }
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{}", self.time, self.sequence)
+    }
+}
+
+/// One entry, as far as the bus cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Its id.
+    pub id: EntryId,
+    /// Whether its fields are there; an entry that was deleted while pending comes without.
+    pub deleted: bool,
+    /// The `prd` field: who sent it. The last one counts.
+    pub producer: Option<&'a [u8]>,
+    /// The `job` field: the job's id. The last one counts.
+    pub job: Option<&'a [u8]>,
+}
+
+/// What [`read_streams`] comes across.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// The entries that follow, so many of them, are of the stream with this key.
+    Stream(&'a [u8], usize),
+    /// An entry of that stream.
+    Entry(Entry<'a>),
+}
+
+/// The reply has not the shape that XREADGROUP replies have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// Walks the reply of an XREADGROUP.
+pub fn read_streams<'a>(mut reply: Cursor<'a>, mut each: impl FnMut(Item<'a>)) -> Result<(), Malformed> {
+    for _ in 0..reply.len() {
+        expect_array(&mut reply, Some(2))?;
+        let key = expect_bulk(&mut reply)?;
+        let entries = expect_array(&mut reply, None)?;
+        each(Item::Stream(key, entries));
+        for _ in 0..entries {
+            each(Item::Entry(read_entry(&mut reply)?));
+        }
+    }
+    Ok(())
+}
+
+fn read_entry<'a>(reply: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {
+    expect_array(reply, Some(2))?;
+    let id = EntryId::parse(expect_bulk(reply)?).ok_or(Malformed)?;
+    let mut entry = Entry { id, deleted: false, producer: None, job: None };
+    match reply.token() {
+        Some(Token::Array(words)) => read_fields(reply, words, &mut entry)?,
+        Some(Token::Nil | Token::NilArray) => entry.deleted = true,
+        _ => return Err(Malformed),
+    }
+    Ok(entry)
+}
+
+fn read_fields<'a>(reply: &mut Cursor<'a>, words: usize, entry: &mut Entry<'a>) -> Result<(), Malformed> {
+    for _ in 0..words / 2 {
+        let name = expect_bulk(reply)?;
+        let value = expect_bulk(reply)?;
+        match name {
+            b"prd" => entry.producer = Some(value),
+            b"job" => entry.job = Some(value),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn expect_array(reply: &mut Cursor<'_>, length: Option<usize>) -> Result<usize, Malformed> {
+    match reply.token() {
+        Some(Token::Array(found)) if length.is_none_or(|length| length == found) => Ok(found),
+        _ => Err(Malformed),
+    }
+}
+
+fn expect_bulk<'a>(reply: &mut Cursor<'a>) -> Result<&'a [u8], Malformed> {
+    match reply.token() {
+        Some(Token::Bulk(bytes)) => Ok(bytes),
+        _ => Err(Malformed),
+    }
+}

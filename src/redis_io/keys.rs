@@ -1,0 +1,88 @@
+//! The names hfxbus gives to things in Redis; the only place that knows them.
+//!
+//! `{p}:job:{id}:{key}` payload, `{p}:str:{stream}` stream, `{p}:csr:{group}` consumer group,
+//! `{p}:chn:{stream}:{producer}` completion channel, where `{p}` is the bus' key prefix. Fleets of old and new
+//! processes meet under these names, so they never change.
+
+/// Names under one key prefix.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    prefix: String,
+    payload: String,
+}
+
+impl Keys {
+    /// Names under `prefix`.
+    pub fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), payload: format!("{prefix}:job:") }
+    }
+
+    /// The parts of a payload key, in the form that [`super::command::Commands::arg_parts`] takes.
+    pub fn payload<'a>(&'a self, job: &'a str, key: &'a str) -> [&'a [u8]; 4] {
+        [self.payload.as_bytes(), job.as_bytes(), b":", key.as_bytes()]
+    }
+
+    /// The key of a stream.
+    pub fn stream(&self, stream: &str) -> String {
+        format!("{}:str:{stream}", self.prefix)
+    }
+
+    /// The name of a consumer group.
+    pub fn group(&self, group: &str) -> String {
+        format!("{}:csr:{group}", self.prefix)
+    }
+
+    /// The channel on which `producer` hears of its jobs on `stream`.
+    pub fn channel(&self, stream: &str, producer: &str) -> String {
+        format!("{}{producer}", self.channels_of(stream))
+    }
+
+    /// What every channel of `stream` begins with; the producer's id follows.
+    pub fn channels_of(&self, stream: &str) -> String {
+        format!("{}:chn:{stream}:", self.prefix)
+    }
+
+    /// The pattern that hears every producer's completions on `stream`. A name without `*` is meant literally,
+    /// so the other characters that are special to Redis are escaped.
+    pub fn pattern(&self, stream: &str) -> String {
+        let prefix = escape_glob(&self.prefix);
+        match stream.contains('*') {
+            true => format!("{prefix}:chn:{stream}:*"),
+            false => format!("{prefix}:chn:{}:*", escape_glob(stream)),
+        }
+    }
+}
+
+/// Puts a backslash in front of whatever Redis' glob matching would not take literally.
+fn escape_glob(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '*' | '?' | '[' | ']' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_wire_format() {
+        let keys = Keys::new("hfxbus");
+        assert_eq!(keys.payload("J", "k").concat(), b"hfxbus:job:J:k");
+        assert_eq!(keys.stream("s"), "hfxbus:str:s");
+        assert_eq!(keys.group("g"), "hfxbus:csr:g");
+        assert_eq!(keys.channel("s", "P"), "hfxbus:chn:s:P");
+    }
+
+    #[test]
+    fn a_pattern_is_literal_unless_the_name_has_a_star() {
+        let keys = Keys::new("hfxbus");
+        assert_eq!(keys.pattern("s"), "hfxbus:chn:s:*");
+        assert_eq!(keys.pattern("a*"), "hfxbus:chn:a*:*");
+        assert_eq!(keys.pattern("s[x]?"), "hfxbus:chn:s\\[x\\]\\?:*");
+    }
+}

@@ -1,0 +1,212 @@
+//! How to reach one Redis, with ioredis 4's defaults.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::{ConnectionAddr, IntoConnectionInfo};
+
+/// Where Redis listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// TCP.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+        /// 4 or 6 for that family only, 0 for either.
+        family: u8,
+    },
+    /// A unix socket.
+    Unix(String),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port, .. } => write!(formatter, "{host}:{port}"),
+            Self::Unix(path) => formatter.write_str(path),
+        }
+    }
+}
+
+/// How TLS is done.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// Authorities to trust, as PEM; empty trusts the ones Mozilla does.
+    pub ca: Vec<Vec<u8>>,
+    /// The client's certificate chain, as PEM.
+    pub cert: Option<Vec<u8>>,
+    /// The client's private key, as PEM.
+    pub key: Option<Vec<u8>>,
+    /// The name the server's certificate must have, if not the host's.
+    pub servername: Option<String>,
+    /// Whether a server that cannot prove its name is refused.
+    pub reject_unauthorized: bool,
+}
+
+impl Default for TlsOptions {
+    fn default() -> Self {
+        Self { ca: Vec::new(), cert: None, key: None, servername: None, reject_unauthorized: true }
+    }
+}
+
+impl fmt::Debug for TlsOptions {
+    /// Never shows the key.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("TlsOptions")
+            .field("servername", &self.servername)
+            .field("reject_unauthorized", &self.reject_unauthorized)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How to reach one Redis and what to do when that fails.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LinkOptions {
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// TLS, if it is spoken.
+    pub tls: Option<TlsOptions>,
+    /// For AUTH.
+    pub username: Option<String>,
+    /// For AUTH.
+    pub password: Option<String>,
+    /// For SELECT.
+    pub db: u32,
+    /// For CLIENT SETNAME.
+    pub connection_name: Option<String>,
+    /// READONLY after connecting, for replicas of a cluster.
+    pub read_only: bool,
+    /// How long connecting may take.
+    pub connect_timeout: Option<Duration>,
+    /// How long a reply may take; blocking reads are exempt.
+    pub command_timeout: Option<Duration>,
+    /// TCP keep-alive: idle time before the first probe; `None` is off.
+    pub keep_alive: Option<Duration>,
+    /// TCP_NODELAY.
+    pub no_delay: bool,
+    /// Whether commands wait for the connection; otherwise they are refused until it is ready.
+    pub offline_queue: bool,
+    /// Whether INFO is asked until the server has loaded its data.
+    pub ready_check: bool,
+    /// The longest time between two such INFO.
+    pub max_loading_retry_time: Duration,
+    /// After so many failed reconnections what is queued fails; `None` never.
+    pub max_retries_per_request: Option<u32>,
+    /// Whether what has no reply is sent again after a reconnection.
+    pub resend: bool,
+    /// Whether subscriptions are made again after a reconnection.
+    pub resubscribe: bool,
+    /// Whether connecting waits for the first command.
+    pub lazy: bool,
+}
+
+impl Default for LinkOptions {
+    fn default() -> Self {
+        Self {
+            endpoint: Endpoint::Tcp { host: "localhost".to_owned(), port: 6_379, family: 4 },
+            tls: None,
+            username: None,
+            password: None,
+            db: 0,
+            connection_name: None,
+            read_only: false,
+            connect_timeout: Some(Duration::from_millis(10_000)),
+            command_timeout: None,
+            keep_alive: None,
+            no_delay: true,
+            offline_queue: true,
+            ready_check: true,
+            max_loading_retry_time: Duration::from_millis(10_000),
+            max_retries_per_request: Some(20),
+            resend: true,
+            resubscribe: true,
+            lazy: false,
+        }
+    }
+}
+
+impl fmt::Debug for LinkOptions {
+    /// Never shows the password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("LinkOptions")
+            .field("endpoint", &self.endpoint)
+            .field("tls", &self.tls.is_some())
+            .field("db", &self.db)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A URL that names no Redis; says why, without the URL, which may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidUrl(pub String);
+
+impl LinkOptions {
+    /// Takes over what a `redis://`, `rediss://` or `unix://` URL says.
+    pub fn apply_url(&mut self, url: &str) -> Result<(), InvalidUrl> {
+        // The crate reads `rediss` only with TLS of its own; ours differs from it in nothing but the scheme.
+        let secure = url.strip_prefix("rediss://").map(|rest| format!("redis://{rest}"));
+        let info = secure
+            .as_deref()
+            .unwrap_or(url)
+            .into_connection_info()
+            .map_err(|_| InvalidUrl("it is not of the form redis[s]://[user:password@]host[:port][/db]".into()))?;
+        match info.addr() {
+            ConnectionAddr::Tcp(host, port) => {
+                let family = 0;
+                self.endpoint = Endpoint::Tcp { host: host.clone(), port: *port, family };
+            }
+            ConnectionAddr::Unix(path) => self.endpoint = Endpoint::Unix(path.to_string_lossy().into_owned()),
+            _ => return Err(InvalidUrl("its scheme is none of redis, rediss and unix".into())),
+        }
+        if secure.is_some() {
+            self.tls.get_or_insert_default();
+        }
+        let settings = info.redis_settings();
+        self.db = u32::try_from(settings.db()).map_err(|_| InvalidUrl("its database is no number from 0".into()))?;
+        self.username = settings.username().map(str::to_owned).or(self.username.take());
+        self.password = settings.password().map(str::to_owned).or(self.password.take());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_say_where_who_and_which_database() {
+        let mut options = LinkOptions::default();
+        options.apply_url("rediss://user:s%40crit@example.org:7000/3").unwrap();
+        assert_eq!(
+            options.endpoint,
+            Endpoint::Tcp { host: "example.org".to_owned(), port: 7_000, family: 0 }
+        );
+        assert_eq!((options.username.as_deref(), options.password.as_deref()), (Some("user"), Some("s@crit")));
+        assert_eq!((options.db, options.tls.is_some()), (3, true));
+        let mut plain = LinkOptions::default();
+        plain.apply_url("redis://localhost").unwrap();
+        assert_eq!((plain.endpoint.to_string().as_str(), plain.tls.is_some()), ("localhost:6379", false));
+    }
+
+    #[test]
+    fn a_wrong_url_is_refused_without_being_repeated() {
+        for url in ["http://u:secret@h", "redis://h:99999", "nonsense secret"] {
+            let InvalidUrl(reason) = LinkOptions::default().apply_url(url).unwrap_err();
+            assert!(!reason.contains("secret"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn debugging_shows_no_secret() {
+        let options = LinkOptions {
+            password: Some("s3cret".to_owned()),
+            tls: Some(TlsOptions { key: Some(b"s3cret".to_vec()), ..TlsOptions::default() }),
+            ..LinkOptions::default()
+        };
+        assert!(!format!("{options:?} {:?}", options.tls).contains("s3cret"));
+    }
+}

@@ -1,0 +1,200 @@
+//! What was submitted and has no reply yet. Pure: no I/O.
+//!
+//! One run of bytes serves for writing and for writing again: a reply moves `answered` on, the socket moves
+//! `written`, and after a lost connection `written` goes back to `answered`.
+//!
+//! ```text
+//! bytes:  answered ≤ written ≤ end
+//!         └ sent, no reply ┘└ to be sent ┘
+//! ```
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::command::{Commands, Mark};
+
+/// Answered bytes in front are given up once there are so many, and more of them than of the others.
+const COMPACT_FROM: usize = 64 * 1_024;
+
+/// A command without a reply.
+#[derive(Debug)]
+pub struct Pending {
+    /// What is known of it.
+    pub mark: Mark,
+    /// When it fails for want of a reply.
+    pub deadline: Option<Instant>,
+}
+
+/// Everything without a reply, in order.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    bytes: Vec<u8>,
+    answered: usize,
+    written: usize,
+    pending: VecDeque<Pending>,
+}
+
+impl Outbox {
+    /// Takes all of `commands`; `deadline` applies to those that may be sent twice, since the others wait on
+    /// purpose.
+    pub fn append(&mut self, commands: &mut Commands, deadline: Option<Instant>) {
+        if self.bytes.is_empty() {
+            // Nothing to keep in order with: take the whole buffer instead of copying it.
+            std::mem::swap(&mut self.bytes, &mut commands.bytes);
+        } else {
+            self.bytes.extend_from_slice(&commands.bytes);
+        }
+        commands.bytes.clear();
+        self.pending.extend(commands.marks.drain(..).map(|mark| {
+            let deadline = deadline.filter(|_| mark.resend);
+            Pending { mark, deadline }
+        }));
+    }
+
+    /// What is to be written.
+    pub fn unwritten(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// So many bytes were written.
+    pub fn wrote(&mut self, count: usize) {
+        self.written += count;
+    }
+
+    /// The first command has its reply; with its bytes if they are wanted.
+    pub fn answer(&mut self, bytes_wanted: bool) -> Option<(Pending, Vec<u8>)> {
+        let pending = self.pending.pop_front()?;
+        let end = self.answered + pending.mark.length;
+        let bytes = if bytes_wanted { self.bytes[self.answered..end].to_vec() } else { Vec::new() };
+        self.answered = end;
+        self.compact();
+        Some((pending, bytes))
+    }
+
+    /// The connection is gone. What may be sent again will be; the rest of what was written is returned.
+    /// `all_written` gives up everything that was written, whatever it is.
+    pub fn rewind(&mut self, all_written: bool) -> Vec<Pending> {
+        let mut kept = Vec::with_capacity(self.bytes.len() - self.answered);
+        let mut lost = Vec::new();
+        let mut start = self.answered;
+        for pending in std::mem::take(&mut self.pending) {
+            let end = start + pending.mark.length;
+            let was_written = start < self.written;
+            if was_written && (all_written || !pending.mark.resend) {
+                lost.push(pending);
+            } else {
+                kept.extend_from_slice(&self.bytes[start..end]);
+                self.pending.push_back(pending);
+            }
+            start = end;
+        }
+        self.bytes = kept;
+        self.answered = 0;
+        self.written = 0;
+        lost
+    }
+
+    /// Gives everything up.
+    pub fn clear(&mut self) -> Vec<Pending> {
+        let pending = std::mem::take(&mut self.pending).into();
+        *self = Self::default();
+        pending
+    }
+
+    /// The earliest deadline. All commands have the same time to run, so it is the first one's that has any.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.pending.iter().find_map(|pending| pending.deadline)
+    }
+
+    /// The commands whose deadline has come; they stay in place, so that their replies find nobody.
+    pub fn expired(&mut self, now: Instant) -> impl Iterator<Item = &mut Pending> {
+        self.pending.iter_mut().filter(move |pending| pending.deadline.is_some_and(|deadline| deadline <= now))
+    }
+
+    #[cfg(test)]
+    /// Whether everything has its reply.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    fn compact(&mut self) {
+        if self.answered == self.bytes.len() {
+            self.bytes.clear();
+            if self.bytes.capacity() > COMPACT_FROM * 16 {
+                self.bytes.shrink_to(COMPACT_FROM);
+            }
+        } else if self.answered >= COMPACT_FROM && self.answered > self.bytes.len() / 2 {
+            self.bytes.drain(..self.answered);
+            self.written -= self.answered;
+            self.answered = 0;
+            return;
+        } else {
+            return;
+        }
+        self.answered = 0;
+        self.written = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::Destination;
+    use super::*;
+
+    fn submit(outbox: &mut Outbox, name: &'static str, resend: bool) {
+        let mut commands = Commands::default();
+        commands.begin(name, 1);
+        match resend {
+            true => commands.end(Destination::Nowhere),
+            false => commands.end_once(Destination::Nowhere),
+        }
+        outbox.append(&mut commands, None);
+    }
+
+    fn names(pending: &[Pending]) -> Vec<&'static str> {
+        pending.iter().map(|pending| pending.mark.name).collect()
+    }
+
+    #[test]
+    fn replies_come_in_the_order_of_the_commands() {
+        let mut outbox = Outbox::default();
+        submit(&mut outbox, "A", true);
+        submit(&mut outbox, "B", true);
+        outbox.wrote(outbox.unwritten().len());
+        let (first, bytes) = outbox.answer(true).expect("pending");
+        assert_eq!((first.mark.name, bytes.as_slice()), ("A", b"*1\r\n$1\r\nA\r\n".as_slice()));
+        assert_eq!(outbox.answer(false).map(|(pending, _)| pending.mark.name), Some("B"));
+        assert!(outbox.is_empty() && outbox.answer(false).is_none());
+    }
+
+    #[test]
+    fn a_lost_connection_sends_again_what_may_be_sent_again() {
+        let mut outbox = Outbox::default();
+        for (name, resend) in [("A", true), ("READ", false), ("B", true)] {
+            submit(&mut outbox, name, resend);
+        }
+        outbox.wrote(outbox.unwritten().len());
+        outbox.answer(false);
+        submit(&mut outbox, "LATER", false);
+        assert_eq!(names(&outbox.rewind(false)), ["READ"]);
+        assert_eq!(outbox.unwritten(), b"*1\r\n$1\r\nB\r\n*1\r\n$5\r\nLATER\r\n");
+        outbox.wrote(1);
+        assert_eq!(names(&outbox.rewind(true)), ["B"], "a command written in part counts as written");
+        assert_eq!(names(&outbox.clear()), ["LATER"]);
+    }
+
+    #[test]
+    fn answered_bytes_are_given_up() {
+        let mut outbox = Outbox::default();
+        for _ in 0..20_000 {
+            submit(&mut outbox, "A", true);
+        }
+        outbox.wrote(outbox.unwritten().len());
+        for _ in 0..19_999 {
+            outbox.answer(false);
+        }
+        assert!(outbox.bytes.len() < 2 * COMPACT_FROM);
+        assert_eq!(outbox.rewind(false).len(), 0);
+        assert_eq!(outbox.unwritten(), b"*1\r\n$1\r\nA\r\n");
+    }
+}

@@ -1,0 +1,169 @@
+//! Opens sockets.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncReadExt, ReadHalf, WriteHalf};
+use tokio::net::{TcpStream, lookup_host};
+use tokio_rustls::client::TlsStream;
+
+use super::options::{Endpoint, LinkOptions};
+use super::tls;
+
+/// An open socket.
+pub enum Socket {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A unix socket.
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A socket that both threads may write to.
+pub enum Plain {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A unix socket.
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+impl Socket {
+    /// Opens the socket that the options name.
+    pub async fn open(options: &LinkOptions) -> io::Result<Self> {
+        match &options.endpoint {
+            Endpoint::Tcp { host, port, family } => {
+                let stream = connect(host, *port, *family).await?;
+                stream.set_nodelay(options.no_delay)?;
+                if let Some(idle) = options.keep_alive {
+                    SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
+                }
+                match &options.tls {
+                    Some(tls) => Ok(Self::Tls(Box::new(tls::connect(stream, host, tls).await?))),
+                    None => Ok(Self::Tcp(stream)),
+                }
+            }
+            #[cfg(unix)]
+            Endpoint::Unix(path) => Ok(Self::Unix(tokio::net::UnixStream::connect(path).await?)),
+            #[cfg(not(unix))]
+            Endpoint::Unix(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
+        }
+    }
+
+    /// The two sides of the socket.
+    pub fn split(self) -> (Receiving, Sending) {
+        let plain = match self {
+            Self::Tcp(stream) => Arc::new(Plain::Tcp(stream)),
+            #[cfg(unix)]
+            Self::Unix(stream) => Arc::new(Plain::Unix(stream)),
+            Self::Tls(stream) => {
+                let (read, write) = tokio::io::split(*stream);
+                return (Receiving::Tls(read), Sending::Tls(write));
+            }
+        };
+        (Receiving::Plain(plain.clone()), Sending::Plain(plain))
+    }
+}
+
+impl Plain {
+    /// Writes what the socket takes at once, from any thread.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// Resolves when the socket takes bytes again.
+    pub async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.writable().await,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.writable().await,
+        }
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
+    fn try_read(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read_buf(buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_read_buf(buffer),
+        }
+    }
+}
+
+/// The side of a socket that receives.
+pub enum Receiving {
+    /// Of a plain socket.
+    Plain(Arc<Plain>),
+    /// Of TLS.
+    Tls(ReadHalf<TlsStream<TcpStream>>),
+}
+
+/// The side of a socket that sends.
+pub enum Sending {
+    /// Of a plain socket.
+    Plain(Arc<Plain>),
+    /// Of TLS.
+    Tls(WriteHalf<TlsStream<TcpStream>>),
+}
+
+impl Receiving {
+    /// Waits for bytes and appends what is there, until a read is short or the buffer's capacity is used up. 0 is
+    /// the end. Nothing is lost if the future is dropped.
+    pub async fn fill(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let plain = match self {
+            Self::Tls(stream) => return stream.read_buf(buffer).await,
+            Self::Plain(plain) => plain,
+        };
+        loop {
+            plain.readable().await?;
+            match plain.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+async fn connect(host: &str, port: u16, family: u8) -> io::Result<TcpStream> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, format!("getaddrinfo ENOTFOUND {host}"));
+    for address in resolve(host, port, family).await? {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+async fn resolve(host: &str, port: u16, family: u8) -> io::Result<Vec<SocketAddr>> {
+    let fits = |address: &SocketAddr| match family {
+        4 => address.is_ipv4(),
+        6 => address.is_ipv6(),
+        _ => true,
+    };
+    if host.eq_ignore_ascii_case("localhost") {
+        // RFC 6761: always the loopback, so the resolver's threads are not needed.
+        let both = [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
+        return Ok(both.into_iter().filter(fits).collect());
+    }
+    let found = lookup_host((host, port)).await;
+    let found = found.map_err(|_| {
+        io::Error::new(io::ErrorKind::NotFound, format!("getaddrinfo ENOTFOUND {host}"))
+    })?;
+    Ok(found.filter(fits).collect())
+}

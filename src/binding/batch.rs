@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use napi::bindgen_prelude::{Array, BufferSlice, Env, Float64ArraySlice, JsString, Uint8Array};
-use napi::Result;
+use napi::bindgen_prelude::{BufferSlice, Env, Float64ArraySlice, Uint8Array};
+use napi::{JsString, Result};
 use napi_derive::napi;
 
 use crate::engine::host::RequestId;
@@ -37,9 +37,17 @@ pub struct Collected<'env> {
 
 /// Carries out what the facade collected in one tick, and returns how many connections are open.
 #[napi]
-pub fn submit(numbers: Float64ArraySlice<'_>, count: u32, text: String, blobs: Vec<Uint8Array>) -> Result<u32> {
+pub fn submit(
+    numbers: Float64ArraySlice<'_>,
+    count: u32,
+    text: String,
+    bytes: BufferSlice<'_>,
+    byte_count: u32,
+    blobs: Vec<Uint8Array>,
+) -> Result<u32> {
     let numbers = numbers.get(..count as usize).ok_or_else(|| invalid("The packet has no such length."))?;
-    let mut packet = Incoming::new(numbers, &text, &blobs);
+    let bytes = bytes.get(..byte_count as usize).ok_or_else(|| invalid("The packet has no such bytes."))?;
+    let mut packet = Incoming::new(numbers, &text, bytes, &blobs);
     with(|environment| {
         let mut staging = Staging::default();
         while !packet.is_empty() {

@@ -61,6 +61,18 @@ impl NativeBus {
         });
     }
 
+    /// After `stop()` was done: what is asked for from now on opens connections again.
+    #[napi]
+    pub fn reopen(&self) {
+        self.bus.reopen();
+    }
+
+    /// How many connections are open, of all buses.
+    #[napi]
+    pub fn open_links(&self) -> u32 {
+        self.bus.context().open_links() as u32
+    }
+
     /// Answers a `RetryAsked`; a negative delay gives the connection up.
     #[napi]
     pub fn answer_retry(&self, question: u32, delay: f64) {
@@ -119,11 +131,10 @@ impl NativeClient {
         status_of(&self.client)
     }
 
-    /// Opens the connection, unless it is lazy, and returns how many are open.
+    /// Opens the connection, unless it is lazy.
     #[napi]
-    pub fn open(&self) -> u32 {
+    pub fn open(&self) {
         drop(self.client.link());
-        self.bus.context().open_links() as u32
     }
 
     /// Closes the connection with QUIT. The request is told when it is done.

@@ -147,7 +147,7 @@ pub fn with_if_there(action: impl FnOnce(&mut Environment)) {
 /// the facade loads.
 #[napi]
 pub fn start(env: Env, wake: Function<'_, (), ()>) -> Result<()> {
-    let wake = wake.build_threadsafe_function::<()>().weak::<true>().build_callback(|_| Ok(().into()))?;
+    let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
     let upward = Arc::new(Upward::new(wake));
     let (runtime, stop, thread) = start_thread()?;
     let environment = Environment {

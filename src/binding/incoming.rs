@@ -1,4 +1,5 @@
-//! Reads the packets of the facade: numbers, one text that all strings were joined into, and blobs.
+//! Reads the packets of the facade: numbers, one text that all strings were joined into,
+//! small payloads joined into bytes, and large ones as blobs.
 
 use napi::bindgen_prelude::Uint8Array;
 use napi::{Error, Result, Status};
@@ -8,13 +9,14 @@ pub struct Incoming<'a> {
     numbers: std::slice::Iter<'a, f64>,
     text: &'a str,
     ascii: bool,
+    bytes: &'a [u8],
     blobs: std::slice::Iter<'a, Uint8Array>,
 }
 
 impl<'a> Incoming<'a> {
     /// A packet of these parts.
-    pub fn new(numbers: &'a [f64], text: &'a str, blobs: &'a [Uint8Array]) -> Self {
-        Self { numbers: numbers.iter(), text, ascii: text.is_ascii(), blobs: blobs.iter() }
+    pub fn new(numbers: &'a [f64], text: &'a str, bytes: &'a [u8], blobs: &'a [Uint8Array]) -> Self {
+        Self { numbers: numbers.iter(), text, ascii: text.is_ascii(), bytes, blobs: blobs.iter() }
     }
 
     /// Whether nothing is left.
@@ -43,13 +45,18 @@ impl<'a> Incoming<'a> {
         self.cut(length as usize)
     }
 
-    /// The next word: a text, or a blob where the length is negative.
+    /// The next word: a text, or a blob for -1, or bytes of `-2 - number` length.
     pub fn word(&mut self) -> Result<&'a [u8]> {
-        let length = self.number()?;
-        if length < 0.0 {
+        let number = self.number()?;
+        if number >= 0.0 {
+            return self.cut(number as usize).map(str::as_bytes);
+        }
+        if number == -1.0 {
             return self.blobs.next().map(AsRef::as_ref).ok_or_else(short);
         }
-        self.cut(length as usize).map(str::as_bytes)
+        let (head, tail) = self.bytes.split_at_checked((-2.0 - number) as usize).ok_or_else(short)?;
+        self.bytes = tail;
+        Ok(head)
     }
 
     fn cut(&mut self, units: usize) -> Result<&'a str> {
@@ -83,7 +90,7 @@ mod tests {
     #[test]
     fn texts_are_cut_by_utf_16_units() {
         let numbers = [1.0, 2.0, 3.0];
-        let mut packet = Incoming::new(&numbers, "é😀abc", &[]);
+        let mut packet = Incoming::new(&numbers, "é😀abc", &[], &[]);
         assert_eq!(packet.text().unwrap(), "é");
         assert_eq!(packet.text().unwrap(), "😀");
         assert_eq!(packet.text().unwrap(), "abc");

@@ -6,7 +6,7 @@ use napi_derive::napi;
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// `link, request, count, job¶, count × (key¶, timeout, value¶ or -1 for a blob)`
+    /// `link, request, count, job¶, count × (key¶, timeout, value: ¶, -1 for a blob, -2-n for n bytes)`
     Push = 1,
     /// `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶`
     Pull = 2,
@@ -20,7 +20,7 @@ pub enum Operation {
     Reject = 6,
     /// `consumer, token`
     Release = 7,
-    /// `link, request, index, last, count, count × (word¶ or -1 for a blob)`
+    /// `link, request, index, last, count, count × (word: as a value)`
     Call = 8,
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{Status, bindgen_prelude::FnArgs};
+use napi::Status;
 
 use crate::engine::host::{Event, Events, Jobs};
 use crate::engine::slots::Token;
@@ -12,7 +12,7 @@ use crate::engine::slots::Token;
 use super::outgoing::Outgoing;
 
 /// Weak: it does not keep the process alive, the facade's keep-alive handle does.
-pub type Wake = ThreadsafeFunction<(), (), FnArgs<()>, Status, false, true>;
+pub type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 /// Collects what goes up and wakes JavaScript once per burst.
 pub struct Upward {
@@ -56,6 +56,6 @@ impl Events for Upward {
             return;
         }
         // An environment that is going away takes no more calls, and has nobody left to be told.
-        self.wake.call(().into(), ThreadsafeFunctionCallMode::NonBlocking);
+        self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
 }

@@ -1,9 +1,9 @@
 //! One bus on one Redis: its shared connection, its subscriber, its consumers and producers.
 
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::keys::Keys;
 use crate::redis_io::link::ReplySink;
 
@@ -16,9 +16,8 @@ use super::subscriptions::Subscriptions;
 
 /// A bus.
 pub struct Bus {
-    number: u32,
+    policy: PolicyOptions,
     context: Arc<Context>,
-    options: Arc<BusOptions>,
     keys: Keys,
     replies: Arc<Replies>,
     shared: Client,
@@ -37,20 +36,34 @@ struct Members {
 impl Bus {
     /// A bus with the number by which the host knows it. Does no I/O.
     pub fn new(context: Arc<Context>, number: u32, options: BusOptions) -> Arc<Self> {
-        let options = Arc::new(options);
+        let keys = Keys::new(&options.key_prefix);
         let replies = Replies::new(context.host.clone());
-        let policy =
-            PolicyOptions { context: context.clone(), options: options.clone(), bus: number, visible: None };
+        let policy = PolicyOptions {
+            context: context.clone(),
+            options: Arc::new(options),
+            bus: number,
+            visible: None,
+            closing: Arc::default(),
+        };
         Arc::new(Self {
-            number,
-            keys: Keys::new(&options.key_prefix),
-            shared: Client::new(&context, &options, number, None, replies.clone()),
-            subscriptions: Subscriptions::new(policy),
+            keys,
+            shared: Client::new(policy.clone(), replies.clone()),
+            subscriptions: Subscriptions::new(policy.clone()),
             members: Mutex::default(),
             replies,
-            options,
+            policy,
             context,
         })
+    }
+
+    /// Nothing is opened any more until `reopen`.
+    pub(super) fn begin_closing(&self) {
+        self.policy.closing.store(true, Ordering::Release);
+    }
+
+    /// Connections are opened again when they are used.
+    pub fn reopen(&self) {
+        self.policy.closing.store(false, Ordering::Release);
     }
 
     /// The names of this bus.
@@ -75,20 +88,15 @@ impl Bus {
 
     /// A connection of the user's own, whose changes of state are reported under the number returned.
     pub fn user_client(&self, number: u32) -> Arc<Client> {
-        let client = Arc::new(Client::new(
-            &self.context,
-            &self.options,
-            self.number,
-            Some(number),
-            self.replies.clone(),
-        ));
+        let policy = PolicyOptions { visible: Some(number), ..self.policy.clone() };
+        let client = Arc::new(Client::new(policy, self.replies.clone()));
         self.members().clients.push(Arc::downgrade(&client));
         client
     }
 
     /// A connection whose replies go to `sink`.
     pub(super) fn client(&self, sink: Arc<dyn ReplySink>) -> Client {
-        Client::new(&self.context, &self.options, self.number, None, sink)
+        Client::new(self.policy.clone(), sink)
     }
 
     pub(super) fn add_consumer(&self, consumer: &Arc<Consumer>) {
@@ -118,16 +126,5 @@ impl Bus {
 
     fn members(&self) -> MutexGuard<'_, Members> {
         self.members.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
-/// The error of a command that finds its connection closed for good.
-pub fn closed(command: Option<&'static str>) -> RedisError {
-    RedisError {
-        kind: RedisErrorKind::Closed,
-        code: None,
-        message: "Connection is closed.".into(),
-        command,
-        node: "".into(),
     }
 }

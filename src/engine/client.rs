@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::redis_io::command::Commands;
+use crate::redis_io::codec::Value;
+use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::Connection;
-use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, Verdict};
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, Verdict, call};
 
 use super::host::{Event, Host, RequestId};
 use super::options::BusOptions;
@@ -68,30 +69,25 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that is not connected yet. `visible` clients report their changes of state under `number`.
-    pub fn new(
-        context: &Arc<Context>,
-        options: &Arc<BusOptions>,
-        bus: u32,
-        visible: Option<u32>,
-        sink: Arc<dyn ReplySink>,
-    ) -> Self {
-        let session = Arc::new(AtomicU64::new(0));
-        let policy = PolicyOptions { context: context.clone(), options: options.clone(), bus, visible };
-        Self { policy, sink, link: Mutex::new(None), session }
+    /// A client that is not connected yet.
+    pub fn new(policy: PolicyOptions, sink: Arc<dyn ReplySink>) -> Self {
+        Self { policy, sink, link: Mutex::new(None), session: Arc::default() }
     }
 
-    /// The connection, opened if there is none or the last one has ended.
-    pub fn link(&self) -> Arc<Connection> {
+    /// The connection, opened if there is none or the last one has ended; none while the bus is closing.
+    pub fn link(&self) -> Option<Arc<Connection>> {
         let mut link = self.lock();
         if let Some(open) = link.as_ref().filter(|open| open.state() != LinkState::End) {
-            return open.clone();
+            return Some(open.clone());
+        }
+        if self.policy.closing.load(Ordering::Acquire) {
+            return None;
         }
         let options = Arc::new(self.policy.options.link.clone());
         let policy = self.policy.for_link(self.session.clone());
         let opened = Connection::new(options, policy, self.sink.clone(), self.policy.context.runtime.clone());
         *link = Some(opened.clone());
-        opened
+        Some(opened)
     }
 
     /// The connection, if there is one that has not ended.
@@ -101,8 +97,20 @@ impl Client {
 
     /// Submits to the connection, opening it if need be; nothing if there is nothing to submit.
     pub fn submit(&self, commands: &mut Commands) {
-        if !commands.is_empty() {
-            self.link().submit(commands);
+        if commands.is_empty() {
+            return;
+        }
+        match self.link() {
+            Some(link) => link.submit(commands),
+            None => commands.refuse(self.sink.as_ref(), &closed()),
+        }
+    }
+
+    /// Sends one command and waits for its reply.
+    pub async fn call(&self, pack: impl FnOnce(&mut Commands, Destination)) -> Result<Value, RedisError> {
+        match self.link() {
+            Some(link) => call(link.as_ref(), pack).await,
+            None => Err(closed()),
         }
     }
 
@@ -147,8 +155,10 @@ pub struct PolicyOptions {
     pub options: Arc<BusOptions>,
     /// The bus' number, for questions.
     pub bus: u32,
-    /// The number under which changes of state are reported.
+    /// The number under which changes of state are reported, if they are.
     pub visible: Option<u32>,
+    /// Whether the bus is closing, so that nothing is opened any more.
+    pub closing: Arc<AtomicBool>,
 }
 
 impl PolicyOptions {
@@ -215,6 +225,11 @@ impl LinkPolicy for Policy {
             self.options.context.link_ended();
         }
     }
+}
+
+/// The error of what finds its connection closed for good.
+pub fn closed() -> RedisError {
+    RedisError::local(RedisErrorKind::Closed, "Connection is closed.", &Arc::from(""))
 }
 
 /// ioredis' default: 50 ms more with each attempt, up to two seconds.

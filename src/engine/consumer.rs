@@ -11,7 +11,6 @@ use tokio::sync::{Notify, oneshot};
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::entries::EntryId;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::link::call;
 use crate::redis_io::streams::{pack_group_create, pack_group_set_id, pack_last_entry};
 use crate::redis_io::codec::Value;
 
@@ -157,7 +156,7 @@ impl Consumer {
         &self,
         pack: impl FnOnce(&mut Commands, Destination),
     ) -> Result<Value, RedisError> {
-        call(self.bus.shared().link().as_ref(), pack).await
+        self.bus.shared().call(pack).await
     }
 
     pub(super) fn complain(&self, failure: Failure, error: &RedisError) {

@@ -8,7 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::redis_io::command::Commands;
 use crate::redis_io::error::RedisError;
 
-use super::bus::{Bus, closed};
+use super::bus::Bus;
+use super::client::closed;
 use super::completions::Completions;
 use super::glob;
 use super::host::{Arrival, Event, RequestId};
@@ -300,7 +301,7 @@ impl Producer {
         let mut channels = Vec::new();
         for (stream, channel) in state.channels {
             if let Channel::Subscribing(held) = &channel {
-                self.refuse(held, &closed(None));
+                self.refuse(held, &closed());
             }
             if !matches!(channel, Channel::Unheard) {
                 channels.push(self.bus.keys().channel(&stream, &self.id));

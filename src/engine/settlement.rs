@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::error::RedisError;
 
-use super::bus::closed;
+use super::client::closed;
 use super::consumer::Consumer;
 use super::consumer_state::{Batch, ConsumerState, Settled};
 use super::host::{Event, Failure, RequestId};
@@ -209,7 +209,7 @@ impl Consumer {
     /// Settling what is settled already does nothing; settling after the consumer was cut off cannot be done.
     fn answer_late(&self, settlement: Settlement<'_>, cut_off: bool) {
         let Settlement { token, request, .. } = settlement;
-        let error = cut_off.then(|| closed(Some("XACK")));
+        let error = cut_off.then(|| closed().of("XACK"));
         self.report(&Settled { token, stream: 0, request, acknowledged: false, error });
         self.bus.context().host.wake();
     }

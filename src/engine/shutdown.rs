@@ -48,6 +48,7 @@ impl Bus {
         for producer in self.producers() {
             producer.reset();
         }
+        self.begin_closing();
         self.close(if drained { GOODBYE } else { Duration::ZERO }).await;
         self.context().host.wake();
     }

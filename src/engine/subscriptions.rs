@@ -1,6 +1,7 @@
 //! The one subscriber of a bus, and which producer hears what through it.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{LinkState, PushSink};
 use crate::redis_io::pubsub::Subscriber;
 
-use super::client::{Context, PolicyOptions};
+use super::client::{Context, PolicyOptions, closed};
 use super::producer::{Producer, Source};
 
 /// The subscriber of a bus, opened when first used, and again after it has ended.
@@ -40,9 +41,9 @@ impl Subscriptions {
 
     /// Subscribes `producer` to a channel of its own; resolves once Redis has confirmed it.
     pub async fn subscribe(&self, producer: &Arc<Producer>, channel: String) -> Result<(), RedisError> {
-        let channel = channel.into_bytes();
+        let (subscriber, channel) = (self.subscriber()?, channel.into_bytes());
         self.router.lock().channels.insert(channel.clone(), Arc::downgrade(producer));
-        let subscribed = self.subscriber().subscribe(vec![channel.clone()]).await;
+        let subscribed = subscriber.subscribe(vec![channel.clone()]).await;
         if subscribed.is_err() {
             self.router.lock().channels.remove(&channel);
         }
@@ -51,9 +52,9 @@ impl Subscriptions {
 
     /// Adds `producer` to those that hear a pattern; resolves once Redis has confirmed it.
     pub async fn subscribe_pattern(&self, producer: &Arc<Producer>, pattern: &str) -> Result<(), RedisError> {
-        let pattern = pattern.as_bytes().to_vec();
+        let (subscriber, pattern) = (self.subscriber()?, pattern.as_bytes().to_vec());
         self.router.add_listener(&pattern, producer);
-        let subscribed = self.subscriber().psubscribe(vec![pattern.clone()]).await;
+        let subscribed = subscriber.psubscribe(vec![pattern.clone()]).await;
         if subscribed.is_err() {
             self.router.remove_listener(&pattern, &Arc::downgrade(producer));
         }
@@ -62,7 +63,7 @@ impl Subscriptions {
 
     /// Resolves once the subscriber is connected and Redis lets it in.
     pub async fn ready(&self) -> Result<(), RedisError> {
-        self.subscriber().ping().await
+        self.subscriber()?.ping().await
     }
 
     /// `producer` hears nothing any more. What nobody else hears is unsubscribed, if the connection is there.
@@ -108,10 +109,13 @@ impl Subscriptions {
         }
     }
 
-    fn subscriber(&self) -> Arc<Subscriber> {
+    fn subscriber(&self) -> Result<Arc<Subscriber>, RedisError> {
         let mut subscriber = self.lock();
         if let Some(open) = subscriber.as_ref().filter(|open| open.state() != LinkState::End) {
-            return open.clone();
+            return Ok(open.clone());
+        }
+        if self.policy.closing.load(Ordering::Acquire) {
+            return Err(closed());
         }
         let opened = Subscriber::new(
             Arc::new(self.policy.options.link.clone()),
@@ -120,7 +124,7 @@ impl Subscriptions {
             self.policy.context.runtime.clone(),
         );
         *subscriber = Some(opened.clone());
-        opened
+        Ok(opened)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Subscriber>>> {

@@ -2,8 +2,9 @@
 
 use tokio::sync::oneshot;
 
-use super::codec::Value;
+use super::codec::{Reply, Value};
 use super::error::RedisError;
+use super::link::ReplySink;
 
 /// Names one reply to the sink of the link; the bits mean something to the engine only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,18 @@ pub enum Destination {
     Task(oneshot::Sender<Result<Value, RedisError>>),
     /// Nowhere: read and dropped.
     Nowhere,
+}
+
+impl Destination {
+    /// Hands an outcome over.
+    pub fn deliver(self, sink: &dyn ReplySink, outcome: Result<Reply<'_>, RedisError>) {
+        match self {
+            Self::Sink(ticket) => sink.reply(ticket, outcome),
+            // Who asked may have stopped waiting.
+            Self::Task(sender) => drop(sender.send(outcome.map(Value::from))),
+            Self::Nowhere => {}
+        }
+    }
 }
 
 /// What a link remembers of a command until its reply came.
@@ -116,6 +129,15 @@ impl Commands {
     /// How many commands are packed.
     pub fn len(&self) -> usize {
         self.marks.len()
+    }
+
+    /// Refuses everything packed with `error`.
+    pub fn refuse(&mut self, sink: &dyn ReplySink, error: &RedisError) {
+        self.bytes.clear();
+        for mark in self.marks.drain(..) {
+            mark.destination.deliver(sink, Err(error.clone().of(mark.name)));
+        }
+        sink.burst_end();
     }
 
     fn header(&mut self, sigil: u8, number: usize) {

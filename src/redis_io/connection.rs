@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::codec::{Reply, Value};
+use super::codec::Reply;
 use super::command::{Commands, Destination};
 use super::driver;
 use super::error::{RedisError, RedisErrorKind};
@@ -293,20 +293,11 @@ impl Shared {
     }
 
     fn refuse(&self, commands: &mut Commands, error: &RedisError) {
-        commands.bytes.clear();
-        for mark in commands.marks.drain(..) {
-            self.deliver(mark.destination, Err(error.clone().of(mark.name)));
-        }
-        self.sink.burst_end();
+        commands.refuse(self.sink.as_ref(), error);
     }
 
     pub(super) fn deliver(&self, destination: Destination, outcome: Result<Reply<'_>, RedisError>) {
-        match destination {
-            Destination::Sink(ticket) => self.sink.reply(ticket, outcome),
-            // Who asked may have stopped waiting.
-            Destination::Task(sender) => drop(sender.send(outcome.map(Value::from))),
-            Destination::Nowhere => {}
-        }
+        destination.deliver(self.sink.as_ref(), outcome);
     }
 
     pub(super) fn burst_end(&self) {

@@ -44,22 +44,22 @@ impl Subscriber {
 
     /// Subscribes to channels; resolves once Redis has confirmed them all.
     pub fn subscribe(&self, channels: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
-        self.ask("SUBSCRIBE", channels, |names, channel| drop(names.channels.insert(channel)))
+        self.ask("SUBSCRIBE", channels, |names, channel| names.channels.insert(channel))
     }
 
     /// Subscribes to patterns; resolves once Redis has confirmed them all.
     pub fn psubscribe(&self, patterns: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
-        self.ask("PSUBSCRIBE", patterns, |names, pattern| drop(names.patterns.insert(pattern)))
+        self.ask("PSUBSCRIBE", patterns, |names, pattern| names.patterns.insert(pattern))
     }
 
     /// Takes subscriptions back.
     pub fn unsubscribe(&self, channels: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
-        self.ask("UNSUBSCRIBE", channels, |names, channel| drop(names.channels.remove(&channel)))
+        self.ask("UNSUBSCRIBE", channels, |names, channel| names.channels.remove(&channel))
     }
 
     /// Takes subscriptions to patterns back.
     pub fn punsubscribe(&self, patterns: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
-        self.ask("PUNSUBSCRIBE", patterns, |names, pattern| drop(names.patterns.remove(&pattern)))
+        self.ask("PUNSUBSCRIBE", patterns, |names, pattern| names.patterns.remove(&pattern))
     }
 
     /// Resolves once the connection is ready and Redis lets us in.
@@ -91,7 +91,7 @@ impl Subscriber {
         &self,
         name: &'static str,
         words: Vec<Vec<u8>>,
-        note: fn(&mut Names, Vec<u8>),
+        note: fn(&mut Names, Vec<u8>) -> bool,
     ) -> BoxFuture<Result<(), RedisError>> {
         let mut commands = Commands::default();
         let mut replies = Vec::with_capacity(words.len());
@@ -106,7 +106,9 @@ impl Subscriber {
             let mut outcome = Ok(());
             for (word, reply) in replies {
                 match reply.await {
-                    Ok(Ok(_)) => note(&mut memory.names(), word),
+                    Ok(Ok(_)) => {
+                        note(&mut memory.names(), word);
+                    }
                     Ok(Err(error)) => outcome = outcome.and(Err(error)),
                     // The connection always answers before it goes.
                     Err(_) => {}

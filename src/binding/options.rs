@@ -1,0 +1,222 @@
+//! JavaScript's options, made into the engine's. The facade has checked types and ranges; what is missing here
+//! takes the engine's default.
+
+use std::time::Duration;
+
+use napi::Result;
+use napi::bindgen_prelude::Uint8Array;
+use napi_derive::napi;
+
+use crate::engine::options::{BusOptions, ConsumerOptions, ReadFrom, StreamOptions};
+use crate::redis_io::options::{Endpoint, InvalidUrl, LinkOptions, TlsOptions};
+
+use super::batch::duration;
+use super::error::invalid;
+
+/// TLS.
+#[napi(object)]
+#[derive(Default)]
+pub struct NativeTlsOptions {
+    /// Authorities, PEM.
+    pub ca: Option<Vec<Uint8Array>>,
+    /// The client's certificate chain, PEM.
+    pub cert: Option<Uint8Array>,
+    /// The client's key, PEM.
+    pub key: Option<Uint8Array>,
+    /// The name the server's certificate must have.
+    pub servername: Option<String>,
+    /// Whether a server that cannot prove its name is refused.
+    pub reject_unauthorized: Option<bool>,
+}
+
+/// A bus. Times in ms, negative where they are to be without end.
+#[napi(object)]
+#[derive(Default)]
+pub struct NativeBusOptions {
+    /// In front of every key and channel.
+    pub key_prefix: Option<String>,
+    /// `redis://`, `rediss://` or `unix://`.
+    pub url: Option<String>,
+    /// Name or address.
+    pub host: Option<String>,
+    /// Port.
+    pub port: Option<u32>,
+    /// 4, 6, or 0 for either.
+    pub family: Option<u32>,
+    /// A unix socket; goes before host and port.
+    pub path: Option<String>,
+    /// For AUTH.
+    pub username: Option<String>,
+    /// For AUTH.
+    pub password: Option<String>,
+    /// For SELECT.
+    pub db: Option<u32>,
+    /// For CLIENT SETNAME.
+    pub connection_name: Option<String>,
+    /// TLS, if it is spoken.
+    pub tls: Option<NativeTlsOptions>,
+    /// How long connecting may take.
+    pub connect_timeout: Option<f64>,
+    /// How long a reply may take.
+    pub command_timeout: Option<f64>,
+    /// Idle time before TCP keep-alive probes.
+    pub keep_alive: Option<f64>,
+    /// TCP_NODELAY.
+    pub no_delay: Option<bool>,
+    /// Whether the first command opens the connection.
+    pub lazy_connect: Option<bool>,
+    /// READONLY after connecting.
+    pub read_only: Option<bool>,
+    /// Whether commands wait for the connection.
+    pub enable_offline_queue: Option<bool>,
+    /// Whether the server is asked whether it is ready.
+    pub enable_ready_check: Option<bool>,
+    /// The longest time between two such questions.
+    pub max_loading_retry_time: Option<f64>,
+    /// After so many failed reconnections what is queued fails; negative never.
+    pub max_retries_per_request: Option<f64>,
+    /// Whether subscriptions are made again.
+    pub auto_resubscribe: Option<bool>,
+    /// Whether what has no reply is sent again.
+    pub auto_resend_unfulfilled_commands: Option<bool>,
+    /// Whether the facade answers `RetryAsked`.
+    pub asks_retry: Option<bool>,
+    /// Whether the facade answers `ReconnectAsked`.
+    pub asks_reconnect: Option<bool>,
+}
+
+/// A consumer.
+#[napi(object)]
+pub struct NativeConsumerOptions {
+    /// The group.
+    pub group: String,
+    /// The consumer's name.
+    pub id: String,
+    /// Whether the name was made up for it.
+    pub fresh_id: bool,
+    /// The most jobs in flight; 0 is no limit.
+    pub concurrency: Option<u32>,
+    /// How long one read may wait; 0 and negative are without end.
+    pub block_timeout: Option<f64>,
+}
+
+/// A stream of a consumer.
+#[napi(object)]
+pub struct NativeStreamOptions {
+    /// The stream.
+    pub name: String,
+    /// `>` or where in the history to start.
+    pub read_from: String,
+    /// Where a new group starts.
+    pub from_id: String,
+    /// Whether an existing group is set back there.
+    pub set_id: bool,
+    /// How long a job may run; negative is without end.
+    pub deadline: f64,
+}
+
+impl NativeBusOptions {
+    /// The engine's options.
+    pub fn into_engine(self) -> Result<BusOptions> {
+        let defaults = BusOptions::default();
+        Ok(BusOptions {
+            asks_retry: self.asks_retry.unwrap_or(defaults.asks_retry),
+            asks_reconnect: self.asks_reconnect.unwrap_or(defaults.asks_reconnect),
+            key_prefix: self.key_prefix.clone().unwrap_or(defaults.key_prefix),
+            link: self.into_link()?,
+        })
+    }
+
+    fn into_link(self) -> Result<LinkOptions> {
+        let defaults = LinkOptions::default();
+        let mut link = LinkOptions {
+            endpoint: self.endpoint(&defaults.endpoint),
+            tls: self.tls.map(NativeTlsOptions::into_engine),
+            username: self.username,
+            password: self.password,
+            db: self.db.unwrap_or(defaults.db),
+            connection_name: self.connection_name,
+            read_only: self.read_only.unwrap_or(defaults.read_only),
+            connect_timeout: self.connect_timeout.map_or(defaults.connect_timeout, duration),
+            command_timeout: self.command_timeout.map_or(defaults.command_timeout, duration),
+            keep_alive: self.keep_alive.map_or(defaults.keep_alive, duration).filter(|idle| !idle.is_zero()),
+            no_delay: self.no_delay.unwrap_or(defaults.no_delay),
+            offline_queue: self.enable_offline_queue.unwrap_or(defaults.offline_queue),
+            ready_check: self.enable_ready_check.unwrap_or(defaults.ready_check),
+            max_loading_retry_time: self
+                .max_loading_retry_time
+                .map_or(defaults.max_loading_retry_time, |ms| duration(ms).unwrap_or(Duration::MAX)),
+            max_retries_per_request: self
+                .max_retries_per_request
+                .map_or(defaults.max_retries_per_request, |most| (most >= 0.0).then_some(most as u32)),
+            resend: self.auto_resend_unfulfilled_commands.unwrap_or(defaults.resend),
+            resubscribe: self.auto_resubscribe.unwrap_or(defaults.resubscribe),
+            lazy: self.lazy_connect.unwrap_or(defaults.lazy),
+        };
+        if let Some(url) = &self.url {
+            link.apply_url(url).map_err(|InvalidUrl(reason)| invalid(reason))?;
+        }
+        Ok(link)
+    }
+
+    fn endpoint(&self, default: &Endpoint) -> Endpoint {
+        if let Some(path) = &self.path {
+            return Endpoint::Unix(path.clone());
+        }
+        let Endpoint::Tcp { host, port, family } = default else { return default.clone() };
+        Endpoint::Tcp {
+            host: self.host.clone().unwrap_or_else(|| host.clone()),
+            port: self.port.map_or(*port, |port| port as u16),
+            family: self.family.map_or(*family, |family| family as u8),
+        }
+    }
+}
+
+impl NativeTlsOptions {
+    fn into_engine(self) -> TlsOptions {
+        TlsOptions {
+            ca: self.ca.unwrap_or_default().iter().map(|pem| pem.to_vec()).collect(),
+            cert: self.cert.map(|pem| pem.to_vec()),
+            key: self.key.map(|pem| pem.to_vec()),
+            servername: self.servername,
+            reject_unauthorized: self.reject_unauthorized.unwrap_or(true),
+        }
+    }
+}
+
+impl NativeConsumerOptions {
+    /// The engine's options.
+    pub fn into_engine(self) -> ConsumerOptions {
+        let defaults = ConsumerOptions::default();
+        ConsumerOptions {
+            group: self.group,
+            id: self.id,
+            fresh_id: self.fresh_id,
+            concurrency: match self.concurrency {
+                Some(0) => u32::MAX,
+                Some(concurrency) => concurrency,
+                None => defaults.concurrency,
+            },
+            block_timeout: match self.block_timeout {
+                Some(ms) => duration(ms).filter(|wait| !wait.is_zero()),
+                None => defaults.block_timeout,
+            },
+        }
+    }
+}
+
+impl NativeStreamOptions {
+    /// The engine's options.
+    pub fn into_engine(self) -> StreamOptions {
+        StreamOptions {
+            name: self.name,
+            read_from: match self.read_from.as_str() {
+                ">" => ReadFrom::New,
+                id => ReadFrom::History(id.to_owned()),
+            },
+            from_id: self.from_id,
+            set_id: self.set_id,
+            deadline: duration(self.deadline),
+        }
+    }
+}

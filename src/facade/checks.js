@@ -1,0 +1,65 @@
+'use strict';
+
+/*
+ * Checks of what users pass in. What is missing or cannot be read (`undefined`, `null`, and `NaN`, which
+ * `parseInt(process.env.X)` gives) means the default; what cannot work is refused by name.
+ */
+
+const isMissing = (value) => value === undefined || value === null || Number.isNaN(value);
+
+/** A number as it is, or as a string of digits; missing is `undefined`. */
+function toNumber(name, value) {
+  if (isMissing(value)) return undefined;
+  if (typeof value === 'string' && value.trim() !== '') {
+    const number = Number(value);
+    if (!Number.isNaN(number)) return number;
+  }
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number`);
+  return value;
+}
+
+/** How many of something: whole, from `least` on; Infinity only where there can be no limit. */
+function count(name, value, { least, fallback, endless = false }) {
+  const number = toNumber(name, value);
+  if (number === undefined) return fallback;
+  if (number < least || (number === Infinity && !endless)) {
+    throw new RangeError(`${name} must be a whole number from ${least} on`);
+  }
+  return Math.floor(number);
+}
+
+/** A time in ms; Infinity is for ever. */
+function time(name, value, fallback) {
+  const number = toNumber(name, value);
+  if (number === undefined) return fallback;
+  if (number < 0) throw new RangeError(`${name} must be a number of milliseconds from 0 on`);
+  return number;
+}
+
+/** A name: anything that reads as one, but not nothing. */
+function name(what, value) {
+  if (typeof value === 'number') return String(value);
+  if (typeof value !== 'string') throw new TypeError(`${what} must be a string`);
+  return value;
+}
+
+/** A string, if there is one. */
+function string(what, value) {
+  return value === undefined || value === null ? undefined : name(what, value);
+}
+
+/** An object of options; missing is one without any. */
+function object(what, value) {
+  if (value === undefined || value === null) return {};
+  if (typeof value !== 'object') throw new TypeError(`${what} must be an object`);
+  return value;
+}
+
+/** A function, if there is one. */
+function callback(what, value) {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'function') throw new TypeError(`${what} must be a function`);
+  return value;
+}
+
+module.exports = { isMissing, toNumber, count, time, name, string, object, callback };

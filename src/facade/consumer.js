@@ -1,0 +1,218 @@
+'use strict';
+
+const EventEmitter = require('eventemitter3');
+const { NativeConsumer, Operation } = require('../../native.js');
+const batch = require('./command-batch.js');
+const checks = require('./checks.js');
+const { DISTRIBUTED_ROUTING, LONGEST_TIMER } = require('./constants.js');
+const { setErrorKind, asObject } = require('./errors.js');
+const { newId } = require('./ids.js');
+const { Job } = require('./job.js');
+const reports = require('./reports.js');
+const requests = require('./requests.js');
+const { Run } = require('./run.js');
+
+/** What the engine was doing when it failed, by its number. */
+const FAILED_AT = { settle: 1, foreign: 2 };
+/** A slot's index within a token. */
+const SLOTS = 2 ** 24;
+
+/** Runs the jobs of a group. */
+class Consumer extends EventEmitter {
+  #native;
+  #processors = [];
+  /** The latest run of each slot. */
+  #runs = [];
+  /** Settled jobs of this tick: token, request, token, request… */
+  #settled = [];
+
+  /**
+   * @param {import('./connection-manager.js').ConnectionManager} connection
+   * @param {object} options `group` is needed
+   */
+  constructor(connection, options) {
+    super();
+    if (typeof connection?.nativeBus !== 'function') throw new TypeError('connection must be a ConnectionManager');
+    const { id, ...native } = consumerOptions(options);
+    this.connection = connection;
+    this.id = id ?? newId();
+    this.#native = new NativeConsumer(connection.nativeBus(), { ...native, id: this.id, freshId: id === undefined });
+  }
+
+  /** Adds a stream; read from the next `play()` on. One that is there gets the new processor at once. */
+  process(options) {
+    const { stream, processor, readFrom, fromId, deadline, setId } = checks.object('options', options);
+    if (typeof processor !== 'function') throw new TypeError('processor must be a function');
+    const index = this.#native.addStream({
+      name: checks.name('stream', stream),
+      readFrom: checks.string('readFrom', readFrom) ?? '>',
+      fromId: checks.string('fromId', fromId) ?? '$',
+      setId: Boolean(setId),
+      deadline: limit(deadline),
+    });
+    this.#processors[index] = processor;
+    return this;
+  }
+
+  /** Reads and runs; resolves once whatever is sent from now on is seen. */
+  play() {
+    if (this.#processors.length === 0) return Promise.reject(new Error('play() needs a processor: call process()'));
+    reports.consumers.set(this.#native.number, this);
+    this.connection.member(this);
+    const request = new requests.Request(undefined);
+    this.#native.play(requests.add(request));
+    this.connection.used();
+    return request.promise;
+  }
+
+  /** Reads nothing more; resolves once nothing is in flight, rejects after `timeout` ms and stays paused. */
+  pause(timeout) {
+    batch.flush();
+    const request = new requests.Request(undefined);
+    this.#native.pause(requests.add(request));
+    const bound = Number(timeout);
+    return bound ? within(request.promise, bound, timeout) : request.promise;
+  }
+
+  /** @internal The bus was stopped: nothing is reported to it any more. */
+  forgotten() {
+    reports.consumers.delete(this.#native.number);
+    this.#runs = [];
+  }
+
+  /** @internal A job is to be run. */
+  start(stream, token, id) {
+    const run = new Run(this, token, new Job(this.connection.sharedClient(), id));
+    this.#runs[token % SLOTS] = run;
+    run.start(this.#processors[stream]);
+  }
+
+  /** @internal A job has ended; returns a promise if somebody waits for Redis to have been told. */
+  settle(run, data, awaited) {
+    const request = awaited ? new SettleRequest() : null;
+    const number = awaited ? requests.add(request) : 0;
+    if (data === null) {
+      this.#settled.push(run.token, number);
+      batch.settle(this);
+    } else {
+      batch.begin(Operation.Reject);
+      batch.number(this.#native.number);
+      batch.number(run.token);
+      batch.number(number);
+      batch.string(data);
+    }
+    return request?.promise;
+  }
+
+  /** @internal A job gives its place back and goes on. */
+  release(run) {
+    batch.begin(Operation.Release);
+    batch.number(this.#native.number);
+    batch.number(run.token);
+  }
+
+  /** @internal Writes the jobs settled in this tick. */
+  writeSettled() {
+    batch.begin(Operation.Resolve);
+    batch.number(this.#native.number);
+    batch.number(this.#settled.length / 2);
+    for (const number of this.#settled) batch.number(number);
+    this.#settled = [];
+  }
+
+  /** @internal A processor threw after its job was settled. */
+  unhandled(thrown, job) {
+    const error = asObject(thrown, 'A job that was settled already was rejected.');
+    error.job = job;
+    this.#report(setErrorKind(error, 'UNHANDLED_JOB_ERROR'));
+  }
+
+  /** @internal The engine failed at something. */
+  failed(failure, token, error) {
+    if (failure === FAILED_AT.settle) {
+      error.job = this.#run(token)?.job;
+      this.#report(setErrorKind(error, 'REJECT_JOB_ERROR'));
+    } else {
+      this.#report(setErrorKind(error, failure === FAILED_AT.foreign ? 'FOREIGN_ENTRY' : 'CONSUME_ERROR'));
+    }
+  }
+
+  /** @internal The engine has ended a job at its deadline. */
+  expired(token) {
+    this.#run(token)?.expire();
+  }
+
+  /** @internal Nothing is in flight any more. */
+  drained() {
+    try {
+      this.emit('drained');
+    } catch (error) {
+      this.#report(setErrorKind(asObject(error, 'A listener threw.'), 'LISTENER_ERROR'));
+    }
+  }
+
+  #run(token) {
+    const run = this.#runs[token % SLOTS];
+    return run?.token === token ? run : undefined;
+  }
+
+  #report(error) {
+    try {
+      this.emit('error', error);
+    } catch {
+      // The listener for errors is the last resort; what it throws has nowhere to go and must not stop the bus.
+    }
+  }
+}
+
+/** Somebody may or may not wait for it; a failure is theirs if they do, and no crash if they do not. */
+class SettleRequest extends requests.Request {
+  constructor() {
+    super(undefined);
+    this.promise.catch(() => {});
+  }
+}
+
+function consumerOptions(given) {
+  const options = checks.object('options', given);
+  if (options.group === undefined || options.group === null) throw new TypeError('group must be a string');
+  checkRoute(options.route);
+  checks.time('claimInterval', options.claimInterval);
+  checks.time('claimDeadline', options.claimDeadline);
+  checks.count('retryLimit', options.retryLimit, { least: 1, endless: true });
+  checks.count('claimPageSize', options.claimPageSize, { least: 1 });
+  const concurrency = checks.count('concurrency', options.concurrency, { least: 1, endless: true });
+  return {
+    group: checks.name('group', options.group),
+    id: checks.string('id', options.id) || undefined,
+    // No limit is 0 on the way to the engine, and what is beyond its numbers is none either.
+    concurrency: concurrency > 2 ** 31 ? 0 : concurrency,
+    blockTimeout: checks.time('blockTimeout', options.blockTimeout),
+  };
+}
+
+function checkRoute(route) {
+  if (route === undefined || route === null || typeof route === 'string' || route === DISTRIBUTED_ROUTING) return;
+  throw new Error(`Invalid route: ${String(route)}`);
+}
+
+/** How long a job may run, in ms; negative for ever on the way to the engine. */
+function limit(deadline) {
+  if (deadline === undefined) return 30000;
+  if (!deadline) return -1;
+  const ms = checks.time('deadline', deadline);
+  return ms === Infinity ? -1 : ms;
+}
+
+function within(promise, bound, timeout) {
+  return new Promise((resolve, reject) => {
+    const expire = () => {
+      const error = new Error(`Timeouted while waiting to be drained: ${timeout}ms`);
+      reject(setErrorKind(error, 'PAUSE_TIMEOUT'));
+    };
+    const timer = setTimeout(expire, Math.min(bound, LONGEST_TIMER));
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+module.exports = { Consumer };

@@ -1,0 +1,135 @@
+'use strict';
+
+const { Operation } = require('../../native.js');
+const batch = require('./command-batch.js');
+const { newId } = require('./ids.js');
+const requests = require('./requests.js');
+
+/** A job: an id, and a payload of keys beside the stream. */
+class Job {
+  #client;
+  #sets = [];
+  #gets = [];
+  #dels = [];
+
+  /**
+   * @param {{keyPrefix: string}} client a client of a `ConnectionManager`; nothing is connected by making a job
+   * @param {string} [id] made up if it is falsy
+   */
+  constructor(client, id) {
+    this.#client = client;
+    this.id = id || newId();
+  }
+
+  /** The Redis key of a payload key. */
+  prefix(key) {
+    return `${this.#client.keyPrefix}:job:${this.id}:${key}`;
+  }
+
+  /** Stacks a read for the next `pull()`. */
+  get(key, asBuffer = true) {
+    this.#gets.push({ key: `${key}`, asBuffer: Boolean(asBuffer) });
+    return this;
+  }
+
+  /** Stacks a write for the next `push()`. */
+  set(key, value, timeout) {
+    this.#sets.push({ key: `${key}`, value: encode(value), timeout: expiry(key, timeout) });
+    return this;
+  }
+
+  /** Stacks a removal for the next `pull()`. */
+  del(key) {
+    this.#dels.push(`${key}`);
+    return this;
+  }
+
+  /** Writes what was stacked. */
+  push() {
+    const sets = this.#sets;
+    if (sets.length === 0) return Promise.resolve();
+    this.#sets = [];
+    const request = new requests.Request(undefined);
+    batch.begin(Operation.Push);
+    batch.number(this.#client.number);
+    batch.number(requests.add(request));
+    batch.number(sets.length);
+    batch.string(`${this.id}`);
+    for (const { key, value, timeout } of sets) {
+      batch.string(key);
+      batch.number(timeout);
+      batch.word(value);
+    }
+    batch.end();
+    return request.promise;
+  }
+
+  /** Reads, then removes, what was stacked. */
+  pull() {
+    const gets = this.#gets;
+    const dels = this.#dels;
+    if (gets.length === 0 && dels.length === 0) return Promise.resolve({});
+    this.#gets = [];
+    this.#dels = [];
+    const request = new PullRequest(gets);
+    batch.begin(Operation.Pull);
+    batch.number(this.#client.number);
+    batch.number(requests.add(request));
+    batch.number(gets.length);
+    batch.number(dels.length);
+    batch.string(`${this.id}`);
+    for (const { key, asBuffer } of gets) {
+      batch.string(key);
+      batch.number(asBuffer ? 0 : 1);
+    }
+    for (const key of dels) batch.string(key);
+    return request.promise;
+  }
+}
+
+class PullRequest extends requests.Request {
+  constructor(gets) {
+    super({});
+    this.gets = gets;
+  }
+
+  /** A key that cannot be read as a payload is left out. */
+  value(index, raw) {
+    const { key, asBuffer } = this.gets[index];
+    const value = asBuffer || raw === null ? raw : decode(raw);
+    if (key === '__proto__') {
+      Object.defineProperty(this.result, key, { value, writable: true, configurable: true, enumerable: true });
+    } else {
+      this.result[key] = value;
+    }
+  }
+}
+
+/** Bytes as they are, anything else as JSON; what JSON has no word for is empty. */
+function encode(value) {
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return new Uint8Array(value);
+  return JSON.stringify(value) ?? '';
+}
+
+/** What is no JSON is not thrown but returned: the other keys are worth having. */
+function decode(text) {
+  if (text === '') return null;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return error;
+  }
+}
+
+/** Ms for PSETEX; 0 for none. */
+function expiry(key, timeout) {
+  if (!timeout) return 0;
+  const ms = typeof timeout === 'string' ? Number(timeout) : timeout;
+  if (!Number.isSafeInteger(ms) || ms < 1) {
+    throw new RangeError(`The timeout of '${key}' must be a whole number of milliseconds from 1 on`);
+  }
+  return ms;
+}
+
+module.exports = { Job };

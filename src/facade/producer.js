@@ -1,0 +1,201 @@
+'use strict';
+
+const EventEmitter = require('eventemitter3');
+const { NativeProducer, Operation } = require('../../native.js');
+const batch = require('./command-batch.js');
+const checks = require('./checks.js');
+const { setErrorKind, asObject } = require('./errors.js');
+const { newId } = require('./ids.js');
+const { Job } = require('./job.js');
+const reports = require('./reports.js');
+const requests = require('./requests.js');
+const { Wait } = require('./wait.js');
+
+/** So many combinations of stream and groups are remembered; a producer has a handful, unless it makes them up. */
+const MOST_PLANS = 1000;
+
+/** Sends jobs and hears of their completions. */
+class Producer extends EventEmitter {
+  #native;
+  #plans = new Map();
+  #watched = false;
+
+  /** @param {import('./connection-manager.js').ConnectionManager} connection */
+  constructor(connection) {
+    super();
+    if (typeof connection?.nativeBus !== 'function') throw new TypeError('connection must be a ConnectionManager');
+    this.connection = connection;
+    this.id = newId();
+    this.#native = new NativeProducer(connection.nativeBus(), this.id);
+  }
+
+  /** Hears of completions: of its own jobs without arguments, of everybody's on these streams with. */
+  async listen(...streams) {
+    const names = streams.map((stream) => checks.name('stream', stream));
+    reports.producers.set(this.#native.number, this);
+    this.connection.member(this);
+    this.#watch();
+    const request = new requests.Request(undefined);
+    this.#native.listen(requests.add(request), names);
+    this.connection.used();
+    return request.promise;
+  }
+
+  /** A new job, with a random id if none is given. */
+  job(id) {
+    return new Job(this.connection.sharedClient(), id);
+  }
+
+  /** Sends a job; resolves with it once Redis has the entry. */
+  send(options) {
+    try {
+      return this.#send(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Hears nothing any more and gives up what it waits for. It can be used again. */
+  close() {
+    batch.flush();
+    this.forgotten();
+    this.#native.reset();
+    return Promise.resolve();
+  }
+
+  #send(options) {
+    const { stream, job, capped, waitFor, rejectOnError } = checks.object('options', options);
+    const id = jobId(job);
+    const groups = groupsOf(waitFor);
+    const plan = this.#plan(checks.name('stream', stream), groups ?? []);
+    const cap = length(capped);
+    const wait = groups && new Wait(groups, Boolean(rejectOnError), forgetter(this.#native, id));
+    const request = new SendRequest(job, wait);
+    batch.begin(Operation.Send);
+    batch.number(this.#native.number);
+    batch.number(requests.add(request));
+    batch.number(plan);
+    batch.number(cap);
+    batch.number(wait ? wait.number : 0);
+    batch.number(rejectOnError ? 1 : 0);
+    batch.string(id);
+    return request.promise;
+  }
+
+  #plan(stream, groups) {
+    const key = JSON.stringify([stream, groups]);
+    let plan = this.#plans.get(key);
+    if (plan === undefined) {
+      if (this.#plans.size === MOST_PLANS) {
+        // What was packed refers to plans by number.
+        batch.flush();
+        this.#plans.clear();
+        this.#native.forgetPlans();
+      }
+      plan = this.#native.plan(stream, groups);
+      this.#plans.set(key, plan);
+    }
+    return plan;
+  }
+
+  /** From now on completions are handed up for the user's listeners, not only outcomes. */
+  #watch() {
+    if (this.#watched) return;
+    this.#watched = true;
+    this.#native.watch();
+  }
+
+  /** @internal The bus was stopped, or the producer closed: nothing is reported to it any more. */
+  forgotten() {
+    reports.producers.delete(this.#native.number);
+  }
+
+  /** @internal A completion that it listens to. */
+  heard(stream, job, group, data) {
+    try {
+      this.emit(stream, data === null ? null : JSON.parse(data), job, group);
+    } catch (error) {
+      this.#report(setErrorKind(asObject(error, 'A listener threw.'), 'LISTENER_ERROR'));
+    }
+  }
+
+  /** @internal A message on a channel that it listens to, which is no completion. */
+  unreadable(channel, text) {
+    let message = text;
+    try {
+      message = JSON.parse(text);
+      // Other values are somebody else's messages; nothing at all is nobody's.
+      if (message !== null) return;
+      throw new TypeError('The message is null.');
+    } catch (error) {
+      error.pubsub = { message, channel };
+      this.#report(setErrorKind(error, 'MESSAGE_PARSING'));
+    }
+  }
+
+  #report(error) {
+    try {
+      this.emit('error', error);
+    } catch {
+      // The listener for errors is the last resort; what it throws has nowhere to go and must not stop the bus.
+    }
+  }
+}
+
+class SendRequest extends requests.Request {
+  #wait;
+
+  constructor(job, wait) {
+    super(job);
+    this.#wait = wait;
+  }
+
+  done() {
+    const wait = this.#wait;
+    if (wait && this.#wait !== null) this.result.finished = (timeout) => wait.finished(timeout);
+    super.done();
+  }
+
+  failed(error) {
+    this.#wait?.cancel();
+    this.#wait = null;
+    delete this.result.finished;
+    super.failed(error);
+  }
+}
+
+/** Must not hold on to the wait, or it would never be collected. */
+function forgetter(native, job) {
+  return (number) => () => {
+    batch.begin(Operation.ForgetWait);
+    batch.number(native.number);
+    batch.number(number);
+    batch.string(job);
+  };
+}
+
+function jobId(job) {
+  if (typeof job !== 'object' || job === null || job.id === undefined || job.id === null) {
+    throw new TypeError('job must be a Job');
+  }
+  return `${job.id}`;
+}
+
+/** The groups to wait for, each once; none is asked for by null, undefined and false. */
+function groupsOf(waitFor) {
+  if (waitFor === undefined || waitFor === null || waitFor === false) return null;
+  if (!Array.isArray(waitFor) || waitFor.some((group) => typeof group !== 'string')) {
+    throw new TypeError('waitFor must be an array of strings');
+  }
+  return [...new Set(waitFor)];
+}
+
+/** About how long the stream may become; 0 for any length. */
+function length(capped) {
+  if (!capped) return 0;
+  const most = Number(capped);
+  if (!Number.isSafeInteger(most) || most < 0) throw new RangeError('capped must be a whole number from 0 on');
+  return most;
+}
+
+module.exports = { Producer };

@@ -1,0 +1,179 @@
+'use strict';
+
+const native = require('../../native.js');
+const { Report, ValueKind } = native;
+const { engineError } = require('./errors.js');
+const keepAlive = require('./keep-alive.js');
+const requests = require('./requests.js');
+const waits = require('./waits.js');
+
+/**
+ * Who is to hear of reports, by the engine's number. Members are here only while something can be reported to them,
+ * so being forgotten by the user is enough to be collected.
+ */
+const buses = new Map();
+const clients = new Map();
+const producers = new Map();
+const consumers = new Map();
+
+const inbox = new Float64Array(8192);
+
+/** The packet that is being read. */
+let numbers = inbox;
+let at = 0;
+let text = '';
+let textAt = 0;
+let bytes = null;
+let blobs = null;
+
+function number() {
+  return numbers[at++];
+}
+
+function string() {
+  const start = textAt;
+  textAt += number();
+  return text.slice(start, textAt);
+}
+
+/** A string, or null for a negative length. */
+function optional() {
+  if (numbers[at] >= 0) return string();
+  at++;
+  return null;
+}
+
+function error() {
+  return engineError({ kind: string(), code: optional(), message: string(), command: optional(), node: string() });
+}
+
+function value() {
+  switch (number()) {
+    case ValueKind.Nil:
+      return null;
+    case ValueKind.Integer:
+      return number();
+    case ValueKind.Bulk:
+      return blobs[number()];
+    case ValueKind.Array:
+      return Array.from({ length: number() }, value);
+    case ValueKind.Error:
+      return engineError({ kind: 'reply', message: string() });
+    default:
+      return string();
+  }
+}
+
+/** What each report does. A reader takes everything that belongs to its report before it calls anybody. */
+const READERS = [];
+READERS[Report.Done] = () => requests.done(number());
+READERS[Report.Failed] = () => {
+  const request = requests.get(number());
+  request.failed(error());
+};
+READERS[Report.Missing] = () => {
+  const request = requests.get(number());
+  request.value(number(), null);
+};
+READERS[Report.Bytes] = () => {
+  const request = requests.get(number());
+  const index = number();
+  const start = number();
+  request.value(index, bytes.subarray(start, start + number()));
+};
+READERS[Report.Blob] = () => {
+  const request = requests.get(number());
+  const index = number();
+  request.value(index, blobs[number()]);
+};
+READERS[Report.Text] = () => {
+  const request = requests.get(number());
+  const index = number();
+  request.value(index, string());
+};
+READERS[Report.Called] = () => {
+  const request = requests.get(number());
+  const index = number();
+  request.called(index, null, value());
+};
+READERS[Report.CallFailed] = () => {
+  const request = requests.get(number());
+  const index = number();
+  request.called(index, error(), undefined);
+};
+READERS[Report.Outcome] = () => {
+  const wait = waits.take(number());
+  const arrivals = Array.from({ length: number() }, () => ({ at: number(), group: string(), error: optional() }));
+  wait?.settle(arrivals);
+};
+READERS[Report.Abandoned] = () => waits.take(number())?.abandon();
+READERS[Report.Heard] = () => {
+  const producer = producers.get(number());
+  const [stream, job, group, data] = [string(), string(), string(), optional()];
+  producer?.heard(stream, job, group, data);
+};
+READERS[Report.Unreadable] = () => {
+  const producer = producers.get(number());
+  const [channel, message] = [string(), string()];
+  producer?.unreadable(channel, message);
+};
+READERS[Report.Jobs] = () => {
+  const consumer = consumers.get(number());
+  const stream = number();
+  for (let left = number(); left > 0; left--) {
+    const token = number();
+    const id = string();
+    consumer?.start(stream, token, id);
+  }
+};
+READERS[Report.ConsumerFailed] = () => {
+  const consumer = consumers.get(number());
+  const [failure, token, reason] = [number(), number(), error()];
+  consumer?.failed(failure, token, reason);
+};
+READERS[Report.DeadlinePassed] = () => {
+  const consumer = consumers.get(number());
+  const token = number();
+  consumer?.expired(token);
+};
+READERS[Report.Drained] = () => consumers.get(number())?.drained();
+READERS[Report.RetryAsked] = () => {
+  const bus = buses.get(number());
+  const [question, attempt] = [number(), number()];
+  bus?.askRetry(question, attempt);
+};
+READERS[Report.ReconnectAsked] = () => {
+  const bus = buses.get(number());
+  const [question, reason] = [number(), error()];
+  bus?.askReconnect(question, reason);
+};
+READERS[Report.LinkChanged] = () => {
+  const client = clients.get(number());
+  const state = string();
+  const reason = number() === 1 ? error() : null;
+  client?.changed(state, reason);
+};
+READERS[Report.OpenLinks] = () => keepAlive.links(number());
+
+/**
+ * Called once per burst. What users do in their callbacks is guarded where they are called, so a burst is always
+ * read to its end.
+ */
+function drain() {
+  const packet = native.collect(inbox);
+  const end = packet.count;
+  numbers = packet.numbers ?? inbox;
+  at = 0;
+  text = packet.text;
+  textAt = 0;
+  bytes = packet.bytes;
+  blobs = packet.blobs;
+  while (at < end) READERS[number()]();
+  text = '';
+  bytes = null;
+  blobs = null;
+}
+
+native.start(drain);
+
+module.exports = { buses, clients, producers, consumers };

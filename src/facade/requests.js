@@ -1,0 +1,51 @@
+'use strict';
+
+const keepAlive = require('./keep-alive.js');
+
+/*
+ * What was asked of the engine and is not done yet, by number. The engine reports `failed` any number of times and
+ * `done` once, last; only then the number is free again.
+ */
+const open = [null];
+const free = [];
+
+/** A request whose promise is settled when it is done. */
+class Request {
+  constructor(result) {
+    this.result = result;
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  done() {
+    this.resolve(this.result);
+  }
+
+  failed(error) {
+    this.reject(error);
+  }
+}
+
+/** @returns {number} the number under which the engine will report */
+function add(request) {
+  const number = free.length > 0 ? free.pop() : open.length;
+  open[number] = request;
+  keepAlive.answers(1);
+  return number;
+}
+
+function get(number) {
+  return open[number];
+}
+
+function done(number) {
+  const request = open[number];
+  open[number] = null;
+  free.push(number);
+  keepAlive.answers(-1);
+  request.done();
+}
+
+module.exports = { Request, add, get, done };

@@ -1,0 +1,83 @@
+'use strict';
+
+const { errorData } = require('./error-data.js');
+
+/** One run of a processor: what `resolve`, `reject` and `release` of a received job act on. */
+class Run {
+  #consumer;
+  #settled = null;
+  #released = false;
+
+  constructor(consumer, token, job) {
+    this.#consumer = consumer;
+    this.token = token;
+    this.job = job;
+    job.release = () => this.#release();
+    job.resolve = () => this.#settle(null, true);
+    job.reject = (error) => this.#settle(errorData(error), true);
+  }
+
+  /** Runs the processor; how it ends is how the job ends, unless that is settled by then. */
+  start(processor) {
+    let running;
+    try {
+      running = processor(this.job);
+    } catch (error) {
+      this.#failed(error);
+      return;
+    }
+    if (typeof running?.then === 'function') {
+      Promise.prototype.then.call(
+        running instanceof Promise ? running : Promise.resolve(running),
+        () => this.#succeeded(),
+        (error) => this.#failed(error),
+      );
+    } else {
+      this.#succeeded();
+    }
+  }
+
+  /** The engine has settled the job, since its deadline passed. */
+  expire() {
+    if (this.#settled !== null) return;
+    this.#settled = Promise.resolve();
+    this.#undecorate();
+  }
+
+  #succeeded() {
+    if (this.#settled === null) this.#settle(null, false);
+  }
+
+  #failed(error) {
+    if (this.#settled === null) this.#settle(errorData(error), false);
+    else this.#consumer.unhandled(error, this.job);
+  }
+
+  /** The first call decides; later ones get its promise. */
+  #settle(data, awaited) {
+    if (this.#settled === null) {
+      this.#settled = this.#consumer.settle(this, data, awaited) ?? Promise.resolve();
+      this.#undecorate();
+    }
+    return this.#settled;
+  }
+
+  #release() {
+    if (!this.#released && this.#settled === null) {
+      this.#released = true;
+      delete this.job.release;
+      this.#consumer.release(this);
+    }
+    return this.job;
+  }
+
+  /** From last to first: an object that loses its last property stays a fast one. */
+  #undecorate() {
+    const { job } = this;
+    delete job.reject;
+    delete job.resolve;
+    delete job.release;
+  }
+}
+
+module.exports = { Run };

@@ -1,0 +1,102 @@
+'use strict';
+
+const { LONGEST_TIMER } = require('./constants.js');
+const { closedError, setErrorKind } = require('./errors.js');
+const waits = require('./waits.js');
+
+/** Waits for the completions of one job: what `job.finished()` is about. */
+class Wait {
+  #completions = {};
+  #state = 'open';
+  #rejectOnError;
+  #failed = false;
+  #awaiting = new Set();
+
+  /**
+   * @param {string[]} groups the groups whose completions are waited for
+   * @param {boolean} rejectOnError whether the first error ends the wait, and rejects
+   * @param {(number: number) => () => void} forgetter makes what tells the engine to forget the wait; it must not
+   *   hold on to the wait itself
+   */
+  constructor(groups, rejectOnError, forgetter) {
+    for (const group of groups) this.#note(group, null);
+    this.#rejectOnError = rejectOnError;
+    if (groups.length === 0) {
+      this.#state = 'settled';
+      this.number = 0;
+    } else {
+      this.number = waits.add(this);
+      this.forget = forgetter(this.number);
+    }
+  }
+
+  /** Whether somebody waits for it now. */
+  get isAwaited() {
+    return this.#awaiting.size > 0;
+  }
+
+  /** The engine has the outcome. */
+  settle(arrivals) {
+    for (const { at, group, error } of arrivals) {
+      this.#failed ||= error !== null;
+      this.#note(group, error === null ? new Date(at) : JSON.parse(error));
+    }
+    this.#end('settled');
+  }
+
+  /** There will be no outcome. */
+  abandon() {
+    this.#end('abandoned');
+  }
+
+  /** The job was not sent. */
+  cancel() {
+    if (this.number === 0) return;
+    waits.take(this.number);
+    this.forget();
+  }
+
+  /** @param {number} [timeout] in ms; without one for as long as it takes */
+  finished(timeout) {
+    return new Promise((resolve, reject) => {
+      const awaiting = { resolve, reject, timer: null };
+      if (this.#state !== 'open') {
+        this.#answer(awaiting);
+        return;
+      }
+      this.#awaiting.add(awaiting);
+      waits.hold(this.number, this);
+      const limit = Number(timeout);
+      if (limit) awaiting.timer = setTimeout(() => this.#expire(awaiting, timeout), Math.min(limit, LONGEST_TIMER));
+    });
+  }
+
+  #expire(awaiting, timeout) {
+    this.#awaiting.delete(awaiting);
+    const error = new Error(`Timeouted while waiting to be finished: ${timeout}ms`);
+    awaiting.reject(setErrorKind(error, 'FINISH_TIMEOUT'));
+  }
+
+  #end(state) {
+    if (this.#state !== 'open') return;
+    this.#state = state;
+    for (const awaiting of this.#awaiting) {
+      clearTimeout(awaiting.timer);
+      this.#answer(awaiting);
+    }
+    this.#awaiting.clear();
+  }
+
+  #answer({ resolve, reject }) {
+    if (this.#state === 'abandoned') reject(closedError());
+    else if (this.#rejectOnError && this.#failed) reject(this.#completions);
+    else resolve(this.#completions);
+  }
+
+  /** Whatever a group is called, it is a property of the object and nothing else. */
+  #note(group, value) {
+    Object.defineProperty(this.#completions, group, { value, writable: true, configurable: true, enumerable: true });
+  }
+}
+
+module.exports = { Wait };

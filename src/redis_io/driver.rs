@@ -5,16 +5,20 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::connection::{Order, Shared};
+use super::command::Destination;
 use super::error::{RedisError, RedisErrorKind};
 use super::handshake::{Refusal, shake_hands};
 use super::link::LinkState;
 use super::receiver::Receiver;
-use super::socket::{Receiving, Sending, Socket};
+use super::shared::{Order, Shared};
+use super::socket::{Plain, Receiving, Sending, Socket};
+
+/// The least time between two looks at the deadlines.
+const SHORTEST_WATCH: Duration = Duration::from_millis(1);
 
 /// How a session ended.
 enum Exit {
@@ -31,13 +35,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut attempt: u32 = 0;
     loop {
         let exit = live(&shared, &mut attempt).await;
-        if shared.lock().closing {
+        if shared.lock().is_over() {
             break;
         }
         let error = match exit {
             Exit::Ordered(Order::Close) => break,
             Exit::Ordered(Order::Reset) => None,
-            Exit::Lost(error) => Some(error),
+            Exit::Lost(error) | Exit::Ordered(Order::Lost(error)) => Some(error),
             Exit::Refused(error) => {
                 let pending = shared.lock().outbox.clear();
                 shared.fail(pending, &error);
@@ -77,7 +81,7 @@ async fn live(shared: &Arc<Shared>, attempt: &mut u32) -> Exit {
 }
 
 async fn connect(shared: &Arc<Shared>) -> Result<Socket, Refusal> {
-    let lost = |error: io::Error| Refusal::Lost(RedisError::socket(&error, &shared.node));
+    let lost = |error: io::Error| Refusal::Lost(RedisError::connecting(&error, &shared.node));
     let mut socket = match shared.options.connect_timeout {
         Some(limit) => timeout(limit, Socket::open(&shared.options))
             .await
@@ -92,53 +96,53 @@ async fn connect(shared: &Arc<Shared>) -> Result<Socket, Refusal> {
 
 /// Lets commands flow: from the submitting threads where the socket allows it, and from the writer.
 fn flow(shared: &Arc<Shared>, sending: Sending) -> JoinHandle<()> {
-    {
-        let mut inner = shared.lock();
-        inner.flowing = !inner.closing;
-        inner.direct = match &sending {
-            Sending::Plain(plain) if inner.flowing => Some(plain.clone()),
-            _ => None,
-        };
-    }
+    let direct = match &sending {
+        Sending::Plain(plain) => Some(plain.clone()),
+        Sending::Tls(_) => None,
+    };
+    shared.lock().start_flow(direct);
     shared.to_write.notify_one();
     shared.runtime.spawn(write(shared.clone(), sending))
 }
 
-/// Writes what submitters could not. Its errors are the receiver's to notice: the socket is the same.
+/// Writes what submitters could not.
 async fn write(shared: Arc<Shared>, mut sending: Sending) {
     loop {
         shared.to_write.notified().await;
         let written = match &mut sending {
             Sending::Plain(plain) => write_plain(&shared, plain).await,
-            Sending::Tls(stream) => loop {
-                let bytes = {
-                    let mut inner = shared.lock();
-                    let bytes = inner.outbox.unwritten().to_vec();
-                    inner.outbox.wrote(bytes.len());
-                    bytes
-                };
-                if bytes.is_empty() {
-                    break stream.flush().await;
-                }
-                if let Err(error) = stream.write_all(&bytes).await {
-                    break Err(error);
-                }
-            },
+            Sending::Tls(stream) => write_tls(&shared, stream).await,
         };
-        if written.is_err() {
-            shared.order(Order::Reset);
+        if let Err(error) = written {
+            shared.order(Order::Lost(RedisError::socket(&error, "write", &shared.node)));
             return;
         }
     }
 }
 
-async fn write_plain(shared: &Shared, socket: &Arc<super::socket::Plain>) -> io::Result<()> {
+async fn write_plain(shared: &Shared, socket: &Plain) -> io::Result<()> {
     loop {
         let blocked = shared.lock().write_now(socket)?;
         if !blocked {
             return Ok(());
         }
         socket.writable().await?;
+    }
+}
+
+/// What is handed to TLS counts as written before it is: how much of it left is not known when that fails.
+async fn write_tls(shared: &Shared, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    loop {
+        let bytes = {
+            let mut inner = shared.lock();
+            let bytes = if inner.is_flowing() { inner.outbox.unwritten().to_vec() } else { Vec::new() };
+            inner.outbox.wrote(bytes.len());
+            bytes
+        };
+        if bytes.is_empty() {
+            return stream.flush().await;
+        }
+        stream.write_all(&bytes).await?;
     }
 }
 
@@ -151,12 +155,14 @@ async fn receive(shared: &Arc<Shared>, mut receiving: Receiving) -> Exit {
             filled = receiving.fill(receiver.room()) => filled,
         };
         let error = match filled {
-            Ok(0) => RedisError::local(RedisErrorKind::Connect, "The server closed the connection.", &shared.node),
+            Ok(0) => {
+                RedisError::local(RedisErrorKind::Connect, "The server closed the connection.", &shared.node)
+            }
             Ok(_) => match receiver.hand_out() {
                 Ok(()) => continue,
                 Err(error) => error,
             },
-            Err(error) => RedisError::socket(&error, &shared.node),
+            Err(error) => RedisError::socket(&error, "read", &shared.node),
         };
         return Exit::Lost(error);
     }
@@ -166,11 +172,10 @@ async fn receive(shared: &Arc<Shared>, mut receiving: Receiving) -> Exit {
 fn lose(shared: &Shared) {
     let lost = {
         let mut inner = shared.lock();
-        inner.flowing = false;
-        inner.direct = None;
+        inner.stop_flow();
         inner.outbox.rewind(!shared.options.resend)
     };
-    shared.fail(lost, &RedisError::local(RedisErrorKind::Dropped, "Connection is closed.", &shared.node));
+    shared.fail(lost, &shared.dropped());
 }
 
 /// Waits as long as the policy says; `false` if that is for good.
@@ -216,37 +221,40 @@ async fn closed(shared: &Shared) {
 /// Fails commands that have waited for longer than `commandTimeout`. Their replies, should they come, find nobody.
 pub(super) async fn watch_deadlines(shared: Arc<Shared>) {
     loop {
-        let next = {
-            let inner = shared.lock();
-            if inner.closing {
-                return;
+        let next = shared.lock().outbox.next_deadline();
+        let due = async {
+            match next {
+                // At most so often; a command is never late by more.
+                Some(next) => {
+                    tokio::time::sleep_until(next.max(Instant::now() + SHORTEST_WATCH).into()).await;
+                }
+                None => shared.to_time.notified().await,
             }
-            inner.outbox.next_deadline()
         };
-        let Some(next) = next else {
-            shared.to_time.notified().await;
-            continue;
-        };
-        // At most so often; a command is never late by more.
-        tokio::time::sleep_until(next.max(Instant::now() + Duration::from_millis(1)).into()).await;
-        let late: Vec<_> = {
-            let mut inner = shared.lock();
-            let expired = inner.outbox.expired(Instant::now());
-            expired
-                .map(|pending| {
-                    pending.deadline = None;
-                    let destination = std::mem::replace(
-                        &mut pending.mark.destination,
-                        super::command::Destination::Nowhere,
-                    );
-                    (destination, pending.mark.name)
-                })
-                .collect()
-        };
-        for (destination, name) in late {
-            let error = RedisError::local(RedisErrorKind::Timeout, "Command timed out", &shared.node).of(name);
-            shared.deliver(destination, Err(error));
+        tokio::select! {
+            biased;
+            () = shared.gone() => return,
+            () = due => fail_late(&shared),
         }
-        shared.burst_end();
     }
+}
+
+fn fail_late(shared: &Shared) {
+    let late: Vec<_> = {
+        let mut inner = shared.lock();
+        let expired = inner.outbox.expired(Instant::now()).map(|pending| {
+            pending.deadline = None;
+            let destination = std::mem::replace(&mut pending.mark.destination, Destination::Nowhere);
+            (destination, pending.mark.name)
+        });
+        expired.collect()
+    };
+    if late.is_empty() {
+        return;
+    }
+    for (destination, name) in late {
+        let error = RedisError::local(RedisErrorKind::Timeout, "Command timed out", &shared.node).of(name);
+        shared.deliver(destination, Err(error));
+    }
+    shared.burst_end();
 }

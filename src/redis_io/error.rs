@@ -59,27 +59,30 @@ impl RedisError {
         Self { kind, code: None, message: message.into(), command: None, node: node.clone() }
     }
 
-    /// A failure of the socket, with the code that Node gives to such.
-    pub fn socket(error: &io::Error, node: &Arc<str>) -> Self {
-        let code = match error.kind() {
-            io::ErrorKind::ConnectionRefused => Some("ECONNREFUSED"),
-            io::ErrorKind::ConnectionReset => Some("ECONNRESET"),
-            io::ErrorKind::BrokenPipe => Some("EPIPE"),
-            io::ErrorKind::TimedOut => Some("ETIMEDOUT"),
-            io::ErrorKind::NotFound if error.raw_os_error().is_none() => Some("ENOTFOUND"),
-            io::ErrorKind::NotFound => Some("ENOENT"),
-            io::ErrorKind::HostUnreachable => Some("EHOSTUNREACH"),
-            io::ErrorKind::NetworkUnreachable => Some("ENETUNREACH"),
-            io::ErrorKind::PermissionDenied => Some("EACCES"),
-            _ => None,
+    /// A failure of the socket while `doing` something, in Node's words and with Node's code.
+    pub fn socket(error: &io::Error, doing: &str, node: &Arc<str>) -> Self {
+        let code = errno_name(error);
+        let message = match code {
+            Some(code) if error.raw_os_error().is_some() => format!("{doing} {code}"),
+            _ => error.to_string(),
         };
+        let code = code.map(Into::into);
         Self {
             kind: RedisErrorKind::Connect,
-            code: code.map(Into::into),
-            message: error.to_string().into(),
+            code,
+            message: message.into(),
             command: None,
             node: node.clone(),
         }
+    }
+
+    /// As [`RedisError::socket`], of a connection that could not be made: the text says where to.
+    pub fn connecting(error: &io::Error, node: &Arc<str>) -> Self {
+        let mut failure = Self::socket(error, "connect", node);
+        if error.raw_os_error().is_some() && failure.code.is_some() {
+            failure.message = format!("{} {node}", failure.message).into();
+        }
+        failure
     }
 
     /// The same error, of this command.
@@ -94,6 +97,25 @@ impl RedisError {
             RedisErrorKind::Reply => self.code.as_deref(),
             _ => None,
         }
+    }
+}
+
+/// The name that Node gives to a failure of the operating system.
+fn errno_name(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Some("ECONNREFUSED"),
+        io::ErrorKind::ConnectionReset => Some("ECONNRESET"),
+        io::ErrorKind::ConnectionAborted => Some("ECONNABORTED"),
+        io::ErrorKind::BrokenPipe => Some("EPIPE"),
+        io::ErrorKind::TimedOut => Some("ETIMEDOUT"),
+        // Only a name that cannot be resolved has no number of the operating system.
+        io::ErrorKind::NotFound if error.raw_os_error().is_none() => Some("ENOTFOUND"),
+        io::ErrorKind::NotFound => Some("ENOENT"),
+        io::ErrorKind::HostUnreachable => Some("EHOSTUNREACH"),
+        io::ErrorKind::NetworkUnreachable => Some("ENETUNREACH"),
+        io::ErrorKind::AddrNotAvailable => Some("EADDRNOTAVAIL"),
+        io::ErrorKind::PermissionDenied => Some("EACCES"),
+        _ => None,
     }
 }
 

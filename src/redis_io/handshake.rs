@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::codec::{Reply, Scanner, Value};
 use super::command::{Commands, Destination};
@@ -25,41 +26,57 @@ pub enum Refusal {
 /// Does the handshake.
 pub async fn shake_hands(socket: &mut Socket, options: &LinkOptions, node: &Arc<str>) -> Result<(), Refusal> {
     match socket {
-        Socket::Tcp(stream) => Handshake { stream, node, buffer: Vec::new() }.run(options).await,
+        Socket::Tcp(stream) => Handshake::new(stream, node, options).run().await,
         #[cfg(unix)]
-        Socket::Unix(stream) => Handshake { stream, node, buffer: Vec::new() }.run(options).await,
-        Socket::Tls(stream) => Handshake { stream: stream.as_mut(), node, buffer: Vec::new() }.run(options).await,
+        Socket::Unix(stream) => Handshake::new(stream, node, options).run().await,
+        Socket::Tls(stream) => Handshake::new(stream.as_mut(), node, options).run().await,
     }
 }
+
+/// The shortest wait before INFO is asked again, whatever the options say.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 struct Handshake<'a, S> {
     stream: &'a mut S,
     node: &'a Arc<str>,
+    options: &'a LinkOptions,
     buffer: Vec<u8>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
-    async fn run(mut self, options: &LinkOptions) -> Result<(), Refusal> {
-        let names = self.introduce(options).await?;
-        let mut info = None;
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
+    fn new(stream: &'a mut S, node: &'a Arc<str>, options: &'a LinkOptions) -> Self {
+        Self { stream, node, options, buffer: Vec::new() }
+    }
+
+    async fn run(mut self) -> Result<(), Refusal> {
+        let names = self.introduce().await?;
+        let mut replies: Vec<(&'static str, Value)> = Vec::with_capacity(names.len());
         for name in names {
-            let reply = self.reply().await?;
+            match self.reply().await {
+                Ok(reply) => replies.push((name, reply)),
+                // A server that has no room for us says so once and hangs up; that does not refuse us for ever.
+                Err(refusal) => return Err(self.last_word(replies.pop()).unwrap_or(refusal)),
+            }
+        }
+        let mut info = None;
+        for (name, reply) in replies {
             match name {
                 "AUTH" => self.check_auth(reply)?,
                 "SELECT" => self.check(reply, name)?,
                 _ => info = Some(reply),
             }
         }
-        while let Some(wait) = self.loading(info.take(), options.max_loading_retry_time)? {
+        while let Some(wait) = self.loading(info.take())? {
             tokio::time::sleep(wait).await;
             self.send(&[&["INFO"]]).await?;
             info = Some(self.reply().await?);
         }
-        self.finish(options).await
+        self.finish().await
     }
 
     /// Sends the first commands and returns their names, in order.
-    async fn introduce(&mut self, options: &LinkOptions) -> Result<Vec<&'static str>, Refusal> {
+    async fn introduce(&mut self) -> Result<Vec<&'static str>, Refusal> {
+        let options = self.options;
         let db = options.db.to_string();
         let mut names = Vec::new();
         let mut words: Vec<Vec<&str>> = Vec::new();
@@ -83,7 +100,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
     }
 
     /// The name of the connection and READONLY; neither is worth losing the connection over.
-    async fn finish(&mut self, options: &LinkOptions) -> Result<(), Refusal> {
+    async fn finish(&mut self) -> Result<(), Refusal> {
+        let options = self.options;
         let mut words: Vec<Vec<&str>> = Vec::new();
         if let Some(name) = &options.connection_name {
             words.push(vec!["CLIENT", "SETNAME", name]);
@@ -107,29 +125,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
         }
     }
 
+    /// An error refuses us, unless it is one that passes by itself.
     fn check(&self, reply: Value, name: &'static str) -> Result<(), Refusal> {
-        match reply {
-            Value::Error(text) => Err(Refusal::Fatal(RedisError::reply(text.as_bytes(), name, self.node))),
-            _ => Ok(()),
-        }
+        let Value::Error(text) = reply else { return Ok(()) };
+        let error = RedisError::reply(text.as_bytes(), name, self.node);
+        Err(match error.reply_code() {
+            Some("BUSY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN") => Refusal::Lost(error),
+            _ => Refusal::Fatal(error),
+        })
     }
 
     /// How long to wait before INFO is asked again; `None` when the server is ready. A user who may not ask for
-    /// INFO is not kept waiting.
-    fn loading(&self, info: Option<Value>, longest: Duration) -> Result<Option<Duration>, Refusal> {
+    /// INFO is not kept waiting. Any other error but the want of a password says that the server cannot serve us
+    /// now (it has too many clients, or a script keeps it busy), so the next connection is tried.
+    fn loading(&self, info: Option<Value>) -> Result<Option<Duration>, Refusal> {
         let text = match info {
             Some(Value::Bulk(text)) => String::from_utf8_lossy(&text).into_owned(),
-            Some(Value::Error(text)) if text.starts_with("NOPERM") => return Ok(None),
-            Some(Value::Error(text)) if text.starts_with("LOADING") => "loading:1".to_owned(),
-            Some(error @ Value::Error(_)) => return self.check(error, "INFO").map(|()| None),
+            Some(Value::Error(text)) => {
+                let error = RedisError::reply(text.as_bytes(), "INFO", self.node);
+                match error.reply_code() {
+                    Some("NOPERM") => return Ok(None),
+                    Some("LOADING") => "loading:1".to_owned(),
+                    Some("NOAUTH") => return Err(Refusal::Fatal(error)),
+                    _ => return Err(Refusal::Lost(error)),
+                }
+            }
             _ => return Ok(None),
         };
-        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        if field("loading").is_none_or(|loading| loading.trim() == "0") {
-            return Ok(None);
-        }
-        let eta = field("loading_eta_seconds").and_then(|eta| eta.trim().parse().ok()).unwrap_or(1).max(1);
-        Ok(Some(Duration::from_secs(eta).min(longest)))
+        Ok(loading_time(&text).map(|time| time.min(self.options.max_loading_retry_time).max(SHORTEST_WAIT)))
     }
 
     async fn send(&mut self, commands: &[&[&str]]) -> Result<(), Refusal> {
@@ -145,7 +168,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
         self.stream.flush().await.map_err(|error| self.lost(&error))
     }
 
+    /// The next reply, for which a server may take as long as for a connection: one that accepts but is silent
+    /// would otherwise hold everything up for ever.
     async fn reply(&mut self) -> Result<Value, Refusal> {
+        let Some(limit) = self.options.connect_timeout else { return self.read().await };
+        match timeout(limit, self.read()).await {
+            Ok(reply) => reply,
+            Err(_) => Err(self.lost(&io::Error::new(io::ErrorKind::TimedOut, "connect ETIMEDOUT"))),
+        }
+    }
+
+    async fn read(&mut self) -> Result<Value, Refusal> {
         let mut scanner = Scanner::default();
         loop {
             let found = scanner.scan(&self.buffer).map_err(|_| self.not_redis())?;
@@ -161,12 +194,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
         }
     }
 
+    fn last_word(&self, reply: Option<(&'static str, Value)>) -> Option<Refusal> {
+        let (name, Value::Error(text)) = reply? else { return None };
+        Some(Refusal::Lost(RedisError::reply(text.as_bytes(), name, self.node)))
+    }
+
     fn lost(&self, error: &io::Error) -> Refusal {
-        Refusal::Lost(RedisError::socket(error, self.node))
+        Refusal::Lost(RedisError::socket(error, "read", self.node))
     }
 
     fn not_redis(&self) -> Refusal {
         let message = "What answers there does not speak the protocol of Redis.";
         Refusal::Lost(RedisError::local(RedisErrorKind::Protocol, message, self.node))
+    }
+}
+
+/// How much longer the server says that it loads its data, by the text of INFO; `None` if it does not.
+fn loading_time(info: &str) -> Option<Duration> {
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    if field("loading").is_none_or(|loading| loading.trim() == "0") {
+        return None;
+    }
+    let eta = field("loading_eta_seconds").and_then(|eta| eta.trim().parse().ok()).unwrap_or(1);
+    Some(Duration::from_secs(eta))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_loads_says_for_how_long() {
+        assert_eq!(loading_time("# Persistence\r\nloading:0\r\n"), None);
+        assert_eq!(loading_time(""), None);
+        assert_eq!(loading_time("loading:1\r\n"), Some(Duration::from_secs(1)));
+        assert_eq!(
+            loading_time("async_loading:0\r\nloading:1\r\nloading_eta_seconds:7\r\n"),
+            Some(Duration::from_secs(7))
+        );
     }
 }

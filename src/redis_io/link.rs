@@ -31,6 +31,10 @@ pub trait PushSink: Send + Sync {
     /// The connection came back and everything subscribed before is subscribed again.
     fn resubscribed(&self) {}
 
+    /// The connection came back, but Redis refuses some of what was subscribed before. [`PushSink::resubscribed`]
+    /// follows for the rest.
+    fn resubscription_refused(&self, _error: &RedisError) {}
+
     /// As [`ReplySink::burst_end`].
     fn burst_end(&self) {}
 }

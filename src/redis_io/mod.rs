@@ -17,6 +17,8 @@ pub mod options;
 mod outbox;
 pub mod pubsub;
 mod receiver;
+mod shared;
 mod socket;
 pub mod streams;
+mod subscriptions;
 mod tls;

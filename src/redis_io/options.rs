@@ -149,11 +149,9 @@ impl LinkOptions {
     pub fn apply_url(&mut self, url: &str) -> Result<(), InvalidUrl> {
         // The crate reads `rediss` only with TLS of its own; ours differs from it in nothing but the scheme.
         let secure = url.strip_prefix("rediss://").map(|rest| format!("redis://{rest}"));
-        let info = secure
-            .as_deref()
-            .unwrap_or(url)
-            .into_connection_info()
-            .map_err(|_| InvalidUrl("it is not of the form redis[s]://[user:password@]host[:port][/db]".into()))?;
+        let info = secure.as_deref().unwrap_or(url).into_connection_info().map_err(|_| {
+            InvalidUrl("it is not of the form redis[s]://[user:password@]host[:port][/db]".into())
+        })?;
         match info.addr() {
             ConnectionAddr::Tcp(host, port) => {
                 let family = 0;
@@ -166,7 +164,12 @@ impl LinkOptions {
             self.tls.get_or_insert_default();
         }
         let settings = info.redis_settings();
-        self.db = u32::try_from(settings.db()).map_err(|_| InvalidUrl("its database is no number from 0".into()))?;
+        let db = u32::try_from(settings.db())
+            .map_err(|_| InvalidUrl("its database is no number from 0".into()))?;
+        if db != 0 {
+            // A URL that names no database reads as 0.
+            self.db = db;
+        }
         self.username = settings.username().map(str::to_owned).or(self.username.take());
         self.password = settings.password().map(str::to_owned).or(self.password.take());
         Ok(())
@@ -185,11 +188,17 @@ mod tests {
             options.endpoint,
             Endpoint::Tcp { host: "example.org".to_owned(), port: 7_000, family: 0 }
         );
-        assert_eq!((options.username.as_deref(), options.password.as_deref()), (Some("user"), Some("s@crit")));
+        assert_eq!(
+            (options.username.as_deref(), options.password.as_deref()),
+            (Some("user"), Some("s@crit"))
+        );
         assert_eq!((options.db, options.tls.is_some()), (3, true));
         let mut plain = LinkOptions::default();
         plain.apply_url("redis://localhost").unwrap();
         assert_eq!((plain.endpoint.to_string().as_str(), plain.tls.is_some()), ("localhost:6379", false));
+        let mut third = LinkOptions { db: 3, ..LinkOptions::default() };
+        third.apply_url("redis://localhost").unwrap();
+        assert_eq!(third.db, 3);
     }
 
     #[test]

@@ -61,10 +61,14 @@ impl Outbox {
         self.written += count;
     }
 
-    /// The first command has its reply; with its bytes if they are wanted.
+    /// The first command has its reply; with its bytes if they are wanted. `None` if no command can have one, since
+    /// none was written: then the reply is nobody's.
     pub fn answer(&mut self, bytes_wanted: bool) -> Option<(Pending, Vec<u8>)> {
+        let end = self.answered + self.pending.front()?.mark.length;
+        if end > self.written {
+            return None;
+        }
         let pending = self.pending.pop_front()?;
-        let end = self.answered + pending.mark.length;
         let bytes = if bytes_wanted { self.bytes[self.answered..end].to_vec() } else { Vec::new() };
         self.answered = end;
         self.compact();
@@ -108,7 +112,9 @@ impl Outbox {
 
     /// The commands whose deadline has come; they stay in place, so that their replies find nobody.
     pub fn expired(&mut self, now: Instant) -> impl Iterator<Item = &mut Pending> {
-        self.pending.iter_mut().filter(move |pending| pending.deadline.is_some_and(|deadline| deadline <= now))
+        self.pending
+            .iter_mut()
+            .filter(move |pending| pending.deadline.is_some_and(|deadline| deadline <= now))
     }
 
     #[cfg(test)]
@@ -181,6 +187,28 @@ mod tests {
         outbox.wrote(1);
         assert_eq!(names(&outbox.rewind(true)), ["B"], "a command written in part counts as written");
         assert_eq!(names(&outbox.clear()), ["LATER"]);
+    }
+
+    #[test]
+    fn what_was_not_written_in_full_has_no_reply() {
+        let mut outbox = Outbox::default();
+        assert!(outbox.answer(false).is_none());
+        submit(&mut outbox, "A", true);
+        outbox.wrote(outbox.unwritten().len() - 1);
+        assert!(outbox.answer(false).is_none());
+        outbox.wrote(1);
+        assert!(outbox.answer(false).is_some());
+    }
+
+    #[test]
+    fn a_buffer_is_taken_over_rather_than_copied() {
+        let mut outbox = Outbox::default();
+        let mut commands = Commands::default();
+        commands.begin("A", 1).end(Destination::Nowhere);
+        let address = commands.bytes.as_ptr();
+        outbox.append(&mut commands, None);
+        assert_eq!(outbox.unwritten().as_ptr(), address);
+        assert!(commands.is_empty() && commands.bytes.is_empty());
     }
 
     #[test]

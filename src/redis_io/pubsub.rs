@@ -1,23 +1,20 @@
 //! A connection that hears of published messages.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 
-use super::codec::Reply;
-use super::command::{Commands, Destination, Ticket};
 use super::connection::Connection;
 use super::error::RedisError;
-use super::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, ReplySink, Verdict, call};
+use super::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, call};
 use super::options::LinkOptions;
+use super::subscriptions::{Subscriptions, Verb};
 
 /// A connection in subscriber mode. What is subscribed stays so over reconnections.
 pub struct Subscriber {
     connection: Arc<Connection>,
-    memory: Arc<Memory>,
+    subscriptions: Arc<Subscriptions>,
 }
 
 impl Subscriber {
@@ -28,38 +25,37 @@ impl Subscriber {
         pushes: Arc<dyn PushSink>,
         runtime: Handle,
     ) -> Arc<Self> {
-        let memory = Arc::new(Memory {
-            resubscribe: options.resubscribe,
-            policy,
-            pushes: pushes.clone(),
-            connection: OnceLock::new(),
-            names: Mutex::default(),
-        });
-        let connection =
-            Connection::with_pushes(options, memory.clone(), Arc::new(Unasked), Some(pushes), runtime);
-        // Set once, here, before anybody else has the memory.
-        let _ = memory.connection.set(Arc::downgrade(&connection));
-        Arc::new(Self { connection, memory })
+        let subscriptions = Arc::new(Subscriptions::new(&options, policy, pushes.clone()));
+        let connection = Connection::with_pushes(
+            options,
+            subscriptions.clone(),
+            subscriptions.clone(),
+            Some(pushes),
+            runtime,
+        );
+        subscriptions.belong_to(&connection);
+        Arc::new(Self { connection, subscriptions })
     }
 
-    /// Subscribes to channels; resolves once Redis has confirmed them all.
+    /// Subscribes to channels; resolves once Redis has confirmed them all. The first refusal is returned; the
+    /// others of the call are subscribed all the same.
     pub fn subscribe(&self, channels: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
-        self.ask("SUBSCRIBE", channels, |names, channel| names.channels.insert(channel))
+        self.ask(Verb::Subscribe, channels)
     }
 
-    /// Subscribes to patterns; resolves once Redis has confirmed them all.
+    /// As [`Subscriber::subscribe`], to patterns.
     pub fn psubscribe(&self, patterns: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
-        self.ask("PSUBSCRIBE", patterns, |names, pattern| names.patterns.insert(pattern))
+        self.ask(Verb::PSubscribe, patterns)
     }
 
-    /// Takes subscriptions back.
+    /// Takes subscriptions to channels back.
     pub fn unsubscribe(&self, channels: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
-        self.ask("UNSUBSCRIBE", channels, |names, channel| names.channels.remove(&channel))
+        self.ask(Verb::Unsubscribe, channels)
     }
 
     /// Takes subscriptions to patterns back.
     pub fn punsubscribe(&self, patterns: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
-        self.ask("PUNSUBSCRIBE", patterns, |names, pattern| names.patterns.remove(&pattern))
+        self.ask(Verb::PUnsubscribe, patterns)
     }
 
     /// Resolves once the connection is ready and Redis lets us in.
@@ -75,6 +71,16 @@ impl Subscriber {
         self.connection.state()
     }
 
+    /// As [`Link::node`].
+    pub fn node(&self) -> &str {
+        self.connection.node()
+    }
+
+    /// As [`Link::reset`].
+    pub fn reset(&self) {
+        self.connection.reset();
+    }
+
     /// As [`Link::quit`].
     pub fn quit(&self, bound: Duration) -> BoxFuture<()> {
         self.connection.quit(bound)
@@ -85,104 +91,13 @@ impl Subscriber {
         self.connection.close();
     }
 
-    /// One command per name, so that each has a reply of its own; all in one write. Submitted at the call, so that
-    /// what is asked for later comes later.
-    fn ask(
-        &self,
-        name: &'static str,
-        words: Vec<Vec<u8>>,
-        note: fn(&mut Names, Vec<u8>) -> bool,
-    ) -> BoxFuture<Result<(), RedisError>> {
-        let mut commands = Commands::default();
-        let mut replies = Vec::with_capacity(words.len());
-        for word in words {
-            let (sender, receiver) = oneshot::channel();
-            commands.begin(name, 2).arg(&word).end(Destination::Task(sender));
-            replies.push((word, receiver));
-        }
+    /// Submits at the call and not when the future is polled, so that what is asked for later comes later.
+    fn ask(&self, verb: Verb, names: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
+        let (mut commands, answer) = self.subscriptions.ask(verb, names);
         self.connection.submit(&mut commands);
-        let memory = self.memory.clone();
         Box::pin(async move {
-            let mut outcome = Ok(());
-            for (word, reply) in replies {
-                match reply.await {
-                    Ok(Ok(_)) => {
-                        note(&mut memory.names(), word);
-                    }
-                    Ok(Err(error)) => outcome = outcome.and(Err(error)),
-                    // The connection always answers before it goes.
-                    Err(_) => {}
-                }
-            }
-            outcome
+            // The connection answers everything before it goes.
+            answer.await.unwrap_or(Ok(()))
         })
     }
 }
-
-#[derive(Default)]
-struct Names {
-    channels: BTreeSet<Vec<u8>>,
-    patterns: BTreeSet<Vec<u8>>,
-}
-
-/// What is subscribed; subscribes it again when the connection comes back.
-struct Memory {
-    resubscribe: bool,
-    policy: Arc<dyn LinkPolicy>,
-    pushes: Arc<dyn PushSink>,
-    connection: OnceLock<Weak<Connection>>,
-    names: Mutex<Names>,
-}
-
-impl Memory {
-    fn names(&self) -> MutexGuard<'_, Names> {
-        self.names.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn subscribe_again(&self) {
-        let Some(connection) = self.connection.get().and_then(Weak::upgrade) else { return };
-        let mut commands = Commands::default();
-        {
-            let names = self.names();
-            for channel in &names.channels {
-                commands.begin("SUBSCRIBE", 2).arg(channel).end(Destination::Nowhere);
-            }
-            for pattern in &names.patterns {
-                commands.begin("PSUBSCRIBE", 2).arg(pattern).end(Destination::Nowhere);
-            }
-        }
-        if !commands.is_empty() {
-            connection.submit(&mut commands);
-            self.pushes.resubscribed();
-        }
-    }
-}
-
-impl LinkPolicy for Memory {
-    fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
-        self.policy.retry_delay(attempt)
-    }
-
-    fn judges(&self) -> bool {
-        self.policy.judges()
-    }
-
-    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
-        self.policy.judge(error)
-    }
-
-    fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {
-        if state == LinkState::Ready && self.resubscribe {
-            self.subscribe_again();
-        }
-        self.policy.state_changed(state, error);
-    }
-}
-
-/// Every reply of a subscriber goes to a task.
-struct Unasked;
-
-impl ReplySink for Unasked {
-    fn reply(&self, _: Ticket, _: Result<Reply<'_>, RedisError>) {}
-}
-

@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::codec::{Cursor, Reply, Scanner, Token};
-use super::command::{Commands, Destination};
-use super::connection::{Order, Shared};
+use super::command::Commands;
 use super::error::{RedisError, RedisErrorKind};
-use super::link::{BoxFuture, Verdict};
+use super::link::{BoxFuture, PushSink, Verdict};
 use super::outbox::Pending;
+use super::shared::{Order, Shared};
 
 /// How much is read at once.
 const READ_SIZE: usize = 64 * 1_024;
@@ -42,26 +42,28 @@ impl Receiver {
         &mut self.buffer
     }
 
-    /// Hands out every complete reply, then says once that this was all.
+    /// Hands out every complete reply, then says once that this was all. What came before a fault still counts:
+    /// commands that were answered must not be sent again.
     pub(super) fn hand_out(&mut self) -> Result<(), RedisError> {
-        let end = self.find_replies()?;
+        let (end, found) = self.find_replies();
         if self.replies.is_empty() {
-            return Ok(());
+            return found;
         }
-        match self.shared.pushes.is_some() {
-            true => self.hand_out_mixed(),
-            false => self.hand_out_answers(),
-        }
+        let handed_out = match self.shared.pushes.clone() {
+            Some(pushes) => self.hand_out_mixed(pushes.as_ref()),
+            None => self.hand_out_answers(),
+        };
         self.replies.clear();
         self.buffer.drain(..end);
         if self.buffer.is_empty() && self.buffer.capacity() > KEPT_SIZE {
             self.buffer = Vec::with_capacity(READ_SIZE);
         }
         self.shared.burst_end();
-        Ok(())
+        handed_out.and(found)
     }
 
-    fn find_replies(&mut self) -> Result<usize, RedisError> {
+    /// Where the complete replies end, and whether what follows can still become one.
+    fn find_replies(&mut self) -> (usize, Result<(), RedisError>) {
         let mut start = 0;
         loop {
             match self.scanner.scan(&self.buffer[start..]) {
@@ -69,46 +71,57 @@ impl Receiver {
                     self.replies.push(start..start + length);
                     start += length;
                 }
-                Ok(None) => return Ok(start),
-                Err(_) => {
-                    let message = "The server sent bytes that are no reply.";
-                    return Err(RedisError::local(RedisErrorKind::Protocol, message, &self.shared.node));
-                }
+                Ok(None) => return (start, Ok(())),
+                Err(_) => return (start, Err(self.fault("The server sent bytes that are no reply."))),
             }
         }
     }
 
     /// Each reply answers the next command; the lock is taken once for all of them.
-    fn hand_out_answers(&mut self) {
+    fn hand_out_answers(&mut self) -> Result<(), RedisError> {
         {
-            let judges = self.shared.policy.judges();
             let mut inner = self.shared.lock();
             for range in &self.replies {
-                let is_error = self.buffer[range.start] == b'-';
-                self.answered.extend(inner.outbox.answer(judges && is_error));
+                let bytes_wanted = self.is_judged(range);
+                self.answered.extend(inner.outbox.answer(bytes_wanted));
             }
         }
+        let is_surplus = self.answered.len() < self.replies.len();
         for (range, (pending, bytes)) in self.replies.iter().zip(self.answered.drain(..)) {
             if let Some(reply) = Reply::new(&self.buffer[range.clone()]) {
                 answer(&self.shared, pending, bytes, reply);
             }
         }
+        if is_surplus { Err(self.surplus()) } else { Ok(()) }
     }
 
     /// A subscriber's replies come with published messages in between.
-    fn hand_out_mixed(&mut self) {
-        let Some(pushes) = self.shared.pushes.clone() else { return };
+    fn hand_out_mixed(&self, pushes: &dyn PushSink) -> Result<(), RedisError> {
         for range in &self.replies {
             let Some(reply) = Reply::new(&self.buffer[range.clone()]) else { continue };
             if let Some(message) = Message::of(&reply) {
                 pushes.message(message.pattern, message.channel, message.payload);
                 continue;
             }
-            let answered = self.shared.lock().outbox.answer(false);
-            if let Some((pending, _)) = answered {
-                answer(&self.shared, pending, Vec::new(), reply);
-            }
+            let bytes_wanted = self.is_judged(range);
+            let answered = self.shared.lock().outbox.answer(bytes_wanted);
+            let Some((pending, bytes)) = answered else { return Err(self.surplus()) };
+            answer(&self.shared, pending, bytes, reply);
         }
+        Ok(())
+    }
+
+    /// Whether the reply may have its command sent again, which takes the command's bytes.
+    fn is_judged(&self, range: &Range<usize>) -> bool {
+        self.buffer[range.start] == b'-' && self.shared.policy.judges()
+    }
+
+    fn surplus(&self) -> RedisError {
+        self.fault("The server sent a reply to no command.")
+    }
+
+    fn fault(&self, message: &str) -> RedisError {
+        RedisError::local(RedisErrorKind::Protocol, message, &self.shared.node)
     }
 }
 
@@ -135,24 +148,30 @@ struct Judged {
 }
 
 impl Judged {
-    async fn wait(self, shared: Arc<Shared>, verdict: BoxFuture<Verdict>) {
-        let verdict = verdict.await;
+    async fn wait(mut self, shared: Arc<Shared>, verdict: BoxFuture<Verdict>) {
+        let verdict = tokio::select! {
+            biased;
+            () = shared.gone() => return self.deliver(&shared, shared.closed()),
+            verdict = verdict => verdict,
+        };
         if verdict != Verdict::Deliver {
+            // Before the command is submitted again, so that it waits for the new connection.
             shared.order(Order::Reset);
         }
-        if verdict == Verdict::ReconnectAndResend {
-            let mut commands = Commands { bytes: self.bytes, marks: vec![self.pending.mark] };
-            let mut inner = shared.lock();
-            if !inner.closing {
-                shared.take(&mut inner, &mut commands);
-                return;
-            }
-            drop(inner);
-            let destination = commands.marks.pop().map_or(Destination::Nowhere, |mark| mark.destination);
-            shared.deliver(destination, Err(shared.closed()));
-        } else {
-            shared.deliver(self.pending.mark.destination, Err(self.error));
+        if verdict != Verdict::ReconnectAndResend || self.bytes.is_empty() {
+            let error = self.error.clone();
+            return self.deliver(&shared, error);
         }
+        let mut commands =
+            Commands { bytes: std::mem::take(&mut self.bytes), marks: vec![self.pending.mark] };
+        if let Err(error) = shared.submit_again(&mut commands) {
+            shared.refuse(&mut commands, &error);
+        }
+    }
+
+    fn deliver(self, shared: &Shared, error: RedisError) {
+        let error = error.of(self.pending.mark.name);
+        shared.deliver(self.pending.mark.destination, Err(error));
         shared.burst_end();
     }
 }

@@ -1,8 +1,9 @@
 //! Opens sockets.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, ReadHalf, WriteHalf};
@@ -39,9 +40,7 @@ impl Socket {
             Endpoint::Tcp { host, port, family } => {
                 let stream = connect(host, *port, *family).await?;
                 stream.set_nodelay(options.no_delay)?;
-                if let Some(idle) = options.keep_alive {
-                    SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
-                }
+                keep_alive(&stream, options.keep_alive)?;
                 match &options.tls {
                     Some(tls) => Ok(Self::Tls(Box::new(tls::connect(stream, host, tls).await?))),
                     None => Ok(Self::Tcp(stream)),
@@ -139,6 +138,17 @@ impl Receiving {
     }
 }
 
+fn keep_alive(stream: &TcpStream, idle: Option<Duration>) -> io::Result<()> {
+    match idle {
+        None => Ok(()),
+        // The system counts in seconds and refuses none.
+        Some(idle) => {
+            let idle = idle.max(Duration::from_secs(1));
+            SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))
+        }
+    }
+}
+
 async fn connect(host: &str, port: u16, family: u8) -> io::Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, format!("getaddrinfo ENOTFOUND {host}"));
     for address in resolve(host, port, family).await? {
@@ -151,6 +161,10 @@ async fn connect(host: &str, port: u16, family: u8) -> io::Result<TcpStream> {
 }
 
 async fn resolve(host: &str, port: u16, family: u8) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        // Nothing to resolve, so the family does not come into it.
+        return Ok(vec![(address, port).into()]);
+    }
     let fits = |address: &SocketAddr| match family {
         4 => address.is_ipv4(),
         6 => address.is_ipv6(),
@@ -162,8 +176,7 @@ async fn resolve(host: &str, port: u16, family: u8) -> io::Result<Vec<SocketAddr
         return Ok(both.into_iter().filter(fits).collect());
     }
     let found = lookup_host((host, port)).await;
-    let found = found.map_err(|_| {
-        io::Error::new(io::ErrorKind::NotFound, format!("getaddrinfo ENOTFOUND {host}"))
-    })?;
+    let found = found
+        .map_err(|_| io::Error::new(io::ErrorKind::NotFound, format!("getaddrinfo ENOTFOUND {host}")))?;
     Ok(found.filter(fits).collect())
 }

@@ -26,7 +26,13 @@ pub fn pack_group_set_id(commands: &mut Commands, key: &str, group: &str, id: &s
 }
 
 /// Packs `XGROUP DELCONSUMER key group consumer`.
-pub fn pack_group_del_consumer(commands: &mut Commands, key: &str, group: &str, consumer: &str, to: Destination) {
+pub fn pack_group_del_consumer(
+    commands: &mut Commands,
+    key: &str,
+    group: &str,
+    consumer: &str,
+    to: Destination,
+) {
     commands.begin("XGROUP", 5).arg(b"DELCONSUMER").arg(key.as_bytes()).arg(group.as_bytes());
     commands.arg(consumer.as_bytes()).end(to);
 }
@@ -67,7 +73,11 @@ impl Read<'_> {
     ) {
         let words = 7 + if self.block.is_some() { 2 } else { 0 } + 2 * streams.len();
         commands.begin("XREADGROUP", words).arg(b"GROUP");
-        commands.arg(self.group.as_bytes()).arg(self.consumer.as_bytes()).arg(b"COUNT").arg_number(self.count);
+        commands
+            .arg(self.group.as_bytes())
+            .arg(self.consumer.as_bytes())
+            .arg(b"COUNT")
+            .arg_number(self.count);
         if let Some(block) = self.block {
             commands.arg(b"BLOCK").arg_number(block);
         }

@@ -15,7 +15,11 @@ use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertS
 use super::options::TlsOptions;
 
 /// Does the TLS handshake on `stream`.
-pub async fn connect(stream: TcpStream, host: &str, options: &TlsOptions) -> io::Result<TlsStream<TcpStream>> {
+pub async fn connect(
+    stream: TcpStream,
+    host: &str,
+    options: &TlsOptions,
+) -> io::Result<TlsStream<TcpStream>> {
     let config = config(options)?;
     let name = options.servername.as_deref().unwrap_or(host).to_owned();
     let name = ServerName::try_from(name).map_err(invalid)?;
@@ -24,8 +28,9 @@ pub async fn connect(stream: TcpStream, host: &str, options: &TlsOptions) -> io:
 
 fn config(options: &TlsOptions) -> io::Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(invalid)?;
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(invalid)?;
     let builder = if options.reject_unauthorized {
         builder.with_root_certificates(roots(options)?)
     } else {
@@ -37,7 +42,8 @@ fn config(options: &TlsOptions) -> io::Result<ClientConfig> {
             let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| invalid("the key is not PEM"))?;
             builder.with_client_auth_cert(chain, key).map_err(invalid)
         }
-        _ => Ok(builder.with_no_client_auth()),
+        (None, None) => Ok(builder.with_no_client_auth()),
+        _ => Err(invalid("the client's certificate and its key go together: one of them is missing")),
     }
 }
 

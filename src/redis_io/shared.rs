@@ -1,0 +1,290 @@
+//! What a connection's tasks and those who submit to it have in common.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
+
+use super::codec::{Reply, Value};
+use super::command::{Commands, Destination};
+use super::error::{RedisError, RedisErrorKind};
+use super::link::{LinkPolicy, LinkState, PushSink, ReplySink};
+use super::options::LinkOptions;
+use super::outbox::{Outbox, Pending};
+use super::socket::Plain;
+
+const CLOSED: &str = "Connection is closed.";
+const NOT_READY: &str = "Stream isn't writeable and enableOfflineQueue options is false";
+
+/// What the driver is told from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Make the connection anew.
+    Reset,
+    /// The socket takes no more bytes, so make the connection anew.
+    Lost(RedisError),
+    /// Close for good.
+    Close,
+}
+
+/// What driver, writer and submitters share.
+pub(super) struct Shared {
+    pub(super) options: Arc<LinkOptions>,
+    pub(super) policy: Arc<dyn LinkPolicy>,
+    pub(super) node: Arc<str>,
+    pub(super) runtime: Handle,
+    /// Wakes the driver: there is an order.
+    pub(super) told: Notify,
+    /// Wakes the writer: there is something to write.
+    pub(super) to_write: Notify,
+    /// Wakes the watch on deadlines: there may be an earlier one.
+    pub(super) to_time: Notify,
+    /// Wakes whatever must not outlive the connection.
+    closed: Notify,
+    sink: Arc<dyn ReplySink>,
+    pub(super) pushes: Option<Arc<dyn PushSink>>,
+    state: AtomicU8,
+    /// A lock, since both threads submit. The socket is written to under it, which keeps the order of the bytes.
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+pub(super) struct Inner {
+    pub(super) outbox: Outbox,
+    /// The socket, while commands flow and submitters may write to it themselves.
+    direct: Option<Arc<Plain>>,
+    /// Whether commands flow.
+    flowing: bool,
+    pub(super) order: Option<Order>,
+    /// QUIT is on its way: nothing more is taken, and the end of the connection is no loss.
+    quitting: bool,
+    /// Closed for good: nothing more is taken.
+    closing: bool,
+    started: bool,
+}
+
+impl Shared {
+    pub(super) fn new(
+        options: Arc<LinkOptions>,
+        policy: Arc<dyn LinkPolicy>,
+        sink: Arc<dyn ReplySink>,
+        pushes: Option<Arc<dyn PushSink>>,
+        runtime: Handle,
+    ) -> Self {
+        Self {
+            node: options.endpoint.to_string().into(),
+            options,
+            policy,
+            runtime,
+            told: Notify::new(),
+            to_write: Notify::new(),
+            to_time: Notify::new(),
+            closed: Notify::new(),
+            sink,
+            pushes,
+            state: AtomicU8::new(LinkState::Wait as u8),
+            inner: Mutex::default(),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(super) fn state(&self) -> LinkState {
+        const STATES: [LinkState; 7] = [
+            LinkState::Wait,
+            LinkState::Connecting,
+            LinkState::Connect,
+            LinkState::Ready,
+            LinkState::Close,
+            LinkState::Reconnecting,
+            LinkState::End,
+        ];
+        STATES[usize::from(self.state.load(Ordering::Acquire)).min(STATES.len() - 1)]
+    }
+
+    pub(super) fn set_state(&self, state: LinkState, error: Option<&RedisError>) {
+        self.state.store(state as u8, Ordering::Release);
+        self.policy.state_changed(state, error);
+    }
+
+    /// Whether the driver is to be started, which it is once.
+    pub(super) fn begin(&self) -> bool {
+        let mut inner = self.lock();
+        !inner.closing && !std::mem::replace(&mut inner.started, true)
+    }
+
+    /// Takes `commands`, or says why not.
+    pub(super) fn submit(&self, commands: &mut Commands) -> Result<(), RedisError> {
+        let mut inner = self.lock();
+        let refusal = if inner.is_over() {
+            (RedisErrorKind::Closed, CLOSED)
+        } else if !inner.flowing && !self.options.offline_queue {
+            (RedisErrorKind::NotReady, NOT_READY)
+        } else {
+            self.take(&mut inner, commands);
+            return Ok(());
+        };
+        Err(RedisError::local(refusal.0, refusal.1, &self.node))
+    }
+
+    /// As [`Shared::submit`], for what was taken before and only has to be sent again: the offline queue being off
+    /// does not refuse it.
+    pub(super) fn submit_again(&self, commands: &mut Commands) -> Result<(), RedisError> {
+        let mut inner = self.lock();
+        if inner.is_over() {
+            return Err(self.closed());
+        }
+        self.take(&mut inner, commands);
+        Ok(())
+    }
+
+    /// Sends QUIT behind everything submitted, after which nothing is taken. `None` if commands do not flow.
+    pub(super) fn say_goodbye(&self) -> Option<oneshot::Receiver<Result<Value, RedisError>>> {
+        let mut inner = self.lock();
+        if !inner.flowing {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        let mut commands = Commands::default();
+        commands.begin("QUIT", 1).end_once(Destination::Task(sender));
+        self.take(&mut inner, &mut commands);
+        inner.quitting = true;
+        Some(receiver)
+    }
+
+    /// Appends `commands` and writes what the socket takes at once; the writer does the rest.
+    fn take(&self, inner: &mut Inner, commands: &mut Commands) {
+        let deadline = self.options.command_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let was_idle = inner.outbox.unwritten().is_empty();
+        inner.outbox.append(commands, deadline);
+        if deadline.is_some() {
+            self.to_time.notify_one();
+        }
+        if !inner.flowing {
+            return;
+        }
+        match inner.direct.clone().filter(|_| was_idle) {
+            Some(socket) if inner.write_now(&socket).is_ok_and(|blocked| !blocked) => {}
+            _ => self.to_write.notify_one(),
+        }
+    }
+
+    /// Tells the driver. From here on nothing is written to the socket that it is to give up.
+    pub(super) fn order(&self, order: Order) {
+        {
+            let mut inner = self.lock();
+            if inner.closing || !inner.started {
+                return;
+            }
+            inner.stop_flow();
+            inner.order = Some(order);
+        }
+        self.told.notify_one();
+    }
+
+    /// Closes for good: nothing is taken any more, and what has no reply fails now.
+    pub(super) fn close(&self) {
+        let (pending, started) = {
+            let mut inner = self.lock();
+            if inner.closing {
+                return;
+            }
+            inner.closing = true;
+            inner.stop_flow();
+            inner.order = Some(Order::Close);
+            (inner.outbox.clear(), inner.started)
+        };
+        self.told.notify_one();
+        self.closed.notify_waiters();
+        if !started {
+            self.set_state(LinkState::End, None);
+        }
+        self.fail(pending, &self.closed());
+    }
+
+    /// Resolves once the connection is closed for good.
+    pub(super) async fn gone(&self) {
+        // Made before the flag is read, so that a close in between is not missed.
+        let closed = self.closed.notified();
+        let closing = self.lock().closing;
+        if !closing {
+            closed.await;
+        }
+    }
+
+    /// The error of whatever comes after the end.
+    pub(super) fn closed(&self) -> RedisError {
+        RedisError::local(RedisErrorKind::Closed, CLOSED, &self.node)
+    }
+
+    /// The error of what was on the wire when the connection broke and is not sent again.
+    pub(super) fn dropped(&self) -> RedisError {
+        RedisError::local(RedisErrorKind::Dropped, CLOSED, &self.node)
+    }
+
+    /// Tells everyone in `pending` of a failure.
+    pub(super) fn fail(&self, pending: Vec<Pending>, error: &RedisError) {
+        if pending.is_empty() {
+            return;
+        }
+        for pending in pending {
+            let error = error.clone().of(pending.mark.name);
+            self.deliver(pending.mark.destination, Err(error));
+        }
+        self.sink.burst_end();
+    }
+
+    pub(super) fn refuse(&self, commands: &mut Commands, error: &RedisError) {
+        commands.refuse(self.sink.as_ref(), error);
+    }
+
+    pub(super) fn deliver(&self, destination: Destination, outcome: Result<Reply<'_>, RedisError>) {
+        destination.deliver(self.sink.as_ref(), outcome);
+    }
+
+    pub(super) fn burst_end(&self) {
+        self.sink.burst_end();
+        if let Some(pushes) = &self.pushes {
+            pushes.burst_end();
+        }
+    }
+}
+
+impl Inner {
+    /// Whether nothing more is taken.
+    pub(super) fn is_over(&self) -> bool {
+        self.closing || self.quitting
+    }
+
+    /// Whether commands may be written.
+    pub(super) fn is_flowing(&self) -> bool {
+        self.flowing
+    }
+
+    /// Lets commands flow, and submitters write to `direct` themselves; not if the session is over before it began.
+    pub(super) fn start_flow(&mut self, direct: Option<Arc<Plain>>) {
+        self.flowing = !self.closing && self.order.is_none();
+        self.direct = direct.filter(|_| self.flowing);
+    }
+
+    pub(super) fn stop_flow(&mut self) {
+        self.flowing = false;
+        self.direct = None;
+    }
+
+    /// Writes until there is nothing left or the socket is full; `true` if it is full.
+    pub(super) fn write_now(&mut self, socket: &Plain) -> std::io::Result<bool> {
+        while self.flowing && !self.outbox.unwritten().is_empty() {
+            match socket.try_write(self.outbox.unwritten()) {
+                Ok(count) => self.outbox.wrote(count),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,173 @@
+//! What is said before commands flow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hfxbus::redis_io::codec::Value;
+use hfxbus::redis_io::connection::Connection;
+use hfxbus::redis_io::error::RedisErrorKind;
+use hfxbus::redis_io::link::{Link, LinkState};
+use hfxbus::redis_io::options::LinkOptions;
+
+use crate::support::{Engine, FakeServer, Replies, Retries, Server, ask, options, submit, until};
+
+fn connect(engine: &Engine, options: LinkOptions, policy: &Arc<Retries>) -> Arc<Connection> {
+    Connection::new(options.into(), policy.clone(), Arc::new(Replies::default()), engine.handle())
+}
+
+fn pong() -> Result<Value, hfxbus::redis_io::error::RedisError> {
+    Ok(Value::Simple("PONG".to_owned()))
+}
+
+fn with_password(port: u16, password: &str) -> LinkOptions {
+    LinkOptions { password: Some(password.to_owned()), ..options(port) }
+}
+
+#[test]
+fn the_right_password_opens_and_a_wrong_one_is_told_to_every_command() {
+    let (server, engine, policy) =
+        (Server::with(&["--requirepass", "sesame"]), Engine::start(), Retries::always());
+    let link = connect(&engine, with_password(server.port, "sesame"), &policy);
+    assert_eq!(ask(&engine, link.as_ref(), &["PING"]), pong());
+    for (options, code) in
+        [(with_password(server.port, "s3cret"), "WRONGPASS"), (options(server.port), "NOAUTH")]
+    {
+        let policy = Retries::always();
+        let link = connect(&engine, options, &policy);
+        for _ in 0..2 {
+            let error = ask(&engine, link.as_ref(), &["PING"]).unwrap_err();
+            assert_eq!((error.kind, error.reply_code()), (RedisErrorKind::Reply, Some(code)));
+            assert!(!format!("{error:?}").contains("s3cret"));
+        }
+        policy.until(LinkState::Reconnecting, 3);
+        assert_eq!(policy.attempts()[..3], [1, 2, 3], "attempts go on counting, so that the waits grow");
+    }
+}
+
+#[test]
+fn a_password_that_nobody_asked_for_is_no_obstacle() {
+    let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
+    let link = connect(&engine, with_password(server.port, "sesame"), &policy);
+    assert_eq!(ask(&engine, link.as_ref(), &["PING"]), pong());
+}
+
+#[test]
+fn a_user_who_may_not_ask_for_info_gets_in() {
+    let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
+    server.command("ACL SETUSER u on >p ~* +@all -info -client");
+    let options = LinkOptions {
+        username: Some("u".to_owned()),
+        connection_name: Some("named".to_owned()),
+        ..with_password(server.port, "p")
+    };
+    let link = connect(&engine, options, &policy);
+    assert_eq!(ask(&engine, link.as_ref(), &["PING"]), pong());
+    let error = ask(&engine, link.as_ref(), &["INFO"]).unwrap_err();
+    assert_eq!(error.reply_code(), Some("NOPERM"));
+}
+
+#[test]
+fn the_database_is_selected_and_one_that_is_not_there_is_told() {
+    let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
+    let link = connect(&engine, LinkOptions { db: 3, ..options(server.port) }, &policy);
+    assert!(ask(&engine, link.as_ref(), &["SET", "a", "b"]).is_ok());
+    assert!(server.command("INFO keyspace").contains("db3:keys=1"));
+    let nowhere = connect(&engine, LinkOptions { db: 99, ..options(server.port) }, &policy);
+    let error = ask(&engine, nowhere.as_ref(), &["PING"]).unwrap_err();
+    assert_eq!((error.kind, error.command), (RedisErrorKind::Reply, Some("SELECT")));
+}
+
+#[test]
+fn the_connection_is_named() {
+    let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
+    let options =
+        LinkOptions { connection_name: Some("c".to_owned()), read_only: true, ..options(server.port) };
+    let link = connect(&engine, options, &policy);
+    assert_eq!(ask(&engine, link.as_ref(), &["CLIENT", "GETNAME"]), Ok(Value::Bulk(b"c".to_vec())));
+}
+
+#[test]
+fn the_words_are_those_of_ioredis_in_their_order() {
+    let server = FakeServer::new(|command, _| {
+        Some(if command == "INFO" { "$9\r\nloading:0\r\n".to_owned() } else { "+OK\r\n".to_owned() })
+    });
+    let (engine, policy) = (Engine::start(), Retries::always());
+    let full = LinkOptions {
+        username: Some("u".to_owned()),
+        db: 3,
+        connection_name: Some("c".to_owned()),
+        read_only: true,
+        ..with_password(server.port, "p")
+    };
+    let link = connect(&engine, full, &policy);
+    assert!(ask(&engine, link.as_ref(), &["PING"]).is_ok());
+    assert_eq!(server.heard(), ["AUTH u p", "SELECT 3", "INFO", "CLIENT SETNAME c", "READONLY", "PING"]);
+    let bare = connect(&engine, LinkOptions { ready_check: false, ..options(server.port) }, &policy);
+    assert!(ask(&engine, bare.as_ref(), &["PING"]).is_ok());
+    assert_eq!(server.heard()[6..], ["PING"]);
+}
+
+#[test]
+fn a_server_that_loads_its_data_is_asked_until_it_has() {
+    let server = FakeServer::new(|command, before| {
+        Some(match (command, before) {
+            ("INFO", 0) => "$34\r\nloading:1\r\nloading_eta_seconds:500\r\n".to_owned(),
+            ("INFO", 1) => "-LOADING Redis is loading the dataset in memory\r\n".to_owned(),
+            ("INFO", _) => "$9\r\nloading:0\r\n".to_owned(),
+            _ => "+PONG\r\n".to_owned(),
+        })
+    });
+    let (engine, policy) = (Engine::start(), Retries::always());
+    let options = LinkOptions { max_loading_retry_time: Duration::from_millis(20), ..options(server.port) };
+    let link = connect(&engine, options, &policy);
+    assert_eq!(ask(&engine, link.as_ref(), &["PING"]), pong());
+    assert_eq!(server.heard(), ["INFO", "INFO", "INFO", "PING"]);
+    assert!(policy.attempts().is_empty());
+}
+
+#[test]
+fn a_server_without_room_is_tried_again() {
+    let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
+    let first = connect(&engine, options(server.port), &policy);
+    assert!(ask(&engine, first.as_ref(), &["CONFIG", "SET", "maxclients", "1"]).is_ok());
+    for options in [options(server.port), with_password(server.port, "p")] {
+        let policy = Retries::always();
+        let link = connect(&engine, options, &policy);
+        let waiting = submit(link.as_ref(), &["PING"], true);
+        policy.until(LinkState::Reconnecting, 2);
+        assert_eq!(
+            policy.reason().map(|error| error.message),
+            Some("ERR max number of clients reached".into())
+        );
+        assert!(ask(&engine, first.as_ref(), &["CONFIG", "SET", "maxclients", "2"]).is_ok());
+        assert_eq!(engine.wait(waiting).unwrap(), pong());
+        link.close();
+        assert!(ask(&engine, first.as_ref(), &["CONFIG", "SET", "maxclients", "1"]).is_ok());
+    }
+}
+
+#[test]
+fn a_server_that_accepts_and_says_nothing_is_given_up_in_time() {
+    let server = FakeServer::new(|_, _| Some(String::new()));
+    let (engine, policy) = (Engine::start(), Retries::always());
+    let options = LinkOptions {
+        connect_timeout: Some(Duration::from_millis(50)),
+        max_retries_per_request: Some(1),
+        ..options(server.port)
+    };
+    let link = connect(&engine, options, &policy);
+    let error = ask(&engine, link.as_ref(), &["PING"]).unwrap_err();
+    assert_eq!(error.kind, RedisErrorKind::MaxRetries);
+    assert_eq!(policy.reason().and_then(|error| error.code), Some("ETIMEDOUT".into()));
+}
+
+#[test]
+fn what_does_not_speak_redis_is_no_connection() {
+    let server = FakeServer::new(|_, _| Some("HTTP/1.1 400 Bad Request\r\n\r\n".to_owned()));
+    let (engine, policy) = (Engine::start(), Retries::always());
+    let link = connect(&engine, options(server.port), &policy);
+    until("attempts fail", || policy.attempts().len() > 2);
+    assert_eq!(policy.reason().map(|error| error.kind), Some(RedisErrorKind::Protocol));
+    link.close();
+    engine.until_idle();
+}

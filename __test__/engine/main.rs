@@ -1,0 +1,11 @@
+//! The links of `redis_io` against a real Redis.
+#![expect(clippy::unwrap_used, reason = "a test that finds nothing there has failed")]
+
+mod closing;
+mod handshake;
+mod judging;
+mod pipelining;
+mod pubsub;
+mod reconnecting;
+mod sockets;
+mod support;

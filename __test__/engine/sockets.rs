@@ -1,0 +1,185 @@
+//! The ways to a server.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hfxbus::redis_io::codec::Value;
+use hfxbus::redis_io::connection::Connection;
+use hfxbus::redis_io::error::{RedisError, RedisErrorKind};
+use hfxbus::redis_io::link::Link;
+use hfxbus::redis_io::options::{Endpoint, LinkOptions, TlsOptions};
+
+use crate::support::{Engine, FakeServer, Replies, Retries, Server, ask, options, until};
+
+fn connect(engine: &Engine, options: LinkOptions, policy: &Arc<Retries>) -> Arc<Connection> {
+    Connection::new(options.into(), policy.clone(), Arc::new(Replies::default()), engine.handle())
+}
+
+/// Why a connection with these options does not come about.
+fn failure(options: LinkOptions) -> RedisError {
+    let (engine, policy) = (Engine::start(), Retries::always());
+    let link = connect(&engine, options, &policy);
+    until("a failure", || policy.reason().is_some());
+    link.close();
+    policy.reason().unwrap()
+}
+
+#[test]
+fn a_unix_socket_is_as_good_as_tcp() {
+    let server = Server::with(&["--unixsocket", "{dir}/redis.sock"]);
+    let path = server.directory().join("redis.sock").display().to_string();
+    let (engine, policy) = (Engine::start(), Retries::always());
+    let link =
+        connect(&engine, LinkOptions { endpoint: Endpoint::Unix(path.clone()), ..options(0) }, &policy);
+    let large = "x".repeat(3_000_000);
+    assert!(ask(&engine, link.as_ref(), &["SET", "a", &large]).is_ok());
+    assert_eq!(ask(&engine, link.as_ref(), &["GET", "a"]), Ok(Value::Bulk(large.into_bytes())));
+    assert_eq!(link.node(), path);
+}
+
+#[test]
+fn names_and_options_of_the_socket_are_taken() {
+    let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
+    for family in [0, 4] {
+        let endpoint = Endpoint::Tcp { host: "localhost".to_owned(), port: server.port, family };
+        let keep_alive = Some(Duration::from_millis(5));
+        let link =
+            connect(&engine, LinkOptions { endpoint, keep_alive, no_delay: false, ..options(0) }, &policy);
+        assert!(ask(&engine, link.as_ref(), &["PING"]).is_ok());
+    }
+}
+
+#[test]
+fn failures_have_the_codes_and_words_of_node() {
+    let closed = Server::prepare(&[]).port;
+    let refused = failure(options(closed));
+    assert_eq!((refused.kind, refused.code.as_deref()), (RedisErrorKind::Connect, Some("ECONNREFUSED")));
+    assert_eq!(refused.message.as_ref(), format!("connect ECONNREFUSED 127.0.0.1:{closed}"));
+    let missing = failure(LinkOptions { endpoint: Endpoint::Unix("/no/such.sock".to_owned()), ..options(0) });
+    assert_eq!(missing.message.as_ref(), "connect ENOENT /no/such.sock");
+    let host = "no.such.host.invalid".to_owned();
+    let unknown = failure(LinkOptions { endpoint: Endpoint::Tcp { host, port: 1, family: 4 }, ..options(0) });
+    assert_eq!(unknown.code.as_deref(), Some("ENOTFOUND"));
+    assert_eq!(unknown.message.as_ref(), "getaddrinfo ENOTFOUND no.such.host.invalid");
+}
+
+/// A Redis with TLS only, and an authority of its own that vouches for it.
+struct Tls {
+    server: Server,
+    port: u16,
+}
+
+impl Tls {
+    fn start() -> Self {
+        let port = Server::prepare(&[]).port;
+        let mut server = Server::prepare(&[
+            "--tls-port",
+            &port.to_string(),
+            "--tls-cert-file",
+            "{dir}/server.crt",
+            "--tls-key-file",
+            "{dir}/server.key",
+            "--tls-ca-cert-file",
+            "{dir}/ca.crt",
+        ]);
+        make_certificates(server.directory());
+        server.run();
+        Self { server, port }
+    }
+
+    fn file(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.server.directory().join(name)).expect("made before")
+    }
+
+    fn options(&self, change: impl FnOnce(TlsOptions) -> TlsOptions) -> LinkOptions {
+        let tls = change(TlsOptions {
+            ca: vec![self.file("ca.crt")],
+            cert: Some(self.file("client.crt")),
+            key: Some(self.file("client.key")),
+            ..TlsOptions::default()
+        });
+        let endpoint = Endpoint::Tcp { host: "localhost".to_owned(), port: self.port, family: 4 };
+        LinkOptions { endpoint, tls: Some(tls), ..options(0) }
+    }
+}
+
+fn make_certificates(directory: &Path) {
+    let run = |line: &str| {
+        let done = Command::new("openssl")
+            .args(line.split(' '))
+            .current_dir(directory)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert!(done.expect("openssl on the PATH").success(), "openssl {line}");
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+    run(&format!("req -x509 {key} -subj /CN=authority -keyout ca.key -out ca.crt"));
+    run(&format!("req -x509 {key} -subj /CN=other -keyout other.key -out other.crt"));
+    for (name, subject) in [("server", "localhost"), ("client", "client")] {
+        run(&format!(
+            "req -x509 {key} -subj /CN={subject} -addext subjectAltName=DNS:{subject} -addext basicConstraints=critical,CA:false -CA ca.crt -CAkey ca.key -keyout {name}.key -out {name}.crt"
+        ));
+    }
+}
+
+#[test]
+fn tls_works_with_an_authority_and_a_certificate_of_our_own() {
+    let (tls, engine, policy) = (Tls::start(), Engine::start(), Retries::always());
+    let several = |options: TlsOptions| TlsOptions {
+        ca: vec![tls.file("other.crt"), [tls.file("other.crt"), tls.file("ca.crt")].concat()],
+        ..options
+    };
+    let link = connect(&engine, tls.options(several), &policy);
+    let large = "x".repeat(3_000_000);
+    assert!(ask(&engine, link.as_ref(), &["SET", "a", &large]).is_ok());
+    assert_eq!(ask(&engine, link.as_ref(), &["GET", "a"]), Ok(Value::Bulk(large.into_bytes())));
+    link.reset();
+    assert!(ask(&engine, link.as_ref(), &["PING"]).is_ok());
+    engine.wait(link.quit(crate::support::DEADLINE));
+    engine.until_idle();
+}
+
+#[test]
+fn a_server_that_cannot_prove_itself_is_refused_with_the_reason() {
+    let tls = Tls::start();
+    let stranger = failure(tls.options(|options| TlsOptions { ca: vec![tls.file("other.crt")], ..options }));
+    assert_eq!(stranger.kind, RedisErrorKind::Connect);
+    assert!(stranger.message.contains("UnknownIssuer"), "{stranger}");
+    let default_roots = failure(tls.options(|options| TlsOptions { ca: vec![], ..options }));
+    assert!(default_roots.message.contains("UnknownIssuer"), "{default_roots}");
+    let misnamed =
+        tls.options(|options| TlsOptions { servername: Some("example.org".to_owned()), ..options });
+    assert!(failure(misnamed).message.contains("not valid for name"));
+    let (engine, policy) = (Engine::start(), Retries::always());
+    let trusting = tls.options(|options| TlsOptions { ca: vec![], reject_unauthorized: false, ..options });
+    let link = connect(&engine, trusting, &policy);
+    assert!(ask(&engine, link.as_ref(), &["PING"]).is_ok());
+}
+
+#[test]
+fn a_client_that_cannot_prove_itself_is_told() {
+    let tls = Tls::start();
+    let nobody = failure(tls.options(|options| TlsOptions { cert: None, key: None, ..options }));
+    assert_eq!(nobody.kind, RedisErrorKind::Connect);
+    assert!(nobody.message.contains("alert"), "{nobody}");
+    let keyless = failure(tls.options(|options| TlsOptions { key: None, ..options }));
+    assert!(keyless.message.contains("go together"), "{keyless}");
+    let broken = failure(tls.options(|options| TlsOptions { key: Some(b"s3cret".to_vec()), ..options }));
+    assert!(broken.message.contains("not PEM") && !broken.message.contains("s3cret"), "{broken}");
+}
+
+#[test]
+fn without_tls_on_the_other_side_nothing_is_sent_in_plain_text() {
+    let server = FakeServer::new(|_, _| Some("+OK\r\n".to_owned()));
+    let options = LinkOptions {
+        tls: Some(TlsOptions::default()),
+        password: Some("s3cret".to_owned()),
+        connect_timeout: Some(Duration::from_millis(200)),
+        ..options(server.port)
+    };
+    assert_eq!(failure(options).kind, RedisErrorKind::Connect);
+    assert_eq!(server.heard(), Vec::<String>::new());
+}

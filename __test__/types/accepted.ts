@@ -1,0 +1,187 @@
+/** Calls that must compile, and what their results must be. */
+import {
+  ConnectionManager,
+  Consumer,
+  DISTRIBUTED_ROUTING,
+  HFXBUS_ID_SIZE,
+  type IClaimedEntry,
+  type IConsumerError,
+  type IConsumerOptions,
+  type IJobCompletion,
+  type IProducerError,
+  type IReceivedJob,
+  type IRedisError,
+  type ISentJob,
+  type IStandaloneOptions,
+  type IStreamProcessor,
+  Job,
+  Producer,
+  setErrorKind,
+  withValue,
+} from 'hfxbus';
+
+/** Compiles only if both are the same type. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function same<A, B>(..._: Same<A, B> extends true ? [] : [never]): void {}
+
+declare const env: { [name: string]: string | undefined };
+
+export const managers: ConnectionManager[] = [
+  ConnectionManager.standalone(),
+  ConnectionManager.standalone({}),
+  ConnectionManager.standalone('rediss://user:password@example.org:6380/2'),
+  ConnectionManager.standalone({ host: env.REDIS_HOST, port: parseInt(env.REDIS_PORT as string, 10) }),
+  ConnectionManager.standalone({ port: env.REDIS_PORT, somethingElse: [1, 2] }),
+  ConnectionManager.standalone({
+    path: '/run/redis.sock',
+    family: 6,
+    username: 'u',
+    password: 'p',
+    db: 3,
+    connectionName: 'c',
+    tls: {
+      ca: [new Uint8Array(1), 'pem'],
+      cert: 'pem',
+      key: new Uint8Array(1),
+      servername: 's',
+      rejectUnauthorized: false,
+    },
+    connectTimeout: 1,
+    commandTimeout: 1,
+    keepAlive: 1,
+    noDelay: false,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    enableReadyCheck: false,
+    maxLoadingRetryTime: 1,
+    maxRetriesPerRequest: null,
+    retryStrategy: (times) => (times > 3 ? null : times * 10),
+    reconnectOnError: (error) => error.message.startsWith('READONLY') && 2,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    keyPrefix: 'other',
+    enablePipelining: false,
+  }),
+  ConnectionManager.standalone({ tls: true, retryStrategy: () => {}, reconnectOnError: null }),
+  ConnectionManager.cluster([{ host: 'h', port: 1 }, 6379, 'h:1'], {
+    redisOptions: { password: 'p' },
+    maxRedirections: 3,
+  }),
+  ConnectionManager.nodes({ keyPrefix: 'k', nodes: [{ host: 'h', sequence: 2, staticRoutes: ['a', 5] }] }),
+  new ConnectionManager({ standalone: { host: 'h' } }),
+];
+const [connection] = managers;
+
+export const options: IStandaloneOptions = { host: 'h', stringNumbers: true };
+const consumerOptions: IConsumerOptions = {
+  group: 'g',
+  concurrency: Infinity,
+  claimInterval: NaN,
+  route: DISTRIBUTED_ROUTING,
+};
+
+export async function jobs(): Promise<void> {
+  const producer: Producer = new Producer(connection);
+  const job: Job = producer.job().set('a', 1).set('b', Buffer.from('b'), 500).get('a').get('b', false).del('a');
+  same<Awaited<ReturnType<typeof job.push>>, void>();
+  const { anything } = await job.pull();
+  same<typeof anything, any>();
+  const typed = await job.pull<{ a: Buffer; b: string }>();
+  same<typeof typed.b, string>();
+
+  const sent = await producer.send({ job, stream: 's', capped: 10, waitFor: null, route: undefined });
+  same<typeof sent, ISentJob>();
+  const completions = await sent.finished<IJobCompletion>(1000);
+  completions.g instanceof Date;
+  const resent: Job = await producer.send({ job: sent, stream: 's', waitFor: ['g'], rejectOnError: true });
+  await resent.finished();
+  const { finished } = sent;
+  await finished(5);
+  await producer.listen();
+  await producer.listen('s', 'a*');
+  await producer.close();
+}
+
+export function events(producer: Producer, consumer: Consumer): void {
+  producer.on('error', (error) => {
+    same<typeof error, IProducerError>();
+  });
+  producer.addListener('s', (error, jobId, group) => {
+    same<typeof error, any>();
+    same<typeof jobId, string>();
+    same<typeof group, string>();
+  });
+  consumer.on('error', (error) => {
+    same<typeof error, IConsumerError>();
+    same<typeof error.job, IReceivedJob | undefined>();
+  });
+  consumer.on('error', (error: Error & { job: Job }) => error.job.id);
+  consumer.once('exhausted', (entry) => {
+    same<typeof entry, IClaimedEntry>();
+    same<typeof entry.data.job, string>();
+  });
+  const listener = (): void => {};
+  const self: Consumer = consumer
+    .once('drained', listener, { my: 'context' })
+    .off('drained', listener, undefined, true)
+    .removeListener('claimed')
+    .removeAllListeners('error')
+    .removeAllListeners()
+    .on('anything', (one: number, two: string) => [one, two]);
+  const heard: boolean = self.emit('anything', 1, '2');
+  const counted: number = heard
+    ? self.listenerCount('anything')
+    : self.eventNames().length + self.listeners('a').length;
+  counted.toFixed();
+}
+
+export function consumers(): Consumer {
+  const processor: IStreamProcessor = async (job) => {
+    same<typeof job, IReceivedJob>();
+    await job.release().get('a').pull();
+    if (job.resolve) await job.resolve();
+    else await job.reject(new TypeError('no'));
+  };
+  class Work extends Consumer {
+    constructor() {
+      super(connection, { ...consumerOptions, id: 'me' });
+    }
+  }
+  return new Work()
+    .process({ stream: 's', processor })
+    .process({ stream: 's', processor: (job) => job.id, readFrom: '0', fromId: '$', deadline: 0, setId: true })
+    .process({ stream: 's', processor: async (job: Job): Promise<void> => void job.id });
+}
+
+export async function clients(): Promise<void> {
+  const client = connection.getClient('mine');
+  client.on('error', (error) => {
+    same<typeof error, IRedisError>();
+  });
+  client.once('ready', () => {});
+  const length = await client.call<number>('xlen', 's');
+  same<typeof length, number>();
+  for (const [error, result] of await client
+    .pipeline([
+      ['get', 'a'],
+      ['set', Buffer.from('b'), 1],
+    ])
+    .exec()) {
+    same<typeof error, IRedisError | null>();
+    same<typeof result, any>();
+  }
+  const { status, keyPrefix, enablePipelining, usedBy, stopped, boundProducers } = client;
+  same<typeof status, string>();
+  same<typeof keyPrefix, string>();
+  same<typeof enablePipelining, boolean>();
+  [usedBy, stopped, boundProducers?.size];
+  new Job(client);
+  connection.getClients('mine')[0].disconnect();
+  await connection.getClientByRoute('mine', 'r').quit();
+  await connection.stop();
+  await connection.stop({ maxWait: undefined, force: false });
+}
+
+same<typeof HFXBUS_ID_SIZE, 16>();
+export const kind: string | undefined = setErrorKind(new TypeError('t'), 'KIND').code;
+export const defined: boolean = withValue({}, 'a', 1);

@@ -1,0 +1,61 @@
+/** Calls that must not compile. */
+import { ConnectionManager, Consumer, DISTRIBUTED_ROUTING, HFXBUS_ID_SIZE, Job, Producer } from 'hfxbus';
+
+declare const connection: ConnectionManager;
+declare const producer: Producer;
+declare const consumer: Consumer;
+declare const job: Job;
+
+export function rename(): void {
+  // @ts-expect-error a job keeps its id
+  job.id = 'other';
+}
+
+export function refused(): unknown[] {
+  return [
+    // @ts-expect-error a number is neither options nor a URL
+    ConnectionManager.standalone(6379),
+    // @ts-expect-error a port is no object
+    ConnectionManager.standalone({ port: {} }),
+    // @ts-expect-error a delay is a number
+    ConnectionManager.standalone({ retryStrategy: () => 'soon' }),
+    // @ts-expect-error nodes have nodes
+    ConnectionManager.nodes({ keyPrefix: 'k' }),
+    // @ts-expect-error a producer is on a connection
+    new Producer(),
+    // @ts-expect-error not on options for one
+    new Producer({ host: 'h' }),
+    // @ts-expect-error a consumer has a group
+    new Consumer(connection, {}),
+    // @ts-expect-error a consumer has options
+    new Consumer(connection),
+    // @ts-expect-error a name that is misspelt
+    new Consumer(connection, { group: 'g', concurency: 1 }),
+    // @ts-expect-error a number is no route
+    new Consumer(connection, { group: 'g', route: 5 }),
+    // @ts-expect-error a stream has a processor
+    consumer.process({ stream: 's' }),
+    // @ts-expect-error a processor is called with a job
+    consumer.process({ stream: 's', processor: (one: number) => one }),
+    // @ts-expect-error what is sent is a job
+    producer.send({ stream: 's' }),
+    // @ts-expect-error what is sent is sent somewhere
+    producer.send({ job }),
+    // @ts-expect-error groups are listed
+    producer.send({ stream: 's', job, waitFor: 'g' }),
+    // @ts-expect-error streams are names
+    producer.listen(['s']),
+    // @ts-expect-error a listener is a function
+    producer.on('s', 'listener'),
+    // @ts-expect-error a received job's methods are not a sent one's
+    producer.send({ stream: 's', job }).then((sent) => sent.resolve()),
+    // @ts-expect-error a key has a value
+    job.set('k'),
+    // @ts-expect-error a route of its own kind
+    DISTRIBUTED_ROUTING as string,
+    // @ts-expect-error it is 16
+    HFXBUS_ID_SIZE satisfies 17,
+    // @ts-expect-error a time is a number
+    connection.stop({ maxWait: '5' }),
+  ];
+}

@@ -1,0 +1,51 @@
+'use strict';
+
+const assert = require('node:assert');
+const path = require('node:path');
+const { test } = require('node:test');
+const ts = require('typescript');
+
+const ROOT = path.resolve(__dirname, '..', '..');
+const { ModuleKind, ModuleResolutionKind } = ts;
+
+/** Users compile like this; `skipLibCheck` hides nothing. */
+const STRICT = {
+  strict: true,
+  noEmit: true,
+  skipLibCheck: false,
+  target: ts.ScriptTarget.ES2020,
+  types: ['node'],
+  typeRoots: [path.join(ROOT, 'node_modules', '@types')],
+  paths: { hfxbus: [path.join(ROOT, 'index.d.ts')] },
+};
+const COMMONJS = { module: ModuleKind.CommonJS, moduleResolution: ModuleResolutionKind.Node10 };
+const NODE_NEXT = { module: ModuleKind.NodeNext, moduleResolution: ModuleResolutionKind.NodeNext };
+
+const CALLS = ['smoke.ts', 'accepted.ts', 'refused.ts'];
+const CASES = [
+  ['CommonJS', CALLS, { ...COMMONJS, esModuleInterop: false }],
+  ['CommonJS with esModuleInterop', CALLS, { ...COMMONJS, esModuleInterop: true }],
+  ['NodeNext', CALLS, { ...NODE_NEXT, esModuleInterop: false }],
+  ['NodeNext with esModuleInterop', [...CALLS, 'esm.mts'], { ...NODE_NEXT, esModuleInterop: true }],
+  ['exact optional properties', ['accepted.ts'], { ...COMMONJS, exactOptionalPropertyTypes: true }],
+  ['no types but the language’s own', ['bare.ts'], { ...COMMONJS, types: [], lib: ['lib.es2018.d.ts'] }],
+  ['options and emitters of other packages', ['neighbours.ts'], { ...COMMONJS, esModuleInterop: true }],
+];
+
+for (const [name, files, options] of CASES) {
+  test(`types compile: ${name}`, () => {
+    assert.deepStrictEqual(problems(files, { ...STRICT, ...options }), []);
+  });
+}
+
+function problems(files, options) {
+  const program = ts.createProgram(
+    files.map((file) => path.join(__dirname, file)),
+    options,
+  );
+  return ts.getPreEmitDiagnostics(program).map((problem) => {
+    const { line = 0 } = problem.file?.getLineAndCharacterOfPosition(problem.start) ?? {};
+    const text = ts.flattenDiagnosticMessageText(problem.messageText, '\n');
+    return `${path.basename(problem.file?.fileName ?? '')}:${line + 1}: ${text}`;
+  });
+}

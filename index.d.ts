@@ -1,0 +1,798 @@
+/**
+ * hfxbus: a message bus on Redis Streams and Pub/Sub.
+ *
+ * A job is an id in a stream plus payload keys beside it. Producers send jobs, consumers of any number of groups run
+ * them, and each group's completion comes back to the producer.
+ *
+ * These types need nothing but the language's own: neither `@types/node` nor those of a Redis client.
+ *
+ * @packageDocumentation
+ */
+
+// ---------------------------------------------------------------------------------------------------------- Constants
+
+/** How many characters a generated id has; ids of jobs, producers and consumers are made of `A-Za-z0-9_-`. */
+export declare const HFXBUS_ID_SIZE: 16;
+
+/**
+ * As a route: spread over all nodes by job id. On one Redis it has no effect.
+ *
+ * Not registered with `Symbol.for`: each copy of the package has its own.
+ */
+export declare const DISTRIBUTED_ROUTING: unique symbol;
+
+// ------------------------------------------------------------------------------------------------------------- Errors
+
+/**
+ * Defines an enumerable property that stays as it is.
+ *
+ * @returns whether that was possible; a second call with another value returns false
+ * @throws TypeError if `object` is none
+ */
+export declare function withValue(object: any, property: string, value: any): boolean;
+
+/**
+ * Sets `code` and `errno` of an error, for good: the first kind that an error is given stays.
+ *
+ * @returns the same error
+ * @throws TypeError if `error` is no object
+ */
+export declare function setErrorKind<T extends Error>(error: T, kind: string): T & { code?: string; errno?: string };
+
+/**
+ * An error reply of Redis, or a command that got no reply.
+ *
+ * `code` is the first word of an error reply (`WRONGTYPE`, `NOAUTH`, …) or the name of a socket's error
+ * (`ECONNREFUSED`, `ENOTFOUND`, …), or else one of
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `CONNECTION_CLOSED` | the connection was closed for good: `stop()`, or `retryStrategy` gave up |
+ * | `CONNECTION_LOST` | it dropped after the command was sent, and the command must not be sent twice |
+ * | `CONNECTION_FAILED` | it could not be made, and the system names no reason |
+ * | `MAX_RETRIES` | as many reconnections failed as `maxRetriesPerRequest` allows |
+ * | `NOT_READY` | there is no connection, and `enableOfflineQueue` is false |
+ * | `COMMAND_TIMEOUT` | no reply within `commandTimeout` |
+ * | `PROTOCOL_ERROR` | what came is no reply of a Redis |
+ */
+export interface IRedisError extends Error {
+  /** `ReplyError`, `MaxRetriesPerRequestError` or `Error`. */
+  name: string;
+  /** For replies Redis' own text. It never holds an argument or a password. */
+  message: string;
+  /** See above. Errors that come by an `'error'` event have the event's code here instead. */
+  code: string;
+  /** The same as `code`, where an event set it. */
+  errno?: string;
+  /** The command that failed, in upper case. */
+  command?: string;
+  /** `host:port`, or the path of the socket. */
+  node?: string;
+}
+
+/** What a producer's `'error'` event gives. */
+export interface IProducerError extends Error {
+  /**
+   * - `MESSAGE_PARSING`: a message on a completion channel is not ours; see `pubsub`. It is skipped.
+   * - `LISTENER_ERROR`: a listener of a stream event threw this.
+   */
+  code: string;
+  /** The same as `code`. */
+  errno?: string;
+  /** With `MESSAGE_PARSING`: the message, parsed as far as it could be, and where it came from. */
+  pubsub?: { message: any; channel: string };
+}
+
+/** What a consumer's `'error'` event gives. */
+export interface IConsumerError extends Error {
+  /**
+   * - `CONSUME_ERROR`: reading failed; it is tried again, after a while that grows with each failure.
+   * - `UNHANDLED_JOB_ERROR`: a processor threw this after its job was settled; see `job`.
+   * - `REJECT_JOB_ERROR`: Redis could not be told how a job ended; it stays pending. See `job`.
+   * - `FOREIGN_ENTRY`: an entry in the stream is not ours.
+   * - `LISTENER_ERROR`: a listener of `'drained'` threw this.
+   */
+  code: string;
+  /** The same as `code`. */
+  errno?: string;
+  /** The job that it is about. */
+  job?: IReceivedJob;
+  /** What was thrown, if that was no object. */
+  cause?: unknown;
+}
+
+/** The errors of promises that waited for too long, and of jobs that ran for too long. */
+export interface ITimeoutError extends Error {
+  /**
+   * - `FINISH_TIMEOUT`: `job.finished(timeout)`
+   * - `PAUSE_TIMEOUT`: `consumer.pause(timeout)`
+   * - `DEADLINE_TIMEOUT`: a processor's `deadline`; producers get it as the job's error
+   */
+  code: 'FINISH_TIMEOUT' | 'PAUSE_TIMEOUT' | 'DEADLINE_TIMEOUT';
+  /** The same as `code`. */
+  errno: string;
+}
+
+// ------------------------------------------------------------------------------------------------------------- Events
+
+/** Any function that listens. */
+export type IListener = (...args: any[]) => void;
+
+/**
+ * An emitter as eventemitter3 has it: nobody listening to `'error'` is no reason to throw, and there is neither
+ * `newListener` nor `setMaxListeners`.
+ *
+ * @typeParam Events - the listeners of events that are known by name
+ * @typeParam Other - the listeners of all other events
+ */
+export interface IEmitter<Events, Other extends IListener = IListener> {
+  /** Adds a listener; `context` becomes its `this`. */
+  on<E extends keyof Events>(event: E, listener: Events[E], context?: any): this;
+  on(event: string | symbol, listener: Other, context?: any): this;
+  /** The same as `on`. */
+  addListener<E extends keyof Events>(event: E, listener: Events[E], context?: any): this;
+  addListener(event: string | symbol, listener: Other, context?: any): this;
+  /** Adds a listener for the next time only. */
+  once<E extends keyof Events>(event: E, listener: Events[E], context?: any): this;
+  once(event: string | symbol, listener: Other, context?: any): this;
+  /** Removes the event's listeners: all, or those with this function, this context, or added by `once`. */
+  off(event: string | symbol, listener?: IListener, context?: any, once?: boolean): this;
+  /** The same as `off`. */
+  removeListener(event: string | symbol, listener?: IListener, context?: any, once?: boolean): this;
+  /** Removes all listeners, or all of an event. */
+  removeAllListeners(event?: string | symbol): this;
+  /** Calls an event's listeners; returns whether there were any. */
+  emit(event: string | symbol, ...args: any[]): boolean;
+  /** An event's listeners. */
+  listeners(event: string | symbol): any[];
+  /** How many listeners an event has. */
+  listenerCount(event: string | symbol): number;
+  /** The events that have listeners. */
+  eventNames(): Array<any>;
+}
+
+// -------------------------------------------------------------------------------------------------- Connection options
+
+/** What the bus itself takes for a connection, beside what Redis needs. */
+export interface IRedisClientOptions {
+  /**
+   * What every key and channel begins with.
+   * @default 'hfxbus'
+   */
+  keyPrefix?: string | undefined;
+  /**
+   * Whether everything that is pushed or pulled at once leaves in one write; otherwise each command waits for the
+   * reply to the one before.
+   * @default true
+   */
+  enablePipelining?: boolean | undefined;
+  /**
+   * With `nodes()`: the node's place among the others.
+   * @default its index
+   */
+  sequence?: number | undefined;
+  /**
+   * With `nodes()`: routes that lead to this node whatever their hash says; numbers are taken for the hash itself.
+   * @default []
+   */
+  staticRoutes?: Array<string | number> | undefined;
+}
+
+/** How TLS is done: the part of Node's TLS options that the bus knows. Others are ignored. */
+export interface ITlsOptions {
+  /**
+   * The authorities to trust, PEM.
+   * @default the ones Mozilla trusts
+   */
+  ca?: string | Uint8Array | Array<string | Uint8Array> | undefined;
+  /** The client's certificate chain, PEM, as one text. */
+  cert?: string | Uint8Array | any[] | undefined;
+  /** The client's private key, PEM, not encrypted, as one text. */
+  key?: string | Uint8Array | any[] | undefined;
+  /**
+   * The name that the server's certificate must have.
+   * @default the host
+   */
+  servername?: string | undefined;
+  /**
+   * Whether a server that cannot prove its name is refused.
+   * @default true
+   */
+  rejectUnauthorized?: boolean | undefined;
+  [option: string]: any;
+}
+
+/**
+ * Where a Redis is and how to talk to it. Names, meanings and defaults are those of ioredis 4, whose option objects can
+ * be passed as they are; what is not listed here is ignored. Times are in ms.
+ *
+ * A value of the wrong type is a TypeError, one that cannot work a RangeError; both name the option. `undefined`,
+ * `null` and `NaN` stand for the default, unless said otherwise.
+ */
+export interface IStandaloneOptions extends IRedisClientOptions {
+  /**
+   * A name or an address.
+   * @default 'localhost'
+   */
+  host?: string | undefined;
+  /**
+   * 1 to 65535, as a number or as digits.
+   * @default 6379
+   */
+  port?: number | string | undefined;
+  /** A unix socket; with it `host` and `port` do not matter. */
+  path?: string | undefined;
+  /**
+   * 4 or 6 for that family of addresses, 0 for either.
+   * @default 4
+   */
+  family?: number | undefined;
+  /** For AUTH, with a password (Redis 6 and later). */
+  username?: string | undefined;
+  /** For AUTH. No object of ours shows it. */
+  password?: string | undefined;
+  /**
+   * For SELECT.
+   * @default 0
+   */
+  db?: number | undefined;
+  /** For CLIENT SETNAME, on every connection. */
+  connectionName?: string | undefined;
+  /** TLS, with these options or with `true` for none in particular. */
+  tls?: ITlsOptions | boolean | undefined;
+  /**
+   * How long connecting may take; 0 for as long as it takes.
+   * @default 10000
+   */
+  connectTimeout?: number | undefined;
+  /**
+   * How long a reply may take; reads that wait for jobs are exempt.
+   * @default no limit
+   */
+  commandTimeout?: number | undefined;
+  /**
+   * How long a connection is idle before TCP keep-alive probes it; 0 for never.
+   * @default 0
+   */
+  keepAlive?: number | undefined;
+  /**
+   * TCP_NODELAY.
+   * @default true
+   */
+  noDelay?: boolean | undefined;
+  /**
+   * Whether a connection from `getClient()` waits for its first command before it opens.
+   * @default false
+   */
+  lazyConnect?: boolean | undefined;
+  /**
+   * Whether commands wait for a connection; otherwise they fail with `NOT_READY` as long as there is none.
+   * @default true
+   */
+  enableOfflineQueue?: boolean | undefined;
+  /**
+   * Whether a connection is used only when Redis says that it has loaded its data (INFO).
+   * @default true
+   */
+  enableReadyCheck?: boolean | undefined;
+  /**
+   * The longest time between two such questions.
+   * @default 10000
+   */
+  maxLoadingRetryTime?: number | undefined;
+  /**
+   * How long to wait before the next attempt to connect, given how many have failed; anything but a number gives the
+   * connection up.
+   * @default times => Math.min(times * 50, 2000)
+   */
+  retryStrategy?: ((times: number) => number | void | null) | null | undefined;
+  /**
+   * After so many failed attempts to connect what waits for the connection fails with `MAX_RETRIES`; `null` for never.
+   * @default 20
+   */
+  maxRetriesPerRequest?: number | null | undefined;
+  /**
+   * What an error reply means for the connection: false nothing, true or 1 to reconnect, 2 to reconnect and send the
+   * command again.
+   * @default () => false
+   */
+  reconnectOnError?: ((error: Error) => boolean | 1 | 2) | null | undefined;
+  /**
+   * Whether subscriptions are made again after a reconnection.
+   * @default true
+   */
+  autoResubscribe?: boolean | undefined;
+  /**
+   * Whether commands without a reply are sent again after a reconnection; otherwise they fail with `CONNECTION_LOST`.
+   * @default true
+   */
+  autoResendUnfulfilledCommands?: boolean | undefined;
+  /**
+   * READONLY after connecting.
+   * @default false
+   */
+  readOnly?: boolean | undefined;
+  /** Whatever else ioredis takes. */
+  [option: string]: any;
+}
+
+/** A node of a cluster to begin with. Not supported yet, see `ConnectionManager.cluster()`. */
+export type IClusterNode = string | number | { host?: string | undefined; port?: number | undefined };
+
+/** Options of a Redis Cluster. Not supported yet, see `ConnectionManager.cluster()`. */
+export interface IClusterOptions extends IRedisClientOptions {
+  /** What every node's connection is made with. */
+  redisOptions?: IStandaloneOptions | undefined;
+  /** Whatever else ioredis takes. */
+  [option: string]: any;
+}
+
+/** Several Redis, partitioned by this client. Not supported yet, see `ConnectionManager.nodes()`. */
+export interface IRedisNodes extends IRedisClientOptions {
+  /** The nodes. */
+  nodes: IStandaloneOptions[];
+}
+
+// ------------------------------------------------------------------------------------------------ Connection manager
+
+/** What a client of the bus has beside its connection. */
+export interface IRedisClient extends IRedisClientOptions {
+  /** Not kept any more; here for programs that name it. */
+  usedBy?: number;
+  /** Not kept any more; here for programs that name it. */
+  stopped?: boolean;
+  /** Not kept any more; here for programs that name it. */
+  boundProducers?: Set<string>;
+}
+
+/** The connection's states and errors, by ioredis' names. */
+export interface IRedisClientEvents {
+  /** The connection failed. */
+  error: (error: IRedisError) => void;
+  /** It is being made. */
+  connecting: () => void;
+  /** It is there. */
+  connect: () => void;
+  /** It can be used. */
+  ready: () => void;
+  /** It dropped or was closed. */
+  close: () => void;
+  /** It will be made again. */
+  reconnecting: () => void;
+  /** It will not be made again. */
+  end: () => void;
+}
+
+/** Commands that leave in one write. */
+export interface IRedisPipeline {
+  /** Sends them; resolves with error and reply of each, in order, and never rejects because of a reply. */
+  exec<T = any>(): Promise<Array<[error: IRedisError | null, result: T]>>;
+}
+
+/**
+ * A connection of your own, from `ConnectionManager.getClient()`.
+ *
+ * Replies are those of RESP2: strings, numbers, null, and arrays of these.
+ */
+export interface RedisClient extends IRedisClient, IEmitter<IRedisClientEvents> {
+  /** What every key of the bus begins with. It is not added to the keys of `call()`. */
+  keyPrefix: string;
+  /** As the bus was told. */
+  enablePipelining: boolean;
+  /** `wait`, `connecting`, `connect`, `ready`, `close`, `reconnecting` or `end`. */
+  readonly status: string;
+  /**
+   * Sends any command.
+   *
+   * @typeParam T - what the reply is expected to be
+   * @returns the reply; rejects with an {@link IRedisError}
+   * @example await client.call('xlen', 'hfxbus:str:concat')
+   */
+  call<T = any>(command: string, ...args: Array<string | number | Uint8Array>): Promise<T>;
+  /** Collects commands: `client.pipeline([['get', 'a'], ['get', 'b']]).exec()`. */
+  pipeline(commands?: Array<Array<string | number | Uint8Array>>): IRedisPipeline;
+  /** Sends QUIT and closes; resolves when that is done. */
+  quit(): Promise<'OK'>;
+  /** Closes at once. */
+  disconnect(): void;
+}
+
+/**
+ * The connections of a bus. They are opened when they are first needed, and keep the process alive until `stop()`.
+ *
+ * Make one with {@link ConnectionManager.standalone}.
+ */
+export declare class ConnectionManager {
+  /**
+   * A bus on one Redis.
+   *
+   * @param standalone - options, or a URL: `redis[s]://[[username]:password@]host[:port][/db]` or `unix:///path`
+   * @throws TypeError or RangeError that names the option; nothing was connected then
+   */
+  static standalone(standalone?: IStandaloneOptions | string): ConnectionManager;
+  /**
+   * A bus on a Redis Cluster.
+   *
+   * @throws Error always: this version does not support it yet
+   */
+  static cluster(startupNodes: IClusterNode[], cluster?: IClusterOptions): ConnectionManager;
+  /**
+   * A bus on several Redis, partitioned by this client.
+   *
+   * @throws Error always: this version does not support it yet
+   */
+  static nodes(nodes: IRedisNodes): ConnectionManager;
+
+  /** Use one of the static methods instead: they say which of the options belong together. */
+  constructor(options: {
+    standalone?: IStandaloneOptions | string;
+    cluster?: IClusterOptions;
+    startupNodes?: IClusterNode[];
+    nodes?: IRedisNodes;
+  });
+
+  /** A connection of your own. The same key gives the same connection, until `stop()`. */
+  getClient(key: string): RedisClient;
+  /** As `getClient(key)`: with one Redis every route leads there. */
+  getClientByRoute(key: string, route: string): RedisClient;
+  /** As `[getClient(key)]`: with one Redis there is one connection of that name. */
+  getClients(key: string): RedisClient[];
+  /** What every key and channel of this bus begins with. */
+  getKeyPrefix(): string;
+  /**
+   * Reads no more jobs, waits for those in flight, and closes every connection (QUIT). After it the process can exit,
+   * whatever state Redis was in. Calling it twice is fine, and using the bus again opens connections again.
+   *
+   * @param options.maxWait - for how many ms to wait at most; without it for as long as the jobs take
+   * @param options.force - whether to close at once
+   */
+  stop(options?: { maxWait?: number | undefined; force?: boolean | undefined }): Promise<void>;
+}
+
+// --------------------------------------------------------------------------------------------------------------- Jobs
+
+/**
+ * A job: an id, and a payload of keys that lie in Redis beside the stream.
+ *
+ * `set()`, `get()` and `del()` only stack what is to be done. `push()` does the writing; `pull()` does the reading, then
+ * the removing.
+ */
+export declare class Job {
+  /** What the job is known by. */
+  readonly id: string;
+  /**
+   * Waits for the job's completions; there once it was sent with `waitFor`.
+   * @see ISentJob.finished
+   */
+  finished: any;
+
+  /**
+   * `producer.job()` makes one as well.
+   *
+   * @param client - from `ConnectionManager.getClient()`
+   * @param id - made up if it is missing
+   */
+  constructor(client: RedisClient, id?: string);
+
+  /** The Redis key of a payload key: `{keyPrefix}:job:{id}:{key}`. */
+  prefix(key: string): string;
+  /**
+   * Stacks a write (SET, or PSETEX with a timeout).
+   *
+   * @param value - a Buffer, typed array, DataView or ArrayBuffer is stored as its bytes, anything else as JSON;
+   * `undefined` and functions are stored as nothing
+   * @param timeout - after how many ms Redis removes the key; without one it stays until it is removed
+   * @throws TypeError if JSON cannot hold the value (a BigInt, a cycle)
+   * @throws RangeError that names the key, if the timeout is not a whole number from 1 on
+   */
+  set(key: string, value: any, timeout?: number): Job;
+  /**
+   * Stacks a read (GET).
+   *
+   * @param asBuffer - true for the bytes, false for the parsed JSON
+   * @defaultValue true
+   */
+  get(key: string, asBuffer?: boolean): Job;
+  /** Stacks a removal (DEL). */
+  del(key: string): Job;
+  /**
+   * Writes what was stacked.
+   *
+   * @returns rejects with the first {@link IRedisError}, if there is one
+   */
+  push(): Promise<void>;
+  /**
+   * Reads what was stacked, then removes what was stacked for that.
+   *
+   * A key that is not there is `null`, one that holds no JSON is the SyntaxError, and one that Redis has under another
+   * type is left out.
+   *
+   * @typeParam T - the keys and their values
+   * @returns rejects with an {@link IRedisError} if the connection failed
+   */
+  pull<T = { [key: string]: any }>(): Promise<T>;
+}
+
+/**
+ * The completions of a job by group: a Date where the group has finished it, the error as data where it failed, null
+ * where nothing has come yet.
+ */
+export interface IJobCompletion {
+  [group: string]: null | Date | any;
+}
+
+/** A job that was sent. */
+export interface ISentJob extends Job {
+  /**
+   * Waits until every group of `waitFor` has finished the job. May be called any number of times; completions that have
+   * come before count.
+   *
+   * @typeParam T - the completions, an {@link IJobCompletion}
+   * @param timeout - in ms; without one, or with 0, for as long as it takes
+   * @returns with `rejectOnError` rejects with the completions (not an Error) as soon as one of them is an error; rejects
+   * with `FINISH_TIMEOUT`, after which it may be called again; rejects with `CONNECTION_CLOSED` if the bus is stopped
+   */
+  finished<T = any>(timeout?: number): Promise<T>;
+}
+
+/** A job that a processor got. The three methods are there until the job is settled. */
+export interface IReceivedJob extends Job {
+  /**
+   * Gives the job's place to another one while this one goes on. It is not settled by that.
+   *
+   * @returns the same job
+   */
+  release(): IReceivedJob;
+  /** Says that the job is finished (XACK, then PUBLISH). What the processor returns by then says the same. */
+  resolve(): Promise<void>;
+  /** Says that the job failed (PUBLISH). Its entry stays pending. What the processor throws by then says the same. */
+  reject<T extends Error>(error: T): Promise<void>;
+}
+
+// ----------------------------------------------------------------------------------------------------------- Producer
+
+/** The listeners of a producer's own events. */
+export interface IProducerEvents {
+  /** Something went wrong that belongs to no call. */
+  error: (error: IProducerError) => void;
+}
+
+/**
+ * Listens to the completions in a stream.
+ *
+ * @param error - the job's error as data, or null if it was finished
+ * @param jobId - the job
+ * @param group - the group that finished it or failed
+ */
+export type IStreamListener = (error: any, jobId: string, group: string) => void;
+
+/** What is to be sent, where, and what is waited for. */
+export interface ISendOptions {
+  /** The stream. */
+  stream: string;
+  /**
+   * With `nodes()`: what decides on the node.
+   * @default the stream
+   */
+  route?: string | symbol | undefined;
+  /** The job; its payload must have been pushed before. */
+  job: Job;
+  /**
+   * About how many entries the stream keeps (MAXLEN ~); 0 for all.
+   * @default 0
+   */
+  capped?: number | undefined;
+  /**
+   * The groups whose completions `job.finished()` waits for; each counts once.
+   * @default null
+   */
+  waitFor?: string[] | null | undefined;
+  /**
+   * Whether `job.finished()` rejects at the first error.
+   * @default false
+   */
+  rejectOnError?: boolean | undefined;
+}
+
+/** @see IEmitter */
+export interface Producer extends IEmitter<IProducerEvents, IStreamListener> {}
+
+/**
+ * Sends jobs and hears of their completions.
+ *
+ * Emits an event named after the stream for each completion that it listens to (see {@link IStreamListener}), and
+ * `'error'` (see {@link IProducerError}).
+ */
+export declare class Producer {
+  /** What consumers address completions to. */
+  readonly id: string;
+
+  /** @throws TypeError if `connection` is no ConnectionManager */
+  constructor(connection: ConnectionManager);
+
+  /**
+   * Subscribes to completions: without arguments to those of this producer's own jobs, with streams to those of
+   * everybody's jobs there; `*` in a name stands for anything. Resolves when Redis has confirmed (SUBSCRIBE or
+   * PSUBSCRIBE). `send()` with `waitFor` needs no `listen()`.
+   *
+   * @returns rejects with an {@link IRedisError}
+   */
+  listen(...streams: string[]): Promise<void>;
+  /** A new job, with a random id if none is given. */
+  job(id?: string): Job;
+  /**
+   * Sends a job (XADD).
+   *
+   * @returns the same job, once Redis has accepted the entry; with `finished()` if `waitFor` was given. Rejects with an
+   * {@link IRedisError}, or with a TypeError or RangeError that names the option
+   */
+  send(options: ISendOptions): Promise<ISentJob>;
+  /**
+   * Unsubscribes, and gives up what it waits for: `finished()` rejects with `CONNECTION_CLOSED`. The bus goes on, and
+   * the producer can be used again.
+   */
+  close(): Promise<void>;
+}
+
+// ----------------------------------------------------------------------------------------------------------- Consumer
+
+/** Does the work of a job. What it returns is not used; what it throws is the job's error. */
+export type IStreamProcessor = (job: IReceivedJob) => Promise<any>;
+
+/** An entry that was taken over from a consumer, or that will not be any more. */
+export interface IClaimedEntry {
+  /** The entry's id. */
+  id: string;
+  /** The consumer that had it. */
+  consumerId: string;
+  /** For how many ms it had been idle. */
+  idleTime: number;
+  /** How often it has been delivered, this time included. */
+  deliveryCount: number;
+  /** The key of the stream. */
+  stream: string;
+  /** The producer and the job. */
+  data: { prd: string; job: string };
+}
+
+/** The listeners of a consumer's events. */
+export interface IConsumerEvents {
+  /** Something went wrong that belongs to no call. */
+  error: (error: IConsumerError) => void;
+  /** No job is in flight any more. */
+  drained: () => void;
+  /** An entry was taken over from a consumer that did not finish it. Not emitted yet, as nothing is claimed yet. */
+  claimed: (entry: IClaimedEntry) => void;
+  /** An entry was delivered `retryLimit` times and stays pending. Not emitted yet, as nothing is claimed yet. */
+  exhausted: (entry: IClaimedEntry) => void;
+}
+
+/**
+ * How a consumer works. Times are in ms. `undefined`, `null` and `NaN` stand for the default; what cannot work is a
+ * RangeError that names the option.
+ */
+export interface IConsumerOptions {
+  /** The group: every group gets every job, each job goes to one consumer of a group. */
+  group: string;
+  /**
+   * The consumer's name in the group. No two consumers of a group may have the same at the same time.
+   * @default a random one
+   */
+  id?: string | undefined;
+  /**
+   * How many jobs run at once, over all streams: 1 or more, Infinity for no limit.
+   * @default 1
+   */
+  concurrency?: number | undefined;
+  /**
+   * How long one read waits for jobs (XREADGROUP BLOCK); 0 for as long as it takes. `pause()` and `stop()` never wait
+   * for it.
+   * @default 5000
+   */
+  blockTimeout?: number | undefined;
+  /**
+   * How often to look for entries to take over. Accepted, but without effect yet.
+   * @default never
+   */
+  claimInterval?: number | undefined;
+  /**
+   * How often an entry is delivered at most. Accepted, but without effect yet.
+   * @default 3
+   */
+  retryLimit?: number | undefined;
+  /**
+   * How many entries to look at in one go. Accepted, but without effect yet.
+   * @default 100
+   */
+  claimPageSize?: number | undefined;
+  /**
+   * For how long an entry must have been idle. Accepted, but without effect yet.
+   * @default 30000
+   */
+  claimDeadline?: number | undefined;
+  /**
+   * With `nodes()`: the node that is read from, or DISTRIBUTED_ROUTING for all.
+   * @default the group
+   */
+  route?: string | symbol | undefined;
+}
+
+/** A stream to read, and what to do with its jobs. */
+export interface IProcessOptions {
+  /** The stream. */
+  stream: string;
+  /** Does the work; called with one job at a time, up to `concurrency` times at once. */
+  processor: (job: IReceivedJob) => any;
+  /**
+   * `'>'` for jobs that no consumer of the group has had; an id (or `'0'`) for what is pending for this consumer after
+   * it, and then as `'>'`.
+   * @default '>'
+   */
+  readFrom?: string | undefined;
+  /**
+   * Where the group begins if it is new: `'$'` for what is sent from now on, `'0'` for everything, or an entry's id.
+   * @default '$'
+   */
+  fromId?: string | undefined;
+  /**
+   * For how many ms a job may run before it is rejected with `DEADLINE_TIMEOUT`; 0 for as long as it takes. The
+   * processor goes on, but its outcome does not matter any more.
+   * @default 30000
+   */
+  deadline?: number | undefined;
+  /**
+   * Whether a group that is there is set to `fromId` (XGROUP SETID).
+   * @default false
+   */
+  setId?: boolean | undefined;
+}
+
+/** The connections of a consumer in 2.x. Here for programs that name the type. */
+export interface IRedisClientPair {
+  /** The one that waits for jobs. */
+  blocking: RedisClient & { xretry: any };
+  /** The one that acknowledges. */
+  aux: RedisClient;
+}
+
+/** @see IEmitter */
+export interface Consumer extends IEmitter<IConsumerEvents> {}
+
+/**
+ * Runs the jobs of a group.
+ *
+ * Emits `'error'` (see {@link IConsumerError}), `'drained'`, `'claimed'` and `'exhausted'` (see
+ * {@link IConsumerEvents}).
+ */
+export declare class Consumer {
+  /** The consumer's name in the group. */
+  readonly id: string;
+
+  /**
+   * @throws TypeError or RangeError that names the option
+   * @throws Error `Invalid route: …` for a route that is neither a string nor DISTRIBUTED_ROUTING
+   */
+  constructor(connection: ConnectionManager, options: IConsumerOptions);
+
+  /**
+   * Adds a stream, which is read from the next `play()` on; for one that is there the processor is changed at once.
+   *
+   * @returns the consumer
+   * @throws TypeError or RangeError that names the option
+   */
+  process(options: IProcessOptions): Consumer;
+  /**
+   * Makes the groups that are missing (XGROUP CREATE … MKSTREAM) and begins to read (XREADGROUP). What is sent after it
+   * has resolved is seen.
+   *
+   * @returns rejects with an {@link IRedisError}, or with an Error if `process()` was never called
+   */
+  play(): Promise<void>;
+  /**
+   * Reads no more jobs and waits for those in flight. `play()` goes on.
+   *
+   * @param timeout - in ms; without one, or with 0, for as long as it takes
+   * @returns rejects with `PAUSE_TIMEOUT`; the consumer stays paused then
+   */
+  pause(timeout?: number): Promise<void>;
+}

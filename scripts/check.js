@@ -1,0 +1,120 @@
+'use strict';
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { buildAddon } = require('./addon.js');
+const { ROOT, exists, run, succeed } = require('./command.js');
+const { linkSelf } = require('./packages.js');
+const { HELP, findProgram } = require('./redis-program.js');
+const { say, step } = require('./say.js');
+const tally = require('./tally.js');
+
+const GENERATED = ['native.js', 'native.d.ts'];
+
+/** Folders of `__test__` with tests for Node; `engine` has those for cargo, `support` has none. */
+const FOLDERS = ['compat', 'api', 'types', 'package'];
+
+const cargo = (...args) => succeed('cargo', args);
+const clippy = (...features) => cargo('clippy', '--quiet', '--all-targets', ...features, '--', '-D', 'warnings');
+
+/** What is checked, cheap things first. After a failed one that is `needed` nothing else can be said. */
+const CHECKS = [
+  { name: 'tools', needed: true, run: findTools },
+  { name: 'rustfmt', run: () => cargo('fmt', '--check') },
+  { name: 'biome', run: () => succeed(process.execPath, [bin('@biomejs/biome'), 'check', '--error-on-warnings']) },
+  { name: 'build', needed: true, run: buildAddon },
+  { name: 'generated files', run: compareGenerated },
+  { name: 'clippy', run: () => clippy() },
+  { name: 'clippy without Node', run: () => clippy('--no-default-features') },
+];
+
+/** What is tested. A runner that ran no test has failed. */
+const SUITES = [
+  { name: 'engine tests', runner: 'cargo', run: () => run('cargo', ['test', '--quiet', '--no-default-features']) },
+  { name: 'Node tests', runner: 'node', run: runNode },
+];
+
+/** Runs everything there is, whatever fails; resolves with the exit code. Prints how many tests passed and failed. */
+async function check() {
+  const start = Date.now();
+  let total = tally.NONE;
+  const failed = [];
+  const attempt = (name, action) =>
+    step(`check: ${name}`, action).catch((error) => {
+      say(`check: ${name}: ${error.message}`);
+      failed.push(name);
+    });
+  for (const { name, needed, run: act } of CHECKS) {
+    await attempt(name, act);
+    if (needed && failed.includes(name)) break;
+  }
+  for (const { name, runner, run: act } of failed.some(isNeeded) ? [] : SUITES) {
+    await attempt(name, async () => {
+      const { code, output } = await act();
+      const counted = tally.count(runner, output);
+      total = tally.add(total, counted);
+      if (counted.passed + counted.failed === 0) throw new Error('no test ran');
+      if (code !== 0 || counted.failed > 0) throw new Error(tally.format(counted));
+    });
+  }
+  say(`check: ${failed.length > 0 ? `failed: ${failed.join(', ')}` : 'fine'}, ${seconds(start)} s`);
+  console.log(tally.format(total));
+  return failed.length > 0 ? 1 : 0;
+}
+
+function isNeeded(name) {
+  return CHECKS.some((one) => one.needed && one.name === name);
+}
+
+/** What cannot be installed from here, and a server for the tests to start, each its own. */
+function findTools() {
+  for (const tool of ['fmt', 'clippy']) {
+    if (!exists('cargo', [tool, '--version']))
+      throw new Error(`cargo ${tool} is missing: rustup component add ${tool}`);
+  }
+  const program = findProgram();
+  if (!program) throw new Error(HELP);
+  process.env.REDIS_SERVER = program;
+  linkSelf();
+}
+
+/** What the build has written must be what is committed, or going to be. */
+async function compareGenerated() {
+  await succeed('git', ['diff', '--exit-code', '--', ...GENERATED]).catch(() => {
+    throw new Error(`commit what the build has made of ${GENERATED.join(' and ')}`);
+  });
+}
+
+function runNode() {
+  const files = FOLDERS.flatMap((folder) => testsIn(path.join('__test__', folder)));
+  const args = ['--expose-gc', '--test', '--test-reporter', 'spec', ...files];
+  // Older ones decide on it by themselves.
+  if (hasConcurrency(process.versions.node)) args.splice(2, 0, '--test-concurrency', '2');
+  return run(process.execPath, args);
+}
+
+/** Node 18 knows no patterns for files. */
+function testsIn(folder) {
+  const names = fs.existsSync(path.join(ROOT, folder)) ? fs.readdirSync(path.join(ROOT, folder)) : [];
+  return names.filter((name) => name.endsWith('.test.js')).map((name) => path.join(folder, name));
+}
+
+function hasConcurrency(version) {
+  const [major, minor] = version.split('.').map(Number);
+  return major > 20 || (major === 20 && minor >= 10);
+}
+
+/** A package's program, which is the same on all platforms. */
+function bin(name) {
+  const folder = path.join(ROOT, 'node_modules', name);
+  const { bin: programs } = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  return path.join(folder, typeof programs === 'string' ? programs : Object.values(programs)[0]);
+}
+
+function seconds(start) {
+  return ((Date.now() - start) / 1000).toFixed(0);
+}
+
+module.exports = { check };
+
+if (require.main === module) check().then((code) => process.exit(code));

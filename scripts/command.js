@@ -1,0 +1,93 @@
+'use strict';
+
+const { spawn, spawnSync } = require('node:child_process');
+const os = require('node:os');
+const path = require('node:path');
+
+const ROOT = path.dirname(__dirname);
+const HAS_GROUPS = process.platform !== 'win32';
+
+/** What was started and has not ended. It ends with this process, however that ends. */
+const running = new Set();
+
+process.on('exit', () => {
+  for (const child of running) end(child);
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => process.exit(128 + os.constants.signals[signal]));
+}
+
+// npm's shell passes no signal on: if it was ended, nobody waits for this process any more.
+const parent = process.ppid;
+setInterval(() => process.ppid !== parent && process.exit(1), 500).unref();
+
+/** Starts a process, as the head of a group so that its children can be ended with it. */
+function start(file, args, options = {}) {
+  const child = spawn(file, args, {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: HAS_GROUPS,
+    ...options,
+  });
+  running.add(child);
+  child.once('error', () => running.delete(child));
+  child.once('exit', () => {
+    running.delete(child);
+    end(child);
+  });
+  return child;
+}
+
+/** Ends a process and whatever it has started. */
+function end(child) {
+  try {
+    if (HAS_GROUPS) process.kill(-child.pid, 'SIGKILL');
+    else child.kill('SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** Runs a process to its end; resolves with its code and what it printed, which is shown meanwhile if `show`. */
+function run(file, args, { show = true, ...options } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = start(file, args, options);
+    let output = '';
+    const read = (target) => (text) => {
+      output += text;
+      if (show) target.write(text);
+    };
+    child.stdout.setEncoding('utf8').on('data', read(process.stdout));
+    child.stderr.setEncoding('utf8').on('data', read(process.stderr));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code: code ?? 1, output }));
+  });
+}
+
+/** As `run()`, but rejects if the process failed; what it printed is in the message if it was not shown. */
+async function succeed(file, args, options = {}) {
+  const { code, output } = await run(file, args, options);
+  if (code === 0) return;
+  const said = options.show === false ? `:\n${output.trim()}` : '';
+  throw new Error(`${[path.basename(file), ...args].join(' ')} ended with code ${code}${said}`);
+}
+
+/** Whether a program can be started. */
+function exists(file, args = ['--version']) {
+  return spawnSync(file, args, { stdio: 'ignore' }).status === 0;
+}
+
+/** npm's program and first arguments: the npm that runs this script, or the one on PATH. */
+function npm() {
+  const cli = process.env.npm_execpath;
+  if (cli && /npm-cli\.c?js$/.test(cli)) return [process.execPath, [cli]];
+  return process.platform === 'win32' ? ['npm.cmd', []] : ['npm', []];
+}
+
+/** Runs npm; rejects if it failed. */
+function runNpm(args) {
+  const [file, first] = npm();
+  return succeed(file, [...first, ...args]);
+}
+
+module.exports = { ROOT, start, end, run, succeed, exists, runNpm };

@@ -1,0 +1,73 @@
+'use strict';
+
+const { createInterface } = require('node:readline');
+const path = require('node:path');
+const { end, start } = require('./command.js');
+
+/** How long an example may take, in ms. */
+const PATIENCE = 60_000;
+
+/** One of the examples, in a process of its own; what it prints is shown with its name in front. */
+class Example {
+  #waiting = [];
+  #outcome = null;
+
+  constructor(name, env) {
+    this.name = name;
+    /** What it has printed. */
+    this.lines = [];
+    // As the tsx command does it, but in one process, which then gets the signals.
+    const args = ['--require', 'tsx/cjs', path.join('examples', `${name}.ts`)];
+    this.child = start(process.execPath, args, { env: { ...process.env, ...env } });
+    const timer = setTimeout(() => end(this.child), PATIENCE);
+    /** Resolves with why it was not a success, or null. */
+    this.ended = new Promise((resolve) => {
+      this.child.once('error', (error) => resolve(error.message));
+      this.child.once('close', (code, signal) => resolve(code === 0 ? null : `it ended with ${signal ?? code}`));
+    }).then((reason) => {
+      clearTimeout(timer);
+      this.#outcome = { reason };
+      this.#check();
+      return reason;
+    });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => this.#read(line));
+    }
+  }
+
+  /** Resolves when it prints that line; rejects if it ends without. */
+  says(line) {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ line, resolve, reject });
+      this.#check();
+    });
+  }
+
+  /** Resolves when it has ended well. */
+  async succeeds() {
+    const reason = await this.ended;
+    if (reason) throw new Error(`the ${this.name} failed: ${reason}`);
+  }
+
+  /** Asks it to end. */
+  terminate() {
+    this.child.kill('SIGTERM');
+  }
+
+  #read(line) {
+    console.log(`${this.name.padEnd(8)} | ${line}`);
+    this.lines.push(line);
+    this.#check();
+  }
+
+  #check() {
+    this.#waiting = this.#waiting.filter(({ line, resolve, reject }) => {
+      if (this.lines.includes(line)) resolve();
+      else if (this.#outcome) reject(new Error(`the ${this.name} ended before it printed '${line}'`));
+      else return true;
+      return false;
+    });
+  }
+}
+
+module.exports = { Example };

@@ -1,0 +1,70 @@
+'use strict';
+
+const { Example } = require('./example.js');
+const { provideAddon } = require('./addon.js');
+const { installPackages } = require('./packages.js');
+const { provideProgram } = require('./redis-program.js');
+const { startServer } = require('./redis-server.js');
+const { say, step } = require('./say.js');
+
+const READY = 'Waiting for jobs';
+const EXPECTED = 'Outbound is: Hello world!';
+
+/** From a fresh clone to the README's quick start, running in two processes. */
+async function quickstart() {
+  // A URL that does not do is better known before the build than after it.
+  const given = process.env.REDIS_URL && settings(process.env.REDIS_URL);
+  await installPackages();
+  await provideAddon();
+  const server = given ? null : await startServer(await provideProgram());
+  const env = given ?? { REDIS_HOST: '127.0.0.1', REDIS_PORT: `${server.port}` };
+  say(`Redis: ${server ? 'a private server' : 'REDIS_URL'}, at ${env.REDIS_HOST}:${env.REDIS_PORT}`);
+  await step('examples/consumer.ts and examples/producer.ts', () => runExamples(env));
+  await server?.stop();
+  say('it works');
+}
+
+/** The consumer first: a group gets what is sent once it is there. */
+async function runExamples(env) {
+  const consumer = new Example('consumer', env);
+  await consumer.says(READY);
+  const producer = new Example('producer', env);
+  await Promise.race([
+    producer.succeeds(),
+    consumer.ended.then(() => {
+      throw new Error('the consumer ended before the producer');
+    }),
+  ]);
+  if (!producer.lines.includes(EXPECTED)) throw new Error(`the producer did not print '${EXPECTED}'`);
+  consumer.terminate();
+  await consumer.succeeds();
+}
+
+/** What the examples need to know of a URL. */
+function settings(url) {
+  const { protocol, hostname, port, username, password, pathname } = parse(url);
+  if (protocol !== 'redis:' || username !== '' || !['', '/', '/0'].includes(pathname)) {
+    throw new Error('REDIS_URL must be of the form redis://[:password@]host[:port]: the examples know no other');
+  }
+  return {
+    REDIS_HOST: hostname.replace(/^\[|\]$/g, '') || 'localhost',
+    REDIS_PORT: port || '6379',
+    ...(password && { REDIS_PASSWORD: decodeURIComponent(password) }),
+  };
+}
+
+function parse(url) {
+  try {
+    return new URL(url);
+  } catch {
+    return { protocol: '' };
+  }
+}
+
+quickstart().then(
+  () => process.exit(0),
+  (error) => {
+    console.error(`hfxbus: ${error.message}`);
+    process.exit(1);
+  },
+);

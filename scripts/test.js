@@ -1,0 +1,20 @@
+'use strict';
+
+const { check } = require('./check.js');
+const { installPackages } = require('./packages.js');
+const { provideProgram } = require('./redis-program.js');
+
+/** From a fresh clone to everything checked and tested. */
+async function test() {
+  await installPackages();
+  await provideProgram();
+  return check();
+}
+
+test().then(
+  (code) => process.exit(code),
+  (error) => {
+    console.error(`hfxbus: ${error.message}`);
+    process.exit(1);
+  },
+);

@@ -13,7 +13,7 @@ const EXPECTED = 'Outbound is: Hello world!';
 /** From a fresh clone to the README's quick start, running in two processes. */
 async function quickstart() {
   // A URL that does not do is better known before the build than after it.
-  const given = process.env.REDIS_URL && settings(process.env.REDIS_URL);
+  const given = process.env.REDIS_URL ? settings(process.env.REDIS_URL) : null;
   await installPackages();
   await provideAddon();
   const server = given ? null : await startServer(await provideProgram());

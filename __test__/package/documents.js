@@ -1,0 +1,29 @@
+'use strict';
+
+const fs = require('node:fs');
+const path = require('node:path');
+
+const ROOT = path.resolve(__dirname, '..', '..');
+const MARKED = /^<!-- runs(?:: (?<file>\S+))? -->\n```ts\n(?<code>[\s\S]*?)^```$/gm;
+const PRINTED = /^\/\/ → (.*)$/gm;
+
+function read(file) {
+  return fs.readFileSync(path.join(ROOT, file), 'utf8');
+}
+
+/**
+ * The code blocks of a document that are marked to run.
+ * @returns {{ name: string, file?: string, code: string, prints: string[] }[]} `file` is what a block is a copy of,
+ *   `prints` what it says that it prints
+ */
+function blocksOf(document) {
+  const text = read(document);
+  return [...text.matchAll(MARKED)].map(({ index, groups: { file, code } }) => ({
+    name: `${document}:${text.slice(0, index).split('\n').length}`,
+    file,
+    code,
+    prints: [...code.matchAll(PRINTED)].map(([, line]) => line),
+  }));
+}
+
+module.exports = { ROOT, read, blocksOf };

@@ -1,0 +1,50 @@
+'use strict';
+
+const assert = require('node:assert');
+const { execFile } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { after, before, describe, it, test } = require('node:test');
+const { promisify } = require('node:util');
+const { findProgram } = require('../../scripts/redis-program.js');
+const { startServer } = require('../../scripts/redis-server.js');
+const { blocksOf, read, ROOT } = require('./documents.js');
+const { install } = require('./installed.js');
+
+const TSX = path.join(ROOT, 'node_modules', 'tsx', 'dist', 'cli.mjs');
+const PATIENCE = 30_000;
+
+const blocks = [...blocksOf('README.md'), ...blocksOf('API.md')];
+
+test('the README shows the examples word for word', () => {
+  const copies = blocks.filter(({ file }) => file);
+  assert.deepStrictEqual(
+    copies.map(({ file }) => file),
+    ['examples/consumer.ts', 'examples/producer.ts'],
+  );
+  for (const { file, code } of copies) assert.strictEqual(code, read(file));
+});
+
+describe('documented programs run with the packed package and print what they say', () => {
+  let folder;
+  let redis;
+
+  before(async () => {
+    folder = install();
+    redis = await startServer(findProgram());
+  });
+
+  after(() => redis?.stop());
+
+  for (const { name, code, prints } of blocks.filter(({ file }) => !file)) {
+    it(name, async () => {
+      const file = path.join(folder, `${name.replace(/\W/g, '-')}.mts`);
+      fs.writeFileSync(file, code);
+      const env = { ...process.env, REDIS_URL: `redis://127.0.0.1:${redis.port}` };
+      const run = promisify(execFile)(process.execPath, [TSX, file], { cwd: folder, env, timeout: PATIENCE });
+      const { stdout, stderr } = await run;
+      assert.deepStrictEqual(stdout.split('\n').filter(Boolean), prints);
+      assert.strictEqual(stderr, '');
+    });
+  }
+});

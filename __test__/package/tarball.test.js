@@ -1,0 +1,92 @@
+'use strict';
+
+const assert = require('node:assert');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { before, describe, it } = require('node:test');
+const { ROOT } = require('./documents.js');
+const { install } = require('./installed.js');
+
+const NAMES = [
+  'ConnectionManager',
+  'Job',
+  'Producer',
+  'Consumer',
+  'HFXBUS_ID_SIZE',
+  'DISTRIBUTED_ROUTING',
+  'withValue',
+  'setErrorKind',
+];
+
+describe('the packed package', () => {
+  let folder;
+  let installed;
+
+  before(() => {
+    folder = install();
+    installed = path.join(folder, 'node_modules', 'hfxbus');
+  });
+
+  it('holds what runs and what is read, and nothing of what it is built and tested with', () => {
+    const files = fs
+      .readdirSync(installed)
+      .map((name) => (name.endsWith('.node') ? '*.node' : name))
+      .sort();
+    assert.deepStrictEqual(files, [
+      '*.node',
+      'API.md',
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'index.d.ts',
+      'index.js',
+      'native.d.ts',
+      'native.js',
+      'package.json',
+      'src',
+    ]);
+    assert.deepStrictEqual(fs.readdirSync(path.join(installed, 'src')), ['facade']);
+  });
+
+  it('runs nothing when it is installed, and needs nothing but its emitter', () => {
+    const { scripts, dependencies } = JSON.parse(fs.readFileSync(path.join(installed, 'package.json'), 'utf8'));
+    for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) assert.ok(!(name in scripts), name);
+    assert.deepStrictEqual(Object.keys(dependencies), ['eventemitter3']);
+  });
+
+  it('gives CommonJS its names in their order, and that it is a module', () => {
+    assert.deepStrictEqual(
+      evaluate('const all = require("hfxbus"); console.log(JSON.stringify([Object.keys(all), all.__esModule]))'),
+      [NAMES, true],
+    );
+  });
+
+  it('gives ES modules the same names', () => {
+    const names = evaluate('import("hfxbus").then((all) => console.log(JSON.stringify(Object.keys(all))))');
+    assert.deepStrictEqual(
+      names.filter((name) => !['default', '__esModule', 'module.exports'].includes(name)).sort(),
+      [...NAMES].sort(),
+    );
+  });
+
+  it('lets a program that only loads it end', () => {
+    assert.strictEqual(evaluate('require("hfxbus"); console.log(1)'), 1);
+  });
+
+  it('declares exactly the values that are there', () => {
+    const ts = require('typescript');
+    const program = ts.createProgram([path.join(ROOT, 'index.d.ts')], {});
+    const checker = program.getTypeChecker();
+    const module = checker.getSymbolAtLocation(program.getSourceFile(path.join(ROOT, 'index.d.ts')));
+    const values = checker.getExportsOfModule(module).filter(({ flags }) => flags & ts.SymbolFlags.Value);
+    assert.deepStrictEqual(values.map(({ name }) => name).sort(), [...NAMES].sort());
+  });
+
+  /** What a program that has the package installed prints. */
+  function evaluate(program) {
+    return JSON.parse(
+      execFileSync(process.execPath, ['-e', program], { cwd: folder, encoding: 'utf8', timeout: 20_000 }),
+    );
+  }
+});

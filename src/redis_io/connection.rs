@@ -52,10 +52,12 @@ impl Connection {
 
 impl Link for Connection {
     fn submit(&self, commands: &mut Commands) {
+        let submitted = self.shared.submit(commands);
         if self.state() == LinkState::Wait {
+            // Opened by a command that is refused too, but not before it was decided upon.
             self.open();
         }
-        if let Err(refusal) = self.shared.submit(commands) {
+        if let Err(refusal) = submitted {
             self.shared.refuse(commands, &refusal);
         }
     }

@@ -1,6 +1,6 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -13,8 +13,8 @@ pub struct Proxy {
 /// What both directions of every connection look at.
 #[derive(Default)]
 struct Way {
-    /// Replies are swallowed.
-    mute: AtomicBool,
+    /// Replies on connections with a lower number are swallowed.
+    mute_below: AtomicUsize,
     /// Replies leave in writes of so many bytes; 0 is as they come.
     piece: AtomicUsize,
     /// Each connection ends after so many bytes of replies; 0 is never.
@@ -32,8 +32,8 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
-                accepting.accepted.fetch_add(1, Ordering::SeqCst);
-                accepting.join(client, server);
+                let number = accepting.accepted.fetch_add(1, Ordering::SeqCst);
+                accepting.join(number, client, server);
             }
         });
         Self { port, way }
@@ -44,9 +44,14 @@ impl Proxy {
         self.way.accepted.load(Ordering::SeqCst)
     }
 
-    /// Swallows replies from here on, or lets them through again.
+    /// Swallows replies on every connection from here on, or lets them through again.
     pub fn mute(&self, mute: bool) {
-        self.way.mute.store(mute, Ordering::SeqCst);
+        self.way.mute_below.store(if mute { usize::MAX } else { 0 }, Ordering::SeqCst);
+    }
+
+    /// Swallows replies on the connections there are; the next ones speak.
+    pub fn mute_present(&self) {
+        self.way.mute_below.store(self.accepted(), Ordering::SeqCst);
     }
 
     /// Sends replies in pieces of so many bytes.
@@ -69,7 +74,7 @@ impl Proxy {
 }
 
 impl Way {
-    fn join(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
+    fn join(self: &Arc<Self>, number: usize, client: TcpStream, server: TcpStream) {
         client.set_nodelay(true).expect("a socket");
         let both = |stream: &TcpStream| stream.try_clone().expect("a socket");
         self.connections.lock().unwrap().extend([both(&client), both(&server)]);
@@ -81,12 +86,12 @@ impl Way {
         });
         let way = self.clone();
         thread::spawn(move || {
-            let _ = way.reply(server, &client);
+            let _ = way.reply(number, server, &client);
             let _ = client.shutdown(Shutdown::Both);
         });
     }
 
-    fn reply(&self, mut from: TcpStream, mut to: &TcpStream) -> std::io::Result<()> {
+    fn reply(&self, number: usize, mut from: TcpStream, mut to: &TcpStream) -> std::io::Result<()> {
         let mut buffer = [0; 16 * 1_024];
         let mut passed = 0;
         loop {
@@ -94,7 +99,7 @@ impl Way {
             if length == 0 {
                 return Ok(());
             }
-            if self.mute.load(Ordering::SeqCst) {
+            if number < self.mute_below.load(Ordering::SeqCst) {
                 continue;
             }
             let cut_at = self.cut_at.load(Ordering::SeqCst);

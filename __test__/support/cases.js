@@ -1,0 +1,45 @@
+'use strict';
+
+const test = require('node:test');
+const { Scene } = require('./scene.js');
+const { subjects } = require('./subjects.js');
+
+/** How long a case may take, in ms, on a machine that does other things too. */
+const LIMIT = 30000;
+
+/** A case of what programs rely on: runs on 2.2.0 and on ours, so that nothing can be expected that was not there. */
+function keep(title, run) {
+  register(title, subjects, run);
+}
+
+/** A case of what 2.2.0 does wrong or not at all: runs on ours. */
+function fix(title, run) {
+  register(title, subjects.filter(isOurs), run);
+}
+
+/** A case of what is ours alone: runs on ours. */
+function ours(title, run) {
+  fix(title, run);
+}
+
+function isOurs({ env }) {
+  return env === 'ours';
+}
+
+function register(title, chosen, run) {
+  for (const subject of chosen) {
+    test(`${title} (${subject.name})`, { timeout: LIMIT }, async (t) => {
+      // A case that waits for what never comes is to fail by its limit, not by the end of the whole process.
+      const alive = setInterval(() => {}, 1000);
+      const scene = await Scene.open(subject);
+      try {
+        await run(t, scene);
+      } finally {
+        await scene.close();
+        clearInterval(alive);
+      }
+    });
+  }
+}
+
+module.exports = { keep, fix, ours };

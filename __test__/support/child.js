@@ -1,0 +1,107 @@
+'use strict';
+
+const { spawn } = require('node:child_process');
+const { until } = require('./until.js');
+
+/** Children of this process, none of which may outlive it. */
+const running = new Set();
+
+process.on('exit', () => {
+  for (const child of running) child.kill();
+});
+
+/**
+ * A Node process of its own that runs one function, for what may crash, hang, leak or print.
+ *
+ * The function gets `{ hfxbus, options, data, print }` and must not use anything of the file it is written in. `print`
+ * does not go to stdout, so that what comes there is the package's.
+ */
+class Child {
+  #process;
+  #limit;
+  #exited;
+  #lines = '';
+  stdout = '';
+  stderr = '';
+
+  constructor(subject, run, { options, data, limit = 15000, flags = [] } = {}) {
+    const source = `
+      const print = (...values) => require('node:fs').writeSync(3, JSON.stringify(values) + '\\n');
+      const { file, options, data } = JSON.parse(process.env.HFXBUS_CHILD);
+      (${run})({ hfxbus: require(file), options, data, print });`;
+    const env = { ...process.env, HFXBUS_CHILD: JSON.stringify({ file: subject.file, options, data }) };
+    // Of no use to the child, and it would report as a test.
+    delete env.NODE_TEST_CONTEXT;
+    this.#process = spawn(process.execPath, [...flags, '-e', source], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    });
+    this.#limit = setTimeout(() => this.#expire(), limit);
+    const [, stdout, stderr, lines] = this.#process.stdio;
+    stdout.on('data', (chunk) => {
+      this.stdout += chunk;
+    });
+    stderr.on('data', (chunk) => {
+      this.stderr += chunk;
+    });
+    lines.on('data', (chunk) => {
+      this.#lines += chunk;
+    });
+    running.add(this);
+    this.#exited = new Promise((resolve) => {
+      this.#process.on('close', (code, signal) => {
+        clearTimeout(this.#limit);
+        running.delete(this);
+        resolve({ code, signal, at: Date.now() });
+      });
+    });
+    this.isTimedOut = false;
+  }
+
+  get pid() {
+    return this.#process.pid;
+  }
+
+  /** What the function printed, an array of values for each call. */
+  get printed() {
+    const whole = this.#lines.slice(0, this.#lines.lastIndexOf('\n') + 1);
+    return whole
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+  }
+
+  /** Waits for a line that starts with a word, and gives its other values. */
+  async says(word, timeout) {
+    const line = await until(() => this.printed.find(([first]) => first === word) ?? this.#isOver, {
+      timeout,
+      what: `the child's '${word}'`,
+    });
+    if (line === true) throw new Error(`the child ended without '${word}': ${this.stderr}`);
+    return line.slice(1);
+  }
+
+  get #isOver() {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** Waits until it has ended. @returns {Promise<{ code: number | null, signal: string | null, at: number }>} */
+  exit() {
+    return this.#exited;
+  }
+
+  signal(name) {
+    this.#process.kill(name);
+  }
+
+  kill() {
+    this.#process.kill('SIGKILL');
+  }
+
+  #expire() {
+    this.isTimedOut = true;
+    this.kill();
+  }
+}
+
+module.exports = { Child };

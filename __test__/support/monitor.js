@@ -1,0 +1,70 @@
+'use strict';
+
+const { RawClient } = require('./raw-client.js');
+const { until } = require('./until.js');
+
+const LINE = /^\d+\.\d+ \[\d+ (?<address>\S+)\] (?<words>.*)$/s;
+const WORD = /"((?:[^"\\]|\\.)*)"/gs;
+const ESCAPE = /\\(?:x([0-9a-fA-F]{2})|(.))/gs;
+const SHORT = { n: '\n', r: '\r', t: '\t', a: '\x07', b: '\b' };
+
+let markers = 0;
+
+/** Every command that a server executes, in order, but for those of the test itself. */
+class Monitor {
+  #server;
+  #client;
+  #recorded = [];
+
+  static async on(server) {
+    const monitor = new Monitor(server);
+    await monitor.#client.call('MONITOR');
+    return monitor;
+  }
+
+  constructor(server) {
+    this.#server = server;
+    this.#client = new RawClient(server.port, (line) => this.#record(line));
+  }
+
+  /** Commands so far, as arrays of words; the command's name (and XGROUP's subcommand) in upper case. */
+  async commands() {
+    const marker = `marker-${process.pid}-${markers++}`;
+    await this.#server.call('ECHO', marker);
+    await until(() => this.#recorded.some(({ words }) => words[1] === marker), { what: 'the marker in MONITOR' });
+    const own = this.#server.client.address;
+    return this.#recorded.filter(({ address }) => address !== own).map(({ words }) => words);
+  }
+
+  /** Those of some names. */
+  async named(...names) {
+    return (await this.commands()).filter(([name]) => names.includes(name));
+  }
+
+  /** Those that name a key or channel. */
+  async about(part) {
+    return (await this.commands()).filter((words) => words.some((word) => word.includes(part)));
+  }
+
+  close() {
+    this.#client.close();
+  }
+
+  #record(line) {
+    const match = LINE.exec(line);
+    if (!match) return;
+    const words = [...match.groups.words.matchAll(WORD)].map(([, text]) => asWritten(text));
+    words[0] = words[0].toUpperCase();
+    this.#recorded.push({ address: match.groups.address, words });
+  }
+}
+
+/** Undoes the escapes of MONITOR, which has bytes in hexadecimal. */
+function asWritten(text) {
+  const bytes = text.replace(ESCAPE, (_, hex, short) =>
+    hex ? String.fromCharCode(parseInt(hex, 16)) : (SHORT[short] ?? short),
+  );
+  return Buffer.from(bytes, 'latin1').toString();
+}
+
+module.exports = { Monitor };

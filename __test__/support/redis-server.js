@@ -1,0 +1,132 @@
+'use strict';
+
+const { spawn } = require('node:child_process');
+const fs = require('node:fs');
+const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
+const { RawClient } = require('./raw-client.js');
+const { until } = require('./until.js');
+
+/** Servers of this process, none of which may outlive it. */
+const running = new Set();
+
+process.on('exit', () => {
+  for (const server of running) server.kill();
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
+/** A private Redis: empty, on a free port, without persistence. It does not keep the process alive. */
+class RedisServer {
+  #args;
+  #process = null;
+  #client = null;
+  #folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hfxbus-redis-'));
+
+  /** @param {string[]} args further arguments of the server */
+  static async start(...args) {
+    const server = new RedisServer(await freePort(), args);
+    await server.start();
+    return server;
+  }
+
+  constructor(port, args) {
+    this.port = port;
+    this.#args = args;
+  }
+
+  /** What a bus needs to find it. */
+  get options() {
+    return { host: '127.0.0.1', port: this.port };
+  }
+
+  get isRunning() {
+    return this.#process !== null;
+  }
+
+  /** Starts it, on the same port as before. */
+  async start() {
+    running.add(this);
+    fs.mkdirSync(this.#folder, { recursive: true });
+    await until(() => this.#launch(), { timeout: 20000, what: `a server on port ${this.port}` });
+  }
+
+  /** As `kill -9`. */
+  kill() {
+    running.delete(this);
+    this.#process?.kill('SIGKILL');
+    this.#process = null;
+    this.#client?.close();
+    this.#client = null;
+    fs.rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async restart() {
+    this.kill();
+    await this.start();
+  }
+
+  /** Sends a command as a client that has nothing to do with a bus. */
+  call(...words) {
+    return this.client.call(...words);
+  }
+
+  callBuffer(...words) {
+    return this.client.callBuffer(...words);
+  }
+
+  get client() {
+    if (this.#client === null || this.#client.isClosed) this.#client = new RawClient(this.port);
+    return this.#client;
+  }
+
+  /** One attempt; false if the server did not come up. */
+  async #launch() {
+    const own = ['--port', this.port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', this.#folder];
+    const child = spawn(program(), [...own.map(String), ...this.#args], { stdio: 'ignore' });
+    let isAlive = true;
+    child.on('error', () => {
+      isAlive = false;
+    });
+    child.on('exit', () => {
+      isAlive = false;
+      if (this.#process === child) this.#process = null;
+    });
+    child.unref();
+    this.#process = child;
+    for (;;) {
+      const isUp = await this.call('PING').then(
+        () => true,
+        (error) => error.message !== 'closed',
+      );
+      if (isUp) return isAlive;
+      if (!isAlive) return false;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}
+
+/** The server to run: REDIS_SERVER, or what is on PATH. */
+function program() {
+  if (process.env.REDIS_SERVER) return process.env.REDIS_SERVER;
+  const folders = (process.env.PATH ?? '').split(path.delimiter);
+  const found = ['redis-server', 'valkey-server']
+    .flatMap((name) => folders.map((folder) => path.join(folder, name)))
+    .find((file) => fs.existsSync(file));
+  if (!found) throw new Error('no redis-server or valkey-server on PATH, and REDIS_SERVER is not set');
+  return found;
+}
+
+/** A port that nobody listens on. */
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = net.createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+module.exports = { RedisServer, freePort };

@@ -1,0 +1,153 @@
+'use strict';
+
+const { setTimeout: sleep } = require('node:timers/promises');
+const { Child } = require('./child.js');
+const { keys } = require('./keys.js');
+const { Monitor } = require('./monitor.js');
+const { RawClient } = require('./raw-client.js');
+const { RedisServer } = require('./redis-server.js');
+
+/** The server of this file, started when the first case needs it. */
+let fileServer = null;
+let names = 0;
+
+/** What a case works with: a subject, a Redis, names that nobody else uses. Whatever it opens is closed afterwards. */
+class Scene {
+  #connections = [];
+  #consumers = [];
+  #closing = [];
+  #connection = null;
+
+  static async open(subject) {
+    fileServer ??= RedisServer.start();
+    return new Scene(subject, await fileServer);
+  }
+
+  constructor(subject, redis) {
+    this.subject = subject;
+    /** Shared by the cases of a file, which run one after the other. */
+    this.redis = redis;
+    this.hfxbus = require(subject.file);
+    this.stream = this.name('stream');
+    this.group = this.name('group');
+  }
+
+  get isOriginal() {
+    return this.subject.env === 'original';
+  }
+
+  /** A name that nobody has used. */
+  name(kind) {
+    return `${kind}-${names++}`;
+  }
+
+  /** A new ConnectionManager on the file's server. */
+  connect(options) {
+    return this.adopt(this.hfxbus.ConnectionManager.standalone({ ...this.redis.options, ...options }));
+  }
+
+  /** Has a ConnectionManager stopped in the end. */
+  adopt(connection) {
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  /** The ConnectionManager of cases that need but one. */
+  get connection() {
+    this.#connection ??= this.connect();
+    return this.#connection;
+  }
+
+  producer(connection = this.connection) {
+    return new this.hfxbus.Producer(connection);
+  }
+
+  consumer(options, connection = this.connection) {
+    const consumer = new this.hfxbus.Consumer(connection, { group: this.group, ...options });
+    this.#consumers.push(consumer);
+    return consumer;
+  }
+
+  /** A consumer that plays: of this case's stream and group, unless said otherwise. */
+  async play(processor, { connection, stream = this.stream, readFrom, fromId, deadline, setId, ...options } = {}) {
+    const consumer = this.consumer(options, connection);
+    const given = Object.entries({ readFrom, fromId, deadline, setId }).filter(([, value]) => value !== undefined);
+    consumer.process({ stream, processor, ...Object.fromEntries(given) });
+    await consumer.play();
+    return consumer;
+  }
+
+  /** Adds an entry as a producer would. @returns the entry's id */
+  add(job, { stream = this.stream, producer = 'nobody', redis = this.redis } = {}) {
+    return redis.call('XADD', keys.stream(stream), '*', 'prd', producer, 'job', job);
+  }
+
+  /** Publishes a completion as a consumer would. @returns how many heard it */
+  complete(job, producer, { stream = this.stream, group = this.group, redis = this.redis, ...rest } = {}) {
+    const message = JSON.stringify({ str: stream, grp: group, job, ...rest });
+    return redis.call('PUBLISH', keys.channel(stream, producer), message);
+  }
+
+  /** How many entries of a stream a group has pending. */
+  async pending({ stream = this.stream, group = this.group, redis = this.redis } = {}) {
+    const [count] = await redis.call('XPENDING', keys.stream(stream), keys.group(group));
+    return count;
+  }
+
+  length(stream = this.stream, redis = this.redis) {
+    return redis.call('XLEN', keys.stream(stream));
+  }
+
+  /** Listens on a channel, or on a pattern, as a client that has nothing to do with a bus. */
+  async hear(channel, redis = this.redis) {
+    const heard = [];
+    const client = new RawClient(redis.port, (push) => heard.push({ channel: push.at(-2), message: push.at(-1) }));
+    this.#closing.push(() => client.close());
+    await client.call('PSUBSCRIBE', channel);
+    return heard;
+  }
+
+  /** Records what a server executes from now on. */
+  async monitor(redis = this.redis) {
+    const monitor = await Monitor.on(redis);
+    this.#closing.push(() => monitor.close());
+    return monitor;
+  }
+
+  /** A server of this case's own, for what others must not notice. */
+  async server(...args) {
+    const server = await RedisServer.start(...args);
+    this.#closing.push(() => server.kill());
+    return server;
+  }
+
+  /** Runs a function in a process of its own, see `Child`. */
+  child(run, { options = this.redis.options, ...rest } = {}) {
+    const child = new Child(this.subject, run, { options, ...rest });
+    this.#closing.push(() => child.kill());
+    return child;
+  }
+
+  /** The errors that an emitter emits from now on. */
+  errors(emitter) {
+    const errors = [];
+    emitter.on('error', (...args) => errors.push(args[0]));
+    return errors;
+  }
+
+  async close() {
+    // 2.2.0 reads on after a forced stop, on a connection that is open again, unless it is paused.
+    if (this.isOriginal) await Promise.all(this.#consumers.map((consumer) => atMost(500, consumer.pause(400))));
+    await Promise.all(this.#connections.map((connection) => atMost(3000, connection.stop({ force: true }))));
+    for (const close of this.#closing.reverse()) close();
+  }
+}
+
+/** What does not end in time is for the process that does not end to show. */
+function atMost(ms, promise) {
+  const timer = new AbortController();
+  const late = sleep(ms, undefined, { signal: timer.signal }).catch(() => {});
+  return Promise.race([promise.catch(() => {}), late]).finally(() => timer.abort());
+}
+
+module.exports = { Scene };

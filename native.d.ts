@@ -12,8 +12,6 @@ export declare class NativeBus {
   stop(request: number, force: boolean, maxWait: number): void
   /** After `stop()` was done: what is asked for from now on opens connections again. */
   reopen(): void
-  /** How many connections are open, of all buses. */
-  openLinks(): number
   /** Answers a `RetryAsked`; a negative delay gives the connection up. */
   answerRetry(question: number, delay: number): void
   /** Answers a `ReconnectAsked`: 0 delivers the error, 1 reconnects, 2 reconnects and sends the command again. */
@@ -184,6 +182,9 @@ export interface NativeTlsOptions {
   rejectUnauthorized?: boolean
 }
 
+/** How many connections of this environment are open or being opened, of all buses. */
+export declare function openLinks(): number
+
 /** What the facade asks for; each is followed by the numbers listed, and its texts and blobs in the order listed. */
 export declare const enum Operation {
   /** `link, request, count, job¶, count × (key¶, timeout, value: ¶, -1 for a blob, -2-n for n bytes)` */
@@ -244,8 +245,10 @@ export declare const enum Report {
   ReconnectAsked = 18,
   /** `client, state¶, hasError, error` */
   LinkChanged = 19,
-  /** `count` */
-  OpenLinks = 20
+  /** nothing: `openLinks()` has the count */
+  LinksChanged = 20,
+  /** `producer, error` */
+  ProducerFailed = 21
 }
 
 /**

@@ -578,6 +578,7 @@ module.exports.NativeConsumer = nativeBinding.NativeConsumer
 module.exports.NativeProducer = nativeBinding.NativeProducer
 module.exports.collect = nativeBinding.collect
 module.exports.makeIds = nativeBinding.makeIds
+module.exports.openLinks = nativeBinding.openLinks
 module.exports.Operation = nativeBinding.Operation
 module.exports.Report = nativeBinding.Report
 module.exports.start = nativeBinding.start

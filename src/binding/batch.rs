@@ -94,6 +94,12 @@ pub fn collect<'env>(env: &'env Env, mut into: Float64ArraySlice<'env>) -> Resul
     Ok(collected)
 }
 
+/// How many connections of this environment are open or being opened, of all buses.
+#[napi]
+pub fn open_links() -> Result<u32> {
+    with(|environment| Ok(environment.context.open_links() as u32))
+}
+
 /// Random ids, joined.
 #[napi]
 pub fn make_ids(count: u32) -> String {

@@ -67,12 +67,6 @@ impl NativeBus {
         self.bus.reopen();
     }
 
-    /// How many connections are open, of all buses.
-    #[napi]
-    pub fn open_links(&self) -> u32 {
-        self.bus.context().open_links() as u32
-    }
-
     /// Answers a `RetryAsked`; a negative delay gives the connection up.
     #[napi]
     pub fn answer_retry(&self, question: u32, delay: f64) {

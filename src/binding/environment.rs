@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use napi::bindgen_prelude::{Env, Function};
 use napi::Result;
+use napi::bindgen_prelude::{Env, Function};
 use napi_derive::napi;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 use crate::engine::bus::Bus;
 use crate::engine::client::{Client, Context};
 use crate::engine::consumer::Consumer;
-use crate::engine::producer::Producer;
 use crate::engine::plan::Plan;
+use crate::engine::producer::Producer;
 
 use super::error::invalid;
 use super::outgoing::Outgoing;

@@ -66,8 +66,10 @@ pub enum Report {
     ReconnectAsked = 18,
     /// `client, state¶, hasError, error`
     LinkChanged = 19,
-    /// `count`
-    OpenLinks = 20,
+    /// nothing: `openLinks()` has the count
+    LinksChanged = 20,
+    /// `producer, error`
+    ProducerFailed = 21,
 }
 
 /// How a reply's value is written: a number of this, then what it says.

@@ -64,7 +64,9 @@ impl Outgoing {
                 self.report(Report::Failed, &[f64::from(request)]);
                 self.push_error(error);
             }
-            Event::Value { request, index, payload } => self.payload(f64::from(request), f64::from(index), payload),
+            Event::Value { request, index, payload } => {
+                self.payload(f64::from(request), f64::from(index), payload)
+            }
             Event::Called { request, index, value } => {
                 self.report(Report::Called, &[f64::from(request), f64::from(index)]);
                 self.push_value(value);
@@ -117,7 +119,11 @@ impl Outgoing {
                     self.push_error(error);
                 }
             }
-            Event::OpenLinks { count } => self.report(Report::OpenLinks, &[count as f64]),
+            Event::ProducerFailed { producer, error } => {
+                self.report(Report::ProducerFailed, &[f64::from(producer)]);
+                self.push_error(error);
+            }
+            Event::LinksChanged => self.report(Report::LinksChanged, &[]),
             _ => {}
         }
     }

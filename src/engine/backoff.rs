@@ -16,11 +16,11 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Counts one more failure and says how long to wait: doubling up to [`LAST`], less up to a quarter at
+    /// Counts one more failure and says how long to wait: doubling up to two seconds, less up to a quarter at
     /// random, so that a fleet does not come back in step.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_wait(&mut self) -> Duration {
         let doubled = FIRST.saturating_mul(1 << self.failures.min(10)).min(LAST);
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         let random = f64::from(Uuid::new_v4().as_bytes()[0]) / 255.0;
         doubled.mul_f64(1.0 - random / 4.0)
     }
@@ -38,10 +38,10 @@ mod tests {
     #[test]
     fn waits_grow_to_the_last_and_start_again_after_a_success() {
         let mut backoff = Backoff::default();
-        let waits: Vec<Duration> = (0..20).map(|_| backoff.next()).collect();
+        let waits: Vec<Duration> = (0..20).map(|_| backoff.next_wait()).collect();
         assert!(waits[0] <= FIRST && waits[0] >= FIRST.mul_f64(0.75));
         assert!(waits[19] <= LAST && waits[19] >= LAST.mul_f64(0.75));
         backoff.reset();
-        assert!(backoff.next() <= FIRST);
+        assert!(backoff.next_wait() <= FIRST);
     }
 }

@@ -1,6 +1,5 @@
 //! One bus on one Redis: its shared connection, its subscriber, its consumers and producers.
 
-
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 

@@ -49,11 +49,18 @@ impl Context {
 
     fn link_opened(&self) {
         self.open_links.fetch_add(1, Ordering::AcqRel);
+        self.links_changed();
     }
 
     fn link_ended(&self) {
-        let count = self.open_links.fetch_sub(1, Ordering::AcqRel) - 1;
-        self.host.event(Event::OpenLinks { count });
+        self.open_links.fetch_sub(1, Ordering::AcqRel);
+        self.links_changed();
+    }
+
+    /// The count is not part of the event: one connection may open while another's end is being told, and the
+    /// order of two events would then decide whether the process lives.
+    fn links_changed(&self) {
+        self.host.event(Event::LinksChanged);
         self.host.wake();
     }
 }

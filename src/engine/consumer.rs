@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::sync::{Notify, oneshot};
 
+use crate::redis_io::codec::Value;
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::entries::EntryId;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::streams::{pack_group_create, pack_group_set_id, pack_last_entry};
-use crate::redis_io::codec::Value;
 
 use super::bus::Bus;
 use super::client::Client;
@@ -188,14 +188,15 @@ impl Consumer {
             active.map(|stream| (stream.key.clone(), last_known_id(stream))).collect()
         };
         for (key, id) in streams {
-            let behind = self.ask(|commands, to| pack_group_create(commands, &key, &self.group, &id, false, to));
+            let behind =
+                self.ask(|commands, to| pack_group_create(commands, &key, &self.group, &id, false, to));
             match behind.await {
                 Ok(_) => {}
                 Err(error) if error.reply_code() == Some("BUSYGROUP") => {}
                 // The stream is gone with its group: whatever is there when it comes back is new.
                 Err(error) if error.kind == RedisErrorKind::Reply => {
-                    let from_start =
-                        self.ask(|commands, to| pack_group_create(commands, &key, &self.group, "0", true, to));
+                    let from_start = self
+                        .ask(|commands, to| pack_group_create(commands, &key, &self.group, "0", true, to));
                     match from_start.await {
                         Err(error) if error.reply_code() != Some("BUSYGROUP") => return Err(error),
                         _ => {}
@@ -209,7 +210,8 @@ impl Consumer {
 
     /// The id of a stream's last entry; none if there is none or Redis will not say.
     async fn last_entry(&self, key: &str) -> Option<EntryId> {
-        let Ok(Value::Array(entries)) = self.ask(|commands, to| pack_last_entry(commands, key, to)).await else {
+        let Ok(Value::Array(entries)) = self.ask(|commands, to| pack_last_entry(commands, key, to)).await
+        else {
             return None;
         };
         match entries.first() {

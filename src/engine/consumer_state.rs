@@ -203,7 +203,9 @@ impl ConsumerState {
     /// seen. A consumer whose id had a life before this one cannot tell its own losses from older failures until
     /// it has seen an id.
     pub fn expect_losses(&mut self, fresh_id: bool) {
-        for stream in self.streams.iter_mut().filter(|stream| stream.active && stream.position == Position::New) {
+        for stream in
+            self.streams.iter_mut().filter(|stream| stream.active && stream.position == Position::New)
+        {
             match stream.last_seen {
                 Some(id) => stream.position = Position::History(id.to_string()),
                 None if fresh_id => stream.position = Position::History("0".to_owned()),

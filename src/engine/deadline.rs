@@ -55,7 +55,11 @@ impl Consumer {
             host.event(Event::DeadlinePassed { consumer: self.number, token });
             errors.push((token, error_json(limit)));
         }
-        self.settle(errors.iter().map(|(token, error)| Settlement { token: *token, request: 0, error: Some(error) }));
+        self.settle(errors.iter().map(|(token, error)| Settlement {
+            token: *token,
+            request: 0,
+            error: Some(error),
+        }));
         host.wake();
     }
 }

@@ -64,7 +64,10 @@ pub struct Arrival {
 }
 
 /// Something the host should know.
-#[expect(missing_docs, reason = "the variants say what their fields, named as everywhere in the engine, mean")]
+#[expect(
+    missing_docs,
+    reason = "the variants say what their fields, named as everywhere in the engine, mean"
+)]
 #[derive(Debug)]
 pub enum Event<'a> {
     /// The last word on a request, after any `Value`, `Called` and `Failed` of it.
@@ -85,6 +88,8 @@ pub enum Event<'a> {
     Heard { producer: u32, stream: &'a str, job: &'a str, group: &'a str, error: Option<&'a str> },
     /// A message on a producer's channel that is none of ours.
     Unreadable { producer: u32, channel: &'a [u8], message: &'a [u8] },
+    /// After a reconnection Redis refused a subscription of this producer: what it would have heard is lost.
+    ProducerFailed { producer: u32, error: &'a RedisError },
     /// A consumer failed at something.
     ConsumerFailed { consumer: u32, failure: Failure, error: &'a RedisError },
     /// A job ran past its deadline and is settled as rejected.
@@ -97,6 +102,6 @@ pub enum Event<'a> {
     ReconnectAsked { bus: u32, question: u32, error: &'a RedisError },
     /// A connection changed its state.
     LinkChanged { client: u32, state: LinkState, error: Option<&'a RedisError> },
-    /// How many connections are open now, of all buses of this host.
-    OpenLinks { count: usize },
+    /// A connection was opened or has ended; `Context::open_links` says how many there are.
+    LinksChanged,
 }

@@ -102,7 +102,10 @@ mod tests {
     fn an_error_is_told_by_its_presence() {
         for error in ["0", "\"\"", "false", "null"] {
             let text = written("J", Some(error));
-            assert_eq!(Notification::parse(text.as_bytes()).expect("reads").error.map(RawValue::get), Some(error));
+            assert_eq!(
+                Notification::parse(text.as_bytes()).expect("reads").error.map(RawValue::get),
+                Some(error)
+            );
         }
     }
 

@@ -92,6 +92,11 @@ pub struct Producer {
 }
 
 impl Producer {
+    /// The number by which the host knows it.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
     /// A producer with the number by which the host knows it. Does no I/O.
     pub fn new(bus: Arc<Bus>, number: u32, id: String) -> Arc<Self> {
         let producer =
@@ -144,7 +149,8 @@ impl Producer {
         let streams: Vec<String> = {
             let mut state = self.lock();
             state.hears_own = true;
-            let unheard = state.channels.iter_mut().filter(|(_, channel)| matches!(channel, Channel::Unheard));
+            let unheard =
+                state.channels.iter_mut().filter(|(_, channel)| matches!(channel, Channel::Unheard));
             let subscribe = unheard.map(|(stream, channel)| {
                 *channel = Channel::Subscribing(Vec::new());
                 stream.clone()

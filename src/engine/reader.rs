@@ -87,7 +87,11 @@ impl Consumer {
             count: count as u64,
             block: if history { None } else { Some(self.block_ms()) },
         };
-        read.pack(commands, active.iter().copied(), Destination::Sink(Ticket { kind: READ, index: 0, id: 0 }));
+        read.pack(
+            commands,
+            active.iter().copied(),
+            Destination::Sink(Ticket { kind: READ, index: 0, id: 0 }),
+        );
         state.rotation = state.rotation.wrapping_add(1);
         state.reading = true;
     }
@@ -146,7 +150,8 @@ impl Consumer {
         let mut current: Option<u32> = None;
         let read = read_streams(reply, |item| match item {
             Item::Stream(key, entries) => {
-                current = state.streams.iter().position(|stream| stream.key.as_bytes() == key).map(|at| at as u32);
+                current =
+                    state.streams.iter().position(|stream| stream.key.as_bytes() == key).map(|at| at as u32);
                 if let Some(stream) = current.filter(|_| entries == 0) {
                     // The end of the history.
                     state.streams[stream as usize].position = Position::New;
@@ -266,7 +271,7 @@ impl Consumer {
     /// Reads again after a while, with the groups made again if they are gone.
     fn recover(&self, state: &mut ConsumerState, remake: bool) {
         state.recovering = true;
-        let wait = state.backoff.next();
+        let wait = state.backoff.next_wait();
         let this = self.this.clone();
         self.bus.context().runtime.spawn(async move {
             tokio::time::sleep(wait).await;
@@ -299,6 +304,12 @@ impl Consumer {
 
     pub(super) fn error(&self, kind: RedisErrorKind, message: &str) -> RedisError {
         let node = self.blocking.current().map(|link| link.node().to_owned()).unwrap_or_default();
-        RedisError { kind, code: None, message: message.into(), command: Some("XREADGROUP"), node: node.into() }
+        RedisError {
+            kind,
+            code: None,
+            message: message.into(),
+            command: Some("XREADGROUP"),
+            node: node.into(),
+        }
     }
 }

@@ -36,8 +36,15 @@ pub enum Kind {
 
 impl Kind {
     fn of(ticket: Ticket) -> Option<Self> {
-        const KINDS: [Kind; 7] =
-            [Kind::Part, Kind::Last, Kind::Bytes, Kind::Text, Kind::Call, Kind::Acknowledged, Kind::Published];
+        const KINDS: [Kind; 7] = [
+            Kind::Part,
+            Kind::Last,
+            Kind::Bytes,
+            Kind::Text,
+            Kind::Call,
+            Kind::Acknowledged,
+            Kind::Published,
+        ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }
 }

@@ -120,8 +120,10 @@ impl Consumer {
         commands: &mut Commands,
     ) -> bool {
         let before = state.slots.in_flight();
-        let has_producer = |job: &Settled| state.slots.job(job.token).is_some_and(|slot| !slot.producer.is_empty());
-        let (published, rest): (Vec<usize>, Vec<usize>) = (0..jobs.len()).partition(|&at| has_producer(&jobs[at]));
+        let has_producer =
+            |job: &Settled| state.slots.job(job.token).is_some_and(|slot| !slot.producer.is_empty());
+        let (published, rest): (Vec<usize>, Vec<usize>) =
+            (0..jobs.len()).partition(|&at| has_producer(&jobs[at]));
         let mut streams: Vec<u32> = Vec::new();
         for job in jobs.iter().filter(|job| job.acknowledged) {
             if !streams.contains(&job.stream) {
@@ -139,11 +141,23 @@ impl Consumer {
         let number = state.last_batch;
         for (at, &stream) in streams.iter().enumerate() {
             let last = published.is_empty() && at + 1 == streams.len();
-            self.pack_acknowledgement(state, commands, &jobs, stream, self.ticket(Kind::Acknowledged, number, stream, last));
+            self.pack_acknowledgement(
+                state,
+                commands,
+                &jobs,
+                stream,
+                self.ticket(Kind::Acknowledged, number, stream, last),
+            );
         }
         for (nth, &at) in published.iter().enumerate() {
             let last = nth + 1 == published.len();
-            self.pack_notification(state, commands, &jobs[at], errors[at], self.ticket(Kind::Published, number, at as u32, last));
+            self.pack_notification(
+                state,
+                commands,
+                &jobs[at],
+                errors[at],
+                self.ticket(Kind::Published, number, at as u32, last),
+            );
         }
         state.batches.push_back(Batch { number, jobs });
         false
@@ -151,7 +165,11 @@ impl Consumer {
 
     fn ticket(&self, kind: Kind, batch: u32, index: u32, last: bool) -> Destination {
         let index = if last { index | LAST } else { index };
-        Destination::Sink(Ticket { kind: kind as u8, index, id: u64::from(self.number) << 32 | u64::from(batch) })
+        Destination::Sink(Ticket {
+            kind: kind as u8,
+            index,
+            id: u64::from(self.number) << 32 | u64::from(batch),
+        })
     }
 
     fn pack_acknowledgement(

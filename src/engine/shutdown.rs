@@ -103,7 +103,8 @@ impl Consumer {
                 if !consumer.lock().is_ending_a_read() {
                     return;
                 }
-                let asked = timeout(ASK_AGAIN.max(deadline - tokio::time::Instant::now()), consumer.unblock()).await;
+                let asked =
+                    timeout(ASK_AGAIN.max(deadline - tokio::time::Instant::now()), consumer.unblock()).await;
                 if tokio::time::Instant::now() >= deadline || asked == Ok(Unblock::Impossible) {
                     // Nobody answers on that connection any more, or it never came about.
                     consumer.blocking.close();
@@ -150,7 +151,8 @@ impl Consumer {
             let (group, id) = (&self.group, &self.options.id);
             let pending = self.ask(|commands, to| pack_pending_one(commands, &key, group, id, to)).await;
             if matches!(pending, Ok(Value::Array(pending)) if pending.is_empty()) {
-                let gone = self.ask(|commands, to| pack_group_del_consumer(commands, &key, group, id, to)).await;
+                let gone =
+                    self.ask(|commands, to| pack_group_del_consumer(commands, &key, group, id, to)).await;
                 // The group may have been removed meanwhile, and the entry with it.
                 drop(gone);
             }

@@ -121,12 +121,15 @@ impl Slots {
 
     /// The job a token names, while it is running or settling.
     pub fn job(&self, token: Token) -> Option<&Slot> {
-        self.slots.get(token.index()).filter(|slot| slot.is(token, State::Running) || slot.is(token, State::Settling))
+        self.slots
+            .get(token.index())
+            .filter(|slot| slot.is(token, State::Running) || slot.is(token, State::Settling))
     }
 
     /// Gives a running job's concurrency back before it is settled. `false` if there was none to give.
     pub fn release(&mut self, token: Token) -> bool {
-        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running)) else {
+        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running))
+        else {
             return false;
         };
         if slot.released {
@@ -141,7 +144,8 @@ impl Slots {
     /// A running job's outcome is known: its concurrency goes back, its acknowledgement is on its way. `false`
     /// if the token names no running job.
     pub fn settle(&mut self, token: Token) -> bool {
-        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running)) else {
+        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running))
+        else {
             return false;
         };
         slot.state = State::Settling;
@@ -170,7 +174,9 @@ impl Slots {
 
     /// Whether the entry is one of the jobs in flight, released ones included.
     pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
-        self.slots.iter().any(|slot| slot.state != State::Free && slot.stream == stream && slot.entry == entry)
+        self.slots
+            .iter()
+            .any(|slot| slot.state != State::Free && slot.stream == stream && slot.entry == entry)
     }
 
     /// The running jobs whose deadline has come.

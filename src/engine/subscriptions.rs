@@ -1,6 +1,6 @@
 //! The one subscriber of a bus, and which producer hears what through it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use crate::redis_io::link::{LinkState, PushSink};
 use crate::redis_io::pubsub::Subscriber;
 
 use super::client::{Context, PolicyOptions, closed};
+use super::host::Event;
 use super::producer::{Producer, Source};
 
 /// The subscriber of a bus, opened when first used, and again after it has ended.
@@ -147,6 +148,15 @@ impl Router {
         *self.lock() = Table::default();
     }
 
+    /// Everybody who hears anything, once.
+    fn producers(&self) -> BTreeSet<u32> {
+        let table = self.lock();
+        let listeners: Vec<_> =
+            table.channels.values().chain(table.patterns.values().flatten()).cloned().collect();
+        drop(table);
+        listeners.iter().filter_map(Weak::upgrade).map(|producer| producer.number()).collect()
+    }
+
     fn add_listener(&self, pattern: &[u8], producer: &Arc<Producer>) {
         let mut table = self.lock();
         let listeners = table.patterns.entry(pattern.to_vec()).or_default();
@@ -182,6 +192,13 @@ impl PushSink for Router {
         for producer in listeners.iter().filter_map(Weak::upgrade) {
             producer.hear(Source::Pattern(pattern), channel, payload);
         }
+    }
+
+    fn resubscription_refused(&self, error: &RedisError) {
+        for producer in self.producers() {
+            self.context.host.event(Event::ProducerFailed { producer, error });
+        }
+        self.context.host.wake();
     }
 
     fn burst_end(&self) {

@@ -1,6 +1,6 @@
 'use strict';
 
-const { NativeBus } = require('../../native.js');
+const { NativeBus, openLinks } = require('../../native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const { connectionOptions } = require('./connection-options.js');
@@ -117,7 +117,7 @@ class ConnectionManager {
   /** @internal A connection may have been opened. */
   used() {
     reports.buses.set(this.#native.number, this);
-    keepAlive.links(this.#native.openLinks());
+    keepAlive.links(openLinks());
   }
 
   /** @internal How long to wait before the next attempt to connect? */

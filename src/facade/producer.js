@@ -133,6 +133,11 @@ class Producer extends EventEmitter {
     }
   }
 
+  /** @internal Redis refused to have it hear on after a reconnection. */
+  failed(error) {
+    this.#report(error);
+  }
+
   #report(error) {
     try {
       this.emit('error', error);

@@ -117,6 +117,11 @@ READERS[Report.Unreadable] = () => {
   const [channel, message] = [string(), string()];
   producer?.unreadable(channel, message);
 };
+READERS[Report.ProducerFailed] = () => {
+  const producer = producers.get(number());
+  const reason = error();
+  producer?.failed(reason);
+};
 READERS[Report.Jobs] = () => {
   const consumer = consumers.get(number());
   const stream = number();
@@ -153,7 +158,7 @@ READERS[Report.LinkChanged] = () => {
   const reason = number() === 1 ? error() : null;
   client?.changed(state, reason);
 };
-READERS[Report.OpenLinks] = () => keepAlive.links(number());
+READERS[Report.LinksChanged] = () => keepAlive.links(native.openLinks());
 
 /**
  * Called once per burst. What users do in their callbacks is guarded where they are called, so a burst is always

@@ -5,9 +5,10 @@
 //! between.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
+use once_cell::sync::OnceCell;
 use tokio::sync::oneshot;
 
 use super::codec::Reply;
@@ -31,7 +32,7 @@ pub(super) struct Subscriptions {
     resubscribe: bool,
     policy: Arc<dyn LinkPolicy>,
     pushes: Arc<dyn PushSink>,
-    connection: OnceLock<Weak<Connection>>,
+    connection: OnceCell<Weak<Connection>>,
     /// A lock, since names are asked for on one thread and confirmed on another.
     books: Mutex<Books>,
 }
@@ -56,7 +57,7 @@ struct Question {
 
 impl Subscriptions {
     pub(super) fn new(options: &LinkOptions, policy: Arc<dyn LinkPolicy>, pushes: Arc<dyn PushSink>) -> Self {
-        let (connection, books) = (OnceLock::new(), Mutex::default());
+        let (connection, books) = (OnceCell::new(), Mutex::default());
         Self { resubscribe: options.resubscribe, policy, pushes, connection, books }
     }
 

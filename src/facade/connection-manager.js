@@ -9,6 +9,12 @@ const { RedisClient, SharedClient } = require('./redis-client.js');
 const reports = require('./reports.js');
 const requests = require('./requests.js');
 
+/** Managers in use: an open connection keeps its manager, as a socket of Node's own keeps what listens to it. */
+const inUse = new Set();
+
+/** Takes what is left of a manager that was collected. */
+const collected = new FinalizationRegistry((number) => reports.buses.delete(number));
+
 /** The connections of a bus, opened when first used. */
 class ConnectionManager {
   #native;
@@ -51,7 +57,9 @@ class ConnectionManager {
     this.#enablePipelining = given.enablePipelining === undefined ? true : Boolean(given.enablePipelining);
     this.#retryStrategy = given.retryStrategy;
     this.#reconnectOnError = given.reconnectOnError;
-    this.#shared = new SharedClient(this.#native, this.#keyPrefix, this.#enablePipelining);
+    this.#shared = new SharedClient(this.#native, this.#keyPrefix, this.#enablePipelining, this);
+    reports.buses.set(this.#native.number, new WeakRef(this));
+    collected.register(this, this.#native.number);
   }
 
   /** A connection of your own, by name: the same name gives the same connection until `stop()`. */
@@ -96,7 +104,7 @@ class ConnectionManager {
     for (const member of this.#members) member.forgotten();
     this.#members.clear();
     this.#clients.clear();
-    reports.buses.delete(this.#native.number);
+    inUse.delete(this);
   }
 
   /** @internal The engine's bus. */
@@ -106,6 +114,7 @@ class ConnectionManager {
 
   /** @internal The connection that everything which does not wait goes through. */
   sharedClient() {
+    inUse.add(this);
     return this.#shared;
   }
 
@@ -116,7 +125,7 @@ class ConnectionManager {
 
   /** @internal A connection may have been opened. */
   used() {
-    reports.buses.set(this.#native.number, this);
+    inUse.add(this);
     keepAlive.links(openLinks());
   }
 

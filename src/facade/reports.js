@@ -8,13 +8,17 @@ const requests = require('./requests.js');
 const waits = require('./waits.js');
 
 /**
- * Who is to hear of reports, by the engine's number. Members are here only while something can be reported to them,
- * so being forgotten by the user is enough to be collected.
+ * The managers, by the engine's number. Weakly: a job that was made long ago may ask its manager's questions after
+ * `stop()`, and one that nobody holds any more asks nothing.
+ * @type {Map<number, WeakRef<object>>}
  */
 const buses = new Map();
+/** Others who are to hear of reports, while something can be reported to them. */
 const clients = new Map();
 const producers = new Map();
 const consumers = new Map();
+
+const EMPTY = Buffer.alloc(0);
 
 const inbox = new Float64Array(8192);
 
@@ -143,12 +147,12 @@ READERS[Report.DeadlinePassed] = () => {
 };
 READERS[Report.Drained] = () => consumers.get(number())?.drained();
 READERS[Report.RetryAsked] = () => {
-  const bus = buses.get(number());
+  const bus = buses.get(number())?.deref();
   const [question, attempt] = [number(), number()];
   bus?.askRetry(question, attempt);
 };
 READERS[Report.ReconnectAsked] = () => {
-  const bus = buses.get(number());
+  const bus = buses.get(number())?.deref();
   const [question, reason] = [number(), error()];
   bus?.askReconnect(question, reason);
 };
@@ -171,7 +175,7 @@ function drain() {
   at = 0;
   text = packet.text;
   textAt = 0;
-  bytes = packet.bytes;
+  bytes = packet.bytes ?? EMPTY;
   blobs = packet.blobs;
   while (at < end) READERS[number()]();
   text = '';

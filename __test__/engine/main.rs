@@ -1,12 +1,14 @@
-//! The links of `redis_io` against a real Redis.
+//! The engine and the links of `redis_io` against a real Redis.
 #![expect(clippy::unwrap_used, reason = "a test that finds nothing there has failed")]
 
 mod closing;
 mod codec;
 mod handshake;
+mod jobs;
 mod judging;
 mod pipelining;
 mod pubsub;
 mod reconnecting;
 mod sockets;
+mod stopping;
 mod support;

@@ -2,6 +2,7 @@
 //! records of what a link said.
 
 mod fake;
+mod host;
 mod proxy;
 mod recorder;
 mod runtime;
@@ -10,6 +11,7 @@ mod server;
 use std::time::{Duration, Instant};
 
 pub use fake::FakeServer;
+pub use host::{Host, TestBus, consumer_options, settle};
 pub use proxy::Proxy;
 pub use recorder::{Pushes, Replies, Retries, ask, ask_once, submit};
 pub use runtime::Engine;

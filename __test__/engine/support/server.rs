@@ -76,6 +76,13 @@ impl Server {
         }
     }
 
+    /// Has it answer nothing any more, with its sockets open.
+    pub fn freeze(&mut self) {
+        let process = self.process.as_ref().expect("it runs");
+        let frozen = Command::new("kill").args(["-STOP", &process.id().to_string()]).status();
+        assert!(frozen.is_ok_and(|status| status.success()));
+    }
+
     /// Sends one inline command by a way of its own; the first 64 KiB of what comes back.
     #[track_caller]
     pub fn command(&self, line: &str) -> String {

@@ -1,0 +1,190 @@
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use hfxbus::engine::bus::Bus;
+use hfxbus::engine::client::Context;
+use hfxbus::engine::consumer::Consumer;
+use hfxbus::engine::host::{Event, Events, Jobs};
+use hfxbus::engine::options::{BusOptions, ConsumerOptions, ReadFrom, StreamOptions};
+use hfxbus::engine::plan::Plan;
+use hfxbus::engine::producer::{Producer, Sending};
+use hfxbus::engine::settlement::Settlement;
+use hfxbus::engine::slots::Token;
+use hfxbus::redis_io::command::Commands;
+use hfxbus::redis_io::options::LinkOptions;
+
+use super::{Engine, until};
+
+/// Takes the place of the addon: notes what it is told, and runs nothing by itself.
+#[derive(Default)]
+pub struct Host {
+    told: Mutex<Told>,
+}
+
+#[derive(Default)]
+struct Told {
+    jobs: Vec<(Token, String)>,
+    done: HashSet<u32>,
+    failed: HashMap<u32, String>,
+    outcomes: HashMap<u32, Vec<(String, Option<String>)>>,
+    complaints: Vec<String>,
+    expired: usize,
+    drained: usize,
+}
+
+impl Host {
+    /// The jobs that came since the last time.
+    pub fn take_jobs(&self) -> Vec<(Token, String)> {
+        std::mem::take(&mut self.lock().jobs)
+    }
+
+    /// Waits for one job.
+    #[track_caller]
+    pub fn one_job(&self) -> (Token, String) {
+        let mut jobs = Vec::new();
+        until("a job", || {
+            jobs = self.take_jobs();
+            !jobs.is_empty()
+        });
+        assert_eq!(jobs.len(), 1, "one job and no more");
+        jobs.remove(0)
+    }
+
+    /// Waits for the last word on a request, and gives its error.
+    #[track_caller]
+    pub fn outcome_of(&self, request: u32) -> Result<(), String> {
+        until("the request is done", || self.lock().done.contains(&request));
+        self.lock().failed.get(&request).map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// Waits until a wait for completions is over: group and error of each.
+    #[track_caller]
+    pub fn completions_of(&self, wait: u32) -> Vec<(String, Option<String>)> {
+        until("the wait is over", || self.lock().outcomes.contains_key(&wait));
+        self.lock().outcomes[&wait].clone()
+    }
+
+    /// What consumers failed at.
+    pub fn complaints(&self) -> Vec<String> {
+        self.lock().complaints.clone()
+    }
+
+    /// How many jobs ran past their deadline.
+    pub fn expired(&self) -> usize {
+        self.lock().expired
+    }
+
+    /// How often a consumer had nothing in flight any more.
+    pub fn drained(&self) -> usize {
+        self.lock().drained
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap()
+    }
+}
+
+impl Jobs for Host {
+    fn jobs(&self, _consumer: u32, _stream: u32, jobs: &mut dyn Iterator<Item = (Token, &str)>) {
+        self.lock().jobs.extend(jobs.map(|(token, job)| (token, job.to_owned())));
+    }
+}
+
+impl Events for Host {
+    fn event(&self, event: Event<'_>) {
+        let mut told = self.lock();
+        match event {
+            Event::Done { request } => drop(told.done.insert(request)),
+            Event::Failed { request, error } => drop(told.failed.insert(request, error.message.to_string())),
+            Event::Outcome { wait, arrivals } => {
+                let completions = arrivals.iter().map(|one| (one.group.clone(), one.error.clone())).collect();
+                told.outcomes.insert(wait, completions);
+            }
+            Event::ConsumerFailed { error, .. } => told.complaints.push(error.message.to_string()),
+            Event::DeadlinePassed { .. } => told.expired += 1,
+            Event::Drained { .. } => told.drained += 1,
+            _ => {}
+        }
+    }
+
+    fn wake(&self) {}
+}
+
+/// A bus with its host, on an engine thread.
+pub struct TestBus {
+    pub host: Arc<Host>,
+    pub context: Arc<Context>,
+    pub bus: Arc<Bus>,
+    requests: Mutex<u32>,
+}
+
+impl TestBus {
+    pub fn new(engine: &Engine, link: LinkOptions) -> Self {
+        let host = Arc::new(Host::default());
+        let context = Context::new(host.clone(), engine.handle());
+        let bus = Bus::new(context.clone(), 1, BusOptions { link, ..BusOptions::default() });
+        Self { host, context, bus, requests: Mutex::new(0) }
+    }
+
+    /// A consumer of group `g` that reads these streams, playing.
+    #[track_caller]
+    pub fn play(&self, engine: &Engine, streams: &[&str], options: ConsumerOptions) -> Arc<Consumer> {
+        self.play_with_deadline(engine, streams, options, None)
+    }
+
+    /// The same, with jobs that may run for so long.
+    #[track_caller]
+    pub fn play_with_deadline(
+        &self,
+        engine: &Engine,
+        streams: &[&str],
+        options: ConsumerOptions,
+        deadline: Option<Duration>,
+    ) -> Arc<Consumer> {
+        let consumer = Consumer::new(self.bus.clone(), 1, options);
+        for name in streams {
+            let (from_id, read_from) = ("0".to_owned(), ReadFrom::New);
+            let name = (*name).to_owned();
+            consumer.add_stream(StreamOptions { name, read_from, from_id, set_id: false, deadline });
+        }
+        assert_eq!(engine.wait(consumer.clone().play()), Ok(()));
+        consumer
+    }
+
+    pub fn producer(&self) -> Arc<Producer> {
+        Producer::new(self.bus.clone(), 1, "P".to_owned())
+    }
+
+    /// Sends a job, to be waited for by the groups if there are any, and gives the number of request and wait.
+    pub fn send(&self, producer: &Arc<Producer>, stream: &str, job: &str, groups: &[&str]) -> u32 {
+        let number = {
+            let mut requests = self.requests.lock().unwrap();
+            *requests += 1;
+            *requests
+        };
+        let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+        let sending = Sending {
+            plan: Arc::new(Plan::new(self.bus.keys(), stream, &groups)),
+            job: job.to_owned(),
+            capped: 0,
+            request: number,
+            wait: (!groups.is_empty()).then_some(number),
+            ends_at_error: false,
+        };
+        let mut commands = Commands::default();
+        producer.send(&mut commands, sending);
+        self.bus.shared().submit(&mut commands);
+        number
+    }
+}
+
+/// Ends a job.
+pub fn settle(consumer: &Consumer, token: Token, error: Option<&str>) {
+    consumer.settle([Settlement { token, request: 0, error }].into_iter());
+}
+
+/// The options of a consumer that several tests want: group `g`, id `c`.
+pub fn consumer_options(concurrency: u32) -> ConsumerOptions {
+    ConsumerOptions { group: "g".to_owned(), id: "c".to_owned(), concurrency, ..ConsumerOptions::default() }
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hfxbus::engine::consumer::Consumer;
 use hfxbus::engine::slots::Token;
 
-use crate::support::{Engine, Host, Server, TestBus, consumer_options, options, settle, until};
+use crate::support::{Engine, Host, Proxy, Server, TestBus, consumer_options, options, settle, until};
 
 fn pending(server: &Server, stream: &str) -> usize {
     let reply = server.command(&format!("XPENDING hfxbus:str:{stream} hfxbus:csr:g"));
@@ -156,6 +156,29 @@ fn connections_that_are_cut_lose_no_job() {
     });
     for request in sent {
         assert_eq!(bus.host.outcome_of(request), Ok(()), "what was under way is sent again");
+    }
+}
+
+#[test]
+fn entries_whose_reply_was_lost_are_run() {
+    let (server, engine) = (Server::start(), Engine::start());
+    let proxy = Proxy::to(server.port);
+    let consuming = TestBus::new(&engine, options(proxy.port));
+    let consumer = consuming.play(&engine, &["s"], consumer_options(4));
+    let producing = TestBus::new(&engine, options(server.port));
+    let producer = producing.producer();
+    for round in 1..=5 {
+        until("the read waits", || server.command("INFO clients").contains("blocked_clients:1"));
+        proxy.mute_present();
+        for number in 0..3 {
+            producing.send(&producer, "s", &format!("J{round}-{number}"), &[]);
+        }
+        until("Redis has handed them over", || pending(&server, "s") > 0);
+        assert!(consuming.host.take_jobs().is_empty());
+        proxy.cut();
+        let seen = run_until(&consuming.host, &consumer, |seen| seen.len() >= 3);
+        assert_eq!(seen.iter().collect::<HashSet<_>>().len(), 3, "{seen:?}");
+        until("they are acknowledged", || pending(&server, "s") == 0);
     }
 }
 

@@ -115,20 +115,15 @@ impl Consumer {
 
     /// Reads nothing more; resolves once nothing is in flight, being read or waiting for a slot.
     pub async fn pause(self: Arc<Self>) {
+        self.begin_pause();
         let quiet = {
             let mut state = self.lock();
-            if state.phase == Phase::Playing {
-                state.phase = Phase::Pausing;
-            }
             if state.is_quiet() {
                 state.phase = Phase::Idle;
                 return;
             }
             let (sender, receiver) = oneshot::channel();
             state.waiting.push(sender);
-            if state.reading {
-                self.end_read();
-            }
             receiver
         };
         // The sender lives in the state until there is quiet or the consumer is gone.

@@ -94,7 +94,7 @@ impl Consumer {
 
     /// Has the read under way answered soon, without losing what it may just have received: the server is asked
     /// from the shared connection to unblock it, and its reply is waited for like any other.
-    pub(super) fn end_read(&self) {
+    fn end_read(&self) {
         let this = self.this.clone();
         self.bus.context().runtime.spawn(async move {
             let deadline = tokio::time::Instant::now() + END_OF_READ;

@@ -60,9 +60,9 @@ pub enum Report {
     DeadlinePassed = 15,
     /// `consumer`
     Drained = 16,
-    /// `bus, question, attempt`
+    /// `node, question, attempt`
     RetryAsked = 17,
-    /// `bus, question, error`
+    /// `node, question, error`
     ReconnectAsked = 18,
     /// `client, state¶, hasError, error`
     LinkChanged = 19,

@@ -104,11 +104,11 @@ impl Outgoing {
                 self.report(Report::DeadlinePassed, &[f64::from(consumer), token.to_number()]);
             }
             Event::Drained { consumer } => self.report(Report::Drained, &[f64::from(consumer)]),
-            Event::RetryAsked { bus, question, attempt } => {
-                self.report(Report::RetryAsked, &[f64::from(bus), f64::from(question), f64::from(attempt)]);
+            Event::RetryAsked { node, question, attempt } => {
+                self.report(Report::RetryAsked, &[f64::from(node), f64::from(question), f64::from(attempt)]);
             }
-            Event::ReconnectAsked { bus, question, error } => {
-                self.report(Report::ReconnectAsked, &[f64::from(bus), f64::from(question)]);
+            Event::ReconnectAsked { node, question, error } => {
+                self.report(Report::ReconnectAsked, &[f64::from(node), f64::from(question)]);
                 self.push_error(error);
             }
             Event::LinkChanged { client, state, error } => {

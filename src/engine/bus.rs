@@ -1,26 +1,27 @@
-//! One bus on one Redis: its shared connection, its subscriber, its consumers and producers.
+//! A bus: the nodes it is on, its consumers and producers.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::redis_io::keys::Keys;
-use crate::redis_io::link::ReplySink;
 
 use super::client::{Client, Context, PolicyOptions};
 use super::consumer::Consumer;
+use super::node::Node;
 use super::options::BusOptions;
 use super::producer::Producer;
 use super::replies::Replies;
-use super::subscriptions::Subscriptions;
+use super::ring::Ring;
 
 /// A bus.
 pub struct Bus {
-    policy: PolicyOptions,
     context: Arc<Context>,
+    /// The names of groups and channels, which are the same on every node.
     keys: Keys,
+    nodes: Vec<Arc<Node>>,
+    ring: Ring,
     replies: Arc<Replies>,
-    shared: Client,
-    subscriptions: Subscriptions,
+    closing: Arc<AtomicBool>,
     /// A lock, since members come on the host's thread and are gone through on the engine's.
     members: Mutex<Members>,
 }
@@ -33,39 +34,47 @@ struct Members {
 }
 
 impl Bus {
-    /// A bus with the number by which the host knows it. Does no I/O.
+    /// A bus that is not connected yet. The host knows it, and its first node, by `number`, and the nodes behind
+    /// that by the numbers that follow.
     pub fn new(context: Arc<Context>, number: u32, options: BusOptions) -> Arc<Self> {
-        let keys = Keys::new(&options.key_prefix);
+        let bus_prefix = options.key_prefix;
         let replies = Replies::new(context.host.clone());
-        let policy = PolicyOptions {
-            context: context.clone(),
-            options: Arc::new(options),
-            bus: number,
-            visible: None,
-            closing: Arc::default(),
-        };
+        let closing = Arc::<AtomicBool>::default();
+        let ring = Ring::new(options.nodes.iter().map(|node| node.static_routes.as_slice()));
+        let nodes = options.nodes.into_iter().zip(number..).map(|(options, number)| {
+            let keys = Keys::on_node(&bus_prefix, &options.key_prefix);
+            let policy = PolicyOptions {
+                context: context.clone(),
+                options: Arc::new(options),
+                node: number,
+                visible: None,
+                closing: closing.clone(),
+            };
+            Arc::new(Node::new(keys, policy, replies.clone()))
+        });
+        let nodes = nodes.collect();
         Arc::new(Self {
-            keys,
-            shared: Client::new(policy.clone(), replies.clone()),
-            subscriptions: Subscriptions::new(policy.clone()),
-            members: Mutex::default(),
+            keys: Keys::new(&bus_prefix),
+            nodes,
+            ring,
             replies,
-            policy,
+            closing,
             context,
+            members: Mutex::default(),
         })
     }
 
     /// Nothing is opened any more until `reopen`.
     pub(super) fn begin_closing(&self) {
-        self.policy.closing.store(true, Ordering::Release);
+        self.closing.store(true, Ordering::Release);
     }
 
     /// Connections are opened again when they are used.
     pub fn reopen(&self) {
-        self.policy.closing.store(false, Ordering::Release);
+        self.closing.store(false, Ordering::Release);
     }
 
-    /// The names of this bus.
+    /// The names of groups and channels.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
@@ -75,27 +84,26 @@ impl Bus {
         &self.context
     }
 
-    /// The connection for everything that does not wait.
-    pub fn shared(&self) -> &Client {
-        &self.shared
+    /// The nodes, in the order in which routes count them.
+    pub fn nodes(&self) -> &[Arc<Node>] {
+        &self.nodes
     }
 
-    /// The subscriber.
-    pub fn subscriptions(&self) -> &Subscriptions {
-        &self.subscriptions
+    /// The index of the node that a route leads to.
+    pub fn route(&self, route: &str) -> usize {
+        self.ring.node(route)
     }
 
-    /// A connection of the user's own, whose changes of state are reported under the number returned.
-    pub fn user_client(&self, number: u32) -> Arc<Client> {
-        let policy = PolicyOptions { visible: Some(number), ..self.policy.clone() };
-        let client = Arc::new(Client::new(policy, self.replies.clone()));
+    /// The node that hears of a stream's completions, wherever the stream itself is.
+    pub fn node_of_completions(&self, stream: &str) -> &Arc<Node> {
+        &self.nodes[self.route(stream)]
+    }
+
+    /// A connection of the user's own to a node, whose changes of state are reported under `number`.
+    pub fn user_client(&self, node: usize, number: u32) -> Arc<Client> {
+        let client = Arc::new(self.nodes[node].client(self.replies.clone(), Some(number)));
         self.members().clients.push(Arc::downgrade(&client));
         client
-    }
-
-    /// A connection whose replies go to `sink`.
-    pub(super) fn client(&self, sink: Arc<dyn ReplySink>) -> Client {
-        Client::new(self.policy.clone(), sink)
     }
 
     pub(super) fn add_consumer(&self, consumer: &Arc<Consumer>) {

@@ -13,7 +13,7 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, Verdict, call};
 
 use super::host::{Event, Host, RequestId};
-use super::options::BusOptions;
+use super::options::NodeOptions;
 use super::question::{Answer, Questions};
 
 /// What everything of one host shares.
@@ -159,9 +159,9 @@ pub struct PolicyOptions {
     /// Whom to ask and tell.
     pub context: Arc<Context>,
     /// What the user chose.
-    pub options: Arc<BusOptions>,
-    /// The bus' number, for questions.
-    pub bus: u32,
+    pub options: Arc<NodeOptions>,
+    /// The node's number, for questions.
+    pub node: u32,
     /// The number under which changes of state are reported, if they are.
     pub visible: Option<u32>,
     /// Whether the bus is closing, so that nothing is opened any more.
@@ -190,7 +190,7 @@ impl LinkPolicy for Policy {
         }
         let context = &self.options.context;
         let (question, answer) = context.questions.ask();
-        context.host.event(Event::RetryAsked { bus: self.options.bus, question, attempt });
+        context.host.event(Event::RetryAsked { node: self.options.node, question, attempt });
         context.host.wake();
         Box::pin(async move {
             match answer.await {
@@ -210,7 +210,7 @@ impl LinkPolicy for Policy {
         }
         let context = &self.options.context;
         let (question, answer) = context.questions.ask();
-        context.host.event(Event::ReconnectAsked { bus: self.options.bus, question, error });
+        context.host.event(Event::ReconnectAsked { node: self.options.node, question, error });
         context.host.wake();
         Some(Box::pin(async move {
             match answer.await {

@@ -108,13 +108,11 @@ impl Wait {
 
 #[cfg(test)]
 mod tests {
-    use crate::redis_io::keys::Keys;
-
     use super::*;
 
     fn plan(groups: &[&str]) -> Arc<Plan> {
         let groups: Vec<String> = groups.iter().map(|&group| group.to_owned()).collect();
-        Arc::new(Plan::new(&Keys::new("hfxbus"), "s", &groups))
+        Arc::new(Plan::awaiting("s", &groups))
     }
 
     fn arrival(group: &str, error: Option<&str>) -> Arrival {

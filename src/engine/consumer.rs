@@ -2,7 +2,7 @@
 //!
 //! The state lives in one place behind one lock, since both threads move it on: the host's settles jobs and so
 //! frees slots, the engine's receives entries and replies. Whoever holds the lock packs what has to be sent and
-//! submits it after letting go. `reader`, `settlement` and `shutdown` are parts of the same consumer.
+//! submits it after letting go. It reads through one lane per node, each with a connection of its own. `reader`, `settlement` and `shutdown` are parts of the same consumer.
 
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
@@ -16,10 +16,10 @@ use crate::redis_io::streams::{pack_group_create, pack_group_set_id, pack_last_e
 
 use super::bus::Bus;
 use super::client::Client;
-use super::consumer_state::{ConsumerState, Phase, StreamState};
+use super::consumer_state::{ConsumerState, LaneState, Phase, StreamState};
 use super::host::{Event, Failure};
 use super::notification;
-use super::options::{ConsumerOptions, StreamOptions};
+use super::options::{ConsumerOptions, Route, StreamOptions};
 use super::reader::Reader;
 
 /// A consumer of a group.
@@ -28,8 +28,8 @@ pub struct Consumer {
     pub(super) options: ConsumerOptions,
     pub(super) group: String,
     pub(super) bus: Arc<Bus>,
-    /// The connection that waits for entries.
-    pub(super) blocking: Client,
+    /// The nodes it reads from.
+    pub(super) lanes: Vec<Lane>,
     pub(super) state: Mutex<ConsumerState>,
     /// Wakes the deadline timer when an earlier deadline came up.
     pub(super) timer: Arc<Notify>,
@@ -37,18 +37,41 @@ pub struct Consumer {
     pub(super) this: Weak<Consumer>,
 }
 
+/// One node that a consumer reads from.
+pub(super) struct Lane {
+    /// The node's index within the bus.
+    pub(super) node: usize,
+    /// The connection that waits for entries.
+    pub(super) blocking: Client,
+}
+
+/// What the lanes are to read next, submitted once the consumer's lock is let go.
+pub(super) type Reads = Vec<(usize, Commands)>;
+
 impl Consumer {
     /// A consumer with the number by which the host knows it. Does no I/O.
     pub fn new(bus: Arc<Bus>, number: u32, options: ConsumerOptions) -> Arc<Self> {
         let consumer = Arc::new_cyclic(|this: &Weak<Consumer>| {
-            let sink = Arc::new(Reader::new(this.clone(), bus.context().host.clone()));
+            let nodes = match &options.route {
+                Route::Name(route) => bus.route(route)..bus.route(route) + 1,
+                Route::Distributed => 0..bus.nodes().len(),
+            };
+            let lane = |(lane, node): (usize, usize)| {
+                let sink = Arc::new(Reader::new(this.clone(), lane, bus.context().host.clone()));
+                Lane { node, blocking: bus.nodes()[node].client(sink, None) }
+            };
+            let lanes: Vec<Lane> = nodes.enumerate().map(lane).collect();
+            let state = ConsumerState {
+                lanes: lanes.iter().map(|_| LaneState::default()).collect(),
+                ..ConsumerState::default()
+            };
             Self {
                 number,
                 group: bus.keys().group(&options.group),
-                blocking: bus.client(sink),
+                lanes,
                 options,
                 bus,
-                state: Mutex::default(),
+                state: Mutex::new(state),
                 timer: Arc::default(),
                 this: this.clone(),
             }
@@ -67,38 +90,50 @@ impl Consumer {
         &self.bus
     }
 
-    /// Adds a stream, read from the next `play()` on, and returns its index. One that is there already only gets
+    /// Adds a stream, read from the next `play()` on, and returns its number. One that is there already only gets
     /// its new options.
     pub fn add_stream(&self, options: StreamOptions) -> u32 {
-        let keys = self.bus.keys();
         let mut state = self.lock();
-        if let Some(index) = state.streams.iter().position(|stream| stream.options.name == options.name) {
-            state.streams[index].options = options;
-            return index as u32;
+        let mut known =
+            state.streams.iter_mut().filter(|stream| stream.options.name == options.name).peekable();
+        if let Some(number) = known.peek().map(|stream| stream.number) {
+            known.for_each(|stream| stream.options = options.clone());
+            return number;
         }
-        state.streams.push(StreamState {
-            key: keys.stream(&options.name),
+        let number = (state.streams.len() / self.lanes.len()) as u32;
+        let on_lanes = (0..self.lanes.len()).map(|lane| self.stream_of_lane(number, lane, &options));
+        state.streams.extend(on_lanes);
+        number
+    }
+
+    fn stream_of_lane(&self, number: u32, lane: usize, options: &StreamOptions) -> StreamState {
+        let node = &self.bus.nodes()[self.lanes[lane].node];
+        StreamState {
+            number,
+            lane,
+            completions: self.bus.route(&options.name),
+            key: node.keys().stream(&options.name),
             notification_head: notification::head(&options.name, &self.options.group),
-            channel_head: keys.channels_of(&options.name),
+            channel_head: self.bus.keys().channels_of(&options.name),
             active: false,
-            position: StreamState::first_position(&options),
+            position: StreamState::first_position(options),
             last_seen: None,
             tail: None,
-            options,
-        });
-        (state.streams.len() - 1) as u32
+            options: options.clone(),
+        }
     }
 
     /// Makes the groups where there are none, then reads. Resolves once the first read is under way.
     pub async fn play(self: Arc<Self>) -> Result<(), RedisError> {
-        let streams: Vec<(String, StreamOptions)> = {
+        let streams: Vec<(usize, String, StreamOptions)> = {
             let state = self.lock();
-            state.streams.iter().map(|stream| (stream.key.clone(), stream.options.clone())).collect()
+            let known = state.streams.iter();
+            known.map(|stream| (stream.lane, stream.key.clone(), stream.options.clone())).collect()
         };
         let mut tails = Vec::with_capacity(streams.len());
-        for (key, options) in &streams {
-            self.make_group(key, options).await?;
-            tails.push(self.last_entry(key).await);
+        for (lane, key, options) in &streams {
+            self.make_group(*lane, key, options).await?;
+            tails.push(self.last_entry(*lane, key).await);
         }
         {
             let mut state = self.lock();
@@ -132,13 +167,13 @@ impl Consumer {
 
     /// Starts what waits for a slot, then the next read if there should be one.
     pub(super) fn step(&self) {
-        let mut reads = Commands::default();
+        let mut reads = Reads::new();
         {
             let mut state = self.lock();
             self.start_surplus(&mut state);
             self.arm(&mut state, &mut reads);
         }
-        self.blocking.submit(&mut reads);
+        self.submit_reads(reads);
         self.bus.context().host.wake();
     }
 
@@ -146,12 +181,24 @@ impl Consumer {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Sends one command on the shared connection and waits for its reply.
+    pub(super) fn submit_reads(&self, reads: Reads) {
+        for (lane, mut commands) in reads {
+            self.lanes[lane].blocking.submit(&mut commands);
+        }
+    }
+
+    /// The shared connection to the node of a lane.
+    pub(super) fn shared(&self, lane: usize) -> &Client {
+        self.bus.nodes()[self.lanes[lane].node].shared()
+    }
+
+    /// Sends one command on the shared connection of a lane's node and waits for its reply.
     pub(super) async fn ask(
         &self,
+        lane: usize,
         pack: impl FnOnce(&mut Commands, Destination),
     ) -> Result<Value, RedisError> {
-        self.bus.shared().call(pack).await
+        self.shared(lane).call(pack).await
     }
 
     pub(super) fn complain(&self, failure: Failure, error: &RedisError) {
@@ -160,14 +207,16 @@ impl Consumer {
         host.wake();
     }
 
-    async fn make_group(&self, key: &str, options: &StreamOptions) -> Result<(), RedisError> {
+    async fn make_group(&self, lane: usize, key: &str, options: &StreamOptions) -> Result<(), RedisError> {
         let id = options.from_id.as_str();
-        let made = self.ask(|commands, to| pack_group_create(commands, key, &self.group, id, true, to)).await;
+        let made =
+            self.ask(lane, |commands, to| pack_group_create(commands, key, &self.group, id, true, to)).await;
         match made {
             Ok(_) => Ok(()),
             Err(error) if error.reply_code() == Some("BUSYGROUP") => {
                 if options.set_id {
-                    self.ask(|commands, to| pack_group_set_id(commands, key, &self.group, id, to)).await?;
+                    self.ask(lane, |commands, to| pack_group_set_id(commands, key, &self.group, id, to))
+                        .await?;
                 }
                 Ok(())
             }
@@ -176,22 +225,23 @@ impl Consumer {
     }
 
     /// Makes groups again that were there and are not any more, each behind the last entry that is known of it.
-    pub(super) async fn remake_groups(&self) -> Result<(), RedisError> {
+    pub(super) async fn remake_groups(&self, lane: usize) -> Result<(), RedisError> {
         let streams: Vec<(String, String)> = {
             let state = self.lock();
-            let active = state.streams.iter().filter(|stream| stream.active);
+            let active = state.active_streams(lane);
             active.map(|stream| (stream.key.clone(), last_known_id(stream))).collect()
         };
         for (key, id) in streams {
             let behind =
-                self.ask(|commands, to| pack_group_create(commands, &key, &self.group, &id, false, to));
+                self.ask(lane, |commands, to| pack_group_create(commands, &key, &self.group, &id, false, to));
             match behind.await {
                 Ok(_) => {}
                 Err(error) if error.reply_code() == Some("BUSYGROUP") => {}
                 // The stream is gone with its group: whatever is there when it comes back is new.
                 Err(error) if error.kind == RedisErrorKind::Reply => {
-                    let from_start = self
-                        .ask(|commands, to| pack_group_create(commands, &key, &self.group, "0", true, to));
+                    let from_start = self.ask(lane, |commands, to| {
+                        pack_group_create(commands, &key, &self.group, "0", true, to)
+                    });
                     match from_start.await {
                         Err(error) if error.reply_code() != Some("BUSYGROUP") => return Err(error),
                         _ => {}
@@ -204,8 +254,9 @@ impl Consumer {
     }
 
     /// The id of a stream's last entry; none if there is none or Redis will not say.
-    async fn last_entry(&self, key: &str) -> Option<EntryId> {
-        let Ok(Value::Array(entries)) = self.ask(|commands, to| pack_last_entry(commands, key, to)).await
+    async fn last_entry(&self, lane: usize, key: &str) -> Option<EntryId> {
+        let Ok(Value::Array(entries)) =
+            self.ask(lane, |commands, to| pack_last_entry(commands, key, to)).await
         else {
             return None;
         };

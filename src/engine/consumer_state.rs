@@ -45,9 +45,15 @@ pub enum Position {
     History(String),
 }
 
-/// One stream of a consumer.
+/// One stream of a consumer, on one node.
 #[derive(Debug)]
 pub struct StreamState {
+    /// The number by which the host knows the stream, the same on every node.
+    pub number: u32,
+    /// Index of the lane that reads it.
+    pub lane: usize,
+    /// Index of the node on which its completions are published.
+    pub completions: usize,
     /// What the user asked for.
     pub options: StreamOptions,
     /// The stream's key.
@@ -84,7 +90,40 @@ impl StreamState {
     }
 }
 
-/// An entry that was read although no slot was free: several streams share a read and each gives at least one.
+/// The reads from one node: at most one at a time, on a connection of its own.
+#[derive(Debug, Default)]
+pub struct LaneState {
+    /// Whether a read has no reply yet.
+    pub reading: bool,
+    /// Whether the next read waits for a backoff to pass, or for a group to be made again.
+    pub recovering: bool,
+    /// Whether the last read brought something, so that the next one may take every free slot.
+    pub busy: bool,
+    /// Rotates the streams from read to read.
+    pub rotation: usize,
+    /// The connection's CLIENT ID and the session it belongs to.
+    pub client_id: Option<(u64, i64)>,
+    /// The session in which the CLIENT ID was asked for last.
+    pub client_id_asked: Option<u64>,
+    /// Failures of reads in a row.
+    pub backoff: Backoff,
+    /// What reads fail with at present, so that it is reported once.
+    pub complaint: Option<String>,
+}
+
+impl LaneState {
+    /// Whether a failure of reads is news; what is told apart is Redis' code, not its text.
+    pub fn is_news(&mut self, complaint: &str) -> bool {
+        let news = self.complaint.as_deref() != Some(complaint);
+        if news {
+            self.complaint = Some(complaint.to_owned());
+        }
+        news
+    }
+}
+
+/// An entry that was read although no slot was free: streams that share a read give at least one each, and so do
+/// nodes that are read at the same time.
 #[derive(Debug)]
 pub struct Surplus {
     /// Index of the stream.
@@ -112,11 +151,13 @@ pub struct Settled {
     pub error: Option<RedisError>,
 }
 
-/// Settlements that left in one write.
+/// Settlements that left in one write to each node concerned.
 #[derive(Debug)]
 pub struct Batch {
     /// Its number.
     pub number: u32,
+    /// How many nodes have not given their last reply yet.
+    pub unanswered: usize,
     /// Its jobs.
     pub jobs: Vec<Settled>,
 }
@@ -126,27 +167,15 @@ pub struct Batch {
 pub struct ConsumerState {
     /// Where it is in its life.
     pub phase: Phase,
-    /// The streams, in the order in which they were added.
+    /// The streams, in the order in which they were added, each once per node.
     pub streams: Vec<StreamState>,
     /// The jobs in flight.
     pub slots: Slots,
     /// Entries that wait for a slot, in order.
     pub surplus: VecDeque<Surplus>,
-    /// Whether a read has no reply yet.
-    pub reading: bool,
-    /// Whether the next read waits for a backoff to pass, or for a group to be made again.
-    pub recovering: bool,
-    /// Rotates the streams from read to read.
-    pub rotation: usize,
-    /// The blocking connection's CLIENT ID and the session it belongs to.
-    pub client_id: Option<(u64, i64)>,
-    /// The session in which the CLIENT ID was asked for last.
-    pub client_id_asked: Option<u64>,
-    /// Failures of reads in a row.
-    pub backoff: Backoff,
-    /// What reads fail with at present, so that it is reported once.
-    pub complaint: Option<String>,
-    /// Settlements without a reply. In order, since replies come in order.
+    /// The nodes it reads from.
+    pub lanes: Vec<LaneState>,
+    /// Settlements without a reply, in the order in which they left.
     pub batches: VecDeque<Batch>,
     /// The last batch's number.
     pub last_batch: u32,
@@ -167,24 +196,37 @@ impl ConsumerState {
         cap.saturating_sub(self.slots.running())
     }
 
-    /// How many entries per stream the next read may ask for; `None` if there should be no read now.
-    pub fn next_count(&self, concurrency: u32) -> Option<usize> {
-        if self.phase != Phase::Playing || self.reading || self.recovering || !self.surplus.is_empty() {
+    /// How many entries per stream the next read of a lane may ask for; `None` if there should be no read now.
+    pub fn next_count(&self, lane: usize, concurrency: u32) -> Option<usize> {
+        let LaneState { reading, recovering, busy, .. } = self.lanes[lane];
+        if self.phase != Phase::Playing || reading || recovering || !self.surplus.is_empty() {
             return None;
         }
-        let streams = self.streams.iter().filter(|stream| stream.active).count();
+        let streams = self.active_streams(lane).count();
         let free = self.free(concurrency);
         if streams == 0 || free == 0 {
             return None;
         }
         let half = (concurrency as usize).div_ceil(2);
         let most = if concurrency as usize >= HALVING_FROM { free.min(half) } else { free };
-        Some((most.min(LARGEST_READ) / streams).max(1))
+        // Slots go to the nodes that have work; the others are asked for their share only.
+        let share = if busy { most } else { most / self.lanes.len() };
+        Some((share.min(LARGEST_READ) / streams).max(1))
+    }
+
+    /// The streams that a lane reads.
+    pub fn active_streams(&self, lane: usize) -> impl Iterator<Item = &StreamState> {
+        self.streams.iter().filter(move |stream| stream.active && stream.lane == lane)
+    }
+
+    /// Whether a read of any lane has no reply yet.
+    pub fn is_reading(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.reading)
     }
 
     /// Whether nothing is in flight, nothing waits and nothing can arrive any more.
     pub fn is_quiet(&self) -> bool {
-        !self.reading && self.surplus.is_empty() && self.slots.in_flight() == 0
+        !self.is_reading() && self.surplus.is_empty() && self.slots.in_flight() == 0
     }
 
     /// Whether an entry is in hand already, so that finding it in the history means nothing.
@@ -202,10 +244,9 @@ impl ConsumerState {
     /// After a read was lost with its connection: what it may have taken lies in the history behind the last id
     /// seen. A consumer whose id had a life before this one cannot tell its own losses from older failures until
     /// it has seen an id.
-    pub fn expect_losses(&mut self, fresh_id: bool) {
-        for stream in
-            self.streams.iter_mut().filter(|stream| stream.active && stream.position == Position::New)
-        {
+    pub fn expect_losses(&mut self, lane: usize, fresh_id: bool) {
+        let of_lane = self.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
+        for stream in of_lane.filter(|stream| stream.position == Position::New) {
             match stream.last_seen {
                 Some(id) => stream.position = Position::History(id.to_string()),
                 None if fresh_id => stream.position = Position::History("0".to_owned()),
@@ -214,19 +255,23 @@ impl ConsumerState {
         }
     }
 
-    /// Whether a failure of reads is news; what is told apart is Redis' code, not its text.
-    pub fn is_news(&mut self, complaint: &str) -> bool {
-        let news = self.complaint.as_deref() != Some(complaint);
-        if news {
-            self.complaint = Some(complaint.to_owned());
+    /// A node has given its last reply to a batch: the batch's jobs, if it was the last node.
+    pub fn take_answered(&mut self, number: u32) -> Vec<Settled> {
+        // Batches are mostly answered in the order in which they left, so this is the first one.
+        let Some(at) = self.batches.iter().position(|batch| batch.number == number) else {
+            return Vec::new();
+        };
+        self.batches[at].unanswered -= 1;
+        match self.batches[at].unanswered {
+            0 => self.batches.remove(at).map(|batch| batch.jobs).unwrap_or_default(),
+            _ => Vec::new(),
         }
-        news
     }
 
     /// If there is quiet: those who waited for it, and the phase is idle if it was pausing.
     pub fn quiet_waiters(&mut self) -> Vec<oneshot::Sender<()>> {
         let drained = self.slots.in_flight() == 0 && self.surplus.is_empty();
-        if !drained || (self.phase != Phase::Playing && self.reading) {
+        if !drained || (self.phase != Phase::Playing && self.is_reading()) {
             return Vec::new();
         }
         if self.phase == Phase::Pausing {
@@ -249,6 +294,9 @@ mod tests {
             deadline: None,
         };
         StreamState {
+            number: 0,
+            lane: 0,
+            completions: 0,
             key: "hfxbus:str:s".to_owned(),
             notification_head: String::new(),
             channel_head: String::new(),
@@ -262,55 +310,73 @@ mod tests {
 
     fn playing(streams: usize) -> ConsumerState {
         let streams = (0..streams).map(|_| stream(true)).collect();
-        ConsumerState { phase: Phase::Playing, streams, ..ConsumerState::default() }
+        ConsumerState {
+            phase: Phase::Playing,
+            streams,
+            lanes: vec![LaneState::default()],
+            ..ConsumerState::default()
+        }
     }
 
     #[test]
     fn one_stream_is_asked_for_as_much_as_is_free() {
         let mut state = playing(1);
-        assert_eq!(state.next_count(5), Some(5));
+        assert_eq!(state.next_count(0, 5), Some(5));
         state.slots.take(0, EntryId::default(), "", "", None);
-        assert_eq!(state.next_count(5), Some(4));
-        assert_eq!(state.next_count(1), None);
+        assert_eq!(state.next_count(0, 5), Some(4));
+        assert_eq!(state.next_count(0, 1), None);
     }
 
     #[test]
     fn several_streams_share_what_is_free_but_each_is_asked() {
-        assert_eq!(playing(3).next_count(7), Some(2));
-        assert_eq!(playing(3).next_count(1), Some(1));
+        assert_eq!(playing(3).next_count(0, 7), Some(2));
+        assert_eq!(playing(3).next_count(0, 1), Some(1));
     }
 
     #[test]
     fn large_concurrencies_are_read_in_halves_and_none_is_read_without_end() {
-        assert_eq!(playing(1).next_count(63), Some(63));
-        assert_eq!(playing(1).next_count(128), Some(64));
-        assert_eq!(playing(1).next_count(u32::MAX), Some(LARGEST_READ));
+        assert_eq!(playing(1).next_count(0, 63), Some(63));
+        assert_eq!(playing(1).next_count(0, 128), Some(64));
+        assert_eq!(playing(1).next_count(0, u32::MAX), Some(LARGEST_READ));
+    }
+
+    #[test]
+    fn nodes_share_what_is_free_until_one_has_work() {
+        let mut state = playing(3);
+        state.lanes = (0..3).map(|_| LaneState::default()).collect();
+        for (lane, stream) in state.streams.iter_mut().enumerate() {
+            stream.lane = lane;
+        }
+        assert_eq!([0, 1, 2].map(|lane| state.next_count(lane, 7)), [Some(2); 3]);
+        assert_eq!([0, 1, 2].map(|lane| state.next_count(lane, 1)), [Some(1); 3]);
+        state.lanes[1].busy = true;
+        assert_eq!(state.next_count(1, 7), Some(7));
     }
 
     #[test]
     fn nothing_is_read_unless_playing_and_ready_for_it() {
         for change in [
             (|state| state.phase = Phase::Pausing) as fn(&mut ConsumerState),
-            |state| state.reading = true,
-            |state| state.recovering = true,
+            |state| state.lanes[0].reading = true,
+            |state| state.lanes[0].recovering = true,
             |state| state.streams[0].active = false,
         ] {
             let mut state = playing(1);
             change(&mut state);
-            assert_eq!(state.next_count(4), None);
+            assert_eq!(state.next_count(0, 4), None);
         }
     }
 
     #[test]
     fn a_lost_read_is_looked_for_behind_the_last_id_seen() {
         let mut state = playing(1);
-        state.expect_losses(false);
+        state.expect_losses(0, false);
         assert_eq!(state.streams[0].position, Position::New);
         state.streams[0].last_seen = Some(EntryId { time: 5, sequence: 1 });
-        state.expect_losses(false);
+        state.expect_losses(0, false);
         assert_eq!(state.streams[0].position_text(), "5-1");
         let mut fresh = playing(1);
-        fresh.expect_losses(true);
+        fresh.expect_losses(0, true);
         assert_eq!(fresh.streams[0].position_text(), "0");
     }
 
@@ -318,10 +384,10 @@ mod tests {
     fn who_waits_for_quiet_is_told_when_nothing_is_in_flight_or_being_read() {
         let mut state = playing(1);
         state.phase = Phase::Pausing;
-        state.reading = true;
+        state.lanes[0].reading = true;
         state.waiting.push(oneshot::channel().0);
         assert!(state.quiet_waiters().is_empty());
-        state.reading = false;
+        state.lanes[0].reading = false;
         assert_eq!(state.quiet_waiters().len(), 1);
         assert_eq!(state.phase, Phase::Idle);
     }

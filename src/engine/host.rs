@@ -97,9 +97,9 @@ pub enum Event<'a> {
     /// A consumer has no job in flight any more.
     Drained { consumer: u32 },
     /// How long to wait before a reconnection? Answer with the number of the question.
-    RetryAsked { bus: u32, question: u32, attempt: u32 },
+    RetryAsked { node: u32, question: u32, attempt: u32 },
     /// What does this error reply mean for the connection? Answer with the number of the question.
-    ReconnectAsked { bus: u32, question: u32, error: &'a RedisError },
+    ReconnectAsked { node: u32, question: u32, error: &'a RedisError },
     /// A connection changed its state.
     LinkChanged { client: u32, state: LinkState, error: Option<&'a RedisError> },
     /// A connection was opened or has ended; `Context::open_links` says how many there are.

@@ -7,28 +7,56 @@ use crate::redis_io::options::LinkOptions;
 /// The key prefix of a bus that names none.
 pub const DEFAULT_KEY_PREFIX: &str = "hfxbus";
 
-/// Options of a bus on one Redis.
+/// Options of a bus.
 #[derive(Clone, Debug)]
 pub struct BusOptions {
     /// In front of every key and channel.
     pub key_prefix: String,
-    /// How to reach Redis.
+    /// The Redis servers it is on, in the order in which routes count them; one, unless this client partitions.
+    pub nodes: Vec<NodeOptions>,
+}
+
+impl BusOptions {
+    /// A bus on one Redis, with everything else as it is by default.
+    pub fn standalone(link: LinkOptions) -> Self {
+        Self {
+            key_prefix: DEFAULT_KEY_PREFIX.to_owned(),
+            nodes: vec![NodeOptions { link, ..NodeOptions::default() }],
+        }
+    }
+}
+
+/// Options of one of the Redis servers of a bus.
+#[derive(Clone, Debug, Default)]
+pub struct NodeOptions {
+    /// How to reach it.
     pub link: LinkOptions,
+    /// In front of every key on this node, and of the bus' own prefix.
+    pub key_prefix: String,
+    /// What is on this node whatever its hash says.
+    pub static_routes: Vec<StaticRoute>,
     /// Whether the host is asked how long to wait before a reconnection (`retryStrategy`).
     pub asks_retry: bool,
     /// Whether the host is asked what an error reply means for the connection (`reconnectOnError`).
     pub asks_reconnect: bool,
 }
 
-impl Default for BusOptions {
-    fn default() -> Self {
-        Self {
-            key_prefix: DEFAULT_KEY_PREFIX.to_owned(),
-            link: LinkOptions::default(),
-            asks_retry: false,
-            asks_reconnect: false,
-        }
-    }
+/// A route that is on one node by decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StaticRoute {
+    /// By its name.
+    Name(String),
+    /// By its hash.
+    Hash(u16),
+}
+
+/// Where something goes on a bus of several nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To the node of this name.
+    Name(String),
+    /// Jobs go to the node of their id; who reads them reads from every node.
+    Distributed,
 }
 
 /// Options of a consumer.
@@ -44,6 +72,8 @@ pub struct ConsumerOptions {
     pub concurrency: u32,
     /// How long one read waits for entries. `None` waits for ever, in reads of [`LONGEST_READ`].
     pub block_timeout: Option<Duration>,
+    /// Which nodes it reads from.
+    pub route: Route,
 }
 
 impl Default for ConsumerOptions {
@@ -54,6 +84,7 @@ impl Default for ConsumerOptions {
             fresh_id: true,
             concurrency: 1,
             block_timeout: Some(Duration::from_millis(5_000)),
+            route: Route::Name(String::new()),
         }
     }
 }

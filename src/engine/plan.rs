@@ -1,9 +1,11 @@
-//! Where jobs of one kind go: a stream, and the groups whose completions count. Made once, used by every send.
+//! Where jobs of one kind go: a stream, its node, and the groups whose completions count. Made once, used by every
+//! send.
 
 use crate::redis_io::command::{Commands, Destination, Ticket};
-use crate::redis_io::keys::Keys;
 
+use super::bus::Bus;
 use super::host::RequestId;
+use super::options::Route;
 use super::replies::Kind;
 
 /// A stream and the groups awaited there.
@@ -13,29 +15,65 @@ pub struct Plan {
     pub stream: String,
     /// The groups awaited, each once.
     pub groups: Vec<String>,
-    key: String,
+    /// The stream's key on each node.
+    keys: Vec<String>,
+    /// The one node it goes to; none if each job's id says.
+    node: Option<usize>,
 }
 
 impl Plan {
     /// A plan for `stream`; repeated groups count once.
-    pub fn new(keys: &Keys, stream: &str, groups: &[String]) -> Self {
-        let mut distinct: Vec<String> = Vec::with_capacity(groups.len());
-        for group in groups {
-            if !distinct.contains(group) {
-                distinct.push(group.clone());
-            }
+    pub fn new(bus: &Bus, stream: &str, route: &Route, groups: &[String]) -> Self {
+        Self {
+            stream: stream.to_owned(),
+            groups: distinct(groups),
+            keys: bus.nodes().iter().map(|node| node.keys().stream(stream)).collect(),
+            node: match route {
+                Route::Name(name) => Some(bus.route(name)),
+                Route::Distributed => None,
+            },
         }
-        Self { stream: stream.to_owned(), groups: distinct, key: keys.stream(stream) }
     }
 
-    /// Packs the XADD of one job. `capped` bounds the stream's length approximately; 0 does not.
-    pub fn pack(&self, commands: &mut Commands, producer: &str, job: &str, capped: u64, request: RequestId) {
+    /// The index of the node that a job goes to.
+    pub fn node(&self, bus: &Bus, job: &str) -> usize {
+        self.node.unwrap_or_else(|| bus.route(job))
+    }
+
+    /// Packs the XADD of one job, for its node. `capped` bounds the stream's length approximately; 0 does not.
+    pub fn pack(
+        &self,
+        commands: &mut Commands,
+        node: usize,
+        producer: &str,
+        job: &str,
+        capped: u64,
+        request: RequestId,
+    ) {
         let words = if capped > 0 { 10 } else { 7 };
-        commands.begin("XADD", words).arg(self.key.as_bytes());
+        commands.begin("XADD", words).arg(self.keys[node].as_bytes());
         if capped > 0 {
             commands.arg(b"MAXLEN").arg(b"~").arg_number(capped);
         }
         commands.arg(b"*").arg(b"prd").arg(producer.as_bytes()).arg(b"job").arg(job.as_bytes());
         commands.end(Destination::Sink(Ticket { kind: Kind::Last as u8, index: 0, id: u64::from(request) }));
+    }
+}
+
+fn distinct(groups: &[String]) -> Vec<String> {
+    let mut distinct: Vec<String> = Vec::with_capacity(groups.len());
+    for group in groups {
+        if !distinct.contains(group) {
+            distinct.push(group.clone());
+        }
+    }
+    distinct
+}
+
+#[cfg(test)]
+impl Plan {
+    /// A plan that nothing is sent by.
+    pub(super) fn awaiting(stream: &str, groups: &[String]) -> Self {
+        Self { stream: stream.to_owned(), groups: distinct(groups), keys: Vec::new(), node: None }
     }
 }

@@ -33,6 +33,13 @@ pub struct Sending {
     pub ends_at_error: bool,
 }
 
+impl Sending {
+    /// The index of the node it goes to.
+    pub fn node(&self, bus: &Bus) -> usize {
+        self.plan.node(bus, &self.job)
+    }
+}
+
 /// Through what a message reached a producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source<'a> {
@@ -115,8 +122,8 @@ impl Producer {
         self.watched.store(true, Ordering::Relaxed);
     }
 
-    /// Sends a job: into `commands`, or later if its completions could be missed now. The request is told when
-    /// Redis has the entry.
+    /// Sends a job: into `commands`, which are for the node of its plan, or later if its completions could be missed
+    /// now. The request is told when Redis has the entry.
     pub fn send(self: &Arc<Self>, commands: &mut Commands, sending: Sending) {
         let mut state = self.lock();
         let awaited = sending.wait.is_some() || state.hears_own;
@@ -160,7 +167,10 @@ impl Producer {
         for stream in streams {
             self.clone().subscribe(stream).await?;
         }
-        self.bus.subscriptions().ready().await
+        for node in self.bus.nodes() {
+            node.subscriptions().ready().await?;
+        }
+        Ok(())
     }
 
     /// Hears the completions of every producer's jobs on these streams; `*` in a name stands for anything.
@@ -170,10 +180,14 @@ impl Producer {
             {
                 let mut state = self.lock();
                 if !state.listening.iter().any(|listening| listening.pattern == pattern) {
-                    state.listening.push(Listening { stream, pattern: pattern.clone(), confirmed: false });
+                    state.listening.push(Listening {
+                        stream: stream.clone(),
+                        pattern: pattern.clone(),
+                        confirmed: false,
+                    });
                 }
             }
-            let subscribed = self.bus.subscriptions().subscribe_pattern(&self, &pattern).await;
+            let subscribed = self.clone().subscribe_pattern(&pattern, &stream).await;
             let mut state = self.lock();
             if subscribed.is_err() {
                 state.listening.retain(|listening| listening.pattern != pattern || listening.confirmed);
@@ -182,6 +196,18 @@ impl Producer {
             for listening in state.listening.iter_mut().filter(|listening| listening.pattern == pattern) {
                 listening.confirmed = true;
             }
+        }
+        Ok(())
+    }
+
+    /// Completions of a stream are published on one node; those of any streams, on any.
+    async fn subscribe_pattern(self: Arc<Self>, pattern: &str, stream: &str) -> Result<(), RedisError> {
+        let nodes = match stream.contains('*') {
+            true => self.bus.nodes(),
+            false => std::slice::from_ref(self.bus.node_of_completions(stream)),
+        };
+        for node in nodes {
+            node.subscriptions().subscribe_pattern(&self, pattern).await?;
         }
         Ok(())
     }
@@ -261,18 +287,15 @@ impl Producer {
     /// Subscribes to the own channel of a stream, then sends what was held back for that.
     async fn subscribe(self: Arc<Self>, stream: String) -> Result<(), RedisError> {
         let channel = self.bus.keys().channel(&stream, &self.id);
-        let subscribed = self.bus.subscriptions().subscribe(&self, channel).await;
+        let subscribed =
+            self.bus.node_of_completions(&stream).subscriptions().subscribe(&self, channel).await;
         let mut state = self.lock();
         let Some(Channel::Subscribing(held)) = state.channels.remove(&stream) else { return subscribed };
         match &subscribed {
             Ok(()) => {
                 state.channels.insert(stream, Channel::Subscribed);
-                let mut commands = Commands::default();
-                for sending in &held {
-                    self.pack(&mut state, &mut commands, sending);
-                }
                 // Submitted under the lock, so that what is sent from now on cannot overtake what was held back.
-                self.bus.shared().submit(&mut commands);
+                self.send_held(&mut state, &held);
             }
             Err(error) => {
                 state.channels.insert(stream, Channel::Unheard);
@@ -282,11 +305,22 @@ impl Producer {
         subscribed
     }
 
+    fn send_held(&self, state: &mut State, held: &[Sending]) {
+        let mut commands: Vec<Commands> = self.bus.nodes().iter().map(|_| Commands::default()).collect();
+        for sending in held {
+            self.pack(state, &mut commands[sending.node(&self.bus)], sending);
+        }
+        for (node, commands) in self.bus.nodes().iter().zip(&mut commands) {
+            node.shared().submit(commands);
+        }
+    }
+
     fn pack(&self, state: &mut State, commands: &mut Commands, sending: &Sending) {
         if let Some(wait) = sending.wait {
             state.completions.wait(wait, &sending.job, sending.plan.clone(), sending.ends_at_error);
         }
-        sending.plan.pack(commands, &self.id, &sending.job, sending.capped, sending.request);
+        let node = sending.node(&self.bus);
+        sending.plan.pack(commands, node, &self.id, &sending.job, sending.capped, sending.request);
     }
 
     fn refuse(&self, held: &[Sending], error: &RedisError) {
@@ -304,18 +338,20 @@ impl Producer {
             host.event(Event::Abandoned { wait });
         }
         host.wake();
-        let mut channels = Vec::new();
+        let mut channels: Vec<Vec<String>> = vec![Vec::new(); self.bus.nodes().len()];
         for (stream, channel) in state.channels {
             if let Channel::Subscribing(held) = &channel {
                 self.refuse(held, &closed());
             }
             if !matches!(channel, Channel::Unheard) {
-                channels.push(self.bus.keys().channel(&stream, &self.id));
+                channels[self.bus.route(&stream)].push(self.bus.keys().channel(&stream, &self.id));
             }
         }
         let patterns: Vec<String> = state.listening.into_iter().map(|listening| listening.pattern).collect();
-        if !channels.is_empty() || !patterns.is_empty() {
-            self.bus.subscriptions().forget(this, channels, patterns);
+        for (node, channels) in self.bus.nodes().iter().zip(channels) {
+            if !channels.is_empty() || !patterns.is_empty() {
+                node.subscriptions().forget(this, channels, patterns.clone());
+            }
         }
     }
 

@@ -1,16 +1,16 @@
-//! The consumer's reads: one at a time on a connection of its own, armed again whenever there is room.
+//! The consumer's reads: one at a time per node, on a connection of its own, armed again whenever there is room.
 
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use crate::redis_io::codec::Reply;
+use crate::redis_io::codec::{Cursor, Reply};
 use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::entries::{Entry, Item, read_streams};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{Link, ReplySink};
 use crate::redis_io::streams::Read;
 
-use super::consumer::Consumer;
+use super::consumer::{Consumer, Reads};
 use super::consumer_state::{ConsumerState, Phase, Position, Surplus};
 use super::host::{Failure, Host};
 use super::id::new_id;
@@ -22,16 +22,17 @@ const CLIENT_ID: u8 = 0;
 /// The ticket of a read.
 const READ: u8 = 1;
 
-/// The sink of a consumer's blocking connection.
+/// The sink of one of a consumer's blocking connections.
 pub struct Reader {
     consumer: Weak<Consumer>,
+    lane: usize,
     host: Arc<dyn Host>,
 }
 
 impl Reader {
-    /// Hands replies to `consumer`.
-    pub fn new(consumer: Weak<Consumer>, host: Arc<dyn Host>) -> Self {
-        Self { consumer, host }
+    /// Hands the replies of a lane to `consumer`.
+    pub fn new(consumer: Weak<Consumer>, lane: usize, host: Arc<dyn Host>) -> Self {
+        Self { consumer, lane, host }
     }
 }
 
@@ -40,9 +41,10 @@ impl ReplySink for Reader {
         let Some(consumer) = self.consumer.upgrade() else { return };
         match (ticket.kind, outcome) {
             (CLIENT_ID, Ok(Reply::Integer(id))) => {
-                consumer.lock().client_id = Some((consumer.blocking.session(), id));
+                let session = consumer.lanes[self.lane].blocking.session();
+                consumer.lock().lanes[self.lane].client_id = Some((session, id));
             }
-            (READ, outcome) => consumer.read_answered(outcome),
+            (READ, outcome) => consumer.read_answered(self.lane, outcome),
             // Without a CLIENT ID a pause waits for the read to end by itself.
             _ => {}
         }
@@ -62,24 +64,28 @@ struct Harvest {
 }
 
 impl Consumer {
-    /// Packs the next read if there is room for what it may bring.
-    pub(super) fn arm(&self, state: &mut ConsumerState, commands: &mut Commands) {
-        let Some(count) = state.next_count(self.options.concurrency) else { return };
-        let session = self.blocking.session();
-        if state.client_id_asked != Some(session) {
-            state.client_id_asked = Some(session);
+    /// Packs the next reads, as far as there is room for what they may bring.
+    pub(super) fn arm(&self, state: &mut ConsumerState, reads: &mut Reads) {
+        for lane in 0..self.lanes.len() {
+            if let Some(count) = state.next_count(lane, self.options.concurrency) {
+                reads.push((lane, self.pack_read(state, lane, count)));
+            }
+        }
+    }
+
+    fn pack_read(&self, state: &mut ConsumerState, lane: usize, count: usize) -> Commands {
+        let mut commands = Commands::default();
+        let session = self.lanes[lane].blocking.session();
+        if state.lanes[lane].client_id_asked != Some(session) {
+            state.lanes[lane].client_id_asked = Some(session);
             commands.begin("CLIENT", 2).arg(b"ID");
             commands.end_once(Destination::Sink(Ticket { kind: CLIENT_ID, index: 0, id: 0 }));
         }
-        let mut active: Vec<(&str, &str)> = state
-            .streams
-            .iter()
-            .filter(|stream| stream.active)
-            .map(|stream| (stream.key.as_str(), stream.position_text()))
-            .collect();
+        let mut active: Vec<(&str, &str)> =
+            state.active_streams(lane).map(|stream| (stream.key.as_str(), stream.position_text())).collect();
         // The first stream named is served first, so each gets its turn.
         let length = active.len();
-        active.rotate_left(state.rotation % length);
+        active.rotate_left(state.lanes[lane].rotation % length);
         let history = active.iter().any(|(_, position)| *position != ">");
         let read = Read {
             group: &self.group,
@@ -88,12 +94,14 @@ impl Consumer {
             block: if history { None } else { Some(self.block_ms()) },
         };
         read.pack(
-            commands,
+            &mut commands,
             active.iter().copied(),
             Destination::Sink(Ticket { kind: READ, index: 0, id: 0 }),
         );
-        state.rotation = state.rotation.wrapping_add(1);
-        state.reading = true;
+        let lane = &mut state.lanes[lane];
+        lane.rotation = lane.rotation.wrapping_add(1);
+        lane.reading = true;
+        commands
     }
 
     fn block_ms(&self) -> u64 {
@@ -102,31 +110,37 @@ impl Consumer {
         (wait.as_millis() as u64).max(1)
     }
 
-    fn read_answered(&self, outcome: Result<Reply<'_>, RedisError>) {
-        let mut reads = Commands::default();
+    fn read_answered(&self, lane: usize, outcome: Result<Reply<'_>, RedisError>) {
+        let mut reads = Reads::new();
         let mut harvest = Harvest::default();
         let mut failed = None;
         let quiet = {
             let mut state = self.lock();
-            state.reading = false;
+            state.lanes[lane].reading = false;
             let read = match outcome {
-                Ok(Reply::Array(entries)) => self.harvest(&mut state, entries, &mut harvest),
-                Ok(_) => Ok(()),
+                Ok(Reply::Array(entries)) => {
+                    state.lanes[lane].busy = true;
+                    self.harvest(&mut state, lane, entries, &mut harvest)
+                }
+                Ok(_) => {
+                    state.lanes[lane].busy = false;
+                    Ok(())
+                }
                 Err(error) => Err(error),
             };
             self.hand_over(&state, &harvest.started);
             match read {
                 Ok(()) => {
-                    state.backoff.reset();
-                    state.complaint = None;
+                    state.lanes[lane].backoff.reset();
+                    state.lanes[lane].complaint = None;
                 }
-                Err(error) => failed = self.read_failed(&mut state, error),
+                Err(error) => failed = self.read_failed(&mut state, lane, error),
             }
             self.arm(&mut state, &mut reads);
             state.quiet_waiters()
         };
-        self.blocking.submit(&mut reads);
-        self.drop_deleted(&harvest.deleted);
+        self.submit_reads(reads);
+        self.drop_deleted(lane, &harvest.deleted);
         for error in harvest.foreign.iter() {
             self.complain(Failure::Foreign, error);
         }
@@ -143,15 +157,17 @@ impl Consumer {
     fn harvest(
         &self,
         state: &mut ConsumerState,
-        reply: crate::redis_io::codec::Cursor<'_>,
+        lane: usize,
+        reply: Cursor<'_>,
         harvest: &mut Harvest,
     ) -> Result<(), RedisError> {
         let now = Instant::now();
         let mut current: Option<u32> = None;
         let read = read_streams(reply, |item| match item {
             Item::Stream(key, entries) => {
-                current =
-                    state.streams.iter().position(|stream| stream.key.as_bytes() == key).map(|at| at as u32);
+                let mut streams = state.streams.iter();
+                let read = streams.position(|stream| stream.lane == lane && stream.key.as_bytes() == key);
+                current = read.map(|at| at as u32);
                 if let Some(stream) = current.filter(|_| entries == 0) {
                     // The end of the history.
                     state.streams[stream as usize].position = Position::New;
@@ -164,7 +180,9 @@ impl Consumer {
             }
         });
         self.start_timer(state);
-        read.map_err(|_| self.error(RedisErrorKind::Protocol, "Redis sent no such reply as XREADGROUP has."))
+        read.map_err(|_| {
+            self.error(lane, RedisErrorKind::Protocol, "Redis sent no such reply as XREADGROUP has.")
+        })
     }
 
     fn take_entry(
@@ -217,7 +235,8 @@ impl Consumer {
         if state.foreign == 1 {
             let name = &state.streams[stream as usize].options.name;
             let message = format!("Entry {} of stream {name} is not a job of this bus.", entry.id);
-            harvest.foreign = Some(self.error(RedisErrorKind::Protocol, &message));
+            let lane = state.streams[stream as usize].lane;
+            harvest.foreign = Some(self.error(lane, RedisErrorKind::Protocol, &message));
         }
     }
 
@@ -245,48 +264,48 @@ impl Consumer {
             let mut jobs = run
                 .iter()
                 .filter_map(|&(_, token)| state.slots.job(token).map(|slot| (token, slot.job.as_str())));
-            host.jobs(self.number, run[0].0, &mut jobs);
+            host.jobs(self.number, state.streams[run[0].0 as usize].number, &mut jobs);
         }
     }
 
     /// Decides what a failed read leads to; returns the error if the user should hear of it.
-    fn read_failed(&self, state: &mut ConsumerState, error: RedisError) -> Option<RedisError> {
+    fn read_failed(&self, state: &mut ConsumerState, lane: usize, error: RedisError) -> Option<RedisError> {
         let code = error.reply_code().unwrap_or_default().to_owned();
         match error.kind {
             // The connection is being made again and the next read waits there for it.
             RedisErrorKind::Dropped => {
-                state.expect_losses(self.options.fresh_id);
+                state.expect_losses(lane, self.options.fresh_id);
                 return None;
             }
             RedisErrorKind::MaxRetries => return Some(error),
             _ if state.phase != Phase::Playing => return None,
-            RedisErrorKind::Closed => state.expect_losses(self.options.fresh_id),
+            RedisErrorKind::Closed => state.expect_losses(lane, self.options.fresh_id),
             _ => {}
         }
-        let news = state.is_news(&format!("{:?} {code}", error.kind));
-        self.recover(state, code == "NOGROUP");
+        let news = state.lanes[lane].is_news(&format!("{:?} {code}", error.kind));
+        self.recover(state, lane, code == "NOGROUP");
         news.then_some(error)
     }
 
     /// Reads again after a while, with the groups made again if they are gone.
-    fn recover(&self, state: &mut ConsumerState, remake: bool) {
-        state.recovering = true;
-        let wait = state.backoff.next_wait();
+    fn recover(&self, state: &mut ConsumerState, lane: usize, remake: bool) {
+        state.lanes[lane].recovering = true;
+        let wait = state.lanes[lane].backoff.next_wait();
         let this = self.this.clone();
         self.bus.context().runtime.spawn(async move {
             tokio::time::sleep(wait).await;
             let Some(consumer) = this.upgrade() else { return };
             if remake && consumer.lock().phase == Phase::Playing {
                 // If this fails, so does the next read, and its error is reported.
-                let _ = consumer.remake_groups().await;
+                let _ = consumer.remake_groups(lane).await;
             }
-            consumer.lock().recovering = false;
+            consumer.lock().lanes[lane].recovering = false;
             consumer.step();
         });
     }
 
     /// Entries that were deleted while pending have nothing to run; acknowledging them ends their story.
-    fn drop_deleted(&self, deleted: &[(u32, String)]) {
+    fn drop_deleted(&self, lane: usize, deleted: &[(u32, String)]) {
         if deleted.is_empty() {
             return;
         }
@@ -299,11 +318,11 @@ impl Consumer {
                 commands.end(Destination::Nowhere);
             }
         }
-        self.bus.shared().submit(&mut commands);
+        self.shared(lane).submit(&mut commands);
     }
 
-    pub(super) fn error(&self, kind: RedisErrorKind, message: &str) -> RedisError {
-        let node = self.blocking.current().map(|link| link.node().to_owned()).unwrap_or_default();
+    pub(super) fn error(&self, lane: usize, kind: RedisErrorKind, message: &str) -> RedisError {
+        let node = self.lanes[lane].blocking.current().map(|link| link.node().to_owned()).unwrap_or_default();
         RedisError {
             kind,
             code: None,

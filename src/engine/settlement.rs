@@ -7,7 +7,7 @@ use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::error::RedisError;
 
 use super::client::closed;
-use super::consumer::Consumer;
+use super::consumer::{Consumer, Reads};
 use super::consumer_state::{Batch, ConsumerState, Settled};
 use super::host::{Event, Failure, RequestId};
 use super::notification;
@@ -29,8 +29,8 @@ impl Consumer {
     /// Jobs have ended. Frees their slots, reads again and tells Redis, in one step. What was settled before, or
     /// ran past its deadline, is ignored.
     pub fn settle<'a>(&self, settlements: impl Iterator<Item = Settlement<'a>>) {
-        let mut tells = Commands::default();
-        let mut reads = Commands::default();
+        let mut tells = Tells::new(self.bus.nodes().len());
+        let mut reads = Reads::new();
         let mut late = Vec::new();
         let emptied = {
             let mut state = self.lock();
@@ -51,8 +51,10 @@ impl Consumer {
             self.arm(&mut state, &mut reads);
             emptied
         };
-        self.bus.shared().submit(&mut tells);
-        self.blocking.submit(&mut reads);
+        for (node, commands) in self.bus.nodes().iter().zip(&mut tells.commands) {
+            node.shared().submit(commands);
+        }
+        self.submit_reads(reads);
         for (settlement, cut_off) in late {
             self.answer_late(settlement, cut_off);
         }
@@ -84,12 +86,8 @@ impl Consumer {
             if ticket.index & LAST == 0 {
                 return;
             }
-            let mut ended = Vec::new();
             let before = state.slots.in_flight();
-            // Replies come in order, so whatever is in front of this batch has had its replies too.
-            while state.batches.front().is_some_and(|batch| batch.number <= number) {
-                ended.extend(state.batches.pop_front().map(|batch| batch.jobs).unwrap_or_default());
-            }
+            let ended = state.take_answered(number);
             for job in &ended {
                 state.slots.retire(job.token);
             }
@@ -117,7 +115,7 @@ impl Consumer {
         state: &mut ConsumerState,
         jobs: Vec<Settled>,
         errors: &[Option<&str>],
-        commands: &mut Commands,
+        tells: &mut Tells,
     ) -> bool {
         let before = state.slots.in_flight();
         let has_producer =
@@ -139,28 +137,28 @@ impl Consumer {
         }
         state.last_batch = state.last_batch.wrapping_add(1).max(1);
         let number = state.last_batch;
-        for (at, &stream) in streams.iter().enumerate() {
-            let last = published.is_empty() && at + 1 == streams.len();
-            self.pack_acknowledgement(
-                state,
-                commands,
-                &jobs,
-                stream,
-                self.ticket(Kind::Acknowledged, number, stream, last),
-            );
+        for &stream in &streams {
+            tells.expect(self.node_of_entries(state, stream));
         }
-        for (nth, &at) in published.iter().enumerate() {
-            let last = nth + 1 == published.len();
-            self.pack_notification(
-                state,
-                commands,
-                &jobs[at],
-                errors[at],
-                self.ticket(Kind::Published, number, at as u32, last),
-            );
+        for &at in &published {
+            tells.expect(state.streams[jobs[at].stream as usize].completions);
         }
-        state.batches.push_back(Batch { number, jobs });
+        for &stream in &streams {
+            let (commands, last) = tells.next(self.node_of_entries(state, stream));
+            let to = self.ticket(Kind::Acknowledged, number, stream, last);
+            self.pack_acknowledgement(state, commands, &jobs, stream, to);
+        }
+        for &at in &published {
+            let (commands, last) = tells.next(state.streams[jobs[at].stream as usize].completions);
+            let to = self.ticket(Kind::Published, number, at as u32, last);
+            self.pack_notification(state, commands, &jobs[at], errors[at], to);
+        }
+        state.batches.push_back(Batch { number, unanswered: tells.nodes(), jobs });
         false
+    }
+
+    fn node_of_entries(&self, state: &ConsumerState, stream: u32) -> usize {
+        self.lanes[state.streams[stream as usize].lane].node
     }
 
     fn ticket(&self, kind: Kind, batch: u32, index: u32, last: bool) -> Destination {
@@ -242,6 +240,34 @@ impl Consumer {
             let _ = waiter.send(());
         }
         host.wake();
+    }
+}
+
+/// What one burst of settlements tells each node.
+struct Tells {
+    commands: Vec<Commands>,
+    /// How many commands are still to come for each node.
+    expected: Vec<usize>,
+}
+
+impl Tells {
+    fn new(nodes: usize) -> Self {
+        Self { commands: (0..nodes).map(|_| Commands::default()).collect(), expected: vec![0; nodes] }
+    }
+
+    fn expect(&mut self, node: usize) {
+        self.expected[node] += 1;
+    }
+
+    /// Where the next command for a node goes, and whether it is the last one.
+    fn next(&mut self, node: usize) -> (&mut Commands, bool) {
+        self.expected[node] -= 1;
+        (&mut self.commands[node], self.expected[node] == 0)
+    }
+
+    /// How many nodes are told something.
+    fn nodes(&self) -> usize {
+        self.commands.iter().filter(|commands| !commands.is_empty()).count()
     }
 }
 

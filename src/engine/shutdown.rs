@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::redis_io::codec::Value;
@@ -75,8 +76,11 @@ impl Bus {
         for client in self.clients() {
             client.quit(bound).await;
         }
-        self.subscriptions().quit(bound).await;
-        self.shared().quit(bound).await;
+        let mut goodbyes = JoinSet::new();
+        for node in self.nodes().iter().cloned() {
+            goodbyes.spawn(async move { node.quit(bound).await });
+        }
+        goodbyes.join_all().await;
     }
 }
 
@@ -86,28 +90,29 @@ impl Consumer {
         let mut state = self.lock();
         if state.phase == Phase::Playing {
             state.phase = Phase::Pausing;
-            if state.reading {
-                self.end_read();
+            for lane in (0..state.lanes.len()).filter(|&lane| state.lanes[lane].reading) {
+                self.end_read(lane);
             }
         }
     }
 
     /// Has the read under way answered soon, without losing what it may just have received: the server is asked
     /// from the shared connection to unblock it, and its reply is waited for like any other.
-    fn end_read(&self) {
+    fn end_read(&self, lane: usize) {
         let this = self.this.clone();
         self.bus.context().runtime.spawn(async move {
             let deadline = tokio::time::Instant::now() + END_OF_READ;
             loop {
                 let Some(consumer) = this.upgrade() else { return };
-                if !consumer.lock().is_ending_a_read() {
+                if !consumer.lock().is_ending_a_read(lane) {
                     return;
                 }
                 let asked =
-                    timeout(ASK_AGAIN.max(deadline - tokio::time::Instant::now()), consumer.unblock()).await;
+                    timeout(ASK_AGAIN.max(deadline - tokio::time::Instant::now()), consumer.unblock(lane))
+                        .await;
                 if tokio::time::Instant::now() >= deadline || asked == Ok(Unblock::Impossible) {
                     // Nobody answers on that connection any more, or it never came about.
-                    consumer.blocking.close();
+                    consumer.lanes[lane].blocking.close();
                     return;
                 }
                 if asked == Ok(Unblock::Refused) {
@@ -120,15 +125,16 @@ impl Consumer {
         });
     }
 
-    async fn unblock(&self) -> Unblock {
-        if self.blocking.current().is_none_or(|link| link.state() != LinkState::Ready) {
+    async fn unblock(&self, lane: usize) -> Unblock {
+        let blocking = &self.lanes[lane].blocking;
+        if blocking.current().is_none_or(|link| link.state() != LinkState::Ready) {
             return Unblock::Impossible;
         }
-        let session = self.blocking.session();
-        let id = self.lock().client_id.filter(|(of, _)| *of == session).map(|(_, id)| id);
+        let session = blocking.session();
+        let id = self.lock().lanes[lane].client_id.filter(|(of, _)| *of == session).map(|(_, id)| id);
         let Some(id) = id else { return Unblock::Asked };
         let asked = self
-            .ask(|commands, to| {
+            .ask(lane, |commands, to| {
                 commands.begin("CLIENT", 3).arg(b"UNBLOCK").arg(id.to_string().as_bytes()).end(to);
             })
             .await;
@@ -140,19 +146,22 @@ impl Consumer {
 
     /// Takes the consumer's own entry out of its groups where nothing is pending for it.
     async fn leave(&self) {
-        let keys: Vec<String> = {
+        let keys: Vec<(usize, String)> = {
             let state = self.lock();
-            state.streams.iter().filter(|stream| stream.active).map(|stream| stream.key.clone()).collect()
+            let active = state.streams.iter().filter(|stream| stream.active);
+            active.map(|stream| (stream.lane, stream.key.clone())).collect()
         };
-        if self.bus.shared().current().is_none_or(|link| link.state() != LinkState::Ready) {
-            return;
-        }
-        for key in keys {
+        for (lane, key) in keys {
+            if self.shared(lane).current().is_none_or(|link| link.state() != LinkState::Ready) {
+                continue;
+            }
             let (group, id) = (&self.group, &self.options.id);
-            let pending = self.ask(|commands, to| pack_pending_one(commands, &key, group, id, to)).await;
+            let pending =
+                self.ask(lane, |commands, to| pack_pending_one(commands, &key, group, id, to)).await;
             if matches!(pending, Ok(Value::Array(pending)) if pending.is_empty()) {
-                let gone =
-                    self.ask(|commands, to| pack_group_del_consumer(commands, &key, group, id, to)).await;
+                let gone = self
+                    .ask(lane, |commands, to| pack_group_del_consumer(commands, &key, group, id, to))
+                    .await;
                 // The group may have been removed meanwhile, and the entry with it.
                 drop(gone);
             }
@@ -170,7 +179,9 @@ impl Consumer {
             state.batches.clear();
             std::mem::take(&mut state.waiting)
         };
-        self.blocking.close();
+        for lane in &self.lanes {
+            lane.blocking.close();
+        }
         for waiter in waiting {
             // Who waited may have given up meanwhile.
             let _ = waiter.send(());
@@ -179,8 +190,8 @@ impl Consumer {
 }
 
 impl ConsumerState {
-    fn is_ending_a_read(&self) -> bool {
-        self.reading && self.phase != Phase::Playing
+    fn is_ending_a_read(&self, lane: usize) -> bool {
+        self.lanes[lane].reading && self.phase != Phase::Playing
     }
 }
 

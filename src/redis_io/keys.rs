@@ -9,12 +9,23 @@
 pub struct Keys {
     prefix: String,
     payload: String,
+    stream: String,
 }
 
 impl Keys {
     /// Names under `prefix`.
     pub fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), payload: format!("{prefix}:job:") }
+        Self::on_node(prefix, "")
+    }
+
+    /// Names under `prefix` on a node that puts something of its own in front of every key. Groups and channels
+    /// are no keys.
+    pub fn on_node(prefix: &str, node: &str) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+            payload: format!("{node}{prefix}:job:"),
+            stream: format!("{node}{prefix}:str:"),
+        }
     }
 
     /// The parts of a payload key, in the form that [`super::command::Commands::arg_parts`] takes.
@@ -24,7 +35,7 @@ impl Keys {
 
     /// The key of a stream.
     pub fn stream(&self, stream: &str) -> String {
-        format!("{}:str:{stream}", self.prefix)
+        format!("{}{stream}", self.stream)
     }
 
     /// The name of a consumer group.
@@ -74,6 +85,15 @@ mod tests {
         let keys = Keys::new("hfxbus");
         assert_eq!(keys.payload("J", "k").concat(), b"hfxbus:job:J:k");
         assert_eq!(keys.stream("s"), "hfxbus:str:s");
+        assert_eq!(keys.group("g"), "hfxbus:csr:g");
+        assert_eq!(keys.channel("s", "P"), "hfxbus:chn:s:P");
+    }
+
+    #[test]
+    fn a_node_has_its_prefix_in_front_of_keys_only() {
+        let keys = Keys::on_node("hfxbus", "dbl:");
+        assert_eq!(keys.payload("J", "k").concat(), b"dbl:hfxbus:job:J:k");
+        assert_eq!(keys.stream("s"), "dbl:hfxbus:str:s");
         assert_eq!(keys.group("g"), "hfxbus:csr:g");
         assert_eq!(keys.channel("s", "P"), "hfxbus:chn:s:P");
     }

@@ -6,7 +6,7 @@ use hfxbus::engine::bus::Bus;
 use hfxbus::engine::client::Context;
 use hfxbus::engine::consumer::Consumer;
 use hfxbus::engine::host::{Event, Events, Jobs};
-use hfxbus::engine::options::{BusOptions, ConsumerOptions, ReadFrom, StreamOptions};
+use hfxbus::engine::options::{BusOptions, ConsumerOptions, ReadFrom, Route, StreamOptions};
 use hfxbus::engine::plan::Plan;
 use hfxbus::engine::producer::{Producer, Sending};
 use hfxbus::engine::settlement::Settlement;
@@ -123,7 +123,7 @@ impl TestBus {
     pub fn new(engine: &Engine, link: LinkOptions) -> Self {
         let host = Arc::new(Host::default());
         let context = Context::new(host.clone(), engine.handle());
-        let bus = Bus::new(context.clone(), 1, BusOptions { link, ..BusOptions::default() });
+        let bus = Bus::new(context.clone(), 1, BusOptions::standalone(link));
         Self { host, context, bus, requests: Mutex::new(0) }
     }
 
@@ -165,7 +165,7 @@ impl TestBus {
         };
         let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
         let sending = Sending {
-            plan: Arc::new(Plan::new(self.bus.keys(), stream, &groups)),
+            plan: Arc::new(Plan::new(&self.bus, stream, &Route::Name(stream.to_owned()), &groups)),
             job: job.to_owned(),
             capped: 0,
             request: number,
@@ -173,8 +173,9 @@ impl TestBus {
             ends_at_error: false,
         };
         let mut commands = Commands::default();
+        let node = sending.node(&self.bus);
         producer.send(&mut commands, sending);
-        self.bus.shared().submit(&mut commands);
+        self.bus.nodes()[node].shared().submit(&mut commands);
         number
     }
 }

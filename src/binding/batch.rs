@@ -14,6 +14,7 @@ use crate::engine::replies::{Kind, LAST};
 use crate::engine::settlement::Settlement;
 use crate::engine::slots::Token;
 use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::keys::Keys;
 
 use super::environment::{Environment, NamedLink, with};
 use super::error::invalid;
@@ -121,28 +122,49 @@ fn copy_into(into: &mut Float64ArraySlice<'_>, numbers: &[f64]) {
 #[derive(Default)]
 struct Staging {
     commands: Commands,
-    link: Option<(u32, NamedLink)>,
+    to: Option<(u32, usize, NamedLink)>,
 }
 
 impl Staging {
-    /// The commands for a connection; those for another one are submitted first.
-    fn of(&mut self, environment: &Environment, number: u32) -> Result<(&mut Commands, &NamedLink)> {
-        if self.link.as_ref().is_none_or(|(staged, _)| *staged != number) {
+    /// The commands for a job's node, and the names of keys there; those for another node are submitted first.
+    fn of_job(
+        &mut self,
+        environment: &Environment,
+        number: u32,
+        job: &str,
+    ) -> Result<(&mut Commands, &Keys)> {
+        let node = match &self.to {
+            Some((staged, _, link)) if *staged == number => link.node(job),
+            _ => environment.links.get(number).ok_or_else(gone)?.node(job),
+        };
+        self.of_node(environment, number, node)
+    }
+
+    fn of_node(
+        &mut self,
+        environment: &Environment,
+        number: u32,
+        node: usize,
+    ) -> Result<(&mut Commands, &Keys)> {
+        let is_other = self.to.as_ref().is_none_or(|(staged, at, _)| (*staged, *at) != (number, node));
+        if is_other {
             self.flush();
-            let link = environment.links.get(number).ok_or_else(|| invalid("The connection is gone."))?;
-            self.link = Some((number, link.clone()));
+            let link = environment.links.get(number).ok_or_else(gone)?;
+            self.to = Some((number, node, link.clone()));
         }
-        match &self.link {
-            Some((_, link)) => Ok((&mut self.commands, link)),
-            None => Err(invalid("The connection is gone.")),
-        }
+        let (_, _, link) = self.to.as_ref().ok_or_else(gone)?;
+        Ok((&mut self.commands, link.keys(node)))
     }
 
     fn flush(&mut self) {
-        if let Some((_, link)) = self.link.take() {
-            link.client().submit(&mut self.commands);
+        if let Some((_, node, link)) = self.to.take() {
+            link.client(node).submit(&mut self.commands);
         }
     }
+}
+
+fn gone() -> napi::Error {
+    invalid("The connection is gone.")
 }
 
 fn carry_out(environment: &mut Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
@@ -160,9 +182,10 @@ fn carry_out(environment: &mut Environment, staging: &mut Staging, packet: &mut 
 }
 
 fn push(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
-    let (commands, link) = staging.of(environment, packet.index()?)?;
+    let link = packet.index()?;
     let (request, count, job) = (packet.index()?, packet.index()?, packet.text()?);
-    let mut packer = PayloadPacker { commands, keys: link.bus().keys(), job, request };
+    let (commands, keys) = staging.of_job(environment, link, job)?;
+    let mut packer = PayloadPacker { commands, keys, job, request };
     for nth in 1..=count {
         let (key, timeout) = (packet.text()?, packet.number()? as u64);
         packer.set(key, packet.word()?, timeout, nth == count);
@@ -171,10 +194,10 @@ fn push(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<
 }
 
 fn pull(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
-    let (commands, link) = staging.of(environment, packet.index()?)?;
-    let request = packet.index()?;
+    let (link, request) = (packet.index()?, packet.index()?);
     let (gets, dels, job) = (packet.index()?, packet.index()?, packet.text()?);
-    let mut packer = PayloadPacker { commands, keys: link.bus().keys(), job, request };
+    let (commands, keys) = staging.of_job(environment, link, job)?;
+    let mut packer = PayloadPacker { commands, keys, job, request };
     for index in 0..gets {
         let key = packet.text()?;
         packer.get(key, packet.flag()?, index, dels == 0 && index + 1 == gets);
@@ -193,9 +216,11 @@ fn send(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<
     let wait = packet.index()?;
     let ends_at_error = packet.flag()?;
     let job = packet.text()?.to_owned();
-    let (commands, _) = staging.of(environment, named.link)?;
     let wait = (wait != 0).then_some(wait);
-    named.producer.send(commands, Sending { plan, job, capped, request, wait, ends_at_error });
+    let sending = Sending { plan, job, capped, request, wait, ends_at_error };
+    let node = sending.node(named.producer.bus());
+    let (commands, _) = staging.of_node(environment, named.link, node)?;
+    named.producer.send(commands, sending);
     Ok(())
 }
 
@@ -242,7 +267,7 @@ fn release(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
 }
 
 fn call(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
-    let (commands, _) = staging.of(environment, packet.index()?)?;
+    let (commands, _) = staging.of_job(environment, packet.index()?, "")?;
     let (request, index) = (packet.index()?, packet.index()?);
     let index = if packet.flag()? { index | LAST } else { index };
     let count = packet.index()?;

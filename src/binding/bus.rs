@@ -13,10 +13,11 @@ use crate::redis_io::link::{Link, Verdict};
 
 use super::batch::duration;
 use super::environment::{NamedLink, with, with_if_there};
+use super::error::invalid;
 use super::options::NativeBusOptions;
 use super::outgoing::state_name;
 
-/// A bus on one Redis.
+/// A bus.
 #[napi]
 pub struct NativeBus {
     pub(super) bus: Arc<Bus>,
@@ -30,23 +31,29 @@ impl NativeBus {
     pub fn new(options: NativeBusOptions) -> Result<Self> {
         let options = options.into_engine()?;
         with(|environment| {
-            let link = environment.links.reserve();
+            let link = environment.links.reserve_many(options.nodes.len() as u32);
             let bus = Bus::new(environment.context.clone(), link, options);
-            environment.links.insert(link, NamedLink::Shared(bus.clone()));
+            environment.links.insert(link, NamedLink::Bus(bus.clone()));
             Ok(Self { bus, link })
         })
     }
 
-    /// The number of the bus and of its shared connection.
+    /// The number of the bus and of its first node; those of its other nodes follow.
     #[napi(getter)]
     pub fn number(&self) -> u32 {
         self.link
     }
 
-    /// The state of the shared connection.
+    /// The state of the shared connection to the first node.
     #[napi(getter)]
     pub fn status(&self) -> &'static str {
-        status_of(self.bus.shared())
+        status_of(self.bus.nodes()[0].shared())
+    }
+
+    /// The index of the node that a route leads to.
+    #[napi]
+    pub fn route(&self, route: String) -> u32 {
+        self.bus.route(&route) as u32
     }
 
     /// Stops the bus; `maxWait` in ms, negative for no bound. The request is told when it is done.
@@ -101,14 +108,17 @@ pub struct NativeClient {
 
 #[napi]
 impl NativeClient {
-    /// A connection to the Redis of `bus` that is not open yet.
+    /// A connection to the node of `bus` with that index, not open yet.
     #[napi(constructor)]
-    pub fn new(bus: &NativeBus) -> Result<Self> {
-        let bus = bus.bus.clone();
+    pub fn new(bus: &NativeBus, node: u32) -> Result<Self> {
+        let (bus, node) = (bus.bus.clone(), node as usize);
+        if node >= bus.nodes().len() {
+            return Err(invalid("The bus has no such node."));
+        }
         with(|environment| {
             let link = environment.links.reserve();
-            let client = bus.user_client(link);
-            environment.links.insert(link, NamedLink::User(bus.clone(), client.clone()));
+            let client = bus.user_client(node, link);
+            environment.links.insert(link, NamedLink::User(bus.clone(), node, client.clone()));
             Ok(Self { client, bus, link })
         })
     }

@@ -18,33 +18,41 @@ use crate::engine::client::{Client, Context};
 use crate::engine::consumer::Consumer;
 use crate::engine::plan::Plan;
 use crate::engine::producer::Producer;
+use crate::redis_io::keys::Keys;
 
 use super::error::invalid;
 use super::outgoing::Outgoing;
 use super::wake::Upward;
 
-/// A connection that packets name.
+/// What packets name as the place where something goes.
 #[derive(Clone)]
 pub enum NamedLink {
-    /// The shared connection of a bus.
-    Shared(Arc<Bus>),
-    /// A connection of the user's own.
-    User(Arc<Bus>, Arc<Client>),
+    /// The shared connections of a bus; which one is a matter of the job.
+    Bus(Arc<Bus>),
+    /// A connection of the user's own, to the node of that index.
+    User(Arc<Bus>, usize, Arc<Client>),
 }
 
 impl NamedLink {
-    /// The bus it belongs to.
-    pub fn bus(&self) -> &Arc<Bus> {
+    /// The index of the node where a job's payload is.
+    pub fn node(&self, job: &str) -> usize {
         match self {
-            Self::Shared(bus) | Self::User(bus, _) => bus,
+            Self::Bus(bus) => bus.route(job),
+            Self::User(_, node, _) => *node,
         }
     }
 
-    /// The connection.
-    pub fn client(&self) -> &Client {
+    /// The names of keys on a node.
+    pub fn keys(&self, node: usize) -> &Keys {
+        let (Self::Bus(bus) | Self::User(bus, _, _)) = self;
+        bus.nodes()[node].keys()
+    }
+
+    /// The connection to a node.
+    pub fn client(&self, node: usize) -> &Client {
         match self {
-            Self::Shared(bus) => bus.shared(),
-            Self::User(_, client) => client,
+            Self::Bus(bus) => bus.nodes()[node].shared(),
+            Self::User(_, _, client) => client,
         }
     }
 }
@@ -54,7 +62,7 @@ impl NamedLink {
 pub struct NamedProducer {
     /// The producer.
     pub producer: Arc<Producer>,
-    /// The number of the connection it sends on.
+    /// The number of the bus it sends on.
     pub link: u32,
     /// What it sends to, by number.
     pub plans: Vec<Arc<Plan>>,
@@ -75,8 +83,13 @@ impl<T> Default for Registry<T> {
 impl<T> Registry<T> {
     /// The number that the next thing gets.
     pub fn reserve(&mut self) -> u32 {
+        self.reserve_many(1)
+    }
+
+    /// The first of as many numbers.
+    pub fn reserve_many(&mut self, count: u32) -> u32 {
         let number = self.next;
-        self.next += 1;
+        self.next += count;
         number
     }
 

@@ -7,7 +7,9 @@ use napi::Result;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
-use crate::engine::options::{BusOptions, ConsumerOptions, ReadFrom, StreamOptions};
+use crate::engine::options::{
+    BusOptions, ConsumerOptions, NodeOptions, ReadFrom, Route, StaticRoute, StreamOptions,
+};
 use crate::redis_io::options::{Endpoint, InvalidUrl, LinkOptions, TlsOptions};
 
 use super::batch::duration;
@@ -29,12 +31,25 @@ pub struct NativeTlsOptions {
     pub reject_unauthorized: Option<bool>,
 }
 
-/// A bus. Times in ms, negative where they are to be without end.
+/// A bus.
 #[napi(object)]
-#[derive(Default)]
 pub struct NativeBusOptions {
     /// In front of every key and channel.
-    pub key_prefix: Option<String>,
+    pub key_prefix: String,
+    /// Its nodes, in the order in which routes count them.
+    pub nodes: Vec<NativeNodeOptions>,
+}
+
+/// A node. Times in ms, negative where they are to be without end.
+#[napi(object)]
+#[derive(Default)]
+pub struct NativeNodeOptions {
+    /// In front of every key on this node, and of the bus' prefix.
+    pub node_prefix: Option<String>,
+    /// Routes that are on this node whatever their hash says.
+    pub static_routes: Option<Vec<String>>,
+    /// The same, by hash.
+    pub static_hashes: Option<Vec<u32>>,
     /// `redis://`, `rediss://` or `unix://`.
     pub url: Option<String>,
     /// Name or address.
@@ -98,6 +113,8 @@ pub struct NativeConsumerOptions {
     pub concurrency: Option<u32>,
     /// How long one read may wait; 0 and negative are without end.
     pub block_timeout: Option<f64>,
+    /// The route of the node it reads from; without one, from every node.
+    pub route: Option<String>,
 }
 
 /// A stream of a consumer.
@@ -118,11 +135,23 @@ pub struct NativeStreamOptions {
 impl NativeBusOptions {
     /// The engine's options.
     pub fn into_engine(self) -> Result<BusOptions> {
-        let defaults = BusOptions::default();
-        Ok(BusOptions {
+        let nodes: Result<Vec<NodeOptions>> =
+            self.nodes.into_iter().map(NativeNodeOptions::into_engine).collect();
+        Ok(BusOptions { key_prefix: self.key_prefix, nodes: nodes? })
+    }
+}
+
+impl NativeNodeOptions {
+    fn into_engine(mut self) -> Result<NodeOptions> {
+        let defaults = NodeOptions::default();
+        let names = self.static_routes.take().unwrap_or_default().into_iter().map(StaticRoute::Name);
+        let hashes = self.static_hashes.take().unwrap_or_default().into_iter();
+        let hashes = hashes.filter_map(|hash| u16::try_from(hash).ok()).map(StaticRoute::Hash);
+        Ok(NodeOptions {
+            static_routes: names.chain(hashes).collect(),
+            key_prefix: self.node_prefix.take().unwrap_or_default(),
             asks_retry: self.asks_retry.unwrap_or(defaults.asks_retry),
             asks_reconnect: self.asks_reconnect.unwrap_or(defaults.asks_reconnect),
-            key_prefix: self.key_prefix.clone().unwrap_or(defaults.key_prefix),
             link: self.into_link()?,
         })
     }
@@ -201,8 +230,14 @@ impl NativeConsumerOptions {
                 Some(ms) => duration(ms).filter(|wait| !wait.is_zero()),
                 None => defaults.block_timeout,
             },
+            route: into_route(self.route),
         }
     }
+}
+
+/// A route, or none for all nodes.
+pub fn into_route(route: Option<String>) -> Route {
+    route.map_or(Route::Distributed, Route::Name)
 }
 
 impl NativeStreamOptions {

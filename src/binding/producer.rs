@@ -11,6 +11,7 @@ use crate::engine::producer::Producer;
 use super::bus::NativeBus;
 use super::environment::{NamedProducer, with, with_if_there};
 use super::error::invalid;
+use super::options::into_route;
 
 /// A producer.
 #[napi]
@@ -39,10 +40,11 @@ impl NativeProducer {
         self.number
     }
 
-    /// Makes a plan to send to `stream` and wait for `groups`, and returns its number.
+    /// Makes a plan to send to `stream` on the node of `route`, or of each job without one, and to wait for
+    /// `groups`, and returns its number.
     #[napi]
-    pub fn plan(&self, stream: String, groups: Vec<String>) -> Result<u32> {
-        let plan = Plan::new(self.producer.bus().keys(), &stream, &groups);
+    pub fn plan(&self, stream: String, route: Option<String>, groups: Vec<String>) -> Result<u32> {
+        let plan = Plan::new(self.producer.bus(), &stream, &into_route(route), &groups);
         with(|environment| {
             let named =
                 environment.producers.get_mut(self.number).ok_or_else(|| invalid("The producer is gone."))?;

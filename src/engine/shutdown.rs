@@ -77,7 +77,8 @@ impl Bus {
             client.quit(bound).await;
         }
         let mut goodbyes = JoinSet::new();
-        for node in self.nodes().iter().cloned() {
+        for node in self.nodes() {
+            let node = node.clone();
             goodbyes.spawn(async move { node.quit(bound).await });
         }
         goodbyes.join_all().await;

@@ -3,17 +3,20 @@
 const { NativeBus, openLinks } = require('../../native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
-const { connectionOptions } = require('./connection-options.js');
 const keepAlive = require('./keep-alive.js');
+const { NodeCallbacks } = require('./node-callbacks.js');
 const { RedisClient, SharedClient } = require('./redis-client.js');
 const reports = require('./reports.js');
 const requests = require('./requests.js');
+const topology = require('./topology.js');
 
 /** Managers in use: an open connection keeps its manager, as a socket of Node's own keeps what listens to it. */
 const inUse = new Set();
 
 /** Takes what is left of a manager that was collected. */
-const collected = new FinalizationRegistry((number) => reports.buses.delete(number));
+const collected = new FinalizationRegistry((numbers) => {
+  for (const number of numbers) reports.nodes.delete(number);
+});
 
 /** The connections of a bus, opened when first used. */
 class ConnectionManager {
@@ -21,8 +24,9 @@ class ConnectionManager {
   #shared;
   #keyPrefix;
   #enablePipelining;
-  #retryStrategy;
-  #reconnectOnError;
+  #isPartitioned;
+  /** Held here, and weakly by who reads the reports. */
+  #callbacks;
   #clients = new Map();
   /** Producers and consumers that something can be reported to. */
   #members = new Set();
@@ -35,61 +39,68 @@ class ConnectionManager {
   /** A bus on a Redis Cluster. */
   // biome-ignore lint/correctness/noUnusedFunctionParameters: the number of parameters is part of the interface
   static cluster(startupNodes, cluster) {
-    throw notYet('cluster');
+    throw topology.notYet('cluster');
   }
 
   /** A bus on several Redis, partitioned by this client. */
-  // biome-ignore lint/correctness/noUnusedFunctionParameters: the number of parameters is part of the interface
   static nodes(nodes) {
-    throw notYet('nodes');
+    return new ConnectionManager({ nodes: nodes ?? {} });
   }
 
   constructor(options) {
     const { standalone, cluster, startupNodes, nodes } = checks.object('options', options);
-    if (cluster ?? startupNodes) throw notYet('cluster');
-    if (nodes) throw notYet('nodes');
-    if (standalone === undefined) throw new TypeError('one of standalone, cluster and nodes must be given');
-    const given = typeof standalone === 'string' ? {} : checks.object('standalone', standalone);
-    if (given.sentinels) throw notYet('sentinels');
-    const native = connectionOptions(standalone);
-    this.#native = makeBus(native);
-    this.#keyPrefix = native.keyPrefix;
-    this.#enablePipelining = given.enablePipelining === undefined ? true : Boolean(given.enablePipelining);
-    this.#retryStrategy = given.retryStrategy;
-    this.#reconnectOnError = given.reconnectOnError;
+    if (cluster ?? startupNodes) throw topology.notYet('cluster');
+    if ((standalone ?? nodes) === undefined) {
+      throw new TypeError('one of standalone, cluster and nodes must be given');
+    }
+    const plan = nodes === undefined ? topology.standalone(standalone) : topology.nodes(nodes);
+    this.#native = makeBus({ keyPrefix: plan.keyPrefix, nodes: plan.nodes.map(({ native }) => native) });
+    this.#keyPrefix = plan.keyPrefix;
+    this.#enablePipelining = plan.enablePipelining;
+    this.#isPartitioned = plan.isPartitioned;
     this.#shared = new SharedClient(this.#native, this.#keyPrefix, this.#enablePipelining, this);
-    reports.buses.set(this.#native.number, new WeakRef(this));
-    collected.register(this, this.#native.number);
+    this.#callbacks = plan.nodes.map(({ given }) => new NodeCallbacks(this.#native, given));
+    const numbers = this.#callbacks.map((_, index) => this.#native.number + index);
+    for (const [index, number] of numbers.entries()) {
+      reports.nodes.set(number, new WeakRef(this.#callbacks[index]));
+    }
+    collected.register(this, numbers);
   }
 
   /** A connection of your own, by name: the same name gives the same connection until `stop()`. */
   getClient(key) {
-    const name = checks.name('key', key);
+    if (this.#isPartitioned) {
+      throw new TypeError('getClient() cannot tell which node: use getClientByRoute() or getClients()');
+    }
+    return this.#client(key, 0);
+  }
+
+  /** The same, to the node that `route` leads to. */
+  getClientByRoute(key, route) {
+    return this.#client(key, this.#isPartitioned ? this.#native.route(checks.name('route', route)) : 0);
+  }
+
+  /** The same, to every node. */
+  getClients(key) {
+    return this.#callbacks.map((_, node) => this.#client(key, node));
+  }
+
+  /** What every key and channel of this bus begins with. */
+  getKeyPrefix() {
+    return this.#keyPrefix;
+  }
+
+  #client(key, node) {
+    const name = `${node}:${checks.name('key', key)}`;
     let client = this.#clients.get(name);
     if (client === undefined) {
-      client = new RedisClient(this.#native, this.#keyPrefix, this.#enablePipelining);
+      client = new RedisClient(this.#native, node, this.#keyPrefix, this.#enablePipelining);
       this.#clients.set(name, client);
       this.member(client);
       client.open();
       this.used();
     }
     return client;
-  }
-
-  /** As `getClient(key)`: with one Redis every route leads there. */
-  // biome-ignore lint/correctness/noUnusedFunctionParameters: the number of parameters is part of the interface
-  getClientByRoute(key, route) {
-    return this.getClient(key);
-  }
-
-  /** As `[getClient(key)]`: with one Redis there is one connection of that name. */
-  getClients(key) {
-    return [this.getClient(key)];
-  }
-
-  /** What every key and channel of this bus begins with. */
-  getKeyPrefix() {
-    return this.#keyPrefix;
   }
 
   /** Waits for the jobs in flight, for at most `maxWait` ms if given, and closes every connection. */
@@ -112,6 +123,11 @@ class ConnectionManager {
     return this.#native;
   }
 
+  /** @internal Whether routes mean something. */
+  get isPartitioned() {
+    return this.#isPartitioned;
+  }
+
   /** @internal The connection that everything which does not wait goes through. */
   sharedClient() {
     inUse.add(this);
@@ -128,29 +144,6 @@ class ConnectionManager {
     inUse.add(this);
     keepAlive.links(openLinks());
   }
-
-  /** @internal How long to wait before the next attempt to connect? */
-  askRetry(question, attempt) {
-    let delay = null;
-    try {
-      delay = typeof this.#retryStrategy === 'function' ? this.#retryStrategy(attempt) : null;
-    } catch {
-      // As if it had given up: there is nothing better to go by.
-    }
-    const isDelay = typeof delay === 'number' && delay >= 0;
-    this.#native.answerRetry(question, isDelay ? delay : -1);
-  }
-
-  /** @internal What does this error mean for the connection? */
-  askReconnect(question, error) {
-    let verdict = false;
-    try {
-      verdict = this.#reconnectOnError(error);
-    } catch {
-      // As if it had not been asked: the error goes to who sent the command.
-    }
-    this.#native.answerReconnect(question, verdict === 2 ? 2 : verdict ? 1 : 0);
-  }
 }
 
 /** The engine says what is wrong with a URL, but not which option it came from. */
@@ -160,10 +153,6 @@ function makeBus(options) {
   } catch (error) {
     throw new TypeError(`url cannot be used: ${error.message}`);
   }
-}
-
-function notYet(what) {
-  return new Error(`ConnectionManager: ${what} is not supported by this version yet, only standalone is`);
 }
 
 module.exports = { ConnectionManager };

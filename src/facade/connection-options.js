@@ -2,17 +2,14 @@
 
 const checks = require('./checks.js');
 
-const DEFAULT_KEY_PREFIX = 'hfxbus';
-
 /**
- * What the engine takes for the options of `ConnectionManager.standalone()`. Names, defaults and meanings are those
+ * What the engine takes for the options of a connection to one Redis. Names, defaults and meanings are those
  * of ioredis 4; unknown names are ignored, as there.
  * @param {object | string | undefined} given options, or a URL
  */
 function connectionOptions(given) {
   const options = typeof given === 'string' ? { url: given } : checks.object('options', given);
   return {
-    keyPrefix: checks.string('keyPrefix', options.keyPrefix) || DEFAULT_KEY_PREFIX,
     url: checks.string('url', options.url),
     ...endpoint(options),
     ...identity(options),

@@ -176,14 +176,16 @@ class SettleRequest extends requests.Request {
 function consumerOptions(given) {
   const options = checks.object('options', given);
   if (options.group === undefined || options.group === null) throw new TypeError('group must be a string');
-  checkRoute(options.route);
+  const group = checks.name('group', options.group);
+  const route = routeOf(options.route, group);
   checks.time('claimInterval', options.claimInterval);
   checks.time('claimDeadline', options.claimDeadline);
   checks.count('retryLimit', options.retryLimit, { least: 1, endless: true });
   checks.count('claimPageSize', options.claimPageSize, { least: 1 });
   const concurrency = checks.count('concurrency', options.concurrency, { least: 1, endless: true });
   return {
-    group: checks.name('group', options.group),
+    group,
+    route,
     id: checks.string('id', options.id) || undefined,
     // No limit is 0 on the way to the engine, and what is beyond its numbers is none either.
     concurrency: concurrency > 2 ** 31 ? 0 : concurrency,
@@ -191,9 +193,13 @@ function consumerOptions(given) {
   };
 }
 
-function checkRoute(route) {
-  if (route === undefined || route === null || typeof route === 'string' || route === DISTRIBUTED_ROUTING) return;
-  throw new Error(`Invalid route: ${String(route)}`);
+/** The route of the node to read from, the group's if there is none; `undefined` for every node. */
+function routeOf(route, group) {
+  if (route === DISTRIBUTED_ROUTING) return undefined;
+  if (route !== undefined && route !== null && typeof route !== 'string') {
+    throw new Error(`Invalid route: ${String(route)}`);
+  }
+  return route ?? group;
 }
 
 /** How long a job may run, in ms; negative for ever on the way to the engine. */

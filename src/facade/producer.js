@@ -4,6 +4,7 @@ const EventEmitter = require('eventemitter3');
 const { NativeProducer, Operation } = require('../../native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
+const { DISTRIBUTED_ROUTING } = require('./constants.js');
 const { setErrorKind, asObject } = require('./errors.js');
 const { newId } = require('./ids.js');
 const { Job } = require('./job.js');
@@ -64,10 +65,11 @@ class Producer extends EventEmitter {
   }
 
   #send(options) {
-    const { stream, job, capped, waitFor, rejectOnError } = checks.object('options', options);
+    const { stream, route, job, capped, waitFor, rejectOnError } = checks.object('options', options);
     const id = jobId(job);
     const groups = groupsOf(waitFor);
-    const plan = this.#plan(checks.name('stream', stream), groups ?? []);
+    const name = checks.name('stream', stream);
+    const plan = this.#plan(name, this.connection.isPartitioned ? routeOf(route, name) : name, groups ?? []);
     const cap = length(capped);
     const wait = groups && new Wait(groups, Boolean(rejectOnError), forgetter(this.#native, id));
     const request = new SendRequest(job, wait);
@@ -82,8 +84,8 @@ class Producer extends EventEmitter {
     return request.promise;
   }
 
-  #plan(stream, groups) {
-    const key = JSON.stringify([stream, groups]);
+  #plan(stream, route, groups) {
+    const key = JSON.stringify([stream, route, groups]);
     let plan = this.#plans.get(key);
     if (plan === undefined) {
       if (this.#plans.size === MOST_PLANS) {
@@ -92,7 +94,7 @@ class Producer extends EventEmitter {
         this.#plans.clear();
         this.#native.forgetPlans();
       }
-      plan = this.#native.plan(stream, groups);
+      plan = this.#native.plan(stream, route, groups);
       this.#plans.set(key, plan);
     }
     return plan;
@@ -184,6 +186,13 @@ function jobId(job) {
     throw new TypeError('job must be a Job');
   }
   return `${job.id}`;
+}
+
+/** Where the entry goes: by default with its stream; `null` is with the job's id. */
+function routeOf(route, stream) {
+  if (route === DISTRIBUTED_ROUTING) return null;
+  if (!route) return stream;
+  return typeof route === 'symbol' ? String(route) : checks.name('route', route);
 }
 
 /** The groups to wait for, each once; none is asked for by null, undefined and false. */

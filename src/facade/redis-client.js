@@ -30,9 +30,9 @@ class RedisClient extends EventEmitter {
   #native;
 
   /** @internal Made by `ConnectionManager.getClient()`. */
-  constructor(bus, keyPrefix, enablePipelining) {
+  constructor(bus, node, keyPrefix, enablePipelining) {
     super();
-    this.#native = new NativeClient(bus);
+    this.#native = new NativeClient(bus, node);
     this.keyPrefix = keyPrefix;
     this.enablePipelining = enablePipelining;
   }

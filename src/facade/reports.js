@@ -8,11 +8,11 @@ const requests = require('./requests.js');
 const waits = require('./waits.js');
 
 /**
- * The managers, by the engine's number. Weakly: a job that was made long ago may ask its manager's questions after
- * `stop()`, and one that nobody holds any more asks nothing.
- * @type {Map<number, WeakRef<object>>}
+ * Who answers for a node, by the engine's number. Weakly: a job that was made long ago may lead to questions after
+ * `stop()`, and a manager that nobody holds any more leads to none.
+ * @type {Map<number, WeakRef<import('./node-callbacks.js').NodeCallbacks>>}
  */
-const buses = new Map();
+const nodes = new Map();
 /** Others who are to hear of reports, while something can be reported to them. */
 const clients = new Map();
 const producers = new Map();
@@ -147,14 +147,14 @@ READERS[Report.DeadlinePassed] = () => {
 };
 READERS[Report.Drained] = () => consumers.get(number())?.drained();
 READERS[Report.RetryAsked] = () => {
-  const bus = buses.get(number())?.deref();
+  const node = nodes.get(number())?.deref();
   const [question, attempt] = [number(), number()];
-  bus?.askRetry(question, attempt);
+  node?.askRetry(question, attempt);
 };
 READERS[Report.ReconnectAsked] = () => {
-  const bus = buses.get(number())?.deref();
+  const node = nodes.get(number())?.deref();
   const [question, reason] = [number(), error()];
-  bus?.askReconnect(question, reason);
+  node?.askReconnect(question, reason);
 };
 READERS[Report.LinkChanged] = () => {
   const client = clients.get(number());
@@ -185,4 +185,4 @@ function drain() {
 
 native.start(drain);
 
-module.exports = { buses, clients, producers, consumers };
+module.exports = { nodes, clients, producers, consumers };

@@ -1,0 +1,77 @@
+'use strict';
+
+const checks = require('./checks.js');
+const { connectionOptions } = require('./connection-options.js');
+
+const DEFAULT_KEY_PREFIX = 'hfxbus';
+
+/**
+ * What a bus is on, made of what `ConnectionManager` was given, none of which is changed.
+ * @typedef {object} Topology
+ * @property {string} keyPrefix in front of every key and channel
+ * @property {boolean} enablePipelining
+ * @property {boolean} isPartitioned whether routes mean something
+ * @property {Array<{ native: object, given: object }>} nodes in the order in which routes count them: options for the
+ *   engine, and those with the user's callbacks
+ */
+
+/** @returns {Topology} of one Redis, given options or a URL */
+function standalone(given) {
+  const options = typeof given === 'string' ? {} : checks.object('standalone', given);
+  if (options.sentinels) throw notYet('sentinels');
+  const node = { native: connectionOptions(given), given: options };
+  return { ...ofBus(options), isPartitioned: false, nodes: [node] };
+}
+
+/** @returns {Topology} of several Redis, partitioned by this client */
+function nodes(given) {
+  const options = checks.object('nodes', given);
+  if (!Array.isArray(options.nodes) || options.nodes.length === 0) {
+    throw new TypeError('nodes must be an array of at least one node');
+  }
+  return { ...ofBus(options), isPartitioned: true, nodes: inSequence(options.nodes).map(partition) };
+}
+
+function ofBus({ keyPrefix, enablePipelining }) {
+  return {
+    keyPrefix: checks.string('keyPrefix', keyPrefix) || DEFAULT_KEY_PREFIX,
+    enablePipelining: enablePipelining === undefined ? true : Boolean(enablePipelining),
+  };
+}
+
+/** A node without a sequence has its place in the array; who has the same keeps the order of the array. */
+function inSequence(given) {
+  const numbered = given.map((options, index) => {
+    const sequence = typeof options === 'string' ? undefined : checks.object(`nodes[${index}]`, options).sequence;
+    return { options, sequence: checks.toNumber(`nodes[${index}].sequence`, sequence) ?? index };
+  });
+  return numbered.sort((left, right) => left.sequence - right.sequence).map(({ options }) => options);
+}
+
+function partition(given) {
+  const options = typeof given === 'string' ? {} : given;
+  const routes = staticRoutes(options.staticRoutes);
+  const native = {
+    ...connectionOptions(given),
+    nodePrefix: checks.string('keyPrefix', options.keyPrefix) || undefined,
+    staticRoutes: routes.filter((route) => typeof route === 'string'),
+    // A number stands for a hash; what no hash can be equal to leads nowhere.
+    staticHashes: routes.filter((route) => Number.isInteger(route) && route >= 0 && route < 2 ** 16),
+  };
+  return { native, given: options };
+}
+
+function staticRoutes(given) {
+  if (given === undefined || given === null) return [];
+  const isRoute = (route) => typeof route === 'string' || typeof route === 'number';
+  if (!Array.isArray(given) || !given.every(isRoute)) {
+    throw new TypeError('staticRoutes must be an array of strings and numbers');
+  }
+  return given;
+}
+
+function notYet(what) {
+  return new Error(`ConnectionManager: ${what} is not supported by this version yet`);
+}
+
+module.exports = { standalone, nodes, notYet };

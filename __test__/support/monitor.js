@@ -46,6 +46,12 @@ class Monitor {
     return (await this.commands()).filter((words) => words.some((word) => word.includes(part)));
   }
 
+  /** Forgets what was recorded so far. */
+  async clear() {
+    await this.commands();
+    this.#recorded = [];
+  }
+
   close() {
     this.#client.close();
   }

@@ -75,9 +75,19 @@ fix('B-058 play without a processor rejects', async (_, scene) => {
   await assert.rejects(scene.consumer().play(), /process\(\)/);
 });
 
+fix('B-059 a new stream is read from the next play on, whatever the read under way waits for', async (_, scene) => {
+  const seen = [];
+  const other = scene.name('stream');
+  const consumer = await scene.play(async () => {}, { blockTimeout: 0 });
+  consumer.process({ stream: other, processor: async (job) => seen.push(job.id) });
+  await consumer.play();
+  await scene.add('job-1', { stream: other });
+  await until(() => seen.length === 1, { timeout: 3000 });
+});
+
 keep('B-059 playing twice runs nothing twice', async (_, scene) => {
   const seen = [];
-  const consumer = await scene.play(async (job) => seen.push(job.id));
+  const consumer = await scene.play(async (job) => seen.push(job.id), { blockTimeout: 200 });
   await consumer.play();
   await scene.add('job-1');
   await scene.add('job-2');
@@ -88,7 +98,7 @@ keep('B-059 playing twice runs nothing twice', async (_, scene) => {
 keep('B-059 a processor can be replaced at any time; a new stream waits for the next play', async (_, scene) => {
   const seen = [];
   const other = scene.name('stream');
-  const consumer = await scene.play(async () => seen.push('old'));
+  const consumer = await scene.play(async () => seen.push('old'), { blockTimeout: 200 });
   await scene.add('job-1');
   await until(() => seen.length === 1);
   consumer.process({ stream: scene.stream, processor: async () => seen.push('new') });

@@ -137,11 +137,15 @@ impl Consumer {
         }
         {
             let mut state = self.lock();
-            state.phase = Phase::Playing;
-            state.cut_off = false;
-            for (stream, tail) in state.streams.iter_mut().zip(tails) {
+            let ConsumerState { phase, cut_off, streams, lanes, .. } = &mut *state;
+            (*phase, *cut_off) = (Phase::Playing, false);
+            for (stream, tail) in streams.iter_mut().zip(tails) {
+                lanes[stream.lane].outdated |= !stream.active;
                 stream.active = true;
                 stream.tail = tail.or(stream.tail);
+            }
+            for lane in (0..lanes.len()).filter(|&lane| lanes[lane].reading && lanes[lane].outdated) {
+                self.end_read(lane);
             }
         }
         self.step();

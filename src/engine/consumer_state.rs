@@ -95,6 +95,8 @@ impl StreamState {
 pub struct LaneState {
     /// Whether a read has no reply yet.
     pub reading: bool,
+    /// Whether the read under way is not of all the streams that are to be read.
+    pub outdated: bool,
     /// Whether the next read waits for a backoff to pass, or for a group to be made again.
     pub recovering: bool,
     /// Whether the last read brought something, so that the next one may take every free slot.

@@ -101,6 +101,7 @@ impl Consumer {
         let lane = &mut state.lanes[lane];
         lane.rotation = lane.rotation.wrapping_add(1);
         lane.reading = true;
+        lane.outdated = false;
         commands
     }
 

@@ -99,7 +99,7 @@ impl Consumer {
 
     /// Has the read under way answered soon, without losing what it may just have received: the server is asked
     /// from the shared connection to unblock it, and its reply is waited for like any other.
-    fn end_read(&self, lane: usize) {
+    pub(super) fn end_read(&self, lane: usize) {
         let this = self.this.clone();
         self.bus.context().runtime.spawn(async move {
             let deadline = tokio::time::Instant::now() + END_OF_READ;
@@ -192,7 +192,7 @@ impl Consumer {
 
 impl ConsumerState {
     fn is_ending_a_read(&self, lane: usize) -> bool {
-        self.lanes[lane].reading && self.phase != Phase::Playing
+        self.lanes[lane].reading && (self.lanes[lane].outdated || self.phase != Phase::Playing)
     }
 }
 

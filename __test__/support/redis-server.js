@@ -61,6 +61,11 @@ class RedisServer {
     fs.rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  /** Has it answer nothing any more, with its sockets open. */
+  freeze() {
+    this.#process.kill('SIGSTOP');
+  }
+
   async restart() {
     this.kill();
     await this.start();

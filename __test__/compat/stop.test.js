@@ -5,7 +5,7 @@ const { fix, keep } = require('../support/cases.js');
 const { freePort } = require('../support/redis-server.js');
 const { keys } = require('../support/keys.js');
 const { Gate } = require('../support/gate.js');
-const { until } = require('../support/until.js');
+const { stays, until } = require('../support/until.js');
 
 /** How many connections a server has, but for the test's own. */
 async function connections(redis) {
@@ -76,29 +76,49 @@ fix('stop waits no longer than maxWait, and then resolves', async (_, scene) => 
   assert.ok(took >= 75 && took < 5000, `${took} ms`);
 });
 
-fix('a job that ends after its bus was stopped is told so, and crashes nothing', async (_, scene) => {
+fix(
+  'B-071 a job that is settled after its bus was stopped is told so, and its deadline crashes nothing',
+  async (_, scene) => {
+    const gate = new Gate();
+    const connection = scene.connect();
+    let told;
+    const consumer = await scene.play(
+      async (job) => {
+        await gate.opened;
+        told = await job.resolve().catch(({ code }) => code);
+      },
+      { connection, deadline: 20 },
+    );
+    const errors = scene.errors(consumer);
+    await scene.add('job-1');
+    await until(async () => (await scene.pending()) === 1);
+    await connection.stop({ force: true });
+    await stays(() => errors.length === 0, 60);
+    gate.open();
+    await until(() => told);
+    assert.deepStrictEqual([told, errors], ['CONNECTION_CLOSED', []]);
+  },
+);
+
+fix('B-071 a processor that passes on what settling after a stop said is an UNHANDLED_JOB_ERROR', async (_, scene) => {
   const gate = new Gate();
   const connection = scene.connect();
-  let settled;
   const consumer = await scene.play(
     async (job) => {
-      const { resolve } = job;
       await gate.opened;
-      settled = resolve();
-      await settled;
+      await job.resolve();
     },
-    { connection, deadline: 60 },
+    { connection },
   );
   const errors = scene.errors(consumer);
   await scene.add('job-1');
   await until(async () => (await scene.pending()) === 1);
   await connection.stop({ force: true });
   gate.open();
-  await until(() => settled);
-  await assert.rejects(settled, { code: 'CONNECTION_CLOSED' });
+  await until(() => errors.length > 0);
   assert.deepStrictEqual(
-    errors.filter(({ code }) => code === 'CONSUME_ERROR'),
-    [],
+    errors.map(({ code, message, job }) => [code, message, job.id]),
+    [['UNHANDLED_JOB_ERROR', 'Connection is closed.', 'job-1']],
   );
 });
 
@@ -106,9 +126,9 @@ fix('a wait that can never end rejects when the bus is stopped', async (_, scene
   const connection = scene.connect();
   const producer = scene.producer(connection);
   const job = await producer.send({ stream: scene.stream, job: producer.job(), waitFor: ['nobody'] });
-  const finished = job.finished();
+  const rejected = assert.rejects(job.finished(), { code: 'CONNECTION_CLOSED' });
   await connection.stop();
-  await assert.rejects(finished, { code: 'CONNECTION_CLOSED' });
+  await rejected;
 });
 
 fix('B-111 what is used in the tick of stop opens connections that the next stop closes', async (_, scene) => {

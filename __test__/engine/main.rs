@@ -6,6 +6,7 @@ mod codec;
 mod handshake;
 mod jobs;
 mod judging;
+mod locating;
 mod pipelining;
 mod pubsub;
 mod reconnecting;

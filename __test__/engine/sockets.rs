@@ -36,7 +36,7 @@ fn a_unix_socket_is_as_good_as_tcp() {
     let large = "x".repeat(3_000_000);
     assert!(ask(&engine, link.as_ref(), &["SET", "a", &large]).is_ok());
     assert_eq!(ask(&engine, link.as_ref(), &["GET", "a"]), Ok(Value::Bulk(large.into_bytes())));
-    assert_eq!(link.node(), path);
+    assert_eq!(&*link.node(), path);
 }
 
 #[test]

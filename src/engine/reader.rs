@@ -323,13 +323,7 @@ impl Consumer {
     }
 
     pub(super) fn error(&self, lane: usize, kind: RedisErrorKind, message: &str) -> RedisError {
-        let node = self.lanes[lane].blocking.current().map(|link| link.node().to_owned()).unwrap_or_default();
-        RedisError {
-            kind,
-            code: None,
-            message: message.into(),
-            command: Some("XREADGROUP"),
-            node: node.into(),
-        }
+        let node = self.lanes[lane].blocking.current().map(|link| link.node()).unwrap_or_default();
+        RedisError { kind, code: None, message: message.into(), command: Some("XREADGROUP"), node }
     }
 }

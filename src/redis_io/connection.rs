@@ -66,8 +66,8 @@ impl Link for Connection {
         self.shared.state()
     }
 
-    fn node(&self) -> &str {
-        &self.shared.node
+    fn node(&self) -> Arc<str> {
+        self.shared.node()
     }
 
     fn open(&self) {

@@ -13,6 +13,7 @@ use super::command::Destination;
 use super::error::{RedisError, RedisErrorKind};
 use super::handshake::{Refusal, shake_hands};
 use super::link::LinkState;
+use super::options::LinkOptions;
 use super::receiver::Receiver;
 use super::shared::{Order, Shared};
 use super::socket::{Plain, Receiving, Sending, Socket};
@@ -22,6 +23,8 @@ const SHORTEST_WATCH: Duration = Duration::from_millis(1);
 
 /// How a session ended.
 enum Exit {
+    /// The policy does not know where to connect to.
+    Unlocated(RedisError),
     /// The socket was closed or broke.
     Lost(RedisError),
     /// Redis does not let us in.
@@ -30,18 +33,50 @@ enum Exit {
     Ordered(Order),
 }
 
+/// How often in a row it failed, and at what.
+#[derive(Default)]
+struct Failures {
+    /// At finding out where to connect to.
+    rounds: u32,
+    /// At everything else.
+    attempts: u32,
+}
+
+/// What is to be tried again, and for which time.
+#[derive(Clone, Copy)]
+enum Next {
+    /// Finding out where to connect to.
+    Round(u32),
+    /// Connecting.
+    Attempt(u32),
+}
+
+impl Failures {
+    /// Counts one more.
+    fn next(&mut self, exit: &Exit) -> Next {
+        if let Exit::Unlocated(_) = exit {
+            self.rounds = self.rounds.saturating_add(1);
+            Next::Round(self.rounds)
+        } else {
+            self.attempts = self.attempts.saturating_add(1);
+            Next::Attempt(self.attempts)
+        }
+    }
+}
+
 /// Runs a connection until it is closed or its policy gives it up.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut attempt: u32 = 0;
+    let mut failures = Failures::default();
     loop {
-        let exit = live(&shared, &mut attempt).await;
+        let exit = live(&shared, &mut failures).await;
         if shared.lock().is_over() {
             break;
         }
+        let next = failures.next(&exit);
         let error = match exit {
             Exit::Ordered(Order::Close) => break,
             Exit::Ordered(Order::Reset) => None,
-            Exit::Lost(error) | Exit::Ordered(Order::Lost(error)) => Some(error),
+            Exit::Unlocated(error) | Exit::Lost(error) | Exit::Ordered(Order::Lost(error)) => Some(error),
             Exit::Refused(error) => {
                 let pending = shared.lock().outbox.clear();
                 shared.fail(pending, &error);
@@ -50,8 +85,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         };
         lose(&shared);
         shared.set_state(LinkState::Close, error.as_ref());
-        attempt = attempt.saturating_add(1);
-        if !wait_to_retry(&shared, attempt).await {
+        if !wait_to_retry(&shared, next).await {
             break;
         }
     }
@@ -60,18 +94,19 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 /// One session, from opening the socket to losing it.
-async fn live(shared: &Arc<Shared>, attempt: &mut u32) -> Exit {
+async fn live(shared: &Arc<Shared>, failures: &mut Failures) -> Exit {
     shared.set_state(LinkState::Connecting, None);
     let socket = tokio::select! {
         biased;
         order = ordered(shared) => return Exit::Ordered(order),
-        socket = connect(shared) => match socket {
+        socket = connect(shared, failures) => match socket {
             Ok(socket) => socket,
+            Err(Refusal::Unlocated(error)) => return Exit::Unlocated(error),
             Err(Refusal::Lost(error)) => return Exit::Lost(error),
             Err(Refusal::Fatal(error)) => return Exit::Refused(error),
         },
     };
-    *attempt = 0;
+    failures.attempts = 0;
     let (receiving, sending) = socket.split();
     let writer = flow(shared, sending);
     shared.set_state(LinkState::Ready, None);
@@ -80,18 +115,36 @@ async fn live(shared: &Arc<Shared>, attempt: &mut u32) -> Exit {
     exit
 }
 
-async fn connect(shared: &Arc<Shared>) -> Result<Socket, Refusal> {
-    let lost = |error: io::Error| Refusal::Lost(RedisError::connecting(&error, &shared.node));
-    let mut socket = match shared.options.connect_timeout {
-        Some(limit) => timeout(limit, Socket::open(&shared.options))
-            .await
-            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "connect ETIMEDOUT")))
-            .map_err(lost)?,
-        None => Socket::open(&shared.options).await.map_err(lost)?,
+async fn connect(shared: &Arc<Shared>, failures: &mut Failures) -> Result<Socket, Refusal> {
+    let options = &shared.options;
+    let lost = |error: &io::Error| RedisError::connecting(error, &shared.node());
+    let located = match shared.policy.locate() {
+        Some(answer) => {
+            let located = in_time(options, answer).await.unwrap_or_else(|late| Err(lost(&late)));
+            Some(located.map_err(Refusal::Unlocated)?)
+        }
+        None => None,
     };
+    failures.rounds = 0;
+    if let Some(endpoint) = &located {
+        shared.move_to(endpoint);
+    }
+    let opening = Socket::open(located.as_ref().unwrap_or(&options.endpoint), options);
+    let opened = in_time(options, opening).await.and_then(|opened| opened);
+    let mut socket = opened.map_err(|error| Refusal::Lost(lost(&error)))?;
     shared.set_state(LinkState::Connect, None);
-    shake_hands(&mut socket, &shared.options, &shared.node).await?;
+    shake_hands(&mut socket, options, &shared.node()).await?;
     Ok(socket)
+}
+
+/// Waits for at most `connectTimeout`.
+async fn in_time<T>(options: &LinkOptions, step: impl Future<Output = T>) -> io::Result<T> {
+    match options.connect_timeout {
+        Some(limit) => timeout(limit, step)
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "connect ETIMEDOUT")),
+        None => Ok(step.await),
+    }
 }
 
 /// Lets commands flow: from the submitting threads where the socket allows it, and from the writer.
@@ -114,7 +167,7 @@ async fn write(shared: Arc<Shared>, mut sending: Sending) {
             Sending::Tls(stream) => write_tls(&shared, stream).await,
         };
         if let Err(error) = written {
-            shared.order(Order::Lost(RedisError::socket(&error, "write", &shared.node)));
+            shared.order(Order::Lost(RedisError::socket(&error, "write", &shared.node())));
             return;
         }
     }
@@ -155,14 +208,16 @@ async fn receive(shared: &Arc<Shared>, mut receiving: Receiving) -> Exit {
             filled = receiving.fill(receiver.room()) => filled,
         };
         let error = match filled {
-            Ok(0) => {
-                RedisError::local(RedisErrorKind::Connect, "The server closed the connection.", &shared.node)
-            }
+            Ok(0) => RedisError::local(
+                RedisErrorKind::Connect,
+                "The server closed the connection.",
+                &shared.node(),
+            ),
             Ok(_) => match receiver.hand_out() {
                 Ok(()) => continue,
                 Err(error) => error,
             },
-            Err(error) => RedisError::socket(&error, "read", &shared.node),
+            Err(error) => RedisError::socket(&error, "read", &shared.node()),
         };
         return Exit::Lost(error);
     }
@@ -179,22 +234,26 @@ fn lose(shared: &Shared) {
 }
 
 /// Waits as long as the policy says; `false` if that is for good.
-async fn wait_to_retry(shared: &Arc<Shared>, attempt: u32) -> bool {
+async fn wait_to_retry(shared: &Arc<Shared>, next: Next) -> bool {
+    let asked = match next {
+        Next::Round(round) => shared.policy.relocate_delay(round),
+        Next::Attempt(attempt) => shared.policy.retry_delay(attempt),
+    };
     let delay = tokio::select! {
         biased;
         () = closed(shared) => return false,
-        delay = shared.policy.retry_delay(attempt) => delay,
+        delay = asked => delay,
     };
     let Some(delay) = delay else { return false };
     shared.set_state(LinkState::Reconnecting, None);
-    if let Some(most) = shared.options.max_retries_per_request
+    if let (Some(most), Next::Attempt(attempt)) = (shared.options.max_retries_per_request, next)
         && attempt.is_multiple_of(most.saturating_add(1))
     {
         let pending = shared.lock().outbox.clear();
         let message = format!(
             "Reached the max retries per request limit (which is {most}). Refer to \"maxRetriesPerRequest\" option for details."
         );
-        shared.fail(pending, &RedisError::local(RedisErrorKind::MaxRetries, &message, &shared.node));
+        shared.fail(pending, &RedisError::local(RedisErrorKind::MaxRetries, &message, &shared.node()));
     }
     tokio::select! {
         biased;
@@ -253,7 +312,7 @@ fn fail_late(shared: &Shared) {
         return;
     }
     for (destination, name) in late {
-        let error = RedisError::local(RedisErrorKind::Timeout, "Command timed out", &shared.node).of(name);
+        let error = RedisError::local(RedisErrorKind::Timeout, "Command timed out", &shared.node()).of(name);
         shared.deliver(destination, Err(error));
     }
     shared.burst_end();

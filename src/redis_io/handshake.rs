@@ -17,6 +17,8 @@ use super::socket::Socket;
 /// A connection that commands cannot flow on.
 #[derive(Debug)]
 pub enum Refusal {
+    /// Nobody says where to connect to.
+    Unlocated(RedisError),
     /// The connection failed; what is queued waits for the next one.
     Lost(RedisError),
     /// Redis does not let us in: what is queued fails with its word.

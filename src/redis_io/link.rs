@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::codec::{Reply, Value};
 use super::command::{Commands, Ticket};
 use super::error::RedisError;
+use super::options::Endpoint;
 
 /// A future that the trait objects below hand out.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -71,6 +73,17 @@ pub enum Verdict {
 
 /// The decisions a link leaves to its owner.
 pub trait LinkPolicy: Send + Sync {
+    /// Where the next attempt connects to, asked before each; `None` is the endpoint of the options.
+    fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
+        None
+    }
+
+    /// As [`LinkPolicy::retry_delay`], after `locate` failed for the `round`th time in a row. Such rounds do not
+    /// count as attempts.
+    fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {
+        self.retry_delay(round)
+    }
+
     /// How long to wait before connection attempt number `attempt` (from 1); `None` ends the link.
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>>;
 
@@ -98,8 +111,8 @@ pub trait Link: Send + Sync {
     /// Where the link is in its life.
     fn state(&self) -> LinkState;
 
-    /// `host:port` or the socket's path.
-    fn node(&self) -> &str;
+    /// `host:port` or the socket's path, of the last attempt to connect.
+    fn node(&self) -> Arc<str>;
 
     /// Starts connecting if nothing was done yet (`lazyConnect`); otherwise nothing.
     fn open(&self);
@@ -131,7 +144,7 @@ pub async fn call(
             code: None,
             message: "Connection is closed.".into(),
             command: None,
-            node: link.node().into(),
+            node: link.node(),
         }),
     }
 }

@@ -72,7 +72,7 @@ impl Subscriber {
     }
 
     /// As [`Link::node`].
-    pub fn node(&self) -> &str {
+    pub fn node(&self) -> Arc<str> {
         self.connection.node()
     }
 

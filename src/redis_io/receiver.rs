@@ -121,7 +121,7 @@ impl Receiver {
     }
 
     fn fault(&self, message: &str) -> RedisError {
-        RedisError::local(RedisErrorKind::Protocol, message, &self.shared.node)
+        RedisError::local(RedisErrorKind::Protocol, message, &self.shared.node())
     }
 }
 
@@ -130,7 +130,7 @@ fn answer(shared: &Arc<Shared>, pending: Pending, bytes: Vec<u8>, reply: Reply<'
         shared.deliver(pending.mark.destination, Ok(reply));
         return;
     };
-    let error = RedisError::reply(text, pending.mark.name, &shared.node);
+    let error = RedisError::reply(text, pending.mark.name, &shared.node());
     match shared.policy.judge(&error) {
         None => shared.deliver(pending.mark.destination, Err(error)),
         Some(verdict) => {

@@ -11,7 +11,7 @@ use super::codec::{Reply, Value};
 use super::command::{Commands, Destination};
 use super::error::{RedisError, RedisErrorKind};
 use super::link::{LinkPolicy, LinkState, PushSink, ReplySink};
-use super::options::LinkOptions;
+use super::options::{Endpoint, LinkOptions};
 use super::outbox::{Outbox, Pending};
 use super::socket::Plain;
 
@@ -33,7 +33,6 @@ pub(super) enum Order {
 pub(super) struct Shared {
     pub(super) options: Arc<LinkOptions>,
     pub(super) policy: Arc<dyn LinkPolicy>,
-    pub(super) node: Arc<str>,
     pub(super) runtime: Handle,
     /// Wakes the driver: there is an order.
     pub(super) told: Notify,
@@ -46,6 +45,8 @@ pub(super) struct Shared {
     sink: Arc<dyn ReplySink>,
     pub(super) pushes: Option<Arc<dyn PushSink>>,
     state: AtomicU8,
+    /// The name of where it connects to. A lock, since it moves; only errors ask for it.
+    node: Mutex<Arc<str>>,
     /// A lock, since both threads submit. The socket is written to under it, which keeps the order of the bytes.
     inner: Mutex<Inner>,
 }
@@ -74,7 +75,7 @@ impl Shared {
         runtime: Handle,
     ) -> Self {
         Self {
-            node: options.endpoint.to_string().into(),
+            node: Mutex::new(options.endpoint.to_string().into()),
             options,
             policy,
             runtime,
@@ -91,6 +92,16 @@ impl Shared {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Where it connects to, in errors.
+    pub(super) fn node(&self) -> Arc<str> {
+        self.node.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// From here on it connects to `endpoint`.
+    pub(super) fn move_to(&self, endpoint: &Endpoint) {
+        *self.node.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = endpoint.to_string().into();
     }
 
     pub(super) fn state(&self) -> LinkState {
@@ -128,7 +139,7 @@ impl Shared {
             self.take(&mut inner, commands);
             return Ok(());
         };
-        Err(RedisError::local(refusal.0, refusal.1, &self.node))
+        Err(RedisError::local(refusal.0, refusal.1, &self.node()))
     }
 
     /// As [`Shared::submit`], for what was taken before and only has to be sent again: the offline queue being off
@@ -218,12 +229,12 @@ impl Shared {
 
     /// The error of whatever comes after the end.
     pub(super) fn closed(&self) -> RedisError {
-        RedisError::local(RedisErrorKind::Closed, CLOSED, &self.node)
+        RedisError::local(RedisErrorKind::Closed, CLOSED, &self.node())
     }
 
     /// The error of what was on the wire when the connection broke and is not sent again.
     pub(super) fn dropped(&self) -> RedisError {
-        RedisError::local(RedisErrorKind::Dropped, CLOSED, &self.node)
+        RedisError::local(RedisErrorKind::Dropped, CLOSED, &self.node())
     }
 
     /// Tells everyone in `pending` of a failure.

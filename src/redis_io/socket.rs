@@ -34,9 +34,9 @@ pub enum Plain {
 }
 
 impl Socket {
-    /// Opens the socket that the options name.
-    pub async fn open(options: &LinkOptions) -> io::Result<Self> {
-        match &options.endpoint {
+    /// Opens a socket to `endpoint`.
+    pub async fn open(endpoint: &Endpoint, options: &LinkOptions) -> io::Result<Self> {
+        match endpoint {
             Endpoint::Tcp { host, port, family } => {
                 let stream = connect(host, *port, *family).await?;
                 stream.set_nodelay(options.no_delay)?;

@@ -16,7 +16,7 @@ use super::command::{Commands, Destination, Ticket};
 use super::connection::Connection;
 use super::error::{RedisError, RedisErrorKind};
 use super::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, ReplySink, Verdict};
-use super::options::LinkOptions;
+use super::options::{Endpoint, LinkOptions};
 
 /// What is done about a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,6 +200,14 @@ impl ReplySink for Subscriptions {
 }
 
 impl LinkPolicy for Subscriptions {
+    fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
+        self.policy.locate()
+    }
+
+    fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {
+        self.policy.relocate_delay(round)
+    }
+
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
         self.policy.retry_delay(attempt)
     }

@@ -4,12 +4,13 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { buildAddon } = require('./addon.js');
 const { ROOT, exists, run, succeed } = require('./command.js');
+const commands = require('./generate-commands.js');
 const { linkSelf } = require('./packages.js');
 const { HELP, findProgram } = require('./redis-program.js');
 const { say, step } = require('./say.js');
 const tally = require('./tally.js');
 
-const GENERATED = ['native.js', 'native.d.ts'];
+const GENERATED = ['native.js', 'native.d.ts', ...commands.GENERATED];
 
 /** Folders of `__test__` with tests for Node; `engine` has those for cargo, `support` has none. */
 const FOLDERS = ['compat', 'api', 'types', 'package'];
@@ -78,10 +79,11 @@ function findTools() {
   linkSelf();
 }
 
-/** What the build has written must be what is committed, or going to be. */
+/** What the build writes, and what comes of the list of commands, must be what is committed, or going to be. */
 async function compareGenerated() {
+  commands.generateCommands();
   await succeed('git', ['diff', '--exit-code', '--', ...GENERATED]).catch(() => {
-    throw new Error(`commit what the build has made of ${GENERATED.join(' and ')}`);
+    throw new Error(`commit what was written anew: ${GENERATED.join(', ')}`);
   });
 }
 

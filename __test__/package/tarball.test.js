@@ -44,6 +44,7 @@ describe('the packed package', () => {
       'native.d.ts',
       'native.js',
       'package.json',
+      'redis-commands.d.ts',
       'src',
     ]);
     assert.deepStrictEqual(fs.readdirSync(path.join(installed, 'src')), ['facade']);

@@ -270,6 +270,7 @@ fn call(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<
     let (commands, _) = staging.of_job(environment, packet.index()?, "")?;
     let (request, index) = (packet.index()?, packet.index()?);
     let index = if packet.flag()? { index | LAST } else { index };
+    let _first_key = packet.number()?;
     let count = packet.index()?;
     commands.begin_unnamed(count as usize);
     for _ in 0..count {

@@ -20,7 +20,8 @@ pub enum Operation {
     Reject = 6,
     /// `consumer, token`
     Release = 7,
-    /// `link, request, index, last, count, count × (word: as a value)`
+    /// `link, request, index, last, key, count, count × (word: as a value)`, the command's name being word 0; `key` is
+    /// the word that is its first key, which decides on the node of a Cluster, or -1 for none
     Call = 8,
 }
 

@@ -3,6 +3,7 @@
 const EventEmitter = require('eventemitter3');
 const { NativeClient, Operation } = require('../../native.js');
 const batch = require('./command-batch.js');
+const { firstKey } = require('./first-key.js');
 const reports = require('./reports.js');
 const requests = require('./requests.js');
 
@@ -104,6 +105,7 @@ class RedisClient extends EventEmitter {
       batch.number(number);
       batch.number(index);
       batch.number(index === commands.length - 1 ? 1 : 0);
+      batch.number(firstKey(words));
       batch.number(words.length);
       for (const word of words) batch.word(word);
     });

@@ -84,10 +84,10 @@ function npm() {
   return process.platform === 'win32' ? ['npm.cmd', []] : ['npm', []];
 }
 
-/** Runs npm; rejects if it failed. */
-function runNpm(args) {
+/** Runs npm, as `succeed()` does. */
+function runNpm(args, options) {
   const [file, first] = npm();
-  return succeed(file, [...first, ...args]);
+  return succeed(file, [...first, ...args], options);
 }
 
 module.exports = { ROOT, start, end, run, succeed, exists, runNpm };

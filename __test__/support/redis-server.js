@@ -40,6 +40,10 @@ class RedisServer {
     return { host: '127.0.0.1', port: this.port };
   }
 
+  get pid() {
+    return this.#process.pid;
+  }
+
   get isRunning() {
     return this.#process !== null;
   }

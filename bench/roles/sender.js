@@ -1,0 +1,20 @@
+'use strict';
+
+const { keepInFlight } = require('../in-flight.js');
+const { BasePart } = require('./part.js');
+
+/** Sends jobs that nobody runs. */
+class Part extends BasePart {
+  #payload;
+
+  constructor(program, options) {
+    super(program, options);
+    this.#payload = options.payload ? Buffer.alloc(options.payload, 'x') : undefined;
+  }
+
+  run({ jobs, inFlight }) {
+    return keepInFlight({ jobs, inFlight }, () => this.program.send(this.#payload));
+  }
+}
+
+module.exports = { Part };

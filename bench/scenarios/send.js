@@ -1,0 +1,39 @@
+'use strict';
+
+/** Sends that nobody runs: what one producer can do. */
+function send({ id, title, payload, cases }) {
+  return {
+    id,
+    title,
+    cases: cases.map(({ inFlight, jobs, cores }) => ({ label: `${inFlight} in flight`, jobs, cores, inFlight })),
+    async run(stage, { inFlight, jobs }) {
+      const sender = await stage.role('sender', { payload });
+      await sender.call('run', { inFlight, jobs: Math.ceil(jobs / 4) });
+      return stage.measure([sender], () => sender.call('run', { inFlight, jobs }));
+    },
+  };
+}
+
+const S1 = send({
+  id: 'S1',
+  title: 'send',
+  payload: 0,
+  cases: [
+    { inFlight: 1, jobs: 20_000, cores: 1 },
+    { inFlight: 64, jobs: 100_000 },
+    { inFlight: 1024, jobs: 200_000 },
+  ],
+});
+
+const S2 = send({
+  id: 'S2',
+  title: 'send with 1 KiB payload',
+  payload: 1024,
+  cases: [
+    { inFlight: 1, jobs: 10_000, cores: 1 },
+    { inFlight: 64, jobs: 50_000 },
+    { inFlight: 1024, jobs: 100_000 },
+  ],
+});
+
+module.exports = { S1, S2 };

@@ -24,22 +24,22 @@ impl PayloadPacker<'_> {
         let to = self.ticket(Kind::Part, 0, last);
         let key = self.keys.payload(self.job, key);
         if timeout == 0 {
-            self.commands.begin("SET", 3).arg_parts(&key).arg(value).end(to);
+            self.commands.begin("SET", 3).key_parts(&key).arg(value).end(to);
         } else {
-            self.commands.begin("PSETEX", 4).arg_parts(&key).arg_number(timeout).arg(value).end(to);
+            self.commands.begin("PSETEX", 4).key_parts(&key).arg_number(timeout).arg(value).end(to);
         }
     }
 
     /// `GET`; the value is reported under `index`, as text or as bytes.
     pub fn get(&mut self, key: &str, text: bool, index: u32, last: bool) {
         let to = self.ticket(if text { Kind::Text } else { Kind::Bytes }, index, last);
-        self.commands.begin("GET", 2).arg_parts(&self.keys.payload(self.job, key)).end(to);
+        self.commands.begin("GET", 2).key_parts(&self.keys.payload(self.job, key)).end(to);
     }
 
     /// `DEL`.
     pub fn del(&mut self, key: &str, last: bool) {
         let to = self.ticket(Kind::Part, 0, last);
-        self.commands.begin("DEL", 2).arg_parts(&self.keys.payload(self.job, key)).end(to);
+        self.commands.begin("DEL", 2).key_parts(&self.keys.payload(self.job, key)).end(to);
     }
 
     fn ticket(&self, kind: Kind, index: u32, last: bool) -> Destination {

@@ -51,7 +51,7 @@ impl Plan {
         request: RequestId,
     ) {
         let words = if capped > 0 { 10 } else { 7 };
-        commands.begin("XADD", words).arg(self.keys[node].as_bytes());
+        commands.begin("XADD", words).key(self.keys[node].as_bytes());
         if capped > 0 {
             commands.arg(b"MAXLEN").arg(b"~").arg_number(capped);
         }

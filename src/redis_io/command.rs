@@ -40,6 +40,21 @@ impl Destination {
     }
 }
 
+/// What decides which node of a Cluster a command goes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing: any node will do.
+    #[default]
+    Anywhere,
+    /// The key that begins at `start` within the command's bytes. It is hashed only where there is a Cluster.
+    Key {
+        /// Where it begins.
+        start: u32,
+        /// How long it is.
+        length: u32,
+    },
+}
+
 /// What a link remembers of a command until its reply came.
 #[derive(Debug)]
 pub struct Mark {
@@ -52,6 +67,26 @@ pub struct Mark {
     /// Whether the command may be sent again when the connection dropped before its reply; a blocking read
     /// may not, since what it took would be stranded twice.
     pub resend: bool,
+    /// Where it has to go.
+    pub place: Place,
+    /// What it has been through so far.
+    pub detours: Detours,
+}
+
+/// How often a command of a Cluster has not been served where and when it was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Detours {
+    /// It followed to another node.
+    pub redirections: u8,
+    /// It waited for its node.
+    pub waits: u16,
+}
+
+impl Mark {
+    fn beginning(name: &'static str, start: usize) -> Self {
+        let (destination, place) = (Destination::Nowhere, Place::Anywhere);
+        Self { name, length: start, destination, resend: true, place, detours: Detours::default() }
+    }
 }
 
 /// Commands packed for one write.
@@ -66,7 +101,7 @@ impl Commands {
     /// [`Commands::end`].
     pub fn begin(&mut self, name: &'static str, count: usize) -> &mut Self {
         let start = self.bytes.len();
-        self.marks.push(Mark { name, length: start, destination: Destination::Nowhere, resend: true });
+        self.marks.push(Mark::beginning(name, start));
         self.header(b'*', count);
         self.arg(name.as_bytes())
     }
@@ -74,7 +109,7 @@ impl Commands {
     /// Starts a command of `count` words whose name is not known before; errors do not name it.
     pub fn begin_unnamed(&mut self, count: usize) -> &mut Self {
         let start = self.bytes.len();
-        self.marks.push(Mark { name: "", length: start, destination: Destination::Nowhere, resend: true });
+        self.marks.push(Mark::beginning("", start));
         self.header(b'*', count);
         self
     }
@@ -94,6 +129,23 @@ impl Commands {
             self.bytes.extend_from_slice(part);
         }
         self.bytes.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// Appends one word which is the key that the command is about; of several, the first one counts.
+    pub fn key(&mut self, key: &[u8]) -> &mut Self {
+        self.key_parts(&[key])
+    }
+
+    /// As [`Commands::key`], made of several parts.
+    pub fn key_parts(&mut self, parts: &[&[u8]]) -> &mut Self {
+        self.arg_parts(parts);
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let end = self.bytes.len() - b"\r\n".len();
+        if let Some(mark) = self.marks.last_mut().filter(|mark| mark.place == Place::Anywhere) {
+            // Until the command ends, its mark says where it began.
+            mark.place = Place::Key { start: (end - length - mark.length) as u32, length: length as u32 };
+        }
         self
     }
 
@@ -129,6 +181,31 @@ impl Commands {
     /// How many commands are packed.
     pub fn len(&self) -> usize {
         self.marks.len()
+    }
+
+    /// The tickets of the replies that go to the sink of the link.
+    pub fn tickets(&self) -> impl Iterator<Item = Ticket> {
+        self.marks.iter().filter_map(|mark| match mark.destination {
+            Destination::Sink(ticket) => Some(ticket),
+            _ => None,
+        })
+    }
+
+    /// Takes the commands apart, in order.
+    pub(super) fn take_each(&mut self, mut each: impl FnMut(Mark, &[u8])) {
+        let mut start = 0;
+        for mark in self.marks.drain(..) {
+            let end = start + mark.length;
+            each(mark, &self.bytes[start..end]);
+            start = end;
+        }
+        self.bytes.clear();
+    }
+
+    /// Appends a command that was taken from elsewhere.
+    pub(super) fn append(&mut self, mark: Mark, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.marks.push(mark);
     }
 
     /// Refuses everything packed with `error`.
@@ -173,6 +250,22 @@ mod tests {
         assert_eq!(commands.bytes, b"*3\r\n$3\r\nSET\r\n$3\r\na:b\r\n$4\r\n1024\r\n*1\r\n$4\r\nPING\r\n");
         assert_eq!(commands.marks.iter().map(|mark| mark.length).sum::<usize>(), commands.bytes.len());
         assert_eq!(commands.marks.iter().map(|mark| mark.resend).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn the_first_key_says_where_a_command_goes() {
+        let mut commands = Commands::default();
+        commands.begin("PING", 1).end(Destination::Nowhere);
+        commands.begin("SET", 3).key_parts(&[b"a:", b"b"]).arg(b"value").end(Destination::Nowhere);
+        commands.begin("XREADGROUP", 3).key(b"first").key(b"second").end(Destination::Nowhere);
+        let mut keys = Vec::new();
+        commands.take_each(|mark, bytes| {
+            keys.push(match mark.place {
+                Place::Anywhere => None,
+                Place::Key { start, length } => Some(bytes[start as usize..][..length as usize].to_vec()),
+            });
+        });
+        assert_eq!(keys, [None, Some(b"a:b".to_vec()), Some(b"first".to_vec())]);
     }
 
     #[test]

@@ -12,9 +12,10 @@ use tokio::time::timeout;
 
 use super::command::Commands;
 use super::driver;
-use super::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, ReplySink};
+use super::error::RedisError;
+use super::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink};
 use super::options::LinkOptions;
-use super::shared::{Order, Shared};
+use super::shared::{Ears, Order, Shared};
 
 /// A connection. Dropping it closes it.
 pub struct Connection {
@@ -29,24 +30,30 @@ impl Connection {
         sink: Arc<dyn ReplySink>,
         runtime: Handle,
     ) -> Arc<Self> {
-        Self::with_pushes(options, policy, sink, None, runtime)
+        Self::with_ears(options, policy, Ears { sink, pushes: None, detour: None }, runtime)
     }
 
-    /// As [`Connection::new`]; with `pushes`, published messages are told apart from replies.
-    pub(super) fn with_pushes(
+    /// As [`Connection::new`], of which more is heard than replies.
+    pub(super) fn with_ears(
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
-        sink: Arc<dyn ReplySink>,
-        pushes: Option<Arc<dyn PushSink>>,
+        ears: Ears,
         runtime: Handle,
     ) -> Arc<Self> {
         let lazy = options.lazy;
-        let shared = Arc::new(Shared::new(options, policy, sink, pushes, runtime));
+        let shared = Arc::new(Shared::new(options, policy, ears, runtime));
         let connection = Arc::new(Self { shared });
         if !lazy {
             connection.open();
         }
         connection
+    }
+}
+
+impl Connection {
+    /// Why its last session ended, or it could not be made.
+    pub(super) fn cause(&self) -> Option<RedisError> {
+        self.shared.lock().cause.clone()
     }
 }
 

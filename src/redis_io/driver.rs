@@ -84,6 +84,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         };
         lose(&shared);
+        shared.lock().cause.clone_from(&error);
         shared.set_state(LinkState::Close, error.as_ref());
         if !wait_to_retry(&shared, next).await {
             break;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::codec::{Reply, Value};
-use super::command::{Commands, Ticket};
+use super::command::{Commands, Destination, Ticket};
 use super::error::RedisError;
 use super::options::Endpoint;
 
@@ -60,6 +60,22 @@ pub enum LinkState {
     End,
 }
 
+impl LinkState {
+    /// The state that was stored as a number.
+    pub(super) fn from_number(number: u8) -> Self {
+        const STATES: [LinkState; 7] = [
+            LinkState::Wait,
+            LinkState::Connecting,
+            LinkState::Connect,
+            LinkState::Ready,
+            LinkState::Close,
+            LinkState::Reconnecting,
+            LinkState::End,
+        ];
+        STATES.get(usize::from(number)).copied().unwrap_or(Self::End)
+    }
+}
+
 /// What `reconnectOnError` decided about an error reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -108,6 +124,11 @@ pub trait Link: Send + Sync {
     /// not ready they wait in its offline queue, or are refused to their destinations if that is off.
     fn submit(&self, commands: &mut Commands);
 
+    /// As [`Link::submit`], to the node of that name; elsewhere than in a Cluster there is but one.
+    fn submit_to(&self, _node: &str, commands: &mut Commands) {
+        self.submit(commands);
+    }
+
     /// Where the link is in its life.
     fn state(&self) -> LinkState;
 
@@ -131,12 +152,29 @@ pub trait Link: Send + Sync {
 /// Packs one command with `pack` (which must end it with the destination given), submits it and waits.
 pub async fn call(
     link: &dyn Link,
-    pack: impl FnOnce(&mut Commands, super::command::Destination),
+    pack: impl FnOnce(&mut Commands, Destination),
+) -> Result<Value, RedisError> {
+    ask(link, pack, |commands| link.submit(commands)).await
+}
+
+/// As [`call`], on the node of that name.
+pub async fn call_on(
+    link: &dyn Link,
+    node: &str,
+    pack: impl FnOnce(&mut Commands, Destination),
+) -> Result<Value, RedisError> {
+    ask(link, pack, |commands| link.submit_to(node, commands)).await
+}
+
+async fn ask(
+    link: &dyn Link,
+    pack: impl FnOnce(&mut Commands, Destination),
+    submit: impl FnOnce(&mut Commands),
 ) -> Result<Value, RedisError> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let mut commands = Commands::default();
-    pack(&mut commands, super::command::Destination::Task(sender));
-    link.submit(&mut commands);
+    pack(&mut commands, Destination::Task(sender));
+    submit(&mut commands);
     match receiver.await {
         Ok(outcome) => outcome,
         Err(_) => Err(RedisError {

@@ -4,9 +4,11 @@
 //! packed commands to it and hears of each reply through the sink that the link was opened with.
 #![forbid(unsafe_code)]
 
+pub mod cluster;
 pub mod codec;
 pub mod command;
 pub mod connection;
+pub mod detour;
 mod driver;
 pub mod entries;
 pub mod error;
@@ -15,10 +17,14 @@ pub mod keys;
 pub mod link;
 pub mod options;
 mod outbox;
+mod pool;
 pub mod pubsub;
 mod receiver;
+mod rerouting;
 mod shared;
+pub mod slot_map;
 mod socket;
 pub mod streams;
 mod subscriptions;
 mod tls;
+pub mod topology;

@@ -1,9 +1,12 @@
 //! How to reach one Redis, with ioredis 4's defaults.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 use redis::{ConnectionAddr, IntoConnectionInfo};
+
+use super::slot_map::Address;
 
 /// Where Redis listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +140,63 @@ impl fmt::Debug for LinkOptions {
             .field("tls", &self.tls.is_some())
             .field("db", &self.db)
             .finish_non_exhaustive()
+    }
+}
+
+/// Which nodes of a Cluster payloads are read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScaleReads {
+    /// Primaries, which have what was written last.
+    #[default]
+    Primaries,
+    /// Replicas, where there are any.
+    Replicas,
+    /// Either.
+    All,
+}
+
+/// How to reach a Cluster, with ioredis 4's defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterOptions {
+    /// Nodes that are asked first who the others are.
+    pub startup: Vec<Address>,
+    /// How to reach each of them, but for the endpoint; `offline_queue` and `lazy` are about the Cluster as a whole.
+    pub link: LinkOptions,
+    /// Under which address a node is reached from here, by the one it has for itself.
+    pub nat: HashMap<Address, Address>,
+    /// Where payloads are read.
+    pub reads: ScaleReads,
+    /// How often a command follows from one node to another before it fails.
+    pub max_redirections: u8,
+    /// How long a command waits that another node is to take.
+    pub moved_delay: Duration,
+    /// How long a command waits whose node is gone.
+    pub failover_delay: Duration,
+    /// How long a command waits while the Cluster is down.
+    pub cluster_down_delay: Duration,
+    /// How long a command waits for a slot that is between two nodes.
+    pub try_again_delay: Duration,
+    /// How long asking one node for the slots may take.
+    pub refresh_timeout: Duration,
+    /// How often the slots are asked for when nothing has happened; `None` never.
+    pub refresh_interval: Option<Duration>,
+}
+
+impl Default for ClusterOptions {
+    fn default() -> Self {
+        Self {
+            startup: Vec::new(),
+            link: LinkOptions::default(),
+            nat: HashMap::new(),
+            reads: ScaleReads::default(),
+            max_redirections: 16,
+            moved_delay: Duration::ZERO,
+            failover_delay: Duration::from_millis(100),
+            cluster_down_delay: Duration::from_millis(100),
+            try_again_delay: Duration::from_millis(100),
+            refresh_timeout: Duration::from_millis(1_000),
+            refresh_interval: Some(Duration::from_millis(5_000)),
+        }
     }
 }
 

@@ -105,6 +105,14 @@ impl Outbox {
         pending
     }
 
+    /// Gives everything up to be sent elsewhere. What was written in part is as good as new.
+    pub fn take_commands(&mut self) -> Commands {
+        let bytes = self.bytes.split_off(self.answered);
+        let marks = std::mem::take(&mut self.pending).into_iter().map(|pending| pending.mark).collect();
+        *self = Self::default();
+        Commands { bytes, marks }
+    }
+
     /// The earliest deadline. All commands have the same time to run, so it is the first one's that has any.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.pending.iter().find_map(|pending| pending.deadline)

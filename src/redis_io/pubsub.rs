@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::error::RedisError;
 use super::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, call};
 use super::options::LinkOptions;
+use super::shared::Ears;
 use super::subscriptions::{Subscriptions, Verb};
 
 /// A connection in subscriber mode. What is subscribed stays so over reconnections.
@@ -26,13 +27,8 @@ impl Subscriber {
         runtime: Handle,
     ) -> Arc<Self> {
         let subscriptions = Arc::new(Subscriptions::new(&options, policy, pushes.clone()));
-        let connection = Connection::with_pushes(
-            options,
-            subscriptions.clone(),
-            subscriptions.clone(),
-            Some(pushes),
-            runtime,
-        );
+        let ears = Ears { sink: subscriptions.clone(), pushes: Some(pushes), detour: None };
+        let connection = Connection::with_ears(options, subscriptions.clone(), ears, runtime);
         subscriptions.belong_to(&connection);
         Arc::new(Self { connection, subscriptions })
     }

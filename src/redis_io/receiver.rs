@@ -111,9 +111,9 @@ impl Receiver {
         Ok(())
     }
 
-    /// Whether the reply may have its command sent again, which takes the command's bytes.
+    /// Whether the reply may have its command sent again, or elsewhere, which takes the command's bytes.
     fn is_judged(&self, range: &Range<usize>) -> bool {
-        self.buffer[range.start] == b'-' && self.shared.policy.judges()
+        self.buffer[range.start] == b'-' && (self.shared.policy.judges() || self.shared.detour.is_some())
     }
 
     fn surplus(&self) -> RedisError {
@@ -131,6 +131,12 @@ fn answer(shared: &Arc<Shared>, pending: Pending, bytes: Vec<u8>, reply: Reply<'
         return;
     };
     let error = RedisError::reply(text, pending.mark.name, &shared.node());
+    if let Some(detour) = &shared.detour
+        && detour.calls_for(&error)
+    {
+        detour.take(pending.mark, bytes, error);
+        return;
+    }
     match shared.policy.judge(&error) {
         None => shared.deliver(pending.mark.destination, Err(error)),
         Some(verdict) => {

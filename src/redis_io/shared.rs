@@ -9,6 +9,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::codec::{Reply, Value};
 use super::command::{Commands, Destination};
+use super::detour::Detour;
 use super::error::{RedisError, RedisErrorKind};
 use super::link::{LinkPolicy, LinkState, PushSink, ReplySink};
 use super::options::{Endpoint, LinkOptions};
@@ -29,6 +30,16 @@ pub(super) enum Order {
     Close,
 }
 
+/// Who hears of what comes in.
+pub(super) struct Ears {
+    /// Of replies.
+    pub(super) sink: Arc<dyn ReplySink>,
+    /// Of published messages, on a subscriber's connection.
+    pub(super) pushes: Option<Arc<dyn PushSink>>,
+    /// Of commands that are to be served elsewhere, on a connection of a Cluster.
+    pub(super) detour: Option<Arc<dyn Detour>>,
+}
+
 /// What driver, writer and submitters share.
 pub(super) struct Shared {
     pub(super) options: Arc<LinkOptions>,
@@ -44,6 +55,7 @@ pub(super) struct Shared {
     closed: Notify,
     sink: Arc<dyn ReplySink>,
     pub(super) pushes: Option<Arc<dyn PushSink>>,
+    pub(super) detour: Option<Arc<dyn Detour>>,
     state: AtomicU8,
     /// The name of where it connects to. A lock, since it moves; only errors ask for it.
     node: Mutex<Arc<str>>,
@@ -59,6 +71,8 @@ pub(super) struct Inner {
     /// Whether commands flow.
     flowing: bool,
     pub(super) order: Option<Order>,
+    /// Why the last session ended, or the connection could not be made.
+    pub(super) cause: Option<RedisError>,
     /// QUIT is on its way: nothing more is taken, and the end of the connection is no loss.
     quitting: bool,
     /// Closed for good: nothing more is taken.
@@ -70,10 +84,10 @@ impl Shared {
     pub(super) fn new(
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
-        sink: Arc<dyn ReplySink>,
-        pushes: Option<Arc<dyn PushSink>>,
+        ears: Ears,
         runtime: Handle,
     ) -> Self {
+        let Ears { sink, pushes, detour } = ears;
         Self {
             node: Mutex::new(options.endpoint.to_string().into()),
             options,
@@ -85,6 +99,7 @@ impl Shared {
             closed: Notify::new(),
             sink,
             pushes,
+            detour,
             state: AtomicU8::new(LinkState::Wait as u8),
             inner: Mutex::default(),
         }
@@ -105,16 +120,7 @@ impl Shared {
     }
 
     pub(super) fn state(&self) -> LinkState {
-        const STATES: [LinkState; 7] = [
-            LinkState::Wait,
-            LinkState::Connecting,
-            LinkState::Connect,
-            LinkState::Ready,
-            LinkState::Close,
-            LinkState::Reconnecting,
-            LinkState::End,
-        ];
-        STATES[usize::from(self.state.load(Ordering::Acquire)).min(STATES.len() - 1)]
+        LinkState::from_number(self.state.load(Ordering::Acquire))
     }
 
     pub(super) fn set_state(&self, state: LinkState, error: Option<&RedisError>) {
@@ -197,9 +203,9 @@ impl Shared {
         self.told.notify_one();
     }
 
-    /// Closes for good: nothing is taken any more, and what has no reply fails now.
+    /// Closes for good: nothing is taken any more, and what has no reply fails now, or goes elsewhere.
     pub(super) fn close(&self) {
-        let (pending, started) = {
+        let (outbox, started, cause) = {
             let mut inner = self.lock();
             if inner.closing {
                 return;
@@ -207,14 +213,21 @@ impl Shared {
             inner.closing = true;
             inner.stop_flow();
             inner.order = Some(Order::Close);
-            (inner.outbox.clear(), inner.started)
+            (std::mem::take(&mut inner.outbox), inner.started, inner.cause.clone())
         };
         self.told.notify_one();
         self.closed.notify_waiters();
         if !started {
             self.set_state(LinkState::End, None);
         }
-        self.fail(pending, &self.closed());
+        self.give_up(outbox, cause);
+    }
+
+    fn give_up(&self, mut outbox: Outbox, cause: Option<RedisError>) {
+        let Some(detour) = &self.detour else { return self.fail(outbox.clear(), &self.closed()) };
+        let lost = outbox.rewind(!self.options.resend);
+        self.fail(lost, &self.dropped());
+        detour.strand(outbox.take_commands(), cause.unwrap_or_else(|| self.closed()));
     }
 
     /// Resolves once the connection is closed for good.
@@ -249,8 +262,12 @@ impl Shared {
         self.sink.burst_end();
     }
 
+    /// Commands that were not taken fail, or go elsewhere.
     pub(super) fn refuse(&self, commands: &mut Commands, error: &RedisError) {
-        commands.refuse(self.sink.as_ref(), error);
+        match &self.detour {
+            Some(detour) => detour.strand(std::mem::take(commands), error.clone()),
+            None => commands.refuse(self.sink.as_ref(), error),
+        }
     }
 
     pub(super) fn deliver(&self, destination: Destination, outcome: Result<Reply<'_>, RedisError>) {
@@ -261,6 +278,9 @@ impl Shared {
         self.sink.burst_end();
         if let Some(pushes) = &self.pushes {
             pushes.burst_end();
+        }
+        if let Some(detour) = &self.detour {
+            detour.burst_end();
         }
     }
 }

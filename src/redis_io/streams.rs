@@ -12,7 +12,7 @@ pub fn pack_group_create(
     to: Destination,
 ) {
     commands.begin("XGROUP", if make_stream { 6 } else { 5 });
-    commands.arg(b"CREATE").arg(key.as_bytes()).arg(group.as_bytes()).arg(id.as_bytes());
+    commands.arg(b"CREATE").key(key.as_bytes()).arg(group.as_bytes()).arg(id.as_bytes());
     if make_stream {
         commands.arg(b"MKSTREAM");
     }
@@ -21,7 +21,7 @@ pub fn pack_group_create(
 
 /// Packs `XGROUP SETID key group id`.
 pub fn pack_group_set_id(commands: &mut Commands, key: &str, group: &str, id: &str, to: Destination) {
-    commands.begin("XGROUP", 5).arg(b"SETID").arg(key.as_bytes()).arg(group.as_bytes()).arg(id.as_bytes());
+    commands.begin("XGROUP", 5).arg(b"SETID").key(key.as_bytes()).arg(group.as_bytes()).arg(id.as_bytes());
     commands.end(to);
 }
 
@@ -33,19 +33,19 @@ pub fn pack_group_del_consumer(
     consumer: &str,
     to: Destination,
 ) {
-    commands.begin("XGROUP", 5).arg(b"DELCONSUMER").arg(key.as_bytes()).arg(group.as_bytes());
+    commands.begin("XGROUP", 5).arg(b"DELCONSUMER").key(key.as_bytes()).arg(group.as_bytes());
     commands.arg(consumer.as_bytes()).end(to);
 }
 
 /// Packs `XPENDING key group - + 1 consumer`: whether anything is pending for the consumer.
 pub fn pack_pending_one(commands: &mut Commands, key: &str, group: &str, consumer: &str, to: Destination) {
-    commands.begin("XPENDING", 7).arg(key.as_bytes()).arg(group.as_bytes()).arg(b"-").arg(b"+").arg_number(1);
+    commands.begin("XPENDING", 7).key(key.as_bytes()).arg(group.as_bytes()).arg(b"-").arg(b"+").arg_number(1);
     commands.arg(consumer.as_bytes()).end(to);
 }
 
 /// Packs `XREVRANGE key + - COUNT 1`: the stream's last entry.
 pub fn pack_last_entry(commands: &mut Commands, key: &str, to: Destination) {
-    commands.begin("XREVRANGE", 6).arg(key.as_bytes()).arg(b"+").arg(b"-").arg(b"COUNT").arg_number(1);
+    commands.begin("XREVRANGE", 6).key(key.as_bytes()).arg(b"+").arg(b"-").arg(b"COUNT").arg_number(1);
     commands.end(to);
 }
 
@@ -83,7 +83,7 @@ impl Read<'_> {
         }
         commands.arg(b"STREAMS");
         for (key, _) in streams.clone() {
-            commands.arg(key.as_bytes());
+            commands.key(key.as_bytes());
         }
         for (_, id) in streams {
             commands.arg(id.as_bytes());

@@ -121,9 +121,14 @@ pub struct TestBus {
 
 impl TestBus {
     pub fn new(engine: &Engine, link: LinkOptions) -> Self {
+        Self::with(engine, BusOptions::standalone(link))
+    }
+
+    /// On whatever the options say.
+    pub fn with(engine: &Engine, options: BusOptions) -> Self {
         let host = Arc::new(Host::default());
         let context = Context::new(host.clone(), engine.handle());
-        let bus = Bus::new(context.clone(), 1, BusOptions::standalone(link));
+        let bus = Bus::new(context.clone(), 1, options);
         Self { host, context, bus, requests: Mutex::new(0) }
     }
 

@@ -1,6 +1,7 @@
 //! What the tests have in common: servers, a proxy to break connections with, a runtime like the engine's, and
 //! records of what a link said.
 
+mod cluster;
 mod fake;
 mod host;
 mod proxy;
@@ -10,6 +11,7 @@ mod server;
 
 use std::time::{Duration, Instant};
 
+pub use cluster::ClusterServers;
 pub use fake::FakeServer;
 pub use host::{Host, TestBus, consumer_options, settle};
 pub use proxy::Proxy;

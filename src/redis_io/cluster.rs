@@ -1,0 +1,321 @@
+//! A Cluster as one link: each command goes to the node that has its key, and follows when that changes.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::command::Commands;
+use super::error::{RedisError, RedisErrorKind};
+use super::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink};
+use super::pool::{Pool, Target};
+use super::rerouting::Misplaced;
+use super::slot_map::Address;
+use super::topology::{News, Topology};
+
+const CLOSED: &str = "Connection is closed.";
+const NOT_READY: &str = "Cluster isn't ready and enableOfflineQueue options is false";
+
+/// How long commands wait for a Cluster whose slots nobody tells: longer than the 15 seconds after which one that was
+/// not told otherwise replaces a primary.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A link to all nodes of a Cluster. Dropping it closes it.
+pub struct Cluster {
+    shared: Arc<Shared>,
+}
+
+/// What the link, its connections and its tasks share.
+pub(super) struct Shared {
+    pub(super) topology: Arc<Topology>,
+    pub(super) policy: Arc<dyn LinkPolicy>,
+    pub(super) sink: Arc<dyn ReplySink>,
+    pub(super) runtime: Handle,
+    pub(super) this: Weak<Shared>,
+    /// Wakes whatever must not outlive the link.
+    gone: Notify,
+    state: AtomicU8,
+    /// A lock, since both threads submit. No connection is called with it held.
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+pub(super) struct Inner {
+    pool: Pool,
+    /// What was submitted before the slots were known.
+    waiting: Commands,
+    /// What is to take another way when the burst ends.
+    pub(super) detours: Vec<Misplaced>,
+    started: bool,
+    /// Goodbyes are on their way: nothing more is taken.
+    quitting: bool,
+    closing: bool,
+}
+
+/// Commands with the connections that they go to.
+pub(super) type Staged = Vec<(Target, Commands)>;
+
+impl Cluster {
+    /// A link that is being opened, unless the options are lazy.
+    pub fn new(
+        topology: Arc<Topology>,
+        policy: Arc<dyn LinkPolicy>,
+        sink: Arc<dyn ReplySink>,
+        runtime: Handle,
+    ) -> Arc<Self> {
+        let lazy = topology.options().link.lazy;
+        let shared = Arc::new_cyclic(|this| Shared {
+            topology,
+            policy,
+            sink,
+            runtime,
+            this: this.clone(),
+            gone: Notify::new(),
+            state: AtomicU8::new(LinkState::Wait as u8),
+            inner: Mutex::default(),
+        });
+        let cluster = Arc::new(Self { shared });
+        if !lazy {
+            cluster.open();
+        }
+        cluster
+    }
+}
+
+impl Link for Cluster {
+    fn submit(&self, commands: &mut Commands) {
+        let submitted = self.shared.submit(commands);
+        if self.state() == LinkState::Wait {
+            // Opened by a command that is refused too, but not before it was decided upon.
+            self.open();
+        }
+        if let Err(refusal) = submitted {
+            commands.refuse(self.shared.sink.as_ref(), &refusal);
+        }
+    }
+
+    fn submit_to(&self, node: &str, commands: &mut Commands) {
+        match Address::parse(node) {
+            Some(address) => self.shared.send(vec![(Target::of(address), std::mem::take(commands))]),
+            None => self.submit(commands),
+        }
+    }
+
+    fn state(&self) -> LinkState {
+        LinkState::from_number(self.shared.state.load(Ordering::Acquire))
+    }
+
+    fn node(&self) -> Arc<str> {
+        self.shared.node()
+    }
+
+    fn open(&self) {
+        let begins = {
+            let mut inner = self.shared.lock();
+            !inner.closing && !std::mem::replace(&mut inner.started, true)
+        };
+        if begins {
+            self.shared.set_state(LinkState::Connecting, None);
+            self.shared.runtime.spawn(watch(self.shared.clone()));
+        }
+    }
+
+    fn reset(&self) {
+        let connections = self.shared.lock().pool.take_all();
+        for connection in connections {
+            connection.close();
+        }
+        self.shared.topology.refresh();
+    }
+
+    fn quit(&self, bound: Duration) -> BoxFuture<()> {
+        let shared = self.shared.clone();
+        let connections = {
+            let mut inner = shared.lock();
+            inner.quitting = true;
+            inner.pool.all()
+        };
+        let mut goodbyes = JoinSet::new();
+        for connection in connections {
+            goodbyes.spawn_on(connection.quit(bound), &shared.runtime);
+        }
+        Box::pin(async move {
+            goodbyes.join_all().await;
+            shared.close(None);
+        })
+    }
+
+    fn close(&self) {
+        self.shared.close(None);
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.shared.close(None);
+    }
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn node(&self) -> Arc<str> {
+        self.topology.options().startup.first().map(ToString::to_string).unwrap_or_default().into()
+    }
+
+    fn set_state(&self, state: LinkState, error: Option<&RedisError>) {
+        if self.state.swap(state as u8, Ordering::AcqRel) != state as u8 {
+            self.policy.state_changed(state, error);
+        }
+    }
+
+    pub(super) fn error(&self, kind: RedisErrorKind, message: &str) -> RedisError {
+        RedisError::local(kind, message, &self.node())
+    }
+
+    /// Takes commands from outside, or says why not.
+    fn submit(&self, commands: &mut Commands) -> Result<(), RedisError> {
+        let staged = {
+            let mut inner = self.lock();
+            if inner.closing || inner.quitting {
+                return Err(self.error(RedisErrorKind::Closed, CLOSED));
+            }
+            if self.topology.map().is_none() && !self.topology.options().link.offline_queue {
+                return Err(self.error(RedisErrorKind::NotReady, NOT_READY));
+            }
+            self.stage(&mut inner, commands)
+        };
+        self.send(staged);
+        Ok(())
+    }
+
+    /// As [`Shared::submit`], for what was taken before.
+    pub(super) fn submit_again(&self, mut commands: Commands) {
+        let staged = {
+            let mut inner = self.lock();
+            if inner.closing { None } else { Some(self.stage(&mut inner, &mut commands)) }
+        };
+        match staged {
+            Some(staged) => self.send(staged),
+            None => commands.refuse(self.sink.as_ref(), &self.error(RedisErrorKind::Closed, CLOSED)),
+        }
+    }
+
+    /// Divides commands among the nodes; those that were there before come first. They wait while nothing is known
+    /// of the slots.
+    fn stage(&self, inner: &mut Inner, commands: &mut Commands) -> Staged {
+        let Some(map) = self.topology.map() else {
+            commands.take_each(|mark, bytes| inner.waiting.append(mark, bytes));
+            return Vec::new();
+        };
+        let (mut staged, reads) = (Vec::new(), self.topology.options().reads);
+        for commands in [&mut std::mem::take(&mut inner.waiting), commands] {
+            inner.pool.divide(&map, reads, commands, &mut staged, || self.topology.any_node());
+        }
+        staged
+    }
+
+    /// Hands commands to the connections of their nodes.
+    pub(super) fn send(&self, staged: Staged) {
+        for (target, mut commands) in staged {
+            let Target::Node { address, replica } = target else {
+                self.topology.refresh();
+                let error = self.error(RedisErrorKind::Reply, "CLUSTERDOWN Hash slot not served");
+                self.postpone(commands, self.topology.options().cluster_down_delay, &error);
+                continue;
+            };
+            let connection = {
+                let mut inner = self.lock();
+                let closing = inner.closing;
+                (!closing).then(|| inner.pool.get(&address, replica, self))
+            };
+            match connection {
+                Some(connection) => connection.submit(&mut commands),
+                None => commands.refuse(self.sink.as_ref(), &self.error(RedisErrorKind::Closed, CLOSED)),
+            }
+        }
+    }
+
+    pub(super) async fn is_gone(&self) {
+        // Made before the flag is read, so that a close in between is not missed.
+        let gone = self.gone.notified();
+        let closing = self.lock().closing;
+        if !closing {
+            gone.await;
+        }
+    }
+
+    /// Closes for good; `cause` is why, if it was not wanted.
+    fn close(&self, cause: Option<&RedisError>) {
+        let (mut waiting, connections) = {
+            let mut inner = self.lock();
+            if std::mem::replace(&mut inner.closing, true) {
+                return;
+            }
+            (std::mem::take(&mut inner.waiting), inner.pool.take_all())
+        };
+        self.gone.notify_waiters();
+        let closed = self.error(RedisErrorKind::Closed, CLOSED);
+        waiting.refuse(self.sink.as_ref(), cause.unwrap_or(&closed));
+        for connection in connections {
+            connection.close();
+        }
+        self.set_state(LinkState::End, cause);
+    }
+
+    /// A connection of the pool was lost, or could not be made.
+    pub(super) fn lost(&self, address: &Address) {
+        self.lock().pool.remove_ended(address);
+        self.topology.refresh();
+    }
+
+    /// The topology has news.
+    fn heed(&self, news: &News, trouble: &mut Option<Instant>) {
+        if let Some(error) = &news.error {
+            let since = *trouble.get_or_insert_with(Instant::now);
+            if self.state.load(Ordering::Acquire) == LinkState::Ready as u8 {
+                self.set_state(LinkState::Reconnecting, Some(error));
+            }
+            let error = self.topology.unknown(Some(error.clone()));
+            if news.given_up {
+                self.close(Some(&error));
+            } else if error.kind == RedisErrorKind::Reply || since.elapsed() >= PATIENCE {
+                let mut waiting = std::mem::take(&mut self.lock().waiting);
+                waiting.refuse(self.sink.as_ref(), &error);
+            }
+            return;
+        }
+        *trouble = None;
+        if self.topology.map().is_none() {
+            return;
+        }
+        self.set_state(LinkState::Ready, None);
+        let strangers = self.lock().pool.take_unknown(&self.topology);
+        for connection in strangers {
+            connection.close();
+        }
+        self.submit_again(Commands::default());
+    }
+}
+
+/// Follows the topology until the link is closed.
+async fn watch(shared: Arc<Shared>) {
+    let topology = shared.topology.clone();
+    let _lease = topology.lease();
+    let mut news = topology.news();
+    let mut trouble = None;
+    loop {
+        let latest = news.borrow_and_update().clone();
+        shared.heed(&latest, &mut trouble);
+        tokio::select! {
+            biased;
+            () = shared.is_gone() => return,
+            changed = news.changed() => if changed.is_err() { return },
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The connections of one link to the nodes of a Cluster.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::cluster::Shared;
+use super::command::{Commands, Mark, Place};
+use super::connection::Connection;
+use super::error::RedisError;
+use super::link::{BoxFuture, Link, LinkPolicy, LinkState, Verdict};
+use super::options::ScaleReads;
+use super::shared::Ears;
+use super::slot_map::{Address, SlotMap, slot_of};
+use super::topology::Topology;
+
+/// The command that may be answered by a replica.
+const READ: &str = "GET";
+
+/// Where commands go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// To a node.
+    Node {
+        /// Where it listens.
+        address: Address,
+        /// Whether it has to be told that reading is meant.
+        replica: bool,
+    },
+    /// Nowhere: nobody has the slot.
+    Nowhere,
+}
+
+impl Target {
+    /// A node that is a primary, for all that is known.
+    pub(super) fn of(address: Address) -> Self {
+        Self::Node { address, replica: false }
+    }
+
+    fn takes_anything(&self) -> bool {
+        matches!(self, Self::Node { replica: false, .. })
+    }
+}
+
+/// One connection per node, opened when first used and again after it has ended.
+#[derive(Default)]
+pub(super) struct Pool {
+    connections: HashMap<Address, Arc<Connection>>,
+    /// Rotates replicas.
+    turn: usize,
+}
+
+impl Pool {
+    /// Divides commands among the nodes that have their keys, behind what is `staged`. Commands without a key go
+    /// where others go, or to whom `any` names.
+    pub(super) fn divide(
+        &mut self,
+        map: &SlotMap,
+        reads: ScaleReads,
+        commands: &mut Commands,
+        staged: &mut Vec<(Target, Commands)>,
+        any: impl Fn() -> Option<Address>,
+    ) {
+        commands.take_each(|mark, bytes| {
+            let at = match key_of(&mark, bytes) {
+                Some(key) => {
+                    let target = self.target(map, reads, slot_of(key), &mark);
+                    staged.iter().position(|(known, _)| *known == target).unwrap_or_else(|| {
+                        staged.push((target, Commands::default()));
+                        staged.len() - 1
+                    })
+                }
+                None => staged.iter().position(|(known, _)| known.takes_anything()).unwrap_or_else(|| {
+                    staged.push((any().map_or(Target::Nowhere, Target::of), Commands::default()));
+                    staged.len() - 1
+                }),
+            };
+            staged[at].1.append(mark, bytes);
+        });
+    }
+
+    fn target(&mut self, map: &SlotMap, reads: ScaleReads, slot: u16, mark: &Mark) -> Target {
+        let Some(shard) = map.shard(slot) else { return Target::Nowhere };
+        if mark.name != READ || reads == ScaleReads::Primaries || shard.replicas.is_empty() {
+            return Target::of(shard.primary.clone());
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let among = shard.replicas.len() + usize::from(reads == ScaleReads::All);
+        match shard.replicas.get(self.turn % among) {
+            Some(address) => Target::Node { address: address.clone(), replica: true },
+            None => Target::of(shard.primary.clone()),
+        }
+    }
+
+    /// The connection to a node, opened if there is none.
+    pub(super) fn get(&mut self, address: &Address, replica: bool, owner: &Shared) -> Arc<Connection> {
+        let known = self.connections.get(address).filter(|known| known.state() != LinkState::End);
+        if let Some(known) = known {
+            return known.clone();
+        }
+        let connection = open(address, replica, owner);
+        self.connections.insert(address.clone(), connection.clone());
+        connection
+    }
+
+    /// All connections.
+    pub(super) fn all(&self) -> Vec<Arc<Connection>> {
+        self.connections.values().cloned().collect()
+    }
+
+    /// All connections, none of which is in the pool any more.
+    pub(super) fn take_all(&mut self) -> Vec<Arc<Connection>> {
+        std::mem::take(&mut self.connections).into_values().collect()
+    }
+
+    /// The connections to nodes that do not belong to the Cluster any more, which leave the pool.
+    pub(super) fn take_unknown(&mut self, topology: &Topology) -> Vec<Arc<Connection>> {
+        let unknown = self.connections.extract_if(|address, _| !topology.knows(address));
+        unknown.map(|(_, connection)| connection).collect()
+    }
+
+    /// Forgets the connection to a node if it has ended.
+    pub(super) fn remove_ended(&mut self, address: &Address) {
+        let ended = |connection: &Arc<Connection>| connection.state() == LinkState::End;
+        if self.connections.get(address).is_some_and(ended) {
+            self.connections.remove(address);
+        }
+    }
+}
+
+fn open(address: &Address, replica: bool, owner: &Shared) -> Arc<Connection> {
+    let mut options = owner.topology.options().link.clone();
+    options.endpoint = owner.topology.endpoint(address);
+    (options.lazy, options.offline_queue) = (false, true);
+    options.read_only |= replica;
+    let policy = NodePolicy { owner: owner.this.clone(), address: address.clone() };
+    // The link holds its connections and they hold the link, until it is closed.
+    let detour = owner.this.upgrade().map(|owner| owner as _);
+    let ears = Ears { sink: owner.sink.clone(), pushes: None, detour };
+    Connection::with_ears(Arc::new(options), Arc::new(policy), ears, owner.runtime.clone())
+}
+
+/// The key of a command.
+fn key_of<'a>(mark: &Mark, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    match mark.place {
+        Place::Anywhere => None,
+        Place::Key { start, length } => bytes.get(start as usize..)?.get(..length as usize),
+    }
+}
+
+/// The decisions about a connection of the pool: it is not made again but given up, since its node may be gone for
+/// good, and what it had to do may be for another node by now.
+struct NodePolicy {
+    owner: Weak<Shared>,
+    address: Address,
+}
+
+impl LinkPolicy for NodePolicy {
+    fn retry_delay(&self, _attempt: u32) -> BoxFuture<Option<Duration>> {
+        Box::pin(async { None })
+    }
+
+    fn judges(&self) -> bool {
+        self.owner.upgrade().is_some_and(|owner| owner.policy.judges())
+    }
+
+    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
+        self.owner.upgrade()?.policy.judge(error)
+    }
+
+    fn state_changed(&self, state: LinkState, _error: Option<&RedisError>) {
+        if state == LinkState::End
+            && let Some(owner) = self.owner.upgrade()
+        {
+            owner.lost(&self.address);
+        }
+    }
+}

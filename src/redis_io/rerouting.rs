@@ -1,0 +1,112 @@
+//! Commands of a Cluster that were not served where they were sent: they follow their slot, or are tried again later.
+
+use std::time::Duration;
+
+use super::cluster::{PATIENCE, Shared};
+use super::command::{Commands, Destination, Mark};
+use super::detour::{Detour, Redirect};
+use super::error::RedisError;
+use super::pool::Target;
+
+/// The shortest time after which a command is tried again.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+
+/// A command that a node has not served.
+pub(super) struct Misplaced {
+    redirect: Redirect,
+    mark: Mark,
+    bytes: Vec<u8>,
+    error: RedisError,
+}
+
+impl Detour for Shared {
+    fn calls_for(&self, error: &RedisError) -> bool {
+        Redirect::read(error, &error.node).is_some()
+    }
+
+    fn take(&self, mark: Mark, bytes: Vec<u8>, error: RedisError) {
+        match Redirect::read(&error, &error.node) {
+            Some(redirect) => self.lock().detours.push(Misplaced { redirect, mark, bytes, error }),
+            None => mark.destination.deliver(self.sink.as_ref(), Err(error)),
+        }
+    }
+
+    fn strand(&self, commands: Commands, error: RedisError) {
+        if !commands.is_empty() {
+            self.topology.refresh();
+            self.postpone(commands, self.topology.options().failover_delay, &error);
+        }
+    }
+
+    fn burst_end(&self) {
+        let misplaced = std::mem::take(&mut self.lock().detours);
+        for one in misplaced {
+            self.redirect(one);
+        }
+    }
+}
+
+impl Shared {
+    /// Has commands tried again after a while; those that have waited for too long fail with `error`.
+    pub(super) fn postpone(&self, mut commands: Commands, delay: Duration, error: &RedisError) {
+        let delay = delay.max(SHORTEST_WAIT);
+        let most = (PATIENCE.as_millis() / delay.as_millis().max(1)) as u16;
+        let mut again = Commands::default();
+        commands.take_each(|mut mark, bytes| {
+            mark.detours.waits += 1;
+            if mark.detours.waits <= most {
+                again.append(mark, bytes);
+            } else {
+                mark.destination.deliver(self.sink.as_ref(), Err(error.clone().of(mark.name)));
+            }
+        });
+        self.sink.burst_end();
+        if again.is_empty() {
+            return;
+        }
+        let Some(shared) = self.this.upgrade() else { return };
+        self.runtime.spawn(async move {
+            tokio::select! {
+                biased;
+                () = shared.is_gone() => {}
+                () = tokio::time::sleep(delay) => {}
+            }
+            shared.submit_again(again);
+        });
+    }
+
+    fn redirect(&self, misplaced: Misplaced) {
+        let Misplaced { redirect, mut mark, bytes, error } = misplaced;
+        let options = self.topology.options().clone();
+        let (target, delay, asking) = match redirect {
+            Redirect::Moved(slot, to) => {
+                let to = self.topology.reachable(to);
+                self.topology.moved(slot, &to);
+                (Some(to), options.moved_delay, false)
+            }
+            Redirect::Ask(_, to) => (Some(self.topology.reachable(to)), Duration::ZERO, true),
+            Redirect::TryAgain => (None, options.try_again_delay, false),
+            Redirect::Down => {
+                self.topology.refresh();
+                (None, options.cluster_down_delay, false)
+            }
+        };
+        let mut commands = Commands::default();
+        if asking {
+            commands.begin("ASKING", 1).end(Destination::Nowhere);
+        }
+        let follows = target.is_some();
+        mark.detours.redirections += u8::from(follows);
+        if follows && mark.detours.redirections > options.max_redirections {
+            let message = format!("Too many Cluster redirections. Last error: {}", error.message);
+            let error = RedisError { message: message.into(), ..error };
+            mark.destination.deliver(self.sink.as_ref(), Err(error));
+            return self.sink.burst_end();
+        }
+        commands.append(mark, &bytes);
+        match target.filter(|_| delay.is_zero()) {
+            Some(address) => self.send(vec![(Target::of(address), commands)]),
+            None => self.postpone(commands, delay, &error),
+        }
+    }
+}

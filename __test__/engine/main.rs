@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds nothing there has failed")]
 
 mod closing;
+mod cluster;
 mod codec;
 mod handshake;
 mod jobs;

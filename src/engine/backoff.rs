@@ -9,6 +9,9 @@ const FIRST: Duration = Duration::from_millis(50);
 /// The longest wait.
 const LAST: Duration = Duration::from_secs(2);
 
+/// After so many failures, for more than a second, it is not what passes by itself.
+const LASTING: u32 = 5;
+
 /// Counts failures in a row.
 #[derive(Debug, Default)]
 pub struct Backoff {
@@ -25,6 +28,11 @@ impl Backoff {
         doubled.mul_f64(1.0 - random / 4.0)
     }
 
+    /// Whether it has failed for more than a moment.
+    pub fn is_lasting(&self) -> bool {
+        self.failures >= LASTING
+    }
+
     /// Something worked.
     pub fn reset(&mut self) {
         self.failures = 0;
@@ -39,9 +47,11 @@ mod tests {
     fn waits_grow_to_the_last_and_start_again_after_a_success() {
         let mut backoff = Backoff::default();
         let waits: Vec<Duration> = (0..20).map(|_| backoff.next_wait()).collect();
+        assert!(backoff.is_lasting());
         assert!(waits[0] <= FIRST && waits[0] >= FIRST.mul_f64(0.75));
         assert!(waits[19] <= LAST && waits[19] >= LAST.mul_f64(0.75));
         backoff.reset();
+        assert!(!backoff.is_lasting());
         assert!(backoff.next_wait() <= FIRST);
     }
 }

@@ -101,7 +101,7 @@ impl Bus {
 
     /// A connection of the user's own to a node, whose changes of state are reported under `number`.
     pub fn user_client(&self, node: usize, number: u32) -> Arc<Client> {
-        let client = Arc::new(self.nodes[node].client(self.replies.clone(), Some(number)));
+        let client = Arc::new(self.nodes[node].user_client(self.replies.clone(), number));
         self.members().clients.push(Arc::downgrade(&client));
         client
     }

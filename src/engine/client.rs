@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use crate::redis_io::cluster::Cluster;
 use crate::redis_io::codec::Value;
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, Verdict, call};
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, Verdict, call, call_on};
+use crate::redis_io::topology::Topology;
 
+use super::gather::Gather;
 use super::host::{Event, Host, RequestId};
+use super::locating::Located;
 use super::options::NodeOptions;
 use super::question::{Answer, Questions};
 
@@ -65,24 +69,39 @@ impl Context {
     }
 }
 
+/// What a client's connection is one to.
+pub enum Way {
+    /// A Redis.
+    One,
+    /// All nodes of a Cluster, each command by its key.
+    Cluster(Arc<Topology>),
+    /// Whichever node of a Cluster has a slot.
+    Slot(Arc<Topology>, u16),
+}
+
 /// A named connection.
 pub struct Client {
     policy: PolicyOptions,
+    way: Way,
     sink: Arc<dyn ReplySink>,
+    /// Counts replies where they come from several nodes.
+    gather: Option<Arc<Gather>>,
     /// A lock, since the host's thread and the engine's thread may both be the first to use the connection.
-    link: Mutex<Option<Arc<Connection>>>,
+    link: Mutex<Option<Arc<dyn Link>>>,
     /// Counts the sessions that ended, so that what was learnt of one (its CLIENT ID) is not used for the next.
     session: Arc<AtomicU64>,
 }
 
 impl Client {
     /// A client that is not connected yet.
-    pub fn new(policy: PolicyOptions, sink: Arc<dyn ReplySink>) -> Self {
-        Self { policy, sink, link: Mutex::new(None), session: Arc::default() }
+    pub fn new(policy: PolicyOptions, way: Way, sink: Arc<dyn ReplySink>) -> Self {
+        let gather = matches!(way, Way::Cluster(_)).then(|| Gather::new(sink.clone()));
+        let sink = gather.clone().map_or(sink, |gather| gather as Arc<dyn ReplySink>);
+        Self { policy, way, sink, gather, link: Mutex::new(None), session: Arc::default() }
     }
 
     /// The connection, opened if there is none or the last one has ended; none while the bus is closing.
-    pub fn link(&self) -> Option<Arc<Connection>> {
+    pub fn link(&self) -> Option<Arc<dyn Link>> {
         let mut link = self.lock();
         if let Some(open) = link.as_ref().filter(|open| open.state() != LinkState::End) {
             return Some(open.clone());
@@ -90,15 +109,26 @@ impl Client {
         if self.policy.closing.load(Ordering::Acquire) {
             return None;
         }
-        let options = Arc::new(self.policy.options.link.clone());
-        let policy = self.policy.for_link(self.session.clone());
-        let opened = Connection::new(options, policy, self.sink.clone(), self.policy.context.runtime.clone());
+        let opened = self.open();
         *link = Some(opened.clone());
         Some(opened)
     }
 
+    fn open(&self) -> Arc<dyn Link> {
+        let (sink, runtime) = (self.sink.clone(), self.policy.context.runtime.clone());
+        let policy = self.policy.for_link(self.session.clone());
+        match &self.way {
+            Way::One => Connection::new(Arc::new(self.policy.options.link.clone()), policy, sink, runtime),
+            Way::Cluster(topology) => Cluster::new(topology.clone(), policy, sink, runtime),
+            Way::Slot(topology, slot) => {
+                let located = Located::new(policy, topology.clone(), Some(*slot));
+                Connection::new(Arc::new(topology.options().link.clone()), located, sink, runtime)
+            }
+        }
+    }
+
     /// The connection, if there is one that has not ended.
-    pub fn current(&self) -> Option<Arc<Connection>> {
+    pub fn current(&self) -> Option<Arc<dyn Link>> {
         self.lock().clone().filter(|link| link.state() != LinkState::End)
     }
 
@@ -106,6 +136,9 @@ impl Client {
     pub fn submit(&self, commands: &mut Commands) {
         if commands.is_empty() {
             return;
+        }
+        if let Some(gather) = &self.gather {
+            gather.expect(commands);
         }
         match self.link() {
             Some(link) => link.submit(commands),
@@ -117,6 +150,18 @@ impl Client {
     pub async fn call(&self, pack: impl FnOnce(&mut Commands, Destination)) -> Result<Value, RedisError> {
         match self.link() {
             Some(link) => call(link.as_ref(), pack).await,
+            None => Err(closed()),
+        }
+    }
+
+    /// As [`Client::call`], on the node of that name.
+    pub async fn call_on(
+        &self,
+        node: &str,
+        pack: impl FnOnce(&mut Commands, Destination),
+    ) -> Result<Value, RedisError> {
+        match self.link() {
+            Some(link) => call_on(link.as_ref(), node, pack).await,
             None => Err(closed()),
         }
     }
@@ -141,7 +186,7 @@ impl Client {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Connection>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<dyn Link>>> {
         self.link.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -169,6 +214,30 @@ pub struct PolicyOptions {
 }
 
 impl PolicyOptions {
+    /// The slots of the Cluster that the options tell of, if they do.
+    pub fn topology(&self) -> Option<Arc<Topology>> {
+        let cluster = self.options.cluster.clone()?;
+        let asker = self.clone();
+        let retry_delay = move |attempt| asker.retry_delay(attempt, default_cluster_retry_delay);
+        Some(Topology::new(cluster, self.context.runtime.clone(), Box::new(retry_delay)))
+    }
+
+    /// How long to wait before the next attempt to connect: what the host says, if it wants to be asked.
+    fn retry_delay(&self, attempt: u32, otherwise: fn(u32) -> Duration) -> BoxFuture<Option<Duration>> {
+        if !self.options.asks_retry {
+            return Box::pin(async move { Some(otherwise(attempt)) });
+        }
+        let (question, answer) = self.context.questions.ask();
+        self.context.host.event(Event::RetryAsked { node: self.node, question, attempt });
+        self.context.host.wake();
+        Box::pin(async move {
+            match answer.await {
+                Ok(Answer::Retry(delay)) => delay,
+                _ => None,
+            }
+        })
+    }
+
     /// The policy of one connection, which counts as open until it has ended.
     pub fn for_link(&self, session: Arc<AtomicU64>) -> Arc<Policy> {
         self.context.link_opened();
@@ -185,19 +254,7 @@ pub struct Policy {
 
 impl LinkPolicy for Policy {
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
-        if !self.options.options.asks_retry {
-            return Box::pin(async move { Some(default_retry_delay(attempt)) });
-        }
-        let context = &self.options.context;
-        let (question, answer) = context.questions.ask();
-        context.host.event(Event::RetryAsked { node: self.options.node, question, attempt });
-        context.host.wake();
-        Box::pin(async move {
-            match answer.await {
-                Ok(Answer::Retry(delay)) => delay,
-                _ => None,
-            }
-        })
+        self.options.retry_delay(attempt, default_retry_delay)
     }
 
     fn judges(&self) -> bool {
@@ -239,7 +296,12 @@ pub fn closed() -> RedisError {
     RedisError::local(RedisErrorKind::Closed, "Connection is closed.", &Arc::from(""))
 }
 
+/// ioredis' default for a Cluster: 100 ms, and 2 ms more with each attempt, up to two seconds.
+fn default_cluster_retry_delay(attempt: u32) -> Duration {
+    Duration::from_millis(u64::from(attempt).saturating_mul(2).saturating_add(100).min(2_000))
+}
+
 /// ioredis' default: 50 ms more with each attempt, up to two seconds.
-fn default_retry_delay(attempt: u32) -> Duration {
+pub(super) fn default_retry_delay(attempt: u32) -> Duration {
     Duration::from_millis(u64::from(attempt).saturating_mul(50).min(2_000))
 }

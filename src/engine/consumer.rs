@@ -2,9 +2,11 @@
 //!
 //! The state lives in one place behind one lock, since both threads move it on: the host's settles jobs and so
 //! frees slots, the engine's receives entries and replies. Whoever holds the lock packs what has to be sent and
-//! submits it after letting go. It reads through one lane per node, each with a connection of its own. `reader`, `settlement` and `shutdown` are parts of the same consumer.
+//! submits it after letting go. It reads through one lane per node, or per slot of a Cluster, each with a connection
+//! of its own. `reader`, `settlement` and `shutdown` are parts of the same consumer.
 
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
 
 use tokio::sync::{Notify, oneshot};
 
@@ -18,6 +20,7 @@ use super::bus::Bus;
 use super::client::Client;
 use super::consumer_state::{ConsumerState, LaneState, Phase, StreamState};
 use super::host::{Event, Failure};
+use super::node::Node;
 use super::notification;
 use super::options::{ConsumerOptions, Route, StreamOptions};
 use super::reader::Reader;
@@ -28,8 +31,10 @@ pub struct Consumer {
     pub(super) options: ConsumerOptions,
     pub(super) group: String,
     pub(super) bus: Arc<Bus>,
-    /// The nodes it reads from.
-    pub(super) lanes: Vec<Lane>,
+    /// The indices of the nodes it reads from.
+    nodes: Range<usize>,
+    /// A lock, since a stream that is added may need one more; there are never fewer.
+    lanes: RwLock<Vec<Arc<Lane>>>,
     pub(super) state: Mutex<ConsumerState>,
     /// Wakes the deadline timer when an earlier deadline came up.
     pub(super) timer: Arc<Notify>,
@@ -37,10 +42,12 @@ pub struct Consumer {
     pub(super) this: Weak<Consumer>,
 }
 
-/// One node that a consumer reads from.
+/// What one read of a consumer can be of: the streams on a node, or those in one slot of a Cluster.
 pub(super) struct Lane {
     /// The node's index within the bus.
     pub(super) node: usize,
+    /// The slot, in a Cluster.
+    pub(super) slot: Option<u16>,
     /// The connection that waits for entries.
     pub(super) blocking: Client,
 }
@@ -51,30 +58,20 @@ pub(super) type Reads = Vec<(usize, Commands)>;
 impl Consumer {
     /// A consumer with the number by which the host knows it. Does no I/O.
     pub fn new(bus: Arc<Bus>, number: u32, options: ConsumerOptions) -> Arc<Self> {
-        let consumer = Arc::new_cyclic(|this: &Weak<Consumer>| {
-            let nodes = match &options.route {
-                Route::Name(route) => bus.route(route)..bus.route(route) + 1,
-                Route::Distributed => 0..bus.nodes().len(),
-            };
-            let lane = |(lane, node): (usize, usize)| {
-                let sink = Arc::new(Reader::new(this.clone(), lane, bus.context().host.clone()));
-                Lane { node, blocking: bus.nodes()[node].client(sink, None) }
-            };
-            let lanes: Vec<Lane> = nodes.enumerate().map(lane).collect();
-            let state = ConsumerState {
-                lanes: lanes.iter().map(|_| LaneState::default()).collect(),
-                ..ConsumerState::default()
-            };
-            Self {
-                number,
-                group: bus.keys().group(&options.group),
-                lanes,
-                options,
-                bus,
-                state: Mutex::new(state),
-                timer: Arc::default(),
-                this: this.clone(),
-            }
+        let nodes = match &options.route {
+            Route::Name(route) => bus.route(route)..bus.route(route) + 1,
+            Route::Distributed => 0..bus.nodes().len(),
+        };
+        let consumer = Arc::new_cyclic(|this: &Weak<Consumer>| Self {
+            number,
+            group: bus.keys().group(&options.group),
+            nodes,
+            lanes: RwLock::default(),
+            options,
+            bus,
+            state: Mutex::default(),
+            timer: Arc::default(),
+            this: this.clone(),
         });
         consumer.bus.add_consumer(&consumer);
         consumer
@@ -100,19 +97,43 @@ impl Consumer {
             known.for_each(|stream| stream.options = options.clone());
             return number;
         }
-        let number = (state.streams.len() / self.lanes.len()) as u32;
-        let on_lanes = (0..self.lanes.len()).map(|lane| self.stream_of_lane(number, lane, &options));
-        state.streams.extend(on_lanes);
+        let number = state.streams.last().map_or(0, |last| last.number + 1);
+        for node in self.nodes.clone() {
+            let key = self.bus.nodes()[node].keys().stream(&options.name);
+            let lane = self.lane_for(&mut state, node, &key);
+            state.streams.push(self.stream_on(node, lane, key, number, &options));
+        }
         number
     }
 
-    fn stream_of_lane(&self, number: u32, lane: usize, options: &StreamOptions) -> StreamState {
-        let node = &self.bus.nodes()[self.lanes[lane].node];
+    /// The index of the lane that reads a stream on a node.
+    fn lane_for(&self, state: &mut ConsumerState, node: usize, key: &str) -> usize {
+        let slot = self.bus.nodes()[node].slot(key);
+        let mut lanes = self.lanes.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let known = lanes.iter().position(|lane| lane.node == node && lane.slot == slot);
+        known.unwrap_or_else(|| {
+            let sink = Reader::new(self.this.clone(), lanes.len(), self.bus.context().host.clone());
+            let blocking = self.bus.nodes()[node].blocking_client(Arc::new(sink), slot);
+            lanes.push(Arc::new(Lane { node, slot, blocking }));
+            state.lanes.push(LaneState::default());
+            lanes.len() - 1
+        })
+    }
+
+    fn stream_on(
+        &self,
+        node: usize,
+        lane: usize,
+        key: String,
+        number: u32,
+        options: &StreamOptions,
+    ) -> StreamState {
         StreamState {
             number,
             lane,
+            node,
             completions: self.bus.route(&options.name),
-            key: node.keys().stream(&options.name),
+            key,
             notification_head: notification::head(&options.name, &self.options.group),
             channel_head: self.bus.keys().channels_of(&options.name),
             active: false,
@@ -187,13 +208,26 @@ impl Consumer {
 
     pub(super) fn submit_reads(&self, reads: Reads) {
         for (lane, mut commands) in reads {
-            self.lanes[lane].blocking.submit(&mut commands);
+            self.lane(lane).blocking.submit(&mut commands);
         }
+    }
+
+    pub(super) fn lane(&self, lane: usize) -> Arc<Lane> {
+        self.lanes()[lane].clone()
+    }
+
+    pub(super) fn lanes(&self) -> RwLockReadGuard<'_, Vec<Arc<Lane>>> {
+        self.lanes.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The node of a lane.
+    pub(super) fn node(&self, lane: usize) -> &Arc<Node> {
+        &self.bus.nodes()[self.lane(lane).node]
     }
 
     /// The shared connection to the node of a lane.
     pub(super) fn shared(&self, lane: usize) -> &Client {
-        self.bus.nodes()[self.lanes[lane].node].shared()
+        self.node(lane).shared()
     }
 
     /// Sends one command on the shared connection of a lane's node and waits for its reply.
@@ -229,7 +263,9 @@ impl Consumer {
     }
 
     /// Makes groups again that were there and are not any more, each behind the last entry that is known of it.
-    pub(super) async fn remake_groups(&self, lane: usize) -> Result<(), RedisError> {
+    /// `true` if there was one to be made.
+    pub(super) async fn remake_groups(&self, lane: usize) -> Result<bool, RedisError> {
+        let mut any = false;
         let streams: Vec<(String, String)> = {
             let state = self.lock();
             let active = state.active_streams(lane);
@@ -239,7 +275,7 @@ impl Consumer {
             let behind =
                 self.ask(lane, |commands, to| pack_group_create(commands, &key, &self.group, &id, false, to));
             match behind.await {
-                Ok(_) => {}
+                Ok(_) => any = true,
                 Err(error) if error.reply_code() == Some("BUSYGROUP") => {}
                 // The stream is gone with its group: whatever is there when it comes back is new.
                 Err(error) if error.kind == RedisErrorKind::Reply => {
@@ -248,13 +284,13 @@ impl Consumer {
                     });
                     match from_start.await {
                         Err(error) if error.reply_code() != Some("BUSYGROUP") => return Err(error),
-                        _ => {}
+                        made => any |= made.is_ok(),
                     }
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     /// The id of a stream's last entry; none if there is none or Redis will not say.

@@ -52,6 +52,8 @@ pub struct StreamState {
     pub number: u32,
     /// Index of the lane that reads it.
     pub lane: usize,
+    /// Index of the node that it is on.
+    pub node: usize,
     /// Index of the node on which its completions are published.
     pub completions: usize,
     /// What the user asked for.
@@ -95,6 +97,8 @@ impl StreamState {
 pub struct LaneState {
     /// Whether a read has no reply yet.
     pub reading: bool,
+    /// How many entries that read asks for.
+    pub asked: usize,
     /// Whether the read under way is not of all the streams that are to be read.
     pub outdated: bool,
     /// Whether the next read waits for a backoff to pass, or for a group to be made again.
@@ -211,9 +215,15 @@ impl ConsumerState {
         }
         let half = (concurrency as usize).div_ceil(2);
         let most = if concurrency as usize >= HALVING_FROM { free.min(half) } else { free };
-        // Slots go to the nodes that have work; the others are asked for their share only.
-        let share = if busy { most } else { most / self.lanes.len() };
-        Some((share.min(LARGEST_READ) / streams).max(1))
+        // Slots go to the lanes that have work; the others are asked for their share only.
+        let share = most / self.lanes.len();
+        let wanted = if busy { most.saturating_sub(self.promised()).max(share) } else { share };
+        Some((wanted.min(LARGEST_READ) / streams).max(1))
+    }
+
+    /// What reads under way will probably bring.
+    fn promised(&self) -> usize {
+        self.lanes.iter().filter(|lane| lane.reading && lane.busy).map(|lane| lane.asked).sum()
     }
 
     /// The streams that a lane reads.
@@ -298,6 +308,7 @@ mod tests {
         StreamState {
             number: 0,
             lane: 0,
+            node: 0,
             completions: 0,
             key: "hfxbus:str:s".to_owned(),
             notification_head: String::new(),
@@ -353,6 +364,8 @@ mod tests {
         assert_eq!([0, 1, 2].map(|lane| state.next_count(lane, 1)), [Some(1); 3]);
         state.lanes[1].busy = true;
         assert_eq!(state.next_count(1, 7), Some(7));
+        state.lanes[2] = LaneState { reading: true, busy: true, asked: 3, ..LaneState::default() };
+        assert_eq!(state.next_count(1, 7), Some(4), "what another lane will bring is spoken for");
     }
 
     #[test]

@@ -1,18 +1,21 @@
-//! One of the Redis servers of a bus: its shared connection and its subscriber.
+//! One of the Redis servers of a bus, or its Cluster: the shared connection and the subscriber.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::redis_io::keys::Keys;
 use crate::redis_io::link::ReplySink;
+use crate::redis_io::slot_map::slot_of;
+use crate::redis_io::topology::Topology;
 
-use super::client::{Client, PolicyOptions};
+use super::client::{Client, PolicyOptions, Way};
 use super::subscriptions::Subscriptions;
 
 /// A node.
 pub struct Node {
     keys: Keys,
     policy: PolicyOptions,
+    topology: Option<Arc<Topology>>,
     shared: Client,
     subscriptions: Subscriptions,
 }
@@ -20,8 +23,10 @@ pub struct Node {
 impl Node {
     /// A node that is not connected yet; replies on its shared connection go to `sink`.
     pub(super) fn new(keys: Keys, policy: PolicyOptions, sink: Arc<dyn ReplySink>) -> Self {
-        let (shared, subscriptions) = (Client::new(policy.clone(), sink), Subscriptions::new(policy.clone()));
-        Self { keys, policy, shared, subscriptions }
+        let topology = policy.topology();
+        let shared = Client::new(policy.clone(), way_of(topology.as_ref()), sink);
+        let subscriptions = Subscriptions::new(policy.clone(), topology.clone());
+        Self { keys, policy, topology, shared, subscriptions }
     }
 
     /// The names of keys on it.
@@ -39,9 +44,29 @@ impl Node {
         &self.subscriptions
     }
 
-    /// A connection of its own whose replies go to `sink`; its changes of state are reported under `visible`.
-    pub(super) fn client(&self, sink: Arc<dyn ReplySink>, visible: Option<u32>) -> Client {
-        Client::new(PolicyOptions { visible, ..self.policy.clone() }, sink)
+    /// Who has which slots, if it is a Cluster.
+    pub(super) fn topology(&self) -> Option<&Arc<Topology>> {
+        self.topology.as_ref()
+    }
+
+    /// What streams that one read is of have in common: the slot, if it is a Cluster.
+    pub(super) fn slot(&self, key: &str) -> Option<u16> {
+        self.topology.as_ref().map(|_| slot_of(key.as_bytes()))
+    }
+
+    /// A connection of the user's own, whose changes of state are reported under `number`.
+    pub(super) fn user_client(&self, sink: Arc<dyn ReplySink>, number: u32) -> Client {
+        let policy = PolicyOptions { visible: Some(number), ..self.policy.clone() };
+        Client::new(policy, way_of(self.topology.as_ref()), sink)
+    }
+
+    /// A connection to wait on for entries; in a Cluster one to whoever has `slot`.
+    pub(super) fn blocking_client(&self, sink: Arc<dyn ReplySink>, slot: Option<u16>) -> Client {
+        let way = match (&self.topology, slot) {
+            (Some(topology), Some(slot)) => Way::Slot(topology.clone(), slot),
+            _ => Way::One,
+        };
+        Client::new(self.policy.clone(), way, sink)
     }
 
     /// Closes both connections with QUIT, each within `bound`.
@@ -49,4 +74,8 @@ impl Node {
         self.subscriptions.quit(bound).await;
         self.shared.quit(bound).await;
     }
+}
+
+fn way_of(topology: Option<&Arc<Topology>>) -> Way {
+    topology.map_or(Way::One, |topology| Way::Cluster(topology.clone()))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::redis_io::options::LinkOptions;
+use crate::redis_io::options::{ClusterOptions, LinkOptions};
 
 /// The key prefix of a bus that names none.
 pub const DEFAULT_KEY_PREFIX: &str = "hfxbus";
@@ -17,6 +17,12 @@ pub struct BusOptions {
 }
 
 impl BusOptions {
+    /// A bus on one Cluster, with everything else as it is by default.
+    pub fn cluster(cluster: ClusterOptions) -> Self {
+        let node = NodeOptions { cluster: Some(cluster), ..NodeOptions::default() };
+        Self { key_prefix: DEFAULT_KEY_PREFIX.to_owned(), nodes: vec![node] }
+    }
+
     /// A bus on one Redis, with everything else as it is by default.
     pub fn standalone(link: LinkOptions) -> Self {
         Self {
@@ -31,11 +37,13 @@ impl BusOptions {
 pub struct NodeOptions {
     /// How to reach it.
     pub link: LinkOptions,
+    /// How to reach it if it is a Cluster; then `link` is of no account.
+    pub cluster: Option<ClusterOptions>,
     /// In front of every key on this node, and of the bus' own prefix.
     pub key_prefix: String,
     /// What is on this node whatever its hash says.
     pub static_routes: Vec<StaticRoute>,
-    /// Whether the host is asked how long to wait before a reconnection (`retryStrategy`).
+    /// Whether the host is asked how long to wait before a reconnection (`retryStrategy`, `clusterRetryStrategy`).
     pub asks_retry: bool,
     /// Whether the host is asked what an error reply means for the connection (`reconnectOnError`).
     pub asks_reconnect: bool,

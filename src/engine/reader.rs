@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use crate::redis_io::codec::{Cursor, Reply};
 use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::detour::Redirect;
 use crate::redis_io::entries::{Entry, Item, read_streams};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::link::{Link, ReplySink};
+use crate::redis_io::link::ReplySink;
 use crate::redis_io::streams::Read;
 
 use super::consumer::{Consumer, Reads};
@@ -41,7 +42,7 @@ impl ReplySink for Reader {
         let Some(consumer) = self.consumer.upgrade() else { return };
         match (ticket.kind, outcome) {
             (CLIENT_ID, Ok(Reply::Integer(id))) => {
-                let session = consumer.lanes[self.lane].blocking.session();
+                let session = consumer.lane(self.lane).blocking.session();
                 consumer.lock().lanes[self.lane].client_id = Some((session, id));
             }
             (READ, outcome) => consumer.read_answered(self.lane, outcome),
@@ -55,6 +56,16 @@ impl ReplySink for Reader {
     }
 }
 
+/// Whether a failed read can do better on another node of a Cluster.
+enum Elsewhere {
+    /// On the one that the connection is being made to.
+    Now,
+    /// After a while.
+    Soon,
+    /// No, or it is no Cluster.
+    No,
+}
+
 /// What one reply brought.
 #[derive(Default)]
 struct Harvest {
@@ -66,7 +77,7 @@ struct Harvest {
 impl Consumer {
     /// Packs the next reads, as far as there is room for what they may bring.
     pub(super) fn arm(&self, state: &mut ConsumerState, reads: &mut Reads) {
-        for lane in 0..self.lanes.len() {
+        for lane in 0..state.lanes.len() {
             if let Some(count) = state.next_count(lane, self.options.concurrency) {
                 reads.push((lane, self.pack_read(state, lane, count)));
             }
@@ -75,11 +86,14 @@ impl Consumer {
 
     fn pack_read(&self, state: &mut ConsumerState, lane: usize, count: usize) -> Commands {
         let mut commands = Commands::default();
-        let session = self.lanes[lane].blocking.session();
+        let session = self.lanes()[lane].blocking.session();
         if state.lanes[lane].client_id_asked != Some(session) {
             state.lanes[lane].client_id_asked = Some(session);
             commands.begin("CLIENT", 2).arg(b"ID");
             commands.end_once(Destination::Sink(Ticket { kind: CLIENT_ID, index: 0, id: 0 }));
+        }
+        if self.is_importing(lane) {
+            commands.begin("ASKING", 1).end_once(Destination::Nowhere);
         }
         let mut active: Vec<(&str, &str)> =
             state.active_streams(lane).map(|stream| (stream.key.as_str(), stream.position_text())).collect();
@@ -98,11 +112,19 @@ impl Consumer {
             active.iter().copied(),
             Destination::Sink(Ticket { kind: READ, index: 0, id: 0 }),
         );
+        let asked = count * active.len();
         let lane = &mut state.lanes[lane];
         lane.rotation = lane.rotation.wrapping_add(1);
         lane.reading = true;
+        lane.asked = asked;
         lane.outdated = false;
         commands
+    }
+
+    /// Whether the node is to read what it does not have for good yet.
+    fn is_importing(&self, lane: usize) -> bool {
+        let Some(slot) = self.lanes()[lane].slot else { return false };
+        self.node(lane).topology().is_some_and(|topology| topology.is_importing(slot))
     }
 
     fn block_ms(&self) -> u64 {
@@ -283,22 +305,58 @@ impl Consumer {
             RedisErrorKind::Closed => state.expect_losses(lane, self.options.fresh_id),
             _ => {}
         }
+        match self.elsewhere(lane, &error) {
+            Elsewhere::Now => return None,
+            Elsewhere::Soon if !state.lanes[lane].backoff.is_lasting() => {
+                self.recover(state, lane, None);
+                return None;
+            }
+            _ => {}
+        }
         let news = state.lanes[lane].is_news(&format!("{:?} {code}", error.kind));
-        self.recover(state, lane, code == "NOGROUP");
-        news.then_some(error)
+        let (told, remade) = if code == "NOGROUP" { (None, Some(error)) } else { (Some(error), None) };
+        self.recover(state, lane, remade.map(|error| (error, news)));
+        told.filter(|_| news)
     }
 
-    /// Reads again after a while, with the groups made again if they are gone.
-    fn recover(&self, state: &mut ConsumerState, lane: usize, remake: bool) {
+    /// What an error says that passes by itself: the streams are on another node of a Cluster, or about to be.
+    fn elsewhere(&self, lane: usize, error: &RedisError) -> Elsewhere {
+        if error.reply_code() == Some("UNBLOCKED") {
+            return Elsewhere::Soon;
+        }
+        let (Some(topology), at) = (self.node(lane).topology(), self.lane(lane)) else {
+            return Elsewhere::No;
+        };
+        match Redirect::read(error, &error.node) {
+            Some(Redirect::Moved(slot, to)) => topology.moved(slot, &topology.reachable(to)),
+            Some(Redirect::Ask(slot, to)) => topology.importing(slot, &topology.reachable(to)),
+            Some(Redirect::TryAgain | Redirect::Down) => {
+                topology.refresh();
+                return Elsewhere::Soon;
+            }
+            None => return Elsewhere::No,
+        }
+        if let Some(link) = at.blocking.current() {
+            link.reset();
+        }
+        Elsewhere::Now
+    }
+
+    /// Reads again after a while. If the groups may be gone they are made again, and only if one was is `missing`
+    /// reported, if it is news: in a Cluster a stream may have been on its way from one node to another.
+    fn recover(&self, state: &mut ConsumerState, lane: usize, missing: Option<(RedisError, bool)>) {
         state.lanes[lane].recovering = true;
         let wait = state.lanes[lane].backoff.next_wait();
         let this = self.this.clone();
         self.bus.context().runtime.spawn(async move {
             tokio::time::sleep(wait).await;
             let Some(consumer) = this.upgrade() else { return };
-            if remake && consumer.lock().phase == Phase::Playing {
-                // If this fails, so does the next read, and its error is reported.
-                let _ = consumer.remake_groups(lane).await;
+            let playing = consumer.lock().phase == Phase::Playing;
+            if let Some((error, news)) = missing.filter(|_| playing) {
+                let remade = consumer.remake_groups(lane).await;
+                if news && remade != Ok(false) {
+                    consumer.complain(Failure::Consume, &error);
+                }
             }
             consumer.lock().lanes[lane].recovering = false;
             consumer.step();
@@ -315,7 +373,7 @@ impl Consumer {
             let state = self.lock();
             for (stream, id) in deleted {
                 let key = state.streams[*stream as usize].key.as_bytes();
-                commands.begin("XACK", 4).arg(key).arg(self.group.as_bytes()).arg(id.as_bytes());
+                commands.begin("XACK", 4).key(key).arg(self.group.as_bytes()).arg(id.as_bytes());
                 commands.end(Destination::Nowhere);
             }
         }
@@ -323,7 +381,7 @@ impl Consumer {
     }
 
     pub(super) fn error(&self, lane: usize, kind: RedisErrorKind, message: &str) -> RedisError {
-        let node = self.lanes[lane].blocking.current().map(|link| link.node()).unwrap_or_default();
+        let node = self.lane(lane).blocking.current().map(|link| link.node()).unwrap_or_default();
         RedisError { kind, code: None, message: message.into(), command: Some("XREADGROUP"), node }
     }
 }

@@ -138,13 +138,13 @@ impl Consumer {
         state.last_batch = state.last_batch.wrapping_add(1).max(1);
         let number = state.last_batch;
         for &stream in &streams {
-            tells.expect(self.node_of_entries(state, stream));
+            tells.expect(state.streams[stream as usize].node);
         }
         for &at in &published {
             tells.expect(state.streams[jobs[at].stream as usize].completions);
         }
         for &stream in &streams {
-            let (commands, last) = tells.next(self.node_of_entries(state, stream));
+            let (commands, last) = tells.next(state.streams[stream as usize].node);
             let to = self.ticket(Kind::Acknowledged, number, stream, last);
             self.pack_acknowledgement(state, commands, &jobs, stream, to);
         }
@@ -155,10 +155,6 @@ impl Consumer {
         }
         state.batches.push_back(Batch { number, unanswered: tells.nodes(), jobs });
         false
-    }
-
-    fn node_of_entries(&self, state: &ConsumerState, stream: u32) -> usize {
-        self.lanes[state.streams[stream as usize].lane].node
     }
 
     fn ticket(&self, kind: Kind, batch: u32, index: u32, last: bool) -> Destination {
@@ -180,7 +176,7 @@ impl Consumer {
     ) {
         let of_stream = || jobs.iter().filter(|job| job.acknowledged && job.stream == stream);
         let key = state.streams[stream as usize].key.as_bytes();
-        commands.begin("XACK", 3 + of_stream().count()).arg(key).arg(self.group.as_bytes());
+        commands.begin("XACK", 3 + of_stream().count()).key(key).arg(self.group.as_bytes());
         let mut id = String::new();
         for job in of_stream() {
             id.clear();

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::redis_io::codec::Value;
-use crate::redis_io::link::{Link, LinkState};
+use crate::redis_io::link::LinkState;
 use crate::redis_io::streams::{pack_group_del_consumer, pack_pending_one};
 
 use super::bus::Bus;
@@ -113,7 +113,7 @@ impl Consumer {
                         .await;
                 if tokio::time::Instant::now() >= deadline || asked == Ok(Unblock::Impossible) {
                     // Nobody answers on that connection any more, or it never came about.
-                    consumer.lanes[lane].blocking.close();
+                    consumer.lane(lane).blocking.close();
                     return;
                 }
                 if asked == Ok(Unblock::Refused) {
@@ -127,15 +127,17 @@ impl Consumer {
     }
 
     async fn unblock(&self, lane: usize) -> Unblock {
-        let blocking = &self.lanes[lane].blocking;
-        if blocking.current().is_none_or(|link| link.state() != LinkState::Ready) {
+        let blocking = &self.lane(lane).blocking;
+        let Some(link) = blocking.current().filter(|link| link.state() == LinkState::Ready) else {
             return Unblock::Impossible;
-        }
+        };
         let session = blocking.session();
         let id = self.lock().lanes[lane].client_id.filter(|(of, _)| *of == session).map(|(_, id)| id);
         let Some(id) = id else { return Unblock::Asked };
+        // Ids are those of one server, so the one that the connection is to has to be asked.
         let asked = self
-            .ask(lane, |commands, to| {
+            .shared(lane)
+            .call_on(&link.node(), |commands, to| {
                 commands.begin("CLIENT", 3).arg(b"UNBLOCK").arg(id.to_string().as_bytes()).end(to);
             })
             .await;
@@ -180,7 +182,8 @@ impl Consumer {
             state.batches.clear();
             std::mem::take(&mut state.waiting)
         };
-        for lane in &self.lanes {
+        let lanes = self.lanes().clone();
+        for lane in lanes {
             lane.blocking.close();
         }
         for waiter in waiting {

@@ -6,16 +6,20 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{LinkState, PushSink};
+use crate::redis_io::link::{LinkPolicy, LinkState, PushSink};
 use crate::redis_io::pubsub::Subscriber;
+use crate::redis_io::topology::Topology;
 
 use super::client::{Context, PolicyOptions, closed};
 use super::host::Event;
+use super::locating::Located;
 use super::producer::{Producer, Source};
 
 /// The subscriber of a bus, opened when first used, and again after it has ended.
 pub struct Subscriptions {
     policy: PolicyOptions,
+    /// If it is of a Cluster, every node of which hears what is published on any.
+    topology: Option<Arc<Topology>>,
     router: Arc<Router>,
     subscriber: Mutex<Option<Arc<Subscriber>>>,
 }
@@ -35,9 +39,9 @@ struct Table {
 
 impl Subscriptions {
     /// No subscriptions yet.
-    pub fn new(policy: PolicyOptions) -> Self {
+    pub fn new(policy: PolicyOptions, topology: Option<Arc<Topology>>) -> Self {
         let router = Arc::new(Router { context: policy.context.clone(), table: Mutex::default() });
-        Self { policy, router, subscriber: Mutex::default() }
+        Self { policy, topology, router, subscriber: Mutex::default() }
     }
 
     /// Subscribes `producer` to a channel of its own; resolves once Redis has confirmed it.
@@ -118,12 +122,13 @@ impl Subscriptions {
         if self.policy.closing.load(Ordering::Acquire) {
             return Err(closed());
         }
-        let opened = Subscriber::new(
-            Arc::new(self.policy.options.link.clone()),
-            self.policy.for_link(Arc::default()),
-            self.router.clone(),
-            self.policy.context.runtime.clone(),
-        );
+        let policy = self.policy.for_link(Arc::default());
+        let (options, policy): (_, Arc<dyn LinkPolicy>) = match &self.topology {
+            Some(topology) => (&topology.options().link, Located::new(policy, topology.clone(), None)),
+            None => (&self.policy.options.link, policy),
+        };
+        let runtime = self.policy.context.runtime.clone();
+        let opened = Subscriber::new(Arc::new(options.clone()), policy, self.router.clone(), runtime);
         *subscriber = Some(opened.clone());
         Ok(opened)
     }

@@ -91,12 +91,44 @@ export interface Collected {
 /** Random ids, joined. */
 export declare function makeIds(count: number): string
 
+/** Where a node of a Cluster listens. */
+export interface NativeAddress {
+  /** Name or address. */
+  host: string
+  /** Port. */
+  port: number
+}
+
 /** A bus. */
 export interface NativeBusOptions {
   /** In front of every key and channel. */
   keyPrefix: string
   /** Its nodes, in the order in which routes count them. */
   nodes: Array<NativeNodeOptions>
+}
+
+/** A Cluster; how each of its nodes is reached is said by the other options. Times in ms, negative for never. */
+export interface NativeClusterOptions {
+  /** Nodes that are asked first who the others are. */
+  startup: Array<NativeAddress>
+  /** Addresses to translate. */
+  nat: Array<NativeTranslation>
+  /** Where payloads are read: 0 primaries, 1 replicas, 2 either. */
+  reads?: number
+  /** How often a command follows from one node to another. */
+  maxRedirections?: number
+  /** How long a command waits that another node is to take. */
+  movedDelay?: number
+  /** How long a command waits whose node is gone. */
+  failoverDelay?: number
+  /** How long a command waits while the Cluster is down. */
+  clusterDownDelay?: number
+  /** How long a command waits for a slot between two nodes. */
+  tryAgainDelay?: number
+  /** How long asking one node for the slots may take. */
+  refreshTimeout?: number
+  /** How often the slots are asked for. */
+  refreshInterval?: number
 }
 
 /** A consumer. */
@@ -123,6 +155,8 @@ export interface NativeNodeOptions {
   staticRoutes?: Array<string>
   /** The same, by hash. */
   staticHashes?: Array<number>
+  /** If it is a Cluster: its nodes, instead of the place of one. */
+  cluster?: NativeClusterOptions
   /** `redis://`, `rediss://` or `unix://`. */
   url?: string
   /** Name or address. */
@@ -199,6 +233,14 @@ export interface NativeTlsOptions {
   servername?: string
   /** Whether a server that cannot prove its name is refused. */
   rejectUnauthorized?: boolean
+}
+
+/** Under which other address a node is reached from here. */
+export interface NativeTranslation {
+  /** The one it has for itself. */
+  from: NativeAddress
+  /** The one to use. */
+  to: NativeAddress
 }
 
 /** How many connections of this environment are open or being opened, of all buses. */

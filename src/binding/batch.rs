@@ -270,11 +270,14 @@ fn call(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<
     let (commands, _) = staging.of_job(environment, packet.index()?, "")?;
     let (request, index) = (packet.index()?, packet.index()?);
     let index = if packet.flag()? { index | LAST } else { index };
-    let _first_key = packet.number()?;
+    let first_key = packet.number()?;
     let count = packet.index()?;
     commands.begin_unnamed(count as usize);
-    for _ in 0..count {
-        commands.arg(packet.word()?);
+    for nth in 0..count {
+        match f64::from(nth) == first_key {
+            true => commands.key(packet.word()?),
+            false => commands.arg(packet.word()?),
+        };
     }
     commands.end(Destination::Sink(Ticket { kind: Kind::Call as u8, index, id: u64::from(request) }));
     Ok(())

@@ -9,7 +9,7 @@ use crate::engine::bus::Bus;
 use crate::engine::client::Client;
 use crate::engine::question::Answer;
 use crate::engine::shutdown::Stop;
-use crate::redis_io::link::{Link, Verdict};
+use crate::redis_io::link::Verdict;
 
 use super::batch::duration;
 use super::environment::{NamedLink, with, with_if_there};

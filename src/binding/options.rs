@@ -10,7 +10,8 @@ use napi_derive::napi;
 use crate::engine::options::{
     BusOptions, ConsumerOptions, NodeOptions, ReadFrom, Route, StaticRoute, StreamOptions,
 };
-use crate::redis_io::options::{Endpoint, InvalidUrl, LinkOptions, TlsOptions};
+use crate::redis_io::options::{ClusterOptions, Endpoint, InvalidUrl, LinkOptions, ScaleReads, TlsOptions};
+use crate::redis_io::slot_map::Address;
 
 use super::batch::duration;
 use super::error::invalid;
@@ -29,6 +30,49 @@ pub struct NativeTlsOptions {
     pub servername: Option<String>,
     /// Whether a server that cannot prove its name is refused.
     pub reject_unauthorized: Option<bool>,
+}
+
+/// Where a node of a Cluster listens.
+#[napi(object)]
+pub struct NativeAddress {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u32,
+}
+
+/// Under which other address a node is reached from here.
+#[napi(object)]
+pub struct NativeTranslation {
+    /// The one it has for itself.
+    pub from: NativeAddress,
+    /// The one to use.
+    pub to: NativeAddress,
+}
+
+/// A Cluster; how each of its nodes is reached is said by the other options. Times in ms, negative for never.
+#[napi(object)]
+pub struct NativeClusterOptions {
+    /// Nodes that are asked first who the others are.
+    pub startup: Vec<NativeAddress>,
+    /// Addresses to translate.
+    pub nat: Vec<NativeTranslation>,
+    /// Where payloads are read: 0 primaries, 1 replicas, 2 either.
+    pub reads: Option<u32>,
+    /// How often a command follows from one node to another.
+    pub max_redirections: Option<u32>,
+    /// How long a command waits that another node is to take.
+    pub moved_delay: Option<f64>,
+    /// How long a command waits whose node is gone.
+    pub failover_delay: Option<f64>,
+    /// How long a command waits while the Cluster is down.
+    pub cluster_down_delay: Option<f64>,
+    /// How long a command waits for a slot between two nodes.
+    pub try_again_delay: Option<f64>,
+    /// How long asking one node for the slots may take.
+    pub refresh_timeout: Option<f64>,
+    /// How often the slots are asked for.
+    pub refresh_interval: Option<f64>,
 }
 
 /// A bus.
@@ -50,6 +94,8 @@ pub struct NativeNodeOptions {
     pub static_routes: Option<Vec<String>>,
     /// The same, by hash.
     pub static_hashes: Option<Vec<u32>>,
+    /// If it is a Cluster: its nodes, instead of the place of one.
+    pub cluster: Option<NativeClusterOptions>,
     /// `redis://`, `rediss://` or `unix://`.
     pub url: Option<String>,
     /// Name or address.
@@ -147,13 +193,17 @@ impl NativeNodeOptions {
         let names = self.static_routes.take().unwrap_or_default().into_iter().map(StaticRoute::Name);
         let hashes = self.static_hashes.take().unwrap_or_default().into_iter();
         let hashes = hashes.filter_map(|hash| u16::try_from(hash).ok()).map(StaticRoute::Hash);
-        Ok(NodeOptions {
+        let cluster = self.cluster.take();
+        let options = NodeOptions {
             static_routes: names.chain(hashes).collect(),
             key_prefix: self.node_prefix.take().unwrap_or_default(),
             asks_retry: self.asks_retry.unwrap_or(defaults.asks_retry),
             asks_reconnect: self.asks_reconnect.unwrap_or(defaults.asks_reconnect),
             link: self.into_link()?,
-        })
+            cluster: None,
+        };
+        let cluster = cluster.map(|cluster| cluster.into_engine(options.link.clone()));
+        Ok(NodeOptions { cluster, ..options })
     }
 
     fn into_link(self) -> Result<LinkOptions> {
@@ -198,6 +248,38 @@ impl NativeNodeOptions {
             port: self.port.map_or(*port, |port| port as u16),
             family: self.family.map_or(*family, |family| family as u8),
         }
+    }
+}
+
+impl NativeClusterOptions {
+    fn into_engine(self, link: LinkOptions) -> ClusterOptions {
+        let defaults = ClusterOptions::default();
+        let time = |ms: Option<f64>, default: Duration| ms.and_then(duration).unwrap_or(default);
+        ClusterOptions {
+            startup: self.startup.into_iter().map(NativeAddress::into_engine).collect(),
+            link: LinkOptions { db: 0, ..link },
+            nat: self.nat.into_iter().map(|one| (one.from.into_engine(), one.to.into_engine())).collect(),
+            reads: match self.reads {
+                Some(1) => ScaleReads::Replicas,
+                Some(2) => ScaleReads::All,
+                _ => defaults.reads,
+            },
+            max_redirections: self
+                .max_redirections
+                .map_or(defaults.max_redirections, |most| most.min(255) as u8),
+            moved_delay: time(self.moved_delay, defaults.moved_delay),
+            failover_delay: time(self.failover_delay, defaults.failover_delay),
+            cluster_down_delay: time(self.cluster_down_delay, defaults.cluster_down_delay),
+            try_again_delay: time(self.try_again_delay, defaults.try_again_delay),
+            refresh_timeout: time(self.refresh_timeout, defaults.refresh_timeout),
+            refresh_interval: self.refresh_interval.map_or(defaults.refresh_interval, duration),
+        }
+    }
+}
+
+impl NativeAddress {
+    fn into_engine(self) -> Address {
+        Address { host: self.host, port: self.port as u16 }
     }
 }
 

@@ -36,10 +36,9 @@ class ConnectionManager {
     return new ConnectionManager({ standalone: standalone ?? {} });
   }
 
-  /** A bus on a Redis Cluster. */
-  // biome-ignore lint/correctness/noUnusedFunctionParameters: the number of parameters is part of the interface
+  /** A bus on a Redis Cluster, some nodes of which are known, with options as ioredis 4 has them. */
   static cluster(startupNodes, cluster) {
-    throw topology.notYet('cluster');
+    return new ConnectionManager({ startupNodes: startupNodes ?? [], cluster: cluster ?? {} });
   }
 
   /** A bus on several Redis, partitioned by this client. */
@@ -49,11 +48,7 @@ class ConnectionManager {
 
   constructor(options) {
     const { standalone, cluster, startupNodes, nodes } = checks.object('options', options);
-    if (cluster ?? startupNodes) throw topology.notYet('cluster');
-    if ((standalone ?? nodes) === undefined) {
-      throw new TypeError('one of standalone, cluster and nodes must be given');
-    }
-    const plan = nodes === undefined ? topology.standalone(standalone) : topology.nodes(nodes);
+    const plan = topologyOf({ standalone, cluster, startupNodes, nodes });
     this.#native = makeBus({ keyPrefix: plan.keyPrefix, nodes: plan.nodes.map(({ native }) => native) });
     this.#keyPrefix = plan.keyPrefix;
     this.#enablePipelining = plan.enablePipelining;
@@ -144,6 +139,13 @@ class ConnectionManager {
     inUse.add(this);
     keepAlive.links(openLinks());
   }
+}
+
+function topologyOf({ standalone, cluster, startupNodes, nodes }) {
+  if (standalone) return topology.standalone(standalone);
+  if (cluster ?? startupNodes) return topology.cluster(startupNodes, cluster);
+  if (nodes) return topology.nodes(nodes);
+  throw new TypeError('one of standalone, cluster and nodes must be given');
 }
 
 /** The engine says what is wrong with a URL, but not which option it came from. */

@@ -1,6 +1,7 @@
 'use strict';
 
 const checks = require('./checks.js');
+const { clusterOptions } = require('./cluster-options.js');
 const { connectionOptions } = require('./connection-options.js');
 
 const DEFAULT_KEY_PREFIX = 'hfxbus';
@@ -32,10 +33,17 @@ function nodes(given) {
   return { ...ofBus(options), isPartitioned: true, nodes: inSequence(options.nodes).map(partition) };
 }
 
-function ofBus({ keyPrefix, enablePipelining }) {
+/** @returns {Topology} of a Redis Cluster */
+function cluster(startupNodes, given) {
+  const options = checks.object('cluster', given);
+  const { native, callbacks } = clusterOptions(startupNodes, options);
+  return { ...ofBus(options, false), isPartitioned: false, nodes: [{ native, given: callbacks }] };
+}
+
+function ofBus({ keyPrefix, enablePipelining }, isPipelined = true) {
   return {
     keyPrefix: checks.string('keyPrefix', keyPrefix) || DEFAULT_KEY_PREFIX,
-    enablePipelining: enablePipelining === undefined ? true : Boolean(enablePipelining),
+    enablePipelining: enablePipelining === undefined ? isPipelined : Boolean(enablePipelining),
   };
 }
 
@@ -74,4 +82,4 @@ function notYet(what) {
   return new Error(`ConnectionManager: ${what} is not supported by this version yet`);
 }
 
-module.exports = { standalone, nodes, notYet };
+module.exports = { standalone, nodes, cluster, notYet };

@@ -1,0 +1,143 @@
+'use strict';
+
+const checks = require('./checks.js');
+const { connectionOptions } = require('./connection-options.js');
+
+/** What `scaleReads` may be, with the engine's number for it. */
+const SCALE_READS = new Map([
+  ['master', 0],
+  ['slave', 1],
+  ['all', 2],
+]);
+
+const DEFAULT_HOST = '127.0.0.1';
+const DEFAULT_PORT = 6379;
+
+/**
+ * What the engine takes for the options of a Cluster, with names, defaults and meanings of ioredis 4.
+ * @param {Array<string | number | object>} startupNodes nodes that are asked who the others are
+ * @param {object} given
+ * @returns {{ native: object, callbacks: object }} options for the engine, and the user's callbacks
+ */
+function clusterOptions(startupNodes, given) {
+  const nodes = startup(startupNodes);
+  const redisOptions = checks.object('redisOptions', given.redisOptions);
+  const clusterRetryStrategy = checks.callback('clusterRetryStrategy', given.clusterRetryStrategy);
+  // Who gave a password with a node's address means it for all of them, as there is but one Cluster.
+  const [{ username, password, tls }] = nodes;
+  const switches = Object.fromEntries(SWITCHES.map((name) => [name, given[name] ?? redisOptions[name]]));
+  const native = {
+    ...connectionOptions({ username, password, tls, ...defined(redisOptions), ...PLACELESS, ...defined(switches) }),
+    asksRetry: clusterRetryStrategy !== undefined,
+    cluster: {
+      startup: nodes.map(({ host, port }) => ({ host, port })),
+      nat: natMap(given.natMap),
+      reads: scaleReads(given.scaleReads),
+      maxRedirections: checks.count('maxRedirections', given.maxRedirections, { least: 0 }),
+      ...times(given),
+    },
+  };
+  const callbacks = { retryStrategy: clusterRetryStrategy, reconnectOnError: redisOptions.reconnectOnError };
+  return { native, callbacks };
+}
+
+/** What is about the Cluster as a whole. */
+const SWITCHES = ['enableOfflineQueue', 'enableReadyCheck', 'lazyConnect'];
+
+/** A Cluster has one database, and its nodes say themselves where they are. */
+const PLACELESS = { host: undefined, port: undefined, path: undefined, db: undefined };
+
+function defined(options) {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function startup(given) {
+  if (!Array.isArray(given) || given.length === 0) {
+    throw new TypeError('startupNodes must be an array of at least one node');
+  }
+  return given.map((node, index) => address(`startupNodes[${index}]`, node));
+}
+
+/** A node by its port, a URL, `host:port`, or an object of options. */
+function address(name, given) {
+  if (typeof given === 'number') return { host: DEFAULT_HOST, port: port(name, given) };
+  if (typeof given === 'string') return ofText(name, given);
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(`${name} must be a port, a URL or an object with host and port`);
+  }
+  const { host, port: number, username, password, tls } = given;
+  return {
+    host: checks.string(`${name}.host`, host) || DEFAULT_HOST,
+    port: port(`${name}.port`, number),
+    username,
+    password,
+    tls,
+  };
+}
+
+function ofText(name, text) {
+  if (/^\d+$/.test(text)) return { host: DEFAULT_HOST, port: port(name, text) };
+  let url;
+  try {
+    url = new URL(text.includes('//') ? text : `redis://${text}`);
+  } catch {
+    // Without the text, which may hold a password.
+    throw new TypeError(`${name} must be a URL of the form redis[s]://[user:password@]host[:port]`);
+  }
+  return {
+    // Of an IPv6 address without its brackets.
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1') || DEFAULT_HOST,
+    port: port(name, url.port || undefined),
+    username: decodeURIComponent(url.username) || undefined,
+    password: decodeURIComponent(url.password) || undefined,
+    tls: url.protocol === 'rediss:' ? true : undefined,
+  };
+}
+
+function port(name, given) {
+  const number = checks.toNumber(name, given) ?? DEFAULT_PORT;
+  if (!Number.isInteger(number) || number < 1 || number > 65535) {
+    throw new RangeError(`${name} must be a port from 1 to 65535`);
+  }
+  return number;
+}
+
+/** `{ 'host:port': { host, port } }`. */
+function natMap(given) {
+  return Object.entries(checks.object('natMap', given)).map(([inside, outside]) => {
+    const at = inside.lastIndexOf(':');
+    const name = `natMap['${inside}']`;
+    if (at <= 0) throw new TypeError(`${name} must be named host:port`);
+    const { host, port: number } = checks.object(name, outside);
+    return {
+      from: { host: inside.slice(0, at), port: port(name, inside.slice(at + 1)) },
+      to: { host: checks.name(`${name}.host`, host), port: port(`${name}.port`, number) },
+    };
+  });
+}
+
+function scaleReads(given) {
+  if (given === undefined || given === null) return undefined;
+  const number = SCALE_READS.get(given);
+  if (number === undefined) throw new TypeError("scaleReads must be 'master', 'slave' or 'all'");
+  return number;
+}
+
+/** Without end is negative on the way to the engine. */
+function times(given) {
+  const time = (name) => {
+    const ms = checks.time(name, given[name]);
+    return ms === Infinity ? -1 : ms;
+  };
+  const interval = time('slotsRefreshInterval');
+  return {
+    movedDelay: time('retryDelayOnMoved'),
+    failoverDelay: time('retryDelayOnFailover'),
+    clusterDownDelay: time('retryDelayOnClusterDown'),
+    tryAgainDelay: time('retryDelayOnTryAgain'),
+    refreshTimeout: time('slotsRefreshTimeout'),
+    refreshInterval: interval === 0 ? -1 : interval,
+  };
+}
+
+module.exports = { clusterOptions };

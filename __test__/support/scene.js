@@ -6,9 +6,12 @@ const { keys } = require('./keys.js');
 const { Monitor } = require('./monitor.js');
 const { RawClient } = require('./raw-client.js');
 const { RedisServer } = require('./redis-server.js');
+const { nodeOf } = require('./routes.js');
 
 /** The server of this file, started when the first case needs it. */
 let fileServer = null;
+/** The same for its servers that are a bus together. */
+let fileNodes = null;
 let names = 0;
 
 /** What a case works with: a subject, a Redis, names that nobody else uses. Whatever it opens is closed afterwards. */
@@ -41,9 +44,34 @@ class Scene {
     return `${kind}-${names++}`;
   }
 
+  /** A name that nobody has used and that leads to a node. */
+  nameOn(node, kind, nodes = 3) {
+    for (;;) {
+      const name = this.name(kind);
+      if (nodeOf(name, nodes) === node) return name;
+    }
+  }
+
   /** A new ConnectionManager on the file's server. */
   connect(options) {
     return this.adopt(this.hfxbus.ConnectionManager.standalone({ ...this.redis.options, ...options }));
+  }
+
+  /** The file's three servers that are a bus together. */
+  nodes() {
+    fileNodes ??= startNodes(RedisServer.start);
+    return fileNodes;
+  }
+
+  /** The same of this case's own, for what others must not notice. */
+  ownNodes() {
+    return startNodes(() => this.server());
+  }
+
+  /** A new ConnectionManager on some servers, each with options of its own. */
+  partition(servers, { each = [], ...options } = {}) {
+    const nodes = servers.map((server, at) => ({ ...server.options, ...each[at] }));
+    return this.adopt(this.hfxbus.ConnectionManager.nodes({ nodes, ...options }));
   }
 
   /** Has a ConnectionManager stopped in the end. */
@@ -141,6 +169,10 @@ class Scene {
     await Promise.all(this.#connections.map((connection) => atMost(3000, connection.stop({ force: true }))));
     for (const close of this.#closing.reverse()) close();
   }
+}
+
+function startNodes(start) {
+  return Promise.all(Array.from({ length: 3 }, () => start()));
 }
 
 /** What does not end in time is for the process that does not end to show. */

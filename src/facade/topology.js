@@ -49,9 +49,12 @@ function ofBus({ keyPrefix, enablePipelining }, isPipelined = true) {
 
 /** A node without a sequence has its place in the array; who has the same keeps the order of the array. */
 function inSequence(given) {
-  const numbered = given.map((options, index) => {
-    const sequence = typeof options === 'string' ? undefined : checks.object(`nodes[${index}]`, options).sequence;
-    return { options, sequence: checks.toNumber(`nodes[${index}].sequence`, sequence) ?? index };
+  // Not `map`, which would pass over what an array lacks.
+  const numbered = Array.from(given, (options, index) => {
+    if (typeof options !== 'string' && (typeof options !== 'object' || options === null)) {
+      throw new TypeError(`nodes[${index}] must be an object or a URL`);
+    }
+    return { options, sequence: checks.toNumber(`nodes[${index}].sequence`, options.sequence) ?? index };
   });
   return numbered.sort((left, right) => left.sequence - right.sequence).map(({ options }) => options);
 }

@@ -70,6 +70,11 @@ class RedisServer {
     this.#process.kill('SIGSTOP');
   }
 
+  /** Ends that. */
+  thaw() {
+    this.#process.kill('SIGCONT');
+  }
+
   async restart() {
     this.kill();
     await this.start();

@@ -140,6 +140,8 @@ impl Consumer {
             position: StreamState::first_position(options),
             last_seen: None,
             tail: None,
+            claim_from: None,
+            exhausted: Default::default(),
             options: options.clone(),
         }
     }

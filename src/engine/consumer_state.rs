@@ -6,7 +6,7 @@
 //!                   └───────play───────┘          any ──cut off──▶ idle
 //! ```
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -17,7 +17,7 @@ use crate::redis_io::error::RedisError;
 use super::backoff::Backoff;
 use super::host::RequestId;
 use super::options::{ReadFrom, StreamOptions};
-use super::slots::{Slots, Token};
+use super::slots::{Delivery, Slots, Token};
 
 /// From this concurrency on, one read takes at most half of it, so that one half runs while the other is fetched.
 const HALVING_FROM: usize = 64;
@@ -72,6 +72,11 @@ pub struct StreamState {
     pub last_seen: Option<EntryId>,
     /// The stream's last id when playing started, where that is known.
     pub tail: Option<EntryId>,
+    /// Where looking for entries to claim goes on; `None` is at the beginning.
+    pub claim_from: Option<EntryId>,
+    /// Entries that were delivered too often, as far as that was reported; the second are those that the search
+    /// under way has come across again.
+    pub exhausted: [HashSet<EntryId>; 2],
 }
 
 impl StreamState {
@@ -140,6 +145,47 @@ pub struct Surplus {
     pub producer: String,
     /// The job's id.
     pub job: String,
+    /// How often it was delivered, as in [`Delivery`].
+    pub deliveries: u64,
+    /// When its idle time began anew.
+    pub touched: Instant,
+}
+
+impl Surplus {
+    /// Keeps a delivery for later.
+    pub fn new(delivery: Delivery<'_>) -> Self {
+        Self {
+            stream: delivery.stream,
+            entry: delivery.entry,
+            producer: delivery.producer.to_owned(),
+            job: delivery.job.to_owned(),
+            deliveries: delivery.deliveries,
+            touched: delivery.at,
+        }
+    }
+
+    /// The delivery that was kept.
+    pub fn delivery(&self) -> Delivery<'_> {
+        Delivery {
+            stream: self.stream,
+            entry: self.entry,
+            producer: &self.producer,
+            job: &self.job,
+            deliveries: self.deliveries,
+            at: self.touched,
+        }
+    }
+}
+
+/// A rejected job's entry that is not due for longer than entries may lie idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Index of the stream.
+    pub stream: u32,
+    /// The entry's id.
+    pub entry: EntryId,
+    /// When it is due again.
+    pub due: Instant,
 }
 
 /// One job within a batch of settlements.
@@ -181,6 +227,18 @@ pub struct ConsumerState {
     pub surplus: VecDeque<Surplus>,
     /// The nodes it reads from.
     pub lanes: Vec<LaneState>,
+    /// Concurrency that is kept for entries that are being claimed.
+    pub reserved: usize,
+    /// Whether claiming waits for a slot.
+    pub claims_due: bool,
+    /// Ends the task that claims, when dropped.
+    pub claimer: Option<oneshot::Sender<()>>,
+    /// What claiming fails with at present, so that it is reported once.
+    pub claim_complaint: Option<String>,
+    /// Whether the task that renews leases runs.
+    pub leasing: bool,
+    /// Rejected jobs that wait for longer than entries may lie idle.
+    pub parked: Vec<Parked>,
     /// Settlements without a reply, in the order in which they left.
     pub batches: VecDeque<Batch>,
     /// The last batch's number.
@@ -199,7 +257,7 @@ impl ConsumerState {
     /// Jobs that may be started now.
     pub fn free(&self, concurrency: u32) -> usize {
         let cap = if concurrency == u32::MAX { usize::MAX } else { concurrency as usize };
-        cap.saturating_sub(self.slots.running())
+        cap.saturating_sub(self.slots.running() + self.reserved)
     }
 
     /// How many entries per stream the next read of a lane may ask for; `None` if there should be no read now.
@@ -209,7 +267,7 @@ impl ConsumerState {
             return None;
         }
         let streams = self.active_streams(lane).count();
-        let free = self.free(concurrency);
+        let free = self.free(concurrency).saturating_sub(usize::from(self.claims_due));
         if streams == 0 || free == 0 {
             return None;
         }
@@ -238,7 +296,7 @@ impl ConsumerState {
 
     /// Whether nothing is in flight, nothing waits and nothing can arrive any more.
     pub fn is_quiet(&self) -> bool {
-        !self.is_reading() && self.surplus.is_empty() && self.slots.in_flight() == 0
+        !self.is_reading() && self.reserved == 0 && self.surplus.is_empty() && self.slots.in_flight() == 0
     }
 
     /// Whether an entry is in hand already, so that finding it in the history means nothing.
@@ -282,7 +340,7 @@ impl ConsumerState {
 
     /// If there is quiet: those who waited for it, and the phase is idle if it was pausing.
     pub fn quiet_waiters(&mut self) -> Vec<oneshot::Sender<()>> {
-        let drained = self.slots.in_flight() == 0 && self.surplus.is_empty();
+        let drained = self.slots.in_flight() == 0 && self.surplus.is_empty() && self.reserved == 0;
         if !drained || (self.phase != Phase::Playing && self.is_reading()) {
             return Vec::new();
         }
@@ -317,6 +375,8 @@ mod tests {
             position: Position::New,
             last_seen: None,
             tail: None,
+            claim_from: None,
+            exhausted: Default::default(),
             options,
         }
     }
@@ -335,9 +395,21 @@ mod tests {
     fn one_stream_is_asked_for_as_much_as_is_free() {
         let mut state = playing(1);
         assert_eq!(state.next_count(0, 5), Some(5));
-        state.slots.take(0, EntryId::default(), "", "", None);
+        let (stream, entry, at) = (0, EntryId::default(), Instant::now());
+        state.slots.take(Delivery { stream, entry, producer: "", job: "", deliveries: 1, at }, None);
         assert_eq!(state.next_count(0, 5), Some(4));
         assert_eq!(state.next_count(0, 1), None);
+    }
+
+    #[test]
+    fn what_is_kept_for_claims_is_not_read_for() {
+        let mut state = playing(1);
+        state.claims_due = true;
+        assert_eq!((state.next_count(0, 5), state.next_count(0, 1)), (Some(4), None));
+        (state.claims_due, state.reserved) = (false, 2);
+        assert_eq!((state.next_count(0, 5), state.next_count(0, 2)), (Some(3), None));
+        state.phase = Phase::Pausing;
+        assert!(!state.is_quiet());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::consumer_state::{ConsumerState, Phase, Position, Surplus};
 use super::host::{Failure, Host};
 use super::id::new_id;
 use super::options::LONGEST_READ;
-use super::slots::Token;
+use super::slots::{Delivery, Token};
 
 /// The ticket of a CLIENT ID.
 const CLIENT_ID: u8 = 0;
@@ -241,14 +241,20 @@ impl Consumer {
         let Ok(producer) = std::str::from_utf8(entry.producer.unwrap_or_default()) else {
             return self.pass_over(state, stream, entry, harvest);
         };
-        if state.free(self.options.concurrency) > 0 && state.surplus.is_empty() {
-            let deadline = state.deadline(stream, now);
-            let token = state.slots.take(stream, entry.id, producer, job, deadline);
-            harvest.started.push((stream, token));
-        } else {
-            let (producer, job) = (producer.to_owned(), job.to_owned());
-            state.surplus.push_back(Surplus { stream, entry: entry.id, producer, job });
+        // Reading the history counts as a delivery too, but not how many there were before.
+        let deliveries = if from_history { 0 } else { 1 };
+        let delivery = Delivery { stream, entry: entry.id, producer, job, deliveries, at: now };
+        harvest.started.extend(self.run_or_keep(state, delivery).map(|token| (stream, token)));
+    }
+
+    /// Takes a slot for a delivery, or keeps it until there is one.
+    pub(super) fn run_or_keep(&self, state: &mut ConsumerState, delivery: Delivery<'_>) -> Option<Token> {
+        if state.free(self.options.concurrency) == 0 || !state.surplus.is_empty() {
+            state.surplus.push_back(Surplus::new(delivery));
+            return None;
         }
+        let deadline = state.deadline(delivery.stream, delivery.at);
+        Some(state.slots.take(delivery, deadline))
     }
 
     /// An entry that is no job of ours stays pending, where whoever looks for it finds it; the first one is
@@ -273,7 +279,7 @@ impl Consumer {
         while state.free(self.options.concurrency) > 0 {
             let Some(next) = state.surplus.pop_front() else { break };
             let deadline = state.deadline(next.stream, now);
-            let token = state.slots.take(next.stream, next.entry, &next.producer, &next.job, deadline);
+            let token = state.slots.take(next.delivery(), deadline);
             started.push((next.stream, token));
         }
         self.start_timer(state);
@@ -281,7 +287,7 @@ impl Consumer {
     }
 
     /// Tells the host of jobs, stream by stream.
-    fn hand_over(&self, state: &ConsumerState, started: &[(u32, Token)]) {
+    pub(super) fn hand_over(&self, state: &ConsumerState, started: &[(u32, Token)]) {
         let host = &self.bus.context().host;
         for run in started.chunk_by(|(left, _), (right, _)| left == right) {
             let mut jobs = run

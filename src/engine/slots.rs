@@ -61,6 +61,10 @@ pub struct Slot {
     state: State,
     released: bool,
     deadline: Option<Instant>,
+    /// When the entry's idle time began anew, for all that is known here.
+    touched: Instant,
+    /// How often the entry was delivered, this time included; 0 where that is not known.
+    pub deliveries: u64,
     /// Index of the stream within the consumer.
     pub stream: u32,
     /// The entry's id in that stream.
@@ -69,6 +73,23 @@ pub struct Slot {
     pub producer: String,
     /// The job's id.
     pub job: String,
+}
+
+/// An entry that a job is to be run for.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// Index of the stream within the consumer.
+    pub stream: u32,
+    /// The entry's id in that stream.
+    pub entry: EntryId,
+    /// Who sent it; empty when the entry does not say.
+    pub producer: &'a str,
+    /// The job's id.
+    pub job: &'a str,
+    /// How often it was delivered, this time included; 0 where that is not known.
+    pub deliveries: u64,
+    /// When it was delivered.
+    pub at: Instant,
 }
 
 /// All jobs in flight of one consumer.
@@ -92,23 +113,18 @@ impl Slots {
     }
 
     /// Takes a slot for an entry.
-    pub fn take(
-        &mut self,
-        stream: u32,
-        entry: EntryId,
-        producer: &str,
-        job: &str,
-        deadline: Option<Instant>,
-    ) -> Token {
+    pub fn take(&mut self, delivery: Delivery<'_>, deadline: Option<Instant>) -> Token {
         let index = self.free.pop().unwrap_or_else(|| self.grow());
         let slot = &mut self.slots[index];
         slot.state = State::Running;
         slot.released = false;
         slot.deadline = deadline;
-        slot.stream = stream;
-        slot.entry = entry;
-        slot.producer.push_str(producer);
-        slot.job.push_str(job);
+        slot.touched = delivery.at;
+        slot.deliveries = delivery.deliveries;
+        slot.stream = delivery.stream;
+        slot.entry = delivery.entry;
+        slot.producer.push_str(delivery.producer);
+        slot.job.push_str(delivery.job);
         self.running += 1;
         self.in_flight += 1;
         Token::new(index, slot.generation)
@@ -179,6 +195,20 @@ impl Slots {
             .any(|slot| slot.state != State::Free && slot.stream == stream && slot.entry == entry)
     }
 
+    /// The running jobs whose entries were touched last between these times.
+    pub fn touched_between(&self, from: Instant, until: Instant) -> impl Iterator<Item = (Token, &Slot)> {
+        self.running_slots()
+            .filter(move |(_, slot)| slot.touched >= from && slot.touched <= until)
+            .map(|(index, slot)| (Token::new(index, slot.generation), slot))
+    }
+
+    /// The entry of a running job was touched.
+    pub fn touch(&mut self, token: Token, at: Instant) {
+        if let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running)) {
+            slot.touched = at;
+        }
+    }
+
     /// The running jobs whose deadline has come.
     pub fn expired(&self, now: Instant) -> Vec<Token> {
         self.running_slots()
@@ -211,6 +241,8 @@ impl Slots {
             state: State::Free,
             released: false,
             deadline: None,
+            touched: Instant::now(),
+            deliveries: 0,
             stream: 0,
             entry: EntryId::default(),
             producer: String::new(),
@@ -233,7 +265,29 @@ mod tests {
     use super::*;
 
     fn take(slots: &mut Slots, entry: u64, deadline: Option<Instant>) -> Token {
-        slots.take(0, EntryId { time: entry, sequence: 0 }, "prd", "job", deadline)
+        take_at(slots, entry, deadline, Instant::now())
+    }
+
+    fn take_at(slots: &mut Slots, entry: u64, deadline: Option<Instant>, at: Instant) -> Token {
+        let entry = EntryId { time: entry, sequence: 0 };
+        slots.take(Delivery { stream: 0, entry, producer: "prd", job: "job", deliveries: 1, at }, deadline)
+    }
+
+    #[test]
+    fn running_jobs_are_found_by_when_they_were_touched() {
+        let mut slots = Slots::default();
+        let start = Instant::now();
+        let second = |second| start + Duration::from_secs(second);
+        let tokens = [1, 2, 3].map(|at| take_at(&mut slots, at, None, second(at)));
+        let found = |slots: &Slots, from, until| {
+            slots.touched_between(second(from), second(until)).map(|(token, _)| token).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&slots, 2, 9), tokens[1..]);
+        slots.touch(tokens[0], second(9));
+        slots.settle(tokens[1]);
+        assert_eq!(found(&slots, 0, 9), [tokens[0], tokens[2]]);
+        slots.touch(tokens[1], second(5));
+        assert_eq!(found(&slots, 4, 6), []);
     }
 
     #[test]

@@ -22,6 +22,16 @@ impl EntryId {
     }
 }
 
+impl EntryId {
+    /// The first id behind this one; none behind the last.
+    pub fn successor(self) -> Option<Self> {
+        match self.sequence.checked_add(1) {
+            Some(sequence) => Some(Self { sequence, ..self }),
+            None => Some(Self { time: self.time.checked_add(1)?, sequence: 0 }),
+        }
+    }
+}
+
 impl fmt::Display for EntryId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}-{}", self.time, self.sequence)

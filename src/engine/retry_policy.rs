@@ -1,0 +1,63 @@
+//! When a job that was rejected is due again. Pure.
+
+use std::time::Duration;
+
+/// How the wait grows from delivery to delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Growth {
+    /// It does not.
+    Fixed,
+    /// It doubles.
+    Exponential,
+}
+
+/// How long a rejected job waits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetryPolicy {
+    /// How the wait grows.
+    pub growth: Growth,
+    /// The wait after the first delivery.
+    pub delay: Duration,
+    /// The longest wait.
+    pub max: Duration,
+    /// Which part of a wait, from 0 to 1, is left to chance.
+    pub jitter: f64,
+}
+
+impl RetryPolicy {
+    /// The wait after so many deliveries; `chance` is from 0 to 1.
+    pub fn wait(&self, deliveries: u64, chance: f64) -> Duration {
+        let doublings = match self.growth {
+            Growth::Fixed => 0,
+            Growth::Exponential => u32::try_from(deliveries.saturating_sub(1)).unwrap_or(u32::MAX).min(31),
+        };
+        let whole = self.delay.saturating_mul(1 << doublings).min(self.max);
+        whole.mul_f64(1.0 - self.jitter.clamp(0.0, 1.0) * chance.clamp(0.0, 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(growth: Growth, jitter: f64) -> RetryPolicy {
+        let (delay, max) = (Duration::from_millis(100), Duration::from_millis(1_000));
+        RetryPolicy { growth, delay, max, jitter }
+    }
+
+    fn waits(policy: RetryPolicy, chance: f64) -> Vec<u128> {
+        [1, 2, 3, 4, 5, 99, u64::MAX].map(|deliveries| policy.wait(deliveries, chance).as_millis()).to_vec()
+    }
+
+    #[test]
+    fn a_fixed_wait_stays_and_an_exponential_one_doubles_up_to_the_longest() {
+        assert_eq!(waits(policy(Growth::Fixed, 0.0), 1.0), [100; 7]);
+        assert_eq!(waits(policy(Growth::Exponential, 0.0), 1.0), [100, 200, 400, 800, 1_000, 1_000, 1_000]);
+    }
+
+    #[test]
+    fn jitter_shortens_a_wait_by_up_to_its_part() {
+        let policy = policy(Growth::Fixed, 0.5);
+        assert_eq!([0.0, 0.5, 1.0].map(|chance| policy.wait(1, chance).as_millis()), [100, 75, 50]);
+    }
+}

@@ -6,6 +6,9 @@ const { ERROR, FakeRedis, NIL, OK, bulk } = require('../support/fake-redis.js');
 const { freePort } = require('../support/redis-server.js');
 const { until } = require('../support/until.js');
 
+/** Connects again quickly, for as long as the case takes. */
+const QUICK = { retryStrategy: () => 10 };
+
 /** Everything that a bus does first, each with what it comes to. */
 function attempts(scene, connection) {
   const producer = scene.producer(connection);
@@ -20,7 +23,7 @@ function attempts(scene, connection) {
 for (const [how, given] of Object.entries({ no: {}, 'a wrong': { password: 'not-the-one' } })) {
   keep(`B-118 with ${how} password listen, send and play reject with what Redis says`, async (_, scene) => {
     const redis = await scene.server('--requirepass', 'the-right-one');
-    const { listen, send, play } = attempts(scene, scene.connect({ ...redis.options, ...given }));
+    const { listen, send, play } = attempts(scene, scene.connect({ ...redis.options, ...QUICK, ...given }));
     for (const attempt of [listen, send, play]) {
       await assert.rejects(attempt(), { name: 'ReplyError', message: /^(NOAUTH|WRONGPASS) / });
     }
@@ -47,7 +50,7 @@ keep('B-118 the right password, with or without a name, lets in', async (_, scen
     ...'ann on >hers ~* &* +@all'.split(' '),
   );
   for (const given of [{ password: 'the-right-one' }, { username: 'ann', password: 'hers' }]) {
-    const { listen, send, play } = attempts(scene, scene.connect({ ...redis.options, ...given }));
+    const { listen, send, play } = attempts(scene, scene.connect({ ...redis.options, ...QUICK, ...given }));
     await listen();
     await send();
     await play();
@@ -81,7 +84,7 @@ keep('B-119 a Redis that loads its data is asked again until it has, and nothing
     asked++;
     return bulk(`redis_version:7.0.0\r\nloading:${asked < 3 ? 1 : 0}\r\nloading_eta_seconds:60\r\n`);
   });
-  const connection = scene.connect({ ...fake.options, maxLoadingRetryTime: 20 });
+  const connection = scene.connect({ ...fake.options, ...QUICK, maxLoadingRetryTime: 20 });
   await attempts(scene, connection).send();
   fake.close();
   const names = fake.commands.map(([name]) => name);
@@ -95,7 +98,7 @@ keep('B-119 a later LOADING is passed on', async (_, scene) => {
     if (command === 'INFO') return bulk('redis_version:7.0.0\r\nloading:0\r\n');
     return command === 'XADD' ? ERROR('LOADING Redis is loading the dataset in memory') : OK;
   });
-  await assert.rejects(attempts(scene, scene.connect(fake.options)).send(), {
+  await assert.rejects(attempts(scene, scene.connect({ ...fake.options, ...QUICK })).send(), {
     name: 'ReplyError',
     message: 'LOADING Redis is loading the dataset in memory',
   });
@@ -107,7 +110,7 @@ fix('B-020 push and pull reject while Redis loads its data', async (_, scene) =>
     if (command === 'INFO') return bulk('redis_version:7.0.0\r\nloading:0\r\n');
     return ERROR('LOADING Redis is loading the dataset in memory');
   });
-  const job = scene.producer(scene.connect(fake.options)).job();
+  const job = scene.producer(scene.connect({ ...fake.options, ...QUICK })).job();
   await assert.rejects(job.set('a', 1).push(), { code: 'LOADING', command: 'SET' });
   await assert.rejects(job.get('a').pull(), { code: 'LOADING', command: 'GET' });
   fake.close();
@@ -125,7 +128,7 @@ fix(
         reads < 4 ? 'UNBLOCKED the stream key no longer exists' : 'CROSSSLOT Keys do not hash to the same slot',
       );
     });
-    const consumer = await scene.play(async () => {}, { connection: scene.connect(fake.options) });
+    const consumer = await scene.play(async () => {}, { connection: scene.connect({ ...fake.options, ...QUICK }) });
     const errors = scene.errors(consumer);
     await until(() => reads >= 5);
     fake.close();

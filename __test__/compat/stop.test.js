@@ -122,6 +122,25 @@ fix('B-071 a processor that passes on what settling after a stop said is an UNHA
   );
 });
 
+for (const [how, end] of Object.entries({ finishes: () => {}, fails: () => Promise.reject(new Error('mine')) })) {
+  fix(`B-071 a job that ${how} after its bus was stopped is a REJECT_JOB_ERROR`, async (_, scene) => {
+    const gate = new Gate();
+    const connection = scene.connect();
+    const consumer = await scene.play(() => gate.opened.then(end), { connection });
+    const errors = scene.errors(consumer);
+    await scene.add('job-1');
+    await until(async () => (await scene.pending()) === 1);
+    await connection.stop({ maxWait: 20 });
+    gate.open();
+    await until(() => errors.length > 0);
+    assert.deepStrictEqual(
+      errors.map(({ code, message, job }) => [code, message, job.id]),
+      [['REJECT_JOB_ERROR', 'Connection is closed.', 'job-1']],
+    );
+    assert.strictEqual(await scene.pending(), 1);
+  });
+}
+
 fix('a wait that can never end rejects when the bus is stopped', async (_, scene) => {
   const connection = scene.connect();
   const producer = scene.producer(connection);

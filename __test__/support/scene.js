@@ -20,6 +20,7 @@ class Scene {
   #consumers = [];
   #closing = [];
   #connection = null;
+  #isClosed = false;
 
   static async open(subject) {
     fileServer ??= RedisServer.start();
@@ -54,7 +55,14 @@ class Scene {
 
   /** A new ConnectionManager on the file's server. */
   connect(options) {
-    return this.adopt(this.hfxbus.ConnectionManager.standalone({ ...this.redis.options, ...options }));
+    const given = { ...this.redis.options, ...options };
+    if (this.isOriginal && given.retryStrategy) given.retryStrategy = this.#untilClosed(given.retryStrategy);
+    return this.adopt(this.hfxbus.ConnectionManager.standalone(given));
+  }
+
+  /** 2.2.0 does not stop a connection that it is making again, which would keep the process alive. */
+  #untilClosed(retryStrategy) {
+    return (times) => (this.#isClosed ? null : retryStrategy(times));
   }
 
   /** The file's three servers that are a bus together. */
@@ -164,6 +172,7 @@ class Scene {
   }
 
   async close() {
+    this.#isClosed = true;
     // 2.2.0 reads on after a forced stop, on a connection that is open again, unless it is paused.
     if (this.isOriginal) await Promise.all(this.#consumers.map((consumer) => atMost(500, consumer.pause(400))));
     await Promise.all(this.#connections.map((connection) => atMost(3000, connection.stop({ force: true }))));

@@ -304,7 +304,8 @@ impl Consumer {
             // The connection is being made again and the next read waits there for it.
             RedisErrorKind::Dropped => {
                 state.expect_losses(lane, self.options.fresh_id);
-                return None;
+                let news = state.phase == Phase::Playing && state.lanes[lane].is_news("lost");
+                return news.then_some(error);
             }
             RedisErrorKind::MaxRetries => return Some(error),
             _ if state.phase != Phase::Playing => return None,

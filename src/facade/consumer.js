@@ -5,7 +5,7 @@ const { NativeConsumer, Operation } = require('../../native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const { DISTRIBUTED_ROUTING, LONGEST_TIMER } = require('./constants.js');
-const { setErrorKind, asObject } = require('./errors.js');
+const { closedError, setErrorKind, asObject } = require('./errors.js');
 const { newId } = require('./ids.js');
 const { Job } = require('./job.js');
 const reports = require('./reports.js');
@@ -77,6 +77,7 @@ class Consumer extends EventEmitter {
   /** @internal The bus was stopped: nothing is reported to it any more. */
   forgotten() {
     reports.consumers.delete(this.#native.number);
+    for (const run of this.#runs) run?.cutOff();
     this.#runs = [];
   }
 
@@ -102,6 +103,19 @@ class Consumer extends EventEmitter {
       batch.string(data);
     }
     return request?.promise;
+  }
+
+  /** @internal A job has ended after the bus was stopped: nobody can be told but who waits for it, or listens. */
+  settleLate(run, awaited) {
+    const error = closedError();
+    if (!awaited) {
+      this.#unsettled(error, run.job);
+      return undefined;
+    }
+    const refused = Promise.reject(error);
+    // A failure of who waits for it, and no crash if nobody does.
+    refused.catch(() => {});
+    return refused;
   }
 
   /** @internal A job gives its place back and goes on. */
@@ -130,8 +144,7 @@ class Consumer extends EventEmitter {
   /** @internal The engine failed at something. */
   failed(failure, token, error) {
     if (failure === FAILED_AT.settle) {
-      error.job = this.#run(token)?.job;
-      this.#report(setErrorKind(error, 'REJECT_JOB_ERROR'));
+      this.#unsettled(error, this.#run(token)?.job);
     } else {
       this.#report(setErrorKind(error, failure === FAILED_AT.foreign ? 'FOREIGN_ENTRY' : 'CONSUME_ERROR'));
     }
@@ -154,6 +167,11 @@ class Consumer extends EventEmitter {
   #run(token) {
     const run = this.#runs[token % SLOTS];
     return run?.token === token ? run : undefined;
+  }
+
+  #unsettled(error, job) {
+    error.job = job;
+    this.#report(setErrorKind(error, 'REJECT_JOB_ERROR'));
   }
 
   #report(error) {

@@ -7,6 +7,7 @@ class Run {
   #consumer;
   #settled = null;
   #released = false;
+  #isCutOff = false;
 
   constructor(consumer, token, job) {
     this.#consumer = consumer;
@@ -37,6 +38,11 @@ class Run {
     }
   }
 
+  /** The bus was stopped: the engine does not know of the job any more. */
+  cutOff() {
+    this.#isCutOff = true;
+  }
+
   /** The engine has settled the job, since its deadline passed. */
   expire() {
     if (this.#settled !== null) return;
@@ -56,17 +62,21 @@ class Run {
   /** The first call decides; later ones get its promise. */
   #settle(data, awaited) {
     if (this.#settled === null) {
-      this.#settled = this.#consumer.settle(this, data, awaited) ?? Promise.resolve();
+      this.#settled = this.#tell(data, awaited) ?? Promise.resolve();
       this.#undecorate();
     }
     return this.#settled;
+  }
+
+  #tell(data, awaited) {
+    return this.#isCutOff ? this.#consumer.settleLate(this, awaited) : this.#consumer.settle(this, data, awaited);
   }
 
   #release() {
     if (!this.#released && this.#settled === null) {
       this.#released = true;
       delete this.job.release;
-      this.#consumer.release(this);
+      if (!this.#isCutOff) this.#consumer.release(this);
     }
     return this.job;
   }

@@ -1,0 +1,5 @@
+'use strict';
+
+const { pairings } = require('./fleet.js');
+
+pairings({ name: 'standalone', servers: 1, options: ([node]) => ({ node }) });

@@ -202,6 +202,75 @@ export interface ITlsOptions {
   [option: string]: any;
 }
 
+/** Where something listens. */
+export interface IAddress {
+  /** A name or an address. */
+  host?: string | undefined;
+  /** 1 to 65535, as a number or as digits. */
+  port?: number | string | undefined;
+  /** Whatever else ioredis takes. */
+  [option: string]: any;
+}
+
+/**
+ * Sentinels that know where a Redis is. With them `host`, `port` and `path` do not matter, and all connections of a bus
+ * to that Redis follow its failovers: a server that is not, or no longer, what was asked for is left, and what it
+ * answered with READONLY is sent to its successor.
+ */
+export interface ISentinelOptions {
+  /** The sentinels, of which one has to be there; without a host it is localhost, without a port 26379. */
+  sentinels?: IAddress[] | null | undefined;
+  /** The name that the sentinels have for the Redis; to be given with `sentinels`. */
+  name?: string | undefined;
+  /**
+   * Whether the primary or one of its replicas is wanted. A bus writes, so that the latter serves `getClient()` alone.
+   * @default 'master'
+   */
+  role?: 'master' | 'slave' | undefined;
+  /** For AUTH at the sentinels, with a password. */
+  sentinelUsername?: string | null | undefined;
+  /** For AUTH at the sentinels; `password` is for Redis. */
+  sentinelPassword?: string | null | undefined;
+  /** TLS towards the sentinels, as `tls`. */
+  sentinelTLS?: ITlsOptions | boolean | undefined;
+  /**
+   * Whether TLS is spoken towards Redis as well, as `tls` says. To be given with `tls` and `sentinels`, one way or the
+   * other.
+   */
+  enableTLSForSentinelMode?: boolean | undefined;
+  /**
+   * How long to wait before all sentinels are asked again, given how many rounds were in vain; anything but a number
+   * gives the connection up. These rounds do not count for `maxRetriesPerRequest`.
+   * @default times => Math.min(times * 10, 1000)
+   */
+  sentinelRetryStrategy?: ((times: number) => number | void | null) | null | undefined;
+  /**
+   * How long a sentinel may take for a reply. One that is silent for half a second does not keep the next one from
+   * being asked.
+   * @default connectTimeout
+   */
+  sentinelCommandTimeout?: number | undefined;
+  /**
+   * Whether sentinels that the others know are asked as well.
+   * @default true
+   */
+  updateSentinels?: boolean | undefined;
+  /**
+   * Whether one of the sentinels is listened to, so that a failover is followed when it is announced; otherwise it is
+   * noticed by a connection that is lost, or by READONLY.
+   * @default true
+   */
+  failoverDetector?: boolean | undefined;
+  /** Where a server is for us, by where it is for the sentinels, as `'host:port'`. */
+  natMap?: { [address: string]: IAddress } | null | undefined;
+  /** With `role: 'slave'`: replicas that are taken before others, the lowest `prio` first; functions are not called. */
+  preferredSlaves?: any;
+  /** Without effect: a sentinel that is lost is replaced by the next one at once. */
+  sentinelReconnectStrategy?: ((times: number) => number | void | null) | null | undefined;
+  /** Without effect: one sentinel is listened to. */
+  sentinelMaxConnections?: number | undefined;
+}
+
 /**
  * Where a Redis is and how to talk to it. Names, meanings and defaults are those of ioredis 4, whose option objects can
  * be passed as they are; what is not listed here is ignored. Times are in ms.
@@ -209,7 +278,7 @@ export interface ITlsOptions {
  * A value of the wrong type is a TypeError, one that cannot work a RangeError; both name the option. `undefined`,
  * `null` and `NaN` stand for the default, unless said otherwise.
  */
-export interface IStandaloneOptions extends IRedisClientOptions {
+export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOptions {
   /**
    * A name or an address.
    * @default 'localhost'

@@ -91,7 +91,7 @@ export interface Collected {
 /** Random ids, joined. */
 export declare function makeIds(count: number): string
 
-/** Where a node of a Cluster listens. */
+/** Where something listens. */
 export interface NativeAddress {
   /** Name or address. */
   host: string
@@ -157,6 +157,8 @@ export interface NativeNodeOptions {
   staticHashes?: Array<number>
   /** If it is a Cluster: its nodes, instead of the place of one. */
   cluster?: NativeClusterOptions
+  /** Who knows where it is, instead of its place. */
+  sentinel?: NativeSentinelOptions
   /** `redis://`, `rediss://` or `unix://`. */
   url?: string
   /** Name or address. */
@@ -207,6 +209,34 @@ export interface NativeNodeOptions {
   asksReconnect?: boolean
 }
 
+/** Sentinels that know where a node is. */
+export interface NativeSentinelOptions {
+  /** Where they are. */
+  addresses: Array<NativeAddress>
+  /** The name that they have for the node. */
+  name: string
+  /** Whether a replica is wanted. */
+  isReplica: boolean
+  /** For AUTH. */
+  username?: string
+  /** For AUTH. */
+  password?: string
+  /** TLS, if they speak it. */
+  tls?: NativeTlsOptions
+  /** How long a reply of theirs may take. */
+  commandTimeout?: number
+  /** Addresses that are others for us. */
+  nat: Array<NativeTranslation>
+  /** Replicas that are taken before others, `host:port`. */
+  preferred?: Array<string>
+  /** Whether sentinels that they know are asked as well. */
+  updateSentinels?: boolean
+  /** Whether to listen for failovers. */
+  failoverDetector?: boolean
+  /** Whether the facade answers `RetryAsked` for them. */
+  asksRetry: boolean
+}
+
 /** A stream of a consumer. */
 export interface NativeStreamOptions {
   /** The stream. */
@@ -235,7 +265,7 @@ export interface NativeTlsOptions {
   rejectUnauthorized?: boolean
 }
 
-/** Under which other address a node is reached from here. */
+/** Under which other address a server is reached from here. */
 export interface NativeTranslation {
   /** The one it has for itself. */
   from: NativeAddress

@@ -22,6 +22,7 @@ class RedisServer {
   #process = null;
   #client = null;
   #folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hfxbus-redis-'));
+  #password;
 
   /** @param {string[]} args further arguments of the server */
   static async start(...args) {
@@ -30,9 +31,11 @@ class RedisServer {
     return server;
   }
 
-  constructor(port, args) {
+  /** @param {string} [password] what the test itself authenticates with */
+  constructor(port, args, password) {
     this.port = port;
     this.#args = args;
+    this.#password = password;
   }
 
   /** What a bus needs to find it. */
@@ -90,14 +93,22 @@ class RedisServer {
   }
 
   get client() {
-    if (this.#client === null || this.#client.isClosed) this.#client = new RawClient(this.port);
+    if (this.#client === null || this.#client.isClosed) {
+      this.#client = new RawClient(this.port);
+      if (this.#password) this.#client.call('AUTH', this.#password).catch(() => {});
+    }
     return this.#client;
+  }
+
+  /** The arguments of the program, given a folder of its own. */
+  arguments(folder) {
+    const own = ['--port', this.port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
+    return [...own.map(String), ...this.#args];
   }
 
   /** One attempt; false if the server did not come up. */
   async #launch() {
-    const own = ['--port', this.port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', this.#folder];
-    const child = spawn(program(), [...own.map(String), ...this.#args], { stdio: 'ignore' });
+    const child = spawn(program(), this.arguments(this.#folder), { stdio: 'ignore' });
     let isAlive = true;
     child.on('error', () => {
       isAlive = false;

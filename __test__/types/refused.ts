@@ -17,6 +17,8 @@ export function refused(): unknown[] {
     ConnectionManager.standalone(6379),
     // @ts-expect-error a port is no object
     ConnectionManager.standalone({ port: {} }),
+    // @ts-expect-error a role is one of two
+    ConnectionManager.standalone({ sentinels: [], role: 'primary' }),
     // @ts-expect-error a delay is a number
     ConnectionManager.standalone({ retryStrategy: () => 'soon' }),
     // @ts-expect-error nodes have nodes

@@ -14,4 +14,5 @@ pub mod operation;
 pub mod options;
 pub mod outgoing;
 pub mod producer;
+pub mod sentinel_options;
 pub mod wake;

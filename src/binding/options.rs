@@ -15,6 +15,7 @@ use crate::redis_io::slot_map::Address;
 
 use super::batch::duration;
 use super::error::invalid;
+use super::sentinel_options::NativeSentinelOptions;
 
 /// TLS.
 #[napi(object)]
@@ -32,7 +33,7 @@ pub struct NativeTlsOptions {
     pub reject_unauthorized: Option<bool>,
 }
 
-/// Where a node of a Cluster listens.
+/// Where something listens.
 #[napi(object)]
 pub struct NativeAddress {
     /// Name or address.
@@ -41,7 +42,7 @@ pub struct NativeAddress {
     pub port: u32,
 }
 
-/// Under which other address a node is reached from here.
+/// Under which other address a server is reached from here.
 #[napi(object)]
 pub struct NativeTranslation {
     /// The one it has for itself.
@@ -96,6 +97,8 @@ pub struct NativeNodeOptions {
     pub static_hashes: Option<Vec<u32>>,
     /// If it is a Cluster: its nodes, instead of the place of one.
     pub cluster: Option<NativeClusterOptions>,
+    /// Who knows where it is, instead of its place.
+    pub sentinel: Option<NativeSentinelOptions>,
     /// `redis://`, `rediss://` or `unix://`.
     pub url: Option<String>,
     /// Name or address.
@@ -193,7 +196,7 @@ impl NativeNodeOptions {
         let names = self.static_routes.take().unwrap_or_default().into_iter().map(StaticRoute::Name);
         let hashes = self.static_hashes.take().unwrap_or_default().into_iter();
         let hashes = hashes.filter_map(|hash| u16::try_from(hash).ok()).map(StaticRoute::Hash);
-        let cluster = self.cluster.take();
+        let (cluster, sentinel) = (self.cluster.take(), self.sentinel.take());
         let options = NodeOptions {
             static_routes: names.chain(hashes).collect(),
             key_prefix: self.node_prefix.take().unwrap_or_default(),
@@ -201,9 +204,14 @@ impl NativeNodeOptions {
             asks_reconnect: self.asks_reconnect.unwrap_or(defaults.asks_reconnect),
             link: self.into_link()?,
             cluster: None,
+            sentinels: None,
         };
         let cluster = cluster.map(|cluster| cluster.into_engine(options.link.clone()));
-        Ok(NodeOptions { cluster, ..options })
+        let options = NodeOptions { cluster, ..options };
+        Ok(match sentinel {
+            Some(sentinel) => sentinel.find(options),
+            None => options,
+        })
     }
 
     fn into_link(self) -> Result<LinkOptions> {
@@ -216,6 +224,7 @@ impl NativeNodeOptions {
             db: self.db.unwrap_or(defaults.db),
             connection_name: self.connection_name,
             read_only: self.read_only.unwrap_or(defaults.read_only),
+            role: defaults.role,
             connect_timeout: self.connect_timeout.map_or(defaults.connect_timeout, duration),
             command_timeout: self.command_timeout.map_or(defaults.command_timeout, duration),
             keep_alive: self.keep_alive.map_or(defaults.keep_alive, duration).filter(|idle| !idle.is_zero()),
@@ -278,13 +287,13 @@ impl NativeClusterOptions {
 }
 
 impl NativeAddress {
-    fn into_engine(self) -> Address {
+    pub(super) fn into_engine(self) -> Address {
         Address { host: self.host, port: self.port as u16 }
     }
 }
 
 impl NativeTlsOptions {
-    fn into_engine(self) -> TlsOptions {
+    pub(super) fn into_engine(self) -> TlsOptions {
         TlsOptions {
             ca: self.ca.unwrap_or_default().iter().map(|pem| pem.to_vec()).collect(),
             cert: self.cert.map(|pem| pem.to_vec()),

@@ -1,6 +1,6 @@
 //! Writes the packets for the facade: numbers, one text that all strings are joined into, bytes and blobs.
 
-use crate::engine::host::{Arrival, Event, Failure, Payload};
+use crate::engine::host::{Arrival, Event, Failure, Payload, Retry};
 use crate::engine::slots::Token;
 use crate::redis_io::codec::Value;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
@@ -104,8 +104,13 @@ impl Outgoing {
                 self.report(Report::DeadlinePassed, &[f64::from(consumer), token.to_number()]);
             }
             Event::Drained { consumer } => self.report(Report::Drained, &[f64::from(consumer)]),
-            Event::RetryAsked { node, question, attempt } => {
-                self.report(Report::RetryAsked, &[f64::from(node), f64::from(question), f64::from(attempt)]);
+            Event::RetryAsked { node, question, retry, attempt } => {
+                let retry = match retry {
+                    Retry::Connection => 0.0,
+                    Retry::Sentinels => 1.0,
+                };
+                let numbers = [f64::from(node), f64::from(question), retry, f64::from(attempt)];
+                self.report(Report::RetryAsked, &numbers);
             }
             Event::ReconnectAsked { node, question, error } => {
                 self.report(Report::ReconnectAsked, &[f64::from(node), f64::from(question)]);

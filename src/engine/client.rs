@@ -14,11 +14,13 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, Verdict, call, call_on};
 use crate::redis_io::topology::Topology;
 
+use super::follower::Follower;
 use super::gather::Gather;
-use super::host::{Event, Host, RequestId};
+use super::host::{Event, Host, RequestId, Retry};
 use super::locating::Located;
 use super::options::NodeOptions;
 use super::question::{Answer, Questions};
+use super::resolver::Resolver;
 
 /// What everything of one host shares.
 pub struct Context {
@@ -73,6 +75,8 @@ impl Context {
 pub enum Way {
     /// A Redis.
     One,
+    /// The Redis that sentinels name.
+    Named(Arc<Resolver>),
     /// All nodes of a Cluster, each command by its key.
     Cluster(Arc<Topology>),
     /// Whichever node of a Cluster has a slot.
@@ -119,6 +123,13 @@ impl Client {
         let policy = self.policy.for_link(self.session.clone());
         match &self.way {
             Way::One => Connection::new(Arc::new(self.policy.options.link.clone()), policy, sink, runtime),
+            Way::Named(resolver) => {
+                let follower = Follower::new(policy, resolver.clone());
+                let options = Arc::new(self.policy.options.link.clone());
+                let opened = Connection::new(options, follower.clone(), sink, runtime);
+                follower.belong_to(&opened);
+                opened
+            }
             Way::Cluster(topology) => Cluster::new(topology.clone(), policy, sink, runtime),
             Way::Slot(topology, slot) => {
                 let located = Located::new(policy, topology.clone(), Some(*slot));
@@ -218,17 +229,33 @@ impl PolicyOptions {
     pub fn topology(&self) -> Option<Arc<Topology>> {
         let cluster = self.options.cluster.clone()?;
         let asker = self.clone();
-        let retry_delay = move |attempt| asker.retry_delay(attempt, default_cluster_retry_delay);
+        let retry_delay =
+            move |attempt| asker.retry_delay(Retry::Connection, attempt, default_cluster_retry_delay);
         Some(Topology::new(cluster, self.context.runtime.clone(), Box::new(retry_delay)))
     }
 
-    /// How long to wait before the next attempt to connect: what the host says, if it wants to be asked.
-    fn retry_delay(&self, attempt: u32, otherwise: fn(u32) -> Duration) -> BoxFuture<Option<Duration>> {
-        if !self.options.asks_retry {
+    /// Who finds out where the node is, if the options tell of sentinels.
+    pub fn resolver(&self) -> Option<Arc<Resolver>> {
+        let sentinels = self.options.sentinels.clone()?;
+        Some(Resolver::new(sentinels, self.context.runtime.clone(), self.closing.clone()))
+    }
+
+    /// How long to wait before something is tried again: what the host says, if it wants to be asked.
+    fn retry_delay(
+        &self,
+        retry: Retry,
+        attempt: u32,
+        otherwise: fn(u32) -> Duration,
+    ) -> BoxFuture<Option<Duration>> {
+        let asks = match retry {
+            Retry::Connection => self.options.asks_retry,
+            Retry::Sentinels => self.options.sentinels.as_ref().is_some_and(|sentinels| sentinels.asks_retry),
+        };
+        if !asks {
             return Box::pin(async move { Some(otherwise(attempt)) });
         }
         let (question, answer) = self.context.questions.ask();
-        self.context.host.event(Event::RetryAsked { node: self.node, question, attempt });
+        self.context.host.event(Event::RetryAsked { node: self.node, question, retry, attempt });
         self.context.host.wake();
         Box::pin(async move {
             match answer.await {
@@ -254,7 +281,11 @@ pub struct Policy {
 
 impl LinkPolicy for Policy {
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
-        self.options.retry_delay(attempt, default_retry_delay)
+        self.options.retry_delay(Retry::Connection, attempt, default_retry_delay)
+    }
+
+    fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {
+        self.options.retry_delay(Retry::Sentinels, round, default_relocate_delay)
     }
 
     fn judges(&self) -> bool {
@@ -299,6 +330,11 @@ pub fn closed() -> RedisError {
 /// ioredis' default for a Cluster: 100 ms, and 2 ms more with each attempt, up to two seconds.
 fn default_cluster_retry_delay(attempt: u32) -> Duration {
     Duration::from_millis(u64::from(attempt).saturating_mul(2).saturating_add(100).min(2_000))
+}
+
+/// ioredis' default before sentinels are asked again: 10 ms more with each round, up to a second.
+fn default_relocate_delay(round: u32) -> Duration {
+    Duration::from_millis(u64::from(round).saturating_mul(10).min(1_000))
 }
 
 /// ioredis' default: 50 ms more with each attempt, up to two seconds.

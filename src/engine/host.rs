@@ -52,6 +52,15 @@ pub enum Failure {
     Foreign,
 }
 
+/// What is to be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Connecting.
+    Connection,
+    /// Asking the sentinels, none of which knew.
+    Sentinels,
+}
+
 /// One group's completion within an outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arrival {
@@ -96,8 +105,8 @@ pub enum Event<'a> {
     DeadlinePassed { consumer: u32, token: Token },
     /// A consumer has no job in flight any more.
     Drained { consumer: u32 },
-    /// How long to wait before a reconnection? Answer with the number of the question.
-    RetryAsked { node: u32, question: u32, attempt: u32 },
+    /// How long to wait before it is tried again? Answer with the number of the question.
+    RetryAsked { node: u32, question: u32, retry: Retry, attempt: u32 },
     /// What does this error reply mean for the connection? Answer with the number of the question.
     ReconnectAsked { node: u32, question: u32, error: &'a RedisError },
     /// A connection changed its state.

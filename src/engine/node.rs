@@ -9,6 +9,7 @@ use crate::redis_io::slot_map::slot_of;
 use crate::redis_io::topology::Topology;
 
 use super::client::{Client, PolicyOptions, Way};
+use super::resolver::Resolver;
 use super::subscriptions::Subscriptions;
 
 /// A node.
@@ -16,6 +17,7 @@ pub struct Node {
     keys: Keys,
     policy: PolicyOptions,
     topology: Option<Arc<Topology>>,
+    resolver: Option<Arc<Resolver>>,
     shared: Client,
     subscriptions: Subscriptions,
 }
@@ -23,10 +25,10 @@ pub struct Node {
 impl Node {
     /// A node that is not connected yet; replies on its shared connection go to `sink`.
     pub(super) fn new(keys: Keys, policy: PolicyOptions, sink: Arc<dyn ReplySink>) -> Self {
-        let topology = policy.topology();
-        let shared = Client::new(policy.clone(), way_of(topology.as_ref()), sink);
-        let subscriptions = Subscriptions::new(policy.clone(), topology.clone());
-        Self { keys, policy, topology, shared, subscriptions }
+        let (topology, resolver) = (policy.topology(), policy.resolver());
+        let shared = Client::new(policy.clone(), way_of(topology.as_ref(), resolver.as_ref()), sink);
+        let subscriptions = Subscriptions::new(policy.clone(), topology.clone(), resolver.clone());
+        Self { keys, policy, topology, resolver, shared, subscriptions }
     }
 
     /// The names of keys on it.
@@ -57,25 +59,32 @@ impl Node {
     /// A connection of the user's own, whose changes of state are reported under `number`.
     pub(super) fn user_client(&self, sink: Arc<dyn ReplySink>, number: u32) -> Client {
         let policy = PolicyOptions { visible: Some(number), ..self.policy.clone() };
-        Client::new(policy, way_of(self.topology.as_ref()), sink)
+        Client::new(policy, way_of(self.topology.as_ref(), self.resolver.as_ref()), sink)
     }
 
     /// A connection to wait on for entries; in a Cluster one to whoever has `slot`.
     pub(super) fn blocking_client(&self, sink: Arc<dyn ReplySink>, slot: Option<u16>) -> Client {
         let way = match (&self.topology, slot) {
             (Some(topology), Some(slot)) => Way::Slot(topology.clone(), slot),
-            _ => Way::One,
+            _ => way_of(None, self.resolver.as_ref()),
         };
         Client::new(self.policy.clone(), way, sink)
     }
 
-    /// Closes both connections with QUIT, each within `bound`.
+    /// Closes both connections with QUIT, each within `bound`, and whatever was open to find it.
     pub(super) async fn quit(&self, bound: Duration) {
         self.subscriptions.quit(bound).await;
         self.shared.quit(bound).await;
+        if let Some(resolver) = &self.resolver {
+            resolver.close();
+        }
     }
 }
 
-fn way_of(topology: Option<&Arc<Topology>>) -> Way {
-    topology.map_or(Way::One, |topology| Way::Cluster(topology.clone()))
+fn way_of(topology: Option<&Arc<Topology>>, resolver: Option<&Arc<Resolver>>) -> Way {
+    match (topology, resolver) {
+        (Some(topology), _) => Way::Cluster(topology.clone()),
+        (None, Some(resolver)) => Way::Named(resolver.clone()),
+        (None, None) => Way::One,
+    }
 }

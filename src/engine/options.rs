@@ -1,8 +1,12 @@
 //! What a bus and a consumer can be told; the only place with defaults.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::redis_io::options::{ClusterOptions, LinkOptions};
+use uuid::Uuid;
+
+use crate::redis_io::options::{ClusterOptions, Endpoint, LinkOptions, Role};
 
 /// The key prefix of a bus that names none.
 pub const DEFAULT_KEY_PREFIX: &str = "hfxbus";
@@ -39,6 +43,8 @@ pub struct NodeOptions {
     pub link: LinkOptions,
     /// How to reach it if it is a Cluster; then `link` is of no account.
     pub cluster: Option<ClusterOptions>,
+    /// Who says where it is, if that is to be found out.
+    pub sentinels: Option<SentinelOptions>,
     /// In front of every key on this node, and of the bus' own prefix.
     pub key_prefix: String,
     /// What is on this node whatever its hash says.
@@ -47,6 +53,80 @@ pub struct NodeOptions {
     pub asks_retry: bool,
     /// Whether the host is asked what an error reply means for the connection (`reconnectOnError`).
     pub asks_reconnect: bool,
+}
+
+impl NodeOptions {
+    /// The same, of a node whose server is to be found out from sentinels.
+    pub fn behind(mut self, sentinels: SentinelOptions) -> Self {
+        self.link.role = Some(sentinels.role);
+        if let Some(first) = sentinels.sentinels.first() {
+            // What errors name until the server is known.
+            self.link.endpoint = first.clone();
+        }
+        self.sentinels = Some(sentinels);
+        self
+    }
+}
+
+/// Options of a node whose server sentinels know.
+#[derive(Clone, Debug)]
+pub struct SentinelOptions {
+    /// Whom to ask.
+    pub sentinels: Vec<Endpoint>,
+    /// The name that they have for it.
+    pub name: String,
+    /// Which of its servers is wanted.
+    pub role: Role,
+    /// How to talk to sentinels, wherever they are.
+    pub link: Arc<LinkOptions>,
+    /// Where a server is for us, by where it is for the sentinels (`host:port`).
+    pub nat: HashMap<String, Endpoint>,
+    /// Replicas that are taken before others, as the sentinels know them, the best one first.
+    pub preferred: Vec<String>,
+    /// Whether sentinels that others know are asked as well.
+    pub learns: bool,
+    /// Whether to listen for failovers; otherwise they are found out about when a connection is lost.
+    pub watches: bool,
+    /// Whether the host is asked how long to wait before all of them are asked again (`sentinelRetryStrategy`).
+    pub asks_retry: bool,
+}
+
+impl SentinelOptions {
+    /// Options with everything else as it is by default.
+    pub fn new(sentinels: Vec<Endpoint>, name: String) -> Self {
+        let link = LinkOptions {
+            ready_check: false,
+            // Who accepts a question and is silent is no better than who cannot be reached.
+            command_timeout: LinkOptions::default().connect_timeout,
+            ..LinkOptions::default()
+        };
+        Self {
+            sentinels,
+            name,
+            role: Role::Primary,
+            link: link.into(),
+            nat: HashMap::new(),
+            preferred: Vec::new(),
+            learns: true,
+            watches: true,
+            asks_retry: false,
+        }
+    }
+
+    /// Where `endpoint` is for us.
+    pub fn reachable(&self, endpoint: Endpoint) -> Endpoint {
+        self.nat.get(&endpoint.to_string()).cloned().unwrap_or(endpoint)
+    }
+
+    /// The best of `replicas`, or any if none is preferred.
+    pub fn prefer(&self, mut replicas: Vec<Endpoint>) -> Option<Endpoint> {
+        let preferred = self.preferred.iter();
+        let best = preferred
+            .filter_map(|name| replicas.iter().position(|replica| replica.to_string() == *name))
+            .next();
+        let any = (Uuid::new_v4().as_u128() as usize).checked_rem(replicas.len());
+        best.or(any).map(|at| replicas.swap_remove(at))
+    }
 }
 
 /// A route that is on one node by decision.
@@ -122,4 +202,27 @@ pub struct StreamOptions {
     pub set_id: bool,
     /// How long a job may run; `None` for ever.
     pub deadline: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preferred_replica_is_taken_if_it_is_there_and_any_other_if_not() {
+        let replicas = |hosts: &[&str]| hosts.iter().map(|host| Endpoint::tcp(host, 1)).collect::<Vec<_>>();
+        let mut options = SentinelOptions::new(Vec::new(), "name".to_owned());
+        assert_eq!(options.prefer(Vec::new()), None);
+        assert!(options.prefer(replicas(&["a", "b"])).is_some());
+        options.preferred = vec!["gone:1".to_owned(), "b:1".to_owned(), "a:1".to_owned()];
+        assert_eq!(options.prefer(replicas(&["a", "b", "c"])), Some(Endpoint::tcp("b", 1)));
+    }
+
+    #[test]
+    fn who_is_behind_an_address_translation_is_found_by_its_own_address() {
+        let mut options = SentinelOptions::new(Vec::new(), "name".to_owned());
+        options.nat.insert("10.0.0.1:6379".to_owned(), Endpoint::tcp("example.org", 7000));
+        assert_eq!(options.reachable(Endpoint::tcp("10.0.0.1", 6379)), Endpoint::tcp("example.org", 7000));
+        assert_eq!(options.reachable(Endpoint::tcp("10.0.0.1", 1)), Endpoint::tcp("10.0.0.1", 1));
+    }
 }

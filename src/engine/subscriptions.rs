@@ -11,15 +11,19 @@ use crate::redis_io::pubsub::Subscriber;
 use crate::redis_io::topology::Topology;
 
 use super::client::{Context, PolicyOptions, closed};
+use super::follower::Follower;
 use super::host::Event;
 use super::locating::Located;
 use super::producer::{Producer, Source};
+use super::resolver::Resolver;
 
 /// The subscriber of a bus, opened when first used, and again after it has ended.
 pub struct Subscriptions {
     policy: PolicyOptions,
     /// If it is of a Cluster, every node of which hears what is published on any.
     topology: Option<Arc<Topology>>,
+    /// If sentinels know where it is.
+    resolver: Option<Arc<Resolver>>,
     router: Arc<Router>,
     subscriber: Mutex<Option<Arc<Subscriber>>>,
 }
@@ -39,9 +43,13 @@ struct Table {
 
 impl Subscriptions {
     /// No subscriptions yet.
-    pub fn new(policy: PolicyOptions, topology: Option<Arc<Topology>>) -> Self {
+    pub fn new(
+        policy: PolicyOptions,
+        topology: Option<Arc<Topology>>,
+        resolver: Option<Arc<Resolver>>,
+    ) -> Self {
         let router = Arc::new(Router { context: policy.context.clone(), table: Mutex::default() });
-        Self { policy, topology, router, subscriber: Mutex::default() }
+        Self { policy, topology, resolver, router, subscriber: Mutex::default() }
     }
 
     /// Subscribes `producer` to a channel of its own; resolves once Redis has confirmed it.
@@ -123,12 +131,18 @@ impl Subscriptions {
             return Err(closed());
         }
         let policy = self.policy.for_link(Arc::default());
-        let (options, policy): (_, Arc<dyn LinkPolicy>) = match &self.topology {
-            Some(topology) => (&topology.options().link, Located::new(policy, topology.clone(), None)),
-            None => (&self.policy.options.link, policy),
+        let link = &self.policy.options.link;
+        let follower = self.resolver.clone().map(|resolver| Follower::new(policy.clone(), resolver));
+        let (options, policy): (_, Arc<dyn LinkPolicy>) = match (&self.topology, &follower) {
+            (Some(topology), _) => (&topology.options().link, Located::new(policy, topology.clone(), None)),
+            (None, Some(follower)) => (link, follower.clone()),
+            (None, None) => (link, policy),
         };
         let runtime = self.policy.context.runtime.clone();
         let opened = Subscriber::new(Arc::new(options.clone()), policy, self.router.clone(), runtime);
+        if let Some(follower) = follower {
+            follower.belong_to(opened.connection());
+        }
         *subscriber = Some(opened.clone());
         Ok(opened)
     }

@@ -36,6 +36,15 @@ function time(name, value, fallback) {
   return number;
 }
 
+/** The number of a port. */
+function port(what, value) {
+  const number = toNumber(what, value);
+  if (number !== undefined && !(Number.isInteger(number) && number >= 1 && number <= 65535)) {
+    throw new RangeError(`${what} must be a whole number from 1 to 65535`);
+  }
+  return number;
+}
+
 /** A name: anything that reads as one, but not nothing. */
 function name(what, value) {
   if (typeof value === 'number') return String(value);
@@ -62,4 +71,4 @@ function callback(what, value) {
   return value;
 }
 
-module.exports = { isMissing, toNumber, count, time, name, string, object, callback };
+module.exports = { isMissing, toNumber, count, time, port, name, string, object, callback };

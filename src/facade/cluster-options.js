@@ -2,6 +2,7 @@
 
 const checks = require('./checks.js');
 const { connectionOptions } = require('./connection-options.js');
+const { natMap } = require('./nat-map.js');
 
 /** What `scaleReads` may be, with the engine's number for it. */
 const SCALE_READS = new Map([
@@ -100,20 +101,6 @@ function port(name, given) {
     throw new RangeError(`${name} must be a port from 1 to 65535`);
   }
   return number;
-}
-
-/** `{ 'host:port': { host, port } }`. */
-function natMap(given) {
-  return Object.entries(checks.object('natMap', given)).map(([inside, outside]) => {
-    const at = inside.lastIndexOf(':');
-    const name = `natMap['${inside}']`;
-    if (at <= 0) throw new TypeError(`${name} must be named host:port`);
-    const { host, port: number } = checks.object(name, outside);
-    return {
-      from: { host: inside.slice(0, at), port: port(name, inside.slice(at + 1)) },
-      to: { host: checks.name(`${name}.host`, host), port: port(`${name}.port`, number) },
-    };
-  });
 }
 
 function scaleReads(given) {

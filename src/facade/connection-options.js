@@ -1,6 +1,8 @@
 'use strict';
 
 const checks = require('./checks.js');
+const { sentinelOptions, speaksTls } = require('./sentinel-options.js');
+const { tlsOptions } = require('./tls-options.js');
 
 /**
  * What the engine takes for the options of a connection to one Redis. Names, defaults and meanings are those
@@ -9,13 +11,16 @@ const checks = require('./checks.js');
  */
 function connectionOptions(given) {
   const options = typeof given === 'string' ? { url: given } : checks.object('options', given);
+  const sentinel = sentinelOptions(options);
+  const tls = sentinel === undefined || speaksTls(options) ? tlsOptions('tls', options.tls) : undefined;
   return {
     url: checks.string('url', options.url),
     ...endpoint(options),
     ...identity(options),
     ...times(options),
     ...switches(options),
-    tls: tls(options.tls),
+    tls,
+    sentinel,
     maxRetriesPerRequest: maxRetries(options.maxRetriesPerRequest),
     asksRetry: options.retryStrategy !== undefined,
     asksReconnect: checks.callback('reconnectOnError', options.reconnectOnError) !== undefined,
@@ -23,16 +28,12 @@ function connectionOptions(given) {
 }
 
 function endpoint(options) {
-  const port = checks.toNumber('port', options.port);
-  if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65535)) {
-    throw new RangeError('port must be a whole number from 1 to 65535');
-  }
   const family = checks.toNumber('family', options.family);
   if (family !== undefined && ![0, 4, 6].includes(family)) throw new RangeError('family must be 4, 6 or 0');
   return {
     host: checks.string('host', options.host) || undefined,
     path: checks.string('path', options.path) || undefined,
-    port,
+    port: checks.port('port', options.port),
     family,
   };
 }
@@ -78,26 +79,6 @@ function maxRetries(given) {
   if (given === null) return -1;
   const most = checks.count('maxRetriesPerRequest', given, { least: 0, endless: true });
   return most === Infinity ? -1 : most;
-}
-
-function tls(given) {
-  if (!given) return undefined;
-  const options = given === true ? {} : checks.object('tls', given);
-  const authorities = options.ca === undefined || options.ca === null ? undefined : [options.ca].flat();
-  return {
-    ca: authorities?.map((authority) => pem('tls.ca', authority)),
-    cert: pem('tls.cert', options.cert),
-    key: pem('tls.key', options.key),
-    servername: checks.string('tls.servername', options.servername) || undefined,
-    rejectUnauthorized: options.rejectUnauthorized !== false,
-  };
-}
-
-function pem(name, value) {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === 'string') return Buffer.from(value);
-  if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  throw new TypeError(`${name} must be PEM, as a string or a Buffer`);
 }
 
 module.exports = { connectionOptions };

@@ -3,20 +3,22 @@
 /** Answers what the engine asks about the connections to one node, by the user's own callbacks. */
 class NodeCallbacks {
   #native;
-  #retryStrategy;
+  /** In the order of the engine's numbers for what is to be tried again. */
+  #strategies;
   #reconnectOnError;
 
-  constructor(native, { retryStrategy, reconnectOnError }) {
+  constructor(native, { retryStrategy, sentinelRetryStrategy, reconnectOnError }) {
     this.#native = native;
-    this.#retryStrategy = retryStrategy;
+    this.#strategies = [retryStrategy, sentinelRetryStrategy];
     this.#reconnectOnError = reconnectOnError;
   }
 
-  /** How long to wait before the next attempt to connect? */
-  askRetry(question, attempt) {
+  /** How long to wait before the next attempt to connect, or to find out where to? */
+  askRetry(question, retry, attempt) {
+    const strategy = this.#strategies[retry];
     let delay = null;
     try {
-      delay = typeof this.#retryStrategy === 'function' ? this.#retryStrategy(attempt) : null;
+      delay = typeof strategy === 'function' ? strategy(attempt) : null;
     } catch {
       // As if it had given up: there is nothing better to go by.
     }

@@ -148,8 +148,8 @@ READERS[Report.DeadlinePassed] = () => {
 READERS[Report.Drained] = () => consumers.get(number())?.drained();
 READERS[Report.RetryAsked] = () => {
   const node = nodes.get(number())?.deref();
-  const [question, attempt] = [number(), number()];
-  node?.askRetry(question, attempt);
+  const [question, retry, attempt] = [number(), number(), number()];
+  node?.askRetry(question, retry, attempt);
 };
 READERS[Report.ReconnectAsked] = () => {
   const node = nodes.get(number())?.deref();

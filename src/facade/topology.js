@@ -19,7 +19,6 @@ const DEFAULT_KEY_PREFIX = 'hfxbus';
 /** @returns {Topology} of one Redis, given options or a URL */
 function standalone(given) {
   const options = typeof given === 'string' ? {} : checks.object('standalone', given);
-  if (options.sentinels) throw notYet('sentinels');
   const node = { native: connectionOptions(given), given: options };
   return { ...ofBus(options), isPartitioned: false, nodes: [node] };
 }

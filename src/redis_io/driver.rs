@@ -76,8 +76,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         let error = match exit {
             Exit::Ordered(Order::Close) => break,
             Exit::Ordered(Order::Reset) => None,
-            Exit::Unlocated(error) | Exit::Lost(error) | Exit::Ordered(Order::Lost(error)) => Some(error),
-            Exit::Refused(error) => {
+            Exit::Lost(error) | Exit::Ordered(Order::Lost(error)) => Some(error),
+            Exit::Unlocated(error) if !error.is_refusal() => Some(error),
+            Exit::Unlocated(error) | Exit::Refused(error) => {
                 let pending = shared.lock().outbox.clear();
                 shared.fail(pending, &error);
                 Some(error)

@@ -25,6 +25,9 @@ pub enum RedisErrorKind {
     Protocol,
 }
 
+/// The code of a connection to a server of another role than wanted.
+pub const WRONG_ROLE: &str = "WRONG_ROLE";
+
 /// A failed command or connection. Carries names only: never an argument, a payload or a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisError {
@@ -85,10 +88,22 @@ impl RedisError {
         failure
     }
 
+    /// A server is none of those that are wanted.
+    pub fn wrong_role(wanted: &str, found: &str, node: &Arc<str>) -> Self {
+        let message = format!("The server is a {found}, where a {wanted} was expected.");
+        Self { code: Some(WRONG_ROLE.into()), ..Self::local(RedisErrorKind::Connect, &message, node) }
+    }
+
     /// The same error, of this command.
     pub fn of(mut self, command: &'static str) -> Self {
         self.command = self.command.or(Some(command).filter(|command| !command.is_empty()));
         self
+    }
+
+    /// Whether a server refuses us, for reasons that do not pass by themselves.
+    pub fn is_refusal(&self) -> bool {
+        let passing = ["BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"];
+        self.reply_code().is_some_and(|code| !passing.contains(&code))
     }
 
     /// The first word of an error reply, which Redis promises to be stable; `None` for other kinds.

@@ -65,6 +65,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
             match name {
                 "AUTH" => self.check_auth(reply)?,
                 "SELECT" => self.check(reply, name)?,
+                "ROLE" => self.check_role(reply)?,
                 _ => info = Some(reply),
             }
         }
@@ -91,6 +92,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         if options.db != 0 {
             words.push(vec!["SELECT", &db]);
             names.push("SELECT");
+        }
+        if options.role.is_some() {
+            words.push(vec!["ROLE"]);
+            names.push("ROLE");
         }
         if options.ready_check {
             words.push(vec!["INFO"]);
@@ -127,14 +132,23 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         }
     }
 
+    /// A server in the wrong role is left to be found out about anew; one that does not say, to whoever named it.
+    fn check_role(&self, reply: Value) -> Result<(), Refusal> {
+        let (Some(wanted), Value::Array(words)) = (self.options.role, reply) else { return Ok(()) };
+        match words.first() {
+            Some(Value::Bulk(role)) if role != wanted.name().as_bytes() => {
+                let found = String::from_utf8_lossy(role);
+                Err(Refusal::Lost(RedisError::wrong_role(wanted.name(), &found, self.node)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// An error refuses us, unless it is one that passes by itself.
     fn check(&self, reply: Value, name: &'static str) -> Result<(), Refusal> {
         let Value::Error(text) = reply else { return Ok(()) };
         let error = RedisError::reply(text.as_bytes(), name, self.node);
-        Err(match error.reply_code() {
-            Some("BUSY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN") => Refusal::Lost(error),
-            _ => Refusal::Fatal(error),
-        })
+        Err(if error.is_refusal() { Refusal::Fatal(error) } else { Refusal::Lost(error) })
     }
 
     /// How long to wait before INFO is asked again; `None` when the server is ready. A user who may not ask for

@@ -90,6 +90,7 @@ pub enum Verdict {
 /// The decisions a link leaves to its owner.
 pub trait LinkPolicy: Send + Sync {
     /// Where the next attempt connects to, asked before each; `None` is the endpoint of the options.
+    /// With an error that is a refusal, what is queued fails.
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
         None
     }

@@ -21,6 +21,7 @@ mod pool;
 pub mod pubsub;
 mod receiver;
 mod rerouting;
+pub mod sentinel;
 mod shared;
 pub mod slot_map;
 mod socket;

@@ -24,11 +24,37 @@ pub enum Endpoint {
     Unix(String),
 }
 
+impl Endpoint {
+    /// A host and a port, of either family.
+    pub fn tcp(host: &str, port: u16) -> Self {
+        Self::Tcp { host: host.to_owned(), port, family: 0 }
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { host, port, .. } => write!(formatter, "{host}:{port}"),
             Self::Unix(path) => formatter.write_str(path),
+        }
+    }
+}
+
+/// What a server is to its replicas, or to its primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The one that takes writes.
+    Primary,
+    /// One that follows it.
+    Replica,
+}
+
+impl Role {
+    /// As Redis calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "master",
+            Self::Replica => "slave",
         }
     }
 }
@@ -82,6 +108,8 @@ pub struct LinkOptions {
     pub connection_name: Option<String>,
     /// READONLY after connecting, for replicas of a cluster.
     pub read_only: bool,
+    /// The role that the server must have; any, if there is none.
+    pub role: Option<Role>,
     /// How long connecting may take.
     pub connect_timeout: Option<Duration>,
     /// How long a reply may take; blocking reads are exempt.
@@ -116,6 +144,7 @@ impl Default for LinkOptions {
             db: 0,
             connection_name: None,
             read_only: false,
+            role: None,
             connect_timeout: Some(Duration::from_millis(10_000)),
             command_timeout: None,
             keep_alive: None,

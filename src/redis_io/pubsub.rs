@@ -62,6 +62,11 @@ impl Subscriber {
         })
     }
 
+    /// The connection under it.
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
     /// Where the connection is in its life.
     pub fn state(&self) -> LinkState {
         self.connection.state()

@@ -1,0 +1,72 @@
+//! JavaScript's options about sentinels, made into the engine's.
+
+use std::sync::Arc;
+
+use napi_derive::napi;
+
+use crate::engine::options::{NodeOptions, SentinelOptions};
+use crate::redis_io::options::{Endpoint, LinkOptions, Role};
+use crate::redis_io::slot_map::Address;
+
+use super::batch::duration;
+use super::options::{NativeAddress, NativeTlsOptions, NativeTranslation};
+
+/// Sentinels that know where a node is.
+#[napi(object)]
+pub struct NativeSentinelOptions {
+    /// Where they are.
+    pub addresses: Vec<NativeAddress>,
+    /// The name that they have for the node.
+    pub name: String,
+    /// Whether a replica is wanted.
+    pub is_replica: bool,
+    /// For AUTH.
+    pub username: Option<String>,
+    /// For AUTH.
+    pub password: Option<String>,
+    /// TLS, if they speak it.
+    pub tls: Option<NativeTlsOptions>,
+    /// How long a reply of theirs may take.
+    pub command_timeout: Option<f64>,
+    /// Addresses that are others for us.
+    pub nat: Vec<NativeTranslation>,
+    /// Replicas that are taken before others, `host:port`.
+    pub preferred: Option<Vec<String>>,
+    /// Whether sentinels that they know are asked as well.
+    pub update_sentinels: Option<bool>,
+    /// Whether to listen for failovers.
+    pub failover_detector: Option<bool>,
+    /// Whether the facade answers `RetryAsked` for them.
+    pub asks_retry: bool,
+}
+
+fn endpoint(address: NativeAddress) -> Endpoint {
+    let Address { host, port } = address.into_engine();
+    Endpoint::tcp(&host, port)
+}
+
+impl NativeSentinelOptions {
+    /// Makes `node` one whose server they know.
+    pub fn find(self, node: NodeOptions) -> NodeOptions {
+        let addresses = self.addresses.into_iter().map(endpoint).collect();
+        let defaults = SentinelOptions::new(addresses, self.name);
+        let link = LinkOptions {
+            username: self.username,
+            password: self.password,
+            tls: self.tls.map(NativeTlsOptions::into_engine),
+            connect_timeout: node.link.connect_timeout,
+            command_timeout: self.command_timeout.and_then(duration).or(node.link.connect_timeout),
+            ..LinkOptions::clone(&defaults.link)
+        };
+        node.behind(SentinelOptions {
+            role: if self.is_replica { Role::Replica } else { Role::Primary },
+            link: Arc::new(link),
+            nat: self.nat.into_iter().map(|one| (endpoint(one.from).to_string(), endpoint(one.to))).collect(),
+            preferred: self.preferred.unwrap_or_default(),
+            learns: self.update_sentinels.unwrap_or(defaults.learns),
+            watches: self.failover_detector.unwrap_or(defaults.watches),
+            asks_retry: self.asks_retry,
+            ..defaults
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! The sentinels of a node, the one to be asked first in front. Pure.
+
+use crate::redis_io::options::Endpoint;
+
+/// More sentinels than anybody runs; what is learnt beyond is noise.
+const MOST: usize = 64;
+
+/// Sentinels in the order in which they are asked.
+#[derive(Debug)]
+pub struct Sentinels(Vec<Endpoint>);
+
+impl Sentinels {
+    /// The sentinels that the user named.
+    pub fn new(named: Vec<Endpoint>) -> Self {
+        Self(named)
+    }
+
+    /// All of them, in order.
+    pub fn in_order(&self) -> Vec<Endpoint> {
+        self.0.clone()
+    }
+
+    /// The one at `turn`, counted round and round.
+    pub fn at(&self, turn: usize) -> Option<Endpoint> {
+        self.0.get(turn.checked_rem(self.0.len())?).cloned()
+    }
+
+    /// This one answered: it is asked first from now on.
+    pub fn answered(&mut self, sentinel: &Endpoint) {
+        if let Some(at) = self.position(sentinel) {
+            let sentinel = self.0.remove(at);
+            self.0.insert(0, sentinel);
+        }
+    }
+
+    /// This one did not answer, or what it said led nowhere: it is asked last from now on.
+    pub fn failed(&mut self, sentinel: &Endpoint) {
+        if let Some(at) = self.position(sentinel) {
+            let sentinel = self.0.remove(at);
+            self.0.push(sentinel);
+        }
+    }
+
+    /// Adds those that are not known yet. None is ever removed: who is away today is back tomorrow.
+    pub fn learn(&mut self, found: Vec<Endpoint>) {
+        for sentinel in found {
+            if self.0.len() < MOST && self.position(&sentinel).is_none() {
+                self.0.push(sentinel);
+            }
+        }
+    }
+
+    /// By name, since the family does not come into it.
+    fn position(&self, sentinel: &Endpoint) -> Option<usize> {
+        let name = sentinel.to_string();
+        self.0.iter().position(|known| known.to_string() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(sentinels: &Sentinels) -> Vec<String> {
+        sentinels.in_order().iter().map(Endpoint::to_string).collect()
+    }
+
+    #[test]
+    fn who_answers_comes_first_and_who_does_not_comes_last() {
+        let [a, b, c] = ["a", "b", "c"].map(|host| Endpoint::tcp(host, 1));
+        let mut sentinels = Sentinels::new(vec![a.clone(), b.clone(), c]);
+        sentinels.failed(&a);
+        assert_eq!(names(&sentinels), ["b:1", "c:1", "a:1"]);
+        sentinels.answered(&a);
+        assert_eq!(names(&sentinels), ["a:1", "b:1", "c:1"]);
+        sentinels.failed(&Endpoint::tcp("nobody", 1));
+        assert_eq!(names(&sentinels).len(), 3);
+        assert_eq!(sentinels.at(4), Some(b));
+        assert_eq!(Sentinels::new(Vec::new()).at(0), None);
+    }
+
+    #[test]
+    fn new_ones_are_added_once_and_not_without_end() {
+        let mut sentinels = Sentinels::new(vec![Endpoint::Tcp { host: "a".to_owned(), port: 1, family: 4 }]);
+        sentinels.learn(vec![Endpoint::tcp("a", 1), Endpoint::tcp("b", 1), Endpoint::tcp("b", 1)]);
+        assert_eq!(names(&sentinels), ["a:1", "b:1"]);
+        sentinels.learn((0..1_000).map(|port| Endpoint::tcp("c", port)).collect());
+        assert_eq!(names(&sentinels).len(), MOST);
+    }
+}

@@ -24,8 +24,7 @@ impl Backoff {
     pub fn next_wait(&mut self) -> Duration {
         let doubled = FIRST.saturating_mul(1 << self.failures.min(10)).min(LAST);
         self.failures = self.failures.saturating_add(1);
-        let random = f64::from(Uuid::new_v4().as_bytes()[0]) / 255.0;
-        doubled.mul_f64(1.0 - random / 4.0)
+        doubled.mul_f64(1.0 - chance() / 4.0)
     }
 
     /// Whether it has failed for more than a moment.
@@ -37,6 +36,12 @@ impl Backoff {
     pub fn reset(&mut self) {
         self.failures = 0;
     }
+}
+
+/// A number from 0 to 1.
+pub fn chance() -> f64 {
+    let [high, low, ..] = Uuid::new_v4().into_bytes();
+    f64::from(u16::from_be_bytes([high, low])) / f64::from(u16::MAX)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! submits it after letting go. It reads through one lane per node, or per slot of a Cluster, each with a connection
 //! of its own. `reader`, `settlement` and `shutdown` are parts of the same consumer.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
 
@@ -38,6 +39,10 @@ pub struct Consumer {
     pub(super) state: Mutex<ConsumerState>,
     /// Wakes the deadline timer when an earlier deadline came up.
     pub(super) timer: Arc<Notify>,
+    /// Wakes claiming when a slot got free that it waits for.
+    pub(super) room: Notify,
+    /// Ends the renewal of leases when the consumer is cut off.
+    pub(super) ended: Arc<Notify>,
     /// For the tasks that must not keep the consumer alive.
     pub(super) this: Weak<Consumer>,
 }
@@ -71,6 +76,8 @@ impl Consumer {
             bus,
             state: Mutex::default(),
             timer: Arc::default(),
+            room: Notify::new(),
+            ended: Arc::default(),
             this: this.clone(),
         });
         consumer.bus.add_consumer(&consumer);
@@ -141,7 +148,8 @@ impl Consumer {
             last_seen: None,
             tail: None,
             claim_from: None,
-            exhausted: Default::default(),
+            search_began: None,
+            exhausted: HashMap::new(),
             options: options.clone(),
         }
     }
@@ -170,6 +178,7 @@ impl Consumer {
             for lane in (0..lanes.len()).filter(|&lane| lanes[lane].reading && lanes[lane].outdated) {
                 self.end_read(lane);
             }
+            self.start_claiming(&mut state);
         }
         self.step();
         Ok(())

@@ -6,7 +6,7 @@
 //!                   └───────play───────┘          any ──cut off──▶ idle
 //! ```
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -74,9 +74,10 @@ pub struct StreamState {
     pub tail: Option<EntryId>,
     /// Where looking for entries to claim goes on; `None` is at the beginning.
     pub claim_from: Option<EntryId>,
-    /// Entries that were delivered too often, as far as that was reported; the second are those that the search
-    /// under way has come across again.
-    pub exhausted: [HashSet<EntryId>; 2],
+    /// When that search began.
+    pub search_began: Option<Instant>,
+    /// Entries that were delivered too often, as far as that was reported, and when they were seen last.
+    pub exhausted: HashMap<EntryId, Instant>,
 }
 
 impl StreamState {
@@ -376,7 +377,8 @@ mod tests {
             last_seen: None,
             tail: None,
             claim_from: None,
-            exhausted: Default::default(),
+            search_began: None,
+            exhausted: HashMap::new(),
             options,
         }
     }

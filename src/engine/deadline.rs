@@ -55,11 +55,7 @@ impl Consumer {
             host.event(Event::DeadlinePassed { consumer: self.number, token });
             errors.push((token, error_json(limit)));
         }
-        self.settle(errors.iter().map(|(token, error)| Settlement {
-            token: *token,
-            request: 0,
-            error: Some(error),
-        }));
+        self.settle(errors.iter().map(|(token, error)| Settlement::of(*token, Some(error))));
         host.wake();
     }
 }

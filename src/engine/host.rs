@@ -1,6 +1,9 @@
 //! What the engine says to whoever hosts it: the two traits through which everything goes up.
 
+use std::time::Duration;
+
 use crate::redis_io::codec::Value;
+use crate::redis_io::entries::EntryId;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::LinkState;
 
@@ -72,6 +75,25 @@ pub struct Arrival {
     pub error: Option<String>,
 }
 
+/// An entry that was pending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its id.
+    pub id: EntryId,
+    /// The stream's key.
+    pub stream: String,
+    /// The consumer that had it last.
+    pub owner: String,
+    /// For how long that had not touched it.
+    pub idle: Duration,
+    /// How often it was delivered so far.
+    pub deliveries: u64,
+    /// Who sent it; empty if the entry does not say.
+    pub producer: String,
+    /// The job's id.
+    pub job: String,
+}
+
 /// Something the host should know.
 #[expect(
     missing_docs,
@@ -103,6 +125,12 @@ pub enum Event<'a> {
     ConsumerFailed { consumer: u32, failure: Failure, error: &'a RedisError },
     /// A job ran past its deadline and is settled as rejected.
     DeadlinePassed { consumer: u32, token: Token },
+    /// A consumer has taken over an entry that nobody was at; its job runs.
+    Claimed { consumer: u32, entry: &'a Found },
+    /// An entry was delivered as often as may be, and is not delivered again; `moved` is to the dead letters.
+    Exhausted { consumer: u32, entry: &'a Found, moved: bool },
+    /// Entries that were pending for the group are not there any more: trimmed or deleted, and never run to the end.
+    Trimmed { consumer: u32, stream: u32, count: u32 },
     /// A consumer has no job in flight any more.
     Drained { consumer: u32 },
     /// How long to wait before it is tried again? Answer with the number of the question.

@@ -7,17 +7,21 @@
 
 pub mod backoff;
 pub mod bus;
+pub mod claim;
 pub mod client;
 pub mod completions;
 pub mod consumer;
 pub mod consumer_state;
+pub mod dead_letter;
 pub mod deadline;
+pub mod exhaustion;
 pub mod failover_watch;
 pub mod follower;
 pub mod gather;
 pub mod glob;
 pub mod host;
 pub mod id;
+pub mod lease;
 pub mod locating;
 pub mod node;
 pub mod notification;

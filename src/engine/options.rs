@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use crate::redis_io::options::{ClusterOptions, Endpoint, LinkOptions, Role};
 
+use super::retry_policy::RetryPolicy;
+
 /// The key prefix of a bus that names none.
 pub const DEFAULT_KEY_PREFIX: &str = "hfxbus";
 
@@ -162,6 +164,18 @@ pub struct ConsumerOptions {
     pub block_timeout: Option<Duration>,
     /// Which nodes it reads from.
     pub route: Route,
+    /// How often it looks for entries that nobody is at; `None` never.
+    pub claim_interval: Option<Duration>,
+    /// An entry that was idle for so long may be claimed; the leases of jobs that run are renewed well before.
+    pub claim_deadline: Duration,
+    /// How many pending entries are looked at in one step.
+    pub claim_page_size: usize,
+    /// How often an entry is delivered at the most.
+    pub retry_limit: u64,
+    /// When a rejected job is due again; without one when it was idle for `claim_deadline`.
+    pub retry_policy: Option<RetryPolicy>,
+    /// The stream, without prefix, that what was delivered too often is moved to.
+    pub dead_letter: Option<String>,
 }
 
 impl Default for ConsumerOptions {
@@ -173,6 +187,12 @@ impl Default for ConsumerOptions {
             concurrency: 1,
             block_timeout: Some(Duration::from_millis(5_000)),
             route: Route::Name(String::new()),
+            claim_interval: None,
+            claim_deadline: Duration::from_millis(30_000),
+            claim_page_size: 100,
+            retry_limit: 3,
+            retry_policy: None,
+            dead_letter: None,
         }
     }
 }

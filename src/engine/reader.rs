@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::redis_io::codec::{Cursor, Reply};
 use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::detour::Redirect;
-use crate::redis_io::entries::{Entry, Item, read_streams};
+use crate::redis_io::entries::{Entry, EntryId, Item, read_streams};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::streams::Read;
@@ -70,7 +70,7 @@ enum Elsewhere {
 #[derive(Default)]
 struct Harvest {
     started: Vec<(u32, Token)>,
-    deleted: Vec<(u32, String)>,
+    deleted: Vec<(u32, EntryId)>,
     foreign: Option<RedisError>,
 }
 
@@ -203,8 +203,10 @@ impl Consumer {
             }
         });
         self.start_timer(state);
+        self.start_leasing(state);
         read.map_err(|_| {
-            self.error(lane, RedisErrorKind::Protocol, "Redis sent no such reply as XREADGROUP has.")
+            let message = "Redis sent no such reply as XREADGROUP has.";
+            self.error(lane, RedisErrorKind::Protocol, "XREADGROUP", message)
         })
     }
 
@@ -223,7 +225,7 @@ impl Consumer {
         }
         at.last_seen = at.last_seen.max(Some(entry.id));
         if entry.deleted {
-            harvest.deleted.push((stream, entry.id.to_string()));
+            harvest.deleted.push((stream, entry.id));
             return;
         }
         if from_history && state.holds(stream, entry.id) {
@@ -265,7 +267,7 @@ impl Consumer {
             let name = &state.streams[stream as usize].options.name;
             let message = format!("Entry {} of stream {name} is not a job of this bus.", entry.id);
             let lane = state.streams[stream as usize].lane;
-            harvest.foreign = Some(self.error(lane, RedisErrorKind::Protocol, &message));
+            harvest.foreign = Some(self.error(lane, RedisErrorKind::Protocol, "XREADGROUP", &message));
         }
     }
 
@@ -371,24 +373,23 @@ impl Consumer {
     }
 
     /// Entries that were deleted while pending have nothing to run; acknowledging them ends their story.
-    fn drop_deleted(&self, lane: usize, deleted: &[(u32, String)]) {
-        if deleted.is_empty() {
-            return;
+    fn drop_deleted(&self, lane: usize, deleted: &[(u32, EntryId)]) {
+        for run in deleted.chunk_by(|(left, _), (right, _)| left == right) {
+            let stream = run[0].0 as usize;
+            let key = self.lock().streams[stream].key.clone();
+            let ids: Vec<EntryId> = run.iter().map(|(_, id)| *id).collect();
+            self.acknowledge_trimmed(stream, lane, &key, &ids);
         }
-        let mut commands = Commands::default();
-        {
-            let state = self.lock();
-            for (stream, id) in deleted {
-                let key = state.streams[*stream as usize].key.as_bytes();
-                commands.begin("XACK", 4).key(key).arg(self.group.as_bytes()).arg(id.as_bytes());
-                commands.end(Destination::Nowhere);
-            }
-        }
-        self.shared(lane).submit(&mut commands);
     }
 
-    pub(super) fn error(&self, lane: usize, kind: RedisErrorKind, message: &str) -> RedisError {
+    pub(super) fn error(
+        &self,
+        lane: usize,
+        kind: RedisErrorKind,
+        command: &'static str,
+        message: &str,
+    ) -> RedisError {
         let node = self.lane(lane).blocking.current().map(|link| link.node()).unwrap_or_default();
-        RedisError { kind, code: None, message: message.into(), command: Some("XREADGROUP"), node }
+        RedisError { kind, code: None, message: message.into(), command: Some(command), node }
     }
 }

@@ -2,15 +2,21 @@
 //! write.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::error::RedisError;
+use crate::redis_io::streams::{Claim, pack_claim};
 
+use super::backoff::chance;
+use super::claim::found_of;
 use super::client::closed;
 use super::consumer::{Consumer, Reads};
 use super::consumer_state::{Batch, ConsumerState, Settled};
-use super::host::{Event, Failure, RequestId};
+use super::dead_letter::Reason;
+use super::host::{Event, Failure, Found, RequestId};
 use super::notification;
+use super::pending::Pending;
 use super::replies::{Kind, LAST};
 use super::slots::Token;
 
@@ -23,7 +29,19 @@ pub struct Settlement<'a> {
     pub request: RequestId,
     /// The error as JSON. Without one the entry is acknowledged; with one it stays pending.
     pub error: Option<&'a str>,
+    /// Whether the error says that delivering the entry again is no use.
+    pub unrecoverable: bool,
 }
+
+impl<'a> Settlement<'a> {
+    /// A job that nobody waits for has ended.
+    pub fn of(token: Token, error: Option<&'a str>) -> Self {
+        Self { token, request: 0, error, unrecoverable: false }
+    }
+}
+
+/// A job that was rejected for the last time.
+type GivenUp = (u32, Found, Reason, String);
 
 impl Consumer {
     /// Jobs have ended. Frees their slots, reads again and tells Redis, in one step. What was settled before, or
@@ -32,6 +50,7 @@ impl Consumer {
         let mut tells = Tells::new(self.bus.nodes().len());
         let mut reads = Reads::new();
         let mut late = Vec::new();
+        let mut given_up: Vec<GivenUp> = Vec::new();
         let emptied = {
             let mut state = self.lock();
             let cut_off = state.cut_off;
@@ -40,6 +59,9 @@ impl Consumer {
             for settlement in settlements {
                 match self.begin_settling(&mut state, settlement) {
                     Some(settled) => {
+                        if settlement.error.is_some() {
+                            given_up.extend(self.reject(&mut state, &settlement, &mut tells));
+                        }
                         jobs.push(settled);
                         errors.push(settlement.error);
                     }
@@ -48,6 +70,7 @@ impl Consumer {
             }
             let emptied = self.tell(&mut state, jobs, &errors, &mut tells);
             self.start_surplus(&mut state);
+            self.tell_of_room(&state);
             self.arm(&mut state, &mut reads);
             emptied
         };
@@ -55,6 +78,9 @@ impl Consumer {
             node.shared().submit(commands);
         }
         self.submit_reads(reads);
+        for (stream, found, reason, error) in given_up {
+            self.give_up(stream, found, reason, error);
+        }
         for (settlement, cut_off) in late {
             self.answer_late(settlement, cut_off);
         }
@@ -67,7 +93,9 @@ impl Consumer {
     pub fn release(&self, token: Token) {
         let emptied = {
             let mut state = self.lock();
-            state.slots.release(token) && state.slots.in_flight() == 0
+            let emptied = state.slots.release(token) && state.slots.in_flight() == 0;
+            self.tell_of_room(&state);
+            emptied
         };
         if emptied {
             self.drained();
@@ -102,10 +130,39 @@ impl Consumer {
     }
 
     fn begin_settling(&self, state: &mut ConsumerState, settlement: Settlement<'_>) -> Option<Settled> {
-        let Settlement { token, request, error } = settlement;
+        let Settlement { token, request, error, .. } = settlement;
         let stream = state.slots.running_job(token)?.stream;
         state.slots.settle(token);
         Some(Settled { token, stream, request, acknowledged: error.is_none(), error: None })
+    }
+
+    /// A job was rejected: either its entry is given up, or it is due again after a while.
+    fn reject(
+        &self,
+        state: &mut ConsumerState,
+        settlement: &Settlement<'_>,
+        tells: &mut Tells,
+    ) -> Option<GivenUp> {
+        let slot = state.slots.job(settlement.token)?;
+        let (stream, entry, deliveries) = (slot.stream, slot.entry, slot.deliveries.max(1));
+        let options = &self.options;
+        let is_last = deliveries >= options.retry_limit
+            && (options.claim_interval.is_some() || options.dead_letter.is_some());
+        if settlement.unrecoverable || is_last {
+            let reason = if settlement.unrecoverable { Reason::Unrecoverable } else { Reason::Exhausted };
+            let (owner, idle) = (options.id.clone(), Duration::ZERO);
+            let pending = Pending { id: entry, owner, idle, deliveries };
+            let key = &state.streams[stream as usize].key;
+            let found = found_of(key, pending, slot.producer.clone(), slot.job.clone());
+            return Some((stream, found, reason, settlement.error.unwrap_or_default().to_owned()));
+        }
+        let policy = options.retry_policy?;
+        let idle = self.idle_for(state, stream, entry, policy.wait(deliveries, chance()));
+        let stream = &state.streams[stream as usize];
+        let names = (stream.key.as_str(), self.group.as_str(), options.id.as_str());
+        let (commands, to) = (&mut tells.commands[stream.node], Destination::Nowhere);
+        pack_claim(commands, names, 0, std::iter::once(&entry), Claim::Touch { idle }, to);
+        None
     }
 
     /// Packs what Redis is told of `jobs` and remembers them until it has answered. `true` if nothing is in
@@ -153,7 +210,7 @@ impl Consumer {
             let to = self.ticket(Kind::Published, number, at as u32, last);
             self.pack_notification(state, commands, &jobs[at], errors[at], to);
         }
-        state.batches.push_back(Batch { number, unanswered: tells.nodes(), jobs });
+        state.batches.push_back(Batch { number, unanswered: tells.answering, jobs });
         false
     }
 
@@ -242,16 +299,23 @@ impl Consumer {
 /// What one burst of settlements tells each node.
 struct Tells {
     commands: Vec<Commands>,
-    /// How many commands are still to come for each node.
+    /// How many commands with a reply are still to come for each node.
     expected: Vec<usize>,
+    /// How many nodes give a last reply.
+    answering: usize,
 }
 
 impl Tells {
     fn new(nodes: usize) -> Self {
-        Self { commands: (0..nodes).map(|_| Commands::default()).collect(), expected: vec![0; nodes] }
+        Self {
+            commands: (0..nodes).map(|_| Commands::default()).collect(),
+            expected: vec![0; nodes],
+            answering: 0,
+        }
     }
 
     fn expect(&mut self, node: usize) {
+        self.answering += usize::from(self.expected[node] == 0);
         self.expected[node] += 1;
     }
 
@@ -259,11 +323,6 @@ impl Tells {
     fn next(&mut self, node: usize) -> (&mut Commands, bool) {
         self.expected[node] -= 1;
         (&mut self.commands[node], self.expected[node] == 0)
-    }
-
-    /// How many nodes are told something.
-    fn nodes(&self) -> usize {
-        self.commands.iter().filter(|commands| !commands.is_empty()).count()
     }
 }
 

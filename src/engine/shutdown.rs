@@ -1,5 +1,6 @@
 //! Ends things in order: first what comes in, then what is in flight, then the connections.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::redis_io::codec::Value;
+use crate::redis_io::entries::EntryId;
 use crate::redis_io::link::LinkState;
-use crate::redis_io::streams::{pack_group_del_consumer, pack_pending_one};
+use crate::redis_io::streams::{Claim, pack_claim, pack_group_del_consumer, pack_pending_one};
 
 use super::bus::Bus;
 use super::consumer::Consumer;
@@ -42,6 +44,15 @@ impl Bus {
                 // An entry that is left behind in the group does no harm.
                 let _ = timeout(LEAVING, consumer.leave()).await;
             }
+        }
+        if !drained && !stop.force {
+            let mut returns = JoinSet::new();
+            for consumer in &consumers {
+                let consumer = consumer.clone();
+                // Whoever does not get them back by then claims them later.
+                returns.spawn(async move { timeout(LEAVING, consumer.hand_back()).await });
+            }
+            returns.join_all().await;
         }
         for consumer in &consumers {
             consumer.cut_off();
@@ -91,6 +102,7 @@ impl Consumer {
         let mut state = self.lock();
         if state.phase == Phase::Playing {
             state.phase = Phase::Pausing;
+            state.claimer = None;
             for lane in (0..state.lanes.len()).filter(|&lane| state.lanes[lane].reading) {
                 self.end_read(lane);
             }
@@ -171,17 +183,50 @@ impl Consumer {
         }
     }
 
+    /// Makes what is not finished claimable at once, for another consumer to begin it anew.
+    async fn hand_back(&self) {
+        let unfinished: BTreeMap<u32, Vec<EntryId>> = {
+            let state = self.lock();
+            let running = state.slots.running_entries();
+            let waiting = state.surplus.iter().map(|surplus| (surplus.stream, surplus.entry));
+            let mut unfinished = BTreeMap::new();
+            for (stream, entry) in running.chain(waiting) {
+                unfinished.entry(stream).or_insert_with(Vec::new).push(entry);
+            }
+            unfinished
+        };
+        for (stream, entries) in unfinished {
+            let (lane, key) = {
+                let state = self.lock();
+                let stream = &state.streams[stream as usize];
+                (stream.lane, stream.key.clone())
+            };
+            if self.shared(lane).current().is_none_or(|link| link.state() != LinkState::Ready) {
+                continue;
+            }
+            let names = (key.as_str(), self.group.as_str(), self.options.id.as_str());
+            let handed_back = self.ask(lane, |commands, to| {
+                pack_claim(commands, names, 0, entries.iter(), Claim::HandBack, to);
+            });
+            // Without an answer they are claimed when they were idle for long enough.
+            drop(handed_back.await);
+        }
+    }
+
     /// Forgets what is in flight and closes the connection. What is settled later is refused.
     fn cut_off(&self) {
         let waiting = {
             let mut state = self.lock();
             state.phase = Phase::Idle;
             state.cut_off = true;
+            state.claimer = None;
             state.surplus.clear();
+            state.parked.clear();
             state.slots.abandon();
             state.batches.clear();
             std::mem::take(&mut state.waiting)
         };
+        self.ended.notify_waiters();
         let lanes = self.lanes().clone();
         for lane in lanes {
             lane.blocking.close();

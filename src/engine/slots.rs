@@ -112,6 +112,11 @@ impl Slots {
         self.in_flight
     }
 
+    /// Whether a job runs or its outcome is on its way, released ones included.
+    pub fn in_use(&self) -> bool {
+        self.free.len() < self.slots.len()
+    }
+
     /// Takes a slot for an entry.
     pub fn take(&mut self, delivery: Delivery<'_>, deadline: Option<Instant>) -> Token {
         let index = self.free.pop().unwrap_or_else(|| self.grow());
@@ -207,6 +212,11 @@ impl Slots {
         if let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running)) {
             slot.touched = at;
         }
+    }
+
+    /// Stream and entry of the running jobs.
+    pub fn running_entries(&self) -> impl Iterator<Item = (u32, EntryId)> {
+        self.running_slots().map(|(_, slot)| (slot.stream, slot.entry))
     }
 
     /// The running jobs whose deadline has come.

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::codec::{Reply, Value};
 use super::error::RedisError;
 use super::link::ReplySink;
+use super::slot_map::slot_of;
 
 /// Names one reply to the sink of the link; the bits mean something to the engine only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub enum Place {
         /// How long it is.
         length: u32,
     },
+    /// The slot, of a command that belongs to others that have a key.
+    Slot(u16),
 }
 
 /// What a link remembers of a command until its reply came.
@@ -149,6 +152,14 @@ impl Commands {
         self
     }
 
+    /// Has the command, which has no key, go where those with this key go.
+    pub fn beside(&mut self, key: &[u8]) -> &mut Self {
+        if let Some(mark) = self.marks.last_mut() {
+            mark.place = Place::Slot(slot_of(key));
+        }
+        self
+    }
+
     /// Appends one word: a whole number as decimal text.
     pub fn arg_number(&mut self, number: u64) -> &mut Self {
         let mut digits = [0u8; 20];
@@ -169,6 +180,13 @@ impl Commands {
     pub fn end_once(&mut self, destination: Destination) {
         self.end(destination);
         if let Some(mark) = self.marks.last_mut() {
+            mark.resend = false;
+        }
+    }
+
+    /// Has none of what is packed sent twice.
+    pub fn send_once(&mut self) {
+        for mark in &mut self.marks {
             mark.resend = false;
         }
     }
@@ -261,7 +279,7 @@ mod tests {
         let mut keys = Vec::new();
         commands.take_each(|mark, bytes| {
             keys.push(match mark.place {
-                Place::Anywhere => None,
+                Place::Anywhere | Place::Slot(_) => None,
                 Place::Key { start, length } => Some(bytes[start as usize..][..length as usize].to_vec()),
             });
         });

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::codec::{Cursor, Token};
+use super::codec::{Cursor, Token, Value};
 
 /// The id of a stream entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId {
     /// Milliseconds since the epoch, by the server's clock.
     pub time: u64,
@@ -49,6 +49,35 @@ pub struct Entry<'a> {
     pub producer: Option<&'a [u8]>,
     /// The `job` field: the job's id. The last one counts.
     pub job: Option<&'a [u8]>,
+}
+
+/// An entry in a reply that was built up, as far as the bus cares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnedEntry {
+    /// Its id.
+    pub id: EntryId,
+    /// The `prd` field; empty without one.
+    pub producer: String,
+    /// The `job` field; none if there is none.
+    pub job: Option<String>,
+}
+
+impl OwnedEntry {
+    /// Reads `[id, [name, value, …]]`; `None` if it is something else, or no job of this bus.
+    pub fn read(value: &Value) -> Option<Self> {
+        let Value::Array(parts) = value else { return None };
+        let [Value::Bulk(id), Value::Array(fields)] = parts.as_slice() else { return None };
+        let mut entry = Self { id: EntryId::parse(id)?, ..Self::default() };
+        for pair in fields.chunks_exact(2) {
+            let [Value::Bulk(name), Value::Bulk(value)] = pair else { return None };
+            match name.as_slice() {
+                b"prd" => entry.producer = String::from_utf8(value.clone()).ok()?,
+                b"job" => entry.job = Some(String::from_utf8(value.clone()).ok()?),
+                _ => {}
+            }
+        }
+        Some(entry)
+    }
 }
 
 /// What [`read_streams`] comes across.

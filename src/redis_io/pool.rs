@@ -62,9 +62,9 @@ impl Pool {
         any: impl Fn() -> Option<Address>,
     ) {
         commands.take_each(|mark, bytes| {
-            let at = match key_of(&mark, bytes) {
-                Some(key) => {
-                    let target = self.target(map, reads, slot_of(key), &mark);
+            let at = match slot_for(&mark, bytes) {
+                Some(slot) => {
+                    let target = self.target(map, reads, slot, &mark);
                     staged.iter().position(|(known, _)| *known == target).unwrap_or_else(|| {
                         staged.push((target, Commands::default()));
                         staged.len() - 1
@@ -140,11 +140,12 @@ fn open(address: &Address, replica: bool, owner: &Shared) -> Arc<Connection> {
     Connection::with_ears(Arc::new(options), Arc::new(policy), ears, owner.runtime.clone())
 }
 
-/// The key of a command.
-fn key_of<'a>(mark: &Mark, bytes: &'a [u8]) -> Option<&'a [u8]> {
+/// The slot that a command is about.
+fn slot_for(mark: &Mark, bytes: &[u8]) -> Option<u16> {
     match mark.place {
         Place::Anywhere => None,
-        Place::Key { start, length } => bytes.get(start as usize..)?.get(..length as usize),
+        Place::Key { start, length } => bytes.get(start as usize..)?.get(..length as usize).map(slot_of),
+        Place::Slot(slot) => Some(slot),
     }
 }
 

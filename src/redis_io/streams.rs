@@ -1,6 +1,7 @@
 //! Packs the stream commands that the bus uses.
 
 use super::command::{Commands, Destination};
+use super::entries::EntryId;
 
 /// Packs `XGROUP CREATE key group id [MKSTREAM]`.
 pub fn pack_group_create(
@@ -41,6 +42,86 @@ pub fn pack_group_del_consumer(
 pub fn pack_pending_one(commands: &mut Commands, key: &str, group: &str, consumer: &str, to: Destination) {
     commands.begin("XPENDING", 7).key(key.as_bytes()).arg(group.as_bytes()).arg(b"-").arg(b"+").arg_number(1);
     commands.arg(consumer.as_bytes()).end(to);
+}
+
+/// Packs `XPENDING key group [IDLE ms] start + count`: a page of what is pending.
+pub fn pack_pending_page(
+    commands: &mut Commands,
+    key: &str,
+    group: &str,
+    idle: Option<u64>,
+    from: Option<EntryId>,
+    count: usize,
+    to: Destination,
+) {
+    commands.begin("XPENDING", if idle.is_some() { 8 } else { 6 }).key(key.as_bytes()).arg(group.as_bytes());
+    if let Some(idle) = idle {
+        commands.arg(b"IDLE").arg_number(idle);
+    }
+    let from = from.map_or_else(|| "-".to_owned(), |id| id.to_string());
+    commands.arg(from.as_bytes()).arg(b"+").arg_number(count as u64).end(to);
+}
+
+/// How an XCLAIM leaves the entries that it takes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Delivered once more, with their fields in the reply.
+    Deliver,
+    /// As often delivered as before, idle for so many ms.
+    Touch {
+        /// How long they are said to have been idle.
+        idle: u64,
+    },
+    /// Idle since ever, so that anybody may claim them at once.
+    HandBack,
+    /// Delivered so often, for all that anybody will know.
+    Count(u64),
+}
+
+/// Packs `XCLAIM key group consumer min-idle id… […] [JUSTID]`.
+pub fn pack_claim<'a>(
+    commands: &mut Commands,
+    (key, group, consumer): (&str, &str, &str),
+    min_idle: u64,
+    ids: impl ExactSizeIterator<Item = &'a EntryId>,
+    claim: Claim,
+    to: Destination,
+) {
+    let option = match claim {
+        Claim::Deliver => None,
+        Claim::Touch { idle } => Some((b"IDLE".as_slice(), idle)),
+        Claim::HandBack => Some((b"TIME".as_slice(), 0)),
+        Claim::Count(count) => Some((b"RETRYCOUNT".as_slice(), count)),
+    };
+    commands.begin("XCLAIM", 5 + ids.len() + if option.is_some() { 3 } else { 0 });
+    commands.key(key.as_bytes()).arg(group.as_bytes()).arg(consumer.as_bytes()).arg_number(min_idle);
+    for id in ids {
+        commands.arg(id.to_string().as_bytes());
+    }
+    if let Some((name, value)) = option {
+        commands.arg(name).arg_number(value).arg(b"JUSTID");
+    }
+    commands.end(to);
+}
+
+/// Packs `XRANGE key id id`: an entry, if it is still there.
+pub fn pack_entry(commands: &mut Commands, key: &str, id: EntryId, to: Destination) {
+    let id = id.to_string();
+    commands.begin("XRANGE", 4).key(key.as_bytes()).arg(id.as_bytes()).arg(id.as_bytes()).end(to);
+}
+
+/// Packs `XACK key group id…`.
+pub fn pack_acknowledge<'a>(
+    commands: &mut Commands,
+    (key, group): (&str, &str),
+    ids: impl ExactSizeIterator<Item = &'a EntryId>,
+    to: Destination,
+) {
+    commands.begin("XACK", 3 + ids.len()).key(key.as_bytes()).arg(group.as_bytes());
+    for id in ids {
+        commands.arg(id.to_string().as_bytes());
+    }
+    commands.end(to);
 }
 
 /// Packs `XREVRANGE key + - COUNT 1`: the stream's last entry.

@@ -187,7 +187,7 @@ impl TestBus {
 
 /// Ends a job.
 pub fn settle(consumer: &Consumer, token: Token, error: Option<&str>) {
-    consumer.settle([Settlement { token, request: 0, error }].into_iter());
+    consumer.settle([Settlement::of(token, error)].into_iter());
 }
 
 /// The options of a consumer that several tests want: group `g`, id `c`.

@@ -1,0 +1,307 @@
+//! Takes over entries that nobody is at: of consumers that are gone, and of jobs that failed.
+//!
+//! XPENDING tells what is idle, this consumer decides, XCLAIM takes it over. Two consumers that decide the same way at
+//! the same time are told apart by XCLAIM itself, which takes only what is idle still. There is no script, so this works
+//! for users who may not run any, and on every Redis from 5 on.
+
+use std::sync::Weak;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::redis_io::codec::Value;
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::entries::{EntryId, OwnedEntry};
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::streams::{Claim, pack_acknowledge, pack_claim, pack_entry, pack_pending_page};
+
+use super::consumer::Consumer;
+use super::consumer_state::{ConsumerState, Phase};
+use super::host::{Event, Failure, Found};
+use super::id::new_id;
+use super::pending::{self, Limits, Pending};
+use super::slots::Delivery;
+
+/// How many pages of one stream are looked at in a row, so that a long list of hopeless entries holds nothing up.
+const MOST_PAGES: usize = 10;
+
+impl Consumer {
+    /// Claims from now on, if it is to, until the sender in the state is dropped.
+    pub(super) fn start_claiming(&self, state: &mut ConsumerState) {
+        let Some(interval) = self.options.claim_interval.filter(|_| state.claimer.is_none()) else { return };
+        let (ending, ended) = oneshot::channel();
+        state.claimer = Some(ending);
+        self.bus.context().runtime.spawn(keep_claiming(self.this.clone(), interval, ended));
+    }
+
+    /// Goes through all streams once.
+    async fn claim_all(&self) {
+        let streams = self.lock().streams.len();
+        for stream in 0..streams {
+            match self.claim_stream(stream).await {
+                Ok(()) => {}
+                Err(error) => self.claim_failed(error),
+            }
+        }
+    }
+
+    async fn claim_stream(&self, stream: usize) -> Result<(), RedisError> {
+        for _ in 0..MOST_PAGES {
+            let (lane, key, from) = {
+                let mut state = self.lock();
+                if state.phase != Phase::Playing || !state.streams[stream].active {
+                    return Ok(());
+                }
+                let stream = &mut state.streams[stream];
+                stream.search_began.get_or_insert_with(Instant::now);
+                (stream.lane, stream.key.clone(), stream.claim_from)
+            };
+            let room = self.reserve().await;
+            let page = self.pending_page(lane, &key, from).await;
+            let plan = {
+                let mut state = self.lock();
+                let plan = page.map(|page| {
+                    pending::plan(page, self.options.claim_page_size, self.limits(), room, |id| {
+                        state.holds(stream as u32, id)
+                    })
+                });
+                let used = plan.as_ref().map_or(0, |plan| plan.claim.len());
+                state.reserved -= room - used;
+                let stream = &mut state.streams[stream];
+                stream.claim_from = plan.as_ref().map_or(from, |plan| plan.next);
+                plan
+            };
+            self.step();
+            let plan = plan?;
+            self.claim(stream, lane, &key, plan.claim).await?;
+            self.find_exhausted(stream, lane, &key, plan.exhausted, plan.next.is_none()).await?;
+            if plan.crowded || plan.next.is_none() {
+                break;
+            }
+        }
+        self.lock().claim_complaint = None;
+        Ok(())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { deadline: self.options.claim_deadline, deliveries: self.options.retry_limit }
+    }
+
+    /// Keeps slots for what may be claimed: what is free, or the next one that gets free, since a consumer that always
+    /// has enough to read would never claim anything.
+    async fn reserve(&self) -> usize {
+        let room = self.try_reserve();
+        if room > 0 {
+            return room;
+        }
+        let patience = self.options.claim_interval.unwrap_or_default();
+        // If none gets free in that time, there is the next time.
+        let _ = timeout(patience, self.room.notified()).await;
+        let room = self.try_reserve();
+        self.lock().claims_due = false;
+        room
+    }
+
+    fn try_reserve(&self) -> usize {
+        let mut state = self.lock();
+        let room = state.free(self.options.concurrency).min(self.options.claim_page_size);
+        state.reserved += room;
+        state.claims_due = room == 0;
+        room
+    }
+
+    /// A slot may have become free that claiming waits for.
+    pub(super) fn tell_of_room(&self, state: &ConsumerState) {
+        if state.claims_due && state.free(self.options.concurrency) > 0 {
+            self.room.notify_one();
+        }
+    }
+
+    async fn pending_page(
+        &self,
+        lane: usize,
+        key: &str,
+        from: Option<EntryId>,
+    ) -> Result<Vec<Pending>, RedisError> {
+        let size = self.options.claim_page_size;
+        let idle = self.options.claim_deadline.as_millis() as u64;
+        let ask = |idle| {
+            self.ask(lane, move |commands, to| {
+                pack_pending_page(commands, key, &self.group, idle, from, size, to);
+            })
+        };
+        let reply = match ask(Some(idle)).await {
+            // Before 6.2 there is no IDLE, and all of it has to be looked at here.
+            Err(error) if error.reply_code() == Some("ERR") => ask(None).await?,
+            other => other?,
+        };
+        pending::read_rows(&reply).ok_or_else(|| {
+            let message = "Redis sent no such reply as XPENDING has.";
+            self.error(lane, RedisErrorKind::Protocol, "XPENDING", message)
+        })
+    }
+
+    /// Takes over entries for which slots are kept, and has their jobs run.
+    async fn claim(
+        &self,
+        stream: usize,
+        lane: usize,
+        key: &str,
+        wanted: Vec<Pending>,
+    ) -> Result<(), RedisError> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let (names, deadline) =
+            ((key, self.group.as_str(), self.options.id.as_str()), self.options.claim_deadline);
+        let reply = self.ask(lane, |commands, to| {
+            let ids = wanted.iter().map(|entry| &entry.id);
+            pack_claim(commands, names, deadline.as_millis() as u64, ids, Claim::Deliver, to);
+        });
+        let reply = reply.await;
+        let entries: Vec<OwnedEntry> = match &reply {
+            Ok(Value::Array(entries)) => entries.iter().filter_map(OwnedEntry::read).collect(),
+            _ => Vec::new(),
+        };
+        let missing = self.run_claimed(stream as u32, key, wanted, entries);
+        reply?;
+        self.drop_trimmed(stream, lane, key, missing).await
+    }
+
+    /// Runs the jobs of entries that were taken over; what was wanted and did not come is returned.
+    fn run_claimed(
+        &self,
+        stream: u32,
+        key: &str,
+        wanted: Vec<Pending>,
+        entries: Vec<OwnedEntry>,
+    ) -> Vec<EntryId> {
+        let at = Instant::now();
+        let mut missing = Vec::new();
+        let mut found = Vec::with_capacity(wanted.len());
+        {
+            let mut state = self.lock();
+            state.reserved -= wanted.len();
+            let mut started = Vec::with_capacity(wanted.len());
+            for pending in wanted {
+                let Some(entry) = entries.iter().find(|entry| entry.id == pending.id) else {
+                    missing.push(pending.id);
+                    continue;
+                };
+                let (producer, job) = (entry.producer.clone(), entry.job.clone().unwrap_or_else(new_id));
+                let deliveries = pending.deliveries + 1;
+                let delivery =
+                    Delivery { stream, entry: entry.id, producer: &producer, job: &job, deliveries, at };
+                started.extend(self.run_or_keep(&mut state, delivery).map(|token| (stream, token)));
+                found.push(found_of(key, Pending { deliveries, ..pending }, producer, job));
+            }
+            self.start_timer(&mut state);
+            self.start_leasing(&mut state);
+            self.hand_over(&state, &started);
+        }
+        let host = &self.bus.context().host;
+        for entry in &found {
+            host.event(Event::Claimed { consumer: self.number, entry });
+        }
+        self.step();
+        missing
+    }
+
+    /// Entries that could not be taken over have been so by somebody else, or are gone: then their story ends here.
+    async fn drop_trimmed(
+        &self,
+        stream: usize,
+        lane: usize,
+        key: &str,
+        ids: Vec<EntryId>,
+    ) -> Result<(), RedisError> {
+        let entries = self.fetch(lane, key, &ids).await?;
+        let gone: Vec<EntryId> =
+            ids.into_iter().zip(entries).filter(|(_, entry)| entry.is_none()).map(|(id, _)| id).collect();
+        self.acknowledge_trimmed(stream, lane, key, &gone);
+        Ok(())
+    }
+
+    pub(super) fn acknowledge_trimmed(&self, stream: usize, lane: usize, key: &str, gone: &[EntryId]) {
+        if gone.is_empty() {
+            return;
+        }
+        let mut commands = Commands::default();
+        pack_acknowledge(&mut commands, (key, &self.group), gone.iter(), Destination::Nowhere);
+        self.shared(lane).submit(&mut commands);
+        let (consumer, number) = (self.number, self.lock().streams[stream].number);
+        let host = &self.bus.context().host;
+        host.event(Event::Trimmed { consumer, stream: number, count: gone.len() as u32 });
+        host.wake();
+    }
+
+    /// The entries as they are in the stream; `None` for what is not there any more.
+    pub(super) async fn fetch(
+        &self,
+        lane: usize,
+        key: &str,
+        ids: &[EntryId],
+    ) -> Result<Vec<Option<Value>>, RedisError> {
+        let mut replies = Vec::with_capacity(ids.len());
+        {
+            let mut commands = Commands::default();
+            for &id in ids {
+                let (sender, receiver) = oneshot::channel();
+                pack_entry(&mut commands, key, id, Destination::Task(sender));
+                replies.push(receiver);
+            }
+            self.shared(lane).submit(&mut commands);
+        }
+        let mut entries = Vec::with_capacity(ids.len());
+        for reply in replies {
+            // Whoever takes a command gives its reply, or an error.
+            let reply = reply.await.unwrap_or_else(|_| Err(super::client::closed()))?;
+            entries.push(match reply {
+                Value::Array(found) => found.into_iter().next(),
+                _ => None,
+            });
+        }
+        Ok(entries)
+    }
+
+    fn claim_failed(&self, error: RedisError) {
+        let code = format!("{:?} {}", error.kind, error.reply_code().unwrap_or_default());
+        // What the reads fail with as well, they report.
+        let is_reported = matches!(
+            error.kind,
+            RedisErrorKind::Closed | RedisErrorKind::MaxRetries | RedisErrorKind::Dropped
+        ) || error.reply_code() == Some("NOGROUP");
+        let is_news = self.lock().claim_complaint.replace(code.clone()) != Some(code);
+        if is_news && !is_reported {
+            self.complain(Failure::Consume, &error);
+        }
+    }
+}
+
+/// What the host is told of an entry that was pending.
+pub(super) fn found_of(key: &str, pending: Pending, producer: String, job: String) -> Found {
+    Found {
+        id: pending.id,
+        stream: key.to_owned(),
+        owner: pending.owner,
+        idle: pending.idle,
+        deliveries: pending.deliveries,
+        producer,
+        job,
+    }
+}
+
+/// Claims every now and then; holds on to the consumer only while it does.
+async fn keep_claiming(consumer: Weak<Consumer>, interval: Duration, mut ended: oneshot::Receiver<()>) {
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut ended => return,
+            () = tokio::time::sleep(interval) => {}
+        }
+        // What has been taken over is run, so this is not cut short.
+        let Some(consumer) = consumer.upgrade() else { return };
+        consumer.claim_all().await;
+    }
+}

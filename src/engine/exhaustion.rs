@@ -1,0 +1,181 @@
+//! Entries that are not delivered again: they were delivered too often, or their job said so.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::redis_io::codec::Value;
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::entries::{EntryId, OwnedEntry};
+use crate::redis_io::error::RedisError;
+use crate::redis_io::streams::{Claim, pack_acknowledge, pack_claim};
+
+use super::claim::found_of;
+use super::client::closed;
+use super::consumer::Consumer;
+use super::dead_letter::{DeadLetter, Reason, pack_dead_letter};
+use super::host::{Event, Failure, Found};
+use super::id::new_id;
+use super::pending::Pending;
+
+impl Consumer {
+    /// The search for entries to claim came across these. Each is reported once; `ends` says that the search is
+    /// through, after which those that it has not come across are forgotten.
+    pub(super) async fn find_exhausted(
+        &self,
+        stream: usize,
+        lane: usize,
+        key: &str,
+        pending: Vec<Pending>,
+        ends: bool,
+    ) -> Result<(), RedisError> {
+        let fresh: Vec<Pending> = {
+            let mut state = self.lock();
+            let (now, known) = (Instant::now(), &mut state.streams[stream]);
+            let fresh =
+                pending.into_iter().filter(|entry| known.exhausted.insert(entry.id, now).is_none()).collect();
+            if ends && let Some(began) = known.search_began.take() {
+                // One that was given up here is not come across before it was idle for long enough.
+                known.exhausted.retain(|_, seen| *seen + self.options.claim_deadline >= began);
+            }
+            fresh
+        };
+        let ids: Vec<EntryId> = fresh.iter().map(|entry| entry.id).collect();
+        let mut gone = Vec::new();
+        for (pending, entry) in fresh.into_iter().zip(self.fetch(lane, key, &ids).await?) {
+            let Some(entry) = entry else {
+                gone.push(pending.id);
+                continue;
+            };
+            let entry = OwnedEntry::read(&entry).unwrap_or_default();
+            let found = found_of(key, pending, entry.producer, entry.job.unwrap_or_else(new_id));
+            if self.options.dead_letter.is_none() {
+                self.report_exhausted(&found, false);
+            } else if self.takes_over(lane, key, found.id).await? {
+                self.move_away(stream, lane, found, Reason::Exhausted, None).await?;
+            }
+        }
+        self.acknowledge_trimmed(stream, lane, key, &gone);
+        Ok(())
+    }
+
+    /// A job of this consumer was rejected for the last time.
+    pub(super) fn give_up(&self, stream: u32, found: Found, reason: Reason, error: String) {
+        let Some(consumer) = self.this.upgrade() else { return };
+        self.bus.context().runtime.spawn(async move {
+            let (stream, lane) = (stream as usize, consumer.lock().streams[stream as usize].lane);
+            if let Err(error) = consumer.end_story(stream, lane, found, reason, error).await {
+                consumer.complain(Failure::Consume, &error);
+            }
+        });
+    }
+
+    async fn end_story(
+        &self,
+        stream: usize,
+        lane: usize,
+        found: Found,
+        reason: Reason,
+        error: String,
+    ) -> Result<(), RedisError> {
+        if self.options.dead_letter.is_some() {
+            return self.move_away(stream, lane, found, reason, Some(error)).await;
+        }
+        if reason == Reason::Unrecoverable {
+            // Whoever claims counts deliveries, so that is how they are told.
+            let count = found.deliveries.max(self.options.retry_limit);
+            let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
+            self.ask(lane, |commands, to| {
+                pack_claim(commands, names, 0, std::iter::once(&found.id), Claim::Count(count), to);
+            })
+            .await?;
+        }
+        let known = self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
+        if known.is_none() {
+            self.report_exhausted(&found, false);
+        }
+        Ok(())
+    }
+
+    fn report_exhausted(&self, entry: &Found, moved: bool) {
+        let host = &self.bus.context().host;
+        host.event(Event::Exhausted { consumer: self.number, entry, moved });
+        host.wake();
+    }
+
+    /// Makes sure that of several consumers that come across an entry only one goes on.
+    async fn takes_over(&self, lane: usize, key: &str, id: EntryId) -> Result<bool, RedisError> {
+        let names = (key, self.group.as_str(), self.options.id.as_str());
+        let deadline = self.options.claim_deadline.as_millis() as u64;
+        let taken = self.ask(lane, |commands, to| {
+            pack_claim(commands, names, deadline, std::iter::once(&id), Claim::Touch { idle: 0 }, to);
+        });
+        Ok(matches!(taken.await?, Value::Array(ids) if !ids.is_empty()))
+    }
+
+    /// Moves an entry to the dead letters and reports it.
+    async fn move_away(
+        &self,
+        stream: usize,
+        lane: usize,
+        found: Found,
+        reason: Reason,
+        error: Option<String>,
+    ) -> Result<(), RedisError> {
+        let Some(name) = &self.options.dead_letter else { return Ok(()) };
+        let node = self.node(lane).clone();
+        let target = node.keys().stream(name);
+        let from = self.lock().streams[stream].options.name.clone();
+        let letter = DeadLetter { found: &found, from: &from, group: &self.options.group, reason, error };
+        let together = node.slot(&target) == node.slot(&found.stream);
+        if together {
+            self.move_at_once(lane, &target, &letter).await?;
+        } else {
+            // In a Cluster they may be on different nodes: rather twice than not at all.
+            self.ask(lane, |commands, to| pack_dead_letter(commands, &target, &letter, to)).await?;
+            self.ask(lane, |commands, to| {
+                pack_acknowledge(commands, (&found.stream, &self.group), std::iter::once(&found.id), to);
+            })
+            .await?;
+        }
+        self.report_exhausted(&found, true);
+        Ok(())
+    }
+
+    /// XADD and XACK in one transaction, none of which is sent again if the connection drops: what was not carried out
+    /// is found pending again.
+    async fn move_at_once(
+        &self,
+        lane: usize,
+        target: &str,
+        letter: &DeadLetter<'_>,
+    ) -> Result<(), RedisError> {
+        let key = letter.found.stream.as_str();
+        let (sender, receiver) = oneshot::channel();
+        let mut commands = Commands::default();
+        commands.begin("MULTI", 1).beside(key.as_bytes()).end(Destination::Nowhere);
+        pack_dead_letter(&mut commands, target, letter, Destination::Nowhere);
+        let ids = std::iter::once(&letter.found.id);
+        pack_acknowledge(&mut commands, (key, &self.group), ids, Destination::Nowhere);
+        commands.begin("EXEC", 1).beside(key.as_bytes()).end(Destination::Task(sender));
+        commands.send_once();
+        self.shared(lane).submit(&mut commands);
+        // Whoever takes a command gives its reply, or an error.
+        let replies = receiver.await.unwrap_or_else(|_| Err(closed()))?;
+        match replies {
+            Value::Array(replies) => replies
+                .into_iter()
+                .find_map(error_in)
+                .map_or(Ok(()), |text| Err(RedisError::reply(text.as_bytes(), "EXEC", &Arc::from("")))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn error_in(reply: Value) -> Option<String> {
+    match reply {
+        Value::Error(text) => Some(text),
+        _ => None,
+    }
+}

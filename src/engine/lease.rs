@@ -1,0 +1,129 @@
+//! Renews the leases of jobs: while a job runs, its entry is never idle for so long that somebody else claims it, even
+//! if the host is busy and says nothing. One task per consumer, and none without jobs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::redis_io::codec::Value;
+use crate::redis_io::entries::EntryId;
+use crate::redis_io::streams::{Claim, pack_claim};
+
+use super::consumer::Consumer;
+use super::consumer_state::{ConsumerState, Parked};
+use super::slots::Token;
+
+/// A lease is renewed so often within the time for which it is good.
+const RENEWALS: u32 = 3;
+/// The shortest time between two renewals.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Entries of one stream whose lease is to be renewed, and for how long they are then said to have been idle.
+type Touches = BTreeMap<(u32, u64), Vec<(EntryId, Option<Token>)>>;
+
+impl Consumer {
+    /// Renews leases from now on, as long as there are any.
+    pub(super) fn start_leasing(&self, state: &mut ConsumerState) {
+        if state.leasing || !state.has_leases() {
+            return;
+        }
+        state.leasing = true;
+        self.bus.context().runtime.spawn(renew(self.this.clone(), self.lease_interval(), self.ended.clone()));
+    }
+
+    fn lease_interval(&self) -> Duration {
+        (self.options.claim_deadline / RENEWALS).max(SHORTEST_INTERVAL)
+    }
+
+    /// What is due. A job whose lease has run out may be somebody else's by now, and is not taken back.
+    fn due_touches(&self, state: &mut ConsumerState, now: Instant) -> Touches {
+        let deadline = self.options.claim_deadline;
+        let oldest = now.checked_sub(deadline).unwrap_or(now);
+        let latest = now.checked_sub(self.lease_interval() / 2).unwrap_or(now);
+        let mut touches = Touches::new();
+        for (token, slot) in state.slots.touched_between(oldest, latest) {
+            touches.entry((slot.stream, 0)).or_default().push((slot.entry, Some(token)));
+        }
+        for waiting in state.surplus.iter_mut() {
+            if (oldest..=latest).contains(&waiting.touched) {
+                waiting.touched = now;
+                touches.entry((waiting.stream, 0)).or_default().push((waiting.entry, None));
+            }
+        }
+        state.parked.retain(|parked| {
+            let left = parked.due.saturating_duration_since(now);
+            let idle = deadline.saturating_sub(left).as_millis() as u64;
+            touches.entry((parked.stream, idle)).or_default().push((parked.entry, None));
+            // With that long to go it is due by itself.
+            left > deadline
+        });
+        touches
+    }
+
+    async fn touch(&self, stream: u32, idle: u64, entries: &[(EntryId, Option<Token>)]) {
+        let at = Instant::now();
+        let (lane, key) = {
+            let state = self.lock();
+            let stream = &state.streams[stream as usize];
+            (stream.lane, stream.key.clone())
+        };
+        let names = (key.as_str(), self.group.as_str(), self.options.id.as_str());
+        let touched = self.ask(lane, |commands, to| {
+            let ids = entries.iter().map(|(id, _)| id);
+            pack_claim(commands, names, 0, ids, Claim::Touch { idle }, to);
+        });
+        // What could not be renewed is tried again the next time, until its lease has run out.
+        let Ok(Value::Array(_)) = touched.await else { return };
+        let mut state = self.lock();
+        for token in entries.iter().filter_map(|(_, token)| *token) {
+            state.slots.touch(token, at);
+        }
+    }
+
+    /// A rejected job is due again after `wait`: how long its entry is to be said to have been idle, so that it is
+    /// claimed then. What has longer to wait than entries may lie idle is parked here.
+    pub(super) fn idle_for(
+        &self,
+        state: &mut ConsumerState,
+        stream: u32,
+        entry: EntryId,
+        wait: Duration,
+    ) -> u64 {
+        let deadline = self.options.claim_deadline;
+        if wait > deadline {
+            state.parked.push(Parked { stream, entry, due: Instant::now() + wait });
+            self.start_leasing(state);
+        }
+        deadline.saturating_sub(wait).as_millis() as u64
+    }
+}
+
+impl ConsumerState {
+    fn has_leases(&self) -> bool {
+        self.slots.in_use() || !self.surplus.is_empty() || !self.parked.is_empty()
+    }
+}
+
+async fn renew(consumer: Weak<Consumer>, interval: Duration, ended: Arc<Notify>) {
+    loop {
+        tokio::select! {
+            biased;
+            () = ended.notified() => {}
+            () = tokio::time::sleep(interval) => {}
+        }
+        let Some(consumer) = consumer.upgrade() else { return };
+        let touches = {
+            let mut state = consumer.lock();
+            if !state.has_leases() || state.cut_off {
+                state.leasing = false;
+                return;
+            }
+            consumer.due_touches(&mut state, Instant::now())
+        };
+        for ((stream, idle), entries) in touches {
+            consumer.touch(stream, idle, &entries).await;
+        }
+    }
+}

@@ -10,3 +10,4 @@ exports.HFXBUS_ID_SIZE = require('./src/facade/constants.js').HFXBUS_ID_SIZE;
 exports.DISTRIBUTED_ROUTING = require('./src/facade/constants.js').DISTRIBUTED_ROUTING;
 exports.withValue = require('./src/facade/errors.js').withValue;
 exports.setErrorKind = require('./src/facade/errors.js').setErrorKind;
+exports.UnrecoverableError = require('./src/facade/errors.js').UnrecoverableError;

@@ -145,6 +145,18 @@ export interface NativeConsumerOptions {
   blockTimeout?: number
   /** The route of the node it reads from; without one, from every node. */
   route?: string
+  /** How often it looks for entries that nobody is at; negative never. */
+  claimInterval?: number
+  /** How long an entry may be idle. */
+  claimDeadline?: number
+  /** How many pending entries are looked at in one step. */
+  claimPageSize?: number
+  /** How often an entry is delivered at the most; negative without end. */
+  retryLimit?: number
+  /** When a rejected job is due again. */
+  retryPolicy?: NativeRetryPolicy
+  /** The stream of the dead letters. */
+  deadLetter?: string
 }
 
 /** A node. Times in ms, negative where they are to be without end. */
@@ -207,6 +219,18 @@ export interface NativeNodeOptions {
   asksRetry?: boolean
   /** Whether the facade answers `ReconnectAsked`. */
   asksReconnect?: boolean
+}
+
+/** When a rejected job is due again. Times in ms. */
+export interface NativeRetryPolicy {
+  /** Whether the wait doubles with each delivery. */
+  exponential: boolean
+  /** The wait after the first delivery. */
+  delay: number
+  /** The longest wait; negative without end. */
+  max: number
+  /** Which part of a wait is left to chance, from 0 to 1. */
+  jitter: number
 }
 
 /** Sentinels that know where a node is. */
@@ -288,7 +312,7 @@ export declare const enum Operation {
   ForgetWait = 4,
   /** `consumer, count, count × (token, request)` */
   Resolve = 5,
-  /** `consumer, token, request, error¶` */
+  /** `consumer, token, request, unrecoverable, error¶` */
   Reject = 6,
   /** `consumer, token` */
   Release = 7,
@@ -342,7 +366,13 @@ export declare const enum Report {
   /** nothing: `openLinks()` has the count */
   LinksChanged = 20,
   /** `producer, error` */
-  ProducerFailed = 21
+  ProducerFailed = 21,
+  /** `consumer, idle, deliveries, id¶, owner¶, stream¶, producer¶, job¶` */
+  Claimed = 22,
+  /** `consumer, moved`, then as `Claimed` from `idle` on */
+  Exhausted = 23,
+  /** `consumer, stream, count` */
+  Trimmed = 24
 }
 
 /**

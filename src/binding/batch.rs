@@ -239,7 +239,7 @@ fn resolve(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
     let mut settlements = Vec::with_capacity(count as usize);
     for _ in 0..count {
         let token = Token::from_number(packet.number()?);
-        settlements.push(Settlement { token, request: packet.index()?, error: None });
+        settlements.push(Settlement { request: packet.index()?, ..Settlement::of(token, None) });
     }
     if let Some(consumer) = consumer {
         consumer.settle(settlements.into_iter());
@@ -250,9 +250,11 @@ fn resolve(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
 fn reject(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
     let consumer = environment.consumers.get(packet.index()?);
     let token = Token::from_number(packet.number()?);
-    let (request, error): (RequestId, &str) = (packet.index()?, packet.text()?);
+    let request: RequestId = packet.index()?;
+    let (unrecoverable, error) = (packet.flag()?, packet.text()?);
     if let Some(consumer) = consumer {
-        consumer.settle(std::iter::once(Settlement { token, request, error: Some(error) }));
+        let settlement = Settlement { request, unrecoverable, ..Settlement::of(token, Some(error)) };
+        consumer.settle(std::iter::once(settlement));
     }
     Ok(())
 }

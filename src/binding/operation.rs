@@ -16,7 +16,7 @@ pub enum Operation {
     ForgetWait = 4,
     /// `consumer, count, count × (token, request)`
     Resolve = 5,
-    /// `consumer, token, request, error¶`
+    /// `consumer, token, request, unrecoverable, error¶`
     Reject = 6,
     /// `consumer, token`
     Release = 7,
@@ -71,6 +71,12 @@ pub enum Report {
     LinksChanged = 20,
     /// `producer, error`
     ProducerFailed = 21,
+    /// `consumer, idle, deliveries, id¶, owner¶, stream¶, producer¶, job¶`
+    Claimed = 22,
+    /// `consumer, moved`, then as `Claimed` from `idle` on
+    Exhausted = 23,
+    /// `consumer, stream, count`
+    Trimmed = 24,
 }
 
 /// How a reply's value is written: a number of this, then what it says.

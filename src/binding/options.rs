@@ -10,6 +10,7 @@ use napi_derive::napi;
 use crate::engine::options::{
     BusOptions, ConsumerOptions, NodeOptions, ReadFrom, Route, StaticRoute, StreamOptions,
 };
+use crate::engine::retry_policy::{Growth, RetryPolicy};
 use crate::redis_io::options::{ClusterOptions, Endpoint, InvalidUrl, LinkOptions, ScaleReads, TlsOptions};
 use crate::redis_io::slot_map::Address;
 
@@ -164,6 +165,31 @@ pub struct NativeConsumerOptions {
     pub block_timeout: Option<f64>,
     /// The route of the node it reads from; without one, from every node.
     pub route: Option<String>,
+    /// How often it looks for entries that nobody is at; negative never.
+    pub claim_interval: Option<f64>,
+    /// How long an entry may be idle.
+    pub claim_deadline: Option<f64>,
+    /// How many pending entries are looked at in one step.
+    pub claim_page_size: Option<u32>,
+    /// How often an entry is delivered at the most; negative without end.
+    pub retry_limit: Option<f64>,
+    /// When a rejected job is due again.
+    pub retry_policy: Option<NativeRetryPolicy>,
+    /// The stream of the dead letters.
+    pub dead_letter: Option<String>,
+}
+
+/// When a rejected job is due again. Times in ms.
+#[napi(object)]
+pub struct NativeRetryPolicy {
+    /// Whether the wait doubles with each delivery.
+    pub exponential: bool,
+    /// The wait after the first delivery.
+    pub delay: f64,
+    /// The longest wait; negative without end.
+    pub max: f64,
+    /// Which part of a wait is left to chance, from 0 to 1.
+    pub jitter: f64,
 }
 
 /// A stream of a consumer.
@@ -322,9 +348,33 @@ impl NativeConsumerOptions {
                 None => defaults.block_timeout,
             },
             route: into_route(self.route),
+            claim_interval: self.claim_interval.and_then(duration).filter(|time| !time.is_zero()),
+            claim_deadline: self
+                .claim_deadline
+                .map_or(defaults.claim_deadline, |ms| duration(ms).unwrap_or(LONGEST_LEASE)),
+            claim_page_size: self.claim_page_size.map_or(defaults.claim_page_size, |size| size as usize),
+            retry_limit: self
+                .retry_limit
+                .map_or(defaults.retry_limit, |most| if most < 0.0 { u64::MAX } else { most as u64 }),
+            retry_policy: self.retry_policy.map(NativeRetryPolicy::into_engine),
+            dead_letter: self.dead_letter,
         }
     }
 }
+
+impl NativeRetryPolicy {
+    fn into_engine(self) -> RetryPolicy {
+        RetryPolicy {
+            growth: if self.exponential { Growth::Exponential } else { Growth::Fixed },
+            delay: duration(self.delay).unwrap_or_default(),
+            max: duration(self.max).unwrap_or(LONGEST_LEASE),
+            jitter: self.jitter,
+        }
+    }
+}
+
+/// What is without end for an entry: Redis counts idle times in ms, and so many are three hundred years.
+const LONGEST_LEASE: Duration = Duration::from_secs(10_000_000_000);
 
 /// A route, or none for all nodes.
 pub fn into_route(route: Option<String>) -> Route {

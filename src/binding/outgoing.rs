@@ -1,6 +1,6 @@
 //! Writes the packets for the facade: numbers, one text that all strings are joined into, bytes and blobs.
 
-use crate::engine::host::{Arrival, Event, Failure, Payload, Retry};
+use crate::engine::host::{Arrival, Event, Failure, Found, Payload, Retry};
 use crate::engine::slots::Token;
 use crate::redis_io::codec::Value;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
@@ -129,6 +129,17 @@ impl Outgoing {
                 self.push_error(error);
             }
             Event::LinksChanged => self.report(Report::LinksChanged, &[]),
+            Event::Claimed { consumer, entry } => {
+                self.report(Report::Claimed, &[f64::from(consumer)]);
+                self.push_found(entry);
+            }
+            Event::Exhausted { consumer, entry, moved } => {
+                self.report(Report::Exhausted, &[f64::from(consumer), f64::from(u8::from(moved))]);
+                self.push_found(entry);
+            }
+            Event::Trimmed { consumer, stream, count } => {
+                self.report(Report::Trimmed, &[f64::from(consumer), f64::from(stream), f64::from(count)]);
+            }
             _ => {}
         }
     }
@@ -176,6 +187,14 @@ impl Outgoing {
         match text {
             Some(text) => self.push_text(text),
             None => self.numbers.push(-1.0),
+        }
+    }
+
+    fn push_found(&mut self, entry: &Found) {
+        self.numbers.extend([entry.idle.as_millis() as f64, entry.deliveries as f64]);
+        self.push_text(&entry.id.to_string());
+        for text in [&entry.owner, &entry.stream, &entry.producer, &entry.job] {
+            self.push_text(text);
         }
     }
 

@@ -10,6 +10,7 @@ const { newId } = require('./ids.js');
 const { Job } = require('./job.js');
 const reports = require('./reports.js');
 const requests = require('./requests.js');
+const { claimOptions } = require('./claim-options.js');
 const { Run } = require('./run.js');
 
 /** What the engine was doing when it failed, by its number. */
@@ -21,6 +22,8 @@ const SLOTS = 2 ** 24;
 class Consumer extends EventEmitter {
   #native;
   #processors = [];
+  /** The names of the streams. */
+  #streams = [];
   /** The latest run of each slot. */
   #runs = [];
   /** Settled jobs of this tick: token, request, token, request… */
@@ -51,6 +54,7 @@ class Consumer extends EventEmitter {
       deadline: limit(deadline),
     });
     this.#processors[index] = processor;
+    this.#streams[index] = checks.name('stream', stream);
     return this;
   }
 
@@ -89,7 +93,7 @@ class Consumer extends EventEmitter {
   }
 
   /** @internal A job has ended; returns a promise if somebody waits for Redis to have been told. */
-  settle(run, data, awaited) {
+  settle(run, data, awaited, unrecoverable) {
     const request = awaited ? new SettleRequest() : null;
     const number = awaited ? requests.add(request) : 0;
     if (data === null) {
@@ -100,6 +104,7 @@ class Consumer extends EventEmitter {
       batch.number(this.#native.number);
       batch.number(run.token);
       batch.number(number);
+      batch.number(unrecoverable ? 1 : 0);
       batch.string(data);
     }
     return request?.promise;
@@ -157,8 +162,27 @@ class Consumer extends EventEmitter {
 
   /** @internal Nothing is in flight any more. */
   drained() {
+    this.#tell('drained');
+  }
+
+  /** @internal An entry that nobody was at was taken over. */
+  claimed(entry) {
+    this.#tell('claimed', entry);
+  }
+
+  /** @internal An entry is not delivered again. */
+  exhausted(entry, moved) {
+    this.#tell('exhausted', { ...entry, moved });
+  }
+
+  /** @internal Entries that were pending are not in their stream any more. */
+  trimmed(stream, count) {
+    this.#tell('trimmed', { stream: this.#streams[stream], count });
+  }
+
+  #tell(event, ...args) {
     try {
-      this.emit('drained');
+      this.emit(event, ...args);
     } catch (error) {
       this.#report(setErrorKind(asObject(error, 'A listener threw.'), 'LISTENER_ERROR'));
     }
@@ -196,10 +220,6 @@ function consumerOptions(given) {
   if (options.group === undefined || options.group === null) throw new TypeError('group must be a string');
   const group = checks.name('group', options.group);
   const route = routeOf(options.route, group);
-  checks.time('claimInterval', options.claimInterval);
-  checks.time('claimDeadline', options.claimDeadline);
-  checks.count('retryLimit', options.retryLimit, { least: 1, endless: true });
-  checks.count('claimPageSize', options.claimPageSize, { least: 1 });
   const concurrency = checks.count('concurrency', options.concurrency, { least: 1, endless: true });
   return {
     group,
@@ -208,6 +228,7 @@ function consumerOptions(given) {
     // No limit is 0 on the way to the engine, and what is beyond its numbers is none either.
     concurrency: concurrency > 2 ** 31 ? 0 : concurrency,
     blockTimeout: checks.time('blockTimeout', options.blockTimeout),
+    ...claimOptions(options),
   };
 }
 

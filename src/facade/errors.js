@@ -49,10 +49,24 @@ function closedError() {
   return engineError({ kind: 'closed', message: 'Connection is closed.' });
 }
 
+/** Thrown by a processor, it says that running the job again is no use. */
+class UnrecoverableError extends Error {}
+UnrecoverableError.prototype.name = 'UnrecoverableError';
+UnrecoverableError.prototype.retry = false;
+
+/** Whether an error says so, by its class or by a property `retry` that is false. Never throws. */
+function isUnrecoverable(thrown) {
+  try {
+    return thrown?.retry === false;
+  } catch {
+    return false;
+  }
+}
+
 /** Makes an object of whatever was thrown, so that it can carry a code. */
 function asObject(thrown, message) {
   const isObject = (typeof thrown === 'object' && thrown !== null) || typeof thrown === 'function';
   return isObject ? thrown : new Error(message, { cause: thrown });
 }
 
-module.exports = { withValue, setErrorKind, engineError, closedError, asObject };
+module.exports = { UnrecoverableError, isUnrecoverable, withValue, setErrorKind, engineError, closedError, asObject };

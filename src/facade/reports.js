@@ -68,6 +68,13 @@ function value() {
   }
 }
 
+/** An entry that was pending. */
+function found() {
+  const [idleTime, deliveryCount, id, consumerId] = [number(), number(), string(), string()];
+  const [stream, prd, job] = [string(), string(), string()];
+  return { id, consumerId, idleTime, deliveryCount, stream, data: { prd, job } };
+}
+
 /** What each report does. A reader takes everything that belongs to its report before it calls anybody. */
 const READERS = [];
 READERS[Report.Done] = () => requests.done(number());
@@ -146,6 +153,22 @@ READERS[Report.DeadlinePassed] = () => {
   consumer?.expired(token);
 };
 READERS[Report.Drained] = () => consumers.get(number())?.drained();
+READERS[Report.Claimed] = () => {
+  const consumer = consumers.get(number());
+  const entry = found();
+  consumer?.claimed(entry);
+};
+READERS[Report.Exhausted] = () => {
+  const consumer = consumers.get(number());
+  const moved = number() === 1;
+  const entry = found();
+  consumer?.exhausted(entry, moved);
+};
+READERS[Report.Trimmed] = () => {
+  const consumer = consumers.get(number());
+  const [stream, count] = [number(), number()];
+  consumer?.trimmed(stream, count);
+};
 READERS[Report.RetryAsked] = () => {
   const node = nodes.get(number())?.deref();
   const [question, retry, attempt] = [number(), number(), number()];

@@ -1,6 +1,7 @@
 'use strict';
 
 const { errorData } = require('./error-data.js');
+const { isUnrecoverable } = require('./errors.js');
 
 /** One run of a processor: what `resolve`, `reject` and `release` of a received job act on. */
 class Run {
@@ -14,8 +15,8 @@ class Run {
     this.token = token;
     this.job = job;
     job.release = () => this.#release();
-    job.resolve = () => this.#settle(null, true);
-    job.reject = (error) => this.#settle(errorData(error), true);
+    job.resolve = () => this.#settle(null, true, false);
+    job.reject = (error) => this.#settle(errorData(error), true, isUnrecoverable(error));
   }
 
   /** Runs the processor; how it ends is how the job ends, unless that is settled by then. */
@@ -51,25 +52,26 @@ class Run {
   }
 
   #succeeded() {
-    if (this.#settled === null) this.#settle(null, false);
+    if (this.#settled === null) this.#settle(null, false, false);
   }
 
   #failed(error) {
-    if (this.#settled === null) this.#settle(errorData(error), false);
+    if (this.#settled === null) this.#settle(errorData(error), false, isUnrecoverable(error));
     else this.#consumer.unhandled(error, this.job);
   }
 
   /** The first call decides; later ones get its promise. */
-  #settle(data, awaited) {
+  #settle(data, awaited, unrecoverable) {
     if (this.#settled === null) {
-      this.#settled = this.#tell(data, awaited) ?? Promise.resolve();
+      this.#settled = this.#tell(data, awaited, unrecoverable) ?? Promise.resolve();
       this.#undecorate();
     }
     return this.#settled;
   }
 
-  #tell(data, awaited) {
-    return this.#isCutOff ? this.#consumer.settleLate(this, awaited) : this.#consumer.settle(this, data, awaited);
+  #tell(data, awaited, unrecoverable) {
+    if (this.#isCutOff) return this.#consumer.settleLate(this, awaited);
+    return this.#consumer.settle(this, data, awaited, unrecoverable);
   }
 
   #release() {

@@ -1,0 +1,257 @@
+'use strict';
+
+const assert = require('node:assert');
+const { fix, ours } = require('../support/cases.js');
+const { Gate } = require('../support/gate.js');
+const { keys } = require('../support/keys.js');
+const { until } = require('../support/until.js');
+
+const EAGER = { claimInterval: 40, claimDeadline: 150 };
+
+/** Delivers entries to a consumer that is gone. */
+async function strand(scene, jobs, { consumer = 'gone', stream = scene.stream } = {}) {
+  await scene.redis.call('XGROUP', 'CREATE', keys.stream(stream), keys.group(scene.group), '0', 'MKSTREAM').catch(() => {});
+  const ids = [];
+  for (const job of jobs) ids.push(await scene.add(job, { stream }));
+  const read = ['GROUP', keys.group(scene.group), consumer, 'COUNT', jobs.length, 'STREAMS', keys.stream(stream), '>'];
+  await scene.redis.call('XREADGROUP', ...read);
+  return ids;
+}
+
+/** The rows of XPENDING: id, owner, idle, deliveries. */
+function pendingRows(scene, stream = scene.stream) {
+  return scene.redis.call('XPENDING', keys.stream(stream), keys.group(scene.group), '-', '+', 1000);
+}
+
+fix('B-090 entries of a consumer that is gone are claimed, run and acknowledged', async (_, scene) => {
+  const [id] = await strand(scene, ['job-1']);
+  const seen = [];
+  const claimed = [];
+  const consumer = await scene.play(async (job) => seen.push(job.id), EAGER);
+  consumer.on('claimed', (entry) => claimed.push(entry));
+  await until(() => seen.length === 1 && claimed.length === 1);
+  await until(async () => (await scene.pending()) === 0);
+  const [{ idleTime, ...entry }] = claimed;
+  assert.ok(idleTime >= 150);
+  assert.deepStrictEqual(entry, {
+    id,
+    consumerId: 'gone',
+    deliveryCount: 2,
+    stream: keys.stream(scene.stream),
+    data: { prd: 'nobody', job: 'job-1' },
+  });
+});
+
+fix('B-090 claiming does not wait for a read that is blocked', async (_, scene) => {
+  await strand(scene, ['job-1']);
+  const started = Date.now();
+  const seen = [];
+  await scene.play(async (job) => seen.push(job.id), { ...EAGER, blockTimeout: 60000 });
+  await until(() => seen.length === 1);
+  assert.ok(Date.now() - started < 5000);
+});
+
+fix('B-093 no more is claimed than slots are free, whatever the page', async (_, scene) => {
+  for (const claimPageSize of [1, 3, 100]) {
+    const [stream, gate] = [scene.name('stream'), new Gate()];
+    const jobs = Array.from({ length: 12 }, (_, index) => `job-${index}`);
+    await strand(scene, jobs, { stream });
+    const seen = [];
+    let [running, most] = [0, 0];
+    const processor = async (job) => {
+      most = Math.max(most, ++running);
+      await gate.opened;
+      running--;
+      seen.push(job.id);
+    };
+    // A long deadline keeps what is claimed once from being claimed again.
+    const consumer = await scene.play(processor, { stream, claimInterval: 20, claimDeadline: 100, claimPageSize, concurrency: 4 });
+    await until(() => running === 4);
+    const rows = await pendingRows(scene, stream);
+    assert.strictEqual(rows.filter(([, owner]) => owner === consumer.id).length, 4);
+    gate.open();
+    await until(() => seen.length === 12);
+    assert.deepStrictEqual([most, seen.sort()], [4, jobs.sort()]);
+    await consumer.pause();
+  }
+});
+
+fix('B-094 a job that fails is run again, retryLimit times in all, and then reported once', async (_, scene) => {
+  let runs = 0;
+  const exhausted = [];
+  const errors = [];
+  const consumer = await scene.play(
+    async () => {
+      runs++;
+      throw new Error('again');
+    },
+    { ...EAGER, retryLimit: 3 },
+  );
+  consumer.on('exhausted', (entry) => exhausted.push(entry));
+  consumer.on('error', (error) => errors.push(error));
+  const id = await scene.add('job-1');
+  await until(() => exhausted.length === 1);
+  const monitor = await scene.monitor();
+  await until(async () => (await monitor.named('XPENDING')).length >= 5);
+  assert.deepStrictEqual([runs, exhausted.length, errors], [3, 1, []]);
+  assert.deepStrictEqual(
+    { ...exhausted[0], idleTime: 0 },
+    {
+      id,
+      consumerId: consumer.id,
+      idleTime: 0,
+      deliveryCount: 3,
+      stream: keys.stream(scene.stream),
+      data: { prd: 'nobody', job: 'job-1' },
+      moved: false,
+    },
+  );
+  assert.deepStrictEqual(
+    (await pendingRows(scene)).map(([entry, , , deliveries]) => [entry, deliveries]),
+    [[id, 3]],
+  );
+});
+
+fix('B-094 what others have exhausted is reported once, and is not run', async (_, scene) => {
+  const [id] = await strand(scene, ['job-1']);
+  const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];
+  await scene.redis.call('XCLAIM', key, group, 'gone', 0, id, 'RETRYCOUNT', 7, 'JUSTID');
+  const exhausted = [];
+  let runs = 0;
+  const consumer = await scene.play(async () => runs++, EAGER);
+  consumer.on('exhausted', ({ id, consumerId, deliveryCount }) => exhausted.push({ id, consumerId, deliveryCount }));
+  await until(() => exhausted.length > 0);
+  const monitor = await scene.monitor();
+  await until(async () => (await monitor.named('XPENDING')).length >= 5);
+  assert.deepStrictEqual([runs, exhausted], [0, [{ id, consumerId: 'gone', deliveryCount: 7 }]]);
+});
+
+fix('B-093 this consumer never claims what it is running, however long that takes', async (_, scene) => {
+  const gate = new Gate();
+  let runs = 0;
+  const consumer = await scene.play(
+    async () => {
+      runs++;
+      await gate.opened;
+    },
+    { ...EAGER, claimDeadline: 0, concurrency: 4 },
+  );
+  const claimed = [];
+  consumer.on('claimed', (entry) => claimed.push(entry));
+  await scene.add('job-1');
+  await until(() => runs === 1);
+  const monitor = await scene.monitor();
+  await until(async () => (await monitor.named('XPENDING')).length >= 5);
+  assert.deepStrictEqual([runs, claimed], [1, []]);
+  gate.open();
+  await until(async () => (await scene.pending()) === 0);
+});
+
+ours('a job that runs for long is not claimed by another consumer, even while the event loop is blocked', async (_, scene) => {
+  let others = 0;
+  const child = scene.child(
+    ({ hfxbus, options, data, print }) => {
+      const connection = hfxbus.ConnectionManager.standalone(options);
+      const consumer = new hfxbus.Consumer(connection, { group: data.group, claimDeadline: 300 });
+      const processor = async (job) => {
+        print('started');
+        const until = Date.now() + 600;
+        while (Date.now() < until);
+        await new Promise((resolve) => setTimeout(resolve, 600));
+        print('ended');
+      };
+      consumer.process({ stream: data.stream, processor });
+      consumer.play().then(() => print('plays'));
+    },
+    { data: { stream: scene.stream, group: scene.group } },
+  );
+  await child.says('plays');
+  await scene.add('job-1');
+  await child.says('started');
+  await scene.play(async () => others++, { claimInterval: 20, claimDeadline: 300 });
+  await child.says('ended');
+  await until(async () => (await scene.pending()) === 0);
+  assert.strictEqual(others, 0);
+});
+
+fix('B-093 entries that were deleted or trimmed are acknowledged away and counted', async (_, scene) => {
+  const ids = await strand(scene, ['a', 'b', 'c', 'd']);
+  await scene.redis.call('XDEL', keys.stream(scene.stream), ids[0], ids[2]);
+  const seen = [];
+  const trimmed = [];
+  const consumer = await scene.play(async (job) => seen.push(job.id), { ...EAGER, concurrency: 9 });
+  consumer.on('trimmed', (event) => trimmed.push(event));
+  await until(async () => (await scene.pending()) === 0);
+  await until(() => trimmed.length > 0);
+  assert.deepStrictEqual(seen.sort(), ['b', 'd']);
+  assert.deepStrictEqual(trimmed, [{ stream: scene.stream, count: 2 }]);
+});
+
+ours('claims get their turn although there is always more to read', async (_, scene) => {
+  await strand(scene, ['stranded']);
+  const seen = new Set();
+  let sent = 0;
+  const consumer = await scene.play(
+    async (job) => {
+      seen.add(job.id);
+      // One more for each, so that the stream never runs dry.
+      await scene.add(`fresh-${sent++}`);
+    },
+    { ...EAGER, claimDeadline: 0, fromId: '0' },
+  );
+  await scene.add(`fresh-${sent++}`);
+  await until(() => seen.has('stranded'));
+  await consumer.pause();
+});
+
+ours('with backoff a rejected job is due after its wait, not after claimDeadline', async (_, scene) => {
+  const runs = [];
+  const backoff = { type: 'exponential', delay: 60, max: 100 };
+  await scene.play(
+    async () => {
+      runs.push(Date.now());
+      throw new Error('again');
+    },
+    { claimInterval: 10, claimDeadline: 60000, retryLimit: 4, backoff },
+  );
+  await scene.add('job-1');
+  await until(() => runs.length === 4);
+  const waits = runs.slice(1).map((at, index) => at - runs[index]);
+  assert.ok(waits[0] >= 55 && waits[1] >= 95 && waits[2] >= 95, `${waits}`);
+});
+
+ours('a wait that is longer than claimDeadline is kept too', async (_, scene) => {
+  const runs = [];
+  await scene.play(
+    async () => {
+      runs.push(Date.now());
+      throw new Error('again');
+    },
+    { claimInterval: 10, claimDeadline: 60, retryLimit: 2, backoff: { type: 'fixed', delay: 400 } },
+  );
+  await scene.add('job-1');
+  await until(() => runs.length === 2);
+  assert.ok(runs[1] - runs[0] >= 390, `${runs[1] - runs[0]} ms`);
+});
+
+for (const how of ['class', 'property', 'reject()']) {
+  ours(`an error that says so is not tried again: ${how}`, async (_, scene) => {
+    let runs = 0;
+    const exhausted = [];
+    const processor = async (job) => {
+      runs++;
+      if (how === 'class') throw new scene.hfxbus.UnrecoverableError('no use');
+      const error = Object.assign(new Error('no use'), { retry: false });
+      if (how === 'property') throw error;
+      await job.reject(error);
+    };
+    const consumer = await scene.play(processor, EAGER);
+    consumer.on('exhausted', ({ deliveryCount, moved }) => exhausted.push({ deliveryCount, moved }));
+    await scene.add('job-1');
+    await until(() => exhausted.length === 1);
+    const monitor = await scene.monitor();
+    await until(async () => (await monitor.named('XPENDING')).length >= 5);
+    assert.deepStrictEqual([runs, exhausted], [1, [{ deliveryCount: 1, moved: false }]]);
+    assert.deepStrictEqual((await pendingRows(scene)).map(([, , , deliveries]) => deliveries), [3]);
+  });
+}

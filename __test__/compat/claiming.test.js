@@ -10,7 +10,9 @@ const EAGER = { claimInterval: 40, claimDeadline: 150 };
 
 /** Delivers entries to a consumer that is gone. */
 async function strand(scene, jobs, { consumer = 'gone', stream = scene.stream } = {}) {
-  await scene.redis.call('XGROUP', 'CREATE', keys.stream(stream), keys.group(scene.group), '0', 'MKSTREAM').catch(() => {});
+  await scene.redis
+    .call('XGROUP', 'CREATE', keys.stream(stream), keys.group(scene.group), '0', 'MKSTREAM')
+    .catch(() => {});
   const ids = [];
   for (const job of jobs) ids.push(await scene.add(job, { stream }));
   const read = ['GROUP', keys.group(scene.group), consumer, 'COUNT', jobs.length, 'STREAMS', keys.stream(stream), '>'];
@@ -65,7 +67,13 @@ fix('B-093 no more is claimed than slots are free, whatever the page', async (_,
       seen.push(job.id);
     };
     // A long deadline keeps what is claimed once from being claimed again.
-    const consumer = await scene.play(processor, { stream, claimInterval: 20, claimDeadline: 100, claimPageSize, concurrency: 4 });
+    const consumer = await scene.play(processor, {
+      stream,
+      claimInterval: 20,
+      claimDeadline: 100,
+      claimPageSize,
+      concurrency: 4,
+    });
     await until(() => running === 4);
     const rows = await pendingRows(scene, stream);
     assert.strictEqual(rows.filter(([, owner]) => owner === consumer.id).length, 4);
@@ -147,32 +155,35 @@ fix('B-093 this consumer never claims what it is running, however long that take
   await until(async () => (await scene.pending()) === 0);
 });
 
-ours('a job that runs for long is not claimed by another consumer, even while the event loop is blocked', async (_, scene) => {
-  let others = 0;
-  const child = scene.child(
-    ({ hfxbus, options, data, print }) => {
-      const connection = hfxbus.ConnectionManager.standalone(options);
-      const consumer = new hfxbus.Consumer(connection, { group: data.group, claimDeadline: 300 });
-      const processor = async (job) => {
-        print('started');
-        const until = Date.now() + 600;
-        while (Date.now() < until);
-        await new Promise((resolve) => setTimeout(resolve, 600));
-        print('ended');
-      };
-      consumer.process({ stream: data.stream, processor });
-      consumer.play().then(() => print('plays'));
-    },
-    { data: { stream: scene.stream, group: scene.group } },
-  );
-  await child.says('plays');
-  await scene.add('job-1');
-  await child.says('started');
-  await scene.play(async () => others++, { claimInterval: 20, claimDeadline: 300 });
-  await child.says('ended');
-  await until(async () => (await scene.pending()) === 0);
-  assert.strictEqual(others, 0);
-});
+ours(
+  'a job that runs for long is not claimed by another consumer, even while the event loop is blocked',
+  async (_, scene) => {
+    let others = 0;
+    const child = scene.child(
+      ({ hfxbus, options, data, print }) => {
+        const connection = hfxbus.ConnectionManager.standalone(options);
+        const consumer = new hfxbus.Consumer(connection, { group: data.group, claimDeadline: 300 });
+        const processor = async () => {
+          print('started');
+          const until = Date.now() + 600;
+          while (Date.now() < until);
+          await new Promise((resolve) => setTimeout(resolve, 600));
+          print('ended');
+        };
+        consumer.process({ stream: data.stream, processor });
+        consumer.play().then(() => print('plays'));
+      },
+      { data: { stream: scene.stream, group: scene.group } },
+    );
+    await child.says('plays');
+    await scene.add('job-1');
+    await child.says('started');
+    await scene.play(async () => others++, { claimInterval: 20, claimDeadline: 300 });
+    await child.says('ended');
+    await until(async () => (await scene.pending()) === 0);
+    assert.strictEqual(others, 0);
+  },
+);
 
 fix('B-093 entries that were deleted or trimmed are acknowledged away and counted', async (_, scene) => {
   const ids = await strand(scene, ['a', 'b', 'c', 'd']);
@@ -252,6 +263,9 @@ for (const how of ['class', 'property', 'reject()']) {
     const monitor = await scene.monitor();
     await until(async () => (await monitor.named('XPENDING')).length >= 5);
     assert.deepStrictEqual([runs, exhausted], [1, [{ deliveryCount: 1, moved: false }]]);
-    assert.deepStrictEqual((await pendingRows(scene)).map(([, , , deliveries]) => deliveries), [3]);
+    assert.deepStrictEqual(
+      (await pendingRows(scene)).map(([, , , deliveries]) => deliveries),
+      [3],
+    );
   });
 }

@@ -11,3 +11,4 @@ exports.DISTRIBUTED_ROUTING = require('./src/facade/constants.js').DISTRIBUTED_R
 exports.withValue = require('./src/facade/errors.js').withValue;
 exports.setErrorKind = require('./src/facade/errors.js').setErrorKind;
 exports.UnrecoverableError = require('./src/facade/errors.js').UnrecoverableError;
+exports.DeadLetters = require('./src/facade/dead-letters.js').DeadLetters;

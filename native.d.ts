@@ -10,6 +10,8 @@ export declare class NativeBus {
   get status(): string
   /** The index of the node that a route leads to. */
   route(route: string): number
+  /** The key of a stream on the node with that index. */
+  streamKey(node: number, stream: string): string
   /** Stops the bus; `maxWait` in ms, negative for no bound. The request is told when it is done. */
   stop(request: number, force: boolean, maxWait: number): void
   /** After `stop()` was done: what is asked for from now on opens connections again. */

@@ -56,6 +56,13 @@ impl NativeBus {
         self.bus.route(&route) as u32
     }
 
+    /// The key of a stream on the node with that index.
+    #[napi]
+    pub fn stream_key(&self, node: u32, stream: String) -> Result<String> {
+        let node = self.bus.nodes().get(node as usize).ok_or_else(|| invalid("The bus has no such node."))?;
+        Ok(node.keys().stream(&stream))
+    }
+
     /// Stops the bus; `maxWait` in ms, negative for no bound. The request is told when it is done.
     #[napi]
     pub fn stop(&self, request: u32, force: bool, max_wait: f64) {

@@ -1,0 +1,144 @@
+'use strict';
+
+const assert = require('node:assert');
+const { ours } = require('../support/cases.js');
+const { keys } = require('../support/keys.js');
+const { until } = require('../support/until.js');
+
+const EAGER = { claimInterval: 30, claimDeadline: 60, retryLimit: 2 };
+
+async function letters(scene, name) {
+  const found = new scene.hfxbus.DeadLetters(scene.connection, name);
+  return found.list();
+}
+
+ours('what was delivered too often is moved to the dead letters, with why and how', async (_, scene) => {
+  const deadLetter = scene.name('dead');
+  const exhausted = [];
+  let runs = 0;
+  const processor = async () => {
+    runs++;
+    throw Object.assign(new Error(`failure ${runs}`), { code: 'EFAIL' });
+  };
+  const consumer = await scene.play(processor, { ...EAGER, deadLetter });
+  const errors = scene.errors(consumer);
+  consumer.on('exhausted', (entry) => exhausted.push(entry));
+  const producer = scene.producer();
+  const job = producer.job('job-1');
+  await job.set('payload', 'stays').push();
+  await producer.send({ stream: scene.stream, job });
+  await until(() => exhausted.length === 1);
+  const [letter, ...others] = await letters(scene, deadLetter);
+  const { id, entryId, error, ...rest } = letter;
+  assert.deepStrictEqual(rest, {
+    node: 0,
+    jobId: 'job-1',
+    producerId: producer.id,
+    stream: scene.stream,
+    group: scene.group,
+    deliveries: 2,
+    reason: 'exhausted',
+  });
+  assert.deepStrictEqual([error.message, error.code, others, exhausted[0].moved], ['failure 2', 'EFAIL', [], true]);
+  assert.deepStrictEqual([entryId, id.includes('-')], [exhausted[0].id, true]);
+  assert.deepStrictEqual([await scene.pending(), runs, errors], [0, 2, []]);
+  assert.deepStrictEqual(await job.get('payload', false).pull(), { payload: 'stays' });
+});
+
+ours('an unrecoverable error leads straight to the dead letters', async (_, scene) => {
+  const deadLetter = scene.name('dead');
+  const processor = () => {
+    throw new scene.hfxbus.UnrecoverableError('no use');
+  };
+  await scene.play(processor, { deadLetter });
+  await scene.add('job-1');
+  await until(async () => (await letters(scene, deadLetter)).length === 1);
+  const [{ reason, deliveries, error }] = await letters(scene, deadLetter);
+  assert.deepStrictEqual([reason, deliveries, error.name], ['unrecoverable', 1, 'UnrecoverableError']);
+  assert.strictEqual(await scene.pending(), 0);
+});
+
+ours('of several consumers that find what is hopeless only one moves it', async (_, scene) => {
+  const deadLetter = scene.name('dead');
+  const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];
+  await scene.redis.call('XGROUP', 'CREATE', key, group, '0', 'MKSTREAM');
+  const jobs = Array.from({ length: 50 }, (_, index) => `job-${index}`);
+  for (const job of jobs) await scene.add(job);
+  const read = await scene.redis.call('XREADGROUP', 'GROUP', group, 'gone', 'COUNT', 50, 'STREAMS', key, '>');
+  const ids = read[0][1].map(([id]) => id);
+  await scene.redis.call('XCLAIM', key, group, 'gone', 0, ...ids, 'RETRYCOUNT', 9, 'JUSTID');
+  let runs = 0;
+  for (let count = 0; count < 3; count++) {
+    await scene.play(async () => runs++, { ...EAGER, deadLetter, connection: scene.connect() });
+  }
+  await until(async () => (await scene.pending()) === 0);
+  const moved = await letters(scene, deadLetter);
+  assert.deepStrictEqual([moved.map(({ jobId }) => jobId).sort(), runs], [jobs.sort(), 0]);
+  assert.ok(moved.every(({ error, reason }) => error === null && reason === 'exhausted'));
+});
+
+ours('a letter is replayed or dropped, and is gone', async (_, scene) => {
+  const deadLetter = scene.name('dead');
+  const seen = [];
+  let isMended = false;
+  const processor = async (job) => {
+    seen.push(job.id);
+    if (!isMended) throw new scene.hfxbus.UnrecoverableError('no use');
+  };
+  await scene.play(processor, { deadLetter });
+  for (const job of ['a', 'b', 'c']) await scene.add(job);
+  await until(async () => (await letters(scene, deadLetter)).length === 3);
+  const dead = new scene.hfxbus.DeadLetters(scene.connection, deadLetter);
+  const [first, second] = await dead.list({ count: 2 });
+  const [third, ...none] = await dead.list({ after: second });
+  assert.deepStrictEqual([third.jobId, none], ['c', []]);
+  isMended = true;
+  await dead.replay(first);
+  await until(async () => seen.length === 4 && (await scene.pending()) === 0);
+  assert.deepStrictEqual([await dead.drop(second), await dead.drop(second)], [true, false]);
+  assert.deepStrictEqual([seen[3], (await dead.list()).map(({ jobId }) => jobId)], ['a', ['c']]);
+});
+
+ours('dead letters can be consumed as any stream', async (_, scene) => {
+  const deadLetter = scene.name('dead');
+  await scene.play(
+    () => {
+      throw new scene.hfxbus.UnrecoverableError('no use');
+    },
+    { deadLetter },
+  );
+  const buried = [];
+  await scene.play(async (job) => buried.push(job.id), { stream: deadLetter, group: 'undertaker' });
+  await scene.add('job-1');
+  await until(() => buried.length === 1);
+  assert.deepStrictEqual(buried, ['job-1']);
+});
+
+ours('dead letters are of the node that the entries were on', async (_, scene) => {
+  const servers = [await scene.server(), await scene.server()];
+  const connection = scene.adopt(
+    scene.hfxbus.ConnectionManager.nodes({ nodes: servers.map(({ options }) => ({ ...options, keyPrefix: 'node:' })) }),
+  );
+  const route = scene.hfxbus.DISTRIBUTED_ROUTING;
+  const processor = () => {
+    throw new scene.hfxbus.UnrecoverableError('no use');
+  };
+  await scene.play(processor, { connection, route, deadLetter: 'dead', concurrency: 10 });
+  const producer = scene.producer(connection);
+  const jobs = Array.from({ length: 20 }, () => producer.job());
+  for (const job of jobs) await producer.send({ stream: scene.stream, job, route });
+  const dead = new scene.hfxbus.DeadLetters(connection, 'dead');
+  await until(async () => (await dead.list()).length === 20);
+  const found = await dead.list();
+  assert.deepStrictEqual(found.map(({ jobId }) => jobId).sort(), jobs.map(({ id }) => id).sort());
+  assert.deepStrictEqual([...new Set(found.map(({ node }) => node))], [0, 1]);
+  const pages = [];
+  for (let after; ; after = pages.at(-1)) {
+    const page = await dead.list({ count: 3, after });
+    if (page.length === 0) break;
+    pages.push(...page);
+  }
+  assert.deepStrictEqual(pages, found);
+  for (const letter of found) await dead.drop(letter);
+  assert.deepStrictEqual(await dead.list(), []);
+});

@@ -18,12 +18,12 @@ function toNumber(name, value) {
   return value;
 }
 
-/** How many of something: whole, from `least` on; Infinity only where there can be no limit. */
-function count(name, value, { least, fallback, endless = false }) {
+/** How many of something: whole, from `least` to `most`; Infinity only where there can be no limit. */
+function count(name, value, { least, most = Infinity, fallback, endless = false }) {
   const number = toNumber(name, value);
   if (number === undefined) return fallback;
-  if (number < least || (number === Infinity && !endless)) {
-    throw new RangeError(`${name} must be a whole number from ${least} on`);
+  if (number < least || number > most || (number === Infinity && !endless)) {
+    throw new RangeError(`${name} must be a whole number from ${least} ${most === Infinity ? 'on' : `to ${most}`}`);
   }
   return Math.floor(number);
 }
@@ -43,6 +43,21 @@ function port(what, value) {
     throw new RangeError(`${what} must be a whole number from 1 to 65535`);
   }
   return number;
+}
+
+/** For how long to wait, in ms; undefined where that is for as long as it takes. What is negative is over at once. */
+function timeout(value) {
+  return (value && toNumber('timeout', value)) || undefined;
+}
+
+/** The text of anything that has one. */
+function text(what, value) {
+  if (typeof value === 'string') return value;
+  try {
+    return `${value}`;
+  } catch {
+    throw new TypeError(`${what} must be a string`);
+  }
 }
 
 /** A name: anything that reads as one, but not nothing. */
@@ -71,4 +86,4 @@ function callback(what, value) {
   return value;
 }
 
-module.exports = { isMissing, toNumber, count, time, port, name, string, object, callback };
+module.exports = { isMissing, toNumber, count, time, timeout, port, text, name, string, object, callback };

@@ -42,7 +42,7 @@ function identity(options) {
   return {
     username: checks.string('username', options.username) || undefined,
     password: checks.string('password', options.password) || undefined,
-    db: checks.count('db', options.db, { least: 0 }),
+    db: checks.count('db', options.db, { least: 0, most: 2 ** 31 - 1 }),
     connectionName: checks.string('connectionName', options.connectionName) || undefined,
   };
 }

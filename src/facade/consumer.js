@@ -15,6 +15,7 @@ const { Run } = require('./run.js');
 
 /** What the engine was doing when it failed, by its number. */
 const FAILED_AT = { settle: 1, foreign: 2 };
+const ENTRY_ID = /^\d+(-\d+)?$/;
 /** A slot's index within a token. */
 const SLOTS = 2 ** 24;
 
@@ -48,7 +49,7 @@ class Consumer extends EventEmitter {
     if (typeof processor !== 'function') throw new TypeError('processor must be a function');
     const index = this.#native.addStream({
       name: checks.name('stream', stream),
-      readFrom: checks.string('readFrom', readFrom) ?? '>',
+      readFrom: position(readFrom),
       fromId: checks.string('fromId', fromId) ?? '$',
       setId: Boolean(setId),
       deadline: limit(deadline),
@@ -70,11 +71,11 @@ class Consumer extends EventEmitter {
   }
 
   /** Reads nothing more; resolves once nothing is in flight, rejects after `timeout` ms and stays paused. */
-  pause(timeout) {
+  async pause(timeout) {
+    const bound = checks.timeout(timeout);
     batch.flush();
     const request = new requests.Request(undefined);
     this.#native.pause(requests.add(request));
-    const bound = Number(timeout);
     return bound ? within(request.promise, bound, timeout) : request.promise;
   }
 
@@ -236,9 +237,17 @@ function consumerOptions(given) {
 function routeOf(route, group) {
   if (route === DISTRIBUTED_ROUTING) return undefined;
   if (route !== undefined && route !== null && typeof route !== 'string') {
-    throw new Error(`Invalid route: ${String(route)}`);
+    const told = typeof route === 'object' ? Object.prototype.toString.call(route) : String(route);
+    throw new Error(`Invalid route: ${told}`);
   }
   return route ?? group;
+}
+
+/** Behind which entry to read, `>` for what nobody has had. */
+function position(readFrom) {
+  const id = checks.string('readFrom', readFrom) ?? '>';
+  if (id !== '>' && !ENTRY_ID.test(id)) throw new RangeError("readFrom must be '>' or an entry's id");
+  return id;
 }
 
 /** How long a job may run, in ms; negative for ever on the way to the engine. */

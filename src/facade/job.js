@@ -2,7 +2,9 @@
 
 const { Operation } = require('../../native.js');
 const batch = require('./command-batch.js');
+const checks = require('./checks.js');
 const { newId } = require('./ids.js');
+const { RedisClient, SharedClient } = require('./redis-client.js');
 const requests = require('./requests.js');
 
 /** A job: an id, and a payload of keys beside the stream. */
@@ -17,44 +19,65 @@ class Job {
    * @param {string} [id] made up if it is falsy
    */
   constructor(client, id) {
+    if (typeof client?.keyPrefix !== 'string') throw notAClient();
+    checks.text('id', id);
     this.#client = client;
     this.id = id || newId();
   }
 
   /** The Redis key of a payload key. */
   prefix(key) {
-    return `${this.#client.keyPrefix}:job:${this.id}:${key}`;
+    return `${this.#client.keyPrefix}:job:${this.id}:${checks.text('key', key)}`;
   }
 
   /** Stacks a read for the next `pull()`. */
   get(key, asBuffer = true) {
-    this.#gets.push({ key: `${key}`, asBuffer: Boolean(asBuffer) });
+    this.#gets.push({ key: checks.text('key', key), asBuffer: Boolean(asBuffer) });
     return this;
   }
 
   /** Stacks a write for the next `push()`. */
   set(key, value, timeout) {
-    this.#sets.push({ key: `${key}`, value: encode(value), timeout: expiry(key, timeout) });
+    const name = checks.text('key', key);
+    this.#sets.push({ key: name, value: encode(value), timeout: expiry(name, timeout) });
     return this;
   }
 
   /** Stacks a removal for the next `pull()`. */
   del(key) {
-    this.#dels.push(`${key}`);
+    this.#dels.push(checks.text('key', key));
     return this;
   }
 
   /** Writes what was stacked. */
   push() {
+    try {
+      return this.#push();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Reads, then removes, what was stacked. */
+  pull() {
+    try {
+      return this.#pull();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #push() {
     const sets = this.#sets;
     if (sets.length === 0) return Promise.resolve();
+    const [link, id] = this.#names();
     this.#sets = [];
     const request = new requests.Request(undefined);
     batch.begin(Operation.Push);
-    batch.number(this.#client.number);
+    batch.number(link);
     batch.number(requests.add(request));
     batch.number(sets.length);
-    batch.string(`${this.id}`);
+    batch.string(id);
     for (const { key, value, timeout } of sets) {
       batch.string(key);
       batch.number(timeout);
@@ -64,26 +87,33 @@ class Job {
     return request.promise;
   }
 
-  /** Reads, then removes, what was stacked. */
-  pull() {
+  #pull() {
     const gets = this.#gets;
     const dels = this.#dels;
     if (gets.length === 0 && dels.length === 0) return Promise.resolve({});
+    const [link, id] = this.#names();
     this.#gets = [];
     this.#dels = [];
     const request = new PullRequest(gets);
     batch.begin(Operation.Pull);
-    batch.number(this.#client.number);
+    batch.number(link);
     batch.number(requests.add(request));
     batch.number(gets.length);
     batch.number(dels.length);
-    batch.string(`${this.id}`);
+    batch.string(id);
     for (const { key, asBuffer } of gets) {
       batch.string(key);
       batch.number(asBuffer ? 0 : 1);
     }
     for (const key of dels) batch.string(key);
     return request.promise;
+  }
+
+  /** The connection's number and the id, before anything is packed: what throws in between would spoil the packet. */
+  #names() {
+    const client = this.#client;
+    if (!(client instanceof SharedClient || client instanceof RedisClient)) throw notAClient();
+    return [client.number, checks.text('job.id', this.id)];
   }
 }
 
@@ -103,6 +133,10 @@ class PullRequest extends requests.Request {
       this.result[key] = value;
     }
   }
+}
+
+function notAClient() {
+  return new TypeError('client must be a client of a ConnectionManager');
 }
 
 /** Bytes as they are, anything else as JSON; what JSON has no word for is empty. */

@@ -185,7 +185,7 @@ function jobId(job) {
   if (typeof job !== 'object' || job === null || job.id === undefined || job.id === null) {
     throw new TypeError('job must be a Job');
   }
-  return `${job.id}`;
+  return checks.text('job.id', job.id);
 }
 
 /** Where the entry goes: by default with its stream; `null` is with the job's id. */
@@ -207,7 +207,7 @@ function groupsOf(waitFor) {
 /** About how long the stream may become; 0 for any length. */
 function length(capped) {
   if (!capped) return 0;
-  const most = Number(capped);
+  const most = checks.toNumber('capped', capped);
   if (!Number.isSafeInteger(most) || most < 0) throw new RangeError('capped must be a whole number from 0 on');
   return most;
 }

@@ -1,5 +1,6 @@
 'use strict';
 
+const checks = require('./checks.js');
 const { LONGEST_TIMER } = require('./constants.js');
 const { closedError, setErrorKind } = require('./errors.js');
 const waits = require('./waits.js');
@@ -59,6 +60,7 @@ class Wait {
   /** @param {number} [timeout] in ms; without one for as long as it takes */
   finished(timeout) {
     return new Promise((resolve, reject) => {
+      const limit = checks.timeout(timeout);
       const awaiting = { resolve, reject, timer: null };
       if (this.#state !== 'open') {
         this.#answer(awaiting);
@@ -66,7 +68,6 @@ class Wait {
       }
       this.#awaiting.add(awaiting);
       waits.hold(this.number, this);
-      const limit = Number(timeout);
       if (limit) awaiting.timer = setTimeout(() => this.#expire(awaiting, timeout), Math.min(limit, LONGEST_TIMER));
     });
   }

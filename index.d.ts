@@ -178,19 +178,22 @@ export interface IRedisClientOptions {
   staticRoutes?: Array<string | number> | undefined;
 }
 
-/** How TLS is done: the part of Node's TLS options that the bus knows. Others are ignored. */
+/**
+ * How TLS is done: the part of Node's TLS options that the bus knows. Others are ignored. What cannot work is a TypeError
+ * that names the option; a server that is refused, or that refuses us, is an error with Node's code for it.
+ */
 export interface ITlsOptions {
   /**
-   * The authorities to trust, PEM.
+   * The authorities to trust, or a server's certificate that signed itself, PEM.
    * @default the ones Mozilla trusts
    */
   ca?: string | Uint8Array | Array<string | Uint8Array> | undefined;
-  /** The client's certificate chain, PEM, as one text. */
+  /** The client's certificate chain, PEM; the first of an array. */
   cert?: string | Uint8Array | any[] | undefined;
-  /** The client's private key, PEM, not encrypted, as one text. */
+  /** The client's private key, PEM, without a passphrase; the first of an array. */
   key?: string | Uint8Array | any[] | undefined;
   /**
-   * The name that the server's certificate must have.
+   * The name that the server's certificate must have among its alternative names.
    * @default the host
    */
   servername?: string | undefined;

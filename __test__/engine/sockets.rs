@@ -1,7 +1,6 @@
 //! The ways to a server.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,10 @@ use hfxbus::redis_io::connection::Connection;
 use hfxbus::redis_io::error::{RedisError, RedisErrorKind};
 use hfxbus::redis_io::link::Link;
 use hfxbus::redis_io::options::{Endpoint, LinkOptions, TlsOptions};
+use hfxbus::redis_io::tls::check;
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+};
 
 use crate::support::{Engine, FakeServer, Replies, Retries, Server, ask, options, until};
 
@@ -105,24 +108,31 @@ impl Tls {
     }
 }
 
+/// Of two authorities, and of a server and a client that the first one signed.
 fn make_certificates(directory: &Path) {
-    let run = |line: &str| {
-        let done = Command::new("openssl")
-            .args(line.split(' '))
-            .current_dir(directory)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        assert!(done.expect("openssl on the PATH").success(), "openssl {line}");
+    let write = |name: &str, certificate: &Certificate, key: &KeyPair| {
+        std::fs::write(directory.join(format!("{name}.crt")), certificate.pem()).expect("a file");
+        std::fs::write(directory.join(format!("{name}.key")), key.serialize_pem()).expect("a file");
     };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
-    run(&format!("req -x509 {key} -subj /CN=authority -keyout ca.key -out ca.crt"));
-    run(&format!("req -x509 {key} -subj /CN=other -keyout other.key -out other.crt"));
-    for (name, subject) in [("server", "localhost"), ("client", "client")] {
-        run(&format!(
-            "req -x509 {key} -subj /CN={subject} -addext subjectAltName=DNS:{subject} -addext basicConstraints=critical,CA:false -CA ca.crt -CAkey ca.key -keyout {name}.key -out {name}.crt"
-        ));
+    let (authority, key) = (authority("authority"), KeyPair::generate().expect("a key"));
+    write("ca", &authority.self_signed(&key).expect("a certificate"), &key);
+    let issuer = Issuer::new(authority, key);
+    for name in ["server", "client"] {
+        let names = if name == "server" { vec!["localhost".to_owned()] } else { Vec::new() };
+        let params = CertificateParams::new(names).expect("names");
+        let key = KeyPair::generate().expect("a key");
+        write(name, &params.signed_by(&key, &issuer).expect("a certificate"), &key);
     }
+    let other = KeyPair::generate().expect("a key");
+    write("other", &self::authority("other").self_signed(&other).expect("a certificate"), &other);
+}
+
+fn authority(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
 }
 
 #[test]
@@ -146,13 +156,14 @@ fn tls_works_with_an_authority_and_a_certificate_of_our_own() {
 fn a_server_that_cannot_prove_itself_is_refused_with_the_reason() {
     let tls = Tls::start();
     let stranger = failure(tls.options(|options| TlsOptions { ca: vec![tls.file("other.crt")], ..options }));
-    assert_eq!(stranger.kind, RedisErrorKind::Connect);
-    assert!(stranger.message.contains("UnknownIssuer"), "{stranger}");
+    let code = |error: &RedisError| error.code.clone().unwrap_or_default().to_string();
+    assert_eq!((stranger.kind, code(&stranger).as_str()), (RedisErrorKind::Tls, "SELF_SIGNED_CERT_IN_CHAIN"));
     let default_roots = failure(tls.options(|options| TlsOptions { ca: vec![], ..options }));
-    assert!(default_roots.message.contains("UnknownIssuer"), "{default_roots}");
+    assert_eq!(code(&default_roots), "SELF_SIGNED_CERT_IN_CHAIN");
     let misnamed =
-        tls.options(|options| TlsOptions { servername: Some("example.org".to_owned()), ..options });
-    assert!(failure(misnamed).message.contains("not valid for name"));
+        failure(tls.options(|options| TlsOptions { servername: Some("example.org".to_owned()), ..options }));
+    assert_eq!(code(&misnamed), "ERR_TLS_CERT_ALTNAME_INVALID");
+    assert!(misnamed.message.contains("not valid for example.org"), "{misnamed}");
     let (engine, policy) = (Engine::start(), Retries::always());
     let trusting = tls.options(|options| TlsOptions { ca: vec![], reject_unauthorized: false, ..options });
     let link = connect(&engine, trusting, &policy);
@@ -163,12 +174,26 @@ fn a_server_that_cannot_prove_itself_is_refused_with_the_reason() {
 fn a_client_that_cannot_prove_itself_is_told() {
     let tls = Tls::start();
     let nobody = failure(tls.options(|options| TlsOptions { cert: None, key: None, ..options }));
-    assert_eq!(nobody.kind, RedisErrorKind::Connect);
-    assert!(nobody.message.contains("alert"), "{nobody}");
-    let keyless = failure(tls.options(|options| TlsOptions { key: None, ..options }));
-    assert!(keyless.message.contains("go together"), "{keyless}");
-    let broken = failure(tls.options(|options| TlsOptions { key: Some(b"s3cret".to_vec()), ..options }));
-    assert!(broken.message.contains("not PEM") && !broken.message.contains("s3cret"), "{broken}");
+    let code = nobody.code.as_deref();
+    assert_eq!((nobody.kind, code), (RedisErrorKind::Tls, Some("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED")));
+}
+
+#[test]
+fn options_that_cannot_work_are_told_by_name_and_without_the_key() {
+    let tls = Tls::start();
+    let invalid = |change: fn(TlsOptions) -> TlsOptions| {
+        let options = tls.options(change).tls.expect("TLS");
+        let invalid = check(&options).expect_err("it cannot work");
+        assert!(!invalid.reason.contains("s3cret"), "{invalid:?}");
+        invalid.option
+    };
+    assert_eq!(invalid(|options| TlsOptions { key: None, ..options }), "key");
+    assert_eq!(invalid(|options| TlsOptions { cert: None, ..options }), "cert");
+    assert_eq!(invalid(|options| TlsOptions { key: Some(b"s3cret".to_vec()), ..options }), "key");
+    assert_eq!(invalid(|options| TlsOptions { ca: vec![b"s3cret".to_vec()], ..options }), "ca");
+    let nameless = |options| TlsOptions { servername: Some("no name".to_owned()), ..options };
+    assert_eq!(invalid(nameless), "servername");
+    assert_eq!(check(&tls.options(|options| options).tls.expect("TLS")), Ok(()));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 'use strict';
 
 const net = require('node:net');
+const tls = require('node:tls');
 const { decode } = require('./resp.js');
 
 /** A sentinel that says whatever a case wants it to. */
@@ -13,7 +14,9 @@ class FakeSentinel {
   isSilent = false;
   /** The commands that it got, as arrays of words. */
   heard = [];
-  #server = net.createServer((socket) => this.#serve(socket));
+  /** Its certificate and key, if it speaks TLS. */
+  identity = null;
+  #server;
   #sockets = new Set();
   #listeners = new Set();
 
@@ -21,8 +24,7 @@ class FakeSentinel {
   static async start(set = () => {}) {
     const sentinel = new FakeSentinel();
     set(sentinel);
-    await new Promise((resolve) => sentinel.#server.listen(0, '127.0.0.1', resolve));
-    sentinel.#server.unref();
+    await sentinel.#listen();
     return sentinel;
   }
 
@@ -58,6 +60,13 @@ class FakeSentinel {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  async #listen() {
+    const serve = (socket) => this.#serve(socket);
+    this.#server = this.identity ? tls.createServer(pemOf(this.identity), serve) : net.createServer(serve);
+    await new Promise((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    this.#server.unref();
+  }
+
   #serve(socket) {
     let rest = Buffer.alloc(0);
     this.#sockets.add(socket);
@@ -89,6 +98,10 @@ class FakeSentinel {
     if (subject === 'replicas') return this.replicas.map(described('slave'));
     return this.primary && [this.primary.host, String(this.primary.port)];
   }
+}
+
+function pemOf({ cert, key }) {
+  return { cert, key };
 }
 
 function reply(value) {

@@ -13,6 +13,7 @@ use crate::engine::options::{
 use crate::engine::retry_policy::{Growth, RetryPolicy};
 use crate::redis_io::options::{ClusterOptions, Endpoint, InvalidUrl, LinkOptions, ScaleReads, TlsOptions};
 use crate::redis_io::slot_map::Address;
+use crate::redis_io::tls::{self, InvalidTls};
 
 use super::batch::duration;
 use super::error::invalid;
@@ -235,7 +236,7 @@ impl NativeNodeOptions {
         let cluster = cluster.map(|cluster| cluster.into_engine(options.link.clone()));
         let options = NodeOptions { cluster, ..options };
         Ok(match sentinel {
-            Some(sentinel) => sentinel.find(options),
+            Some(sentinel) => sentinel.find(options)?,
             None => options,
         })
     }
@@ -244,7 +245,7 @@ impl NativeNodeOptions {
         let defaults = LinkOptions::default();
         let mut link = LinkOptions {
             endpoint: self.endpoint(&defaults.endpoint),
-            tls: self.tls.map(NativeTlsOptions::into_engine),
+            tls: self.tls.map(|tls| tls.into_engine("tls")).transpose()?,
             username: self.username,
             password: self.password,
             db: self.db.unwrap_or(defaults.db),
@@ -268,7 +269,8 @@ impl NativeNodeOptions {
             lazy: self.lazy_connect.unwrap_or(defaults.lazy),
         };
         if let Some(url) = &self.url {
-            link.apply_url(url).map_err(|InvalidUrl(reason)| invalid(reason))?;
+            link.apply_url(url)
+                .map_err(|InvalidUrl(reason)| invalid(format!("url cannot be used: {reason}")))?;
         }
         Ok(link)
     }
@@ -319,14 +321,18 @@ impl NativeAddress {
 }
 
 impl NativeTlsOptions {
-    pub(super) fn into_engine(self) -> TlsOptions {
-        TlsOptions {
+    /// The engine's options, if they can work; `option` is what they are called.
+    pub(super) fn into_engine(self, option: &str) -> Result<TlsOptions> {
+        let options = TlsOptions {
             ca: self.ca.unwrap_or_default().iter().map(|pem| pem.to_vec()).collect(),
             cert: self.cert.map(|pem| pem.to_vec()),
             key: self.key.map(|pem| pem.to_vec()),
             servername: self.servername,
             reject_unauthorized: self.reject_unauthorized.unwrap_or(true),
-        }
+        };
+        tls::check(&options)
+            .map_err(|InvalidTls { option: part, reason }| invalid(format!("{option}.{part} {reason}")))?;
+        Ok(options)
     }
 }
 

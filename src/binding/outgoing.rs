@@ -253,6 +253,7 @@ fn kind_name(kind: RedisErrorKind) -> &'static str {
         RedisErrorKind::NotReady => "notReady",
         RedisErrorKind::Timeout => "timeout",
         RedisErrorKind::Connect => "connect",
+        RedisErrorKind::Tls => "tls",
         RedisErrorKind::Protocol => "protocol",
     }
 }

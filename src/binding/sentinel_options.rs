@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use napi::Result;
 use napi_derive::napi;
 
 use crate::engine::options::{NodeOptions, SentinelOptions};
@@ -47,18 +48,18 @@ fn endpoint(address: NativeAddress) -> Endpoint {
 
 impl NativeSentinelOptions {
     /// Makes `node` one whose server they know.
-    pub fn find(self, node: NodeOptions) -> NodeOptions {
+    pub fn find(self, node: NodeOptions) -> Result<NodeOptions> {
         let addresses = self.addresses.into_iter().map(endpoint).collect();
         let defaults = SentinelOptions::new(addresses, self.name);
         let link = LinkOptions {
             username: self.username,
             password: self.password,
-            tls: self.tls.map(NativeTlsOptions::into_engine),
+            tls: self.tls.map(|tls| tls.into_engine("sentinelTLS")).transpose()?,
             connect_timeout: node.link.connect_timeout,
             command_timeout: self.command_timeout.and_then(duration).or(node.link.connect_timeout),
             ..LinkOptions::clone(&defaults.link)
         };
-        node.behind(SentinelOptions {
+        Ok(node.behind(SentinelOptions {
             role: if self.is_replica { Role::Replica } else { Role::Primary },
             link: Arc::new(link),
             nat: self.nat.into_iter().map(|one| (endpoint(one.from).to_string(), endpoint(one.to))).collect(),
@@ -67,6 +68,6 @@ impl NativeSentinelOptions {
             watches: self.failover_detector.unwrap_or(defaults.watches),
             asks_retry: self.asks_retry,
             ..defaults
-        })
+        }))
     }
 }

@@ -227,10 +227,10 @@ impl Resolver {
     }
 }
 
-/// The more telling of two failures: what a sentinel said, before that it could not be reached.
+/// The more telling of two failures: that a sentinel refuses us, before that one could not be reached.
 fn worse(known: Option<RedisError>, new: RedisError) -> RedisError {
     match known {
-        Some(known) if known.kind == RedisErrorKind::Reply && new.kind != RedisErrorKind::Reply => known,
+        Some(known) if known.is_refusal() && !new.is_refusal() => known,
         _ => new,
     }
 }

@@ -153,7 +153,7 @@ function makeBus(options) {
   try {
     return new NativeBus(options);
   } catch (error) {
-    throw new TypeError(`url cannot be used: ${error.message}`);
+    throw new TypeError(error.message);
   }
 }
 

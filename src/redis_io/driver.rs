@@ -33,6 +33,16 @@ enum Exit {
     Ordered(Order),
 }
 
+impl From<Refusal> for Exit {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unlocated(error) => Self::Unlocated(error),
+            Refusal::Lost(error) => Self::Lost(error),
+            Refusal::Fatal(error) => Self::Refused(error),
+        }
+    }
+}
+
 /// How often in a row it failed, and at what.
 #[derive(Default)]
 struct Failures {
@@ -103,9 +113,7 @@ async fn live(shared: &Arc<Shared>, failures: &mut Failures) -> Exit {
         order = ordered(shared) => return Exit::Ordered(order),
         socket = connect(shared, failures) => match socket {
             Ok(socket) => socket,
-            Err(Refusal::Unlocated(error)) => return Exit::Unlocated(error),
-            Err(Refusal::Lost(error)) => return Exit::Lost(error),
-            Err(Refusal::Fatal(error)) => return Exit::Refused(error),
+            Err(refusal) => return refusal.into(),
         },
     };
     failures.attempts = 0;
@@ -133,7 +141,7 @@ async fn connect(shared: &Arc<Shared>, failures: &mut Failures) -> Result<Socket
     }
     let opening = Socket::open(located.as_ref().unwrap_or(&options.endpoint), options);
     let opened = in_time(options, opening).await.and_then(|opened| opened);
-    let mut socket = opened.map_err(|error| Refusal::Lost(lost(&error)))?;
+    let mut socket = opened.map_err(|error| lost(&error))?;
     shared.set_state(LinkState::Connect, None);
     shake_hands(&mut socket, options, &shared.node()).await?;
     Ok(socket)
@@ -221,7 +229,7 @@ async fn receive(shared: &Arc<Shared>, mut receiving: Receiving) -> Exit {
             },
             Err(error) => RedisError::socket(&error, "read", &shared.node()),
         };
-        return Exit::Lost(error);
+        return Refusal::from(error).into();
     }
 }
 

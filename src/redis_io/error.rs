@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use super::tls::Refusal;
+
 /// The kind of a [`RedisError`]; decisions and tests compare this, never the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedisErrorKind {
@@ -19,8 +21,10 @@ pub enum RedisErrorKind {
     NotReady,
     /// No reply within `commandTimeout`.
     Timeout,
-    /// The connection could not be made: refused, name not found, TLS failed, `connectTimeout` passed.
+    /// The connection could not be made: refused, name not found, `connectTimeout` passed.
     Connect,
+    /// One side refuses TLS with the other; [`RedisError::code`] is Node's.
+    Tls,
     /// Bytes came that are not RESP2.
     Protocol,
 }
@@ -64,6 +68,9 @@ impl RedisError {
 
     /// A failure of the socket while `doing` something, in Node's words and with Node's code.
     pub fn socket(error: &io::Error, doing: &str, node: &Arc<str>) -> Self {
+        if let Some(Refusal { code, reason }) = Refusal::of(error) {
+            return Self { code: Some(code.into()), ..Self::local(RedisErrorKind::Tls, &reason, node) };
+        }
         let code = errno_name(error);
         let message = match code {
             Some(code) if error.raw_os_error().is_some() => format!("{doing} {code}"),
@@ -100,10 +107,10 @@ impl RedisError {
         self
     }
 
-    /// Whether a server refuses us, for reasons that do not pass by themselves.
+    /// Whether a server refuses us or we refuse it, for reasons that do not pass by themselves.
     pub fn is_refusal(&self) -> bool {
         let passing = ["BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"];
-        self.reply_code().is_some_and(|code| !passing.contains(&code))
+        self.kind == RedisErrorKind::Tls || self.reply_code().is_some_and(|code| !passing.contains(&code))
     }
 
     /// The first word of an error reply, which Redis promises to be stable; `None` for other kinds.

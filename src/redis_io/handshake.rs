@@ -13,6 +13,7 @@ use super::command::{Commands, Destination};
 use super::error::{RedisError, RedisErrorKind};
 use super::options::LinkOptions;
 use super::socket::Socket;
+use super::tls;
 
 /// A connection that commands cannot flow on.
 #[derive(Debug)]
@@ -23,6 +24,12 @@ pub enum Refusal {
     Lost(RedisError),
     /// Redis does not let us in: what is queued fails with its word.
     Fatal(RedisError),
+}
+
+impl From<RedisError> for Refusal {
+    fn from(error: RedisError) -> Self {
+        if error.is_refusal() { Self::Fatal(error) } else { Self::Lost(error) }
+    }
 }
 
 /// Does the handshake.
@@ -148,7 +155,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     fn check(&self, reply: Value, name: &'static str) -> Result<(), Refusal> {
         let Value::Error(text) = reply else { return Ok(()) };
         let error = RedisError::reply(text.as_bytes(), name, self.node);
-        Err(if error.is_refusal() { Refusal::Fatal(error) } else { Refusal::Lost(error) })
+        Err(error.into())
     }
 
     /// How long to wait before INFO is asked again; `None` when the server is ready. A user who may not ask for
@@ -180,8 +187,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
             }
             packed.end(Destination::Nowhere);
         }
-        self.stream.write_all(&packed.bytes).await.map_err(|error| self.lost(&error))?;
-        self.stream.flush().await.map_err(|error| self.lost(&error))
+        let written = self.stream.write_all(&packed.bytes).await;
+        match written.and(self.stream.flush().await) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.why(error).await),
+        }
+    }
+
+    /// Why nothing can be written: a server that does not like our certificate says so before it hangs up.
+    async fn why(&mut self, error: io::Error) -> Refusal {
+        match self.stream.read_buf(&mut self.buffer).await {
+            Err(reason) if tls::Refusal::of(&reason).is_some() => self.lost(&reason),
+            _ => self.lost(&error),
+        }
     }
 
     /// The next reply, for which a server may take as long as for a connection: one that accepts but is silent
@@ -216,7 +234,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     }
 
     fn lost(&self, error: &io::Error) -> Refusal {
-        Refusal::Lost(RedisError::socket(error, "read", self.node))
+        RedisError::socket(error, "read", self.node).into()
     }
 
     fn not_redis(&self) -> Refusal {

@@ -27,5 +27,5 @@ pub mod slot_map;
 mod socket;
 pub mod streams;
 mod subscriptions;
-mod tls;
+pub mod tls;
 pub mod topology;

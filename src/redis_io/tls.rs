@@ -1,18 +1,47 @@
 //! TLS with rustls.
 
+mod refusal;
+mod verifier;
+
 use std::io;
 use std::sync::Arc;
 
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::options::TlsOptions;
+
+pub use refusal::Refusal;
+use verifier::{Trust, Verifier};
+
+/// Options that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidTls {
+    /// Which of them.
+    pub option: &'static str,
+    /// What it is to be.
+    pub reason: String,
+}
+
+impl InvalidTls {
+    fn new(option: &'static str, reason: impl ToString) -> Self {
+        Self { option, reason: reason.to_string() }
+    }
+}
+
+/// Says whether the options can work, whatever the server.
+pub fn check(options: &TlsOptions) -> Result<(), InvalidTls> {
+    if let Some(name) = &options.servername {
+        ServerName::try_from(name.as_str())
+            .map_err(|_| InvalidTls::new("servername", "must be the name or the address of a host"))?;
+    }
+    config(options).map(drop)
+}
 
 /// Does the TLS handshake on `stream`.
 pub async fn connect(
@@ -20,86 +49,56 @@ pub async fn connect(
     host: &str,
     options: &TlsOptions,
 ) -> io::Result<TlsStream<TcpStream>> {
-    let config = config(options)?;
+    let invalid = |reason: String| io::Error::new(io::ErrorKind::InvalidInput, reason);
+    let config =
+        config(options).map_err(|InvalidTls { option, reason }| invalid(format!("tls.{option} {reason}")))?;
     let name = options.servername.as_deref().unwrap_or(host).to_owned();
-    let name = ServerName::try_from(name).map_err(invalid)?;
+    let name = ServerName::try_from(name).map_err(|error| invalid(error.to_string()))?;
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
-fn config(options: &TlsOptions) -> io::Result<ClientConfig> {
+fn config(options: &TlsOptions) -> Result<ClientConfig, InvalidTls> {
     let provider = Arc::new(ring::default_provider());
+    let trust = if options.reject_unauthorized { Some(trust(options)?) } else { None };
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(invalid)?;
-    let builder = if options.reject_unauthorized {
-        builder.with_root_certificates(roots(options)?)
-    } else {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider)))
+        .map_err(|error| InvalidTls::new("", error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Verifier::new(provider, trust));
+    let (cert, key) = match (&options.cert, &options.key) {
+        (None, None) => return Ok(builder.with_no_client_auth()),
+        (Some(cert), Some(key)) => (cert, key),
+        (Some(_), None) => return Err(InvalidTls::new("key", "must be given with cert")),
+        (None, Some(_)) => return Err(InvalidTls::new("cert", "must be given with key")),
     };
-    match (&options.cert, &options.key) {
-        (Some(cert), Some(key)) => {
-            let chain = CertificateDer::pem_slice_iter(cert).collect::<Result<_, _>>().map_err(invalid)?;
-            let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| invalid("the key is not PEM"))?;
-            builder.with_client_auth_cert(chain, key).map_err(invalid)
-        }
-        (None, None) => Ok(builder.with_no_client_auth()),
-        _ => Err(invalid("the client's certificate and its key go together: one of them is missing")),
-    }
+    let chain = certificates("cert", cert)?;
+    let key = PrivateKeyDer::from_pem_slice(key)
+        .map_err(|_| InvalidTls::new("key", "must be a private key in PEM that needs no passphrase"))?;
+    builder
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| InvalidTls::new("key", format!("cannot be used with cert: {error}")))
 }
 
-fn roots(options: &TlsOptions) -> io::Result<RootCertStore> {
+fn trust(options: &TlsOptions) -> Result<Trust, InvalidTls> {
     let mut roots = RootCertStore::empty();
     if options.ca.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
+    let mut given = Vec::new();
     for pem in &options.ca {
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            roots.add(certificate.map_err(invalid)?).map_err(invalid)?;
-        }
+        given.extend(certificates("ca", pem)?);
     }
-    Ok(roots)
+    let (added, _) = roots.add_parsable_certificates(given.iter().cloned());
+    if added == 0 && !given.is_empty() {
+        return Err(InvalidTls::new("ca", "must be certificates of version 3"));
+    }
+    Ok(Trust { roots, given })
 }
 
-fn invalid(reason: impl ToString) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, reason.to_string())
-}
-
-/// `rejectUnauthorized: false`: encrypts, but believes any server. Signatures are still checked, so that the peer
-/// at least holds the key of the certificate it shows.
-#[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+fn certificates(option: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, InvalidTls> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    found
+        .ok()
+        .filter(|found| !found.is_empty())
+        .ok_or_else(|| InvalidTls::new(option, "must be certificates in PEM"))
 }

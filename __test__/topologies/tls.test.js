@@ -1,0 +1,217 @@
+'use strict';
+
+const assert = require('node:assert');
+const net = require('node:net');
+const test = require('node:test');
+const { ours } = require('../support/cases.js');
+const certificates = require('../support/certificates.js');
+const { FakeSentinel } = require('../support/fake-sentinel.js');
+const { TlsServer } = require('../support/tls-server.js');
+const { until } = require('../support/until.js');
+
+const trusted = certificates.authority('trusted');
+const unknown = certificates.authority('unknown');
+const good = certificates.server(trusted);
+const alone = certificates.selfSigned();
+const user = certificates.client(trusted);
+const stranger = certificates.client(unknown);
+
+/** Speaks TLS, and asks for the certificates of clients, respectively. */
+let server;
+let strict;
+
+test.before(async () => {
+  [server, strict] = await Promise.all([TlsServer.start(good), TlsServer.start(good, trusted)]);
+});
+test.after(() => {
+  for (const one of [server, strict]) one?.kill();
+});
+
+function open(scene, to, tls, options) {
+  return scene.adopt(scene.hfxbus.ConnectionManager.standalone({ ...to.options, tls, ...options }));
+}
+
+/** The server shows a certificate for the time of a case. */
+async function showing(t, identity) {
+  await server.rotate(identity);
+  t.after(() => server.rotate(good));
+}
+
+/** What a command, and with it everybody, is told. */
+function refusal(connection) {
+  return connection
+    .getClient('mine')
+    .call('PING')
+    .then(
+      (reply) => assert.fail(`it got ${reply}`),
+      (error) => error,
+    );
+}
+
+/** How many commands of others than the test a server got. */
+async function commands(of) {
+  const info = await of.call('INFO', 'commandstats');
+  const calls = [...info.matchAll(/cmdstat_(?!info|config|client)([^:]+):calls=(\d+)/g)];
+  return calls.reduce((sum, [, , count]) => sum + Number(count), 0);
+}
+
+ours('jobs and completions go over TLS, with the authority that was given', async (_, scene) => {
+  const connection = open(scene, server, { ca: trusted.cert });
+  const done = [];
+  await scene.play(async (job) => done.push(await job.get('n', false).pull()), { connection });
+  const producer = scene.producer(connection);
+  const job = producer.job();
+  const big = 'x'.repeat(300_000);
+  await job.set('n', big).push();
+  const sent = await producer.send({ stream: scene.stream, job, waitFor: [scene.group] });
+  await sent.finished();
+  assert.deepStrictEqual(done, [{ n: big }]);
+  await connection.stop();
+});
+
+/** What the server shows, what the client was told, and what it then says. */
+const REFUSED = [
+  ['an authority that is not trusted', () => good, { ca: unknown.cert }, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+  ['an authority that nobody in the world trusts', () => good, {}, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+  ['a certificate that signed itself', () => alone, { ca: trusted.cert }, 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+  [
+    'an authority in the chain that is not trusted',
+    () => ({ cert: good.cert + trusted.cert, key: good.key }),
+    { ca: unknown.cert },
+    'SELF_SIGNED_CERT_IN_CHAIN',
+  ],
+  [
+    'an expired certificate',
+    () => certificates.server(trusted, { isExpired: true }),
+    { ca: trusted.cert },
+    'CERT_HAS_EXPIRED',
+  ],
+  [
+    'a certificate for another host',
+    () => certificates.server(trusted, { names: ['example.org'] }),
+    { ca: trusted.cert },
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+  ],
+  [
+    'a name that was asked for and is not there',
+    () => good,
+    { ca: trusted.cert, servername: 'redis.example.org' },
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+  ],
+];
+
+for (const [what, shown, tls, code] of REFUSED) {
+  ours(`${what} is refused: ${code}`, async (t, scene) => {
+    await showing(t, shown());
+    const before = await commands(server);
+    const error = await refusal(open(scene, server, tls));
+    assert.deepStrictEqual([error.code, error.node], [code, `127.0.0.1:${server.tlsPort}`]);
+    assert.strictEqual(await commands(server), before, 'nothing was sent');
+  });
+}
+
+ours('rediss:// speaks TLS and trusts only whom the world trusts', async (_, scene) => {
+  const connection = scene.hfxbus.ConnectionManager.standalone(`rediss://127.0.0.1:${server.tlsPort}`);
+  assert.strictEqual((await refusal(scene.adopt(connection))).code, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+});
+
+ours('what is believed all the same: no check, the name that was asked for, a given certificate', async (t, scene) => {
+  const ping = (tls) => open(scene, server, tls).getClient('mine').call('PING');
+  assert.strictEqual(await ping({ rejectUnauthorized: false }), 'PONG');
+  assert.strictEqual(await ping({ ca: [unknown.cert, Buffer.from(trusted.cert)], servername: 'localhost' }), 'PONG');
+  await showing(t, alone);
+  assert.strictEqual(await ping({ ca: alone.cert }), 'PONG');
+  assert.strictEqual(
+    (await refusal(open(scene, server, { ca: alone.cert, servername: 'example.org' }))).code,
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+  );
+});
+
+ours('a server that asks for a certificate gets it, as text, as bytes or in an array', async (_, scene) => {
+  const ca = trusted.cert;
+  for (const { cert, key } of [
+    user,
+    { cert: Buffer.from(user.cert), key: Buffer.from(user.key) },
+    { cert: [user.cert], key: [{ pem: user.key }] },
+  ]) {
+    assert.strictEqual(await open(scene, strict, { ca, cert, key }).getClient('mine').call('PING'), 'PONG');
+  }
+});
+
+ours(
+  'a client without a certificate, or with one of another authority, is told why it is refused',
+  async (_, scene) => {
+    const ca = trusted.cert;
+    for (const enableReadyCheck of [true, false]) {
+      const missing = await refusal(open(scene, strict, { ca }, { enableReadyCheck }));
+      assert.strictEqual(missing.code, 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED');
+      const wrong = await refusal(
+        open(scene, strict, { ca, cert: stranger.cert, key: stranger.key }, { enableReadyCheck }),
+      );
+      assert.strictEqual(wrong.code, 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA');
+    }
+  },
+);
+
+ours('a server that speaks plain text gets nothing but TLS', async (t, scene) => {
+  const got = [];
+  const plain = net.createServer((socket) => {
+    socket.on('data', (chunk) => {
+      got.push(chunk);
+      socket.write('-ERR unknown command\r\n');
+    });
+    socket.on('error', () => {});
+  });
+  await new Promise((resolve) => plain.listen(0, '127.0.0.1', resolve));
+  t.after(() => plain.close());
+  const to = { options: { host: '127.0.0.1', port: plain.address().port } };
+  const error = await refusal(open(scene, to, { ca: trusted.cert }, { password: 'secret' }));
+  assert.strictEqual(error.code, 'ERR_SSL_WRONG_VERSION_NUMBER');
+  const bytes = Buffer.concat(got);
+  assert.strictEqual(got[0][0], 0x16, 'the type of a TLS handshake');
+  assert.ok(!bytes.includes('secret') && !bytes.includes('AUTH') && !bytes.includes('PING'));
+});
+
+ours(
+  'a certificate is checked at each connection: refused once it is bad, and taken again, without restart',
+  async (t, scene) => {
+    const connection = open(scene, server, { ca: [trusted.cert, unknown.cert] });
+    const done = [];
+    const consumer = await scene.play(async (job) => done.push(job.id), { connection });
+    const errors = scene.errors(consumer);
+    await showing(t, certificates.server(trusted, { isExpired: true }));
+    await until(() => errors.some(({ message }) => message === 'certificate has expired'), { what: 'a refusal' });
+    assert.strictEqual((await refusal(connection)).code, 'CERT_HAS_EXPIRED');
+    // Of an authority that was not in use before.
+    await server.rotate(certificates.server(unknown));
+    await until(
+      () =>
+        connection
+          .getClient('mine')
+          .call('PING')
+          .catch(() => false),
+      { what: 'the connection' },
+    );
+    await scene.add('one', { redis: server });
+    await until(() => done.length === 1, { what: 'the consumer to read on' });
+    assert.strictEqual(errors.filter(({ message }) => message === 'certificate has expired').length, 1);
+  },
+);
+
+ours('sentinels and the Redis that they name may both speak TLS, each in its own way', async (t, scene) => {
+  const sentinels = certificates.authority('of sentinels');
+  const fake = await FakeSentinel.start((made) => {
+    made.identity = certificates.server(sentinels);
+    made.primary = { host: '127.0.0.1', port: server.tlsPort };
+  });
+  t.after(() => fake.kill());
+  const find = (options) => {
+    const tls = { tls: { ca: trusted.cert }, enableTLSForSentinelMode: true, sentinelTLS: { ca: sentinels.cert } };
+    const given = { sentinels: [fake.address], name: 'main', ...tls, ...options };
+    return scene.adopt(scene.hfxbus.ConnectionManager.standalone(given));
+  };
+  assert.strictEqual(await find({}).getClient('mine').call('PING'), 'PONG');
+  assert.strictEqual((await refusal(find({ tls: { ca: unknown.cert } }))).code, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+  const wary = find({ sentinelTLS: { ca: trusted.cert } });
+  assert.strictEqual((await refusal(wary)).code, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+});

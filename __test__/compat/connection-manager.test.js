@@ -2,6 +2,7 @@
 
 const assert = require('node:assert');
 const { fix, keep, ours } = require('../support/cases.js');
+const { authority } = require('../support/certificates.js');
 const { frozen } = require('../support/frozen.js');
 const { keys } = require('../support/keys.js');
 const { stays, until } = require('../support/until.js');
@@ -21,7 +22,7 @@ keep('B-100 standalone leaves its options as they are, and takes those that cann
 
 fix('B-100 neither the constructor nor nodes change what they are given', (_, scene) => {
   const { ConnectionManager } = scene.hfxbus;
-  const standalone = frozen({ keyPrefix: 'mine', tls: { ca: ['x'] } });
+  const standalone = frozen({ keyPrefix: 'mine', tls: { ca: [authority('any').cert] } });
   assert.strictEqual(new ConnectionManager(frozen({ standalone })).getKeyPrefix(), 'mine');
   const nodes = frozen({
     keyPrefix: 'mine',

@@ -1,0 +1,103 @@
+'use strict';
+
+const assert = require('node:assert');
+const { ours } = require('../support/cases.js');
+const { stays, until } = require('../support/until.js');
+
+/** A connection of a user who may do everything but what the rules take away. */
+async function limited(scene, ...rules) {
+  const username = scene.name('user');
+  await scene.redis.call('ACL', 'SETUSER', username, 'on', '>secret', '~*', '&*', '+@all', ...rules);
+  return { username, connection: scene.connect({ username, password: 'secret', connectionName: 'limited' }) };
+}
+
+/** How often a user was refused. */
+async function refusals(scene, username) {
+  const log = await scene.redis.call('ACL', 'LOG', 100);
+  const at = (entry, name) => entry[entry.indexOf(name) + 1];
+  const own = log.filter((entry) => at(entry, 'username') === username);
+  return own.reduce((sum, entry) => sum + at(entry, 'count'), 0);
+}
+
+const noPermission = (command) => ({ name: 'ReplyError', code: 'NOPERM', command });
+
+/** Something that a producer or a job does, with the command that it is refused. */
+const REFUSED = [
+  ['XADD', (scene, producer) => producer.send({ stream: scene.stream, job: producer.job() })],
+  ['SET', (_, producer) => producer.job().set('a', 1).push()],
+  ['PSETEX', (_, producer) => producer.job().set('a', 1, 1000).push()],
+  ['GET', (_, producer) => producer.job().get('a').pull()],
+  ['PSUBSCRIBE', (scene, producer) => producer.listen(scene.stream)],
+  ['SUBSCRIBE', (scene, producer) => producer.send({ stream: scene.stream, job: producer.job(), waitFor: ['g'] })],
+  ['XGROUP', (scene, _, connection) => scene.play(async () => {}, { connection })],
+];
+
+for (const [command, run] of REFUSED) {
+  ours(
+    `without the right to ${command} its call rejects with NOPERM and the command, and asks once`,
+    async (_, scene) => {
+      const { connection, username } = await limited(scene, `-${command.toLowerCase()}`);
+      await assert.rejects(run(scene, scene.producer(connection), connection), noPermission(command));
+      assert.strictEqual(await refusals(scene, username), 1);
+    },
+  );
+}
+
+ours('without the right to a key or a channel its call rejects with NOPERM', async (_, scene) => {
+  const { connection } = await limited(scene, 'resetkeys', '~other:*', 'resetchannels');
+  const producer = scene.producer(connection);
+  await assert.rejects(producer.send({ stream: scene.stream, job: producer.job() }), noPermission('XADD'));
+  await assert.rejects(producer.listen(scene.stream), noPermission('PSUBSCRIBE'));
+});
+
+for (const command of ['XACK', 'PUBLISH']) {
+  ours(
+    `without the right to ${command} the consumer says of each job once that it could not be settled`,
+    async (_, scene) => {
+      const { connection, username } = await limited(scene, `-${command.toLowerCase()}`);
+      const consumer = await scene.play(async () => {}, { connection });
+      const errors = scene.errors(consumer);
+      for (const job of ['one', 'two']) await scene.add(job);
+      await until(() => errors.length === 2, { what: 'both errors' });
+      assert.deepStrictEqual(
+        errors.map((error) => [error.code, error.command, error.job.id]),
+        ['one', 'two'].map((job) => ['REJECT_JOB_ERROR', command, job]),
+      );
+      await stays(() => errors.length === 2, 300);
+      assert.strictEqual(await refusals(scene, username), 2);
+    },
+  );
+}
+
+ours(
+  'without the right to XREADGROUP the consumer says so once, asks ever more rarely, and reads once it may',
+  async (_, scene) => {
+    const { connection, username } = await limited(scene, '-xreadgroup');
+    const done = [];
+    const consumer = await scene.play(async (job) => done.push(job.id), { connection });
+    const errors = scene.errors(consumer);
+    await until(async () => (await refusals(scene, username)) >= 4, { what: 'it to be asked again' });
+    assert.ok((await refusals(scene, username)) < 20, 'no loop');
+    assert.ok(errors.length <= 1, `${errors.length} errors`);
+    for (const error of errors) {
+      assert.deepStrictEqual([error.code, error.command], ['CONSUME_ERROR', 'XREADGROUP']);
+      assert.match(error.message, /^NOPERM /);
+    }
+    await scene.redis.call('ACL', 'SETUSER', username, '+xreadgroup');
+    await scene.add('one');
+    await until(() => done.length === 1, { what: 'the job' });
+  },
+);
+
+ours('without the rights to INFO, CLIENT and scripts everything else works', async (_, scene) => {
+  const { connection } = await limited(scene, '-info', '-client', '-@scripting', '-role', '-config');
+  const done = [];
+  const consumer = await scene.play(async (job) => done.push(job.id), { connection, blockTimeout: 300 });
+  const errors = scene.errors(consumer);
+  const producer = scene.producer(connection);
+  const sent = await producer.send({ stream: scene.stream, job: producer.job('one'), waitFor: [scene.group] });
+  await sent.finished();
+  await consumer.pause();
+  await connection.stop();
+  assert.deepStrictEqual([done, errors], [['one'], []]);
+});

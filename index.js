@@ -12,3 +12,4 @@ exports.withValue = require('./src/facade/errors.js').withValue;
 exports.setErrorKind = require('./src/facade/errors.js').setErrorKind;
 exports.UnrecoverableError = require('./src/facade/errors.js').UnrecoverableError;
 exports.DeadLetters = require('./src/facade/dead-letters.js').DeadLetters;
+exports.gracefulShutdown = require('./src/facade/graceful-shutdown.js').gracefulShutdown;

@@ -242,12 +242,13 @@ impl Producer {
                 state.completions.arrive(&notification.job, stream, &arrival)
             }
         };
-        for outcome in outcomes {
-            host.event(Event::Outcome { wait: outcome.wait, arrivals: &outcome.arrivals });
-        }
+        // First, since the host may come for what there is between the two, and listeners go before who waits.
         if self.watched.load(Ordering::Relaxed) {
             let (job, group) = (notification.job.as_ref(), notification.group.as_ref());
             host.event(Event::Heard { producer: self.number, stream, job, group, error });
+        }
+        for outcome in outcomes {
+            host.event(Event::Outcome { wait: outcome.wait, arrivals: &outcome.arrivals });
         }
     }
 

@@ -4,6 +4,7 @@ const { NativeBus, openLinks } = require('../../native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const keepAlive = require('./keep-alive.js');
+const { disposable } = require('./dispose.js');
 const { NodeCallbacks } = require('./node-callbacks.js');
 const { RedisClient, SharedClient } = require('./redis-client.js');
 const reports = require('./reports.js');
@@ -156,5 +157,7 @@ function makeBus(options) {
     throw new TypeError(error.message);
   }
 }
+
+disposable(ConnectionManager, 'stop');
 
 module.exports = { ConnectionManager };

@@ -2,8 +2,10 @@
 
 const EventEmitter = require('eventemitter3');
 const { NativeConsumer, Operation } = require('../../native.js');
+const { abortable, signalOf, whenAborted } = require('./abort.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
+const { disposable } = require('./dispose.js');
 const { DISTRIBUTED_ROUTING, LONGEST_TIMER } = require('./constants.js');
 const { closedError, setErrorKind, asObject } = require('./errors.js');
 const { newId } = require('./ids.js');
@@ -27,6 +29,8 @@ class Consumer extends EventEmitter {
   #streams = [];
   /** The latest run of each slot. */
   #runs = [];
+  /** Ends listening to the signal that `play()` was given. */
+  #endPlay = () => {};
   /** Settled jobs of this tick: token, request, token, request… */
   #settled = [];
 
@@ -59,9 +63,17 @@ class Consumer extends EventEmitter {
     return this;
   }
 
-  /** Reads and runs; resolves once whatever is sent from now on is seen. */
-  play() {
-    if (this.#processors.length === 0) return Promise.reject(new Error('play() needs a processor: call process()'));
+  /** Reads and runs, until `signal` is aborted; resolves once whatever is sent from now on is seen. */
+  async play(options = {}) {
+    const signal = signalOf('signal', options?.signal);
+    signal?.throwIfAborted();
+    if (this.#processors.length === 0) throw new Error('play() needs a processor: call process()');
+    this.#endPlay();
+    this.#endPlay = whenAborted(signal, () => this.pause());
+    return abortable(this.#play(), signal);
+  }
+
+  #play() {
     reports.consumers.set(this.#native.number, this);
     this.connection.member(this);
     const request = new requests.Request(undefined);
@@ -72,6 +84,7 @@ class Consumer extends EventEmitter {
 
   /** Reads nothing more; resolves once nothing is in flight, rejects after `timeout` ms and stays paused. */
   async pause(timeout) {
+    this.#endPlay();
     const bound = checks.timeout(timeout);
     batch.flush();
     const request = new requests.Request(undefined);
@@ -268,5 +281,7 @@ function within(promise, bound, timeout) {
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
+
+disposable(Consumer, 'pause');
 
 module.exports = { Consumer };

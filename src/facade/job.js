@@ -1,6 +1,7 @@
 'use strict';
 
 const { Operation } = require('../../native.js');
+const { abortable, signalOf } = require('./abort.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const { newId } = require('./ids.js');
@@ -13,6 +14,8 @@ class Job {
   #sets = [];
   #gets = [];
   #dels = [];
+  /** Of a received job: who runs it. */
+  #run = null;
 
   /**
    * @param {{keyPrefix: string}} client a client of a `ConnectionManager`; nothing is connected by making a job
@@ -23,6 +26,16 @@ class Job {
     checks.text('id', id);
     this.#client = client;
     this.id = id || newId();
+  }
+
+  /** @internal Makes a received job of it. */
+  static receive(job, run) {
+    job.#run = run;
+  }
+
+  /** Of a received job: aborted when its outcome does not matter any more. */
+  get signal() {
+    return this.#run?.signal;
   }
 
   /** The Redis key of a payload key. */
@@ -58,10 +71,12 @@ class Job {
     }
   }
 
-  /** Reads, then removes, what was stacked. */
-  pull() {
+  /** Reads, then removes, what was stacked; aborting `signal` rejects, but does not take back what was sent. */
+  pull(options = {}) {
     try {
-      return this.#pull();
+      const signal = signalOf('signal', options?.signal);
+      signal?.throwIfAborted();
+      return abortable(this.#pull(), signal);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -4,6 +4,7 @@ const EventEmitter = require('eventemitter3');
 const { NativeProducer, Operation } = require('../../native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
+const { disposable } = require('./dispose.js');
 const { DISTRIBUTED_ROUTING } = require('./constants.js');
 const { setErrorKind, asObject } = require('./errors.js');
 const { newId } = require('./ids.js');
@@ -159,7 +160,7 @@ class SendRequest extends requests.Request {
 
   done() {
     const wait = this.#wait;
-    if (wait && this.#wait !== null) this.result.finished = (timeout) => wait.finished(timeout);
+    if (wait && this.#wait !== null) this.result.finished = (options) => wait.finished(options);
     super.done();
   }
 
@@ -211,5 +212,7 @@ function length(capped) {
   if (!Number.isSafeInteger(most) || most < 0) throw new RangeError('capped must be a whole number from 0 on');
   return most;
 }
+
+disposable(Producer, 'close');
 
 module.exports = { Producer };

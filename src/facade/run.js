@@ -1,7 +1,8 @@
 'use strict';
 
 const { errorData } = require('./error-data.js');
-const { isUnrecoverable } = require('./errors.js');
+const { closedError, isUnrecoverable, setErrorKind } = require('./errors.js');
+const { Job } = require('./job.js');
 
 /** One run of a processor: what `resolve`, `reject` and `release` of a received job act on. */
 class Run {
@@ -9,11 +10,16 @@ class Run {
   #settled = null;
   #released = false;
   #isCutOff = false;
+  /** Made when the processor asks for it. */
+  #controller = null;
+  /** Why the outcome does not matter any more, if it does not. */
+  #reason = null;
 
   constructor(consumer, token, job) {
     this.#consumer = consumer;
     this.token = token;
     this.job = job;
+    Job.receive(job, this);
     job.release = () => this.#release();
     job.resolve = () => this.#settle(null, true, false);
     job.reject = (error) => this.#settle(errorData(error), true, isUnrecoverable(error));
@@ -39,9 +45,19 @@ class Run {
     }
   }
 
+  /** What tells the processor that its outcome does not matter any more. */
+  get signal() {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#reason !== null) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
   /** The bus was stopped: the engine does not know of the job any more. */
   cutOff() {
     this.#isCutOff = true;
+    if (this.#settled === null) this.#abort(closedError());
   }
 
   /** The engine has settled the job, since its deadline passed. */
@@ -49,6 +65,12 @@ class Run {
     if (this.#settled !== null) return;
     this.#settled = Promise.resolve();
     this.#undecorate();
+    this.#abort(setErrorKind(new Error('The job was running for too long'), 'DEADLINE_TIMEOUT'));
+  }
+
+  #abort(reason) {
+    this.#reason = reason;
+    this.#controller?.abort(reason);
   }
 
   #succeeded() {

@@ -1,5 +1,6 @@
 'use strict';
 
+const { signalOf, whenAborted } = require('./abort.js');
 const checks = require('./checks.js');
 const { LONGEST_TIMER } = require('./constants.js');
 const { closedError, setErrorKind } = require('./errors.js');
@@ -57,25 +58,35 @@ class Wait {
     this.forget();
   }
 
-  /** @param {number} [timeout] in ms; without one for as long as it takes */
-  finished(timeout) {
+  /** @param {number | { timeout?: number, signal?: AbortSignal }} [options] the timeout in ms; for ever without one */
+  finished(options) {
     return new Promise((resolve, reject) => {
+      const { timeout, signal } = typeof options === 'object' && options !== null ? options : { timeout: options };
       const limit = checks.timeout(timeout);
-      const awaiting = { resolve, reject, timer: null };
+      const awaiting = { resolve, reject, timer: null, end: null };
       if (this.#state !== 'open') {
         this.#answer(awaiting);
         return;
       }
+      const aborting = signalOf('signal', signal);
       this.#awaiting.add(awaiting);
       waits.hold(this.number, this);
       if (limit) awaiting.timer = setTimeout(() => this.#expire(awaiting, timeout), Math.min(limit, LONGEST_TIMER));
+      awaiting.end = whenAborted(aborting, (reason) => this.#give(awaiting, reason));
     });
   }
 
   #expire(awaiting, timeout) {
-    this.#awaiting.delete(awaiting);
     const error = new Error(`Timeouted while waiting to be finished: ${timeout}ms`);
-    awaiting.reject(setErrorKind(error, 'FINISH_TIMEOUT'));
+    this.#give(awaiting, setErrorKind(error, 'FINISH_TIMEOUT'));
+  }
+
+  /** One of those who wait waits no longer. */
+  #give(awaiting, reason) {
+    this.#awaiting.delete(awaiting);
+    clearTimeout(awaiting.timer);
+    awaiting.end?.();
+    awaiting.reject(reason);
   }
 
   #end(state) {
@@ -83,6 +94,7 @@ class Wait {
     this.#state = state;
     for (const awaiting of this.#awaiting) {
       clearTimeout(awaiting.timer);
+      awaiting.end?.();
       this.#answer(awaiting);
     }
     this.#awaiting.clear();

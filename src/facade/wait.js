@@ -6,6 +6,11 @@ const { LONGEST_TIMER } = require('./constants.js');
 const { closedError, setErrorKind } = require('./errors.js');
 const waits = require('./waits.js');
 
+/** Whether it is not just a timeout. */
+function isOptions(given) {
+  return typeof given === 'object' && given !== null && ('timeout' in given || 'signal' in given);
+}
+
 /** Waits for the completions of one job: what `job.finished()` is about. */
 class Wait {
   #completions = {};
@@ -61,7 +66,7 @@ class Wait {
   /** @param {number | { timeout?: number, signal?: AbortSignal }} [options] the timeout in ms; for ever without one */
   finished(options) {
     return new Promise((resolve, reject) => {
-      const { timeout, signal } = typeof options === 'object' && options !== null ? options : { timeout: options };
+      const { timeout, signal } = isOptions(options) ? options : { timeout: options };
       const limit = checks.timeout(timeout);
       const awaiting = { resolve, reject, timer: null, end: null };
       if (this.#state !== 'open') {

@@ -9,6 +9,8 @@
  * @packageDocumentation
  */
 
+import type { RedisCommand } from './redis-commands';
+
 // ---------------------------------------------------------------------------------------------------------- Constants
 
 /** How many characters a generated id has; ids of jobs, producers and consumers are made of `A-Za-z0-9_-`. */
@@ -54,11 +56,15 @@ export declare function setErrorKind<T extends Error>(error: T, kind: string): T
  * | `NOT_READY` | there is no connection, and `enableOfflineQueue` is false |
  * | `COMMAND_TIMEOUT` | no reply within `commandTimeout` |
  * | `PROTOCOL_ERROR` | what came is no reply of a Redis |
+ * | `UNSUPPORTED_COMMAND` | a {@link RedisClient} does not send it |
  */
 export interface IRedisError extends Error {
   /** `ReplyError`, `MaxRetriesPerRequestError` or `Error`. */
   name: string;
-  /** For replies Redis' own text. It never holds an argument or a password. */
+  /**
+   * For replies Redis' own text. It holds neither arguments nor a password; only of a command of yours that Redis does
+   * not know it repeats what that begins with.
+   */
   message: string;
   /** See above. Errors that come by an `'error'` event have the event's code here instead. */
   code: string;
@@ -419,7 +425,7 @@ export interface IRedisClient extends IRedisClientOptions {
 
 /** The connection's states and errors, by ioredis' names. */
 export interface IRedisClientEvents {
-  /** The connection failed. */
+  /** The connection failed; or, with code `LISTENER_ERROR`, a listener of another event threw this. */
   error: (error: IRedisError) => void;
   /** It is being made. */
   connecting: () => void;
@@ -435,19 +441,102 @@ export interface IRedisClientEvents {
   end: () => void;
 }
 
+/** A word of a command: numbers and the like are sent as their text, null and undefined as nothing, bytes as bytes. */
+export type IRedisWord = string | number | bigint | boolean | Date | ArrayBufferView | ArrayBuffer | null | undefined;
+
+/** Words, by themselves or in arrays: `mget('a', 'b')` and `mget(['a', 'b'])` are the same. */
+export type IRedisArgument = IRedisWord | ReadonlyArray<IRedisWord>;
+
+/** Fields and their values, for HSET, HMSET, MSET and MSETNX. */
+export type IRedisFields = { readonly [field: string]: IRedisWord } | ReadonlyMap<IRedisWord, IRedisWord>;
+
+/** What the methods of a client and of a pipeline take. */
+export type IRedisArguments<Method> = Method extends `${'hset' | 'hmset' | 'mset' | 'msetnx'}${'' | 'Buffer'}`
+  ? Array<IRedisArgument | IRedisFields>
+  : IRedisArgument[];
+
+/** Commands that have a method: all but those that a connection of the bus has no use for, and some with their own. */
+export type IRedisCommandName = Exclude<
+  RedisCommand,
+  | 'exec'
+  | 'monitor'
+  | 'multi'
+  | 'psubscribe'
+  | 'psync'
+  | 'punsubscribe'
+  | 'quit'
+  | 'ssubscribe'
+  | 'subscribe'
+  | 'sunsubscribe'
+  | 'sync'
+  | 'unsubscribe'
+>;
+
+/** A command's method, and one that gives its reply with Buffers instead of strings. */
+export type IRedisMethod = IRedisCommandName | `${IRedisCommandName}Buffer`;
+
+/**
+ * Every command of Redis as a method: `client.xlen('hfxbus:str:concat')`.
+ *
+ * What it resolves with is what ioredis 4 gives: strings, numbers, null and arrays of these, and HGETALL an object. The
+ * type parameter says what that is. It rejects with an {@link IRedisError}, or with a TypeError for what is no word.
+ */
+export type IRedisCommands = {
+  [Method in IRedisMethod]: <T = any>(...args: IRedisArguments<Method>) => Promise<T>;
+};
+
+/** The same, to be collected. They throw a TypeError for what is no word. */
+export type IRedisPipelineCommands<Pipeline> = {
+  [Method in IRedisMethod]: (...args: IRedisArguments<Method>) => Pipeline;
+};
+
+/** What a command of a pipeline led to: its reply, or nothing but its error. */
+export type IRedisResult<T = any> = [error: IRedisError | null, result: T];
+
+/** What pipelines and transactions have in common. */
+export interface IRedisCollector<Self> extends IRedisPipelineCommands<Self> {
+  /** How many commands were collected. */
+  readonly length: number;
+  /** Collects any command. */
+  call(command: string, ...args: IRedisArgument[]): Self;
+  /** The same, for a reply with Buffers. */
+  callBuffer(command: string, ...args: IRedisArgument[]): Self;
+}
+
 /** Commands that leave in one write. */
-export interface IRedisPipeline {
-  /** Sends them; resolves with error and reply of each, in order, and never rejects because of a reply. */
-  exec<T = any>(): Promise<Array<[error: IRedisError | null, result: T]>>;
+export interface IRedisPipeline extends IRedisCollector<IRedisPipeline> {
+  /** Begins a transaction among them. */
+  multi(): IRedisOpenTransaction;
+  /** Sends them; resolves with error and result of each, in order, and never rejects because of a reply. */
+  exec<T = any>(): Promise<Array<IRedisResult<T>>>;
+}
+
+/** A transaction within a pipeline. */
+export interface IRedisOpenTransaction extends IRedisCollector<IRedisOpenTransaction> {
+  /** Ends it; the pipeline goes on. */
+  exec(): IRedisPipeline;
+}
+
+/** Commands that leave in one write and run as one (MULTI, EXEC). */
+export interface IRedisTransaction extends IRedisCollector<IRedisTransaction> {
+  /**
+   * Runs them.
+   *
+   * @returns resolves with error and result of each, or with null if a watched key has changed; rejects if nothing was
+   * run, with the errors that led to that as `previousErrors`
+   */
+  exec<T = any>(): Promise<Array<IRedisResult<T>> | null>;
 }
 
 /**
- * A connection of your own, from `ConnectionManager.getClient()`.
+ * A connection of your own, from `ConnectionManager.getClient()`. It has one life: after `quit()`, `disconnect()`, the
+ * bus' `stop()`, or a `retryStrategy` that gave up, its commands fail with `CONNECTION_CLOSED`.
  *
- * Replies are those of RESP2: strings, numbers, null, and arrays of these.
+ * It may wait (BLPOP, XREAD BLOCK) without keeping anything else waiting. What would change the connection itself is
+ * refused with `UNSUPPORTED_COMMAND`: subscriptions, MONITOR, CLIENT REPLY, HELLO 3, SYNC and PSYNC.
  */
-export interface RedisClient extends IRedisClient, IEmitter<IRedisClientEvents> {
-  /** What every key of the bus begins with. It is not added to the keys of `call()`. */
+export interface RedisClient extends IRedisClient, IRedisCommands, IEmitter<IRedisClientEvents> {
+  /** What every key of the bus begins with. It is not added to the keys of commands. */
   keyPrefix: string;
   /** As the bus was told. */
   enablePipelining: boolean;
@@ -460,9 +549,26 @@ export interface RedisClient extends IRedisClient, IEmitter<IRedisClientEvents> 
    * @returns the reply; rejects with an {@link IRedisError}
    * @example await client.call('xlen', 'hfxbus:str:concat')
    */
-  call<T = any>(command: string, ...args: Array<string | number | Uint8Array>): Promise<T>;
-  /** Collects commands: `client.pipeline([['get', 'a'], ['get', 'b']]).exec()`. */
-  pipeline(commands?: Array<Array<string | number | Uint8Array>>): IRedisPipeline;
+  call<T = any>(command: string, ...args: IRedisArgument[]): Promise<T>;
+  /** As `call()`, for a reply with Buffers instead of strings. */
+  callBuffer<T = any>(command: string, ...args: IRedisArgument[]): Promise<T>;
+  /**
+   * Collects commands that leave in one write.
+   *
+   * @param commands - to begin with: names of methods or of commands, with their arguments
+   * @example await client.pipeline().set('a', 1).get('a').exec()
+   * @example await client.pipeline([['set', 'a', 1], ['get', 'a']]).exec()
+   */
+  pipeline(commands?: ReadonlyArray<IRedisArgument[]>): IRedisPipeline;
+  /**
+   * Collects commands that run as one; `{ pipeline: false }` sends MULTI alone.
+   *
+   * @param commands - as those of `pipeline()`
+   */
+  multi(commands?: ReadonlyArray<IRedisArgument[]>): IRedisTransaction;
+  multi(options: { pipeline: false }): Promise<'OK'>;
+  /** Ends what `multi({ pipeline: false })` began. */
+  exec<T = any>(): Promise<Array<IRedisResult<T>> | null>;
   /** Sends QUIT and closes; resolves when that is done. */
   quit(): Promise<'OK'>;
   /** Closes at once. */
@@ -503,7 +609,7 @@ export declare class ConnectionManager {
     nodes?: IRedisNodes;
   });
 
-  /** A connection of your own. The same key gives the same connection, until `stop()`. */
+  /** A connection of your own. The same key gives the same connection, until that has ended. */
   getClient(key: string): RedisClient;
   /** As `getClient(key)`: with one Redis every route leads there. */
   getClientByRoute(key: string, route: string): RedisClient;

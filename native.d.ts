@@ -32,6 +32,8 @@ export declare class NativeClient {
   get status(): string
   /** Opens the connection, unless it is lazy. */
   open(): void
+  /** SELECT went well: the next connection begins with that database too. */
+  selected(db: number): void
   /** Closes the connection with QUIT. The request is told when it is done. */
   quit(request: number): void
   /** Closes the connection at once. */
@@ -71,6 +73,18 @@ export declare class NativeProducer {
   watch(): void
   /** Hears nothing any more and gives up what it waits for. */
   reset(): void
+}
+
+/** What is said of a command of the user, by bits. */
+export declare const enum CallFlag {
+  /** The last of its request. */
+  Last = 1,
+  /** Of a transaction, as the command before it: sent again only together with that one. */
+  Follows = 2,
+  /** Never sent again. */
+  Once = 4,
+  /** It goes where commands with the key go that follows its words. */
+  Beside = 8
 }
 
 /** Hands over what the engine has reported since the last time. */
@@ -319,8 +333,9 @@ export declare const enum Operation {
   /** `consumer, token` */
   Release = 7,
   /**
-   * `link, request, index, last, key, count, count × (word: as a value)`, the command's name being word 0; `key` is
-   * the word that is its first key, which decides on the node of a Cluster, or -1 for none
+   * `link, request, index, flags, key, count, count × (word: as a value)`, the command's name being word 0; `flags`
+   * are those of `CallFlag`, of which `Beside` has one more word follow; `key` is the word that is its first key, which decides on the node of a Cluster, or -1
+   * for none
    */
   Call = 8
 }
@@ -395,9 +410,13 @@ export declare const enum ValueKind {
   /** `number` */
   Integer = 2,
   /** `blob` */
-  Bulk = 3,
+  Blob = 3,
   /** `count`, then so many values */
   Array = 4,
   /** `text¶`: an error within an array */
-  Error = 5
+  Error = 5,
+  /** `offset, length` within the packet's bytes */
+  Bytes = 6,
+  /** `text¶`: an integer that no number of JavaScript can be equal to */
+  Large = 7
 }

@@ -576,6 +576,7 @@ module.exports.NativeBus = nativeBinding.NativeBus
 module.exports.NativeClient = nativeBinding.NativeClient
 module.exports.NativeConsumer = nativeBinding.NativeConsumer
 module.exports.NativeProducer = nativeBinding.NativeProducer
+module.exports.CallFlag = nativeBinding.CallFlag
 module.exports.collect = nativeBinding.collect
 module.exports.makeIds = nativeBinding.makeIds
 module.exports.openLinks = nativeBinding.openLinks

@@ -10,7 +10,11 @@ import {
   type IJobCompletion,
   type IProducerError,
   type IReceivedJob,
+  type IRedisClient,
+  type IRedisClientPair,
+  type IRedisCommands,
   type IRedisError,
+  type IRedisResult,
   type ISentJob,
   type IStandaloneOptions,
   type IStreamProcessor,
@@ -178,6 +182,39 @@ export async function clients(): Promise<void> {
   client.once('ready', () => {});
   const length = await client.call<number>('xlen', 's');
   same<typeof length, number>();
+  const value = await client.get<string | null>('k');
+  same<typeof value, string | null>();
+  const added = await client.zadd('z', 1, 'a');
+  same<typeof added, any>();
+  await client.getBuffer<Uint8Array>(new Uint8Array(1));
+  await client.callBuffer('get', ['k']);
+  await client.hset('h', { a: 1, b: null }, undefined);
+  await client.hmset('h', new Map([['a', 1n]]));
+  await client.msetBuffer({ a: true });
+  await client.mget('a', ['b', 'c']);
+  await client.setex('k', 5, new Date());
+  await client['restore-asking']('k');
+  const chained = await client
+    .pipeline()
+    .set('a', 1)
+    .getBuffer('a')
+    .hset('h', { a: 1 })
+    .call('get', 'a')
+    .exec<string>();
+  same<typeof chained, Array<IRedisResult<string>>>();
+  same<(typeof chained)[0][1], string>();
+  const transacted = await client
+    .multi([['incr', 'a']])
+    .get('a')
+    .exec();
+  same<typeof transacted, Array<IRedisResult> | null>();
+  const begun = await client.multi({ pipeline: false });
+  same<typeof begun, 'OK'>();
+  await client.pipeline().multi().set('a', 1).exec().get('a').exec();
+  client.pipeline().length.toFixed();
+  const pair: IRedisClientPair = { blocking: Object.assign(client, { xretry: null }), aux: client };
+  const named: IRedisClient & IRedisCommands = pair.aux;
+  await named.exists('a');
   for (const [error, result] of await client
     .pipeline([
       ['get', 'a'],

@@ -1,10 +1,19 @@
 /** Calls that must not compile. */
-import { ConnectionManager, Consumer, DISTRIBUTED_ROUTING, HFXBUS_ID_SIZE, Job, Producer } from 'hfxbus';
+import {
+  ConnectionManager,
+  Consumer,
+  DISTRIBUTED_ROUTING,
+  HFXBUS_ID_SIZE,
+  Job,
+  Producer,
+  type RedisClient,
+} from 'hfxbus';
 
 declare const connection: ConnectionManager;
 declare const producer: Producer;
 declare const consumer: Consumer;
 declare const job: Job;
+declare const client: RedisClient;
 
 export function rename(): void {
   // @ts-expect-error a job keeps its id
@@ -57,6 +66,18 @@ export function refused(): unknown[] {
     DISTRIBUTED_ROUTING as string,
     // @ts-expect-error it is 16
     HFXBUS_ID_SIZE satisfies 17,
+    // @ts-expect-error an object is no word
+    client.get({}),
+    // @ts-expect-error nor is a function
+    client.get('k', () => {}),
+    // @ts-expect-error no such command
+    client.nosuch('k'),
+    // @ts-expect-error a connection of the bus is no subscriber
+    client.subscribe('c'),
+    // @ts-expect-error nor does a pipeline make one of it
+    client.pipeline().monitor(),
+    // @ts-expect-error a list of commands is a list of lists
+    client.pipeline(['get', 'k']),
     // @ts-expect-error a time is a number
     connection.stop({ maxWait: '5' }),
   ];

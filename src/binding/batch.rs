@@ -19,7 +19,7 @@ use crate::redis_io::keys::Keys;
 use super::environment::{Environment, NamedLink, with};
 use super::error::invalid;
 use super::incoming::Incoming;
-use super::operation::Operation;
+use super::operation::{CallFlag, Operation};
 
 /// What `collect` returns; the numbers are written into the array it was given, as far as they fit.
 #[napi(object)]
@@ -271,7 +271,9 @@ fn release(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
 fn call(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
     let (commands, _) = staging.of_job(environment, packet.index()?, "")?;
     let (request, index) = (packet.index()?, packet.index()?);
-    let index = if packet.flag()? { index | LAST } else { index };
+    let flags = packet.index()?;
+    let has = |flag: CallFlag| flags & flag as u32 != 0;
+    let index = if has(CallFlag::Last) { index | LAST } else { index };
     let first_key = packet.number()?;
     let count = packet.index()?;
     commands.begin_unnamed(count as usize);
@@ -281,7 +283,17 @@ fn call(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<
             false => commands.arg(packet.word()?),
         };
     }
-    commands.end(Destination::Sink(Ticket { kind: Kind::Call as u8, index, id: u64::from(request) }));
+    if has(CallFlag::Beside) {
+        commands.beside(packet.word()?);
+    }
+    let destination = Destination::Sink(Ticket { kind: Kind::Call as u8, index, id: u64::from(request) });
+    if has(CallFlag::Follows) {
+        commands.end_following(destination);
+    } else if has(CallFlag::Once) {
+        commands.end_once(destination);
+    } else {
+        commands.end(destination);
+    }
     Ok(())
 }
 

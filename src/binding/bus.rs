@@ -9,7 +9,7 @@ use crate::engine::bus::Bus;
 use crate::engine::client::Client;
 use crate::engine::question::Answer;
 use crate::engine::shutdown::Stop;
-use crate::redis_io::link::Verdict;
+use crate::redis_io::link::{LinkState, Verdict};
 
 use super::batch::duration;
 use super::environment::{NamedLink, with, with_if_there};
@@ -148,6 +148,14 @@ impl NativeClient {
         drop(self.client.link());
     }
 
+    /// SELECT went well: the next connection begins with that database too.
+    #[napi]
+    pub fn selected(&self, db: u32) {
+        if let Some(link) = self.client.current() {
+            link.selected(db);
+        }
+    }
+
     /// Closes the connection with QUIT. The request is told when it is done.
     #[napi]
     pub fn quit(&self, request: u32) {
@@ -172,5 +180,9 @@ impl Drop for NativeClient {
 }
 
 fn status_of(client: &Client) -> &'static str {
-    client.current().map_or("wait", |link| state_name(link.state()))
+    match client.current() {
+        Some(link) => state_name(link.state()),
+        None if client.is_over() => state_name(LinkState::End),
+        None => state_name(LinkState::Wait),
+    }
 }

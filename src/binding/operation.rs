@@ -20,9 +20,24 @@ pub enum Operation {
     Reject = 6,
     /// `consumer, token`
     Release = 7,
-    /// `link, request, index, last, key, count, count × (word: as a value)`, the command's name being word 0; `key` is
-    /// the word that is its first key, which decides on the node of a Cluster, or -1 for none
+    /// `link, request, index, flags, key, count, count × (word: as a value)`, the command's name being word 0; `flags`
+    /// are those of `CallFlag`, of which `Beside` has one more word follow; `key` is the word that is its first key, which decides on the node of a Cluster, or -1
+    /// for none
     Call = 8,
+}
+
+/// What is said of a command of the user, by bits.
+#[napi]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallFlag {
+    /// The last of its request.
+    Last = 1,
+    /// Of a transaction, as the command before it: sent again only together with that one.
+    Follows = 2,
+    /// Never sent again.
+    Once = 4,
+    /// It goes where commands with the key go that follows its words.
+    Beside = 8,
 }
 
 /// What the engine reports; each is followed by the numbers listed, and its texts and blobs in the order listed.
@@ -90,9 +105,13 @@ pub enum ValueKind {
     /// `number`
     Integer = 2,
     /// `blob`
-    Bulk = 3,
+    Blob = 3,
     /// `count`, then so many values
     Array = 4,
     /// `text¶`: an error within an array
     Error = 5,
+    /// `offset, length` within the packet's bytes
+    Bytes = 6,
+    /// `text¶`: an integer that no number of JavaScript can be equal to
+    Large = 7,
 }

@@ -12,6 +12,9 @@ use super::operation::{Report, ValueKind};
 /// gets a buffer of its own, so that keeping it does not keep its neighbours.
 const SHARED_UP_TO: usize = 1_024;
 
+/// The largest number up to which JavaScript tells every integer from its neighbours.
+const LARGEST_EXACT: u64 = (1 << 53) - 1;
+
 /// What a packet keeps of its capacity from one use to the next.
 const KEPT_CAPACITY: usize = 64 * 1_024;
 
@@ -215,18 +218,29 @@ impl Outgoing {
                 Value::Nil => self.numbers.push(f64::from(ValueKind::Nil as u8)),
                 Value::Simple(text) => self.push_kind_text(ValueKind::Simple, text),
                 Value::Error(text) => self.push_kind_text(ValueKind::Error, text),
+                Value::Integer(number) if number.unsigned_abs() > LARGEST_EXACT => {
+                    self.push_kind_text(ValueKind::Large, &number.to_string());
+                }
                 Value::Integer(number) => {
                     self.numbers.extend([f64::from(ValueKind::Integer as u8), *number as f64]);
                 }
-                Value::Bulk(bytes) => {
-                    self.numbers.extend([f64::from(ValueKind::Bulk as u8), self.blobs.len() as f64]);
-                    self.blobs.push(bytes.clone());
-                }
+                Value::Bulk(bytes) => self.push_bulk(bytes),
                 Value::Array(values) => {
                     self.numbers.extend([f64::from(ValueKind::Array as u8), values.len() as f64]);
                     waiting.extend(values.iter().rev());
                 }
             }
+        }
+    }
+
+    fn push_bulk(&mut self, bytes: &[u8]) {
+        if bytes.len() <= SHARED_UP_TO {
+            let (offset, length) = (self.bytes.len() as f64, bytes.len() as f64);
+            self.numbers.extend([f64::from(ValueKind::Bytes as u8), offset, length]);
+            self.bytes.extend_from_slice(bytes);
+        } else {
+            self.numbers.extend([f64::from(ValueKind::Blob as u8), self.blobs.len() as f64]);
+            self.blobs.push(bytes.to_vec());
         }
     }
 

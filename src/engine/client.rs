@@ -94,6 +94,8 @@ pub struct Client {
     link: Mutex<Option<Arc<dyn Link>>>,
     /// Counts the sessions that ended, so that what was learnt of one (its CLIENT ID) is not used for the next.
     session: Arc<AtomicU64>,
+    /// Whether it has had its one connection: only those of the bus itself are opened again after they ended.
+    is_spent: AtomicBool,
 }
 
 impl Client {
@@ -101,16 +103,25 @@ impl Client {
     pub fn new(policy: PolicyOptions, way: Way, sink: Arc<dyn ReplySink>) -> Self {
         let gather = matches!(way, Way::Cluster(_)).then(|| Gather::new(sink.clone()));
         let sink = gather.clone().map_or(sink, |gather| gather as Arc<dyn ReplySink>);
-        Self { policy, way, sink, gather, link: Mutex::new(None), session: Arc::default() }
+        Self {
+            policy,
+            way,
+            sink,
+            gather,
+            link: Mutex::new(None),
+            session: Arc::default(),
+            is_spent: AtomicBool::new(false),
+        }
     }
 
-    /// The connection, opened if there is none or the last one has ended; none while the bus is closing.
+    /// The connection, opened if there is none or the last one has ended; none while the bus is closing, nor after
+    /// the end of one that is the user's.
     pub fn link(&self) -> Option<Arc<dyn Link>> {
         let mut link = self.lock();
         if let Some(open) = link.as_ref().filter(|open| open.state() != LinkState::End) {
             return Some(open.clone());
         }
-        if self.policy.closing.load(Ordering::Acquire) {
+        if self.policy.closing.load(Ordering::Acquire) || self.spend() {
             return None;
         }
         let opened = self.open();
@@ -136,6 +147,16 @@ impl Client {
                 Connection::new(Arc::new(topology.options().link.clone()), located, sink, runtime)
             }
         }
+    }
+
+    /// Whether it was closed, or has ended, and is not opened any more.
+    pub fn is_over(&self) -> bool {
+        self.is_spent.load(Ordering::Acquire) && self.current().is_none()
+    }
+
+    /// From here on no connection is opened if it is the user's; whether that was so before.
+    fn spend(&self) -> bool {
+        self.policy.visible.is_some() && self.is_spent.swap(true, Ordering::AcqRel)
     }
 
     /// The connection, if there is one that has not ended.
@@ -184,6 +205,7 @@ impl Client {
 
     /// Closes the connection with QUIT if there is one, within `bound`.
     pub async fn quit(&self, bound: Duration) {
+        self.spend();
         let link = self.lock().take();
         if let Some(link) = link {
             link.quit(bound).await;
@@ -192,6 +214,7 @@ impl Client {
 
     /// Closes the connection at once.
     pub fn close(&self) {
+        self.spend();
         if let Some(link) = self.lock().take() {
             link.close();
         }

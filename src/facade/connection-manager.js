@@ -6,9 +6,10 @@ const checks = require('./checks.js');
 const keepAlive = require('./keep-alive.js');
 const { disposable } = require('./dispose.js');
 const { NodeCallbacks } = require('./node-callbacks.js');
-const { RedisClient, SharedClient } = require('./redis-client.js');
+const { RedisClient } = require('./redis-client.js');
 const reports = require('./reports.js');
 const requests = require('./requests.js');
+const { SharedClient } = require('./shared-client.js');
 const topology = require('./topology.js');
 
 /** Managers in use: an open connection keeps its manager, as a socket of Node's own keeps what listens to it. */
@@ -26,6 +27,8 @@ class ConnectionManager {
   #keyPrefix;
   #enablePipelining;
   #isPartitioned;
+  /** Of each node, whether its clients give integers as strings. */
+  #stringNumbers;
   /** Held here, and weakly by who reads the reports. */
   #callbacks;
   #clients = new Map();
@@ -54,6 +57,7 @@ class ConnectionManager {
     this.#keyPrefix = plan.keyPrefix;
     this.#enablePipelining = plan.enablePipelining;
     this.#isPartitioned = plan.isPartitioned;
+    this.#stringNumbers = plan.nodes.map(({ given }) => Boolean(given.stringNumbers));
     this.#shared = new SharedClient(this.#native, this.#keyPrefix, this.#enablePipelining, this);
     this.#callbacks = plan.nodes.map(({ given }) => new NodeCallbacks(this.#native, given));
     const numbers = this.#callbacks.map((_, index) => this.#native.number + index);
@@ -90,13 +94,25 @@ class ConnectionManager {
     const name = `${node}:${checks.name('key', key)}`;
     let client = this.#clients.get(name);
     if (client === undefined) {
-      client = new RedisClient(this.#native, node, this.#keyPrefix, this.#enablePipelining);
+      client = new RedisClient(this.#native, node, {
+        keyPrefix: this.#keyPrefix,
+        enablePipelining: this.#enablePipelining,
+        stringNumbers: this.#stringNumbers[node],
+        ended: (ended) => this.#forget(name, ended),
+      });
       this.#clients.set(name, client);
       this.member(client);
       client.open();
       this.used();
     }
     return client;
+  }
+
+  /** A connection that has ended makes room for another one of that name. */
+  #forget(name, client) {
+    if (this.#clients.get(name) === client) this.#clients.delete(name);
+    this.#members.delete(client);
+    client.forgotten();
   }
 
   /** Waits for the jobs in flight, for at most `maxWait` ms if given, and closes every connection. */

@@ -33,6 +33,7 @@ const CODES = {
   timeout: 'COMMAND_TIMEOUT',
   connect: 'CONNECTION_FAILED',
   protocol: 'PROTOCOL_ERROR',
+  refused: 'UNSUPPORTED_COMMAND',
 };
 
 /** Makes the error that the engine reported. `code` stays replaceable, so that `setErrorKind` can set its own. */

@@ -5,8 +5,9 @@ const { abortable, signalOf } = require('./abort.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const { newId } = require('./ids.js');
-const { RedisClient, SharedClient } = require('./redis-client.js');
+const { RedisClient } = require('./redis-client.js');
 const requests = require('./requests.js');
+const { SharedClient } = require('./shared-client.js');
 
 /** A job: an id, and a payload of keys beside the stream. */
 class Job {

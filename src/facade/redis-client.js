@@ -1,41 +1,35 @@
 'use strict';
 
 const EventEmitter = require('eventemitter3');
-const { NativeClient, Operation } = require('../../native.js');
+const { NativeClient } = require('../../native.js');
+const { CallRequest, SingleCall } = require('./call-request.js');
 const batch = require('./command-batch.js');
-const { firstKey } = require('./first-key.js');
+const { addCommandMethods } = require('./command-methods.js');
+const { asObject, setErrorKind } = require('./errors.js');
+const { RedisCommand } = require('./redis-command.js');
+const { RedisPipeline, pairs } = require('./redis-pipeline.js');
 const reports = require('./reports.js');
 const requests = require('./requests.js');
 
-/** The connection of a bus that jobs and producers share. */
-class SharedClient {
-  #native;
-  // biome-ignore lint/correctness/noUnusedPrivateClassMembers: held, so that the manager lives as long as its jobs, which may open connections again
-  #manager;
-
-  constructor(native, keyPrefix, enablePipelining, manager) {
-    this.#native = native;
-    this.#manager = manager;
-    this.number = native.number;
-    this.keyPrefix = keyPrefix;
-    this.enablePipelining = enablePipelining;
-  }
-
-  get status() {
-    return this.#native.status;
-  }
-}
-
-/** A connection of the user's own. */
+/** A connection of the user's own. It has one life: after its end the manager makes another one under its name. */
 class RedisClient extends EventEmitter {
   #native;
+  #stringNumbers;
+  /** Who is to know of its end. */
+  #ended;
 
   /** @internal Made by `ConnectionManager.getClient()`. */
-  constructor(bus, node, keyPrefix, enablePipelining) {
+  constructor(bus, node, { keyPrefix, enablePipelining, stringNumbers, ended }) {
     super();
     this.#native = new NativeClient(bus, node);
+    this.#stringNumbers = stringNumbers;
+    this.#ended = ended;
     this.keyPrefix = keyPrefix;
     this.enablePipelining = enablePipelining;
+  }
+
+  static {
+    addCommandMethods(RedisClient.prototype, (client, ...given) => client.#call(...given));
   }
 
   /** @internal The engine's number of the connection. */
@@ -54,17 +48,21 @@ class RedisClient extends EventEmitter {
     this.#native.open();
   }
 
-  /** Sends any command. */
-  async call(command, ...args) {
-    const [[error, result]] = await this.pipeline([[command, ...args]]).exec();
-    if (error) throw error;
-    return result;
+  /** Several commands in one write: as a list, or by the methods of what this returns. */
+  pipeline(commands) {
+    return new RedisPipeline((collected) => this.#send(new CallRequest(collected, this.#stringNumbers)), commands);
   }
 
-  /** Several commands in one write; `exec()` resolves with `[error, result]` for each. */
-  pipeline(commands = []) {
-    const packed = commands.map((words) => words.flat().map(toWord));
-    return { exec: () => this.#execute(packed) };
+  /** As `pipeline()`, in a transaction. With `{ pipeline: false }` only MULTI is sent. */
+  multi(commands, options = Array.isArray(commands) ? undefined : commands) {
+    if (options?.pipeline === false) return this.#call('multi', [], false);
+    const list = Array.isArray(commands) ? commands : undefined;
+    return new RedisPipeline((collected) => this.#send(new CallRequest(collected, this.#stringNumbers)), list, true);
+  }
+
+  /** Ends the transaction that `multi({ pipeline: false })` began. */
+  async exec() {
+    return pairs(await this.#call('exec', [], false));
   }
 
   /** Says goodbye and closes. */
@@ -75,70 +73,50 @@ class RedisClient extends EventEmitter {
     return request.promise;
   }
 
+  async quitBuffer() {
+    return Buffer.from(await this.quit());
+  }
+
   /** Closes at once. */
   disconnect() {
+    batch.flush();
     this.#native.disconnect();
   }
 
-  /** @internal The bus was stopped: nothing is reported to it any more. */
+  /** @internal Nothing is reported to it any more. */
   forgotten() {
     reports.clients.delete(this.#native.number);
   }
 
   /** @internal The connection changed its state; events are named as ioredis names them. */
   changed(state, error) {
+    if (state === 'end') this.#ended(this);
+    if (error) this.#tell('error', error);
+    this.#tell(state);
+  }
+
+  /** A listener of the user's that throws is heard of by the others, unless it was to hear of errors itself. */
+  #tell(event, ...args) {
     try {
-      if (error) this.emit('error', error);
-      this.emit(state);
-    } catch {
-      // A listener of the user's; the connection has nobody to report it to.
+      this.emit(event, ...args);
+    } catch (thrown) {
+      if (event === 'error') return;
+      const error = asObject(thrown, `A listener of '${event}' threw what is no object.`);
+      this.#tell('error', setErrorKind(error, 'LISTENER_ERROR'));
     }
   }
 
-  #execute(commands) {
-    if (commands.length === 0) return Promise.resolve([]);
-    const request = new CallRequest(commands);
-    const number = requests.add(request);
-    commands.forEach((words, index) => {
-      batch.begin(Operation.Call);
-      batch.number(this.#native.number);
-      batch.number(number);
-      batch.number(index);
-      batch.number(index === commands.length - 1 ? 1 : 0);
-      batch.number(firstKey(words));
-      batch.number(words.length);
-      for (const word of words) batch.word(word);
-    });
-    batch.end();
+  async #call(name, args, asBytes) {
+    const command = new RedisCommand(name, args, asBytes);
+    const result = await this.#send(new SingleCall([command], this.#stringNumbers));
+    if (command.name === 'SELECT') this.#native.selected(Number(command.words[1]));
+    return result;
+  }
+
+  #send(request) {
+    request.send(this.#native.number);
     return request.promise;
   }
 }
 
-class CallRequest extends requests.Request {
-  #wantsBytes;
-  #names;
-
-  constructor(commands) {
-    super([]);
-    this.#names = commands.map(([name]) => String(name).toUpperCase());
-    this.#wantsBytes = commands.map(() => false);
-  }
-
-  called(index, error, value) {
-    if (error) error.command = this.#names[index];
-    this.result[index] = [error, this.#wantsBytes[index] ? value : toText(value)];
-  }
-}
-
-function toWord(value) {
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  return String(value ?? '');
-}
-
-/** Bytes as text, as ioredis has it unless a method's name ends in Buffer. */
-function toText(value) {
-  if (Buffer.isBuffer(value)) return value.toString();
-  return Array.isArray(value) ? value.map(toText) : value;
-}
-
-module.exports = { RedisClient, SharedClient };
+module.exports = { RedisClient };

@@ -57,12 +57,20 @@ function value() {
       return null;
     case ValueKind.Integer:
       return number();
-    case ValueKind.Bulk:
+    case ValueKind.Bytes: {
+      const start = number();
+      return bytes.subarray(start, start + number());
+    }
+    case ValueKind.Blob:
       return blobs[number()];
     case ValueKind.Array:
       return Array.from({ length: number() }, value);
-    case ValueKind.Error:
-      return engineError({ kind: 'reply', message: string() });
+    case ValueKind.Error: {
+      const message = string();
+      return engineError({ kind: 'reply', code: message.split(' ', 1)[0], message });
+    }
+    case ValueKind.Large:
+      return BigInt(string());
     default:
       return string();
   }

@@ -74,6 +74,9 @@ pub struct Mark {
     pub place: Place,
     /// What it has been through so far.
     pub detours: Detours,
+    /// Whether the command means something only on the connection that the one before it went to, as what is in a
+    /// transaction does: if that one is not sent again, neither is this.
+    pub follows: bool,
 }
 
 /// How often a command of a Cluster has not been served where and when it was sent.
@@ -88,7 +91,8 @@ pub struct Detours {
 impl Mark {
     fn beginning(name: &'static str, start: usize) -> Self {
         let (destination, place) = (Destination::Nowhere, Place::Anywhere);
-        Self { name, length: start, destination, resend: true, place, detours: Detours::default() }
+        let detours = Detours::default();
+        Self { name, length: start, destination, resend: true, place, detours, follows: false }
     }
 }
 
@@ -188,6 +192,14 @@ impl Commands {
     pub fn send_once(&mut self) {
         for mark in &mut self.marks {
             mark.resend = false;
+        }
+    }
+
+    /// As [`Commands::end`], for a command that belongs behind the one before it.
+    pub fn end_following(&mut self, destination: Destination) {
+        self.end(destination);
+        if let Some(mark) = self.marks.last_mut() {
+            mark.follows = true;
         }
     }
 

@@ -86,6 +86,10 @@ impl Link for Connection {
         }
     }
 
+    fn selected(&self, db: u32) {
+        self.shared.set_db(db);
+    }
+
     fn reset(&self) {
         self.shared.order(Order::Reset);
     }

@@ -80,6 +80,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         let exit = live(&shared, &mut failures).await;
         if shared.lock().is_over() {
+            shared.set_state(LinkState::Close, None);
             break;
         }
         let next = failures.next(&exit);
@@ -143,7 +144,7 @@ async fn connect(shared: &Arc<Shared>, failures: &mut Failures) -> Result<Socket
     let opened = in_time(options, opening).await.and_then(|opened| opened);
     let mut socket = opened.map_err(|error| lost(&error))?;
     shared.set_state(LinkState::Connect, None);
-    shake_hands(&mut socket, options, &shared.node()).await?;
+    shake_hands(&mut socket, options, shared.db(), &shared.node()).await?;
     Ok(socket)
 }
 

@@ -32,13 +32,18 @@ impl From<RedisError> for Refusal {
     }
 }
 
-/// Does the handshake.
-pub async fn shake_hands(socket: &mut Socket, options: &LinkOptions, node: &Arc<str>) -> Result<(), Refusal> {
+/// Does the handshake, after which `db` is selected.
+pub async fn shake_hands(
+    socket: &mut Socket,
+    options: &LinkOptions,
+    db: u32,
+    node: &Arc<str>,
+) -> Result<(), Refusal> {
     match socket {
-        Socket::Tcp(stream) => Handshake::new(stream, node, options).run().await,
+        Socket::Tcp(stream) => Handshake::new(stream, node, options, db).run().await,
         #[cfg(unix)]
-        Socket::Unix(stream) => Handshake::new(stream, node, options).run().await,
-        Socket::Tls(stream) => Handshake::new(stream.as_mut(), node, options).run().await,
+        Socket::Unix(stream) => Handshake::new(stream, node, options, db).run().await,
+        Socket::Tls(stream) => Handshake::new(stream.as_mut(), node, options, db).run().await,
     }
 }
 
@@ -49,12 +54,13 @@ struct Handshake<'a, S> {
     stream: &'a mut S,
     node: &'a Arc<str>,
     options: &'a LinkOptions,
+    db: u32,
     buffer: Vec<u8>,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
-    fn new(stream: &'a mut S, node: &'a Arc<str>, options: &'a LinkOptions) -> Self {
-        Self { stream, node, options, buffer: Vec::new() }
+    fn new(stream: &'a mut S, node: &'a Arc<str>, options: &'a LinkOptions, db: u32) -> Self {
+        Self { stream, node, options, db, buffer: Vec::new() }
     }
 
     async fn run(mut self) -> Result<(), Refusal> {
@@ -87,7 +93,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     /// Sends the first commands and returns their names, in order.
     async fn introduce(&mut self) -> Result<Vec<&'static str>, Refusal> {
         let options = self.options;
-        let db = options.db.to_string();
+        let db = self.db.to_string();
         let mut names = Vec::new();
         let mut words: Vec<Vec<&str>> = Vec::new();
         match (&options.username, &options.password) {
@@ -96,7 +102,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
             _ => {}
         }
         names.extend(words.iter().map(|_| "AUTH"));
-        if options.db != 0 {
+        if self.db != 0 {
             words.push(vec!["SELECT", &db]);
             names.push("SELECT");
         }

@@ -139,11 +139,15 @@ pub trait Link: Send + Sync {
     /// Starts connecting if nothing was done yet (`lazyConnect`); otherwise nothing.
     fn open(&self);
 
+    /// The caller has selected another database, which is to be selected again on the next connection.
+    fn selected(&self, _db: u32) {}
+
     /// Drops the socket and makes the connection anew, as after a network failure.
     fn reset(&self);
 
     /// Sends QUIT behind everything submitted, waits for the replies for at most `bound`, then closes for good.
-    /// A link that is not ready is closed at once: whatever is queued fails with kind `Closed`.
+    /// A link that is not ready is closed at once, unless commands wait for a connection that is being made:
+    /// whatever is queued fails with kind `Closed`.
     fn quit(&self, bound: Duration) -> BoxFuture<()>;
 
     /// Closes for good at once: whatever has no reply fails with kind `Closed`. Safe to call twice.

@@ -69,22 +69,30 @@ impl Outbox {
             return None;
         }
         let pending = self.pending.pop_front()?;
-        let bytes = if bytes_wanted { self.bytes[self.answered..end].to_vec() } else { Vec::new() };
+        // One that follows another cannot be sent again without it.
+        let bytes = if bytes_wanted && !pending.mark.follows {
+            self.bytes[self.answered..end].to_vec()
+        } else {
+            Vec::new()
+        };
         self.answered = end;
         self.compact();
         Some((pending, bytes))
     }
 
-    /// The connection is gone. What may be sent again will be; the rest of what was written is returned.
-    /// `all_written` gives up everything that was written, whatever it is.
+    /// The connection is gone. What may be sent again will be; the rest of what was written is returned, with
+    /// what follows any of that. `all_written` gives up everything that was written, whatever it is.
     pub fn rewind(&mut self, all_written: bool) -> Vec<Pending> {
         let mut kept = Vec::with_capacity(self.bytes.len() - self.answered);
         let mut lost = Vec::new();
         let mut start = self.answered;
+        let mut last_is_kept = false;
         for pending in std::mem::take(&mut self.pending) {
             let end = start + pending.mark.length;
             let was_written = start < self.written;
-            if was_written && (all_written || !pending.mark.resend) {
+            let is_lost = was_written && (all_written || !pending.mark.resend);
+            last_is_kept = !is_lost && (last_is_kept || !pending.mark.follows);
+            if !last_is_kept {
                 lost.push(pending);
             } else {
                 kept.extend_from_slice(&self.bytes[start..end]);
@@ -125,7 +133,6 @@ impl Outbox {
             .filter(move |pending| pending.deadline.is_some_and(|deadline| deadline <= now))
     }
 
-    #[cfg(test)]
     /// Whether everything has its reply.
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty()
@@ -195,6 +202,32 @@ mod tests {
         outbox.wrote(1);
         assert_eq!(names(&outbox.rewind(true)), ["B"], "a command written in part counts as written");
         assert_eq!(names(&outbox.clear()), ["LATER"]);
+    }
+
+    fn submit_transaction(outbox: &mut Outbox) {
+        let mut commands = Commands::default();
+        commands.begin("MULTI", 1).end(Destination::Nowhere);
+        commands.begin("SET", 1).end_following(Destination::Nowhere);
+        commands.begin("EXEC", 1).end_following(Destination::Nowhere);
+        outbox.append(&mut commands, None);
+    }
+
+    #[test]
+    fn a_transaction_is_sent_again_whole_or_not_at_all() {
+        let mut outbox = Outbox::default();
+        submit_transaction(&mut outbox);
+        submit(&mut outbox, "A", true);
+        outbox.wrote(10);
+        assert!(outbox.rewind(false).is_empty(), "nothing of it was answered");
+        outbox.wrote(16);
+        outbox.answer(false);
+        assert_eq!(names(&outbox.rewind(false)), ["SET", "EXEC"], "whether they were written or not");
+        assert_eq!(outbox.unwritten(), b"*1\r\n$1\r\nA\r\n");
+
+        let mut outbox = Outbox::default();
+        submit_transaction(&mut outbox);
+        outbox.wrote(10);
+        assert_eq!(names(&outbox.rewind(true)), ["MULTI", "SET", "EXEC"]);
     }
 
     #[test]

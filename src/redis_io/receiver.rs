@@ -132,6 +132,7 @@ fn answer(shared: &Arc<Shared>, pending: Pending, bytes: Vec<u8>, reply: Reply<'
     };
     let error = RedisError::reply(text, pending.mark.name, &shared.node());
     if let Some(detour) = &shared.detour
+        && !pending.mark.follows
         && detour.calls_for(&error)
     {
         detour.take(pending.mark, bytes, error);

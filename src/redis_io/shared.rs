@@ -1,6 +1,6 @@
 //! What a connection's tasks and those who submit to it have in common.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -57,6 +57,8 @@ pub(super) struct Shared {
     pub(super) pushes: Option<Arc<dyn PushSink>>,
     pub(super) detour: Option<Arc<dyn Detour>>,
     state: AtomicU8,
+    /// The database that the next session begins with.
+    db: AtomicU32,
     /// The name of where it connects to. A lock, since it moves; only errors ask for it.
     node: Mutex<Arc<str>>,
     /// A lock, since both threads submit. The socket is written to under it, which keeps the order of the bytes.
@@ -90,6 +92,7 @@ impl Shared {
         let Ears { sink, pushes, detour } = ears;
         Self {
             node: Mutex::new(options.endpoint.to_string().into()),
+            db: AtomicU32::new(options.db),
             options,
             policy,
             runtime,
@@ -121,6 +124,15 @@ impl Shared {
 
     pub(super) fn state(&self) -> LinkState {
         LinkState::from_number(self.state.load(Ordering::Acquire))
+    }
+
+    /// The database that a session begins with: the option, until a SELECT.
+    pub(super) fn db(&self) -> u32 {
+        self.db.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_db(&self, db: u32) {
+        self.db.store(db, Ordering::Release);
     }
 
     pub(super) fn set_state(&self, state: LinkState, error: Option<&RedisError>) {
@@ -159,10 +171,12 @@ impl Shared {
         Ok(())
     }
 
-    /// Sends QUIT behind everything submitted, after which nothing is taken. `None` if commands do not flow.
+    /// Sends QUIT behind everything submitted, after which nothing is taken. `None` if commands do not flow, unless
+    /// some wait for a connection that is being made.
     pub(super) fn say_goodbye(&self) -> Option<oneshot::Receiver<Result<Value, RedisError>>> {
         let mut inner = self.lock();
-        if !inner.flowing {
+        let is_opening = matches!(self.state(), LinkState::Connecting | LinkState::Connect);
+        if !inner.flowing && (!is_opening || inner.outbox.is_empty()) {
             return None;
         }
         let (sender, receiver) = oneshot::channel();

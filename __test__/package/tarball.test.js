@@ -17,6 +17,9 @@ const NAMES = [
   'DISTRIBUTED_ROUTING',
   'withValue',
   'setErrorKind',
+  'UnrecoverableError',
+  'DeadLetters',
+  'gracefulShutdown',
 ];
 
 describe('the packed package', () => {

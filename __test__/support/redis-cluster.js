@@ -99,7 +99,10 @@ class RedisCluster {
     await Promise.all(this.replicas.map((replica) => until(() => sync(replica), { timeout: 20000 })));
     const isTold = async (node) => {
       const ranges = await node.call('CLUSTER', 'SLOTS');
-      return ranges.every((range) => range.length === 2 + this.nodes.length / this.primaries.length);
+      const isWhole = ranges.every((range) => range.length === 2 + this.nodes.length / this.primaries.length);
+      // What is published reaches only nodes that are connected.
+      const known = await node.call('CLUSTER', 'NODES');
+      return isWhole && known.split(' connected').length - 1 === this.nodes.length;
     };
     await Promise.all(this.nodes.map((node) => until(() => isTold(node), { timeout: 20000 })));
   }

@@ -33,9 +33,14 @@ impl ClusterServers {
             });
         }
         cluster.until_all(|info| info.contains("cluster_state:ok"));
-        until("replicas are told of", || {
-            let nodes = cluster.servers[0].command("CLUSTER NODES");
-            nodes.matches("slave").count() == count - primaries && !nodes.contains("handshake")
+        // What is published reaches only nodes that are connected.
+        until("all nodes are connected", || {
+            cluster.servers.iter().all(|server| {
+                let nodes = server.command("CLUSTER NODES");
+                nodes.matches("slave").count() == count - primaries
+                    && nodes.matches(" connected").count() == count
+                    && !nodes.contains("handshake")
+            })
         });
         cluster
     }

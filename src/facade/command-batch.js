@@ -42,7 +42,13 @@ function number(value) {
 
 function string(value) {
   number(value.length);
-  text += value;
+  // Behind a string that ends with the first half of a pair, a second half would become one character with it.
+  text += isSecondHalf(value.charCodeAt(0)) ? `\ufffd${value.slice(1)}` : value;
+}
+
+/** Whether a code unit is the second half of a surrogate pair; not so the NaN of an empty string. */
+function isSecondHalf(unit) {
+  return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
 /** @param {string | Uint8Array} value bytes are taken as they are now, whatever happens to them later */

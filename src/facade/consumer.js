@@ -5,8 +5,9 @@ const { NativeConsumer, Operation } = require('../../native.js');
 const { abortable, signalOf, whenAborted } = require('./abort.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
-const { disposable } = require('./dispose.js');
+const { ConnectionManager } = require('./connection-manager.js');
 const { DISTRIBUTED_ROUTING, LONGEST_TIMER } = require('./constants.js');
+const { disposable } = require('./dispose.js');
 const { closedError, setErrorKind, asObject } = require('./errors.js');
 const { newId } = require('./ids.js');
 const { Job } = require('./job.js');
@@ -40,7 +41,8 @@ class Consumer extends EventEmitter {
    */
   constructor(connection, options) {
     super();
-    if (typeof connection?.nativeBus !== 'function') throw new TypeError('connection must be a ConnectionManager');
+    // Not one of another copy of the package either: its engine is not ours.
+    if (!(connection instanceof ConnectionManager)) throw new TypeError('connection must be a ConnectionManager');
     const { id, ...native } = consumerOptions(options);
     this.connection = connection;
     this.id = id ?? newId();

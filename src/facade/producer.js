@@ -4,8 +4,9 @@ const EventEmitter = require('eventemitter3');
 const { NativeProducer, Operation } = require('../../native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
-const { disposable } = require('./dispose.js');
+const { ConnectionManager } = require('./connection-manager.js');
 const { DISTRIBUTED_ROUTING } = require('./constants.js');
+const { disposable } = require('./dispose.js');
 const { setErrorKind, asObject } = require('./errors.js');
 const { newId } = require('./ids.js');
 const { Job } = require('./job.js');
@@ -25,7 +26,8 @@ class Producer extends EventEmitter {
   /** @param {import('./connection-manager.js').ConnectionManager} connection */
   constructor(connection) {
     super();
-    if (typeof connection?.nativeBus !== 'function') throw new TypeError('connection must be a ConnectionManager');
+    // Not one of another copy of the package either: its engine is not ours.
+    if (!(connection instanceof ConnectionManager)) throw new TypeError('connection must be a ConnectionManager');
     this.connection = connection;
     this.id = newId();
     this.#native = new NativeProducer(connection.nativeBus(), this.id);
@@ -69,6 +71,7 @@ class Producer extends EventEmitter {
     const { stream, route, job, capped, waitFor, rejectOnError } = checks.object('options', options);
     const id = jobId(job);
     const groups = groupsOf(waitFor);
+    if (groups && !Object.isExtensible(job)) throw new TypeError('job must be extensible to be waited for');
     const name = checks.name('stream', stream);
     const plan = this.#plan(name, this.connection.isPartitioned ? routeOf(route, name) : name, groups ?? []);
     const cap = length(capped);
@@ -160,14 +163,19 @@ class SendRequest extends requests.Request {
 
   done() {
     const wait = this.#wait;
-    if (wait && this.#wait !== null) this.result.finished = (options) => wait.finished(options);
+    try {
+      if (wait && this.#wait !== null) this.result.finished = (options) => wait.finished(options);
+    } catch (error) {
+      // Somebody froze the job meanwhile. It must not cost the others whose replies came with it.
+      super.failed(error);
+    }
     super.done();
   }
 
   failed(error) {
     this.#wait?.cancel();
     this.#wait = null;
-    delete this.result.finished;
+    Reflect.deleteProperty(this.result, 'finished');
     super.failed(error);
   }
 }

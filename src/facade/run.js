@@ -99,7 +99,7 @@ class Run {
   #release() {
     if (!this.#released && this.#settled === null) {
       this.#released = true;
-      delete this.job.release;
+      Reflect.deleteProperty(this.job, 'release');
       if (!this.#isCutOff) this.#consumer.release(this);
     }
     return this.job;
@@ -108,9 +108,10 @@ class Run {
   /** From last to first: an object that loses its last property stays a fast one. */
   #undecorate() {
     const { job } = this;
-    delete job.reject;
-    delete job.resolve;
-    delete job.release;
+    // A processor may have frozen its job, which is no reason to fail.
+    Reflect.deleteProperty(job, 'reject');
+    Reflect.deleteProperty(job, 'resolve');
+    Reflect.deleteProperty(job, 'release');
   }
 }
 

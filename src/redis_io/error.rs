@@ -6,6 +6,11 @@ use std::sync::Arc;
 
 use super::tls::Refusal;
 
+/// How Redis begins about a command that it does not know.
+const UNKNOWN: &str = "ERR unknown command";
+/// What comes before the command's arguments then.
+const ARGUMENTS: &str = ", with args beginning with:";
+
 /// The kind of a [`RedisError`]; decisions and tests compare this, never the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedisErrorKind {
@@ -48,14 +53,19 @@ pub struct RedisError {
 }
 
 impl RedisError {
-    /// An error reply of Redis: its text begins with its code.
+    /// An error reply of Redis: its text begins with its code. Of a command that it does not know Redis repeats the
+    /// arguments, among which a payload or a password may be; they are left out.
     pub fn reply(text: &[u8], command: &'static str, node: &Arc<str>) -> Self {
-        let message = String::from_utf8_lossy(text);
+        let text = String::from_utf8_lossy(text);
+        let message = match text.split_once(ARGUMENTS) {
+            Some((message, _)) if text.starts_with(UNKNOWN) => message,
+            _ => &text,
+        };
         let code = message.split(' ').next().unwrap_or_default();
         Self {
             kind: RedisErrorKind::Reply,
             code: Some(code.into()),
-            message: message.as_ref().into(),
+            message: message.into(),
             command: Some(command).filter(|command| !command.is_empty()),
             node: node.clone(),
         }
@@ -148,3 +158,18 @@ impl fmt::Display for RedisError {
 }
 
 impl std::error::Error for RedisError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_redis_repeats_of_a_command_is_left_out() {
+        let node: Arc<str> = "here".into();
+        let message = |text: &str| RedisError::reply(text.as_bytes(), "SET", &node).message.to_string();
+        let unknown = "ERR unknown command 'SET', with args beginning with: 'key' 's3cret' ";
+        assert_eq!(message(unknown), "ERR unknown command 'SET'");
+        let user = "ERR mine, with args beginning with: 'key'";
+        assert_eq!(message(user), user);
+    }
+}

@@ -329,6 +329,14 @@ export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOption
    */
   commandTimeout?: number | undefined;
   /**
+   * How long Redis may leave a connection of the bus without a sign of life while it has something to answer; then the
+   * connection is made anew, and commands without a reply are sent again. Subscribers ask for a sign of life. 0 for as
+   * long as it takes. Reads that wait for jobs have their `blockTimeout` and 5 seconds more, or `socketTimeout` if that
+   * is less; clients of your own have no limit. ioredis 4 has no such option.
+   * @default 30000
+   */
+  socketTimeout?: number | undefined;
+  /**
    * How long a connection is idle before TCP keep-alive probes it; 0 for never.
    * @default 0
    */

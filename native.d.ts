@@ -211,6 +211,8 @@ export interface NativeNodeOptions {
   connectTimeout?: number
   /** How long a reply may take. */
   commandTimeout?: number
+  /** How long the server may be silent. */
+  socketTimeout?: number
   /** Idle time before TCP keep-alive probes. */
   keepAlive?: number
   /** TCP_NODELAY. */

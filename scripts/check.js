@@ -13,7 +13,7 @@ const tally = require('./tally.js');
 const GENERATED = ['native.js', 'native.d.ts', ...commands.GENERATED];
 
 /** Folders of `__test__` with tests for Node; `engine` has those for cargo, `support` has none. */
-const FOLDERS = ['compat', 'interop', 'api', 'topologies', 'types', 'package'];
+const FOLDERS = ['compat', 'interop', 'api', 'topologies', 'faults', 'types', 'package'];
 
 const cargo = (...args) => succeed('cargo', args);
 const clippy = (...features) => cargo('clippy', '--quiet', '--all-targets', ...features, '--', '-D', 'warnings');

@@ -11,6 +11,7 @@ mod locating;
 mod pipelining;
 mod pubsub;
 mod reconnecting;
+mod silence;
 mod sockets;
 mod stopping;
 mod support;

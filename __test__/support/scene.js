@@ -164,6 +164,11 @@ class Scene {
     return child;
   }
 
+  /** Has something called in the end. */
+  closing(close) {
+    this.#closing.push(close);
+  }
+
   /** The errors that an emitter emits from now on. */
   errors(emitter) {
     const errors = [];

@@ -52,6 +52,7 @@ export const managers: ConnectionManager[] = [
     },
     connectTimeout: 1,
     commandTimeout: 1,
+    socketTimeout: 1,
     keepAlive: 1,
     noDelay: false,
     lazyConnect: true,

@@ -125,6 +125,8 @@ pub struct NativeNodeOptions {
     pub connect_timeout: Option<f64>,
     /// How long a reply may take.
     pub command_timeout: Option<f64>,
+    /// How long the server may be silent.
+    pub socket_timeout: Option<f64>,
     /// Idle time before TCP keep-alive probes.
     pub keep_alive: Option<f64>,
     /// TCP_NODELAY.
@@ -227,6 +229,7 @@ impl NativeNodeOptions {
         let options = NodeOptions {
             static_routes: names.chain(hashes).collect(),
             key_prefix: self.node_prefix.take().unwrap_or_default(),
+            socket_timeout: self.socket_timeout.map_or(defaults.socket_timeout, duration),
             asks_retry: self.asks_retry.unwrap_or(defaults.asks_retry),
             asks_reconnect: self.asks_reconnect.unwrap_or(defaults.asks_reconnect),
             link: self.into_link()?,
@@ -254,6 +257,7 @@ impl NativeNodeOptions {
             role: defaults.role,
             connect_timeout: self.connect_timeout.map_or(defaults.connect_timeout, duration),
             command_timeout: self.command_timeout.map_or(defaults.command_timeout, duration),
+            silence: defaults.silence,
             keep_alive: self.keep_alive.map_or(defaults.keep_alive, duration).filter(|idle| !idle.is_zero()),
             no_delay: self.no_delay.unwrap_or(defaults.no_delay),
             offline_queue: self.enable_offline_queue.unwrap_or(defaults.offline_queue),

@@ -48,6 +48,7 @@ impl Bus {
                 options: Arc::new(options),
                 node: number,
                 visible: None,
+                silence: None,
                 closing: closing.clone(),
             };
             Arc::new(Node::new(keys, policy, replies.clone()))

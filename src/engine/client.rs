@@ -12,6 +12,7 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, Verdict, call, call_on};
+use crate::redis_io::options::LinkOptions;
 use crate::redis_io::topology::Topology;
 
 use super::follower::Follower;
@@ -133,18 +134,22 @@ impl Client {
         let (sink, runtime) = (self.sink.clone(), self.policy.context.runtime.clone());
         let policy = self.policy.for_link(self.session.clone());
         match &self.way {
-            Way::One => Connection::new(Arc::new(self.policy.options.link.clone()), policy, sink, runtime),
+            Way::One => {
+                Connection::new(self.policy.watched(&self.policy.options.link), policy, sink, runtime)
+            }
             Way::Named(resolver) => {
                 let follower = Follower::new(policy, resolver.clone());
-                let options = Arc::new(self.policy.options.link.clone());
+                let options = self.policy.watched(&self.policy.options.link);
                 let opened = Connection::new(options, follower.clone(), sink, runtime);
                 follower.belong_to(&opened);
                 opened
             }
-            Way::Cluster(topology) => Cluster::new(topology.clone(), policy, sink, runtime),
+            Way::Cluster(topology) => {
+                Cluster::new(topology.clone(), self.policy.silence, policy, sink, runtime)
+            }
             Way::Slot(topology, slot) => {
                 let located = Located::new(policy, topology.clone(), Some(*slot));
-                Connection::new(Arc::new(topology.options().link.clone()), located, sink, runtime)
+                Connection::new(self.policy.watched(&topology.options().link), located, sink, runtime)
             }
         }
     }
@@ -243,11 +248,18 @@ pub struct PolicyOptions {
     pub node: u32,
     /// The number under which changes of state are reported, if they are.
     pub visible: Option<u32>,
+    /// How long the server may be silent, see [`LinkOptions::silence`].
+    pub silence: Option<Duration>,
     /// Whether the bus is closing, so that nothing is opened any more.
     pub closing: Arc<AtomicBool>,
 }
 
 impl PolicyOptions {
+    /// The options of a connection, with what is known of how long its server may be silent.
+    pub fn watched(&self, link: &LinkOptions) -> Arc<LinkOptions> {
+        Arc::new(LinkOptions { silence: self.silence, ..link.clone() })
+    }
+
     /// The slots of the Cluster that the options tell of, if they do.
     pub fn topology(&self) -> Option<Arc<Topology>> {
         let cluster = self.options.cluster.clone()?;

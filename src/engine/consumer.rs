@@ -120,7 +120,8 @@ impl Consumer {
         let known = lanes.iter().position(|lane| lane.node == node && lane.slot == slot);
         known.unwrap_or_else(|| {
             let sink = Reader::new(self.this.clone(), lanes.len(), self.bus.context().host.clone());
-            let blocking = self.bus.nodes()[node].blocking_client(Arc::new(sink), slot);
+            let longest = self.options.longest_read();
+            let blocking = self.bus.nodes()[node].blocking_client(Arc::new(sink), slot, longest);
             lanes.push(Arc::new(Lane { node, slot, blocking }));
             state.lanes.push(LaneState::default());
             lanes.len() - 1

@@ -9,6 +9,7 @@ use crate::redis_io::slot_map::slot_of;
 use crate::redis_io::topology::Topology;
 
 use super::client::{Client, PolicyOptions, Way};
+use super::options::READ_GRACE;
 use super::resolver::Resolver;
 use super::subscriptions::Subscriptions;
 
@@ -26,6 +27,7 @@ impl Node {
     /// A node that is not connected yet; replies on its shared connection go to `sink`.
     pub(super) fn new(keys: Keys, policy: PolicyOptions, sink: Arc<dyn ReplySink>) -> Self {
         let (topology, resolver) = (policy.topology(), policy.resolver());
+        let policy = PolicyOptions { silence: policy.options.socket_timeout, ..policy };
         let shared = Client::new(policy.clone(), way_of(topology.as_ref(), resolver.as_ref()), sink);
         let subscriptions = Subscriptions::new(policy.clone(), topology.clone(), resolver.clone());
         Self { keys, policy, topology, resolver, shared, subscriptions }
@@ -58,17 +60,25 @@ impl Node {
 
     /// A connection of the user's own, whose changes of state are reported under `number`.
     pub(super) fn user_client(&self, sink: Arc<dyn ReplySink>, number: u32) -> Client {
-        let policy = PolicyOptions { visible: Some(number), ..self.policy.clone() };
+        // What the user waits for, and for how long, is the user's own business.
+        let policy = PolicyOptions { visible: Some(number), silence: None, ..self.policy.clone() };
         Client::new(policy, way_of(self.topology.as_ref(), self.resolver.as_ref()), sink)
     }
 
-    /// A connection to wait on for entries; in a Cluster one to whoever has `slot`.
-    pub(super) fn blocking_client(&self, sink: Arc<dyn ReplySink>, slot: Option<u16>) -> Client {
+    /// A connection to wait on for entries, for up to `longest`; in a Cluster one to whoever has `slot`.
+    pub(super) fn blocking_client(
+        &self,
+        sink: Arc<dyn ReplySink>,
+        slot: Option<u16>,
+        longest: Duration,
+    ) -> Client {
         let way = match (&self.topology, slot) {
             (Some(topology), Some(slot)) => Way::Slot(topology.clone(), slot),
             _ => way_of(None, self.resolver.as_ref()),
         };
-        Client::new(self.policy.clone(), way, sink)
+        let grace = self.policy.options.socket_timeout.map_or(READ_GRACE, |limit| limit.min(READ_GRACE));
+        let policy = PolicyOptions { silence: Some(longest + grace), ..self.policy.clone() };
+        Client::new(policy, way, sink)
     }
 
     /// Closes both connections with QUIT, each within `bound`, and whatever was open to find it.

@@ -39,7 +39,7 @@ impl BusOptions {
 }
 
 /// Options of one of the Redis servers of a bus.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct NodeOptions {
     /// How to reach it.
     pub link: LinkOptions,
@@ -51,10 +51,28 @@ pub struct NodeOptions {
     pub key_prefix: String,
     /// What is on this node whatever its hash says.
     pub static_routes: Vec<StaticRoute>,
+    /// How long the server may leave the shared connection without an answer, or the subscriber without a sign of
+    /// life, before the connection is made anew; `None` is for ever.
+    pub socket_timeout: Option<Duration>,
     /// Whether the host is asked how long to wait before a reconnection (`retryStrategy`, `clusterRetryStrategy`).
     pub asks_retry: bool,
     /// Whether the host is asked what an error reply means for the connection (`reconnectOnError`).
     pub asks_reconnect: bool,
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self {
+            link: LinkOptions::default(),
+            cluster: None,
+            sentinels: None,
+            key_prefix: String::new(),
+            static_routes: Vec::new(),
+            socket_timeout: Some(Duration::from_secs(30)),
+            asks_retry: false,
+            asks_reconnect: false,
+        }
+    }
 }
 
 impl NodeOptions {
@@ -197,8 +215,19 @@ impl Default for ConsumerOptions {
     }
 }
 
+impl ConsumerOptions {
+    /// How long one read waits.
+    pub fn longest_read(&self) -> Duration {
+        self.block_timeout.unwrap_or(LONGEST_READ)
+    }
+}
+
 /// A read that may wait for ever is asked again this often, so that a dead connection is noticed.
 pub const LONGEST_READ: Duration = Duration::from_secs(30);
+
+/// How much later than it should the answer to a read may come before its connection counts as dead; less if the
+/// node's `socket_timeout` is shorter.
+pub const READ_GRACE: Duration = Duration::from_secs(5);
 
 /// Where a stream's consumer starts to read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,6 @@ use super::consumer::{Consumer, Reads};
 use super::consumer_state::{ConsumerState, Phase, Position, Surplus};
 use super::host::{Failure, Host};
 use super::id::new_id;
-use super::options::LONGEST_READ;
 use super::slots::{Delivery, Token};
 
 /// The ticket of a CLIENT ID.
@@ -128,9 +127,8 @@ impl Consumer {
     }
 
     fn block_ms(&self) -> u64 {
-        let wait = self.options.block_timeout.unwrap_or(LONGEST_READ);
         // BLOCK 0 would wait for ever.
-        (wait.as_millis() as u64).max(1)
+        (self.options.longest_read().as_millis() as u64).max(1)
     }
 
     fn read_answered(&self, lane: usize, outcome: Result<Reply<'_>, RedisError>) {

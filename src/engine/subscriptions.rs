@@ -139,7 +139,7 @@ impl Subscriptions {
             (None, None) => (link, policy),
         };
         let runtime = self.policy.context.runtime.clone();
-        let opened = Subscriber::new(Arc::new(options.clone()), policy, self.router.clone(), runtime);
+        let opened = Subscriber::new(self.policy.watched(options), policy, self.router.clone(), runtime);
         if let Some(follower) = follower {
             follower.belong_to(opened.connection());
         }

@@ -54,6 +54,7 @@ function times(options) {
   return {
     connectTimeout: orNever(checks.time('connectTimeout', options.connectTimeout)),
     commandTimeout: orNever(checks.time('commandTimeout', options.commandTimeout)),
+    socketTimeout: orNever(checks.time('socketTimeout', options.socketTimeout)),
     keepAlive: endless(checks.time('keepAlive', options.keepAlive)),
     maxLoadingRetryTime: orNever(checks.time('maxLoadingRetryTime', options.maxLoadingRetryTime)),
   };

@@ -31,6 +31,8 @@ pub struct Cluster {
 /// What the link, its connections and its tasks share.
 pub(super) struct Shared {
     pub(super) topology: Arc<Topology>,
+    /// How long a node may be silent, see [`super::options::LinkOptions::silence`].
+    pub(super) silence: Option<Duration>,
     pub(super) policy: Arc<dyn LinkPolicy>,
     pub(super) sink: Arc<dyn ReplySink>,
     pub(super) runtime: Handle,
@@ -59,9 +61,10 @@ pub(super) struct Inner {
 pub(super) type Staged = Vec<(Target, Commands)>;
 
 impl Cluster {
-    /// A link that is being opened, unless the options are lazy.
+    /// A link that is being opened, unless the options are lazy; its nodes may be silent for as long as `silence`.
     pub fn new(
         topology: Arc<Topology>,
+        silence: Option<Duration>,
         policy: Arc<dyn LinkPolicy>,
         sink: Arc<dyn ReplySink>,
         runtime: Handle,
@@ -69,6 +72,7 @@ impl Cluster {
         let lazy = topology.options().link.lazy;
         let shared = Arc::new_cyclic(|this| Shared {
             topology,
+            silence,
             policy,
             sink,
             runtime,

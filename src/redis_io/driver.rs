@@ -1,5 +1,5 @@
-//! The tasks of a connection: the driver, which connects, receives and connects again; the writer; and the watch
-//! on `commandTimeout`.
+//! The tasks of a connection: the driver, which connects, receives and connects again; the writer; and the watches
+//! on `commandTimeout` and on silence.
 
 use std::io;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use super::link::LinkState;
 use super::options::LinkOptions;
 use super::receiver::Receiver;
 use super::shared::{Order, Shared};
+use super::silence;
 use super::socket::{Plain, Receiving, Sending, Socket};
 
 /// The least time between two looks at the deadlines.
@@ -121,8 +122,13 @@ async fn live(shared: &Arc<Shared>, failures: &mut Failures) -> Exit {
     let (receiving, sending) = socket.split();
     let writer = flow(shared, sending);
     shared.set_state(LinkState::Ready, None);
+    let watch =
+        shared.options.silence.map(|limit| shared.runtime.spawn(silence::watch(shared.clone(), limit)));
     let exit = receive(shared, receiving).await;
     writer.abort();
+    if let Some(watch) = watch {
+        watch.abort();
+    }
     exit
 }
 
@@ -200,7 +206,9 @@ async fn write_tls(shared: &Shared, stream: &mut (impl AsyncWrite + Unpin)) -> i
         let bytes = {
             let mut inner = shared.lock();
             let bytes = if inner.is_flowing() { inner.outbox.unwritten().to_vec() } else { Vec::new() };
-            inner.outbox.wrote(bytes.len());
+            if !bytes.is_empty() {
+                inner.wrote(bytes.len());
+            }
             bytes
         };
         if bytes.is_empty() {

@@ -23,6 +23,7 @@ mod receiver;
 mod rerouting;
 pub mod sentinel;
 mod shared;
+mod silence;
 pub mod slot_map;
 mod socket;
 pub mod streams;

@@ -114,6 +114,9 @@ pub struct LinkOptions {
     pub connect_timeout: Option<Duration>,
     /// How long a reply may take; blocking reads are exempt.
     pub command_timeout: Option<Duration>,
+    /// How long the server may say nothing while it has something to answer, or to push, before the connection is
+    /// made anew; `None` is for ever.
+    pub silence: Option<Duration>,
     /// TCP keep-alive: idle time before the first probe; `None` is off.
     pub keep_alive: Option<Duration>,
     /// TCP_NODELAY.
@@ -147,6 +150,7 @@ impl Default for LinkOptions {
             role: None,
             connect_timeout: Some(Duration::from_millis(10_000)),
             command_timeout: None,
+            silence: None,
             keep_alive: None,
             no_delay: true,
             offline_queue: true,

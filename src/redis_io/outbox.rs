@@ -106,6 +106,11 @@ impl Outbox {
         lost
     }
 
+    /// Whether something that was written has no reply yet.
+    pub fn is_owed(&self) -> bool {
+        self.written > self.answered
+    }
+
     /// Gives everything up.
     pub fn clear(&mut self) -> Vec<Pending> {
         let pending = std::mem::take(&mut self.pending).into();

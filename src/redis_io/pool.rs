@@ -133,6 +133,7 @@ fn open(address: &Address, replica: bool, owner: &Shared) -> Arc<Connection> {
     options.endpoint = owner.topology.endpoint(address);
     (options.lazy, options.offline_queue) = (false, true);
     options.read_only |= replica;
+    options.silence = owner.silence;
     let policy = NodePolicy { owner: owner.this.clone(), address: address.clone() };
     // The link holds its connections and they hold the link, until it is closed.
     let detour = owner.this.upgrade().map(|owner| owner as _);

@@ -47,6 +47,7 @@ impl Receiver {
     pub(super) fn hand_out(&mut self) -> Result<(), RedisError> {
         let (end, found) = self.find_replies();
         if self.replies.is_empty() {
+            self.shared.lock().heard(self.shared.pushes.is_some());
             return found;
         }
         let handed_out = match self.shared.pushes.clone() {
@@ -85,6 +86,7 @@ impl Receiver {
                 let bytes_wanted = self.is_judged(range);
                 self.answered.extend(inner.outbox.answer(bytes_wanted));
             }
+            inner.heard(false);
         }
         let is_surplus = self.answered.len() < self.replies.len();
         for (range, (pending, bytes)) in self.replies.iter().zip(self.answered.drain(..)) {
@@ -108,6 +110,7 @@ impl Receiver {
             let Some((pending, bytes)) = answered else { return Err(self.surplus()) };
             answer(&self.shared, pending, bytes, reply);
         }
+        self.shared.lock().heard(true);
         Ok(())
     }
 

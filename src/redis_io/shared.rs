@@ -14,6 +14,7 @@ use super::error::{RedisError, RedisErrorKind};
 use super::link::{LinkPolicy, LinkState, PushSink, ReplySink};
 use super::options::{Endpoint, LinkOptions};
 use super::outbox::{Outbox, Pending};
+use super::silence::Silence;
 use super::socket::Plain;
 
 const CLOSED: &str = "Connection is closed.";
@@ -68,6 +69,7 @@ pub(super) struct Shared {
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) outbox: Outbox,
+    pub(super) silence: Silence,
     /// The socket, while commands flow and submitters may write to it themselves.
     direct: Option<Arc<Plain>>,
     /// Whether commands flow.
@@ -313,6 +315,7 @@ impl Inner {
     /// Lets commands flow, and submitters write to `direct` themselves; not if the session is over before it began.
     pub(super) fn start_flow(&mut self, direct: Option<Arc<Plain>>) {
         self.flowing = !self.closing && self.order.is_none();
+        self.silence = Silence::default();
         self.direct = direct.filter(|_| self.flowing);
     }
 
@@ -321,11 +324,22 @@ impl Inner {
         self.direct = None;
     }
 
+    /// So many bytes were written.
+    pub(super) fn wrote(&mut self, count: usize) {
+        self.outbox.wrote(count);
+        self.silence.wrote();
+    }
+
+    /// Bytes came. A connection that listens is owed more at any time.
+    pub(super) fn heard(&mut self, listens: bool) {
+        self.silence.heard(listens || self.outbox.is_owed());
+    }
+
     /// Writes until there is nothing left or the socket is full; `true` if it is full.
     pub(super) fn write_now(&mut self, socket: &Plain) -> std::io::Result<bool> {
         while self.flowing && !self.outbox.unwritten().is_empty() {
             match socket.try_write(self.outbox.unwritten()) {
-                Ok(count) => self.outbox.wrote(count),
+                Ok(count) => self.wrote(count),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) => return Err(error),
             }

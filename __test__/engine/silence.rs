@@ -1,0 +1,111 @@
+//! Servers and networks that go silent without closing anything.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hfxbus::engine::options::{BusOptions, ConsumerOptions, NodeOptions};
+use hfxbus::redis_io::codec::Value;
+use hfxbus::redis_io::connection::Connection;
+use hfxbus::redis_io::error::RedisErrorKind;
+use hfxbus::redis_io::link::LinkState;
+use hfxbus::redis_io::options::LinkOptions;
+use hfxbus::redis_io::pubsub::Subscriber;
+
+use crate::support::{
+    Engine, Proxy, Pushes, Replies, Retries, Server, TestBus, ask, consumer_options, options, settle, submit,
+    until,
+};
+
+const LIMIT: Duration = Duration::from_millis(400);
+/// For a machine that does other things too.
+const LATE: Duration = Duration::from_secs(3);
+
+fn watched(port: u16) -> LinkOptions {
+    LinkOptions { silence: Some(LIMIT), ..options(port) }
+}
+
+fn connect(engine: &Engine, options: LinkOptions, policy: &Arc<Retries>) -> Arc<Connection> {
+    Connection::new(options.into(), policy.clone(), Arc::new(Replies::default()), engine.handle())
+}
+
+#[test]
+fn a_command_without_an_answer_has_the_connection_made_anew_and_is_sent_again() {
+    let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
+    let proxy = Proxy::to(server.port);
+    let link = connect(&engine, watched(proxy.port), &policy);
+    assert!(ask(&engine, link.as_ref(), &["PING"]).is_ok());
+    proxy.mute_present();
+    let asked = Instant::now();
+    assert_eq!(ask(&engine, link.as_ref(), &["GET", "n"]), Ok(Value::Nil));
+    assert!(asked.elapsed() >= LIMIT && asked.elapsed() < LIMIT + LATE, "{:?}", asked.elapsed());
+    let reason = policy.reason().expect("there was one");
+    assert_eq!((reason.kind, reason.code.as_deref()), (RedisErrorKind::Connect, Some("ETIMEDOUT")));
+    assert_eq!(reason.node.as_ref(), format!("127.0.0.1:{}", proxy.port));
+}
+
+#[test]
+fn a_connection_that_has_nothing_to_hear_is_left_alone() {
+    let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
+    let link = connect(&engine, watched(server.port), &policy);
+    assert!(ask(&engine, link.as_ref(), &["PING"]).is_ok());
+    std::thread::sleep(LIMIT * 3);
+    assert!(ask(&engine, link.as_ref(), &["PING"]).is_ok());
+    assert_eq!(policy.attempts(), [] as [u32; 0]);
+}
+
+#[test]
+fn bytes_that_come_slowly_are_no_silence() {
+    let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
+    let link = connect(&engine, watched(server.port), &policy);
+    // Each is answered well within the limit, all of them together are not.
+    let waits: Vec<_> = (0..8)
+        .map(|number| submit(link.as_ref(), &["BLPOP", &format!("list-{number}"), "0.2"], false))
+        .collect();
+    for wait in waits {
+        assert_eq!(engine.wait(wait).unwrap(), Ok(Value::Nil));
+    }
+    assert_eq!(policy.attempts(), [] as [u32; 0]);
+}
+
+#[test]
+fn a_subscriber_that_hears_nothing_asks_and_stays_while_it_is_answered() {
+    let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
+    let (proxy, pushes) = (Proxy::to(server.port), Arc::new(Pushes::default()));
+    let subscriber =
+        Subscriber::new(watched(proxy.port).into(), policy.clone(), pushes.clone(), engine.handle());
+    assert_eq!(engine.wait(subscriber.subscribe(vec![b"a".to_vec()])), Ok(()));
+    let pings = || {
+        let line = server.command("INFO commandstats");
+        let of_ping = line.split("cmdstat_ping:calls=").nth(1).and_then(|rest| rest.split(',').next());
+        of_ping.map_or(0, |calls| calls.parse::<u32>().expect("a count"))
+    };
+    let before = pings();
+    until("it has asked three times", || pings() >= before + 3);
+    assert_eq!(policy.attempts(), [] as [u32; 0]);
+    proxy.mute_present();
+    let muted = Instant::now();
+    policy.until(LinkState::Ready, 2);
+    assert!(muted.elapsed() < LIMIT + LATE, "{:?}", muted.elapsed());
+    until("it is subscribed again", || server.command("PUBLISH a m").trim() == ":1");
+    until("it hears again", || !pushes.messages.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_read_whose_connection_is_dead_is_given_up_and_what_it_took_is_run() {
+    let (server, engine) = (Server::start(), Engine::start());
+    let proxy = Proxy::to(server.port);
+    let node =
+        NodeOptions { link: options(proxy.port), socket_timeout: Some(LIMIT), ..NodeOptions::default() };
+    let bus = TestBus::with(&engine, BusOptions { key_prefix: "hfxbus".to_owned(), nodes: vec![node] });
+    let block_timeout = Some(Duration::from_millis(300));
+    let consumer = bus.play(&engine, &["s"], ConsumerOptions { block_timeout, ..consumer_options(1) });
+    proxy.mute_present();
+    // Into the read that is under way, whose answer nobody hears.
+    server.command("XADD hfxbus:str:s * prd P job J");
+    let muted = Instant::now();
+    let (token, job) = bus.host.one_job();
+    assert_eq!(job, "J");
+    assert!(muted.elapsed() < Duration::from_millis(300) + LIMIT + LATE, "{:?}", muted.elapsed());
+    settle(&consumer, token, None);
+    until("the acknowledgement", || server.command("XPENDING hfxbus:str:s hfxbus:csr:g").contains(":0"));
+}

@@ -61,13 +61,15 @@ impl Consumer {
             let page = self.pending_page(lane, &key, from).await;
             let plan = {
                 let mut state = self.lock();
+                let room_now = if state.phase == Phase::Playing { room } else { 0 };
                 let plan = page.map(|page| {
-                    pending::plan(page, self.options.claim_page_size, self.limits(), room, |id| {
+                    pending::plan(page, self.options.claim_page_size, self.limits(), room_now, |id| {
                         state.holds(stream as u32, id)
                     })
                 });
                 let used = plan.as_ref().map_or(0, |plan| plan.claim.len());
                 state.reserved -= room - used;
+                state.claiming = used;
                 let stream = &mut state.streams[stream];
                 stream.claim_from = plan.as_ref().map_or(from, |plan| plan.next);
                 plan
@@ -183,6 +185,11 @@ impl Consumer {
         {
             let mut state = self.lock();
             state.reserved -= wanted.len();
+            state.claiming = 0;
+            if state.cut_off {
+                // Whoever claims next begins them.
+                return Vec::new();
+            }
             let mut started = Vec::with_capacity(wanted.len());
             for pending in wanted {
                 let Some(entry) = entries.iter().find(|entry| entry.id == pending.id) else {
@@ -205,6 +212,9 @@ impl Consumer {
             host.event(Event::Claimed { consumer: self.number, entry });
         }
         self.step();
+        if found.is_empty() {
+            self.tell_of_quiet();
+        }
         missing
     }
 

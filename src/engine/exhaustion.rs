@@ -30,11 +30,13 @@ impl Consumer {
         pending: Vec<Pending>,
         ends: bool,
     ) -> Result<(), RedisError> {
+        let buries = self.options.dead_letter.is_some();
         let fresh: Vec<Pending> = {
             let mut state = self.lock();
             let (now, known) = (Instant::now(), &mut state.streams[stream]);
-            let fresh =
-                pending.into_iter().filter(|entry| known.exhausted.insert(entry.id, now).is_none()).collect();
+            // What is to be moved stays to be moved until it is.
+            let is_fresh = |entry: &Pending| buries || known.exhausted.insert(entry.id, now).is_none();
+            let fresh = pending.into_iter().filter(is_fresh).collect();
             if ends && let Some(began) = known.search_began.take() {
                 // One that was given up here is not come across before it was idle for long enough.
                 known.exhausted.retain(|_, seen| *seen + self.options.claim_deadline >= began);
@@ -50,7 +52,7 @@ impl Consumer {
             };
             let entry = OwnedEntry::read(&entry).unwrap_or_default();
             let found = found_of(key, pending, entry.producer, entry.job.unwrap_or_else(new_id));
-            if self.options.dead_letter.is_none() {
+            if !buries {
                 self.report_exhausted(&found, false);
             } else if self.takes_over(lane, key, found.id).await? {
                 self.move_away(stream, lane, found, Reason::Exhausted, None).await?;
@@ -91,10 +93,11 @@ impl Consumer {
             })
             .await?;
         }
-        let known = self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
-        if known.is_none() {
-            self.report_exhausted(&found, false);
+        if self.options.claim_interval.is_some() {
+            // The search for entries to claim will come across it.
+            self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
         }
+        self.report_exhausted(&found, false);
         Ok(())
     }
 

@@ -287,12 +287,17 @@ impl Consumer {
     pub(super) fn drained(&self) {
         let host = &self.bus.context().host;
         host.event(Event::Drained { consumer: self.number });
+        self.tell_of_quiet();
+        host.wake();
+    }
+
+    /// Tells those who wait for it, if there is quiet now.
+    pub(super) fn tell_of_quiet(&self) {
         let waiting = self.lock().quiet_waiters();
         for waiter in waiting {
             // Who waited may have given up meanwhile.
             let _ = waiter.send(());
         }
-        host.wake();
     }
 }
 

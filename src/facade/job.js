@@ -1,5 +1,6 @@
 'use strict';
 
+const { isAnyArrayBuffer } = require('node:util').types;
 const { Operation } = require('../../native.js');
 const { abortable, signalOf } = require('./abort.js');
 const batch = require('./command-batch.js');
@@ -158,7 +159,7 @@ function notAClient() {
 /** Bytes as they are, anything else as JSON; what JSON has no word for is empty. */
 function encode(value) {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return new Uint8Array(value);
+  if (isAnyArrayBuffer(value)) return new Uint8Array(value);
   return JSON.stringify(value) ?? '';
 }
 

@@ -48,6 +48,23 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
     await until(() => ran.includes('back'), { timeout: 15000 });
   });
 
+  fix(`B-122 play begins although a node is ${how}, and reads that too when it is back`, async (_, scene) => {
+    const nodes = await scene.ownNodes();
+    const stream = scene.nameOn(0, 'stream');
+    fail(nodes[2]);
+    const ran = [];
+    const started = Date.now();
+    const connection = scene.partition(nodes);
+    const { DISTRIBUTED_ROUTING: route } = scene.hfxbus;
+    await scene.play(async (job) => ran.push(job.id), { connection, stream, route, fromId: '0', blockTimeout: 60000 });
+    assert.ok(Date.now() - started < 5000, `${Date.now() - started} ms`);
+    for (const redis of nodes.slice(0, 2)) await scene.add(`job-${redis.port}`, { stream, redis });
+    await until(() => ran.length === 2);
+    await recover(nodes[2]);
+    await scene.add('back', { stream, redis: nodes[2] });
+    await until(() => ran.includes('back'), { timeout: 15000 });
+  });
+
   fix(`a place is free again although the node that completes is ${how}`, async (_, scene) => {
     const ran = [];
     const stream = scene.nameOn(2, 'stream');

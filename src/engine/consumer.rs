@@ -13,9 +13,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::redis_io::codec::Value;
 use crate::redis_io::command::{Commands, Destination};
-use crate::redis_io::entries::EntryId;
-use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::streams::{pack_group_create, pack_group_set_id, pack_last_entry};
+use crate::redis_io::error::RedisError;
 
 use super::bus::Bus;
 use super::client::Client;
@@ -155,36 +153,6 @@ impl Consumer {
         }
     }
 
-    /// Makes the groups where there are none, then reads. Resolves once the first read is under way.
-    pub async fn play(self: Arc<Self>) -> Result<(), RedisError> {
-        let streams: Vec<(usize, String, StreamOptions)> = {
-            let state = self.lock();
-            let known = state.streams.iter();
-            known.map(|stream| (stream.lane, stream.key.clone(), stream.options.clone())).collect()
-        };
-        let mut tails = Vec::with_capacity(streams.len());
-        for (lane, key, options) in &streams {
-            self.make_group(*lane, key, options).await?;
-            tails.push(self.last_entry(*lane, key).await);
-        }
-        {
-            let mut state = self.lock();
-            let ConsumerState { phase, cut_off, streams, lanes, .. } = &mut *state;
-            (*phase, *cut_off) = (Phase::Playing, false);
-            for (stream, tail) in streams.iter_mut().zip(tails) {
-                lanes[stream.lane].outdated |= !stream.active;
-                stream.active = true;
-                stream.tail = tail.or(stream.tail);
-            }
-            for lane in (0..lanes.len()).filter(|&lane| lanes[lane].reading && lanes[lane].outdated) {
-                self.end_read(lane);
-            }
-            self.start_claiming(&mut state);
-        }
-        self.step();
-        Ok(())
-    }
-
     /// Reads nothing more; resolves once nothing is in flight, being read or waiting for a slot.
     pub async fn pause(self: Arc<Self>) {
         self.begin_pause();
@@ -255,78 +223,5 @@ impl Consumer {
         let host = &self.bus.context().host;
         host.event(Event::ConsumerFailed { consumer: self.number, failure, error });
         host.wake();
-    }
-
-    async fn make_group(&self, lane: usize, key: &str, options: &StreamOptions) -> Result<(), RedisError> {
-        let id = options.from_id.as_str();
-        let made =
-            self.ask(lane, |commands, to| pack_group_create(commands, key, &self.group, id, true, to)).await;
-        match made {
-            Ok(_) => Ok(()),
-            Err(error) if error.reply_code() == Some("BUSYGROUP") => {
-                if options.set_id {
-                    self.ask(lane, |commands, to| pack_group_set_id(commands, key, &self.group, id, to))
-                        .await?;
-                }
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Makes groups again that were there and are not any more, each behind the last entry that is known of it.
-    /// `true` if there was one to be made.
-    pub(super) async fn remake_groups(&self, lane: usize) -> Result<bool, RedisError> {
-        let mut any = false;
-        let streams: Vec<(String, String)> = {
-            let state = self.lock();
-            let active = state.active_streams(lane);
-            active.map(|stream| (stream.key.clone(), last_known_id(stream))).collect()
-        };
-        for (key, id) in streams {
-            let behind =
-                self.ask(lane, |commands, to| pack_group_create(commands, &key, &self.group, &id, false, to));
-            match behind.await {
-                Ok(_) => any = true,
-                Err(error) if error.reply_code() == Some("BUSYGROUP") => {}
-                // The stream is gone with its group: whatever is there when it comes back is new.
-                Err(error) if error.kind == RedisErrorKind::Reply => {
-                    let from_start = self.ask(lane, |commands, to| {
-                        pack_group_create(commands, &key, &self.group, "0", true, to)
-                    });
-                    match from_start.await {
-                        Err(error) if error.reply_code() != Some("BUSYGROUP") => return Err(error),
-                        made => any |= made.is_ok(),
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(any)
-    }
-
-    /// The id of a stream's last entry; none if there is none or Redis will not say.
-    async fn last_entry(&self, lane: usize, key: &str) -> Option<EntryId> {
-        let Ok(Value::Array(entries)) =
-            self.ask(lane, |commands, to| pack_last_entry(commands, key, to)).await
-        else {
-            return None;
-        };
-        match entries.first() {
-            Some(Value::Array(entry)) => match entry.first() {
-                Some(Value::Bulk(id)) => EntryId::parse(id),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-}
-
-/// Behind which entry a group is made again.
-fn last_known_id(stream: &StreamState) -> String {
-    match stream.last_seen.or(stream.tail) {
-        Some(id) => id.to_string(),
-        None if stream.options.from_id == "$" => "0".to_owned(),
-        None => stream.options.from_id.clone(),
     }
 }

@@ -19,6 +19,7 @@ pub mod failover_watch;
 pub mod follower;
 pub mod gather;
 pub mod glob;
+pub mod groups;
 pub mod host;
 pub mod id;
 pub mod lease;

@@ -1,0 +1,202 @@
+//! The groups of a consumer: made before it reads, and made again when they are gone.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use crate::redis_io::codec::Value;
+use crate::redis_io::entries::EntryId;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::streams::{pack_group_create, pack_group_set_id, pack_last_entry};
+
+use super::consumer::Consumer;
+use super::consumer_state::{ConsumerState, Phase, StreamState};
+use super::host::Failure;
+use super::options::StreamOptions;
+
+/// How long a consumer of several nodes waits for the others once one of them can be read.
+const GRACE: Duration = Duration::from_secs(1);
+
+impl Consumer {
+    /// Makes the groups where there are none, then reads. Resolves once the first read is under way. Of several nodes
+    /// those that do not answer are read as soon as they do.
+    pub async fn play(self: Arc<Self>) -> Result<(), RedisError> {
+        let (known, mut lanes) = {
+            let state = self.lock();
+            (state.streams.len(), state.streams.iter().map(|stream| stream.lane).collect::<Vec<usize>>())
+        };
+        lanes.sort_unstable();
+        lanes.dedup();
+        let late = self.clone().prepare(lanes, known).await?;
+        {
+            let mut state = self.lock();
+            let ConsumerState { phase, cut_off, streams, lanes, .. } = &mut *state;
+            (*phase, *cut_off) = (Phase::Playing, false);
+            for stream in &mut streams[..known] {
+                lanes[stream.lane].outdated |= !stream.active;
+                stream.active = true;
+            }
+            for lane in (0..lanes.len()).filter(|&lane| lanes[lane].reading && lanes[lane].outdated) {
+                self.end_read(lane);
+            }
+            for &lane in &late {
+                lanes[lane].recovering = true;
+                self.bus.context().runtime.spawn(catch_up(self.this.clone(), lane, known));
+            }
+            self.start_claiming(&mut state);
+        }
+        self.step();
+        Ok(())
+    }
+
+    /// Prepares lanes side by side, and returns those that are late.
+    async fn prepare(self: Arc<Self>, lanes: Vec<usize>, known: usize) -> Result<Vec<usize>, RedisError> {
+        if let [only] = lanes[..] {
+            self.prepare_lane(only, known).await?;
+            return Ok(Vec::new());
+        }
+        let mut tasks = JoinSet::new();
+        for &lane in &lanes {
+            let consumer = self.clone();
+            tasks.spawn(async move { (lane, consumer.prepare_lane(lane, known).await) });
+        }
+        let (mut late, mut failure, mut patience) = (lanes, None, None);
+        loop {
+            let next = match patience {
+                Some(until) => timeout_at(until, tasks.join_next()).await.ok().flatten(),
+                None => tasks.join_next().await,
+            };
+            let Some(Ok((lane, outcome))) = next else { break };
+            match outcome {
+                Ok(()) => {
+                    patience.get_or_insert_with(|| Instant::now() + GRACE);
+                    late.retain(|&other| other != lane);
+                }
+                // What Redis refuses it will refuse again.
+                Err(error) if error.kind == RedisErrorKind::Reply => return Err(error),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match failure {
+            Some(error) if patience.is_none() => Err(error),
+            _ => Ok(late),
+        }
+    }
+
+    /// Makes the groups of the streams that one lane reads, of those that are `known`.
+    async fn prepare_lane(&self, lane: usize, known: usize) -> Result<(), RedisError> {
+        for at in 0..known {
+            let (of_lane, key, options) = {
+                let stream = &self.lock().streams[at];
+                (stream.lane, stream.key.clone(), stream.options.clone())
+            };
+            if of_lane == lane {
+                self.make_group(lane, &key, &options).await?;
+                let tail = self.last_entry(lane, &key).await;
+                let stream = &mut self.lock().streams[at];
+                stream.tail = tail.or(stream.tail);
+            }
+        }
+        Ok(())
+    }
+
+    async fn make_group(&self, lane: usize, key: &str, options: &StreamOptions) -> Result<(), RedisError> {
+        let id = options.from_id.as_str();
+        let made =
+            self.ask(lane, |commands, to| pack_group_create(commands, key, &self.group, id, true, to)).await;
+        match made {
+            Ok(_) => Ok(()),
+            Err(error) if error.reply_code() == Some("BUSYGROUP") => {
+                if options.set_id {
+                    self.ask(lane, |commands, to| pack_group_set_id(commands, key, &self.group, id, to))
+                        .await?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes groups again that were there and are not any more, each behind the last entry that is known of it.
+    /// `true` if there was one to be made.
+    pub(super) async fn remake_groups(&self, lane: usize) -> Result<bool, RedisError> {
+        let mut any = false;
+        let streams: Vec<(String, String)> = {
+            let state = self.lock();
+            let active = state.active_streams(lane);
+            active.map(|stream| (stream.key.clone(), last_known_id(stream))).collect()
+        };
+        for (key, id) in streams {
+            let behind =
+                self.ask(lane, |commands, to| pack_group_create(commands, &key, &self.group, &id, false, to));
+            match behind.await {
+                Ok(_) => any = true,
+                Err(error) if error.reply_code() == Some("BUSYGROUP") => {}
+                // The stream is gone with its group: whatever is there when it comes back is new.
+                Err(error) if error.kind == RedisErrorKind::Reply => {
+                    let from_start = self.ask(lane, |commands, to| {
+                        pack_group_create(commands, &key, &self.group, "0", true, to)
+                    });
+                    match from_start.await {
+                        Err(error) if error.reply_code() != Some("BUSYGROUP") => return Err(error),
+                        made => any |= made.is_ok(),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(any)
+    }
+
+    /// The id of a stream's last entry; none if there is none or Redis will not say.
+    async fn last_entry(&self, lane: usize, key: &str) -> Option<EntryId> {
+        let Ok(Value::Array(entries)) =
+            self.ask(lane, |commands, to| pack_last_entry(commands, key, to)).await
+        else {
+            return None;
+        };
+        match entries.first() {
+            Some(Value::Array(entry)) => match entry.first() {
+                Some(Value::Bulk(id)) => EntryId::parse(id),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Behind which entry a group is made again.
+fn last_known_id(stream: &StreamState) -> String {
+    match stream.last_seen.or(stream.tail) {
+        Some(id) => id.to_string(),
+        None if stream.options.from_id == "$" => "0".to_owned(),
+        None => stream.options.from_id.clone(),
+    }
+}
+
+/// Has a lane read whose node did not answer when the others did.
+async fn catch_up(consumer: Weak<Consumer>, lane: usize, known: usize) {
+    loop {
+        let Some(consumer) = consumer.upgrade() else { return };
+        let prepared = consumer.prepare_lane(lane, known).await;
+        let wait = {
+            let mut state = consumer.lock();
+            let news =
+                prepared.as_ref().is_err_and(|error| state.lanes[lane].is_news(&format!("{:?}", error.kind)));
+            let wait = state.lanes[lane].backoff.next_wait();
+            let ends = prepared.is_ok() || state.phase != Phase::Playing;
+            state.lanes[lane].recovering = !ends;
+            drop(state);
+            match prepared {
+                Err(error) if news && !ends => consumer.complain(Failure::Consume, &error),
+                _ => {}
+            }
+            (!ends).then_some(wait)
+        };
+        let Some(wait) = wait else { return consumer.step() };
+        drop(consumer);
+        tokio::time::sleep(wait).await;
+    }
+}

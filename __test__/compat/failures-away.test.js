@@ -257,7 +257,8 @@ fix('B-072 a job whose end Redis cannot be told is reported, and stays pending',
     { connection },
   );
   const errors = scene.errors(consumer);
-  await scene.add('job-1', { redis });
+  // The server may be gone before it has answered.
+  scene.add('job-1', { redis }).catch(() => {});
   const rejected = await until(() => errors.find(({ code }) => code === 'REJECT_JOB_ERROR'));
   assert.deepStrictEqual([rejected.job.id, heard], ['job-1', []]);
 });

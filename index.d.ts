@@ -54,6 +54,7 @@ export declare function setErrorKind<T extends Error>(error: T, kind: string): T
  * | `CONNECTION_FAILED` | it could not be made, and the system names no reason |
  * | `MAX_RETRIES` | as many reconnections failed as `maxRetriesPerRequest` allows |
  * | `NOT_READY` | there is no connection, and `enableOfflineQueue` is false |
+ * | `QUEUE_FULL` | as many commands wait for a reply as `maxQueuedCommands` and `maxQueuedBytes` allow; it was not sent |
  * | `COMMAND_TIMEOUT` | no reply within `commandTimeout` |
  * | `PROTOCOL_ERROR` | what came is no reply of a Redis |
  * | `UNSUPPORTED_COMMAND` | a {@link RedisClient} does not send it |
@@ -81,12 +82,16 @@ export interface IProducerError extends Error {
   /**
    * - `MESSAGE_PARSING`: a message on a completion channel is not ours; see `pubsub`. It is skipped.
    * - `LISTENER_ERROR`: a listener of a stream event threw this.
+   * - `EVENTS_DROPPED`: so many completions (`count`) came while the event loop was blocked that no more were kept for
+   *   listeners. What `job.finished()` waits for always is.
    */
   code: string;
   /** The same as `code`. */
   errno?: string;
   /** With `MESSAGE_PARSING`: the message, parsed as far as it could be, and where it came from. */
   pubsub?: { message: any; channel: string };
+  /** With `EVENTS_DROPPED`: how many. */
+  count?: number;
 }
 
 /** What a consumer's `'error'` event gives. */
@@ -356,6 +361,17 @@ export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOption
    * @default true
    */
   enableOfflineQueue?: boolean | undefined;
+  /**
+   * How many commands may wait on one connection, to be sent or to be answered; what goes beyond fails with `QUEUE_FULL`
+   * and is not sent. Infinity for any number. ioredis 4 has no such limit.
+   * @default 1000000
+   */
+  maxQueuedCommands?: number | undefined;
+  /**
+   * How many bytes of commands may wait on one connection, as `maxQueuedCommands`. One command alone always may.
+   * @default 536870912
+   */
+  maxQueuedBytes?: number | undefined;
   /**
    * Whether a connection is used only when Redis says that it has loaded its data (INFO).
    * @default true

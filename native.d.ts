@@ -223,6 +223,10 @@ export interface NativeNodeOptions {
   readOnly?: boolean
   /** Whether commands wait for the connection. */
   enableOfflineQueue?: boolean
+  /** How many commands may wait; negative is without end. */
+  maxQueuedCommands?: number
+  /** How many bytes of them. */
+  maxQueuedBytes?: number
   /** Whether the server is asked whether it is ready. */
   enableReadyCheck?: boolean
   /** The longest time between two such questions. */
@@ -391,7 +395,9 @@ export declare const enum Report {
   /** `consumer, moved`, then as `Claimed` from `idle` on */
   Exhausted = 23,
   /** `consumer, stream, count` */
-  Trimmed = 24
+  Trimmed = 24,
+  /** `producer, count` */
+  EventsDropped = 25
 }
 
 /**

@@ -57,6 +57,8 @@ export const managers: ConnectionManager[] = [
     noDelay: false,
     lazyConnect: true,
     enableOfflineQueue: false,
+    maxQueuedCommands: 1,
+    maxQueuedBytes: Infinity,
     enableReadyCheck: false,
     maxLoadingRetryTime: 1,
     maxRetriesPerRequest: null,

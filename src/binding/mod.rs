@@ -4,6 +4,7 @@
 //! it over with [`batch::submit`]; what goes up is collected the same way and fetched with [`batch::collect`],
 //! after [`wake`] has woken JavaScript once.
 
+pub mod backlog;
 pub mod batch;
 pub mod bus;
 pub mod consumer;

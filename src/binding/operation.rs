@@ -92,6 +92,8 @@ pub enum Report {
     Exhausted = 23,
     /// `consumer, stream, count`
     Trimmed = 24,
+    /// `producer, count`
+    EventsDropped = 25,
 }
 
 /// How a reply's value is written: a number of this, then what it says.

@@ -11,7 +11,9 @@ use crate::engine::options::{
     BusOptions, ConsumerOptions, NodeOptions, ReadFrom, Route, StaticRoute, StreamOptions,
 };
 use crate::engine::retry_policy::{Growth, RetryPolicy};
-use crate::redis_io::options::{ClusterOptions, Endpoint, InvalidUrl, LinkOptions, ScaleReads, TlsOptions};
+use crate::redis_io::options::{
+    ClusterOptions, Endpoint, InvalidUrl, LinkOptions, QueueLimit, ScaleReads, TlsOptions,
+};
 use crate::redis_io::slot_map::Address;
 use crate::redis_io::tls::{self, InvalidTls};
 
@@ -137,6 +139,10 @@ pub struct NativeNodeOptions {
     pub read_only: Option<bool>,
     /// Whether commands wait for the connection.
     pub enable_offline_queue: Option<bool>,
+    /// How many commands may wait; negative is without end.
+    pub max_queued_commands: Option<f64>,
+    /// How many bytes of them.
+    pub max_queued_bytes: Option<f64>,
     /// Whether the server is asked whether it is ready.
     pub enable_ready_check: Option<bool>,
     /// The longest time between two such questions.
@@ -261,6 +267,10 @@ impl NativeNodeOptions {
             keep_alive: self.keep_alive.map_or(defaults.keep_alive, duration).filter(|idle| !idle.is_zero()),
             no_delay: self.no_delay.unwrap_or(defaults.no_delay),
             offline_queue: self.enable_offline_queue.unwrap_or(defaults.offline_queue),
+            queue: QueueLimit {
+                commands: self.max_queued_commands.map_or(defaults.queue.commands, most),
+                bytes: self.max_queued_bytes.map_or(defaults.queue.bytes, most),
+            },
             ready_check: self.enable_ready_check.unwrap_or(defaults.ready_check),
             max_loading_retry_time: self
                 .max_loading_retry_time
@@ -290,6 +300,11 @@ impl NativeNodeOptions {
             family: self.family.map_or(*family, |family| family as u8),
         }
     }
+}
+
+/// A number of the facade: negative is "any number".
+fn most(number: f64) -> usize {
+    if number < 0.0 { usize::MAX } else { number as usize }
 }
 
 impl NativeClusterOptions {

@@ -29,6 +29,8 @@ pub struct Outgoing {
     pub bytes: Vec<u8>,
     /// Other payloads.
     pub blobs: Vec<Vec<u8>>,
+    /// The error that was written last: many in a row have the same reason.
+    error: Option<RedisError>,
 }
 
 impl Outgoing {
@@ -43,6 +45,7 @@ impl Outgoing {
         self.text.clear();
         self.bytes.clear();
         self.blobs.clear();
+        self.error = None;
         self.numbers.shrink_to(KEPT_CAPACITY);
         self.text.shrink_to(KEPT_CAPACITY);
         self.bytes.shrink_to(KEPT_CAPACITY);
@@ -94,6 +97,11 @@ impl Outgoing {
             }
             other => self.rare(other),
         }
+    }
+
+    /// Writes how many events of a producer were left out.
+    pub fn dropped(&mut self, producer: u32, count: u64) {
+        self.report(Report::EventsDropped, &[f64::from(producer), count as f64]);
     }
 
     fn rare(&mut self, event: Event<'_>) {
@@ -201,8 +209,13 @@ impl Outgoing {
         }
     }
 
-    /// `kind¶, code¶ or -1, message¶, command¶ or -1, node¶`
+    /// `kind¶, code¶ or -1, message¶, command¶ or -1, node¶`, or -1 for the same as the last one of the packet.
     fn push_error(&mut self, error: &RedisError) {
+        if self.error.as_ref() == Some(error) {
+            self.numbers.push(-1.0);
+            return;
+        }
+        self.error = Some(error.clone());
         self.push_text(kind_name(error.kind));
         self.push_optional(error.code.as_deref());
         self.push_text(&error.message);
@@ -265,6 +278,7 @@ fn kind_name(kind: RedisErrorKind) -> &'static str {
         RedisErrorKind::Dropped => "dropped",
         RedisErrorKind::MaxRetries => "maxRetries",
         RedisErrorKind::NotReady => "notReady",
+        RedisErrorKind::QueueFull => "queueFull",
         RedisErrorKind::Timeout => "timeout",
         RedisErrorKind::Connect => "connect",
         RedisErrorKind::Tls => "tls",

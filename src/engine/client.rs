@@ -10,7 +10,7 @@ use crate::redis_io::cluster::Cluster;
 use crate::redis_io::codec::Value;
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::Connection;
-use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, Verdict, call, call_on};
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::topology::Topology;
@@ -360,6 +360,11 @@ impl LinkPolicy for Policy {
 /// The error of what finds its connection closed for good.
 pub fn closed() -> RedisError {
     RedisError::local(RedisErrorKind::Closed, "Connection is closed.", &Arc::from(""))
+}
+
+/// The error of what would wait behind as much as may wait.
+pub fn queue_full() -> RedisError {
+    RedisError::local(RedisErrorKind::QueueFull, QUEUE_FULL, &Arc::from("")).of("XADD")
 }
 
 /// ioredis' default for a Cluster: 100 ms, and 2 ms more with each attempt, up to two seconds.

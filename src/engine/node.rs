@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::redis_io::keys::Keys;
 use crate::redis_io::link::ReplySink;
+use crate::redis_io::options::QueueLimit;
 use crate::redis_io::slot_map::slot_of;
 use crate::redis_io::topology::Topology;
 
@@ -41,6 +42,12 @@ impl Node {
     /// The connection for everything that does not wait.
     pub fn shared(&self) -> &Client {
         &self.shared
+    }
+
+    /// How much may wait for it.
+    pub(super) fn queue(&self) -> QueueLimit {
+        let options = &self.policy.options;
+        options.cluster.as_ref().map_or(options.link.queue, |cluster| cluster.link.queue)
     }
 
     /// The subscriber.

@@ -9,7 +9,7 @@ use crate::redis_io::command::Commands;
 use crate::redis_io::error::RedisError;
 
 use super::bus::Bus;
-use super::client::closed;
+use super::client::{closed, queue_full};
 use super::completions::Completions;
 use super::glob;
 use super::host::{Arrival, Event, RequestId};
@@ -130,7 +130,10 @@ impl Producer {
         match state.channels.get_mut(&sending.plan.stream) {
             Some(Channel::Subscribed) => {}
             Some(Channel::Subscribing(held)) => {
-                held.push(sending);
+                match held.len() < self.bus.nodes()[sending.node(&self.bus)].queue().commands {
+                    true => held.push(sending),
+                    false => self.refuse(&[sending], &queue_full()),
+                }
                 return;
             }
             _ if awaited => {

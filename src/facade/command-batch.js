@@ -5,6 +5,8 @@ const keepAlive = require('./keep-alive.js');
 
 /** From this size on a payload is handed over where it lies, at once, instead of being copied first. */
 const LARGE = 64 * 1024;
+/** What is kept of the space for numbers from one tick to the next. */
+const KEPT_NUMBERS = 64 * 1024;
 /** What is kept of the copying space from one tick to the next. */
 const KEPT_BYTES = 256 * 1024;
 
@@ -99,6 +101,7 @@ function flush() {
   byteCount = 0;
   if (blobs.length > 0) blobs = [];
   keepAlive.links(native.submit(numbers, taken.count, taken.text, bytes, taken.byteCount, taken.blobs));
+  if (numbers.length > KEPT_NUMBERS) numbers = new Float64Array(KEPT_NUMBERS);
   if (bytes.length > KEPT_BYTES) bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
 }
 

@@ -21,6 +21,8 @@ function connectionOptions(given) {
     ...switches(options),
     tls,
     sentinel,
+    maxQueuedCommands: most('maxQueuedCommands', options.maxQueuedCommands),
+    maxQueuedBytes: most('maxQueuedBytes', options.maxQueuedBytes),
     maxRetriesPerRequest: maxRetries(options.maxRetriesPerRequest),
     asksRetry: options.retryStrategy !== undefined,
     asksReconnect: checks.callback('reconnectOnError', options.reconnectOnError) !== undefined,
@@ -73,6 +75,12 @@ const SWITCHES = [
 function switches(options) {
   const given = SWITCHES.filter((name) => options[name] !== undefined && options[name] !== null);
   return Object.fromEntries(given.map((name) => [name, Boolean(options[name])]));
+}
+
+/** Any number of them is negative on the way to the engine. */
+function most(name, given) {
+  const number = checks.count(name, given, { least: 1, endless: true });
+  return number === Infinity ? -1 : number;
 }
 
 /** `null` is for ever, as in ioredis; whatever is no number is the default. */

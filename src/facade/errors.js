@@ -30,6 +30,7 @@ const CODES = {
   dropped: 'CONNECTION_LOST',
   maxRetries: 'MAX_RETRIES',
   notReady: 'NOT_READY',
+  queueFull: 'QUEUE_FULL',
   timeout: 'COMMAND_TIMEOUT',
   connect: 'CONNECTION_FAILED',
   protocol: 'PROTOCOL_ERROR',

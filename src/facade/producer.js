@@ -139,6 +139,13 @@ class Producer extends EventEmitter {
     }
   }
 
+  /** @internal The event loop was blocked while more completions came than are kept for it. */
+  dropped(count) {
+    const error = new Error(`${count} completions came while the event loop was blocked, and were not kept.`);
+    error.count = count;
+    this.#report(setErrorKind(error, 'EVENTS_DROPPED'));
+  }
+
   /** @internal Redis refused to have it hear on after a reconnection. */
   failed(error) {
     this.#report(error);

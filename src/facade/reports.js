@@ -29,6 +29,8 @@ let text = '';
 let textAt = 0;
 let bytes = null;
 let blobs = null;
+/** What the packet said of its last error. */
+let lastError = null;
 
 function number() {
   return numbers[at++];
@@ -47,8 +49,11 @@ function optional() {
   return null;
 }
 
+/** An error of its own each time, though many in a row have the same reason, which is written once then. */
 function error() {
-  return engineError({ kind: string(), code: optional(), message: string(), command: optional(), node: string() });
+  if (numbers[at] < 0) at++;
+  else lastError = { kind: string(), code: optional(), message: string(), command: optional(), node: string() };
+  return engineError(lastError);
 }
 
 function value() {
@@ -140,6 +145,11 @@ READERS[Report.ProducerFailed] = () => {
   const producer = producers.get(number());
   const reason = error();
   producer?.failed(reason);
+};
+READERS[Report.EventsDropped] = () => {
+  const producer = producers.get(number());
+  const count = number();
+  producer?.dropped(count);
 };
 READERS[Report.Jobs] = () => {
   const consumer = consumers.get(number());

@@ -8,6 +8,8 @@ const keepAlive = require('./keep-alive.js');
  */
 const open = [null];
 const free = [];
+/** How many free numbers are kept when no other is in use. */
+const KEPT = 64 * 1024;
 
 /** A request whose promise is settled when it is done. */
 class Request {
@@ -44,6 +46,11 @@ function done(number) {
   const request = open[number];
   open[number] = null;
   free.push(number);
+  if (free.length === open.length - 1 && free.length > KEPT) {
+    // A burst is over.
+    open.length = 1;
+    free.length = 0;
+  }
   keepAlive.answers(-1);
   request.done();
 }

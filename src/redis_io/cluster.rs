@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::command::Commands;
-use super::error::{RedisError, RedisErrorKind};
+use super::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use super::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink};
 use super::pool::{Pool, Target};
 use super::rerouting::Misplaced;
@@ -192,10 +192,20 @@ impl Shared {
             if self.topology.map().is_none() && !self.topology.options().link.offline_queue {
                 return Err(self.error(RedisErrorKind::NotReady, NOT_READY));
             }
+            if self.topology.map().is_none() && !self.has_room(&inner.waiting, commands) {
+                return Err(self.error(RedisErrorKind::QueueFull, QUEUE_FULL));
+            }
             self.stage(&mut inner, commands)
         };
         self.send(staged);
         Ok(())
+    }
+
+    /// Whether more may wait for the slots; once they are known each connection has its own limit.
+    fn has_room(&self, waiting: &Commands, more: &Commands) -> bool {
+        let limit = self.topology.options().link.queue;
+        waiting.is_empty()
+            || (waiting.len() + more.len() <= limit.commands && waiting.size() + more.size() <= limit.bytes)
     }
 
     /// As [`Shared::submit`], for what was taken before.

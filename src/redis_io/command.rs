@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::codec::{Reply, Value};
 use super::error::RedisError;
 use super::link::ReplySink;
+use super::options::QueueLimit;
 use super::slot_map::slot_of;
 
 /// Names one reply to the sink of the link; the bits mean something to the engine only.
@@ -238,6 +239,24 @@ impl Commands {
         self.marks.push(mark);
     }
 
+    /// How many bytes the commands have.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Takes the first commands, as many as there is `room` for, but `least` of them.
+    pub(super) fn take_fitting(&mut self, room: QueueLimit, least: usize) -> Self {
+        let (mut count, mut size) = (0, 0);
+        for mark in self.marks.iter().take(room.commands.max(least)) {
+            if size + mark.length > room.bytes && count >= least {
+                break;
+            }
+            (count, size) = (count + 1, size + mark.length);
+        }
+        let rest = Self { bytes: self.bytes.split_off(size), marks: self.marks.split_off(count) };
+        std::mem::replace(self, rest)
+    }
+
     /// Refuses everything packed with `error`.
     pub fn refuse(&mut self, sink: &dyn ReplySink, error: &RedisError) {
         self.bytes.clear();
@@ -296,6 +315,30 @@ mod tests {
             });
         });
         assert_eq!(keys, [None, Some(b"a:b".to_vec()), Some(b"first".to_vec())]);
+    }
+
+    #[test]
+    fn as_many_commands_are_taken_as_there_is_room_for() {
+        let pack = || {
+            let mut commands = Commands::default();
+            for name in ["A", "B", "C"] {
+                commands.begin(name, 1).end(Destination::Nowhere);
+            }
+            commands
+        };
+        let each = pack().size() / 3;
+        for (room, expected) in [
+            (QueueLimit { commands: 2, bytes: usize::MAX }, 2),
+            (QueueLimit { commands: 9, bytes: each * 2 - 1 }, 1),
+            (QueueLimit { commands: 0, bytes: 9 }, 0),
+            (QueueLimit { commands: 3, bytes: each * 3 }, 3),
+        ] {
+            let mut commands = pack();
+            let fitting = commands.take_fitting(room, 0);
+            assert_eq!((fitting.len(), commands.len()), (expected, 3 - expected));
+            assert_eq!((fitting.size(), commands.size()), (expected * each, (3 - expected) * each));
+        }
+        assert_eq!(pack().take_fitting(QueueLimit { commands: 3, bytes: 0 }, 1).len(), 1);
     }
 
     #[test]

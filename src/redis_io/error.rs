@@ -11,6 +11,9 @@ const UNKNOWN: &str = "ERR unknown command";
 /// What comes before the command's arguments then.
 const ARGUMENTS: &str = ", with args beginning with:";
 
+/// The text of [`RedisErrorKind::QueueFull`].
+pub const QUEUE_FULL: &str = "As much waits for a reply as maxQueuedCommands and maxQueuedBytes allow.";
+
 /// The kind of a [`RedisError`]; decisions and tests compare this, never the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedisErrorKind {
@@ -24,6 +27,8 @@ pub enum RedisErrorKind {
     MaxRetries,
     /// The connection is not ready and the offline queue is off.
     NotReady,
+    /// As much waits for a reply as may.
+    QueueFull,
     /// No reply within `commandTimeout`.
     Timeout,
     /// The connection could not be made: refused, name not found, `connectTimeout` passed.

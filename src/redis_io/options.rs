@@ -91,6 +91,21 @@ impl fmt::Debug for TlsOptions {
     }
 }
 
+/// How much may wait on one connection, to be sent or to be answered. What finds nothing before it always may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLimit {
+    /// So many commands.
+    pub commands: usize,
+    /// So many bytes of them.
+    pub bytes: usize,
+}
+
+impl Default for QueueLimit {
+    fn default() -> Self {
+        Self { commands: 1_000_000, bytes: 512 * 1_024 * 1_024 }
+    }
+}
+
 /// How to reach one Redis and what to do when that fails.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LinkOptions {
@@ -123,6 +138,8 @@ pub struct LinkOptions {
     pub no_delay: bool,
     /// Whether commands wait for the connection; otherwise they are refused until it is ready.
     pub offline_queue: bool,
+    /// How much may wait; what goes beyond is refused.
+    pub queue: QueueLimit,
     /// Whether INFO is asked until the server has loaded its data.
     pub ready_check: bool,
     /// The longest time between two such INFO.
@@ -154,6 +171,7 @@ impl Default for LinkOptions {
             keep_alive: None,
             no_delay: true,
             offline_queue: true,
+            queue: QueueLimit::default(),
             ready_check: true,
             max_loading_retry_time: Duration::from_millis(10_000),
             max_retries_per_request: Some(20),

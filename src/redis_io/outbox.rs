@@ -12,9 +12,12 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::command::{Commands, Mark};
+use super::options::QueueLimit;
 
 /// Answered bytes in front are given up once there are so many, and more of them than of the others.
 const COMPACT_FROM: usize = 64 * 1_024;
+/// What is kept of the room for so many commands when all have their reply.
+const KEPT_PENDING: usize = 4 * 1_024;
 
 /// A command without a reply.
 #[derive(Debug)]
@@ -51,6 +54,22 @@ impl Outbox {
         }));
     }
 
+    /// Which of `commands` there is no room for any more; they stay behind there, and the others are returned.
+    pub fn fitting(&self, commands: &mut Commands, limit: QueueLimit) -> Option<Commands> {
+        let (waiting, size) = (self.pending.len(), self.bytes.len() - self.answered);
+        let fits = waiting + commands.len() <= limit.commands && size + commands.size() <= limit.bytes;
+        // The largest of commands can be sent if it waits for nothing before it.
+        let least = usize::from(waiting == 0);
+        if fits || commands.len() <= least {
+            return None;
+        }
+        let room = QueueLimit {
+            commands: limit.commands.saturating_sub(waiting),
+            bytes: limit.bytes.saturating_sub(size),
+        };
+        Some(commands.take_fitting(room, least))
+    }
+
     /// What is to be written.
     pub fn unwritten(&self) -> &[u8] {
         &self.bytes[self.written..]
@@ -83,6 +102,10 @@ impl Outbox {
     /// The connection is gone. What may be sent again will be; the rest of what was written is returned, with
     /// what follows any of that. `all_written` gives up everything that was written, whatever it is.
     pub fn rewind(&mut self, all_written: bool) -> Vec<Pending> {
+        if self.written == 0 {
+            // Nothing has happened to what waits, which may be a lot.
+            return Vec::new();
+        }
         let mut kept = Vec::with_capacity(self.bytes.len() - self.answered);
         let mut lost = Vec::new();
         let mut start = self.answered;
@@ -148,6 +171,9 @@ impl Outbox {
             self.bytes.clear();
             if self.bytes.capacity() > COMPACT_FROM * 16 {
                 self.bytes.shrink_to(COMPACT_FROM);
+            }
+            if self.pending.capacity() > KEPT_PENDING * 16 {
+                self.pending.shrink_to(KEPT_PENDING);
             }
         } else if self.answered >= COMPACT_FROM && self.answered > self.bytes.len() / 2 {
             self.bytes.drain(..self.answered);
@@ -255,6 +281,44 @@ mod tests {
         outbox.append(&mut commands, None);
         assert_eq!(outbox.unwritten().as_ptr(), address);
         assert!(commands.is_empty() && commands.bytes.is_empty());
+    }
+
+    #[test]
+    fn what_goes_beyond_the_limit_stays_behind_but_one_command_alone_always_fits() {
+        let pack = |count: usize| {
+            let mut commands = Commands::default();
+            for _ in 0..count {
+                commands.begin("A", 1).end(Destination::Nowhere);
+            }
+            commands
+        };
+        let each = pack(1).size();
+        let mut outbox = Outbox::default();
+        let narrow = QueueLimit { commands: 9, bytes: 1 };
+        assert!(outbox.fitting(&mut pack(1), narrow).is_none());
+        for limit in
+            [QueueLimit { commands: 3, bytes: usize::MAX }, QueueLimit { commands: 9, bytes: each * 3 }]
+        {
+            let mut first = pack(2);
+            assert!(outbox.fitting(&mut first, limit).is_none());
+            outbox.append(&mut first, None);
+            let mut second = pack(2);
+            let fitting = outbox.fitting(&mut second, limit).expect("one is too many");
+            assert_eq!((fitting.len(), second.len()), (1, 1));
+            assert_eq!(outbox.clear().len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_burst_is_given_back_when_it_is_answered() {
+        let mut outbox = Outbox::default();
+        for _ in 0..200_000 {
+            submit(&mut outbox, "A", true);
+        }
+        outbox.wrote(outbox.unwritten().len());
+        while outbox.answer(false).is_some() {}
+        assert!(outbox.bytes.capacity() <= COMPACT_FROM * 16, "{}", outbox.bytes.capacity());
+        assert!(outbox.pending.capacity() <= KEPT_PENDING * 16, "{}", outbox.pending.capacity());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use super::codec::{Reply, Value};
 use super::command::{Commands, Destination};
 use super::detour::Detour;
-use super::error::{RedisError, RedisErrorKind};
+use super::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use super::link::{LinkPolicy, LinkState, PushSink, ReplySink};
 use super::options::{Endpoint, LinkOptions};
 use super::outbox::{Outbox, Pending};
@@ -148,13 +148,16 @@ impl Shared {
         !inner.closing && !std::mem::replace(&mut inner.started, true)
     }
 
-    /// Takes `commands`, or says why not.
+    /// Takes `commands`, or says why not; those that it has not taken are left there.
     pub(super) fn submit(&self, commands: &mut Commands) -> Result<(), RedisError> {
         let mut inner = self.lock();
         let refusal = if inner.is_over() {
             (RedisErrorKind::Closed, CLOSED)
         } else if !inner.flowing && !self.options.offline_queue {
             (RedisErrorKind::NotReady, NOT_READY)
+        } else if let Some(mut fitting) = inner.outbox.fitting(commands, self.options.queue) {
+            self.take(&mut inner, &mut fitting);
+            (RedisErrorKind::QueueFull, QUEUE_FULL)
         } else {
             self.take(&mut inner, commands);
             return Ok(());
@@ -281,6 +284,8 @@ impl Shared {
     /// Commands that were not taken fail, or go elsewhere.
     pub(super) fn refuse(&self, commands: &mut Commands, error: &RedisError) {
         match &self.detour {
+            // Elsewhere is no room for them either: it would be taken from commands that belong there.
+            _ if error.kind == RedisErrorKind::QueueFull => commands.refuse(self.sink.as_ref(), error),
             Some(detour) => detour.strand(std::mem::take(commands), error.clone()),
             None => commands.refuse(self.sink.as_ref(), error),
         }

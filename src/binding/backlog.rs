@@ -1,0 +1,93 @@
+//! What waits for JavaScript, in packets.
+//!
+//! An event loop that is blocked takes nothing, while completions go on arriving. Jobs are bounded by concurrency and
+//! outcomes by who waits for them, so both are always kept. What is merely listened to is not bounded by anything:
+//! of that only so much waits, and the rest is counted.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::engine::host::Event;
+use crate::engine::slots::Token;
+
+use super::outgoing::Outgoing;
+
+/// So many events that are merely listened to may wait.
+const MOST_EVENTS: usize = 250_000;
+/// So many bytes of them.
+const MOST_BYTES: usize = 64 * 1_024 * 1_024;
+/// A packet with a longer text is followed by another: a string of JavaScript's holds some 512 MiB.
+const LARGEST_TEXT: usize = 64 * 1_024 * 1_024;
+
+/// Packets in the order in which they were written.
+#[derive(Default)]
+pub struct Backlog {
+    full: VecDeque<Outgoing>,
+    writing: Outgoing,
+    /// Events that are merely listened to, in all packets.
+    events: usize,
+    bytes: usize,
+    /// What was left out since the last packet was taken, by producer.
+    dropped: BTreeMap<u32, u64>,
+}
+
+impl Backlog {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.writing.is_empty()
+    }
+
+    /// Whether there is a packet that nothing more is written to.
+    pub fn has_full(&self) -> bool {
+        !self.full.is_empty()
+    }
+
+    /// Adds jobs.
+    pub fn jobs(&mut self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (Token, &str)>) {
+        self.writing.jobs(consumer, stream, jobs);
+        self.turn_over();
+    }
+
+    /// Adds an event, unless it is one that there is no room for.
+    pub fn event(&mut self, event: Event<'_>) {
+        if let Some((producer, size)) = listened_to(&event) {
+            if self.events >= MOST_EVENTS || self.bytes + size > MOST_BYTES {
+                *self.dropped.entry(producer).or_default() += 1;
+                return;
+            }
+            self.events += 1;
+            self.bytes += size;
+        }
+        self.writing.event(event);
+        self.turn_over();
+    }
+
+    /// The oldest packet; `spare` may be written to later. The last one says what was left out.
+    pub fn take(&mut self, spare: Outgoing) -> Outgoing {
+        if let Some(oldest) = self.full.pop_front() {
+            return oldest;
+        }
+        (self.events, self.bytes) = (0, 0);
+        for (producer, count) in std::mem::take(&mut self.dropped) {
+            self.writing.dropped(producer, count);
+        }
+        std::mem::replace(&mut self.writing, spare)
+    }
+
+    fn turn_over(&mut self) {
+        if self.writing.text.len() > LARGEST_TEXT {
+            self.full.push_back(std::mem::take(&mut self.writing));
+        }
+    }
+}
+
+/// Whom an event is for that nobody waits for, and how much room it takes.
+fn listened_to(event: &Event<'_>) -> Option<(u32, usize)> {
+    match event {
+        Event::Heard { producer, stream, job, group, error } => {
+            let size = stream.len() + job.len() + group.len() + error.map_or(0, str::len);
+            Some((*producer, size))
+        }
+        Event::Unreadable { producer, channel, message } => Some((*producer, channel.len() + message.len())),
+        _ => None,
+    }
+}

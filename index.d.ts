@@ -172,8 +172,7 @@ export interface IRedisClientOptions {
    */
   keyPrefix?: string | undefined;
   /**
-   * Whether everything that is pushed or pulled at once leaves in one write; otherwise each command waits for the
-   * reply to the one before.
+   * Without effect: what is pushed or pulled at once always leaves in one write.
    * @default true
    */
   enablePipelining?: boolean | undefined;
@@ -409,6 +408,11 @@ export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOption
    * @default true
    */
   autoResendUnfulfilledCommands?: boolean | undefined;
+  /**
+   * Whether a {@link RedisClient} gives integers as strings, which are exact beyond 2^53 too.
+   * @default false
+   */
+  stringNumbers?: boolean | undefined;
   /**
    * READONLY after connecting.
    * @default false

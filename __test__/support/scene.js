@@ -2,6 +2,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Child } = require('./child.js');
+const { FakeRedis } = require('./fake-redis.js');
 const { keys } = require('./keys.js');
 const { Monitor } = require('./monitor.js');
 const { RawClient } = require('./raw-client.js');
@@ -154,6 +155,13 @@ class Scene {
   async server(...args) {
     const server = await RedisServer.start(...args);
     this.#closing.push(() => server.kill());
+    return server;
+  }
+
+  /** A server that answers as the case says, see `FakeRedis`. */
+  async fake(answer) {
+    const server = await FakeRedis.start(answer);
+    this.#closing.push(() => server.close());
     return server;
   }
 

@@ -180,3 +180,35 @@ async fn resolve(host: &str, port: u16, family: u8) -> io::Result<Vec<SocketAddr
         .map_err(|_| io::Error::new(io::ErrorKind::NotFound, format!("getaddrinfo ENOTFOUND {host}")))?;
     Ok(found.filter(fits).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn opened(keep_alive: Option<Duration>, no_delay: bool) -> TcpStream {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let options = LinkOptions { keep_alive, no_delay, ..LinkOptions::default() };
+        let endpoint = Endpoint::Tcp { host: "127.0.0.1".to_owned(), port, family: 4 };
+        match Socket::open(&endpoint, &options).await.unwrap() {
+            Socket::Tcp(stream) => stream,
+            _ => panic!("another kind of socket"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_probed_when_it_was_idle_for_as_long_as_told() {
+        let probed = opened(Some(Duration::from_secs(30)), true).await;
+        let probed = SockRef::from(&probed);
+        assert!(probed.keepalive().unwrap());
+        assert_eq!(probed.tcp_keepalive_time().unwrap(), Duration::from_secs(30));
+        let other = opened(None, true).await;
+        assert!(!SockRef::from(&other).keepalive().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_socket_delays_nothing_unless_it_may() {
+        assert!(opened(None, true).await.nodelay().unwrap());
+        assert!(!opened(None, false).await.nodelay().unwrap());
+    }
+}

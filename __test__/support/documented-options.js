@@ -1,0 +1,29 @@
+'use strict';
+
+const fs = require('node:fs');
+const path = require('node:path');
+
+const ROOT = path.resolve(__dirname, '..', '..');
+const NAME = /`([^`]+)`/g;
+
+/**
+ * The options in a table of API.md, which begins with a comment of that name.
+ * @returns {Array<{ option: string, verdict: string }>} one for each name; the verdict is what the second column says
+ */
+function documentedOptions(table) {
+  const text = fs.readFileSync(path.join(ROOT, 'API.md'), 'utf8');
+  const [, rest] = text.split(`<!-- ${table} -->\n\n`);
+  if (rest === undefined) throw new Error(`API.md has no table of ${table}`);
+  const [, , ...rows] = rest.slice(0, rest.indexOf('\n\n')).split('\n');
+  return rows.flatMap((row) => {
+    const [, names, verdict] = row.split('|');
+    return [...names.matchAll(NAME)].map(([, option]) => ({ option, verdict: verdict.trim() }));
+  });
+}
+
+/** Whether cargo runs a test of that name in a file. */
+function hasEngineTest(file, name) {
+  return fs.readFileSync(path.join(ROOT, file), 'utf8').includes(` fn ${name}()`);
+}
+
+module.exports = { documentedOptions, hasEngineTest };

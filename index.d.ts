@@ -57,6 +57,7 @@ export declare function setErrorKind<T extends Error>(error: T, kind: string): T
  * | `QUEUE_FULL` | as many commands wait for a reply as `maxQueuedCommands` and `maxQueuedBytes` allow; it was not sent |
  * | `COMMAND_TIMEOUT` | no reply within `commandTimeout` |
  * | `PROTOCOL_ERROR` | what came is no reply of a Redis |
+ * | `NODE_EJECTED` | the node is out of the ring, see {@link IEjectOptions}; what was sent before may have been carried out |
  * | `UNSUPPORTED_COMMAND` | a {@link RedisClient} does not send it |
  */
 export interface IRedisError extends Error {
@@ -437,6 +438,70 @@ export interface IClusterOptions extends IRedisClientOptions {
 export interface IRedisNodes extends IRedisClientOptions {
   /** The nodes. */
   nodes: IStandaloneOptions[];
+  /**
+   * Whether nodes that fail are left out, and when; `true` is for the defaults. All producers of a fleet can be told so one
+   * after the other: where something is never changes, only which ids are made.
+   * @default false
+   */
+  eject?: IEjectOptions | boolean | undefined;
+}
+
+/**
+ * When a node is ejected from the ring of `nodes()`, and when it is tried again.
+ *
+ * Failures are attempts to connect, lost connections, and, once nothing has come for `timeout` ms from a node that owes an
+ * answer, every tenth of a `timeout`. One that owes nothing is sent PING. An answer begins the count anew.
+ *
+ * An ejected node gets no new jobs: `producer.job()` makes ids that lead to others. Whatever waits for it, and whatever leads
+ * there all the same, fails at once with code `NODE_EJECTED`: `push()`, `pull()`, `send()`, and a `send()` with `waitFor` or a
+ * `listen()` to a stream whose completions are published there. Consumers take no jobs from it.
+ *
+ * It is probed on a connection of its own, `probeInterval` ms after it was ejected, then after twice as long each time, up to
+ * 30 s, and readmitted once it has answered two PINGs that are `timeout` ms apart. No node is ejected or readmitted within
+ * `probeInterval` ms after it was readmitted or ejected.
+ */
+export interface IEjectOptions {
+  /**
+   * After how many failures in a row a node is ejected.
+   * @default 3
+   */
+  failures?: number | undefined;
+  /**
+   * How long an answer may take, in ms.
+   * @default 1000
+   */
+  timeout?: number | undefined;
+  /**
+   * How long a node is out at least, and in at least, in ms.
+   * @default 5000
+   */
+  probeInterval?: number | undefined;
+}
+
+/** A node that was ejected, or readmitted. */
+export interface IRingChange {
+  /** Where it is, unless `path` says. */
+  host?: string;
+  /** Its port. */
+  port?: number;
+  /** Its unix socket, if it has one. */
+  path?: string;
+  /** Its place among the nodes, in the order of their `sequence`. */
+  index: number;
+  /** How many times in a row it has failed, probes included. */
+  failures: number;
+  /** The last of these failures. */
+  error: IRedisError;
+}
+
+/** The listeners of a manager's own events. */
+export interface IConnectionManagerEvents {
+  /** A node is out of the ring, see {@link IEjectOptions}. */
+  eject: (node: IRingChange) => void;
+  /** It is in it again. */
+  readmit: (node: IRingChange) => void;
+  /** A listener of another event threw this; its code is `LISTENER_ERROR`. */
+  error: (error: any) => void;
 }
 
 // ------------------------------------------------------------------------------------------------ Connection manager
@@ -602,6 +667,9 @@ export interface RedisClient extends IRedisClient, IRedisCommands, IEmitter<IRed
   /** Closes at once. */
   disconnect(): void;
 }
+
+/** @see IEmitter */
+export interface ConnectionManager extends IEmitter<IConnectionManagerEvents> {}
 
 /**
  * The connections of a bus. They are opened when they are first needed, and keep the process alive until `stop()`.

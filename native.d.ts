@@ -12,6 +12,8 @@ export declare class NativeBus {
   route(route: string): number
   /** The key of a stream on the node with that index. */
   streamKey(node: number, stream: string): string
+  /** Random ids that lead to nodes in the ring, joined. */
+  makeIds(count: number): string
   /** Stops the bus; `maxWait` in ms, negative for no bound. The request is told when it is done. */
   stop(request: number, force: boolean, maxWait: number): void
   /** After `stop()` was done: what is asked for from now on opens connections again. */
@@ -121,6 +123,8 @@ export interface NativeBusOptions {
   keyPrefix: string
   /** Its nodes, in the order in which routes count them. */
   nodes: Array<NativeNodeOptions>
+  /** When nodes leave the ring, if they do. */
+  eject?: NativeEjectOptions
 }
 
 /** A Cluster; how each of its nodes is reached is said by the other options. Times in ms, negative for never. */
@@ -173,6 +177,16 @@ export interface NativeConsumerOptions {
   retryPolicy?: NativeRetryPolicy
   /** The stream of the dead letters. */
   deadLetter?: string
+}
+
+/** When a node leaves the ring. Times in ms. */
+export interface NativeEjectOptions {
+  /** After so many failures in a row. */
+  failures?: number
+  /** How long an answer may take. */
+  timeout?: number
+  /** How long it is out at least. */
+  probeInterval?: number
 }
 
 /** A node. Times in ms, negative where they are to be without end. */
@@ -397,7 +411,9 @@ export declare const enum Report {
   /** `consumer, stream, count` */
   Trimmed = 24,
   /** `producer, count` */
-  EventsDropped = 25
+  EventsDropped = 25,
+  /** `node, isOut, failures, port or -1, host or path¶, error` */
+  RingChanged = 26
 }
 
 /**

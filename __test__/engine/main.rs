@@ -4,6 +4,7 @@
 mod closing;
 mod cluster;
 mod codec;
+mod ejecting;
 mod handshake;
 mod jobs;
 mod judging;

@@ -96,7 +96,10 @@ fn a_read_whose_connection_is_dead_is_given_up_and_what_it_took_is_run() {
     let proxy = Proxy::to(server.port);
     let node =
         NodeOptions { link: options(proxy.port), socket_timeout: Some(LIMIT), ..NodeOptions::default() };
-    let bus = TestBus::with(&engine, BusOptions { key_prefix: "hfxbus".to_owned(), nodes: vec![node] });
+    let bus = TestBus::with(
+        &engine,
+        BusOptions { key_prefix: "hfxbus".to_owned(), nodes: vec![node], eject: None },
+    );
     let block_timeout = Some(Duration::from_millis(300));
     let consumer = bus.play(&engine, &["s"], ConsumerOptions { block_timeout, ..consumer_options(1) });
     proxy.mute_present();

@@ -92,6 +92,10 @@ export const managers: ConnectionManager[] = [
     maxRedirections: 3,
   }),
   ConnectionManager.nodes({ keyPrefix: 'k', nodes: [{ host: 'h', sequence: 2, staticRoutes: ['a', 5] }] }),
+  ConnectionManager.nodes({ nodes: [{}], eject: true }),
+  ConnectionManager.nodes({ nodes: [{}], eject: { failures: 1, timeout: 1, probeInterval: undefined } })
+    .on('eject', ({ host, port, path, index, failures, error }) => [host, port, path, index + failures, error.code])
+    .once('readmit', (node) => node.index),
   new ConnectionManager({ standalone: { host: 'h' } }),
 ];
 const [connection] = managers;

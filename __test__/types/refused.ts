@@ -32,6 +32,8 @@ export function refused(): unknown[] {
     ConnectionManager.standalone({ retryStrategy: () => 'soon' }),
     // @ts-expect-error nodes have nodes
     ConnectionManager.nodes({ keyPrefix: 'k' }),
+    // @ts-expect-error so often is a number
+    ConnectionManager.nodes({ nodes: [], eject: { failures: 'often' } }),
     // @ts-expect-error a producer is on a connection
     new Producer(),
     // @ts-expect-error not on options for one

@@ -63,6 +63,12 @@ impl NativeBus {
         Ok(node.keys().stream(&stream))
     }
 
+    /// Random ids that lead to nodes in the ring, joined.
+    #[napi]
+    pub fn make_ids(&self, count: u32) -> String {
+        self.bus.make_ids(count as usize)
+    }
+
     /// Stops the bus; `maxWait` in ms, negative for no bound. The request is told when it is done.
     #[napi]
     pub fn stop(&self, request: u32, force: bool, max_wait: f64) {

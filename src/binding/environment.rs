@@ -14,8 +14,9 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::engine::bus::Bus;
-use crate::engine::client::{Client, Context};
+use crate::engine::client::Client;
 use crate::engine::consumer::Consumer;
+use crate::engine::context::Context;
 use crate::engine::plan::Plan;
 use crate::engine::producer::Producer;
 use crate::redis_io::keys::Keys;

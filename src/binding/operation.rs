@@ -94,6 +94,8 @@ pub enum Report {
     Trimmed = 24,
     /// `producer, count`
     EventsDropped = 25,
+    /// `node, isOut, failures, port or -1, host or path¶, error`
+    RingChanged = 26,
 }
 
 /// How a reply's value is written: a number of this, then what it says.

@@ -8,7 +8,7 @@ use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
 use crate::engine::options::{
-    BusOptions, ConsumerOptions, NodeOptions, ReadFrom, Route, StaticRoute, StreamOptions,
+    BusOptions, ConsumerOptions, EjectOptions, NodeOptions, ReadFrom, Route, StaticRoute, StreamOptions,
 };
 use crate::engine::retry_policy::{Growth, RetryPolicy};
 use crate::redis_io::options::{
@@ -87,6 +87,19 @@ pub struct NativeBusOptions {
     pub key_prefix: String,
     /// Its nodes, in the order in which routes count them.
     pub nodes: Vec<NativeNodeOptions>,
+    /// When nodes leave the ring, if they do.
+    pub eject: Option<NativeEjectOptions>,
+}
+
+/// When a node leaves the ring. Times in ms.
+#[napi(object)]
+pub struct NativeEjectOptions {
+    /// After so many failures in a row.
+    pub failures: Option<u32>,
+    /// How long an answer may take.
+    pub timeout: Option<f64>,
+    /// How long it is out at least.
+    pub probe_interval: Option<f64>,
 }
 
 /// A node. Times in ms, negative where they are to be without end.
@@ -221,7 +234,20 @@ impl NativeBusOptions {
     pub fn into_engine(self) -> Result<BusOptions> {
         let nodes: Result<Vec<NodeOptions>> =
             self.nodes.into_iter().map(NativeNodeOptions::into_engine).collect();
-        Ok(BusOptions { key_prefix: self.key_prefix, nodes: nodes? })
+        let eject = self.eject.map(NativeEjectOptions::into_engine);
+        Ok(BusOptions { key_prefix: self.key_prefix, nodes: nodes?, eject })
+    }
+}
+
+impl NativeEjectOptions {
+    fn into_engine(self) -> EjectOptions {
+        let defaults = EjectOptions::default();
+        let time = |ms: Option<f64>, default: Duration| ms.and_then(duration).unwrap_or(default);
+        EjectOptions {
+            failures: self.failures.unwrap_or(defaults.failures),
+            timeout: time(self.timeout, defaults.timeout),
+            probe_interval: time(self.probe_interval, defaults.probe_interval),
+        }
     }
 }
 

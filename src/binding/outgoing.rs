@@ -5,6 +5,7 @@ use crate::engine::slots::Token;
 use crate::redis_io::codec::Value;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;
+use crate::redis_io::options::Endpoint;
 
 use super::operation::{Report, ValueKind};
 
@@ -151,6 +152,16 @@ impl Outgoing {
             Event::Trimmed { consumer, stream, count } => {
                 self.report(Report::Trimmed, &[f64::from(consumer), f64::from(stream), f64::from(count)]);
             }
+            Event::RingChanged { node, is_out, failures, endpoint, error } => {
+                let (port, place) = match endpoint {
+                    Endpoint::Tcp { host, port, .. } => (f64::from(*port), host),
+                    Endpoint::Unix(path) => (-1.0, path),
+                };
+                let is_out = if is_out { 1.0 } else { 0.0 };
+                self.report(Report::RingChanged, &[f64::from(node), is_out, f64::from(failures), port]);
+                self.push_text(place);
+                self.push_error(error);
+            }
             _ => {}
         }
     }
@@ -283,6 +294,7 @@ fn kind_name(kind: RedisErrorKind) -> &'static str {
         RedisErrorKind::Connect => "connect",
         RedisErrorKind::Tls => "tls",
         RedisErrorKind::Protocol => "protocol",
+        RedisErrorKind::Ejected => "ejected",
     }
 }
 

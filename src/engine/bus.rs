@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::redis_io::keys::Keys;
 
-use super::client::{Client, Context, PolicyOptions};
+use super::client::{Client, PolicyOptions};
 use super::consumer::Consumer;
+use super::context::Context;
 use super::node::Node;
 use super::options::BusOptions;
 use super::producer::Producer;
@@ -37,7 +38,7 @@ impl Bus {
     /// A bus that is not connected yet. The host knows it, and its first node, by `number`, and the nodes behind
     /// that by the numbers that follow.
     pub fn new(context: Arc<Context>, number: u32, options: BusOptions) -> Arc<Self> {
-        let bus_prefix = options.key_prefix;
+        let (bus_prefix, eject) = (options.key_prefix, options.eject);
         let replies = Replies::new(context.host.clone());
         let closing = Arc::<AtomicBool>::default();
         let ring = Ring::new(options.nodes.iter().map(|node| node.static_routes.as_slice()));
@@ -50,8 +51,9 @@ impl Bus {
                 visible: None,
                 silence: None,
                 closing: closing.clone(),
+                part: None,
             };
-            Arc::new(Node::new(keys, policy, replies.clone()))
+            Node::new(keys, policy, replies.clone(), eject)
         });
         let nodes = nodes.collect();
         Arc::new(Self {

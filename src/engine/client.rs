@@ -1,10 +1,8 @@
 //! A connection of the bus under a name that outlives it: opened when first used, and again after it has ended.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-use tokio::runtime::Handle;
 
 use crate::redis_io::cluster::Cluster;
 use crate::redis_io::codec::Value;
@@ -15,62 +13,15 @@ use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, V
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::topology::Topology;
 
+use super::context::Context;
 use super::follower::Follower;
 use super::gather::Gather;
-use super::host::{Event, Host, RequestId, Retry};
+use super::host::{Event, Retry};
 use super::locating::Located;
 use super::options::NodeOptions;
-use super::question::{Answer, Questions};
+use super::question::Answer;
 use super::resolver::Resolver;
-
-/// What everything of one host shares.
-pub struct Context {
-    /// Who is told.
-    pub host: Arc<dyn Host>,
-    /// Where tasks run.
-    pub runtime: Handle,
-    /// What the host was asked.
-    pub questions: Questions,
-    open_links: AtomicUsize,
-}
-
-impl Context {
-    /// The context of a host whose engine runs on `runtime`.
-    pub fn new(host: Arc<dyn Host>, runtime: Handle) -> Arc<Self> {
-        Arc::new(Self { host, runtime, questions: Questions::default(), open_links: AtomicUsize::new(0) })
-    }
-
-    /// How many connections are open or being opened; while there are any, the process should live.
-    pub fn open_links(&self) -> usize {
-        self.open_links.load(Ordering::Acquire)
-    }
-
-    /// Tells the host how a request ended.
-    pub fn done(&self, request: RequestId, outcome: Result<(), RedisError>) {
-        if let Err(error) = &outcome {
-            self.host.event(Event::Failed { request, error });
-        }
-        self.host.event(Event::Done { request });
-        self.host.wake();
-    }
-
-    fn link_opened(&self) {
-        self.open_links.fetch_add(1, Ordering::AcqRel);
-        self.links_changed();
-    }
-
-    fn link_ended(&self) {
-        self.open_links.fetch_sub(1, Ordering::AcqRel);
-        self.links_changed();
-    }
-
-    /// The count is not part of the event: one connection may open while another's end is being told, and the
-    /// order of two events would then decide whether the process lives.
-    fn links_changed(&self) {
-        self.host.event(Event::LinksChanged);
-        self.host.wake();
-    }
-}
+use super::watched::{Part, around};
 
 /// What a client's connection is one to.
 pub enum Way {
@@ -115,32 +66,32 @@ impl Client {
         }
     }
 
-    /// The connection, opened if there is none or the last one has ended; none while the bus is closing, nor after
-    /// the end of one that is the user's.
-    pub fn link(&self) -> Option<Arc<dyn Link>> {
+    /// The connection, opened if there is none or the last one has ended; not while the bus is closing or the node
+    /// is ejected, nor after the end of one that is the user's.
+    pub fn link(&self) -> Result<Arc<dyn Link>, RedisError> {
         let mut link = self.lock();
         if let Some(open) = link.as_ref().filter(|open| open.state() != LinkState::End) {
-            return Some(open.clone());
+            return Ok(open.clone());
         }
         if self.policy.closing.load(Ordering::Acquire) || self.spend() {
-            return None;
+            return Err(closed());
+        }
+        if let Some(refusal) = self.policy.part.as_ref().and_then(Part::refusal) {
+            return Err(refusal);
         }
         let opened = self.open();
         *link = Some(opened.clone());
-        Some(opened)
+        Ok(opened)
     }
 
     fn open(&self) -> Arc<dyn Link> {
         let (sink, runtime) = (self.sink.clone(), self.policy.context.runtime.clone());
         let policy = self.policy.for_link(self.session.clone());
         match &self.way {
-            Way::One => {
-                Connection::new(self.policy.watched(&self.policy.options.link), policy, sink, runtime)
-            }
+            Way::One => self.connect(policy, sink),
             Way::Named(resolver) => {
                 let follower = Follower::new(policy, resolver.clone());
-                let options = self.policy.watched(&self.policy.options.link);
-                let opened = Connection::new(options, follower.clone(), sink, runtime);
+                let opened = self.connect(follower.clone(), sink);
                 follower.belong_to(&opened);
                 opened
             }
@@ -164,6 +115,17 @@ impl Client {
         self.policy.visible.is_some() && self.is_spent.swap(true, Ordering::AcqRel)
     }
 
+    fn connect(&self, policy: Arc<dyn LinkPolicy>, sink: Arc<dyn ReplySink>) -> Arc<Connection> {
+        let options = self.policy.watched(&self.policy.options.link);
+        let runtime = self.policy.context.runtime.clone();
+        let policy = around(self.policy.part.as_ref(), policy);
+        let opened = Connection::new(options, policy, sink, runtime);
+        if let Some(part) = &self.policy.part {
+            part.opened(opened.clone());
+        }
+        opened
+    }
+
     /// The connection, if there is one that has not ended.
     pub fn current(&self) -> Option<Arc<dyn Link>> {
         self.lock().clone().filter(|link| link.state() != LinkState::End)
@@ -178,17 +140,14 @@ impl Client {
             gather.expect(commands);
         }
         match self.link() {
-            Some(link) => link.submit(commands),
-            None => commands.refuse(self.sink.as_ref(), &closed()),
+            Ok(link) => link.submit(commands),
+            Err(refusal) => commands.refuse(self.sink.as_ref(), &refusal),
         }
     }
 
     /// Sends one command and waits for its reply.
     pub async fn call(&self, pack: impl FnOnce(&mut Commands, Destination)) -> Result<Value, RedisError> {
-        match self.link() {
-            Some(link) => call(link.as_ref(), pack).await,
-            None => Err(closed()),
-        }
+        call(self.link()?.as_ref(), pack).await
     }
 
     /// As [`Client::call`], on the node of that name.
@@ -197,10 +156,7 @@ impl Client {
         node: &str,
         pack: impl FnOnce(&mut Commands, Destination),
     ) -> Result<Value, RedisError> {
-        match self.link() {
-            Some(link) => call_on(link.as_ref(), node, pack).await,
-            None => Err(closed()),
-        }
+        call_on(self.link()?.as_ref(), node, pack).await
     }
 
     /// How many sessions have ended so far.
@@ -222,6 +178,13 @@ impl Client {
         self.spend();
         if let Some(link) = self.lock().take() {
             link.close();
+        }
+    }
+
+    /// As [`Client::close`]; what has no reply fails with `reason`.
+    pub(super) fn fail(&self, reason: RedisError) {
+        if let Some(link) = self.lock().take() {
+            link.close_for(reason);
         }
     }
 
@@ -252,6 +215,8 @@ pub struct PolicyOptions {
     pub silence: Option<Duration>,
     /// Whether the bus is closing, so that nothing is opened any more.
     pub closing: Arc<AtomicBool>,
+    /// What the connection has to do with the node's ejection, if it can be ejected.
+    pub part: Option<Part>,
 }
 
 impl PolicyOptions {

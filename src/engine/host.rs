@@ -6,6 +6,7 @@ use crate::redis_io::codec::Value;
 use crate::redis_io::entries::EntryId;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::LinkState;
+use crate::redis_io::options::Endpoint;
 
 use super::slots::Token;
 
@@ -139,6 +140,8 @@ pub enum Event<'a> {
     ReconnectAsked { node: u32, question: u32, error: &'a RedisError },
     /// A connection changed its state.
     LinkChanged { client: u32, state: LinkState, error: Option<&'a RedisError> },
+    /// A node has left the ring, or is in it again: after how many failures in a row, and the last of them.
+    RingChanged { node: u32, is_out: bool, failures: u32, endpoint: &'a Endpoint, error: &'a RedisError },
     /// A connection was opened or has ended; `Context::open_links` says how many there are.
     LinksChanged,
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::redis_io::error::RedisError;
 use crate::redis_io::keys::Keys;
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::options::QueueLimit;
@@ -10,9 +11,12 @@ use crate::redis_io::slot_map::slot_of;
 use crate::redis_io::topology::Topology;
 
 use super::client::{Client, PolicyOptions, Way};
-use super::options::READ_GRACE;
+use super::context::Context;
+use super::ejection::Ejection;
+use super::options::{EjectOptions, NodeOptions, READ_GRACE};
 use super::resolver::Resolver;
 use super::subscriptions::Subscriptions;
+use super::watched::{Part, Role};
 
 /// A node.
 pub struct Node {
@@ -22,16 +26,60 @@ pub struct Node {
     resolver: Option<Arc<Resolver>>,
     shared: Client,
     subscriptions: Subscriptions,
+    ejection: Option<Arc<Ejection>>,
 }
 
 impl Node {
-    /// A node that is not connected yet; replies on its shared connection go to `sink`.
-    pub(super) fn new(keys: Keys, policy: PolicyOptions, sink: Arc<dyn ReplySink>) -> Self {
+    /// A node that is not connected yet; replies on its shared connection go to `sink`. With `eject` it can be
+    /// ejected.
+    pub(super) fn new(
+        keys: Keys,
+        policy: PolicyOptions,
+        sink: Arc<dyn ReplySink>,
+        eject: Option<EjectOptions>,
+    ) -> Arc<Self> {
         let (topology, resolver) = (policy.topology(), policy.resolver());
         let policy = PolicyOptions { silence: policy.options.socket_timeout, ..policy };
-        let shared = Client::new(policy.clone(), way_of(topology.as_ref(), resolver.as_ref()), sink);
-        let subscriptions = Subscriptions::new(policy.clone(), topology.clone(), resolver.clone());
-        Self { keys, policy, topology, resolver, shared, subscriptions }
+        let ejection = eject.map(|eject| Ejection::new(eject, policy.clone()));
+        let part = |role| with_part(&policy, &ejection, role);
+        let way = way_of(topology.as_ref(), resolver.as_ref());
+        let shared = Client::new(part(Role::Witness), way, sink);
+        let subscriptions = Subscriptions::new(part(Role::Subscriber), topology.clone(), resolver.clone());
+        let node = Arc::new(Self { keys, policy, topology, resolver, shared, subscriptions, ejection });
+        if let Some(ejection) = &node.ejection {
+            ejection.belong_to(&Arc::downgrade(&node));
+        }
+        node
+    }
+
+    /// Whether it is out of the ring.
+    pub fn is_out(&self) -> bool {
+        self.ejection.as_ref().is_some_and(|ejection| ejection.is_out())
+    }
+
+    /// Why nothing can be asked of it, if it is out of the ring.
+    pub(super) fn refusal(&self) -> Option<RedisError> {
+        self.ejection.as_ref().and_then(|ejection| ejection.refusal())
+    }
+
+    /// What keeps it out of the ring, if it can be ejected.
+    pub(super) fn ejection(&self) -> Option<&Arc<Ejection>> {
+        self.ejection.as_ref()
+    }
+
+    /// What the user chose for it.
+    pub(super) fn options(&self) -> &Arc<NodeOptions> {
+        &self.policy.options
+    }
+
+    /// Who knows where it is, if sentinels do.
+    pub(super) fn resolver(&self) -> Option<&Arc<Resolver>> {
+        self.resolver.as_ref()
+    }
+
+    /// What it shares with everything of its host.
+    pub(super) fn context(&self) -> &Arc<Context> {
+        &self.policy.context
     }
 
     /// The names of keys on it.
@@ -84,7 +132,10 @@ impl Node {
             _ => way_of(None, self.resolver.as_ref()),
         };
         let grace = self.policy.options.socket_timeout.map_or(READ_GRACE, |limit| limit.min(READ_GRACE));
-        let policy = PolicyOptions { silence: Some(longest + grace), ..self.policy.clone() };
+        let policy = PolicyOptions {
+            silence: Some(longest + grace),
+            ..with_part(&self.policy, &self.ejection, Role::Reader)
+        };
         Client::new(policy, way, sink)
     }
 
@@ -95,7 +146,24 @@ impl Node {
         if let Some(resolver) = &self.resolver {
             resolver.close();
         }
+        if let Some(ejection) = &self.ejection {
+            ejection.reset();
+        }
     }
+}
+
+impl Drop for Node {
+    /// Nothing is left to be watched.
+    fn drop(&mut self) {
+        if let Some(ejection) = &self.ejection {
+            ejection.reset();
+        }
+    }
+}
+
+fn with_part(policy: &PolicyOptions, ejection: &Option<Arc<Ejection>>, role: Role) -> PolicyOptions {
+    let part = ejection.clone().map(|ejection| Part { ejection, role });
+    PolicyOptions { part, ..policy.clone() }
 }
 
 fn way_of(topology: Option<&Arc<Topology>>, resolver: Option<&Arc<Resolver>>) -> Way {

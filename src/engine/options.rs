@@ -20,13 +20,15 @@ pub struct BusOptions {
     pub key_prefix: String,
     /// The Redis servers it is on, in the order in which routes count them; one, unless this client partitions.
     pub nodes: Vec<NodeOptions>,
+    /// Whether nodes that fail leave the ring, and when.
+    pub eject: Option<EjectOptions>,
 }
 
 impl BusOptions {
     /// A bus on one Cluster, with everything else as it is by default.
     pub fn cluster(cluster: ClusterOptions) -> Self {
         let node = NodeOptions { cluster: Some(cluster), ..NodeOptions::default() };
-        Self { key_prefix: DEFAULT_KEY_PREFIX.to_owned(), nodes: vec![node] }
+        Self { key_prefix: DEFAULT_KEY_PREFIX.to_owned(), nodes: vec![node], eject: None }
     }
 
     /// A bus on one Redis, with everything else as it is by default.
@@ -34,6 +36,28 @@ impl BusOptions {
         Self {
             key_prefix: DEFAULT_KEY_PREFIX.to_owned(),
             nodes: vec![NodeOptions { link, ..NodeOptions::default() }],
+            eject: None,
+        }
+    }
+}
+
+/// When a node leaves the ring, and when it is tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct EjectOptions {
+    /// After so many failures in a row.
+    pub failures: u32,
+    /// How long an answer may take, and a connection.
+    pub timeout: Duration,
+    /// How long it is out at least, and in at least.
+    pub probe_interval: Duration,
+}
+
+impl Default for EjectOptions {
+    fn default() -> Self {
+        Self {
+            failures: 3,
+            timeout: Duration::from_millis(1_000),
+            probe_interval: Duration::from_millis(5_000),
         }
     }
 }

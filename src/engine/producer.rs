@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::redis_io::command::Commands;
-use crate::redis_io::error::RedisError;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
 
 use super::bus::Bus;
 use super::client::{closed, queue_full};
@@ -127,6 +127,12 @@ impl Producer {
     pub fn send(self: &Arc<Self>, commands: &mut Commands, sending: Sending) {
         let mut state = self.lock();
         let awaited = sending.wait.is_some() || state.hears_own;
+        if awaited && let Some(refusal) = self.bus.node_of_completions(&sending.plan.stream).refusal() {
+            // Nobody could hear how it ends.
+            drop(state);
+            self.refuse(&[sending], &refusal.of("XADD"));
+            return;
+        }
         match state.channels.get_mut(&sending.plan.stream) {
             Some(Channel::Subscribed) => {}
             Some(Channel::Subscribing(held)) => {
@@ -171,7 +177,11 @@ impl Producer {
             self.clone().subscribe(stream).await?;
         }
         for node in self.bus.nodes() {
-            node.subscriptions().ready().await?;
+            match node.subscriptions().ready().await {
+                // It is subscribed to when something is sent whose completions come from there.
+                Err(error) if error.kind == RedisErrorKind::Ejected => {}
+                ready => ready?,
+            }
         }
         Ok(())
     }

@@ -5,17 +5,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{LinkPolicy, LinkState, PushSink};
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState, PushSink};
 use crate::redis_io::pubsub::Subscriber;
 use crate::redis_io::topology::Topology;
 
-use super::client::{Context, PolicyOptions, closed};
+use super::client::{PolicyOptions, closed};
+use super::context::Context;
 use super::follower::Follower;
 use super::host::Event;
 use super::locating::Located;
 use super::producer::{Producer, Source};
 use super::resolver::Resolver;
+use super::watched::around;
 
 /// The subscriber of a bus, opened when first used, and again after it has ended.
 pub struct Subscriptions {
@@ -56,9 +58,10 @@ impl Subscriptions {
     pub async fn subscribe(&self, producer: &Arc<Producer>, channel: String) -> Result<(), RedisError> {
         let (subscriber, channel) = (self.subscriber()?, channel.into_bytes());
         self.router.lock().channels.insert(channel.clone(), Arc::downgrade(producer));
-        let subscribed = subscriber.subscribe(vec![channel.clone()]).await;
-        if subscribed.is_err() {
+        let subscribed = self.unless_out(subscriber.subscribe(vec![channel.clone()])).await;
+        if let Err(error) = &subscribed {
             self.router.lock().channels.remove(&channel);
+            self.take_back(error, || subscriber.unsubscribe(vec![channel]));
         }
         subscribed
     }
@@ -67,16 +70,38 @@ impl Subscriptions {
     pub async fn subscribe_pattern(&self, producer: &Arc<Producer>, pattern: &str) -> Result<(), RedisError> {
         let (subscriber, pattern) = (self.subscriber()?, pattern.as_bytes().to_vec());
         self.router.add_listener(&pattern, producer);
-        let subscribed = subscriber.psubscribe(vec![pattern.clone()]).await;
-        if subscribed.is_err() {
-            self.router.remove_listener(&pattern, &Arc::downgrade(producer));
+        let subscribed = self.unless_out(subscriber.psubscribe(vec![pattern.clone()])).await;
+        if let Err(error) = &subscribed
+            && self.router.remove_listener(&pattern, &Arc::downgrade(producer))
+        {
+            self.take_back(error, || subscriber.punsubscribe(vec![pattern]));
         }
         subscribed
     }
 
+    /// What an ejected node has not confirmed it may do yet, when it is back.
+    fn take_back(&self, error: &RedisError, undo: impl FnOnce() -> BoxFuture<Result<(), RedisError>>) {
+        if error.kind == RedisErrorKind::Ejected {
+            self.policy.context.runtime.spawn(undo());
+        }
+    }
+
+    async fn unless_out<T>(&self, step: BoxFuture<Result<T, RedisError>>) -> Result<T, RedisError> {
+        match &self.policy.part {
+            Some(part) => part.ejection.unless_out(step).await,
+            None => step.await,
+        }
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().as_ref().is_some_and(|open| !matches!(open.state(), LinkState::End | LinkState::Wait))
+    }
+
     /// Resolves once the subscriber is connected and Redis lets it in.
     pub async fn ready(&self) -> Result<(), RedisError> {
-        self.subscriber()?.ping().await
+        let pong = self.subscriber()?.ping();
+        self.unless_out(pong).await
     }
 
     /// `producer` hears nothing any more. What nobody else hears is unsubscribed, if the connection is there.
@@ -123,6 +148,9 @@ impl Subscriptions {
     }
 
     fn subscriber(&self) -> Result<Arc<Subscriber>, RedisError> {
+        if let Some(refusal) = self.policy.part.as_ref().and_then(|part| part.ejection.refusal()) {
+            return Err(refusal);
+        }
         let mut subscriber = self.lock();
         if let Some(open) = subscriber.as_ref().filter(|open| open.state() != LinkState::End) {
             return Ok(open.clone());
@@ -139,6 +167,7 @@ impl Subscriptions {
             (None, None) => (link, policy),
         };
         let runtime = self.policy.context.runtime.clone();
+        let policy = around(self.policy.part.as_ref(), policy);
         let opened = Subscriber::new(self.policy.watched(options), policy, self.router.clone(), runtime);
         if let Some(follower) = follower {
             follower.belong_to(opened.connection());

@@ -1,15 +1,18 @@
 'use strict';
 
+const EventEmitter = require('eventemitter3');
 const { NativeBus, openLinks } = require('../../native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const keepAlive = require('./keep-alive.js');
 const { disposable } = require('./dispose.js');
+const { IdStock, newId } = require('./ids.js');
 const { NodeCallbacks } = require('./node-callbacks.js');
 const { RedisClient } = require('./redis-client.js');
 const reports = require('./reports.js');
 const requests = require('./requests.js');
 const { SharedClient } = require('./shared-client.js');
+const { tell } = require('./tell.js');
 const topology = require('./topology.js');
 
 /** Managers in use: an open connection keeps its manager, as a socket of Node's own keeps what listens to it. */
@@ -21,7 +24,7 @@ const collected = new FinalizationRegistry((numbers) => {
 });
 
 /** The connections of a bus, opened when first used. */
-class ConnectionManager {
+class ConnectionManager extends EventEmitter {
   #native;
   #shared;
   #keyPrefix;
@@ -29,6 +32,8 @@ class ConnectionManager {
   #isPartitioned;
   /** Of each node, whether its clients give integers as strings. */
   #stringNumbers;
+  /** Ids that lead to nodes in the ring, if nodes may leave it. */
+  #ids = null;
   /** Held here, and weakly by who reads the reports. */
   #callbacks;
   #clients = new Map();
@@ -51,15 +56,23 @@ class ConnectionManager {
   }
 
   constructor(options) {
+    super();
+    // What the emitter keeps is nobody's business, and refers back to the manager.
+    for (const name of ['_events', '_eventsCount']) Object.defineProperty(this, name, { enumerable: false });
     const { standalone, cluster, startupNodes, nodes } = checks.object('options', options);
     const plan = topologyOf({ standalone, cluster, startupNodes, nodes });
-    this.#native = makeBus({ keyPrefix: plan.keyPrefix, nodes: plan.nodes.map(({ native }) => native) });
-    this.#keyPrefix = plan.keyPrefix;
+    const { keyPrefix, eject } = plan;
+    this.#native = makeBus({ keyPrefix, eject, nodes: plan.nodes.map(({ native }) => native) });
+    if (eject) this.#ids = new IdStock((count) => this.#native.makeIds(count));
+    this.#keyPrefix = keyPrefix;
     this.#enablePipelining = plan.enablePipelining;
     this.#isPartitioned = plan.isPartitioned;
     this.#stringNumbers = plan.nodes.map(({ given }) => Boolean(given.stringNumbers));
     this.#shared = new SharedClient(this.#native, this.#keyPrefix, this.#enablePipelining, this);
-    this.#callbacks = plan.nodes.map(({ given }) => new NodeCallbacks(this.#native, given));
+    this.#callbacks = plan.nodes.map(
+      ({ given }, index) =>
+        new NodeCallbacks(this.#native, given, (isOut, about) => this.#ringChanged(isOut, { ...about, index })),
+    );
     const numbers = this.#callbacks.map((_, index) => this.#native.number + index);
     for (const [index, number] of numbers.entries()) {
       reports.nodes.set(number, new WeakRef(this.#callbacks[index]));
@@ -130,6 +143,11 @@ class ConnectionManager {
     inUse.delete(this);
   }
 
+  /** @internal A random id for a job. */
+  newId() {
+    return this.#ids === null ? newId() : this.#ids.next();
+  }
+
   /** @internal The engine's bus. */
   nativeBus() {
     return this.#native;
@@ -155,6 +173,11 @@ class ConnectionManager {
   used() {
     inUse.add(this);
     keepAlive.links(openLinks());
+  }
+
+  #ringChanged(isOut, about) {
+    this.#ids?.clear();
+    tell(this, isOut ? 'eject' : 'readmit', about);
   }
 }
 

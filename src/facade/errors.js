@@ -35,6 +35,7 @@ const CODES = {
   connect: 'CONNECTION_FAILED',
   protocol: 'PROTOCOL_ERROR',
   refused: 'UNSUPPORTED_COMMAND',
+  ejected: 'NODE_EJECTED',
 };
 
 /** Makes the error that the engine reported. `code` stays replaceable, so that `setErrorKind` can set its own. */

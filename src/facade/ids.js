@@ -4,19 +4,40 @@ const native = require('../../native.js');
 const { HFXBUS_ID_SIZE } = require('./constants.js');
 
 /** So many ids are fetched at once. */
-const STOCK = 256;
+const AMOUNT = 256;
 
-let stock = '';
-let used = 0;
+/** Random ids, fetched in advance. */
+class IdStock {
+  #make;
+  #stock = '';
+  #used = 0;
+
+  /** @param {(count: number) => string} make makes so many ids, joined */
+  constructor(make) {
+    this.#make = make;
+  }
+
+  next() {
+    if (this.#used === this.#stock.length) {
+      this.#stock = this.#make(AMOUNT);
+      this.#used = 0;
+    }
+    this.#used += HFXBUS_ID_SIZE;
+    return this.#stock.slice(this.#used - HFXBUS_ID_SIZE, this.#used);
+  }
+
+  /** Gives up what is left: it is not what would be made now. */
+  clear() {
+    this.#stock = '';
+    this.#used = 0;
+  }
+}
+
+const anywhere = new IdStock(native.makeIds);
 
 /** A random id. */
 function newId() {
-  if (used === stock.length) {
-    stock = native.makeIds(STOCK);
-    used = 0;
-  }
-  used += HFXBUS_ID_SIZE;
-  return stock.slice(used - HFXBUS_ID_SIZE, used);
+  return anywhere.next();
 }
 
-module.exports = { newId };
+module.exports = { IdStock, newId };

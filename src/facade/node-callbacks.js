@@ -1,13 +1,15 @@
 'use strict';
 
-/** Answers what the engine asks about the connections to one node, by the user's own callbacks. */
+/** Answers what the engine asks about the connections to one node, by the user's own callbacks, and hears of its fate. */
 class NodeCallbacks {
   #native;
   /** In the order of the engine's numbers for what is to be tried again. */
   #strategies;
   #reconnectOnError;
 
-  constructor(native, { retryStrategy, sentinelRetryStrategy, reconnectOnError }) {
+  /** @param {(isOut: boolean, about: object) => void} ringChanged the node is out of the ring, or back */
+  constructor(native, { retryStrategy, sentinelRetryStrategy, reconnectOnError }, ringChanged) {
+    this.ringChanged = ringChanged;
     this.#native = native;
     this.#strategies = [retryStrategy, sentinelRetryStrategy];
     this.#reconnectOnError = reconnectOnError;

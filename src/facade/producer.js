@@ -47,7 +47,7 @@ class Producer extends EventEmitter {
 
   /** A new job, with a random id if none is given. */
   job(id) {
-    return new Job(this.connection.sharedClient(), id);
+    return new Job(this.connection.sharedClient(), id || this.connection.newId());
   }
 
   /** Sends a job; resolves with it once Redis has the entry. */

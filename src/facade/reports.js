@@ -203,6 +203,12 @@ READERS[Report.LinkChanged] = () => {
   const reason = number() === 1 ? error() : null;
   client?.changed(state, reason);
 };
+READERS[Report.RingChanged] = () => {
+  const node = nodes.get(number())?.deref();
+  const [isOut, failures, port, place, reason] = [number() === 1, number(), number(), string(), error()];
+  const address = port < 0 ? { path: place } : { host: place, port };
+  node?.ringChanged(isOut, { ...address, failures, error: reason });
+};
 READERS[Report.LinksChanged] = () => keepAlive.links(native.openLinks());
 
 /**

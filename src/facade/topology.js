@@ -3,6 +3,7 @@
 const checks = require('./checks.js');
 const { clusterOptions } = require('./cluster-options.js');
 const { connectionOptions } = require('./connection-options.js');
+const { ejectOptions } = require('./eject-options.js');
 
 const DEFAULT_KEY_PREFIX = 'hfxbus';
 
@@ -12,6 +13,7 @@ const DEFAULT_KEY_PREFIX = 'hfxbus';
  * @property {string} keyPrefix in front of every key and channel
  * @property {boolean} enablePipelining
  * @property {boolean} isPartitioned whether routes mean something
+ * @property {object} [eject] when nodes leave the ring, if they do
  * @property {Array<{ native: object, given: object }>} nodes in the order in which routes count them: options for the
  *   engine, and those with the user's callbacks
  */
@@ -29,7 +31,8 @@ function nodes(given) {
   if (!Array.isArray(options.nodes) || options.nodes.length === 0) {
     throw new TypeError('nodes must be an array of at least one node');
   }
-  return { ...ofBus(options), isPartitioned: true, nodes: inSequence(options.nodes).map(partition) };
+  const eject = ejectOptions(options.eject);
+  return { ...ofBus(options), isPartitioned: true, eject, nodes: inSequence(options.nodes).map(partition) };
 }
 
 /** @returns {Topology} of a Redis Cluster */

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::command::Commands;
 use super::driver;
 use super::error::RedisError;
-use super::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink};
+use super::link::{BoxFuture, Link, LinkPolicy, LinkState, Progress, ReplySink};
 use super::options::LinkOptions;
 use super::shared::{Ears, Order, Shared};
 
@@ -77,6 +77,10 @@ impl Link for Connection {
         self.shared.node()
     }
 
+    fn progress(&self) -> Progress {
+        self.shared.lock().outbox.progress()
+    }
+
     fn open(&self) {
         if self.shared.begin() {
             self.shared.runtime.spawn(driver::run(self.shared.clone()));
@@ -108,6 +112,10 @@ impl Link for Connection {
 
     fn close(&self) {
         self.shared.close();
+    }
+
+    fn close_for(&self, reason: RedisError) {
+        self.shared.close_for(reason);
     }
 }
 

@@ -37,6 +37,8 @@ pub enum RedisErrorKind {
     Tls,
     /// Bytes came that are not RESP2.
     Protocol,
+    /// The node is out of the ring since it failed too often; what was on the wire may have been carried out.
+    Ejected,
 }
 
 /// The code of a connection to a server of another role than wanted.

@@ -76,6 +76,15 @@ impl LinkState {
     }
 }
 
+/// Whether answers come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many replies have come so far.
+    pub answers: u64,
+    /// Whether one more is waited for.
+    pub is_due: bool,
+}
+
 /// What `reconnectOnError` decided about an error reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -136,6 +145,11 @@ pub trait Link: Send + Sync {
     /// `host:port` or the socket's path, of the last attempt to connect.
     fn node(&self) -> Arc<str>;
 
+    /// Whether answers come; only a connection to one Redis keeps count.
+    fn progress(&self) -> Progress {
+        Progress::default()
+    }
+
     /// Starts connecting if nothing was done yet (`lazyConnect`); otherwise nothing.
     fn open(&self);
 
@@ -152,6 +166,11 @@ pub trait Link: Send + Sync {
 
     /// Closes for good at once: whatever has no reply fails with kind `Closed`. Safe to call twice.
     fn close(&self);
+
+    /// As [`Link::close`], but whatever has no reply, and whatever comes later, fails with `reason`.
+    fn close_for(&self, _reason: RedisError) {
+        self.close();
+    }
 }
 
 /// Packs one command with `pack` (which must end it with the destination given), submits it and waits.

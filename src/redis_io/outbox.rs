@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::command::{Commands, Mark};
+use super::link::Progress;
 use super::options::QueueLimit;
 
 /// Answered bytes in front are given up once there are so many, and more of them than of the others.
@@ -35,6 +36,8 @@ pub struct Outbox {
     answered: usize,
     written: usize,
     pending: VecDeque<Pending>,
+    /// How many commands have been answered.
+    answers: u64,
 }
 
 impl Outbox {
@@ -88,6 +91,7 @@ impl Outbox {
             return None;
         }
         let pending = self.pending.pop_front()?;
+        self.answers += 1;
         // One that follows another cannot be sent again without it.
         let bytes = if bytes_wanted && !pending.mark.follows {
             self.bytes[self.answered..end].to_vec()
@@ -137,7 +141,7 @@ impl Outbox {
     /// Gives everything up.
     pub fn clear(&mut self) -> Vec<Pending> {
         let pending = std::mem::take(&mut self.pending).into();
-        *self = Self::default();
+        *self = Self { answers: self.answers, ..Self::default() };
         pending
     }
 
@@ -147,6 +151,11 @@ impl Outbox {
         let marks = std::mem::take(&mut self.pending).into_iter().map(|pending| pending.mark).collect();
         *self = Self::default();
         Commands { bytes, marks }
+    }
+
+    /// Whether answers come.
+    pub fn progress(&self) -> Progress {
+        Progress { answers: self.answers, is_due: !self.pending.is_empty() }
     }
 
     /// The earliest deadline. All commands have the same time to run, so it is the first one's that has any.

@@ -1,7 +1,7 @@
 //! What a connection's tasks and those who submit to it have in common.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -60,6 +60,8 @@ pub(super) struct Shared {
     state: AtomicU8,
     /// The database that the next session begins with.
     db: AtomicU32,
+    /// Why it was closed, if there is more to say than that.
+    reason: OnceLock<RedisError>,
     /// The name of where it connects to. A lock, since it moves; only errors ask for it.
     node: Mutex<Arc<str>>,
     /// A lock, since both threads submit. The socket is written to under it, which keeps the order of the bytes.
@@ -106,6 +108,7 @@ impl Shared {
             pushes,
             detour,
             state: AtomicU8::new(LinkState::Wait as u8),
+            reason: OnceLock::new(),
             inner: Mutex::default(),
         }
     }
@@ -151,9 +154,10 @@ impl Shared {
     /// Takes `commands`, or says why not; those that it has not taken are left there.
     pub(super) fn submit(&self, commands: &mut Commands) -> Result<(), RedisError> {
         let mut inner = self.lock();
-        let refusal = if inner.is_over() {
-            (RedisErrorKind::Closed, CLOSED)
-        } else if !inner.flowing && !self.options.offline_queue {
+        if inner.is_over() {
+            return Err(self.closed());
+        }
+        let refusal = if !inner.flowing && !self.options.offline_queue {
             (RedisErrorKind::NotReady, NOT_READY)
         } else if let Some(mut fitting) = inner.outbox.fitting(commands, self.options.queue) {
             self.take(&mut inner, &mut fitting);
@@ -242,6 +246,13 @@ impl Shared {
         self.give_up(outbox, cause);
     }
 
+    /// As [`Shared::close`]; what fails by it, or comes later, hears of the reason.
+    pub(super) fn close_for(&self, reason: RedisError) {
+        // The first reason counts, as the first close does.
+        let _ = self.reason.set(reason);
+        self.close();
+    }
+
     fn give_up(&self, mut outbox: Outbox, cause: Option<RedisError>) {
         let Some(detour) = &self.detour else { return self.fail(outbox.clear(), &self.closed()) };
         let lost = outbox.rewind(!self.options.resend);
@@ -261,7 +272,8 @@ impl Shared {
 
     /// The error of whatever comes after the end.
     pub(super) fn closed(&self) -> RedisError {
-        RedisError::local(RedisErrorKind::Closed, CLOSED, &self.node())
+        let plain = || RedisError::local(RedisErrorKind::Closed, CLOSED, &self.node());
+        self.reason.get().cloned().unwrap_or_else(plain)
     }
 
     /// The error of what was on the wire when the connection broke and is not sent again.

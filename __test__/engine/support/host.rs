@@ -1,10 +1,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hfxbus::engine::bus::Bus;
-use hfxbus::engine::client::Context;
 use hfxbus::engine::consumer::Consumer;
+use hfxbus::engine::context::Context;
 use hfxbus::engine::host::{Event, Events, Jobs};
 use hfxbus::engine::options::{BusOptions, ConsumerOptions, ReadFrom, Route, StreamOptions};
 use hfxbus::engine::plan::Plan;
@@ -29,6 +29,7 @@ struct Told {
     failed: HashMap<u32, String>,
     outcomes: HashMap<u32, Vec<(String, Option<String>)>>,
     complaints: Vec<String>,
+    ring: Vec<(u32, bool, Instant)>,
     expired: usize,
     drained: usize,
 }
@@ -70,6 +71,11 @@ impl Host {
         self.lock().complaints.clone()
     }
 
+    /// Which nodes left the ring (true) or are in it again, and when.
+    pub fn ring(&self) -> Vec<(u32, bool, Instant)> {
+        self.lock().ring.clone()
+    }
+
     /// How many jobs ran past their deadline.
     pub fn expired(&self) -> usize {
         self.lock().expired
@@ -102,6 +108,7 @@ impl Events for Host {
                 told.outcomes.insert(wait, completions);
             }
             Event::ConsumerFailed { error, .. } => told.complaints.push(error.message.to_string()),
+            Event::RingChanged { node, is_out, .. } => told.ring.push((node, is_out, Instant::now())),
             Event::DeadlinePassed { .. } => told.expired += 1,
             Event::Drained { .. } => told.drained += 1,
             _ => {}

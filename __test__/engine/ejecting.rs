@@ -1,0 +1,130 @@
+//! Nodes that fail leave the ring, and come back.
+
+use std::time::{Duration, Instant};
+
+use hfxbus::engine::options::{BusOptions, EjectOptions, NodeOptions};
+use hfxbus::redis_io::codec::Value;
+use hfxbus::redis_io::command::Commands;
+use hfxbus::redis_io::error::{RedisError, RedisErrorKind};
+
+use crate::support::{Engine, Proxy, Server, TestBus, options, until};
+
+const EJECT: EjectOptions = EjectOptions {
+    failures: 3,
+    timeout: Duration::from_millis(400),
+    probe_interval: Duration::from_millis(500),
+};
+
+/// A bus on these ports, each of which is in use.
+fn bus_on(engine: &Engine, ports: &[u16], eject: EjectOptions) -> TestBus {
+    let nodes = ports.iter().map(|&port| NodeOptions { link: options(port), ..NodeOptions::default() });
+    let options =
+        BusOptions { nodes: nodes.collect(), eject: Some(eject), ..BusOptions::standalone(options(0)) };
+    let bus = TestBus::with(engine, options);
+    for node in 0..ports.len() {
+        assert!(ask(engine, &bus, node).is_ok());
+    }
+    bus
+}
+
+fn ask(engine: &Engine, bus: &TestBus, node: usize) -> Result<Value, RedisError> {
+    let node = bus.bus.nodes()[node].clone();
+    engine.wait(async move { node.shared().call(|commands, to| commands.begin("DBSIZE", 1).end(to)).await })
+}
+
+#[track_caller]
+fn refused(outcome: Result<Value, RedisError>, port: u16) {
+    let error = outcome.expect_err("it is out");
+    assert_eq!(error.kind, RedisErrorKind::Ejected);
+    assert_eq!(error.node.as_ref(), format!("127.0.0.1:{port}"));
+}
+
+#[test]
+fn what_a_silent_node_owes_fails_and_nothing_reaches_it_until_it_is_back() {
+    let (servers, engine) = ([Server::start(), Server::start()], Engine::start());
+    let proxy = Proxy::to(servers[1].port);
+    let bus = bus_on(&engine, &[servers[0].port, proxy.port], EJECT);
+    proxy.mute(true);
+    let started = Instant::now();
+    refused(ask(&engine, &bus, 1), proxy.port);
+    assert!(started.elapsed() >= EJECT.timeout, "{:?}", started.elapsed());
+    assert_eq!(bus.host.ring().iter().map(|(node, out, _)| (*node, *out)).collect::<Vec<_>>(), [(2, true)]);
+
+    let asked = Instant::now();
+    refused(ask(&engine, &bus, 1), proxy.port);
+    assert!(asked.elapsed() < EJECT.timeout, "{:?}", asked.elapsed());
+    let ids = bus.bus.make_ids(100);
+    assert!((0..100).all(|at| bus.bus.route(&ids[at * 16..][..16]) == 0));
+    assert!(ask(&engine, &bus, 0).is_ok());
+
+    proxy.mute(false);
+    until("it is back", || bus.host.ring().len() == 2);
+    assert!(ask(&engine, &bus, 1).is_ok());
+    let ids = bus.bus.make_ids(100);
+    assert!((0..100).any(|at| bus.bus.route(&ids[at * 16..][..16]) == 1));
+}
+
+#[test]
+fn a_node_that_answers_in_time_stays_however_much_waits() {
+    let (server, engine) = (Server::start(), Engine::start());
+    let bus = bus_on(&engine, &[server.port], EJECT);
+    let node = bus.bus.nodes()[0].clone();
+    // Each answer is in time, and the last one comes long after its command.
+    let answers: Vec<_> = (0..10)
+        .map(|_| {
+            let node = node.clone();
+            engine.handle().spawn(async move {
+                let slow = |commands: &mut Commands, to| {
+                    commands.begin("BLPOP", 3).arg(b"nothing").arg(b"0.15").end(to);
+                };
+                node.shared().call(slow).await
+            })
+        })
+        .collect();
+    let all = engine.wait(async move {
+        let mut all = Vec::new();
+        for answer in answers {
+            all.push(answer.await.expect("no panic"));
+        }
+        all
+    });
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+    assert_eq!(bus.host.ring(), []);
+}
+
+#[test]
+fn a_node_that_comes_and_goes_changes_no_more_than_once_an_interval() {
+    let (mut server, engine) = (Server::start(), Engine::start());
+    let eject = EjectOptions { timeout: Duration::from_millis(50), ..EJECT };
+    let bus = bus_on(&engine, &[server.port], eject);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(4) {
+        server.kill();
+        let until_back = Instant::now() + Duration::from_millis(120);
+        until("it is away", || Instant::now() >= until_back);
+        server.run();
+        let until_gone = Instant::now() + Duration::from_millis(120);
+        until("it is here", || Instant::now() >= until_gone);
+    }
+    until("it is in", || !bus.bus.nodes()[0].is_out() && bus.host.ring().len() > 1);
+    let changes = bus.host.ring();
+    assert!(changes.iter().enumerate().all(|(at, (_, is_out, _))| *is_out == (at % 2 == 0)), "{changes:?}");
+    // What the host is told may be noted a little later than it was decided.
+    let least = EJECT.probe_interval - Duration::from_millis(50);
+    assert!(changes.windows(2).all(|pair| pair[1].2 - pair[0].2 >= least), "{changes:?}");
+}
+
+#[test]
+fn a_stop_forgets_that_a_node_is_out_and_leaves_no_task() {
+    let (mut server, engine) = (Server::start(), Engine::start());
+    let bus = bus_on(&engine, &[server.port], EJECT);
+    server.kill();
+    until("it is out", || bus.bus.nodes()[0].is_out());
+    assert_eq!(bus.context.open_links(), 1, "the process stays alive for it");
+    engine.wait(bus.bus.clone().stop(Default::default()));
+    engine.until_idle();
+    assert_eq!((bus.bus.nodes()[0].is_out(), bus.context.open_links()), (false, 0));
+    server.run();
+    bus.bus.reopen();
+    assert!(ask(&engine, &bus, 0).is_ok());
+}

@@ -27,6 +27,17 @@ async function nowhere(scene) {
   return server.options;
 }
 
+/** Of two commands that wait for a Redis, only the first one may. */
+async function secondIsRefused(scene, options) {
+  const server = await scene.server();
+  server.kill();
+  const client = open(scene, { ...server.options, ...options });
+  const first = client.echo('first');
+  await assert.rejects(client.echo('second'), { code: 'QUEUE_FULL', command: 'ECHO' });
+  await server.start();
+  assert.strictEqual(await first, 'first');
+}
+
 const named = (server, name) => server.commands.filter(([command]) => command === name);
 
 /** What shows that an option of ioredis does what it says, by the option. */
@@ -91,6 +102,14 @@ const WORKING = {
     const client = open(scene, { commandTimeout: 50 });
     await assert.rejects(client.blpop(scene.name('list'), 0), { code: 'COMMAND_TIMEOUT', command: 'BLPOP' });
   },
+  socketTimeout: async (scene) => {
+    const server = await scene.fake(() => (named(server, 'SET').length === 1 ? undefined : OK));
+    const connection = scene.connect({ ...server.options, enableReadyCheck: false, socketTimeout: 50 });
+    await scene.producer(connection).job('job-1').set('a', 1).push();
+    assert.deepStrictEqual([named(server, 'SET').length, server.connected.length], [2, 2]);
+  },
+  maxQueuedCommands: (scene) => secondIsRefused(scene, { maxQueuedCommands: 1 }),
+  maxQueuedBytes: (scene) => secondIsRefused(scene, { maxQueuedBytes: 20 }),
   keepAlive: () => {
     assert.ok(hasEngineTest(SOCKET, 'a_socket_is_probed_when_it_was_idle_for_as_long_as_told'));
   },

@@ -20,16 +20,22 @@ class Child {
   #process;
   #limit;
   #exited;
-  #lines = '';
+  /** The beginning of a line whose rest has not come yet. */
+  #rest = '';
+  #hear;
+  /** What the function printed, an array of values for each call, but for what `hear` kept to itself. */
+  printed = [];
   stdout = '';
   stderr = '';
 
-  constructor(subject, run, { options, data, limit = 15000, flags = [] } = {}) {
+  /** @param {(values: any[]) => boolean} [given.hear] gets each line as it comes; returns whether that was all there is to it */
+  constructor(subject, run, { options, data, limit = 15000, flags = [], variables, hear = () => false } = {}) {
+    this.#hear = hear;
     const source = `
       const print = (...values) => require('node:fs').writeSync(3, JSON.stringify(values) + '\\n');
       const { file, options, data } = JSON.parse(process.env.HFXBUS_CHILD);
       (${run})({ hfxbus: require(file), options, data, print });`;
-    const env = { ...process.env, HFXBUS_CHILD: JSON.stringify({ file: subject.file, options, data }) };
+    const env = { ...process.env, ...variables, HFXBUS_CHILD: JSON.stringify({ file: subject.file, options, data }) };
     // Of no use to the child, and it would report as a test.
     delete env.NODE_TEST_CONTEXT;
     this.#process = spawn(process.execPath, [...flags, '-e', source], {
@@ -44,9 +50,8 @@ class Child {
     stderr.on('data', (chunk) => {
       this.stderr += chunk;
     });
-    lines.on('data', (chunk) => {
-      this.#lines += chunk;
-    });
+    lines.setEncoding('utf8');
+    lines.on('data', (chunk) => this.#read(chunk));
     running.add(this);
     this.#exited = new Promise((resolve) => {
       this.#process.on('close', (code, signal) => {
@@ -60,15 +65,6 @@ class Child {
 
   get pid() {
     return this.#process.pid;
-  }
-
-  /** What the function printed, an array of values for each call. */
-  get printed() {
-    const whole = this.#lines.slice(0, this.#lines.lastIndexOf('\n') + 1);
-    return whole
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line));
   }
 
   /** Waits for a line that starts with a word, and gives its other values. */
@@ -96,6 +92,15 @@ class Child {
 
   kill() {
     this.#process.kill('SIGKILL');
+  }
+
+  #read(chunk) {
+    const lines = (this.#rest + chunk).split('\n');
+    this.#rest = lines.pop();
+    for (const line of lines) {
+      const values = JSON.parse(line);
+      if (!this.#hear(values)) this.printed.push(values);
+    }
   }
 
   #expire() {

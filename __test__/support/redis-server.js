@@ -58,13 +58,18 @@ class RedisServer {
     await until(() => this.#launch(), { timeout: 20000, what: `a server on port ${this.port}` });
   }
 
-  /** As `kill -9`. */
-  kill() {
-    running.delete(this);
+  /** As `kill -9`; what it has on disk is there when it is started again. */
+  crash() {
     this.#process?.kill('SIGKILL');
     this.#process = null;
     this.#client?.close();
     this.#client = null;
+  }
+
+  /** As `kill -9`, and nothing is left of it. */
+  kill() {
+    running.delete(this);
+    this.crash();
     fs.rmSync(this.#folder, { recursive: true, force: true });
   }
 

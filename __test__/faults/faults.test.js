@@ -1,0 +1,23 @@
+'use strict';
+
+const assert = require('node:assert');
+const { randomInt } = require('node:crypto');
+const test = require('node:test');
+const { everySubject } = require('../support/subjects.js');
+const { faults } = require('./list.js');
+const { attempt } = require('./run.js');
+
+const ours = everySubject.find(({ env }) => env === 'ours');
+
+/** Faults that take seconds, and how large they are here. */
+const SIZES = { F1: 0.2, F2: 0.3, F3: 0.4, F4: 0.3, F20: 0.4, F21: 0.3, F22: 0.2 };
+
+for (const [id, size] of Object.entries(SIZES)) {
+  const fault = faults.find((one) => one.id === id);
+  test(`${id} ${fault.title}: it meets its pass marks`, { timeout: 60000 }, async (t) => {
+    const seed = randomInt(2 ** 32);
+    const result = await attempt(fault, ours, { size, seed });
+    t.diagnostic(`seed ${seed}: ${JSON.stringify(result)}`);
+    assert.deepStrictEqual(result.misses, []);
+  });
+}

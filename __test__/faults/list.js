@@ -1,0 +1,15 @@
+'use strict';
+
+/** All faults, in the order of their numbers. */
+const faults = [
+  require('./killed-consumers.js'),
+  require('./killed-producers.js'),
+  require('./killed-redis.js'),
+  require('./lost-data.js'),
+  require('./networks.js'),
+  require('./blocked-loop.js'),
+  require('./bad-handlers.js'),
+  require('./terminated.js'),
+].flat();
+
+module.exports = { faults };

@@ -100,7 +100,8 @@ export interface IConsumerError extends Error {
   /**
    * - `CONSUME_ERROR`: reading failed; it is tried again, after a while that grows with each failure.
    * - `UNHANDLED_JOB_ERROR`: a processor threw this after its job was settled; see `job`.
-   * - `REJECT_JOB_ERROR`: Redis could not be told how a job ended; it stays pending. See `job`.
+   * - `REJECT_JOB_ERROR`: Redis could not be told how a job ended; it stays pending. See `job`. After ten such errors in a
+   *   second there is one for all others of that second, without `job` and with their `count`.
    * - `FOREIGN_ENTRY`: an entry in the stream is not ours.
    * - `LISTENER_ERROR`: a listener of `'drained'` threw this.
    */
@@ -109,6 +110,8 @@ export interface IConsumerError extends Error {
   errno?: string;
   /** The job that it is about. */
   job?: IReceivedJob;
+  /** With `REJECT_JOB_ERROR`: how many jobs it is about, if it is about no one in particular. */
+  count?: number;
   /** What was thrown, if that was no object. */
   cause?: unknown;
 }

@@ -70,7 +70,7 @@ pub enum Report {
     Unreadable = 12,
     /// `consumer, stream, count, count × (token, job¶)`
     Jobs = 13,
-    /// `consumer, failure, token, error`
+    /// `consumer, failure, token (or a count), error`
     ConsumerFailed = 14,
     /// `consumer, token`
     DeadlinePassed = 15,

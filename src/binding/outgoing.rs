@@ -279,6 +279,7 @@ fn failure_numbers(failure: Failure) -> (f64, f64) {
         Failure::Consume => (0.0, 0.0),
         Failure::Settle(token) => (1.0, token.to_number()),
         Failure::Foreign => (2.0, 0.0),
+        Failure::Unsettled(count) => (3.0, f64::from(count)),
     }
 }
 

@@ -23,6 +23,7 @@ use super::node::Node;
 use super::notification;
 use super::options::{ConsumerOptions, Route, StreamOptions};
 use super::reader::Reader;
+use super::unsettled::Unsettled;
 
 /// A consumer of a group.
 pub struct Consumer {
@@ -35,6 +36,8 @@ pub struct Consumer {
     /// A lock, since a stream that is added may need one more; there are never fewer.
     lanes: RwLock<Vec<Arc<Lane>>>,
     pub(super) state: Mutex<ConsumerState>,
+    /// What it could not tell Redis.
+    pub(super) unsettled: Unsettled,
     /// Wakes the deadline timer when an earlier deadline came up.
     pub(super) timer: Arc<Notify>,
     /// Wakes claiming when a slot got free that it waits for.
@@ -73,6 +76,7 @@ impl Consumer {
             options,
             bus,
             state: Mutex::default(),
+            unsettled: Unsettled::default(),
             timer: Arc::default(),
             room: Notify::new(),
             ended: Arc::default(),

@@ -52,6 +52,8 @@ pub enum Failure {
     Consume,
     /// Telling Redis of a job's outcome.
     Settle(Token),
+    /// The same, of so many more jobs.
+    Unsettled(u32),
     /// An entry that is not a job of this bus was passed over.
     Foreign,
 }

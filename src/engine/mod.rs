@@ -47,5 +47,6 @@ pub mod settlement;
 pub mod shutdown;
 pub mod slots;
 pub mod subscriptions;
+pub mod unsettled;
 pub mod watch;
 pub mod watched;

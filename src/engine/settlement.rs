@@ -14,7 +14,7 @@ use super::client::closed;
 use super::consumer::{Consumer, Reads};
 use super::consumer_state::{Batch, ConsumerState, Settled};
 use super::dead_letter::Reason;
-use super::host::{Event, Failure, Found, RequestId};
+use super::host::{Event, Found, RequestId};
 use super::notification;
 use super::pending::Pending;
 use super::replies::{Kind, LAST};
@@ -265,7 +265,7 @@ impl Consumer {
     fn report(&self, job: &Settled) {
         let host = &self.bus.context().host;
         match (&job.error, job.request) {
-            (Some(error), 0) => self.complain(Failure::Settle(job.token), error),
+            (Some(error), 0) => self.unsettled(job.token, error),
             (Some(error), request) => {
                 host.event(Event::Failed { request, error });
                 host.event(Event::Done { request });

@@ -17,7 +17,7 @@ const { claimOptions } = require('./claim-options.js');
 const { Run } = require('./run.js');
 
 /** What the engine was doing when it failed, by its number. */
-const FAILED_AT = { settle: 1, foreign: 2 };
+const FAILED_AT = { settle: 1, foreign: 2, settleMore: 3 };
 const ENTRY_ID = /^\d+(-\d+)?$/;
 /** A slot's index within a token. */
 const SLOTS = 2 ** 24;
@@ -166,6 +166,9 @@ class Consumer extends EventEmitter {
   failed(failure, token, error) {
     if (failure === FAILED_AT.settle) {
       this.#unsettled(error, this.#run(token)?.job);
+    } else if (failure === FAILED_AT.settleMore) {
+      error.count = token;
+      this.#report(setErrorKind(error, 'REJECT_JOB_ERROR'));
     } else {
       this.#report(setErrorKind(error, failure === FAILED_AT.foreign ? 'FOREIGN_ENTRY' : 'CONSUME_ERROR'));
     }

@@ -1,0 +1,150 @@
+'use strict';
+
+const assert = require('node:assert');
+const { setTimeout: sleep } = require('node:timers/promises');
+const { ours } = require('../support/cases.js');
+const { keys } = require('../support/keys.js');
+const { RawClient } = require('../support/raw-client.js');
+const { until } = require('../support/until.js');
+
+/** For how long a refusal is looked at, in ms. */
+const WHILE = 1000;
+/** What a bus that waits may use of a processor: a twentieth, this process' own doings included. */
+const MOST_CPU = (WHILE * 1000) / 20;
+/** The longest back-off, and some time for a machine that does other things too. */
+const RECOVERY = 10000;
+
+/** A playing consumer on a server of its own, and a producer; `errors` are the consumer's. */
+async function stage(scene, { args = [], ...options } = {}) {
+  const redis = await scene.server(...args);
+  const connection = scene.connect({ ...redis.options, retryStrategy: () => 50, ...options });
+  const seen = new Set();
+  const consumer = await scene.play(async (job) => seen.add(job.id), { connection, blockTimeout: 100 });
+  const producer = scene.producer(connection);
+  const send = (id) => producer.send({ stream: scene.stream, job: producer.job(id) });
+  await send('first');
+  await until(async () => seen.has('first') && (await scene.pending({ redis })) === 0);
+  return { redis, seen, send, errors: scene.errors(consumer), consumer };
+}
+
+/** Redis' own word within what an event says. */
+const word = ({ message }) => message.split(' ')[0];
+
+/** Waits for the first event, then sees that no other follows and that nothing is busy. */
+async function staysQuiet(errors, expected) {
+  await until(() => errors.length > 0);
+  const before = process.cpuUsage();
+  await sleep(WHILE);
+  const { user, system } = process.cpuUsage(before);
+  assert.deepStrictEqual(errors.map(word), expected);
+  assert.ok(user + system < MOST_CPU, `${user + system} µs of a processor in ${WHILE} ms`);
+}
+
+async function goesOn({ seen, send }) {
+  await until(() => send('later').then(Boolean, () => false), { timeout: RECOVERY });
+  await until(() => seen.has('later'), { timeout: RECOVERY });
+}
+
+for (const { name, args, provoke, heal, expected } of [
+  {
+    name: 'WRONGTYPE',
+    provoke: async (redis, stream) => {
+      await redis.call('DEL', stream);
+      await redis.call('SET', stream, 'text');
+    },
+    heal: (redis, stream) => redis.call('DEL', stream),
+    expected: ['WRONGTYPE'],
+  },
+  {
+    name: 'READONLY',
+    provoke: (redis) => redis.call('REPLICAOF', '127.0.0.1', '1'),
+    heal: (redis) => redis.call('REPLICAOF', 'NO', 'ONE'),
+    expected: ['READONLY'],
+  },
+  {
+    name: 'MASTERDOWN',
+    args: ['--replica-serve-stale-data', 'no', '--replica-read-only', 'no'],
+    provoke: (redis) => redis.call('REPLICAOF', '127.0.0.1', '1'),
+    heal: (redis) => redis.call('REPLICAOF', 'NO', 'ONE'),
+    expected: ['MASTERDOWN'],
+  },
+  {
+    name: 'NOPERM',
+    provoke: (redis) => redis.call('ACL', 'SETUSER', 'default', '-xreadgroup'),
+    heal: (redis) => redis.call('ACL', 'SETUSER', 'default', '+xreadgroup'),
+    expected: ['NOPERM'],
+  },
+  {
+    name: 'max clients',
+    provoke: async (redis) => {
+      await redis.call('CONFIG', 'SET', 'maxclients', '1');
+      await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    },
+    heal: (redis) => redis.call('CONFIG', 'SET', 'maxclients', '1000'),
+    // The read that was under way.
+    expected: ['Connection'],
+  },
+]) {
+  ours(`${name} is reported once, costs nothing while it lasts, and is over when it is over`, async (_, scene) => {
+    const on = await stage(scene, { args });
+    await provoke(on.redis, keys.stream(scene.stream));
+    await staysQuiet(on.errors, expected);
+    await heal(on.redis, keys.stream(scene.stream));
+    await goesOn(on);
+  });
+}
+
+ours('a group that is gone is made again behind the last entry seen, with one event', async (_, scene) => {
+  const on = await stage(scene);
+  const [stream, group] = [keys.stream(scene.stream), keys.group(scene.group)];
+  // In one step, so that no read can see the entry before the group is gone.
+  const script = `redis.call('XGROUP', 'DESTROY', KEYS[1], ARGV[1])
+    redis.call('XADD', KEYS[1], '*', 'prd', 'nobody', 'job', 'between')`;
+  await on.redis.call('EVAL', script, 1, stream, group);
+  await staysQuiet(on.errors, ['NOGROUP']);
+  assert.deepStrictEqual([...on.seen], ['first', 'between']);
+});
+
+ours('a server that is BUSY is waited for', async (_, scene) => {
+  const on = await stage(scene, { args: ['--lua-time-limit', '20'] });
+  const client = new RawClient(on.redis.port);
+  scene.closing(() => client.close());
+  const script = client.call('EVAL', 'while true do end', 0).catch(() => {});
+  await until(async () => (await on.redis.call('PING').catch(word)) === 'BUSY');
+  await assert.rejects(on.send('now'), { code: 'BUSY', command: 'XADD' });
+  const before = process.cpuUsage();
+  await sleep(WHILE);
+  const { user, system } = process.cpuUsage(before);
+  assert.ok(user + system < MOST_CPU, `${user + system} µs of a processor in ${WHILE} ms`);
+  await on.redis.call('SCRIPT', 'KILL');
+  await script;
+  await goesOn(on);
+  assert.ok(on.errors.length <= 1, `${on.errors.length} events`);
+});
+
+ours(
+  'a server without memory refuses jobs by name, and those that it has are run and acknowledged',
+  async (_, scene) => {
+    const on = await stage(scene);
+    await on.redis.call('CONFIG', 'SET', 'maxmemory', '1');
+    await assert.rejects(on.send('now'), { code: 'OOM', command: 'XADD' });
+    await sleep(WHILE);
+    assert.deepStrictEqual(on.errors, []);
+    await on.redis.call('CONFIG', 'SET', 'maxmemory', '0');
+    await goesOn(on);
+  },
+);
+
+ours('jobs whose end cannot be told are reported one by one, but no more than ten in a second', async (_, scene) => {
+  const on = await stage(scene);
+  await on.redis.call('ACL', 'SETUSER', 'default', '-xack');
+  const ids = Array.from({ length: 300 }, (_, number) => `job-${number}`);
+  await Promise.all(ids.map(on.send));
+  const told = () => on.errors.reduce((sum, { count = 1 }) => sum + count, 0);
+  await until(() => told() === ids.length, { timeout: RECOVERY });
+  assert.ok(on.errors.every(({ code }) => code === 'REJECT_JOB_ERROR'));
+  assert.ok(on.errors.filter(({ job }) => job).length >= 10);
+  assert.ok(on.errors.length < ids.length / 2, `${on.errors.length} events`);
+  await on.redis.call('ACL', 'SETUSER', 'default', '+xack');
+  await on.consumer.pause(1000);
+});

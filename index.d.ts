@@ -497,8 +497,27 @@ export interface IRingChange {
   error: IRedisError;
 }
 
-/** The listeners of a manager's own events. */
+/** A node to which there is a connection, or none any more. */
+export interface INodeChange {
+  /** `host:port`, or the path of the socket. */
+  node: string;
+  /** With `nodes()`: its place among the nodes, in the order of their `sequence`; otherwise 0. */
+  index: number;
+  /** Why the connection was lost, or could not be made; only with `'reconnecting'`, if there was a reason. */
+  error?: IRedisError;
+}
+
+/**
+ * The listeners of a manager's own events. Those about connections are about the one for everything that does not wait, and
+ * come once for each change, however many attempts that takes.
+ */
 export interface IConnectionManagerEvents {
+  /** There is a connection to a node; not of a Cluster, which has several. */
+  connect: (node: INodeChange) => void;
+  /** Commands flow. */
+  ready: (node: INodeChange) => void;
+  /** The connection was lost, or could not be made, and is being made again. */
+  reconnecting: (node: INodeChange) => void;
   /** A node is out of the ring, see {@link IEjectOptions}. */
   eject: (node: IRingChange) => void;
   /** It is in it again. */

@@ -413,7 +413,9 @@ export declare const enum Report {
   /** `producer, count` */
   EventsDropped = 25,
   /** `node, isOut, failures, port or -1, host or path¶, error` */
-  RingChanged = 26
+  RingChanged = 26,
+  /** `node, state¶, place¶, hasError, error` */
+  NodeChanged = 27
 }
 
 /**

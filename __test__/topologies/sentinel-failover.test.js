@@ -57,6 +57,8 @@ ours('a primary that is killed is followed by its replica, and jobs go on', asyn
   const { connection, done, isQuiet, round } = await traffic(scene);
   const primary = await group.primary();
   await group.hasEverything();
+  const ready = [];
+  connection.on('ready', ({ node }) => ready.push(node));
   primary.kill();
   t.after(() => primary.isRunning || primary.start());
   const decided = until(async () => (await group.primary()) !== primary, { timeout: 15000, what: 'a new primary' });
@@ -68,6 +70,7 @@ ours('a primary that is killed is followed by its replica, and jobs go on', asyn
   assert.strictEqual(await roleOf(connection), 'master');
   await primary.start();
   await group.isWell();
+  assert.strictEqual(ready.at(-1), `127.0.0.1:${(await group.primary()).port}`);
 });
 
 ours('a failover by hand is followed, and the old primary, now a replica, is left alone', async (t, scene) => {

@@ -94,6 +94,8 @@ export const managers: ConnectionManager[] = [
   ConnectionManager.nodes({ keyPrefix: 'k', nodes: [{ host: 'h', sequence: 2, staticRoutes: ['a', 5] }] }),
   ConnectionManager.nodes({ nodes: [{}], eject: true }),
   ConnectionManager.nodes({ nodes: [{}], eject: { failures: 1, timeout: 1, probeInterval: undefined } })
+    .on('connect', ({ node, index }) => [node.length, index])
+    .on('reconnecting', ({ error }) => error?.code)
     .on('eject', ({ host, port, path, index, failures, error }) => [host, port, path, index + failures, error.code])
     .once('readmit', (node) => node.index),
   new ConnectionManager({ standalone: { host: 'h' } }),

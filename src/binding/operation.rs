@@ -96,6 +96,8 @@ pub enum Report {
     EventsDropped = 25,
     /// `node, isOut, failures, port or -1, host or path¶, error`
     RingChanged = 26,
+    /// `node, state¶, place¶, hasError, error`
+    NodeChanged = 27,
 }
 
 /// How a reply's value is written: a number of this, then what it says.

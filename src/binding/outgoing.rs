@@ -131,10 +131,13 @@ impl Outgoing {
             Event::LinkChanged { client, state, error } => {
                 self.report(Report::LinkChanged, &[f64::from(client)]);
                 self.push_text(state_name(state));
-                self.numbers.push(if error.is_some() { 1.0 } else { 0.0 });
-                if let Some(error) = error {
-                    self.push_error(error);
-                }
+                self.push_cause(error);
+            }
+            Event::NodeChanged { node, state, place, error } => {
+                self.report(Report::NodeChanged, &[f64::from(node)]);
+                self.push_text(state_name(state));
+                self.push_text(place);
+                self.push_cause(error);
             }
             Event::ProducerFailed { producer, error } => {
                 self.report(Report::ProducerFailed, &[f64::from(producer)]);
@@ -232,6 +235,14 @@ impl Outgoing {
         self.push_text(&error.message);
         self.push_optional(error.command);
         self.push_text(&error.node);
+    }
+
+    /// Whether there is an error, and then the error.
+    fn push_cause(&mut self, error: Option<&RedisError>) {
+        self.numbers.push(if error.is_some() { 1.0 } else { 0.0 });
+        if let Some(error) = error {
+            self.push_error(error);
+        }
     }
 
     /// Values nest; what is still to be written waits on a stack instead of in recursion.

@@ -49,6 +49,7 @@ impl Bus {
                 options: Arc::new(options),
                 node: number,
                 visible: None,
+                announces: false,
                 silence: None,
                 closing: closing.clone(),
                 part: None,

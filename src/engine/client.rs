@@ -10,9 +10,10 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, Verdict, call, call_on};
-use crate::redis_io::options::LinkOptions;
+use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::topology::Topology;
 
+use super::announcement::Announcements;
 use super::context::Context;
 use super::follower::Follower;
 use super::gather::Gather;
@@ -211,6 +212,8 @@ pub struct PolicyOptions {
     pub node: u32,
     /// The number under which changes of state are reported, if they are.
     pub visible: Option<u32>,
+    /// Whether the host is told of the node by what becomes of the connection.
+    pub announces: bool,
     /// How long the server may be silent, see [`LinkOptions::silence`].
     pub silence: Option<Duration>,
     /// Whether the bus is closing, so that nothing is opened any more.
@@ -268,7 +271,9 @@ impl PolicyOptions {
     /// The policy of one connection, which counts as open until it has ended.
     pub fn for_link(&self, session: Arc<AtomicU64>) -> Arc<Policy> {
         self.context.link_opened();
-        Arc::new(Policy { options: self.clone(), session, ended: AtomicBool::new(false) })
+        let ended = AtomicBool::new(false);
+        let place = Mutex::new(self.options.place());
+        Arc::new(Policy { options: self.clone(), session, ended, place, announcements: Mutex::default() })
     }
 }
 
@@ -277,6 +282,9 @@ pub struct Policy {
     options: PolicyOptions,
     session: Arc<AtomicU64>,
     ended: AtomicBool,
+    /// Where it connects to. A lock, as for the other, since the host's thread may be the one to close it.
+    place: Mutex<String>,
+    announcements: Mutex<Announcements>,
 }
 
 impl LinkPolicy for Policy {
@@ -308,6 +316,10 @@ impl LinkPolicy for Policy {
         }))
     }
 
+    fn located(&self, endpoint: &Endpoint) {
+        *self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = endpoint.to_string();
+    }
+
     fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {
         if matches!(state, LinkState::Close | LinkState::End) {
             self.session.fetch_add(1, Ordering::AcqRel);
@@ -316,9 +328,27 @@ impl LinkPolicy for Policy {
             self.options.context.host.event(Event::LinkChanged { client, state, error });
             self.options.context.host.wake();
         }
+        if self.options.announces {
+            self.announce(state, error);
+        }
         if state == LinkState::End && !self.ended.swap(true, Ordering::AcqRel) {
             self.options.context.link_ended();
         }
+    }
+}
+
+impl Policy {
+    fn announce(&self, state: LinkState, error: Option<&RedisError>) {
+        let said = {
+            let mut announcements =
+                self.announcements.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            announcements.note(state, error)
+        };
+        let Some(error) = said else { return };
+        let PolicyOptions { context, node, .. } = &self.options;
+        let place = self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        context.host.event(Event::NodeChanged { node: *node, state, place: &place, error: error.as_ref() });
+        context.host.wake();
     }
 }
 

@@ -133,6 +133,10 @@ impl LinkPolicy for Follower {
         self.policy.judge(error)
     }
 
+    fn located(&self, endpoint: &Endpoint) {
+        self.policy.located(endpoint);
+    }
+
     fn state_changed(&self, link: LinkState, error: Option<&RedisError>) {
         let misled = {
             let mut state = self.lock();

@@ -144,6 +144,8 @@ pub enum Event<'a> {
     LinkChanged { client: u32, state: LinkState, error: Option<&'a RedisError> },
     /// A node has left the ring, or is in it again: after how many failures in a row, and the last of them.
     RingChanged { node: u32, is_out: bool, failures: u32, endpoint: &'a Endpoint, error: &'a RedisError },
+    /// The shared connection to a node was made, is ready, or is being made again, `error` being why.
+    NodeChanged { node: u32, state: LinkState, place: &'a str, error: Option<&'a RedisError> },
     /// A connection was opened or has ended; `Context::open_links` says how many there are.
     LinksChanged,
 }

@@ -5,6 +5,7 @@
 //! What goes out: jobs and events through the two traits of [`host`].
 #![forbid(unsafe_code)]
 
+pub mod announcement;
 pub mod backoff;
 pub mod bus;
 pub mod claim;

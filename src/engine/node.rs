@@ -43,7 +43,8 @@ impl Node {
         let ejection = eject.map(|eject| Ejection::new(eject, policy.clone()));
         let part = |role| with_part(&policy, &ejection, role);
         let way = way_of(topology.as_ref(), resolver.as_ref());
-        let shared = Client::new(part(Role::Witness), way, sink);
+        let announced = PolicyOptions { announces: true, ..part(Role::Witness) };
+        let shared = Client::new(announced, way, sink);
         let subscriptions = Subscriptions::new(part(Role::Subscriber), topology.clone(), resolver.clone());
         let node = Arc::new(Self { keys, policy, topology, resolver, shared, subscriptions, ejection });
         if let Some(ejection) = &node.ejection {

@@ -84,6 +84,16 @@ pub struct NodeOptions {
     pub asks_reconnect: bool,
 }
 
+impl NodeOptions {
+    /// Where it is, as far as the options say.
+    pub fn place(&self) -> String {
+        match self.cluster.as_ref().and_then(|cluster| cluster.startup.first()) {
+            Some(first) => first.to_string(),
+            None => self.link.endpoint.to_string(),
+        }
+    }
+}
+
 impl Default for NodeOptions {
     fn default() -> Self {
         Self {

@@ -98,6 +98,10 @@ impl LinkPolicy for Watched {
         self.policy.judge(error)
     }
 
+    fn located(&self, endpoint: &Endpoint) {
+        self.policy.located(endpoint);
+    }
+
     fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {
         let Part { ejection, role } = &self.part;
         match (state, role, error) {

@@ -71,7 +71,10 @@ class ConnectionManager extends EventEmitter {
     this.#shared = new SharedClient(this.#native, this.#keyPrefix, this.#enablePipelining, this);
     this.#callbacks = plan.nodes.map(
       ({ given }, index) =>
-        new NodeCallbacks(this.#native, given, (isOut, about) => this.#ringChanged(isOut, { ...about, index })),
+        new NodeCallbacks(this.#native, given, {
+          ringChanged: (isOut, about) => this.#ringChanged(isOut, { ...about, index }),
+          linkChanged: (state, about) => tell(this, state, { ...about, index }),
+        }),
     );
     const numbers = this.#callbacks.map((_, index) => this.#native.number + index);
     for (const [index, number] of numbers.entries()) {

@@ -7,9 +7,14 @@ class NodeCallbacks {
   #strategies;
   #reconnectOnError;
 
-  /** @param {(isOut: boolean, about: object) => void} ringChanged the node is out of the ring, or back */
-  constructor(native, { retryStrategy, sentinelRetryStrategy, reconnectOnError }, ringChanged) {
+  /**
+   * @param {object} hears
+   * @param {(isOut: boolean, about: object) => void} hears.ringChanged the node is out of the ring, or back
+   * @param {(state: string, about: object) => void} hears.linkChanged its shared connection has another state
+   */
+  constructor(native, { retryStrategy, sentinelRetryStrategy, reconnectOnError }, { ringChanged, linkChanged }) {
     this.ringChanged = ringChanged;
+    this.linkChanged = linkChanged;
     this.#native = native;
     this.#strategies = [retryStrategy, sentinelRetryStrategy];
     this.#reconnectOnError = reconnectOnError;

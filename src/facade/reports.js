@@ -203,6 +203,12 @@ READERS[Report.LinkChanged] = () => {
   const reason = number() === 1 ? error() : null;
   client?.changed(state, reason);
 };
+READERS[Report.NodeChanged] = () => {
+  const node = nodes.get(number())?.deref();
+  const [state, place] = [string(), string()];
+  const cause = number() === 1 ? error() : undefined;
+  node?.linkChanged(state, { node: place, ...(cause && { error: cause }) });
+};
 READERS[Report.RingChanged] = () => {
   const node = nodes.get(number())?.deref();
   const [isOut, failures, port, place, reason] = [number() === 1, number(), number(), string(), error()];

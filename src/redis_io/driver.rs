@@ -145,6 +145,7 @@ async fn connect(shared: &Arc<Shared>, failures: &mut Failures) -> Result<Socket
     failures.rounds = 0;
     if let Some(endpoint) = &located {
         shared.move_to(endpoint);
+        shared.policy.located(endpoint);
     }
     let opening = Socket::open(located.as_ref().unwrap_or(&options.endpoint), options);
     let opened = in_time(options, opening).await.and_then(|opened| opened);

@@ -104,6 +104,9 @@ pub trait LinkPolicy: Send + Sync {
         None
     }
 
+    /// From here on it connects to `endpoint`, which `locate` gave.
+    fn located(&self, _endpoint: &Endpoint) {}
+
     /// As [`LinkPolicy::retry_delay`], after `locate` failed for the `round`th time in a row. Such rounds do not
     /// count as attempts.
     fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {

@@ -1,0 +1,74 @@
+//! What is said of a node's shared connection: that it is being made again, that there is one, that it is ready; each
+//! once, however many attempts it takes. Pure.
+
+use crate::redis_io::error::RedisError;
+use crate::redis_io::link::LinkState;
+
+/// What was said of one connection.
+#[derive(Debug, Default)]
+pub struct Announcements {
+    is_lost: bool,
+    is_connected: bool,
+    cause: Option<RedisError>,
+}
+
+impl Announcements {
+    /// The connection changed its state; whether that is to be said, and why it is so.
+    pub fn note(&mut self, state: LinkState, error: Option<&RedisError>) -> Option<Option<RedisError>> {
+        match state {
+            LinkState::Close => {
+                self.cause = error.cloned();
+                None
+            }
+            LinkState::Reconnecting if !self.is_lost => {
+                (self.is_lost, self.is_connected) = (true, false);
+                // A Cluster says why it is so, others why the connection was closed.
+                Some(error.cloned().or(self.cause.take()))
+            }
+            LinkState::Connect if !self.is_connected => {
+                self.is_connected = true;
+                Some(None)
+            }
+            LinkState::Ready => {
+                *self = Self::default();
+                Some(None)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::redis_io::error::RedisErrorKind;
+
+    use super::*;
+
+    fn said(announcements: &mut Announcements, states: &[LinkState]) -> Vec<LinkState> {
+        let heard = states.iter().filter(|state| announcements.note(**state, None).is_some());
+        heard.copied().collect()
+    }
+
+    #[test]
+    fn attempts_that_fail_are_said_once() {
+        use LinkState::{Close, Connect, Connecting, Ready, Reconnecting};
+        let mut announcements = Announcements::default();
+        assert_eq!(said(&mut announcements, &[Connecting, Connect, Ready]), [Connect, Ready]);
+        let refused = [Close, Reconnecting, Connecting, Close, Reconnecting, Connecting];
+        assert_eq!(said(&mut announcements, &refused), [Reconnecting]);
+        let refused_late = [Connect, Close, Reconnecting, Connecting, Connect, Close, Reconnecting];
+        assert_eq!(said(&mut announcements, &refused_late), [Connect]);
+        assert_eq!(said(&mut announcements, &[Connecting, Connect, Ready]), [Ready]);
+        assert_eq!(said(&mut announcements, &[Close, Reconnecting]), [Reconnecting]);
+    }
+
+    #[test]
+    fn what_is_being_made_again_says_why() {
+        let error = RedisError::local(RedisErrorKind::Connect, "read ECONNRESET", &Arc::from("node"));
+        let mut announcements = Announcements::default();
+        announcements.note(LinkState::Close, Some(&error));
+        assert_eq!(announcements.note(LinkState::Reconnecting, None), Some(Some(error)));
+    }
+}

@@ -82,7 +82,8 @@ impl Vigil {
         };
         let (is_ready, progress) = (link.state() == LinkState::Ready, link.progress());
         let answers = std::mem::replace(&mut self.answers, progress.answers);
-        if progress.answers > answers {
+        // What came before the connection was lost is no answer any more.
+        if is_ready && progress.answers > answers {
             self.silent_since = None;
             self.ejection.answered();
         } else if progress.answers < answers || is_ready && !progress.is_due {

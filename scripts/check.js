@@ -3,17 +3,15 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { buildAddon } = require('./addon.js');
-const { ROOT, exists, run, succeed } = require('./command.js');
+const { ROOT, exists, succeed } = require('./command.js');
 const commands = require('./generate-commands.js');
 const { linkSelf } = require('./packages.js');
 const { HELP, findProgram } = require('./redis-program.js');
 const { say, step } = require('./say.js');
+const { ENGINE, NODE, runSuite } = require('./suites.js');
 const tally = require('./tally.js');
 
 const GENERATED = ['native.js', 'native.d.ts', ...commands.GENERATED];
-
-/** Folders of `__test__` with tests for Node; `engine` has those for cargo, `support` has none. */
-const FOLDERS = ['compat', 'interop', 'api', 'topologies', 'faults', 'types', 'package'];
 
 const cargo = (...args) => succeed('cargo', args);
 const clippy = (...features) => cargo('clippy', '--quiet', '--all-targets', ...features, '--', '-D', 'warnings');
@@ -29,11 +27,8 @@ const CHECKS = [
   { name: 'clippy without Node', run: () => clippy('--no-default-features') },
 ];
 
-/** What is tested. A runner that ran no test has failed. */
-const SUITES = [
-  { name: 'engine tests', runner: 'cargo', run: () => run('cargo', ['test', '--quiet', '--no-default-features']) },
-  { name: 'Node tests', runner: 'node', run: runNode },
-];
+/** What is tested. */
+const SUITES = [ENGINE, NODE];
 
 /** Runs everything there is, whatever fails; resolves with the exit code. Prints how many tests passed and failed. */
 async function check() {
@@ -49,13 +44,11 @@ async function check() {
     await attempt(name, act);
     if (needed && failed.includes(name)) break;
   }
-  for (const { name, runner, run: act } of failed.some(isNeeded) ? [] : SUITES) {
-    await attempt(name, async () => {
-      const { code, output } = await act();
-      const counted = tally.count(runner, output);
+  for (const suite of failed.some(isNeeded) ? [] : SUITES) {
+    await attempt(suite.name, async () => {
+      const { counted, failure } = await runSuite(suite);
       total = tally.add(total, counted);
-      if (counted.passed + counted.failed === 0) throw new Error('no test ran');
-      if (code !== 0 || counted.failed > 0) throw new Error(tally.format(counted));
+      if (failure) throw new Error(failure);
     });
   }
   say(`check: ${failed.length > 0 ? `failed: ${failed.join(', ')}` : 'fine'}, ${seconds(start)} s`);
@@ -85,25 +78,6 @@ async function compareGenerated() {
   await succeed('git', ['diff', '--exit-code', '--', ...GENERATED]).catch(() => {
     throw new Error(`commit what was written anew: ${GENERATED.join(', ')}`);
   });
-}
-
-function runNode() {
-  const files = FOLDERS.flatMap((folder) => testsIn(path.join('__test__', folder)));
-  const args = ['--expose-gc', '--test', '--test-reporter', 'spec', ...files];
-  // Older ones decide on it by themselves.
-  if (hasConcurrency(process.versions.node)) args.splice(2, 0, '--test-concurrency', '2');
-  return run(process.execPath, args);
-}
-
-/** Node 18 knows no patterns for files. */
-function testsIn(folder) {
-  const names = fs.existsSync(path.join(ROOT, folder)) ? fs.readdirSync(path.join(ROOT, folder)) : [];
-  return names.filter((name) => name.endsWith('.test.js')).map((name) => path.join(folder, name));
-}
-
-function hasConcurrency(version) {
-  const [major, minor] = version.split('.').map(Number);
-  return major > 20 || (major === 20 && minor >= 10);
 }
 
 /** A package's program, which is the same on all platforms. */

@@ -5,6 +5,7 @@ const { fix, keep } = require('../support/cases.js');
 const { freePort } = require('../support/redis-server.js');
 const { keys } = require('../support/keys.js');
 const { Gate } = require('../support/gate.js');
+const { TcpProxy } = require('../support/tcp-proxy.js');
 const { stays, until } = require('../support/until.js');
 
 /** How many connections a server has, but for the test's own. */
@@ -19,17 +20,20 @@ keep('stop resolves where nothing was opened, and when called twice', async (_, 
   await Promise.all([connection.stop(), connection.stop()]);
 });
 
-keep('stop closes idle connections with QUIT, those of listening producers too', async (_, scene) => {
+keep('stop closes idle connections with QUIT, those of listening producers too', async (t, scene) => {
   const redis = await scene.server();
-  const connection = scene.connect(redis.options);
+  const proxy = await TcpProxy.to(redis.port);
+  t.after(() => proxy.close());
+  const connection = scene.connect(proxy.options);
   const [one, two] = [scene.producer(connection), scene.producer(connection)];
   await one.listen();
   await two.listen('a', 'b*');
   await one.send({ stream: scene.stream, job: one.job() });
-  const monitor = await scene.monitor(redis);
+  // MONITOR of Redis 6.2 does not show it.
+  const sent = proxy.record();
   await connection.stop();
-  await until(async () => (await connections(redis)) === 1);
-  assert.ok((await monitor.named('QUIT')).length >= 1);
+  await until(async () => (await connections(redis)) === 0);
+  assert.match(Buffer.concat(sent).toString(), /QUIT/i);
 });
 
 fix('stop ends the read of an idle consumer at once, whatever it waits for', async (_, scene) => {

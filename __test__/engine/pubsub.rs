@@ -108,7 +108,7 @@ fn a_refused_subscription_is_told_to_its_caller_only() {
         lazy: true,
         ..options
     });
-    stage.server.command("ACL SETUSER u on >p +@all &mine*");
+    stage.server.command("ACL SETUSER u on >p +@all resetchannels &mine*");
     let refused = stage.subscriber.subscribe(vec![b"yours".to_vec(), b"mine1".to_vec()]);
     let granted = stage.subscriber.subscribe(vec![b"mine2".to_vec()]);
     let error = stage.engine.wait(refused).unwrap_err();

@@ -105,6 +105,11 @@ class RedisServer {
     return this.#client;
   }
 
+  /** REDIS_SERVER, or what is on PATH. */
+  get program() {
+    return findProgram();
+  }
+
   /** The arguments of the program, given a folder of its own. */
   arguments(folder) {
     const own = ['--port', this.port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
@@ -113,7 +118,7 @@ class RedisServer {
 
   /** One attempt; false if the server did not come up. */
   async #launch() {
-    const child = spawn(program(), this.arguments(this.#folder), { stdio: 'ignore' });
+    const child = spawn(this.program, this.arguments(this.#folder), { stdio: 'ignore' });
     let isAlive = true;
     child.on('error', () => {
       isAlive = false;
@@ -136,8 +141,7 @@ class RedisServer {
   }
 }
 
-/** The server to run: REDIS_SERVER, or what is on PATH. */
-function program() {
+function findProgram() {
   if (process.env.REDIS_SERVER) return process.env.REDIS_SERVER;
   const folders = (process.env.PATH ?? '').split(path.delimiter);
   const found = ['redis-server', 'valkey-server']

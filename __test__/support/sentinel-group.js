@@ -13,11 +13,17 @@ const DOWN_AFTER = [500, 500, 20000];
 /**
  * How often sentinels ask and say what is new, in ms, where they can be told. A replica that was silent for five times
  * the ping period is not promoted, and a promotion that was not heard of for four times the publish period is undone: with
- * less, failovers fail on a busy machine.
+ * less, failovers fail on a busy machine. Redis 6.2 cannot be told.
  */
 const PERIODS = ['info-period', '500', 'ping-period', '500', 'ask-period', '100', 'publish-period', '750'];
 /** A primary waits some seconds for more replicas before it sends the first one its data. */
 const SYNCED_AT_ONCE = ['--repl-diskless-sync-delay', '0'];
+
+/**
+ * How long it may take, in ms, until an old primary follows the new one: where the periods cannot be told, sentinels ask
+ * it every ten seconds, and wait for eight before they tell it.
+ */
+const FOLLOWED_WITHIN = 60_000;
 
 let identities = 0;
 
@@ -95,7 +101,7 @@ class SentinelGroup {
           const at = (name) => replica?.[replica.indexOf(name) + 1];
           return at('flags') === 'slave' && at('master-link-status') === 'ok';
         },
-        { timeout: 20000, what: 'the replica to follow' },
+        { timeout: FOLLOWED_WITHIN, what: 'the replica to follow' },
       );
     }
   }
@@ -141,4 +147,4 @@ class SentinelGroup {
   }
 }
 
-module.exports = { SentinelGroup };
+module.exports = { SentinelGroup, FOLLOWED_WITHIN };

@@ -16,7 +16,7 @@ class TcpProxy {
   /** How many connections there have been. */
   accepted = 0;
   /** What the directions of all connections look at. */
-  #settings = { delay: null, rate: 0, piece: 0, cutAt: 0, isHole: false };
+  #settings = { delay: null, rate: 0, piece: 0, cutAt: 0, isHole: false, record: null };
 
   /** @param {number} server the port of the server on this machine */
   static async to(server) {
@@ -44,6 +44,12 @@ class TcpProxy {
   /** How many connections there are. */
   get open() {
     return this.#connections.size;
+  }
+
+  /** @returns what clients send from now on, in chunks */
+  record() {
+    this.#settings.record ??= [];
+    return this.#settings.record;
   }
 
   /** Swallows everything, in both directions, on every connection; new ones are accepted and swallowed too. */
@@ -140,7 +146,10 @@ class Connection {
         gone();
       });
     }
-    this.#pump(client, server, (chunk) => [chunk]);
+    this.#pump(client, server, (chunk) => {
+      settings.record?.push(chunk);
+      return [chunk];
+    });
     this.#pump(server, client, (chunk) => this.#cutUp(chunk));
   }
 

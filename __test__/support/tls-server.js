@@ -30,6 +30,11 @@ class TlsServer extends RedisServer {
     return { host: '127.0.0.1', port: this.tlsPort };
   }
 
+  /** REDIS_TLS_SERVER, for when the server was built without. */
+  get program() {
+    return process.env.REDIS_TLS_SERVER ?? super.program;
+  }
+
   arguments(folder) {
     this.#folder = folder;
     const { cert, key } = this.#write(this.#identity);

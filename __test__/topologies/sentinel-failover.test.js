@@ -3,12 +3,14 @@
 const assert = require('node:assert');
 const test = require('node:test');
 const { inspect } = require('node:util');
-const { ours } = require('../support/cases.js');
-const { SentinelGroup } = require('../support/sentinel-group.js');
+const { oursWithin } = require('../support/cases.js');
+const { SentinelGroup, FOLLOWED_WITHIN } = require('../support/sentinel-group.js');
 const { until } = require('../support/until.js');
 
 /** How long it may take, in ms, until jobs are done again after the sentinels have decided. */
 const RESUMED_WITHIN = 3000;
+
+const ours = oursWithin(FOLLOWED_WITHIN + 30_000);
 
 let group;
 

@@ -42,9 +42,13 @@ impl Server {
         &self.directory
     }
 
-    /// Starts it and waits until it answers.
+    /// Starts it and waits until it answers. `REDIS_TLS_SERVER` is for when the server was built without TLS.
     pub fn run(&mut self) {
-        let binary = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+        let has_tls = self.arguments.iter().any(|argument| argument.starts_with("--tls"));
+        let chosen = std::env::var("REDIS_TLS_SERVER").ok().filter(|_| has_tls);
+        let binary = chosen
+            .or_else(|| std::env::var("REDIS_SERVER").ok())
+            .unwrap_or_else(|| "redis-server".to_owned());
         let process = Command::new(binary)
             .args([
                 "--port",

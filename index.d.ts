@@ -821,7 +821,9 @@ export interface IJobCompletion {
 export interface ISentJob extends Job {
   /**
    * Waits until every group of `waitFor` has finished the job. May be called any number of times; completions that have
-   * come before count.
+   * come before count. When the connection that completions come on was lost and is back, Redis is asked for what was
+   * missed: successes are found in any case, errors of jobs that were sent `durable`. A job whose entry is gone without a
+   * word about it has an error with code `OUTCOME_UNKNOWN`.
    *
    * @typeParam T - the completions, an {@link IJobCompletion}
    * @param timeout - in ms; without one, or with 0, for as long as it takes
@@ -888,6 +890,21 @@ export interface ISendOptions {
    * @default false
    */
   rejectOnError?: boolean | undefined;
+  /**
+   * Whether each group's outcome is also kept in Redis, in a key that ends by itself, so that `job.finished()` learns of
+   * it even if the completion is lost on its way. Without `waitFor` it has no effect, nor has it with consumers of 2.x.
+   * @default false
+   */
+  durable?: boolean | IDurableOptions | null | undefined;
+}
+
+/** How outcomes are kept. */
+export interface IDurableOptions {
+  /**
+   * For how many ms, from 1 on.
+   * @default 3600000
+   */
+  ttl?: number | undefined;
 }
 
 /** @see IEmitter */

@@ -342,9 +342,9 @@ export declare const enum Operation {
   Push = 1,
   /** `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶` */
   Pull = 2,
-  /** `producer, request, plan, capped, wait, endsAtError, job¶` */
+  /** `producer, request, plan, capped, wait, endsAtError, record, job¶` */
   Send = 3,
-  /** `producer, wait, job¶` */
+  /** `producer, wait` */
   ForgetWait = 4,
   /** `consumer, count, count × (token, request)` */
   Resolve = 5,

@@ -5,6 +5,7 @@ const keys = {
   payload: (job, key, prefix = 'hfxbus') => `${prefix}:job:${job}:${key}`,
   stream: (stream, prefix = 'hfxbus') => `${prefix}:str:${stream}`,
   group: (group, prefix = 'hfxbus') => `${prefix}:csr:${group}`,
+  record: (entry, stream, group, prefix = 'hfxbus') => `${prefix}:rec:${entry}:${stream}:${group}`,
   channel: (stream, producer, prefix = 'hfxbus') => `${prefix}:chn:${stream}:${producer}`,
 };
 

@@ -123,6 +123,8 @@ export async function jobs(): Promise<void> {
   same<typeof sent, ISentJob>();
   const completions = await sent.finished<IJobCompletion>(1000);
   completions.g instanceof Date;
+  await producer.send({ job, stream: 's', waitFor: ['g'], durable: true });
+  await producer.send({ job, stream: 's', waitFor: ['g'], durable: { ttl: 60_000 } });
   const resent: Job = await producer.send({ job: sent, stream: 's', waitFor: ['g'], rejectOnError: true });
   await resent.finished();
   const { finished } = sent;

@@ -56,6 +56,8 @@ export function refused(): unknown[] {
     producer.send({ job }),
     // @ts-expect-error groups are listed
     producer.send({ stream: 's', job, waitFor: 'g' }),
+    // @ts-expect-error a time to live is a number
+    producer.send({ stream: 's', job, waitFor: ['g'], durable: { ttl: '1h' } }),
     // @ts-expect-error streams are names
     producer.listen(['s']),
     // @ts-expect-error a listener is a function

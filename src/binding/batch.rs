@@ -9,8 +9,8 @@ use napi_derive::napi;
 use crate::engine::host::RequestId;
 use crate::engine::id;
 use crate::engine::payload::PayloadPacker;
-use crate::engine::producer::Sending;
 use crate::engine::replies::{Kind, LAST};
+use crate::engine::sending::Sending;
 use crate::engine::settlement::Settlement;
 use crate::engine::slots::Token;
 use crate::redis_io::command::{Commands, Destination, Ticket};
@@ -215,9 +215,10 @@ fn send(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<
     let capped = packet.number()? as u64;
     let wait = packet.index()?;
     let ends_at_error = packet.flag()?;
+    let record = packet.number()? as u64;
     let job = packet.text()?.to_owned();
     let wait = (wait != 0).then_some(wait);
-    let sending = Sending { plan, job, capped, request, wait, ends_at_error };
+    let sending = Sending { plan, job, capped, record, request, wait, ends_at_error };
     let node = sending.node(named.producer.bus());
     let (commands, _) = staging.of_node(environment, named.link, node)?;
     named.producer.send(commands, sending);
@@ -226,9 +227,9 @@ fn send(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<
 
 fn forget_wait(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
     let named = environment.producers.get(packet.index()?);
-    let (wait, job) = (packet.index()?, packet.text()?);
+    let wait = packet.index()?;
     if let Some(named) = named {
-        named.producer.forget_wait(wait, job);
+        named.producer.forget_wait(wait);
     }
     Ok(())
 }

@@ -118,6 +118,7 @@ impl Bus {
     }
 
     pub(super) fn add_producer(&self, producer: &Arc<Producer>) {
+        self.replies.add_producer(producer);
         let mut members = self.members();
         members.producers.retain(|producer| producer.strong_count() > 0);
         members.producers.push(Arc::downgrade(producer));

@@ -198,8 +198,15 @@ impl Consumer {
                 };
                 let (producer, job) = (entry.producer.clone(), entry.job.clone().unwrap_or_else(new_id));
                 let deliveries = pending.deliveries + 1;
-                let delivery =
-                    Delivery { stream, entry: entry.id, producer: &producer, job: &job, deliveries, at };
+                let delivery = Delivery {
+                    stream,
+                    entry: entry.id,
+                    producer: &producer,
+                    job: &job,
+                    record: entry.record,
+                    deliveries,
+                    at,
+                };
                 started.extend(self.run_or_keep(&mut state, delivery).map(|token| (stream, token)));
                 found.push(found_of(key, Pending { deliveries, ..pending }, producer, job));
             }

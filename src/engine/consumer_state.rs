@@ -146,6 +146,8 @@ pub struct Surplus {
     pub producer: String,
     /// The job's id.
     pub job: String,
+    /// For how many ms its outcome is to be recorded, as in [`Delivery`].
+    pub record: u64,
     /// How often it was delivered, as in [`Delivery`].
     pub deliveries: u64,
     /// When its idle time began anew.
@@ -160,6 +162,7 @@ impl Surplus {
             entry: delivery.entry,
             producer: delivery.producer.to_owned(),
             job: delivery.job.to_owned(),
+            record: delivery.record,
             deliveries: delivery.deliveries,
             touched: delivery.at,
         }
@@ -172,6 +175,7 @@ impl Surplus {
             entry: self.entry,
             producer: &self.producer,
             job: &self.job,
+            record: self.record,
             deliveries: self.deliveries,
             at: self.touched,
         }
@@ -400,7 +404,9 @@ mod tests {
         let mut state = playing(1);
         assert_eq!(state.next_count(0, 5), Some(5));
         let (stream, entry, at) = (0, EntryId::default(), Instant::now());
-        state.slots.take(Delivery { stream, entry, producer: "", job: "", deliveries: 1, at }, None);
+        state
+            .slots
+            .take(Delivery { stream, entry, producer: "", job: "", record: 0, deliveries: 1, at }, None);
         assert_eq!(state.next_count(0, 5), Some(4));
         assert_eq!(state.next_count(0, 1), None);
     }

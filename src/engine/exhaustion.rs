@@ -130,6 +130,7 @@ impl Consumer {
         let node = self.node(lane).clone();
         let target = node.keys().stream(name);
         let from = self.lock().streams[stream].options.name.clone();
+        self.record_failure(stream, lane, &found, error.as_deref()).await?;
         let letter = DeadLetter { found: &found, from: &from, group: &self.options.group, reason, error };
         let together = node.slot(&target) == node.slot(&found.stream);
         if together {

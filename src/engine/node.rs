@@ -83,6 +83,11 @@ impl Node {
         &self.policy.context
     }
 
+    /// The number by which the host knows it.
+    pub(super) fn number(&self) -> u32 {
+        self.policy.node
+    }
+
     /// The names of keys on it.
     pub fn keys(&self) -> &Keys {
         &self.keys

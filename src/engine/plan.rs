@@ -1,12 +1,10 @@
 //! Where jobs of one kind go: a stream, its node, and the groups whose completions count. Made once, used by every
 //! send.
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::command::{Commands, Destination};
 
 use super::bus::Bus;
-use super::host::RequestId;
 use super::options::Route;
-use super::replies::Kind;
 
 /// A stream and the groups awaited there.
 #[derive(Debug)]
@@ -40,23 +38,31 @@ impl Plan {
         self.node.unwrap_or_else(|| bus.route(job))
     }
 
-    /// Packs the XADD of one job, for its node. `capped` bounds the stream's length approximately; 0 does not.
+    /// The stream's key on a node.
+    pub fn key(&self, node: usize) -> &str {
+        &self.keys[node]
+    }
+
+    /// Packs the XADD of one job, for its node. `capped` bounds the stream's length approximately, `record` is for
+    /// how many ms the outcome is recorded; 0 does not.
     pub fn pack(
         &self,
         commands: &mut Commands,
         node: usize,
-        producer: &str,
-        job: &str,
-        capped: u64,
-        request: RequestId,
+        (producer, job): (&str, &str),
+        (capped, record): (u64, u64),
+        to: Destination,
     ) {
-        let words = if capped > 0 { 10 } else { 7 };
+        let words = 7 + if capped > 0 { 3 } else { 0 } + if record > 0 { 2 } else { 0 };
         commands.begin("XADD", words).key(self.keys[node].as_bytes());
         if capped > 0 {
             commands.arg(b"MAXLEN").arg(b"~").arg_number(capped);
         }
         commands.arg(b"*").arg(b"prd").arg(producer.as_bytes()).arg(b"job").arg(job.as_bytes());
-        commands.end(Destination::Sink(Ticket { kind: Kind::Last as u8, index: 0, id: u64::from(request) }));
+        if record > 0 {
+            commands.arg(b"rec").arg_number(record);
+        }
+        commands.end(to);
     }
 }
 

@@ -3,42 +3,22 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::redis_io::command::Commands;
+use tokio::sync::Notify;
+
+use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 
 use super::bus::Bus;
 use super::client::{closed, queue_full};
 use super::completions::Completions;
-use super::glob;
-use super::host::{Arrival, Event, RequestId};
+use super::host::{Arrival, Event};
+use super::listening::Listening;
 use super::notification::Notification;
-use super::plan::Plan;
-
-/// One job to send.
-#[derive(Clone, Debug)]
-pub struct Sending {
-    /// Where to.
-    pub plan: Arc<Plan>,
-    /// The job's id.
-    pub job: String,
-    /// The stream is trimmed to about so many entries; 0 does not.
-    pub capped: u64,
-    /// Who asks.
-    pub request: RequestId,
-    /// The host's number for the wait, if completions are waited for.
-    pub wait: Option<u32>,
-    /// Whether the wait is over at the first error.
-    pub ends_at_error: bool,
-}
-
-impl Sending {
-    /// The index of the node it goes to.
-    pub fn node(&self, bus: &Bus) -> usize {
-        self.plan.node(bus, &self.job)
-    }
-}
+use super::replies::Kind;
+use super::sending::Sending;
+use super::wait::Begin;
 
 /// Through what a message reached a producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,27 +40,11 @@ enum Channel {
     Subscribed,
 }
 
-/// Streams that the user listens to.
-#[derive(Debug)]
-struct Listening {
-    stream: String,
-    pattern: String,
-    confirmed: bool,
-}
-
-impl Listening {
-    /// A name without `*` means that very stream.
-    fn matches(&self, stream: &str) -> bool {
-        match self.stream.contains('*') {
-            true => glob::matches(self.stream.as_bytes(), stream.as_bytes()),
-            false => self.stream == stream,
-        }
-    }
-}
-
 #[derive(Debug, Default)]
-struct State {
-    completions: Completions,
+pub(super) struct State {
+    pub(super) completions: Completions,
+    /// When Redis is asked about them next, while there is a task that does so.
+    pub(super) checks_at: Option<Instant>,
     channels: HashMap<String, Channel>,
     listening: Vec<Listening>,
     /// Whether completions of all its jobs are heard, awaited or not (`listen()` without a stream).
@@ -89,9 +53,11 @@ struct State {
 
 /// A producer of jobs.
 pub struct Producer {
-    number: u32,
+    pub(super) number: u32,
     id: String,
-    bus: Arc<Bus>,
+    pub(super) bus: Arc<Bus>,
+    /// Wakes the task that asks Redis about completions when it is to ask sooner.
+    pub(super) checks: Arc<Notify>,
     /// Whether the user has listeners for streams; without any, only outcomes go up.
     watched: AtomicBool,
     /// A lock, since jobs are sent on the host's thread and completions arrive on the engine's.
@@ -106,8 +72,14 @@ impl Producer {
 
     /// A producer with the number by which the host knows it. Does no I/O.
     pub fn new(bus: Arc<Bus>, number: u32, id: String) -> Arc<Self> {
-        let producer =
-            Arc::new(Self { number, id, bus, watched: AtomicBool::new(false), state: Mutex::default() });
+        let producer = Arc::new(Self {
+            number,
+            id,
+            bus,
+            checks: Arc::default(),
+            watched: AtomicBool::new(false),
+            state: Mutex::default(),
+        });
         producer.bus.add_producer(&producer);
         producer
     }
@@ -156,8 +128,8 @@ impl Producer {
     }
 
     /// Nobody wants the outcome of a wait any more.
-    pub fn forget_wait(&self, wait: u32, job: &str) {
-        self.lock().completions.forget(wait, job);
+    pub fn forget_wait(&self, wait: u32) {
+        self.lock().completions.forget(wait);
     }
 
     /// Hears the completions of all its own jobs, awaited or not.
@@ -227,7 +199,7 @@ impl Producer {
 
     /// Hears nothing any more and gives up what it waits for. It can be used again.
     pub fn reset(self: &Arc<Self>) {
-        let state = std::mem::take(&mut *self.lock());
+        let state = self.take_state();
         self.let_go(state, &Arc::downgrade(self));
     }
 
@@ -319,7 +291,7 @@ impl Producer {
         subscribed
     }
 
-    fn send_held(&self, state: &mut State, held: &[Sending]) {
+    fn send_held(self: &Arc<Self>, state: &mut State, held: &[Sending]) {
         let mut commands: Vec<Commands> = self.bus.nodes().iter().map(|_| Commands::default()).collect();
         for sending in held {
             self.pack(state, &mut commands[sending.node(&self.bus)], sending);
@@ -329,12 +301,24 @@ impl Producer {
         }
     }
 
-    fn pack(&self, state: &mut State, commands: &mut Commands, sending: &Sending) {
-        if let Some(wait) = sending.wait {
-            state.completions.wait(wait, &sending.job, sending.plan.clone(), sending.ends_at_error);
-        }
+    fn pack(self: &Arc<Self>, state: &mut State, commands: &mut Commands, sending: &Sending) {
+        let Sending { plan, job, capped, request, wait, ends_at_error, record } = sending;
         let node = sending.node(&self.bus);
-        sending.plan.pack(commands, node, &self.id, &sending.job, sending.capped, sending.request);
+        let (ticket, record) = match wait {
+            Some(number) => {
+                let recorded = (*record > 0).then(Instant::now);
+                let (number, plan, ends_at_error) = (*number, plan.clone(), *ends_at_error);
+                state.completions.wait(Begin { number, job, plan, ends_at_error, recorded });
+                if recorded.is_some() {
+                    self.keep_checking(state);
+                }
+                let id = u64::from(number) << 32 | u64::from(*request);
+                (Ticket { kind: Kind::Sent as u8, index: self.number, id }, *record)
+            }
+            // Nobody would read the record.
+            None => (Ticket { kind: Kind::Last as u8, index: 0, id: u64::from(*request) }, 0),
+        };
+        plan.pack(commands, node, (&self.id, job), (*capped, record), Destination::Sink(ticket));
     }
 
     fn refuse(&self, held: &[Sending], error: &RedisError) {
@@ -344,6 +328,14 @@ impl Producer {
             host.event(Event::Done { request: sending.request });
         }
         host.wake();
+    }
+
+    /// A task that asks Redis about completions goes on until it sees that there are none.
+    fn take_state(&self) -> State {
+        let mut state = self.lock();
+        let checks_at = state.checks_at;
+        self.checks.notify_one();
+        std::mem::replace(&mut *state, State { checks_at, ..State::default() })
     }
 
     fn let_go(&self, mut state: State, this: &Weak<Self>) {
@@ -369,19 +361,19 @@ impl Producer {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        let state = std::mem::take(&mut *self.lock());
+        let state = self.take_state();
         self.let_go(state, &Weak::new());
     }
 }
 
 /// Milliseconds since the epoch: what the user sees as the time of a completion, never compared with anything.
-fn now() -> f64 {
+pub(super) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_millis() as f64)
 }

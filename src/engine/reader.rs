@@ -243,7 +243,8 @@ impl Consumer {
         };
         // Reading the history counts as a delivery too, but not how many there were before.
         let deliveries = if from_history { 0 } else { 1 };
-        let delivery = Delivery { stream, entry: entry.id, producer, job, deliveries, at: now };
+        let (entry, record) = (entry.id, entry.record);
+        let delivery = Delivery { stream, entry, producer, job, record, deliveries, at: now };
         harvest.started.extend(self.run_or_keep(state, delivery).map(|token| (stream, token)));
     }
 

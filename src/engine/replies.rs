@@ -5,11 +5,13 @@ use std::sync::{Arc, RwLock, Weak};
 
 use crate::redis_io::codec::{Reply, Value};
 use crate::redis_io::command::Ticket;
+use crate::redis_io::entries::EntryId;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::ReplySink;
 
 use super::consumer::Consumer;
 use super::host::{Event, Host, Payload, RequestId};
+use super::producer::Producer;
 
 /// Set in the index of the last reply that a request or batch gets.
 pub const LAST: u32 = 1 << 31;
@@ -30,13 +32,16 @@ pub enum Kind {
     Call = 4,
     /// A consumer, for an XACK: id is consumer and batch, index the stream.
     Acknowledged = 5,
-    /// A consumer, for a PUBLISH: id is consumer and batch, index the position within the batch.
+    /// A consumer, for a PUBLISH or the record beside it: id is consumer and batch, index the position within the
+    /// batch.
     Published = 6,
+    /// A request, for the XADD of a job that is waited for: id is wait and request, index the producer.
+    Sent = 7,
 }
 
 impl Kind {
     fn of(ticket: Ticket) -> Option<Self> {
-        const KINDS: [Kind; 7] = [
+        const KINDS: [Kind; 8] = [
             Kind::Part,
             Kind::Last,
             Kind::Bytes,
@@ -44,6 +49,7 @@ impl Kind {
             Kind::Call,
             Kind::Acknowledged,
             Kind::Published,
+            Kind::Sent,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }
@@ -54,12 +60,14 @@ pub struct Replies {
     host: Arc<dyn Host>,
     /// Written when a consumer comes or goes, read by the engine's thread for each batch of acknowledgements.
     consumers: RwLock<HashMap<u32, Weak<Consumer>>>,
+    /// Written when a producer comes or goes, read by the engine's thread for each job that is waited for.
+    producers: RwLock<HashMap<u32, Weak<Producer>>>,
 }
 
 impl Replies {
     /// A sink that tells `host`.
     pub fn new(host: Arc<dyn Host>) -> Arc<Self> {
-        Arc::new(Self { host, consumers: RwLock::default() })
+        Arc::new(Self { host, consumers: RwLock::default(), producers: RwLock::default() })
     }
 
     /// Replies for a consumer's number go to that consumer from now on.
@@ -67,6 +75,24 @@ impl Replies {
         let mut consumers = self.consumers.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         consumers.retain(|_, consumer| consumer.strong_count() > 0);
         consumers.insert(consumer.number(), Arc::downgrade(consumer));
+    }
+
+    /// The same for a producer.
+    pub fn add_producer(&self, producer: &Arc<Producer>) {
+        let mut producers = self.producers.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        producers.retain(|_, producer| producer.strong_count() > 0);
+        producers.insert(producer.number(), Arc::downgrade(producer));
+    }
+
+    /// A producer's job is an entry.
+    fn note_entry(&self, ticket: Ticket, entry: &[u8]) {
+        let Some(entry) = EntryId::parse(entry) else { return };
+        let producers = self.producers.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let producer = producers.get(&(ticket.index & !LAST)).and_then(Weak::upgrade);
+        drop(producers);
+        if let Some(producer) = producer {
+            producer.sent((ticket.id >> 32) as u32, entry);
+        }
     }
 
     fn consumer(&self, ticket: Ticket) -> Option<Arc<Consumer>> {
@@ -121,6 +147,13 @@ impl ReplySink for Replies {
                 if let Some(consumer) = self.consumer(ticket) {
                     consumer.settled(kind, ticket, outcome.err());
                 }
+            }
+            Kind::Sent => {
+                if let Ok(Reply::Bulk(entry)) = &outcome {
+                    self.note_entry(ticket, entry);
+                }
+                let ticket = Ticket { index: LAST, ..ticket };
+                self.answer(kind, ticket, outcome);
             }
             _ => self.answer(kind, ticket, outcome),
         }

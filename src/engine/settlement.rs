@@ -17,6 +17,7 @@ use super::dead_letter::Reason;
 use super::host::{Event, Found, RequestId};
 use super::notification;
 use super::pending::Pending;
+use super::record::{self, RecordOf};
 use super::replies::{Kind, LAST};
 use super::slots::Token;
 
@@ -192,13 +193,24 @@ impl Consumer {
             }
             return before > 0 && state.slots.in_flight() == 0;
         }
+        let recorded: Vec<usize> =
+            published.iter().copied().filter(|&at| is_recorded(state, &jobs[at])).collect();
         state.last_batch = state.last_batch.wrapping_add(1).max(1);
         let number = state.last_batch;
+        for &at in &recorded {
+            tells.expect(state.streams[jobs[at].stream as usize].node);
+        }
         for &stream in &streams {
             tells.expect(state.streams[stream as usize].node);
         }
         for &at in &published {
             tells.expect(state.streams[jobs[at].stream as usize].completions);
+        }
+        // Who sees an entry acknowledged, or hears of it, finds the record.
+        for &at in &recorded {
+            let (commands, last) = tells.next(state.streams[jobs[at].stream as usize].node);
+            let to = self.ticket(Kind::Published, number, at as u32, last);
+            self.pack_record(state, commands, &jobs[at], errors[at], to);
         }
         for &stream in &streams {
             let (commands, last) = tells.next(state.streams[stream as usize].node);
@@ -260,6 +272,24 @@ impl Consumer {
         notification::write(&mut message, &stream.notification_head, &slot.job, error);
         commands.begin("PUBLISH", 3).arg_parts(&[stream.channel_head.as_bytes(), slot.producer.as_bytes()]);
         commands.arg(message.as_bytes()).end(to);
+    }
+
+    fn pack_record(
+        &self,
+        state: &ConsumerState,
+        commands: &mut Commands,
+        job: &Settled,
+        error: Option<&str>,
+        to: Destination,
+    ) {
+        let Some(slot) = state.slots.job(job.token) else { return };
+        let stream = &state.streams[job.stream as usize];
+        let error = error.map(record::shortened);
+        let mut message = String::new();
+        notification::write(&mut message, &stream.notification_head, &slot.job, error.as_deref());
+        let of = RecordOf { entry: slot.entry, stream: &stream.options.name, group: &self.options.group };
+        let keys = self.bus.nodes()[stream.node].keys();
+        record::pack_record(commands, keys, of, &message, slot.record, to);
     }
 
     fn report(&self, job: &Settled) {
@@ -329,6 +359,10 @@ impl Tells {
         self.expected[node] -= 1;
         (&mut self.commands[node], self.expected[node] == 0)
     }
+}
+
+fn is_recorded(state: &ConsumerState, job: &Settled) -> bool {
+    state.slots.job(job.token).is_some_and(|slot| slot.record > 0)
 }
 
 fn note_error(state: &mut ConsumerState, kind: Kind, number: u32, index: u32, error: &RedisError) {

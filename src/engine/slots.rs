@@ -73,6 +73,8 @@ pub struct Slot {
     pub producer: String,
     /// The job's id.
     pub job: String,
+    /// For how many ms its outcome is recorded; 0 for not at all.
+    pub record: u64,
 }
 
 /// An entry that a job is to be run for.
@@ -86,6 +88,8 @@ pub struct Delivery<'a> {
     pub producer: &'a str,
     /// The job's id.
     pub job: &'a str,
+    /// For how many ms its outcome is to be recorded; 0 for not at all.
+    pub record: u64,
     /// How often it was delivered, this time included; 0 where that is not known.
     pub deliveries: u64,
     /// When it was delivered.
@@ -128,6 +132,7 @@ impl Slots {
         slot.deliveries = delivery.deliveries;
         slot.stream = delivery.stream;
         slot.entry = delivery.entry;
+        slot.record = delivery.record;
         slot.producer.push_str(delivery.producer);
         slot.job.push_str(delivery.job);
         self.running += 1;
@@ -257,6 +262,7 @@ impl Slots {
             entry: EntryId::default(),
             producer: String::new(),
             job: String::new(),
+            record: 0,
         });
         self.slots.len() - 1
     }
@@ -280,7 +286,10 @@ mod tests {
 
     fn take_at(slots: &mut Slots, entry: u64, deadline: Option<Instant>, at: Instant) -> Token {
         let entry = EntryId { time: entry, sequence: 0 };
-        slots.take(Delivery { stream: 0, entry, producer: "prd", job: "job", deliveries: 1, at }, deadline)
+        slots.take(
+            Delivery { stream: 0, entry, producer: "prd", job: "job", record: 0, deliveries: 1, at },
+            deadline,
+        )
     }
 
     #[test]

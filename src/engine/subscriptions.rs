@@ -1,6 +1,6 @@
 //! The one subscriber of a bus, and which producer hears what through it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub struct Subscriptions {
 /// Finds the producers that a message is for.
 struct Router {
     context: Arc<Context>,
+    /// The number of the node whose messages it gets.
+    node: u32,
     /// A lock, since producers subscribe from the host's thread while messages arrive on the engine's.
     table: Mutex<Table>,
 }
@@ -50,7 +52,8 @@ impl Subscriptions {
         topology: Option<Arc<Topology>>,
         resolver: Option<Arc<Resolver>>,
     ) -> Self {
-        let router = Arc::new(Router { context: policy.context.clone(), table: Mutex::default() });
+        let router =
+            Arc::new(Router { context: policy.context.clone(), node: policy.node, table: Mutex::default() });
         Self { policy, topology, resolver, router, subscriber: Mutex::default() }
     }
 
@@ -197,12 +200,12 @@ impl Router {
     }
 
     /// Everybody who hears anything, once.
-    fn producers(&self) -> BTreeSet<u32> {
+    fn producers(&self) -> BTreeMap<u32, Arc<Producer>> {
         let table = self.lock();
         let listeners: Vec<_> =
             table.channels.values().chain(table.patterns.values().flatten()).cloned().collect();
         drop(table);
-        listeners.iter().filter_map(Weak::upgrade).map(|producer| producer.number()).collect()
+        listeners.iter().filter_map(Weak::upgrade).map(|producer| (producer.number(), producer)).collect()
     }
 
     fn add_listener(&self, pattern: &[u8], producer: &Arc<Producer>) {
@@ -242,8 +245,14 @@ impl PushSink for Router {
         }
     }
 
+    fn resubscribed(&self) {
+        for producer in self.producers().values() {
+            producer.doubt(self.node);
+        }
+    }
+
     fn resubscription_refused(&self, error: &RedisError) {
-        for producer in self.producers() {
+        for producer in self.producers().into_keys() {
             self.context.host.event(Event::ProducerFailed { producer, error });
         }
         self.context.host.wake();

@@ -17,6 +17,9 @@ const { Wait } = require('./wait.js');
 /** So many combinations of stream and groups are remembered; a producer has a handful, unless it makes them up. */
 const MOST_PLANS = 1000;
 
+/** For how long an outcome is kept, in ms, unless `durable` says. */
+const RECORD_TIME = 60 * 60 * 1000;
+
 /** Sends jobs and hears of their completions. */
 class Producer extends EventEmitter {
   #native;
@@ -68,14 +71,15 @@ class Producer extends EventEmitter {
   }
 
   #send(options) {
-    const { stream, route, job, capped, waitFor, rejectOnError } = checks.object('options', options);
+    const { stream, route, job, capped, waitFor, rejectOnError, durable } = checks.object('options', options);
     const id = jobId(job);
     const groups = groupsOf(waitFor);
     if (groups && !Object.isExtensible(job)) throw new TypeError('job must be extensible to be waited for');
     const name = checks.name('stream', stream);
     const plan = this.#plan(name, this.connection.isPartitioned ? routeOf(route, name) : name, groups ?? []);
     const cap = length(capped);
-    const wait = groups && new Wait(groups, Boolean(rejectOnError), forgetter(this.#native, id));
+    const record = recordTime(durable);
+    const wait = groups && new Wait(groups, Boolean(rejectOnError), forgetter(this.#native));
     const request = new SendRequest(job, wait);
     batch.begin(Operation.Send);
     batch.number(this.#native.number);
@@ -84,6 +88,7 @@ class Producer extends EventEmitter {
     batch.number(cap);
     batch.number(wait ? wait.number : 0);
     batch.number(rejectOnError ? 1 : 0);
+    batch.number(record);
     batch.string(id);
     return request.promise;
   }
@@ -188,12 +193,11 @@ class SendRequest extends requests.Request {
 }
 
 /** Must not hold on to the wait, or it would never be collected. */
-function forgetter(native, job) {
+function forgetter(native) {
   return (number) => () => {
     batch.begin(Operation.ForgetWait);
     batch.number(native.number);
     batch.number(number);
-    batch.string(job);
   };
 }
 
@@ -226,6 +230,16 @@ function length(capped) {
   const most = checks.toNumber('capped', capped);
   if (!Number.isSafeInteger(most) || most < 0) throw new RangeError('capped must be a whole number from 0 on');
   return most;
+}
+
+/** For how many ms an outcome is kept for who waits; 0 if it is not. */
+function recordTime(durable) {
+  if (durable === undefined || durable === null || durable === false) return 0;
+  if (durable === true) return RECORD_TIME;
+  if (typeof durable !== 'object') throw new TypeError('durable must be a boolean or an object');
+  const ttl = checks.count('durable.ttl', durable.ttl, { least: 1, fallback: RECORD_TIME });
+  if (!Number.isSafeInteger(ttl)) throw new RangeError('durable.ttl must be a whole number from 1 on');
+  return ttl;
 }
 
 disposable(Producer, 'close');

@@ -4,6 +4,9 @@ use std::fmt;
 
 use super::codec::{Cursor, Token, Value};
 
+/// What Redis can still add to its clock, and JavaScript can still say.
+const LONGEST_RECORD: u64 = (1 << 53) - 1;
+
 /// The id of a stream entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId {
@@ -49,6 +52,8 @@ pub struct Entry<'a> {
     pub producer: Option<&'a [u8]>,
     /// The `job` field: the job's id. The last one counts.
     pub job: Option<&'a [u8]>,
+    /// The `rec` field: for how many ms the outcome is to be recorded; 0 for not at all.
+    pub record: u64,
 }
 
 /// An entry in a reply that was built up, as far as the bus cares.
@@ -60,6 +65,8 @@ pub struct OwnedEntry {
     pub producer: String,
     /// The `job` field; none if there is none.
     pub job: Option<String>,
+    /// The `rec` field, as in [`Entry`].
+    pub record: u64,
 }
 
 impl OwnedEntry {
@@ -73,6 +80,7 @@ impl OwnedEntry {
             match name.as_slice() {
                 b"prd" => entry.producer = String::from_utf8(value.clone()).ok()?,
                 b"job" => entry.job = Some(String::from_utf8(value.clone()).ok()?),
+                b"rec" => entry.record = read_record_time(value),
                 _ => {}
             }
         }
@@ -110,7 +118,7 @@ pub fn read_streams<'a>(mut reply: Cursor<'a>, mut each: impl FnMut(Item<'a>)) -
 fn read_entry<'a>(reply: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {
     expect_array(reply, Some(2))?;
     let id = EntryId::parse(expect_bulk(reply)?).ok_or(Malformed)?;
-    let mut entry = Entry { id, deleted: false, producer: None, job: None };
+    let mut entry = Entry { id, deleted: false, producer: None, job: None, record: 0 };
     match reply.token() {
         Some(Token::Array(words)) => read_fields(reply, words, &mut entry)?,
         Some(Token::Nil | Token::NilArray) => entry.deleted = true,
@@ -126,10 +134,17 @@ fn read_fields<'a>(reply: &mut Cursor<'a>, words: usize, entry: &mut Entry<'a>) 
         match name {
             b"prd" => entry.producer = Some(value),
             b"job" => entry.job = Some(value),
+            b"rec" => entry.record = read_record_time(value),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// What is no such time asks for no record.
+fn read_record_time(text: &[u8]) -> u64 {
+    let time = std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());
+    time.unwrap_or(0).min(LONGEST_RECORD)
 }
 
 fn expect_array(reply: &mut Cursor<'_>, length: Option<usize>) -> Result<usize, Malformed> {

@@ -3,6 +3,8 @@
 //! `{p}:job:{id}:{key}` payload, `{p}:str:{stream}` stream, `{p}:csr:{group}` consumer group,
 //! `{p}:chn:{stream}:{producer}` completion channel, where `{p}` is the bus' key prefix. Fleets of old and new
 //! processes meet under these names, so they never change.
+//!
+//! What 2.x does not know of: `{p}:rec:{entry}:{stream}:{group}`, the record of an outcome. No payload key begins so.
 
 /// Names under one key prefix.
 #[derive(Clone, Debug)]
@@ -10,6 +12,7 @@ pub struct Keys {
     prefix: String,
     payload: String,
     stream: String,
+    record: String,
 }
 
 impl Keys {
@@ -25,6 +28,7 @@ impl Keys {
             prefix: prefix.to_owned(),
             payload: format!("{node}{prefix}:job:"),
             stream: format!("{node}{prefix}:str:"),
+            record: format!("{node}{prefix}:rec:"),
         }
     }
 
@@ -36,6 +40,11 @@ impl Keys {
     /// The key of a stream.
     pub fn stream(&self, stream: &str) -> String {
         format!("{}{stream}", self.stream)
+    }
+
+    /// The parts of the key of the record of how `group`, by its name without prefix, completed an entry.
+    pub fn record<'a>(&'a self, entry: &'a str, stream: &'a str, group: &'a str) -> [&'a [u8]; 6] {
+        [self.record.as_bytes(), entry.as_bytes(), b":", stream.as_bytes(), b":", group.as_bytes()]
     }
 
     /// The name of a consumer group.
@@ -87,6 +96,7 @@ mod tests {
         assert_eq!(keys.stream("s"), "hfxbus:str:s");
         assert_eq!(keys.group("g"), "hfxbus:csr:g");
         assert_eq!(keys.channel("s", "P"), "hfxbus:chn:s:P");
+        assert_eq!(keys.record("1-2", "s", "g").concat(), b"hfxbus:rec:1-2:s:g");
     }
 
     #[test]
@@ -94,6 +104,7 @@ mod tests {
         let keys = Keys::on_node("hfxbus", "dbl:");
         assert_eq!(keys.payload("J", "k").concat(), b"dbl:hfxbus:job:J:k");
         assert_eq!(keys.stream("s"), "dbl:hfxbus:str:s");
+        assert_eq!(keys.record("1-2", "s", "g").concat(), b"dbl:hfxbus:rec:1-2:s:g");
         assert_eq!(keys.group("g"), "hfxbus:csr:g");
         assert_eq!(keys.channel("s", "P"), "hfxbus:chn:s:P");
     }

@@ -62,6 +62,18 @@ pub fn pack_pending_page(
     commands.arg(from.as_bytes()).arg(b"+").arg_number(count as u64).end(to);
 }
 
+/// Packs `XPENDING key group id id 1`: whether an entry is pending.
+pub fn pack_pending_entry(commands: &mut Commands, key: &str, group: &str, id: EntryId, to: Destination) {
+    let id = id.to_string();
+    commands.begin("XPENDING", 6).key(key.as_bytes()).arg(group.as_bytes());
+    commands.arg(id.as_bytes()).arg(id.as_bytes()).arg_number(1).end(to);
+}
+
+/// Packs `XINFO GROUPS key`.
+pub fn pack_groups(commands: &mut Commands, key: &str, to: Destination) {
+    commands.begin("XINFO", 3).arg(b"GROUPS").key(key.as_bytes()).end(to);
+}
+
 /// How an XCLAIM leaves the entries that it takes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {

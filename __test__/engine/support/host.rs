@@ -8,7 +8,8 @@ use hfxbus::engine::context::Context;
 use hfxbus::engine::host::{Event, Events, Jobs};
 use hfxbus::engine::options::{BusOptions, ConsumerOptions, ReadFrom, Route, StreamOptions};
 use hfxbus::engine::plan::Plan;
-use hfxbus::engine::producer::{Producer, Sending};
+use hfxbus::engine::producer::Producer;
+use hfxbus::engine::sending::Sending;
 use hfxbus::engine::settlement::Settlement;
 use hfxbus::engine::slots::Token;
 use hfxbus::redis_io::command::Commands;
@@ -180,6 +181,7 @@ impl TestBus {
             plan: Arc::new(Plan::new(&self.bus, stream, &Route::Name(stream.to_owned()), &groups)),
             job: job.to_owned(),
             capped: 0,
+            record: 0,
             request: number,
             wait: (!groups.is_empty()).then_some(number),
             ends_at_error: false,

@@ -1,0 +1,297 @@
+'use strict';
+
+const assert = require('node:assert');
+const original = require('hfxbus-original');
+const { ours } = require('../support/cases.js');
+const { keys } = require('../support/keys.js');
+const { stays, until } = require('../support/until.js');
+
+/** A job that is waited for and that a consumer without a voice has taken. */
+async function taken(scene, options = {}) {
+  const { redis, stream, group } = scene;
+  await redis.call('XGROUP', 'CREATE', keys.stream(stream), keys.group(group), '0', 'MKSTREAM');
+  const producer = scene.producer();
+  const job = await producer.send({ stream, job: producer.job(), waitFor: [group], ...options });
+  const entry = await take(scene);
+  return { producer, job, entry, finished: watch(job.finished()) };
+}
+
+/** Has the group's next entry delivered. */
+async function take({ redis, stream, group }) {
+  const reply = await redis.call('XREADGROUP', 'GROUP', keys.group(group), 'mute', 'STREAMS', keys.stream(stream), '>');
+  return reply[0][1][0][0];
+}
+
+const acknowledge = ({ redis, stream, group }, entry) =>
+  redis.call('XACK', keys.stream(stream), keys.group(group), entry);
+
+/** A promise that can be looked at. */
+function watch(promise) {
+  const watched = promise.finally(() => {
+    watched.isOver = true;
+  });
+  watched.catch(() => {});
+  return watched;
+}
+
+/** Cuts the subscriber's connection, and waits until it is there again. */
+async function cut(redis) {
+  await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+  await until(async () => (await redis.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=1'));
+}
+
+/** How often producers have asked since the server began. */
+const asked = async ({ redis }) =>
+  Number((await redis.call('INFO', 'commandstats')).match(/cmdstat_xinfo\|groups:calls=(\d+)/)?.[1] ?? 0);
+
+ours('a success that was missed is learnt when the subscriber is back', async (_, scene) => {
+  const { job, entry, finished } = await taken(scene);
+  await acknowledge(scene, entry);
+  await cut(scene.redis);
+  const completions = await finished;
+  assert.ok(completions[scene.group] instanceof Date);
+  assert.strictEqual(await job.finished(), completions);
+});
+
+ours('what still runs or failed without a record is not taken for a success', async (_, scene) => {
+  const { entry, finished } = await taken(scene);
+  const before = await asked(scene);
+  await cut(scene.redis);
+  await until(async () => (await asked(scene)) > before);
+  await stays(() => !finished.isOver, 100);
+  await acknowledge(scene, entry);
+  await cut(scene.redis);
+  assert.ok((await finished)[scene.group] instanceof Date);
+});
+
+ours('a job that no consumer has had is waited for, and its completion heard', async (_, scene) => {
+  const { redis, stream, group } = scene;
+  await redis.call('XGROUP', 'CREATE', keys.stream(stream), keys.group(group), '0', 'MKSTREAM');
+  const producer = scene.producer();
+  const job = await producer.send({ stream, job: producer.job(), waitFor: [group], durable: true });
+  const finished = watch(job.finished());
+  const before = await asked(scene);
+  await cut(redis);
+  await until(async () => (await asked(scene)) > before);
+  await scene.play(async () => {});
+  assert.ok((await finished)[group] instanceof Date);
+});
+
+ours('a group that was heard already is not asked about', async (_, scene) => {
+  const other = scene.name('group');
+  const { producer, job, entry, finished } = await taken(scene, {
+    waitFor: [scene.group, other],
+    rejectOnError: false,
+  });
+  await scene.complete(job.id, producer.id, { group: other, err: 'no' });
+  await acknowledge(scene, entry);
+  await cut(scene.redis);
+  const completions = await finished;
+  assert.strictEqual(completions[other], 'no');
+  assert.ok(completions[scene.group] instanceof Date);
+});
+
+ours('an entry that is gone leaves an outcome that nobody knows', async (_, scene) => {
+  const { entry, finished } = await taken(scene);
+  await acknowledge(scene, entry);
+  await scene.redis.call('XDEL', keys.stream(scene.stream), entry);
+  await cut(scene.redis);
+  const { code, name, message } = (await finished)[scene.group];
+  assert.deepStrictEqual([code, name], ['OUTCOME_UNKNOWN', 'Error']);
+  assert.match(message, new RegExp(scene.stream));
+});
+
+ours('an entry whose stream is gone leaves an outcome that nobody knows', async (_, scene) => {
+  const { finished } = await taken(scene);
+  await scene.redis.call('DEL', keys.stream(scene.stream));
+  await cut(scene.redis);
+  assert.strictEqual((await finished)[scene.group].code, 'OUTCOME_UNKNOWN');
+});
+
+ours('durable jobs are recorded before they are told of, for as long as was asked', async (_, scene) => {
+  const { redis, stream, group } = scene;
+  const producer = scene.producer();
+  const heard = await scene.hear(keys.channel(stream, producer.id));
+  const error = Object.assign(new Error('no'), { code: 'NO' });
+  await scene.play(async ({ id }) => {
+    if (id === 'fails') throw error;
+  });
+  const monitor = await scene.monitor();
+  for (const id of ['succeeds', 'fails']) {
+    const job = await producer.send({ stream, job: producer.job(id), waitFor: [group], durable: { ttl: 60000 } });
+    await job.finished();
+  }
+  const entries = await redis.call('XRANGE', keys.stream(stream), '-', '+');
+  assert.deepStrictEqual(
+    entries.map(([, fields]) => fields),
+    ['succeeds', 'fails'].map((id) => ['prd', producer.id, 'job', id, 'rec', '60000']),
+  );
+  await until(() => heard.length === 2);
+  for (const [index, [entry]] of entries.entries()) {
+    const key = keys.record(entry, stream, group);
+    assert.strictEqual(await redis.call('GET', key), heard[index].message);
+    const left = await redis.call('PTTL', key);
+    assert.ok(left > 0 && left <= 60000, left);
+  }
+  const told = await monitor.named('SET', 'XACK', 'PUBLISH');
+  assert.deepStrictEqual(
+    told.map(([name]) => name),
+    ['SET', 'XACK', 'PUBLISH', 'SET', 'PUBLISH'],
+  );
+});
+
+ours('other jobs are neither marked nor recorded', async (_, scene) => {
+  const { redis, stream, group } = scene;
+  const producer = scene.producer();
+  await scene.play(async () => {});
+  for (const durable of [undefined, null, false]) {
+    const job = await producer.send({ stream, job: producer.job('J'), waitFor: [group], durable });
+    await job.finished();
+  }
+  // Nobody would read these records.
+  await producer.send({ stream, job: producer.job('J'), durable: true });
+  await producer.send({ stream, job: producer.job('J'), waitFor: [], durable: true });
+  const entries = await redis.call('XRANGE', keys.stream(stream), '-', '+');
+  assert.strictEqual(entries.length, 5);
+  for (const [, fields] of entries) assert.deepStrictEqual(fields, ['prd', producer.id, 'job', 'J']);
+  await until(async () => (await scene.pending()) === 0);
+  assert.deepStrictEqual(await redis.call('KEYS', `hfxbus:rec:*:${stream}:*`), []);
+});
+
+ours('a failure that was missed is learnt from its record when the subscriber is back', async (_, scene) => {
+  const { job, entry, finished } = await taken(scene, { durable: true, rejectOnError: true });
+  const { redis, stream, group } = scene;
+  const message = { str: stream, grp: group, job: job.id, err: { message: 'no', code: 'NO' } };
+  await redis.call('SET', keys.record(entry, stream, group), JSON.stringify(message));
+  await cut(redis);
+  const completions = await finished.then(assert.fail, (reason) => reason);
+  assert.deepStrictEqual({ ...completions }, { [group]: { message: 'no', code: 'NO' } });
+});
+
+ours('a durable job settles within 5 s even if nothing but its completion was lost', async (_, scene) => {
+  const { job, entry, finished } = await taken(scene, { durable: true });
+  const start = Date.now();
+  const { redis, stream, group } = scene;
+  await redis.call('SET', keys.record(entry, stream, group), JSON.stringify({ str: stream, grp: group, job: job.id }));
+  assert.ok((await finished)[group] instanceof Date);
+  assert.ok(Date.now() - start < 5000);
+});
+
+ours('a durable job that a consumer of 2.2.0 ran settles too', async (_, scene) => {
+  const { entry, finished } = await taken(scene, { durable: true });
+  await acknowledge(scene, entry);
+  assert.ok((await finished)[scene.group] instanceof Date);
+});
+
+ours('a consumer of 2.2.0 runs durable jobs as any', async (_, scene) => {
+  const { stream, group } = scene;
+  const connection = scene.adopt(original.ConnectionManager.standalone(scene.redis.options));
+  const consumer = new original.Consumer(connection, { group, blockTimeout: 50 });
+  const ran = [];
+  consumer.process({
+    stream,
+    processor: async ({ id }) => {
+      ran.push(id);
+      if (id === 'fails') throw new Error('no');
+    },
+  });
+  await consumer.play();
+  const producer = scene.producer();
+  const [succeeds, fails] = await Promise.all(
+    ['succeeds', 'fails'].map(async (id) => {
+      const job = await producer.send({ stream, job: producer.job(id), waitFor: [group], durable: true });
+      return (await job.finished())[group];
+    }),
+  );
+  assert.ok(succeeds instanceof Date);
+  assert.strictEqual(fails.message, 'no');
+  assert.deepStrictEqual(ran, ['succeeds', 'fails']);
+  await consumer.pause();
+});
+
+ours('a job that is sent again is not settled by the record of the time before', async (_, scene) => {
+  const { redis, stream, group } = scene;
+  const { producer, job, entry, finished } = await taken(scene, { durable: true });
+  const message = JSON.stringify({ str: stream, grp: group, job: job.id, err: 'the first time' });
+  await redis.call('SET', keys.record(entry, stream, group), message);
+  const again = await producer.send({ stream, job: producer.job(job.id), waitFor: [group], durable: true });
+  const second = watch(again.finished());
+  const next = await take(scene);
+  assert.strictEqual((await finished)[group], 'the first time');
+  await stays(() => !second.isOver, 100);
+  await acknowledge(scene, next);
+  assert.ok((await second)[group] instanceof Date);
+});
+
+ours('an error that is too long is recorded by its name, message and code', async (_, scene) => {
+  const { redis, stream, group } = scene;
+  const producer = scene.producer();
+  await scene.play(async () => {
+    throw Object.assign(new TypeError('too much'), { code: 'BIG', blob: 'x'.repeat(20000) });
+  });
+  const job = await producer.send({ stream, job: producer.job(), waitFor: [group], durable: true });
+  assert.strictEqual((await job.finished())[group].blob.length, 20000);
+  const [key] = await redis.call('KEYS', `hfxbus:rec:*:${stream}:*`);
+  const { err } = JSON.parse(await redis.call('GET', key));
+  assert.deepStrictEqual(err, { name: 'TypeError', message: 'too much', code: 'BIG' });
+});
+
+ours('a record that Redis refuses fails the settlement, as a completion would', async (_, scene) => {
+  const { redis, stream, group } = scene;
+  const producer = scene.producer();
+  let settled;
+  const consumer = await scene.play(async (job) => {
+    await redis.call('ACL', 'SETUSER', 'default', '-set');
+    settled = job.resolve().finally(() => redis.call('ACL', 'SETUSER', 'default', '+set'));
+    settled.catch(() => {});
+  });
+  const errors = scene.errors(consumer);
+  const job = await producer.send({ stream, job: producer.job(), waitFor: [group], durable: true });
+  assert.ok((await job.finished())[group] instanceof Date);
+  await assert.rejects(settled, { code: 'NOPERM' });
+  assert.deepStrictEqual(errors, []);
+});
+
+ours('who waits for a job hears that it was given up without a word', async (_, scene) => {
+  const { group } = scene;
+  const { finished, entry } = await taken(scene);
+  const claiming = { claimInterval: 30, claimDeadline: 60, retryLimit: 1, deadLetter: scene.name('dead') };
+  await scene.play(async () => {}, claiming);
+  const { code, message } = (await finished)[group];
+  assert.deepStrictEqual([code, message], ['EXHAUSTED', 'The job was given up after 1 deliveries']);
+  assert.ok(await scene.redis.call('EXISTS', keys.record(entry, scene.stream, group)));
+});
+
+ours('a job that failed and was given up is not taken for a success', async (_, scene) => {
+  const { redis, group } = scene;
+  const { finished, job, producer } = await taken(scene, { waitFor: [group, 'other'] });
+  const claiming = { claimInterval: 30, claimDeadline: 60, retryLimit: 2, deadLetter: scene.name('dead') };
+  // Nobody hears of the failure.
+  await redis.call('ACL', 'SETUSER', 'default', '-publish');
+  const consumer = await scene.play(async () => {
+    throw new Error('no');
+  }, claiming);
+  await new Promise((resolve) => consumer.once('exhausted', resolve));
+  await redis.call('ACL', 'SETUSER', 'default', '+publish');
+  await cut(redis);
+  await scene.complete(job.id, producer.id, { group: 'other' });
+  assert.strictEqual((await finished)[group].message, 'no');
+});
+
+ours('durable takes true, false or a ttl', async (_, scene) => {
+  const producer = scene.producer();
+  const send = (durable) => producer.send({ stream: scene.stream, job: producer.job(), waitFor: ['g'], durable });
+  for (const wrong of ['yes', 1, () => {}])
+    await assert.rejects(send(wrong), { name: 'TypeError', message: /durable/ });
+  for (const ttl of [0, -1, Infinity, 0.5]) {
+    await assert.rejects(send({ ttl }), { name: 'RangeError', message: /durable\.ttl/ });
+  }
+  await assert.rejects(send({ ttl: {} }), { name: 'TypeError', message: /durable\.ttl/ });
+  await send({ ttl: undefined });
+  await send(true);
+  const entries = await scene.redis.call('XRANGE', keys.stream(scene.stream), '-', '+');
+  assert.deepStrictEqual(
+    entries.map(([, fields]) => fields.at(-1)),
+    ['3600000', '3600000'],
+  );
+});

@@ -65,6 +65,26 @@ ours('jobs that wait for a subscription are limited as well', async (_, scene) =
   assert.strictEqual(await scene.length(scene.stream, redis), 3);
 });
 
+ours('what waits for a Cluster that nobody tells the slots of is limited as well', async (_, scene) => {
+  const connection = scene.adopt(
+    scene.hfxbus.ConnectionManager.cluster([await freePort()], {
+      redisOptions: { maxQueuedCommands: 2 },
+      clusterRetryStrategy: () => 50,
+    }),
+  );
+  const producer = scene.producer(connection);
+  const codes = [];
+  for (let number = 0; number < 3; number++) {
+    producer.send({ stream: scene.stream, job: producer.job() }).catch(({ code }) => codes.push(code));
+    // Each in a write of its own.
+    await new Promise(setImmediate);
+  }
+  await until(() => codes.length === 1);
+  await connection.stop({ force: true });
+  await until(() => codes.length === 3);
+  assert.deepStrictEqual(codes, ['QUEUE_FULL', 'CONNECTION_CLOSED', 'CONNECTION_CLOSED']);
+});
+
 ours('the limits are whole numbers from 1 on', (_, scene) => {
   for (const name of ['maxQueuedCommands', 'maxQueuedBytes']) {
     const refusal = { name: 'RangeError', message: new RegExp(name) };

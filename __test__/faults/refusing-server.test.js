@@ -3,6 +3,7 @@
 const assert = require('node:assert');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { ours } = require('../support/cases.js');
+const { ERROR, FakeRedis, NIL, OK } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
 const { until } = require('../support/until.js');
@@ -92,6 +93,33 @@ for (const { name, args, provoke, heal, expected } of [
     await heal(on.redis, keys.stream(scene.stream));
     await goesOn(on);
   });
+}
+
+for (const refusal of ['LOADING Redis is loading', 'CLUSTERDOWN The cluster is down', 'BUSY Redis is busy']) {
+  ours(
+    `reads that are answered ${word({ message: refusal })} become rarer, and are reported once`,
+    async (_, scene) => {
+      let isRefusing = true;
+      const read = ([name]) => name === 'XREADGROUP';
+      const fake = await FakeRedis.start((words) => {
+        if (!read(words)) return OK;
+        return isRefusing ? ERROR(refusal) : NIL;
+      });
+      scene.closing(() => fake.close());
+      const connection = scene.connect({ ...fake.options, enableReadyCheck: false });
+      const consumer = scene.consumer({ blockTimeout: 100 }, connection);
+      const errors = scene.errors(consumer);
+      await consumer.process({ stream: scene.stream, processor: () => {} }).play();
+      await staysQuiet(errors, [word({ message: refusal })]);
+      // 50, 100, 200, 400 and 800 ms apart, less a quarter.
+      const reads = fake.commands.filter(read).length;
+      assert.ok(reads >= 3 && reads <= 7, `${reads} reads`);
+      isRefusing = false;
+      await until(() => fake.commands.filter(read).length > reads + 1);
+      isRefusing = true;
+      await until(() => errors.length === 2);
+    },
+  );
 }
 
 ours('a group that is gone is made again behind the last entry seen, with one event', async (_, scene) => {

@@ -11,13 +11,22 @@
 
 import type { RedisCommand } from './redis-commands';
 
+declare global {
+  // As `@types/node` has it, for who compiles without the language's own.
+  interface SymbolConstructor {
+    /** What `await using` calls. */
+    readonly asyncDispose: unique symbol;
+  }
+}
+
 // ---------------------------------------------------------------------------------------------------------- Constants
 
 /** How many characters a generated id has; ids of jobs, producers and consumers are made of `A-Za-z0-9_-`. */
 export declare const HFXBUS_ID_SIZE: 16;
 
 /**
- * As a route: spread over all nodes by job id. On one Redis it has no effect.
+ * As a route: a producer spreads jobs over all nodes of `nodes()` by their ids, and a consumer reads from all of them. On
+ * one Redis, and on a Cluster, it has no effect.
  *
  * Not registered with `Symbol.for`: each copy of the package has its own.
  */
@@ -116,6 +125,15 @@ export interface IConsumerError extends Error {
   cause?: unknown;
 }
 
+/**
+ * Thrown by a processor, or given to `job.reject()`, it says that running the job again is of no use: whatever `retryLimit`
+ * is, the job is not delivered again. So does any error with a property `retry` that is false.
+ */
+export declare class UnrecoverableError extends Error {
+  /** That there is no use. */
+  retry: boolean;
+}
+
 /** The errors of promises that waited for too long, and of jobs that ran for too long. */
 export interface ITimeoutError extends Error {
   /**
@@ -127,6 +145,21 @@ export interface ITimeoutError extends Error {
   /** The same as `code`. */
   errno: string;
 }
+
+// -------------------------------------------------------------------------------------------------------------- Signals
+
+/** An AbortSignal, of whichever kind. */
+export interface IAbortSignal {
+  readonly aborted: boolean;
+  readonly reason?: any;
+  addEventListener(type: 'abort', listener: () => void, options?: any): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/** The AbortSignal that there is where this is compiled. */
+export type AbortSignalOfHost = typeof globalThis extends { AbortSignal: { prototype: infer Signal } }
+  ? Signal
+  : IAbortSignal;
 
 // ------------------------------------------------------------------------------------------------------------- Events
 
@@ -181,12 +214,12 @@ export interface IRedisClientOptions {
    */
   enablePipelining?: boolean | undefined;
   /**
-   * With `nodes()`: the node's place among the others.
+   * Of a node of `nodes()`: its place among the others, by which hashes count them.
    * @default its index
    */
   sequence?: number | undefined;
   /**
-   * With `nodes()`: routes that lead to this node whatever their hash says; numbers are taken for the hash itself.
+   * Of a node of `nodes()`: routes that lead to this node whatever their hash says; numbers are taken for the hash itself.
    * @default []
    */
   staticRoutes?: Array<string | number> | undefined;
@@ -426,10 +459,10 @@ export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOption
   [option: string]: any;
 }
 
-/** A node of a cluster to begin with. Not supported yet, see `ConnectionManager.cluster()`. */
+/** A node that is asked who the others are: `host:port`, a URL, a port on this machine, or an address. */
 export type IClusterNode = string | number | { host?: string | undefined; port?: number | undefined };
 
-/** Options of a Redis Cluster. Not supported yet, see `ConnectionManager.cluster()`. */
+/** Options of a Redis Cluster, see `ConnectionManager.cluster()`. Names, meanings and defaults are those of ioredis 4. */
 export interface IClusterOptions extends IRedisClientOptions {
   /** What every node's connection is made with. */
   redisOptions?: IStandaloneOptions | undefined;
@@ -437,7 +470,7 @@ export interface IClusterOptions extends IRedisClientOptions {
   [option: string]: any;
 }
 
-/** Several Redis, partitioned by this client. Not supported yet, see `ConnectionManager.nodes()`. */
+/** Several Redis, partitioned by this client, see `ConnectionManager.nodes()`. */
 export interface IRedisNodes extends IRedisClientOptions {
   /** The nodes. */
   nodes: IStandaloneOptions[];
@@ -707,15 +740,18 @@ export declare class ConnectionManager {
    */
   static standalone(standalone?: IStandaloneOptions | string): ConnectionManager;
   /**
-   * A bus on a Redis Cluster.
+   * A bus on a Redis Cluster. Streams and payloads may be in any slots; one consumer reads any number of streams.
    *
-   * @throws Error always: this version does not support it yet
+   * @param startupNodes - nodes that are asked who the others are, at least one
+   * @throws TypeError or RangeError that names the option; nothing was connected then
    */
   static cluster(startupNodes: IClusterNode[], cluster?: IClusterOptions): ConnectionManager;
   /**
-   * A bus on several Redis, partitioned by this client.
+   * A bus on several Redis that know nothing of each other, partitioned by this client: a payload is where its job's id
+   * leads, an entry where its route does, by default its stream, and a completion where its stream does. A consumer reads
+   * where its `route` leads, by default its group, so that routes are to be given on both sides, or DISTRIBUTED_ROUTING.
    *
-   * @throws Error always: this version does not support it yet
+   * @throws TypeError or RangeError that names the option; nothing was connected then
    */
   static nodes(nodes: IRedisNodes): ConnectionManager;
 
@@ -727,11 +763,15 @@ export declare class ConnectionManager {
     nodes?: IRedisNodes;
   });
 
-  /** A connection of your own. The same key gives the same connection, until that has ended. */
+  /**
+   * A connection of your own. The same key gives the same connection, until that has ended.
+   *
+   * @throws TypeError with `nodes()`, of which none is meant by it
+   */
   getClient(key: string): RedisClient;
-  /** As `getClient(key)`: with one Redis every route leads there. */
+  /** A connection of your own to the node that a route leads to; with one Redis, and with a Cluster, as `getClient(key)`. */
   getClientByRoute(key: string, route: string): RedisClient;
-  /** As `[getClient(key)]`: with one Redis there is one connection of that name. */
+  /** A connection of your own to each node, in the order of their `sequence`; with one Redis, and with a Cluster, it is one. */
   getClients(key: string): RedisClient[];
   /** What every key and channel of this bus begins with. */
   getKeyPrefix(): string;
@@ -739,10 +779,16 @@ export declare class ConnectionManager {
    * Reads no more jobs, waits for those in flight, and closes every connection (QUIT). After it the process can exit,
    * whatever state Redis was in. Calling it twice is fine, and using the bus again opens connections again.
    *
+   * Jobs that have not ended after `maxWait` are handed back: another consumer of the group that claims (see
+   * `claimInterval`) begins them anew at once, with the same number of deliveries. Their `signal` is aborted, and how they
+   * end is an `'error'` with code `REJECT_JOB_ERROR`.
+   *
    * @param options.maxWait - for how many ms to wait at most; without it for as long as the jobs take
-   * @param options.force - whether to close at once
+   * @param options.force - whether to close at once, without handing anything back
    */
   stop(options?: { maxWait?: number | undefined; force?: boolean | undefined }): Promise<void>;
+  /** The same as `stop()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 // --------------------------------------------------------------------------------------------------------------- Jobs
@@ -804,9 +850,10 @@ export declare class Job {
    * type is left out.
    *
    * @typeParam T - the keys and their values
+   * @param options.signal - aborting it rejects with its reason; what was sent by then is not taken back, removals neither
    * @returns rejects with an {@link IRedisError} if the connection failed
    */
-  pull<T = { [key: string]: any }>(): Promise<T>;
+  pull<T = { [key: string]: any }>(options?: { signal?: IAbortSignal | undefined }): Promise<T>;
 }
 
 /**
@@ -826,15 +873,22 @@ export interface ISentJob extends Job {
    * word about it has an error with code `OUTCOME_UNKNOWN`.
    *
    * @typeParam T - the completions, an {@link IJobCompletion}
-   * @param timeout - in ms; without one, or with 0, for as long as it takes
+   * @param options - a timeout in ms, or an object with it; without one, or with 0, for as long as it takes. Aborting
+   * `signal` rejects with its reason, and ends nothing else
    * @returns with `rejectOnError` rejects with the completions (not an Error) as soon as one of them is an error; rejects
    * with `FINISH_TIMEOUT`, after which it may be called again; rejects with `CONNECTION_CLOSED` if the bus is stopped
    */
-  finished<T = any>(timeout?: number): Promise<T>;
+  finished<T = any>(options?: number | { timeout?: number | undefined; signal?: IAbortSignal | undefined }): Promise<T>;
 }
 
 /** A job that a processor got. The three methods are there until the job is settled. */
 export interface IReceivedJob extends Job {
+  /**
+   * Aborted when the outcome does not matter any more: when the job's `deadline` has passed (the reason's code is
+   * `DEADLINE_TIMEOUT`), or when `stop()` waits for it no longer (`CONNECTION_CLOSED`). It stays what it is when the job
+   * has ended in time.
+   */
+  readonly signal: AbortSignalOfHost;
   /**
    * Gives the job's place to another one while this one goes on. It is not settled by that.
    *
@@ -945,6 +999,8 @@ export declare class Producer {
    * the producer can be used again.
    */
   close(): Promise<void>;
+  /** The same as `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 // ----------------------------------------------------------------------------------------------------------- Consumer
@@ -952,7 +1008,7 @@ export declare class Producer {
 /** Does the work of a job. What it returns is not used; what it throws is the job's error. */
 export type IStreamProcessor = (job: IReceivedJob) => Promise<any>;
 
-/** An entry that was taken over from a consumer, or that will not be any more. */
+/** An entry that was taken over from a consumer, or that is not delivered any more. */
 export interface IClaimedEntry {
   /** The entry's id. */
   id: string;
@@ -960,12 +1016,26 @@ export interface IClaimedEntry {
   consumerId: string;
   /** For how many ms it had been idle. */
   idleTime: number;
-  /** How often it has been delivered, this time included. */
+  /** How often it has been delivered, for `claimed` this time included. */
   deliveryCount: number;
   /** The key of the stream. */
   stream: string;
   /** The producer and the job. */
   data: { prd: string; job: string };
+}
+
+/** An entry that is not delivered any more. */
+export interface IExhaustedEntry extends IClaimedEntry {
+  /** Whether it was moved to the stream that `deadLetter` names; otherwise it stays pending. */
+  moved: boolean;
+}
+
+/** Entries that were pending and are not in their stream any more. */
+export interface ITrimmedEntries {
+  /** The name of the stream, as `process()` got it. */
+  stream: string;
+  /** How many they were. */
+  count: number;
 }
 
 /** The listeners of a consumer's events. */
@@ -974,10 +1044,36 @@ export interface IConsumerEvents {
   error: (error: IConsumerError) => void;
   /** No job is in flight any more. */
   drained: () => void;
-  /** An entry was taken over from a consumer that did not finish it. Not emitted yet, as nothing is claimed yet. */
+  /** An entry was taken over from a consumer that did not finish it, and its job runs. */
   claimed: (entry: IClaimedEntry) => void;
-  /** An entry was delivered `retryLimit` times and stays pending. Not emitted yet, as nothing is claimed yet. */
-  exhausted: (entry: IClaimedEntry) => void;
+  /**
+   * An entry is not delivered again: it was delivered `retryLimit` times, or its job said that it is of no use. Once for
+   * each entry, by the consumer that finds out; where entries stay pending, by each consumer that claims.
+   */
+  exhausted: (entry: IExhaustedEntry) => void;
+  /**
+   * Entries that were pending have been deleted or trimmed away (XDEL, `capped`) before their jobs were done. They are
+   * acknowledged, since nothing is left to be run.
+   */
+  trimmed: (entries: ITrimmedEntries) => void;
+}
+
+/** How long a job that failed waits before it is delivered again. Times are in ms. */
+export interface IBackoffOptions {
+  /** Whether each wait is the same or twice the one before. */
+  type: 'fixed' | 'exponential';
+  /** The wait after the first delivery. */
+  delay: number;
+  /**
+   * The longest wait.
+   * @default Infinity
+   */
+  max?: number | undefined;
+  /**
+   * Which part of each wait is left to chance, from 0 to 1; the wait gets shorter by up to that.
+   * @default 0
+   */
+  jitter?: number | undefined;
 }
 
 /**
@@ -1004,25 +1100,39 @@ export interface IConsumerOptions {
    */
   blockTimeout?: number | undefined;
   /**
-   * How often to look for entries to take over. Accepted, but without effect yet.
-   * @default never
+   * How often to look for entries to take over, in ms: of consumers that are gone, of jobs that failed or whose deadline
+   * passed. Needs XPENDING and XCLAIM. While a job runs, its entry is kept from being idle, by its consumer's own thread, so
+   * that a job that takes longer than `claimDeadline` is not taken over, not even while JavaScript is busy.
+   * @default 0, for never
    */
   claimInterval?: number | undefined;
   /**
-   * How often an entry is delivered at most. Accepted, but without effect yet.
-   * @default 3
+   * For how many ms an entry must have been idle to be taken over. The same for all consumers of a group: who runs a job
+   * keeps its own entry from being idle for as long as this.
+   * @default 30000
    */
-  retryLimit?: number | undefined;
+  claimDeadline?: number | undefined;
   /**
-   * How many entries to look at in one go. Accepted, but without effect yet.
+   * How many entries to look at in one go, 1 or more. No more are taken over than jobs can run.
    * @default 100
    */
   claimPageSize?: number | undefined;
   /**
-   * For how long an entry must have been idle. Accepted, but without effect yet.
-   * @default 30000
+   * How often an entry is delivered, the first time included: 1 or more, Infinity for no limit. Of effect with
+   * `claimInterval` or `deadLetter`. After it the entry is `'exhausted'`.
+   * @default 3
    */
-  claimDeadline?: number | undefined;
+  retryLimit?: number | undefined;
+  /**
+   * When a job that failed may be taken over; by consumers that claim, hence up to their `claimInterval` later.
+   * @default when it was idle for `claimDeadline`
+   */
+  backoff?: IBackoffOptions | null | undefined;
+  /**
+   * The stream that entries are moved to when they are not delivered again, see {@link DeadLetters}. Their payload stays.
+   * @default none: they stay pending in the group
+   */
+  deadLetter?: string | null | undefined;
   /**
    * With `nodes()`: the node that is read from, or DISTRIBUTED_ROUTING for all.
    * @default the group
@@ -1074,7 +1184,7 @@ export interface Consumer extends IEmitter<IConsumerEvents> {}
 /**
  * Runs the jobs of a group.
  *
- * Emits `'error'` (see {@link IConsumerError}), `'drained'`, `'claimed'` and `'exhausted'` (see
+ * Emits `'error'` (see {@link IConsumerError}), `'drained'`, `'claimed'`, `'exhausted'` and `'trimmed'` (see
  * {@link IConsumerEvents}).
  */
 export declare class Consumer {
@@ -1098,9 +1208,11 @@ export declare class Consumer {
    * Makes the groups that are missing (XGROUP CREATE … MKSTREAM) and begins to read (XREADGROUP). What is sent after it
    * has resolved is seen.
    *
+   * @param options.signal - aborting it pauses the consumer, now or later, until `pause()` or the next `play()`; rejects
+   * with its reason if that is before this has resolved
    * @returns rejects with an {@link IRedisError}, or with an Error if `process()` was never called
    */
-  play(): Promise<void>;
+  play(options?: { signal?: IAbortSignal | undefined }): Promise<void>;
   /**
    * Reads no more jobs and waits for those in flight. `play()` goes on.
    *
@@ -1108,4 +1220,104 @@ export declare class Consumer {
    * @returns rejects with `PAUSE_TIMEOUT`; the consumer stays paused then
    */
   pause(timeout?: number): Promise<void>;
+  /** The same as `pause()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
+
+// ------------------------------------------------------------------------------------------------------- Dead letters
+
+/** An entry that is not delivered any more, as the stream of dead letters has it. */
+export interface IDeadLetter {
+  /** Its id among the dead letters. */
+  id: string;
+  /** The index of the node that it is on; 0 but with `nodes()`. */
+  node: number;
+  /** Its job, whose payload is still there. */
+  jobId: string;
+  /** Its producer. */
+  producerId: string;
+  /** The stream that it was sent to. */
+  stream: string;
+  /** The id that it had there. */
+  entryId: string;
+  /** The group that gave it up. */
+  group: string;
+  /** How often it was delivered. */
+  deliveries: number;
+  /** Whether that was as often as `retryLimit` allows, or its job said that more is of no use. */
+  reason: 'exhausted' | 'unrecoverable';
+  /** The last error as data; null where whoever gave it up did not run it. */
+  error: any;
+}
+
+/**
+ * Looks through what consumers have moved to the stream that their option `deadLetter` names. All methods reject with an
+ * {@link IRedisError}, or with a TypeError or RangeError that names what was given.
+ */
+export declare class DeadLetters {
+  /**
+   * @param stream - the stream that `deadLetter` names
+   * @throws TypeError if `connection` is no ConnectionManager, or `stream` no name
+   */
+  constructor(connection: ConnectionManager, stream: string);
+  /**
+   * The oldest letters first, with `nodes()` those of one node after the other.
+   *
+   * @param options.count - how many at most, 100 by default
+   * @param options.after - the letter behind which to go on
+   */
+  list(options?: { count?: number | undefined; after?: IDeadLetter | undefined }): Promise<IDeadLetter[]>;
+  /**
+   * Sends the letter's job to its stream again, where every group gets it, and takes the letter away.
+   *
+   * @returns the id of the new entry
+   */
+  replay(letter: IDeadLetter): Promise<string>;
+  /**
+   * Takes the letter away. Its job's payload stays.
+   *
+   * @returns whether it was there
+   */
+  drop(letter: IDeadLetter): Promise<boolean>;
+}
+
+// ----------------------------------------------------------------------------------------------------------- Shutdown
+
+/** How a process that is told to end does so. */
+export interface IShutdownOptions {
+  /**
+   * For how many ms to wait for jobs in flight; what has not ended by then is handed back.
+   * @default 10000
+   */
+  timeout?: number | undefined;
+  /**
+   * What tells the process.
+   * @default ['SIGTERM', 'SIGINT']
+   */
+  signals?: string[] | null | undefined;
+  /**
+   * Whether the process then ends by that signal, unless somebody else listens for it.
+   * @default true
+   */
+  exit?: boolean | undefined;
+}
+
+/** What `gracefulShutdown()` gives. */
+export interface IShutdown {
+  /** Does it now; the same promise each time, which never rejects. */
+  shutDown(): Promise<void>;
+  /** Listens for signals no more. */
+  cancel(): void;
+}
+
+/**
+ * Pauses consumers, closes producers and stops managers, in this order, when the process gets a signal, and then lets it
+ * end. A second signal ends it at once.
+ *
+ * @param members - one, or several; a manager's consumers end with it, but pause first if they are named
+ * @throws TypeError or RangeError that names what cannot be ended, or the option
+ */
+export declare function gracefulShutdown(
+  members: ConnectionManager | Producer | Consumer | Array<ConnectionManager | Producer | Consumer>,
+  options?: IShutdownOptions,
+): IShutdown;

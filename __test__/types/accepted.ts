@@ -2,11 +2,15 @@
 import {
   ConnectionManager,
   Consumer,
+  DeadLetters,
   DISTRIBUTED_ROUTING,
+  gracefulShutdown,
   HFXBUS_ID_SIZE,
   type IClaimedEntry,
   type IConsumerError,
   type IConsumerOptions,
+  type IDeadLetter,
+  type IExhaustedEntry,
   type IJobCompletion,
   type IProducerError,
   type IReceivedJob,
@@ -21,6 +25,7 @@ import {
   Job,
   Producer,
   setErrorKind,
+  UnrecoverableError,
   withValue,
 } from 'hfxbus';
 
@@ -149,7 +154,8 @@ export function events(producer: Producer, consumer: Consumer): void {
   });
   consumer.on('error', (error: Error & { job: Job }) => error.job.id);
   consumer.once('exhausted', (entry) => {
-    same<typeof entry, IClaimedEntry>();
+    const claimed: IClaimedEntry = entry;
+    same<typeof claimed.idleTime, number>();
     same<typeof entry.data.job, string>();
   });
   const listener = (): void => {};
@@ -250,3 +256,48 @@ export async function clients(): Promise<void> {
 same<typeof HFXBUS_ID_SIZE, 16>();
 export const kind: string | undefined = setErrorKind(new TypeError('t'), 'KIND').code;
 export const defined: boolean = withValue({}, 'a', 1);
+
+export async function claiming(connection: ConnectionManager): Promise<void> {
+  const consumer = new Consumer(connection, {
+    group: 'g',
+    claimInterval: 1000,
+    retryLimit: Infinity,
+    backoff: { type: 'exponential', delay: 100, max: 1000, jitter: 0.5 },
+    deadLetter: 'dead',
+  });
+  new Consumer(connection, { group: 'g', backoff: null, deadLetter: undefined });
+  consumer.on('claimed', (entry) => same<typeof entry, IClaimedEntry>());
+  consumer.on('exhausted', (entry) => same<typeof entry, IExhaustedEntry>());
+  consumer.on('trimmed', ({ stream, count }) => stream.repeat(count));
+  consumer.process({
+    stream: 's',
+    processor: async (job) => {
+      same<typeof job.signal, AbortSignal>();
+      await fetch('http://example.org', { signal: job.signal });
+      throw new UnrecoverableError('no use');
+    },
+  });
+  const letters = new DeadLetters(connection, 'dead');
+  const [letter] = await letters.list();
+  same<typeof letter, IDeadLetter>();
+  await letters.list({ count: 5, after: letter });
+  const [sent, isGone] = [await letters.replay(letter), await letters.drop(letter)];
+  same<typeof sent, string>();
+  same<typeof isGone, boolean>();
+}
+
+export async function ending(connection: ConnectionManager, sent: ISentJob, consumer: Consumer): Promise<void> {
+  const { signal } = new AbortController();
+  await consumer.play({ signal });
+  await sent.finished({ timeout: 5, signal });
+  await sent.finished({ signal: AbortSignal.timeout(5) });
+  const { k } = await sent.get('k').pull<{ k: string }>({ signal });
+  same<typeof k, string>();
+  const ending = gracefulShutdown([consumer, connection, new Producer(connection)], {
+    timeout: 5,
+    signals: ['SIGHUP'],
+  });
+  gracefulShutdown(connection, { exit: false }).cancel();
+  await ending.shutDown();
+  for (const one of [connection, consumer, new Producer(connection)]) await one[Symbol.asyncDispose]();
+}

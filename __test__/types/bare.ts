@@ -11,4 +11,6 @@ export async function main(): Promise<void> {
   await job.finished(1000);
   const { k } = await job.get('k').pull<{ k: Uint8Array | null }>();
   k?.length.toFixed();
+  consumer.process({ stream: 's', processor: (received) => received.signal.aborted });
+  await consumer[Symbol.asyncDispose]();
 }

@@ -2,7 +2,9 @@
 import {
   ConnectionManager,
   Consumer,
+  DeadLetters,
   DISTRIBUTED_ROUTING,
+  gracefulShutdown,
   HFXBUS_ID_SIZE,
   Job,
   Producer,
@@ -84,5 +86,17 @@ export function refused(): unknown[] {
     client.pipeline(['get', 'k']),
     // @ts-expect-error a time is a number
     connection.stop({ maxWait: '5' }),
+    // @ts-expect-error a wait grows in one of two ways
+    new Consumer(connection, { group: 'g', backoff: { type: 'linear', delay: 5 } }),
+    // @ts-expect-error a wait has a length
+    new Consumer(connection, { group: 'g', backoff: { type: 'fixed' } }),
+    // @ts-expect-error dead letters are in a stream
+    new Consumer(connection, { group: 'g', deadLetter: true }),
+    // @ts-expect-error a signal is one of AbortController's
+    consumer.play({ signal: 'SIGTERM' }),
+    // @ts-expect-error a letter is one of list()
+    new DeadLetters(connection, 's').drop('1-0'),
+    // @ts-expect-error what ends is a consumer, a producer or a manager
+    gracefulShutdown([job]),
   ];
 }

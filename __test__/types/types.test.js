@@ -29,6 +29,8 @@ const CASES = [
   ['NodeNext with esModuleInterop', [...CALLS, 'esm.mts'], { ...NODE_NEXT, esModuleInterop: true }],
   ['exact optional properties', ['accepted.ts'], { ...COMMONJS, exactOptionalPropertyTypes: true }],
   ['no types but the language’s own', ['bare.ts'], { ...COMMONJS, types: [], lib: ['lib.es2018.d.ts'] }],
+  ['await using', ['using.ts'], { ...NODE_NEXT, lib: ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts'] }],
+  ['await using with Node’s types alone', ['using.ts'], { ...COMMONJS, target: ts.ScriptTarget.ES2022 }],
   ['options and emitters of other packages', ['neighbours.ts'], { ...COMMONJS, esModuleInterop: true }],
 ];
 

@@ -102,6 +102,7 @@ fn a_read_whose_connection_is_dead_is_given_up_and_what_it_took_is_run() {
     );
     let block_timeout = Some(Duration::from_millis(300));
     let consumer = bus.play(&engine, &["s"], ConsumerOptions { block_timeout, ..consumer_options(1) });
+    until("the read blocks", || server.command("INFO clients").contains("blocked_clients:1"));
     proxy.mute_present();
     // Into the read that is under way, whose answer nobody hears.
     server.command("XADD hfxbus:str:s * prd P job J");

@@ -31,6 +31,7 @@ ours(
     const send = async (id) => producer.send({ stream: scene.stream, job: producer.job(id), waitFor: [scene.group] });
     await (await send('before')).finished(LATE);
 
+    await until(async () => (await scene.redis.call('INFO', 'clients')).includes('blocked_clients:1'));
     proxy.blackHolePresent();
     const started = Date.now();
     // One entry goes into the read that is under way, whose reply nobody hears.

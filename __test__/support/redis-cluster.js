@@ -5,14 +5,30 @@ const { until } = require('./until.js');
 
 const SLOTS = 16384;
 
-/** Replicas take over soon after their primary is gone. */
-const SETTINGS = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--repl-diskless-sync-delay', '0'];
+/** How long a Cluster may take to agree on something. */
+const PATIENCE = { timeout: 20000 };
 
-/** A private Cluster: so many primaries, each with a replica, unless said otherwise. */
+/** Replicas take over soon after their primary is gone, and are told of as soon as they have been pinged. */
+const SETTINGS = [
+  ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'],
+  ...['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1'],
+];
+
+/**
+ * A private Cluster: so many primaries, each with a replica if asked for. It takes two seconds to start, which is how
+ * long a primary of Redis waits before it takes writes.
+ */
 class RedisCluster {
-  static async start({ primaries = 3, replicas = true } = {}) {
+  /** @param {{ primaries?: number, replicas?: boolean, settings?: (port: number) => string[] }} options */
+  static async start({ primaries = 3, replicas = false, settings = () => [] } = {}) {
     const count = replicas ? primaries * 2 : primaries;
-    const nodes = await Promise.all(Array.from({ length: count }, () => RedisServer.start(...SETTINGS)));
+    const begin = async () => {
+      const node = await RedisServer.start(...SETTINGS);
+      const words = settings(node.port);
+      for (let at = 0; at < words.length; at += 2) await node.call('CONFIG', 'SET', words[at], words[at + 1]);
+      return node;
+    };
+    const nodes = await Promise.all(Array.from({ length: count }, begin));
     const cluster = new RedisCluster(nodes, primaries);
     await cluster.#join();
     return cluster;
@@ -30,14 +46,19 @@ class RedisCluster {
     return this.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
   }
 
+  /** Where anything published in the Cluster is heard. */
+  get port() {
+    return this.#alive.port;
+  }
+
   kill() {
     for (const node of this.nodes) node.kill();
   }
 
-  /** Sends a command about a key to whichever node has it. */
-  async call(key, ...words) {
+  /** Sends a command whose second word is a key, or a channel, to whichever node has that. */
+  async call(command, key, ...words) {
     const node = await this.home(key);
-    return node.call(...words);
+    return node.call(command, key, ...words);
   }
 
   /** The slot of a key. */
@@ -45,35 +66,72 @@ class RedisCluster {
     return this.#alive.call('CLUSTER', 'KEYSLOT', key);
   }
 
-  /** The node that has a key now. */
+  /** The primary that has a key now. */
   async home(key) {
-    const slot = await this.slot(key);
-    const ranges = await this.#alive.call('CLUSTER', 'SLOTS');
-    const [, , [, port]] = ranges.find(([first, last]) => first <= slot && slot <= last);
-    return this.nodes.find((node) => node.port === port);
+    return this.#owner(this.#alive, await this.slot(key));
+  }
+
+  /** Names, so many, whose keys are on all nodes in turn and no two in one slot. */
+  async spread(count, prefix, toKey) {
+    const [names, slots] = [[], new Set()];
+    for (let n = 0; names.length < count; n++) {
+      const key = toKey(`${prefix}-${n}`);
+      const slot = await this.slot(key);
+      const home = this.primaries.indexOf(await this.#owner(this.#alive, slot));
+      if (slots.has(slot) || home !== names.length % this.primaries.length) continue;
+      slots.add(slot);
+      names.push(`${prefix}-${n}`);
+    }
+    return names;
+  }
+
+  /** Begins to move a slot to another primary. @returns what moves keys, and what ends it */
+  async beginMove(slot, to) {
+    const from = await this.#owner(to, slot);
+    const target = await to.call('CLUSTER', 'MYID');
+    await to.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await from.call('CLUSTER', 'MYID'));
+    await from.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', target);
+    const keys = (...words) => from.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...words);
+    const all = async () => {
+      for (;;) {
+        const some = await from.call('CLUSTER', 'GETKEYSINSLOT', slot, 100);
+        if (some.length === 0) return;
+        await keys(...some);
+      }
+    };
+    const end = async () => {
+      // The new owner first, so that there is one at any time.
+      for (const node of [to, from, ...this.primaries.filter((node) => node !== to && node !== from)]) {
+        if (node.isRunning) await node.call('CLUSTER', 'SETSLOT', slot, 'NODE', target);
+      }
+    };
+    return { from, keys, all, end };
   }
 
   /** Moves slots, with all their keys, to another primary. */
   async move(slots, to) {
-    const target = await to.call('CLUSTER', 'MYID');
     for (const slot of slots) {
-      const ranges = await to.call('CLUSTER', 'SLOTS');
-      const [, , [, port]] = ranges.find(([first, last]) => first <= slot && slot <= last);
-      const from = this.nodes.find((node) => node.port === port);
-      if (from === to) continue;
-      await to.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await from.call('CLUSTER', 'MYID'));
-      await from.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', target);
-      for (;;) {
-        const keys = await from.call('CLUSTER', 'GETKEYSINSLOT', slot, 100);
-        if (keys.length === 0) break;
-        await from.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys);
-      }
-      await Promise.all(this.primaries.map((node) => node.call('CLUSTER', 'SETSLOT', slot, 'NODE', target)));
+      if ((await this.#owner(to, slot)) === to) continue;
+      const move = await this.beginMove(slot, to);
+      await move.all();
+      await move.end();
     }
+  }
+
+  /** Has a replica take over by hand; resolves once it has. */
+  async failOver(replica) {
+    await replica.call('CLUSTER', 'FAILOVER');
+    await until(async () => (await replica.call('ROLE'))[0] === 'master', PATIENCE);
   }
 
   get #alive() {
     return this.nodes.find((node) => node.isRunning);
+  }
+
+  async #owner(asked, slot) {
+    const ranges = await asked.call('CLUSTER', 'SLOTS');
+    const [, , [, port]] = ranges.find(([first, last]) => first <= slot && slot <= last);
+    return this.nodes.find((node) => node.port === port);
   }
 
   async #join() {
@@ -94,22 +152,32 @@ class RedisCluster {
       const id = await this.primaries[index].call('CLUSTER', 'MYID');
       await until(() => replica.call('CLUSTER', 'REPLICATE', id).catch(() => false));
     }
+    await this.settled();
+  }
+
+  /** Resolves once every node that runs knows of all the others that do, and takes commands. */
+  async settled() {
     await this.#agree((info) => info.includes('cluster_state:ok'));
-    const sync = async (replica) => (await replica.call('INFO', 'replication')).includes('master_link_status:up');
-    await Promise.all(this.replicas.map((replica) => until(() => sync(replica), { timeout: 20000 })));
+    const sync = async (node) => !(await node.call('INFO', 'replication')).includes('master_link_status:down');
+    await Promise.all(this.#running.map((node) => until(() => sync(node), PATIENCE)));
+    const count = this.#running.length;
     const isTold = async (node) => {
       const ranges = await node.call('CLUSTER', 'SLOTS');
-      const isWhole = ranges.every((range) => range.length === 2 + this.nodes.length / this.primaries.length);
       // What is published reaches only nodes that are connected.
       const known = await node.call('CLUSTER', 'NODES');
-      return isWhole && known.split(' connected').length - 1 === this.nodes.length;
+      const isConnected = known.split(' connected').length > count;
+      return isConnected && new Set(ranges.flatMap(([, , ...nodes]) => nodes.map(([, , id]) => id))).size === count;
     };
-    await Promise.all(this.nodes.map((node) => until(() => isTold(node), { timeout: 20000 })));
+    await Promise.all(this.#running.map((node) => until(() => isTold(node), PATIENCE)));
+  }
+
+  get #running() {
+    return this.nodes.filter((node) => node.isRunning);
   }
 
   async #agree(condition) {
     const agrees = async (node) => condition(await node.call('CLUSTER', 'INFO'));
-    await Promise.all(this.nodes.map((node) => until(() => agrees(node), { timeout: 20000 })));
+    await Promise.all(this.#running.map((node) => until(() => agrees(node), PATIENCE)));
   }
 }
 

@@ -6,11 +6,14 @@ const { FakeRedis } = require('./fake-redis.js');
 const { keys } = require('./keys.js');
 const { Monitor } = require('./monitor.js');
 const { RawClient } = require('./raw-client.js');
+const { RedisCluster } = require('./redis-cluster.js');
 const { RedisServer } = require('./redis-server.js');
 const { nodeOf } = require('./routes.js');
 
 /** The server of this file, started when the first case needs it. */
 let fileServer = null;
+/** The Clusters of this file, by what they have; for cases that leave them as they were. */
+const fileClusters = new Map();
 /** The same for its servers that are a bus together. */
 let fileNodes = null;
 let names = 0;
@@ -163,6 +166,24 @@ class Scene {
     const server = await FakeRedis.start(answer);
     this.#closing.push(() => server.close());
     return server;
+  }
+
+  /** The Cluster of this file: three primaries, with a replica each if asked for. */
+  cluster({ replicas = false } = {}) {
+    if (!fileClusters.has(replicas)) fileClusters.set(replicas, RedisCluster.start({ replicas }));
+    return fileClusters.get(replicas);
+  }
+
+  /** A Cluster of this case's own, for what others must not notice. */
+  async ownCluster(options) {
+    const cluster = await RedisCluster.start(options);
+    this.#closing.push(() => cluster.kill());
+    return cluster;
+  }
+
+  /** A new ConnectionManager on a Cluster. */
+  connectCluster(cluster, options) {
+    return this.adopt(this.hfxbus.ConnectionManager.cluster(cluster.startupNodes, options));
   }
 
   /** Runs a function in a process of its own, see `Child`. */

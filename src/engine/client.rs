@@ -101,7 +101,10 @@ impl Client {
             }
             Way::Slot(topology, slot) => {
                 let located = Located::new(policy, topology.clone(), Some(*slot));
-                Connection::new(self.policy.watched(&topology.options().link), located, sink, runtime)
+                let options = self.policy.watched(&topology.options().link);
+                let connection = Connection::new(options, located.clone(), sink, runtime.clone());
+                located.keep_right(&connection, &runtime);
+                connection
             }
         }
     }

@@ -45,6 +45,7 @@ pub mod producer;
 pub mod question;
 pub mod reader;
 pub mod record;
+pub mod recovery;
 pub mod replies;
 pub mod resolver;
 pub mod retry_policy;

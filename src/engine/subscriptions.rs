@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState, PushSink};
+use crate::redis_io::options::LinkOptions;
 use crate::redis_io::pubsub::Subscriber;
 use crate::redis_io::topology::Topology;
 
@@ -163,18 +164,26 @@ impl Subscriptions {
         }
         let policy = self.policy.for_link(Arc::default());
         let link = &self.policy.options.link;
-        let follower = self.resolver.clone().map(|resolver| Follower::new(policy.clone(), resolver));
-        let (options, policy): (_, Arc<dyn LinkPolicy>) = match (&self.topology, &follower) {
-            (Some(topology), _) => (&topology.options().link, Located::new(policy, topology.clone(), None)),
-            (None, Some(follower)) => (link, follower.clone()),
-            (None, None) => (link, policy),
-        };
         let runtime = self.policy.context.runtime.clone();
-        let policy = around(self.policy.part.as_ref(), policy);
-        let opened = Subscriber::new(self.policy.watched(options), policy, self.router.clone(), runtime);
-        if let Some(follower) = follower {
-            follower.belong_to(opened.connection());
-        }
+        let open = |options: &LinkOptions, policy: Arc<dyn LinkPolicy>| {
+            let policy = around(self.policy.part.as_ref(), policy);
+            Subscriber::new(self.policy.watched(options), policy, self.router.clone(), runtime.clone())
+        };
+        let opened = match (&self.topology, self.resolver.clone()) {
+            (Some(topology), _) => {
+                let located = Located::new(policy, topology.clone(), None);
+                let opened = open(&topology.options().link, located.clone());
+                located.keep_right(&opened, &runtime);
+                opened
+            }
+            (None, Some(resolver)) => {
+                let follower = Follower::new(policy, resolver);
+                let opened = open(link, follower.clone());
+                follower.belong_to(opened.connection());
+                opened
+            }
+            (None, None) => open(link, policy),
+        };
         *subscriber = Some(opened.clone());
         Ok(opened)
     }

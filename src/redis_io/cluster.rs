@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::command::Commands;
+use super::detour::Redirect;
 use super::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use super::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink};
 use super::pool::{Pool, Target};
@@ -22,6 +23,9 @@ const NOT_READY: &str = "Cluster isn't ready and enableOfflineQueue options is f
 /// How long commands wait for a Cluster whose slots nobody tells: longer than the 15 seconds after which one that was
 /// not told otherwise replaces a primary.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often it is looked for commands that have waited for too long.
+const EXPIRY: Duration = Duration::from_secs(1);
 
 /// A link to all nodes of a Cluster. Dropping it closes it.
 pub struct Cluster {
@@ -173,7 +177,9 @@ impl Shared {
     }
 
     fn set_state(&self, state: LinkState, error: Option<&RedisError>) {
-        if self.state.swap(state as u8, Ordering::AcqRel) != state as u8 {
+        // The end is the end, whatever another thread is about to say.
+        let changes = |known| (known != state as u8 && known != LinkState::End as u8).then_some(state as u8);
+        if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, changes).is_ok() {
             self.policy.state_changed(state, error);
         }
     }
@@ -224,7 +230,11 @@ impl Shared {
     /// of the slots.
     fn stage(&self, inner: &mut Inner, commands: &mut Commands) -> Staged {
         let Some(map) = self.topology.map() else {
-            commands.take_each(|mark, bytes| inner.waiting.append(mark, bytes));
+            let now = Instant::now();
+            commands.take_each(|mut mark, bytes| {
+                mark.detours.since.get_or_insert(now);
+                inner.waiting.append(mark, bytes);
+            });
             return Vec::new();
         };
         let (mut staged, reads) = (Vec::new(), self.topology.options().reads);
@@ -239,14 +249,14 @@ impl Shared {
         for (target, mut commands) in staged {
             let Target::Node { address, replica } = target else {
                 self.topology.refresh();
-                let error = self.error(RedisErrorKind::Reply, "CLUSTERDOWN Hash slot not served");
+                let error = RedisError::reply(b"CLUSTERDOWN Hash slot not served", "", &self.node());
                 self.postpone(commands, self.topology.options().cluster_down_delay, &error);
                 continue;
             };
             let connection = {
                 let mut inner = self.lock();
                 let closing = inner.closing;
-                (!closing).then(|| inner.pool.get(&address, replica, self))
+                (!closing).then(|| inner.pool.get(address, replica, self))
             };
             match connection {
                 Some(connection) => connection.submit(&mut commands),
@@ -289,31 +299,56 @@ impl Shared {
     }
 
     /// The topology has news.
-    fn heed(&self, news: &News, trouble: &mut Option<Instant>) {
+    fn heed(&self, news: &News) {
         if let Some(error) = &news.error {
-            let since = *trouble.get_or_insert_with(Instant::now);
             if self.state.load(Ordering::Acquire) == LinkState::Ready as u8 {
                 self.set_state(LinkState::Reconnecting, Some(error));
             }
             let error = self.topology.unknown(Some(error.clone()));
             if news.given_up {
                 self.close(Some(&error));
-            } else if error.kind == RedisErrorKind::Reply || since.elapsed() >= PATIENCE {
+            } else if is_final(&error) {
                 let mut waiting = std::mem::take(&mut self.lock().waiting);
                 waiting.refuse(self.sink.as_ref(), &error);
             }
             return;
         }
-        *trouble = None;
         if self.topology.map().is_none() {
             return;
         }
         self.set_state(LinkState::Ready, None);
         let strangers = self.lock().pool.take_unknown(&self.topology);
         for connection in strangers {
-            connection.close();
+            // With time to answer what it has been sent, which would otherwise be sent twice.
+            let bound = self.topology.options().refresh_timeout;
+            self.runtime.spawn(async move { connection.quit(bound).await });
         }
         self.submit_again(Commands::default());
+    }
+
+    /// What has waited for too long fails.
+    fn expire(&self, error: &RedisError) {
+        let (now, mut late) = (Instant::now(), Commands::default());
+        {
+            let waiting = &mut self.lock().waiting;
+            std::mem::take(waiting).take_each(|mark, bytes| {
+                let is_late = mark.detours.since.is_some_and(|since| since + PATIENCE <= now);
+                if is_late { late.append(mark, bytes) } else { waiting.append(mark, bytes) }
+            });
+        }
+        if !late.is_empty() {
+            late.refuse(self.sink.as_ref(), error);
+        }
+    }
+}
+
+/// Whether a node that was asked for the slots will not say anything else the next time.
+fn is_final(error: &RedisError) -> bool {
+    match error.reply_code() {
+        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => true,
+        // Other commands are of the handshake, which is done again.
+        Some(_) => error.command == Some("CLUSTER") && Redirect::read(error, &error.node).is_none(),
+        None => false,
     }
 }
 
@@ -322,14 +357,17 @@ async fn watch(shared: Arc<Shared>) {
     let topology = shared.topology.clone();
     let _lease = topology.lease();
     let mut news = topology.news();
-    let mut trouble = None;
     loop {
         let latest = news.borrow_and_update().clone();
-        shared.heed(&latest, &mut trouble);
+        shared.heed(&latest);
         tokio::select! {
             biased;
             () = shared.is_gone() => return,
             changed = news.changed() => if changed.is_err() { return },
+            // Commands wait here for as long as nothing is known.
+            () = tokio::time::sleep(EXPIRY), if topology.map().is_none() => {
+                shared.expire(&topology.unknown(latest.error));
+            }
         }
     }
 }

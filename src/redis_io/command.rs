@@ -1,5 +1,7 @@
 //! Packed commands: RESP2 bytes, and for each command where its reply goes.
 
+use std::time::Instant;
+
 use tokio::sync::oneshot;
 
 use super::codec::{Reply, Value};
@@ -80,13 +82,13 @@ pub struct Mark {
     pub follows: bool,
 }
 
-/// How often a command of a Cluster has not been served where and when it was sent.
+/// What became of a command of a Cluster that was not served where and when it was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Detours {
     /// It followed to another node.
     pub redirections: u8,
-    /// It waited for its node.
-    pub waits: u16,
+    /// Since when it has waited for a node to serve it.
+    pub since: Option<Instant>,
 }
 
 impl Mark {

@@ -4,6 +4,7 @@
 //! packed commands to it and hears of each reply through the sink that the link was opened with.
 #![forbid(unsafe_code)]
 
+mod asking;
 pub mod cluster;
 pub mod codec;
 pub mod command;

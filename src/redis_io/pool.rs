@@ -37,15 +37,20 @@ impl Target {
         Self::Node { address, replica: false }
     }
 
+    fn is(&self, node: &Address, readonly: bool) -> bool {
+        matches!(self, Self::Node { address, replica } if *replica == readonly && address == node)
+    }
+
     fn takes_anything(&self) -> bool {
         matches!(self, Self::Node { replica: false, .. })
     }
 }
 
-/// One connection per node, opened when first used and again after it has ended.
+/// One connection per node, opened when first used and again after it has ended; one more where it is read from as
+/// a replica, since a node may have been a primary before.
 #[derive(Default)]
 pub(super) struct Pool {
-    connections: HashMap<Address, Arc<Connection>>,
+    connections: HashMap<(Address, bool), Arc<Connection>>,
     /// Rotates replicas.
     turn: usize,
 }
@@ -63,13 +68,7 @@ impl Pool {
     ) {
         commands.take_each(|mark, bytes| {
             let at = match slot_for(&mark, bytes) {
-                Some(slot) => {
-                    let target = self.target(map, reads, slot, &mark);
-                    staged.iter().position(|(known, _)| *known == target).unwrap_or_else(|| {
-                        staged.push((target, Commands::default()));
-                        staged.len() - 1
-                    })
-                }
+                Some(slot) => self.place(map, reads, slot, &mark, staged),
                 None => staged.iter().position(|(known, _)| known.takes_anything()).unwrap_or_else(|| {
                     staged.push((any().map_or(Target::Nowhere, Target::of), Commands::default()));
                     staged.len() - 1
@@ -79,27 +78,57 @@ impl Pool {
         });
     }
 
-    fn target(&mut self, map: &SlotMap, reads: ScaleReads, slot: u16, mark: &Mark) -> Target {
-        let Some(shard) = map.shard(slot) else { return Target::Nowhere };
-        if mark.name != READ || reads == ScaleReads::Primaries || shard.replicas.is_empty() {
-            return Target::of(shard.primary.clone());
+    /// The index of what is staged for the node that a command is to go to.
+    fn place(
+        &mut self,
+        map: &SlotMap,
+        reads: ScaleReads,
+        slot: u16,
+        mark: &Mark,
+        staged: &mut Vec<(Target, Commands)>,
+    ) -> usize {
+        let node = self.node(map, reads, slot, mark);
+        let known = staged.iter().position(|(known, _)| match node {
+            Some((address, replica)) => known.is(address, replica),
+            None => *known == Target::Nowhere,
+        });
+        known.unwrap_or_else(|| {
+            let target = node.map_or(Target::Nowhere, |(address, replica)| Target::Node {
+                address: address.clone(),
+                replica,
+            });
+            staged.push((target, Commands::default()));
+            staged.len() - 1
+        })
+    }
+
+    /// The node that a command about a slot is to go to, and whether as to a replica.
+    fn node<'a>(
+        &mut self,
+        map: &'a SlotMap,
+        reads: ScaleReads,
+        slot: u16,
+        mark: &Mark,
+    ) -> Option<(&'a Address, bool)> {
+        let shard = map.shard(slot)?;
+        if reads == ScaleReads::Primaries || mark.name != READ || shard.replicas.is_empty() {
+            return Some((&shard.primary, false));
         }
         self.turn = self.turn.wrapping_add(1);
         let among = shard.replicas.len() + usize::from(reads == ScaleReads::All);
-        match shard.replicas.get(self.turn % among) {
-            Some(address) => Target::Node { address: address.clone(), replica: true },
-            None => Target::of(shard.primary.clone()),
-        }
+        let replica = shard.replicas.get(self.turn % among);
+        Some(replica.map_or((&shard.primary, false), |address| (address, true)))
     }
 
     /// The connection to a node, opened if there is none.
-    pub(super) fn get(&mut self, address: &Address, replica: bool, owner: &Shared) -> Arc<Connection> {
-        let known = self.connections.get(address).filter(|known| known.state() != LinkState::End);
+    pub(super) fn get(&mut self, address: Address, replica: bool, owner: &Shared) -> Arc<Connection> {
+        let node = (address, replica);
+        let known = self.connections.get(&node).filter(|known| known.state() != LinkState::End);
         if let Some(known) = known {
             return known.clone();
         }
-        let connection = open(address, replica, owner);
-        self.connections.insert(address.clone(), connection.clone());
+        let connection = open(&node.0, replica, owner);
+        self.connections.insert(node, connection.clone());
         connection
     }
 
@@ -115,16 +144,14 @@ impl Pool {
 
     /// The connections to nodes that do not belong to the Cluster any more, which leave the pool.
     pub(super) fn take_unknown(&mut self, topology: &Topology) -> Vec<Arc<Connection>> {
-        let unknown = self.connections.extract_if(|address, _| !topology.knows(address));
+        let unknown = self.connections.extract_if(|(address, _), _| !topology.knows(address));
         unknown.map(|(_, connection)| connection).collect()
     }
 
-    /// Forgets the connection to a node if it has ended.
-    pub(super) fn remove_ended(&mut self, address: &Address) {
-        let ended = |connection: &Arc<Connection>| connection.state() == LinkState::End;
-        if self.connections.get(address).is_some_and(ended) {
-            self.connections.remove(address);
-        }
+    /// Forgets the connections to a node that have ended.
+    pub(super) fn remove_ended(&mut self, node: &Address) {
+        self.connections
+            .retain(|(address, _), connection| address != node || connection.state() != LinkState::End);
     }
 }
 

@@ -1,12 +1,15 @@
 //! Commands of a Cluster that were not served where they were sent: they follow their slot, or are tried again later.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::cluster::{PATIENCE, Shared};
 use super::command::{Commands, Destination, Mark};
 use super::detour::{Detour, Redirect};
 use super::error::RedisError;
 use super::pool::Target;
+
+/// Lets the next command be served by a node that has its slot not for good yet.
+const ASKING: &str = "ASKING";
 
 /// The shortest time after which a command is tried again.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
@@ -49,12 +52,15 @@ impl Detour for Shared {
 impl Shared {
     /// Has commands tried again after a while; those that have waited for too long fail with `error`.
     pub(super) fn postpone(&self, mut commands: Commands, delay: Duration, error: &RedisError) {
-        let delay = delay.max(SHORTEST_WAIT);
-        let most = (PATIENCE.as_millis() / delay.as_millis().max(1)) as u16;
+        let (delay, now) = (delay.max(SHORTEST_WAIT), Instant::now());
         let mut again = Commands::default();
         commands.take_each(|mut mark, bytes| {
-            mark.detours.waits += 1;
-            if mark.detours.waits <= most {
+            if mark.name == ASKING {
+                // It is about the command behind it, on the node that both were sent to.
+                return;
+            }
+            let since = *mark.detours.since.get_or_insert(now);
+            if now + delay < since + PATIENCE {
                 again.append(mark, bytes);
             } else {
                 mark.destination.deliver(self.sink.as_ref(), Err(error.clone().of(mark.name)));
@@ -93,16 +99,16 @@ impl Shared {
         };
         let mut commands = Commands::default();
         if asking {
-            commands.begin("ASKING", 1).end(Destination::Nowhere);
+            commands.begin(ASKING, 1).end(Destination::Nowhere);
         }
         let follows = target.is_some();
-        mark.detours.redirections += u8::from(follows);
-        if follows && mark.detours.redirections > options.max_redirections {
+        if follows && mark.detours.redirections >= options.max_redirections {
             let message = format!("Too many Cluster redirections. Last error: {}", error.message);
             let error = RedisError { message: message.into(), ..error };
             mark.destination.deliver(self.sink.as_ref(), Err(error));
             return self.sink.burst_end();
         }
+        mark.detours.redirections += u8::from(follows);
         commands.append(mark, &bytes);
         match target.filter(|_| delay.is_zero()) {
             Some(address) => self.send(vec![(Target::of(address), commands)]),

@@ -12,11 +12,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use super::codec::Reply;
-use super::command::Ticket;
-use super::connection::Connection;
+use super::asking::keep_up;
 use super::error::{RedisError, RedisErrorKind};
-use super::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
+use super::link::BoxFuture;
 use super::options::{ClusterOptions, Endpoint};
 use super::slot_map::{Address, SlotMap};
 
@@ -31,7 +29,7 @@ const PATIENCE: u32 = 3;
 #[derive(Clone, Debug, Default)]
 pub(super) struct News {
     /// The last question that is answered.
-    answered: u64,
+    pub(super) answered: u64,
     /// Why there is no answer at present.
     pub(super) error: Option<RedisError>,
     /// Whether nobody asks any more.
@@ -40,23 +38,35 @@ pub(super) struct News {
 
 /// The nodes of a Cluster, as far as they are known.
 pub struct Topology {
-    options: Arc<ClusterOptions>,
-    runtime: Handle,
-    retry_delay: Box<RetryDelay>,
+    pub(super) options: Arc<ClusterOptions>,
+    pub(super) runtime: Handle,
+    pub(super) retry_delay: Box<RetryDelay>,
     /// A lock, since both threads look up and one writes; held for that only.
     map: Mutex<Option<Arc<SlotMap>>>,
     /// Slots that are on their way to another node, where blocking reads have to wait for them.
     imports: Mutex<HashMap<u16, Address>>,
     /// The questions so far.
-    asked: AtomicU64,
+    pub(super) asked: AtomicU64,
     /// Wakes the task: there is a question, or nobody has a lease any more.
-    wake: Notify,
-    news: watch::Sender<News>,
-    leases: AtomicUsize,
+    pub(super) wake: Notify,
+    pub(super) news: watch::Sender<News>,
+    pub(super) leases: AtomicUsize,
     /// Whether the task runs. A lock, so that it does not end while somebody relies on it.
     running: Mutex<bool>,
     /// Rotates what is chosen where any node will do.
-    turn: AtomicUsize,
+    pub(super) turn: AtomicUsize,
+    /// Who knows best: the new owner of a slot that has moved, which others may not have heard of yet.
+    pub(super) hint: Mutex<Option<Address>>,
+}
+
+/// Tells when the slots were asked for.
+pub struct Changes(watch::Receiver<News>);
+
+impl Changes {
+    /// Waits for the next answer; `false` if there will be none any more.
+    pub async fn next(&mut self) -> bool {
+        self.0.changed().await.is_ok()
+    }
 }
 
 /// Keeps the topology up to date while it lives.
@@ -77,6 +87,7 @@ impl Topology {
             leases: AtomicUsize::new(0),
             running: Mutex::default(),
             turn: AtomicUsize::new(0),
+            hint: Mutex::default(),
         })
     }
 
@@ -94,7 +105,8 @@ impl Topology {
         let mut running = lock(&self.running);
         self.leases.fetch_add(1, Ordering::AcqRel);
         if !std::mem::replace(&mut *running, true) {
-            self.news.send_modify(|news| news.given_up = false);
+            // What went wrong for those before says nothing about now.
+            self.news.send_modify(|news| (news.error, news.given_up) = (None, false));
             self.refresh();
             self.runtime.spawn(keep_up(self.clone()));
         }
@@ -102,20 +114,27 @@ impl Topology {
     }
 
     /// Whether the task ends, since nobody has a lease any more.
-    fn rests(&self) -> bool {
+    pub(super) fn rests(&self) -> bool {
         let mut running = lock(&self.running);
         *running = self.leases.load(Ordering::Acquire) > 0;
         !*running
     }
 
-    fn give_up(&self) {
-        *lock(&self.running) = false;
+    pub(super) fn give_up(&self) {
+        // Told under the lock, so that who has a lease from now on is not told of it.
+        let mut running = lock(&self.running);
+        *running = false;
         self.news.send_modify(|news| news.given_up = true);
     }
 
     /// What becomes of the questions from now on.
     pub(super) fn news(&self) -> watch::Receiver<News> {
         self.news.subscribe()
+    }
+
+    /// Tells of every answer from now on.
+    pub fn changes(&self) -> Changes {
+        Changes(self.news())
     }
 
     /// Has the slots asked for again.
@@ -130,6 +149,7 @@ impl Topology {
             Arc::make_mut(map).note_moved(slot, to);
         }
         lock(&self.imports).remove(&slot);
+        *lock(&self.hint) = Some(to.clone());
         self.refresh();
     }
 
@@ -143,6 +163,20 @@ impl Topology {
     pub(super) fn knows(&self, address: &Address) -> bool {
         self.map().is_some_and(|map| map.nodes().contains(address))
             || lock(&self.imports).values().any(|importing| importing == address)
+    }
+
+    /// Whether a connection for a slot, or one to any node, is to the right node for all that is known.
+    pub fn is_right(&self, slot: Option<u16>, node: &str) -> bool {
+        let Some(map) = self.map() else { return true };
+        match slot {
+            Some(slot) => self.node_of(slot).is_none_or(|address| address.to_string() == node),
+            None => map.nodes().iter().any(|address| address.to_string() == node),
+        }
+    }
+
+    /// Whether nobody asks any more.
+    pub fn has_given_up(&self) -> bool {
+        self.news.borrow().given_up
     }
 
     /// Whether reads of the slot have to say that they know that it is on its way.
@@ -210,60 +244,9 @@ impl Topology {
         }
     }
 
-    /// Whom to ask, in this order: who is known, and then who was known in the beginning.
-    fn candidates(&self) -> Vec<Address> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let rotated = |mut addresses: Vec<Address>| {
-            let by = turn % addresses.len().max(1);
-            addresses.rotate_left(by);
-            addresses
-        };
-        let known = self.map().map(|map| map.nodes().into_iter().cloned().collect()).unwrap_or_default();
-        let mut candidates = rotated(known);
-        for address in rotated(self.options.startup.clone()) {
-            if !candidates.contains(&address) {
-                candidates.push(address);
-            }
-        }
-        candidates
-    }
-
-    fn set(&self, map: SlotMap) {
+    pub(super) fn set(&self, map: SlotMap) {
         lock(&self.imports).retain(|&slot, to| map.shard(slot).is_some_and(|shard| shard.primary != *to));
         *lock(&self.map) = Some(Arc::new(map));
-    }
-
-    /// Asks one node, on a connection that is kept for the next time as long as it answers.
-    async fn ask(
-        &self,
-        address: &Address,
-        kept: &mut Option<(Address, Arc<Connection>)>,
-    ) -> Result<SlotMap, RedisError> {
-        let connection = match kept.take() {
-            Some((to, connection)) if to == *address && connection.state() != LinkState::End => connection,
-            _ => self.open(address),
-        };
-        let node: Arc<str> = address.to_string().into();
-        let slots = call(connection.as_ref(), |commands, to| {
-            commands.begin("CLUSTER", 2).arg(b"SLOTS").end(to);
-        });
-        let reply = timeout(self.options.refresh_timeout, slots).await.unwrap_or_else(|_| {
-            Err(RedisError::local(RedisErrorKind::Timeout, "Command timed out", &node).of("CLUSTER"))
-        });
-        let reply = reply.map_err(|error| {
-            connection.cause().filter(|_| error.kind == RedisErrorKind::Closed).unwrap_or(error)
-        })?;
-        let map = SlotMap::read(&reply, address, &self.options.nat).ok_or_else(|| {
-            RedisError::local(RedisErrorKind::Protocol, "The node knows of no slots.", &node).of("CLUSTER")
-        })?;
-        *kept = Some((address.clone(), connection));
-        Ok(map)
-    }
-
-    fn open(&self, address: &Address) -> Arc<Connection> {
-        let mut options = self.options.link.clone();
-        (options.endpoint, options.lazy, options.offline_queue) = (self.endpoint(address), false, true);
-        Connection::new(Arc::new(options), Arc::new(Once), Arc::new(Nobody), self.runtime.clone())
     }
 }
 
@@ -275,93 +258,6 @@ impl Drop for Lease {
     }
 }
 
-/// Asks for the slots while anybody has a lease.
-async fn keep_up(topology: Arc<Topology>) {
-    let mut failures = 0;
-    let mut kept = None;
-    while !topology.rests() {
-        let asked = topology.asked.load(Ordering::Acquire);
-        if topology.news.borrow().answered >= asked && topology.news.borrow().error.is_none() {
-            topology.wait_for_questions().await;
-            continue;
-        }
-        let outcome = topology.round(&mut kept).await;
-        failures = if outcome.is_ok() { 0 } else { failures + 1 };
-        topology.news.send_modify(|news| (news.answered, news.error) = (asked, outcome.err()));
-        // However much there is to ask, no node is asked without a pause.
-        let pause = if failures == 0 { Some(SHORTEST_PAUSE) } else { (topology.retry_delay)(failures).await };
-        match pause {
-            Some(pause) => topology.sleep(pause.max(SHORTEST_PAUSE)).await,
-            None => return topology.give_up(),
-        }
-    }
-}
-
-/// The shortest time between two rounds.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-
-impl Topology {
-    /// Asks one node after the other until one answers.
-    async fn round(&self, kept: &mut Option<(Address, Arc<Connection>)>) -> Result<(), RedisError> {
-        let mut candidates = self.candidates();
-        if let Some((address, _)) = kept {
-            let address = address.clone();
-            candidates.retain(|candidate| *candidate != address);
-            candidates.insert(0, address);
-        }
-        let mut last = None;
-        for address in candidates {
-            match self.ask(&address, kept).await {
-                Ok(map) => {
-                    self.set(map);
-                    return Ok(());
-                }
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| self.unknown(None)))
-    }
-
-    async fn sleep(&self, delay: Duration) {
-        let until = tokio::time::Instant::now() + delay;
-        while self.leases.load(Ordering::Acquire) > 0 {
-            // A question that comes meanwhile is answered in the next round.
-            match tokio::time::timeout_at(until, self.wake.notified()).await {
-                Ok(()) => {}
-                Err(_) => return,
-            }
-        }
-    }
-
-    async fn wait_for_questions(&self) {
-        let interval = self.options.refresh_interval;
-        match interval {
-            None => self.wake.notified().await,
-            Some(interval) => {
-                if timeout(interval, self.wake.notified()).await.is_err() {
-                    self.asked.fetch_add(1, Ordering::AcqRel);
-                }
-            }
-        }
-    }
-}
-
-/// The policy of a connection that is not made again.
-struct Once;
-
-impl LinkPolicy for Once {
-    fn retry_delay(&self, _attempt: u32) -> BoxFuture<Option<Duration>> {
-        Box::pin(async { None })
-    }
-}
-
-/// The sink of a connection on which every reply has somebody who waits for it.
-struct Nobody;
-
-impl ReplySink for Nobody {
-    fn reply(&self, _ticket: Ticket, _outcome: Result<Reply<'_>, RedisError>) {}
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

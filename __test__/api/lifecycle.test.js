@@ -146,6 +146,8 @@ ours('a getter or a proxy that throws is the caller’s error, and nothing is le
 
 ours('two copies of the package in one process work side by side', async (_, scene) => {
   const root = path.resolve(__dirname, '..', '..');
+  // Inside, so that it finds eventemitter3; cargo may have its own folder elsewhere.
+  fs.mkdirSync(path.join(root, 'target'), { recursive: true });
   const copy = fs.mkdtempSync(path.join(root, 'target', 'copy-'));
   try {
     for (const file of fs

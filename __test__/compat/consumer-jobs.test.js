@@ -239,13 +239,34 @@ keep('B-068 B-069 a job that runs too long is reported and stays pending; how it
       stack: null,
     },
   );
-  assert.strictEqual(started[0].resolve, undefined);
+  // Redis may have told the test before the consumer's thread has told JavaScript.
+  await until(() => started[0].resolve === undefined);
   gate.open();
   await scene.add('job-2');
   await until(() => messages().length === 2);
   assert.strictEqual(messages()[1].job, 'job-2');
   assert.strictEqual(await scene.pending(), 1);
   assert.deepStrictEqual(errors, []);
+});
+
+fix('B-069 so is what throws after the deadline and before JavaScript has heard of that', async (_, scene) => {
+  const { errors, messages } = await observed(
+    scene,
+    () => {
+      const end = performance.now() + 500;
+      while (performance.now() < end);
+      throw new Error('late');
+    },
+    { deadline: 30 },
+  );
+  await scene.add('job-1');
+  await until(() => errors.length === 1 && messages().length === 1);
+  assert.deepStrictEqual([errors[0].code, errors[0].message], ['UNHANDLED_JOB_ERROR', 'late']);
+  assert.strictEqual(errors[0].job.id, 'job-1');
+  assert.deepStrictEqual(
+    messages().map(({ err }) => err.code),
+    ['DEADLINE_TIMEOUT'],
+  );
 });
 
 keep('B-069 what throws after the deadline is UNHANDLED_JOB_ERROR', async (_, scene) => {

@@ -14,6 +14,8 @@ class Run {
   #controller = null;
   /** Why the outcome does not matter any more, if it does not. */
   #reason = null;
+  /** What the processor threw, and with it ended the job, in an array. */
+  #thrown = null;
 
   constructor(consumer, token, job) {
     this.#consumer = consumer;
@@ -62,7 +64,11 @@ class Run {
 
   /** The engine has settled the job, since its deadline passed. */
   expire() {
-    if (this.#settled !== null) return;
+    if (this.#settled !== null) {
+      // The processor has thrown before this was heard, which the engine took for nothing.
+      if (this.#thrown !== null) this.#consumer.unhandled(this.#thrown[0], this.job);
+      return;
+    }
     this.#settled = Promise.resolve();
     this.#undecorate();
     this.#abort(setErrorKind(new Error('The job was running for too long'), 'DEADLINE_TIMEOUT'));
@@ -78,8 +84,12 @@ class Run {
   }
 
   #failed(error) {
-    if (this.#settled === null) this.#settle(errorData(error), false, isUnrecoverable(error));
-    else this.#consumer.unhandled(error, this.job);
+    if (this.#settled === null) {
+      this.#thrown = [error];
+      this.#settle(errorData(error), false, isUnrecoverable(error));
+    } else {
+      this.#consumer.unhandled(error, this.job);
+    }
   }
 
   /** The first call decides; later ones get its promise. */

@@ -7,6 +7,7 @@ const faults = [
   require('./killed-redis.js'),
   require('./lost-data.js'),
   require('./networks.js'),
+  require('./lost-completions.js'),
   require('./blocked-loop.js'),
   require('./bad-handlers.js'),
   require('./terminated.js'),

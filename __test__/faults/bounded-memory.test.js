@@ -128,7 +128,7 @@ ours('memory stays bounded while Redis is down, and is given back', async (_, sc
 
 ours('completions for a blocked event loop are limited, and those left out are counted', async (_, scene) => {
   const sent = 300000;
-  const redis = await scene.server('--client-output-buffer-limit', 'pubsub 0 0 0');
+  const redis = await scene.server('--client-output-buffer-limit', 'pubsub', '0', '0', '0');
   const producer = scene.producer(scene.connect(redis.options));
   const errors = scene.errors(producer);
   let heard = 0;

@@ -7,6 +7,7 @@ const certificates = require('../../support/certificates.js');
 const { hasEngineTest } = require('../../support/documented-options.js');
 const { ERROR, OK, bulk } = require('../../support/fake-redis.js');
 const { TlsServer } = require('../../support/tls-server.js');
+const { replaceSubscribers } = require('../../support/named-clients.js');
 const { until } = require('../../support/until.js');
 
 const SOCKET = 'src/redis_io/socket.rs';
@@ -189,8 +190,7 @@ const WORKING = {
       const producer = scene.producer(connection);
       await producer.listen('first');
       const monitor = await scene.monitor(server);
-      await server.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
-      await until(async () => (await monitor.named('CLIENT')).some(([, sub]) => sub.toUpperCase() === 'SETNAME'));
+      await replaceSubscribers(server, 'all');
       await producer.listen('last');
       const patterns = (await monitor.named('PSUBSCRIBE')).flatMap(([, ...names]) => names);
       assert.deepStrictEqual(

@@ -411,3 +411,29 @@ fix('B-085 a stream name may have : * [ and any letters', async (_, scene) => {
     assert.ok((await job.finished(5000))[scene.group] instanceof Date, stream);
   }
 });
+
+fix('B-061 a job whose result cannot be waited for has failed, and the others of its batch run', async (_, scene) => {
+  const seen = [];
+  const results = {
+    'job-1': {
+      // biome-ignore lint/suspicious/noThenProperty: what a careless program returns
+      get then() {
+        throw new Error('thrown by a getter');
+      },
+    },
+    'job-2': Object.create(Promise.prototype),
+  };
+  const processor = (job) => {
+    seen.push(job.id);
+    return results[job.id];
+  };
+  const consumer = scene.consumer({ concurrency: 4 });
+  consumer.process({ stream: scene.stream, fromId: '0', processor });
+  for (const job of ['job-1', 'job-2', 'job-3']) await scene.add(job);
+  const heard = await scene.hear(keys.channel(scene.stream, 'nobody'));
+  await consumer.play();
+  await until(() => heard.length === 3);
+  const failed = heard.map(({ message }) => JSON.parse(message)).filter(({ err }) => err);
+  assert.deepStrictEqual(failed.map(({ job }) => job).sort(), ['job-1', 'job-2']);
+  assert.deepStrictEqual([seen, await scene.pending()], [['job-1', 'job-2', 'job-3'], 2]);
+});

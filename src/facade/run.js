@@ -29,22 +29,23 @@ class Run {
 
   /** Runs the processor; how it ends is how the job ends, unless that is settled by then. */
   start(processor) {
-    let running;
+    let isPromise;
     try {
-      running = processor(this.job);
+      const running = processor(this.job);
+      isPromise = typeof running?.then === 'function';
+      if (isPromise) {
+        Promise.prototype.then.call(
+          running instanceof Promise ? running : Promise.resolve(running),
+          () => this.#succeeded(),
+          (error) => this.#failed(error),
+        );
+      }
     } catch (error) {
+      // What cannot be waited for has failed too.
       this.#failed(error);
       return;
     }
-    if (typeof running?.then === 'function') {
-      Promise.prototype.then.call(
-        running instanceof Promise ? running : Promise.resolve(running),
-        () => this.#succeeded(),
-        (error) => this.#failed(error),
-      );
-    } else {
-      this.#succeeded();
-    }
+    if (!isPromise) this.#succeeded();
   }
 
   /** What tells the processor that its outcome does not matter any more. */

@@ -142,3 +142,32 @@ ours('dead letters are of the node that the entries were on', async (_, scene) =
   for (const letter of found) await dead.drop(letter);
   assert.deepStrictEqual(await dead.list(), []);
 });
+
+ours('an entry that cannot be moved stays pending, and is moved when it can be', async (_, scene) => {
+  const deadLetter = scene.name('dead');
+  await scene.redis.call('SET', keys.stream(deadLetter), 'in the way');
+  const processor = () => {
+    throw new scene.hfxbus.UnrecoverableError('no use');
+  };
+  const consumer = await scene.play(processor, { ...EAGER, deadLetter });
+  const errors = scene.errors(consumer);
+  const exhausted = [];
+  consumer.on('exhausted', (entry) => exhausted.push(entry));
+  await scene.add('job-1');
+  await until(() => errors.length > 0);
+  assert.deepStrictEqual([errors[0].code, await scene.pending(), exhausted], ['CONSUME_ERROR', 1, []]);
+  await scene.redis.call('DEL', keys.stream(deadLetter));
+  await until(() => exhausted.length === 1);
+  const moved = await letters(scene, deadLetter);
+  assert.deepStrictEqual([moved.map(({ jobId }) => jobId), await scene.pending()], [['job-1'], 0]);
+});
+
+ours('what is no letter of a job is not replayed', async (_, scene) => {
+  const deadLetter = scene.name('dead');
+  const found = new scene.hfxbus.DeadLetters(scene.connection, deadLetter);
+  await scene.add('job-1', { stream: deadLetter });
+  const [letter] = await found.list();
+  await assert.rejects(found.replay(letter), { name: 'TypeError', message: /^letter must / });
+  await assert.rejects(found.drop({ ...letter, node: 1 }), { name: 'RangeError', message: /^letter\.node must / });
+  assert.strictEqual((await found.list()).length, 1);
+});

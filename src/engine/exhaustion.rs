@@ -34,8 +34,14 @@ impl Consumer {
         let fresh: Vec<Pending> = {
             let mut state = self.lock();
             let (now, known) = (Instant::now(), &mut state.streams[stream]);
-            // What is to be moved stays to be moved until it is.
-            let is_fresh = |entry: &Pending| buries || known.exhausted.insert(entry.id, now).is_none();
+            // What is to be moved stays to be moved until it is, and what is to be reported until it is known.
+            let is_fresh = |entry: &Pending| match known.exhausted.get_mut(&entry.id) {
+                Some(seen) => {
+                    *seen = now;
+                    buries
+                }
+                None => true,
+            };
             let fresh = pending.into_iter().filter(is_fresh).collect();
             if ends && let Some(began) = known.search_began.take() {
                 // One that was given up here is not come across before it was idle for long enough.
@@ -53,6 +59,7 @@ impl Consumer {
             let entry = OwnedEntry::read(&entry).unwrap_or_default();
             let found = found_of(key, pending, entry.producer, entry.job.unwrap_or_else(new_id));
             if !buries {
+                self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
                 self.report_exhausted(&found, false);
             } else if self.takes_over(lane, key, found.id).await? {
                 self.move_away(stream, lane, found, Reason::Exhausted, None).await?;
@@ -167,13 +174,16 @@ impl Consumer {
         self.shared(lane).submit(&mut commands);
         // Whoever takes a command gives its reply, or an error.
         let replies = receiver.await.unwrap_or_else(|_| Err(closed()))?;
-        match replies {
-            Value::Array(replies) => replies
-                .into_iter()
-                .find_map(error_in)
-                .map_or(Ok(()), |text| Err(RedisError::reply(text.as_bytes(), "EXEC", &Arc::from("")))),
-            _ => Ok(()),
-        }
+        let Value::Array(replies) = replies else { return Ok(()) };
+        let Some(text) = replies.into_iter().find_map(error_in) else { return Ok(()) };
+        // One failed, which does not keep Redis from carrying out the other: without a letter the entry is to stay.
+        let names = (key, self.group.as_str(), self.options.id.as_str());
+        self.ask(lane, |commands, to| {
+            let ids = std::iter::once(&letter.found.id);
+            pack_claim(commands, names, 0, ids, Claim::Restore(letter.found.deliveries), to);
+        })
+        .await?;
+        Err(RedisError::reply(text.as_bytes(), "EXEC", &Arc::from("")))
     }
 }
 

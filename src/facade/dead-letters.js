@@ -39,7 +39,8 @@ class DeadLetters {
   /** Sends a letter's job to its stream again, where every group gets it, and takes the letter away. */
   async replay(given) {
     const { id, node, stream, jobId, producerId } = asLetter('letter', given);
-    const { client, key } = this.#nodes()[node];
+    if (!stream || !jobId) throw new TypeError('letter must say of which job and stream it is');
+    const { client, key } = this.#node(node);
     const target = this.#connection.nativeBus().streamKey(node, stream);
     const sent = await client.call('xadd', target, '*', 'prd', producerId, 'job', jobId);
     // Last: a letter that is sent twice does less harm than one that is not sent at all.
@@ -50,8 +51,14 @@ class DeadLetters {
   /** Takes a letter away. Its job's payload stays. @returns {Promise<boolean>} whether it was there */
   async drop(given) {
     const { id, node } = asLetter('letter', given);
-    const { client, key } = this.#nodes()[node];
+    const { client, key } = this.#node(node);
     return (await client.call('xdel', key, id)) === 1;
+  }
+
+  #node(node) {
+    const nodes = this.#nodes();
+    if (!(node in nodes)) throw new RangeError(`letter.node must be a whole number from 0 to ${nodes.length - 1}`);
+    return nodes[node];
   }
 
   #nodes() {

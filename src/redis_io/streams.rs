@@ -88,9 +88,11 @@ pub enum Claim {
     HandBack,
     /// Delivered so often, for all that anybody will know.
     Count(u64),
+    /// The same, also of entries that were acknowledged.
+    Restore(u64),
 }
 
-/// Packs `XCLAIM key group consumer min-idle id… […] [JUSTID]`.
+/// Packs `XCLAIM key group consumer min-idle id… […] [JUSTID] [FORCE]`.
 pub fn pack_claim<'a>(
     commands: &mut Commands,
     (key, group, consumer): (&str, &str, &str),
@@ -103,15 +105,20 @@ pub fn pack_claim<'a>(
         Claim::Deliver => None,
         Claim::Touch { idle } => Some((b"IDLE".as_slice(), idle)),
         Claim::HandBack => Some((b"TIME".as_slice(), 0)),
-        Claim::Count(count) => Some((b"RETRYCOUNT".as_slice(), count)),
+        Claim::Count(count) | Claim::Restore(count) => Some((b"RETRYCOUNT".as_slice(), count)),
     };
-    commands.begin("XCLAIM", 5 + ids.len() + if option.is_some() { 3 } else { 0 });
+    let restores = matches!(claim, Claim::Restore(_));
+    let options = if option.is_some() { 3 } else { 0 } + usize::from(restores);
+    commands.begin("XCLAIM", 5 + ids.len() + options);
     commands.key(key.as_bytes()).arg(group.as_bytes()).arg(consumer.as_bytes()).arg_number(min_idle);
     for id in ids {
         commands.arg(id.to_string().as_bytes());
     }
     if let Some((name, value)) = option {
         commands.arg(name).arg_number(value).arg(b"JUSTID");
+    }
+    if restores {
+        commands.arg(b"FORCE");
     }
     commands.end(to);
 }

@@ -269,3 +269,34 @@ for (const how of ['class', 'property', 'reject()']) {
     );
   });
 }
+
+ours('times beyond all clocks are as good as never, whatever they are of', async (_, scene) => {
+  const child = scene.child(
+    async ({ hfxbus, options, data: { stream, times, jobs }, print }) => {
+      const connection = hfxbus.ConnectionManager.standalone(options);
+      const producer = new hfxbus.Producer(connection);
+      for (const time of times) {
+        const all = { claimInterval: time, claimDeadline: time, blockTimeout: time };
+        const backoff = { type: 'exponential', delay: time, max: time };
+        const consumer = new hfxbus.Consumer(connection, { group: `g-${time}`, ...all, backoff });
+        const seen = [];
+        const processor = async (job) => {
+          if (seen.push(job.id) === 1) throw new Error('mine');
+        };
+        consumer.process({ stream, processor, deadline: 5000 });
+        consumer.process({ stream: `${stream}-other`, processor, deadline: time });
+        consumer.on('error', ({ message }) => print('error', message));
+        await consumer.play();
+        for (const job of jobs) await producer.send({ stream, job: producer.job(job) });
+        while (seen.length < jobs.length) await new Promise(setImmediate);
+        await consumer.pause();
+        print('seen', ...seen);
+      }
+      await connection.stop();
+    },
+    { data: { stream: scene.stream, times: [1e15, 1e22, 1e300], jobs: ['job-1', 'job-2', 'job-3'] } },
+  );
+  const { code } = await child.exit();
+  const seen = ['seen', 'job-1', 'job-2', 'job-3'];
+  assert.deepStrictEqual([code, child.stderr, child.printed], [0, '', [seen, seen, seen]]);
+});

@@ -298,7 +298,10 @@ fn call(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<
     Ok(())
 }
 
+/// What is without end in numbers: three hundred years, which can be added to any time.
+pub const LONGEST: Duration = Duration::from_secs(10_000_000_000);
+
 /// A time of the facade: negative is "never".
 pub fn duration(ms: f64) -> Option<Duration> {
-    (ms >= 0.0).then(|| Duration::try_from_secs_f64(ms / 1_000.0).ok()).flatten()
+    (ms >= 0.0).then(|| Duration::try_from_secs_f64(ms / 1_000.0).map_or(LONGEST, |time| time.min(LONGEST)))
 }

@@ -17,7 +17,7 @@ use crate::redis_io::options::{
 use crate::redis_io::slot_map::Address;
 use crate::redis_io::tls::{self, InvalidTls};
 
-use super::batch::duration;
+use super::batch::{LONGEST, duration};
 use super::error::invalid;
 use super::sentinel_options::NativeSentinelOptions;
 
@@ -402,7 +402,7 @@ impl NativeConsumerOptions {
             claim_interval: self.claim_interval.and_then(duration).filter(|time| !time.is_zero()),
             claim_deadline: self
                 .claim_deadline
-                .map_or(defaults.claim_deadline, |ms| duration(ms).unwrap_or(LONGEST_LEASE)),
+                .map_or(defaults.claim_deadline, |ms| duration(ms).unwrap_or(LONGEST)),
             claim_page_size: self.claim_page_size.map_or(defaults.claim_page_size, |size| size as usize),
             retry_limit: self
                 .retry_limit
@@ -418,14 +418,11 @@ impl NativeRetryPolicy {
         RetryPolicy {
             growth: if self.exponential { Growth::Exponential } else { Growth::Fixed },
             delay: duration(self.delay).unwrap_or_default(),
-            max: duration(self.max).unwrap_or(LONGEST_LEASE),
+            max: duration(self.max).unwrap_or(LONGEST),
             jitter: self.jitter,
         }
     }
 }
-
-/// What is without end for an entry: Redis counts idle times in ms, and so many are three hundred years.
-const LONGEST_LEASE: Duration = Duration::from_secs(10_000_000_000);
 
 /// A route, or none for all nodes.
 pub fn into_route(route: Option<String>) -> Route {

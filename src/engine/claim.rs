@@ -58,6 +58,11 @@ impl Consumer {
                 (stream.lane, stream.key.clone(), stream.claim_from)
             };
             let room = self.reserve().await;
+            if self.lock().phase != Phase::Playing {
+                // It was a long wait: by now the connection may be closed, and would be opened again.
+                self.lock().reserved -= room;
+                return Ok(());
+            }
             let page = self.pending_page(lane, &key, from).await;
             let plan = {
                 let mut state = self.lock();
@@ -69,7 +74,7 @@ impl Consumer {
                 });
                 let used = plan.as_ref().map_or(0, |plan| plan.claim.len());
                 state.reserved -= room - used;
-                state.claiming = used;
+                state.claiming += used;
                 let stream = &mut state.streams[stream];
                 stream.claim_from = plan.as_ref().map_or(from, |plan| plan.next);
                 plan
@@ -185,7 +190,7 @@ impl Consumer {
         {
             let mut state = self.lock();
             state.reserved -= wanted.len();
-            state.claiming = 0;
+            state.claiming -= wanted.len();
             if state.cut_off {
                 // Whoever claims next begins them.
                 return Vec::new();
@@ -196,6 +201,10 @@ impl Consumer {
                     missing.push(pending.id);
                     continue;
                 };
+                if state.holds(stream, entry.id) {
+                    // A read of the history, or a search begun before a pause, was quicker.
+                    continue;
+                }
                 let (producer, job) = (entry.producer.clone(), entry.job.clone().unwrap_or_else(new_id));
                 let deliveries = pending.deliveries + 1;
                 let delivery = Delivery {
@@ -219,9 +228,7 @@ impl Consumer {
             host.event(Event::Claimed { consumer: self.number, entry });
         }
         self.step();
-        if found.is_empty() {
-            self.tell_of_quiet();
-        }
+        self.tell_of_quiet();
         missing
     }
 

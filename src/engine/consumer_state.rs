@@ -193,6 +193,15 @@ pub struct Parked {
     pub due: Instant,
 }
 
+/// How often a consumer was told to end, so that what began before knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// How often it was paused.
+    pub pauses: u64,
+    /// How often it was cut off.
+    pub cuts: u64,
+}
+
 /// One job within a batch of settlements.
 #[derive(Debug)]
 pub struct Settled {
@@ -258,6 +267,8 @@ pub struct ConsumerState {
     pub foreign: u64,
     /// Whether the consumer was cut off, so that what is settled late is refused instead of ignored.
     pub cut_off: bool,
+    /// How often it was to end.
+    pub ends: Ends,
 }
 
 impl ConsumerState {

@@ -11,6 +11,7 @@ use crate::redis_io::entries::EntryId;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::streams::{pack_group_create, pack_group_set_id, pack_last_entry};
 
+use super::client::closed;
 use super::consumer::Consumer;
 use super::consumer_state::{ConsumerState, Phase, StreamState};
 use super::host::Failure;
@@ -21,17 +22,25 @@ const GRACE: Duration = Duration::from_secs(1);
 
 impl Consumer {
     /// Makes the groups where there are none, then reads. Resolves once the first read is under way. Of several nodes
-    /// those that do not answer are read as soon as they do.
+    /// those that do not answer are read as soon as they do. A pause that comes meanwhile keeps it from reading, and
+    /// so does a stop, which is a failure as well.
     pub async fn play(self: Arc<Self>) -> Result<(), RedisError> {
-        let (known, mut lanes) = {
+        let (known, mut lanes, ends) = {
             let state = self.lock();
-            (state.streams.len(), state.streams.iter().map(|stream| stream.lane).collect::<Vec<usize>>())
+            let lanes = state.streams.iter().map(|stream| stream.lane).collect::<Vec<usize>>();
+            (state.streams.len(), lanes, state.ends)
         };
         lanes.sort_unstable();
         lanes.dedup();
         let late = self.clone().prepare(lanes, known).await?;
         {
             let mut state = self.lock();
+            if state.ends.cuts != ends.cuts {
+                return Err(closed().of("XGROUP"));
+            }
+            if state.ends != ends {
+                return Ok(());
+            }
             let ConsumerState { phase, cut_off, streams, lanes, .. } = &mut *state;
             (*phase, *cut_off) = (Phase::Playing, false);
             for stream in &mut streams[..known] {

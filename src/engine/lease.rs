@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::redis_io::codec::Value;
 use crate::redis_io::entries::EntryId;
+use crate::redis_io::link::LinkState;
 use crate::redis_io::streams::{Claim, pack_claim};
 
 use super::consumer::Consumer;
@@ -69,10 +70,15 @@ impl Consumer {
             let stream = &state.streams[stream as usize];
             (stream.lane, stream.key.clone())
         };
+        if self.shared(lane).current().is_none_or(|link| link.state() != LinkState::Ready) {
+            return;
+        }
         let names = (key.as_str(), self.group.as_str(), self.options.id.as_str());
         let touched = self.ask(lane, |commands, to| {
             let ids = entries.iter().map(|(id, _)| id);
             pack_claim(commands, names, 0, ids, Claim::Touch { idle }, to);
+            // When the connection is there again, the entries may be somebody else's.
+            commands.send_once();
         });
         // What could not be renewed is tried again the next time, until its lease has run out.
         let Ok(Value::Array(_)) = touched.await else { return };

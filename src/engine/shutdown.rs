@@ -39,20 +39,20 @@ impl Bus {
     pub async fn stop(self: Arc<Self>, stop: Stop) {
         let consumers = self.consumers();
         let drained = !stop.force && self.drain(&consumers, stop.max_wait).await;
-        if drained {
-            for consumer in &consumers {
-                // An entry that is left behind in the group does no harm.
-                let _ = timeout(LEAVING, consumer.leave()).await;
-            }
-        }
-        if !drained && !stop.force {
-            let mut returns = JoinSet::new();
+        if !stop.force {
+            let mut last_words = JoinSet::new();
             for consumer in &consumers {
                 let consumer = consumer.clone();
-                // Whoever does not get them back by then claims them later.
-                returns.spawn(async move { timeout(LEAVING, consumer.hand_back()).await });
+                last_words.spawn(timeout(LEAVING, async move {
+                    match drained {
+                        // An entry that is left behind in the group does no harm.
+                        true => consumer.leave().await,
+                        // Whoever does not get them back by then claims them later.
+                        false => consumer.hand_back().await,
+                    }
+                }));
             }
-            returns.join_all().await;
+            last_words.join_all().await;
         }
         for consumer in &consumers {
             consumer.cut_off();
@@ -100,6 +100,7 @@ impl Consumer {
     /// Reads nothing more.
     pub(super) fn begin_pause(&self) {
         let mut state = self.lock();
+        state.ends.pauses += 1;
         if state.phase == Phase::Playing {
             state.phase = Phase::Pausing;
             state.claimer = None;
@@ -123,6 +124,9 @@ impl Consumer {
                 let asked =
                     timeout(ASK_AGAIN.max(deadline - tokio::time::Instant::now()), consumer.unblock(lane))
                         .await;
+                if !consumer.lock().is_ending_a_read(lane) {
+                    return;
+                }
                 if tokio::time::Instant::now() >= deadline || asked == Ok(Unblock::Impossible) {
                     // Nobody answers on that connection any more, or it never came about.
                     consumer.lane(lane).blocking.close();
@@ -219,11 +223,12 @@ impl Consumer {
             let mut state = self.lock();
             state.phase = Phase::Idle;
             state.cut_off = true;
+            state.ends.cuts += 1;
             state.claimer = None;
             state.surplus.clear();
             state.parked.clear();
+            // Settlements under way stay, for the end of their connection to answer who waits for them.
             state.slots.abandon();
-            state.batches.clear();
             std::mem::take(&mut state.waiting)
         };
         self.ended.notify_waiters();

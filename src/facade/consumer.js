@@ -96,6 +96,7 @@ class Consumer extends EventEmitter {
 
   /** @internal The bus was stopped: nothing is reported to it any more. */
   forgotten() {
+    this.#endPlay();
     reports.consumers.delete(this.#native.number);
     for (const run of this.#runs) run?.cutOff();
     this.#runs = [];

@@ -464,8 +464,56 @@ export type IClusterNode = string | number | { host?: string | undefined; port?:
 
 /** Options of a Redis Cluster, see `ConnectionManager.cluster()`. Names, meanings and defaults are those of ioredis 4. */
 export interface IClusterOptions extends IRedisClientOptions {
-  /** What every node's connection is made with. */
+  /** What every node's connection is made with, but for where it is and `db`; `lazyConnect` and so on may be here or there. */
   redisOptions?: IStandaloneOptions | undefined;
+  /**
+   * How long to wait before the startup nodes are asked again, given how often no node was there; anything but a number
+   * gives the Cluster up.
+   * @default times => Math.min(100 + times * 2, 2000)
+   */
+  clusterRetryStrategy?: ((times: number) => number | void | null) | null | undefined;
+  /**
+   * How often a command follows from one node to another (MOVED, ASK) before it fails.
+   * @default 16
+   */
+  maxRedirections?: number | undefined;
+  /**
+   * Where payloads are read: from primaries, from replicas, which may lag behind, or from either.
+   * @default 'master'
+   */
+  scaleReads?: 'master' | 'slave' | 'all' | undefined;
+  /** Where a node is for us, by where it is for the Cluster, as `'host:port'`. */
+  natMap?: { [address: string]: IAddress } | null | undefined;
+  /**
+   * How long a command waits whose slot has moved.
+   * @default 0
+   */
+  retryDelayOnMoved?: number | undefined;
+  /**
+   * How long a command waits whose node is gone.
+   * @default 100
+   */
+  retryDelayOnFailover?: number | undefined;
+  /**
+   * How long a command waits while the Cluster is down.
+   * @default 100
+   */
+  retryDelayOnClusterDown?: number | undefined;
+  /**
+   * How long a command waits whose slot is between two nodes.
+   * @default 100
+   */
+  retryDelayOnTryAgain?: number | undefined;
+  /**
+   * How long a node may take to say who has which slots.
+   * @default 1000
+   */
+  slotsRefreshTimeout?: number | undefined;
+  /**
+   * How often that is asked when nothing has happened; 0 for never.
+   * @default 5000
+   */
+  slotsRefreshInterval?: number | undefined;
   /** Whatever else ioredis takes. */
   [option: string]: any;
 }

@@ -36,6 +36,12 @@ function same<A, B>(..._: Same<A, B> extends true ? [] : [never]): void {}
 declare const env: { [name: string]: string | undefined };
 
 export const managers: ConnectionManager[] = [
+  ConnectionManager.cluster(['example.org:7000', 7001, { host: 'example.org' }], {
+    clusterRetryStrategy: () => 5,
+    scaleReads: 'all',
+    natMap: { 'a:1': { host: 'b', port: 2 } },
+    redisOptions: { password: 'p' },
+  }),
   ConnectionManager.standalone(),
   ConnectionManager.standalone({}),
   ConnectionManager.standalone('rediss://user:password@example.org:6380/2'),

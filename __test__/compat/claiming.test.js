@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { fix, ours } = require('../support/cases.js');
 const { Gate } = require('../support/gate.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { stays, until } = require('../support/until.js');
 
 const EAGER = { claimInterval: 40, claimDeadline: 150 };
 
@@ -299,4 +299,26 @@ ours('times beyond all clocks are as good as never, whatever they are of', async
   const { code } = await child.exit();
   const seen = ['seen', 'job-1', 'job-2', 'job-3'];
   assert.deepStrictEqual([code, child.stderr, child.printed], [0, '', [seen, seen, seen]]);
+});
+
+ours('an entry that cannot be looked at yet is reported as exhausted when it can be, once', async (_, scene) => {
+  const redis = await scene.server();
+  const connection = scene.connect(redis.options);
+  const consumer = scene.consumer({ ...EAGER, retryLimit: 1 }, connection);
+  consumer.process({ stream: scene.stream, processor: async () => {} });
+  const errors = scene.errors(consumer);
+  const exhausted = [];
+  consumer.on('exhausted', (entry) => exhausted.push(entry.id));
+  const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];
+  await redis.call('XGROUP', 'CREATE', key, group, '0', 'MKSTREAM');
+  const id = await scene.add('job-1', { redis });
+  await redis.call('XREADGROUP', 'GROUP', group, 'gone', 'STREAMS', key, '>');
+  await redis.call('ACL', 'SETUSER', 'default', '-xrange');
+  await consumer.play();
+  await until(() => errors.length === 1);
+  assert.deepStrictEqual([errors[0].message.split(' ')[0], exhausted], ['NOPERM', []]);
+  await redis.call('ACL', 'SETUSER', 'default', '+xrange');
+  await until(() => exhausted.length > 0);
+  await stays(() => exhausted.length === 1, 300);
+  assert.deepStrictEqual(exhausted, [id]);
 });

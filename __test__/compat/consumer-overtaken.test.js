@@ -2,6 +2,7 @@
 
 const assert = require('node:assert');
 const { fix, ours } = require('../support/cases.js');
+const { OK, reply } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
 const { stays, until } = require('../support/until.js');
@@ -123,4 +124,40 @@ ours('a lease that could not be renewed in time is not taken back from who has i
   await producer.send({ stream: scene.name('stream'), job: producer.job() });
   const [[, owner]] = await redis.call('XPENDING', key, group, '-', '+', 1);
   assert.strictEqual(owner, 'other');
+});
+
+fix('an entry that the history brings while it is being claimed is run once', async (_, scene) => {
+  const id = '5-1';
+  const entry = [id, ['prd', 'nobody', 'job', 'job-1']];
+  let claimer = null;
+  let reader = null;
+  const read = () => reader?.write(reply([[keys.stream(scene.stream), [entry]]]));
+  const answers = {
+    INFO: () => reply('loading:0\r\n'),
+    XREVRANGE: () => reply([]),
+    XPENDING: () => reply([[id, 'gone', 60000, 1]]),
+    XCLAIM: (words, socket) => {
+      if (words.includes('JUSTID') || claimer !== null) return reply([]);
+      claimer = socket;
+      read();
+    },
+    XREADGROUP: (words, socket) => {
+      if (words.at(-1) === '0') {
+        reader = socket;
+        // Once it is being claimed, and so this consumer's.
+        if (claimer !== null) read();
+      } else if (words.at(-1) === id) {
+        claimer.write(reply([entry]));
+      }
+    },
+  };
+  const redis = await scene.fake(([name, ...words], socket) => (answers[name] ?? (() => OK))(words, socket));
+  const connection = scene.connect(redis.options);
+  const seen = [];
+  const consumer = scene.consumer({ concurrency: 9, claimInterval: 10, claimDeadline: 1000 }, connection);
+  const processor = (job) => new Promise(() => seen.push(job.id));
+  consumer.process({ stream: scene.stream, readFrom: '0', deadline: 0, processor });
+  await consumer.play();
+  await until(() => seen.length > 0);
+  await stays(() => seen.length === 1, 100);
 });

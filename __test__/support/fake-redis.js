@@ -65,4 +65,10 @@ function bulk(text) {
   return encode([text]).subarray(4);
 }
 
-module.exports = { FakeRedis, bulk, ERROR, OK, NIL };
+/** A whole number, a bulk string, or an array of these and of arrays. */
+function reply(value) {
+  if (Array.isArray(value)) return Buffer.concat([Buffer.from(`*${value.length}\r\n`), ...value.map(reply)]);
+  return typeof value === 'number' ? Buffer.from(`:${value}\r\n`) : bulk(value);
+}
+
+module.exports = { FakeRedis, bulk, reply, ERROR, OK, NIL };

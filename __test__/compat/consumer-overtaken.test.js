@@ -102,7 +102,8 @@ fix('a search for what to claim that waits for a slot opens no connection after 
   await stays(async () => (await monitor.commands()).length === 0, 350);
 });
 
-ours('a lease that could not be renewed in time is not taken back from who has it by then', async (_, scene) => {
+/** A consumer whose job somebody else has taken over while it could not reach Redis, which it can again. */
+async function overtaken(scene) {
   const redis = await scene.server();
   const proxy = await TcpProxy.to(redis.port);
   scene.closing(() => proxy.close());
@@ -122,8 +123,23 @@ ours('a lease that could not be renewed in time is not taken back from who has i
   const producer = scene.producer(connection);
   // On the connection that leases are renewed on, behind whatever waited for it.
   await producer.send({ stream: scene.name('stream'), job: producer.job() });
-  const [[, owner]] = await redis.call('XPENDING', key, group, '-', '+', 1);
-  assert.strictEqual(owner, 'other');
+  const pending = async () => {
+    const [[, owner, idle]] = await redis.call('XPENDING', key, group, '-', '+', 1);
+    return { owner, idle };
+  };
+  return { connection, pending };
+}
+
+ours('a lease that could not be renewed in time is not taken back from who has it by then', async (_, scene) => {
+  const { pending } = await overtaken(scene);
+  assert.strictEqual((await pending()).owner, 'other');
+});
+
+ours('a job that somebody else has by then is not handed back', async (_, scene) => {
+  const { connection, pending } = await overtaken(scene);
+  await connection.stop({ maxWait: 1 });
+  const { owner, idle } = await pending();
+  assert.deepStrictEqual([owner, idle < 60000], ['other', true]);
 });
 
 fix('an entry that the history brings while it is being claimed is run once', async (_, scene) => {

@@ -41,14 +41,13 @@ impl Consumer {
     /// What is due. A job whose lease has run out may be somebody else's by now, and is not taken back.
     fn due_touches(&self, state: &mut ConsumerState, now: Instant) -> Touches {
         let deadline = self.options.claim_deadline;
-        let oldest = now.checked_sub(deadline).unwrap_or(now);
-        let latest = now.checked_sub(self.lease_interval() / 2).unwrap_or(now);
+        let due = self.lease_interval() / 2..=deadline;
         let mut touches = Touches::new();
-        for (token, slot) in state.slots.touched_between(oldest, latest) {
+        for (token, slot) in state.slots.touched_before(now, due.clone()) {
             touches.entry((slot.stream, 0)).or_default().push((slot.entry, Some(token)));
         }
         for waiting in state.surplus.iter_mut() {
-            if (oldest..=latest).contains(&waiting.touched) {
+            if due.contains(&now.saturating_duration_since(waiting.touched)) {
                 waiting.touched = now;
                 touches.entry((waiting.stream, 0)).or_default().push((waiting.entry, None));
             }

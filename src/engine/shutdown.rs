@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -187,12 +187,18 @@ impl Consumer {
         }
     }
 
-    /// Makes what is not finished claimable at once, for another consumer to begin it anew.
+    /// Makes what is not finished claimable at once, for another consumer to begin it anew. What nobody has touched
+    /// for longer than it may lie idle is claimable already, or with somebody else.
     async fn hand_back(&self) {
         let unfinished: BTreeMap<u32, Vec<EntryId>> = {
             let state = self.lock();
-            let running = state.slots.running_entries();
-            let waiting = state.surplus.iter().map(|surplus| (surplus.stream, surplus.entry));
+            let (now, held) = (Instant::now(), Duration::ZERO..=self.options.claim_deadline);
+            let running = state.slots.touched_before(now, held.clone());
+            let running = running.map(|(_, slot)| (slot.stream, slot.entry));
+            let waiting = state.surplus.iter();
+            let waiting =
+                waiting.filter(|surplus| held.contains(&now.saturating_duration_since(surplus.touched)));
+            let waiting = waiting.map(|surplus| (surplus.stream, surplus.entry));
             let mut unfinished = BTreeMap::new();
             for (stream, entry) in running.chain(waiting) {
                 unfinished.entry(stream).or_insert_with(Vec::new).push(entry);

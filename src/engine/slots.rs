@@ -10,7 +10,8 @@
 //! `running` holds one of the consumer's concurrency; `settling` (the acknowledgement is on its way) no longer
 //! does, but still counts as in flight. A released job holds neither.
 
-use std::time::Instant;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 use crate::redis_io::entries::EntryId;
 
@@ -205,10 +206,14 @@ impl Slots {
             .any(|slot| slot.state != State::Free && slot.stream == stream && slot.entry == entry)
     }
 
-    /// The running jobs whose entries were touched last between these times.
-    pub fn touched_between(&self, from: Instant, until: Instant) -> impl Iterator<Item = (Token, &Slot)> {
+    /// The running jobs whose entries were touched last so long before `now`.
+    pub fn touched_before(
+        &self,
+        now: Instant,
+        ages: RangeInclusive<Duration>,
+    ) -> impl Iterator<Item = (Token, &Slot)> {
         self.running_slots()
-            .filter(move |(_, slot)| slot.touched >= from && slot.touched <= until)
+            .filter(move |(_, slot)| ages.contains(&now.saturating_duration_since(slot.touched)))
             .map(|(index, slot)| (Token::new(index, slot.generation), slot))
     }
 
@@ -217,11 +222,6 @@ impl Slots {
         if let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running)) {
             slot.touched = at;
         }
-    }
-
-    /// Stream and entry of the running jobs.
-    pub fn running_entries(&self) -> impl Iterator<Item = (u32, EntryId)> {
-        self.running_slots().map(|(_, slot)| (slot.stream, slot.entry))
     }
 
     /// The running jobs whose deadline has come.
@@ -276,8 +276,6 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn take(slots: &mut Slots, entry: u64, deadline: Option<Instant>) -> Token {
@@ -298,15 +296,16 @@ mod tests {
         let start = Instant::now();
         let second = |second| start + Duration::from_secs(second);
         let tokens = [1, 2, 3].map(|at| take_at(&mut slots, at, None, second(at)));
-        let found = |slots: &Slots, from, until| {
-            slots.touched_between(second(from), second(until)).map(|(token, _)| token).collect::<Vec<_>>()
+        let found = |slots: &Slots, least, most| {
+            let ages = Duration::from_secs(least)..=Duration::from_secs(most);
+            slots.touched_before(second(9), ages).map(|(token, _)| token).collect::<Vec<_>>()
         };
-        assert_eq!(found(&slots, 2, 9), tokens[1..]);
-        slots.touch(tokens[0], second(9));
+        assert_eq!(found(&slots, 0, 7), tokens[1..]);
+        slots.touch(tokens[0], second(10));
         slots.settle(tokens[1]);
-        assert_eq!(found(&slots, 0, 9), [tokens[0], tokens[2]]);
+        assert_eq!(found(&slots, 0, u64::MAX), [tokens[0], tokens[2]]);
         slots.touch(tokens[1], second(5));
-        assert_eq!(found(&slots, 4, 6), []);
+        assert_eq!(found(&slots, 3, 5), []);
     }
 
     #[test]

@@ -17,12 +17,14 @@ use crate::redis_io::error::RedisError;
 
 use super::bus::Bus;
 use super::client::Client;
-use super::consumer_state::{ConsumerState, LaneState, Phase, StreamState};
+use super::consumer_state::{ConsumerState, Phase};
 use super::host::{Event, Failure};
+use super::lane_state::LaneState;
 use super::node::Node;
 use super::notification;
 use super::options::{ConsumerOptions, Route, StreamOptions};
 use super::reader::Reader;
+use super::stream_state::StreamState;
 use super::unsettled::Unsettled;
 
 /// A consumer of a group.

@@ -6,7 +6,7 @@
 //!                   └───────play───────┘          any ──cut off──▶ idle
 //! ```
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -14,10 +14,11 @@ use tokio::sync::oneshot;
 use crate::redis_io::entries::EntryId;
 use crate::redis_io::error::RedisError;
 
-use super::backoff::Backoff;
 use super::host::RequestId;
-use super::options::{ReadFrom, StreamOptions};
-use super::slots::{Delivery, Slots, Token};
+use super::lane_state::LaneState;
+use super::slots::{Slots, Token};
+use super::stream_state::{Position, StreamState};
+use super::surplus::Surplus;
 
 /// From this concurrency on, one read takes at most half of it, so that one half runs while the other is fetched.
 const HALVING_FROM: usize = 64;
@@ -34,152 +35,6 @@ pub enum Phase {
     Playing,
     /// Reads nothing new; what it has still runs.
     Pausing,
-}
-
-/// What a stream's next read asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Position {
-    /// Entries that no consumer of the group had yet.
-    New,
-    /// What is pending for this consumer behind this id.
-    History(String),
-}
-
-/// One stream of a consumer, on one node.
-#[derive(Debug)]
-pub struct StreamState {
-    /// The number by which the host knows the stream, the same on every node.
-    pub number: u32,
-    /// Index of the lane that reads it.
-    pub lane: usize,
-    /// Index of the node that it is on.
-    pub node: usize,
-    /// Index of the node on which its completions are published.
-    pub completions: usize,
-    /// What the user asked for.
-    pub options: StreamOptions,
-    /// The stream's key.
-    pub key: String,
-    /// What every notification of this stream begins with.
-    pub notification_head: String,
-    /// What every channel of this stream begins with.
-    pub channel_head: String,
-    /// Whether `play()` was called since the stream was added.
-    pub active: bool,
-    /// What to read next.
-    pub position: Position,
-    /// The last id handed out by this stream's group to this consumer.
-    pub last_seen: Option<EntryId>,
-    /// The stream's last id when playing started, where that is known.
-    pub tail: Option<EntryId>,
-    /// Where looking for entries to claim goes on; `None` is at the beginning.
-    pub claim_from: Option<EntryId>,
-    /// When that search began.
-    pub search_began: Option<Instant>,
-    /// Entries that were delivered too often, as far as that was reported, and when they were seen last.
-    pub exhausted: HashMap<EntryId, Instant>,
-}
-
-impl StreamState {
-    /// What XREADGROUP takes for the position.
-    pub fn position_text(&self) -> &str {
-        match &self.position {
-            Position::New => ">",
-            Position::History(id) => id,
-        }
-    }
-
-    /// Where the position starts.
-    pub fn first_position(options: &StreamOptions) -> Position {
-        match &options.read_from {
-            ReadFrom::New => Position::New,
-            ReadFrom::History(id) => Position::History(id.clone()),
-        }
-    }
-}
-
-/// The reads from one node: at most one at a time, on a connection of its own.
-#[derive(Debug, Default)]
-pub struct LaneState {
-    /// Whether a read has no reply yet.
-    pub reading: bool,
-    /// How many entries that read asks for.
-    pub asked: usize,
-    /// Whether the read under way is not of all the streams that are to be read.
-    pub outdated: bool,
-    /// Whether the next read waits for a backoff to pass, or for a group to be made again.
-    pub recovering: bool,
-    /// Whether the last read brought something, so that the next one may take every free slot.
-    pub busy: bool,
-    /// Rotates the streams from read to read.
-    pub rotation: usize,
-    /// The connection's CLIENT ID and the session it belongs to.
-    pub client_id: Option<(u64, i64)>,
-    /// The session in which the CLIENT ID was asked for last.
-    pub client_id_asked: Option<u64>,
-    /// Failures of reads in a row.
-    pub backoff: Backoff,
-    /// What reads fail with at present, so that it is reported once.
-    pub complaint: Option<String>,
-}
-
-impl LaneState {
-    /// Whether a failure of reads is news; what is told apart is Redis' code, not its text.
-    pub fn is_news(&mut self, complaint: &str) -> bool {
-        let news = self.complaint.as_deref() != Some(complaint);
-        if news {
-            self.complaint = Some(complaint.to_owned());
-        }
-        news
-    }
-}
-
-/// An entry that was read although no slot was free: streams that share a read give at least one each, and so do
-/// nodes that are read at the same time.
-#[derive(Debug)]
-pub struct Surplus {
-    /// Index of the stream.
-    pub stream: u32,
-    /// The entry's id.
-    pub entry: EntryId,
-    /// Who sent it.
-    pub producer: String,
-    /// The job's id.
-    pub job: String,
-    /// For how many ms its outcome is to be recorded, as in [`Delivery`].
-    pub record: u64,
-    /// How often it was delivered, as in [`Delivery`].
-    pub deliveries: u64,
-    /// When its idle time began anew.
-    pub touched: Instant,
-}
-
-impl Surplus {
-    /// Keeps a delivery for later.
-    pub fn new(delivery: Delivery<'_>) -> Self {
-        Self {
-            stream: delivery.stream,
-            entry: delivery.entry,
-            producer: delivery.producer.to_owned(),
-            job: delivery.job.to_owned(),
-            record: delivery.record,
-            deliveries: delivery.deliveries,
-            touched: delivery.at,
-        }
-    }
-
-    /// The delivery that was kept.
-    pub fn delivery(&self) -> Delivery<'_> {
-        Delivery {
-            stream: self.stream,
-            entry: self.entry,
-            producer: &self.producer,
-            job: &self.job,
-            record: self.record,
-            deliveries: self.deliveries,
-            at: self.touched,
-        }
-    }
 }
 
 /// A rejected job's entry that is not due for longer than entries may lie idle.
@@ -371,6 +226,10 @@ impl ConsumerState {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use super::super::options::{ReadFrom, StreamOptions};
+    use super::super::slots::Delivery;
     use super::*;
 
     fn stream(active: bool) -> StreamState {

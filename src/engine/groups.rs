@@ -13,9 +13,10 @@ use crate::redis_io::streams::{pack_group_create, pack_group_set_id, pack_last_e
 
 use super::client::closed;
 use super::consumer::Consumer;
-use super::consumer_state::{ConsumerState, Phase, StreamState};
+use super::consumer_state::{ConsumerState, Phase};
 use super::host::Failure;
 use super::options::StreamOptions;
+use super::stream_state::StreamState;
 
 /// How long a consumer of several nodes waits for the others once one of them can be read.
 const GRACE: Duration = Duration::from_secs(1);

@@ -11,10 +11,12 @@ use crate::redis_io::link::ReplySink;
 use crate::redis_io::streams::Read;
 
 use super::consumer::{Consumer, Reads};
-use super::consumer_state::{ConsumerState, Position, Surplus};
+use super::consumer_state::ConsumerState;
 use super::host::{Failure, Host};
 use super::id::new_id;
 use super::slots::{Delivery, Token};
+use super::stream_state::Position;
+use super::surplus::Surplus;
 
 /// The ticket of a CLIENT ID.
 const CLIENT_ID: u8 = 0;

@@ -1,0 +1,55 @@
+//! Entries that wait for a slot. Pure.
+
+use std::time::Instant;
+
+use crate::redis_io::entries::EntryId;
+
+use super::slots::Delivery;
+
+/// An entry that was read although no slot was free: streams that share a read give at least one each, and so do
+/// nodes that are read at the same time.
+#[derive(Debug)]
+pub struct Surplus {
+    /// Index of the stream.
+    pub stream: u32,
+    /// The entry's id.
+    pub entry: EntryId,
+    /// Who sent it.
+    pub producer: String,
+    /// The job's id.
+    pub job: String,
+    /// For how many ms its outcome is to be recorded, as in [`Delivery`].
+    pub record: u64,
+    /// How often it was delivered, as in [`Delivery`].
+    pub deliveries: u64,
+    /// When its idle time began anew.
+    pub touched: Instant,
+}
+
+impl Surplus {
+    /// Keeps a delivery for later.
+    pub fn new(delivery: Delivery<'_>) -> Self {
+        Self {
+            stream: delivery.stream,
+            entry: delivery.entry,
+            producer: delivery.producer.to_owned(),
+            job: delivery.job.to_owned(),
+            record: delivery.record,
+            deliveries: delivery.deliveries,
+            touched: delivery.at,
+        }
+    }
+
+    /// The delivery that was kept.
+    pub fn delivery(&self) -> Delivery<'_> {
+        Delivery {
+            stream: self.stream,
+            entry: self.entry,
+            producer: &self.producer,
+            job: &self.job,
+            record: self.record,
+            deliveries: self.deliveries,
+            at: self.touched,
+        }
+    }
+}

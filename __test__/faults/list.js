@@ -6,6 +6,7 @@ const faults = [
   require('./killed-producers.js'),
   require('./killed-redis.js'),
   require('./lost-data.js'),
+  require('./cluster.js'),
   require('./networks.js'),
   require('./lost-completions.js'),
   require('./blocked-loop.js'),

@@ -8,8 +8,8 @@ use napi_derive::napi;
 use crate::engine::consumer::Consumer;
 
 use super::bus::NativeBus;
+use super::consumer_options::{NativeConsumerOptions, NativeStreamOptions};
 use super::environment::{with, with_if_there};
-use super::options::{NativeConsumerOptions, NativeStreamOptions};
 
 /// A consumer of a group.
 #[napi]

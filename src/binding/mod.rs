@@ -7,7 +7,9 @@
 pub mod backlog;
 pub mod batch;
 pub mod bus;
+pub mod cluster_options;
 pub mod consumer;
+pub mod consumer_options;
 pub mod environment;
 pub mod error;
 pub mod incoming;
@@ -16,4 +18,5 @@ pub mod options;
 pub mod outgoing;
 pub mod producer;
 pub mod sentinel_options;
+pub mod tls_options;
 pub mod wake;

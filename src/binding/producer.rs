@@ -9,9 +9,9 @@ use crate::engine::plan::Plan;
 use crate::engine::producer::Producer;
 
 use super::bus::NativeBus;
+use super::consumer_options::into_route;
 use super::environment::{NamedProducer, with, with_if_there};
 use super::error::invalid;
-use super::options::into_route;
 
 /// A producer.
 #[napi]

@@ -10,7 +10,8 @@ use crate::redis_io::options::{Endpoint, LinkOptions, Role};
 use crate::redis_io::slot_map::Address;
 
 use super::batch::duration;
-use super::options::{NativeAddress, NativeTlsOptions, NativeTranslation};
+use super::cluster_options::{NativeAddress, NativeTranslation};
+use super::tls_options::NativeTlsOptions;
 
 /// Sentinels that know where a node is.
 #[napi(object)]

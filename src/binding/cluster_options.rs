@@ -1,0 +1,85 @@
+//! JavaScript's options of a Cluster, made into the engine's.
+
+use std::time::Duration;
+
+use napi_derive::napi;
+
+use crate::redis_io::options::{ClusterOptions, LinkOptions, ScaleReads};
+use crate::redis_io::slot_map::Address;
+
+use super::batch::duration;
+
+/// Where something listens.
+#[napi(object)]
+pub struct NativeAddress {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u32,
+}
+
+/// Under which other address a server is reached from here.
+#[napi(object)]
+pub struct NativeTranslation {
+    /// The one it has for itself.
+    pub from: NativeAddress,
+    /// The one to use.
+    pub to: NativeAddress,
+}
+
+/// A Cluster; how each of its nodes is reached is said by the other options. Times in ms, negative for never.
+#[napi(object)]
+pub struct NativeClusterOptions {
+    /// Nodes that are asked first who the others are.
+    pub startup: Vec<NativeAddress>,
+    /// Addresses to translate.
+    pub nat: Vec<NativeTranslation>,
+    /// Where payloads are read: 0 primaries, 1 replicas, 2 either.
+    pub reads: Option<u32>,
+    /// How often a command follows from one node to another.
+    pub max_redirections: Option<u32>,
+    /// How long a command waits that another node is to take.
+    pub moved_delay: Option<f64>,
+    /// How long a command waits whose node is gone.
+    pub failover_delay: Option<f64>,
+    /// How long a command waits while the Cluster is down.
+    pub cluster_down_delay: Option<f64>,
+    /// How long a command waits for a slot between two nodes.
+    pub try_again_delay: Option<f64>,
+    /// How long asking one node for the slots may take.
+    pub refresh_timeout: Option<f64>,
+    /// How often the slots are asked for.
+    pub refresh_interval: Option<f64>,
+}
+
+impl NativeClusterOptions {
+    pub(super) fn into_engine(self, link: LinkOptions) -> ClusterOptions {
+        let defaults = ClusterOptions::default();
+        let time = |ms: Option<f64>, default: Duration| ms.and_then(duration).unwrap_or(default);
+        ClusterOptions {
+            startup: self.startup.into_iter().map(NativeAddress::into_engine).collect(),
+            link: LinkOptions { db: 0, ..link },
+            nat: self.nat.into_iter().map(|one| (one.from.into_engine(), one.to.into_engine())).collect(),
+            reads: match self.reads {
+                Some(1) => ScaleReads::Replicas,
+                Some(2) => ScaleReads::All,
+                _ => defaults.reads,
+            },
+            max_redirections: self
+                .max_redirections
+                .map_or(defaults.max_redirections, |most| most.min(255) as u8),
+            moved_delay: time(self.moved_delay, defaults.moved_delay),
+            failover_delay: time(self.failover_delay, defaults.failover_delay),
+            cluster_down_delay: time(self.cluster_down_delay, defaults.cluster_down_delay),
+            try_again_delay: time(self.try_again_delay, defaults.try_again_delay),
+            refresh_timeout: time(self.refresh_timeout, defaults.refresh_timeout),
+            refresh_interval: self.refresh_interval.map_or(defaults.refresh_interval, duration),
+        }
+    }
+}
+
+impl NativeAddress {
+    pub(super) fn into_engine(self) -> Address {
+        Address { host: self.host, port: self.port as u16 }
+    }
+}

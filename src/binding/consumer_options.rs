@@ -1,0 +1,129 @@
+//! JavaScript's options of a consumer, made into the engine's.
+
+use napi_derive::napi;
+
+use crate::engine::options::{ConsumerOptions, ReadFrom, Route, StreamOptions};
+use crate::engine::retry_policy::{Growth, RetryPolicy};
+
+use super::batch::{LONGEST, duration};
+
+/// A consumer.
+#[napi(object)]
+pub struct NativeConsumerOptions {
+    /// The group.
+    pub group: String,
+    /// The consumer's name.
+    pub id: String,
+    /// Whether the name was made up for it.
+    pub fresh_id: bool,
+    /// The most jobs in flight; 0 is no limit.
+    pub concurrency: Option<u32>,
+    /// How long one read may wait; 0 and negative are without end.
+    pub block_timeout: Option<f64>,
+    /// The route of the node it reads from; without one, from every node.
+    pub route: Option<String>,
+    /// How often it looks for entries that nobody is at; negative never.
+    pub claim_interval: Option<f64>,
+    /// How long an entry may be idle.
+    pub claim_deadline: Option<f64>,
+    /// How many pending entries are looked at in one step.
+    pub claim_page_size: Option<u32>,
+    /// How often an entry is delivered at the most; negative without end.
+    pub retry_limit: Option<f64>,
+    /// When a rejected job is due again.
+    pub retry_policy: Option<NativeRetryPolicy>,
+    /// The stream of the dead letters.
+    pub dead_letter: Option<String>,
+}
+
+/// When a rejected job is due again. Times in ms.
+#[napi(object)]
+pub struct NativeRetryPolicy {
+    /// Whether the wait doubles with each delivery.
+    pub exponential: bool,
+    /// The wait after the first delivery.
+    pub delay: f64,
+    /// The longest wait; negative without end.
+    pub max: f64,
+    /// Which part of a wait is left to chance, from 0 to 1.
+    pub jitter: f64,
+}
+
+/// A stream of a consumer.
+#[napi(object)]
+pub struct NativeStreamOptions {
+    /// The stream.
+    pub name: String,
+    /// `>` or where in the history to start.
+    pub read_from: String,
+    /// Where a new group starts.
+    pub from_id: String,
+    /// Whether an existing group is set back there.
+    pub set_id: bool,
+    /// How long a job may run; negative is without end.
+    pub deadline: f64,
+}
+
+impl NativeConsumerOptions {
+    /// The engine's options.
+    pub fn into_engine(self) -> ConsumerOptions {
+        let defaults = ConsumerOptions::default();
+        ConsumerOptions {
+            group: self.group,
+            id: self.id,
+            fresh_id: self.fresh_id,
+            concurrency: match self.concurrency {
+                Some(0) => u32::MAX,
+                Some(concurrency) => concurrency,
+                None => defaults.concurrency,
+            },
+            block_timeout: match self.block_timeout {
+                Some(ms) => duration(ms).filter(|wait| !wait.is_zero()),
+                None => defaults.block_timeout,
+            },
+            route: into_route(self.route),
+            claim_interval: self.claim_interval.and_then(duration).filter(|time| !time.is_zero()),
+            claim_deadline: self
+                .claim_deadline
+                .map_or(defaults.claim_deadline, |ms| duration(ms).unwrap_or(LONGEST)),
+            claim_page_size: self.claim_page_size.map_or(defaults.claim_page_size, |size| size as usize),
+            retry_limit: self
+                .retry_limit
+                .map_or(defaults.retry_limit, |most| if most < 0.0 { u64::MAX } else { most as u64 }),
+            retry_policy: self.retry_policy.map(NativeRetryPolicy::into_engine),
+            dead_letter: self.dead_letter,
+        }
+    }
+}
+
+impl NativeRetryPolicy {
+    fn into_engine(self) -> RetryPolicy {
+        RetryPolicy {
+            growth: if self.exponential { Growth::Exponential } else { Growth::Fixed },
+            delay: duration(self.delay).unwrap_or_default(),
+            max: duration(self.max).unwrap_or(LONGEST),
+            jitter: self.jitter,
+        }
+    }
+}
+
+/// A route, or none for all nodes.
+pub fn into_route(route: Option<String>) -> Route {
+    route.map_or(Route::Distributed, Route::Name)
+}
+
+impl NativeStreamOptions {
+    /// The engine's options.
+    pub fn into_engine(self) -> StreamOptions {
+        StreamOptions {
+            name: self.name,
+            read_from: match self.read_from.as_str() {
+                ">" => ReadFrom::New,
+                id => ReadFrom::History(id.to_owned()),
+            },
+            from_id: self.from_id,
+            set_id: self.set_id,
+            deadline: duration(self.deadline),
+        }
+    }
+}

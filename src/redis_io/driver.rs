@@ -21,6 +21,8 @@ use super::socket::{Plain, Receiving, Sending, Socket};
 
 /// The least time between two looks at the deadlines.
 const SHORTEST_WATCH: Duration = Duration::from_millis(1);
+/// How long a server that takes no more bytes is listened to: it may have said why.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How a session ended.
 enum Exit {
@@ -185,6 +187,8 @@ async fn write(shared: Arc<Shared>, mut sending: Sending) {
             Sending::Tls(stream) => write_tls(&shared, stream).await,
         };
         if let Err(error) = written {
+            // Who receives finds the end as well, after what there is to be read; then this task is no more.
+            tokio::time::sleep(LAST_WORDS).await;
             shared.order(Order::Lost(RedisError::socket(&error, "write", &shared.node())));
             return;
         }

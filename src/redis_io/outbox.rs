@@ -103,6 +103,19 @@ impl Outbox {
         Some((pending, bytes))
     }
 
+    /// An error that comes before the first command was written whole is what Redis says to it before it hangs up, as
+    /// to a value that is too long for it. Nothing can be written after that, and sent again it would be refused again.
+    pub fn refuse(&mut self) -> Option<(Pending, Vec<u8>)> {
+        if !self.is_owed() {
+            return None;
+        }
+        let pending = self.pending.pop_front()?;
+        self.answers += 1;
+        self.answered += pending.mark.length;
+        self.written = self.answered;
+        Some((pending, Vec::new()))
+    }
+
     /// The connection is gone. What may be sent again will be; the rest of what was written is returned, with
     /// what follows any of that. `all_written` gives up everything that was written, whatever it is.
     pub fn rewind(&mut self, all_written: bool) -> Vec<Pending> {
@@ -242,6 +255,19 @@ mod tests {
         outbox.wrote(1);
         assert_eq!(names(&outbox.rewind(true)), ["B"], "a command written in part counts as written");
         assert_eq!(names(&outbox.clear()), ["LATER"]);
+    }
+
+    #[test]
+    fn what_is_refused_before_it_was_written_whole_is_not_sent_again() {
+        let mut outbox = Outbox::default();
+        submit(&mut outbox, "A", true);
+        submit(&mut outbox, "B", true);
+        assert!(outbox.refuse().is_none(), "nothing was written that could be refused");
+        outbox.wrote(5);
+        assert!(outbox.answer(false).is_none());
+        assert_eq!(outbox.refuse().map(|(pending, _)| pending.mark.name), Some("A"));
+        assert!(outbox.rewind(false).is_empty());
+        assert_eq!(outbox.unwritten(), b"*1\r\n$1\r\nB\r\n");
     }
 
     fn submit_transaction(outbox: &mut Outbox) {

@@ -80,11 +80,18 @@ impl Receiver {
 
     /// Each reply answers the next command; the lock is taken once for all of them.
     fn hand_out_answers(&mut self) -> Result<(), RedisError> {
+        let mut hangs_up = false;
         {
             let mut inner = self.shared.lock();
             for range in &self.replies {
                 let bytes_wanted = self.is_judged(range);
-                self.answered.extend(inner.outbox.answer(bytes_wanted));
+                let mut answered = inner.outbox.answer(bytes_wanted);
+                if answered.is_none() && self.buffer[range.start] == b'-' {
+                    inner.stop_flow();
+                    answered = inner.outbox.refuse();
+                    hangs_up = true;
+                }
+                self.answered.extend(answered);
             }
             inner.heard(false);
         }
@@ -94,7 +101,7 @@ impl Receiver {
                 answer(&self.shared, pending, bytes, reply);
             }
         }
-        if is_surplus { Err(self.surplus()) } else { Ok(()) }
+        if is_surplus || hangs_up { Err(self.surplus()) } else { Ok(()) }
     }
 
     /// A subscriber's replies come with published messages in between.

@@ -10,7 +10,21 @@ const { attempt } = require('./run.js');
 const ours = everySubject.find(({ env }) => env === 'ours');
 
 /** Faults that take seconds, and how large they are here. */
-const SIZES = { F1: 0.2, F2: 0.3, F3: 0.4, F4: 0.3, F11: 0.05, F11n: 0.05, F20: 0.4, F21: 0.3, F22: 0.2 };
+const SIZES = {
+  F1: 0.2,
+  F2: 0.3,
+  F3: 0.4,
+  F4: 0.3,
+  F11: 0.05,
+  F11n: 0.05,
+  F12: 0.1,
+  F13: 0.05,
+  F17: 0.3,
+  F20: 0.4,
+  F21: 0.3,
+  F22: 0.2,
+  F25: 0.2,
+};
 
 for (const [id, size] of Object.entries(SIZES)) {
   const fault = faults.find((one) => one.id === id);

@@ -9,9 +9,20 @@ const faults = [
   require('./cluster.js'),
   require('./networks.js'),
   require('./lost-completions.js'),
+  require('./malformed.js'),
+  require('./payloads.js'),
+  require('./full-memory.js'),
+  require('./refusals.js'),
+  require('./clocks.js'),
   require('./blocked-loop.js'),
   require('./bad-handlers.js'),
   require('./terminated.js'),
+  require('./soak.js'),
+  require('./mixed-fleet.js'),
+  require('./trimmed.js'),
+  require('./by-tests.js'),
 ].flat();
+
+faults.sort((left, right) => left.id.slice(1).localeCompare(right.id.slice(1), undefined, { numeric: true }));
 
 module.exports = { faults };

@@ -23,6 +23,8 @@ class Trial {
   #errors = {};
   #events = {};
   #first = 0;
+  /** How many entries 'trimmed' events counted. */
+  trimmed = 0;
   ledger = new Ledger();
   stream = STREAM;
   group = GROUP;
@@ -61,9 +63,10 @@ class Trial {
   }
 
   /** A process that runs jobs of the trial's stream; resolves when it plays. */
-  async consumer(server, { subject = this.subject, options, consumer, ...data } = {}) {
+  async consumer(server, { subject = this.subject, options, consumer, variables, ...data } = {}) {
     const child = this.child(consume, {
       subject,
+      variables,
       options: { ...server.options, ...options },
       data: { stream: this.stream, consumer: { group: this.group, ...consumer }, ...data },
     });
@@ -124,9 +127,9 @@ class Trial {
     return Object.values(this.#errors).reduce((sum, count) => sum + count, 0);
   }
 
-  /** How often there was an event. */
-  events(name) {
-    return this.#events[name] ?? 0;
+  /** How many of these were about reading, and not about a job that could not be acknowledged. */
+  get complaints() {
+    return this.#errors.CONSUME_ERROR ?? 0;
   }
 
   /** What a table and a file have of it. */
@@ -156,6 +159,7 @@ class Trial {
     const [word, name] = values;
     if (word === 'error') this.#errors[name] = (this.#errors[name] ?? 0) + 1;
     if (word === 'event') this.#events[name] = (this.#events[name] ?? 0) + 1;
+    if (name === 'trimmed') this.trimmed += values[2].count;
     return word === 'event' || word === 'error' || this.ledger.take(child, values);
   }
 }

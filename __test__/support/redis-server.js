@@ -116,9 +116,17 @@ class RedisServer {
     return [...own.map(String), ...this.#args];
   }
 
+  /** What the program has in its environment besides what this process has. */
+  get variables() {
+    return {};
+  }
+
   /** One attempt; false if the server did not come up. */
   async #launch() {
-    const child = spawn(this.program, this.arguments(this.#folder), { stdio: 'ignore' });
+    const child = spawn(this.program, this.arguments(this.#folder), {
+      stdio: 'ignore',
+      env: { ...process.env, ...this.variables },
+    });
     let isAlive = true;
     child.on('error', () => {
       isAlive = false;

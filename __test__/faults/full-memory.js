@@ -1,0 +1,48 @@
+'use strict';
+
+const { keys } = require('../support/keys.js');
+
+/** Redis has no memory left, and refuses writes or throws keys out. */
+async function run(trial) {
+  const server = await trial.server('--maxmemory', '100mb', '--maxmemory-policy', 'noeviction');
+  const count = trial.times(500, 50);
+  await trial.producer(server, { count, payload: 200 }).says('over');
+  await server.call('CONFIG', 'SET', 'maxmemory', '1mb');
+  const refused = trial.producer(server, { count: 20, payload: 200 });
+  await refused.says('over', 15000);
+  const codes = Object.keys(trial.ledger.refusals);
+  trial.mark('what does not fit is refused with OOM', codes.length === 1 && codes[0] === 'OOM');
+  // Whatever may be done without memory goes on: XREADGROUP may not be.
+  await server.call('CONFIG', 'SET', 'maxmemory', '100mb');
+  const since = performance.now();
+  await trial.consumer(server, { consumer: { concurrency: 10 }, payload: 200 });
+  await trial.until(() => trial.ledger.done > count / 4);
+  await server.call('CONFIG', 'SET', 'maxmemory', '1mb');
+  await trial.drain({ limit: 20000, quiet: 4000 }).catch(() => {});
+  trial.mark('consumers drain all the same', trial.ledger.isDrained);
+  const recovery = performance.now() - since;
+  await server.call('CONFIG', 'SET', 'maxmemory', '100mb');
+  const { errors } = trial;
+  const evicted = await evict(trial, server);
+  trial.mark('what was thrown out is pulled as null', evicted === trial.ledger.absent);
+  return trial.report({ recovery, reported: errors, evicted });
+}
+
+/** Payloads that Redis has thrown out to make room: their jobs are run, and find nothing. */
+async function evict(trial, server) {
+  const stream = `${trial.stream}-evicted`;
+  const count = 50;
+  const producer = trial.producer(server, { count, payload: 200, stream });
+  await producer.says('over');
+  let evicted = 0;
+  for (let number = producer.first; number < producer.first + count; number += 2) {
+    evicted += await server.call('DEL', `hfxbus:job:${number}:body`);
+  }
+  const key = keys.stream(stream);
+  await trial.consumer(server, { stream, consumer: { concurrency: 10 }, payload: 200 });
+  await trial.drain({ limit: 10000, quiet: 3000 });
+  await server.call('DEL', key);
+  return evicted;
+}
+
+module.exports = { id: 'F17', title: 'Redis out of memory', original: true, run };

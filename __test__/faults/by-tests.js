@@ -29,7 +29,6 @@ async function runTests(trial, files) {
 module.exports = [
   byTests('F7', 'Sentinel failover', '__test__/topologies/sentinel-failover.test.js'),
   byTests('F9', 'a node that is away, and one that flaps (F10)', '__test__/api/eject.test.js'),
-  byTests('F11', 'lost completions', '__test__/api/missed-completions.test.js'),
   byTests('F15', 'users with few rights', '__test__/topologies/acl.test.js'),
   byTests('F16', 'TLS that is refused, certificates that are renewed', '__test__/topologies/tls.test.js'),
   byTests('F23', 'worker threads, exits, contexts', '__test__/api/worker-threads.test.js'),

@@ -1,6 +1,6 @@
 'use strict';
 
-/** How long a connection that owes an answer may be silent, and a read wait, in ms. */
+/** How long a connection that owes an answer, or is being made, may be silent, and a read wait, in ms. */
 const SOCKET_TIMEOUT = 1000;
 const BLOCK_TIMEOUT = 1000;
 
@@ -57,7 +57,7 @@ async function during(trial, begin, end) {
 async function run(trial) {
   const server = await trial.server();
   const proxy = await trial.proxy(server);
-  const options = { socketTimeout: SOCKET_TIMEOUT };
+  const options = { socketTimeout: SOCKET_TIMEOUT, connectTimeout: SOCKET_TIMEOUT };
   const claiming = { claimInterval: 200, claimDeadline: 2000, retryLimit: 1000 };
   const payload = 300;
   const common = { options, payload };

@@ -40,6 +40,11 @@ class Trial {
     return this.subject.env === 'original';
   }
 
+  /** The package under test, where another one is the subject. */
+  get ours() {
+    return everySubject.find(({ env }) => env === 'ours');
+  }
+
   /** The other package, for mixed fleets. */
   get original() {
     return everySubject.find(({ env }) => env === 'original');
@@ -106,11 +111,13 @@ class Trial {
 
   /** Waits until what was sent is done. What never will be is given up after `quiet` ms without any progress. */
   async drain({ limit = 60000, quiet = 5000 } = {}) {
-    const end = performance.now() + limit;
-    await until(
-      () => this.ledger.isDrained || performance.now() > end || (this.isOriginal && this.ledger.quiet > quiet),
-      { timeout: limit + 5000, what: 'a drained stream' },
-    );
+    const since = performance.now();
+    const end = since + limit;
+    const isQuiet = () => this.isOriginal && Math.min(this.ledger.quiet, performance.now() - since) > quiet;
+    await until(() => this.ledger.isDrained || performance.now() > end || isQuiet(), {
+      timeout: limit + 5000,
+      what: 'a drained stream',
+    });
   }
 
   /** Notes a pass mark and whether it is met. */

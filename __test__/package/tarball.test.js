@@ -42,6 +42,7 @@ describe('the packed package', () => {
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
+      'docs',
       'index.d.ts',
       'index.js',
       'native.d.ts',

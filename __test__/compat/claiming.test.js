@@ -54,7 +54,7 @@ fix('B-090 claiming does not wait for a read that is blocked', async (_, scene) 
 });
 
 fix('B-093 no more is claimed than slots are free, whatever the page', async (_, scene) => {
-  for (const claimPageSize of [1, 3, 100]) {
+  for (const claimPageSize of [1, 3, 100, 2 ** 32]) {
     const [stream, gate] = [scene.name('stream'), new Gate()];
     const jobs = Array.from({ length: 12 }, (_, index) => `job-${index}`);
     await strand(scene, jobs, { stream });

@@ -3,15 +3,18 @@
 const checks = require('./checks.js');
 
 const GROWTHS = ['fixed', 'exponential'];
+/** No group has more pending than fit on such a page. */
+const LARGEST_PAGE = 2 ** 31;
 
 /** What the engine takes for the options of a consumer about entries that nobody finishes. Without end is negative. */
 function claimOptions(options) {
   const interval = checks.time('claimInterval', options.claimInterval) ?? 0;
+  const page = checks.count('claimPageSize', options.claimPageSize, { least: 1 });
   const retryLimit = checks.count('retryLimit', options.retryLimit, { least: 1, endless: true });
   return {
     claimInterval: interval === Infinity ? -1 : interval,
     claimDeadline: endless(checks.time('claimDeadline', options.claimDeadline)),
-    claimPageSize: checks.count('claimPageSize', options.claimPageSize, { least: 1 }),
+    claimPageSize: page === undefined ? undefined : Math.min(page, LARGEST_PAGE),
     retryLimit: endless(retryLimit),
     retryPolicy: backoff(options.backoff),
     deadLetter: checks.string('deadLetter', options.deadLetter) || undefined,

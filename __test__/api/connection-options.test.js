@@ -4,7 +4,8 @@ const assert = require('node:assert');
 const { test } = require('node:test');
 const { DEFAULT_REDIS_OPTIONS } = require('ioredis/built/redis/RedisOptions.js');
 const { ours } = require('../support/cases.js');
-const { documentedOptions } = require('../support/documented-options.js');
+const { documentedOptions, hasTest } = require('../support/documented-options.js');
+const elsewhere = require('./option-cases/elsewhere.js');
 const { REFUSED, WITHOUT_EFFECT, WORKING } = require('./option-cases/connection.js');
 
 const working = documentedOptions('options of a connection');
@@ -62,4 +63,12 @@ async function traffic(scene, options) {
   results.push(await client.lpush(client).catch(({ name, message }) => [name, message]));
   await connection.stop();
   return { results, commands: await monitor.commands() };
+}
+
+for (const [table, cases] of Object.entries(elsewhere)) {
+  test(`every one of the ${table} is documented, and has a test`, () => {
+    const documented = documentedOptions(table).map(({ option }) => option);
+    assert.deepStrictEqual(Object.keys(cases).sort(), [...documented].sort());
+    for (const [option, [file, title]] of Object.entries(cases)) assert.ok(hasTest(file, title), `${option}: ${title}`);
+  });
 }

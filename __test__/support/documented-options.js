@@ -26,4 +26,9 @@ function hasEngineTest(file, name) {
   return fs.readFileSync(path.join(ROOT, file), 'utf8').includes(` fn ${name}()`);
 }
 
-module.exports = { documentedOptions, hasEngineTest };
+/** Whether node runs a test of that title in a file. */
+function hasTest(file, title) {
+  return fs.readFileSync(path.join(ROOT, file), 'utf8').includes(`'${title}'`);
+}
+
+module.exports = { documentedOptions, hasEngineTest, hasTest };

@@ -21,6 +21,8 @@ const DEFAULT_PORT = 6379;
  * @returns {{ native: object, callbacks: object }} options for the engine, and the user's callbacks
  */
 function clusterOptions(startupNodes, given) {
+  // To ignore it would be to connect to something else.
+  if (given.useSRVRecords) throw new TypeError('useSRVRecords is not supported: name the nodes');
   const nodes = startup(startupNodes);
   const redisOptions = checks.object('redisOptions', given.redisOptions);
   const clusterRetryStrategy = checks.callback('clusterRetryStrategy', given.clusterRetryStrategy);

@@ -218,3 +218,15 @@ fn a_command_without_a_reply_times_out_and_its_late_reply_finds_nobody() {
     assert_eq!(engine.wait(read).unwrap(), Ok(Value::Nil), "a blocking read has no such limit");
     assert_eq!(ask(&engine, link.as_ref(), &["ECHO", "next"]), Ok(Value::Bulk(b"next".to_vec())));
 }
+
+#[test]
+fn a_connection_that_was_just_made_is_connecting() {
+    let (server, engine) = (Server::start(), Engine::start());
+    for _ in 0..50 {
+        let options = options(server.port);
+        let link =
+            Connection::new(options.into(), Retries::always(), Arc::new(Replies::default()), engine.handle());
+        assert_ne!(link.state(), LinkState::Wait);
+        link.close();
+    }
+}

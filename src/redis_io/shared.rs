@@ -148,7 +148,12 @@ impl Shared {
     /// Whether the driver is to be started, which it is once.
     pub(super) fn begin(&self) -> bool {
         let mut inner = self.lock();
-        !inner.closing && !std::mem::replace(&mut inner.started, true)
+        let begins = !inner.closing && !std::mem::replace(&mut inner.started, true);
+        if begins {
+            // Whoever looks before the driver has run, which then reports it, sees that this is under way.
+            self.state.store(LinkState::Connecting as u8, Ordering::Release);
+        }
+        begins
     }
 
     /// Takes `commands`, or says why not; those that it has not taken are left there.

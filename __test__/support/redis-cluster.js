@@ -19,6 +19,9 @@ const SETTINGS = [
  * long a primary of Redis waits before it takes writes.
  */
 class RedisCluster {
+  /** The nodes by what they are called in the Cluster. */
+  #ids = new Map();
+
   /** @param {{ primaries?: number, replicas?: boolean, settings?: (port: number) => string[] }} options */
   static async start({ primaries = 3, replicas = false, settings = () => [] } = {}) {
     const count = replicas ? primaries * 2 : primaries;
@@ -130,12 +133,14 @@ class RedisCluster {
 
   async #owner(asked, slot) {
     const ranges = await asked.call('CLUSTER', 'SLOTS');
-    const [, , [, port]] = ranges.find(([first, last]) => first <= slot && slot <= last);
-    return this.nodes.find((node) => node.port === port);
+    const [, , [, , id]] = ranges.find(([first, last]) => first <= slot && slot <= last);
+    // Not by its port, which need not be the one that it announces.
+    return this.#ids.get(id);
   }
 
   async #join() {
     const [first, ...others] = this.nodes;
+    for (const node of this.nodes) this.#ids.set(await node.call('CLUSTER', 'MYID'), node);
     await Promise.all(
       this.primaries.map(async (node, index) => {
         const start = Math.floor((SLOTS * index) / this.primaries.length);

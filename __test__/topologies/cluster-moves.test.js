@@ -3,12 +3,13 @@
 const assert = require('node:assert');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { fix, ours } = require('../support/cases.js');
+const { Gate } = require('../support/gate.js');
 const { keys } = require('../support/keys.js');
 const { until } = require('../support/until.js');
 
 /** A bus on a Cluster: a consumer of some streams, and what does a job on one of them. */
-async function begin(scene, cluster, streams, options) {
-  const connection = scene.connectCluster(cluster);
+async function begin(scene, cluster, streams, options, connecting) {
+  const connection = scene.connectCluster(cluster, connecting);
   const ran = new Map();
   const consumer = scene.consumer({ concurrency: 4, ...options }, connection);
   const processor = async (job) => {
@@ -18,7 +19,7 @@ async function begin(scene, cluster, streams, options) {
   };
   for (const stream of streams) consumer.process({ stream, processor });
   await consumer.play();
-  const producer = scene.producer(scene.connectCluster(cluster));
+  const producer = scene.producer(scene.connectCluster(cluster, connecting));
   const errors = [...[consumer, producer].map((emitter) => scene.errors(emitter))];
   const work = async (stream) => {
     const job = producer.job();
@@ -105,6 +106,50 @@ fix('after a primary was killed its replica is used, and what was acknowledged i
   await until(() => sent.every((id) => ran.has(id)), { timeout: 15000 });
   // The time after which a node counts as gone, what electing a replica takes, and two seconds.
   assert.ok(Date.now() - killed < 1000 + 3000 + 2000, `${Date.now() - killed} ms`);
+});
+
+fix('what a replica has when its primary is killed is run by the consumer that was at it', async (_, scene) => {
+  const cluster = await scene.ownCluster({ replicas: true });
+  const key = keys.stream(scene.stream);
+  const victim = await cluster.home(key);
+  const gate = new Gate();
+  const [started, ran] = [new Set(), new Set()];
+  const processor = async (job) => {
+    started.add(job.id);
+    await gate.opened;
+    ran.add(job.id);
+  };
+  const claiming = { claimInterval: 100, claimDeadline: 300 };
+  await scene.play(processor, { connection: scene.connectCluster(cluster), concurrency: 4, ...claiming });
+  const jobs = Array.from({ length: 20 }, (_, nth) => `job-${nth}`);
+  for (const job of jobs) await cluster.call('XADD', key, '*', 'prd', 'nobody', 'job', job);
+  await until(() => started.size === 4);
+  assert.strictEqual(await victim.call('WAIT', 1, 5000), 1);
+  victim.crash();
+  gate.open();
+  const replica = cluster.replicas[cluster.primaries.indexOf(victim)];
+  await until(async () => (await replica.call('ROLE'))[0] === 'master', { timeout: 20000 });
+  const replaced = Date.now();
+  await until(() => ran.size === jobs.length, { timeout: 15000 });
+  assert.ok(Date.now() - replaced < 2000, `${Date.now() - replaced} ms`);
+  await until(async () => (await replica.call('XPENDING', key, keys.group(scene.group)))[0] === 0);
+});
+
+fix('natMap says where nodes are that announce what cannot be reached, also when a slot moves', async (_, scene) => {
+  const announced = (port) => port - 20000;
+  const cluster = await scene.ownCluster({ settings: (port) => ['cluster-announce-port', `${announced(port)}`] });
+  const places = cluster.nodes.map(({ port }) => [`127.0.0.1:${announced(port)}`, { host: '127.0.0.1', port }]);
+  const { errors, work } = await begin(scene, cluster, [scene.stream], {}, { natMap: Object.fromEntries(places) });
+  const key = keys.stream(scene.stream);
+  await work(scene.stream);
+  const from = cluster.primaries.indexOf(await cluster.home(key));
+  const move = await cluster.beginMove(await cluster.slot(key), cluster.primaries[(from + 1) % 3]);
+  await move.all();
+  // Answered by ASK, then by MOVED, with what is announced.
+  await work(scene.stream);
+  await move.end();
+  await work(scene.stream);
+  assert.deepStrictEqual(errors, [[], []]);
 });
 
 ours('while nobody serves a Cluster the process has little to do', async (_, scene) => {

@@ -94,8 +94,9 @@ fn a_subscriber_that_hears_nothing_asks_and_stays_while_it_is_answered() {
 fn a_read_whose_connection_is_dead_is_given_up_and_what_it_took_is_run() {
     let (server, engine) = (Server::start(), Engine::start());
     let proxy = Proxy::to(server.port);
-    let node =
-        NodeOptions { link: options(proxy.port), socket_timeout: Some(LIMIT), ..NodeOptions::default() };
+    // A connection that is just being made when the network goes silent is given up as soon as the others.
+    let link = LinkOptions { connect_timeout: Some(LIMIT), ..options(proxy.port) };
+    let node = NodeOptions { link, socket_timeout: Some(LIMIT), ..NodeOptions::default() };
     let bus = TestBus::with(
         &engine,
         BusOptions { key_prefix: "hfxbus".to_owned(), nodes: vec![node], eject: None },

@@ -36,7 +36,7 @@ module.exports = {
     sequence: [ROUTES, 'B-107 static routes follow their node when that has another place'],
     staticRoutes: [ROUTES, 'B-107 static routes lead to their node: names by their hash, numbers as the hash'],
     keyPrefix: [PLACEMENT, 'B-101 jobs of nodes with a keyPrefix run, and neither groups nor channels have that'],
-    enablePipelining: [ROUTES, 'B-100 the options of a partitioned bus stay as they were given, frozen or not'],
+    enablePipelining: [PLACEMENT, "B-101 a node's keyPrefix is in front of keys and streams: pipelining "],
     eject: [EJECT, 'without the option nothing is ejected, and ids lead everywhere'],
   },
 };

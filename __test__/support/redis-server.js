@@ -159,6 +159,9 @@ function findProgram() {
   return found;
 }
 
+/** A node of a Cluster listens on a second port, ten thousand higher. */
+const HIGHEST_PORT = 55535;
+
 /** A port that nobody listens on. */
 function freePort() {
   return new Promise((resolve, reject) => {
@@ -166,7 +169,7 @@ function freePort() {
     probe.once('error', reject);
     probe.listen(0, '127.0.0.1', () => {
       const { port } = probe.address();
-      probe.close(() => resolve(port));
+      probe.close(() => resolve(port <= HIGHEST_PORT ? port : freePort()));
     });
   });
 }

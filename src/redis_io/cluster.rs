@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::command::Commands;
+use super::command::{Commands, Mark};
 use super::detour::Redirect;
 use super::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use super::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink};
@@ -329,11 +329,15 @@ impl Shared {
     /// What has waited for too long fails.
     fn expire(&self, error: &RedisError) {
         let (now, mut late) = (Instant::now(), Commands::default());
+        let is_over = |mark: &Mark| mark.detours.since.is_some_and(|since| since + PATIENCE <= now);
         {
             let waiting = &mut self.lock().waiting;
+            if !waiting.marks.first().is_some_and(is_over) {
+                // They are in the order in which they came.
+                return;
+            }
             std::mem::take(waiting).take_each(|mark, bytes| {
-                let is_late = mark.detours.since.is_some_and(|since| since + PATIENCE <= now);
-                if is_late { late.append(mark, bytes) } else { waiting.append(mark, bytes) }
+                if is_over(&mark) { late.append(mark, bytes) } else { waiting.append(mark, bytes) }
             });
         }
         if !late.is_empty() {
@@ -360,14 +364,16 @@ async fn watch(shared: Arc<Shared>) {
     loop {
         let latest = news.borrow_and_update().clone();
         shared.heed(&latest);
+        // Commands wait here for as long as nothing is known, and bad news may come more often than they are looked at.
+        let is_unknown = topology.map().is_none();
+        if is_unknown {
+            shared.expire(&topology.unknown(latest.error));
+        }
         tokio::select! {
             biased;
             () = shared.is_gone() => return,
             changed = news.changed() => if changed.is_err() { return },
-            // Commands wait here for as long as nothing is known.
-            () = tokio::time::sleep(EXPIRY), if topology.map().is_none() => {
-                shared.expire(&topology.unknown(latest.error));
-            }
+            () = tokio::time::sleep(EXPIRY), if is_unknown => {}
         }
     }
 }

@@ -1,0 +1,30 @@
+'use strict';
+
+const { OK, bulk, reply } = require('./fake-redis.js');
+
+/** The reply to CLUSTER SLOTS of a Cluster whose nodes have equal shares, each by its address. */
+function slotsOf(...nodes) {
+  const share = 16384 / nodes.length;
+  return reply(nodes.map(({ host, port }, at) => [at * share, (at + 1) * share - 1, [host, port, 'id']]));
+}
+
+/**
+ * A node that has all slots, unless the case says otherwise, and answers as that says, by default with OK.
+ * @param {(words: string[]) => Buffer | undefined} [answer]
+ * @param {() => Buffer} [slots] the reply to CLUSTER SLOTS
+ */
+async function fakeNode(scene, answer = () => undefined, slots = undefined) {
+  const node = await scene.fake((words) => {
+    if (words[0] === 'INFO') return bulk('loading:0');
+    if (words[0] === 'CLUSTER') return slots ? slots() : slotsOf(node.options);
+    return answer(words) ?? OK;
+  });
+  return node;
+}
+
+/** What came of a command, of all that came. */
+function named(node, name) {
+  return node.commands.filter(([command]) => command === name);
+}
+
+module.exports = { fakeNode, slotsOf, named };

@@ -48,7 +48,7 @@ function clusterOptions(startupNodes, given) {
 const SWITCHES = ['enableOfflineQueue', 'enableReadyCheck', 'lazyConnect'];
 
 /** A Cluster has one database, and its nodes say themselves where they are. */
-const PLACELESS = { host: undefined, port: undefined, path: undefined, db: undefined };
+const PLACELESS = { url: undefined, host: undefined, port: undefined, path: undefined, db: undefined };
 
 function defined(options) {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
@@ -80,17 +80,20 @@ function address(name, given) {
 
 function ofText(name, text) {
   if (/^\d+$/.test(text)) return { host: DEFAULT_HOST, port: port(name, text) };
-  let url;
   try {
-    url = new URL(text.includes('//') ? text : `redis://${text}`);
+    return ofUrl(new URL(text.includes('//') ? text : `redis://${text}`));
   } catch {
     // Without the text, which may hold a password.
     throw new TypeError(`${name} must be a URL of the form redis[s]://[user:password@]host[:port]`);
   }
+}
+
+function ofUrl(url) {
+  if (!['redis:', 'rediss:'].includes(url.protocol)) throw new TypeError('no URL of a Redis');
   return {
     // Of an IPv6 address without its brackets.
     host: url.hostname.replace(/^\[(.*)\]$/, '$1') || DEFAULT_HOST,
-    port: port(name, url.port || undefined),
+    port: port('port', url.port || undefined),
     username: decodeURIComponent(url.username) || undefined,
     password: decodeURIComponent(url.password) || undefined,
     tls: url.protocol === 'rediss:' ? true : undefined,
@@ -112,20 +115,21 @@ function scaleReads(given) {
   return number;
 }
 
-/** Without end is negative on the way to the engine. */
+/** Nothing waits without end, but the slots need not be asked for again: that is negative on the way to the engine. */
 function times(given) {
   const time = (name) => {
     const ms = checks.time(name, given[name]);
-    return ms === Infinity ? -1 : ms;
+    if (ms === Infinity) throw new RangeError(`${name} must be a finite number of milliseconds`);
+    return ms;
   };
-  const interval = time('slotsRefreshInterval');
+  const interval = checks.time('slotsRefreshInterval', given.slotsRefreshInterval);
   return {
     movedDelay: time('retryDelayOnMoved'),
     failoverDelay: time('retryDelayOnFailover'),
     clusterDownDelay: time('retryDelayOnClusterDown'),
     tryAgainDelay: time('retryDelayOnTryAgain'),
     refreshTimeout: time('slotsRefreshTimeout'),
-    refreshInterval: interval === 0 ? -1 : interval,
+    refreshInterval: interval === 0 || interval === Infinity ? -1 : interval,
   };
 }
 

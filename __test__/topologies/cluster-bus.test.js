@@ -23,7 +23,7 @@ async function pending(cluster, stream, group) {
 /** Connections of anybody but the tests and the nodes themselves. */
 async function connections(cluster) {
   const lists = await Promise.all(cluster.nodes.map((node) => node.call('CLIENT', 'LIST')));
-  const isBus = (line) => line !== '' && !/ cmd=client\|list /.test(line) && !/ flags=[MS]/.test(line);
+  const isBus = (line) => line !== '' && !/ cmd=client(\|list)? /.test(line) && !/ flags=[MS]/.test(line);
   return lists.flatMap((list) => list.trim().split('\n').filter(isBus));
 }
 

@@ -87,6 +87,20 @@ fix('a failover by hand loses nothing, and nobody hears of it', async (_, scene)
   assert.deepStrictEqual(errors, [[], []]);
 });
 
+fix('what a replaced primary holds back is done by the new one', async (_, scene) => {
+  const cluster = await scene.ownCluster({ replicas: true });
+  const key = keys.stream(scene.stream);
+  const old = await cluster.home(key);
+  const { errors, work } = await begin(scene, cluster, [scene.stream]);
+  await work(scene.stream);
+  await old.call('CLIENT', 'PAUSE', 60000, 'WRITE');
+  const held = work(scene.stream);
+  await cluster.failOver(cluster.replicas[cluster.primaries.indexOf(old)]);
+  await held;
+  await work(scene.stream);
+  assert.deepStrictEqual(errors, [[], []]);
+});
+
 fix('after a primary was killed its replica is used, and what was acknowledged is run', async (_, scene) => {
   const cluster = await scene.ownCluster({ replicas: true });
   const streams = await cluster.spread(3, scene.name('stream'), keys.stream);

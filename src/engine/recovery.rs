@@ -37,8 +37,8 @@ impl Consumer {
                 // The next one waits for a session of which the CLIENT ID is not known.
                 state.lanes[lane].client_id_asked = None;
                 state.expect_losses(lane, self.options.fresh_id);
-                let news = state.phase == Phase::Playing && state.lanes[lane].is_news("lost");
-                return news.then_some(error);
+                let is_loss = state.phase == Phase::Playing && !self.has_moved(lane, &error);
+                return (is_loss && state.lanes[lane].is_news("lost")).then_some(error);
             }
             RedisErrorKind::MaxRetries => return Some(error),
             _ if state.phase != Phase::Playing => return None,
@@ -60,6 +60,12 @@ impl Consumer {
         let (told, remade) = if code == "NOGROUP" { (None, Some(error)) } else { (Some(error), None) };
         self.recover(state, lane, Duration::MAX, remade.map(|error| (error, news)));
         told.filter(|_| news)
+    }
+
+    /// Whether the lane was taken from the node of `error`, since that is not the one for its streams any more.
+    fn has_moved(&self, lane: usize, error: &RedisError) -> bool {
+        let topology = self.node(lane).topology();
+        topology.is_some_and(|topology| !topology.is_right(self.lanes()[lane].slot, &error.node))
     }
 
     /// What an error says that passes by itself: the streams are on another node of a Cluster, or about to be.

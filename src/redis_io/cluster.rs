@@ -313,13 +313,12 @@ impl Shared {
             }
             return;
         }
-        if self.topology.map().is_none() {
-            return;
-        }
+        let Some(map) = self.topology.map() else { return };
         self.set_state(LinkState::Ready, None);
-        let strangers = self.lock().pool.take_unknown(&self.topology);
-        for connection in strangers {
-            // With time to answer what it has been sent, which would otherwise be sent twice.
+        let misplaced = self.lock().pool.take_misplaced(&map, &self.topology);
+        for connection in misplaced {
+            // With time to answer what it has been sent, which would otherwise be sent twice; but a primary that was
+            // replaced by hand may hold writes back for ten seconds, which the new one would serve at once.
             let bound = self.topology.options().refresh_timeout;
             self.runtime.spawn(async move { connection.quit(bound).await });
         }

@@ -142,10 +142,14 @@ impl Pool {
         std::mem::take(&mut self.connections).into_values().collect()
     }
 
-    /// The connections to nodes that do not belong to the Cluster any more, which leave the pool.
-    pub(super) fn take_unknown(&mut self, topology: &Topology) -> Vec<Arc<Connection>> {
-        let unknown = self.connections.extract_if(|(address, _), _| !topology.knows(address));
-        unknown.map(|(_, connection)| connection).collect()
+    /// The connections to nodes that do not belong to the Cluster any more, or that were primaries and are not,
+    /// which leave the pool.
+    pub(super) fn take_misplaced(&mut self, map: &SlotMap, topology: &Topology) -> Vec<Arc<Connection>> {
+        let is_misplaced = |address: &Address, replica: bool| {
+            !topology.knows(address) || (!replica && map.is_replica(address))
+        };
+        let misplaced = self.connections.extract_if(|(address, replica), _| is_misplaced(address, *replica));
+        misplaced.map(|(_, connection)| connection).collect()
     }
 
     /// Forgets the connections to a node that have ended.

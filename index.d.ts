@@ -514,6 +514,21 @@ export interface IClusterOptions extends IRedisClientOptions {
    * @default 5000
    */
   slotsRefreshInterval?: number | undefined;
+  /**
+   * Whether commands wait until it is known who has which slots; otherwise they fail with `NOT_READY` until then.
+   * @default true
+   */
+  enableOfflineQueue?: boolean | undefined;
+  /**
+   * Whether a node is used only when it says that it has loaded its data (INFO).
+   * @default true
+   */
+  enableReadyCheck?: boolean | undefined;
+  /**
+   * Whether a connection from `getClient()` waits for its first command before it opens.
+   * @default false
+   */
+  lazyConnect?: boolean | undefined;
   /** Whatever else ioredis takes. */
   [option: string]: any;
 }

@@ -245,6 +245,31 @@ ours('sentinelRetryStrategy is asked after each round in vain, and can give up',
   );
 });
 
+ours(
+  'how connections to sentinels are made again is not asked, and how many there may be changes none',
+  async (t, scene) => {
+    const said = async (options) => {
+      const [first, second] = [await sentinel(t, scene), await sentinel(t, scene)];
+      const connection = find(scene, [first, second], options);
+      const client = connection.getClient('mine');
+      await client.ping();
+      await until(() => first.isWatched);
+      // The one that is listened to is lost.
+      first.kill();
+      await until(() => second.isWatched);
+      assert.strictEqual(await client.ping(), 'PONG');
+      return [first, second].map(({ heard }) => [...new Set(heard.map((words) => words.join(' ')))].sort());
+    };
+    const expected = await said({});
+    for (const option of [
+      { sentinelReconnectStrategy: () => assert.fail('was called') },
+      { sentinelMaxConnections: 1 },
+    ]) {
+      assert.deepStrictEqual(await said(option), expected);
+    }
+  },
+);
+
 ours('commands wait for sentinels that come up later', async (t, scene) => {
   const fake = await sentinel(t, scene, (made) => {
     made.isSilent = true;

@@ -149,6 +149,8 @@ const WORKING = {
     const server = await fake(scene);
     await connect(scene, server, { enableReadyCheck: false }).getClient('mine').get('k');
     assert.deepStrictEqual(named(server, 'INFO'), []);
+    await connect(scene, server, { enableReadyCheck: true }).getClient('mine').get('k');
+    assert.notDeepStrictEqual(named(server, 'INFO'), []);
   },
   lazyConnect: async (scene) => {
     const server = await fake(scene);

@@ -1,7 +1,6 @@
 'use strict';
 
 const SENTINEL = '__test__/topologies/sentinel.test.js';
-const FORM = '__test__/api/sentinel-options.test.js';
 const TLS = '__test__/topologies/tls.test.js';
 const ROUTES = '__test__/compat/nodes-routes.test.js';
 const PLACEMENT = '__test__/compat/nodes-placement.test.js';
@@ -10,7 +9,10 @@ const EJECT = '__test__/api/eject.test.js';
 const PASSWORDS = [SENTINEL, 'sentinels that ask for a password get it, and their refusal is told'];
 const REPLICA = [SENTINEL, 'with role slave connections go to a replica, the preferred one if it is there'];
 const BOTH_TLS = [TLS, 'sentinels and the Redis that they name may both speak TLS, each in its own way'];
-const TAKEN = [FORM, 'what ioredis takes is taken, and left as it is'];
+const UNUSED = [
+  SENTINEL,
+  'how connections to sentinels are made again is not asked, and how many there may be changes none',
+];
 
 /** Where options that take servers of several kinds are shown to do what they say: file and title, by table. */
 module.exports = {
@@ -28,8 +30,8 @@ module.exports = {
     failoverDetector: [SENTINEL, 'an announced failover is followed by connections that are in good health'],
     natMap: [SENTINEL, 'natMap says where a server is for us'],
     preferredSlaves: REPLICA,
-    sentinelReconnectStrategy: TAKEN,
-    sentinelMaxConnections: TAKEN,
+    sentinelReconnectStrategy: UNUSED,
+    sentinelMaxConnections: UNUSED,
   },
   'options of nodes()': {
     nodes: [ROUTES, 'a node may be a URL'],
@@ -37,6 +39,6 @@ module.exports = {
     staticRoutes: [ROUTES, 'B-107 static routes lead to their node: names by their hash, numbers as the hash'],
     keyPrefix: [PLACEMENT, 'B-101 jobs of nodes with a keyPrefix run, and neither groups nor channels have that'],
     enablePipelining: [PLACEMENT, "B-101 a node's keyPrefix is in front of keys and streams: pipelining "],
-    eject: [EJECT, 'without the option nothing is ejected, and ids lead everywhere'],
+    eject: [EJECT, 'a node that is '],
   },
 };

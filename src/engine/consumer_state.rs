@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::redis_io::entries::EntryId;
-use crate::redis_io::error::RedisError;
 
-use super::host::RequestId;
 use super::lane_state::LaneState;
-use super::slots::{Slots, Token};
+use super::retelling::Retelling;
+use super::settled::{Batch, Settled};
+use super::slots::Slots;
 use super::stream_state::{Position, StreamState};
 use super::surplus::Surplus;
 
@@ -57,32 +57,6 @@ pub struct Ends {
     pub cuts: u64,
 }
 
-/// One job within a batch of settlements.
-#[derive(Debug)]
-pub struct Settled {
-    /// The job.
-    pub token: Token,
-    /// Its stream.
-    pub stream: u32,
-    /// Who waits for Redis' reply; 0 is nobody.
-    pub request: RequestId,
-    /// Whether it is acknowledged, not only reported.
-    pub acknowledged: bool,
-    /// What went wrong in telling Redis.
-    pub error: Option<RedisError>,
-}
-
-/// Settlements that left in one write to each node concerned.
-#[derive(Debug)]
-pub struct Batch {
-    /// Its number.
-    pub number: u32,
-    /// How many nodes have not given their last reply yet.
-    pub unanswered: usize,
-    /// Its jobs.
-    pub jobs: Vec<Settled>,
-}
-
 /// The state of a consumer.
 #[derive(Debug, Default)]
 pub struct ConsumerState {
@@ -114,6 +88,10 @@ pub struct ConsumerState {
     pub batches: VecDeque<Batch>,
     /// The last batch's number.
     pub last_batch: u32,
+    /// Settlements that Redis was too busy to hear.
+    pub retelling: Retelling,
+    /// How many entries are being given up.
+    pub giving_up: usize,
     /// Who waits for quiet.
     pub waiting: Vec<oneshot::Sender<()>>,
     /// When the deadline timer fires, while there is one.
@@ -169,7 +147,12 @@ impl ConsumerState {
 
     /// Whether nothing is in flight, nothing waits and nothing can arrive any more.
     pub fn is_quiet(&self) -> bool {
-        !self.is_reading() && self.claiming == 0 && self.surplus.is_empty() && self.slots.in_flight() == 0
+        !self.is_reading() && self.has_ended()
+    }
+
+    /// Whether nothing is in flight, being taken over or given up, and nothing waits.
+    fn has_ended(&self) -> bool {
+        self.claiming == 0 && self.giving_up == 0 && self.surplus.is_empty() && self.slots.in_flight() == 0
     }
 
     /// Whether an entry is in hand already, so that finding it in the history means nothing.
@@ -199,22 +182,19 @@ impl ConsumerState {
     }
 
     /// A node has given its last reply to a batch: the batch's jobs, if it was the last node.
-    pub fn take_answered(&mut self, number: u32) -> Vec<Settled> {
+    pub fn take_answered(&mut self, number: u32) -> Option<Vec<Settled>> {
         // Batches are mostly answered in the order in which they left, so this is the first one.
-        let Some(at) = self.batches.iter().position(|batch| batch.number == number) else {
-            return Vec::new();
-        };
+        let at = self.batches.iter().position(|batch| batch.number == number)?;
         self.batches[at].unanswered -= 1;
-        match self.batches[at].unanswered {
-            0 => self.batches.remove(at).map(|batch| batch.jobs).unwrap_or_default(),
-            _ => Vec::new(),
+        if self.batches[at].unanswered > 0 {
+            return None;
         }
+        self.batches.remove(at).map(|batch| batch.jobs)
     }
 
     /// If there is quiet: those who waited for it, and the phase is idle if it was pausing.
     pub fn quiet_waiters(&mut self) -> Vec<oneshot::Sender<()>> {
-        let drained = self.slots.in_flight() == 0 && self.surplus.is_empty() && self.claiming == 0;
-        if !drained || (self.phase != Phase::Playing && self.is_reading()) {
+        if !self.has_ended() || (self.phase != Phase::Playing && self.is_reading()) {
             return Vec::new();
         }
         if self.phase == Phase::Pausing {

@@ -38,7 +38,7 @@ pub struct DeadLetter<'a> {
     /// Why.
     pub reason: Reason,
     /// The last error as JSON, if it is known.
-    pub error: Option<String>,
+    pub error: Option<&'a str>,
 }
 
 /// Packs the XADD of a dead letter.
@@ -53,7 +53,7 @@ pub fn pack_dead_letter(commands: &mut Commands, key: &str, letter: &DeadLetter<
         ("dlv", &deliveries),
         ("rsn", letter.reason.name()),
     ];
-    fields.extend(letter.error.as_deref().map(|error| ("err", error)));
+    fields.extend(letter.error.map(|error| ("err", error)));
     commands.begin("XADD", 3 + 2 * fields.len()).key(key.as_bytes()).arg(b"*");
     for (name, value) in fields {
         commands.arg(name.as_bytes()).arg(value.as_bytes());

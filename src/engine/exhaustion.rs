@@ -11,6 +11,7 @@ use crate::redis_io::entries::{EntryId, OwnedEntry};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::streams::{Claim, pack_acknowledge, pack_claim};
 
+use super::backoff::Backoff;
 use super::claim::found_of;
 use super::client::closed;
 use super::consumer::Consumer;
@@ -62,31 +63,53 @@ impl Consumer {
                 self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
                 self.report_exhausted(&found, false);
             } else if self.takes_over(lane, key, found.id).await? {
-                self.move_away(stream, lane, found, Reason::Exhausted, None).await?;
+                self.move_away(stream, lane, &found, Reason::Exhausted, None).await?;
             }
         }
         self.acknowledge_trimmed(stream, lane, key, &gone);
         Ok(())
     }
 
-    /// A job of this consumer was rejected for the last time.
+    /// A job of this consumer was rejected for the last time. What Redis is too busy for is tried again, as long as
+    /// nobody else is at the entry.
     pub(super) fn give_up(&self, stream: u32, found: Found, reason: Reason, error: String) {
         let Some(consumer) = self.this.upgrade() else { return };
         self.bus.context().runtime.spawn(async move {
-            let (stream, lane) = (stream as usize, consumer.lock().streams[stream as usize].lane);
-            if let Err(error) = consumer.end_story(stream, lane, found, reason, error).await {
+            let (stream, cuts) = (stream as usize, consumer.lock().ends.cuts);
+            let lane = consumer.lock().streams[stream].lane;
+            let mut ended = consumer.end_story(stream, lane, &found, reason, &error).await;
+            let mut backoff = Backoff::default();
+            while ended.as_ref().is_err_and(RedisError::is_passing) && consumer.lock().ends.cuts == cuts {
+                tokio::time::sleep(backoff.next_wait().min(consumer.lease_interval())).await;
+                ended = match consumer.keeps(lane, &found).await {
+                    Ok(true) => consumer.end_story(stream, lane, &found, reason, &error).await,
+                    other => other.map(drop),
+                };
+            }
+            consumer.lock().giving_up -= 1;
+            if let Err(error) = ended {
                 consumer.complain(Failure::Consume, &error);
             }
+            consumer.tell_of_quiet();
         });
+    }
+
+    /// Whether an entry that this consumer is to give up is still pending, and then it is nobody else's for a while.
+    async fn keeps(&self, lane: usize, found: &Found) -> Result<bool, RedisError> {
+        let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
+        let kept = self.ask(lane, |commands, to| {
+            pack_claim(commands, names, 0, std::iter::once(&found.id), Claim::Touch { idle: 0 }, to);
+        });
+        Ok(is_any(&kept.await?))
     }
 
     async fn end_story(
         &self,
         stream: usize,
         lane: usize,
-        found: Found,
+        found: &Found,
         reason: Reason,
-        error: String,
+        error: &str,
     ) -> Result<(), RedisError> {
         if self.options.dead_letter.is_some() {
             return self.move_away(stream, lane, found, reason, Some(error)).await;
@@ -104,7 +127,7 @@ impl Consumer {
             // The search for entries to claim will come across it.
             self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
         }
-        self.report_exhausted(&found, false);
+        self.report_exhausted(found, false);
         Ok(())
     }
 
@@ -121,7 +144,7 @@ impl Consumer {
         let taken = self.ask(lane, |commands, to| {
             pack_claim(commands, names, deadline, std::iter::once(&id), Claim::Touch { idle: 0 }, to);
         });
-        Ok(matches!(taken.await?, Value::Array(ids) if !ids.is_empty()))
+        Ok(is_any(&taken.await?))
     }
 
     /// Moves an entry to the dead letters and reports it.
@@ -129,16 +152,16 @@ impl Consumer {
         &self,
         stream: usize,
         lane: usize,
-        found: Found,
+        found: &Found,
         reason: Reason,
-        error: Option<String>,
+        error: Option<&str>,
     ) -> Result<(), RedisError> {
         let Some(name) = &self.options.dead_letter else { return Ok(()) };
         let node = self.node(lane).clone();
         let target = node.keys().stream(name);
         let from = self.lock().streams[stream].options.name.clone();
-        self.record_failure(stream, lane, &found, error.as_deref()).await?;
-        let letter = DeadLetter { found: &found, from: &from, group: &self.options.group, reason, error };
+        self.record_failure(stream, lane, found, error).await?;
+        let letter = DeadLetter { found, from: &from, group: &self.options.group, reason, error };
         let together = node.slot(&target) == node.slot(&found.stream);
         if together {
             self.move_at_once(lane, &target, &letter).await?;
@@ -150,7 +173,7 @@ impl Consumer {
             })
             .await?;
         }
-        self.report_exhausted(&found, true);
+        self.report_exhausted(found, true);
         Ok(())
     }
 
@@ -185,6 +208,11 @@ impl Consumer {
         .await?;
         Err(RedisError::reply(text.as_bytes(), "EXEC", &Arc::from("")))
     }
+}
+
+/// Whether an XCLAIM has claimed anything.
+fn is_any(ids: &Value) -> bool {
+    matches!(ids, Value::Array(ids) if !ids.is_empty())
 }
 
 fn error_in(reply: Value) -> Option<String> {

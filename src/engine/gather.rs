@@ -57,8 +57,7 @@ impl Gather {
 
 /// Who waits for a reply: a consumer with a batch, or a request.
 fn who(ticket: Ticket) -> (bool, u64) {
-    let is_batch = ticket.kind == Kind::Acknowledged as u8 || ticket.kind == Kind::Published as u8;
-    (is_batch, ticket.id)
+    (Kind::part(ticket).is_some(), ticket.id)
 }
 
 impl ReplySink for Gather {

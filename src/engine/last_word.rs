@@ -7,7 +7,7 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use super::consumer::Consumer;
 use super::host::Found;
 use super::notification::{self, quote};
-use super::record::{self, LAST_WORD, RecordOf};
+use super::record::{self, Keep, LAST_WORD, RecordOf};
 
 /// The code of the error of a job that ended without a word as often as it was delivered.
 pub const EXHAUSTED: &str = "EXHAUSTED";
@@ -38,18 +38,17 @@ impl Consumer {
                 exhausted.as_str().into()
             }
         };
-        let mut message = String::new();
-        notification::write(&mut message, &head, &found.job, Some(&text));
+        let message = notification::message(&head, &found.job, Some(&text));
         let of = RecordOf { entry: found.id, stream: &name, group: &self.options.group };
         let node = self.node(lane).clone();
-        let recorded = self.ask(lane, |commands, to| match error {
-            Some(_) => record::pack_record(commands, node.keys(), of, &message, LAST_WORD, to),
-            None => record::pack_first_record(commands, node.keys(), of, &message, LAST_WORD, to),
+        let keep = if error.is_some() { Keep::Last } else { Keep::First };
+        let recorded = self.ask(lane, |commands, to| {
+            record::pack_record(commands, node.keys(), of, (&message, LAST_WORD), keep, to);
         });
         let is_first = match recorded.await {
             Ok(reply) => !matches!(reply, Value::Nil),
             // Whoever may not write records can still have dead letters.
-            Err(error) if error.kind == RedisErrorKind::Reply => true,
+            Err(error) if error.kind == RedisErrorKind::Reply && !error.is_passing() => true,
             Err(error) => return Err(error),
         };
         if error.is_none() && is_first {

@@ -34,7 +34,7 @@ impl Consumer {
         self.bus.context().runtime.spawn(renew(self.this.clone(), self.lease_interval(), self.ended.clone()));
     }
 
-    fn lease_interval(&self) -> Duration {
+    pub(super) fn lease_interval(&self) -> Duration {
         (self.options.claim_deadline / RENEWALS).max(SHORTEST_INTERVAL)
     }
 
@@ -46,6 +46,12 @@ impl Consumer {
         for (token, slot) in state.slots.touched_before(now, due.clone()) {
             touches.entry((slot.stream, 0)).or_default().push((slot.entry, Some(token)));
         }
+        for token in state.retelling.unacknowledged() {
+            let Some(slot) = state.slots.job(token) else { continue };
+            if due.contains(&now.saturating_duration_since(slot.touched())) {
+                touches.entry((slot.stream, 0)).or_default().push((slot.entry, Some(token)));
+            }
+        }
         for waiting in state.surplus.iter_mut() {
             if due.contains(&now.saturating_duration_since(waiting.touched)) {
                 waiting.touched = now;
@@ -54,8 +60,10 @@ impl Consumer {
         }
         state.parked.retain(|parked| {
             let left = parked.due.saturating_duration_since(now);
-            let idle = deadline.saturating_sub(left).as_millis() as u64;
-            touches.entry((parked.stream, idle)).or_default().push((parked.entry, None));
+            touches
+                .entry((parked.stream, self.idle_until(parked.due)))
+                .or_default()
+                .push((parked.entry, None));
             // With that long to go it is due by itself.
             left > deadline
         });
@@ -87,21 +95,19 @@ impl Consumer {
         }
     }
 
-    /// A rejected job is due again after `wait`: how long its entry is to be said to have been idle, so that it is
-    /// claimed then. What has longer to wait than entries may lie idle is parked here.
-    pub(super) fn idle_for(
-        &self,
-        state: &mut ConsumerState,
-        stream: u32,
-        entry: EntryId,
-        wait: Duration,
-    ) -> u64 {
-        let deadline = self.options.claim_deadline;
-        if wait > deadline {
-            state.parked.push(Parked { stream, entry, due: Instant::now() + wait });
+    /// A rejected job is due again at `due`. If that is later than entries may lie idle, its entry is kept from being
+    /// claimed until then.
+    pub(super) fn park(&self, state: &mut ConsumerState, stream: u32, entry: EntryId, due: Instant) {
+        if due.saturating_duration_since(Instant::now()) > self.options.claim_deadline {
+            state.parked.push(Parked { stream, entry, due });
             self.start_leasing(state);
         }
-        deadline.saturating_sub(wait).as_millis() as u64
+    }
+
+    /// How long an entry is to be said to have been idle, so that it is claimed at `due`.
+    pub(super) fn idle_until(&self, due: Instant) -> u64 {
+        let left = due.saturating_duration_since(Instant::now());
+        self.options.claim_deadline.saturating_sub(left).as_millis() as u64
     }
 }
 

@@ -41,15 +41,18 @@ pub fn head(stream: &str, group: &str) -> String {
     format!("{{\"str\":{},\"grp\":{},\"job\":", quote(stream), quote(group))
 }
 
-/// Completes a notification that begins with `head`.
-pub fn write(text: &mut String, head: &str, job: &str, error: Option<&str>) {
+/// A notification that begins with `head`.
+pub fn message(head: &str, job: &str, error: Option<&str>) -> String {
+    const AROUND: usize = "\"\",\"err\":}".len();
+    let mut text = String::with_capacity(head.len() + job.len() + error.map_or(0, str::len) + AROUND);
     text.push_str(head);
-    push_quoted(text, job);
+    push_quoted(&mut text, job);
     if let Some(error) = error {
         text.push_str(",\"err\":");
         text.push_str(error);
     }
     text.push('}');
+    text
 }
 
 /// `text` as a JSON string.
@@ -75,17 +78,14 @@ mod tests {
     use super::*;
 
     fn written(job: &str, error: Option<&str>) -> String {
-        let mut text = String::new();
-        write(&mut text, &head("s", "g"), job, error);
-        text
+        message(&head("s", "g"), job, error)
     }
 
     #[test]
     fn ordinary_notifications_have_the_bytes_that_2_x_wrote() {
         assert_eq!(written("J", None), r#"{"str":"s","grp":"g","job":"J"}"#);
         assert_eq!(written("J", Some("0")), r#"{"str":"s","grp":"g","job":"J","err":0}"#);
-        let mut text = String::new();
-        write(&mut text, &head("sé☃", "gñ"), "jü", None);
+        let text = message(&head("sé☃", "gñ"), "jü", None);
         assert_eq!(text, r#"{"str":"sé☃","grp":"gñ","job":"jü"}"#);
     }
 

@@ -36,32 +36,32 @@ pub struct RecordOf<'a> {
     pub group: &'a str,
 }
 
-/// Packs `SET record message PX time`.
+/// Which of several records of one entry counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The first.
+    First,
+    /// The last.
+    Last,
+}
+
+/// Packs `SET record message PX time [NX]`, whose reply is nil if there was a record and the first one counts.
 pub fn pack_record(
     commands: &mut Commands,
     keys: &Keys,
     of: RecordOf<'_>,
-    message: &str,
-    time: u64,
+    (message, time): (&str, u64),
+    keep: Keep,
     to: Destination,
 ) {
     let entry = of.entry.to_string();
-    commands.begin("SET", 5).key_parts(&keys.record(&entry, of.stream, of.group)).arg(message.as_bytes());
-    commands.arg(b"PX").arg_number(time).end(to);
-}
-
-/// Packs `SET record message PX time NX`, whose reply is nil if there was a record.
-pub fn pack_first_record(
-    commands: &mut Commands,
-    keys: &Keys,
-    of: RecordOf<'_>,
-    message: &str,
-    time: u64,
-    to: Destination,
-) {
-    let entry = of.entry.to_string();
-    commands.begin("SET", 6).key_parts(&keys.record(&entry, of.stream, of.group)).arg(message.as_bytes());
-    commands.arg(b"PX").arg_number(time).arg(b"NX").end(to);
+    commands.begin("SET", if keep == Keep::First { 6 } else { 5 });
+    commands.key_parts(&keys.record(&entry, of.stream, of.group)).arg(message.as_bytes());
+    commands.arg(b"PX").arg_number(time);
+    if keep == Keep::First {
+        commands.arg(b"NX");
+    }
+    commands.end(to);
 }
 
 /// Packs `GET record`.

@@ -12,6 +12,7 @@ use crate::redis_io::link::ReplySink;
 use super::consumer::Consumer;
 use super::host::{Event, Host, Payload, RequestId};
 use super::producer::Producer;
+use super::settled::Part;
 
 /// Set in the index of the last reply that a request or batch gets.
 pub const LAST: u32 = 1 << 31;
@@ -32,16 +33,19 @@ pub enum Kind {
     Call = 4,
     /// A consumer, for an XACK: id is consumer and batch, index the stream.
     Acknowledged = 5,
-    /// A consumer, for a PUBLISH or the record beside it: id is consumer and batch, index the position within the
-    /// batch.
+    /// A consumer, for a PUBLISH: id is consumer and batch, index the position within the batch.
     Published = 6,
     /// A request, for the XADD of a job that is waited for: id is wait and request, index the producer.
     Sent = 7,
+    /// A consumer, for a record: as for a PUBLISH.
+    Recorded = 8,
+    /// A consumer, for the XCLAIM that postpones an entry: as for a PUBLISH.
+    Postponed = 9,
 }
 
 impl Kind {
     fn of(ticket: Ticket) -> Option<Self> {
-        const KINDS: [Kind; 8] = [
+        const KINDS: [Kind; 10] = [
             Kind::Part,
             Kind::Last,
             Kind::Bytes,
@@ -50,8 +54,32 @@ impl Kind {
             Kind::Acknowledged,
             Kind::Published,
             Kind::Sent,
+            Kind::Recorded,
+            Kind::Postponed,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
+    }
+
+    /// The kind and index of the reply to a part of a settlement.
+    pub(super) fn of_part(part: Part) -> (Self, u32) {
+        match part {
+            Part::Postponement(at) => (Self::Postponed, at as u32),
+            Part::Record(at) => (Self::Recorded, at as u32),
+            Part::Acknowledgement(stream) => (Self::Acknowledged, stream),
+            Part::Notification(at) => (Self::Published, at as u32),
+        }
+    }
+
+    /// The part of a settlement that a ticket is about, if it is about one.
+    pub(super) fn part(ticket: Ticket) -> Option<Part> {
+        let index = ticket.index & !LAST;
+        match Self::of(ticket)? {
+            Self::Postponed => Some(Part::Postponement(index as usize)),
+            Self::Recorded => Some(Part::Record(index as usize)),
+            Self::Acknowledged => Some(Part::Acknowledgement(index)),
+            Self::Published => Some(Part::Notification(index as usize)),
+            _ => None,
+        }
     }
 }
 
@@ -137,17 +165,16 @@ fn is_about_the_key(error: &RedisError) -> bool {
 
 impl ReplySink for Replies {
     fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+        if let Some(part) = Kind::part(ticket) {
+            // Nothing to note of a success before the batch's last reply, and most replies are that.
+            let says_something = outcome.is_err() || ticket.index & LAST != 0;
+            if let Some(consumer) = says_something.then(|| self.consumer(ticket)).flatten() {
+                consumer.settled(part, ticket, outcome.err());
+            }
+            return;
+        }
         let Some(kind) = Kind::of(ticket) else { return };
         match kind {
-            Kind::Acknowledged | Kind::Published => {
-                // Nothing to note of a success before the batch's last reply, and most replies are that.
-                if outcome.is_ok() && ticket.index & LAST == 0 {
-                    return;
-                }
-                if let Some(consumer) = self.consumer(ticket) {
-                    consumer.settled(kind, ticket, outcome.err());
-                }
-            }
             Kind::Sent => {
                 if let Ok(Reply::Bulk(entry)) = &outcome {
                     self.note_entry(ticket, entry);

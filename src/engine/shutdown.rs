@@ -225,7 +225,7 @@ impl Consumer {
 
     /// Forgets what is in flight and closes the connection. What is settled later is refused.
     fn cut_off(&self) {
-        let waiting = {
+        let (waiting, untold) = {
             let mut state = self.lock();
             state.phase = Phase::Idle;
             state.cut_off = true;
@@ -235,8 +235,9 @@ impl Consumer {
             state.parked.clear();
             // Settlements under way stay, for the end of their connection to answer who waits for them.
             state.slots.abandon();
-            std::mem::take(&mut state.waiting)
+            (std::mem::take(&mut state.waiting), state.retelling.take_all())
         };
+        self.report(&untold);
         self.ended.notify_waiters();
         let lanes = self.lanes().clone();
         for lane in lanes {

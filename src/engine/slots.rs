@@ -217,9 +217,10 @@ impl Slots {
             .map(|(index, slot)| (Token::new(index, slot.generation), slot))
     }
 
-    /// The entry of a running job was touched.
+    /// The entry of a job was touched.
     pub fn touch(&mut self, token: Token, at: Instant) {
-        if let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running)) {
+        let slot = self.slots.get_mut(token.index());
+        if let Some(slot) = slot.filter(|slot| slot.generation == token.generation()) {
             slot.touched = at;
         }
     }
@@ -269,6 +270,11 @@ impl Slots {
 }
 
 impl Slot {
+    /// When the entry's idle time began anew, for all that is known here.
+    pub fn touched(&self) -> Instant {
+        self.touched
+    }
+
     fn is(&self, token: Token, state: State) -> bool {
         self.generation == token.generation() && self.state == state
     }

@@ -11,6 +11,11 @@ const UNKNOWN: &str = "ERR unknown command";
 /// What comes before the command's arguments then.
 const ARGUMENTS: &str = ", with args beginning with:";
 
+/// What a server says that can do nothing for us at the moment.
+const BUSY: [&str; 5] = ["BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"];
+/// What a server says that takes no writes at the moment: a replica, one without memory, disk or enough replicas.
+const UNFIT: [&str; 4] = ["READONLY", "OOM", "MISCONF", "NOREPLICAS"];
+
 /// The text of [`RedisErrorKind::QueueFull`].
 pub const QUEUE_FULL: &str = "As much waits for a reply as maxQueuedCommands and maxQueuedBytes allow.";
 
@@ -126,8 +131,12 @@ impl RedisError {
 
     /// Whether a server refuses us or we refuse it, for reasons that do not pass by themselves.
     pub fn is_refusal(&self) -> bool {
-        let passing = ["BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"];
-        self.kind == RedisErrorKind::Tls || self.reply_code().is_some_and(|code| !passing.contains(&code))
+        self.kind == RedisErrorKind::Tls || self.reply_code().is_some_and(|code| !BUSY.contains(&code))
+    }
+
+    /// Whether a server refuses a command that it may carry out later.
+    pub fn is_passing(&self) -> bool {
+        self.reply_code().is_some_and(|code| BUSY.contains(&code) || UNFIT.contains(&code))
     }
 
     /// The first word of an error reply, which Redis promises to be stable; `None` for other kinds.

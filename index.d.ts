@@ -1093,12 +1093,17 @@ export interface IExhaustedEntry extends IClaimedEntry {
   moved: boolean;
 }
 
-/** Entries that were pending and are not in their stream any more. */
+/** Entries that are not in their stream any more, and whose jobs were not done. */
 export interface ITrimmedEntries {
   /** The name of the stream, as `process()` got it. */
   stream: string;
-  /** How many they were. */
+  /** How many they were; at least so many if `pending` is false and the group has several consumers. */
   count: number;
+  /**
+   * Whether they had been delivered to a consumer and were waiting to be done; they have been acknowledged. Otherwise the
+   * group never got them, and each consumer that claims tells what it knows of that.
+   */
+  pending: boolean;
 }
 
 /** The listeners of a consumer's events. */
@@ -1115,8 +1120,9 @@ export interface IConsumerEvents {
    */
   exhausted: (entry: IExhaustedEntry) => void;
   /**
-   * Entries that were pending have been deleted or trimmed away (XDEL, `capped`) before their jobs were done. They are
-   * acknowledged, since nothing is left to be run.
+   * Entries have been deleted or trimmed away (XDEL, XTRIM, `capped`) before their jobs were done: some that were pending,
+   * which are acknowledged since nothing is left to be run, or some that the group never got. It is looked for with
+   * `claimInterval`; the latter are known on Redis 7 and later.
    */
   trimmed: (entries: ITrimmedEntries) => void;
 }
@@ -1164,8 +1170,9 @@ export interface IConsumerOptions {
   blockTimeout?: number | undefined;
   /**
    * How often to look for entries to take over, in ms: of consumers that are gone, of jobs that failed or whose deadline
-   * passed. Needs XPENDING and XCLAIM. While a job runs, its entry is kept from being idle, by its consumer's own thread, so
-   * that a job that takes longer than `claimDeadline` is not taken over, not even while JavaScript is busy.
+   * passed. Needs XPENDING and XCLAIM; with TIME a clock that is set forward is noticed, and with XINFO what was trimmed
+   * before it was read. While a job runs, its entry is kept from being idle, by its consumer's own thread, so that a job
+   * that takes longer than `claimDeadline` is not taken over, not even while JavaScript is busy.
    * @default 0, for never
    */
   claimInterval?: number | undefined;

@@ -4,6 +4,7 @@ const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { RedisServer, freePort } = require('../support/redis-server.js');
 
 let library = null;
 
@@ -44,4 +45,24 @@ function compile() {
   return file;
 }
 
-module.exports = { Clock };
+/** A Redis with a wall clock of its own. */
+class ClockedServer extends RedisServer {
+  clock = new Clock();
+
+  static async start(...args) {
+    const server = new ClockedServer(await freePort(), args);
+    await server.start();
+    return server;
+  }
+
+  get variables() {
+    return this.clock.variables;
+  }
+
+  kill() {
+    super.kill();
+    this.clock.close();
+  }
+}
+
+module.exports = { Clock, ClockedServer };

@@ -1,25 +1,11 @@
 'use strict';
 
-const { RedisServer, freePort } = require('../support/redis-server.js');
-const { Clock } = require('./clock.js');
+const { Clock, ClockedServer } = require('./clock.js');
 
 /** How long an entry lies idle before it is claimed, in ms; jobs take about as long. */
 const CLAIM_DEADLINE = 3000;
 const JOBS = 30;
 const HOUR = 3600;
-
-class ClockedServer extends RedisServer {
-  clock = new Clock();
-
-  get variables() {
-    return this.clock.variables;
-  }
-
-  kill() {
-    super.kill();
-    this.clock.close();
-  }
-}
 
 /** Whether Redis has a time that is off by that much. */
 async function isWrong(server, offset) {
@@ -29,8 +15,7 @@ async function isWrong(server, offset) {
 
 /** The clock of the consumers, or of Redis, is set forward and back while jobs run. */
 async function run(trial) {
-  const server = new ClockedServer(await freePort(), []);
-  await server.start();
+  const server = await ClockedServer.start();
   trial.closing(() => server.kill());
   const clock = new Clock();
   trial.closing(() => clock.close());

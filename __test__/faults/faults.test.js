@@ -24,6 +24,7 @@ const SIZES = {
   F21: 0.3,
   F22: 0.2,
   F25: 0.2,
+  F26: 0.3,
 };
 
 for (const [id, size] of Object.entries(SIZES)) {

@@ -1,14 +1,16 @@
 'use strict';
 
 const { keys } = require('../support/keys.js');
+const { countsEntries } = require('../support/stream-counts.js');
 
 const CAPPED = 100;
+const CLAIM_INTERVAL = 100;
 
 /** A consumer that is slower than producers that keep but the latest entries. */
 async function run(trial) {
   const server = await trial.server();
   await trial.consumer(server, {
-    consumer: { concurrency: 1, claimInterval: 100, claimDeadline: 5000 },
+    consumer: { concurrency: 1, claimInterval: CLAIM_INTERVAL, claimDeadline: 5000 },
     work: [5, 10],
   });
   await trial.producer(server, { count: trial.times(10000, 1000), window: 64, send: { capped: CAPPED } }).says('over');
@@ -22,8 +24,15 @@ async function run(trial) {
     return newest[0][0] === last && pending === 0;
   });
   const lost = trial.ledger.missing.length;
+  // The consumer looks every now and then, and must not find any more after that.
+  await trial.until(() => trial.trimmed >= lost, 5000).catch(() => {});
+  await trial.sleep(5 * CLAIM_INTERVAL);
   trial.mark('something was trimmed, or this shows nothing', lost > 0);
-  trial.mark('what was trimmed before it was read is counted by trimmed events', trial.trimmed === lost);
+  if (await countsEntries(server, key)) {
+    trial.mark('what was trimmed before it was read is counted by trimmed events', trial.trimmed === lost);
+  } else {
+    trial.mark('a Redis that does not count entries leads to no wrong number', trial.trimmed === 0);
+  }
   return trial.report({ counted: trial.trimmed });
 }
 

@@ -22,11 +22,14 @@ class RedisCluster {
   /** The nodes by what they are called in the Cluster. */
   #ids = new Map();
 
-  /** @param {{ primaries?: number, replicas?: boolean, settings?: (port: number) => string[] }} options */
-  static async start({ primaries = 3, replicas = false, settings = () => [] } = {}) {
+  /**
+   * @param {{ primaries?: number, replicas?: boolean, settings?: (port: number) => string[], kind?: typeof RedisServer }}
+   * options
+   */
+  static async start({ primaries = 3, replicas = false, settings = () => [], kind = RedisServer } = {}) {
     const count = replicas ? primaries * 2 : primaries;
     const begin = async () => {
-      const node = await RedisServer.start(...SETTINGS);
+      const node = await kind.start(...SETTINGS);
       const words = settings(node.port);
       for (let at = 0; at < words.length; at += 2) await node.call('CONFIG', 'SET', words[at], words[at + 1]);
       return node;

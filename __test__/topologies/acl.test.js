@@ -89,6 +89,25 @@ ours(
   },
 );
 
+ours('without the rights to TIME and XINFO a consumer that claims says so once, and claims', async (_, scene) => {
+  const { connection, username } = await limited(scene, '-time', '-xinfo');
+  const runs = [];
+  const consumer = scene.consumer({ claimInterval: 20, claimDeadline: 100 }, connection);
+  const errors = scene.errors(consumer);
+  const processor = async (job) => {
+    if (runs.push(job.id) === 1) throw new Error('again');
+  };
+  await consumer.process({ stream: scene.stream, processor }).play();
+  await scene.add('one');
+  await until(() => runs.length === 2, { what: 'the job again' });
+  const before = await refusals(scene, username);
+  await until(async () => (await refusals(scene, username)) > before + 6, { what: 'it to be asked again' });
+  assert.deepStrictEqual(
+    errors.map((error) => [error.code, error.command, error.message.split(' ')[0]]),
+    [['CONSUME_ERROR', 'TIME', 'NOPERM']],
+  );
+});
+
 ours('without the rights to INFO, CLIENT and scripts everything else works', async (_, scene) => {
   const { connection } = await limited(scene, '-info', '-client', '-@scripting', '-role', '-config');
   const done = [];

@@ -274,7 +274,7 @@ export async function claiming(connection: ConnectionManager): Promise<void> {
   new Consumer(connection, { group: 'g', backoff: null, deadLetter: undefined });
   consumer.on('claimed', (entry) => same<typeof entry, IClaimedEntry>());
   consumer.on('exhausted', (entry) => same<typeof entry, IExhaustedEntry>());
-  consumer.on('trimmed', ({ stream, count }) => stream.repeat(count));
+  consumer.on('trimmed', ({ stream, count, pending }) => stream.repeat(pending ? count : 0));
   consumer.process({
     stream: 's',
     processor: async (job) => {

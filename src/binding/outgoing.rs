@@ -152,8 +152,10 @@ impl Outgoing {
                 self.report(Report::Exhausted, &[f64::from(consumer), f64::from(u8::from(moved))]);
                 self.push_found(entry);
             }
-            Event::Trimmed { consumer, stream, count } => {
-                self.report(Report::Trimmed, &[f64::from(consumer), f64::from(stream), f64::from(count)]);
+            Event::Trimmed { consumer, stream, count, pending } => {
+                let numbers =
+                    [f64::from(consumer), f64::from(stream), count as f64, f64::from(u8::from(pending))];
+                self.report(Report::Trimmed, &numbers);
             }
             Event::RingChanged { node, is_out, failures, endpoint, error } => {
                 let (port, place) = match endpoint {

@@ -14,13 +14,14 @@ use crate::redis_io::codec::Value;
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::entries::{EntryId, OwnedEntry};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::streams::{Claim, pack_acknowledge, pack_claim, pack_entry, pack_pending_page};
+use crate::redis_io::streams::{Claim, pack_acknowledge, pack_claim, pack_entry};
 
 use super::consumer::Consumer;
 use super::consumer_state::{ConsumerState, Phase};
 use super::host::{Event, Failure, Found};
 use super::id::new_id;
-use super::pending::{self, Limits, Pending};
+use super::inspection::Page;
+use super::pending::{self, Limits, Pending, Plan};
 use super::slots::Delivery;
 
 /// How many pages of one stream are looked at in a row, so that a long list of hopeless entries holds nothing up.
@@ -47,7 +48,7 @@ impl Consumer {
     }
 
     async fn claim_stream(&self, stream: usize) -> Result<(), RedisError> {
-        for _ in 0..MOST_PAGES {
+        for page in 0..MOST_PAGES {
             let (lane, key, from) = {
                 let mut state = self.lock();
                 if state.phase != Phase::Playing || !state.streams[stream].active {
@@ -63,26 +64,13 @@ impl Consumer {
                 self.lock().reserved -= room;
                 return Ok(());
             }
-            let page = self.pending_page(lane, &key, from).await;
-            let plan = {
-                let mut state = self.lock();
-                let room_now = if state.phase == Phase::Playing { room } else { 0 };
-                let plan = page.map(|page| {
-                    pending::plan(page, self.options.claim_page_size, self.limits(), room_now, |id| {
-                        state.holds(stream as u32, id)
-                    })
-                });
-                let used = plan.as_ref().map_or(0, |plan| plan.claim.len());
-                state.reserved -= room - used;
-                state.claiming += used;
-                let stream = &mut state.streams[stream];
-                stream.claim_from = plan.as_ref().map_or(from, |plan| plan.next);
-                plan
-            };
+            let page = self.pending_page(stream, lane, &key, from, page == 0).await;
+            let decided = self.decide(stream, page, room);
             self.step();
-            let plan = plan?;
-            self.claim(stream, lane, &key, plan.claim).await?;
-            self.find_exhausted(stream, lane, &key, plan.exhausted, plan.next.is_none()).await?;
+            let (plan, idle) = decided?;
+            let ends = plan.next.is_none() && !plan.crowded;
+            self.claim(stream, lane, &key, plan.claim, idle).await?;
+            self.find_exhausted(stream, lane, &key, plan.exhausted, idle, ends).await?;
             if plan.crowded || plan.next.is_none() {
                 break;
             }
@@ -91,8 +79,34 @@ impl Consumer {
         Ok(())
     }
 
-    fn limits(&self) -> Limits {
-        Limits { deadline: self.options.claim_deadline, deliveries: self.options.retry_limit }
+    /// Decides about a page, for which slots are kept, and for how long entries have to have been idle; keeps the slots
+    /// of those that are to be claimed.
+    fn decide(
+        &self,
+        stream: usize,
+        page: Result<Page, RedisError>,
+        room: usize,
+    ) -> Result<(Plan, Duration), RedisError> {
+        let mut state = self.lock();
+        let room_now = if state.phase == Phase::Playing { room } else { 0 };
+        let from = state.streams[stream].claim_from;
+        let decided = page.map(|page| {
+            let idle = self.options.claim_deadline.saturating_add(page.gained);
+            let limits = Limits { deadline: idle, deliveries: self.options.retry_limit };
+            let is_ours = |id| state.holds(stream as u32, id);
+            let plan = match page.entries {
+                Some(entries) => {
+                    pending::plan(entries, self.options.claim_page_size, limits, room_now, is_ours)
+                }
+                None => Plan { next: from, crowded: true, ..Plan::default() },
+            };
+            (plan, idle)
+        });
+        let used = decided.as_ref().map_or(0, |(plan, _)| plan.claim.len());
+        state.reserved -= room - used;
+        state.claiming += used;
+        state.streams[stream].claim_from = decided.as_ref().map_or(from, |(plan, _)| plan.next);
+        decided
     }
 
     /// Keeps slots for what may be claimed: what is free, or the next one that gets free, since a consumer that always
@@ -125,46 +139,22 @@ impl Consumer {
         }
     }
 
-    async fn pending_page(
-        &self,
-        lane: usize,
-        key: &str,
-        from: Option<EntryId>,
-    ) -> Result<Vec<Pending>, RedisError> {
-        let size = self.options.claim_page_size;
-        let idle = self.options.claim_deadline.as_millis() as u64;
-        let ask = |idle| {
-            self.ask(lane, move |commands, to| {
-                pack_pending_page(commands, key, &self.group, idle, from, size, to);
-            })
-        };
-        let reply = match ask(Some(idle)).await {
-            // Before 6.2 there is no IDLE, and all of it has to be looked at here.
-            Err(error) if error.reply_code() == Some("ERR") => ask(None).await?,
-            other => other?,
-        };
-        pending::read_rows(&reply).ok_or_else(|| {
-            let message = "Redis sent no such reply as XPENDING has.";
-            self.error(lane, RedisErrorKind::Protocol, "XPENDING", message)
-        })
-    }
-
-    /// Takes over entries for which slots are kept, and has their jobs run.
+    /// Takes over entries for which slots are kept, as far as they still are `idle`, and has their jobs run.
     async fn claim(
         &self,
         stream: usize,
         lane: usize,
         key: &str,
         wanted: Vec<Pending>,
+        idle: Duration,
     ) -> Result<(), RedisError> {
         if wanted.is_empty() {
             return Ok(());
         }
-        let (names, deadline) =
-            ((key, self.group.as_str(), self.options.id.as_str()), self.options.claim_deadline);
+        let names = (key, self.group.as_str(), self.options.id.as_str());
         let reply = self.ask(lane, |commands, to| {
             let ids = wanted.iter().map(|entry| &entry.id);
-            pack_claim(commands, names, deadline.as_millis() as u64, ids, Claim::Deliver, to);
+            pack_claim(commands, names, idle.as_millis() as u64, ids, Claim::Deliver, to);
         });
         let reply = reply.await;
         let entries: Vec<OwnedEntry> = match &reply {
@@ -254,10 +244,7 @@ impl Consumer {
         let mut commands = Commands::default();
         pack_acknowledge(&mut commands, (key, &self.group), gone.iter(), Destination::Nowhere);
         self.shared(lane).submit(&mut commands);
-        let (consumer, number) = (self.number, self.lock().streams[stream].number);
-        let host = &self.bus.context().host;
-        host.event(Event::Trimmed { consumer, stream: number, count: gone.len() as u32 });
-        host.wake();
+        self.tell_of_trimmed(stream, gone.len() as u64, true);
     }
 
     /// The entries as they are in the stream; `None` for what is not there any more.

@@ -16,10 +16,11 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
 
 use super::bus::Bus;
-use super::client::Client;
+use super::client::{Client, closed};
 use super::consumer_state::{ConsumerState, Phase};
 use super::host::{Event, Failure};
 use super::lane_state::LaneState;
+use super::losses::Losses;
 use super::node::Node;
 use super::notification;
 use super::options::{ConsumerOptions, Route, StreamOptions};
@@ -151,6 +152,7 @@ impl Consumer {
             active: false,
             position: StreamState::first_position(options),
             last_seen: None,
+            losses: Losses::default(),
             tail: None,
             claim_from: None,
             search_began: None,
@@ -223,6 +225,31 @@ impl Consumer {
         pack: impl FnOnce(&mut Commands, Destination),
     ) -> Result<Value, RedisError> {
         self.shared(lane).call(pack).await
+    }
+
+    /// As [`Consumer::ask`], of several commands that leave in one write. What is not packed fails.
+    pub(super) async fn ask_together<const N: usize>(
+        &self,
+        lane: usize,
+        pack: impl FnOnce(&mut Commands, [Destination; N]),
+    ) -> [Result<Value, RedisError>; N] {
+        let mut receivers = Vec::with_capacity(N);
+        {
+            let mut commands = Commands::default();
+            let destinations = std::array::from_fn(|_| {
+                let (sender, receiver) = oneshot::channel();
+                receivers.push(receiver);
+                Destination::Task(sender)
+            });
+            pack(&mut commands, destinations);
+            self.shared(lane).submit(&mut commands);
+        }
+        let mut outcomes = std::array::from_fn(|_| Err(closed()));
+        for (outcome, receiver) in outcomes.iter_mut().zip(receivers) {
+            // Whoever takes a command gives its reply, or an error.
+            *outcome = receiver.await.unwrap_or_else(|_| Err(closed()));
+        }
+        outcomes
     }
 
     pub(super) fn complain(&self, failure: Failure, error: &RedisError) {

@@ -80,6 +80,8 @@ pub struct ConsumerState {
     pub claimer: Option<oneshot::Sender<()>>,
     /// What claiming fails with at present, so that it is reported once.
     pub claim_complaint: Option<String>,
+    /// Whether it was reported that the server will not be inspected.
+    pub inspection_refused: bool,
     /// Whether the task that renews leases runs.
     pub leasing: bool,
     /// Rejected jobs that wait for longer than entries may lie idle.
@@ -208,6 +210,7 @@ impl ConsumerState {
 mod tests {
     use std::collections::HashMap;
 
+    use super::super::losses::Losses;
     use super::super::options::{ReadFrom, StreamOptions};
     use super::super::slots::Delivery;
     use super::*;
@@ -231,6 +234,7 @@ mod tests {
             active,
             position: Position::New,
             last_seen: None,
+            losses: Losses::default(),
             tail: None,
             claim_from: None,
             search_began: None,

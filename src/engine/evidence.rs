@@ -57,16 +57,9 @@ pub fn read_groups(reply: &Value) -> HashMap<String, EntryId> {
 }
 
 fn read_group(group: &Value) -> Option<(String, EntryId)> {
-    let Value::Array(fields) = group else { return None };
-    let field = |wanted: &[u8]| {
-        let mut pairs = fields.chunks_exact(2);
-        pairs.find_map(|pair| match pair {
-            [Value::Bulk(name), Value::Bulk(value)] if name == wanted => Some(value.as_slice()),
-            _ => None,
-        })
-    };
-    let name = std::str::from_utf8(field(b"name")?).ok()?;
-    Some((name.to_owned(), EntryId::parse(field(b"last-delivered-id")?)?))
+    let field = |name| group.field(name).and_then(Value::bytes);
+    let name = std::str::from_utf8(field("name")?).ok()?;
+    Some((name.to_owned(), EntryId::parse(field("last-delivered-id")?)?))
 }
 
 /// The error of a job of which nothing is left.

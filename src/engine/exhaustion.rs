@@ -1,7 +1,7 @@
 //! Entries that are not delivered again: they were delivered too often, or their job said so.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -21,14 +21,15 @@ use super::id::new_id;
 use super::pending::Pending;
 
 impl Consumer {
-    /// The search for entries to claim came across these. Each is reported once; `ends` says that the search is
-    /// through, after which those that it has not come across are forgotten.
+    /// The search for entries to claim came across these, which have been `idle`. Each is reported once; `ends` says
+    /// that the search is through, after which those that it has not come across are forgotten.
     pub(super) async fn find_exhausted(
         &self,
         stream: usize,
         lane: usize,
         key: &str,
         pending: Vec<Pending>,
+        idle: Duration,
         ends: bool,
     ) -> Result<(), RedisError> {
         let buries = self.options.dead_letter.is_some();
@@ -62,7 +63,7 @@ impl Consumer {
             if !buries {
                 self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
                 self.report_exhausted(&found, false);
-            } else if self.takes_over(lane, key, found.id).await? {
+            } else if self.takes_over(lane, key, found.id, idle).await? {
                 self.move_away(stream, lane, &found, Reason::Exhausted, None).await?;
             }
         }
@@ -138,11 +139,17 @@ impl Consumer {
     }
 
     /// Makes sure that of several consumers that come across an entry only one goes on.
-    async fn takes_over(&self, lane: usize, key: &str, id: EntryId) -> Result<bool, RedisError> {
+    async fn takes_over(
+        &self,
+        lane: usize,
+        key: &str,
+        id: EntryId,
+        idle: Duration,
+    ) -> Result<bool, RedisError> {
         let names = (key, self.group.as_str(), self.options.id.as_str());
-        let deadline = self.options.claim_deadline.as_millis() as u64;
+        let idle = idle.as_millis() as u64;
         let taken = self.ask(lane, |commands, to| {
-            pack_claim(commands, names, deadline, std::iter::once(&id), Claim::Touch { idle: 0 }, to);
+            pack_claim(commands, names, idle, std::iter::once(&id), Claim::Touch { idle: 0 }, to);
         });
         Ok(is_any(&taken.await?))
     }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::redis_io::codec::Value;
 use crate::redis_io::entries::EntryId;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::streams::{pack_group_create, pack_group_set_id, pack_last_entry};
+use crate::redis_io::streams::{pack_group_create, pack_group_set_id};
 
 use super::client::closed;
 use super::consumer::Consumer;
@@ -103,8 +103,10 @@ impl Consumer {
                 (stream.lane, stream.key.clone(), stream.options.clone())
             };
             if of_lane == lane {
-                self.make_group(lane, &key, &options).await?;
-                let tail = self.last_entry(lane, &key).await;
+                if self.make_group(lane, &key, &options).await? {
+                    self.lock().streams[at].losses.forget();
+                }
+                let tail = self.first_look(at, lane, &key).await.ok().and_then(|reply| read_last_id(&reply));
                 let stream = &mut self.lock().streams[at];
                 stream.tail = tail.or(stream.tail);
             }
@@ -112,18 +114,19 @@ impl Consumer {
         Ok(())
     }
 
-    async fn make_group(&self, lane: usize, key: &str, options: &StreamOptions) -> Result<(), RedisError> {
+    /// Makes a group if there is none; whether it begins anew, here or since it was to be set to another id.
+    async fn make_group(&self, lane: usize, key: &str, options: &StreamOptions) -> Result<bool, RedisError> {
         let id = options.from_id.as_str();
         let made =
             self.ask(lane, |commands, to| pack_group_create(commands, key, &self.group, id, true, to)).await;
         match made {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
             Err(error) if error.reply_code() == Some("BUSYGROUP") => {
                 if options.set_id {
                     self.ask(lane, |commands, to| pack_group_set_id(commands, key, &self.group, id, to))
                         .await?;
                 }
-                Ok(())
+                Ok(options.set_id)
             }
             Err(error) => Err(error),
         }
@@ -157,24 +160,20 @@ impl Consumer {
                 Err(error) => return Err(error),
             }
         }
+        if any {
+            let mut state = self.lock();
+            let of_lane = state.streams.iter_mut().filter(|stream| stream.lane == lane);
+            of_lane.for_each(|stream| stream.losses.forget());
+        }
         Ok(any)
     }
+}
 
-    /// The id of a stream's last entry; none if there is none or Redis will not say.
-    async fn last_entry(&self, lane: usize, key: &str) -> Option<EntryId> {
-        let Ok(Value::Array(entries)) =
-            self.ask(lane, |commands, to| pack_last_entry(commands, key, to)).await
-        else {
-            return None;
-        };
-        match entries.first() {
-            Some(Value::Array(entry)) => match entry.first() {
-                Some(Value::Bulk(id)) => EntryId::parse(id),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
+/// The id of a stream's last entry, if it has one.
+fn read_last_id(entries: &Value) -> Option<EntryId> {
+    let Value::Array(entries) = entries else { return None };
+    let Value::Array(entry) = entries.first()? else { return None };
+    EntryId::parse(entry.first()?.bytes()?)
 }
 
 /// Behind which entry a group is made again.

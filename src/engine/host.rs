@@ -132,8 +132,9 @@ pub enum Event<'a> {
     Claimed { consumer: u32, entry: &'a Found },
     /// An entry was delivered as often as may be, and is not delivered again; `moved` is to the dead letters.
     Exhausted { consumer: u32, entry: &'a Found, moved: bool },
-    /// Entries that were pending for the group are not there any more: trimmed or deleted, and never run to the end.
-    Trimmed { consumer: u32, stream: u32, count: u32 },
+    /// Entries are not there any more, trimmed or deleted, and were never run to the end: they were pending for the
+    /// group, or it never got them.
+    Trimmed { consumer: u32, stream: u32, count: u64, pending: bool },
     /// A consumer has no job in flight any more.
     Drained { consumer: u32 },
     /// How long to wait before it is tried again? Answer with the number of the question.

@@ -1,6 +1,7 @@
 //! What a consumer knows of one of its lanes. Pure.
 
 use super::backoff::Backoff;
+use super::server_clock::ServerClock;
 
 /// The reads from one node: at most one at a time, on a connection of its own.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub struct LaneState {
     pub backoff: Backoff,
     /// What reads fail with at present, so that it is reported once.
     pub complaint: Option<String>,
+    /// The clock by which the server says how long entries have been idle.
+    pub clock: ServerClock,
 }
 
 impl LaneState {

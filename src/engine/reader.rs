@@ -213,6 +213,7 @@ impl Consumer {
             at.position = Position::History(entry.id.to_string());
         }
         at.last_seen = at.last_seen.max(Some(entry.id));
+        at.losses.receive(entry.id);
         if entry.deleted {
             harvest.deleted.push((stream, entry.id));
             return;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::redis_io::entries::EntryId;
 
+use super::losses::Losses;
 use super::options::{ReadFrom, StreamOptions};
 
 /// What a stream's next read asks for.
@@ -41,6 +42,8 @@ pub struct StreamState {
     pub position: Position,
     /// The last id handed out by this stream's group to this consumer.
     pub last_seen: Option<EntryId>,
+    /// Entries that were removed before the group got them.
+    pub losses: Losses,
     /// The stream's last id when playing started, where that is known.
     pub tail: Option<EntryId>,
     /// Where looking for entries to claim goes on; `None` is at the beginning.

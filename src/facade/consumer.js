@@ -195,9 +195,9 @@ class Consumer extends EventEmitter {
     this.#tell('exhausted', { ...entry, moved });
   }
 
-  /** @internal Entries that were pending are not in their stream any more. */
-  trimmed(stream, count) {
-    this.#tell('trimmed', { stream: this.#streams[stream], count });
+  /** @internal Entries that were pending, or that the group never got, are not in their stream any more. */
+  trimmed(stream, count, pending) {
+    this.#tell('trimmed', { stream: this.#streams[stream], count, pending });
   }
 
   #tell(event, ...args) {

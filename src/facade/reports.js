@@ -184,8 +184,8 @@ READERS[Report.Exhausted] = () => {
 };
 READERS[Report.Trimmed] = () => {
   const consumer = consumers.get(number());
-  const [stream, count] = [number(), number()];
-  consumer?.trimmed(stream, count);
+  const [stream, count, pending] = [number(), number(), number() === 1];
+  consumer?.trimmed(stream, count, pending);
 };
 READERS[Report.RetryAsked] = () => {
   const node = nodes.get(number())?.deref();

@@ -106,10 +106,7 @@ fn well(reply: &Value) -> Vec<Endpoint> {
 
 /// A server, as fields and values in turn; none if it is not well.
 fn server(reply: &Value) -> Option<Endpoint> {
-    let Value::Array(words) = reply else { return None };
-    let field = |name: &str| {
-        words.chunks_exact(2).find(|pair| text(&pair[0]) == Some(name)).and_then(|pair| text(&pair[1]))
-    };
+    let field = |name| reply.field(name).and_then(text);
     if field("flags")?.split(',').any(|flag| UNWELL.contains(&flag)) {
         return None;
     }

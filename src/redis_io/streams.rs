@@ -74,6 +74,16 @@ pub fn pack_groups(commands: &mut Commands, key: &str, to: Destination) {
     commands.begin("XINFO", 3).arg(b"GROUPS").key(key.as_bytes()).end(to);
 }
 
+/// Packs `XINFO STREAM key`.
+pub fn pack_stream(commands: &mut Commands, key: &str, to: Destination) {
+    commands.begin("XINFO", 3).arg(b"STREAM").key(key.as_bytes()).end(to);
+}
+
+/// Packs `TIME`, of the server that has the key.
+pub fn pack_time(commands: &mut Commands, key: &str, to: Destination) {
+    commands.begin("TIME", 1).beside(key.as_bytes()).end(to);
+}
+
 /// How an XCLAIM leaves the entries that it takes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {

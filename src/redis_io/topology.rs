@@ -216,7 +216,7 @@ impl Topology {
     }
 
     /// The node on which reads of a slot wait.
-    fn node_of(&self, slot: u16) -> Option<Address> {
+    pub fn node_of(&self, slot: u16) -> Option<Address> {
         let importing = lock(&self.imports).get(&slot).cloned();
         importing.or_else(|| Some(self.map()?.shard(slot)?.primary.clone()))
     }

@@ -19,6 +19,31 @@ pub enum Value {
     Array(Vec<Value>),
 }
 
+impl Value {
+    /// Of an array of names, each followed by a value, the value behind `name`.
+    pub fn field(&self, name: &str) -> Option<&Value> {
+        let Self::Array(fields) = self else { return None };
+        let mut pairs = fields.chunks_exact(2);
+        pairs.find(|pair| pair[0].bytes() == Some(name.as_bytes())).map(|pair| &pair[1])
+    }
+
+    /// The bytes of a string.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bulk(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// A number that counts something.
+    pub fn count(&self) -> Option<u64> {
+        match self {
+            Self::Integer(number) => u64::try_from(*number).ok(),
+            _ => None,
+        }
+    }
+}
+
 /// Deeper replies are cut off here; Redis' own commands nest five deep. A tree that is deeper could not even be
 /// dropped without recursion.
 const DEEPEST: usize = 128;

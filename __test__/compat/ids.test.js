@@ -32,8 +32,11 @@ keep('A.2 a consumer has the id that it was given', async (_, scene) => {
   const consumer = await scene.play(async () => {}, { id: 'me' });
   assert.strictEqual(consumer.id, 'me');
   await scene.add('job-1');
-  await until(async () => (await scene.pending()) === 0);
-  const [info] = await scene.redis.call('XINFO', 'CONSUMERS', keys.stream(scene.stream), keys.group(scene.group));
+  const consumers = () => scene.redis.call('XINFO', 'CONSUMERS', keys.stream(scene.stream), keys.group(scene.group));
+  const [info] = await until(async () => {
+    const known = await consumers();
+    return known.length > 0 && known;
+  });
   assert.strictEqual(info[1], 'me');
 });
 

@@ -1,15 +1,22 @@
 'use strict';
 
+const fs = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
 const scenarios = require('./scenarios/index.js');
+const { ADAPTERS } = require('./subject.js');
 
 const USAGE = `npm run bench -- [options]
-  --only S3,S4            scenarios: ${Object.keys(scenarios).join(', ')}; all without
-  --against hfxbus@2.2.0  what ours is compared with, separated by commas
+  --only S3,S4            scenarios: ${Object.keys(scenarios).join(', ')}; all without.
+                          S4/16 is one case of S4, as the table calls it
+  --against hfxbus@2.2.0  what ours is compared with, separated by commas: ${peers().join(', ')};
+                          without a version it is the one that was written for; '' for nothing
   --rounds 5              how often each is run
-  --scale 1               how many of the usual number of jobs: 0.01 to see whether it works
-  --json FILE             where the figures go, by default into bench/results`;
+  --scale 1               how long each run is: 0.5 for half of the jobs and of the time,
+                          0.01 to see whether it works
+  --json FILE             where the figures go, by default into bench/results
+  --chart FILE            draws a chart, as SVG
+  --from FILE             measures nothing: prints, and draws, what an earlier run has written`;
 
 const OPTIONS = {
   only: { type: 'string', default: Object.keys(scenarios).join(',') },
@@ -17,22 +24,45 @@ const OPTIONS = {
   rounds: { type: 'string', default: '5' },
   scale: { type: 'string', default: '1' },
   json: { type: 'string' },
+  chart: { type: 'string' },
+  from: { type: 'string' },
   help: { type: 'boolean', default: false },
 };
 
 /** What was asked for on the command line; throws with what is wrong. */
 function readArguments(args) {
   const { values } = parseArgs({ args, options: OPTIONS });
-  const only = list(values.only);
-  for (const id of only) if (!scenarios[id]) throw new Error(`there is no scenario ${id}`);
   return {
     help: values.help,
-    scenarios: only.map((id) => scenarios[id]),
+    scenarios: chosen(list(values.only)),
     subjects: ['ours', ...list(values.against)],
     rounds: positive('rounds', values.rounds, Number.isInteger),
     scale: positive('scale', values.scale, Number.isFinite),
     json: path.resolve(values.json ?? path.join(__dirname, 'results', `${stamp()}.json`)),
+    chart: values.chart && path.resolve(values.chart),
+    from: values.from && path.resolve(values.from),
   };
+}
+
+/** The scenarios that are named, each with all of its cases or with those that are named. */
+function chosen(names) {
+  const picked = new Map();
+  for (const name of names) {
+    const [id, one] = name.split('/');
+    const scenario = scenarios[id];
+    if (!scenario) throw new Error(`there is no scenario ${id}`);
+    const cases = scenario.cases.filter((each) => one === undefined || each.id === one);
+    if (cases.length === 0) {
+      throw new Error(`${id} has no case ${one}, only ${scenario.cases.map((each) => each.id).join(', ')}`);
+    }
+    picked.set(id, { ...scenario, cases: [...(picked.get(id)?.cases ?? []), ...cases] });
+  }
+  return [...picked.values()];
+}
+
+function peers() {
+  const names = fs.readdirSync(ADAPTERS).map((file) => path.basename(file, '.js'));
+  return names.filter((name) => name !== 'ours');
 }
 
 function list(text) {

@@ -8,6 +8,7 @@
 const { fork } = require('node:child_process');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { parseArgs } = require('node:util');
+const { atRate } = require('./at-rate.js');
 const { percentile } = require('./numbers.js');
 const { say } = require('./say.js');
 const { Servers } = require('./servers.js');
@@ -34,7 +35,7 @@ async function measure({ name, eject }, how, load) {
   const { files } = await Subject.provide(name);
   const hfxbus = require(files.folder);
   const servers = new Servers();
-  const nodes = await servers.provide(3);
+  const nodes = await servers.provide({ topology: 'nodes' });
   const connection = hfxbus.ConnectionManager.nodes({ nodes: nodes.map(({ options }) => options), eject });
   const producer = new hfxbus.Producer(connection);
   if (!(await warmUp(producer, hfxbus))) throw new Error('a healthy bus fails');
@@ -88,21 +89,6 @@ class Send {
         this.took = performance.now() - this.began;
       });
   }
-}
-
-/** Does something so often, making up for ticks that come late. */
-function atRate({ seconds, rate }, act) {
-  const start = performance.now();
-  let done = 0;
-  return new Promise((resolve) => {
-    const timer = setInterval(() => {
-      const passed = Math.min(seconds, (performance.now() - start) / 1000);
-      for (; done < passed * rate; done++) act();
-      if (passed < seconds) return;
-      clearInterval(timer);
-      resolve();
-    }, 5);
-  });
 }
 
 function summary(sends, tripped, died) {

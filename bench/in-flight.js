@@ -1,34 +1,24 @@
 'use strict';
 
-const { percentile } = require('./numbers.js');
+const { Latencies } = require('./latencies.js');
 
 /**
  * Does something over and over, so many at a time: until it was done `jobs` times or `seconds` are over.
- * @returns how often it was done, and how long each took, in ms
+ * @returns how often it was done, and how long that took
  */
 async function keepInFlight({ jobs, inFlight, seconds = Infinity }, act) {
-  const took = new Float64Array(jobs);
+  const latencies = new Latencies(jobs);
   const end = performance.now() + seconds * 1000;
-  let [begun, done] = [0, 0];
+  let begun = 0;
   const lane = async () => {
-    while (begun < jobs) {
+    // The first is done however little time there is.
+    while (begun < jobs && (begun === 0 || performance.now() < end)) {
       begun++;
-      const start = performance.now();
-      if (start > end) break;
-      await act();
-      took[done] = performance.now() - start;
-      done++;
+      await latencies.time(act);
     }
   };
   await Promise.all(Array.from({ length: Math.min(inFlight, jobs) }, lane));
-  const sorted = took.subarray(0, done).sort();
-  return {
-    jobs: done,
-    p50: percentile(sorted, 0.5),
-    p95: percentile(sorted, 0.95),
-    p99: percentile(sorted, 0.99),
-    p999: percentile(sorted, 0.999),
-  };
+  return latencies.summary();
 }
 
 module.exports = { keepInFlight };

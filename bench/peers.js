@@ -8,9 +8,12 @@ const { say } = require('./say.js');
 /** Packages that are only compared with live here, out of reach of the package's own dependencies. */
 const PEERS = path.join(__dirname, '.peers');
 
-/** The folder of a package, installed if it is not there yet. */
-async function installPeer(name, version) {
-  return developed(name, version) ?? (await installed(name, version));
+/**
+ * The folder of a package, installed if it is not there yet.
+ * @param {string[]} beside what it does not bring along and is to be found beside it, such as `ioredis@5.11.1`
+ */
+async function installPeer(name, version, beside = []) {
+  return developed(name, version) ?? (await installed(name, version, beside));
 }
 
 /** A development dependency has it already, under another name. */
@@ -19,15 +22,15 @@ function developed(name, version) {
   return versionOf(folder) === version ? folder : undefined;
 }
 
-async function installed(name, version) {
-  const home = path.join(PEERS, `${name}@${version}`);
+async function installed(name, version, beside) {
+  const packages = [`${name}@${version}`, ...beside];
+  const home = path.join(PEERS, packages.join('+').replaceAll('/', '-'));
   const folder = path.join(home, 'node_modules', name);
   if (!fs.existsSync(folder)) {
-    say(`installing ${name}@${version}`);
+    say(`installing ${packages.join(' and ')}`);
     fs.mkdirSync(home, { recursive: true });
     fs.writeFileSync(path.join(home, 'package.json'), '{ "private": true }\n');
-    const args = ['install', '--no-audit', '--no-fund', '--prefix', home, `${name}@${version}`];
-    await runNpm(args, { show: false });
+    await runNpm(['install', '--no-audit', '--no-fund', '--prefix', home, ...packages], { show: false });
   }
   return folder;
 }
@@ -37,4 +40,4 @@ function versionOf(folder) {
   return fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')).version : undefined;
 }
 
-module.exports = { installPeer };
+module.exports = { installPeer, versionOf };

@@ -1,33 +1,55 @@
 'use strict';
 
-const { say } = require('./say.js');
 const { Stage } = require('./stage.js');
+
+/** Nothing takes longer than this, in s; what does has hung. */
+const LIMIT = 120;
 
 /**
  * Runs one case of a scenario: every subject in every round, in an order that rotates, so that whatever else the
- * machine does meets all of them.
- * @returns {Promise<Map<string, object[]>>} by subject, the measurement of each round
+ * machine does meets all of them. A subject that fails is left out of the rounds to come.
+ * @returns {Promise<{ measured: Map<string, object[]>, failures: Map<string, string> }>} by subject, the measurement of
+ *   each round, or why there is none
  */
-async function runRounds(scenario, parameters, { subjects, servers, rounds }) {
+async function runRounds(scenario, parameters, { subjects, servers, rounds, progress }) {
   const measured = new Map(subjects.map(({ name }) => [name, []]));
+  const failures = new Map();
   for (let round = 0; round < rounds; round++) {
     for (const subject of rotated(subjects, round)) {
-      const measurement = await runOnce(scenario, parameters, { subject, servers });
-      measured.get(subject.name).push(measurement);
-      const rate = Math.round(measurement.rate).toLocaleString('en');
-      say(
-        `${scenario.id} ${scenario.title}, ${parameters.label}: round ${round + 1} of ${rounds}, ${subject.name}: ${rate} jobs/s`,
-      );
+      if (failures.has(subject.name)) progress.skip();
+      else await attempt(subject, round);
     }
   }
-  return measured;
+  for (const name of failures.keys()) measured.delete(name);
+  return { measured, failures };
+
+  async function attempt(subject, round) {
+    const about = `${scenario.id} ${scenario.title}, ${parameters.label}: round ${round + 1} of ${rounds}, ${subject.name}`;
+    try {
+      const measurement = await runOnce(scenario, parameters, { subject, servers });
+      measured.get(subject.name).push(measurement);
+      progress.done(`${about}${rateOf(measurement)}`);
+    } catch (error) {
+      failures.set(subject.name, error.message);
+      progress.done(`${about} failed: ${error.message}`);
+    }
+  }
 }
 
-async function runOnce(scenario, parameters, { subject, servers }) {
-  const stage = await Stage.set(subject, servers, { count: scenario.count, cores: parameters.cores });
+function rateOf({ rate }) {
+  return rate === undefined ? '' : `: ${Math.round(rate).toLocaleString('en')} jobs/s`;
+}
+
+async function runOnce(scenario, { id, label, cores, topology, ...parameters }, { subject, servers }) {
+  const stage = await Stage.set(subject, servers, { cores, topology });
+  let timer;
+  const isLate = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done within ${LIMIT} s`)), LIMIT * 1000);
+  });
   try {
-    return await scenario.run(stage, parameters);
+    return await Promise.race([scenario.run(stage, parameters), isLate]);
   } finally {
+    clearTimeout(timer);
     stage.clear();
   }
 }

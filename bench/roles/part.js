@@ -18,10 +18,9 @@ class BasePart {
     this.#meter = new Meter();
   }
 
-  /** What it has used since `begin()`. A run in which something went wrong has measured nothing. */
+  /** What it has used since `begin()`. */
   used() {
-    const [error] = this.program.errors;
-    if (error) throw error;
+    this.program.errors.check();
     return this.#meter.read();
   }
 }

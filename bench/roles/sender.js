@@ -12,8 +12,8 @@ class Part extends BasePart {
     this.#payload = options.payload ? Buffer.alloc(options.payload, 'x') : undefined;
   }
 
-  run({ jobs, inFlight }) {
-    return keepInFlight({ jobs, inFlight }, () => this.program.send(this.#payload));
+  run(load) {
+    return keepInFlight(load, () => this.program.send(this.#payload));
   }
 }
 

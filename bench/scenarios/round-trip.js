@@ -1,20 +1,61 @@
 'use strict';
 
-/** The README's round trip: payload, send, run, answer, completion, answer read. Two processes. */
+const { warmUp } = require('./warm-up.js');
+
+/** The README's round trip: payload, send, run, answer, completion, answer read. */
+async function roundTrip(stage, { inFlight, jobs, seconds, concurrency = inFlight, isAlone = false, ...options }) {
+  const load = { inFlight, jobs, seconds };
+  const roles = isAlone ? [] : [await stage.role('responder', { concurrency, ...options })];
+  const requester = await stage.role('requester', { concurrency, isAlone, ...options });
+  await requester.call('run', warmUp(load));
+  return stage.measure([requester, ...roles], () => requester.call('run', load));
+}
+
+const LOADS = [
+  { inFlight: 1, jobs: 5_000, cores: 1 },
+  { inFlight: 16, jobs: 60_000 },
+  { inFlight: 128, jobs: 120_000 },
+];
+
 const S4 = {
   id: 'S4',
   title: 'round trip',
   cases: [
-    { inFlight: 1, jobs: 5_000, cores: 1 },
-    { inFlight: 16, jobs: 30_000 },
-    { inFlight: 128, jobs: 50_000 },
-  ].map((one) => ({ label: `${one.inFlight} in flight`, ...one })),
-  async run(stage, { inFlight, jobs }) {
-    const responder = await stage.role('responder', { concurrency: inFlight });
+    ...LOADS.map((one) => ({ id: String(one.inFlight), label: `${one.inFlight} in flight, two processes`, ...one })),
+    ...LOADS.map((one) => ({
+      id: `${one.inFlight}-alone`,
+      label: `${one.inFlight} in flight, one process`,
+      isAlone: true,
+      ...one,
+    })),
+  ],
+  run: roundTrip,
+};
+
+/** Round trips that come evenly, far fewer than could be done. */
+const S5 = {
+  id: 'S5',
+  title: 'round trip at a fixed rate',
+  cases: [{ id: '200', label: '200 a second', rate: 200, jobs: Infinity }],
+  async run(stage, { rate, seconds }) {
+    const responder = await stage.role('responder', { concurrency: 16 });
     const requester = await stage.role('requester');
-    await requester.call('run', { inFlight, jobs: Math.ceil(jobs / 4) });
-    return stage.measure([requester, responder], () => requester.call('run', { inFlight, jobs }));
+    await requester.call('runAtRate', { rate, seconds: seconds / 4 });
+    return stage.measure([requester, responder], () => requester.call('runAtRate', { rate, seconds }));
   },
 };
 
-module.exports = { S4 };
+const KIB = 1024;
+
+/** The same with much to carry, there and back. */
+const S6 = {
+  id: 'S6',
+  title: 'round trip with payload',
+  cases: [
+    { id: '64k', label: '64 KiB, 16 in flight', payload: 64 * KIB, inFlight: 16, jobs: 10_000 },
+    { id: '1m', label: '1 MiB, 16 in flight', payload: KIB * KIB, inFlight: 16, jobs: 1_000 },
+  ],
+  run: roundTrip,
+};
+
+module.exports = { S4, S5, S6, roundTrip };

@@ -1,15 +1,18 @@
 'use strict';
 
+const { warmUp } = require('./warm-up.js');
+
 /** Sends that nobody runs: what one producer can do. */
 function send({ id, title, payload, cases }) {
   return {
     id,
     title,
-    cases: cases.map(({ inFlight, jobs, cores }) => ({ label: `${inFlight} in flight`, jobs, cores, inFlight })),
-    async run(stage, { inFlight, jobs }) {
+    cases: cases.map((one) => ({ id: String(one.inFlight), label: `${one.inFlight} in flight`, ...one })),
+    async run(stage, { inFlight, jobs, seconds }) {
+      const load = { inFlight, jobs, seconds };
       const sender = await stage.role('sender', { payload });
-      await sender.call('run', { inFlight, jobs: Math.ceil(jobs / 4) });
-      return stage.measure([sender], () => sender.call('run', { inFlight, jobs }));
+      await sender.call('run', warmUp(load));
+      return stage.measure([sender], () => sender.call('run', load));
     },
   };
 }
@@ -20,8 +23,8 @@ const S1 = send({
   payload: 0,
   cases: [
     { inFlight: 1, jobs: 20_000, cores: 1 },
-    { inFlight: 64, jobs: 100_000 },
-    { inFlight: 1024, jobs: 200_000 },
+    { inFlight: 64, jobs: 200_000 },
+    { inFlight: 1024, jobs: 400_000 },
   ],
 });
 
@@ -31,8 +34,8 @@ const S2 = send({
   payload: 1024,
   cases: [
     { inFlight: 1, jobs: 10_000, cores: 1 },
-    { inFlight: 64, jobs: 50_000 },
-    { inFlight: 1024, jobs: 100_000 },
+    { inFlight: 64, jobs: 100_000 },
+    { inFlight: 1024, jobs: 200_000 },
   ],
 });
 

@@ -1,0 +1,100 @@
+'use strict';
+
+const { randomBytes } = require('node:crypto');
+const { Errors } = require('../errors.js');
+
+/** How many jobs of a backlog are added at once. */
+const AT_ONCE = 1000;
+
+/** What a user of Bee-Queue writes, with what its documents advise for speed. Payloads are in the job, as JSON. */
+class BeeQueueProgram {
+  #BeeQueue;
+  #redis;
+  #inbound;
+  #queue = null;
+  #id = randomBytes(8).toString('hex');
+  #requests = 0;
+  #waiting = new Map();
+
+  errors = new Errors();
+
+  /**
+   * @param {Function} BeeQueue the package
+   * @param {{ ports: number[], payload?: number }} options where Redis is, and how long a request and its answer are
+   */
+  constructor(BeeQueue, { ports: [port], payload = 0 }) {
+    this.#BeeQueue = BeeQueue;
+    this.#redis = { host: '127.0.0.1', port };
+    this.#inbound = payload ? 'x'.repeat(payload) : undefined;
+  }
+
+  /** Adds one job, with a payload if there is one. */
+  async send(payload) {
+    this.#queue ??= this.#open('bench', { isWorker: false, getEvents: false, storeJobs: false });
+    await this.#queue.createJob(payload ? { inbound: payload.latin1Slice() } : {}).save();
+  }
+
+  /**
+   * Ready to make requests. A job's own events get lost when they come before the reply to `save()` does, which happens
+   * all the time between two processes; the queue's do not.
+   */
+  async listen() {
+    this.#queue = this.#open('bench', { isWorker: false, storeJobs: false });
+    this.#queue.on('job succeeded', (request, outbound) => {
+      this.#waiting.get(request)?.(outbound);
+      this.#waiting.delete(request);
+    });
+    await this.#queue.ready();
+  }
+
+  /** A round trip, whose answer is the job's result. */
+  async request() {
+    const request = `${this.#id}${this.#requests++}`;
+    const answer = new Promise((resolve) => this.#waiting.set(request, resolve));
+    await this.#queue
+      .createJob({ inbound: this.#inbound ?? 'Hello ' })
+      .setId(request)
+      .save();
+    const outbound = await answer;
+    if (outbound !== (this.#inbound ?? 'Hello world!')) throw new Error('wrong answer');
+  }
+
+  /** Answers requests. */
+  async serve(concurrency) {
+    const queue = this.#open('bench', { getEvents: false, storeJobs: false });
+    await queue.ready();
+    queue.process(concurrency, async ({ data }) => (this.#inbound ? data.inbound : `${data.inbound}world!`));
+  }
+
+  /** Calls back for everybody's completions of a queue. */
+  async hear(stream, onCompletion) {
+    const queue = this.#open(stream, { isWorker: false, storeJobs: false });
+    queue.on('job succeeded', onCompletion);
+    await queue.ready();
+  }
+
+  /** Writes a backlog. */
+  async fill(stream, jobs) {
+    const queue = this.#open(stream, { isWorker: false, getEvents: false, storeJobs: false });
+    for (let done = 0; done < jobs; done += AT_ONCE) {
+      const some = Array.from({ length: Math.min(AT_ONCE, jobs - done) }, () => queue.createJob({}));
+      for (const error of (await queue.saveAll(some)).values()) throw error;
+    }
+  }
+
+  /** Runs a backlog until `isOver` says so, which hears of each job; resolves when Redis knows of all that have run. */
+  async drain(stream, concurrency, onJob, isOver) {
+    const queue = this.#open(stream, { getEvents: false, storeJobs: false });
+    queue.process(concurrency, async () => onJob());
+    await isOver;
+    await queue.close();
+  }
+
+  #open(name, options) {
+    const queue = new this.#BeeQueue(name, { redis: this.#redis, removeOnSuccess: true, ...options });
+    queue.on('error', (error) => this.errors.add(error));
+    return queue;
+  }
+}
+
+module.exports = { BeeQueueProgram };

@@ -1,0 +1,114 @@
+'use strict';
+
+const { setImmediate: nextTurn } = require('node:timers/promises');
+
+const GROUP = 'bench';
+const NAME = 'worker';
+/** How long a read waits, in ms. */
+const BLOCK = 5000;
+/** How often is looked for entries that somebody else has not acknowledged, and for how long that was, in ms. */
+const CLAIM = { every: 1000, idle: 60_000 };
+
+/** Reads entries of a stream for as many free slots as there are, and acknowledges what one tick has done at once. */
+class IoredisWorker {
+  #commands;
+  #blocking;
+  #options;
+  #running = 0;
+  #isOver = false;
+  #onFree = null;
+  #acknowledged = [];
+  #acknowledging = null;
+  #claimer = null;
+
+  /**
+   * @param {object} commands a client with auto-pipelining
+   * @param {object} blocking a client for reads
+   * @param {{ stream: string, concurrency: number, processor: (job: string) => Promise<void>, errors: object }} options
+   */
+  constructor(commands, blocking, options) {
+    this.#commands = commands;
+    this.#blocking = blocking;
+    this.#options = options;
+  }
+
+  async start() {
+    await this.#commands.xgroup('CREATE', this.#options.stream, GROUP, '0', 'MKSTREAM').catch((error) => {
+      if (!error.message.startsWith('BUSYGROUP')) throw error;
+    });
+    this.#claimer = setInterval(() => this.#attempt(this.#claim()), CLAIM.every);
+    this.#attempt(this.#read());
+  }
+
+  /** Reads nothing more; resolves once everything has run and is acknowledged. */
+  async stop() {
+    this.#isOver = true;
+    clearInterval(this.#claimer);
+    this.#blocking.disconnect();
+    while (this.#running > 0) await nextTurn();
+    await this.#acknowledging;
+  }
+
+  async #read() {
+    const { stream, concurrency } = this.#options;
+    while (!this.#isOver) {
+      const free = concurrency - this.#running;
+      if (free <= 0) {
+        await this.#freed();
+        continue;
+      }
+      const limits = ['COUNT', free, 'BLOCK', BLOCK];
+      const reply = await this.#blocking.xreadgroup('GROUP', GROUP, NAME, ...limits, 'STREAMS', stream, '>');
+      for (const entry of reply?.[0][1] ?? []) this.#run(entry);
+    }
+  }
+
+  /** Resolves when there is a slot, and all the others that come free in the same turn. */
+  async #freed() {
+    await new Promise((resolve) => {
+      this.#onFree = resolve;
+    });
+    await nextTurn();
+  }
+
+  async #claim() {
+    const { stream, concurrency } = this.#options;
+    const free = concurrency - this.#running;
+    if (free <= 0) return;
+    const limits = [CLAIM.idle, '0', 'COUNT', free];
+    const [, entries] = await this.#commands.xautoclaim(stream, GROUP, NAME, ...limits);
+    for (const entry of entries) this.#run(entry);
+  }
+
+  async #run([id, [, job, , reply]]) {
+    this.#running++;
+    try {
+      await this.#options.processor(job);
+      this.#acknowledge(id);
+      this.#attempt(this.#commands.publish(reply, job));
+    } catch (error) {
+      this.#options.errors.add(error);
+    }
+    this.#running--;
+    this.#onFree?.();
+    this.#onFree = null;
+  }
+
+  #acknowledge(id) {
+    this.#acknowledged.push(id);
+    if (this.#acknowledged.length > 1) return;
+    process.nextTick(() => {
+      const ids = this.#acknowledged;
+      this.#acknowledged = [];
+      this.#acknowledging = this.#attempt(this.#commands.xack(this.#options.stream, GROUP, ...ids));
+    });
+  }
+
+  #attempt(promise) {
+    return promise.catch((error) => {
+      if (!this.#isOver) this.#options.errors.add(error);
+    });
+  }
+}
+
+module.exports = { IoredisWorker };

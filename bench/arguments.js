@@ -79,4 +79,4 @@ function stamp() {
   return new Date().toISOString().slice(0, 19).replaceAll(':', '-');
 }
 
-module.exports = { USAGE, readArguments };
+module.exports = { USAGE, chosen, readArguments };

@@ -25,8 +25,9 @@ function bold(text) {
   return text && `**${text}**`;
 }
 
-/** Three digits that mean something, and none of the whole ones cut off. */
+/** Three digits that mean something, and none of the whole ones cut off. What was too little to be divided by has none. */
 function written(value) {
+  if (!Number.isFinite(value)) return '–';
   const digits = Math.max(3, Math.ceil(Math.log10(Math.max(value, 1) + 1)));
   return value.toLocaleString('en', { maximumSignificantDigits: digits });
 }

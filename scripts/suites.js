@@ -7,8 +7,8 @@ const tally = require('./tally.js');
 
 /** Folders of `__test__` with tests for Node that talk to a server; `support` has no tests. */
 const WITH_SERVER = ['compat', 'interop', 'api', 'topologies', 'faults'];
-/** Those that are about what is shipped; `engine` has tests for cargo. */
-const OTHERS = ['types', 'package'];
+/** Those that are about what is shipped, and how fast it is; `engine` has tests for cargo. */
+const OTHERS = ['types', 'package', 'bench'];
 
 /** What is tested, on the server that REDIS_SERVER says. */
 const ENGINE = {

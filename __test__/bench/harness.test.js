@@ -1,0 +1,101 @@
+'use strict';
+
+const assert = require('node:assert');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { after, describe, it } = require('node:test');
+const { Progress } = require('../../bench/progress.js');
+const { runRounds } = require('../../bench/rounds.js');
+const scenarios = require('../../bench/scenarios/index.js');
+const { Servers } = require('../../bench/servers.js');
+const { Subject } = require('../../bench/subject.js');
+const { ROOT, run } = require('../../scripts/command.js');
+
+const SCRIPT = path.join(ROOT, 'bench', 'run.js');
+
+describe('npm run bench', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hfxbus-bench-'));
+  after(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+  const bench = (...args) => run(process.execPath, [SCRIPT, ...args], { show: false });
+
+  it('measures every case of every scenario', async () => {
+    const [json, svg] = ['figures.json', 'chart.svg'].map((name) => path.join(folder, name));
+    const { code, output } = await bench(
+      ...['--against', '', '--rounds', '1', '--scale', '0.002', '--json', json, '--chart', svg],
+    );
+    assert.strictEqual(code, 0, output);
+    const { cases } = JSON.parse(fs.readFileSync(json, 'utf8'));
+    const expected = Object.values(scenarios).flatMap(({ id, cases: all }) => all.map((one) => `${id}/${one.id}`));
+    assert.deepStrictEqual(
+      cases.map(({ scenario, id }) => `${scenario}/${id}`),
+      expected,
+    );
+    for (const { scenario, id, measured, metrics } of cases) {
+      const figures = measured.ours[0];
+      for (const { key } of metrics) {
+        // The server's CPU is counted in steps that so little work may not make.
+        const isRight = /^(serverCpu|idleServer)$/.test(key) ? figures[key] >= 0 : figures[key] > 0;
+        assert.ok(isRight, `${key} of ${scenario}/${id} is ${figures[key]}`);
+      }
+      assert.ok(metrics.length > 1, `${scenario}/${id} has figures`);
+      assert.ok(output.includes(`| ${scenario}/${id} `), output);
+    }
+    assert.match(fs.readFileSync(svg, 'utf8'), /^<svg [\s\S]*S4 round trip[\s\S]*<\/svg>\n$/);
+
+    const again = await bench('--from', json);
+    assert.strictEqual(again.code, 0, again.output);
+    assert.ok(output.includes(again.output), again.output);
+  });
+
+  it('says what it cannot do before it begins', async () => {
+    for (const [args, message] of [
+      [['--only', 'S99'], 'there is no scenario S99'],
+      [['--only', 'S4/17'], 'S4 has no case 17, only 1, 16, 128,'],
+      [['--against', 'nobody@1.0.0'], 'there is no adapter nobody'],
+      [['--rounds', '1.5'], '--rounds cannot be 1.5'],
+      [['--scale', '0'], '--scale cannot be 0'],
+    ]) {
+      const { code, output } = await bench(...args);
+      assert.strictEqual(code, 1, output);
+      assert.ok(output.includes(message), output);
+    }
+  });
+});
+
+describe('rounds of the benchmark', () => {
+  it('rotate, and go on without a subject that fails', async () => {
+    const servers = new Servers();
+    const ran = [];
+    const subjects = ['a', 'b', 'c'].map((name) => new Subject(name, '', ROOT, {}));
+    const scenario = {
+      id: 'S0',
+      title: 'nothing',
+      async run(stage) {
+        const turn = ran.length;
+        ran.push(await stage.servers[0].call('DBSIZE'));
+        await stage.servers[0].call('SET', 'left', 'over');
+        if (turn === 1) throw new Error('no');
+        return { jobs: 1, rate: turn };
+      },
+    };
+    const progress = new Progress(9);
+    const { measured, failures } = await runRounds(
+      scenario,
+      { id: 'x', label: 'once' },
+      { subjects, servers, rounds: 3, progress },
+    );
+    servers.stop();
+    assert.deepStrictEqual(Object.fromEntries(failures), { b: 'no' });
+    // a b c, then c a, then c a: b comes first and last there.
+    assert.deepStrictEqual(
+      [...measured].map(([name, rounds]) => [name, rounds.map(({ rate }) => rate)]),
+      [
+        ['a', [0, 4, 6]],
+        ['c', [2, 3, 5]],
+      ],
+    );
+    assert.deepStrictEqual([...new Set(ran)], [0], 'servers are empty before each run');
+  });
+});

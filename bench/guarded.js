@@ -1,0 +1,30 @@
+'use strict';
+
+const { spread } = require('./numbers.js');
+
+/** So much more than what was recorded is taken for noise. */
+const MARGIN = 0.15;
+
+/**
+ * What the CPU of now means beside what was recorded, both over that of 2.2.0 in the same run. Whatever else the machine
+ * does makes some runs cost more, never less: a case has become slower if the median over the rounds is beyond the
+ * margin, and what the cheapest runs cost is as well.
+ * @param {Record<string, { ours: number[], theirs: number[] }>} baseline by case, what each round has used per job
+ * @param {Record<string, { ours: number[], theirs: number[] }>} now
+ */
+function judge(baseline, now) {
+  return Object.entries(baseline).map(([of, recorded]) => {
+    const [before, after] = [ratiosOf(recorded), ratiosOf(now[of])];
+    const isSlower = ['median', 'cheapest'].every((kind) => after[kind] > before[kind] * (1 + MARGIN));
+    return { of, before, after, isSlower };
+  });
+}
+
+function ratiosOf({ ours, theirs }) {
+  return {
+    median: spread(ours.map((cost, round) => cost / theirs[round])).median,
+    cheapest: spread(ours).min / spread(theirs).min,
+  };
+}
+
+module.exports = { MARGIN, judge };

@@ -36,7 +36,7 @@ const S4 = {
 const S5 = {
   id: 'S5',
   title: 'round trip at a fixed rate',
-  cases: [{ id: '200', label: '200 a second', rate: 200, jobs: Infinity }],
+  cases: [{ id: '200', label: '200 a second', rate: 200, seconds: 6 }],
   async run(stage, { rate, seconds }) {
     const responder = await stage.role('responder', { concurrency: 16 });
     const requester = await stage.role('requester');

@@ -29,11 +29,24 @@ class Monitor {
 
   /** Commands so far, as arrays of words; the command's name (and XGROUP's subcommand) in upper case. */
   async commands() {
+    return (await this.#fromOthers()).map(({ words }) => words);
+  }
+
+  /** The names of the commands so far by connection: one array for each, in the order in which they were first used. */
+  async byConnection() {
+    const connections = new Map();
+    for (const { address, words } of await this.#fromOthers()) {
+      connections.set(address, [...(connections.get(address) ?? []), words[0]]);
+    }
+    return [...connections.values()];
+  }
+
+  async #fromOthers() {
     const marker = `marker-${process.pid}-${markers++}`;
     await this.#server.call('ECHO', marker);
     await until(() => this.#recorded.some(({ words }) => words[1] === marker), { what: 'the marker in MONITOR' });
     const own = this.#server.client.address;
-    return this.#recorded.filter(({ address }) => address !== own).map(({ words }) => words);
+    return this.#recorded.filter(({ address }) => address !== own);
   }
 
   /** Those of some names. */

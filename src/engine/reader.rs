@@ -47,7 +47,8 @@ impl ReplySink for Reader {
             }
             (READ, outcome) => consumer.read_answered(self.lane, outcome),
             // Without a CLIENT ID a pause waits for the read to end by itself.
-            _ => {}
+            (CLIENT_ID, _) => {}
+            (_, outcome) => consumer.told(ticket, outcome),
         }
     }
 

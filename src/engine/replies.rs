@@ -165,11 +165,11 @@ fn is_about_the_key(error: &RedisError) -> bool {
 
 impl ReplySink for Replies {
     fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
-        if let Some(part) = Kind::part(ticket) {
-            // Nothing to note of a success before the batch's last reply, and most replies are that.
-            let says_something = outcome.is_err() || ticket.index & LAST != 0;
-            if let Some(consumer) = says_something.then(|| self.consumer(ticket)).flatten() {
-                consumer.settled(part, ticket, outcome.err());
+        if Kind::part(ticket).is_some() {
+            if Consumer::hears_of(ticket, &outcome)
+                && let Some(consumer) = self.consumer(ticket)
+            {
+                consumer.told(ticket, outcome);
             }
             return;
         }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::redis_io::codec::Reply;
 use crate::redis_io::command::Ticket;
 use crate::redis_io::error::RedisError;
 
@@ -13,7 +14,7 @@ use super::consumer_state::ConsumerState;
 use super::dead_letter::Reason;
 use super::host::{Event, Found, RequestId};
 use super::pending::Pending;
-use super::replies::LAST;
+use super::replies::{Kind, LAST};
 use super::settled::{Part, Parts, Settled};
 use super::slots::Token;
 use super::telling::Tells;
@@ -71,6 +72,7 @@ impl Consumer {
             self.arm(&mut state, &mut reads);
             (ended, emptied)
         };
+        tells.join(self, &mut reads);
         tells.submit(&self.bus);
         self.submit_reads(reads);
         for (stream, found, reason, error) in given_up {
@@ -99,8 +101,19 @@ impl Consumer {
         self.step();
     }
 
-    /// A reply to what `settle` sent: the last of its batch, or an error.
-    pub(super) fn settled(&self, part: Part, ticket: Ticket, error: Option<RedisError>) {
+    /// Whether a reply to what `settle` sent says something: most of them are successes before their batch's last.
+    pub(super) fn hears_of(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
+        outcome.is_err() || ticket.index & LAST != 0
+    }
+
+    /// A reply to what `settle` sent.
+    pub(super) fn told(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+        if let Some(part) = Kind::part(ticket).filter(|_| Self::hears_of(ticket, &outcome)) {
+            self.settled(part, ticket, outcome.err());
+        }
+    }
+
+    fn settled(&self, part: Part, ticket: Ticket, error: Option<RedisError>) {
         let number = ticket.id as u32;
         let (ended, emptied) = {
             let mut state = self.lock();

@@ -241,6 +241,12 @@ impl Commands {
         self.marks.push(mark);
     }
 
+    /// Takes all of `others` behind its own.
+    pub fn take_all(&mut self, others: &mut Self) {
+        self.bytes.append(&mut others.bytes);
+        self.marks.append(&mut others.marks);
+    }
+
     /// How many bytes the commands have.
     pub fn size(&self) -> usize {
         self.bytes.len()
@@ -301,6 +307,21 @@ mod tests {
         assert_eq!(commands.bytes, b"*3\r\n$3\r\nSET\r\n$3\r\na:b\r\n$4\r\n1024\r\n*1\r\n$4\r\nPING\r\n");
         assert_eq!(commands.marks.iter().map(|mark| mark.length).sum::<usize>(), commands.bytes.len());
         assert_eq!(commands.marks.iter().map(|mark| mark.resend).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn what_is_taken_from_others_comes_behind() {
+        let (mut commands, mut others) = (Commands::default(), Commands::default());
+        commands.begin("A", 1).end(Destination::Nowhere);
+        others.begin("B", 1).end_once(Destination::Nowhere);
+        commands.take_all(&mut others);
+        assert!(others.is_empty() && others.size() == 0);
+        let mut taken = Vec::new();
+        commands.take_each(|mark, bytes| taken.push((mark.name, mark.resend, bytes.to_vec())));
+        assert_eq!(
+            taken,
+            [("A", true, b"*1\r\n$1\r\nA\r\n".to_vec()), ("B", false, b"*1\r\n$1\r\nB\r\n".to_vec())]
+        );
     }
 
     #[test]

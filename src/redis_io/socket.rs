@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, ReadHalf, WriteHalf};
-use tokio::net::{TcpStream, lookup_host};
+#[cfg(unix)]
+use tokio::net::unix;
+use tokio::net::{TcpStream, lookup_host, tcp};
 use tokio_rustls::client::TlsStream;
 
 use super::options::{Endpoint, LinkOptions};
@@ -24,13 +26,13 @@ pub enum Socket {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A socket that both threads may write to.
+/// The sending side of a socket that both threads may write to.
 pub enum Plain {
-    /// TCP.
-    Tcp(TcpStream),
-    /// A unix socket.
+    /// Of TCP.
+    Tcp(tcp::OwnedWriteHalf),
+    /// Of a unix socket.
     #[cfg(unix)]
-    Unix(tokio::net::UnixStream),
+    Unix(unix::OwnedWriteHalf),
 }
 
 impl Socket {
@@ -55,16 +57,21 @@ impl Socket {
 
     /// The two sides of the socket.
     pub fn split(self) -> (Receiving, Sending) {
-        let plain = match self {
-            Self::Tcp(stream) => Arc::new(Plain::Tcp(stream)),
+        match self {
+            Self::Tcp(stream) => {
+                let (read, write) = stream.into_split();
+                (Receiving::Tcp(read), Sending::Plain(Arc::new(Plain::Tcp(write))))
+            }
             #[cfg(unix)]
-            Self::Unix(stream) => Arc::new(Plain::Unix(stream)),
+            Self::Unix(stream) => {
+                let (read, write) = stream.into_split();
+                (Receiving::Unix(read), Sending::Plain(Arc::new(Plain::Unix(write))))
+            }
             Self::Tls(stream) => {
                 let (read, write) = tokio::io::split(*stream);
-                return (Receiving::Tls(read), Sending::Tls(write));
+                (Receiving::Tls(read), Sending::Tls(write))
             }
-        };
-        (Receiving::Plain(plain.clone()), Sending::Plain(plain))
+        }
     }
 }
 
@@ -86,28 +93,15 @@ impl Plain {
             Self::Unix(stream) => stream.writable().await,
         }
     }
-
-    async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.readable().await,
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.readable().await,
-        }
-    }
-
-    fn try_read(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_read_buf(buffer),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.try_read_buf(buffer),
-        }
-    }
 }
 
 /// The side of a socket that receives.
 pub enum Receiving {
-    /// Of a plain socket.
-    Plain(Arc<Plain>),
+    /// Of TCP.
+    Tcp(tcp::OwnedReadHalf),
+    /// Of a unix socket.
+    #[cfg(unix)]
+    Unix(unix::OwnedReadHalf),
     /// Of TLS.
     Tls(ReadHalf<TlsStream<TcpStream>>),
 }
@@ -121,19 +115,14 @@ pub enum Sending {
 }
 
 impl Receiving {
-    /// Waits for bytes and appends what is there, until a read is short or the buffer's capacity is used up. 0 is
-    /// the end. Nothing is lost if the future is dropped.
+    /// Waits for bytes and appends what is there, up to the buffer's capacity; after a short read it is not asked
+    /// again whether there is more. 0 is the end. Nothing is lost if the future is dropped.
     pub async fn fill(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        let plain = match self {
-            Self::Tls(stream) => return stream.read_buf(buffer).await,
-            Self::Plain(plain) => plain,
-        };
-        loop {
-            plain.readable().await?;
-            match plain.try_read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                outcome => return outcome,
-            }
+        match self {
+            Self::Tcp(stream) => stream.read_buf(buffer).await,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.read_buf(buffer).await,
+            Self::Tls(stream) => stream.read_buf(buffer).await,
         }
     }
 }

@@ -1238,6 +1238,14 @@ export interface IProcessOptions {
    * @default false
    */
   setId?: boolean | undefined;
+  /**
+   * Payload keys that are fetched as soon as jobs arrive (MGET, one for all that arrive together), before their processor
+   * is called: the first `pull()` of such a key then needs no trip to Redis. It does as usual for a key that was not there
+   * yet, or that the processor has pulled, pushed or removed since. Jobs wait for their payloads for a second at most, or
+   * half their `deadline`, and begin without them then.
+   * @default none
+   */
+  prefetch?: readonly string[] | null | undefined;
 }
 
 /** The connections of a consumer in 2.x. Here for programs that name the type. */

@@ -309,6 +309,8 @@ export interface NativeStreamOptions {
   setId: boolean
   /** How long a job may run; negative is without end. */
   deadline: number
+  /** The payload keys that jobs begin with. */
+  prefetch: Array<string>
 }
 
 /** TLS. */
@@ -415,7 +417,9 @@ export declare const enum Report {
   /** `node, isOut, failures, port or -1, host or path¶, error` */
   RingChanged = 26,
   /** `node, state¶, place¶, hasError, error` */
-  NodeChanged = 27
+  NodeChanged = 27,
+  /** `consumer, token, key¶`, then a value: before the `Jobs` that it is about */
+  Prefetched = 28
 }
 
 /**

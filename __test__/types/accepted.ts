@@ -193,7 +193,15 @@ export function consumers(): Consumer {
   }
   return new Work()
     .process({ stream: 's', processor })
-    .process({ stream: 's', processor: (job) => job.id, readFrom: '0', fromId: '$', deadline: 0, setId: true })
+    .process({
+      stream: 's',
+      processor: (job) => job.id,
+      readFrom: '0',
+      fromId: '$',
+      deadline: 0,
+      setId: true,
+      prefetch: ['inbound'],
+    })
     .process({ stream: 's', processor: async (job: Job): Promise<void> => void job.id });
 }
 

@@ -62,6 +62,8 @@ pub struct NativeStreamOptions {
     pub set_id: bool,
     /// How long a job may run; negative is without end.
     pub deadline: f64,
+    /// The payload keys that jobs begin with.
+    pub prefetch: Vec<String>,
 }
 
 impl NativeConsumerOptions {
@@ -124,6 +126,7 @@ impl NativeStreamOptions {
             from_id: self.from_id,
             set_id: self.set_id,
             deadline: duration(self.deadline),
+            prefetch: self.prefetch.into(),
         }
     }
 }

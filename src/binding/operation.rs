@@ -98,6 +98,8 @@ pub enum Report {
     RingChanged = 26,
     /// `node, state¶, place¶, hasError, error`
     NodeChanged = 27,
+    /// `consumer, token, key¶`, then a value: before the `Jobs` that it is about
+    Prefetched = 28,
 }
 
 /// How a reply's value is written: a number of this, then what it says.

@@ -96,6 +96,11 @@ impl Outgoing {
                 self.push_text(&String::from_utf8_lossy(channel));
                 self.push_text(&String::from_utf8_lossy(message));
             }
+            Event::Prefetched { consumer, token, key, payload } => {
+                self.report(Report::Prefetched, &[f64::from(consumer), token.to_number()]);
+                self.push_text(key);
+                self.push_bulk(payload);
+            }
             other => self.rare(other),
         }
     }

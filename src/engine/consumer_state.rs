@@ -222,6 +222,7 @@ mod tests {
             from_id: "$".to_owned(),
             set_id: false,
             deadline: None,
+            prefetch: Default::default(),
         };
         StreamState {
             number: 0,

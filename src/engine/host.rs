@@ -126,6 +126,8 @@ pub enum Event<'a> {
     ProducerFailed { producer: u32, error: &'a RedisError },
     /// A consumer failed at something.
     ConsumerFailed { consumer: u32, failure: Failure, error: &'a RedisError },
+    /// What a payload key of a job held that is about to begin.
+    Prefetched { consumer: u32, token: Token, key: &'a str, payload: &'a [u8] },
     /// A job ran past its deadline and is settled as rejected.
     DeadlinePassed { consumer: u32, token: Token },
     /// A consumer has taken over an entry that nobody was at; its job runs.

@@ -43,6 +43,7 @@ pub mod payload;
 pub mod pending;
 pub mod placing;
 pub mod plan;
+pub mod prefetch;
 pub mod probe;
 pub mod producer;
 pub mod question;

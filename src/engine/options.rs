@@ -285,6 +285,8 @@ pub struct StreamOptions {
     pub set_id: bool,
     /// How long a job may run; `None` for ever.
     pub deadline: Option<Duration>,
+    /// The payload keys that jobs begin with.
+    pub prefetch: Arc<[String]>,
 }
 
 #[cfg(test)]

@@ -280,15 +280,25 @@ impl Consumer {
         self.hand_over(state, &started);
     }
 
-    /// Tells the host of jobs, stream by stream.
+    /// Has jobs begin, stream by stream.
     pub(super) fn hand_over(&self, state: &ConsumerState, started: &[(u32, Token)]) {
-        let host = &self.bus.context().host;
         for run in started.chunk_by(|(left, _), (right, _)| left == right) {
-            let mut jobs = run
-                .iter()
-                .filter_map(|&(_, token)| state.slots.job(token).map(|slot| (token, slot.job.as_str())));
-            host.jobs(self.number, state.streams[run[0].0 as usize].number, &mut jobs);
+            if state.streams[run[0].0 as usize].options.prefetch.is_empty() {
+                self.begin(state, run);
+            } else {
+                self.begin_with_payloads(state, run);
+            }
         }
+    }
+
+    /// Tells the host of jobs of one stream.
+    pub(super) fn begin(&self, state: &ConsumerState, run: &[(u32, Token)]) {
+        let Some(&(stream, _)) = run.first() else { return };
+        let mut jobs = run
+            .iter()
+            .filter_map(|&(_, token)| state.slots.job(token).map(|slot| (token, slot.job.as_str())));
+        let host = &self.bus.context().host;
+        host.jobs(self.number, state.streams[stream as usize].number, &mut jobs);
     }
 
     /// Entries that were deleted while pending have nothing to run; acknowledging them ends their story.

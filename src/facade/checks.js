@@ -72,6 +72,13 @@ function string(what, value) {
   return value === undefined || value === null ? undefined : name(what, value);
 }
 
+/** Names, each once; missing is none. */
+function names(what, value) {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw new TypeError(`${what} must be an array of strings`);
+  return [...new Set(value.map((one, index) => name(`${what}[${index}]`, one)))];
+}
+
 /** An object of options; missing is one without any. */
 function object(what, value) {
   if (value === undefined || value === null) return {};
@@ -86,4 +93,4 @@ function callback(what, value) {
   return value;
 }
 
-module.exports = { isMissing, toNumber, count, time, timeout, port, text, name, string, object, callback };
+module.exports = { isMissing, toNumber, count, time, timeout, port, text, name, names, string, object, callback };

@@ -30,6 +30,8 @@ class Consumer extends EventEmitter {
   #streams = [];
   /** The latest run of each slot. */
   #runs = [];
+  /** Payloads of jobs that are about to start, by token and key. */
+  #prefetched = new Map();
   /** Ends listening to the signal that `play()` was given. */
   #endPlay = () => {};
   /** Settled jobs of this tick: token, request, token, request… */
@@ -51,7 +53,7 @@ class Consumer extends EventEmitter {
 
   /** Adds a stream; read from the next `play()` on. One that is there gets the new processor at once. */
   process(options) {
-    const { stream, processor, readFrom, fromId, deadline, setId } = checks.object('options', options);
+    const { stream, processor, readFrom, fromId, deadline, setId, prefetch } = checks.object('options', options);
     if (typeof processor !== 'function') throw new TypeError('processor must be a function');
     const index = this.#native.addStream({
       name: checks.name('stream', stream),
@@ -59,6 +61,7 @@ class Consumer extends EventEmitter {
       fromId: checks.string('fromId', fromId) ?? '$',
       setId: Boolean(setId),
       deadline: limit(deadline),
+      prefetch: checks.names('prefetch', prefetch),
     });
     this.#processors[index] = processor;
     this.#streams[index] = checks.name('stream', stream);
@@ -102,9 +105,16 @@ class Consumer extends EventEmitter {
     this.#runs = [];
   }
 
+  /** @internal What a payload key of a job holds that is started next. */
+  prefetched(token, key, payload) {
+    const payloads = this.#prefetched.get(token) ?? new Map();
+    this.#prefetched.set(token, payloads.set(key, payload));
+  }
+
   /** @internal A job is to be run. */
   start(stream, token, id) {
     const run = new Run(this, token, new Job(this.connection.sharedClient(), id));
+    if (this.#prefetched.size > 0) this.#bring(run);
     this.#runs[token % SLOTS] = run;
     run.start(this.#processors[stream]);
   }
@@ -198,6 +208,12 @@ class Consumer extends EventEmitter {
   /** @internal Entries that were pending, or that the group never got, are not in their stream any more. */
   trimmed(stream, count, pending) {
     this.#tell('trimmed', { stream: this.#streams[stream], count, pending });
+  }
+
+  /** Gives a job the payload that came before it. */
+  #bring(run) {
+    const payloads = this.#prefetched.get(run.token);
+    if (payloads && this.#prefetched.delete(run.token)) Job.bring(run.job, payloads);
   }
 
   #tell(event, ...args) {

@@ -18,6 +18,8 @@ class Job {
   #dels = [];
   /** Of a received job: who runs it. */
   #run = null;
+  /** Of a received job: what it began with, until it is read or changed; for no other id than this one. */
+  #prefetched = null;
 
   /**
    * @param {{keyPrefix: string}} client a client of a `ConnectionManager`; nothing is connected by making a job
@@ -33,6 +35,11 @@ class Job {
   /** @internal Makes a received job of it. */
   static receive(job, run) {
     job.#run = run;
+  }
+
+  /** @internal Gives a received job what its payload keys held when it began. */
+  static bring(job, payloads) {
+    job.#prefetched = { id: job.id, payloads };
   }
 
   /** Of a received job: aborted when its outcome does not matter any more. */
@@ -89,6 +96,7 @@ class Job {
     if (sets.length === 0) return Promise.resolve();
     const [link, id] = this.#names();
     this.#sets = [];
+    if (this.#prefetched) for (const { key } of sets) this.#prefetched.payloads.delete(key);
     const request = new requests.Request(undefined);
     batch.begin(Operation.Push);
     batch.number(link);
@@ -105,13 +113,17 @@ class Job {
   }
 
   #pull() {
-    const gets = this.#gets;
     const dels = this.#dels;
-    if (gets.length === 0 && dels.length === 0) return Promise.resolve({});
+    const result = {};
+    const gets = this.#prefetched ? this.#takePrefetched(result) : this.#gets;
+    if (gets.length === 0 && dels.length === 0) {
+      this.#gets = [];
+      return Promise.resolve(result);
+    }
     const [link, id] = this.#names();
     this.#gets = [];
     this.#dels = [];
-    const request = new PullRequest(gets);
+    const request = new PullRequest(gets, result);
     batch.begin(Operation.Pull);
     batch.number(link);
     batch.number(requests.add(request));
@@ -126,6 +138,25 @@ class Job {
     return request.promise;
   }
 
+  /**
+   * Answers reads by what the job began with, once: the next read is to see what others have written since. A removal
+   * and a change of the id end that too.
+   * @returns the reads that are left
+   */
+  #takePrefetched(result) {
+    const { id, payloads } = this.#prefetched;
+    if (id !== this.id) return this.#gets;
+    const left = this.#gets.filter(({ key, asBuffer }) => {
+      const bytes = payloads.get(key);
+      if (bytes === undefined) return true;
+      put(result, key, asBuffer ? bytes : decode(bytes.toString()));
+      return false;
+    });
+    for (const { key } of this.#gets) payloads.delete(key);
+    for (const key of this.#dels) payloads.delete(key);
+    return left;
+  }
+
   /** The connection's number and the id, before anything is packed: what throws in between would spoil the packet. */
   #names() {
     const client = this.#client;
@@ -135,20 +166,24 @@ class Job {
 }
 
 class PullRequest extends requests.Request {
-  constructor(gets) {
-    super({});
+  constructor(gets, result) {
+    super(result);
     this.gets = gets;
   }
 
   /** A key that cannot be read as a payload is left out. */
   value(index, raw) {
     const { key, asBuffer } = this.gets[index];
-    const value = asBuffer || raw === null ? raw : decode(raw);
-    if (key === '__proto__') {
-      Object.defineProperty(this.result, key, { value, writable: true, configurable: true, enumerable: true });
-    } else {
-      this.result[key] = value;
-    }
+    put(this.result, key, asBuffer || raw === null ? raw : decode(raw));
+  }
+}
+
+/** Sets a property of its own, whatever it is called. */
+function put(object, key, value) {
+  if (key === '__proto__') {
+    Object.defineProperty(object, key, { value, writable: true, configurable: true, enumerable: true });
+  } else {
+    object[key] = value;
   }
 }
 

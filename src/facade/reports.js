@@ -151,6 +151,11 @@ READERS[Report.EventsDropped] = () => {
   const count = number();
   producer?.dropped(count);
 };
+READERS[Report.Prefetched] = () => {
+  const consumer = consumers.get(number());
+  const [token, key, payload] = [number(), string(), value()];
+  consumer?.prefetched(token, key, payload);
+};
 READERS[Report.Jobs] = () => {
   const consumer = consumers.get(number());
   const stream = number();

@@ -159,7 +159,15 @@ impl TestBus {
         for name in streams {
             let (from_id, read_from) = ("0".to_owned(), ReadFrom::New);
             let name = (*name).to_owned();
-            consumer.add_stream(StreamOptions { name, read_from, from_id, set_id: false, deadline });
+            let prefetch = Default::default();
+            consumer.add_stream(StreamOptions {
+                name,
+                read_from,
+                from_id,
+                set_id: false,
+                deadline,
+                prefetch,
+            });
         }
         assert_eq!(engine.wait(consumer.clone().play()), Ok(()));
         consumer

@@ -846,7 +846,8 @@ export declare class ConnectionManager {
    * `claimInterval`) begins them anew at once, with the same number of deliveries. Their `signal` is aborted, and how they
    * end is an `'error'` with code `REJECT_JOB_ERROR`.
    *
-   * @param options.maxWait - for how many ms to wait at most; without it for as long as the jobs take
+   * @param options.maxWait - for how many ms to wait at most; without it for as long as the jobs take, and then for Redis as
+   *   long as that goes on hearing how they ended, but for no more than 5 s if it does not
    * @param options.force - whether to close at once, without handing anything back
    */
   stop(options?: { maxWait?: number | undefined; force?: boolean | undefined }): Promise<void>;

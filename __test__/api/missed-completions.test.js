@@ -295,3 +295,24 @@ ours('durable takes true, false or a ttl', async (_, scene) => {
     ['3600000', '3600000'],
   );
 });
+
+ours('what Redis refused to subscribe again is subscribed when it may be, and reported once', async (_, scene) => {
+  const redis = await scene.server();
+  await redis.call('ACL', 'SETUSER', 'bus', 'on', '>secret', 'allkeys', 'allchannels', '+@all');
+  const options = { ...redis.options, username: 'bus', password: 'secret', retryStrategy: () => 10 };
+  const producer = scene.producer(scene.connect(options));
+  const heard = [];
+  await producer.listen(scene.stream);
+  producer.on(scene.stream, (_error, job) => heard.push(job));
+  const errors = scene.errors(producer);
+  // Redis itself ends a connection that hears more than it may.
+  await redis.call('ACL', 'SETUSER', 'bus', 'resetchannels');
+  await until(() => errors.length > 0);
+  await stays(() => errors.length === 1, 300);
+  assert.strictEqual(errors[0].code, 'NOPERM');
+  await redis.call('ACL', 'SETUSER', 'bus', 'allchannels');
+  await until(async () => (await scene.complete('job-1', 'anybody', { redis })) === 1);
+  await until(() => heard.includes('job-1'));
+  await redis.call('ACL', 'SETUSER', 'bus', 'resetchannels');
+  await until(() => errors.length === 2);
+});

@@ -4,7 +4,6 @@ const assert = require('node:assert');
 const { fix, ours } = require('../support/cases.js');
 const { OK, reply } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
-const { TcpProxy } = require('../support/tcp-proxy.js');
 const { stays, until } = require('../support/until.js');
 
 /* What a consumer has begun and something else overtakes: a pause, a stop, an abort, a lost connection. */
@@ -100,46 +99,6 @@ fix('a search for what to claim that waits for a slot opens no connection after 
   await connection.stop({ force: true });
   await monitor.clear();
   await stays(async () => (await monitor.commands()).length === 0, 350);
-});
-
-/** A consumer whose job somebody else has taken over while it could not reach Redis, which it can again. */
-async function overtaken(scene) {
-  const redis = await scene.server();
-  const proxy = await TcpProxy.to(redis.port);
-  scene.closing(() => proxy.close());
-  const connection = scene.connect(proxy.options);
-  const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];
-  let runs = 0;
-  const consumer = scene.consumer({ claimDeadline: 300 }, connection);
-  consumer.process({ stream: scene.stream, deadline: 0, processor: () => new Promise(() => runs++) });
-  await consumer.play();
-  const id = await scene.add('job-1', { redis });
-  await until(() => runs === 1);
-  proxy.refuse();
-  proxy.reset();
-  const claim = ['XCLAIM', key, group, 'other', 300, id, 'JUSTID'];
-  await until(async () => (await redis.call(...claim)).length === 1);
-  proxy.refuse(false);
-  const producer = scene.producer(connection);
-  // On the connection that leases are renewed on, behind whatever waited for it.
-  await producer.send({ stream: scene.name('stream'), job: producer.job() });
-  const pending = async () => {
-    const [[, owner, idle]] = await redis.call('XPENDING', key, group, '-', '+', 1);
-    return { owner, idle };
-  };
-  return { connection, pending };
-}
-
-ours('a lease that could not be renewed in time is not taken back from who has it by then', async (_, scene) => {
-  const { pending } = await overtaken(scene);
-  assert.strictEqual((await pending()).owner, 'other');
-});
-
-ours('a job that somebody else has by then is not handed back', async (_, scene) => {
-  const { connection, pending } = await overtaken(scene);
-  await connection.stop({ maxWait: 1 });
-  const { owner, idle } = await pending();
-  assert.deepStrictEqual([owner, idle < 60000], ['other', true]);
 });
 
 fix('an entry that the history brings while it is being claimed is run once', async (_, scene) => {

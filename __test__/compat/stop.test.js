@@ -80,6 +80,51 @@ fix('stop waits no longer than maxWait, and then resolves', async (_, scene) => 
   assert.ok(took >= 75 && took < 5000, `${took} ms`);
 });
 
+for (const [what, befall] of [
+  ['is gone', (redis) => redis.crash()],
+  ['says nothing', (redis) => redis.freeze()],
+]) {
+  fix(`stop without maxWait waits for jobs, but not for a Redis that ${what}`, async (_, scene) => {
+    const redis = await scene.server();
+    const connection = scene.connect({ ...redis.options, maxRetriesPerRequest: null });
+    const gate = new Gate();
+    let told;
+    const consumer = await scene.play(
+      async (job) => {
+        await gate.opened;
+        told = await job.resolve().catch(({ code }) => code);
+      },
+      { connection },
+    );
+    const other = await scene.play(() => {}, { connection, stream: scene.name('stream') });
+    await scene.add('job-1', { redis });
+    await until(async () => (await scene.pending({ redis })) === 1);
+    befall(redis);
+    let isStopped = false;
+    const stopped = connection.stop().then(() => {
+      isStopped = true;
+    });
+    await stays(() => !isStopped, 200);
+    gate.open();
+    await stopped;
+    assert.strictEqual(told, 'CONNECTION_CLOSED');
+    await Promise.all([consumer, other].map((one) => one.pause()));
+  });
+}
+
+fix('stop says goodbye on all connections at once', async (_, scene) => {
+  const redis = await scene.server();
+  const connection = scene.connect(redis.options);
+  const clients = Array.from({ length: 10 }, (_, at) => connection.getClient(`client-${at}`));
+  await Promise.all(clients.map((client) => client.call('PING')));
+  redis.freeze();
+  const started = performance.now();
+  await connection.stop();
+  const took = performance.now() - started;
+  // Two seconds each.
+  assert.ok(took < 10000, `${took} ms`);
+});
+
 fix(
   'B-071 a job that is settled after its bus was stopped is told so, and its deadline crashes nothing',
   async (_, scene) => {

@@ -124,6 +124,11 @@ fn a_refused_subscription_is_told_to_its_caller_only() {
     let refused: Vec<_> = stage.pushes.refused.lock().unwrap().clone();
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0].reply_code(), Some("NOPERM"));
+    stage.server.command("ACL SETUSER u allchannels");
+    stage.subscriber.subscribe_again();
+    until("subscribed again", || stage.resubscribed() == 2);
+    assert_eq!((stage.receivers("mine1"), stage.receivers("mine2")), (":1".to_owned(), ":1".to_owned()));
+    assert_eq!(stage.pushes.refused.lock().unwrap().len(), 1);
 }
 
 #[test]

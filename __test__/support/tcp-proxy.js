@@ -163,7 +163,9 @@ class Connection {
 
   reset() {
     for (const socket of this.#sockets) {
-      if (!socket.destroyed) socket.resetAndDestroy();
+      // One that is being connected or ended cannot be reset, and Node would wait for it for ever when the process ends.
+      if (socket.connecting || socket.writableEnded) socket.destroy();
+      else if (!socket.destroyed) socket.resetAndDestroy();
     }
   }
 

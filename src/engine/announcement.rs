@@ -13,6 +13,11 @@ pub struct Announcements {
 }
 
 impl Announcements {
+    /// Whether the connection was lost, or could not be made, and is not ready since then.
+    pub fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
     /// The connection changed its state; whether that is to be said, and why it is so.
     pub fn note(&mut self, state: LinkState, error: Option<&RedisError>) -> Option<Option<RedisError>> {
         match state {

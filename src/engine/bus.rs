@@ -12,6 +12,7 @@ use super::node::Node;
 use super::options::BusOptions;
 use super::producer::Producer;
 use super::replies::Replies;
+use super::returns::Returns;
 use super::ring::Ring;
 
 /// A bus.
@@ -23,6 +24,7 @@ pub struct Bus {
     ring: Ring,
     replies: Arc<Replies>,
     closing: Arc<AtomicBool>,
+    returns: Arc<Returns>,
     /// A lock, since members come on the host's thread and are gone through on the engine's.
     members: Mutex<Members>,
 }
@@ -40,7 +42,7 @@ impl Bus {
     pub fn new(context: Arc<Context>, number: u32, options: BusOptions) -> Arc<Self> {
         let (bus_prefix, eject) = (options.key_prefix, options.eject);
         let replies = Replies::new(context.host.clone());
-        let closing = Arc::<AtomicBool>::default();
+        let (closing, returns) = (Arc::<AtomicBool>::default(), Arc::<Returns>::default());
         let ring = Ring::new(options.nodes.iter().map(|node| node.static_routes.as_slice()));
         let nodes = options.nodes.into_iter().zip(number..).map(|(options, number)| {
             let keys = Keys::on_node(&bus_prefix, &options.key_prefix);
@@ -52,6 +54,7 @@ impl Bus {
                 announces: false,
                 silence: None,
                 closing: closing.clone(),
+                returns: returns.clone(),
                 part: None,
             };
             Node::new(keys, policy, replies.clone(), eject)
@@ -63,6 +66,7 @@ impl Bus {
             ring,
             replies,
             closing,
+            returns,
             context,
             members: Mutex::default(),
         })
@@ -86,6 +90,11 @@ impl Bus {
     /// What it shares with the other buses of its host.
     pub fn context(&self) -> &Arc<Context> {
         &self.context
+    }
+
+    /// When its connections were there again.
+    pub(super) fn returns(&self) -> &Returns {
+        &self.returns
     }
 
     /// The nodes, in the order in which routes count them.

@@ -65,6 +65,12 @@ impl Consumer {
                 return Ok(());
             }
             let page = self.pending_page(stream, lane, &key, from, page == 0).await;
+            if self.time_for_others().is_some() {
+                // The connection was lost meanwhile.
+                self.lock().reserved -= room;
+                self.step();
+                return Ok(());
+            }
             let decided = self.decide(stream, page, room);
             self.step();
             let (plan, idle) = decided?;
@@ -305,14 +311,21 @@ pub(super) fn found_of(key: &str, pending: Pending, producer: String, job: Strin
 
 /// Claims every now and then; holds on to the consumer only while it does.
 async fn keep_claiming(consumer: Weak<Consumer>, interval: Duration, mut ended: oneshot::Receiver<()>) {
+    let mut wait = interval;
     loop {
         tokio::select! {
             biased;
             _ = &mut ended => return,
-            () = tokio::time::sleep(interval) => {}
+            () = tokio::time::sleep(wait) => {}
         }
         // What has been taken over is run, so this is not cut short.
         let Some(consumer) = consumer.upgrade() else { return };
-        consumer.claim_all().await;
+        wait = match consumer.time_for_others() {
+            Some(wait) => wait,
+            None => {
+                consumer.claim_all().await;
+                interval
+            }
+        };
     }
 }

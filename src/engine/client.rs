@@ -22,6 +22,7 @@ use super::locating::Located;
 use super::options::NodeOptions;
 use super::question::Answer;
 use super::resolver::Resolver;
+use super::returns::Returns;
 use super::watched::{Part, around};
 
 /// What a client's connection is one to.
@@ -180,14 +181,17 @@ impl Client {
     /// Closes the connection at once.
     pub fn close(&self) {
         self.spend();
-        if let Some(link) = self.lock().take() {
+        // What fails by that is told to who may look at this connection again.
+        let link = self.lock().take();
+        if let Some(link) = link {
             link.close();
         }
     }
 
     /// As [`Client::close`]; what has no reply fails with `reason`.
     pub(super) fn fail(&self, reason: RedisError) {
-        if let Some(link) = self.lock().take() {
+        let link = self.lock().take();
+        if let Some(link) = link {
             link.close_for(reason);
         }
     }
@@ -221,6 +225,8 @@ pub struct PolicyOptions {
     pub silence: Option<Duration>,
     /// Whether the bus is closing, so that nothing is opened any more.
     pub closing: Arc<AtomicBool>,
+    /// Who is told that it is there again.
+    pub returns: Arc<Returns>,
     /// What the connection has to do with the node's ejection, if it can be ejected.
     pub part: Option<Part>,
 }
@@ -342,12 +348,15 @@ impl LinkPolicy for Policy {
 
 impl Policy {
     fn announce(&self, state: LinkState, error: Option<&RedisError>) {
-        let said = {
+        let (was_lost, said) = {
             let mut announcements =
                 self.announcements.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            announcements.note(state, error)
+            (announcements.is_lost(), announcements.note(state, error))
         };
         let Some(error) = said else { return };
+        if was_lost && state == LinkState::Ready {
+            self.options.returns.note();
+        }
         let PolicyOptions { context, node, .. } = &self.options;
         let place = self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
         context.host.event(Event::NodeChanged { node: *node, state, place: &place, error: error.as_ref() });

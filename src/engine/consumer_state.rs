@@ -46,6 +46,8 @@ pub struct Parked {
     pub entry: EntryId,
     /// When it is due again.
     pub due: Instant,
+    /// When its idle time began anew, for all that is known here.
+    pub touched: Instant,
 }
 
 /// How often a consumer was told to end, so that what began before knows.
@@ -159,8 +161,7 @@ impl ConsumerState {
 
     /// Whether an entry is in hand already, so that finding it in the history means nothing.
     pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
-        self.slots.holds(stream, entry)
-            || self.surplus.iter().any(|surplus| surplus.stream == stream && surplus.entry == entry)
+        self.slots.holds(stream, entry) || self.surplus.iter().any(|surplus| surplus.is(stream, entry))
     }
 
     /// When a job started now has to end.

@@ -20,6 +20,20 @@ use super::host::{Event, Failure, Found};
 use super::id::new_id;
 use super::pending::Pending;
 
+/// A job that was rejected for the last time.
+pub(super) struct GivenUp {
+    /// Index of the stream.
+    pub(super) stream: usize,
+    /// Its entry.
+    pub(super) found: Found,
+    /// Why.
+    pub(super) reason: Reason,
+    /// The error as JSON.
+    pub(super) error: String,
+    /// For how long the entry must have been idle, in ms, if nobody else is at it; none if nobody else can be.
+    pub(super) min_idle: Option<u64>,
+}
+
 impl Consumer {
     /// The search for entries to claim came across these, which have been `idle`. Each is reported once; `ends` says
     /// that the search is through, after which those that it has not come across are forgotten.
@@ -63,7 +77,7 @@ impl Consumer {
             if !buries {
                 self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
                 self.report_exhausted(&found, false);
-            } else if self.takes_over(lane, key, found.id, idle).await? {
+            } else if self.takes_over(lane, &found, idle.as_millis() as u64).await? {
                 self.move_away(stream, lane, &found, Reason::Exhausted, None).await?;
             }
         }
@@ -73,19 +87,15 @@ impl Consumer {
 
     /// A job of this consumer was rejected for the last time. What Redis is too busy for is tried again, as long as
     /// nobody else is at the entry.
-    pub(super) fn give_up(&self, stream: u32, found: Found, reason: Reason, error: String) {
+    pub(super) fn give_up(&self, mut one: GivenUp) {
         let Some(consumer) = self.this.upgrade() else { return };
         self.bus.context().runtime.spawn(async move {
-            let (stream, cuts) = (stream as usize, consumer.lock().ends.cuts);
-            let lane = consumer.lock().streams[stream].lane;
-            let mut ended = consumer.end_story(stream, lane, &found, reason, &error).await;
+            let cuts = consumer.lock().ends.cuts;
             let mut backoff = Backoff::default();
+            let mut ended = consumer.end_story(&mut one).await;
             while ended.as_ref().is_err_and(RedisError::is_passing) && consumer.lock().ends.cuts == cuts {
                 tokio::time::sleep(backoff.next_wait().min(consumer.lease_interval())).await;
-                ended = match consumer.keeps(lane, &found).await {
-                    Ok(true) => consumer.end_story(stream, lane, &found, reason, &error).await,
-                    other => other.map(drop),
-                };
+                ended = consumer.end_story(&mut one).await;
             }
             consumer.lock().giving_up -= 1;
             if let Err(error) = ended {
@@ -95,27 +105,21 @@ impl Consumer {
         });
     }
 
-    /// Whether an entry that this consumer is to give up is still pending, and then it is nobody else's for a while.
-    async fn keeps(&self, lane: usize, found: &Found) -> Result<bool, RedisError> {
-        let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
-        let kept = self.ask(lane, |commands, to| {
-            pack_claim(commands, names, 0, std::iter::once(&found.id), Claim::Touch { idle: 0 }, to);
-        });
-        Ok(is_any(&kept.await?))
-    }
-
-    async fn end_story(
-        &self,
-        stream: usize,
-        lane: usize,
-        found: &Found,
-        reason: Reason,
-        error: &str,
-    ) -> Result<(), RedisError> {
-        if self.options.dead_letter.is_some() {
-            return self.move_away(stream, lane, found, reason, Some(error)).await;
+    async fn end_story(&self, one: &mut GivenUp) -> Result<(), RedisError> {
+        let lane = self.lock().streams[one.stream].lane;
+        if let Some(min_idle) = one.min_idle
+            && !self.takes_over(lane, &one.found, min_idle).await?
+        {
+            // Whoever has it by now ends it.
+            return Ok(());
         }
-        if reason == Reason::Unrecoverable {
+        // If this has to be tried again, that is some time later.
+        one.min_idle = Some(0);
+        let GivenUp { stream, found, reason, error, .. } = one;
+        if self.options.dead_letter.is_some() {
+            return self.move_away(*stream, lane, found, *reason, Some(error)).await;
+        }
+        if *reason == Reason::Unrecoverable {
             // Whoever claims counts deliveries, so that is how they are told.
             let count = found.deliveries.max(self.options.retry_limit);
             let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
@@ -126,7 +130,7 @@ impl Consumer {
         }
         if self.options.claim_interval.is_some() {
             // The search for entries to claim will come across it.
-            self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
+            self.lock().streams[*stream].exhausted.insert(found.id, Instant::now());
         }
         self.report_exhausted(found, false);
         Ok(())
@@ -138,20 +142,14 @@ impl Consumer {
         host.wake();
     }
 
-    /// Makes sure that of several consumers that come across an entry only one goes on.
-    async fn takes_over(
-        &self,
-        lane: usize,
-        key: &str,
-        id: EntryId,
-        idle: Duration,
-    ) -> Result<bool, RedisError> {
-        let names = (key, self.group.as_str(), self.options.id.as_str());
-        let idle = idle.as_millis() as u64;
+    /// Makes sure that of several consumers that come across an entry only one goes on: the one that finds it idle for
+    /// so many ms.
+    async fn takes_over(&self, lane: usize, found: &Found, min_idle: u64) -> Result<bool, RedisError> {
+        let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
         let taken = self.ask(lane, |commands, to| {
-            pack_claim(commands, names, idle, std::iter::once(&id), Claim::Touch { idle: 0 }, to);
+            pack_claim(commands, names, min_idle, std::iter::once(&found.id), Claim::Touch { idle: 0 }, to);
         });
-        Ok(is_any(&taken.await?))
+        Ok(matches!(taken.await?, Value::Array(ids) if !ids.is_empty()))
     }
 
     /// Moves an entry to the dead letters and reports it.
@@ -215,11 +213,6 @@ impl Consumer {
         .await?;
         Err(RedisError::reply(text.as_bytes(), "EXEC", &Arc::from("")))
     }
-}
-
-/// Whether an XCLAIM has claimed anything.
-fn is_any(ids: &Value) -> bool {
-    matches!(ids, Value::Array(ids) if !ids.is_empty())
 }
 
 fn error_in(reply: Value) -> Option<String> {

@@ -16,6 +16,8 @@ pub struct LaneState {
     pub recovering: bool,
     /// Whether the last read brought something, so that the next one may take every free slot.
     pub busy: bool,
+    /// How many renewals of leases have no reply yet.
+    pub renewals: usize,
     /// Rotates the streams from read to read.
     pub rotation: usize,
     /// The connection's CLIENT ID and the session it belongs to.

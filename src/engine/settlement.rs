@@ -10,9 +10,10 @@ use super::backoff::chance;
 use super::claim::found_of;
 use super::client::closed;
 use super::consumer::{Consumer, Reads};
-use super::consumer_state::ConsumerState;
+use super::consumer_state::{ConsumerState, Parked};
 use super::dead_letter::Reason;
-use super::host::{Event, Found, RequestId};
+use super::exhaustion::GivenUp;
+use super::host::{Event, RequestId};
 use super::pending::Pending;
 use super::replies::{Kind, LAST};
 use super::settled::{Part, Parts, Settled};
@@ -38,9 +39,6 @@ impl<'a> Settlement<'a> {
         Self { token, request: 0, error, unrecoverable: false }
     }
 }
-
-/// A job that was rejected for the last time.
-type GivenUp = (u32, Found, Reason, String);
 
 impl Consumer {
     /// Jobs have ended. Frees their slots, reads again and tells Redis, in one step. What was settled before, or
@@ -75,8 +73,8 @@ impl Consumer {
         tells.join(self, &mut reads);
         tells.submit(&self.bus);
         self.submit_reads(reads);
-        for (stream, found, reason, error) in given_up {
-            self.give_up(stream, found, reason, error);
+        for one in given_up {
+            self.give_up(one);
         }
         self.report(&ended);
         for (settlement, cut_off) in late {
@@ -168,11 +166,14 @@ impl Consumer {
             let pending = Pending { id: entry, owner, idle, deliveries };
             let key = &state.streams[stream as usize].key;
             let found = found_of(key, pending, slot.producer.clone(), slot.job.clone());
+            let error = settlement.error.unwrap_or_default().to_owned();
+            let min_idle = Some(self.min_idle(slot.touched())).filter(|&min_idle| min_idle > 0);
             state.giving_up += 1;
-            return Some((stream, found, reason, settlement.error.unwrap_or_default().to_owned()));
+            return Some(GivenUp { stream: stream as usize, found, reason, error, min_idle });
         }
         let due = Instant::now().checked_add(options.retry_policy?.wait(deliveries, chance()))?;
-        self.park(state, stream, entry, due);
+        let touched = slot.touched();
+        self.park(state, Parked { stream, entry, due, touched });
         settled.due = Some(due);
         settled.owed.postponement = true;
         None

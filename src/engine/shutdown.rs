@@ -30,7 +30,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(10);
 pub struct Stop {
     /// Close at once, whatever is in flight.
     pub force: bool,
-    /// The longest wait for jobs in flight; `None` waits for as long as they take.
+    /// The longest wait for jobs in flight; `None` waits for as long as they take, but not for Redis.
     pub max_wait: Option<Duration>,
 }
 
@@ -65,29 +65,11 @@ impl Bus {
         self.context().host.wake();
     }
 
-    async fn drain(&self, consumers: &[Arc<Consumer>], max_wait: Option<Duration>) -> bool {
-        let pauses = async {
-            for consumer in consumers {
-                consumer.begin_pause();
-            }
-            for consumer in consumers {
-                consumer.clone().pause().await;
-            }
-        };
-        match max_wait {
-            Some(bound) => timeout(bound, pauses).await.is_ok(),
-            None => {
-                pauses.await;
-                true
-            }
-        }
-    }
-
     async fn close(&self, bound: Duration) {
-        for client in self.clients() {
-            client.quit(bound).await;
-        }
         let mut goodbyes = JoinSet::new();
+        for client in self.clients() {
+            goodbyes.spawn(async move { client.quit(bound).await });
+        }
         for node in self.nodes() {
             let node = node.clone();
             goodbyes.spawn(async move { node.quit(bound).await });
@@ -192,15 +174,13 @@ impl Consumer {
     async fn hand_back(&self) {
         let unfinished: BTreeMap<u32, Vec<EntryId>> = {
             let state = self.lock();
-            let (now, held) = (Instant::now(), Duration::ZERO..=self.options.claim_deadline);
-            let running = state.slots.touched_before(now, held.clone());
-            let running = running.map(|(_, slot)| (slot.stream, slot.entry));
+            let running = state.slots.running_jobs();
+            let running = running.map(|(_, slot)| (slot.stream, slot.entry, slot.touched()));
             let waiting = state.surplus.iter();
-            let waiting =
-                waiting.filter(|surplus| held.contains(&now.saturating_duration_since(surplus.touched)));
-            let waiting = waiting.map(|surplus| (surplus.stream, surplus.entry));
+            let waiting = waiting.map(|surplus| (surplus.stream, surplus.entry, surplus.touched));
             let mut unfinished = BTreeMap::new();
-            for (stream, entry) in running.chain(waiting) {
+            let is_held = |touched: Instant| touched.elapsed() <= self.options.claim_deadline;
+            for (stream, entry, _) in running.chain(waiting).filter(|(.., touched)| is_held(*touched)) {
                 unfinished.entry(stream).or_insert_with(Vec::new).push(entry);
             }
             unfinished

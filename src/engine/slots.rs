@@ -10,8 +10,7 @@
 //! `running` holds one of the consumer's concurrency; `settling` (the acknowledgement is on its way) no longer
 //! does, but still counts as in flight. A released job holds neither.
 
-use std::ops::RangeInclusive;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::redis_io::entries::EntryId;
 
@@ -206,15 +205,9 @@ impl Slots {
             .any(|slot| slot.state != State::Free && slot.stream == stream && slot.entry == entry)
     }
 
-    /// The running jobs whose entries were touched last so long before `now`.
-    pub fn touched_before(
-        &self,
-        now: Instant,
-        ages: RangeInclusive<Duration>,
-    ) -> impl Iterator<Item = (Token, &Slot)> {
-        self.running_slots()
-            .filter(move |(_, slot)| ages.contains(&now.saturating_duration_since(slot.touched)))
-            .map(|(index, slot)| (Token::new(index, slot.generation), slot))
+    /// The running jobs.
+    pub fn running_jobs(&self) -> impl Iterator<Item = (Token, &Slot)> {
+        self.running_slots().map(|(index, slot)| (Token::new(index, slot.generation), slot))
     }
 
     /// The entry of a job was touched.
@@ -282,6 +275,8 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn take(slots: &mut Slots, entry: u64, deadline: Option<Instant>) -> Token {
@@ -297,21 +292,19 @@ mod tests {
     }
 
     #[test]
-    fn running_jobs_are_found_by_when_they_were_touched() {
+    fn it_is_known_when_the_entries_of_running_jobs_were_touched() {
         let mut slots = Slots::default();
         let start = Instant::now();
         let second = |second| start + Duration::from_secs(second);
         let tokens = [1, 2, 3].map(|at| take_at(&mut slots, at, None, second(at)));
-        let found = |slots: &Slots, least, most| {
-            let ages = Duration::from_secs(least)..=Duration::from_secs(most);
-            slots.touched_before(second(9), ages).map(|(token, _)| token).collect::<Vec<_>>()
-        };
-        assert_eq!(found(&slots, 0, 7), tokens[1..]);
         slots.touch(tokens[0], second(10));
         slots.settle(tokens[1]);
-        assert_eq!(found(&slots, 0, u64::MAX), [tokens[0], tokens[2]]);
-        slots.touch(tokens[1], second(5));
-        assert_eq!(found(&slots, 3, 5), []);
+        let found: Vec<_> = slots.running_jobs().map(|(token, slot)| (token, slot.touched())).collect();
+        assert_eq!(found, [(tokens[0], second(10)), (tokens[2], second(3))]);
+        slots.retire(tokens[1]);
+        let next = take_at(&mut slots, 4, None, second(4));
+        slots.touch(tokens[1], second(20));
+        assert_eq!(slots.job(next).map(Slot::touched), Some(second(4)), "a late token touches nothing");
     }
 
     #[test]

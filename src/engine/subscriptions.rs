@@ -1,23 +1,21 @@
-//! The one subscriber of a bus, and which producer hears what through it.
+//! The one subscriber of a node, and what producers hear through it.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState, PushSink};
+use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState};
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::pubsub::Subscriber;
 use crate::redis_io::topology::Topology;
 
 use super::client::{PolicyOptions, closed};
-use super::context::Context;
 use super::follower::Follower;
-use super::host::Event;
 use super::locating::Located;
-use super::producer::{Producer, Source};
+use super::producer::Producer;
 use super::resolver::Resolver;
+use super::router::Router;
 use super::watched::around;
 
 /// The subscriber of a bus, opened when first used, and again after it has ended.
@@ -31,21 +29,6 @@ pub struct Subscriptions {
     subscriber: Mutex<Option<Arc<Subscriber>>>,
 }
 
-/// Finds the producers that a message is for.
-struct Router {
-    context: Arc<Context>,
-    /// The number of the node whose messages it gets.
-    node: u32,
-    /// A lock, since producers subscribe from the host's thread while messages arrive on the engine's.
-    table: Mutex<Table>,
-}
-
-#[derive(Default)]
-struct Table {
-    channels: HashMap<Vec<u8>, Weak<Producer>>,
-    patterns: HashMap<Vec<u8>, Vec<Weak<Producer>>>,
-}
-
 impl Subscriptions {
     /// No subscriptions yet.
     pub fn new(
@@ -53,18 +36,17 @@ impl Subscriptions {
         topology: Option<Arc<Topology>>,
         resolver: Option<Arc<Resolver>>,
     ) -> Self {
-        let router =
-            Arc::new(Router { context: policy.context.clone(), node: policy.node, table: Mutex::default() });
+        let router = Router::new(policy.context.clone(), policy.node);
         Self { policy, topology, resolver, router, subscriber: Mutex::default() }
     }
 
     /// Subscribes `producer` to a channel of its own; resolves once Redis has confirmed it.
     pub async fn subscribe(&self, producer: &Arc<Producer>, channel: String) -> Result<(), RedisError> {
         let (subscriber, channel) = (self.subscriber()?, channel.into_bytes());
-        self.router.lock().channels.insert(channel.clone(), Arc::downgrade(producer));
+        self.router.add_channel(channel.clone(), producer);
         let subscribed = self.unless_out(subscriber.subscribe(vec![channel.clone()])).await;
         if let Err(error) = &subscribed {
-            self.router.lock().channels.remove(&channel);
+            self.router.remove_channel(&channel);
             self.take_back(error, || subscriber.unsubscribe(vec![channel]));
         }
         subscribed
@@ -112,7 +94,7 @@ impl Subscriptions {
     pub fn forget(&self, producer: &Weak<Producer>, channels: Vec<String>, patterns: Vec<String>) {
         let channels: Vec<Vec<u8>> = channels.into_iter().map(String::into_bytes).collect();
         for channel in &channels {
-            self.router.lock().channels.remove(channel);
+            self.router.remove_channel(channel);
         }
         let mut unheard = Vec::new();
         for pattern in patterns {
@@ -184,6 +166,7 @@ impl Subscriptions {
             }
             (None, None) => open(link, policy),
         };
+        self.router.belong_to(&opened);
         *subscriber = Some(opened.clone());
         Ok(opened)
     }
@@ -196,78 +179,5 @@ impl Subscriptions {
 impl Drop for Subscriptions {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl Router {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn clear(&self) {
-        *self.lock() = Table::default();
-    }
-
-    /// Everybody who hears anything, once.
-    fn producers(&self) -> BTreeMap<u32, Arc<Producer>> {
-        let table = self.lock();
-        let listeners: Vec<_> =
-            table.channels.values().chain(table.patterns.values().flatten()).cloned().collect();
-        drop(table);
-        listeners.iter().filter_map(Weak::upgrade).map(|producer| (producer.number(), producer)).collect()
-    }
-
-    fn add_listener(&self, pattern: &[u8], producer: &Arc<Producer>) {
-        let mut table = self.lock();
-        let listeners = table.patterns.entry(pattern.to_vec()).or_default();
-        let producer = Arc::downgrade(producer);
-        if !listeners.iter().any(|listener| listener.ptr_eq(&producer)) {
-            listeners.push(producer);
-        }
-    }
-
-    /// Whether nobody hears the pattern any more.
-    fn remove_listener(&self, pattern: &[u8], producer: &Weak<Producer>) -> bool {
-        let mut table = self.lock();
-        let Some(listeners) = table.patterns.get_mut(pattern) else { return false };
-        listeners.retain(|listener| listener.strong_count() > 0 && !listener.ptr_eq(producer));
-        let unheard = listeners.is_empty();
-        if unheard {
-            table.patterns.remove(pattern);
-        }
-        unheard
-    }
-}
-
-impl PushSink for Router {
-    fn message(&self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]) {
-        let Some(pattern) = pattern else {
-            let producer = self.lock().channels.get(channel).and_then(Weak::upgrade);
-            if let Some(producer) = producer {
-                producer.hear(Source::Own, channel, payload);
-            }
-            return;
-        };
-        let listeners = self.lock().patterns.get(pattern).cloned().unwrap_or_default();
-        for producer in listeners.iter().filter_map(Weak::upgrade) {
-            producer.hear(Source::Pattern(pattern), channel, payload);
-        }
-    }
-
-    fn resubscribed(&self) {
-        for producer in self.producers().values() {
-            producer.doubt(self.node);
-        }
-    }
-
-    fn resubscription_refused(&self, error: &RedisError) {
-        for producer in self.producers().into_keys() {
-            self.context.host.event(Event::ProducerFailed { producer, error });
-        }
-        self.context.host.wake();
-    }
-
-    fn burst_end(&self) {
-        self.context.host.wake();
     }
 }

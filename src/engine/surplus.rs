@@ -40,6 +40,11 @@ impl Surplus {
         }
     }
 
+    /// Whether it is of this entry.
+    pub fn is(&self, stream: u32, entry: EntryId) -> bool {
+        self.stream == stream && self.entry == entry
+    }
+
     /// The delivery that was kept.
     pub fn delivery(&self) -> Delivery<'_> {
         Delivery {

@@ -140,9 +140,10 @@ impl Consumer {
     ) {
         let names =
             (state.streams[job.stream as usize].key.as_str(), self.group.as_str(), self.options.id.as_str());
-        let entries = state.slots.job(job.token).map(|slot| &slot.entry).into_iter();
+        let Some(slot) = state.slots.job(job.token) else { return };
         let idle = self.idle_until(job.due.unwrap_or_else(Instant::now));
-        pack_claim(commands, names, 0, entries, Claim::Touch { idle }, to);
+        let (min_idle, entry) = (self.min_idle(slot.touched()), std::iter::once(&slot.entry));
+        pack_claim(commands, names, min_idle, entry, Claim::Touch { idle }, to);
     }
 
     fn pack_record(&self, state: &ConsumerState, commands: &mut Commands, job: &Settled, to: Destination) {

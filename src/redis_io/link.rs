@@ -33,9 +33,10 @@ pub trait PushSink: Send + Sync {
     /// The connection came back and everything subscribed before is subscribed again.
     fn resubscribed(&self) {}
 
-    /// The connection came back, but Redis refuses some of what was subscribed before. [`PushSink::resubscribed`]
-    /// follows for the rest.
-    fn resubscription_refused(&self, _error: &RedisError) {}
+    /// The same, but Redis refuses some of it.
+    fn resubscription_refused(&self, _error: &RedisError) {
+        self.resubscribed();
+    }
 
     /// As [`ReplySink::burst_end`].
     fn burst_end(&self) {}

@@ -54,6 +54,14 @@ impl Subscriber {
         self.ask(Verb::PUnsubscribe, patterns)
     }
 
+    /// Subscribes again what has been, some of which Redis refused when the connection came back. One that is being made
+    /// does so by itself.
+    pub fn subscribe_again(&self) {
+        if self.state() == LinkState::Ready {
+            self.subscriptions.subscribe_again();
+        }
+    }
+
     /// Resolves once the connection is ready and Redis lets us in.
     pub fn ping(&self) -> BoxFuture<Result<(), RedisError>> {
         let connection = self.connection.clone();

@@ -82,7 +82,8 @@ impl Subscriptions {
         self.books.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn subscribe_again(&self) {
+    /// Subscribes what was subscribed before; whoever hears the messages hears what came of it.
+    pub(super) fn subscribe_again(&self) {
         let Some(connection) = self.connection.get().and_then(Weak::upgrade) else { return };
         let mut commands = {
             let mut books = self.books();
@@ -101,7 +102,6 @@ impl Subscriptions {
             (None, Ok(())) => self.pushes.resubscribed(),
             (None, Err(error)) if error.kind == RedisErrorKind::Reply => {
                 self.pushes.resubscription_refused(error);
-                self.pushes.resubscribed();
             }
             // The connection was lost again, and with the next one all this begins anew.
             (None, Err(_)) => {}

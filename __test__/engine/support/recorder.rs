@@ -52,6 +52,7 @@ impl PushSink for Pushes {
 
     fn resubscription_refused(&self, error: &RedisError) {
         self.refused.lock().unwrap().push(error.clone());
+        self.resubscribed();
     }
 }
 

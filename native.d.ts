@@ -56,6 +56,18 @@ export declare class NativeConsumer {
   pause(request: number): void
 }
 
+/** A server in this process, on the thread of this environment. */
+export declare class NativeEmbeddedRedis {
+  /** A server that listens already. What keeps it from listening is thrown with the system's code. */
+  constructor(options: NativeEmbeddedOptions)
+  /** Where it listens. */
+  get port(): number
+  /** Moves a clock that stands still by so many ms. Returns whether it stands still. */
+  advance(ms: number): boolean
+  /** Closes everything. The request is told when it is done. */
+  stop(request: number): void
+}
+
 /** A producer. */
 export declare class NativeProducer {
   /** A producer on `bus` with this id. */
@@ -187,6 +199,30 @@ export interface NativeEjectOptions {
   timeout?: number
   /** How long it is out at least. */
   probeInterval?: number
+}
+
+/** How a server is started; what is checked, the facade has checked. */
+export interface NativeEmbeddedOptions {
+  /** 0 for any that is free. */
+  port: number
+  /** What clients have to authenticate with. */
+  password?: string
+  /** How many bytes the keys may take; 0 for any number. */
+  maxMemory: number
+  /** What the server draws by chance comes of this. */
+  seed: number
+  /** Whether time passes only when it is told to. */
+  manualClock: boolean
+  /** What the chaos comes of. */
+  chaosSeed: number
+  /** In ms. */
+  delay: number
+  /** Odds from 0 to 1. */
+  dropConnection: number
+  /** Odds from 0 to 1. */
+  duplicateDelivery: number
+  /** Odds from 0 to 1. */
+  loseCompletion: number
 }
 
 /** A node. Times in ms, negative where they are to be without end. */

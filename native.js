@@ -575,6 +575,7 @@ module.exports = nativeBinding
 module.exports.NativeBus = nativeBinding.NativeBus
 module.exports.NativeClient = nativeBinding.NativeClient
 module.exports.NativeConsumer = nativeBinding.NativeConsumer
+module.exports.NativeEmbeddedRedis = nativeBinding.NativeEmbeddedRedis
 module.exports.NativeProducer = nativeBinding.NativeProducer
 module.exports.CallFlag = nativeBinding.CallFlag
 module.exports.collect = nativeBinding.collect

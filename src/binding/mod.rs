@@ -10,6 +10,7 @@ pub mod bus;
 pub mod cluster_options;
 pub mod consumer;
 pub mod consumer_options;
+pub mod embedded;
 pub mod environment;
 pub mod error;
 pub mod incoming;

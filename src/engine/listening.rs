@@ -1,6 +1,6 @@
 //! What a user listens to.
 
-use super::glob;
+use crate::redis_io::glob;
 
 /// Streams that the user listens to.
 #[derive(Debug)]

@@ -24,7 +24,6 @@ pub mod exhaustion;
 pub mod failover_watch;
 pub mod follower;
 pub mod gather;
-pub mod glob;
 pub mod groups;
 pub mod health;
 pub mod host;

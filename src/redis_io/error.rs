@@ -149,7 +149,7 @@ impl RedisError {
 }
 
 /// The name that Node gives to a failure of the operating system.
-fn errno_name(error: &io::Error) -> Option<&'static str> {
+pub fn errno_name(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Some("ECONNREFUSED"),
         io::ErrorKind::ConnectionReset => Some("ECONNRESET"),
@@ -161,6 +161,7 @@ fn errno_name(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::NotFound => Some("ENOENT"),
         io::ErrorKind::HostUnreachable => Some("EHOSTUNREACH"),
         io::ErrorKind::NetworkUnreachable => Some("ENETUNREACH"),
+        io::ErrorKind::AddrInUse => Some("EADDRINUSE"),
         io::ErrorKind::AddrNotAvailable => Some("EADDRNOTAVAIL"),
         io::ErrorKind::PermissionDenied => Some("EACCES"),
         _ => None,

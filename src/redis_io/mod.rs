@@ -13,6 +13,7 @@ pub mod detour;
 mod driver;
 pub mod entries;
 pub mod error;
+pub mod glob;
 mod handshake;
 pub mod keys;
 pub mod link;

@@ -1,4 +1,4 @@
-//! Redis' glob matching, for telling which of several patterns a message belongs to.
+//! Redis' glob matching: which patterns a channel or a key matches.
 
 /// Whether `text` matches `pattern` as Redis' PSUBSCRIBE would have it: `*`, `?`, `[a-c]`, `[^x]` and `\`.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {

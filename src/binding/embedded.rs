@@ -1,0 +1,102 @@
+//! The embedded server.
+
+use std::sync::Arc;
+
+use napi::{Error, Status};
+use napi_derive::napi;
+
+use crate::embedded::chaos::ChaosOptions;
+use crate::embedded::options::Options;
+use crate::embedded::server::Server;
+use crate::engine::context::Context;
+use crate::redis_io::error::errno_name;
+
+use super::environment::with;
+
+/// How a server is started; what is checked, the facade has checked.
+#[napi(object)]
+pub struct NativeEmbeddedOptions {
+    /// 0 for any that is free.
+    pub port: u32,
+    /// What clients have to authenticate with.
+    pub password: Option<String>,
+    /// How many bytes the keys may take; 0 for any number.
+    pub max_memory: f64,
+    /// What the server draws by chance comes of this.
+    pub seed: f64,
+    /// Whether time passes only when it is told to.
+    pub manual_clock: bool,
+    /// What the chaos comes of.
+    pub chaos_seed: f64,
+    /// In ms.
+    pub delay: f64,
+    /// Odds from 0 to 1.
+    pub drop_connection: f64,
+    /// Odds from 0 to 1.
+    pub duplicate_delivery: f64,
+    /// Odds from 0 to 1.
+    pub lose_completion: f64,
+}
+
+impl From<NativeEmbeddedOptions> for Options {
+    fn from(options: NativeEmbeddedOptions) -> Self {
+        Self {
+            port: options.port as u16,
+            password: options.password,
+            max_memory: options.max_memory as usize,
+            seed: options.seed as u64,
+            manual_clock: options.manual_clock,
+            chaos: ChaosOptions {
+                seed: options.chaos_seed as u64,
+                delay: options.delay as u64,
+                drop_connection: options.drop_connection,
+                duplicate_delivery: options.duplicate_delivery,
+                lose_completion: options.lose_completion,
+            },
+        }
+    }
+}
+
+/// A server in this process, on the thread of this environment.
+#[napi]
+pub struct NativeEmbeddedRedis {
+    server: Arc<Server>,
+    context: Arc<Context>,
+}
+
+#[napi]
+impl NativeEmbeddedRedis {
+    /// A server that listens already. What keeps it from listening is thrown with the system's code.
+    #[napi(constructor)]
+    pub fn new(options: NativeEmbeddedOptions) -> Result<Self, Error<String>> {
+        let context = with(|environment| Ok(environment.context.clone()))
+            .map_err(|error| Error::new(error.status.to_string(), error.reason))?;
+        let server = Server::start(&options.into(), &context.runtime).map_err(|error| {
+            let code = errno_name(&error).unwrap_or(Status::GenericFailure.as_ref());
+            Error::new(code.to_owned(), format!("The embedded server cannot listen: {error}"))
+        })?;
+        Ok(Self { server: Arc::new(server), context })
+    }
+
+    /// Where it listens.
+    #[napi(getter)]
+    pub fn port(&self) -> u32 {
+        u32::from(self.server.port())
+    }
+
+    /// Moves a clock that stands still by so many ms. Returns whether it stands still.
+    #[napi]
+    pub fn advance(&self, ms: f64) -> bool {
+        self.server.advance(ms as u64)
+    }
+
+    /// Closes everything. The request is told when it is done.
+    #[napi]
+    pub fn stop(&self, request: u32) {
+        let (server, context) = (self.server.clone(), self.context.clone());
+        self.context.runtime.spawn(async move {
+            server.stop().await;
+            context.done(request, Ok(()));
+        });
+    }
+}

@@ -1,0 +1,95 @@
+//! What goes wrong on purpose, so that programs can be tested against it.
+
+use std::time::Duration;
+
+use super::random::Random;
+
+/// How often what goes wrong: the odds are from 0, never, to 1, always.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChaosOptions {
+    /// The same seed makes the same things go wrong, each counted for itself: the third publication, the tenth
+    /// command.
+    pub seed: u64,
+    /// What a client sent is looked at up to so late, in ms.
+    pub delay: u64,
+    /// The odds that a connection is closed after a command was carried out, without its reply.
+    pub drop_connection: f64,
+    /// The odds that an entry that a group gets is given to it once more, to whoever reads next.
+    pub duplicate_delivery: f64,
+    /// The odds that what is published is heard by nobody.
+    pub lose_completion: f64,
+}
+
+/// Decides what goes wrong. Each kind has a sequence of its own, so that one does not change the others.
+#[derive(Debug)]
+pub struct Chaos {
+    options: ChaosOptions,
+    delays: Random,
+    drops: Random,
+    duplicates: Random,
+    losses: Random,
+}
+
+impl Chaos {
+    /// The decisions that the options make.
+    pub fn new(options: ChaosOptions) -> Self {
+        let mut seeds = Random::new(options.seed);
+        let mut sequence = || Random::new(seeds.next());
+        let (delays, drops, duplicates, losses) = (sequence(), sequence(), sequence(), sequence());
+        Self { options, delays, drops, duplicates, losses }
+    }
+
+    /// How long what came next has to wait.
+    pub fn delay(&mut self) -> Option<Duration> {
+        if self.options.delay == 0 {
+            return None;
+        }
+        Some(Duration::from_millis((self.delays.fraction() * (self.options.delay as f64 + 1.0)) as u64))
+    }
+
+    /// Whether the connection is closed now.
+    pub fn drops(&mut self) -> bool {
+        happens(self.options.drop_connection, &mut self.drops)
+    }
+
+    /// Whether an entry will be delivered once more.
+    pub fn duplicates(&mut self) -> bool {
+        happens(self.options.duplicate_delivery, &mut self.duplicates)
+    }
+
+    /// Whether what is published is lost.
+    pub fn loses(&mut self) -> bool {
+        happens(self.options.lose_completion, &mut self.losses)
+    }
+}
+
+/// What never happens draws nothing, which costs nothing.
+fn happens(odds: f64, random: &mut Random) -> bool {
+    odds > 0.0 && random.fraction() < odds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drops(options: ChaosOptions) -> Vec<bool> {
+        let mut chaos = Chaos::new(options);
+        (0..200)
+            .map(|_| {
+                chaos.loses();
+                chaos.drops()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_seed_decides_and_one_kind_does_not_change_another() {
+        let options = ChaosOptions { seed: 7, drop_connection: 0.3, ..ChaosOptions::default() };
+        let first = drops(options);
+        assert_eq!(first, drops(ChaosOptions { lose_completion: 0.5, ..options }));
+        assert_ne!(first, drops(ChaosOptions { seed: 8, ..options }));
+        let dropped = first.iter().filter(|&&dropped| dropped).count();
+        assert!((30..90).contains(&dropped), "{dropped}");
+        assert!(!drops(ChaosOptions::default()).contains(&true));
+    }
+}

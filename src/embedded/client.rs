@@ -1,0 +1,167 @@
+//! What the server knows of one connection.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::keyspace::Key;
+use super::transaction::Transaction;
+use super::waiting::Blocked;
+
+/// Numbers clients in the order in which they connected.
+pub type ClientId = u64;
+
+/// What is kept for a subscriber or monitor that does not read, as Redis has it unless told otherwise. Others are
+/// kept from sending, see the session.
+const MOST_UNREAD: usize = 32 * 1024 * 1024;
+
+/// Whether a connection is to be closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// It is not.
+    #[default]
+    Stays,
+    /// When everything is written.
+    AfterReplies,
+    /// Without writing anything more.
+    AtOnce,
+}
+
+/// Which replies a client wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replies {
+    /// All.
+    #[default]
+    On,
+    /// None.
+    Off,
+    /// All but the next.
+    SkipNext,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Client {
+    /// Its number.
+    pub id: ClientId,
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// Where it connected to.
+    pub local: SocketAddr,
+    /// What it calls itself.
+    pub name: Vec<u8>,
+    /// Whether it may send commands.
+    pub is_authenticated: bool,
+    /// When it connected.
+    pub since: Instant,
+    /// When it sent something last.
+    pub active: Instant,
+    /// What that was.
+    pub last_command: &'static str,
+    /// MULTI and WATCH.
+    pub transaction: Transaction,
+    /// What it is subscribed to.
+    pub channels: BTreeSet<Key>,
+    /// What it is subscribed to by pattern.
+    pub patterns: BTreeSet<Key>,
+    /// Whether it hears of every command.
+    pub is_monitor: bool,
+    /// What it waits for.
+    pub blocked: Option<Blocked>,
+    /// Whether its next command waits for the end of a pause.
+    pub is_postponed: bool,
+    /// Which replies it wants.
+    pub replies: Replies,
+    /// Whether it is to be closed.
+    pub ending: Ending,
+    /// What is to be written. The session takes it while it executes commands.
+    pub out: Vec<u8>,
+    /// Wakes the session when something of this was changed by another.
+    pub wake: Arc<Notify>,
+}
+
+impl Client {
+    /// A client that has just connected.
+    pub fn new(id: ClientId, peer: SocketAddr, local: SocketAddr, wake: Arc<Notify>) -> Self {
+        let now = Instant::now();
+        Self {
+            id,
+            peer,
+            local,
+            name: Vec::new(),
+            is_authenticated: false,
+            since: now,
+            active: now,
+            last_command: "NULL",
+            transaction: Transaction::default(),
+            channels: BTreeSet::new(),
+            patterns: BTreeSet::new(),
+            is_monitor: false,
+            blocked: None,
+            is_postponed: false,
+            replies: Replies::On,
+            ending: Ending::Stays,
+            out: Vec::new(),
+            wake,
+        }
+    }
+
+    /// How many channels and patterns it is subscribed to.
+    pub fn subscriptions(&self) -> usize {
+        self.channels.len() + self.patterns.len()
+    }
+
+    /// Sends something unasked. A client that does not read what it asked to hear is closed.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.out.len() + bytes.len() > MOST_UNREAD {
+            self.close();
+            return;
+        }
+        self.out.extend_from_slice(bytes);
+        self.wake.notify_one();
+    }
+
+    /// Has the connection closed at once.
+    pub fn close(&mut self) {
+        self.ending = Ending::AtOnce;
+        self.wake.notify_one();
+    }
+
+    /// As CLIENT LIST says it.
+    pub fn describe(&self) -> String {
+        let name = String::from_utf8_lossy(&self.name);
+        let queued = self.transaction.queued.as_ref().map_or(-1, |queued| queued.len() as i64);
+        format!(
+            "id={} addr={} laddr={} fd=0 name={name} age={} idle={} flags={} db=0 sub={} psub={} ssub=0 \
+             multi={queued} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem={} tot-mem={} \
+             events=r cmd={} user=default redir=-1 resp=2",
+            self.id,
+            self.peer,
+            self.local,
+            self.since.elapsed().as_secs(),
+            self.active.elapsed().as_secs(),
+            self.flags(),
+            self.channels.len(),
+            self.patterns.len(),
+            self.out.len(),
+            self.out.capacity() + std::mem::size_of::<Self>(),
+            self.last_command,
+        )
+    }
+
+    fn flags(&self) -> String {
+        let states = [
+            ('O', self.is_monitor),
+            ('b', self.blocked.is_some() || self.is_postponed),
+            ('P', self.subscriptions() > 0),
+            ('x', self.transaction.queued.is_some()),
+            ('d', self.transaction.is_dirty),
+            ('c', self.ending == Ending::AfterReplies),
+        ];
+        let flags: String = states.iter().filter(|(_, is_so)| *is_so).map(|(flag, _)| flag).collect();
+        if flags.is_empty() { "N".to_owned() } else { flags }
+    }
+}

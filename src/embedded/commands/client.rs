@@ -1,0 +1,294 @@
+//! CLIENT.
+
+use std::time::{Duration, Instant};
+
+use super::super::call::{Call, Outcome};
+use super::super::client::{Client, ClientId, Ending, Replies};
+use super::super::core::Pause;
+use super::super::number;
+use super::super::refusal::{Refusal, SYNTAX};
+use super::super::reply::Reply;
+use super::super::table::{Row, Run, row};
+
+/// The rows of these commands.
+pub const ROWS: &[Row] = &[
+    row("client|getname", 2, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(getname)),
+    row("client|id", 2, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(id)),
+    row("client|info", 2, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(info)),
+    row(
+        "client|kill",
+        -3,
+        "admin noscript loading stale",
+        [0, 0, 0],
+        "admin slow dangerous connection",
+        Run::Handler(kill),
+    ),
+    row(
+        "client|list",
+        -2,
+        "admin noscript loading stale",
+        [0, 0, 0],
+        "admin slow dangerous connection",
+        Run::Handler(list),
+    ),
+    row(
+        "client|no-evict",
+        3,
+        "admin noscript loading stale",
+        [0, 0, 0],
+        "admin slow dangerous connection",
+        Run::Handler(no_evict),
+    ),
+    row(
+        "client|pause",
+        -3,
+        "admin noscript loading stale",
+        [0, 0, 0],
+        "admin slow dangerous connection",
+        Run::Handler(pause),
+    ),
+    row("client|reply", 3, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(reply)),
+    row("client|setname", 3, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(setname)),
+    row(
+        "client|unblock",
+        -3,
+        "admin noscript loading stale",
+        [0, 0, 0],
+        "admin slow dangerous connection",
+        Run::Handler(unblock),
+    ),
+    row(
+        "client|unpause",
+        2,
+        "admin noscript loading stale",
+        [0, 0, 0],
+        "admin slow dangerous connection",
+        Run::Handler(unpause),
+    ),
+    row("client", -2, "", [0, 0, 0], "slow", Run::Container),
+];
+
+const BAD_NAME: Refusal =
+    Refusal::new("ERR Client names cannot contain spaces, newlines or special characters.");
+const NO_SUCH_CLIENT: Refusal = Refusal::new("ERR No such client");
+const BAD_ID: Refusal = Refusal::new("ERR client-id should be greater than 0");
+const UNBLOCKED: Refusal = Refusal::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+
+/// Refuses a name that CLIENT LIST could not show.
+pub fn check_name(name: &[u8]) -> Outcome {
+    if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) { Ok(()) } else { Err(BAD_NAME) }
+}
+
+fn getname(call: &mut Call<'_>) -> Outcome {
+    let name = call.me().name.clone();
+    call.reply.maybe(Some(name.as_slice()).filter(|name| !name.is_empty()));
+    Ok(())
+}
+
+fn id(call: &mut Call<'_>) -> Outcome {
+    call.reply.integer(call.client);
+    Ok(())
+}
+
+fn info(call: &mut Call<'_>) -> Outcome {
+    let line = call.me().describe() + "\n";
+    call.reply.text(&line);
+    Ok(())
+}
+
+fn setname(call: &mut Call<'_>) -> Outcome {
+    check_name(call.arg(2))?;
+    call.me().name = call.arg(2).to_vec();
+    call.reply.ok();
+    Ok(())
+}
+
+fn list(call: &mut Call<'_>) -> Outcome {
+    let chosen = match call.args.len() {
+        2 => Choice::default(),
+        4 if call.is(2, "TYPE") => Choice { kind: Some(kind(call.arg(3))?), ..Choice::default() },
+        4.. if call.is(2, "ID") => {
+            let ids = call.args[3..].iter().map(|id| number::parse(id).filter(|&id| id > 0));
+            let ids: Option<Vec<i64>> = ids.collect();
+            Choice { ids: Some(ids.ok_or(Refusal::new("ERR Invalid client ID"))?), ..Choice::default() }
+        }
+        _ => return Err(SYNTAX),
+    };
+    let lines: String = call
+        .core
+        .clients
+        .values()
+        .filter(|client| chosen.has(client, call.client))
+        .map(|client| client.describe() + "\n")
+        .collect();
+    call.reply.text(&lines);
+    Ok(())
+}
+
+/// What kind of client somebody is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Normal,
+    PubSub,
+    /// Which a server without replicas has none of.
+    Replication,
+}
+
+fn kind(name: &[u8]) -> Result<Kind, Refusal> {
+    match name.to_ascii_lowercase().as_slice() {
+        b"normal" => Ok(Kind::Normal),
+        b"pubsub" => Ok(Kind::PubSub),
+        b"master" | b"replica" | b"slave" => Ok(Kind::Replication),
+        _ => Err(Refusal::with(&[b"ERR Unknown client type '", name, b"'"])),
+    }
+}
+
+/// Which clients are meant.
+#[derive(Default)]
+struct Choice {
+    ids: Option<Vec<i64>>,
+    kind: Option<Kind>,
+    peer: Option<Vec<u8>>,
+    local: Option<Vec<u8>>,
+    is_other: bool,
+}
+
+impl Choice {
+    fn has(&self, client: &Client, caller: ClientId) -> bool {
+        let is_kind = |kind| match kind {
+            Kind::Normal => client.subscriptions() == 0,
+            Kind::PubSub => client.subscriptions() > 0,
+            Kind::Replication => false,
+        };
+        self.ids.as_ref().is_none_or(|ids| ids.contains(&(client.id as i64)))
+            && self.kind.is_none_or(is_kind)
+            && self.peer.as_ref().is_none_or(|peer| client.peer.to_string().as_bytes() == peer)
+            && self.local.as_ref().is_none_or(|local| client.local.to_string().as_bytes() == local)
+            && !(self.is_other && client.id == caller)
+    }
+}
+
+fn kill(call: &mut Call<'_>) -> Outcome {
+    if call.args.len() == 3 {
+        let chosen = Choice { peer: Some(call.arg(2).to_vec()), ..Choice::default() };
+        if close(call, &chosen) == 0 {
+            return Err(NO_SUCH_CLIENT);
+        }
+        call.reply.ok();
+        return Ok(());
+    }
+    let chosen = kill_choice(call)?;
+    let closed = close(call, &chosen);
+    call.reply.count(closed);
+    Ok(())
+}
+
+fn kill_choice(call: &mut Call<'_>) -> Result<Choice, Refusal> {
+    let mut chosen = Choice { is_other: true, ..Choice::default() };
+    for at in (2..call.args.len()).step_by(2) {
+        let Some(&value) = call.args.get(at + 1) else { return Err(SYNTAX) };
+        if call.is(at, "ID") {
+            chosen.ids = Some(vec![number::parse(value).filter(|&id| id > 0).ok_or(BAD_ID)?]);
+        } else if call.is(at, "TYPE") {
+            chosen.kind = Some(kind(value)?);
+        } else if call.is(at, "ADDR") {
+            chosen.peer = Some(value.to_vec());
+        } else if call.is(at, "LADDR") {
+            chosen.local = Some(value.to_vec());
+        } else if call.is(at, "USER") {
+            if value != b"default" {
+                return Err(Refusal::with(&[b"ERR No such user '", value, b"'"]));
+            }
+        } else if call.is(at, "SKIPME") {
+            chosen.is_other = match value.to_ascii_lowercase().as_slice() {
+                b"yes" => true,
+                b"no" => false,
+                _ => return Err(SYNTAX),
+            };
+        } else {
+            return Err(SYNTAX);
+        }
+    }
+    Ok(chosen)
+}
+
+/// Closes clients, who calls after the reply. Returns how many.
+fn close(call: &mut Call<'_>, chosen: &Choice) -> usize {
+    let caller = call.client;
+    let mut closed = 0;
+    for client in call.core.clients.values_mut().filter(|client| chosen.has(client, caller)) {
+        closed += 1;
+        if client.id == caller {
+            client.ending = Ending::AfterReplies;
+        } else {
+            client.close();
+        }
+    }
+    closed
+}
+
+fn no_evict(call: &mut Call<'_>) -> Outcome {
+    // Nobody is ever evicted, so both are so already.
+    if !call.is(2, "ON") && !call.is(2, "OFF") {
+        return Err(SYNTAX);
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+fn pause(call: &mut Call<'_>) -> Outcome {
+    let writes_only = match call.args.len() {
+        4 if call.is(3, "WRITE") => true,
+        4 if !call.is(3, "ALL") => {
+            return Err(Refusal::new("ERR CLIENT PAUSE mode must be WRITE or ALL"));
+        }
+        3 | 4 => false,
+        _ => return Err(SYNTAX),
+    };
+    let ms = timeout(call.arg(2))?;
+    call.core.pause = Some(Pause { until: Instant::now() + Duration::from_millis(ms), writes_only });
+    call.reply.ok();
+    Ok(())
+}
+
+/// Reads how long to wait, in ms.
+pub fn timeout(text: &[u8]) -> Result<u64, Refusal> {
+    let ms = number::parse(text).ok_or(Refusal::new("ERR timeout is not an integer or out of range"))?;
+    u64::try_from(ms).map_err(|_| Refusal::new("ERR timeout is negative"))
+}
+
+fn unpause(call: &mut Call<'_>) -> Outcome {
+    call.core.resume();
+    call.reply.ok();
+    Ok(())
+}
+
+fn reply(call: &mut Call<'_>) -> Outcome {
+    let replies = match call.arg(2).to_ascii_lowercase().as_slice() {
+        b"on" => Replies::On,
+        b"off" => Replies::Off,
+        b"skip" => Replies::SkipNext,
+        _ => return Err(SYNTAX),
+    };
+    call.me().replies = replies;
+    if replies == Replies::On {
+        call.reply.ok();
+    }
+    Ok(())
+}
+
+fn unblock(call: &mut Call<'_>) -> Outcome {
+    let with_error = match call.args.len() {
+        3 => false,
+        4 if call.is(3, "TIMEOUT") => false,
+        4 if call.is(3, "ERROR") => true,
+        _ => return Err(Refusal::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
+    };
+    let id = call.integer(2)?;
+    let released = call.core.release(id as ClientId, |reply: &mut Reply| match with_error {
+        true => reply.error(&UNBLOCKED),
+        false => reply.nil_array(),
+    });
+    call.reply.integer(i64::from(released));
+    Ok(())
+}

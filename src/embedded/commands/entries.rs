@@ -1,0 +1,264 @@
+//! The entries of streams: added, removed, looked at.
+
+use super::super::call::{Call, Outcome};
+use super::super::keyspace::Value;
+use super::super::log::{Bound, Trim};
+use super::super::node::MOST_ENTRIES;
+use super::super::refusal::{NO_SUCH_KEY, Refusal, SYNTAX};
+use super::super::stream::Stream;
+use super::super::stream_id::{self, LEAST, Wanted};
+use super::super::table::{Row, Run, row};
+
+/// The rows of these commands.
+pub const ROWS: &[Row] = &[
+    row("xadd", -5, "write denyoom fast", [1, 1, 1], "write stream fast", Run::Handler(xadd)),
+    row("xdel", -3, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xdel)),
+    row("xlen", 2, "readonly fast", [1, 1, 1], "read stream fast", Run::Handler(xlen)),
+    row("xrange", -4, "readonly", [1, 1, 1], "read stream slow", Run::Handler(xrange)),
+    row("xrevrange", -4, "readonly", [1, 1, 1], "read stream slow", Run::Handler(xrevrange)),
+    row("xsetid", -3, "write denyoom fast", [1, 1, 1], "write stream fast", Run::Handler(xsetid)),
+    row("xtrim", -4, "write", [1, 1, 1], "write stream slow", Run::Handler(xtrim)),
+];
+
+const BOTH_BOUNDS: Refusal =
+    Refusal::new("ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
+const NO_BOUND: Refusal =
+    Refusal::new("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
+const NOT_APPROXIMATE: Refusal =
+    Refusal::new("ERR syntax error, LIMIT cannot be used without the special ~ option");
+const NEGATIVE_LENGTH: Refusal = Refusal::new("ERR The MAXLEN argument must be >= 0.");
+const NEGATIVE_LIMIT: Refusal = Refusal::new("ERR The LIMIT argument must be >= 0.");
+const BELOW_TOP: Refusal =
+    Refusal::new("ERR The ID specified in XSETID is smaller than the target stream top item");
+const BELOW_DELETED: Refusal =
+    Refusal::new("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
+const BELOW_OWN_DELETED: Refusal =
+    Refusal::new("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id");
+const TOO_FEW_ADDED: Refusal =
+    Refusal::new("ERR The entries_added specified in XSETID is smaller than the target stream length");
+
+/// An approximate trim removes at most so much unless it says so.
+const MOST_TRIMMED: u64 = 100 * MOST_ENTRIES as u64;
+
+/// The options of XADD and XTRIM.
+#[derive(Default)]
+struct Options {
+    trim: Option<(Bound, bool)>,
+    limit: Option<u64>,
+    only_if_there: bool,
+    /// The first word that is no option.
+    end: usize,
+}
+
+impl Options {
+    /// Reads them, up to an id in the case of XADD.
+    fn read(call: &Call<'_>, adds: bool) -> Result<Self, Refusal> {
+        let mut options = Self::default();
+        let mut at = 2;
+        while at < call.args.len() {
+            let more = call.after(at);
+            if more > 0 && (call.is(at, "MAXLEN") || call.is(at, "MINID")) {
+                at = options.bound(call, at)?;
+            } else if more > 0 && call.is(at, "LIMIT") {
+                let limit = call.integer(at + 1)?;
+                options.limit = Some(u64::try_from(limit).map_err(|_| NEGATIVE_LIMIT)?);
+                at += 2;
+            } else if adds && call.is(at, "NOMKSTREAM") {
+                options.only_if_there = true;
+                at += 1;
+            } else if adds {
+                break;
+            } else {
+                return Err(SYNTAX);
+            }
+        }
+        options.end = at;
+        Ok(options)
+    }
+
+    /// Reads what to trim to. Returns where it ends.
+    fn bound(&mut self, call: &Call<'_>, at: usize) -> Result<usize, Refusal> {
+        if self.trim.is_some() {
+            return Err(BOTH_BOUNDS);
+        }
+        let has_sign = call.after(at) >= 2 && (call.is(at + 1, "~") || call.is(at + 1, "="));
+        let approximate = has_sign && call.is(at + 1, "~");
+        let value = if has_sign { at + 2 } else { at + 1 };
+        let bound = if call.is(at, "MAXLEN") {
+            Bound::Length(u64::try_from(call.integer(value)?).map_err(|_| NEGATIVE_LENGTH)?)
+        } else {
+            Bound::Id(stream_id::parse(call.arg(value), 0)?)
+        };
+        self.trim = Some((bound, approximate));
+        Ok(value + 1)
+    }
+
+    fn into_trim(self) -> Result<Option<Trim>, Refusal> {
+        match (self.trim, self.limit) {
+            (None, Some(limit)) if limit > 0 => Err(NO_BOUND),
+            (None, _) => Ok(None),
+            (Some((_, false)), Some(_)) => Err(NOT_APPROXIMATE),
+            (Some((bound, approximate)), limit) => {
+                let limit = if approximate { limit.unwrap_or(MOST_TRIMMED) } else { 0 };
+                Ok(Some(Trim { bound, approximate, limit }))
+            }
+        }
+    }
+}
+
+fn xadd(call: &mut Call<'_>) -> Outcome {
+    let options = Options::read(call, true)?;
+    let (end, only_if_there) = (options.end, options.only_if_there);
+    let wanted = call.args.get(end).map(|text| Wanted::parse(text)).transpose()?;
+    let trim = options.into_trim()?;
+    let fields = call.args.get(end + 1..).unwrap_or_default();
+    let Some(wanted) = wanted.filter(|_| !fields.is_empty() && fields.len().is_multiple_of(2)) else {
+        return Err(Refusal::wrong_arity("xadd"));
+    };
+    if wanted == Wanted::Exactly(LEAST) {
+        return Err(Refusal::new("ERR The ID specified in XADD must be greater than 0-0"));
+    }
+    let (key, now) = (call.arg(1), call.now());
+    let is_new = call.core.keyspace.stream(key)?.is_none();
+    if is_new && only_if_there {
+        call.reply.nil();
+        return Ok(());
+    }
+    if is_new {
+        call.core.keyspace.put(key, Value::Stream(Box::default()));
+    }
+    let added = call.core.keyspace.change_stream(key, |stream| {
+        let id = stream.log.next_id(wanted, now)?;
+        stream.log.append(id, fields);
+        if let Some(trim) = trim {
+            stream.log.trim(trim);
+        }
+        Ok(id)
+    })?;
+    if let Some(id) = added.transpose()? {
+        call.core.touch(key);
+        call.core.waiting.signal(key);
+        call.reply.id(id);
+    }
+    Ok(())
+}
+
+fn xtrim(call: &mut Call<'_>) -> Outcome {
+    let trim = Options::read(call, false)?.into_trim()?;
+    let key = call.arg(1);
+    let trim = trim.ok_or(SYNTAX)?;
+    let removed = call.core.keyspace.change_stream(key, |stream| stream.log.trim(trim))?;
+    changed(call, removed)
+}
+
+fn xdel(call: &mut Call<'_>) -> Outcome {
+    let key = call.arg(1);
+    call.core.keyspace.stream(key)?;
+    let ids: Result<Vec<_>, _> = call.args[2..].iter().map(|id| stream_id::parse(id, 0)).collect();
+    let ids = ids?;
+    let deleted = call
+        .core
+        .keyspace
+        .change_stream(key, |stream| ids.iter().filter(|&&id| stream.log.delete(id)).count())?;
+    changed(call, deleted)
+}
+
+/// Replies how much of a stream was removed.
+fn changed(call: &mut Call<'_>, removed: Option<usize>) -> Outcome {
+    let removed = removed.unwrap_or(0);
+    if removed > 0 {
+        call.core.touch(call.args[1]);
+    }
+    call.reply.count(removed);
+    Ok(())
+}
+
+fn xlen(call: &mut Call<'_>) -> Outcome {
+    let length = call.core.keyspace.stream(call.arg(1))?.map_or(0, |stream| stream.log.length);
+    call.reply.count(length);
+    Ok(())
+}
+
+fn xrange(call: &mut Call<'_>) -> Outcome {
+    range(call, 2, 3, false)
+}
+
+fn xrevrange(call: &mut Call<'_>) -> Outcome {
+    range(call, 3, 2, true)
+}
+
+fn range(call: &mut Call<'_>, start: usize, end: usize, backwards: bool) -> Outcome {
+    let (from, to) = (stream_id::parse_start(call.arg(start))?, stream_id::parse_end(call.arg(end))?);
+    let mut count = None;
+    let mut at = 4;
+    while at < call.args.len() {
+        if !call.is(at, "COUNT") || call.after(at) == 0 {
+            return Err(SYNTAX);
+        }
+        count = Some(call.integer(at + 1)?.max(0) as usize);
+        at += 2;
+    }
+    let Some(stream) = call.core.keyspace.stream(call.arg(1))? else {
+        call.reply.array(0);
+        return Ok(());
+    };
+    if count == Some(0) {
+        call.reply.nil_array();
+        return Ok(());
+    }
+    let open = call.reply.open();
+    let most = count.unwrap_or(usize::MAX);
+    let mut written = 0;
+    let mut entries = stream.log.range(from, to);
+    while written < most {
+        let Some(entry) = (if backwards { entries.next_back() } else { entries.next() }) else { break };
+        entry.write(call.reply);
+        written += 1;
+    }
+    call.reply.close(open, written);
+    Ok(())
+}
+
+fn xsetid(call: &mut Call<'_>) -> Outcome {
+    let id = stream_id::parse(call.arg(2), 0)?;
+    let (mut added, mut deleted) = (None, None);
+    for at in (3..call.args.len()).step_by(2) {
+        if call.after(at) == 0 {
+            return Err(SYNTAX);
+        } else if call.is(at, "ENTRIESADDED") {
+            let given = call.integer(at + 1)?;
+            added =
+                Some(u64::try_from(given).map_err(|_| Refusal::new("ERR entries_added must be positive"))?);
+        } else if call.is(at, "MAXDELETEDID") {
+            let given = stream_id::parse(call.arg(at + 1), 0)?;
+            if id < given {
+                return Err(BELOW_DELETED);
+            }
+            deleted = Some(given);
+        } else {
+            return Err(SYNTAX);
+        }
+    }
+    let key = call.arg(1);
+    call.core
+        .keyspace
+        .change_stream(key, |Stream { log, .. }| {
+            if id < log.max_deleted {
+                return Err(BELOW_OWN_DELETED);
+            }
+            if log.length > 0 && id < log.last_valid_id() {
+                return Err(BELOW_TOP);
+            }
+            if log.length > 0 && added.is_some_and(|added| added < log.length as u64) {
+                return Err(TOO_FEW_ADDED);
+            }
+            log.last = id;
+            log.added = added.unwrap_or(log.added);
+            log.max_deleted = deleted.filter(|&id| id != LEAST).unwrap_or(log.max_deleted);
+            Ok(())
+        })?
+        .ok_or(NO_SUCH_KEY)??;
+    call.core.touch(key);
+    call.reply.ok();
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! Until when keys are there.
+
+use super::super::call::{Call, Outcome};
+use super::super::refusal::Refusal;
+use super::super::table::{Row, Run, row};
+
+/// The rows of these commands.
+pub const ROWS: &[Row] = &[
+    row("expire", -3, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(expire)),
+    row("expireat", -3, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(expireat)),
+    row("expiretime", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(expiretime)),
+    row("persist", 2, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(persist)),
+    row("pexpire", -3, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(pexpire)),
+    row("pexpireat", -3, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(pexpireat)),
+    row("pexpiretime", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(pexpiretime)),
+    row("pttl", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(pttl)),
+    row("ttl", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(ttl)),
+];
+
+/// How a time is given.
+#[derive(Clone, Copy)]
+pub struct Unit {
+    /// In seconds, not in ms.
+    pub is_seconds: bool,
+    /// Since 1970, not since now.
+    pub is_absolute: bool,
+}
+
+/// The time that is meant, in ms since 1970; `None` if there is none such. What is long past is the beginning.
+pub fn deadline(given: i64, unit: Unit, now: u64) -> Option<u64> {
+    let ms = if unit.is_seconds { given.checked_mul(1000)? } else { given };
+    let at = if unit.is_absolute { ms } else { ms.checked_add(i64::try_from(now).ok()?)? };
+    Some(at.max(0) as u64)
+}
+
+const SECONDS: Unit = Unit { is_seconds: true, is_absolute: false };
+const MS: Unit = Unit { is_seconds: false, is_absolute: false };
+const AT_SECONDS: Unit = Unit { is_seconds: true, is_absolute: true };
+const AT_MS: Unit = Unit { is_seconds: false, is_absolute: true };
+
+fn expire(call: &mut Call<'_>) -> Outcome {
+    set(call, SECONDS)
+}
+
+fn pexpire(call: &mut Call<'_>) -> Outcome {
+    set(call, MS)
+}
+
+fn expireat(call: &mut Call<'_>) -> Outcome {
+    set(call, AT_SECONDS)
+}
+
+fn pexpireat(call: &mut Call<'_>) -> Outcome {
+    set(call, AT_MS)
+}
+
+/// Which times a new one may replace.
+#[derive(Default)]
+struct Conditions {
+    missing: bool,
+    there: bool,
+    greater: bool,
+    less: bool,
+}
+
+impl Conditions {
+    fn read(call: &Call<'_>) -> Result<Self, Refusal> {
+        let mut conditions = Self::default();
+        for at in 3..call.args.len() {
+            if call.is(at, "NX") {
+                conditions.missing = true;
+            } else if call.is(at, "XX") {
+                conditions.there = true;
+            } else if call.is(at, "GT") {
+                conditions.greater = true;
+            } else if call.is(at, "LT") {
+                conditions.less = true;
+            } else {
+                return Err(Refusal::with(&[b"ERR Unsupported option ", call.arg(at)]));
+            }
+        }
+        if conditions.missing && (conditions.there || conditions.greater || conditions.less) {
+            return Err(Refusal::new("ERR NX and XX, GT or LT options at the same time are not compatible"));
+        }
+        if conditions.greater && conditions.less {
+            return Err(Refusal::new("ERR GT and LT options at the same time are not compatible"));
+        }
+        Ok(conditions)
+    }
+
+    /// Whether `new` may replace `old`; no time is later than any.
+    fn allow(&self, old: Option<u64>, new: u64) -> bool {
+        !(self.missing && old.is_some()
+            || self.there && old.is_none()
+            || self.greater && old.is_none_or(|old| new <= old)
+            || self.less && old.is_some_and(|old| new >= old))
+    }
+}
+
+fn set(call: &mut Call<'_>, unit: Unit) -> Outcome {
+    let conditions = Conditions::read(call)?;
+    let name = call.command.row.name.as_bytes();
+    let at = deadline(call.integer(2)?, unit, call.now())
+        .ok_or_else(|| Refusal::with(&[b"ERR invalid expire time in '", name, b"' command"]))?;
+    let key = call.arg(1);
+    let old = call.core.keyspace.expires_at(key);
+    let changes = call.core.keyspace.contains(key) && conditions.allow(old, at);
+    if changes && at <= call.now() {
+        call.core.remove(key);
+    } else if changes {
+        call.core.keyspace.set_expiry(key, Some(at));
+        call.core.touch(key);
+    }
+    call.reply.integer(i64::from(changes));
+    Ok(())
+}
+
+fn persist(call: &mut Call<'_>) -> Outcome {
+    let key = call.arg(1);
+    let changes = call.core.keyspace.expires_at(key).is_some();
+    if changes {
+        call.core.keyspace.set_expiry(key, None);
+        call.core.touch(key);
+    }
+    call.reply.integer(i64::from(changes));
+    Ok(())
+}
+
+fn ttl(call: &mut Call<'_>) -> Outcome {
+    tell(call, |at, now| (at.saturating_sub(now) + 500) / 1000)
+}
+
+fn pttl(call: &mut Call<'_>) -> Outcome {
+    tell(call, u64::saturating_sub)
+}
+
+fn expiretime(call: &mut Call<'_>) -> Outcome {
+    tell(call, |at, _| (at + 500) / 1000)
+}
+
+fn pexpiretime(call: &mut Call<'_>) -> Outcome {
+    tell(call, |at, _| at)
+}
+
+fn tell(call: &mut Call<'_>, convert: fn(u64, u64) -> u64) -> Outcome {
+    let key = call.arg(1);
+    let now = call.now();
+    match (call.core.keyspace.contains(key), call.core.keyspace.expires_at(key)) {
+        (false, _) => call.reply.integer(-2),
+        (true, None) => call.reply.integer(-1),
+        (true, Some(at)) => call.reply.integer(convert(at, now)),
+    }
+    Ok(())
+}

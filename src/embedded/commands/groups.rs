@@ -1,0 +1,157 @@
+//! XGROUP.
+
+use super::super::call::{Call, Outcome};
+use super::super::group::Group;
+use super::super::keyspace::Value;
+use super::super::refusal::{Refusal, SYNTAX};
+use super::super::stream::Stream;
+use super::super::stream_id;
+use super::super::table::{Row, Run, row};
+use crate::redis_io::entries::EntryId;
+
+/// The rows of these commands.
+pub const ROWS: &[Row] = &[
+    row("xgroup|create", -5, "write denyoom", [2, 2, 1], "write stream slow", Run::Handler(create)),
+    row(
+        "xgroup|createconsumer",
+        5,
+        "write denyoom",
+        [2, 2, 1],
+        "write stream slow",
+        Run::Handler(createconsumer),
+    ),
+    row("xgroup|delconsumer", 5, "write", [2, 2, 1], "write stream slow", Run::Handler(delconsumer)),
+    row("xgroup|destroy", 4, "write", [2, 2, 1], "write stream slow", Run::Handler(destroy)),
+    row("xgroup|setid", -5, "write", [2, 2, 1], "write stream slow", Run::Handler(setid)),
+    row("xgroup", -2, "", [0, 0, 0], "slow", Run::Container),
+];
+
+const NO_STREAM: Refusal = Refusal::new(
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM \
+     option to create an empty stream automatically.",
+);
+const IS_THERE: Refusal = Refusal::new("BUSYGROUP Consumer Group name already exists");
+const BAD_READ: Refusal = Refusal::new("ERR value for ENTRIESREAD must be positive or -1");
+
+fn no_such_group(group: &[u8], key: &[u8]) -> Refusal {
+    Refusal::with(&[b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"])
+}
+
+/// What CREATE and SETID are given besides an id.
+#[derive(Default)]
+struct Options {
+    make_stream: bool,
+    read: Option<u64>,
+}
+
+impl Options {
+    fn parse(call: &Call<'_>, may_make: bool) -> Result<Self, Refusal> {
+        let mut options = Self::default();
+        let mut at = 5;
+        while at < call.args.len() {
+            if may_make && call.is(at, "MKSTREAM") {
+                options.make_stream = true;
+                at += 1;
+            } else if call.is(at, "ENTRIESREAD") && call.after(at) > 0 {
+                options.read = match call.integer(at + 1)? {
+                    -1 => None,
+                    read => Some(u64::try_from(read).map_err(|_| BAD_READ)?),
+                };
+                at += 2;
+            } else {
+                return Err(SYNTAX);
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Where a group is to begin: an id, or behind the last entry.
+fn position(text: &[u8], stream: Option<&Stream>) -> Result<EntryId, Refusal> {
+    match text {
+        b"$" => Ok(stream.map_or(stream_id::LEAST, |stream| stream.log.last)),
+        text => stream_id::parse(text, 0),
+    }
+}
+
+fn create(call: &mut Call<'_>) -> Outcome {
+    let options = Options::parse(call, true)?;
+    let (key, name) = (call.arg(2), call.arg(3));
+    let stream = call.core.keyspace.stream(key)?;
+    if stream.is_none() && !options.make_stream {
+        return Err(NO_STREAM);
+    }
+    let last = position(call.arg(4), stream)?;
+    if stream.is_none() {
+        call.core.keyspace.put(key, Value::Stream(Box::default()));
+    }
+    let is_new = call.core.keyspace.change_stream(key, |stream| {
+        let is_new = !stream.groups.contains_key(name);
+        if is_new {
+            stream.groups.insert(name.into(), Group::new(last, options.read));
+        }
+        is_new
+    })?;
+    if is_new != Some(true) {
+        return Err(IS_THERE);
+    }
+    call.core.touch(key);
+    call.reply.ok();
+    Ok(())
+}
+
+/// Changes a group that is there.
+fn change<T>(call: &mut Call<'_>, change: impl FnOnce(&mut Group) -> T) -> Result<T, Refusal> {
+    let (key, name) = (call.arg(2), call.arg(3));
+    call.core
+        .keyspace
+        .change_stream(key, |stream| stream.groups.get_mut(name).map(change))?
+        .ok_or(NO_STREAM)?
+        .ok_or_else(|| no_such_group(name, key))
+}
+
+fn setid(call: &mut Call<'_>) -> Outcome {
+    let options = Options::parse(call, false)?;
+    let stream = call.core.keyspace.stream(call.arg(2))?.ok_or(NO_STREAM)?;
+    if !stream.groups.contains_key(call.arg(3)) {
+        return Err(no_such_group(call.arg(3), call.arg(2)));
+    }
+    let last = position(call.arg(4), Some(stream))?;
+    change(call, |group| {
+        group.last = last;
+        group.read = options.read;
+    })?;
+    call.core.touch(call.args[2]);
+    call.reply.ok();
+    Ok(())
+}
+
+fn destroy(call: &mut Call<'_>) -> Outcome {
+    let (key, name) = (call.arg(2), call.arg(3));
+    let removed = call.core.keyspace.change_stream(key, |stream| stream.groups.remove(name).is_some())?;
+    let removed = removed.ok_or(NO_STREAM)?;
+    if removed {
+        call.core.touch(key);
+        call.core.waiting.signal(key);
+    }
+    call.reply.integer(i64::from(removed));
+    Ok(())
+}
+
+fn createconsumer(call: &mut Call<'_>) -> Outcome {
+    let (name, now) = (call.arg(4), call.now());
+    let is_new = change(call, |group| !group.consumers.contains_key(name) && group.meet(name, now).1)?;
+    if is_new {
+        call.core.touch(call.args[2]);
+    }
+    call.reply.integer(i64::from(is_new));
+    Ok(())
+}
+
+fn delconsumer(call: &mut Call<'_>) -> Outcome {
+    let name = call.arg(4);
+    let pending = change(call, |group| group.remove_consumer(name))?;
+    call.core.touch(call.args[2]);
+    call.reply.count(pending);
+    Ok(())
+}

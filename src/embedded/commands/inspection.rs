@@ -1,0 +1,189 @@
+//! XINFO.
+
+use super::super::call::{Call, Outcome};
+use super::super::group::{Consumer, Group};
+use super::super::keyspace::Key;
+use super::super::log::Log;
+use super::super::node::Entry;
+use super::super::refusal::{NO_SUCH_KEY, Refusal};
+use super::super::reply::Reply;
+use super::super::stream::Stream;
+use super::super::stream_id::{GREATEST, LEAST};
+use super::super::table::{Row, Run, row};
+
+/// The rows of these commands.
+pub const ROWS: &[Row] = &[
+    row("xinfo|consumers", 4, "readonly", [2, 2, 1], "read stream slow", Run::Handler(consumers)),
+    row("xinfo|groups", 3, "readonly", [2, 2, 1], "read stream slow", Run::Handler(groups)),
+    row("xinfo|stream", -3, "readonly", [2, 2, 1], "read stream slow", Run::Handler(stream)),
+    row("xinfo", -2, "", [0, 0, 0], "slow", Run::Container),
+];
+
+const BAD_STREAM_WORDS: Refusal =
+    Refusal::new("ERR unknown subcommand or wrong number of arguments for 'stream'. Try XINFO HELP.");
+
+/// How many entries a full report has of each list, unless it says so.
+const REPORTED: i64 = 10;
+
+fn consumers(call: &mut Call<'_>) -> Outcome {
+    let (key, name) = (call.arg(2), call.arg(3));
+    let stream = call.core.keyspace.stream(key)?.ok_or(NO_SUCH_KEY)?;
+    let group = stream.groups.get(name).ok_or_else(|| {
+        Refusal::with(&[b"NOGROUP No such consumer group '", name, b"' for key name '", key, b"'"])
+    })?;
+    let now = call.core.clock.now();
+    let reply = &mut *call.reply;
+    reply.array(group.consumers.len());
+    for (name, consumer) in &group.consumers {
+        reply.array(6);
+        reply.text("name");
+        reply.bulk(name);
+        reply.text("pending");
+        reply.count(consumer.pending.len());
+        reply.text("idle");
+        reply.integer(now.saturating_sub(consumer.seen_at));
+    }
+    Ok(())
+}
+
+fn groups(call: &mut Call<'_>) -> Outcome {
+    let stream = call.core.keyspace.stream(call.arg(2))?.ok_or(NO_SUCH_KEY)?;
+    let reply = &mut *call.reply;
+    reply.array(stream.groups.len());
+    for (name, group) in &stream.groups {
+        reply.array(12);
+        reply.text("name");
+        reply.bulk(name);
+        reply.text("consumers");
+        reply.count(group.consumers.len());
+        reply.text("pending");
+        reply.count(group.pending.len());
+        position(&stream.log, group, reply);
+    }
+    Ok(())
+}
+
+/// How far a group has read.
+fn position(log: &Log, group: &Group, reply: &mut Reply) {
+    reply.text("last-delivered-id");
+    reply.id(group.last);
+    for (name, count) in [("entries-read", group.read), ("lag", log.lag(group))] {
+        reply.text(name);
+        match count {
+            Some(count) => reply.integer(count),
+            None => reply.nil(),
+        }
+    }
+}
+
+fn stream(call: &mut Call<'_>) -> Outcome {
+    let is_full = call.is(3, "FULL");
+    let most = match call.args.len() {
+        3 => None,
+        4 if is_full => Some(REPORTED),
+        6 if is_full && call.is(4, "COUNT") => {
+            Some(call.integer(5)?).map(|count| if count < 0 { 10 } else { count })
+        }
+        _ => return Err(BAD_STREAM_WORDS),
+    };
+    let stream = call.core.keyspace.stream(call.arg(2))?.ok_or(NO_SUCH_KEY)?;
+    let reply = &mut *call.reply;
+    reply.array(if most.is_some() { 18 } else { 20 });
+    overview(&stream.log, reply);
+    match most {
+        Some(0) => details(stream, usize::MAX, reply),
+        Some(most) => details(stream, most as usize, reply),
+        None => edges(stream, reply),
+    }
+    Ok(())
+}
+
+fn overview(log: &Log, reply: &mut Reply) {
+    let nodes = log.node_count();
+    reply.text("length");
+    reply.count(log.length);
+    reply.text("radix-tree-keys");
+    reply.count(nodes);
+    reply.text("radix-tree-nodes");
+    reply.count(nodes + 1);
+    let ids = [("last-generated-id", log.last), ("max-deleted-entry-id", log.max_deleted)];
+    for (name, id) in ids {
+        reply.text(name);
+        reply.id(id);
+    }
+    reply.text("entries-added");
+    reply.integer(log.added);
+    reply.text("recorded-first-entry-id");
+    reply.id(log.first_id());
+}
+
+fn edges(stream: &Stream, reply: &mut Reply) {
+    reply.text("groups");
+    reply.count(stream.groups.len());
+    let mut entries = stream.log.range(LEAST, GREATEST);
+    let first = entries.next();
+    let last = entries.next_back().or(first);
+    for (name, entry) in [("first-entry", first), ("last-entry", last)] {
+        reply.text(name);
+        match entry {
+            Some(entry) => entry.write(reply),
+            None => reply.nil(),
+        }
+    }
+}
+
+fn details(stream: &Stream, most: usize, reply: &mut Reply) {
+    reply.text("entries");
+    let entries: Vec<&Entry> = stream.log.range(LEAST, GREATEST).take(most).collect();
+    reply.array(entries.len());
+    for entry in entries {
+        entry.write(reply);
+    }
+    reply.text("groups");
+    reply.array(stream.groups.len());
+    for (name, group) in &stream.groups {
+        reply.array(14);
+        reply.text("name");
+        reply.bulk(name);
+        position(&stream.log, group, reply);
+        pending(group, most, reply);
+        reply.text("consumers");
+        reply.array(group.consumers.len());
+        for (name, consumer) in &group.consumers {
+            report(name, consumer, group, most, reply);
+        }
+    }
+}
+
+fn pending(group: &Group, most: usize, reply: &mut Reply) {
+    reply.text("pel-count");
+    reply.count(group.pending.len());
+    reply.text("pending");
+    reply.array(group.pending.len().min(most));
+    for (id, pending) in group.pending.iter().take(most) {
+        reply.array(4);
+        reply.id(*id);
+        reply.bulk(&pending.consumer);
+        reply.integer(pending.delivered_at);
+        reply.integer(pending.deliveries);
+    }
+}
+
+fn report(name: &Key, consumer: &Consumer, group: &Group, most: usize, reply: &mut Reply) {
+    reply.array(8);
+    reply.text("name");
+    reply.bulk(name);
+    reply.text("seen-time");
+    reply.integer(consumer.seen_at);
+    reply.text("pel-count");
+    reply.count(consumer.pending.len());
+    reply.text("pending");
+    reply.array(consumer.pending.len().min(most));
+    for id in consumer.pending.iter().take(most) {
+        let pending = group.pending.get(id);
+        reply.array(3);
+        reply.id(*id);
+        reply.integer(pending.map_or(0, |pending| pending.delivered_at));
+        reply.integer(pending.map_or(0, |pending| pending.deliveries));
+    }
+}

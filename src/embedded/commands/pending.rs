@@ -1,0 +1,335 @@
+//! What is pending: acknowledged, looked at, claimed.
+
+use super::super::call::{Call, Outcome};
+use super::super::group::Pending;
+use super::super::keyspace::Key;
+use super::super::number;
+use super::super::refusal::{Refusal, SYNTAX};
+use super::super::reply::Reply;
+use super::super::stream::Stream;
+use super::super::stream_id::{self, GREATEST, LEAST};
+use super::super::table::{Row, Run, row};
+use crate::redis_io::entries::EntryId;
+
+/// The rows of these commands.
+pub const ROWS: &[Row] = &[
+    row("xack", -4, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xack)),
+    row("xautoclaim", -6, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xautoclaim)),
+    row("xclaim", -6, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xclaim)),
+    row("xpending", -3, "readonly", [1, 1, 1], "read stream slow", Run::Handler(xpending)),
+];
+
+/// XAUTOCLAIM looks at so many entries for each that it may claim.
+const ATTEMPTS: i64 = 10;
+
+/// How entries change hands.
+pub struct Claim {
+    /// At least so long ago they were delivered, in ms.
+    pub min_idle: u64,
+    /// When they are delivered now.
+    pub delivered_at: u64,
+    /// How often they are delivered then; without it once more than before, unless only ids are wanted.
+    pub deliveries: Option<u64>,
+    /// Whether what is not pending is claimed too.
+    pub force: bool,
+    /// Whether only ids are wanted.
+    pub just_id: bool,
+}
+
+/// What became of an entry that was to be claimed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Claimed {
+    /// It has changed hands.
+    Yes,
+    /// It was delivered too recently, or not at all.
+    No,
+    /// It is not in the stream any more, and not pending either now.
+    Gone,
+}
+
+impl Claim {
+    /// Claims one entry for a consumer, who is made known to the group by that.
+    pub fn take(&self, stream: &mut Stream, group: &[u8], consumer: &Key, id: EntryId, now: u64) -> Claimed {
+        let Stream { log, groups } = stream;
+        let Some(group) = groups.get_mut(group) else { return Claimed::No };
+        if log.get(id).is_none() {
+            return if group.settle(id) { Claimed::Gone } else { Claimed::No };
+        }
+        let deliveries = match group.pending.get(&id) {
+            None if !self.force => return Claimed::No,
+            None => 0,
+            Some(pending) if now.saturating_sub(pending.delivered_at) < self.min_idle => {
+                return Claimed::No;
+            }
+            Some(pending) => pending.deliveries,
+        };
+        let more = u64::from(!self.just_id);
+        let deliveries = self.deliveries.unwrap_or(deliveries + more);
+        group.assign(id, Pending { consumer: consumer.clone(), delivered_at: self.delivered_at, deliveries });
+        Claimed::Yes
+    }
+}
+
+/// The stream and its group are there.
+fn check_group(call: &Call<'_>, key: &[u8], group: &[u8]) -> Outcome {
+    match call.core.keyspace.stream(key)? {
+        Some(stream) if stream.groups.contains_key(group) => Ok(()),
+        _ => Err(Refusal::no_group(key, group, "")),
+    }
+}
+
+fn xack(call: &mut Call<'_>) -> Outcome {
+    let (key, group) = (call.arg(1), call.arg(2));
+    let is_there = call.core.keyspace.stream(key)?.is_some_and(|stream| stream.groups.contains_key(group));
+    if !is_there {
+        call.reply.integer(0);
+        return Ok(());
+    }
+    let ids: Result<Vec<_>, _> = call.args[3..].iter().map(|id| stream_id::parse(id, 0)).collect();
+    let ids = ids?;
+    let settled = call.core.keyspace.change_stream(key, |stream| {
+        let Some(group) = stream.groups.get_mut(group) else { return 0 };
+        ids.iter().filter(|&&id| group.settle(id)).count()
+    })?;
+    call.reply.count(settled.unwrap_or(0));
+    Ok(())
+}
+
+fn xpending(call: &mut Call<'_>) -> Outcome {
+    if call.args.len() == 3 {
+        return summary(call);
+    }
+    if !(6..=9).contains(&call.args.len()) {
+        return Err(SYNTAX);
+    }
+    let (mut at, mut min_idle) = (3, 0);
+    if call.is(3, "IDLE") {
+        min_idle = call.integer(4)?.max(0) as u64;
+        if call.args.len() < 8 {
+            return Err(SYNTAX);
+        }
+        at = 5;
+    } else if call.args.len() > 7 {
+        return Err(SYNTAX);
+    }
+    let count = call.integer(at + 2)?.max(0) as usize;
+    let from = stream_id::parse_start(call.arg(at))?;
+    let to = stream_id::parse_end(call.arg(at + 1))?;
+    let consumer = call.args.get(at + 3).copied();
+    check_group(call, call.arg(1), call.arg(2))?;
+    let now = call.now();
+    let Some(stream) = call.core.keyspace.stream(call.arg(1))? else { return Ok(()) };
+    let Some(group) = stream.groups.get(call.arg(2)) else { return Ok(()) };
+    let open = call.reply.open();
+    let mut written = 0;
+    let range = if from <= to { group.pending.range(from..=to) } else { Default::default() };
+    for (id, pending) in range {
+        let idle = now.saturating_sub(pending.delivered_at);
+        if written == count {
+            break;
+        }
+        if idle < min_idle || consumer.is_some_and(|consumer| *pending.consumer != *consumer) {
+            continue;
+        }
+        call.reply.array(4);
+        call.reply.id(*id);
+        call.reply.bulk(&pending.consumer);
+        call.reply.integer(idle);
+        call.reply.integer(pending.deliveries);
+        written += 1;
+    }
+    call.reply.close(open, written);
+    Ok(())
+}
+
+fn summary(call: &mut Call<'_>) -> Outcome {
+    check_group(call, call.arg(1), call.arg(2))?;
+    let Some(stream) = call.core.keyspace.stream(call.arg(1))? else { return Ok(()) };
+    let Some(group) = stream.groups.get(call.arg(2)) else { return Ok(()) };
+    let reply = &mut *call.reply;
+    reply.array(4);
+    reply.count(group.pending.len());
+    let Some((first, last)) = group.pending.keys().next().zip(group.pending.keys().next_back()) else {
+        reply.nil();
+        reply.nil();
+        reply.nil_array();
+        return Ok(());
+    };
+    reply.id(*first);
+    reply.id(*last);
+    let busy: Vec<_> = group.consumers.iter().filter(|(_, one)| !one.pending.is_empty()).collect();
+    reply.array(busy.len());
+    for (name, consumer) in busy {
+        reply.array(2);
+        reply.bulk(name);
+        reply.digits(consumer.pending.len() as u64);
+    }
+    Ok(())
+}
+
+fn min_idle(call: &Call<'_>, name: &str) -> Result<u64, Refusal> {
+    let name = name.as_bytes();
+    let idle = number::parse(call.arg(4))
+        .ok_or_else(|| Refusal::with(&[b"ERR Invalid min-idle-time argument for ", name]))?;
+    Ok(idle.max(0) as u64)
+}
+
+fn xclaim(call: &mut Call<'_>) -> Outcome {
+    let (key, group, consumer) = (call.arg(1), call.arg(2), call.arg(3));
+    check_group(call, key, group)?;
+    let now = call.now();
+    let min_idle = min_idle(call, "XCLAIM")?;
+    let ids: Vec<EntryId> = call.args[5..].iter().map_while(|id| stream_id::parse(id, 0).ok()).collect();
+    let (claim, last) = claim_options(call, 5 + ids.len(), min_idle, now)?;
+    let reply = &mut *call.reply;
+    call.core.keyspace.change_stream(key, |stream| {
+        let consumer = meet(stream, group, consumer, last, now);
+        let open = reply.open();
+        let mut written = 0;
+        for id in ids {
+            if claim.take(stream, group, &consumer, id, now) == Claimed::Yes {
+                write(stream, id, claim.just_id, reply);
+                written += 1;
+            }
+        }
+        reply.close(open, written);
+    })?;
+    call.core.touch(key);
+    Ok(())
+}
+
+fn claim_options(
+    call: &Call<'_>,
+    mut at: usize,
+    min_idle: u64,
+    now: u64,
+) -> Result<(Claim, EntryId), Refusal> {
+    let mut claim = Claim { min_idle, delivered_at: now, deliveries: None, force: false, just_id: false };
+    let mut last = LEAST;
+    let number = |at: usize, name: &str| {
+        let name = name.as_bytes();
+        number::parse(call.arg(at))
+            .ok_or_else(|| Refusal::with(&[b"ERR Invalid ", name, b" option argument for XCLAIM"]))
+    };
+    // What is in the future, or before 1970, is now.
+    let sane = |time: i64| u64::try_from(time).ok().filter(|&time| time <= now).unwrap_or(now);
+    while at < call.args.len() {
+        let more = call.after(at);
+        if call.is(at, "FORCE") {
+            claim.force = true;
+            at += 1;
+            continue;
+        } else if call.is(at, "JUSTID") {
+            claim.just_id = true;
+            at += 1;
+            continue;
+        } else if more > 0 && call.is(at, "IDLE") {
+            claim.delivered_at = sane((now as i64).wrapping_sub(number(at + 1, "IDLE")?));
+        } else if more > 0 && call.is(at, "TIME") {
+            claim.delivered_at = sane(number(at + 1, "TIME")?);
+        } else if more > 0 && call.is(at, "RETRYCOUNT") {
+            claim.deliveries = u64::try_from(number(at + 1, "RETRYCOUNT")?).ok();
+        } else if more > 0 && call.is(at, "LASTID") {
+            last = stream_id::parse(call.arg(at + 1), 0)?;
+        } else {
+            return Err(Refusal::with(&[b"ERR Unrecognized XCLAIM option '", call.arg(at), b"'"]));
+        }
+        at += 2;
+    }
+    Ok((claim, last))
+}
+
+/// The group hears of a consumer, and of the last id that it has read at least.
+fn meet(stream: &mut Stream, group: &[u8], consumer: &[u8], last: EntryId, now: u64) -> Key {
+    let Some(group) = stream.groups.get_mut(group) else { return consumer.into() };
+    group.last = group.last.max(last);
+    group.meet(consumer, now).0
+}
+
+fn write(stream: &Stream, id: EntryId, just_id: bool, reply: &mut Reply) {
+    match stream.log.get(id) {
+        Some(entry) if !just_id => entry.write(reply),
+        _ => reply.id(id),
+    }
+}
+
+fn xautoclaim(call: &mut Call<'_>) -> Outcome {
+    let (key, group, consumer) = (call.arg(1), call.arg(2), call.arg(3));
+    let min_idle = min_idle(call, "XAUTOCLAIM")?;
+    let from = stream_id::parse_start(call.arg(5))?;
+    let (mut count, mut just_id, mut at) = (100, false, 6);
+    while at < call.args.len() {
+        if call.is(at, "COUNT") && call.after(at) > 0 {
+            let given = number::parse(call.arg(at + 1));
+            count = given
+                .filter(|&count| count > 0 && count <= i64::MAX / 16)
+                .ok_or(Refusal::new("ERR COUNT must be > 0"))?;
+            at += 2;
+        } else if call.is(at, "JUSTID") {
+            just_id = true;
+            at += 1;
+        } else {
+            return Err(SYNTAX);
+        }
+    }
+    check_group(call, key, group)?;
+    let now = call.now();
+    let claim = Claim { min_idle, delivered_at: now, deliveries: None, force: false, just_id };
+    let reply = &mut *call.reply;
+    call.core.keyspace.change_stream(key, |stream| {
+        let consumer = meet(stream, group, consumer, LEAST, now);
+        sweep(stream, group, &consumer, &claim, Sweep { from, count, now }, reply);
+    })?;
+    call.core.touch(key);
+    Ok(())
+}
+
+/// Where a claim begins, and how many entries it takes.
+struct Sweep {
+    from: EntryId,
+    count: i64,
+    now: u64,
+}
+
+fn sweep(
+    stream: &mut Stream,
+    group: &[u8],
+    consumer: &Key,
+    claim: &Claim,
+    mut sweep: Sweep,
+    reply: &mut Reply,
+) {
+    let mut attempts = sweep.count * ATTEMPTS;
+    let mut next = next_pending(stream, group, Some(sweep.from));
+    let mut gone = Vec::new();
+    reply.array(3);
+    let mut entries = Reply::default();
+    let mut written = 0;
+    while let Some(id) = next.filter(|_| attempts > 0 && sweep.count > 0) {
+        attempts -= 1;
+        match claim.take(stream, group, consumer, id, sweep.now) {
+            Claimed::Yes => {
+                write(stream, id, claim.just_id, &mut entries);
+                written += 1;
+                sweep.count -= 1;
+            }
+            Claimed::Gone => {
+                gone.push(id);
+                sweep.count -= 1;
+            }
+            Claimed::No => {}
+        }
+        next = next_pending(stream, group, id.successor());
+    }
+    reply.id(next.unwrap_or(LEAST));
+    reply.array(written);
+    reply.raw(&entries.into_bytes());
+    reply.array(gone.len());
+    for id in gone {
+        reply.id(id);
+    }
+}
+
+fn next_pending(stream: &Stream, group: &[u8], from: Option<EntryId>) -> Option<EntryId> {
+    stream.groups.get(group)?.pending.range(from?..=GREATEST).next().map(|(id, _)| *id)
+}

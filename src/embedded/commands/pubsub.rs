@@ -1,0 +1,213 @@
+//! Subscriptions, and what is published.
+
+use super::super::call::{Call, Outcome};
+use super::super::client::ClientId;
+use super::super::keyspace::Key;
+use super::super::refusal::Refusal;
+use super::super::reply::Reply;
+use super::super::table::{Row, Run, row};
+use crate::redis_io::glob;
+
+/// The rows of these commands.
+pub const ROWS: &[Row] = &[
+    row(
+        "psubscribe",
+        -2,
+        "pubsub noscript loading stale",
+        [0, 0, 0],
+        "pubsub slow",
+        Run::Handler(psubscribe),
+    ),
+    row("publish", 3, "pubsub loading stale fast", [0, 0, 0], "pubsub fast", Run::Handler(publish)),
+    row("pubsub|channels", -2, "pubsub loading stale", [0, 0, 0], "pubsub slow", Run::Handler(channels)),
+    row("pubsub|numpat", 2, "pubsub loading stale", [0, 0, 0], "pubsub slow", Run::Handler(numpat)),
+    row("pubsub|numsub", -2, "pubsub loading stale", [0, 0, 0], "pubsub slow", Run::Handler(numsub)),
+    row(
+        "punsubscribe",
+        -1,
+        "pubsub noscript loading stale",
+        [0, 0, 0],
+        "pubsub slow",
+        Run::Handler(punsubscribe),
+    ),
+    row("subscribe", -2, "pubsub noscript loading stale", [0, 0, 0], "pubsub slow", Run::Handler(subscribe)),
+    row(
+        "unsubscribe",
+        -1,
+        "pubsub noscript loading stale",
+        [0, 0, 0],
+        "pubsub slow",
+        Run::Handler(unsubscribe),
+    ),
+    row("pubsub", -2, "", [0, 0, 0], "slow", Run::Container),
+];
+
+/// Tells a client of its subscription, and how many it has then.
+fn confirm(call: &mut Call<'_>, kind: &str, name: Option<&[u8]>) {
+    let count = call.me().subscriptions();
+    call.reply.array(3);
+    call.reply.text(kind);
+    call.reply.maybe(name);
+    call.reply.count(count);
+}
+
+fn subscribe(call: &mut Call<'_>) -> Outcome {
+    let id = call.client;
+    for name in &call.args[1..] {
+        let channel = Key::from(*name);
+        if call.me().channels.insert(channel.clone()) {
+            call.core.channels.subscribe(channel, id);
+        }
+        confirm(call, "subscribe", Some(name));
+    }
+    Ok(())
+}
+
+fn psubscribe(call: &mut Call<'_>) -> Outcome {
+    let id = call.client;
+    for name in &call.args[1..] {
+        let pattern = Key::from(*name);
+        if call.me().patterns.insert(pattern.clone()) {
+            call.core.channels.subscribe_pattern(pattern, id);
+        }
+        confirm(call, "psubscribe", Some(name));
+    }
+    Ok(())
+}
+
+fn unsubscribe(call: &mut Call<'_>) -> Outcome {
+    let names: Vec<Key> = match call.args.len() {
+        1 => call.me().channels.iter().cloned().collect(),
+        _ => call.args[1..].iter().map(|&name| name.into()).collect(),
+    };
+    for name in &names {
+        leave(call, name);
+        confirm(call, "unsubscribe", Some(name));
+    }
+    if names.is_empty() {
+        confirm(call, "unsubscribe", None);
+    }
+    Ok(())
+}
+
+fn punsubscribe(call: &mut Call<'_>) -> Outcome {
+    let names: Vec<Key> = match call.args.len() {
+        1 => call.me().patterns.iter().cloned().collect(),
+        _ => call.args[1..].iter().map(|&name| name.into()).collect(),
+    };
+    for name in &names {
+        leave_pattern(call, name);
+        confirm(call, "punsubscribe", Some(name));
+    }
+    if names.is_empty() {
+        confirm(call, "punsubscribe", None);
+    }
+    Ok(())
+}
+
+fn leave(call: &mut Call<'_>, channel: &[u8]) {
+    let id = call.client;
+    if call.me().channels.remove(channel) {
+        call.core.channels.unsubscribe(channel, id);
+    }
+}
+
+fn leave_pattern(call: &mut Call<'_>, pattern: &[u8]) {
+    let id = call.client;
+    if call.me().patterns.remove(pattern) {
+        call.core.channels.unsubscribe_pattern(pattern, id);
+    }
+}
+
+/// Ends all subscriptions of who calls.
+pub fn leave_all(call: &mut Call<'_>) {
+    for channel in call.me().channels.clone() {
+        leave(call, &channel);
+    }
+    for pattern in call.me().patterns.clone() {
+        leave_pattern(call, &pattern);
+    }
+}
+
+fn publish(call: &mut Call<'_>) -> Outcome {
+    let (channel, message) = (call.arg(1), call.arg(2));
+    if call.core.chaos.loses() {
+        call.reply.integer(0);
+        return Ok(());
+    }
+    let audience: Vec<(Vec<u8>, Vec<ClientId>)> = call
+        .core
+        .channels
+        .audience(channel)
+        .map(|(pattern, clients)| (announcement(pattern, channel, message), clients.to_vec()))
+        .collect();
+    let mut heard = 0;
+    for (bytes, clients) in audience {
+        heard += clients.len();
+        for client in clients {
+            call.push(client, &bytes);
+        }
+    }
+    call.reply.count(heard);
+    Ok(())
+}
+
+fn announcement(pattern: Option<&Key>, channel: &[u8], message: &[u8]) -> Vec<u8> {
+    let mut reply = Reply::default();
+    match pattern {
+        Some(pattern) => {
+            reply.array(4);
+            reply.text("pmessage");
+            reply.bulk(pattern);
+        }
+        None => {
+            reply.array(3);
+            reply.text("message");
+        }
+    }
+    reply.bulk(channel);
+    reply.bulk(message);
+    reply.into_bytes()
+}
+
+fn channels(call: &mut Call<'_>) -> Outcome {
+    if call.args.len() > 3 {
+        return Err(unknown(call));
+    }
+    let pattern = call.args.get(2);
+    let names: Vec<&Key> = call
+        .core
+        .channels
+        .names()
+        .filter(|name| pattern.is_none_or(|pattern| glob::matches(pattern, name)))
+        .collect();
+    call.reply.array(names.len());
+    for name in names {
+        call.reply.bulk(name);
+    }
+    Ok(())
+}
+
+fn unknown(call: &Call<'_>) -> Refusal {
+    let sub = call.arg(1);
+    Refusal::with(&[
+        b"ERR unknown subcommand or wrong number of arguments for '",
+        sub,
+        b"'. Try PUBSUB HELP.",
+    ])
+}
+
+fn numsub(call: &mut Call<'_>) -> Outcome {
+    let names = &call.args[2..];
+    call.reply.array(names.len() * 2);
+    for name in names {
+        call.reply.bulk(name);
+        call.reply.count(call.core.channels.subscribers(name));
+    }
+    Ok(())
+}
+
+fn numpat(call: &mut Call<'_>) -> Outcome {
+    call.reply.count(call.core.channels.pattern_count());
+    Ok(())
+}

@@ -1,0 +1,263 @@
+//! Everything that the sessions of a server share.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::channels::Channels;
+use super::chaos::Chaos;
+use super::client::{Client, ClientId};
+use super::clock::Clock;
+use super::keyspace::{Key, Keyspace, Value};
+use super::options::Options;
+use super::random::Random;
+use super::reply::Reply;
+use super::table;
+use super::waiting::{Blocked, Waiting};
+
+/// How often a command was carried out, failed, or was not even tried.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallCount {
+    /// Carried out.
+    pub calls: u64,
+    /// Of these, with an error.
+    pub failed: u64,
+    /// Not tried.
+    pub rejected: u64,
+}
+
+/// Until when commands wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Pause {
+    /// Until then.
+    pub until: Instant,
+    /// Those that write, or all.
+    pub writes_only: bool,
+}
+
+/// The state of a server. One session at a time has it, for as long as it executes what it has read: the runtime has
+/// one thread, so the lock around it is there for the compiler and for who moves the clock.
+#[derive(Debug)]
+pub struct Core {
+    /// What time it is.
+    pub clock: Clock,
+    /// The keys.
+    pub keyspace: Keyspace,
+    /// The connections.
+    pub clients: BTreeMap<ClientId, Client>,
+    /// Who is subscribed to what.
+    pub channels: Channels,
+    /// Who waits for what.
+    pub waiting: Waiting,
+    /// Who watches which key.
+    pub watchers: HashMap<Key, Vec<ClientId>>,
+    /// Who hears of every command.
+    pub monitors: Vec<ClientId>,
+    /// What goes wrong on purpose.
+    pub chaos: Chaos,
+    /// Until when commands wait, if they do.
+    pub pause: Option<Pause>,
+    /// What clients have to authenticate with, if anything.
+    pub password: Option<Vec<u8>>,
+    /// How many bytes the keys may take; 0 for any number.
+    pub max_memory: usize,
+    /// Where it listens.
+    pub port: u16,
+    /// Tells this server from others.
+    pub run_id: String,
+    /// When it was started.
+    pub started: Instant,
+    /// By the commands' numbers.
+    pub counts: Vec<CallCount>,
+    /// How many clients there were.
+    pub connections: u64,
+    /// How many commands there were.
+    pub commands: u64,
+    next_client: ClientId,
+}
+
+impl Core {
+    /// The state of a server that listens on that port.
+    pub fn new(options: &Options, port: u16) -> Self {
+        Self {
+            clock: if options.manual_clock { Clock::manual() } else { Clock::real() },
+            keyspace: Keyspace::default(),
+            clients: BTreeMap::new(),
+            channels: Channels::default(),
+            waiting: Waiting::default(),
+            watchers: HashMap::new(),
+            monitors: Vec::new(),
+            chaos: Chaos::new(options.chaos),
+            pause: None,
+            password: options.password.as_ref().map(|password| password.clone().into_bytes()),
+            max_memory: options.max_memory,
+            port,
+            run_id: Random::new(options.seed).hex(40),
+            started: Instant::now(),
+            counts: vec![CallCount::default(); table::len()],
+            connections: 0,
+            commands: 0,
+            next_client: 1,
+        }
+    }
+
+    /// A client has connected.
+    pub fn connect(&mut self, peer: SocketAddr, local: SocketAddr, wake: Arc<Notify>) -> ClientId {
+        let id = self.next_client;
+        self.next_client += 1;
+        self.connections += 1;
+        let mut client = Client::new(id, peer, local, wake);
+        client.is_authenticated = self.password.is_none();
+        self.clients.insert(id, client);
+        id
+    }
+
+    /// A client is gone, and with it whatever it waited for or listened to.
+    pub fn disconnect(&mut self, id: ClientId) {
+        self.unblock(id);
+        self.unwatch(id);
+        self.monitors.retain(|&monitor| monitor != id);
+        let Some(client) = self.clients.remove(&id) else { return };
+        for channel in &client.channels {
+            self.channels.unsubscribe(channel, id);
+        }
+        for pattern in &client.patterns {
+            self.channels.unsubscribe_pattern(pattern, id);
+        }
+    }
+
+    /// Removes what is past its time.
+    pub fn expire(&mut self) {
+        if self.keyspace.expiring() == 0 {
+            return;
+        }
+        let now = self.clock.now();
+        while let Some(key) = self.keyspace.expire_due(now) {
+            self.touch(&key);
+            self.waiting.signal(&key);
+        }
+    }
+
+    /// A key was changed: transactions of those who watch it fail.
+    pub fn touch(&mut self, key: &[u8]) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        for id in self.watchers.get(key).into_iter().flatten() {
+            if let Some(client) = self.clients.get_mut(id) {
+                client.transaction.is_dirty = true;
+            }
+        }
+    }
+
+    /// Removes a key. Returns whether it was there.
+    pub fn remove(&mut self, key: &[u8]) -> bool {
+        let removed = self.keyspace.remove(key);
+        if removed.is_some() {
+            self.touch(key);
+        }
+        if matches!(removed, Some(Value::Stream(_))) {
+            self.waiting.signal(key);
+        }
+        removed.is_some()
+    }
+
+    /// Removes all keys.
+    pub fn flush(&mut self) {
+        for key in self.keyspace.clear() {
+            self.touch(&key);
+            self.waiting.signal(&key);
+        }
+    }
+
+    /// Puts a string under a key, which expires at that time or not at all.
+    pub fn put_text(&mut self, key: &[u8], text: Vec<u8>, expires_at: Option<u64>) {
+        let was_stream = matches!(self.keyspace.get(key), Some(Value::Stream(_)));
+        self.keyspace.put(key, Value::Text(text));
+        self.keyspace.set_expiry(key, expires_at);
+        self.touch(key);
+        if was_stream {
+            self.waiting.signal(key);
+        }
+    }
+
+    /// A client waits from now on.
+    pub fn block(&mut self, id: ClientId, blocked: Blocked) {
+        self.waiting.add(id, &blocked);
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.blocked = Some(blocked);
+        }
+    }
+
+    /// A client does not wait any more. Returns what it waited for.
+    pub fn unblock(&mut self, id: ClientId) -> Option<Blocked> {
+        let client = self.clients.get_mut(&id)?;
+        let blocked = client.blocked.take()?;
+        client.wake.notify_one();
+        self.waiting.remove(id, &blocked);
+        Some(blocked)
+    }
+
+    /// Ends a wait with a reply. Returns whether there was one.
+    pub fn release(&mut self, id: ClientId, answer: impl FnOnce(&mut Reply)) -> bool {
+        if self.unblock(id).is_none() {
+            return false;
+        }
+        if let Some(client) = self.clients.get_mut(&id) {
+            let mut reply = Reply::continuing(std::mem::take(&mut client.out));
+            answer(&mut reply);
+            client.out = reply.into_bytes();
+        }
+        true
+    }
+
+    /// Ends the waits whose time has passed.
+    pub fn expire_waits(&mut self) {
+        let (real, clock) = (Instant::now(), self.clock.now());
+        let is_over = |client: &Client| {
+            let deadline = client.blocked.as_ref().and_then(|blocked| blocked.deadline);
+            deadline.is_some_and(|at| at.real <= real || at.clock <= clock)
+        };
+        let over: Vec<ClientId> =
+            self.clients.values().filter(|client| is_over(client)).map(|client| client.id).collect();
+        for id in over {
+            self.release(id, Reply::nil_array);
+        }
+    }
+
+    /// A client watches no key any more.
+    pub fn unwatch(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        client.transaction.is_dirty = false;
+        for key in std::mem::take(&mut client.transaction.watched) {
+            if let Some(watchers) = self.watchers.get_mut(&key) {
+                watchers.retain(|&watcher| watcher != id);
+                if watchers.is_empty() {
+                    self.watchers.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// How much memory is taken, as far as it is counted.
+    pub fn used_memory(&self) -> usize {
+        let unwritten: usize = self.clients.values().map(|client| client.out.capacity()).sum();
+        self.keyspace.used() + unwritten + self.clients.len() * std::mem::size_of::<Client>()
+    }
+
+    /// Whether keys take more than they may.
+    pub fn is_full(&self) -> bool {
+        self.max_memory > 0 && self.keyspace.used() > self.max_memory
+    }
+
+    /// Ends a pause.
+    pub fn resume(&mut self) {
+        self.pause = None;
+        for client in self.clients.values_mut().filter(|client| client.is_postponed) {
+            client.wake.notify_one();
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Whether a command may be carried out, and when.
+
+use std::time::Instant;
+
+use super::call::{Call, Outcome};
+use super::client::{ClientId, Replies};
+use super::commands::reading;
+use super::core::Core;
+use super::monitor;
+use super::refusal::Refusal;
+use super::reply::Reply;
+use super::table::{self, Command, Run};
+
+const NO_AUTH: Refusal = Refusal::new("NOAUTH Authentication required.");
+const OUT_OF_MEMORY: Refusal = Refusal::new("OOM command not allowed when used memory > 'maxmemory'.");
+
+/// Carries out what a client has asked for, or refuses to.
+pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Reply) {
+    core.expire();
+    core.commands += 1;
+    let start = reply.len();
+    match table::resolve(args) {
+        Ok(command) => consider(core, client, command, args, reply),
+        Err(refusal) => reject(core, client, None, reply, &refusal),
+    }
+    let Some(client) = core.clients.get_mut(&client) else { return };
+    match client.replies {
+        Replies::On => {}
+        Replies::Off => reply.truncate(start),
+        // CLIENT REPLY SKIP has no reply itself, and what follows has none either.
+        Replies::SkipNext if client.last_command == "client|reply" => {}
+        Replies::SkipNext => {
+            reply.truncate(start);
+            client.replies = Replies::On;
+        }
+    }
+}
+
+/// Whether a command has to wait for the end of a pause.
+pub fn is_postponed(core: &mut Core, args: &[&[u8]]) -> bool {
+    let Some(pause) = core.pause else { return false };
+    if pause.until <= Instant::now() {
+        core.resume();
+        return false;
+    }
+    !pause.writes_only || table::resolve(args).is_ok_and(|command| command.writes || is_publish(command))
+}
+
+fn is_publish(command: &Command) -> bool {
+    command.row.name == "publish"
+}
+
+fn consider(core: &mut Core, id: ClientId, command: &'static Command, args: &[&[u8]], reply: &mut Reply) {
+    if let Err(refusal) = admit(core, id, command) {
+        return reject(core, id, Some(command), reply, &refusal);
+    }
+    let Some(client) = core.clients.get_mut(&id) else { return };
+    client.last_command = command.row.name;
+    client.active = Instant::now();
+    if let Some(queued) = &mut client.transaction.queued
+        && !command.ends_transaction
+    {
+        queued.push(args.iter().map(|&arg| arg.into()).collect());
+        client.transaction.needs_memory |= command.needs_memory;
+        return reply.simple("QUEUED");
+    }
+    if !command.is_silent {
+        monitor::tell(core, id, args, reply);
+    }
+    run(&mut Call { core, client: id, args, command, reply, in_transaction: false });
+    reading::serve_ready(core);
+}
+
+/// Whether a client may have a command carried out now.
+fn admit(core: &mut Core, id: ClientId, command: &Command) -> Outcome {
+    let is_full = core.is_full();
+    let Some(client) = core.clients.get(&id) else { return Ok(()) };
+    if !client.is_authenticated && !command.is_open {
+        return Err(NO_AUTH);
+    }
+    let needs_memory = match command.row.name {
+        "exec" => client.transaction.needs_memory,
+        _ => command.needs_memory,
+    };
+    if is_full && needs_memory {
+        return Err(OUT_OF_MEMORY);
+    }
+    if client.subscriptions() > 0 && !command.is_for_subscribers {
+        let name = command.row.name.as_bytes();
+        return Err(Refusal::with(&[
+            b"ERR Can't execute '",
+            name,
+            b"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        ]));
+    }
+    Ok(())
+}
+
+/// Carries a command out.
+pub fn run(call: &mut Call<'_>) {
+    let number = call.command.number;
+    let start = call.reply.len();
+    let outcome = match call.command.row.run {
+        Run::Handler(handler) | Run::Both(handler) => handler(call),
+        // Its arity was right, so there is a subcommand, which was looked for.
+        Run::Container => Ok(()),
+    };
+    let count = &mut call.core.counts[number];
+    count.calls += 1;
+    if let Err(refusal) = outcome {
+        count.failed += 1;
+        call.reply.truncate(start);
+        call.reply.error(&refusal);
+    }
+}
+
+/// A command that is not tried also spoils the transaction it was for.
+fn reject(core: &mut Core, id: ClientId, command: Option<&Command>, reply: &mut Reply, refusal: &Refusal) {
+    if let Some(command) = command {
+        core.counts[command.number].rejected += 1;
+    }
+    if let Some(client) = core.clients.get_mut(&id)
+        && client.transaction.queued.is_some()
+    {
+        client.transaction.is_broken = true;
+    }
+    let text = match command {
+        // An EXEC that is refused ends the transaction, and says so.
+        Some(command) if command.row.name == "exec" && *refusal == OUT_OF_MEMORY => {
+            core.unwatch(id);
+            if let Some(client) = core.clients.get_mut(&id) {
+                client.transaction = Default::default();
+            }
+            let text = refusal.text();
+            &Refusal::with(&[b"EXECABORT Transaction discarded because of: ", text])
+        }
+        _ => refusal,
+    };
+    reply.error(text);
+}

@@ -1,0 +1,127 @@
+//! A group of consumers: how far it has read, and what of that is not acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::redis_io::entries::EntryId;
+
+use super::keyspace::Key;
+
+/// What a group, a consumer and something pending take besides their names.
+const OVERHEAD: usize = 128;
+
+/// An entry that was delivered and not acknowledged.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Whose it is.
+    pub consumer: Key,
+    /// When it was delivered last, in ms.
+    pub delivered_at: u64,
+    /// How often it was delivered.
+    pub deliveries: u64,
+}
+
+/// One of a group's consumers.
+#[derive(Debug, Default)]
+pub struct Consumer {
+    /// When it was last heard of, in ms.
+    pub seen_at: u64,
+    /// What is pending for it.
+    pub pending: BTreeSet<EntryId>,
+}
+
+/// A group.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// The last id that was delivered.
+    pub last: EntryId,
+    /// How many entries of the stream it has read, if that is known.
+    pub read: Option<u64>,
+    /// What is not acknowledged.
+    pub pending: BTreeMap<EntryId, Pending>,
+    /// Its consumers by their names.
+    pub consumers: BTreeMap<Key, Consumer>,
+    /// What is to be delivered once more, by chance.
+    pub again: Vec<EntryId>,
+}
+
+impl Group {
+    /// A group that begins behind `last`.
+    pub fn new(last: EntryId, read: Option<u64>) -> Self {
+        Self { last, read, ..Self::default() }
+    }
+
+    /// Hears of a consumer, which is there then. Returns its name as the group keeps it, and whether it is new.
+    pub fn meet(&mut self, name: &[u8], now: u64) -> (Key, bool) {
+        if let Some((key, _)) = self.consumers.get_key_value(name) {
+            let key = key.clone();
+            if let Some(consumer) = self.consumers.get_mut(name) {
+                consumer.seen_at = now;
+            }
+            return (key, false);
+        }
+        let key = Key::from(name);
+        self.consumers.insert(key.clone(), Consumer { seen_at: now, ..Consumer::default() });
+        (key, true)
+    }
+
+    /// Gives an entry to a consumer, whoever had it before.
+    pub fn assign(&mut self, id: EntryId, pending: Pending) {
+        let consumer = pending.consumer.clone();
+        if let Some(before) = self.pending.insert(id, pending)
+            && before.consumer != consumer
+        {
+            self.forget(&before.consumer, id);
+        }
+        if let Some(consumer) = self.consumers.get_mut(&consumer) {
+            consumer.pending.insert(id);
+        }
+    }
+
+    /// An entry is not pending any more. Returns whether it was.
+    pub fn settle(&mut self, id: EntryId) -> bool {
+        let Some(pending) = self.pending.remove(&id) else { return false };
+        self.forget(&pending.consumer, id);
+        true
+    }
+
+    /// Removes a consumer and what is pending for it. Returns how much that was.
+    pub fn remove_consumer(&mut self, name: &[u8]) -> usize {
+        let Some(consumer) = self.consumers.remove(name) else { return 0 };
+        for id in &consumer.pending {
+            self.pending.remove(id);
+        }
+        consumer.pending.len()
+    }
+
+    fn forget(&mut self, consumer: &[u8], id: EntryId) {
+        if let Some(consumer) = self.consumers.get_mut(consumer) {
+            consumer.pending.remove(&id);
+        }
+    }
+
+    /// How much memory it takes.
+    pub fn size(&self) -> usize {
+        OVERHEAD * (1 + self.consumers.len() + self.pending.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_to_another_is_pending_for_that_one_alone() {
+        let id = EntryId { time: 1, sequence: 0 };
+        let mut group = Group::default();
+        for name in [b"a".as_slice(), b"b"] {
+            let (consumer, is_new) = group.meet(name, 5);
+            assert!(is_new);
+            group.assign(id, Pending { consumer, delivered_at: 5, deliveries: 1 });
+        }
+        assert_eq!(group.remove_consumer(b"a"), 0);
+        assert_eq!(group.pending.len(), 1);
+        assert!(group.settle(id));
+        assert!(!group.settle(id));
+        assert!(group.consumers.values().all(|consumer| consumer.pending.is_empty()));
+    }
+}

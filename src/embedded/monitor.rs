@@ -1,0 +1,57 @@
+//! What monitors hear of every command.
+
+use super::client::ClientId;
+use super::core::Core;
+use super::reply::Reply;
+
+/// Tells the monitors of a command. `own` is the reply of who calls, who may be one of them.
+pub fn tell(core: &mut Core, client: ClientId, args: &[&[u8]], own: &mut Reply) {
+    if core.monitors.is_empty() {
+        return;
+    }
+    let Some(peer) = core.clients.get(&client).map(|client| client.peer) else { return };
+    let micros = core.clock.micros();
+    let mut line = format!("+{}.{:06} [0 {peer}]", micros / 1_000_000, micros % 1_000_000).into_bytes();
+    for arg in args {
+        line.push(b' ');
+        quote(&mut line, arg);
+    }
+    line.extend_from_slice(b"\r\n");
+    for id in core.monitors.clone() {
+        if id == client {
+            own.raw(&line);
+        } else if let Some(monitor) = core.clients.get_mut(&id) {
+            monitor.push(&line);
+        }
+    }
+}
+
+/// Appends a word in quotes; what cannot be printed is escaped.
+fn quote(line: &mut Vec<u8>, word: &[u8]) {
+    line.push(b'"');
+    for &byte in word {
+        match byte {
+            b'"' | b'\\' => line.extend_from_slice(&[b'\\', byte]),
+            b'\n' => line.extend_from_slice(b"\\n"),
+            b'\r' => line.extend_from_slice(b"\\r"),
+            b'\t' => line.extend_from_slice(b"\\t"),
+            0x07 => line.extend_from_slice(b"\\a"),
+            0x08 => line.extend_from_slice(b"\\b"),
+            b' '..=b'~' => line.push(byte),
+            _ => line.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+        }
+    }
+    line.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_as_redis_does() {
+        let mut line = Vec::new();
+        quote(&mut line, b"a \"b\\\n\x01\xff");
+        assert_eq!(line, br#""a \"b\\\n\x01\xff""#);
+    }
+}

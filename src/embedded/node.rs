@@ -1,0 +1,132 @@
+//! A run of neighbouring entries of a stream.
+
+use crate::redis_io::entries::EntryId;
+
+use super::listpack::{self, number_len, text_len};
+use super::reply::Reply;
+
+/// The most entries of a node, deleted ones included, as Redis has it unless told otherwise.
+pub const MOST_ENTRIES: usize = 100;
+/// The longest listpack of a node, as Redis has it unless told otherwise.
+const MOST_BYTES: usize = 4096;
+/// What an entry takes besides its fields.
+const ENTRY_OVERHEAD: usize = 64;
+
+/// One entry.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its id.
+    pub id: EntryId,
+    /// Its fields, encoded as they are replied, so that a read copies them and no more.
+    fields: Box<[u8]>,
+}
+
+/// Entries that Redis would keep in one listpack.
+#[derive(Debug)]
+pub struct Node {
+    /// The id that the node began with; others are kept as differences from it.
+    master: EntryId,
+    /// The names of the fields that the node began with; entries with the same do not repeat them.
+    names: Vec<Box<[u8]>>,
+    /// What is there, in order.
+    pub entries: Vec<Entry>,
+    /// How many were there besides.
+    pub deleted: usize,
+    /// How long the listpack would be.
+    packed: usize,
+}
+
+impl Entry {
+    /// An entry of these names and values, by turns.
+    pub fn new(id: EntryId, fields: &[&[u8]]) -> Self {
+        let mut reply = Reply::default();
+        reply.array(fields.len());
+        for field in fields {
+            reply.bulk(field);
+        }
+        Self { id, fields: reply.into_bytes().into_boxed_slice() }
+    }
+
+    /// Replies id and fields.
+    pub fn write(&self, reply: &mut Reply) {
+        reply.array(2);
+        reply.id(self.id);
+        reply.raw(&self.fields);
+    }
+
+    /// Replies the fields alone.
+    pub fn write_fields(&self, reply: &mut Reply) {
+        reply.raw(&self.fields);
+    }
+
+    /// How much memory it takes.
+    pub fn size(&self) -> usize {
+        self.fields.len() + ENTRY_OVERHEAD
+    }
+}
+
+impl Node {
+    /// A node for an entry that is about to be appended.
+    pub fn new(master: EntryId, fields: &[&[u8]]) -> Self {
+        let names: Vec<Box<[u8]>> = fields.iter().step_by(2).map(|&name| name.into()).collect();
+        let packed_names: usize = names.iter().map(|name| text_len(name)).sum();
+        // Its counts of entries, deleted entries and names, the names, and a terminator.
+        let packed = listpack::EMPTY + 2 + 2 + number_len(names.len() as i64) + packed_names + 2;
+        Self { master, names, entries: Vec::new(), deleted: 0, packed }
+    }
+
+    /// Whether there is no room for an entry of these names and values.
+    pub fn is_full(&self, fields: &[&[u8]]) -> bool {
+        let length: usize = fields.iter().map(|field| field.len()).sum();
+        self.packed + length >= MOST_BYTES || self.entries.len() + self.deleted >= MOST_ENTRIES
+    }
+
+    /// Appends an entry.
+    pub fn push(&mut self, id: EntryId, fields: &[&[u8]]) {
+        self.packed += self.packed_len(id, fields);
+        self.entries.push(Entry::new(id, fields));
+    }
+
+    fn packed_len(&self, id: EntryId, fields: &[&[u8]]) -> usize {
+        let count = (fields.len() / 2) as i64;
+        let time = id.time.wrapping_sub(self.master.time) as i64;
+        let sequence = id.sequence.wrapping_sub(self.master.sequence) as i64;
+        let values: usize = fields.iter().skip(1).step_by(2).map(|value| text_len(value)).sum();
+        let head = 2 + number_len(time) + number_len(sequence) + values;
+        if self.has_names(fields) {
+            return head + number_len(count + 3);
+        }
+        let names: usize = fields.iter().step_by(2).map(|name| text_len(name)).sum();
+        head + number_len(count) + names + number_len(count * 2 + 4)
+    }
+
+    fn has_names(&self, fields: &[&[u8]]) -> bool {
+        self.names.len() * 2 == fields.len()
+            && self.names.iter().zip(fields.iter().step_by(2)).all(|(one, other)| **one == **other)
+    }
+
+    /// The first and the last id.
+    pub fn edges(&self) -> Option<(EntryId, EntryId)> {
+        Some((self.entries.first()?.id, self.entries.last()?.id))
+    }
+
+    /// What is between two ids, both included.
+    pub fn between(&self, from: EntryId, to: EntryId) -> &[Entry] {
+        let start = self.entries.partition_point(|entry| entry.id < from);
+        let end = self.entries.partition_point(|entry| entry.id <= to);
+        self.entries.get(start..end).unwrap_or_default()
+    }
+
+    /// Removes an entry.
+    pub fn remove(&mut self, id: EntryId) -> Option<Entry> {
+        let at = self.entries.binary_search_by_key(&id, |entry| entry.id).ok()?;
+        self.deleted += 1;
+        Some(self.entries.remove(at))
+    }
+
+    /// Removes so many entries from the beginning.
+    pub fn shorten(&mut self, count: usize) -> impl Iterator<Item = Entry> + '_ {
+        self.deleted += count;
+        self.entries.drain(..count)
+    }
+}

@@ -1,0 +1,53 @@
+//! Why a command is not carried out, in Redis' own words.
+
+use std::borrow::Cow;
+
+/// The text of an error reply, without the sign in front of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal(Cow<'static, [u8]>);
+
+/// The command's words make no sense.
+pub const SYNTAX: Refusal = Refusal::new("ERR syntax error");
+/// A number is none, or does not fit.
+pub const NOT_AN_INTEGER: Refusal = Refusal::new("ERR value is not an integer or out of range");
+/// The key holds something else.
+pub const WRONG_TYPE: Refusal =
+    Refusal::new("WRONGTYPE Operation against a key holding the wrong kind of value");
+/// A stream id is none.
+pub const INVALID_ID: Refusal = Refusal::new("ERR Invalid stream ID specified as stream command argument");
+/// Of commands that need a key to be there.
+pub const NO_SUCH_KEY: Refusal = Refusal::new("ERR no such key");
+
+impl Refusal {
+    /// A refusal with that text, which begins with its code.
+    pub const fn new(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text.as_bytes()))
+    }
+
+    /// A refusal whose text holds something of the command. An error is one line, so ends of lines become spaces.
+    pub fn with(parts: &[&[u8]]) -> Self {
+        let mut text = parts.concat();
+        for byte in &mut text {
+            if matches!(byte, b'\r' | b'\n') {
+                *byte = b' ';
+            }
+        }
+        Self(Cow::Owned(text))
+    }
+
+    /// The command is there but not with so many words.
+    pub fn wrong_arity(name: &str) -> Self {
+        Self::with(&[b"ERR wrong number of arguments for '", name.as_bytes(), b"' command"])
+    }
+
+    /// The stream or its group is not there.
+    pub fn no_group(key: &[u8], group: &[u8], ending: &str) -> Self {
+        let ending = ending.as_bytes();
+        Self::with(&[b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'", ending])
+    }
+
+    /// The text.
+    pub fn text(&self) -> &[u8] {
+        &self.0
+    }
+}

@@ -1,0 +1,161 @@
+//! Encodes replies in RESP2.
+
+use crate::redis_io::entries::EntryId;
+
+use super::number;
+use super::refusal::Refusal;
+
+/// What is to be written to one client.
+#[derive(Debug, Default)]
+pub struct Reply {
+    bytes: Vec<u8>,
+}
+
+/// An array whose length is not known yet.
+pub struct Open {
+    at: usize,
+}
+
+impl Reply {
+    /// Appends to what is there already.
+    pub fn continuing(bytes: Vec<u8>) -> Self {
+        Self { bytes }
+    }
+
+    /// What was encoded.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// How much was encoded.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Takes back what was encoded beyond `length`.
+    pub fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(length);
+    }
+
+    /// `OK`.
+    pub fn ok(&mut self) {
+        self.simple("OK");
+    }
+
+    /// A status.
+    pub fn simple(&mut self, text: &str) {
+        self.line(b'+', text.as_bytes());
+    }
+
+    /// An error.
+    pub fn error(&mut self, refusal: &Refusal) {
+        self.line(b'-', refusal.text());
+    }
+
+    /// A number.
+    pub fn integer(&mut self, number: impl Into<i128>) {
+        self.header(b':', number);
+    }
+
+    /// How many there are of something.
+    pub fn count(&mut self, count: usize) {
+        self.integer(count as u64);
+    }
+
+    /// A string of bytes.
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        self.header(b'$', bytes.len() as u64);
+        self.bytes.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// A string of bytes, or nothing.
+    pub fn maybe(&mut self, bytes: Option<&[u8]>) {
+        match bytes {
+            Some(bytes) => self.bulk(bytes),
+            None => self.nil(),
+        }
+    }
+
+    /// A string.
+    pub fn text(&mut self, text: &str) {
+        self.bulk(text.as_bytes());
+    }
+
+    /// A number as a string.
+    pub fn digits(&mut self, number: impl Into<i128>) {
+        let mut digits = Vec::with_capacity(20);
+        number::write(&mut digits, number);
+        self.bulk(&digits);
+    }
+
+    /// The id of an entry.
+    pub fn id(&mut self, id: EntryId) {
+        let mut text = Vec::with_capacity(42);
+        number::write(&mut text, id.time);
+        text.push(b'-');
+        number::write(&mut text, id.sequence);
+        self.bulk(&text);
+    }
+
+    /// A missing string.
+    pub fn nil(&mut self) {
+        self.bytes.extend_from_slice(b"$-1\r\n");
+    }
+
+    /// A missing array.
+    pub fn nil_array(&mut self) {
+        self.bytes.extend_from_slice(b"*-1\r\n");
+    }
+
+    /// An array, whose elements follow.
+    pub fn array(&mut self, length: usize) {
+        self.header(b'*', length as u64);
+    }
+
+    /// An array, whose elements follow, and [`Reply::close`] after them.
+    pub fn open(&self) -> Open {
+        Open { at: self.bytes.len() }
+    }
+
+    /// Ends an array of so many elements.
+    pub fn close(&mut self, open: Open, length: usize) {
+        let mut header = vec![b'*'];
+        number::write(&mut header, length as u64);
+        header.extend_from_slice(b"\r\n");
+        self.bytes.splice(open.at..open.at, header);
+    }
+
+    /// What was encoded before.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn line(&mut self, sigil: u8, text: &[u8]) {
+        self.bytes.push(sigil);
+        self.bytes.extend_from_slice(text);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    fn header(&mut self, sigil: u8, number: impl Into<i128>) {
+        self.bytes.push(sigil);
+        number::write(&mut self.bytes, number);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_is_closed_around_what_was_written_since() {
+        let mut reply = Reply::default();
+        reply.ok();
+        let open = reply.open();
+        reply.integer(-5);
+        reply.id(EntryId { time: 12, sequence: 0 });
+        reply.close(open, 2);
+        assert_eq!(reply.into_bytes(), b"+OK\r\n*2\r\n:-5\r\n$4\r\n12-0\r\n");
+    }
+}

@@ -1,0 +1,252 @@
+//! One connection: reads requests, has them carried out, writes replies.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::redis_io::codec::Scanner;
+
+use super::client::{ClientId, Ending};
+use super::core::Core;
+use super::dispatch;
+use super::reply::Reply;
+use super::request::{self, Request};
+
+/// How much is read at once.
+const READ: usize = 64 * 1024;
+/// While so much is unwritten nothing more is carried out: a client that does not read cannot fill the memory.
+const MOST_UNWRITTEN: usize = 1024 * 1024;
+/// While a client waits for something, so much of what it sent meanwhile is read.
+const MOST_UNREAD: usize = 1024 * 1024;
+/// The longest request that is waited for, as Redis has it unless told otherwise.
+const LONGEST_REQUEST: usize = 1024 * 1024 * 1024;
+/// A buffer that is larger than this is given back when it is empty.
+const KEPT: usize = 256 * 1024;
+
+/// A connection, which owns its place among the server's clients.
+pub struct Session {
+    core: Arc<Mutex<Core>>,
+    stream: TcpStream,
+    id: ClientId,
+    wake: Arc<Notify>,
+    input: Vec<u8>,
+    scanner: Scanner,
+    output: Vec<u8>,
+    written: usize,
+}
+
+/// What a session goes on with.
+struct Turn {
+    /// When there is something to do although nothing has happened.
+    until: Option<Instant>,
+    /// Whether there is more to do as soon as everything is written.
+    has_more: bool,
+    /// Whether the rest of a request is missing.
+    is_partial: bool,
+}
+
+impl Session {
+    /// A session of a client that has just connected.
+    pub fn new(core: Arc<Mutex<Core>>, stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let wake = Arc::new(Notify::new());
+        let id = lock(&core).connect(stream.peer_addr()?, stream.local_addr()?, wake.clone());
+        Ok(Self {
+            core,
+            stream,
+            id,
+            wake,
+            input: Vec::new(),
+            scanner: Scanner::default(),
+            output: Vec::new(),
+            written: 0,
+        })
+    }
+
+    /// Serves the client until it is gone or has to go.
+    pub async fn run(mut self) {
+        while let Some(turn) = self.serve() {
+            if self.flush().is_err() {
+                break;
+            }
+            if turn.has_more && self.is_written() {
+                continue;
+            }
+            if !self.wait(&turn).await {
+                break;
+            }
+        }
+    }
+
+    /// Carries out what has been read, as far as it may be carried out now. `None` when the client has to go.
+    fn serve(&mut self) -> Option<Turn> {
+        let core = self.core.clone();
+        let mut core = lock(&core);
+        let mut reply = Reply::continuing(std::mem::take(&mut core.clients.get_mut(&self.id)?.out));
+        let is_partial = self.consume(&mut core, &mut reply);
+        let is_full = reply.len() >= MOST_UNWRITTEN;
+        let client = core.clients.get_mut(&self.id)?;
+        client.out = reply.into_bytes();
+        if self.is_written() {
+            self.output.clear();
+            self.written = 0;
+            std::mem::swap(&mut self.output, &mut client.out);
+        }
+        match client.ending {
+            Ending::AtOnce => return None,
+            Ending::AfterReplies if self.output.is_empty() => return None,
+            Ending::AfterReplies | Ending::Stays => {}
+        }
+        let has_more = is_full || client.ending == Ending::AfterReplies || !client.out.is_empty();
+        let deadline = client.blocked.as_ref().and_then(|blocked| blocked.deadline).map(|at| at.real);
+        let is_postponed = client.is_postponed;
+        let pause = core.pause.filter(|_| is_postponed).map(|pause| pause.until);
+        let until = deadline.or(pause).map(Instant::from_std);
+        if is_partial && self.input.len() > longest_request(&core) {
+            return None;
+        }
+        Some(Turn { until, has_more, is_partial })
+    }
+
+    /// Returns whether the rest of a request is missing.
+    fn consume(&mut self, core: &mut Core, reply: &mut Reply) -> bool {
+        let mut at = 0;
+        let mut is_partial = false;
+        while reply.len() < MOST_UNWRITTEN && self.is_free(core) {
+            let rest = &self.input[at..];
+            let mut words = Vec::new();
+            let (length, line) = match request::read(&mut self.scanner, rest) {
+                Request::Partial => {
+                    is_partial = true;
+                    break;
+                }
+                Request::Empty(length) => {
+                    at += length;
+                    continue;
+                }
+                Request::Line(length, line) => (length, line),
+                Request::Array(length) => {
+                    request::words(&rest[..length], &mut words);
+                    (length, Vec::new())
+                }
+                Request::Broken(refusal) => {
+                    reply.error(&refusal);
+                    end(core, self.id, Ending::AfterReplies);
+                    break;
+                }
+            };
+            words.extend(line.iter().map(Vec::as_slice));
+            let is_postponed = dispatch::is_postponed(core, &words);
+            if let Some(client) = core.clients.get_mut(&self.id) {
+                client.is_postponed = is_postponed;
+            }
+            if is_postponed {
+                break;
+            }
+            at += length;
+            dispatch::execute(core, self.id, &words, reply);
+            if core.chaos.drops() {
+                end(core, self.id, Ending::AtOnce);
+            }
+        }
+        self.input.drain(..at);
+        if self.input.is_empty() && self.input.capacity() > KEPT {
+            self.input = Vec::new();
+        }
+        is_partial
+    }
+
+    /// Whether the client may have a command carried out.
+    fn is_free(&self, core: &Core) -> bool {
+        core.clients
+            .get(&self.id)
+            .is_some_and(|client| client.blocked.is_none() && client.ending == Ending::Stays)
+    }
+
+    fn is_written(&self) -> bool {
+        self.written == self.output.len()
+    }
+
+    /// Writes as much as the socket takes.
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.is_written() {
+            match self.stream.try_write(&self.output[self.written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        if self.output.capacity() > KEPT {
+            self.output = Vec::new();
+            self.written = 0;
+        }
+        Ok(())
+    }
+
+    /// Waits until there is something to do. Returns whether the client is still there.
+    async fn wait(&mut self, turn: &Turn) -> bool {
+        let until = turn.until;
+        let mut interest = None;
+        if turn.is_partial || self.input.len() < MOST_UNREAD {
+            interest = Some(Interest::READABLE);
+        }
+        if !self.is_written() {
+            interest = Some(interest.map_or(Interest::WRITABLE, |readable| readable | Interest::WRITABLE));
+        }
+        tokio::select! {
+            biased;
+            () = self.wake.notified() => true,
+            ready = self.stream.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => {
+                !ready.is_ok_and(|ready| ready.is_readable()) || self.read().await
+            }
+            () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {
+                lock(&self.core).expire_waits();
+                true
+            }
+        }
+    }
+
+    /// Reads what is there. Returns whether the client is still there.
+    async fn read(&mut self) -> bool {
+        self.input.reserve(READ);
+        match self.stream.try_read_buf(&mut self.input) {
+            Ok(0) => return false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+            Err(_) => return false,
+            Ok(_) => {}
+        }
+        let delay = lock(&self.core).chaos.delay();
+        if let Some(delay) = delay.filter(|&delay| delay > Duration::ZERO) {
+            sleep(delay).await;
+        }
+        true
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        lock(&self.core).disconnect(self.id);
+    }
+}
+
+/// What does not fit into the memory is not waited for.
+fn longest_request(core: &Core) -> usize {
+    if core.max_memory == 0 { LONGEST_REQUEST } else { core.max_memory.clamp(MOST_UNREAD, LONGEST_REQUEST) }
+}
+
+fn end(core: &mut Core, id: ClientId, ending: Ending) {
+    if let Some(client) = core.clients.get_mut(&id) {
+        client.ending = ending;
+    }
+}
+
+/// The state; a panic under the lock is no reason for others to fail.
+pub fn lock(core: &Mutex<Core>) -> MutexGuard<'_, Core> {
+    core.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

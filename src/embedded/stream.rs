@@ -1,0 +1,26 @@
+//! A stream: entries, and the groups that read them.
+
+use std::collections::BTreeMap;
+
+use super::group::Group;
+use super::keyspace::Key;
+use super::log::Log;
+
+/// What an empty stream takes.
+const OVERHEAD: usize = 256;
+
+/// A stream.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// Its entries.
+    pub log: Log,
+    /// Its groups by their names.
+    pub groups: BTreeMap<Key, Group>,
+}
+
+impl Stream {
+    /// How much memory it takes.
+    pub fn size(&self) -> usize {
+        OVERHEAD + self.log.size + self.groups.values().map(Group::size).sum::<usize>()
+    }
+}

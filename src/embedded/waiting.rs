@@ -1,0 +1,94 @@
+//! Reads that wait for an entry.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use crate::redis_io::entries::EntryId;
+
+use super::client::ClientId;
+use super::keyspace::Key;
+
+/// Which consumer reads.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// Of which group.
+    pub group: Key,
+    /// By its name.
+    pub consumer: Key,
+    /// Whether what it gets is acknowledged by that.
+    pub no_ack: bool,
+}
+
+/// When a wait is over without an entry: at the first of both. A clock that stands still does not keep anybody
+/// waiting whose own clock goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    /// By the machine's clock.
+    pub real: Instant,
+    /// By the server's.
+    pub clock: u64,
+}
+
+/// A read that waits.
+#[derive(Clone, Debug)]
+pub struct Blocked {
+    /// The streams, each with the id behind which it reads. Consumers of groups read behind what the group has.
+    pub streams: Vec<(Key, EntryId)>,
+    /// Who reads, if it is a consumer of a group.
+    pub reader: Option<Reader>,
+    /// The most entries it takes; 0 for any number.
+    pub count: usize,
+    /// When it is over.
+    pub deadline: Option<Deadline>,
+}
+
+/// Who waits for which key, in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    queues: HashMap<Key, VecDeque<ClientId>>,
+    /// Keys of which those who wait have to be told after the command.
+    ready: Vec<Key>,
+}
+
+impl Waiting {
+    /// A client waits from now on.
+    pub fn add(&mut self, client: ClientId, blocked: &Blocked) {
+        for (key, _) in &blocked.streams {
+            let queue = self.queues.entry(key.clone()).or_default();
+            if !queue.contains(&client) {
+                queue.push_back(client);
+            }
+        }
+    }
+
+    /// A client does not wait any more.
+    pub fn remove(&mut self, client: ClientId, blocked: &Blocked) {
+        for (key, _) in &blocked.streams {
+            if let Some(queue) = self.queues.get_mut(key) {
+                queue.retain(|&one| one != client);
+                if queue.is_empty() {
+                    self.queues.remove(key);
+                }
+            }
+        }
+    }
+
+    /// Something happened to a key.
+    pub fn signal(&mut self, key: &[u8]) {
+        if let Some((key, _)) = self.queues.get_key_value(key)
+            && !self.ready.contains(key)
+        {
+            self.ready.push(key.clone());
+        }
+    }
+
+    /// A key to which something has happened.
+    pub fn next_ready(&mut self) -> Option<Key> {
+        if self.ready.is_empty() { None } else { Some(self.ready.remove(0)) }
+    }
+
+    /// Who waits for a key.
+    pub fn queue(&self, key: &[u8]) -> Vec<ClientId> {
+        self.queues.get(key).map(|queue| queue.iter().copied().collect()).unwrap_or_default()
+    }
+}

@@ -3,7 +3,7 @@
 const { Example } = require('./example.js');
 const { provideAddon } = require('./addon.js');
 const { installPackages } = require('./packages.js');
-const { provideProgram } = require('./redis-program.js');
+const { findProgram } = require('./redis-program.js');
 const { startServer } = require('./redis-server.js');
 const { say, step } = require('./say.js');
 
@@ -16,12 +16,23 @@ async function quickstart() {
   const given = process.env.REDIS_URL ? settings(process.env.REDIS_URL) : null;
   await installPackages();
   await provideAddon();
-  const server = given ? null : await startServer(await provideProgram());
+  const server = given ? null : await ownServer();
   const env = given ?? { REDIS_HOST: '127.0.0.1', REDIS_PORT: `${server.port}` };
-  say(`Redis: ${server ? 'a private server' : 'REDIS_URL'}, at ${env.REDIS_HOST}:${env.REDIS_PORT}`);
+  say(`Redis: ${server?.name ?? 'REDIS_URL'}, at ${env.REDIS_HOST}:${env.REDIS_PORT}`);
   await step('examples/consumer.ts and examples/producer.ts', () => runExamples(env));
   await server?.stop();
   say('it works');
+}
+
+/** A server of the program that is there, or else the embedded one: nothing is installed for a first look. */
+async function ownServer() {
+  const program = findProgram();
+  if (program) return { ...(await startServer(program)), name: `a private server, by ${program}` };
+  // Only now: the addon may just have been built.
+  const { EmbeddedRedis } = require('../testing.js');
+  const redis = await EmbeddedRedis.start();
+  const name = 'the embedded server, which is in this process, since there is neither REDIS_URL nor a Redis on PATH';
+  return { port: redis.port, stop: () => redis.stop(), name };
 }
 
 /** The consumer first: a group gets what is sent once it is there. */

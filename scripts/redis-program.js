@@ -6,8 +6,6 @@ const { say, step } = require('./say.js');
 const NAMES = ['redis-server', 'valkey-server'];
 
 const HELP = `There is no Redis. Any of these helps:
-  - set REDIS_URL, for example redis://localhost:6379, to use one that is running (for npm run quickstart), as after
-      docker run --rm -p 6379:6379 redis:7
   - put redis-server or valkey-server on PATH, or its path into REDIS_SERVER
   - run this as root or with passwordless sudo where there is apt-get, or where there is Homebrew: then it is installed`;
 

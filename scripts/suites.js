@@ -6,7 +6,7 @@ const { ROOT, run } = require('./command.js');
 const tally = require('./tally.js');
 
 /** Folders of `__test__` with tests for Node that talk to a server; `support` has no tests. */
-const WITH_SERVER = ['compat', 'interop', 'api', 'topologies', 'faults'];
+const WITH_SERVER = ['compat', 'interop', 'api', 'topologies', 'faults', 'embedded'];
 /** Those that are about what is shipped, and how fast it is; `engine` has tests for cargo. */
 const OTHERS = ['types', 'package', 'bench'];
 
@@ -27,12 +27,13 @@ async function runSuite({ runner, run: act }) {
   return { counted, failure: code !== 0 || counted.failed > 0 ? tally.format(counted) : null };
 }
 
-function runNode(folders) {
+/** Runs the tests for Node in some folders; resolves with the exit code and what was printed. */
+function runNode(folders, variables = {}) {
   const files = folders.flatMap((folder) => testsIn(path.join('__test__', folder)));
   const args = ['--expose-gc', '--test', '--test-reporter', 'spec', ...files];
   // Older ones decide on it by themselves.
   if (hasConcurrency(process.versions.node)) args.splice(2, 0, '--test-concurrency', '2');
-  return run(process.execPath, args);
+  return run(process.execPath, args, { env: { ...process.env, ...variables } });
 }
 
 /** Node 18 knows no patterns for files. */
@@ -46,4 +47,4 @@ function hasConcurrency(version) {
   return major > 20 || (major === 20 && minor >= 10);
 }
 
-module.exports = { ENGINE, NODE, NODE_WITH_SERVER, runSuite };
+module.exports = { ENGINE, NODE, NODE_WITH_SERVER, runNode, runSuite };

@@ -50,8 +50,10 @@ describe('the packed package', () => {
       'package.json',
       'redis-commands.d.ts',
       'src',
+      'testing.d.ts',
+      'testing.js',
     ]);
-    assert.deepStrictEqual(fs.readdirSync(path.join(installed, 'src')), ['facade']);
+    assert.deepStrictEqual(fs.readdirSync(path.join(installed, 'src')).sort(), ['cli', 'facade']);
   });
 
   it('runs nothing when it is installed, and needs nothing but its emitter', () => {
@@ -73,6 +75,24 @@ describe('the packed package', () => {
       names.filter((name) => !['default', '__esModule', 'module.exports'].includes(name)).sort(),
       [...NAMES].sort(),
     );
+  });
+
+  it('gives what is for tests by a name of its own, to CommonJS and to ES modules', () => {
+    const program = `
+      const { EmbeddedRedis: required } = require("hfxbus/testing");
+      import("hfxbus/testing").then(async ({ EmbeddedRedis }) => {
+        const redis = await EmbeddedRedis.start();
+        console.log(JSON.stringify([EmbeddedRedis === required, redis.url.startsWith("redis://127.0.0.1:")]));
+        await redis.stop();
+      });`;
+    assert.deepStrictEqual(evaluate(program), [true, true]);
+  });
+
+  it('lets nothing be loaded but that, and what it says of itself', () => {
+    const load = (name) =>
+      evaluate(`try { require("${name}"); console.log(1) } catch ({ code }) { console.log(JSON.stringify(code)) }`);
+    assert.strictEqual(load('hfxbus/package.json'), 1);
+    assert.strictEqual(load('hfxbus/src/facade/job.js'), 'ERR_PACKAGE_PATH_NOT_EXPORTED');
   });
 
   it('lets a program that only loads it end', () => {

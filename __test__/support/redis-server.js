@@ -8,6 +8,10 @@ const path = require('node:path');
 const { RawClient } = require('./raw-client.js');
 const { until } = require('./until.js');
 
+/** What the tests run on: with HFXBUS_TEST_SERVER=embedded the embedded server, in a process of its own. */
+const isEmbedded = process.env.HFXBUS_TEST_SERVER === 'embedded';
+const EMBEDDED = path.join(__dirname, 'embedded-server.js');
+
 /** Servers of this process, none of which may outlive it. */
 const running = new Set();
 
@@ -107,11 +111,12 @@ class RedisServer {
 
   /** REDIS_SERVER, or what is on PATH. */
   get program() {
-    return findProgram();
+    return isEmbedded ? process.execPath : findProgram();
   }
 
   /** The arguments of the program, given a folder of its own. */
   arguments(folder) {
+    if (isEmbedded) return [EMBEDDED, '--port', `${this.port}`, ...this.#args];
     const own = ['--port', this.port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
     return [...own.map(String), ...this.#args];
   }
@@ -123,10 +128,10 @@ class RedisServer {
 
   /** One attempt; false if the server did not come up. */
   async #launch() {
-    const child = spawn(this.program, this.arguments(this.#folder), {
-      stdio: 'ignore',
-      env: { ...process.env, ...this.variables },
-    });
+    const env = { ...process.env, ...this.variables };
+    // A program that is one of Node's would report as a test.
+    delete env.NODE_TEST_CONTEXT;
+    const child = spawn(this.program, this.arguments(this.#folder), { stdio: 'ignore', env });
     let isAlive = true;
     child.on('error', () => {
       isAlive = false;
@@ -174,4 +179,4 @@ function freePort() {
   });
 }
 
-module.exports = { RedisServer, freePort };
+module.exports = { RedisServer, freePort, isEmbedded };

@@ -16,7 +16,7 @@ const STRICT = {
   target: ts.ScriptTarget.ES2020,
   types: ['node'],
   typeRoots: [path.join(ROOT, 'node_modules', '@types')],
-  paths: { hfxbus: [path.join(ROOT, 'index.d.ts')] },
+  paths: { hfxbus: [path.join(ROOT, 'index.d.ts')], 'hfxbus/testing': [path.join(ROOT, 'testing.d.ts')] },
 };
 const COMMONJS = { module: ModuleKind.CommonJS, moduleResolution: ModuleResolutionKind.Node10 };
 const NODE_NEXT = { module: ModuleKind.NodeNext, moduleResolution: ModuleResolutionKind.NodeNext };
@@ -31,6 +31,7 @@ const CASES = [
   ['no types but the language’s own', ['bare.ts'], { ...COMMONJS, types: [], lib: ['lib.es2018.d.ts'] }],
   ['await using', ['using.ts'], { ...NODE_NEXT, lib: ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts'] }],
   ['await using with Node’s types alone', ['using.ts'], { ...COMMONJS, target: ts.ScriptTarget.ES2022 }],
+  ['what is for tests', ['testing.ts'], { ...NODE_NEXT }],
   ['options and emitters of other packages', ['neighbours.ts'], { ...COMMONJS, esModuleInterop: true }],
 ];
 

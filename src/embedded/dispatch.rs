@@ -21,7 +21,7 @@ pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Re
     let start = reply.len();
     match table::resolve(args) {
         Ok(command) => consider(core, client, command, args, reply),
-        Err(refusal) => reject(core, client, None, reply, &refusal),
+        Err(refusal) => reject(core, client, None, args, reply, &refusal),
     }
     let Some(client) = core.clients.get_mut(&client) else { return };
     match client.replies {
@@ -52,7 +52,7 @@ fn is_publish(command: &Command) -> bool {
 
 fn consider(core: &mut Core, id: ClientId, command: &'static Command, args: &[&[u8]], reply: &mut Reply) {
     if let Err(refusal) = admit(core, id, command) {
-        return reject(core, id, Some(command), reply, &refusal);
+        return reject(core, id, Some(command), args, reply, &refusal);
     }
     let Some(client) = core.clients.get_mut(&id) else { return };
     client.last_command = command.row.name;
@@ -114,27 +114,30 @@ pub fn run(call: &mut Call<'_>) {
     }
 }
 
-/// A command that is not tried also spoils the transaction it was for.
-fn reject(core: &mut Core, id: ClientId, command: Option<&Command>, reply: &mut Reply, refusal: &Refusal) {
+/// A command that is not tried also spoils the transaction it was for, or ends it if it is EXEC.
+fn reject(
+    core: &mut Core,
+    id: ClientId,
+    command: Option<&Command>,
+    args: &[&[u8]],
+    reply: &mut Reply,
+    refusal: &Refusal,
+) {
     if let Some(command) = command {
         core.counts[command.number].rejected += 1;
+    }
+    if args[0].eq_ignore_ascii_case(b"exec") {
+        core.unwatch(id);
+        if let Some(client) = core.clients.get_mut(&id) {
+            client.transaction = Default::default();
+        }
+        let reason = refusal.text().strip_prefix(b"ERR ").unwrap_or(refusal.text());
+        return reply.error(&Refusal::with(&[b"EXECABORT Transaction discarded because of: ", reason]));
     }
     if let Some(client) = core.clients.get_mut(&id)
         && client.transaction.queued.is_some()
     {
         client.transaction.is_broken = true;
     }
-    let text = match command {
-        // An EXEC that is refused ends the transaction, and says so.
-        Some(command) if command.row.name == "exec" && *refusal == OUT_OF_MEMORY => {
-            core.unwatch(id);
-            if let Some(client) = core.clients.get_mut(&id) {
-                client.transaction = Default::default();
-            }
-            let text = refusal.text();
-            &Refusal::with(&[b"EXECABORT Transaction discarded because of: ", text])
-        }
-        _ => refusal,
-    };
-    reply.error(text);
+    reply.error(refusal);
 }

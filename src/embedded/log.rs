@@ -190,14 +190,14 @@ impl Log {
         }
     }
 
-    /// How many entries a group has not read, if that can be told.
-    pub fn lag(&self, group: &Group) -> Option<u64> {
+    /// How many entries a group has not read, if that can be told; less than none if it was said to have read more.
+    pub fn lag(&self, group: &Group) -> Option<i128> {
         let read = match group.read {
             _ if self.added == 0 => Some(0),
             Some(read) if !self.has_gaps(group.last) => Some(read),
             _ => self.rank(group.last),
         };
-        read.map(|read| self.added.saturating_sub(read))
+        read.map(|read| i128::from(self.added) - i128::from(read))
     }
 }
 

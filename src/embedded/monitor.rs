@@ -10,11 +10,16 @@ pub fn tell(core: &mut Core, client: ClientId, args: &[&[u8]], own: &mut Reply) 
         return;
     }
     let Some(peer) = core.clients.get(&client).map(|client| client.peer) else { return };
-    let micros = core.clock.micros();
+    let micros = core.clock.wall();
     let mut line = format!("+{}.{:06} [0 {peer}]", micros / 1_000_000, micros % 1_000_000).into_bytes();
-    for arg in args {
+    let mut secrets = 0;
+    for (at, arg) in args.iter().enumerate() {
         line.push(b' ');
-        quote(&mut line, arg);
+        match secrets {
+            0 => quote(&mut line, arg),
+            _ => line.extend_from_slice(b"\"(redacted)\""),
+        }
+        secrets = secrets_after(args, at).unwrap_or(usize::saturating_sub(secrets, 1));
     }
     line.extend_from_slice(b"\r\n");
     for id in core.monitors.clone() {
@@ -23,6 +28,15 @@ pub fn tell(core: &mut Core, client: ClientId, args: &[&[u8]], own: &mut Reply) 
         } else if let Some(monitor) = core.clients.get_mut(&id) {
             monitor.push(&line);
         }
+    }
+}
+
+/// How many words behind that one are nobody's business, if something begins there.
+fn secrets_after(args: &[&[u8]], at: usize) -> Option<usize> {
+    let is_auth = args[at].eq_ignore_ascii_case(b"AUTH");
+    match at {
+        0 => is_auth.then_some(usize::MAX),
+        _ => (is_auth && args[0].eq_ignore_ascii_case(b"HELLO")).then_some(2),
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Command {
     pub is_for_subscribers: bool,
     /// Whether it is carried out at once in a transaction instead of being queued.
     pub ends_transaction: bool,
-    /// Whether monitors do not hear of it.
+    /// Whether monitors do not hear of it, or not before it is carried out.
     pub is_silent: bool,
 }
 
@@ -99,7 +99,7 @@ fn command((number, row): (usize, &'static Row)) -> Command {
         is_for_subscribers: row.categories.contains("pubsub") && row.name.ends_with("subscribe")
             || is(&["ping", "quit", "reset"]),
         ends_transaction: is(&["exec", "discard", "multi", "watch", "quit", "reset"]),
-        is_silent: has("skip_monitor") || has("admin") || is(&["auth", "hello", "exec"]),
+        is_silent: has("admin") || is(&["exec"]),
     }
 }
 

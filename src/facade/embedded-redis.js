@@ -42,7 +42,8 @@ class EmbeddedRedis {
   /** Lets time pass for the server. */
   advance(ms) {
     const by = checks.count('ms', ms, { least: 0, most: Number.MAX_SAFE_INTEGER, fallback: 0 });
-    if (!this.#native.advance(by)) throw new TypeError("advance() needs a server that was started with clock: 'manual'");
+    if (!this.#native.advance(by))
+      throw new TypeError("advance() needs a server that was started with clock: 'manual'");
   }
 
   /** Closes every connection. */

@@ -153,7 +153,10 @@ fn xtrim(call: &mut Call<'_>) -> Outcome {
 
 fn xdel(call: &mut Call<'_>) -> Outcome {
     let key = call.arg(1);
-    call.core.keyspace.stream(key)?;
+    if call.core.keyspace.stream(key)?.is_none() {
+        call.reply.integer(0);
+        return Ok(());
+    }
     let ids: Result<Vec<_>, _> = call.args[2..].iter().map(|id| stream_id::parse(id, 0)).collect();
     let ids = ids?;
     let deleted = call
@@ -243,11 +246,11 @@ fn xsetid(call: &mut Call<'_>) -> Outcome {
     call.core
         .keyspace
         .change_stream(key, |Stream { log, .. }| {
-            if id < log.max_deleted {
-                return Err(BELOW_OWN_DELETED);
-            }
             if log.length > 0 && id < log.last_valid_id() {
                 return Err(BELOW_TOP);
+            }
+            if id < log.max_deleted {
+                return Err(BELOW_OWN_DELETED);
             }
             if log.length > 0 && added.is_some_and(|added| added < log.length as u64) {
                 return Err(TOO_FEW_ADDED);

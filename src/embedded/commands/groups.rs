@@ -3,7 +3,7 @@
 use super::super::call::{Call, Outcome};
 use super::super::group::Group;
 use super::super::keyspace::Value;
-use super::super::refusal::{Refusal, SYNTAX};
+use super::super::refusal::Refusal;
 use super::super::stream::Stream;
 use super::super::stream_id;
 use super::super::table::{Row, Run, row};
@@ -59,17 +59,24 @@ impl Options {
                 };
                 at += 2;
             } else {
-                return Err(SYNTAX);
+                return Err(Refusal::with(&[
+                    b"ERR unknown subcommand or wrong number of arguments for '",
+                    call.arg(1),
+                    b"'. Try XGROUP HELP.",
+                ]));
             }
         }
         Ok(options)
     }
 }
 
-/// Where a group is to begin: an id, or behind the last entry.
-fn position(text: &[u8], stream: Option<&Stream>) -> Result<EntryId, Refusal> {
+/// Where a group is to begin: an id, or behind the last entry. One that is there may also be set to the ends of a
+/// range.
+fn position(text: &[u8], stream: Option<&Stream>, is_there: bool) -> Result<EntryId, Refusal> {
     match text {
         b"$" => Ok(stream.map_or(stream_id::LEAST, |stream| stream.log.last)),
+        b"-" if is_there => Ok(stream_id::LEAST),
+        b"+" if is_there => Ok(stream_id::GREATEST),
         text => stream_id::parse(text, 0),
     }
 }
@@ -81,7 +88,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
     if stream.is_none() && !options.make_stream {
         return Err(NO_STREAM);
     }
-    let last = position(call.arg(4), stream)?;
+    let last = position(call.arg(4), stream, false)?;
     if stream.is_none() {
         call.core.keyspace.put(key, Value::Stream(Box::default()));
     }
@@ -116,7 +123,7 @@ fn setid(call: &mut Call<'_>) -> Outcome {
     if !stream.groups.contains_key(call.arg(3)) {
         return Err(no_such_group(call.arg(3), call.arg(2)));
     }
-    let last = position(call.arg(4), Some(stream))?;
+    let last = position(call.arg(4), Some(stream), true)?;
     change(call, |group| {
         group.last = last;
         group.read = options.read;

@@ -19,9 +19,6 @@ pub const ROWS: &[Row] = &[
     row("xinfo", -2, "", [0, 0, 0], "slow", Run::Container),
 ];
 
-const BAD_STREAM_WORDS: Refusal =
-    Refusal::new("ERR unknown subcommand or wrong number of arguments for 'stream'. Try XINFO HELP.");
-
 /// How many entries a full report has of each list, unless it says so.
 const REPORTED: i64 = 10;
 
@@ -67,7 +64,8 @@ fn groups(call: &mut Call<'_>) -> Outcome {
 fn position(log: &Log, group: &Group, reply: &mut Reply) {
     reply.text("last-delivered-id");
     reply.id(group.last);
-    for (name, count) in [("entries-read", group.read), ("lag", log.lag(group))] {
+    let read = group.read.map(i128::from);
+    for (name, count) in [("entries-read", read), ("lag", log.lag(group))] {
         reply.text(name);
         match count {
             Some(count) => reply.integer(count),
@@ -77,16 +75,19 @@ fn position(log: &Log, group: &Group, reply: &mut Reply) {
 }
 
 fn stream(call: &mut Call<'_>) -> Outcome {
-    let is_full = call.is(3, "FULL");
-    let most = match call.args.len() {
-        3 => None,
-        4 if is_full => Some(REPORTED),
-        6 if is_full && call.is(4, "COUNT") => {
-            Some(call.integer(5)?).map(|count| if count < 0 { 10 } else { count })
-        }
-        _ => return Err(BAD_STREAM_WORDS),
-    };
     let stream = call.core.keyspace.stream(call.arg(2))?.ok_or(NO_SUCH_KEY)?;
+    let is_full = call.is(3, "FULL");
+    let has_count = call.args.len() == 6 && is_full && call.is(4, "COUNT");
+    if !(has_count || call.args.len() == 3 || call.args.len() == 4 && is_full) {
+        let sub = call.arg(1);
+        return Err(Refusal::with(&[
+            b"ERR unknown subcommand or wrong number of arguments for '",
+            sub,
+            b"'. Try XINFO HELP.",
+        ]));
+    }
+    let count = if has_count { call.integer(5)? } else { REPORTED };
+    let most = is_full.then_some(if count < 0 { REPORTED } else { count });
     let reply = &mut *call.reply;
     reply.array(if most.is_some() { 18 } else { 20 });
     overview(&stream.log, reply);

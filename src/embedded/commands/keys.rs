@@ -78,7 +78,10 @@ fn keys(call: &mut Call<'_>) -> Outcome {
 }
 
 fn scan(call: &mut Call<'_>) -> Outcome {
-    let cursor = std::str::from_utf8(call.arg(1)).ok().and_then(|text| text.parse::<u64>().ok());
+    let cursor = match call.arg(1) {
+        b"" => Some(0),
+        text => std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok()),
+    };
     let cursor = cursor.ok_or(Refusal::new("ERR invalid cursor"))?;
     let (mut count, mut pattern, mut kind) = (SCANNED, None, None);
     for at in (2..call.args.len()).step_by(2) {

@@ -2,7 +2,6 @@
 
 use super::super::call::{Call, Outcome};
 use super::super::group::Pending;
-use super::super::keyspace::Key;
 use super::super::number;
 use super::super::refusal::{Refusal, SYNTAX};
 use super::super::reply::Reply;
@@ -49,7 +48,7 @@ pub enum Claimed {
 
 impl Claim {
     /// Claims one entry for a consumer, who is made known to the group by that.
-    pub fn take(&self, stream: &mut Stream, group: &[u8], consumer: &Key, id: EntryId, now: u64) -> Claimed {
+    pub fn take(&self, stream: &mut Stream, group: &[u8], consumer: &[u8], id: EntryId, now: u64) -> Claimed {
         let Stream { log, groups } = stream;
         let Some(group) = groups.get_mut(group) else { return Claimed::No };
         if log.get(id).is_none() {
@@ -65,7 +64,8 @@ impl Claim {
         };
         let more = u64::from(!self.just_id);
         let deliveries = self.deliveries.unwrap_or(deliveries + more);
-        group.assign(id, Pending { consumer: consumer.clone(), delivered_at: self.delivered_at, deliveries });
+        let (consumer, _) = group.meet(consumer, now);
+        group.assign(id, Pending { consumer, delivered_at: self.delivered_at, deliveries });
         Claimed::Yes
     }
 }
@@ -109,8 +109,6 @@ fn xpending(call: &mut Call<'_>) -> Outcome {
             return Err(SYNTAX);
         }
         at = 5;
-    } else if call.args.len() > 7 {
-        return Err(SYNTAX);
     }
     let count = call.integer(at + 2)?.max(0) as usize;
     let from = stream_id::parse_start(call.arg(at))?;
@@ -183,11 +181,13 @@ fn xclaim(call: &mut Call<'_>) -> Outcome {
     let (claim, last) = claim_options(call, 5 + ids.len(), min_idle, now)?;
     let reply = &mut *call.reply;
     call.core.keyspace.change_stream(key, |stream| {
-        let consumer = meet(stream, group, consumer, last, now);
+        if let Some(group) = stream.groups.get_mut(group) {
+            group.last = group.last.max(last);
+        }
         let open = reply.open();
         let mut written = 0;
         for id in ids {
-            if claim.take(stream, group, &consumer, id, now) == Claimed::Yes {
+            if claim.take(stream, group, consumer, id, now) == Claimed::Yes {
                 write(stream, id, claim.just_id, reply);
                 written += 1;
             }
@@ -239,13 +239,6 @@ fn claim_options(
     Ok((claim, last))
 }
 
-/// The group hears of a consumer, and of the last id that it has read at least.
-fn meet(stream: &mut Stream, group: &[u8], consumer: &[u8], last: EntryId, now: u64) -> Key {
-    let Some(group) = stream.groups.get_mut(group) else { return consumer.into() };
-    group.last = group.last.max(last);
-    group.meet(consumer, now).0
-}
-
 fn write(stream: &Stream, id: EntryId, just_id: bool, reply: &mut Reply) {
     match stream.log.get(id) {
         Some(entry) if !just_id => entry.write(reply),
@@ -277,8 +270,7 @@ fn xautoclaim(call: &mut Call<'_>) -> Outcome {
     let claim = Claim { min_idle, delivered_at: now, deliveries: None, force: false, just_id };
     let reply = &mut *call.reply;
     call.core.keyspace.change_stream(key, |stream| {
-        let consumer = meet(stream, group, consumer, LEAST, now);
-        sweep(stream, group, &consumer, &claim, Sweep { from, count, now }, reply);
+        sweep(stream, group, consumer, &claim, Sweep { from, count, now }, reply);
     })?;
     call.core.touch(key);
     Ok(())
@@ -294,7 +286,7 @@ struct Sweep {
 fn sweep(
     stream: &mut Stream,
     group: &[u8],
-    consumer: &Key,
+    consumer: &[u8],
     claim: &Claim,
     mut sweep: Sweep,
     reply: &mut Reply,

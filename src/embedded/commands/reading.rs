@@ -197,6 +197,9 @@ fn xreadgroup(call: &mut Call<'_>) -> Outcome {
         let (reply, count) = (&mut *call.reply, options.count);
         let was_served = keyspace.change_stream(key, |Stream { log, groups }| {
             let Some(group) = groups.get_mut(group) else { return false };
+            if after == NEW && !has_news(log, group) {
+                return false;
+            }
             let (consumer, _) = group.meet(consumer, now);
             let mut turn = Turn { log, group, consumer, no_ack: options.no_ack, count, now, chaos };
             match after {
@@ -241,6 +244,11 @@ fn read_after(log: &Log, after: EntryId, count: usize, reply: &mut Reply) {
     reply.close(open, written);
 }
 
+/// Whether a group has something to give. Only then it hears of the consumer that asks.
+fn has_news(log: &Log, group: &Group) -> bool {
+    log.length > 0 && log.last_valid_id() > group.last || !group.again.is_empty()
+}
+
 /// A consumer's read of one stream.
 struct Turn<'a> {
     log: &'a Log,
@@ -257,12 +265,8 @@ impl Turn<'_> {
         if self.count == 0 { usize::MAX } else { self.count }
     }
 
-    /// Replies what the group has not read. Returns whether there was something.
+    /// Replies what the group has not read. Returns whether that was something.
     fn read_new(&mut self, key: &[u8], reply: &mut Reply) -> bool {
-        let is_behind = self.log.length > 0 && self.log.last_valid_id() > self.group.last;
-        if !is_behind && self.group.again.is_empty() {
-            return false;
-        }
         let start = reply.len();
         reply.array(2);
         reply.bulk(key);
@@ -390,7 +394,7 @@ fn serve_reader(core: &mut Core, key: &Key, reader: &Reader, count: usize, reply
             reply.error(&GROUP_IS_GONE);
             return true;
         };
-        if group.again.is_empty() && log.last_valid_id() <= group.last {
+        if !has_news(log, group) {
             return false;
         }
         let (consumer, _) = group.meet(&reader.consumer, now);

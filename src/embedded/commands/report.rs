@@ -59,7 +59,7 @@ fn server(core: &Core, text: &mut String) {
         "process_id": std::process::id(),
         "run_id": core.run_id,
         "tcp_port": core.port,
-        "server_time_usec": core.clock.micros(),
+        "server_time_usec": core.clock.wall(),
         "uptime_in_seconds": seconds,
         "uptime_in_days": seconds / 86_400,
     );

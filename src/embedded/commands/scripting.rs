@@ -48,6 +48,9 @@ const SCRIPTS: &[(&str, Handler)] = &[
     ("7af43432684d3a8bf5856d64ce605ac768a03f24", retrying::xretry),
 ];
 
+/// How long a digest is in hexadecimal.
+const DIGEST: usize = 40;
+
 fn find(sha: &[u8]) -> Option<Handler> {
     SCRIPTS.iter().find(|(known, _)| sha.eq_ignore_ascii_case(known.as_bytes())).map(|(_, run)| *run)
 }
@@ -75,6 +78,9 @@ fn eval(call: &mut Call<'_>) -> Outcome {
 }
 
 fn evalsha(call: &mut Call<'_>) -> Outcome {
+    if call.arg(1).len() != DIGEST {
+        return Err(UNKNOWN);
+    }
     check_keys(call)?;
     let run = find(call.arg(1)).ok_or(UNKNOWN)?;
     run(call)

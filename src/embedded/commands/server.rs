@@ -66,7 +66,7 @@ fn role(call: &mut Call<'_>) -> Outcome {
 }
 
 fn time(call: &mut Call<'_>) -> Outcome {
-    let micros = call.core.clock.micros();
+    let micros = call.core.clock.wall();
     call.reply.array(2);
     call.reply.digits(micros / 1_000_000);
     call.reply.digits(micros % 1_000_000);

@@ -63,9 +63,10 @@ fn strlen(call: &mut Call<'_>) -> Outcome {
 fn set(call: &mut Call<'_>) -> Outcome {
     let key = call.arg(1);
     let (mut condition, mut expiry, mut gets) = (Condition::Always, Expiry::Never, false);
+    let mut time = None;
     let mut at = 3;
     while at < call.args.len() {
-        let fresh = expiry == Expiry::Never;
+        let fresh = expiry == Expiry::Never && time.is_none();
         if call.is(at, "NX") && condition != Condition::IfThere {
             condition = Condition::IfMissing;
         } else if call.is(at, "XX") && condition != Condition::IfMissing {
@@ -75,12 +76,15 @@ fn set(call: &mut Call<'_>) -> Outcome {
         } else if call.is(at, "KEEPTTL") && fresh {
             expiry = Expiry::Kept;
         } else if let Some(unit) = unit(call, at).filter(|_| fresh && call.after(at) >= 1) {
-            expiry = Expiry::At(until(call, at + 1, unit)?);
+            time = Some((at + 1, unit));
             at += 1;
         } else {
             return Err(SYNTAX);
         }
         at += 1;
+    }
+    if let Some((at, unit)) = time {
+        expiry = Expiry::At(until(call, at, unit)?);
     }
     if gets {
         call.reply.maybe(call.core.keyspace.text(key)?);
@@ -166,32 +170,23 @@ fn getdel(call: &mut Call<'_>) -> Outcome {
 
 fn getex(call: &mut Call<'_>) -> Outcome {
     let key = call.arg(1);
-    let expiry = match call.args.len() {
-        2 => Expiry::Kept,
-        3 if call.is(2, "PERSIST") => Expiry::Never,
-        4 => match unit(call, 2) {
-            Some(unit) => Expiry::At(until(call, 3, unit)?),
-            None => return Err(SYNTAX),
-        },
+    let unit = match call.args.len() {
+        2 => None,
+        3 if call.is(2, "PERSIST") => None,
+        4 => Some(unit(call, 2).ok_or(SYNTAX)?),
         _ => return Err(SYNTAX),
     };
     let text = call.core.keyspace.text(key)?;
     call.reply.maybe(text);
-    if text.is_none() || expiry == Expiry::Kept {
+    if text.is_none() || call.args.len() == 2 {
         return Ok(());
     }
-    match expiry {
-        Expiry::At(until) if until <= call.now() => drop(call.core.remove(key)),
-        Expiry::At(until) => {
-            call.core.keyspace.set_expiry(key, Some(until));
-            call.core.touch(key);
-        }
-        Expiry::Kept | Expiry::Never => {
-            if call.core.keyspace.expires_at(key).is_some() {
-                call.core.keyspace.set_expiry(key, None);
-                call.core.touch(key);
-            }
-        }
+    let until = unit.map(|unit| until(call, 3, unit)).transpose()?;
+    if until.is_some_and(|until| until <= call.now()) {
+        call.core.remove(key);
+    } else if until.is_some() || call.core.keyspace.expires_at(key).is_some() {
+        call.core.keyspace.set_expiry(key, until);
+        call.core.touch(key);
     }
     Ok(())
 }

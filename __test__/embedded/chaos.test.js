@@ -1,0 +1,94 @@
+'use strict';
+
+const assert = require('node:assert');
+const { describe, it } = require('node:test');
+const { ConnectionManager, Consumer, Producer } = require('../../index.js');
+const { until } = require('../support/until.js');
+const { serving } = require('./serving.js');
+
+/** What each of some commands did, when every third connection or so is dropped. */
+async function fates(t, chaos) {
+  const { connect } = await serving(t, { chaos });
+  const outcomes = [];
+  let client = connect();
+  for (let at = 0; at < 60; at++) {
+    const isThere = await client.call('INCR', 'n').then(
+      () => true,
+      () => false,
+    );
+    outcomes.push(isThere);
+    if (!isThere) client = connect();
+  }
+  return outcomes;
+}
+
+describe('chaos', () => {
+  it('closes connections after a command was carried out, the same ones for the same seed', async (t) => {
+    const chaos = { seed: 3, dropConnection: 0.3 };
+    const first = await fates(t, chaos);
+    const dropped = first.filter((isThere) => !isThere).length;
+    assert.ok(dropped > 5 && dropped < 40, `${dropped}`);
+    assert.deepStrictEqual(await fates(t, chaos), first);
+    assert.notDeepStrictEqual(await fates(t, { ...chaos, seed: 4 }), first);
+  });
+
+  it('leaves what a dropped connection had asked for done', async (t) => {
+    const { client, connect } = await serving(t, { chaos: { seed: 1, dropConnection: 1 } });
+    await assert.rejects(client.call('INCR', 'n'), /closed/);
+    const monitored = connect();
+    await assert.rejects(monitored.call('INCR', 'n'), /closed/);
+  });
+
+  it('delivers entries once more, so that a processor that is not idempotent is found out', async (t) => {
+    const { redis } = await serving(t, { chaos: { seed: 1, duplicateDelivery: 0.5 } });
+    const runs = await runsOf(redis, 100);
+    const twice = [...runs.values()].filter((count) => count === 2).length;
+    assert.strictEqual(runs.size, 100);
+    assert.ok(twice > 25 && twice < 75, `${twice}`);
+    assert.ok([...runs.values()].every((count) => count <= 2));
+  });
+
+  it('loses completions, which a producer learns of all the same or by its timeout', async (t) => {
+    const { client, connect } = await serving(t, { chaos: { seed: 1, loseCompletion: 1 } });
+    const heard = [];
+    await connect((push) => heard.push(push)).call('SUBSCRIBE', 'c');
+    assert.strictEqual(await client.call('PUBLISH', 'c', 'x'), 0);
+    assert.deepStrictEqual(heard, []);
+  });
+
+  it('answers late', async (t) => {
+    const { client } = await serving(t, { chaos: { seed: 1, delay: 40 } });
+    const start = performance.now();
+    for (let at = 0; at < 20; at++) await client.call('PING');
+    assert.ok(performance.now() - start > 150);
+  });
+
+  it('is off unless it is asked for', async (t) => {
+    const { redis } = await serving(t, { seed: 5, chaos: { seed: 6 } });
+    const runs = await runsOf(redis, 100);
+    assert.deepStrictEqual([...runs.values()], Array(100).fill(1));
+  });
+});
+
+/** How often each of some jobs has run, when all have been and nothing is left. */
+async function runsOf(redis, jobs) {
+  const connection = ConnectionManager.standalone(redis.url);
+  const consumer = new Consumer(connection, { group: 'g', concurrency: 10, blockTimeout: 50 });
+  const runs = new Map();
+  consumer.process({ stream: 's', processor: async (job) => runs.set(job.id, (runs.get(job.id) ?? 0) + 1) });
+  await consumer.play();
+  const producer = new Producer(connection);
+  await Promise.all(
+    Array.from({ length: jobs }, (_, at) => producer.send({ stream: 's', job: producer.job(`job-${at}`) })),
+  );
+  const client = connection.getClient('looks');
+  await until(async () => runs.size === jobs && (await client.xpending('hfxbus:str:s', 'hfxbus:csr:g'))[0] === 0);
+  // A read that comes back empty has brought what was to be delivered again before.
+  await producer.send({ stream: 's', job: producer.job('last') });
+  await until(() => runs.has('last'));
+  await until(async () => (await client.xpending('hfxbus:str:s', 'hfxbus:csr:g'))[0] === 0);
+  await consumer.pause();
+  await connection.stop();
+  runs.delete('last');
+  return runs;
+}

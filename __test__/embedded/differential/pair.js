@@ -1,0 +1,74 @@
+'use strict';
+
+const { setTimeout: sleep } = require('node:timers/promises');
+const { CLIENTS } = require('./generator.js');
+const { normal, same } = require('./normal.js');
+const { Side } = require('./side.js');
+
+/**
+ * Sends a sequence of commands to two servers, one after the other, and compares all that comes.
+ * @param {{ client: number, words: string[] }[]} commands
+ * @returns {Promise<{ at: number, words: string[], expected: any, actual: any } | null>} the first difference
+ */
+async function compare(ports, commands) {
+  const sides = await Promise.all(ports.map((port) => Side.open(port, CLIENTS)));
+  try {
+    return await run(sides, commands);
+  } finally {
+    for (const side of sides) side.close();
+  }
+}
+
+async function run(sides, commands) {
+  /** What each client was doing when its replies came. */
+  const journals = Array.from({ length: CLIENTS }, () => new Journal());
+  for (const [at, { client, words }] of commands.entries()) {
+    const name = words[0].toUpperCase();
+    if (!sides.every((side) => side.canSend(client, words))) continue;
+    // In one ms a server may call entries of several streams the same, and the other one not.
+    if (words.includes('*')) await sleep(2);
+    await Promise.all(sides.map((side) => side.run(client, words)));
+    if (name === 'XADD') for (const side of sides) side.name(client);
+    const found = journals[client].compare(sides, client, words, at);
+    if (found) return found;
+  }
+  await Promise.all(sides.map((side) => side.finish()));
+  for (const [client, journal] of journals.entries()) {
+    const found = journal.compare(sides, client, ['what', 'came', 'last'], commands.length);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** What was compared of one client. */
+class Journal {
+  #done = 0;
+  /** What it has queued, if it is in a transaction. */
+  #queued = [];
+
+  compare(sides, client, words, at) {
+    const logs = sides.map((side) => side.log(client));
+    const end = Math.max(...logs.map(({ length }) => length));
+    for (; this.#done < end; this.#done++) {
+      const [expected, actual] = sides.map((side, index) => this.#normal(side, logs[index][this.#done], words));
+      if (!same(expected, actual)) return { at, client, words, expected, actual };
+    }
+    this.#note(logs[0].at(-1), words);
+    return null;
+  }
+
+  #normal(side, reply, words) {
+    const named = (id) => side.named(id);
+    if (words[0].toUpperCase() === 'EXEC' && Array.isArray(reply)) {
+      return reply.map((one, at) => normal(this.#queued[at] ?? words, one, named));
+    }
+    return reply === undefined ? 'nothing' : normal(words, reply, named);
+  }
+
+  #note(reply, words) {
+    if (reply === 'QUEUED') this.#queued.push(words);
+    if (['EXEC', 'DISCARD', 'RESET'].includes(words[0].toUpperCase())) this.#queued = [];
+  }
+}
+
+module.exports = { compare };

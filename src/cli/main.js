@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+'use strict';
+
+const { UsageError } = require('./usage-error.js');
+
+/** Each verb is a file, read when it is called. */
+const VERBS = { serve: () => require('./serve.js') };
+
+const HELP = `Usage: hfxbus <verb> [options]
+
+  serve   a Redis in this process, for development: nothing to install, nothing on disk
+
+hfxbus <verb> --help says more.`;
+
+/** @returns {Promise<number>} the exit code: 0 for success, 1 for failure, 2 for what cannot be understood */
+async function main([name, ...args]) {
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    console.log(HELP);
+    return name === undefined ? 2 : 0;
+  }
+  if (!Object.hasOwn(VERBS, name)) throw new UsageError(`there is no verb '${name}'`, HELP);
+  const verb = VERBS[name]();
+  if (args.includes('--help') || args.includes('-h')) {
+    console.log(verb.HELP);
+    return 0;
+  }
+  return verb.run(args);
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error) => {
+    console.error(`hfxbus: ${error.message}`);
+    if (error instanceof UsageError) console.error(`\n${error.help}`);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  },
+);

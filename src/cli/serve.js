@@ -1,0 +1,46 @@
+'use strict';
+
+const { parseArgs } = require('node:util');
+const { EmbeddedRedis } = require('../facade/embedded-redis.js');
+const { UsageError } = require('./usage-error.js');
+
+const PORT = '6379';
+
+const HELP = `Usage: hfxbus serve [--port <n>] [--password <text>]
+
+A Redis for development, on loopback, until it is told to end (Ctrl-C).
+
+  --port <n>         where it listens, ${PORT}; 0 for any port that is free
+  --password <text>  what clients have to authenticate with`;
+
+const OPTIONS = { port: { type: 'string', default: PORT }, password: { type: 'string' } };
+
+/** Serves until SIGINT or SIGTERM. @returns {Promise<number>} the exit code */
+async function run(args) {
+  const redis = await EmbeddedRedis.start(options(args));
+  console.log(`Redis for development: redis://127.0.0.1:${redis.port}`);
+  console.log('Not for production: everything is in the memory of this process, and gone with it.');
+  await told();
+  await redis.stop();
+  return 0;
+}
+
+function options(args) {
+  try {
+    const { values } = parseArgs({ args, options: OPTIONS });
+    const port = Number(values.port);
+    if (!/^\d+$/.test(values.port) || port > 65535) throw new Error('--port must be a whole number from 0 to 65535');
+    return { port, password: values.password };
+  } catch (error) {
+    throw new UsageError(error.message, HELP);
+  }
+}
+
+/** Resolves at the first signal to end; a second one ends the process at once. */
+function told() {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, resolve);
+  });
+}
+
+module.exports = { HELP, run };

@@ -3,7 +3,9 @@
 const assert = require('node:assert');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { ours } = require('../support/cases.js');
-const { fakeNode } = require('../support/fake-cluster.js');
+const { fakeNode, named } = require('../support/fake-cluster.js');
+const { ERROR } = require('../support/fake-redis.js');
+const { until } = require('../support/until.js');
 
 /** How long a command waits for a Cluster, in ms. */
 const PATIENCE = 20000;
@@ -28,4 +30,22 @@ ours('a command waits for a Cluster, but not for ever, whether its slots are kno
   for (const took of await Promise.all(failing)) {
     assert.ok(took > PATIENCE - 500 && took < PATIENCE + 4000, `${took} ms`);
   }
+});
+
+ours('no more commands wait to be tried again than may wait for a connection', async (_, scene) => {
+  let isDown = true;
+  const node = await fakeNode(scene, ([name]) => (name === 'GET' && isDown ? ERROR('CLUSTERDOWN no') : undefined));
+  const { host, port } = node.options;
+  const most = 10;
+  const options = { redisOptions: { maxQueuedCommands: most }, retryDelayOnClusterDown: 2000 };
+  const client = scene.adopt(scene.hfxbus.ConnectionManager.cluster([{ host, port }], options)).getClient('mine');
+  await client.ping();
+  const get = () => Array.from({ length: most }, () => client.get('k').catch(({ code }) => code));
+  const first = get();
+  await until(() => named(node, 'GET').length === most);
+  // All of these find a connection where nothing waits.
+  assert.deepStrictEqual(await Promise.all(get()), Array(most).fill('QUEUE_FULL'));
+  isDown = false;
+  assert.deepStrictEqual(await Promise.all(first), Array(most).fill('OK'));
+  assert.deepStrictEqual(await Promise.all(get()), Array(most).fill('OK'));
 });

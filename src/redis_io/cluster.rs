@@ -12,6 +12,7 @@ use super::command::{Commands, Mark};
 use super::detour::Redirect;
 use super::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use super::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink};
+use super::options::QueueExtent;
 use super::pool::{Pool, Target};
 use super::rerouting::Misplaced;
 use super::slot_map::Address;
@@ -53,6 +54,8 @@ pub(super) struct Inner {
     pool: Pool,
     /// What was submitted before the slots were known.
     waiting: Commands,
+    /// How much waits to be tried again.
+    pub(super) held: QueueExtent,
     /// What is to take another way when the burst ends.
     pub(super) detours: Vec<Misplaced>,
     started: bool,

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::codec::{Reply, Value};
 use super::error::RedisError;
 use super::link::ReplySink;
-use super::options::QueueLimit;
+use super::options::{QueueExtent, QueueLimit};
 use super::slot_map::slot_of;
 
 /// Names one reply to the sink of the link; the bits mean something to the engine only.
@@ -252,7 +252,13 @@ impl Commands {
         self.bytes.len()
     }
 
-    /// Takes the first commands, as many as there is `room` for, but `least` of them.
+    /// How much it is.
+    pub(super) fn extent(&self) -> QueueExtent {
+        QueueExtent { commands: self.len(), bytes: self.size() }
+    }
+
+    /// Takes the first commands, as many as there is `room` for, but `least` of them. What belongs behind another command
+    /// is not parted from it.
     pub(super) fn take_fitting(&mut self, room: QueueLimit, least: usize) -> Self {
         let (mut count, mut size) = (0, 0);
         for mark in self.marks.iter().take(room.commands.max(least)) {
@@ -260,6 +266,10 @@ impl Commands {
                 break;
             }
             (count, size) = (count + 1, size + mark.length);
+        }
+        while self.marks.get(count).is_some_and(|mark| mark.follows) && count > 0 {
+            count -= 1;
+            size -= self.marks[count].length;
         }
         let rest = Self { bytes: self.bytes.split_off(size), marks: self.marks.split_off(count) };
         std::mem::replace(self, rest)
@@ -362,6 +372,18 @@ mod tests {
             assert_eq!((fitting.size(), commands.size()), (expected * each, (3 - expected) * each));
         }
         assert_eq!(pack().take_fitting(QueueLimit { commands: 3, bytes: 0 }, 1).len(), 1);
+    }
+
+    #[test]
+    fn a_transaction_finds_room_whole_or_not_at_all() {
+        let mut commands = Commands::default();
+        commands.begin("A", 1).end(Destination::Nowhere);
+        commands.begin("MULTI", 1).end(Destination::Nowhere);
+        commands.begin("EXEC", 1).end_following(Destination::Nowhere);
+        let fitting = commands.take_fitting(QueueLimit { commands: 2, bytes: usize::MAX }, 1);
+        assert_eq!((fitting.len(), commands.len()), (1, 2));
+        assert!(commands.take_fitting(QueueLimit { commands: 1, bytes: usize::MAX }, 1).is_empty());
+        assert_eq!(commands.take_fitting(QueueLimit { commands: 2, bytes: usize::MAX }, 1).len(), 2);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::{AddAssign, Sub, SubAssign};
 use std::time::Duration;
 
 use redis::{ConnectionAddr, IntoConnectionInfo};
@@ -98,6 +99,39 @@ pub struct QueueLimit {
     pub commands: usize,
     /// So many bytes of them.
     pub bytes: usize,
+}
+
+/// How much waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueExtent {
+    /// So many commands.
+    pub commands: usize,
+    /// So many bytes of them.
+    pub bytes: usize,
+}
+
+impl AddAssign for QueueExtent {
+    fn add_assign(&mut self, more: Self) {
+        (self.commands, self.bytes) = (self.commands + more.commands, self.bytes + more.bytes);
+    }
+}
+
+impl SubAssign for QueueExtent {
+    fn sub_assign(&mut self, less: Self) {
+        (self.commands, self.bytes) = (self.commands - less.commands, self.bytes - less.bytes);
+    }
+}
+
+impl Sub<QueueExtent> for QueueLimit {
+    type Output = Self;
+
+    /// How much more may wait.
+    fn sub(self, waiting: QueueExtent) -> Self {
+        Self {
+            commands: self.commands.saturating_sub(waiting.commands),
+            bytes: self.bytes.saturating_sub(waiting.bytes),
+        }
+    }
 }
 
 impl Default for QueueLimit {

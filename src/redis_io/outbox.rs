@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use super::command::{Commands, Mark};
 use super::link::Progress;
-use super::options::QueueLimit;
+use super::options::{QueueExtent, QueueLimit};
 
 /// Answered bytes in front are given up once there are so many, and more of them than of the others.
 const COMPACT_FROM: usize = 64 * 1_024;
@@ -66,10 +66,7 @@ impl Outbox {
         if fits || commands.len() <= least {
             return None;
         }
-        let room = QueueLimit {
-            commands: limit.commands.saturating_sub(waiting),
-            bytes: limit.bytes.saturating_sub(size),
-        };
+        let room = limit - QueueExtent { commands: waiting, bytes: size };
         Some(commands.take_fitting(room, least))
     }
 

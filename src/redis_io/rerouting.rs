@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::cluster::{PATIENCE, Shared};
 use super::command::{Commands, Destination, Mark};
 use super::detour::{Detour, Redirect};
-use super::error::RedisError;
+use super::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use super::pool::Target;
 
 /// Lets the next command be served by a node that has its slot not for good yet.
@@ -66,7 +66,7 @@ impl Shared {
                 mark.destination.deliver(self.sink.as_ref(), Err(error.clone().of(mark.name)));
             }
         });
-        self.sink.burst_end();
+        self.hold(&mut again).refuse(self.sink.as_ref(), &self.error(RedisErrorKind::QueueFull, QUEUE_FULL));
         if again.is_empty() {
             return;
         }
@@ -77,8 +77,18 @@ impl Shared {
                 () = shared.is_gone() => {}
                 () = tokio::time::sleep(delay) => {}
             }
+            shared.lock().held -= again.extent();
             shared.submit_again(again);
         });
+    }
+
+    /// Counts commands among those that wait to be tried again, and gives back what there is no room for.
+    fn hold(&self, commands: &mut Commands) -> Commands {
+        let limit = self.topology.options().link.queue;
+        let held = &mut self.lock().held;
+        let fitting = commands.take_fitting(limit - *held, usize::from(held.commands == 0));
+        *held += fitting.extent();
+        std::mem::replace(commands, fitting)
     }
 
     fn redirect(&self, misplaced: Misplaced) {

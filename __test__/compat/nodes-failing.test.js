@@ -167,3 +167,27 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
     assert.deepStrictEqual([code, child.isTimedOut, child.stdout, child.stderr], [0, false, '', '']);
   });
 }
+
+fix(
+  'however often it is paused and played, a consumer makes its groups on a node that is late once more only',
+  async (_, scene) => {
+    const nodes = await scene.ownNodes();
+    const { DISTRIBUTED_ROUTING: route } = scene.hfxbus;
+    const consumer = scene.consumer({ route }, scene.partition(nodes));
+    consumer.process({ stream: scene.stream, processor: () => {} });
+    nodes[2].freeze();
+    const plays = 4;
+    for (let at = 0; at < plays; at++) {
+      await consumer.play();
+      if (at < plays - 1) await consumer.pause();
+    }
+    nodes[2].thaw();
+    const asked = async () => {
+      const calls = (await nodes[2].call('INFO', 'commandstats')).matchAll(/cmdstat_xgroup(?:\|create)?:calls=(\d+)/g);
+      return [...calls].reduce((sum, [, count]) => sum + Number(count), 0);
+    };
+    const isReading = async () => /blocked_clients:1/.test(await nodes[2].call('INFO', 'clients'));
+    await until(isReading);
+    await stays(async () => (await asked()) <= plays + 1, 200);
+  },
+);

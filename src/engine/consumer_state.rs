@@ -144,6 +144,11 @@ impl ConsumerState {
         self.streams.iter().filter(move |stream| stream.active && stream.lane == lane)
     }
 
+    /// How many streams there were when it was played last.
+    pub fn known(&self) -> usize {
+        self.streams.iter().take_while(|stream| stream.active).count()
+    }
+
     /// Whether a read of any lane has no reply yet.
     pub fn is_reading(&self) -> bool {
         self.lanes.iter().any(|lane| lane.reading)

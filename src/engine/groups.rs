@@ -53,7 +53,9 @@ impl Consumer {
             }
             for &lane in &late {
                 lanes[lane].recovering = true;
-                self.bus.context().runtime.spawn(catch_up(self.this.clone(), lane, known));
+                if !std::mem::replace(&mut lanes[lane].catching_up, true) {
+                    self.bus.context().runtime.spawn(catch_up(self.this.clone(), lane));
+                }
             }
             self.start_claiming(&mut state);
         }
@@ -185,18 +187,21 @@ fn last_known_id(stream: &StreamState) -> String {
     }
 }
 
-/// Has a lane read whose node did not answer when the others did.
-async fn catch_up(consumer: Weak<Consumer>, lane: usize, known: usize) {
+/// Has a lane read whose node did not answer when the others did. One task per lane, whatever is paused and played
+/// meanwhile.
+async fn catch_up(consumer: Weak<Consumer>, lane: usize) {
     loop {
         let Some(consumer) = consumer.upgrade() else { return };
+        let known = consumer.lock().known();
         let prepared = consumer.prepare_lane(lane, known).await;
         let wait = {
             let mut state = consumer.lock();
             let news =
                 prepared.as_ref().is_err_and(|error| state.lanes[lane].is_news(&format!("{:?}", error.kind)));
             let wait = state.lanes[lane].backoff.next_wait();
-            let ends = prepared.is_ok() || state.phase != Phase::Playing;
+            let ends = prepared.is_ok() && state.known() == known || state.phase != Phase::Playing;
             state.lanes[lane].recovering = !ends;
+            state.lanes[lane].catching_up = !ends;
             drop(state);
             match prepared {
                 Err(error) if news && !ends => consumer.complain(Failure::Consume, &error),

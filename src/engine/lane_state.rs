@@ -14,6 +14,8 @@ pub struct LaneState {
     pub outdated: bool,
     /// Whether the next read waits for a backoff to pass, or for a group to be made again.
     pub recovering: bool,
+    /// Whether a task makes its groups, since its node did not answer in time.
+    pub catching_up: bool,
     /// Whether the last read brought something, so that the next one may take every free slot.
     pub busy: bool,
     /// How many renewals of leases have no reply yet.

@@ -1,6 +1,7 @@
 'use strict';
 
 const { fork } = require('node:child_process');
+const { once } = require('node:events');
 const path = require('node:path');
 
 /** Roles of this process, none of which may outlive it. */
@@ -17,16 +18,23 @@ class Role {
   #calls = 0;
   #output = '';
 
-  /** @param {string} name a file in `roles` */
-  static async start(name, subject, options) {
-    const role = new Role(name, subject, options);
+  /**
+   * @param {string} name a file in `roles`
+   * @param {string[]} [flags] for Node
+   */
+  static async start(name, subject, options, flags = []) {
+    const role = new Role(name, subject, options, flags);
     await role.call('prepare');
     return role;
   }
 
-  constructor(name, subject, options) {
+  constructor(name, subject, options, flags) {
     const part = JSON.stringify({ name, options, ...subject.files });
-    this.#child = fork(path.join(__dirname, 'role-process.js'), [part], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    this.name = name;
+    this.#child = fork(path.join(__dirname, 'role-process.js'), [part], {
+      execArgv: flags,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
     this.#child.on('message', ({ call, result, error }) => this.#settle(call, result, error));
     this.#child.on('exit', () => this.#abandon(`${subject.name} as ${name} has ended: ${this.#output}`));
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -48,6 +56,15 @@ class Role {
       this.#waiting.set(call, { resolve, reject });
       this.#child.send({ call, method, args }, (error) => error && this.#settle(call, undefined, error.message));
     });
+  }
+
+  /** Has the process end by itself, so that it writes what it has to. */
+  async finish() {
+    if (!this.#child.connected) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.disconnect();
+    await ended;
+    this.end();
   }
 
   /** Nothing is left to be said: the measurement is over. */

@@ -40,8 +40,9 @@ function rateOf({ rate }) {
   return rate === undefined ? '' : `: ${Math.round(rate).toLocaleString('en')} jobs/s`;
 }
 
-async function runOnce(scenario, { id, label, cores, topology, ...parameters }, { subject, servers }) {
-  const stage = await Stage.set(subject, servers, { cores, topology });
+/** Runs one case of a scenario once, with one subject. @returns what was measured */
+async function runOnce(scenario, { id, label, cores, topology, ...parameters }, { subject, servers, profiler }) {
+  const stage = await Stage.set(subject, servers, { cores, topology, profiler });
   let timer;
   const isLate = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not done within ${LIMIT} s`)), LIMIT * 1000);
@@ -50,7 +51,7 @@ async function runOnce(scenario, { id, label, cores, topology, ...parameters }, 
     return await Promise.race([scenario.run(stage, parameters), isLate]);
   } finally {
     clearTimeout(timer);
-    stage.clear();
+    await stage.clear();
   }
 }
 
@@ -59,4 +60,4 @@ function rotated(list, by) {
   return [...list.slice(at), ...list.slice(0, at)];
 }
 
-module.exports = { runRounds };
+module.exports = { runOnce, runRounds };

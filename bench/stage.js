@@ -9,19 +9,26 @@ class Stage {
   #subject;
   #cores;
   #topology;
+  #profiler;
   #roles = [];
 
-  /** @param {{ topology?: string, cores?: number }} given which servers, and how many cores everything shares */
-  static async set(subject, servers, { topology, cores }) {
+  /**
+   * @param {object} given
+   * @param {string} [given.topology] of the servers
+   * @param {number} [given.cores] how many everything shares
+   * @param {object} [given.profiler] what watches the roles that are measured
+   */
+  static async set(subject, servers, { topology, cores, profiler }) {
     const provided = await servers.provide({ server: subject.server, topology, cores });
-    return new Stage(subject, provided, { topology, cores });
+    return new Stage(subject, provided, { topology, cores, profiler });
   }
 
-  constructor(subject, servers, { topology, cores }) {
+  constructor(subject, servers, { topology, cores, profiler }) {
     this.#subject = subject;
     this.servers = servers;
     this.#topology = topology;
     this.#cores = cores;
+    this.#profiler = profiler;
   }
 
   /** How many jobs of a backlog are enough for the subject. */
@@ -32,7 +39,9 @@ class Stage {
   /** A role that is ready. */
   async role(name, options = {}) {
     const ports = this.servers.map(({ port }) => port);
-    const role = await Role.start(name, this.#subject, { ports, topology: this.#topology, ...options });
+    const given = { ports, topology: this.#topology, ...options };
+    const role = await Role.start(name, this.#subject, given, this.#profiler?.flags(name));
+    this.#profiler?.note(role.pid);
     pin([role.pid], this.#cores);
     this.#roles.push(role);
     return role;
@@ -43,6 +52,7 @@ class Stage {
    * @param {() => Promise<object>} act gives the number of `jobs`, and what else is to be known
    */
   async measure(roles, act) {
+    const watched = await this.#watch(roles);
     const before = await cpuOf(this.servers);
     await Promise.all(roles.map((role) => role.call('begin')));
     const start = performance.now();
@@ -50,6 +60,7 @@ class Stage {
     const seconds = (performance.now() - start) / 1000;
     const used = await Promise.all(roles.map((role) => role.call('used')));
     const server = (await cpuOf(this.servers)) - before;
+    await Promise.all(watched.map((end) => end()));
     return {
       jobs,
       seconds,
@@ -66,8 +77,14 @@ class Stage {
     return connectionsOf(this.servers);
   }
 
-  clear() {
+  async clear() {
+    if (this.#profiler) await Promise.all(this.#roles.map((role) => role.finish()));
     for (const role of this.#roles) role.end();
+  }
+
+  #watch(roles) {
+    if (!this.#profiler) return [];
+    return Promise.all(roles.map((role) => this.#profiler.watch(role.name, role.pid)));
   }
 }
 

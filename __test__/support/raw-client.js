@@ -47,6 +47,14 @@ class RawClient {
     return asText(await this.callBuffer(...words));
   }
 
+  /** Sends commands, each an array of words, in one write. */
+  callAll(commands) {
+    this.#socket.cork();
+    const replies = commands.map((words) => this.call(...words));
+    this.#socket.uncork();
+    return Promise.all(replies);
+  }
+
   close() {
     this.#socket.destroy();
   }

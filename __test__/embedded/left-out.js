@@ -45,6 +45,7 @@ const LEFT_OUT = [
   ['the option scaleReads of a Cluster', 'cluster'],
   ['the option tls does', 'tls'],
   ['the option username does', 'acl'],
+  ['what Redis refused to subscribe again', 'acl'],
   ['what is in the URL goes before the options beside it', 'databases'],
 ];
 

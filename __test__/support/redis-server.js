@@ -80,6 +80,8 @@ class RedisServer {
   /** Has it answer nothing any more, with its sockets open. */
   freeze() {
     this.#process.kill('SIGSTOP');
+    // A program of several threads stops when the first of them comes to it, and others go on until then.
+    if (isEmbedded) while (threads(this.pid).some((state) => state !== 'T'));
   }
 
   /** Ends that. */
@@ -152,6 +154,16 @@ class RedisServer {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
+}
+
+/** The states of a process' threads, where the system tells. */
+function threads(pid) {
+  const folder = `/proc/${pid}/task`;
+  if (!fs.existsSync(folder)) return [];
+  return fs.readdirSync(folder).map((thread) => {
+    const stat = fs.readFileSync(path.join(folder, thread, 'stat'), 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2)[0];
+  });
 }
 
 function findProgram() {

@@ -129,6 +129,14 @@ impl Core {
         }
     }
 
+    /// Closes a connection: nothing of it is left when this returns but its socket, which its session closes.
+    pub fn close(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.get(&id) {
+            client.wake.notify_one();
+        }
+        self.disconnect(id);
+    }
+
     /// Removes what is past its time.
     pub fn expire(&mut self) {
         if self.keyspace.expiring() == 0 {

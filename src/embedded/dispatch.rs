@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use super::call::{Call, Outcome};
 use super::client::{ClientId, Replies};
-use super::commands::reading;
 use super::core::Core;
 use super::monitor;
 use super::refusal::Refusal;
 use super::reply::Reply;
+use super::serving;
 use super::table::{self, Command, Run};
 
 const NO_AUTH: Refusal = Refusal::new("NOAUTH Authentication required.");
@@ -68,7 +68,7 @@ fn consider(core: &mut Core, id: ClientId, command: &'static Command, args: &[&[
         monitor::tell(core, id, args, reply);
     }
     run(&mut Call { core, client: id, args, command, reply, in_transaction: false });
-    reading::serve_ready(core);
+    serving::serve_ready(core);
 }
 
 /// Whether a client may have a command carried out now.

@@ -23,6 +23,13 @@ pub fn write(bytes: &mut Vec<u8>, number: impl Into<i128>) {
     let mut digits = [0u8; 40];
     let mut at = digits.len();
     let mut rest = number.unsigned_abs();
+    // Wide numbers are rare, and dividing them is slow.
+    while rest > u128::from(u64::MAX) {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let mut rest = rest as u64;
     loop {
         at -= 1;
         digits[at] = b'0' + (rest % 10) as u8;

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use super::core::Core;
 use super::options::Options;
+use super::serving;
 use super::session::{Session, lock};
 
 /// How long to wait when a connection cannot be accepted, as without file descriptors.
@@ -76,7 +77,7 @@ impl Server {
         core.clock.advance(ms);
         core.expire();
         core.expire_waits();
-        super::commands::reading::serve_ready(&mut core);
+        serving::serve_ready(&mut core);
         true
     }
 }

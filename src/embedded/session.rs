@@ -119,8 +119,8 @@ impl Session {
         let mut is_partial = false;
         while reply.len() < MOST_UNWRITTEN && self.is_free(core) {
             let rest = &self.input[at..];
-            let mut words = Vec::new();
-            let (length, line) = match request::read(&mut self.scanner, rest) {
+            let (mut words, typed);
+            let length = match request::read(&mut self.scanner, rest) {
                 Request::Partial => {
                     is_partial = true;
                     break;
@@ -129,36 +129,48 @@ impl Session {
                     at += length;
                     continue;
                 }
-                Request::Line(length, line) => (length, line),
-                Request::Array(length) => {
-                    request::words(&rest[..length], &mut words);
-                    (length, Vec::new())
-                }
                 Request::Broken(refusal) => {
                     reply.error(&refusal);
                     end(core, self.id, Ending::AfterReplies);
                     break;
                 }
+                Request::Line(length, line) => {
+                    typed = line;
+                    words = typed.iter().map(Vec::as_slice).collect();
+                    length
+                }
+                Request::Array(length) => {
+                    words = Vec::new();
+                    request::words(&rest[..length], &mut words);
+                    length
+                }
             };
-            words.extend(line.iter().map(Vec::as_slice));
-            let is_postponed = dispatch::is_postponed(core, &words);
-            if let Some(client) = core.clients.get_mut(&self.id) {
-                client.is_postponed = is_postponed;
-            }
-            if is_postponed {
+            if !self.attempt(core, &words, reply) {
                 break;
             }
             at += length;
-            dispatch::execute(core, self.id, &words, reply);
-            if core.chaos.drops() {
-                end(core, self.id, Ending::AtOnce);
-            }
         }
         self.input.drain(..at);
         if self.input.is_empty() && self.input.capacity() > KEPT {
             self.input = Vec::new();
         }
         is_partial
+    }
+
+    /// Has a command carried out, unless it has to wait for the end of a pause. Returns whether it was.
+    fn attempt(&self, core: &mut Core, words: &[&[u8]], reply: &mut Reply) -> bool {
+        let is_postponed = dispatch::is_postponed(core, words);
+        if let Some(client) = core.clients.get_mut(&self.id) {
+            client.is_postponed = is_postponed;
+        }
+        if is_postponed {
+            return false;
+        }
+        dispatch::execute(core, self.id, words, reply);
+        if core.chaos.drops() {
+            end(core, self.id, Ending::AtOnce);
+        }
+        true
     }
 
     /// Whether the client may have a command carried out.

@@ -22,8 +22,9 @@ const OWN_FIELDS = ['radix-tree-nodes'];
  */
 function normal(words, reply, named) {
   const plain = readable(reply, named);
-  // What a subscriber hears belongs to no command of its own.
-  if (Array.isArray(plain) && /^p?message$/.test(plain[0])) return plain;
+  // What a subscriber hears belongs to no command of its own; which of his patterns comes first is nobody's promise.
+  if (Array.isArray(plain) && plain[0] === 'message') return plain;
+  if (Array.isArray(plain) && plain[0] === 'pmessage') return ['pmessage', 'a pattern', ...plain.slice(2)];
   const [name, sub] = words.map((word) => word.toUpperCase());
   if (name in TIMES) return typeof plain === 'number' && plain > 0 ? new Time(plain, TIMES[name]) : plain;
   if (!Array.isArray(plain)) return plain;

@@ -215,16 +215,15 @@ fn kill_choice(call: &mut Call<'_>) -> Result<Choice, Refusal> {
 /// Closes clients, who calls after the reply. Returns how many.
 fn close(call: &mut Call<'_>, chosen: &Choice) -> usize {
     let caller = call.client;
-    let mut closed = 0;
-    for client in call.core.clients.values_mut().filter(|client| chosen.has(client, caller)) {
-        closed += 1;
-        if client.id == caller {
-            client.ending = Ending::AfterReplies;
-        } else {
-            client.close();
+    let clients = call.core.clients.values().filter(|client| chosen.has(client, caller));
+    let ids: Vec<ClientId> = clients.map(|client| client.id).collect();
+    for &id in &ids {
+        match id == caller {
+            true => call.me().ending = Ending::AfterReplies,
+            false => call.core.close(id),
         }
     }
-    closed
+    ids.len()
 }
 
 fn no_evict(call: &mut Call<'_>) -> Outcome {

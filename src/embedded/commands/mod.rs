@@ -11,7 +11,7 @@ mod inspection;
 mod keys;
 mod pending;
 mod pubsub;
-pub mod reading;
+mod reading;
 mod report;
 mod retrying;
 mod scripting;

@@ -1,16 +1,13 @@
-//! XREAD and XREADGROUP, and what becomes of those who wait in them.
+//! XREAD and XREADGROUP.
 
 use std::time::{Duration, Instant};
 
 use super::super::call::{Call, Outcome};
-use super::super::chaos::Chaos;
-use super::super::client::ClientId;
 use super::super::core::Core;
-use super::super::group::{Group, Pending};
-use super::super::keyspace::{Key, Value};
-use super::super::log::Log;
+use super::super::delivery::{Turn, has_news, read_after};
+use super::super::keyspace::Key;
 use super::super::refusal::{Refusal, SYNTAX};
-use super::super::reply::Reply;
+use super::super::reply::Open;
 use super::super::stream::Stream;
 use super::super::stream_id::{self, GREATEST, LEAST};
 use super::super::table::{Row, Run, row};
@@ -49,9 +46,6 @@ const NO_GROUP_OPTION: Refusal = Refusal::new("ERR Missing GROUP option for XREA
 /// Which names XREAD in both.
 const UNBALANCED: Refusal =
     Refusal::new("ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.");
-const GROUP_IS_GONE: Refusal =
-    Refusal::new("NOGROUP the consumer group this client was blocked on no longer exists");
-const STREAM_IS_GONE: Refusal = Refusal::new("UNBLOCKED the stream key no longer exists");
 /// The id that stands for what the group has not read.
 const NEW: EntryId = GREATEST;
 
@@ -151,7 +145,7 @@ fn xread(call: &mut Call<'_>) -> Outcome {
 /// Closes the reply, or has the client wait.
 fn finish(
     call: &mut Call<'_>,
-    open: super::super::reply::Open,
+    open: Open,
     served: usize,
     blocked: impl FnOnce() -> Blocked,
     block: Option<u64>,
@@ -189,32 +183,11 @@ fn xreadgroup(call: &mut Call<'_>) -> Outcome {
             id => stream_id::parse(id, 0)?,
         });
     }
-    let now = call.now();
+    let reader = Reader { group: group.into(), consumer: consumer.into(), no_ack: options.no_ack };
     let open = call.reply.open();
     let mut served = 0;
     for (key, &after) in options.keys.iter().zip(&ids) {
-        let Core { keyspace, chaos, .. } = &mut *call.core;
-        let (reply, count) = (&mut *call.reply, options.count);
-        let was_served = keyspace.change_stream(key, |Stream { log, groups }| {
-            let Some(group) = groups.get_mut(group) else { return false };
-            if after == NEW && !has_news(log, group) {
-                return false;
-            }
-            let (consumer, _) = group.meet(consumer, now);
-            let mut turn = Turn { log, group, consumer, no_ack: options.no_ack, count, now, chaos };
-            match after {
-                NEW => turn.read_new(key, reply),
-                after => {
-                    turn.read_again(key, after, reply);
-                    true
-                }
-            }
-        })?;
-        if was_served == Some(true) {
-            served += 1;
-            call.core.touch(key);
-            call.core.waiting.signal(key);
-        }
+        served += usize::from(read_one(call, key, after, &reader, options.count)?);
     }
     finish(
         call,
@@ -222,7 +195,7 @@ fn xreadgroup(call: &mut Call<'_>) -> Outcome {
         served,
         || Blocked {
             streams: options.keys.iter().map(|&key| Key::from(key)).zip(ids).collect(),
-            reader: Some(Reader { group: group.into(), consumer: consumer.into(), no_ack: options.no_ack }),
+            reader: Some(reader),
             count: options.count,
             deadline: None,
         },
@@ -230,177 +203,36 @@ fn xreadgroup(call: &mut Call<'_>) -> Outcome {
     )
 }
 
-/// Replies what is behind an id.
-fn read_after(log: &Log, after: EntryId, count: usize, reply: &mut Reply) {
-    let most = if count == 0 { usize::MAX } else { count };
-    let open = reply.open();
-    let mut written = 0;
-    if let Some(from) = after.successor() {
-        for entry in log.range(from, GREATEST).take(most) {
-            entry.write(reply);
-            written += 1;
-        }
-    }
-    reply.close(open, written);
-}
-
-/// Whether a group has something to give. Only then it hears of the consumer that asks.
-fn has_news(log: &Log, group: &Group) -> bool {
-    log.length > 0 && log.last_valid_id() > group.last || !group.again.is_empty()
-}
-
-/// A consumer's read of one stream.
-struct Turn<'a> {
-    log: &'a Log,
-    group: &'a mut Group,
-    consumer: Key,
-    no_ack: bool,
+/// A consumer's read of one stream. Returns whether there is a reply.
+fn read_one(
+    call: &mut Call<'_>,
+    key: &[u8],
+    after: EntryId,
+    reader: &Reader,
     count: usize,
-    now: u64,
-    chaos: &'a mut Chaos,
-}
-
-impl Turn<'_> {
-    fn most(&self) -> usize {
-        if self.count == 0 { usize::MAX } else { self.count }
-    }
-
-    /// Replies what the group has not read. Returns whether that was something.
-    fn read_new(&mut self, key: &[u8], reply: &mut Reply) -> bool {
-        let start = reply.len();
-        reply.array(2);
-        reply.bulk(key);
-        let open = reply.open();
-        let mut written = self.repeat(reply);
-        let log = self.log;
-        let from = self.group.last.successor().unwrap_or(GREATEST);
-        for entry in log.range(from, GREATEST).take(self.most() - written) {
-            self.advance(entry.id);
-            entry.write(reply);
-            written += 1;
-            if self.no_ack {
-                continue;
-            }
-            self.give(entry.id, 1);
-            if self.chaos.duplicates() {
-                self.group.again.push(entry.id);
-            }
-        }
-        if written == 0 {
-            reply.truncate(start);
-            return false;
-        }
-        reply.close(open, written);
-        true
-    }
-
-    /// Replies what is to be delivered once more, by chance. Returns how much that was.
-    fn repeat(&mut self, reply: &mut Reply) -> usize {
-        let most = self.most().min(self.group.again.len());
-        let again: Vec<EntryId> = self.group.again.drain(..most).collect();
-        let mut written = 0;
-        for id in again {
-            let Some(entry) = self.log.get(id) else { continue };
-            entry.write(reply);
-            let deliveries = self.group.pending.get(&id).map_or(1, |pending| pending.deliveries);
-            self.give(id, deliveries + 1);
-            written += 1;
-        }
-        written
-    }
-
-    /// The group has read up to `id`.
-    fn advance(&mut self, id: EntryId) {
-        let group = &mut *self.group;
-        group.read = match group.read {
-            Some(read) if !self.log.has_gaps(id) => Some(read + 1),
-            _ if self.log.added > 0 => self.log.rank(id),
-            read => read,
-        };
-        group.last = id;
-    }
-
-    fn give(&mut self, id: EntryId, deliveries: u64) {
-        let pending = Pending { consumer: self.consumer.clone(), delivered_at: self.now, deliveries };
-        self.group.assign(id, pending);
-    }
-
-    /// Replies what is pending for the consumer behind an id.
-    fn read_again(&mut self, key: &[u8], after: EntryId, reply: &mut Reply) {
-        reply.array(2);
-        reply.bulk(key);
-        let mine = self.group.consumers.get(&self.consumer).zip(after.successor());
-        let ids: Vec<EntryId> = mine
-            .map(|(consumer, from)| consumer.pending.range(from..).copied().take(self.most()).collect())
-            .unwrap_or_default();
-        reply.array(ids.len());
-        for id in ids {
-            let Some(entry) = self.log.get(id) else {
-                reply.array(2);
-                reply.id(id);
-                reply.nil_array();
-                continue;
-            };
-            entry.write(reply);
-            if let Some(pending) = self.group.pending.get_mut(&id) {
-                pending.delivered_at = self.now;
-                pending.deliveries += 1;
-            }
-        }
-    }
-}
-
-/// Serves those who wait for what a command has changed, in the order in which they came.
-pub fn serve_ready(core: &mut Core) {
-    while let Some(key) = core.waiting.next_ready() {
-        for id in core.waiting.queue(&key) {
-            serve(core, id, &key);
-        }
-    }
-}
-
-fn serve(core: &mut Core, id: ClientId, key: &Key) {
-    let Some(blocked) = core.clients.get(&id).and_then(|client| client.blocked.clone()) else { return };
-    let mut reply = Reply::default();
-    match (&blocked.reader, core.keyspace.get(key)) {
-        (None, Some(Value::Stream(stream))) => {
-            let after = blocked.streams.iter().find(|(one, _)| one == key).map_or(GREATEST, |(_, id)| *id);
-            if stream.log.length == 0 || stream.log.last_valid_id() <= after {
-                return;
-            }
-            reply.array(1);
-            reply.array(2);
-            reply.bulk(key);
-            read_after(&stream.log, after, blocked.count, &mut reply);
-        }
-        (None, _) => return,
-        (Some(reader), Some(Value::Stream(_))) => {
-            if !serve_reader(core, key, reader, blocked.count, &mut reply) {
-                return;
-            }
-        }
-        (Some(_), _) => reply.error(&STREAM_IS_GONE),
-    }
-    let bytes = reply.into_bytes();
-    core.release(id, |reply| reply.raw(&bytes));
-}
-
-/// Returns whether the reader got something, if only that its group is gone.
-fn serve_reader(core: &mut Core, key: &Key, reader: &Reader, count: usize, reply: &mut Reply) -> bool {
-    let now = core.clock.now();
-    let Core { keyspace, chaos, .. } = core;
-    let served = keyspace.change_stream(key, |Stream { log, groups }| {
-        let Some(group) = groups.get_mut(&reader.group) else {
-            reply.error(&GROUP_IS_GONE);
-            return true;
-        };
-        if !has_news(log, group) {
-            return false;
+) -> Result<bool, Refusal> {
+    let now = call.now();
+    let Core { keyspace, chaos, .. } = &mut *call.core;
+    let reply = &mut *call.reply;
+    let read = keyspace.change_stream(key, |Stream { log, groups }| {
+        let group = groups.get_mut(&reader.group)?;
+        if after == NEW && !has_news(log, group) {
+            return None;
         }
         let (consumer, _) = group.meet(&reader.consumer, now);
         let mut turn = Turn { log, group, consumer, no_ack: reader.no_ack, count, now, chaos };
-        reply.array(1);
-        turn.read_new(key, reply)
-    });
-    served.is_ok_and(|served| served == Some(true))
+        if after != NEW {
+            turn.read_again(key, after, reply);
+        } else if !turn.read_new(key, reply) {
+            return None;
+        }
+        Some(!group.again.is_empty())
+    })?;
+    let Some(has_more) = read.flatten() else { return Ok(false) };
+    call.core.touch(key);
+    if has_more {
+        // By chance others get it too, at once if they wait.
+        call.core.waiting.signal(key);
+    }
+    Ok(true)
 }

@@ -1,0 +1,48 @@
+'use strict';
+
+const assert = require('node:assert');
+const { describe, it } = require('node:test');
+const { read } = require('../package/documents.js');
+const { documentedOptions } = require('../support/documented-options.js');
+const { EmbeddedRedis } = require('../../testing.js');
+const { LEFT_OUT, REASONS } = require('./left-out.js');
+const { serving } = require('./serving.js');
+const fs = require('node:fs');
+const path = require('node:path');
+
+/** A value that no option takes. */
+const WRONG = Symbol('wrong');
+
+describe('what is written about the embedded server', () => {
+  it('has every command that is there, and no other', async (t) => {
+    const { client } = await serving(t);
+    const [, rest] = read('docs/testing.md').split('<!-- commands -->\n\n');
+    const written = [...rest.slice(0, rest.indexOf('\n\n')).matchAll(/`([A-Z]+)`/g)].map(([, name]) => name);
+    const there = (await client.call('COMMAND', 'LIST')).map((name) => name.toUpperCase());
+    assert.deepStrictEqual(written.sort(), there.sort());
+    assert.strictEqual(await client.call('COMMAND', 'COUNT'), there.length);
+  });
+
+  it('has options that are looked at', async () => {
+    for (const { option } of documentedOptions('options of EmbeddedRedis.start()')) {
+      await assert.rejects(EmbeddedRedis.start({ [option]: WRONG }), { name: 'TypeError' }, option);
+    }
+    for (const { option } of documentedOptions('chaos').filter(({ option }) => option !== 'chaos')) {
+      const message = new RegExp(`^chaos\\.${option} must`);
+      await assert.rejects(EmbeddedRedis.start({ chaos: { [option]: WRONG } }), { name: 'TypeError', message }, option);
+    }
+  });
+
+  it('leaves out only cases that there are, each for a reason', () => {
+    const folders = ['compat', 'api', path.join('api', 'option-cases')];
+    const sources = folders.flatMap((folder) => {
+      const files = fs.readdirSync(path.join(__dirname, '..', folder)).filter((name) => name.endsWith('.js'));
+      return files.map((name) => fs.readFileSync(path.join(__dirname, '..', folder, name), 'utf8'));
+    });
+    // Titles of options are put together by a test of each.
+    const written = ([beginning]) => beginning.replace(/^the option (\w+) (does|of a Cluster)$/, '$1');
+    const missing = LEFT_OUT.filter((one) => !sources.some((source) => source.includes(written(one))));
+    assert.deepStrictEqual(missing, []);
+    assert.ok(LEFT_OUT.every(([, reason]) => reason in REASONS));
+  });
+});

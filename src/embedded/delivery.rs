@@ -1,0 +1,130 @@
+//! What readers get of a stream.
+
+use crate::redis_io::entries::EntryId;
+
+use super::chaos::Chaos;
+use super::group::{Group, Pending};
+use super::keyspace::Key;
+use super::log::Log;
+use super::reply::Reply;
+use super::stream_id::GREATEST;
+
+/// Replies what is behind an id.
+pub fn read_after(log: &Log, after: EntryId, count: usize, reply: &mut Reply) {
+    let most = if count == 0 { usize::MAX } else { count };
+    let open = reply.open();
+    let mut written = 0;
+    if let Some(from) = after.successor() {
+        for entry in log.range(from, GREATEST).take(most) {
+            entry.write(reply);
+            written += 1;
+        }
+    }
+    reply.close(open, written);
+}
+
+/// Whether a group has something to give. Only then it hears of the consumer that asks.
+pub fn has_news(log: &Log, group: &Group) -> bool {
+    log.length > 0 && log.last_valid_id() > group.last || !group.again.is_empty()
+}
+
+/// A consumer's read of one stream.
+pub struct Turn<'a> {
+    pub log: &'a Log,
+    pub group: &'a mut Group,
+    pub consumer: Key,
+    pub no_ack: bool,
+    pub count: usize,
+    pub now: u64,
+    pub chaos: &'a mut Chaos,
+}
+
+impl Turn<'_> {
+    fn most(&self) -> usize {
+        if self.count == 0 { usize::MAX } else { self.count }
+    }
+
+    /// Replies what the group has not read. Returns whether that was something.
+    pub fn read_new(&mut self, key: &[u8], reply: &mut Reply) -> bool {
+        let start = reply.len();
+        reply.array(2);
+        reply.bulk(key);
+        let open = reply.open();
+        let mut written = self.repeat(reply);
+        let log = self.log;
+        let from = self.group.last.successor().unwrap_or(GREATEST);
+        for entry in log.range(from, GREATEST).take(self.most() - written) {
+            self.advance(entry.id);
+            entry.write(reply);
+            written += 1;
+            if self.no_ack {
+                continue;
+            }
+            self.give(entry.id, 1);
+            if self.chaos.duplicates() {
+                self.group.again.push(entry.id);
+            }
+        }
+        if written == 0 {
+            reply.truncate(start);
+            return false;
+        }
+        reply.close(open, written);
+        true
+    }
+
+    /// Replies what is to be delivered once more, by chance. Returns how much that was.
+    fn repeat(&mut self, reply: &mut Reply) -> usize {
+        let most = self.most().min(self.group.again.len());
+        let again: Vec<EntryId> = self.group.again.drain(..most).collect();
+        let mut written = 0;
+        for id in again {
+            let Some(entry) = self.log.get(id) else { continue };
+            entry.write(reply);
+            let deliveries = self.group.pending.get(&id).map_or(1, |pending| pending.deliveries);
+            self.give(id, deliveries + 1);
+            written += 1;
+        }
+        written
+    }
+
+    /// The group has read up to `id`.
+    fn advance(&mut self, id: EntryId) {
+        let group = &mut *self.group;
+        group.read = match group.read {
+            Some(read) if !self.log.has_gaps(id) => Some(read + 1),
+            _ if self.log.added > 0 => self.log.rank(id),
+            read => read,
+        };
+        group.last = id;
+    }
+
+    fn give(&mut self, id: EntryId, deliveries: u64) {
+        let pending = Pending { consumer: self.consumer.clone(), delivered_at: self.now, deliveries };
+        self.group.assign(id, pending);
+    }
+
+    /// Replies what is pending for the consumer behind an id.
+    pub fn read_again(&mut self, key: &[u8], after: EntryId, reply: &mut Reply) {
+        reply.array(2);
+        reply.bulk(key);
+        let mine = self.group.consumers.get(&self.consumer).zip(after.successor());
+        let ids: Vec<EntryId> = mine
+            .map(|(consumer, from)| consumer.pending.range(from..).copied().take(self.most()).collect())
+            .unwrap_or_default();
+        reply.array(ids.len());
+        for id in ids {
+            let Some(entry) = self.log.get(id) else {
+                reply.array(2);
+                reply.id(id);
+                reply.nil_array();
+                continue;
+            };
+            entry.write(reply);
+            if let Some(pending) = self.group.pending.get_mut(&id) {
+                pending.delivered_at = self.now;
+                pending.deliveries += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What becomes of those who wait in a read.
+
+use super::client::ClientId;
+use super::core::Core;
+use super::delivery::{Turn, has_news, read_after};
+use super::keyspace::{Key, Value};
+use super::refusal::Refusal;
+use super::reply::Reply;
+use super::stream::Stream;
+use super::stream_id::GREATEST;
+use super::waiting::Reader;
+
+const GROUP_IS_GONE: Refusal =
+    Refusal::new("NOGROUP the consumer group this client was blocked on no longer exists");
+const STREAM_IS_GONE: Refusal = Refusal::new("UNBLOCKED the stream key no longer exists");
+
+/// Serves those who wait for what a command has changed, in the order in which they came.
+pub fn serve_ready(core: &mut Core) {
+    while let Some(key) = core.waiting.next_ready() {
+        for id in core.waiting.queue(&key) {
+            serve(core, id, &key);
+        }
+    }
+}
+
+fn serve(core: &mut Core, id: ClientId, key: &Key) {
+    let Some(blocked) = core.clients.get(&id).and_then(|client| client.blocked.clone()) else { return };
+    let mut reply = Reply::default();
+    match (&blocked.reader, core.keyspace.get(key)) {
+        (None, Some(Value::Stream(stream))) => {
+            let after = blocked.streams.iter().find(|(one, _)| one == key).map_or(GREATEST, |(_, id)| *id);
+            if stream.log.length == 0 || stream.log.last_valid_id() <= after {
+                return;
+            }
+            reply.array(1);
+            reply.array(2);
+            reply.bulk(key);
+            read_after(&stream.log, after, blocked.count, &mut reply);
+        }
+        (None, _) => return,
+        (Some(reader), Some(Value::Stream(_))) => {
+            if !serve_reader(core, key, reader, blocked.count, &mut reply) {
+                return;
+            }
+        }
+        (Some(_), _) => reply.error(&STREAM_IS_GONE),
+    }
+    let bytes = reply.into_bytes();
+    core.release(id, |reply| reply.raw(&bytes));
+}
+
+/// Returns whether the reader got something, if only that its group is gone.
+fn serve_reader(core: &mut Core, key: &Key, reader: &Reader, count: usize, reply: &mut Reply) -> bool {
+    let now = core.clock.now();
+    let Core { keyspace, chaos, .. } = core;
+    let served = keyspace.change_stream(key, |Stream { log, groups }| {
+        let Some(group) = groups.get_mut(&reader.group) else {
+            reply.error(&GROUP_IS_GONE);
+            return true;
+        };
+        if !has_news(log, group) {
+            return false;
+        }
+        let (consumer, _) = group.meet(&reader.consumer, now);
+        let mut turn = Turn { log, group, consumer, no_ack: reader.no_ack, count, now, chaos };
+        reply.array(1);
+        turn.read_new(key, reply)
+    });
+    served.is_ok_and(|served| served == Some(true))
+}

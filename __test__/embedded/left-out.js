@@ -36,6 +36,7 @@ const LEFT_OUT = [
   ['a record that Redis refuses fails the settlement', 'acl'],
   ['an entry that cannot be looked at yet is reported as exhausted', 'acl'],
   ['db, connectionName and username are what every connection has', 'acl'],
+  ['jobs of several nodes and of a Cluster begin', 'cluster'],
   ['path is a unix socket', 'unix'],
   ['the option commandTimeout does', 'types'],
   ['the option db does', 'databases'],
@@ -46,6 +47,7 @@ const LEFT_OUT = [
   ['the option tls does', 'tls'],
   ['the option username does', 'acl'],
   ['what Redis refused to subscribe again', 'acl'],
+  ['what was not there yet, or is no payload', 'types'],
   ['what is in the URL goes before the options beside it', 'databases'],
 ];
 

@@ -47,6 +47,14 @@ describe('the embedded server on the wire', () => {
     assert.strictEqual(await client.call('PING'), 'PONG');
   });
 
+  it('takes no orders from a browser', async (t) => {
+    const { redis, client } = await serving(t);
+    const request = 'POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nSET k v\r\n';
+    assert.strictEqual(await exchange(redis.port, request), '');
+    assert.doesNotMatch(await exchange(redis.port, request.replace('POST', 'GET')), /OK/);
+    assert.strictEqual(await client.call('EXISTS', 'k'), 0);
+  });
+
   it('reads requests wherever they are cut, and answers in order', async (t) => {
     const { redis } = await serving(t);
     const requests = Buffer.concat(Array.from({ length: 50 }, (_, at) => encode(['ECHO', `number ${at}`])));

@@ -11,6 +11,7 @@ const { until } = require('./until.js');
 /** What the tests run on: with HFXBUS_TEST_SERVER=embedded the embedded server, in a process of its own. */
 const isEmbedded = process.env.HFXBUS_TEST_SERVER === 'embedded';
 const EMBEDDED = path.join(__dirname, 'embedded-server.js');
+const EMBEDDED_ARGUMENTS = ['--requirepass'];
 
 /** Servers of this process, none of which may outlive it. */
 const running = new Set();
@@ -37,6 +38,8 @@ class RedisServer {
 
   /** @param {string} [password] what the test itself authenticates with */
   constructor(port, args, password) {
+    const unknown = isEmbedded && args.find((arg) => arg.startsWith('--') && !EMBEDDED_ARGUMENTS.includes(arg));
+    if (unknown) throw new Error(`the embedded server has no ${unknown}: list the case in embedded/left-out.js`);
     this.port = port;
     this.#args = args;
     this.#password = password;

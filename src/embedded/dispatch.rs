@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::call::{Call, Outcome};
-use super::client::{ClientId, Replies};
+use super::client::{ClientId, Ending, Replies};
 use super::core::Core;
 use super::monitor;
 use super::refusal::Refusal;
@@ -19,6 +19,9 @@ pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Re
     core.expire();
     core.commands += 1;
     let start = reply.len();
+    if is_browser(args) {
+        return end_at_once(core, client);
+    }
     match table::resolve(args) {
         Ok(command) => consider(core, client, command, args, reply),
         Err(refusal) => reject(core, client, None, args, reply, &refusal),
@@ -33,6 +36,17 @@ pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Re
             reply.truncate(start);
             client.replies = Replies::On;
         }
+    }
+}
+
+/// Whether what comes is HTTP: a page that a browser shows could otherwise give orders to a server on this machine.
+fn is_browser(args: &[&[u8]]) -> bool {
+    ["POST", "Host:"].iter().any(|word| args[0].eq_ignore_ascii_case(word.as_bytes()))
+}
+
+fn end_at_once(core: &mut Core, client: ClientId) {
+    if let Some(client) = core.clients.get_mut(&client) {
+        client.ending = Ending::AtOnce;
     }
 }
 

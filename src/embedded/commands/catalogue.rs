@@ -1,9 +1,9 @@
 //! COMMAND.
 
-use super::super::call::{Call, Outcome};
-use super::super::refusal::SYNTAX;
-use super::super::reply::Reply;
-use super::super::table::{self, Command, Row, Run, row};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::refusal::SYNTAX;
+use crate::embedded::reply::Reply;
+use crate::embedded::table::{self, Command, Row, Run, row};
 use crate::redis_io::glob;
 
 /// The rows of these commands.

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::call::{Call, Outcome};
-use super::super::client::{Client, ClientId, Ending, Replies};
-use super::super::core::Pause;
-use super::super::number;
-use super::super::refusal::{Refusal, SYNTAX};
-use super::super::reply::Reply;
-use super::super::table::{Row, Run, row};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::client::{Client, ClientId, Ending, Replies};
+use crate::embedded::core::Pause;
+use crate::embedded::number;
+use crate::embedded::refusal::{Refusal, SYNTAX};
+use crate::embedded::reply::Reply;
+use crate::embedded::table::{Row, Run, row};
 
 /// The rows of these commands.
 pub const ROWS: &[Row] = &[

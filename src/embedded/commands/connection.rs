@@ -1,12 +1,12 @@
 //! AUTH, HELLO and what else is about the connection itself.
 
-use super::super::call::{Call, Outcome};
-use super::super::client::{Ending, Replies};
-use super::super::number;
-use super::super::refusal::{Refusal, SYNTAX};
-use super::super::table::{Row, Run, row};
 use super::client::check_name;
 use super::pubsub;
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::client::{Ending, Replies};
+use crate::embedded::number;
+use crate::embedded::refusal::{Refusal, SYNTAX};
+use crate::embedded::table::{Row, Run, row};
 
 /// The rows of these commands.
 pub const ROWS: &[Row] = &[

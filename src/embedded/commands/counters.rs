@@ -1,10 +1,10 @@
 //! Strings that are numbers.
 
-use super::super::call::{Call, Outcome};
-use super::super::keyspace::Value;
-use super::super::number;
-use super::super::refusal::{NOT_AN_INTEGER, Refusal};
-use super::super::table::{Row, Run, row};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::keyspace::Value;
+use crate::embedded::number;
+use crate::embedded::refusal::{NOT_AN_INTEGER, Refusal};
+use crate::embedded::table::{Row, Run, row};
 
 /// The rows of these commands.
 pub const ROWS: &[Row] = &[

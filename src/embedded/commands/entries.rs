@@ -1,13 +1,13 @@
 //! The entries of streams: added, removed, looked at.
 
-use super::super::call::{Call, Outcome};
-use super::super::keyspace::Value;
-use super::super::log::{Bound, Trim};
-use super::super::node::MOST_ENTRIES;
-use super::super::refusal::{NO_SUCH_KEY, Refusal, SYNTAX};
-use super::super::stream::Stream;
-use super::super::stream_id::{self, LEAST, Wanted};
-use super::super::table::{Row, Run, row};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::keyspace::Value;
+use crate::embedded::log::{Bound, Trim};
+use crate::embedded::node::MOST_ENTRIES;
+use crate::embedded::refusal::{NO_SUCH_KEY, Refusal, SYNTAX};
+use crate::embedded::stream::Stream;
+use crate::embedded::stream_id::{self, LEAST, Wanted};
+use crate::embedded::table::{Row, Run, row};
 
 /// The rows of these commands.
 pub const ROWS: &[Row] = &[

@@ -1,8 +1,8 @@
 //! Until when keys are there.
 
-use super::super::call::{Call, Outcome};
-use super::super::refusal::Refusal;
-use super::super::table::{Row, Run, row};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::refusal::Refusal;
+use crate::embedded::table::{Row, Run, row};
 
 /// The rows of these commands.
 pub const ROWS: &[Row] = &[

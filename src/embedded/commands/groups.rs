@@ -1,12 +1,12 @@
 //! XGROUP.
 
-use super::super::call::{Call, Outcome};
-use super::super::group::Group;
-use super::super::keyspace::Value;
-use super::super::refusal::Refusal;
-use super::super::stream::Stream;
-use super::super::stream_id;
-use super::super::table::{Row, Run, row};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::group::Group;
+use crate::embedded::keyspace::Value;
+use crate::embedded::refusal::Refusal;
+use crate::embedded::stream::Stream;
+use crate::embedded::stream_id;
+use crate::embedded::table::{Row, Run, row};
 use crate::redis_io::entries::EntryId;
 
 /// The rows of these commands.

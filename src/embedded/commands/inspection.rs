@@ -1,15 +1,15 @@
 //! XINFO.
 
-use super::super::call::{Call, Outcome};
-use super::super::group::{Consumer, Group};
-use super::super::keyspace::Key;
-use super::super::log::Log;
-use super::super::node::Entry;
-use super::super::refusal::{NO_SUCH_KEY, Refusal};
-use super::super::reply::Reply;
-use super::super::stream::Stream;
-use super::super::stream_id::{GREATEST, LEAST};
-use super::super::table::{Row, Run, row};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::group::{Consumer, Group};
+use crate::embedded::keyspace::Key;
+use crate::embedded::log::Log;
+use crate::embedded::node::Entry;
+use crate::embedded::refusal::{NO_SUCH_KEY, Refusal};
+use crate::embedded::reply::Reply;
+use crate::embedded::stream::Stream;
+use crate::embedded::stream_id::{GREATEST, LEAST};
+use crate::embedded::table::{Row, Run, row};
 
 /// The rows of these commands.
 pub const ROWS: &[Row] = &[

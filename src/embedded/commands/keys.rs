@@ -1,8 +1,8 @@
 //! Keys, whatever they hold.
 
-use super::super::call::{Call, Outcome};
-use super::super::refusal::{NOT_AN_INTEGER, Refusal, SYNTAX};
-use super::super::table::{Row, Run, row};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::refusal::{NOT_AN_INTEGER, Refusal, SYNTAX};
+use crate::embedded::table::{Row, Run, row};
 use crate::redis_io::glob;
 
 /// The rows of these commands.

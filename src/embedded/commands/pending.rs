@@ -1,13 +1,13 @@
 //! What is pending: acknowledged, looked at, claimed.
 
-use super::super::call::{Call, Outcome};
-use super::super::group::Pending;
-use super::super::number;
-use super::super::refusal::{Refusal, SYNTAX};
-use super::super::reply::Reply;
-use super::super::stream::Stream;
-use super::super::stream_id::{self, GREATEST, LEAST};
-use super::super::table::{Row, Run, row};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::group::Pending;
+use crate::embedded::number;
+use crate::embedded::refusal::{Refusal, SYNTAX};
+use crate::embedded::reply::Reply;
+use crate::embedded::stream::Stream;
+use crate::embedded::stream_id::{self, GREATEST, LEAST};
+use crate::embedded::table::{Row, Run, row};
 use crate::redis_io::entries::EntryId;
 
 /// The rows of these commands.

@@ -1,11 +1,11 @@
 //! Subscriptions, and what is published.
 
-use super::super::call::{Call, Outcome};
-use super::super::client::ClientId;
-use super::super::keyspace::Key;
-use super::super::refusal::Refusal;
-use super::super::reply::Reply;
-use super::super::table::{Row, Run, row};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::client::ClientId;
+use crate::embedded::keyspace::Key;
+use crate::embedded::refusal::Refusal;
+use crate::embedded::reply::Reply;
+use crate::embedded::table::{Row, Run, row};
 use crate::redis_io::glob;
 
 /// The rows of these commands.

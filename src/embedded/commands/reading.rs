@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::call::{Call, Outcome};
-use super::super::core::Core;
-use super::super::delivery::{Turn, has_news, read_after};
-use super::super::keyspace::Key;
-use super::super::refusal::{Refusal, SYNTAX};
-use super::super::reply::Open;
-use super::super::stream::Stream;
-use super::super::stream_id::{self, GREATEST, LEAST};
-use super::super::table::{Row, Run, row};
-use super::super::waiting::{Blocked, Deadline, Reader};
 use super::client::timeout;
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::core::Core;
+use crate::embedded::delivery::{Turn, has_news, read_after};
+use crate::embedded::keyspace::Key;
+use crate::embedded::refusal::{Refusal, SYNTAX};
+use crate::embedded::reply::Open;
+use crate::embedded::stream::Stream;
+use crate::embedded::stream_id::{self, GREATEST, LEAST};
+use crate::embedded::table::{Row, Run, row};
+use crate::embedded::waiting::{Blocked, Deadline, Reader};
 use crate::redis_io::entries::EntryId;
 
 /// The rows of these commands.

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::super::core::Core;
-use super::super::table;
 use super::connection::REDIS_VERSION;
+use crate::embedded::core::Core;
+use crate::embedded::table;
 
 type Section = fn(&Core, &mut String);
 
@@ -16,12 +16,13 @@ const SECTIONS: &[(&str, &str, Section)] = &[
     ("persistence", "Persistence", persistence),
     ("stats", "Stats", stats),
     ("replication", "Replication", replication),
+    ("cpu", "CPU", cpu),
     ("cluster", "Cluster", cluster),
     ("keyspace", "Keyspace", keyspace),
     ("commandstats", "Commandstats", command_stats),
 ];
 /// How many of them come by themselves.
-const DEFAULT: usize = 8;
+const DEFAULT: usize = 9;
 
 /// The sections that are wanted, or those that come by themselves.
 pub fn write(core: &Core, wanted: &[String]) -> String {
@@ -112,6 +113,20 @@ fn replication(core: &Core, text: &mut String) {
         "master_replid": core.run_id,
         "master_repl_offset": 0,
     );
+}
+
+/// What the whole process has used, as far as the system tells.
+fn cpu(_: &Core, text: &mut String) {
+    /// In which Linux counts.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return };
+    // The name may have anything in it, the rest are numbers.
+    let Some((_, rest)) = stat.rsplit_once(')') else { return };
+    let mut ticks = rest.split_whitespace().skip(11).map(|ticks| ticks.parse().unwrap_or(0.0));
+    if let (Some(user), Some(system)) = (ticks.next(), ticks.next()) {
+        let seconds = |ticks: f64| format!("{:.6}", ticks / TICKS_PER_SECOND);
+        lines!(text, "used_cpu_sys": seconds(system), "used_cpu_user": seconds(user));
+    }
 }
 
 fn cluster(_: &Core, text: &mut String) {

@@ -1,13 +1,13 @@
 //! The script with which hfxbus 2.2.0 claims what was not acknowledged in time.
 
-use super::super::call::{Call, Outcome};
-use super::super::keyspace::Key;
-use super::super::number;
-use super::super::refusal::{NOT_AN_INTEGER, Refusal};
-use super::super::reply::Reply;
-use super::super::stream::Stream;
-use super::super::stream_id::GREATEST;
 use super::pending::{Claim, Claimed};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::keyspace::Key;
+use crate::embedded::number;
+use crate::embedded::refusal::{NOT_AN_INTEGER, Refusal};
+use crate::embedded::reply::Reply;
+use crate::embedded::stream::Stream;
+use crate::embedded::stream_id::GREATEST;
 use crate::redis_io::entries::EntryId;
 
 /// What the script is given as its keys.

@@ -2,11 +2,11 @@
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
-use super::super::call::{Call, Outcome};
-use super::super::number;
-use super::super::refusal::{NOT_AN_INTEGER, Refusal, SYNTAX};
-use super::super::table::{Handler, Row, Run, row};
 use super::retrying;
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::number;
+use crate::embedded::refusal::{NOT_AN_INTEGER, Refusal, SYNTAX};
+use crate::embedded::table::{Handler, Row, Run, row};
 
 /// The rows of these commands.
 pub const ROWS: &[Row] = &[

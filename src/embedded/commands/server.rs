@@ -1,10 +1,10 @@
 //! INFO, CONFIG, MONITOR and what else is about the server.
 
-use super::super::call::{Call, Outcome};
-use super::super::number;
-use super::super::refusal::{Refusal, SYNTAX};
-use super::super::table::{Row, Run, row};
 use super::report;
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::number;
+use crate::embedded::refusal::{Refusal, SYNTAX};
+use crate::embedded::table::{Row, Run, row};
 use crate::redis_io::glob;
 
 /// The rows of these commands.

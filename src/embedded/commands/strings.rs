@@ -1,10 +1,10 @@
 //! Strings, and until when they are there.
 
-use super::super::call::{Call, Outcome};
-use super::super::keyspace::Value;
-use super::super::refusal::{Refusal, SYNTAX};
-use super::super::table::{Row, Run, row};
 use super::expiry::{Unit, deadline};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::keyspace::Value;
+use crate::embedded::refusal::{Refusal, SYNTAX};
+use crate::embedded::table::{Row, Run, row};
 
 /// The rows of these commands.
 pub const ROWS: &[Row] = &[

@@ -1,11 +1,11 @@
 //! MULTI, EXEC and WATCH.
 
-use super::super::call::{Call, Outcome};
-use super::super::dispatch;
-use super::super::keyspace::Key;
-use super::super::monitor;
-use super::super::refusal::Refusal;
-use super::super::table::{self, Row, Run, row};
+use crate::embedded::call::{Call, Outcome};
+use crate::embedded::dispatch;
+use crate::embedded::keyspace::Key;
+use crate::embedded::monitor;
+use crate::embedded::refusal::Refusal;
+use crate::embedded::table::{self, Row, Run, row};
 
 /// The rows of these commands.
 pub const ROWS: &[Row] = &[

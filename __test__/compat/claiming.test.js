@@ -322,3 +322,33 @@ ours('an entry that cannot be looked at yet is reported as exhausted when it can
   await stays(() => exhausted.length === 1, 300);
   assert.deepStrictEqual(exhausted, [id]);
 });
+
+ours(
+  'a search through many streams waits for a slot once, and the slot is for whichever needs it',
+  async (_, scene) => {
+    const streams = Array.from({ length: 40 }, () => scene.name('stream'));
+    const ending = new Gate();
+    const seen = [];
+    const consumer = scene.consumer({ claimInterval: 100, claimDeadline: 150 });
+    const processor = async (job) => {
+      seen.push(job.id);
+      if (job.id === 'long') await ending.opened;
+    };
+    for (const stream of [scene.stream, ...streams]) consumer.process({ stream, processor });
+    await consumer.play();
+    await scene.add('long');
+    await until(() => seen.length === 1);
+    const stranded = [streams[5], streams[20], streams[39]];
+    for (const stream of stranded) await strand(scene, [`job-${stream}`], { stream });
+    const monitor = await scene.monitor();
+    const asked = async () => new Set((await monitor.named('XPENDING')).map(([, key]) => key)).size;
+    await until(async () => (await asked()) > 0);
+    const started = performance.now();
+    await until(async () => (await asked()) === streams.length + 1);
+    const took = performance.now() - started;
+    // Forty times the interval otherwise.
+    assert.ok(took < 2500, `${took} ms`);
+    ending.open();
+    await until(() => seen.length === 1 + stranded.length);
+  },
+);

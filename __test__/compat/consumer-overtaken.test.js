@@ -95,7 +95,7 @@ fix('a search for what to claim that waits for a slot opens no connection after 
   await until(() => runs === 1);
   const monitor = await scene.monitor(redis);
   await until(async () => (await monitor.about(scene.stream)).some(([name]) => name === 'XPENDING'));
-  // It is at the second stream now.
+  // It waits again before the next search.
   await connection.stop({ force: true });
   await monitor.clear();
   await stays(async () => (await monitor.commands()).length === 0, 350);

@@ -36,18 +36,27 @@ impl Consumer {
         self.bus.context().runtime.spawn(keep_claiming(self.this.clone(), interval, ended));
     }
 
-    /// Goes through all streams once.
+    /// Goes through all streams once, beginning with another one each time: a slot that was waited for is kept for the
+    /// first one that has something to claim.
     async fn claim_all(&self) {
-        let streams = self.lock().streams.len();
-        for stream in 0..streams {
-            match self.claim_stream(stream).await {
+        let mut kept = self.reserve().await;
+        let (streams, first) = {
+            let mut state = self.lock();
+            state.claim_rounds = state.claim_rounds.wrapping_add(1);
+            (state.streams.len(), state.claim_rounds)
+        };
+        for at in 0..streams {
+            match self.claim_stream(first.wrapping_add(at) % streams, &mut kept).await {
                 Ok(()) => {}
                 Err(error) => self.claim_failed(error),
             }
         }
+        self.lock().reserved -= kept;
+        self.step();
     }
 
-    async fn claim_stream(&self, stream: usize) -> Result<(), RedisError> {
+    /// Claims of one stream, with the slots that are `kept` and what others are free; one that is left is kept on.
+    async fn claim_stream(&self, stream: usize, kept: &mut usize) -> Result<(), RedisError> {
         for page in 0..MOST_PAGES {
             let (lane, key, from) = {
                 let mut state = self.lock();
@@ -58,20 +67,12 @@ impl Consumer {
                 stream.search_began.get_or_insert_with(Instant::now);
                 (stream.lane, stream.key.clone(), stream.claim_from)
             };
-            let room = self.reserve().await;
-            if self.lock().phase != Phase::Playing {
-                // It was a long wait: by now the connection may be closed, and would be opened again.
-                self.lock().reserved -= room;
-                return Ok(());
-            }
             let page = self.pending_page(stream, lane, &key, from, page == 0).await;
             if self.time_for_others().is_some() {
                 // The connection was lost meanwhile.
-                self.lock().reserved -= room;
-                self.step();
                 return Ok(());
             }
-            let decided = self.decide(stream, page, room);
+            let decided = self.decide(stream, page, kept);
             self.step();
             let (plan, idle) = decided?;
             let ends = plan.next.is_none() && !plan.crowded;
@@ -85,15 +86,16 @@ impl Consumer {
         Ok(())
     }
 
-    /// Decides about a page, for which slots are kept, and for how long entries have to have been idle; keeps the slots
-    /// of those that are to be claimed.
+    /// Decides about a page, and for how long entries have to have been idle; keeps the slots of those that are to be
+    /// claimed, and one more if there is one.
     fn decide(
         &self,
         stream: usize,
         page: Result<Page, RedisError>,
-        room: usize,
+        kept: &mut usize,
     ) -> Result<(Plan, Duration), RedisError> {
         let mut state = self.lock();
+        let room = *kept + state.reserve(self.options.concurrency, self.options.claim_page_size - *kept);
         let room_now = if state.phase == Phase::Playing { room } else { 0 };
         let from = state.streams[stream].claim_from;
         let decided = page.map(|page| {
@@ -109,7 +111,8 @@ impl Consumer {
             (plan, idle)
         });
         let used = decided.as_ref().map_or(0, |(plan, _)| plan.claim.len());
-        state.reserved -= room - used;
+        *kept = (room - used).min(1);
+        state.reserved -= room - used - *kept;
         state.claiming += used;
         state.streams[stream].claim_from = decided.as_ref().map_or(from, |(plan, _)| plan.next);
         decided
@@ -132,8 +135,7 @@ impl Consumer {
 
     fn try_reserve(&self) -> usize {
         let mut state = self.lock();
-        let room = state.free(self.options.concurrency).min(self.options.claim_page_size);
-        state.reserved += room;
+        let room = state.reserve(self.options.concurrency, self.options.claim_page_size);
         state.claims_due = room == 0;
         room
     }

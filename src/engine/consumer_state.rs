@@ -74,6 +74,8 @@ pub struct ConsumerState {
     pub lanes: Vec<LaneState>,
     /// Concurrency that is kept for entries that are being claimed.
     pub reserved: usize,
+    /// How often it was looked for entries to claim.
+    pub claim_rounds: usize,
     /// How many entries are being taken over.
     pub claiming: usize,
     /// Whether claiming waits for a slot.
@@ -113,6 +115,13 @@ impl ConsumerState {
     pub fn free(&self, concurrency: u32) -> usize {
         let cap = if concurrency == u32::MAX { usize::MAX } else { concurrency as usize };
         cap.saturating_sub(self.slots.running() + self.reserved)
+    }
+
+    /// Keeps what is free for entries that may be claimed, `most` at most.
+    pub fn reserve(&mut self, concurrency: u32, most: usize) -> usize {
+        let room = self.free(concurrency).min(most);
+        self.reserved += room;
+        room
     }
 
     /// How many entries per stream the next read of a lane may ask for; `None` if there should be no read now.

@@ -23,6 +23,7 @@ use super::id::new_id;
 use super::inspection::Page;
 use super::pending::{self, Limits, Pending, Plan};
 use super::slots::Delivery;
+use super::survey::Search;
 
 /// How many pages of one stream are looked at in a row, so that a long list of hopeless entries holds nothing up.
 const MOST_PAGES: usize = 10;
@@ -36,17 +37,16 @@ impl Consumer {
         self.bus.context().runtime.spawn(keep_claiming(self.this.clone(), interval, ended));
     }
 
-    /// Goes through all streams once, beginning with another one each time: a slot that was waited for is kept for the
+    /// Searches all streams once that have something pending, beginning with another one each time: a slot that was waited for is kept for the
     /// first one that has something to claim.
     async fn claim_all(&self) {
+        let searches = self.survey().await;
+        if searches.is_empty() {
+            return;
+        }
         let mut kept = self.reserve().await;
-        let (streams, first) = {
-            let mut state = self.lock();
-            state.claim_rounds = state.claim_rounds.wrapping_add(1);
-            (state.streams.len(), state.claim_rounds)
-        };
-        for at in 0..streams {
-            match self.claim_stream(first.wrapping_add(at) % streams, &mut kept).await {
+        for search in searches {
+            match self.claim_stream(search, &mut kept).await {
                 Ok(()) => {}
                 Err(error) => self.claim_failed(error),
             }
@@ -56,7 +56,8 @@ impl Consumer {
     }
 
     /// Claims of one stream, with the slots that are `kept` and what others are free; one that is left is kept on.
-    async fn claim_stream(&self, stream: usize, kept: &mut usize) -> Result<(), RedisError> {
+    async fn claim_stream(&self, search: Search, kept: &mut usize) -> Result<(), RedisError> {
+        let Search { stream, inspects } = search;
         for page in 0..MOST_PAGES {
             let (lane, key, from) = {
                 let mut state = self.lock();
@@ -67,7 +68,7 @@ impl Consumer {
                 stream.search_began.get_or_insert_with(Instant::now);
                 (stream.lane, stream.key.clone(), stream.claim_from)
             };
-            let page = self.pending_page(stream, lane, &key, from, page == 0).await;
+            let page = self.pending_page(stream, lane, &key, from, inspects && page == 0).await;
             if self.time_for_others().is_some() {
                 // The connection was lost meanwhile.
                 return Ok(());

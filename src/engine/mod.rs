@@ -67,6 +67,7 @@ pub mod slots;
 pub mod stream_state;
 pub mod subscriptions;
 pub mod surplus;
+pub mod survey;
 pub mod telling;
 pub mod unsettled;
 pub mod wait;

@@ -69,6 +69,11 @@ pub fn pack_pending_entry(commands: &mut Commands, key: &str, group: &str, id: E
     commands.arg(id.as_bytes()).arg(id.as_bytes()).arg_number(1).end(to);
 }
 
+/// Packs `XPENDING key group`, which says how many entries are pending.
+pub fn pack_pending_summary(commands: &mut Commands, key: &str, group: &str, to: Destination) {
+    commands.begin("XPENDING", 3).key(key.as_bytes()).arg(group.as_bytes()).end(to);
+}
+
 /// Packs `XINFO GROUPS key`.
 pub fn pack_groups(commands: &mut Commands, key: &str, to: Destination) {
     commands.begin("XINFO", 3).arg(b"GROUPS").key(key.as_bytes()).end(to);

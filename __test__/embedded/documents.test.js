@@ -21,6 +21,8 @@ describe('what is written about the embedded server', () => {
     const there = (await client.call('COMMAND', 'LIST')).map((name) => name.toUpperCase());
     assert.deepStrictEqual(written.sort(), there.sort());
     assert.strictEqual(await client.call('COMMAND', 'COUNT'), there.length);
+    assert.deepStrictEqual((await client.call('PUBSUB', 'HELP')).slice(1), ['CHANNELS', 'NUMPAT', 'NUMSUB']);
+    assert.ok((await client.call('COMMAND', 'HELP')).includes('INFO'));
   });
 
   it('has options that are looked at', async () => {

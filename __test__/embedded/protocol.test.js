@@ -5,8 +5,10 @@ const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
 const { describe, it } = require('node:test');
+const { Random } = require('../faults/random.js');
 const { encode } = require('../support/resp.js');
 const { until } = require('../support/until.js');
+const { generate } = require('./differential/generator.js');
 const { serving } = require('./serving.js');
 
 /** Sends bytes as they are, and gives what came back by the time that the connection ends or `enough` is there. */
@@ -53,6 +55,25 @@ describe('the embedded server on the wire', () => {
     assert.strictEqual(await exchange(redis.port, request), '');
     assert.doesNotMatch(await exchange(redis.port, request.replace('POST', 'GET')), /OK/);
     assert.strictEqual(await client.call('EXISTS', 'k'), 0);
+  });
+
+  it('survives any bytes', async (t) => {
+    const { redis, client } = await serving(t);
+    const random = new Random(20261125);
+    const commands = generate(random, 400).map(({ words }) => encode(words.map((word) => word.replace(/^@/, ''))));
+    for (let at = 0; at < commands.length; at += 4) {
+      const bytes = Buffer.concat(commands.slice(at, at + 4));
+      for (let change = random.between(0, 3); change > 0; change--) {
+        bytes[random.between(0, bytes.length - 1)] = random.pick([...Buffer.from('*$:+-0159\r\n" x'), 0, 255]);
+      }
+      const socket = net.connect(redis.port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.end(bytes);
+      socket.resume();
+      await new Promise((resolve) => socket.once('close', resolve));
+    }
+    assert.strictEqual(await client.call('PING'), 'PONG');
+    await until(async () => (await client.call('INFO', 'clients')).includes('connected_clients:1\r'));
   });
 
   it('reads requests wherever they are cut, and answers in order', async (t) => {

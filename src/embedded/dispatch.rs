@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::call::{Call, Outcome};
 use super::client::{ClientId, Ending, Replies};
+use super::commands;
 use super::core::Core;
 use super::monitor;
 use super::refusal::Refusal;
@@ -115,9 +116,9 @@ pub fn run(call: &mut Call<'_>) {
     let number = call.command.number;
     let start = call.reply.len();
     let outcome = match call.command.row.run {
-        Run::Handler(handler) | Run::Both(handler) => handler(call),
-        // Its arity was right, so there is a subcommand, which was looked for.
-        Run::Container => Ok(()),
+        Run::Handler(handler) => handler(call),
+        Run::Both(handler) if call.args.len() == 1 => handler(call),
+        Run::Both(_) | Run::Container => commands::help(call),
     };
     let count = &mut call.core.counts[number];
     count.calls += 1;

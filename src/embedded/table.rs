@@ -15,9 +15,9 @@ pub type Handler = fn(&mut Call<'_>) -> Outcome;
 pub enum Run {
     /// By this.
     Handler(Handler),
-    /// By one of its subcommands, which have rows of their own.
+    /// By one of its subcommands, which have rows of their own. What is left is HELP.
     Container,
-    /// By this if it stands alone, and else by one of its subcommands.
+    /// By this if it stands alone, and else by one of its subcommands, or HELP.
     Both(Handler),
 }
 
@@ -129,7 +129,12 @@ pub fn resolve(args: &[&[u8]]) -> Result<&'static Command, Refusal> {
     let command = match (&named.row.run, args.get(1)) {
         (Run::Container | Run::Both(_), Some(sub)) => {
             let name = [args[0], b"|", sub].concat();
-            find(&name).ok_or_else(|| unknown_sub(named.row.name, sub))?
+            match find(&name) {
+                Some(command) => command,
+                // Which the container has itself.
+                None if sub.eq_ignore_ascii_case(b"HELP") => named,
+                None => return Err(unknown_sub(named.row.name, sub)),
+            }
         }
         _ => named,
     };

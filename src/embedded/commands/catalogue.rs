@@ -25,6 +25,18 @@ fn subcommands(container: &str) -> Vec<&'static Command> {
     table::all().filter(|command| is_sub(command.row.name)).collect()
 }
 
+/// Says which subcommands a command has here.
+pub fn help(call: &mut Call<'_>) -> Outcome {
+    let container = call.command.row.name;
+    let subcommands = subcommands(container);
+    call.reply.array(subcommands.len() + 1);
+    call.reply.simple(&format!("{} has these subcommands here:", container.to_ascii_uppercase()));
+    for command in subcommands {
+        call.reply.simple(&command.row.name[container.len() + 1..].to_ascii_uppercase());
+    }
+    Ok(())
+}
+
 fn command(call: &mut Call<'_>) -> Outcome {
     let all: Vec<&Command> = top().collect();
     call.reply.array(all.len());

@@ -19,6 +19,8 @@ mod server;
 mod strings;
 mod transactions;
 
+pub use catalogue::help;
+
 use super::table::Row;
 
 /// The rows of all commands.

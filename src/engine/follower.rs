@@ -102,6 +102,10 @@ impl Follower {
 }
 
 impl LinkPolicy for Follower {
+    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+        Some(self.policy.as_ref())
+    }
+
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
         let follower = self.this.upgrade()?;
         Some(Box::pin(async move {
@@ -112,10 +116,6 @@ impl LinkPolicy for Follower {
             state.was_ready = false;
             found
         }))
-    }
-
-    fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {
-        self.policy.relocate_delay(round)
     }
 
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
@@ -131,10 +131,6 @@ impl LinkPolicy for Follower {
             return Some(Box::pin(async { Verdict::ReconnectAndResend }));
         }
         self.policy.judge(error)
-    }
-
-    fn located(&self, endpoint: &Endpoint) {
-        self.policy.located(endpoint);
     }
 
     fn state_changed(&self, link: LinkState, error: Option<&RedisError>) {

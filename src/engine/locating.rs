@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Verdict};
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState};
 use crate::redis_io::options::Endpoint;
 use crate::redis_io::pubsub::Subscriber;
 use crate::redis_io::topology::Topology;
@@ -77,6 +77,10 @@ impl Located {
 }
 
 impl LinkPolicy for Located {
+    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+        Some(self.policy.as_ref())
+    }
+
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
         let place = self.place.clone();
         Some(Box::pin(async move {
@@ -95,14 +99,6 @@ impl LinkPolicy for Located {
 
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
         Box::pin(async move { Some(default_retry_delay(attempt).min(LONGEST_WAIT)) })
-    }
-
-    fn judges(&self) -> bool {
-        self.policy.judges()
-    }
-
-    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
-        self.policy.judge(error)
     }
 
     fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {

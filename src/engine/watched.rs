@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Verdict};
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState};
 use crate::redis_io::options::Endpoint;
 
 use super::ejection::Ejection;
@@ -75,6 +75,10 @@ impl Watched {
 }
 
 impl LinkPolicy for Watched {
+    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+        Some(self.policy.as_ref())
+    }
+
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
         match self.part.ejection.refusal().filter(|_| self.part.role == Role::Reader) {
             Some(refusal) => Some(Box::pin(async move { Err(refusal) })),
@@ -88,18 +92,6 @@ impl LinkPolicy for Watched {
 
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
         self.rest().unwrap_or_else(|| self.policy.retry_delay(attempt))
-    }
-
-    fn judges(&self) -> bool {
-        self.policy.judges()
-    }
-
-    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
-        self.policy.judge(error)
-    }
-
-    fn located(&self, endpoint: &Endpoint) {
-        self.policy.located(endpoint);
     }
 
     fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {

@@ -99,19 +99,28 @@ pub enum Verdict {
 
 /// The decisions a link leaves to its owner.
 pub trait LinkPolicy: Send + Sync {
-    /// Where the next attempt connects to, asked before each; `None` is the endpoint of the options.
-    /// With an error that is a refusal, what is queued fails.
-    fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
+    /// Who decides what this one does not: of those that decide something else only the difference is said.
+    fn beneath(&self) -> Option<&dyn LinkPolicy> {
         None
     }
 
+    /// Where the next attempt connects to, asked before each; `None` is the endpoint of the options.
+    /// With an error that is a refusal, what is queued fails.
+    fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
+        self.beneath()?.locate()
+    }
+
     /// From here on it connects to `endpoint`, which `locate` gave.
-    fn located(&self, _endpoint: &Endpoint) {}
+    fn located(&self, endpoint: &Endpoint) {
+        if let Some(beneath) = self.beneath() {
+            beneath.located(endpoint);
+        }
+    }
 
     /// As [`LinkPolicy::retry_delay`], after `locate` failed for the `round`th time in a row. Such rounds do not
     /// count as attempts.
     fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {
-        self.retry_delay(round)
+        self.beneath().map_or_else(|| self.retry_delay(round), |beneath| beneath.relocate_delay(round))
     }
 
     /// How long to wait before connection attempt number `attempt` (from 1); `None` ends the link.
@@ -119,16 +128,20 @@ pub trait LinkPolicy: Send + Sync {
 
     /// Whether [`LinkPolicy::judge`] has something to say; only then are commands kept to be sent again.
     fn judges(&self) -> bool {
-        false
+        self.beneath().is_some_and(|beneath| beneath.judges())
     }
 
     /// `reconnectOnError`: asked once per error reply. `None` (no such option) delivers it.
-    fn judge(&self, _error: &RedisError) -> Option<BoxFuture<Verdict>> {
-        None
+    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
+        self.beneath()?.judge(error)
     }
 
     /// The link changed its state; `error` is why, where there was a reason.
-    fn state_changed(&self, _state: LinkState, _error: Option<&RedisError>) {}
+    fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {
+        if let Some(beneath) = self.beneath() {
+            beneath.state_changed(state, error);
+        }
+    }
 }
 
 /// Carries packed commands to Redis and their replies back, reconnecting as its policy says.

@@ -15,8 +15,8 @@ use super::codec::Reply;
 use super::command::{Commands, Destination, Ticket};
 use super::connection::Connection;
 use super::error::{RedisError, RedisErrorKind};
-use super::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, ReplySink, Verdict};
-use super::options::{Endpoint, LinkOptions};
+use super::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, ReplySink};
+use super::options::LinkOptions;
 
 /// What is done about a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,24 +200,12 @@ impl ReplySink for Subscriptions {
 }
 
 impl LinkPolicy for Subscriptions {
-    fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
-        self.policy.locate()
-    }
-
-    fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {
-        self.policy.relocate_delay(round)
+    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+        Some(self.policy.as_ref())
     }
 
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
         self.policy.retry_delay(attempt)
-    }
-
-    fn judges(&self) -> bool {
-        self.policy.judges()
-    }
-
-    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
-        self.policy.judge(error)
     }
 
     fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {

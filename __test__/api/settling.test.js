@@ -48,7 +48,8 @@ ours('what was told ahead of a read whose connection breaks is told again', asyn
     // Of the second job nothing arrives that is told from here on.
     if (runs === 2) proxy.blackHolePresent();
   };
-  const consumer = await scene.play(processor, { connection: scene.connect(proxy.options), concurrency: 1 });
+  const connection = scene.connect(proxy.options);
+  const consumer = await scene.play(processor, { connection, concurrency: 1 });
   const drained = new Promise((resolve) => consumer.on('drained', resolve));
   const producer = scene.producer();
   await run(scene, producer);
@@ -59,4 +60,7 @@ ours('what was told ahead of a read whose connection breaks is told again', asyn
   await Promise.all([second, drained]);
   await until(async () => (await scene.pending()) === 0);
   assert.strictEqual(runs, 2);
+  await connection.stop();
+  // Node may wait for ever for sockets that are being closed when the process ends.
+  await until(() => proxy.open === 0);
 });

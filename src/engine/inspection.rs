@@ -1,5 +1,6 @@
 //! What a consumer that claims asks of a server beside what is pending: what its clock says, and how many entries were
-//! removed before the group got them. It is asked in the same write, so that it costs no time, once per stream and round.
+//! removed before the group got them. It is asked in the same write, so that it costs no time; the second one every few
+//! rounds, see [`super::survey`].
 //!
 //! Who may not ask goes without: then idle times are believed, and losses are not known.
 

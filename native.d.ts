@@ -209,8 +209,6 @@ export interface NativeEmbeddedOptions {
   password?: string
   /** How many bytes the keys may take; 0 for any number. */
   maxMemory: number
-  /** What the server draws by chance comes of this. */
-  seed: number
   /** Whether time passes only when it is told to. */
   manualClock: boolean
   /** What the chaos comes of. */

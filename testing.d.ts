@@ -70,7 +70,7 @@ export interface EmbeddedRedisOptions {
    */
   maxMemory?: number;
   /**
-   * What the server draws by chance comes of this.
+   * What goes wrong by chance comes of this, unless `chaos` has a seed of its own.
    *
    * @default 0
    */

@@ -97,6 +97,10 @@ describe('EmbeddedRedis', () => {
     await assert.rejects(client.call('SET', 'k', 'v'), { message: full });
     assert.strictEqual(await client.call('XLEN', 's'), added.length);
     assert.strictEqual(await client.call('DEL', 's'), 1);
+    await client.call('MULTI');
+    for (let at = 0; at < 9; at++) await client.call('ECHO', 'x'.repeat(10_000));
+    await assert.rejects(client.call('ECHO', 'x'.repeat(10_000)), { message: full });
+    await assert.rejects(client.call('EXEC'), /^Error: EXECABORT/);
     assert.strictEqual(await client.call('SET', 'k', 'v'), 'OK');
     assert.match(await client.call('INFO', 'memory'), /^used_memory_dataset:(1|2)\d\d\r$/m);
   });

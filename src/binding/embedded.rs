@@ -22,8 +22,6 @@ pub struct NativeEmbeddedOptions {
     pub password: Option<String>,
     /// How many bytes the keys may take; 0 for any number.
     pub max_memory: f64,
-    /// What the server draws by chance comes of this.
-    pub seed: f64,
     /// Whether time passes only when it is told to.
     pub manual_clock: bool,
     /// What the chaos comes of.
@@ -44,7 +42,6 @@ impl From<NativeEmbeddedOptions> for Options {
             port: options.port as u16,
             password: options.password,
             max_memory: options.max_memory as usize,
-            seed: options.seed as u64,
             manual_clock: options.manual_clock,
             chaos: ChaosOptions {
                 seed: options.chaos_seed as u64,

@@ -82,8 +82,11 @@ pub struct Core {
 impl Core {
     /// The state of a server that listens on that port.
     pub fn new(options: &Options, port: u16) -> Self {
+        let clock = if options.manual_clock { Clock::manual() } else { Clock::real() };
         Self {
-            clock: if options.manual_clock { Clock::manual() } else { Clock::real() },
+            // No other server has begun here then.
+            run_id: Random::new(clock.wall().rotate_left(16) ^ u64::from(port)).hex(40),
+            clock,
             keyspace: Keyspace::default(),
             clients: BTreeMap::new(),
             channels: Channels::default(),
@@ -95,7 +98,6 @@ impl Core {
             password: options.password.as_ref().map(|password| password.clone().into_bytes()),
             max_memory: options.max_memory,
             port,
-            run_id: Random::new(options.seed).hex(40),
             started: Instant::now(),
             counts: vec![CallCount::default(); table::len()],
             connections: 0,

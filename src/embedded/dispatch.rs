@@ -15,6 +15,9 @@ use super::table::{self, Command, Run};
 const NO_AUTH: Refusal = Refusal::new("NOAUTH Authentication required.");
 const OUT_OF_MEMORY: Refusal = Refusal::new("OOM command not allowed when used memory > 'maxmemory'.");
 
+/// What a queued word takes besides itself.
+const QUEUED_OVERHEAD: usize = 16;
+
 /// Carries out what a client has asked for, or refuses to.
 pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Reply) {
     core.expire();
@@ -75,7 +78,13 @@ fn consider(core: &mut Core, id: ClientId, command: &'static Command, args: &[&[
     if let Some(queued) = &mut client.transaction.queued
         && !command.ends_transaction
     {
+        let size =
+            args.iter().map(|arg| arg.len() + QUEUED_OVERHEAD).sum::<usize>() + client.transaction.size;
+        if core.max_memory > 0 && size > core.max_memory {
+            return reject(core, id, Some(command), args, reply, &OUT_OF_MEMORY);
+        }
         queued.push(args.iter().map(|&arg| arg.into()).collect());
+        client.transaction.size = size;
         client.transaction.needs_memory |= command.needs_memory;
         return reply.simple("QUEUED");
     }

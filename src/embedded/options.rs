@@ -14,8 +14,6 @@ pub struct Options {
     pub password: Option<String>,
     /// How many bytes the keys may take.
     pub max_memory: usize,
-    /// What the server draws by chance comes of this.
-    pub seed: u64,
     /// Whether time passes only when it is told to.
     pub manual_clock: bool,
     /// What goes wrong on purpose.
@@ -28,7 +26,6 @@ impl Default for Options {
             port: 0,
             password: None,
             max_memory: MAX_MEMORY,
-            seed: 0,
             manual_clock: false,
             chaos: ChaosOptions::default(),
         }

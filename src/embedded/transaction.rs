@@ -10,6 +10,8 @@ pub type Queued = Vec<Box<[u8]>>;
 pub struct Transaction {
     /// What EXEC will run, once MULTI was said.
     pub queued: Option<Vec<Queued>>,
+    /// How much memory that takes.
+    pub size: usize,
     /// Whether a command was refused since: EXEC runs nothing then.
     pub is_broken: bool,
     /// Whether EXEC has to be refused while memory is full.

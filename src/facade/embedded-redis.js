@@ -67,14 +67,12 @@ function nativeOptions({ port, password, maxMemory, seed, clock, chaos }) {
     checks.count(name, value, { least: 0, most: Number.MAX_SAFE_INTEGER, fallback });
   if (!checks.isMissing(clock) && !CLOCKS.includes(clock)) throw new TypeError("clock must be 'real' or 'manual'");
   const wrong = checks.object('chaos', chaos);
-  const chosen = whole('seed', seed, 0);
   return {
     port: checks.count('port', port, { least: 0, most: 65535, fallback: 0 }),
     password: checks.string('password', password),
     maxMemory: whole('maxMemory', maxMemory, MAX_MEMORY),
-    seed: chosen,
     manualClock: clock === 'manual',
-    chaosSeed: whole('chaos.seed', wrong.seed, chosen),
+    chaosSeed: whole('chaos.seed', wrong.seed, whole('seed', seed, 0)),
     delay: checks.count('chaos.delay', wrong.delay, { least: 0, most: LONGEST_TIMER, fallback: 0 }),
     dropConnection: odds('chaos.dropConnection', wrong.dropConnection),
     duplicateDelivery: odds('chaos.duplicateDelivery', wrong.duplicateDelivery),

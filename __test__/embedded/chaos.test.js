@@ -23,7 +23,10 @@ async function fates(t, chaos) {
   return { answered, carriedOut: Number(count) };
 }
 
-describe('chaos', () => {
+/** How long it all may take, in ms, on a machine that does other things too. */
+const LIMIT = 60000;
+
+describe('chaos', { timeout: LIMIT }, () => {
   it('closes connections after a command was carried out, the same ones for the same seed', async (t) => {
     const chaos = { seed: 3, dropConnection: 0.3 };
     const first = await fates(t, chaos);

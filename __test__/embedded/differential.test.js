@@ -15,7 +15,10 @@ const isRedis7 = / v=7\.0\./.test(
   spawnSync(new RedisServer(0, []).program, ['--version'], { encoding: 'utf8' }).stdout,
 );
 
-describe('the same commands on a real Redis and on the embedded one', () => {
+/** How long it all may take, in ms, on a machine that does other things too. */
+const LIMIT = 120000;
+
+describe('the same commands on a real Redis and on the embedded one', { timeout: LIMIT }, () => {
   // Other versions differ from this one themselves.
   const compare = isRedis7 ? it : () => {};
   compare('have the same replies', async (t) => {

@@ -13,7 +13,10 @@ const path = require('node:path');
 /** A value that no option takes. */
 const WRONG = Symbol('wrong');
 
-describe('what is written about the embedded server', () => {
+/** How long it all may take, in ms, on a machine that does other things too. */
+const LIMIT = 60000;
+
+describe('what is written about the embedded server', { timeout: LIMIT }, () => {
   it('has every command that is there, and no other', async (t) => {
     const { client } = await serving(t);
     const [, rest] = read('docs/testing.md').split('<!-- commands -->\n\n');

@@ -13,7 +13,10 @@ const { serving } = require('./serving.js');
 
 const TESTING = path.resolve(__dirname, '..', '..', 'testing.js');
 
-describe('EmbeddedRedis', () => {
+/** How long it all may take, in ms, on a machine that does other things too. */
+const LIMIT = 60000;
+
+describe('EmbeddedRedis', { timeout: LIMIT }, () => {
   it('is a Redis that a bus works on', async (t) => {
     const { redis } = await serving(t);
     const connection = ConnectionManager.standalone(redis.url);

@@ -25,7 +25,10 @@ function exchange(port, bytes, enough = /$^/) {
   });
 }
 
-describe('the embedded server on the wire', () => {
+/** How long it all may take, in ms, on a machine that does other things too. */
+const LIMIT = 60000;
+
+describe('the embedded server on the wire', { timeout: LIMIT }, () => {
   it('takes the lines that people type', async (t) => {
     const { redis } = await serving(t);
     const lines = 'set k "a b"\r\n\r\nGET k\nnonsense \'x\'\nquit\r\n';

@@ -24,7 +24,10 @@ function hfxbus(t, ...args) {
   return run;
 }
 
-describe('npx hfxbus serve', () => {
+/** How long it all may take, in ms, on a machine that does other things too. */
+const LIMIT = 60000;
+
+describe('npx hfxbus serve', { timeout: LIMIT }, () => {
   for (const signal of ['SIGINT', 'SIGTERM']) {
     it(`serves on loopback, says what it is for, and ends well on ${signal}`, async (t) => {
       const run = hfxbus(t, 'serve', '--port', '0');

@@ -46,7 +46,6 @@ impl Turn<'_> {
 
     /// Replies what the group has not read. Returns whether that was something.
     pub fn read_new(&mut self, key: &[u8], reply: &mut Reply) -> bool {
-        let start = reply.len();
         reply.array(2);
         reply.bulk(key);
         let open = reply.open();
@@ -65,12 +64,8 @@ impl Turn<'_> {
                 self.group.again.push(entry.id);
             }
         }
-        if written == 0 {
-            reply.truncate(start);
-            return false;
-        }
         reply.close(open, written);
-        true
+        written > 0
     }
 
     /// Replies what is to be delivered once more, by chance. Returns how much that was.

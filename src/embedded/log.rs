@@ -159,9 +159,10 @@ impl Log {
         }
     }
 
-    /// Whether something was deleted at or behind `from`, as far as that is known.
+    /// Whether something was deleted at or behind `from` and among what is there, as far as that is known.
     pub fn has_gaps(&self, from: EntryId) -> bool {
-        self.length > 0 && self.max_deleted != LEAST && from <= self.max_deleted
+        let is_among_them = self.max_deleted != LEAST && self.first_id() <= self.max_deleted;
+        self.length > 0 && is_among_them && from <= self.max_deleted
     }
 
     /// How many there ever were up to `id`, if that can be told.
@@ -171,9 +172,6 @@ impl Log {
         }
         if self.length == 0 && id <= self.last {
             return Some(self.added);
-        }
-        if id != LEAST && id < self.max_deleted {
-            return None;
         }
         if id >= self.last {
             return (id == self.last).then_some(self.added);

@@ -2,7 +2,7 @@
 
 use super::client::ClientId;
 use super::core::Core;
-use super::delivery::{Turn, has_news, read_after};
+use super::delivery::{Turn, read_after};
 use super::keyspace::{Key, Value};
 use super::refusal::Refusal;
 use super::reply::Reply;
@@ -29,7 +29,8 @@ fn serve(core: &mut Core, id: ClientId, key: &Key) {
     match (&blocked.reader, core.keyspace.get(key)) {
         (None, Some(Value::Stream(stream))) => {
             let after = blocked.streams.iter().find(|(one, _)| one == key).map_or(GREATEST, |(_, id)| *id);
-            if stream.log.length == 0 || stream.log.last_valid_id() <= after {
+            // What was added may be gone again: then the answer is empty, but it is one.
+            if stream.log.last <= after {
                 return;
             }
             reply.array(1);
@@ -58,13 +59,14 @@ fn serve_reader(core: &mut Core, key: &Key, reader: &Reader, count: usize, reply
             reply.error(&GROUP_IS_GONE);
             return true;
         };
-        if !has_news(log, group) {
+        if log.last <= group.last && group.again.is_empty() {
             return false;
         }
         let (consumer, _) = group.meet(&reader.consumer, now);
         let mut turn = Turn { log, group, consumer, no_ack: reader.no_ack, count, now, chaos };
         reply.array(1);
-        turn.read_new(key, reply)
+        turn.read_new(key, reply);
+        true
     });
     served.is_ok_and(|served| served == Some(true))
 }

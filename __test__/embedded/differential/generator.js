@@ -3,6 +3,12 @@
 const { NOT_QUEUED } = require('./side.js');
 const { Words } = require('./words.js');
 
+/** What most sequences begin with, so that what follows finds something. */
+const BEGINNING = ['s1', 's2'].map((stream) => ({
+  client: 0,
+  words: ['XGROUP', 'CREATE', stream, 'g1', '0', 'MKSTREAM'],
+}));
+
 /** How many connections take part. */
 const CLIENTS = 3;
 
@@ -25,7 +31,7 @@ const trim = (w) => [
 ];
 const fields = (w) => Array.from({ length: 1 + w.below(3) }, () => [w.field(), w.value()]).flat();
 const streams = (w, ids) => {
-  const keys = w.some(['s1', 's2', 's3', 'k1'], 2);
+  const keys = w.some(['s1', 's1', 's1', 's2', 's2', 's3', 'k1'], 2);
   return ['STREAMS', ...keys, ...keys.map(ids)];
 };
 const block = (w) => maybe(w, 0.25, () => ['BLOCK', w.pick(['0', '100000', '1', '1', 'x', '-1'])]);
@@ -76,7 +82,7 @@ const COMMANDS = [
     ],
   ],
   [0.3, () => ['DBSIZE']],
-  [0.2, (w) => [w.pick(['FLUSHALL', 'FLUSHDB']), ...maybe(w, 0.3, () => [w.pick(['SYNC', 'ASYNC', 'foo'])])]],
+  [0.1, (w) => [w.pick(['FLUSHALL', 'FLUSHDB']), ...maybe(w, 0.3, () => [w.pick(['SYNC', 'ASYNC', 'foo'])])]],
 
   [
     16,
@@ -246,11 +252,13 @@ const TOTAL = COMMANDS.reduce((sum, [weight]) => sum + weight, 0);
  */
 function generate(random, length) {
   const words = new Words(random, random.next() < 0.4);
-  return Array.from({ length }, () => {
+  const first = words.chance(0.8) ? BEGINNING : [];
+  const rest = Array.from({ length: Math.max(0, length - first.length) }, () => {
     // Mostly one client: the others are there to watch, to wait and to listen.
     const client = words.chance(0.6) ? 0 : words.below(CLIENTS);
     return { client, words: spoiled(words, choose(words)) };
   });
+  return [...first, ...rest].slice(0, length);
 }
 
 function choose(words) {
@@ -264,7 +272,7 @@ function choose(words) {
 
 /** Some commands miss a word, have one too many, or another one. */
 function spoiled(words, command) {
-  if (!words.chance(0.04) || NOT_QUEUED.includes(command[0])) return command;
+  if (!words.chance(0.04) || [...NOT_QUEUED, 'CLUSTER'].includes(command[0])) return command;
   const at = 1 + words.below(command.length);
   const rest = words.pick([[], ['foo'], [words.value(), words.value()]]);
   return [...command.slice(0, at), ...rest, ...command.slice(at + 1)];

@@ -3,7 +3,7 @@
 const { setTimeout: sleep } = require('node:timers/promises');
 const { CLIENTS } = require('./generator.js');
 const { normal, same } = require('./normal.js');
-const { Side } = require('./side.js');
+const { Side, endsTransaction } = require('./side.js');
 
 /**
  * Sends a sequence of commands to two servers, one after the other, and compares all that comes.
@@ -27,7 +27,13 @@ async function run(sides, commands) {
     if (!sides.every((side) => side.canSend(client, words))) continue;
     // In one ms a server may call entries of several streams the same, and the other one not.
     if (words.includes('*')) await sleep(2);
-    await Promise.all(sides.map((side) => side.run(client, words)));
+    const before = journals[client].compare(sides, client, null, at);
+    if (before) return before;
+    try {
+      await Promise.all(sides.map((side) => side.run(client, words)));
+    } catch (error) {
+      return { at, client, words, expected: 'a reply of both', actual: error.message };
+    }
     if (name === 'XADD') for (const side of sides) side.name(client);
     const found = journals[client].compare(sides, client, words, at);
     if (found) return found;
@@ -43,21 +49,28 @@ async function run(sides, commands) {
 /** What was compared of one client. */
 class Journal {
   #done = 0;
+  #words = ['nothing'];
   /** What it has queued, if it is in a transaction. */
   #queued = [];
 
+  /**
+   * @param {string[] | null} words what the client has sent; null before it sends something: then the rest may be on its way
+   */
   compare(sides, client, words, at) {
     const logs = sides.map((side) => side.log(client));
-    const end = Math.max(...logs.map(({ length }) => length));
+    const lengths = logs.map(({ length }) => length);
+    const end = words ? Math.max(...lengths) : Math.min(...lengths);
+    this.#words = words ?? this.#words;
     for (; this.#done < end; this.#done++) {
-      const [expected, actual] = sides.map((side, index) => this.#normal(side, logs[index][this.#done], words));
-      if (!same(expected, actual)) return { at, client, words, expected, actual };
+      const [expected, actual] = sides.map((side, index) => this.#normal(side, logs[index][this.#done]));
+      if (!same(expected, actual)) return { at, client, words: this.#words, expected, actual };
     }
-    this.#note(logs[0].at(-1), words);
+    if (words) this.#note(logs[0].at(-1), words);
     return null;
   }
 
-  #normal(side, reply, words) {
+  #normal(side, reply) {
+    const words = this.#words;
     const named = (id) => side.named(id);
     if (words[0].toUpperCase() === 'EXEC' && Array.isArray(reply)) {
       return reply.map((one, at) => normal(this.#queued[at] ?? words, one, named));
@@ -67,7 +80,7 @@ class Journal {
 
   #note(reply, words) {
     if (reply === 'QUEUED') this.#queued.push(words);
-    if (['EXEC', 'DISCARD', 'RESET'].includes(words[0].toUpperCase())) this.#queued = [];
+    if (endsTransaction(words[0].toUpperCase(), reply)) this.#queued = [];
   }
 }
 

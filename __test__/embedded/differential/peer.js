@@ -3,6 +3,9 @@
 const net = require('node:net');
 const { decode, encode } = require('../../support/resp.js');
 
+/** How long a server may take to answer, in ms. */
+const PATIENCE = 10_000;
+
 /** One connection, and everything that came on it, in order. */
 class Peer {
   #socket;
@@ -49,7 +52,7 @@ class Peer {
 
   /** Waits until that holds, looking whenever something came. */
   async settled(condition) {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + PATIENCE;
     while (!condition()) {
       if (Date.now() > deadline) throw new Error('nothing comes any more');
       await new Promise((resolve) => {

@@ -62,7 +62,7 @@ class Side {
   /** Whether a transaction is under way, which these commands would disturb. */
   #note(peer, name) {
     if (name === 'MULTI' && peer.log.at(-1) === 'OK') peer.isQueueing = true;
-    if (['EXEC', 'DISCARD', 'RESET'].includes(name)) peer.isQueueing = false;
+    if (endsTransaction(name, peer.log.at(-1))) peer.isQueueing = false;
   }
 
   /** Whether a client can send that command now and be understood here. */
@@ -133,10 +133,15 @@ class Side {
   }
 }
 
+/** Whether a command has ended a transaction, if there was one; what is refused has not, but for EXEC. */
+function endsTransaction(name, reply) {
+  return name === 'EXEC' || (['DISCARD', 'RESET'].includes(name) && !(reply instanceof Error));
+}
+
 /** Whether a command may wait for longer than a moment. */
 function mayBlock(words) {
   const at = words.findIndex((word) => word.toUpperCase() === 'BLOCK');
   return /^xread/i.test(words[0]) && at > 0 && ['0', '100000'].includes(words[at + 1]);
 }
 
-module.exports = { Side, NOT_QUEUED };
+module.exports = { Side, NOT_QUEUED, endsTransaction };

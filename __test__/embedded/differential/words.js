@@ -3,9 +3,12 @@
 /** Names that collide often, values of the lengths that matter, and what is none of either. */
 
 const KEYS = ['k1', 'k2', 'k3', 'k4'];
-const STREAMS = ['s1', 's2', 's3'];
-const GROUPS = ['g1', 'g2'];
-const CONSUMERS = ['c1', 'c2', 'c3'];
+/** Mostly the first, so that commands find what others have left. */
+const STREAMS = ['s1', 's1', 's1', 's2', 's3'];
+const GROUPS = ['g1', 'g1', 'g1', 'g2'];
+const CONSUMERS = ['c1', 'c1', 'c2', 'c3'];
+/** How far back entries are named. */
+const BACK = 8;
 const CHANNELS = ['ch:1', 'ch:2', 'other'];
 const PATTERNS = ['ch:*', 'ch:[12]', '*', 'x?'];
 const FIELDS = ['job', 'prd', 'a', '12'];
@@ -15,6 +18,8 @@ class Words {
   /** Whether the servers name entries, so that ids are known only afterwards. */
   #named;
   #last = 0;
+  /** How many entries the servers have been asked to name. */
+  #asked = 0;
 
   /** @param {import('../../faults/random.js').Random} random */
   constructor(random, named) {
@@ -71,20 +76,24 @@ class Words {
 
   /** The id of an entry that may be there. */
   id() {
-    if (this.#named && this.chance(0.7)) return `@${this.below(40)}`;
+    if (this.#named && this.chance(0.8)) return `@${Math.max(0, this.#asked - 1 - this.below(BACK))}`;
+    const time = Math.max(0, this.#last + 1 - this.below(BACK));
     return this.#either(
-      [`${this.below(this.#last + 3)}-${this.below(2)}`, `${this.below(this.#last + 3)}`],
+      [`${time}-0`, `${time}-${this.below(3)}`, `${time}`],
       ['0-0', '-', '+', 'x', '5-', '1-2-3', '18446744073709551615-18446744073709551615', '18446744073709551616'],
     );
   }
 
   /** What XADD is to call an entry. */
   newId() {
-    if (this.#named) return this.chance(0.9) ? '*' : this.id();
-    if (this.chance(0.15)) return this.id();
+    if (this.#named) {
+      this.#asked++;
+      return this.chance(0.95) ? '*' : this.id();
+    }
+    if (this.chance(0.1)) return this.id();
     if (this.chance(0.15)) return `${this.#last}-*`;
-    this.#last += this.below(3);
-    return `${this.#last}-${this.below(3)}`;
+    this.#last += this.chance(0.9) ? 1 : this.below(3);
+    return `${this.#last}-${this.chance(0.8) ? 0 : this.below(3)}`;
   }
 
   start = () => (this.chance(0.5) ? '-' : this.chance(0.3) ? `(${this.id()}` : this.id());

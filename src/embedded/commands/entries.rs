@@ -32,8 +32,6 @@ const BELOW_TOP: Refusal =
     Refusal::new("ERR The ID specified in XSETID is smaller than the target stream top item");
 const BELOW_DELETED: Refusal =
     Refusal::new("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
-const BELOW_OWN_DELETED: Refusal =
-    Refusal::new("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id");
 const TOO_FEW_ADDED: Refusal =
     Refusal::new("ERR The entries_added specified in XSETID is smaller than the target stream length");
 
@@ -249,9 +247,6 @@ fn xsetid(call: &mut Call<'_>) -> Outcome {
             if log.length > 0 && id < log.last_valid_id() {
                 return Err(BELOW_TOP);
             }
-            if id < log.max_deleted {
-                return Err(BELOW_OWN_DELETED);
-            }
             if log.length > 0 && added.is_some_and(|added| added < log.length as u64) {
                 return Err(TOO_FEW_ADDED);
             }
@@ -261,7 +256,6 @@ fn xsetid(call: &mut Call<'_>) -> Outcome {
             Ok(())
         })?
         .ok_or(NO_SUCH_KEY)??;
-    call.core.touch(key);
     call.reply.ok();
     Ok(())
 }

@@ -91,6 +91,8 @@ fn create(call: &mut Call<'_>) -> Outcome {
     let last = position(call.arg(4), stream, false)?;
     if stream.is_none() {
         call.core.keyspace.put(key, Value::Stream(Box::default()));
+        // Of what is changed of groups, transactions that watch the key do not hear.
+        call.core.touch(key);
     }
     let is_new = call.core.keyspace.change_stream(key, |stream| {
         let is_new = !stream.groups.contains_key(name);
@@ -102,7 +104,6 @@ fn create(call: &mut Call<'_>) -> Outcome {
     if is_new != Some(true) {
         return Err(IS_THERE);
     }
-    call.core.touch(key);
     call.reply.ok();
     Ok(())
 }
@@ -128,7 +129,6 @@ fn setid(call: &mut Call<'_>) -> Outcome {
         group.last = last;
         group.read = options.read;
     })?;
-    call.core.touch(call.args[2]);
     call.reply.ok();
     Ok(())
 }
@@ -138,7 +138,6 @@ fn destroy(call: &mut Call<'_>) -> Outcome {
     let removed = call.core.keyspace.change_stream(key, |stream| stream.groups.remove(name).is_some())?;
     let removed = removed.ok_or(NO_STREAM)?;
     if removed {
-        call.core.touch(key);
         call.core.waiting.signal(key);
     }
     call.reply.integer(i64::from(removed));
@@ -148,9 +147,6 @@ fn destroy(call: &mut Call<'_>) -> Outcome {
 fn createconsumer(call: &mut Call<'_>) -> Outcome {
     let (name, now) = (call.arg(4), call.now());
     let is_new = change(call, |group| !group.consumers.contains_key(name) && group.meet(name, now).1)?;
-    if is_new {
-        call.core.touch(call.args[2]);
-    }
     call.reply.integer(i64::from(is_new));
     Ok(())
 }
@@ -158,7 +154,6 @@ fn createconsumer(call: &mut Call<'_>) -> Outcome {
 fn delconsumer(call: &mut Call<'_>) -> Outcome {
     let name = call.arg(4);
     let pending = change(call, |group| group.remove_consumer(name))?;
-    call.core.touch(call.args[2]);
     call.reply.count(pending);
     Ok(())
 }

@@ -56,7 +56,8 @@ impl Claim {
         }
         let deliveries = match group.pending.get(&id) {
             None if !self.force => return Claimed::No,
-            None => 0,
+            // As if it had been delivered before.
+            None => 1,
             Some(pending) if now.saturating_sub(pending.delivered_at) < self.min_idle => {
                 return Claimed::No;
             }
@@ -194,7 +195,6 @@ fn xclaim(call: &mut Call<'_>) -> Outcome {
         }
         reply.close(open, written);
     })?;
-    call.core.touch(key);
     Ok(())
 }
 
@@ -272,7 +272,6 @@ fn xautoclaim(call: &mut Call<'_>) -> Outcome {
     call.core.keyspace.change_stream(key, |stream| {
         sweep(stream, group, consumer, &claim, Sweep { from, count, now }, reply);
     })?;
-    call.core.touch(key);
     Ok(())
 }
 

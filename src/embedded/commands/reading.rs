@@ -214,6 +214,7 @@ fn read_one(
     let now = call.now();
     let Core { keyspace, chaos, .. } = &mut *call.core;
     let reply = &mut *call.reply;
+    let start = reply.len();
     let read = keyspace.change_stream(key, |Stream { log, groups }| {
         let group = groups.get_mut(&reader.group)?;
         if after == NEW && !has_news(log, group) {
@@ -224,12 +225,13 @@ fn read_one(
         if after != NEW {
             turn.read_again(key, after, reply);
         } else if !turn.read_new(key, reply) {
+            // What was to be delivered once more is gone.
+            reply.truncate(start);
             return None;
         }
         Some(!group.again.is_empty())
     })?;
     let Some(has_more) = read.flatten() else { return Ok(false) };
-    call.core.touch(key);
     if has_more {
         // By chance others get it too, at once if they wait.
         call.core.waiting.signal(key);

@@ -5,7 +5,7 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use super::retrying;
 use crate::embedded::call::{Call, Outcome};
 use crate::embedded::number;
-use crate::embedded::refusal::{NOT_AN_INTEGER, Refusal, SYNTAX};
+use crate::embedded::refusal::{NOT_AN_INTEGER, Refusal};
 use crate::embedded::table::{Handler, Row, Run, row};
 
 /// The rows of these commands.
@@ -105,8 +105,7 @@ fn flush(call: &mut Call<'_>) -> Outcome {
     match call.args.len() {
         2 => {}
         3 if call.is(2, "SYNC") || call.is(2, "ASYNC") => {}
-        3 => return Err(Refusal::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option")),
-        _ => return Err(SYNTAX),
+        _ => return Err(Refusal::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option")),
     }
     // What is known by its digest is not forgotten.
     call.reply.ok();

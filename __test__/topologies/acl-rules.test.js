@@ -29,6 +29,7 @@ async function refusals(username, redis) {
 /** A bus does everything that the rights are for, on a stream that is called as its user. */
 class Tour {
   errors = [];
+  #isCutShort = false;
 
   constructor(scene, username) {
     this.hfxbus = scene.hfxbus;
@@ -42,10 +43,23 @@ class Tour {
   }
 
   async run() {
-    await this.consume();
-    await this.payloads();
-    await this.completions();
-    await this.deadLetters();
+    for (const part of ['consume', 'payloads', 'completions', 'deadLetters', 'end']) {
+      this.#goOn();
+      await this[part]();
+    }
+  }
+
+  /** Ends it where it is; what is used after a stop would open connections again. */
+  cutShort() {
+    this.#isCutShort = true;
+    return this.connection.stop({ force: true });
+  }
+
+  #goOn() {
+    if (this.#isCutShort) throw new Error('cut short');
+  }
+
+  async end() {
     await this.producer.close();
     await this.consumer.pause();
     await this.connection.stop();
@@ -86,7 +100,11 @@ class Tour {
 
   async deadLetters() {
     const letters = new this.hfxbus.DeadLetters(this.connection, this.letters);
-    const arrived = () => until(async () => (await letters.list())[0], { what: 'the letter' });
+    const first = async () => {
+      this.#goOn();
+      return (await letters.list())[0];
+    };
+    const arrived = () => until(first, { what: 'the letter' });
     await this.producer.send({ stream: this.stream, job: this.job('hopeless') });
     await letters.replay(await arrived());
     assert.ok(await letters.drop(await arrived()));
@@ -98,6 +116,7 @@ class Tour {
   }
 
   async finish(job) {
+    this.#goOn();
     const sent = await this.producer.send({ stream: this.stream, job, waitFor: ['group'], durable: true });
     assert.ok((await sent.finished(20_000)).group instanceof Date);
   }
@@ -139,10 +158,10 @@ async function isNeeded(scene, right) {
   );
   const tour = new Tour(scene, username);
   let isOver = false;
-  tour.run().then(
-    () => (isOver = true),
-    () => (isOver = true),
-  );
+  const end = () => {
+    isOver = true;
+  };
+  const running = tour.run().then(end, end);
   // Redis 6.2 does not say which subcommand.
   const isRefused = async () => {
     const was = isOver;
@@ -150,6 +169,8 @@ async function isNeeded(scene, right) {
     return objects.some((object) => object === name || object === parent) ? 'refused' : was && 'not refused';
   };
   const outcome = await until(isRefused, { timeout: 30_000, what: `the end without ${name}` });
+  await tour.cutShort();
+  await running;
   await tour.connection.stop({ force: true });
   return outcome === 'refused';
 }

@@ -1,6 +1,6 @@
 'use strict';
 
-const { CallFlag, Operation } = require('../../native.js');
+const { CallFlag, Operation } = require('./native.js');
 const batch = require('./command-batch.js');
 const requests = require('./requests.js');
 

@@ -1,6 +1,6 @@
 'use strict';
 
-const native = require('../../native.js');
+const native = require('./native.js');
 const keepAlive = require('./keep-alive.js');
 
 /** From this size on a payload is handed over where it lies, at once, instead of being copied first. */

@@ -1,7 +1,7 @@
 'use strict';
 
 const EventEmitter = require('eventemitter3');
-const { NativeBus, openLinks } = require('../../native.js');
+const { NativeBus, openLinks } = require('./native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const keepAlive = require('./keep-alive.js');

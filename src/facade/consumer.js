@@ -1,7 +1,7 @@
 'use strict';
 
 const EventEmitter = require('eventemitter3');
-const { NativeConsumer, Operation } = require('../../native.js');
+const { NativeConsumer, Operation } = require('./native.js');
 const { abortable, signalOf, whenAborted } = require('./abort.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');

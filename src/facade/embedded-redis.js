@@ -1,6 +1,6 @@
 'use strict';
 
-const { NativeEmbeddedRedis } = require('../../native.js');
+const { NativeEmbeddedRedis } = require('./native.js');
 const checks = require('./checks.js');
 const { LONGEST_TIMER } = require('./constants.js');
 const { disposable } = require('./dispose.js');

@@ -1,6 +1,6 @@
 'use strict';
 
-const native = require('../../native.js');
+const native = require('./native.js');
 const { HFXBUS_ID_SIZE } = require('./constants.js');
 
 /** So many ids are fetched at once. */

@@ -1,7 +1,7 @@
 'use strict';
 
 const { isAnyArrayBuffer } = require('node:util').types;
-const { Operation } = require('../../native.js');
+const { Operation } = require('./native.js');
 const { abortable, signalOf } = require('./abort.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');

@@ -1,7 +1,7 @@
 'use strict';
 
 const EventEmitter = require('eventemitter3');
-const { NativeProducer, Operation } = require('../../native.js');
+const { NativeProducer, Operation } = require('./native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const { ConnectionManager } = require('./connection-manager.js');

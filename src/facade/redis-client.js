@@ -1,7 +1,7 @@
 'use strict';
 
 const EventEmitter = require('eventemitter3');
-const { NativeClient } = require('../../native.js');
+const { NativeClient } = require('./native.js');
 const { CallRequest, SingleCall } = require('./call-request.js');
 const batch = require('./command-batch.js');
 const { addCommandMethods } = require('./command-methods.js');

@@ -1,6 +1,6 @@
 'use strict';
 
-const native = require('../../native.js');
+const native = require('./native.js');
 const { Report, ValueKind } = native;
 const { engineError } = require('./errors.js');
 const keepAlive = require('./keep-alive.js');

@@ -1,0 +1,60 @@
+'use strict';
+
+/* That docs/troubleshooting.md has an entry for each code that the package can give. */
+
+const assert = require('node:assert');
+const fs = require('node:fs');
+const path = require('node:path');
+const { test } = require('node:test');
+const { read, ROOT } = require('./documents.js');
+
+const ROW = /^\| *(`[^|]+`) *\|/gm;
+const NAMED = /`([A-Z][A-Z\d_]{2,})`/g;
+
+const entries = new Set(all(read('docs/troubleshooting.md'), ROW).flatMap((cell) => all(cell, NAMED)));
+
+function all(text, pattern) {
+  return [...text.matchAll(pattern)].map(([, found]) => found);
+}
+
+/** The files of a folder whose names end so, however deep. */
+function files(folder, ending) {
+  return fs.readdirSync(path.join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const name = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return files(name, ending);
+    return name.endsWith(ending) ? [name] : [];
+  });
+}
+
+/** Those of some codes that have no entry; of too few there was something wrong with looking for them. */
+function missing(codes, least) {
+  assert.ok(codes.length >= least, `${codes.length} codes`);
+  return [...new Set(codes)].filter((code) => !entries.has(code));
+}
+
+test('every code in the tables and sentences of API.md about errors has an entry', () => {
+  const text = read('API.md');
+  const section = (title) => text.split(`\n${title}\n`)[1].split(/\n#{2,3} /)[0];
+  const tables = ['## Errors', '### TLS'].flatMap((title) => all(section(title), ROW));
+  const refused = /What Redis refuses for a while \(([^)]+)\)/.exec(text)[1];
+  const codes = [...tables, refused, section('## Errors')].flatMap((found) => all(found, NAMED));
+  assert.deepStrictEqual(missing(codes, 40), []);
+});
+
+test('every code in index.d.ts has an entry', () => {
+  const text = read('index.d.ts');
+  const listed = all(text, /^ *\* (?:\||-) (`[A-Z_]+`)/gm).flatMap((found) => all(found, NAMED));
+  const typed = all(text, /code: ((?:'[A-Z_]+'(?: \| )?)+)/g).flatMap((found) => all(found, /'([A-Z_]+)'/g));
+  assert.deepStrictEqual(missing([...listed, ...typed], 20), []);
+});
+
+test('every code that JavaScript or the engine sets has an entry', () => {
+  const scripts = files('src/facade', '.js').flatMap((file) => all(read(file), /'([A-Z]+(?:_[A-Z\d]+)+)'/g));
+  const isCode = /"(E[A-Z]{4,}|[A-Z]+(?:_[A-Z\d]+)+)"/g;
+  const engine = ['src/engine', 'src/redis_io'].flatMap((folder) => files(folder, '.rs'));
+  const codes = [...scripts, ...engine.flatMap((file) => all(read(file), isCode))];
+  assert.deepStrictEqual(
+    missing(codes, 50).filter((name) => name !== 'DISTRIBUTED_ROUTING'),
+    [],
+  );
+});

@@ -14,7 +14,7 @@ const { install } = require('./installed.js');
 const TSX = path.join(ROOT, 'node_modules', 'tsx', 'dist', 'cli.mjs');
 const PATIENCE = 30_000;
 
-const blocks = ['README.md', 'API.md', 'docs/testing.md'].flatMap(blocksOf);
+const blocks = ['README.md', 'API.md', 'docs/testing.md', 'docs/production.md'].flatMap(blocksOf);
 
 test('the README shows the examples word for word', () => {
   const copies = blocks.filter(({ file }) => file);

@@ -41,6 +41,7 @@ describe('the packed package', () => {
       'API.md',
       'CHANGELOG.md',
       'LICENSE',
+      'MIGRATION.md',
       'README.md',
       'docs',
       'index.d.ts',

@@ -46,6 +46,8 @@ test('the lock file has the programs of every platform', () => {
 });
 
 test('neither documents nor packages name a registry or a folder of a machine', () => {
-  const files = ['README.md', 'API.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'package.json', 'package-lock.json'];
+  const documents = ['README.md', 'API.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'MIGRATION.md'];
+  const docs = fs.readdirSync(path.join(ROOT, 'docs')).map((name) => `docs/${name}`);
+  const files = [...documents, ...docs, 'package.json', 'package-lock.json'];
   for (const file of files) assert.doesNotMatch(read(file), /"resolved"|\/(?:home|root|work|Users)\//, file);
 });

@@ -9,7 +9,7 @@ const { described, differential } = require('./differential/differential.js');
 const { shrink } = require('./differential/shrink.js');
 
 /** npm run test:embedded sends a hundred thousand. */
-const COMMANDS = 4000;
+const COMMANDS = 10_000;
 
 const isRedis7 = / v=7\.0\./.test(
   spawnSync(new RedisServer(0, []).program, ['--version'], { encoding: 'utf8' }).stdout,

@@ -65,7 +65,7 @@ const COMMANDS = [
   [1, (w) => [w.pick(['GETDEL', 'STRLEN', 'INCR', 'DECR']), w.key()]],
   [1, (w) => [w.pick(['INCRBY', 'DECRBY']), w.key(), w.number()]],
   [1, (w) => ['GETEX', w.key(), ...maybe(w, 0.6, () => (w.chance(0.3) ? ['PERSIST'] : expiry(w)))]],
-  [3, (w) => [w.pick(['DEL', 'UNLINK', 'EXISTS', 'TOUCH']), ...w.some(['k1', 'k2', 'k3', 's1', 's2', 'none'])]],
+  [3, (w) => [w.pick(['DEL', 'UNLINK', 'EXISTS', 'TOUCH']), ...w.some(['k1', 'k2', 'k3', 'k4', 's3', 'none'])]],
   [2, (w) => [w.pick(['EXPIRE', 'EXPIREAT']), w.anyKey(), w.seconds(), ...flags(w)]],
   [2, (w) => [w.pick(['PEXPIRE', 'PEXPIREAT']), w.anyKey(), w.ms(), ...flags(w)]],
   [2, (w) => [w.pick(['TTL', 'PTTL', 'EXPIRETIME', 'PEXPIRETIME', 'PERSIST', 'TYPE']), w.anyKey()]],

@@ -49,9 +49,9 @@ class Words {
     return this.pick(this.chance(odds) ? rare : common);
   }
 
-  key = () => this.#either(KEYS, [...STREAMS, 'none']);
+  key = () => this.#either(KEYS, ['s3', 's3', 's1', 'none']);
   stream = () => this.#either(STREAMS, ['k1', 'none']);
-  anyKey = () => this.pick([...KEYS, ...STREAMS]);
+  anyKey = () => this.#either(KEYS, ['s3', 's3', 's1']);
   group = () => this.#either(GROUPS, ['nobody']);
   consumer = () => this.pick(CONSUMERS);
   channel = () => this.pick(CHANNELS);

@@ -4,8 +4,8 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const ROOT = path.resolve(__dirname, '..', '..');
-const MARKED = /^<!-- runs(?:: (?<file>\S+))? -->\n```ts\n(?<code>[\s\S]*?)^```$/gm;
-const PRINTED = /^\/\/ → (.*)$/gm;
+const MARKED = /^<!-- runs(?:: (?<file>\S+))? -->\n```(?<language>[jt]s)\n(?<code>[\s\S]*?)^```$/gm;
+const PRINTED = /^ *\/\/ → (.*)$/gm;
 
 function read(file) {
   return fs.readFileSync(path.join(ROOT, file), 'utf8');
@@ -13,14 +13,15 @@ function read(file) {
 
 /**
  * The code blocks of a document that are marked to run.
- * @returns {{ name: string, file?: string, code: string, prints: string[] }[]} `file` is what a block is a copy of,
- *   `prints` what it says that it prints
+ * @returns {{ name: string, file?: string, language: 'js' | 'ts', code: string, prints: string[] }[]} `file` is what a
+ *   block is a copy of, `prints` what it says that it prints
  */
 function blocksOf(document) {
   const text = read(document);
-  return [...text.matchAll(MARKED)].map(({ index, groups: { file, code } }) => ({
+  return [...text.matchAll(MARKED)].map(({ index, groups: { file, language, code } }) => ({
     name: `${document}:${text.slice(0, index).split('\n').length}`,
     file,
+    language,
     code,
     prints: [...code.matchAll(PRINTED)].map(([, line]) => line),
   }));

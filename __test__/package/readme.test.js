@@ -14,7 +14,7 @@ const { install } = require('./installed.js');
 const TSX = path.join(ROOT, 'node_modules', 'tsx', 'dist', 'cli.mjs');
 const PATIENCE = 30_000;
 
-const blocks = ['README.md', 'API.md', 'docs/testing.md', 'docs/production.md'].flatMap(blocksOf);
+const blocks = ['README.md', 'API.md', 'docs/testing.md', 'docs/production.md', 'docs/recipes.md'].flatMap(blocksOf);
 
 test('the README shows the examples word for word', () => {
   const copies = blocks.filter(({ file }) => file);
@@ -36,9 +36,9 @@ describe('documented programs run with the packed package and print what they sa
 
   after(() => redis?.stop());
 
-  for (const { name, code, prints } of blocks.filter(({ file }) => !file)) {
+  for (const { name, language, code, prints } of blocks.filter(({ file }) => !file)) {
     it(name, async () => {
-      const file = path.join(folder, `${name.replace(/\W/g, '-')}.mts`);
+      const file = path.join(folder, `${name.replace(/\W/g, '-')}.m${language}`);
       fs.writeFileSync(file, code);
       const env = { ...process.env, REDIS_URL: `redis://127.0.0.1:${redis.port}` };
       const run = promisify(execFile)(process.execPath, [TSX, file], { cwd: folder, env, timeout: PATIENCE });

@@ -1,0 +1,75 @@
+'use strict';
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { ROOT, exists, runNpm } = require('./command.js');
+const { stageMain, stagePlatform, stageSelfContained } = require('./package/stage.js');
+const { build, obstacle, runsHere, targets } = require('./package/targets.js');
+const { CACHE } = require('./package/zig.js');
+const { say } = require('./say.js');
+
+const DIST = path.join(ROOT, 'dist');
+const STAGE = path.join(CACHE, 'stage');
+/** What main and one platform may take where they are installed, in MB. */
+const LIMIT = 6;
+
+/** Builds the addon for every platform that this machine can build for, and packs what is to be published. */
+async function makePackages() {
+  if (!exists('cargo')) throw new Error('cargo is missing: the addon is built with Rust, see https://rustup.rs');
+  for (const folder of [DIST, STAGE]) fs.rmSync(folder, { recursive: true, force: true });
+  fs.mkdirSync(DIST);
+  const built = [];
+  const notes = [];
+  for (const target of targets()) {
+    const reason = obstacle(target);
+    if (reason) notes.push(`${target.name}: left out: ${reason}`);
+    else built.push({ ...target, ...(await build(target)) });
+  }
+  if (built.length === 0) throw new Error(`nothing was built: ${notes.join('; ')}`);
+  const main = await pack('hfxbus', (folder) => stageMain(folder));
+  for (const binary of built) {
+    const platform = await pack(binary.name, (folder) => stagePlatform(folder, binary));
+    const glibc = binary.glibc ? `, needs glibc ${binary.glibc}` : '';
+    notes.push(`${binary.name}: ${runsHere(binary) ? 'loaded here' : 'untested, since it does not run here'}${glibc}`);
+    limit(binary.name, main + platform);
+  }
+  await pack('self-contained', (folder) => stageSelfContained(folder, built), '-self-contained');
+  for (const note of notes) say(note);
+}
+
+/** Packs what `lay` lays into a folder; resolves with its size when installed. */
+async function pack(name, lay, suffix = '') {
+  const folder = path.join(STAGE, name);
+  fs.mkdirSync(folder, { recursive: true });
+  lay(folder);
+  const packed = path.join(STAGE, 'packed');
+  fs.mkdirSync(packed, { recursive: true });
+  await runNpm(['pack', '--ignore-scripts', '--silent', '--pack-destination', packed], { cwd: folder, show: false });
+  const [file] = fs.readdirSync(packed);
+  const tarball = path.join(DIST, file.replace(/\.tgz$/, `${suffix}.tgz`));
+  fs.renameSync(path.join(packed, file), tarball);
+  const size = sizeOf(folder);
+  say(`${path.relative(ROOT, tarball)}: ${megabytes(sizeOf(tarball))}, ${megabytes(size)} installed`);
+  return size;
+}
+
+function limit(name, size) {
+  if (size > LIMIT * 1e6) throw new Error(`hfxbus with ${name} takes ${megabytes(size)}, more than ${LIMIT} MB`);
+}
+
+function sizeOf(file) {
+  if (!fs.statSync(file).isDirectory()) return fs.statSync(file).size;
+  return fs.readdirSync(file).reduce((sum, name) => sum + sizeOf(path.join(file, name)), 0);
+}
+
+function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(2)} MB`;
+}
+
+makePackages().then(
+  () => process.exit(0),
+  (error) => {
+    console.error(`hfxbus: ${error.message}`);
+    process.exit(1);
+  },
+);

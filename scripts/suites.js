@@ -6,7 +6,7 @@ const { ROOT, run } = require('./command.js');
 const tally = require('./tally.js');
 
 /** Folders of `__test__` with tests for Node that talk to a server; `support` has no tests. */
-const WITH_SERVER = ['compat', 'interop', 'api', 'topologies', 'faults', 'embedded'];
+const WITH_SERVER = ['compat', 'interop', 'api', 'topologies', 'faults', 'embedded', 'cli'];
 /** Those that are about what is shipped, and how fast it is; `engine` has tests for cargo. */
 const OTHERS = ['types', 'package', 'bench'];
 

@@ -1,26 +1,16 @@
 'use strict';
 
 const assert = require('node:assert');
-const { spawn } = require('node:child_process');
-const path = require('node:path');
 const { describe, it } = require('node:test');
+const { start } = require('../support/command-line.js');
 const { RawClient } = require('../support/raw-client.js');
 const { until } = require('../support/until.js');
 const { EmbeddedRedis } = require('../../testing.js');
 
-const MAIN = path.resolve(__dirname, '..', '..', 'src', 'cli', 'main.js');
-
-/** Runs the command line; `ended` resolves with the exit code when it ends. */
+/** Runs the command line, until the test is over at most. */
 function hfxbus(t, ...args) {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
-  const run = { child, stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr']) {
-    child[name].setEncoding('utf8').on('data', (text) => {
-      run[name] += text;
-    });
-  }
-  run.ended = new Promise((resolve) => child.once('close', (code) => resolve(code)));
+  const run = start(args);
+  t.after(() => run.child.kill('SIGKILL'));
   return run;
 }
 

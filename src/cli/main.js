@@ -4,11 +4,23 @@
 const { UsageError } = require('./usage-error.js');
 
 /** Each verb is a file, read when it is called. */
-const VERBS = { serve: () => require('./serve.js') };
+const VERBS = {
+  doctor: () => require('./doctor.js'),
+  inspect: () => require('./inspect.js'),
+  why: () => require('./why.js'),
+  dead: () => require('./dead.js'),
+  watch: () => require('./watch.js'),
+  serve: () => require('./serve.js'),
+};
 
 const HELP = `Usage: hfxbus <verb> [options]
 
-  serve   a Redis in this process, for development: nothing to install, nothing on disk
+  doctor   whether Redis is fit for a bus, what the user may do, which groups are stuck
+  inspect  streams and their groups: length, lag, what is pending
+  why      what has become of a job
+  dead     dead letters: list, replay, drop
+  watch    what happens in each second
+  serve    a Redis in this process, for development: nothing to install, nothing on disk
 
 hfxbus <verb> --help says more.`;
 

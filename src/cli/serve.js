@@ -2,6 +2,7 @@
 
 const { parseArgs } = require('node:util');
 const { EmbeddedRedis } = require('../facade/embedded-redis.js');
+const { told } = require('./told.js');
 const { UsageError } = require('./usage-error.js');
 
 const PORT = '6379';
@@ -34,13 +35,6 @@ function options(args) {
   } catch (error) {
     throw new UsageError(error.message, HELP);
   }
-}
-
-/** Resolves at the first signal to end; a second one ends the process at once. */
-function told() {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, resolve);
-  });
 }
 
 module.exports = { HELP, run };

@@ -1,6 +1,7 @@
 'use strict';
 
 const checks = require('./checks.js');
+const { successor } = require('./entry-ids.js');
 
 /** The name of the connections that dead letters are looked through on. */
 const CLIENT = 'dead-letters';
@@ -99,12 +100,6 @@ function asLetter(name, given) {
   const { id, node } = checks.object(name, given);
   if (typeof id !== 'string' || !Number.isInteger(node)) throw new TypeError(`${name} must be a letter of list()`);
   return given;
-}
-
-/** The first id behind an entry's: Redis 5 knows no ranges that leave their first one out. */
-function successor(id) {
-  const [time, sequence] = id.split('-').map(BigInt);
-  return `${time}-${sequence + 1n}`;
 }
 
 module.exports = { DeadLetters };

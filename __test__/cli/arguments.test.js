@@ -1,0 +1,106 @@
+'use strict';
+
+const assert = require('node:assert');
+const { describe, it } = require('node:test');
+const { FakeRedis, ERROR, bulk } = require('../support/fake-redis.js');
+const { hfxbus } = require('../support/command-line.js');
+const { RedisServer, freePort } = require('../support/redis-server.js');
+
+const OF_BUS = [['doctor'], ['inspect'], ['why', 'job'], ['dead', 'list', 'letters'], ['watch']];
+
+describe('npx hfxbus', () => {
+  for (const words of OF_BUS) {
+    const [verb] = words;
+
+    it(`${verb} says which Redis is not there, and no password, and ends with 1`, async () => {
+      const port = await freePort();
+      const { code, stdout, stderr } = await hfxbus([...words, '--url', `redis://user:secret@127.0.0.1:${port}`]);
+      assert.strictEqual(code, 1);
+      assert.strictEqual(stdout, '');
+      assert.match(stderr, new RegExp(`^hfxbus: 127\\.0\\.0\\.1:${port}: .*ECONNREFUSED`));
+      assert.doesNotMatch(stderr, /secret/);
+    });
+
+    it(`${verb} explains itself`, async () => {
+      const { code, stdout } = await hfxbus([verb, '--help']);
+      assert.strictEqual(code, 0);
+      assert.match(stdout, new RegExp(`^Usage: hfxbus ${verb} [^]*--url <url>[^]*--prefix <text>[^]*--json`));
+    });
+
+    it(`${verb} ends with 2 where it cannot understand`, async () => {
+      for (const [more, text] of [
+        [['--nonsense'], /--nonsense/],
+        [['--prefix', ''], /--prefix must not be empty/],
+        [['--url', 'http://user:secret@127.0.0.1'], /url cannot be used/],
+      ]) {
+        const { code, stdout, stderr } = await hfxbus([...words, ...more]);
+        assert.deepStrictEqual([code, stdout], [2, ''], more.join(' '));
+        assert.match(stderr, text);
+        assert.match(stderr, new RegExp(`Usage: hfxbus ${verb}`));
+        assert.doesNotMatch(stderr, /secret/);
+      }
+    });
+  }
+
+  it('ends with 2 for what is missing, too much or out of range', async () => {
+    for (const args of [
+      ['why'],
+      ['why', 'a', 'b'],
+      ['inspect', 'a', 'b'],
+      ['doctor', 'a'],
+      ['doctor', '--idle', 'x'],
+      ['doctor', '--idle', '0'],
+      ['watch', '--interval', '1'],
+      ['watch', '--count', '0'],
+      ['dead'],
+      ['dead', 'list'],
+      ['dead', 'bury', 'letters'],
+      ['dead', 'list', 'letters', '1-1'],
+      ['dead', 'list', 'letters', '--count', '0'],
+      ['dead', 'drop', 'letters', '--yes'],
+      ['dead', 'drop', 'letters', '1-1', '--all', '--yes'],
+    ]) {
+      const { code, stderr } = await hfxbus(args);
+      assert.strictEqual(code, 2, args.join(' '));
+      assert.match(stderr, /^hfxbus: .+\n\nUsage: hfxbus /);
+    }
+  });
+
+  it('takes REDIS_URL, and a password in it that it never shows', async (t) => {
+    const redis = new RedisServer(await freePort(), ['--requirepass', 'secret'], 'secret');
+    await redis.start();
+    t.after(() => redis.kill());
+    const variables = { REDIS_URL: `redis://:secret@127.0.0.1:${redis.port}` };
+    const once = ['watch', '--count', '1', '--interval', '50'];
+    for (const words of [['doctor'], ['inspect'], ['dead', 'list', 'letters'], once]) {
+      const { code, stdout, stderr } = await hfxbus(words, { variables });
+      assert.deepStrictEqual([code, stderr], [0, ''], words.join(' '));
+      assert.doesNotMatch(stdout, /secret/);
+    }
+    const { code, stderr } = await hfxbus(['inspect', '--url', `redis://:wrong@127.0.0.1:${redis.port}`]);
+    assert.strictEqual(code, 1);
+    assert.match(stderr, /^hfxbus: 127\.0\.0\.1:\d+: (WRONGPASS|ERR|NOAUTH)/);
+    assert.doesNotMatch(stderr, /wrong@/);
+  });
+
+  it('shows colours on a terminal, and none with NO_COLOR or elsewhere', async (t) => {
+    const redis = await RedisServer.start();
+    t.after(() => redis.kill());
+    const args = ['doctor', '--url', `redis://127.0.0.1:${redis.port}`];
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: it begins what styles text
+    const style = /\x1b\[/;
+    assert.match((await hfxbus(args, { isOnTerminal: true })).stdout, style);
+    const plain = await hfxbus(args, { isOnTerminal: true, variables: { NO_COLOR: '1' } });
+    assert.match(plain.stdout, /ok +version/);
+    assert.doesNotMatch(plain.stdout, style);
+    assert.doesNotMatch((await hfxbus(args)).stdout, style);
+  });
+
+  it('ends with 1 where a Redis fails on the way', async (t) => {
+    const redis = await FakeRedis.start(([name]) => (name === 'INFO' ? bulk('loading:0') : ERROR('MISCONF broken')));
+    t.after(() => redis.close());
+    const { code, stderr } = await hfxbus(['inspect', '--url', `redis://127.0.0.1:${redis.options.port}`]);
+    assert.strictEqual(code, 1);
+    assert.match(stderr, /^hfxbus: 127\.0\.0\.1:\d+: MISCONF broken/);
+  });
+});

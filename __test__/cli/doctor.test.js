@@ -1,0 +1,131 @@
+'use strict';
+
+const assert = require('node:assert');
+const { describe, it } = require('node:test');
+const { asked, hfxbus } = require('../support/command-line.js');
+const { documentedRights } = require('../support/documented-rights.js');
+const { keys } = require('../support/keys.js');
+const { RedisServer } = require('../support/redis-server.js');
+const { until } = require('../support/until.js');
+const { stuckBus } = require('./stuck.js');
+
+async function healthy(t, ...args) {
+  const redis = await RedisServer.start(...args);
+  t.after(() => redis.kill());
+  return { redis, url: `redis://127.0.0.1:${redis.port}` };
+}
+
+/** What was found of a check. */
+function of(said, check) {
+  return said.findings.filter((finding) => finding.check === check);
+}
+
+describe('npx hfxbus doctor', () => {
+  it('finds nothing wrong with a Redis that is fit, leaves nothing behind, and ends with 0', async (t) => {
+    const { redis, url } = await healthy(t, '--appendonly', 'yes');
+    const { code, said } = await asked(['doctor', '--url', url]);
+    assert.strictEqual(code, 0);
+    assert.strictEqual(said.ok, true);
+    const roles = ['producers', 'producers that wait', 'consumers', 'consumers that claim', 'dead letters'];
+    const rights = roles.map((role) => `rights of ${role}`);
+    const checks = ['version', 'role', 'memory', 'eviction', 'persistence', ...rights, 'groups'];
+    assert.deepStrictEqual(
+      said.findings.map(({ check, state }) => [check, state]),
+      checks.map((check) => [check, 'ok']),
+    );
+    assert.match(of(said, 'version')[0].detail, /^(Redis|Valkey) \d+\.\d+/);
+    assert.strictEqual(await redis.call('DBSIZE'), 0);
+  });
+
+  it('warns of what is lost without AOF, and calls eviction a problem', async (t) => {
+    const { redis, url } = await healthy(t);
+    const before = await asked(['doctor', '--url', url]);
+    assert.deepStrictEqual([before.code, of(before.said, 'persistence')[0].state], [0, 'warning']);
+    await redis.call('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
+    const unlimited = await asked(['doctor', '--url', url]);
+    assert.deepStrictEqual([unlimited.code, of(unlimited.said, 'eviction')[0].state], [0, 'warning']);
+    await redis.call('CONFIG', 'SET', 'maxmemory', '100mb');
+    const limited = await asked(['doctor', '--url', url]);
+    assert.deepStrictEqual([limited.code, of(limited.said, 'eviction')[0].state], [1, 'problem']);
+    assert.match(of(limited.said, 'eviction')[0].detail, /^allkeys-lru: .*noeviction/);
+  });
+
+  it('names what a user may not do', async (t) => {
+    const { redis, url } = await healthy(t);
+    const rights = ['on', '>secret', '~hfxbus:str:*', '&*', '+@all', '-xclaim', '-xadd', '-xack'];
+    await redis.call('ACL', 'SETUSER', 'weak', ...rights);
+    const { code, said } = await asked(['doctor', '--url', url.replace('//', '//weak:secret@')]);
+    assert.strictEqual(code, 1);
+    const found = said.findings.filter(({ check }) => check.startsWith('rights of '));
+    assert.deepStrictEqual(
+      found.map(({ state, detail }) => [state, detail]),
+      [
+        ['problem', 'refused: SET, GET, DEL, XADD'],
+        ['ok', 'nothing is refused'],
+        ['problem', 'refused: GET, DEL, XACK'],
+        ['warning', 'refused: XCLAIM; matters with claimInterval'],
+        ['warning', 'refused: XADD; matters with deadLetter'],
+      ],
+    );
+  });
+
+  it('misses nothing where a user has the rights that are documented', async (t) => {
+    const { redis, url } = await healthy(t);
+    const { rules, commands } = documentedRights();
+    await redis.call('ACL', 'SETUSER', 'bus', ...rules, ...commands);
+    const { code, said } = await asked(['doctor', '--url', url.replace('//', '//bus:password@')]);
+    assert.strictEqual(code, 0, JSON.stringify(said));
+    const missing = said.findings.filter(({ check, state }) => check.startsWith('rights') && state !== 'ok');
+    assert.deepStrictEqual(missing, []);
+  });
+
+  it('says what it does not know where a user may not ask', async (t) => {
+    const { redis, url } = await healthy(t);
+    await redis.call('ACL', 'SETUSER', 'blind', 'on', '>secret', '~*', '&*', '+@all', '-scan');
+    const { code, said } = await asked(['doctor', '--url', url.replace('//', '//blind:secret@')]);
+    assert.strictEqual(code, 0);
+    const [groups] = of(said, 'groups');
+    assert.deepStrictEqual([groups.state, groups.detail], ['unknown', 'not known: the user may not ask with SCAN']);
+  });
+
+  it('finds the group whose consumer was killed, and the one that has none', async (t) => {
+    const { url } = await stuckBus(t);
+    const isIdle = async () => {
+      const { code, said } = await asked(['doctor', '--idle', '50', '--url', url]);
+      const details = of(said, 'groups').map(({ detail }) => detail);
+      return details.some((detail) => detail.includes('1 pending')) && { code, said, details };
+    };
+    const { code, said, details } = await until(isIdle, { timeout: 20000 });
+    assert.deepStrictEqual([code, said.ok], [1, false]);
+    const number = '(\\d|entries \\(how many is not known\\))';
+    for (const text of [
+      /^mailer of mails is stuck: 1 pending that nobody has touched for 50 ms$/,
+      new RegExp(`^mailer of mails is stuck: ${number} to be delivered, and no consumer has read for 50 ms$`),
+      new RegExp(`^archive of mails is stuck: ${number} to be delivered, and there are no consumers$`),
+    ]) {
+      assert.ok(
+        details.some((detail) => text.test(detail)),
+        `${text}: ${details.join('; ')}`,
+      );
+    }
+    assert.deepStrictEqual(new Set(of(said, 'groups').map(({ stream }) => stream)), new Set(['mails']));
+  });
+
+  it('does not call stuck what somebody works on', async (t) => {
+    const { redis, url } = await healthy(t);
+    const [stream, group] = [keys.stream('mails'), keys.group('mailer')];
+    await redis.call('XGROUP', 'CREATE', stream, group, '$', 'MKSTREAM');
+    for (const job of ['one', 'two']) await redis.call('XADD', stream, '*', 'prd', 'p', 'job', job);
+    await redis.call('XREADGROUP', 'GROUP', group, 'worker', 'COUNT', '1', 'STREAMS', stream, '>');
+    const { code, said } = await asked(['doctor', '--url', url]);
+    assert.deepStrictEqual([code, of(said, 'groups')[0].state], [0, 'ok'], JSON.stringify(of(said, 'groups')));
+  });
+
+  it('says of a replica that a bus cannot write to it', async (t) => {
+    const { redis } = await healthy(t);
+    const { url } = await healthy(t, '--replicaof', '127.0.0.1', String(redis.port));
+    const { code, stdout } = await hfxbus(['doctor', '--url', url]);
+    assert.strictEqual(code, 1);
+    assert.match(stdout, /^problem +role +\S+ +(a replica|it is loading)/m);
+  });
+});

@@ -1,0 +1,83 @@
+'use strict';
+
+const assert = require('node:assert');
+const { describe, it } = require('node:test');
+const { asked, hfxbus } = require('../support/command-line.js');
+const { keys } = require('../support/keys.js');
+const { RedisServer } = require('../support/redis-server.js');
+const { countsEntries } = require('../support/stream-counts.js');
+const { stuckBus } = require('./stuck.js');
+
+describe('npx hfxbus inspect', () => {
+  it('says how long streams are, and for each group what is pending and what is yet to come', async (t) => {
+    const { redis, url } = await stuckBus(t);
+    const lag = (await countsEntries(redis, keys.stream('mails'))) ? [3, 1] : [null, null];
+    const { code, said } = await asked(['inspect', '--url', url]);
+    assert.strictEqual(code, 0);
+    const [stream, ...others] = said.streams;
+    assert.deepStrictEqual(others, []);
+    const { oldest, groups, added, ...rest } = stream;
+    assert.deepStrictEqual(rest, { stream: 'mails', node: `127.0.0.1:${redis.port}`, length: 3 });
+    const [[first]] = await redis.call('XRANGE', keys.stream('mails'), '-', '+', 'COUNT', 1);
+    assert.strictEqual(oldest.id, first);
+    assert.ok(oldest.age >= 0 && oldest.age < 60_000, `${oldest.age}`);
+    const [archive, mailer] = groups.sort((left, right) => (left.group < right.group ? -1 : 1));
+    assert.deepStrictEqual(
+      [archive, mailer].map(({ group, pending, consumers }) => [group, pending, consumers.length]),
+      [
+        ['archive', 0, 0],
+        ['mailer', 1, 1],
+      ],
+    );
+    assert.deepStrictEqual([archive.lag, mailer.lag], lag);
+    assert.strictEqual(mailer.oldestPending.id, first);
+    assert.strictEqual(mailer.oldestPending.deliveries, 1);
+    assert.strictEqual(mailer.oldestPending.owner, mailer.consumers[0].name);
+    assert.strictEqual(archive.oldestPending, null);
+  });
+
+  it('shows the same as tables, of one stream with its consumers', async (t) => {
+    const { url } = await stuckBus(t);
+    const { code, stdout } = await hfxbus(['inspect', 'mails', '--url', url]);
+    assert.strictEqual(code, 0);
+    assert.match(stdout, /^stream +node +length +oldest +group +consumers +pending +lag +oldest pending\n/);
+    assert.match(stdout, /^mails +127\.0\.0\.1:\d+ +3 +\d+ \w+ +mailer +1 +1 +(1|not known) +\d+ \w+$/m);
+    assert.match(stdout, /^mailer +\S+ +127\.0\.0\.1:\d+ +1 +\d+ \w+$/m);
+  });
+
+  it('ends with 1 for a stream that is not there, and is content with no streams at all', async (t) => {
+    const redis = await RedisServer.start();
+    t.after(() => redis.kill());
+    const url = `redis://127.0.0.1:${redis.port}`;
+    assert.deepStrictEqual(await asked(['inspect', 'nothing', '--url', url]), { code: 1, said: { streams: [] } });
+    assert.deepStrictEqual(await asked(['inspect', '--url', url]), { code: 0, said: { streams: [] } });
+  });
+
+  it('knows streams by the prefix, taken literally, and shows no name that would steer a terminal', async (t) => {
+    const redis = await RedisServer.start();
+    t.after(() => redis.kill());
+    const url = `redis://127.0.0.1:${redis.port}`;
+    await redis.call('XADD', keys.stream('evil\x1b[2J', 'b*'), '*', 'prd', 'p', 'job', 'j');
+    await redis.call('XADD', keys.stream('other', 'bus'), '*', 'prd', 'p', 'job', 'j');
+    await redis.call('SET', keys.stream('text', 'b*'), 'no stream');
+    const { said } = await asked(['inspect', '--prefix', 'b*', '--url', url]);
+    assert.deepStrictEqual(
+      said.streams.map(({ stream }) => stream),
+      ['evil\x1b[2J'],
+    );
+    const { stdout } = await hfxbus(['inspect', '--prefix', 'b*', '--url', url]);
+    assert.match(stdout, /^evil\ufffd\[2J /m);
+  });
+
+  it('looks at every node that it is given', async (t) => {
+    const servers = await Promise.all([RedisServer.start(), RedisServer.start()]);
+    t.after(() => servers.map((server) => server.kill()));
+    await servers[1].call('XADD', keys.stream('there'), '*', 'prd', 'p', 'job', 'j');
+    const urls = servers.flatMap(({ port }) => ['--url', `redis://127.0.0.1:${port}`]);
+    const { said } = await asked(['inspect', ...urls]);
+    assert.deepStrictEqual(
+      said.streams.map(({ stream, node }) => [stream, node]),
+      [['there', `127.0.0.1:${servers[1].port}`]],
+    );
+  });
+});

@@ -1,0 +1,73 @@
+'use strict';
+
+const assert = require('node:assert');
+const { describe, it } = require('node:test');
+const { asked, hfxbus } = require('../support/command-line.js');
+const { keys } = require('../support/keys.js');
+const { stuckBus } = require('./stuck.js');
+
+/** Of each group, where the only entry of a job is. */
+async function statesOf(job, url) {
+  const { code, said } = await asked(['why', job, '--url', url]);
+  assert.strictEqual(code, 0);
+  const [entry, ...others] = said.entries;
+  assert.deepStrictEqual(others, []);
+  const groups = Object.fromEntries(entry.groups.map(({ group, ...rest }) => [group, rest]));
+  return { entry, groups, payload: said.payload };
+}
+
+describe('npx hfxbus why', () => {
+  it('says for each group whether a job waits, is pending with whom, or is done, and what its payload takes', async (t) => {
+    const { redis, url } = await stuckBus(t);
+    const node = `127.0.0.1:${redis.port}`;
+    const waiting = { state: 'waiting', owner: null, idle: null, deliveries: null };
+
+    const held = await statesOf('held', url);
+    const [[id], , [lateId]] = await redis.call('XRANGE', keys.stream('mails'), '-', '+');
+    assert.deepStrictEqual([held.entry.stream, held.entry.node, held.entry.id], ['mails', node, id]);
+    const [[, owner]] = await redis.call('XPENDING', keys.stream('mails'), keys.group('mailer'), '-', '+', 1);
+    const { idle, ...mailer } = held.groups.mailer;
+    assert.deepStrictEqual(mailer, { state: 'pending', owner, deliveries: 1 });
+    assert.ok(idle >= 0 && idle < 60_000, `${idle}`);
+    assert.deepStrictEqual(held.groups.archive, waiting);
+    assert.deepStrictEqual(held.payload, [{ key: 'to', node, bytes: '"ann@example.org"'.length, ttl: null }]);
+
+    assert.strictEqual((await statesOf('done', url)).groups.mailer.state, 'done');
+    const late = await statesOf('late', url);
+    assert.strictEqual(late.entry.id, lateId);
+    assert.deepStrictEqual(late.groups, { archive: waiting, mailer: waiting });
+  });
+
+  it('shows the same as tables, and nothing of what is in a payload', async (t) => {
+    const { url } = await stuckBus(t);
+    const { code, stdout } = await hfxbus(['why', 'held', '--url', url]);
+    assert.strictEqual(code, 0);
+    assert.match(stdout, /^mails +\S+ +\d+-\d+ +\d+ \w+ ago +mailer +pending +\S+ +\d+ \w+ +1$/m);
+    assert.match(stdout, /^to +\S+ +17 +never$/m);
+    assert.doesNotMatch(stdout, /example/);
+  });
+
+  it('finds a job among more entries than it asks for at once, and a payload that has no entry', async (t) => {
+    const { redis, url } = await stuckBus(t);
+    const add = (_, at) => ['XADD', keys.stream('many'), '*', 'prd', 'p', 'job', `job-${at}`];
+    await redis.client.callAll(Array.from({ length: 2500 }, add));
+    const { said } = await asked(['why', 'job-2400', '--url', url]);
+    assert.deepStrictEqual(
+      said.entries.map(({ stream, producer, groups }) => [stream, producer, groups]),
+      [['many', 'p', []]],
+    );
+    await redis.call('SET', keys.payload('lonely', 'key'), 'value', 'PX', '100000');
+    const lonely = await asked(['why', 'lonely', '--url', url]);
+    assert.deepStrictEqual([lonely.code, lonely.said.entries, lonely.said.payload.length], [0, [], 1]);
+    assert.ok(lonely.said.payload[0].ttl > 0);
+  });
+
+  it('ends with 1 where there is nothing of a job, or not in the stream that is asked for', async (t) => {
+    const { url } = await stuckBus(t);
+    const { code, said } = await asked(['why', 'nobody', '--url', url]);
+    assert.deepStrictEqual([code, said], [1, { jobId: 'nobody', entries: [], payload: [] }]);
+    const elsewhere = await asked(['why', 'held', '--stream', 'other', '--url', url]);
+    assert.deepStrictEqual(elsewhere.said.entries, []);
+    assert.strictEqual((await hfxbus(['why', 'held*', '--url', url])).code, 1);
+  });
+});

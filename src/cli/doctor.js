@@ -1,0 +1,62 @@
+'use strict';
+
+const { HELP_OF_BUS, count, parse } = require('./arguments.js');
+const { json, styled, table } = require('./printing.js');
+const { checkRights } = require('./rights.js');
+const { Servers } = require('./servers.js');
+const { checkServer, checkSlots } = require('./server-checks.js');
+const { checkGroups } = require('./stuck-groups.js');
+
+const HELP = `Usage: hfxbus doctor [options]
+
+Looks whether Redis is fit for a bus, whether the user may do what producers and consumers do, and for groups
+that are stuck.
+
+  --idle <ms>        for how long nobody may have touched what is pending, 60000
+${HELP_OF_BUS}`;
+
+const OPTIONS = { idle: { type: 'string', default: '60000' } };
+
+const STYLE_OF = { ok: 'green', warning: 'yellow', problem: 'red', unknown: 'yellow' };
+
+/**
+ * What was looked at, and what came of it.
+ * @typedef {{ check: string, node: string, state: 'ok' | 'warning' | 'problem' | 'unknown', detail: string }} Finding
+ */
+
+/** @returns {Promise<number>} the exit code: 1 if there is a problem */
+async function run(args) {
+  const { values } = parse(args, { help: HELP, options: OPTIONS, check: ({ idle }) => count('idle', idle, 1) });
+  return Servers.use(values, HELP, async (servers) => {
+    const perServer = servers.all.map(async (server) => [
+      ...checkServer(server),
+      ...(servers.isCluster ? await ifAllowed('slots', server.name, () => checkSlots(server)) : []),
+      ...(await checkRights(server, servers.prefix)),
+    ]);
+    const everywhere = servers.all.map(({ name }) => name).join(', ');
+    const groups = ifAllowed('groups', everywhere, () => checkGroups(servers, everywhere, Number(values.idle)));
+    const findings = (await Promise.all([...perServer, groups])).flat();
+    const isWell = findings.every(({ state }) => state !== 'problem');
+    if (values.json) json({ ok: isWell, findings });
+    else print(findings);
+    return isWell ? 0 : 1;
+  });
+}
+
+/** What the user may not ask is not known, which is no problem of the bus. */
+async function ifAllowed(check, node, look) {
+  try {
+    return await look();
+  } catch (error) {
+    if (error.code !== 'NOPERM') throw error;
+    return [{ check, node, state: 'unknown', detail: `not known: the user may not ask with ${error.command}` }];
+  }
+}
+
+function print(findings) {
+  const rows = findings.map(({ state, check, node, detail }) => [state, check, node, detail]);
+  const inColour = (row, line) => styled(STYLE_OF[findings[row].state], line);
+  console.log(table(['', 'check', 'node', 'what was found'], rows, inColour));
+}
+
+module.exports = { HELP, run };

@@ -1,0 +1,114 @@
+'use strict';
+
+const { isBehind, successor } = require('../facade/entry-ids.js');
+const { HELP_OF_BUS, parse } = require('./arguments.js');
+const { duration, json, printable, table } = require('./printing.js');
+const { Servers } = require('./servers.js');
+const { PAGE, aged, keysOf, literal, pendingOf, record, streamsOf, timeOf } = require('./streams.js');
+
+const HELP = `Usage: hfxbus why <jobId> [options]
+
+What has become of a job: in which streams it is, for each group whether it waits, is pending (with whom, for
+how long, how often delivered) or is done, and which keys its payload has. It reads every entry of the streams,
+and looks at every key of the database.
+
+  --stream <name>    looks for entries in this stream only
+${HELP_OF_BUS}`;
+
+const OPTIONS = { stream: { type: 'string' } };
+
+/** @returns {Promise<number>} the exit code: 1 if there is nothing of the job */
+async function run(args) {
+  const { values, words } = parse(args, { help: HELP, options: OPTIONS, least: 1 });
+  const [jobId] = words;
+  return Servers.use(values, HELP, async (servers) => {
+    const [entries, payload] = await Promise.all([
+      entriesOf(servers, jobId, values.stream),
+      payloadOf(servers, `${servers.prefix}:job:${jobId}:`),
+    ]);
+    if (values.json) json({ jobId, entries, payload });
+    else print({ jobId, entries, payload });
+    return entries.length + payload.length > 0 ? 0 : 1;
+  });
+}
+
+async function entriesOf(servers, jobId, name) {
+  const streams = await streamsOf(servers, name);
+  return (await Promise.all(streams.map((stream) => entriesIn(stream, jobId)))).flat();
+}
+
+/** The entries of a job in a stream, which is read page by page. */
+async function entriesIn(stream, jobId) {
+  const { client } = stream.server;
+  const found = [];
+  for (let from = '-'; from !== null; ) {
+    const page = await client.call('xrange', stream.key, from, '+', 'COUNT', PAGE);
+    const entries = page.map(([id, fields]) => [id, record(fields)]);
+    found.push(...entries.filter(([, { job }]) => job === jobId));
+    from = page.length < PAGE ? null : successor(page.at(-1)[0]);
+  }
+  const now = await timeOf(client);
+  return Promise.all(found.map(([id, fields]) => entryOf(stream, aged(id, now), fields)));
+}
+
+async function entryOf({ stream, node, key, server, groups }, { id, age }, fields) {
+  const states = groups.map((group) => stateOf(server.client, key, group, id));
+  return {
+    stream,
+    node,
+    id,
+    age,
+    producer: fields.prd ?? null,
+    // What was given up says so in its dead letter.
+    deadLetter: fields.rsn === undefined ? null : { stream: fields.str, group: fields.grp, reason: fields.rsn },
+    groups: await Promise.all(states),
+  };
+}
+
+/** Where an entry is for a group. What was there before the group, and not for it, is as if it were done. */
+async function stateOf(client, key, { group, name, lastDelivered }, id) {
+  const nobody = { owner: null, idle: null, deliveries: null };
+  if (isBehind(id, lastDelivered)) return { group, state: 'waiting', ...nobody };
+  const [pending] = await client.call('xpending', key, name, id, id, 1);
+  return pending ? { group, state: 'pending', ...pendingOf(pending) } : { group, state: 'done', ...nobody };
+}
+
+/** The keys of a payload, without what is in them. */
+async function payloadOf(servers, begin) {
+  const perServer = servers.all.map(async (server) => {
+    const keys = await keysOf(server, `${literal(begin)}*`);
+    return Promise.all(keys.map((key) => sizeOf(server, key, key.slice(begin.length))));
+  });
+  return (await Promise.all(perServer)).flat();
+}
+
+async function sizeOf({ name: node, client }, inRedis, key) {
+  const [[, bytes], [, ttl]] = await client.pipeline().strlen(inRedis).pttl(inRedis).exec();
+  return { key, node, bytes: bytes ?? null, ttl: ttl >= 0 ? ttl : null };
+}
+
+function print({ jobId, entries, payload }) {
+  if (entries.length + payload.length === 0) {
+    console.log(`There is nothing of ${printable(jobId)}: no entry in a stream, and no payload.`);
+    return;
+  }
+  const header = ['stream', 'node', 'entry', 'sent', 'group', 'state', 'owner', 'idle', 'deliveries'];
+  console.log(entries.length > 0 ? table(header, entries.flatMap(rows)) : 'There is no entry of it in a stream.');
+  for (const { stream, deadLetter } of entries.filter((entry) => entry.deadLetter)) {
+    const { group, stream: from, reason } = deadLetter;
+    console.log(printable(`In ${stream} since ${group} gave it up in ${from}: ${reason}`));
+  }
+  const keys = payload.map(({ key, node, bytes, ttl }) => [key, node, bytes, duration(ttl) ?? 'never']);
+  const text = keys.length > 0 ? table(['payload', 'node', 'bytes', 'expires in'], keys) : 'There is no payload.';
+  console.log(`\n${text}`);
+}
+
+function rows({ stream, node, id, age, groups }) {
+  const begin = [stream, node, id, `${duration(age)} ago`];
+  if (groups.length === 0) return [[...begin, '-', 'no groups', '-', '-', '-']];
+  return groups.map(({ group, state, owner, idle, deliveries }) => {
+    return [...begin, group, state, owner ?? '-', duration(idle) ?? '-', deliveries ?? '-'];
+  });
+}
+
+module.exports = { HELP, run };

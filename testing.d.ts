@@ -58,7 +58,7 @@ export interface EmbeddedRedisOptions {
    */
   port?: number;
   /**
-   * What clients have to authenticate with.
+   * What clients have to authenticate with; an empty one is none.
    *
    * @default none
    */
@@ -86,7 +86,7 @@ export interface EmbeddedRedisOptions {
   chaos?: Chaos;
 }
 
-/** A Redis in this process, on its own thread. It keeps the process alive until it is stopped. */
+/** A Redis in this process, on the thread that buses run on as well. It keeps the process alive until it is stopped. */
 export declare class EmbeddedRedis {
   private constructor();
 

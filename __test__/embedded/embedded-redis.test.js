@@ -1,6 +1,8 @@
 'use strict';
 
 const assert = require('node:assert');
+const net = require('node:net');
+const os = require('node:os');
 const path = require('node:path');
 const { describe, it } = require('node:test');
 const { Worker } = require('node:worker_threads');
@@ -67,7 +69,24 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     await second.stop();
   });
 
-  it('is on loopback alone, several at once know nothing of each other', async (t) => {
+  it('is on loopback alone', async (t) => {
+    const { redis, client } = await serving(t);
+    const interfaces = Object.values(os.networkInterfaces()).flat();
+    const elsewhere = interfaces.filter(({ address }) => address !== '127.0.0.1').map(({ address }) => address);
+    // What listens on every interface is here too, where there is no network.
+    if (process.platform === 'linux') elsewhere.push('127.0.0.2');
+    for (const host of elsewhere) {
+      const socket = net.connect({ host, port: redis.port, timeout: 1000 });
+      const outcome = await new Promise((resolve) => {
+        for (const event of ['connect', 'error', 'timeout']) socket.once(event, () => resolve(event));
+      });
+      socket.destroy();
+      assert.notStrictEqual(outcome, 'connect', host);
+    }
+    assert.strictEqual(await client.call('PING'), 'PONG');
+  });
+
+  it('is one of several that know nothing of each other', async (t) => {
     const [one, other] = [await serving(t), await serving(t)];
     await one.client.call('SET', 'k', 'one');
     assert.strictEqual(await other.client.call('GET', 'k'), null);
@@ -83,6 +102,14 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     assert.strictEqual(await client.call('GET', 'k'), null);
     const connection = ConnectionManager.standalone(redis.url);
     await connection.getClient('x').ping();
+    await connection.stop();
+  });
+
+  it('needs no password where it is empty, as a Redis and a bus have it', async (t) => {
+    const { redis, client } = await serving(t, { password: '' });
+    assert.strictEqual(await client.call('GET', 'k'), null);
+    const connection = ConnectionManager.standalone(redis.url);
+    assert.strictEqual(await connection.getClient('x').ping(), 'PONG');
     await connection.stop();
   });
 
@@ -106,6 +133,40 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     await assert.rejects(client.call('EXEC'), /^Error: EXECABORT/);
     assert.strictEqual(await client.call('SET', 'k', 'v'), 'OK');
     assert.match(await client.call('INFO', 'memory'), /^used_memory_dataset:(1|2)\d\d\r$/m);
+  });
+
+  it('counts names as it counts values', async (t) => {
+    const { client } = await serving(t);
+    const used = async () => Number(/used_memory_dataset:(\d+)/.exec(await client.call('INFO', 'memory'))[1]);
+    const long = 'x'.repeat(100_000);
+    await client.call('XGROUP', 'CREATE', 's', long, '0', 'MKSTREAM');
+    assert.ok((await used()) > 100_000);
+    await client.call('XGROUP', 'CREATECONSUMER', 's', long, long);
+    assert.ok((await used()) > 200_000);
+    // Names of fields are kept once for all entries, and in each as they are replied.
+    const id = await client.call('XADD', 's', '*', long, 'v');
+    assert.ok((await used()) > 400_000);
+    await client.call('XDEL', 's', id);
+    assert.ok((await used()) < 210_000);
+    await client.call('XGROUP', 'DELCONSUMER', 's', long, long);
+    await client.call('XGROUP', 'DESTROY', 's', long);
+    assert.ok((await used()) < 1000);
+    await client.call('DEL', 's');
+    assert.strictEqual(await used(), 0);
+  });
+
+  it('closes a connection that asks for the same thing until it would fill the memory', async (t) => {
+    const { client, connect } = await serving(t, { maxMemory: 1_000_000 });
+    await client.call('SET', 'k', 'x'.repeat(500_000));
+    const keys = (count) => Array(count).fill('k');
+    assert.strictEqual((await connect().call('MGET', ...keys(3))).length, 3);
+    await assert.rejects(connect().call('MGET', ...keys(1000)), /closed/);
+    const other = connect();
+    await other.call('MULTI');
+    await other.callAll(keys(1000).map((key) => ['GET', key]));
+    await assert.rejects(other.call('EXEC'), /closed/);
+    assert.strictEqual(await client.call('PING'), 'PONG');
+    await until(async () => (await client.call('INFO', 'clients')).includes('connected_clients:2\r'));
   });
 
   it('refuses options that cannot work by their names, before anything listens', async () => {
@@ -133,6 +194,37 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
       maxMemory: undefined,
     };
     await (await EmbeddedRedis.start(missing)).stop();
+  });
+
+  it('is stopped by `await using`', async () => {
+    const redis = await EmbeddedRedis.start();
+    const client = new RawClient(redis.port);
+    await client.call('PING');
+    if (Symbol.asyncDispose) await redis[Symbol.asyncDispose]();
+    else await redis.stop();
+    await until(() => client.isClosed);
+  });
+
+  it('goes with a process that ends without stopping it, whatever it is doing', async () => {
+    const child = new Child({ file: TESTING }, async ({ hfxbus, print }) => {
+      const redis = await hfxbus.EmbeddedRedis.start();
+      process.once('SIGTERM', () => process.exit(7));
+      print('started', redis.port);
+    });
+    const [port] = await child.says('started');
+    const clients = Array.from({ length: 5 }, () => new RawClient(port));
+    await clients[0].call('SET', 'k', 'x'.repeat(1_000_000));
+    let answers = 0;
+    const work = clients.map(async (client) => {
+      for (;;) {
+        await client.call('GET', 'k');
+        answers++;
+      }
+    });
+    await until(() => answers > 20);
+    child.signal('SIGTERM');
+    await Promise.all(work.map((one) => assert.rejects(one, /closed/)));
+    assert.strictEqual((await child.exit()).code, 7);
   });
 
   it('keeps the process alive until it is stopped, and no longer', async () => {

@@ -159,6 +159,17 @@ describe('the embedded server on the wire', { timeout: LIMIT }, () => {
     ];
     const bytes = Buffer.concat([...words, ['CLIENT', 'REPLY', 'ON'], ['QUIT']].map(encode));
     assert.strictEqual(await exchange(redis.port, bytes), '$1\r\nb\r\n+OK\r\n+OK\r\n');
+    const skipped = [
+      ['CLIENT', 'REPLY', 'SKIP'],
+      ['NONSENSE'],
+      ['ECHO', 'a'],
+      ['CLIENT', 'REPLY', 'OFF'],
+      ['CLIENT', 'REPLY', 'SKIP'],
+      ['ECHO', 'b'],
+      ['ECHO', 'c'],
+    ];
+    const others = Buffer.concat([...skipped, ['CLIENT', 'REPLY', 'ON'], ['QUIT']].map(encode));
+    assert.strictEqual(await exchange(redis.port, others), '$1\r\na\r\n+OK\r\n+OK\r\n');
   });
 
   it('shows monitors what is done, but no password', async (t) => {

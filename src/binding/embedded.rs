@@ -68,9 +68,13 @@ impl NativeEmbeddedRedis {
     pub fn new(options: NativeEmbeddedOptions) -> Result<Self, Error<String>> {
         let context = with(|environment| Ok(environment.context.clone()))
             .map_err(|error| Error::new(error.status.to_string(), error.reason))?;
+        let port = options.port;
         let server = Server::start(&options.into(), &context.runtime).map_err(|error| {
             let code = errno_name(&error).unwrap_or(Status::GenericFailure.as_ref());
-            Error::new(code.to_owned(), format!("The embedded server cannot listen: {error}"))
+            Error::new(
+                code.to_owned(),
+                format!("The embedded server cannot listen on 127.0.0.1:{port}: {error}"),
+            )
         })?;
         Ok(Self { server: Arc::new(server), context })
     }

@@ -40,6 +40,8 @@ pub enum Replies {
     Off,
     /// All but the next.
     SkipNext,
+    /// All but to the command that is being carried out.
+    Skip,
 }
 
 /// One connection.

@@ -26,17 +26,21 @@ pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Re
     if is_browser(args) {
         return end_at_once(core, client);
     }
+    if let Some(client) = core.clients.get_mut(&client)
+        && client.replies == Replies::SkipNext
+    {
+        client.replies = Replies::Skip;
+    }
     match table::resolve(args) {
         Ok(command) => consider(core, client, command, args, reply),
         Err(refusal) => reject(core, client, None, args, reply, &refusal),
     }
     let Some(client) = core.clients.get_mut(&client) else { return };
     match client.replies {
-        Replies::On => {}
+        // CLIENT REPLY SKIP has no reply itself.
+        Replies::On | Replies::SkipNext => {}
         Replies::Off => reply.truncate(start),
-        // CLIENT REPLY SKIP has no reply itself, and what follows has none either.
-        Replies::SkipNext if client.last_command == "client|reply" => {}
-        Replies::SkipNext => {
+        Replies::Skip => {
             reply.truncate(start);
             client.replies = Replies::On;
         }

@@ -42,6 +42,8 @@ pub struct Group {
     pub consumers: BTreeMap<Key, Consumer>,
     /// What is to be delivered once more, by chance.
     pub again: Vec<EntryId>,
+    /// How long the consumers' names are.
+    named: usize,
 }
 
 impl Group {
@@ -60,6 +62,7 @@ impl Group {
             return (key, false);
         }
         let key = Key::from(name);
+        self.named += key.len();
         self.consumers.insert(key.clone(), Consumer { seen_at: now, ..Consumer::default() });
         (key, true)
     }
@@ -87,6 +90,7 @@ impl Group {
     /// Removes a consumer and what is pending for it. Returns how much that was.
     pub fn remove_consumer(&mut self, name: &[u8]) -> usize {
         let Some(consumer) = self.consumers.remove(name) else { return 0 };
+        self.named -= name.len();
         for id in &consumer.pending {
             self.pending.remove(id);
         }
@@ -99,9 +103,9 @@ impl Group {
         }
     }
 
-    /// How much memory it takes.
+    /// How much memory it takes besides its own name.
     pub fn size(&self) -> usize {
-        OVERHEAD * (1 + self.consumers.len() + self.pending.len())
+        self.named + OVERHEAD * (1 + self.consumers.len() + self.pending.len())
     }
 }
 

@@ -71,7 +71,9 @@ impl Log {
     /// Appends an entry of these names and values, by turns. Its id is greater than all others.
     pub fn append(&mut self, id: EntryId, fields: &[&[u8]]) {
         if self.nodes.back().is_none_or(|node| node.is_full(fields)) {
-            self.nodes.push_back(Node::new(id, fields));
+            let node = Node::new(id, fields);
+            self.size += node.size();
+            self.nodes.push_back(node);
         }
         let Some(node) = self.nodes.back_mut() else { return };
         node.push(id, fields);
@@ -114,6 +116,7 @@ impl Log {
         let Some(node) = self.nodes.get_mut(at) else { return false };
         let Some(entry) = node.remove(id) else { return false };
         if node.entries.is_empty() {
+            self.size -= node.size();
             self.nodes.remove(at);
         }
         self.length -= 1;
@@ -135,7 +138,7 @@ impl Log {
             }
             let surplus = self.surplus(node, trim.bound);
             if surplus == entries {
-                self.size -= node.entries.iter().map(Entry::size).sum::<usize>();
+                self.size -= node.size() + node.entries.iter().map(Entry::size).sum::<usize>();
                 self.nodes.pop_front();
             } else if trim.approximate {
                 break;

@@ -11,6 +11,9 @@ pub const MOST_ENTRIES: usize = 100;
 const MOST_BYTES: usize = 4096;
 /// What an entry takes besides its fields.
 const ENTRY_OVERHEAD: usize = 64;
+/// What a node takes besides its entries, and each of its names besides the text.
+const OVERHEAD: usize = 128;
+const NAME_OVERHEAD: usize = 16;
 
 /// One entry.
 #[derive(Debug)]
@@ -103,6 +106,11 @@ impl Node {
     fn has_names(&self, fields: &[&[u8]]) -> bool {
         self.names.len() * 2 == fields.len()
             && self.names.iter().zip(fields.iter().step_by(2)).all(|(one, other)| **one == **other)
+    }
+
+    /// How much memory it takes besides its entries.
+    pub fn size(&self) -> usize {
+        OVERHEAD + self.names.iter().map(|name| name.len() + NAME_OVERHEAD).sum::<usize>()
     }
 
     /// The first and the last id.

@@ -6,9 +6,17 @@ use super::number;
 use super::refusal::Refusal;
 
 /// What is to be written to one client.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reply {
     bytes: Vec<u8>,
+    most: usize,
+    is_over: bool,
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        Self::continuing(Vec::new())
+    }
 }
 
 /// An array whose length is not known yet.
@@ -19,7 +27,17 @@ pub struct Open {
 impl Reply {
     /// Appends to what is there already.
     pub fn continuing(bytes: Vec<u8>) -> Self {
-        Self { bytes }
+        Self { bytes, most: usize::MAX, is_over: false }
+    }
+
+    /// Takes no more than so much: a few words can ask for the same thing many times.
+    pub fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
+    /// Whether more was to be encoded: then it is no reply.
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// What was encoded.
@@ -65,8 +83,8 @@ impl Reply {
     /// A string of bytes.
     pub fn bulk(&mut self, bytes: &[u8]) {
         self.header(b'$', bytes.len() as u64);
-        self.bytes.extend_from_slice(bytes);
-        self.bytes.extend_from_slice(b"\r\n");
+        self.raw(bytes);
+        self.raw(b"\r\n");
     }
 
     /// A string of bytes, or nothing.
@@ -100,12 +118,12 @@ impl Reply {
 
     /// A missing string.
     pub fn nil(&mut self) {
-        self.bytes.extend_from_slice(b"$-1\r\n");
+        self.raw(b"$-1\r\n");
     }
 
     /// A missing array.
     pub fn nil_array(&mut self) {
-        self.bytes.extend_from_slice(b"*-1\r\n");
+        self.raw(b"*-1\r\n");
     }
 
     /// An array, whose elements follow.
@@ -128,16 +146,22 @@ impl Reply {
 
     /// What was encoded before.
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.is_over |= bytes.len() > self.most.saturating_sub(self.bytes.len());
+        if !self.is_over {
+            self.bytes.extend_from_slice(bytes);
+        }
     }
 
     fn line(&mut self, sigil: u8, text: &[u8]) {
-        self.bytes.push(sigil);
-        self.bytes.extend_from_slice(text);
-        self.bytes.extend_from_slice(b"\r\n");
+        self.raw(&[sigil]);
+        self.raw(text);
+        self.raw(b"\r\n");
     }
 
     fn header(&mut self, sigil: u8, number: impl Into<i128>) {
+        if self.is_over {
+            return;
+        }
         self.bytes.push(sigil);
         number::write(&mut self.bytes, number);
         self.bytes.extend_from_slice(b"\r\n");
@@ -147,6 +171,19 @@ impl Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_is_encoded_than_may_be() {
+        let mut reply = Reply::continuing(b"+OK\r\n".to_vec()).at_most(30);
+        reply.bulk(&[b'x'; 10]);
+        assert!(!reply.is_over());
+        for _ in 0..1000 {
+            reply.bulk(&[b'x'; 10]);
+            reply.integer(1);
+        }
+        assert!(reply.is_over());
+        assert!(reply.len() < 40, "{}", reply.len());
+    }
 
     #[test]
     fn an_array_is_closed_around_what_was_written_since() {

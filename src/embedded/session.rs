@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::redis_io::codec::Scanner;
@@ -75,6 +76,8 @@ impl Session {
                 break;
             }
             if turn.has_more && self.is_written() {
+                // Others have their turn, however fast this client reads.
+                yield_now().await;
                 continue;
             }
             if !self.wait(&turn).await {
@@ -87,7 +90,9 @@ impl Session {
     fn serve(&mut self) -> Option<Turn> {
         let core = self.core.clone();
         let mut core = lock(&core);
-        let mut reply = Reply::continuing(std::mem::take(&mut core.clients.get_mut(&self.id)?.out));
+        let most = longest_reply(&core);
+        let mut reply =
+            Reply::continuing(std::mem::take(&mut core.clients.get_mut(&self.id)?.out)).at_most(most);
         let is_partial = self.consume(&mut core, &mut reply);
         let is_full = reply.len() >= MOST_UNWRITTEN;
         let client = core.clients.get_mut(&self.id)?;
@@ -167,7 +172,7 @@ impl Session {
             return false;
         }
         dispatch::execute(core, self.id, words, reply);
-        if core.chaos.drops() {
+        if core.chaos.drops() || reply.is_over() {
             end(core, self.id, Ending::AtOnce);
         }
         true
@@ -250,6 +255,11 @@ impl Drop for Session {
 /// What does not fit into the memory is not waited for.
 fn longest_request(core: &Core) -> usize {
     if core.max_memory == 0 { LONGEST_REQUEST } else { core.max_memory.clamp(MOST_UNREAD, LONGEST_REQUEST) }
+}
+
+/// All that there is fits in it, and what asks for the same thing again and again does not fill the memory.
+fn longest_reply(core: &Core) -> usize {
+    if core.max_memory == 0 { usize::MAX } else { 2 * longest_request(core) }
 }
 
 fn end(core: &mut Core, id: ClientId, ending: Ending) {

@@ -21,6 +21,8 @@ pub struct Stream {
 impl Stream {
     /// How much memory it takes.
     pub fn size(&self) -> usize {
-        OVERHEAD + self.log.size + self.groups.values().map(Group::size).sum::<usize>()
+        OVERHEAD
+            + self.log.size
+            + self.groups.iter().map(|(name, group)| name.len() + group.size()).sum::<usize>()
     }
 }

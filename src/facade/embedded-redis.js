@@ -69,7 +69,8 @@ function nativeOptions({ port, password, maxMemory, seed, clock, chaos }) {
   const wrong = checks.object('chaos', chaos);
   return {
     port: checks.count('port', port, { least: 0, most: 65535, fallback: 0 }),
-    password: checks.string('password', password),
+    // As in Redis, and as for who connects, an empty one is none.
+    password: checks.string('password', password) || undefined,
     maxMemory: whole('maxMemory', maxMemory, MAX_MEMORY),
     manualClock: clock === 'manual',
     chaosSeed: whole('chaos.seed', wrong.seed, whole('seed', seed, 0)),

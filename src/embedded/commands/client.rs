@@ -266,6 +266,7 @@ fn reply(call: &mut Call<'_>) -> Outcome {
     let replies = match call.arg(2).to_ascii_lowercase().as_slice() {
         b"on" => Replies::On,
         b"off" => Replies::Off,
+        b"skip" if call.me().replies == Replies::Off => Replies::Off,
         b"skip" => Replies::SkipNext,
         _ => return Err(SYNTAX),
     };

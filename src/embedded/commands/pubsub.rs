@@ -135,14 +135,16 @@ fn publish(call: &mut Call<'_>) -> Outcome {
         call.reply.integer(0);
         return Ok(());
     }
-    let audience: Vec<(Vec<u8>, Vec<ClientId>)> = call
+    let audience: Vec<(Option<Key>, Vec<ClientId>)> = call
         .core
         .channels
         .audience(channel)
-        .map(|(pattern, clients)| (announcement(pattern, channel, message), clients.to_vec()))
+        .map(|(pattern, clients)| (pattern.cloned(), clients.to_vec()))
         .collect();
     let mut heard = 0;
-    for (bytes, clients) in audience {
+    for (pattern, clients) in audience {
+        // One at a time: a message may match many patterns.
+        let bytes = announcement(pattern.as_ref(), channel, message);
         heard += clients.len();
         for client in clients {
             call.push(client, &bytes);

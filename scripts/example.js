@@ -6,19 +6,46 @@ const { end, start } = require('./command.js');
 
 /** How long an example may take, in ms. */
 const PATIENCE = 60_000;
+const READY = 'Waiting for jobs';
+const EXPECTED = 'Outbound is: Hello world!';
+
+/**
+ * Runs both examples. The consumer first: a group gets what is sent once it is there.
+ *
+ * @param {Record<string, string>} env where Redis is
+ * @param {(name: string) => { args: string[], cwd?: string }} [howToRun] Node's arguments for one of them; by default it is
+ *   run as it is in this checkout
+ */
+async function runExamples(env, howToRun = asIs) {
+  const consumer = new Example('consumer', env, howToRun('consumer'));
+  await consumer.says(READY);
+  const producer = new Example('producer', env, howToRun('producer'));
+  await Promise.race([
+    producer.succeeds(),
+    consumer.ended.then(() => {
+      throw new Error('the consumer ended before the producer');
+    }),
+  ]);
+  if (!producer.lines.includes(EXPECTED)) throw new Error(`the producer did not print '${EXPECTED}'`);
+  consumer.terminate();
+  await consumer.succeeds();
+}
+
+/** As the tsx command does it, but in one process, which then gets the signals. */
+function asIs(name) {
+  return { args: ['--require', 'tsx/cjs', path.join('examples', `${name}.ts`)] };
+}
 
 /** One of the examples, in a process of its own; what it prints is shown with its name in front. */
 class Example {
   #waiting = [];
   #outcome = null;
 
-  constructor(name, env) {
+  constructor(name, env, { args, ...options }) {
     this.name = name;
     /** What it has printed. */
     this.lines = [];
-    // As the tsx command does it, but in one process, which then gets the signals.
-    const args = ['--require', 'tsx/cjs', path.join('examples', `${name}.ts`)];
-    this.child = start(process.execPath, args, { env: { ...process.env, ...env } });
+    this.child = start(process.execPath, args, { env: { ...process.env, ...env }, ...options });
     const timer = setTimeout(() => end(this.child), PATIENCE);
     /** Resolves with why it was not a success, or null. */
     this.ended = new Promise((resolve) => {
@@ -70,4 +97,4 @@ class Example {
   }
 }
 
-module.exports = { Example };
+module.exports = { runExamples };

@@ -1,14 +1,11 @@
 'use strict';
 
-const { Example } = require('./example.js');
+const { runExamples } = require('./example.js');
 const { provideAddon } = require('./addon.js');
 const { installPackages } = require('./packages.js');
 const { findProgram } = require('./redis-program.js');
 const { startServer } = require('./redis-server.js');
 const { say, step } = require('./say.js');
-
-const READY = 'Waiting for jobs';
-const EXPECTED = 'Outbound is: Hello world!';
 
 /** From a fresh clone to the README's quick start, running in two processes. */
 async function quickstart() {
@@ -33,22 +30,6 @@ async function ownServer() {
   const redis = await EmbeddedRedis.start();
   const name = 'the embedded server, which is in this process, since there is neither REDIS_URL nor a Redis on PATH';
   return { port: redis.port, stop: () => redis.stop(), name };
-}
-
-/** The consumer first: a group gets what is sent once it is there. */
-async function runExamples(env) {
-  const consumer = new Example('consumer', env);
-  await consumer.says(READY);
-  const producer = new Example('producer', env);
-  await Promise.race([
-    producer.succeeds(),
-    consumer.ended.then(() => {
-      throw new Error('the consumer ended before the producer');
-    }),
-  ]);
-  if (!producer.lines.includes(EXPECTED)) throw new Error(`the producer did not print '${EXPECTED}'`);
-  consumer.terminate();
-  await consumer.succeeds();
 }
 
 /** What the examples need to know of a URL. */

@@ -1,0 +1,18 @@
+'use strict';
+
+const { run } = require('../command.js');
+const { TOOLS, tool } = require('./tools.js');
+
+/** Programs that know what is wrong with packages, and with their types. */
+const JUDGES = [
+  { name: 'publint', args: [tool('publint', 'src/cli.js'), 'run', '--strict'] },
+  { name: '@arethetypeswrong/cli', args: [tool('@arethetypeswrong/cli', 'dist/index.js'), '--no-definitely-typed'] },
+].map(({ name, args }) => ({ name: `${name} ${TOOLS[name]}`, judge: (tarball) => judge([...args, tarball]) }));
+
+/** Rejects with what there is to say against a package. */
+async function judge(args) {
+  const { code, output } = await run(process.execPath, args, { show: false });
+  if (code !== 0) throw new Error(output.trim());
+}
+
+module.exports = { JUDGES };

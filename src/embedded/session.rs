@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::redis_io::codec::Scanner;
@@ -76,8 +75,6 @@ impl Session {
                 break;
             }
             if turn.has_more && self.is_written() {
-                // Others have their turn, however fast this client reads.
-                yield_now().await;
                 continue;
             }
             if !self.wait(&turn).await {

@@ -23,6 +23,8 @@ class Child {
   /** The beginning of a line whose rest has not come yet. */
   #rest = '';
   #hear;
+  /** Whether it has ended and everything that it printed was read, which may come later. */
+  #isOver = false;
   /** What the function printed, an array of values for each call, but for what `hear` kept to itself. */
   printed = [];
   stdout = '';
@@ -57,6 +59,7 @@ class Child {
       this.#process.on('close', (code, signal) => {
         clearTimeout(this.#limit);
         running.delete(this);
+        this.#isOver = true;
         resolve({ code, signal, at: Date.now() });
       });
     });
@@ -75,10 +78,6 @@ class Child {
     });
     if (line === true) throw new Error(`the child ended without '${word}': ${this.stderr}`);
     return line.slice(1);
-  }
-
-  get #isOver() {
-    return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }
 
   /** Waits until it has ended. @returns {Promise<{ code: number | null, signal: string | null, at: number }>} */

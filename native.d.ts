@@ -430,7 +430,7 @@ export declare const enum Report {
   DeadlinePassed = 15,
   /** `consumer` */
   Drained = 16,
-  /** `node, question, attempt` */
+  /** `node, question, retry, attempt` */
   RetryAsked = 17,
   /** `node, question, error` */
   ReconnectAsked = 18,
@@ -444,7 +444,7 @@ export declare const enum Report {
   Claimed = 22,
   /** `consumer, moved`, then as `Claimed` from `idle` on */
   Exhausted = 23,
-  /** `consumer, stream, count` */
+  /** `consumer, stream, count, pending` */
   Trimmed = 24,
   /** `producer, count` */
   EventsDropped = 25,

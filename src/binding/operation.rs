@@ -76,7 +76,7 @@ pub enum Report {
     DeadlinePassed = 15,
     /// `consumer`
     Drained = 16,
-    /// `node, question, attempt`
+    /// `node, question, retry, attempt`
     RetryAsked = 17,
     /// `node, question, error`
     ReconnectAsked = 18,
@@ -90,7 +90,7 @@ pub enum Report {
     Claimed = 22,
     /// `consumer, moved`, then as `Claimed` from `idle` on
     Exhausted = 23,
-    /// `consumer, stream, count`
+    /// `consumer, stream, count, pending`
     Trimmed = 24,
     /// `producer, count`
     EventsDropped = 25,

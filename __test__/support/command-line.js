@@ -14,14 +14,15 @@ process.on('exit', () => {
 
 /**
  * Runs the command line; `ended` resolves with the exit code when it ends. It knows no REDIS_URL but one among `variables`.
- * On a terminal, which is one of `script`, what is typed goes to the child's stdin.
+ * On a terminal, which is one of `script`, what is typed goes to the child's stdin; `exec`, since a shell that stays
+ * between the two is ended by Ctrl-C itself, and what it ends with is not what the command line said.
  */
 function start(args, { variables = {}, isOnTerminal = false } = {}) {
   const { REDIS_URL: _, NO_COLOR: __, NODE_TEST_CONTEXT: ___, ...env } = process.env;
   const words = [process.execPath, MAIN, ...args];
-  const [program, ...rest] = isOnTerminal ? ['script', '-qec', words.join(' '), '/dev/null'] : words;
+  const [program, ...rest] = isOnTerminal ? ['script', '-qec', `exec ${words.join(' ')}`, '/dev/null'] : words;
   const stdio = [isOnTerminal ? 'pipe' : 'ignore', 'pipe', 'pipe'];
-  const child = spawn(program, rest, { stdio, env: { ...env, ...variables } });
+  const child = spawn(program, rest, { stdio, env: { ...env, SHELL: '/bin/sh', ...variables } });
   running.add(child);
   const run = { child, stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr']) {

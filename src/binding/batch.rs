@@ -76,15 +76,21 @@ pub fn collect<'env>(env: &'env Env, mut into: Float64ArraySlice<'env>) -> Resul
     } else {
         env.create_string(&packet.text)?
     };
-    let blobs = std::mem::take(&mut packet.blobs);
     let collected = Collected {
         count: count as u32,
         numbers: if fits { None } else { Some(Float64ArraySlice::copy_from(env, &packet.numbers)?) },
         text,
         bytes: if packet.bytes.is_empty() { None } else { Some(BufferSlice::copy_from(env, &packet.bytes)?) },
-        blobs: match blobs.is_empty() {
+        blobs: match packet.blobs.is_empty() {
             true => None,
-            false => Some(blobs.iter().map(|blob| BufferSlice::copy_from(env, blob)).collect::<Result<_>>()?),
+            // Each is freed as soon as it is copied, so that they are not there twice.
+            false => Some(
+                packet
+                    .blobs
+                    .drain(..)
+                    .map(|blob| BufferSlice::copy_from(env, blob))
+                    .collect::<Result<_>>()?,
+            ),
         },
     };
     packet.reuse();

@@ -10,6 +10,11 @@ use super::link::ReplySink;
 use super::options::{QueueExtent, QueueLimit};
 use super::slot_map::slot_of;
 
+/// A word of this size and more is a payload's.
+const LARGE_WORD: usize = 64 * 1_024;
+/// More than what stands around a word.
+const FRAME: usize = 32;
+
 /// Names one reply to the sink of the link; the bits mean something to the engine only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
@@ -126,6 +131,10 @@ impl Commands {
 
     /// Appends one word.
     pub fn arg(&mut self, word: &[u8]) -> &mut Self {
+        if word.len() > LARGE_WORD.max(self.bytes.len()) {
+            // Growing by as much again would leave half of it unused.
+            self.bytes.reserve_exact(word.len() + FRAME);
+        }
         self.header(b'$', word.len());
         self.bytes.extend_from_slice(word);
         self.bytes.extend_from_slice(b"\r\n");

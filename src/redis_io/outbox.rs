@@ -1,12 +1,15 @@
 //! What was submitted and has no reply yet. Pure: no I/O.
 //!
-//! One run of bytes serves for writing and for writing again: a reply moves `answered` on, the socket moves
+//! The same bytes serve for writing and for writing again: a reply moves `answered` on, the socket moves
 //! `written`, and after a lost connection `written` goes back to `answered`.
 //!
 //! ```text
-//! bytes:  answered ≤ written ≤ end
-//!         └ sent, no reply ┘└ to be sent ┘
+//! pieces:  [ answered ≤      ][      ][ written ≤ ][      ]
+//!                     └ sent, no reply ┘└ to be sent ──────┘
 //! ```
+//!
+//! A piece is given up when all of its commands have their reply, so what waits takes little more memory than it
+//! has bytes. No command lies in two pieces.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -15,8 +18,10 @@ use super::command::{Commands, Mark};
 use super::link::Progress;
 use super::options::{QueueExtent, QueueLimit};
 
-/// Answered bytes in front are given up once there are so many, and more of them than of the others.
-const COMPACT_FROM: usize = 64 * 1_024;
+/// Commands are appended to a piece up to this size; more than that at once is a piece of its own.
+const PIECE: usize = 64 * 1_024;
+/// What is kept of the last piece when all have their reply.
+const KEPT_PIECE: usize = 1_024 * 1_024;
 /// What is kept of the room for so many commands when all have their reply.
 const KEPT_PENDING: usize = 4 * 1_024;
 
@@ -32,9 +37,16 @@ pub struct Pending {
 /// Everything without a reply, in order.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    bytes: Vec<u8>,
+    /// None is empty, unless it is the only one.
+    pieces: VecDeque<Vec<u8>>,
+    /// How much of the first piece has been answered.
     answered: usize,
+    /// Which piece is being written: the first that is not written in full, or the last.
+    writing: usize,
+    /// How much of that piece was written.
     written: usize,
+    /// How many bytes the commands without a reply have.
+    size: usize,
     pending: VecDeque<Pending>,
     /// How many commands have been answered.
     answers: u64,
@@ -44,13 +56,18 @@ impl Outbox {
     /// Takes all of `commands`; `deadline` applies to those that may be sent twice, since the others wait on
     /// purpose.
     pub fn append(&mut self, commands: &mut Commands, deadline: Option<Instant>) {
-        if self.bytes.is_empty() {
+        self.size += commands.bytes.len();
+        match self.pieces.back_mut() {
             // Nothing to keep in order with: take the whole buffer instead of copying it.
-            std::mem::swap(&mut self.bytes, &mut commands.bytes);
-        } else {
-            self.bytes.extend_from_slice(&commands.bytes);
+            Some(last) if last.is_empty() => std::mem::swap(last, &mut commands.bytes),
+            Some(last) if last.len() + commands.bytes.len() <= PIECE => {
+                last.extend_from_slice(&commands.bytes)
+            }
+            _ if commands.bytes.is_empty() => {}
+            _ => self.pieces.push_back(std::mem::take(&mut commands.bytes)),
         }
         commands.bytes.clear();
+        self.move_on();
         self.pending.extend(commands.marks.drain(..).map(|mark| {
             let deadline = deadline.filter(|_| mark.resend);
             Pending { mark, deadline }
@@ -59,7 +76,7 @@ impl Outbox {
 
     /// Which of `commands` there is no room for any more; they stay behind there, and the others are returned.
     pub fn fitting(&self, commands: &mut Commands, limit: QueueLimit) -> Option<Commands> {
-        let (waiting, size) = (self.pending.len(), self.bytes.len() - self.answered);
+        let (waiting, size) = (self.pending.len(), self.size);
         let fits = waiting + commands.len() <= limit.commands && size + commands.size() <= limit.bytes;
         // The largest of commands can be sent if it waits for nothing before it.
         let least = usize::from(waiting == 0);
@@ -70,33 +87,31 @@ impl Outbox {
         Some(commands.take_fitting(room, least))
     }
 
-    /// What is to be written.
+    /// What is to be written next; empty if everything was written.
     pub fn unwritten(&self) -> &[u8] {
-        &self.bytes[self.written..]
+        self.pieces.get(self.writing).map_or(&[], |piece| &piece[self.written..])
     }
 
-    /// So many bytes were written.
+    /// So many bytes of that were written.
     pub fn wrote(&mut self, count: usize) {
         self.written += count;
+        self.move_on();
     }
 
     /// The first command has its reply; with its bytes if they are wanted. `None` if no command can have one, since
     /// none was written: then the reply is nobody's.
     pub fn answer(&mut self, bytes_wanted: bool) -> Option<(Pending, Vec<u8>)> {
         let end = self.answered + self.pending.front()?.mark.length;
-        if end > self.written {
+        if self.writing == 0 && end > self.written {
             return None;
         }
         let pending = self.pending.pop_front()?;
-        self.answers += 1;
         // One that follows another cannot be sent again without it.
-        let bytes = if bytes_wanted && !pending.mark.follows {
-            self.bytes[self.answered..end].to_vec()
-        } else {
-            Vec::new()
+        let bytes = match self.pieces.front() {
+            Some(piece) if bytes_wanted && !pending.mark.follows => piece[self.answered..end].to_vec(),
+            _ => Vec::new(),
         };
-        self.answered = end;
-        self.compact();
+        self.leave_behind(&pending);
         Some((pending, bytes))
     }
 
@@ -107,45 +122,52 @@ impl Outbox {
             return None;
         }
         let pending = self.pending.pop_front()?;
-        self.answers += 1;
-        self.answered += pending.mark.length;
-        self.written = self.answered;
+        self.written = self.answered + pending.mark.length;
+        self.leave_behind(&pending);
         Some((pending, Vec::new()))
     }
 
     /// The connection is gone. What may be sent again will be; the rest of what was written is returned, with
     /// what follows any of that. `all_written` gives up everything that was written, whatever it is.
     pub fn rewind(&mut self, all_written: bool) -> Vec<Pending> {
-        if self.written == 0 {
+        let written = (self.writing, self.written);
+        if written == (0, 0) {
             // Nothing has happened to what waits, which may be a lot.
             return Vec::new();
         }
-        let mut kept = Vec::with_capacity(self.bytes.len() - self.answered);
+        let mut waiting = std::mem::take(&mut self.pending).into_iter();
         let mut lost = Vec::new();
-        let mut start = self.answered;
+        let mut start = std::mem::take(&mut self.answered);
         let mut last_is_kept = false;
-        for pending in std::mem::take(&mut self.pending) {
-            let end = start + pending.mark.length;
-            let was_written = start < self.written;
-            let is_lost = was_written && (all_written || !pending.mark.resend);
-            last_is_kept = !is_lost && (last_is_kept || !pending.mark.follows);
-            if !last_is_kept {
-                lost.push(pending);
-            } else {
-                kept.extend_from_slice(&self.bytes[start..end]);
-                self.pending.push_back(pending);
+        for (number, piece) in std::mem::take(&mut self.pieces).into_iter().enumerate() {
+            let mut kept = Vec::new();
+            while start < piece.len()
+                && let Some(pending) = waiting.next()
+            {
+                let end = start + pending.mark.length;
+                let is_lost = (number, start) < written && (all_written || !pending.mark.resend);
+                last_is_kept = !is_lost && (last_is_kept || !pending.mark.follows);
+                if last_is_kept {
+                    kept.extend_from_slice(&piece[start..end]);
+                    self.pending.push_back(pending);
+                } else {
+                    self.size -= pending.mark.length;
+                    lost.push(pending);
+                }
+                start = end;
             }
-            start = end;
+            start = 0;
+            if !kept.is_empty() {
+                self.pieces.push_back(kept);
+            }
         }
-        self.bytes = kept;
-        self.answered = 0;
-        self.written = 0;
+        (self.writing, self.written) = (0, 0);
         lost
     }
 
     /// Whether something that was written has no reply yet.
     pub fn is_owed(&self) -> bool {
-        self.written > self.answered
+        self.writing > 0 || self.written > self.answered
     }
 
     /// Gives everything up.
@@ -157,7 +179,10 @@ impl Outbox {
 
     /// Gives everything up to be sent elsewhere. What was written in part is as good as new.
     pub fn take_commands(&mut self) -> Commands {
-        let bytes = self.bytes.split_off(self.answered);
+        let mut bytes = Vec::with_capacity(self.size);
+        for piece in std::mem::take(&mut self.pieces) {
+            bytes.extend_from_slice(&piece[std::mem::take(&mut self.answered)..]);
+        }
         let marks = std::mem::take(&mut self.pending).into_iter().map(|pending| pending.mark).collect();
         *self = Self::default();
         Commands { bytes, marks }
@@ -185,25 +210,39 @@ impl Outbox {
         self.pending.is_empty()
     }
 
-    fn compact(&mut self) {
-        if self.answered == self.bytes.len() {
-            self.bytes.clear();
-            if self.bytes.capacity() > COMPACT_FROM * 16 {
-                self.bytes.shrink_to(COMPACT_FROM);
-            }
-            if self.pending.capacity() > KEPT_PENDING * 16 {
-                self.pending.shrink_to(KEPT_PENDING);
-            }
-        } else if self.answered >= COMPACT_FROM && self.answered > self.bytes.len() / 2 {
-            self.bytes.drain(..self.answered);
-            self.written -= self.answered;
-            self.answered = 0;
-            return;
-        } else {
+    /// From a piece that was written in full to the next.
+    fn move_on(&mut self) {
+        while self.writing + 1 < self.pieces.len() && self.written == self.pieces[self.writing].len() {
+            self.writing += 1;
+            self.written = 0;
+        }
+    }
+
+    /// The first command is dealt with; its piece is given up if it was the last one there.
+    fn leave_behind(&mut self, pending: &Pending) {
+        self.answers += 1;
+        self.answered += pending.mark.length;
+        self.size -= pending.mark.length;
+        self.move_on();
+        if self.pieces.front().is_some_and(|piece| self.answered < piece.len()) {
             return;
         }
         self.answered = 0;
+        if self.writing > 0 {
+            self.pieces.pop_front();
+            self.writing -= 1;
+            return;
+        }
         self.written = 0;
+        if let Some(piece) = self.pieces.front_mut() {
+            piece.clear();
+            if piece.capacity() > KEPT_PIECE {
+                *piece = Vec::new();
+            }
+        }
+        if self.pending.capacity() > KEPT_PENDING * 16 {
+            self.pending.shrink_to(KEPT_PENDING);
+        }
     }
 }
 
@@ -347,10 +386,70 @@ mod tests {
         for _ in 0..200_000 {
             submit(&mut outbox, "A", true);
         }
-        outbox.wrote(outbox.unwritten().len());
+        write_all(&mut outbox);
         while outbox.answer(false).is_some() {}
-        assert!(outbox.bytes.capacity() <= COMPACT_FROM * 16, "{}", outbox.bytes.capacity());
+        let kept: usize = outbox.pieces.iter().map(Vec::capacity).sum();
+        assert!(kept <= KEPT_PIECE, "{kept}");
         assert!(outbox.pending.capacity() <= KEPT_PENDING * 16, "{}", outbox.pending.capacity());
+    }
+
+    fn submit_large(outbox: &mut Outbox, name: &'static str, resend: bool) {
+        let mut commands = Commands::default();
+        commands.begin(name, 2).arg(&[b'x'; PIECE]);
+        match resend {
+            true => commands.end(Destination::Nowhere),
+            false => commands.end_once(Destination::Nowhere),
+        }
+        outbox.append(&mut commands, None);
+    }
+
+    /// What is written while the socket takes all, and how often it is asked to.
+    fn write_all(outbox: &mut Outbox) -> (Vec<u8>, usize) {
+        let (mut bytes, mut writes) = (Vec::new(), 0);
+        while !outbox.unwritten().is_empty() {
+            bytes.extend_from_slice(outbox.unwritten());
+            outbox.wrote(outbox.unwritten().len());
+            writes += 1;
+        }
+        (bytes, writes)
+    }
+
+    #[test]
+    fn a_large_command_is_given_up_when_it_has_its_reply_whatever_waits_behind_it() {
+        let mut outbox = Outbox::default();
+        for name in ["A", "B", "C"] {
+            submit_large(&mut outbox, name, true);
+        }
+        submit(&mut outbox, "D", true);
+        submit(&mut outbox, "E", true);
+        let (bytes, writes) = write_all(&mut outbox);
+        assert_eq!(writes, 4, "small ones leave together");
+        assert!(bytes.ends_with(b"*1\r\n$1\r\nD\r\n*1\r\n$1\r\nE\r\n"));
+        for (name, left) in [("A", 3), ("B", 2), ("C", 1), ("D", 1), ("E", 1)] {
+            assert_eq!(outbox.answer(false).map(|(pending, _)| pending.mark.name), Some(name));
+            assert_eq!(outbox.pieces.len(), left, "after {name}");
+        }
+        assert!(outbox.size == 0 && outbox.unwritten().is_empty() && !outbox.is_owed());
+    }
+
+    #[test]
+    fn pieces_are_sent_again_from_the_first_that_has_no_reply() {
+        let mut outbox = Outbox::default();
+        for (name, resend) in [("A", true), ("READ", false), ("B", true), ("LATER", false)] {
+            submit_large(&mut outbox, name, resend);
+        }
+        for _ in 0..3 {
+            outbox.wrote(outbox.unwritten().len());
+        }
+        assert!(outbox.answer(false).is_some());
+        assert_eq!(names(&outbox.rewind(false)), ["READ"]);
+        let size = outbox.size;
+        let (bytes, _) = write_all(&mut outbox);
+        assert!(bytes.starts_with(b"*2\r\n$1\r\nB\r\n") && bytes.len() == size);
+        outbox.rewind(false);
+        submit(&mut outbox, "C", true);
+        let (size, commands) = (outbox.size, outbox.take_commands());
+        assert_eq!((commands.size(), commands.len()), (size, 2), "LATER was written, and is lost");
     }
 
     #[test]
@@ -359,11 +458,11 @@ mod tests {
         for _ in 0..20_000 {
             submit(&mut outbox, "A", true);
         }
-        outbox.wrote(outbox.unwritten().len());
+        write_all(&mut outbox);
         for _ in 0..19_999 {
             outbox.answer(false);
         }
-        assert!(outbox.bytes.len() < 2 * COMPACT_FROM);
+        assert!(outbox.pieces.len() == 1 && outbox.pieces[0].len() <= PIECE);
         assert_eq!(outbox.rewind(false).len(), 0);
         assert_eq!(outbox.unwritten(), b"*1\r\n$1\r\nA\r\n");
     }

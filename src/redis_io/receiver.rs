@@ -14,6 +14,8 @@ use super::shared::{Order, Shared};
 const READ_SIZE: usize = 64 * 1_024;
 /// A buffer that a large reply made grow beyond this is given back.
 const KEPT_SIZE: usize = 1_024 * 1_024;
+/// The buffer grows at once by as much as a reply is said to need, up to this; beyond, as its bytes come.
+const LARGEST_STEP: usize = 4 * 1_024 * 1_024;
 
 /// The read buffer of one session.
 pub(super) struct Receiver {
@@ -35,8 +37,11 @@ impl Receiver {
     /// Where to read to.
     pub(super) fn room(&mut self) -> &mut Vec<u8> {
         let spare = self.buffer.capacity() - self.buffer.len();
-        if spare < READ_SIZE / 4 {
-            // A reply that is larger than the buffer makes it grow by as much again each time.
+        let missing = self.scanner.announced().saturating_sub(self.buffer.len());
+        if missing > spare && missing > READ_SIZE {
+            // Exactly what a large reply takes: twice as much would be read to only in part.
+            self.buffer.reserve_exact(missing.min(LARGEST_STEP.max(self.buffer.len())));
+        } else if missing > spare || (missing == 0 && spare < READ_SIZE / 4) {
             self.buffer.reserve(READ_SIZE.max(self.buffer.len()));
         }
         &mut self.buffer

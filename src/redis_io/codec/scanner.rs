@@ -23,11 +23,13 @@ pub struct Scanner {
     missing: u64,
     /// How much of that frame's line is known not to hold its end.
     searched: usize,
+    /// Where that frame ends; 0 if that is not known yet.
+    end: usize,
 }
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self { position: 0, missing: 1, searched: 0 }
+        Self { position: 0, missing: 1, searched: 0, end: 0 }
     }
 }
 
@@ -38,17 +40,26 @@ impl Scanner {
         while self.missing > 0 {
             let frame = Frame::read(&bytes[self.position..], &mut self.searched)?;
             let Some(frame) = frame else { return Ok(None) };
+            self.end = self.position + frame.length;
+            if self.end > bytes.len() {
+                return Ok(None);
+            }
             self.searched = 0;
-            self.position += frame.length;
+            self.position = std::mem::take(&mut self.end);
             self.missing = self.missing - 1 + frame.elements;
         }
         let length = self.position;
         *self = Self::default();
         Ok(Some(length))
     }
+
+    /// How long the reply that is not there in full is at least, by what the server has said of it.
+    pub fn announced(&self) -> usize {
+        self.end
+    }
 }
 
-/// One frame: a leaf as a whole, or the header of an array.
+/// One frame: a leaf as a whole, of which the end may not be there yet, or the header of an array.
 struct Frame {
     length: usize,
     elements: u64,
@@ -65,7 +76,7 @@ impl Frame {
         match sigil {
             b'$' => match integer(line).ok_or(Malformed)? {
                 -1 => Ok(Some(Self { length: header, elements: 0 })),
-                length @ 0..=LONGEST_BULK => Self::bulk(bytes, header, length as usize),
+                length @ 0..=LONGEST_BULK => Self::bulk(bytes, header + length as usize).map(Some),
                 _ => Err(Malformed),
             },
             b'*' => match integer(line).ok_or(Malformed)? {
@@ -78,12 +89,10 @@ impl Frame {
         }
     }
 
-    fn bulk(bytes: &[u8], header: usize, length: usize) -> Result<Option<Self>, Malformed> {
-        let end = header + length;
+    fn bulk(bytes: &[u8], end: usize) -> Result<Self, Malformed> {
         match bytes.get(end..end + 2) {
-            Some(b"\r\n") => Ok(Some(Self { length: end + 2, elements: 0 })),
+            Some(b"\r\n") | None => Ok(Self { length: end + 2, elements: 0 }),
             Some(_) => Err(Malformed),
-            None => Ok(None),
         }
     }
 }
@@ -191,5 +200,18 @@ mod tests {
     fn announced_lengths_allocate_nothing_and_wait_for_their_bytes() {
         assert_eq!(Scanner::default().scan(b"*2147483647\r\n"), Ok(None));
         assert_eq!(Scanner::default().scan(b"$536870912\r\nabc"), Ok(None));
+    }
+
+    #[test]
+    fn how_long_a_reply_gets_is_known_from_the_header_of_its_string_on() {
+        let mut scanner = Scanner::default();
+        let reply = b"*2\r\n:1\r\n$5\r\nabcde\r\n";
+        let header = reply.len() - b"abcde\r\n".len();
+        for (cut, expected) in [(header - 1, 0), (header, reply.len()), (reply.len() - 1, reply.len())] {
+            assert_eq!(scanner.scan(&reply[..cut]), Ok(None));
+            assert_eq!(scanner.announced(), expected, "at {cut}");
+        }
+        assert_eq!(scanner.scan(reply), Ok(Some(reply.len())));
+        assert_eq!(scanner.announced(), 0);
     }
 }

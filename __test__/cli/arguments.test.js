@@ -3,8 +3,9 @@
 const assert = require('node:assert');
 const { describe, it } = require('node:test');
 const { FakeRedis, ERROR, bulk } = require('../support/fake-redis.js');
-const { hfxbus } = require('../support/command-line.js');
+const { hfxbus, start } = require('../support/command-line.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
+const { until } = require('../support/until.js');
 
 const OF_BUS = [['doctor'], ['inspect'], ['why', 'job'], ['dead', 'list', 'letters'], ['watch']];
 
@@ -66,6 +67,42 @@ describe('npx hfxbus', () => {
     }
   });
 
+  it('repeats nothing that may be a password: a URL without its option, or a word for serve', async () => {
+    const url = 'redis://user:secret@127.0.0.1:1';
+    for (const args of [
+      [url],
+      ...OF_BUS.map((words) => [...words, url]),
+      ['why', url],
+      ['dead', url],
+      ['dead', 'drop', 'letters', url, '--yes'],
+      ['doctor', `--ulr=${url}`],
+      ['doctor', '--ulr', url],
+      ['doctor', `--json=${url}`],
+      ['doctor', '--url', 'user:secret@127.0.0.1'],
+      ['serve', url],
+      ['serve', '--port', '0', 'secret'],
+      ['serve', '--port', 'secret'],
+      ['serve', '--pasword', 'secret'],
+    ]) {
+      const { code, stdout, stderr } = await hfxbus(args);
+      assert.deepStrictEqual([code, stdout], [2, ''], args.join(' '));
+      assert.match(stderr, /^hfxbus: .+\n(.*\n)*Usage: hfxbus /);
+      assert.doesNotMatch(stderr, /secret/, args.join(' '));
+    }
+  });
+
+  it('ends well where nobody reads any more, as with | head', async (t) => {
+    const redis = await RedisServer.start();
+    t.after(() => redis.kill());
+    for (const words of [['doctor'], ['watch', '--interval', '50'], ['watch', '--interval', '50', '--json']]) {
+      const run = start([...words, '--url', `redis://127.0.0.1:${redis.port}`]);
+      t.after(() => run.child.kill('SIGKILL'));
+      run.child.stdout.destroy();
+      await until(() => run.child.exitCode !== null, { timeout: 20000, what: `the end of ${words.join(' ')}` });
+      assert.deepStrictEqual([run.child.exitCode, run.stderr], [0, ''], words.join(' '));
+    }
+  });
+
   it('takes REDIS_URL, and a password in it that it never shows', async (t) => {
     const redis = new RedisServer(await freePort(), ['--requirepass', 'secret'], 'secret');
     await redis.start();
@@ -93,6 +130,11 @@ describe('npx hfxbus', () => {
     const plain = await hfxbus(args, { isOnTerminal: true, variables: { NO_COLOR: '1' } });
     assert.match(plain.stdout, /ok +version/);
     assert.doesNotMatch(plain.stdout, style);
+    // As no-color.org has it.
+    assert.match((await hfxbus(args, { isOnTerminal: true, variables: { NO_COLOR: '' } })).stdout, style);
+    const asJson = await hfxbus([...args, '--json'], { isOnTerminal: true });
+    assert.doesNotMatch(asJson.stdout, style);
+    assert.strictEqual(JSON.parse(asJson.stdout).ok, true);
     assert.doesNotMatch((await hfxbus(args)).stdout, style);
   });
 

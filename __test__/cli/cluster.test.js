@@ -2,9 +2,12 @@
 
 const assert = require('node:assert');
 const { after, before, describe, it } = require('node:test');
-const { asked } = require('../support/command-line.js');
+const { asked, hfxbus } = require('../support/command-line.js');
 const { keys } = require('../support/keys.js');
 const { RedisCluster } = require('../support/redis-cluster.js');
+const { RedisServer } = require('../support/redis-server.js');
+const { until } = require('../support/until.js');
+const { everyVerb, fill } = require('./bus.js');
 
 describe('npx hfxbus on a Cluster', () => {
   let cluster;
@@ -35,6 +38,8 @@ describe('npx hfxbus on a Cluster', () => {
     assert.ok(new Set(expected.map(([, node]) => node)).size > 1, 'they are on several nodes');
     const one = await asked(['inspect', 'f', '--url', url]);
     assert.deepStrictEqual([one.code, one.said.streams.length], [0, 1]);
+    const looks = await asked(['watch', '--count', '1', '--interval', '50', '--url', url]);
+    assert.deepStrictEqual([looks.code, looks.said.streams.length], [0, streams.length]);
     const why = await asked(['why', 'of-f', '--url', url]);
     assert.deepStrictEqual([why.code, why.said.entries.length], [0, 1]);
   });
@@ -59,5 +64,61 @@ describe('npx hfxbus on a Cluster', () => {
     assert.strictEqual(code, 0, JSON.stringify(said));
     assert.strictEqual(await cluster.call('XLEN', keys.stream('a')), length + 1);
     assert.strictEqual(await cluster.call('XLEN', keys.stream('letters')), 0);
+  });
+
+  it('finds the only node of one, which does not know its own name', async (t) => {
+    const only = await RedisServer.start('--cluster-enabled', 'yes');
+    t.after(() => only.kill());
+    await only.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 16384 }, (_, slot) => slot));
+    await until(async () => (await only.call('CLUSTER', 'INFO')).includes('cluster_state:ok'), { timeout: 20000 });
+    const { code, said } = await asked(['doctor', '--url', `redis://127.0.0.1:${only.port}`]);
+    assert.deepStrictEqual(
+      [code, ...new Set(said.findings.map(({ node }) => node))],
+      [0, `127.0.0.1:${only.port}`],
+      JSON.stringify(said),
+    );
+  });
+
+  it('asks every node as the user whom the URL names, and shows no password', async (t) => {
+    const start = async (...args) => {
+      const node = await RedisServer.start(...args);
+      await node.call('ACL', 'SETUSER', 'ann', 'on', '>s@cret', '~*', '&*', '+@all');
+      return node;
+    };
+    const closed = await RedisCluster.start({ kind: { start } });
+    t.after(() => closed.kill());
+    await fill((...words) => closed.call(...words));
+    // Nobody gets in without, from now on, but for who is in already.
+    for (const node of closed.nodes) await node.call('ACL', 'SETUSER', 'default', 'off');
+    const { port } = closed.primaries[1];
+    await everyVerb(['--url', `redis://ann:s%40cret@127.0.0.1:${port}`]);
+    const { code, stderr } = await hfxbus(['inspect', '--url', `redis://ann:guessed@127.0.0.1:${port}`]);
+    assert.strictEqual(code, 1);
+    assert.doesNotMatch(stderr, /guessed|cret/);
+  });
+
+  it('tells of slots without a node, and of nodes that are away, and still looks at the others', async (t) => {
+    const broken = await RedisCluster.start();
+    t.after(() => broken.kill());
+    await fill((...words) => broken.call(...words));
+    const [first, , last] = broken.primaries;
+    const where = ['--url', `redis://127.0.0.1:${first.port}`];
+    for (const node of broken.nodes) await node.call('CLUSTER', 'DELSLOTS', '16383');
+    const isDown = async (node) => (await node.call('CLUSTER', 'INFO')).includes('cluster_state:fail');
+    await until(async () => (await Promise.all(broken.nodes.map(isDown))).every(Boolean), { timeout: 20000 });
+    const down = await asked(['doctor', ...where]);
+    const of = (said, check) => said.findings.filter((finding) => finding.check === check);
+    const slots = of(down.said, 'slots').find(({ node }) => node === `127.0.0.1:${first.port}`);
+    assert.deepStrictEqual([down.code, slots.state], [1, 'problem']);
+    assert.match(slots.detail, /^16383 of 16384 have a node/);
+    assert.match(of(down.said, 'groups')[0].detail, /^not known: CLUSTERDOWN /);
+
+    last.kill();
+    const { code, said } = await asked(['doctor', ...where]);
+    assert.strictEqual(code, 1);
+    const [away] = of(said, 'connection');
+    assert.deepStrictEqual([away.state, away.node], ['problem', `127.0.0.1:${last.port}`]);
+    assert.match(away.detail, /ECONNREFUSED/);
+    assert.strictEqual(of(said, 'version').length, 2);
   });
 });

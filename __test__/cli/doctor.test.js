@@ -5,7 +5,7 @@ const { describe, it } = require('node:test');
 const { asked, hfxbus } = require('../support/command-line.js');
 const { documentedRights } = require('../support/documented-rights.js');
 const { keys } = require('../support/keys.js');
-const { RedisServer } = require('../support/redis-server.js');
+const { RedisServer, freePort } = require('../support/redis-server.js');
 const { until } = require('../support/until.js');
 const { stuckBus } = require('./stuck.js');
 
@@ -127,5 +127,21 @@ describe('npx hfxbus doctor', () => {
     const { code, stdout } = await hfxbus(['doctor', '--url', url]);
     assert.strictEqual(code, 1);
     assert.match(stdout, /^problem +role +\S+ +(a replica|it is loading)/m);
+  });
+
+  it('tells which of several nodes is away, and looks at the others', async (t) => {
+    const { redis, url } = await healthy(t);
+    const port = await freePort();
+    const gone = `redis://:secret@127.0.0.1:${port}`;
+    const { code, said } = await asked(['doctor', '--url', gone, '--url', url]);
+    assert.strictEqual(code, 1);
+    const { detail, ...away } = of(said, 'connection')[0];
+    assert.deepStrictEqual(away, { check: 'connection', node: `127.0.0.1:${port}`, state: 'problem' });
+    assert.match(detail, /^connect ECONNREFUSED/);
+    assert.deepStrictEqual(
+      of(said, 'version').map(({ node }) => node),
+      [`127.0.0.1:${redis.port}`],
+    );
+    assert.doesNotMatch(JSON.stringify(said), /secret/);
   });
 });

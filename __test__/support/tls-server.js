@@ -14,10 +14,11 @@ class TlsServer extends RedisServer {
 
   /**
    * @param {{ cert: string, key: string }} identity
-   * @param {{ cert: string }} [clients] the authority that clients need a certificate of
+   * @param {{ cert: string } | null} [clients] the authority that clients need a certificate of
+   * @param {string[]} args further arguments of the server
    */
-  static async start(identity, clients) {
-    const server = new TlsServer(await freePort(), []);
+  static async start(identity, clients, ...args) {
+    const server = new TlsServer(await freePort(), args);
     server.tlsPort = await freePort();
     server.#identity = identity;
     server.#clients = clients;

@@ -6,13 +6,21 @@ const { UsageError } = require('./usage-error.js');
 /** What every verb takes that looks at a bus. */
 const OF_BUS = {
   url: { type: 'string', multiple: true },
+  cacert: { type: 'string' },
+  cert: { type: 'string' },
+  key: { type: 'string' },
+  sni: { type: 'string' },
   prefix: { type: 'string', default: 'hfxbus' },
   json: { type: 'boolean', default: false },
 };
 
 /** What the help of these verbs says of that. */
-const HELP_OF_BUS = `  --url <url>        where Redis is, by default REDIS_URL, or redis://localhost:6379; several times for the
-                     nodes of nodes(), in their order; of a Cluster one node is enough
+const HELP_OF_BUS = `  --url <url>        where Redis is, a URL or the path of a unix socket; by default REDIS_URL, or
+                     redis://localhost:6379. Several times for the nodes of nodes(), in their order; of a Cluster
+                     one node is enough
+  --cacert <file>    of TLS (rediss://): the authorities to trust, instead of those that Mozilla trusts
+  --cert <file>      the certificate to show, with --key <file>
+  --sni <name>       the name that the server's certificate must have, by default the host
   --prefix <text>    the bus' keyPrefix, hfxbus
   --json             for programs`;
 
@@ -28,6 +36,7 @@ function parse(args, { help, options = {}, least = 0, most = least, check = () =
   try {
     const parsed = parseArgs({ args, options: { ...OF_BUS, ...options }, allowPositionals: true });
     const { values, positionals: words } = parsed;
+    refuseUrls(words);
     if (words.length < least) throw new Error('something is missing');
     if (words.length > most) throw new Error(`'${words[most]}' is too much`);
     if (values.prefix === '') throw new Error('--prefix must not be empty');
@@ -36,6 +45,11 @@ function parse(args, { help, options = {}, least = 0, most = least, check = () =
   } catch (error) {
     throw new UsageError(error.message, help);
   }
+}
+
+/** A URL that came without its option would be taken for a name, and repeated with its password. */
+function refuseUrls(words) {
+  if (words.some((word) => word.includes('://'))) throw new Error('a URL belongs behind --url');
 }
 
 /** An option as a whole number from `least` on. */

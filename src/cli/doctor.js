@@ -27,29 +27,35 @@ const STYLE_OF = { ok: 'green', warning: 'yellow', problem: 'red', unknown: 'yel
 /** @returns {Promise<number>} the exit code: 1 if there is a problem */
 async function run(args) {
   const { values } = parse(args, { help: HELP, options: OPTIONS, check: ({ idle }) => count('idle', idle, 1) });
-  return Servers.use(values, HELP, async (servers) => {
-    const perServer = servers.all.map(async (server) => [
-      ...checkServer(server),
-      ...(servers.isCluster ? await ifAllowed('slots', server.name, () => checkSlots(server)) : []),
-      ...(await checkRights(server, servers.prefix)),
-    ]);
-    const everywhere = servers.all.map(({ name }) => name).join(', ');
-    const groups = ifAllowed('groups', everywhere, () => checkGroups(servers, everywhere, Number(values.idle)));
-    const findings = (await Promise.all([...perServer, groups])).flat();
-    const isWell = findings.every(({ state }) => state !== 'problem');
-    if (values.json) json({ ok: isWell, findings });
-    else print(findings);
-    return isWell ? 0 : 1;
-  });
+  return Servers.use(values, HELP, (servers) => examine(servers, values), { mayLack: true });
 }
 
-/** What the user may not ask is not known, which is no problem of the bus. */
-async function ifAllowed(check, node, look) {
+async function examine(servers, values) {
+  const away = servers.away.map(({ name: node, reason }) => {
+    return { check: 'connection', node, state: 'problem', detail: reason };
+  });
+  const perServer = servers.all.map(async (server) => [
+    ...checkServer(server),
+    ...(servers.isCluster ? await ifTold('slots', server.name, () => checkSlots(server)) : []),
+    ...(await checkRights(server, servers.prefix)),
+  ]);
+  const everywhere = servers.all.map(({ name }) => name).join(', ');
+  const groups = ifTold('groups', everywhere, () => checkGroups(servers, everywhere, Number(values.idle)));
+  const findings = [...away, ...(await Promise.all([...perServer, groups])).flat()];
+  const isWell = findings.every(({ state }) => state !== 'problem');
+  if (values.json) json({ ok: isWell, findings });
+  else print(findings);
+  return isWell ? 0 : 1;
+}
+
+/** What a server does not tell is not known; why it does not is a problem of another check, or none. */
+async function ifTold(check, node, look) {
   try {
     return await look();
   } catch (error) {
-    if (error.code !== 'NOPERM') throw error;
-    return [{ check, node, state: 'unknown', detail: `not known: the user may not ask with ${error.command}` }];
+    if (error.name !== 'ReplyError') throw error;
+    const reason = error.code === 'NOPERM' ? `the user may not ask with ${error.command}` : error.message;
+    return [{ check, node, state: 'unknown', detail: `not known: ${reason}` }];
   }
 }
 

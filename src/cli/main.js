@@ -30,6 +30,8 @@ async function main([name, ...args]) {
     console.log(HELP);
     return name === undefined ? 2 : 0;
   }
+  // It is not repeated, since it may hold a password.
+  if (name.includes('://')) throw new UsageError('a URL belongs behind --url, and that behind a verb', HELP);
   if (!Object.hasOwn(VERBS, name)) throw new UsageError(`there is no verb '${name}'`, HELP);
   const verb = VERBS[name]();
   if (args.includes('--help') || args.includes('-h')) {
@@ -38,6 +40,11 @@ async function main([name, ...args]) {
   }
   return verb.run(args);
 }
+
+// Who reads has read enough, as `| head` does; what goes on only to be read ends by itself then.
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 
 main(process.argv.slice(2)).then(
   (code) => {

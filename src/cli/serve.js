@@ -28,7 +28,9 @@ async function run(args) {
 
 function options(args) {
   try {
-    const { values } = parseArgs({ args, options: OPTIONS });
+    // What is not asked for is not repeated: it may be a password.
+    const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
+    if (positionals.length > 0) throw new Error('serve takes options only');
     const port = Number(values.port);
     if (!/^\d+$/.test(values.port) || port > 65535) throw new Error('--port must be a whole number from 0 to 65535');
     return { port, password: values.password };

@@ -1,6 +1,7 @@
 'use strict';
 
 const { ConnectionManager } = require('../facade/connection-manager.js');
+const { placesOf } = require('./place.js');
 const { UsageError } = require('./usage-error.js');
 
 /** Who asks by hand wants to know soon that nobody answers. */
@@ -14,22 +15,30 @@ const IMPATIENT = { connectTimeout: 5000, commandTimeout: 15000, maxRetriesPerRe
  * @property {Map<string, string>} info what INFO says
  */
 class Servers {
-  #urls;
+  /** As they were named. */
+  #places;
   #prefix;
+  /** How to reach each primary of a Cluster. */
+  #primaries = [];
   #managers = [];
   /** Why there is no connection, by server: what waits for it hears only that it was given up. */
   #reasons = new Map();
   /** @type {Server[]} */
   all = [];
   isCluster = false;
+  /** @type {Array<{ name: string, reason: string }>} those that do not answer, where that is for `act` to tell */
+  away = [];
+  #mayLack;
 
   /**
    * Opens them, and closes them when something is done.
-   * @param {{ url: string[], prefix: string }} values what was given, see `arguments.js`
+   * @param {object} values what was given, see `arguments.js`
    * @param {(servers: Servers) => Promise<number>} act
+   * @param {boolean} [options.mayLack] whether some of several may be away
    */
-  static async use({ url, prefix }, help, act) {
-    const servers = new Servers(url, prefix);
+  static async use(values, help, act, { mayLack = false } = {}) {
+    const places = understood(help, () => placesOf(values));
+    const servers = new Servers(places, values.prefix, mayLack);
     try {
       await servers.#open(help);
       return await act(servers);
@@ -40,9 +49,10 @@ class Servers {
     }
   }
 
-  constructor(urls, prefix) {
-    this.#urls = urls;
+  constructor(places, prefix, mayLack) {
+    this.#places = places;
     this.#prefix = prefix;
+    this.#mayLack = mayLack;
   }
 
   get prefix() {
@@ -51,11 +61,16 @@ class Servers {
 
   /** The bus itself, for what its public classes do. */
   bus() {
-    const each = this.#urls.map((url) => ({ ...IMPATIENT, url }));
+    const each = this.#places.map(({ options }) => ({ ...IMPATIENT, ...options }));
     const more = { keyPrefix: this.#prefix };
-    if (this.isCluster) return this.#keep(clusterOf(this.#urls[0], more));
+    if (this.isCluster) return this.#keep(this.#cluster(more));
     if (each.length > 1) return this.#keep(ConnectionManager.nodes({ nodes: each, ...more }));
     return this.#keep(ConnectionManager.standalone({ ...each[0], ...more }));
+  }
+
+  #cluster(more) {
+    const redisOptions = { ...IMPATIENT, ...this.#places[0].credentials };
+    return ConnectionManager.cluster(this.#primaries, { ...more, redisOptions });
   }
 
   async #close() {
@@ -63,23 +78,29 @@ class Servers {
   }
 
   async #open(help) {
-    const managers = this.#urls.map((url) => this.#connect(url, help));
-    this.all = await Promise.all(managers.map((manager, index) => this.#describe(manager, nameOf(this.#urls[index]))));
+    this.all = await this.#describeAll(this.#places, help);
     this.isCluster = this.all[0].info.get('cluster_enabled') === '1';
     if (!this.isCluster) return;
-    if (this.#urls.length > 1) throw new UsageError('of a Cluster one --url is enough', help);
-    const found = await primaries(this.all[0].client, this.#urls[0]);
-    const opened = found.map((url) => this.#describe(this.#connect(url, help), nameOf(url)));
-    if (opened.length > 0) this.all = await Promise.all(opened);
+    if (this.#places.length > 1) throw new UsageError('of a Cluster one --url is enough', help);
+    this.#primaries = await primaries(this.all[0].client, this.#places[0]);
+    const found = this.#primaries.map((options) => ({ name: nameOf(options), options }));
+    if (found.length > 0) this.all = await this.#describeAll(found, help);
   }
 
-  /** What a URL has wrong is a wrong use, said without the URL. */
-  #connect(url, help) {
-    try {
-      return this.#keep(ConnectionManager.standalone({ ...IMPATIENT, url, keyPrefix: this.#prefix }));
-    } catch (error) {
-      throw new UsageError(error.message, help);
-    }
+  async #describeAll(places, help) {
+    const managers = places.map(({ options }) => this.#connect(options, help));
+    const names = places.map(({ name }) => name);
+    const settled = await Promise.allSettled(managers.map((manager, index) => this.#describe(manager, names[index])));
+    const away = settled.flatMap(({ reason }, index) => (reason ? [{ name: names[index], error: reason }] : []));
+    if (away.length > 0 && (away.length === places.length || !this.#mayLack)) throw away[0].error;
+    this.away = away.map(({ name, error }) => ({ name, reason: this.#reasonOf(error) }));
+    return settled.flatMap(({ value }) => value ?? []);
+  }
+
+  /** What an option has wrong is a wrong use. */
+  #connect(options, help) {
+    const all = { ...IMPATIENT, ...options, keyPrefix: this.#prefix };
+    return understood(help, () => this.#keep(ConnectionManager.standalone(all)));
   }
 
   /** @returns {Promise<Server>} */
@@ -91,9 +112,12 @@ class Servers {
 
   /** Which server it was, and why. */
   #explained(error) {
-    if (error.node === undefined) return error;
+    return error.node === undefined ? error : new Error(`${error.node}: ${this.#reasonOf(error)}`);
+  }
+
+  #reasonOf(error) {
     const reason = error.code === 'MAX_RETRIES' ? this.#reasons.get(error.node) : undefined;
-    return new Error(`${error.node}: ${(reason ?? error).message}`);
+    return (reason ?? error).message;
   }
 
   #keep(manager) {
@@ -118,37 +142,23 @@ function fieldsOf(text) {
   return new Map(pairs.filter(([, value]) => value !== undefined));
 }
 
-/** The URLs of a Cluster's primaries, with all that the URL of one of its nodes says besides where that is. */
-async function primaries(client, url) {
+/** Options of each primary of a Cluster, with all that was said of the node that is asked besides where that is. */
+async function primaries(client, place) {
   const slots = await client.call('cluster', 'slots');
-  const found = slots.map(([, , [host, port]]) => {
-    const other = new URL(url);
-    // An empty name is the host that was asked.
-    if (host) other.hostname = host.includes(':') ? `[${host}]` : host;
-    other.port = port;
-    return other.href;
-  });
-  return [...new Set(found)];
+  const found = slots.map(([, , [host, port]]) => place.optionsAt(host, port));
+  return [...new Map(found.map((options) => [nameOf(options), options])).values()];
 }
 
-function clusterOf(url, more) {
-  const { hostname, port, username, password, protocol } = new URL(url);
-  const redisOptions = {
-    ...IMPATIENT,
-    username: decodeURIComponent(username) || undefined,
-    password: decodeURIComponent(password) || undefined,
-    tls: protocol === 'rediss:' ? true : undefined,
-  };
-  return ConnectionManager.cluster([{ host: hostname, port: port || 6379 }], { ...more, redisOptions });
+function nameOf({ host, port }) {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Where a URL leads, without the password that it may hold. */
-function nameOf(url) {
+/** What cannot be understood is a wrong use, and says so with the help. */
+function understood(help, read) {
   try {
-    const { protocol, hostname, port, pathname } = new URL(url);
-    return protocol === 'unix:' ? pathname : `${hostname || 'localhost'}:${port || 6379}`;
-  } catch {
-    return 'redis';
+    return read();
+  } catch (error) {
+    throw new UsageError(error.message, help);
   }
 }
 

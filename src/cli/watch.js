@@ -23,6 +23,8 @@ async function run(args) {
   const { values, words } = parse(args, { help: HELP, options: OPTIONS, most: 1, check });
   const ending = new AbortController();
   told().then(() => ending.abort());
+  // Nobody reads any more.
+  process.stdout.once('error', () => ending.abort());
   return Servers.use(values, HELP, async (servers) => {
     const screen = new Screen(process.stdout, !values.json);
     try {

@@ -295,7 +295,7 @@ impl LinkOptions {
         // The crate reads `rediss` only with TLS of its own; ours differs from it in nothing but the scheme.
         let secure = url.strip_prefix("rediss://").map(|rest| format!("redis://{rest}"));
         let info = secure.as_deref().unwrap_or(url).into_connection_info().map_err(|_| {
-            InvalidUrl("it is not of the form redis[s]://[user:password@]host[:port][/db]".into())
+            InvalidUrl("it is neither redis[s]://[user:password@]host[:port][/db] nor unix:///path".into())
         })?;
         match info.addr() {
             ConnectionAddr::Tcp(host, port) => {

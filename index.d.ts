@@ -1025,6 +1025,39 @@ export interface IDurableOptions {
   ttl?: number | undefined;
 }
 
+/** What has passed through connections, those that have ended included. Counts only grow. */
+export interface IConnectionStats {
+  /** How often one was ready again after it was lost. */
+  reconnects: number;
+  /** Bytes of replies and messages, as they are without TLS, behind the greeting of each connection. */
+  bytesIn: number;
+  /** Bytes of commands, in the same way. */
+  bytesOut: number;
+}
+
+/** What a producer has done. Counts are of its whole life, across `stop()` and `close()`, and only grow. */
+export interface IProducerStats {
+  /** Jobs that Redis has taken. */
+  sent: number;
+  /** Jobs whose `send()` rejected with an error of Redis or of a connection; what its options forbid is not counted. */
+  failed: number;
+  /** Jobs on their way to Redis now. */
+  sending: number;
+  /** Completions that were heard, one for each group, of jobs that are waited for or that are listened to. */
+  heard: number;
+  /** Jobs whose `waitFor` is not complete now. */
+  waiting: number;
+  /** Jobs whose `waitFor` has become complete, or has ended at an error with `rejectOnError`. */
+  finished: number;
+  /** How many calls of `finished()` rejected with `FINISH_TIMEOUT`. */
+  timedOut: number;
+  /**
+   * The connections that all producers and consumers of the manager share, for commands and for completions, on all nodes.
+   * The same for each of them.
+   */
+  shared: IConnectionStats;
+}
+
 /** @see IEmitter */
 export interface Producer extends IEmitter<IProducerEvents, IStreamListener> {}
 
@@ -1058,6 +1091,8 @@ export declare class Producer {
    * {@link IRedisError}, or with a TypeError or RangeError that names the option
    */
   send(options: ISendOptions): Promise<ISentJob>;
+  /** What it has done so far. Asks nothing of Redis and opens no connection. */
+  stats(): Promise<IProducerStats>;
   /**
    * Unsubscribes, and gives up what it waits for: `finished()` rejects with `CONNECTION_CLOSED`. The bus goes on, and
    * the producer can be used again.
@@ -1249,6 +1284,61 @@ export interface IProcessOptions {
   prefetch?: readonly string[] | null | undefined;
 }
 
+/** How far a group is with a stream, with `nodes()` on all nodes that are read. */
+export interface IStreamStats {
+  /** The stream, as `process()` got it. */
+  stream: string;
+  /** The group. */
+  group: string;
+  /**
+   * How many entries no consumer of the group has been given. `null` where that is not known: before Redis 7, where Redis
+   * says so itself (after XDEL, or `XGROUP SETID`, until the group has read on), without a group, and while Redis cannot be
+   * asked.
+   */
+  lag: number | null;
+  /** How many entries the group's consumers have been given and not acknowledged; `null` while Redis cannot be asked. */
+  pending: number | null;
+}
+
+/** What a consumer has done. Counts are of its whole life, across `pause()` and `stop()`, and only grow. */
+export interface IConsumerStats {
+  /** Jobs that got a place to run. */
+  started: number;
+  /** Of these, jobs whose entry had been delivered before: taken over, or found pending for this consumer. */
+  retried: number;
+  /** Entries that were taken over, see `claimInterval`. */
+  claimed: number;
+  /** Jobs that ended well. */
+  resolved: number;
+  /** Jobs that ended with an error, those of the deadline included. */
+  rejected: number;
+  /** Jobs that ended by their `deadline`. */
+  timedOut: number;
+  /** Jobs that gave back their place with `release()`. */
+  released: number;
+  /** Entries that are not delivered again, as with `'exhausted'`. */
+  exhausted: number;
+  /** Entries that are gone before their jobs were done, as with `'trimmed'`. */
+  trimmed: number;
+  /** Jobs that ended and of whose end Redis could not be told, as with `REJECT_JOB_ERROR`, or a `resolve()` that rejects. */
+  unsettled: number;
+  /** Jobs that run now, or whose end Redis has not confirmed yet; without those that were released. */
+  inFlight: number;
+  /** Entries that were read and wait for a place now. */
+  waiting: number;
+  /** How many more jobs could run now; Infinity without a limit. */
+  free: number;
+  /** The connections that wait for this consumer's jobs. */
+  own: IConnectionStats;
+  /**
+   * The connections that all producers and consumers of the manager share, for commands and for completions, on all nodes.
+   * The same for each of them.
+   */
+  shared: IConnectionStats;
+  /** One for each stream that `process()` was called with. */
+  streams: IStreamStats[];
+}
+
 /** The connections of a consumer in 2.x. Here for programs that name the type. */
 export interface IRedisClientPair {
   /** The one that waits for jobs. */
@@ -1299,6 +1389,14 @@ export declare class Consumer {
    * @returns rejects with `PAUSE_TIMEOUT`; the consumer stays paused then
    */
   pause(timeout?: number): Promise<void>;
+  /**
+   * What it has done so far, and with one XINFO GROUPS per stream how far its group is. Opens no connection, and rejects for
+   * no reason but its options.
+   *
+   * @param options.timeout - for how many ms to wait for Redis, 1000 by default, after which `lag` and `pending` are null;
+   * with 0 it is not asked
+   */
+  stats(options?: { timeout?: number | undefined }): Promise<IConsumerStats>;
   /** The same as `pause()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }

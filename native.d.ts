@@ -54,6 +54,13 @@ export declare class NativeConsumer {
   play(request: number): void
   /** Reads nothing more. The request is told when nothing is in flight. */
   pause(request: number): void
+  /** What it has done. */
+  stats(): NativeConsumerStats
+  /**
+   * Asks how far the group is with each stream, for so many ms at most, negative for no bound. The request is given
+   * `number, lag or null, pending or null` of each stream.
+   */
+  standings(request: number, patience: number): void
 }
 
 /** A server in this process, on the thread of this environment. */
@@ -87,6 +94,8 @@ export declare class NativeProducer {
   watch(): void
   /** Hears nothing any more and gives up what it waits for. */
   reset(): void
+  /** What it has done. */
+  stats(): NativeProducerStats
 }
 
 /** What is said of a command of the user, by bits. */
@@ -191,6 +200,40 @@ export interface NativeConsumerOptions {
   deadLetter?: string
 }
 
+/** A consumer at one time. */
+export interface NativeConsumerStats {
+  /** Jobs begun. */
+  started: number
+  /** Begun again. */
+  retried: number
+  /** Taken over. */
+  claimed: number
+  /** Ended well. */
+  resolved: number
+  /** Ended with an error. */
+  rejected: number
+  /** Ended at their deadline. */
+  timedOut: number
+  /** Released. */
+  released: number
+  /** Not delivered again. */
+  exhausted: number
+  /** Gone from their stream. */
+  trimmed: number
+  /** Ended, which Redis could not be told. */
+  unsettled: number
+  /** In flight. */
+  inFlight: number
+  /** Waiting for a slot. */
+  waiting: number
+  /** Free slots, infinite without a limit. */
+  free: number
+  /** The connections that it waits on. */
+  own: NativeTraffic
+  /** Those of its bus. */
+  shared: NativeTraffic
+}
+
 /** When a node leaves the ring. Times in ms. */
 export interface NativeEjectOptions {
   /** After so many failures in a row. */
@@ -291,6 +334,16 @@ export interface NativeNodeOptions {
   asksReconnect?: boolean
 }
 
+/** A producer at one time. */
+export interface NativeProducerStats {
+  /** Completions. */
+  heard: number
+  /** Jobs waited for. */
+  waiting: number
+  /** The connections of its bus. */
+  shared: NativeTraffic
+}
+
 /** When a rejected job is due again. Times in ms. */
 export interface NativeRetryPolicy {
   /** Whether the wait doubles with each delivery. */
@@ -359,6 +412,16 @@ export interface NativeTlsOptions {
   servername?: string
   /** Whether a server that cannot prove its name is refused. */
   rejectUnauthorized?: boolean
+}
+
+/** What passed through connections. */
+export interface NativeTraffic {
+  /** How often one was made again. */
+  reconnects: number
+  /** Bytes of replies. */
+  bytesIn: number
+  /** Bytes of commands. */
+  bytesOut: number
 }
 
 /** Under which other address a server is reached from here. */

@@ -37,6 +37,7 @@ const LEFT_OUT = [
   ['an entry that cannot be looked at yet is reported as exhausted', 'acl'],
   ['db, connectionName and username are what every connection has', 'acl'],
   ['jobs of several nodes and of a Cluster begin', 'cluster'],
+  ['on a Cluster connections to all nodes', 'cluster'],
   ['path is a unix socket', 'unix'],
   ['the option commandTimeout does', 'types'],
   ['the option db does', 'databases'],

@@ -7,12 +7,15 @@ import {
   gracefulShutdown,
   HFXBUS_ID_SIZE,
   type IClaimedEntry,
+  type IConnectionStats,
   type IConsumerError,
   type IConsumerOptions,
+  type IConsumerStats,
   type IDeadLetter,
   type IExhaustedEntry,
   type IJobCompletion,
   type IProducerError,
+  type IProducerStats,
   type IReceivedJob,
   type IRedisClient,
   type IRedisClientPair,
@@ -177,6 +180,16 @@ export function events(producer: Producer, consumer: Consumer): void {
     ? self.listenerCount('anything')
     : self.eventNames().length + self.listeners('a').length;
   counted.toFixed();
+}
+
+export async function stats(producer: Producer, consumer: Consumer): Promise<void> {
+  const { streams, own, free } = await consumer.stats({ timeout: 100 });
+  same<(typeof streams)[number]['lag'], number | null>();
+  const counts: IProducerStats = await producer.stats();
+  same<IConnectionStats, typeof own>();
+  (counts.sent + counts.shared.bytesIn + free).toFixed();
+  const again: IConsumerStats = await consumer.stats();
+  again.resolved.toFixed();
 }
 
 export function consumers(): Consumer {

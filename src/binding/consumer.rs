@@ -14,7 +14,7 @@ use super::environment::{with, with_if_there};
 /// A consumer of a group.
 #[napi]
 pub struct NativeConsumer {
-    consumer: Arc<Consumer>,
+    pub(super) consumer: Arc<Consumer>,
 }
 
 #[napi]

@@ -19,5 +19,6 @@ pub mod options;
 pub mod outgoing;
 pub mod producer;
 pub mod sentinel_options;
+pub mod stats;
 pub mod tls_options;
 pub mod wake;

@@ -16,7 +16,7 @@ use super::error::invalid;
 /// A producer.
 #[napi]
 pub struct NativeProducer {
-    producer: Arc<Producer>,
+    pub(super) producer: Arc<Producer>,
     number: u32,
 }
 

@@ -222,6 +222,7 @@ impl Consumer {
             self.start_leasing(&mut state);
             self.hand_over(&state, &started);
         }
+        self.lock().counts.claimed += found.len() as u64;
         let host = &self.bus.context().host;
         for entry in &found {
             host.event(Event::Claimed { consumer: self.number, entry });

@@ -12,6 +12,7 @@ use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, Verdict, call, call_on};
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::topology::Topology;
+use crate::redis_io::traffic::{Totals, Traffic};
 
 use super::announcement::Announcements;
 use super::context::Context;
@@ -48,6 +49,7 @@ pub struct Client {
     link: Mutex<Option<Arc<dyn Link>>>,
     /// Counts the sessions that ended, so that what was learnt of one (its CLIENT ID) is not used for the next.
     session: Arc<AtomicU64>,
+    traffic: Arc<Traffic>,
     /// Whether it has had its one connection: only those of the bus itself are opened again after they ended.
     is_spent: AtomicBool,
 }
@@ -64,6 +66,7 @@ impl Client {
             gather,
             link: Mutex::new(None),
             session: Arc::default(),
+            traffic: Arc::default(),
             is_spent: AtomicBool::new(false),
         }
     }
@@ -88,7 +91,7 @@ impl Client {
 
     fn open(&self) -> Arc<dyn Link> {
         let (sink, runtime) = (self.sink.clone(), self.policy.context.runtime.clone());
-        let policy = self.policy.for_link(self.session.clone());
+        let policy = self.policy.for_link(self.session.clone(), self.traffic.clone());
         match &self.way {
             Way::One => self.connect(policy, sink),
             Way::Named(resolver) => {
@@ -167,6 +170,11 @@ impl Client {
     /// How many sessions have ended so far.
     pub fn session(&self) -> u64 {
         self.session.load(Ordering::Acquire)
+    }
+
+    /// What has passed through its connections so far.
+    pub fn totals(&self) -> Totals {
+        self.traffic.totals()
     }
 
     /// Closes the connection with QUIT if there is one, within `bound`.
@@ -278,11 +286,12 @@ impl PolicyOptions {
     }
 
     /// The policy of one connection, which counts as open until it has ended.
-    pub fn for_link(&self, session: Arc<AtomicU64>) -> Arc<Policy> {
+    pub fn for_link(&self, session: Arc<AtomicU64>, traffic: Arc<Traffic>) -> Arc<Policy> {
         self.context.link_opened();
         let ended = AtomicBool::new(false);
         let place = Mutex::new(self.options.place());
-        Arc::new(Policy { options: self.clone(), session, ended, place, announcements: Mutex::default() })
+        let (options, announcements) = (self.clone(), Mutex::default());
+        Arc::new(Policy { options, session, traffic, ended, place, announcements })
     }
 }
 
@@ -290,6 +299,7 @@ impl PolicyOptions {
 pub struct Policy {
     options: PolicyOptions,
     session: Arc<AtomicU64>,
+    traffic: Arc<Traffic>,
     ended: AtomicBool,
     /// Where it connects to. A lock, as for the other, since the host's thread may be the one to close it.
     place: Mutex<String>,
@@ -327,6 +337,10 @@ impl LinkPolicy for Policy {
 
     fn located(&self, endpoint: &Endpoint) {
         *self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = endpoint.to_string();
+    }
+
+    fn traffic(&self) -> Arc<Traffic> {
+        self.traffic.clone()
     }
 
     fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {

@@ -17,6 +17,7 @@ use super::lane_state::LaneState;
 use super::retelling::Retelling;
 use super::settled::{Batch, Settled};
 use super::slots::Slots;
+use super::stats::Counts;
 use super::stream_state::{Position, StreamState};
 use super::surplus::Surplus;
 
@@ -68,6 +69,8 @@ pub struct ConsumerState {
     pub streams: Vec<StreamState>,
     /// The jobs in flight.
     pub slots: Slots,
+    /// What became of jobs so far.
+    pub counts: Counts,
     /// Entries that wait for a slot, in order.
     pub surplus: VecDeque<Surplus>,
     /// The nodes it reads from.

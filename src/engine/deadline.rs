@@ -55,7 +55,10 @@ impl Consumer {
             host.event(Event::DeadlinePassed { consumer: self.number, token });
             errors.push((token, error_json(limit)));
         }
-        self.settle(errors.iter().map(|(token, error)| Settlement::of(*token, Some(error))));
+        let settlements = errors
+            .iter()
+            .map(|(token, error)| Settlement { expired: true, ..Settlement::of(*token, Some(error)) });
+        self.settle(settlements);
         host.wake();
     }
 }

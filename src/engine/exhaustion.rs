@@ -137,6 +137,7 @@ impl Consumer {
     }
 
     fn report_exhausted(&self, entry: &Found, moved: bool) {
+        self.lock().counts.exhausted += 1;
         let host = &self.bus.context().host;
         host.event(Event::Exhausted { consumer: self.number, entry, moved });
         host.wake();

@@ -134,7 +134,11 @@ impl Consumer {
         if count == 0 {
             return;
         }
-        let (consumer, stream) = (self.number, self.lock().streams[stream].number);
+        let (consumer, stream) = {
+            let mut state = self.lock();
+            state.counts.trimmed += count;
+            (self.number, state.streams[stream].number)
+        };
         let host = &self.bus.context().host;
         host.event(Event::Trimmed { consumer, stream, count, pending });
         host.wake();

@@ -64,6 +64,7 @@ pub mod settled;
 pub mod settlement;
 pub mod shutdown;
 pub mod slots;
+pub mod stats;
 pub mod stream_state;
 pub mod subscriptions;
 pub mod surplus;

@@ -9,6 +9,7 @@ use crate::redis_io::link::ReplySink;
 use crate::redis_io::options::QueueLimit;
 use crate::redis_io::slot_map::slot_of;
 use crate::redis_io::topology::Topology;
+use crate::redis_io::traffic::Totals;
 
 use super::client::{Client, PolicyOptions, Way};
 use super::context::Context;
@@ -107,6 +108,11 @@ impl Node {
     /// The subscriber.
     pub fn subscriptions(&self) -> &Subscriptions {
         &self.subscriptions
+    }
+
+    /// What has passed through its shared connection and its subscriber so far.
+    pub(super) fn totals(&self) -> Totals {
+        [self.shared.totals(), self.subscriptions.totals()].into_iter().sum()
     }
 
     /// Who has which slots, if it is a Cluster.

@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) checks_at: Option<Instant>,
     channels: HashMap<String, Channel>,
     listening: Vec<Listening>,
+    /// How many completions it got.
+    pub(super) heard: u64,
     /// Whether completions of all its jobs are heard, awaited or not (`listen()` without a stream).
     hears_own: bool,
 }
@@ -219,6 +221,7 @@ impl Producer {
             if !self.is_first(&state, source, channel, stream) {
                 return;
             }
+            state.heard += 1;
             if state.completions.is_empty() {
                 Vec::new()
             } else {
@@ -333,9 +336,9 @@ impl Producer {
     /// A task that asks Redis about completions goes on until it sees that there are none.
     fn take_state(&self) -> State {
         let mut state = self.lock();
-        let checks_at = state.checks_at;
+        let (checks_at, heard) = (state.checks_at, state.heard);
         self.checks.notify_one();
-        std::mem::replace(&mut *state, State { checks_at, ..State::default() })
+        std::mem::replace(&mut *state, State { checks_at, heard, ..State::default() })
     }
 
     fn let_go(&self, mut state: State, this: &Weak<Self>) {

@@ -248,6 +248,7 @@ impl Consumer {
             return None;
         }
         let deadline = state.deadline(delivery.stream, delivery.at);
+        state.counts.start(delivery.deliveries);
         Some(state.slots.take(delivery, deadline))
     }
 
@@ -273,6 +274,7 @@ impl Consumer {
         while state.free(self.options.concurrency) > 0 {
             let Some(next) = state.surplus.pop_front() else { break };
             let deadline = state.deadline(next.stream, now);
+            state.counts.start(next.deliveries);
             let token = state.slots.take(next.delivery(), deadline);
             started.push((next.stream, token));
         }

@@ -31,12 +31,14 @@ pub struct Settlement<'a> {
     pub error: Option<&'a str>,
     /// Whether the error says that delivering the entry again is no use.
     pub unrecoverable: bool,
+    /// Whether it was ended by its deadline.
+    pub expired: bool,
 }
 
 impl<'a> Settlement<'a> {
     /// A job that nobody waits for has ended.
     pub fn of(token: Token, error: Option<&'a str>) -> Self {
-        Self { token, request: 0, error, unrecoverable: false }
+        Self { token, request: 0, error, unrecoverable: false, expired: false }
     }
 }
 
@@ -89,7 +91,9 @@ impl Consumer {
     pub fn release(&self, token: Token) {
         let emptied = {
             let mut state = self.lock();
-            let emptied = state.slots.release(token) && state.slots.in_flight() == 0;
+            let released = state.slots.release(token);
+            state.counts.released += u64::from(released);
+            let emptied = released && state.slots.in_flight() == 0;
             self.tell_of_room(&state);
             emptied
         };
@@ -134,10 +138,15 @@ impl Consumer {
     }
 
     fn begin_settling(&self, state: &mut ConsumerState, settlement: Settlement<'_>) -> Option<Settled> {
-        let Settlement { token, request, error, .. } = settlement;
+        let Settlement { token, request, error, expired, .. } = settlement;
         let slot = state.slots.running_job(token)?;
         let (stream, is_heard, is_recorded) = (slot.stream, !slot.producer.is_empty(), slot.record > 0);
         state.slots.settle(token);
+        match error {
+            Some(_) => state.counts.rejected += 1,
+            None => state.counts.resolved += 1,
+        }
+        state.counts.expired += u64::from(expired);
         let owed = Parts {
             postponement: false,
             record: is_heard && is_recorded,
@@ -182,6 +191,10 @@ impl Consumer {
     /// Says of jobs what came of telling Redis.
     pub(super) fn report(&self, jobs: &[Settled]) {
         let host = &self.bus.context().host;
+        let refused = jobs.iter().filter(|job| job.error.is_some()).count();
+        if refused > 0 {
+            self.lock().counts.unsettled += refused as u64;
+        }
         for job in jobs {
             match (&job.error, job.request) {
                 (Some(error), 0) => self.unsettled(job.token, error),

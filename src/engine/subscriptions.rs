@@ -9,6 +9,7 @@ use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState};
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::pubsub::Subscriber;
 use crate::redis_io::topology::Topology;
+use crate::redis_io::traffic::{Totals, Traffic};
 
 use super::client::{PolicyOptions, closed};
 use super::follower::Follower;
@@ -26,6 +27,7 @@ pub struct Subscriptions {
     /// If sentinels know where it is.
     resolver: Option<Arc<Resolver>>,
     router: Arc<Router>,
+    traffic: Arc<Traffic>,
     subscriber: Mutex<Option<Arc<Subscriber>>>,
 }
 
@@ -37,7 +39,7 @@ impl Subscriptions {
         resolver: Option<Arc<Resolver>>,
     ) -> Self {
         let router = Router::new(policy.context.clone(), policy.node);
-        Self { policy, topology, resolver, router, subscriber: Mutex::default() }
+        Self { policy, topology, resolver, router, traffic: Arc::default(), subscriber: Mutex::default() }
     }
 
     /// Subscribes `producer` to a channel of its own; resolves once Redis has confirmed it.
@@ -82,6 +84,11 @@ impl Subscriptions {
     /// Whether there is a connection.
     pub(super) fn is_open(&self) -> bool {
         self.lock().as_ref().is_some_and(|open| !matches!(open.state(), LinkState::End | LinkState::Wait))
+    }
+
+    /// What has passed through its connections so far.
+    pub(super) fn totals(&self) -> Totals {
+        self.traffic.totals()
     }
 
     /// Resolves once the subscriber is connected and Redis lets it in.
@@ -144,7 +151,7 @@ impl Subscriptions {
         if self.policy.closing.load(Ordering::Acquire) {
             return Err(closed());
         }
-        let policy = self.policy.for_link(Arc::default());
+        let policy = self.policy.for_link(Arc::default(), self.traffic.clone());
         let link = &self.policy.options.link;
         let runtime = self.policy.context.runtime.clone();
         let open = |options: &LinkOptions, policy: Arc<dyn LinkPolicy>| {

@@ -15,6 +15,7 @@ const reports = require('./reports.js');
 const requests = require('./requests.js');
 const { claimOptions } = require('./claim-options.js');
 const { Run } = require('./run.js');
+const { consumerStats } = require('./stats.js');
 
 /** What the engine was doing when it failed, by its number. */
 const FAILED_AT = { settle: 1, foreign: 2, settleMore: 3 };
@@ -25,6 +26,7 @@ const SLOTS = 2 ** 24;
 /** Runs the jobs of a group. */
 class Consumer extends EventEmitter {
   #native;
+  #group;
   #processors = [];
   /** The names of the streams. */
   #streams = [];
@@ -32,6 +34,8 @@ class Consumer extends EventEmitter {
   #runs = [];
   /** Payloads of jobs that are about to start, by token and key. */
   #prefetched = new Map();
+  /** How many jobs ended after the bus was stopped. */
+  #late = 0;
   /** Ends listening to the signal that `play()` was given. */
   #endPlay = () => {};
   /** Settled jobs of this tick: token, request, token, request… */
@@ -48,6 +52,7 @@ class Consumer extends EventEmitter {
     const { id, ...native } = consumerOptions(options);
     this.connection = connection;
     this.id = id ?? newId();
+    this.#group = native.group;
     this.#native = new NativeConsumer(connection.nativeBus(), { ...native, id: this.id, freshId: id === undefined });
   }
 
@@ -97,6 +102,12 @@ class Consumer extends EventEmitter {
     return bound ? within(request.promise, bound, timeout) : request.promise;
   }
 
+  /** What it has done so far, and how far its group is; never rejects, but for its options. */
+  stats(options) {
+    batch.flush();
+    return consumerStats(this.#native, { streams: this.#streams, group: this.#group, late: this.#late }, options);
+  }
+
   /** @internal The bus was stopped: nothing is reported to it any more. */
   forgotten() {
     this.#endPlay();
@@ -139,6 +150,7 @@ class Consumer extends EventEmitter {
 
   /** @internal A job has ended after the bus was stopped: nobody can be told but who waits for it, or listens. */
   settleLate(run, awaited) {
+    this.#late++;
     const error = closedError();
     if (!awaited) {
       this.#unsettled(error, run.job);

@@ -12,6 +12,7 @@ const { newId } = require('./ids.js');
 const { Job } = require('./job.js');
 const reports = require('./reports.js');
 const requests = require('./requests.js');
+const { producerStats } = require('./stats.js');
 const { Wait } = require('./wait.js');
 
 /** So many combinations of stream and groups are remembered; a producer has a handful, unless it makes them up. */
@@ -25,6 +26,7 @@ class Producer extends EventEmitter {
   #native;
   #plans = new Map();
   #watched = false;
+  #counts = { sent: 0, failed: 0, sending: 0, finished: 0, timedOut: 0 };
 
   /** @param {import('./connection-manager.js').ConnectionManager} connection */
   constructor(connection) {
@@ -62,6 +64,12 @@ class Producer extends EventEmitter {
     }
   }
 
+  /** What it has done so far. */
+  stats() {
+    batch.flush();
+    return producerStats(this.#native, this.#counts);
+  }
+
   /** Hears nothing any more and gives up what it waits for. It can be used again. */
   close() {
     batch.flush();
@@ -79,8 +87,8 @@ class Producer extends EventEmitter {
     const plan = this.#plan(name, this.connection.isPartitioned ? routeOf(route, name) : name, groups ?? []);
     const cap = length(capped);
     const record = recordTime(durable);
-    const wait = groups && new Wait(groups, Boolean(rejectOnError), forgetter(this.#native));
-    const request = new SendRequest(job, wait);
+    const wait = groups && new Wait(groups, Boolean(rejectOnError), forgetter(this.#native), this.#counts);
+    const request = new SendRequest(job, wait, this.#counts);
     batch.begin(Operation.Send);
     batch.number(this.#native.number);
     batch.number(requests.add(request));
@@ -167,13 +175,18 @@ class Producer extends EventEmitter {
 
 class SendRequest extends requests.Request {
   #wait;
+  /** The producer's, until one of them is for this. */
+  #counts;
 
-  constructor(job, wait) {
+  constructor(job, wait, counts) {
     super(job);
     this.#wait = wait;
+    this.#counts = counts;
+    counts.sending++;
   }
 
   done() {
+    if (this.#counts !== null) this.#counted('sent');
     const wait = this.#wait;
     try {
       if (wait && this.#wait !== null) this.result.finished = (options) => wait.finished(options);
@@ -188,7 +201,15 @@ class SendRequest extends requests.Request {
     this.#wait?.cancel();
     this.#wait = null;
     Reflect.deleteProperty(this.result, 'finished');
+    if (this.#counts !== null) this.#counted('failed');
     super.failed(error);
+  }
+
+  /** The first word counts: a request is told that it is done after it has failed, too. */
+  #counted(outcome) {
+    this.#counts.sending--;
+    this.#counts[outcome]++;
+    this.#counts = null;
   }
 }
 

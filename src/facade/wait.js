@@ -16,6 +16,8 @@ class Wait {
   #completions = {};
   #state = 'open';
   #rejectOnError;
+  /** The producer's. */
+  #counts;
   #failed = false;
   #awaiting = new Set();
 
@@ -24,10 +26,12 @@ class Wait {
    * @param {boolean} rejectOnError whether the first error ends the wait, and rejects
    * @param {(number: number) => () => void} forgetter makes what tells the engine to forget the wait; it must not
    *   hold on to the wait itself
+   * @param {{ finished: number, timedOut: number }} counts the producer's
    */
-  constructor(groups, rejectOnError, forgetter) {
+  constructor(groups, rejectOnError, forgetter, counts) {
     for (const group of groups) this.#note(group, null);
     this.#rejectOnError = rejectOnError;
+    this.#counts = counts;
     if (groups.length === 0) {
       this.#state = 'settled';
       this.number = 0;
@@ -48,6 +52,7 @@ class Wait {
       this.#failed ||= error !== null;
       this.#note(group, error === null ? new Date(at) : JSON.parse(error));
     }
+    this.#counts.finished++;
     this.#end('settled');
   }
 
@@ -82,6 +87,7 @@ class Wait {
   }
 
   #expire(awaiting, timeout) {
+    this.#counts.timedOut++;
     const error = new Error(`Timeouted while waiting to be finished: ${timeout}ms`);
     this.#give(awaiting, setErrorKind(error, 'FINISH_TIMEOUT'));
   }

@@ -46,9 +46,11 @@ impl From<Refusal> for Exit {
     }
 }
 
-/// How often in a row it failed, and at what.
+/// How often in a row it failed, and at what, and whether it ever did not.
 #[derive(Default)]
 struct Failures {
+    /// Whether there was a session before.
+    had_session: bool,
     /// At finding out where to connect to.
     rounds: u32,
     /// At everything else.
@@ -123,6 +125,9 @@ async fn live(shared: &Arc<Shared>, failures: &mut Failures) -> Exit {
     failures.attempts = 0;
     let (receiving, sending) = socket.split();
     let writer = flow(shared, sending);
+    if std::mem::replace(&mut failures.had_session, true) {
+        shared.traffic.reconnect();
+    }
     shared.set_state(LinkState::Ready, None);
     let watch =
         shared.options.silence.map(|limit| shared.runtime.spawn(silence::watch(shared.clone(), limit)));
@@ -237,10 +242,13 @@ async fn receive(shared: &Arc<Shared>, mut receiving: Receiving) -> Exit {
                 "The server closed the connection.",
                 &shared.node(),
             ),
-            Ok(_) => match receiver.hand_out() {
-                Ok(()) => continue,
-                Err(error) => error,
-            },
+            Ok(count) => {
+                shared.traffic.receive(count);
+                match receiver.hand_out() {
+                    Ok(()) => continue,
+                    Err(error) => error,
+                }
+            }
             Err(error) => RedisError::socket(&error, "read", &shared.node()),
         };
         return Refusal::from(error).into();

@@ -9,6 +9,7 @@ use super::codec::{Reply, Value};
 use super::command::{Commands, Destination, Ticket};
 use super::error::RedisError;
 use super::options::Endpoint;
+use super::traffic::Traffic;
 
 /// A future that the trait objects below hand out.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -141,6 +142,11 @@ pub trait LinkPolicy: Send + Sync {
         if let Some(beneath) = self.beneath() {
             beneath.state_changed(state, error);
         }
+    }
+
+    /// Where it is counted what passes through the link; asked once, when it is made.
+    fn traffic(&self) -> Arc<Traffic> {
+        self.beneath().map_or_else(Arc::default, |beneath| beneath.traffic())
     }
 }
 

@@ -32,3 +32,4 @@ pub mod streams;
 mod subscriptions;
 pub mod tls;
 pub mod topology;
+pub mod traffic;

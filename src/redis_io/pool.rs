@@ -1,6 +1,7 @@
 //! The connections of one link to the nodes of a Cluster.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::options::ScaleReads;
 use super::shared::Ears;
 use super::slot_map::{Address, SlotMap, slot_of};
 use super::topology::Topology;
+use super::traffic::Traffic;
 
 /// The command that may be answered by a replica.
 const READ: &str = "GET";
@@ -51,6 +53,8 @@ impl Target {
 #[derive(Default)]
 pub(super) struct Pool {
     connections: HashMap<(Address, bool), Arc<Connection>>,
+    /// To whom there was a connection.
+    met: HashSet<(Address, bool)>,
     /// Rotates replicas.
     turn: usize,
 }
@@ -127,7 +131,8 @@ impl Pool {
         if let Some(known) = known {
             return known.clone();
         }
-        let connection = open(&node.0, replica, owner);
+        let is_another = !self.met.insert(node.clone());
+        let connection = open(&node.0, replica, is_another, owner);
         self.connections.insert(node, connection.clone());
         connection
     }
@@ -159,13 +164,14 @@ impl Pool {
     }
 }
 
-fn open(address: &Address, replica: bool, owner: &Shared) -> Arc<Connection> {
+fn open(address: &Address, replica: bool, is_another: bool, owner: &Shared) -> Arc<Connection> {
     let mut options = owner.topology.options().link.clone();
     options.endpoint = owner.topology.endpoint(address);
     (options.lazy, options.offline_queue) = (false, true);
     options.read_only |= replica;
     options.silence = owner.silence;
-    let policy = NodePolicy { owner: owner.this.clone(), address: address.clone() };
+    let is_another = AtomicBool::new(is_another);
+    let policy = NodePolicy { owner: owner.this.clone(), address: address.clone(), is_another };
     // The link holds its connections and they hold the link, until it is closed.
     let detour = owner.this.upgrade().map(|owner| owner as _);
     let ears = Ears { sink: owner.sink.clone(), pushes: None, detour };
@@ -186,6 +192,8 @@ fn slot_for(mark: &Mark, bytes: &[u8]) -> Option<u16> {
 struct NodePolicy {
     owner: Weak<Shared>,
     address: Address,
+    /// Whether it is in the place of one that was lost, for as long as that was not counted.
+    is_another: AtomicBool,
 }
 
 impl LinkPolicy for NodePolicy {
@@ -202,10 +210,17 @@ impl LinkPolicy for NodePolicy {
     }
 
     fn state_changed(&self, state: LinkState, _error: Option<&RedisError>) {
-        if state == LinkState::End
-            && let Some(owner) = self.owner.upgrade()
-        {
-            owner.lost(&self.address);
+        let Some(owner) = self.owner.upgrade() else { return };
+        match state {
+            LinkState::Ready if self.is_another.swap(false, Ordering::AcqRel) => {
+                owner.policy.traffic().reconnect();
+            }
+            LinkState::End => owner.lost(&self.address),
+            _ => {}
         }
+    }
+
+    fn traffic(&self) -> Arc<Traffic> {
+        self.owner.upgrade().map_or_else(Arc::default, |owner| owner.policy.traffic())
     }
 }

@@ -16,6 +16,7 @@ use super::options::{Endpoint, LinkOptions};
 use super::outbox::{Outbox, Pending};
 use super::silence::Silence;
 use super::socket::Plain;
+use super::traffic::Traffic;
 
 const CLOSED: &str = "Connection is closed.";
 const NOT_READY: &str = "Stream isn't writeable and enableOfflineQueue options is false";
@@ -57,6 +58,7 @@ pub(super) struct Shared {
     sink: Arc<dyn ReplySink>,
     pub(super) pushes: Option<Arc<dyn PushSink>>,
     pub(super) detour: Option<Arc<dyn Detour>>,
+    pub(super) traffic: Arc<Traffic>,
     state: AtomicU8,
     /// The database that the next session begins with.
     db: AtomicU32,
@@ -72,6 +74,7 @@ pub(super) struct Shared {
 pub(super) struct Inner {
     pub(super) outbox: Outbox,
     pub(super) silence: Silence,
+    traffic: Arc<Traffic>,
     /// The socket, while commands flow and submitters may write to it themselves.
     direct: Option<Arc<Plain>>,
     /// Whether commands flow.
@@ -94,6 +97,8 @@ impl Shared {
         runtime: Handle,
     ) -> Self {
         let Ears { sink, pushes, detour } = ears;
+        let traffic = policy.traffic();
+        let inner = Inner { traffic: traffic.clone(), ..Inner::default() };
         Self {
             node: Mutex::new(options.endpoint.to_string().into()),
             db: AtomicU32::new(options.db),
@@ -107,9 +112,10 @@ impl Shared {
             sink,
             pushes,
             detour,
+            traffic,
             state: AtomicU8::new(LinkState::Wait as u8),
             reason: OnceLock::new(),
-            inner: Mutex::default(),
+            inner: Mutex::new(inner),
         }
     }
 
@@ -349,6 +355,7 @@ impl Inner {
     /// So many bytes were written.
     pub(super) fn wrote(&mut self, count: usize) {
         self.outbox.wrote(count);
+        self.traffic.send(count);
         self.silence.wrote();
     }
 

@@ -75,8 +75,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-android-arm64')
-        const bindingPackageVersion = require('@hfxbus/native-android-arm64/package.json').version
+        const binding = require('@hfxbus/android-arm64')
+        const bindingPackageVersion = require('@hfxbus/android-arm64/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -91,8 +91,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-android-arm-eabi')
-        const bindingPackageVersion = require('@hfxbus/native-android-arm-eabi/package.json').version
+        const binding = require('@hfxbus/android-arm-eabi')
+        const bindingPackageVersion = require('@hfxbus/android-arm-eabi/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -112,8 +112,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-win32-x64-gnu')
-        const bindingPackageVersion = require('@hfxbus/native-win32-x64-gnu/package.json').version
+        const binding = require('@hfxbus/win32-x64-gnu')
+        const bindingPackageVersion = require('@hfxbus/win32-x64-gnu/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -128,8 +128,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-win32-x64-msvc')
-        const bindingPackageVersion = require('@hfxbus/native-win32-x64-msvc/package.json').version
+        const binding = require('@hfxbus/win32-x64-msvc')
+        const bindingPackageVersion = require('@hfxbus/win32-x64-msvc/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -145,8 +145,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-win32-ia32-msvc')
-        const bindingPackageVersion = require('@hfxbus/native-win32-ia32-msvc/package.json').version
+        const binding = require('@hfxbus/win32-ia32-msvc')
+        const bindingPackageVersion = require('@hfxbus/win32-ia32-msvc/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -161,8 +161,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-win32-arm64-msvc')
-        const bindingPackageVersion = require('@hfxbus/native-win32-arm64-msvc/package.json').version
+        const binding = require('@hfxbus/win32-arm64-msvc')
+        const bindingPackageVersion = require('@hfxbus/win32-arm64-msvc/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -180,8 +180,8 @@ function requireNative() {
       loadErrors.push(e)
     }
     try {
-      const binding = require('@hfxbus/native-darwin-universal')
-      const bindingPackageVersion = require('@hfxbus/native-darwin-universal/package.json').version
+      const binding = require('@hfxbus/darwin-universal')
+      const bindingPackageVersion = require('@hfxbus/darwin-universal/package.json').version
       if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
         throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
       }
@@ -196,8 +196,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-darwin-x64')
-        const bindingPackageVersion = require('@hfxbus/native-darwin-x64/package.json').version
+        const binding = require('@hfxbus/darwin-x64')
+        const bindingPackageVersion = require('@hfxbus/darwin-x64/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -212,8 +212,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-darwin-arm64')
-        const bindingPackageVersion = require('@hfxbus/native-darwin-arm64/package.json').version
+        const binding = require('@hfxbus/darwin-arm64')
+        const bindingPackageVersion = require('@hfxbus/darwin-arm64/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -232,8 +232,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-freebsd-x64')
-        const bindingPackageVersion = require('@hfxbus/native-freebsd-x64/package.json').version
+        const binding = require('@hfxbus/freebsd-x64')
+        const bindingPackageVersion = require('@hfxbus/freebsd-x64/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -248,8 +248,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-freebsd-arm64')
-        const bindingPackageVersion = require('@hfxbus/native-freebsd-arm64/package.json').version
+        const binding = require('@hfxbus/freebsd-arm64')
+        const bindingPackageVersion = require('@hfxbus/freebsd-arm64/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -269,8 +269,8 @@ function requireNative() {
           loadErrors.push(e)
         }
         try {
-          const binding = require('@hfxbus/native-linux-x64-musl')
-          const bindingPackageVersion = require('@hfxbus/native-linux-x64-musl/package.json').version
+          const binding = require('@hfxbus/linux-x64-musl')
+          const bindingPackageVersion = require('@hfxbus/linux-x64-musl/package.json').version
           if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
             throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
           }
@@ -285,8 +285,8 @@ function requireNative() {
           loadErrors.push(e)
         }
         try {
-          const binding = require('@hfxbus/native-linux-x64-gnu')
-          const bindingPackageVersion = require('@hfxbus/native-linux-x64-gnu/package.json').version
+          const binding = require('@hfxbus/linux-x64-gnu')
+          const bindingPackageVersion = require('@hfxbus/linux-x64-gnu/package.json').version
           if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
             throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
           }
@@ -303,8 +303,8 @@ function requireNative() {
           loadErrors.push(e)
         }
         try {
-          const binding = require('@hfxbus/native-linux-arm64-musl')
-          const bindingPackageVersion = require('@hfxbus/native-linux-arm64-musl/package.json').version
+          const binding = require('@hfxbus/linux-arm64-musl')
+          const bindingPackageVersion = require('@hfxbus/linux-arm64-musl/package.json').version
           if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
             throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
           }
@@ -319,8 +319,8 @@ function requireNative() {
           loadErrors.push(e)
         }
         try {
-          const binding = require('@hfxbus/native-linux-arm64-gnu')
-          const bindingPackageVersion = require('@hfxbus/native-linux-arm64-gnu/package.json').version
+          const binding = require('@hfxbus/linux-arm64-gnu')
+          const bindingPackageVersion = require('@hfxbus/linux-arm64-gnu/package.json').version
           if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
             throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
           }
@@ -337,8 +337,8 @@ function requireNative() {
           loadErrors.push(e)
         }
         try {
-          const binding = require('@hfxbus/native-linux-arm-musleabihf')
-          const bindingPackageVersion = require('@hfxbus/native-linux-arm-musleabihf/package.json').version
+          const binding = require('@hfxbus/linux-arm-musleabihf')
+          const bindingPackageVersion = require('@hfxbus/linux-arm-musleabihf/package.json').version
           if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
             throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
           }
@@ -353,8 +353,8 @@ function requireNative() {
           loadErrors.push(e)
         }
         try {
-          const binding = require('@hfxbus/native-linux-arm-gnueabihf')
-          const bindingPackageVersion = require('@hfxbus/native-linux-arm-gnueabihf/package.json').version
+          const binding = require('@hfxbus/linux-arm-gnueabihf')
+          const bindingPackageVersion = require('@hfxbus/linux-arm-gnueabihf/package.json').version
           if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
             throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
           }
@@ -371,8 +371,8 @@ function requireNative() {
           loadErrors.push(e)
         }
         try {
-          const binding = require('@hfxbus/native-linux-loong64-musl')
-          const bindingPackageVersion = require('@hfxbus/native-linux-loong64-musl/package.json').version
+          const binding = require('@hfxbus/linux-loong64-musl')
+          const bindingPackageVersion = require('@hfxbus/linux-loong64-musl/package.json').version
           if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
             throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
           }
@@ -387,8 +387,8 @@ function requireNative() {
           loadErrors.push(e)
         }
         try {
-          const binding = require('@hfxbus/native-linux-loong64-gnu')
-          const bindingPackageVersion = require('@hfxbus/native-linux-loong64-gnu/package.json').version
+          const binding = require('@hfxbus/linux-loong64-gnu')
+          const bindingPackageVersion = require('@hfxbus/linux-loong64-gnu/package.json').version
           if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
             throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
           }
@@ -405,8 +405,8 @@ function requireNative() {
           loadErrors.push(e)
         }
         try {
-          const binding = require('@hfxbus/native-linux-riscv64-musl')
-          const bindingPackageVersion = require('@hfxbus/native-linux-riscv64-musl/package.json').version
+          const binding = require('@hfxbus/linux-riscv64-musl')
+          const bindingPackageVersion = require('@hfxbus/linux-riscv64-musl/package.json').version
           if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
             throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
           }
@@ -421,8 +421,8 @@ function requireNative() {
           loadErrors.push(e)
         }
         try {
-          const binding = require('@hfxbus/native-linux-riscv64-gnu')
-          const bindingPackageVersion = require('@hfxbus/native-linux-riscv64-gnu/package.json').version
+          const binding = require('@hfxbus/linux-riscv64-gnu')
+          const bindingPackageVersion = require('@hfxbus/linux-riscv64-gnu/package.json').version
           if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
             throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
           }
@@ -438,8 +438,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-linux-ppc64-gnu')
-        const bindingPackageVersion = require('@hfxbus/native-linux-ppc64-gnu/package.json').version
+        const binding = require('@hfxbus/linux-ppc64-gnu')
+        const bindingPackageVersion = require('@hfxbus/linux-ppc64-gnu/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -454,8 +454,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-linux-s390x-gnu')
-        const bindingPackageVersion = require('@hfxbus/native-linux-s390x-gnu/package.json').version
+        const binding = require('@hfxbus/linux-s390x-gnu')
+        const bindingPackageVersion = require('@hfxbus/linux-s390x-gnu/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -474,8 +474,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-openharmony-arm64')
-        const bindingPackageVersion = require('@hfxbus/native-openharmony-arm64/package.json').version
+        const binding = require('@hfxbus/openharmony-arm64')
+        const bindingPackageVersion = require('@hfxbus/openharmony-arm64/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -490,8 +490,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-openharmony-x64')
-        const bindingPackageVersion = require('@hfxbus/native-openharmony-x64/package.json').version
+        const binding = require('@hfxbus/openharmony-x64')
+        const bindingPackageVersion = require('@hfxbus/openharmony-x64/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -506,8 +506,8 @@ function requireNative() {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/native-openharmony-arm')
-        const bindingPackageVersion = require('@hfxbus/native-openharmony-arm/package.json').version
+        const binding = require('@hfxbus/openharmony-arm')
+        const bindingPackageVersion = require('@hfxbus/openharmony-arm/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -538,7 +538,7 @@ if (!nativeBinding || process.env.NAPI_RS_FORCE_WASI) {
   }
   if (!nativeBinding) {
     try {
-      wasiBinding = require('@hfxbus/native-wasm32-wasi')
+      wasiBinding = require('@hfxbus/wasm32-wasi')
       nativeBinding = wasiBinding
     } catch (err) {
       if (process.env.NAPI_RS_FORCE_WASI) {

@@ -1,17 +1,16 @@
 'use strict';
 
-const fs = require('node:fs');
-const path = require('node:path');
 const { buildAddon } = require('./addon.js');
-const { ROOT, exists, succeed } = require('./command.js');
+const { bin, exists, succeed } = require('./command.js');
 const commands = require('./generate-commands.js');
+const platforms = require('./generate-platforms.js');
 const { linkSelf } = require('./packages.js');
 const { HELP, findProgram } = require('./redis-program.js');
 const { say, step } = require('./say.js');
 const { ENGINE, NODE, runSuite } = require('./suites.js');
 const tally = require('./tally.js');
 
-const GENERATED = ['native.js', 'native.d.ts', ...commands.GENERATED];
+const GENERATED = ['native.js', 'native.d.ts', ...commands.GENERATED, platforms.FOLDER];
 
 const cargo = (...args) => succeed('cargo', args);
 const clippy = (...features) => cargo('clippy', '--quiet', '--all-targets', ...features, '--', '-D', 'warnings');
@@ -72,19 +71,13 @@ function findTools() {
   linkSelf();
 }
 
-/** What the build writes, and what comes of the list of commands, must be what is committed, or going to be. */
+/** What the build writes, what comes of the list of commands, and of the targets, must be what is committed, or going to be. */
 async function compareGenerated() {
   commands.generateCommands();
+  platforms.generatePlatforms();
   await succeed('git', ['diff', '--exit-code', '--', ...GENERATED]).catch(() => {
     throw new Error(`commit what was written anew: ${GENERATED.join(', ')}`);
   });
-}
-
-/** A package's program, which is the same on all platforms. */
-function bin(name) {
-  const folder = path.join(ROOT, 'node_modules', name);
-  const { bin: programs } = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
-  return path.join(folder, typeof programs === 'string' ? programs : Object.values(programs)[0]);
 }
 
 function seconds(start) {

@@ -1,6 +1,7 @@
 'use strict';
 
 const { spawn, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
@@ -90,4 +91,11 @@ function runNpm(args, options) {
   return succeed(file, [...first, ...args], options);
 }
 
-module.exports = { ROOT, start, end, run, succeed, exists, runNpm };
+/** A package's program, which is the same on all platforms. */
+function bin(name) {
+  const folder = path.join(ROOT, 'node_modules', name);
+  const { bin: programs } = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  return path.join(folder, typeof programs === 'string' ? programs : Object.values(programs)[0]);
+}
+
+module.exports = { ROOT, start, end, run, succeed, exists, runNpm, bin };

@@ -13,15 +13,19 @@ const STAGE = path.join(CACHE, 'stage');
 /** What main and one platform may take where they are installed, in MB. */
 const LIMIT = 6;
 
-/** Builds the addon for every platform that this machine can build for, and packs what is to be published. */
-async function makePackages() {
+/**
+ * Builds the addon for every platform that this machine can build for, and packs what is to be published.
+ *
+ * @param {string[]} chosen names of platforms, such as `linux-x64-gnu`; without any it is all of them
+ */
+async function makePackages(chosen) {
   if (!exists('cargo')) throw new Error('cargo is missing: the addon is built with Rust, see https://rustup.rs');
   for (const folder of [DIST, STAGE]) fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(DIST);
   const built = [];
   const notes = [];
   for (const target of targets()) {
-    const reason = obstacle(target);
+    const reason = chosen.length > 0 && !chosen.includes(target.name) ? 'not asked for' : obstacle(target);
     if (reason) notes.push(`${target.name}: left out: ${reason}`);
     else built.push({ ...target, ...(await build(target)) });
   }
@@ -66,7 +70,7 @@ function megabytes(bytes) {
   return `${(bytes / 1e6).toFixed(2)} MB`;
 }
 
-makePackages().then(
+makePackages(process.argv.slice(2)).then(
   () => process.exit(0),
   (error) => {
     console.error(`hfxbus: ${error.message}`);

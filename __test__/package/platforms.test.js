@@ -36,7 +36,7 @@ describe('packages for publishing', () => {
     const { version, scripts, optionalDependencies, devDependencies } = manifest('hfxbus');
     assert.deepStrictEqual(addonsIn('hfxbus'), []);
     assert.deepStrictEqual([scripts, devDependencies], [undefined, undefined]);
-    const names = targets().map(({ name }) => `@hfxbus/native-${name}`);
+    const names = targets().map(({ name }) => `@hfxbus/${name}`);
     assert.deepStrictEqual(optionalDependencies, Object.fromEntries(names.sort().map((name) => [name, version])));
   });
 
@@ -73,7 +73,7 @@ describe('packages for publishing', () => {
   });
 
   function stageNative(binary) {
-    const name = `@hfxbus/native-${binary.name}`;
+    const name = `@hfxbus/${binary.name}`;
     fs.mkdirSync(path.join(modules, name), { recursive: true });
     stagePlatform(path.join(modules, name), binary);
     return name;

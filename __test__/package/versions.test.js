@@ -29,7 +29,7 @@ test('every target has its package, under the name by which the loader asks for 
   const loader = read('native.js');
   for (const platform of platforms) {
     const { name, main: binary, license, engines } = packageOf(platform);
-    assert.strictEqual(name, `${main.napi.packageName}-${platform}`);
+    assert.strictEqual(name, `@hfxbus/${platform}`);
     assert.ok(loader.includes(`require('${name}')`), name);
     assert.ok(loader.includes(`require('./${binary}')`), binary);
     assert.deepStrictEqual([license, engines], [main.license, main.engines]);

@@ -3,9 +3,9 @@
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { parseTriple } = require('@napi-rs/cli');
 const { ROOT, succeed } = require('../command.js');
 const { step } = require('../say.js');
+const debianRust = require('./debian-rust.js');
 const { compareVersions, newestGlibc, versionsNeeded } = require('./elf.js');
 const { CACHE, provideZig } = require('./zig.js');
 
@@ -17,6 +17,8 @@ const LIBRARIES = { linux: 'libhfxbus.so', darwin: 'libhfxbus.dylib', win32: 'hf
 
 /** The targets of package.json; `name` is that of their folder in `npm/`. */
 function targets() {
+  // Only now: a fresh clone has it after its first step.
+  const { parseTriple } = require('@napi-rs/cli');
   const { napi } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
   return napi.targets.map(parseTriple).map(({ triple, platform, arch, platformArchABI, abi }) => ({
     name: platformArchABI,
@@ -27,12 +29,27 @@ function targets() {
   }));
 }
 
-/** Why a target cannot be built here, or null. Zig links for every Linux; the others need what their systems have. */
+/**
+ * Why a target cannot be built here, or null. Zig links for every Linux, for which Rust's library can also be built; the
+ * others need what their systems have.
+ */
 function obstacle({ triple, platform }) {
   if (platform !== 'linux' && platform !== process.platform) return `it takes a machine with ${platform}`;
+  const folder = libraryFolder(triple);
+  const canBuild = folder && platform === 'linux' && debianRust.canProvide();
+  return hasLibrary(triple) || canBuild ? null : `Rust's library for it is missing (rustup target add ${triple})`;
+}
+
+/** Whether the toolchain that is there has Rust's library for a target. */
+function hasLibrary(triple) {
+  const folder = libraryFolder(triple);
+  return Boolean(folder) && fs.existsSync(folder);
+}
+
+/** Where the toolchain has its library for a target, if it has; empty for a target that it does not know. */
+function libraryFolder(triple) {
   const { stdout } = spawnSync('rustc', ['--print', 'target-libdir', '--target', triple], { encoding: 'utf8' });
-  if (!stdout || !fs.existsSync(stdout.trim())) return `Rust's library for it is missing (rustup target add ${triple})`;
-  return null;
+  return (stdout ?? '').trim();
 }
 
 /** Whether what is built for a target runs on this machine. */
@@ -53,11 +70,8 @@ async function build(target) {
 }
 
 async function zigbuild({ triple, abi }) {
-  const zig = await provideZig();
-  // Rust links the C library of musl into what it builds, which an addon shares with Node.
-  const flags = `CARGO_TARGET_${triple.toUpperCase().replaceAll('-', '_')}_RUSTFLAGS`;
-  if (abi === 'musl') zig[flags] = '-C target-feature=-crt-static';
-  await cargo('zigbuild', abi === 'gnu' ? `${triple}.${OLDEST_GLIBC}` : triple, zig);
+  const variables = { ...(await provideZig()), ...(!hasLibrary(triple) && (await debianRust.provideDebianRust())) };
+  await cargo('zigbuild', abi === 'gnu' ? `${triple}.${OLDEST_GLIBC}` : triple, variables);
 }
 
 function cargo(verb, target, variables = {}) {

@@ -1,0 +1,70 @@
+'use strict';
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { ROOT } = require('./command.js');
+const { targets } = require('./package/targets.js');
+
+/** What this writes: a folder for each platform, with what its package has beside the addon. Committed, and never edited. */
+const FOLDER = 'npm';
+/** What the packages' names begin with; the rest is the platform. */
+const SCOPE = '@hfxbus/';
+
+/** What each platform is, and how far its package was tried. */
+const PLATFORMS = {
+  'linux-x64-gnu': { system: 'Linux x64, glibc 2.17 or later', tried: 'Tested.' },
+  'linux-x64-musl': { system: 'Linux x64, musl', tried: 'Not tested.' },
+  'linux-arm64-gnu': { system: 'Linux arm64, glibc 2.17 or later', tried: 'Not tested.' },
+  'darwin-x64': { system: 'macOS x64', tried: 'Not tested.' },
+  'darwin-arm64': { system: 'macOS arm64', tried: 'Not tested.' },
+  'win32-x64-msvc': { system: 'Windows x64', tried: 'Not tested.' },
+};
+
+/** What every package has from the main one, where that has it. */
+const SHARED = ['keywords', 'author', 'homepage', 'bugs', 'repository', 'license', 'engines', 'publishConfig'];
+/** What npm calls the C libraries. */
+const LIBRARIES = { gnu: 'glibc', musl: 'musl' };
+
+/** Writes the packages for platforms, for the targets and with the version of package.json. */
+function generatePlatforms() {
+  const main = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
+  fs.rmSync(path.join(ROOT, FOLDER), { recursive: true, force: true });
+  for (const target of targets()) {
+    const folder = path.join(ROOT, FOLDER, target.name);
+    const manifest = describe(target, main);
+    fs.mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+    fs.writeFileSync(path.join(folder, 'README.md'), readme(manifest));
+  }
+}
+
+/** The manifest of one of them. */
+function describe({ name, platform, arch, abi }, main) {
+  const addon = `${main.napi.binaryName}.${name}.node`;
+  const { system, tried } = PLATFORMS[name];
+  const shared = SHARED.filter((field) => field in main).map((field) => [field, main[field]]);
+  return {
+    name: SCOPE + name,
+    version: main.version,
+    description: `The engine of hfxbus for ${system}. ${tried}`,
+    ...Object.fromEntries(shared),
+    main: addon,
+    files: [addon],
+    os: [platform],
+    cpu: [arch],
+    ...(platform === 'linux' && { libc: [LIBRARIES[abi]] }),
+  };
+}
+
+function readme({ name, description }) {
+  return `# ${name}
+
+${description}
+
+\`hfxbus\` asks for this package, and loads it where it fits: nobody has to install it by name.
+`;
+}
+
+module.exports = { FOLDER, PLATFORMS, SCOPE, generatePlatforms };
+
+if (require.main === module) generatePlatforms();

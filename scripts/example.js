@@ -27,8 +27,7 @@ async function runExamples(env, howToRun = asIs) {
     }),
   ]);
   if (!producer.lines.includes(EXPECTED)) throw new Error(`the producer did not print '${EXPECTED}'`);
-  consumer.terminate();
-  await consumer.succeeds();
+  await consumer.terminate();
 }
 
 /** As the tsx command does it, but in one process, which then gets the signals. */
@@ -76,9 +75,10 @@ class Example {
     if (reason) throw new Error(`the ${this.name} failed: ${reason}`);
   }
 
-  /** Asks it to end. */
-  terminate() {
+  /** Asks it to end, and waits until it has ended well; Windows has no signals, and ends it. */
+  async terminate() {
     this.child.kill('SIGTERM');
+    await (process.platform === 'win32' ? this.ended : this.succeeds());
   }
 
   #read(line) {

@@ -8,9 +8,8 @@ const { JUDGES } = require('./install/judges.js');
 const { MANAGERS } = require('./install/managers.js');
 const { Project } = require('./install/project.js');
 const { startRegistry } = require('./install/registry.js');
+const { startRedis } = require('./install/server.js');
 const { provideTools, tool } = require('./install/tools.js');
-const { HELP, findProgram } = require('./redis-program.js');
-const { startServer } = require('./redis-server.js');
 const { say } = require('./say.js');
 
 const DIST = path.join(ROOT, 'dist');
@@ -19,12 +18,10 @@ const DIST = path.join(ROOT, 'dist');
  * Installs what `npm run package` has packed with every package manager, each time into an empty folder, and uses it there;
  * resolves with the exit code. The last lines say what was tried, and how that went.
  *
- * @param {string[]} chosen parts of names of package managers, such as `pnpm`; without any it is all of them
+ * @param {string[]} chosen parts of names of package managers and judges, such as `pnpm`; without any it is all of them
  */
 async function testInstall(chosen) {
   const tarballs = packed();
-  const program = findProgram();
-  if (!program) throw new Error(HELP);
   await provideTools();
   const results = [];
   /** Does it, and keeps how that went; resolves with whether it did well. */
@@ -41,12 +38,14 @@ async function testInstall(chosen) {
     results.push({ line, problem });
     return !problem;
   };
-  const redis = await startServer(program);
+  const redis = await startRedis(tarballs.selfContained);
+  say(`Node ${process.versions.node}; Redis: ${redis.name}`);
   const registry = await startRegistry(DIST);
   const source = { tarballs, registry: registry.url, standard: await standardRegistry() };
-  const managers = MANAGERS.filter(({ name }) => chosen.length === 0 || chosen.some((part) => name.includes(part)));
-  for (const manager of managers) await useWith(manager, new Project(manager, source, redis.port), attempt);
-  for (const { name, judge } of JUDGES) {
+  const isChosen = ({ name }) => chosen.length === 0 || chosen.some((part) => name.includes(part));
+  for (const manager of MANAGERS.filter(isChosen))
+    await useWith(manager, new Project(manager, source, redis.port), attempt);
+  for (const { name, judge } of JUDGES.filter(isChosen)) {
     for (const tarball of Object.values(tarballs)) {
       await attempt(`${name}: ${path.basename(tarball)}`, () => judge(tarball));
     }

@@ -3,13 +3,14 @@
 /* That the workflows, which cannot run here, call what can. */
 
 const assert = require('node:assert');
+const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
 const { read, ROOT } = require('./documents.js');
 
 const FOLDER = '.github/workflows';
-const { scripts, napi } = JSON.parse(read('package.json'));
+const { scripts, napi, repository } = JSON.parse(read('package.json'));
 const workflows = fs.readdirSync(path.join(ROOT, FOLDER)).map((name) => ({ name, text: read(`${FOLDER}/${name}`) }));
 
 /** What a workflow runs, with each script that its matrix names in place of that. */
@@ -39,9 +40,26 @@ test('every script that a workflow runs is in package.json', () => {
 
 test('what is released is built and tested for every target', () => {
   const { text } = workflows.find(({ name }) => name === 'release.yml');
-  const [, build, tests] = text.split(/^ {2}(?:build|test):$/m);
-  for (const part of [build, tests]) {
-    const targets = new Set([...part.matchAll(/target: ([\w-]+),/g)].map(([, target]) => target));
-    assert.deepStrictEqual([...targets].sort(), [...napi.targets].sort());
-  }
+  const [, packed, tests] = text.split(/^ {2}(?:package|test):$/m);
+  const built = [...packed.matchAll(/ targets: ([\w-].*)$/gm)].flatMap(([, list]) => list.split(', '));
+  const tested = [...tests.matchAll(/target: ([\w-]+),/g)].map(([, target]) => target);
+  for (const list of [built, tested]) assert.deepStrictEqual(list.sort(), [...napi.targets].sort());
+  const hosts = [...packed.matchAll(/ host: (\S+)$/gm)].map(([, host]) => host);
+  for (const [, host] of tests.matchAll(/built: ([\w.-]+)/g)) assert.ok(hosts.includes(host), host);
 });
+
+test('a release publishes nothing that is not complete, or whose origin npm cannot prove', () => {
+  const { status, stdout, stderr } = release({ GITHUB_REF_TYPE: 'tag', GITHUB_REF_NAME: 'v0.0.1' });
+  assert.strictEqual(status, 1);
+  assert.match(stderr, /nothing was published/);
+  assert.match(stdout, /^hfxbus: dist\/hfxbus-(win32|darwin)-[\w.-]+\.tgz is missing$/m);
+  assert.strictEqual(/^hfxbus: package\.json names no repository/m.test(stdout), !repository);
+  assert.match(stdout, /^hfxbus: the tag is v0\.0\.1, and the version is /m);
+});
+
+/** What comes of a release; no machine has built for all platforms. */
+function release(variables) {
+  const script = path.join(ROOT, 'scripts', 'release.js');
+  const env = { ...process.env, ...variables };
+  return spawnSync(process.execPath, [script, '--dry-run'], { env, encoding: 'utf8', timeout: 60_000 });
+}

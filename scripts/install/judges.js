@@ -3,11 +3,17 @@
 const { run } = require('../command.js');
 const { TOOLS, tool } = require('./tools.js');
 
-/** Programs that know what is wrong with packages, and with their types. */
+/** Programs that know what is wrong with packages, and with their types; `node` is the oldest one that they run with. */
 const JUDGES = [
-  { name: 'publint', args: [tool('publint', 'src/cli.js'), 'run', '--strict'] },
-  { name: '@arethetypeswrong/cli', args: [tool('@arethetypeswrong/cli', 'dist/index.js'), '--no-definitely-typed'] },
-].map(({ name, args }) => ({ name: `${name} ${TOOLS[name]}`, judge: (tarball) => judge([...args, tarball]) }));
+  { name: 'publint', args: [tool('publint', 'src/cli.js'), 'run', '--strict'], node: 18 },
+  {
+    name: '@arethetypeswrong/cli',
+    args: [tool('@arethetypeswrong/cli', 'dist/index.js'), '--no-definitely-typed'],
+    node: 20,
+  },
+]
+  .filter(({ node }) => Number.parseInt(process.versions.node, 10) >= node)
+  .map(({ name, args }) => ({ name: `${name} ${TOOLS[name]}`, judge: (tarball) => judge([...args, tarball]) }));
 
 /** Rejects with what there is to say against a package. */
 async function judge(args) {

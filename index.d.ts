@@ -330,6 +330,10 @@ export interface ISentinelOptions {
  */
 export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOptions {
   /**
+   * A URL: `redis[s]://[[username]:password@]host[:port][/db]` or `unix:///path`. What it says goes before the other options.
+   */
+  url?: string | undefined;
+  /**
    * A name or an address.
    * @default 'localhost'
    */
@@ -535,8 +539,8 @@ export interface IClusterOptions extends IRedisClientOptions {
 
 /** Several Redis, partitioned by this client, see `ConnectionManager.nodes()`. */
 export interface IRedisNodes extends IRedisClientOptions {
-  /** The nodes. */
-  nodes: IStandaloneOptions[];
+  /** The nodes, each by its options or its URL. */
+  nodes: Array<IStandaloneOptions | string>;
   /**
    * Whether nodes that fail are left out, and when; `true` is for the defaults. All producers of a fleet can be told so one
    * after the other: where something is never changes, only which ids are made.

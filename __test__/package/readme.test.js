@@ -7,9 +7,8 @@ const path = require('node:path');
 const { after, before, describe, it, test } = require('node:test');
 const { promisify } = require('node:util');
 const esbuild = require('esbuild');
-const { findProgram } = require('../../scripts/redis-program.js');
-const { startServer } = require('../../scripts/redis-server.js');
 const { blocksOf, read } = require('./documents.js');
+const { startServers } = require('./documented-servers.js');
 const { install } = require('./installed.js');
 
 const PATIENCE = 30_000;
@@ -27,21 +26,21 @@ test('the README shows the examples word for word', () => {
 
 describe('documented programs run with the packed package and print what they say', () => {
   let folder;
-  let redis;
+  let servers;
 
   before(async () => {
     folder = install();
-    redis = await startServer(findProgram());
+    servers = await startServers();
   });
 
-  after(() => redis?.stop());
+  after(() => servers?.stop());
 
   for (const { name, language, code, prints } of blocks.filter(({ file }) => !file)) {
     it(name, async () => {
       const file = path.join(folder, `${name.replace(/\W/g, '-')}.mjs`);
       // Not by tsx, which takes half a second for each.
       fs.writeFileSync(file, esbuild.transformSync(code, { loader: language, target: 'node18' }).code);
-      const env = { ...process.env, REDIS_URL: `redis://127.0.0.1:${redis.port}` };
+      const env = { ...process.env, ...servers.variables };
       const run = promisify(execFile)(process.execPath, [file], { cwd: folder, env, timeout: PATIENCE });
       const { stdout, stderr } = await run;
       assert.deepStrictEqual(stdout.split('\n').filter(Boolean), prints);

@@ -147,4 +147,4 @@ class SentinelGroup {
   }
 }
 
-module.exports = { SentinelGroup, FOLLOWED_WITHIN };
+module.exports = { Sentinel, SentinelGroup, FOLLOWED_WITHIN };

@@ -43,6 +43,11 @@ const named = (server, name) => server.commands.filter(([command]) => command ==
 
 /** What shows that an option of ioredis does what it says, by the option. */
 const WORKING = {
+  url: async (scene) => {
+    const other = await scene.server();
+    await open(scene, { url: `redis://127.0.0.1:${other.port}`, host: 'nowhere.invalid', port: 1 }).set('there', '1');
+    assert.strictEqual(await other.call('GET', 'there'), '1');
+  },
   host: async (scene) => {
     assert.strictEqual(await open(scene, { host: 'localhost' }).ping(), 'PONG');
     const elsewhere = open(scene, { host: '127.0.0.2', retryStrategy: null });

@@ -1,0 +1,186 @@
+'use strict';
+
+/* That API.md has everything that the types make public, each with its default, and with an example that runs. */
+
+const assert = require('node:assert');
+const { before, describe, it } = require('node:test');
+const { ApiSections, Section } = require('./api-sections.js');
+const { PublicTypes } = require('./public-types.js');
+
+const NODES = '`ConnectionManager.nodes({ nodes, … })`';
+const SENTINELS = 'Options of a Redis that sentinels know';
+const MANAGER_EVENTS = 'Events of a ConnectionManager';
+
+/** In which sections' tables options are. */
+const OPTIONS = {
+  IStandaloneOptions: 'Options of a connection',
+  ISentinelOptions: SENTINELS,
+  ITlsOptions: 'TLS',
+  IClusterOptions: '`ConnectionManager.cluster(startupNodes, options?)`',
+  IRedisNodes: NODES,
+  IRedisClientOptions: NODES,
+  IEjectOptions: 'Nodes that fail',
+  'ConnectionManager.stop': '`connection.stop({ maxWait?, force? })`',
+  ISendOptions: '`producer.send(options)`',
+  IConsumerOptions: 'Options of a consumer',
+  IProcessOptions: '`consumer.process(options)`',
+  IBackoffOptions: 'Claiming',
+  IShutdownOptions: '`gracefulShutdown(members, options?)`',
+  EmbeddedRedisOptions: '`EmbeddedRedis.start(options?)`',
+  Chaos: '`EmbeddedRedis.start(options?)`',
+};
+
+/** In which sections' tables events are. */
+const EVENTS = {
+  IConnectionManagerEvents: [MANAGER_EVENTS, 'ConnectionManager'],
+  IRedisClientEvents: ['RedisClient', 'RedisClient'],
+  IProducerEvents: ['Events of a producer', 'Producer'],
+  IConsumerEvents: ['Events of a consumer', 'Consumer'],
+};
+
+/** In which section whatever else is. */
+const OTHERS = {
+  ConnectionManager: 'ConnectionManager',
+  'ConnectionManager.constructor': 'ConnectionManager',
+  IAddress: SENTINELS,
+  INodeChange: MANAGER_EVENTS,
+  IRingChange: MANAGER_EVENTS,
+  RedisClient: 'RedisClient',
+  'RedisClient.multi': 'RedisClient',
+  IRedisCollector: 'RedisClient',
+  IRedisPipeline: 'RedisClient',
+  IRedisOpenTransaction: 'RedisClient',
+  IRedisTransaction: 'RedisClient',
+  Producer: 'Producer',
+  ISentJob: 'Producer',
+  'ISentJob.finished': 'Producer',
+  IDurableOptions: '`producer.send(options)`',
+  Consumer: 'Consumer',
+  'Consumer.play': 'Consumer',
+  'Consumer.stats': 'Stats',
+  IReceivedJob: 'Received jobs',
+  IClaimedEntry: 'Events of a consumer',
+  IExhaustedEntry: 'Events of a consumer',
+  ITrimmedEntries: 'Events of a consumer',
+  UnrecoverableError: 'Claiming',
+  DeadLetters: 'DeadLetters',
+  'DeadLetters.list': 'DeadLetters',
+  IDeadLetter: 'DeadLetters',
+  Job: 'Job',
+  'Job.pull': 'Job',
+  IConsumerStats: 'Stats',
+  IProducerStats: 'Stats',
+  IStreamStats: 'Stats',
+  IConnectionStats: 'Stats',
+  IShutdown: 'Shutdown',
+  IRedisError: 'Errors',
+  IProducerError: 'Errors',
+  IConsumerError: 'Errors',
+  ITimeoutError: 'Errors',
+  EmbeddedRedis: 'Testing',
+  IEmitter: 'Emitters',
+  IRedisClient: 'Types',
+  IRedisClientPair: 'Types',
+};
+
+/** The language's own, by a name of ours. */
+const NOT_OURS = ['IAbortSignal'];
+
+/** What a default is, of what is said of it; nothing where it is described. */
+const LITERAL = /^(times =>.*|\(\) => \w+|'[^']*'|\[[^\]]*\]|[\d.]+|true|false|Infinity|null)/;
+
+describe('API.md', () => {
+  const sections = new ApiSections();
+  let types;
+  let declared;
+
+  before(() => {
+    types = new PublicTypes('API.md');
+    declared = types.declared().filter(({ owner }) => !NOT_OURS.includes(owner));
+    assert.ok(declared.length > 300, `${declared.length} names`);
+  });
+
+  const of = (owners) => declared.filter(({ owner }) => Object.hasOwn(owners, owner));
+  const path = ({ owner, name }) => (owner === null ? name : `${owner}.${name}`);
+  const rowOf = ({ owner, name }) => sections.section(OPTIONS[owner]).rows.find(({ names }) => names.has(name));
+
+  it('has a place for whatever has members', () => {
+    const places = { ...OPTIONS, ...EVENTS, ...OTHERS };
+    const owners = new Set(declared.map(({ owner }) => owner).filter((owner) => owner !== null));
+    assert.deepStrictEqual(
+      [...owners].filter((owner) => !Object.hasOwn(places, owner)),
+      [],
+    );
+    assert.deepStrictEqual(
+      Object.keys(places).filter((owner) => !owners.has(owner)),
+      [],
+    );
+  });
+
+  it('names every class, function and constant', () => {
+    const { names } = sections.whole;
+    const missing = declared.filter(({ owner, name }) => owner === null && !names.has(name));
+    assert.deepStrictEqual(missing.map(path), []);
+  });
+
+  it('has a row for every option, with its default', () => {
+    const options = of(OPTIONS);
+    assert.deepStrictEqual(options.filter((option) => !rowOf(option)).map(path), []);
+    const isWrong = (option) => {
+      const [literal] = LITERAL.exec(option.default ?? '') ?? [];
+      return literal !== undefined && !rowOf(option).second.includes(`\`${literal}\``);
+    };
+    assert.deepStrictEqual(
+      options.filter(isWrong).map((option) => `${path(option)}: ${option.default}, not ${rowOf(option).second}`),
+      [],
+    );
+  });
+
+  it('has no option that is not declared, but for those without effect', () => {
+    const names = new Set(of(OPTIONS).map(({ name }) => name));
+    const rows = [...new Set(Object.values(OPTIONS))].flatMap((title) => {
+      const { lines } = sections.section(title);
+      const table = lines.slice(lines.findIndex((line) => line.startsWith('| option')));
+      return new Section(table.slice(0, table.indexOf(''))).rows;
+    });
+    const stale = rows.filter(({ second }) => !/^without effect|^TypeError/.test(second));
+    assert.deepStrictEqual(
+      stale.flatMap((row) => [...row.names].filter((name) => !names.has(name))),
+      [],
+    );
+  });
+
+  it('has a row for every event', () => {
+    const isMissing = ({ owner, name }) => {
+      return !sections.section(EVENTS[owner][0]).rows.some(({ names }) => names.has(name));
+    };
+    assert.deepStrictEqual(of(EVENTS).filter(isMissing).map(path), []);
+  });
+
+  it('names every method, property and field where it belongs', () => {
+    const isNamed = ({ owner, name }) => {
+      if (name === '[Symbol.asyncDispose]')
+        return sections.section('Shutdown').lines.join('\n').includes('`await using`');
+      return name === 'constructor' || sections.section(OTHERS[owner]).names.has(name);
+    };
+    assert.deepStrictEqual(
+      of(OTHERS)
+        .filter((member) => !isNamed(member))
+        .map(path),
+      [],
+    );
+  });
+
+  it('has programs that compile', () => {
+    assert.deepStrictEqual(types.problems(), []);
+  });
+
+  it('has everything that can be called, given or listened to in a program that runs', () => {
+    const used = types.used();
+    const isEvent = ({ owner }) => Object.hasOwn(EVENTS, owner);
+    const isShown = (one) => used.has(isEvent(one) ? `${EVENTS[one.owner][1]} '${one.name}'` : path(one));
+    const isOption = (one) => Object.hasOwn(OPTIONS, one.owner) && !rowOf(one).second.startsWith('without effect');
+    const wanted = declared.filter((one) => one.kind !== 'property' || isOption(one) || isEvent(one));
+    assert.deepStrictEqual([...new Set(wanted.filter((one) => !isShown(one)).map(path))], []);
+  });
+});

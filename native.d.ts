@@ -520,10 +520,10 @@ export declare const enum Report {
 }
 
 /**
- * Starts this environment's thread; `wake` is called when there is something to `collect()`. Called once, when
- * the facade loads.
+ * Starts this environment's thread; `drain` is called when there is something to `collect()`. Called once, when the
+ * facade loads. `borrows` is whether this thread may do the engine's work on its event loop while there is little.
  */
-export declare function start(wake: () => void): void
+export declare function start(drain: () => void, borrows: boolean): void
 
 /** Carries out what the facade collected in one tick, and returns how many connections are open. */
 export declare function submit(numbers: Float64Array, count: number, text: string, bytes: Buffer, byteCount: number, blobs: Array<Uint8Array>): number

@@ -41,6 +41,11 @@ impl Backlog {
         !self.full.is_empty()
     }
 
+    /// How many bytes the packet has that is being written.
+    pub fn size(&self) -> usize {
+        self.writing.size()
+    }
+
     /// Adds jobs.
     pub fn jobs(&mut self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (Token, &str)>) {
         self.writing.jobs(consumer, stream, jobs);

@@ -96,6 +96,10 @@ pub fn collect<'env>(env: &'env Env, mut into: Float64ArraySlice<'env>) -> Resul
     packet.reuse();
     with(|environment| {
         environment.spare = packet;
+        #[cfg(target_os = "linux")]
+        if let Some(borrower) = &mut environment.borrower {
+            borrower.borrow_if_lent();
+        }
         Ok(())
     })?;
     Ok(collected)

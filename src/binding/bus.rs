@@ -74,7 +74,7 @@ impl NativeBus {
     pub fn stop(&self, request: u32, force: bool, max_wait: f64) {
         let bus = self.bus.clone();
         let stop = Stop { force, max_wait: duration(max_wait) };
-        self.bus.context().runtime.spawn(async move {
+        self.bus.context().tasks.spawn(async move {
             let context = bus.context().clone();
             bus.stop(stop).await;
             context.done(request, Ok(()));
@@ -166,7 +166,7 @@ impl NativeClient {
     #[napi]
     pub fn quit(&self, request: u32) {
         let (client, context) = (self.client.clone(), self.bus.context().clone());
-        self.bus.context().runtime.spawn(async move {
+        self.bus.context().tasks.spawn(async move {
             client.quit(std::time::Duration::from_secs(2)).await;
             context.done(request, Ok(()));
         });

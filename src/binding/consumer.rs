@@ -46,7 +46,7 @@ impl NativeConsumer {
     #[napi]
     pub fn play(&self, request: u32) {
         let consumer = self.consumer.clone();
-        self.consumer.bus().context().runtime.spawn(async move {
+        self.consumer.bus().context().tasks.spawn(async move {
             let context = consumer.bus().context().clone();
             context.done(request, consumer.play().await);
         });
@@ -56,7 +56,7 @@ impl NativeConsumer {
     #[napi]
     pub fn pause(&self, request: u32) {
         let consumer = self.consumer.clone();
-        self.consumer.bus().context().runtime.spawn(async move {
+        self.consumer.bus().context().tasks.spawn(async move {
             let context = consumer.bus().context().clone();
             consumer.pause().await;
             context.done(request, Ok(()));

@@ -69,7 +69,7 @@ impl NativeEmbeddedRedis {
         let context = with(|environment| Ok(environment.context.clone()))
             .map_err(|error| Error::new(error.status.to_string(), error.reason))?;
         let port = options.port;
-        let server = Server::start(&options.into(), &context.runtime).map_err(|error| {
+        let server = Server::start(&options.into(), &context.tasks).map_err(|error| {
             let code = errno_name(&error).unwrap_or(Status::GenericFailure.as_ref());
             Error::new(
                 code.to_owned(),
@@ -95,7 +95,7 @@ impl NativeEmbeddedRedis {
     #[napi]
     pub fn stop(&self, request: u32) {
         let (server, context) = (self.server.clone(), self.context.clone());
-        self.context.runtime.spawn(async move {
+        self.context.tasks.spawn(async move {
             server.stop().await;
             context.done(request, Ok(()));
         });

@@ -1,4 +1,5 @@
-//! What one Node environment owns: a thread, a runtime on it, and the things that the facade names by number.
+//! What one Node environment owns: a thread, a runtime that the two of them share, and the things that the facade names by
+//! number.
 //!
 //! One per environment (worker threads included), made when the facade loads and gone with the environment: a
 //! clean-up hook ends the runtime and joins the thread, however the environment ends.
@@ -10,8 +11,6 @@ use std::thread::JoinHandle;
 use napi::Result;
 use napi::bindgen_prelude::{Env, Function};
 use napi_derive::napi;
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
 
 use crate::engine::bus::Bus;
 use crate::engine::client::Client;
@@ -21,9 +20,12 @@ use crate::engine::plan::Plan;
 use crate::engine::producer::Producer;
 use crate::redis_io::keys::Keys;
 
+#[cfg(target_os = "linux")]
+use super::borrower::Borrower;
 use super::error::invalid;
 use super::outgoing::Outgoing;
 use super::wake::Upward;
+use crate::engine::lending::Lending;
 
 /// What packets name as the place where something goes.
 #[derive(Clone)]
@@ -129,7 +131,25 @@ pub struct Environment {
     pub producers: Registry<NamedProducer>,
     /// Consumers by number.
     pub consumers: Registry<Arc<Consumer>>,
-    thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// Turns the runtime on this thread while it is lent, where that can be.
+    #[cfg(target_os = "linux")]
+    pub borrower: Option<Borrower>,
+    /// Last, so that nobody else has the runtime any more.
+    _lender: Lender,
+}
+
+/// The thread, and the runtime that it lends; with it ends the thread, and every task.
+struct Lender(Option<(Arc<Lending>, JoinHandle<()>)>);
+
+impl Drop for Lender {
+    fn drop(&mut self) {
+        let Some((lending, thread)) = self.0.take() else { return };
+        lending.end();
+        // The thread is the last to have the runtime, whose tasks then end there.
+        drop(lending);
+        // A panic of the thread has been reported already.
+        let _ = thread.join();
+    }
 }
 
 thread_local! {
@@ -157,44 +177,39 @@ pub fn with_if_there(action: impl FnOnce(&mut Environment)) {
     });
 }
 
-/// Starts this environment's thread; `wake` is called when there is something to `collect()`. Called once, when
-/// the facade loads.
+/// Starts this environment's thread; `drain` is called when there is something to `collect()`. Called once, when the
+/// facade loads. `borrows` is whether this thread may do the engine's work on its event loop while there is little.
 #[napi]
-pub fn start(env: Env, wake: Function<'_, (), ()>) -> Result<()> {
-    let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
-    let upward = Arc::new(Upward::new(wake));
-    let (runtime, stop, thread) = start_thread()?;
+pub fn start(env: Env, drain: Function<'_, (), ()>, borrows: bool) -> Result<()> {
+    let (lending, thread) = Lending::start()?;
+    #[cfg(target_os = "linux")]
+    let borrower = if borrows { Borrower::new(env, &lending, &drain)? } else { None };
+    #[cfg(target_os = "linux")]
+    let loan = borrower.is_some().then(|| lending.loan().clone());
+    #[cfg(not(target_os = "linux"))]
+    let loan = None.filter(|_| borrows);
+    let wake = drain.build_threadsafe_function::<()>().weak::<true>().build()?;
+    let upward = Arc::new(Upward::new(wake, loan));
     let environment = Environment {
-        context: Context::new(upward.clone(), runtime),
+        context: Context::new(upward.clone(), lending.tasks().clone()),
         upward,
         spare: Outgoing::default(),
         links: Registry::default(),
         producers: Registry::default(),
         consumers: Registry::default(),
-        thread: Some((stop, thread)),
+        #[cfg(target_os = "linux")]
+        borrower,
+        _lender: Lender(Some((lending, thread))),
     };
     ENVIRONMENT.with_borrow_mut(|slot| *slot = Some(environment));
     env.add_env_cleanup_hook((), |()| end())?;
+    // Later, since hooks run in reverse order.
+    #[cfg(target_os = "linux")]
+    Borrower::leave_with(env)?;
     Ok(())
-}
-
-fn start_thread() -> Result<(Handle, oneshot::Sender<()>, JoinHandle<()>)> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let handle = runtime.handle().clone();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let thread = std::thread::Builder::new().name("hfxbus".to_owned()).spawn(move || {
-        // Ends when told to, or when the environment that would tell it is gone; the tasks go with the runtime.
-        let _ = runtime.block_on(stopped);
-    })?;
-    Ok((handle, stop, thread))
 }
 
 /// Ends the thread and closes every connection.
 fn end() {
-    let Some(mut environment) = ENVIRONMENT.with_borrow_mut(Option::take) else { return };
-    if let Some((stop, thread)) = environment.thread.take() {
-        // A thread that has ended by itself needs no telling.
-        let _ = stop.send(());
-        let _ = thread.join();
-    }
+    drop(ENVIRONMENT.with_borrow_mut(Option::take));
 }

@@ -6,6 +6,8 @@
 
 pub mod backlog;
 pub mod batch;
+#[cfg(target_os = "linux")]
+pub mod borrower;
 pub mod bus;
 pub mod cluster_options;
 pub mod consumer;
@@ -13,6 +15,8 @@ pub mod consumer_options;
 pub mod embedded;
 pub mod environment;
 pub mod error;
+#[cfg(target_os = "linux")]
+pub mod event_loop;
 pub mod incoming;
 pub mod operation;
 pub mod options;

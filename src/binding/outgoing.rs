@@ -40,6 +40,12 @@ impl Outgoing {
         self.numbers.is_empty()
     }
 
+    /// How many bytes JavaScript will have to take in.
+    pub fn size(&self) -> usize {
+        let blobs: usize = self.blobs.iter().map(Vec::len).sum();
+        size_of_val(self.numbers.as_slice()) + self.text.len() + self.bytes.len() + blobs
+    }
+
     /// Empties the packet for its next use. What a burst of large payloads made it grow to is given back.
     pub fn reuse(&mut self) {
         self.numbers.clear();

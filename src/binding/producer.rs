@@ -68,7 +68,7 @@ impl NativeProducer {
     #[napi]
     pub fn listen(&self, request: u32, streams: Vec<String>) {
         let producer = self.producer.clone();
-        self.producer.bus().context().runtime.spawn(async move {
+        self.producer.bus().context().tasks.spawn(async move {
             let context = producer.bus().context().clone();
             let heard = match streams.is_empty() {
                 true => producer.listen_own().await,

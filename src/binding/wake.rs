@@ -1,7 +1,7 @@
-//! The one place that wakes JavaScript.
+//! The one place that wakes JavaScript, and decides whether JavaScript's thread is better off without being woken.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -11,9 +11,15 @@ use crate::engine::slots::Token;
 
 use super::backlog::Backlog;
 use super::outgoing::Outgoing;
+use crate::engine::lending::Loan;
 
 /// Weak: it does not keep the process alive, the facade's keep-alive handle does.
 pub type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
+
+/// A burst of so many bytes takes JavaScript's thread less to read than to be woken for.
+pub const LIGHT_BURST: usize = 8 * 1_024;
+/// What a burst has to grow beyond for reading it in another thread to pay again.
+pub const HEAVY_BURST: usize = 2 * LIGHT_BURST;
 
 /// Collects what goes up and wakes JavaScript once per burst.
 pub struct Upward {
@@ -22,12 +28,19 @@ pub struct Upward {
     /// written in between wakes it again rather than being forgotten.
     scheduled: AtomicBool,
     backlog: Mutex<Backlog>,
+    /// Of the runtime that everything comes from, where JavaScript's thread can borrow it.
+    loan: Option<Arc<Loan>>,
 }
 
 impl Upward {
     /// Wakes JavaScript with `wake`.
-    pub fn new(wake: Wake) -> Self {
-        Self { wake, scheduled: AtomicBool::new(false), backlog: Mutex::default() }
+    pub fn new(wake: Wake, loan: Option<Arc<Loan>>) -> Self {
+        Self { wake, scheduled: AtomicBool::new(false), backlog: Mutex::default(), loan }
+    }
+
+    /// How many bytes wait, in the packet that is being written.
+    pub fn size(&self) -> usize {
+        self.backlog().size()
     }
 
     /// The oldest packet; JavaScript is woken again if there are more. `spare` is written to next and lends its
@@ -62,8 +75,20 @@ impl Events for Upward {
     }
 
     fn wake(&self) {
-        if self.backlog().is_empty() || self.scheduled.swap(true, Ordering::SeqCst) {
+        let size = {
+            let backlog = self.backlog();
+            if backlog.is_empty() {
+                return;
+            }
+            backlog.size()
+        };
+        if self.loan.as_ref().is_some_and(|loan| loan.is_turning())
+            || self.scheduled.swap(true, Ordering::SeqCst)
+        {
             return;
+        }
+        if let Some(loan) = self.loan.as_ref().filter(|_| size <= LIGHT_BURST) {
+            loan.offer();
         }
         // An environment that is going away takes no more calls, and has nobody left to be told.
         self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);

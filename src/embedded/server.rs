@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+
+use crate::redis_io::tasks::Tasks;
 
 use super::core::Core;
 use super::options::Options;
@@ -39,15 +40,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server on `runtime`. It listens when this returns.
-    pub fn start(options: &Options, runtime: &Handle) -> io::Result<Self> {
+    /// Starts a server as some of `tasks`. It listens when this returns.
+    pub fn start(options: &Options, tasks: &Tasks) -> io::Result<Self> {
         let listener = Listener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let core = Arc::new(Mutex::new(Core::new(options, port)));
         let life = Arc::new(watch::Sender::new(Life::Serving));
-        let _context = runtime.enter();
-        runtime.spawn(serve(TcpListener::from_std(listener)?, core.clone(), life.clone()));
+        let _context = tasks.runtime().enter();
+        tasks.spawn(serve(TcpListener::from_std(listener)?, core.clone(), life.clone(), tasks.clone()));
         Ok(Self { port, core, life })
     }
 
@@ -87,7 +88,7 @@ async fn reaches(told: &mut watch::Receiver<Life>, life: Life) {
     let _ = told.wait_for(|&now| now == life).await;
 }
 
-async fn serve(listener: TcpListener, core: Arc<Mutex<Core>>, life: Arc<watch::Sender<Life>>) {
+async fn serve(listener: TcpListener, core: Arc<Mutex<Core>>, life: Arc<watch::Sender<Life>>, tasks: Tasks) {
     let mut sessions = JoinSet::new();
     let mut told = life.subscribe();
     loop {
@@ -98,7 +99,7 @@ async fn serve(listener: TcpListener, core: Arc<Mutex<Core>>, life: Arc<watch::S
             accepted = listener.accept() => match accepted {
                 // A connection that is gone already is no loss.
                 Ok((stream, _)) => if let Ok(session) = Session::new(core.clone(), stream) {
-                    sessions.spawn(session.run());
+                    sessions.spawn(tasks.counted(session.run()));
                 },
                 Err(_) => sleep(PATIENCE).await,
             },

@@ -50,7 +50,7 @@ impl Producer {
         match state.checks_at {
             None => {
                 state.checks_at = Some(next);
-                self.bus.context().runtime.spawn(watch(Arc::downgrade(self)));
+                self.bus.context().tasks.spawn(watch(Arc::downgrade(self)));
             }
             Some(at) if next < at => {
                 state.checks_at = Some(next);

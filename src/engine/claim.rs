@@ -34,7 +34,7 @@ impl Consumer {
         let Some(interval) = self.options.claim_interval.filter(|_| state.claimer.is_none()) else { return };
         let (ending, ended) = oneshot::channel();
         state.claimer = Some(ending);
-        self.bus.context().runtime.spawn(keep_claiming(self.this.clone(), interval, ended));
+        self.bus.context().tasks.spawn(keep_claiming(self.this.clone(), interval, ended));
     }
 
     /// Searches all streams once that have something pending, beginning with another one each time: a slot that was waited for is kept for the

@@ -90,7 +90,7 @@ impl Client {
     }
 
     fn open(&self) -> Arc<dyn Link> {
-        let (sink, runtime) = (self.sink.clone(), self.policy.context.runtime.clone());
+        let (sink, tasks) = (self.sink.clone(), self.policy.context.tasks.clone());
         let policy = self.policy.for_link(self.session.clone(), self.traffic.clone());
         match &self.way {
             Way::One => self.connect(policy, sink),
@@ -101,13 +101,13 @@ impl Client {
                 opened
             }
             Way::Cluster(topology) => {
-                Cluster::new(topology.clone(), self.policy.silence, policy, sink, runtime)
+                Cluster::new(topology.clone(), self.policy.silence, policy, sink, tasks)
             }
             Way::Slot(topology, slot) => {
                 let located = Located::new(policy, topology.clone(), Some(*slot));
                 let options = self.policy.watched(&topology.options().link);
-                let connection = Connection::new(options, located.clone(), sink, runtime.clone());
-                located.keep_right(&connection, &runtime);
+                let connection = Connection::new(options, located.clone(), sink, tasks.clone());
+                located.keep_right(&connection, &tasks);
                 connection
             }
         }
@@ -125,9 +125,9 @@ impl Client {
 
     fn connect(&self, policy: Arc<dyn LinkPolicy>, sink: Arc<dyn ReplySink>) -> Arc<Connection> {
         let options = self.policy.watched(&self.policy.options.link);
-        let runtime = self.policy.context.runtime.clone();
+        let tasks = self.policy.context.tasks.clone();
         let policy = around(self.policy.part.as_ref(), policy);
-        let opened = Connection::new(options, policy, sink, runtime);
+        let opened = Connection::new(options, policy, sink, tasks);
         if let Some(part) = &self.policy.part {
             part.opened(opened.clone());
         }
@@ -251,13 +251,13 @@ impl PolicyOptions {
         let asker = self.clone();
         let retry_delay =
             move |attempt| asker.retry_delay(Retry::Connection, attempt, default_cluster_retry_delay);
-        Some(Topology::new(cluster, self.context.runtime.clone(), Box::new(retry_delay)))
+        Some(Topology::new(cluster, self.context.tasks.clone(), Box::new(retry_delay)))
     }
 
     /// Who finds out where the node is, if the options tell of sentinels.
     pub fn resolver(&self) -> Option<Arc<Resolver>> {
         let sentinels = self.options.sentinels.clone()?;
-        Some(Resolver::new(sentinels, self.context.runtime.clone(), self.closing.clone()))
+        Some(Resolver::new(sentinels, self.context.tasks.clone(), self.closing.clone()))
     }
 
     /// How long to wait before something is tried again: what the host says, if it wants to be asked.

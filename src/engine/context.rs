@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::runtime::Handle;
-
 use crate::redis_io::error::RedisError;
+use crate::redis_io::tasks::Tasks;
 
 use super::host::{Event, Host, RequestId};
 use super::question::Questions;
@@ -15,16 +14,16 @@ pub struct Context {
     /// Who is told.
     pub host: Arc<dyn Host>,
     /// Where tasks run.
-    pub runtime: Handle,
+    pub tasks: Tasks,
     /// What the host was asked.
     pub questions: Questions,
     open_links: AtomicUsize,
 }
 
 impl Context {
-    /// The context of a host whose engine runs on `runtime`.
-    pub fn new(host: Arc<dyn Host>, runtime: Handle) -> Arc<Self> {
-        Arc::new(Self { host, runtime, questions: Questions::default(), open_links: AtomicUsize::new(0) })
+    /// The context of a host whose engine runs as `tasks`.
+    pub fn new(host: Arc<dyn Host>, tasks: Tasks) -> Arc<Self> {
+        Arc::new(Self { host, tasks, questions: Questions::default(), open_links: AtomicUsize::new(0) })
     }
 
     /// How many connections are open or being opened; while there are any, the process should live.

@@ -24,7 +24,7 @@ impl Consumer {
             None => {
                 let Some(next) = state.slots.next_deadline() else { return };
                 state.timer = Some(next);
-                self.bus.context().runtime.spawn(watch(self.this.clone()));
+                self.bus.context().tasks.spawn(watch(self.this.clone()));
             }
             Some(target) => {
                 let shortest = state.streams.iter().filter_map(|stream| stream.options.deadline).min();

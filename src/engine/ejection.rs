@@ -88,7 +88,7 @@ impl Ejection {
         else {
             return;
         };
-        let watch = self.policy.context.runtime.spawn(super::watch::watch(node.clone(), self.clone()));
+        let watch = self.policy.context.tasks.spawn(super::watch::watch(node.clone(), self.clone()));
         state.watch = Some(watch.abort_handle());
     }
 

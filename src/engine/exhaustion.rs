@@ -89,7 +89,7 @@ impl Consumer {
     /// nobody else is at the entry.
     pub(super) fn give_up(&self, mut one: GivenUp) {
         let Some(consumer) = self.this.upgrade() else { return };
-        self.bus.context().runtime.spawn(async move {
+        self.bus.context().tasks.spawn(async move {
             let cuts = consumer.lock().ends.cuts;
             let mut backoff = Backoff::default();
             let mut ended = consumer.end_story(&mut one).await;

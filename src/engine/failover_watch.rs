@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
@@ -12,6 +11,7 @@ use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState, PushSink};
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::pubsub::Subscriber;
 use crate::redis_io::sentinel::{SWITCHED, switched};
+use crate::redis_io::tasks::Tasks;
 
 use super::options::SentinelOptions;
 use super::resolver::Resolver;
@@ -33,7 +33,7 @@ pub struct FailoverWatch {
 
 impl FailoverWatch {
     /// Listens on behalf of `resolver`.
-    pub fn new(resolver: Weak<Resolver>, options: &SentinelOptions, runtime: &Handle) -> Self {
+    pub fn new(resolver: Weak<Resolver>, options: &SentinelOptions, tasks: &Tasks) -> Self {
         let watcher = Arc::new(Watcher {
             resolver: resolver.clone(),
             name: options.name.clone(),
@@ -45,8 +45,8 @@ impl FailoverWatch {
             max_retries_per_request: Some(0),
             ..LinkOptions::clone(&options.link)
         };
-        let subscriber = Subscriber::new(link.into(), watcher.clone(), watcher, runtime.clone());
-        let task = runtime.spawn(listen(subscriber.clone(), resolver));
+        let subscriber = Subscriber::new(link.into(), watcher.clone(), watcher, tasks.clone());
+        let task = tasks.spawn(listen(subscriber.clone(), resolver));
         Self { subscriber, task }
     }
 

@@ -54,7 +54,7 @@ impl Consumer {
             for &lane in &late {
                 lanes[lane].recovering = true;
                 if !std::mem::replace(&mut lanes[lane].catching_up, true) {
-                    self.bus.context().runtime.spawn(catch_up(self.this.clone(), lane));
+                    self.bus.context().tasks.spawn(catch_up(self.this.clone(), lane));
                 }
             }
             self.start_claiming(&mut state);
@@ -72,7 +72,8 @@ impl Consumer {
         let mut tasks = JoinSet::new();
         for &lane in &lanes {
             let consumer = self.clone();
-            tasks.spawn(async move { (lane, consumer.prepare_lane(lane, known).await) });
+            let prepared = async move { (lane, consumer.prepare_lane(lane, known).await) };
+            tasks.spawn(self.bus.context().tasks.counted(prepared));
         }
         let (mut late, mut failure, mut patience) = (lanes, None, None);
         loop {

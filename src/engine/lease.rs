@@ -57,7 +57,7 @@ impl Consumer {
         state.leasing = true;
         let returns = self.bus.returns().watch();
         let renewing = renew(self.this.clone(), self.lease_interval(), self.ended.clone(), returns);
-        self.bus.context().runtime.spawn(renewing);
+        self.bus.context().tasks.spawn(renewing);
     }
 
     pub(super) fn lease_interval(&self) -> Duration {
@@ -101,7 +101,7 @@ impl Consumer {
             state.lanes[lane].renewals += 1;
             self.shared(lane).submit(&mut commands);
             let (this, renewal) = (self.this.clone(), Renewal { way, entries, at });
-            self.bus.context().runtime.spawn(async move {
+            self.bus.context().tasks.spawn(async move {
                 let ids = receiver.await.map_or(None, |reply| read_ids(reply.ok()?));
                 if let Some(consumer) = this.upgrade() {
                     consumer.renewed(lane, &renewal, ids);

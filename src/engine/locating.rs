@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use crate::redis_io::connection::Connection;
@@ -12,6 +11,7 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState};
 use crate::redis_io::options::Endpoint;
 use crate::redis_io::pubsub::Subscriber;
+use crate::redis_io::tasks::Tasks;
 use crate::redis_io::topology::Topology;
 
 use super::client::{Policy, default_retry_delay};
@@ -64,8 +64,8 @@ impl Located {
 
     /// Has its connection made anew when the node is not the right one any more: one that is gone without a word, or
     /// was removed and lives on, says nothing of it.
-    pub fn keep_right<M: Movable>(&self, connection: &Arc<M>, runtime: &Handle) {
-        let watch = runtime.spawn(keep_right(Arc::downgrade(connection), self.place.clone()));
+    pub fn keep_right<M: Movable>(&self, connection: &Arc<M>, tasks: &Tasks) {
+        let watch = tasks.spawn(keep_right(Arc::downgrade(connection), self.place.clone()));
         *lock(&self.watch) = Some(watch.abort_handle());
     }
 

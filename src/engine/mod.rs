@@ -33,6 +33,7 @@ pub mod inspection;
 pub mod lane_state;
 pub mod last_word;
 pub mod lease;
+pub mod lending;
 pub mod listening;
 pub mod locating;
 pub mod losses;
@@ -48,6 +49,8 @@ pub mod probe;
 pub mod producer;
 pub mod question;
 pub mod reader;
+#[cfg(target_os = "linux")]
+pub mod readiness;
 pub mod record;
 pub mod recovery;
 pub mod replies;

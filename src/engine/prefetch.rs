@@ -47,7 +47,7 @@ impl Consumer {
         let patience = options.deadline.map_or(PATIENCE, |deadline| PATIENCE.min(deadline / 2));
         let waiting = Waiting { stream, jobs: run.iter().filter_map(of_slot).collect(), keys };
         let this = self.this.clone();
-        self.bus.context().runtime.spawn(async move {
+        self.bus.context().tasks.spawn(async move {
             let Some(consumer) = this.upgrade() else { return };
             let mut payloads = HashMap::new();
             // What has come by then has come.

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
 use crate::redis_io::codec::Reply;
@@ -12,6 +11,7 @@ use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState, ReplySink, call};
 use crate::redis_io::options::{Endpoint, LinkOptions};
+use crate::redis_io::tasks::Tasks;
 
 use super::resolver::Resolver;
 
@@ -21,13 +21,13 @@ pub(super) async fn probe(
     options: &LinkOptions,
     resolver: Option<Arc<Resolver>>,
     patience: Duration,
-    runtime: Handle,
+    tasks: Tasks,
 ) -> Result<(), RedisError> {
     let attempt = Arc::new(Attempt { resolver, cause: Mutex::default() });
     let options =
         LinkOptions { lazy: false, offline_queue: true, connect_timeout: Some(patience), ..options.clone() };
     let late = late(&options, patience.as_millis());
-    let link = Connection::new(Arc::new(options), attempt.clone(), attempt.clone(), runtime);
+    let link = Connection::new(Arc::new(options), attempt.clone(), attempt.clone(), tasks);
     let ask = || async {
         let answer = call(link.as_ref(), |commands, to| commands.begin("PING", 1).end_once(to));
         match timeout(patience, answer).await {

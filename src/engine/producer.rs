@@ -267,7 +267,7 @@ impl Producer {
 
     fn spawn_subscribe(self: &Arc<Self>, stream: String) {
         let producer = self.clone();
-        self.bus.context().runtime.spawn(async move {
+        self.bus.context().tasks.spawn(async move {
             // Whoever waits for this subscription is told by `subscribe` itself.
             let _ = producer.subscribe(stream).await;
         });

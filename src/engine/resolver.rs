@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::options::{Endpoint, Role};
 use crate::redis_io::sentinel::{Answer, Question, ask};
+use crate::redis_io::tasks::Tasks;
 
 use super::failover_watch::FailoverWatch;
 use super::follower::Follower;
@@ -26,7 +26,7 @@ type Found = Result<Endpoint, RedisError>;
 pub struct Resolver {
     this: Weak<Resolver>,
     options: SentinelOptions,
-    runtime: Handle,
+    tasks: Tasks,
     /// Whether the bus is closing, so that nothing is opened any more.
     closing: Arc<AtomicBool>,
     /// A lock, since followers come on the host's thread too; never held across an await.
@@ -47,7 +47,7 @@ struct State {
 
 impl Resolver {
     /// Asks nobody yet.
-    pub fn new(options: SentinelOptions, runtime: Handle, closing: Arc<AtomicBool>) -> Arc<Self> {
+    pub fn new(options: SentinelOptions, tasks: Tasks, closing: Arc<AtomicBool>) -> Arc<Self> {
         let state = State {
             sentinels: Sentinels::new(options.sentinels.clone()),
             asking: None,
@@ -56,13 +56,7 @@ impl Resolver {
             followers: Vec::new(),
             watch: None,
         };
-        Arc::new_cyclic(|this| Self {
-            this: this.clone(),
-            options,
-            runtime,
-            closing,
-            state: Mutex::new(state),
-        })
+        Arc::new_cyclic(|this| Self { this: this.clone(), options, tasks, closing, state: Mutex::new(state) })
     }
 
     /// How sentinels are asked.
@@ -101,7 +95,7 @@ impl Resolver {
         let mut failure = None;
         loop {
             if let Some(sentinel) = sentinels.next() {
-                asked.spawn_on(self.ask(sentinel), &self.runtime);
+                asked.spawn_on(self.tasks.counted(self.ask(sentinel)), self.tasks.runtime());
             } else if asked.is_empty() {
                 return Err(failure.unwrap_or_else(nobody));
             }
@@ -133,9 +127,9 @@ impl Resolver {
             replicas: self.options.role == Role::Replica,
             sentinels: self.options.learns,
         };
-        let (link, runtime) = (self.options.link.clone(), self.runtime.clone());
+        let (link, tasks) = (self.options.link.clone(), self.tasks.clone());
         async move {
-            let answer = ask(link, sentinel.clone(), question, runtime).await;
+            let answer = ask(link, sentinel.clone(), question, tasks).await;
             (sentinel, answer)
         }
     }
@@ -181,7 +175,7 @@ impl Resolver {
     /// Announcements may have been missed.
     pub(super) fn check(&self) {
         let Some(resolver) = self.this.upgrade() else { return };
-        self.runtime.spawn(async move {
+        self.tasks.spawn(async move {
             // Whoever is led elsewhere by the answer has been told; if there is none, nobody can be.
             let _ = resolver.resolve().await;
         });
@@ -212,7 +206,7 @@ impl Resolver {
         let mut state = self.lock();
         let watched = state.watch.as_ref().is_some_and(FailoverWatch::is_open);
         if self.options.watches && !watched && !self.closing.load(Ordering::Acquire) {
-            state.watch = Some(FailoverWatch::new(self.this.clone(), &self.options, &self.runtime));
+            state.watch = Some(FailoverWatch::new(self.this.clone(), &self.options, &self.tasks));
         }
     }
 

@@ -118,7 +118,7 @@ impl Consumer {
         }
         if let Some(wait) = state.retelling.schedule(is_round && went_well) {
             let this = self.this.clone();
-            self.bus.context().runtime.spawn(async move {
+            self.bus.context().tasks.spawn(async move {
                 tokio::time::sleep(wait).await;
                 if let Some(consumer) = this.upgrade() {
                     consumer.retell();

@@ -115,7 +115,7 @@ impl Router {
             refused.backoff.next_wait()
         };
         let this = self.this.clone();
-        self.context.runtime.spawn(async move {
+        self.context.tasks.spawn(async move {
             tokio::time::sleep(wait).await;
             let Some(router) = this.upgrade() else { return };
             let subscriber = {

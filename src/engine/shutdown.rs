@@ -43,14 +43,15 @@ impl Bus {
             let mut last_words = JoinSet::new();
             for consumer in &consumers {
                 let consumer = consumer.clone();
-                last_words.spawn(timeout(LEAVING, async move {
+                let leaving = timeout(LEAVING, async move {
                     match drained {
                         // An entry that is left behind in the group does no harm.
                         true => consumer.leave().await,
                         // Whoever does not get them back by then claims them later.
                         false => consumer.hand_back().await,
                     }
-                }));
+                });
+                last_words.spawn(self.context().tasks.counted(leaving));
             }
             last_words.join_all().await;
         }
@@ -66,13 +67,14 @@ impl Bus {
     }
 
     async fn close(&self, bound: Duration) {
+        let tasks = &self.context().tasks;
         let mut goodbyes = JoinSet::new();
         for client in self.clients() {
-            goodbyes.spawn(async move { client.quit(bound).await });
+            goodbyes.spawn(tasks.counted(async move { client.quit(bound).await }));
         }
         for node in self.nodes() {
             let node = node.clone();
-            goodbyes.spawn(async move { node.quit(bound).await });
+            goodbyes.spawn(tasks.counted(async move { node.quit(bound).await }));
         }
         goodbyes.join_all().await;
     }
@@ -96,7 +98,7 @@ impl Consumer {
     /// from the shared connection to unblock it, and its reply is waited for like any other.
     pub(super) fn end_read(&self, lane: usize) {
         let this = self.this.clone();
-        self.bus.context().runtime.spawn(async move {
+        self.bus.context().tasks.spawn(async move {
             let deadline = tokio::time::Instant::now() + END_OF_READ;
             loop {
                 let Some(consumer) = this.upgrade() else { return };

@@ -70,7 +70,7 @@ impl Subscriptions {
     /// What an ejected node has not confirmed it may do yet, when it is back.
     fn take_back(&self, error: &RedisError, undo: impl FnOnce() -> BoxFuture<Result<(), RedisError>>) {
         if error.kind == RedisErrorKind::Ejected {
-            self.policy.context.runtime.spawn(undo());
+            self.policy.context.tasks.spawn(undo());
         }
     }
 
@@ -114,12 +114,12 @@ impl Subscriptions {
             return;
         }
         // Nobody waits for the confirmations: whatever still arrives finds no producer in the table.
-        let runtime = &self.policy.context.runtime;
+        let tasks = &self.policy.context.tasks;
         if !channels.is_empty() {
-            runtime.spawn(subscriber.unsubscribe(channels));
+            tasks.spawn(subscriber.unsubscribe(channels));
         }
         if !unheard.is_empty() {
-            runtime.spawn(subscriber.punsubscribe(unheard));
+            tasks.spawn(subscriber.punsubscribe(unheard));
         }
     }
 
@@ -153,16 +153,16 @@ impl Subscriptions {
         }
         let policy = self.policy.for_link(Arc::default(), self.traffic.clone());
         let link = &self.policy.options.link;
-        let runtime = self.policy.context.runtime.clone();
+        let tasks = self.policy.context.tasks.clone();
         let open = |options: &LinkOptions, policy: Arc<dyn LinkPolicy>| {
             let policy = around(self.policy.part.as_ref(), policy);
-            Subscriber::new(self.policy.watched(options), policy, self.router.clone(), runtime.clone())
+            Subscriber::new(self.policy.watched(options), policy, self.router.clone(), tasks.clone())
         };
         let opened = match (&self.topology, self.resolver.clone()) {
             (Some(topology), _) => {
                 let located = Located::new(policy, topology.clone(), None);
                 let opened = open(&topology.options().link, located.clone());
-                located.keep_right(&opened, &runtime);
+                located.keep_right(&opened, &tasks);
                 opened
             }
             (None, Some(resolver)) => {

@@ -82,7 +82,7 @@ impl Consumer {
             Report::With => {}
             Report::First(end) => {
                 let this = self.this.clone();
-                self.bus.context().runtime.spawn(async move {
+                self.bus.context().tasks.spawn(async move {
                     tokio::time::sleep_until(end.into()).await;
                     let Some(consumer) = this.upgrade() else { return };
                     let (count, last) = consumer.unsettled.lock().close();

@@ -125,7 +125,7 @@ impl Node {
         let (options, context) = (self.options().clone(), self.context().clone());
         let resolver = self.resolver().cloned();
         let patience = self.ejection().map_or(Duration::ZERO, |ejection| ejection.options.timeout);
-        async move { probe(&options.link, resolver, patience, context.runtime.clone()).await }
+        async move { probe(&options.link, resolver, patience, context.tasks.clone()).await }
     }
 
     /// What has no answer fails, and who reads lets go: the server may have taken entries for a reader that nobody

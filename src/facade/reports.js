@@ -241,6 +241,15 @@ function drain() {
   blobs = null;
 }
 
-native.start(drain);
+/**
+ * Whether the engine's work is done on this thread's event loop while there is little of it, which saves waking a thread
+ * for each reply. Others than Node have a loop of another kind behind the same names.
+ */
+function borrows() {
+  const { bun, deno } = process.versions;
+  return process.env.HFXBUS_ENGINE !== 'thread' && bun === undefined && deno === undefined;
+}
+
+native.start(drain, borrows());
 
 module.exports = { nodes, clients, producers, consumers };

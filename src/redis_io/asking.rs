@@ -130,7 +130,7 @@ impl Topology {
     fn open(&self, address: &Address) -> Arc<Connection> {
         let mut options = self.options.link.clone();
         (options.endpoint, options.lazy, options.offline_queue) = (self.endpoint(address), false, true);
-        Connection::new(Arc::new(options), Arc::new(Once), Arc::new(Nobody), self.runtime.clone())
+        Connection::new(Arc::new(options), Arc::new(Once), Arc::new(Nobody), self.tasks.clone())
     }
 }
 

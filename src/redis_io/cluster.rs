@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -16,6 +15,7 @@ use super::options::QueueExtent;
 use super::pool::{Pool, Target};
 use super::rerouting::Misplaced;
 use super::slot_map::Address;
+use super::tasks::Tasks;
 use super::topology::{News, Topology};
 
 const CLOSED: &str = "Connection is closed.";
@@ -40,7 +40,7 @@ pub(super) struct Shared {
     pub(super) silence: Option<Duration>,
     pub(super) policy: Arc<dyn LinkPolicy>,
     pub(super) sink: Arc<dyn ReplySink>,
-    pub(super) runtime: Handle,
+    pub(super) tasks: Tasks,
     pub(super) this: Weak<Shared>,
     /// Wakes whatever must not outlive the link.
     gone: Notify,
@@ -74,7 +74,7 @@ impl Cluster {
         silence: Option<Duration>,
         policy: Arc<dyn LinkPolicy>,
         sink: Arc<dyn ReplySink>,
-        runtime: Handle,
+        tasks: Tasks,
     ) -> Arc<Self> {
         let lazy = topology.options().link.lazy;
         let shared = Arc::new_cyclic(|this| Shared {
@@ -82,7 +82,7 @@ impl Cluster {
             silence,
             policy,
             sink,
-            runtime,
+            tasks,
             this: this.clone(),
             gone: Notify::new(),
             state: AtomicU8::new(LinkState::Wait as u8),
@@ -130,7 +130,7 @@ impl Link for Cluster {
         };
         if begins {
             self.shared.set_state(LinkState::Connecting, None);
-            self.shared.runtime.spawn(watch(self.shared.clone()));
+            self.shared.tasks.spawn(watch(self.shared.clone()));
         }
     }
 
@@ -151,7 +151,7 @@ impl Link for Cluster {
         };
         let mut goodbyes = JoinSet::new();
         for connection in connections {
-            goodbyes.spawn_on(connection.quit(bound), &shared.runtime);
+            goodbyes.spawn_on(shared.tasks.counted(connection.quit(bound)), shared.tasks.runtime());
         }
         Box::pin(async move {
             goodbyes.join_all().await;
@@ -323,7 +323,7 @@ impl Shared {
             // With time to answer what it has been sent, which would otherwise be sent twice; but a primary that was
             // replaced by hand may hold writes back for ten seconds, which the new one would serve at once.
             let bound = self.topology.options().refresh_timeout;
-            self.runtime.spawn(async move { connection.quit(bound).await });
+            self.tasks.spawn(async move { connection.quit(bound).await });
         }
         self.submit_again(Commands::default());
     }

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::command::Commands;
@@ -16,6 +15,7 @@ use super::error::RedisError;
 use super::link::{BoxFuture, Link, LinkPolicy, LinkState, Progress, ReplySink};
 use super::options::LinkOptions;
 use super::shared::{Ears, Order, Shared};
+use super::tasks::Tasks;
 
 /// A connection. Dropping it closes it.
 pub struct Connection {
@@ -23,14 +23,14 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection that is being opened, unless the options are lazy. Its tasks run on `runtime`.
+    /// A connection that is being opened, unless the options are lazy. It runs as some of `tasks`.
     pub fn new(
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
         sink: Arc<dyn ReplySink>,
-        runtime: Handle,
+        tasks: Tasks,
     ) -> Arc<Self> {
-        Self::with_ears(options, policy, Ears { sink, pushes: None, detour: None }, runtime)
+        Self::with_ears(options, policy, Ears { sink, pushes: None, detour: None }, tasks)
     }
 
     /// As [`Connection::new`], of which more is heard than replies.
@@ -38,10 +38,10 @@ impl Connection {
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
         ears: Ears,
-        runtime: Handle,
+        tasks: Tasks,
     ) -> Arc<Self> {
         let lazy = options.lazy;
-        let shared = Arc::new(Shared::new(options, policy, ears, runtime));
+        let shared = Arc::new(Shared::new(options, policy, ears, tasks));
         let connection = Arc::new(Self { shared });
         if !lazy {
             connection.open();
@@ -83,9 +83,9 @@ impl Link for Connection {
 
     fn open(&self) {
         if self.shared.begin() {
-            self.shared.runtime.spawn(driver::run(self.shared.clone()));
+            self.shared.tasks.spawn(driver::run(self.shared.clone()));
             if self.shared.options.command_timeout.is_some() {
-                self.shared.runtime.spawn(driver::watch_deadlines(self.shared.clone()));
+                self.shared.tasks.spawn(driver::watch_deadlines(self.shared.clone()));
             }
         }
     }

@@ -129,8 +129,7 @@ async fn live(shared: &Arc<Shared>, failures: &mut Failures) -> Exit {
         shared.traffic.reconnect();
     }
     shared.set_state(LinkState::Ready, None);
-    let watch =
-        shared.options.silence.map(|limit| shared.runtime.spawn(silence::watch(shared.clone(), limit)));
+    let watch = shared.options.silence.map(|limit| shared.tasks.spawn(silence::watch(shared.clone(), limit)));
     let exit = receive(shared, receiving).await;
     writer.abort();
     if let Some(watch) = watch {
@@ -180,7 +179,7 @@ fn flow(shared: &Arc<Shared>, sending: Sending) -> JoinHandle<()> {
     };
     shared.lock().start_flow(direct);
     shared.to_write.notify_one();
-    shared.runtime.spawn(write(shared.clone(), sending))
+    shared.tasks.spawn(write(shared.clone(), sending))
 }
 
 /// Writes what submitters could not.

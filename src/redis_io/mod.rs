@@ -30,6 +30,7 @@ pub mod slot_map;
 mod socket;
 pub mod streams;
 mod subscriptions;
+pub mod tasks;
 pub mod tls;
 pub mod topology;
 pub mod traffic;

@@ -175,7 +175,7 @@ fn open(address: &Address, replica: bool, is_another: bool, owner: &Shared) -> A
     // The link holds its connections and they hold the link, until it is closed.
     let detour = owner.this.upgrade().map(|owner| owner as _);
     let ears = Ears { sink: owner.sink.clone(), pushes: None, detour };
-    Connection::with_ears(Arc::new(options), Arc::new(policy), ears, owner.runtime.clone())
+    Connection::with_ears(Arc::new(options), Arc::new(policy), ears, owner.tasks.clone())
 }
 
 /// The slot that a command is about.

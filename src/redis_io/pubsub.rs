@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::connection::Connection;
 use super::error::RedisError;
 use super::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, call};
 use super::options::LinkOptions;
 use super::shared::Ears;
 use super::subscriptions::{Subscriptions, Verb};
+use super::tasks::Tasks;
 
 /// A connection in subscriber mode. What is subscribed stays so over reconnections.
 pub struct Subscriber {
@@ -24,11 +23,11 @@ impl Subscriber {
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
         pushes: Arc<dyn PushSink>,
-        runtime: Handle,
+        tasks: Tasks,
     ) -> Arc<Self> {
         let subscriptions = Arc::new(Subscriptions::new(&options, policy, pushes.clone()));
         let ears = Ears { sink: subscriptions.clone(), pushes: Some(pushes), detour: None };
-        let connection = Connection::with_ears(options, subscriptions.clone(), ears, runtime);
+        let connection = Connection::with_ears(options, subscriptions.clone(), ears, tasks);
         subscriptions.belong_to(&connection);
         Arc::new(Self { connection, subscriptions })
     }

@@ -157,7 +157,7 @@ fn answer(shared: &Arc<Shared>, pending: Pending, bytes: Vec<u8>, reply: Reply<'
         None => shared.deliver(pending.mark.destination, Err(error)),
         Some(verdict) => {
             let judged = Judged { pending, bytes, error };
-            shared.runtime.spawn(judged.wait(shared.clone(), verdict));
+            shared.tasks.spawn(judged.wait(shared.clone(), verdict));
         }
     }
 }

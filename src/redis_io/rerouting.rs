@@ -71,7 +71,7 @@ impl Shared {
             return;
         }
         let Some(shared) = self.this.upgrade() else { return };
-        self.runtime.spawn(async move {
+        self.tasks.spawn(async move {
             tokio::select! {
                 biased;
                 () = shared.is_gone() => {}

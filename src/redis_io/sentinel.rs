@@ -7,14 +7,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::codec::{Reply, Value};
 use super::command::Ticket;
 use super::connection::Connection;
 use super::error::RedisError;
 use super::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
 use super::options::{Endpoint, LinkOptions};
+use super::tasks::Tasks;
 
 /// The channel on which sentinels announce a new primary.
 pub const SWITCHED: &str = "+switch-master";
@@ -49,10 +48,10 @@ pub async fn ask(
     options: Arc<LinkOptions>,
     sentinel: Endpoint,
     question: Question,
-    runtime: Handle,
+    tasks: Tasks,
 ) -> Result<Answer, RedisError> {
     let policy = Arc::new(Once { endpoint: sentinel, failure: Mutex::default() });
-    let connection = Connection::new(options, policy.clone(), Arc::new(Nobody), runtime);
+    let connection = Connection::new(options, policy.clone(), Arc::new(Nobody), tasks);
     let answer = converse(connection.as_ref(), &question).await;
     connection.close();
     answer.map_err(|error| policy.failure().unwrap_or(error))

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::codec::{Reply, Value};
@@ -16,6 +15,7 @@ use super::options::{Endpoint, LinkOptions};
 use super::outbox::{Outbox, Pending};
 use super::silence::Silence;
 use super::socket::Plain;
+use super::tasks::Tasks;
 use super::traffic::Traffic;
 
 const CLOSED: &str = "Connection is closed.";
@@ -46,7 +46,7 @@ pub(super) struct Ears {
 pub(super) struct Shared {
     pub(super) options: Arc<LinkOptions>,
     pub(super) policy: Arc<dyn LinkPolicy>,
-    pub(super) runtime: Handle,
+    pub(super) tasks: Tasks,
     /// Wakes the driver: there is an order.
     pub(super) told: Notify,
     /// Wakes the writer: there is something to write.
@@ -94,7 +94,7 @@ impl Shared {
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
         ears: Ears,
-        runtime: Handle,
+        tasks: Tasks,
     ) -> Self {
         let Ears { sink, pushes, detour } = ears;
         let traffic = policy.traffic();
@@ -104,7 +104,7 @@ impl Shared {
             db: AtomicU32::new(options.db),
             options,
             policy,
-            runtime,
+            tasks,
             told: Notify::new(),
             to_write: Notify::new(),
             to_time: Notify::new(),

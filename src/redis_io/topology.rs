@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
@@ -17,6 +16,7 @@ use super::error::{RedisError, RedisErrorKind};
 use super::link::BoxFuture;
 use super::options::{ClusterOptions, Endpoint};
 use super::slot_map::{Address, SlotMap};
+use super::tasks::Tasks;
 
 /// How long to wait before the nodes are asked again after the n-th round in which none of them answered; `None` is
 /// to give up.
@@ -39,7 +39,7 @@ pub(super) struct News {
 /// The nodes of a Cluster, as far as they are known.
 pub struct Topology {
     pub(super) options: Arc<ClusterOptions>,
-    pub(super) runtime: Handle,
+    pub(super) tasks: Tasks,
     pub(super) retry_delay: Box<RetryDelay>,
     /// A lock, since both threads look up and one writes; held for that only.
     map: Mutex<Option<Arc<SlotMap>>>,
@@ -74,10 +74,10 @@ pub(super) struct Lease(Arc<Topology>);
 
 impl Topology {
     /// A topology that nothing is known of yet.
-    pub fn new(options: ClusterOptions, runtime: Handle, retry_delay: Box<RetryDelay>) -> Arc<Self> {
+    pub fn new(options: ClusterOptions, tasks: Tasks, retry_delay: Box<RetryDelay>) -> Arc<Self> {
         Arc::new(Self {
             options: Arc::new(options),
-            runtime,
+            tasks,
             retry_delay,
             map: Mutex::default(),
             imports: Mutex::default(),
@@ -108,7 +108,7 @@ impl Topology {
             // What went wrong for those before says nothing about now.
             self.news.send_modify(|news| (news.error, news.given_up) = (None, false));
             self.refresh();
-            self.runtime.spawn(keep_up(self.clone()));
+            self.tasks.spawn(keep_up(self.clone()));
         }
         Lease(self.clone())
     }

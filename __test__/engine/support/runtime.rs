@@ -2,6 +2,7 @@ use std::future::Future;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+use hfxbus::redis_io::tasks::Tasks;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
@@ -28,8 +29,8 @@ impl Engine {
         Self { handle, stop: Some(stop), thread: Some(thread) }
     }
 
-    pub fn handle(&self) -> Handle {
-        self.handle.clone()
+    pub fn handle(&self) -> Tasks {
+        self.handle.clone().into()
     }
 
     /// Runs `future` on the engine's thread and waits for it.

@@ -1,0 +1,240 @@
+//! Where tasks run, and whether any of them has something to do.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// How often [`Tasks::rest`] looks before it gives way to whoever turns the runtime.
+const MOST_LOOKS: u32 = 8;
+
+/// The tasks of one runtime. Clones share the count of those that were woken and have not run since, which tokio keeps
+/// to itself: a thread that turns the runtime for a moment has to know when to stop.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    runtime: Handle,
+    awake: Arc<AtomicUsize>,
+}
+
+impl From<Handle> for Tasks {
+    fn from(runtime: Handle) -> Self {
+        Self { runtime, awake: Arc::default() }
+    }
+}
+
+impl Tasks {
+    /// Starts a task.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.runtime.spawn(self.counted(future))
+    }
+
+    /// A future for a task that is started in another way than with [`Tasks::spawn`].
+    pub fn counted<F>(&self, future: F) -> impl Future<Output = F::Output> + Send + use<F>
+    where
+        F: Future + Send,
+    {
+        run(future, Task::new(self.awake.clone()))
+    }
+
+    /// The runtime itself, to make sockets on.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Resolves when the runtime has nothing to do at once; has to be what the runtime blocks on, which looks for events
+    /// between one poll and the next.
+    pub async fn rest(&self) -> Rest {
+        let mut looks = 0;
+        std::future::poll_fn(|context| {
+            if looks > 0 && self.awake.load(Ordering::Acquire) == 0 {
+                return Poll::Ready(Rest::Quiet);
+            }
+            if looks == MOST_LOOKS {
+                return Poll::Ready(Rest::Busy);
+            }
+            looks += 1;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// How [`Tasks::rest`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// What happens next comes from outside, or at its time.
+    Quiet,
+    /// Some tasks have something to do.
+    Busy,
+}
+
+/// Waits to be woken.
+const ASLEEP: u8 = 0;
+/// Was woken, or is new, and has not run since.
+const AWAKE: u8 = 1;
+/// Has ended; who wakes it wakes nobody.
+const OVER: u8 = 2;
+
+/// What a task's future is woken by, on the way to tokio's own waker.
+#[derive(Debug)]
+struct Alarm {
+    state: AtomicU8,
+    awake: Arc<AtomicUsize>,
+    /// Tokio's, which is the same for all of a task's life.
+    waker: OnceLock<Waker>,
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.awake.fetch_add(1, Ordering::AcqRel);
+        }
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// A task as long as its future is there, ended or not.
+struct Task {
+    alarm: Arc<Alarm>,
+}
+
+impl Task {
+    fn new(awake: Arc<AtomicUsize>) -> Self {
+        awake.fetch_add(1, Ordering::AcqRel);
+        Self { alarm: Arc::new(Alarm { state: AtomicU8::new(AWAKE), awake, waker: OnceLock::new() }) }
+    }
+
+    /// It runs; whoever wakes it from here on has it run again.
+    fn runs(&self, context: &Context<'_>) {
+        self.alarm.waker.get_or_init(|| context.waker().clone());
+        self.falls(ASLEEP);
+    }
+
+    fn falls(&self, state: u8) {
+        if self.alarm.state.swap(state, Ordering::AcqRel) == AWAKE {
+            self.alarm.awake.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.falls(OVER);
+    }
+}
+
+async fn run<F: Future>(future: F, task: Task) -> F::Output {
+    let mut future = pin!(future);
+    let waker = Waker::from(task.alarm.clone());
+    std::future::poll_fn(|context| {
+        task.runs(context);
+        future.as_mut().poll(&mut Context::from_waker(&waker))
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::runtime::Builder;
+    use tokio::sync::{Notify, mpsc};
+
+    fn runtime() -> (tokio::runtime::Runtime, Tasks) {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let tasks = Tasks::from(runtime.handle().clone());
+        (runtime, tasks)
+    }
+
+    fn awake(tasks: &Tasks) -> usize {
+        tasks.awake.load(Ordering::Acquire)
+    }
+
+    #[test]
+    fn a_rest_runs_all_that_can_run() {
+        let (runtime, tasks) = runtime();
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let first = tasks.spawn(async move {
+            while let Some(number) = receiver.recv().await {
+                if number == 2 {
+                    return;
+                }
+            }
+        });
+        assert_eq!(awake(&tasks), 1, "a new task has something to do");
+        assert_eq!(runtime.block_on(tasks.rest()), Rest::Quiet);
+        let later = sender.clone();
+        tasks.spawn(async move { later.send(2).unwrap() });
+        sender.send(1).unwrap();
+        assert_eq!(awake(&tasks), 2);
+        assert_eq!(runtime.block_on(tasks.rest()), Rest::Quiet);
+        assert!(first.is_finished());
+        assert_eq!(awake(&tasks), 0);
+    }
+
+    #[test]
+    fn a_rest_runs_what_a_socket_wakes() {
+        let (runtime, tasks) = runtime();
+        let (mut near, mut far) = {
+            let _context = runtime.enter();
+            tokio::net::UnixStream::pair().unwrap()
+        };
+        let echo = tasks.spawn(async move {
+            let mut byte = [0];
+            far.read_exact(&mut byte).await.unwrap();
+            far.write_all(&byte).await.unwrap();
+        });
+        runtime.block_on(tasks.rest());
+        runtime.block_on(near.write_all(b"x")).unwrap();
+        runtime.block_on(tasks.rest());
+        assert!(echo.is_finished());
+    }
+
+    #[test]
+    fn who_is_always_woken_again_does_not_keep_a_rest_for_ever() {
+        let (runtime, tasks) = runtime();
+        let restless = tasks.spawn(async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        });
+        assert_eq!(runtime.block_on(tasks.rest()), Rest::Busy);
+        restless.abort();
+        assert_eq!(runtime.block_on(tasks.rest()), Rest::Quiet);
+    }
+
+    #[test]
+    fn a_task_that_has_ended_is_not_awake_whoever_wakes_it() {
+        let (runtime, tasks) = runtime();
+        let bell = Arc::new(Notify::new());
+        let heard = bell.clone();
+        let mut listening = Box::pin(async move { heard.notified().await });
+        let kept = Arc::new(OnceLock::new());
+        let keeper = kept.clone();
+        let task = tasks.spawn(std::future::poll_fn(move |context| {
+            keeper.get_or_init(|| context.waker().clone());
+            listening.as_mut().poll(context)
+        }));
+        runtime.block_on(tasks.rest());
+        task.abort();
+        runtime.block_on(tasks.rest());
+        kept.get().unwrap().wake_by_ref();
+        assert_eq!(awake(&tasks), 0);
+        drop(tasks.counted(async {}));
+        assert_eq!(awake(&tasks), 0, "nor is one that never ran");
+    }
+}

@@ -1211,8 +1211,8 @@ export interface IConsumerOptions {
   /**
    * How often to look for entries to take over, in ms: of consumers that are gone, of jobs that failed or whose deadline
    * passed. Needs XPENDING and XCLAIM; with TIME a clock that is set forward is noticed, and with XINFO what was trimmed
-   * before it was read. While a job runs, its entry is kept from being idle, by its consumer's own thread, so that a job
-   * that takes longer than `claimDeadline` is not taken over, not even while JavaScript is busy.
+   * before it was read. While a job runs, its entry is kept from being idle, by another thread while JavaScript is busy, so
+   * that a job that takes longer than `claimDeadline` is not taken over.
    * @default 0, for never
    */
   claimInterval?: number | undefined;

@@ -9,7 +9,7 @@
 //!             └─ redis_io  bytes and connections: commands in, replies out, no policy
 //!
 //! embedded                 a Redis in this process, for first steps and tests: what binding starts, and nobody else
-//!   └─ redis_io            the codec alone
+//!   └─ redis_io            its codec, ids, globs and tasks alone
 //! ```
 //!
 //! What goes up crosses two traits of the engine only: jobs for a processor, and events.

@@ -82,19 +82,3 @@ fn byte_length(text: &str, units: usize) -> usize {
 fn short() -> Error {
     Error::new(Status::InvalidArg, "The packet ends too early.")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_cut_by_utf_16_units() {
-        let numbers = [1.0, 2.0, 3.0];
-        let mut packet = Incoming::new(&numbers, "é😀abc", &[], &[]);
-        assert_eq!(packet.text().unwrap(), "é");
-        assert_eq!(packet.text().unwrap(), "😀");
-        assert_eq!(packet.text().unwrap(), "abc");
-        assert!(packet.is_empty());
-        assert!(packet.number().is_err());
-    }
-}

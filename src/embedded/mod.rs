@@ -1,7 +1,7 @@
 //! An in-process server with the semantics of Redis 7, for first steps and for tests.
 //!
 //! It speaks the wire protocol on a loopback port, so that what uses it does not know: a bus, several processes,
-//! `redis-cli`. Nothing is kept on disk. Of the other rooms it knows redis_io's codec, ids and globs; only the
+//! `redis-cli`. Nothing is kept on disk. Of the other rooms it knows redis_io's codec, ids, globs and tasks; only the
 //! binding knows it.
 //!
 //! ```text

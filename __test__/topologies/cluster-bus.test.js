@@ -198,11 +198,11 @@ ours('the process ends after stop, and holds no more connections than it needs',
         await consumer.play();
         const job = await producer.send({ stream: 's', job: producer.job(), waitFor: ['g'] });
         await job.finished();
-        print('done');
         process.once('SIGTERM', async () => {
           await connection.stop();
           print('stopped');
         });
+        print('done');
       };
       main();
     },

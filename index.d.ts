@@ -1462,6 +1462,123 @@ export declare class DeadLetters {
   drop(letter: IDeadLetter): Promise<boolean>;
 }
 
+// -------------------------------------------------------------------------------------------------------- Diagnostics
+
+/**
+ * What the channels of `node:diagnostics_channel` are told, by their names. No message holds a payload, nor a password.
+ * Without a subscriber none is made.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from 'node:diagnostics_channel';
+ *
+ * subscribe('hfxbus:settle', (message) => {
+ *   const { job, outcome } = message as IDiagnostics['hfxbus:settle'];
+ * });
+ * ```
+ */
+export interface IDiagnostics {
+  /** A job is about to be sent, by who calls `send()` and in its asynchronous context. */
+  'hfxbus:send': ISendMessage;
+  /** Redis has the job, or it could not be sent: the same object. */
+  'hfxbus:sent': ISentMessage;
+  /**
+   * A processor is about to be called. What is bound to this channel with `bindStore()`, on Node 18.19 and later, is there
+   * within the processor.
+   */
+  'hfxbus:receive': IReceiveMessage;
+  /**
+   * It was decided how a job ends, and Redis is about to be told: the same object. Of jobs that began while somebody
+   * subscribed to this channel or to `hfxbus:receive`.
+   */
+  'hfxbus:settle': ISettleMessage;
+  /** An entry was taken over, as with `'claimed'`. */
+  'hfxbus:claim': IEntryMessage<IClaimedEntry>;
+  /** An entry is not delivered again, as with `'exhausted'`. */
+  'hfxbus:exhaust': IEntryMessage<IExhaustedEntry>;
+  /** Entries are gone before their jobs were done, as with `'trimmed'`. */
+  'hfxbus:trim': ITrimMessage;
+  /** A connection has another state. */
+  'hfxbus:connection': IConnectionMessage;
+}
+
+/** A job that is sent. */
+export interface ISendMessage {
+  producer: Producer;
+  job: Job;
+  /** The stream, as `send()` got it. */
+  stream: string;
+  /** The groups whose completions are waited for. */
+  waitFor: string[];
+  /**
+   * Empty. What subscribers add to it, strings only, is sent with the job in its entry, and is there at `hfxbus:receive`: what
+   * carries the context of a trace. Consumers of 2.x do not look at it, and a dead letter that is replayed has none.
+   */
+  headers: Record<string, string>;
+}
+
+/** A job that was sent, or was not. */
+export interface ISentMessage extends ISendMessage {
+  /** What `send()` rejects with, if it does. */
+  error?: IRedisError;
+}
+
+/** A job that is run. */
+export interface IReceiveMessage {
+  consumer: Consumer;
+  job: IReceivedJob;
+  /** The stream, as `process()` got it. */
+  stream: string;
+  group: string;
+  /** What subscribers of `hfxbus:send` have added, where it was sent; empty if there was none. */
+  headers: Record<string, string>;
+}
+
+/** A job that has ended. */
+export interface ISettleMessage extends IReceiveMessage {
+  /**
+   * - `resolved`, `rejected`: as its processor says, or `resolve()` or `reject()`
+   * - `timedOut`: its `deadline` has passed
+   * - `abandoned`: `stop()` waits no longer, and has handed it back
+   */
+  outcome: 'resolved' | 'rejected' | 'timedOut' | 'abandoned';
+  /** What was thrown, or why it did not come to an end; unless it was resolved. */
+  error?: any;
+}
+
+/** What has become of an entry. */
+export interface IEntryMessage<Entry> {
+  consumer: Consumer;
+  group: string;
+  entry: Entry;
+}
+
+/** What was trimmed. */
+export interface ITrimMessage extends ITrimmedEntries {
+  consumer: Consumer;
+  group: string;
+}
+
+/** A connection that has another state. */
+export interface IConnectionMessage {
+  manager: ConnectionManager;
+  /**
+   * - of the connection that everything shares, as a ConnectionManager emits: `connect`, `ready`, `reconnecting`
+   * - of `getClient()`, as that emits: `connecting`, `connect`, `ready`, `close`, `reconnecting`, `end`
+   * - of a node, with `eject`: `eject`, `readmit`
+   * - `end` of no node: `stop()` has closed all
+   */
+  state: string;
+  /** `host:port`, or the path of the socket, where that is known. */
+  node?: string;
+  /** The index of the node, if it is about one. */
+  index?: number;
+  /** The name that `getClient()` got, if it is such a connection. */
+  client?: string;
+  /** Why it is so, where there is a reason. */
+  error?: IRedisError;
+}
+
 // ----------------------------------------------------------------------------------------------------------- Shutdown
 
 /** How a process that is told to end does so. */

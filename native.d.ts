@@ -441,7 +441,10 @@ export declare const enum Operation {
   Push = 1,
   /** `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶` */
   Pull = 2,
-  /** `producer, request, plan, capped, wait, endsAtError, record, job¶` */
+  /**
+   * `producer, request, plan, capped, wait, flags, record, job¶`, and `headers¶` if `flags`, which are those of
+   * `SendFlag`, say so
+   */
   Send = 3,
   /** `producer, wait` */
   ForgetWait = 4,
@@ -516,7 +519,17 @@ export declare const enum Report {
   /** `node, state¶, place¶, hasError, error` */
   NodeChanged = 27,
   /** `consumer, token, key¶`, then a value: before the `Jobs` that it is about */
-  Prefetched = 28
+  Prefetched = 28,
+  /** `consumer, token, headers¶`: before the `Jobs` that it is about */
+  Headers = 29
+}
+
+/** What is said of a job that is sent, by bits. */
+export declare const enum SendFlag {
+  /** Its wait is over at the first error. */
+  EndsAtError = 1,
+  /** Something is sent along. */
+  Headers = 2
 }
 
 /**

@@ -583,6 +583,7 @@ module.exports.makeIds = nativeBinding.makeIds
 module.exports.openLinks = nativeBinding.openLinks
 module.exports.Operation = nativeBinding.Operation
 module.exports.Report = nativeBinding.Report
+module.exports.SendFlag = nativeBinding.SendFlag
 module.exports.start = nativeBinding.start
 module.exports.submit = nativeBinding.submit
 module.exports.ValueKind = nativeBinding.ValueKind

@@ -19,8 +19,10 @@ function install() {
   fs.mkdirSync(modules);
   call('tar', ['-xzf', tarball, '-C', 'node_modules'], folder);
   fs.renameSync(path.join(modules, 'package'), path.join(modules, 'hfxbus'));
-  // Its only dependency, without asking a registry.
-  fs.cpSync(path.join(ROOT, 'node_modules', 'eventemitter3'), path.join(modules, 'eventemitter3'), { recursive: true });
+  // What it needs, without asking a registry.
+  for (const name of ['eventemitter3', 'debug', 'ms']) {
+    fs.cpSync(path.join(ROOT, 'node_modules', name), path.join(modules, name), { recursive: true });
+  }
   return folder;
 }
 

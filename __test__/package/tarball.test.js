@@ -57,10 +57,10 @@ describe('the packed package', () => {
     assert.deepStrictEqual(fs.readdirSync(path.join(installed, 'src')).sort(), ['cli', 'facade']);
   });
 
-  it('runs nothing when it is installed, and needs nothing but its emitter', () => {
+  it('runs nothing when it is installed, and needs nothing but its emitter and what prints with DEBUG', () => {
     const { scripts, dependencies } = JSON.parse(fs.readFileSync(path.join(installed, 'package.json'), 'utf8'));
     for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) assert.ok(!(name in scripts), name);
-    assert.deepStrictEqual(Object.keys(dependencies), ['eventemitter3']);
+    assert.deepStrictEqual(Object.keys(dependencies), ['debug', 'eventemitter3']);
   });
 
   it('gives CommonJS its names in their order, and that it is a module', () => {

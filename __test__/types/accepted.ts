@@ -12,6 +12,7 @@ import {
   type IConsumerOptions,
   type IConsumerStats,
   type IDeadLetter,
+  type IDiagnostics,
   type IExhaustedEntry,
   type IJobCompletion,
   type IProducerError,
@@ -190,6 +191,18 @@ export async function stats(producer: Producer, consumer: Consumer): Promise<voi
   (counts.sent + counts.shared.bytesIn + free).toFixed();
   const again: IConsumerStats = await consumer.stats();
   again.resolved.toFixed();
+}
+
+export function watched(message: unknown): string {
+  const { job, headers, outcome } = message as IDiagnostics['hfxbus:settle'];
+  same<typeof job, IReceivedJob>();
+  same<typeof headers, Record<string, string>>();
+  const { error } = message as IDiagnostics['hfxbus:sent'];
+  same<typeof error, IRedisError | undefined>();
+  const { entry } = message as IDiagnostics['hfxbus:exhaust'];
+  same<typeof entry, IExhaustedEntry>();
+  const { client, node } = message as IDiagnostics['hfxbus:connection'];
+  return outcome === 'abandoned' ? job.id : (client ?? node ?? '');
 }
 
 export function consumers(): Consumer {

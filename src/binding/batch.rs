@@ -19,7 +19,7 @@ use crate::redis_io::keys::Keys;
 use super::environment::{Environment, NamedLink, with};
 use super::error::invalid;
 use super::incoming::Incoming;
-use super::operation::{CallFlag, Operation};
+use super::operation::{CallFlag, Operation, SendFlag};
 
 /// What `collect` returns; the numbers are written into the array it was given, as far as they fit.
 #[napi(object)]
@@ -224,11 +224,14 @@ fn send(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<
     let plan = named.plans.get(packet.index()? as usize).ok_or_else(|| invalid("The plan is gone."))?.clone();
     let capped = packet.number()? as u64;
     let wait = packet.index()?;
-    let ends_at_error = packet.flag()?;
+    let flags = packet.index()?;
+    let has = |flag: SendFlag| flags & flag as u32 != 0;
     let record = packet.number()? as u64;
     let job = packet.text()?.to_owned();
+    let headers = if has(SendFlag::Headers) { Some(packet.text()?.into()) } else { None };
+    let ends_at_error = has(SendFlag::EndsAtError);
     let wait = (wait != 0).then_some(wait);
-    let sending = Sending { plan, job, capped, record, request, wait, ends_at_error };
+    let sending = Sending { plan, job, capped, record, headers, request, wait, ends_at_error };
     let node = sending.node(named.producer.bus());
     let (commands, _) = staging.of_node(environment, named.link, node)?;
     named.producer.send(commands, sending);

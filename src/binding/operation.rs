@@ -10,7 +10,8 @@ pub enum Operation {
     Push = 1,
     /// `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶`
     Pull = 2,
-    /// `producer, request, plan, capped, wait, endsAtError, record, job¶`
+    /// `producer, request, plan, capped, wait, flags, record, job¶`, and `headers¶` if `flags`, which are those of
+    /// `SendFlag`, say so
     Send = 3,
     /// `producer, wait`
     ForgetWait = 4,
@@ -24,6 +25,16 @@ pub enum Operation {
     /// are those of `CallFlag`, of which `Beside` has one more word follow; `key` is the word that is its first key, which decides on the node of a Cluster, or -1
     /// for none
     Call = 8,
+}
+
+/// What is said of a job that is sent, by bits.
+#[napi]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendFlag {
+    /// Its wait is over at the first error.
+    EndsAtError = 1,
+    /// Something is sent along.
+    Headers = 2,
 }
 
 /// What is said of a command of the user, by bits.
@@ -100,6 +111,8 @@ pub enum Report {
     NodeChanged = 27,
     /// `consumer, token, key¶`, then a value: before the `Jobs` that it is about
     Prefetched = 28,
+    /// `consumer, token, headers¶`: before the `Jobs` that it is about
+    Headers = 29,
 }
 
 /// How a reply's value is written: a number of this, then what it says.

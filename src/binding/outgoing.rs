@@ -107,6 +107,10 @@ impl Outgoing {
                 self.push_text(key);
                 self.push_bulk(payload);
             }
+            Event::Headers { consumer, token, headers } => {
+                self.report(Report::Headers, &[f64::from(consumer), token.to_number()]);
+                self.push_text(headers);
+            }
             other => self.rare(other),
         }
     }

@@ -212,6 +212,7 @@ impl Consumer {
                     producer: &producer,
                     job: &job,
                     record: entry.record,
+                    headers: entry.headers.as_deref(),
                     deliveries,
                     at,
                 };

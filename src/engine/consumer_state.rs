@@ -277,9 +277,9 @@ mod tests {
         let mut state = playing(1);
         assert_eq!(state.next_count(0, 5), Some(5));
         let (stream, entry, at) = (0, EntryId::default(), Instant::now());
-        state
-            .slots
-            .take(Delivery { stream, entry, producer: "", job: "", record: 0, deliveries: 1, at }, None);
+        let delivery =
+            Delivery { stream, entry, producer: "", job: "", record: 0, headers: None, deliveries: 1, at };
+        state.slots.take(delivery, None);
         assert_eq!(state.next_count(0, 5), Some(4));
         assert_eq!(state.next_count(0, 1), None);
     }

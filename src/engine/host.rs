@@ -128,6 +128,8 @@ pub enum Event<'a> {
     ConsumerFailed { consumer: u32, failure: Failure, error: &'a RedisError },
     /// What a payload key of a job held that is about to begin.
     Prefetched { consumer: u32, token: Token, key: &'a str, payload: &'a [u8] },
+    /// What was sent along with a job that is about to begin, as JSON.
+    Headers { consumer: u32, token: Token, headers: &'a str },
     /// A job ran past its deadline and is settled as rejected.
     DeadlinePassed { consumer: u32, token: Token },
     /// A consumer has taken over an entry that nobody was at; its job runs.

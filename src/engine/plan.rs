@@ -6,6 +6,19 @@ use crate::redis_io::command::{Commands, Destination};
 use super::bus::Bus;
 use super::options::Route;
 
+/// What an entry says.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'a> {
+    /// Who sends it.
+    pub producer: &'a str,
+    /// The job's id.
+    pub job: &'a str,
+    /// For how many ms the outcome is recorded; 0 does not.
+    pub record: u64,
+    /// What is sent along for who watches, as JSON.
+    pub headers: Option<&'a str>,
+}
+
 /// A stream and the groups awaited there.
 #[derive(Debug)]
 pub struct Plan {
@@ -43,17 +56,19 @@ impl Plan {
         &self.keys[node]
     }
 
-    /// Packs the XADD of one job, for its node. `capped` bounds the stream's length approximately, `record` is for
-    /// how many ms the outcome is recorded; 0 does not.
+    /// Packs the XADD of one job, for its node. `capped` bounds the stream's length approximately; 0 does
+    /// not.
     pub fn pack(
         &self,
         commands: &mut Commands,
         node: usize,
-        (producer, job): (&str, &str),
-        (capped, record): (u64, u64),
+        fields: Fields<'_>,
+        capped: u64,
         to: Destination,
     ) {
-        let words = 7 + if capped > 0 { 3 } else { 0 } + if record > 0 { 2 } else { 0 };
+        let Fields { producer, job, record, headers } = fields;
+        let more = usize::from(record > 0) + usize::from(headers.is_some());
+        let words = 7 + if capped > 0 { 3 } else { 0 } + 2 * more;
         commands.begin("XADD", words).key(self.keys[node].as_bytes());
         if capped > 0 {
             commands.arg(b"MAXLEN").arg(b"~").arg_number(capped);
@@ -61,6 +76,9 @@ impl Plan {
         commands.arg(b"*").arg(b"prd").arg(producer.as_bytes()).arg(b"job").arg(job.as_bytes());
         if record > 0 {
             commands.arg(b"rec").arg_number(record);
+        }
+        if let Some(headers) = headers {
+            commands.arg(b"hdr").arg(headers.as_bytes());
         }
         commands.end(to);
     }

@@ -16,6 +16,7 @@ use super::completions::Completions;
 use super::host::{Arrival, Event};
 use super::listening::Listening;
 use super::notification::Notification;
+use super::plan::Fields;
 use super::replies::Kind;
 use super::sending::Sending;
 use super::wait::Begin;
@@ -305,7 +306,7 @@ impl Producer {
     }
 
     fn pack(self: &Arc<Self>, state: &mut State, commands: &mut Commands, sending: &Sending) {
-        let Sending { plan, job, capped, request, wait, ends_at_error, record } = sending;
+        let Sending { plan, job, capped, request, wait, ends_at_error, record, headers } = sending;
         let node = sending.node(&self.bus);
         let (ticket, record) = match wait {
             Some(number) => {
@@ -321,7 +322,8 @@ impl Producer {
             // Nobody would read the record.
             None => (Ticket { kind: Kind::Last as u8, index: 0, id: u64::from(*request) }, 0),
         };
-        plan.pack(commands, node, (&self.id, job), (*capped, record), Destination::Sink(ticket));
+        let fields = Fields { producer: &self.id, job, record, headers: headers.as_deref() };
+        plan.pack(commands, node, fields, *capped, Destination::Sink(ticket));
     }
 
     fn refuse(&self, held: &[Sending], error: &RedisError) {

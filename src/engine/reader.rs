@@ -12,7 +12,7 @@ use crate::redis_io::streams::Read;
 
 use super::consumer::{Consumer, Reads};
 use super::consumer_state::ConsumerState;
-use super::host::{Failure, Host};
+use super::host::{Event, Failure, Host};
 use super::id::new_id;
 use super::slots::{Delivery, Token};
 use super::stream_state::Position;
@@ -236,8 +236,8 @@ impl Consumer {
         };
         // Reading the history counts as a delivery too, but not how many there were before.
         let deliveries = if from_history { 0 } else { 1 };
-        let (entry, record) = (entry.id, entry.record);
-        let delivery = Delivery { stream, entry, producer, job, record, deliveries, at: now };
+        let (entry, record, headers) = (entry.id, entry.record, entry.headers);
+        let delivery = Delivery { stream, entry, producer, job, record, headers, deliveries, at: now };
         harvest.started.extend(self.run_or_keep(state, delivery).map(|token| (stream, token)));
     }
 
@@ -300,6 +300,11 @@ impl Consumer {
             .iter()
             .filter_map(|&(_, token)| state.slots.job(token).map(|slot| (token, slot.job.as_str())));
         let host = &self.bus.context().host;
+        for &(_, token) in run {
+            if let Some(headers) = state.slots.job(token).and_then(|slot| slot.headers.as_deref()) {
+                host.event(Event::Headers { consumer: self.number, token, headers });
+            }
+        }
         host.jobs(self.number, state.streams[stream as usize].number, &mut jobs);
     }
 

@@ -17,6 +17,8 @@ pub struct Sending {
     pub capped: u64,
     /// For how many ms the outcome is recorded in Redis, for who waits; 0 does not.
     pub record: u64,
+    /// What is sent along for who watches, as JSON.
+    pub headers: Option<Box<str>>,
     /// Who asks.
     pub request: RequestId,
     /// The host's number for the wait, if completions are waited for.

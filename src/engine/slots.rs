@@ -75,6 +75,8 @@ pub struct Slot {
     pub job: String,
     /// For how many ms its outcome is recorded; 0 for not at all.
     pub record: u64,
+    /// What was sent along for who watches, if anything was.
+    pub headers: Option<Box<str>>,
 }
 
 /// An entry that a job is to be run for.
@@ -90,6 +92,8 @@ pub struct Delivery<'a> {
     pub job: &'a str,
     /// For how many ms its outcome is to be recorded; 0 for not at all.
     pub record: u64,
+    /// What was sent along for who watches, if anything was.
+    pub headers: Option<&'a str>,
     /// How often it was delivered, this time included; 0 where that is not known.
     pub deliveries: u64,
     /// When it was delivered.
@@ -133,6 +137,7 @@ impl Slots {
         slot.stream = delivery.stream;
         slot.entry = delivery.entry;
         slot.record = delivery.record;
+        slot.headers = delivery.headers.map(Box::from);
         slot.producer.push_str(delivery.producer);
         slot.job.push_str(delivery.job);
         self.running += 1;
@@ -192,6 +197,7 @@ impl Slots {
         slot.generation = (slot.generation + 1) % GENERATIONS;
         slot.producer.clear();
         slot.job.clear();
+        slot.headers = None;
         if !slot.released {
             self.in_flight -= 1;
         }
@@ -257,6 +263,7 @@ impl Slots {
             producer: String::new(),
             job: String::new(),
             record: 0,
+            headers: None,
         });
         self.slots.len() - 1
     }
@@ -286,7 +293,16 @@ mod tests {
     fn take_at(slots: &mut Slots, entry: u64, deadline: Option<Instant>, at: Instant) -> Token {
         let entry = EntryId { time: entry, sequence: 0 };
         slots.take(
-            Delivery { stream: 0, entry, producer: "prd", job: "job", record: 0, deliveries: 1, at },
+            Delivery {
+                stream: 0,
+                entry,
+                producer: "prd",
+                job: "job",
+                record: 0,
+                headers: None,
+                deliveries: 1,
+                at,
+            },
             deadline,
         )
     }

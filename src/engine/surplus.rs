@@ -20,6 +20,8 @@ pub struct Surplus {
     pub job: String,
     /// For how many ms its outcome is to be recorded, as in [`Delivery`].
     pub record: u64,
+    /// What was sent along, as in [`Delivery`].
+    pub headers: Option<Box<str>>,
     /// How often it was delivered, as in [`Delivery`].
     pub deliveries: u64,
     /// When its idle time began anew.
@@ -35,6 +37,7 @@ impl Surplus {
             producer: delivery.producer.to_owned(),
             job: delivery.job.to_owned(),
             record: delivery.record,
+            headers: delivery.headers.map(Box::from),
             deliveries: delivery.deliveries,
             touched: delivery.at,
         }
@@ -53,6 +56,7 @@ impl Surplus {
             producer: &self.producer,
             job: &self.job,
             record: self.record,
+            headers: self.headers.as_deref(),
             deliveries: self.deliveries,
             at: self.touched,
         }

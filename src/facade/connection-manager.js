@@ -5,6 +5,7 @@ const { NativeBus, openLinks } = require('./native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const keepAlive = require('./keep-alive.js');
+const diagnostics = require('./diagnostics.js');
 const { disposable } = require('./dispose.js');
 const { IdStock, newId } = require('./ids.js');
 const { NodeCallbacks } = require('./node-callbacks.js');
@@ -73,7 +74,7 @@ class ConnectionManager extends EventEmitter {
       ({ given }, index) =>
         new NodeCallbacks(this.#native, given, {
           ringChanged: (isOut, about) => this.#ringChanged(isOut, { ...about, index }),
-          linkChanged: (state, about) => tell(this, state, { ...about, index }),
+          linkChanged: (state, about) => this.#linkChanged(state, { ...about, index }),
         }),
     );
     const numbers = this.#callbacks.map((_, index) => this.#native.number + index);
@@ -115,6 +116,7 @@ class ConnectionManager extends EventEmitter {
         enablePipelining: this.#enablePipelining,
         stringNumbers: this.#stringNumbers[node],
         ended: (ended) => this.#forget(name, ended),
+        changed: (state, error) => this.#publish(state, { index: node, client: key, ...(error && { error }) }),
       });
       this.#clients.set(name, client);
       this.member(client);
@@ -144,6 +146,7 @@ class ConnectionManager extends EventEmitter {
     this.#members.clear();
     this.#clients.clear();
     inUse.delete(this);
+    this.#publish('end', {});
   }
 
   /** @internal A random id for a job. */
@@ -178,9 +181,22 @@ class ConnectionManager extends EventEmitter {
     keepAlive.links(openLinks());
   }
 
+  #linkChanged(state, about) {
+    this.#publish(state, about);
+    tell(this, state, about);
+  }
+
   #ringChanged(isOut, about) {
     this.#ids?.clear();
-    tell(this, isOut ? 'eject' : 'readmit', about);
+    const state = isOut ? 'eject' : 'readmit';
+    const { index, path, host, port, error } = about;
+    this.#publish(state, { index, node: path ?? `${host}:${port}`, error });
+    tell(this, state, about);
+  }
+
+  /** Tells who watches of a change of connections. */
+  #publish(state, about) {
+    diagnostics.tell('connection', () => ({ manager: this, state, ...about }));
   }
 }
 

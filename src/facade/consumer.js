@@ -7,6 +7,7 @@ const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const { ConnectionManager } = require('./connection-manager.js');
 const { DISTRIBUTED_ROUTING, LONGEST_TIMER } = require('./constants.js');
+const diagnostics = require('./diagnostics.js');
 const { disposable } = require('./dispose.js');
 const { closedError, setErrorKind, asObject } = require('./errors.js');
 const { newId } = require('./ids.js');
@@ -36,6 +37,8 @@ class Consumer extends EventEmitter {
   #prefetched = new Map();
   /** How many jobs ended after the bus was stopped. */
   #late = 0;
+  /** What was sent along with jobs that are about to start, by token. */
+  #headers = new Map();
   /** Ends listening to the signal that `play()` was given. */
   #endPlay = () => {};
   /** Settled jobs of this tick: token, request, token, request… */
@@ -112,6 +115,7 @@ class Consumer extends EventEmitter {
   forgotten() {
     this.#endPlay();
     reports.consumers.delete(this.#native.number);
+    this.#headers.clear();
     for (const run of this.#runs) run?.cutOff();
     this.#runs = [];
   }
@@ -122,9 +126,15 @@ class Consumer extends EventEmitter {
     this.#prefetched.set(token, payloads.set(key, payload));
   }
 
-  /** @internal A job is to be run. */
-  start(stream, token, id) {
+  /** @internal What was sent along with a job that is started next, for who watches. */
+  carried(token, text) {
+    this.#headers.set(token, diagnostics.readHeaders(text));
+  }
+
+  /** @internal A job is to be run; `isTold` is whether anybody watches. */
+  start(stream, token, id, isTold) {
     const run = new Run(this, token, new Job(this.connection.sharedClient(), id));
+    if (isTold) this.#announce(run, stream);
     if (this.#prefetched.size > 0) this.#bring(run);
     this.#runs[token % SLOTS] = run;
     run.start(this.#processors[stream]);
@@ -209,17 +219,28 @@ class Consumer extends EventEmitter {
 
   /** @internal An entry that nobody was at was taken over. */
   claimed(entry) {
+    diagnostics.tell('claim', () => ({ consumer: this, group: this.#group, entry }));
     this.#tell('claimed', entry);
   }
 
   /** @internal An entry is not delivered again. */
-  exhausted(entry, moved) {
-    this.#tell('exhausted', { ...entry, moved });
+  exhausted(found, moved) {
+    const entry = { ...found, moved };
+    diagnostics.tell('exhaust', () => ({ consumer: this, group: this.#group, entry }));
+    this.#tell('exhausted', entry);
   }
 
   /** @internal Entries that were pending, or that the group never got, are not in their stream any more. */
   trimmed(stream, count, pending) {
-    this.#tell('trimmed', { stream: this.#streams[stream], count, pending });
+    const entries = { stream: this.#streams[stream], count, pending };
+    diagnostics.tell('trim', () => ({ consumer: this, group: this.#group, ...entries }));
+    this.#tell('trimmed', entries);
+  }
+
+  #announce(run, stream) {
+    const headers = this.#headers.get(run.token) ?? {};
+    this.#headers.delete(run.token);
+    run.announce({ consumer: this, job: run.job, stream: this.#streams[stream], group: this.#group, headers });
   }
 
   /** Gives a job the payload that came before it. */

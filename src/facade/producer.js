@@ -1,11 +1,12 @@
 'use strict';
 
 const EventEmitter = require('eventemitter3');
-const { NativeProducer, Operation } = require('./native.js');
+const { NativeProducer, Operation, SendFlag } = require('./native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const { ConnectionManager } = require('./connection-manager.js');
 const { DISTRIBUTED_ROUTING } = require('./constants.js');
+const diagnostics = require('./diagnostics.js');
 const { disposable } = require('./dispose.js');
 const { setErrorKind, asObject } = require('./errors.js');
 const { newId } = require('./ids.js');
@@ -84,21 +85,33 @@ class Producer extends EventEmitter {
     const groups = groupsOf(waitFor);
     if (groups && !Object.isExtensible(job)) throw new TypeError('job must be extensible to be waited for');
     const name = checks.name('stream', stream);
-    const plan = this.#plan(name, this.connection.isPartitioned ? routeOf(route, name) : name, groups ?? []);
+    const leadsBy = this.connection.isPartitioned ? routeOf(route, name) : name;
     const cap = length(capped);
     const record = recordTime(durable);
+    // Before anything is packed or planned: who is told may send jobs and push payloads of its own.
+    const message = diagnostics.hearsSends() ? this.#announce(job, name, groups) : null;
+    const headers = message && diagnostics.packHeaders(message.headers);
+    const plan = this.#plan(name, leadsBy, groups ?? []);
     const wait = groups && new Wait(groups, Boolean(rejectOnError), forgetter(this.#native), this.#counts);
-    const request = new SendRequest(job, wait, this.#counts);
+    const request = new SendRequest(job, wait, this.#counts, message);
     batch.begin(Operation.Send);
     batch.number(this.#native.number);
     batch.number(requests.add(request));
     batch.number(plan);
     batch.number(cap);
     batch.number(wait ? wait.number : 0);
-    batch.number(rejectOnError ? 1 : 0);
+    batch.number((rejectOnError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0));
     batch.number(record);
     batch.string(id);
+    if (headers) batch.string(headers);
     return request.promise;
+  }
+
+  /** Tells who watches of a job that is about to be sent. @returns what they are told, and may have added to */
+  #announce(job, stream, groups) {
+    const message = { producer: this, job, stream, waitFor: groups ?? [], headers: {} };
+    diagnostics.channels.send.publish(message);
+    return message;
   }
 
   #plan(stream, route, groups) {
@@ -177,11 +190,14 @@ class SendRequest extends requests.Request {
   #wait;
   /** The producer's, until one of them is for this. */
   #counts;
+  /** What was told to who watches, if anybody does. */
+  #message;
 
-  constructor(job, wait, counts) {
+  constructor(job, wait, counts, message) {
     super(job);
     this.#wait = wait;
     this.#counts = counts;
+    this.#message = message;
     counts.sending++;
   }
 
@@ -201,15 +217,18 @@ class SendRequest extends requests.Request {
     this.#wait?.cancel();
     this.#wait = null;
     Reflect.deleteProperty(this.result, 'finished');
-    if (this.#counts !== null) this.#counted('failed');
+    if (this.#counts !== null) this.#counted('failed', error);
     super.failed(error);
   }
 
   /** The first word counts: a request is told that it is done after it has failed, too. */
-  #counted(outcome) {
+  #counted(outcome, error) {
     this.#counts.sending--;
     this.#counts[outcome]++;
     this.#counts = null;
+    if (this.#message === null) return;
+    if (error) this.#message.error = error;
+    diagnostics.channels.sent.publish(this.#message);
   }
 }
 

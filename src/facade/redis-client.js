@@ -17,13 +17,16 @@ class RedisClient extends EventEmitter {
   #stringNumbers;
   /** Who is to know of its end. */
   #ended;
+  /** Who is to know of each of its states. */
+  #changed;
 
   /** @internal Made by `ConnectionManager.getClient()`. */
-  constructor(bus, node, { keyPrefix, enablePipelining, stringNumbers, ended }) {
+  constructor(bus, node, { keyPrefix, enablePipelining, stringNumbers, ended, changed }) {
     super();
     this.#native = new NativeClient(bus, node);
     this.#stringNumbers = stringNumbers;
     this.#ended = ended;
+    this.#changed = changed;
     this.keyPrefix = keyPrefix;
     this.enablePipelining = enablePipelining;
   }
@@ -91,6 +94,7 @@ class RedisClient extends EventEmitter {
   /** @internal The connection changed its state; events are named as ioredis names them. */
   changed(state, error) {
     if (state === 'end') this.#ended(this);
+    this.#changed(state, error);
     if (error) this.#tell('error', error);
     this.#tell(state);
   }

@@ -2,6 +2,7 @@
 
 const native = require('./native.js');
 const { Report, ValueKind } = native;
+const { hearsRuns } = require('./diagnostics.js');
 const { engineError } = require('./errors.js');
 const keepAlive = require('./keep-alive.js');
 const requests = require('./requests.js');
@@ -156,13 +157,19 @@ READERS[Report.Prefetched] = () => {
   const [token, key, payload] = [number(), string(), value()];
   consumer?.prefetched(token, key, payload);
 };
+READERS[Report.Headers] = () => {
+  const consumer = consumers.get(number());
+  const [token, headers] = [number(), string()];
+  if (hearsRuns()) consumer?.carried(token, headers);
+};
 READERS[Report.Jobs] = () => {
   const consumer = consumers.get(number());
   const stream = number();
+  const isTold = hearsRuns();
   for (let left = number(); left > 0; left--) {
     const token = number();
     const id = string();
-    consumer?.start(stream, token, id);
+    consumer?.start(stream, token, id, isTold);
   }
 };
 READERS[Report.ConsumerFailed] = () => {

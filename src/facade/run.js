@@ -1,5 +1,6 @@
 'use strict';
 
+const diagnostics = require('./diagnostics.js');
 const { errorData } = require('./error-data.js');
 const { closedError, isUnrecoverable, setErrorKind } = require('./errors.js');
 const { Job } = require('./job.js');
@@ -16,6 +17,8 @@ class Run {
   #reason = null;
   /** What the processor threw, and with it ended the job, in an array. */
   #thrown = null;
+  /** What is told to who watches, if anybody does; until it has ended for them. */
+  #message = null;
 
   constructor(consumer, token, job) {
     this.#consumer = consumer;
@@ -24,14 +27,19 @@ class Run {
     Job.receive(job, this);
     job.release = () => this.#release();
     job.resolve = () => this.#settle(null, true, false);
-    job.reject = (error) => this.#settle(errorData(error), true, isUnrecoverable(error));
+    job.reject = (error) => this.#settle(errorData(error), true, isUnrecoverable(error), error);
+  }
+
+  /** Has who watches told of it: what they are given, from the beginning to the end. */
+  announce(message) {
+    this.#message = message;
   }
 
   /** Runs the processor; how it ends is how the job ends, unless that is settled by then. */
   start(processor) {
     let isPromise;
     try {
-      const running = processor(this.job);
+      const running = this.#message === null ? processor(this.job) : diagnostics.receive(this.#message, processor);
       isPromise = typeof running?.then === 'function';
       if (isPromise) {
         Promise.prototype.then.call(
@@ -60,7 +68,10 @@ class Run {
   /** The bus was stopped: the engine does not know of the job any more. */
   cutOff() {
     this.#isCutOff = true;
-    if (this.#settled === null) this.#abort(closedError());
+    if (this.#settled !== null) return;
+    const reason = closedError();
+    this.#abort(reason);
+    this.#told('abandoned', reason);
   }
 
   /** The engine has settled the job, since its deadline passed. */
@@ -72,7 +83,9 @@ class Run {
     }
     this.#settled = Promise.resolve();
     this.#undecorate();
-    this.#abort(setErrorKind(new Error('The job was running for too long'), 'DEADLINE_TIMEOUT'));
+    const reason = setErrorKind(new Error('The job was running for too long'), 'DEADLINE_TIMEOUT');
+    this.#abort(reason);
+    this.#told('timedOut', reason);
   }
 
   #abort(reason) {
@@ -87,17 +100,18 @@ class Run {
   #failed(error) {
     if (this.#settled === null) {
       this.#thrown = [error];
-      this.#settle(errorData(error), false, isUnrecoverable(error));
+      this.#settle(errorData(error), false, isUnrecoverable(error), error);
     } else {
       this.#consumer.unhandled(error, this.job);
     }
   }
 
   /** The first call decides; later ones get its promise. */
-  #settle(data, awaited, unrecoverable) {
+  #settle(data, awaited, unrecoverable, error) {
     if (this.#settled === null) {
       this.#settled = this.#tell(data, awaited, unrecoverable) ?? Promise.resolve();
       this.#undecorate();
+      this.#told(data === null ? 'resolved' : 'rejected', error);
     }
     return this.#settled;
   }
@@ -105,6 +119,16 @@ class Run {
   #tell(data, awaited, unrecoverable) {
     if (this.#isCutOff) return this.#consumer.settleLate(this, awaited);
     return this.#consumer.settle(this, data, awaited, unrecoverable);
+  }
+
+  /** Tells who watches how it ended, once. */
+  #told(outcome, error) {
+    const message = this.#message;
+    if (message === null) return;
+    this.#message = null;
+    message.outcome = outcome;
+    if (outcome !== 'resolved') message.error = error;
+    diagnostics.channels.settle.publish(message);
   }
 
   #release() {

@@ -54,6 +54,8 @@ pub struct Entry<'a> {
     pub job: Option<&'a [u8]>,
     /// The `rec` field: for how many ms the outcome is to be recorded; 0 for not at all.
     pub record: u64,
+    /// The `hdr` field: what was sent along for who watches, as JSON.
+    pub headers: Option<&'a str>,
 }
 
 /// An entry in a reply that was built up, as far as the bus cares.
@@ -67,6 +69,8 @@ pub struct OwnedEntry {
     pub job: Option<String>,
     /// The `rec` field, as in [`Entry`].
     pub record: u64,
+    /// The `hdr` field, as in [`Entry`].
+    pub headers: Option<String>,
 }
 
 impl OwnedEntry {
@@ -81,6 +85,7 @@ impl OwnedEntry {
                 b"prd" => entry.producer = String::from_utf8(value.clone()).ok()?,
                 b"job" => entry.job = Some(String::from_utf8(value.clone()).ok()?),
                 b"rec" => entry.record = read_record_time(value),
+                b"hdr" => entry.headers = String::from_utf8(value.clone()).ok(),
                 _ => {}
             }
         }
@@ -118,7 +123,7 @@ pub fn read_streams<'a>(mut reply: Cursor<'a>, mut each: impl FnMut(Item<'a>)) -
 fn read_entry<'a>(reply: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {
     expect_array(reply, Some(2))?;
     let id = EntryId::parse(expect_bulk(reply)?).ok_or(Malformed)?;
-    let mut entry = Entry { id, deleted: false, producer: None, job: None, record: 0 };
+    let mut entry = Entry { id, deleted: false, producer: None, job: None, record: 0, headers: None };
     match reply.token() {
         Some(Token::Array(words)) => read_fields(reply, words, &mut entry)?,
         Some(Token::Nil | Token::NilArray) => entry.deleted = true,
@@ -135,6 +140,8 @@ fn read_fields<'a>(reply: &mut Cursor<'a>, words: usize, entry: &mut Entry<'a>) 
             b"prd" => entry.producer = Some(value),
             b"job" => entry.job = Some(value),
             b"rec" => entry.record = read_record_time(value),
+            // What cannot be read is of no use, and no reason not to run the job.
+            b"hdr" => entry.headers = std::str::from_utf8(value).ok(),
             _ => {}
         }
     }

@@ -190,6 +190,7 @@ impl TestBus {
             job: job.to_owned(),
             capped: 0,
             record: 0,
+            headers: None,
             request: number,
             wait: (!groups.is_empty()).then_some(number),
             ends_at_error: false,

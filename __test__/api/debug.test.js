@@ -1,0 +1,83 @@
+'use strict';
+
+const assert = require('node:assert');
+const { ours } = require('../support/cases.js');
+
+/** Sends and runs a job, and one that fails, and says whether the printer was loaded. */
+async function run({ hfxbus, options, data, print }) {
+  const connection = hfxbus.ConnectionManager.standalone(options);
+  const consumer = new hfxbus.Consumer(connection, { group: 'readers' });
+  consumer.process({
+    stream: data,
+    processor: async (job) => {
+      if (job.id === 'bad') throw new Error('mine');
+    },
+  });
+  await consumer.play();
+  const producer = new hfxbus.Producer(connection);
+  for (const id of ['good', 'bad']) {
+    const job = await producer.send({ stream: data, job: producer.job(id), waitFor: ['readers'] });
+    await job.finished();
+  }
+  await connection.stop();
+  print(
+    'loaded',
+    Object.keys(require.cache).filter((file) => /node_modules.(debug|ms).|facade.debug/.test(file)).length,
+  );
+}
+
+/** What such a process prints, by what follows `hfxbus:`. */
+async function printed(scene, DEBUG) {
+  const data = scene.name('stream');
+  const child = scene.child(run, { data, variables: { DEBUG, DEBUG_COLORS: 'no' } });
+  const { code } = await child.exit();
+  assert.strictEqual(code, 0, child.stderr);
+  const [[, loaded]] = child.printed;
+  const lines = child.stderr.split('\n').filter(Boolean);
+  // With the time in front of it where it is no terminal.
+  const said = lines.map((line) => line.match(/^\S+Z hfxbus:(?<text>.*)$/)?.groups.text ?? line);
+  return { said: said.map((text) => text.replaceAll(data, 'stream')), loaded, stdout: child.stdout };
+}
+
+ours('DEBUG=hfxbus:* prints what happens on stderr', async (_, scene) => {
+  const { said, stdout } = await printed(scene, 'hfxbus:*');
+  const node = `127.0.0.1:${scene.redis.port}`;
+  const without = said.filter((line) => !line.startsWith('connection'));
+  // Redis may have handed a job out before it has told who sent it.
+  assert.deepStrictEqual(without.sort(), [
+    'receive bad of stream for readers',
+    'receive good of stream for readers',
+    'send bad to stream, for readers',
+    'send good to stream, for readers',
+    'sent bad to stream',
+    'sent good to stream',
+    'settle bad of stream for readers: rejected, mine',
+    'settle good of stream for readers: resolved',
+  ]);
+  const changes = said.filter((line) => line.startsWith('connection'));
+  assert.deepStrictEqual(changes, [`connection ${node}: connect`, `connection ${node}: ready`, 'connection all: end']);
+  assert.strictEqual(stdout, '');
+});
+
+ours('DEBUG takes lists, wildcards and what is left out', async (_, scene) => {
+  const { said } = await printed(scene, 'other,hfxbus:s*,hfxbus:claim,-hfxbus:sent');
+  assert.deepStrictEqual(
+    said.map((line) => line.split(' ')[0]),
+    ['send', 'settle', 'send', 'settle'],
+  );
+  const all = await printed(scene, '*,-hfxbus:se*,-hfxbus:connection');
+  assert.deepStrictEqual(
+    all.said.map((line) => line.split(' ')[0]),
+    ['receive', 'receive'],
+  );
+});
+
+ours(
+  'without DEBUG, and with that of others, nothing is printed; without, nothing is loaded for it',
+  async (_, scene) => {
+    const { said, loaded } = await printed(scene, '');
+    assert.deepStrictEqual([said, loaded], [[], 0]);
+    const { said: others } = await printed(scene, 'express:*');
+    assert.deepStrictEqual(others, []);
+  },
+);

@@ -1,0 +1,54 @@
+'use strict';
+
+const debug = require('debug');
+
+/*
+ * DEBUG=hfxbus:* prints what the channels tell on stderr. Loaded only if DEBUG is set, and subscribed only to what that asks
+ * for: nothing else is made by the bus.
+ */
+
+/** What is printed of a message, by the channel's last name: a format and what it takes. */
+const LINES = {
+  send: ({ job, stream, waitFor }) => ['%s to %s%s', job.id, stream, waitFor.length > 0 ? `, for ${waitFor}` : ''],
+  sent: ({ job, stream, error }) => ['%s to %s%s', job.id, stream, because(error)],
+  receive: (message) => ['%s', jobOf(message)],
+  settle: (message) => ['%s: %s%s', jobOf(message), message.outcome, because(message.error)],
+  claim: (message) => ['%s', entryOf(message)],
+  exhaust: (message) => ['%s%s', entryOf(message), message.entry.moved ? ', moved to the dead letters' : ''],
+  trim: ({ stream, group, count, pending }) => [
+    '%d %s entries of %s for %s are gone',
+    count,
+    pending ? 'pending' : 'undelivered',
+    stream,
+    group,
+  ],
+  connection: ({ node, index, client, state, error }) => {
+    const which = node ?? (index === undefined ? 'all' : `node ${index}`);
+    return ['%s%s: %s%s', which, client === undefined ? '' : `, client ${client}`, state, because(error)];
+  },
+};
+
+function jobOf({ job, stream, group }) {
+  return `${job.id} of ${stream} for ${group}`;
+}
+
+function entryOf({ group, entry: { id, stream, consumerId, idleTime, deliveryCount, data } }) {
+  return `${data.job} of ${stream} for ${group}, entry ${id} of ${consumerId}, idle for ${idleTime} ms, delivery ${deliveryCount}`;
+}
+
+/** Why something is so; an error may be anything that was thrown. */
+function because(error) {
+  if (error === undefined || error === null) return '';
+  const { code, message } = Object(error);
+  return `, ${[code, message ?? typeof error].filter((said) => typeof said === 'string').join(' ')}`;
+}
+
+/** @param {Record<string, import('node:diagnostics_channel').Channel>} channels by the last part of their names */
+function print(channels) {
+  for (const [topic, line] of Object.entries(LINES)) {
+    const log = debug(`hfxbus:${topic}`);
+    if (log.enabled) channels[topic].subscribe((message) => log(...line(message)));
+  }
+}
+
+module.exports = { print };

@@ -4,6 +4,9 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const ROOT = path.resolve(__dirname, '..', '..');
+/** Documents with programs that run. */
+const WITH_PROGRAMS = ['README.md', 'API.md', 'docs/testing.md', 'docs/production.md', 'docs/recipes.md'];
+
 const MARKED = /^<!-- runs(?:: (?<file>\S+))? -->\n```(?<language>[jt]s)\n(?<code>[\s\S]*?)^```$/gm;
 const PRINTED = /^ *\/\/ → (.*)$/gm;
 
@@ -27,4 +30,4 @@ function blocksOf(document) {
   }));
 }
 
-module.exports = { ROOT, read, blocksOf };
+module.exports = { ROOT, WITH_PROGRAMS, read, blocksOf };

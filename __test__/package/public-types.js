@@ -23,13 +23,13 @@ const OPTIONS = {
  *   isOptional: boolean, default?: string }} Declared
  */
 
-/** The types of the package, and the running blocks of a document, each a module that uses them. */
+/** The types of the package, and the running blocks of some documents, each a module that uses them. */
 class PublicTypes {
   #program;
   #checker;
 
-  constructor(document) {
-    const blocks = blocksOf(document).filter(({ file }) => !file);
+  constructor(documents) {
+    const blocks = documents.flatMap(blocksOf).filter(({ file, language }) => !file && language === 'ts');
     const texts = new Map(blocks.map(({ name, code }) => [path.join(ROOT, `${name.replace(/\W/g, '-')}.mts`), code]));
     const host = ts.createCompilerHost(OPTIONS);
     const [read, exists] = [host.readFile, host.fileExists];
@@ -40,9 +40,9 @@ class PublicTypes {
       const text = texts.get(file);
       return text === undefined ? getSourceFile(file, ...rest) : ts.createSourceFile(file, text, ...rest);
     };
-    this.blocks = [...texts.keys()];
+    this.blocks = blocks.map(({ name }, index) => ({ name, file: [...texts.keys()][index] }));
     this.#program = ts.createProgram(
-      [...Object.values(FILES).map((file) => path.join(ROOT, file)), ...this.blocks],
+      [...Object.values(FILES).map((file) => path.join(ROOT, file)), ...texts.keys()],
       OPTIONS,
       host,
     );
@@ -71,14 +71,15 @@ class PublicTypes {
     return found;
   }
 
-  /** What the blocks call, construct, pass and listen to, as `owner.name`; an event as `owner 'event'`. */
-  used() {
+  /** What a document's blocks call, construct, pass and listen to, as `owner.name`; an event as `owner 'event'`. */
+  used(document) {
     const used = new Set();
     const visit = (node) => {
       for (const name of this.#usedBy(node)) used.add(name);
       ts.forEachChild(node, visit);
     };
-    for (const block of this.blocks) visit(this.#program.getSourceFile(block));
+    const blocks = this.blocks.filter(({ name }) => name.startsWith(`${document}:`));
+    for (const { file } of blocks) visit(this.#program.getSourceFile(file));
     return used;
   }
 

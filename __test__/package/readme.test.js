@@ -7,13 +7,13 @@ const path = require('node:path');
 const { after, before, describe, it, test } = require('node:test');
 const { promisify } = require('node:util');
 const esbuild = require('esbuild');
-const { blocksOf, read, ROOT } = require('./documents.js');
+const { WITH_PROGRAMS, blocksOf, read, ROOT } = require('./documents.js');
 const { startServers } = require('./documented-servers.js');
 const { install } = require('./installed.js');
 
 const PATIENCE = 30_000;
 
-const blocks = ['README.md', 'API.md', 'docs/testing.md', 'docs/production.md', 'docs/recipes.md'].flatMap(blocksOf);
+const blocks = WITH_PROGRAMS.flatMap(blocksOf);
 
 test('the README shows the examples word for word', () => {
   const copies = blocks.filter(({ file }) => file);

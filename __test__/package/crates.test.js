@@ -1,0 +1,16 @@
+'use strict';
+
+const assert = require('node:assert');
+const { test } = require('node:test');
+const { read } = require('./documents.js');
+
+test('CONTRIBUTING.md says of every crate and of no other what it is for', () => {
+  const [, tables] = read('CONTRIBUTING.md').split('\n## Crates\n');
+  const rows = [...tables.split('\n\n')[0].matchAll(/^\| ([^|]+) \|/gm)].slice(1).map(([, names]) => names);
+  const written = rows.flatMap((names) => names.split(', '));
+  const sections = read('Cargo.toml').split(/^\[/m);
+  const wanted = sections.filter((section) => /^(build-|target\..*\.)?dependencies\]/.test(section));
+  const used = wanted.flatMap((section) => [...section.matchAll(/^([\w-]+) = /gm)].map(([, name]) => name));
+  assert.ok(used.length > 10, used.join());
+  assert.deepStrictEqual(written.sort(), used.sort());
+});

@@ -110,22 +110,14 @@ export declare const enum CallFlag {
   Beside = 8
 }
 
-/** Hands over what the engine has reported since the last time. */
-export declare function collect(into: Float64Array): Collected
+/**
+ * Hands over what the engine has reported since the last time: the strings, joined, and in `into` how many numbers there
+ * are, 1 if the rest is to be collected as well, and the numbers.
+ */
+export declare function collect(into: Float64Array): string
 
-/** What `collect` returns; the numbers are written into the array it was given, as far as they fit. */
-export interface Collected {
-  /** How many numbers there are. */
-  count: number
-  /** The numbers, if they did not fit. */
-  numbers?: Float64Array
-  /** All strings, joined. */
-  text: string
-  /** Small payloads, joined. */
-  bytes?: Buffer
-  /** Other payloads. */
-  blobs?: Array<Buffer>
-}
+/** What else belongs to what was just collected. */
+export declare function collectRest(room: number): Rest
 
 /** Random ids, joined. */
 export declare function makeIds(count: number): string
@@ -522,6 +514,16 @@ export declare const enum Report {
   Prefetched = 28,
   /** `consumer, token, headers¶`: before the `Jobs` that it is about */
   Headers = 29
+}
+
+/** What of a packet `collect` could not return: most packets have nothing of it, and are spared an object. */
+export interface Rest {
+  /** The numbers, if they did not fit. */
+  numbers?: Float64Array
+  /** Small payloads, joined. */
+  bytes?: Buffer
+  /** Other payloads. */
+  blobs?: Array<Buffer>
 }
 
 /** What is said of a job that is sent, by bits. */

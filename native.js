@@ -579,6 +579,7 @@ module.exports.NativeEmbeddedRedis = nativeBinding.NativeEmbeddedRedis
 module.exports.NativeProducer = nativeBinding.NativeProducer
 module.exports.CallFlag = nativeBinding.CallFlag
 module.exports.collect = nativeBinding.collect
+module.exports.collectRest = nativeBinding.collectRest
 module.exports.makeIds = nativeBinding.makeIds
 module.exports.openLinks = nativeBinding.openLinks
 module.exports.Operation = nativeBinding.Operation

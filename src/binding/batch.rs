@@ -21,15 +21,14 @@ use super::error::invalid;
 use super::incoming::Incoming;
 use super::operation::{CallFlag, Operation, SendFlag};
 
-/// What `collect` returns; the numbers are written into the array it was given, as far as they fit.
+/// What `collect` writes before the numbers: how many there are, and whether `collect_rest` has more.
+const HEADER: usize = 2;
+
+/// What of a packet `collect` could not return: most packets have nothing of it, and are spared an object.
 #[napi(object)]
-pub struct Collected<'env> {
-    /// How many numbers there are.
-    pub count: u32,
+pub struct Rest<'env> {
     /// The numbers, if they did not fit.
     pub numbers: Option<Float64ArraySlice<'env>>,
-    /// All strings, joined.
-    pub text: JsString<'env>,
     /// Small payloads, joined.
     pub bytes: Option<BufferSlice<'env>>,
     /// Other payloads.
@@ -59,50 +58,59 @@ pub fn submit(
     })
 }
 
-/// Hands over what the engine has reported since the last time.
+/// Hands over what the engine has reported since the last time: the strings, joined, and in `into` how many numbers there
+/// are, 1 if the rest is to be collected as well, and the numbers.
 #[napi]
-pub fn collect<'env>(env: &'env Env, mut into: Float64ArraySlice<'env>) -> Result<Collected<'env>> {
+pub fn collect<'env>(env: &'env Env, mut into: Float64ArraySlice<'env>) -> Result<JsString<'env>> {
     let mut packet = with(|environment| {
-        let spare = std::mem::take(&mut environment.spare);
+        let mut spare = std::mem::take(&mut environment.spare);
+        if !spare.is_empty() {
+            // Its rest was never asked for.
+            spare.reuse();
+        }
         Ok(environment.upward.take(spare))
     })?;
-    let count = packet.numbers.len();
-    let fits = count <= into.len();
+    let fits = HEADER + packet.numbers.len() <= into.len();
+    let is_all = fits && packet.bytes.is_empty() && packet.blobs.is_empty();
+    copy_into(&mut into, 0, &[packet.numbers.len() as f64, f64::from(u8::from(!is_all))]);
     if fits {
-        copy_into(&mut into, &packet.numbers);
+        copy_into(&mut into, HEADER, &packet.numbers);
     }
-    let text = if packet.text.is_ascii() {
-        env.create_string_latin1(packet.text.as_bytes())?
-    } else {
-        env.create_string(&packet.text)?
+    // Not inside of `with`: what is collected as garbage meanwhile looks for the environment.
+    let text = match packet.text.is_ascii() {
+        true => env.create_string_latin1(packet.text.as_bytes())?,
+        false => env.create_string(&packet.text)?,
     };
-    let collected = Collected {
-        count: count as u32,
-        numbers: if fits { None } else { Some(Float64ArraySlice::copy_from(env, &packet.numbers)?) },
-        text,
-        bytes: if packet.bytes.is_empty() { None } else { Some(BufferSlice::copy_from(env, &packet.bytes)?) },
-        blobs: match packet.blobs.is_empty() {
-            true => None,
-            // Each is freed as soon as it is copied, so that they are not there twice.
-            false => Some(
-                packet
-                    .blobs
-                    .drain(..)
-                    .map(|blob| BufferSlice::copy_from(env, blob))
-                    .collect::<Result<_>>()?,
-            ),
-        },
-    };
-    packet.reuse();
+    if is_all {
+        packet.reuse();
+    }
     with(|environment| {
         environment.spare = packet;
         #[cfg(target_os = "linux")]
         if let Some(borrower) = &mut environment.borrower {
             borrower.borrow_if_lent();
         }
-        Ok(())
-    })?;
-    Ok(collected)
+        Ok(text)
+    })
+}
+
+/// What else belongs to what was just collected.
+#[napi]
+pub fn collect_rest<'env>(env: &'env Env, room: u32) -> Result<Rest<'env>> {
+    let mut packet = with(|environment| Ok(std::mem::take(&mut environment.spare)))?;
+    let fits = HEADER + packet.numbers.len() <= room as usize;
+    // Each is freed as soon as it is copied, so that they are not there twice.
+    let blobs = packet.blobs.drain(..).map(|blob| BufferSlice::copy_from(env, blob));
+    let rest = Rest {
+        blobs: Some(blobs.collect::<Result<Vec<_>>>()?).filter(|blobs| !blobs.is_empty()),
+        numbers: if fits { None } else { Some(Float64ArraySlice::copy_from(env, &packet.numbers)?) },
+        bytes: if packet.bytes.is_empty() { None } else { Some(BufferSlice::copy_from(env, &packet.bytes)?) },
+    };
+    packet.reuse();
+    with(|environment| {
+        environment.spare = packet;
+        Ok(rest)
+    })
 }
 
 /// How many connections of this environment are open or being opened, of all buses.
@@ -122,10 +130,10 @@ pub fn make_ids(count: u32) -> String {
 }
 
 #[expect(unsafe_code, reason = "napi offers no other way to write into an array that JavaScript keeps")]
-fn copy_into(into: &mut Float64ArraySlice<'_>, numbers: &[f64]) {
+fn copy_into(into: &mut Float64ArraySlice<'_>, at: usize, numbers: &[f64]) {
     // SAFETY: the facade keeps this array to itself and reads it only after the call has returned.
     let target = unsafe { into.as_mut() };
-    target[..numbers.len()].copy_from_slice(numbers);
+    target[at..at + numbers.len()].copy_from_slice(numbers);
 }
 
 /// Commands for one connection that leave in one write.

@@ -20,6 +20,10 @@ const producers = new Map();
 const consumers = new Map();
 
 const EMPTY = Buffer.alloc(0);
+/** Of a packet that `collect()` has returned whole. */
+const NOTHING = {};
+/** How many numbers `collect()` writes before those of the packet. */
+const HEADER = 2;
 
 const inbox = new Float64Array(8192);
 
@@ -234,14 +238,15 @@ READERS[Report.LinksChanged] = () => keepAlive.links(native.openLinks());
  * read to its end.
  */
 function drain() {
-  const packet = native.collect(inbox);
-  const end = packet.count;
-  numbers = packet.numbers ?? inbox;
-  at = 0;
-  text = packet.text;
+  text = native.collect(inbox);
   textAt = 0;
-  bytes = packet.bytes ?? EMPTY;
-  blobs = packet.blobs;
+  const [count, hasRest] = [inbox[0], inbox[1]];
+  const rest = hasRest === 1 ? native.collectRest(inbox.length) : NOTHING;
+  numbers = rest.numbers ?? inbox;
+  at = rest.numbers ? 0 : HEADER;
+  bytes = rest.bytes ?? EMPTY;
+  blobs = rest.blobs;
+  const end = at + count;
   while (at < end) READERS[number()]();
   text = '';
   bytes = null;

@@ -3,6 +3,7 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { Gate } = require('../support/gate.js');
+const { keys } = require('../support/keys.js');
 const { until } = require('../support/until.js');
 
 /** Sends jobs with these ids, which are not waited for. */
@@ -84,7 +85,7 @@ ours('what a producer sends and hears is counted', async (_, scene) => {
 ours('a send that Redis refuses has failed', async (_, scene) => {
   const producer = scene.producer();
   const stream = scene.name('taken');
-  await scene.redis.call('SET', `hfxbus:str:${stream}`, 'no stream');
+  await scene.redis.call('SET', keys.stream(stream), 'no stream');
   await assert.rejects(producer.send({ stream, job: producer.job() }), { code: 'WRONGTYPE' });
   const { sent, failed, sending } = await producer.stats();
   assert.deepStrictEqual({ sent, failed, sending }, { sent: 0, failed: 1, sending: 0 });
@@ -159,21 +160,48 @@ ours('reconnects are counted once for each connection, and bytes across them', a
   assert.ok(last.own.bytesIn >= after.own.bytesIn + 10_000, 'and read');
 });
 
-ours('what is taken over and what it has been through is counted', async (_, scene) => {
-  await scene.redis.call(
-    'XGROUP',
-    'CREATE',
-    `hfxbus:str:${scene.stream}`,
-    `hfxbus:csr:${scene.group}`,
-    '0',
-    'MKSTREAM',
-  );
+ours('what is taken over, has been through and is gone is counted', async (_, scene) => {
+  const [stream, group] = [keys.stream(scene.stream), keys.group(scene.group)];
+  await scene.redis.call('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM');
   await scene.add('lost');
-  const names = [`hfxbus:csr:${scene.group}`, 'gone', 'STREAMS', `hfxbus:str:${scene.stream}`, '>'];
-  await scene.redis.call('XREADGROUP', 'GROUP', ...names);
+  const gone = await scene.add('gone');
+  await scene.redis.call('XREADGROUP', 'GROUP', group, 'away', 'STREAMS', stream, '>');
+  await scene.redis.call('XDEL', stream, gone);
   const consumer = await scene.play(async () => {}, { claimInterval: 5, claimDeadline: 1 });
-  const { started, retried, claimed } = await counted(consumer, ({ resolved }) => resolved === 1);
+  const stats = await counted(consumer, ({ resolved, trimmed }) => resolved === 1 && trimmed === 1);
+  const { started, retried, claimed } = stats;
   assert.deepStrictEqual({ started, retried, claimed }, { started: 1, retried: 1, claimed: 1 });
+});
+
+ours('jobs of whose end Redis cannot be told are counted, and those that end after stop()', async (_, scene) => {
+  const gates = { refused: new Gate(), late: new Gate() };
+  const connection = scene.connect();
+  const consumer = await scene.play((job) => gates[job.id].opened, { connection, concurrency: 2 });
+  for (const id of Object.keys(gates)) await scene.add(id);
+  await counted(consumer, ({ inFlight }) => inFlight === 2);
+  await scene.redis.call('DEL', keys.stream(scene.stream));
+  await scene.redis.call('SET', keys.stream(scene.stream), 'no stream');
+  gates.refused.open();
+  await counted(consumer, ({ unsettled, inFlight }) => unsettled === 1 && inFlight === 1);
+  await connection.stop({ force: true });
+  gates.late.open();
+  const { resolved, inFlight } = await counted(consumer, ({ unsettled }) => unsettled === 2);
+  assert.deepStrictEqual({ resolved, inFlight }, { resolved: 1, inFlight: 0 });
+});
+
+ours('entries that wait for a place are counted', async (_, scene) => {
+  const gate = new Gate();
+  const consumer = scene.consumer({ concurrency: 1 });
+  const other = scene.name('other');
+  for (const stream of [scene.stream, other]) {
+    await scene.add(stream, { stream });
+    consumer.process({ stream, fromId: '0', processor: () => gate.opened });
+  }
+  await consumer.play();
+  const { started, inFlight, free } = await counted(consumer, ({ waiting }) => waiting === 1);
+  assert.deepStrictEqual({ started, inFlight, free }, { started: 1, inFlight: 1, free: 0 });
+  gate.open();
+  await counted(consumer, ({ resolved, waiting }) => resolved === 2 && waiting === 0);
 });
 
 ours('with several nodes lag and pending are sums, and one that is away leaves them open', async (_, scene) => {

@@ -130,9 +130,10 @@ fix(
   async (_, scene) => {
     const gate = new Gate();
     const connection = scene.connect();
-    let told;
+    let [begun, told] = [false];
     const consumer = await scene.play(
       async (job) => {
+        begun = true;
         await gate.opened;
         told = await job.resolve().catch(({ code }) => code);
       },
@@ -140,7 +141,7 @@ fix(
     );
     const errors = scene.errors(consumer);
     await scene.add('job-1');
-    await until(async () => (await scene.pending()) === 1);
+    await until(() => begun);
     await connection.stop({ force: true });
     await stays(() => errors.length === 0, 60);
     gate.open();
@@ -152,8 +153,10 @@ fix(
 fix('B-071 a processor that passes on what settling after a stop said is an UNHANDLED_JOB_ERROR', async (_, scene) => {
   const gate = new Gate();
   const connection = scene.connect();
+  let begun = false;
   const consumer = await scene.play(
     async (job) => {
+      begun = true;
       await gate.opened;
       await job.resolve();
     },
@@ -161,7 +164,7 @@ fix('B-071 a processor that passes on what settling after a stop said is an UNHA
   );
   const errors = scene.errors(consumer);
   await scene.add('job-1');
-  await until(async () => (await scene.pending()) === 1);
+  await until(() => begun);
   await connection.stop({ force: true });
   gate.open();
   await until(() => errors.length > 0);

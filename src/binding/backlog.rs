@@ -41,9 +41,9 @@ impl Backlog {
         !self.full.is_empty()
     }
 
-    /// How many bytes the packet has that is being written.
+    /// How many bytes wait, as far as they are few: full packets are many.
     pub fn size(&self) -> usize {
-        self.writing.size()
+        if self.has_full() { LARGEST_TEXT } else { self.writing.size() }
     }
 
     /// Adds jobs.

@@ -38,7 +38,7 @@ impl Upward {
         Self { wake, scheduled: AtomicBool::new(false), backlog: Mutex::default(), loan }
     }
 
-    /// How many bytes wait, in the packet that is being written.
+    /// How many bytes wait; 0 for nothing.
     pub fn size(&self) -> usize {
         self.backlog().size()
     }

@@ -232,7 +232,7 @@ export interface IRedisClientOptions {
 export interface ITlsOptions {
   /**
    * The authorities to trust, or a server's certificate that signed itself, PEM.
-   * @default the ones Mozilla trusts
+   * @default the ones Mozilla trusts, and those in the file that the variable NODE_EXTRA_CA_CERTS names
    */
   ca?: string | Uint8Array | Array<string | Uint8Array> | undefined;
   /** The client's certificate chain, PEM; the first of an array. */

@@ -1,9 +1,12 @@
 'use strict';
 
 const assert = require('node:assert');
+const fs = require('node:fs');
 const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
 const test = require('node:test');
-const { ours } = require('../support/cases.js');
+const { keep, ours } = require('../support/cases.js');
 const certificates = require('../support/certificates.js');
 const { FakeSentinel } = require('../support/fake-sentinel.js');
 const { TlsServer } = require('../support/tls-server.js');
@@ -113,6 +116,57 @@ for (const [what, shown, tls, code] of REFUSED) {
 ours('rediss:// speaks TLS and trusts only whom the world trusts', async (_, scene) => {
   const connection = scene.hfxbus.ConnectionManager.standalone(`rediss://127.0.0.1:${server.tlsPort}`);
   assert.strictEqual((await refusal(scene.adopt(connection))).code, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+});
+
+keep('NODE_EXTRA_CA_CERTS is trusted where no other authority is named', async (t, scene) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hfxbus-authorities-'));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  const file = path.join(folder, 'extra.crt');
+  fs.writeFileSync(file, unknown.cert + trusted.cert);
+  const child = scene.child(
+    async ({ hfxbus, options, data, print }) => {
+      for (const tls of data) {
+        const connection = hfxbus.ConnectionManager.standalone({ ...options, tls, retryStrategy: null });
+        const client = connection.getClient('mine');
+        client.on('error', () => {});
+        const isTrusted = await client.ping().then(
+          () => true,
+          () => false,
+        );
+        print(isTrusted);
+      }
+      process.exit();
+    },
+    { options: server.options, data: [{}, { ca: unknown.cert }], variables: { NODE_EXTRA_CA_CERTS: file } },
+  );
+  await child.exit();
+  assert.deepStrictEqual(child.printed, [[true], [false]], child.stderr);
+});
+
+ours('rediss:// trusts NODE_EXTRA_CA_CERTS, and who cannot be read is nobody', async (t, scene) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hfxbus-authorities-'));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  fs.writeFileSync(path.join(folder, 'extra.crt'), trusted.cert);
+  for (const [name, expected] of [
+    ['extra.crt', 'PONG'],
+    ['nothing.crt', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+  ]) {
+    const child = scene.child(
+      async ({ hfxbus, options, print }) => {
+        const connection = hfxbus.ConnectionManager.standalone(`rediss://${options.host}:${options.port}`);
+        print(
+          await connection
+            .getClient('mine')
+            .ping()
+            .catch(({ code }) => code),
+        );
+        await connection.stop();
+      },
+      { options: server.options, variables: { NODE_EXTRA_CA_CERTS: path.join(folder, name) } },
+    );
+    await child.exit();
+    assert.deepStrictEqual(child.printed, [[expected]], child.stderr);
+  }
 });
 
 ours('what is believed all the same: no check, the name that was asked for, a given certificate', async (t, scene) => {

@@ -13,7 +13,7 @@ use super::batch::duration;
 use super::cluster_options::NativeClusterOptions;
 use super::error::invalid;
 use super::sentinel_options::NativeSentinelOptions;
-use super::tls_options::NativeTlsOptions;
+use super::tls_options::{NativeTlsOptions, check};
 
 /// A bus.
 #[napi(object)]
@@ -189,6 +189,8 @@ impl NativeNodeOptions {
         if let Some(url) = &self.url {
             link.apply_url(url)
                 .map_err(|InvalidUrl(reason)| invalid(format!("url cannot be used: {reason}")))?;
+            // A URL may ask for TLS, too.
+            link.tls.as_ref().map_or(Ok(()), |tls| check("tls", tls))?;
         }
         Ok(link)
     }

@@ -35,8 +35,13 @@ impl NativeTlsOptions {
             servername: self.servername,
             reject_unauthorized: self.reject_unauthorized.unwrap_or(true),
         };
-        tls::check(&options)
-            .map_err(|InvalidTls { option: part, reason }| invalid(format!("{option}.{part} {reason}")))?;
+        check(option, &options)?;
         Ok(options)
     }
+}
+
+/// Whether the engine's options can work; `option` is what they are called.
+pub(super) fn check(option: &str, options: &TlsOptions) -> Result<()> {
+    tls::check(options)
+        .map_err(|InvalidTls { option: part, reason }| invalid(format!("{option}.{part} {reason}")))
 }

@@ -18,7 +18,8 @@ const OF_BUS = {
 const HELP_OF_BUS = `  --url <url>        where Redis is, a URL or the path of a unix socket; by default REDIS_URL, or
                      redis://localhost:6379. Several times for the nodes of nodes(), in their order; of a Cluster
                      one node is enough
-  --cacert <file>    of TLS (rediss://): the authorities to trust, instead of those that Mozilla trusts
+  --cacert <file>    of TLS (rediss://): the authorities to trust, instead of those that Mozilla trusts and those
+                     of NODE_EXTRA_CA_CERTS
   --cert <file>      the certificate to show, with --key <file>
   --sni <name>       the name that the server's certificate must have, by default the host
   --prefix <text>    the bus' keyPrefix, hfxbus

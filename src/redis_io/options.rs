@@ -63,7 +63,7 @@ impl Role {
 /// How TLS is done.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// Authorities to trust, as PEM; empty trusts the ones Mozilla does.
+    /// Authorities to trust, as PEM; empty trusts the ones Mozilla does, and those of `NODE_EXTRA_CA_CERTS`.
     pub ca: Vec<Vec<u8>>,
     /// The client's certificate chain, as PEM.
     pub cert: Option<Vec<u8>>,

@@ -1,5 +1,6 @@
 //! TLS with rustls.
 
+mod authorities;
 mod refusal;
 mod verifier;
 
@@ -80,10 +81,10 @@ fn config(options: &TlsOptions) -> Result<ClientConfig, InvalidTls> {
 }
 
 fn trust(options: &TlsOptions) -> Result<Trust, InvalidTls> {
-    let mut roots = RootCertStore::empty();
     if options.ca.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        return Ok(authorities::by_default());
     }
+    let mut roots = RootCertStore::empty();
     let mut given = Vec::new();
     for pem in &options.ca {
         given.extend(certificates("ca", pem)?);

@@ -5,7 +5,7 @@
 const assert = require('node:assert');
 const { before, describe, it } = require('node:test');
 const { ApiSections, Section } = require('./api-sections.js');
-const { WITH_PROGRAMS } = require('./documents.js');
+const { WITH_PROGRAMS, filesOf, read } = require('./documents.js');
 const { PublicTypes } = require('./public-types.js');
 
 const NODES = '`ConnectionManager.nodes({ nodes, … })`';
@@ -178,6 +178,19 @@ describe('API.md', () => {
       of(OTHERS)
         .filter((member) => !isNamed(member))
         .map(path),
+      [],
+    );
+  });
+
+  it('names every variable of the environment that is read', () => {
+    const variable = /process\.env\.([A-Z_]{2,})|env::var(?:_os)?\("([A-Z_]+)"\)/g;
+    const found = filesOf('src').flatMap((file) =>
+      [...read(file).matchAll(variable)].map(([, js, rust]) => js ?? rust),
+    );
+    assert.ok(found.length > 3, found.join());
+    const { names } = sections.section('Variables of the environment');
+    assert.deepStrictEqual(
+      found.filter((name) => !names.has(name)),
       [],
     );
   });

@@ -14,6 +14,14 @@ function read(file) {
   return fs.readFileSync(path.join(ROOT, file), 'utf8');
 }
 
+/** The files in a folder, however deep. */
+function filesOf(folder) {
+  return fs.readdirSync(path.join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const name = `${folder}/${entry.name}`;
+    return entry.isDirectory() ? filesOf(name) : [name];
+  });
+}
+
 /**
  * The code blocks of a document that are marked to run.
  * @returns {{ name: string, file?: string, language: 'js' | 'ts', code: string, prints: string[] }[]} `file` is what a
@@ -30,4 +38,4 @@ function blocksOf(document) {
   }));
 }
 
-module.exports = { ROOT, WITH_PROGRAMS, read, blocksOf };
+module.exports = { ROOT, WITH_PROGRAMS, blocksOf, filesOf, read };

@@ -2,6 +2,7 @@
 
 const assert = require('node:assert');
 const { describe, it } = require('node:test');
+const { read } = require('../package/documents.js');
 const { FakeRedis, ERROR, bulk } = require('../support/fake-redis.js');
 const { hfxbus, start } = require('../support/command-line.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
@@ -42,6 +43,14 @@ describe('npx hfxbus', () => {
       }
     });
   }
+
+  it('has its options, and no others, in docs/command-line.md', async () => {
+    const optionsIn = (text) => new Set(text.match(/--[a-z]+/g));
+    const helps = await Promise.all(OF_BUS.map(([verb]) => hfxbus([verb, '--help'])));
+    const there = optionsIn(helps.map(({ stdout }) => stdout).join('\n'));
+    assert.ok(there.size > 10, [...there].join());
+    assert.deepStrictEqual([...optionsIn(read('docs/command-line.md'))].sort(), [...there, '--help'].sort());
+  });
 
   it('ends with 2 for what is missing, too much or out of range', async () => {
     for (const args of [

@@ -27,7 +27,7 @@ class Producer extends EventEmitter {
   #native;
   #plans = new Map();
   #watched = false;
-  #counts = { sent: 0, failed: 0, sending: 0, finished: 0, timedOut: 0 };
+  #counts = { begun: 0, sent: 0, failed: 0, finished: 0, timedOut: 0 };
 
   /** @param {import('./connection-manager.js').ConnectionManager} connection */
   constructor(connection) {
@@ -188,7 +188,7 @@ class Producer extends EventEmitter {
 
 class SendRequest extends requests.Request {
   #wait;
-  /** The producer's, until one of them is for this. */
+  /** The producer's, until it has failed. */
   #counts;
   /** What was told to who watches, if anybody does. */
   #message;
@@ -198,11 +198,14 @@ class SendRequest extends requests.Request {
     this.#wait = wait;
     this.#counts = counts;
     this.#message = message;
-    counts.sending++;
+    counts.begun++;
   }
 
   done() {
-    if (this.#counts !== null) this.#counted('sent');
+    if (this.#counts !== null) {
+      this.#counts.sent++;
+      if (this.#message !== null) diagnostics.channels.sent.publish(this.#message);
+    }
     const wait = this.#wait;
     try {
       if (wait && this.#wait !== null) this.result.finished = (options) => wait.finished(options);
@@ -217,18 +220,16 @@ class SendRequest extends requests.Request {
     this.#wait?.cancel();
     this.#wait = null;
     Reflect.deleteProperty(this.result, 'finished');
-    if (this.#counts !== null) this.#counted('failed', error);
+    this.#refused(error);
     super.failed(error);
   }
 
-  /** The first word counts: a request is told that it is done after it has failed, too. */
-  #counted(outcome, error) {
-    this.#counts.sending--;
-    this.#counts[outcome]++;
+  /** It is told that it is done as well, after it has failed. */
+  #refused(error) {
+    if (this.#counts === null) return;
+    this.#counts.failed++;
     this.#counts = null;
-    if (this.#message === null) return;
-    if (error) this.#message.error = error;
-    diagnostics.channels.sent.publish(this.#message);
+    if (this.#message !== null) diagnostics.channels.sent.publish(Object.assign(this.#message, { error }));
   }
 }
 

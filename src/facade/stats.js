@@ -16,7 +16,8 @@ async function consumerStats(native, { streams, group, late }, given) {
 
 /** What a producer has done. */
 async function producerStats(native, counts) {
-  return { ...counts, ...native.stats() };
+  const { begun, ...done } = counts;
+  return { ...done, sending: begun - done.sent - done.failed, ...native.stats() };
 }
 
 /** How far the group is with each stream. */

@@ -21,8 +21,8 @@ let bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
 let byteCount = 0;
 let blobs = [];
 let scheduled = false;
-/** Consumers with settled jobs, so that one acknowledgement serves for all jobs settled in a tick. */
-const settling = new Set();
+/** Consumers with settled jobs, each once, so that one acknowledgement serves for all jobs settled in a tick. */
+const settling = [];
 
 /** Starts an operation; its numbers, strings and payloads follow. */
 function begin(operation) {
@@ -80,20 +80,20 @@ function end() {
   if (blobs.length > 0) flush();
 }
 
-/** Settled jobs of `consumer` leave with this tick's packet; it is asked to write them. */
+/** Settled jobs of `consumer` leave with this tick's packet; it is asked to write them. To be called once for them all. */
 function settle(consumer) {
   if (!scheduled) {
     scheduled = true;
     process.nextTick(flush);
   }
-  settling.add(consumer);
+  settling.push(consumer);
 }
 
 /** Hands over what was collected. */
 function flush() {
   scheduled = false;
   for (const consumer of settling) consumer.writeSettled();
-  settling.clear();
+  settling.length = 0;
   if (count === 0) return;
   const taken = { count, text, byteCount, blobs };
   count = 0;

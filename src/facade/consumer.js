@@ -145,8 +145,8 @@ class Consumer extends EventEmitter {
     const request = awaited ? new SettleRequest() : null;
     const number = awaited ? requests.add(request) : 0;
     if (data === null) {
+      if (this.#settled.length === 0) batch.settle(this);
       this.#settled.push(run.token, number);
-      batch.settle(this);
     } else {
       batch.begin(Operation.Reject);
       batch.number(this.#native.number);

@@ -19,7 +19,10 @@ class Wait {
   /** The producer's. */
   #counts;
   #failed = false;
-  #awaiting = new Set();
+  /** Mostly one, so it is no Set. */
+  #awaiting = [];
+  /** Whether it was there the last time when waits were swept. */
+  isOld = false;
 
   /**
    * @param {string[]} groups the groups whose completions are waited for
@@ -43,7 +46,7 @@ class Wait {
 
   /** Whether somebody waits for it now. */
   get isAwaited() {
-    return this.#awaiting.size > 0;
+    return this.#awaiting.length > 0;
   }
 
   /** The engine has the outcome. */
@@ -79,8 +82,8 @@ class Wait {
         return;
       }
       const aborting = signalOf('signal', signal);
-      this.#awaiting.add(awaiting);
-      waits.hold(this.number, this);
+      this.#awaiting.push(awaiting);
+      waits.hold(this);
       if (limit) awaiting.timer = setTimeout(() => this.#expire(awaiting, timeout), Math.min(limit, LONGEST_TIMER));
       awaiting.end = whenAborted(aborting, (reason) => this.#give(awaiting, reason));
     });
@@ -94,7 +97,7 @@ class Wait {
 
   /** One of those who wait waits no longer. */
   #give(awaiting, reason) {
-    this.#awaiting.delete(awaiting);
+    this.#awaiting = this.#awaiting.filter((other) => other !== awaiting);
     clearTimeout(awaiting.timer);
     awaiting.end?.();
     awaiting.reject(reason);
@@ -108,7 +111,7 @@ class Wait {
       awaiting.end?.();
       this.#answer(awaiting);
     }
-    this.#awaiting.clear();
+    this.#awaiting = [];
   }
 
   #answer({ resolve, reject }) {

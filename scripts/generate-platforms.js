@@ -13,8 +13,11 @@ const SCOPE = '@hfxbus/';
 /** What each platform is, and how far its package was tried. */
 const PLATFORMS = {
   'linux-x64-gnu': { system: 'Linux x64, glibc 2.17 or later', tried: 'Tested.' },
-  'linux-x64-musl': { system: 'Linux x64, musl', tried: 'Not tested.' },
-  'linux-arm64-gnu': { system: 'Linux arm64, glibc 2.17 or later', tried: 'Not tested.' },
+  'linux-x64-musl': { system: 'Linux x64, musl', tried: 'Tried by hand, tested by no release.' },
+  'linux-arm64-gnu': {
+    system: 'Linux arm64, glibc 2.17 or later',
+    tried: 'Tried by hand in an emulator, tested by no release.',
+  },
   'darwin-x64': { system: 'macOS x64', tried: 'Not tested.' },
   'darwin-arm64': { system: 'macOS arm64', tried: 'Not tested.' },
   'win32-x64-msvc': { system: 'Windows x64', tried: 'Not tested.' },

@@ -198,8 +198,9 @@ const WORKING = {
       await replaceSubscribers(server, 'all');
       await producer.listen('last');
       const patterns = (await monitor.named('PSUBSCRIBE')).flatMap(([, ...names]) => names);
+      // Whether the first one is there again before the last one is asked for, or both are in one command, is all the same.
       assert.deepStrictEqual(
-        patterns,
+        patterns.sort(),
         [...(autoResubscribe ? ['first'] : []), 'last'].map((stream) => `hfxbus:chn:${stream}:*`),
       );
     }

@@ -13,20 +13,25 @@ const { CACHE, provideZig } = require('./zig.js');
 const OLDEST_GLIBC = '2.17';
 
 const TARGET_FOLDER = path.join(CACHE, 'target');
+/** What Node calls Rust's targets. napi's command line knows all of them, but its module cannot be loaded by Node 18. */
+const TARGETS = {
+  'x86_64-unknown-linux-gnu': ['linux', 'x64', 'gnu'],
+  'x86_64-unknown-linux-musl': ['linux', 'x64', 'musl'],
+  'aarch64-unknown-linux-gnu': ['linux', 'arm64', 'gnu'],
+  'x86_64-apple-darwin': ['darwin', 'x64'],
+  'aarch64-apple-darwin': ['darwin', 'arm64'],
+  'x86_64-pc-windows-msvc': ['win32', 'x64', 'msvc'],
+};
 const LIBRARIES = { linux: 'libhfxbus.so', darwin: 'libhfxbus.dylib', win32: 'hfxbus.dll' };
 
 /** The targets of package.json; `name` is that of their folder in `npm/`. */
 function targets() {
-  // Only now: a fresh clone has it after its first step.
-  const { parseTriple } = require('@napi-rs/cli');
   const { napi } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
-  return napi.targets.map(parseTriple).map(({ triple, platform, arch, platformArchABI, abi }) => ({
-    name: platformArchABI,
-    triple,
-    platform,
-    arch,
-    abi,
-  }));
+  return napi.targets.map((triple) => {
+    if (!(triple in TARGETS)) throw new Error(`scripts/package/targets.js does not know the target ${triple}`);
+    const [platform, arch, abi] = TARGETS[triple];
+    return { name: TARGETS[triple].join('-'), triple, platform, arch, abi };
+  });
 }
 
 /**

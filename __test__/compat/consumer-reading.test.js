@@ -187,6 +187,27 @@ fix('B-076 a stream that is deleted gets its group again, without a storm', asyn
   for (const { code } of errors) assert.strictEqual(code, 'CONSUME_ERROR');
 });
 
+fix('B-076 a stream that is deleted and numbers its entries from below is read from its start', async (_, scene) => {
+  const seen = [];
+  const stream = keys.stream(scene.stream);
+  await scene.play(async (job) => seen.push(job.id));
+  await scene.add('job-1');
+  await until(() => seen.length === 1);
+  const replaceBy = (id, job) =>
+    Promise.all([scene.redis.call('DEL', stream), scene.redis.call('XADD', stream, id, 'prd', '', 'job', job)]);
+  // As after a failover to a server whose clock is behind.
+  await replaceBy('5-0', 'job-2');
+  await until(() => seen.length === 2);
+  // As within one millisecond.
+  await replaceBy('5-0', 'job-3');
+  await until(() => seen.length === 3);
+  // What was run since is not run again.
+  await scene.redis.call('XGROUP', 'DESTROY', stream, keys.group(scene.group));
+  await scene.add('job-4');
+  await until(() => seen.length === 4);
+  assert.deepStrictEqual(seen, ['job-1', 'job-2', 'job-3', 'job-4']);
+});
+
 fix('B-076 a stream that became something else is reported once, and read again when it is one', async (_, scene) => {
   const seen = [];
   const consumer = await scene.play(async (job) => seen.push(job.id), { fromId: '0' });

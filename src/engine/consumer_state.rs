@@ -193,8 +193,8 @@ impl ConsumerState {
     pub fn expect_losses(&mut self, lane: usize, fresh_id: bool) {
         let of_lane = self.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
         for stream in of_lane.filter(|stream| stream.position == Position::New) {
-            match stream.last_seen {
-                Some(id) => stream.position = Position::History(id.to_string()),
+            match &stream.last_seen {
+                Some(seen) => stream.position = Position::History(seen.id.to_string()),
                 None if fresh_id => stream.position = Position::History("0".to_owned()),
                 None => {}
             }
@@ -343,7 +343,7 @@ mod tests {
         let mut state = playing(1);
         state.expect_losses(0, false);
         assert_eq!(state.streams[0].position, Position::New);
-        state.streams[0].last_seen = Some(EntryId { time: 5, sequence: 1 });
+        state.streams[0].last_seen.get_or_insert_default().see(EntryId { time: 5, sequence: 1 }, None);
         state.expect_losses(0, false);
         assert_eq!(state.streams[0].position_text(), "5-1");
         let mut fresh = playing(1);

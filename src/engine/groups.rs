@@ -9,12 +9,13 @@ use tokio::time::{Instant, timeout_at};
 use crate::redis_io::codec::Value;
 use crate::redis_io::entries::EntryId;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::streams::{pack_group_create, pack_group_set_id};
+use crate::redis_io::streams::{pack_group_create, pack_group_set_id, pack_stream};
 
 use super::client::closed;
 use super::consumer::Consumer;
 use super::consumer_state::{ConsumerState, Phase};
 use super::host::Failure;
+use super::last_seen::LastSeen;
 use super::options::StreamOptions;
 use super::stream_state::StreamState;
 
@@ -122,46 +123,26 @@ impl Consumer {
         let id = options.from_id.as_str();
         let made =
             self.ask(lane, |commands, to| pack_group_create(commands, key, &self.group, id, true, to)).await;
-        match made {
-            Ok(_) => Ok(true),
-            Err(error) if error.reply_code() == Some("BUSYGROUP") => {
-                if options.set_id {
-                    self.ask(lane, |commands, to| pack_group_set_id(commands, key, &self.group, id, to))
-                        .await?;
-                }
-                Ok(options.set_id)
-            }
-            Err(error) => Err(error),
+        if was_made(made)? {
+            return Ok(true);
         }
+        if options.set_id {
+            self.ask(lane, |commands, to| pack_group_set_id(commands, key, &self.group, id, to)).await?;
+        }
+        Ok(options.set_id)
     }
 
     /// Makes groups again that were there and are not any more, each behind the last entry that is known of it.
     /// `true` if there was one to be made.
     pub(super) async fn remake_groups(&self, lane: usize) -> Result<bool, RedisError> {
         let mut any = false;
-        let streams: Vec<(String, String)> = {
+        let streams: Vec<usize> = {
             let state = self.lock();
-            let active = state.active_streams(lane);
-            active.map(|stream| (stream.key.clone(), last_known_id(stream))).collect()
+            let of_lane = |stream: &StreamState| stream.active && stream.lane == lane;
+            (0..state.streams.len()).filter(|&at| of_lane(&state.streams[at])).collect()
         };
-        for (key, id) in streams {
-            let behind =
-                self.ask(lane, |commands, to| pack_group_create(commands, &key, &self.group, &id, false, to));
-            match behind.await {
-                Ok(_) => any = true,
-                Err(error) if error.reply_code() == Some("BUSYGROUP") => {}
-                // The stream is gone with its group: whatever is there when it comes back is new.
-                Err(error) if error.kind == RedisErrorKind::Reply => {
-                    let from_start = self.ask(lane, |commands, to| {
-                        pack_group_create(commands, &key, &self.group, "0", true, to)
-                    });
-                    match from_start.await {
-                        Err(error) if error.reply_code() != Some("BUSYGROUP") => return Err(error),
-                        made => any |= made.is_ok(),
-                    }
-                }
-                Err(error) => return Err(error),
-            }
+        for stream in streams {
+            any |= self.remake_group(stream, lane).await?;
         }
         if any {
             let mut state = self.lock();
@@ -169,6 +150,52 @@ impl Consumer {
             of_lane.for_each(|stream| stream.losses.forget());
         }
         Ok(any)
+    }
+
+    /// Makes a group again, unless it is there.
+    async fn remake_group(&self, stream: usize, lane: usize) -> Result<bool, RedisError> {
+        let (key, last, known) = {
+            let stream = &self.lock().streams[stream];
+            (stream.key.clone(), last_known(stream), last_known_id(stream))
+        };
+        let create = |id, makes_stream| {
+            let key = &key;
+            self.ask(lane, move |commands, to| {
+                pack_group_create(commands, key, &self.group, id, makes_stream, to);
+            })
+        };
+        let info = self.ask(lane, |commands, to| pack_stream(commands, &key, to)).await;
+        let is_new = match (&info, &last) {
+            (Ok(info), Some(last)) => last.is_of_before(info),
+            (Err(error), _) => is_gone(error),
+            _ => false,
+        };
+        if !is_new {
+            match create(known.as_str(), false).await {
+                Err(error) if is_gone(&error) => {}
+                made => return was_made(made),
+            }
+        }
+        // The stream went with its group: whatever is there, or comes, is new.
+        let made = was_made(create("0", true).await)?;
+        if made {
+            self.lock().streams[stream].begin_anew();
+        }
+        Ok(made)
+    }
+}
+
+/// Whether Redis refused something since there is no such key.
+fn is_gone(error: &RedisError) -> bool {
+    error.reply_code() == Some("ERR")
+}
+
+/// Whether a group was made, or was there already.
+fn was_made(outcome: Result<Value, RedisError>) -> Result<bool, RedisError> {
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(error) if error.reply_code() == Some("BUSYGROUP") => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -179,10 +206,15 @@ fn read_last_id(entries: &Value) -> Option<EntryId> {
     EntryId::parse(entry.first()?.bytes()?)
 }
 
+/// The last entry that is known of a stream.
+fn last_known(stream: &StreamState) -> Option<LastSeen> {
+    stream.last_seen.clone().or_else(|| stream.tail.map(LastSeen::from))
+}
+
 /// Behind which entry a group is made again.
 fn last_known_id(stream: &StreamState) -> String {
-    match stream.last_seen.or(stream.tail) {
-        Some(id) => id.to_string(),
+    match last_known(stream) {
+        Some(last) => last.id.to_string(),
         None if stream.options.from_id == "$" => "0".to_owned(),
         None => stream.options.from_id.clone(),
     }

@@ -31,6 +31,7 @@ pub mod id;
 pub mod inquiry;
 pub mod inspection;
 pub mod lane_state;
+pub mod last_seen;
 pub mod last_word;
 pub mod lease;
 pub mod lending;

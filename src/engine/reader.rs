@@ -213,7 +213,7 @@ impl Consumer {
         if from_history {
             at.position = Position::History(entry.id.to_string());
         }
-        at.last_seen = at.last_seen.max(Some(entry.id));
+        at.last_seen.get_or_insert_default().see(entry.id, entry.job);
         at.losses.receive(entry.id);
         if entry.deleted {
             harvest.deleted.push((stream, entry.id));

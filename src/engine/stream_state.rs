@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::redis_io::entries::EntryId;
 
+use super::last_seen::LastSeen;
 use super::losses::Losses;
 use super::options::{ReadFrom, StreamOptions};
 
@@ -40,8 +41,8 @@ pub struct StreamState {
     pub active: bool,
     /// What to read next.
     pub position: Position,
-    /// The last id handed out by this stream's group to this consumer.
-    pub last_seen: Option<EntryId>,
+    /// The last entry handed out by this stream's group to this consumer.
+    pub last_seen: Option<LastSeen>,
     /// Entries that were removed before the group got them.
     pub losses: Losses,
     /// The stream's last id when playing started, where that is known.
@@ -61,6 +62,11 @@ impl StreamState {
             Position::New => ">",
             Position::History(id) => id,
         }
+    }
+
+    /// The stream is another one than it was, or empty: the ids of before say nothing of it.
+    pub fn begin_anew(&mut self) {
+        (self.last_seen, self.tail) = (None, None);
     }
 
     /// Where the position starts.

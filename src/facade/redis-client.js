@@ -32,7 +32,7 @@ class RedisClient extends EventEmitter {
   }
 
   static {
-    addCommandMethods(RedisClient.prototype, (client, ...given) => client.#call(...given));
+    addCommandMethods(RedisClient, (client, ...given) => client.#call(...given));
   }
 
   /** @internal The engine's number of the connection. */

@@ -24,7 +24,7 @@ class RedisPipeline {
   }
 
   static {
-    addCommandMethods(RedisPipeline.prototype, (pipeline, ...given) => pipeline.#add(...given));
+    addCommandMethods(RedisPipeline, (pipeline, ...given) => pipeline.#add(...given));
   }
 
   /** How many commands were collected. */

@@ -34,7 +34,7 @@ ours('what becomes of jobs is counted', async (_, scene) => {
       await released.opened;
     },
   };
-  consumer.process({ stream: scene.stream, deadline: 100, processor: (job) => ends[job.id](job) });
+  consumer.process({ stream: scene.stream, deadline: 1000, processor: (job) => ends[job.id](job) });
   await consumer.play();
   await send(scene, producer, Object.keys(ends));
   const during = await counted(consumer, (stats) => stats.rejected === 1 && stats.released === 1);

@@ -12,12 +12,12 @@ pub struct LastSeen {
     /// Its id.
     pub id: EntryId,
     /// What it is for; empty if that is not known. Its memory is kept from one entry to the next.
-    job: String,
+    job: Vec<u8>,
 }
 
 impl From<EntryId> for LastSeen {
     fn from(id: EntryId) -> Self {
-        Self { id, job: String::new() }
+        Self { id, job: Vec::new() }
     }
 }
 
@@ -29,7 +29,7 @@ impl LastSeen {
         }
         self.id = id;
         self.job.clear();
-        self.job.push_str(job.and_then(|job| std::str::from_utf8(job).ok()).unwrap_or_default());
+        self.job.extend_from_slice(job.unwrap_or_default());
     }
 
     /// Whether a stream that XINFO STREAM describes began after the entry was seen in one of the same name.
@@ -46,7 +46,7 @@ impl LastSeen {
     }
 
     fn is_for(&self, entry: &OwnedEntry) -> bool {
-        self.job.is_empty() || entry.job.as_deref().is_none_or(|job| job == self.job)
+        self.job.is_empty() || entry.job.as_deref().is_none_or(|job| job.as_bytes() == self.job)
     }
 }
 
@@ -98,6 +98,6 @@ mod tests {
     fn what_was_handed_out_again_is_not_the_last() {
         let mut seen = seen(7, Some("a"));
         seen.see(EntryId { time: 6, sequence: 9 }, Some(b"z"));
-        assert_eq!((seen.id.time, seen.job.as_str()), (7, "a"));
+        assert_eq!((seen.id.time, seen.job.as_slice()), (7, b"a".as_slice()));
     }
 }

@@ -66,6 +66,7 @@ fix('stop waits for jobs in flight, and their outcome reaches Redis', async (_, 
   assert.strictEqual(isStopped, false);
   gate.open();
   await stopped;
+  await until(() => heard.length > 0);
   assert.deepStrictEqual([heard.length, await scene.pending(), errors], [1, 0, []]);
 });
 

@@ -1212,7 +1212,8 @@ export interface IConsumerOptions {
    * How often to look for entries to take over, in ms: of consumers that are gone, of jobs that failed or whose deadline
    * passed. Needs XPENDING and XCLAIM; with TIME a clock that is set forward is noticed, and with XINFO what was trimmed
    * before it was read. While a job runs, its entry is kept from being idle, by another thread while JavaScript is busy, so
-   * that a job that takes longer than `claimDeadline` is not taken over.
+   * that a job that takes longer than `claimDeadline` is not taken over. A consumer that has its group to itself, with
+   * nothing pending, looks once in five of these intervals, unless they are longer than `claimDeadline`.
    * @default 0, for never
    */
   claimInterval?: number | undefined;

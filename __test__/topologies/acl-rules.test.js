@@ -67,6 +67,8 @@ class Tour {
 
   async consume() {
     await this.play({ claimInterval: 0 });
+    // With a job Redis knows of it, so that the next one asks who else is in the group.
+    await this.finish(this.job('first'));
     await this.first.pause();
     await this.play({ claimInterval: 20, claimDeadline: 150, retryLimit: 2, deadLetter: this.letters });
   }

@@ -43,7 +43,13 @@ function uses(prefix) {
     {
       who: 'consumers that claim',
       when: 'claimInterval',
-      commands: [['XCLAIM', stream, group, PROBE, 0, '0-1'], ['TIME'], groups, ['XINFO', 'STREAM', stream]],
+      commands: [
+        ['XCLAIM', stream, group, PROBE, 0, '0-1'],
+        ['TIME'],
+        groups,
+        ['XINFO', 'STREAM', stream],
+        ['XINFO', 'CONSUMERS', stream, group],
+      ],
     },
     { who: 'dead letters', when: 'deadLetter', commands: [add, range, ['XDEL', stream, '0-1']] },
   ];

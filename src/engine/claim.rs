@@ -4,7 +4,6 @@
 //! the same time are told apart by XCLAIM itself, which takes only what is idle still. There is no script, so this works
 //! for users who may not run any, and on every Redis from 5 on.
 
-use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -29,18 +28,10 @@ use super::survey::Search;
 const MOST_PAGES: usize = 10;
 
 impl Consumer {
-    /// Claims from now on, if it is to, until the sender in the state is dropped.
-    pub(super) fn start_claiming(&self, state: &mut ConsumerState) {
-        let Some(interval) = self.options.claim_interval.filter(|_| state.claimer.is_none()) else { return };
-        let (ending, ended) = oneshot::channel();
-        state.claimer = Some(ending);
-        self.bus.context().tasks.spawn(keep_claiming(self.this.clone(), interval, ended));
-    }
-
-    /// Searches all streams once that have something pending, beginning with another one each time: a slot that was waited for is kept for the
-    /// first one that has something to claim.
-    async fn claim_all(&self) {
-        let searches = self.survey().await;
+    /// Searches all streams once that have something pending, beginning with another one each time: a slot that was
+    /// waited for is kept for the first one that has something to claim. `passed` is how many intervals ago it did so last.
+    pub(super) async fn claim_all(&self, passed: u32) {
+        let searches = self.survey(passed).await;
         if searches.is_empty() {
             return;
         }
@@ -311,26 +302,5 @@ pub(super) fn found_of(key: &str, pending: Pending, producer: String, job: Strin
         deliveries: pending.deliveries,
         producer,
         job,
-    }
-}
-
-/// Claims every now and then; holds on to the consumer only while it does.
-async fn keep_claiming(consumer: Weak<Consumer>, interval: Duration, mut ended: oneshot::Receiver<()>) {
-    let mut wait = interval;
-    loop {
-        tokio::select! {
-            biased;
-            _ = &mut ended => return,
-            () = tokio::time::sleep(wait) => {}
-        }
-        // What has been taken over is run, so this is not cut short.
-        let Some(consumer) = consumer.upgrade() else { return };
-        wait = match consumer.time_for_others() {
-            Some(wait) => wait,
-            None => {
-                consumer.claim_all().await;
-                interval
-            }
-        };
     }
 }

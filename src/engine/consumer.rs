@@ -16,7 +16,7 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
 
 use super::bus::Bus;
-use super::client::{Client, closed};
+use super::client::Client;
 use super::consumer_state::{ConsumerState, Phase};
 use super::host::{Event, Failure};
 use super::lane_state::LaneState;
@@ -45,6 +45,8 @@ pub struct Consumer {
     pub(super) timer: Arc<Notify>,
     /// Wakes claiming when a slot got free that it waits for.
     pub(super) room: Notify,
+    /// Wakes claiming from its rest.
+    pub(super) stirred: Arc<Notify>,
     /// Ends the renewal of leases when the consumer is cut off.
     pub(super) ended: Arc<Notify>,
     /// For the tasks that must not keep the consumer alive.
@@ -82,6 +84,7 @@ impl Consumer {
             unsettled: Unsettled::default(),
             timer: Arc::default(),
             room: Notify::new(),
+            stirred: Arc::default(),
             ended: Arc::default(),
             this: this.clone(),
         });
@@ -153,6 +156,11 @@ impl Consumer {
             position: StreamState::first_position(options),
             last_seen: None,
             losses: Losses::default(),
+            inspected: 0,
+            is_member: false,
+            is_alone: false,
+            asks_who: false,
+            calm_since: None,
             tail: None,
             claim_from: None,
             search_began: None,
@@ -225,31 +233,6 @@ impl Consumer {
         pack: impl FnOnce(&mut Commands, Destination),
     ) -> Result<Value, RedisError> {
         self.shared(lane).call(pack).await
-    }
-
-    /// As [`Consumer::ask`], of several commands that leave in one write. What is not packed fails.
-    pub(super) async fn ask_together<const N: usize>(
-        &self,
-        lane: usize,
-        pack: impl FnOnce(&mut Commands, [Destination; N]),
-    ) -> [Result<Value, RedisError>; N] {
-        let mut receivers = Vec::with_capacity(N);
-        {
-            let mut commands = Commands::default();
-            let destinations = std::array::from_fn(|_| {
-                let (sender, receiver) = oneshot::channel();
-                receivers.push(receiver);
-                Destination::Task(sender)
-            });
-            pack(&mut commands, destinations);
-            self.shared(lane).submit(&mut commands);
-        }
-        let mut outcomes = std::array::from_fn(|_| Err(closed()));
-        for (outcome, receiver) in outcomes.iter_mut().zip(receivers) {
-            // Whoever takes a command gives its reply, or an error.
-            *outcome = receiver.await.unwrap_or_else(|_| Err(closed()));
-        }
-        outcomes
     }
 
     pub(super) fn complain(&self, failure: Failure, error: &RedisError) {

@@ -77,8 +77,10 @@ pub struct ConsumerState {
     pub lanes: Vec<LaneState>,
     /// Concurrency that is kept for entries that are being claimed.
     pub reserved: usize,
-    /// How often it was looked for entries to claim.
+    /// How many intervals of claiming have passed.
     pub claim_rounds: usize,
+    /// Whether claiming waits for longer than an interval.
+    pub rests: bool,
     /// How many entries are being taken over.
     pub claiming: usize,
     /// Whether claiming waits for a slot.
@@ -254,6 +256,11 @@ mod tests {
             position: Position::New,
             last_seen: None,
             losses: Losses::default(),
+            inspected: 0,
+            is_member: false,
+            is_alone: false,
+            asks_who: false,
+            calm_since: None,
             tail: None,
             claim_from: None,
             search_began: None,

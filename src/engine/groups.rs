@@ -108,7 +108,7 @@ impl Consumer {
             };
             if of_lane == lane {
                 if self.make_group(lane, &key, &options).await? {
-                    self.lock().streams[at].losses.forget();
+                    self.lock().streams[at].change_group();
                 }
                 let tail = self.first_look(at, lane, &key).await.ok().and_then(|reply| read_last_id(&reply));
                 let stream = &mut self.lock().streams[at];
@@ -147,7 +147,7 @@ impl Consumer {
         if any {
             let mut state = self.lock();
             let of_lane = state.streams.iter_mut().filter(|stream| stream.lane == lane);
-            of_lane.for_each(|stream| stream.losses.forget());
+            of_lane.for_each(StreamState::change_group);
         }
         Ok(any)
     }

@@ -1,9 +1,10 @@
 //! What a consumer that claims asks of a server beside what is pending: what its clock says, and how many entries were
-//! removed before the group got them. It is asked in the same write, so that it costs no time; the second one every few
-//! rounds, see [`super::survey`].
+//! removed before the group got them. It is asked in the same write as what is pending, so that it costs no time; the
+//! second one every few rounds, see [`super::survey`].
 //!
 //! Who may not ask goes without: then idle times are believed, and losses are not known.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::redis_io::codec::Value;
@@ -14,23 +15,11 @@ use crate::redis_io::slot_map::Address;
 use crate::redis_io::streams::{pack_groups, pack_last_entry, pack_pending_page, pack_stream, pack_time};
 
 use super::consumer::Consumer;
+use super::findings::{Collection, Findings, Stocktaking};
 use super::host::{Event, Failure};
-use super::losses::{Received, Standing};
 use super::pending::{self, Pending};
 use super::server_clock::read_time;
-
-/// The replies to an inspection.
-type Replies = [Result<Value, RedisError>; 3];
-
-/// An inspection that is under way.
-struct Inspection {
-    stream: usize,
-    lane: usize,
-    /// When the server was asked.
-    asked: Instant,
-    /// What had been received by then.
-    received: Received,
-}
+use super::standing::Standing;
 
 /// Some of what is pending.
 pub(super) struct Page {
@@ -56,14 +45,17 @@ impl Consumer {
         let (size, deadline) = (self.options.claim_page_size, self.options.claim_deadline.as_millis() as u64);
         let home = self.home(lane);
         let ask = |idle| async move {
-            let inspection = self.begin_inspection(stream, lane);
-            let [page, time, groups, info] = self
-                .ask_together(lane, |commands, [page, time, groups, info]| {
-                    pack_pending_page(commands, key, &self.group, idle, from, size, page);
-                    pack_inspection(commands, key, of_stream, [time, groups, info]);
-                })
-                .await;
-            (page, self.end_inspection(inspection, [time, groups, info]))
+            let (inspection, collected) = Collection::begin(&self.group, &self.options.id);
+            let asked = Instant::now();
+            let page = self.ask(lane, |commands, page| {
+                pack_pending_page(commands, key, &self.group, idle, from, size, page);
+                pack_time(commands, key, inspection.clock(lane));
+                if of_stream {
+                    self.pack_stocktaking(commands, stream, key, &inspection);
+                }
+                drop(inspection);
+            });
+            (page.await, self.heed(collected.await.unwrap_or_default(), asked))
         };
         let (reply, gained) = match ask(Some(deadline)).await {
             // Before 6.2 there is no IDLE, and all of it has to be looked at here.
@@ -92,40 +84,48 @@ impl Consumer {
         if self.options.claim_interval.is_none() {
             return self.ask(lane, |commands, to| pack_last_entry(commands, key, to)).await;
         }
-        let inspection = self.begin_inspection(stream, lane);
-        let [entry, time, groups, info] = self
-            .ask_together(lane, |commands, [entry, time, groups, info]| {
-                pack_last_entry(commands, key, entry);
-                pack_inspection(commands, key, true, [time, groups, info]);
-            })
-            .await;
-        self.end_inspection(inspection, [time, groups, info]);
+        let (inspection, collected) = Collection::begin(&self.group, &self.options.id);
+        let asked = Instant::now();
+        let entry = self.ask(lane, |commands, entry| {
+            pack_last_entry(commands, key, entry);
+            pack_time(commands, key, inspection.clock(lane));
+            self.pack_stocktaking(commands, stream, key, &inspection);
+            drop(inspection);
+        });
+        let entry = entry.await;
+        self.heed(collected.await.unwrap_or_default(), asked);
         entry
     }
 
-    fn begin_inspection(&self, stream: usize, lane: usize) -> Inspection {
+    fn pack_stocktaking(&self, commands: &mut Commands, stream: usize, key: &str, answers: &Arc<Collection>) {
         let received = self.lock().streams[stream].losses.received();
-        Inspection { stream, lane, asked: Instant::now(), received }
+        pack_stocktaking(commands, key, answers.stock(stream, received), true);
     }
 
-    /// Takes the replies, tells of losses, and returns what the clock has gained.
-    fn end_inspection(&self, inspection: Inspection, replies: Replies) -> Duration {
-        let Inspection { stream, lane, asked, received } = inspection;
-        let [time, groups, info] = &replies;
-        let standing = match (groups, info) {
-            (Ok(groups), Ok(info)) => Standing::read(groups, info, &self.group),
-            _ => None,
-        };
-        let told = time.as_ref().ok().and_then(read_time);
-        let (gained, lost) = {
-            let mut state = self.lock();
-            let lost = standing.map(|standing| state.streams[stream].losses.look(&standing, received));
-            let (clock, period) = (&mut state.lanes[lane].clock, self.options.claim_deadline);
-            let gained = told.map(|told| clock.look(told, asked, Instant::now(), period));
-            (gained.unwrap_or_default(), lost.unwrap_or_default())
-        };
-        self.tell_of_trimmed(stream, lost, false);
-        self.complain_of_refusal(&replies);
+    /// Tells of losses, and returns what the clock has gained that was looked at last.
+    pub(super) fn heed(&self, findings: Findings, asked: Instant) -> Duration {
+        let mut gained = Duration::ZERO;
+        for (lane, answered, told) in findings.clocks {
+            self.complain_of_refusal(told.as_ref().err());
+            if let Some(told) = told.ok().as_ref().and_then(read_time) {
+                let clock = &mut self.lock().lanes[lane].clock;
+                gained = clock.look(told, asked, answered, self.options.claim_deadline);
+            }
+        }
+        for stream in findings.own {
+            self.lock().streams[stream].is_member = true;
+        }
+        for Stocktaking { stream, received, group, extent } in findings.stocks {
+            self.complain_of_refusal(group.as_ref().err());
+            self.complain_of_refusal(extent.as_ref().err());
+            let group = group.ok().flatten();
+            self.lock().streams[stream].meet(group.as_ref(), received);
+            if let (Some(group), Ok(Some(extent))) = (group, extent) {
+                let standing = Standing::new(group, extent);
+                let lost = self.lock().streams[stream].losses.look(&standing, received);
+                self.tell_of_trimmed(stream, lost, false);
+            }
+        }
         gained
     }
 
@@ -145,10 +145,8 @@ impl Consumer {
     }
 
     /// Says once that the server will not be inspected.
-    fn complain_of_refusal(&self, replies: &Replies) {
-        let refusal = replies.iter().filter_map(|reply| reply.as_ref().err());
-        let refusal = refusal.into_iter().find(|error| error.reply_code() == Some("NOPERM"));
-        let Some(refusal) = refusal else { return };
+    fn complain_of_refusal(&self, error: Option<&RedisError>) {
+        let Some(refusal) = error.filter(|error| error.reply_code() == Some("NOPERM")) else { return };
         if !std::mem::replace(&mut self.lock().inspection_refused, true) {
             self.complain(Failure::Consume, refusal);
         }
@@ -167,16 +165,16 @@ impl Consumer {
     }
 }
 
-/// Packs what an inspection asks; the group before the stream, so that nothing that is read in between seems lost.
-fn pack_inspection(
+/// Packs what tells of a group, and how it stands to its stream if `of_stream`; the group first, so that nothing that is
+/// read in between seems lost.
+pub(super) fn pack_stocktaking(
     commands: &mut Commands,
     key: &str,
+    [group, extent]: [Destination; 2],
     of_stream: bool,
-    [time, groups, info]: [Destination; 3],
 ) {
-    pack_time(commands, key, time);
+    pack_groups(commands, key, group);
     if of_stream {
-        pack_groups(commands, key, groups);
-        pack_stream(commands, key, info);
+        pack_stream(commands, key, extent);
     }
 }

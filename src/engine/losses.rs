@@ -5,62 +5,9 @@
 //! delivered Redis counts as well, but not all of them alike: up to 7.0 exactly that, later also what was lost once the
 //! group has read on. So a consumer that has its group to itself counts for itself, and others count what is certain.
 
-use crate::redis_io::codec::Value;
 use crate::redis_io::entries::EntryId;
 
-/// Where a group is in its stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// How many entries were ever added to the stream.
-    pub added: u64,
-    /// How many of these are not there any more.
-    pub removed: u64,
-    /// The first entry that is there.
-    pub first: Option<EntryId>,
-    /// The last one that was added.
-    pub last: EntryId,
-    /// The last one that the group was given.
-    pub delivered: EntryId,
-    /// How many it was given, or has passed, if Redis knows.
-    pub read: Option<u64>,
-    /// How many consumers it has.
-    pub consumers: u64,
-}
-
-impl Standing {
-    /// From the replies of XINFO GROUPS and XINFO STREAM; `None` before Redis 7.
-    pub fn read(groups: &Value, stream: &Value, group: &str) -> Option<Self> {
-        let Value::Array(groups) = groups else { return None };
-        let is_named = |one: &&Value| one.field("name").and_then(Value::bytes) == Some(group.as_bytes());
-        let group = groups.iter().find(is_named)?;
-        let id = |value: &Value| value.bytes().and_then(EntryId::parse);
-        let added = stream.field("entries-added")?.count()?;
-        Some(Self {
-            added,
-            removed: added.saturating_sub(stream.field("length")?.count()?),
-            first: id(stream.field("recorded-first-entry-id")?).filter(|first| *first != EntryId::default()),
-            last: id(stream.field("last-generated-id")?)?,
-            delivered: id(group.field("last-delivered-id")?)?,
-            read: group.field("entries-read").and_then(Value::count),
-            consumers: group.field("consumers")?.count()?,
-        })
-    }
-
-    /// Whether it has been given everything.
-    fn is_at_end(&self) -> bool {
-        self.delivered >= self.last
-    }
-
-    /// How many of all entries it is through with, delivered or lost; `None` while some that it was given are still there
-    /// among others.
-    fn passed(&self) -> Option<u64> {
-        match self.first {
-            _ if self.is_at_end() => Some(self.added),
-            Some(first) if first <= self.delivered => None,
-            _ => Some(self.removed),
-        }
-    }
-}
+use super::standing::Standing;
 
 /// How many new entries a consumer was given, up to the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -317,31 +264,5 @@ mod tests {
         assert_eq!(stream.look(&mut losses), 0);
         receive(&mut losses, given);
         assert_eq!(stream.look(&mut losses), 5);
-    }
-
-    #[test]
-    fn replies_are_read_as_redis_7_writes_them_and_are_nothing_before() {
-        let text = |text: &str| Value::Bulk(text.into());
-        let group = |name| {
-            let delivered = [text("last-delivered-id"), text("4-0"), text("entries-read"), Value::Integer(2)];
-            let named = [text("name"), text(name), text("consumers"), Value::Integer(1)];
-            Value::Array([named, delivered].concat())
-        };
-        let groups = Value::Array(vec![group("other"), group("g")]);
-        let length = [text("length"), Value::Integer(3), text("last-generated-id"), text("9-0")];
-        let counts = [text("recorded-first-entry-id"), text("7-0"), text("entries-added"), Value::Integer(8)];
-        let stream = Value::Array([length.clone(), counts].concat());
-        let standing = Standing {
-            added: 8,
-            removed: 5,
-            first: Some(id(7)),
-            last: id(9),
-            delivered: id(4),
-            read: Some(2),
-            consumers: 1,
-        };
-        assert_eq!(Standing::read(&groups, &stream, "g"), Some(standing));
-        assert_eq!(Standing::read(&groups, &stream, "none"), None);
-        assert_eq!(Standing::read(&groups, &Value::Array(length.to_vec()), "g"), None);
     }
 }

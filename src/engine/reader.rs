@@ -175,6 +175,7 @@ impl Consumer {
         harvest: &mut Harvest,
     ) -> Result<(), RedisError> {
         let now = Instant::now();
+        self.stir(state);
         let mut current: Option<u32> = None;
         let read = read_streams(reply, |item| match item {
             Item::Stream(key, entries) => {
@@ -215,6 +216,7 @@ impl Consumer {
         }
         at.last_seen.get_or_insert_default().see(entry.id, entry.job);
         at.losses.receive(entry.id);
+        at.is_member = true;
         if entry.deleted {
             harvest.deleted.push((stream, entry.id));
             return;

@@ -6,8 +6,9 @@ use std::time::Instant;
 use crate::redis_io::entries::EntryId;
 
 use super::last_seen::LastSeen;
-use super::losses::Losses;
+use super::losses::{Losses, Received};
 use super::options::{ReadFrom, StreamOptions};
+use super::standing::Group;
 
 /// What a stream's next read asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,16 @@ pub struct StreamState {
     pub last_seen: Option<LastSeen>,
     /// Entries that were removed before the group got them.
     pub losses: Losses,
+    /// In which interval of claiming the stream was inspected last.
+    pub inspected: usize,
+    /// Whether Redis knows that this consumer is in the group, as far as we do.
+    pub is_member: bool,
+    /// Whether nobody else was in the group when it was looked at last.
+    pub is_alone: bool,
+    /// Whether it has to be asked who the one in the group is.
+    pub asks_who: bool,
+    /// What had been received when it was seen besides that nothing was pending.
+    pub calm_since: Option<Received>,
     /// The stream's last id when playing started, where that is known.
     pub tail: Option<EntryId>,
     /// Where looking for entries to claim goes on; `None` is at the beginning.
@@ -67,6 +78,28 @@ impl StreamState {
     /// The stream is another one than it was, or empty: the ids of before say nothing of it.
     pub fn begin_anew(&mut self) {
         (self.last_seen, self.tail) = (None, None);
+    }
+
+    /// Takes note of how its group was found, which is not known if there is none.
+    pub fn meet(&mut self, group: Option<&Group>, received: Received) {
+        let (others, pending) = match group {
+            Some(group) => (group.consumers.checked_sub(u64::from(self.is_member)), group.pending),
+            None => (None, 0),
+        };
+        self.is_alone = others == Some(0);
+        self.asks_who = others == Some(1) && !self.is_member;
+        self.calm_since = (self.is_alone && pending == 0).then_some(received);
+    }
+
+    /// The group is another one.
+    pub fn change_group(&mut self) {
+        self.losses.forget();
+        self.is_member = false;
+    }
+
+    /// Whether nothing can have become pending since then but for somebody who has come.
+    pub fn is_calm(&self) -> bool {
+        self.calm_since == Some(self.losses.received())
     }
 
     /// Where the position starts.

@@ -1,22 +1,25 @@
 //! Which streams a search for entries to claim is worth while: one write tells of all of them how many entries they have
-//! pending, and mostly that is none.
+//! pending, and mostly that is none. What was lost of a stream is asked for in the same write, every few rounds.
+//!
+//! Of a stream whose group the consumer had to itself when it last looked, with nothing pending, nothing is asked in
+//! between unless it was given something: an entry that may be claimed has lain since before that look, if nobody came,
+//! took it and gave it back meanwhile. Where the consumer is alone, XINFO GROUPS tells what is pending, and whether it
+//! still is alone.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::oneshot;
-
-use crate::redis_io::codec::Value;
-use crate::redis_io::command::{Commands, Destination};
-use crate::redis_io::error::RedisError;
-use crate::redis_io::streams::{pack_pending_summary, pack_time};
+use crate::redis_io::command::Commands;
+use crate::redis_io::streams::{pack_consumers, pack_pending_summary, pack_time};
 
 use super::consumer::Consumer;
 use super::consumer_state::{ConsumerState, Phase};
-use super::server_clock::read_time;
+use super::findings::Collection;
+use super::inspection::pack_stocktaking;
 
-/// In one of so many rounds a stream is inspected, whether it has something pending or not; another round for each, so
+/// In one of so many intervals a stream is inspected, whether it has something pending or not; another one for each, so
 /// that rounds are alike.
-const INSPECTED_EVERY: usize = 5;
+pub(super) const INSPECTED_EVERY: u32 = 5;
 
 /// A stream that is to be searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,119 +29,101 @@ pub(super) struct Search {
     pub(super) inspects: bool,
 }
 
-/// A reply that is to come.
-type Answer = oneshot::Receiver<Result<Value, RedisError>>;
-
-/// What was asked of the servers.
-#[derive(Default)]
+/// What is to be asked of the servers.
 struct Questions {
+    /// The number of the interval.
+    round: usize,
+    answers: Arc<Collection>,
+    /// Of each node in one write.
+    writes: Vec<(usize, Commands)>,
+    /// The lanes whose servers are asked for the time.
+    timed: Vec<usize>,
     /// What there is to search without asking.
     known: Vec<Search>,
-    pending: Vec<(usize, Answer)>,
-    clocks: Vec<(usize, Answer)>,
-    asked: Option<Instant>,
 }
 
 impl Consumer {
     /// The streams that the next round is to search, beginning with another one each time.
-    pub(super) async fn survey(&self) -> Vec<Search> {
-        let (round, streams) = {
-            let mut state = self.lock();
-            state.claim_rounds = state.claim_rounds.wrapping_add(1);
-            (state.claim_rounds, state.streams.len().max(1))
-        };
-        let Questions { known: mut searches, pending, clocks, asked } = self.ask_of_streams(round);
-        for (stream, answer) in pending {
-            // What cannot be told is searched, which says why if that fails as well.
-            if answer.await.ok().and_then(|reply| count_of(&reply.ok()?)) != Some(0) {
-                searches.push(Search { stream, inspects: false });
-            }
+    pub(super) async fn survey(&self, passed: u32) -> Vec<Search> {
+        let (answers, collected) = Collection::begin(&self.group, &self.options.id);
+        let Some(questions) = self.questions(passed, answers) else { return Vec::new() };
+        let Questions { round, answers, writes, known: mut searches, .. } = questions;
+        let asked = Instant::now();
+        for (node, mut commands) in writes {
+            self.bus.nodes()[node].shared().submit(&mut commands);
         }
-        for (lane, answer) in clocks {
-            let told = answer.await.ok().and_then(|reply| read_time(&reply.ok()?));
-            if let Some((told, asked)) = told.zip(asked) {
-                let clock = &mut self.lock().lanes[lane].clock;
-                // Whoever searches looks again, and heeds what the clock has gained.
-                clock.look(told, asked, Instant::now(), self.options.claim_deadline);
-            }
-        }
+        // They come out with the last answer, whatever becomes of the connection.
+        drop(answers);
+        let mut findings = collected.await.unwrap_or_default();
+        let mut pending = std::mem::take(&mut findings.pending);
+        pending
+            .extend(findings.stocks.iter().filter(|stock| stock.may_be_pending()).map(|stock| stock.stream));
+        // Whoever searches looks at the clock again, and heeds what it has gained.
+        self.heed(findings, asked);
+        // What cannot be told is searched, which says why if that fails as well.
+        searches.extend(pending.into_iter().map(|stream| Search { stream, inspects: false }));
+        let streams = self.lock().streams.len().max(1);
         searches.sort_by_key(|search| (search.stream + streams - round % streams) % streams);
         searches
     }
 
-    /// Asks each node in one write.
-    fn ask_of_streams(&self, round: usize) -> Questions {
-        let mut questions = Questions::default();
-        let mut writes: Vec<(usize, Commands)> = Vec::new();
-        {
-            let state = self.lock();
-            if state.phase != Phase::Playing {
-                return questions;
-            }
-            for stream in 0..state.streams.len() {
-                self.ask_of_stream(&state, stream, round, &mut questions, &mut writes);
-            }
+    /// What there is to ask, if the consumer plays.
+    fn questions(&self, passed: u32, answers: Arc<Collection>) -> Option<Questions> {
+        let mut state = self.lock();
+        state.claim_rounds = state.claim_rounds.wrapping_add(passed as usize);
+        if state.phase != Phase::Playing {
+            return None;
         }
-        questions.asked = Some(Instant::now());
-        for (node, mut commands) in writes {
-            self.bus.nodes()[node].shared().submit(&mut commands);
+        let (writes, timed, known) = (Vec::new(), Vec::new(), Vec::new());
+        let mut questions = Questions { round: state.claim_rounds, answers, writes, timed, known };
+        for stream in 0..state.streams.len() {
+            self.ask_of_stream(&mut state, stream, &mut questions);
         }
-        questions
+        Some(questions)
     }
 
-    fn ask_of_stream(
-        &self,
-        state: &ConsumerState,
-        at: usize,
-        round: usize,
-        questions: &mut Questions,
-        writes: &mut Vec<(usize, Commands)>,
-    ) {
-        let stream = &state.streams[at];
-        let inspects = (round + at).is_multiple_of(INSPECTED_EVERY);
+    fn ask_of_stream(&self, state: &mut ConsumerState, at: usize, questions: &mut Questions) {
+        let (stream, round, every) = (&mut state.streams[at], questions.round, INSPECTED_EVERY as usize);
         if !stream.active {
             return;
         }
-        if inspects || stream.claim_from.is_some() {
+        let inspects = (round + at).is_multiple_of(every) || round.wrapping_sub(stream.inspected) >= every;
+        if inspects {
+            stream.inspected = round;
+        }
+        if stream.claim_from.is_some() {
             return questions.known.push(Search { stream: at, inspects });
         }
-        let known = writes.iter().position(|(node, _)| *node == stream.node);
-        let write = known.unwrap_or_else(|| {
-            writes.push((stream.node, Commands::default()));
-            writes.len() - 1
-        });
-        let commands = &mut writes[write].1;
-        let (sender, answer) = oneshot::channel();
-        pack_pending_summary(commands, &stream.key, &self.group, Destination::Task(sender));
-        questions.pending.push((at, answer));
-        if !questions.clocks.iter().any(|(lane, _)| *lane == stream.lane) {
-            let (sender, answer) = oneshot::channel();
-            pack_time(commands, &stream.key, Destination::Task(sender));
-            questions.clocks.push((stream.lane, answer));
+        let is_alone = stream.is_alone && self.may_rest();
+        if !inspects && is_alone && stream.is_calm() {
+            return;
+        }
+        let answers = questions.answers.clone();
+        let is_timed = questions.timed.contains(&stream.lane);
+        let commands = questions.of_node(stream.node);
+        if inspects || is_alone {
+            pack_stocktaking(commands, &stream.key, answers.stock(at, stream.losses.received()), inspects);
+        } else {
+            pack_pending_summary(commands, &stream.key, &self.group, answers.pending(at));
+        }
+        if inspects && stream.asks_who {
+            pack_consumers(commands, &stream.key, &self.group, answers.members(at));
+        }
+        if !is_timed {
+            pack_time(commands, &stream.key, answers.clock(stream.lane));
+            questions.timed.push(stream.lane);
         }
     }
 }
 
-/// How many entries are pending, as XPENDING tells.
-fn count_of(reply: &Value) -> Option<i64> {
-    match reply {
-        Value::Array(parts) => match parts.first() {
-            Some(Value::Integer(count)) => Some(*count),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_number_of_what_is_pending_comes_first() {
-        let reply = Value::Array(vec![Value::Integer(7), Value::Nil, Value::Nil, Value::Nil]);
-        assert_eq!(count_of(&reply), Some(7));
-        assert_eq!(count_of(&Value::Array(Vec::new())), None);
-        assert_eq!(count_of(&Value::Nil), None);
+impl Questions {
+    /// The commands for a node.
+    fn of_node(&mut self, node: usize) -> &mut Commands {
+        let known = self.writes.iter().position(|(of, _)| *of == node);
+        let at = known.unwrap_or_else(|| {
+            self.writes.push((node, Commands::default()));
+            self.writes.len() - 1
+        });
+        &mut self.writes[at].1
     }
 }

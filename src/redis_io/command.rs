@@ -1,5 +1,6 @@
 //! Packed commands: RESP2 bytes, and for each command where its reply goes.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -26,6 +27,12 @@ pub struct Ticket {
     pub id: u64,
 }
 
+/// Takes the replies of many commands as they come.
+pub trait Tally: std::fmt::Debug + Send + Sync {
+    /// The reply of the command with that number.
+    fn reply(&self, number: u32, outcome: Result<Reply<'_>, RedisError>);
+}
+
 /// Where a reply goes.
 #[derive(Debug)]
 pub enum Destination {
@@ -33,6 +40,8 @@ pub enum Destination {
     Sink(Ticket),
     /// To one awaiting task, as an owned value.
     Task(oneshot::Sender<Result<Value, RedisError>>),
+    /// To somebody who takes the replies of many commands, of which this one has that number.
+    Tally(Arc<dyn Tally>, u32),
     /// Nowhere: read and dropped.
     Nowhere,
 }
@@ -44,6 +53,7 @@ impl Destination {
             Self::Sink(ticket) => sink.reply(ticket, outcome),
             // Who asked may have stopped waiting.
             Self::Task(sender) => drop(sender.send(outcome.map(Value::from))),
+            Self::Tally(tally, number) => tally.reply(number, outcome),
             Self::Nowhere => {}
         }
     }

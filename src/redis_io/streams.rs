@@ -79,6 +79,11 @@ pub fn pack_groups(commands: &mut Commands, key: &str, to: Destination) {
     commands.begin("XINFO", 3).arg(b"GROUPS").key(key.as_bytes()).end(to);
 }
 
+/// Packs `XINFO CONSUMERS key group`.
+pub fn pack_consumers(commands: &mut Commands, key: &str, group: &str, to: Destination) {
+    commands.begin("XINFO", 4).arg(b"CONSUMERS").key(key.as_bytes()).arg(group.as_bytes()).end(to);
+}
+
 /// Packs `XINFO STREAM key`.
 pub fn pack_stream(commands: &mut Commands, key: &str, to: Destination) {
     commands.begin("XINFO", 3).arg(b"STREAM").key(key.as_bytes()).end(to);

@@ -62,6 +62,18 @@ impl<'a> Cursor<'a> {
         self.bytes = rest;
         Some(token)
     }
+
+    /// Passes over so many elements, with what is in them. `None` if there are fewer.
+    pub fn skip(&mut self, count: usize) -> Option<()> {
+        let mut left = count;
+        while left > 0 {
+            left -= 1;
+            if let Token::Array(length) = self.token()? {
+                left += length;
+            }
+        }
+        Some(())
+    }
 }
 
 impl<'a> Reply<'a> {
@@ -111,6 +123,15 @@ mod tests {
         assert_eq!(cursor.len(), 3);
         let tokens: Vec<Token> = std::iter::from_fn(|| cursor.token()).collect();
         assert_eq!(tokens, [Token::Array(1), Token::Integer(1), Token::Bulk(b"ab"), Token::NilArray]);
+    }
+
+    #[test]
+    fn elements_are_passed_over_with_what_is_in_them() {
+        let reply = Reply::new(b"*4\r\n*2\r\n*1\r\n:1\r\n*0\r\n*-1\r\n$1\r\na\r\n:2\r\n");
+        let Some(Reply::Array(mut cursor)) = reply else { panic!("an array") };
+        assert_eq!(cursor.skip(3), Some(()));
+        assert_eq!(cursor.clone().token(), Some(Token::Integer(2)));
+        assert_eq!(cursor.skip(2), None);
     }
 
     #[test]

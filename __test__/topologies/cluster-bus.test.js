@@ -69,6 +69,34 @@ keep('a pattern hears the completions of streams on all nodes', async (_, scene)
   );
 });
 
+/** On how many nodes, by their place, a connection of that name listens. */
+async function subscribersOf(cluster, name) {
+  const lists = await Promise.all(cluster.nodes.map((node) => node.call('CLIENT', 'LIST', 'TYPE', 'pubsub')));
+  return lists.map((list) => list.split('\n').filter((line) => line.includes(` name=${name} `)).length);
+}
+
+ours('completions are heard where they are published, with one subscriber all the same', async (_, scene) => {
+  const cluster = await scene.cluster();
+  for (const listens of [true, false]) {
+    for (const [at, stream] of (await spread(scene, cluster, 3)).entries()) {
+      const name = scene.name('connection');
+      const connection = scene.connectCluster(cluster, { redisOptions: { connectionName: name } });
+      const states = [];
+      for (const state of ['reconnecting', 'error']) connection.on(state, () => states.push(state));
+      await scene.play(async () => {}, { connection, stream });
+      const producer = scene.producer(connection);
+      if (listens) await producer.listen();
+      const job = await producer.send({ stream, job: producer.job(), waitFor: [scene.group] });
+      await job.finished(8000);
+      const home = cluster.nodes.indexOf(await cluster.home(keys.stream(stream)));
+      const expected = cluster.nodes.map((_, node) => (node === home ? 1 : 0));
+      await until(async () => String(await subscribersOf(cluster, name)) === String(expected));
+      assert.deepStrictEqual([home, states], [at, []]);
+      await connection.stop();
+    }
+  }
+});
+
 fix('B-112 payload keys are in any slots, whatever enablePipelining is', async (_, scene) => {
   const cluster = await scene.cluster();
   for (const enablePipelining of [true, false]) {

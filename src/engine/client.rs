@@ -104,7 +104,7 @@ impl Client {
                 Cluster::new(topology.clone(), self.policy.silence, policy, sink, tasks)
             }
             Way::Slot(topology, slot) => {
-                let located = Located::new(policy, topology.clone(), Some(*slot));
+                let located = Located::new(policy, topology.clone(), *slot);
                 let options = self.policy.watched(&topology.options().link);
                 let connection = Connection::new(options, located.clone(), sink, tasks.clone());
                 located.keep_right(&connection, &tasks);

@@ -1,6 +1,7 @@
 //! Connections to one node of a Cluster: where they lead to is looked up before each attempt, and they move on when
 //! that is not the right node any more.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -31,7 +32,12 @@ pub struct Located {
 /// Where a connection is to be, and where it is.
 struct Place {
     topology: Arc<Topology>,
+    /// The slot whose node it has to be on; without one any node will do.
     slot: Option<u16>,
+    /// The slot whose node is tried first if any will do.
+    preferred: Option<u16>,
+    /// How often it was looked up since there was a connection.
+    tries: AtomicUsize,
     /// The node that the connection is to, or is being made to. A lock, since it moves.
     node: Mutex<Option<String>>,
 }
@@ -57,8 +63,23 @@ impl Movable for Subscriber {
 impl Located {
     /// Decides as `policy` does, but for the place and the time of the next attempt: only the topology gives a
     /// Cluster up.
-    pub fn new(policy: Arc<Policy>, topology: Arc<Topology>, slot: Option<u16>) -> Arc<Self> {
-        let place = Arc::new(Place { topology, slot, node: Mutex::default() });
+    pub fn new(policy: Arc<Policy>, topology: Arc<Topology>, slot: u16) -> Arc<Self> {
+        Self::at(policy, topology, Some(slot), None)
+    }
+
+    /// The same for a connection to any node, if it can be had to the one that has the `preferred` slot.
+    pub fn anywhere(policy: Arc<Policy>, topology: Arc<Topology>, preferred: Option<u16>) -> Arc<Self> {
+        Self::at(policy, topology, None, preferred)
+    }
+
+    fn at(
+        policy: Arc<Policy>,
+        topology: Arc<Topology>,
+        slot: Option<u16>,
+        preferred: Option<u16>,
+    ) -> Arc<Self> {
+        let (tries, node) = Default::default();
+        let place = Arc::new(Place { topology, slot, preferred, tries, node });
         Arc::new(Self { policy, place, watch: Mutex::default() })
     }
 
@@ -76,6 +97,19 @@ impl Located {
     }
 }
 
+impl Place {
+    /// Where to try next: every second time elsewhere than on the preferred node, which may be gone.
+    async fn locate(&self) -> Result<Endpoint, RedisError> {
+        let is_turn = self.tries.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+        if let Some(slot) = self.preferred.filter(|_| is_turn)
+            && let Ok(endpoint) = self.topology.clone().locate(Some(slot)).await
+        {
+            return Ok(endpoint);
+        }
+        self.topology.clone().locate(self.slot).await
+    }
+}
+
 impl LinkPolicy for Located {
     fn beneath(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
@@ -84,7 +118,7 @@ impl LinkPolicy for Located {
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
         let place = self.place.clone();
         Some(Box::pin(async move {
-            let endpoint = place.topology.clone().locate(place.slot).await?;
+            let endpoint = place.locate().await?;
             *lock(&place.node) = Some(endpoint.to_string());
             Ok(endpoint)
         }))
@@ -110,6 +144,7 @@ impl LinkPolicy for Located {
                     self.place.topology.refresh();
                 }
             }
+            LinkState::Ready => self.place.tries.store(0, Ordering::Relaxed),
             LinkState::End => self.end_watch(),
             _ => {}
         }

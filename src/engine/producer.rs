@@ -277,8 +277,9 @@ impl Producer {
     /// Subscribes to the own channel of a stream, then sends what was held back for that.
     async fn subscribe(self: Arc<Self>, stream: String) -> Result<(), RedisError> {
         let channel = self.bus.keys().channel(&stream, &self.id);
-        let subscribed =
-            self.bus.node_of_completions(&stream).subscriptions().subscribe(&self, channel).await;
+        let node = self.bus.node_of_completions(&stream);
+        let key = node.keys().stream(&stream);
+        let subscribed = node.subscriptions().subscribe(&self, channel, &key).await;
         let mut state = self.lock();
         let Some(Channel::Subscribing(held)) = state.channels.remove(&stream) else { return subscribed };
         match &subscribed {

@@ -52,6 +52,12 @@ impl Router {
         self.refused().subscriber = Arc::downgrade(subscriber);
     }
 
+    /// Whether nobody hears anything.
+    pub(super) fn is_idle(&self) -> bool {
+        let table = self.lock();
+        table.channels.is_empty() && table.patterns.is_empty()
+    }
+
     /// Nobody hears anything any more.
     pub(super) fn clear(&self) {
         *self.lock() = Table::default();

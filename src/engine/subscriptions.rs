@@ -4,10 +4,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use once_cell::sync::OnceCell;
+
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState};
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::pubsub::Subscriber;
+use crate::redis_io::slot_map::slot_of;
 use crate::redis_io::topology::Topology;
 use crate::redis_io::traffic::{Totals, Traffic};
 
@@ -19,6 +22,9 @@ use super::resolver::Resolver;
 use super::router::Router;
 use super::watched::around;
 
+/// How long a subscriber that moves may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// The subscriber of a bus, opened when first used, and again after it has ended.
 pub struct Subscriptions {
     policy: PolicyOptions,
@@ -29,6 +35,9 @@ pub struct Subscriptions {
     router: Arc<Router>,
     traffic: Arc<Traffic>,
     subscriber: Mutex<Option<Arc<Subscriber>>>,
+    /// In a Cluster, the slot of the stream whose completions were waited for first. They are published on its node, and
+    /// from there to another node they take up to 40 ms, as Redis 7.0 leaves Nagle's algorithm to the nodes' connections.
+    home: OnceCell<u16>,
 }
 
 impl Subscriptions {
@@ -39,11 +48,19 @@ impl Subscriptions {
         resolver: Option<Arc<Resolver>>,
     ) -> Self {
         let router = Router::new(policy.context.clone(), policy.node);
-        Self { policy, topology, resolver, router, traffic: Arc::default(), subscriber: Mutex::default() }
+        let (traffic, subscriber, home) = Default::default();
+        Self { policy, topology, resolver, router, traffic, subscriber, home }
     }
 
-    /// Subscribes `producer` to a channel of its own; resolves once Redis has confirmed it.
-    pub async fn subscribe(&self, producer: &Arc<Producer>, channel: String) -> Result<(), RedisError> {
+    /// Subscribes `producer` to a channel of its own, on which completions of the stream with this key come; resolves once
+    /// Redis has confirmed it.
+    pub async fn subscribe(
+        &self,
+        producer: &Arc<Producer>,
+        channel: String,
+        stream_key: &str,
+    ) -> Result<(), RedisError> {
+        self.move_home(stream_key);
         let (subscriber, channel) = (self.subscriber()?, channel.into_bytes());
         self.router.add_channel(channel.clone(), producer);
         let subscribed = self.unless_out(subscriber.subscribe(vec![channel.clone()])).await;
@@ -65,6 +82,23 @@ impl Subscriptions {
             self.take_back(error, || subscriber.punsubscribe(vec![pattern]));
         }
         subscribed
+    }
+
+    /// Has the subscriber be where the completions of a stream are published, if it is the first and nothing can be missed by
+    /// that.
+    fn move_home(&self, stream_key: &str) {
+        let Some(topology) = &self.topology else { return };
+        let slot = slot_of(stream_key.as_bytes());
+        if self.home.set(slot).is_err() || !self.router.is_idle() {
+            return;
+        }
+        let is_away = |open: &mut Arc<Subscriber>| {
+            open.state() == LinkState::Ready && !topology.is_right(Some(slot), &open.node())
+        };
+        if let Some(away) = self.lock().take_if(is_away) {
+            // Who waits for it to be ready gets to know that first.
+            self.policy.context.tasks.spawn(async move { away.quit(GOODBYE).await });
+        }
     }
 
     /// What an ejected node has not confirmed it may do yet, when it is back.
@@ -160,7 +194,7 @@ impl Subscriptions {
         };
         let opened = match (&self.topology, self.resolver.clone()) {
             (Some(topology), _) => {
-                let located = Located::new(policy, topology.clone(), None);
+                let located = Located::anywhere(policy, topology.clone(), self.home.get().copied());
                 let opened = open(&topology.options().link, located.clone());
                 located.keep_right(&opened, &tasks);
                 opened

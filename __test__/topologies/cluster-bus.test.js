@@ -77,7 +77,8 @@ async function subscribersOf(cluster, name) {
 
 ours('completions are heard where they are published, with one subscriber all the same', async (_, scene) => {
   const cluster = await scene.cluster();
-  for (const listens of [true, false]) {
+  const ways = [async () => {}, (producer) => producer.listen(), (producer, stream) => producer.listen(stream)];
+  for (const listen of ways) {
     for (const [at, stream] of (await spread(scene, cluster, 3)).entries()) {
       const name = scene.name('connection');
       const connection = scene.connectCluster(cluster, { redisOptions: { connectionName: name } });
@@ -85,7 +86,7 @@ ours('completions are heard where they are published, with one subscriber all th
       for (const state of ['reconnecting', 'error']) connection.on(state, () => states.push(state));
       await scene.play(async () => {}, { connection, stream });
       const producer = scene.producer(connection);
-      if (listens) await producer.listen();
+      await listen(producer, stream);
       const job = await producer.send({ stream, job: producer.job(), waitFor: [scene.group] });
       await job.finished(8000);
       const home = cluster.nodes.indexOf(await cluster.home(keys.stream(stream)));

@@ -190,12 +190,14 @@ impl Producer {
 
     /// Completions of a stream are published on one node; those of any streams, on any.
     async fn subscribe_pattern(self: Arc<Self>, pattern: &str, stream: &str) -> Result<(), RedisError> {
-        let nodes = match stream.contains('*') {
+        let is_any = stream.contains('*');
+        let nodes = match is_any {
             true => self.bus.nodes(),
             false => std::slice::from_ref(self.bus.node_of_completions(stream)),
         };
         for node in nodes {
-            node.subscriptions().subscribe_pattern(&self, pattern).await?;
+            let key = (!is_any).then(|| node.keys().stream(stream));
+            node.subscriptions().subscribe_pattern(&self, pattern, key.as_deref()).await?;
         }
         Ok(())
     }

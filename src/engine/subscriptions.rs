@@ -35,7 +35,7 @@ pub struct Subscriptions {
     router: Arc<Router>,
     traffic: Arc<Traffic>,
     subscriber: Mutex<Option<Arc<Subscriber>>>,
-    /// In a Cluster, the slot of the stream whose completions were waited for first. They are published on its node, and
+    /// In a Cluster, the slot of the stream whose completions were asked for first. They are published on its node, and
     /// from there to another node they take up to 40 ms, as Redis 7.0 leaves Nagle's algorithm to the nodes' connections.
     home: OnceCell<u16>,
 }
@@ -71,8 +71,17 @@ impl Subscriptions {
         subscribed
     }
 
-    /// Adds `producer` to those that hear a pattern; resolves once Redis has confirmed it.
-    pub async fn subscribe_pattern(&self, producer: &Arc<Producer>, pattern: &str) -> Result<(), RedisError> {
+    /// Adds `producer` to those that hear a pattern, on which completions of the stream with this key come, or of many;
+    /// resolves once Redis has confirmed it.
+    pub async fn subscribe_pattern(
+        &self,
+        producer: &Arc<Producer>,
+        pattern: &str,
+        stream_key: Option<&str>,
+    ) -> Result<(), RedisError> {
+        if let Some(key) = stream_key {
+            self.move_home(key);
+        }
         let (subscriber, pattern) = (self.subscriber()?, pattern.as_bytes().to_vec());
         self.router.add_listener(&pattern, producer);
         let subscribed = self.unless_out(subscriber.psubscribe(vec![pattern.clone()])).await;

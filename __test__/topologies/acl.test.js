@@ -2,6 +2,7 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
+const { keys } = require('../support/keys.js');
 const { stays, until } = require('../support/until.js');
 
 /** A connection of a user who may do everything but what the rules take away. */
@@ -88,6 +89,20 @@ ours(
     await until(() => done.length === 1, { what: 'the job' });
   },
 );
+
+ours('where XINFO is no command a group that is lost begins behind what was seen all the same', async (_, scene) => {
+  const redis = await scene.server('--rename-command', 'XINFO', '');
+  const seen = [];
+  const consumer = await scene.play(async (job) => seen.push(job.id), { connection: scene.connect(redis.options) });
+  const errors = scene.errors(consumer);
+  for (const job of ['job-1', 'job-2']) await scene.add(job, { redis });
+  await until(() => seen.length === 2);
+  await redis.call('XGROUP', 'DESTROY', keys.stream(scene.stream), keys.group(scene.group));
+  await until(() => errors.length > 0);
+  await scene.add('job-3', { redis });
+  await until(() => seen.length === 3);
+  assert.deepStrictEqual(seen, ['job-1', 'job-2', 'job-3']);
+});
 
 ours('without the rights to TIME and XINFO a consumer that claims says so once, and claims', async (_, scene) => {
   const { connection, username } = await limited(scene, '-time', '-xinfo');

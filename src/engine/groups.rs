@@ -167,7 +167,7 @@ impl Consumer {
         let info = self.ask(lane, |commands, to| pack_stream(commands, &key, to)).await;
         let is_new = match (&info, &last) {
             (Ok(info), Some(last)) => last.is_of_before(info),
-            (Err(error), _) => is_gone(error),
+            (Err(error), _) => error.message.contains("no such key"),
             _ => false,
         };
         if !is_new {
@@ -185,7 +185,7 @@ impl Consumer {
     }
 }
 
-/// Whether Redis refused something since there is no such key.
+/// Whether Redis would not make a group since there is no such key.
 fn is_gone(error: &RedisError) -> bool {
     error.reply_code() == Some("ERR")
 }

@@ -93,7 +93,8 @@ describe('npx hfxbus doctor', () => {
     const isIdle = async () => {
       const { code, said } = await asked(['doctor', '--idle', '50', '--url', url]);
       const details = of(said, 'groups').map(({ detail }) => detail);
-      return details.some((detail) => detail.includes('1 pending')) && { code, said, details };
+      const isSeen = (part) => details.some((detail) => detail.includes(part));
+      return isSeen('1 pending') && isSeen('no consumer has read') && { code, said, details };
     };
     const { code, said, details } = await until(isIdle, { timeout: 20000 });
     assert.deepStrictEqual([code, said.ok], [1, false]);

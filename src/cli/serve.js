@@ -19,9 +19,11 @@ const OPTIONS = { port: { type: 'string', default: PORT }, password: { type: 'st
 /** Serves until SIGINT or SIGTERM. @returns {Promise<number>} the exit code */
 async function run(args) {
   const redis = await EmbeddedRedis.start(options(args));
+  // Who reads what is printed may end it at once.
+  const ending = told();
   console.log(`Redis for development: redis://127.0.0.1:${redis.port}`);
   console.log('Not for production: everything is in the memory of this process, and gone with it.');
-  await told();
+  await ending;
   await redis.stop();
   return 0;
 }

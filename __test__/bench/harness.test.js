@@ -23,7 +23,7 @@ describe('npm run bench', () => {
   it('measures every case of every scenario', async () => {
     const [json, svg] = ['figures.json', 'chart.svg'].map((name) => path.join(folder, name));
     const { code, output } = await bench(
-      ...['--against', '', '--rounds', '1', '--scale', '0.002', '--json', json, '--chart', svg],
+      ...['--against', '', '--rounds', '1', '--scale', '0.01', '--json', json, '--chart', svg],
     );
     assert.strictEqual(code, 0, output);
     const { cases } = JSON.parse(fs.readFileSync(json, 'utf8'));

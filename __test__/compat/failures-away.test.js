@@ -235,7 +235,7 @@ fix('B-106 a lost connection is reported once, as its state changes, and nothing
 fix('B-071 a deadline that passes while Redis is gone is a REJECT_JOB_ERROR, and frees the place', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect({ ...redis.options, ...QUICK, maxRetriesPerRequest: 3 });
-  const consumer = await scene.play(() => new Promise(() => {}), { connection, deadline: 100 });
+  const consumer = await scene.play(() => new Promise(() => {}), { connection, deadline: 1000 });
   const errors = scene.errors(consumer);
   const producer = scene.producer(connection);
   await producer.send({ stream: scene.stream, job: producer.job('job-1') });

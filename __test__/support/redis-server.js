@@ -32,8 +32,16 @@ class RedisServer {
   /** @param {string[]} args further arguments of the server */
   static async start(...args) {
     const server = new RedisServer(await freePort(), args);
-    await server.start();
-    return server;
+    try {
+      await server.start(5000);
+      return server;
+    } catch {
+      // Somebody has taken the port meanwhile, or the one of a Cluster's bus, which is 10,000 above.
+      server.kill();
+    }
+    const another = new RedisServer(await freePort(), args);
+    await another.start();
+    return another;
   }
 
   /** @param {string} [password] what the test itself authenticates with */
@@ -58,11 +66,11 @@ class RedisServer {
     return this.#process !== null;
   }
 
-  /** Starts it, on the same port as before. */
-  async start() {
+  /** Starts it, on the same port as before, within so many ms. */
+  async start(timeout = 20000) {
     running.add(this);
     fs.mkdirSync(this.#folder, { recursive: true });
-    await until(() => this.#launch(), { timeout: 20000, what: `a server on port ${this.port}` });
+    await until(() => this.#launch(), { timeout, what: `a server on port ${this.port}` });
   }
 
   /** As `kill -9`; what it has on disk is there when it is started again. */

@@ -258,7 +258,8 @@ ours(
       first.kill();
       await until(() => second.isWatched);
       assert.strictEqual(await client.ping(), 'PONG');
-      return [first, second].map(({ heard }) => [...new Set(heard.map((words) => words.join(' ')))].sort());
+      const heard = [first, second].flatMap((one) => one.heard.map((words) => words.join(' ')));
+      return [...new Set(heard)].sort();
     };
     const expected = await said({});
     for (const option of [

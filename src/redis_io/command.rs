@@ -97,6 +97,17 @@ pub struct Mark {
     pub follows: bool,
 }
 
+impl Mark {
+    /// Whether the command is one of the same transaction or request as the one `before` it.
+    fn belongs_to(&self, before: &Self) -> bool {
+        let is_of_same_request = match (&self.destination, &before.destination) {
+            (Destination::Sink(ticket), Destination::Sink(other)) => ticket.id == other.id,
+            _ => false,
+        };
+        self.follows || is_of_same_request
+    }
+}
+
 /// What became of a command of a Cluster that was not served where and when it was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Detours {
@@ -276,19 +287,18 @@ impl Commands {
         QueueExtent { commands: self.len(), bytes: self.size() }
     }
 
-    /// Takes the first commands, as many as there is `room` for, but `least` of them. What belongs behind another command
-    /// is not parted from it.
+    /// Takes the first commands, as many as there is `room` for, but `least` of them. Commands of one request or of one
+    /// transaction are taken together or not at all: the last reply of a request has to come last.
     pub(super) fn take_fitting(&mut self, room: QueueLimit, least: usize) -> Self {
         let (mut count, mut size) = (0, 0);
-        for mark in self.marks.iter().take(room.commands.max(least)) {
-            if size + mark.length > room.bytes && count >= least {
+        for unit in self.marks.chunk_by(|before, mark| mark.belongs_to(before)) {
+            let (next_count, length) =
+                (count + unit.len(), unit.iter().map(|mark| mark.length).sum::<usize>());
+            let fits = next_count <= room.commands && size + length <= room.bytes;
+            if !fits && next_count > least {
                 break;
             }
-            (count, size) = (count + 1, size + mark.length);
-        }
-        while self.marks.get(count).is_some_and(|mark| mark.follows) && count > 0 {
-            count -= 1;
-            size -= self.marks[count].length;
+            (count, size) = (next_count, size + length);
         }
         let rest = Self { bytes: self.bytes.split_off(size), marks: self.marks.split_off(count) };
         std::mem::replace(self, rest)
@@ -403,6 +413,17 @@ mod tests {
         assert_eq!((fitting.len(), commands.len()), (1, 2));
         assert!(commands.take_fitting(QueueLimit { commands: 1, bytes: usize::MAX }, 1).is_empty());
         assert_eq!(commands.take_fitting(QueueLimit { commands: 2, bytes: usize::MAX }, 1).len(), 2);
+    }
+
+    #[test]
+    fn a_request_finds_room_whole_or_not_at_all() {
+        let mut commands = Commands::default();
+        for id in [1, 1, 2, 2] {
+            commands.begin("GET", 1).end(Destination::Sink(Ticket { kind: 0, index: 0, id }));
+        }
+        let fitting = commands.take_fitting(QueueLimit { commands: 3, bytes: usize::MAX }, 1);
+        assert_eq!((fitting.len(), commands.len()), (2, 2));
+        assert!(commands.take_fitting(QueueLimit { commands: 1, bytes: usize::MAX }, 1).is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 /** A bus. */
 export declare class NativeBus {
   /** A bus that is not connected yet. */
-  constructor(options: NativeBusOptions)
+  constructor(facade: NativeFacade, options: NativeBusOptions)
   /** The number of the bus and of its first node; those of its other nodes follow. */
   get number(): number
   /** The state of the shared connection to the first node. */
@@ -66,13 +66,34 @@ export declare class NativeConsumer {
 /** A server in this process, on the thread of this environment. */
 export declare class NativeEmbeddedRedis {
   /** A server that listens already. What keeps it from listening is thrown with the system's code. */
-  constructor(options: NativeEmbeddedOptions)
+  constructor(facade: NativeFacade, options: NativeEmbeddedOptions)
   /** Where it listens. */
   get port(): number
   /** Moves a clock that stands still by so many ms. Returns whether it stands still. */
   advance(ms: number): boolean
   /** Closes everything. The request is told when it is done. */
   stop(request: number): void
+}
+
+/** One copy of the facade, as JavaScript holds it. Garbage collection of this object takes the copy out of its environment. */
+export declare class NativeFacade {
+  /** Carries out what the facade collected in one tick, and returns how many connections are open. */
+  submit(numbers: Float64Array, count: number, text: string, bytes: Buffer, byteCount: number, blobs: Array<Uint8Array>): number
+  /**
+   * Hands over what the engine has reported since the last time: the strings, joined, and in `into` how many numbers there
+   * are, 1 if the rest is to be collected as well, and the numbers.
+   */
+  collect(into: Float64Array): string
+  /** What else belongs to what was just collected. */
+  collectRest(room: number): Rest
+  /** How many connections of this copy are open or being opened, of all buses. */
+  openLinks(): number
+  /**
+   * Adds a copy to this thread's environment, which the first copy starts. `drain` is called when there is something to
+   * `collect()`; it is referred to weakly. `borrows` is whether this thread may do the engine's work on its event loop
+   * while there is little; the first copy decides.
+   */
+  constructor(drain: () => void, borrows: boolean)
 }
 
 /** A producer. */
@@ -109,15 +130,6 @@ export declare const enum CallFlag {
   /** It goes where commands with the key go that follows its words. */
   Beside = 8
 }
-
-/**
- * Hands over what the engine has reported since the last time: the strings, joined, and in `into` how many numbers there
- * are, 1 if the rest is to be collected as well, and the numbers.
- */
-export declare function collect(into: Float64Array): string
-
-/** What else belongs to what was just collected. */
-export declare function collectRest(room: number): Rest
 
 /** Random ids, joined. */
 export declare function makeIds(count: number): string
@@ -424,10 +436,10 @@ export interface NativeTranslation {
   to: NativeAddress
 }
 
-/** How many connections of this environment are open or being opened, of all buses. */
-export declare function openLinks(): number
-
-/** What the facade asks for; each is followed by the numbers listed, and its texts and blobs in the order listed. */
+/**
+ * What the facade asks for; each is followed by the numbers listed, and its texts and blobs in the order listed. The number
+ * of a text (¶) is its length, or -1 for a text that goes as a blob since it is too long for the packet's string.
+ */
 export declare const enum Operation {
   /** `link, request, count, job¶, count × (key¶, timeout, value: ¶, -1 for a blob, -2-n for n bytes)` */
   Push = 1,
@@ -533,15 +545,6 @@ export declare const enum SendFlag {
   /** Something is sent along. */
   Headers = 2
 }
-
-/**
- * Starts this environment's thread; `drain` is called when there is something to `collect()`. Called once, when the
- * facade loads. `borrows` is whether this thread may do the engine's work on its event loop while there is little.
- */
-export declare function start(drain: () => void, borrows: boolean): void
-
-/** Carries out what the facade collected in one tick, and returns how many connections are open. */
-export declare function submit(numbers: Float64Array, count: number, text: string, bytes: Buffer, byteCount: number, blobs: Array<Uint8Array>): number
 
 /** How a reply's value is written: a number of this, then what it says. */
 export declare const enum ValueKind {

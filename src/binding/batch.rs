@@ -6,6 +6,7 @@ use napi::bindgen_prelude::{BufferSlice, Env, Float64ArraySlice, Uint8Array};
 use napi::{JsString, Result};
 use napi_derive::napi;
 
+use crate::engine::client::closed;
 use crate::engine::host::RequestId;
 use crate::engine::id;
 use crate::engine::payload::PayloadPacker;
@@ -16,8 +17,10 @@ use crate::engine::slots::Token;
 use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::keys::Keys;
 
-use super::environment::{Environment, NamedLink, with};
+#[cfg(target_os = "linux")]
+use super::environment;
 use super::error::invalid;
+use super::facade::{NamedLink, NativeFacade, State};
 use super::incoming::Incoming;
 use super::operation::{CallFlag, Operation, SendFlag};
 
@@ -35,88 +38,100 @@ pub struct Rest<'env> {
     pub blobs: Option<Vec<BufferSlice<'env>>>,
 }
 
-/// Carries out what the facade collected in one tick, and returns how many connections are open.
 #[napi]
-pub fn submit(
-    numbers: Float64ArraySlice<'_>,
-    count: u32,
-    text: String,
-    bytes: BufferSlice<'_>,
-    byte_count: u32,
-    blobs: Vec<Uint8Array>,
-) -> Result<u32> {
-    let numbers = numbers.get(..count as usize).ok_or_else(|| invalid("The packet has no such length."))?;
-    let bytes = bytes.get(..byte_count as usize).ok_or_else(|| invalid("The packet has no such bytes."))?;
-    let mut packet = Incoming::new(numbers, &text, bytes, &blobs);
-    with(|environment| {
-        let mut staging = Staging::default();
-        while !packet.is_empty() {
-            carry_out(environment, &mut staging, &mut packet)?;
-        }
-        staging.flush();
-        Ok(environment.context.open_links() as u32)
-    })
-}
+impl NativeFacade {
+    /// Carries out what the facade collected in one tick, and returns how many connections are open.
+    #[napi]
+    pub fn submit(
+        &self,
+        numbers: Float64ArraySlice<'_>,
+        count: u32,
+        text: String,
+        bytes: BufferSlice<'_>,
+        byte_count: u32,
+        blobs: Vec<Uint8Array>,
+    ) -> Result<u32> {
+        let numbers =
+            numbers.get(..count as usize).ok_or_else(|| invalid("The packet has no such length."))?;
+        let bytes =
+            bytes.get(..byte_count as usize).ok_or_else(|| invalid("The packet has no such bytes."))?;
+        let mut packet = Incoming::new(numbers, &text, bytes, &blobs);
+        self.facade.with(|state| {
+            let mut staging = Staging::default();
+            while !packet.is_empty() {
+                carry_out(state, &mut staging, &mut packet)?;
+            }
+            staging.flush();
+            Ok(state.context.open_links() as u32)
+        })
+    }
 
-/// Hands over what the engine has reported since the last time: the strings, joined, and in `into` how many numbers there
-/// are, 1 if the rest is to be collected as well, and the numbers.
-#[napi]
-pub fn collect<'env>(env: &'env Env, mut into: Float64ArraySlice<'env>) -> Result<JsString<'env>> {
-    let mut packet = with(|environment| {
-        let mut spare = std::mem::take(&mut environment.spare);
-        if !spare.is_empty() {
-            // Its rest was never asked for.
-            spare.reuse();
+    /// Hands over what the engine has reported since the last time: the strings, joined, and in `into` how many numbers there
+    /// are, 1 if the rest is to be collected as well, and the numbers.
+    #[napi]
+    pub fn collect<'env>(&self, env: &'env Env, mut into: Float64ArraySlice<'env>) -> Result<JsString<'env>> {
+        let mut packet = self.facade.with(|state| {
+            let mut spare = std::mem::take(&mut state.spare);
+            if !spare.is_empty() {
+                // Its rest was never asked for.
+                spare.reuse();
+            }
+            Ok(state.upward.take(spare))
+        })?;
+        let fits = HEADER + packet.numbers.len() <= into.len();
+        let is_all = fits && packet.bytes.is_empty() && packet.blobs.is_empty();
+        copy_into(&mut into, 0, &[packet.numbers.len() as f64, f64::from(u8::from(!is_all))]);
+        if fits {
+            copy_into(&mut into, HEADER, &packet.numbers);
         }
-        Ok(environment.upward.take(spare))
-    })?;
-    let fits = HEADER + packet.numbers.len() <= into.len();
-    let is_all = fits && packet.bytes.is_empty() && packet.blobs.is_empty();
-    copy_into(&mut into, 0, &[packet.numbers.len() as f64, f64::from(u8::from(!is_all))]);
-    if fits {
-        copy_into(&mut into, HEADER, &packet.numbers);
-    }
-    // Not inside of `with`: what is collected as garbage meanwhile looks for the environment.
-    let text = match packet.text.is_ascii() {
-        true => env.create_string_latin1(packet.text.as_bytes())?,
-        false => env.create_string(&packet.text)?,
-    };
-    if is_all {
-        packet.reuse();
-    }
-    with(|environment| {
-        environment.spare = packet;
+        // Not inside of `with`: what is collected as garbage meanwhile looks for the state.
+        let text = match packet.text.is_ascii() {
+            true => env.create_string_latin1(packet.text.as_bytes())?,
+            false => env.create_string(&packet.text)?,
+        };
+        if is_all {
+            packet.reuse();
+        }
         #[cfg(target_os = "linux")]
-        if let Some(borrower) = &mut environment.borrower {
-            borrower.borrow_if_lent();
-        }
-        Ok(text)
-    })
-}
+        environment::try_with(|environment| {
+            if let Some(borrower) = &mut environment.borrower {
+                borrower.borrow_if_lent();
+            }
+        });
+        self.facade.with(|state| {
+            state.spare = packet;
+            Ok(text)
+        })
+    }
 
-/// What else belongs to what was just collected.
-#[napi]
-pub fn collect_rest<'env>(env: &'env Env, room: u32) -> Result<Rest<'env>> {
-    let mut packet = with(|environment| Ok(std::mem::take(&mut environment.spare)))?;
-    let fits = HEADER + packet.numbers.len() <= room as usize;
-    // Each is freed as soon as it is copied, so that they are not there twice.
-    let blobs = packet.blobs.drain(..).map(|blob| BufferSlice::copy_from(env, blob));
-    let rest = Rest {
-        blobs: Some(blobs.collect::<Result<Vec<_>>>()?).filter(|blobs| !blobs.is_empty()),
-        numbers: if fits { None } else { Some(Float64ArraySlice::copy_from(env, &packet.numbers)?) },
-        bytes: if packet.bytes.is_empty() { None } else { Some(BufferSlice::copy_from(env, &packet.bytes)?) },
-    };
-    packet.reuse();
-    with(|environment| {
-        environment.spare = packet;
-        Ok(rest)
-    })
-}
+    /// What else belongs to what was just collected.
+    #[napi]
+    pub fn collect_rest<'env>(&self, env: &'env Env, room: u32) -> Result<Rest<'env>> {
+        let mut packet = self.facade.with(|state| Ok(std::mem::take(&mut state.spare)))?;
+        let fits = HEADER + packet.numbers.len() <= room as usize;
+        // Each is freed as soon as it is copied, so that they are not there twice.
+        let blobs = packet.blobs.drain(..).map(|blob| BufferSlice::copy_from(env, blob));
+        let rest = Rest {
+            blobs: Some(blobs.collect::<Result<Vec<_>>>()?).filter(|blobs| !blobs.is_empty()),
+            numbers: if fits { None } else { Some(Float64ArraySlice::copy_from(env, &packet.numbers)?) },
+            bytes: if packet.bytes.is_empty() {
+                None
+            } else {
+                Some(BufferSlice::copy_from(env, &packet.bytes)?)
+            },
+        };
+        packet.reuse();
+        self.facade.with(|state| {
+            state.spare = packet;
+            Ok(rest)
+        })
+    }
 
-/// How many connections of this environment are open or being opened, of all buses.
-#[napi]
-pub fn open_links() -> Result<u32> {
-    with(|environment| Ok(environment.context.open_links() as u32))
+    /// How many connections of this copy are open or being opened, of all buses.
+    #[napi]
+    pub fn open_links(&self) -> Result<u32> {
+        self.facade.with(|state| Ok(state.context.open_links() as u32))
+    }
 }
 
 /// Random ids, joined.
@@ -144,34 +159,25 @@ struct Staging {
 }
 
 impl Staging {
-    /// The commands for a job's node, and the names of keys there; those for another node are submitted first.
-    fn of_job(
-        &mut self,
-        environment: &Environment,
-        number: u32,
-        job: &str,
-    ) -> Result<(&mut Commands, &Keys)> {
+    /// The commands for a job's node, and the names of keys there; those for another node are submitted first. `None` for a
+    /// connection that is gone.
+    fn of_job(&mut self, state: &State, number: u32, job: &str) -> Option<(&mut Commands, &Keys)> {
         let node = match &self.to {
             Some((staged, _, link)) if *staged == number => link.node(job),
-            _ => environment.links.get(number).ok_or_else(gone)?.node(job),
+            _ => state.links.get(number)?.node(job),
         };
-        self.of_node(environment, number, node)
+        self.of_node(state, number, node)
     }
 
-    fn of_node(
-        &mut self,
-        environment: &Environment,
-        number: u32,
-        node: usize,
-    ) -> Result<(&mut Commands, &Keys)> {
+    fn of_node(&mut self, state: &State, number: u32, node: usize) -> Option<(&mut Commands, &Keys)> {
         let is_other = self.to.as_ref().is_none_or(|(staged, at, _)| (*staged, *at) != (number, node));
         if is_other {
             self.flush();
-            let link = environment.links.get(number).ok_or_else(gone)?;
+            let link = state.links.get(number)?;
             self.to = Some((number, node, link.clone()));
         }
-        let (_, _, link) = self.to.as_ref().ok_or_else(gone)?;
-        Ok((&mut self.commands, link.keys(node)))
+        let (_, _, link) = self.to.as_ref()?;
+        Some((&mut self.commands, link.keys(node)))
     }
 
     fn flush(&mut self) {
@@ -181,28 +187,35 @@ impl Staging {
     }
 }
 
-fn gone() -> napi::Error {
-    invalid("The connection is gone.")
+/// Rejects a request whose connection or producer is gone. The other operations of the packet go on.
+fn refuse(state: &State, request: RequestId) {
+    state.context.done(request, Err(closed()));
 }
 
-fn carry_out(environment: &mut Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn carry_out(state: &mut State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
     match packet.index()? {
-        operation if operation == Operation::Push as u32 => push(environment, staging, packet),
-        operation if operation == Operation::Pull as u32 => pull(environment, staging, packet),
-        operation if operation == Operation::Send as u32 => send(environment, staging, packet),
-        operation if operation == Operation::Resolve as u32 => resolve(environment, packet),
-        operation if operation == Operation::Reject as u32 => reject(environment, packet),
-        operation if operation == Operation::Release as u32 => release(environment, packet),
-        operation if operation == Operation::ForgetWait as u32 => forget_wait(environment, packet),
-        operation if operation == Operation::Call as u32 => call(environment, staging, packet),
+        operation if operation == Operation::Push as u32 => push(state, staging, packet),
+        operation if operation == Operation::Pull as u32 => pull(state, staging, packet),
+        operation if operation == Operation::Send as u32 => send(state, staging, packet),
+        operation if operation == Operation::Resolve as u32 => resolve(state, packet),
+        operation if operation == Operation::Reject as u32 => reject(state, packet),
+        operation if operation == Operation::Release as u32 => release(state, packet),
+        operation if operation == Operation::ForgetWait as u32 => forget_wait(state, packet),
+        operation if operation == Operation::Call as u32 => call(state, staging, packet),
         _ => Err(invalid("The packet holds no such operation.")),
     }
 }
 
-fn push(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn push(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
     let link = packet.index()?;
     let (request, count, job) = (packet.index()?, packet.index()?, packet.text()?);
-    let (commands, keys) = staging.of_job(environment, link, job)?;
+    let Some((commands, keys)) = staging.of_job(state, link, job) else {
+        for _ in 0..count {
+            let _ = (packet.text()?, packet.number()?, packet.word()?);
+        }
+        refuse(state, request);
+        return Ok(());
+    };
     let mut packer = PayloadPacker { commands, keys, job, request };
     for nth in 1..=count {
         let (key, timeout) = (packet.text()?, packet.number()? as u64);
@@ -211,10 +224,19 @@ fn push(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<
     Ok(())
 }
 
-fn pull(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn pull(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
     let (link, request) = (packet.index()?, packet.index()?);
     let (gets, dels, job) = (packet.index()?, packet.index()?, packet.text()?);
-    let (commands, keys) = staging.of_job(environment, link, job)?;
+    let Some((commands, keys)) = staging.of_job(state, link, job) else {
+        for _ in 0..gets {
+            let _ = (packet.text()?, packet.flag()?);
+        }
+        for _ in 0..dels {
+            packet.text()?;
+        }
+        refuse(state, request);
+        return Ok(());
+    };
     let mut packer = PayloadPacker { commands, keys, job, request };
     for index in 0..gets {
         let key = packet.text()?;
@@ -226,10 +248,8 @@ fn pull(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<
     Ok(())
 }
 
-fn send(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
-    let named = environment.producers.get(packet.index()?).ok_or_else(|| invalid("The producer is gone."))?;
-    let request = packet.index()?;
-    let plan = named.plans.get(packet.index()? as usize).ok_or_else(|| invalid("The plan is gone."))?.clone();
+fn send(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+    let (producer, request, plan) = (packet.index()?, packet.index()?, packet.index()?);
     let capped = packet.number()? as u64;
     let wait = packet.index()?;
     let flags = packet.index()?;
@@ -239,15 +259,23 @@ fn send(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<
     let headers = if has(SendFlag::Headers) { Some(packet.text()?.into()) } else { None };
     let ends_at_error = has(SendFlag::EndsAtError);
     let wait = (wait != 0).then_some(wait);
+    let named = state.producers.get(producer);
+    let Some((named, plan)) = named.and_then(|named| Some((named, named.plans.get(plan as usize)?.clone())))
+    else {
+        refuse(state, request);
+        return Ok(());
+    };
     let sending = Sending { plan, job, capped, record, headers, request, wait, ends_at_error };
     let node = sending.node(named.producer.bus());
-    let (commands, _) = staging.of_node(environment, named.link, node)?;
-    named.producer.send(commands, sending);
+    match staging.of_node(state, named.link, node) {
+        Some((commands, _)) => named.producer.send(commands, sending),
+        None => refuse(state, request),
+    }
     Ok(())
 }
 
-fn forget_wait(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
-    let named = environment.producers.get(packet.index()?);
+fn forget_wait(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+    let named = state.producers.get(packet.index()?);
     let wait = packet.index()?;
     if let Some(named) = named {
         named.producer.forget_wait(wait);
@@ -255,8 +283,8 @@ fn forget_wait(environment: &Environment, packet: &mut Incoming<'_>) -> Result<(
     Ok(())
 }
 
-fn resolve(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
-    let consumer = environment.consumers.get(packet.index()?);
+fn resolve(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+    let consumer = state.consumers.get(packet.index()?);
     let count = packet.index()?;
     let mut settlements = Vec::with_capacity(count as usize);
     for _ in 0..count {
@@ -269,8 +297,8 @@ fn resolve(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn reject(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
-    let consumer = environment.consumers.get(packet.index()?);
+fn reject(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+    let consumer = state.consumers.get(packet.index()?);
     let token = Token::from_number(packet.number()?);
     let request: RequestId = packet.index()?;
     let (unrecoverable, error) = (packet.flag()?, packet.text()?);
@@ -281,8 +309,8 @@ fn reject(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn release(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
-    let consumer = environment.consumers.get(packet.index()?);
+fn release(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+    let consumer = state.consumers.get(packet.index()?);
     let token = Token::from_number(packet.number()?);
     if let Some(consumer) = consumer {
         consumer.release(token);
@@ -290,14 +318,23 @@ fn release(environment: &Environment, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn call(environment: &Environment, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
-    let (commands, _) = staging.of_job(environment, packet.index()?, "")?;
+fn call(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+    let link = packet.index()?;
     let (request, index) = (packet.index()?, packet.index()?);
     let flags = packet.index()?;
     let has = |flag: CallFlag| flags & flag as u32 != 0;
-    let index = if has(CallFlag::Last) { index | LAST } else { index };
     let first_key = packet.number()?;
     let count = packet.index()?;
+    let Some((commands, _)) = staging.of_job(state, link, "") else {
+        for _ in 0..count + u32::from(has(CallFlag::Beside)) {
+            packet.word()?;
+        }
+        if has(CallFlag::Last) {
+            refuse(state, request);
+        }
+        return Ok(());
+    };
+    let index = if has(CallFlag::Last) { index | LAST } else { index };
     commands.begin_unnamed(count as usize);
     for nth in 0..count {
         match f64::from(nth) == first_key {

@@ -1,18 +1,17 @@
 //! JavaScript's side of the loan of the engine's runtime: turns it from Node's event loop, and hands over what comes up
 //! without a thread being woken.
-#![expect(unsafe_code, reason = "napi has no safe way to call JavaScript from a callback of libuv")]
+#![expect(unsafe_code, reason = "napi has no asynchronous clean-up hooks")]
 
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 
-use napi::Result;
-use napi::bindgen_prelude::{Env, Function, FunctionRef, JsValue};
-use napi::{check_status, sys};
+use napi::bindgen_prelude::Env;
+use napi::{Result, check_status, sys};
 
-use super::environment::with_if_there;
+use super::environment::{self, try_with};
 use super::event_loop::Watch;
-use super::wake::{HEAVY_BURST, Upward};
+use super::wake::HEAVY_BURST;
 use crate::engine::lending::{Lending, Turn};
 use crate::engine::readiness;
 
@@ -23,21 +22,18 @@ const QUIET_TICKS: u32 = 3;
 
 /// Turns a runtime while it is lent.
 pub struct Borrower {
-    env: Env,
     lending: Arc<Lending>,
     watch: Watch,
-    drain: FunctionRef<(), ()>,
     quiet_ticks: u32,
 }
 
 impl Borrower {
-    /// `drain` collects what waits. `None` where JavaScript's thread cannot wait for what the runtime waits for.
-    pub fn new(env: Env, lending: &Arc<Lending>, drain: &Function<'_, (), ()>) -> Result<Option<Self>> {
+    /// `None` where JavaScript's thread cannot wait for what the runtime waits for.
+    pub fn new(env: Env, lending: &Arc<Lending>) -> Result<Option<Self>> {
         let Ok(descriptor) = readiness::of(lending.runtime()) else { return Ok(None) };
         let watch = Watch::new(env, descriptor, || turn(false), || turn(true));
         let Some(watch) = watch else { return Ok(None) };
-        let drain = drain.create_ref()?;
-        Ok(Some(Self { env, lending: lending.clone(), watch, drain, quiet_ticks: 0 }))
+        Ok(Some(Self { lending: lending.clone(), watch, quiet_ticks: 0 }))
     }
 
     /// Begins to turn the runtime if it was lent. JavaScript is awake and has taken what there was.
@@ -56,14 +52,13 @@ impl Borrower {
         })
     }
 
-    /// What follows a turn. Whether something waits for JavaScript.
-    fn turned(&mut self, turn: Turn, is_tick: bool, upward: &Upward) -> bool {
+    /// What follows a turn, after which `size` bytes wait for JavaScript.
+    fn turned(&mut self, turn: Turn, is_tick: bool, size: usize) {
         match turn {
             Turn::Kept => self.watch.stop(),
             Turn::Busy => self.watch.tick_soon(TICK),
             Turn::Quiet => {}
         }
-        let size = upward.size();
         match size {
             0 if is_tick => self.quiet_ticks += 1,
             0 => {}
@@ -73,14 +68,13 @@ impl Borrower {
             self.lending.give_back();
             self.watch.stop();
         }
-        size > 0
     }
 }
 
 /// Called when the environment ends.
 unsafe extern "C" fn leave(hook: sys::napi_async_cleanup_hook_handle, _data: *mut c_void) {
     let mut leaving = None;
-    with_if_there(|environment| leaving = environment.borrower.take());
+    try_with(|environment| leaving = environment.borrower.take());
     // SAFETY: done once, which is when the environment may go on to end.
     let left = move || unsafe {
         sys::napi_remove_async_cleanup_hook(hook);
@@ -94,58 +88,18 @@ unsafe extern "C" fn leave(hook: sys::napi_async_cleanup_hook_handle, _data: *mu
 /// Called by the event loop.
 fn turn(is_tick: bool) {
     let mut lending = None;
-    with_if_there(|environment| {
+    try_with(|environment| {
         lending = environment.borrower.as_ref().map(|borrower| borrower.lending.clone());
     });
     let Some(turn) = lending.map(|lending| lending.turn()) else { return };
-    let mut waiting = None;
-    with_if_there(|environment| {
-        let upward = environment.upward.clone();
-        if let Some(borrower) = &mut environment.borrower
-            && borrower.turned(turn, is_tick, &upward)
-        {
-            waiting = Some(borrower.env);
+    let mut size = 0;
+    try_with(|environment| {
+        size = environment.waiting();
+        if let Some(borrower) = &mut environment.borrower {
+            borrower.turned(turn, is_tick, size);
         }
     });
-    if let Some(env) = waiting {
-        // What is thrown there goes where the exceptions of any callback go; a scope that cannot be had is one that
-        // ends, which has nobody left to be told.
-        let _ = drain(env);
+    if size > 0 {
+        environment::deliver();
     }
-}
-
-/// Has JavaScript collect what waits, as the event loop calls back: with the ticks and microtasks that follow.
-fn drain(env: Env) -> Result<()> {
-    let mut scope = ptr::null_mut();
-    // SAFETY: this is the environment's thread, and it runs no JavaScript at the moment; the scope is closed below,
-    // however the call ends.
-    unsafe {
-        check_status!(sys::napi_open_handle_scope(env.raw(), &mut scope))?;
-        let outcome = drain_in_scope(env);
-        check_status!(sys::napi_close_handle_scope(env.raw(), scope))?;
-        outcome
-    }
-}
-
-/// SAFETY: there has to be an open handle scope.
-unsafe fn drain_in_scope(env: Env) -> Result<()> {
-    let raw = env.raw();
-    let mut function = None;
-    with_if_there(|environment| {
-        let borrowed = environment.borrower.as_ref().map(|borrower| borrower.drain.borrow_back(&env));
-        function = borrowed.map(|function| function.map(|function| function.raw()));
-    });
-    let Some(function) = function.transpose()? else { return Ok(()) };
-    let (mut global, mut result, mut error) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    // SAFETY: all values belong to the open scope.
-    unsafe {
-        check_status!(sys::napi_get_global(raw, &mut global))?;
-        let (context, arguments) = (ptr::null_mut(), ptr::null());
-        let status = sys::napi_make_callback(raw, context, global, function, 0, arguments, &mut result);
-        if status == sys::Status::napi_pending_exception {
-            check_status!(sys::napi_get_and_clear_last_exception(raw, &mut error))?;
-            check_status!(sys::napi_fatal_exception(raw, error))?;
-        }
-    }
-    Ok(())
 }

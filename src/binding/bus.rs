@@ -12,8 +12,8 @@ use crate::engine::shutdown::Stop;
 use crate::redis_io::link::{LinkState, Verdict};
 
 use super::batch::duration;
-use super::environment::{NamedLink, with, with_if_there};
 use super::error::invalid;
+use super::facade::{Facade, NamedLink, NativeFacade};
 use super::options::NativeBusOptions;
 use super::outgoing::state_name;
 
@@ -22,20 +22,23 @@ use super::outgoing::state_name;
 pub struct NativeBus {
     pub(super) bus: Arc<Bus>,
     pub(super) link: u32,
+    pub(super) facade: Facade,
 }
 
 #[napi]
 impl NativeBus {
     /// A bus that is not connected yet.
     #[napi(constructor)]
-    pub fn new(options: NativeBusOptions) -> Result<Self> {
+    pub fn new(facade: &NativeFacade, options: NativeBusOptions) -> Result<Self> {
         let options = options.into_engine()?;
-        with(|environment| {
-            let link = environment.links.reserve_many(options.nodes.len() as u32);
-            let bus = Bus::new(environment.context.clone(), link, options);
-            environment.links.insert(link, NamedLink::Bus(bus.clone()));
-            Ok(Self { bus, link })
-        })
+        let facade = facade.facade.clone();
+        let (bus, link) = facade.with(|state| {
+            let link = state.links.reserve_many(options.nodes.len() as u32);
+            let bus = Bus::new(state.context.clone(), link, options);
+            state.links.insert(link, NamedLink::Bus(bus.clone()));
+            Ok((bus, link))
+        })?;
+        Ok(Self { bus, link, facade })
     }
 
     /// The number of the bus and of its first node; those of its other nodes follow.
@@ -107,7 +110,7 @@ impl NativeBus {
 
 impl Drop for NativeBus {
     fn drop(&mut self) {
-        with_if_there(|environment| drop(environment.links.remove(self.link)));
+        self.facade.try_with(|state| drop(state.links.remove(self.link)));
     }
 }
 
@@ -117,6 +120,7 @@ pub struct NativeClient {
     client: Arc<Client>,
     bus: Arc<Bus>,
     link: u32,
+    facade: Facade,
 }
 
 #[napi]
@@ -124,16 +128,17 @@ impl NativeClient {
     /// A connection to the node of `bus` with that index, not open yet.
     #[napi(constructor)]
     pub fn new(bus: &NativeBus, node: u32) -> Result<Self> {
-        let (bus, node) = (bus.bus.clone(), node as usize);
+        let (facade, bus, node) = (bus.facade.clone(), bus.bus.clone(), node as usize);
         if node >= bus.nodes().len() {
             return Err(invalid("The bus has no such node."));
         }
-        with(|environment| {
-            let link = environment.links.reserve();
+        let (client, link) = facade.with(|state| {
+            let link = state.links.reserve();
             let client = bus.user_client(node, link);
-            environment.links.insert(link, NamedLink::User(bus.clone(), node, client.clone()));
-            Ok(Self { client, bus, link })
-        })
+            state.links.insert(link, NamedLink::User(bus.clone(), node, client.clone()));
+            Ok((client, link))
+        })?;
+        Ok(Self { client, bus, link, facade })
     }
 
     /// The number of the connection.
@@ -181,7 +186,7 @@ impl NativeClient {
 
 impl Drop for NativeClient {
     fn drop(&mut self) {
-        with_if_there(|environment| drop(environment.links.remove(self.link)));
+        self.facade.try_with(|state| drop(state.links.remove(self.link)));
     }
 }
 

@@ -9,12 +9,13 @@ use crate::engine::consumer::Consumer;
 
 use super::bus::NativeBus;
 use super::consumer_options::{NativeConsumerOptions, NativeStreamOptions};
-use super::environment::{with, with_if_there};
+use super::facade::Facade;
 
 /// A consumer of a group.
 #[napi]
 pub struct NativeConsumer {
     pub(super) consumer: Arc<Consumer>,
+    facade: Facade,
 }
 
 #[napi]
@@ -22,12 +23,14 @@ impl NativeConsumer {
     /// A consumer on `bus`.
     #[napi(constructor)]
     pub fn new(bus: &NativeBus, options: NativeConsumerOptions) -> Result<Self> {
-        with(|environment| {
-            let number = environment.consumers.reserve();
+        let facade = bus.facade.clone();
+        let consumer = facade.with(|state| {
+            let number = state.consumers.reserve();
             let consumer = Consumer::new(bus.bus.clone(), number, options.into_engine());
-            environment.consumers.insert(number, consumer.clone());
-            Ok(Self { consumer })
-        })
+            state.consumers.insert(number, consumer.clone());
+            Ok(consumer)
+        })?;
+        Ok(Self { consumer, facade })
     }
 
     /// The number of the consumer.
@@ -66,6 +69,6 @@ impl NativeConsumer {
 
 impl Drop for NativeConsumer {
     fn drop(&mut self) {
-        with_if_there(|environment| drop(environment.consumers.remove(self.consumer.number())));
+        self.facade.try_with(|state| drop(state.consumers.remove(self.consumer.number())));
     }
 }

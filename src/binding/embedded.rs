@@ -11,7 +11,7 @@ use crate::embedded::server::Server;
 use crate::engine::context::Context;
 use crate::redis_io::error::errno_name;
 
-use super::environment::with;
+use super::facade::NativeFacade;
 
 /// How a server is started; what is checked, the facade has checked.
 #[napi(object)]
@@ -65,8 +65,10 @@ pub struct NativeEmbeddedRedis {
 impl NativeEmbeddedRedis {
     /// A server that listens already. What keeps it from listening is thrown with the system's code.
     #[napi(constructor)]
-    pub fn new(options: NativeEmbeddedOptions) -> Result<Self, Error<String>> {
-        let context = with(|environment| Ok(environment.context.clone()))
+    pub fn new(facade: &NativeFacade, options: NativeEmbeddedOptions) -> Result<Self, Error<String>> {
+        let context = facade
+            .facade
+            .with(|state| Ok(state.context.clone()))
             .map_err(|error| Error::new(error.status.to_string(), error.reason))?;
         let port = options.port;
         let server = Server::start(&options.into(), &context.tasks).map_err(|error| {

@@ -39,10 +39,15 @@ impl<'a> Incoming<'a> {
         Ok(self.number()? != 0.0)
     }
 
-    /// The next text, whose length is the next number.
+    /// The next text, whose length is the next number, or a blob for -1.
     pub fn text(&mut self) -> Result<&'a str> {
         let length = self.number()?;
-        self.cut(length as usize)
+        if length >= 0.0 {
+            return self.cut(length as usize);
+        }
+        let blob = self.blobs.next().ok_or_else(short)?;
+        std::str::from_utf8(blob.as_ref())
+            .map_err(|_| Error::new(Status::InvalidArg, "The packet holds no such text."))
     }
 
     /// The next word: a text, or a blob for -1, or bytes of `-2 - number` length.

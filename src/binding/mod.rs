@@ -12,11 +12,13 @@ pub mod bus;
 pub mod cluster_options;
 pub mod consumer;
 pub mod consumer_options;
+pub mod drain;
 pub mod embedded;
 pub mod environment;
 pub mod error;
 #[cfg(target_os = "linux")]
 pub mod event_loop;
+pub mod facade;
 pub mod incoming;
 pub mod operation;
 pub mod options;

@@ -2,7 +2,8 @@
 
 use napi_derive::napi;
 
-/// What the facade asks for; each is followed by the numbers listed, and its texts and blobs in the order listed.
+/// What the facade asks for; each is followed by the numbers listed, and its texts and blobs in the order listed. The number
+/// of a text (¶) is its length, or -1 for a text that goes as a blob since it is too long for the packet's string.
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {

@@ -10,14 +10,15 @@ use crate::engine::producer::Producer;
 
 use super::bus::NativeBus;
 use super::consumer_options::into_route;
-use super::environment::{NamedProducer, with, with_if_there};
 use super::error::invalid;
+use super::facade::{Facade, NamedProducer};
 
 /// A producer.
 #[napi]
 pub struct NativeProducer {
     pub(super) producer: Arc<Producer>,
     number: u32,
+    facade: Facade,
 }
 
 #[napi]
@@ -25,13 +26,15 @@ impl NativeProducer {
     /// A producer on `bus` with this id.
     #[napi(constructor)]
     pub fn new(bus: &NativeBus, id: String) -> Result<Self> {
-        with(|environment| {
-            let number = environment.producers.reserve();
+        let facade = bus.facade.clone();
+        let (producer, number) = facade.with(|state| {
+            let number = state.producers.reserve();
             let producer = Producer::new(bus.bus.clone(), number, id);
             let named = NamedProducer { producer: producer.clone(), link: bus.link, plans: Vec::new() };
-            environment.producers.insert(number, named);
-            Ok(Self { producer, number })
-        })
+            state.producers.insert(number, named);
+            Ok((producer, number))
+        })?;
+        Ok(Self { producer, number, facade })
     }
 
     /// The number of the producer.
@@ -45,9 +48,9 @@ impl NativeProducer {
     #[napi]
     pub fn plan(&self, stream: String, route: Option<String>, groups: Vec<String>) -> Result<u32> {
         let plan = Plan::new(self.producer.bus(), &stream, &into_route(route), &groups);
-        with(|environment| {
+        self.facade.with(|state| {
             let named =
-                environment.producers.get_mut(self.number).ok_or_else(|| invalid("The producer is gone."))?;
+                state.producers.get_mut(self.number).ok_or_else(|| invalid("The producer is gone."))?;
             named.plans.push(Arc::new(plan));
             Ok((named.plans.len() - 1) as u32)
         })
@@ -56,8 +59,8 @@ impl NativeProducer {
     /// Forgets all plans; what was sent by them goes on.
     #[napi]
     pub fn forget_plans(&self) -> Result<()> {
-        with(|environment| {
-            if let Some(named) = environment.producers.get_mut(self.number) {
+        self.facade.with(|state| {
+            if let Some(named) = state.producers.get_mut(self.number) {
                 named.plans.clear();
             }
             Ok(())
@@ -93,6 +96,6 @@ impl NativeProducer {
 
 impl Drop for NativeProducer {
     fn drop(&mut self) {
-        with_if_there(|environment| drop(environment.producers.remove(self.number)));
+        self.facade.try_with(|state| drop(state.producers.remove(self.number)));
     }
 }

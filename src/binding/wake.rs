@@ -23,7 +23,7 @@ pub const HEAVY_BURST: usize = 2 * LIGHT_BURST;
 
 /// Collects what goes up and wakes JavaScript once per burst.
 pub struct Upward {
-    wake: Wake,
+    wake: Arc<Wake>,
     /// Whether JavaScript was woken and has not come yet. Cleared before the packet is taken, so that what is
     /// written in between wakes it again rather than being forgotten.
     scheduled: AtomicBool,
@@ -34,7 +34,7 @@ pub struct Upward {
 
 impl Upward {
     /// Wakes JavaScript with `wake`.
-    pub fn new(wake: Wake, loan: Option<Arc<Loan>>) -> Self {
+    pub fn new(wake: Arc<Wake>, loan: Option<Arc<Loan>>) -> Self {
         Self { wake, scheduled: AtomicBool::new(false), backlog: Mutex::default(), loan }
     }
 

@@ -21,12 +21,14 @@ class CallRequest extends requests.Request {
       this.resolve(this.result);
       return;
     }
-    const number = requests.add(this);
     const transactions = transactionsOf(this.#commands);
+    let number;
     for (const [index, command] of this.#commands.entries()) {
-      batch.begin(Operation.Call);
+      if (index === 0) batch.begin(Operation.Call);
+      else batch.number(Operation.Call);
       batch.number(link);
-      batch.number(number);
+      if (index === 0) number = batch.request(this);
+      else batch.number(number);
       batch.number(index);
       batch.number(this.#flags(index, transactions[index]));
       batch.number(command.firstKey);

@@ -1,7 +1,7 @@
 'use strict';
 
 const EventEmitter = require('eventemitter3');
-const { NativeBus, openLinks } = require('./native.js');
+const { NativeBus } = require('./native.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const keepAlive = require('./keep-alive.js');
@@ -15,6 +15,7 @@ const requests = require('./requests.js');
 const { SharedClient } = require('./shared-client.js');
 const { tell } = require('./tell.js');
 const topology = require('./topology.js');
+const waits = require('./waits.js');
 
 /** Managers in use: an open connection keeps its manager, as a socket of Node's own keeps what listens to it. */
 const inUse = new Set();
@@ -146,6 +147,7 @@ class ConnectionManager extends EventEmitter {
     this.#members.clear();
     this.#clients.clear();
     inUse.delete(this);
+    waits.endSweeping();
     this.#publish('end', {});
   }
 
@@ -178,7 +180,7 @@ class ConnectionManager extends EventEmitter {
   /** @internal A connection may have been opened. */
   used() {
     inUse.add(this);
-    keepAlive.links(openLinks());
+    keepAlive.links(reports.engine.openLinks());
   }
 
   #linkChanged(state, about) {
@@ -210,7 +212,7 @@ function topologyOf({ standalone, cluster, startupNodes, nodes }) {
 /** The engine says what is wrong with a URL, but not which option it came from. */
 function makeBus(options) {
   try {
-    return new NativeBus(options);
+    return new NativeBus(reports.engine, options);
   } catch (error) {
     throw new TypeError(error.message);
   }

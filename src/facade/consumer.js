@@ -143,17 +143,18 @@ class Consumer extends EventEmitter {
   /** @internal A job has ended; returns a promise if somebody waits for Redis to have been told. */
   settle(run, data, awaited, unrecoverable) {
     const request = awaited ? new SettleRequest() : null;
-    const number = awaited ? requests.add(request) : 0;
     if (data === null) {
       if (this.#settled.length === 0) batch.settle(this);
-      this.#settled.push(run.token, number);
+      this.#settled.push(run.token, awaited ? requests.add(request) : 0);
     } else {
       batch.begin(Operation.Reject);
       batch.number(this.#native.number);
       batch.number(run.token);
-      batch.number(number);
+      if (awaited) batch.request(request);
+      else batch.number(0);
       batch.number(unrecoverable ? 1 : 0);
       batch.string(data);
+      batch.end();
     }
     return request?.promise;
   }
@@ -177,6 +178,7 @@ class Consumer extends EventEmitter {
     batch.begin(Operation.Release);
     batch.number(this.#native.number);
     batch.number(run.token);
+    batch.end();
   }
 
   /** @internal Writes the jobs settled in this tick. */
@@ -185,6 +187,7 @@ class Consumer extends EventEmitter {
     batch.number(this.#native.number);
     batch.number(this.#settled.length / 2);
     for (const number of this.#settled) batch.number(number);
+    batch.end();
     this.#settled = [];
   }
 
@@ -332,8 +335,10 @@ function within(promise, bound, timeout) {
       const error = new Error(`Timeouted while waiting to be drained: ${timeout}ms`);
       reject(setErrorKind(error, 'PAUSE_TIMEOUT'));
     };
+    // Fake timers may come or go meanwhile: a timer is cleared by the functions that it was set with.
+    const clearTimer = clearTimeout;
     const timer = setTimeout(expire, Math.min(bound, LONGEST_TIMER));
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+    promise.then(resolve, reject).finally(() => clearTimer(timer));
   });
 }
 

@@ -7,6 +7,9 @@ const debug = require('debug');
  * for: nothing else is made by the bus.
  */
 
+/** On a channel, the subscriber that prints it. */
+const PRINTER = Symbol.for('hfxbus printer');
+
 /** What is printed of a message, by the channel's last name: a format and what it takes. */
 const LINES = {
   send: ({ job, stream, waitFor }) => ['%s to %s%s', job.id, stream, waitFor.length > 0 ? `, for ${waitFor}` : ''],
@@ -47,7 +50,13 @@ function because(error) {
 function print(channels) {
   for (const [topic, line] of Object.entries(LINES)) {
     const log = debug(`hfxbus:${topic}`);
-    if (log.enabled) channels[topic].subscribe((message) => log(...line(message)));
+    if (!log.enabled) continue;
+    const channel = channels[topic];
+    const printer = (message) => log(...line(message));
+    // The channels are the same for each load of this file. The last one prints, so that nothing is printed twice.
+    if (channel[PRINTER] !== undefined) channel.unsubscribe(channel[PRINTER]);
+    channel[PRINTER] = printer;
+    channel.subscribe(printer);
   }
 }
 

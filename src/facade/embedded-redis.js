@@ -6,8 +6,7 @@ const { LONGEST_TIMER } = require('./constants.js');
 const { disposable } = require('./dispose.js');
 const keepAlive = require('./keep-alive.js');
 const requests = require('./requests.js');
-// Which starts what a server runs on.
-require('./reports.js');
+const { engine } = require('./reports.js');
 
 /** What keys may take unless said otherwise, in bytes. */
 const MAX_MEMORY = 256 * 1024 * 1024;
@@ -25,7 +24,7 @@ class EmbeddedRedis {
   }
 
   constructor(options) {
-    this.#native = new NativeEmbeddedRedis(options);
+    this.#native = new NativeEmbeddedRedis(engine, options);
     this.#password = options.password;
     keepAlive.answers(1);
   }

@@ -100,7 +100,7 @@ class Job {
     const request = new requests.Request(undefined);
     batch.begin(Operation.Push);
     batch.number(link);
-    batch.number(requests.add(request));
+    batch.request(request);
     batch.number(sets.length);
     batch.string(id);
     for (const { key, value, timeout } of sets) {
@@ -126,7 +126,7 @@ class Job {
     const request = new PullRequest(gets, result);
     batch.begin(Operation.Pull);
     batch.number(link);
-    batch.number(requests.add(request));
+    batch.request(request);
     batch.number(gets.length);
     batch.number(dels.length);
     batch.string(id);
@@ -135,6 +135,7 @@ class Job {
       batch.number(asBuffer ? 0 : 1);
     }
     for (const key of dels) batch.string(key);
+    batch.end();
     return request.promise;
   }
 

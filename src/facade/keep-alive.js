@@ -1,6 +1,7 @@
 'use strict';
 
 const { LONGEST_TIMER } = require('./constants.js');
+const { clearInterval, setInterval } = require('./timers.js');
 
 /*
  * The process lives as long as a connection is open or an answer is due, as with any socket of Node's own; the
@@ -9,6 +10,13 @@ const { LONGEST_TIMER } = require('./constants.js');
 let handle = null;
 let openLinks = 0;
 let pending = 0;
+/** Lives as long as the process has to: the engine refers to it weakly. */
+let held = null;
+
+/** @param {Function} drain the function that reads the engine's reports */
+function holds(drain) {
+  held = drain;
+}
 
 /** @param {number} count how many connections are open */
 function links(count) {
@@ -26,11 +34,11 @@ function update() {
   const needed = openLinks > 0 || pending > 0;
   if (needed === (handle !== null)) return;
   if (needed) {
-    handle = setInterval(() => {}, LONGEST_TIMER);
+    handle = setInterval(() => {}, LONGEST_TIMER, held);
   } else {
     clearInterval(handle);
     handle = null;
   }
 }
 
-module.exports = { links, answers };
+module.exports = { holds, links, answers };

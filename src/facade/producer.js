@@ -94,17 +94,27 @@ class Producer extends EventEmitter {
     const plan = this.#plan(name, leadsBy, groups ?? []);
     const wait = groups && new Wait(groups, Boolean(rejectOnError), forgetter(this.#native), this.#counts);
     const request = new SendRequest(job, wait, this.#counts, message);
+    const flags = (rejectOnError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0);
+    try {
+      this.#pack(request, id, plan, cap, wait ? wait.number : 0, flags, record, headers);
+    } catch (error) {
+      request.failed(error);
+    }
+    return request.promise;
+  }
+
+  #pack(request, id, plan, cap, wait, flags, record, headers) {
     batch.begin(Operation.Send);
     batch.number(this.#native.number);
-    batch.number(requests.add(request));
+    batch.request(request);
     batch.number(plan);
     batch.number(cap);
-    batch.number(wait ? wait.number : 0);
-    batch.number((rejectOnError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0));
+    batch.number(wait);
+    batch.number(flags);
     batch.number(record);
     batch.string(id);
     if (headers) batch.string(headers);
-    return request.promise;
+    batch.end();
   }
 
   /** Tells who watches of a job that is about to be sent. @returns what they are told, and may have added to */
@@ -239,6 +249,7 @@ function forgetter(native) {
     batch.begin(Operation.ForgetWait);
     batch.number(native.number);
     batch.number(number);
+    batch.end();
   };
 }
 

@@ -1,7 +1,7 @@
 'use strict';
 
 const native = require('./native.js');
-const { Report, ValueKind } = native;
+const { NativeFacade, Report, ValueKind } = native;
 const { hearsRuns } = require('./diagnostics.js');
 const { engineError } = require('./errors.js');
 const keepAlive = require('./keep-alive.js');
@@ -231,17 +231,17 @@ READERS[Report.RingChanged] = () => {
   const address = port < 0 ? { path: place } : { host: place, port };
   node?.ringChanged(isOut, { ...address, failures, error: reason });
 };
-READERS[Report.LinksChanged] = () => keepAlive.links(native.openLinks());
+READERS[Report.LinksChanged] = () => keepAlive.links(engine.openLinks());
 
 /**
  * Called once per burst. What users do in their callbacks is guarded where they are called, so a burst is always
  * read to its end.
  */
 function drain() {
-  text = native.collect(inbox);
+  text = engine.collect(inbox);
   textAt = 0;
   const [count, hasRest] = [inbox[0], inbox[1]];
-  const rest = hasRest === 1 ? native.collectRest(inbox.length) : NOTHING;
+  const rest = hasRest === 1 ? engine.collectRest(inbox.length) : NOTHING;
   numbers = rest.numbers ?? inbox;
   at = rest.numbers ? 0 : HEADER;
   bytes = rest.bytes ?? EMPTY;
@@ -262,6 +262,8 @@ function borrows() {
   return process.env.HFXBUS_ENGINE !== 'thread' && bun === undefined && deno === undefined;
 }
 
-native.start(drain, borrows());
+/** This copy's part of the engine. Another copy of this file in the same thread has its own. */
+const engine = new NativeFacade(drain, borrows());
+keepAlive.holds(drain);
 
-module.exports = { nodes, clients, producers, consumers };
+module.exports = { engine, nodes, clients, producers, consumers };

@@ -43,6 +43,11 @@ function get(number) {
 }
 
 function done(number) {
+  release(number).done();
+}
+
+/** Frees a number. @returns {Request} its request */
+function release(number) {
   const request = open[number];
   open[number] = null;
   free.push(number);
@@ -52,7 +57,19 @@ function done(number) {
     free.length = 0;
   }
   keepAlive.answers(-1);
+  return request;
+}
+
+/** Takes back a request that the engine was not asked. */
+function cancel(number) {
+  release(number);
+}
+
+/** Rejects a request that the engine was not asked. */
+function fail(number, error) {
+  const request = release(number);
+  request.failed(error);
   request.done();
 }
 
-module.exports = { Request, add, get, done };
+module.exports = { Request, add, get, done, cancel, fail };

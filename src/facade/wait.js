@@ -76,7 +76,8 @@ class Wait {
     return new Promise((resolve, reject) => {
       const { timeout, signal } = isOptions(options) ? options : { timeout: options };
       const limit = checks.timeout(timeout);
-      const awaiting = { resolve, reject, timer: null, end: null };
+      // Fake timers may come or go meanwhile: a timer is cleared by the functions that it was set with.
+      const awaiting = { resolve, reject, timer: null, clearTimer: clearTimeout, end: null };
       if (this.#state !== 'open') {
         this.#answer(awaiting);
         return;
@@ -98,7 +99,7 @@ class Wait {
   /** One of those who wait waits no longer. */
   #give(awaiting, reason) {
     this.#awaiting = this.#awaiting.filter((other) => other !== awaiting);
-    clearTimeout(awaiting.timer);
+    awaiting.clearTimer(awaiting.timer);
     awaiting.end?.();
     awaiting.reject(reason);
   }
@@ -107,7 +108,7 @@ class Wait {
     if (this.#state !== 'open') return;
     this.#state = state;
     for (const awaiting of this.#awaiting) {
-      clearTimeout(awaiting.timer);
+      awaiting.clearTimer(awaiting.timer);
       awaiting.end?.();
       this.#answer(awaiting);
     }

@@ -1,5 +1,7 @@
 'use strict';
 
+const { clearInterval, setInterval } = require('./timers.js');
+
 /*
  * Jobs whose completions are waited for, by number. A wait that somebody awaits is held here. One that nobody has
  * awaited for a while is only looked at weakly, so that a job that is sent and forgotten is collected, and the
@@ -107,11 +109,16 @@ function sweep() {
       registry.register(wait, { number: wait.number, forget: wait.forget }, wait);
     }
   }
-  if (taken > 0) return;
+  endSweeping();
+}
+
+/** Ends the sweeper if there is nothing to sweep: it would keep this copy of the facade until its next round. */
+function endSweeping() {
+  if (taken > 0 || sweeper === null) return;
   clearInterval(sweeper);
   sweeper = null;
   // What a burst took is given back.
   places = new Array(PLACES).fill(null);
 }
 
-module.exports = { add, hold, take };
+module.exports = { add, endSweeping, hold, take };

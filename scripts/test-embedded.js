@@ -6,7 +6,7 @@ const { HELP, findProgram } = require('./redis-program.js');
 const { ROOT, run } = require('./command.js');
 const { say, step } = require('./say.js');
 const { runNode } = require('./suites.js');
-const tally = require('./tally.js');
+const { format } = require('./counts.js');
 
 /** What holds on any Redis, for both packages, and with it what is about claiming. */
 const CONFORMANCE = ['compat', 'api'];
@@ -30,8 +30,8 @@ async function testEmbedded(chosen) {
   const lines = [];
   let isFine = true;
   for (const { name, variables } of SERVERS.filter(({ name }) => wants(name))) {
-    const { code, output } = await step(name, () => runNode(CONFORMANCE, variables));
-    lines.push(`${code === 0 ? 'fine' : 'FAILED'}: ${name}: ${summary(output)}`);
+    const { code, counted } = await step(name, () => runNode(CONFORMANCE, variables));
+    lines.push(`${code === 0 ? 'fine' : 'FAILED'}: ${name}: ${summary(counted)}`);
     isFine &&= code === 0;
   }
   if (wants('differential')) {
@@ -48,12 +48,10 @@ function differential() {
   return run(process.execPath, [script, '--commands', `${COMMANDS}`], { cwd: ROOT });
 }
 
-/** How many tests ran, and of these with which package; and how many are about what the server does not have. */
-function summary(output) {
-  const passed = (subject) => output.match(new RegExp(`^\\s*✔ .*\\(${subject}\\)`, 'gm'))?.length ?? 0;
-  const leftOut = output.match(/^left out: /gm)?.length ?? 0;
-  const packages = `${passed('2\\.2\\.0')} of them with 2.2.0, ${passed('ours')} with this package`;
-  return `${tally.format(tally.count('node', output))}, ${packages}, ${leftOut} left out`;
+/** The counts of tests, those of each package, and the cases that the server cannot have. */
+function summary({ bySubject = {}, leftOut = 0, ...counted }) {
+  const packages = `${bySubject['2.2.0'] ?? 0} of them with 2.2.0, ${bySubject.ours ?? 0} with this package`;
+  return `${format(counted)}, ${packages}, ${leftOut} left out`;
 }
 
 testEmbedded(process.argv.slice(2)).then(

@@ -6,7 +6,7 @@ const { HELP, findProgram } = require('./redis-program.js');
 const { say, step } = require('./say.js');
 const { WHEELS, hasTls, provideBinary, versionOf } = require('./server-binaries.js');
 const { ENGINE, NODE_WITH_SERVER, runSuite } = require('./suites.js');
-const tally = require('./tally.js');
+const { format } = require('./counts.js');
 
 /**
  * Runs what talks to a server on each of several, the one of this machine first; resolves with the exit code.
@@ -45,7 +45,7 @@ async function testOn({ program, version, tls }, withTls) {
   let failed = false;
   for (const suite of [ENGINE, NODE_WITH_SERVER]) {
     const { counted, failure } = await step(`${version}: ${suite.name}`, () => runSuite(suite));
-    counts.push(`${suite.name} ${tally.format(counted)}`);
+    counts.push(`${suite.name} ${counted === null ? (failure ?? 'fine') : format(counted)}`);
     failed ||= failure !== null;
   }
   const note = tls ? '' : ` (built without TLS, which ${other ? `was tested on ${other.version}` : 'none here has'})`;

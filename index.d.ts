@@ -1213,7 +1213,8 @@ export interface IConsumerOptions {
    * passed. Needs XPENDING and XCLAIM; with TIME a clock that is set forward is noticed, and with XINFO what was trimmed
    * before it was read. While a job runs, its entry is kept from being idle, by another thread while JavaScript is busy, so
    * that a job that takes longer than `claimDeadline` is not taken over. A consumer that has its group to itself, with
-   * nothing pending, looks once in five of these intervals, unless they are longer than `claimDeadline`.
+   * nothing pending, looks once in five of these intervals, unless they are longer than `claimDeadline`. While more entries
+   * are due than jobs can run, a free slot of `concurrency` starts the next look, and new entries get half of the slots.
    * @default 0, for never
    */
   claimInterval?: number | undefined;

@@ -4,21 +4,10 @@ const assert = require('node:assert');
 const { fix, ours } = require('../support/cases.js');
 const { Gate } = require('../support/gate.js');
 const { keys } = require('../support/keys.js');
+const { strand } = require('../support/stranded.js');
 const { stays, until } = require('../support/until.js');
 
 const EAGER = { claimInterval: 40, claimDeadline: 150 };
-
-/** Delivers entries to a consumer that is gone. */
-async function strand(scene, jobs, { consumer = 'gone', stream = scene.stream } = {}) {
-  await scene.redis
-    .call('XGROUP', 'CREATE', keys.stream(stream), keys.group(scene.group), '0', 'MKSTREAM')
-    .catch(() => {});
-  const ids = [];
-  for (const job of jobs) ids.push(await scene.add(job, { stream }));
-  const read = ['GROUP', keys.group(scene.group), consumer, 'COUNT', jobs.length, 'STREAMS', keys.stream(stream), '>'];
-  await scene.redis.call('XREADGROUP', ...read);
-  return ids;
-}
 
 /** The rows of XPENDING: id, owner, idle, deliveries. */
 function pendingRows(scene, stream = scene.stream) {

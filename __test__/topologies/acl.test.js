@@ -3,6 +3,7 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
+const { jobs, strand } = require('../support/stranded.js');
 const { stays, until } = require('../support/until.js');
 
 /** A connection of a user who may do everything but what the rules take away. */
@@ -121,6 +122,23 @@ ours('without the rights to TIME and XINFO a consumer that claims says so once, 
     errors.map((error) => [error.code, error.command, error.message.split(' ')[0]]),
     [['CONSUME_ERROR', 'TIME', 'NOPERM']],
   );
+});
+
+ours('without the right to XCLAIM a backlog is asked about once in each claimInterval', async (_, scene) => {
+  const { connection, username } = await limited(scene, '-xclaim');
+  await strand(scene, jobs(50), { idle: 60_000 });
+  const [runs, claimInterval] = [[], 100];
+  const consumer = scene.consumer({ claimInterval }, connection);
+  const errors = scene.errors(consumer);
+  await consumer.process({ stream: scene.stream, processor: async (job) => runs.push(job.id) }).play();
+  await until(() => errors.length > 0);
+  const [before, began] = [await refusals(scene, username), performance.now()];
+  await until(async () => (await refusals(scene, username)) >= before + 5, { what: 'it to be asked again' });
+  const [asked, took] = [(await refusals(scene, username)) - before, performance.now() - began];
+  assert.ok(asked <= took / claimInterval + 1, `${asked} in ${took} ms`);
+  assert.deepStrictEqual([errors.length, errors[0].command, runs], [1, 'XCLAIM', []]);
+  await scene.redis.call('ACL', 'SETUSER', username, '+xclaim');
+  await until(() => runs.length === 50, { what: 'all jobs' });
 });
 
 ours('without the rights to INFO, CLIENT and scripts everything else works', async (_, scene) => {

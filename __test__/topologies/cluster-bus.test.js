@@ -4,6 +4,7 @@ const assert = require('node:assert');
 const { fix, keep, ours } = require('../support/cases.js');
 const { Gate } = require('../support/gate.js');
 const { keys } = require('../support/keys.js');
+const { jobs, strand } = require('../support/stranded.js');
 const { until } = require('../support/until.js');
 
 /** Streams whose keys are in as many slots, on all nodes in turn. */
@@ -263,4 +264,20 @@ fix('B-119 a Cluster that cannot be reached keeps what is sent waiting until it 
     return true;
   });
   assert.deepStrictEqual(times, [1, 2, 3, 4]);
+});
+
+ours('what a dead consumer left on several nodes is recovered as fast as its jobs end', async (_, scene) => {
+  const cluster = await scene.cluster();
+  const streams = await spread(scene, cluster, 4);
+  for (const stream of streams) {
+    const home = await cluster.home(keys.stream(stream));
+    await strand(scene, jobs(30, stream), { stream, idle: 60_000, call: (words) => home.call(...words) });
+  }
+  const ran = [];
+  const consumer = scene.consumer({ claimInterval: 1000 }, scene.connectCluster(cluster));
+  for (const stream of streams) consumer.process({ stream, processor: async ({ id }) => ran.push(id) });
+  await consumer.play();
+  const left = () => Promise.all(streams.map((stream) => pending(cluster, stream, scene.group)));
+  await until(async () => (await left()).every((count) => count === 0), { timeout: 12_000 });
+  assert.deepStrictEqual([ran.length, new Set(ran).size], [120, 120]);
 });

@@ -22,10 +22,6 @@ use super::id::new_id;
 use super::inspection::Page;
 use super::pending::{self, Limits, Pending, Plan};
 use super::slots::Delivery;
-use super::survey::Search;
-
-/// How many pages of one stream are looked at in a row, so that a long list of hopeless entries holds nothing up.
-const MOST_PAGES: usize = 10;
 
 impl Consumer {
     /// Searches all streams once that have something pending, beginning with another one each time: a slot that was
@@ -37,53 +33,18 @@ impl Consumer {
         }
         let mut kept = self.reserve().await;
         for search in searches {
-            match self.claim_stream(search, &mut kept).await {
-                Ok(()) => {}
-                Err(error) => self.claim_failed(error),
-            }
+            self.search(search, &mut kept).await;
         }
-        self.lock().reserved -= kept;
-        self.step();
-    }
-
-    /// Claims of one stream, with the slots that are `kept` and what others are free; one that is left is kept on.
-    async fn claim_stream(&self, search: Search, kept: &mut usize) -> Result<(), RedisError> {
-        let Search { stream, inspects } = search;
-        for page in 0..MOST_PAGES {
-            let (lane, key, from) = {
-                let mut state = self.lock();
-                if state.phase != Phase::Playing || !state.streams[stream].active {
-                    return Ok(());
-                }
-                let stream = &mut state.streams[stream];
-                stream.search_began.get_or_insert_with(Instant::now);
-                (stream.lane, stream.key.clone(), stream.claim_from)
-            };
-            let page = self.pending_page(stream, lane, &key, from, inspects && page == 0).await;
-            if self.time_for_others().is_some() {
-                // The connection was lost meanwhile.
-                return Ok(());
-            }
-            let decided = self.decide(stream, page, kept);
-            self.step();
-            let (plan, idle) = decided?;
-            let ends = plan.next.is_none() && !plan.crowded;
-            self.claim(stream, lane, &key, plan.claim, idle).await?;
-            self.find_exhausted(stream, lane, &key, plan.exhausted, idle, ends).await?;
-            if plan.crowded || plan.next.is_none() {
-                break;
-            }
-        }
-        self.lock().claim_complaint = None;
-        Ok(())
+        self.end_search(kept);
     }
 
     /// Decides about a page, and for how long entries have to have been idle; keeps the slots of those that are to be
     /// claimed, and one more if there is one.
-    fn decide(
+    pub(super) fn decide(
         &self,
         stream: usize,
         page: Result<Page, RedisError>,
+        size: usize,
         kept: &mut usize,
     ) -> Result<(Plan, Duration), RedisError> {
         let mut state = self.lock();
@@ -95,9 +56,7 @@ impl Consumer {
             let limits = Limits { deadline: idle, deliveries: self.options.retry_limit };
             let is_ours = |id| state.holds(stream as u32, id);
             let plan = match page.entries {
-                Some(entries) => {
-                    pending::plan(entries, self.options.claim_page_size, limits, room_now, is_ours)
-                }
+                Some(entries) => pending::plan(entries, size, limits, room_now, is_ours),
                 None => Plan { next: from, crowded: true, ..Plan::default() },
             };
             (plan, idle)
@@ -106,6 +65,9 @@ impl Consumer {
         *kept = (room - used).min(1);
         state.reserved -= room - used - *kept;
         state.claiming += used;
+        if used > 0 {
+            state.backlog.claim();
+        }
         state.streams[stream].claim_from = decided.as_ref().map_or(from, |(plan, _)| plan.next);
         decided
     }
@@ -121,26 +83,26 @@ impl Consumer {
         // If none gets free in that time, there is the next time.
         let _ = timeout(patience, self.room.notified()).await;
         let room = self.try_reserve();
-        self.lock().claims_due = false;
+        self.lock().backlog.claims_due = false;
         room
     }
 
     fn try_reserve(&self) -> usize {
         let mut state = self.lock();
         let room = state.reserve(self.options.concurrency, self.options.claim_page_size);
-        state.claims_due = room == 0;
+        state.backlog.claims_due = room == 0;
         room
     }
 
     /// A slot may have become free that claiming waits for.
     pub(super) fn tell_of_room(&self, state: &ConsumerState) {
-        if state.claims_due && state.free(self.options.concurrency) > 0 {
+        if state.backlog.waits() && state.free(self.options.concurrency) > 0 {
             self.room.notify_one();
         }
     }
 
     /// Takes over entries for which slots are kept, as far as they still are `idle`, and has their jobs run.
-    async fn claim(
+    pub(super) async fn claim(
         &self,
         stream: usize,
         lane: usize,
@@ -278,7 +240,7 @@ impl Consumer {
         Ok(entries)
     }
 
-    fn claim_failed(&self, error: RedisError) {
+    pub(super) fn claim_failed(&self, error: RedisError) {
         let code = format!("{:?} {}", error.kind, error.reply_code().unwrap_or_default());
         // What the reads fail with as well, they report.
         let is_reported = matches!(

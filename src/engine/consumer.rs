@@ -44,7 +44,7 @@ pub struct Consumer {
     /// Wakes the deadline timer when an earlier deadline came up.
     pub(super) timer: Arc<Notify>,
     /// Wakes claiming when a slot got free that it waits for.
-    pub(super) room: Notify,
+    pub(super) room: Arc<Notify>,
     /// Wakes claiming from its rest.
     pub(super) stirred: Arc<Notify>,
     /// Ends the renewal of leases when the consumer is cut off.
@@ -83,7 +83,7 @@ impl Consumer {
             state: Mutex::default(),
             unsettled: Unsettled::default(),
             timer: Arc::default(),
-            room: Notify::new(),
+            room: Arc::default(),
             stirred: Arc::default(),
             ended: Arc::default(),
             this: this.clone(),

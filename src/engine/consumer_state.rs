@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::redis_io::entries::EntryId;
 
+use super::backlog::Backlog;
 use super::lane_state::LaneState;
 use super::retelling::Retelling;
 use super::settled::{Batch, Settled};
@@ -83,8 +84,8 @@ pub struct ConsumerState {
     pub rests: bool,
     /// How many entries are being taken over.
     pub claiming: usize,
-    /// Whether claiming waits for a slot.
-    pub claims_due: bool,
+    /// The streams that are claimed from as slots get free.
+    pub backlog: Backlog,
     /// Ends the task that claims, when dropped.
     pub claimer: Option<oneshot::Sender<()>>,
     /// What claiming fails with at present, so that it is reported once.
@@ -136,7 +137,8 @@ impl ConsumerState {
             return None;
         }
         let streams = self.active_streams(lane).count();
-        let free = self.free(concurrency).saturating_sub(usize::from(self.claims_due));
+        let free = self.free(concurrency);
+        let free = free - self.backlog.share(free);
         if streams == 0 || free == 0 {
             return None;
         }
@@ -294,9 +296,9 @@ mod tests {
     #[test]
     fn what_is_kept_for_claims_is_not_read_for() {
         let mut state = playing(1);
-        state.claims_due = true;
+        state.backlog.claims_due = true;
         assert_eq!((state.next_count(0, 5), state.next_count(0, 1)), (Some(4), None));
-        (state.claims_due, state.reserved) = (false, 2);
+        (state.backlog.claims_due, state.reserved) = (false, 2);
         assert_eq!((state.next_count(0, 5), state.next_count(0, 2)), (Some(3), None));
         assert!(state.is_quiet(), "looking for what there is to claim is nothing to wait for");
         state.claiming = 1;

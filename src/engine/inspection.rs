@@ -21,6 +21,15 @@ use super::pending::{self, Pending};
 use super::server_clock::read_time;
 use super::standing::Standing;
 
+/// Which page of what is pending is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    /// The first entry; none is the beginning.
+    pub(super) from: Option<EntryId>,
+    /// The most entries.
+    pub(super) size: usize,
+}
+
 /// Some of what is pending.
 pub(super) struct Page {
     /// The entries, in order; none if they cannot be trusted.
@@ -39,10 +48,10 @@ impl Consumer {
         stream: usize,
         lane: usize,
         key: &str,
-        from: Option<EntryId>,
+        Range { from, size }: Range,
         of_stream: bool,
     ) -> Result<Page, RedisError> {
-        let (size, deadline) = (self.options.claim_page_size, self.options.claim_deadline.as_millis() as u64);
+        let deadline = self.options.claim_deadline.as_millis() as u64;
         let home = self.home(lane);
         let ask = |idle| async move {
             let (inspection, collected) = Collection::begin(&self.group, &self.options.id);

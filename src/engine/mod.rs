@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod announcement;
+pub mod backlog;
 pub mod backoff;
 pub mod bus;
 pub mod checking;
@@ -63,6 +64,7 @@ pub mod returns;
 pub mod ring;
 pub mod rounds;
 pub mod router;
+pub mod search;
 pub mod sending;
 pub mod sentinels;
 pub mod server_clock;

@@ -133,6 +133,7 @@ impl Consumer {
             let read = match outcome {
                 Ok(Reply::Array(entries)) => {
                     state.lanes[lane].busy = true;
+                    state.backlog.read();
                     self.harvest(&mut state, lane, entries, &mut harvest)
                 }
                 Ok(_) => {

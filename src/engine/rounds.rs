@@ -1,5 +1,7 @@
-//! When a consumer looks for entries to claim: every `claimInterval`, and more rarely while nothing can be due.
+//! When a consumer looks for entries to claim: every `claimInterval`, more rarely while nothing can be due, and as soon as
+//! there is room while more is due than there was room for.
 
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,7 +25,8 @@ impl Consumer {
         }
         let (ending, ended) = oneshot::channel();
         state.claimer = Some(ending);
-        let rounds = Rounds { interval, stirred: self.stirred.clone() };
+        let (stirred, room) = (self.stirred.clone(), self.room.clone());
+        let rounds = Rounds { interval, stirred, room };
         self.bus.context().tasks.spawn(rounds.keep_claiming(self.this.clone(), ended));
     }
 
@@ -45,8 +48,11 @@ impl Consumer {
     fn rest(&self) -> u32 {
         let mut state = self.lock();
         let is_calm = state.streams.iter().all(|stream| !stream.active || stream.is_calm());
-        state.rests =
-            is_calm && state.phase == Phase::Playing && state.streams.len() <= RESTS_UP_TO && self.may_rest();
+        state.rests = is_calm
+            && state.phase == Phase::Playing
+            && state.streams.len() <= RESTS_UP_TO
+            && state.backlog.is_empty()
+            && self.may_rest();
         if state.rests { INSPECTED_EVERY } else { 1 }
     }
 }
@@ -54,19 +60,17 @@ impl Consumer {
 struct Rounds {
     interval: Duration,
     stirred: Arc<Notify>,
+    room: Arc<Notify>,
 }
 
 impl Rounds {
-    /// Claims every now and then; holds on to the consumer only while it does.
+    /// Claims every now and then, and as slots get free while there is a backlog; holds on to the consumer only while it
+    /// does.
     async fn keep_claiming(self, consumer: Weak<Consumer>, mut ended: oneshot::Receiver<()>) {
         let mut most = 1;
         let mut delayed = None;
         loop {
-            let passed = tokio::select! {
-                biased;
-                _ = &mut ended => return,
-                passed = self.wait(delayed, most) => passed,
-            };
+            let Some(passed) = self.next_round(&consumer, &mut ended, delayed, most).await else { return };
             // What has been taken over is run, so this is not cut short.
             let Some(consumer) = consumer.upgrade() else { return };
             delayed = consumer.time_for_others();
@@ -74,6 +78,27 @@ impl Rounds {
                 consumer.claim_all(passed).await;
                 most = consumer.rest();
             }
+        }
+    }
+
+    /// Claims of the backlog until the next round, and returns how many intervals have passed; `None` if this is the end.
+    async fn next_round(
+        &self,
+        consumer: &Weak<Consumer>,
+        ended: &mut oneshot::Receiver<()>,
+        delayed: Option<Duration>,
+        most: u32,
+    ) -> Option<u32> {
+        let mut round = pin!(self.wait(delayed, most));
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut *ended => return None,
+                passed = &mut round => return Some(passed),
+                () = self.room.notified() => {}
+            }
+            // This is not cut short either.
+            consumer.upgrade()?.claim_more().await;
         }
     }
 
@@ -108,7 +133,7 @@ mod tests {
     use super::*;
 
     fn rounds(interval: u64) -> Rounds {
-        Rounds { interval: Duration::from_millis(interval), stirred: Arc::default() }
+        Rounds { interval: Duration::from_millis(interval), stirred: Arc::default(), room: Arc::default() }
     }
 
     #[tokio::test]

@@ -88,6 +88,7 @@ impl Consumer {
         if state.phase == Phase::Playing {
             state.phase = Phase::Pausing;
             state.claimer = None;
+            state.backlog.clear();
             for lane in (0..state.lanes.len()).filter(|&lane| state.lanes[lane].reading) {
                 self.end_read(lane);
             }
@@ -213,6 +214,7 @@ impl Consumer {
             state.cut_off = true;
             state.ends.cuts += 1;
             state.claimer = None;
+            state.backlog.clear();
             state.surplus.clear();
             state.parked.clear();
             // Settlements under way stay, for the end of their connection to answer who waits for them.

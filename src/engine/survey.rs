@@ -16,18 +16,11 @@ use super::consumer::Consumer;
 use super::consumer_state::{ConsumerState, Phase};
 use super::findings::Collection;
 use super::inspection::pack_stocktaking;
+use super::search::Search;
 
 /// In one of so many intervals a stream is inspected, whether it has something pending or not; another one for each, so
 /// that rounds are alike.
 pub(super) const INSPECTED_EVERY: u32 = 5;
-
-/// A stream that is to be searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Search {
-    pub(super) stream: usize,
-    /// Whether the stream itself is looked at, too.
-    pub(super) inspects: bool,
-}
 
 /// What is to be asked of the servers.
 struct Questions {
@@ -61,7 +54,7 @@ impl Consumer {
         // Whoever searches looks at the clock again, and heeds what it has gained.
         self.heed(findings, asked);
         // What cannot be told is searched, which says why if that fails as well.
-        searches.extend(pending.into_iter().map(|stream| Search { stream, inspects: false }));
+        searches.extend(pending.into_iter().map(Search::of));
         let streams = self.lock().streams.len().max(1);
         searches.sort_by_key(|search| (search.stream + streams - round % streams) % streams);
         searches
@@ -92,7 +85,7 @@ impl Consumer {
             stream.inspected = round;
         }
         if stream.claim_from.is_some() {
-            return questions.known.push(Search { stream: at, inspects });
+            return questions.known.push(Search { inspects, ..Search::of(at) });
         }
         let is_alone = stream.is_alone && self.may_rest();
         if !inspects && is_alone && stream.is_calm() {

@@ -1,0 +1,138 @@
+//! The streams in which more entries are due than there was room for, and the share of claims in free slots. Pure.
+//!
+//! Such a stream is searched again as soon as a slot is free. New entries must get slots meanwhile, and claims must get
+//! slots while there are always new entries. So reads and claims share what is free half and half, and take turns at the
+//! odd slot: a claim gives the next turn to reads, and a read that brings an entry gives it to claims.
+
+use std::collections::VecDeque;
+
+/// What a search of a stream came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The stream has nothing more that is due, or cannot be searched now.
+    Through,
+    /// More is due than was claimed; `took` if the search claimed some of it.
+    More {
+        /// Whether something was claimed.
+        took: bool,
+    },
+}
+
+/// Streams with a backlog of entries to claim.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    /// The indices of the streams; the first is searched next.
+    streams: VecDeque<usize>,
+    /// Whether reads must leave the next free slot to claims.
+    pub claims_due: bool,
+}
+
+impl Backlog {
+    /// How many streams there are.
+    pub fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Whether there is no stream with a backlog.
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// The stream to be searched next.
+    pub fn first(&self) -> Option<usize> {
+        self.streams.front().copied()
+    }
+
+    /// Whether claiming waits for a free slot.
+    pub fn waits(&self) -> bool {
+        self.claims_due || !self.is_empty()
+    }
+
+    /// How many of the `free` slots reads leave to claims.
+    pub fn share(&self, free: usize) -> usize {
+        match (self.is_empty(), self.claims_due) {
+            (true, is_due) => free.min(usize::from(is_due)),
+            (false, true) => free.div_ceil(2),
+            (false, false) => free / 2,
+        }
+    }
+
+    /// A read has brought an entry.
+    pub fn read(&mut self) {
+        self.claims_due |= !self.is_empty();
+    }
+
+    /// Slots are taken for entries to claim.
+    pub fn claim(&mut self) {
+        self.claims_due = false;
+    }
+
+    /// A stream was searched. One that was claimed from goes behind the others, one that found no room is next.
+    pub fn search(&mut self, stream: usize, progress: Progress) {
+        self.streams.retain(|&other| other != stream);
+        match progress {
+            Progress::Through => self.claims_due &= !self.is_empty(),
+            Progress::More { took: true } => self.streams.push_back(stream),
+            Progress::More { took: false } => {
+                self.streams.push_front(stream);
+                self.claims_due = true;
+            }
+        }
+    }
+
+    /// Nothing is claimed any more.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOOK: Progress = Progress::More { took: true };
+    const CROWDED: Progress = Progress::More { took: false };
+
+    fn backlog(searches: &[(usize, Progress)]) -> Backlog {
+        let mut backlog = Backlog::default();
+        searches.iter().for_each(|&(stream, progress)| backlog.search(stream, progress));
+        backlog
+    }
+
+    #[test]
+    fn without_a_backlog_reads_leave_nothing_unless_a_claim_waits() {
+        let mut none = Backlog::default();
+        assert_eq!((none.share(5), none.waits()), (0, false));
+        none.claims_due = true;
+        assert_eq!((none.share(5), none.share(0), none.waits()), (1, 0, true));
+    }
+
+    #[test]
+    fn reads_and_claims_share_free_slots_and_take_turns_at_the_odd_one() {
+        let mut backlog = backlog(&[(0, TOOK)]);
+        assert_eq!([0, 1, 2, 5].map(|free| backlog.share(free)), [0, 0, 1, 2]);
+        backlog.read();
+        assert_eq!([0, 1, 2, 5].map(|free| backlog.share(free)), [0, 1, 1, 3]);
+        backlog.claim();
+        assert_eq!(backlog.share(1), 0);
+    }
+
+    #[test]
+    fn streams_take_turns_and_one_that_found_no_room_keeps_its_own() {
+        let mut backlog = backlog(&[(0, TOOK), (1, TOOK)]);
+        assert_eq!((backlog.first(), backlog.claims_due), (Some(0), false));
+        backlog.search(0, CROWDED);
+        assert_eq!((backlog.first(), backlog.claims_due), (Some(0), true));
+        backlog.search(0, TOOK);
+        assert_eq!((backlog.first(), backlog.len()), (Some(1), 2));
+    }
+
+    #[test]
+    fn the_last_stream_that_is_through_gives_the_slot_back_to_reads() {
+        let mut backlog = backlog(&[(0, CROWDED), (1, CROWDED)]);
+        backlog.search(1, Progress::Through);
+        assert!(backlog.claims_due);
+        backlog.search(0, Progress::Through);
+        assert_eq!((backlog.share(1), backlog.waits()), (0, false));
+    }
+}

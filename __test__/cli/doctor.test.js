@@ -112,6 +112,31 @@ describe('npx hfxbus doctor', () => {
     assert.deepStrictEqual(new Set(of(said, 'groups').map(({ stream }) => stream)), new Set(['mails']));
   });
 
+  it('warns of consumers that died with nothing pending, and names them', async (t) => {
+    const { redis, url } = await healthy(t);
+    const [stream, group] = [keys.stream('mails'), keys.group('mailer')];
+    await redis.call('XGROUP', 'CREATE', stream, group, '$', 'MKSTREAM');
+    for (const name of ['dead-1', 'dead-2', 'dead-3', 'dead-4', 'dead-5', 'dead-6', 'busy']) {
+      const id = await redis.call('XADD', stream, '*', 'prd', 'p', 'job', 'one');
+      await redis.call('XREADGROUP', 'GROUP', group, name, 'COUNT', '1', 'STREAMS', stream, '>');
+      if (name !== 'busy') await redis.call('XACK', stream, group, id);
+    }
+    const found = async () => {
+      const { code, said } = await asked(['doctor', '--idle-consumers', '50', '--url', url]);
+      const [finding] = of(said, 'consumers');
+      return finding?.consumers.length === 6 && { code, finding, groups: of(said, 'groups') };
+    };
+    const { code, finding, groups } = await until(found, { timeout: 20000 });
+    assert.deepStrictEqual([code, finding.state, groups[0].state], [0, 'warning', 'ok']);
+    assert.deepStrictEqual(finding.consumers, ['dead-1', 'dead-2', 'dead-3', 'dead-4', 'dead-5', 'dead-6']);
+    assert.match(
+      finding.detail,
+      /^mailer of mails has 6 consumers idle for 50 ms or longer, with nothing pending: dead-1, .*dead-5 and 1 more(; before Redis 7\.2 .*)?$/,
+    );
+    const { said } = await asked(['doctor', '--url', url]);
+    assert.deepStrictEqual(of(said, 'consumers'), []);
+  });
+
   it('does not call stuck what somebody works on', async (t) => {
     const { redis, url } = await healthy(t);
     const [stream, group] = [keys.stream('mails'), keys.group('mailer')];

@@ -1,21 +1,28 @@
 'use strict';
 
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
+const { checkConsumers } = require('./idle-consumers.js');
 const { json, styled, table } = require('./printing.js');
 const { checkRights } = require('./rights.js');
 const { Servers } = require('./servers.js');
 const { checkServer, checkSlots } = require('./server-checks.js');
+const { streamsOf } = require('./streams.js');
 const { checkGroups } = require('./stuck-groups.js');
 
 const HELP = `Usage: hfxbus doctor [options]
 
-Looks whether Redis is fit for a bus, whether the user may do what producers and consumers do, and for groups
-that are stuck.
+Looks whether Redis is fit for a bus, whether the user may do what producers and consumers do, for groups that
+are stuck, and for consumers that died.
 
   --idle <ms>        for how long nobody may have touched what is pending, 60000
+  --idle-consumers <ms>
+                     for how long a consumer with nothing pending may have been idle, 86400000
 ${HELP_OF_BUS}`;
 
-const OPTIONS = { idle: { type: 'string', default: '60000' } };
+const OPTIONS = {
+  idle: { type: 'string', default: '60000' },
+  'idle-consumers': { type: 'string', default: '86400000' },
+};
 
 const STYLE_OF = { ok: 'green', warning: 'yellow', problem: 'red', unknown: 'yellow' };
 
@@ -26,7 +33,10 @@ const STYLE_OF = { ok: 'green', warning: 'yellow', problem: 'red', unknown: 'yel
 
 /** @returns {Promise<number>} the exit code: 1 if there is a problem */
 async function run(args) {
-  const { values } = parse(args, { help: HELP, options: OPTIONS, check: ({ idle }) => count('idle', idle, 1) });
+  const check = (values) => {
+    for (const name of Object.keys(OPTIONS)) count(name, values[name], 1);
+  };
+  const { values } = parse(args, { help: HELP, options: OPTIONS, check });
   return Servers.use(values, HELP, (servers) => examine(servers, values), { mayLack: true });
 }
 
@@ -40,7 +50,11 @@ async function examine(servers, values) {
     ...(await checkRights(server, servers.prefix)),
   ]);
   const everywhere = servers.all.map(({ name }) => name).join(', ');
-  const groups = ifTold('groups', everywhere, () => checkGroups(servers, everywhere, Number(values.idle)));
+  const groups = ifTold('groups', everywhere, async () => {
+    const streams = await streamsOf(servers);
+    const stuck = await checkGroups(streams, everywhere, Number(values.idle));
+    return [...stuck, ...checkConsumers(streams, Number(values['idle-consumers']))];
+  });
   const findings = [...away, ...(await Promise.all([...perServer, groups])).flat()];
   const isWell = findings.every(({ state }) => state !== 'problem');
   if (values.json) json({ ok: isWell, findings });

@@ -2,11 +2,10 @@
 
 const { isBehind } = require('../facade/entry-ids.js');
 const { duration } = require('./printing.js');
-const { PAGE, streamsOf } = require('./streams.js');
+const { PAGE } = require('./streams.js');
 
 /** @returns {Promise<import('./doctor.js').Finding[]>} groups that are stuck, or one that says that none is */
-async function checkGroups(servers, everywhere, idle) {
-  const streams = await streamsOf(servers);
+async function checkGroups(streams, everywhere, idle) {
   const perStream = await Promise.all(streams.map((stream) => stuckIn(stream, idle)));
   const stuck = perStream.flat();
   if (stuck.length > 0) return stuck;

@@ -1246,6 +1246,17 @@ export interface IConsumerOptions {
    */
   deadLetter?: string | null | undefined;
   /**
+   * After how many ms of idleness a consumer's name is removed from the group (XGROUP DELCONSUMER), if nothing is pending for
+   * it; 0 or Infinity for never. A consumer that was killed leaves its name behind, and a consumer with `claimInterval`
+   * removes it, after a look at the group at most once an hour. The name of a consumer that lives comes back with its next
+   * entry, and no entry is lost. Needs XINFO CONSUMERS, MULTI, EXEC and XGROUP DELCONSUMER; without these rights the names
+   * stay, and no error is emitted. A consumer shows that it lives by reading at least three times within this time, and at
+   * least once an hour. So this must be more than three times `blockTimeout`, and the same for all consumers of a group.
+   * Throws a TypeError for anything but a number, and a RangeError below 0.
+   * @default 604800000, a week
+   */
+  removeIdleConsumers?: number | undefined;
+  /**
    * With `nodes()`: the node that is read from, or DISTRIBUTED_ROUTING for all.
    * @default the group
    */
@@ -1500,6 +1511,8 @@ export interface IDiagnostics {
   'hfxbus:exhaust': IEntryMessage<IExhaustedEntry>;
   /** Entries are gone before their jobs were done, as with `'trimmed'`. */
   'hfxbus:trim': ITrimMessage;
+  /** Names of other consumers were removed from the group, see `removeIdleConsumers`. */
+  'hfxbus:remove': IRemoveMessage;
   /** A connection has another state. */
   'hfxbus:connection': IConnectionMessage;
 }
@@ -1559,6 +1572,17 @@ export interface IEntryMessage<Entry> {
 export interface ITrimMessage extends ITrimmedEntries {
   consumer: Consumer;
   group: string;
+}
+
+/** Which consumers were removed from a group. */
+export interface IRemoveMessage {
+  /** The consumer that removed them. */
+  consumer: Consumer;
+  group: string;
+  /** The stream, as `process()` got it. */
+  stream: string;
+  /** The names that were removed. */
+  consumers: string[];
 }
 
 /** A connection that has another state. */

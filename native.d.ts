@@ -202,6 +202,8 @@ export interface NativeConsumerOptions {
   retryPolicy?: NativeRetryPolicy
   /** The stream of the dead letters. */
   deadLetter?: string
+  /** For how long names of the group were idle that are removed; 0 and negative never. */
+  removeIdle?: number
 }
 
 /** A consumer at one time. */
@@ -525,7 +527,9 @@ export declare const enum Report {
   /** `consumer, token, key¶`, then a value: before the `Jobs` that it is about */
   Prefetched = 28,
   /** `consumer, token, headers¶`: before the `Jobs` that it is about */
-  Headers = 29
+  Headers = 29,
+  /** `consumer, stream, count, count × name¶` */
+  Removed = 30
 }
 
 /** What of a packet `collect` could not return: most packets have nothing of it, and are spared an object. */

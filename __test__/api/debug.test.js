@@ -2,6 +2,8 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
+const { keys } = require('../support/keys.js');
+const { until } = require('../support/until.js');
 
 /** Sends and runs a job, and one that fails, and says whether the printer was loaded. */
 async function run({ hfxbus, options, data, print }) {
@@ -57,6 +59,24 @@ ours('DEBUG=hfxbus:* prints what happens on stderr', async (_, scene) => {
   const changes = said.filter((line) => line.startsWith('connection'));
   assert.deepStrictEqual(changes, [`connection ${node}: connect`, `connection ${node}: ready`, 'connection all: end']);
   assert.strictEqual(stdout, '');
+});
+
+ours('DEBUG=hfxbus:remove prints which consumers were removed from a group', async (_, scene) => {
+  const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];
+  await scene.redis.call('XGROUP', 'CREATE', key, group, '$', 'MKSTREAM');
+  const id = await scene.add('job');
+  await scene.redis.call('XREADGROUP', 'GROUP', group, 'dead', 'STREAMS', key, '>');
+  await scene.redis.call('XACK', key, group, id);
+  const play = async ({ hfxbus, options, data }) => {
+    const claims = { claimInterval: 20, removeIdleConsumers: 100 };
+    const connection = hfxbus.ConnectionManager.standalone(options);
+    const consumer = new hfxbus.Consumer(connection, { group: data.group, ...claims });
+    await consumer.process({ stream: data.stream, processor: () => {} }).play();
+  };
+  const data = { stream: scene.stream, group: scene.group };
+  const child = scene.child(play, { data, variables: { DEBUG: 'hfxbus:remove', DEBUG_COLORS: 'no' } });
+  await until(() => child.stderr.endsWith('\n'));
+  assert.match(child.stderr, new RegExp(` hfxbus:remove idle consumers of ${scene.group} on ${scene.stream}: dead\n$`));
 });
 
 ours('DEBUG takes lists, wildcards and what is left out', async (_, scene) => {

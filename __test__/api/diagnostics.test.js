@@ -11,7 +11,7 @@ const { hear } = require('../support/hearing.js');
 const { keys } = require('../support/keys.js');
 const { until } = require('../support/until.js');
 
-const TOPICS = ['send', 'sent', 'receive', 'settle', 'claim', 'exhaust', 'trim', 'connection'];
+const TOPICS = ['send', 'sent', 'receive', 'settle', 'claim', 'exhaust', 'trim', 'remove', 'connection'];
 
 /** Counts how often each channel is asked whether anybody listens, which nobody does, and publishes. */
 function countQuestions(scene) {

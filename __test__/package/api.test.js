@@ -80,6 +80,7 @@ const OTHERS = {
   ISettleMessage: 'Diagnostics',
   IEntryMessage: 'Diagnostics',
   ITrimMessage: 'Diagnostics',
+  IRemoveMessage: 'Diagnostics',
   IConnectionMessage: 'Diagnostics',
   IShutdown: 'Shutdown',
   IRedisError: 'Errors',

@@ -141,6 +141,34 @@ ours('without the right to XCLAIM a backlog is asked about once in each claimInt
   await until(() => runs.length === 50, { what: 'all jobs' });
 });
 
+for (const [what, told, ...rules] of [
+  ['MULTI', [], '-multi'],
+  ['EXEC', [], '-exec'],
+  ['XGROUP DELCONSUMER', [], '-xgroup', '+xgroup|create'],
+  ['XINFO', ['XINFO'], '-xinfo'],
+]) {
+  ours(`without the right to ${what} a consumer claims, and leaves idle consumers in the group`, async (_, scene) => {
+    const { connection, username } = await limited(scene, ...rules);
+    await strand(scene, ['one'], { idle: 60_000 });
+    const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];
+    const ran = [];
+    const consumer = scene.consumer({ claimInterval: 20, removeIdleConsumers: 100 }, connection);
+    const errors = scene.errors(consumer);
+    await consumer.process({ stream: scene.stream, processor: async (job) => ran.push(job.id) }).play();
+    await until(async () => ran.length === 1 && (await scene.pending()) === 0);
+    const before = await refusals(scene, username);
+    await until(async () => (await refusals(scene, username)) > before + 2, { what: 'it to be tried again' });
+    await strand(scene, ['two'], { idle: 60_000 });
+    await until(async () => ran.length === 2 && (await scene.pending()) === 0);
+    const names = (await scene.redis.call('XINFO', 'CONSUMERS', key, group)).map(([, name]) => name);
+    assert.ok(names.includes('gone'), `${names}`);
+    assert.deepStrictEqual(
+      errors.map(({ command }) => command),
+      told,
+    );
+  });
+}
+
 ours('without the rights to INFO, CLIENT and scripts everything else works', async (_, scene) => {
   const { connection } = await limited(scene, '-info', '-client', '-@scripting', '-role', '-config');
   const done = [];

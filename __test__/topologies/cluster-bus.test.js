@@ -281,3 +281,25 @@ ours('what a dead consumer left on several nodes is recovered as fast as its job
   await until(async () => (await left()).every((count) => count === 0), { timeout: 12_000 });
   assert.deepStrictEqual([ran.length, new Set(ran).size], [120, 120]);
 });
+
+ours('names of dead consumers leave the groups on every node', async (_, scene) => {
+  const cluster = await scene.cluster();
+  const streams = await spread(scene, cluster, 4);
+  const namesOf = async (stream) => {
+    const home = await cluster.home(keys.stream(stream));
+    const consumers = await home.call('XINFO', 'CONSUMERS', keys.stream(stream), keys.group(scene.group));
+    return consumers.map(([, name]) => name);
+  };
+  for (const stream of streams) {
+    const home = await cluster.home(keys.stream(stream));
+    const [id] = await strand(scene, ['job'], { stream, call: (words) => home.call(...words) });
+    await home.call('XACK', keys.stream(stream), keys.group(scene.group), id);
+  }
+  const options = { claimInterval: 40, removeIdleConsumers: 300 };
+  const consumer = scene.consumer(options, scene.connectCluster(cluster));
+  const errors = scene.errors(consumer);
+  for (const stream of streams) consumer.process({ stream, processor: async () => {} });
+  await consumer.play();
+  await until(async () => (await Promise.all(streams.map(namesOf))).flat().every((name) => name !== 'gone'));
+  assert.deepStrictEqual(errors, []);
+});

@@ -304,6 +304,7 @@ export async function claiming(connection: ConnectionManager): Promise<void> {
     retryLimit: Infinity,
     backoff: { type: 'exponential', delay: 100, max: 1000, jitter: 0.5 },
     deadLetter: 'dead',
+    removeIdleConsumers: 86_400_000,
   });
   new Consumer(connection, { group: 'g', backoff: null, deadLetter: undefined });
   consumer.on('claimed', (entry) => same<typeof entry, IClaimedEntry>());

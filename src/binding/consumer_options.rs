@@ -34,6 +34,8 @@ pub struct NativeConsumerOptions {
     pub retry_policy: Option<NativeRetryPolicy>,
     /// The stream of the dead letters.
     pub dead_letter: Option<String>,
+    /// For how long names of the group were idle that are removed; 0 and negative never.
+    pub remove_idle: Option<f64>,
 }
 
 /// When a rejected job is due again. Times in ms.
@@ -94,6 +96,10 @@ impl NativeConsumerOptions {
                 .map_or(defaults.retry_limit, |most| if most < 0.0 { u64::MAX } else { most as u64 }),
             retry_policy: self.retry_policy.map(NativeRetryPolicy::into_engine),
             dead_letter: self.dead_letter,
+            remove_idle: match self.remove_idle {
+                Some(ms) => duration(ms).filter(|time| !time.is_zero()),
+                None => defaults.remove_idle,
+            },
         }
     }
 }

@@ -114,6 +114,8 @@ pub enum Report {
     Prefetched = 28,
     /// `consumer, token, headers¶`: before the `Jobs` that it is about
     Headers = 29,
+    /// `consumer, stream, count, count × name¶`
+    Removed = 30,
 }
 
 /// How a reply's value is written: a number of this, then what it says.

@@ -172,6 +172,11 @@ impl Outgoing {
                     [f64::from(consumer), f64::from(stream), count as f64, f64::from(u8::from(pending))];
                 self.report(Report::Trimmed, &numbers);
             }
+            Event::Removed { consumer, stream, names } => {
+                let numbers = [f64::from(consumer), f64::from(stream), names.len() as f64];
+                self.report(Report::Removed, &numbers);
+                names.iter().for_each(|name| self.push_text(name));
+            }
             Event::RingChanged { node, is_out, failures, endpoint, error } => {
                 let (port, place) = match endpoint {
                     Endpoint::Tcp { host, port, .. } => (f64::from(*port), host),

@@ -28,6 +28,7 @@ impl Consumer {
     /// waited for is kept for the first one that has something to claim. `passed` is how many intervals ago it did so last.
     pub(super) async fn claim_all(&self, passed: u32) {
         let searches = self.survey(passed).await;
+        self.remove_idle().await;
         if searches.is_empty() {
             return;
         }

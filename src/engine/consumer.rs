@@ -160,6 +160,8 @@ impl Consumer {
             is_member: false,
             is_alone: false,
             asks_who: false,
+            idle_looked: None,
+            idle: Vec::new(),
             calm_since: None,
             tail: None,
             claim_from: None,

@@ -205,6 +205,16 @@ impl ConsumerState {
         }
     }
 
+    /// A read of a lane has been answered. Before Redis 7.2 a consumer that is given nothing is idle, however often it reads.
+    /// Reading behind the last id seen, now and then, tells Redis that it is there.
+    pub fn show_presence(&mut self, lane: usize, every: Duration, now: Instant) {
+        let shown = *self.lanes[lane].shown.get_or_insert(now);
+        if now.saturating_duration_since(shown) >= every {
+            self.lanes[lane].shown = Some(now);
+            self.expect_losses(lane, false);
+        }
+    }
+
     /// A node has given its last reply to a batch: the batch's jobs, if it was the last node.
     pub fn take_answered(&mut self, number: u32) -> Option<Vec<Settled>> {
         // Batches are mostly answered in the order in which they left, so this is the first one.
@@ -262,6 +272,8 @@ mod tests {
             is_member: false,
             is_alone: false,
             asks_who: false,
+            idle_looked: None,
+            idle: Vec::new(),
             calm_since: None,
             tail: None,
             claim_from: None,
@@ -358,6 +370,22 @@ mod tests {
         let mut fresh = playing(1);
         fresh.expect_losses(0, true);
         assert_eq!(fresh.streams[0].position_text(), "0");
+    }
+
+    #[test]
+    fn a_consumer_shows_that_it_is_there_now_and_then() {
+        let (mut state, every, began) = (playing(2), Duration::from_secs(60), Instant::now());
+        state.streams[0].last_seen.get_or_insert_default().see(EntryId { time: 5, sequence: 1 }, None);
+        let mut read_after = |passed| {
+            state.show_presence(0, every, began + passed);
+            let position = state.streams[0].position_text().to_owned();
+            state.streams[0].position = Position::New;
+            (position, state.streams[1].position_text().to_owned())
+        };
+        let new = (">".to_owned(), ">".to_owned());
+        let history = ("5-1".to_owned(), ">".to_owned());
+        let found = [0, 59, 60, 119, 120].map(|seconds| read_after(Duration::from_secs(seconds)));
+        assert_eq!(found, [new.clone(), new.clone(), history.clone(), new, history]);
     }
 
     #[test]

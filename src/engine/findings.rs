@@ -1,7 +1,7 @@
 //! What a survey of a consumer's streams brings to light, reply by reply.
 
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -10,15 +10,16 @@ use crate::redis_io::command::{Destination, Tally};
 use crate::redis_io::error::RedisError;
 
 use super::losses::Received;
-use super::standing::{Extent, Group, has_only};
+use super::members::Members;
+use super::standing::{Extent, Group};
 
 /// What was found out.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     /// The streams that have something pending, or do not say that they have not.
     pub(super) pending: Vec<usize>,
-    /// The streams whose group has this consumer, and nobody else.
-    pub(super) own: Vec<usize>,
+    /// Who is in the groups of some of the streams, where that could be read.
+    pub(super) members: Vec<(usize, Members)>,
     /// How the group stands to some of the streams.
     pub(super) stocks: Vec<Stocktaking>,
     /// By lane: when the server told the time, and what it told.
@@ -56,6 +57,8 @@ pub(super) struct Collection {
     group: String,
     /// This consumer's id.
     consumer: String,
+    /// For how long others must have been idle to be found.
+    idle: Option<Duration>,
 }
 
 /// What a question is about; the remainder of its number.
@@ -67,14 +70,25 @@ enum Question {
     Extent = 2,
     Clock = 3,
     Members = 4,
+    Idle = 5,
 }
 
-const QUESTIONS: [Question; 5] =
-    [Question::Pending, Question::Group, Question::Extent, Question::Clock, Question::Members];
+const QUESTIONS: [Question; 6] = [
+    Question::Pending,
+    Question::Group,
+    Question::Extent,
+    Question::Clock,
+    Question::Members,
+    Question::Idle,
+];
 
 impl Collection {
     /// A collection of what there is to know about a group, and where the findings come out.
-    pub(super) fn begin(group: &str, consumer: &str) -> (Arc<Self>, oneshot::Receiver<Findings>) {
+    pub(super) fn begin(
+        group: &str,
+        consumer: &str,
+        idle: Option<Duration>,
+    ) -> (Arc<Self>, oneshot::Receiver<Findings>) {
         let (sender, collected) = oneshot::channel();
         let (findings, collected_by) = (Mutex::default(), Some(sender));
         (
@@ -83,6 +97,7 @@ impl Collection {
                 collected: collected_by,
                 group: group.to_owned(),
                 consumer: consumer.to_owned(),
+                idle,
             }),
             collected,
         )
@@ -102,9 +117,9 @@ impl Collection {
         [Question::Group, Question::Extent].map(|question| self.destination(question, at))
     }
 
-    /// Where the consumers of a stream's group go.
-    pub(super) fn members(self: &Arc<Self>, stream: usize) -> Destination {
-        self.destination(Question::Members, stream)
+    /// Where the consumers of a stream's group go; `idle` if idle ones are looked for.
+    pub(super) fn members(self: &Arc<Self>, stream: usize, idle: bool) -> Destination {
+        self.destination(if idle { Question::Idle } else { Question::Members }, stream)
     }
 
     /// Where the time goes that the server of a lane tells.
@@ -133,10 +148,11 @@ impl Tally for Collection {
                 findings.stocks[at].group = group;
             }
             Question::Extent => findings.stocks[at].extent = outcome.map(|reply| Extent::read(&reply)),
-            Question::Members if outcome.as_ref().is_ok_and(|reply| has_only(reply, &self.consumer)) => {
-                findings.own.push(at);
+            question @ (Question::Members | Question::Idle) => {
+                let limit = self.idle.filter(|_| question == Question::Idle);
+                let members = outcome.ok().and_then(|reply| Members::read(&reply, &self.consumer, limit));
+                findings.members.extend(members.map(|members| (at, members)));
             }
-            Question::Members => {}
             Question::Clock => findings.clocks.push((at, Instant::now(), outcome.map(Value::from))),
         }
     }
@@ -173,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_stream_is_left_out_only_if_it_says_that_nothing_is_pending() {
-        let (collection, mut collected) = Collection::begin("g", "me");
+        let (collection, mut collected) = Collection::begin("g", "me", None);
         tell(collection.pending(0), b"*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n");
         tell(collection.pending(1), b"*4\r\n:7\r\n$3\r\n1-0\r\n$3\r\n7-0\r\n*0\r\n");
         tell(collection.pending(2), b"*0\r\n");
@@ -187,13 +203,13 @@ mod tests {
 
     #[test]
     fn answers_are_put_where_they_belong_in_any_order() {
-        let (collection, mut collected) = Collection::begin("g", "me");
+        let (collection, mut collected) = Collection::begin("g", "me", None);
         let [_, [group, extent]] = [6, 8].map(|stream| collection.stock(stream, Received::default()));
         let Destination::Tally(tally, number) = extent else { panic!("not collected") };
         tally.reply(number, Err(closed()));
         tell(collection.clock(3), b":3\r\n");
-        tell(collection.members(5), b"*1\r\n*2\r\n$4\r\nname\r\n$2\r\nme\r\n");
-        tell(collection.members(6), b"*1\r\n*2\r\n$4\r\nname\r\n$3\r\nyou\r\n");
+        tell(collection.members(5, false), b"*1\r\n*2\r\n$4\r\nname\r\n$2\r\nme\r\n");
+        tell(collection.members(6, true), b"$-1\r\n");
         tell(
             group,
             b"*1\r\n*8\r\n$4\r\nname\r\n$1\r\ng\r\n$9\r\nconsumers\r\n:1\r\n$7\r\npending\r\n:0\r\n\
@@ -201,7 +217,8 @@ mod tests {
         );
         drop((collection, tally));
         let findings = collected.try_recv().expect("everything is there");
-        assert_eq!(findings.own, [5]);
+        let [(5, members)] = findings.members.as_slice() else { panic!("one") };
+        assert!(members.has_only_own());
         let [other, stock] = findings.stocks.as_slice() else { panic!("two") };
         assert_eq!((other.stream, &other.group, &other.extent), (6, &Ok(None), &Ok(None)));
         let group = Group { delivered: EntryId::default(), read: None, consumers: 1, pending: 0 };

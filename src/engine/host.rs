@@ -139,6 +139,8 @@ pub enum Event<'a> {
     /// Entries are not there any more, trimmed or deleted, and were never run to the end: they were pending for the
     /// group, or it never got them.
     Trimmed { consumer: u32, stream: u32, count: u64, pending: bool },
+    /// A consumer has removed others from its group that were idle for long.
+    Removed { consumer: u32, stream: u32, names: &'a [String] },
     /// A consumer has no job in flight any more.
     Drained { consumer: u32 },
     /// How long to wait before it is tried again? Answer with the number of the question.

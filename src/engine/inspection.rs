@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use crate::redis_io::codec::Value;
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::entries::EntryId;
@@ -54,7 +56,7 @@ impl Consumer {
         let deadline = self.options.claim_deadline.as_millis() as u64;
         let home = self.home(lane);
         let ask = |idle| async move {
-            let (inspection, collected) = Collection::begin(&self.group, &self.options.id);
+            let (inspection, collected) = self.begin_collection();
             let asked = Instant::now();
             let page = self.ask(lane, |commands, page| {
                 pack_pending_page(commands, key, &self.group, idle, from, size, page);
@@ -93,7 +95,7 @@ impl Consumer {
         if self.options.claim_interval.is_none() {
             return self.ask(lane, |commands, to| pack_last_entry(commands, key, to)).await;
         }
-        let (inspection, collected) = Collection::begin(&self.group, &self.options.id);
+        let (inspection, collected) = self.begin_collection();
         let asked = Instant::now();
         let entry = self.ask(lane, |commands, entry| {
             pack_last_entry(commands, key, entry);
@@ -104,6 +106,11 @@ impl Consumer {
         let entry = entry.await;
         self.heed(collected.await.unwrap_or_default(), asked);
         entry
+    }
+
+    /// A collection of what there is to know about the group.
+    pub(super) fn begin_collection(&self) -> (Arc<Collection>, oneshot::Receiver<Findings>) {
+        Collection::begin(&self.group, &self.options.id, self.options.remove_idle)
     }
 
     fn pack_stocktaking(&self, commands: &mut Commands, stream: usize, key: &str, answers: &Arc<Collection>) {
@@ -121,8 +128,8 @@ impl Consumer {
                 gained = clock.look(told, asked, answered, self.options.claim_deadline);
             }
         }
-        for stream in findings.own {
-            self.lock().streams[stream].is_member = true;
+        for (stream, members) in findings.members {
+            self.lock().streams[stream].meet_members(members);
         }
         for Stocktaking { stream, received, group, extent } in findings.stocks {
             self.complain_of_refusal(group.as_ref().err());

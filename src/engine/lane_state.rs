@@ -1,5 +1,7 @@
 //! What a consumer knows of one of its lanes. Pure.
 
+use std::time::Instant;
+
 use super::backoff::Backoff;
 use super::server_clock::ServerClock;
 
@@ -20,6 +22,8 @@ pub struct LaneState {
     pub busy: bool,
     /// How many renewals of leases have no reply yet.
     pub renewals: usize,
+    /// When its reads showed last that the consumer is there.
+    pub shown: Option<Instant>,
     /// Rotates the streams from read to read.
     pub rotation: usize,
     /// The connection's CLIENT ID and the session it belongs to.

@@ -228,6 +228,8 @@ pub struct ConsumerOptions {
     pub retry_policy: Option<RetryPolicy>,
     /// The stream, without prefix, that what was delivered too often is moved to.
     pub dead_letter: Option<String>,
+    /// Names of the group that have nothing pending, and were idle for so long, are removed; `None` never.
+    pub remove_idle: Option<Duration>,
 }
 
 impl Default for ConsumerOptions {
@@ -245,6 +247,7 @@ impl Default for ConsumerOptions {
             retry_limit: 3,
             retry_policy: None,
             dead_letter: None,
+            remove_idle: Some(Duration::from_secs(7 * 24 * 60 * 60)),
         }
     }
 }

@@ -147,6 +147,7 @@ impl Consumer {
                 Ok(()) => {
                     state.lanes[lane].backoff.reset();
                     state.lanes[lane].complaint = None;
+                    state.show_presence(lane, self.presence_interval(), Instant::now());
                 }
                 Err(error) => failed = self.read_failed(&mut state, lane, error),
             }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::redis_io::codec::Value;
 use crate::redis_io::entries::EntryId;
 use crate::redis_io::link::LinkState;
-use crate::redis_io::streams::{Claim, pack_claim, pack_group_del_consumer, pack_pending_one};
+use crate::redis_io::streams::{Claim, pack_claim, pack_group_del_consumer, pack_pending_of};
 
 use super::bus::Bus;
 use super::consumer::Consumer;
@@ -161,7 +161,7 @@ impl Consumer {
             }
             let (group, id) = (&self.group, &self.options.id);
             let pending =
-                self.ask(lane, |commands, to| pack_pending_one(commands, &key, group, id, to)).await;
+                self.ask(lane, |commands, to| pack_pending_of(commands, (&key, group, id), 1, to)).await;
             if matches!(pending, Ok(Value::Array(pending)) if pending.is_empty()) {
                 let gone = self
                     .ask(lane, |commands, to| pack_group_del_consumer(commands, &key, group, id, to))

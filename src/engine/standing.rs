@@ -80,26 +80,9 @@ impl Extent {
     }
 }
 
-/// Whether the one consumer of that name is all that a reply of XINFO CONSUMERS has.
-pub fn has_only(reply: &Reply<'_>, consumer: &str) -> bool {
-    let Reply::Array(consumers) = reply else { return false };
-    let mut consumers = consumers.clone();
-    let mut is_named = false;
-    let fields = match consumers.len() {
-        1 => consumers.token(),
-        _ => None,
-    };
-    if let Some(Token::Array(length)) = fields {
-        each_field(&mut consumers, length, |field, value| {
-            is_named |= field == b"name" && value == Token::Bulk(consumer.as_bytes());
-        });
-    }
-    is_named
-}
-
 /// Walks an array of names, each followed by a value, whose `length` has been read; of a value that is an array, only that
 /// it is one is told.
-fn each_field<'a>(
+pub(super) fn each_field<'a>(
     cursor: &mut Cursor<'a>,
     length: usize,
     mut each: impl FnMut(&'a [u8], Token<'a>),
@@ -121,7 +104,7 @@ fn id(value: Token<'_>) -> Option<EntryId> {
     }
 }
 
-fn count(value: Token<'_>) -> Option<u64> {
+pub(super) fn count(value: Token<'_>) -> Option<u64> {
     match value {
         Token::Integer(number) => u64::try_from(number).ok(),
         _ => None,
@@ -201,15 +184,6 @@ mod tests {
         assert_eq!(Group::read(&reply(GROUPS), "other"), Some(other));
         assert_eq!(Group::read(&reply(GROUPS), "none"), None);
         assert_eq!(Group::read(&reply(b"*1\r\n:1\r\n"), "g"), None);
-    }
-
-    #[test]
-    fn a_consumer_has_its_group_to_itself_if_there_is_no_other_name() {
-        let me = b"*6\r\n$4\r\nname\r\n$2\r\nme\r\n$7\r\npending\r\n:0\r\n$4\r\nidle\r\n:1\r\n".as_slice();
-        assert!(has_only(&reply(&[b"*1\r\n", me].concat()), "me"));
-        assert!(!has_only(&reply(&[b"*1\r\n", me].concat()), "you"));
-        assert!(!has_only(&reply(&[b"*2\r\n", me, me].concat()), "me"));
-        assert!(!has_only(&reply(b"*0\r\n"), "me"));
     }
 
     #[test]

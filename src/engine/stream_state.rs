@@ -7,6 +7,7 @@ use crate::redis_io::entries::EntryId;
 
 use super::last_seen::LastSeen;
 use super::losses::{Losses, Received};
+use super::members::Members;
 use super::options::{ReadFrom, StreamOptions};
 use super::standing::Group;
 
@@ -54,6 +55,10 @@ pub struct StreamState {
     pub is_alone: bool,
     /// Whether it has to be asked who the one in the group is.
     pub asks_who: bool,
+    /// When it was looked for idle consumers of the group last.
+    pub idle_looked: Option<Instant>,
+    /// Idle consumers of the group that are to be removed.
+    pub idle: Vec<String>,
     /// What had been received when it was seen besides that nothing was pending.
     pub calm_since: Option<Received>,
     /// The stream's last id when playing started, where that is known.
@@ -89,6 +94,13 @@ impl StreamState {
         self.is_alone = others == Some(0);
         self.asks_who = others == Some(1) && !self.is_member;
         self.calm_since = (self.is_alone && pending == 0).then_some(received);
+    }
+
+    /// Takes note of who is in the group. Where there are more idle consumers than were told, it is looked again soon.
+    pub fn meet_members(&mut self, members: Members) {
+        self.is_member = members.has_own;
+        self.idle_looked = self.idle_looked.filter(|_| !members.has_more);
+        self.idle = members.idle;
     }
 
     /// The group is another one.

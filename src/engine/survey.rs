@@ -38,7 +38,7 @@ struct Questions {
 impl Consumer {
     /// The streams that the next round is to search, beginning with another one each time.
     pub(super) async fn survey(&self, passed: u32) -> Vec<Search> {
-        let (answers, collected) = Collection::begin(&self.group, &self.options.id);
+        let (answers, collected) = self.begin_collection();
         let Some(questions) = self.questions(passed, answers) else { return Vec::new() };
         let Questions { round, answers, writes, known: mut searches, .. } = questions;
         let asked = Instant::now();
@@ -91,6 +91,7 @@ impl Consumer {
         if !inspects && is_alone && stream.is_calm() {
             return;
         }
+        let looks_for_idle = inspects && self.looks_for_idle(stream);
         let answers = questions.answers.clone();
         let is_timed = questions.timed.contains(&stream.lane);
         let commands = questions.of_node(stream.node);
@@ -99,8 +100,8 @@ impl Consumer {
         } else {
             pack_pending_summary(commands, &stream.key, &self.group, answers.pending(at));
         }
-        if inspects && stream.asks_who {
-            pack_consumers(commands, &stream.key, &self.group, answers.members(at));
+        if inspects && (stream.asks_who || looks_for_idle) {
+            pack_consumers(commands, &stream.key, &self.group, answers.members(at, looks_for_idle));
         }
         if !is_timed {
             pack_time(commands, &stream.key, answers.clock(stream.lane));

@@ -18,6 +18,7 @@ function claimOptions(options) {
     retryLimit: endless(retryLimit),
     retryPolicy: backoff(options.backoff),
     deadLetter: checks.string('deadLetter', options.deadLetter) || undefined,
+    removeIdle: endless(checks.time('removeIdleConsumers', options.removeIdleConsumers)),
   };
 }
 

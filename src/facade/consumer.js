@@ -240,6 +240,13 @@ class Consumer extends EventEmitter {
     this.#tell('trimmed', entries);
   }
 
+  /** @internal Other consumers of the group, which were idle for long, were removed from it. */
+  removed(stream, consumers) {
+    diagnostics.tell('remove', () => {
+      return { consumer: this, group: this.#group, stream: this.#streams[stream], consumers };
+    });
+  }
+
   #announce(run, stream) {
     const headers = this.#headers.get(run.token) ?? {};
     this.#headers.delete(run.token);

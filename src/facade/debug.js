@@ -25,6 +25,7 @@ const LINES = {
     stream,
     group,
   ],
+  remove: ({ stream, group, consumers }) => ['idle consumers of %s on %s: %s', group, stream, consumers.join(', ')],
   connection: ({ node, index, client, state, error }) => {
     const which = node ?? (index === undefined ? 'all' : `node ${index}`);
     return ['%s%s: %s%s', which, client === undefined ? '' : `, client ${client}`, state, because(error)];

@@ -14,6 +14,7 @@ const channels = {
   claim: channel('hfxbus:claim'),
   exhaust: channel('hfxbus:exhaust'),
   trim: channel('hfxbus:trim'),
+  remove: channel('hfxbus:remove'),
   connection: channel('hfxbus:connection'),
 };
 

@@ -203,6 +203,12 @@ READERS[Report.Trimmed] = () => {
   const [stream, count, pending] = [number(), number(), number() === 1];
   consumer?.trimmed(stream, count, pending);
 };
+READERS[Report.Removed] = () => {
+  const consumer = consumers.get(number());
+  const stream = number();
+  const names = Array.from({ length: number() }, string);
+  consumer?.removed(stream, names);
+};
 READERS[Report.RetryAsked] = () => {
   const node = nodes.get(number())?.deref();
   const [question, retry, attempt] = [number(), number(), number()];

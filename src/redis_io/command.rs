@@ -228,6 +228,12 @@ impl Commands {
         }
     }
 
+    /// Makes one transaction of what is packed: none of it is sent again, nor on its own to another node.
+    pub fn bind(&mut self) {
+        self.send_once();
+        self.marks.iter_mut().skip(1).for_each(|mark| mark.follows = true);
+    }
+
     /// As [`Commands::end`], for a command that belongs behind the one before it.
     pub fn end_following(&mut self, destination: Destination) {
         self.end(destination);
@@ -401,6 +407,17 @@ mod tests {
             assert_eq!((fitting.size(), commands.size()), (expected * each, (3 - expected) * each));
         }
         assert_eq!(pack().take_fitting(QueueLimit { commands: 3, bytes: 0 }, 1).len(), 1);
+    }
+
+    #[test]
+    fn what_is_bound_is_sent_once_and_behind_the_first() {
+        let mut commands = Commands::default();
+        for name in ["MULTI", "EXEC"] {
+            commands.begin(name, 1).end(Destination::Nowhere);
+        }
+        commands.bind();
+        let marks: Vec<_> = commands.marks.iter().map(|mark| (mark.resend, mark.follows)).collect();
+        assert_eq!(marks, [(false, false), (false, true)]);
     }
 
     #[test]

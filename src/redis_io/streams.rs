@@ -38,10 +38,15 @@ pub fn pack_group_del_consumer(
     commands.arg(consumer.as_bytes()).end(to);
 }
 
-/// Packs `XPENDING key group - + 1 consumer`: whether anything is pending for the consumer.
-pub fn pack_pending_one(commands: &mut Commands, key: &str, group: &str, consumer: &str, to: Destination) {
-    commands.begin("XPENDING", 7).key(key.as_bytes()).arg(group.as_bytes()).arg(b"-").arg(b"+").arg_number(1);
-    commands.arg(consumer.as_bytes()).end(to);
+/// Packs `XPENDING key group - + count consumer`: what is pending for the consumer.
+pub fn pack_pending_of(
+    commands: &mut Commands,
+    (key, group, consumer): (&str, &str, &str),
+    count: u64,
+    to: Destination,
+) {
+    commands.begin("XPENDING", 7).key(key.as_bytes()).arg(group.as_bytes()).arg(b"-").arg(b"+");
+    commands.arg_number(count).arg(consumer.as_bytes()).end(to);
 }
 
 /// Packs `XPENDING key group [IDLE ms] start + count`: a page of what is pending.

@@ -19,6 +19,7 @@ use crate::engine::lending::Lending;
 #[cfg(target_os = "linux")]
 use super::borrower::Borrower;
 use super::drain::Drain;
+use super::error::{cannot_start, invalid};
 use super::facade::{Facade, State};
 use super::wake::{Upward, Wake};
 
@@ -58,7 +59,7 @@ impl Drop for Lender {
 
 impl Environment {
     fn start(env: Env, borrows: bool) -> Result<Self> {
-        let (lending, thread) = Lending::start()?;
+        let (lending, thread) = Lending::start().map_err(|error| cannot_start(env, &error))?;
         let lender = Lender(Some((lending.clone(), thread)));
         // A function of the addon's own: the threadsafe function holds it, and must not hold a copy of the facade.
         let deliver = env.create_function_from_closure::<(), (), _>("deliver", |_| {
@@ -82,7 +83,7 @@ impl Environment {
 
     fn join(&mut self, env: Env, drain: &Function<'_, (), ()>) -> Result<Facade> {
         let Some((lending, _)) = &self.lender.0 else {
-            return Err(super::error::invalid("The environment is gone."));
+            return Err(invalid("The environment is gone."));
         };
         #[cfg(target_os = "linux")]
         let loan = self.borrower.is_some().then(|| lending.loan().clone());
@@ -126,7 +127,7 @@ pub fn join(env: Env, drain: &Function<'_, (), ()>, borrows: bool) -> Result<Fac
         ENVIRONMENT.with_borrow_mut(|slot| *slot = Some(environment));
     }
     let (facade, is_hooked) = ENVIRONMENT.with_borrow_mut(|slot| {
-        let environment = slot.as_mut().ok_or_else(|| super::error::invalid("The environment is gone."))?;
+        let environment = slot.as_mut().ok_or_else(|| invalid("The environment is gone."))?;
         let is_hooked = environment.hooked.contains(&env.raw());
         if !is_hooked {
             environment.hooked.push(env.raw());

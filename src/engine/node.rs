@@ -153,8 +153,7 @@ impl Node {
 
     /// Closes both connections with QUIT, each within `bound`, and whatever was open to find it.
     pub(super) async fn quit(&self, bound: Duration) {
-        self.subscriptions.quit(bound).await;
-        self.shared.quit(bound).await;
+        tokio::join!(self.subscriptions.quit(bound), self.shared.quit(bound));
         if let Some(resolver) = &self.resolver {
             resolver.close();
         }

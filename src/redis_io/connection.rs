@@ -17,6 +17,10 @@ use super::options::LinkOptions;
 use super::shared::{Ears, Order, Shared};
 use super::tasks::Tasks;
 
+/// How long commands wait at the end for a socket that is not open by then, however long a goodbye may take: the host may
+/// be one that no name server knows, or that does not answer.
+const OPENING: Duration = Duration::from_millis(900);
+
 /// A connection. Dropping it closes it.
 pub struct Connection {
     shared: Arc<Shared>,
@@ -102,9 +106,13 @@ impl Link for Connection {
         let goodbye = if bound.is_zero() { None } else { self.shared.say_goodbye() };
         let shared = self.shared.clone();
         Box::pin(async move {
-            if let Some(goodbye) = goodbye {
+            if let Some(mut goodbye) = goodbye {
                 // Whether Redis says goodbye or not, the connection is closed next.
-                let _ = timeout(bound, goodbye).await;
+                let first = bound.min(OPENING);
+                let is_late = timeout(first, &mut goodbye).await.is_err();
+                if is_late && shared.state() != LinkState::Connecting {
+                    let _ = timeout(bound.saturating_sub(first), goodbye).await;
+                }
             }
             shared.close();
         })

@@ -154,8 +154,7 @@ async fn connect(shared: &Arc<Shared>, failures: &mut Failures) -> Result<Socket
         shared.policy.located(endpoint);
     }
     let opening = Socket::open(located.as_ref().unwrap_or(&options.endpoint), options);
-    let opened = in_time(options, opening).await.and_then(|opened| opened);
-    let mut socket = opened.map_err(|error| lost(&error))?;
+    let mut socket = opening.await.map_err(|error| lost(&error))?;
     shared.set_state(LinkState::Connect, None);
     shake_hands(&mut socket, options, shared.db(), &shared.node()).await?;
     Ok(socket)

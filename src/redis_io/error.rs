@@ -159,6 +159,9 @@ pub fn errno_name(error: &io::Error) -> Option<&'static str> {
         // Only a name that cannot be resolved has no number of the operating system.
         io::ErrorKind::NotFound if error.raw_os_error().is_none() => Some("ENOTFOUND"),
         io::ErrorKind::NotFound => Some("ENOENT"),
+        // So does one that no name server answers for; the system has no thread left otherwise.
+        io::ErrorKind::WouldBlock if error.raw_os_error().is_none() => Some("EAI_AGAIN"),
+        io::ErrorKind::WouldBlock => Some("EAGAIN"),
         io::ErrorKind::HostUnreachable => Some("EHOSTUNREACH"),
         io::ErrorKind::NetworkUnreachable => Some("ENETUNREACH"),
         io::ErrorKind::AddrInUse => Some("EADDRINUSE"),

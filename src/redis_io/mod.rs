@@ -17,6 +17,7 @@ pub mod glob;
 mod handshake;
 pub mod keys;
 pub mod link;
+mod lookup;
 pub mod options;
 mod outbox;
 mod pool;

@@ -9,11 +9,17 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, ReadHalf, WriteHalf};
 #[cfg(unix)]
 use tokio::net::unix;
-use tokio::net::{TcpStream, lookup_host, tcp};
+use tokio::net::{TcpStream, tcp};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
+use super::lookup::look_up;
 use super::options::{Endpoint, LinkOptions};
 use super::tls;
+
+/// What an attempt waited for in vain.
+const SILENT_NAME_SERVER: &str = ": no name server has answered";
+const SILENT_TLS: &str = ": the server has not answered the TLS handshake; is this a port for TLS?";
 
 /// An open socket.
 pub enum Socket {
@@ -36,20 +42,28 @@ pub enum Plain {
 }
 
 impl Socket {
-    /// Opens a socket to `endpoint`.
+    /// Opens a socket to `endpoint` within `connectTimeout`.
     pub async fn open(endpoint: &Endpoint, options: &LinkOptions) -> io::Result<Self> {
+        let limit = Limit::begin(options);
         match endpoint {
             Endpoint::Tcp { host, port, family } => {
-                let stream = connect(host, *port, *family).await?;
+                let addresses = limit.apply(resolve(host, *port, *family), SILENT_NAME_SERVER).await?;
+                let stream = limit.apply(connect(host, addresses), "").await?;
                 stream.set_nodelay(options.no_delay)?;
                 keep_alive(&stream, options.keep_alive)?;
                 match &options.tls {
-                    Some(tls) => Ok(Self::Tls(Box::new(tls::connect(stream, host, tls).await?))),
+                    Some(tls) => {
+                        let stream = limit.apply(tls::connect(stream, host, tls), SILENT_TLS).await?;
+                        Ok(Self::Tls(Box::new(stream)))
+                    }
                     None => Ok(Self::Tcp(stream)),
                 }
             }
             #[cfg(unix)]
-            Endpoint::Unix(path) => Ok(Self::Unix(tokio::net::UnixStream::connect(path).await?)),
+            Endpoint::Unix(path) => {
+                let stream = limit.apply(tokio::net::UnixStream::connect(path), "").await?;
+                Ok(Self::Unix(stream))
+            }
             #[cfg(not(unix))]
             Endpoint::Unix(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
         }
@@ -138,9 +152,25 @@ fn keep_alive(stream: &TcpStream, idle: Option<Duration>) -> io::Result<()> {
     }
 }
 
-async fn connect(host: &str, port: u16, family: u8) -> io::Result<TcpStream> {
+/// When an attempt to connect is over, if it is.
+struct Limit(Option<Instant>);
+
+impl Limit {
+    fn begin(options: &LinkOptions) -> Self {
+        Self(options.connect_timeout.map(|limit| Instant::now() + limit))
+    }
+
+    /// Waits for one step of the attempt; `reason` is what it waited for if it is late.
+    async fn apply<T>(&self, step: impl Future<Output = io::Result<T>>, reason: &str) -> io::Result<T> {
+        let Some(until) = self.0 else { return step.await };
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("connect ETIMEDOUT{reason}"));
+        timeout_at(until, step).await.map_err(late)?
+    }
+}
+
+async fn connect(host: &str, addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, format!("getaddrinfo ENOTFOUND {host}"));
-    for address in resolve(host, port, family).await? {
+    for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => failure = error,
@@ -160,14 +190,14 @@ async fn resolve(host: &str, port: u16, family: u8) -> io::Result<Vec<SocketAddr
         _ => true,
     };
     if host.eq_ignore_ascii_case("localhost") {
-        // RFC 6761: always the loopback, so the resolver's threads are not needed.
+        // RFC 6761: always the loopback, so nobody has to be asked.
         let both = [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
         return Ok(both.into_iter().filter(fits).collect());
     }
-    let found = lookup_host((host, port)).await;
-    let found = found
-        .map_err(|_| io::Error::new(io::ErrorKind::NotFound, format!("getaddrinfo ENOTFOUND {host}")))?;
-    Ok(found.filter(fits).collect())
+    let mut found = look_up(host).await?;
+    found.retain(fits);
+    found.iter_mut().for_each(|address| address.set_port(port));
+    Ok(found)
 }
 
 #[cfg(test)]

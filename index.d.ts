@@ -85,6 +85,8 @@ export interface IRedisError extends Error {
   command?: string;
   /** `host:port`, or the path of the socket. */
   node?: string;
+  /** The last reason why there is no connection, where that is what it failed for, such as `ECONNREFUSED`. */
+  cause?: unknown;
 }
 
 /** What a producer's `'error'` event gives. */
@@ -430,6 +432,7 @@ export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOption
   retryStrategy?: ((times: number) => number | void | null) | null | undefined;
   /**
    * After so many failed attempts to connect what waits for the connection fails with `MAX_RETRIES`; `null` for never.
+   * As long as there never was a connection, what is asked later waits no longer than the first calls did.
    * @default 20
    */
   maxRetriesPerRequest?: number | null | undefined;

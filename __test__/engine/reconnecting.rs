@@ -147,10 +147,12 @@ fn after_as_many_attempts_as_allowed_what_is_queued_fails() {
     let link = connect(&engine, options, &policy);
     let error = ask(&engine, link.as_ref(), &["PING"]).unwrap_err();
     assert_eq!(error.kind, RedisErrorKind::MaxRetries);
-    assert_eq!(
-        error.message.as_ref(),
-        "Reached the max retries per request limit (which is 2). Refer to \"maxRetriesPerRequest\" option for details."
+    let said = format!(
+        "Reached the max retries per request limit (which is 2). Refer to \"maxRetriesPerRequest\" option for details. Last error: connect ECONNREFUSED 127.0.0.1:{}",
+        server.port
     );
+    assert_eq!(error.message.as_ref(), said);
+    assert_eq!(error.cause.and_then(|cause| cause.code.clone()).as_deref(), Some("ECONNREFUSED"));
     assert_eq!(policy.attempts()[..3], [1, 2, 3]);
     // The link goes on trying, and so does the next command.
     assert_eq!(kind(ask(&engine, link.as_ref(), &["PING"])), RedisErrorKind::MaxRetries);
@@ -175,6 +177,7 @@ fn a_policy_that_gives_up_ends_the_link() {
     let link = connect(&engine, options(server.port), &policy);
     let error = ask(&engine, link.as_ref(), &["PING"]).unwrap_err();
     assert_eq!((error.kind, error.message.as_ref()), (RedisErrorKind::Closed, "Connection is closed."));
+    assert_eq!(error.cause.and_then(|cause| cause.code.clone()).as_deref(), Some("ECONNREFUSED"));
     until("the end", || link.state() == LinkState::End);
     assert_eq!(policy.attempts(), [1, 2, 3]);
     assert_eq!(kind(ask_once(&engine, link.as_ref(), &["PING"])), RedisErrorKind::Closed);

@@ -245,18 +245,28 @@ impl Outgoing {
         }
     }
 
-    /// `kind¶, code¶ or -1, message¶, command¶ or -1, node¶`, or -1 for the same as the last one of the packet.
+    /// What [`Outgoing::push_reason`] writes, or -1 for the same as the last one of the packet.
     fn push_error(&mut self, error: &RedisError) {
         if self.error.as_ref() == Some(error) {
             self.numbers.push(-1.0);
             return;
         }
         self.error = Some(error.clone());
-        self.push_text(kind_name(error.kind));
-        self.push_optional(error.code.as_deref());
-        self.push_text(&error.message);
-        self.push_optional(error.command);
-        self.push_text(&error.node);
+        self.push_reason(error);
+    }
+
+    /// `kind¶, code¶ or -1, message¶, command¶ or -1, node¶, hasCause`, and then the same of the cause.
+    fn push_reason(&mut self, error: &RedisError) {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            self.push_text(kind_name(error.kind));
+            self.push_optional(error.code.as_deref());
+            self.push_text(&error.message);
+            self.push_optional(error.command);
+            self.push_text(&error.node);
+            next = error.cause.as_deref();
+            self.numbers.push(if next.is_some() { 1.0 } else { 0.0 });
+        }
     }
 
     /// Whether there is an error, and then the error.

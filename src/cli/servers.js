@@ -21,8 +21,6 @@ class Servers {
   /** How to reach each primary of a Cluster. */
   #primaries = [];
   #managers = [];
-  /** Why there is no connection, by server: what waits for it hears only that it was given up. */
-  #reasons = new Map();
   /** @type {Server[]} */
   all = [];
   isCluster = false;
@@ -106,7 +104,6 @@ class Servers {
   /** @returns {Promise<Server>} */
   async #describe(manager, name) {
     const client = manager.getClient('cli');
-    client.on('error', (error) => this.#reasons.set(error.node ?? name, error));
     return { name, client, info: await infoOf(client) };
   }
 
@@ -116,7 +113,7 @@ class Servers {
   }
 
   #reasonOf(error) {
-    const reason = error.code === 'MAX_RETRIES' ? this.#reasons.get(error.node) : undefined;
+    const reason = error.code === 'MAX_RETRIES' ? error.cause : undefined;
     return (reason ?? error).message;
   }
 

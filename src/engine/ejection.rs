@@ -75,9 +75,10 @@ impl Ejection {
             return None;
         }
         let node: Arc<str> = self.policy.options.link.endpoint.to_string().into();
-        let reason = self.lock().cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));
+        let cause = self.lock().cause.clone();
+        let reason = cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));
         let message = format!("The node {node} is ejected{reason}");
-        Some(RedisError::local(RedisErrorKind::Ejected, &message, &node))
+        Some(RedisError::local(RedisErrorKind::Ejected, &message, &node).because(cause))
     }
 
     /// Has the node watched, since a connection to it is being opened.

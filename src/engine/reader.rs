@@ -330,6 +330,6 @@ impl Consumer {
         message: &str,
     ) -> RedisError {
         let node = self.lane(lane).blocking.current().map(|link| link.node()).unwrap_or_default();
-        RedisError { kind, code: None, message: message.into(), command: Some(command), node }
+        RedisError::local(kind, message, &node).of(command)
     }
 }

@@ -39,8 +39,8 @@ const CODES = {
 };
 
 /** Makes the error that the engine reported. `code` stays replaceable, so that `setErrorKind` can set its own. */
-function engineError({ kind, code, message, command, node }) {
-  const error = new (CLASSES[kind] ?? Error)(message);
+function engineError({ kind, code, message, command, node, cause }) {
+  const error = new (CLASSES[kind] ?? Error)(message, cause && { cause: engineError(cause) });
   error.code = code ?? CODES[kind];
   if (command) error.command = command;
   if (node) error.node = node;

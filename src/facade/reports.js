@@ -57,8 +57,14 @@ function optional() {
 /** An error of its own each time, though many in a row have the same reason, which is written once then. */
 function error() {
   if (numbers[at] < 0) at++;
-  else lastError = { kind: string(), code: optional(), message: string(), command: optional(), node: string() };
+  else lastError = reason();
   return engineError(lastError);
+}
+
+/** What the packet says of an error, and of what led to it. */
+function reason() {
+  const said = { kind: string(), code: optional(), message: string(), command: optional(), node: string() };
+  return number() === 1 ? { ...said, cause: reason() } : said;
 }
 
 function value() {

@@ -47,7 +47,6 @@ impl From<Refusal> for Exit {
 }
 
 /// How often in a row it failed, and at what, and whether it ever did not.
-#[derive(Default)]
 struct Failures {
     /// Whether there was a session before.
     had_session: bool,
@@ -55,6 +54,10 @@ struct Failures {
     rounds: u32,
     /// At everything else.
     attempts: u32,
+    /// Since when commands wait at the longest.
+    since: Instant,
+    /// How long the first ones waited before they failed.
+    patience: Option<Duration>,
 }
 
 /// What is to be tried again, and for which time.
@@ -67,6 +70,24 @@ enum Next {
 }
 
 impl Failures {
+    fn new(now: Instant) -> Self {
+        Self { had_session: false, rounds: 0, attempts: 0, since: now, patience: None }
+    }
+
+    /// Whether what waits fails after this attempt, the next one being `delay` away: after so many attempts. As long as
+    /// there never was a session, which is when something is wrong with the address, nothing waits for longer than the first
+    /// commands did, however far apart attempts are by then.
+    fn exceed(&mut self, most: u32, attempt: u32, delay: Duration, now: Instant) -> bool {
+        let next = now + delay - self.since;
+        let is_late = !self.had_session && self.patience.is_some_and(|patience| next > patience);
+        let exceeds = is_late || attempt.is_multiple_of(most.saturating_add(1));
+        if exceeds {
+            self.patience.get_or_insert(now - self.since);
+            self.since = now;
+        }
+        exceeds
+    }
+
     /// Counts one more.
     fn next(&mut self, exit: &Exit) -> Next {
         if let Exit::Unlocated(_) = exit {
@@ -81,7 +102,7 @@ impl Failures {
 
 /// Runs a connection until it is closed or its policy gives it up.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut failures = Failures::default();
+    let mut failures = Failures::new(Instant::now());
     loop {
         let exit = live(&shared, &mut failures).await;
         if shared.lock().is_over() {
@@ -100,10 +121,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 Some(error)
             }
         };
-        lose(&shared);
+        lose(&shared, error.clone());
         shared.lock().cause.clone_from(&error);
         shared.set_state(LinkState::Close, error.as_ref());
-        if !wait_to_retry(&shared, next).await {
+        if !wait_to_retry(&shared, next, &mut failures).await {
             break;
         }
     }
@@ -254,17 +275,17 @@ async fn receive(shared: &Arc<Shared>, mut receiving: Receiving) -> Exit {
 }
 
 /// The session is gone: what may be sent again waits, the rest fails.
-fn lose(shared: &Shared) {
+fn lose(shared: &Shared, cause: Option<RedisError>) {
     let lost = {
         let mut inner = shared.lock();
         inner.stop_flow();
         inner.outbox.rewind(!shared.options.resend)
     };
-    shared.fail(lost, &shared.dropped());
+    shared.fail(lost, &shared.dropped(cause));
 }
 
 /// Waits as long as the policy says; `false` if that is for good.
-async fn wait_to_retry(shared: &Arc<Shared>, next: Next) -> bool {
+async fn wait_to_retry(shared: &Arc<Shared>, next: Next, failures: &mut Failures) -> bool {
     let asked = match next {
         Next::Round(round) => shared.policy.relocate_delay(round),
         Next::Attempt(attempt) => shared.policy.retry_delay(attempt),
@@ -274,16 +295,19 @@ async fn wait_to_retry(shared: &Arc<Shared>, next: Next) -> bool {
         () = closed(shared) => return false,
         delay = asked => delay,
     };
-    let Some(delay) = delay else { return false };
+    let Some(delay) = delay else {
+        shared.end();
+        return false;
+    };
     shared.set_state(LinkState::Reconnecting, None);
     if let (Some(most), Next::Attempt(attempt)) = (shared.options.max_retries_per_request, next)
-        && attempt.is_multiple_of(most.saturating_add(1))
+        && failures.exceed(most, attempt, delay, Instant::now())
     {
-        let pending = shared.lock().outbox.clear();
-        let message = format!(
-            "Reached the max retries per request limit (which is {most}). Refer to \"maxRetriesPerRequest\" option for details."
-        );
-        shared.fail(pending, &RedisError::local(RedisErrorKind::MaxRetries, &message, &shared.node()));
+        let (pending, cause) = {
+            let mut inner = shared.lock();
+            (inner.outbox.clear(), inner.cause.clone())
+        };
+        shared.fail(pending, &RedisError::max_retries(most, cause, &shared.node()));
     }
     tokio::select! {
         biased;
@@ -329,21 +353,53 @@ pub(super) async fn watch_deadlines(shared: Arc<Shared>) {
 }
 
 fn fail_late(shared: &Shared) {
-    let late: Vec<_> = {
+    let (late, cause): (Vec<_>, _) = {
         let mut inner = shared.lock();
+        let cause = inner.cause.clone().filter(|_| !inner.is_flowing());
         let expired = inner.outbox.expired(Instant::now()).map(|pending| {
             pending.deadline = None;
             let destination = std::mem::replace(&mut pending.mark.destination, Destination::Nowhere);
             (destination, pending.mark.name)
         });
-        expired.collect()
+        (expired.collect(), cause)
     };
     if late.is_empty() {
         return;
     }
+    let error = RedisError::local(RedisErrorKind::Timeout, "Command timed out", &shared.node()).after(cause);
     for (destination, name) in late {
-        let error = RedisError::local(RedisErrorKind::Timeout, "Command timed out", &shared.node()).of(name);
-        shared.deliver(destination, Err(error));
+        shared.deliver(destination, Err(error.clone().of(name)));
     }
     shared.burst_end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The attempts, of so many, after which what waits fails; attempts are 50 ms further apart each time.
+    fn failing(mut failures: Failures, most: u32, attempts: u32) -> Vec<u32> {
+        let mut now = failures.since;
+        let mut found = Vec::new();
+        for attempt in 1..=attempts {
+            let delay = Duration::from_millis(u64::from(attempt) * 50).min(Duration::from_secs(2));
+            if failures.exceed(most, attempt, delay, now) {
+                found.push(attempt);
+            }
+            now += delay;
+        }
+        found
+    }
+
+    #[test]
+    fn commands_of_a_session_that_was_lost_wait_for_so_many_attempts() {
+        let failures = Failures { had_session: true, ..Failures::new(Instant::now()) };
+        assert_eq!(failing(failures, 20, 90), [21, 42, 63, 84]);
+    }
+
+    #[test]
+    fn where_there_was_no_session_none_waits_for_longer_than_the_first() {
+        assert_eq!(failing(Failures::new(Instant::now()), 20, 50), [21, 29, 35, 40, 45, 50]);
+        assert_eq!(failing(Failures::new(Instant::now()), 0, 3), [1, 2, 3]);
+    }
 }

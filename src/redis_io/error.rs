@@ -62,6 +62,8 @@ pub struct RedisError {
     pub command: Option<&'static str>,
     /// `host:port` or the path of the socket.
     pub node: Arc<str>,
+    /// The error that led to this one, where there is one.
+    pub cause: Option<Arc<RedisError>>,
 }
 
 impl RedisError {
@@ -80,12 +82,13 @@ impl RedisError {
             message: message.into(),
             command: Some(command).filter(|command| !command.is_empty()),
             node: node.clone(),
+            cause: None,
         }
     }
 
     /// A failure on our side of the wire.
     pub fn local(kind: RedisErrorKind, message: &str, node: &Arc<str>) -> Self {
-        Self { kind, code: None, message: message.into(), command: None, node: node.clone() }
+        Self { kind, code: None, message: message.into(), command: None, node: node.clone(), cause: None }
     }
 
     /// A failure of the socket while `doing` something, in Node's words and with Node's code.
@@ -98,14 +101,7 @@ impl RedisError {
             Some(code) if error.raw_os_error().is_some() => format!("{doing} {code}"),
             _ => error.to_string(),
         };
-        let code = code.map(Into::into);
-        Self {
-            kind: RedisErrorKind::Connect,
-            code,
-            message: message.into(),
-            command: None,
-            node: node.clone(),
-        }
+        Self { code: code.map(Into::into), ..Self::local(RedisErrorKind::Connect, &message, node) }
     }
 
     /// As [`RedisError::socket`], of a connection that could not be made: the text says where to.
@@ -121,6 +117,29 @@ impl RedisError {
     pub fn wrong_role(wanted: &str, found: &str, node: &Arc<str>) -> Self {
         let message = format!("The server is a {found}, where a {wanted} was expected.");
         Self { code: Some(WRONG_ROLE.into()), ..Self::local(RedisErrorKind::Connect, &message, node) }
+    }
+
+    /// So many attempts to connect have failed, the last one with `cause`.
+    pub fn max_retries(most: u32, cause: Option<RedisError>, node: &Arc<str>) -> Self {
+        let message = format!(
+            "Reached the max retries per request limit (which is {most}). Refer to \"maxRetriesPerRequest\" option for details."
+        );
+        Self::local(RedisErrorKind::MaxRetries, &message, node).after(cause)
+    }
+
+    /// The same error, with why there is no connection, which its text says too, at its end.
+    pub fn after(mut self, cause: Option<RedisError>) -> Self {
+        if let Some(cause) = &cause {
+            let text = self.message.trim_end_matches('.');
+            self.message = format!("{text}. Last error: {cause}").into();
+        }
+        self.because(cause)
+    }
+
+    /// The same error, with what led to it.
+    pub fn because(mut self, cause: Option<RedisError>) -> Self {
+        self.cause = cause.map(Arc::new);
+        self
     }
 
     /// The same error, of this command.
@@ -182,6 +201,18 @@ impl std::error::Error for RedisError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_fails_for_want_of_a_connection_says_why_there_is_none() {
+        let node: Arc<str> = "here:1".into();
+        let refused = io::Error::from_raw_os_error(111);
+        let cause = RedisError::connecting(&refused, &node);
+        let late = RedisError::local(RedisErrorKind::Timeout, "Command timed out", &node);
+        assert_eq!(late.clone().after(None), late);
+        let late = late.after(Some(cause.clone()));
+        assert_eq!(&*late.message, "Command timed out. Last error: connect ECONNREFUSED here:1");
+        assert_eq!(late.cause.as_deref(), Some(&cause));
+    }
 
     #[test]
     fn what_redis_repeats_of_a_command_is_left_out() {

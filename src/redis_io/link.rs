@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::codec::{Reply, Value};
 use super::command::{Commands, Destination, Ticket};
-use super::error::RedisError;
+use super::error::{RedisError, RedisErrorKind};
 use super::options::Endpoint;
 use super::traffic::Traffic;
 
@@ -224,12 +224,6 @@ async fn ask(
     submit(&mut commands);
     match receiver.await {
         Ok(outcome) => outcome,
-        Err(_) => Err(RedisError {
-            kind: super::error::RedisErrorKind::Closed,
-            code: None,
-            message: "Connection is closed.".into(),
-            command: None,
-            node: link.node(),
-        }),
+        Err(_) => Err(RedisError::local(RedisErrorKind::Closed, "Connection is closed.", &link.node())),
     }
 }

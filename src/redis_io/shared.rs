@@ -177,7 +177,13 @@ impl Shared {
             self.take(&mut inner, commands);
             return Ok(());
         };
-        Err(RedisError::local(refusal.0, refusal.1, &self.node()))
+        let cause = inner.cause.clone().filter(|_| !inner.flowing);
+        let refused = RedisError::local(refusal.0, refusal.1, &self.node());
+        match refused.kind {
+            // Programs know this text word for word.
+            RedisErrorKind::NotReady => Err(refused.because(cause)),
+            _ => Err(refused.after(cause)),
+        }
     }
 
     /// As [`Shared::submit`], for what was taken before and only has to be sent again: the offline queue being off
@@ -267,7 +273,7 @@ impl Shared {
     fn give_up(&self, mut outbox: Outbox, cause: Option<RedisError>) {
         let Some(detour) = &self.detour else { return self.fail(outbox.clear(), &self.closed()) };
         let lost = outbox.rewind(!self.options.resend);
-        self.fail(lost, &self.dropped());
+        self.fail(lost, &self.dropped(cause.clone()));
         detour.strand(outbox.take_commands(), cause.unwrap_or_else(|| self.closed()));
     }
 
@@ -287,9 +293,15 @@ impl Shared {
         self.reason.get().cloned().unwrap_or_else(plain)
     }
 
-    /// The error of what was on the wire when the connection broke and is not sent again.
-    pub(super) fn dropped(&self) -> RedisError {
-        RedisError::local(RedisErrorKind::Dropped, CLOSED, &self.node())
+    /// The error of what was on the wire when the connection broke, by `cause`, and is not sent again.
+    pub(super) fn dropped(&self, cause: Option<RedisError>) -> RedisError {
+        RedisError::local(RedisErrorKind::Dropped, CLOSED, &self.node()).because(cause)
+    }
+
+    /// Closes for good, since the policy does not want the connection to be made again.
+    pub(super) fn end(&self) {
+        let cause = self.lock().cause.clone();
+        self.close_for(self.closed().because(cause));
     }
 
     /// Tells everyone in `pending` of a failure.

@@ -32,6 +32,26 @@ ours('a command waits for a Cluster, but not for ever, whether its slots are kno
   }
 });
 
+ours('a producer that is to hear of completions waits for a Cluster, but not for ever', async (_, scene) => {
+  const node = await fakeNode(scene);
+  const { host, port } = node.options;
+  node.close();
+  const connection = scene.adopt(scene.hfxbus.ConnectionManager.cluster([{ host, port }]));
+  const producer = scene.producer(connection);
+  const started = performance.now();
+  const failure = {
+    code: 'ECONNREFUSED',
+    message: `Failed to refresh slots cache: connect ECONNREFUSED ${host}:${port}`,
+  };
+  await Promise.all([
+    assert.rejects(producer.listen(), failure),
+    assert.rejects(scene.producer(connection).listen(scene.stream), failure),
+    assert.rejects(producer.send({ stream: scene.stream, job: producer.job(), waitFor: ['g'] }), failure),
+  ]);
+  const took = performance.now() - started;
+  assert.ok(took > PATIENCE - 500 && took < PATIENCE + 4000, `${took} ms`);
+});
+
 ours('no more commands wait to be tried again than may wait for a connection', async (_, scene) => {
   let isDown = true;
   const node = await fakeNode(scene, ([name]) => (name === 'GET' && isDown ? ERROR('CLUSTERDOWN no') : undefined));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
+use crate::redis_io::cluster::PATIENCE;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState};
@@ -113,6 +114,11 @@ impl Place {
 impl LinkPolicy for Located {
     fn beneath(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
+    }
+
+    /// As long as commands for a slot do.
+    fn patience(&self) -> Option<Duration> {
+        Some(PATIENCE)
     }
 
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {

@@ -23,7 +23,7 @@ const NOT_READY: &str = "Cluster isn't ready and enableOfflineQueue options is f
 
 /// How long commands wait for a Cluster whose slots nobody tells: longer than the 15 seconds after which one that was
 /// not told otherwise replaces a primary.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often it is looked for commands that have waited for too long.
 const EXPIRY: Duration = Duration::from_secs(1);

@@ -52,6 +52,8 @@ struct Failures {
     had_session: bool,
     /// At finding out where to connect to.
     rounds: u32,
+    /// Since when, or since what waited for that has failed.
+    unlocated: Option<Instant>,
     /// At everything else.
     attempts: u32,
     /// Since when commands wait at the longest.
@@ -71,7 +73,17 @@ enum Next {
 
 impl Failures {
     fn new(now: Instant) -> Self {
-        Self { had_session: false, rounds: 0, attempts: 0, since: now, patience: None }
+        Self { had_session: false, rounds: 0, unlocated: None, attempts: 0, since: now, patience: None }
+    }
+
+    /// Whether what waits fails, since nobody has known where to connect to for as long as that.
+    fn outlast(&mut self, patience: Option<Duration>, now: Instant) -> bool {
+        let since = *self.unlocated.get_or_insert(now);
+        let outlasts = patience.is_some_and(|patience| now - since >= patience);
+        if outlasts {
+            self.unlocated = Some(now);
+        }
+        outlasts
     }
 
     /// Whether what waits fails after this attempt, the next one being `delay` away: after so many attempts. As long as
@@ -114,7 +126,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Exit::Ordered(Order::Close) => break,
             Exit::Ordered(Order::Reset) => None,
             Exit::Lost(error) | Exit::Ordered(Order::Lost(error)) => Some(error),
-            Exit::Unlocated(error) if !error.is_refusal() => Some(error),
+            Exit::Unlocated(error)
+                if !error.is_refusal() && !failures.outlast(shared.policy.patience(), Instant::now()) =>
+            {
+                Some(error)
+            }
             Exit::Unlocated(error) | Exit::Refused(error) => {
                 let pending = shared.lock().outbox.clear();
                 shared.fail(pending, &error);
@@ -169,7 +185,7 @@ async fn connect(shared: &Arc<Shared>, failures: &mut Failures) -> Result<Socket
         }
         None => None,
     };
-    failures.rounds = 0;
+    (failures.rounds, failures.unlocated) = (0, None);
     if let Some(endpoint) = &located {
         shared.move_to(endpoint);
         shared.policy.located(endpoint);
@@ -392,6 +408,18 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_to_be_led_somewhere_fails_after_each_time_of_patience_if_there_is_one() {
+        let start = Instant::now();
+        let mut failures = Failures::new(start);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let patience = Some(Duration::from_secs(20));
+        let outlasted: Vec<u64> =
+            (0..70_u64).filter(|&second| failures.outlast(patience, at(second))).collect();
+        assert_eq!(outlasted, [20, 40, 60]);
+        assert!(!failures.outlast(None, at(1_000)));
+    }
+
+    #[test]
     fn commands_of_a_session_that_was_lost_wait_for_so_many_attempts() {
         let failures = Failures { had_session: true, ..Failures::new(Instant::now()) };
         assert_eq!(failing(failures, 20, 90), [21, 42, 63, 84]);
@@ -399,7 +427,7 @@ mod tests {
 
     #[test]
     fn where_there_was_no_session_none_waits_for_longer_than_the_first() {
-        assert_eq!(failing(Failures::new(Instant::now()), 20, 50), [21, 29, 35, 40, 45, 50]);
+        assert_eq!(failing(Failures::new(Instant::now()), 20, 50), [21, 29, 35, 40, 42, 47]);
         assert_eq!(failing(Failures::new(Instant::now()), 0, 3), [1, 2, 3]);
     }
 }

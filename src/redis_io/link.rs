@@ -111,6 +111,11 @@ pub trait LinkPolicy: Send + Sync {
         self.beneath()?.locate()
     }
 
+    /// How long what is queued waits for `locate` to say anything else than that nobody knows; `None` is for ever.
+    fn patience(&self) -> Option<Duration> {
+        self.beneath()?.patience()
+    }
+
     /// From here on it connects to `endpoint`, which `locate` gave.
     fn located(&self, endpoint: &Endpoint) {
         if let Some(beneath) = self.beneath() {

@@ -146,6 +146,62 @@ export interface ITimeoutError extends Error {
   code: 'FINISH_TIMEOUT' | 'PAUSE_TIMEOUT' | 'DEADLINE_TIMEOUT';
   /** The same as `code`. */
   errno: string;
+  /**
+   * With `FINISH_TIMEOUT`: why the job is not finished, which the message says too. Missing if there was no connection, no
+   * answer within a quarter of a second, or no right to look.
+   */
+  diagnosis?: IFinishDiagnosis;
+}
+
+/** What Redis showed of a job when the time of `job.finished(timeout)` was over. */
+export interface IFinishDiagnosis {
+  /** The stream. */
+  stream: string;
+  /** The server that has it, as `host:port` or the path of its socket. */
+  node: string;
+  /** The id of the job's entry. */
+  entry: string;
+  /** Each group of `waitFor`, in that order. */
+  groups: IGroupDiagnosis[];
+  /** The payload keys of the job that were set and not pushed. */
+  unpushed: string[];
+}
+
+/** What a group has made of a job so far. What is not known, or means nothing in its state, is null. */
+export interface IGroupDiagnosis {
+  /** The group. */
+  group: string;
+  /**
+   * - `'completed'`: the group has completed the job
+   * - `'failed'`: its processor has failed; see `error`
+   * - `'absent'`: the stream has no such group
+   * - `'waiting'`: the group has not been given the job
+   * - `'pending'`: the group was given the job and has not acknowledged it; see `owner`
+   * - `'passed'`: the group does not wait for the job: it was made after the job was sent, or has acknowledged the job, and
+   *   the completion was lost
+   * - `'gone'`: the job's entry, or the stream, is gone
+   */
+  state: 'completed' | 'failed' | 'absent' | 'waiting' | 'pending' | 'passed' | 'gone';
+  /** The same in words, and what can be done about it. */
+  reason: string;
+  /** How many consumers the group has on the stream. */
+  consumers: number | null;
+  /** How many entries the group was given and has not acknowledged. */
+  pending: number | null;
+  /** For how long none of its consumers has read, in ms. */
+  lastRead: number | null;
+  /** How many entries the group is still to be given; Redis 7 or later. */
+  lag: number | null;
+  /** The consumer that has the job. */
+  owner: string | null;
+  /** For how long nothing was seen of that, in ms. */
+  ownerSeen: number | null;
+  /** For how long the entry was not touched: delivered, claimed, or its lease renewed; in ms. */
+  idle: number | null;
+  /** How often the entry was delivered to the group. */
+  deliveries: number | null;
+  /** The last error of the processor, as in completions. */
+  error: any;
 }
 
 // -------------------------------------------------------------------------------------------------------------- Signals
@@ -947,7 +1003,8 @@ export interface ISentJob extends Job {
    * @param options - a timeout in ms, or an object with it; without one, or with 0, for as long as it takes. Aborting
    * `signal` rejects with its reason, and ends nothing else
    * @returns with `rejectOnError` rejects with the completions (not an Error) as soon as one of them is an error; rejects
-   * with `FINISH_TIMEOUT`, after which it may be called again; rejects with `CONNECTION_CLOSED` if the bus is stopped
+   * with `FINISH_TIMEOUT` (an {@link ITimeoutError} that says why, for which Redis is looked at for up to a quarter of a
+   * second), after which it may be called again; rejects with `CONNECTION_CLOSED` if the bus is stopped
    */
   finished<T = any>(options?: number | { timeout?: number | undefined; signal?: IAbortSignal | undefined }): Promise<T>;
 }

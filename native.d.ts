@@ -465,7 +465,9 @@ export declare const enum Operation {
    * are those of `CallFlag`, of which `Beside` has one more word follow; `key` is the word that is its first key, which decides on the node of a Cluster, or -1
    * for none
    */
-  Call = 8
+  Call = 8,
+  /** `producer, wait, request`: the request's value is the text of why the wait is not over, if there is one */
+  Diagnose = 9
 }
 
 /** What the engine reports; each is followed by the numbers listed, and its texts and blobs in the order listed. */

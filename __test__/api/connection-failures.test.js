@@ -160,13 +160,13 @@ ours('what was on the wire when the connection broke has the reason as its cause
   const redis = await scene.server();
   const client = scene.connect({ ...redis.options, autoResendUnfulfilledCommands: false }).getClient('mine');
   await client.ping();
-  const waiting = client.call('BLPOP', 'list', 0);
+  const waiting = client.call('XREAD', 'BLOCK', 0, 'STREAMS', 'stream', '$');
   const refused = assert.rejects(waiting, ({ message, code, cause }) => {
     assert.deepStrictEqual([message, code], ['Connection is closed.', 'CONNECTION_LOST']);
     assert.match(cause.message, /^(The server closed the connection\.|read ECONNRESET)$/);
     return true;
   });
-  await until(async () => (await redis.call('INFO', 'clients')).includes('blocked_clients:1'));
+  await until(async () => /flags=b.* cmd=xread/i.test(await redis.call('CLIENT', 'LIST')));
   redis.kill();
   await refused;
 });

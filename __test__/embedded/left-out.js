@@ -34,6 +34,7 @@ const LEFT_OUT = [
   ['B-118 the right password, with or without a name', 'acl'],
   ['B-119 on a replica', 'replica'],
   ['a job that failed and was given up is not taken for a success', 'acl'],
+  ['a user who may not look hears', 'acl'],
   ['a record that Redis refuses fails the settlement', 'acl'],
   ['an entry that a name is given between the look and the removal', 'pauses'],
   ['an entry that cannot be looked at yet is reported as exhausted', 'acl'],

@@ -87,6 +87,8 @@ const OTHERS = {
   IProducerError: 'Errors',
   IConsumerError: 'Errors',
   ITimeoutError: 'Errors',
+  IFinishDiagnosis: 'Jobs that are not finished in time',
+  IGroupDiagnosis: 'Jobs that are not finished in time',
   EmbeddedRedis: 'Testing',
   IEmitter: 'Emitters',
   IRedisClient: 'Types',

@@ -303,3 +303,18 @@ ours('names of dead consumers leave the groups on every node', async (_, scene) 
   await until(async () => (await Promise.all(streams.map(namesOf))).flat().every((name) => name !== 'gone'));
   assert.deepStrictEqual(errors, []);
 });
+
+ours('finished() says which node has the stream of a job that is not finished in time', async (_, scene) => {
+  const cluster = await scene.cluster();
+  const connection = scene.connectCluster(cluster);
+  const producer = scene.producer(connection);
+  for (const stream of await spread(scene, cluster, 3)) {
+    const job = await producer.send({ stream, job: producer.job(), waitFor: ['none'] });
+    const home = await cluster.home(keys.stream(stream));
+    const node = `127.0.0.1:${home.port}`;
+    await assert.rejects(job.finished(30), ({ code, diagnosis, message }) => {
+      assert.deepStrictEqual([code, diagnosis?.node, diagnosis?.groups[0].state], ['FINISH_TIMEOUT', node, 'absent']);
+      return message.includes(`; group none does not exist on ${stream} at ${node}: `);
+    });
+  }
+});

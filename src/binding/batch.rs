@@ -202,6 +202,7 @@ fn carry_out(state: &mut State, staging: &mut Staging, packet: &mut Incoming<'_>
         operation if operation == Operation::Release as u32 => release(state, packet),
         operation if operation == Operation::ForgetWait as u32 => forget_wait(state, packet),
         operation if operation == Operation::Call as u32 => call(state, staging, packet),
+        operation if operation == Operation::Diagnose as u32 => diagnose(state, packet),
         _ => Err(invalid("The packet holds no such operation.")),
     }
 }
@@ -279,6 +280,16 @@ fn forget_wait(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     let wait = packet.index()?;
     if let Some(named) = named {
         named.producer.forget_wait(wait);
+    }
+    Ok(())
+}
+
+fn diagnose(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+    let named = state.producers.get(packet.index()?);
+    let (wait, request) = (packet.index()?, packet.index()?);
+    match named {
+        Some(named) => named.producer.diagnose(wait, request),
+        None => state.context.done(request, Ok(())),
     }
     Ok(())
 }

@@ -26,6 +26,8 @@ pub enum Operation {
     /// are those of `CallFlag`, of which `Beside` has one more word follow; `key` is the word that is its first key, which decides on the node of a Cluster, or -1
     /// for none
     Call = 8,
+    /// `producer, wait, request`: the request's value is the text of why the wait is not over, if there is one
+    Diagnose = 9,
 }
 
 /// What is said of a job that is sent, by bits.

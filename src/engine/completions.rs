@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::redis_io::entries::EntryId;
 
 use super::host::Arrival;
-use super::wait::{Begin, Doubt, Outcome, Wait};
+use super::wait::{Begin, Case, Doubt, Outcome, Wait};
 
 /// How long a wait with a record goes without news before Redis is asked.
 const FIRST_CHECK: Duration = Duration::from_secs(2);
@@ -150,6 +150,11 @@ impl Completions {
     /// Whether a wait has no word of this group.
     pub fn is_missing(&self, number: u32, group: &str) -> bool {
         self.waits.get(&number).is_some_and(|wait| wait.is_missing(group))
+    }
+
+    /// What is known of a wait; nothing if it is over, or if Redis does not have its job yet.
+    pub fn case(&self, number: u32) -> Option<Case> {
+        self.waits.get(&number)?.case()
     }
 
     /// How many waits there are.

@@ -27,13 +27,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What Redis shows of a wait, by group.
 pub(super) type Verdicts<'a> = Result<Vec<(&'a str, Verdict)>, RedisError>;
 
-type Answer = oneshot::Receiver<Result<Value, RedisError>>;
+pub(super) type Answer = oneshot::Receiver<Result<Value, RedisError>>;
 
 impl Producer {
     /// What Redis shows of waits, group by group. Where the groups are is asked first: an entry that they are past
     /// then, and that is not pending afterwards, was acknowledged.
     pub(super) async fn ask<'a>(&self, doubts: &'a [Doubt]) -> Vec<(&'a Doubt, Verdicts<'a>)> {
-        let mut inquiry = Inquiry::new(&self.bus);
+        let mut inquiry = Inquiry::new(&self.bus, PATIENCE);
         let mut positions = HashMap::new();
         for doubt in doubts {
             let node = doubt.plan.node(&self.bus, &doubt.job);
@@ -47,7 +47,7 @@ impl Producer {
         for (place, answer) in positions {
             groups.insert(place, inquiry.answer(answer).await.map(|reply| read_groups(&reply)));
         }
-        let mut inquiry = Inquiry::new(&self.bus);
+        let mut inquiry = Inquiry::new(&self.bus, PATIENCE);
         let questions: Vec<Question<'a>> =
             doubts.iter().map(|doubt| self.question(doubt, &mut inquiry)).collect();
         inquiry.submit();
@@ -136,26 +136,26 @@ impl<'a> Question<'a> {
 }
 
 /// Commands that leave in one write to each node, and the time that all answers have.
-struct Inquiry<'a> {
+pub(super) struct Inquiry<'a> {
     bus: &'a Bus,
     commands: Vec<Commands>,
     deadline: Instant,
 }
 
 impl<'a> Inquiry<'a> {
-    fn new(bus: &'a Bus) -> Self {
+    pub(super) fn new(bus: &'a Bus, patience: Duration) -> Self {
         let commands = bus.nodes().iter().map(|_| Commands::default()).collect();
-        Self { bus, commands, deadline: Instant::now() + PATIENCE }
+        Self { bus, commands, deadline: Instant::now() + patience }
     }
 
-    fn ask(&mut self, node: usize, pack: impl FnOnce(&mut Commands, Destination)) -> Answer {
+    pub(super) fn ask(&mut self, node: usize, pack: impl FnOnce(&mut Commands, Destination)) -> Answer {
         let (sender, answer) = oneshot::channel();
         pack(&mut self.commands[node], Destination::Task(sender));
         answer
     }
 
     /// To a node whose connection is not there nothing is sent, so that no questions pile up in front of it.
-    fn submit(&mut self) {
+    pub(super) fn submit(&mut self) {
         for (node, commands) in self.bus.nodes().iter().zip(&mut self.commands) {
             let link = node.shared().current().filter(|link| link.state() == LinkState::Ready);
             match link {
@@ -165,7 +165,7 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    async fn answer(&self, answer: Answer) -> Result<Value, RedisError> {
+    pub(super) async fn answer(&self, answer: Answer) -> Result<Value, RedisError> {
         match timeout_at(self.deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
             _ => Err(closed()),

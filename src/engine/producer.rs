@@ -10,9 +10,11 @@ use tokio::sync::Notify;
 use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 
+use super::budget::Budget;
 use super::bus::Bus;
 use super::client::{closed, queue_full};
 use super::completions::Completions;
+use super::diagnosing::Expired;
 use super::host::{Arrival, Event};
 use super::listening::Listening;
 use super::notification::Notification;
@@ -48,6 +50,10 @@ pub(super) struct State {
     pub(super) checks_at: Option<Instant>,
     channels: HashMap<String, Channel>,
     listening: Vec<Listening>,
+    /// Waits whose time is over, which are looked at together.
+    pub(super) expired: Vec<Expired>,
+    /// How much Redis is asked about them.
+    pub(super) examinations: Budget,
     /// How many completions it got.
     pub(super) heard: u64,
     /// Whether completions of all its jobs are heard, awaited or not (`listen()` without a stream).
@@ -348,6 +354,7 @@ impl Producer {
 
     fn let_go(&self, mut state: State, this: &Weak<Self>) {
         let host = &self.bus.context().host;
+        self.dismiss(std::mem::take(&mut state.expired));
         for wait in state.completions.abandon() {
             host.event(Event::Abandoned { wait });
         }

@@ -65,6 +65,19 @@ pub struct Doubt {
     pub recorded: bool,
 }
 
+/// A wait that somebody wants to know about.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The job.
+    pub job: Arc<str>,
+    /// The stream and the groups.
+    pub plan: Arc<Plan>,
+    /// The entry.
+    pub entry: EntryId,
+    /// What has come so far.
+    pub arrivals: Vec<Arrival>,
+}
+
 impl Wait {
     pub(super) fn new(begin: Begin<'_>, job: Arc<str>) -> Self {
         Self {
@@ -97,6 +110,11 @@ impl Wait {
             return true;
         }
         self.plan.groups.iter().all(|group| !self.is_missing(group))
+    }
+
+    pub(super) fn case(&self) -> Option<Case> {
+        let (job, plan, arrivals) = (self.job.clone(), self.plan.clone(), self.arrivals.clone());
+        Some(Case { job, plan, entry: self.entry?, arrivals })
     }
 
     pub(super) fn doubt(&self, wait: u32) -> Option<Doubt> {

@@ -42,6 +42,11 @@ class Job {
     job.#prefetched = { id: job.id, payloads };
   }
 
+  /** @internal The payload keys of a job that were set and not pushed. */
+  static unpushed(job) {
+    return job instanceof Job ? [...new Set(job.#sets.map(({ key }) => key))] : [];
+  }
+
   /** Of a received job: aborted when its outcome does not matter any more. */
   get signal() {
     return this.#run?.signal;

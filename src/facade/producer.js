@@ -15,6 +15,7 @@ const reports = require('./reports.js');
 const requests = require('./requests.js');
 const { producerStats } = require('./stats.js');
 const { Wait } = require('./wait.js');
+const { WaitingRoom } = require('./waiting-room.js');
 
 /** So many combinations of stream and groups are remembered; a producer has a handful, unless it makes them up. */
 const MOST_PLANS = 1000;
@@ -28,6 +29,7 @@ class Producer extends EventEmitter {
   #plans = new Map();
   #watched = false;
   #counts = { begun: 0, sent: 0, failed: 0, finished: 0, timedOut: 0 };
+  #waits;
 
   /** @param {import('./connection-manager.js').ConnectionManager} connection */
   constructor(connection) {
@@ -37,6 +39,7 @@ class Producer extends EventEmitter {
     this.connection = connection;
     this.id = newId();
     this.#native = new NativeProducer(connection.nativeBus(), this.id);
+    this.#waits = new WaitingRoom(this.#native, connection.isPartitioned, this.#counts);
   }
 
   /** Hears of completions: of its own jobs without arguments, of everybody's on these streams with. */
@@ -92,7 +95,7 @@ class Producer extends EventEmitter {
     const message = diagnostics.hearsSends() ? this.#announce(job, name, groups) : null;
     const headers = message && diagnostics.packHeaders(message.headers);
     const plan = this.#plan(name, leadsBy, groups ?? []);
-    const wait = groups && new Wait(groups, Boolean(rejectOnError), forgetter(this.#native), this.#counts);
+    const wait = groups && new Wait(groups, Boolean(rejectOnError), this.#waits);
     const request = new SendRequest(job, wait, this.#counts, message);
     const flags = (rejectOnError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0);
     try {
@@ -216,9 +219,9 @@ class SendRequest extends requests.Request {
       this.#counts.sent++;
       if (this.#message !== null) diagnostics.channels.sent.publish(this.#message);
     }
-    const wait = this.#wait;
+    const [wait, job] = [this.#wait, this.result];
     try {
-      if (wait && this.#wait !== null) this.result.finished = (options) => wait.finished(options);
+      if (wait && this.#wait !== null) job.finished = (options) => wait.finished(options, job);
     } catch (error) {
       // Somebody froze the job meanwhile. It must not cost the others whose replies came with it.
       super.failed(error);
@@ -241,16 +244,6 @@ class SendRequest extends requests.Request {
     this.#counts = null;
     if (this.#message !== null) diagnostics.channels.sent.publish(Object.assign(this.#message, { error }));
   }
-}
-
-/** Must not hold on to the wait, or it would never be collected. */
-function forgetter(native) {
-  return (number) => () => {
-    batch.begin(Operation.ForgetWait);
-    batch.number(native.number);
-    batch.number(number);
-    batch.end();
-  };
 }
 
 function jobId(job) {

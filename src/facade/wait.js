@@ -3,7 +3,7 @@
 const { signalOf, whenAborted } = require('./abort.js');
 const checks = require('./checks.js');
 const { LONGEST_TIMER } = require('./constants.js');
-const { closedError, setErrorKind } = require('./errors.js');
+const { closedError } = require('./errors.js');
 const waits = require('./waits.js');
 
 /** Whether it is not just a timeout. */
@@ -17,7 +17,7 @@ class Wait {
   #state = 'open';
   #rejectOnError;
   /** The producer's. */
-  #counts;
+  #home;
   #failed = false;
   /** Mostly one, so it is no Set. */
   #awaiting = [];
@@ -27,20 +27,18 @@ class Wait {
   /**
    * @param {string[]} groups the groups whose completions are waited for
    * @param {boolean} rejectOnError whether the first error ends the wait, and rejects
-   * @param {(number: number) => () => void} forgetter makes what tells the engine to forget the wait; it must not
-   *   hold on to the wait itself
-   * @param {{ finished: number, timedOut: number }} counts the producer's
+   * @param {import('./waiting-room.js').WaitingRoom} home the producer's
    */
-  constructor(groups, rejectOnError, forgetter, counts) {
+  constructor(groups, rejectOnError, home) {
     for (const group of groups) this.#note(group, null);
     this.#rejectOnError = rejectOnError;
-    this.#counts = counts;
+    this.#home = home;
     if (groups.length === 0) {
       this.#state = 'settled';
       this.number = 0;
     } else {
       this.number = waits.add(this);
-      this.forget = forgetter(this.number);
+      this.forget = home.forgetter(this.number);
     }
   }
 
@@ -55,7 +53,7 @@ class Wait {
       this.#failed ||= error !== null;
       this.#note(group, error === null ? new Date(at) : JSON.parse(error));
     }
-    this.#counts.finished++;
+    this.#home.counts.finished++;
     this.#end('settled');
   }
 
@@ -71,8 +69,11 @@ class Wait {
     this.forget();
   }
 
-  /** @param {number | { timeout?: number, signal?: AbortSignal }} [options] the timeout in ms; for ever without one */
-  finished(options) {
+  /**
+   * @param {number | { timeout?: number, signal?: AbortSignal }} [options] the timeout in ms; for ever without one
+   * @param {object} [job] the job, as it is to be looked at if it is not finished in time
+   */
+  finished(options, job) {
     return new Promise((resolve, reject) => {
       const { timeout, signal } = isOptions(options) ? options : { timeout: options };
       const limit = checks.timeout(timeout);
@@ -85,15 +86,19 @@ class Wait {
       const aborting = signalOf('signal', signal);
       this.#awaiting.push(awaiting);
       waits.hold(this);
-      if (limit) awaiting.timer = setTimeout(() => this.#expire(awaiting, timeout), Math.min(limit, LONGEST_TIMER));
+      if (limit) {
+        const expire = () => this.#home.explain(this.number, job, timeout, (error) => this.#expire(awaiting, error));
+        awaiting.timer = setTimeout(expire, Math.min(limit, LONGEST_TIMER));
+      }
       awaiting.end = whenAborted(aborting, (reason) => this.#give(awaiting, reason));
     });
   }
 
-  #expire(awaiting, timeout) {
-    this.#counts.timedOut++;
-    const error = new Error(`Timeouted while waiting to be finished: ${timeout}ms`);
-    this.#give(awaiting, setErrorKind(error, 'FINISH_TIMEOUT'));
+  /** The time is over, unless it was finished or given up while it was looked why it is not. */
+  #expire(awaiting, error) {
+    if (!this.#awaiting.includes(awaiting)) return;
+    this.#home.counts.timedOut++;
+    this.#give(awaiting, error);
   }
 
   /** One of those who wait waits no longer. */

@@ -951,7 +951,8 @@ export declare class Job {
    * @param value - a Buffer, typed array, DataView or ArrayBuffer is stored as its bytes, anything else as JSON;
    * `undefined` and functions are stored as nothing
    * @param timeout - after how many ms Redis removes the key; without one it stays until it is removed
-   * @throws TypeError if JSON cannot hold the value (a BigInt, a cycle)
+   * @throws TypeError that names the key, with code `PAYLOAD_NOT_JSON`, if JSON cannot hold the value (a BigInt, a cycle) or
+   * if it is a Promise; a RangeError with this code if it is nested too deep
    * @throws RangeError that names the key, if the timeout is not a whole number from 1 on
    */
   set(key: string, value: any, timeout?: number): Job;

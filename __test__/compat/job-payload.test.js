@@ -139,6 +139,68 @@ for (const [kind, value, text] of WRITTEN) {
   });
 }
 
+function nested(depth) {
+  let value = {};
+  for (let level = 0; level < depth; level++) value = { value };
+  return value;
+}
+
+function cycle() {
+  const value = {};
+  value.self = value;
+  return value;
+}
+
+const NOT_JSON = [
+  [
+    'a BigInt',
+    TypeError,
+    { count: 1n },
+    /convert each BigInt, as with String\(\): Do not know how to serialize a BigInt$/,
+  ],
+  ['a cycle', TypeError, cycle(), /leave the cycle out: Converting circular structure to JSON/],
+  ['what is nested too deep', RangeError, nested(100_000), /nest it less deep: Maximum call stack size exceeded$/],
+];
+
+for (const [kind, Class, value, reason] of NOT_JSON) {
+  fix(`B-003 an error about ${kind} has its class, names the key, and says what to do`, async (_, scene) => {
+    const job = jobOf(scene);
+    const fails = (error) => {
+      assert.deepStrictEqual(
+        [error.constructor, error.code, error.cause.constructor],
+        [Class, 'PAYLOAD_NOT_JSON', Class],
+      );
+      assert.ok(error.message.startsWith("The value of 'inbound' cannot be stored as JSON, "), error.message);
+      return reason.test(error.message);
+    };
+    assert.throws(() => job.set('inbound', value), fails);
+    await job.set('a', 1).push();
+    assert.deepStrictEqual(await job.get('a', false).get('inbound').pull(), { a: 1, inbound: null });
+  });
+}
+
+fix('B-003 a Promise, which somebody forgot to await, is refused', async (_, scene) => {
+  const message = "The value of 'inbound' is a Promise: await it";
+  assert.throws(() => jobOf(scene).set('inbound', Promise.resolve(1)), {
+    name: 'TypeError',
+    message,
+    code: 'PAYLOAD_NOT_JSON',
+  });
+});
+
+keep('B-003 what a toJSON throws comes out of set as it is', async (_, scene) => {
+  const mine = new Error('mine');
+  const value = {
+    toJSON() {
+      throw mine;
+    },
+  };
+  assert.throws(
+    () => jobOf(scene).set('inbound', value),
+    (error) => error === mine,
+  );
+});
+
 keep('B-002 a Buffer is stored as its bytes, and read as a Buffer', async (_, scene) => {
   const job = jobOf(scene);
   const bytes = Buffer.from([0, 1, 255, 13, 10, 34]);

@@ -207,6 +207,38 @@ ours(
   },
 );
 
+ours('plain text to a port for TLS, and TLS to one for plain text, are said to be that', async (_, scene) => {
+  const fails = async (options) => {
+    const once = { host: '127.0.0.1', maxRetriesPerRequest: 0, ...options };
+    const connection = scene.adopt(scene.hfxbus.ConnectionManager.standalone(once));
+    const error = await scene
+      .producer(connection)
+      .job()
+      .set('a', 1)
+      .push()
+      .then(assert.fail, (reason) => reason);
+    return [error.code, error.cause.code, error.message.split('Last error: ')[1]];
+  };
+  const plain = await fails({ port: server.options.port });
+  const hint = 'read ECONNRESET: the server hung up without a word; does it want TLS on this port?';
+  assert.deepStrictEqual(plain, ['MAX_RETRIES', 'ECONNRESET', hint]);
+  // A Redis answers if there is a line feed in what TLS begins with, and else waits for one.
+  const mute = net.createServer((socket) => socket.on('error', () => {}).resume());
+  await new Promise((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  scene.closing(() => mute.close());
+  const silent = await fails({ port: mute.address().port, tls: {}, connectTimeout: 300 });
+  const late = 'connect ETIMEDOUT: the server has not answered the TLS handshake; is this a port for TLS?';
+  assert.deepStrictEqual(silent, ['MAX_RETRIES', 'ETIMEDOUT', late]);
+  const alerting = net.createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end(Buffer.from([21, 3, 3, 0, 2, 2, 10])));
+  });
+  await new Promise((resolve) => alerting.listen(0, '127.0.0.1', resolve));
+  scene.closing(() => alerting.close());
+  const alerted = 'What answers there speaks TLS: the option tls is needed, or rediss:// in the URL.';
+  assert.deepStrictEqual(await fails({ port: alerting.address().port }), ['MAX_RETRIES', 'PROTOCOL_ERROR', alerted]);
+});
+
 ours('a server that speaks plain text gets nothing but TLS', async (t, scene) => {
   const got = [];
   const plain = net.createServer((socket) => {

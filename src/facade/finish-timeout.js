@@ -18,8 +18,8 @@ const SENTENCES = {
   },
   absent: ({ group }, { stream, node, others, isPartitioned }) => {
     const known = others.length > 0 ? ` (there is ${named(others)})` : '';
-    const route = isPartitioned ? ' on this node; producer and consumer need the same route' : '';
-    return `group ${group} does not exist on ${stream} at ${node}${known}: no consumer of it has called play()${route}`;
+    const route = isPartitioned ? ', or another route, which producer and consumer need to share' : '';
+    return `group ${group} does not exist on ${stream} at ${node}${known}: no consumer of it has called play(), or it has another keyPrefix or db${route}`;
   },
   waiting: ({ group, consumers, lastRead, lag, pending }, { stream }) => {
     const begin = `group ${group} has not been given the job:`;

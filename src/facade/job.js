@@ -6,6 +6,7 @@ const { abortable, signalOf } = require('./abort.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const { newId } = require('./ids.js');
+const { notAwaited, notJson } = require('./payload-error.js');
 const { RedisClient } = require('./redis-client.js');
 const requests = require('./requests.js');
 const { SharedClient } = require('./shared-client.js');
@@ -66,7 +67,7 @@ class Job {
   /** Stacks a write for the next `push()`. */
   set(key, value, timeout) {
     const name = checks.text('key', key);
-    this.#sets.push({ key: name, value: encode(value), timeout: expiry(name, timeout) });
+    this.#sets.push({ key: name, value: encode(name, value), timeout: expiry(name, timeout) });
     return this;
   }
 
@@ -198,10 +199,15 @@ function notAClient() {
 }
 
 /** Bytes as they are, anything else as JSON; what JSON has no word for is empty. */
-function encode(value) {
+function encode(key, value) {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   if (isAnyArrayBuffer(value)) return new Uint8Array(value);
-  return JSON.stringify(value) ?? '';
+  if (value instanceof Promise) throw notAwaited(key);
+  try {
+    return JSON.stringify(value) ?? '';
+  } catch (error) {
+    throw notJson(key, error);
+  }
 }
 
 /** What is no JSON is not thrown but returned: the other keys are worth having. */

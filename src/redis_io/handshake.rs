@@ -50,17 +50,22 @@ pub async fn shake_hands(
 /// The shortest wait before INFO is asked again, whatever the options say.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
+/// What a server begins with that has not understood us, as TLS has alerts of version 3.
+const TLS_ALERT: [u8; 2] = [21, 3];
+
 struct Handshake<'a, S> {
     stream: &'a mut S,
     node: &'a Arc<str>,
     options: &'a LinkOptions,
     db: u32,
     buffer: Vec<u8>,
+    /// Whether the server has said anything.
+    is_heard: bool,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     fn new(stream: &'a mut S, node: &'a Arc<str>, options: &'a LinkOptions, db: u32) -> Self {
-        Self { stream, node, options, db, buffer: Vec::new() }
+        Self { stream, node, options, db, buffer: Vec::new(), is_heard: false }
     }
 
     async fn run(mut self) -> Result<(), Refusal> {
@@ -227,10 +232,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
                 self.buffer.drain(..length);
                 return value.ok_or_else(|| self.not_redis());
             }
-            let read = self.stream.read_buf(&mut self.buffer).await.map_err(|error| self.lost(&error))?;
-            if read == 0 {
-                return Err(self.lost(&io::Error::from(io::ErrorKind::ConnectionReset)));
+            let read = match self.stream.read_buf(&mut self.buffer).await {
+                Ok(0) => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+                read => read,
+            };
+            if let Err(error) = read {
+                return Err(self.hung_up(&error));
             }
+            self.is_heard = true;
         }
     }
 
@@ -243,8 +252,21 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         RedisError::socket(error, "read", self.node).into()
     }
 
+    /// The server hung up. One that does so without a word may have waited for TLS.
+    fn hung_up(&self, error: &io::Error) -> Refusal {
+        let mut failure = RedisError::socket(error, "read", self.node);
+        if !self.is_heard && self.options.tls.is_none() && failure.code.as_deref() == Some("ECONNRESET") {
+            failure.message =
+                "read ECONNRESET: the server hung up without a word; does it want TLS on this port?".into();
+        }
+        failure.into()
+    }
+
     fn not_redis(&self) -> Refusal {
-        let message = "What answers there does not speak the protocol of Redis.";
+        let message = match self.buffer.starts_with(&TLS_ALERT) {
+            true => "What answers there speaks TLS: the option tls is needed, or rediss:// in the URL.",
+            false => "What answers there does not speak the protocol of Redis.",
+        };
         Refusal::Lost(RedisError::local(RedisErrorKind::Protocol, message, self.node))
     }
 }

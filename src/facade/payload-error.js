@@ -1,0 +1,33 @@
+'use strict';
+
+/** What is to be done about a value, by what JSON says of it. */
+const REMEDIES = [
+  [/BigInt/, 'convert each BigInt, as with String()'],
+  [/circular/, 'leave the cycle out'],
+  [/call stack/, 'nest it less deep'],
+];
+
+/**
+ * The error of a payload key whose value JSON cannot hold, of the same class. What a `toJSON` has thrown for reasons of its
+ * own stays as it is.
+ */
+function notJson(key, error) {
+  const Class = [TypeError, RangeError].find((kind) => error instanceof kind);
+  if (Class === undefined) return error;
+  const [, remedy] = REMEDIES.find(([pattern]) => pattern.test(error.message)) ?? [];
+  const advice = remedy ?? 'set what JSON can hold, or bytes';
+  const message = `The value of '${key}' cannot be stored as JSON, ${advice}: ${error.message}`;
+  return withCode(new Class(message, { cause: error }));
+}
+
+/** The error of a payload key whose value is not there yet. */
+function notAwaited(key) {
+  return withCode(new TypeError(`The value of '${key}' is a Promise: await it`));
+}
+
+function withCode(error) {
+  error.code = 'PAYLOAD_NOT_JSON';
+  return error;
+}
+
+module.exports = { notAwaited, notJson };

@@ -109,8 +109,8 @@ for (const [name, mode] of Object.entries(MODES)) {
         const threads = () => readdirSync('/proc/self/task').length;
         const before = threads();
         let longest = 0;
-        for (let round = 0; round < 40; round++) {
-          const host = `redis-${round % 10}.silent`;
+        for (let round = 0; round < 12; round++) {
+          const host = `redis-${round % 4}.silent`;
           const source = `
             const { asked, work } = (${data.open})(require(${JSON.stringify(data.file)}), ${JSON.stringify({ ...options, host })});
             for (const promise of work) promise.catch(() => {});

@@ -354,10 +354,11 @@ impl Producer {
 
     fn let_go(&self, mut state: State, this: &Weak<Self>) {
         let host = &self.bus.context().host;
-        self.dismiss(std::mem::take(&mut state.expired));
         for wait in state.completions.abandon() {
             host.event(Event::Abandoned { wait });
         }
+        // Behind that, so that whoever is still looked for hears that there will be no outcome.
+        self.dismiss(std::mem::take(&mut state.expired));
         host.wake();
         let mut channels: Vec<Vec<String>> = vec![Vec::new(); self.bus.nodes().len()];
         for (stream, channel) in state.channels {

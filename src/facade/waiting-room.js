@@ -29,6 +29,7 @@ class WaitingRoom {
       batch.begin(Operation.ForgetWait);
       batch.number(native.number);
       batch.number(number);
+      batch.end();
     };
   }
 
@@ -39,7 +40,8 @@ class WaitingRoom {
     batch.begin(Operation.Diagnose);
     batch.number(this.#native.number);
     batch.number(number);
-    batch.number(requests.add(request));
+    batch.request(request);
+    batch.end();
   }
 }
 
@@ -54,6 +56,9 @@ class Explanation extends requests.Request {
   value(_, text) {
     this.result = text;
   }
+
+  /** Without an answer of Redis the error is told without a reason. */
+  failed() {}
 
   done() {
     this.#tell(this.result);

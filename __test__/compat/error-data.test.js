@@ -1,9 +1,22 @@
 'use strict';
 
 const assert = require('node:assert');
+const { runInNewContext } = require('node:vm');
 const { fix, keep } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { until } = require('../support/until.js');
+
+const UNREADABLE = '{"name":"Error","message":"The job was rejected with an error that cannot be read"}';
+
+function throwing() {
+  throw new Error('thrown while it was read');
+}
+
+function revoked(target) {
+  const { proxy, revoke } = Proxy.revocable(target, {});
+  revoke();
+  return proxy;
+}
 
 /** What is thrown, and its JSON on the wire with the stack written as STACK. */
 const SAME = [
@@ -30,12 +43,11 @@ const SAME = [
     () =>
       Object.assign(new Error('m'), {
         d: new Date(0),
-        b: Buffer.from('xy'),
         m: new Map([[1, 2]]),
         t: new Set([1]),
         r: /x/,
       }),
-    '{"d":{},"b":{"0":120,"1":121},"m":{},"t":{},"r":{},"name":"Error","message":"m","stack":"STACK"}',
+    '{"d":{},"m":{},"t":{},"r":{},"name":"Error","message":"m","stack":"STACK"}',
   ],
   [() => Object.assign(new Error('m'), { toJSON: () => 'no' }), '{"name":"Error","message":"m","stack":"STACK"}'],
   [
@@ -80,7 +92,6 @@ const SAME = [
   [() => function foo() {}, '"[Function: foo]"'],
   [() => () => {}, '"[Function: anonymous]"'],
   [() => new Date(0), '{}'],
-  [() => Buffer.from('xy'), '{"0":120,"1":121}'],
   [() => new Error('é☃😀 "\\\n'), '{"name":"Error","message":"é☃😀 \\"\\\\\\n","stack":"STACK"}'],
   [
     () =>
@@ -96,12 +107,44 @@ const SAME = [
   ],
 ];
 
-/** What 2.2.0 publishes nothing for, or what is no JSON. */
+/** What 2.2.0 publishes nothing for, or what is no JSON; and bytes, which it publishes as an object of their indices. */
 const OURS = [
   [() => undefined, '{"name":"Error","message":"The job was rejected with undefined"}'],
   [() => null, '{"name":"Error","message":"The job was rejected with null"}'],
   [() => Symbol('s'), '{"name":"Error","message":"The job was rejected with Symbol(s)"}'],
   [() => 10n, '"10"'],
+  [() => Buffer.from('xy'), '"[Buffer: 2 bytes]"'],
+  [
+    () =>
+      Object.assign(new Error('m'), {
+        buffer: Buffer.from('xy'),
+        list: [new Float64Array(2), new DataView(new ArrayBuffer(3))],
+        other: runInNewContext('({ view: new Uint8Array(4), buffer: new ArrayBuffer(5) })'),
+        shared: new SharedArrayBuffer(6),
+      }),
+    '{"buffer":"[Buffer: 2 bytes]","list":["[Float64Array: 16 bytes]","[DataView: 3 bytes]"],' +
+      '"other":{"view":"[Uint8Array: 4 bytes]","buffer":"[ArrayBuffer: 5 bytes]"},' +
+      '"shared":"[SharedArrayBuffer: 6 bytes]","name":"Error","message":"m","stack":"STACK"}',
+  ],
+  [
+    () => Object.defineProperty(Object.assign(new Error('m'), { code: 7 }), 'g', { get: throwing, enumerable: true }),
+    '{"code":7,"g":"[Unreadable]","name":"Error","message":"m","stack":"STACK"}',
+  ],
+  [
+    () => Object.defineProperty({ code: 7, name: 'N' }, 'message', { get: throwing, enumerable: true }),
+    '{"code":7,"name":"N","message":"[Unreadable]"}',
+  ],
+  [
+    () => Object.assign(new Error('m'), { gone: revoked({}), list: [revoked([])] }),
+    '{"gone":"[Unreadable]","list":["[Unreadable]"],"name":"Error","message":"m","stack":"STACK"}',
+  ],
+  [
+    () => new Proxy(Object.assign(new Error('m'), { code: 7 }), { ownKeys: throwing }),
+    '{"name":"Error","message":"m","code":7,"stack":"STACK","truncated":true}',
+  ],
+  [() => revoked(new Error('m')), UNREADABLE],
+  [() => revoked(function foo() {}), UNREADABLE],
+  [() => new Proxy(new Error('m'), { get: throwing, ownKeys: throwing }), UNREADABLE],
   [() => Object.assign(new Error('big'), { big: 10n }), '{"big":"10","name":"Error","message":"big","stack":"STACK"}'],
 ];
 

@@ -13,11 +13,12 @@ async function run({ hfxbus, options, data, print }) {
     stream: data,
     processor: async (job) => {
       if (job.id === 'bad') throw new Error('mine');
+      if (job.id === 'unreadable') throw new Proxy(new Error('mine'), { get: () => JSON.parse('') });
     },
   });
   await consumer.play();
   const producer = new hfxbus.Producer(connection);
-  for (const id of ['good', 'bad']) {
+  for (const id of ['good', 'bad', 'unreadable']) {
     const job = await producer.send({ stream: data, job: producer.job(id), waitFor: ['readers'] });
     await job.finished();
   }
@@ -49,12 +50,16 @@ ours('DEBUG=hfxbus:* prints what happens on stderr', async (_, scene) => {
   assert.deepStrictEqual(without.sort(), [
     'receive bad of stream for readers',
     'receive good of stream for readers',
+    'receive unreadable of stream for readers',
     'send bad to stream, for readers',
     'send good to stream, for readers',
+    'send unreadable to stream, for readers',
     'sent bad to stream',
     'sent good to stream',
+    'sent unreadable to stream',
     'settle bad of stream for readers: rejected, mine',
     'settle good of stream for readers: resolved',
+    'settle unreadable of stream for readers: rejected, ',
   ]);
   const changes = said.filter((line) => line.startsWith('connection'));
   assert.deepStrictEqual(changes, [`connection ${node}: connect`, `connection ${node}: ready`, 'connection all: end']);
@@ -83,12 +88,12 @@ ours('DEBUG takes lists, wildcards and what is left out', async (_, scene) => {
   const { said } = await printed(scene, 'other,hfxbus:s*,hfxbus:claim,-hfxbus:sent');
   assert.deepStrictEqual(
     said.map((line) => line.split(' ')[0]),
-    ['send', 'settle', 'send', 'settle'],
+    ['send', 'settle', 'send', 'settle', 'send', 'settle'],
   );
   const all = await printed(scene, '*,-hfxbus:se*,-hfxbus:connection');
   assert.deepStrictEqual(
     all.said.map((line) => line.split(' ')[0]),
-    ['receive', 'receive'],
+    ['receive', 'receive', 'receive'],
   );
 });
 

@@ -125,6 +125,31 @@ fix('B-073 what is no object and is thrown after settlement arrives as the cause
   );
 });
 
+const UNWILLING = {
+  'is frozen': () => Object.freeze(new Error('late')),
+  'has a job that only can be read': () => Object.defineProperty(new Error('late'), 'job', { get: () => 'mine' }),
+  'is a proxy that refuses': () =>
+    new Proxy(new Error('late'), {
+      set: assert.fail,
+      defineProperty: assert.fail,
+    }),
+};
+
+for (const [kind, make] of Object.entries(UNWILLING)) {
+  fix(`B-073 an error that ${kind} and is thrown after settlement arrives as the cause of one`, async (_, scene) => {
+    const thrown = make();
+    const { errors } = await observed(scene, async (job) => {
+      await job.resolve();
+      throw thrown;
+    });
+    await scene.add('job-1');
+    await until(() => errors.length === 1);
+    const [{ code, errno, cause, job }] = errors;
+    assert.deepStrictEqual([code, errno, job.id], ['UNHANDLED_JOB_ERROR', 'UNHANDLED_JOB_ERROR', 'job-1']);
+    assert.ok(cause === thrown);
+  });
+}
+
 fix('B-064 the first settlement counts, awaited or not, and later ones are the same promise', async (_, scene) => {
   const promises = [];
   const { consumer, errors, messages } = await observed(scene, async (job) => {

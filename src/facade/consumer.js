@@ -9,7 +9,8 @@ const { ConnectionManager } = require('./connection-manager.js');
 const { DISTRIBUTED_ROUTING, LONGEST_TIMER } = require('./constants.js');
 const diagnostics = require('./diagnostics.js');
 const { disposable } = require('./dispose.js');
-const { closedError, setErrorKind, asObject } = require('./errors.js');
+const { errorCarrier } = require('./error-carrier.js');
+const { closedError, setErrorKind } = require('./errors.js');
 const { newId } = require('./ids.js');
 const { Job } = require('./job.js');
 const reports = require('./reports.js');
@@ -193,9 +194,8 @@ class Consumer extends EventEmitter {
 
   /** @internal A processor threw after its job was settled. */
   unhandled(thrown, job) {
-    const error = asObject(thrown, 'A job that was settled already was rejected.');
-    error.job = job;
-    this.#report(setErrorKind(error, 'UNHANDLED_JOB_ERROR'));
+    const message = 'A job that was settled already was rejected.';
+    this.#report(errorCarrier(thrown, message, 'UNHANDLED_JOB_ERROR', { job }));
   }
 
   /** @internal The engine failed at something. */
@@ -263,7 +263,7 @@ class Consumer extends EventEmitter {
     try {
       this.emit(event, ...args);
     } catch (error) {
-      this.#report(setErrorKind(asObject(error, 'A listener threw.'), 'LISTENER_ERROR'));
+      this.#report(errorCarrier(error, 'A listener threw.', 'LISTENER_ERROR'));
     }
   }
 

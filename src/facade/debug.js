@@ -1,6 +1,7 @@
 'use strict';
 
 const debug = require('debug');
+const { read } = require('./guarded-read.js');
 
 /*
  * DEBUG=hfxbus:* prints what the channels tell on stderr. Loaded only if DEBUG is set, and subscribed only to what that asks
@@ -43,7 +44,7 @@ function entryOf({ group, entry: { id, stream, consumerId, idleTime, deliveryCou
 /** Why something is so; an error may be anything that was thrown. */
 function because(error) {
   if (error === undefined || error === null) return '';
-  const { code, message } = Object(error);
+  const [code, message] = [read(error, 'code'), read(error, 'message')];
   return `, ${[code, message ?? typeof error].filter((said) => typeof said === 'string').join(' ')}`;
 }
 

@@ -8,7 +8,8 @@ const { ConnectionManager } = require('./connection-manager.js');
 const { DISTRIBUTED_ROUTING } = require('./constants.js');
 const diagnostics = require('./diagnostics.js');
 const { disposable } = require('./dispose.js');
-const { setErrorKind, asObject } = require('./errors.js');
+const { errorCarrier } = require('./error-carrier.js');
+const { setErrorKind } = require('./errors.js');
 const { newId } = require('./ids.js');
 const { Job } = require('./job.js');
 const reports = require('./reports.js');
@@ -160,7 +161,7 @@ class Producer extends EventEmitter {
     try {
       this.emit(stream, data === null ? null : JSON.parse(data), job, group);
     } catch (error) {
-      this.#report(setErrorKind(asObject(error, 'A listener threw.'), 'LISTENER_ERROR'));
+      this.#report(errorCarrier(error, 'A listener threw.', 'LISTENER_ERROR'));
     }
   }
 

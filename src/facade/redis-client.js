@@ -5,7 +5,7 @@ const { NativeClient } = require('./native.js');
 const { CallRequest, SingleCall } = require('./call-request.js');
 const batch = require('./command-batch.js');
 const { addCommandMethods } = require('./command-methods.js');
-const { asObject, setErrorKind } = require('./errors.js');
+const { errorCarrier } = require('./error-carrier.js');
 const { RedisCommand } = require('./redis-command.js');
 const { RedisPipeline, pairs } = require('./redis-pipeline.js');
 const reports = require('./reports.js');
@@ -105,8 +105,7 @@ class RedisClient extends EventEmitter {
       this.emit(event, ...args);
     } catch (thrown) {
       if (event === 'error') return;
-      const error = asObject(thrown, `A listener of '${event}' threw what is no object.`);
-      this.#tell('error', setErrorKind(error, 'LISTENER_ERROR'));
+      this.#tell('error', errorCarrier(thrown, `A listener of '${event}' threw what is no object.`, 'LISTENER_ERROR'));
     }
   }
 

@@ -1,13 +1,13 @@
 'use strict';
 
-const { setErrorKind, asObject } = require('./errors.js');
+const { errorCarrier } = require('./error-carrier.js');
 
 /** Emits an event; what a listener throws is an `'error'` of the emitter and stops nothing. */
 function tell(emitter, event, about) {
   try {
     emitter.emit(event, about);
   } catch (thrown) {
-    const error = setErrorKind(asObject(thrown, 'A listener threw.'), 'LISTENER_ERROR');
+    const error = errorCarrier(thrown, 'A listener threw.', 'LISTENER_ERROR');
     try {
       emitter.emit('error', error);
     } catch {

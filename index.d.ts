@@ -987,6 +987,10 @@ export declare class Job {
 /**
  * The completions of a job by group: a Date where the group has finished it, the error as data where it failed, null
  * where nothing has come yet.
+ *
+ * An error as data has the enumerable properties of what was thrown, and `name`, `message`, `stack` and `code`. Bytes are
+ * named, as `'[Buffer: 3 bytes]'`. Its JSON takes at most 16 KiB: a larger error keeps its name, its code and up to 8 KiB of
+ * its message, and has `truncated: true`.
  */
 export interface IJobCompletion {
   [group: string]: null | Date | any;
@@ -997,7 +1001,8 @@ export interface ISentJob extends Job {
   /**
    * Waits until every group of `waitFor` has finished the job. May be called any number of times; completions that have
    * come before count. When the connection that completions come on was lost and is back, Redis is asked for what was
-   * missed: successes are found in any case, errors of jobs that were sent `durable`. A job whose entry is gone without a
+   * missed: successes are found in any case, errors of jobs that were sent `durable`, and for a minute errors that no
+   * connection has heard. A job whose entry is gone without a
    * word about it has an error with code `OUTCOME_UNKNOWN`.
    *
    * @typeParam T - the completions, an {@link IJobCompletion}
@@ -1026,7 +1031,7 @@ export interface IReceivedJob extends Job {
   release(): IReceivedJob;
   /** Says that the job is finished (XACK, then PUBLISH). What the processor returns by then says the same. */
   resolve(): Promise<void>;
-  /** Says that the job failed (PUBLISH). Its entry stays pending. What the processor throws by then says the same. */
+  /** Says that the job failed (PUBLISH), see {@link IJobCompletion}. Its entry stays pending. What the processor throws by then says the same. */
   reject<T extends Error>(error: T): Promise<void>;
 }
 
@@ -1501,7 +1506,7 @@ export interface IDeadLetter {
   deliveries: number;
   /** Whether that was as often as `retryLimit` allows, or its job said that more is of no use. */
   reason: 'exhausted' | 'unrecoverable';
-  /** The last error as data; null where whoever gave it up did not run it. */
+  /** The last error as data, see {@link IJobCompletion}; null where whoever gave it up did not run it. */
   error: any;
 }
 

@@ -3,7 +3,9 @@
 const assert = require('node:assert');
 const original = require('hfxbus-original');
 const { ours } = require('../support/cases.js');
+const { Gate } = require('../support/gate.js');
 const { keys } = require('../support/keys.js');
+const { TcpProxy } = require('../support/tcp-proxy.js');
 const { stays, until } = require('../support/until.js');
 
 /** A job that is waited for and that a consumer without a voice has taken. */
@@ -223,18 +225,110 @@ ours('a job that is sent again is not settled by the record of the time before',
   assert.ok((await second)[group] instanceof Date);
 });
 
-ours('an error that is too long is recorded by its name, message and code', async (_, scene) => {
+ours('an error that is too long is cut, and recorded as it is published', async (_, scene) => {
   const { redis, stream, group } = scene;
   const producer = scene.producer();
   await scene.play(async () => {
     throw Object.assign(new TypeError('too much'), { code: 'BIG', blob: 'x'.repeat(20000) });
   });
   const job = await producer.send({ stream, job: producer.job(), waitFor: [group], durable: true });
-  assert.strictEqual((await job.finished())[group].blob.length, 20000);
+  const heard = (await job.finished())[group];
+  const { name, message, code, truncated, blob } = heard;
+  assert.deepStrictEqual([name, message, code, truncated], ['TypeError', 'too much', 'BIG', true]);
+  assert.match(blob, /^x{4000,}… \[Truncated\]$/);
   const [key] = await redis.call('KEYS', `hfxbus:rec:*:${stream}:*`);
-  const { err } = JSON.parse(await redis.call('GET', key));
-  assert.deepStrictEqual(err, { name: 'TypeError', message: 'too much', code: 'BIG' });
+  assert.deepStrictEqual(JSON.parse(await redis.call('GET', key)).err, heard);
 });
+
+/** A producer whose connections go through a proxy, and a job of it that ends badly once that refuses them. */
+async function unheard(scene, { processor, ...options } = {}) {
+  const { redis, stream, group } = scene;
+  const proxy = await TcpProxy.to(redis.port);
+  scene.closing(() => proxy.close());
+  const producer = scene.producer(scene.connect({ ...proxy.options, retryStrategy: () => 20 }));
+  const gate = new Gate();
+  const consumer = await scene.play(processor ?? (() => gate.opened.then(() => assert.fail('unheard'))), options);
+  const job = await producer.send({ stream, job: producer.job(), waitFor: [group] });
+  await until(async () => (await scene.pending()) === 1);
+  const [[entry]] = await redis.call('XRANGE', keys.stream(stream), '-', '+');
+  proxy.refuse();
+  proxy.cut();
+  await until(async () => !(await redis.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=1'));
+  return { consumer, producer, job, gate, proxy, record: keys.unheard(entry, stream, group) };
+}
+
+ours('a failure that nobody heard is learnt when the subscriber is back', async (_, scene) => {
+  const { redis, group } = scene;
+  const { job, gate, proxy, record } = await unheard(scene);
+  gate.open();
+  await until(() => redis.call('GET', record));
+  const left = await redis.call('PTTL', record);
+  assert.ok(left > 0 && left <= 60000, left);
+  proxy.refuse(false);
+  assert.strictEqual((await job.finished())[group].message, 'unheard');
+});
+
+ours('what ends while Redis closes a subscriber that is sent too much settles', async (_, scene) => {
+  const redis = await scene.server();
+  await redis.call('CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 1mb 0 0');
+  const { stream, group } = scene;
+  const connection = scene.connect(redis.options);
+  const producer = scene.producer(connection);
+  const large = 'x'.repeat(3_000_000);
+  const processor = async ({ id }) => {
+    // As a consumer of 2.2.0 tells of a large error.
+    await scene.complete('another', producer.id, { redis, err: large });
+    if (id === 'fails') throw new Error('unheard');
+  };
+  await scene.play(processor, { connection, concurrency: 2 });
+  const outcomes = ['fails', 'succeeds'].map(async (id) => {
+    const job = await producer.send({ stream, job: producer.job(id), waitFor: [group] });
+    return (await job.finished(8000))[group];
+  });
+  const [failure, success] = await Promise.all(outcomes);
+  assert.deepStrictEqual([failure.message, success instanceof Date], ['unheard', true]);
+});
+
+ours('a failure that nobody heard gives way to the success that follows it', async (_, scene) => {
+  const { redis, group } = scene;
+  let runs = 0;
+  const gate = new Gate();
+  const processor = async () => {
+    await gate.opened;
+    if (++runs === 1) throw new Error('unheard');
+  };
+  const { job, proxy, record } = await unheard(scene, { processor, claimInterval: 30, claimDeadline: 60 });
+  gate.open();
+  await until(() => redis.call('GET', record));
+  await until(async () => (await scene.pending()) === 0);
+  proxy.refuse(false);
+  assert.ok((await job.finished())[group] instanceof Date);
+});
+
+ours(
+  'a failure that was heard is not recorded, nor is one that Redis may not record complained of',
+  async (_, scene) => {
+    const { redis, stream, group } = scene;
+    const producer = scene.producer();
+    const consumer = await scene.play(async () => assert.fail('heard'));
+    const errors = scene.errors(consumer);
+    const job = await producer.send({ stream, job: producer.job(), waitFor: [group] });
+    assert.strictEqual((await job.finished())[group].message, 'heard');
+    await redis.call('ACL', 'SETUSER', 'default', '-set');
+    try {
+      await scene.add('J');
+      await until(async () => (await consumer.stats()).rejected === 2 && (await consumer.stats()).inFlight === 0);
+    } finally {
+      await redis.call('ACL', 'SETUSER', 'default', '+set');
+    }
+    await scene.add('K');
+    await until(async () => (await redis.call('KEYS', `hfxbus:rec:unheard:*:${stream}:*`)).length === 1);
+    assert.deepStrictEqual(
+      [errors, await redis.call('KEYS', `hfxbus:rec:*:${stream}:*`)].map((all) => all.length),
+      [0, 1],
+    );
+  },
+);
 
 ours('a record that Redis refuses fails the settlement, as a completion would', async (_, scene) => {
   const { redis, stream, group } = scene;

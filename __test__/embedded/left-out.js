@@ -6,6 +6,7 @@ const REASONS = {
   cluster: 'a Cluster',
   databases: 'databases beside the first',
   pauses: 'writes that go on in their order after CLIENT PAUSE',
+  limits: 'limits of the output buffers of clients',
   replica: 'a replica',
   scripts: 'scripts that are not the package’s own',
   tls: 'TLS',
@@ -33,6 +34,8 @@ const LEFT_OUT = [
   ['B-118 a user who lacks a right', 'acl'],
   ['B-118 the right password, with or without a name', 'acl'],
   ['B-119 on a replica', 'replica'],
+  ['B.6 a large error loses no completion', 'limits'],
+  ['a failure that was heard is not recorded', 'acl'],
   ['a job that failed and was given up is not taken for a success', 'acl'],
   ['a user who may not look hears', 'acl'],
   ['a record that Redis refuses fails the settlement', 'acl'],
@@ -52,6 +55,7 @@ const LEFT_OUT = [
   ['the option username does', 'acl'],
   ['what Redis refused to subscribe again', 'acl'],
   ['what was not there yet, or is no payload', 'types'],
+  ['what ends while Redis closes a subscriber', 'limits'],
   ['what is in the URL goes before the options beside it', 'databases'],
 ];
 

@@ -6,6 +6,7 @@ const keys = {
   stream: (stream, prefix = 'hfxbus') => `${prefix}:str:${stream}`,
   group: (group, prefix = 'hfxbus') => `${prefix}:csr:${group}`,
   record: (entry, stream, group, prefix = 'hfxbus') => `${prefix}:rec:${entry}:${stream}:${group}`,
+  unheard: (entry, stream, group, prefix = 'hfxbus') => `${prefix}:rec:unheard:${entry}:${stream}:${group}`,
   channel: (stream, producer, prefix = 'hfxbus') => `${prefix}:chn:${stream}:${producer}`,
 };
 

@@ -16,8 +16,10 @@ use super::host::{Arrival, Event};
 use super::producer::{Producer, State, now};
 use super::wait::{Doubt, Outcome};
 
-/// Within this time after a reconnection, so that a fleet does not ask all at once.
-const SPREAD: Duration = Duration::from_millis(500);
+/// As long after a reconnection, so that what consumers keep because nobody heard it is there.
+const DELAY: Duration = Duration::from_millis(100);
+/// Within this time after that, so that a fleet does not ask all at once.
+const SPREAD: Duration = Duration::from_millis(400);
 /// About so many waits at once.
 const MOST: usize = 256;
 /// Waits that are due soon after each other are asked about together.
@@ -28,7 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 impl Producer {
     /// The subscriber of a node, by the host's number, was away: completions may have been missed.
     pub(super) fn doubt(self: &Arc<Self>, node: u32) {
-        let when = Instant::now() + SPREAD.mul_f64(chance());
+        let when = Instant::now() + DELAY + SPREAD.mul_f64(chance());
         let mut state = self.lock();
         let is_of = |stream: &str| self.bus.node_of_completions(stream).number() == node;
         state.completions.doubt(when.into(), is_of);

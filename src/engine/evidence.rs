@@ -21,6 +21,8 @@ pub struct Evidence {
     pub is_pending: bool,
     /// The error of the record, if there is a record and it has one.
     pub record: Option<Option<String>>,
+    /// The error of the last failure that nobody heard, if there was one not long ago.
+    pub unheard: Option<String>,
 }
 
 /// What follows.
@@ -42,6 +44,8 @@ impl Evidence {
     pub fn verdict(self) -> Verdict {
         match self {
             Self { record: Some(error), .. } => Verdict::Ended(error),
+            // Once the entry is not pending any more, there is a later word than that.
+            Self { is_pending: true, unheard: Some(error), .. } => Verdict::Ended(Some(error)),
             Self { is_pending: true, .. } => Verdict::Open,
             Self { is_there: false, .. } => Verdict::Lost,
             Self { delivered: Some(true), .. } => Verdict::Ended(None),
@@ -79,7 +83,7 @@ mod tests {
         record: Option<Option<&str>>,
     ) -> Verdict {
         let record = record.map(|error| error.map(str::to_owned));
-        Evidence { delivered, is_there, is_pending, record }.verdict()
+        Evidence { delivered, is_there, is_pending, record, unheard: None }.verdict()
     }
 
     #[test]
@@ -94,6 +98,21 @@ mod tests {
     fn a_record_is_the_word_of_who_ran_the_job() {
         assert_eq!(judge(Some(true), true, true, Some(Some("1"))), Verdict::Ended(Some("1".to_owned())));
         assert_eq!(judge(Some(true), false, false, Some(None)), Verdict::Ended(None));
+    }
+
+    #[test]
+    fn a_failure_that_nobody_heard_counts_while_the_entry_is_pending() {
+        let evidence = |is_pending, record: Option<Option<String>>| Evidence {
+            delivered: Some(true),
+            is_there: true,
+            is_pending,
+            record,
+            unheard: Some("1".to_owned()),
+        };
+        assert_eq!(evidence(true, None).verdict(), Verdict::Ended(Some("1".to_owned())));
+        assert_eq!(evidence(false, None).verdict(), Verdict::Ended(None), "it was run again, and succeeded");
+        let last = Some(Some("2".to_owned()));
+        assert_eq!(evidence(false, last).verdict(), Verdict::Ended(Some("2".to_owned())));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::client::closed;
 
 use super::evidence::{Evidence, Verdict, read_groups};
 use super::producer::Producer;
-use super::record::{RecordOf, pack_record_read, read_record};
+use super::record::{RecordOf, pack_record_read, pack_unheard_read, read_record};
 use super::wait::Doubt;
 
 /// How long the answers may take.
@@ -81,7 +81,8 @@ impl Producer {
             let pending =
                 inquiry.ask(node, |commands, to| pack_pending_entry(commands, key, &name, *entry, to));
             let record = inquiry.ask(node, |commands, to| pack_record_read(commands, keys, of, to));
-            OfGroup { group, name, pending, record }
+            let unheard = inquiry.ask(node, |commands, to| pack_unheard_read(commands, keys, of, to));
+            OfGroup { group, name, pending, record, unheard }
         };
         Question { doubt, node, is_there, groups: missing.into_iter().map(ask_about).collect() }
     }
@@ -101,6 +102,7 @@ struct OfGroup<'a> {
     name: String,
     pending: Answer,
     record: Answer,
+    unheard: Answer,
 }
 
 impl<'a> Question<'a> {
@@ -115,7 +117,7 @@ impl<'a> Question<'a> {
             matches!(inquiry.answer(self.is_there).await?, Value::Array(found) if !found.is_empty());
         let known = known?;
         let mut verdicts = Vec::with_capacity(self.groups.len());
-        for OfGroup { group, name, pending, record } in self.groups {
+        for OfGroup { group, name, pending, record, unheard } in self.groups {
             let is_pending = match inquiry.answer(pending).await {
                 Ok(rows) => matches!(rows, Value::Array(rows) if !rows.is_empty()),
                 Err(error) if error.reply_code() == Some("NOGROUP") => false,
@@ -128,8 +130,13 @@ impl<'a> Question<'a> {
                 Err(error) if error.kind == RedisErrorKind::Reply && !recorded => None,
                 Err(error) => return Err(error),
             };
+            let unheard = match inquiry.answer(unheard).await {
+                Ok(reply) => read_record(&reply, job, of).flatten(),
+                Err(error) if error.kind == RedisErrorKind::Reply => None,
+                Err(error) => return Err(error),
+            };
             let delivered = known.and_then(|groups| groups.get(&name)).map(|last| last >= entry);
-            verdicts.push((group, Evidence { delivered, is_there, is_pending, record }.verdict()));
+            verdicts.push((group, Evidence { delivered, is_there, is_pending, record, unheard }.verdict()));
         }
         Ok(verdicts)
     }

@@ -32,13 +32,13 @@ impl Consumer {
         };
         let exhausted;
         let text = match error {
-            Some(error) => record::shortened(error),
+            Some(error) => error,
             None => {
                 exhausted = exhausted_json(found.deliveries);
-                exhausted.as_str().into()
+                &exhausted
             }
         };
-        let message = notification::message(&head, &found.job, Some(&text));
+        let message = notification::message(&head, &found.job, Some(text));
         let of = RecordOf { entry: found.id, stream: &name, group: &self.options.group };
         let node = self.node(lane).clone();
         let keep = if error.is_some() { Keep::Last } else { Keep::First };

@@ -85,6 +85,7 @@ pub mod subscriptions;
 pub mod surplus;
 pub mod survey;
 pub mod telling;
+pub mod unheard;
 pub mod unsettled;
 pub mod wait;
 pub mod watch;

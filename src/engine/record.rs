@@ -16,7 +16,8 @@ use crate::redis_io::keys::Keys;
 
 use super::notification::{Notification, quote};
 
-/// An error whose JSON is longer is cut down to what tells it from others.
+/// An error whose JSON is longer is cut down to what tells it from others. Hosts know the limit (`error-data.js`), and
+/// choose better what to keep.
 const LONGEST_ERROR: usize = 16 * 1_024;
 /// How much of each of its texts is left then, in bytes.
 const LONGEST_TEXT: usize = 1_024;
@@ -64,6 +65,25 @@ pub fn pack_record(
     commands.end(to);
 }
 
+/// Packs `SET record message PX time` for a failure that nobody heard.
+pub fn pack_unheard(
+    commands: &mut Commands,
+    keys: &Keys,
+    of: RecordOf<'_>,
+    (message, time): (&str, u64),
+    to: Destination,
+) {
+    let entry = of.entry.to_string();
+    commands.begin("SET", 5).key_parts(&keys.unheard(&entry, of.stream, of.group)).arg(message.as_bytes());
+    commands.arg(b"PX").arg_number(time).end(to);
+}
+
+/// Packs the GET of the record of a failure that nobody heard.
+pub fn pack_unheard_read(commands: &mut Commands, keys: &Keys, of: RecordOf<'_>, to: Destination) {
+    let entry = of.entry.to_string();
+    commands.begin("GET", 2).key_parts(&keys.unheard(&entry, of.stream, of.group)).end(to);
+}
+
 /// Packs `GET record`.
 pub fn pack_record_read(commands: &mut Commands, keys: &Keys, of: RecordOf<'_>, to: Destination) {
     let entry = of.entry.to_string();
@@ -79,7 +99,8 @@ pub fn read_record(reply: &Value, job: &str, of: RecordOf<'_>) -> Option<Option<
     is_it.then(|| notification.error.map(|error| error.get().to_owned()))
 }
 
-/// An error as it is recorded: its JSON, or if that is too long its name, message and code.
+/// An error as it is published and kept: its JSON, or if that is too long its name, message and code, and that it was
+/// `truncated`.
 pub fn shortened(error: &str) -> Cow<'_, str> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -97,10 +118,10 @@ pub fn shortened(error: &str) -> Cow<'_, str> {
             let known = [("name", name), ("message", message), ("code", code)];
             let short = known
                 .iter()
-                .filter_map(|(key, value)| Some(format!("\"{key}\":{}", short(value.as_ref()?)?)));
-            format!("{{{}}}", short.collect::<Vec<_>>().join(","))
+                .filter_map(|(key, value)| Some(format!("\"{key}\":{},", short(value.as_ref()?)?)));
+            format!("{{{}\"truncated\":true}}", short.collect::<String>())
         }
-        Ok(Long::Other(_)) | Err(_) => quote("The error was too long to be recorded."),
+        Ok(Long::Other(_)) | Err(_) => quote("The error was too long to be told."),
     })
 }
 
@@ -132,7 +153,7 @@ mod tests {
     fn long_errors_keep_name_message_and_code() {
         let stack = "x".repeat(LONGEST_ERROR);
         let error = format!(r#"{{"stack":"{stack}","code":7,"message":"é\"","name":"E","more":{{"a":1}}}}"#);
-        assert_eq!(shortened(&error), r#"{"name":"E","message":"é\"","code":7}"#);
+        assert_eq!(shortened(&error), r#"{"name":"E","message":"é\"","code":7,"truncated":true}"#);
         let long = format!(r#"{{"name":"E","message":"{}"}}"#, "é".repeat(LONGEST_ERROR));
         assert!(shortened(&long).len() < 2 * LONGEST_TEXT);
         assert!(serde_json::from_str::<Json>(&shortened(&long)).is_ok());

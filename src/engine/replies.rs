@@ -41,11 +41,13 @@ pub enum Kind {
     Recorded = 8,
     /// A consumer, for the XCLAIM that postpones an entry: as for a PUBLISH.
     Postponed = 9,
+    /// A consumer, for the PUBLISH of a failure: as for a PUBLISH.
+    FailurePublished = 10,
 }
 
 impl Kind {
     fn of(ticket: Ticket) -> Option<Self> {
-        const KINDS: [Kind; 10] = [
+        const KINDS: [Kind; 11] = [
             Kind::Part,
             Kind::Last,
             Kind::Bytes,
@@ -56,18 +58,25 @@ impl Kind {
             Kind::Sent,
             Kind::Recorded,
             Kind::Postponed,
+            Kind::FailurePublished,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }
 
-    /// The kind and index of the reply to a part of a settlement.
-    pub(super) fn of_part(part: Part) -> (Self, u32) {
+    /// The kind and index of the reply to a part of a settlement, which may be about a job that failed.
+    pub(super) fn of_part(part: Part, is_failure: bool) -> (Self, u32) {
         match part {
             Part::Postponement(at) => (Self::Postponed, at as u32),
             Part::Record(at) => (Self::Recorded, at as u32),
             Part::Acknowledgement(stream) => (Self::Acknowledged, stream),
+            Part::Notification(at) if is_failure => (Self::FailurePublished, at as u32),
             Part::Notification(at) => (Self::Published, at as u32),
         }
+    }
+
+    /// Whether a ticket is about the PUBLISH of a failure.
+    pub(super) fn is_failure(ticket: Ticket) -> bool {
+        ticket.kind == Self::FailurePublished as u8
     }
 
     /// The part of a settlement that a ticket is about, if it is about one.
@@ -77,7 +86,7 @@ impl Kind {
             Self::Postponed => Some(Part::Postponement(index as usize)),
             Self::Recorded => Some(Part::Record(index as usize)),
             Self::Acknowledged => Some(Part::Acknowledgement(index)),
-            Self::Published => Some(Part::Notification(index as usize)),
+            Self::Published | Self::FailurePublished => Some(Part::Notification(index as usize)),
             _ => None,
         }
     }

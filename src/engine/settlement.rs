@@ -15,6 +15,7 @@ use super::dead_letter::Reason;
 use super::exhaustion::GivenUp;
 use super::host::{Event, RequestId};
 use super::pending::Pending;
+use super::record::shortened;
 use super::replies::{Kind, LAST};
 use super::settled::{Part, Parts, Settled};
 use super::slots::Token;
@@ -105,12 +106,15 @@ impl Consumer {
 
     /// Whether a reply to what `settle` sent says something: most of them are successes before their batch's last.
     pub(super) fn hears_of(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
-        outcome.is_err() || ticket.index & LAST != 0
+        outcome.is_err() || ticket.index & LAST != 0 || Self::is_unheard(ticket, outcome)
     }
 
     /// A reply to what `settle` sent.
     pub(super) fn told(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
         if let Some(part) = Kind::part(ticket).filter(|_| Self::hears_of(ticket, &outcome)) {
+            if Self::is_unheard(ticket, &outcome) {
+                self.keep_unheard(ticket);
+            }
             self.settled(part, ticket, outcome.err());
         }
     }
@@ -153,7 +157,7 @@ impl Consumer {
             acknowledgement: error.is_none(),
             notification: is_heard,
         };
-        let failure = error.filter(|_| is_heard).map(Box::from);
+        let failure = error.filter(|_| is_heard).map(|error| Box::from(shortened(error)));
         Some(Settled { failure, owed, ..Settled::new(token, stream, request) })
     }
 
@@ -175,7 +179,7 @@ impl Consumer {
             let pending = Pending { id: entry, owner, idle, deliveries };
             let key = &state.streams[stream as usize].key;
             let found = found_of(key, pending, slot.producer.clone(), slot.job.clone());
-            let error = settlement.error.unwrap_or_default().to_owned();
+            let error = shortened(settlement.error.unwrap_or_default()).into_owned();
             let min_idle = Some(self.min_idle(slot.touched())).filter(|&min_idle| min_idle > 0);
             state.giving_up += 1;
             return Some(GivenUp { stream: stream as usize, found, reason, error, min_idle });

@@ -105,7 +105,8 @@ impl Consumer {
         }
         for part in parts {
             let (commands, is_last) = tells.next(node_of(state, &jobs, part));
-            let to = self.ticket(part, number, is_last);
+            let is_failure = matches!(part, Part::Notification(at) if jobs[at].failure.is_some());
+            let to = self.ticket(Kind::of_part(part, is_failure), number, is_last);
             match part {
                 Part::Postponement(at) => {
                     self.pack_postponement(state, commands, &jobs[at], to);
@@ -122,8 +123,7 @@ impl Consumer {
         Ok(number)
     }
 
-    fn ticket(&self, part: Part, batch: u32, is_last: bool) -> Destination {
-        let (kind, index) = Kind::of_part(part);
+    fn ticket(&self, (kind, index): (Kind, u32), batch: u32, is_last: bool) -> Destination {
         Destination::Sink(Ticket {
             kind: kind as u8,
             index: if is_last { index | LAST } else { index },
@@ -149,8 +149,7 @@ impl Consumer {
     fn pack_record(&self, state: &ConsumerState, commands: &mut Commands, job: &Settled, to: Destination) {
         let Some(slot) = state.slots.job(job.token) else { return };
         let stream = &state.streams[job.stream as usize];
-        let failure = job.failure.as_deref().map(record::shortened);
-        let message = notification::message(&stream.notification_head, &slot.job, failure.as_deref());
+        let message = notification::message(&stream.notification_head, &slot.job, job.failure.as_deref());
         let of = RecordOf { entry: slot.entry, stream: &stream.options.name, group: &self.options.group };
         let keys = self.bus.nodes()[stream.node].keys();
         record::pack_record(commands, keys, of, (&message, slot.record), Keep::Last, to);

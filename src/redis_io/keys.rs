@@ -4,7 +4,8 @@
 //! `{p}:chn:{stream}:{producer}` completion channel, where `{p}` is the bus' key prefix. Fleets of old and new
 //! processes meet under these names, so they never change.
 //!
-//! What 2.x does not know of: `{p}:rec:{entry}:{stream}:{group}`, the record of an outcome. No payload key begins so.
+//! What 2.x does not know of: `{p}:rec:{entry}:{stream}:{group}`, the record of an outcome, and
+//! `{p}:rec:unheard:{entry}:{stream}:{group}`, that of a failure which nobody heard. No payload key begins so.
 
 /// Names under one key prefix.
 #[derive(Clone, Debug)]
@@ -45,6 +46,12 @@ impl Keys {
     /// The parts of the key of the record of how `group`, by its name without prefix, completed an entry.
     pub fn record<'a>(&'a self, entry: &'a str, stream: &'a str, group: &'a str) -> [&'a [u8]; 6] {
         [self.record.as_bytes(), entry.as_bytes(), b":", stream.as_bytes(), b":", group.as_bytes()]
+    }
+
+    /// The same for a failure that nobody heard.
+    pub fn unheard<'a>(&'a self, entry: &'a str, stream: &'a str, group: &'a str) -> [&'a [u8]; 7] {
+        let record = self.record.as_bytes();
+        [record, b"unheard:", entry.as_bytes(), b":", stream.as_bytes(), b":", group.as_bytes()]
     }
 
     /// The name of a consumer group.
@@ -97,6 +104,7 @@ mod tests {
         assert_eq!(keys.group("g"), "hfxbus:csr:g");
         assert_eq!(keys.channel("s", "P"), "hfxbus:chn:s:P");
         assert_eq!(keys.record("1-2", "s", "g").concat(), b"hfxbus:rec:1-2:s:g");
+        assert_eq!(keys.unheard("1-2", "s", "g").concat(), b"hfxbus:rec:unheard:1-2:s:g");
     }
 
     #[test]

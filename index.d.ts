@@ -259,6 +259,28 @@ export interface IEmitter<Events, Other extends IListener = IListener> {
 
 // -------------------------------------------------------------------------------------------------- Connection options
 
+/**
+ * A URL as an object, of whichever realm or library.
+ *
+ * What is said of URLs holds for these as it does for texts:
+ *
+ * - Their form is `redis[s]://[[username]:password@]host[:port][/db][?option=value&…]`, or
+ *   `unix:///path[?option=value&…]`, or the path alone. `valkey://`, `valkeys://` and `redis+tls://` are taken as well.
+ * - Options that are texts, numbers or booleans may be parameters, by their names, as
+ *   `redis://localhost/2?connectionName=mine&connectTimeout=500`. Host, port, database and password in front of them go before
+ *   such parameters, and parameters before the options beside the URL. Of two usernames that of the parameter counts.
+ * - A parameter that is unknown is ignored, as ioredis ignores it. One that cannot be used is a TypeError that names it, and
+ *   so is `protocol`, unless it is 2.
+ * - A % in a name or a password must be written as `%25`, and characters such as `@`, `:` and `/` as such escapes, too.
+ * - White space around a text does not matter, and an empty text is the default.
+ */
+export interface IUrl {
+  /** The whole of it. */
+  readonly href: string;
+  /** Its parameters. */
+  readonly searchParams: object;
+}
+
 /** What the bus itself takes for a connection, beside what Redis needs. */
 export interface IRedisClientOptions {
   /**
@@ -387,10 +409,8 @@ export interface ISentinelOptions {
  * `null` and `NaN` stand for the default, unless said otherwise.
  */
 export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOptions {
-  /**
-   * A URL: `redis[s]://[[username]:password@]host[:port][/db]` or `unix:///path`. What it says goes before the other options.
-   */
-  url?: string | undefined;
+  /** A URL, see {@link IUrl}. What it says goes before the other options. */
+  url?: string | IUrl | null | undefined;
   /**
    * A name or an address.
    * @default 'localhost'
@@ -522,8 +542,15 @@ export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOption
   [option: string]: any;
 }
 
-/** A node that is asked who the others are: `host:port`, a URL, a port on this machine, or an address. */
-export type IClusterNode = string | number | { host?: string | undefined; port?: number | undefined };
+/**
+ * A node that is asked who the others are: `host:port`, a URL, a port on this machine, or an address. What a URL says beside
+ * the address holds for every node, unless `redisOptions` say something else; a Cluster has no database but 0.
+ */
+export type IClusterNode =
+  | string
+  | number
+  | IUrl
+  | { url?: string | IUrl | undefined; host?: string | undefined; port?: number | undefined };
 
 /** Options of a Redis Cluster, see `ConnectionManager.cluster()`. Names, meanings and defaults are those of ioredis 4. */
 export interface IClusterOptions extends IRedisClientOptions {
@@ -599,7 +626,7 @@ export interface IClusterOptions extends IRedisClientOptions {
 /** Several Redis, partitioned by this client, see `ConnectionManager.nodes()`. */
 export interface IRedisNodes extends IRedisClientOptions {
   /** The nodes, each by its options or its URL. */
-  nodes: Array<IStandaloneOptions | string>;
+  nodes: Array<IStandaloneOptions | string | IUrl>;
   /**
    * Whether nodes that fail are left out, and when; `true` is for the defaults. All producers of a fleet can be told so one
    * after the other: where something is never changes, only which ids are made.
@@ -861,10 +888,10 @@ export declare class ConnectionManager {
   /**
    * A bus on one Redis.
    *
-   * @param standalone - options, or a URL: `redis[s]://[[username]:password@]host[:port][/db]` or `unix:///path`
+   * @param standalone - options, or a URL, see {@link IUrl}
    * @throws TypeError or RangeError that names the option; nothing was connected then
    */
-  static standalone(standalone?: IStandaloneOptions | string): ConnectionManager;
+  static standalone(standalone?: IStandaloneOptions | string | IUrl): ConnectionManager;
   /**
    * A bus on a Redis Cluster. Streams and payloads may be in any slots; one consumer reads any number of streams.
    *
@@ -883,7 +910,7 @@ export declare class ConnectionManager {
 
   /** Use one of the static methods instead: they say which of the options belong together. */
   constructor(options: {
-    standalone?: IStandaloneOptions | string;
+    standalone?: IStandaloneOptions | string | IUrl;
     cluster?: IClusterOptions;
     startupNodes?: IClusterNode[];
     nodes?: IRedisNodes;

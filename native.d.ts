@@ -284,8 +284,6 @@ export interface NativeNodeOptions {
   cluster?: NativeClusterOptions
   /** Who knows where it is, instead of its place. */
   sentinel?: NativeSentinelOptions
-  /** `redis://`, `rediss://` or `unix://`. */
-  url?: string
   /** Name or address. */
   host?: string
   /** Port. */

@@ -5,6 +5,7 @@ const { describe, it } = require('node:test');
 const { read } = require('../package/documents.js');
 const { FakeRedis, ERROR, bulk } = require('../support/fake-redis.js');
 const { hfxbus, start } = require('../support/command-line.js');
+const { keys } = require('../support/keys.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
 const { until } = require('../support/until.js');
 
@@ -88,6 +89,11 @@ describe('npx hfxbus', () => {
       ['doctor', '--ulr', url],
       ['doctor', `--json=${url}`],
       ['doctor', '--url', 'user:secret@127.0.0.1'],
+      ['doctor', '--url', 'redis://:secret%ss@127.0.0.1'],
+      ['doctor', '--url', 'redis://127.0.0.1?password=secret%ss'],
+      ['doctor', '--url', 'redis://127.0.0.1?db=secret'],
+      ['doctor', '--url', 'redis://127.0.0.1/secret'],
+      ['doctor', '--url', 'redis://h1?keyPrefix=a', '--url', 'redis://h2?keyPrefix=b'],
       ['serve', url],
       ['serve', '--port', '0', 'secret'],
       ['serve', '--port', 'secret'],
@@ -127,6 +133,23 @@ describe('npx hfxbus', () => {
     assert.strictEqual(code, 1);
     assert.match(stderr, /^hfxbus: 127\.0\.0\.1:\d+: (WRONGPASS|ERR|NOAUTH)/);
     assert.doesNotMatch(stderr, /wrong@/);
+  });
+
+  it('takes the options that a URL has as parameters', async (t) => {
+    const redis = new RedisServer(await freePort(), ['--requirepass', 'sec%ret'], 'sec%ret');
+    await redis.start();
+    t.after(() => redis.kill());
+    await redis.call('SELECT', '3');
+    await redis.call('XADD', keys.stream('third', 'mine'), '*', 'prd', 'p', 'job', 'j');
+    const url = `redis://127.0.0.1:${redis.port}?password=sec%25ret&db=3&keyPrefix=mine`;
+    for (const [words, expected] of [
+      [[], /^third /m],
+      [['--prefix', 'hfxbus'], /^There are no streams/],
+    ]) {
+      const { code, stdout, stderr } = await hfxbus(['inspect', '--url', url, ...words]);
+      assert.deepStrictEqual([code, stderr], [0, '']);
+      assert.match(stdout, expected);
+    }
   });
 
   it('shows colours on a terminal, and none with NO_COLOR or elsewhere', async (t) => {

@@ -96,7 +96,7 @@ const OTHERS = {
 };
 
 /** The language's own, by a name of ours. */
-const NOT_OURS = ['IAbortSignal'];
+const NOT_OURS = ['IAbortSignal', 'IUrl'];
 
 /** What a default is, of what is said of it; nothing where it is described. */
 const LITERAL = /^(times =>.*|\(\) => \w+|'[^']*'|\[[^\]]*\]|[\d.]+|true|false|Infinity|null)/;

@@ -143,6 +143,23 @@ keep('NODE_EXTRA_CA_CERTS is trusted where no other authority is named', async (
   assert.deepStrictEqual(child.printed, [[true], [false]], child.stderr);
 });
 
+ours('a URL asks for TLS by its scheme or by a parameter, and tls beside it says how', async (_, scene) => {
+  const place = `default:any@127.0.0.1:${server.tlsPort}/0`;
+  for (const url of [`rediss://${place}`, `valkeys://${place}`, `redis+tls://${place}`, `redis://${place}?tls=true`]) {
+    for (const [given, code] of [
+      [url, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+      [{ url: new URL(url), tls: { ca: trusted.cert } }, null],
+    ]) {
+      const connection = scene.adopt(scene.hfxbus.ConnectionManager.standalone(given));
+      const outcome = await connection
+        .getClient('mine')
+        .call('PING')
+        .catch((error) => error);
+      assert.strictEqual(outcome.code ?? null, code, `${url}: ${outcome}`);
+    }
+  }
+});
+
 ours('rediss:// trusts NODE_EXTRA_CA_CERTS, and who cannot be read is nobody', async (t, scene) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hfxbus-authorities-'));
   t.after(() => fs.rmSync(folder, { recursive: true }));

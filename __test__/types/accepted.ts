@@ -49,6 +49,13 @@ export const managers: ConnectionManager[] = [
   ConnectionManager.standalone(),
   ConnectionManager.standalone({}),
   ConnectionManager.standalone('rediss://user:password@example.org:6380/2'),
+  ConnectionManager.standalone(new URL('redis://example.org')),
+  ConnectionManager.standalone({ url: new URL('redis://example.org') }),
+  ConnectionManager.standalone({ url: env.REDIS_URL }),
+  ConnectionManager.standalone(env.REDIS_URL),
+  ConnectionManager.nodes({ nodes: ['redis://a', new URL('redis://b'), { url: new URL('redis://c'), sequence: 1 }] }),
+  ConnectionManager.cluster([new URL('redis://example.org'), { url: 'redis://example.org' }]),
+  new ConnectionManager({ standalone: new URL('redis://example.org') }),
   ConnectionManager.standalone({ host: env.REDIS_HOST, port: parseInt(env.REDIS_PORT as string, 10) }),
   ConnectionManager.standalone({ port: env.REDIS_PORT, somethingElse: [1, 2] }),
   ConnectionManager.standalone({

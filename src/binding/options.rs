@@ -7,13 +7,12 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::engine::options::{BusOptions, EjectOptions, NodeOptions, StaticRoute};
-use crate::redis_io::options::{Endpoint, InvalidUrl, LinkOptions, QueueLimit};
+use crate::redis_io::options::{Endpoint, LinkOptions, QueueLimit};
 
 use super::batch::duration;
 use super::cluster_options::NativeClusterOptions;
-use super::error::invalid;
 use super::sentinel_options::NativeSentinelOptions;
-use super::tls_options::{NativeTlsOptions, check};
+use super::tls_options::NativeTlsOptions;
 
 /// A bus.
 #[napi(object)]
@@ -51,8 +50,6 @@ pub struct NativeNodeOptions {
     pub cluster: Option<NativeClusterOptions>,
     /// Who knows where it is, instead of its place.
     pub sentinel: Option<NativeSentinelOptions>,
-    /// `redis://`, `rediss://` or `unix://`.
-    pub url: Option<String>,
     /// Name or address.
     pub host: Option<String>,
     /// Port.
@@ -156,7 +153,7 @@ impl NativeNodeOptions {
 
     fn into_link(self) -> Result<LinkOptions> {
         let defaults = LinkOptions::default();
-        let mut link = LinkOptions {
+        Ok(LinkOptions {
             endpoint: self.endpoint(&defaults.endpoint),
             tls: self.tls.map(|tls| tls.into_engine("tls")).transpose()?,
             username: self.username,
@@ -185,14 +182,7 @@ impl NativeNodeOptions {
             resend: self.auto_resend_unfulfilled_commands.unwrap_or(defaults.resend),
             resubscribe: self.auto_resubscribe.unwrap_or(defaults.resubscribe),
             lazy: self.lazy_connect.unwrap_or(defaults.lazy),
-        };
-        if let Some(url) = &self.url {
-            link.apply_url(url)
-                .map_err(|InvalidUrl(reason)| invalid(format!("url cannot be used: {reason}")))?;
-            // A URL may ask for TLS, too.
-            link.tls.as_ref().map_or(Ok(()), |tls| check("tls", tls))?;
-        }
-        Ok(link)
+        })
     }
 
     fn endpoint(&self, default: &Endpoint) -> Endpoint {

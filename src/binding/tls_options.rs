@@ -35,13 +35,8 @@ impl NativeTlsOptions {
             servername: self.servername,
             reject_unauthorized: self.reject_unauthorized.unwrap_or(true),
         };
-        check(option, &options)?;
+        tls::check(&options)
+            .map_err(|InvalidTls { option: part, reason }| invalid(format!("{option}.{part} {reason}")))?;
         Ok(options)
     }
-}
-
-/// Whether the engine's options can work; `option` is what they are called.
-pub(super) fn check(option: &str, options: &TlsOptions) -> Result<()> {
-    tls::check(options)
-        .map_err(|InvalidTls { option: part, reason }| invalid(format!("{option}.{part} {reason}")))
 }

@@ -10,7 +10,7 @@ const OF_BUS = {
   cert: { type: 'string' },
   key: { type: 'string' },
   sni: { type: 'string' },
-  prefix: { type: 'string', default: 'hfxbus' },
+  prefix: { type: 'string' },
   json: { type: 'boolean', default: false },
 };
 
@@ -22,7 +22,7 @@ const HELP_OF_BUS = `  --url <url>        where Redis is, a URL or the path of a
                      of NODE_EXTRA_CA_CERTS
   --cert <file>      the certificate to show, with --key <file>
   --sni <name>       the name that the server's certificate must have, by default the host
-  --prefix <text>    the bus' keyPrefix, hfxbus
+  --prefix <text>    the bus' keyPrefix; by default the one of the URL, or hfxbus
   --json             for programs`;
 
 /**

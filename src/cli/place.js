@@ -1,52 +1,53 @@
 'use strict';
 
 const fs = require('node:fs');
+const { optionsOf } = require('../facade/redis-url.js');
+
+/** What a URL says that is about the one server and not about a Cluster. */
+const OF_ONE = { host: undefined, port: undefined, path: undefined, db: undefined };
 
 /**
  * Where a server is, and how to get in: what `--url` says, and the files that TLS wants. Nothing that it throws repeats the
  * URL, which may hold a password.
  */
 class Place {
-  #url;
-  #tls;
+  #options;
+  /** What the keys of the bus there begin with. */
+  keyPrefix;
 
   /**
    * @param {string} text a URL, or the path of a unix socket
    * @param {object} [tls] options of TLS, for a `rediss://` URL
    */
   constructor(text, tls) {
-    this.#url = text.startsWith('/') ? `unix://${text}` : text;
-    if (tls && !this.#url.startsWith('rediss://')) throw new Error('options of TLS need a rediss:// URL');
-    this.#tls = tls;
+    const said = optionsOf('--url', text);
+    if (tls && !said.tls) throw new Error('options of TLS need a rediss:// URL');
+    const { keyPrefix = 'hfxbus', ...options } = said;
+    this.keyPrefix = keyPrefix;
+    // Without a family a name that has no IPv4 address would not be found.
+    this.#options = { host: 'localhost', port: 6379, family: 0, ...options, ...(tls && { tls }) };
   }
 
   /** Without the password. */
   get name() {
-    const { protocol, hostname, port, pathname } = new URL(this.#url);
-    return protocol === 'unix:' ? pathname : `${hostname || 'localhost'}:${port || 6379}`;
+    const { path, host, port } = this.#options;
+    return path ?? `${host.includes(':') ? `[${host}]` : host}:${port}`;
   }
 
   /** Of a connection to this server. */
   get options() {
-    return { url: this.#url, tls: this.#tls };
+    return { ...this.#options };
   }
 
   /** Of a connection to another node of the same Cluster. */
   optionsAt(host, port) {
-    // An empty name is the host that was asked, as URLs have it, with brackets around what has colons.
-    const asked = new URL(this.#url).hostname.replace(/^\[(.*)\]$/, '$1') || 'localhost';
-    return { host: host || asked, port, ...this.credentials };
+    // An empty name is the host that was asked.
+    return { ...this.credentials, host: host || this.#options.host, port };
   }
 
   /** Who asks, and how it is kept secret. */
   get credentials() {
-    const { protocol, username, password, searchParams } = new URL(this.#url);
-    const [user, pass] = protocol === 'unix:' ? ['user', 'pass'].map((name) => searchParams.get(name)) : [];
-    return {
-      username: (user ?? decodeURIComponent(username)) || undefined,
-      password: (pass ?? decodeURIComponent(password)) || undefined,
-      tls: protocol === 'rediss:' ? (this.#tls ?? true) : undefined,
-    };
+    return { ...this.#options, ...OF_ONE };
   }
 }
 
@@ -69,7 +70,10 @@ function contentOf(option, file) {
 /** @returns {Place[]} the servers that the options of a command line name, in their order */
 function placesOf({ url, ...values }) {
   const tls = tlsOf(values);
-  return url.map((text) => new Place(text, tls));
+  const places = url.map((text) => new Place(text, tls));
+  const isOne = places.every(({ keyPrefix }) => keyPrefix === places[0].keyPrefix);
+  if (!isOne && values.prefix === undefined) throw new Error('each --url has another keyPrefix: --prefix says which');
+  return places;
 }
 
 module.exports = { placesOf };

@@ -36,7 +36,7 @@ class Servers {
    */
   static async use(values, help, act, { mayLack = false } = {}) {
     const places = understood(help, () => placesOf(values));
-    const servers = new Servers(places, values.prefix, mayLack);
+    const servers = new Servers(places, values.prefix ?? places[0].keyPrefix, mayLack);
     try {
       await servers.#open(help);
       return await act(servers);

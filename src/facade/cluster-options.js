@@ -3,6 +3,7 @@
 const checks = require('./checks.js');
 const { connectionOptions } = require('./connection-options.js');
 const { natMap } = require('./nat-map.js');
+const { isUrl, optionsOf } = require('./redis-url.js');
 
 /** What `scaleReads` may be, with the engine's number for it. */
 const SCALE_READS = new Map([
@@ -26,11 +27,11 @@ function clusterOptions(startupNodes, given) {
   const nodes = startup(startupNodes);
   const redisOptions = checks.object('redisOptions', given.redisOptions);
   const clusterRetryStrategy = checks.callback('clusterRetryStrategy', given.clusterRetryStrategy);
-  // Who gave a password with a node's address means it for all of them, as there is but one Cluster.
-  const [{ username, password, tls }] = nodes;
+  // Who gave a password with a node's address means it for all of them, as there is but one Cluster. The first one counts.
+  const shared = Object.assign({}, ...nodes.map((node) => node.shared).reverse());
   const switches = Object.fromEntries(SWITCHES.map((name) => [name, given[name] ?? redisOptions[name]]));
   const native = {
-    ...connectionOptions({ username, password, tls, ...defined(redisOptions), ...PLACELESS, ...defined(switches) }),
+    ...connectionOptions({ ...shared, ...defined(redisOptions), ...PLACELESS, ...defined(switches) }),
     asksRetry: clusterRetryStrategy !== undefined,
     cluster: {
       startup: nodes.map(({ host, port }) => ({ host, port })),
@@ -48,7 +49,10 @@ function clusterOptions(startupNodes, given) {
 const SWITCHES = ['enableOfflineQueue', 'enableReadyCheck', 'lazyConnect'];
 
 /** A Cluster has one database, and its nodes say themselves where they are. */
-const PLACELESS = { url: undefined, host: undefined, port: undefined, path: undefined, db: undefined };
+const PLACELESS = { host: undefined, port: undefined, path: undefined, db: undefined };
+
+/** What a URL may say that a node of a Cluster cannot have. */
+const ELSEWHERE = ['path', 'keyPrefix', 'sequence', 'enablePipelining'];
 
 function defined(options) {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
@@ -61,43 +65,34 @@ function startup(given) {
   return given.map((node, index) => address(`startupNodes[${index}]`, node));
 }
 
-/** A node by its port, a URL, `host:port`, or an object of options. */
+/**
+ * A node by its port, a URL, `host:port`, or an object of options.
+ * @returns {{ host: string, port: number, shared: object }} `shared` are options that hold for every node
+ */
 function address(name, given) {
-  if (typeof given === 'number') return { host: DEFAULT_HOST, port: port(name, given) };
-  if (typeof given === 'string') return ofText(name, given);
+  if (typeof given === 'number') return at(name, { port: given });
+  if (typeof given === 'string') return /^\d+$/.test(given) ? at(name, { port: given }) : ofUrl(name, given);
   if (typeof given !== 'object' || given === null) {
     throw new TypeError(`${name} must be a port, a URL or an object with host and port`);
   }
-  const { host, port: number, username, password, tls } = given;
-  return {
-    host: checks.string(`${name}.host`, host) || DEFAULT_HOST,
-    port: port(`${name}.port`, number),
-    username,
-    password,
-    tls,
-  };
+  if (isUrl(given)) return ofUrl(name, given);
+  const { url, host, port: number, username, password, tls } = given;
+  const said = url === undefined || url === null ? {} : ofUrl(`${name}.url`, url);
+  return at(name, { host, port: number, ...said, shared: { ...defined({ username, password, tls }), ...said.shared } });
 }
 
-function ofText(name, text) {
-  if (/^\d+$/.test(text)) return { host: DEFAULT_HOST, port: port(name, text) };
-  try {
-    return ofUrl(new URL(text.includes('//') ? text : `redis://${text}`));
-  } catch {
-    // Without the text, which may hold a password.
-    throw new TypeError(`${name} must be a URL of the form redis[s]://[user:password@]host[:port]`);
-  }
+function ofUrl(name, given) {
+  if (typeof given !== 'string' && !isUrl(given)) throw new TypeError(`${name} must be a string or a URL`);
+  const isAddress = typeof given === 'string' && !given.includes('//');
+  const { host, port: number, db, ...shared } = optionsOf(name, isAddress ? `redis://${given}` : given);
+  if (db > 0) throw new TypeError(`${name} cannot be used: a Cluster has no database but 0`);
+  const odd = ELSEWHERE.find((option) => shared[option] !== undefined);
+  if (odd !== undefined) throw new TypeError(`${name} cannot be used: ${odd} is no option of a Cluster's node`);
+  return { ...defined({ host, port: number }), shared: defined(shared) };
 }
 
-function ofUrl(url) {
-  if (!['redis:', 'rediss:'].includes(url.protocol)) throw new TypeError('no URL of a Redis');
-  return {
-    // Of an IPv6 address without its brackets.
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1') || DEFAULT_HOST,
-    port: port('port', url.port || undefined),
-    username: decodeURIComponent(url.username) || undefined,
-    password: decodeURIComponent(url.password) || undefined,
-    tls: url.protocol === 'rediss:' ? true : undefined,
-  };
+function at(name, { host, port: number, shared = {} }) {
+  return { host: checks.string(`${name}.host`, host) || DEFAULT_HOST, port: port(`${name}.port`, number), shared };
 }
 
 function port(name, given) {

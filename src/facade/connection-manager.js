@@ -203,13 +203,14 @@ class ConnectionManager extends EventEmitter {
 }
 
 function topologyOf({ standalone, cluster, startupNodes, nodes }) {
-  if (standalone) return topology.standalone(standalone);
+  // An empty text is what a variable of the environment may be, and means the default.
+  if (standalone || standalone === '') return topology.standalone(standalone);
   if (cluster ?? startupNodes) return topology.cluster(startupNodes, cluster);
   if (nodes) return topology.nodes(nodes);
   throw new TypeError('one of standalone, cluster and nodes must be given');
 }
 
-/** The engine says what is wrong with a URL, but not which option it came from. */
+/** The engine says what is wrong with certificates and keys. */
 function makeBus(options) {
   try {
     return new NativeBus(reports.engine, options);

@@ -7,14 +7,13 @@ const { tlsOptions } = require('./tls-options.js');
 /**
  * What the engine takes for the options of a connection to one Redis. Names, defaults and meanings are those
  * of ioredis 4; unknown names are ignored, as there.
- * @param {object | string | undefined} given options, or a URL
+ * @param {object | undefined} given options, without a URL
  */
 function connectionOptions(given) {
-  const options = typeof given === 'string' ? { url: given } : checks.object('options', given);
+  const options = checks.object('options', given);
   const sentinel = sentinelOptions(options);
   const tls = sentinel === undefined || speaksTls(options) ? tlsOptions('tls', options.tls) : undefined;
   return {
-    url: checks.string('url', options.url),
     ...endpoint(options),
     ...identity(options),
     ...times(options),

@@ -4,6 +4,7 @@ const checks = require('./checks.js');
 const { clusterOptions } = require('./cluster-options.js');
 const { connectionOptions } = require('./connection-options.js');
 const { ejectOptions } = require('./eject-options.js');
+const { withoutUrl } = require('./redis-url.js');
 
 const DEFAULT_KEY_PREFIX = 'hfxbus';
 
@@ -20,8 +21,8 @@ const DEFAULT_KEY_PREFIX = 'hfxbus';
 
 /** @returns {Topology} of one Redis, given options or a URL */
 function standalone(given) {
-  const options = typeof given === 'string' ? {} : checks.object('standalone', given);
-  const node = { native: connectionOptions(given), given: options };
+  const options = withoutUrl('standalone', given);
+  const node = { native: connectionOptions(options), given: options };
   return { ...ofBus(options), isPartitioned: false, nodes: [node] };
 }
 
@@ -52,20 +53,20 @@ function ofBus({ keyPrefix, enablePipelining }, isPipelined = true) {
 /** A node without a sequence has its place in the array; who has the same keeps the order of the array. */
 function inSequence(given) {
   // Not `map`, which would pass over what an array lacks.
-  const numbered = Array.from(given, (options, index) => {
-    if (typeof options !== 'string' && (typeof options !== 'object' || options === null)) {
+  const numbered = Array.from(given, (node, index) => {
+    if (typeof node !== 'string' && (typeof node !== 'object' || node === null)) {
       throw new TypeError(`nodes[${index}] must be an object or a URL`);
     }
+    const options = withoutUrl(`nodes[${index}]`, node, `url of nodes[${index}]`);
     return { options, sequence: checks.toNumber(`nodes[${index}].sequence`, options.sequence) ?? index };
   });
   return numbered.sort((left, right) => left.sequence - right.sequence).map(({ options }) => options);
 }
 
-function partition(given) {
-  const options = typeof given === 'string' ? {} : given;
+function partition(options) {
   const routes = staticRoutes(options.staticRoutes);
   const native = {
-    ...connectionOptions(given),
+    ...connectionOptions(options),
     nodePrefix: checks.string('keyPrefix', options.keyPrefix) || undefined,
     staticRoutes: routes.filter((route) => typeof route === 'string'),
     // A number stands for a hash; what no hash can be equal to leads nowhere.

@@ -5,8 +5,6 @@ use std::fmt;
 use std::ops::{AddAssign, Sub, SubAssign};
 use std::time::Duration;
 
-use redis::{ConnectionAddr, IntoConnectionInfo};
-
 use super::slot_map::Address;
 
 /// Where Redis listens.
@@ -285,74 +283,9 @@ impl Default for ClusterOptions {
     }
 }
 
-/// A URL that names no Redis; says why, without the URL, which may hold a password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidUrl(pub String);
-
-impl LinkOptions {
-    /// Takes over what a `redis://`, `rediss://` or `unix://` URL says.
-    pub fn apply_url(&mut self, url: &str) -> Result<(), InvalidUrl> {
-        // The crate reads `rediss` only with TLS of its own; ours differs from it in nothing but the scheme.
-        let secure = url.strip_prefix("rediss://").map(|rest| format!("redis://{rest}"));
-        let info = secure.as_deref().unwrap_or(url).into_connection_info().map_err(|_| {
-            InvalidUrl("it is neither redis[s]://[user:password@]host[:port][/db] nor unix:///path".into())
-        })?;
-        match info.addr() {
-            ConnectionAddr::Tcp(host, port) => {
-                let family = 0;
-                self.endpoint = Endpoint::Tcp { host: host.clone(), port: *port, family };
-            }
-            ConnectionAddr::Unix(path) => self.endpoint = Endpoint::Unix(path.to_string_lossy().into_owned()),
-            _ => return Err(InvalidUrl("its scheme is none of redis, rediss and unix".into())),
-        }
-        if secure.is_some() {
-            self.tls.get_or_insert_default();
-        }
-        let settings = info.redis_settings();
-        let db = u32::try_from(settings.db())
-            .map_err(|_| InvalidUrl("its database is no number from 0".into()))?;
-        if db != 0 {
-            // A URL that names no database reads as 0.
-            self.db = db;
-        }
-        self.username = settings.username().map(str::to_owned).or(self.username.take());
-        self.password = settings.password().map(str::to_owned).or(self.password.take());
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_say_where_who_and_which_database() {
-        let mut options = LinkOptions::default();
-        options.apply_url("rediss://user:s%40crit@example.org:7000/3").unwrap();
-        assert_eq!(
-            options.endpoint,
-            Endpoint::Tcp { host: "example.org".to_owned(), port: 7_000, family: 0 }
-        );
-        assert_eq!(
-            (options.username.as_deref(), options.password.as_deref()),
-            (Some("user"), Some("s@crit"))
-        );
-        assert_eq!((options.db, options.tls.is_some()), (3, true));
-        let mut plain = LinkOptions::default();
-        plain.apply_url("redis://localhost").unwrap();
-        assert_eq!((plain.endpoint.to_string().as_str(), plain.tls.is_some()), ("localhost:6379", false));
-        let mut third = LinkOptions { db: 3, ..LinkOptions::default() };
-        third.apply_url("redis://localhost").unwrap();
-        assert_eq!(third.db, 3);
-    }
-
-    #[test]
-    fn a_wrong_url_is_refused_without_being_repeated() {
-        for url in ["http://u:secret@h", "redis://h:99999", "nonsense secret"] {
-            let InvalidUrl(reason) = LinkOptions::default().apply_url(url).unwrap_err();
-            assert!(!reason.contains("secret"), "{reason}");
-        }
-    }
 
     #[test]
     fn debugging_shows_no_secret() {

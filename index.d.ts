@@ -1729,7 +1729,8 @@ export interface IShutdown {
 
 /**
  * Pauses consumers, closes producers and stops managers, in this order, when the process gets a signal, and then lets it
- * end. A second signal ends it at once.
+ * end. A signal that comes within 500 ms after the first one is the same one, whichever of `signals` it is: npm, tsx and
+ * process managers pass signals on that the process has got already. A later one ends the process at once.
  *
  * @param members - one, or several; a manager's consumers end with it, but pause first if they are named
  * @throws TypeError or RangeError that names what cannot be ended, or the option

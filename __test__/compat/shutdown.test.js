@@ -6,6 +6,8 @@ const { Gate } = require('../support/gate.js');
 const { keys } = require('../support/keys.js');
 const { until } = require('../support/until.js');
 
+/** For how many ms a signal is the same as the one before, and some more. */
+const REPEATED = 700;
 const CLAIMING = { claimInterval: 50, claimDeadline: 60000 };
 
 fix('what stop does not wait for is handed back, and another consumer begins it anew at once', async (_, scene) => {
@@ -160,18 +162,113 @@ ours('gracefulShutdown waits no longer than its timeout, and hands back what has
   assert.ok(idle > 60000, `${idle} ms`);
 });
 
-ours('a second signal ends the process at once', async (_, scene) => {
-  const redis = await scene.server();
-  const child = shuttingDown(scene, { timeout: 60000, work: 60000, options: redis.options, concurrency: 2 });
-  await child.says('plays');
-  await scene.add('job-1', { redis });
-  await child.says('started');
-  const isReading = async () => /blocked_clients:1/.test(await redis.call('INFO', 'clients'));
-  await until(isReading);
+ours(
+  'a second signal half a second later ends the process at once, whatever clocks a program fakes',
+  async (_, scene) => {
+    const redis = await scene.server();
+    const options = redis.options;
+    const child = shuttingDown(scene, { timeout: 60000, work: 60000, options, concurrency: 2, isFrozen: true });
+    await child.says('plays');
+    await scene.add('job-1', { redis });
+    await child.says('started');
+    const isReading = async () => /blocked_clients:1/.test(await redis.call('INFO', 'clients'));
+    await until(isReading);
+    child.signal('SIGTERM');
+    await until(async () => !(await isReading()));
+    const heard = Date.now();
+    await until(() => Date.now() - heard > REPEATED);
+    child.signal('SIGTERM');
+    assert.strictEqual((await child.exit()).signal, 'SIGTERM');
+  },
+);
+
+for (const signals of [
+  ['SIGTERM', 'SIGTERM'],
+  ['SIGINT', 'SIGINT', 'SIGINT'],
+  ['SIGINT', 'SIGTERM'],
+  ['SIGTERM', 'SIGINT'],
+]) {
+  ours(`${signals.join(', ')} within half a second are one signal`, async (_, scene) => {
+    const child = shuttingDown(scene, { timeout: 5000, work: 300, signals });
+    await child.says('plays');
+    await scene.add('job-1');
+    await child.says('started');
+    await child.says('ended');
+    const ended = await child.exit();
+    assert.deepStrictEqual([ended.signal, child.stderr, await scene.pending()], [signals[0], '', 0]);
+  });
+
+  ours(`${signals.join(', ')} within half a second hand back what has not ended`, async (_, scene) => {
+    const child = shuttingDown(scene, { timeout: 200, work: 60000, signals });
+    await child.says('plays');
+    await scene.add('job-1');
+    await child.says('started');
+    assert.strictEqual((await child.exit()).signal, signals[0]);
+    const stream = [keys.stream(scene.stream), keys.group(scene.group)];
+    const [[, , idle]] = await scene.redis.call('XPENDING', ...stream, '-', '+', 1);
+    assert.ok(idle > 60000, `${idle} ms`);
+  });
+}
+
+ours('a repeated signal ends no process that shuts down by itself', async (_, scene) => {
+  const child = scene.child(async ({ hfxbus, options, print }) => {
+    const connection = hfxbus.ConnectionManager.standalone(options);
+    await connection.getClient('mine').ping();
+    const listened = process.listenerCount('SIGTERM');
+    hfxbus.gracefulShutdown(connection, { exit: false });
+    connection.on('error', () => {});
+    const isOver = () => connection.getClients('mine')[0].status !== 'ready';
+    process.kill(process.pid, 'SIGTERM');
+    const timer = setInterval(() => {
+      if (!isOver()) return;
+      clearInterval(timer);
+      process.kill(process.pid, 'SIGTERM');
+      setTimeout(() => print('alive', process.listenerCount('SIGTERM') - listened), 50);
+      const end = setInterval(() => {
+        if (process.listenerCount('SIGTERM') > listened) return;
+        clearInterval(end);
+        print('not listening');
+        connection.stop();
+      }, 10);
+    }, 1);
+  });
+  assert.deepStrictEqual(await child.says('alive'), [1]);
+  await child.says('not listening');
+  assert.deepStrictEqual(await child.exit().then(({ code, signal }) => [code, signal]), [0, null]);
+});
+
+ours('several buses of a process end it once all are down, at a repeated signal as well', async (_, scene) => {
+  const child = scene.child(
+    async ({ hfxbus, options, data, print }) => {
+      for (const [at, stream] of data.entries()) {
+        const connection = hfxbus.ConnectionManager.standalone(options);
+        const consumer = new hfxbus.Consumer(connection, { group: 'g' });
+        consumer.process({
+          stream,
+          fromId: '0',
+          processor: async () => {
+            print('started', at);
+            await new Promise((resolve) => setTimeout(resolve, at * 300));
+            print('ended', at);
+          },
+        });
+        hfxbus.gracefulShutdown([consumer, connection]);
+        await consumer.play();
+      }
+      const producer = new hfxbus.Producer(hfxbus.ConnectionManager.standalone(options));
+      for (const stream of data) await producer.send({ stream, job: producer.job() });
+      await producer.connection.stop();
+      print('sent');
+    },
+    { data: [scene.name('stream'), scene.name('stream')] },
+  );
+  await child.says('sent');
+  await until(() => child.printed.filter(([word]) => word === 'started').length === 2);
   child.signal('SIGTERM');
-  await until(async () => !(await isReading()));
-  child.signal('SIGTERM');
-  assert.strictEqual((await child.exit()).signal, 'SIGTERM');
+  child.signal('SIGINT');
+  const { signal } = await child.exit();
+  assert.ok(['SIGTERM', 'SIGINT'].includes(signal), signal);
+  assert.strictEqual(child.printed.filter(([word]) => word === 'ended').length, 2);
 });
 
 ours('gracefulShutdown says what it cannot end, and can be called off', async (_, { hfxbus }) => {
@@ -195,21 +292,30 @@ ours('gracefulShutdown says what it cannot end, and can be called off', async (_
   assert.strictEqual(listeners(), 0);
 });
 
-/** A process that works on a job for so long, and shuts down gracefully. */
-function shuttingDown(scene, { timeout, work, options, concurrency = 1 }) {
+/**
+ * A process that works on a job for so long, and shuts down gracefully; when it has begun, it gets signals, 5 ms apart. It may
+ * have frozen its clocks.
+ */
+function shuttingDown(scene, { timeout, work, options, concurrency = 1, signals = [], isFrozen = false }) {
   return scene.child(
     ({ hfxbus, options, data, print }) => {
       const connection = hfxbus.ConnectionManager.standalone(options);
       const consumer = new hfxbus.Consumer(connection, { group: data.group, concurrency: data.concurrency });
       const processor = async () => {
         print('started');
+        for (const [at, name] of data.signals.entries()) setTimeout(() => process.kill(process.pid, name), 5 * at);
         await new Promise((resolve) => setTimeout(resolve, data.work));
         print('ended');
       };
+      if (data.isFrozen) {
+        Date.now = () => 0;
+        performance.now = () => 0;
+        process.hrtime.bigint = () => 0n;
+      }
       consumer.process({ stream: data.stream, processor });
       hfxbus.gracefulShutdown([connection, consumer], { timeout: data.timeout });
       consumer.play().then(() => print('plays'));
     },
-    { data: { stream: scene.stream, group: scene.group, timeout, work, concurrency }, options },
+    { data: { stream: scene.stream, group: scene.group, timeout, work, concurrency, signals, isFrozen }, options },
   );
 }

@@ -1,9 +1,24 @@
 'use strict';
 
-/** Resolves at the first signal to end; a second one ends the process at once. */
+const { RepeatedSignals } = require('../facade/repeated-signals.js');
+
+const SIGNALS = ['SIGINT', 'SIGTERM'];
+
+/** Resolves at the first signal to end; another one ends the process at once, unless it is the same. */
 function told() {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, resolve);
+    const repeated = new RepeatedSignals();
+    let isTold = false;
+    const hear = (name) => {
+      if (repeated.isRepeated()) return;
+      if (isTold) {
+        for (const signal of SIGNALS) process.removeListener(signal, hear);
+        process.kill(process.pid, name);
+      }
+      isTold = true;
+      resolve();
+    };
+    for (const signal of SIGNALS) process.on(signal, hear);
   });
 }
 

@@ -1,9 +1,14 @@
 'use strict';
 
+const { setTimeout: later } = require('node:timers');
 const checks = require('./checks.js');
+const { RepeatedSignals, now } = require('./repeated-signals.js');
 
 const SIGNALS = ['SIGTERM', 'SIGINT'];
 const TIMEOUT = 10000;
+
+/** Marks a listener that has done its work and keeps repetitions away; other copies of the package know it, too. */
+const IS_DONE = Symbol.for('hfxbus:isDone');
 
 /**
  * Ends consumers, producers and managers, in this order, when the process is told to end, and then lets it.
@@ -15,6 +20,7 @@ function gracefulShutdown(members, options) {
   const bound = checks.time('timeout', timeout, TIMEOUT);
   const names = signalNames(signals);
   const kinds = sort(members);
+  const repeated = new RepeatedSignals();
   let shutDown = null;
   const begin = () => {
     shutDown ??= end(kinds, bound);
@@ -23,15 +29,24 @@ function gracefulShutdown(members, options) {
   const cancel = () => {
     for (const name of names) process.removeListener(name, told);
   };
-  function told(name) {
-    const isImpatient = shutDown !== null;
-    const pass = () => {
+  /** Lets the signal do what it does without us. */
+  const pass = (name) => {
+    told[IS_DONE] = true;
+    // Whoever else listens has plans of its own for the end.
+    const isAlone = process.listeners(name).every((listener) => listener[IS_DONE] === true);
+    if (exit !== false && isAlone) {
       cancel();
-      // Whoever else listens has plans of its own for the end.
-      if (exit !== false && process.listenerCount(name) === 0) process.kill(process.pid, name);
-    };
-    if (isImpatient) pass();
-    else begin().then(pass);
+      for (const listener of process.listeners(name)) process.removeListener(name, listener);
+      process.kill(process.pid, name);
+    } else {
+      // A repetition would end the process, as signals do that nobody listens for.
+      later(cancel, repeated.left()).unref();
+    }
+  };
+  function told(name) {
+    if (repeated.isRepeated()) return;
+    if (shutDown === null) begin().then(() => pass(name));
+    else pass(name);
   }
   for (const name of names) process.on(name, told);
   return { shutDown: begin, cancel };
@@ -59,9 +74,9 @@ function sort(members) {
 
 /** Never rejects: what cannot be ended well is ended all the same. */
 async function end({ pause, close, stop }, bound) {
-  const started = performance.now();
+  const started = now();
   // A manager's bound is no bound when it is 0.
-  const left = () => Math.max(1, bound - (performance.now() - started));
+  const left = () => Math.max(1, bound - (now() - started));
   await Promise.allSettled(pause.map((consumer) => consumer.pause(left())));
   await Promise.allSettled(close.map((producer) => producer.close()));
   await Promise.allSettled(stop.map((manager) => manager.stop({ maxWait: left() })));

@@ -1,5 +1,12 @@
 'use strict';
 
+/**
+ * What waits for a signal, by the signal: what is to be called when it is aborted, each in an object of its own. A signal has one
+ * listener, however many wait for it: of more than ten Node warns.
+ * @type {WeakMap<object, { calls: Set<{ action: (reason: any) => void }>, listener: () => void }>}
+ */
+const waiting = new WeakMap();
+
 /** An AbortSignal, if there is one. */
 function signalOf(name, value) {
   if (value === undefined || value === null) return undefined;
@@ -9,6 +16,16 @@ function signalOf(name, value) {
   return value;
 }
 
+/** Why a signal was aborted; those of some libraries do not say. */
+function reasonOf(signal) {
+  return 'reason' in signal ? signal.reason : new DOMException('This operation was aborted', 'AbortError');
+}
+
+/** Throws the reason of a signal that is aborted. */
+function throwIfAborted(signal) {
+  if (signal?.aborted) throw reasonOf(signal);
+}
+
 /**
  * Calls `action` when `signal` is aborted, at once if it is already.
  * @returns {() => void} ends that
@@ -16,12 +33,31 @@ function signalOf(name, value) {
 function whenAborted(signal, action) {
   if (signal === undefined) return () => {};
   if (signal.aborted) {
-    action(signal.reason);
+    action(reasonOf(signal));
     return () => {};
   }
-  const listener = () => action(signal.reason);
+  const entry = waiting.get(signal) ?? listenTo(signal);
+  const call = { action };
+  entry.calls.add(call);
+  return () => {
+    entry.calls.delete(call);
+    if (entry.calls.size > 0 || waiting.get(signal) !== entry) return;
+    waiting.delete(signal);
+    signal.removeEventListener('abort', entry.listener);
+  };
+}
+
+function listenTo(signal) {
+  const calls = new Set();
+  const listener = () => {
+    waiting.delete(signal);
+    const reason = reasonOf(signal);
+    for (const { action } of calls) action(reason);
+  };
+  const entry = { calls, listener };
+  waiting.set(signal, entry);
   signal.addEventListener('abort', listener, { once: true });
-  return () => signal.removeEventListener('abort', listener);
+  return entry;
 }
 
 /** The promise, unless `signal` is aborted before it is settled: then it rejects with the signal's reason. */
@@ -33,4 +69,4 @@ function abortable(promise, signal) {
   });
 }
 
-module.exports = { signalOf, whenAborted, abortable };
+module.exports = { signalOf, throwIfAborted, whenAborted, abortable };

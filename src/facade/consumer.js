@@ -2,7 +2,7 @@
 
 const EventEmitter = require('eventemitter3');
 const { NativeConsumer, Operation } = require('./native.js');
-const { abortable, signalOf, whenAborted } = require('./abort.js');
+const { abortable, signalOf, throwIfAborted, whenAborted } = require('./abort.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const { ConnectionManager } = require('./connection-manager.js');
@@ -80,7 +80,7 @@ class Consumer extends EventEmitter {
   /** Reads and runs, until `signal` is aborted; resolves once whatever is sent from now on is seen. */
   async play(options = {}) {
     const signal = signalOf('signal', options?.signal);
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     if (this.#processors.length === 0) throw new Error('play() needs a processor: call process()');
     this.#endPlay();
     this.#endPlay = whenAborted(signal, () => this.pause());

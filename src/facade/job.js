@@ -2,7 +2,7 @@
 
 const { isAnyArrayBuffer } = require('node:util').types;
 const { Operation } = require('./native.js');
-const { abortable, signalOf } = require('./abort.js');
+const { abortable, signalOf, throwIfAborted } = require('./abort.js');
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const { newId } = require('./ids.js');
@@ -90,7 +90,7 @@ class Job {
   pull(options = {}) {
     try {
       const signal = signalOf('signal', options?.signal);
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       return abortable(this.#pull(), signal);
     } catch (error) {
       return Promise.reject(error);

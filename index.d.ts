@@ -910,10 +910,10 @@ export declare class ConnectionManager {
 
   /** Use one of the static methods instead: they say which of the options belong together. */
   constructor(options: {
-    standalone?: IStandaloneOptions | string | IUrl;
-    cluster?: IClusterOptions;
-    startupNodes?: IClusterNode[];
-    nodes?: IRedisNodes;
+    standalone?: IStandaloneOptions | string | IUrl | undefined;
+    cluster?: IClusterOptions | undefined;
+    startupNodes?: IClusterNode[] | undefined;
+    nodes?: IRedisNodes | undefined;
   });
 
   /**

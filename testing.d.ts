@@ -22,31 +22,31 @@ export interface Chaos {
    *
    * @default the server's `seed`
    */
-  seed?: number;
+  seed?: number | undefined;
   /**
    * What a client sent is looked at up to so many ms late.
    *
    * @default 0
    */
-  delay?: number;
+  delay?: number | undefined;
   /**
    * The odds that a connection is closed after a command was carried out, without its reply.
    *
    * @default 0
    */
-  dropConnection?: number;
+  dropConnection?: number | undefined;
   /**
    * The odds that an entry that a group gets is given to it once more, to whoever reads next, acknowledged or not.
    *
    * @default 0
    */
-  duplicateDelivery?: number;
+  duplicateDelivery?: number | undefined;
   /**
    * The odds that what is published is heard by nobody.
    *
    * @default 0
    */
-  loseCompletion?: number;
+  loseCompletion?: number | undefined;
 }
 
 /** How a server is started. */
@@ -56,34 +56,34 @@ export interface EmbeddedRedisOptions {
    *
    * @default 0
    */
-  port?: number;
+  port?: number | undefined;
   /**
    * What clients have to authenticate with; an empty one is none.
    *
    * @default none
    */
-  password?: string;
+  password?: string | undefined;
   /**
    * How many bytes the keys may take; what would add more is refused with OOM. 0 for any number.
    *
    * @default 268435456
    */
-  maxMemory?: number;
+  maxMemory?: number | undefined;
   /**
    * What goes wrong by chance comes of this, unless `chaos` has a seed of its own.
    *
    * @default 0
    */
-  seed?: number;
+  seed?: number | undefined;
   /**
    * `'manual'`: time stands still for keys that expire, for the ids of entries and for what is pending, unless
    * {@link EmbeddedRedis.advance} lets it pass. Who waits in a read waits by real time too, and TIME tells that.
    *
    * @default 'real'
    */
-  clock?: 'real' | 'manual';
+  clock?: 'real' | 'manual' | undefined;
   /** What is to go wrong. */
-  chaos?: Chaos;
+  chaos?: Chaos | undefined;
 }
 
 /** A Redis in this process, on the thread that buses run on as well. It keeps the process alive until it is stopped. */

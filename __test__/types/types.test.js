@@ -1,6 +1,7 @@
 'use strict';
 
 const assert = require('node:assert');
+const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
 const ts = require('typescript');
@@ -27,7 +28,7 @@ const CASES = [
   ['CommonJS with esModuleInterop', CALLS, { ...COMMONJS, esModuleInterop: true }],
   ['NodeNext', CALLS, { ...NODE_NEXT, esModuleInterop: false }],
   ['NodeNext with esModuleInterop', [...CALLS, 'esm.mts'], { ...NODE_NEXT, esModuleInterop: true }],
-  ['exact optional properties', ['accepted.ts'], { ...COMMONJS, exactOptionalPropertyTypes: true }],
+  ['exact optional properties', ['accepted.ts', 'exact.ts'], { ...NODE_NEXT, exactOptionalPropertyTypes: true }],
   ['no types but the language’s own', ['bare.ts'], { ...COMMONJS, types: [], lib: ['lib.es2018.d.ts'] }],
   ['await using', ['using.ts'], { ...NODE_NEXT, lib: ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts'] }],
   ['await using with Node’s types alone', ['using.ts'], { ...COMMONJS, target: ts.ScriptTarget.ES2022 }],
@@ -40,6 +41,29 @@ for (const [name, files, options] of CASES) {
     assert.deepStrictEqual(problems(files, { ...STRICT, ...options }), []);
   });
 }
+
+/** What the package gives and never takes, whose optional properties are there or are not. */
+const GIVEN = /Error$|Message$|Change$|^IRedisClient$|^IAbortSignal$|^setErrorKind$/;
+
+test('every optional property of what is passed in may be undefined', () => {
+  const exact = [];
+  let count = 0;
+  for (const file of ['index.d.ts', 'testing.d.ts']) {
+    const text = fs.readFileSync(path.join(ROOT, file), 'utf8');
+    const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true);
+    const visit = (node, owner) => {
+      const name = owner ?? node.name?.text;
+      if (ts.isPropertySignature(node) && node.questionToken && !GIVEN.test(owner)) {
+        count++;
+        if (!/\b(undefined|any)\b/.test(node.type.getText())) exact.push(`${owner}.${node.name.text}`);
+      }
+      ts.forEachChild(node, (child) => visit(child, name));
+    };
+    for (const statement of source.statements) visit(statement, undefined);
+  }
+  assert.ok(count > 100, `${count} properties`);
+  assert.deepStrictEqual(exact, []);
+});
 
 function problems(files, options) {
   const program = ts.createProgram(

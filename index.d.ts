@@ -990,7 +990,14 @@ export declare class Job {
    * @defaultValue true
    */
   get(key: string, asBuffer?: boolean): Job;
-  /** Stacks a removal (DEL). */
+  /**
+   * Stacks a removal (DEL). The next `pull()` does it, after its reads.
+   *
+   * There is one key for all groups and all deliveries of a job. In a processor that removes a key and then works, two things go
+   * wrong, and nothing says so: a second delivery of the job, after a failure or the end of its consumer, reads `null`; and so
+   * does every other group. So remove keys after `finished()`, or give them a timeout in `set()`. A processor may remove keys
+   * of its group alone as the last thing that it does, and takes `null` for work that is done.
+   */
   del(key: string): Job;
   /**
    * Writes what was stacked.

@@ -10,7 +10,7 @@ const consumer = new Consumer(connection, { group: 'worldConcat' });
 consumer.process({
   stream: 'concat',
   processor: async (job) => {
-    const { inbound } = await job.get('inbound', false).del('inbound').pull();
+    const { inbound } = await job.get('inbound', false).pull();
     await job.set('outbound', `${inbound}world!`).push();
   },
 });

@@ -13,7 +13,7 @@ async function main(): Promise<void> {
   await job.set('inbound', 'Hello ').push();
   await producer.send({ stream: 'concat', job, waitFor: ['worldConcat'] });
   await job.finished();
-  const { outbound } = await job.get('outbound', false).del('outbound').pull();
+  const { outbound } = await job.get('outbound', false).del('inbound').del('outbound').pull();
   console.log(`Outbound is: ${outbound}`);
   await connection.stop();
 }

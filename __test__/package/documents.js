@@ -5,7 +5,14 @@ const path = require('node:path');
 
 const ROOT = path.resolve(__dirname, '..', '..');
 /** Documents with programs that run. */
-const WITH_PROGRAMS = ['README.md', 'API.md', 'docs/testing.md', 'docs/production.md', 'docs/recipes.md'];
+const WITH_PROGRAMS = [
+  'README.md',
+  'API.md',
+  'docs/guarantees.md',
+  'docs/testing.md',
+  'docs/production.md',
+  'docs/recipes.md',
+];
 
 const MARKED = /^<!-- runs(?:: (?<file>\S+))? -->\n```(?<language>[jt]s)\n(?<code>[\s\S]*?)^```$/gm;
 const PRINTED = /^ *\/\/ → (.*)$/gm;

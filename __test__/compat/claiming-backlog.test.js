@@ -1,6 +1,6 @@
 'use strict';
 
-/* That what a dead consumer leaves behind is recovered as fast as its jobs end, not a few entries per claimInterval. */
+/* The backlog of a dead consumer is recovered as fast as its jobs end, not a few entries per claimInterval. */
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
@@ -173,7 +173,7 @@ ours('a job that fails again and again holds nothing up, and each that fails is 
   await until(async () => (await scene.pending()) === 30);
 });
 
-ours('what was delivered too often lies between, and is moved away or left as ever', async (_, scene) => {
+ours('entries of a backlog that were delivered too often are moved away, or stay pending', async (_, scene) => {
   for (const deadLetter of [undefined, scene.name('letters')]) {
     const stream = scene.name('stream');
     const names = jobs(400);
@@ -243,7 +243,7 @@ ours('a pause ends recovery after the job that runs, and play goes on with it', 
   assert.deepStrictEqual([...ran].sort(), [...names, 'fresh'].sort());
 });
 
-ours('what a consumer that stops in the middle leaves, another one recovers', async (_, scene) => {
+ours('another consumer recovers the rest of a backlog when the first one stops in the middle', async (_, scene) => {
   const names = jobs(200);
   await strand(scene, names, { idle: IDLE });
   const connection = scene.connect();

@@ -1,6 +1,6 @@
 'use strict';
 
-/* That names of dead consumers leave their groups, that those of living ones do not matter to them, and that nothing is lost. */
+/* Names of dead consumers leave their groups, living consumers lose nothing by it, and no entry is lost. */
 
 const assert = require('node:assert');
 const { EmbeddedRedis } = require('../../testing.js');
@@ -24,7 +24,7 @@ async function namesIn(scene, { stream = scene.stream, redis = scene.redis } = {
   return consumers.map((fields) => fields[fields.indexOf('name') + 1]);
 }
 
-/** Has names be in a group that were given an entry; what is to stay `pending` is not acknowledged. */
+/** Gives an entry to each of some names in a group, and acknowledges it unless it is to stay `pending`. */
 async function bringIn(scene, names, { stream = scene.stream, redis = scene.redis, pending = false } = {}) {
   const [key, group] = [keys.stream(stream), keys.group(scene.group)];
   await redis.call('XGROUP', 'CREATE', key, group, '$', 'MKSTREAM').catch(() => {});
@@ -148,7 +148,7 @@ ours('a paused consumer of the same process keeps its name', async (_, scene) =>
   await stays(async () => (await namesIn(scene)).includes('paused'), 800);
 });
 
-keep('a consumer whose name is removed while it waits, or is paused, is given what comes next', async (_, scene) => {
+keep('a consumer whose name is removed while it waits, or is paused, is given the next entries', async (_, scene) => {
   const ran = [];
   const consumer = await scene.play(async (job) => ran.push(job.id), { blockTimeout: 400 });
   const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];

@@ -266,7 +266,7 @@ fix('B-119 a Cluster that cannot be reached keeps what is sent waiting until it 
   assert.deepStrictEqual(times, [1, 2, 3, 4]);
 });
 
-ours('what a dead consumer left on several nodes is recovered as fast as its jobs end', async (_, scene) => {
+ours('the backlog of a dead consumer on several nodes is recovered as fast as its jobs end', async (_, scene) => {
   const cluster = await scene.cluster();
   const streams = await spread(scene, cluster, 4);
   for (const stream of streams) {

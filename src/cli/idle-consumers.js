@@ -4,11 +4,11 @@ const { duration } = require('./printing.js');
 
 /** How many names are printed of a group. */
 const NAMED = 5;
-/** From here on a read counts that brings nothing; before, a consumer that waits is idle as well. */
+/** From this version on a read that brings nothing ends idleness; before, a consumer that waits is idle. */
 const COUNTS_READS = 7.2;
 
 /**
- * Consumers that have nothing pending and were idle for so long: mostly these died, and left their names behind.
+ * Consumers that have nothing pending and were idle for so long. Most of them died and left their names behind.
  * @param {Array<object>} streams of a bus, with their groups
  * @returns {import('./doctor.js').Finding[]} one for each group that has any
  */

@@ -18,7 +18,7 @@ use super::standing::{Extent, Group};
 pub(super) struct Findings {
     /// The streams that have something pending, or do not say that they have not.
     pub(super) pending: Vec<usize>,
-    /// Who is in the groups of some of the streams, where that could be read.
+    /// The consumers in the groups of some of the streams, where the reply could be read.
     pub(super) members: Vec<(usize, Members)>,
     /// How the group stands to some of the streams.
     pub(super) stocks: Vec<Stocktaking>,

@@ -1,4 +1,4 @@
-//! The consumers of a group, as XINFO CONSUMERS tells. Pure.
+//! The consumers of a group, as XINFO CONSUMERS lists them. Pure.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::standing::{count, each_field};
 /// The most names of idle consumers that are taken note of at a time.
 const MOST_IDLE: usize = 100;
 
-/// Who is in a group.
+/// The consumers of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Members {
     /// How many consumers there are.

@@ -1,8 +1,8 @@
-//! Removes consumers from a group that died: their names have nothing pending and were idle for long.
+//! Removes dead consumers from a group: their names have nothing pending and were idle for long.
 //!
 //! A consumer that was idle, but lives, comes back with the next entry that it is given: Redis makes the name again. An
 //! entry that it is given between the look and the removal would be neither pending nor delivered again. So one
-//! transaction tells what is pending for the name and removes the name, and what was pending is made pending again.
+//! transaction lists the pending entries of the name and removes the name. Listed entries are then made pending again.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
 const SHOWN: u32 = 3;
 
 impl Consumer {
-    /// Whether it is time to look for idle consumers in the group of a stream. Nobody is looked for where there is nobody else.
+    /// Whether it is time to look for idle consumers in the group of a stream. A consumer that is alone does not look.
     pub(super) fn looks_for_idle(&self, stream: &mut StreamState) -> bool {
         let Some(limit) = self.options.remove_idle.filter(|_| !stream.is_alone) else { return false };
         let is_due = stream.idle_looked.is_none_or(|looked| looked.elapsed() >= limit.min(LOOK_EVERY));
@@ -43,7 +43,7 @@ impl Consumer {
         self.options.remove_idle.map_or(LOOK_EVERY, |limit| (limit / SHOWN).min(LOOK_EVERY))
     }
 
-    /// Removes the idle consumers that the last look has found. Who may not do that leaves them: nothing depends on it.
+    /// Removes the idle consumers that the last look has found. Without the rights to do so they stay, and no error is told.
     pub(super) async fn remove_idle(&self) {
         let found: Vec<usize> = {
             let state = self.lock();
@@ -85,7 +85,7 @@ impl Consumer {
         key: &str,
         names: Vec<String>,
     ) -> Result<Vec<String>, RedisError> {
-        // Without the right to MULTI what is behind it would be carried out all the same, each by itself.
+        // Without the right to MULTI the commands behind it would be carried out all the same, each by itself.
         self.transact(lane, key, |_| {}).await?;
         let replies = self.transact(lane, key, |commands| {
             for name in &names {
@@ -128,7 +128,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// Sends what is packed as one transaction, and returns the replies.
+    /// Sends the packed commands as one transaction, and returns their replies.
     async fn transact(
         &self,
         lane: usize,

@@ -55,7 +55,7 @@ pub struct StreamState {
     pub is_alone: bool,
     /// Whether it has to be asked who the one in the group is.
     pub asks_who: bool,
-    /// When it was looked for idle consumers of the group last.
+    /// When the last look for idle consumers of the group was.
     pub idle_looked: Option<Instant>,
     /// Idle consumers of the group that are to be removed.
     pub idle: Vec<String>,
@@ -96,7 +96,7 @@ impl StreamState {
         self.calm_since = (self.is_alone && pending == 0).then_some(received);
     }
 
-    /// Takes note of who is in the group. Where there are more idle consumers than were told, it is looked again soon.
+    /// Takes note of the consumers in the group. If there are more idle ones than are listed, the next look comes soon.
     pub fn meet_members(&mut self, members: Members) {
         self.is_member = members.has_own;
         self.idle_looked = self.idle_looked.filter(|_| !members.has_more);

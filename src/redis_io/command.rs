@@ -228,7 +228,7 @@ impl Commands {
         }
     }
 
-    /// Makes one transaction of what is packed: none of it is sent again, nor on its own to another node.
+    /// Makes one transaction of the packed commands: none is sent again, nor on its own to another node.
     pub fn bind(&mut self) {
         self.send_once();
         self.marks.iter_mut().skip(1).for_each(|mark| mark.follows = true);
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_bound_is_sent_once_and_behind_the_first() {
+    fn bound_commands_are_sent_once_and_behind_the_first() {
         let mut commands = Commands::default();
         for name in ["MULTI", "EXEC"] {
             commands.begin(name, 1).end(Destination::Nowhere);

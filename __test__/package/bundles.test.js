@@ -1,72 +1,129 @@
 'use strict';
 
-/* That the commands of docs/recipes.md make bundles that run. */
+/* The recipes of docs/recipes.md for esbuild make bundles that run; those for other bundlers are in `npm run test:install`. */
 
 const assert = require('node:assert');
-const { execFileSync } = require('node:child_process');
+const { execFileSync, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { after, before, describe, it } = require('node:test');
+const esbuild = require('esbuild');
+const { layOut, programsIn, recipes } = require('../../scripts/install/recipes.js');
 const { findProgram } = require('../../scripts/redis-program.js');
 const { startServer } = require('../../scripts/redis-server.js');
-const { read, ROOT } = require('./documents.js');
+const { ROOT } = require('./documents.js');
 const { install } = require('./installed.js');
 
-const BLOCK = /^<!-- bundles: (?<kind>\w+) -->\n```sh\n(?<commands>[\s\S]*?)^```$/gm;
-const PROGRAM = `
-const { ConnectionManager, Job } = require('hfxbus');
-const connection = ConnectionManager.standalone(process.env.REDIS_URL);
-async function main() {
-  const job = new Job(connection.getClient('mine'), 'bundled');
-  await job.set('value', 'hello').push();
-  console.log((await job.get('value', false).pull()).value);
-  await connection.stop();
-}
-main();
-`;
+const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+const FORMATS = [
+  { title: 'CommonJS', options: { format: 'cjs' }, extension: 'js' },
+  { title: 'an ES module', options: { format: 'esm', banner: { js: REQUIRE } }, extension: 'mjs' },
+];
 
-const blocks = [...read('docs/recipes.md').matchAll(BLOCK)].map(({ groups }) => groups);
+let folder;
+
+before(() => {
+  folder = install();
+  separate(path.join(folder, 'node_modules'));
+});
+
+/** Moves the binary to where it is once the package is published: into the package of its platform. */
+function separate(modules) {
+  const installed = path.join(modules, 'hfxbus');
+  for (const name of fs.readdirSync(installed).filter((file) => file.endsWith('.node'))) {
+    const [, platform] = name.split('.');
+    const target = path.join(modules, '@hfxbus', platform);
+    fs.cpSync(path.join(ROOT, 'npm', platform), target, { recursive: true });
+    fs.renameSync(path.join(installed, name), path.join(target, name));
+  }
+}
 
 describe('a program that is bundled as docs/recipes.md says', () => {
-  let folder;
+  const ours = recipes().filter(({ name }) => name.startsWith('esbuild'));
   let redis;
 
   before(async () => {
-    folder = install();
-    fs.writeFileSync(path.join(folder, 'program.js'), PROGRAM);
     redis = await startServer(findProgram());
   });
 
   after(() => redis?.stop());
 
-  it('is said twice', () => {
-    assert.deepStrictEqual(
-      blocks.map(({ kind }) => kind),
-      ['external', 'beside'],
-    );
+  it('has recipes for either way', () => {
+    assert.ok(ours.some(({ isOutside }) => isOutside));
+    assert.ok(ours.filter(({ isOutside }) => !isOutside).length >= 3);
   });
 
-  for (const { kind, commands } of blocks) {
-    it(`runs: ${kind}`, () => {
-      const dist = path.join(folder, 'dist');
-      fs.rmSync(dist, { recursive: true, force: true });
+  for (const recipe of ours) {
+    it(`runs: ${recipe.name}`, () => {
+      layOut(recipe, folder);
       const programs = path.join(ROOT, 'node_modules', '.bin');
       const env = { ...process.env, PATH: `${programs}${path.delimiter}${process.env.PATH}` };
-      execFileSync('sh', ['-ec', commands], { cwd: folder, env, stdio: 'pipe' });
-      // A bundle that has everything is run where nothing is installed.
-      const place = kind === 'beside' ? path.join(path.dirname(folder), `${path.basename(folder)}-dist`) : dist;
-      if (place !== dist) fs.renameSync(dist, place);
+      execFileSync('sh', ['-ec', recipe.commands], { cwd: folder, env, stdio: 'pipe' });
+      const place = recipe.isOutside ? path.join(folder, 'dist') : moved();
       const variables = { ...process.env, REDIS_URL: `redis://127.0.0.1:${redis.port}` };
       try {
-        const printed = execFileSync(process.execPath, ['program.js'], {
-          cwd: place,
-          env: variables,
-          encoding: 'utf8',
-        });
-        assert.strictEqual(printed, 'hello\n');
+        for (const name of programsIn(place)) {
+          const options = { cwd: place, env: variables, encoding: 'utf8' };
+          assert.strictEqual(execFileSync(process.execPath, [name], options), 'bundled\nbundled\n', name);
+        }
       } finally {
         fs.rmSync(place, { recursive: true });
       }
     });
   }
 });
+
+describe('a bundle that does not reach the binary', () => {
+  for (const { title, options, extension } of FORMATS) {
+    it(`fails with NO_BINARY and what helps: ${title}`, () => {
+      const message = failure(bundle(extension, { ...options, external: ['*.node', '@hfxbus/*'] }));
+      assert.match(message, /^Tried from a bundle:$/m);
+      assert.match(message, new RegExp(`^ {2}- Cannot find module '@hfxbus/${process.platform}-`, 'm'));
+      assert.match(message, /^The bundle does not reach the binary\. Copy node_modules/m);
+      // The frames of the program itself, which no filter for files of the package may take away.
+      assert.match(message, new RegExp(`^ {4}at .*program\\.${extension}:\\d+:\\d+`, 'm'));
+    });
+
+    it(`names what a loader gave in place of the addon: ${title}`, () => {
+      const message = failure(bundle(extension, { ...options, loader: { '.node': 'file' } }));
+      assert.match(message, /^ {2}- .*string.*hfxbus\..*\.node/m);
+    });
+  }
+
+  /** @returns {string} the file of a bundle, alone in a folder where nothing is installed */
+  function bundle(extension, options) {
+    const outfile = path.join(folder, 'dist', `program.${extension}`);
+    const entry = path.join(folder, `entry.${extension}`);
+    fs.rmSync(path.join(folder, 'dist'), { recursive: true, force: true });
+    fs.writeFileSync(entry, extension === 'mjs' ? "import 'hfxbus';\n" : "require('hfxbus');\n");
+    esbuild.buildSync({
+      entryPoints: [entry],
+      bundle: true,
+      platform: 'node',
+      logLevel: 'error',
+      outfile,
+      absWorkingDir: folder,
+      ...options,
+    });
+    return path.join(moved(), path.basename(outfile));
+  }
+
+  /** What a program prints as it fails to load the package. */
+  function failure(file) {
+    const { status, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8' });
+    fs.rmSync(path.dirname(file), { recursive: true });
+    assert.strictEqual(status, 1);
+    assert.match(stderr, /code: 'NO_BINARY'/);
+    assert.match(stderr, /hfxbus has no binary that runs here: /);
+    return stderr;
+  }
+});
+
+/** Moves what was made to where nothing is installed; returns the folder. */
+function moved() {
+  const place = path.join(path.dirname(folder), `${path.basename(folder)}-dist`);
+  fs.rmSync(place, { recursive: true, force: true });
+  fs.renameSync(path.join(folder, 'dist'), place);
+  process.once('exit', () => fs.rmSync(place, { recursive: true, force: true }));
+  return place;
+}

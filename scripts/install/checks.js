@@ -5,6 +5,7 @@ const path = require('node:path');
 const { ROOT } = require('../command.js');
 const { runExamples } = require('../example.js');
 const { OLDEST_GLIBC, glibcOf } = require('../package/targets.js');
+const { BUNDLES } = require('./bundlers.js');
 
 const EXAMPLES = ['consumer.ts', 'producer.ts'].map((name) => path.join(ROOT, 'examples', name));
 const PROGRAMS = path.join(__dirname, 'programs');
@@ -50,6 +51,7 @@ const CHECKS = [
     if: ({ selfContained }) => selfContained && process.platform === 'linux',
     run: symbols,
   },
+  ...BUNDLES,
 ];
 
 /** Runs the examples of the README in a project. */

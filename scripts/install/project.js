@@ -10,7 +10,7 @@ const { ROOT, run } = require('../command.js');
 const PATIENCE = 120_000;
 
 /** What package managers start besides Node; there is no cargo among them. */
-const PROGRAMS = ['sh', 'env', 'basename', 'dirname', 'sed', 'uname'];
+const PROGRAMS = ['sh', 'env', 'basename', 'cp', 'dirname', 'sed', 'uname'];
 
 /** What npm tells the scripts that it runs would tell another npm the same. */
 const OF_NPM = /^(npm_(package|lifecycle|command|execpath|node_execpath|config_(local_)?prefix)|INIT_CWD$|NODE_PATH$)/;

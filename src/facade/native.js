@@ -2,18 +2,27 @@
 
 const path = require('node:path');
 
-/** The folder of this package. */
-const ROOT = path.resolve(__dirname, '..', '..');
+/** The folder of this file. Some ES module bundles define none; others give the folder of the bundle. */
+const HERE = typeof __dirname === 'string' ? __dirname : '';
+/** The folder of this package; null in a bundle. */
+const ROOT = HERE.endsWith(path.join('src', 'facade')) ? path.resolve(HERE, '..', '..') : null;
 /** How many calls a stack holds: each file that is loaded by another takes eight. */
 const DEPTH = 100;
 const BUILD = 'npm ci && npm run build && npm pack';
+/** What helps in a bundle. */
+const BUNDLED = [
+  'The bundle does not reach the binary. Copy node_modules/@hfxbus/*/*.node beside the bundle, or leave hfxbus out of it and',
+  'install hfxbus where the bundle runs. An ES module must define `require`, by createRequire(import.meta.url).',
+  'docs/recipes.md of hfxbus has the settings of each bundler, under "Bundlers".',
+];
 
 /** What is thrown where no binary of this package can be loaded. */
 function noBinary(failure) {
   const message = [
     `hfxbus has no binary that runs here: ${host()}.`,
-    `Tried from ${ROOT}:`,
+    `Tried from ${ROOT ?? 'a bundle'}:`,
     ...reasons(failure).map((reason) => `  - ${reason}`),
+    ...(ROOT === null ? BUNDLED : []),
     'If this platform is among those of the README, install again without a lock file and node_modules of another one.',
     `Otherwise build it, in a clone of its repository, with Rust and a C compiler, and install what comes of it:`,
     `  ${BUILD}`,
@@ -44,9 +53,15 @@ function libc(platform) {
 function reasons(failure) {
   const found = [];
   for (let error = failure.cause; error instanceof Error; error = error.cause) {
-    found.unshift(error.message.split('\n', 1)[0]);
+    found.unshift(summary(error));
   }
-  return found.length > 0 ? found : [failure.message];
+  return found.length > 0 ? found : [summary(failure)];
+}
+
+/** The message of a failure in one line, without the files that required one another. */
+function summary({ message }) {
+  const [said] = message.split('\nRequire stack:', 1);
+  return said.replace(/\s*\n\s*/g, ' ').trim();
 }
 
 /** An error whose stack reaches beyond the loader. */
@@ -61,13 +76,18 @@ function deepError(message) {
 /** The lines of the stack that are about who loads the package; how it is loaded helps nobody. */
 function callers({ stack, message }) {
   const lines = stack.slice(stack.indexOf(message) + message.length).split('\n');
-  return lines.filter((line) => line.includes('at ') && !line.includes(ROOT) && !line.includes('node:internal'));
+  const isOurs = (line) => ROOT !== null && line.includes(ROOT);
+  return lines.filter((line) => line.includes('at ') && !isOurs(line) && !line.includes('node:internal'));
 }
 
 /** The addon. Whoever needs it gets it from here, so that its absence is told in one way. */
 function load() {
   try {
-    return require('../../native.js');
+    const addon = require('../../native.js');
+    // Some loaders of bundlers give the address of the file in place of what is in it.
+    if (typeof addon.start !== 'function')
+      throw new TypeError(`a ${typeof addon} was loaded in place of the addon: ${addon}`);
+    return addon;
   } catch (failure) {
     throw noBinary(failure);
   }

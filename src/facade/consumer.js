@@ -9,6 +9,7 @@ const { ConnectionManager } = require('./connection-manager.js');
 const { DISTRIBUTED_ROUTING, LONGEST_TIMER } = require('./constants.js');
 const diagnostics = require('./diagnostics.js');
 const { disposable } = require('./dispose.js');
+const { isEntryId } = require('./entry-ids.js');
 const { errorCarrier } = require('./error-carrier.js');
 const { closedError, setErrorKind } = require('./errors.js');
 const { newId } = require('./ids.js');
@@ -21,7 +22,6 @@ const { consumerStats } = require('./stats.js');
 
 /** What the engine was doing when it failed, by its number. */
 const FAILED_AT = { settle: 1, foreign: 2, settleMore: 3 };
-const ENTRY_ID = /^\d+(-\d+)?$/;
 /** A slot's index within a token. */
 const SLOTS = 2 ** 24;
 
@@ -67,7 +67,7 @@ class Consumer extends EventEmitter {
     const index = this.#native.addStream({
       name: checks.name('stream', stream),
       readFrom: position(readFrom),
-      fromId: checks.string('fromId', fromId) ?? '$',
+      fromId: asId('fromId', fromId) ?? '$',
       setId: Boolean(setId),
       deadline: limit(deadline),
       prefetch: checks.names('prefetch', prefetch),
@@ -323,9 +323,17 @@ function routeOf(route, group) {
 
 /** Behind which entry to read, `>` for what nobody has had. */
 function position(readFrom) {
-  const id = checks.string('readFrom', readFrom) ?? '>';
-  if (id !== '>' && !ENTRY_ID.test(id)) throw new RangeError("readFrom must be '>' or an entry's id");
+  const id = asId('readFrom', readFrom) ?? '>';
+  if (id !== '>' && !isEntryId(id)) throw new RangeError("readFrom must be '>' or an entry's id");
   return id;
+}
+
+/** An id, if there is one; a number is one as long as JavaScript has not rounded it. */
+function asId(name, id) {
+  if (typeof id === 'number' && id > Number.MAX_SAFE_INTEGER) {
+    throw new RangeError(`${name} must be a string: a number of 2 ** 53 or more is not exact`);
+  }
+  return checks.string(name, id);
 }
 
 /** How long a job may run, in ms; negative for ever on the way to the engine. */

@@ -1,7 +1,7 @@
 'use strict';
 
 const checks = require('./checks.js');
-const { successor } = require('./entry-ids.js');
+const { isEntryId, successor } = require('./entry-ids.js');
 
 /** The name of the connections that dead letters are looked through on. */
 const CLIENT = 'dead-letters';
@@ -30,6 +30,7 @@ class DeadLetters {
         .filter(({ node }) => behind === undefined || node >= behind.node)
         .map(async ({ client, key, node }) => {
           const from = behind?.node === node ? successor(behind.id) : '-';
+          if (from === null) return [];
           const entries = await client.call('xrange', key, from, '+', 'COUNT', most);
           return entries.map(([id, fields]) => letter(node, id, fields));
         }),
@@ -98,7 +99,8 @@ function readError(text) {
 
 function asLetter(name, given) {
   const { id, node } = checks.object(name, given);
-  if (typeof id !== 'string' || !Number.isInteger(node)) throw new TypeError(`${name} must be a letter of list()`);
+  const isLetter = typeof id === 'string' && isEntryId(id) && Number.isInteger(node);
+  if (!isLetter) throw new TypeError(`${name} must be a letter of list()`);
   return given;
 }
 

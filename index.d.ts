@@ -460,7 +460,7 @@ export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOption
    */
   socketTimeout?: number | undefined;
   /**
-   * How long a connection is idle before TCP keep-alive probes it; 0 for never.
+   * How long a connection is idle before TCP keep-alive probes it, at most 32767 s; 0 for never.
    * @default 0
    */
   keepAlive?: number | undefined;

@@ -1,6 +1,7 @@
 'use strict';
 
 const { setTimeout: sleep } = require('node:timers/promises');
+const { LONGEST_TIMER } = require('../facade/constants.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
 const { table } = require('./printing.js');
 const { Screen } = require('./screen.js');
@@ -55,7 +56,7 @@ async function* looks(servers, name, { interval, count: most = Infinity }, signa
 
 /** @returns {Promise<boolean>} false if the signal came first */
 async function passes(ms, signal) {
-  await sleep(ms, undefined, { signal }).catch(() => {});
+  await sleep(Math.min(ms, LONGEST_TIMER), undefined, { signal }).catch(() => {});
   return !signal.aborted;
 }
 

@@ -6,7 +6,7 @@ const { abortable, signalOf, throwIfAborted, whenAborted } = require('./abort.js
 const batch = require('./command-batch.js');
 const checks = require('./checks.js');
 const { ConnectionManager } = require('./connection-manager.js');
-const { DISTRIBUTED_ROUTING, LONGEST_TIMER } = require('./constants.js');
+const { DISTRIBUTED_ROUTING } = require('./constants.js');
 const diagnostics = require('./diagnostics.js');
 const { disposable } = require('./dispose.js');
 const { isEntryId } = require('./entry-ids.js');
@@ -14,6 +14,7 @@ const { errorCarrier } = require('./error-carrier.js');
 const { closedError, setErrorKind } = require('./errors.js');
 const { newId } = require('./ids.js');
 const { Job } = require('./job.js');
+const { startTimer } = require('./long-timer.js');
 const reports = require('./reports.js');
 const requests = require('./requests.js');
 const { claimOptions } = require('./claim-options.js');
@@ -350,10 +351,8 @@ function within(promise, bound, timeout) {
       const error = new Error(`Timeouted while waiting to be drained: ${timeout}ms`);
       reject(setErrorKind(error, 'PAUSE_TIMEOUT'));
     };
-    // Fake timers may come or go meanwhile: a timer is cleared by the functions that it was set with.
-    const clearTimer = clearTimeout;
-    const timer = setTimeout(expire, Math.min(bound, LONGEST_TIMER));
-    promise.then(resolve, reject).finally(() => clearTimer(timer));
+    const cancel = startTimer(bound, expire);
+    promise.then(resolve, reject).finally(cancel);
   });
 }
 

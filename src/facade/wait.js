@@ -2,8 +2,8 @@
 
 const { signalOf, whenAborted } = require('./abort.js');
 const checks = require('./checks.js');
-const { LONGEST_TIMER } = require('./constants.js');
 const { closedError } = require('./errors.js');
+const { startTimer } = require('./long-timer.js');
 const waits = require('./waits.js');
 
 /** Whether it is not just a timeout. */
@@ -77,8 +77,7 @@ class Wait {
     return new Promise((resolve, reject) => {
       const { timeout, signal } = isOptions(options) ? options : { timeout: options };
       const limit = checks.timeout(timeout);
-      // Fake timers may come or go meanwhile: a timer is cleared by the functions that it was set with.
-      const awaiting = { resolve, reject, timer: null, clearTimer: clearTimeout, end: null };
+      const awaiting = { resolve, reject, cancel: null, end: null };
       if (this.#state !== 'open') {
         this.#answer(awaiting);
         return;
@@ -87,8 +86,9 @@ class Wait {
       this.#awaiting.push(awaiting);
       waits.hold(this);
       if (limit) {
-        const expire = () => this.#home.explain(this.number, job, timeout, (error) => this.#expire(awaiting, error));
-        awaiting.timer = setTimeout(expire, Math.min(limit, LONGEST_TIMER));
+        awaiting.cancel = startTimer(limit, () =>
+          this.#home.explain(this.number, job, timeout, (error) => this.#expire(awaiting, error)),
+        );
       }
       awaiting.end = whenAborted(aborting, (reason) => this.#give(awaiting, reason));
     });
@@ -104,7 +104,7 @@ class Wait {
   /** One of those who wait waits no longer. */
   #give(awaiting, reason) {
     this.#awaiting = this.#awaiting.filter((other) => other !== awaiting);
-    awaiting.clearTimer(awaiting.timer);
+    awaiting.cancel?.();
     awaiting.end?.();
     awaiting.reject(reason);
   }
@@ -113,7 +113,7 @@ class Wait {
     if (this.#state !== 'open') return;
     this.#state = state;
     for (const awaiting of this.#awaiting) {
-      awaiting.clearTimer(awaiting.timer);
+      awaiting.cancel?.();
       awaiting.end?.();
       this.#answer(awaiting);
     }

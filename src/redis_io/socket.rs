@@ -20,6 +20,8 @@ use super::tls;
 /// What an attempt waited for in vain.
 const SILENT_NAME_SERVER: &str = ": no name server has answered";
 const SILENT_TLS: &str = ": the server has not answered the TLS handshake; is this a port for TLS?";
+/// What Linux allows, and other systems do too.
+const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(32_767);
 
 /// An open socket.
 pub enum Socket {
@@ -144,9 +146,9 @@ impl Receiving {
 fn keep_alive(stream: &TcpStream, idle: Option<Duration>) -> io::Result<()> {
     match idle {
         None => Ok(()),
-        // The system counts in seconds and refuses none.
+        // The system counts in seconds; it refuses none, and Linux more than this.
         Some(idle) => {
-            let idle = idle.max(Duration::from_secs(1));
+            let idle = idle.clamp(Duration::from_secs(1), LONGEST_KEEP_ALIVE);
             SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))
         }
     }
@@ -223,6 +225,14 @@ mod tests {
         assert_eq!(probed.tcp_keepalive_time().unwrap(), Duration::from_secs(30));
         let other = opened(None, true).await;
         assert!(!SockRef::from(&other).keepalive().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_may_be_idle_for_longer_than_the_system_counts_is_opened() {
+        for seconds in [32_767, 32_768, 1 << 31, 1 << 53] {
+            let probed = opened(Some(Duration::from_secs(seconds)), true).await;
+            assert_eq!(SockRef::from(&probed).tcp_keepalive_time().unwrap(), LONGEST_KEEP_ALIVE);
+        }
     }
 
     #[tokio::test]

@@ -1103,7 +1103,8 @@ export interface ISendOptions {
    */
   capped?: number | undefined;
   /**
-   * The groups whose completions `job.finished()` waits for; each counts once.
+   * The groups whose completions `job.finished()` waits for; each counts once. Half of a surrogate pair in a name is U+FFFD in
+   * Redis: names that differ in nothing else are one name there. The completions have the names that are given here.
    * @default null
    */
   waitFor?: string[] | null | undefined;

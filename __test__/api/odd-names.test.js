@@ -3,6 +3,7 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
+const { until } = require('../support/until.js');
 
 /** Names that are allowed, each of which some layer might read as something else. */
 const NAMES = {
@@ -56,4 +57,77 @@ ours('names that are numbers are read as their digits', async (_, scene) => {
   const producer = scene.producer();
   const job = await producer.send({ stream: 17, job: producer.job(5), waitFor: ['4'] });
   assert.ok((await job.finished(5000))['4'] instanceof Date);
+});
+
+const HIGH = '\ud800';
+
+/** A name with half of a surrogate pair, and what Redis has for it. */
+function halved(scene) {
+  const name = scene.name('odd');
+  return [`${name}${HIGH}`, `${name}\ufffd`];
+}
+
+ours('half of a surrogate pair in the names of a stream, a group and a job hides no completion', async (_, scene) => {
+  const [[stream, wireStream], [group, wireGroup], [id, wireId]] = [halved(scene), halved(scene), halved(scene)];
+  const ran = [];
+  await scene.play(async (job) => ran.push(job.id), { stream, group });
+  const producer = scene.producer();
+  await producer.listen(stream);
+  const heard = [];
+  for (const name of [stream, wireStream]) producer.on(name, (...args) => heard.push([name, ...args]));
+  const job = await producer.send({ stream, job: producer.job(id), waitFor: [group] });
+  const completions = await job.finished(5000);
+  assert.deepStrictEqual([Object.keys(completions), job.id, ran], [[group], id, [wireId]]);
+  assert.ok(completions[group] instanceof Date);
+  const rest = [null, wireId, wireGroup];
+  await until(() => heard.length === 2);
+  assert.deepStrictEqual(heard, [
+    [stream, ...rest],
+    [wireStream, ...rest],
+  ]);
+  const [found] = await scene.redis.call('XINFO', 'GROUPS', keys.stream(wireStream));
+  assert.strictEqual(found[1], keys.group(wireGroup));
+});
+
+ours('an error reaches each name of a group that is one in Redis', async (_, scene) => {
+  const begin = scene.name('group');
+  const waitFor = [`${begin}\ud800`, `${begin}\udfff`, `${begin}\ufffd`];
+  await scene.play(() => Promise.reject(new Error('halved \ud800')), { group: waitFor[1] });
+  const producer = scene.producer();
+  for (const rejectOnError of [false, true]) {
+    const job = await producer.send({ stream: scene.stream, job: producer.job(), waitFor, rejectOnError });
+    const completions = await job.finished(5000).catch((rejected) => rejected);
+    assert.deepStrictEqual(Object.keys(completions), waitFor);
+    for (const group of waitFor) assert.strictEqual(completions[group].message, 'halved \ud800');
+  }
+});
+
+ours('streams that are one in Redis have one processor, the last', async (_, scene) => {
+  const begin = scene.name('stream');
+  const ran = [];
+  const consumer = scene.consumer();
+  for (const stream of [`${begin}\ud800`, `${begin}\ud801`]) {
+    consumer.process({ stream, processor: async () => ran.push(stream) });
+  }
+  await consumer.play();
+  const producer = scene.producer();
+  const job = await producer.send({ stream: `${begin}\udfff`, job: producer.job(), waitFor: [scene.group] });
+  await job.finished(5000);
+  assert.deepStrictEqual(ran, [`${begin}\ud801`]);
+});
+
+ours('half of a surrogate pair in a prefix, an id, a route and a key leads there and back', async (_, scene) => {
+  const keyPrefix = `${scene.name('prefix')}${HIGH}`;
+  const connection = scene.connect({ keyPrefix });
+  const [key] = halved(scene);
+  const pulled = [];
+  const consumer = scene.consumer({ id: `id${HIGH}` }, connection);
+  const processor = async (job) => pulled.push(await job.get(key, false).pull());
+  await consumer.process({ stream: scene.stream, processor, prefetch: [key] }).play();
+  const producer = scene.producer(connection);
+  const job = producer.job();
+  await job.set(key, HIGH).push();
+  await producer.send({ stream: scene.stream, job, waitFor: [scene.group], route: HIGH });
+  await job.finished(5000);
+  assert.deepStrictEqual([pulled, connection.getKeyPrefix()], [[{ [key]: HIGH }], keyPrefix]);
 });

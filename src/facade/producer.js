@@ -17,6 +17,7 @@ const requests = require('./requests.js');
 const { producerStats } = require('./stats.js');
 const { Wait } = require('./wait.js');
 const { WaitingRoom } = require('./waiting-room.js');
+const { isAmbiguous, namesOf } = require('./wire-name.js');
 
 /** So many combinations of stream and groups are remembered; a producer has a handful, unless it makes them up. */
 const MOST_PLANS = 1000;
@@ -159,7 +160,10 @@ class Producer extends EventEmitter {
   /** @internal A completion that it listens to. */
   heard(stream, job, group, data) {
     try {
-      this.emit(stream, data === null ? null : JSON.parse(data), job, group);
+      const error = data === null ? null : JSON.parse(data);
+      if (isAmbiguous(stream)) {
+        for (const name of namesOf(stream, this.eventNames())) this.emit(name, error, job, group);
+      } else this.emit(stream, error, job, group);
     } catch (error) {
       this.#report(errorCarrier(error, 'A listener threw.', 'LISTENER_ERROR'));
     }

@@ -5,6 +5,7 @@ const checks = require('./checks.js');
 const { closedError } = require('./errors.js');
 const { startTimer } = require('./long-timer.js');
 const waits = require('./waits.js');
+const { isAmbiguous, namesOf } = require('./wire-name.js');
 
 /** Whether it is not just a timeout. */
 function isOptions(given) {
@@ -51,7 +52,10 @@ class Wait {
   settle(arrivals) {
     for (const { at, group, error } of arrivals) {
       this.#failed ||= error !== null;
-      this.#note(group, error === null ? new Date(at) : JSON.parse(error));
+      const outcome = error === null ? new Date(at) : JSON.parse(error);
+      if (isAmbiguous(group)) {
+        for (const name of namesOf(group, Object.keys(this.#completions))) this.#note(name, outcome);
+      } else this.#note(group, outcome);
     }
     this.#home.counts.finished++;
     this.#end('settled');

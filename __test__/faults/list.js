@@ -20,6 +20,7 @@ const faults = [
   require('./soak.js'),
   require('./mixed-fleet.js'),
   require('./trimmed.js'),
+  require('./short-lived.js'),
   require('./by-tests.js'),
 ].flat();
 

@@ -1,5 +1,5 @@
 use hfxbus::engine::options::BusOptions;
-use hfxbus::redis_io::slot_map::slot_of;
+use hfxbus::redis_io::cluster::slot_map::slot_of;
 
 use crate::support::{ClusterServers, Engine, TestBus, consumer_options, settle, until};
 

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use hfxbus::engine::options::{BusOptions, EjectOptions, NodeOptions};
-use hfxbus::redis_io::codec::Value;
 use hfxbus::redis_io::command::Commands;
 use hfxbus::redis_io::error::{RedisError, RedisErrorKind};
+use hfxbus::redis_io::resp::Value;
 
 use crate::support::{Engine, Proxy, Server, TestBus, options, until};
 

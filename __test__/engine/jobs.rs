@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hfxbus::engine::consumer::Consumer;
-use hfxbus::engine::slots::Token;
+use hfxbus::engine::consumer::state::in_flight::Token;
 
 use crate::support::{Engine, Host, Proxy, Server, TestBus, consumer_options, options, settle, until};
 

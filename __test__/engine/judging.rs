@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use hfxbus::redis_io::codec::Value;
 use hfxbus::redis_io::connection::Connection;
 use hfxbus::redis_io::error::RedisErrorKind;
 use hfxbus::redis_io::link::{Link, LinkState, Verdict};
-use hfxbus::redis_io::pubsub::Subscriber;
+use hfxbus::redis_io::pubsub::subscriber::Subscriber;
+use hfxbus::redis_io::resp::Value;
 
 use crate::support::{
     DEADLINE, Engine, FakeServer, Pushes, Replies, Retries, Server, ask, options, submit, until,

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hfxbus::redis_io::codec::Value;
 use hfxbus::redis_io::connection::Connection;
 use hfxbus::redis_io::error::{RedisError, RedisErrorKind};
 use hfxbus::redis_io::link::{BoxFuture, Link, LinkPolicy};
 use hfxbus::redis_io::options::{Endpoint, LinkOptions};
-use hfxbus::redis_io::pubsub::Subscriber;
+use hfxbus::redis_io::pubsub::subscriber::Subscriber;
+use hfxbus::redis_io::resp::Value;
 
 use crate::support::{Engine, Replies, Server, ask, options, submit, until};
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use hfxbus::redis_io::codec::Value;
 use hfxbus::redis_io::command::{Commands, Destination, Ticket};
 use hfxbus::redis_io::connection::Connection;
 use hfxbus::redis_io::link::Link;
+use hfxbus::redis_io::resp::Value;
 
 use crate::support::{Engine, Proxy, Replies, Retries, Server, ask, options, until};
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use hfxbus::redis_io::error::RedisErrorKind;
 use hfxbus::redis_io::link::LinkState;
 use hfxbus::redis_io::options::LinkOptions;
-use hfxbus::redis_io::pubsub::Subscriber;
+use hfxbus::redis_io::pubsub::subscriber::Subscriber;
 
 use crate::support::{DEADLINE, Engine, Proxy, Pushes, Retries, Server, options, until};
 

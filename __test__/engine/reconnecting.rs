@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hfxbus::redis_io::codec::Value;
 use hfxbus::redis_io::connection::Connection;
 use hfxbus::redis_io::error::{RedisError, RedisErrorKind};
 use hfxbus::redis_io::link::{Link, LinkState};
 use hfxbus::redis_io::options::LinkOptions;
+use hfxbus::redis_io::resp::Value;
 
 use crate::support::{Engine, Proxy, Replies, Retries, Server, ask, ask_once, options, submit, until};
 

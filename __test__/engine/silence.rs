@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hfxbus::engine::options::{BusOptions, ConsumerOptions, NodeOptions};
-use hfxbus::redis_io::codec::Value;
 use hfxbus::redis_io::connection::Connection;
 use hfxbus::redis_io::error::RedisErrorKind;
 use hfxbus::redis_io::link::LinkState;
 use hfxbus::redis_io::options::LinkOptions;
-use hfxbus::redis_io::pubsub::Subscriber;
+use hfxbus::redis_io::pubsub::subscriber::Subscriber;
+use hfxbus::redis_io::resp::Value;
 
 use crate::support::{
     Engine, Proxy, Pushes, Replies, Retries, Server, TestBus, ask, consumer_options, options, settle, submit,

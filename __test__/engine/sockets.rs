@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hfxbus::redis_io::codec::Value;
 use hfxbus::redis_io::connection::Connection;
+use hfxbus::redis_io::connection::tls::check;
 use hfxbus::redis_io::error::{RedisError, RedisErrorKind};
 use hfxbus::redis_io::link::Link;
 use hfxbus::redis_io::options::{Endpoint, LinkOptions, TlsOptions};
-use hfxbus::redis_io::tls::check;
+use hfxbus::redis_io::resp::Value;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
 };

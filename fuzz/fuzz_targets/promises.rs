@@ -1,7 +1,7 @@
 //! What the codec promises for any bytes. The fuzzer tries to break it; so does a test on stable Rust, with seeds.
 
-use hfxbus::redis_io::codec::{Malformed, Reply, Scanner, Token, Value};
-use hfxbus::redis_io::entries::read_streams;
+use hfxbus::redis_io::resp::{Malformed, Reply, Scanner, Token, Value};
+use hfxbus::redis_io::streams::entry::read_streams;
 
 /// Panics if a promise does not hold. The first byte says how many of the next are the sizes of the pieces in which
 /// the rest arrives.

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::engine::consumer::state::in_flight::Token;
 use crate::engine::host::Event;
-use crate::engine::slots::Token;
 
 use super::outgoing::Outgoing;
 

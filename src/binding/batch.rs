@@ -6,14 +6,14 @@ use napi::bindgen_prelude::{BufferSlice, Env, Float64ArraySlice, Uint8Array};
 use napi::{JsString, Result};
 use napi_derive::napi;
 
-use crate::engine::client::closed;
+use crate::engine::connections::client::closed;
+use crate::engine::consumer::settlement::Settlement;
+use crate::engine::consumer::state::in_flight::Token;
 use crate::engine::host::RequestId;
-use crate::engine::id;
-use crate::engine::payload::PayloadPacker;
-use crate::engine::replies::{Kind, LAST};
-use crate::engine::sending::Sending;
-use crate::engine::settlement::Settlement;
-use crate::engine::slots::Token;
+use crate::engine::nodes::reply_router::{Kind, LAST};
+use crate::engine::producer::sending::Sending;
+use crate::engine::protocol::job_id;
+use crate::engine::protocol::payload_commands::PayloadPacker;
 use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::keys::Keys;
 
@@ -137,9 +137,9 @@ impl NativeFacade {
 /// Random ids, joined.
 #[napi]
 pub fn make_ids(count: u32) -> String {
-    let mut text = String::with_capacity(count as usize * id::ID_SIZE);
+    let mut text = String::with_capacity(count as usize * job_id::ID_SIZE);
     for _ in 0..count {
-        id::push_id(&mut text);
+        job_id::push_id(&mut text);
     }
     text
 }

@@ -12,8 +12,8 @@ use napi::{Result, check_status, sys};
 use super::environment::{self, try_with};
 use super::event_loop::Watch;
 use super::wake::HEAVY_BURST;
-use crate::engine::lending::{Lending, Turn};
-use crate::engine::readiness;
+use crate::engine::runtime::epoll_fd;
+use crate::engine::runtime::handoff::{Lending, Turn};
 
 /// So often a borrowed runtime is turned for its timers, in ms.
 const TICK: u64 = 5;
@@ -30,7 +30,7 @@ pub struct Borrower {
 impl Borrower {
     /// `None` where JavaScript's thread cannot wait for what the runtime waits for.
     pub fn new(env: Env, lending: &Arc<Lending>) -> Result<Option<Self>> {
-        let Ok(descriptor) = readiness::of(lending.runtime()) else { return Ok(None) };
+        let Ok(descriptor) = epoll_fd::of(lending.runtime()) else { return Ok(None) };
         let watch = Watch::new(env, descriptor, || turn(false), || turn(true));
         let Some(watch) = watch else { return Ok(None) };
         Ok(Some(Self { lending: lending.clone(), watch, quiet_ticks: 0 }))

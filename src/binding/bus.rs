@@ -6,8 +6,8 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::engine::bus::Bus;
-use crate::engine::client::Client;
-use crate::engine::question::Answer;
+use crate::engine::connections::client::Client;
+use crate::engine::host::callbacks::Answer;
 use crate::engine::shutdown::Stop;
 use crate::redis_io::link::{LinkState, Verdict};
 

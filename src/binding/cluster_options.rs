@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use napi_derive::napi;
 
+use crate::redis_io::cluster::slot_map::Address;
 use crate::redis_io::options::{ClusterOptions, LinkOptions, ScaleReads};
-use crate::redis_io::slot_map::Address;
 
 use super::batch::duration;
 

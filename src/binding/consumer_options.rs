@@ -2,8 +2,8 @@
 
 use napi_derive::napi;
 
+use crate::engine::options::retry_policy::{Growth, RetryPolicy};
 use crate::engine::options::{ConsumerOptions, ReadFrom, Route, StreamOptions};
-use crate::engine::retry_policy::{Growth, RetryPolicy};
 
 use super::batch::{LONGEST, duration};
 

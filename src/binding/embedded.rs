@@ -8,7 +8,7 @@ use napi_derive::napi;
 use crate::embedded::chaos::ChaosOptions;
 use crate::embedded::options::Options;
 use crate::embedded::server::Server;
-use crate::engine::context::Context;
+use crate::engine::host::context::Context;
 use crate::redis_io::error::errno_name;
 
 use super::facade::NativeFacade;

@@ -13,8 +13,8 @@ use napi::Result;
 use napi::bindgen_prelude::{Env, Function};
 use napi::sys;
 
-use crate::engine::context::Context;
-use crate::engine::lending::Lending;
+use crate::engine::host::context::Context;
+use crate::engine::runtime::handoff::Lending;
 
 #[cfg(target_os = "linux")]
 use super::borrower::Borrower;

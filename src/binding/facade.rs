@@ -12,11 +12,11 @@ use napi::bindgen_prelude::{Env, Function};
 use napi_derive::napi;
 
 use crate::engine::bus::Bus;
-use crate::engine::client::Client;
+use crate::engine::connections::client::Client;
 use crate::engine::consumer::Consumer;
-use crate::engine::context::Context;
-use crate::engine::plan::Plan;
+use crate::engine::host::context::Context;
 use crate::engine::producer::Producer;
+use crate::engine::producer::send_plan::Plan;
 use crate::redis_io::keys::Keys;
 
 use super::environment;

@@ -1,11 +1,11 @@
 //! Writes the packets for the facade: numbers, one text that all strings are joined into, bytes and blobs.
 
+use crate::engine::consumer::state::in_flight::Token;
 use crate::engine::host::{Arrival, Event, Failure, Found, Payload, Retry};
-use crate::engine::slots::Token;
-use crate::redis_io::codec::Value;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::options::Endpoint;
+use crate::redis_io::resp::Value;
 
 use super::operation::{Report, ValueKind};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use napi::Result;
 use napi_derive::napi;
 
-use crate::engine::plan::Plan;
 use crate::engine::producer::Producer;
+use crate::engine::producer::send_plan::Plan;
 
 use super::bus::NativeBus;
 use super::consumer_options::into_route;

@@ -6,8 +6,8 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::engine::options::{NodeOptions, SentinelOptions};
+use crate::redis_io::cluster::slot_map::Address;
 use crate::redis_io::options::{Endpoint, LinkOptions, Role};
-use crate::redis_io::slot_map::Address;
 
 use super::batch::duration;
 use super::cluster_options::{NativeAddress, NativeTranslation};

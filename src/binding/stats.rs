@@ -7,8 +7,8 @@ use napi_derive::napi;
 use crate::engine::consumer::Consumer;
 use crate::engine::host::Event;
 use crate::engine::producer::Producer;
-use crate::redis_io::codec::Value;
-use crate::redis_io::traffic::Totals;
+use crate::redis_io::connection::metrics::Totals;
+use crate::redis_io::resp::Value;
 
 use super::batch::duration;
 use super::consumer::NativeConsumer;

@@ -4,8 +4,8 @@ use napi::Result;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
+use crate::redis_io::connection::tls::{self, InvalidTls};
 use crate::redis_io::options::TlsOptions;
-use crate::redis_io::tls::{self, InvalidTls};
 
 use super::error::invalid;
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
+use crate::engine::consumer::state::in_flight::Token;
 use crate::engine::host::{Event, Events, Jobs};
-use crate::engine::slots::Token;
 
 use super::backlog::Backlog;
 use super::outgoing::Outgoing;
-use crate::engine::lending::Loan;
+use crate::engine::runtime::handoff::Loan;
 
 /// Weak: it does not keep the process alive, the facade's keep-alive handle does.
 pub type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;

@@ -1,6 +1,6 @@
 //! What readers get of a stream.
 
-use crate::redis_io::entries::EntryId;
+use crate::redis_io::streams::entry::EntryId;
 
 use super::chaos::Chaos;
 use super::group::{Group, Pending};

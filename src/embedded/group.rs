@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::redis_io::entries::EntryId;
+use crate::redis_io::streams::entry::EntryId;
 
 use super::keyspace::Key;
 

@@ -202,7 +202,7 @@ mod tests {
             keys.put(name.as_bytes(), Value::Text(b"text".to_vec()));
         }
         keys.put(b"s", Value::Stream(Box::default()));
-        let id = crate::redis_io::entries::EntryId { time: 1, sequence: 1 };
+        let id = crate::redis_io::streams::entry::EntryId { time: 1, sequence: 1 };
         let _ = keys.change_stream(b"s", |stream| stream.log.append(id, &[b"name", b"value"]));
         assert_eq!(keys.len(), 3);
         assert!(keys.used() > 3 * OVERHEAD);

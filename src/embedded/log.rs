@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::redis_io::entries::EntryId;
+use crate::redis_io::streams::entry::EntryId;
 
 use super::group::Group;
 use super::node::{Entry, Node};

@@ -1,6 +1,6 @@
 //! A run of neighbouring entries of a stream.
 
-use crate::redis_io::entries::EntryId;
+use crate::redis_io::streams::entry::EntryId;
 
 use super::listpack::{self, number_len, text_len};
 use super::reply::Reply;

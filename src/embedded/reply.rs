@@ -1,6 +1,6 @@
 //! Encodes replies in RESP2.
 
-use crate::redis_io::entries::EntryId;
+use crate::redis_io::streams::entry::EntryId;
 
 use super::number;
 use super::refusal::Refusal;

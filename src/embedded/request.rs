@@ -1,6 +1,6 @@
 //! Reads requests: arrays of bulk strings, and the lines that people type.
 
-use crate::redis_io::codec::{Reply as Frame, Scanner, Token};
+use crate::redis_io::resp::{Reply as Frame, Scanner, Token};
 
 use super::refusal::Refusal;
 

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::redis_io::codec::Scanner;
+use crate::redis_io::resp::Scanner;
 
 use super::client::{ClientId, Ending};
 use super::core::Core;

@@ -1,6 +1,6 @@
 //! The ids of stream entries, as commands name them.
 
-use crate::redis_io::entries::EntryId;
+use crate::redis_io::streams::entry::EntryId;
 
 use super::refusal::{INVALID_ID, Refusal};
 

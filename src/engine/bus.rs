@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::redis_io::keys::Keys;
 
-use super::client::{Client, PolicyOptions};
-use super::consumer::Consumer;
-use super::context::Context;
-use super::node::Node;
-use super::options::BusOptions;
-use super::producer::Producer;
-use super::replies::Replies;
-use super::returns::Returns;
-use super::ring::Ring;
+use crate::engine::connections::client::{Client, PolicyOptions};
+use crate::engine::connections::reconnects::Returns;
+use crate::engine::consumer::Consumer;
+use crate::engine::host::context::Context;
+use crate::engine::nodes::node::Node;
+use crate::engine::nodes::reply_router::Replies;
+use crate::engine::nodes::routing::Ring;
+use crate::engine::options::BusOptions;
+use crate::engine::producer::Producer;
 
 /// A bus.
 pub struct Bus {
@@ -73,7 +73,7 @@ impl Bus {
     }
 
     /// Nothing is opened any more until `reopen`.
-    pub(super) fn begin_closing(&self) {
+    pub(crate) fn begin_closing(&self) {
         self.closing.store(true, Ordering::Release);
     }
 
@@ -93,7 +93,7 @@ impl Bus {
     }
 
     /// When its connections were there again.
-    pub(super) fn returns(&self) -> &Returns {
+    pub(crate) fn returns(&self) -> &Returns {
         &self.returns
     }
 
@@ -119,29 +119,29 @@ impl Bus {
         client
     }
 
-    pub(super) fn add_consumer(&self, consumer: &Arc<Consumer>) {
+    pub(crate) fn add_consumer(&self, consumer: &Arc<Consumer>) {
         self.replies.add_consumer(consumer);
         let mut members = self.members();
         members.consumers.retain(|consumer| consumer.strong_count() > 0);
         members.consumers.push(Arc::downgrade(consumer));
     }
 
-    pub(super) fn add_producer(&self, producer: &Arc<Producer>) {
+    pub(crate) fn add_producer(&self, producer: &Arc<Producer>) {
         self.replies.add_producer(producer);
         let mut members = self.members();
         members.producers.retain(|producer| producer.strong_count() > 0);
         members.producers.push(Arc::downgrade(producer));
     }
 
-    pub(super) fn consumers(&self) -> Vec<Arc<Consumer>> {
+    pub(crate) fn consumers(&self) -> Vec<Arc<Consumer>> {
         self.members().consumers.iter().filter_map(Weak::upgrade).collect()
     }
 
-    pub(super) fn producers(&self) -> Vec<Arc<Producer>> {
+    pub(crate) fn producers(&self) -> Vec<Arc<Producer>> {
         self.members().producers.iter().filter_map(Weak::upgrade).collect()
     }
 
-    pub(super) fn clients(&self) -> Vec<Arc<Client>> {
+    pub(crate) fn clients(&self) -> Vec<Arc<Client>> {
         self.members().clients.iter().filter_map(Weak::upgrade).collect()
     }
 

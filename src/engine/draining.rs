@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::bus::Bus;
-use super::consumer::Consumer;
-use super::consumer_state::ConsumerState;
+use crate::engine::bus::Bus;
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::state::ConsumerState;
 
 /// How long nothing may come of it when no job runs and only Redis is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(100);
 impl Bus {
     /// Has consumers read nothing more, and waits until they are quiet, for `most` at most, or if that is not said as long
     /// as it is any use; whether they are.
-    pub(super) async fn drain(&self, consumers: &[Arc<Consumer>], most: Option<Duration>) -> bool {
+    pub(crate) async fn drain(&self, consumers: &[Arc<Consumer>], most: Option<Duration>) -> bool {
         for consumer in consumers {
             consumer.begin_pause();
         }

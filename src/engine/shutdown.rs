@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::redis_io::codec::Value;
-use crate::redis_io::entries::EntryId;
 use crate::redis_io::link::LinkState;
-use crate::redis_io::streams::{Claim, pack_claim, pack_group_del_consumer, pack_pending_of};
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::commands::{Claim, pack_claim, pack_group_del_consumer, pack_pending_of};
+use crate::redis_io::streams::entry::EntryId;
 
-use super::bus::Bus;
-use super::consumer::Consumer;
-use super::consumer_state::{ConsumerState, Phase};
+use crate::engine::bus::Bus;
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::state::{ConsumerState, Phase};
 
 /// How long a connection may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -82,7 +82,7 @@ impl Bus {
 
 impl Consumer {
     /// Reads nothing more.
-    pub(super) fn begin_pause(&self) {
+    pub(crate) fn begin_pause(&self) {
         let mut state = self.lock();
         state.ends.pauses += 1;
         if state.phase == Phase::Playing {
@@ -97,7 +97,7 @@ impl Consumer {
 
     /// Has the read under way answered soon, without losing what it may just have received: the server is asked
     /// from the shared connection to unblock it, and its reply is waited for like any other.
-    pub(super) fn end_read(&self, lane: usize) {
+    pub(crate) fn end_read(&self, lane: usize) {
         let this = self.this.clone();
         self.bus.context().tasks.spawn(async move {
             let deadline = tokio::time::Instant::now() + END_OF_READ;

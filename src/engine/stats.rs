@@ -6,16 +6,16 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use crate::redis_io::codec::Value;
 use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::connection::metrics::Totals;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::LinkState;
-use crate::redis_io::streams::pack_groups;
-use crate::redis_io::traffic::Totals;
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::commands::pack_groups;
 
-use super::bus::Bus;
-use super::consumer::Consumer;
-use super::producer::Producer;
+use crate::engine::bus::Bus;
+use crate::engine::consumer::Consumer;
+use crate::engine::producer::Producer;
 
 /// What became of a consumer's jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

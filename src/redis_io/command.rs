@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::codec::{Reply, Value};
-use super::error::RedisError;
-use super::link::ReplySink;
-use super::options::{QueueExtent, QueueLimit};
-use super::slot_map::slot_of;
+use crate::redis_io::cluster::slot_map::slot_of;
+use crate::redis_io::error::RedisError;
+use crate::redis_io::link::ReplySink;
+use crate::redis_io::options::{QueueExtent, QueueLimit};
+use crate::redis_io::resp::{Reply, Value};
 
 /// A word of this size and more is a payload's.
 const LARGE_WORD: usize = 64 * 1_024;
@@ -128,8 +128,8 @@ impl Mark {
 /// Commands packed for one write.
 #[derive(Debug, Default)]
 pub struct Commands {
-    pub(super) bytes: Vec<u8>,
-    pub(super) marks: Vec<Mark>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) marks: Vec<Mark>,
 }
 
 impl Commands {
@@ -261,7 +261,7 @@ impl Commands {
     }
 
     /// Takes the commands apart, in order.
-    pub(super) fn take_each(&mut self, mut each: impl FnMut(Mark, &[u8])) {
+    pub(crate) fn take_each(&mut self, mut each: impl FnMut(Mark, &[u8])) {
         let mut start = 0;
         for mark in self.marks.drain(..) {
             let end = start + mark.length;
@@ -272,7 +272,7 @@ impl Commands {
     }
 
     /// Appends a command that was taken from elsewhere.
-    pub(super) fn append(&mut self, mark: Mark, bytes: &[u8]) {
+    pub(crate) fn append(&mut self, mark: Mark, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         self.marks.push(mark);
     }
@@ -289,13 +289,13 @@ impl Commands {
     }
 
     /// How much it is.
-    pub(super) fn extent(&self) -> QueueExtent {
+    pub(crate) fn extent(&self) -> QueueExtent {
         QueueExtent { commands: self.len(), bytes: self.size() }
     }
 
     /// Takes the first commands, as many as there is `room` for, but `least` of them. Commands of one request or of one
     /// transaction are taken together or not at all: the last reply of a request has to come last.
-    pub(super) fn take_fitting(&mut self, room: QueueLimit, least: usize) -> Self {
+    pub(crate) fn take_fitting(&mut self, room: QueueLimit, least: usize) -> Self {
         let (mut count, mut size) = (0, 0);
         for unit in self.marks.chunk_by(|before, mark| mark.belongs_to(before)) {
             let (next_count, length) =

@@ -33,7 +33,7 @@ impl Keys {
         }
     }
 
-    /// The parts of a payload key, in the form that [`super::command::Commands::arg_parts`] takes.
+    /// The parts of a payload key, in the form that [`crate::redis_io::command::Commands::arg_parts`] takes.
     pub fn payload<'a>(&'a self, job: &'a str, key: &'a str) -> [&'a [u8]; 4] {
         [self.payload.as_bytes(), job.as_bytes(), b":", key.as_bytes()]
     }

@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::codec::{Reply, Value};
-use super::command::{Commands, Destination, Ticket};
-use super::error::{RedisError, RedisErrorKind};
-use super::options::Endpoint;
-use super::traffic::Traffic;
+use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::connection::metrics::Traffic;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::options::Endpoint;
+use crate::redis_io::resp::{Reply, Value};
 
 /// A future that the trait objects below hand out.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -64,7 +64,7 @@ pub enum LinkState {
 
 impl LinkState {
     /// The state that was stored as a number.
-    pub(super) fn from_number(number: u8) -> Self {
+    pub(crate) fn from_number(number: u8) -> Self {
         const STATES: [LinkState; 7] = [
             LinkState::Wait,
             LinkState::Connecting,

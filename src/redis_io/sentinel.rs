@@ -7,13 +7,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::codec::{Reply, Value};
-use super::command::Ticket;
-use super::connection::Connection;
-use super::error::RedisError;
-use super::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
-use super::options::{Endpoint, LinkOptions};
-use super::tasks::Tasks;
+use crate::redis_io::command::Ticket;
+use crate::redis_io::connection::Connection;
+use crate::redis_io::error::RedisError;
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
+use crate::redis_io::options::{Endpoint, LinkOptions};
+use crate::redis_io::resp::{Reply, Value};
+use crate::redis_io::tasks::Tasks;
 
 /// The channel on which sentinels announce a new primary.
 pub const SWITCHED: &str = "+switch-master";
@@ -76,7 +76,7 @@ async fn converse(link: &dyn Link, question: &Question) -> Result<Answer, RedisE
 }
 
 async fn about(link: &dyn Link, subject: &str, name: &str) -> Result<Value, RedisError> {
-    let pack = |commands: &mut super::command::Commands, to| {
+    let pack = |commands: &mut crate::redis_io::command::Commands, to| {
         commands.begin("SENTINEL", 3).arg(subject.as_bytes()).arg(name.as_bytes()).end(to);
     };
     call(link, pack).await

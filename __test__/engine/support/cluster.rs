@@ -1,5 +1,5 @@
+use hfxbus::redis_io::cluster::slot_map::{Address, SLOTS, slot_of};
 use hfxbus::redis_io::options::ClusterOptions;
-use hfxbus::redis_io::slot_map::{Address, SLOTS, slot_of};
 
 use super::{Server, until};
 

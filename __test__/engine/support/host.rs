@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use hfxbus::engine::bus::Bus;
 use hfxbus::engine::consumer::Consumer;
-use hfxbus::engine::context::Context;
+use hfxbus::engine::consumer::settlement::Settlement;
+use hfxbus::engine::consumer::state::in_flight::Token;
+use hfxbus::engine::host::context::Context;
 use hfxbus::engine::host::{Event, Events, Jobs};
 use hfxbus::engine::options::{BusOptions, ConsumerOptions, ReadFrom, Route, StreamOptions};
-use hfxbus::engine::plan::Plan;
 use hfxbus::engine::producer::Producer;
-use hfxbus::engine::sending::Sending;
-use hfxbus::engine::settlement::Settlement;
-use hfxbus::engine::slots::Token;
+use hfxbus::engine::producer::send_plan::Plan;
+use hfxbus::engine::producer::sending::Sending;
 use hfxbus::redis_io::command::Commands;
 use hfxbus::redis_io::options::LinkOptions;
 

@@ -2,10 +2,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hfxbus::redis_io::codec::{Reply, Value};
 use hfxbus::redis_io::command::{Commands, Destination, Ticket};
 use hfxbus::redis_io::error::RedisError;
 use hfxbus::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, ReplySink, Verdict};
+use hfxbus::redis_io::resp::{Reply, Value};
 
 use super::{Engine, until};
 

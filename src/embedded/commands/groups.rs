@@ -7,7 +7,7 @@ use crate::embedded::refusal::Refusal;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id;
 use crate::embedded::table::{Row, Run, row};
-use crate::redis_io::entries::EntryId;
+use crate::redis_io::streams::entry::EntryId;
 
 /// The rows of these commands.
 pub const ROWS: &[Row] = &[

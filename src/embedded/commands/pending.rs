@@ -8,7 +8,7 @@ use crate::embedded::reply::Reply;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::{self, GREATEST, LEAST};
 use crate::embedded::table::{Row, Run, row};
-use crate::redis_io::entries::EntryId;
+use crate::redis_io::streams::entry::EntryId;
 
 /// The rows of these commands.
 pub const ROWS: &[Row] = &[

@@ -13,7 +13,7 @@ use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::{self, GREATEST, LEAST};
 use crate::embedded::table::{Row, Run, row};
 use crate::embedded::waiting::{Blocked, Deadline, Reader};
-use crate::redis_io::entries::EntryId;
+use crate::redis_io::streams::entry::EntryId;
 
 /// The rows of these commands.
 pub const ROWS: &[Row] = &[

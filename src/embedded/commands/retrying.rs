@@ -8,7 +8,7 @@ use crate::embedded::refusal::{NOT_AN_INTEGER, Refusal};
 use crate::embedded::reply::Reply;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::GREATEST;
-use crate::redis_io::entries::EntryId;
+use crate::redis_io::streams::entry::EntryId;
 
 /// What the script is given as its keys.
 struct Plan<'a> {

@@ -1,0 +1,201 @@
+//! Keeps what does not answer out of the ring: what the connections of a node, its watch and its users share.
+
+pub mod failure_detector;
+pub mod link_policy;
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::Link;
+
+use crate::engine::connections::client::PolicyOptions;
+use crate::engine::connections::ejection::failure_detector::Health;
+use crate::engine::host::Event;
+use crate::engine::nodes::node::Node;
+use crate::engine::options::EjectOptions;
+
+/// Whether one node is in the ring, and why not.
+pub struct Ejection {
+    pub(crate) options: EjectOptions,
+    policy: PolicyOptions,
+    /// The node watched, once it is there.
+    node: OnceLock<Weak<Node>>,
+    /// A lock, since the node's connections report from the engine's thread while the host asks from its own.
+    state: Mutex<State>,
+    /// Whether it is out, for those who wait for a change.
+    out: watch::Sender<bool>,
+    /// Wakes the watch: the node has just gone out.
+    pub(crate) tripped: Notify,
+}
+
+struct State {
+    health: Health,
+    /// The last failure.
+    cause: Option<RedisError>,
+    /// Connections that wait for entries; they rest while the node is out.
+    readers: Vec<Weak<dyn Link>>,
+    watch: Option<AbortHandle>,
+}
+
+impl State {
+    fn new(options: EjectOptions) -> Self {
+        Self { health: Health::new(options), cause: None, readers: Vec::new(), watch: None }
+    }
+}
+
+impl Ejection {
+    /// A node in the ring, whose connections are made from `policy`.
+    pub(crate) fn new(options: EjectOptions, policy: PolicyOptions) -> Arc<Self> {
+        Arc::new(Self {
+            options,
+            policy,
+            node: OnceLock::new(),
+            state: Mutex::new(State::new(options)),
+            out: watch::Sender::new(false),
+            tripped: Notify::new(),
+        })
+    }
+
+    /// Says which node this is about, once.
+    pub(crate) fn belong_to(&self, node: &Weak<Node>) {
+        // Only the node does this, while it is made.
+        let _ = self.node.set(node.clone());
+    }
+
+    /// Whether it is out of the ring.
+    pub fn is_out(&self) -> bool {
+        *self.out.borrow()
+    }
+
+    /// The error of whatever leads to it while it is out.
+    pub(crate) fn refusal(&self) -> Option<RedisError> {
+        if !self.is_out() {
+            return None;
+        }
+        let node: Arc<str> = self.policy.options.link.endpoint.to_string().into();
+        let cause = self.lock().cause.clone();
+        let reason = cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));
+        let message = format!("The node {node} is ejected{reason}");
+        Some(RedisError::local(RedisErrorKind::Ejected, &message, &node).because(cause))
+    }
+
+    /// Has the node watched, since a connection to it is being opened.
+    pub(crate) fn begin_watch(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let Some(node) =
+            self.node.get().filter(|_| state.watch.as_ref().is_none_or(AbortHandle::is_finished))
+        else {
+            return;
+        };
+        let watch =
+            self.policy.context.tasks.spawn(crate::engine::nodes::monitor::watch(node.clone(), self.clone()));
+        state.watch = Some(watch.abort_handle());
+    }
+
+    /// It answered.
+    pub(crate) fn answered(&self) {
+        self.lock().health.answered();
+    }
+
+    /// It failed.
+    pub(crate) fn failed(&self, error: &RedisError) {
+        let went_out = {
+            let mut state = self.lock();
+            state.cause = Some(error.clone());
+            state.health.failed(Instant::now())
+        };
+        if went_out {
+            self.change(true);
+            self.tripped.notify_one();
+        }
+    }
+
+    /// How long to wait before the next probe.
+    pub(crate) fn next_wait(&self) -> Duration {
+        self.lock().health.next_wait(f64::from(Uuid::new_v4().as_bytes()[0]) / 255.0)
+    }
+
+    /// A probe worked.
+    pub(crate) fn readmit(&self) {
+        self.change(false);
+    }
+
+    /// The host is told before anything that was refused reaches it, so that it makes no more ids for the node.
+    fn change(&self, is_out: bool) {
+        let (failures, cause) = {
+            let mut state = self.lock();
+            let failures = state.health.failures();
+            if !is_out {
+                state.health.readmit(Instant::now());
+            }
+            (failures, state.cause.clone())
+        };
+        self.out.send_replace(is_out);
+        let (host, options) = (&self.policy.context.host, &self.policy.options);
+        if let Some(error) = &cause {
+            let (node, endpoint) = (self.policy.node, &options.link.endpoint);
+            host.event(Event::RingChanged { node, is_out, failures, endpoint, error });
+            host.wake();
+        }
+    }
+
+    /// Nothing is known of it any more, as before its first connection. Nobody watches it.
+    pub(crate) fn reset(&self) {
+        let watch = {
+            let mut state = self.lock();
+            std::mem::replace(&mut *state, State::new(self.options)).watch
+        };
+        if let Some(watch) = watch {
+            watch.abort();
+        }
+        self.out.send_replace(false);
+    }
+
+    /// A connection waits for entries there.
+    pub(crate) fn add_reader(&self, link: &Arc<dyn Link>) {
+        let readers = &mut self.lock().readers;
+        readers.retain(|reader| reader.strong_count() > 0);
+        readers.push(Arc::downgrade(link));
+    }
+
+    /// Who waits for entries there.
+    pub(crate) fn readers(&self) -> Vec<Arc<dyn Link>> {
+        self.lock().readers.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Resolves while it is in the ring.
+    pub(crate) fn is_in(&self) -> impl Future<Output = ()> + Send + use<> {
+        let out = self.out.subscribe();
+        turned(out, false)
+    }
+
+    /// What `step` comes to, unless the node is out before that.
+    pub(crate) async fn unless_out<T>(
+        &self,
+        step: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, RedisError> {
+        let mut step = std::pin::pin!(step);
+        tokio::select! {
+            biased;
+            done = step.as_mut() => done,
+            () = turned(self.out.subscribe(), true) => match self.refusal() {
+                Some(refusal) => Err(refusal),
+                None => step.await,
+            },
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+async fn turned(mut out: watch::Receiver<bool>, wanted: bool) {
+    // Its sender lives as long as the node; without one nobody cares any more.
+    let _ = out.wait_for(|out| *out == wanted).await;
+}

@@ -1,0 +1,128 @@
+//! Listens to one sentinel for announcements of a new primary, and to the next one when that is lost.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState, PushSink};
+use crate::redis_io::options::{Endpoint, LinkOptions};
+use crate::redis_io::pubsub::subscriber::Subscriber;
+use crate::redis_io::sentinel::{SWITCHED, switched};
+use crate::redis_io::tasks::Tasks;
+
+use crate::engine::connections::sentinel::resolver::Resolver;
+use crate::engine::options::SentinelOptions;
+
+/// How often the sentinel is asked whether it is still there.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How long it may take to say so.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How much longer each wait is than the one before, when no sentinel can be reached.
+const STEP: Duration = Duration::from_millis(100);
+/// The longest of these waits.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// A subscription; ends when it is dropped.
+pub struct FailoverWatch {
+    subscriber: Arc<Subscriber>,
+    task: JoinHandle<()>,
+}
+
+impl FailoverWatch {
+    /// Listens on behalf of `resolver`.
+    pub fn new(resolver: Weak<Resolver>, options: &SentinelOptions, tasks: &Tasks) -> Self {
+        let watcher = Arc::new(Watcher {
+            resolver: resolver.clone(),
+            name: options.name.clone(),
+            turn: AtomicUsize::new(0),
+        });
+        let link = LinkOptions {
+            command_timeout: Some(HEARTBEAT_TIMEOUT),
+            // Whoever waits is told at once that no sentinel can be reached, and asks again.
+            max_retries_per_request: Some(0),
+            ..LinkOptions::clone(&options.link)
+        };
+        let subscriber = Subscriber::new(link.into(), watcher.clone(), watcher, tasks.clone());
+        let task = tasks.spawn(listen(subscriber.clone(), resolver));
+        Self { subscriber, task }
+    }
+
+    /// Whether it listens, or tries to.
+    pub fn is_open(&self) -> bool {
+        self.subscriber.state() != LinkState::End && !self.task.is_finished()
+    }
+}
+
+impl Drop for FailoverWatch {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.subscriber.close();
+    }
+}
+
+async fn listen(subscriber: Arc<Subscriber>, resolver: Weak<Resolver>) {
+    // A sentinel that lets nobody listen leaves it at what connections find out by themselves.
+    while let Err(error) = subscriber.subscribe(vec![SWITCHED.into()]).await {
+        match error.kind {
+            RedisErrorKind::Reply | RedisErrorKind::Closed => return subscriber.close(),
+            RedisErrorKind::Timeout => subscriber.reset(),
+            _ => {}
+        }
+    }
+    check(&resolver);
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        let alive = subscriber.ping().await;
+        if alive.is_err_and(|error| error.kind == RedisErrorKind::Timeout) {
+            // A machine that is gone closes no sockets; the primary may have been on it.
+            subscriber.reset();
+        }
+    }
+}
+
+fn check(resolver: &Weak<Resolver>) {
+    if let Some(resolver) = resolver.upgrade() {
+        resolver.check();
+    }
+}
+
+/// The decisions of the subscription, and who hears its messages.
+struct Watcher {
+    resolver: Weak<Resolver>,
+    name: String,
+    /// Counts connections, so that each goes to the next sentinel.
+    turn: AtomicUsize,
+}
+
+impl LinkPolicy for Watcher {
+    fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
+        let sentinel = self.resolver.upgrade()?.sentinel(self.turn.load(Ordering::Relaxed))?;
+        Some(Box::pin(async { Ok(sentinel) }))
+    }
+
+    fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
+        // The next sentinel is not the one that failed, so the first attempts need not wait for long.
+        Box::pin(async move { Some(STEP.saturating_mul(attempt).min(LONGEST)) })
+    }
+
+    fn state_changed(&self, state: LinkState, _error: Option<&RedisError>) {
+        if state == LinkState::Close {
+            self.turn.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl PushSink for Watcher {
+    fn message(&self, _pattern: Option<&[u8]>, _channel: &[u8], payload: &[u8]) {
+        if let (Some(primary), Some(resolver)) = (switched(payload, &self.name), self.resolver.upgrade()) {
+            resolver.switched(primary);
+        }
+    }
+
+    fn resubscribed(&self) {
+        check(&self.resolver);
+    }
+}

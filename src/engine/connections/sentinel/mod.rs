@@ -1,0 +1,6 @@
+//! Connections to a node that sentinels name, which move at a failover.
+
+pub mod addresses;
+pub mod failover_listener;
+pub mod failover_policy;
+pub mod resolver;

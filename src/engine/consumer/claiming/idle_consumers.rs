@@ -1,0 +1,151 @@
+//! Removes dead consumers from a group: their names have nothing pending and were idle for long.
+//!
+//! A consumer that was idle, but lives, comes back with the next entry that it is given: Redis makes the name again. An
+//! entry that it is given between the look and the removal would be neither pending nor delivered again. So one
+//! transaction lists the pending entries of the name and removes the name. Listed entries are then made pending again.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::error::RedisError;
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::commands::{Claim, pack_claim, pack_group_del_consumer, pack_pending_of};
+use crate::redis_io::streams::entry::EntryId;
+
+use crate::engine::connections::client::closed;
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::claiming::pending_page::{Pending, read_rows};
+use crate::engine::consumer::state::Phase;
+use crate::engine::consumer::state::stream::StreamState;
+use crate::engine::host::{Event, Failure};
+
+/// A group is looked at for idle consumers no more often than this.
+const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
+/// A consumer shows that it is there so often within the time after which it would be removed.
+const SHOWN: u32 = 3;
+
+impl Consumer {
+    /// Whether it is time to look for idle consumers in the group of a stream. A consumer that is alone does not look.
+    pub(crate) fn looks_for_idle(&self, stream: &mut StreamState) -> bool {
+        let Some(limit) = self.options.remove_idle.filter(|_| !stream.is_alone) else { return false };
+        let is_due = stream.idle_looked.is_none_or(|looked| looked.elapsed() >= limit.min(LOOK_EVERY));
+        if is_due {
+            stream.idle_looked = Some(Instant::now());
+        }
+        is_due
+    }
+
+    /// How often this consumer shows that it is there.
+    pub(crate) fn presence_interval(&self) -> Duration {
+        self.options.remove_idle.map_or(LOOK_EVERY, |limit| (limit / SHOWN).min(LOOK_EVERY))
+    }
+
+    /// Removes the idle consumers that the last look has found. Without the rights to do so they stay, and no error is told.
+    pub(crate) async fn remove_idle(&self) {
+        let found: Vec<usize> = {
+            let state = self.lock();
+            (0..state.streams.len()).filter(|&stream| !state.streams[stream].idle.is_empty()).collect()
+        };
+        for stream in found {
+            let (lane, number, key, mut names) = {
+                let mut state = self.lock();
+                let is_playing = state.phase == Phase::Playing;
+                let stream = &mut state.streams[stream];
+                let names = std::mem::take(&mut stream.idle);
+                (stream.lane, stream.number, stream.key.clone(), if is_playing { names } else { Vec::new() })
+            };
+            self.spare_own(&mut names);
+            if names.is_empty() {
+                continue;
+            }
+            let removed = self.remove_members(lane, &key, names).await.unwrap_or_default();
+            if !removed.is_empty() {
+                let host = &self.bus.context().host;
+                host.event(Event::Removed { consumer: self.number, stream: number, names: &removed });
+                host.wake();
+            }
+        }
+    }
+
+    /// Leaves out the consumers of this bus, which live, also if they are paused.
+    fn spare_own(&self, names: &mut Vec<String>) {
+        let consumers = self.bus.consumers();
+        names.retain(|name| {
+            !consumers.iter().any(|other| other.group == self.group && other.options.id == *name)
+        });
+    }
+
+    /// Removes consumers, and returns those that it has removed.
+    async fn remove_members(
+        &self,
+        lane: usize,
+        key: &str,
+        names: Vec<String>,
+    ) -> Result<Vec<String>, RedisError> {
+        // Without the right to MULTI the commands behind it would be carried out all the same, each by itself.
+        self.transact(lane, key, |_| {}).await?;
+        let replies = self.transact(lane, key, |commands| {
+            for name in &names {
+                let of = (key, self.group.as_str(), name.as_str());
+                pack_pending_of(commands, of, u64::from(u32::MAX), Destination::Nowhere);
+                pack_group_del_consumer(commands, key, &self.group, name, Destination::Nowhere);
+            }
+        });
+        let replies = replies.await?;
+        let mut removed = Vec::with_capacity(names.len());
+        for (name, pair) in names.into_iter().zip(replies.chunks(2)) {
+            let [pending, Value::Integer(_)] = pair else { continue };
+            let dropped = read_rows(pending).unwrap_or_default();
+            if let Err(error) = self.restore(lane, (key, &name), dropped).await {
+                self.complain(Failure::Consume, &error);
+            }
+            removed.push(name);
+        }
+        Ok(removed)
+    }
+
+    /// Makes entries pending again that were given to a consumer just before it was removed, as if it had not been.
+    async fn restore(
+        &self,
+        lane: usize,
+        (key, name): (&str, &str),
+        dropped: Vec<Pending>,
+    ) -> Result<(), RedisError> {
+        let mut by_count: BTreeMap<u64, Vec<EntryId>> = BTreeMap::new();
+        for entry in dropped {
+            by_count.entry(entry.deliveries).or_default().push(entry.id);
+        }
+        for (deliveries, ids) in by_count {
+            let claim = Claim::Restore(deliveries);
+            self.ask(lane, |commands, to| {
+                pack_claim(commands, (key, &self.group, name), 0, ids.iter(), claim, to);
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the packed commands as one transaction, and returns their replies.
+    async fn transact(
+        &self,
+        lane: usize,
+        key: &str,
+        pack: impl FnOnce(&mut Commands),
+    ) -> Result<Vec<Value>, RedisError> {
+        let (sender, receiver) = oneshot::channel();
+        let mut commands = Commands::default();
+        commands.begin("MULTI", 1).beside(key.as_bytes()).end(Destination::Nowhere);
+        pack(&mut commands);
+        commands.begin("EXEC", 1).beside(key.as_bytes()).end(Destination::Task(sender));
+        commands.bind();
+        self.shared(lane).submit(&mut commands);
+        // Whoever takes a command gives its reply, or an error.
+        match receiver.await.unwrap_or_else(|_| Err(closed()))? {
+            Value::Array(replies) => Ok(replies),
+            _ => Ok(Vec::new()),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What a group has pending, and what is to be done about it. Pure.
+
+use std::time::Duration;
+
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::entry::EntryId;
+
+/// An entry that was delivered and not acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Its id.
+    pub id: EntryId,
+    /// The consumer that it was delivered to last.
+    pub owner: String,
+    /// For how long nobody has touched it.
+    pub idle: Duration,
+    /// How often it was delivered.
+    pub deliveries: u64,
+}
+
+/// Which entries are claimed, and which are given up.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// An entry that was idle for so long may be claimed.
+    pub deadline: Duration,
+    /// One that was delivered so often is not delivered again.
+    pub deliveries: u64,
+}
+
+/// What is to be done about a page of pending entries.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// To be claimed, never more than there was room for.
+    pub claim: Vec<Pending>,
+    /// Delivered as often as may be.
+    pub exhausted: Vec<Pending>,
+    /// Where the next page begins; none if there is nothing behind.
+    pub next: Option<EntryId>,
+    /// Whether there was more to claim than room.
+    pub crowded: bool,
+}
+
+/// Reads the rows of an XPENDING with a range; `None` if it has not that shape.
+pub fn read_rows(reply: &Value) -> Option<Vec<Pending>> {
+    let Value::Array(rows) = reply else { return None };
+    rows.iter().map(read_row).collect()
+}
+
+fn read_row(row: &Value) -> Option<Pending> {
+    let Value::Array(parts) = row else { return None };
+    let [Value::Bulk(id), Value::Bulk(owner), Value::Integer(idle), Value::Integer(deliveries)] =
+        parts.as_slice()
+    else {
+        return None;
+    };
+    Some(Pending {
+        id: EntryId::parse(id)?,
+        owner: String::from_utf8_lossy(owner).into_owned(),
+        idle: Duration::from_millis(u64::try_from(*idle).unwrap_or(0)),
+        deliveries: u64::try_from(*deliveries).unwrap_or(0),
+    })
+}
+
+/// Decides about a page, in order. `is_ours` says of an entry that it is in this consumer's hands, where it is safe
+/// however long it takes.
+pub fn plan(
+    page: Vec<Pending>,
+    page_size: usize,
+    limits: Limits,
+    room: usize,
+    is_ours: impl Fn(EntryId) -> bool,
+) -> Plan {
+    let mut plan = Plan::default();
+    let is_full = page.len() >= page_size;
+    let mut last = None;
+    for entry in page {
+        let id = entry.id;
+        if entry.idle < limits.deadline || is_ours(id) {
+            // Somebody is at it.
+        } else if entry.deliveries >= limits.deliveries {
+            plan.exhausted.push(entry);
+        } else if plan.claim.len() < room {
+            plan.claim.push(entry);
+        } else {
+            plan.crowded = true;
+            plan.next = Some(id);
+            return plan;
+        }
+        last = Some(id);
+    }
+    plan.next = last.filter(|_| is_full).and_then(EntryId::successor);
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { deadline: Duration::from_millis(100), deliveries: 3 };
+
+    fn id(time: u64) -> EntryId {
+        EntryId { time, sequence: 0 }
+    }
+
+    fn entry(time: u64, idle: u64, deliveries: u64) -> Pending {
+        Pending { id: id(time), owner: "o".to_owned(), idle: Duration::from_millis(idle), deliveries }
+    }
+
+    fn ids(entries: &[Pending]) -> Vec<u64> {
+        entries.iter().map(|entry| entry.id.time).collect()
+    }
+
+    #[test]
+    fn what_is_idle_for_long_enough_is_claimed_until_it_was_delivered_too_often() {
+        let page = vec![entry(1, 99, 1), entry(2, 100, 2), entry(3, 100, 3), entry(4, 5_000, 4)];
+        let plan = plan(page, 100, LIMITS, 10, |_| false);
+        assert_eq!((ids(&plan.claim), ids(&plan.exhausted)), (vec![2], vec![3, 4]));
+        assert_eq!((plan.next, plan.crowded), (None, false));
+    }
+
+    #[test]
+    fn no_more_is_claimed_than_there_is_room_for_and_the_rest_comes_next() {
+        let page = (1..=4).map(|time| entry(time, 200, 1)).collect();
+        let plan = plan(page, 4, LIMITS, 2, |_| false);
+        assert_eq!(ids(&plan.claim), [1, 2]);
+        assert_eq!((plan.next, plan.crowded), (Some(id(3)), true));
+    }
+
+    #[test]
+    fn pages_do_not_overlap() {
+        let full = plan(vec![entry(1, 200, 1), entry(2, 0, 1)], 2, LIMITS, 9, |_| false);
+        assert_eq!(full.next, Some(EntryId { time: 2, sequence: 1 }));
+        let short = plan(vec![entry(1, 200, 1)], 2, LIMITS, 9, |_| false);
+        assert_eq!(short.next, None);
+        assert_eq!(plan(Vec::new(), 2, LIMITS, 9, |_| false), Plan::default());
+    }
+
+    #[test]
+    fn what_is_in_hand_is_left_alone() {
+        let page = vec![entry(1, 200, 1), entry(2, 200, 9)];
+        assert_eq!(plan(page, 100, LIMITS, 9, |_| true), Plan::default());
+    }
+
+    #[test]
+    fn rows_are_read_as_redis_writes_them() {
+        let text = |text: &str| Value::Bulk(text.into());
+        let row = Value::Array(vec![text("5-1"), text("c"), Value::Integer(7), Value::Integer(2)]);
+        let expected = Pending {
+            id: EntryId { time: 5, sequence: 1 },
+            owner: "c".to_owned(),
+            idle: Duration::from_millis(7),
+            deliveries: 2,
+        };
+        assert_eq!(read_rows(&Value::Array(vec![row])), Some(vec![expected]));
+        assert_eq!(read_rows(&Value::Array(vec![Value::Nil])), None);
+        assert_eq!(read_rows(&Value::Nil), None);
+    }
+}

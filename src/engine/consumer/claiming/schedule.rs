@@ -1,0 +1,170 @@
+//! When a consumer looks for entries to claim: every `claimInterval`, more rarely while nothing can be due, and as soon as
+//! there is room while more is due than there was room for.
+
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::claiming::candidates::INSPECTED_EVERY;
+use crate::engine::consumer::state::{ConsumerState, Phase};
+
+/// A consumer of more streams does not inspect all of them in one round, which would keep others waiting.
+const RESTS_UP_TO: usize = 100;
+
+impl Consumer {
+    /// Claims from now on, if it is to, until the sender in the state is dropped.
+    pub(crate) fn start_claiming(&self, state: &mut ConsumerState) {
+        let Some(interval) = self.options.claim_interval else { return };
+        if state.claimer.is_some() {
+            // There may be streams that it does not know yet.
+            return self.stir(state);
+        }
+        let (ending, ended) = oneshot::channel();
+        state.claimer = Some(ending);
+        let (stirred, room) = (self.stirred.clone(), self.room.clone());
+        let rounds = Rounds { interval, stirred, room };
+        self.bus.context().tasks.spawn(rounds.keep_claiming(self.this.clone(), ended));
+    }
+
+    /// The next round comes when it would have come without a rest.
+    pub(crate) fn stir(&self, state: &mut ConsumerState) {
+        if std::mem::take(&mut state.rests) {
+            self.stirred.notify_one();
+        }
+    }
+
+    /// Whether what may be claimed is seen in time by inspections alone: an entry has to lie for longer than from one to
+    /// the next.
+    pub(crate) fn may_rest(&self) -> bool {
+        let interval = self.options.claim_interval.unwrap_or_default();
+        interval.saturating_mul(INSPECTED_EVERY) <= self.options.claim_deadline
+    }
+
+    /// After how many intervals the next round is to be. All that leads to something to claim, but for what others do, stirs.
+    fn rest(&self) -> u32 {
+        let mut state = self.lock();
+        let is_calm = state.streams.iter().all(|stream| !stream.active || stream.is_calm());
+        state.rests = is_calm
+            && state.phase == Phase::Playing
+            && state.streams.len() <= RESTS_UP_TO
+            && state.backlog.is_empty()
+            && self.may_rest();
+        if state.rests { INSPECTED_EVERY } else { 1 }
+    }
+}
+
+struct Rounds {
+    interval: Duration,
+    stirred: Arc<Notify>,
+    room: Arc<Notify>,
+}
+
+impl Rounds {
+    /// Claims every now and then, and as slots get free while there is a backlog; holds on to the consumer only while it
+    /// does.
+    async fn keep_claiming(self, consumer: Weak<Consumer>, mut ended: oneshot::Receiver<()>) {
+        let mut most = 1;
+        let mut delayed = None;
+        loop {
+            let Some(passed) = self.next_round(&consumer, &mut ended, delayed, most).await else { return };
+            // What has been taken over is run, so this is not cut short.
+            let Some(consumer) = consumer.upgrade() else { return };
+            delayed = consumer.time_for_others();
+            if delayed.is_none() {
+                consumer.claim_all(passed).await;
+                most = consumer.rest();
+            }
+        }
+    }
+
+    /// Claims of the backlog until the next round, and returns how many intervals have passed; `None` if this is the end.
+    async fn next_round(
+        &self,
+        consumer: &Weak<Consumer>,
+        ended: &mut oneshot::Receiver<()>,
+        delayed: Option<Duration>,
+        most: u32,
+    ) -> Option<u32> {
+        let mut round = pin!(self.wait(delayed, most));
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut *ended => return None,
+                passed = &mut round => return Some(passed),
+                () = self.room.notified() => {}
+            }
+            // This is not cut short either.
+            consumer.upgrade()?.claim_more().await;
+        }
+    }
+
+    /// How many intervals have begun after that time.
+    fn begun(&self, after: Duration) -> u32 {
+        let passed = after.as_nanos() / self.interval.as_nanos().max(1);
+        u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// Waits for at most so many intervals, or if it is stirred for as many as have begun, and returns for how many; or for
+    /// as long as claiming is delayed.
+    async fn wait(&self, delayed: Option<Duration>, most: u32) -> u32 {
+        let began = Instant::now();
+        if let Some(delayed) = delayed {
+            tokio::time::sleep(delayed).await;
+            return most;
+        }
+        if most > 1 {
+            tokio::select! {
+                () = tokio::time::sleep(self.interval.saturating_mul(most)) => return most,
+                () = self.stirred.notified() => {}
+            }
+        }
+        let begun = self.begun(began.elapsed()).min(most);
+        tokio::time::sleep_until(began + self.interval.saturating_mul(begun)).await;
+        begun
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rounds(interval: u64) -> Rounds {
+        Rounds { interval: Duration::from_millis(interval), stirred: Arc::default(), room: Arc::default() }
+    }
+
+    #[tokio::test]
+    async fn a_rest_lasts_for_as_long_as_nothing_stirs() {
+        let began = Instant::now();
+        assert_eq!(rounds(10).wait(None, 5).await, 5);
+        assert!(began.elapsed() >= Duration::from_millis(50));
+    }
+
+    #[tokio::test]
+    async fn what_stirs_ends_a_rest_when_the_interval_is_over() {
+        let (began, rounds) = (Instant::now(), rounds(100));
+        rounds.stirred.notify_one();
+        assert!(rounds.wait(None, 10_000).await < 10_000);
+        assert!(began.elapsed() >= rounds.interval);
+    }
+
+    #[tokio::test]
+    async fn without_a_rest_each_round_is_an_interval_later_or_after_what_delays_it() {
+        let (began, rounds) = (Instant::now(), rounds(10));
+        assert_eq!(rounds.wait(None, 1).await, 1);
+        assert!(began.elapsed() >= rounds.interval);
+        assert_eq!(rounds.wait(Some(rounds.interval * 5), 1).await, 1);
+        assert!(began.elapsed() >= rounds.interval * 6);
+    }
+
+    #[test]
+    fn the_interval_that_something_stirs_in_counts() {
+        let rounds = rounds(100);
+        let begun = [0, 99, 100, 250].map(|after| rounds.begun(Duration::from_millis(after)));
+        assert_eq!(begun, [1, 1, 2, 3]);
+        assert_eq!(rounds.begun(Duration::MAX), u32::MAX);
+    }
+}

@@ -1,0 +1,67 @@
+//! What those who wait for a job learn when its entry is given up: it is acknowledged then as it is after a success, so
+//! something has to tell the two apart.
+
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::resp::Value;
+
+use crate::engine::consumer::Consumer;
+use crate::engine::host::Found;
+use crate::engine::protocol::completion_message::{self, quote};
+use crate::engine::protocol::outcome_record::{self, Keep, LAST_WORD, RecordOf};
+
+/// The code of the error of a job that ended without a word as often as it was delivered.
+pub const EXHAUSTED: &str = "EXHAUSTED";
+
+impl Consumer {
+    /// Records that an entry is about to be given up. Without an `error` nobody may have heard of it yet, and unless
+    /// there is a record, of an earlier failure, it is published too.
+    pub(crate) async fn record_failure(
+        &self,
+        stream: usize,
+        lane: usize,
+        found: &Found,
+        error: Option<&str>,
+    ) -> Result<(), RedisError> {
+        if found.producer.is_empty() {
+            return Ok(());
+        }
+        let (name, head, channel, completions) = {
+            let stream = &self.lock().streams[stream];
+            let channel = format!("{}{}", stream.channel_head, found.producer);
+            (stream.options.name.clone(), stream.notification_head.clone(), channel, stream.completions)
+        };
+        let exhausted;
+        let text = match error {
+            Some(error) => error,
+            None => {
+                exhausted = exhausted_json(found.deliveries);
+                &exhausted
+            }
+        };
+        let message = completion_message::message(&head, &found.job, Some(text));
+        let of = RecordOf { entry: found.id, stream: &name, group: &self.options.group };
+        let node = self.node(lane).clone();
+        let keep = if error.is_some() { Keep::Last } else { Keep::First };
+        let recorded = self.ask(lane, |commands, to| {
+            outcome_record::pack_record(commands, node.keys(), of, (&message, LAST_WORD), keep, to);
+        });
+        let is_first = match recorded.await {
+            Ok(reply) => !matches!(reply, Value::Nil),
+            // Whoever may not write records can still have dead letters.
+            Err(error) if error.kind == RedisErrorKind::Reply && !error.is_passing() => true,
+            Err(error) => return Err(error),
+        };
+        if error.is_none() && is_first {
+            let publish = self.bus.nodes()[completions].shared().call(|commands, to| {
+                commands.begin("PUBLISH", 3).arg(channel.as_bytes()).arg(message.as_bytes()).end(to);
+            });
+            publish.await?;
+        }
+        Ok(())
+    }
+}
+
+fn exhausted_json(deliveries: u64) -> String {
+    let message = quote(&format!("The job was given up after {deliveries} deliveries"));
+    format!("{{\"name\":\"Error\",\"message\":{message},\"code\":\"{EXHAUSTED}\"}}")
+}

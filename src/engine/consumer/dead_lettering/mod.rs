@@ -1,0 +1,4 @@
+//! Entries that reached the retry limit.
+
+pub mod failure_record;
+pub mod retry_limit;

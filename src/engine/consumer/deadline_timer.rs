@@ -1,0 +1,94 @@
+//! Ends jobs that run for too long. One timer per consumer, for the earliest deadline, and none without one.
+
+use std::sync::Weak;
+use std::time::{Duration, Instant};
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::settlement::Settlement;
+use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::state::in_flight::Token;
+use crate::engine::host::Event;
+use crate::engine::protocol::completion_message::quote;
+
+/// The code of the error that ends a job at its deadline.
+pub const DEADLINE_TIMEOUT: &str = "DEADLINE_TIMEOUT";
+
+impl Consumer {
+    /// Sees to it that the timer fires at the earliest deadline. Deadlines mostly grow, so this does something
+    /// only for the first job, or when a stream with a shorter deadline comes in.
+    pub(crate) fn start_timer(&self, state: &mut ConsumerState) {
+        if state.streams.iter().all(|stream| stream.options.deadline.is_none()) {
+            return;
+        }
+        match state.timer {
+            None => {
+                let Some(next) = state.slots.next_deadline() else { return };
+                state.timer = Some(next);
+                self.bus.context().tasks.spawn(watch(self.this.clone()));
+            }
+            Some(target) => {
+                let shortest = state.streams.iter().filter_map(|stream| stream.options.deadline).min();
+                if shortest.is_some_and(|shortest| Instant::now() + shortest < target) {
+                    self.timer.notify_one();
+                }
+            }
+        }
+    }
+
+    /// Rejects the jobs whose deadline has come.
+    fn expire(&self) {
+        let expired: Vec<(Token, Duration)> = {
+            let state = self.lock();
+            let tokens = state.slots.expired(Instant::now());
+            let limit = |token| {
+                let stream = state.slots.job(token)?.stream;
+                state.streams[stream as usize].options.deadline
+            };
+            tokens.into_iter().map(|token| (token, limit(token).unwrap_or_default())).collect()
+        };
+        if expired.is_empty() {
+            return;
+        }
+        let host = &self.bus.context().host;
+        let mut errors = Vec::with_capacity(expired.len());
+        for (token, limit) in expired {
+            host.event(Event::DeadlinePassed { consumer: self.number, token });
+            errors.push((token, error_json(limit)));
+        }
+        let settlements = errors
+            .iter()
+            .map(|(token, error)| Settlement { expired: true, ..Settlement::of(*token, Some(error)) });
+        self.settle(settlements);
+        host.wake();
+    }
+}
+
+/// Waits for the earliest deadline as long as there is one; holds on to the consumer only to look.
+async fn watch(consumer: Weak<Consumer>) {
+    loop {
+        let Some(strong) = consumer.upgrade() else { return };
+        strong.expire();
+        let (target, timer) = {
+            let mut state = strong.lock();
+            state.timer = state.slots.next_deadline();
+            let Some(target) = state.timer else { return };
+            (target, strong.timer.clone())
+        };
+        drop(strong);
+        tokio::select! {
+            biased;
+            () = timer.notified() => {}
+            () = tokio::time::sleep_until(target.into()) => {}
+        }
+    }
+}
+
+/// The error as 2.x published it.
+fn error_json(limit: Duration) -> String {
+    let message = format!("The job was running for too long ({}ms)", limit.as_millis());
+    let stack = quote(&format!("Error: {message}"));
+    let message = quote(&message);
+    format!(
+        "{{\"code\":\"{DEADLINE_TIMEOUT}\",\"errno\":\"{DEADLINE_TIMEOUT}\",\"name\":\"Error\",\"message\":{message},\"stack\":{stack}}}"
+    )
+}

@@ -1,0 +1,227 @@
+//! Renews the leases of jobs: while a job runs, its entry is never idle for so long that somebody else claims it, even
+//! if the host is busy and says nothing. One task per consumer, and none without jobs.
+//!
+//! A lease that could not be renewed in time has lapsed, and the entry may be somebody else's. It is renewed all the same,
+//! but only if nobody has touched the entry since: XCLAIM takes what has been idle for as long as that.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot, watch};
+
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::link::LinkState;
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::commands::{Claim, pack_claim};
+use crate::redis_io::streams::entry::EntryId;
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::state::in_flight::Token;
+use crate::engine::consumer::state::{ConsumerState, Parked};
+
+/// A lease is renewed so often within the time for which it is good.
+const RENEWALS: u32 = 3;
+/// The shortest time between two renewals.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+/// After a lost connection is there again, others are given so long at most to be there again too and to renew what they
+/// have: with the default `retryStrategy` they are within two seconds.
+const LONGEST_GRACE: Duration = Duration::from_secs(3);
+
+/// How leases of one stream are renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    stream: u32,
+    /// For how long entries must have been idle, in ms.
+    min_idle: u64,
+    /// For how long they are then said to have been.
+    idle: u64,
+}
+
+/// Entries whose leases are to be renewed, with the jobs if they run.
+type Due = BTreeMap<Way, Vec<(EntryId, Option<Token>)>>;
+
+/// What was sent, and when.
+struct Renewal {
+    way: Way,
+    entries: Vec<(EntryId, Option<Token>)>,
+    at: Instant,
+}
+
+impl Consumer {
+    /// Renews leases from now on, as long as there are any.
+    pub(crate) fn start_leasing(&self, state: &mut ConsumerState) {
+        if state.leasing || !state.has_leases() {
+            return;
+        }
+        state.leasing = true;
+        let returns = self.bus.returns().watch();
+        let renewing = renew(self.this.clone(), self.lease_interval(), self.ended.clone(), returns);
+        self.bus.context().tasks.spawn(renewing);
+    }
+
+    pub(crate) fn lease_interval(&self) -> Duration {
+        (self.options.claim_deadline / RENEWALS).max(SHORTEST_INTERVAL)
+    }
+
+    /// For how long an entry must have been idle for this consumer to be the last to have touched it, at `touched`.
+    pub(crate) fn min_idle(&self, touched: Instant) -> u64 {
+        let deadline = self.options.claim_deadline;
+        if touched.elapsed() > deadline { deadline.as_millis() as u64 } else { 0 }
+    }
+
+    /// For how long nothing should be claimed, since others may be about to renew what they have.
+    pub(crate) fn time_for_others(&self) -> Option<Duration> {
+        let grace = self.options.claim_deadline.min(LONGEST_GRACE);
+        grace.checked_sub(self.bus.returns().since_last()?).filter(|left| !left.is_zero())
+    }
+
+    /// Renews what is due, on lanes where nothing is under way and that are ready for it. All of it leaves with the lock
+    /// held: whatever is said of an entry afterwards, as that a job was rejected and when it is due, comes behind it.
+    fn renew_leases(&self) {
+        let mut state = self.lock();
+        let at = Instant::now();
+        let is_ready: Vec<bool> = (0..state.lanes.len())
+            .map(|lane| state.lanes[lane].renewals == 0 && self.is_ready(lane))
+            .collect();
+        for (way, entries) in self.due(&mut state, at) {
+            let stream = &state.streams[way.stream as usize];
+            let (lane, key) = (stream.lane, stream.key.clone());
+            if !is_ready[lane] {
+                // It is tried again the next time.
+                continue;
+            }
+            let (sender, receiver) = oneshot::channel();
+            let mut commands = Commands::default();
+            let names = (key.as_str(), self.group.as_str(), self.options.id.as_str());
+            let (ids, claim) = (entries.iter().map(|(id, _)| id), Claim::Touch { idle: way.idle });
+            pack_claim(&mut commands, names, way.min_idle, ids, claim, Destination::Task(sender));
+            // When the connection is there again, the entries may be somebody else's.
+            commands.send_once();
+            state.lanes[lane].renewals += 1;
+            self.shared(lane).submit(&mut commands);
+            let (this, renewal) = (self.this.clone(), Renewal { way, entries, at });
+            self.bus.context().tasks.spawn(async move {
+                let ids = receiver.await.map_or(None, |reply| read_ids(reply.ok()?));
+                if let Some(consumer) = this.upgrade() {
+                    consumer.renewed(lane, &renewal, ids);
+                }
+            });
+        }
+    }
+
+    fn is_ready(&self, lane: usize) -> bool {
+        self.shared(lane).current().is_some_and(|link| link.state() == LinkState::Ready)
+    }
+
+    /// What is due by now.
+    fn due(&self, state: &mut ConsumerState, now: Instant) -> Due {
+        let least = self.lease_interval() / 2;
+        let mut due = Due::new();
+        let mut add = |stream, entry, token, touched, idle| {
+            if now.saturating_duration_since(touched) >= least {
+                let way = Way { stream, min_idle: self.min_idle(touched), idle };
+                due.entry(way).or_default().push((entry, token));
+            }
+        };
+        for (token, slot) in state.slots.running_jobs() {
+            add(slot.stream, slot.entry, Some(token), slot.touched(), 0);
+        }
+        for token in state.retelling.unacknowledged() {
+            let Some(slot) = state.slots.job(token) else { continue };
+            add(slot.stream, slot.entry, Some(token), slot.touched(), 0);
+        }
+        for waiting in &state.surplus {
+            add(waiting.stream, waiting.entry, None, waiting.touched, 0);
+        }
+        let mut parked = std::mem::take(&mut state.parked);
+        // What is in hand again, or due, is nothing to keep back.
+        parked.retain(|parked| parked.due > now && !state.holds(parked.stream, parked.entry));
+        for parked in &parked {
+            add(parked.stream, parked.entry, None, parked.touched, self.idle_until(parked.due));
+        }
+        state.parked = parked;
+        due
+    }
+
+    /// The reply to a renewal: the entries that were renewed, if it could be sent.
+    fn renewed(&self, lane: usize, renewal: &Renewal, ids: Option<HashSet<EntryId>>) {
+        let Renewal { way, entries, at } = renewal;
+        let mut state = self.lock();
+        state.lanes[lane].renewals -= 1;
+        let Some(ids) = ids else { return };
+        for (entry, token) in entries.iter().filter(|(entry, _)| ids.contains(entry)) {
+            if let Some(token) = *token {
+                state.slots.touch(token, *at);
+            }
+            let surplus = state.surplus.iter_mut().find(|one| one.is(way.stream, *entry));
+            surplus.into_iter().for_each(|one| one.touched = *at);
+        }
+        state.parked.retain_mut(|parked| {
+            let is_renewed = parked.stream == way.stream && ids.contains(&parked.entry);
+            if is_renewed {
+                parked.touched = *at;
+            }
+            // With that long to go it is due by itself.
+            !is_renewed || way.idle == 0
+        });
+    }
+
+    /// A rejected job, whose entry was touched last at `touched`, is due again at `due`. If that is later than entries
+    /// may lie idle, its entry is kept from being claimed until then.
+    pub(crate) fn park(&self, state: &mut ConsumerState, parked: Parked) {
+        if parked.due.saturating_duration_since(Instant::now()) > self.options.claim_deadline {
+            state.parked.push(parked);
+            self.start_leasing(state);
+        }
+    }
+
+    /// How long an entry is to be said to have been idle, so that it is claimed at `due`.
+    pub(crate) fn idle_until(&self, due: Instant) -> u64 {
+        let left = due.saturating_duration_since(Instant::now());
+        self.options.claim_deadline.saturating_sub(left).as_millis() as u64
+    }
+}
+
+impl ConsumerState {
+    fn has_leases(&self) -> bool {
+        self.slots.in_use() || !self.surplus.is_empty() || !self.parked.is_empty()
+    }
+}
+
+fn read_ids(reply: Value) -> Option<HashSet<EntryId>> {
+    let Value::Array(ids) = reply else { return None };
+    let id = |id: &Value| match id {
+        Value::Bulk(id) => EntryId::parse(id),
+        _ => None,
+    };
+    Some(ids.iter().filter_map(id).collect())
+}
+
+/// Renews leases every now and then, and at once when a connection is there again; holds on to the consumer only while it
+/// does.
+async fn renew(
+    consumer: Weak<Consumer>,
+    interval: Duration,
+    ended: Arc<Notify>,
+    mut returns: watch::Receiver<Option<Instant>>,
+) {
+    loop {
+        tokio::select! {
+            biased;
+            () = ended.notified() => {}
+            // As long as there is the consumer there is its bus, which says so.
+            _ = returns.changed() => {}
+            () = tokio::time::sleep(interval) => {}
+        }
+        let Some(consumer) = consumer.upgrade() else { return };
+        {
+            let mut state = consumer.lock();
+            if !state.has_leases() || state.cut_off {
+                state.leasing = false;
+                return;
+            }
+        }
+        consumer.renew_leases();
+    }
+}

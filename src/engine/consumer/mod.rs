@@ -1,0 +1,253 @@
+//! Reads entries for a group and has their jobs run.
+//!
+//! The state lives in one place behind one lock, since both threads move it on: the host's settles jobs and so
+//! frees slots, the engine's receives entries and replies. Whoever holds the lock packs what has to be sent and
+//! submits it after letting go. It reads through one lane per node, or per slot of a Cluster, each with a connection
+//! of its own. `reader`, `settlement` and `shutdown` are parts of the same consumer.
+
+pub mod claiming;
+pub mod dead_lettering;
+pub mod deadline_timer;
+pub mod lease_renewal;
+pub mod reading;
+pub mod settlement;
+pub mod state;
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::error::RedisError;
+use crate::redis_io::resp::Value;
+
+use crate::engine::bus::Bus;
+use crate::engine::connections::client::Client;
+use crate::engine::consumer::reading::reader::Reader;
+use crate::engine::consumer::settlement::failure_reports::Unsettled;
+use crate::engine::consumer::state::lane::LaneState;
+use crate::engine::consumer::state::stream::StreamState;
+use crate::engine::consumer::state::trim_detector::Losses;
+use crate::engine::consumer::state::{ConsumerState, Phase};
+use crate::engine::host::{Event, Failure};
+use crate::engine::nodes::node::Node;
+use crate::engine::options::{ConsumerOptions, Route, StreamOptions};
+use crate::engine::protocol::completion_message;
+
+/// A consumer of a group.
+pub struct Consumer {
+    pub(crate) number: u32,
+    pub(crate) options: ConsumerOptions,
+    pub(crate) group: String,
+    pub(crate) bus: Arc<Bus>,
+    /// The indices of the nodes it reads from.
+    nodes: Range<usize>,
+    /// A lock, since a stream that is added may need one more; there are never fewer.
+    lanes: RwLock<Vec<Arc<Lane>>>,
+    pub(crate) state: Mutex<ConsumerState>,
+    /// What it could not tell Redis.
+    pub(crate) unsettled: Unsettled,
+    /// Wakes the deadline timer when an earlier deadline came up.
+    pub(crate) timer: Arc<Notify>,
+    /// Wakes claiming when a slot got free that it waits for.
+    pub(crate) room: Arc<Notify>,
+    /// Wakes claiming from its rest.
+    pub(crate) stirred: Arc<Notify>,
+    /// Ends the renewal of leases when the consumer is cut off.
+    pub(crate) ended: Arc<Notify>,
+    /// For the tasks that must not keep the consumer alive.
+    pub(crate) this: Weak<Consumer>,
+}
+
+/// What one read of a consumer can be of: the streams on a node, or those in one slot of a Cluster.
+pub(crate) struct Lane {
+    /// The node's index within the bus.
+    pub(crate) node: usize,
+    /// The slot, in a Cluster.
+    pub(crate) slot: Option<u16>,
+    /// The connection that waits for entries.
+    pub(crate) blocking: Client,
+}
+
+/// What the lanes are to read next, submitted once the consumer's lock is let go.
+pub(crate) type Reads = Vec<(usize, Commands)>;
+
+impl Consumer {
+    /// A consumer with the number by which the host knows it. Does no I/O.
+    pub fn new(bus: Arc<Bus>, number: u32, options: ConsumerOptions) -> Arc<Self> {
+        let nodes = match &options.route {
+            Route::Name(route) => bus.route(route)..bus.route(route) + 1,
+            Route::Distributed => 0..bus.nodes().len(),
+        };
+        let consumer = Arc::new_cyclic(|this: &Weak<Consumer>| Self {
+            number,
+            group: bus.keys().group(&options.group),
+            nodes,
+            lanes: RwLock::default(),
+            options,
+            bus,
+            state: Mutex::default(),
+            unsettled: Unsettled::default(),
+            timer: Arc::default(),
+            room: Arc::default(),
+            stirred: Arc::default(),
+            ended: Arc::default(),
+            this: this.clone(),
+        });
+        consumer.bus.add_consumer(&consumer);
+        consumer
+    }
+
+    /// The number by which the host knows it.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The bus it reads from.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
+    /// Adds a stream, read from the next `play()` on, and returns its number. One that is there already only gets
+    /// its new options.
+    pub fn add_stream(&self, options: StreamOptions) -> u32 {
+        let mut state = self.lock();
+        let mut known =
+            state.streams.iter_mut().filter(|stream| stream.options.name == options.name).peekable();
+        if let Some(number) = known.peek().map(|stream| stream.number) {
+            known.for_each(|stream| stream.options = options.clone());
+            return number;
+        }
+        let number = state.streams.last().map_or(0, |last| last.number + 1);
+        for node in self.nodes.clone() {
+            let key = self.bus.nodes()[node].keys().stream(&options.name);
+            let lane = self.lane_for(&mut state, node, &key);
+            state.streams.push(self.stream_on(node, lane, key, number, &options));
+        }
+        number
+    }
+
+    /// The index of the lane that reads a stream on a node.
+    fn lane_for(&self, state: &mut ConsumerState, node: usize, key: &str) -> usize {
+        let slot = self.bus.nodes()[node].slot(key);
+        let mut lanes = self.lanes.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let known = lanes.iter().position(|lane| lane.node == node && lane.slot == slot);
+        known.unwrap_or_else(|| {
+            let sink = Reader::new(self.this.clone(), lanes.len(), self.bus.context().host.clone());
+            let longest = self.options.longest_read();
+            let blocking = self.bus.nodes()[node].blocking_client(Arc::new(sink), slot, longest);
+            lanes.push(Arc::new(Lane { node, slot, blocking }));
+            state.lanes.push(LaneState::default());
+            lanes.len() - 1
+        })
+    }
+
+    fn stream_on(
+        &self,
+        node: usize,
+        lane: usize,
+        key: String,
+        number: u32,
+        options: &StreamOptions,
+    ) -> StreamState {
+        StreamState {
+            number,
+            lane,
+            node,
+            completions: self.bus.route(&options.name),
+            key,
+            notification_head: completion_message::head(&options.name, &self.options.group),
+            channel_head: self.bus.keys().channels_of(&options.name),
+            active: false,
+            position: StreamState::first_position(options),
+            last_seen: None,
+            losses: Losses::default(),
+            inspected: 0,
+            is_member: false,
+            is_alone: false,
+            asks_who: false,
+            idle_looked: None,
+            idle: Vec::new(),
+            calm_since: None,
+            tail: None,
+            claim_from: None,
+            search_began: None,
+            exhausted: HashMap::new(),
+            options: options.clone(),
+        }
+    }
+
+    /// Reads nothing more; resolves once nothing is in flight, being read or waiting for a slot.
+    pub async fn pause(self: Arc<Self>) {
+        self.begin_pause();
+        let quiet = {
+            let mut state = self.lock();
+            if state.is_quiet() {
+                state.phase = Phase::Idle;
+                return;
+            }
+            let (sender, receiver) = oneshot::channel();
+            state.waiting.push(sender);
+            receiver
+        };
+        // The sender lives in the state until there is quiet or the consumer is gone.
+        let _ = quiet.await;
+    }
+
+    /// Starts what waits for a slot, then the next read if there should be one.
+    pub(crate) fn step(&self) {
+        let mut reads = Reads::new();
+        {
+            let mut state = self.lock();
+            self.start_surplus(&mut state);
+            self.arm(&mut state, &mut reads);
+        }
+        self.submit_reads(reads);
+        self.bus.context().host.wake();
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ConsumerState> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(crate) fn submit_reads(&self, reads: Reads) {
+        for (lane, mut commands) in reads {
+            self.lane(lane).blocking.submit(&mut commands);
+        }
+    }
+
+    pub(crate) fn lane(&self, lane: usize) -> Arc<Lane> {
+        self.lanes()[lane].clone()
+    }
+
+    pub(crate) fn lanes(&self) -> RwLockReadGuard<'_, Vec<Arc<Lane>>> {
+        self.lanes.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The node of a lane.
+    pub(crate) fn node(&self, lane: usize) -> &Arc<Node> {
+        &self.bus.nodes()[self.lane(lane).node]
+    }
+
+    /// The shared connection to the node of a lane.
+    pub(crate) fn shared(&self, lane: usize) -> &Client {
+        self.node(lane).shared()
+    }
+
+    /// Sends one command on the shared connection of a lane's node and waits for its reply.
+    pub(crate) async fn ask(
+        &self,
+        lane: usize,
+        pack: impl FnOnce(&mut Commands, Destination),
+    ) -> Result<Value, RedisError> {
+        self.shared(lane).call(pack).await
+    }
+
+    pub(crate) fn complain(&self, failure: Failure, error: &RedisError) {
+        let host = &self.bus.context().host;
+        host.event(Event::ConsumerFailed { consumer: self.number, failure, error });
+        host.wake();
+    }
+}

@@ -1,0 +1,135 @@
+//! Payload keys that are fetched as soon as entries arrive, so that their jobs begin with them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::redis_io::cluster::slot_map::slot_of;
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::error::RedisError;
+use crate::redis_io::resp::Value;
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::state::in_flight::Token;
+use crate::engine::host::Event;
+
+/// For how long jobs wait for their payloads. Those that begin without fetch for themselves.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Jobs of one stream that wait for the same payload keys.
+struct Waiting {
+    stream: u32,
+    jobs: Vec<(Token, String)>,
+    keys: Arc<[String]>,
+}
+
+/// What one MGET is asked for: keys that one node, and in a Cluster one slot, has. By index of job and key.
+type Asked = Vec<(usize, usize)>;
+
+/// An MGET that is on its way.
+struct Fetch {
+    asked: Asked,
+    reply: oneshot::Receiver<Result<Value, RedisError>>,
+}
+
+impl Consumer {
+    /// Has jobs of one stream begin when their payloads are here, or cannot be had in time. They hold their slots
+    /// meanwhile.
+    pub(crate) fn begin_with_payloads(&self, state: &ConsumerState, run: &[(u32, Token)]) {
+        let Some(&(stream, _)) = run.first() else { return };
+        let of_slot = |&(_, token): &(u32, Token)| Some((token, state.slots.job(token)?.job.clone()));
+        let options = &state.streams[stream as usize].options;
+        let keys = options.prefetch.clone();
+        let patience = options.deadline.map_or(PATIENCE, |deadline| PATIENCE.min(deadline / 2));
+        let waiting = Waiting { stream, jobs: run.iter().filter_map(of_slot).collect(), keys };
+        let this = self.this.clone();
+        self.bus.context().tasks.spawn(async move {
+            let Some(consumer) = this.upgrade() else { return };
+            let mut payloads = HashMap::new();
+            // What has come by then has come.
+            let _ = timeout(patience, consumer.fetch_payloads(&waiting, &mut payloads)).await;
+            consumer.begin_waiting(&waiting, &payloads);
+        });
+    }
+
+    async fn fetch_payloads(&self, waiting: &Waiting, payloads: &mut HashMap<(usize, usize), Vec<u8>>) {
+        for Fetch { asked, reply } in self.send_fetches(waiting) {
+            // A key that cannot be had is fetched by its job, which is told why if that fails as well.
+            let Ok(Ok(Value::Array(values))) = reply.await else { continue };
+            for (place, value) in asked.into_iter().zip(values) {
+                if let Value::Bulk(bytes) = value {
+                    payloads.insert(place, bytes);
+                }
+            }
+        }
+    }
+
+    /// One write to each node that has some of the keys.
+    fn send_fetches(&self, waiting: &Waiting) -> Vec<Fetch> {
+        let mut by_place: HashMap<(usize, Option<u16>), Asked> = HashMap::new();
+        for (at, (_, job)) in waiting.jobs.iter().enumerate() {
+            let node = self.bus.route(job);
+            for (key, name) in waiting.keys.iter().enumerate() {
+                let slot = self.bus.nodes()[node].topology().map(|_| self.payload_slot(node, job, name));
+                by_place.entry((node, slot)).or_default().push((at, key));
+            }
+        }
+        let mut commands: HashMap<usize, Commands> = HashMap::new();
+        let mut fetches = Vec::with_capacity(by_place.len());
+        for ((node, _), asked) in by_place {
+            let (sender, reply) = oneshot::channel();
+            self.pack_fetch(commands.entry(node).or_default(), node, waiting, &asked, sender);
+            fetches.push(Fetch { asked, reply });
+        }
+        for (node, mut commands) in commands {
+            self.bus.nodes()[node].shared().submit(&mut commands);
+        }
+        fetches
+    }
+
+    fn pack_fetch(
+        &self,
+        commands: &mut Commands,
+        node: usize,
+        waiting: &Waiting,
+        asked: &Asked,
+        sender: oneshot::Sender<Result<Value, RedisError>>,
+    ) {
+        let keys = self.bus.nodes()[node].keys();
+        commands.begin("MGET", 1 + asked.len());
+        for &(job, key) in asked {
+            commands.key_parts(&keys.payload(&waiting.jobs[job].1, &waiting.keys[key]));
+        }
+        commands.end(Destination::Task(sender));
+    }
+
+    fn payload_slot(&self, node: usize, job: &str, key: &str) -> u16 {
+        slot_of(&self.bus.nodes()[node].keys().payload(job, key).concat())
+    }
+
+    /// Jobs begin, but for those that were given up while they waited.
+    fn begin_waiting(&self, waiting: &Waiting, payloads: &HashMap<(usize, usize), Vec<u8>>) {
+        let host = &self.bus.context().host;
+        {
+            let state = self.lock();
+            let mut started = Vec::with_capacity(waiting.jobs.len());
+            for (at, &(token, _)) in waiting.jobs.iter().enumerate() {
+                if state.cut_off || state.slots.running_job(token).is_none() {
+                    continue;
+                }
+                started.push((waiting.stream, token));
+                for (key, name) in waiting.keys.iter().enumerate() {
+                    if let Some(payload) = payloads.get(&(at, key)) {
+                        host.event(Event::Prefetched { consumer: self.number, token, key: name, payload });
+                    }
+                }
+            }
+            self.begin(&state, &started);
+        }
+        host.wake();
+    }
+}

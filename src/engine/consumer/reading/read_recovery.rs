@@ -1,0 +1,120 @@
+//! What a consumer does when a read has failed: it waits, makes groups again, or looks for its streams elsewhere.
+
+use std::time::Duration;
+
+use crate::redis_io::cluster::redirect::Redirect;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::state::{ConsumerState, Phase};
+use crate::engine::host::Failure;
+
+/// The longest wait for what passes by itself.
+const SOON: Duration = Duration::from_millis(200);
+
+/// Whether a failed read can do better on another node of a Cluster.
+enum Elsewhere {
+    /// On the one that the connection is being made to.
+    Now,
+    /// After a while.
+    Soon,
+    /// No, or it is no Cluster.
+    No,
+}
+
+impl Consumer {
+    /// Decides what a failed read leads to; returns the error if the user should hear of it.
+    pub(crate) fn read_failed(
+        &self,
+        state: &mut ConsumerState,
+        lane: usize,
+        error: RedisError,
+    ) -> Option<RedisError> {
+        let code = error.reply_code().unwrap_or_default().to_owned();
+        match error.kind {
+            // The connection is being made again and the next read waits there for it.
+            RedisErrorKind::Dropped => {
+                // The next one waits for a session of which the CLIENT ID is not known.
+                state.lanes[lane].client_id_asked = None;
+                state.expect_losses(lane, self.options.fresh_id);
+                let is_loss = state.phase == Phase::Playing && !self.has_moved(lane, &error);
+                return (is_loss && state.lanes[lane].is_news("lost")).then_some(error);
+            }
+            RedisErrorKind::MaxRetries => return Some(error),
+            _ if state.phase != Phase::Playing => return None,
+            RedisErrorKind::Closed => state.expect_losses(lane, self.options.fresh_id),
+            _ => {}
+        }
+        match self.elsewhere(lane, &error) {
+            Elsewhere::Now => {
+                state.lanes[lane].client_id_asked = None;
+                return None;
+            }
+            Elsewhere::Soon if !state.lanes[lane].backoff.is_lasting() => {
+                self.recover(state, lane, SOON, None);
+                return None;
+            }
+            _ => {}
+        }
+        let news = state.lanes[lane].is_news(&format!("{:?} {code}", error.kind));
+        let (told, remade) = if code == "NOGROUP" { (None, Some(error)) } else { (Some(error), None) };
+        self.recover(state, lane, Duration::MAX, remade.map(|error| (error, news)));
+        told.filter(|_| news)
+    }
+
+    /// Whether the lane was taken from the node of `error`, since that is not the one for its streams any more.
+    fn has_moved(&self, lane: usize, error: &RedisError) -> bool {
+        let topology = self.node(lane).topology();
+        topology.is_some_and(|topology| !topology.is_right(self.lanes()[lane].slot, &error.node))
+    }
+
+    /// What an error says that passes by itself: the streams are on another node of a Cluster, or about to be.
+    fn elsewhere(&self, lane: usize, error: &RedisError) -> Elsewhere {
+        if error.reply_code() == Some("UNBLOCKED") {
+            return Elsewhere::Soon;
+        }
+        let (Some(topology), at) = (self.node(lane).topology(), self.lane(lane)) else {
+            return Elsewhere::No;
+        };
+        match Redirect::read(error, &error.node) {
+            Some(Redirect::Moved(slot, to)) => topology.moved(slot, &topology.reachable(to)),
+            Some(Redirect::Ask(slot, to)) => topology.importing(slot, &topology.reachable(to)),
+            Some(Redirect::TryAgain | Redirect::Down) => {
+                topology.refresh();
+                return Elsewhere::Soon;
+            }
+            None => return Elsewhere::No,
+        }
+        if let Some(link) = at.blocking.current() {
+            link.reset();
+        }
+        Elsewhere::Now
+    }
+
+    /// Reads again after a while, `most` at most. If the groups may be gone they are made again, and only if one was
+    /// is `missing` reported, if it is news: in a Cluster a stream may have been on its way from one node to another.
+    fn recover(
+        &self,
+        state: &mut ConsumerState,
+        lane: usize,
+        most: Duration,
+        missing: Option<(RedisError, bool)>,
+    ) {
+        state.lanes[lane].recovering = true;
+        let wait = state.lanes[lane].backoff.next_wait().min(most);
+        let this = self.this.clone();
+        self.bus.context().tasks.spawn(async move {
+            tokio::time::sleep(wait).await;
+            let Some(consumer) = this.upgrade() else { return };
+            let playing = consumer.lock().phase == Phase::Playing;
+            if let Some((error, news)) = missing.filter(|_| playing) {
+                let remade = consumer.remake_groups(lane).await;
+                if news && remade != Ok(false) {
+                    consumer.complain(Failure::Consume, &error);
+                }
+            }
+            consumer.lock().lanes[lane].recovering = false;
+            consumer.step();
+        });
+    }
+}

@@ -1,0 +1,64 @@
+//! Entries that wait for a slot. Pure.
+
+use std::time::Instant;
+
+use crate::redis_io::streams::entry::EntryId;
+
+use crate::engine::consumer::state::in_flight::Delivery;
+
+/// An entry that was read although no slot was free: streams that share a read give at least one each, and so do
+/// nodes that are read at the same time.
+#[derive(Debug)]
+pub struct Surplus {
+    /// Index of the stream.
+    pub stream: u32,
+    /// The entry's id.
+    pub entry: EntryId,
+    /// Who sent it.
+    pub producer: String,
+    /// The job's id.
+    pub job: String,
+    /// For how many ms its outcome is to be recorded, as in [`Delivery`].
+    pub record: u64,
+    /// What was sent along, as in [`Delivery`].
+    pub headers: Option<Box<str>>,
+    /// How often it was delivered, as in [`Delivery`].
+    pub deliveries: u64,
+    /// When its idle time began anew.
+    pub touched: Instant,
+}
+
+impl Surplus {
+    /// Keeps a delivery for later.
+    pub fn new(delivery: Delivery<'_>) -> Self {
+        Self {
+            stream: delivery.stream,
+            entry: delivery.entry,
+            producer: delivery.producer.to_owned(),
+            job: delivery.job.to_owned(),
+            record: delivery.record,
+            headers: delivery.headers.map(Box::from),
+            deliveries: delivery.deliveries,
+            touched: delivery.at,
+        }
+    }
+
+    /// Whether it is of this entry.
+    pub fn is(&self, stream: u32, entry: EntryId) -> bool {
+        self.stream == stream && self.entry == entry
+    }
+
+    /// The delivery that was kept.
+    pub fn delivery(&self) -> Delivery<'_> {
+        Delivery {
+            stream: self.stream,
+            entry: self.entry,
+            producer: &self.producer,
+            job: &self.job,
+            record: self.record,
+            headers: self.headers.as_deref(),
+            deliveries: self.deliveries,
+            at: self.touched,
+        }
+    }
+}

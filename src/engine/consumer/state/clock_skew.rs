@@ -1,0 +1,140 @@
+//! How far the clock of a server has been set forward of late. Pure.
+//!
+//! Redis takes how long an entry has been idle from a wall clock. When that is set forward, or another server with
+//! another clock takes over, jobs that run look as idle as those of the dead. How far the server's clock moved on
+//! between two looks is compared with how far ours did, which nobody sets; what it gained is no idleness.
+
+use std::time::{Duration, Instant};
+
+use crate::redis_io::resp::Value;
+
+/// The clock of one server, as it was seen every now and then.
+#[derive(Debug, Default)]
+pub struct ServerClock {
+    epochs: Option<Epochs>,
+}
+
+/// The lowest leads of a time that goes on and of the one before it. The second begins with a look as the first did,
+/// so that between them and now there is always a look that is as old as one of them is long.
+#[derive(Debug)]
+struct Epochs {
+    /// When the first look was, from which our own time is counted.
+    origin: Instant,
+    began: Instant,
+    current: Lead,
+    previous: Lead,
+}
+
+/// Between which bounds the server's clock is ahead of ours, in µs: it was asked and answered at different times.
+#[derive(Clone, Copy, Debug)]
+struct Lead {
+    least: i128,
+    most: i128,
+}
+
+impl Lead {
+    fn new(told: Duration, asked: Duration, answered: Duration) -> Self {
+        let micros = |time: Duration| time.as_micros() as i128;
+        Self { least: micros(told) - micros(answered), most: micros(told) - micros(asked) }
+    }
+
+    fn lower(self, other: Self) -> Self {
+        Self { least: self.least.min(other.least), most: self.most.min(other.most) }
+    }
+}
+
+impl ServerClock {
+    /// Notes what the clock `told` when it was asked, and returns what it has gained within the last `period` at
+    /// least. What may be due to the time between question and answer alone is not taken for a gain; if there is a gain,
+    /// it is added.
+    pub fn look(&mut self, told: Duration, asked: Instant, answered: Instant, period: Duration) -> Duration {
+        let origin = self.epochs.as_ref().map_or(asked, |epochs| epochs.origin);
+        let since = |at: Instant| at.saturating_duration_since(origin);
+        let lead = Lead::new(told, since(asked), since(answered));
+        let epochs =
+            self.epochs.get_or_insert(Epochs { origin, began: answered, current: lead, previous: lead });
+        if answered.saturating_duration_since(epochs.began) >= period {
+            (epochs.began, epochs.previous, epochs.current) = (answered, epochs.current, lead);
+        }
+        epochs.current = epochs.current.lower(lead);
+        let lowest = epochs.current.lower(epochs.previous);
+        if lead.least <= lowest.most {
+            return Duration::ZERO;
+        }
+        Duration::from_micros(u64::try_from(lead.most - lowest.least).unwrap_or(u64::MAX))
+    }
+}
+
+/// The reply of TIME: seconds and microseconds.
+pub fn read_time(reply: &Value) -> Option<Duration> {
+    let Value::Array(parts) = reply else { return None };
+    let [Value::Bulk(seconds), Value::Bulk(micros)] = parts.as_slice() else { return None };
+    let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse().ok();
+    Some(Duration::from_secs(number(seconds)?).saturating_add(Duration::from_micros(number(micros)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_secs(30);
+    const HOUR: i64 = 3_600_000;
+
+    /// Looks, each by when it was asked and how long the answer took, with how wrong the server's clock was, in ms;
+    /// returns what it has gained at each.
+    fn gains(looks: &[(u64, u64, i64)]) -> Vec<u128> {
+        let (mut clock, start) = (ServerClock::default(), Instant::now());
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let look = |&(asked, took, wrong): &(u64, u64, i64)| {
+            // Redis looks at its clock at some time between.
+            let told = 1_700_000_000_000 + asked as i64 + took as i64 / 2 + wrong;
+            let told = Duration::from_millis(told as u64);
+            clock.look(told, at(asked), at(asked + took), PERIOD).as_millis()
+        };
+        looks.iter().map(look).collect()
+    }
+
+    #[test]
+    fn a_clock_that_goes_as_ours_does_gains_nothing_however_long_answers_take() {
+        let looks = [(0, 0, 0), (100, 1, 0), (5_000, 9_000, 0), (20_000, 2, 0), (100_000, 60_000, 0)];
+        assert_eq!(gains(&looks), [0; 5]);
+    }
+
+    #[test]
+    fn what_a_clock_gains_counts_for_as_long_as_jobs_may_have_been_touched_before() {
+        let looks = [(0, 0, 0), (29_000, 0, HOUR), (58_999, 0, HOUR), (59_000, 0, HOUR), (89_001, 0, HOUR)];
+        assert_eq!(gains(&looks), [0, 3_600_000, 3_600_000, 3_600_000, 0]);
+    }
+
+    #[test]
+    fn many_small_gains_are_as_bad_as_a_large_one() {
+        let looks: Vec<_> = (0..5).map(|at| (at * 1_000, 0, at as i64 * 4_000)).collect();
+        assert_eq!(gains(&looks), [0, 4_000, 8_000, 12_000, 16_000]);
+    }
+
+    #[test]
+    fn the_time_that_answers_take_is_added_to_a_gain() {
+        assert_eq!(gains(&[(0, 200, 0), (1_000, 100, HOUR)]), [0, 3_600_150]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_gains_nothing_and_its_return_does() {
+        let looks =
+            [(0, 0, 0), (1_000, 0, -HOUR), (2_000, 0, -HOUR), (3_000, 0, 0), (70_000, 0, 0), (100_001, 0, 0)];
+        assert_eq!(gains(&looks), [0, 0, 0, 3_600_000, 3_600_000, 0]);
+    }
+
+    #[test]
+    fn a_gain_between_looks_that_are_far_apart_is_seen() {
+        assert_eq!(gains(&[(0, 0, 0), (500_000, 0, HOUR), (1_000_000, 0, HOUR)]), [0, 3_600_000, 0]);
+    }
+
+    #[test]
+    fn the_reply_of_time_is_read() {
+        let text = |text: &str| Value::Bulk(text.into());
+        let reply = Value::Array(vec![text("12"), text("34")]);
+        assert_eq!(read_time(&reply), Some(Duration::new(12, 34_000)));
+        assert_eq!(read_time(&Value::Array(vec![text("12"), text("-")])), None);
+        assert_eq!(read_time(&Value::Simple("OK".to_owned())), None);
+    }
+}

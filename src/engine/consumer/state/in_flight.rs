@@ -1,0 +1,398 @@
+//! The jobs of one consumer that are in flight. Pure: no I/O, no clock of its own.
+//!
+//! A slot is taken when an entry is handed to the host and goes back in exactly one place, [`Slots::retire`]. Its
+//! token carries a generation, so whatever comes late (a second resolve, a resolve after the deadline) finds
+//! nothing to do instead of somebody else's job.
+//!
+//! ```text
+//! free ──take──▶ running ──settle──▶ settling ──retire──▶ free
+//! ```
+//! `running` holds one of the consumer's concurrency; `settling` (the acknowledgement is on its way) no longer
+//! does, but still counts as in flight. A released job holds neither.
+
+use std::time::Instant;
+
+use crate::redis_io::streams::entry::EntryId;
+
+/// Bits of a token that hold the slot's index; the rest is the generation.
+const INDEX_BITS: u32 = 24;
+/// Generations wrap here, so that a token stays below 2^53 and is exact as a JavaScript number.
+const GENERATIONS: u32 = 1 << 28;
+
+/// Names one job in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token(u64);
+
+impl Token {
+    /// The token as a number that JavaScript can hold exactly.
+    pub fn to_number(self) -> f64 {
+        self.0 as f64
+    }
+
+    /// The token a number stands for; any number is some token, most of them nobody's.
+    pub fn from_number(number: f64) -> Self {
+        Self(number as u64)
+    }
+
+    fn new(index: usize, generation: u32) -> Self {
+        Self(u64::from(generation) << INDEX_BITS | index as u64)
+    }
+
+    fn index(self) -> usize {
+        (self.0 & ((1 << INDEX_BITS) - 1)) as usize
+    }
+
+    fn generation(self) -> u32 {
+        (self.0 >> INDEX_BITS) as u32
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Free,
+    Running,
+    Settling,
+}
+
+/// One job in flight. Its strings keep their capacity from job to job.
+#[derive(Debug)]
+pub struct Slot {
+    generation: u32,
+    state: State,
+    released: bool,
+    deadline: Option<Instant>,
+    /// When the entry's idle time began anew, for all that is known here.
+    touched: Instant,
+    /// How often the entry was delivered, this time included; 0 where that is not known.
+    pub deliveries: u64,
+    /// Index of the stream within the consumer.
+    pub stream: u32,
+    /// The entry's id in that stream.
+    pub entry: EntryId,
+    /// Who sent it; empty when the entry did not say, and then nobody is told.
+    pub producer: String,
+    /// The job's id.
+    pub job: String,
+    /// For how many ms its outcome is recorded; 0 for not at all.
+    pub record: u64,
+    /// What was sent along for who watches, if anything was.
+    pub headers: Option<Box<str>>,
+}
+
+/// An entry that a job is to be run for.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// Index of the stream within the consumer.
+    pub stream: u32,
+    /// The entry's id in that stream.
+    pub entry: EntryId,
+    /// Who sent it; empty when the entry does not say.
+    pub producer: &'a str,
+    /// The job's id.
+    pub job: &'a str,
+    /// For how many ms its outcome is to be recorded; 0 for not at all.
+    pub record: u64,
+    /// What was sent along for who watches, if anything was.
+    pub headers: Option<&'a str>,
+    /// How often it was delivered, this time included; 0 where that is not known.
+    pub deliveries: u64,
+    /// When it was delivered.
+    pub at: Instant,
+}
+
+/// All jobs in flight of one consumer.
+#[derive(Debug, Default)]
+pub struct Slots {
+    slots: Vec<Slot>,
+    free: Vec<usize>,
+    running: usize,
+    in_flight: usize,
+}
+
+impl Slots {
+    /// Jobs that hold one of the consumer's concurrency.
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Jobs that were neither released nor settled and acknowledged.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Whether a job runs or its outcome is on its way, released ones included.
+    pub fn in_use(&self) -> bool {
+        self.free.len() < self.slots.len()
+    }
+
+    /// Takes a slot for an entry.
+    pub fn take(&mut self, delivery: Delivery<'_>, deadline: Option<Instant>) -> Token {
+        let index = self.free.pop().unwrap_or_else(|| self.grow());
+        let slot = &mut self.slots[index];
+        slot.state = State::Running;
+        slot.released = false;
+        slot.deadline = deadline;
+        slot.touched = delivery.at;
+        slot.deliveries = delivery.deliveries;
+        slot.stream = delivery.stream;
+        slot.entry = delivery.entry;
+        slot.record = delivery.record;
+        slot.headers = delivery.headers.map(Box::from);
+        slot.producer.push_str(delivery.producer);
+        slot.job.push_str(delivery.job);
+        self.running += 1;
+        self.in_flight += 1;
+        Token::new(index, slot.generation)
+    }
+
+    /// The job a token names, while it is running.
+    pub fn running_job(&self, token: Token) -> Option<&Slot> {
+        self.slots.get(token.index()).filter(|slot| slot.is(token, State::Running))
+    }
+
+    /// The job a token names, while it is running or settling.
+    pub fn job(&self, token: Token) -> Option<&Slot> {
+        self.slots
+            .get(token.index())
+            .filter(|slot| slot.is(token, State::Running) || slot.is(token, State::Settling))
+    }
+
+    /// Gives a running job's concurrency back before it is settled. `false` if there was none to give.
+    pub fn release(&mut self, token: Token) -> bool {
+        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running))
+        else {
+            return false;
+        };
+        if slot.released {
+            return false;
+        }
+        slot.released = true;
+        self.running -= 1;
+        self.in_flight -= 1;
+        true
+    }
+
+    /// A running job's outcome is known: its concurrency goes back, its acknowledgement is on its way. `false`
+    /// if the token names no running job.
+    pub fn settle(&mut self, token: Token) -> bool {
+        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running))
+        else {
+            return false;
+        };
+        slot.state = State::Settling;
+        slot.deadline = None;
+        if !slot.released {
+            self.running -= 1;
+        }
+        true
+    }
+
+    /// The acknowledgement has its reply, or will never have one: the slot is free again.
+    pub fn retire(&mut self, token: Token) {
+        let index = token.index();
+        let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.is(token, State::Settling)) else {
+            return;
+        };
+        slot.state = State::Free;
+        slot.generation = (slot.generation + 1) % GENERATIONS;
+        slot.producer.clear();
+        slot.job.clear();
+        slot.headers = None;
+        if !slot.released {
+            self.in_flight -= 1;
+        }
+        self.free.push(index);
+    }
+
+    /// Whether the entry is one of the jobs in flight, released ones included.
+    pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
+        self.slots
+            .iter()
+            .any(|slot| slot.state != State::Free && slot.stream == stream && slot.entry == entry)
+    }
+
+    /// The running jobs.
+    pub fn running_jobs(&self) -> impl Iterator<Item = (Token, &Slot)> {
+        self.running_slots().map(|(index, slot)| (Token::new(index, slot.generation), slot))
+    }
+
+    /// The entry of a job was touched.
+    pub fn touch(&mut self, token: Token, at: Instant) {
+        let slot = self.slots.get_mut(token.index());
+        if let Some(slot) = slot.filter(|slot| slot.generation == token.generation()) {
+            slot.touched = at;
+        }
+    }
+
+    /// The running jobs whose deadline has come.
+    pub fn expired(&self, now: Instant) -> Vec<Token> {
+        self.running_slots()
+            .filter(|(_, slot)| slot.deadline.is_some_and(|deadline| deadline <= now))
+            .map(|(index, slot)| Token::new(index, slot.generation))
+            .collect()
+    }
+
+    /// The earliest deadline of the running jobs.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.running_slots().filter_map(|(_, slot)| slot.deadline).min()
+    }
+
+    /// Forgets every job in flight, as when the consumer is cut off: tokens handed out name nobody afterwards.
+    pub fn abandon(&mut self) {
+        for index in 0..self.slots.len() {
+            let token = Token::new(index, self.slots[index].generation);
+            self.settle(token);
+            self.retire(token);
+        }
+    }
+
+    fn running_slots(&self) -> impl Iterator<Item = (usize, &Slot)> {
+        self.slots.iter().enumerate().filter(|(_, slot)| slot.state == State::Running)
+    }
+
+    fn grow(&mut self) -> usize {
+        self.slots.push(Slot {
+            generation: 1,
+            state: State::Free,
+            released: false,
+            deadline: None,
+            touched: Instant::now(),
+            deliveries: 0,
+            stream: 0,
+            entry: EntryId::default(),
+            producer: String::new(),
+            job: String::new(),
+            record: 0,
+            headers: None,
+        });
+        self.slots.len() - 1
+    }
+}
+
+impl Slot {
+    /// When the entry's idle time began anew, for all that is known here.
+    pub fn touched(&self) -> Instant {
+        self.touched
+    }
+
+    fn is(&self, token: Token, state: State) -> bool {
+        self.generation == token.generation() && self.state == state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn take(slots: &mut Slots, entry: u64, deadline: Option<Instant>) -> Token {
+        take_at(slots, entry, deadline, Instant::now())
+    }
+
+    fn take_at(slots: &mut Slots, entry: u64, deadline: Option<Instant>, at: Instant) -> Token {
+        let entry = EntryId { time: entry, sequence: 0 };
+        slots.take(
+            Delivery {
+                stream: 0,
+                entry,
+                producer: "prd",
+                job: "job",
+                record: 0,
+                headers: None,
+                deliveries: 1,
+                at,
+            },
+            deadline,
+        )
+    }
+
+    #[test]
+    fn it_is_known_when_the_entries_of_running_jobs_were_touched() {
+        let mut slots = Slots::default();
+        let start = Instant::now();
+        let second = |second| start + Duration::from_secs(second);
+        let tokens = [1, 2, 3].map(|at| take_at(&mut slots, at, None, second(at)));
+        slots.touch(tokens[0], second(10));
+        slots.settle(tokens[1]);
+        let found: Vec<_> = slots.running_jobs().map(|(token, slot)| (token, slot.touched())).collect();
+        assert_eq!(found, [(tokens[0], second(10)), (tokens[2], second(3))]);
+        slots.retire(tokens[1]);
+        let next = take_at(&mut slots, 4, None, second(4));
+        slots.touch(tokens[1], second(20));
+        assert_eq!(slots.job(next).map(Slot::touched), Some(second(4)), "a late token touches nothing");
+    }
+
+    #[test]
+    fn a_slot_counts_until_its_acknowledgement_has_a_reply() {
+        let mut slots = Slots::default();
+        let token = take(&mut slots, 1, None);
+        assert_eq!((slots.running(), slots.in_flight()), (1, 1));
+        assert!(slots.settle(token));
+        assert_eq!((slots.running(), slots.in_flight()), (0, 1));
+        slots.retire(token);
+        assert_eq!((slots.running(), slots.in_flight()), (0, 0));
+    }
+
+    #[test]
+    fn a_late_token_finds_nothing_even_when_its_slot_is_used_again() {
+        let mut slots = Slots::default();
+        let first = take(&mut slots, 1, None);
+        slots.settle(first);
+        assert!(!slots.settle(first), "settled once");
+        slots.retire(first);
+        slots.retire(first);
+        let second = take(&mut slots, 2, None);
+        assert_eq!(first.index(), second.index());
+        assert!(!slots.release(first) && !slots.settle(first) && slots.job(first).is_none());
+        assert!(slots.running_job(second).is_some());
+        assert_eq!((slots.running(), slots.in_flight()), (1, 1));
+    }
+
+    #[test]
+    fn a_released_job_counts_no_more_but_can_still_be_settled() {
+        let mut slots = Slots::default();
+        let token = take(&mut slots, 1, None);
+        assert!(slots.release(token));
+        assert!(!slots.release(token), "released once");
+        assert_eq!((slots.running(), slots.in_flight()), (0, 0));
+        assert!(slots.holds(0, EntryId { time: 1, sequence: 0 }));
+        assert!(slots.settle(token));
+        slots.retire(token);
+        assert_eq!((slots.running(), slots.in_flight()), (0, 0));
+        assert!(!slots.holds(0, EntryId { time: 1, sequence: 0 }));
+    }
+
+    #[test]
+    fn deadlines_are_those_of_running_jobs() {
+        let mut slots = Slots::default();
+        let now = Instant::now();
+        let late = take(&mut slots, 1, Some(now + Duration::from_secs(9)));
+        let early = take(&mut slots, 2, Some(now + Duration::from_secs(1)));
+        take(&mut slots, 3, None);
+        assert_eq!(slots.next_deadline(), Some(now + Duration::from_secs(1)));
+        assert_eq!(slots.expired(now + Duration::from_secs(1)), [early]);
+        slots.settle(early);
+        assert_eq!(slots.next_deadline(), Some(now + Duration::from_secs(9)));
+        slots.settle(late);
+        assert_eq!(slots.next_deadline(), None);
+    }
+
+    #[test]
+    fn abandoning_leaves_nothing_in_flight() {
+        let mut slots = Slots::default();
+        let tokens = [take(&mut slots, 1, None), take(&mut slots, 2, None), take(&mut slots, 3, None)];
+        slots.release(tokens[0]);
+        slots.settle(tokens[1]);
+        slots.abandon();
+        assert_eq!((slots.running(), slots.in_flight()), (0, 0));
+        assert!(tokens.iter().all(|&token| slots.job(token).is_none()));
+    }
+
+    #[test]
+    fn tokens_survive_being_a_javascript_number() {
+        let token = Token::new((1 << INDEX_BITS) - 1, GENERATIONS - 1);
+        assert_eq!(Token::from_number(token.to_number()), token);
+        assert!(token.to_number() < 9_007_199_254_740_992.0);
+    }
+}

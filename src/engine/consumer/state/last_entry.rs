@@ -1,0 +1,103 @@
+//! The last entry that a consumer was given of a stream. Pure.
+//!
+//! A stream that was deleted, and is there again, may number its entries from below: its server's clock went back, or
+//! another server took over, or it happened within one millisecond. Who went on behind the last id would miss them.
+
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
+
+/// The entry with the greatest id that was handed out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastSeen {
+    /// Its id.
+    pub id: EntryId,
+    /// What it is for; empty if that is not known. Its memory is kept from one entry to the next.
+    job: Vec<u8>,
+}
+
+impl From<EntryId> for LastSeen {
+    fn from(id: EntryId) -> Self {
+        Self { id, job: Vec::new() }
+    }
+}
+
+impl LastSeen {
+    /// An entry was handed out.
+    pub fn see(&mut self, id: EntryId, job: Option<&[u8]>) {
+        if id < self.id {
+            return;
+        }
+        self.id = id;
+        self.job.clear();
+        self.job.extend_from_slice(job.unwrap_or_default());
+    }
+
+    /// Whether a stream that XINFO STREAM describes began after the entry was seen in one of the same name.
+    pub fn is_of_before(&self, info: &Value) -> bool {
+        let last = info.field("last-generated-id").and_then(Value::bytes).and_then(EntryId::parse);
+        match last {
+            Some(last) if last == self.id => {
+                let entry = info.field("last-entry").and_then(OwnedEntry::read);
+                entry.is_some_and(|entry| entry.id == self.id && !self.is_for(&entry))
+            }
+            Some(last) => last < self.id,
+            None => false,
+        }
+    }
+
+    fn is_for(&self, entry: &OwnedEntry) -> bool {
+        self.job.is_empty() || entry.job.as_deref().is_none_or(|job| job.as_bytes() == self.job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(time: u64, job: Option<&str>) -> LastSeen {
+        let mut seen = LastSeen::default();
+        seen.see(EntryId { time, sequence: 0 }, job.map(str::as_bytes));
+        seen
+    }
+
+    fn bulk(text: &str) -> Value {
+        Value::Bulk(text.as_bytes().to_vec())
+    }
+
+    /// What Redis says of a stream with this last id, and this last entry if it is there still.
+    fn info(last: &str, entry: Option<(&str, &str)>) -> Value {
+        let entry = entry.map_or(Value::Nil, |(id, job)| {
+            Value::Array(vec![bulk(id), Value::Array(vec![bulk("job"), bulk(job)])])
+        });
+        Value::Array(vec![bulk("last-generated-id"), bulk(last), bulk("last-entry"), entry])
+    }
+
+    #[test]
+    fn a_stream_that_ends_before_what_was_seen_began_after_it() {
+        assert!(seen(7, Some("a")).is_of_before(&info("6-5", None)));
+        assert!(!seen(7, Some("a")).is_of_before(&info("7-1", Some(("7-1", "b")))));
+        assert!(!seen(7, Some("a")).is_of_before(&info("8-0", None)));
+    }
+
+    #[test]
+    fn the_same_id_is_the_same_entry_unless_it_is_for_another_job() {
+        assert!(seen(7, Some("a")).is_of_before(&info("7-0", Some(("7-0", "b")))));
+        assert!(!seen(7, Some("a")).is_of_before(&info("7-0", Some(("7-0", "a")))));
+        assert!(!seen(7, Some("a")).is_of_before(&info("7-0", None)), "it was deleted");
+        assert!(!seen(7, None).is_of_before(&info("7-0", Some(("7-0", "b")))));
+    }
+
+    #[test]
+    fn what_is_not_understood_tells_nothing() {
+        for reply in [Value::Nil, Value::Array(Vec::new()), Value::Array(vec![bulk("length"), Value::Nil])] {
+            assert!(!seen(7, Some("a")).is_of_before(&reply));
+        }
+    }
+
+    #[test]
+    fn what_was_handed_out_again_is_not_the_last() {
+        let mut seen = seen(7, Some("a"));
+        seen.see(EntryId { time: 6, sequence: 9 }, Some(b"z"));
+        assert_eq!((seen.id.time, seen.job.as_slice()), (7, b"a".as_slice()));
+    }
+}

@@ -1,0 +1,169 @@
+//! Jobs that have ended, until Redis has been told all of it. Pure.
+
+use std::time::Instant;
+
+use crate::redis_io::error::RedisError;
+
+use crate::engine::consumer::state::in_flight::Token;
+use crate::engine::host::RequestId;
+
+/// What there is to tell of a job's end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// When its entry is due again, to the group.
+    pub postponement: bool,
+    /// How it ended, to a record.
+    pub record: bool,
+    /// That its entry is done with, to the group.
+    pub acknowledgement: bool,
+    /// How it ended, to its producer.
+    pub notification: bool,
+}
+
+impl Parts {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// One part of what a batch tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Of the job at this position.
+    Postponement(usize),
+    /// Of the job at this position.
+    Record(usize),
+    /// Of all jobs of this stream.
+    Acknowledgement(u32),
+    /// Of the job at this position.
+    Notification(usize),
+}
+
+/// A job that has ended.
+#[derive(Debug)]
+pub struct Settled {
+    /// The job.
+    pub token: Token,
+    /// Its stream.
+    pub stream: u32,
+    /// Who waits for Redis' reply; 0 is nobody.
+    pub request: RequestId,
+    /// How it failed, as JSON, if it did and somebody is told.
+    pub failure: Option<Box<str>>,
+    /// When it is due again, if it is to wait.
+    pub due: Option<Instant>,
+    /// What Redis is told in this batch.
+    pub owed: Parts,
+    /// What of that it was too busy to hear.
+    pub again: Parts,
+    /// What went wrong in telling Redis.
+    pub error: Option<RedisError>,
+}
+
+impl Settled {
+    /// A job of which Redis is told nothing.
+    pub fn new(token: Token, stream: u32, request: RequestId) -> Self {
+        let (owed, again) = Default::default();
+        Self { token, stream, request, failure: None, due: None, owed, again, error: None }
+    }
+
+    /// Something could not be told. An error that lasts says more than one that passes.
+    fn note(&mut self, part: Part, error: &RedisError) {
+        let passes = error.is_passing();
+        if passes {
+            match part {
+                Part::Postponement(_) => self.again.postponement = true,
+                Part::Record(_) => self.again.record = true,
+                Part::Acknowledgement(_) => self.again.acknowledgement = true,
+                Part::Notification(_) => self.again.notification = true,
+            }
+        }
+        if self.error.as_ref().is_none_or(|known| known.is_passing() && !passes) {
+            self.error = Some(error.clone());
+        }
+    }
+
+    /// Has what Redis was too busy to hear told again.
+    pub fn tell_again(&mut self) {
+        self.owed = std::mem::take(&mut self.again);
+        self.error.take_if(|error| error.is_passing());
+    }
+
+    /// How many bytes it keeps.
+    pub fn size(&self) -> usize {
+        self.failure.as_ref().map_or(0, |failure| failure.len())
+    }
+}
+
+/// Settlements that left in one write to each node concerned.
+#[derive(Debug)]
+pub struct Batch {
+    /// Its number.
+    pub number: u32,
+    /// How many nodes have not given their last reply yet.
+    pub unanswered: usize,
+    /// Its jobs.
+    pub jobs: Vec<Settled>,
+}
+
+impl Batch {
+    /// Redis could not be told a part.
+    pub fn note(&mut self, part: Part, error: &RedisError) {
+        let at = match part {
+            Part::Acknowledgement(stream) => {
+                let concerned = |job: &&mut Settled| job.owed.acknowledgement && job.stream == stream;
+                return self.jobs.iter_mut().filter(concerned).for_each(|job| job.note(part, error));
+            }
+            Part::Postponement(at) | Part::Record(at) | Part::Notification(at) => at,
+        };
+        if let Some(job) = self.jobs.get_mut(at) {
+            job.note(part, error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn error(text: &[u8]) -> RedisError {
+        RedisError::reply(text, "XACK", &Arc::from("node"))
+    }
+
+    fn batch() -> Batch {
+        let job = |stream| {
+            let owed = Parts { acknowledgement: true, notification: true, ..Parts::default() };
+            Settled { owed, ..Settled::new(Token::from_number(1.0), stream, 0) }
+        };
+        Batch { number: 1, unanswered: 1, jobs: vec![job(0), job(1), job(0)] }
+    }
+
+    #[test]
+    fn an_acknowledgement_is_of_all_jobs_of_its_stream_and_anything_else_of_one() {
+        let mut batch = batch();
+        batch.note(Part::Acknowledgement(0), &error(b"BUSY yes"));
+        batch.note(Part::Notification(1), &error(b"BUSY yes"));
+        let again: Vec<(bool, bool)> =
+            batch.jobs.iter().map(|job| (job.again.acknowledgement, job.again.notification)).collect();
+        assert_eq!(again, [(true, false), (false, true), (true, false)]);
+        batch.note(Part::Notification(7), &error(b"BUSY yes"));
+    }
+
+    #[test]
+    fn only_what_was_refused_for_a_while_is_told_again() {
+        let mut batch = batch();
+        batch.note(Part::Acknowledgement(0), &error(b"BUSY yes"));
+        batch.note(Part::Notification(0), &error(b"NOPERM no"));
+        let job = &mut batch.jobs[0];
+        assert_eq!(job.error, Some(error(b"NOPERM no")), "what lasts says more");
+        job.tell_again();
+        assert_eq!(job.owed, Parts { acknowledgement: true, ..Parts::default() });
+        assert!(job.again.is_empty() && job.error.is_some());
+        let job = &mut batch.jobs[2];
+        job.tell_again();
+        assert_eq!(job.error, None);
+    }
+}

@@ -1,0 +1,268 @@
+//! Entries that were removed from a stream before a group got them. Pure.
+//!
+//! Redis counts what was ever added to a stream (7.0 and later), so that of a group that is through with what is
+//! there it is known up to which of all entries it has come. What was not delivered of these is lost. How much was
+//! delivered Redis counts as well, but not all of them alike: up to 7.0 exactly that, later also what was lost once the
+//! group has read on. So a consumer that has its group to itself counts for itself, and others count what is certain.
+
+use crate::redis_io::streams::entry::EntryId;
+
+use crate::engine::consumer::state::group_position::Standing;
+
+/// How many new entries a consumer was given, up to the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    last: EntryId,
+    count: u64,
+}
+
+/// What a consumer knows of its group's losses.
+#[derive(Clone, Debug, Default)]
+pub struct Losses {
+    received: Received,
+    known: Option<Look>,
+}
+
+/// What was known when it was looked last.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    passed: u64,
+    delivered: EntryId,
+    /// How many of these Redis knows not to have been delivered.
+    missing: Option<u64>,
+    /// How many were given to this consumer, if there was no other.
+    received: Option<u64>,
+}
+
+impl Losses {
+    /// The consumer was given an entry, for the first time or again.
+    pub fn receive(&mut self, id: EntryId) {
+        if id > self.received.last {
+            self.received = Received { last: id, count: self.received.count + 1 };
+        }
+    }
+
+    /// To be noted when Redis is asked.
+    pub fn received(&self) -> Received {
+        self.received
+    }
+
+    /// How many more entries are known to be lost by what Redis has answered; `asked` was noted when it was asked.
+    pub fn look(&mut self, standing: &Standing, asked: Received) -> u64 {
+        let Some(passed) = standing.passed() else { return 0 };
+        if self.was_set(standing) {
+            self.forget();
+        }
+        if self.known.is_none() && self.received.last < standing.delivered {
+            self.received.last = standing.delivered;
+        }
+        let is_alone = standing.consumers <= 1;
+        let of_own = [asked, self.received].into_iter().find(|own| own.last == standing.delivered);
+        let moved = self.known.is_some_and(|known| known.delivered != standing.delivered);
+        if is_alone && moved && of_own.is_none() {
+            // What was delivered is on its way here.
+            return 0;
+        }
+        let now = Look {
+            passed,
+            delivered: standing.delivered,
+            missing: standing.read.and_then(|read| passed.checked_sub(read)),
+            received: of_own.filter(|_| is_alone).map(|own| own.count),
+        };
+        match self.known.replace(now) {
+            Some(known) => now.lost_since(&known).min(standing.removed.saturating_sub(known.passed)),
+            // What is there has been read: whoever did that has told.
+            None if standing.is_at_end() => 0,
+            None => now.missing.unwrap_or(0),
+        }
+    }
+
+    /// Whether somebody has set the group to an entry: it is elsewhere, and Redis does not know any more how much it read.
+    fn was_set(&self, standing: &Standing) -> bool {
+        let is_elsewhere = standing.delivered != self.received.last;
+        is_elsewhere && standing.read.is_none() && self.known.is_some_and(|known| known.missing.is_some())
+    }
+
+    /// The group was made anew, or set to an entry: what is known is of another one.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Look {
+    fn lost_since(&self, known: &Self) -> u64 {
+        let passed = self.passed.saturating_sub(known.passed);
+        if self.delivered == known.delivered {
+            return passed;
+        }
+        if let (Some(now), Some(before)) = (self.received, known.received) {
+            return passed.saturating_sub(now.saturating_sub(before));
+        }
+        match (self.missing, known.missing) {
+            (Some(now), Some(before)) if now >= before => now - before,
+            // What was missing before has been passed, and was told.
+            (Some(now), _) => now,
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u64) -> EntryId {
+        EntryId { time: number, sequence: 0 }
+    }
+
+    /// A stream with entries 1, 2, … and one group of it, counted as one kind of server does.
+    struct Stream {
+        added: u64,
+        first: u64,
+        delivered: u64,
+        read: Option<u64>,
+        consumers: u64,
+        /// Whether what was lost counts as read once the group has read on.
+        forgets: bool,
+        lost: u64,
+    }
+
+    impl Stream {
+        fn new(forgets: bool) -> Self {
+            Self { added: 0, first: 1, delivered: 0, read: None, consumers: 1, forgets, lost: 0 }
+        }
+
+        fn add(&mut self, count: u64, capped: u64) {
+            self.added += count;
+            let first = self.first.max((self.added + 1).saturating_sub(capped));
+            self.lost += first.saturating_sub(self.first.max(self.delivered + 1));
+            self.first = first;
+        }
+
+        /// Delivers entries and returns them.
+        fn read(&mut self, count: u64) -> Vec<EntryId> {
+            let begin = self.first.max(self.delivered + 1);
+            let given: Vec<u64> = (begin..=self.added).take(count as usize).collect();
+            for &number in &given {
+                let is_jump = self.read.is_none() || (self.forgets && self.delivered < self.first);
+                self.read = if is_jump { Some(number) } else { self.read.map(|read| read + 1) };
+                self.delivered = number;
+            }
+            given.into_iter().map(id).collect()
+        }
+
+        fn standing(&self) -> Standing {
+            Standing {
+                added: self.added,
+                removed: self.first - 1,
+                first: (self.first <= self.added).then(|| id(self.first)),
+                last: id(self.added),
+                delivered: id(self.delivered),
+                read: self.read,
+                consumers: self.consumers,
+            }
+        }
+
+        fn look(&self, losses: &mut Losses) -> u64 {
+            let asked = losses.received();
+            losses.look(&self.standing(), asked)
+        }
+    }
+
+    fn receive(losses: &mut Losses, entries: Vec<EntryId>) {
+        entries.into_iter().for_each(|entry| losses.receive(entry));
+    }
+
+    /// Adds and reads in turn, and looks at every fifth; returns what was lost and what is known of it.
+    fn run(forgets: bool, others: bool) -> (u64, u64) {
+        let (mut stream, mut losses) = (Stream::new(forgets), Losses::default());
+        stream.consumers = 1 + u64::from(others);
+        let mut known = stream.look(&mut losses);
+        for turn in 0..100 {
+            stream.add(turn % 7 * 3, 10);
+            receive(&mut losses, stream.read(turn % 4));
+            if others {
+                stream.read(turn % 3);
+            }
+            if turn % 5 == 0 {
+                known += stream.look(&mut losses);
+            }
+        }
+        receive(&mut losses, stream.read(100));
+        (stream.lost, known + stream.look(&mut losses))
+    }
+
+    #[test]
+    fn a_consumer_that_has_its_group_to_itself_knows_of_every_loss_on_any_server() {
+        for forgets in [false, true] {
+            let (lost, known) = run(forgets, false);
+            assert!(lost > 100, "{lost}");
+            assert_eq!(known, lost, "forgets: {forgets}");
+        }
+    }
+
+    #[test]
+    fn with_others_all_is_known_where_redis_counts_deliveries_and_otherwise_not_too_much() {
+        // The entry that made the count valid was not the first one.
+        let (lost, known) = run(false, true);
+        assert!(known <= lost && known > lost / 2, "{known} of {lost}");
+        let (lost, known) = run(true, true);
+        assert!(known <= lost && known > 0, "{known} of {lost}");
+    }
+
+    #[test]
+    fn what_is_lost_while_nobody_reads_is_known_at_the_next_look_or_the_first() {
+        for forgets in [false, true] {
+            let (mut stream, mut losses) = (Stream::new(forgets), Losses::default());
+            stream.add(3, 100);
+            receive(&mut losses, stream.read(2));
+            assert_eq!(stream.look(&mut losses), 0);
+            stream.add(20, 10);
+            let mut later = Losses::default();
+            assert_eq!((stream.look(&mut later), stream.look(&mut later)), (11, 0));
+            stream.add(1, 10);
+            assert_eq!(stream.look(&mut later), 1);
+        }
+    }
+
+    #[test]
+    fn what_was_removed_after_it_was_read_or_before_there_was_a_group_is_no_loss() {
+        let (mut stream, mut losses) = (Stream::new(true), Losses::default());
+        stream.add(100, 10);
+        stream.delivered = 100;
+        assert_eq!(stream.look(&mut losses), 0);
+        stream.add(10, 10);
+        receive(&mut losses, stream.read(10));
+        stream.add(10, 10);
+        assert_eq!(stream.look(&mut losses), 0);
+        let (mut begun_late, mut fresh) = (Stream::new(true), Losses::default());
+        begun_late.add(100, 10);
+        assert_eq!(begun_late.look(&mut fresh), 0);
+        receive(&mut fresh, begun_late.read(10));
+        assert_eq!(begun_late.look(&mut fresh), 0);
+    }
+
+    #[test]
+    fn a_group_that_is_set_forward_has_lost_nothing() {
+        let (mut stream, mut losses) = (Stream::new(true), Losses::default());
+        stream.add(10, 100);
+        receive(&mut losses, stream.read(5));
+        stream.look(&mut losses);
+        (stream.delivered, stream.read) = (10, None);
+        assert_eq!(stream.look(&mut losses), 0);
+        stream.add(5, 100);
+        receive(&mut losses, stream.read(5));
+        assert_eq!(stream.look(&mut losses), 0);
+    }
+
+    #[test]
+    fn entries_that_are_on_their_way_here_are_not_lost() {
+        let (mut stream, mut losses) = (Stream::new(true), Losses::default());
+        stream.look(&mut losses);
+        stream.add(10, 5);
+        let given = stream.read(5);
+        assert_eq!(stream.look(&mut losses), 0);
+        receive(&mut losses, given);
+        assert_eq!(stream.look(&mut losses), 5);
+    }
+}

@@ -1,0 +1,161 @@
+//! What the engine says to whoever hosts it: the two traits through which everything goes up.
+
+pub mod callbacks;
+pub mod context;
+
+use std::time::Duration;
+
+use crate::redis_io::error::RedisError;
+use crate::redis_io::link::LinkState;
+use crate::redis_io::options::Endpoint;
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::entry::EntryId;
+
+use crate::engine::consumer::state::in_flight::Token;
+
+/// A request of the host, as the host numbers them; 0 is nobody.
+pub type RequestId = u32;
+
+/// Takes jobs for a processor.
+pub trait Jobs: Send + Sync {
+    /// Jobs of one stream of a consumer, in the order of the stream. Called with the consumer's state locked:
+    /// an implementation queues them and returns.
+    fn jobs(&self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (Token, &str)>);
+}
+
+/// Takes everything else.
+pub trait Events: Send + Sync {
+    /// Something happened. An implementation queues it and returns.
+    fn event(&self, event: Event<'_>);
+
+    /// What was queued should now reach the user: called once per burst, not once per event.
+    fn wake(&self);
+}
+
+/// Whoever hosts the engine.
+pub trait Host: Jobs + Events {}
+
+impl<T: Jobs + Events> Host for T {}
+
+/// What a payload key held.
+#[derive(Debug)]
+pub enum Payload<'a> {
+    /// The key does not exist.
+    Missing,
+    /// Its bytes, wanted as they are.
+    Bytes(&'a [u8]),
+    /// Its bytes, wanted as text.
+    Text(&'a [u8]),
+}
+
+/// What a consumer was doing when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Reading entries.
+    Consume,
+    /// Telling Redis of a job's outcome.
+    Settle(Token),
+    /// The same, of so many more jobs.
+    Unsettled(u32),
+    /// An entry that is not a job of this bus was passed over.
+    Foreign,
+}
+
+/// What is to be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Connecting.
+    Connection,
+    /// Asking the sentinels, none of which knew.
+    Sentinels,
+}
+
+/// One group's completion within an outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrival {
+    /// The group's name.
+    pub group: String,
+    /// When this process heard of it, in ms since the epoch.
+    pub at: f64,
+    /// The error as JSON; `None` for success.
+    pub error: Option<String>,
+}
+
+/// An entry that was pending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its id.
+    pub id: EntryId,
+    /// The stream's key.
+    pub stream: String,
+    /// The consumer that had it last.
+    pub owner: String,
+    /// For how long that had not touched it.
+    pub idle: Duration,
+    /// How often it was delivered so far.
+    pub deliveries: u64,
+    /// Who sent it; empty if the entry does not say.
+    pub producer: String,
+    /// The job's id.
+    pub job: String,
+}
+
+/// Something the host should know.
+#[expect(
+    missing_docs,
+    reason = "the variants say what their fields, named as everywhere in the engine, mean"
+)]
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The last word on a request, after any `Value`, `Called` and `Failed` of it.
+    Done { request: RequestId },
+    /// Something that the request asked for failed; `Done` follows.
+    Failed { request: RequestId, error: &'a RedisError },
+    /// What the payload key at `index` of the request held; a key that cannot be read as one is not reported.
+    Value { request: RequestId, index: u32, payload: Payload<'a> },
+    /// The reply to a command of the user.
+    Called { request: RequestId, index: u32, value: &'a Value },
+    /// The command of the user at `index` of the request failed.
+    CallFailed { request: RequestId, index: u32, error: &'a RedisError },
+    /// A wait for completions is over. Arrivals in the order they came.
+    Outcome { wait: u32, arrivals: &'a [Arrival] },
+    /// A wait for completions will never be over: the bus was stopped.
+    Abandoned { wait: u32 },
+    /// A completion that a producer listens to.
+    Heard { producer: u32, stream: &'a str, job: &'a str, group: &'a str, error: Option<&'a str> },
+    /// A message on a producer's channel that is none of ours.
+    Unreadable { producer: u32, channel: &'a [u8], message: &'a [u8] },
+    /// After a reconnection Redis refused a subscription of this producer: what it would have heard is lost.
+    ProducerFailed { producer: u32, error: &'a RedisError },
+    /// A consumer failed at something.
+    ConsumerFailed { consumer: u32, failure: Failure, error: &'a RedisError },
+    /// What a payload key of a job held that is about to begin.
+    Prefetched { consumer: u32, token: Token, key: &'a str, payload: &'a [u8] },
+    /// What was sent along with a job that is about to begin, as JSON.
+    Headers { consumer: u32, token: Token, headers: &'a str },
+    /// A job ran past its deadline and is settled as rejected.
+    DeadlinePassed { consumer: u32, token: Token },
+    /// A consumer has taken over an entry that nobody was at; its job runs.
+    Claimed { consumer: u32, entry: &'a Found },
+    /// An entry was delivered as often as may be, and is not delivered again; `moved` is to the dead letters.
+    Exhausted { consumer: u32, entry: &'a Found, moved: bool },
+    /// Entries are not there any more, trimmed or deleted, and were never run to the end: they were pending for the
+    /// group, or it never got them.
+    Trimmed { consumer: u32, stream: u32, count: u64, pending: bool },
+    /// A consumer has removed others from its group that were idle for long.
+    Removed { consumer: u32, stream: u32, names: &'a [String] },
+    /// A consumer has no job in flight any more.
+    Drained { consumer: u32 },
+    /// How long to wait before it is tried again? Answer with the number of the question.
+    RetryAsked { node: u32, question: u32, retry: Retry, attempt: u32 },
+    /// What does this error reply mean for the connection? Answer with the number of the question.
+    ReconnectAsked { node: u32, question: u32, error: &'a RedisError },
+    /// A connection changed its state.
+    LinkChanged { client: u32, state: LinkState, error: Option<&'a RedisError> },
+    /// A node has left the ring, or is in it again: after how many failures in a row, and the last of them.
+    RingChanged { node: u32, is_out: bool, failures: u32, endpoint: &'a Endpoint, error: &'a RedisError },
+    /// The shared connection to a node was made, is ready, or is being made again, `error` being why.
+    NodeChanged { node: u32, state: LinkState, place: &'a str, error: Option<&'a RedisError> },
+    /// A connection was opened or has ended; `Context::open_links` says how many there are.
+    LinksChanged,
+}

@@ -1,0 +1,187 @@
+//! Which producer hears what of what a subscriber hears, and what it does when Redis does not let it hear any more.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::redis_io::error::RedisError;
+use crate::redis_io::link::PushSink;
+use crate::redis_io::pubsub::subscriber::Subscriber;
+
+use crate::engine::host::Event;
+use crate::engine::host::context::Context;
+use crate::engine::producer::{Producer, Source};
+use crate::engine::runtime::backoff::Backoff;
+
+/// Finds the producers that a message is for.
+pub(crate) struct Router {
+    this: Weak<Router>,
+    context: Arc<Context>,
+    /// The number of the node whose messages it gets.
+    node: u32,
+    /// A lock, since producers subscribe from the host's thread while messages arrive on the engine's.
+    table: Mutex<Table>,
+    /// What Redis refused to subscribe again. A lock, for the same reason.
+    refused: Mutex<Refused>,
+}
+
+#[derive(Default)]
+struct Table {
+    channels: HashMap<Vec<u8>, Weak<Producer>>,
+    patterns: HashMap<Vec<u8>, Vec<Weak<Producer>>>,
+}
+
+#[derive(Default)]
+struct Refused {
+    subscriber: Weak<Subscriber>,
+    backoff: Backoff,
+    /// With which code, as far as that was reported.
+    code: Option<String>,
+    /// Whether it is about to be asked for again.
+    is_due: bool,
+}
+
+impl Router {
+    /// Nobody hears anything of a node yet, which the host knows by `node`.
+    pub(crate) fn new(context: Arc<Context>, node: u32) -> Arc<Self> {
+        let (table, refused) = Default::default();
+        Arc::new_cyclic(|this| Self { this: this.clone(), context, node, table, refused })
+    }
+
+    /// From here on it hears of this subscriber.
+    pub(crate) fn belong_to(&self, subscriber: &Arc<Subscriber>) {
+        self.refused().subscriber = Arc::downgrade(subscriber);
+    }
+
+    /// Whether nobody hears anything.
+    pub(crate) fn is_idle(&self) -> bool {
+        let table = self.lock();
+        table.channels.is_empty() && table.patterns.is_empty()
+    }
+
+    /// Nobody hears anything any more.
+    pub(crate) fn clear(&self) {
+        *self.lock() = Table::default();
+    }
+
+    /// What comes on a channel is for `producer`.
+    pub(crate) fn add_channel(&self, channel: Vec<u8>, producer: &Arc<Producer>) {
+        self.lock().channels.insert(channel, Arc::downgrade(producer));
+    }
+
+    /// What comes on a channel is for nobody.
+    pub(crate) fn remove_channel(&self, channel: &[u8]) {
+        self.lock().channels.remove(channel);
+    }
+
+    /// What comes by a pattern is for `producer` too.
+    pub(crate) fn add_listener(&self, pattern: &[u8], producer: &Arc<Producer>) {
+        let mut table = self.lock();
+        let listeners = table.patterns.entry(pattern.to_vec()).or_default();
+        let producer = Arc::downgrade(producer);
+        if !listeners.iter().any(|listener| listener.ptr_eq(&producer)) {
+            listeners.push(producer);
+        }
+    }
+
+    /// Whether nobody hears the pattern any more.
+    pub(crate) fn remove_listener(&self, pattern: &[u8], producer: &Weak<Producer>) -> bool {
+        let mut table = self.lock();
+        let Some(listeners) = table.patterns.get_mut(pattern) else { return false };
+        listeners.retain(|listener| listener.strong_count() > 0 && !listener.ptr_eq(producer));
+        let unheard = listeners.is_empty();
+        if unheard {
+            table.patterns.remove(pattern);
+        }
+        unheard
+    }
+
+    /// Everybody who hears anything, once.
+    fn producers(&self) -> BTreeMap<u32, Arc<Producer>> {
+        let table = self.lock();
+        let listeners: Vec<_> =
+            table.channels.values().chain(table.patterns.values().flatten()).cloned().collect();
+        drop(table);
+        listeners.iter().filter_map(Weak::upgrade).map(|producer| (producer.number(), producer)).collect()
+    }
+
+    /// Completions may have been missed.
+    fn doubt(&self) {
+        for producer in self.producers().values() {
+            producer.doubt(self.node);
+        }
+    }
+
+    /// Subscribes again after a while what was refused.
+    fn ask_again(&self) {
+        let wait = {
+            let mut refused = self.refused();
+            if std::mem::replace(&mut refused.is_due, true) {
+                return;
+            }
+            refused.backoff.next_wait()
+        };
+        let this = self.this.clone();
+        self.context.tasks.spawn(async move {
+            tokio::time::sleep(wait).await;
+            let Some(router) = this.upgrade() else { return };
+            let subscriber = {
+                let mut refused = router.refused();
+                refused.is_due = false;
+                refused.subscriber.upgrade()
+            };
+            if let Some(subscriber) = subscriber {
+                subscriber.subscribe_again();
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PushSink for Router {
+    fn message(&self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]) {
+        let Some(pattern) = pattern else {
+            let producer = self.lock().channels.get(channel).and_then(Weak::upgrade);
+            if let Some(producer) = producer {
+                producer.hear(Source::Own, channel, payload);
+            }
+            return;
+        };
+        let listeners = self.lock().patterns.get(pattern).cloned().unwrap_or_default();
+        for producer in listeners.iter().filter_map(Weak::upgrade) {
+            producer.hear(Source::Pattern(pattern), channel, payload);
+        }
+    }
+
+    fn resubscribed(&self) {
+        {
+            let mut refused = self.refused();
+            refused.backoff.reset();
+            refused.code = None;
+        }
+        self.doubt();
+    }
+
+    fn resubscription_refused(&self, error: &RedisError) {
+        self.doubt();
+        self.ask_again();
+        let code = error.reply_code().map(str::to_owned);
+        let is_news = std::mem::replace(&mut self.refused().code, code.clone()) != code;
+        if is_news {
+            for producer in self.producers().into_keys() {
+                self.context.host.event(Event::ProducerFailed { producer, error });
+            }
+            self.context.host.wake();
+        }
+    }
+
+    fn burst_end(&self) {
+        self.context.host.wake();
+    }
+}

@@ -1,0 +1,144 @@
+//! Watches a node that may be ejected: asks whether it is there, takes it out of the ring when it is not, and probes
+//! it until it is back. One task per node, from its first connection until the bus is stopped.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::error::RedisError;
+use crate::redis_io::link::{Link, LinkState};
+
+use crate::engine::connections::ejection::Ejection;
+use crate::engine::host::context::Awake;
+use crate::engine::nodes::node::Node;
+use crate::engine::nodes::probe::{late, probe};
+
+/// How often a node is looked at in a timeout.
+const LOOKS: u32 = 10;
+/// The least time between two looks, however short the timeout is.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Runs as long as there is the node.
+pub(crate) async fn watch(node: Weak<Node>, ejection: Arc<Ejection>) {
+    loop {
+        if !ejection.is_out() && Vigil::new(ejection.clone()).keep(&node).await.is_none() {
+            return;
+        }
+        let Some(strong) = node.upgrade() else { return };
+        let _awake = strong.leave();
+        drop(strong);
+        loop {
+            tokio::time::sleep(ejection.next_wait()).await;
+            let Some(probe) = node.upgrade().map(|node| node.probe()) else { return };
+            match probe.await {
+                Ok(()) => break,
+                Err(error) => ejection.failed(&error),
+            }
+        }
+        ejection.readmit();
+        if let Some(node) = node.upgrade() {
+            // There was a connection before, and there may be a process that lives by it.
+            drop(node.shared().link());
+        }
+    }
+}
+
+/// Waits for a node to go out. What waits for an answer says whether it is there; if nothing does, a PING every
+/// `timeout`. Once nothing has come for a `timeout`, each further look at it is a failure.
+struct Vigil {
+    ejection: Arc<Ejection>,
+    /// How many answers there were.
+    answers: u64,
+    /// Since when it owes an answer, or a connection.
+    silent_since: Option<Instant>,
+    looked: Instant,
+    asked: Option<Instant>,
+}
+
+impl Vigil {
+    fn new(ejection: Arc<Ejection>) -> Self {
+        Self { ejection, answers: 0, silent_since: None, looked: Instant::now(), asked: None }
+    }
+
+    /// Resolves once the node is out; with nothing if it is no more.
+    async fn keep(mut self, node: &Weak<Node>) -> Option<()> {
+        let interval = (self.ejection.options.timeout / LOOKS).max(SHORTEST_INTERVAL);
+        while !self.ejection.is_out() {
+            tokio::select! {
+                biased;
+                () = self.ejection.tripped.notified() => {}
+                () = tokio::time::sleep(interval) => self.look(node.upgrade()?.as_ref()),
+            }
+        }
+        Some(())
+    }
+
+    fn look(&mut self, node: &Node) {
+        let (now, timeout) = (Instant::now(), self.ejection.options.timeout);
+        let looked = std::mem::replace(&mut self.looked, now);
+        let Some(link) = node.watched_link() else {
+            self.silent_since = None;
+            return;
+        };
+        let (is_ready, progress) = (link.state() == LinkState::Ready, link.progress());
+        let answers = std::mem::replace(&mut self.answers, progress.answers);
+        // What came before the connection was lost is no answer any more.
+        if is_ready && progress.answers > answers {
+            self.silent_since = None;
+            self.ejection.answered();
+        } else if progress.answers < answers || is_ready && !progress.is_due {
+            // It is another connection, or nothing is owed.
+            self.silent_since = None;
+        } else {
+            let since = *self.silent_since.get_or_insert(looked);
+            if now.saturating_duration_since(since) >= timeout {
+                self.ejection.failed(&node.late());
+            }
+        }
+        let may_ask = is_ready && !progress.is_due;
+        if may_ask && self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= timeout) {
+            self.asked = Some(now);
+            let mut ping = Commands::default();
+            ping.begin("PING", 1).end_once(Destination::Nowhere);
+            link.submit(&mut ping);
+        }
+    }
+}
+
+impl Node {
+    /// The shared connection, if there is anything to watch. What only listens so far gets one, to be watched by.
+    fn watched_link(&self) -> Option<Arc<dyn Link>> {
+        let link = match self.shared().current() {
+            None if self.subscriptions().is_open() => self.shared().link().ok(),
+            current => current,
+        };
+        link.filter(|link| link.state() != LinkState::Wait)
+    }
+
+    /// The error of a node that does not answer.
+    fn late(&self) -> RedisError {
+        let patience = self.ejection().map_or(0, |ejection| ejection.options.timeout.as_millis());
+        late(&self.options().link, patience)
+    }
+
+    fn probe(&self) -> impl Future<Output = Result<(), RedisError>> + use<> {
+        let (options, context) = (self.options().clone(), self.context().clone());
+        let resolver = self.resolver().cloned();
+        let patience = self.ejection().map_or(Duration::ZERO, |ejection| ejection.options.timeout);
+        async move { probe(&options.link, resolver, patience, context.tasks.clone()).await }
+    }
+
+    /// What has no answer fails, and who reads lets go: the server may have taken entries for a reader that nobody
+    /// will see, which are looked for once it is back. The process stays awake as long as what this returns is there.
+    fn leave(&self) -> Option<Awake> {
+        let ejection = self.ejection()?;
+        let awake = self.context().stay_awake();
+        if let Some(refusal) = ejection.refusal() {
+            self.shared().fail(refusal);
+        }
+        for reader in ejection.readers() {
+            reader.reset();
+        }
+        Some(awake)
+    }
+}

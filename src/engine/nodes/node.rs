@@ -1,0 +1,186 @@
+//! One of the Redis servers of a bus, or its Cluster: the shared connection and the subscriber.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::redis_io::cluster::slot_map::slot_of;
+use crate::redis_io::cluster::topology::Topology;
+use crate::redis_io::connection::metrics::Totals;
+use crate::redis_io::error::RedisError;
+use crate::redis_io::keys::Keys;
+use crate::redis_io::link::ReplySink;
+use crate::redis_io::options::QueueLimit;
+
+use crate::engine::connections::client::{Client, PolicyOptions, Way};
+use crate::engine::connections::ejection::Ejection;
+use crate::engine::connections::ejection::link_policy::{Part, Role};
+use crate::engine::connections::sentinel::resolver::Resolver;
+use crate::engine::host::context::Context;
+use crate::engine::nodes::subscriptions::Subscriptions;
+use crate::engine::options::{EjectOptions, NodeOptions, READ_GRACE};
+
+/// A node.
+pub struct Node {
+    keys: Keys,
+    policy: PolicyOptions,
+    topology: Option<Arc<Topology>>,
+    resolver: Option<Arc<Resolver>>,
+    shared: Client,
+    subscriptions: Subscriptions,
+    ejection: Option<Arc<Ejection>>,
+}
+
+impl Node {
+    /// A node that is not connected yet; replies on its shared connection go to `sink`. With `eject` it can be
+    /// ejected.
+    pub(crate) fn new(
+        keys: Keys,
+        policy: PolicyOptions,
+        sink: Arc<dyn ReplySink>,
+        eject: Option<EjectOptions>,
+    ) -> Arc<Self> {
+        let (topology, resolver) = (policy.topology(), policy.resolver());
+        let policy = PolicyOptions { silence: policy.options.socket_timeout, ..policy };
+        let ejection = eject.map(|eject| Ejection::new(eject, policy.clone()));
+        let part = |role| with_part(&policy, &ejection, role);
+        let way = way_of(topology.as_ref(), resolver.as_ref());
+        let announced = PolicyOptions { announces: true, ..part(Role::Witness) };
+        let shared = Client::new(announced, way, sink);
+        let subscriptions = Subscriptions::new(part(Role::Subscriber), topology.clone(), resolver.clone());
+        let node = Arc::new(Self { keys, policy, topology, resolver, shared, subscriptions, ejection });
+        if let Some(ejection) = &node.ejection {
+            ejection.belong_to(&Arc::downgrade(&node));
+        }
+        node
+    }
+
+    /// Whether it is out of the ring.
+    pub fn is_out(&self) -> bool {
+        self.ejection.as_ref().is_some_and(|ejection| ejection.is_out())
+    }
+
+    /// Why nothing can be asked of it, if it is out of the ring.
+    pub(crate) fn refusal(&self) -> Option<RedisError> {
+        self.ejection.as_ref().and_then(|ejection| ejection.refusal())
+    }
+
+    /// What keeps it out of the ring, if it can be ejected.
+    pub(crate) fn ejection(&self) -> Option<&Arc<Ejection>> {
+        self.ejection.as_ref()
+    }
+
+    /// What the user chose for it.
+    pub(crate) fn options(&self) -> &Arc<NodeOptions> {
+        &self.policy.options
+    }
+
+    /// Who knows where it is, if sentinels do.
+    pub(crate) fn resolver(&self) -> Option<&Arc<Resolver>> {
+        self.resolver.as_ref()
+    }
+
+    /// What it shares with everything of its host.
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.policy.context
+    }
+
+    /// The number by which the host knows it.
+    pub(crate) fn number(&self) -> u32 {
+        self.policy.node
+    }
+
+    /// The names of keys on it.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The connection for everything that does not wait.
+    pub fn shared(&self) -> &Client {
+        &self.shared
+    }
+
+    /// How much may wait for it.
+    pub(crate) fn queue(&self) -> QueueLimit {
+        let options = &self.policy.options;
+        options.cluster.as_ref().map_or(options.link.queue, |cluster| cluster.link.queue)
+    }
+
+    /// The subscriber.
+    pub fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
+    /// What has passed through its shared connection and its subscriber so far.
+    pub(crate) fn totals(&self) -> Totals {
+        [self.shared.totals(), self.subscriptions.totals()].into_iter().sum()
+    }
+
+    /// Who has which slots, if it is a Cluster.
+    pub(crate) fn topology(&self) -> Option<&Arc<Topology>> {
+        self.topology.as_ref()
+    }
+
+    /// What streams that one read is of have in common: the slot, if it is a Cluster.
+    pub(crate) fn slot(&self, key: &str) -> Option<u16> {
+        self.topology.as_ref().map(|_| slot_of(key.as_bytes()))
+    }
+
+    /// A connection of the user's own, whose changes of state are reported under `number`.
+    pub(crate) fn user_client(&self, sink: Arc<dyn ReplySink>, number: u32) -> Client {
+        // What the user waits for, and for how long, is the user's own business.
+        let policy = PolicyOptions { visible: Some(number), silence: None, ..self.policy.clone() };
+        Client::new(policy, way_of(self.topology.as_ref(), self.resolver.as_ref()), sink)
+    }
+
+    /// A connection to wait on for entries, for up to `longest`; in a Cluster one to whoever has `slot`.
+    pub(crate) fn blocking_client(
+        &self,
+        sink: Arc<dyn ReplySink>,
+        slot: Option<u16>,
+        longest: Duration,
+    ) -> Client {
+        let way = match (&self.topology, slot) {
+            (Some(topology), Some(slot)) => Way::Slot(topology.clone(), slot),
+            _ => way_of(None, self.resolver.as_ref()),
+        };
+        let grace = self.policy.options.socket_timeout.map_or(READ_GRACE, |limit| limit.min(READ_GRACE));
+        let policy = PolicyOptions {
+            silence: Some(longest + grace),
+            ..with_part(&self.policy, &self.ejection, Role::Reader)
+        };
+        Client::new(policy, way, sink)
+    }
+
+    /// Closes both connections with QUIT, each within `bound`, and whatever was open to find it.
+    pub(crate) async fn quit(&self, bound: Duration) {
+        tokio::join!(self.subscriptions.quit(bound), self.shared.quit(bound));
+        if let Some(resolver) = &self.resolver {
+            resolver.close();
+        }
+        if let Some(ejection) = &self.ejection {
+            ejection.reset();
+        }
+    }
+}
+
+impl Drop for Node {
+    /// Nothing is left to be watched.
+    fn drop(&mut self) {
+        if let Some(ejection) = &self.ejection {
+            ejection.reset();
+        }
+    }
+}
+
+fn with_part(policy: &PolicyOptions, ejection: &Option<Arc<Ejection>>, role: Role) -> PolicyOptions {
+    let part = ejection.clone().map(|ejection| Part { ejection, role });
+    PolicyOptions { part, ..policy.clone() }
+}
+
+fn way_of(topology: Option<&Arc<Topology>>, resolver: Option<&Arc<Resolver>>) -> Way {
+    match (topology, resolver) {
+        (Some(topology), _) => Way::Cluster(topology.clone()),
+        (None, Some(resolver)) => Way::Named(resolver.clone()),
+        (None, None) => Way::One,
+    }
+}

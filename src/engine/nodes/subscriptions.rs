@@ -1,0 +1,233 @@
+//! The one subscriber of a node, and what producers hear through it.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+
+use crate::redis_io::cluster::slot_map::slot_of;
+use crate::redis_io::cluster::topology::Topology;
+use crate::redis_io::connection::metrics::{Totals, Traffic};
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState};
+use crate::redis_io::options::LinkOptions;
+use crate::redis_io::pubsub::subscriber::Subscriber;
+
+use crate::engine::connections::client::{PolicyOptions, closed};
+use crate::engine::connections::cluster_location::Located;
+use crate::engine::connections::ejection::link_policy::around;
+use crate::engine::connections::sentinel::failover_policy::Follower;
+use crate::engine::connections::sentinel::resolver::Resolver;
+use crate::engine::nodes::message_router::Router;
+use crate::engine::producer::Producer;
+
+/// How long a subscriber that moves may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// The subscriber of a bus, opened when first used, and again after it has ended.
+pub struct Subscriptions {
+    policy: PolicyOptions,
+    /// If it is of a Cluster, every node of which hears what is published on any.
+    topology: Option<Arc<Topology>>,
+    /// If sentinels know where it is.
+    resolver: Option<Arc<Resolver>>,
+    router: Arc<Router>,
+    traffic: Arc<Traffic>,
+    subscriber: Mutex<Option<Arc<Subscriber>>>,
+    /// In a Cluster, the slot of the stream whose completions were asked for first. They are published on its node, and
+    /// from there to another node they take up to 40 ms, as Redis 7.0 leaves Nagle's algorithm to the nodes' connections.
+    home: OnceCell<u16>,
+}
+
+impl Subscriptions {
+    /// No subscriptions yet.
+    pub fn new(
+        policy: PolicyOptions,
+        topology: Option<Arc<Topology>>,
+        resolver: Option<Arc<Resolver>>,
+    ) -> Self {
+        let router = Router::new(policy.context.clone(), policy.node);
+        let (traffic, subscriber, home) = Default::default();
+        Self { policy, topology, resolver, router, traffic, subscriber, home }
+    }
+
+    /// Subscribes `producer` to a channel of its own, on which completions of the stream with this key come; resolves once
+    /// Redis has confirmed it.
+    pub async fn subscribe(
+        &self,
+        producer: &Arc<Producer>,
+        channel: String,
+        stream_key: &str,
+    ) -> Result<(), RedisError> {
+        self.move_home(stream_key);
+        let (subscriber, channel) = (self.subscriber()?, channel.into_bytes());
+        self.router.add_channel(channel.clone(), producer);
+        let subscribed = self.unless_out(subscriber.subscribe(vec![channel.clone()])).await;
+        if let Err(error) = &subscribed {
+            self.router.remove_channel(&channel);
+            self.take_back(error, || subscriber.unsubscribe(vec![channel]));
+        }
+        subscribed
+    }
+
+    /// Adds `producer` to those that hear a pattern, on which completions of the stream with this key come, or of many;
+    /// resolves once Redis has confirmed it.
+    pub async fn subscribe_pattern(
+        &self,
+        producer: &Arc<Producer>,
+        pattern: &str,
+        stream_key: Option<&str>,
+    ) -> Result<(), RedisError> {
+        if let Some(key) = stream_key {
+            self.move_home(key);
+        }
+        let (subscriber, pattern) = (self.subscriber()?, pattern.as_bytes().to_vec());
+        self.router.add_listener(&pattern, producer);
+        let subscribed = self.unless_out(subscriber.psubscribe(vec![pattern.clone()])).await;
+        if let Err(error) = &subscribed
+            && self.router.remove_listener(&pattern, &Arc::downgrade(producer))
+        {
+            self.take_back(error, || subscriber.punsubscribe(vec![pattern]));
+        }
+        subscribed
+    }
+
+    /// Has the subscriber be where the completions of a stream are published, if it is the first and nothing can be missed by
+    /// that.
+    fn move_home(&self, stream_key: &str) {
+        let Some(topology) = &self.topology else { return };
+        let slot = slot_of(stream_key.as_bytes());
+        if self.home.set(slot).is_err() || !self.router.is_idle() {
+            return;
+        }
+        let is_away = |open: &mut Arc<Subscriber>| {
+            open.state() == LinkState::Ready && !topology.is_right(Some(slot), &open.node())
+        };
+        if let Some(away) = self.lock().take_if(is_away) {
+            // Who waits for it to be ready gets to know that first.
+            self.policy.context.tasks.spawn(async move { away.quit(GOODBYE).await });
+        }
+    }
+
+    /// What an ejected node has not confirmed it may do yet, when it is back.
+    fn take_back(&self, error: &RedisError, undo: impl FnOnce() -> BoxFuture<Result<(), RedisError>>) {
+        if error.kind == RedisErrorKind::Ejected {
+            self.policy.context.tasks.spawn(undo());
+        }
+    }
+
+    async fn unless_out<T>(&self, step: BoxFuture<Result<T, RedisError>>) -> Result<T, RedisError> {
+        match &self.policy.part {
+            Some(part) => part.ejection.unless_out(step).await,
+            None => step.await,
+        }
+    }
+
+    /// Whether there is a connection.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().as_ref().is_some_and(|open| !matches!(open.state(), LinkState::End | LinkState::Wait))
+    }
+
+    /// What has passed through its connections so far.
+    pub(crate) fn totals(&self) -> Totals {
+        self.traffic.totals()
+    }
+
+    /// Resolves once the subscriber is connected and Redis lets it in.
+    pub async fn ready(&self) -> Result<(), RedisError> {
+        let pong = self.subscriber()?.ping();
+        self.unless_out(pong).await
+    }
+
+    /// `producer` hears nothing any more. What nobody else hears is unsubscribed, if the connection is there.
+    pub fn forget(&self, producer: &Weak<Producer>, channels: Vec<String>, patterns: Vec<String>) {
+        let channels: Vec<Vec<u8>> = channels.into_iter().map(String::into_bytes).collect();
+        for channel in &channels {
+            self.router.remove_channel(channel);
+        }
+        let mut unheard = Vec::new();
+        for pattern in patterns {
+            if self.router.remove_listener(pattern.as_bytes(), producer) {
+                unheard.push(pattern.into_bytes());
+            }
+        }
+        let Some(subscriber) = self.lock().clone() else { return };
+        if subscriber.state() == LinkState::End {
+            return;
+        }
+        // Nobody waits for the confirmations: whatever still arrives finds no producer in the table.
+        let tasks = &self.policy.context.tasks;
+        if !channels.is_empty() {
+            tasks.spawn(subscriber.unsubscribe(channels));
+        }
+        if !unheard.is_empty() {
+            tasks.spawn(subscriber.punsubscribe(unheard));
+        }
+    }
+
+    /// Unsubscribes everything and closes the connection with QUIT, within `bound`.
+    pub async fn quit(&self, bound: Duration) {
+        self.router.clear();
+        let subscriber = self.lock().take();
+        if let Some(subscriber) = subscriber {
+            subscriber.quit(bound).await;
+        }
+    }
+
+    /// Closes the connection at once.
+    pub fn close(&self) {
+        self.router.clear();
+        if let Some(subscriber) = self.lock().take() {
+            subscriber.close();
+        }
+    }
+
+    fn subscriber(&self) -> Result<Arc<Subscriber>, RedisError> {
+        if let Some(refusal) = self.policy.part.as_ref().and_then(|part| part.ejection.refusal()) {
+            return Err(refusal);
+        }
+        let mut subscriber = self.lock();
+        if let Some(open) = subscriber.as_ref().filter(|open| open.state() != LinkState::End) {
+            return Ok(open.clone());
+        }
+        if self.policy.closing.load(Ordering::Acquire) {
+            return Err(closed());
+        }
+        let policy = self.policy.for_link(Arc::default(), self.traffic.clone());
+        let link = &self.policy.options.link;
+        let tasks = self.policy.context.tasks.clone();
+        let open = |options: &LinkOptions, policy: Arc<dyn LinkPolicy>| {
+            let policy = around(self.policy.part.as_ref(), policy);
+            Subscriber::new(self.policy.watched(options), policy, self.router.clone(), tasks.clone())
+        };
+        let opened = match (&self.topology, self.resolver.clone()) {
+            (Some(topology), _) => {
+                let located = Located::anywhere(policy, topology.clone(), self.home.get().copied());
+                let opened = open(&topology.options().link, located.clone());
+                located.keep_right(&opened, &tasks);
+                opened
+            }
+            (None, Some(resolver)) => {
+                let follower = Follower::new(policy, resolver);
+                let opened = open(link, follower.clone());
+                follower.belong_to(opened.connection());
+                opened
+            }
+            (None, None) => open(link, policy),
+        };
+        self.router.belong_to(&opened);
+        *subscriber = Some(opened.clone());
+        Ok(opened)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Subscriber>>> {
+        self.subscriber.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,320 @@
+//! Which jobs a producer waits for, and what came for them so far. Pure.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::redis_io::streams::entry::EntryId;
+
+use crate::engine::host::Arrival;
+use crate::engine::producer::completion_wait::{Begin, Case, Doubt, Outcome, Wait};
+
+/// How long a wait with a record goes without news before Redis is asked.
+const FIRST_CHECK: Duration = Duration::from_secs(2);
+/// The longest time between two such questions.
+const LAST_CHECK: Duration = Duration::from_secs(30);
+
+/// The waits of one producer.
+#[derive(Debug, Default)]
+pub struct Completions {
+    waits: HashMap<u32, Wait>,
+    /// More than one wait per job is rare: the same job sent to several streams, or again.
+    jobs: HashMap<Arc<str>, Vec<u32>>,
+    /// When to ask about which wait, the next one first. What is not the wait's `check_at` any more is passed over.
+    checks: BinaryHeap<Reverse<(Instant, u32)>>,
+}
+
+impl Completions {
+    /// Starts a wait.
+    pub fn wait(&mut self, begin: Begin<'_>) {
+        let (number, recorded) = (begin.number, begin.recorded);
+        let job = match self.jobs.get_key_value(begin.job) {
+            Some((job, _)) => job.clone(),
+            None => Arc::from(begin.job),
+        };
+        self.jobs.entry(job.clone()).or_default().push(number);
+        self.waits.insert(number, Wait::new(begin, job));
+        if let Some(since) = recorded {
+            self.check(number, since + FIRST_CHECK);
+        }
+    }
+
+    /// Redis has the job of a wait, as this entry. `true` if a completion may have been missed before that was
+    /// known, so that Redis is to be asked.
+    pub fn sent(&mut self, number: u32, entry: EntryId) -> bool {
+        let Some(wait) = self.waits.get_mut(&number) else { return false };
+        wait.entry = Some(entry);
+        std::mem::take(&mut wait.in_doubt)
+    }
+
+    /// Ends a wait whose outcome nobody wants.
+    pub fn forget(&mut self, number: u32) {
+        self.remove(number);
+    }
+
+    /// Ends all waits and returns their numbers.
+    pub fn abandon(&mut self) -> Vec<u32> {
+        std::mem::take(self).waits.into_keys().collect()
+    }
+
+    /// A completion arrived; returns the waits that it ends. A group counts once however often it completes;
+    /// one that is not awaited is noted but does not count.
+    pub fn arrive(&mut self, job: &str, stream: &str, arrival: &Arrival) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        let mut at = 0;
+        while let Some(&number) = self.jobs.get(job).and_then(|numbers| numbers.get(at)) {
+            at += 1;
+            let Some(wait) = self.waits.get_mut(&number).filter(|wait| wait.plan.stream == stream) else {
+                continue;
+            };
+            wait.note(arrival);
+            if wait.is_over() {
+                outcomes.extend(self.end(number));
+                at -= 1;
+            }
+        }
+        outcomes
+    }
+
+    /// Redis was asked and knows how a group completed the job of a wait; returns the wait if that ends it. What
+    /// came by itself meanwhile is the later word.
+    pub fn learn(&mut self, number: u32, arrival: Arrival) -> Option<Outcome> {
+        let wait = self.waits.get_mut(&number)?;
+        if !wait.is_missing(&arrival.group) {
+            return None;
+        }
+        wait.arrivals.push(arrival);
+        if wait.is_over() { self.end(number) } else { None }
+    }
+
+    /// Redis was asked whether the entry of a wait is there. `true` if it was `gone` twice in a row, so that nothing
+    /// is made of what a failover shows for a moment.
+    pub fn is_lost(&mut self, number: u32, gone: bool) -> bool {
+        let wait = self.waits.get_mut(&number);
+        wait.is_some_and(|wait| std::mem::replace(&mut wait.gone, gone) && gone)
+    }
+
+    /// Completions of some streams may have been missed: Redis is asked at `when` about those who wait for them.
+    pub fn doubt(&mut self, when: Instant, of: impl Fn(&str) -> bool) {
+        let concerned = self.waits.iter_mut().filter(|(_, wait)| of(&wait.plan.stream));
+        let mut known = Vec::new();
+        for (number, wait) in concerned {
+            match wait.entry {
+                Some(_) if wait.check_at.is_none_or(|at| at > when) => known.push(*number),
+                Some(_) => {}
+                None => wait.in_doubt = true,
+            }
+        }
+        for number in known {
+            self.check(number, when);
+        }
+    }
+
+    /// When Redis is to be asked next.
+    pub fn next_check(&mut self) -> Option<Instant> {
+        while let Some(Reverse((at, number))) = self.checks.peek() {
+            if self.waits.get(number).is_some_and(|wait| wait.check_at == Some(*at)) {
+                return Some(*at);
+            }
+            self.checks.pop();
+        }
+        None
+    }
+
+    /// The waits, `most` of them, about which Redis is to be asked by now. Those with a record come up again, later
+    /// and later.
+    pub fn take_due(&mut self, now: Instant, most: usize) -> Vec<Doubt> {
+        let mut due = Vec::new();
+        while due.len() < most && self.next_check().is_some_and(|at| at <= now) {
+            let Some(Reverse((_, number))) = self.checks.pop() else { break };
+            let Some(wait) = self.waits.get_mut(&number) else { continue };
+            wait.check_at = None;
+            let again = wait.recorded.map(|since| now + ((now - since) / 2).clamp(FIRST_CHECK, LAST_CHECK));
+            due.extend(wait.doubt(number));
+            if let Some(again) = again {
+                self.check(number, again);
+            }
+        }
+        due
+    }
+
+    /// Redis is asked about a wait at `when`.
+    pub fn check(&mut self, number: u32, when: Instant) {
+        if let Some(wait) = self.waits.get_mut(&number) {
+            wait.check_at = Some(when);
+            self.checks.push(Reverse((when, number)));
+        }
+    }
+
+    /// Whether a wait has no word of this group.
+    pub fn is_missing(&self, number: u32, group: &str) -> bool {
+        self.waits.get(&number).is_some_and(|wait| wait.is_missing(group))
+    }
+
+    /// What is known of a wait; nothing if it is over, or if Redis does not have its job yet.
+    pub fn case(&self, number: u32) -> Option<Case> {
+        self.waits.get(&number)?.case()
+    }
+
+    /// How many waits there are.
+    pub fn len(&self) -> usize {
+        self.waits.len()
+    }
+
+    /// Whether nothing is waited for.
+    pub fn is_empty(&self) -> bool {
+        self.waits.is_empty()
+    }
+
+    fn end(&mut self, number: u32) -> Option<Outcome> {
+        self.remove(number).map(|wait| Outcome { wait: number, arrivals: wait.arrivals })
+    }
+
+    fn remove(&mut self, number: u32) -> Option<Wait> {
+        let wait = self.waits.remove(&number)?;
+        if let Some(numbers) = self.jobs.get_mut(&wait.job) {
+            numbers.retain(|other| *other != number);
+            if numbers.is_empty() {
+                self.jobs.remove(&wait.job);
+            }
+        }
+        Some(wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::producer::send_plan::Plan;
+
+    fn plan(groups: &[&str]) -> Arc<Plan> {
+        let groups: Vec<String> = groups.iter().map(|&group| group.to_owned()).collect();
+        Arc::new(Plan::awaiting("s", &groups))
+    }
+
+    fn begin(completions: &mut Completions, number: u32, job: &str, groups: &[&str], ends_at_error: bool) {
+        let plan = plan(groups);
+        completions.wait(Begin { number, job, plan, ends_at_error, recorded: None });
+    }
+
+    fn arrival(group: &str, error: Option<&str>) -> Arrival {
+        Arrival { group: group.to_owned(), at: 1.0, error: error.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_wait_is_over_when_every_group_completed() {
+        let mut completions = Completions::default();
+        begin(&mut completions, 7, "J", &["a", "b", "a"], false);
+        assert!(completions.arrive("J", "s", &arrival("a", None)).is_empty());
+        assert!(completions.arrive("J", "s", &arrival("a", None)).is_empty(), "a group counts once");
+        let outcomes = completions.arrive("J", "s", &arrival("b", Some("1")));
+        assert_eq!(outcomes[0].wait, 7);
+        assert_eq!(outcomes[0].arrivals, [arrival("a", None), arrival("b", Some("1"))]);
+        assert!(completions.is_empty());
+    }
+
+    #[test]
+    fn other_groups_are_noted_and_other_streams_ignored() {
+        let mut completions = Completions::default();
+        begin(&mut completions, 1, "J", &["a"], false);
+        assert!(completions.arrive("J", "s", &arrival("toString", None)).is_empty());
+        assert!(completions.arrive("J", "t", &arrival("a", None)).is_empty());
+        assert!(completions.arrive("K", "s", &arrival("a", None)).is_empty());
+        assert_eq!(completions.arrive("J", "s", &arrival("a", None))[0].arrivals.len(), 2);
+    }
+
+    #[test]
+    fn an_error_ends_the_wait_at_once_where_that_was_asked() {
+        let mut completions = Completions::default();
+        begin(&mut completions, 1, "J", &["a", "b"], true);
+        begin(&mut completions, 2, "J", &["a", "b"], false);
+        let outcomes = completions.arrive("J", "s", &arrival("a", Some("{}")));
+        assert_eq!(outcomes.iter().map(|outcome| outcome.wait).collect::<Vec<_>>(), [1]);
+        assert_eq!(completions.len(), 1);
+    }
+
+    #[test]
+    fn forgotten_and_abandoned_waits_are_gone() {
+        let mut completions = Completions::default();
+        begin(&mut completions, 1, "J", &["a"], false);
+        begin(&mut completions, 2, "J", &["a"], false);
+        completions.forget(1);
+        assert_eq!(completions.arrive("J", "s", &arrival("a", None)).len(), 1);
+        begin(&mut completions, 3, "K", &["a"], false);
+        assert_eq!(completions.abandon(), [3]);
+        assert!(completions.is_empty());
+    }
+
+    fn recorded(completions: &mut Completions, number: u32, since: Instant) {
+        let plan = plan(&["a"]);
+        completions.wait(Begin { number, job: "J", plan, ends_at_error: false, recorded: Some(since) });
+    }
+
+    fn numbers(doubts: &[Doubt]) -> Vec<u32> {
+        doubts.iter().map(|doubt| doubt.wait).collect()
+    }
+
+    #[test]
+    fn after_a_doubt_redis_is_asked_once_about_whatever_it_has() {
+        let (mut completions, now) = (Completions::default(), Instant::now());
+        begin(&mut completions, 1, "J", &["a"], false);
+        begin(&mut completions, 2, "K", &["a"], false);
+        assert!(!completions.sent(1, EntryId { time: 5, sequence: 0 }));
+        assert_eq!(completions.next_check(), None);
+        completions.doubt(now, |stream| stream == "other");
+        assert_eq!(completions.next_check(), None);
+        completions.doubt(now + Duration::from_secs(1), |stream| stream == "s");
+        completions.doubt(now, |stream| stream == "s");
+        assert_eq!(numbers(&completions.take_due(now, 9)), [1], "at the earliest of all times");
+        assert_eq!(completions.next_check(), None);
+        assert!(completions.sent(2, EntryId { time: 6, sequence: 0 }), "it was sent before the doubt");
+        assert!(!completions.sent(2, EntryId { time: 6, sequence: 0 }));
+    }
+
+    #[test]
+    fn waits_with_a_record_are_looked_after_less_and_less_often() {
+        let (mut completions, start) = (Completions::default(), Instant::now());
+        recorded(&mut completions, 1, start);
+        completions.sent(1, EntryId::default());
+        let mut asked = Vec::new();
+        while let Some(at) = completions.next_check().filter(|at| *at < start + Duration::from_secs(200)) {
+            assert_eq!(completions.take_due(at, 9).len(), 1);
+            asked.push((at - start).as_secs_f64());
+        }
+        assert_eq!(asked[..5], [2.0, 4.0, 6.0, 9.0, 13.5]);
+        assert!(asked.windows(2).all(|pair| pair[1] - pair[0] <= 30.0) && asked.len() < 15, "{asked:?}");
+        completions.forget(1);
+        assert_eq!(completions.next_check(), None);
+    }
+
+    #[test]
+    fn so_many_are_due_at_once() {
+        let (mut completions, now) = (Completions::default(), Instant::now());
+        for number in 1..=5 {
+            recorded(&mut completions, number, now);
+            completions.sent(number, EntryId::default());
+        }
+        let later = now + FIRST_CHECK;
+        assert_eq!([3, 3, 3].map(|most| completions.take_due(later, most).len()), [3, 2, 0]);
+    }
+
+    #[test]
+    fn what_is_learnt_counts_unless_a_word_came_by_itself() {
+        let mut completions = Completions::default();
+        begin(&mut completions, 1, "J", &["a", "b"], false);
+        completions.arrive("J", "s", &arrival("a", None));
+        assert_eq!(completions.learn(1, arrival("a", Some("1"))), None);
+        let outcome = completions.learn(1, arrival("b", Some("2"))).expect("both are there");
+        assert_eq!(outcome.arrivals, [arrival("a", None), arrival("b", Some("2"))]);
+        assert_eq!(completions.learn(1, arrival("b", None)), None);
+    }
+
+    #[test]
+    fn an_entry_is_lost_when_it_is_gone_twice_in_a_row() {
+        let mut completions = Completions::default();
+        begin(&mut completions, 1, "J", &["a"], false);
+        let seen = [true, false, true, true].map(|gone| completions.is_lost(1, gone));
+        assert_eq!(seen, [false, false, false, true]);
+    }
+}

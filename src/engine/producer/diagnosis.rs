@@ -1,0 +1,317 @@
+//! Why a job is not finished, by what Redis shows of each group that it is waited for. Pure.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::entry::EntryId;
+
+use crate::engine::consumer::claiming::pending_page::Pending;
+use crate::engine::protocol::outcome_record::shortened;
+
+/// What became of a job for one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// The group has completed it.
+    Completed,
+    /// Its processor failed.
+    Failed,
+    /// The stream has no such group.
+    Absent,
+    /// The group has not been given the entry.
+    Waiting,
+    /// The group was given the entry and has not acknowledged it.
+    Pending,
+    /// The group is behind the entry and does not wait for it: it was acknowledged, or the group was made later.
+    Passed,
+    /// The entry is not in the stream.
+    Gone,
+}
+
+/// A group, as XINFO GROUPS has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// With its prefix.
+    pub name: String,
+    consumers: Option<u64>,
+    pending: Option<u64>,
+    delivered: EntryId,
+    /// How many entries it was given: `None` before Redis 7, `Some(None)` if none or if Redis has lost count.
+    read: Option<Option<u64>>,
+    lag: Option<u64>,
+}
+
+/// A consumer, as XINFO CONSUMERS has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    name: String,
+    /// In ms.
+    idle: u64,
+}
+
+/// What Redis shows of an entry and a group.
+#[derive(Debug, Default)]
+pub struct Findings<'a> {
+    /// The group, if there is one.
+    pub group: Option<&'a Group>,
+    /// Its consumers, if Redis tells.
+    pub members: Option<&'a [Member]>,
+    /// Whether the entry is in the stream; `None` if that was not asked.
+    pub is_there: Option<bool>,
+    /// The entry as it is pending.
+    pub pending: Option<Pending>,
+    /// The error that the group has told of, by its completion or a record, if there is one of these.
+    pub told: Option<Option<String>>,
+}
+
+/// What became of a job, for each group that it is waited for.
+#[derive(Debug, Serialize)]
+pub struct Diagnosis<'a> {
+    /// The stream, without prefix.
+    pub stream: &'a str,
+    /// The server that was asked.
+    pub node: &'a str,
+    /// The entry.
+    pub entry: String,
+    /// Whether there is a stream.
+    pub exists: bool,
+    /// The groups that there are, without prefix.
+    pub others: Vec<&'a str>,
+    /// In the order in which they are waited for.
+    pub groups: Vec<GroupDiagnosis<'a>>,
+}
+
+/// The part of one group. What is not known, or means nothing in its state, is `None`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupDiagnosis<'a> {
+    group: &'a str,
+    state: State,
+    consumers: Option<u64>,
+    pending: Option<u64>,
+    last_read: Option<u64>,
+    lag: Option<u64>,
+    /// Whether the group was made after the entry was sent; `None` if Redis does not tell.
+    is_later: Option<bool>,
+    owner: Option<String>,
+    owner_seen: Option<u64>,
+    idle: Option<u64>,
+    deliveries: Option<u64>,
+    error: Option<Box<RawValue>>,
+}
+
+impl<'a> GroupDiagnosis<'a> {
+    /// Of a group that is done with its job: what it has told, if it told that it failed, is found out about as well.
+    pub fn completed(group: &'a str) -> Self {
+        Self::new(group, State::Completed)
+    }
+
+    /// Of a group, about this entry; nothing if that takes more than is known.
+    pub fn found(group: &'a str, entry: EntryId, findings: Findings<'_>) -> Option<Self> {
+        let Findings { group: known, members, is_there, pending, told } = findings;
+        let last_read = members.and_then(|members| members.iter().map(|member| member.idle).min());
+        let counts = known.map(|known| (known.consumers, known.pending, known.lag));
+        let (consumers, in_flight, lag) = counts.unwrap_or_default();
+        let described = |state| {
+            let group = Self { consumers, pending: in_flight, last_read, lag, ..Self::new(group, state) };
+            group.had_by(pending.as_ref(), members)
+        };
+        Some(match (known, told) {
+            (_, Some(None)) => Self::completed(group),
+            (_, Some(Some(error))) => {
+                let error = RawValue::from_string(shortened(&error).into_owned()).ok();
+                Self { error, ..described(State::Failed) }
+            }
+            _ if pending.is_some() => described(State::Pending),
+            (None, None) if is_there != Some(false) => described(State::Absent),
+            _ if is_there == Some(false) => described(State::Gone),
+            (Some(known), None) if known.delivered < entry => described(State::Waiting),
+            (Some(_), None) if is_there.is_none() => return None,
+            (Some(Group { read, delivered, .. }), None) => Self {
+                is_later: read.map(|read| read.is_none() && *delivered == entry),
+                ..described(State::Passed)
+            },
+            (None, None) => described(State::Absent),
+        })
+    }
+
+    fn had_by(self, pending: Option<&Pending>, members: Option<&[Member]>) -> Self {
+        let Some(Pending { owner, idle, deliveries, .. }) = pending else { return self };
+        Self {
+            owner: Some(owner.clone()),
+            owner_seen: members.and_then(|members| seen(members, owner)),
+            idle: u64::try_from(idle.as_millis()).ok(),
+            deliveries: Some(*deliveries),
+            ..self
+        }
+    }
+
+    fn new(group: &'a str, state: State) -> Self {
+        let (consumers, pending, last_read, lag, is_later) = Default::default();
+        let (owner, owner_seen, idle, deliveries, error) = Default::default();
+        Self {
+            group,
+            state,
+            consumers,
+            pending,
+            last_read,
+            lag,
+            is_later,
+            owner,
+            owner_seen,
+            idle,
+            deliveries,
+            error,
+        }
+    }
+}
+
+fn seen(members: &[Member], owner: &str) -> Option<u64> {
+    members.iter().find(|member| member.name == owner).map(|member| member.idle)
+}
+
+/// The groups in a reply of XINFO GROUPS.
+pub fn read_groups(reply: &Value) -> Vec<Group> {
+    let Value::Array(groups) = reply else { return Vec::new() };
+    let read = |group: &Value| {
+        let count = |name| group.field(name).map(Value::count);
+        Some(Group {
+            name: text(group.field("name")?)?,
+            consumers: count("consumers").flatten(),
+            pending: count("pending").flatten(),
+            delivered: EntryId::parse(group.field("last-delivered-id")?.bytes()?)?,
+            read: count("entries-read"),
+            lag: count("lag").flatten(),
+        })
+    };
+    groups.iter().filter_map(read).collect()
+}
+
+/// The consumers in a reply of XINFO CONSUMERS.
+pub fn read_members(reply: &Value) -> Vec<Member> {
+    let Value::Array(members) = reply else { return Vec::new() };
+    let read = |member: &Value| {
+        Some(Member { name: text(member.field("name")?)?, idle: member.field("idle")?.count()? })
+    };
+    members.iter().filter_map(read).collect()
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const ENTRY: EntryId = EntryId { time: 5, sequence: 0 };
+
+    fn group(delivered: u64, read: Option<Option<u64>>) -> Group {
+        let delivered = EntryId { time: delivered, sequence: 0 };
+        let name = "hfxbus:csr:g".to_owned();
+        Group { name, consumers: Some(1), pending: Some(0), delivered, read, lag: None }
+    }
+
+    fn pending() -> Pending {
+        Pending { id: ENTRY, owner: "me".to_owned(), idle: Duration::from_millis(70), deliveries: 3 }
+    }
+
+    fn state(findings: Findings<'_>) -> Option<State> {
+        GroupDiagnosis::found("g", ENTRY, findings).map(|found| found.state)
+    }
+
+    #[test]
+    fn what_became_of_a_job_follows_from_where_the_group_is() {
+        let is_there = Some(true);
+        let (before, at) = (group(4, None), group(5, None));
+        let found = |group| state(Findings { group, is_there, ..Findings::default() });
+        assert_eq!(found(None), Some(State::Absent));
+        assert_eq!(found(Some(&before)), Some(State::Waiting));
+        assert_eq!(found(Some(&at)), Some(State::Passed));
+        let has = Findings { group: Some(&at), is_there, pending: Some(pending()), ..Findings::default() };
+        assert_eq!(state(has), Some(State::Pending));
+        for group in [None, Some(&before), Some(&at)] {
+            let gone = Findings { group, is_there: Some(false), ..Findings::default() };
+            assert_eq!(state(gone), Some(State::Gone));
+        }
+        let held = Findings { is_there: Some(false), pending: Some(pending()), ..Findings::default() };
+        assert_eq!(state(held), Some(State::Pending), "it was trimmed while it is run");
+    }
+
+    #[test]
+    fn without_a_look_at_the_entry_only_what_the_groups_show_is_said() {
+        let (before, at) = (group(4, None), group(5, None));
+        let found = |group| state(Findings { group, ..Findings::default() });
+        assert_eq!([found(None), found(Some(&before))], [Some(State::Absent), Some(State::Waiting)]);
+        assert_eq!(found(Some(&at)), None);
+    }
+
+    #[test]
+    fn a_group_that_has_read_nothing_and_ends_at_the_entry_was_made_after_it() {
+        let is_later = |read| {
+            let at = group(5, read);
+            let findings = Findings { group: Some(&at), is_there: Some(true), ..Findings::default() };
+            GroupDiagnosis::found("g", ENTRY, findings).and_then(|found| found.is_later)
+        };
+        assert_eq!(
+            [is_later(None), is_later(Some(None)), is_later(Some(Some(9)))],
+            [None, Some(true), Some(false)]
+        );
+    }
+
+    #[test]
+    fn a_failure_is_said_with_what_the_group_still_has_of_it() {
+        let members =
+            [Member { name: "me".to_owned(), idle: 50 }, Member { name: "you".to_owned(), idle: 40 }];
+        let at = group(5, None);
+        let told = Some(Some("{\"message\":\"no\"}".to_owned()));
+        let findings = Findings {
+            group: Some(&at),
+            members: Some(&members),
+            is_there: Some(true),
+            pending: Some(pending()),
+            told,
+        };
+        let found = GroupDiagnosis::found("g", ENTRY, findings).unwrap();
+        assert_eq!(
+            serde_json::to_string(&found).unwrap(),
+            r#"{"group":"g","state":"failed","consumers":1,"pending":0,"lastRead":40,"lag":null,"isLater":null,"owner":"me","ownerSeen":50,"idle":70,"deliveries":3,"error":{"message":"no"}}"#
+        );
+        let ended = Findings { told: Some(None), ..Findings::default() };
+        assert_eq!(state(ended), Some(State::Completed));
+    }
+
+    #[test]
+    fn groups_and_consumers_are_read_as_redis_5_and_later_write_them() {
+        let text = |text: &str| Value::Bulk(text.into());
+        let old = vec![
+            text("name"),
+            text("hfxbus:csr:g"),
+            text("consumers"),
+            Value::Integer(1),
+            text("pending"),
+            Value::Integer(0),
+            text("last-delivered-id"),
+            text("5-0"),
+        ];
+        assert_eq!(read_groups(&Value::Array(vec![Value::Array(old.clone()), Value::Nil])), [group(5, None)]);
+        let more = [text("entries-read"), Value::Nil, text("lag"), Value::Integer(7)];
+        let new = Value::Array(old.into_iter().chain(more).collect());
+        assert_eq!(read_groups(&Value::Array(vec![new])), [Group { lag: Some(7), ..group(5, Some(None)) }]);
+        let member = vec![
+            text("name"),
+            text("me"),
+            text("pending"),
+            Value::Integer(0),
+            text("idle"),
+            Value::Integer(9),
+        ];
+        assert_eq!(
+            read_members(&Value::Array(vec![Value::Array(member), Value::Nil])),
+            [Member { name: "me".to_owned(), idle: 9 }]
+        );
+    }
+}

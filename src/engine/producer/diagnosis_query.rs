@@ -1,0 +1,231 @@
+//! What Redis is asked about jobs that are not finished, and what follows from its answers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::commands::{pack_consumers, pack_entry, pack_groups, pack_pending_entry};
+
+use crate::engine::consumer::claiming::pending_page::read_rows;
+use crate::engine::host::RequestId;
+use crate::engine::producer::Producer;
+use crate::engine::producer::completion_wait::Case;
+use crate::engine::producer::diagnosis::{
+    Diagnosis, Findings, Group, GroupDiagnosis, Member, read_groups, read_members,
+};
+use crate::engine::producer::outcome_query::{Answer, Inquiry};
+use crate::engine::protocol::outcome_record::{RecordOf, pack_record_read, read_record};
+
+/// The most questions in a second, however many jobs are not finished in time.
+const MOST: usize = 6_000;
+/// Of the commands that may wait for a node, these questions take one of so many.
+const SHARE: usize = 4;
+
+/// A stream on a node.
+type Place<'a> = (usize, &'a str);
+
+/// What was asked of a stream.
+struct OfStream {
+    groups: Answer,
+    /// By the name of the group, with its prefix.
+    members: HashMap<String, Answer>,
+}
+
+/// What a stream has.
+struct Known {
+    node: Arc<str>,
+    /// None if there is no such stream.
+    groups: Option<Vec<Group>>,
+    members: HashMap<String, Vec<Member>>,
+}
+
+/// What was asked of an entry: whether it is there, and of each group whether it is pending, and for the record.
+struct OfEntry {
+    is_there: Answer,
+    groups: HashMap<String, (Answer, Answer)>,
+}
+
+impl Producer {
+    /// What there is to say, by request. All questions leave in one write to each node, those about groups first: what a
+    /// group is behind of and has not pending afterwards was acknowledged, or never was for it.
+    pub(crate) async fn examine(
+        &self,
+        cases: &[(RequestId, Case)],
+        patience: Duration,
+    ) -> Vec<(RequestId, String)> {
+        let mut inquiry = Inquiry::new(&self.bus, patience);
+        let asked = &cases[..self.affordable(cases)];
+        let mut streams: HashMap<Place<'_>, OfStream> = HashMap::new();
+        for (_, case) in asked {
+            self.ask_of_stream(case, &mut streams, &mut inquiry);
+        }
+        let entries: Vec<_> = asked.iter().map(|(_, case)| self.ask_of_entry(case, &mut inquiry)).collect();
+        inquiry.submit();
+        let mut known = HashMap::with_capacity(streams.len());
+        for (place, of_stream) in streams {
+            known.insert(place, self.known(place, of_stream, &inquiry).await);
+        }
+        let mut said = Vec::with_capacity(cases.len());
+        let entries = entries.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
+        for ((request, case), entry) in cases.iter().zip(entries) {
+            let found = match known.get(&self.place(case)) {
+                Some(Some(known)) => self.conclude_of(case, known, entry, &inquiry).await,
+                _ => None,
+            };
+            said.extend(found.map(|text| (*request, text)));
+        }
+        said
+    }
+
+    /// How many of the cases can be asked about. Of the others it is said what follows from the groups alone.
+    fn affordable(&self, cases: &[(RequestId, Case)]) -> usize {
+        let shares = self.bus.nodes().iter().map(|node| node.queue().commands / SHARE);
+        let most = shares.min().unwrap_or(0).min(MOST);
+        let costs = cases.iter().map(|(_, case)| 2 + 3 * case.plan.groups.len());
+        self.lock().examinations.spend(Instant::now(), most, costs)
+    }
+
+    fn place<'a>(&self, case: &'a Case) -> Place<'a> {
+        let node = case.plan.node(&self.bus, &case.job);
+        (node, case.plan.key(node))
+    }
+
+    fn ask_of_stream<'a>(
+        &self,
+        case: &'a Case,
+        streams: &mut HashMap<Place<'a>, OfStream>,
+        inquiry: &mut Inquiry<'_>,
+    ) {
+        let (node, key) = self.place(case);
+        let of_stream = streams.entry((node, key)).or_insert_with(|| {
+            let groups = inquiry.ask(node, |commands, to| pack_groups(commands, key, to));
+            OfStream { groups, members: HashMap::new() }
+        });
+        for group in case.open() {
+            let name = self.bus.keys().group(group);
+            of_stream.members.entry(name).or_insert_with_key(|name| {
+                inquiry.ask(node, |commands, to| pack_consumers(commands, key, name, to))
+            });
+        }
+    }
+
+    fn ask_of_entry(&self, case: &Case, inquiry: &mut Inquiry<'_>) -> OfEntry {
+        let (node, key) = self.place(case);
+        let keys = self.bus.nodes()[node].keys();
+        let is_there = inquiry.ask(node, |commands, to| pack_entry(commands, key, case.entry, to));
+        let ask_about = |group: &str| {
+            let name = self.bus.keys().group(group);
+            let of = RecordOf { entry: case.entry, stream: &case.plan.stream, group };
+            let pending =
+                inquiry.ask(node, |commands, to| pack_pending_entry(commands, key, &name, case.entry, to));
+            let record = inquiry.ask(node, |commands, to| pack_record_read(commands, keys, of, to));
+            (group.to_owned(), (pending, record))
+        };
+        OfEntry { is_there, groups: case.open().map(ask_about).collect() }
+    }
+
+    /// What a stream has; `None` if Redis does not tell.
+    async fn known(&self, (node, key): Place<'_>, of: OfStream, inquiry: &Inquiry<'_>) -> Option<Known> {
+        let groups = match inquiry.answer(of.groups).await {
+            Ok(reply) => Some(read_groups(&reply)),
+            Err(error) if error.reply_code() == Some("ERR") => None,
+            Err(_) => return None,
+        };
+        let mut members = HashMap::new();
+        for (name, answer) in of.members {
+            // Who may not ask for them, or asks for those of no group, is told less.
+            if let Ok(reply) = inquiry.answer(answer).await {
+                members.insert(name, read_members(&reply));
+            }
+        }
+        Some(Known { node: self.server_of(node, key)?, groups, members })
+    }
+
+    /// The name of the server that has a key.
+    fn server_of(&self, node: usize, key: &str) -> Option<Arc<str>> {
+        let node = &self.bus.nodes()[node];
+        let of_slot = node.topology().and_then(|topology| topology.node_of(node.slot(key)?));
+        match of_slot {
+            Some(address) => Some(address.to_string().into()),
+            None => Some(node.shared().current()?.node()),
+        }
+    }
+
+    async fn conclude_of(
+        &self,
+        case: &Case,
+        known: &Known,
+        of: Option<OfEntry>,
+        inquiry: &Inquiry<'_>,
+    ) -> Option<String> {
+        let (mut is_there, mut of_groups) = (None, HashMap::new());
+        if let Some(OfEntry { is_there: answer, groups }) = of {
+            is_there = Some(is_some(inquiry.answer(answer).await.ok()?));
+            of_groups = groups;
+        }
+        let mut groups = Vec::with_capacity(case.plan.groups.len());
+        for group in &case.plan.groups {
+            let heard = case.arrivals.iter().find(|arrival| arrival.group == *group);
+            let told_before = heard.map(|arrival| arrival.error.clone());
+            if told_before == Some(None) {
+                groups.push(GroupDiagnosis::completed(group));
+                continue;
+            }
+            let name = self.bus.keys().group(group);
+            let of_stream = known.groups.iter().flatten();
+            let mut findings = Findings {
+                group: of_stream.clone().find(|known| known.name == name),
+                members: known.members.get(&name).map(Vec::as_slice),
+                is_there,
+                told: told_before,
+                pending: None,
+            };
+            if let Some((pending, record)) = of_groups.remove(group) {
+                let rows = told(inquiry.answer(pending).await)?;
+                findings.pending = rows.as_ref().and_then(read_rows).and_then(|mut rows| rows.pop());
+                let of = RecordOf { entry: case.entry, stream: &case.plan.stream, group };
+                let record = told(inquiry.answer(record).await)?;
+                let recorded = record.and_then(|reply| read_record(&reply, &case.job, of));
+                findings.told = findings.told.or(recorded);
+            }
+            groups.push(GroupDiagnosis::found(group, case.entry, findings)?);
+        }
+        let begin = self.bus.keys().group("");
+        let others = known.groups.iter().flatten().filter_map(|group| group.name.strip_prefix(&begin));
+        serde_json::to_string(&Diagnosis {
+            stream: &case.plan.stream,
+            node: &known.node,
+            entry: case.entry.to_string(),
+            exists: known.groups.is_some(),
+            others: others.collect(),
+            groups,
+        })
+        .ok()
+    }
+}
+
+impl Case {
+    /// The groups that have not told that they completed it.
+    fn open(&self) -> impl Iterator<Item = &str> {
+        let is_done = |group: &&String| {
+            self.arrivals.iter().any(|arrival| arrival.group == **group && arrival.error.is_none())
+        };
+        self.plan.groups.iter().filter(move |group| !is_done(group)).map(String::as_str)
+    }
+}
+
+/// What Redis has answered, unless that is an error; `None` if there is no answer, from which nothing follows.
+fn told(answer: Result<Value, RedisError>) -> Option<Option<Value>> {
+    match answer {
+        Ok(reply) => Some(Some(reply)),
+        // There is no such group, or this user may not ask.
+        Err(error) if error.kind == RedisErrorKind::Reply => Some(None),
+        Err(_) => None,
+    }
+}
+
+fn is_some(entries: Value) -> bool {
+    matches!(entries, Value::Array(found) if !found.is_empty())
+}

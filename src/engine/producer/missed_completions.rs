@@ -1,0 +1,168 @@
+//! Asks Redis how jobs ended whose completions may have been missed: those that were waited for when the subscriber's
+//! connection came back, and every now and then those whose outcomes are recorded.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::redis_io::error::RedisError;
+use crate::redis_io::streams::entry::EntryId;
+
+use crate::engine::runtime::backoff::{Backoff, chance};
+
+use crate::engine::host::{Arrival, Event};
+use crate::engine::producer::completion_wait::{Doubt, Outcome};
+use crate::engine::producer::outcome::{Verdict, unknown_outcome};
+use crate::engine::producer::{Producer, State, now};
+
+/// As long after a reconnection, so that what consumers keep because nobody heard it is there.
+const DELAY: Duration = Duration::from_millis(100);
+/// Within this time after that, so that a fleet does not ask all at once.
+const SPREAD: Duration = Duration::from_millis(400);
+/// About so many waits at once.
+const MOST: usize = 256;
+/// Waits that are due soon after each other are asked about together.
+const TOGETHER: Duration = Duration::from_millis(200);
+/// After this time it is looked again for an entry that was gone.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+impl Producer {
+    /// The subscriber of a node, by the host's number, was away: completions may have been missed.
+    pub(crate) fn doubt(self: &Arc<Self>, node: u32) {
+        let when = Instant::now() + DELAY + SPREAD.mul_f64(chance());
+        let mut state = self.lock();
+        let is_of = |stream: &str| self.bus.node_of_completions(stream).number() == node;
+        state.completions.doubt(when.into(), is_of);
+        self.keep_checking(&mut state);
+    }
+
+    /// Redis has the job of a wait, as this entry.
+    pub(crate) fn sent(self: &Arc<Self>, wait: u32, entry: EntryId) {
+        let mut state = self.lock();
+        if state.completions.sent(wait, entry) {
+            state.completions.check(wait, Instant::now().into());
+            self.keep_checking(&mut state);
+        }
+    }
+
+    /// Sees to it that Redis is asked when that is due.
+    pub(crate) fn keep_checking(self: &Arc<Self>, state: &mut State) {
+        let Some(next) = state.completions.next_check() else { return };
+        match state.checks_at {
+            None => {
+                state.checks_at = Some(next);
+                self.bus.context().tasks.spawn(watch(Arc::downgrade(self)));
+            }
+            Some(at) if next < at => {
+                state.checks_at = Some(next);
+                self.checks.notify_one();
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Asks about waits and ends those that are over. What could not be learnt is asked again.
+    async fn check(&self, doubts: Vec<Doubt>, trouble: &mut Trouble) {
+        let mut failed = None;
+        let mut unanswered = Vec::new();
+        for (doubt, verdicts) in self.ask(&doubts).await {
+            match verdicts {
+                Ok(verdicts) => self.conclude(doubt, verdicts),
+                Err(error) => {
+                    unanswered.push(doubt.wait);
+                    failed = Some(error);
+                }
+            }
+        }
+        if let Some(wait) = trouble.note(failed.is_some()) {
+            let again = Instant::now() + wait;
+            let mut state = self.lock();
+            for wait in unanswered {
+                state.completions.check(wait, again.into());
+            }
+        }
+        let host = &self.bus.context().host;
+        if let Some(error) = failed.filter(|error| trouble.is_news(error)) {
+            host.event(Event::ProducerFailed { producer: self.number, error: &error });
+        }
+        host.wake();
+    }
+
+    fn conclude(&self, doubt: &Doubt, groups: Vec<(&str, Verdict)>) {
+        let gone = groups.iter().any(|(_, verdict)| *verdict == Verdict::Lost);
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        {
+            let mut state = self.lock();
+            let is_lost = state.completions.is_lost(doubt.wait, gone);
+            for (group, verdict) in groups {
+                let error = match verdict {
+                    Verdict::Ended(error) => error,
+                    Verdict::Lost if is_lost => Some(unknown_outcome(&doubt.plan.stream)),
+                    _ => continue,
+                };
+                let arrival = Arrival { group: group.to_owned(), at: now(), error };
+                outcomes.extend(state.completions.learn(doubt.wait, arrival));
+            }
+            if gone && !is_lost {
+                state.completions.check(doubt.wait, (Instant::now() + LOOK_AGAIN).into());
+            }
+        }
+        for Outcome { wait, arrivals } in &outcomes {
+            self.bus.context().host.event(Event::Outcome { wait: *wait, arrivals });
+        }
+    }
+}
+
+/// Failures in a row.
+#[derive(Default)]
+struct Trouble {
+    backoff: Backoff,
+    complaint: Option<String>,
+}
+
+impl Trouble {
+    /// Notes how asking went; says after which time to ask again what was not answered.
+    fn note(&mut self, failed: bool) -> Option<Duration> {
+        if failed {
+            return Some(self.backoff.next_wait());
+        }
+        *self = Self::default();
+        None
+    }
+
+    /// Whether this is Redis' own word, and another one than before.
+    fn is_news(&mut self, error: &RedisError) -> bool {
+        let Some(code) = error.reply_code() else { return false };
+        self.complaint.replace(code.to_owned()).as_deref() != Some(code)
+    }
+}
+
+/// Asks whenever it is due, as long as there is something to ask; holds on to the producer only while it does.
+async fn watch(producer: Weak<Producer>) {
+    let mut trouble = Trouble::default();
+    loop {
+        let Some(strong) = producer.upgrade() else { return };
+        let due = strong.lock().completions.take_due(Instant::now().into(), MOST);
+        if !due.is_empty() {
+            strong.check(due, &mut trouble).await;
+        }
+        let (at, checks) = {
+            let mut state = strong.lock();
+            state.checks_at = state.completions.next_check();
+            let Some(next) = state.checks_at else { return };
+            if next <= Instant::now().into() {
+                continue;
+            }
+            let at = Instant::from(next).max(Instant::now() + TOGETHER);
+            state.checks_at = Some(at.into());
+            (at, strong.checks.clone())
+        };
+        drop(strong);
+        tokio::select! {
+            biased;
+            () = checks.notified() => {}
+            () = tokio::time::sleep_until(at) => {}
+        }
+    }
+}

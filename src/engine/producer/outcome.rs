@@ -1,0 +1,143 @@
+//! What Redis shows of an entry and a group whose completion may have been missed, and what follows from it. Pure.
+
+use std::collections::HashMap;
+
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::entry::EntryId;
+
+use crate::engine::protocol::completion_message::quote;
+
+/// The code of the error of a job of which nothing is known any more.
+pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+
+/// What Redis showed. `delivered` was looked at first and the record last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Whether the group is past the entry; `None` if there is no such group.
+    pub delivered: Option<bool>,
+    /// Whether the entry is in the stream.
+    pub is_there: bool,
+    /// Whether the group waits for it to be acknowledged.
+    pub is_pending: bool,
+    /// The error of the record, if there is a record and it has one.
+    pub record: Option<Option<String>>,
+    /// The error of the last failure that nobody heard, if there was one not long ago.
+    pub unheard: Option<String>,
+}
+
+/// What follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing: the job has not run, or runs, or failed without a record.
+    Open,
+    /// It ended, with this error if it failed.
+    Ended(Option<String>),
+    /// Nothing of it is left: it may have run, or it was removed before.
+    Lost,
+}
+
+impl Evidence {
+    /// Judges.
+    ///
+    /// An entry that was delivered and is not pending was acknowledged, as it was when its job succeeded. It is only
+    /// taken for that while it is there: one that was trimmed is acknowledged too, whatever became of its job.
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self { record: Some(error), .. } => Verdict::Ended(error),
+            // Once the entry is not pending any more, there is a later word than that.
+            Self { is_pending: true, unheard: Some(error), .. } => Verdict::Ended(Some(error)),
+            Self { is_pending: true, .. } => Verdict::Open,
+            Self { is_there: false, .. } => Verdict::Lost,
+            Self { delivered: Some(true), .. } => Verdict::Ended(None),
+            _ => Verdict::Open,
+        }
+    }
+}
+
+/// The last entry that each group was given, from the reply of XINFO GROUPS.
+pub fn read_groups(reply: &Value) -> HashMap<String, EntryId> {
+    let Value::Array(groups) = reply else { return HashMap::new() };
+    groups.iter().filter_map(read_group).collect()
+}
+
+fn read_group(group: &Value) -> Option<(String, EntryId)> {
+    let field = |name| group.field(name).and_then(Value::bytes);
+    let name = std::str::from_utf8(field("name")?).ok()?;
+    Some((name.to_owned(), EntryId::parse(field("last-delivered-id")?)?))
+}
+
+/// The error of a job of which nothing is left.
+pub fn unknown_outcome(stream: &str) -> String {
+    let message = format!("The job's entry is gone from stream {stream}, and nothing says how the job ended");
+    format!("{{\"name\":\"Error\",\"message\":{},\"code\":\"{OUTCOME_UNKNOWN}\"}}", quote(&message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(
+        delivered: Option<bool>,
+        is_there: bool,
+        is_pending: bool,
+        record: Option<Option<&str>>,
+    ) -> Verdict {
+        let record = record.map(|error| error.map(str::to_owned));
+        Evidence { delivered, is_there, is_pending, record, unheard: None }.verdict()
+    }
+
+    #[test]
+    fn what_was_delivered_and_is_not_pending_has_succeeded() {
+        assert_eq!(judge(Some(true), true, false, None), Verdict::Ended(None));
+        assert_eq!(judge(Some(true), true, true, None), Verdict::Open);
+        assert_eq!(judge(Some(false), true, false, None), Verdict::Open);
+        assert_eq!(judge(None, true, false, None), Verdict::Open, "a group that is to be made yet");
+    }
+
+    #[test]
+    fn a_record_is_the_word_of_who_ran_the_job() {
+        assert_eq!(judge(Some(true), true, true, Some(Some("1"))), Verdict::Ended(Some("1".to_owned())));
+        assert_eq!(judge(Some(true), false, false, Some(None)), Verdict::Ended(None));
+    }
+
+    #[test]
+    fn a_failure_that_nobody_heard_counts_while_the_entry_is_pending() {
+        let evidence = |is_pending, record: Option<Option<String>>| Evidence {
+            delivered: Some(true),
+            is_there: true,
+            is_pending,
+            record,
+            unheard: Some("1".to_owned()),
+        };
+        assert_eq!(evidence(true, None).verdict(), Verdict::Ended(Some("1".to_owned())));
+        assert_eq!(evidence(false, None).verdict(), Verdict::Ended(None), "it was run again, and succeeded");
+        let last = Some(Some("2".to_owned()));
+        assert_eq!(evidence(false, last).verdict(), Verdict::Ended(Some("2".to_owned())));
+    }
+
+    #[test]
+    fn of_what_is_gone_nothing_is_known_unless_it_is_pending() {
+        assert_eq!(judge(Some(true), false, false, None), Verdict::Lost);
+        assert_eq!(judge(Some(false), false, false, None), Verdict::Lost);
+        assert_eq!(judge(None, false, false, None), Verdict::Lost);
+        assert_eq!(judge(Some(true), false, true, None), Verdict::Open);
+    }
+
+    #[test]
+    fn groups_are_read_as_redis_5_and_later_write_them() {
+        let text = |text: &str| Value::Bulk(text.into());
+        let group = Value::Array(vec![
+            text("name"),
+            text("hfxbus:csr:g"),
+            text("pending"),
+            Value::Integer(0),
+            text("last-delivered-id"),
+            text("5-1"),
+            text("lag"),
+            Value::Nil,
+        ]);
+        let groups = read_groups(&Value::Array(vec![group, Value::Nil]));
+        assert_eq!(groups, HashMap::from([("hfxbus:csr:g".to_owned(), EntryId { time: 5, sequence: 1 })]));
+        assert!(serde_json::from_str::<serde_json::Value>(&unknown_outcome("a\"b")).is_ok());
+    }
+}

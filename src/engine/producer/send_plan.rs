@@ -1,0 +1,103 @@
+//! Where jobs of one kind go: a stream, its node, and the groups whose completions count. Made once, used by every
+//! send.
+
+use crate::redis_io::command::{Commands, Destination};
+
+use crate::engine::bus::Bus;
+use crate::engine::options::Route;
+
+/// What an entry says.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'a> {
+    /// Who sends it.
+    pub producer: &'a str,
+    /// The job's id.
+    pub job: &'a str,
+    /// For how many ms the outcome is recorded; 0 does not.
+    pub record: u64,
+    /// What is sent along for who watches, as JSON.
+    pub headers: Option<&'a str>,
+}
+
+/// A stream and the groups awaited there.
+#[derive(Debug)]
+pub struct Plan {
+    /// The stream's name, without prefix.
+    pub stream: String,
+    /// The groups awaited, each once.
+    pub groups: Vec<String>,
+    /// The stream's key on each node.
+    keys: Vec<String>,
+    /// The one node it goes to; none if each job's id says.
+    node: Option<usize>,
+}
+
+impl Plan {
+    /// A plan for `stream`; repeated groups count once.
+    pub fn new(bus: &Bus, stream: &str, route: &Route, groups: &[String]) -> Self {
+        Self {
+            stream: stream.to_owned(),
+            groups: distinct(groups),
+            keys: bus.nodes().iter().map(|node| node.keys().stream(stream)).collect(),
+            node: match route {
+                Route::Name(name) => Some(bus.route(name)),
+                Route::Distributed => None,
+            },
+        }
+    }
+
+    /// The index of the node that a job goes to.
+    pub fn node(&self, bus: &Bus, job: &str) -> usize {
+        self.node.unwrap_or_else(|| bus.route(job))
+    }
+
+    /// The stream's key on a node.
+    pub fn key(&self, node: usize) -> &str {
+        &self.keys[node]
+    }
+
+    /// Packs the XADD of one job, for its node. `capped` bounds the stream's length approximately; 0 does
+    /// not.
+    pub fn pack(
+        &self,
+        commands: &mut Commands,
+        node: usize,
+        fields: Fields<'_>,
+        capped: u64,
+        to: Destination,
+    ) {
+        let Fields { producer, job, record, headers } = fields;
+        let more = usize::from(record > 0) + usize::from(headers.is_some());
+        let words = 7 + if capped > 0 { 3 } else { 0 } + 2 * more;
+        commands.begin("XADD", words).key(self.keys[node].as_bytes());
+        if capped > 0 {
+            commands.arg(b"MAXLEN").arg(b"~").arg_number(capped);
+        }
+        commands.arg(b"*").arg(b"prd").arg(producer.as_bytes()).arg(b"job").arg(job.as_bytes());
+        if record > 0 {
+            commands.arg(b"rec").arg_number(record);
+        }
+        if let Some(headers) = headers {
+            commands.arg(b"hdr").arg(headers.as_bytes());
+        }
+        commands.end(to);
+    }
+}
+
+fn distinct(groups: &[String]) -> Vec<String> {
+    let mut distinct: Vec<String> = Vec::with_capacity(groups.len());
+    for group in groups {
+        if !distinct.contains(group) {
+            distinct.push(group.clone());
+        }
+    }
+    distinct
+}
+
+#[cfg(test)]
+impl Plan {
+    /// A plan that nothing is sent by.
+    pub(crate) fn awaiting(stream: &str, groups: &[String]) -> Self {
+        Self { stream: stream.to_owned(), groups: distinct(groups), keys: Vec::new(), node: None }
+    }
+}

@@ -1,0 +1,62 @@
+//! What is kept of an entry that is not delivered again.
+//!
+//! A dead letter is an entry like any other, with `prd` and `job`, so that its stream can be consumed as any. Beside them
+//! it says where it comes from: `str` and `eid` the stream and the entry, `grp` the group that gave it up, `dlv` how often
+//! it was delivered, `rsn` why it was given up, `err` the last error as JSON if it is known. Its payload stays.
+
+use crate::redis_io::command::{Commands, Destination};
+
+use crate::engine::host::Found;
+
+/// Why an entry is not delivered again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It was delivered as often as may be.
+    Exhausted,
+    /// Its job said that it is no use.
+    Unrecoverable,
+}
+
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::Unrecoverable => "unrecoverable",
+        }
+    }
+}
+
+/// An entry on its way to the dead letters.
+#[derive(Debug)]
+pub struct DeadLetter<'a> {
+    /// The entry.
+    pub found: &'a Found,
+    /// Its stream, without prefix.
+    pub from: &'a str,
+    /// The group, without prefix.
+    pub group: &'a str,
+    /// Why.
+    pub reason: Reason,
+    /// The last error as JSON, if it is known.
+    pub error: Option<&'a str>,
+}
+
+/// Packs the XADD of a dead letter.
+pub fn pack_dead_letter(commands: &mut Commands, key: &str, letter: &DeadLetter<'_>, to: Destination) {
+    let (id, deliveries) = (letter.found.id.to_string(), letter.found.deliveries.to_string());
+    let mut fields = vec![
+        ("prd", letter.found.producer.as_str()),
+        ("job", &letter.found.job),
+        ("str", letter.from),
+        ("eid", &id),
+        ("grp", letter.group),
+        ("dlv", &deliveries),
+        ("rsn", letter.reason.name()),
+    ];
+    fields.extend(letter.error.map(|error| ("err", error)));
+    commands.begin("XADD", 3 + 2 * fields.len()).key(key.as_bytes()).arg(b"*");
+    for (name, value) in fields {
+        commands.arg(name.as_bytes()).arg(value.as_bytes());
+    }
+    commands.end(to);
+}

@@ -1,0 +1,137 @@
+//! The consumers of a group, as XINFO CONSUMERS lists them. Pure.
+
+use std::time::Duration;
+
+use crate::redis_io::resp::{Reply, Token};
+
+use crate::engine::consumer::state::group_position::{count, each_field};
+
+/// The most names of idle consumers that are taken note of at a time.
+const MOST_IDLE: usize = 100;
+
+/// The consumers of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members {
+    /// How many consumers there are.
+    pub count: usize,
+    /// Whether the one that asks is among them.
+    pub has_own: bool,
+    /// Others that have nothing pending, and have been idle for as long as was asked for.
+    pub idle: Vec<String>,
+    /// Whether there are more of these.
+    pub has_more: bool,
+}
+
+/// A consumer of a group.
+#[derive(Default)]
+struct Member<'a> {
+    name: &'a [u8],
+    pending: Option<u64>,
+    idle: Option<u64>,
+}
+
+impl Members {
+    /// From a reply to the consumer `own`, with those that have been idle for `limit`; `None` if it is no such reply.
+    pub fn read(reply: &Reply<'_>, own: &str, limit: Option<Duration>) -> Option<Self> {
+        let Reply::Array(consumers) = reply else { return None };
+        let mut consumers = consumers.clone();
+        let mut members = Self { count: consumers.len(), ..Self::default() };
+        for _ in 0..members.count {
+            let Token::Array(length) = consumers.token()? else { return None };
+            let mut member = Member::default();
+            each_field(&mut consumers, length, |field, value| match (field, value) {
+                (b"name", Token::Bulk(name)) => member.name = name,
+                (b"pending", value) => member.pending = count(value),
+                (b"idle", value) => member.idle = count(value),
+                _ => {}
+            })?;
+            if member.name == own.as_bytes() {
+                members.has_own = true;
+            } else if let Some(name) = limit.and_then(|limit| member.idle_for(limit)) {
+                members.add_idle(name);
+            }
+        }
+        Some(members)
+    }
+
+    /// Whether the one that asks is the only one.
+    pub fn has_only_own(&self) -> bool {
+        self.has_own && self.count == 1
+    }
+
+    fn add_idle(&mut self, name: &str) {
+        if self.idle.len() < MOST_IDLE {
+            self.idle.push(name.to_owned());
+        } else {
+            self.has_more = true;
+        }
+    }
+}
+
+impl<'a> Member<'a> {
+    /// Its name, if it has nothing pending and has been idle for so long. No bus has a name that is not text.
+    fn idle_for(&self, limit: Duration) -> Option<&'a str> {
+        let is_idle =
+            self.pending == Some(0) && self.idle.is_some_and(|ms| Duration::from_millis(ms) >= limit);
+        std::str::from_utf8(self.name).ok().filter(|_| is_idle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Option<Duration> = Some(Duration::from_millis(100));
+
+    fn consumer(name: &str, pending: u64, idle: i64) -> String {
+        let length = name.len();
+        format!(
+            "*8\r\n$4\r\nname\r\n${length}\r\n{name}\r\n$7\r\npending\r\n:{pending}\r\n\
+            $4\r\nidle\r\n:{idle}\r\n$8\r\ninactive\r\n:-1\r\n"
+        )
+    }
+
+    fn read(consumers: &[String], limit: Option<Duration>) -> Option<Members> {
+        let bytes = format!("*{}\r\n{}", consumers.len(), consumers.concat());
+        Members::read(&Reply::new(bytes.as_bytes()).expect("complete"), "me", limit)
+    }
+
+    #[test]
+    fn others_that_have_nothing_pending_and_were_idle_for_long_are_found() {
+        let others = [
+            consumer("me", 0, 999),
+            consumer("young", 0, 99),
+            consumer("old", 0, 100),
+            consumer("busy", 1, 999),
+            consumer("ahead of the clock", 0, -5),
+        ];
+        let members = read(&others, LIMIT).expect("consumers");
+        assert_eq!((members.count, members.has_own, members.has_more), (5, true, false));
+        assert_eq!(members.idle, ["old"]);
+        assert_eq!(read(&others, None).expect("consumers").idle, Vec::<String>::new());
+    }
+
+    #[test]
+    fn no_more_are_taken_note_of_than_fit_in_one_transaction() {
+        let crowd: Vec<String> = (0..101).map(|number| consumer(&number.to_string(), 0, 100)).collect();
+        let members = read(&crowd, LIMIT).expect("consumers");
+        assert_eq!((members.idle.len(), members.has_more, members.has_own), (100, true, false));
+    }
+
+    #[test]
+    fn a_consumer_has_its_group_to_itself_if_there_is_no_other_name() {
+        let only = |names: &[&str]| {
+            let consumers: Vec<String> = names.iter().map(|name| consumer(name, 0, 1)).collect();
+            read(&consumers, None).expect("consumers").has_only_own()
+        };
+        assert!(only(&["me"]));
+        assert!(!only(&["you"]) && !only(&["me", "me"]) && !only(&[]));
+    }
+
+    #[test]
+    fn another_reply_tells_nothing() {
+        for bytes in [b"$-1\r\n".as_slice(), b"*1\r\n:1\r\n", b":7\r\n"] {
+            assert_eq!(Members::read(&Reply::new(bytes).expect("complete"), "me", LIMIT), None);
+        }
+    }
+}

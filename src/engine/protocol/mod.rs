@@ -1,0 +1,8 @@
+//! The formats that a bus keeps in Redis: ids, entries, completions, records and dead letters.
+
+pub mod completion_message;
+pub mod dead_letter;
+pub mod group_members;
+pub mod job_id;
+pub mod outcome_record;
+pub mod payload_commands;

@@ -1,0 +1,181 @@
+//! Records of outcomes: a completion as it is published, kept for a while in a key of its own, for who waits and did not
+//! hear it.
+//!
+//! Producers ask for it, entry by entry. There is one record per entry and group, so that a job that is sent again is not
+//! taken for finished, and each ends by itself. It is on the node of the entry.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::keys::Keys;
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::entry::EntryId;
+
+use crate::engine::protocol::completion_message::{Notification, quote};
+
+/// An error whose JSON is longer is cut down to what tells it from others. Hosts know the limit (`error-data.js`), and
+/// choose better what to keep.
+const LONGEST_ERROR: usize = 16 * 1_024;
+/// How much of each of its texts is left then, in bytes.
+const LONGEST_TEXT: usize = 1_024;
+
+/// For how many ms it is recorded that an entry was given up, whoever waits for it: as long as producers ask for,
+/// unless they say otherwise.
+pub const LAST_WORD: u64 = 60 * 60 * 1_000;
+
+/// Which record.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordOf<'a> {
+    /// The entry.
+    pub entry: EntryId,
+    /// Its stream, without prefix.
+    pub stream: &'a str,
+    /// The group, without prefix.
+    pub group: &'a str,
+}
+
+/// Which of several records of one entry counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The first.
+    First,
+    /// The last.
+    Last,
+}
+
+/// Packs `SET record message PX time [NX]`, whose reply is nil if there was a record and the first one counts.
+pub fn pack_record(
+    commands: &mut Commands,
+    keys: &Keys,
+    of: RecordOf<'_>,
+    (message, time): (&str, u64),
+    keep: Keep,
+    to: Destination,
+) {
+    let entry = of.entry.to_string();
+    commands.begin("SET", if keep == Keep::First { 6 } else { 5 });
+    commands.key_parts(&keys.record(&entry, of.stream, of.group)).arg(message.as_bytes());
+    commands.arg(b"PX").arg_number(time);
+    if keep == Keep::First {
+        commands.arg(b"NX");
+    }
+    commands.end(to);
+}
+
+/// Packs `SET record message PX time` for a failure that nobody heard.
+pub fn pack_unheard(
+    commands: &mut Commands,
+    keys: &Keys,
+    of: RecordOf<'_>,
+    (message, time): (&str, u64),
+    to: Destination,
+) {
+    let entry = of.entry.to_string();
+    commands.begin("SET", 5).key_parts(&keys.unheard(&entry, of.stream, of.group)).arg(message.as_bytes());
+    commands.arg(b"PX").arg_number(time).end(to);
+}
+
+/// Packs the GET of the record of a failure that nobody heard.
+pub fn pack_unheard_read(commands: &mut Commands, keys: &Keys, of: RecordOf<'_>, to: Destination) {
+    let entry = of.entry.to_string();
+    commands.begin("GET", 2).key_parts(&keys.unheard(&entry, of.stream, of.group)).end(to);
+}
+
+/// Packs `GET record`.
+pub fn pack_record_read(commands: &mut Commands, keys: &Keys, of: RecordOf<'_>, to: Destination) {
+    let entry = of.entry.to_string();
+    commands.begin("GET", 2).key_parts(&keys.record(&entry, of.stream, of.group)).end(to);
+}
+
+/// How a record says that `job` ended: `Some` with its error, if it has one; `None` if it says nothing, or is about
+/// something else whose name reads the same.
+pub fn read_record(reply: &Value, job: &str, of: RecordOf<'_>) -> Option<Option<String>> {
+    let Value::Bulk(message) = reply else { return None };
+    let notification = Notification::parse(message)?;
+    let is_it = notification.job == job && notification.stream == of.stream && notification.group == of.group;
+    is_it.then(|| notification.error.map(|error| error.get().to_owned()))
+}
+
+/// An error as it is published and kept: its JSON, or if that is too long its name, message and code, and that it was
+/// `truncated`.
+pub fn shortened(error: &str) -> Cow<'_, str> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Long {
+        Text(String),
+        Error { name: Option<Json>, message: Option<Json>, code: Option<Json> },
+        Other(serde::de::IgnoredAny),
+    }
+    if error.len() <= LONGEST_ERROR {
+        return Cow::Borrowed(error);
+    }
+    Cow::Owned(match serde_json::from_str(error) {
+        Ok(Long::Text(text)) => quote(cut(&text)),
+        Ok(Long::Error { name, message, code }) => {
+            let known = [("name", name), ("message", message), ("code", code)];
+            let short = known
+                .iter()
+                .filter_map(|(key, value)| Some(format!("\"{key}\":{},", short(value.as_ref()?)?)));
+            format!("{{{}\"truncated\":true}}", short.collect::<String>())
+        }
+        Ok(Long::Other(_)) | Err(_) => quote("The error was too long to be told."),
+    })
+}
+
+/// Texts and numbers; other values are left out.
+fn short(value: &Json) -> Option<String> {
+    match value {
+        Json::String(text) => Some(quote(cut(text))),
+        Json::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn cut(text: &str) -> &str {
+    let end = (0..=LONGEST_TEXT.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    &text[..end.unwrap_or(0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_errors_are_recorded_as_they_are() {
+        let error = r#"{"name":"Error","stack":"…"}"#;
+        assert!(matches!(shortened(error), Cow::Borrowed(same) if same == error));
+    }
+
+    #[test]
+    fn long_errors_keep_name_message_and_code() {
+        let stack = "x".repeat(LONGEST_ERROR);
+        let error = format!(r#"{{"stack":"{stack}","code":7,"message":"é\"","name":"E","more":{{"a":1}}}}"#);
+        assert_eq!(shortened(&error), r#"{"name":"E","message":"é\"","code":7,"truncated":true}"#);
+        let long = format!(r#"{{"name":"E","message":"{}"}}"#, "é".repeat(LONGEST_ERROR));
+        assert!(shortened(&long).len() < 2 * LONGEST_TEXT);
+        assert!(serde_json::from_str::<Json>(&shortened(&long)).is_ok());
+    }
+
+    #[test]
+    fn what_is_long_and_no_error_object_stays_what_it_is_or_says_so() {
+        let text = quote(&"y".repeat(LONGEST_ERROR));
+        assert_eq!(shortened(&text), quote(&"y".repeat(LONGEST_TEXT)));
+        let list = format!("[{}1]", "1,".repeat(LONGEST_ERROR));
+        assert!(shortened(&list).starts_with("\"The error was too long"));
+    }
+
+    #[test]
+    fn a_record_counts_only_for_the_job_it_is_about() {
+        let of = RecordOf { entry: EntryId::default(), stream: "s", group: "g" };
+        let reply = |text: &str| Value::Bulk(text.into());
+        let failed = reply(r#"{"str":"s","grp":"g","job":"J","err":0}"#);
+        assert_eq!(read_record(&failed, "J", of), Some(Some("0".to_owned())));
+        assert_eq!(read_record(&failed, "K", of), None);
+        assert_eq!(read_record(&failed, "J", RecordOf { group: "s:g", ..of }), None);
+        assert_eq!(read_record(&reply(r#"{"str":"s","grp":"g","job":"J"}"#), "J", of), Some(None));
+        assert_eq!(read_record(&Value::Nil, "J", of), None);
+    }
+}

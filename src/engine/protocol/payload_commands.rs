@@ -1,0 +1,49 @@
+//! Packs the commands that write, read and remove a job's payload keys.
+
+use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::keys::Keys;
+
+use crate::engine::host::RequestId;
+use crate::engine::nodes::reply_router::{Kind, LAST};
+
+/// Packs payload commands of one job for one request. The one that is told to be last ends the request.
+pub struct PayloadPacker<'a> {
+    /// Where to.
+    pub commands: &'a mut Commands,
+    /// The names.
+    pub keys: &'a Keys,
+    /// The job's id.
+    pub job: &'a str,
+    /// Who asks.
+    pub request: RequestId,
+}
+
+impl PayloadPacker<'_> {
+    /// `SET`, or `PSETEX` where `timeout` (ms) is not 0.
+    pub fn set(&mut self, key: &str, value: &[u8], timeout: u64, last: bool) {
+        let to = self.ticket(Kind::Part, 0, last);
+        let key = self.keys.payload(self.job, key);
+        if timeout == 0 {
+            self.commands.begin("SET", 3).key_parts(&key).arg(value).end(to);
+        } else {
+            self.commands.begin("PSETEX", 4).key_parts(&key).arg_number(timeout).arg(value).end(to);
+        }
+    }
+
+    /// `GET`; the value is reported under `index`, as text or as bytes.
+    pub fn get(&mut self, key: &str, text: bool, index: u32, last: bool) {
+        let to = self.ticket(if text { Kind::Text } else { Kind::Bytes }, index, last);
+        self.commands.begin("GET", 2).key_parts(&self.keys.payload(self.job, key)).end(to);
+    }
+
+    /// `DEL`.
+    pub fn del(&mut self, key: &str, last: bool) {
+        let to = self.ticket(Kind::Part, 0, last);
+        self.commands.begin("DEL", 2).key_parts(&self.keys.payload(self.job, key)).end(to);
+    }
+
+    fn ticket(&self, kind: Kind, index: u32, last: bool) -> Destination {
+        let index = if last { index | LAST } else { index };
+        Destination::Sink(Ticket { kind: kind as u8, index, id: u64::from(self.request) })
+    }
+}

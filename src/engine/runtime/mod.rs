@@ -1,0 +1,7 @@
+//! The runtime of the engine, and the times between attempts.
+
+pub mod backoff;
+pub mod budget;
+#[cfg(target_os = "linux")]
+pub mod epoll_fd;
+pub mod handoff;

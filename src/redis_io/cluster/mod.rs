@@ -1,0 +1,388 @@
+//! A Cluster as one link: each command goes to the node that has its key, and follows when that changes.
+
+pub(crate) mod pool;
+pub mod redirect;
+pub(crate) mod redirection;
+pub mod slot_map;
+pub mod topology;
+pub(crate) mod topology_refresh;
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::redis_io::cluster::pool::{Pool, Target};
+use crate::redis_io::cluster::redirect::Redirect;
+use crate::redis_io::cluster::redirection::Misplaced;
+use crate::redis_io::cluster::slot_map::Address;
+use crate::redis_io::cluster::topology::{News, Topology};
+use crate::redis_io::command::{Commands, Mark};
+use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink};
+use crate::redis_io::options::QueueExtent;
+use crate::redis_io::tasks::Tasks;
+
+const CLOSED: &str = "Connection is closed.";
+const NOT_READY: &str = "Cluster isn't ready and enableOfflineQueue options is false";
+
+/// How long commands wait for a Cluster whose slots nobody tells: longer than the 15 seconds after which one that was
+/// not told otherwise replaces a primary.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often it is looked for commands that have waited for too long.
+const EXPIRY: Duration = Duration::from_secs(1);
+
+/// A link to all nodes of a Cluster. Dropping it closes it.
+pub struct Cluster {
+    shared: Arc<Shared>,
+}
+
+/// What the link, its connections and its tasks share.
+pub(crate) struct Shared {
+    pub(crate) topology: Arc<Topology>,
+    /// How long a node may be silent, see [`crate::redis_io::options::LinkOptions::silence`].
+    pub(crate) silence: Option<Duration>,
+    pub(crate) policy: Arc<dyn LinkPolicy>,
+    pub(crate) sink: Arc<dyn ReplySink>,
+    pub(crate) tasks: Tasks,
+    pub(crate) this: Weak<Shared>,
+    /// Wakes whatever must not outlive the link.
+    gone: Notify,
+    state: AtomicU8,
+    /// A lock, since both threads submit. No connection is called with it held.
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+pub(crate) struct Inner {
+    pool: Pool,
+    /// What was submitted before the slots were known.
+    waiting: Commands,
+    /// How much waits to be tried again.
+    pub(crate) held: QueueExtent,
+    /// What is to take another way when the burst ends.
+    pub(crate) detours: Vec<Misplaced>,
+    started: bool,
+    /// Goodbyes are on their way: nothing more is taken.
+    quitting: bool,
+    closing: bool,
+}
+
+/// Commands with the connections that they go to.
+pub(crate) type Staged = Vec<(Target, Commands)>;
+
+impl Cluster {
+    /// A link that is being opened, unless the options are lazy; its nodes may be silent for as long as `silence`.
+    pub fn new(
+        topology: Arc<Topology>,
+        silence: Option<Duration>,
+        policy: Arc<dyn LinkPolicy>,
+        sink: Arc<dyn ReplySink>,
+        tasks: Tasks,
+    ) -> Arc<Self> {
+        let lazy = topology.options().link.lazy;
+        let shared = Arc::new_cyclic(|this| Shared {
+            topology,
+            silence,
+            policy,
+            sink,
+            tasks,
+            this: this.clone(),
+            gone: Notify::new(),
+            state: AtomicU8::new(LinkState::Wait as u8),
+            inner: Mutex::default(),
+        });
+        let cluster = Arc::new(Self { shared });
+        if !lazy {
+            cluster.open();
+        }
+        cluster
+    }
+}
+
+impl Link for Cluster {
+    fn submit(&self, commands: &mut Commands) {
+        let submitted = self.shared.submit(commands);
+        if self.state() == LinkState::Wait {
+            // Opened by a command that is refused too, but not before it was decided upon.
+            self.open();
+        }
+        if let Err(refusal) = submitted {
+            commands.refuse(self.shared.sink.as_ref(), &refusal);
+        }
+    }
+
+    fn submit_to(&self, node: &str, commands: &mut Commands) {
+        match Address::parse(node) {
+            Some(address) => self.shared.send(vec![(Target::of(address), std::mem::take(commands))]),
+            None => self.submit(commands),
+        }
+    }
+
+    fn state(&self) -> LinkState {
+        LinkState::from_number(self.shared.state.load(Ordering::Acquire))
+    }
+
+    fn node(&self) -> Arc<str> {
+        self.shared.node()
+    }
+
+    fn open(&self) {
+        let begins = {
+            let mut inner = self.shared.lock();
+            !inner.closing && !std::mem::replace(&mut inner.started, true)
+        };
+        if begins {
+            self.shared.set_state(LinkState::Connecting, None);
+            self.shared.tasks.spawn(watch(self.shared.clone()));
+        }
+    }
+
+    fn reset(&self) {
+        let connections = self.shared.lock().pool.take_all();
+        for connection in connections {
+            connection.close();
+        }
+        self.shared.topology.refresh();
+    }
+
+    fn quit(&self, bound: Duration) -> BoxFuture<()> {
+        let shared = self.shared.clone();
+        let connections = {
+            let mut inner = shared.lock();
+            inner.quitting = true;
+            inner.pool.all()
+        };
+        let mut goodbyes = JoinSet::new();
+        for connection in connections {
+            goodbyes.spawn_on(shared.tasks.counted(connection.quit(bound)), shared.tasks.runtime());
+        }
+        Box::pin(async move {
+            goodbyes.join_all().await;
+            shared.close(None);
+        })
+    }
+
+    fn close(&self) {
+        self.shared.close(None);
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.shared.close(None);
+    }
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn node(&self) -> Arc<str> {
+        self.topology.options().startup.first().map(ToString::to_string).unwrap_or_default().into()
+    }
+
+    fn set_state(&self, state: LinkState, error: Option<&RedisError>) {
+        // The end is the end, whatever another thread is about to say.
+        let changes = |known| (known != state as u8 && known != LinkState::End as u8).then_some(state as u8);
+        if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, changes).is_ok() {
+            self.policy.state_changed(state, error);
+        }
+    }
+
+    pub(crate) fn error(&self, kind: RedisErrorKind, message: &str) -> RedisError {
+        RedisError::local(kind, message, &self.node())
+    }
+
+    /// Takes commands from outside, or says why not.
+    fn submit(&self, commands: &mut Commands) -> Result<(), RedisError> {
+        let staged = {
+            let mut inner = self.lock();
+            if inner.closing || inner.quitting {
+                return Err(self.error(RedisErrorKind::Closed, CLOSED));
+            }
+            if self.topology.map().is_none() && !self.topology.options().link.offline_queue {
+                return Err(self.error(RedisErrorKind::NotReady, NOT_READY));
+            }
+            if self.topology.map().is_none() && !self.has_room(&inner.waiting, commands) {
+                return Err(self.error(RedisErrorKind::QueueFull, QUEUE_FULL));
+            }
+            self.stage(&mut inner, commands)
+        };
+        self.send(staged);
+        Ok(())
+    }
+
+    /// Whether more may wait for the slots; once they are known each connection has its own limit.
+    fn has_room(&self, waiting: &Commands, more: &Commands) -> bool {
+        let limit = self.topology.options().link.queue;
+        waiting.is_empty()
+            || (waiting.len() + more.len() <= limit.commands && waiting.size() + more.size() <= limit.bytes)
+    }
+
+    /// As [`Shared::submit`], for what was taken before.
+    pub(crate) fn submit_again(&self, mut commands: Commands) {
+        let staged = {
+            let mut inner = self.lock();
+            if inner.closing { None } else { Some(self.stage(&mut inner, &mut commands)) }
+        };
+        match staged {
+            Some(staged) => self.send(staged),
+            None => commands.refuse(self.sink.as_ref(), &self.error(RedisErrorKind::Closed, CLOSED)),
+        }
+    }
+
+    /// Divides commands among the nodes; those that were there before come first. They wait while nothing is known
+    /// of the slots.
+    fn stage(&self, inner: &mut Inner, commands: &mut Commands) -> Staged {
+        let Some(map) = self.topology.map() else {
+            let now = Instant::now();
+            commands.take_each(|mut mark, bytes| {
+                mark.detours.since.get_or_insert(now);
+                inner.waiting.append(mark, bytes);
+            });
+            return Vec::new();
+        };
+        let (mut staged, reads) = (Vec::new(), self.topology.options().reads);
+        for commands in [&mut std::mem::take(&mut inner.waiting), commands] {
+            inner.pool.divide(&map, reads, commands, &mut staged, || self.topology.any_node());
+        }
+        staged
+    }
+
+    /// Hands commands to the connections of their nodes.
+    pub(crate) fn send(&self, staged: Staged) {
+        for (target, mut commands) in staged {
+            let Target::Node { address, replica } = target else {
+                self.topology.refresh();
+                let error = RedisError::reply(b"CLUSTERDOWN Hash slot not served", "", &self.node());
+                self.postpone(commands, self.topology.options().cluster_down_delay, &error);
+                continue;
+            };
+            let connection = {
+                let mut inner = self.lock();
+                let closing = inner.closing;
+                (!closing).then(|| inner.pool.get(address, replica, self))
+            };
+            match connection {
+                Some(connection) => connection.submit(&mut commands),
+                None => commands.refuse(self.sink.as_ref(), &self.error(RedisErrorKind::Closed, CLOSED)),
+            }
+        }
+    }
+
+    pub(crate) async fn is_gone(&self) {
+        // Made before the flag is read, so that a close in between is not missed.
+        let gone = self.gone.notified();
+        let closing = self.lock().closing;
+        if !closing {
+            gone.await;
+        }
+    }
+
+    /// Closes for good; `cause` is why, if it was not wanted.
+    fn close(&self, cause: Option<&RedisError>) {
+        let (mut waiting, connections) = {
+            let mut inner = self.lock();
+            if std::mem::replace(&mut inner.closing, true) {
+                return;
+            }
+            (std::mem::take(&mut inner.waiting), inner.pool.take_all())
+        };
+        self.gone.notify_waiters();
+        let closed = self.error(RedisErrorKind::Closed, CLOSED);
+        waiting.refuse(self.sink.as_ref(), cause.unwrap_or(&closed));
+        for connection in connections {
+            connection.close();
+        }
+        self.set_state(LinkState::End, cause);
+    }
+
+    /// A connection of the pool was lost, or could not be made.
+    pub(crate) fn lost(&self, address: &Address) {
+        self.lock().pool.remove_ended(address);
+        self.topology.refresh();
+    }
+
+    /// The topology has news.
+    fn heed(&self, news: &News) {
+        if let Some(error) = &news.error {
+            if self.state.load(Ordering::Acquire) == LinkState::Ready as u8 {
+                self.set_state(LinkState::Reconnecting, Some(error));
+            }
+            let error = self.topology.unknown(Some(error.clone()));
+            if news.given_up {
+                self.close(Some(&error));
+            } else if is_final(&error) {
+                let mut waiting = std::mem::take(&mut self.lock().waiting);
+                waiting.refuse(self.sink.as_ref(), &error);
+            }
+            return;
+        }
+        let Some(map) = self.topology.map() else { return };
+        self.set_state(LinkState::Ready, None);
+        let misplaced = self.lock().pool.take_misplaced(&map, &self.topology);
+        for connection in misplaced {
+            // With time to answer what it has been sent, which would otherwise be sent twice; but a primary that was
+            // replaced by hand may hold writes back for ten seconds, which the new one would serve at once.
+            let bound = self.topology.options().refresh_timeout;
+            self.tasks.spawn(async move { connection.quit(bound).await });
+        }
+        self.submit_again(Commands::default());
+    }
+
+    /// What has waited for too long fails.
+    fn expire(&self, error: &RedisError) {
+        let (now, mut late) = (Instant::now(), Commands::default());
+        let is_over = |mark: &Mark| mark.detours.since.is_some_and(|since| since + PATIENCE <= now);
+        {
+            let waiting = &mut self.lock().waiting;
+            if !waiting.marks.first().is_some_and(is_over) {
+                // They are in the order in which they came.
+                return;
+            }
+            std::mem::take(waiting).take_each(|mark, bytes| {
+                if is_over(&mark) { late.append(mark, bytes) } else { waiting.append(mark, bytes) }
+            });
+        }
+        if !late.is_empty() {
+            late.refuse(self.sink.as_ref(), error);
+        }
+    }
+}
+
+/// Whether a node that was asked for the slots will not say anything else the next time.
+fn is_final(error: &RedisError) -> bool {
+    match error.reply_code() {
+        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => true,
+        // Other commands are of the handshake, which is done again.
+        Some(_) => error.command == Some("CLUSTER") && Redirect::read(error, &error.node).is_none(),
+        None => false,
+    }
+}
+
+/// Follows the topology until the link is closed.
+async fn watch(shared: Arc<Shared>) {
+    let topology = shared.topology.clone();
+    let _lease = topology.lease();
+    let mut news = topology.news();
+    loop {
+        let latest = news.borrow_and_update().clone();
+        shared.heed(&latest);
+        // Commands wait here for as long as nothing is known, and bad news may come more often than they are looked at.
+        let is_unknown = topology.map().is_none();
+        if is_unknown {
+            shared.expire(&topology.unknown(latest.error));
+        }
+        tokio::select! {
+            biased;
+            () = shared.is_gone() => return,
+            changed = news.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(EXPIRY), if is_unknown => {}
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The connections of one link to the nodes of a Cluster.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use crate::redis_io::cluster::Shared;
+use crate::redis_io::cluster::slot_map::{Address, SlotMap, slot_of};
+use crate::redis_io::cluster::topology::Topology;
+use crate::redis_io::command::{Commands, Mark, Place};
+use crate::redis_io::connection::Connection;
+use crate::redis_io::connection::metrics::Traffic;
+use crate::redis_io::connection::state::Ears;
+use crate::redis_io::error::RedisError;
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Verdict};
+use crate::redis_io::options::ScaleReads;
+
+/// The command that may be answered by a replica.
+const READ: &str = "GET";
+
+/// Where commands go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// To a node.
+    Node {
+        /// Where it listens.
+        address: Address,
+        /// Whether it has to be told that reading is meant.
+        replica: bool,
+    },
+    /// Nowhere: nobody has the slot.
+    Nowhere,
+}
+
+impl Target {
+    /// A node that is a primary, for all that is known.
+    pub(crate) fn of(address: Address) -> Self {
+        Self::Node { address, replica: false }
+    }
+
+    fn is(&self, node: &Address, readonly: bool) -> bool {
+        matches!(self, Self::Node { address, replica } if *replica == readonly && address == node)
+    }
+
+    fn takes_anything(&self) -> bool {
+        matches!(self, Self::Node { replica: false, .. })
+    }
+}
+
+/// One connection per node, opened when first used and again after it has ended; one more where it is read from as
+/// a replica, since a node may have been a primary before.
+#[derive(Default)]
+pub(crate) struct Pool {
+    connections: HashMap<(Address, bool), Arc<Connection>>,
+    /// To whom there was a connection.
+    met: HashSet<(Address, bool)>,
+    /// Rotates replicas.
+    turn: usize,
+}
+
+impl Pool {
+    /// Divides commands among the nodes that have their keys, behind what is `staged`. Commands without a key go
+    /// where others go, or to whom `any` names.
+    pub(crate) fn divide(
+        &mut self,
+        map: &SlotMap,
+        reads: ScaleReads,
+        commands: &mut Commands,
+        staged: &mut Vec<(Target, Commands)>,
+        any: impl Fn() -> Option<Address>,
+    ) {
+        commands.take_each(|mark, bytes| {
+            let at = match slot_for(&mark, bytes) {
+                Some(slot) => self.place(map, reads, slot, &mark, staged),
+                None => staged.iter().position(|(known, _)| known.takes_anything()).unwrap_or_else(|| {
+                    staged.push((any().map_or(Target::Nowhere, Target::of), Commands::default()));
+                    staged.len() - 1
+                }),
+            };
+            staged[at].1.append(mark, bytes);
+        });
+    }
+
+    /// The index of what is staged for the node that a command is to go to.
+    fn place(
+        &mut self,
+        map: &SlotMap,
+        reads: ScaleReads,
+        slot: u16,
+        mark: &Mark,
+        staged: &mut Vec<(Target, Commands)>,
+    ) -> usize {
+        let node = self.node(map, reads, slot, mark);
+        let known = staged.iter().position(|(known, _)| match node {
+            Some((address, replica)) => known.is(address, replica),
+            None => *known == Target::Nowhere,
+        });
+        known.unwrap_or_else(|| {
+            let target = node.map_or(Target::Nowhere, |(address, replica)| Target::Node {
+                address: address.clone(),
+                replica,
+            });
+            staged.push((target, Commands::default()));
+            staged.len() - 1
+        })
+    }
+
+    /// The node that a command about a slot is to go to, and whether as to a replica.
+    fn node<'a>(
+        &mut self,
+        map: &'a SlotMap,
+        reads: ScaleReads,
+        slot: u16,
+        mark: &Mark,
+    ) -> Option<(&'a Address, bool)> {
+        let shard = map.shard(slot)?;
+        if reads == ScaleReads::Primaries || mark.name != READ || shard.replicas.is_empty() {
+            return Some((&shard.primary, false));
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let among = shard.replicas.len() + usize::from(reads == ScaleReads::All);
+        let replica = shard.replicas.get(self.turn % among);
+        Some(replica.map_or((&shard.primary, false), |address| (address, true)))
+    }
+
+    /// The connection to a node, opened if there is none.
+    pub(crate) fn get(&mut self, address: Address, replica: bool, owner: &Shared) -> Arc<Connection> {
+        let node = (address, replica);
+        let known = self.connections.get(&node).filter(|known| known.state() != LinkState::End);
+        if let Some(known) = known {
+            return known.clone();
+        }
+        let is_another = !self.met.insert(node.clone());
+        let connection = open(&node.0, replica, is_another, owner);
+        self.connections.insert(node, connection.clone());
+        connection
+    }
+
+    /// All connections.
+    pub(crate) fn all(&self) -> Vec<Arc<Connection>> {
+        self.connections.values().cloned().collect()
+    }
+
+    /// All connections, none of which is in the pool any more.
+    pub(crate) fn take_all(&mut self) -> Vec<Arc<Connection>> {
+        std::mem::take(&mut self.connections).into_values().collect()
+    }
+
+    /// The connections to nodes that do not belong to the Cluster any more, or that were primaries and are not,
+    /// which leave the pool.
+    pub(crate) fn take_misplaced(&mut self, map: &SlotMap, topology: &Topology) -> Vec<Arc<Connection>> {
+        let is_misplaced = |address: &Address, replica: bool| {
+            !topology.knows(address) || (!replica && map.is_replica(address))
+        };
+        let misplaced = self.connections.extract_if(|(address, replica), _| is_misplaced(address, *replica));
+        misplaced.map(|(_, connection)| connection).collect()
+    }
+
+    /// Forgets the connections to a node that have ended.
+    pub(crate) fn remove_ended(&mut self, node: &Address) {
+        self.connections
+            .retain(|(address, _), connection| address != node || connection.state() != LinkState::End);
+    }
+}
+
+fn open(address: &Address, replica: bool, is_another: bool, owner: &Shared) -> Arc<Connection> {
+    let mut options = owner.topology.options().link.clone();
+    options.endpoint = owner.topology.endpoint(address);
+    (options.lazy, options.offline_queue) = (false, true);
+    options.read_only |= replica;
+    options.silence = owner.silence;
+    let is_another = AtomicBool::new(is_another);
+    let policy = NodePolicy { owner: owner.this.clone(), address: address.clone(), is_another };
+    // The link holds its connections and they hold the link, until it is closed.
+    let detour = owner.this.upgrade().map(|owner| owner as _);
+    let ears = Ears { sink: owner.sink.clone(), pushes: None, detour };
+    Connection::with_ears(Arc::new(options), Arc::new(policy), ears, owner.tasks.clone())
+}
+
+/// The slot that a command is about.
+fn slot_for(mark: &Mark, bytes: &[u8]) -> Option<u16> {
+    match mark.place {
+        Place::Anywhere => None,
+        Place::Key { start, length } => bytes.get(start as usize..)?.get(..length as usize).map(slot_of),
+        Place::Slot(slot) => Some(slot),
+    }
+}
+
+/// The decisions about a connection of the pool: it is not made again but given up, since its node may be gone for
+/// good, and what it had to do may be for another node by now.
+struct NodePolicy {
+    owner: Weak<Shared>,
+    address: Address,
+    /// Whether it is in the place of one that was lost, for as long as that was not counted.
+    is_another: AtomicBool,
+}
+
+impl LinkPolicy for NodePolicy {
+    fn retry_delay(&self, _attempt: u32) -> BoxFuture<Option<Duration>> {
+        Box::pin(async { None })
+    }
+
+    fn judges(&self) -> bool {
+        self.owner.upgrade().is_some_and(|owner| owner.policy.judges())
+    }
+
+    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
+        self.owner.upgrade()?.policy.judge(error)
+    }
+
+    fn state_changed(&self, state: LinkState, _error: Option<&RedisError>) {
+        let Some(owner) = self.owner.upgrade() else { return };
+        match state {
+            LinkState::Ready if self.is_another.swap(false, Ordering::AcqRel) => {
+                owner.policy.traffic().reconnect();
+            }
+            LinkState::End => owner.lost(&self.address),
+            _ => {}
+        }
+    }
+
+    fn traffic(&self) -> Arc<Traffic> {
+        self.owner.upgrade().map_or_else(Arc::default, |owner| owner.policy.traffic())
+    }
+}

@@ -1,0 +1,263 @@
+//! Keeps track of which node of a Cluster has which slots.
+//!
+//! One task asks for the slots: when something calls for it, and every now and then. It runs while anybody has a
+//! lease, and everybody who has one reads the same map.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use crate::redis_io::cluster::slot_map::{Address, SlotMap};
+use crate::redis_io::cluster::topology_refresh::keep_up;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::BoxFuture;
+use crate::redis_io::options::{ClusterOptions, Endpoint};
+use crate::redis_io::tasks::Tasks;
+
+/// How long to wait before the nodes are asked again after the n-th round in which none of them answered; `None` is
+/// to give up.
+pub type RetryDelay = dyn Fn(u32) -> BoxFuture<Option<Duration>> + Send + Sync;
+
+/// How many nodes are asked, one after the other, before who waits to be told where to go is told to try again.
+const PATIENCE: u32 = 3;
+
+/// What came of asking.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct News {
+    /// The last question that is answered.
+    pub(crate) answered: u64,
+    /// Why there is no answer at present.
+    pub(crate) error: Option<RedisError>,
+    /// Whether nobody asks any more.
+    pub(crate) given_up: bool,
+}
+
+/// The nodes of a Cluster, as far as they are known.
+pub struct Topology {
+    pub(crate) options: Arc<ClusterOptions>,
+    pub(crate) tasks: Tasks,
+    pub(crate) retry_delay: Box<RetryDelay>,
+    /// A lock, since both threads look up and one writes; held for that only.
+    map: Mutex<Option<Arc<SlotMap>>>,
+    /// Slots that are on their way to another node, where blocking reads have to wait for them.
+    imports: Mutex<HashMap<u16, Address>>,
+    /// The questions so far.
+    pub(crate) asked: AtomicU64,
+    /// Wakes the task: there is a question, or nobody has a lease any more.
+    pub(crate) wake: Notify,
+    pub(crate) news: watch::Sender<News>,
+    pub(crate) leases: AtomicUsize,
+    /// Whether the task runs. A lock, so that it does not end while somebody relies on it.
+    running: Mutex<bool>,
+    /// Rotates what is chosen where any node will do.
+    pub(crate) turn: AtomicUsize,
+    /// Who knows best: the new owner of a slot that has moved, which others may not have heard of yet.
+    pub(crate) hint: Mutex<Option<Address>>,
+}
+
+/// Tells when the slots were asked for.
+pub struct Changes(watch::Receiver<News>);
+
+impl Changes {
+    /// Waits for the next answer; `false` if there will be none any more.
+    pub async fn next(&mut self) -> bool {
+        self.0.changed().await.is_ok()
+    }
+}
+
+/// Keeps the topology up to date while it lives.
+pub(crate) struct Lease(Arc<Topology>);
+
+impl Topology {
+    /// A topology that nothing is known of yet.
+    pub fn new(options: ClusterOptions, tasks: Tasks, retry_delay: Box<RetryDelay>) -> Arc<Self> {
+        Arc::new(Self {
+            options: Arc::new(options),
+            tasks,
+            retry_delay,
+            map: Mutex::default(),
+            imports: Mutex::default(),
+            asked: AtomicU64::new(0),
+            wake: Notify::new(),
+            news: watch::Sender::default(),
+            leases: AtomicUsize::new(0),
+            running: Mutex::default(),
+            turn: AtomicUsize::new(0),
+            hint: Mutex::default(),
+        })
+    }
+
+    /// What it was made with.
+    pub fn options(&self) -> &Arc<ClusterOptions> {
+        &self.options
+    }
+
+    /// The slots, once they are known.
+    pub(crate) fn map(&self) -> Option<Arc<SlotMap>> {
+        lock(&self.map).clone()
+    }
+
+    pub(crate) fn lease(self: &Arc<Self>) -> Lease {
+        let mut running = lock(&self.running);
+        self.leases.fetch_add(1, Ordering::AcqRel);
+        if !std::mem::replace(&mut *running, true) {
+            // What went wrong for those before says nothing about now.
+            self.news.send_modify(|news| (news.error, news.given_up) = (None, false));
+            self.refresh();
+            self.tasks.spawn(keep_up(self.clone()));
+        }
+        Lease(self.clone())
+    }
+
+    /// Whether the task ends, since nobody has a lease any more.
+    pub(crate) fn rests(&self) -> bool {
+        let mut running = lock(&self.running);
+        *running = self.leases.load(Ordering::Acquire) > 0;
+        !*running
+    }
+
+    pub(crate) fn give_up(&self) {
+        // Told under the lock, so that who has a lease from now on is not told of it.
+        let mut running = lock(&self.running);
+        *running = false;
+        self.news.send_modify(|news| news.given_up = true);
+    }
+
+    /// What becomes of the questions from now on.
+    pub(crate) fn news(&self) -> watch::Receiver<News> {
+        self.news.subscribe()
+    }
+
+    /// Tells of every answer from now on.
+    pub fn changes(&self) -> Changes {
+        Changes(self.news())
+    }
+
+    /// Has the slots asked for again.
+    pub fn refresh(&self) {
+        self.asked.fetch_add(1, Ordering::AcqRel);
+        self.wake.notify_one();
+    }
+
+    /// A node has said that another one has the slot.
+    pub fn moved(&self, slot: u16, to: &Address) {
+        if let Some(map) = lock(&self.map).as_mut() {
+            Arc::make_mut(map).note_moved(slot, to);
+        }
+        lock(&self.imports).remove(&slot);
+        *lock(&self.hint) = Some(to.clone());
+        self.refresh();
+    }
+
+    /// A node has said that a key of the slot is on another one already.
+    pub fn importing(&self, slot: u16, to: &Address) {
+        lock(&self.imports).insert(slot, to.clone());
+        self.refresh();
+    }
+
+    /// Whether a node belongs to the Cluster.
+    pub(crate) fn knows(&self, address: &Address) -> bool {
+        self.map().is_some_and(|map| map.nodes().contains(address))
+            || lock(&self.imports).values().any(|importing| importing == address)
+    }
+
+    /// Whether a connection for a slot, or one to any node, is to the right node for all that is known.
+    pub fn is_right(&self, slot: Option<u16>, node: &str) -> bool {
+        let Some(map) = self.map() else { return true };
+        match slot {
+            Some(slot) => self.node_of(slot).is_none_or(|address| address.to_string() == node),
+            None => map.nodes().iter().any(|address| address.to_string() == node),
+        }
+    }
+
+    /// Whether nobody asks any more.
+    pub fn has_given_up(&self) -> bool {
+        self.news.borrow().given_up
+    }
+
+    /// Whether reads of the slot have to say that they know that it is on its way.
+    pub fn is_importing(&self, slot: u16) -> bool {
+        lock(&self.imports).contains_key(&slot)
+    }
+
+    /// The address in what a node said, as it is reached from here.
+    pub fn reachable(&self, address: Address) -> Address {
+        self.options.nat.get(&address).cloned().unwrap_or(address)
+    }
+
+    /// Where a connection for a slot is to be opened, or one to any node. Waits for the answer to what was asked
+    /// so far, but not for ever.
+    pub async fn locate(self: Arc<Self>, slot: Option<u16>) -> Result<Endpoint, RedisError> {
+        let _lease = self.lease();
+        let asked = self.asked.load(Ordering::Acquire);
+        let mut news = self.news();
+        let answer = news.wait_for(|news| news.answered >= asked || news.given_up);
+        // Whether it is answered or not, what is known is known.
+        let _ = timeout(self.options.refresh_timeout * PATIENCE, answer).await;
+        let address = match slot {
+            Some(slot) => self.node_of(slot),
+            None => self.any_node(),
+        };
+        match address {
+            Some(address) => Ok(self.endpoint(&address)),
+            None => Err(self.unknown(news.borrow().error.clone())),
+        }
+    }
+
+    pub(crate) fn endpoint(&self, address: &Address) -> Endpoint {
+        let Endpoint::Tcp { family, .. } = self.options.link.endpoint else {
+            return Endpoint::Tcp { host: address.host.clone(), port: address.port, family: 0 };
+        };
+        Endpoint::Tcp { host: address.host.clone(), port: address.port, family }
+    }
+
+    /// The node on which reads of a slot wait.
+    pub fn node_of(&self, slot: u16) -> Option<Address> {
+        let importing = lock(&self.imports).get(&slot).cloned();
+        importing.or_else(|| Some(self.map()?.shard(slot)?.primary.clone()))
+    }
+
+    /// Some node, another one each time.
+    pub(crate) fn any_node(&self) -> Option<Address> {
+        let map = self.map()?;
+        let primaries: Vec<&Address> = map.primaries().collect();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        primaries.get(turn % primaries.len().max(1)).map(|&address| address.clone())
+    }
+
+    /// The error of what cannot go anywhere, since the slots are not known.
+    pub(crate) fn unknown(&self, cause: Option<RedisError>) -> RedisError {
+        match cause {
+            Some(cause) => {
+                let message = format!("Failed to refresh slots cache: {}", cause.message);
+                RedisError { message: message.into(), ..cause }
+            }
+            None => RedisError::local(
+                RedisErrorKind::Connect,
+                "Failed to refresh slots cache.",
+                &Arc::from(self.options.startup.first().map(ToString::to_string).unwrap_or_default()),
+            ),
+        }
+    }
+
+    pub(crate) fn set(&self, map: SlotMap) {
+        lock(&self.imports).retain(|&slot, to| map.shard(slot).is_some_and(|shard| shard.primary != *to));
+        *lock(&self.map) = Some(Arc::new(map));
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.0.leases.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.wake.notify_one();
+        }
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

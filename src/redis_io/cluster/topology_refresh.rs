@@ -1,0 +1,151 @@
+//! Asks the nodes of a Cluster who has which slots.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::redis_io::cluster::slot_map::{Address, SlotMap};
+use crate::redis_io::cluster::topology::{Topology, lock};
+use crate::redis_io::command::Ticket;
+use crate::redis_io::connection::Connection;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
+use crate::redis_io::resp::Reply;
+
+/// Connections for asking. In trouble one after the other is asked, since a node may be cut off from the others and
+/// know nothing of it; once there is calm one is enough.
+type Kept = HashMap<Address, Arc<Connection>>;
+
+/// The shortest time between two rounds.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Asks for the slots while anybody has a lease.
+pub(crate) async fn keep_up(topology: Arc<Topology>) {
+    let mut failures = 0;
+    let mut kept = Kept::new();
+    let mut calm = false;
+    while !topology.rests() {
+        let asked = topology.asked.load(Ordering::Acquire);
+        if topology.news.borrow().answered >= asked && topology.news.borrow().error.is_none() {
+            calm = topology.wait_for_questions().await;
+            continue;
+        }
+        let outcome = topology.round(&mut kept, std::mem::take(&mut calm)).await;
+        failures = if outcome.is_ok() { 0 } else { failures + 1 };
+        topology.news.send_modify(|news| (news.answered, news.error) = (asked, outcome.err()));
+        // However much there is to ask, no node is asked without a pause.
+        let pause = if failures == 0 { Some(SHORTEST_PAUSE) } else { (topology.retry_delay)(failures).await };
+        match pause {
+            Some(pause) => topology.sleep(pause.max(SHORTEST_PAUSE)).await,
+            None => return topology.give_up(),
+        }
+    }
+}
+
+impl Topology {
+    /// Asks one node after the other until one answers.
+    async fn round(&self, kept: &mut Kept, calm: bool) -> Result<(), RedisError> {
+        let hint = lock(&self.hint).take();
+        let first = if calm { kept.keys().next().cloned() } else { hint };
+        let mut last = None;
+        for address in self.candidates(first) {
+            match self.ask(&address, kept).await {
+                Ok(map) => {
+                    self.set(map);
+                    kept.retain(|known, _| !calm || *known == address);
+                    return Ok(());
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| self.unknown(None)))
+    }
+
+    async fn sleep(&self, delay: Duration) {
+        let until = tokio::time::Instant::now() + delay;
+        while self.leases.load(Ordering::Acquire) > 0 {
+            // A question that comes meanwhile is answered in the next round.
+            match tokio::time::timeout_at(until, self.wake.notified()).await {
+                Ok(()) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// `true` if there is one only since it is time again.
+    async fn wait_for_questions(&self) -> bool {
+        let Some(interval) = self.options.refresh_interval else {
+            self.wake.notified().await;
+            return false;
+        };
+        let calm = timeout(interval, self.wake.notified()).await.is_err();
+        if calm {
+            self.asked.fetch_add(1, Ordering::AcqRel);
+        }
+        calm
+    }
+
+    /// Whom to ask, in this order: who should know, who is known, and then who was known in the beginning.
+    fn candidates(&self, first: Option<Address>) -> Vec<Address> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let rotated = |mut addresses: Vec<Address>| {
+            let by = turn % addresses.len().max(1);
+            addresses.rotate_left(by);
+            addresses
+        };
+        let known = self.map().map(|map| map.nodes().into_iter().cloned().collect()).unwrap_or_default();
+        let mut candidates: Vec<Address> = first.into_iter().collect();
+        for address in rotated(known).into_iter().chain(rotated(self.options.startup.clone())) {
+            if !candidates.contains(&address) {
+                candidates.push(address);
+            }
+        }
+        candidates
+    }
+
+    /// Asks one node, on a connection that is kept for the next time as long as it answers.
+    async fn ask(&self, address: &Address, kept: &mut Kept) -> Result<SlotMap, RedisError> {
+        let known = kept.remove(address).filter(|connection| connection.state() != LinkState::End);
+        let connection = known.unwrap_or_else(|| self.open(address));
+        let node: Arc<str> = address.to_string().into();
+        let slots = call(connection.as_ref(), |commands, to| {
+            commands.begin("CLUSTER", 2).arg(b"SLOTS").end(to);
+        });
+        let reply = timeout(self.options.refresh_timeout, slots).await.unwrap_or_else(|_| {
+            Err(RedisError::local(RedisErrorKind::Timeout, "Command timed out", &node).of("CLUSTER"))
+        });
+        let reply = reply.map_err(|error| {
+            connection.cause().filter(|_| error.kind == RedisErrorKind::Closed).unwrap_or(error)
+        })?;
+        let map = SlotMap::read(&reply, address, &self.options.nat).ok_or_else(|| {
+            RedisError::local(RedisErrorKind::Protocol, "The node knows of no slots.", &node).of("CLUSTER")
+        })?;
+        kept.insert(address.clone(), connection);
+        Ok(map)
+    }
+
+    fn open(&self, address: &Address) -> Arc<Connection> {
+        let mut options = self.options.link.clone();
+        (options.endpoint, options.lazy, options.offline_queue) = (self.endpoint(address), false, true);
+        Connection::new(Arc::new(options), Arc::new(Once), Arc::new(Nobody), self.tasks.clone())
+    }
+}
+
+/// The policy of a connection that is not made again.
+struct Once;
+
+impl LinkPolicy for Once {
+    fn retry_delay(&self, _attempt: u32) -> BoxFuture<Option<Duration>> {
+        Box::pin(async { None })
+    }
+}
+
+/// The sink of a connection on which every reply has somebody who waits for it.
+struct Nobody;
+
+impl ReplySink for Nobody {
+    fn reply(&self, _ticket: Ticket, _outcome: Result<Reply<'_>, RedisError>) {}
+}

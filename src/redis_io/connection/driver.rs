@@ -1,0 +1,434 @@
+//! The tasks of a connection: the driver, which connects, receives and connects again; the writer; and the watches
+//! on `commandTimeout` and on silence.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::redis_io::command::Destination;
+use crate::redis_io::connection::handshake::{Refusal, shake_hands};
+use crate::redis_io::connection::liveness;
+use crate::redis_io::connection::reply_reader::Receiver;
+use crate::redis_io::connection::socket::{Plain, Receiving, Sending, Socket};
+use crate::redis_io::connection::state::{Order, Shared};
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::LinkState;
+use crate::redis_io::options::LinkOptions;
+
+/// The least time between two looks at the deadlines.
+const SHORTEST_WATCH: Duration = Duration::from_millis(1);
+/// How long a server that takes no more bytes is listened to: it may have said why.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How a session ended.
+enum Exit {
+    /// The policy does not know where to connect to.
+    Unlocated(RedisError),
+    /// The socket was closed or broke.
+    Lost(RedisError),
+    /// Redis does not let us in.
+    Refused(RedisError),
+    /// It was told to.
+    Ordered(Order),
+}
+
+impl From<Refusal> for Exit {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unlocated(error) => Self::Unlocated(error),
+            Refusal::Lost(error) => Self::Lost(error),
+            Refusal::Fatal(error) => Self::Refused(error),
+        }
+    }
+}
+
+/// How often in a row it failed, and at what, and whether it ever did not.
+struct Failures {
+    /// Whether there was a session before.
+    had_session: bool,
+    /// At finding out where to connect to.
+    rounds: u32,
+    /// Since when, or since what waited for that has failed.
+    unlocated: Option<Instant>,
+    /// At everything else.
+    attempts: u32,
+    /// Since when commands wait at the longest.
+    since: Instant,
+    /// How long the first ones waited before they failed.
+    patience: Option<Duration>,
+}
+
+/// What is to be tried again, and for which time.
+#[derive(Clone, Copy)]
+enum Next {
+    /// Finding out where to connect to.
+    Round(u32),
+    /// Connecting.
+    Attempt(u32),
+}
+
+impl Failures {
+    fn new(now: Instant) -> Self {
+        Self { had_session: false, rounds: 0, unlocated: None, attempts: 0, since: now, patience: None }
+    }
+
+    /// Whether what waits fails, since nobody has known where to connect to for as long as that.
+    fn outlast(&mut self, patience: Option<Duration>, now: Instant) -> bool {
+        let since = *self.unlocated.get_or_insert(now);
+        let outlasts = patience.is_some_and(|patience| now - since >= patience);
+        if outlasts {
+            self.unlocated = Some(now);
+        }
+        outlasts
+    }
+
+    /// Whether what waits fails after this attempt, the next one being `delay` away: after so many attempts. As long as
+    /// there never was a session, which is when something is wrong with the address, nothing waits for longer than the first
+    /// commands did, however far apart attempts are by then.
+    fn exceed(&mut self, most: u32, attempt: u32, delay: Duration, now: Instant) -> bool {
+        let next = now + delay - self.since;
+        let is_late = !self.had_session && self.patience.is_some_and(|patience| next > patience);
+        let exceeds = is_late || attempt.is_multiple_of(most.saturating_add(1));
+        if exceeds {
+            self.patience.get_or_insert(now - self.since);
+            self.since = now;
+        }
+        exceeds
+    }
+
+    /// Counts one more.
+    fn next(&mut self, exit: &Exit) -> Next {
+        if let Exit::Unlocated(_) = exit {
+            self.rounds = self.rounds.saturating_add(1);
+            Next::Round(self.rounds)
+        } else {
+            self.attempts = self.attempts.saturating_add(1);
+            Next::Attempt(self.attempts)
+        }
+    }
+}
+
+/// Runs a connection until it is closed or its policy gives it up.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut failures = Failures::new(Instant::now());
+    loop {
+        let exit = live(&shared, &mut failures).await;
+        if shared.lock().is_over() {
+            shared.set_state(LinkState::Close, None);
+            break;
+        }
+        let next = failures.next(&exit);
+        let error = match exit {
+            Exit::Ordered(Order::Close) => break,
+            Exit::Ordered(Order::Reset) => None,
+            Exit::Lost(error) | Exit::Ordered(Order::Lost(error)) => Some(error),
+            Exit::Unlocated(error)
+                if !error.is_refusal() && !failures.outlast(shared.policy.patience(), Instant::now()) =>
+            {
+                Some(error)
+            }
+            Exit::Unlocated(error) | Exit::Refused(error) => {
+                let pending = shared.lock().outbox.clear();
+                shared.fail(pending, &error);
+                Some(error)
+            }
+        };
+        lose(&shared, error.clone());
+        shared.lock().cause.clone_from(&error);
+        shared.set_state(LinkState::Close, error.as_ref());
+        if !wait_to_retry(&shared, next, &mut failures).await {
+            break;
+        }
+    }
+    shared.close();
+    shared.set_state(LinkState::End, None);
+}
+
+/// One session, from opening the socket to losing it.
+async fn live(shared: &Arc<Shared>, failures: &mut Failures) -> Exit {
+    shared.set_state(LinkState::Connecting, None);
+    let socket = tokio::select! {
+        biased;
+        order = ordered(shared) => return Exit::Ordered(order),
+        socket = connect(shared, failures) => match socket {
+            Ok(socket) => socket,
+            Err(refusal) => return refusal.into(),
+        },
+    };
+    failures.attempts = 0;
+    let (receiving, sending) = socket.split();
+    let writer = flow(shared, sending);
+    if std::mem::replace(&mut failures.had_session, true) {
+        shared.traffic.reconnect();
+    }
+    shared.set_state(LinkState::Ready, None);
+    let watch =
+        shared.options.silence.map(|limit| shared.tasks.spawn(liveness::watch(shared.clone(), limit)));
+    let exit = receive(shared, receiving).await;
+    writer.abort();
+    if let Some(watch) = watch {
+        watch.abort();
+    }
+    exit
+}
+
+async fn connect(shared: &Arc<Shared>, failures: &mut Failures) -> Result<Socket, Refusal> {
+    let options = &shared.options;
+    let lost = |error: &io::Error| RedisError::connecting(error, &shared.node());
+    let located = match shared.policy.locate() {
+        Some(answer) => {
+            let located = in_time(options, answer).await.unwrap_or_else(|late| Err(lost(&late)));
+            Some(located.map_err(Refusal::Unlocated)?)
+        }
+        None => None,
+    };
+    (failures.rounds, failures.unlocated) = (0, None);
+    if let Some(endpoint) = &located {
+        shared.move_to(endpoint);
+        shared.policy.located(endpoint);
+    }
+    let opening = Socket::open(located.as_ref().unwrap_or(&options.endpoint), options);
+    let mut socket = opening.await.map_err(|error| lost(&error))?;
+    shared.set_state(LinkState::Connect, None);
+    shake_hands(&mut socket, options, shared.db(), &shared.node()).await?;
+    Ok(socket)
+}
+
+/// Waits for at most `connectTimeout`.
+async fn in_time<T>(options: &LinkOptions, step: impl Future<Output = T>) -> io::Result<T> {
+    match options.connect_timeout {
+        Some(limit) => timeout(limit, step)
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "connect ETIMEDOUT")),
+        None => Ok(step.await),
+    }
+}
+
+/// Lets commands flow: from the submitting threads where the socket allows it, and from the writer.
+fn flow(shared: &Arc<Shared>, sending: Sending) -> JoinHandle<()> {
+    let direct = match &sending {
+        Sending::Plain(plain) => Some(plain.clone()),
+        Sending::Tls(_) => None,
+    };
+    shared.lock().start_flow(direct);
+    shared.to_write.notify_one();
+    shared.tasks.spawn(write(shared.clone(), sending))
+}
+
+/// Writes what submitters could not.
+async fn write(shared: Arc<Shared>, mut sending: Sending) {
+    loop {
+        shared.to_write.notified().await;
+        let written = match &mut sending {
+            Sending::Plain(plain) => write_plain(&shared, plain).await,
+            Sending::Tls(stream) => write_tls(&shared, stream).await,
+        };
+        if let Err(error) = written {
+            // Who receives finds the end as well, after what there is to be read; then this task is no more.
+            tokio::time::sleep(LAST_WORDS).await;
+            shared.order(Order::Lost(RedisError::socket(&error, "write", &shared.node())));
+            return;
+        }
+    }
+}
+
+async fn write_plain(shared: &Shared, socket: &Plain) -> io::Result<()> {
+    loop {
+        let blocked = shared.lock().write_now(socket)?;
+        if !blocked {
+            return Ok(());
+        }
+        socket.writable().await?;
+    }
+}
+
+/// What is handed to TLS counts as written before it is: how much of it left is not known when that fails.
+async fn write_tls(shared: &Shared, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    loop {
+        let bytes = {
+            let mut inner = shared.lock();
+            let bytes = if inner.is_flowing() { inner.outbox.unwritten().to_vec() } else { Vec::new() };
+            if !bytes.is_empty() {
+                inner.wrote(bytes.len());
+            }
+            bytes
+        };
+        if bytes.is_empty() {
+            return stream.flush().await;
+        }
+        stream.write_all(&bytes).await?;
+    }
+}
+
+async fn receive(shared: &Arc<Shared>, mut receiving: Receiving) -> Exit {
+    let mut receiver = Receiver::new(shared.clone());
+    loop {
+        let filled = tokio::select! {
+            biased;
+            order = ordered(shared) => return Exit::Ordered(order),
+            filled = receiving.fill(receiver.room()) => filled,
+        };
+        let error = match filled {
+            Ok(0) => RedisError::local(
+                RedisErrorKind::Connect,
+                "The server closed the connection.",
+                &shared.node(),
+            ),
+            Ok(count) => {
+                shared.traffic.receive(count);
+                match receiver.hand_out() {
+                    Ok(()) => continue,
+                    Err(error) => error,
+                }
+            }
+            Err(error) => RedisError::socket(&error, "read", &shared.node()),
+        };
+        return Refusal::from(error).into();
+    }
+}
+
+/// The session is gone: what may be sent again waits, the rest fails.
+fn lose(shared: &Shared, cause: Option<RedisError>) {
+    let lost = {
+        let mut inner = shared.lock();
+        inner.stop_flow();
+        inner.outbox.rewind(!shared.options.resend)
+    };
+    shared.fail(lost, &shared.dropped(cause));
+}
+
+/// Waits as long as the policy says; `false` if that is for good.
+async fn wait_to_retry(shared: &Arc<Shared>, next: Next, failures: &mut Failures) -> bool {
+    let asked = match next {
+        Next::Round(round) => shared.policy.relocate_delay(round),
+        Next::Attempt(attempt) => shared.policy.retry_delay(attempt),
+    };
+    let delay = tokio::select! {
+        biased;
+        () = closed(shared) => return false,
+        delay = asked => delay,
+    };
+    let Some(delay) = delay else {
+        shared.end();
+        return false;
+    };
+    shared.set_state(LinkState::Reconnecting, None);
+    if let (Some(most), Next::Attempt(attempt)) = (shared.options.max_retries_per_request, next)
+        && failures.exceed(most, attempt, delay, Instant::now())
+    {
+        let (pending, cause) = {
+            let mut inner = shared.lock();
+            (inner.outbox.clear(), inner.cause.clone())
+        };
+        shared.fail(pending, &RedisError::max_retries(most, cause, &shared.node()));
+    }
+    tokio::select! {
+        biased;
+        () = closed(shared) => false,
+        () = tokio::time::sleep(delay) => true,
+    }
+}
+
+/// Resolves with the next order.
+async fn ordered(shared: &Shared) -> Order {
+    loop {
+        if let Some(order) = shared.lock().order.take() {
+            return order;
+        }
+        shared.told.notified().await;
+    }
+}
+
+/// Resolves when the connection is to be closed; other orders mean nothing while there is no connection.
+async fn closed(shared: &Shared) {
+    while ordered(shared).await != Order::Close {}
+}
+
+/// Fails commands that have waited for longer than `commandTimeout`. Their replies, should they come, find nobody.
+pub(crate) async fn watch_deadlines(shared: Arc<Shared>) {
+    loop {
+        let next = shared.lock().outbox.next_deadline();
+        let due = async {
+            match next {
+                // At most so often; a command is never late by more.
+                Some(next) => {
+                    tokio::time::sleep_until(next.max(Instant::now() + SHORTEST_WATCH).into()).await;
+                }
+                None => shared.to_time.notified().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = shared.gone() => return,
+            () = due => fail_late(&shared),
+        }
+    }
+}
+
+fn fail_late(shared: &Shared) {
+    let (late, cause): (Vec<_>, _) = {
+        let mut inner = shared.lock();
+        let cause = inner.cause.clone().filter(|_| !inner.is_flowing());
+        let expired = inner.outbox.expired(Instant::now()).map(|pending| {
+            pending.deadline = None;
+            let destination = std::mem::replace(&mut pending.mark.destination, Destination::Nowhere);
+            (destination, pending.mark.name)
+        });
+        (expired.collect(), cause)
+    };
+    if late.is_empty() {
+        return;
+    }
+    let error = RedisError::local(RedisErrorKind::Timeout, "Command timed out", &shared.node()).after(cause);
+    for (destination, name) in late {
+        shared.deliver(destination, Err(error.clone().of(name)));
+    }
+    shared.burst_end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The attempts, of so many, after which what waits fails; attempts are 50 ms further apart each time.
+    fn failing(mut failures: Failures, most: u32, attempts: u32) -> Vec<u32> {
+        let mut now = failures.since;
+        let mut found = Vec::new();
+        for attempt in 1..=attempts {
+            let delay = Duration::from_millis(u64::from(attempt) * 50).min(Duration::from_secs(2));
+            if failures.exceed(most, attempt, delay, now) {
+                found.push(attempt);
+            }
+            now += delay;
+        }
+        found
+    }
+
+    #[test]
+    fn what_waits_to_be_led_somewhere_fails_after_each_time_of_patience_if_there_is_one() {
+        let start = Instant::now();
+        let mut failures = Failures::new(start);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let patience = Some(Duration::from_secs(20));
+        let outlasted: Vec<u64> =
+            (0..70_u64).filter(|&second| failures.outlast(patience, at(second))).collect();
+        assert_eq!(outlasted, [20, 40, 60]);
+        assert!(!failures.outlast(None, at(1_000)));
+    }
+
+    #[test]
+    fn commands_of_a_session_that_was_lost_wait_for_so_many_attempts() {
+        let failures = Failures { had_session: true, ..Failures::new(Instant::now()) };
+        assert_eq!(failing(failures, 20, 90), [21, 42, 63, 84]);
+    }
+
+    #[test]
+    fn where_there_was_no_session_none_waits_for_longer_than_the_first() {
+        assert_eq!(failing(Failures::new(Instant::now()), 20, 50), [21, 29, 35, 40, 42, 47]);
+        assert_eq!(failing(Failures::new(Instant::now()), 0, 3), [1, 2, 3]);
+    }
+}

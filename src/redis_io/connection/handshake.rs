@@ -1,0 +1,298 @@
+//! What is said on a new connection before commands flow: AUTH, SELECT and INFO in one write, INFO again while
+//! the server loads its data, then the connection's name and READONLY.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::connection::socket::Socket;
+use crate::redis_io::connection::tls;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::options::LinkOptions;
+use crate::redis_io::resp::{Reply, Scanner, Value};
+
+/// A connection that commands cannot flow on.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Nobody says where to connect to.
+    Unlocated(RedisError),
+    /// The connection failed; what is queued waits for the next one.
+    Lost(RedisError),
+    /// Redis does not let us in: what is queued fails with its word.
+    Fatal(RedisError),
+}
+
+impl From<RedisError> for Refusal {
+    fn from(error: RedisError) -> Self {
+        if error.is_refusal() { Self::Fatal(error) } else { Self::Lost(error) }
+    }
+}
+
+/// Does the handshake, after which `db` is selected.
+pub async fn shake_hands(
+    socket: &mut Socket,
+    options: &LinkOptions,
+    db: u32,
+    node: &Arc<str>,
+) -> Result<(), Refusal> {
+    match socket {
+        Socket::Tcp(stream) => Handshake::new(stream, node, options, db).run().await,
+        #[cfg(unix)]
+        Socket::Unix(stream) => Handshake::new(stream, node, options, db).run().await,
+        Socket::Tls(stream) => Handshake::new(stream.as_mut(), node, options, db).run().await,
+    }
+}
+
+/// The shortest wait before INFO is asked again, whatever the options say.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+
+/// What a server begins with that has not understood us, as TLS has alerts of version 3.
+const TLS_ALERT: [u8; 2] = [21, 3];
+
+struct Handshake<'a, S> {
+    stream: &'a mut S,
+    node: &'a Arc<str>,
+    options: &'a LinkOptions,
+    db: u32,
+    buffer: Vec<u8>,
+    /// Whether the server has said anything.
+    is_heard: bool,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
+    fn new(stream: &'a mut S, node: &'a Arc<str>, options: &'a LinkOptions, db: u32) -> Self {
+        Self { stream, node, options, db, buffer: Vec::new(), is_heard: false }
+    }
+
+    async fn run(mut self) -> Result<(), Refusal> {
+        let names = self.introduce().await?;
+        let mut replies: Vec<(&'static str, Value)> = Vec::with_capacity(names.len());
+        for name in names {
+            match self.reply().await {
+                Ok(reply) => replies.push((name, reply)),
+                // A server that has no room for us says so once and hangs up; that does not refuse us for ever.
+                Err(refusal) => return Err(self.last_word(replies.pop()).unwrap_or(refusal)),
+            }
+        }
+        let mut info = None;
+        for (name, reply) in replies {
+            match name {
+                "AUTH" => self.check_auth(reply)?,
+                "SELECT" => self.check(reply, name)?,
+                "ROLE" => self.check_role(reply)?,
+                _ => info = Some(reply),
+            }
+        }
+        while let Some(wait) = self.loading(info.take())? {
+            tokio::time::sleep(wait).await;
+            self.send(&[&["INFO"]]).await?;
+            info = Some(self.reply().await?);
+        }
+        self.finish().await
+    }
+
+    /// Sends the first commands and returns their names, in order.
+    async fn introduce(&mut self) -> Result<Vec<&'static str>, Refusal> {
+        let options = self.options;
+        let db = self.db.to_string();
+        let mut names = Vec::new();
+        let mut words: Vec<Vec<&str>> = Vec::new();
+        match (&options.username, &options.password) {
+            (Some(username), Some(password)) => words.push(vec!["AUTH", username, password]),
+            (None, Some(password)) => words.push(vec!["AUTH", password]),
+            _ => {}
+        }
+        names.extend(words.iter().map(|_| "AUTH"));
+        if self.db != 0 {
+            words.push(vec!["SELECT", &db]);
+            names.push("SELECT");
+        }
+        if options.role.is_some() {
+            words.push(vec!["ROLE"]);
+            names.push("ROLE");
+        }
+        if options.ready_check {
+            words.push(vec!["INFO"]);
+            names.push("INFO");
+        }
+        let words: Vec<&[&str]> = words.iter().map(Vec::as_slice).collect();
+        self.send(&words).await?;
+        Ok(names)
+    }
+
+    /// The name of the connection and READONLY; neither is worth losing the connection over.
+    async fn finish(&mut self) -> Result<(), Refusal> {
+        let options = self.options;
+        let mut words: Vec<Vec<&str>> = Vec::new();
+        if let Some(name) = &options.connection_name {
+            words.push(vec!["CLIENT", "SETNAME", name]);
+        }
+        if options.read_only {
+            words.push(vec!["READONLY"]);
+        }
+        let words: Vec<&[&str]> = words.iter().map(Vec::as_slice).collect();
+        self.send(&words).await?;
+        for _ in words {
+            self.reply().await?;
+        }
+        Ok(())
+    }
+
+    /// A server that wants no password takes commands all the same.
+    fn check_auth(&self, reply: Value) -> Result<(), Refusal> {
+        match &reply {
+            Value::Error(text) if text.starts_with("ERR") => Ok(()),
+            _ => self.check(reply, "AUTH"),
+        }
+    }
+
+    /// A server in the wrong role is left to be found out about anew; one that does not say, to whoever named it.
+    fn check_role(&self, reply: Value) -> Result<(), Refusal> {
+        let (Some(wanted), Value::Array(words)) = (self.options.role, reply) else { return Ok(()) };
+        match words.first() {
+            Some(Value::Bulk(role)) if role != wanted.name().as_bytes() => {
+                let found = String::from_utf8_lossy(role);
+                Err(Refusal::Lost(RedisError::wrong_role(wanted.name(), &found, self.node)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An error refuses us, unless it is one that passes by itself.
+    fn check(&self, reply: Value, name: &'static str) -> Result<(), Refusal> {
+        let Value::Error(text) = reply else { return Ok(()) };
+        let error = RedisError::reply(text.as_bytes(), name, self.node);
+        Err(error.into())
+    }
+
+    /// How long to wait before INFO is asked again; `None` when the server is ready. A user who may not ask for
+    /// INFO is not kept waiting. Any other error but the want of a password says that the server cannot serve us
+    /// now (it has too many clients, or a script keeps it busy), so the next connection is tried.
+    fn loading(&self, info: Option<Value>) -> Result<Option<Duration>, Refusal> {
+        let text = match info {
+            Some(Value::Bulk(text)) => String::from_utf8_lossy(&text).into_owned(),
+            Some(Value::Error(text)) => {
+                let error = RedisError::reply(text.as_bytes(), "INFO", self.node);
+                match error.reply_code() {
+                    Some("NOPERM") => return Ok(None),
+                    Some("LOADING") => "loading:1".to_owned(),
+                    Some("NOAUTH") => return Err(Refusal::Fatal(error)),
+                    _ => return Err(Refusal::Lost(error)),
+                }
+            }
+            _ => return Ok(None),
+        };
+        Ok(loading_time(&text).map(|time| time.min(self.options.max_loading_retry_time).max(SHORTEST_WAIT)))
+    }
+
+    async fn send(&mut self, commands: &[&[&str]]) -> Result<(), Refusal> {
+        let mut packed = Commands::default();
+        for words in commands {
+            packed.begin_unnamed(words.len());
+            for word in *words {
+                packed.arg(word.as_bytes());
+            }
+            packed.end(Destination::Nowhere);
+        }
+        let written = self.stream.write_all(&packed.bytes).await;
+        match written.and(self.stream.flush().await) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.why(error).await),
+        }
+    }
+
+    /// Why nothing can be written: a server that does not like our certificate says so before it hangs up.
+    async fn why(&mut self, error: io::Error) -> Refusal {
+        match self.stream.read_buf(&mut self.buffer).await {
+            Err(reason) if tls::Refusal::of(&reason).is_some() => self.lost(&reason),
+            _ => self.lost(&error),
+        }
+    }
+
+    /// The next reply, for which a server may take as long as for a connection: one that accepts but is silent
+    /// would otherwise hold everything up for ever.
+    async fn reply(&mut self) -> Result<Value, Refusal> {
+        let Some(limit) = self.options.connect_timeout else { return self.read().await };
+        match timeout(limit, self.read()).await {
+            Ok(reply) => reply,
+            Err(_) => Err(self.lost(&io::Error::new(io::ErrorKind::TimedOut, "connect ETIMEDOUT"))),
+        }
+    }
+
+    async fn read(&mut self) -> Result<Value, Refusal> {
+        let mut scanner = Scanner::default();
+        loop {
+            let found = scanner.scan(&self.buffer).map_err(|_| self.not_redis())?;
+            if let Some(length) = found {
+                let value = Reply::new(&self.buffer[..length]).map(Value::from);
+                self.buffer.drain(..length);
+                return value.ok_or_else(|| self.not_redis());
+            }
+            let read = match self.stream.read_buf(&mut self.buffer).await {
+                Ok(0) => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+                read => read,
+            };
+            if let Err(error) = read {
+                return Err(self.hung_up(&error));
+            }
+            self.is_heard = true;
+        }
+    }
+
+    fn last_word(&self, reply: Option<(&'static str, Value)>) -> Option<Refusal> {
+        let (name, Value::Error(text)) = reply? else { return None };
+        Some(Refusal::Lost(RedisError::reply(text.as_bytes(), name, self.node)))
+    }
+
+    fn lost(&self, error: &io::Error) -> Refusal {
+        RedisError::socket(error, "read", self.node).into()
+    }
+
+    /// The server hung up. One that does so without a word may have waited for TLS.
+    fn hung_up(&self, error: &io::Error) -> Refusal {
+        let mut failure = RedisError::socket(error, "read", self.node);
+        if !self.is_heard && self.options.tls.is_none() && failure.code.as_deref() == Some("ECONNRESET") {
+            failure.message =
+                "read ECONNRESET: the server hung up without a word; does it want TLS on this port?".into();
+        }
+        failure.into()
+    }
+
+    fn not_redis(&self) -> Refusal {
+        let message = match self.buffer.starts_with(&TLS_ALERT) {
+            true => "What answers there speaks TLS: the option tls is needed, or rediss:// in the URL.",
+            false => "What answers there does not speak the protocol of Redis.",
+        };
+        Refusal::Lost(RedisError::local(RedisErrorKind::Protocol, message, self.node))
+    }
+}
+
+/// How much longer the server says that it loads its data, by the text of INFO; `None` if it does not.
+fn loading_time(info: &str) -> Option<Duration> {
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    if field("loading").is_none_or(|loading| loading.trim() == "0") {
+        return None;
+    }
+    let eta = field("loading_eta_seconds").and_then(|eta| eta.trim().parse().ok()).unwrap_or(1);
+    Some(Duration::from_secs(eta))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_loads_says_for_how_long() {
+        assert_eq!(loading_time("# Persistence\r\nloading:0\r\n"), None);
+        assert_eq!(loading_time(""), None);
+        assert_eq!(loading_time("loading:1\r\n"), Some(Duration::from_secs(1)));
+        assert_eq!(
+            loading_time("async_loading:0\r\nloading:1\r\nloading_eta_seconds:7\r\n"),
+            Some(Duration::from_secs(7))
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! Asks the system for the addresses of a host, which blocks for as long as a name server is silent.
+//!
+//! Each question has a thread of its own instead of one of the runtime's, whose end would wait for it: a process or a
+//! worker ends at once, and the thread ends with its answer, which nobody takes then. It holds on to nothing but the name.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+/// A name is asked for again beside a question that has had no answer for so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The most questions about one name at the same time.
+const MOST: usize = 4;
+
+/// What the system says of a name that a name server does not answer for: glibc, musl and BSD, Windows.
+const TEMPORARY: [&str; 3] = ["Temporary failure", "Try again", "non-authoritative"];
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    /// The addresses, without a port.
+    Found(Vec<SocketAddr>),
+    /// The name has none.
+    Unknown,
+    /// No name server has answered.
+    Unanswered,
+}
+
+/// The questions about one name.
+#[derive(Debug, Default)]
+struct Questions {
+    /// How many threads ask.
+    threads: usize,
+    /// When the last of them began.
+    begun: Option<Instant>,
+    waiting: Vec<oneshot::Sender<Answer>>,
+}
+
+/// By name, of all runtimes of the process. A lock, since threads answer; it is held for the time of one look-up.
+static UNDER_WAY: LazyLock<Mutex<HashMap<String, Questions>>> = LazyLock::new(Mutex::default);
+
+/// The addresses of `host`, with port 0. Connections that ask for the same name at the same time share one question.
+pub(crate) async fn look_up(host: &str) -> io::Result<Vec<SocketAddr>> {
+    let (sender, answer) = oneshot::channel();
+    join(host, sender)?;
+    let failed = |kind, code| Err(io::Error::new(kind, format!("getaddrinfo {code} {host}")));
+    match answer.await {
+        Ok(Answer::Found(addresses)) => Ok(addresses),
+        Ok(Answer::Unanswered) => failed(io::ErrorKind::WouldBlock, "EAI_AGAIN"),
+        _ => failed(io::ErrorKind::NotFound, "ENOTFOUND"),
+    }
+}
+
+/// Waits for the answer to a question that is under way, or asks. An error if the system has no thread left for that.
+fn join(host: &str, sender: oneshot::Sender<Answer>) -> io::Result<()> {
+    let mut under_way = lock();
+    let questions = under_way.entry(host.to_owned()).or_default();
+    questions.waiting.retain(|waiting| !waiting.is_closed());
+    questions.waiting.push(sender);
+    let is_late = questions.begun.is_some_and(|begun| begun.elapsed() >= PATIENCE);
+    if questions.threads > 0 && !(is_late && questions.threads < MOST) {
+        return Ok(());
+    }
+    let name = host.to_owned();
+    match thread::Builder::new().name("hfxbus-dns".to_owned()).spawn(move || ask(name)) {
+        Ok(_detached) => {
+            questions.threads += 1;
+            questions.begun = Some(Instant::now());
+            Ok(())
+        }
+        // The question that is under way already will be answered.
+        Err(_) if questions.threads > 0 => Ok(()),
+        Err(error) => {
+            under_way.remove(host);
+            Err(error)
+        }
+    }
+}
+
+/// Asks, and answers everybody who waits by then.
+fn ask(host: String) {
+    let answer = match (host.as_str(), 0).to_socket_addrs() {
+        Ok(found) => Answer::Found(found.collect()),
+        Err(error) if is_temporary(&error.to_string()) => Answer::Unanswered,
+        Err(_) => Answer::Unknown,
+    };
+    let waiting = {
+        let mut under_way = lock();
+        let Some(questions) = under_way.get_mut(&host) else { return };
+        questions.threads -= 1;
+        let waiting = std::mem::take(&mut questions.waiting);
+        if questions.threads == 0 {
+            under_way.remove(&host);
+        }
+        waiting
+    };
+    for sender in waiting {
+        // Whoever gave up meanwhile, or ended, needs no answer.
+        let _ = sender.send(answer.clone());
+    }
+}
+
+fn is_temporary(error: &str) -> bool {
+    TEMPORARY.iter().any(|text| error.contains(text))
+}
+
+fn lock() -> MutexGuard<'static, HashMap<String, Questions>> {
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask_for(host: &str) -> io::Result<Vec<SocketAddr>> {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(look_up(host))
+    }
+
+    #[test]
+    fn a_name_leads_to_its_addresses_and_leaves_nothing_behind() {
+        assert!(ask_for("127.0.0.1").unwrap().iter().all(|address| address.ip().is_loopback()));
+        assert!(!lock().contains_key("127.0.0.1"));
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_has_no_address() {
+        let error = ask_for("no name").unwrap_err();
+        assert!(matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::WouldBlock), "{error}");
+    }
+
+    #[test]
+    fn a_question_that_is_late_is_asked_again_up_to_a_limit() {
+        let host = "asked-again.invalid";
+        let begun = Instant::now().checked_sub(PATIENCE);
+        let (sender, waiting) = oneshot::channel();
+        let late = Questions { threads: MOST, begun, waiting: vec![sender] };
+        lock().insert(host.to_owned(), late);
+        let (second, _answer) = oneshot::channel();
+        join(host, second).unwrap();
+        assert_eq!(lock()[host].threads, MOST, "there are enough of them");
+        drop(waiting);
+        let (third, _answer) = oneshot::channel();
+        join(host, third).unwrap();
+        assert_eq!(lock()[host].waiting.len(), 2, "whoever has given up is forgotten");
+        lock().remove(host);
+    }
+
+    #[test]
+    fn a_name_server_that_does_not_answer_is_told_from_a_name_without_an_address() {
+        let glibc = "failed to lookup address information: Temporary failure in name resolution";
+        assert!(is_temporary(glibc));
+        assert!(!is_temporary("failed to lookup address information: Name or service not known"));
+    }
+}

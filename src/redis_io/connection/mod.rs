@@ -1,0 +1,144 @@
+//! One connection to one Redis, made again as often as its policy allows.
+//!
+//! A driver task owns its life; whoever submits shares the outbox with it. Three things happen to a command: it is
+//! appended and, if the socket takes it, written in the same step by the submitting thread; or the writer task
+//! writes it when the socket has room, or the connection is ready; and the driver hands its reply out.
+
+pub(crate) mod driver;
+pub(crate) mod handshake;
+pub(crate) mod host_lookup;
+pub(crate) mod liveness;
+pub mod metrics;
+pub(crate) mod reply_reader;
+pub(crate) mod request_queue;
+pub(crate) mod socket;
+pub(crate) mod state;
+pub mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::redis_io::command::Commands;
+use crate::redis_io::connection::state::{Ears, Order, Shared};
+use crate::redis_io::error::RedisError;
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Progress, ReplySink};
+use crate::redis_io::options::LinkOptions;
+use crate::redis_io::tasks::Tasks;
+
+/// How long commands wait at the end for a socket that is not open by then, however long a goodbye may take: the host may
+/// be one that no name server knows, or that does not answer.
+const OPENING: Duration = Duration::from_millis(900);
+
+/// A connection. Dropping it closes it.
+pub struct Connection {
+    shared: Arc<Shared>,
+}
+
+impl Connection {
+    /// A connection that is being opened, unless the options are lazy. It runs as some of `tasks`.
+    pub fn new(
+        options: Arc<LinkOptions>,
+        policy: Arc<dyn LinkPolicy>,
+        sink: Arc<dyn ReplySink>,
+        tasks: Tasks,
+    ) -> Arc<Self> {
+        Self::with_ears(options, policy, Ears { sink, pushes: None, detour: None }, tasks)
+    }
+
+    /// As [`Connection::new`], of which more is heard than replies.
+    pub(crate) fn with_ears(
+        options: Arc<LinkOptions>,
+        policy: Arc<dyn LinkPolicy>,
+        ears: Ears,
+        tasks: Tasks,
+    ) -> Arc<Self> {
+        let lazy = options.lazy;
+        let shared = Arc::new(Shared::new(options, policy, ears, tasks));
+        let connection = Arc::new(Self { shared });
+        if !lazy {
+            connection.open();
+        }
+        connection
+    }
+}
+
+impl Connection {
+    /// Why its last session ended, or it could not be made.
+    pub(crate) fn cause(&self) -> Option<RedisError> {
+        self.shared.lock().cause.clone()
+    }
+}
+
+impl Link for Connection {
+    fn submit(&self, commands: &mut Commands) {
+        let submitted = self.shared.submit(commands);
+        if self.state() == LinkState::Wait {
+            // Opened by a command that is refused too, but not before it was decided upon.
+            self.open();
+        }
+        if let Err(refusal) = submitted {
+            self.shared.refuse(commands, &refusal);
+        }
+    }
+
+    fn state(&self) -> LinkState {
+        self.shared.state()
+    }
+
+    fn node(&self) -> Arc<str> {
+        self.shared.node()
+    }
+
+    fn progress(&self) -> Progress {
+        self.shared.lock().outbox.progress()
+    }
+
+    fn open(&self) {
+        if self.shared.begin() {
+            self.shared.tasks.spawn(driver::run(self.shared.clone()));
+            if self.shared.options.command_timeout.is_some() {
+                self.shared.tasks.spawn(driver::watch_deadlines(self.shared.clone()));
+            }
+        }
+    }
+
+    fn selected(&self, db: u32) {
+        self.shared.set_db(db);
+    }
+
+    fn reset(&self) {
+        self.shared.order(Order::Reset);
+    }
+
+    fn quit(&self, bound: Duration) -> BoxFuture<()> {
+        let goodbye = if bound.is_zero() { None } else { self.shared.say_goodbye() };
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            if let Some(mut goodbye) = goodbye {
+                // Whether Redis says goodbye or not, the connection is closed next.
+                let first = bound.min(OPENING);
+                let is_late = timeout(first, &mut goodbye).await.is_err();
+                if is_late && shared.state() != LinkState::Connecting {
+                    let _ = timeout(bound.saturating_sub(first), goodbye).await;
+                }
+            }
+            shared.close();
+        })
+    }
+
+    fn close(&self) {
+        self.shared.close();
+    }
+
+    fn close_for(&self, reason: RedisError) {
+        self.shared.close_for(reason);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}

@@ -1,0 +1,231 @@
+//! Takes replies out of what was read and hands them to who waits.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::redis_io::command::Commands;
+use crate::redis_io::connection::request_queue::Pending;
+use crate::redis_io::connection::state::{Order, Shared};
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::{BoxFuture, PushSink, Verdict};
+use crate::redis_io::resp::{Cursor, Reply, Scanner, Token};
+
+/// How much is read at once.
+const READ_SIZE: usize = 64 * 1_024;
+/// A buffer that a large reply made grow beyond this is given back.
+const KEPT_SIZE: usize = 1_024 * 1_024;
+/// The buffer grows at once by as much as a reply is said to need, up to this; beyond, as its bytes come.
+const LARGEST_STEP: usize = 4 * 1_024 * 1_024;
+
+/// The read buffer of one session.
+pub(crate) struct Receiver {
+    shared: Arc<Shared>,
+    buffer: Vec<u8>,
+    scanner: Scanner,
+    /// Complete replies in the buffer.
+    replies: Vec<Range<usize>>,
+    /// The commands these replies are for.
+    answered: Vec<(Pending, Vec<u8>)>,
+}
+
+impl Receiver {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let buffer = Vec::with_capacity(READ_SIZE);
+        Self { shared, buffer, scanner: Scanner::default(), replies: Vec::new(), answered: Vec::new() }
+    }
+
+    /// Where to read to.
+    pub(crate) fn room(&mut self) -> &mut Vec<u8> {
+        let spare = self.buffer.capacity() - self.buffer.len();
+        let missing = self.scanner.announced().saturating_sub(self.buffer.len());
+        if missing > spare && missing > READ_SIZE {
+            // Exactly what a large reply takes: twice as much would be read to only in part.
+            self.buffer.reserve_exact(missing.min(LARGEST_STEP.max(self.buffer.len())));
+        } else if missing > spare || (missing == 0 && spare < READ_SIZE / 4) {
+            self.buffer.reserve(READ_SIZE.max(self.buffer.len()));
+        }
+        &mut self.buffer
+    }
+
+    /// Hands out every complete reply, then says once that this was all. What came before a fault still counts:
+    /// commands that were answered must not be sent again.
+    pub(crate) fn hand_out(&mut self) -> Result<(), RedisError> {
+        let (end, found) = self.find_replies();
+        if self.replies.is_empty() {
+            self.shared.lock().heard(self.shared.pushes.is_some());
+            return found;
+        }
+        let handed_out = match self.shared.pushes.clone() {
+            Some(pushes) => self.hand_out_mixed(pushes.as_ref()),
+            None => self.hand_out_answers(),
+        };
+        self.replies.clear();
+        self.buffer.drain(..end);
+        if self.buffer.is_empty() && self.buffer.capacity() > KEPT_SIZE {
+            self.buffer = Vec::with_capacity(READ_SIZE);
+        }
+        self.shared.burst_end();
+        handed_out.and(found)
+    }
+
+    /// Where the complete replies end, and whether what follows can still become one.
+    fn find_replies(&mut self) -> (usize, Result<(), RedisError>) {
+        let mut start = 0;
+        loop {
+            match self.scanner.scan(&self.buffer[start..]) {
+                Ok(Some(length)) => {
+                    self.replies.push(start..start + length);
+                    start += length;
+                }
+                Ok(None) => return (start, Ok(())),
+                Err(_) => return (start, Err(self.fault("The server sent bytes that are no reply."))),
+            }
+        }
+    }
+
+    /// Each reply answers the next command; the lock is taken once for all of them.
+    fn hand_out_answers(&mut self) -> Result<(), RedisError> {
+        let mut hangs_up = false;
+        {
+            let mut inner = self.shared.lock();
+            for range in &self.replies {
+                let bytes_wanted = self.is_judged(range);
+                let mut answered = inner.outbox.answer(bytes_wanted);
+                if answered.is_none() && self.buffer[range.start] == b'-' {
+                    inner.stop_flow();
+                    answered = inner.outbox.refuse();
+                    hangs_up = true;
+                }
+                self.answered.extend(answered);
+            }
+            inner.heard(false);
+        }
+        let is_surplus = self.answered.len() < self.replies.len();
+        for (range, (pending, bytes)) in self.replies.iter().zip(self.answered.drain(..)) {
+            if let Some(reply) = Reply::new(&self.buffer[range.clone()]) {
+                answer(&self.shared, pending, bytes, reply);
+            }
+        }
+        if is_surplus || hangs_up { Err(self.surplus()) } else { Ok(()) }
+    }
+
+    /// A subscriber's replies come with published messages in between.
+    fn hand_out_mixed(&self, pushes: &dyn PushSink) -> Result<(), RedisError> {
+        for range in &self.replies {
+            let Some(reply) = Reply::new(&self.buffer[range.clone()]) else { continue };
+            if let Some(message) = Message::of(&reply) {
+                pushes.message(message.pattern, message.channel, message.payload);
+                continue;
+            }
+            let bytes_wanted = self.is_judged(range);
+            let answered = self.shared.lock().outbox.answer(bytes_wanted);
+            let Some((pending, bytes)) = answered else { return Err(self.surplus()) };
+            answer(&self.shared, pending, bytes, reply);
+        }
+        self.shared.lock().heard(true);
+        Ok(())
+    }
+
+    /// Whether the reply may have its command sent again, or elsewhere, which takes the command's bytes.
+    fn is_judged(&self, range: &Range<usize>) -> bool {
+        self.buffer[range.start] == b'-' && (self.shared.policy.judges() || self.shared.detour.is_some())
+    }
+
+    fn surplus(&self) -> RedisError {
+        self.fault("The server sent a reply to no command.")
+    }
+
+    fn fault(&self, message: &str) -> RedisError {
+        RedisError::local(RedisErrorKind::Protocol, message, &self.shared.node())
+    }
+}
+
+fn answer(shared: &Arc<Shared>, pending: Pending, bytes: Vec<u8>, reply: Reply<'_>) {
+    let Reply::Error(text) = reply else {
+        shared.deliver(pending.mark.destination, Ok(reply));
+        return;
+    };
+    let error = RedisError::reply(text, pending.mark.name, &shared.node());
+    if let Some(detour) = &shared.detour
+        && !pending.mark.follows
+        && detour.calls_for(&error)
+    {
+        detour.take(pending.mark, bytes, error);
+        return;
+    }
+    match shared.policy.judge(&error) {
+        None => shared.deliver(pending.mark.destination, Err(error)),
+        Some(verdict) => {
+            let judged = Judged { pending, bytes, error };
+            shared.tasks.spawn(judged.wait(shared.clone(), verdict));
+        }
+    }
+}
+
+/// An error reply that waits for `reconnectOnError`.
+struct Judged {
+    pending: Pending,
+    bytes: Vec<u8>,
+    error: RedisError,
+}
+
+impl Judged {
+    async fn wait(mut self, shared: Arc<Shared>, verdict: BoxFuture<Verdict>) {
+        let verdict = tokio::select! {
+            biased;
+            () = shared.gone() => return self.deliver(&shared, shared.closed()),
+            verdict = verdict => verdict,
+        };
+        if verdict != Verdict::Deliver {
+            // Before the command is submitted again, so that it waits for the new connection.
+            shared.order(Order::Reset);
+        }
+        if verdict != Verdict::ReconnectAndResend || self.bytes.is_empty() {
+            let error = self.error.clone();
+            return self.deliver(&shared, error);
+        }
+        let mut commands =
+            Commands { bytes: std::mem::take(&mut self.bytes), marks: vec![self.pending.mark] };
+        if let Err(error) = shared.submit_again(&mut commands) {
+            shared.refuse(&mut commands, &error);
+        }
+    }
+
+    fn deliver(self, shared: &Shared, error: RedisError) {
+        let error = error.of(self.pending.mark.name);
+        shared.deliver(self.pending.mark.destination, Err(error));
+        shared.burst_end();
+    }
+}
+
+/// A published message.
+struct Message<'a> {
+    pattern: Option<&'a [u8]>,
+    channel: &'a [u8],
+    payload: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    fn of(reply: &Reply<'a>) -> Option<Self> {
+        let Reply::Array(cursor) = reply else { return None };
+        let mut cursor = cursor.clone();
+        match bulk(&mut cursor)? {
+            b"message" => {
+                Some(Self { pattern: None, channel: bulk(&mut cursor)?, payload: bulk(&mut cursor)? })
+            }
+            b"pmessage" => Some(Self {
+                pattern: Some(bulk(&mut cursor)?),
+                channel: bulk(&mut cursor)?,
+                payload: bulk(&mut cursor)?,
+            }),
+            _ => None,
+        }
+    }
+}
+
+fn bulk<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    match cursor.token()? {
+        Token::Bulk(bytes) => Some(bytes),
+        _ => None,
+    }
+}

@@ -1,0 +1,390 @@
+//! What a connection's tasks and those who submit to it have in common.
+
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Instant;
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::redis_io::cluster::redirect::Detour;
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::connection::liveness::Silence;
+use crate::redis_io::connection::metrics::Traffic;
+use crate::redis_io::connection::request_queue::{Outbox, Pending};
+use crate::redis_io::connection::socket::Plain;
+use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
+use crate::redis_io::link::{LinkPolicy, LinkState, PushSink, ReplySink};
+use crate::redis_io::options::{Endpoint, LinkOptions};
+use crate::redis_io::resp::{Reply, Value};
+use crate::redis_io::tasks::Tasks;
+
+const CLOSED: &str = "Connection is closed.";
+const NOT_READY: &str = "Stream isn't writeable and enableOfflineQueue options is false";
+
+/// What the driver is told from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Make the connection anew.
+    Reset,
+    /// The socket takes no more bytes, so make the connection anew.
+    Lost(RedisError),
+    /// Close for good.
+    Close,
+}
+
+/// Who hears of what comes in.
+pub(crate) struct Ears {
+    /// Of replies.
+    pub(crate) sink: Arc<dyn ReplySink>,
+    /// Of published messages, on a subscriber's connection.
+    pub(crate) pushes: Option<Arc<dyn PushSink>>,
+    /// Of commands that are to be served elsewhere, on a connection of a Cluster.
+    pub(crate) detour: Option<Arc<dyn Detour>>,
+}
+
+/// What driver, writer and submitters share.
+pub(crate) struct Shared {
+    pub(crate) options: Arc<LinkOptions>,
+    pub(crate) policy: Arc<dyn LinkPolicy>,
+    pub(crate) tasks: Tasks,
+    /// Wakes the driver: there is an order.
+    pub(crate) told: Notify,
+    /// Wakes the writer: there is something to write.
+    pub(crate) to_write: Notify,
+    /// Wakes the watch on deadlines: there may be an earlier one.
+    pub(crate) to_time: Notify,
+    /// Wakes whatever must not outlive the connection.
+    closed: Notify,
+    sink: Arc<dyn ReplySink>,
+    pub(crate) pushes: Option<Arc<dyn PushSink>>,
+    pub(crate) detour: Option<Arc<dyn Detour>>,
+    pub(crate) traffic: Arc<Traffic>,
+    state: AtomicU8,
+    /// The database that the next session begins with.
+    db: AtomicU32,
+    /// Why it was closed, if there is more to say than that.
+    reason: OnceLock<RedisError>,
+    /// The name of where it connects to. A lock, since it moves; only errors ask for it.
+    node: Mutex<Arc<str>>,
+    /// A lock, since both threads submit. The socket is written to under it, which keeps the order of the bytes.
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+pub(crate) struct Inner {
+    pub(crate) outbox: Outbox,
+    pub(crate) silence: Silence,
+    traffic: Arc<Traffic>,
+    /// The socket, while commands flow and submitters may write to it themselves.
+    direct: Option<Arc<Plain>>,
+    /// Whether commands flow.
+    flowing: bool,
+    pub(crate) order: Option<Order>,
+    /// Why the last session ended, or the connection could not be made.
+    pub(crate) cause: Option<RedisError>,
+    /// QUIT is on its way: nothing more is taken, and the end of the connection is no loss.
+    quitting: bool,
+    /// Closed for good: nothing more is taken.
+    closing: bool,
+    started: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        options: Arc<LinkOptions>,
+        policy: Arc<dyn LinkPolicy>,
+        ears: Ears,
+        tasks: Tasks,
+    ) -> Self {
+        let Ears { sink, pushes, detour } = ears;
+        let traffic = policy.traffic();
+        let inner = Inner { traffic: traffic.clone(), ..Inner::default() };
+        Self {
+            node: Mutex::new(options.endpoint.to_string().into()),
+            db: AtomicU32::new(options.db),
+            options,
+            policy,
+            tasks,
+            told: Notify::new(),
+            to_write: Notify::new(),
+            to_time: Notify::new(),
+            closed: Notify::new(),
+            sink,
+            pushes,
+            detour,
+            traffic,
+            state: AtomicU8::new(LinkState::Wait as u8),
+            reason: OnceLock::new(),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Where it connects to, in errors.
+    pub(crate) fn node(&self) -> Arc<str> {
+        self.node.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// From here on it connects to `endpoint`.
+    pub(crate) fn move_to(&self, endpoint: &Endpoint) {
+        *self.node.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = endpoint.to_string().into();
+    }
+
+    pub(crate) fn state(&self) -> LinkState {
+        LinkState::from_number(self.state.load(Ordering::Acquire))
+    }
+
+    /// The database that a session begins with: the option, until a SELECT.
+    pub(crate) fn db(&self) -> u32 {
+        self.db.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_db(&self, db: u32) {
+        self.db.store(db, Ordering::Release);
+    }
+
+    pub(crate) fn set_state(&self, state: LinkState, error: Option<&RedisError>) {
+        self.state.store(state as u8, Ordering::Release);
+        self.policy.state_changed(state, error);
+    }
+
+    /// Whether the driver is to be started, which it is once.
+    pub(crate) fn begin(&self) -> bool {
+        let mut inner = self.lock();
+        let begins = !inner.closing && !std::mem::replace(&mut inner.started, true);
+        if begins {
+            // Whoever looks before the driver has run, which then reports it, sees that this is under way.
+            self.state.store(LinkState::Connecting as u8, Ordering::Release);
+        }
+        begins
+    }
+
+    /// Takes `commands`, or says why not; those that it has not taken are left there.
+    pub(crate) fn submit(&self, commands: &mut Commands) -> Result<(), RedisError> {
+        let mut inner = self.lock();
+        if inner.is_over() {
+            return Err(self.closed());
+        }
+        let refusal = if !inner.flowing && !self.options.offline_queue {
+            (RedisErrorKind::NotReady, NOT_READY)
+        } else if let Some(mut fitting) = inner.outbox.fitting(commands, self.options.queue) {
+            self.take(&mut inner, &mut fitting);
+            (RedisErrorKind::QueueFull, QUEUE_FULL)
+        } else {
+            self.take(&mut inner, commands);
+            return Ok(());
+        };
+        let cause = inner.cause.clone().filter(|_| !inner.flowing);
+        let refused = RedisError::local(refusal.0, refusal.1, &self.node());
+        match refused.kind {
+            // Programs know this text word for word.
+            RedisErrorKind::NotReady => Err(refused.because(cause)),
+            _ => Err(refused.after(cause)),
+        }
+    }
+
+    /// As [`Shared::submit`], for what was taken before and only has to be sent again: the offline queue being off
+    /// does not refuse it.
+    pub(crate) fn submit_again(&self, commands: &mut Commands) -> Result<(), RedisError> {
+        let mut inner = self.lock();
+        if inner.is_over() {
+            return Err(self.closed());
+        }
+        self.take(&mut inner, commands);
+        Ok(())
+    }
+
+    /// Sends QUIT behind everything submitted, after which nothing is taken. `None` if commands do not flow, unless
+    /// some wait for a connection that is being made.
+    pub(crate) fn say_goodbye(&self) -> Option<oneshot::Receiver<Result<Value, RedisError>>> {
+        let mut inner = self.lock();
+        let is_opening = matches!(self.state(), LinkState::Connecting | LinkState::Connect);
+        if !inner.flowing && (!is_opening || inner.outbox.is_empty()) {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        let mut commands = Commands::default();
+        commands.begin("QUIT", 1).end_once(Destination::Task(sender));
+        self.take(&mut inner, &mut commands);
+        inner.quitting = true;
+        Some(receiver)
+    }
+
+    /// Appends `commands` and writes what the socket takes at once; the writer does the rest.
+    fn take(&self, inner: &mut Inner, commands: &mut Commands) {
+        let deadline = self.options.command_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let was_idle = inner.outbox.unwritten().is_empty();
+        inner.outbox.append(commands, deadline);
+        if deadline.is_some() {
+            self.to_time.notify_one();
+        }
+        if !inner.flowing {
+            return;
+        }
+        match inner.direct.clone().filter(|_| was_idle) {
+            Some(socket) if inner.write_now(&socket).is_ok_and(|blocked| !blocked) => {}
+            _ => self.to_write.notify_one(),
+        }
+    }
+
+    /// Tells the driver. From here on nothing is written to the socket that it is to give up.
+    pub(crate) fn order(&self, order: Order) {
+        {
+            let mut inner = self.lock();
+            if inner.closing || !inner.started {
+                return;
+            }
+            inner.stop_flow();
+            inner.order = Some(order);
+        }
+        self.told.notify_one();
+    }
+
+    /// Closes for good: nothing is taken any more, and what has no reply fails now, or goes elsewhere.
+    pub(crate) fn close(&self) {
+        let (outbox, started, cause) = {
+            let mut inner = self.lock();
+            if inner.closing {
+                return;
+            }
+            inner.closing = true;
+            inner.stop_flow();
+            inner.order = Some(Order::Close);
+            (std::mem::take(&mut inner.outbox), inner.started, inner.cause.clone())
+        };
+        self.told.notify_one();
+        self.closed.notify_waiters();
+        if !started {
+            self.set_state(LinkState::End, None);
+        }
+        self.give_up(outbox, cause);
+    }
+
+    /// As [`Shared::close`]; what fails by it, or comes later, hears of the reason.
+    pub(crate) fn close_for(&self, reason: RedisError) {
+        // The first reason counts, as the first close does.
+        let _ = self.reason.set(reason);
+        self.close();
+    }
+
+    fn give_up(&self, mut outbox: Outbox, cause: Option<RedisError>) {
+        let Some(detour) = &self.detour else { return self.fail(outbox.clear(), &self.closed()) };
+        let lost = outbox.rewind(!self.options.resend);
+        self.fail(lost, &self.dropped(cause.clone()));
+        detour.strand(outbox.take_commands(), cause.unwrap_or_else(|| self.closed()));
+    }
+
+    /// Resolves once the connection is closed for good.
+    pub(crate) async fn gone(&self) {
+        // Made before the flag is read, so that a close in between is not missed.
+        let closed = self.closed.notified();
+        let closing = self.lock().closing;
+        if !closing {
+            closed.await;
+        }
+    }
+
+    /// The error of whatever comes after the end.
+    pub(crate) fn closed(&self) -> RedisError {
+        let plain = || RedisError::local(RedisErrorKind::Closed, CLOSED, &self.node());
+        self.reason.get().cloned().unwrap_or_else(plain)
+    }
+
+    /// The error of what was on the wire when the connection broke, by `cause`, and is not sent again.
+    pub(crate) fn dropped(&self, cause: Option<RedisError>) -> RedisError {
+        RedisError::local(RedisErrorKind::Dropped, CLOSED, &self.node()).because(cause)
+    }
+
+    /// Closes for good, since the policy does not want the connection to be made again.
+    pub(crate) fn end(&self) {
+        let cause = self.lock().cause.clone();
+        self.close_for(self.closed().because(cause));
+    }
+
+    /// Tells everyone in `pending` of a failure.
+    pub(crate) fn fail(&self, pending: Vec<Pending>, error: &RedisError) {
+        if pending.is_empty() {
+            return;
+        }
+        for pending in pending {
+            let error = error.clone().of(pending.mark.name);
+            self.deliver(pending.mark.destination, Err(error));
+        }
+        self.sink.burst_end();
+    }
+
+    /// Commands that were not taken fail, or go elsewhere.
+    pub(crate) fn refuse(&self, commands: &mut Commands, error: &RedisError) {
+        match &self.detour {
+            // Elsewhere is no room for them either: it would be taken from commands that belong there.
+            _ if error.kind == RedisErrorKind::QueueFull => commands.refuse(self.sink.as_ref(), error),
+            Some(detour) => detour.strand(std::mem::take(commands), error.clone()),
+            None => commands.refuse(self.sink.as_ref(), error),
+        }
+    }
+
+    pub(crate) fn deliver(&self, destination: Destination, outcome: Result<Reply<'_>, RedisError>) {
+        destination.deliver(self.sink.as_ref(), outcome);
+    }
+
+    pub(crate) fn burst_end(&self) {
+        self.sink.burst_end();
+        if let Some(pushes) = &self.pushes {
+            pushes.burst_end();
+        }
+        if let Some(detour) = &self.detour {
+            detour.burst_end();
+        }
+    }
+}
+
+impl Inner {
+    /// Whether nothing more is taken.
+    pub(crate) fn is_over(&self) -> bool {
+        self.closing || self.quitting
+    }
+
+    /// Whether commands may be written.
+    pub(crate) fn is_flowing(&self) -> bool {
+        self.flowing
+    }
+
+    /// Lets commands flow, and submitters write to `direct` themselves; not if the session is over before it began.
+    pub(crate) fn start_flow(&mut self, direct: Option<Arc<Plain>>) {
+        self.flowing = !self.closing && self.order.is_none();
+        self.silence = Silence::default();
+        self.direct = direct.filter(|_| self.flowing);
+    }
+
+    pub(crate) fn stop_flow(&mut self) {
+        self.flowing = false;
+        self.direct = None;
+    }
+
+    /// So many bytes were written.
+    pub(crate) fn wrote(&mut self, count: usize) {
+        self.outbox.wrote(count);
+        self.traffic.send(count);
+        self.silence.wrote();
+    }
+
+    /// Bytes came. A connection that listens is owed more at any time.
+    pub(crate) fn heard(&mut self, listens: bool) {
+        self.silence.heard(listens || self.outbox.is_owed());
+    }
+
+    /// Writes until there is nothing left or the socket is full; `true` if it is full.
+    pub(crate) fn write_now(&mut self, socket: &Plain) -> std::io::Result<bool> {
+        while self.flowing && !self.outbox.unwritten().is_empty() {
+            match socket.try_write(self.outbox.unwritten()) {
+                Ok(count) => self.wrote(count),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+}

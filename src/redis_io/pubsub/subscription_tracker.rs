@@ -1,0 +1,271 @@
+//! What a subscriber is subscribed to, and who waits for a change of it.
+//!
+//! One command goes out per name, so that each has a reply of its own and a refusal names the call it belongs to.
+//! The books are kept when the reply comes and not when its caller gets to run, since a connection may be lost in
+//! between.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+use tokio::sync::oneshot;
+
+use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::connection::Connection;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, ReplySink};
+use crate::redis_io::options::LinkOptions;
+use crate::redis_io::resp::Reply;
+
+/// What is done about a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Subscribe,
+    PSubscribe,
+    Unsubscribe,
+    PUnsubscribe,
+}
+
+/// Keeps the books of one subscriber, as the sink and the policy of its connection.
+pub(crate) struct Subscriptions {
+    resubscribe: bool,
+    policy: Arc<dyn LinkPolicy>,
+    pushes: Arc<dyn PushSink>,
+    connection: OnceCell<Weak<Connection>>,
+    /// A lock, since names are asked for on one thread and confirmed on another.
+    books: Mutex<Books>,
+}
+
+/// Names and the questions about them. Pure.
+#[derive(Default)]
+struct Books {
+    channels: BTreeSet<Vec<u8>>,
+    patterns: BTreeSet<Vec<u8>>,
+    questions: HashMap<u64, Question>,
+    next: u64,
+}
+
+/// Names that Redis was asked to do something about.
+struct Question {
+    names: Vec<(Verb, Vec<u8>)>,
+    missing: usize,
+    outcome: Result<(), RedisError>,
+    /// Who waits; nobody does when the names are subscribed again.
+    caller: Option<oneshot::Sender<Result<(), RedisError>>>,
+}
+
+impl Subscriptions {
+    pub(crate) fn new(options: &LinkOptions, policy: Arc<dyn LinkPolicy>, pushes: Arc<dyn PushSink>) -> Self {
+        let (connection, books) = (OnceCell::new(), Mutex::default());
+        Self { resubscribe: options.resubscribe, policy, pushes, connection, books }
+    }
+
+    /// Says which connection this is about, once.
+    pub(crate) fn belong_to(&self, connection: &Arc<Connection>) {
+        // Only the subscriber does this, while it is made.
+        let _ = self.connection.set(Arc::downgrade(connection));
+    }
+
+    /// Packs the commands, one per name, and promises their outcome.
+    pub(crate) fn ask(
+        &self,
+        verb: Verb,
+        names: Vec<Vec<u8>>,
+    ) -> (Commands, oneshot::Receiver<Result<(), RedisError>>) {
+        let (sender, receiver) = oneshot::channel();
+        let names = names.into_iter().map(|name| (verb, name)).collect();
+        (self.books().ask(names, Some(sender)), receiver)
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Subscribes what was subscribed before; whoever hears the messages hears what came of it.
+    pub(crate) fn subscribe_again(&self) {
+        let Some(connection) = self.connection.get().and_then(Weak::upgrade) else { return };
+        let mut commands = {
+            let mut books = self.books();
+            let names = books.lost();
+            books.ask(names, None)
+        };
+        if !commands.is_empty() {
+            connection.submit(&mut commands);
+        }
+    }
+
+    fn conclude(&self, question: Question) {
+        match (question.caller, &question.outcome) {
+            // Who asked may have stopped waiting.
+            (Some(caller), _) => drop(caller.send(question.outcome)),
+            (None, Ok(())) => self.pushes.resubscribed(),
+            (None, Err(error)) if error.kind == RedisErrorKind::Reply => {
+                self.pushes.resubscription_refused(error);
+            }
+            // The connection was lost again, and with the next one all this begins anew.
+            (None, Err(_)) => {}
+        }
+    }
+}
+
+impl Books {
+    fn ask(
+        &mut self,
+        names: Vec<(Verb, Vec<u8>)>,
+        caller: Option<oneshot::Sender<Result<(), RedisError>>>,
+    ) -> Commands {
+        let mut commands = Commands::default();
+        if names.is_empty() {
+            if let Some(caller) = caller {
+                // Who asked is still on the way to waiting.
+                let _ = caller.send(Ok(()));
+            }
+            return commands;
+        }
+        let id = self.next;
+        self.next += 1;
+        for (index, (verb, name)) in names.iter().enumerate() {
+            let ticket = Destination::Sink(Ticket { kind: 0, index: index as u32, id });
+            commands.begin(verb.command(), 2).arg(name);
+            match caller {
+                Some(_) => commands.end(ticket),
+                // A connection that is lost meanwhile starts over with all names.
+                None => commands.end_once(ticket),
+            }
+        }
+        let missing = names.len();
+        self.questions.insert(id, Question { names, missing, outcome: Ok(()), caller });
+        commands
+    }
+
+    /// Notes a reply; returns the question when it was the last one.
+    fn answer(&mut self, ticket: Ticket, outcome: Result<(), RedisError>) -> Option<Question> {
+        let question = self.questions.get_mut(&ticket.id)?;
+        question.missing -= 1;
+        let is_last = question.missing == 0;
+        match outcome {
+            // Subscribing again changes nothing in the books, or it would bring back what was given up meanwhile.
+            Ok(()) if question.caller.is_some() => {
+                let (verb, name) = question.names.get(ticket.index as usize)?.clone();
+                self.note(verb, name);
+            }
+            Ok(()) => {}
+            Err(error) if question.outcome.is_ok() => question.outcome = Err(error),
+            Err(_) => {}
+        }
+        if is_last { self.questions.remove(&ticket.id) } else { None }
+    }
+
+    fn note(&mut self, verb: Verb, name: Vec<u8>) {
+        match verb {
+            Verb::Subscribe => self.channels.insert(name),
+            Verb::PSubscribe => self.patterns.insert(name),
+            Verb::Unsubscribe => self.channels.remove(&name),
+            Verb::PUnsubscribe => self.patterns.remove(&name),
+        };
+    }
+
+    /// What a new connection has to subscribe, without what is being given up: that was sent first.
+    fn lost(&self) -> Vec<(Verb, Vec<u8>)> {
+        let asked: Vec<&(Verb, Vec<u8>)> =
+            self.questions.values().flat_map(|question| &question.names).collect();
+        let given_up =
+            |verb: Verb, name: &Vec<u8>| asked.iter().any(|(asked, of)| *asked == verb && of == name);
+        let channels = self.channels.iter().filter(|name| !given_up(Verb::Unsubscribe, name));
+        let patterns = self.patterns.iter().filter(|name| !given_up(Verb::PUnsubscribe, name));
+        let channels = channels.map(|name| (Verb::Subscribe, name.clone()));
+        channels.chain(patterns.map(|name| (Verb::PSubscribe, name.clone()))).collect()
+    }
+}
+
+impl Verb {
+    fn command(self) -> &'static str {
+        match self {
+            Self::Subscribe => "SUBSCRIBE",
+            Self::PSubscribe => "PSUBSCRIBE",
+            Self::Unsubscribe => "UNSUBSCRIBE",
+            Self::PUnsubscribe => "PUNSUBSCRIBE",
+        }
+    }
+}
+
+impl ReplySink for Subscriptions {
+    fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+        let concluded = self.books().answer(ticket, outcome.map(drop));
+        if let Some(question) = concluded {
+            self.conclude(question);
+        }
+    }
+}
+
+impl LinkPolicy for Subscriptions {
+    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+        Some(self.policy.as_ref())
+    }
+
+    fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
+        self.policy.retry_delay(attempt)
+    }
+
+    fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {
+        match state {
+            LinkState::Ready => self.subscribe_again(),
+            LinkState::Close if !self.resubscribe => {
+                let mut books = self.books();
+                books.channels.clear();
+                books.patterns.clear();
+            }
+            _ => {}
+        }
+        self.policy.state_changed(state, error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn ticket(id: u64, index: u32) -> Ticket {
+        Ticket { kind: 0, index, id }
+    }
+
+    fn ask(books: &mut Books, verb: Verb, names: &[&str]) -> oneshot::Receiver<Result<(), RedisError>> {
+        let (sender, receiver) = oneshot::channel();
+        books.ask(names.iter().map(|name| (verb, name.as_bytes().to_vec())).collect(), Some(sender));
+        receiver
+    }
+
+    #[test]
+    fn a_refused_name_is_left_out_and_the_others_stay() {
+        let mut books = Books::default();
+        let _caller = ask(&mut books, Verb::Subscribe, &["a", "b", "c"]);
+        let refusal = RedisError::reply(b"NOPERM no", "SUBSCRIBE", &Arc::from("node"));
+        assert!(books.answer(ticket(0, 0), Ok(())).is_none());
+        assert!(books.answer(ticket(0, 1), Err(refusal.clone())).is_none());
+        let question = books.answer(ticket(0, 2), Ok(())).expect("the last reply");
+        assert_eq!(question.outcome, Err(refusal));
+        assert_eq!(books.lost(), [(Verb::Subscribe, b"a".to_vec()), (Verb::Subscribe, b"c".to_vec())]);
+        assert!(books.questions.is_empty());
+    }
+
+    #[test]
+    fn what_is_being_given_up_is_not_subscribed_again() {
+        let mut books = Books::default();
+        let _caller = ask(&mut books, Verb::PSubscribe, &["a*", "b*"]);
+        books.answer(ticket(0, 0), Ok(()));
+        books.answer(ticket(0, 1), Ok(()));
+        let _caller = ask(&mut books, Verb::PUnsubscribe, &["a*"]);
+        assert_eq!(books.lost(), [(Verb::PSubscribe, b"b*".to_vec())]);
+        books.answer(ticket(1, 0), Ok(()));
+        assert_eq!(books.lost(), [(Verb::PSubscribe, b"b*".to_vec())]);
+    }
+
+    #[test]
+    fn asking_for_nothing_is_answered_at_once() {
+        let mut answer = ask(&mut Books::default(), Verb::Subscribe, &[]);
+        assert_eq!(answer.try_recv(), Ok(Ok(())));
+    }
+}

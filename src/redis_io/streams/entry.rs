@@ -1,0 +1,169 @@
+//! Reads the replies of XREADGROUP without building them up in memory.
+
+use std::fmt;
+
+use crate::redis_io::resp::{Cursor, Token, Value};
+
+/// What Redis can still add to its clock, and JavaScript can still say.
+const LONGEST_RECORD: u64 = (1 << 53) - 1;
+
+/// The id of a stream entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId {
+    /// Milliseconds since the epoch, by the server's clock.
+    pub time: u64,
+    /// Tells entries of one millisecond apart.
+    pub sequence: u64,
+}
+
+impl EntryId {
+    /// Reads `time-sequence`.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let (time, sequence) = text.split_once('-')?;
+        Some(Self { time: time.parse().ok()?, sequence: sequence.parse().ok()? })
+    }
+}
+
+impl EntryId {
+    /// The first id behind this one; none behind the last.
+    pub fn successor(self) -> Option<Self> {
+        match self.sequence.checked_add(1) {
+            Some(sequence) => Some(Self { sequence, ..self }),
+            None => Some(Self { time: self.time.checked_add(1)?, sequence: 0 }),
+        }
+    }
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{}", self.time, self.sequence)
+    }
+}
+
+/// One entry, as far as the bus cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Its id.
+    pub id: EntryId,
+    /// Whether its fields are there; an entry that was deleted while pending comes without.
+    pub deleted: bool,
+    /// The `prd` field: who sent it. The last one counts.
+    pub producer: Option<&'a [u8]>,
+    /// The `job` field: the job's id. The last one counts.
+    pub job: Option<&'a [u8]>,
+    /// The `rec` field: for how many ms the outcome is to be recorded; 0 for not at all.
+    pub record: u64,
+    /// The `hdr` field: what was sent along for who watches, as JSON.
+    pub headers: Option<&'a str>,
+}
+
+/// An entry in a reply that was built up, as far as the bus cares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnedEntry {
+    /// Its id.
+    pub id: EntryId,
+    /// The `prd` field; empty without one.
+    pub producer: String,
+    /// The `job` field; none if there is none.
+    pub job: Option<String>,
+    /// The `rec` field, as in [`Entry`].
+    pub record: u64,
+    /// The `hdr` field, as in [`Entry`].
+    pub headers: Option<String>,
+}
+
+impl OwnedEntry {
+    /// Reads `[id, [name, value, …]]`; `None` if it is something else, or no job of this bus.
+    pub fn read(value: &Value) -> Option<Self> {
+        let Value::Array(parts) = value else { return None };
+        let [Value::Bulk(id), Value::Array(fields)] = parts.as_slice() else { return None };
+        let mut entry = Self { id: EntryId::parse(id)?, ..Self::default() };
+        for pair in fields.chunks_exact(2) {
+            let [Value::Bulk(name), Value::Bulk(value)] = pair else { return None };
+            match name.as_slice() {
+                b"prd" => entry.producer = String::from_utf8(value.clone()).ok()?,
+                b"job" => entry.job = Some(String::from_utf8(value.clone()).ok()?),
+                b"rec" => entry.record = read_record_time(value),
+                b"hdr" => entry.headers = String::from_utf8(value.clone()).ok(),
+                _ => {}
+            }
+        }
+        Some(entry)
+    }
+}
+
+/// What [`read_streams`] comes across.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// The entries that follow, so many of them, are of the stream with this key.
+    Stream(&'a [u8], usize),
+    /// An entry of that stream.
+    Entry(Entry<'a>),
+}
+
+/// The reply has not the shape that XREADGROUP replies have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// Walks the reply of an XREADGROUP.
+pub fn read_streams<'a>(mut reply: Cursor<'a>, mut each: impl FnMut(Item<'a>)) -> Result<(), Malformed> {
+    for _ in 0..reply.len() {
+        expect_array(&mut reply, Some(2))?;
+        let key = expect_bulk(&mut reply)?;
+        let entries = expect_array(&mut reply, None)?;
+        each(Item::Stream(key, entries));
+        for _ in 0..entries {
+            each(Item::Entry(read_entry(&mut reply)?));
+        }
+    }
+    Ok(())
+}
+
+fn read_entry<'a>(reply: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {
+    expect_array(reply, Some(2))?;
+    let id = EntryId::parse(expect_bulk(reply)?).ok_or(Malformed)?;
+    let mut entry = Entry { id, deleted: false, producer: None, job: None, record: 0, headers: None };
+    match reply.token() {
+        Some(Token::Array(words)) => read_fields(reply, words, &mut entry)?,
+        Some(Token::Nil | Token::NilArray) => entry.deleted = true,
+        _ => return Err(Malformed),
+    }
+    Ok(entry)
+}
+
+fn read_fields<'a>(reply: &mut Cursor<'a>, words: usize, entry: &mut Entry<'a>) -> Result<(), Malformed> {
+    for _ in 0..words / 2 {
+        let name = expect_bulk(reply)?;
+        let value = expect_bulk(reply)?;
+        match name {
+            b"prd" => entry.producer = Some(value),
+            b"job" => entry.job = Some(value),
+            b"rec" => entry.record = read_record_time(value),
+            // What cannot be read is of no use, and no reason not to run the job.
+            b"hdr" => entry.headers = std::str::from_utf8(value).ok(),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What is no such time asks for no record.
+fn read_record_time(text: &[u8]) -> u64 {
+    let time = std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());
+    time.unwrap_or(0).min(LONGEST_RECORD)
+}
+
+fn expect_array(reply: &mut Cursor<'_>, length: Option<usize>) -> Result<usize, Malformed> {
+    match reply.token() {
+        Some(Token::Array(found)) if length.is_none_or(|length| length == found) => Ok(found),
+        _ => Err(Malformed),
+    }
+}
+
+fn expect_bulk<'a>(reply: &mut Cursor<'a>) -> Result<&'a [u8], Malformed> {
+    match reply.token() {
+        Some(Token::Bulk(bytes)) => Ok(bytes),
+        _ => Err(Malformed),
+    }
+}

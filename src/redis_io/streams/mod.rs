@@ -1,0 +1,4 @@
+//! Commands and replies of Redis Streams.
+
+pub mod commands;
+pub mod entry;

@@ -53,15 +53,15 @@ fn what_a_silent_node_owes_fails_and_nothing_reaches_it_until_it_is_back() {
     let asked = Instant::now();
     refused(ask(&engine, &bus, 1), proxy.port);
     assert!(asked.elapsed() < EJECT.timeout, "{:?}", asked.elapsed());
-    let ids = bus.bus.make_ids(100);
-    assert!((0..100).all(|at| bus.bus.route(&ids[at * 16..][..16]) == 0));
+    let ids = bus.bus.node_set().make_ids(100);
+    assert!((0..100).all(|at| bus.bus.node_set().route(&ids[at * 16..][..16]) == 0));
     assert!(ask(&engine, &bus, 0).is_ok());
 
     proxy.mute(false);
     until("it is back", || bus.host.ring().len() == 2);
     assert!(ask(&engine, &bus, 1).is_ok());
-    let ids = bus.bus.make_ids(100);
-    assert!((0..100).any(|at| bus.bus.route(&ids[at * 16..][..16]) == 1));
+    let ids = bus.bus.node_set().make_ids(100);
+    assert!((0..100).any(|at| bus.bus.node_set().route(&ids[at * 16..][..16]) == 1));
 }
 
 #[test]
@@ -125,6 +125,6 @@ fn a_stop_forgets_that_a_node_is_out_and_leaves_no_task() {
     engine.until_idle();
     assert_eq!((bus.bus.nodes()[0].is_out(), bus.context.open_links()), (false, 0));
     server.run();
-    bus.bus.reopen();
+    bus.bus.node_set().reopen();
     assert!(ask(&engine, &bus, 0).is_ok());
 }

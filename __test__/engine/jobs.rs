@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hfxbus::engine::consumer::Consumer;
-use hfxbus::engine::consumer::state::in_flight::Token;
+use hfxbus::engine::host::job_token::JobToken;
 
 use crate::support::{Engine, Host, Proxy, Server, TestBus, consumer_options, options, settle, until};
 
@@ -88,7 +88,7 @@ fn concurrency_caps_all_streams_together() {
         bus.send(&producer, ["a", "b", "c"][number % 3], &format!("J{number}"), &[]);
     }
     let consumer = bus.play(&engine, &["a", "b", "c"], consumer_options(4));
-    let (mut running, mut seen): (Vec<Token>, HashSet<String>) = Default::default();
+    let (mut running, mut seen): (Vec<JobToken>, HashSet<String>) = Default::default();
     until("all jobs are run", || {
         for (token, job) in bus.host.take_jobs() {
             running.push(token);

@@ -74,7 +74,7 @@ fn a_bus_that_was_stopped_can_be_used_again() {
         let sent = bus.send(&producer, "s", &format!("J{round}"), &[]);
         assert_eq!(bus.host.outcome_of(sent), Ok(()));
         engine.wait(bus.bus.clone().stop(Stop::default()));
-        bus.bus.reopen();
+        bus.bus.node_set().reopen();
     }
     assert_eq!(server.command("XLEN hfxbus:str:s").trim(), ":20");
     engine.until_idle();

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::engine::consumer::state::in_flight::Token;
 use crate::engine::host::Event;
+use crate::engine::host::job_token::JobToken;
 
 use super::outgoing::Outgoing;
 
@@ -47,7 +47,7 @@ impl Backlog {
     }
 
     /// Adds jobs.
-    pub fn jobs(&mut self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (Token, &str)>) {
+    pub fn jobs(&mut self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (JobToken, &str)>) {
         self.writing.jobs(consumer, stream, jobs);
         self.turn_over();
     }

@@ -8,12 +8,12 @@ use napi_derive::napi;
 
 use crate::engine::connections::client::closed;
 use crate::engine::consumer::settlement::Settlement;
-use crate::engine::consumer::state::in_flight::Token;
 use crate::engine::host::RequestId;
-use crate::engine::nodes::reply_router::{Kind, LAST};
+use crate::engine::host::job_token::JobToken;
 use crate::engine::producer::sending::Sending;
 use crate::engine::protocol::job_id;
 use crate::engine::protocol::payload_commands::PayloadPacker;
+use crate::engine::protocol::reply_tag::{Kind, LAST};
 use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::keys::Keys;
 
@@ -267,7 +267,7 @@ fn send(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Resu
         return Ok(());
     };
     let sending = Sending { plan, job, capped, record, headers, request, wait, ends_at_error };
-    let node = sending.node(named.producer.bus());
+    let node = sending.node(named.producer.node_set());
     match staging.of_node(state, named.link, node) {
         Some((commands, _)) => named.producer.send(commands, sending),
         None => refuse(state, request),
@@ -299,7 +299,7 @@ fn resolve(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     let count = packet.index()?;
     let mut settlements = Vec::with_capacity(count as usize);
     for _ in 0..count {
-        let token = Token::from_number(packet.number()?);
+        let token = JobToken::from_number(packet.number()?);
         settlements.push(Settlement { request: packet.index()?, ..Settlement::of(token, None) });
     }
     if let Some(consumer) = consumer {
@@ -310,7 +310,7 @@ fn resolve(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
 
 fn reject(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
-    let token = Token::from_number(packet.number()?);
+    let token = JobToken::from_number(packet.number()?);
     let request: RequestId = packet.index()?;
     let (unrecoverable, error) = (packet.flag()?, packet.text()?);
     if let Some(consumer) = consumer {
@@ -322,7 +322,7 @@ fn reject(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
 
 fn release(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
-    let token = Token::from_number(packet.number()?);
+    let token = JobToken::from_number(packet.number()?);
     if let Some(consumer) = consumer {
         consumer.release(token);
     }

@@ -56,7 +56,7 @@ impl NativeBus {
     /// The index of the node that a route leads to.
     #[napi]
     pub fn route(&self, route: String) -> u32 {
-        self.bus.route(&route) as u32
+        self.bus.node_set().route(&route) as u32
     }
 
     /// The key of a stream on the node with that index.
@@ -69,7 +69,7 @@ impl NativeBus {
     /// Random ids that lead to nodes in the ring, joined.
     #[napi]
     pub fn make_ids(&self, count: u32) -> String {
-        self.bus.make_ids(count as usize)
+        self.bus.node_set().make_ids(count as usize)
     }
 
     /// Stops the bus; `maxWait` in ms, negative for no bound. The request is told when it is done.
@@ -87,7 +87,7 @@ impl NativeBus {
     /// After `stop()` was done: what is asked for from now on opens connections again.
     #[napi]
     pub fn reopen(&self) {
-        self.bus.reopen();
+        self.bus.node_set().reopen();
     }
 
     /// Answers a `RetryAsked`; a negative delay gives the connection up.

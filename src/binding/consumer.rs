@@ -26,7 +26,7 @@ impl NativeConsumer {
         let facade = bus.facade.clone();
         let consumer = facade.with(|state| {
             let number = state.consumers.reserve();
-            let consumer = Consumer::new(bus.bus.clone(), number, options.into_engine());
+            let consumer = bus.bus.consumer(number, options.into_engine());
             state.consumers.insert(number, consumer.clone());
             Ok(consumer)
         })?;
@@ -49,8 +49,8 @@ impl NativeConsumer {
     #[napi]
     pub fn play(&self, request: u32) {
         let consumer = self.consumer.clone();
-        self.consumer.bus().context().tasks.spawn(async move {
-            let context = consumer.bus().context().clone();
+        self.consumer.node_set().context().tasks.spawn(async move {
+            let context = consumer.node_set().context().clone();
             context.done(request, consumer.play().await);
         });
     }
@@ -59,8 +59,8 @@ impl NativeConsumer {
     #[napi]
     pub fn pause(&self, request: u32) {
         let consumer = self.consumer.clone();
-        self.consumer.bus().context().tasks.spawn(async move {
-            let context = consumer.bus().context().clone();
+        self.consumer.node_set().context().tasks.spawn(async move {
+            let context = consumer.node_set().context().clone();
             consumer.pause().await;
             context.done(request, Ok(()));
         });

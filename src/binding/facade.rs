@@ -37,7 +37,7 @@ impl NamedLink {
     /// The index of the node where a job's payload is.
     pub fn node(&self, job: &str) -> usize {
         match self {
-            Self::Bus(bus) => bus.route(job),
+            Self::Bus(bus) => bus.node_set().route(job),
             Self::User(_, node, _) => *node,
         }
     }

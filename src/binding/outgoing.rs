@@ -1,6 +1,6 @@
 //! Writes the packets for the facade: numbers, one text that all strings are joined into, bytes and blobs.
 
-use crate::engine::consumer::state::in_flight::Token;
+use crate::engine::host::job_token::JobToken;
 use crate::engine::host::{Arrival, Event, Failure, Found, Payload, Retry};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;
@@ -59,7 +59,7 @@ impl Outgoing {
     }
 
     /// Writes jobs.
-    pub fn jobs(&mut self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (Token, &str)>) {
+    pub fn jobs(&mut self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (JobToken, &str)>) {
         self.report(Report::Jobs, &[f64::from(consumer), f64::from(stream), 0.0]);
         let count = self.numbers.len() - 1;
         for (token, job) in jobs {

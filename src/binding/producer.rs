@@ -29,7 +29,7 @@ impl NativeProducer {
         let facade = bus.facade.clone();
         let (producer, number) = facade.with(|state| {
             let number = state.producers.reserve();
-            let producer = Producer::new(bus.bus.clone(), number, id);
+            let producer = bus.bus.producer(number, id);
             let named = NamedProducer { producer: producer.clone(), link: bus.link, plans: Vec::new() };
             state.producers.insert(number, named);
             Ok((producer, number))
@@ -47,7 +47,7 @@ impl NativeProducer {
     /// `groups`, and returns its number.
     #[napi]
     pub fn plan(&self, stream: String, route: Option<String>, groups: Vec<String>) -> Result<u32> {
-        let plan = Plan::new(self.producer.bus(), &stream, &into_route(route), &groups);
+        let plan = Plan::new(self.producer.node_set(), &stream, &into_route(route), &groups);
         self.facade.with(|state| {
             let named =
                 state.producers.get_mut(self.number).ok_or_else(|| invalid("The producer is gone."))?;
@@ -71,8 +71,8 @@ impl NativeProducer {
     #[napi]
     pub fn listen(&self, request: u32, streams: Vec<String>) {
         let producer = self.producer.clone();
-        self.producer.bus().context().tasks.spawn(async move {
-            let context = producer.bus().context().clone();
+        self.producer.node_set().context().tasks.spawn(async move {
+            let context = producer.node_set().context().clone();
             let heard = match streams.is_empty() {
                 true => producer.listen_own().await,
                 false => producer.listen(streams).await,

@@ -85,12 +85,12 @@ impl NativeConsumer {
     pub fn standings(&self, request: u32, patience: f64) {
         let consumer = self.consumer.clone();
         let patience = duration(patience).unwrap_or(Duration::MAX);
-        self.consumer.bus().context().tasks.spawn(async move {
+        self.consumer.node_set().context().tasks.spawn(async move {
             let mut flat = Vec::new();
             for (stream, standing) in consumer.standings(patience).await {
                 flat.extend([Some(u64::from(stream)), standing.lag, standing.pending].map(integer));
             }
-            let context = consumer.bus().context();
+            let context = consumer.node_set().context();
             context.host.event(Event::Called { request, index: 0, value: &Value::Array(flat) });
             context.done(request, Ok(()));
         });

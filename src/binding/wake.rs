@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
-use crate::engine::consumer::state::in_flight::Token;
+use crate::engine::host::job_token::JobToken;
 use crate::engine::host::{Event, Events, Jobs};
 
 use super::backlog::Backlog;
@@ -64,7 +64,7 @@ impl Upward {
 }
 
 impl Jobs for Upward {
-    fn jobs(&self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (Token, &str)>) {
+    fn jobs(&self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (JobToken, &str)>) {
         self.backlog().jobs(consumer, stream, jobs);
     }
 }

@@ -61,7 +61,7 @@ impl Bus {
         for producer in self.producers() {
             producer.reset();
         }
-        self.begin_closing();
+        self.node_set().begin_closing();
         self.close(if drained { GOODBYE } else { Duration::ZERO }).await;
         self.context().host.wake();
     }
@@ -99,7 +99,7 @@ impl Consumer {
     /// from the shared connection to unblock it, and its reply is waited for like any other.
     pub(crate) fn end_read(&self, lane: usize) {
         let this = self.this.clone();
-        self.bus.context().tasks.spawn(async move {
+        self.node_set.context().tasks.spawn(async move {
             let deadline = tokio::time::Instant::now() + END_OF_READ;
             loop {
                 let Some(consumer) = this.upgrade() else { return };

@@ -13,42 +13,9 @@ use crate::redis_io::link::LinkState;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::pack_groups;
 
-use crate::engine::bus::Bus;
 use crate::engine::consumer::Consumer;
+use crate::engine::consumer::state::counts::Counts;
 use crate::engine::producer::Producer;
-
-/// What became of a consumer's jobs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Begun.
-    pub started: u64,
-    /// Of these, those whose entry had been delivered before.
-    pub retried: u64,
-    /// Of these, those that were taken over.
-    pub claimed: u64,
-    /// Ended well.
-    pub resolved: u64,
-    /// Ended with an error.
-    pub rejected: u64,
-    /// Of these, those that ended at their deadline.
-    pub expired: u64,
-    /// Gave their place back before they ended.
-    pub released: u64,
-    /// Not delivered again.
-    pub exhausted: u64,
-    /// Gone from their stream before they were done.
-    pub trimmed: u64,
-    /// Ended, which Redis could not be told.
-    pub unsettled: u64,
-}
-
-impl Counts {
-    /// A job begins whose entry was delivered so often, 0 where that is not known.
-    pub fn start(&mut self, deliveries: u64) {
-        self.started += 1;
-        self.retried += u64::from(deliveries != 1);
-    }
-}
 
 /// A consumer at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,18 +71,11 @@ impl Standing {
     }
 }
 
-impl Bus {
-    /// What passed through the connections that its members share.
-    fn totals(&self) -> Totals {
-        self.nodes().iter().map(|node| node.totals()).sum()
-    }
-}
-
 impl Producer {
     /// What it has done.
     pub fn stats(&self) -> ProducerStats {
         let state = self.lock();
-        ProducerStats { heard: state.heard, waiting: state.completions.len(), shared: self.bus.totals() }
+        ProducerStats { heard: state.heard, waiting: state.completions.len(), shared: self.node_set.totals() }
     }
 }
 
@@ -131,7 +91,7 @@ impl Consumer {
             waiting: state.surplus.len(),
             free: (concurrency != u32::MAX).then(|| state.free(concurrency)),
             own,
-            shared: self.bus.totals(),
+            shared: self.node_set.totals(),
         }
     }
 
@@ -158,7 +118,7 @@ impl Consumer {
             let state = self.lock();
             state.streams.iter().map(|stream| (stream.number, stream.node, stream.key.clone())).collect()
         };
-        let nodes = self.bus.nodes();
+        let nodes = self.node_set.nodes();
         let is_there: Vec<bool> = nodes
             .iter()
             .map(|node| node.shared().current().is_some_and(|link| link.state() == LinkState::Ready))

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use hfxbus::engine::bus::Bus;
 use hfxbus::engine::consumer::Consumer;
 use hfxbus::engine::consumer::settlement::Settlement;
-use hfxbus::engine::consumer::state::in_flight::Token;
 use hfxbus::engine::host::context::Context;
+use hfxbus::engine::host::job_token::JobToken;
 use hfxbus::engine::host::{Event, Events, Jobs};
 use hfxbus::engine::options::{BusOptions, ConsumerOptions, ReadFrom, Route, StreamOptions};
 use hfxbus::engine::producer::Producer;
@@ -25,7 +25,7 @@ pub struct Host {
 
 #[derive(Default)]
 struct Told {
-    jobs: Vec<(Token, String)>,
+    jobs: Vec<(JobToken, String)>,
     done: HashSet<u32>,
     failed: HashMap<u32, String>,
     outcomes: HashMap<u32, Vec<(String, Option<String>)>>,
@@ -37,13 +37,13 @@ struct Told {
 
 impl Host {
     /// The jobs that came since the last time.
-    pub fn take_jobs(&self) -> Vec<(Token, String)> {
+    pub fn take_jobs(&self) -> Vec<(JobToken, String)> {
         std::mem::take(&mut self.lock().jobs)
     }
 
     /// Waits for one job.
     #[track_caller]
-    pub fn one_job(&self) -> (Token, String) {
+    pub fn one_job(&self) -> (JobToken, String) {
         let mut jobs = Vec::new();
         until("a job", || {
             jobs = self.take_jobs();
@@ -93,7 +93,7 @@ impl Host {
 }
 
 impl Jobs for Host {
-    fn jobs(&self, _consumer: u32, _stream: u32, jobs: &mut dyn Iterator<Item = (Token, &str)>) {
+    fn jobs(&self, _consumer: u32, _stream: u32, jobs: &mut dyn Iterator<Item = (JobToken, &str)>) {
         self.lock().jobs.extend(jobs.map(|(token, job)| (token, job.to_owned())));
     }
 }
@@ -155,7 +155,7 @@ impl TestBus {
         options: ConsumerOptions,
         deadline: Option<Duration>,
     ) -> Arc<Consumer> {
-        let consumer = Consumer::new(self.bus.clone(), 1, options);
+        let consumer = self.bus.consumer(1, options);
         for name in streams {
             let (from_id, read_from) = ("0".to_owned(), ReadFrom::New);
             let name = (*name).to_owned();
@@ -174,7 +174,7 @@ impl TestBus {
     }
 
     pub fn producer(&self) -> Arc<Producer> {
-        Producer::new(self.bus.clone(), 1, "P".to_owned())
+        self.bus.producer(1, "P".to_owned())
     }
 
     /// Sends a job, to be waited for by the groups if there are any, and gives the number of request and wait.
@@ -186,7 +186,7 @@ impl TestBus {
         };
         let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
         let sending = Sending {
-            plan: Arc::new(Plan::new(&self.bus, stream, &Route::Name(stream.to_owned()), &groups)),
+            plan: Arc::new(Plan::new(self.bus.node_set(), stream, &Route::Name(stream.to_owned()), &groups)),
             job: job.to_owned(),
             capped: 0,
             record: 0,
@@ -196,7 +196,7 @@ impl TestBus {
             ends_at_error: false,
         };
         let mut commands = Commands::default();
-        let node = sending.node(&self.bus);
+        let node = sending.node(self.bus.node_set());
         producer.send(&mut commands, sending);
         self.bus.nodes()[node].shared().submit(&mut commands);
         number
@@ -204,7 +204,7 @@ impl TestBus {
 }
 
 /// Ends a job.
-pub fn settle(consumer: &Consumer, token: Token, error: Option<&str>) {
+pub fn settle(consumer: &Consumer, token: JobToken, error: Option<&str>) {
     consumer.settle([Settlement::of(token, error)].into_iter());
 }
 

@@ -11,7 +11,7 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::resp::Reply;
 
-use crate::engine::nodes::reply_router::{Kind, LAST};
+use crate::engine::protocol::reply_tag::{Kind, LAST};
 
 /// A sink in front of the sink of a bus.
 pub struct Gather {

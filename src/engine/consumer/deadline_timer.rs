@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::settlement::Settlement;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::in_flight::Token;
 use crate::engine::host::Event;
+use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::completion_message::quote;
 
 /// The code of the error that ends a job at its deadline.
@@ -24,7 +24,7 @@ impl Consumer {
             None => {
                 let Some(next) = state.slots.next_deadline() else { return };
                 state.timer = Some(next);
-                self.bus.context().tasks.spawn(watch(self.this.clone()));
+                self.node_set.context().tasks.spawn(watch(self.this.clone()));
             }
             Some(target) => {
                 let shortest = state.streams.iter().filter_map(|stream| stream.options.deadline).min();
@@ -37,7 +37,7 @@ impl Consumer {
 
     /// Rejects the jobs whose deadline has come.
     fn expire(&self) {
-        let expired: Vec<(Token, Duration)> = {
+        let expired: Vec<(JobToken, Duration)> = {
             let state = self.lock();
             let tokens = state.slots.expired(Instant::now());
             let limit = |token| {
@@ -49,7 +49,7 @@ impl Consumer {
         if expired.is_empty() {
             return;
         }
-        let host = &self.bus.context().host;
+        let host = &self.node_set.context().host;
         let mut errors = Vec::with_capacity(expired.len());
         for (token, limit) in expired {
             host.event(Event::DeadlinePassed { consumer: self.number, token });

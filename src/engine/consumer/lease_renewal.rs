@@ -17,8 +17,8 @@ use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::state::in_flight::Token;
 use crate::engine::consumer::state::{ConsumerState, Parked};
+use crate::engine::host::job_token::JobToken;
 
 /// A lease is renewed so often within the time for which it is good.
 const RENEWALS: u32 = 3;
@@ -39,12 +39,12 @@ struct Way {
 }
 
 /// Entries whose leases are to be renewed, with the jobs if they run.
-type Due = BTreeMap<Way, Vec<(EntryId, Option<Token>)>>;
+type Due = BTreeMap<Way, Vec<(EntryId, Option<JobToken>)>>;
 
 /// What was sent, and when.
 struct Renewal {
     way: Way,
-    entries: Vec<(EntryId, Option<Token>)>,
+    entries: Vec<(EntryId, Option<JobToken>)>,
     at: Instant,
 }
 
@@ -55,9 +55,9 @@ impl Consumer {
             return;
         }
         state.leasing = true;
-        let returns = self.bus.returns().watch();
+        let returns = self.node_set.returns().watch();
         let renewing = renew(self.this.clone(), self.lease_interval(), self.ended.clone(), returns);
-        self.bus.context().tasks.spawn(renewing);
+        self.node_set.context().tasks.spawn(renewing);
     }
 
     pub(crate) fn lease_interval(&self) -> Duration {
@@ -73,7 +73,7 @@ impl Consumer {
     /// For how long nothing should be claimed, since others may be about to renew what they have.
     pub(crate) fn time_for_others(&self) -> Option<Duration> {
         let grace = self.options.claim_deadline.min(LONGEST_GRACE);
-        grace.checked_sub(self.bus.returns().since_last()?).filter(|left| !left.is_zero())
+        grace.checked_sub(self.node_set.returns().since_last()?).filter(|left| !left.is_zero())
     }
 
     /// Renews what is due, on lanes where nothing is under way and that are ready for it. All of it leaves with the lock
@@ -101,7 +101,7 @@ impl Consumer {
             state.lanes[lane].renewals += 1;
             self.shared(lane).submit(&mut commands);
             let (this, renewal) = (self.this.clone(), Renewal { way, entries, at });
-            self.bus.context().tasks.spawn(async move {
+            self.node_set.context().tasks.spawn(async move {
                 let ids = receiver.await.map_or(None, |reply| read_ids(reply.ok()?));
                 if let Some(consumer) = this.upgrade() {
                     consumer.renewed(lane, &renewal, ids);

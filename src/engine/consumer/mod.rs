@@ -23,7 +23,6 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
 
-use crate::engine::bus::Bus;
 use crate::engine::connections::client::Client;
 use crate::engine::consumer::reading::reader::Reader;
 use crate::engine::consumer::settlement::failure_reports::Unsettled;
@@ -33,6 +32,7 @@ use crate::engine::consumer::state::trim_detector::Losses;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::{Event, Failure};
 use crate::engine::nodes::node::Node;
+use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::options::{ConsumerOptions, Route, StreamOptions};
 use crate::engine::protocol::completion_message;
 
@@ -41,7 +41,7 @@ pub struct Consumer {
     pub(crate) number: u32,
     pub(crate) options: ConsumerOptions,
     pub(crate) group: String,
-    pub(crate) bus: Arc<Bus>,
+    pub(crate) node_set: Arc<NodeSet>,
     /// The indices of the nodes it reads from.
     nodes: Range<usize>,
     /// A lock, since a stream that is added may need one more; there are never fewer.
@@ -76,18 +76,18 @@ pub(crate) type Reads = Vec<(usize, Commands)>;
 
 impl Consumer {
     /// A consumer with the number by which the host knows it. Does no I/O.
-    pub fn new(bus: Arc<Bus>, number: u32, options: ConsumerOptions) -> Arc<Self> {
+    pub fn new(node_set: Arc<NodeSet>, number: u32, options: ConsumerOptions) -> Arc<Self> {
         let nodes = match &options.route {
-            Route::Name(route) => bus.route(route)..bus.route(route) + 1,
-            Route::Distributed => 0..bus.nodes().len(),
+            Route::Name(route) => node_set.route(route)..node_set.route(route) + 1,
+            Route::Distributed => 0..node_set.nodes().len(),
         };
         let consumer = Arc::new_cyclic(|this: &Weak<Consumer>| Self {
             number,
-            group: bus.keys().group(&options.group),
+            group: node_set.keys().group(&options.group),
             nodes,
             lanes: RwLock::default(),
             options,
-            bus,
+            node_set,
             state: Mutex::default(),
             unsettled: Unsettled::default(),
             timer: Arc::default(),
@@ -96,7 +96,8 @@ impl Consumer {
             ended: Arc::default(),
             this: this.clone(),
         });
-        consumer.bus.add_consumer(&consumer);
+        consumer.node_set.replies().add_consumer(number, consumer.this.clone());
+        consumer.node_set.add_consumer_name(&consumer.group, &consumer.options.id);
         consumer
     }
 
@@ -106,8 +107,8 @@ impl Consumer {
     }
 
     /// The bus it reads from.
-    pub fn bus(&self) -> &Arc<Bus> {
-        &self.bus
+    pub fn node_set(&self) -> &Arc<NodeSet> {
+        &self.node_set
     }
 
     /// Adds a stream, read from the next `play()` on, and returns its number. One that is there already only gets
@@ -122,7 +123,7 @@ impl Consumer {
         }
         let number = state.streams.last().map_or(0, |last| last.number + 1);
         for node in self.nodes.clone() {
-            let key = self.bus.nodes()[node].keys().stream(&options.name);
+            let key = self.node_set.nodes()[node].keys().stream(&options.name);
             let lane = self.lane_for(&mut state, node, &key);
             state.streams.push(self.stream_on(node, lane, key, number, &options));
         }
@@ -131,13 +132,13 @@ impl Consumer {
 
     /// The index of the lane that reads a stream on a node.
     fn lane_for(&self, state: &mut ConsumerState, node: usize, key: &str) -> usize {
-        let slot = self.bus.nodes()[node].slot(key);
+        let slot = self.node_set.nodes()[node].slot(key);
         let mut lanes = self.lanes.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         let known = lanes.iter().position(|lane| lane.node == node && lane.slot == slot);
         known.unwrap_or_else(|| {
-            let sink = Reader::new(self.this.clone(), lanes.len(), self.bus.context().host.clone());
+            let sink = Reader::new(self.this.clone(), lanes.len(), self.node_set.context().host.clone());
             let longest = self.options.longest_read();
-            let blocking = self.bus.nodes()[node].blocking_client(Arc::new(sink), slot, longest);
+            let blocking = self.node_set.nodes()[node].blocking_client(Arc::new(sink), slot, longest);
             lanes.push(Arc::new(Lane { node, slot, blocking }));
             state.lanes.push(LaneState::default());
             lanes.len() - 1
@@ -156,10 +157,10 @@ impl Consumer {
             number,
             lane,
             node,
-            completions: self.bus.route(&options.name),
+            completions: self.node_set.route(&options.name),
             key,
             notification_head: completion_message::head(&options.name, &self.options.group),
-            channel_head: self.bus.keys().channels_of(&options.name),
+            channel_head: self.node_set.keys().channels_of(&options.name),
             active: false,
             position: StreamState::first_position(options),
             last_seen: None,
@@ -205,7 +206,7 @@ impl Consumer {
             self.arm(&mut state, &mut reads);
         }
         self.submit_reads(reads);
-        self.bus.context().host.wake();
+        self.node_set.context().host.wake();
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ConsumerState> {
@@ -228,7 +229,7 @@ impl Consumer {
 
     /// The node of a lane.
     pub(crate) fn node(&self, lane: usize) -> &Arc<Node> {
-        &self.bus.nodes()[self.lane(lane).node]
+        &self.node_set.nodes()[self.lane(lane).node]
     }
 
     /// The shared connection to the node of a lane.
@@ -246,8 +247,14 @@ impl Consumer {
     }
 
     pub(crate) fn complain(&self, failure: Failure, error: &RedisError) {
-        let host = &self.bus.context().host;
+        let host = &self.node_set.context().host;
         host.event(Event::ConsumerFailed { consumer: self.number, failure, error });
         host.wake();
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.node_set.remove_consumer_name(&self.group, &self.options.id);
     }
 }

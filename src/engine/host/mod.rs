@@ -2,6 +2,7 @@
 
 pub mod callbacks;
 pub mod context;
+pub mod job_token;
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::redis_io::options::Endpoint;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::consumer::state::in_flight::Token;
+use crate::engine::host::job_token::JobToken;
 
 /// A request of the host, as the host numbers them; 0 is nobody.
 pub type RequestId = u32;
@@ -20,7 +21,7 @@ pub type RequestId = u32;
 pub trait Jobs: Send + Sync {
     /// Jobs of one stream of a consumer, in the order of the stream. Called with the consumer's state locked:
     /// an implementation queues them and returns.
-    fn jobs(&self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (Token, &str)>);
+    fn jobs(&self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (JobToken, &str)>);
 }
 
 /// Takes everything else.
@@ -54,7 +55,7 @@ pub enum Failure {
     /// Reading entries.
     Consume,
     /// Telling Redis of a job's outcome.
-    Settle(Token),
+    Settle(JobToken),
     /// The same, of so many more jobs.
     Unsettled(u32),
     /// An entry that is not a job of this bus was passed over.
@@ -130,11 +131,11 @@ pub enum Event<'a> {
     /// A consumer failed at something.
     ConsumerFailed { consumer: u32, failure: Failure, error: &'a RedisError },
     /// What a payload key of a job held that is about to begin.
-    Prefetched { consumer: u32, token: Token, key: &'a str, payload: &'a [u8] },
+    Prefetched { consumer: u32, token: JobToken, key: &'a str, payload: &'a [u8] },
     /// What was sent along with a job that is about to begin, as JSON.
-    Headers { consumer: u32, token: Token, headers: &'a str },
+    Headers { consumer: u32, token: JobToken, headers: &'a str },
     /// A job ran past its deadline and is settled as rejected.
-    DeadlinePassed { consumer: u32, token: Token },
+    DeadlinePassed { consumer: u32, token: JobToken },
     /// A consumer has taken over an entry that nobody was at; its job runs.
     Claimed { consumer: u32, entry: &'a Found },
     /// An entry was delivered as often as may be, and is not delivered again; `moved` is to the dead letters.

@@ -9,10 +9,28 @@ use crate::redis_io::pubsub::subscriber::Subscriber;
 
 use crate::engine::host::Event;
 use crate::engine::host::context::Context;
-use crate::engine::producer::{Producer, Source};
 use crate::engine::runtime::backoff::Backoff;
 
-/// Finds the producers that a message is for.
+/// Through what a message reached a producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// The channel that is the producer's own.
+    Own,
+    /// A pattern.
+    Pattern(&'a [u8]),
+}
+
+/// Hears the messages of channels and patterns.
+pub trait CompletionListener: Send + Sync {
+    /// Number by which the host knows the listener.
+    fn number(&self) -> u32;
+    /// A message arrived.
+    fn on_message(&self, source: Source<'_>, channel: &[u8], message: &[u8]);
+    /// The subscriber of a node, by the host's number, was disconnected: messages can be missing.
+    fn on_gap(&self, node: u32);
+}
+
+/// Finds the listeners that a message is for.
 pub(crate) struct Router {
     this: Weak<Router>,
     context: Arc<Context>,
@@ -26,8 +44,8 @@ pub(crate) struct Router {
 
 #[derive(Default)]
 struct Table {
-    channels: HashMap<Vec<u8>, Weak<Producer>>,
-    patterns: HashMap<Vec<u8>, Vec<Weak<Producer>>>,
+    channels: HashMap<Vec<u8>, Weak<dyn CompletionListener>>,
+    patterns: HashMap<Vec<u8>, Vec<Weak<dyn CompletionListener>>>,
 }
 
 #[derive(Default)]
@@ -64,7 +82,7 @@ impl Router {
     }
 
     /// What comes on a channel is for `producer`.
-    pub(crate) fn add_channel(&self, channel: Vec<u8>, producer: &Arc<Producer>) {
+    pub(crate) fn add_channel(&self, channel: Vec<u8>, producer: &Arc<dyn CompletionListener>) {
         self.lock().channels.insert(channel, Arc::downgrade(producer));
     }
 
@@ -74,7 +92,7 @@ impl Router {
     }
 
     /// What comes by a pattern is for `producer` too.
-    pub(crate) fn add_listener(&self, pattern: &[u8], producer: &Arc<Producer>) {
+    pub(crate) fn add_listener(&self, pattern: &[u8], producer: &Arc<dyn CompletionListener>) {
         let mut table = self.lock();
         let listeners = table.patterns.entry(pattern.to_vec()).or_default();
         let producer = Arc::downgrade(producer);
@@ -84,7 +102,7 @@ impl Router {
     }
 
     /// Whether nobody hears the pattern any more.
-    pub(crate) fn remove_listener(&self, pattern: &[u8], producer: &Weak<Producer>) -> bool {
+    pub(crate) fn remove_listener(&self, pattern: &[u8], producer: &Weak<dyn CompletionListener>) -> bool {
         let mut table = self.lock();
         let Some(listeners) = table.patterns.get_mut(pattern) else { return false };
         listeners.retain(|listener| listener.strong_count() > 0 && !listener.ptr_eq(producer));
@@ -96,7 +114,7 @@ impl Router {
     }
 
     /// Everybody who hears anything, once.
-    fn producers(&self) -> BTreeMap<u32, Arc<Producer>> {
+    fn producers(&self) -> BTreeMap<u32, Arc<dyn CompletionListener>> {
         let table = self.lock();
         let listeners: Vec<_> =
             table.channels.values().chain(table.patterns.values().flatten()).cloned().collect();
@@ -107,7 +125,7 @@ impl Router {
     /// Completions may have been missed.
     fn doubt(&self) {
         for producer in self.producers().values() {
-            producer.doubt(self.node);
+            producer.on_gap(self.node);
         }
     }
 
@@ -149,13 +167,13 @@ impl PushSink for Router {
         let Some(pattern) = pattern else {
             let producer = self.lock().channels.get(channel).and_then(Weak::upgrade);
             if let Some(producer) = producer {
-                producer.hear(Source::Own, channel, payload);
+                producer.on_message(Source::Own, channel, payload);
             }
             return;
         };
         let listeners = self.lock().patterns.get(pattern).cloned().unwrap_or_default();
         for producer in listeners.iter().filter_map(Weak::upgrade) {
-            producer.hear(Source::Pattern(pattern), channel, payload);
+            producer.on_message(Source::Pattern(pattern), channel, payload);
         }
     }
 

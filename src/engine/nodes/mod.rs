@@ -3,7 +3,7 @@
 pub mod message_router;
 pub mod monitor;
 pub mod node;
-pub mod placing;
+pub mod node_set;
 pub mod probe;
 pub mod reply_router;
 pub mod routing;

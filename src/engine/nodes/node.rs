@@ -16,6 +16,7 @@ use crate::engine::connections::ejection::Ejection;
 use crate::engine::connections::ejection::link_policy::{Part, Role};
 use crate::engine::connections::sentinel::resolver::Resolver;
 use crate::engine::host::context::Context;
+use crate::engine::nodes::monitor;
 use crate::engine::nodes::subscriptions::Subscriptions;
 use crate::engine::options::{EjectOptions, NodeOptions, READ_GRACE};
 
@@ -49,7 +50,10 @@ impl Node {
         let subscriptions = Subscriptions::new(part(Role::Subscriber), topology.clone(), resolver.clone());
         let node = Arc::new(Self { keys, policy, topology, resolver, shared, subscriptions, ejection });
         if let Some(ejection) = &node.ejection {
-            ejection.belong_to(&Arc::downgrade(&node));
+            let (weak, tasks) = (Arc::downgrade(&node), node.context().tasks.clone());
+            ejection.monitor_by(Box::new(move |ejection| {
+                tasks.spawn(monitor::watch(weak.clone(), ejection)).abort_handle()
+            }));
         }
         node
     }

@@ -19,8 +19,7 @@ use crate::engine::connections::cluster_location::Located;
 use crate::engine::connections::ejection::link_policy::around;
 use crate::engine::connections::sentinel::failover_policy::Follower;
 use crate::engine::connections::sentinel::resolver::Resolver;
-use crate::engine::nodes::message_router::Router;
-use crate::engine::producer::Producer;
+use crate::engine::nodes::message_router::{CompletionListener, Router};
 
 /// How long a subscriber that moves may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -56,7 +55,7 @@ impl Subscriptions {
     /// Redis has confirmed it.
     pub async fn subscribe(
         &self,
-        producer: &Arc<Producer>,
+        producer: &Arc<dyn CompletionListener>,
         channel: String,
         stream_key: &str,
     ) -> Result<(), RedisError> {
@@ -75,7 +74,7 @@ impl Subscriptions {
     /// resolves once Redis has confirmed it.
     pub async fn subscribe_pattern(
         &self,
-        producer: &Arc<Producer>,
+        producer: &Arc<dyn CompletionListener>,
         pattern: &str,
         stream_key: Option<&str>,
     ) -> Result<(), RedisError> {
@@ -141,7 +140,12 @@ impl Subscriptions {
     }
 
     /// `producer` hears nothing any more. What nobody else hears is unsubscribed, if the connection is there.
-    pub fn forget(&self, producer: &Weak<Producer>, channels: Vec<String>, patterns: Vec<String>) {
+    pub fn forget(
+        &self,
+        producer: &Weak<dyn CompletionListener>,
+        channels: Vec<String>,
+        patterns: Vec<String>,
+    ) {
         let channels: Vec<Vec<u8>> = channels.into_iter().map(String::into_bytes).collect();
         for channel in &channels {
             self.router.remove_channel(channel);

@@ -55,7 +55,7 @@ impl Producer {
         cases: &[(RequestId, Case)],
         patience: Duration,
     ) -> Vec<(RequestId, String)> {
-        let mut inquiry = Inquiry::new(&self.bus, patience);
+        let mut inquiry = Inquiry::new(&self.node_set, patience);
         let asked = &cases[..self.affordable(cases)];
         let mut streams: HashMap<Place<'_>, OfStream> = HashMap::new();
         for (_, case) in asked {
@@ -81,14 +81,14 @@ impl Producer {
 
     /// How many of the cases can be asked about. Of the others it is said what follows from the groups alone.
     fn affordable(&self, cases: &[(RequestId, Case)]) -> usize {
-        let shares = self.bus.nodes().iter().map(|node| node.queue().commands / SHARE);
+        let shares = self.node_set.nodes().iter().map(|node| node.queue().commands / SHARE);
         let most = shares.min().unwrap_or(0).min(MOST);
         let costs = cases.iter().map(|(_, case)| 2 + 3 * case.plan.groups.len());
         self.lock().examinations.spend(Instant::now(), most, costs)
     }
 
     fn place<'a>(&self, case: &'a Case) -> Place<'a> {
-        let node = case.plan.node(&self.bus, &case.job);
+        let node = case.plan.node(&self.node_set, &case.job);
         (node, case.plan.key(node))
     }
 
@@ -104,7 +104,7 @@ impl Producer {
             OfStream { groups, members: HashMap::new() }
         });
         for group in case.open() {
-            let name = self.bus.keys().group(group);
+            let name = self.node_set.keys().group(group);
             of_stream.members.entry(name).or_insert_with_key(|name| {
                 inquiry.ask(node, |commands, to| pack_consumers(commands, key, name, to))
             });
@@ -113,10 +113,10 @@ impl Producer {
 
     fn ask_of_entry(&self, case: &Case, inquiry: &mut Inquiry<'_>) -> OfEntry {
         let (node, key) = self.place(case);
-        let keys = self.bus.nodes()[node].keys();
+        let keys = self.node_set.nodes()[node].keys();
         let is_there = inquiry.ask(node, |commands, to| pack_entry(commands, key, case.entry, to));
         let ask_about = |group: &str| {
-            let name = self.bus.keys().group(group);
+            let name = self.node_set.keys().group(group);
             let of = RecordOf { entry: case.entry, stream: &case.plan.stream, group };
             let pending =
                 inquiry.ask(node, |commands, to| pack_pending_entry(commands, key, &name, case.entry, to));
@@ -145,7 +145,7 @@ impl Producer {
 
     /// The name of the server that has a key.
     fn server_of(&self, node: usize, key: &str) -> Option<Arc<str>> {
-        let node = &self.bus.nodes()[node];
+        let node = &self.node_set.nodes()[node];
         let of_slot = node.topology().and_then(|topology| topology.node_of(node.slot(key)?));
         match of_slot {
             Some(address) => Some(address.to_string().into()),
@@ -173,7 +173,7 @@ impl Producer {
                 groups.push(GroupDiagnosis::completed(group));
                 continue;
             }
-            let name = self.bus.keys().group(group);
+            let name = self.node_set.keys().group(group);
             let of_stream = known.groups.iter().flatten();
             let mut findings = Findings {
                 group: of_stream.clone().find(|known| known.name == name),
@@ -192,7 +192,7 @@ impl Producer {
             }
             groups.push(GroupDiagnosis::found(group, case.entry, findings)?);
         }
-        let begin = self.bus.keys().group("");
+        let begin = self.node_set.keys().group("");
         let others = known.groups.iter().flatten().filter_map(|group| group.name.strip_prefix(&begin));
         serde_json::to_string(&Diagnosis {
             stream: &case.plan.stream,

@@ -32,7 +32,7 @@ impl Producer {
     pub(crate) fn doubt(self: &Arc<Self>, node: u32) {
         let when = Instant::now() + DELAY + SPREAD.mul_f64(chance());
         let mut state = self.lock();
-        let is_of = |stream: &str| self.bus.node_of_completions(stream).number() == node;
+        let is_of = |stream: &str| self.node_set.node_of_completions(stream).number() == node;
         state.completions.doubt(when.into(), is_of);
         self.keep_checking(&mut state);
     }
@@ -52,7 +52,7 @@ impl Producer {
         match state.checks_at {
             None => {
                 state.checks_at = Some(next);
-                self.bus.context().tasks.spawn(watch(Arc::downgrade(self)));
+                self.node_set.context().tasks.spawn(watch(Arc::downgrade(self)));
             }
             Some(at) if next < at => {
                 state.checks_at = Some(next);
@@ -82,7 +82,7 @@ impl Producer {
                 state.completions.check(wait, again.into());
             }
         }
-        let host = &self.bus.context().host;
+        let host = &self.node_set.context().host;
         if let Some(error) = failed.filter(|error| trouble.is_news(error)) {
             host.event(Event::ProducerFailed { producer: self.number, error: &error });
         }
@@ -109,7 +109,7 @@ impl Producer {
             }
         }
         for Outcome { wait, arrivals } in &outcomes {
-            self.bus.context().host.event(Event::Outcome { wait: *wait, arrivals });
+            self.node_set.context().host.event(Event::Outcome { wait: *wait, arrivals });
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{pack_entry, pack_groups, pack_pending_entry};
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::bus::Bus;
 use crate::engine::connections::client::closed;
+use crate::engine::nodes::node_set::NodeSet;
 
 use crate::engine::producer::Producer;
 use crate::engine::producer::completion_wait::Doubt;
@@ -33,10 +33,10 @@ impl Producer {
     /// What Redis shows of waits, group by group. Where the groups are is asked first: an entry that they are past
     /// then, and that is not pending afterwards, was acknowledged.
     pub(crate) async fn ask<'a>(&self, doubts: &'a [Doubt]) -> Vec<(&'a Doubt, Verdicts<'a>)> {
-        let mut inquiry = Inquiry::new(&self.bus, PATIENCE);
+        let mut inquiry = Inquiry::new(&self.node_set, PATIENCE);
         let mut positions = HashMap::new();
         for doubt in doubts {
-            let node = doubt.plan.node(&self.bus, &doubt.job);
+            let node = doubt.plan.node(&self.node_set, &doubt.job);
             let key = doubt.plan.key(node);
             positions
                 .entry((node, key))
@@ -47,7 +47,7 @@ impl Producer {
         for (place, answer) in positions {
             groups.insert(place, inquiry.answer(answer).await.map(|reply| read_groups(&reply)));
         }
-        let mut inquiry = Inquiry::new(&self.bus, PATIENCE);
+        let mut inquiry = Inquiry::new(&self.node_set, PATIENCE);
         let questions: Vec<Question<'a>> =
             doubts.iter().map(|doubt| self.question(doubt, &mut inquiry)).collect();
         inquiry.submit();
@@ -67,8 +67,8 @@ impl Producer {
 
     fn question<'a>(&self, doubt: &'a Doubt, inquiry: &mut Inquiry<'_>) -> Question<'a> {
         let Doubt { wait, job, plan, entry, .. } = doubt;
-        let node = plan.node(&self.bus, job);
-        let (key, keys) = (plan.key(node), self.bus.nodes()[node].keys());
+        let node = plan.node(&self.node_set, job);
+        let (key, keys) = (plan.key(node), self.node_set.nodes()[node].keys());
         let missing: Vec<&str> = {
             let state = self.lock();
             let missing = plan.groups.iter().filter(|group| state.completions.is_missing(*wait, group));
@@ -76,7 +76,7 @@ impl Producer {
         };
         let is_there = inquiry.ask(node, |commands, to| pack_entry(commands, key, *entry, to));
         let ask_about = |group: &'a str| {
-            let name = self.bus.keys().group(group);
+            let name = self.node_set.keys().group(group);
             let of = RecordOf { entry: *entry, stream: &plan.stream, group };
             let pending =
                 inquiry.ask(node, |commands, to| pack_pending_entry(commands, key, &name, *entry, to));
@@ -144,15 +144,15 @@ impl<'a> Question<'a> {
 
 /// Commands that leave in one write to each node, and the time that all answers have.
 pub(crate) struct Inquiry<'a> {
-    bus: &'a Bus,
+    node_set: &'a NodeSet,
     commands: Vec<Commands>,
     deadline: Instant,
 }
 
 impl<'a> Inquiry<'a> {
-    pub(crate) fn new(bus: &'a Bus, patience: Duration) -> Self {
-        let commands = bus.nodes().iter().map(|_| Commands::default()).collect();
-        Self { bus, commands, deadline: Instant::now() + patience }
+    pub(crate) fn new(node_set: &'a NodeSet, patience: Duration) -> Self {
+        let commands = node_set.nodes().iter().map(|_| Commands::default()).collect();
+        Self { node_set, commands, deadline: Instant::now() + patience }
     }
 
     pub(crate) fn ask(&mut self, node: usize, pack: impl FnOnce(&mut Commands, Destination)) -> Answer {
@@ -163,7 +163,7 @@ impl<'a> Inquiry<'a> {
 
     /// To a node whose connection is not there nothing is sent, so that no questions pile up in front of it.
     pub(crate) fn submit(&mut self) {
-        for (node, commands) in self.bus.nodes().iter().zip(&mut self.commands) {
+        for (node, commands) in self.node_set.nodes().iter().zip(&mut self.commands) {
             let link = node.shared().current().filter(|link| link.state() == LinkState::Ready);
             match link {
                 Some(_) => node.shared().submit(commands),

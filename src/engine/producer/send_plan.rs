@@ -3,7 +3,7 @@
 
 use crate::redis_io::command::{Commands, Destination};
 
-use crate::engine::bus::Bus;
+use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::options::Route;
 
 /// What an entry says.
@@ -34,21 +34,21 @@ pub struct Plan {
 
 impl Plan {
     /// A plan for `stream`; repeated groups count once.
-    pub fn new(bus: &Bus, stream: &str, route: &Route, groups: &[String]) -> Self {
+    pub fn new(node_set: &NodeSet, stream: &str, route: &Route, groups: &[String]) -> Self {
         Self {
             stream: stream.to_owned(),
             groups: distinct(groups),
-            keys: bus.nodes().iter().map(|node| node.keys().stream(stream)).collect(),
+            keys: node_set.nodes().iter().map(|node| node.keys().stream(stream)).collect(),
             node: match route {
-                Route::Name(name) => Some(bus.route(name)),
+                Route::Name(name) => Some(node_set.route(name)),
                 Route::Distributed => None,
             },
         }
     }
 
     /// The index of the node that a job goes to.
-    pub fn node(&self, bus: &Bus, job: &str) -> usize {
-        self.node.unwrap_or_else(|| bus.route(job))
+    pub fn node(&self, node_set: &NodeSet, job: &str) -> usize {
+        self.node.unwrap_or_else(|| node_set.route(job))
     }
 
     /// The stream's key on a node.

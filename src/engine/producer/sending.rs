@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::bus::Bus;
 use crate::engine::host::RequestId;
+use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::producer::send_plan::Plan;
 
 /// One job to send.
@@ -29,7 +29,7 @@ pub struct Sending {
 
 impl Sending {
     /// The index of the node it goes to.
-    pub fn node(&self, bus: &Bus) -> usize {
-        self.plan.node(bus, &self.job)
+    pub fn node(&self, node_set: &NodeSet) -> usize {
+        self.plan.node(node_set, &self.job)
     }
 }

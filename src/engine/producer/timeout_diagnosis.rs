@@ -36,7 +36,7 @@ impl Producer {
         };
         if is_first {
             let producer = self.clone();
-            self.bus.context().tasks.spawn(async move {
+            self.node_set.context().tasks.spawn(async move {
                 tokio::time::sleep(TOGETHER).await;
                 producer.look().await;
             });
@@ -46,7 +46,7 @@ impl Producer {
     /// The requests of those that nobody looks at any more.
     pub(crate) fn dismiss(&self, expired: Vec<Expired>) {
         for Expired { request, .. } in expired {
-            self.bus.context().host.event(Event::Done { request });
+            self.node_set.context().host.event(Event::Done { request });
         }
     }
 
@@ -60,7 +60,7 @@ impl Producer {
         };
         let cases: Vec<_> = cases.into_iter().filter(|(_, case)| self.is_connected(case)).collect();
         let said = timeout(PATIENCE, self.examine(&cases, PATIENCE)).await.unwrap_or_default();
-        let host = &self.bus.context().host;
+        let host = &self.node_set.context().host;
         for (request, text) in said {
             let payload = Payload::Text(text.as_bytes());
             host.event(Event::Value { request, index: 0, payload });
@@ -70,7 +70,7 @@ impl Producer {
     }
 
     fn is_connected(&self, case: &Case) -> bool {
-        let node = &self.bus.nodes()[case.plan.node(&self.bus, &case.job)];
+        let node = &self.node_set.nodes()[case.plan.node(&self.node_set, &case.job)];
         node.shared().current().is_some_and(|link| link.state() == LinkState::Ready)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::redis_io::resp::{Reply, Token};
 
-use crate::engine::consumer::state::group_position::{count, each_field};
+use crate::engine::protocol::stream_info::{count, each_field};
 
 /// The most names of idle consumers that are taken note of at a time.
 const MOST_IDLE: usize = 100;

@@ -4,7 +4,7 @@ use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::keys::Keys;
 
 use crate::engine::host::RequestId;
-use crate::engine::nodes::reply_router::{Kind, LAST};
+use crate::engine::protocol::reply_tag::{Kind, LAST};
 
 /// Packs payload commands of one job for one request. The one that is told to be last ends the request.
 pub struct PayloadPacker<'a> {

@@ -16,15 +16,17 @@ use crate::redis_io::link::Link;
 use crate::engine::connections::client::PolicyOptions;
 use crate::engine::connections::ejection::failure_detector::Health;
 use crate::engine::host::Event;
-use crate::engine::nodes::node::Node;
 use crate::engine::options::EjectOptions;
+
+/// Starts a task that monitors a node.
+pub(crate) type StartMonitor = Box<dyn Fn(Arc<Ejection>) -> AbortHandle + Send + Sync>;
 
 /// Whether one node is in the ring, and why not.
 pub struct Ejection {
     pub(crate) options: EjectOptions,
     policy: PolicyOptions,
-    /// The node watched, once it is there.
-    node: OnceLock<Weak<Node>>,
+    /// Starts the task that monitors the node, once there is a node.
+    monitor: OnceLock<StartMonitor>,
     /// A lock, since the node's connections report from the engine's thread while the host asks from its own.
     state: Mutex<State>,
     /// Whether it is out, for those who wait for a change.
@@ -54,17 +56,17 @@ impl Ejection {
         Arc::new(Self {
             options,
             policy,
-            node: OnceLock::new(),
+            monitor: OnceLock::new(),
             state: Mutex::new(State::new(options)),
             out: watch::Sender::new(false),
             tripped: Notify::new(),
         })
     }
 
-    /// Says which node this is about, once.
-    pub(crate) fn belong_to(&self, node: &Weak<Node>) {
+    /// Sets, once, the function that starts the task which monitors the node.
+    pub(crate) fn monitor_by(&self, start: StartMonitor) {
         // Only the node does this, while it is made.
-        let _ = self.node.set(node.clone());
+        let _ = self.monitor.set(start);
     }
 
     /// Whether it is out of the ring.
@@ -87,14 +89,10 @@ impl Ejection {
     /// Has the node watched, since a connection to it is being opened.
     pub(crate) fn begin_watch(self: &Arc<Self>) {
         let mut state = self.lock();
-        let Some(node) =
-            self.node.get().filter(|_| state.watch.as_ref().is_none_or(AbortHandle::is_finished))
-        else {
-            return;
-        };
-        let watch =
-            self.policy.context.tasks.spawn(crate::engine::nodes::monitor::watch(node.clone(), self.clone()));
-        state.watch = Some(watch.abort_handle());
+        let is_needed = state.watch.as_ref().is_none_or(AbortHandle::is_finished);
+        if let Some(start) = self.monitor.get().filter(|_| is_needed) {
+            state.watch = Some(start(self.clone()));
+        }
     }
 
     /// It answered.

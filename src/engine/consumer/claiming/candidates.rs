@@ -43,7 +43,7 @@ impl Consumer {
         let Questions { round, answers, writes, known: mut searches, .. } = questions;
         let asked = Instant::now();
         for (node, mut commands) in writes {
-            self.bus.nodes()[node].shared().submit(&mut commands);
+            self.node_set.nodes()[node].shared().submit(&mut commands);
         }
         // They come out with the last answer, whatever becomes of the connection.
         drop(answers);

@@ -178,7 +178,7 @@ impl Consumer {
             self.hand_over(&state, &started);
         }
         self.lock().counts.claimed += found.len() as u64;
-        let host = &self.bus.context().host;
+        let host = &self.node_set.context().host;
         for entry in &found {
             host.event(Event::Claimed { consumer: self.number, entry });
         }

@@ -63,7 +63,7 @@ impl Consumer {
             }
             let removed = self.remove_members(lane, &key, names).await.unwrap_or_default();
             if !removed.is_empty() {
-                let host = &self.bus.context().host;
+                let host = &self.node_set.context().host;
                 host.event(Event::Removed { consumer: self.number, stream: number, names: &removed });
                 host.wake();
             }
@@ -72,10 +72,7 @@ impl Consumer {
 
     /// Leaves out the consumers of this bus, which live, also if they are paused.
     fn spare_own(&self, names: &mut Vec<String>) {
-        let consumers = self.bus.consumers();
-        names.retain(|name| {
-            !consumers.iter().any(|other| other.group == self.group && other.options.id == *name)
-        });
+        names.retain(|name| !self.node_set.has_consumer_name(&self.group, name));
     }
 
     /// Removes consumers, and returns those that it has removed.

@@ -22,7 +22,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::inspection_replies::{Collection, Findings, Stocktaking};
 use crate::engine::consumer::claiming::pending_page::{self, Pending};
 use crate::engine::consumer::state::clock_skew::read_time;
-use crate::engine::consumer::state::group_position::Standing;
+use crate::engine::consumer::state::group_position::GroupPosition;
 use crate::engine::host::{Event, Failure};
 
 /// Which page of what is pending is asked for.
@@ -139,7 +139,7 @@ impl Consumer {
             let group = group.ok().flatten();
             self.lock().streams[stream].meet(group.as_ref(), received);
             if let (Some(group), Ok(Some(extent))) = (group, extent) {
-                let standing = Standing::new(group, extent);
+                let standing = GroupPosition::new(group, extent);
                 let lost = self.lock().streams[stream].losses.look(&standing, received);
                 self.tell_of_trimmed(stream, lost, false);
             }
@@ -157,7 +157,7 @@ impl Consumer {
             state.counts.trimmed += count;
             (self.number, state.streams[stream].number)
         };
-        let host = &self.bus.context().host;
+        let host = &self.node_set.context().host;
         host.event(Event::Trimmed { consumer, stream, count, pending });
         host.wake();
     }

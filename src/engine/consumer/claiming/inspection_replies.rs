@@ -9,9 +9,9 @@ use crate::redis_io::command::{Destination, Tally};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::{Reply, Token, Value};
 
-use crate::engine::consumer::state::group_position::{Extent, Group};
 use crate::engine::consumer::state::trim_detector::Received;
 use crate::engine::protocol::group_members::Members;
+use crate::engine::protocol::stream_info::{GroupInfo, StreamInfo};
 
 /// What was found out.
 #[derive(Debug, Default)]
@@ -34,9 +34,9 @@ pub(crate) struct Stocktaking {
     /// What had been received when it was asked.
     pub(crate) received: Received,
     /// The group.
-    pub(crate) group: Result<Option<Group>, RedisError>,
+    pub(crate) group: Result<Option<GroupInfo>, RedisError>,
     /// The stream.
-    pub(crate) extent: Result<Option<Extent>, RedisError>,
+    pub(crate) extent: Result<Option<StreamInfo>, RedisError>,
 }
 
 impl Stocktaking {
@@ -66,8 +66,8 @@ pub(crate) struct Collection {
 #[repr(u32)]
 enum Question {
     Pending = 0,
-    Group = 1,
-    Extent = 2,
+    GroupInfo = 1,
+    StreamInfo = 2,
     Clock = 3,
     Members = 4,
     Idle = 5,
@@ -75,8 +75,8 @@ enum Question {
 
 const QUESTIONS: [Question; 6] = [
     Question::Pending,
-    Question::Group,
-    Question::Extent,
+    Question::GroupInfo,
+    Question::StreamInfo,
     Question::Clock,
     Question::Members,
     Question::Idle,
@@ -114,7 +114,7 @@ impl Collection {
         let mut findings = self.findings();
         findings.stocks.push(stock);
         let at = findings.stocks.len() - 1;
-        [Question::Group, Question::Extent].map(|question| self.destination(question, at))
+        [Question::GroupInfo, Question::StreamInfo].map(|question| self.destination(question, at))
     }
 
     /// Where the consumers of a stream's group go; `idle` if idle ones are looked for.
@@ -143,11 +143,13 @@ impl Tally for Collection {
         match QUESTIONS[number as usize % QUESTIONS.len()] {
             Question::Pending if outcome.as_ref().is_ok_and(is_none) => {}
             Question::Pending => findings.pending.push(at),
-            Question::Group => {
-                let group = outcome.map(|reply| Group::read(&reply, &self.group));
+            Question::GroupInfo => {
+                let group = outcome.map(|reply| GroupInfo::read(&reply, &self.group));
                 findings.stocks[at].group = group;
             }
-            Question::Extent => findings.stocks[at].extent = outcome.map(|reply| Extent::read(&reply)),
+            Question::StreamInfo => {
+                findings.stocks[at].extent = outcome.map(|reply| StreamInfo::read(&reply))
+            }
             question @ (Question::Members | Question::Idle) => {
                 let limit = self.idle.filter(|_| question == Question::Idle);
                 let members = outcome.ok().and_then(|reply| Members::read(&reply, &self.consumer, limit));
@@ -221,7 +223,7 @@ mod tests {
         assert!(members.has_only_own());
         let [other, stock] = findings.stocks.as_slice() else { panic!("two") };
         assert_eq!((other.stream, &other.group, &other.extent), (6, &Ok(None), &Ok(None)));
-        let group = Group { delivered: EntryId::default(), read: None, consumers: 1, pending: 0 };
+        let group = GroupInfo { delivered: EntryId::default(), read: None, consumers: 1, pending: 0 };
         assert_eq!((stock.stream, &stock.group), (8, &Ok(Some(group))));
         assert_eq!(stock.extent, Err(closed()));
         assert!(other.may_be_pending() && !stock.may_be_pending());

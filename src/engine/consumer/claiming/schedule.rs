@@ -27,7 +27,7 @@ impl Consumer {
         state.claimer = Some(ending);
         let (stirred, room) = (self.stirred.clone(), self.room.clone());
         let rounds = Rounds { interval, stirred, room };
-        self.bus.context().tasks.spawn(rounds.keep_claiming(self.this.clone(), ended));
+        self.node_set.context().tasks.spawn(rounds.keep_claiming(self.this.clone(), ended));
     }
 
     /// The next round comes when it would have come without a rest.

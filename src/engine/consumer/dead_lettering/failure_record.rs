@@ -52,7 +52,7 @@ impl Consumer {
             Err(error) => return Err(error),
         };
         if error.is_none() && is_first {
-            let publish = self.bus.nodes()[completions].shared().call(|commands, to| {
+            let publish = self.node_set.nodes()[completions].shared().call(|commands, to| {
                 commands.begin("PUBLISH", 3).arg(channel.as_bytes()).arg(message.as_bytes()).end(to);
             });
             publish.await?;

@@ -89,7 +89,7 @@ impl Consumer {
     /// nobody else is at the entry.
     pub(crate) fn give_up(&self, mut one: GivenUp) {
         let Some(consumer) = self.this.upgrade() else { return };
-        self.bus.context().tasks.spawn(async move {
+        self.node_set.context().tasks.spawn(async move {
             let cuts = consumer.lock().ends.cuts;
             let mut backoff = Backoff::default();
             let mut ended = consumer.end_story(&mut one).await;
@@ -138,7 +138,7 @@ impl Consumer {
 
     fn report_exhausted(&self, entry: &Found, moved: bool) {
         self.lock().counts.exhausted += 1;
-        let host = &self.bus.context().host;
+        let host = &self.node_set.context().host;
         host.event(Event::Exhausted { consumer: self.number, entry, moved });
         host.wake();
     }

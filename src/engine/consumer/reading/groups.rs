@@ -55,7 +55,7 @@ impl Consumer {
             for &lane in &late {
                 lanes[lane].recovering = true;
                 if !std::mem::replace(&mut lanes[lane].catching_up, true) {
-                    self.bus.context().tasks.spawn(catch_up(self.this.clone(), lane));
+                    self.node_set.context().tasks.spawn(catch_up(self.this.clone(), lane));
                 }
             }
             self.start_claiming(&mut state);
@@ -74,7 +74,7 @@ impl Consumer {
         for &lane in &lanes {
             let consumer = self.clone();
             let prepared = async move { (lane, consumer.prepare_lane(lane, known).await) };
-            tasks.spawn(self.bus.context().tasks.counted(prepared));
+            tasks.spawn(self.node_set.context().tasks.counted(prepared));
         }
         let (mut late, mut failure, mut patience) = (lanes, None, None);
         loop {

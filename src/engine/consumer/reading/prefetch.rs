@@ -14,8 +14,8 @@ use crate::redis_io::resp::Value;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::in_flight::Token;
 use crate::engine::host::Event;
+use crate::engine::host::job_token::JobToken;
 
 /// For how long jobs wait for their payloads. Those that begin without fetch for themselves.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Jobs of one stream that wait for the same payload keys.
 struct Waiting {
     stream: u32,
-    jobs: Vec<(Token, String)>,
+    jobs: Vec<(JobToken, String)>,
     keys: Arc<[String]>,
 }
 
@@ -39,15 +39,15 @@ struct Fetch {
 impl Consumer {
     /// Has jobs of one stream begin when their payloads are here, or cannot be had in time. They hold their slots
     /// meanwhile.
-    pub(crate) fn begin_with_payloads(&self, state: &ConsumerState, run: &[(u32, Token)]) {
+    pub(crate) fn begin_with_payloads(&self, state: &ConsumerState, run: &[(u32, JobToken)]) {
         let Some(&(stream, _)) = run.first() else { return };
-        let of_slot = |&(_, token): &(u32, Token)| Some((token, state.slots.job(token)?.job.clone()));
+        let of_slot = |&(_, token): &(u32, JobToken)| Some((token, state.slots.job(token)?.job.clone()));
         let options = &state.streams[stream as usize].options;
         let keys = options.prefetch.clone();
         let patience = options.deadline.map_or(PATIENCE, |deadline| PATIENCE.min(deadline / 2));
         let waiting = Waiting { stream, jobs: run.iter().filter_map(of_slot).collect(), keys };
         let this = self.this.clone();
-        self.bus.context().tasks.spawn(async move {
+        self.node_set.context().tasks.spawn(async move {
             let Some(consumer) = this.upgrade() else { return };
             let mut payloads = HashMap::new();
             // What has come by then has come.
@@ -72,9 +72,9 @@ impl Consumer {
     fn send_fetches(&self, waiting: &Waiting) -> Vec<Fetch> {
         let mut by_place: HashMap<(usize, Option<u16>), Asked> = HashMap::new();
         for (at, (_, job)) in waiting.jobs.iter().enumerate() {
-            let node = self.bus.route(job);
+            let node = self.node_set.route(job);
             for (key, name) in waiting.keys.iter().enumerate() {
-                let slot = self.bus.nodes()[node].topology().map(|_| self.payload_slot(node, job, name));
+                let slot = self.node_set.nodes()[node].topology().map(|_| self.payload_slot(node, job, name));
                 by_place.entry((node, slot)).or_default().push((at, key));
             }
         }
@@ -86,7 +86,7 @@ impl Consumer {
             fetches.push(Fetch { asked, reply });
         }
         for (node, mut commands) in commands {
-            self.bus.nodes()[node].shared().submit(&mut commands);
+            self.node_set.nodes()[node].shared().submit(&mut commands);
         }
         fetches
     }
@@ -99,7 +99,7 @@ impl Consumer {
         asked: &Asked,
         sender: oneshot::Sender<Result<Value, RedisError>>,
     ) {
-        let keys = self.bus.nodes()[node].keys();
+        let keys = self.node_set.nodes()[node].keys();
         commands.begin("MGET", 1 + asked.len());
         for &(job, key) in asked {
             commands.key_parts(&keys.payload(&waiting.jobs[job].1, &waiting.keys[key]));
@@ -108,12 +108,12 @@ impl Consumer {
     }
 
     fn payload_slot(&self, node: usize, job: &str, key: &str) -> u16 {
-        slot_of(&self.bus.nodes()[node].keys().payload(job, key).concat())
+        slot_of(&self.node_set.nodes()[node].keys().payload(job, key).concat())
     }
 
     /// Jobs begin, but for those that were given up while they waited.
     fn begin_waiting(&self, waiting: &Waiting, payloads: &HashMap<(usize, usize), Vec<u8>>) {
-        let host = &self.bus.context().host;
+        let host = &self.node_set.context().host;
         {
             let state = self.lock();
             let mut started = Vec::with_capacity(waiting.jobs.len());

@@ -103,7 +103,7 @@ impl Consumer {
         state.lanes[lane].recovering = true;
         let wait = state.lanes[lane].backoff.next_wait().min(most);
         let this = self.this.clone();
-        self.bus.context().tasks.spawn(async move {
+        self.node_set.context().tasks.spawn(async move {
             tokio::time::sleep(wait).await;
             let Some(consumer) = this.upgrade() else { return };
             let playing = consumer.lock().phase == Phase::Playing;

@@ -12,10 +12,12 @@ use crate::redis_io::streams::entry::{Entry, EntryId, Item, read_streams};
 
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::buffer::Surplus;
-use crate::engine::consumer::state::in_flight::{Delivery, Token};
+use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::consumer::state::stream::Position;
 use crate::engine::consumer::{Consumer, Reads};
+use crate::engine::host::job_token::JobToken;
 use crate::engine::host::{Event, Failure, Host};
+use crate::engine::nodes::reply_router::ReplyHandler;
 use crate::engine::protocol::job_id::new_id;
 
 /// The ticket of a CLIENT ID.
@@ -48,7 +50,7 @@ impl ReplySink for Reader {
             (READ, outcome) => consumer.read_answered(self.lane, outcome),
             // Without a CLIENT ID a pause waits for the read to end by itself.
             (CLIENT_ID, _) => {}
-            (_, outcome) => consumer.told(ticket, outcome),
+            (_, outcome) => consumer.on_reply(ticket, outcome),
         }
     }
 
@@ -60,7 +62,7 @@ impl ReplySink for Reader {
 /// What one reply brought.
 #[derive(Default)]
 struct Harvest {
-    started: Vec<(u32, Token)>,
+    started: Vec<(u32, JobToken)>,
     deleted: Vec<(u32, EntryId)>,
     foreign: Option<RedisError>,
 }
@@ -246,7 +248,7 @@ impl Consumer {
     }
 
     /// Takes a slot for a delivery, or keeps it until there is one.
-    pub(crate) fn run_or_keep(&self, state: &mut ConsumerState, delivery: Delivery<'_>) -> Option<Token> {
+    pub(crate) fn run_or_keep(&self, state: &mut ConsumerState, delivery: Delivery<'_>) -> Option<JobToken> {
         if state.free(self.options.concurrency) == 0 || !state.surplus.is_empty() {
             state.surplus.push_back(Surplus::new(delivery));
             return None;
@@ -287,7 +289,7 @@ impl Consumer {
     }
 
     /// Has jobs begin, stream by stream.
-    pub(crate) fn hand_over(&self, state: &ConsumerState, started: &[(u32, Token)]) {
+    pub(crate) fn hand_over(&self, state: &ConsumerState, started: &[(u32, JobToken)]) {
         for run in started.chunk_by(|(left, _), (right, _)| left == right) {
             if state.streams[run[0].0 as usize].options.prefetch.is_empty() {
                 self.begin(state, run);
@@ -298,12 +300,12 @@ impl Consumer {
     }
 
     /// Tells the host of jobs of one stream.
-    pub(crate) fn begin(&self, state: &ConsumerState, run: &[(u32, Token)]) {
+    pub(crate) fn begin(&self, state: &ConsumerState, run: &[(u32, JobToken)]) {
         let Some(&(stream, _)) = run.first() else { return };
         let mut jobs = run
             .iter()
             .filter_map(|&(_, token)| state.slots.job(token).map(|slot| (token, slot.job.as_str())));
-        let host = &self.bus.context().host;
+        let host = &self.node_set.context().host;
         for &(_, token) in run {
             if let Some(headers) = state.slots.job(token).and_then(|slot| slot.headers.as_deref()) {
                 host.event(Event::Headers { consumer: self.number, token, headers });

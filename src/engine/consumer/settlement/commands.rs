@@ -8,14 +8,15 @@ use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::streams::commands::{Claim, pack_claim};
 
-use crate::engine::bus::Bus;
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::in_flight::Slot;
-use crate::engine::consumer::state::settlement_batch::{Batch, Part, Settled};
+use crate::engine::consumer::state::settlement_batch::{Batch, Settled};
 use crate::engine::consumer::{Consumer, Lane, Reads};
-use crate::engine::nodes::reply_router::{Kind, LAST};
+use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::protocol::completion_message;
 use crate::engine::protocol::outcome_record::{self, Keep, RecordOf};
+use crate::engine::protocol::reply_tag::Part;
+use crate::engine::protocol::reply_tag::{Kind, LAST};
 
 /// What one burst of settlements tells each node.
 pub(crate) struct Tells {
@@ -30,8 +31,8 @@ pub(crate) struct Tells {
 
 impl Tells {
     /// Nothing yet.
-    pub(crate) fn new(bus: &Bus) -> Self {
-        let nodes = bus.nodes().len();
+    pub(crate) fn new(node_set: &NodeSet) -> Self {
+        let nodes = node_set.nodes().len();
         Self {
             commands: (0..nodes).map(|_| Commands::default()).collect(),
             expected: vec![0; nodes],
@@ -57,8 +58,8 @@ impl Tells {
     }
 
     /// Sends everything.
-    pub(crate) fn submit(mut self, bus: &Bus) {
-        for (node, commands) in bus.nodes().iter().zip(&mut self.commands) {
+    pub(crate) fn submit(mut self, node_set: &NodeSet) {
+        for (node, commands) in node_set.nodes().iter().zip(&mut self.commands) {
             node.shared().submit(commands);
         }
     }
@@ -79,7 +80,7 @@ impl Consumer {
     /// Whether the connection that a lane reads on serves a command now as the shared one would: to the same node, with
     /// the same patience.
     fn tells_on(&self, lane: &Lane) -> bool {
-        let node = &self.bus.nodes()[lane.node];
+        let node = &self.node_set.nodes()[lane.node];
         node.topology().is_none()
             && node.ejection().is_none()
             && node.options().link.command_timeout.is_none()
@@ -152,7 +153,7 @@ impl Consumer {
         let message =
             completion_message::message(&stream.notification_head, &slot.job, job.failure.as_deref());
         let of = RecordOf { entry: slot.entry, stream: &stream.options.name, group: &self.options.group };
-        let keys = self.bus.nodes()[stream.node].keys();
+        let keys = self.node_set.nodes()[stream.node].keys();
         outcome_record::pack_record(commands, keys, of, (&message, slot.record), Keep::Last, to);
     }
 

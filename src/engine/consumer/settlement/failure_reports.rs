@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::redis_io::error::RedisError;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::state::in_flight::Token;
 use crate::engine::host::Failure;
+use crate::engine::host::job_token::JobToken;
 
 /// So many are reported by themselves within a [`WINDOW`].
 const BY_THEMSELVES: u32 = 10;
@@ -75,14 +75,14 @@ impl Unsettled {
 
 impl Consumer {
     /// Redis could not be told how a job ended, and nobody waits to hear of that.
-    pub(crate) fn unsettled(&self, token: Token, error: &RedisError) {
+    pub(crate) fn unsettled(&self, token: JobToken, error: &RedisError) {
         let report = self.unsettled.lock().note(Instant::now(), error);
         match report {
             Report::Now => self.complain(Failure::Settle(token), error),
             Report::With => {}
             Report::First(end) => {
                 let this = self.this.clone();
-                self.bus.context().tasks.spawn(async move {
+                self.node_set.context().tasks.spawn(async move {
                     tokio::time::sleep_until(end.into()).await;
                     let Some(consumer) = this.upgrade() else { return };
                     let (count, last) = consumer.unsettled.lock().close();

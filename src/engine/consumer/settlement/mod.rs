@@ -16,21 +16,22 @@ use crate::engine::consumer::claiming::claim::found_of;
 use crate::engine::consumer::claiming::pending_page::Pending;
 use crate::engine::consumer::dead_lettering::retry_limit::GivenUp;
 use crate::engine::consumer::settlement::commands::Tells;
-use crate::engine::consumer::state::in_flight::Token;
-use crate::engine::consumer::state::settlement_batch::{Part, Parts, Settled};
+use crate::engine::consumer::state::settlement_batch::{Parts, Settled};
 use crate::engine::consumer::state::{ConsumerState, Parked};
 use crate::engine::consumer::{Consumer, Reads};
+use crate::engine::host::job_token::JobToken;
 use crate::engine::host::{Event, RequestId};
-use crate::engine::nodes::reply_router::{Kind, LAST};
+use crate::engine::nodes::reply_router::ReplyHandler;
 use crate::engine::protocol::dead_letter::Reason;
 use crate::engine::protocol::outcome_record::shortened;
+use crate::engine::protocol::reply_tag::{Kind, LAST, Part, is_significant, is_unheard_failure};
 use crate::engine::runtime::backoff::chance;
 
 /// How one job ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Settlement<'a> {
     /// The job.
-    pub token: Token,
+    pub token: JobToken,
     /// Who waits for Redis' reply; 0 is nobody.
     pub request: RequestId,
     /// The error as JSON. Without one the entry is acknowledged; with one it stays pending.
@@ -43,7 +44,7 @@ pub struct Settlement<'a> {
 
 impl<'a> Settlement<'a> {
     /// A job that nobody waits for has ended.
-    pub fn of(token: Token, error: Option<&'a str>) -> Self {
+    pub fn of(token: JobToken, error: Option<&'a str>) -> Self {
         Self { token, request: 0, error, unrecoverable: false, expired: false }
     }
 }
@@ -52,7 +53,7 @@ impl Consumer {
     /// Jobs have ended. Frees their slots, reads again and tells Redis, in one step. What was settled before, or
     /// ran past its deadline, is ignored.
     pub fn settle<'a>(&self, settlements: impl Iterator<Item = Settlement<'a>>) {
-        let mut tells = Tells::new(&self.bus);
+        let mut tells = Tells::new(&self.node_set);
         let mut reads = Reads::new();
         let mut late = Vec::new();
         let mut given_up: Vec<GivenUp> = Vec::new();
@@ -79,7 +80,7 @@ impl Consumer {
             (ended, emptied)
         };
         tells.join(self, &mut reads);
-        tells.submit(&self.bus);
+        tells.submit(&self.node_set);
         self.submit_reads(reads);
         for one in given_up {
             self.give_up(one);
@@ -94,7 +95,7 @@ impl Consumer {
     }
 
     /// A running job gives its slot back although it goes on.
-    pub fn release(&self, token: Token) {
+    pub fn release(&self, token: JobToken) {
         let emptied = {
             let mut state = self.lock();
             let released = state.slots.release(token);
@@ -107,21 +108,6 @@ impl Consumer {
             self.drained();
         }
         self.step();
-    }
-
-    /// Whether a reply to what `settle` sent says something: most of them are successes before their batch's last.
-    pub(crate) fn hears_of(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
-        outcome.is_err() || ticket.index & LAST != 0 || Self::is_unheard(ticket, outcome)
-    }
-
-    /// A reply to what `settle` sent.
-    pub(crate) fn told(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
-        if let Some(part) = Kind::part(ticket).filter(|_| Self::hears_of(ticket, &outcome)) {
-            if Self::is_unheard(ticket, &outcome) {
-                self.keep_unheard(ticket);
-            }
-            self.settled(part, ticket, outcome.err());
-        }
     }
 
     fn settled(&self, part: Part, ticket: Ticket, error: Option<RedisError>) {
@@ -199,7 +185,7 @@ impl Consumer {
 
     /// Says of jobs what came of telling Redis.
     pub(crate) fn report(&self, jobs: &[Settled]) {
-        let host = &self.bus.context().host;
+        let host = &self.node_set.context().host;
         let refused = jobs.iter().filter(|job| job.error.is_some()).count();
         if refused > 0 {
             self.lock().counts.unsettled += refused as u64;
@@ -222,12 +208,12 @@ impl Consumer {
         let Settlement { token, request, .. } = settlement;
         let error = cut_off.then(|| closed().of("XACK"));
         self.report(&[Settled { error, ..Settled::new(token, 0, request) }]);
-        self.bus.context().host.wake();
+        self.node_set.context().host.wake();
     }
 
     /// The last job in flight has ended.
     pub(crate) fn drained(&self) {
-        let host = &self.bus.context().host;
+        let host = &self.node_set.context().host;
         host.event(Event::Drained { consumer: self.number });
         self.tell_of_quiet();
         host.wake();
@@ -250,4 +236,15 @@ fn retire(state: &mut ConsumerState, jobs: &[Settled]) -> bool {
         state.slots.retire(job.token);
     }
     before > 0 && state.slots.in_flight() == 0
+}
+
+impl ReplyHandler for Consumer {
+    fn on_reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+        if let Some(part) = Kind::part(ticket).filter(|_| is_significant(ticket, &outcome)) {
+            if is_unheard_failure(ticket, &outcome) {
+                self.keep_unheard(ticket);
+            }
+            self.settled(part, ticket, outcome.err());
+        }
+    }
 }

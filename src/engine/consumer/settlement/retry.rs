@@ -11,9 +11,9 @@ use crate::redis_io::options::QueueLimit;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::settlement::commands::Tells;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::in_flight::Token;
 use crate::engine::consumer::state::settlement_batch::Settled;
 use crate::engine::host::Failure;
+use crate::engine::host::job_token::JobToken;
 use crate::engine::runtime::backoff::Backoff;
 
 /// So many jobs are told of in one round: Redis may be as it was.
@@ -60,7 +60,7 @@ impl Retelling {
     }
 
     /// The jobs whose entries are still to be acknowledged.
-    pub fn unacknowledged(&self) -> impl Iterator<Item = Token> {
+    pub fn unacknowledged(&self) -> impl Iterator<Item = JobToken> {
         self.waiting.iter().filter(|job| job.again.acknowledgement).map(|job| job.token)
     }
 
@@ -112,13 +112,13 @@ impl Consumer {
             let kept;
             (kept, ended) = ended.into_iter().partition(|job| !job.again.is_empty());
             for job in kept {
-                let limit = self.bus.nodes()[state.streams[job.stream as usize].node].queue();
+                let limit = self.node_set.nodes()[state.streams[job.stream as usize].node].queue();
                 ended.extend(state.retelling.keep(job, limit));
             }
         }
         if let Some(wait) = state.retelling.schedule(is_round && went_well) {
             let this = self.this.clone();
-            self.bus.context().tasks.spawn(async move {
+            self.node_set.context().tasks.spawn(async move {
                 tokio::time::sleep(wait).await;
                 if let Some(consumer) = this.upgrade() {
                     consumer.retell();
@@ -130,7 +130,7 @@ impl Consumer {
 
     /// One round.
     fn retell(&self) {
-        let mut tells = Tells::new(&self.bus);
+        let mut tells = Tells::new(&self.node_set);
         let lasting = {
             let mut state = self.lock();
             state.retelling.is_due = false;
@@ -141,7 +141,7 @@ impl Consumer {
             state.retelling.round = self.tell(&mut state, jobs, &mut tells).ok();
             lasting
         };
-        tells.submit(&self.bus);
+        tells.submit(&self.node_set);
         if let Some(error) = lasting {
             self.complain(Failure::Consume, &error);
         }
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     fn job(failure: &str) -> Settled {
-        Settled { failure: Some(failure.into()), ..Settled::new(Token::from_number(1.0), 0, 0) }
+        Settled { failure: Some(failure.into()), ..Settled::new(JobToken::from_number(1.0), 0, 0) }
     }
 
     #[test]

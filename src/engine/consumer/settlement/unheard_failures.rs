@@ -2,23 +2,16 @@
 //! nothing else in Redis tells it from a job that runs. A success needs no record: its entry is acknowledged.
 
 use crate::redis_io::command::Ticket;
-use crate::redis_io::error::RedisError;
-use crate::redis_io::resp::Reply;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::nodes::reply_router::{Kind, LAST};
 use crate::engine::protocol::completion_message;
 use crate::engine::protocol::outcome_record::{RecordOf, pack_unheard};
+use crate::engine::protocol::reply_tag::LAST;
 
 /// For how many ms: a producer that is about to connect again asks within this time.
 const KEPT: u64 = 60_000;
 
 impl Consumer {
-    /// Whether a reply says that nobody has heard of a failure.
-    pub(crate) fn is_unheard(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
-        Kind::is_failure(ticket) && matches!(outcome, Ok(Reply::Integer(0)))
-    }
-
     /// Records the failure that a ticket is about, unless it has a record of its own. What goes wrong with that is
     /// nobody's concern: users need no right to write records.
     pub(crate) fn keep_unheard(&self, ticket: Ticket) {
@@ -34,7 +27,7 @@ impl Consumer {
                 completion_message::message(&stream.notification_head, &slot.job, job.failure.as_deref());
             (stream.lane, message, slot.entry, stream.options.name.clone())
         };
-        self.bus.context().tasks.spawn(async move {
+        self.node_set.context().tasks.spawn(async move {
             let node = consumer.node(lane).clone();
             let of = RecordOf { entry, stream: &name, group: &consumer.options.group };
             let recorded = consumer.ask(lane, |commands, to| {

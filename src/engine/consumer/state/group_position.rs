@@ -1,119 +1,12 @@
 //! Where a group is in its stream, as Redis tells. Pure.
-//!
-//! It is asked every few moments for each stream of a consumer, so what comes is read where it lies.
 
-use crate::redis_io::resp::{Cursor, Reply, Token};
 use crate::redis_io::streams::entry::EntryId;
 
-/// A group, as XINFO GROUPS has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// The last entry that it was given.
-    pub delivered: EntryId,
-    /// How many entries it was given, or has passed, if Redis knows.
-    pub read: Option<u64>,
-    /// How many consumers it has.
-    pub consumers: u64,
-    /// How many entries were delivered and not acknowledged.
-    pub pending: u64,
-}
-
-/// A stream, as XINFO STREAM has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    /// How many entries were ever added.
-    pub added: u64,
-    /// How many there are.
-    pub length: u64,
-    /// The first one that is there.
-    pub first: Option<EntryId>,
-    /// The last one that was added.
-    pub last: EntryId,
-}
-
-impl Group {
-    /// The group of that name among those of a reply.
-    pub fn read(reply: &Reply<'_>, name: &str) -> Option<Self> {
-        let Reply::Array(groups) = reply else { return None };
-        let mut groups = groups.clone();
-        for _ in 0..groups.len() {
-            let Token::Array(length) = groups.token()? else { return None };
-            let (mut is_named, mut delivered, mut read) = (false, None, None);
-            let (mut consumers, mut pending) = (None, None);
-            each_field(&mut groups, length, |field, value| match field {
-                b"name" => is_named = value == Token::Bulk(name.as_bytes()),
-                b"last-delivered-id" => delivered = id(value),
-                b"entries-read" => read = count(value),
-                b"consumers" => consumers = count(value),
-                b"pending" => pending = count(value),
-                _ => {}
-            })?;
-            if is_named {
-                return Some(Self { delivered: delivered?, read, consumers: consumers?, pending: pending? });
-            }
-        }
-        None
-    }
-}
-
-impl Extent {
-    /// From a reply; `None` before Redis 7, which does not count what was added.
-    pub fn read(reply: &Reply<'_>) -> Option<Self> {
-        let Reply::Array(fields) = reply else { return None };
-        let mut fields = fields.clone();
-        let (mut added, mut length, mut first, mut last) = (None, None, None, None);
-        let count_of_fields = fields.len();
-        each_field(&mut fields, count_of_fields, |field, value| match field {
-            b"entries-added" => added = count(value),
-            b"length" => length = count(value),
-            b"recorded-first-entry-id" => first = id(value),
-            b"last-generated-id" => last = id(value),
-            _ => {}
-        })?;
-        let first = first?;
-        Some(Self {
-            added: added?,
-            length: length?,
-            first: (first != EntryId::default()).then_some(first),
-            last: last?,
-        })
-    }
-}
-
-/// Walks an array of names, each followed by a value, whose `length` has been read; of a value that is an array, only that
-/// it is one is told.
-pub(crate) fn each_field<'a>(
-    cursor: &mut Cursor<'a>,
-    length: usize,
-    mut each: impl FnMut(&'a [u8], Token<'a>),
-) -> Option<()> {
-    for _ in 0..length / 2 {
-        let (Token::Bulk(name), value) = (cursor.token()?, cursor.token()?) else { return None };
-        if let Token::Array(length) = value {
-            cursor.skip(length)?;
-        }
-        each(name, value);
-    }
-    Some(())
-}
-
-fn id(value: Token<'_>) -> Option<EntryId> {
-    match value {
-        Token::Bulk(bytes) => EntryId::parse(bytes),
-        _ => None,
-    }
-}
-
-pub(crate) fn count(value: Token<'_>) -> Option<u64> {
-    match value {
-        Token::Integer(number) => u64::try_from(number).ok(),
-        _ => None,
-    }
-}
+use crate::engine::protocol::stream_info::{GroupInfo, StreamInfo};
 
 /// Where a group is in its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct GroupPosition {
     /// How many entries were ever added to the stream.
     pub added: u64,
     /// How many of these are not there any more.
@@ -130,11 +23,11 @@ pub struct Standing {
     pub consumers: u64,
 }
 
-impl Standing {
+impl GroupPosition {
     /// The standing of a group in its stream.
-    pub fn new(group: Group, extent: Extent) -> Self {
-        let Group { delivered, read, consumers, .. } = group;
-        let Extent { added, length, first, last } = extent;
+    pub fn new(group: GroupInfo, extent: StreamInfo) -> Self {
+        let GroupInfo { delivered, read, consumers, .. } = group;
+        let StreamInfo { added, length, first, last } = extent;
         Self { added, removed: added.saturating_sub(length), first, last, delivered, read, consumers }
     }
 
@@ -158,46 +51,15 @@ impl Standing {
 mod tests {
     use super::*;
 
-    const GROUPS: &[u8] = b"*2\r\n\
-        *10\r\n$4\r\nname\r\n$5\r\nother\r\n$9\r\nconsumers\r\n:3\r\n$7\r\npending\r\n:5\r\n\
-        $17\r\nlast-delivered-id\r\n$3\r\n1-0\r\n$12\r\nentries-read\r\n$-1\r\n\
-        *10\r\n$4\r\nname\r\n$1\r\ng\r\n$9\r\nconsumers\r\n:1\r\n$7\r\npending\r\n:0\r\n\
-        $17\r\nlast-delivered-id\r\n$3\r\n4-0\r\n$12\r\nentries-read\r\n:2\r\n";
-    const STREAM: &[u8] = b"*12\r\n$6\r\nlength\r\n:3\r\n$17\r\nlast-generated-id\r\n$3\r\n9-0\r\n\
-        $11\r\nfirst-entry\r\n*2\r\n$3\r\n7-0\r\n*2\r\n$6\r\nlength\r\n:99\r\n\
-        $23\r\nrecorded-first-entry-id\r\n$3\r\n7-0\r\n$13\r\nentries-added\r\n:8\r\n\
-        $10\r\nlast-entry\r\n*-1\r\n";
-
-    fn reply(bytes: &[u8]) -> Reply<'_> {
-        Reply::new(bytes).expect("complete")
-    }
-
     fn id(time: u64) -> EntryId {
         EntryId { time, sequence: 0 }
     }
 
     #[test]
-    fn a_group_is_found_by_its_name() {
-        let group = Group { delivered: id(4), read: Some(2), consumers: 1, pending: 0 };
-        assert_eq!(Group::read(&reply(GROUPS), "g"), Some(group));
-        let other = Group { delivered: id(1), read: None, consumers: 3, pending: 5 };
-        assert_eq!(Group::read(&reply(GROUPS), "other"), Some(other));
-        assert_eq!(Group::read(&reply(GROUPS), "none"), None);
-        assert_eq!(Group::read(&reply(b"*1\r\n:1\r\n"), "g"), None);
-    }
-
-    #[test]
-    fn a_stream_is_read_as_redis_7_writes_it_and_is_nothing_before() {
-        let extent = Extent { added: 8, length: 3, first: Some(id(7)), last: id(9) };
-        assert_eq!(Extent::read(&reply(STREAM)), Some(extent));
-        let before = b"*4\r\n$6\r\nlength\r\n:3\r\n$17\r\nlast-generated-id\r\n$3\r\n9-0\r\n";
-        assert_eq!(Extent::read(&reply(before)), None);
-    }
-
-    #[test]
-    fn what_is_not_there_any_more_was_removed() {
-        let group = Group { delivered: id(4), read: Some(2), consumers: 1, pending: 0 };
-        let standing = Standing::new(group, Extent { added: 8, length: 3, first: Some(id(7)), last: id(9) });
+    fn entries_that_were_added_and_are_not_there_were_removed() {
+        let group = GroupInfo { delivered: id(4), read: Some(2), consumers: 1, pending: 0 };
+        let standing =
+            GroupPosition::new(group, StreamInfo { added: 8, length: 3, first: Some(id(7)), last: id(9) });
         assert_eq!((standing.removed, standing.passed(), standing.is_at_end()), (5, Some(5), false));
     }
 }

@@ -14,38 +14,10 @@ use std::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
 
-/// Bits of a token that hold the slot's index; the rest is the generation.
-const INDEX_BITS: u32 = 24;
+use crate::engine::host::job_token::JobToken;
+
 /// Generations wrap here, so that a token stays below 2^53 and is exact as a JavaScript number.
 const GENERATIONS: u32 = 1 << 28;
-
-/// Names one job in flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token(u64);
-
-impl Token {
-    /// The token as a number that JavaScript can hold exactly.
-    pub fn to_number(self) -> f64 {
-        self.0 as f64
-    }
-
-    /// The token a number stands for; any number is some token, most of them nobody's.
-    pub fn from_number(number: f64) -> Self {
-        Self(number as u64)
-    }
-
-    fn new(index: usize, generation: u32) -> Self {
-        Self(u64::from(generation) << INDEX_BITS | index as u64)
-    }
-
-    fn index(self) -> usize {
-        (self.0 & ((1 << INDEX_BITS) - 1)) as usize
-    }
-
-    fn generation(self) -> u32 {
-        (self.0 >> INDEX_BITS) as u32
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -126,7 +98,7 @@ impl Slots {
     }
 
     /// Takes a slot for an entry.
-    pub fn take(&mut self, delivery: Delivery<'_>, deadline: Option<Instant>) -> Token {
+    pub fn take(&mut self, delivery: Delivery<'_>, deadline: Option<Instant>) -> JobToken {
         let index = self.free.pop().unwrap_or_else(|| self.grow());
         let slot = &mut self.slots[index];
         slot.state = State::Running;
@@ -142,23 +114,23 @@ impl Slots {
         slot.job.push_str(delivery.job);
         self.running += 1;
         self.in_flight += 1;
-        Token::new(index, slot.generation)
+        JobToken::new(index, slot.generation)
     }
 
     /// The job a token names, while it is running.
-    pub fn running_job(&self, token: Token) -> Option<&Slot> {
+    pub fn running_job(&self, token: JobToken) -> Option<&Slot> {
         self.slots.get(token.index()).filter(|slot| slot.is(token, State::Running))
     }
 
     /// The job a token names, while it is running or settling.
-    pub fn job(&self, token: Token) -> Option<&Slot> {
+    pub fn job(&self, token: JobToken) -> Option<&Slot> {
         self.slots
             .get(token.index())
             .filter(|slot| slot.is(token, State::Running) || slot.is(token, State::Settling))
     }
 
     /// Gives a running job's concurrency back before it is settled. `false` if there was none to give.
-    pub fn release(&mut self, token: Token) -> bool {
+    pub fn release(&mut self, token: JobToken) -> bool {
         let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running))
         else {
             return false;
@@ -174,7 +146,7 @@ impl Slots {
 
     /// A running job's outcome is known: its concurrency goes back, its acknowledgement is on its way. `false`
     /// if the token names no running job.
-    pub fn settle(&mut self, token: Token) -> bool {
+    pub fn settle(&mut self, token: JobToken) -> bool {
         let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running))
         else {
             return false;
@@ -188,7 +160,7 @@ impl Slots {
     }
 
     /// The acknowledgement has its reply, or will never have one: the slot is free again.
-    pub fn retire(&mut self, token: Token) {
+    pub fn retire(&mut self, token: JobToken) {
         let index = token.index();
         let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.is(token, State::Settling)) else {
             return;
@@ -212,12 +184,12 @@ impl Slots {
     }
 
     /// The running jobs.
-    pub fn running_jobs(&self) -> impl Iterator<Item = (Token, &Slot)> {
-        self.running_slots().map(|(index, slot)| (Token::new(index, slot.generation), slot))
+    pub fn running_jobs(&self) -> impl Iterator<Item = (JobToken, &Slot)> {
+        self.running_slots().map(|(index, slot)| (JobToken::new(index, slot.generation), slot))
     }
 
     /// The entry of a job was touched.
-    pub fn touch(&mut self, token: Token, at: Instant) {
+    pub fn touch(&mut self, token: JobToken, at: Instant) {
         let slot = self.slots.get_mut(token.index());
         if let Some(slot) = slot.filter(|slot| slot.generation == token.generation()) {
             slot.touched = at;
@@ -225,10 +197,10 @@ impl Slots {
     }
 
     /// The running jobs whose deadline has come.
-    pub fn expired(&self, now: Instant) -> Vec<Token> {
+    pub fn expired(&self, now: Instant) -> Vec<JobToken> {
         self.running_slots()
             .filter(|(_, slot)| slot.deadline.is_some_and(|deadline| deadline <= now))
-            .map(|(index, slot)| Token::new(index, slot.generation))
+            .map(|(index, slot)| JobToken::new(index, slot.generation))
             .collect()
     }
 
@@ -240,7 +212,7 @@ impl Slots {
     /// Forgets every job in flight, as when the consumer is cut off: tokens handed out name nobody afterwards.
     pub fn abandon(&mut self) {
         for index in 0..self.slots.len() {
-            let token = Token::new(index, self.slots[index].generation);
+            let token = JobToken::new(index, self.slots[index].generation);
             self.settle(token);
             self.retire(token);
         }
@@ -275,7 +247,7 @@ impl Slot {
         self.touched
     }
 
-    fn is(&self, token: Token, state: State) -> bool {
+    fn is(&self, token: JobToken, state: State) -> bool {
         self.generation == token.generation() && self.state == state
     }
 }
@@ -286,11 +258,11 @@ mod tests {
 
     use super::*;
 
-    fn take(slots: &mut Slots, entry: u64, deadline: Option<Instant>) -> Token {
+    fn take(slots: &mut Slots, entry: u64, deadline: Option<Instant>) -> JobToken {
         take_at(slots, entry, deadline, Instant::now())
     }
 
-    fn take_at(slots: &mut Slots, entry: u64, deadline: Option<Instant>, at: Instant) -> Token {
+    fn take_at(slots: &mut Slots, entry: u64, deadline: Option<Instant>, at: Instant) -> JobToken {
         let entry = EntryId { time: entry, sequence: 0 };
         slots.take(
             Delivery {
@@ -391,8 +363,8 @@ mod tests {
 
     #[test]
     fn tokens_survive_being_a_javascript_number() {
-        let token = Token::new((1 << INDEX_BITS) - 1, GENERATIONS - 1);
-        assert_eq!(Token::from_number(token.to_number()), token);
+        let token = JobToken::new((1 << 24) - 1, GENERATIONS - 1);
+        assert_eq!(JobToken::from_number(token.to_number()), token);
         assert!(token.to_number() < 9_007_199_254_740_992.0);
     }
 }

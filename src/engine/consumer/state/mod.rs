@@ -9,6 +9,7 @@
 pub mod buffer;
 pub mod claim_backlog;
 pub mod clock_skew;
+pub mod counts;
 pub mod group_position;
 pub mod in_flight;
 pub mod lane;
@@ -27,11 +28,11 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::engine::consumer::settlement::retry::Retelling;
 use crate::engine::consumer::state::buffer::Surplus;
 use crate::engine::consumer::state::claim_backlog::Backlog;
+use crate::engine::consumer::state::counts::Counts;
 use crate::engine::consumer::state::in_flight::Slots;
 use crate::engine::consumer::state::lane::LaneState;
 use crate::engine::consumer::state::settlement_batch::{Batch, Settled};
 use crate::engine::consumer::state::stream::{Position, StreamState};
-use crate::engine::stats::Counts;
 
 /// From this concurrency on, one read takes at most half of it, so that one half runs while the other is fetched.
 const HALVING_FROM: usize = 64;

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use crate::redis_io::error::RedisError;
 
-use crate::engine::consumer::state::in_flight::Token;
 use crate::engine::host::RequestId;
+use crate::engine::host::job_token::JobToken;
+use crate::engine::protocol::reply_tag::Part;
 
 /// What there is to tell of a job's end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,24 +28,11 @@ impl Parts {
     }
 }
 
-/// One part of what a batch tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Of the job at this position.
-    Postponement(usize),
-    /// Of the job at this position.
-    Record(usize),
-    /// Of all jobs of this stream.
-    Acknowledgement(u32),
-    /// Of the job at this position.
-    Notification(usize),
-}
-
 /// A job that has ended.
 #[derive(Debug)]
 pub struct Settled {
     /// The job.
-    pub token: Token,
+    pub token: JobToken,
     /// Its stream.
     pub stream: u32,
     /// Who waits for Redis' reply; 0 is nobody.
@@ -63,7 +51,7 @@ pub struct Settled {
 
 impl Settled {
     /// A job of which Redis is told nothing.
-    pub fn new(token: Token, stream: u32, request: RequestId) -> Self {
+    pub fn new(token: JobToken, stream: u32, request: RequestId) -> Self {
         let (owed, again) = Default::default();
         Self { token, stream, request, failure: None, due: None, owed, again, error: None }
     }
@@ -136,7 +124,7 @@ mod tests {
     fn batch() -> Batch {
         let job = |stream| {
             let owed = Parts { acknowledgement: true, notification: true, ..Parts::default() };
-            Settled { owed, ..Settled::new(Token::from_number(1.0), stream, 0) }
+            Settled { owed, ..Settled::new(JobToken::from_number(1.0), stream, 0) }
         };
         Batch { number: 1, unanswered: 1, jobs: vec![job(0), job(1), job(0)] }
     }

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::consumer::state::group_position::Group;
 use crate::engine::consumer::state::last_entry::LastSeen;
 use crate::engine::consumer::state::trim_detector::{Losses, Received};
 use crate::engine::options::{ReadFrom, StreamOptions};
 use crate::engine::protocol::group_members::Members;
+use crate::engine::protocol::stream_info::GroupInfo;
 
 /// What a stream's next read asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl StreamState {
     }
 
     /// Takes note of how its group was found, which is not known if there is none.
-    pub fn meet(&mut self, group: Option<&Group>, received: Received) {
+    pub fn meet(&mut self, group: Option<&GroupInfo>, received: Received) {
         let (others, pending) = match group {
             Some(group) => (group.consumers.checked_sub(u64::from(self.is_member)), group.pending),
             None => (None, 0),

@@ -7,7 +7,7 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::consumer::state::group_position::Standing;
+use crate::engine::consumer::state::group_position::GroupPosition;
 
 /// How many new entries a consumer was given, up to the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Losses {
     }
 
     /// How many more entries are known to be lost by what Redis has answered; `asked` was noted when it was asked.
-    pub fn look(&mut self, standing: &Standing, asked: Received) -> u64 {
+    pub fn look(&mut self, standing: &GroupPosition, asked: Received) -> u64 {
         let Some(passed) = standing.passed() else { return 0 };
         if self.was_set(standing) {
             self.forget();
@@ -78,7 +78,7 @@ impl Losses {
     }
 
     /// Whether somebody has set the group to an entry: it is elsewhere, and Redis does not know any more how much it read.
-    fn was_set(&self, standing: &Standing) -> bool {
+    fn was_set(&self, standing: &GroupPosition) -> bool {
         let is_elsewhere = standing.delivered != self.received.last;
         is_elsewhere && standing.read.is_none() && self.known.is_some_and(|known| known.missing.is_some())
     }
@@ -151,8 +151,8 @@ mod tests {
             given.into_iter().map(id).collect()
         }
 
-        fn standing(&self) -> Standing {
-            Standing {
+        fn standing(&self) -> GroupPosition {
+            GroupPosition {
                 added: self.added,
                 removed: self.first - 1,
                 first: (self.first <= self.added).then(|| id(self.first)),

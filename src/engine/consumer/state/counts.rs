@@ -1,0 +1,34 @@
+//! Counters of a consumer. Pure.
+
+/// What became of a consumer's jobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Begun.
+    pub started: u64,
+    /// Of these, those whose entry had been delivered before.
+    pub retried: u64,
+    /// Of these, those that were taken over.
+    pub claimed: u64,
+    /// Ended well.
+    pub resolved: u64,
+    /// Ended with an error.
+    pub rejected: u64,
+    /// Of these, those that ended at their deadline.
+    pub expired: u64,
+    /// Gave their place back before they ended.
+    pub released: u64,
+    /// Not delivered again.
+    pub exhausted: u64,
+    /// Gone from their stream before they were done.
+    pub trimmed: u64,
+    /// Ended, which Redis could not be told.
+    pub unsettled: u64,
+}
+
+impl Counts {
+    /// A job begins whose entry was delivered so often, 0 where that is not known.
+    pub fn start(&mut self, deliveries: u64) {
+        self.started += 1;
+        self.retried += u64::from(deliveries != 1);
+    }
+}

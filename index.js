@@ -1,6 +1,6 @@
 'use strict';
 
-const names = require('./src/facade/public-names.js');
+const names = require('./src/facade/api/public-names.js');
 
 Object.defineProperty(exports, '__esModule', { value: true });
 

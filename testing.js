@@ -2,4 +2,4 @@
 
 Object.defineProperty(exports, '__esModule', { value: true });
 
-exports.EmbeddedRedis = require('./src/facade/embedded-redis.js').EmbeddedRedis;
+exports.EmbeddedRedis = require('./src/facade/api/embedded-redis.js').EmbeddedRedis;

@@ -5,12 +5,12 @@ const path = require('node:path');
 const { ROOT } = require('./command.js');
 
 /** What this writes; committed, and never edited. */
-const DATA = 'src/facade/redis-commands.js';
+const DATA = 'src/facade/redis/redis-commands.js';
 const TYPES = 'redis-commands.d.ts';
 
 /** Of a Sentinel, hence not in the list. */
 const OTHERS = ['sentinel'];
-/** Where a word says which the keys are: `src/facade/first-key.js` looks for it. */
+/** Where a word says which the keys are: `src/facade/redis/first-key.js` looks for it. */
 const SEARCHED = ['migrate', 'xread', 'xreadgroup'];
 /** A command whose words all count one key. */
 const PROBE = Array(8).fill('1');

@@ -25,7 +25,7 @@ async function run({ hfxbus, options, data, print }) {
   await connection.stop();
   print(
     'loaded',
-    Object.keys(require.cache).filter((file) => /node_modules.(debug|ms).|facade.debug/.test(file)).length,
+    Object.keys(require.cache).filter((file) => /node_modules.(debug|ms).|facade.support.debug/.test(file)).length,
   );
 }
 

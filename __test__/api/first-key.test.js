@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { test } = require('node:test');
 const { getKeyIndexes, list } = require('@ioredis/commands');
-const { firstKey } = require('../../src/facade/first-key.js');
+const { firstKey } = require('../../src/facade/redis/first-key.js');
 
 test('the first key of a command is where the list of commands has it', () => {
   for (const name of list) {

@@ -93,7 +93,7 @@ describe('the packed package', () => {
     const load = (name) =>
       evaluate(`try { require("${name}"); console.log(1) } catch ({ code }) { console.log(JSON.stringify(code)) }`);
     assert.strictEqual(load('hfxbus/package.json'), 1);
-    assert.strictEqual(load('hfxbus/src/facade/job.js'), 'ERR_PACKAGE_PATH_NOT_EXPORTED');
+    assert.strictEqual(load('hfxbus/src/facade/api/job.js'), 'ERR_PACKAGE_PATH_NOT_EXPORTED');
   });
 
   it('lets a program that only loads it end', () => {

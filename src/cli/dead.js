@@ -1,6 +1,6 @@
 'use strict';
 
-const { DeadLetters } = require('../facade/dead-letters.js');
+const { DeadLetters } = require('../facade/api/dead-letters.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
 const { json, printable, table } = require('./printing.js');
 const { Servers } = require('./servers.js');

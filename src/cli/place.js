@@ -1,7 +1,7 @@
 'use strict';
 
 const fs = require('node:fs');
-const { optionsOf } = require('../facade/redis-url.js');
+const { optionsOf } = require('../facade/options/redis-url.js');
 
 /** What a URL says that is about the one server and not about a Cluster. */
 const OF_ONE = { host: undefined, port: undefined, path: undefined, db: undefined };

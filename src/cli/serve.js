@@ -1,7 +1,7 @@
 'use strict';
 
 const { parseArgs } = require('node:util');
-const { EmbeddedRedis } = require('../facade/embedded-redis.js');
+const { EmbeddedRedis } = require('../facade/api/embedded-redis.js');
 const { told } = require('./told.js');
 const { UsageError } = require('./usage-error.js');
 

@@ -1,6 +1,6 @@
 'use strict';
 
-const { ConnectionManager } = require('../facade/connection-manager.js');
+const { ConnectionManager } = require('../facade/api/connection-manager.js');
 const { placesOf } = require('./place.js');
 const { UsageError } = require('./usage-error.js');
 
@@ -11,7 +11,7 @@ const IMPATIENT = { connectTimeout: 5000, commandTimeout: 15000, maxRetriesPerRe
  * The servers that a bus is on, each with a connection of its own; of a Cluster the primaries.
  * @typedef {object} Server
  * @property {string} name where it is
- * @property {import('../facade/redis-client.js').RedisClient} client
+ * @property {import('../facade/redis/redis-client.js').RedisClient} client
  * @property {Map<string, string>} info what INFO says
  */
 class Servers {

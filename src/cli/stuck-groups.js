@@ -1,6 +1,6 @@
 'use strict';
 
-const { isBehind } = require('../facade/entry-ids.js');
+const { isBehind } = require('../facade/redis/entry-ids.js');
 const { duration } = require('./printing.js');
 const { PAGE } = require('./streams.js');
 

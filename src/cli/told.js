@@ -1,6 +1,6 @@
 'use strict';
 
-const { RepeatedSignals } = require('../facade/repeated-signals.js');
+const { RepeatedSignals } = require('../facade/support/repeated-signals.js');
 
 const SIGNALS = ['SIGINT', 'SIGTERM'];
 

@@ -1,7 +1,7 @@
 'use strict';
 
 const { setTimeout: sleep } = require('node:timers/promises');
-const { LONGEST_TIMER } = require('../facade/constants.js');
+const { LONGEST_TIMER } = require('../facade/support/constants.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
 const { table } = require('./printing.js');
 const { Screen } = require('./screen.js');

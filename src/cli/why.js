@@ -1,6 +1,6 @@
 'use strict';
 
-const { isBehind, successor } = require('../facade/entry-ids.js');
+const { isBehind, successor } = require('../facade/redis/entry-ids.js');
 const { HELP_OF_BUS, parse } = require('./arguments.js');
 const { duration, json, printable, table } = require('./printing.js');
 const { Servers } = require('./servers.js');

@@ -8,7 +8,6 @@
 pub mod bus;
 pub mod connections;
 pub mod consumer;
-pub mod draining;
 pub mod host;
 pub mod nodes;
 pub mod options;

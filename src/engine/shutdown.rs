@@ -1,29 +1,23 @@
 //! Ends things in order: first what comes in, then what is in flight, then the connections.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::timeout;
-
-use crate::redis_io::link::LinkState;
-use crate::redis_io::resp::Value;
-use crate::redis_io::streams::commands::{Claim, pack_claim, pack_group_del_consumer, pack_pending_of};
-use crate::redis_io::streams::entry::EntryId;
+use tokio::time::{Instant, timeout};
 
 use crate::engine::bus::Bus;
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::state::{ConsumerState, Phase};
 
 /// How long a connection may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// How long the last words of a consumer to its group may take.
 const LEAVING: Duration = Duration::from_secs(1);
-/// How long a read may take to end after it was asked to.
-const END_OF_READ: Duration = Duration::from_secs(3);
-/// How often a read is asked to end: it may not have reached the server yet when it was asked first.
-const ASK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Maximum time without progress once all jobs have ended and only replies from Redis are outstanding.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Time between two looks at that progress.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How a bus is stopped.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,6 +60,27 @@ impl Bus {
         self.context().host.wake();
     }
 
+    /// Pauses consumers and waits until they are idle, for `most` at most. Without `most` the wait ends once Redis makes no
+    /// progress. Returns whether they are idle.
+    async fn drain(&self, consumers: &[Arc<Consumer>], most: Option<Duration>) -> bool {
+        for consumer in consumers {
+            consumer.begin_pause();
+        }
+        let pauses = async {
+            for consumer in consumers {
+                consumer.clone().pause().await;
+            }
+        };
+        if let Some(most) = most {
+            return timeout(most, pauses).await.is_ok();
+        }
+        tokio::select! {
+            biased;
+            () = pauses => true,
+            () = redis_is_silent(consumers) => false,
+        }
+    }
+
     async fn close(&self, bound: Duration) {
         let tasks = &self.context().tasks;
         let mut goodbyes = JoinSet::new();
@@ -80,173 +95,25 @@ impl Bus {
     }
 }
 
-impl Consumer {
-    /// Reads nothing more.
-    pub(crate) fn begin_pause(&self) {
-        let mut state = self.lock();
-        state.ends.pauses += 1;
-        if state.phase == Phase::Playing {
-            state.phase = Phase::Pausing;
-            state.claimer = None;
-            state.backlog.clear();
-            for lane in (0..state.lanes.len()).filter(|&lane| state.lanes[lane].reading) {
-                self.end_read(lane);
-            }
-        }
-    }
-
-    /// Has the read under way answered soon, without losing what it may just have received: the server is asked
-    /// from the shared connection to unblock it, and its reply is waited for like any other.
-    pub(crate) fn end_read(&self, lane: usize) {
-        let this = self.this.clone();
-        self.node_set.context().tasks.spawn(async move {
-            let deadline = tokio::time::Instant::now() + END_OF_READ;
-            loop {
-                let Some(consumer) = this.upgrade() else { return };
-                if !consumer.lock().is_ending_a_read(lane) {
+/// Resolves once Redis alone is waited for and makes no progress for [`PATIENCE`].
+async fn redis_is_silent(consumers: &[Arc<Consumer>]) {
+    let mut since: Option<(Instant, usize)> = None;
+    loop {
+        let count = unconfirmed_count(consumers);
+        match (count, since) {
+            (None, _) => since = None,
+            (Some(count), Some((at, before))) if count == before => {
+                if at.elapsed() >= PATIENCE {
                     return;
                 }
-                let asked =
-                    timeout(ASK_AGAIN.max(deadline - tokio::time::Instant::now()), consumer.unblock(lane))
-                        .await;
-                if !consumer.lock().is_ending_a_read(lane) {
-                    return;
-                }
-                if tokio::time::Instant::now() >= deadline || asked == Ok(Unblock::Impossible) {
-                    // Nobody answers on that connection any more, or it never came about.
-                    consumer.lane(lane).blocking.close();
-                    return;
-                }
-                if asked == Ok(Unblock::Refused) {
-                    // The server does not allow it: the read ends by itself, after blockTimeout.
-                    return;
-                }
-                drop(consumer);
-                tokio::time::sleep(ASK_AGAIN).await;
             }
-        });
-    }
-
-    async fn unblock(&self, lane: usize) -> Unblock {
-        let blocking = &self.lane(lane).blocking;
-        let Some(link) = blocking.current().filter(|link| link.state() == LinkState::Ready) else {
-            return Unblock::Impossible;
-        };
-        let session = blocking.session();
-        let id = self.lock().lanes[lane].client_id.filter(|(of, _)| *of == session).map(|(_, id)| id);
-        let Some(id) = id else { return Unblock::Asked };
-        // Ids are those of one server, so the one that the connection is to has to be asked.
-        let asked = self
-            .shared(lane)
-            .call_on(&link.node(), |commands, to| {
-                commands.begin("CLIENT", 3).arg(b"UNBLOCK").arg(id.to_string().as_bytes()).end(to);
-            })
-            .await;
-        match asked {
-            Err(error) if error.reply_code() == Some("NOPERM") => Unblock::Refused,
-            _ => Unblock::Asked,
+            (Some(count), _) => since = Some((Instant::now(), count)),
         }
-    }
-
-    /// Takes the consumer's own entry out of its groups where nothing is pending for it.
-    async fn leave(&self) {
-        let keys: Vec<(usize, String)> = {
-            let state = self.lock();
-            let active = state.streams.iter().filter(|stream| stream.active);
-            active.map(|stream| (stream.lane, stream.key.clone())).collect()
-        };
-        for (lane, key) in keys {
-            if self.shared(lane).current().is_none_or(|link| link.state() != LinkState::Ready) {
-                continue;
-            }
-            let (group, id) = (&self.group, &self.options.id);
-            let pending =
-                self.ask(lane, |commands, to| pack_pending_of(commands, (&key, group, id), 1, to)).await;
-            if matches!(pending, Ok(Value::Array(pending)) if pending.is_empty()) {
-                let gone = self
-                    .ask(lane, |commands, to| pack_group_del_consumer(commands, &key, group, id, to))
-                    .await;
-                // The group may have been removed meanwhile, and the entry with it.
-                drop(gone);
-            }
-        }
-    }
-
-    /// Makes what is not finished claimable at once, for another consumer to begin it anew. What nobody has touched
-    /// for longer than it may lie idle is claimable already, or with somebody else.
-    async fn hand_back(&self) {
-        let unfinished: BTreeMap<u32, Vec<EntryId>> = {
-            let state = self.lock();
-            let running = state.slots.running_jobs();
-            let running = running.map(|(_, slot)| (slot.stream, slot.entry, slot.touched()));
-            let waiting = state.surplus.iter();
-            let waiting = waiting.map(|surplus| (surplus.stream, surplus.entry, surplus.touched));
-            let mut unfinished = BTreeMap::new();
-            let is_held = |touched: Instant| touched.elapsed() <= self.options.claim_deadline;
-            for (stream, entry, _) in running.chain(waiting).filter(|(.., touched)| is_held(*touched)) {
-                unfinished.entry(stream).or_insert_with(Vec::new).push(entry);
-            }
-            unfinished
-        };
-        for (stream, entries) in unfinished {
-            let (lane, key) = {
-                let state = self.lock();
-                let stream = &state.streams[stream as usize];
-                (stream.lane, stream.key.clone())
-            };
-            if self.shared(lane).current().is_none_or(|link| link.state() != LinkState::Ready) {
-                continue;
-            }
-            let names = (key.as_str(), self.group.as_str(), self.options.id.as_str());
-            let handed_back = self.ask(lane, |commands, to| {
-                pack_claim(commands, names, 0, entries.iter(), Claim::HandBack, to);
-            });
-            // Without an answer they are claimed when they were idle for long enough.
-            drop(handed_back.await);
-        }
-    }
-
-    /// Forgets what is in flight and closes the connection. What is settled later is refused.
-    fn cut_off(&self) {
-        let (waiting, untold) = {
-            let mut state = self.lock();
-            state.phase = Phase::Idle;
-            state.cut_off = true;
-            state.ends.cuts += 1;
-            state.claimer = None;
-            state.backlog.clear();
-            state.surplus.clear();
-            state.parked.clear();
-            // Settlements under way stay, for the end of their connection to answer who waits for them.
-            state.slots.abandon();
-            (std::mem::take(&mut state.waiting), state.retelling.take_all())
-        };
-        self.report(&untold);
-        self.ended.notify_waiters();
-        let lanes = self.lanes().clone();
-        for lane in lanes {
-            lane.blocking.close();
-        }
-        for waiter in waiting {
-            // Who waited may have given up meanwhile.
-            let _ = waiter.send(());
-        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
-impl ConsumerState {
-    fn is_ending_a_read(&self, lane: usize) -> bool {
-        self.lanes[lane].reading && (self.lanes[lane].outdated || self.phase != Phase::Playing)
-    }
-}
-
-/// What came of asking a read to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unblock {
-    /// The server was asked, or the connection's id is not known yet; ask again if the read goes on.
-    Asked,
-    /// The server does not allow it.
-    Refused,
-    /// There is no connection that could have a read under way.
-    Impossible,
+/// Number of unconfirmed operations, or `None` while jobs are still running.
+fn unconfirmed_count(consumers: &[Arc<Consumer>]) -> Option<usize> {
+    consumers.iter().map(|consumer| consumer.lock().unconfirmed_count()).sum()
 }

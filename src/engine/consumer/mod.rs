@@ -12,6 +12,7 @@ pub mod lease_renewal;
 pub mod reading;
 pub mod settlement;
 pub mod state;
+pub mod stop;
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::consumer::claiming::pending_page::Pending;
 use crate::engine::protocol::outcome_record::shortened;
+use crate::engine::protocol::pending_entries::Pending;
 
 /// What became of a job for one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

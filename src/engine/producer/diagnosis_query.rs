@@ -8,7 +8,6 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{pack_consumers, pack_entry, pack_groups, pack_pending_entry};
 
-use crate::engine::consumer::claiming::pending_page::read_rows;
 use crate::engine::host::RequestId;
 use crate::engine::producer::Producer;
 use crate::engine::producer::completion_wait::Case;
@@ -17,6 +16,7 @@ use crate::engine::producer::diagnosis::{
 };
 use crate::engine::producer::outcome_query::{Answer, Inquiry};
 use crate::engine::protocol::outcome_record::{RecordOf, pack_record_read, read_record};
+use crate::engine::protocol::pending_entries::read_rows;
 
 /// The most questions in a second, however many jobs are not finished in time.
 const MOST: usize = 6_000;

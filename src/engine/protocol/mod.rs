@@ -6,5 +6,6 @@ pub mod group_members;
 pub mod job_id;
 pub mod outcome_record;
 pub mod payload_commands;
+pub mod pending_entries;
 pub mod reply_tag;
 pub mod stream_info;

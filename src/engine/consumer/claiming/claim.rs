@@ -17,11 +17,12 @@ use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::inspection::Page;
-use crate::engine::consumer::claiming::pending_page::{self, Limits, Pending, Plan};
+use crate::engine::consumer::claiming::pending_page::{self, Limits, Plan};
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::{Event, Failure, Found};
 use crate::engine::protocol::job_id::new_id;
+use crate::engine::protocol::pending_entries::Pending;
 
 impl Consumer {
     /// Searches all streams once that have something pending, beginning with another one each time: a slot that was

@@ -17,10 +17,10 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::connections::client::closed;
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::claiming::pending_page::{Pending, read_rows};
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::host::{Event, Failure};
+use crate::engine::protocol::pending_entries::{Pending, read_rows};
 
 /// A group is looked at for idle consumers no more often than this.
 const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);

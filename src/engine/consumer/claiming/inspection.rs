@@ -20,10 +20,10 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::inspection_replies::{Collection, Findings, Stocktaking};
-use crate::engine::consumer::claiming::pending_page::{self, Pending};
 use crate::engine::consumer::state::clock_skew::read_time;
 use crate::engine::consumer::state::group_position::GroupPosition;
 use crate::engine::host::{Event, Failure};
+use crate::engine::protocol::pending_entries::{self, Pending};
 
 /// Which page of what is pending is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,7 @@ impl Consumer {
             // One node may have shown its clock and another one its entries.
             return Ok(Page { entries: None, gained });
         }
-        let entries = pending_page::read_rows(&reply?).ok_or_else(|| {
+        let entries = pending_entries::read_rows(&reply?).ok_or_else(|| {
             let message = "Redis sent no such reply as XPENDING has.";
             self.error(lane, RedisErrorKind::Protocol, "XPENDING", message)
         })?;

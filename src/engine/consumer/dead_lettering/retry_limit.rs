@@ -14,10 +14,10 @@ use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 use crate::engine::connections::client::closed;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::claim::found_of;
-use crate::engine::consumer::claiming::pending_page::Pending;
 use crate::engine::host::{Event, Failure, Found};
 use crate::engine::protocol::dead_letter::{DeadLetter, Reason, pack_dead_letter};
 use crate::engine::protocol::job_id::new_id;
+use crate::engine::protocol::pending_entries::Pending;
 use crate::engine::runtime::backoff::Backoff;
 
 /// A job that was rejected for the last time.

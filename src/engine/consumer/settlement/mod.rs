@@ -13,7 +13,6 @@ use crate::redis_io::resp::Reply;
 
 use crate::engine::connections::client::closed;
 use crate::engine::consumer::claiming::claim::found_of;
-use crate::engine::consumer::claiming::pending_page::Pending;
 use crate::engine::consumer::dead_lettering::retry_limit::GivenUp;
 use crate::engine::consumer::settlement::commands::Tells;
 use crate::engine::consumer::state::settlement_batch::{Parts, Settled};
@@ -24,6 +23,7 @@ use crate::engine::host::{Event, RequestId};
 use crate::engine::nodes::reply_router::ReplyHandler;
 use crate::engine::protocol::dead_letter::Reason;
 use crate::engine::protocol::outcome_record::shortened;
+use crate::engine::protocol::pending_entries::Pending;
 use crate::engine::protocol::reply_tag::{Kind, LAST, Part, is_significant, is_unheard_failure};
 use crate::engine::runtime::backoff::chance;
 

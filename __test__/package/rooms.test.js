@@ -1,0 +1,118 @@
+'use strict';
+
+const assert = require('node:assert');
+const fs = require('node:fs');
+const path = require('node:path');
+const test = require('node:test');
+
+const SRC = path.resolve(__dirname, '..', '..', 'src');
+/** The highest number of files in one folder. */
+const MOST_FILES = 20;
+
+/** Rooms from top to bottom. A room can import from rooms of lower lines only; rooms of one line do not know each other. */
+const LAYERS = {
+  '': [['binding'], ['embedded', 'engine'], ['redis_io']],
+  engine: [
+    ['shutdown'],
+    ['bus', 'stats'],
+    ['consumer', 'producer'],
+    ['nodes'],
+    ['connections'],
+    ['protocol'],
+    ['options'],
+    ['runtime'],
+    ['host'],
+  ],
+  facade: [['api'], ['redis'], ['bridge'], ['options'], ['support']],
+};
+
+/** Files below a folder, as paths from there. */
+function filesIn(folder, ending, within = '') {
+  return fs.readdirSync(path.join(SRC, folder, within), { withFileTypes: true }).flatMap((entry) => {
+    const name = path.posix.join(within, entry.name);
+    if (entry.isDirectory()) return filesIn(folder, ending, name);
+    return name.endsWith(ending) ? [name] : [];
+  });
+}
+
+/** The code of a Rust file without its comments and tests: tests can import what they check against. */
+function rustCode(file) {
+  const [code] = fs.readFileSync(file, 'utf8').split(/^#\[cfg\(test\)\]\s*mod /m);
+  return code.replace(/^\s*\/\/.*$/gm, '');
+}
+
+/** Rooms that the files of `area` import from, as pairs of a file and a room. */
+function rustImports(area) {
+  const prefix = area === '' ? 'crate' : `crate::${area}`;
+  return filesIn(area, '.rs').flatMap((name) => {
+    const code = rustCode(path.join(SRC, area, name));
+    return [...code.matchAll(new RegExp(`\\b${prefix}::(\\w+)`, 'g'))].map(([, room]) => ({ name, room }));
+  });
+}
+
+function scriptImports() {
+  return filesIn('facade', '.js').flatMap((name) => {
+    const code = fs.readFileSync(path.join(SRC, 'facade', name), 'utf8');
+    return [...code.matchAll(/require\('(\.[^']+)'\)/g)]
+      .map(([, target]) => path.posix.join(path.posix.dirname(name), target))
+      .filter((target) => !target.startsWith('..'))
+      .map((target) => ({ name, room: roomOf(target) }));
+  });
+}
+
+function roomOf(name) {
+  return name.split('/')[0].replace(/\.(rs|js)$/, '');
+}
+
+/** Imports that do not point down, in words. */
+function upward(layers, imports) {
+  const rank = (room) => layers.findIndex((rooms) => rooms.includes(room));
+  return imports
+    .map(({ name, room }) => ({ name, room, from: roomOf(name) }))
+    .filter(({ room, from }) => from !== room && from !== 'mod' && from !== 'lib')
+    .filter(({ room, from }) => rank(from) < 0 || rank(room) < 0 || rank(room) <= rank(from))
+    .map(({ name, room }) => `${name} imports from ${room}`);
+}
+
+for (const area of ['', 'engine']) {
+  test(`imports between the rooms of ${area || 'src'} point down`, () => {
+    const imports = rustImports(area);
+    assert.ok(imports.length > 50, `${imports.length} imports`);
+    assert.deepStrictEqual(upward(LAYERS[area], imports), []);
+  });
+}
+
+test('imports between the rooms of the facade point down', () => {
+  const imports = scriptImports();
+  assert.ok(imports.length > 50, `${imports.length} imports`);
+  assert.deepStrictEqual(upward(LAYERS.facade, imports), []);
+});
+
+test('an import that points up is found', () => {
+  const layers = [['top'], ['left', 'right'], ['bottom']];
+  const imports = [
+    { name: 'bottom/a.rs', room: 'top' },
+    { name: 'left.rs', room: 'right' },
+    { name: 'unknown.rs', room: 'bottom' },
+    { name: 'top/b.rs', room: 'bottom' },
+  ];
+  assert.deepStrictEqual(upward(layers, imports), [
+    'bottom/a.rs imports from top',
+    'left.rs imports from right',
+    'unknown.rs imports from bottom',
+  ]);
+});
+
+test(`a folder of the engine, redis_io and the facade has at most ${MOST_FILES} files`, () => {
+  const counts = new Map();
+  for (const area of ['engine', 'redis_io', 'facade']) {
+    for (const name of [...filesIn(area, '.rs'), ...filesIn(area, '.js')]) {
+      const folder = path.posix.join(area, path.posix.dirname(name));
+      counts.set(folder, (counts.get(folder) ?? 0) + 1);
+    }
+  }
+  assert.deepStrictEqual(
+    [...counts].filter(([, count]) => count > MOST_FILES),
+    [],
+  );
+});

@@ -1,0 +1,224 @@
+'use strict';
+
+const EventEmitter = require('eventemitter3');
+const { NativeBus } = require('../bridge/native.js');
+const batch = require('../bridge/packet-writer.js');
+const checks = require('../options/validate.js');
+const keepAlive = require('../bridge/process-ref.js');
+const diagnostics = require('../support/diagnostics.js');
+const { disposable } = require('../support/dispose.js');
+const { IdStock, newId } = require('../bridge/job-ids.js');
+const { NodeCallbacks } = require('./node-callbacks.js');
+const { RedisClient } = require('../redis/redis-client.js');
+const reports = require('../bridge/packet-reader.js');
+const requests = require('../bridge/pending-requests.js');
+const { SharedClient } = require('./shared-client.js');
+const { tell } = require('../support/safe-emit.js');
+const topology = require('../options/bus-options.js');
+const waits = require('../bridge/wait-registry.js');
+
+/** Managers in use: an open connection keeps its manager, as a socket of Node's own keeps what listens to it. */
+const inUse = new Set();
+
+/** Takes what is left of a manager that was collected. */
+const collected = new FinalizationRegistry((numbers) => {
+  for (const number of numbers) reports.nodes.delete(number);
+});
+
+/** The connections of a bus, opened when first used. */
+class ConnectionManager extends EventEmitter {
+  #native;
+  #shared;
+  #keyPrefix;
+  #enablePipelining;
+  #isPartitioned;
+  /** Of each node, whether its clients give integers as strings. */
+  #stringNumbers;
+  /** Ids that lead to nodes in the ring, if nodes may leave it. */
+  #ids = null;
+  /** Held here, and weakly by who reads the reports. */
+  #callbacks;
+  #clients = new Map();
+  /** Producers and consumers that something can be reported to. */
+  #members = new Set();
+
+  /** A bus on one Redis: options as ioredis 4 has them, or a URL. */
+  static standalone(standalone) {
+    return new ConnectionManager({ standalone: standalone ?? {} });
+  }
+
+  /** A bus on a Redis Cluster, some nodes of which are known, with options as ioredis 4 has them. */
+  static cluster(startupNodes, cluster) {
+    return new ConnectionManager({ startupNodes: startupNodes ?? [], cluster: cluster ?? {} });
+  }
+
+  /** A bus on several Redis, partitioned by this client. */
+  static nodes(nodes) {
+    return new ConnectionManager({ nodes: nodes ?? {} });
+  }
+
+  constructor(options) {
+    super();
+    // What the emitter keeps is nobody's business, and refers back to the manager.
+    for (const name of ['_events', '_eventsCount']) Object.defineProperty(this, name, { enumerable: false });
+    const { standalone, cluster, startupNodes, nodes } = checks.object('options', options);
+    const plan = topologyOf({ standalone, cluster, startupNodes, nodes });
+    const { keyPrefix, eject } = plan;
+    this.#native = makeBus({ keyPrefix, eject, nodes: plan.nodes.map(({ native }) => native) });
+    if (eject) this.#ids = new IdStock((count) => this.#native.makeIds(count));
+    this.#keyPrefix = keyPrefix;
+    this.#enablePipelining = plan.enablePipelining;
+    this.#isPartitioned = plan.isPartitioned;
+    this.#stringNumbers = plan.nodes.map(({ given }) => Boolean(given.stringNumbers));
+    this.#shared = new SharedClient(this.#native, this.#keyPrefix, this.#enablePipelining, this);
+    this.#callbacks = plan.nodes.map(
+      ({ given }, index) =>
+        new NodeCallbacks(this.#native, given, {
+          ringChanged: (isOut, about) => this.#ringChanged(isOut, { ...about, index }),
+          linkChanged: (state, about) => this.#linkChanged(state, { ...about, index }),
+        }),
+    );
+    const numbers = this.#callbacks.map((_, index) => this.#native.number + index);
+    for (const [index, number] of numbers.entries()) {
+      reports.nodes.set(number, new WeakRef(this.#callbacks[index]));
+    }
+    collected.register(this, numbers);
+  }
+
+  /** A connection of your own, by name: the same name gives the same connection until `stop()`. */
+  getClient(key) {
+    if (this.#isPartitioned) {
+      throw new TypeError('getClient() cannot tell which node: use getClientByRoute() or getClients()');
+    }
+    return this.#client(key, 0);
+  }
+
+  /** The same, to the node that `route` leads to. */
+  getClientByRoute(key, route) {
+    return this.#client(key, this.#isPartitioned ? this.#native.route(checks.name('route', route)) : 0);
+  }
+
+  /** The same, to every node. */
+  getClients(key) {
+    return this.#callbacks.map((_, node) => this.#client(key, node));
+  }
+
+  /** What every key and channel of this bus begins with. */
+  getKeyPrefix() {
+    return this.#keyPrefix;
+  }
+
+  #client(key, node) {
+    const name = `${node}:${checks.name('key', key)}`;
+    let client = this.#clients.get(name);
+    if (client === undefined) {
+      client = new RedisClient(this.#native, node, {
+        keyPrefix: this.#keyPrefix,
+        enablePipelining: this.#enablePipelining,
+        stringNumbers: this.#stringNumbers[node],
+        ended: (ended) => this.#forget(name, ended),
+        changed: (state, error) => this.#publish(state, { index: node, client: key, ...(error && { error }) }),
+      });
+      this.#clients.set(name, client);
+      this.member(client);
+      client.open();
+      this.used();
+    }
+    return client;
+  }
+
+  /** A connection that has ended makes room for another one of that name. */
+  #forget(name, client) {
+    if (this.#clients.get(name) === client) this.#clients.delete(name);
+    this.#members.delete(client);
+    client.forgotten();
+  }
+
+  /** Waits for the jobs in flight, for at most `maxWait` ms if given, and closes every connection. */
+  async stop(options = {}) {
+    const { maxWait, force } = checks.object('options', options);
+    const bound = checks.time('maxWait', maxWait) || Infinity;
+    batch.flush();
+    const request = new requests.Request(undefined);
+    this.#native.stop(requests.add(request), Boolean(force), bound === Infinity ? -1 : bound);
+    await request.promise;
+    this.#native.reopen();
+    for (const member of this.#members) member.forgotten();
+    this.#members.clear();
+    this.#clients.clear();
+    inUse.delete(this);
+    waits.endSweeping();
+    this.#publish('end', {});
+  }
+
+  /** @internal A random id for a job. */
+  newId() {
+    return this.#ids === null ? newId() : this.#ids.next();
+  }
+
+  /** @internal The engine's bus. */
+  nativeBus() {
+    return this.#native;
+  }
+
+  /** @internal Whether routes mean something. */
+  get isPartitioned() {
+    return this.#isPartitioned;
+  }
+
+  /** @internal The connection that everything which does not wait goes through. */
+  sharedClient() {
+    inUse.add(this);
+    return this.#shared;
+  }
+
+  /** @internal Something can be reported to a producer, consumer or client, until `stop()`. */
+  member(member) {
+    this.#members.add(member);
+  }
+
+  /** @internal A connection may have been opened. */
+  used() {
+    inUse.add(this);
+    keepAlive.links(reports.engine.openLinks());
+  }
+
+  #linkChanged(state, about) {
+    this.#publish(state, about);
+    tell(this, state, about);
+  }
+
+  #ringChanged(isOut, about) {
+    this.#ids?.clear();
+    const state = isOut ? 'eject' : 'readmit';
+    const { index, path, host, port, error } = about;
+    this.#publish(state, { index, node: path ?? `${host}:${port}`, error });
+    tell(this, state, about);
+  }
+
+  /** Tells who watches of a change of connections. */
+  #publish(state, about) {
+    diagnostics.tell('connection', () => ({ manager: this, state, ...about }));
+  }
+}
+
+function topologyOf({ standalone, cluster, startupNodes, nodes }) {
+  // An empty text is what a variable of the environment may be, and means the default.
+  if (standalone || standalone === '') return topology.standalone(standalone);
+  if (cluster ?? startupNodes) return topology.cluster(startupNodes, cluster);
+  if (nodes) return topology.nodes(nodes);
+  throw new TypeError('one of standalone, cluster and nodes must be given');
+}
+
+/** The engine says what is wrong with certificates and keys. */
+function makeBus(options) {
+  try {
+    return new NativeBus(reports.engine, options);
+  } catch (error) {
+    throw new TypeError(error.message);
+  }
+}
+
+disposable(ConnectionManager, 'stop');
+
+module.exports = { ConnectionManager };

@@ -1,0 +1,361 @@
+'use strict';
+
+const EventEmitter = require('eventemitter3');
+const { NativeConsumer, Operation } = require('../bridge/native.js');
+const { abortable, signalOf, throwIfAborted, whenAborted } = require('../support/abort.js');
+const batch = require('../bridge/packet-writer.js');
+const checks = require('../options/validate.js');
+const { ConnectionManager } = require('./connection-manager.js');
+const { DISTRIBUTED_ROUTING } = require('../support/constants.js');
+const diagnostics = require('../support/diagnostics.js');
+const { disposable } = require('../support/dispose.js');
+const { isEntryId } = require('../redis/entry-ids.js');
+const { errorCarrier } = require('../support/error-carrier.js');
+const { closedError, setErrorKind } = require('../support/errors.js');
+const { newId } = require('../bridge/job-ids.js');
+const { Job } = require('./job.js');
+const { startTimer } = require('../support/long-timer.js');
+const reports = require('../bridge/packet-reader.js');
+const requests = require('../bridge/pending-requests.js');
+const { claimOptions } = require('../options/claim-options.js');
+const { Run } = require('./job-run.js');
+const { consumerStats } = require('./stats.js');
+
+/** What the engine was doing when it failed, by its number. */
+const FAILED_AT = { settle: 1, foreign: 2, settleMore: 3 };
+/** A slot's index within a token. */
+const SLOTS = 2 ** 24;
+
+/** Runs the jobs of a group. */
+class Consumer extends EventEmitter {
+  #native;
+  #group;
+  #processors = [];
+  /** The names of the streams. */
+  #streams = [];
+  /** The latest run of each slot. */
+  #runs = [];
+  /** Payloads of jobs that are about to start, by token and key. */
+  #prefetched = new Map();
+  /** How many jobs ended after the bus was stopped. */
+  #late = 0;
+  /** What was sent along with jobs that are about to start, by token. */
+  #headers = new Map();
+  /** Ends listening to the signal that `play()` was given. */
+  #endPlay = () => {};
+  /** Settled jobs of this tick: token, request, token, request… */
+  #settled = [];
+
+  /**
+   * @param {import('./connection-manager.js').ConnectionManager} connection
+   * @param {object} options `group` is needed
+   */
+  constructor(connection, options) {
+    super();
+    // Not one of another copy of the package either: its engine is not ours.
+    if (!(connection instanceof ConnectionManager)) throw new TypeError('connection must be a ConnectionManager');
+    const { id, ...native } = consumerOptions(options);
+    this.connection = connection;
+    this.id = id ?? newId();
+    this.#group = native.group;
+    this.#native = new NativeConsumer(connection.nativeBus(), { ...native, id: this.id, freshId: id === undefined });
+  }
+
+  /** Adds a stream; read from the next `play()` on. One that is there gets the new processor at once. */
+  process(options) {
+    const { stream, processor, readFrom, fromId, deadline, setId, prefetch } = checks.object('options', options);
+    if (typeof processor !== 'function') throw new TypeError('processor must be a function');
+    const index = this.#native.addStream({
+      name: checks.name('stream', stream),
+      readFrom: position(readFrom),
+      fromId: asId('fromId', fromId) ?? '$',
+      setId: Boolean(setId),
+      deadline: limit(deadline),
+      prefetch: checks.names('prefetch', prefetch),
+    });
+    this.#processors[index] = processor;
+    this.#streams[index] = checks.name('stream', stream);
+    return this;
+  }
+
+  /** Reads and runs, until `signal` is aborted; resolves once whatever is sent from now on is seen. */
+  async play(options = {}) {
+    const signal = signalOf('signal', options?.signal);
+    throwIfAborted(signal);
+    if (this.#processors.length === 0) throw new Error('play() needs a processor: call process()');
+    this.#endPlay();
+    this.#endPlay = whenAborted(signal, () => this.pause());
+    return abortable(this.#play(), signal);
+  }
+
+  #play() {
+    reports.consumers.set(this.#native.number, this);
+    this.connection.member(this);
+    const request = new requests.Request(undefined);
+    this.#native.play(requests.add(request));
+    this.connection.used();
+    return request.promise;
+  }
+
+  /** Reads nothing more; resolves once nothing is in flight, rejects after `timeout` ms and stays paused. */
+  async pause(timeout) {
+    this.#endPlay();
+    const bound = checks.timeout(timeout);
+    batch.flush();
+    const request = new requests.Request(undefined);
+    this.#native.pause(requests.add(request));
+    return bound ? within(request.promise, bound, timeout) : request.promise;
+  }
+
+  /** What it has done so far, and how far its group is; never rejects, but for its options. */
+  stats(options) {
+    batch.flush();
+    return consumerStats(this.#native, { streams: this.#streams, group: this.#group, late: this.#late }, options);
+  }
+
+  /** @internal The bus was stopped: nothing is reported to it any more. */
+  forgotten() {
+    this.#endPlay();
+    reports.consumers.delete(this.#native.number);
+    this.#headers.clear();
+    for (const run of this.#runs) run?.cutOff();
+    this.#runs = [];
+  }
+
+  /** @internal What a payload key of a job holds that is started next. */
+  prefetched(token, key, payload) {
+    const payloads = this.#prefetched.get(token) ?? new Map();
+    this.#prefetched.set(token, payloads.set(key, payload));
+  }
+
+  /** @internal What was sent along with a job that is started next, for who watches. */
+  carried(token, text) {
+    this.#headers.set(token, diagnostics.readHeaders(text));
+  }
+
+  /** @internal A job is to be run; `isTold` is whether anybody watches. */
+  start(stream, token, id, isTold) {
+    const run = new Run(this, token, new Job(this.connection.sharedClient(), id));
+    if (isTold) this.#announce(run, stream);
+    if (this.#prefetched.size > 0) this.#bring(run);
+    this.#runs[token % SLOTS] = run;
+    run.start(this.#processors[stream]);
+  }
+
+  /** @internal A job has ended; returns a promise if somebody waits for Redis to have been told. */
+  settle(run, data, awaited, unrecoverable) {
+    const request = awaited ? new SettleRequest() : null;
+    if (data === null) {
+      if (this.#settled.length === 0) batch.settle(this);
+      this.#settled.push(run.token, awaited ? requests.add(request) : 0);
+    } else {
+      batch.begin(Operation.Reject);
+      batch.number(this.#native.number);
+      batch.number(run.token);
+      if (awaited) batch.request(request);
+      else batch.number(0);
+      batch.number(unrecoverable ? 1 : 0);
+      batch.string(data);
+      batch.end();
+    }
+    return request?.promise;
+  }
+
+  /** @internal A job has ended after the bus was stopped: nobody can be told but who waits for it, or listens. */
+  settleLate(run, awaited) {
+    this.#late++;
+    const error = closedError();
+    if (!awaited) {
+      this.#unsettled(error, run.job);
+      return undefined;
+    }
+    const refused = Promise.reject(error);
+    // A failure of who waits for it, and no crash if nobody does.
+    refused.catch(() => {});
+    return refused;
+  }
+
+  /** @internal A job gives its place back and goes on. */
+  release(run) {
+    batch.begin(Operation.Release);
+    batch.number(this.#native.number);
+    batch.number(run.token);
+    batch.end();
+  }
+
+  /** @internal Writes the jobs settled in this tick. */
+  writeSettled() {
+    batch.begin(Operation.Resolve);
+    batch.number(this.#native.number);
+    batch.number(this.#settled.length / 2);
+    for (const number of this.#settled) batch.number(number);
+    batch.end();
+    this.#settled = [];
+  }
+
+  /** @internal A processor threw after its job was settled. */
+  unhandled(thrown, job) {
+    const message = 'A job that was settled already was rejected.';
+    this.#report(errorCarrier(thrown, message, 'UNHANDLED_JOB_ERROR', { job }));
+  }
+
+  /** @internal The engine failed at something. */
+  failed(failure, token, error) {
+    if (failure === FAILED_AT.settle) {
+      this.#unsettled(error, this.#run(token)?.job);
+    } else if (failure === FAILED_AT.settleMore) {
+      error.count = token;
+      this.#report(setErrorKind(error, 'REJECT_JOB_ERROR'));
+    } else {
+      this.#report(setErrorKind(error, failure === FAILED_AT.foreign ? 'FOREIGN_ENTRY' : 'CONSUME_ERROR'));
+    }
+  }
+
+  /** @internal The engine has ended a job at its deadline. */
+  expired(token) {
+    this.#run(token)?.expire();
+  }
+
+  /** @internal Nothing is in flight any more. */
+  drained() {
+    this.#tell('drained');
+  }
+
+  /** @internal An entry that nobody was at was taken over. */
+  claimed(entry) {
+    diagnostics.tell('claim', () => ({ consumer: this, group: this.#group, entry }));
+    this.#tell('claimed', entry);
+  }
+
+  /** @internal An entry is not delivered again. */
+  exhausted(found, moved) {
+    const entry = { ...found, moved };
+    diagnostics.tell('exhaust', () => ({ consumer: this, group: this.#group, entry }));
+    this.#tell('exhausted', entry);
+  }
+
+  /** @internal Entries that were pending, or that the group never got, are not in their stream any more. */
+  trimmed(stream, count, pending) {
+    const entries = { stream: this.#streams[stream], count, pending };
+    diagnostics.tell('trim', () => ({ consumer: this, group: this.#group, ...entries }));
+    this.#tell('trimmed', entries);
+  }
+
+  /** @internal Other consumers of the group, which were idle for long, were removed from it. */
+  removed(stream, consumers) {
+    diagnostics.tell('remove', () => {
+      return { consumer: this, group: this.#group, stream: this.#streams[stream], consumers };
+    });
+  }
+
+  #announce(run, stream) {
+    const headers = this.#headers.get(run.token) ?? {};
+    this.#headers.delete(run.token);
+    run.announce({ consumer: this, job: run.job, stream: this.#streams[stream], group: this.#group, headers });
+  }
+
+  /** Gives a job the payload that came before it. */
+  #bring(run) {
+    const payloads = this.#prefetched.get(run.token);
+    if (payloads && this.#prefetched.delete(run.token)) Job.bring(run.job, payloads);
+  }
+
+  #tell(event, ...args) {
+    try {
+      this.emit(event, ...args);
+    } catch (error) {
+      this.#report(errorCarrier(error, 'A listener threw.', 'LISTENER_ERROR'));
+    }
+  }
+
+  #run(token) {
+    const run = this.#runs[token % SLOTS];
+    return run?.token === token ? run : undefined;
+  }
+
+  #unsettled(error, job) {
+    error.job = job;
+    this.#report(setErrorKind(error, 'REJECT_JOB_ERROR'));
+  }
+
+  #report(error) {
+    try {
+      this.emit('error', error);
+    } catch {
+      // The listener for errors is the last resort; what it throws has nowhere to go and must not stop the bus.
+    }
+  }
+}
+
+/** Somebody may or may not wait for it; a failure is theirs if they do, and no crash if they do not. */
+class SettleRequest extends requests.Request {
+  constructor() {
+    super(undefined);
+    this.promise.catch(() => {});
+  }
+}
+
+function consumerOptions(given) {
+  const options = checks.object('options', given);
+  if (options.group === undefined || options.group === null) throw new TypeError('group must be a string');
+  const group = checks.name('group', options.group);
+  const route = routeOf(options.route, group);
+  const concurrency = checks.count('concurrency', options.concurrency, { least: 1, endless: true });
+  return {
+    group,
+    route,
+    id: checks.string('id', options.id) || undefined,
+    // No limit is 0 on the way to the engine, and what is beyond its numbers is none either.
+    concurrency: concurrency > 2 ** 31 ? 0 : concurrency,
+    blockTimeout: checks.time('blockTimeout', options.blockTimeout),
+    ...claimOptions(options),
+  };
+}
+
+/** The route of the node to read from, the group's if there is none; `undefined` for every node. */
+function routeOf(route, group) {
+  if (route === DISTRIBUTED_ROUTING) return undefined;
+  if (route !== undefined && route !== null && typeof route !== 'string') {
+    const told = typeof route === 'object' ? Object.prototype.toString.call(route) : String(route);
+    throw new Error(`Invalid route: ${told}`);
+  }
+  return route ?? group;
+}
+
+/** Behind which entry to read, `>` for what nobody has had. */
+function position(readFrom) {
+  const id = asId('readFrom', readFrom) ?? '>';
+  if (id !== '>' && !isEntryId(id)) throw new RangeError("readFrom must be '>' or an entry's id");
+  return id;
+}
+
+/** An id, if there is one; a number is one as long as JavaScript has not rounded it. */
+function asId(name, id) {
+  if (typeof id === 'number' && id > Number.MAX_SAFE_INTEGER) {
+    throw new RangeError(`${name} must be a string: a number of 2 ** 53 or more is not exact`);
+  }
+  return checks.string(name, id);
+}
+
+/** How long a job may run, in ms; negative for ever on the way to the engine. */
+function limit(deadline) {
+  if (deadline === undefined) return 30000;
+  if (!deadline) return -1;
+  const ms = checks.time('deadline', deadline);
+  return ms === Infinity ? -1 : ms;
+}
+
+function within(promise, bound, timeout) {
+  return new Promise((resolve, reject) => {
+    const expire = () => {
+      const error = new Error(`Timeouted while waiting to be drained: ${timeout}ms`);
+      reject(setErrorKind(error, 'PAUSE_TIMEOUT'));
+    };
+    const cancel = startTimer(bound, expire);
+    promise.then(resolve, reject).finally(cancel);
+  });
+}
+
+disposable(Consumer, 'pause');
+
+module.exports = { Consumer };

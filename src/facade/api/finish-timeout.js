@@ -1,0 +1,110 @@
+'use strict';
+
+const { setErrorKind } = require('../support/errors.js');
+
+/** So many groups, or keys, are named in a message; the property has all. */
+const MOST_NAMED = 5;
+/** A consumer that has not read for longer is not just about to. */
+const AT_REST = 2000;
+/** One that nothing was seen of for so long may be gone. */
+const LOST = 60_000;
+
+/** What the state of a group means. */
+const SENTENCES = {
+  completed: ({ group }) => `group ${group} has completed the job`,
+  failed: ({ group, error, deliveries }) => {
+    const often = deliveries === null ? '' : `, delivered ${times(deliveries)}`;
+    return `group ${group} failed${often}, last error: ${textOf(error)}`;
+  },
+  absent: ({ group }, { stream, node, others, isPartitioned }) => {
+    const known = others.length > 0 ? ` (there is ${named(others)})` : '';
+    const route = isPartitioned ? ', or another route, which producer and consumer need to share' : '';
+    return `group ${group} does not exist on ${stream} at ${node}${known}: no consumer of it has called play(), or it has another keyPrefix or db${route}`;
+  },
+  waiting: ({ group, consumers, lastRead, lag, pending }, { stream }) => {
+    const begin = `group ${group} has not been given the job:`;
+    if (consumers === 0) return `${begin} it has no consumer on ${stream}; a consumer reads after play()`;
+    const why = pending === 0 ? 'paused or gone' : 'busy, paused or gone';
+    if (lastRead > AT_REST) return `${begin} no consumer has read for ${duration(lastRead)}, so it is ${why}`;
+    return `${begin} its consumers (${consumers ?? 'some'}) are busy or behind, entries to be read: ${lag ?? 'some'}`;
+  },
+  pending: ({ group, owner, ownerSeen, idle, deliveries }) => {
+    const begin = `group ${group} has not acknowledged the job, delivered ${times(deliveries)}:`;
+    if (Math.min(ownerSeen ?? 0, idle) > LOST) {
+      return `${begin} consumer ${owner} has not been seen for ${duration(ownerSeen)}; a consumer with claimInterval takes it over`;
+    }
+    return `${begin} consumer ${owner} runs it, or its run failed and it waits to be claimed (touched ${duration(idle)} ago)`;
+  },
+  passed: ({ group, isLater }) => {
+    const later = "it was made after the job was sent; play() comes before send(), or process() takes fromId: '0'";
+    const begin = `group ${group} does not wait for the job:`;
+    return isLater ? `${begin} ${later}` : `${begin} it has acknowledged it and the completion was lost, or ${later}`;
+  },
+  gone: ({ group }, { stream, node, exists }) => {
+    const what = exists
+      ? `the entry is gone from ${stream}, deleted or trimmed`
+      : `stream ${stream} is gone from ${node}`;
+    return `${what}: group ${group} cannot complete the job any more, if it has not`;
+  },
+};
+
+/**
+ * The error of a `finished()` that has waited for too long.
+ * @param {number | string} timeout as it was given
+ * @param {string | null} text what the engine found out, if it could
+ * @param {{ isPartitioned: boolean, unpushed: string[] }} about the bus, and the payload keys that were never pushed
+ */
+function finishTimeout(timeout, text, { isPartitioned, unpushed }) {
+  const message = `Timeouted while waiting to be finished: ${timeout}ms`;
+  const diagnosis = text === null ? null : diagnosisOf(JSON.parse(text), isPartitioned, unpushed);
+  const error = new Error(diagnosis === null ? message : printable([message, ...reasons(diagnosis)].join('; ')));
+  if (diagnosis !== null) error.diagnosis = diagnosis;
+  return setErrorKind(error, 'FINISH_TIMEOUT');
+}
+
+function diagnosisOf({ groups, others, exists, ...place }, isPartitioned, unpushed) {
+  const about = { ...place, others, exists, isPartitioned };
+  const described = groups.map(({ isLater, ...group }) => {
+    return { ...group, reason: printable(SENTENCES[group.state]({ ...group, isLater }, about)) };
+  });
+  return { ...place, groups: described, unpushed };
+}
+
+function reasons({ groups, unpushed }) {
+  const open = groups.filter(({ state }) => state !== 'completed').map(({ reason }) => reason);
+  const more = open.length > MOST_NAMED ? [`and ${open.length - MOST_NAMED} groups more`] : [];
+  const forgotten =
+    unpushed.length > 0 ? [`set and not pushed: ${named(unpushed)}; await job.push() before send()`] : [];
+  return [...open.slice(0, MOST_NAMED), ...more, ...forgotten];
+}
+
+function named(names) {
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
+  return names.slice(0, MOST_NAMED).join(', ') + more;
+}
+
+function times(count) {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
+/** An error as it was published is anything that JSON has. */
+function textOf(error) {
+  const text = typeof error === 'string' ? error : (error?.message ?? error?.name);
+  return typeof text === 'string' ? text.slice(0, 200) : 'with what is no error';
+}
+
+function duration(ms) {
+  if (ms === null || ms === undefined) return 'some time';
+  if (ms < 1000) return `${ms} ms`;
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 120) return `${seconds} s`;
+  return seconds < 7200 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
+}
+
+/** Names may hold anything, and a message is one line. */
+function printable(text) {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what this is about
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, '\ufffd');
+}
+
+module.exports = { finishTimeout };

@@ -1,0 +1,51 @@
+'use strict';
+
+const checks = require('../options/validate.js');
+const requests = require('../bridge/pending-requests.js');
+
+/** How long Redis may take to say how far a group is, in ms, unless it is said. */
+const PATIENCE = 1000;
+
+/** What a consumer has done; rejects for no reason but its options. */
+async function consumerStats(native, { streams, group, late }, given) {
+  const patience = patienceOf(given);
+  const stats = native.stats();
+  stats.unsettled += late;
+  return { ...stats, streams: await standings(native, { streams, group }, patience) };
+}
+
+/** What a producer has done. */
+async function producerStats(native, counts) {
+  const { begun, ...done } = counts;
+  return { ...done, sending: begun - done.sent - done.failed, ...native.stats() };
+}
+
+/** How far the group is with each stream. */
+async function standings(native, { streams, group }, patience) {
+  if (streams.length === 0) return [];
+  const known = patience === 0 ? new Map() : await ask(native, patience);
+  return streams.map((stream, number) => {
+    const [lag = null, pending = null] = known.get(number) ?? [];
+    return { stream, group, lag, pending };
+  });
+}
+
+async function ask(native, patience) {
+  const request = new StandingsRequest(new Map());
+  native.standings(requests.add(request), patience);
+  return request.promise;
+}
+
+/** Gets `number, lag, pending` of each stream. */
+class StandingsRequest extends requests.Request {
+  called(_index, _error, flat) {
+    for (let at = 0; at < flat.length; at += 3) this.result.set(flat[at], [flat[at + 1], flat[at + 2]]);
+  }
+}
+
+function patienceOf(given) {
+  const { timeout } = checks.object('options', given);
+  return checks.count('timeout', timeout, { least: 0, fallback: PATIENCE });
+}
+
+module.exports = { consumerStats, producerStats };

@@ -1,0 +1,87 @@
+'use strict';
+
+const checks = require('./validate.js');
+const { clusterOptions } = require('./cluster-options.js');
+const { connectionOptions } = require('./connection-options.js');
+const { ejectOptions } = require('./eject-options.js');
+const { withoutUrl } = require('./redis-url.js');
+
+const DEFAULT_KEY_PREFIX = 'hfxbus';
+
+/**
+ * What a bus is on, made of what `ConnectionManager` was given, none of which is changed.
+ * @typedef {object} Topology
+ * @property {string} keyPrefix in front of every key and channel
+ * @property {boolean} enablePipelining
+ * @property {boolean} isPartitioned whether routes mean something
+ * @property {object} [eject] when nodes leave the ring, if they do
+ * @property {Array<{ native: object, given: object }>} nodes in the order in which routes count them: options for the
+ *   engine, and those with the user's callbacks
+ */
+
+/** @returns {Topology} of one Redis, given options or a URL */
+function standalone(given) {
+  const options = withoutUrl('standalone', given);
+  const node = { native: connectionOptions(options), given: options };
+  return { ...ofBus(options), isPartitioned: false, nodes: [node] };
+}
+
+/** @returns {Topology} of several Redis, partitioned by this client */
+function nodes(given) {
+  const options = checks.object('nodes', given);
+  if (!Array.isArray(options.nodes) || options.nodes.length === 0) {
+    throw new TypeError('nodes must be an array of at least one node');
+  }
+  const eject = ejectOptions(options.eject);
+  return { ...ofBus(options), isPartitioned: true, eject, nodes: inSequence(options.nodes).map(partition) };
+}
+
+/** @returns {Topology} of a Redis Cluster */
+function cluster(startupNodes, given) {
+  const options = checks.object('cluster', given);
+  const { native, callbacks } = clusterOptions(startupNodes, options);
+  return { ...ofBus(options, false), isPartitioned: false, nodes: [{ native, given: callbacks }] };
+}
+
+function ofBus({ keyPrefix, enablePipelining }, isPipelined = true) {
+  return {
+    keyPrefix: checks.string('keyPrefix', keyPrefix) || DEFAULT_KEY_PREFIX,
+    enablePipelining: enablePipelining === undefined ? isPipelined : Boolean(enablePipelining),
+  };
+}
+
+/** A node without a sequence has its place in the array; who has the same keeps the order of the array. */
+function inSequence(given) {
+  // Not `map`, which would pass over what an array lacks.
+  const numbered = Array.from(given, (node, index) => {
+    if (typeof node !== 'string' && (typeof node !== 'object' || node === null)) {
+      throw new TypeError(`nodes[${index}] must be an object or a URL`);
+    }
+    const options = withoutUrl(`nodes[${index}]`, node, `url of nodes[${index}]`);
+    return { options, sequence: checks.toNumber(`nodes[${index}].sequence`, options.sequence) ?? index };
+  });
+  return numbered.sort((left, right) => left.sequence - right.sequence).map(({ options }) => options);
+}
+
+function partition(options) {
+  const routes = staticRoutes(options.staticRoutes);
+  const native = {
+    ...connectionOptions(options),
+    nodePrefix: checks.string('keyPrefix', options.keyPrefix) || undefined,
+    staticRoutes: routes.filter((route) => typeof route === 'string'),
+    // A number stands for a hash; what no hash can be equal to leads nowhere.
+    staticHashes: routes.filter((route) => Number.isInteger(route) && route >= 0 && route < 2 ** 16),
+  };
+  return { native, given: options };
+}
+
+function staticRoutes(given) {
+  if (given === undefined || given === null) return [];
+  const isRoute = (route) => typeof route === 'string' || typeof route === 'number';
+  if (!Array.isArray(given) || !given.every(isRoute)) {
+    throw new TypeError('staticRoutes must be an array of strings and numbers');
+  }
+  return given;
+}
+
+module.exports = { standalone, nodes, cluster };

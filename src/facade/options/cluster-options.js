@@ -1,0 +1,131 @@
+'use strict';
+
+const checks = require('./validate.js');
+const { connectionOptions } = require('./connection-options.js');
+const { natMap } = require('./nat-map.js');
+const { isUrl, optionsOf } = require('./redis-url.js');
+
+/** What `scaleReads` may be, with the engine's number for it. */
+const SCALE_READS = new Map([
+  ['master', 0],
+  ['slave', 1],
+  ['all', 2],
+]);
+
+const DEFAULT_HOST = '127.0.0.1';
+const DEFAULT_PORT = 6379;
+
+/**
+ * What the engine takes for the options of a Cluster, with names, defaults and meanings of ioredis 4.
+ * @param {Array<string | number | object>} startupNodes nodes that are asked who the others are
+ * @param {object} given
+ * @returns {{ native: object, callbacks: object }} options for the engine, and the user's callbacks
+ */
+function clusterOptions(startupNodes, given) {
+  // To ignore it would be to connect to something else.
+  if (given.useSRVRecords) throw new TypeError('useSRVRecords is not supported: name the nodes');
+  const nodes = startup(startupNodes);
+  const redisOptions = checks.object('redisOptions', given.redisOptions);
+  const clusterRetryStrategy = checks.callback('clusterRetryStrategy', given.clusterRetryStrategy);
+  // Who gave a password with a node's address means it for all of them, as there is but one Cluster. The first one counts.
+  const shared = Object.assign({}, ...nodes.map((node) => node.shared).reverse());
+  const switches = Object.fromEntries(SWITCHES.map((name) => [name, given[name] ?? redisOptions[name]]));
+  const native = {
+    ...connectionOptions({ ...shared, ...defined(redisOptions), ...PLACELESS, ...defined(switches) }),
+    asksRetry: clusterRetryStrategy !== undefined,
+    cluster: {
+      startup: nodes.map(({ host, port }) => ({ host, port })),
+      nat: natMap(given.natMap),
+      reads: scaleReads(given.scaleReads),
+      maxRedirections: checks.count('maxRedirections', given.maxRedirections, { least: 0 }),
+      ...times(given),
+    },
+  };
+  const callbacks = { retryStrategy: clusterRetryStrategy, reconnectOnError: redisOptions.reconnectOnError };
+  return { native, callbacks };
+}
+
+/** What is about the Cluster as a whole. */
+const SWITCHES = ['enableOfflineQueue', 'enableReadyCheck', 'lazyConnect'];
+
+/** A Cluster has one database, and its nodes say themselves where they are. */
+const PLACELESS = { host: undefined, port: undefined, path: undefined, db: undefined };
+
+/** What a URL may say that a node of a Cluster cannot have. */
+const ELSEWHERE = ['path', 'keyPrefix', 'sequence', 'enablePipelining'];
+
+function defined(options) {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function startup(given) {
+  if (!Array.isArray(given) || given.length === 0) {
+    throw new TypeError('startupNodes must be an array of at least one node');
+  }
+  return given.map((node, index) => address(`startupNodes[${index}]`, node));
+}
+
+/**
+ * A node by its port, a URL, `host:port`, or an object of options.
+ * @returns {{ host: string, port: number, shared: object }} `shared` are options that hold for every node
+ */
+function address(name, given) {
+  if (typeof given === 'number') return at(name, { port: given });
+  if (typeof given === 'string') return /^\d+$/.test(given) ? at(name, { port: given }) : ofUrl(name, given);
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(`${name} must be a port, a URL or an object with host and port`);
+  }
+  if (isUrl(given)) return ofUrl(name, given);
+  const { url, host, port: number, username, password, tls } = given;
+  const said = url === undefined || url === null ? {} : ofUrl(`${name}.url`, url);
+  return at(name, { host, port: number, ...said, shared: { ...defined({ username, password, tls }), ...said.shared } });
+}
+
+function ofUrl(name, given) {
+  if (typeof given !== 'string' && !isUrl(given)) throw new TypeError(`${name} must be a string or a URL`);
+  const isAddress = typeof given === 'string' && !given.includes('//');
+  const { host, port: number, db, ...shared } = optionsOf(name, isAddress ? `redis://${given}` : given);
+  if (db > 0) throw new TypeError(`${name} cannot be used: a Cluster has no database but 0`);
+  const odd = ELSEWHERE.find((option) => shared[option] !== undefined);
+  if (odd !== undefined) throw new TypeError(`${name} cannot be used: ${odd} is no option of a Cluster's node`);
+  return { ...defined({ host, port: number }), shared: defined(shared) };
+}
+
+function at(name, { host, port: number, shared = {} }) {
+  return { host: checks.string(`${name}.host`, host) || DEFAULT_HOST, port: port(`${name}.port`, number), shared };
+}
+
+function port(name, given) {
+  const number = checks.toNumber(name, given) ?? DEFAULT_PORT;
+  if (!Number.isInteger(number) || number < 1 || number > 65535) {
+    throw new RangeError(`${name} must be a port from 1 to 65535`);
+  }
+  return number;
+}
+
+function scaleReads(given) {
+  if (given === undefined || given === null) return undefined;
+  const number = SCALE_READS.get(given);
+  if (number === undefined) throw new TypeError("scaleReads must be 'master', 'slave' or 'all'");
+  return number;
+}
+
+/** Nothing waits without end, but the slots need not be asked for again: that is negative on the way to the engine. */
+function times(given) {
+  const time = (name) => {
+    const ms = checks.time(name, given[name]);
+    if (ms === Infinity) throw new RangeError(`${name} must be a finite number of milliseconds`);
+    return ms;
+  };
+  const interval = checks.time('slotsRefreshInterval', given.slotsRefreshInterval);
+  return {
+    movedDelay: time('retryDelayOnMoved'),
+    failoverDelay: time('retryDelayOnFailover'),
+    clusterDownDelay: time('retryDelayOnClusterDown'),
+    tryAgainDelay: time('retryDelayOnTryAgain'),
+    refreshTimeout: time('slotsRefreshTimeout'),
+    refreshInterval: interval === 0 || interval === Infinity ? -1 : interval,
+  };
+}
+
+module.exports = { clusterOptions };

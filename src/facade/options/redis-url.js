@@ -1,0 +1,124 @@
+'use strict';
+
+const checks = require('./validate.js');
+const { connectionOptions } = require('./connection-options.js');
+const { decoded, parametersOf } = require('./url-parameters.js');
+
+const FORM = 'redis[s]://[[username]:password@]host[:port][/db][?option=value], or unix:///path[?option=value]';
+const ESCAPES = 'In a name and a password, characters such as @ : / ? # and % must be percent escapes';
+
+/** What is spoken, by the scheme. */
+const SCHEMES = new Map([
+  ['redis:', 'tcp'],
+  ['valkey:', 'tcp'],
+  ['rediss:', 'tls'],
+  ['valkeys:', 'tls'],
+  ['redis+tls:', 'tls'],
+  ['unix:', 'unix'],
+  ['redis+unix:', 'unix'],
+  ['valkey+unix:', 'unix'],
+]);
+
+/** Whether a value is an object of the class URL, of whichever realm. */
+function isUrl(value) {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof value.href === 'string' &&
+    typeof value.searchParams === 'object'
+  );
+}
+
+/**
+ * Options of a connection, in which a URL is replaced by what it says. That goes before the options beside it.
+ * @param {string} what the name of what was given
+ * @param {string} name the name that a URL has in errors, none of which holds anything of it
+ */
+function withoutUrl(what, given, name = 'url') {
+  const isText = typeof given === 'string' || isUrl(given);
+  const options = isText ? { url: given } : checks.object(what, given);
+  const { url } = options;
+  if (url === undefined || url === null) return options;
+  if (typeof url !== 'string' && !isUrl(url)) throw new TypeError(`${name} must be a string or a URL`);
+  const said = optionsOf(name, url);
+  const tls = said.tls === true ? options.tls || true : (said.tls ?? options.tls);
+  // Unlike a host of its own, that of a URL may be an address of either family.
+  const family = said.family ?? options.family ?? (said.host === undefined ? undefined : 0);
+  return { ...options, ...said, tls, family, url: undefined };
+}
+
+/**
+ * What a URL says, as options; an empty one says nothing.
+ * @param {string} name
+ * @param {string | URL} given
+ */
+function optionsOf(name, given) {
+  const text = (typeof given === 'string' ? given : given.href).trim();
+  if (text === '') return {};
+  try {
+    const url = parsed(text.startsWith('/') ? ofPath(text) : text);
+    const parameters = parametersOf(url.search);
+    for (const [option, value] of Object.entries(parameters)) connectionOptions({ [option]: value });
+    const options = { ...parameters, ...placeOf(url, parameters), ...identityOf(url, parameters) };
+    connectionOptions(options);
+    return options;
+  } catch ({ message }) {
+    throw new TypeError(`${name} cannot be used: ${message}`);
+  }
+}
+
+/** A path is no URL: in it % and # are nothing special. */
+function ofPath(text) {
+  return `unix://${text.replace(/^[^?]*/, (path) => path.replaceAll('%', '%25').replaceAll('#', '%23'))}`;
+}
+
+function parsed(text) {
+  let url = null;
+  try {
+    url = new URL(text);
+  } catch {
+    // Its error repeats the text.
+  }
+  const isPlace = url !== null && SCHEMES.has(url.protocol) && /^$|^\//.test(url.pathname);
+  if (!isPlace) throw new TypeError(`it must be of the form ${FORM}${text.includes('@') ? `. ${ESCAPES}` : ''}`);
+  return url;
+}
+
+/** Where the Redis is, and which database is meant. */
+function placeOf({ protocol, hostname, port, pathname, hash }, { path, tls }) {
+  if (SCHEMES.get(protocol) === 'unix') return { path: socketOf(hostname, pathname) };
+  // What belongs to a password that was not escaped is no secret's place.
+  if (/@/.test(pathname + hash)) throw new TypeError(`there is an @ behind its host. ${ESCAPES}`);
+  const isSecret = SCHEMES.get(protocol) === 'tls';
+  if (isSecret && tls === false) throw new TypeError('the parameter tls must not be false with this scheme');
+  const db = pathname.match(/^\/?(\d*)\/?$/)?.[1];
+  if (db === undefined) throw new TypeError('its database must be a whole number');
+  return {
+    // Of an IPv6 address without its brackets. A host goes before any other option that says where.
+    ...(hostname !== '' && { host: hostname.replace(/^\[(.*)\]$/, '$1'), path }),
+    ...(port !== '' && { port: Number(port) }),
+    ...(db !== '' && { db: Number(db) }),
+    ...(isSecret && { tls: true }),
+  };
+}
+
+function socketOf(hostname, pathname) {
+  if (!['', 'localhost'].includes(hostname) || pathname.length < 2) {
+    throw new TypeError('a unix socket must be of the form unix:///path');
+  }
+  return decoded('its path', pathname);
+}
+
+/** Who asks. As in ioredis, a password in front of the host goes before a parameter, and a username behind it. */
+function identityOf(url, parameters) {
+  const [user, secret] = [decoded('its username', url.username), decoded('its password', url.password)];
+  const { username, allowUsernameInURI } = parameters;
+  const names = allowUsernameInURI === true ? [user, username] : [username, allowUsernameInURI === false ? '' : user];
+  return defined({ username: names.find(Boolean), password: secret || parameters.password });
+}
+
+function defined(options) {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+module.exports = { isUrl, optionsOf, withoutUrl };

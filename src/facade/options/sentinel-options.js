@@ -1,0 +1,69 @@
+'use strict';
+
+const checks = require('./validate.js');
+const { natMap } = require('./nat-map.js');
+const { tlsOptions } = require('./tls-options.js');
+
+const DEFAULT_PORT = 26379;
+const ROLES = ['master', 'slave'];
+
+/**
+ * What the engine takes for the options of a Redis whose whereabouts sentinels know.
+ * @returns {object | undefined} nothing if there are no sentinels
+ */
+function sentinelOptions(options) {
+  if (options.sentinels === undefined || options.sentinels === null) return undefined;
+  if (!Array.isArray(options.sentinels) || options.sentinels.length === 0) {
+    throw new TypeError('sentinels must be an array of at least one sentinel');
+  }
+  const name = checks.string('name', options.name);
+  if (!name) throw new TypeError('name must be given with sentinels');
+  const role = options.role ?? 'master';
+  if (!ROLES.includes(role)) throw new RangeError(`role must be ${ROLES.join(' or ')}`);
+  return {
+    addresses: options.sentinels.map((sentinel, index) => address(`sentinels[${index}]`, sentinel)),
+    name,
+    isReplica: role === 'slave',
+    username: checks.string('sentinelUsername', options.sentinelUsername) || undefined,
+    password: checks.string('sentinelPassword', options.sentinelPassword) || undefined,
+    tls: tlsOptions('sentinelTLS', options.sentinelTLS),
+    commandTimeout: checks.time('sentinelCommandTimeout', options.sentinelCommandTimeout) || undefined,
+    nat: natMap(options.natMap),
+    preferred: preferred(options.preferredSlaves),
+    updateSentinels: flag(options.updateSentinels),
+    failoverDetector: flag(options.failoverDetector),
+    asksRetry: options.sentinelRetryStrategy !== undefined,
+  };
+}
+
+/** @returns {boolean} whether TLS is spoken to the Redis that sentinels name */
+function speaksTls({ tls, enableTLSForSentinelMode }) {
+  // ioredis ignores `tls` here, and so sends in plain text what was meant to be secret.
+  if (tls && flag(enableTLSForSentinelMode) === undefined) {
+    throw new TypeError('enableTLSForSentinelMode must be given with tls and sentinels: true, or false for plain text');
+  }
+  return Boolean(enableTLSForSentinelMode);
+}
+
+/** `undefined` for the default. */
+function flag(given) {
+  return given === undefined || given === null ? undefined : Boolean(given);
+}
+
+function address(what, given) {
+  const { host, port } = checks.object(what, given);
+  return {
+    host: checks.string(`${what}.host`, host) || 'localhost',
+    port: checks.port(`${what}.port`, port) ?? DEFAULT_PORT,
+  };
+}
+
+/** In order of their priority, the lowest first; one without has 1. A function is not asked. */
+function preferred(given) {
+  if (given === undefined || given === null || typeof given === 'function') return undefined;
+  const priority = ({ prio }) => checks.toNumber('preferredSlaves.prio', prio) || 1;
+  const replicas = [given].flat().map((replica) => checks.object('preferredSlaves', replica));
+  return replicas.sort((left, right) => priority(left) - priority(right)).map(({ ip, port }) => `${ip}:${port}`);
+}
+
+module.exports = { sentinelOptions, speaksTls };

@@ -1,0 +1,99 @@
+'use strict';
+
+const { CallFlag, Operation } = require('../bridge/native.js');
+const batch = require('../bridge/packet-writer.js');
+const requests = require('../bridge/pending-requests.js');
+
+/** Commands of the user that leave in one write; resolves with error and result of each. */
+class CallRequest extends requests.Request {
+  #commands;
+  #stringNumbers;
+
+  constructor(commands, stringNumbers) {
+    super([]);
+    this.#commands = commands;
+    this.#stringNumbers = stringNumbers;
+  }
+
+  /** @param {number} link the engine's number of the connection */
+  send(link) {
+    if (this.#commands.length === 0) {
+      this.resolve(this.result);
+      return;
+    }
+    const transactions = transactionsOf(this.#commands);
+    let number;
+    for (const [index, command] of this.#commands.entries()) {
+      if (index === 0) batch.begin(Operation.Call);
+      else batch.number(Operation.Call);
+      batch.number(link);
+      if (index === 0) number = batch.request(this);
+      else batch.number(number);
+      batch.number(index);
+      batch.number(this.#flags(index, transactions[index]));
+      batch.number(command.firstKey);
+      batch.number(command.words.length);
+      for (const word of command.words) batch.word(word);
+      if (transactions[index]?.key !== undefined) batch.word(transactions[index].key);
+    }
+    batch.end();
+  }
+
+  #flags(index, transaction) {
+    return (
+      (index === this.#commands.length - 1 ? CallFlag.Last : 0) |
+      (transaction !== undefined && transaction.first !== index ? CallFlag.Follows : 0) |
+      (this.#commands[index].isSentOnce ? CallFlag.Once : 0) |
+      (transaction?.key !== undefined ? CallFlag.Beside : 0)
+    );
+  }
+
+  called(index, error, value) {
+    if (error) {
+      error.command = this.#commands[index].name;
+      this.result[index] = [error];
+    } else {
+      this.result[index] = [null, this.#reply(index, value)];
+    }
+  }
+
+  #reply(index, value) {
+    const command = this.#commands[index];
+    const first = index - (value?.length ?? 0);
+    const isOfTransaction = command.name === 'EXEC' && Array.isArray(value) && first >= 0;
+    if (!isOfTransaction) return command.reply(value, this.#stringNumbers);
+    return value.map((reply, nth) => this.#replyWithin(this.#commands[first + nth], reply));
+  }
+
+  #replyWithin(command, reply) {
+    if (!(reply instanceof Error)) return command.reply(reply, this.#stringNumbers);
+    reply.command = command.name;
+    return reply;
+  }
+}
+
+/** One command; resolves with its result. */
+class SingleCall extends CallRequest {
+  done() {
+    const [[error, result]] = this.result;
+    if (error) this.reject(error);
+    else this.resolve(result);
+  }
+}
+
+/**
+ * Of each command the transaction that it is in: it belongs behind its MULTI, and all of it where its first key is.
+ * @returns {Array<{ first: number, key?: string | Uint8Array } | undefined>}
+ */
+function transactionsOf(commands) {
+  let transaction;
+  return commands.map(({ name, words, firstKey }, index) => {
+    if (name === 'MULTI') transaction ??= { first: index, key: undefined };
+    const within = transaction;
+    if (within) within.key ??= words[firstKey];
+    if (name === 'EXEC' || name === 'DISCARD') transaction = undefined;
+    return within;
+  });
+}
+
+module.exports = { CallRequest, SingleCall };

@@ -1,0 +1,97 @@
+'use strict';
+
+const checks = require('../options/validate.js');
+const { engineError } = require('../support/errors.js');
+const { firstKey } = require('./first-key.js');
+const { FIRST_KEYS } = require('./redis-commands.js');
+const { toWords } = require('./command-arguments.js');
+
+/** After these a connection gives messages instead of replies, or none, or in a form that is not read here. */
+const REFUSED = {
+  subscribe: 'use producer.listen(), or a client made for it',
+  psubscribe: 'use producer.listen(), or a client made for it',
+  ssubscribe: 'use a client made for it',
+  unsubscribe: 'nothing is subscribed here',
+  punsubscribe: 'nothing is subscribed here',
+  sunsubscribe: 'nothing is subscribed here',
+  monitor: 'use redis-cli',
+  sync: 'it is for replicas',
+  psync: 'it is for replicas',
+  quit: 'use client.quit()',
+};
+
+/** What a server that is started again must not be told again. */
+const ONCE = ['shutdown'];
+
+/** A command of the user, and what its reply is made of. */
+class RedisCommand {
+  /** @param {boolean} asBytes whether its reply has Buffers where others have strings */
+  constructor(command, args, asBytes) {
+    const given = checks.name('command', command);
+    if (given === '') throw new TypeError('command must be the name of a command');
+    /** In upper case, as errors have it. */
+    this.name = given.toUpperCase();
+    this.words = toWords(isKnown(given) ? given.toLowerCase() : given, args);
+    this.asBytes = asBytes;
+    refuse(this.words);
+  }
+
+  /** Which of the words is the first key, or -1. */
+  get firstKey() {
+    return firstKey(this.words);
+  }
+
+  get isSentOnce() {
+    return ONCE.includes(this.words[0]);
+  }
+
+  /** Gives the engine's reply the form that ioredis gives it. */
+  reply(value, stringNumbers) {
+    const plain = toPlain(value, this.asBytes, stringNumbers);
+    return this.name === 'HGETALL' && Array.isArray(plain) ? toObject(plain) : plain;
+  }
+}
+
+function isKnown(name) {
+  return Object.hasOwn(FIRST_KEYS, name.toLowerCase());
+}
+
+function refuse(words) {
+  const [name, argument] = words;
+  const why = Object.hasOwn(REFUSED, name) ? REFUSED[name] : byArgument(name, argument);
+  if (why === undefined) return;
+  const command = name.toUpperCase();
+  throw engineError({ kind: 'refused', message: `${command} would change what this connection is: ${why}`, command });
+}
+
+function byArgument(name, argument) {
+  if (argument === undefined) return undefined;
+  const text = Buffer.from(argument).toString().toLowerCase();
+  if (name === 'client' && text === 'reply') return 'every command here has a reply';
+  if (name === 'hello' && text !== '2') return 'replies are those of RESP2';
+  return undefined;
+}
+
+/** Integers that no number can hold are a string if numbers are to be strings, and otherwise the nearest number. */
+function toPlain(value, asBytes, stringNumbers) {
+  if (Buffer.isBuffer(value)) return asBytes ? value : value.toString();
+  if (Array.isArray(value)) return value.map((element) => toPlain(element, asBytes, stringNumbers));
+  if (typeof value === 'string') return asBytes ? Buffer.from(value) : value;
+  if (typeof value !== 'number' && typeof value !== 'bigint') return value;
+  return stringNumbers ? String(value) : Number(value);
+}
+
+function toObject(pairs) {
+  const object = {};
+  for (let index = 0; index < pairs.length; index += 2) {
+    const [key, value] = [String(pairs[index]), pairs[index + 1]];
+    if (key === '__proto__') {
+      Object.defineProperty(object, key, { value, writable: true, configurable: true, enumerable: true });
+    } else {
+      object[key] = value;
+    }
+  }
+  return object;
+}
+
+module.exports = { RedisCommand, isKnown };

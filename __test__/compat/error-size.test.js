@@ -67,6 +67,8 @@ const LARGE = {
   ],
 };
 
+const sparse = { 8192: 'kept', 9000: 'kept', name: 'N', more: { 0: 'kept' } };
+
 /** What is thrown, and what is published for it. */
 const OTHERS = {
   'a text of 3 MB': [() => 't'.repeat(3_000_000), /^t{16000,}… \[Truncated\]$/],
@@ -124,6 +126,11 @@ fix('B.6 an error that fits is published whole, to the last byte', async (_, sce
   assert.deepStrictEqual([Buffer.byteLength(JSON.stringify(err)), err.filling], [LARGEST, filling]);
 });
 
+fix('B.6 properties whose names are numbers are kept', async (_, scene) => {
+  const err = await published(scene, error({ sparse }));
+  assert.deepStrictEqual([err.sparse, err.truncated], [sparse, undefined]);
+});
+
 fix('B.6 getters that give new objects for ever are read a bounded number of times', async (_, scene) => {
   let reads = 0;
   const endless = () => {
@@ -151,6 +158,7 @@ fix('B.6 an error that is too large is cut in the same way in the dead letters',
     const found = await letters.list();
     return found.length > 0 && found;
   });
+  await until(() => heard.length === 1);
   assert.deepStrictEqual(letter.error, JSON.parse(heard[0].message).err);
   assert.deepStrictEqual([letter.error.code, letter.error.truncated], ['CODE', true]);
 });

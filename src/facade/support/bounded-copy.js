@@ -16,6 +16,8 @@ const CIRCULAR = '[Circular]';
 const LONGEST_NAME = 1024;
 /** Room that a property must leave for its value: for a number, or for one of the markers. */
 const LEAST = 64;
+/** How many properties are looked at of an object that has as many numbers as their names. */
+const INDICES = 8192;
 /** Objects that are nested deeper are not copied, since JSON is written by recursion. */
 const DEEPEST = 500;
 
@@ -146,10 +148,9 @@ class Copying {
 
   /** The names of an object's own properties; null if they cannot be read. */
   #keys(source) {
-    const { items } = this.#limits;
-    // To list the names of a long text's characters, or of a proxy's bytes, takes seconds.
-    const isLong = attempt((object) => Object.hasOwn(object, items), source) === true;
-    const keys = isLong ? Array.from({ length: items }, (_, index) => `${index}`) : attempt(Object.keys, source);
+    // To list the names of a long text's characters, or of the bytes behind a proxy, takes seconds.
+    const isLong = attempt(isIndexed, source) === true;
+    const keys = isLong ? Array.from({ length: INDICES }, (_, index) => `${index}`) : attempt(Object.keys, source);
     if (isLong || keys === FAILED) this.isWhole = false;
     return keys === FAILED ? null : keys;
   }
@@ -188,6 +189,11 @@ function readable(value) {
 /** Whether JSON has no word for a value. */
 function isLeftOut(value) {
   return typeof value === 'function' || value === undefined || (typeof value === 'symbol' && value !== FAILED);
+}
+
+/** Whether an object has a property for each of many numbers, as far as four of them show that. */
+function isIndexed(object) {
+  return [INDICES, INDICES - 1, 1, 0].every((index) => Object.hasOwn(object, index));
 }
 
 /** Whether an object is one of those around it. */

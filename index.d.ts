@@ -262,7 +262,7 @@ export interface IEmitter<Events, Other extends IListener = IListener> {
 /**
  * A URL as an object, of whichever realm or library.
  *
- * What is said of URLs holds for these as it does for texts:
+ * These rules hold for URLs as objects and as texts:
  *
  * - Their form is `redis[s]://[[username]:password@]host[:port][/db][?option=value&…]`, or
  *   `unix:///path[?option=value&…]`, or the path alone. `valkey://`, `valkeys://` and `redis+tls://` are taken as well.
@@ -543,8 +543,8 @@ export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOption
 }
 
 /**
- * A node that is asked who the others are: `host:port`, a URL, a port on this machine, or an address. What a URL says beside
- * the address holds for every node, unless `redisOptions` say something else; a Cluster has no database but 0.
+ * A node that is asked who the others are: `host:port`, a URL, a port on this machine, or an address. Options in a URL
+ * hold for every node, and `redisOptions` go before them; a Cluster has no database but 0.
  */
 export type IClusterNode =
   | string

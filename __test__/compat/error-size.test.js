@@ -19,7 +19,7 @@ function nested(depth, wrap) {
   return value;
 }
 
-/** What an HTTP client throws. */
+/** The error of an HTTP client. */
 function ofHttp() {
   const asked = request({ host: '127.0.0.1', port: 1, path: '/path' }).on('error', () => {});
   asked.destroy();
@@ -33,7 +33,7 @@ function ofHttp() {
   return thrown;
 }
 
-/** What is thrown, and what is to be found in what is published, beside the name, the message and the code. */
+/** Errors, and what their publications hold beside the name, the message and the code. */
 const LARGE = {
   'with 3 MB of bytes': [() => error({ data: Buffer.alloc(3_000_000, 200) }), { data: '[Buffer: 3000000 bytes]' }],
   'of an HTTP client': [
@@ -69,7 +69,7 @@ const LARGE = {
 
 const sparse = { 8192: 'kept', 9000: 'kept', name: 'N', more: { 0: 'kept' } };
 
-/** What is thrown, and what is published for it. */
+/** Values that are no errors, and their publications. */
 const OTHERS = {
   'a text of 3 MB': [() => 't'.repeat(3_000_000), /^t{16000,}… \[Truncated\]$/],
   'a text of 1,000,000 characters outside the BMP': [() => '😀'.repeat(1_000_000), /^(?:😀){4000,}… \[Truncated\]$/u],
@@ -165,7 +165,6 @@ fix('B.6 an error that is too large is cut in the same way in the dead letters',
 
 fix('B.6 a large error loses no completion, of producers of both packages', async (_, scene) => {
   const redis = await scene.server();
-  // What is published here in vain would be more than that.
   await redis.call('CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 1mb 0 0');
   const { group, stream } = scene;
   const connection = scene.connect(redis.options);

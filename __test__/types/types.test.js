@@ -42,7 +42,7 @@ for (const [name, files, options] of CASES) {
   });
 }
 
-/** What the package gives and never takes, whose optional properties are there or are not. */
+/** Types that the package gives and never takes. Their optional properties are there or are not. */
 const GIVEN = /Error$|Message$|Change$|^IRedisClient$|^IAbortSignal$|^setErrorKind$/;
 
 test('every optional property of what is passed in may be undefined', () => {

@@ -3,7 +3,7 @@
 const fs = require('node:fs');
 const { optionsOf } = require('../facade/options/redis-url.js');
 
-/** What a URL says that is about the one server and not about a Cluster. */
+/** Options that name one server, and not the others of a Cluster. */
 const OF_ONE = { host: undefined, port: undefined, path: undefined, db: undefined };
 
 /**
@@ -12,7 +12,7 @@ const OF_ONE = { host: undefined, port: undefined, path: undefined, db: undefine
  */
 class Place {
   #options;
-  /** What the keys of the bus there begin with. */
+  /** The prefix of the keys of the bus there. */
   keyPrefix;
 
   /**

@@ -7,7 +7,7 @@ const { decoded, parametersOf } = require('./url-parameters.js');
 const FORM = 'redis[s]://[[username]:password@]host[:port][/db][?option=value], or unix:///path[?option=value]';
 const ESCAPES = 'In a name and a password, characters such as @ : / ? # and % must be percent escapes';
 
-/** What is spoken, by the scheme. */
+/** Transports by scheme. */
 const SCHEMES = new Map([
   ['redis:', 'tcp'],
   ['valkey:', 'tcp'],
@@ -30,8 +30,8 @@ function isUrl(value) {
 }
 
 /**
- * Options of a connection, in which a URL is replaced by what it says. That goes before the options beside it.
- * @param {string} what the name of what was given
+ * Options of a connection, in which a URL is replaced by the options that it stands for. They go before those beside it.
+ * @param {string} what the name of the argument
  * @param {string} name the name that a URL has in errors, none of which holds anything of it
  */
 function withoutUrl(what, given, name = 'url') {
@@ -48,7 +48,7 @@ function withoutUrl(what, given, name = 'url') {
 }
 
 /**
- * What a URL says, as options; an empty one says nothing.
+ * The options that a URL stands for; an empty text stands for none.
  * @param {string} name
  * @param {string | URL} given
  */
@@ -84,17 +84,17 @@ function parsed(text) {
   return url;
 }
 
-/** Where the Redis is, and which database is meant. */
+/** The address of the Redis, and its database. */
 function placeOf({ protocol, hostname, port, pathname, hash }, { path, tls }) {
   if (SCHEMES.get(protocol) === 'unix') return { path: socketOf(hostname, pathname) };
-  // What belongs to a password that was not escaped is no secret's place.
+  // A password that is not escaped ends the host early.
   if (/@/.test(pathname + hash)) throw new TypeError(`there is an @ behind its host. ${ESCAPES}`);
   const isSecret = SCHEMES.get(protocol) === 'tls';
   if (isSecret && tls === false) throw new TypeError('the parameter tls must not be false with this scheme');
   const db = pathname.match(/^\/?(\d*)\/?$/)?.[1];
   if (db === undefined) throw new TypeError('its database must be a whole number');
   return {
-    // Of an IPv6 address without its brackets. A host goes before any other option that says where.
+    // Of an IPv6 address without its brackets. A host goes before a path beside the URL.
     ...(hostname !== '' && { host: hostname.replace(/^\[(.*)\]$/, '$1'), path }),
     ...(port !== '' && { port: Number(port) }),
     ...(db !== '' && { db: Number(db) }),
@@ -109,7 +109,7 @@ function socketOf(hostname, pathname) {
   return decoded('its path', pathname);
 }
 
-/** Who asks. As in ioredis, a password in front of the host goes before a parameter, and a username behind it. */
+/** The username and the password. As in ioredis, a password in front of the host goes before a parameter, a username behind it. */
 function identityOf(url, parameters) {
   const [user, secret] = [decoded('its username', url.username), decoded('its password', url.password)];
   const { username, allowUsernameInURI } = parameters;

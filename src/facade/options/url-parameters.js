@@ -1,9 +1,9 @@
 'use strict';
 
-/** What a parameter's text is read as. */
+/** Readers of a parameter's text. */
 const READERS = { text: (text) => text, number, retries, flag };
 
-/** Options that a URL may have as parameters, by how they are read. */
+/** Options that may be parameters, by their reader. */
 const NAMES = {
   text: [
     ...['host', 'path', 'username', 'password', 'connectionName', 'keyPrefix'],
@@ -25,7 +25,7 @@ const READER_OF = new Map(
   Object.entries(NAMES).flatMap(([reader, names]) => names.map((name) => [name, READERS[reader]])),
 );
 
-/** Other names of options, which some have in URLs of unix sockets. */
+/** Other names of options, as in some URLs of unix sockets. */
 const ALIASES = new Map([
   ['user', 'username'],
   ['pass', 'password'],

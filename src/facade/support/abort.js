@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * What waits for a signal, by the signal: what is to be called when it is aborted, each in an object of its own. A signal has one
- * listener, however many wait for it: of more than ten Node warns.
+ * Actions by the signal that they wait for, each in an object of its own. A signal has one listener for all of them, since Node
+ * warns of more than ten.
  * @type {WeakMap<object, { calls: Set<{ action: (reason: any) => void }>, listener: () => void }>}
  */
 const waiting = new WeakMap();
@@ -16,7 +16,7 @@ function signalOf(name, value) {
   return value;
 }
 
-/** Why a signal was aborted; those of some libraries do not say. */
+/** The reason of a signal that was aborted; signals of some libraries have none. */
 function reasonOf(signal) {
   return 'reason' in signal ? signal.reason : new DOMException('This operation was aborted', 'AbortError');
 }

@@ -3,7 +3,7 @@
 const { isAnyArrayBuffer } = require('node:util').types;
 const { FAILED, attempt, read } = require('./guarded-read.js');
 
-/** What bytes are called, of whichever realm; null for other objects. */
+/** A name for bytes of any realm; null for other objects. */
 function bytesName(value) {
   if (!ArrayBuffer.isView(value) && !isAnyArrayBuffer(value)) return null;
   const kind = attempt(kindOf, value);

@@ -3,8 +3,8 @@
 const { asObject, setErrorKind } = require('./errors.js');
 
 /**
- * Gives what was thrown a code and properties. What does not take them, as a frozen error, becomes the `cause` of an error
- * that does. Never throws, whatever was thrown.
+ * Gives a thrown value a code and properties. A value that takes none, such as a frozen error, becomes the `cause` of an error
+ * that does. Never throws.
  * @param {unknown} thrown
  * @param {string} message of the error that is made if one is needed
  * @param {string} kind the code

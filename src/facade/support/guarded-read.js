@@ -1,6 +1,6 @@
 'use strict';
 
-/** Stands for what could not be read. */
+/** Stands for a value that could not be read. */
 const FAILED = Symbol('FAILED');
 
 /** The value, or FAILED if it cannot be read. */

@@ -13,11 +13,11 @@ const LEAST_STACK = 1024;
 /** How many bytes of the message its stack repeats where the message is cut. */
 const REPEATED = 256;
 /**
- * What is looked at of an error, by the least that it can take in JSON: of what fits everything, and enough to choose from
- * where it does not.
+ * Limits of the first copy, by the least that values can take in JSON. An error that fits is copied whole, and of a larger one
+ * there is enough to choose from.
  */
 const SURVEY = { most: 8 * LARGEST, longest: LARGEST, items: LARGEST / 2, size: leastSizeOf };
-/** Limits of what else an error keeps that is too large: the first of these with which everything fits, or else the last. */
+/** Limits of the other values of a large error. The first ones with which all values fit count, or else the last ones. */
 const LIMITS = [
   { longest: LARGEST, items: LARGEST / 2 },
   { longest: 4096, items: 100 },
@@ -27,8 +27,8 @@ const LIMITS = [
 
 /**
  * The error of a job as it travels: JSON of at most 16 KiB that producers of 2.x read too. `toJSON` is not asked and
- * functions within are left out, as in 2.x; a BigInt becomes its digits, and bytes become their length; what is no error
- * for 2.x (null, undefined, a symbol) becomes one that says so. An error that is larger keeps its name, message and code,
+ * functions within are left out, as in 2.x; a BigInt becomes its digits, and bytes become their length; null, undefined and
+ * symbols, which are no errors for 2.x, become one that says so. An error that is larger keeps its name, message and code,
  * and says `truncated`. Never throws: a job that failed must be reported whatever it failed with.
  * @returns {string}
  */
@@ -83,7 +83,7 @@ function cutDown(thrown, copy) {
   return { ...head, ...fitted.copy };
 }
 
-/** What tells an error from others. */
+/** The texts that tell an error from others. */
 function headOf(thrown) {
   const head = {};
   for (const [key, most] of Object.entries(KEPT)) {

@@ -12,8 +12,8 @@ use crate::engine::protocol::reply_tag::LAST;
 const KEPT: u64 = 60_000;
 
 impl Consumer {
-    /// Records the failure that a ticket is about, unless it has a record of its own. What goes wrong with that is
-    /// nobody's concern: users need no right to write records.
+    /// Records the failure that a ticket is about, unless it has a record of its own. A refusal is ignored, since users need
+    /// no right to write records.
     pub(crate) fn keep_unheard(&self, ticket: Ticket) {
         let Some(consumer) = self.this.upgrade() else { return };
         let (number, at) = (ticket.id as u32, (ticket.index & !LAST) as usize);

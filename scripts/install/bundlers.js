@@ -20,10 +20,10 @@ const BUNDLERS = {
 
 /** The checks of bundles, one for each recipe, for one package manager that can add packages to a project. */
 const BUNDLES = [
-  { name: 'bundlers', if: ({ bundles }) => bundles, run: installBundlers },
+  { name: 'bundlers', if: ({ adds }) => adds, run: installBundlers },
   ...recipes().map((recipe) => ({
     name: `bundled by ${recipe.name}`,
-    if: ({ bundles }) => bundles,
+    if: ({ adds }) => adds,
     run: (project) => bundle(project, recipe),
   })),
 ];

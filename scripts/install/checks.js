@@ -6,6 +6,7 @@ const { ROOT } = require('../command.js');
 const { runExamples } = require('../example.js');
 const { OLDEST_GLIBC, glibcOf } = require('../package/targets.js');
 const { BUNDLES } = require('./bundlers.js');
+const { RUNS } = require('./runners.js');
 
 const EXAMPLES = ['consumer.ts', 'producer.ts'].map((name) => path.join(ROOT, 'examples', name));
 const PROGRAMS = path.join(__dirname, 'programs');
@@ -52,6 +53,7 @@ const CHECKS = [
     run: symbols,
   },
   ...BUNDLES,
+  ...RUNS,
 ];
 
 /** Runs the examples of the README in a project. */

@@ -12,8 +12,8 @@ const NO_SCRIPTS = 'ignore-scripts=true\n';
 
 /**
  * Ways to install. `settings` are files that a folder gets before, by name; `nodeOptions` is what NODE_OPTIONS
- * has to be in one; `reaches` says whether a program may load what it has not asked for by name; `bundles` says that the
- * recipes for bundlers are tried there.
+ * has to be in one; `reaches` says whether a program may load what it has not asked for by name; `adds` says that bundlers
+ * and runners are added to the project, and tried there.
  */
 const MANAGERS = [
   {
@@ -21,7 +21,7 @@ const MANAGERS = [
     args: [NPM, 'install', '--no-audit', '--no-fund'],
     settings: ({ registry }) => ({ '.npmrc': `${NO_SCRIPTS}@hfxbus:registry=${registry}\n` }),
     reaches: true,
-    bundles: true,
+    adds: true,
   },
   {
     name: `npm ${TOOLS.npm}, self-contained`,

@@ -9,8 +9,8 @@ const { ROOT, run } = require('../command.js');
 /** How long an installation, or a program in it, may take, in ms. */
 const PATIENCE = 120_000;
 
-/** What package managers start besides Node; there is no cargo among them. */
-const PROGRAMS = ['sh', 'env', 'basename', 'cp', 'dirname', 'sed', 'uname'];
+/** What package managers, bundlers and runners start besides Node; there is no cargo among them. */
+const PROGRAMS = ['sh', 'env', 'basename', 'cp', 'dirname', 'getconf', 'ps', 'sed', 'uname'];
 
 /** What npm tells the scripts that it runs would tell another npm the same. */
 const OF_NPM = /^(npm_(package|lifecycle|command|execpath|node_execpath|config_(local_)?prefix)|INIT_CWD$|NODE_PATH$)/;

@@ -20,12 +20,15 @@ const FORMATS = [
   { title: 'an ES module', options: { format: 'esm', banner: { js: REQUIRE } }, extension: 'mjs' },
 ];
 
-let folder;
+let project;
 
-before(() => {
-  folder = install();
-  separate(path.join(folder, 'node_modules'));
-});
+/** The folder in which the package is installed, made when it is first needed. */
+function provideProject() {
+  if (project) return project;
+  project = install();
+  separate(path.join(project, 'node_modules'));
+  return project;
+}
 
 /** Moves the binary to where it is once the package is published: into the package of its platform. */
 function separate(modules) {
@@ -40,9 +43,11 @@ function separate(modules) {
 
 describe('a program that is bundled as docs/recipes.md says', () => {
   const ours = recipes().filter(({ name }) => name.startsWith('esbuild'));
+  let folder;
   let redis;
 
   before(async () => {
+    folder = provideProject();
     redis = await startServer(findProgram());
   });
 
@@ -59,7 +64,7 @@ describe('a program that is bundled as docs/recipes.md says', () => {
       const programs = path.join(ROOT, 'node_modules', '.bin');
       const env = { ...process.env, PATH: `${programs}${path.delimiter}${process.env.PATH}` };
       execFileSync('sh', ['-ec', recipe.commands], { cwd: folder, env, stdio: 'pipe' });
-      const place = recipe.isOutside ? path.join(folder, 'dist') : moved();
+      const place = recipe.isOutside ? path.join(folder, 'dist') : moved(folder);
       const variables = { ...process.env, REDIS_URL: `redis://127.0.0.1:${redis.port}` };
       try {
         for (const name of programsIn(place)) {
@@ -74,6 +79,12 @@ describe('a program that is bundled as docs/recipes.md says', () => {
 });
 
 describe('a bundle that does not reach the binary', () => {
+  let folder;
+
+  before(() => {
+    folder = provideProject();
+  });
+
   for (const { title, options, extension } of FORMATS) {
     it(`fails with NO_BINARY and what helps: ${title}`, () => {
       const message = failure(bundle(extension, { ...options, external: ['*.node', '@hfxbus/*'] }));
@@ -105,7 +116,7 @@ describe('a bundle that does not reach the binary', () => {
       absWorkingDir: folder,
       ...options,
     });
-    return path.join(moved(), path.basename(outfile));
+    return path.join(moved(folder), path.basename(outfile));
   }
 
   /** What a program prints as it fails to load the package. */
@@ -120,7 +131,7 @@ describe('a bundle that does not reach the binary', () => {
 });
 
 /** Moves what was made to where nothing is installed; returns the folder. */
-function moved() {
+function moved(folder) {
   const place = path.join(path.dirname(folder), `${path.basename(folder)}-dist`);
   fs.rmSync(place, { recursive: true, force: true });
   fs.renameSync(path.join(folder, 'dist'), place);

@@ -42,6 +42,7 @@ const CHECKS = [
     if: ({ reaches }) => reaches,
     run: (project) => bundled(project, ['*.node', '@hfxbus/*']),
   },
+  { name: 'bundled by esbuild, the addon copied', run: (project) => bundled(project, []) },
   {
     name: 'worker_threads',
     run: (project) => program(project, 'worker-threads.js', [], /^4 threads have had their answers$/m),
@@ -74,12 +75,14 @@ async function compiled(project) {
 async function bundled(project, external) {
   const outfile = 'bundle.cjs';
   copy(path.join(PROGRAMS, 'bundled.js'), project);
-  const options = { entryPoints: ['bundled.js'], bundle: true, platform: 'node', logLevel: 'error', outfile, external };
+  const loader = { '.node': 'copy' };
+  const shared = { bundle: true, platform: 'node', logLevel: 'error', loader };
+  const options = { ...shared, entryPoints: ['bundled.js'], outfile, external };
   await project.node(['-e', `require("esbuild").buildSync(${JSON.stringify(options)})`]);
   const has = fs.readFileSync(path.join(project.folder, outfile), 'utf8').includes('NativeBus');
   if (has === external.includes('hfxbus')) throw new Error(`the package is ${has ? '' : 'not '}in the bundle`);
   // The package looks beside itself, which is now beside the bundle.
-  if (project.manager.selfContained) for (const addon of project.addons()) copy(addon, project);
+  if (project.manager.selfContained && external.length > 0) for (const addon of project.addons()) copy(addon, project);
   await prints(project, [outfile], /^bundled$/m);
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use redis::InfoDict;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -271,9 +272,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     }
 }
 
-/// How much longer the server says that it loads its data, by the text of INFO; `None` if it does not.
+/// Time in the text of INFO until the server has loaded its data. Returns `None` if the server loads no data. A server that
+/// gives no estimate counts as one second.
 fn loading_time(info: &str) -> Option<Duration> {
-    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let info = InfoDict::new(info);
+    let field = |name: &str| info.get::<String>(name);
     if field("loading").is_none_or(|loading| loading.trim() == "0") {
         return None;
     }

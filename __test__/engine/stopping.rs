@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hfxbus::engine::shutdown::Stop;
+use hfxbus::engine::shutdown::StopOptions;
 
 use crate::support::{DEADLINE, Engine, Server, TestBus, consumer_options, options, settle, until};
 
@@ -14,7 +14,7 @@ fn stopping_waits_for_jobs_and_leaves_nothing_behind() {
     let producer = bus.producer();
     bus.send(&producer, "s", "J", &["g"]);
     let (token, _) = bus.host.one_job();
-    let stop = engine.handle().spawn(bus.bus.clone().stop(Stop::default()));
+    let stop = engine.handle().spawn(bus.bus.clone().stop(StopOptions::default()));
     assert!(server.command("XINFO CONSUMERS hfxbus:str:s hfxbus:csr:g").contains("pending\r\n:1"));
     assert!(!stop.is_finished());
     settle(&consumer, token, None);
@@ -30,8 +30,8 @@ fn stopping_waits_for_jobs_and_leaves_nothing_behind() {
 fn a_wait_for_jobs_is_bounded_and_a_forced_stop_waits_for_nothing() {
     let (server, engine) = (Server::start(), Engine::start());
     for stop in [
-        Stop { force: false, max_wait: Some(Duration::from_millis(60)) },
-        Stop { force: true, max_wait: None },
+        StopOptions { force: false, max_wait: Some(Duration::from_millis(60)) },
+        StopOptions { force: true, max_wait: None },
     ] {
         let bus = TestBus::new(&engine, options(server.port));
         let _consumer = bus.play(&engine, &["s"], consumer_options(1));
@@ -58,7 +58,7 @@ fn a_server_that_answers_nothing_holds_nobody() {
     assert_eq!(bus.host.outcome_of(sent), Ok(()));
     server.freeze();
     let lost = bus.send(&producer, "s", "K", &[]);
-    let stop = Stop { force: false, max_wait: Some(Duration::from_millis(100)) };
+    let stop = StopOptions { force: false, max_wait: Some(Duration::from_millis(100)) };
     engine.wait(bus.bus.clone().stop(stop));
     assert!(bus.host.outcome_of(lost).is_err(), "what was under way is rejected");
     engine.until_idle();
@@ -73,7 +73,7 @@ fn a_bus_that_was_stopped_can_be_used_again() {
     for round in 0..20 {
         let sent = bus.send(&producer, "s", &format!("J{round}"), &[]);
         assert_eq!(bus.host.outcome_of(sent), Ok(()));
-        engine.wait(bus.bus.clone().stop(Stop::default()));
+        engine.wait(bus.bus.clone().stop(StopOptions::default()));
         bus.bus.node_set().reopen();
     }
     assert_eq!(server.command("XLEN hfxbus:str:s").trim(), ":20");

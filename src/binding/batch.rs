@@ -10,10 +10,10 @@ use crate::engine::connections::client::closed;
 use crate::engine::consumer::settlement::Settlement;
 use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
-use crate::engine::producer::sending::Sending;
+use crate::engine::producer::sending::QueuedSend;
 use crate::engine::protocol::job_id;
 use crate::engine::protocol::payload_commands::PayloadPacker;
-use crate::engine::protocol::reply_tag::{Kind, LAST};
+use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::keys::Keys;
 
@@ -266,7 +266,7 @@ fn send(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Resu
         refuse(state, request);
         return Ok(());
     };
-    let sending = Sending { plan, job, capped, record, headers, request, wait, ends_at_error };
+    let sending = QueuedSend { plan, job, capped, record, headers, request, wait, ends_at_error };
     let node = sending.node(named.producer.node_set());
     match staging.of_node(state, named.link, node) {
         Some((commands, _)) => named.producer.send(commands, sending),
@@ -356,7 +356,8 @@ fn call(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Resu
     if has(CallFlag::Beside) {
         commands.beside(packet.word()?);
     }
-    let destination = Destination::Sink(Ticket { kind: Kind::Call as u8, index, id: u64::from(request) });
+    let destination =
+        Destination::Sink(Ticket { kind: ReplyKind::Call as u8, index, id: u64::from(request) });
     if has(CallFlag::Follows) {
         commands.end_following(destination);
     } else if has(CallFlag::Once) {

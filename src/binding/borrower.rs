@@ -13,7 +13,7 @@ use super::environment::{self, try_with};
 use super::event_loop::Watch;
 use super::wake::HEAVY_BURST;
 use crate::engine::runtime::epoll_fd;
-use crate::engine::runtime::handoff::{Lending, Turn};
+use crate::engine::runtime::handoff::{DriveOutcome, RuntimeHandoff};
 
 /// So often a borrowed runtime is turned for its timers, in ms.
 const TICK: u64 = 5;
@@ -22,14 +22,14 @@ const QUIET_TICKS: u32 = 3;
 
 /// Turns a runtime while it is lent.
 pub struct Borrower {
-    lending: Arc<Lending>,
+    lending: Arc<RuntimeHandoff>,
     watch: Watch,
     quiet_ticks: u32,
 }
 
 impl Borrower {
     /// `None` where JavaScript's thread cannot wait for what the runtime waits for.
-    pub fn new(env: Env, lending: &Arc<Lending>) -> Result<Option<Self>> {
+    pub fn new(env: Env, lending: &Arc<RuntimeHandoff>) -> Result<Option<Self>> {
         let Ok(descriptor) = epoll_fd::of(lending.runtime()) else { return Ok(None) };
         let watch = Watch::new(env, descriptor, || turn(false), || turn(true));
         let Some(watch) = watch else { return Ok(None) };
@@ -53,18 +53,18 @@ impl Borrower {
     }
 
     /// What follows a turn, after which `size` bytes wait for JavaScript.
-    fn turned(&mut self, turn: Turn, is_tick: bool, size: usize) {
+    fn turned(&mut self, turn: DriveOutcome, is_tick: bool, size: usize) {
         match turn {
-            Turn::Kept => self.watch.stop(),
-            Turn::Busy => self.watch.tick_soon(TICK),
-            Turn::Quiet => {}
+            DriveOutcome::Kept => self.watch.stop(),
+            DriveOutcome::Busy => self.watch.tick_soon(TICK),
+            DriveOutcome::Quiet => {}
         }
         match size {
             0 if is_tick => self.quiet_ticks += 1,
             0 => {}
             _ => self.quiet_ticks = 0,
         }
-        if turn == Turn::Quiet && (size > HEAVY_BURST || self.quiet_ticks >= QUIET_TICKS) {
+        if turn == DriveOutcome::Quiet && (size > HEAVY_BURST || self.quiet_ticks >= QUIET_TICKS) {
             self.lending.give_back();
             self.watch.stop();
         }

@@ -7,8 +7,8 @@ use napi_derive::napi;
 
 use crate::engine::bus::Bus;
 use crate::engine::connections::client::Client;
-use crate::engine::host::callbacks::Answer;
-use crate::engine::shutdown::Stop;
+use crate::engine::host::callbacks::CallbackAnswer;
+use crate::engine::shutdown::StopOptions;
 use crate::redis_io::link::{LinkState, Verdict};
 
 use super::batch::duration;
@@ -76,7 +76,7 @@ impl NativeBus {
     #[napi]
     pub fn stop(&self, request: u32, force: bool, max_wait: f64) {
         let bus = self.bus.clone();
-        let stop = Stop { force, max_wait: duration(max_wait) };
+        let stop = StopOptions { force, max_wait: duration(max_wait) };
         self.bus.context().tasks.spawn(async move {
             let context = bus.context().clone();
             bus.stop(stop).await;
@@ -93,7 +93,7 @@ impl NativeBus {
     /// Answers a `RetryAsked`; a negative delay gives the connection up.
     #[napi]
     pub fn answer_retry(&self, question: u32, delay: f64) {
-        self.bus.context().questions.answer(question, Answer::Retry(duration(delay)));
+        self.bus.context().callbacks.answer(question, CallbackAnswer::Retry(duration(delay)));
     }
 
     /// Answers a `ReconnectAsked`: 0 delivers the error, 1 reconnects, 2 reconnects and sends the command again.
@@ -104,7 +104,7 @@ impl NativeBus {
             1 => Verdict::Reconnect,
             _ => Verdict::ReconnectAndResend,
         };
-        self.bus.context().questions.answer(question, Answer::Reconnect(verdict));
+        self.bus.context().callbacks.answer(question, CallbackAnswer::Reconnect(verdict));
     }
 }
 

@@ -14,7 +14,7 @@ use napi::bindgen_prelude::{Env, Function};
 use napi::sys;
 
 use crate::engine::host::context::Context;
-use crate::engine::runtime::handoff::Lending;
+use crate::engine::runtime::handoff::RuntimeHandoff;
 
 #[cfg(target_os = "linux")]
 use super::borrower::Borrower;
@@ -44,7 +44,7 @@ struct Member {
 }
 
 /// The thread, and the runtime that it lends; with it ends the thread, and every task.
-struct Lender(Option<(Arc<Lending>, JoinHandle<()>)>);
+struct Lender(Option<(Arc<RuntimeHandoff>, JoinHandle<()>)>);
 
 impl Drop for Lender {
     fn drop(&mut self) {
@@ -59,7 +59,7 @@ impl Drop for Lender {
 
 impl Environment {
     fn start(env: Env, borrows: bool) -> Result<Self> {
-        let (lending, thread) = Lending::start().map_err(|error| cannot_start(env, &error))?;
+        let (lending, thread) = RuntimeHandoff::start().map_err(|error| cannot_start(env, &error))?;
         let lender = Lender(Some((lending.clone(), thread)));
         // A function of the addon's own: the threadsafe function holds it, and must not hold a copy of the facade.
         let deliver = env.create_function_from_closure::<(), (), _>("deliver", |_| {

@@ -16,7 +16,7 @@ use crate::engine::connections::client::Client;
 use crate::engine::consumer::Consumer;
 use crate::engine::host::context::Context;
 use crate::engine::producer::Producer;
-use crate::engine::producer::send_plan::Plan;
+use crate::engine::producer::send_plan::SendPlan;
 use crate::redis_io::keys::Keys;
 
 use super::environment;
@@ -65,7 +65,7 @@ pub struct NamedProducer {
     /// The number of the bus it sends on.
     pub link: u32,
     /// What it sends to, by number.
-    pub plans: Vec<Arc<Plan>>,
+    pub plans: Vec<Arc<SendPlan>>,
 }
 
 /// Things by number. Numbers are not used again, so one that came too late names nothing.

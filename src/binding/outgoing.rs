@@ -1,7 +1,7 @@
 //! Writes the packets for the facade: numbers, one text that all strings are joined into, bytes and blobs.
 
 use crate::engine::host::job_token::JobToken;
-use crate::engine::host::{Arrival, Event, Failure, Found, Payload, Retry};
+use crate::engine::host::{Event, Failure, Found, GroupCompletion, Payload, Retry};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::options::Endpoint;
@@ -210,7 +210,7 @@ impl Outgoing {
         }
     }
 
-    fn outcome(&mut self, wait: f64, arrivals: &[Arrival]) {
+    fn outcome(&mut self, wait: f64, arrivals: &[GroupCompletion]) {
         self.report(Report::Outcome, &[wait, arrivals.len() as f64]);
         for arrival in arrivals {
             self.numbers.push(arrival.at);

@@ -6,7 +6,7 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::engine::producer::Producer;
-use crate::engine::producer::send_plan::Plan;
+use crate::engine::producer::send_plan::SendPlan;
 
 use super::bus::NativeBus;
 use super::consumer_options::into_route;
@@ -47,7 +47,7 @@ impl NativeProducer {
     /// `groups`, and returns its number.
     #[napi]
     pub fn plan(&self, stream: String, route: Option<String>, groups: Vec<String>) -> Result<u32> {
-        let plan = Plan::new(self.producer.node_set(), &stream, &into_route(route), &groups);
+        let plan = SendPlan::new(self.producer.node_set(), &stream, &into_route(route), &groups);
         self.facade.with(|state| {
             let named =
                 state.producers.get_mut(self.number).ok_or_else(|| invalid("The producer is gone."))?;

@@ -11,7 +11,7 @@ use crate::engine::host::{Event, Events, Jobs};
 
 use super::backlog::Backlog;
 use super::outgoing::Outgoing;
-use crate::engine::runtime::handoff::Loan;
+use crate::engine::runtime::handoff::HandoffState;
 
 /// Weak: it does not keep the process alive, the facade's keep-alive handle does.
 pub type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
@@ -29,12 +29,12 @@ pub struct Upward {
     scheduled: AtomicBool,
     backlog: Mutex<Backlog>,
     /// Of the runtime that everything comes from, where JavaScript's thread can borrow it.
-    loan: Option<Arc<Loan>>,
+    loan: Option<Arc<HandoffState>>,
 }
 
 impl Upward {
     /// Wakes JavaScript with `wake`.
-    pub fn new(wake: Arc<Wake>, loan: Option<Arc<Loan>>) -> Self {
+    pub fn new(wake: Arc<Wake>, loan: Option<Arc<HandoffState>>) -> Self {
         Self { wake, scheduled: AtomicBool::new(false), backlog: Mutex::default(), loan }
     }
 

@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// How a bus is stopped.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Stop {
+pub struct StopOptions {
     /// Close at once, whatever is in flight.
     pub force: bool,
     /// The longest wait for jobs in flight; `None` waits for as long as they take, but not for Redis.
@@ -30,7 +30,7 @@ pub struct Stop {
 
 impl Bus {
     /// Stops reading, waits for the jobs in flight, closes every connection. The bus can be used again after.
-    pub async fn stop(self: Arc<Self>, stop: Stop) {
+    pub async fn stop(self: Arc<Self>, stop: StopOptions) {
         let consumers = self.consumers();
         let drained = !stop.force && self.drain(&consumers, stop.max_wait).await;
         if !stop.force {

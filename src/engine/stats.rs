@@ -47,14 +47,14 @@ pub struct ProducerStats {
 
 /// How far the group is with a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct GroupLag {
     /// How many entries it has not been given; `None` where Redis does not know.
     pub lag: Option<u64>,
     /// How many it was given and has not acknowledged; `None` where that could not be asked.
     pub pending: Option<u64>,
 }
 
-impl Standing {
+impl GroupLag {
     /// From the reply of XINFO GROUPS; nothing is known of a group that is not there.
     fn read(reply: &Value, group: &str) -> Self {
         let Value::Array(groups) = reply else { return Self::default() };
@@ -97,23 +97,23 @@ impl Consumer {
 
     /// How far the group is with each stream, by its number. Servers are asked only where there is a connection, and for
     /// `patience` at most.
-    pub async fn standings(&self, patience: Duration) -> BTreeMap<u32, Standing> {
-        let mut standings: BTreeMap<u32, Standing> = BTreeMap::new();
+    pub async fn group_lags(&self, patience: Duration) -> BTreeMap<u32, GroupLag> {
+        let mut group_lags: BTreeMap<u32, GroupLag> = BTreeMap::new();
         let deadline = Instant::now().checked_add(patience);
-        for (stream, reply) in self.ask_for_standings() {
+        for (stream, reply) in self.ask_for_group_lags() {
             let answer = async { reply?.await.ok()?.ok() };
             let reply = match deadline {
                 Some(deadline) => timeout_at(deadline, answer).await.ok().flatten(),
                 None => answer.await,
             };
-            let standing = reply.map(|reply| Standing::read(&reply, &self.group)).unwrap_or_default();
-            standings.entry(stream).and_modify(|known| *known = known.with(standing)).or_insert(standing);
+            let lag = reply.map(|reply| GroupLag::read(&reply, &self.group)).unwrap_or_default();
+            group_lags.entry(stream).and_modify(|known| *known = known.with(lag)).or_insert(lag);
         }
-        standings
+        group_lags
     }
 
     /// Asks each node in one write, which is not sent again: who asks does so every few seconds.
-    fn ask_for_standings(&self) -> Vec<(u32, Option<Answer>)> {
+    fn ask_for_group_lags(&self) -> Vec<(u32, Option<Answer>)> {
         let streams: Vec<_> = {
             let state = self.lock();
             state.streams.iter().map(|stream| (stream.number, stream.node, stream.key.clone())).collect()
@@ -155,11 +155,11 @@ mod tests {
             Value::Array(vec![text("name"), text(name), text("pending"), Value::Integer(3), text("lag"), lag])
         };
         let reply = Value::Array(vec![group("other", Value::Integer(1)), group("mine", Value::Integer(2))]);
-        let known = Standing { lag: Some(2), pending: Some(3) };
-        assert_eq!(Standing::read(&reply, "mine"), known);
-        assert_eq!(Standing::read(&reply, "none"), Standing::default());
-        let vague = Standing::read(&Value::Array(vec![group("mine", Value::Nil)]), "mine");
-        assert_eq!(vague, Standing { lag: None, pending: Some(3) });
-        assert_eq!(known.with(vague), Standing { lag: None, pending: Some(6) });
+        let known = GroupLag { lag: Some(2), pending: Some(3) };
+        assert_eq!(GroupLag::read(&reply, "mine"), known);
+        assert_eq!(GroupLag::read(&reply, "none"), GroupLag::default());
+        let vague = GroupLag::read(&Value::Array(vec![group("mine", Value::Nil)]), "mine");
+        assert_eq!(vague, GroupLag { lag: None, pending: Some(3) });
+        assert_eq!(known.with(vague), GroupLag { lag: None, pending: Some(6) });
     }
 }

@@ -10,8 +10,8 @@ use hfxbus::engine::host::job_token::JobToken;
 use hfxbus::engine::host::{Event, Events, Jobs};
 use hfxbus::engine::options::{BusOptions, ConsumerOptions, ReadFrom, Route, StreamOptions};
 use hfxbus::engine::producer::Producer;
-use hfxbus::engine::producer::send_plan::Plan;
-use hfxbus::engine::producer::sending::Sending;
+use hfxbus::engine::producer::send_plan::SendPlan;
+use hfxbus::engine::producer::sending::QueuedSend;
 use hfxbus::redis_io::command::Commands;
 use hfxbus::redis_io::options::LinkOptions;
 
@@ -185,8 +185,13 @@ impl TestBus {
             *requests
         };
         let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-        let sending = Sending {
-            plan: Arc::new(Plan::new(self.bus.node_set(), stream, &Route::Name(stream.to_owned()), &groups)),
+        let sending = QueuedSend {
+            plan: Arc::new(SendPlan::new(
+                self.bus.node_set(),
+                stream,
+                &Route::Name(stream.to_owned()),
+                &groups,
+            )),
             job: job.to_owned(),
             capped: 0,
             record: 0,

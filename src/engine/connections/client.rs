@@ -14,37 +14,37 @@ use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, V
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::Value;
 
-use crate::engine::connections::cluster_location::Located;
-use crate::engine::connections::ejection::link_policy::{Part, around};
-use crate::engine::connections::reconnects::Returns;
-use crate::engine::connections::reply_counter::Gather;
-use crate::engine::connections::sentinel::failover_policy::Follower;
+use crate::engine::connections::cluster_location::LocationPolicy;
+use crate::engine::connections::ejection::link_policy::{EjectionHandle, around};
+use crate::engine::connections::reconnects::Reconnects;
+use crate::engine::connections::reply_counter::ReplyCounter;
+use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
 use crate::engine::connections::sentinel::resolver::Resolver;
-use crate::engine::connections::state_changes::Announcements;
-use crate::engine::host::callbacks::Answer;
+use crate::engine::connections::state_changes::StateChangeFilter;
+use crate::engine::host::callbacks::CallbackAnswer;
 use crate::engine::host::context::Context;
 use crate::engine::host::{Event, Retry};
 use crate::engine::options::NodeOptions;
 
 /// What a client's connection is one to.
-pub enum Way {
+pub enum ConnectionTarget {
     /// A Redis.
-    One,
+    Single,
     /// The Redis that sentinels name.
-    Named(Arc<Resolver>),
+    Sentinel(Arc<Resolver>),
     /// All nodes of a Cluster, each command by its key.
     Cluster(Arc<Topology>),
     /// Whichever node of a Cluster has a slot.
-    Slot(Arc<Topology>, u16),
+    ClusterSlot(Arc<Topology>, u16),
 }
 
 /// A named connection.
 pub struct Client {
     policy: PolicyOptions,
-    way: Way,
+    target: ConnectionTarget,
     sink: Arc<dyn ReplySink>,
     /// Counts replies where they come from several nodes.
-    gather: Option<Arc<Gather>>,
+    gather: Option<Arc<ReplyCounter>>,
     /// A lock, since the host's thread and the engine's thread may both be the first to use the connection.
     link: Mutex<Option<Arc<dyn Link>>>,
     /// Counts the sessions that ended, so that what was learnt of one (its CLIENT ID) is not used for the next.
@@ -56,12 +56,12 @@ pub struct Client {
 
 impl Client {
     /// A client that is not connected yet.
-    pub fn new(policy: PolicyOptions, way: Way, sink: Arc<dyn ReplySink>) -> Self {
-        let gather = matches!(way, Way::Cluster(_)).then(|| Gather::new(sink.clone()));
+    pub fn new(policy: PolicyOptions, target: ConnectionTarget, sink: Arc<dyn ReplySink>) -> Self {
+        let gather = matches!(target, ConnectionTarget::Cluster(_)).then(|| ReplyCounter::new(sink.clone()));
         let sink = gather.clone().map_or(sink, |gather| gather as Arc<dyn ReplySink>);
         Self {
             policy,
-            way,
+            target,
             sink,
             gather,
             link: Mutex::new(None),
@@ -81,7 +81,7 @@ impl Client {
         if self.policy.closing.load(Ordering::Acquire) || self.spend() {
             return Err(closed());
         }
-        if let Some(refusal) = self.policy.part.as_ref().and_then(Part::refusal) {
+        if let Some(refusal) = self.policy.part.as_ref().and_then(EjectionHandle::refusal) {
             return Err(refusal);
         }
         let opened = self.open();
@@ -92,19 +92,19 @@ impl Client {
     fn open(&self) -> Arc<dyn Link> {
         let (sink, tasks) = (self.sink.clone(), self.policy.context.tasks.clone());
         let policy = self.policy.for_link(self.session.clone(), self.traffic.clone());
-        match &self.way {
-            Way::One => self.connect(policy, sink),
-            Way::Named(resolver) => {
-                let follower = Follower::new(policy, resolver.clone());
+        match &self.target {
+            ConnectionTarget::Single => self.connect(policy, sink),
+            ConnectionTarget::Sentinel(resolver) => {
+                let follower = FailoverPolicy::new(policy, resolver.clone());
                 let opened = self.connect(follower.clone(), sink);
                 follower.belong_to(&opened);
                 opened
             }
-            Way::Cluster(topology) => {
+            ConnectionTarget::Cluster(topology) => {
                 Cluster::new(topology.clone(), self.policy.silence, policy, sink, tasks)
             }
-            Way::Slot(topology, slot) => {
-                let located = Located::new(policy, topology.clone(), *slot);
+            ConnectionTarget::ClusterSlot(topology, slot) => {
+                let located = LocationPolicy::new(policy, topology.clone(), *slot);
                 let options = self.policy.watched(&topology.options().link);
                 let connection = Connection::new(options, located.clone(), sink, tasks.clone());
                 located.keep_right(&connection, &tasks);
@@ -234,9 +234,9 @@ pub struct PolicyOptions {
     /// Whether the bus is closing, so that nothing is opened any more.
     pub closing: Arc<AtomicBool>,
     /// Who is told that it is there again.
-    pub returns: Arc<Returns>,
+    pub reconnects: Arc<Reconnects>,
     /// What the connection has to do with the node's ejection, if it can be ejected.
-    pub part: Option<Part>,
+    pub part: Option<EjectionHandle>,
 }
 
 impl PolicyOptions {
@@ -274,39 +274,39 @@ impl PolicyOptions {
         if !asks {
             return Box::pin(async move { Some(otherwise(attempt)) });
         }
-        let (question, answer) = self.context.questions.ask();
+        let (question, answer) = self.context.callbacks.ask();
         self.context.host.event(Event::RetryAsked { node: self.node, question, retry, attempt });
         self.context.host.wake();
         Box::pin(async move {
             match answer.await {
-                Ok(Answer::Retry(delay)) => delay,
+                Ok(CallbackAnswer::Retry(delay)) => delay,
                 _ => None,
             }
         })
     }
 
     /// The policy of one connection, which counts as open until it has ended.
-    pub fn for_link(&self, session: Arc<AtomicU64>, traffic: Arc<Traffic>) -> Arc<Policy> {
+    pub fn for_link(&self, session: Arc<AtomicU64>, traffic: Arc<Traffic>) -> Arc<ConnectionPolicy> {
         self.context.link_opened();
         let ended = AtomicBool::new(false);
         let place = Mutex::new(self.options.place());
         let (options, announcements) = (self.clone(), Mutex::default());
-        Arc::new(Policy { options, session, traffic, ended, place, announcements })
+        Arc::new(ConnectionPolicy { options, session, traffic, ended, place, announcements })
     }
 }
 
 /// The decisions of one connection.
-pub struct Policy {
+pub struct ConnectionPolicy {
     options: PolicyOptions,
     session: Arc<AtomicU64>,
     traffic: Arc<Traffic>,
     ended: AtomicBool,
     /// Where it connects to. A lock, as for the other, since the host's thread may be the one to close it.
     place: Mutex<String>,
-    announcements: Mutex<Announcements>,
+    announcements: Mutex<StateChangeFilter>,
 }
 
-impl LinkPolicy for Policy {
+impl LinkPolicy for ConnectionPolicy {
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
         self.options.retry_delay(Retry::Connection, attempt, default_retry_delay)
     }
@@ -324,12 +324,12 @@ impl LinkPolicy for Policy {
             return None;
         }
         let context = &self.options.context;
-        let (question, answer) = context.questions.ask();
+        let (question, answer) = context.callbacks.ask();
         context.host.event(Event::ReconnectAsked { node: self.options.node, question, error });
         context.host.wake();
         Some(Box::pin(async move {
             match answer.await {
-                Ok(Answer::Reconnect(verdict)) => verdict,
+                Ok(CallbackAnswer::Reconnect(verdict)) => verdict,
                 _ => Verdict::Deliver,
             }
         }))
@@ -360,7 +360,7 @@ impl LinkPolicy for Policy {
     }
 }
 
-impl Policy {
+impl ConnectionPolicy {
     fn announce(&self, state: LinkState, error: Option<&RedisError>) {
         let (was_lost, said) = {
             let mut announcements =
@@ -369,7 +369,7 @@ impl Policy {
         };
         let Some(error) = said else { return };
         if was_lost && state == LinkState::Ready {
-            self.options.returns.note();
+            self.options.reconnects.note();
         }
         let PolicyOptions { context, node, .. } = &self.options;
         let place = self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();

@@ -16,14 +16,14 @@ use crate::redis_io::options::Endpoint;
 use crate::redis_io::pubsub::subscriber::Subscriber;
 use crate::redis_io::tasks::Tasks;
 
-use crate::engine::connections::client::{Policy, default_retry_delay};
+use crate::engine::connections::client::{ConnectionPolicy, default_retry_delay};
 
 /// The longest wait before the next attempt: it leads to another node as soon as there is one.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// The policy of a connection to whichever node has a slot, or to any node.
-pub struct Located {
-    policy: Arc<Policy>,
+pub struct LocationPolicy {
+    policy: Arc<ConnectionPolicy>,
     place: Arc<Place>,
     /// Watches whether the node is still the right one. A lock, since the end of the connection may come on another
     /// thread than its beginning.
@@ -44,37 +44,41 @@ struct Place {
 }
 
 /// A connection that can be made anew, to another node.
-pub trait Movable: Send + Sync + 'static {
+pub trait Reconnectable: Send + Sync + 'static {
     /// Has it made anew.
     fn move_on(&self);
 }
 
-impl Movable for Connection {
+impl Reconnectable for Connection {
     fn move_on(&self) {
         self.reset();
     }
 }
 
-impl Movable for Subscriber {
+impl Reconnectable for Subscriber {
     fn move_on(&self) {
         self.reset();
     }
 }
 
-impl Located {
+impl LocationPolicy {
     /// Decides as `policy` does, but for the place and the time of the next attempt: only the topology gives a
     /// Cluster up.
-    pub fn new(policy: Arc<Policy>, topology: Arc<Topology>, slot: u16) -> Arc<Self> {
+    pub fn new(policy: Arc<ConnectionPolicy>, topology: Arc<Topology>, slot: u16) -> Arc<Self> {
         Self::at(policy, topology, Some(slot), None)
     }
 
     /// The same for a connection to any node, if it can be had to the one that has the `preferred` slot.
-    pub fn anywhere(policy: Arc<Policy>, topology: Arc<Topology>, preferred: Option<u16>) -> Arc<Self> {
+    pub fn anywhere(
+        policy: Arc<ConnectionPolicy>,
+        topology: Arc<Topology>,
+        preferred: Option<u16>,
+    ) -> Arc<Self> {
         Self::at(policy, topology, None, preferred)
     }
 
     fn at(
-        policy: Arc<Policy>,
+        policy: Arc<ConnectionPolicy>,
         topology: Arc<Topology>,
         slot: Option<u16>,
         preferred: Option<u16>,
@@ -86,7 +90,7 @@ impl Located {
 
     /// Has its connection made anew when the node is not the right one any more: one that is gone without a word, or
     /// was removed and lives on, says nothing of it.
-    pub fn keep_right<M: Movable>(&self, connection: &Arc<M>, tasks: &Tasks) {
+    pub fn keep_right<M: Reconnectable>(&self, connection: &Arc<M>, tasks: &Tasks) {
         let watch = tasks.spawn(keep_right(Arc::downgrade(connection), self.place.clone()));
         *lock(&self.watch) = Some(watch.abort_handle());
     }
@@ -111,7 +115,7 @@ impl Place {
     }
 }
 
-impl LinkPolicy for Located {
+impl LinkPolicy for LocationPolicy {
     fn beneath(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
     }
@@ -158,13 +162,13 @@ impl LinkPolicy for Located {
     }
 }
 
-impl Drop for Located {
+impl Drop for LocationPolicy {
     fn drop(&mut self) {
         self.end_watch();
     }
 }
 
-async fn keep_right<M: Movable>(connection: Weak<M>, place: Arc<Place>) {
+async fn keep_right<M: Reconnectable>(connection: Weak<M>, place: Arc<Place>) {
     let mut changes = place.topology.changes();
     while changes.next().await {
         let Some(connection) = connection.upgrade() else { return };

@@ -6,17 +6,17 @@ use tokio::sync::watch;
 
 /// What is known of that. Watched by who has something to do then.
 #[derive(Debug)]
-pub struct Returns {
+pub struct Reconnects {
     last: watch::Sender<Option<Instant>>,
 }
 
-impl Default for Returns {
+impl Default for Reconnects {
     fn default() -> Self {
         Self { last: watch::Sender::new(None) }
     }
 }
 
-impl Returns {
+impl Reconnects {
     /// One is there again.
     pub fn note(&self) {
         self.last.send_replace(Some(Instant::now()));

@@ -11,17 +11,17 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::resp::Reply;
 
-use crate::engine::protocol::reply_tag::{Kind, LAST};
+use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 
 /// A sink in front of the sink of a bus.
-pub struct Gather {
+pub struct ReplyCounter {
     sink: Arc<dyn ReplySink>,
     /// How many replies are missing, of who waits for more than one. A lock, since commands leave on the host's
     /// thread and replies come on the engine's.
     missing: Mutex<HashMap<(bool, u64), u32>>,
 }
 
-impl Gather {
+impl ReplyCounter {
     /// Replies go on to `sink`.
     pub fn new(sink: Arc<dyn ReplySink>) -> Arc<Self> {
         Arc::new(Self { sink, missing: Mutex::default() })
@@ -57,10 +57,10 @@ impl Gather {
 
 /// Who waits for a reply: a consumer with a batch, or a request.
 fn who(ticket: Ticket) -> (bool, u64) {
-    (Kind::part(ticket).is_some(), ticket.id)
+    (ReplyKind::part(ticket).is_some(), ticket.id)
 }
 
-impl ReplySink for Gather {
+impl ReplySink for ReplyCounter {
     fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
         let index = ticket.index & !LAST | if self.is_last(ticket) { LAST } else { 0 };
         self.sink.reply(Ticket { index, ..ticket }, outcome);
@@ -86,13 +86,13 @@ mod tests {
         }
     }
 
-    fn ticket(kind: Kind, id: u64, index: u32) -> Ticket {
+    fn ticket(kind: ReplyKind, id: u64, index: u32) -> Ticket {
         Ticket { kind: kind as u8, index, id }
     }
 
     fn gather(tickets: &[Ticket], answers: &[Ticket]) -> Vec<(u32, bool)> {
         let seen = Arc::new(Seen::default());
-        let gather = Gather::new(seen.clone());
+        let gather = ReplyCounter::new(seen.clone());
         let mut commands = Commands::default();
         for &ticket in tickets {
             commands.begin("GET", 1).end(Destination::Sink(ticket));
@@ -108,20 +108,21 @@ mod tests {
 
     #[test]
     fn the_reply_that_comes_last_is_the_last_one() {
-        let (first, last) = (ticket(Kind::Bytes, 7, 0), ticket(Kind::Part, 7, 1 | LAST));
+        let (first, last) = (ticket(ReplyKind::Bytes, 7, 0), ticket(ReplyKind::Part, 7, 1 | LAST));
         assert_eq!(gather(&[first, last], &[last, first]), [(1, false), (0, true)]);
         assert_eq!(gather(&[first, last], &[first, last]), [(0, false), (1, true)]);
     }
 
     #[test]
     fn requests_and_batches_of_the_same_number_are_told_apart() {
-        let (request, batch) = (ticket(Kind::Part, 7, 1 | LAST), ticket(Kind::Published, 7, 2 | LAST));
+        let (request, batch) =
+            (ticket(ReplyKind::Part, 7, 1 | LAST), ticket(ReplyKind::Published, 7, 2 | LAST));
         assert_eq!(gather(&[request, batch], &[batch, request]), [(2, true), (1, true)]);
     }
 
     #[test]
     fn who_waits_for_one_reply_gets_it_as_the_last() {
-        let only = ticket(Kind::Text, 7, LAST);
+        let only = ticket(ReplyKind::Text, 7, LAST);
         assert_eq!(gather(&[only], &[only]), [(0, true)]);
     }
 }

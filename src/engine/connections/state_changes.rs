@@ -6,13 +6,13 @@ use crate::redis_io::link::LinkState;
 
 /// What was said of one connection.
 #[derive(Debug, Default)]
-pub struct Announcements {
+pub struct StateChangeFilter {
     is_lost: bool,
     is_connected: bool,
     cause: Option<RedisError>,
 }
 
-impl Announcements {
+impl StateChangeFilter {
     /// Whether the connection was lost, or could not be made, and is not ready since then.
     pub fn is_lost(&self) -> bool {
         self.is_lost
@@ -51,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    fn said(announcements: &mut Announcements, states: &[LinkState]) -> Vec<LinkState> {
+    fn said(announcements: &mut StateChangeFilter, states: &[LinkState]) -> Vec<LinkState> {
         let heard = states.iter().filter(|state| announcements.note(**state, None).is_some());
         heard.copied().collect()
     }
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn attempts_that_fail_are_said_once() {
         use LinkState::{Close, Connect, Connecting, Ready, Reconnecting};
-        let mut announcements = Announcements::default();
+        let mut announcements = StateChangeFilter::default();
         assert_eq!(said(&mut announcements, &[Connecting, Connect, Ready]), [Connect, Ready]);
         let refused = [Close, Reconnecting, Connecting, Close, Reconnecting, Connecting];
         assert_eq!(said(&mut announcements, &refused), [Reconnecting]);
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn what_is_being_made_again_says_why() {
         let error = RedisError::local(RedisErrorKind::Connect, "read ECONNRESET", &Arc::from("node"));
-        let mut announcements = Announcements::default();
+        let mut announcements = StateChangeFilter::default();
         announcements.note(LinkState::Close, Some(&error));
         assert_eq!(announcements.note(LinkState::Reconnecting, None), Some(Some(error)));
     }

@@ -55,8 +55,8 @@ impl Consumer {
             return;
         }
         state.leasing = true;
-        let returns = self.node_set.returns().watch();
-        let renewing = renew(self.this.clone(), self.lease_interval(), self.ended.clone(), returns);
+        let reconnects = self.node_set.reconnects().watch();
+        let renewing = renew(self.this.clone(), self.lease_interval(), self.ended.clone(), reconnects);
         self.node_set.context().tasks.spawn(renewing);
     }
 
@@ -73,7 +73,7 @@ impl Consumer {
     /// For how long nothing should be claimed, since others may be about to renew what they have.
     pub(crate) fn time_for_others(&self) -> Option<Duration> {
         let grace = self.options.claim_deadline.min(LONGEST_GRACE);
-        grace.checked_sub(self.node_set.returns().since_last()?).filter(|left| !left.is_zero())
+        grace.checked_sub(self.node_set.reconnects().since_last()?).filter(|left| !left.is_zero())
     }
 
     /// Renews what is due, on lanes where nothing is under way and that are ready for it. All of it leaves with the lock
@@ -204,14 +204,14 @@ async fn renew(
     consumer: Weak<Consumer>,
     interval: Duration,
     ended: Arc<Notify>,
-    mut returns: watch::Receiver<Option<Instant>>,
+    mut reconnects: watch::Receiver<Option<Instant>>,
 ) {
     loop {
         tokio::select! {
             biased;
             () = ended.notified() => {}
             // As long as there is the consumer there is its bus, which says so.
-            _ = returns.changed() => {}
+            _ = reconnects.changed() => {}
             () = tokio::time::sleep(interval) => {}
         }
         let Some(consumer) = consumer.upgrade() else { return };

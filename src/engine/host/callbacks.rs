@@ -11,7 +11,7 @@ use crate::redis_io::link::Verdict;
 
 /// An answer of the host.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Answer {
+pub enum CallbackAnswer {
     /// To `RetryAsked`: how long to wait; `None` gives the connection up.
     Retry(Option<Duration>),
     /// To `ReconnectAsked`.
@@ -21,14 +21,14 @@ pub enum Answer {
 /// The questions without an answer. A lock, since questions are asked on the engine's thread and answered on the
 /// host's; it is held for the time of one look-up.
 #[derive(Debug, Default)]
-pub struct Questions {
+pub struct HostCallbacks {
     next: AtomicU32,
-    open: Mutex<HashMap<u32, oneshot::Sender<Answer>>>,
+    open: Mutex<HashMap<u32, oneshot::Sender<CallbackAnswer>>>,
 }
 
-impl Questions {
+impl HostCallbacks {
     /// A new question's number and where its answer will be.
-    pub fn ask(&self) -> (u32, oneshot::Receiver<Answer>) {
+    pub fn ask(&self) -> (u32, oneshot::Receiver<CallbackAnswer>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         let mut open = self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -38,7 +38,7 @@ impl Questions {
     }
 
     /// Answers a question; one that nobody asks any more is ignored.
-    pub fn answer(&self, number: u32, answer: Answer) {
+    pub fn answer(&self, number: u32, answer: CallbackAnswer) {
         let mut open = self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(sender) = open.remove(&number) {
             // The connection that asked may be closed by now; then nobody needs the answer.
@@ -53,13 +53,13 @@ mod tests {
 
     #[test]
     fn an_answer_finds_its_question_and_abandoned_questions_go_away() {
-        let questions = Questions::default();
-        let (_, abandoned) = questions.ask();
+        let callbacks = HostCallbacks::default();
+        let (_, abandoned) = callbacks.ask();
         drop(abandoned);
-        let (number, mut receiver) = questions.ask();
-        assert_eq!(questions.open.lock().unwrap().len(), 1);
-        questions.answer(number, Answer::Retry(None));
-        questions.answer(number, Answer::Retry(None));
-        assert_eq!(receiver.try_recv().unwrap(), Answer::Retry(None));
+        let (number, mut receiver) = callbacks.ask();
+        assert_eq!(callbacks.open.lock().unwrap().len(), 1);
+        callbacks.answer(number, CallbackAnswer::Retry(None));
+        callbacks.answer(number, CallbackAnswer::Retry(None));
+        assert_eq!(receiver.try_recv().unwrap(), CallbackAnswer::Retry(None));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::tasks::Tasks;
 
-use crate::engine::host::callbacks::Questions;
+use crate::engine::host::callbacks::HostCallbacks;
 use crate::engine::host::{Event, Host, RequestId};
 
 /// What everything of one host shares.
@@ -16,14 +16,14 @@ pub struct Context {
     /// Where tasks run.
     pub tasks: Tasks,
     /// What the host was asked.
-    pub questions: Questions,
+    pub callbacks: HostCallbacks,
     open_links: AtomicUsize,
 }
 
 impl Context {
     /// The context of a host whose engine runs as `tasks`.
     pub fn new(host: Arc<dyn Host>, tasks: Tasks) -> Arc<Self> {
-        Arc::new(Self { host, tasks, questions: Questions::default(), open_links: AtomicUsize::new(0) })
+        Arc::new(Self { host, tasks, callbacks: HostCallbacks::default(), open_links: AtomicUsize::new(0) })
     }
 
     /// How many connections are open or being opened; while there are any, the process should live.

@@ -73,7 +73,7 @@ pub enum Retry {
 
 /// One group's completion within an outcome.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Arrival {
+pub struct GroupCompletion {
     /// The group's name.
     pub group: String,
     /// When this process heard of it, in ms since the epoch.
@@ -119,7 +119,7 @@ pub enum Event<'a> {
     /// The command of the user at `index` of the request failed.
     CallFailed { request: RequestId, index: u32, error: &'a RedisError },
     /// A wait for completions is over. Arrivals in the order they came.
-    Outcome { wait: u32, arrivals: &'a [Arrival] },
+    Outcome { wait: u32, arrivals: &'a [GroupCompletion] },
     /// A wait for completions will never be over: the bus was stopped.
     Abandoned { wait: u32 },
     /// A completion that a producer listens to.

@@ -13,7 +13,7 @@ use crate::engine::runtime::backoff::Backoff;
 
 /// Through what a message reached a producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source<'a> {
+pub enum MessageSource<'a> {
     /// The channel that is the producer's own.
     Own,
     /// A pattern.
@@ -25,14 +25,14 @@ pub trait CompletionListener: Send + Sync {
     /// Number by which the host knows the listener.
     fn number(&self) -> u32;
     /// A message arrived.
-    fn on_message(&self, source: Source<'_>, channel: &[u8], message: &[u8]);
+    fn on_message(&self, source: MessageSource<'_>, channel: &[u8], message: &[u8]);
     /// The subscriber of a node, by the host's number, was disconnected: messages can be missing.
     fn on_gap(&self, node: u32);
 }
 
 /// Finds the listeners that a message is for.
-pub(crate) struct Router {
-    this: Weak<Router>,
+pub(crate) struct MessageRouter {
+    this: Weak<MessageRouter>,
     context: Arc<Context>,
     /// The number of the node whose messages it gets.
     node: u32,
@@ -58,7 +58,7 @@ struct Refused {
     is_due: bool,
 }
 
-impl Router {
+impl MessageRouter {
     /// Nobody hears anything of a node yet, which the host knows by `node`.
     pub(crate) fn new(context: Arc<Context>, node: u32) -> Arc<Self> {
         let (table, refused) = Default::default();
@@ -162,18 +162,18 @@ impl Router {
     }
 }
 
-impl PushSink for Router {
+impl PushSink for MessageRouter {
     fn message(&self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]) {
         let Some(pattern) = pattern else {
             let producer = self.lock().channels.get(channel).and_then(Weak::upgrade);
             if let Some(producer) = producer {
-                producer.on_message(Source::Own, channel, payload);
+                producer.on_message(MessageSource::Own, channel, payload);
             }
             return;
         };
         let listeners = self.lock().patterns.get(pattern).cloned().unwrap_or_default();
         for producer in listeners.iter().filter_map(Weak::upgrade) {
-            producer.on_message(Source::Pattern(pattern), channel, payload);
+            producer.on_message(MessageSource::Pattern(pattern), channel, payload);
         }
     }
 

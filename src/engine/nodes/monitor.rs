@@ -21,7 +21,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(5);
 /// Runs as long as there is the node.
 pub(crate) async fn watch(node: Weak<Node>, ejection: Arc<Ejection>) {
     loop {
-        if !ejection.is_out() && Vigil::new(ejection.clone()).keep(&node).await.is_none() {
+        if !ejection.is_out() && LivenessMonitor::new(ejection.clone()).keep(&node).await.is_none() {
             return;
         }
         let Some(strong) = node.upgrade() else { return };
@@ -45,7 +45,7 @@ pub(crate) async fn watch(node: Weak<Node>, ejection: Arc<Ejection>) {
 
 /// Waits for a node to go out. What waits for an answer says whether it is there; if nothing does, a PING every
 /// `timeout`. Once nothing has come for a `timeout`, each further look at it is a failure.
-struct Vigil {
+struct LivenessMonitor {
     ejection: Arc<Ejection>,
     /// How many answers there were.
     answers: u64,
@@ -55,7 +55,7 @@ struct Vigil {
     asked: Option<Instant>,
 }
 
-impl Vigil {
+impl LivenessMonitor {
     fn new(ejection: Arc<Ejection>) -> Self {
         Self { ejection, answers: 0, silent_since: None, looked: Instant::now(), asked: None }
     }

@@ -11,9 +11,9 @@ use crate::redis_io::keys::Keys;
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::options::QueueLimit;
 
-use crate::engine::connections::client::{Client, PolicyOptions, Way};
+use crate::engine::connections::client::{Client, ConnectionTarget, PolicyOptions};
 use crate::engine::connections::ejection::Ejection;
-use crate::engine::connections::ejection::link_policy::{Part, Role};
+use crate::engine::connections::ejection::link_policy::{ConnectionRole, EjectionHandle};
 use crate::engine::connections::sentinel::resolver::Resolver;
 use crate::engine::host::context::Context;
 use crate::engine::nodes::monitor;
@@ -44,10 +44,11 @@ impl Node {
         let policy = PolicyOptions { silence: policy.options.socket_timeout, ..policy };
         let ejection = eject.map(|eject| Ejection::new(eject, policy.clone()));
         let part = |role| with_part(&policy, &ejection, role);
-        let way = way_of(topology.as_ref(), resolver.as_ref());
-        let announced = PolicyOptions { announces: true, ..part(Role::Witness) };
-        let shared = Client::new(announced, way, sink);
-        let subscriptions = Subscriptions::new(part(Role::Subscriber), topology.clone(), resolver.clone());
+        let target = target_of(topology.as_ref(), resolver.as_ref());
+        let announced = PolicyOptions { announces: true, ..part(ConnectionRole::Shared) };
+        let shared = Client::new(announced, target, sink);
+        let subscriptions =
+            Subscriptions::new(part(ConnectionRole::Subscriber), topology.clone(), resolver.clone());
         let node = Arc::new(Self { keys, policy, topology, resolver, shared, subscriptions, ejection });
         if let Some(ejection) = &node.ejection {
             let (weak, tasks) = (Arc::downgrade(&node), node.context().tasks.clone());
@@ -133,7 +134,7 @@ impl Node {
     pub(crate) fn user_client(&self, sink: Arc<dyn ReplySink>, number: u32) -> Client {
         // What the user waits for, and for how long, is the user's own business.
         let policy = PolicyOptions { visible: Some(number), silence: None, ..self.policy.clone() };
-        Client::new(policy, way_of(self.topology.as_ref(), self.resolver.as_ref()), sink)
+        Client::new(policy, target_of(self.topology.as_ref(), self.resolver.as_ref()), sink)
     }
 
     /// A connection to wait on for entries, for up to `longest`; in a Cluster one to whoever has `slot`.
@@ -143,16 +144,16 @@ impl Node {
         slot: Option<u16>,
         longest: Duration,
     ) -> Client {
-        let way = match (&self.topology, slot) {
-            (Some(topology), Some(slot)) => Way::Slot(topology.clone(), slot),
-            _ => way_of(None, self.resolver.as_ref()),
+        let target = match (&self.topology, slot) {
+            (Some(topology), Some(slot)) => ConnectionTarget::ClusterSlot(topology.clone(), slot),
+            _ => target_of(None, self.resolver.as_ref()),
         };
         let grace = self.policy.options.socket_timeout.map_or(READ_GRACE, |limit| limit.min(READ_GRACE));
         let policy = PolicyOptions {
             silence: Some(longest + grace),
-            ..with_part(&self.policy, &self.ejection, Role::Reader)
+            ..with_part(&self.policy, &self.ejection, ConnectionRole::Reader)
         };
-        Client::new(policy, way, sink)
+        Client::new(policy, target, sink)
     }
 
     /// Closes both connections with QUIT, each within `bound`, and whatever was open to find it.
@@ -176,15 +177,19 @@ impl Drop for Node {
     }
 }
 
-fn with_part(policy: &PolicyOptions, ejection: &Option<Arc<Ejection>>, role: Role) -> PolicyOptions {
-    let part = ejection.clone().map(|ejection| Part { ejection, role });
+fn with_part(
+    policy: &PolicyOptions,
+    ejection: &Option<Arc<Ejection>>,
+    role: ConnectionRole,
+) -> PolicyOptions {
+    let part = ejection.clone().map(|ejection| EjectionHandle { ejection, role });
     PolicyOptions { part, ..policy.clone() }
 }
 
-fn way_of(topology: Option<&Arc<Topology>>, resolver: Option<&Arc<Resolver>>) -> Way {
+fn target_of(topology: Option<&Arc<Topology>>, resolver: Option<&Arc<Resolver>>) -> ConnectionTarget {
     match (topology, resolver) {
-        (Some(topology), _) => Way::Cluster(topology.clone()),
-        (None, Some(resolver)) => Way::Named(resolver.clone()),
-        (None, None) => Way::One,
+        (Some(topology), _) => ConnectionTarget::Cluster(topology.clone()),
+        (None, Some(resolver)) => ConnectionTarget::Sentinel(resolver.clone()),
+        (None, None) => ConnectionTarget::Single,
     }
 }

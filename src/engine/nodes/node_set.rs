@@ -7,11 +7,11 @@ use crate::redis_io::connection::metrics::Totals;
 use crate::redis_io::keys::Keys;
 
 use crate::engine::connections::client::{Client, PolicyOptions};
-use crate::engine::connections::reconnects::Returns;
+use crate::engine::connections::reconnects::Reconnects;
 use crate::engine::host::context::Context;
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::reply_router::ReplyRouter;
-use crate::engine::nodes::routing::Ring;
+use crate::engine::nodes::routing::RouteTable;
 use crate::engine::options::BusOptions;
 use crate::engine::protocol::job_id::{ID_SIZE, push_id};
 
@@ -25,10 +25,10 @@ pub struct NodeSet {
     /// Names of groups and channels, which are the same on every node.
     keys: Keys,
     nodes: Vec<Arc<Node>>,
-    ring: Ring,
+    routes: RouteTable,
     replies: Arc<ReplyRouter>,
     closing: Arc<AtomicBool>,
-    returns: Arc<Returns>,
+    reconnects: Arc<Reconnects>,
     /// Groups and names of the consumers of this bus. A lock, since consumers come on the host's thread.
     consumer_names: Mutex<Vec<(String, String)>>,
 }
@@ -38,8 +38,8 @@ impl NodeSet {
     pub fn new(context: Arc<Context>, number: u32, options: BusOptions) -> Arc<Self> {
         let (bus_prefix, eject) = (options.key_prefix, options.eject);
         let replies = ReplyRouter::new(context.host.clone());
-        let (closing, returns) = (Arc::<AtomicBool>::default(), Arc::<Returns>::default());
-        let ring = Ring::new(options.nodes.iter().map(|node| node.static_routes.as_slice()));
+        let (closing, reconnects) = (Arc::<AtomicBool>::default(), Arc::<Reconnects>::default());
+        let routes = RouteTable::new(options.nodes.iter().map(|node| node.static_routes.as_slice()));
         let nodes = options.nodes.into_iter().zip(number..).map(|(options, number)| {
             let keys = Keys::on_node(&bus_prefix, &options.key_prefix);
             let policy = PolicyOptions {
@@ -50,7 +50,7 @@ impl NodeSet {
                 announces: false,
                 silence: None,
                 closing: closing.clone(),
-                returns: returns.clone(),
+                reconnects: reconnects.clone(),
                 part: None,
             };
             Node::new(keys, policy, replies.clone(), eject)
@@ -59,10 +59,10 @@ impl NodeSet {
         Arc::new(Self {
             keys: Keys::new(&bus_prefix),
             nodes,
-            ring,
+            routes,
             replies,
             closing,
-            returns,
+            reconnects,
             consumer_names: Mutex::default(),
             context,
         })
@@ -89,8 +89,8 @@ impl NodeSet {
     }
 
     /// Times at which connections were restored.
-    pub(crate) fn returns(&self) -> &Returns {
-        &self.returns
+    pub(crate) fn reconnects(&self) -> &Reconnects {
+        &self.reconnects
     }
 
     /// Routes the replies of shared connections.
@@ -127,7 +127,7 @@ impl NodeSet {
 
     /// Index of the node that a route leads to.
     pub fn route(&self, route: &str) -> usize {
-        self.ring.node(route)
+        self.routes.node(route)
     }
 
     /// The node on whose Pub/Sub the completions of a stream are published, wherever the stream itself is.

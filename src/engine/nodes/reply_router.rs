@@ -9,7 +9,7 @@ use crate::redis_io::link::ReplySink;
 use crate::redis_io::resp::{Reply, Value};
 
 use crate::engine::host::{Event, Host, Payload, RequestId};
-use crate::engine::protocol::reply_tag::{Kind, LAST, is_significant};
+use crate::engine::protocol::reply_tag::{LAST, ReplyKind, is_significant};
 
 /// Takes the replies to the commands of one consumer or producer.
 pub trait ReplyHandler: Send + Sync {
@@ -57,29 +57,29 @@ impl ReplyRouter {
         self.producers.add(number, handler);
     }
 
-    fn answer(&self, kind: Kind, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+    fn answer(&self, kind: ReplyKind, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
         let request = ticket.id as RequestId;
         let index = ticket.index & !LAST;
         match (kind, outcome) {
-            (Kind::Bytes | Kind::Text, Ok(reply)) => self.value(kind, request, index, &reply),
-            (Kind::Bytes | Kind::Text, Err(error)) if is_about_the_key(&error) => {}
-            (Kind::Call, Ok(reply)) => {
+            (ReplyKind::Bytes | ReplyKind::Text, Ok(reply)) => self.value(kind, request, index, &reply),
+            (ReplyKind::Bytes | ReplyKind::Text, Err(error)) if is_about_the_key(&error) => {}
+            (ReplyKind::Call, Ok(reply)) => {
                 self.host.event(Event::Called { request, index, value: &Value::from(reply) });
             }
-            (Kind::Call, Err(error)) => {
+            (ReplyKind::Call, Err(error)) => {
                 self.host.event(Event::CallFailed { request, index, error: &error });
             }
             (_, Ok(_)) => {}
             (_, Err(error)) => self.host.event(Event::Failed { request, error: &error }),
         }
-        if kind == Kind::Last || ticket.index & LAST != 0 {
+        if kind == ReplyKind::Last || ticket.index & LAST != 0 {
             self.host.event(Event::Done { request });
         }
     }
 
-    fn value(&self, kind: Kind, request: RequestId, index: u32, reply: &Reply<'_>) {
+    fn value(&self, kind: ReplyKind, request: RequestId, index: u32, reply: &Reply<'_>) {
         let payload = match (reply, kind) {
-            (Reply::Bulk(bytes), Kind::Text) => Payload::Text(bytes),
+            (Reply::Bulk(bytes), ReplyKind::Text) => Payload::Text(bytes),
             (Reply::Bulk(bytes), _) => Payload::Bytes(bytes),
             _ => Payload::Missing,
         };
@@ -94,7 +94,7 @@ fn is_about_the_key(error: &RedisError) -> bool {
 
 impl ReplySink for ReplyRouter {
     fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
-        if Kind::part(ticket).is_some() {
+        if ReplyKind::part(ticket).is_some() {
             if is_significant(ticket, &outcome)
                 && let Some(consumer) = self.consumers.get((ticket.id >> 32) as u32)
             {
@@ -102,9 +102,9 @@ impl ReplySink for ReplyRouter {
             }
             return;
         }
-        let Some(kind) = Kind::of(ticket) else { return };
+        let Some(kind) = ReplyKind::of(ticket) else { return };
         match kind {
-            Kind::Sent => {
+            ReplyKind::Sent => {
                 if let (Ok(Reply::Bulk(entry)), Some(producer)) =
                     (&outcome, self.producers.get(ticket.index & !LAST))
                 {

@@ -11,12 +11,12 @@ const HASH: Crc<u16> = Crc::<u16>::new(&CRC_16_ARC);
 
 /// The nodes of a bus and the routes between them.
 #[derive(Debug)]
-pub struct Ring {
+pub struct RouteTable {
     nodes: usize,
     statics: HashMap<u16, usize>,
 }
 
-impl Ring {
+impl RouteTable {
     /// A ring of as many nodes as there are lists of static routes. Of two nodes with the same one, the later wins.
     pub fn new<'a>(static_routes: impl IntoIterator<Item = &'a [StaticRoute]>) -> Self {
         let (mut nodes, mut statics) = (0, HashMap::new());
@@ -71,14 +71,14 @@ mod tests {
     #[test]
     fn static_routes_go_before_the_hash_and_the_later_node_wins() {
         let (name, number) = (StaticRoute::Name("a".to_owned()), StaticRoute::Hash(0));
-        let ring = Ring::new([&[name.clone(), number][..], &[], &[name][..]]);
-        assert_eq!(ring.node("a"), 2);
-        assert_eq!(ring.node(""), 0);
-        assert_eq!(ring.node("IdentityService"), 14_468 % 3);
+        let routes = RouteTable::new([&[name.clone(), number][..], &[], &[name][..]]);
+        assert_eq!(routes.node("a"), 2);
+        assert_eq!(routes.node(""), 0);
+        assert_eq!(routes.node("IdentityService"), 14_468 % 3);
     }
 
     #[test]
     fn one_node_has_everything() {
-        assert_eq!(Ring::new([&[][..]]).node("anything"), 0);
+        assert_eq!(RouteTable::new([&[][..]]).node("anything"), 0);
     }
 }

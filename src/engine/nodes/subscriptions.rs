@@ -15,11 +15,11 @@ use crate::redis_io::options::LinkOptions;
 use crate::redis_io::pubsub::subscriber::Subscriber;
 
 use crate::engine::connections::client::{PolicyOptions, closed};
-use crate::engine::connections::cluster_location::Located;
+use crate::engine::connections::cluster_location::LocationPolicy;
 use crate::engine::connections::ejection::link_policy::around;
-use crate::engine::connections::sentinel::failover_policy::Follower;
+use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
 use crate::engine::connections::sentinel::resolver::Resolver;
-use crate::engine::nodes::message_router::{CompletionListener, Router};
+use crate::engine::nodes::message_router::{CompletionListener, MessageRouter};
 
 /// How long a subscriber that moves may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ pub struct Subscriptions {
     topology: Option<Arc<Topology>>,
     /// If sentinels know where it is.
     resolver: Option<Arc<Resolver>>,
-    router: Arc<Router>,
+    router: Arc<MessageRouter>,
     traffic: Arc<Traffic>,
     subscriber: Mutex<Option<Arc<Subscriber>>>,
     /// In a Cluster, the slot of the stream whose completions were asked for first. They are published on its node, and
@@ -46,7 +46,7 @@ impl Subscriptions {
         topology: Option<Arc<Topology>>,
         resolver: Option<Arc<Resolver>>,
     ) -> Self {
-        let router = Router::new(policy.context.clone(), policy.node);
+        let router = MessageRouter::new(policy.context.clone(), policy.node);
         let (traffic, subscriber, home) = Default::default();
         Self { policy, topology, resolver, router, traffic, subscriber, home }
     }
@@ -207,13 +207,13 @@ impl Subscriptions {
         };
         let opened = match (&self.topology, self.resolver.clone()) {
             (Some(topology), _) => {
-                let located = Located::anywhere(policy, topology.clone(), self.home.get().copied());
+                let located = LocationPolicy::anywhere(policy, topology.clone(), self.home.get().copied());
                 let opened = open(&topology.options().link, located.clone());
                 located.keep_right(&opened, &tasks);
                 opened
             }
             (None, Some(resolver)) => {
-                let follower = Follower::new(policy, resolver);
+                let follower = FailoverPolicy::new(policy, resolver);
                 let opened = open(link, follower.clone());
                 follower.belong_to(opened.connection());
                 opened

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::host::Arrival;
-use crate::engine::producer::completion_wait::{Begin, Case, Doubt, Outcome, Wait};
+use crate::engine::host::GroupCompletion;
+use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck, Wait, WaitSnapshot, WaitStart};
 
 /// How long a wait with a record goes without news before Redis is asked.
 const FIRST_CHECK: Duration = Duration::from_secs(2);
@@ -17,7 +17,7 @@ const LAST_CHECK: Duration = Duration::from_secs(30);
 
 /// The waits of one producer.
 #[derive(Debug, Default)]
-pub struct Completions {
+pub struct CompletionTracker {
     waits: HashMap<u32, Wait>,
     /// More than one wait per job is rare: the same job sent to several streams, or again.
     jobs: HashMap<Arc<str>, Vec<u32>>,
@@ -25,9 +25,9 @@ pub struct Completions {
     checks: BinaryHeap<Reverse<(Instant, u32)>>,
 }
 
-impl Completions {
+impl CompletionTracker {
     /// Starts a wait.
-    pub fn wait(&mut self, begin: Begin<'_>) {
+    pub fn wait(&mut self, begin: WaitStart<'_>) {
         let (number, recorded) = (begin.number, begin.recorded);
         let job = match self.jobs.get_key_value(begin.job) {
             Some((job, _)) => job.clone(),
@@ -60,7 +60,7 @@ impl Completions {
 
     /// A completion arrived; returns the waits that it ends. A group counts once however often it completes;
     /// one that is not awaited is noted but does not count.
-    pub fn arrive(&mut self, job: &str, stream: &str, arrival: &Arrival) -> Vec<Outcome> {
+    pub fn arrive(&mut self, job: &str, stream: &str, arrival: &GroupCompletion) -> Vec<CompletedWait> {
         let mut outcomes = Vec::new();
         let mut at = 0;
         while let Some(&number) = self.jobs.get(job).and_then(|numbers| numbers.get(at)) {
@@ -79,7 +79,7 @@ impl Completions {
 
     /// Redis was asked and knows how a group completed the job of a wait; returns the wait if that ends it. What
     /// came by itself meanwhile is the later word.
-    pub fn learn(&mut self, number: u32, arrival: Arrival) -> Option<Outcome> {
+    pub fn learn(&mut self, number: u32, arrival: GroupCompletion) -> Option<CompletedWait> {
         let wait = self.waits.get_mut(&number)?;
         if !wait.is_missing(&arrival.group) {
             return None;
@@ -124,7 +124,7 @@ impl Completions {
 
     /// The waits, `most` of them, about which Redis is to be asked by now. Those with a record come up again, later
     /// and later.
-    pub fn take_due(&mut self, now: Instant, most: usize) -> Vec<Doubt> {
+    pub fn take_due(&mut self, now: Instant, most: usize) -> Vec<OutcomeCheck> {
         let mut due = Vec::new();
         while due.len() < most && self.next_check().is_some_and(|at| at <= now) {
             let Some(Reverse((_, number))) = self.checks.pop() else { break };
@@ -153,7 +153,7 @@ impl Completions {
     }
 
     /// What is known of a wait; nothing if it is over, or if Redis does not have its job yet.
-    pub fn case(&self, number: u32) -> Option<Case> {
+    pub fn case(&self, number: u32) -> Option<WaitSnapshot> {
         self.waits.get(&number)?.case()
     }
 
@@ -167,8 +167,8 @@ impl Completions {
         self.waits.is_empty()
     }
 
-    fn end(&mut self, number: u32) -> Option<Outcome> {
-        self.remove(number).map(|wait| Outcome { wait: number, arrivals: wait.arrivals })
+    fn end(&mut self, number: u32) -> Option<CompletedWait> {
+        self.remove(number).map(|wait| CompletedWait { wait: number, arrivals: wait.arrivals })
     }
 
     fn remove(&mut self, number: u32) -> Option<Wait> {
@@ -186,25 +186,31 @@ impl Completions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::producer::send_plan::Plan;
+    use crate::engine::producer::send_plan::SendPlan;
 
-    fn plan(groups: &[&str]) -> Arc<Plan> {
+    fn plan(groups: &[&str]) -> Arc<SendPlan> {
         let groups: Vec<String> = groups.iter().map(|&group| group.to_owned()).collect();
-        Arc::new(Plan::awaiting("s", &groups))
+        Arc::new(SendPlan::awaiting("s", &groups))
     }
 
-    fn begin(completions: &mut Completions, number: u32, job: &str, groups: &[&str], ends_at_error: bool) {
+    fn begin(
+        completions: &mut CompletionTracker,
+        number: u32,
+        job: &str,
+        groups: &[&str],
+        ends_at_error: bool,
+    ) {
         let plan = plan(groups);
-        completions.wait(Begin { number, job, plan, ends_at_error, recorded: None });
+        completions.wait(WaitStart { number, job, plan, ends_at_error, recorded: None });
     }
 
-    fn arrival(group: &str, error: Option<&str>) -> Arrival {
-        Arrival { group: group.to_owned(), at: 1.0, error: error.map(str::to_owned) }
+    fn arrival(group: &str, error: Option<&str>) -> GroupCompletion {
+        GroupCompletion { group: group.to_owned(), at: 1.0, error: error.map(str::to_owned) }
     }
 
     #[test]
     fn a_wait_is_over_when_every_group_completed() {
-        let mut completions = Completions::default();
+        let mut completions = CompletionTracker::default();
         begin(&mut completions, 7, "J", &["a", "b", "a"], false);
         assert!(completions.arrive("J", "s", &arrival("a", None)).is_empty());
         assert!(completions.arrive("J", "s", &arrival("a", None)).is_empty(), "a group counts once");
@@ -216,7 +222,7 @@ mod tests {
 
     #[test]
     fn other_groups_are_noted_and_other_streams_ignored() {
-        let mut completions = Completions::default();
+        let mut completions = CompletionTracker::default();
         begin(&mut completions, 1, "J", &["a"], false);
         assert!(completions.arrive("J", "s", &arrival("toString", None)).is_empty());
         assert!(completions.arrive("J", "t", &arrival("a", None)).is_empty());
@@ -226,7 +232,7 @@ mod tests {
 
     #[test]
     fn an_error_ends_the_wait_at_once_where_that_was_asked() {
-        let mut completions = Completions::default();
+        let mut completions = CompletionTracker::default();
         begin(&mut completions, 1, "J", &["a", "b"], true);
         begin(&mut completions, 2, "J", &["a", "b"], false);
         let outcomes = completions.arrive("J", "s", &arrival("a", Some("{}")));
@@ -236,7 +242,7 @@ mod tests {
 
     #[test]
     fn forgotten_and_abandoned_waits_are_gone() {
-        let mut completions = Completions::default();
+        let mut completions = CompletionTracker::default();
         begin(&mut completions, 1, "J", &["a"], false);
         begin(&mut completions, 2, "J", &["a"], false);
         completions.forget(1);
@@ -246,18 +252,18 @@ mod tests {
         assert!(completions.is_empty());
     }
 
-    fn recorded(completions: &mut Completions, number: u32, since: Instant) {
+    fn recorded(completions: &mut CompletionTracker, number: u32, since: Instant) {
         let plan = plan(&["a"]);
-        completions.wait(Begin { number, job: "J", plan, ends_at_error: false, recorded: Some(since) });
+        completions.wait(WaitStart { number, job: "J", plan, ends_at_error: false, recorded: Some(since) });
     }
 
-    fn numbers(doubts: &[Doubt]) -> Vec<u32> {
+    fn numbers(doubts: &[OutcomeCheck]) -> Vec<u32> {
         doubts.iter().map(|doubt| doubt.wait).collect()
     }
 
     #[test]
     fn after_a_doubt_redis_is_asked_once_about_whatever_it_has() {
-        let (mut completions, now) = (Completions::default(), Instant::now());
+        let (mut completions, now) = (CompletionTracker::default(), Instant::now());
         begin(&mut completions, 1, "J", &["a"], false);
         begin(&mut completions, 2, "K", &["a"], false);
         assert!(!completions.sent(1, EntryId { time: 5, sequence: 0 }));
@@ -274,7 +280,7 @@ mod tests {
 
     #[test]
     fn waits_with_a_record_are_looked_after_less_and_less_often() {
-        let (mut completions, start) = (Completions::default(), Instant::now());
+        let (mut completions, start) = (CompletionTracker::default(), Instant::now());
         recorded(&mut completions, 1, start);
         completions.sent(1, EntryId::default());
         let mut asked = Vec::new();
@@ -290,7 +296,7 @@ mod tests {
 
     #[test]
     fn so_many_are_due_at_once() {
-        let (mut completions, now) = (Completions::default(), Instant::now());
+        let (mut completions, now) = (CompletionTracker::default(), Instant::now());
         for number in 1..=5 {
             recorded(&mut completions, number, now);
             completions.sent(number, EntryId::default());
@@ -301,7 +307,7 @@ mod tests {
 
     #[test]
     fn what_is_learnt_counts_unless_a_word_came_by_itself() {
-        let mut completions = Completions::default();
+        let mut completions = CompletionTracker::default();
         begin(&mut completions, 1, "J", &["a", "b"], false);
         completions.arrive("J", "s", &arrival("a", None));
         assert_eq!(completions.learn(1, arrival("a", Some("1"))), None);
@@ -312,7 +318,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_lost_when_it_is_gone_twice_in_a_row() {
-        let mut completions = Completions::default();
+        let mut completions = CompletionTracker::default();
         begin(&mut completions, 1, "J", &["a"], false);
         let seen = [true, false, true, true].map(|gone| completions.is_lost(1, gone));
         assert_eq!(seen, [false, false, false, true]);

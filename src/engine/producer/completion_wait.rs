@@ -5,18 +5,18 @@ use std::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::host::Arrival;
-use crate::engine::producer::send_plan::Plan;
+use crate::engine::host::GroupCompletion;
+use crate::engine::producer::send_plan::SendPlan;
 
 /// A wait for the completions of one job on one stream, as it begins.
 #[derive(Debug)]
-pub struct Begin<'a> {
+pub struct WaitStart<'a> {
     /// The host's number for it.
     pub number: u32,
     /// The job.
     pub job: &'a str,
     /// The stream and the groups.
-    pub plan: Arc<Plan>,
+    pub plan: Arc<SendPlan>,
     /// Whether it is over at the first error.
     pub ends_at_error: bool,
     /// If outcomes are recorded for it: since when.
@@ -27,9 +27,9 @@ pub struct Begin<'a> {
 #[derive(Debug)]
 pub(crate) struct Wait {
     pub(crate) job: Arc<str>,
-    pub(crate) plan: Arc<Plan>,
+    pub(crate) plan: Arc<SendPlan>,
     pub(crate) ends_at_error: bool,
-    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) arrivals: Vec<GroupCompletion>,
     pub(crate) recorded: Option<Instant>,
     /// The entry, once Redis has said which it is.
     pub(crate) entry: Option<EntryId>,
@@ -43,22 +43,22 @@ pub(crate) struct Wait {
 
 /// A wait that is over.
 #[derive(Debug, PartialEq)]
-pub struct Outcome {
+pub struct CompletedWait {
     /// The host's number for it.
     pub wait: u32,
     /// Everything that came, in that order.
-    pub arrivals: Vec<Arrival>,
+    pub arrivals: Vec<GroupCompletion>,
 }
 
 /// A wait about which Redis is to be asked.
 #[derive(Clone, Debug)]
-pub struct Doubt {
+pub struct OutcomeCheck {
     /// The host's number for it.
     pub wait: u32,
     /// The job.
     pub job: Arc<str>,
     /// The stream and the groups.
-    pub plan: Arc<Plan>,
+    pub plan: Arc<SendPlan>,
     /// The entry.
     pub entry: EntryId,
     /// Whether outcomes are recorded for it.
@@ -67,19 +67,19 @@ pub struct Doubt {
 
 /// A wait that somebody wants to know about.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub struct WaitSnapshot {
     /// The job.
     pub job: Arc<str>,
     /// The stream and the groups.
-    pub plan: Arc<Plan>,
+    pub plan: Arc<SendPlan>,
     /// The entry.
     pub entry: EntryId,
     /// What has come so far.
-    pub arrivals: Vec<Arrival>,
+    pub arrivals: Vec<GroupCompletion>,
 }
 
 impl Wait {
-    pub(crate) fn new(begin: Begin<'_>, job: Arc<str>) -> Self {
+    pub(crate) fn new(begin: WaitStart<'_>, job: Arc<str>) -> Self {
         Self {
             job,
             plan: begin.plan,
@@ -94,7 +94,7 @@ impl Wait {
     }
 
     /// The latest word of a group is what the user sees.
-    pub(crate) fn note(&mut self, arrival: &Arrival) {
+    pub(crate) fn note(&mut self, arrival: &GroupCompletion) {
         match self.arrivals.iter_mut().find(|earlier| earlier.group == arrival.group) {
             Some(earlier) => *earlier = arrival.clone(),
             None => self.arrivals.push(arrival.clone()),
@@ -112,13 +112,13 @@ impl Wait {
         self.plan.groups.iter().all(|group| !self.is_missing(group))
     }
 
-    pub(crate) fn case(&self) -> Option<Case> {
+    pub(crate) fn case(&self) -> Option<WaitSnapshot> {
         let (job, plan, arrivals) = (self.job.clone(), self.plan.clone(), self.arrivals.clone());
-        Some(Case { job, plan, entry: self.entry?, arrivals })
+        Some(WaitSnapshot { job, plan, entry: self.entry?, arrivals })
     }
 
-    pub(crate) fn doubt(&self, wait: u32) -> Option<Doubt> {
+    pub(crate) fn doubt(&self, wait: u32) -> Option<OutcomeCheck> {
         let (job, plan, recorded) = (self.job.clone(), self.plan.clone(), self.recorded.is_some());
-        Some(Doubt { wait, job, plan, entry: self.entry?, recorded })
+        Some(OutcomeCheck { wait, job, plan, entry: self.entry?, recorded })
     }
 }

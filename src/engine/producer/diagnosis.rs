@@ -7,12 +7,12 @@ use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::protocol::outcome_record::shortened;
-use crate::engine::protocol::pending_entries::Pending;
+use crate::engine::protocol::pending_entries::PendingEntry;
 
 /// What became of a job for one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum GroupState {
     /// The group has completed it.
     Completed,
     /// Its processor failed.
@@ -31,7 +31,7 @@ pub enum State {
 
 /// A group, as XINFO GROUPS has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+pub struct GroupDescription {
     /// With its prefix.
     pub name: String,
     consumers: Option<u64>,
@@ -44,7 +44,7 @@ pub struct Group {
 
 /// A consumer, as XINFO CONSUMERS has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct ConsumerDescription {
     name: String,
     /// In ms.
     idle: u64,
@@ -52,15 +52,15 @@ pub struct Member {
 
 /// What Redis shows of an entry and a group.
 #[derive(Debug, Default)]
-pub struct Findings<'a> {
+pub struct GroupFindings<'a> {
     /// The group, if there is one.
-    pub group: Option<&'a Group>,
+    pub group: Option<&'a GroupDescription>,
     /// Its consumers, if Redis tells.
-    pub members: Option<&'a [Member]>,
+    pub members: Option<&'a [ConsumerDescription]>,
     /// Whether the entry is in the stream; `None` if that was not asked.
     pub is_there: Option<bool>,
     /// The entry as it is pending.
-    pub pending: Option<Pending>,
+    pub pending: Option<PendingEntry>,
     /// The error that the group has told of, by its completion or a record, if there is one of these.
     pub told: Option<Option<String>>,
 }
@@ -87,7 +87,7 @@ pub struct Diagnosis<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct GroupDiagnosis<'a> {
     group: &'a str,
-    state: State,
+    state: GroupState,
     consumers: Option<u64>,
     pending: Option<u64>,
     last_read: Option<u64>,
@@ -104,12 +104,12 @@ pub struct GroupDiagnosis<'a> {
 impl<'a> GroupDiagnosis<'a> {
     /// Of a group that is done with its job: what it has told, if it told that it failed, is found out about as well.
     pub fn completed(group: &'a str) -> Self {
-        Self::new(group, State::Completed)
+        Self::new(group, GroupState::Completed)
     }
 
     /// Of a group, about this entry; nothing if that takes more than is known.
-    pub fn found(group: &'a str, entry: EntryId, findings: Findings<'_>) -> Option<Self> {
-        let Findings { group: known, members, is_there, pending, told } = findings;
+    pub fn found(group: &'a str, entry: EntryId, findings: GroupFindings<'_>) -> Option<Self> {
+        let GroupFindings { group: known, members, is_there, pending, told } = findings;
         let last_read = members.and_then(|members| members.iter().map(|member| member.idle).min());
         let counts = known.map(|known| (known.consumers, known.pending, known.lag));
         let (consumers, in_flight, lag) = counts.unwrap_or_default();
@@ -121,23 +121,23 @@ impl<'a> GroupDiagnosis<'a> {
             (_, Some(None)) => Self::completed(group),
             (_, Some(Some(error))) => {
                 let error = RawValue::from_string(shortened(&error).into_owned()).ok();
-                Self { error, ..described(State::Failed) }
+                Self { error, ..described(GroupState::Failed) }
             }
-            _ if pending.is_some() => described(State::Pending),
-            (None, None) if is_there != Some(false) => described(State::Absent),
-            _ if is_there == Some(false) => described(State::Gone),
-            (Some(known), None) if known.delivered < entry => described(State::Waiting),
+            _ if pending.is_some() => described(GroupState::Pending),
+            (None, None) if is_there != Some(false) => described(GroupState::Absent),
+            _ if is_there == Some(false) => described(GroupState::Gone),
+            (Some(known), None) if known.delivered < entry => described(GroupState::Waiting),
             (Some(_), None) if is_there.is_none() => return None,
-            (Some(Group { read, delivered, .. }), None) => Self {
+            (Some(GroupDescription { read, delivered, .. }), None) => Self {
                 is_later: read.map(|read| read.is_none() && *delivered == entry),
-                ..described(State::Passed)
+                ..described(GroupState::Passed)
             },
-            (None, None) => described(State::Absent),
+            (None, None) => described(GroupState::Absent),
         })
     }
 
-    fn had_by(self, pending: Option<&Pending>, members: Option<&[Member]>) -> Self {
-        let Some(Pending { owner, idle, deliveries, .. }) = pending else { return self };
+    fn had_by(self, pending: Option<&PendingEntry>, members: Option<&[ConsumerDescription]>) -> Self {
+        let Some(PendingEntry { owner, idle, deliveries, .. }) = pending else { return self };
         Self {
             owner: Some(owner.clone()),
             owner_seen: members.and_then(|members| seen(members, owner)),
@@ -147,7 +147,7 @@ impl<'a> GroupDiagnosis<'a> {
         }
     }
 
-    fn new(group: &'a str, state: State) -> Self {
+    fn new(group: &'a str, state: GroupState) -> Self {
         let (consumers, pending, last_read, lag, is_later) = Default::default();
         let (owner, owner_seen, idle, deliveries, error) = Default::default();
         Self {
@@ -167,16 +167,16 @@ impl<'a> GroupDiagnosis<'a> {
     }
 }
 
-fn seen(members: &[Member], owner: &str) -> Option<u64> {
+fn seen(members: &[ConsumerDescription], owner: &str) -> Option<u64> {
     members.iter().find(|member| member.name == owner).map(|member| member.idle)
 }
 
 /// The groups in a reply of XINFO GROUPS.
-pub fn read_groups(reply: &Value) -> Vec<Group> {
+pub fn read_groups(reply: &Value) -> Vec<GroupDescription> {
     let Value::Array(groups) = reply else { return Vec::new() };
     let read = |group: &Value| {
         let count = |name| group.field(name).map(Value::count);
-        Some(Group {
+        Some(GroupDescription {
             name: text(group.field("name")?)?,
             consumers: count("consumers").flatten(),
             pending: count("pending").flatten(),
@@ -189,10 +189,10 @@ pub fn read_groups(reply: &Value) -> Vec<Group> {
 }
 
 /// The consumers in a reply of XINFO CONSUMERS.
-pub fn read_members(reply: &Value) -> Vec<Member> {
+pub fn read_members(reply: &Value) -> Vec<ConsumerDescription> {
     let Value::Array(members) = reply else { return Vec::new() };
     let read = |member: &Value| {
-        Some(Member { name: text(member.field("name")?)?, idle: member.field("idle")?.count()? })
+        Some(ConsumerDescription { name: text(member.field("name")?)?, idle: member.field("idle")?.count()? })
     };
     members.iter().filter_map(read).collect()
 }
@@ -209,17 +209,17 @@ mod tests {
 
     const ENTRY: EntryId = EntryId { time: 5, sequence: 0 };
 
-    fn group(delivered: u64, read: Option<Option<u64>>) -> Group {
+    fn group(delivered: u64, read: Option<Option<u64>>) -> GroupDescription {
         let delivered = EntryId { time: delivered, sequence: 0 };
         let name = "hfxbus:csr:g".to_owned();
-        Group { name, consumers: Some(1), pending: Some(0), delivered, read, lag: None }
+        GroupDescription { name, consumers: Some(1), pending: Some(0), delivered, read, lag: None }
     }
 
-    fn pending() -> Pending {
-        Pending { id: ENTRY, owner: "me".to_owned(), idle: Duration::from_millis(70), deliveries: 3 }
+    fn pending() -> PendingEntry {
+        PendingEntry { id: ENTRY, owner: "me".to_owned(), idle: Duration::from_millis(70), deliveries: 3 }
     }
 
-    fn state(findings: Findings<'_>) -> Option<State> {
+    fn state(findings: GroupFindings<'_>) -> Option<GroupState> {
         GroupDiagnosis::found("g", ENTRY, findings).map(|found| found.state)
     }
 
@@ -227,25 +227,34 @@ mod tests {
     fn what_became_of_a_job_follows_from_where_the_group_is() {
         let is_there = Some(true);
         let (before, at) = (group(4, None), group(5, None));
-        let found = |group| state(Findings { group, is_there, ..Findings::default() });
-        assert_eq!(found(None), Some(State::Absent));
-        assert_eq!(found(Some(&before)), Some(State::Waiting));
-        assert_eq!(found(Some(&at)), Some(State::Passed));
-        let has = Findings { group: Some(&at), is_there, pending: Some(pending()), ..Findings::default() };
-        assert_eq!(state(has), Some(State::Pending));
+        let found = |group| state(GroupFindings { group, is_there, ..GroupFindings::default() });
+        assert_eq!(found(None), Some(GroupState::Absent));
+        assert_eq!(found(Some(&before)), Some(GroupState::Waiting));
+        assert_eq!(found(Some(&at)), Some(GroupState::Passed));
+        let has = GroupFindings {
+            group: Some(&at),
+            is_there,
+            pending: Some(pending()),
+            ..GroupFindings::default()
+        };
+        assert_eq!(state(has), Some(GroupState::Pending));
         for group in [None, Some(&before), Some(&at)] {
-            let gone = Findings { group, is_there: Some(false), ..Findings::default() };
-            assert_eq!(state(gone), Some(State::Gone));
+            let gone = GroupFindings { group, is_there: Some(false), ..GroupFindings::default() };
+            assert_eq!(state(gone), Some(GroupState::Gone));
         }
-        let held = Findings { is_there: Some(false), pending: Some(pending()), ..Findings::default() };
-        assert_eq!(state(held), Some(State::Pending), "it was trimmed while it is run");
+        let held =
+            GroupFindings { is_there: Some(false), pending: Some(pending()), ..GroupFindings::default() };
+        assert_eq!(state(held), Some(GroupState::Pending), "it was trimmed while it is run");
     }
 
     #[test]
     fn without_a_look_at_the_entry_only_what_the_groups_show_is_said() {
         let (before, at) = (group(4, None), group(5, None));
-        let found = |group| state(Findings { group, ..Findings::default() });
-        assert_eq!([found(None), found(Some(&before))], [Some(State::Absent), Some(State::Waiting)]);
+        let found = |group| state(GroupFindings { group, ..GroupFindings::default() });
+        assert_eq!(
+            [found(None), found(Some(&before))],
+            [Some(GroupState::Absent), Some(GroupState::Waiting)]
+        );
         assert_eq!(found(Some(&at)), None);
     }
 
@@ -253,7 +262,8 @@ mod tests {
     fn a_group_that_has_read_nothing_and_ends_at_the_entry_was_made_after_it() {
         let is_later = |read| {
             let at = group(5, read);
-            let findings = Findings { group: Some(&at), is_there: Some(true), ..Findings::default() };
+            let findings =
+                GroupFindings { group: Some(&at), is_there: Some(true), ..GroupFindings::default() };
             GroupDiagnosis::found("g", ENTRY, findings).and_then(|found| found.is_later)
         };
         assert_eq!(
@@ -264,11 +274,13 @@ mod tests {
 
     #[test]
     fn a_failure_is_said_with_what_the_group_still_has_of_it() {
-        let members =
-            [Member { name: "me".to_owned(), idle: 50 }, Member { name: "you".to_owned(), idle: 40 }];
+        let members = [
+            ConsumerDescription { name: "me".to_owned(), idle: 50 },
+            ConsumerDescription { name: "you".to_owned(), idle: 40 },
+        ];
         let at = group(5, None);
         let told = Some(Some("{\"message\":\"no\"}".to_owned()));
-        let findings = Findings {
+        let findings = GroupFindings {
             group: Some(&at),
             members: Some(&members),
             is_there: Some(true),
@@ -280,8 +292,8 @@ mod tests {
             serde_json::to_string(&found).unwrap(),
             r#"{"group":"g","state":"failed","consumers":1,"pending":0,"lastRead":40,"lag":null,"isLater":null,"owner":"me","ownerSeen":50,"idle":70,"deliveries":3,"error":{"message":"no"}}"#
         );
-        let ended = Findings { told: Some(None), ..Findings::default() };
-        assert_eq!(state(ended), Some(State::Completed));
+        let ended = GroupFindings { told: Some(None), ..GroupFindings::default() };
+        assert_eq!(state(ended), Some(GroupState::Completed));
     }
 
     #[test]
@@ -300,7 +312,10 @@ mod tests {
         assert_eq!(read_groups(&Value::Array(vec![Value::Array(old.clone()), Value::Nil])), [group(5, None)]);
         let more = [text("entries-read"), Value::Nil, text("lag"), Value::Integer(7)];
         let new = Value::Array(old.into_iter().chain(more).collect());
-        assert_eq!(read_groups(&Value::Array(vec![new])), [Group { lag: Some(7), ..group(5, Some(None)) }]);
+        assert_eq!(
+            read_groups(&Value::Array(vec![new])),
+            [GroupDescription { lag: Some(7), ..group(5, Some(None)) }]
+        );
         let member = vec![
             text("name"),
             text("me"),
@@ -311,7 +326,7 @@ mod tests {
         ];
         assert_eq!(
             read_members(&Value::Array(vec![Value::Array(member), Value::Nil])),
-            [Member { name: "me".to_owned(), idle: 9 }]
+            [ConsumerDescription { name: "me".to_owned(), idle: 9 }]
         );
     }
 }

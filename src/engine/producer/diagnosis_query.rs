@@ -10,11 +10,12 @@ use crate::redis_io::streams::commands::{pack_consumers, pack_entry, pack_groups
 
 use crate::engine::host::RequestId;
 use crate::engine::producer::Producer;
-use crate::engine::producer::completion_wait::Case;
+use crate::engine::producer::completion_wait::WaitSnapshot;
 use crate::engine::producer::diagnosis::{
-    Diagnosis, Findings, Group, GroupDiagnosis, Member, read_groups, read_members,
+    ConsumerDescription, Diagnosis, GroupDescription, GroupDiagnosis, GroupFindings, read_groups,
+    read_members,
 };
-use crate::engine::producer::outcome_query::{Answer, Inquiry};
+use crate::engine::producer::outcome_query::{OutcomeQuery, PendingReply};
 use crate::engine::protocol::outcome_record::{RecordOf, pack_record_read, read_record};
 use crate::engine::protocol::pending_entries::read_rows;
 
@@ -24,27 +25,27 @@ const MOST: usize = 6_000;
 const SHARE: usize = 4;
 
 /// A stream on a node.
-type Place<'a> = (usize, &'a str);
+type StreamPlace<'a> = (usize, &'a str);
 
 /// What was asked of a stream.
-struct OfStream {
-    groups: Answer,
+struct StreamQuery {
+    groups: PendingReply,
     /// By the name of the group, with its prefix.
-    members: HashMap<String, Answer>,
+    members: HashMap<String, PendingReply>,
 }
 
 /// What a stream has.
-struct Known {
+struct StreamFacts {
     node: Arc<str>,
     /// None if there is no such stream.
-    groups: Option<Vec<Group>>,
-    members: HashMap<String, Vec<Member>>,
+    groups: Option<Vec<GroupDescription>>,
+    members: HashMap<String, Vec<ConsumerDescription>>,
 }
 
 /// What was asked of an entry: whether it is there, and of each group whether it is pending, and for the record.
-struct OfEntry {
-    is_there: Answer,
-    groups: HashMap<String, (Answer, Answer)>,
+struct EntryQuery {
+    is_there: PendingReply,
+    groups: HashMap<String, (PendingReply, PendingReply)>,
 }
 
 impl Producer {
@@ -52,12 +53,12 @@ impl Producer {
     /// group is behind of and has not pending afterwards was acknowledged, or never was for it.
     pub(crate) async fn examine(
         &self,
-        cases: &[(RequestId, Case)],
+        cases: &[(RequestId, WaitSnapshot)],
         patience: Duration,
     ) -> Vec<(RequestId, String)> {
-        let mut inquiry = Inquiry::new(&self.node_set, patience);
+        let mut inquiry = OutcomeQuery::new(&self.node_set, patience);
         let asked = &cases[..self.affordable(cases)];
-        let mut streams: HashMap<Place<'_>, OfStream> = HashMap::new();
+        let mut streams: HashMap<StreamPlace<'_>, StreamQuery> = HashMap::new();
         for (_, case) in asked {
             self.ask_of_stream(case, &mut streams, &mut inquiry);
         }
@@ -80,28 +81,28 @@ impl Producer {
     }
 
     /// How many of the cases can be asked about. Of the others it is said what follows from the groups alone.
-    fn affordable(&self, cases: &[(RequestId, Case)]) -> usize {
+    fn affordable(&self, cases: &[(RequestId, WaitSnapshot)]) -> usize {
         let shares = self.node_set.nodes().iter().map(|node| node.queue().commands / SHARE);
         let most = shares.min().unwrap_or(0).min(MOST);
         let costs = cases.iter().map(|(_, case)| 2 + 3 * case.plan.groups.len());
         self.lock().examinations.spend(Instant::now(), most, costs)
     }
 
-    fn place<'a>(&self, case: &'a Case) -> Place<'a> {
+    fn place<'a>(&self, case: &'a WaitSnapshot) -> StreamPlace<'a> {
         let node = case.plan.node(&self.node_set, &case.job);
         (node, case.plan.key(node))
     }
 
     fn ask_of_stream<'a>(
         &self,
-        case: &'a Case,
-        streams: &mut HashMap<Place<'a>, OfStream>,
-        inquiry: &mut Inquiry<'_>,
+        case: &'a WaitSnapshot,
+        streams: &mut HashMap<StreamPlace<'a>, StreamQuery>,
+        inquiry: &mut OutcomeQuery<'_>,
     ) {
         let (node, key) = self.place(case);
         let of_stream = streams.entry((node, key)).or_insert_with(|| {
             let groups = inquiry.ask(node, |commands, to| pack_groups(commands, key, to));
-            OfStream { groups, members: HashMap::new() }
+            StreamQuery { groups, members: HashMap::new() }
         });
         for group in case.open() {
             let name = self.node_set.keys().group(group);
@@ -111,7 +112,7 @@ impl Producer {
         }
     }
 
-    fn ask_of_entry(&self, case: &Case, inquiry: &mut Inquiry<'_>) -> OfEntry {
+    fn ask_of_entry(&self, case: &WaitSnapshot, inquiry: &mut OutcomeQuery<'_>) -> EntryQuery {
         let (node, key) = self.place(case);
         let keys = self.node_set.nodes()[node].keys();
         let is_there = inquiry.ask(node, |commands, to| pack_entry(commands, key, case.entry, to));
@@ -123,11 +124,16 @@ impl Producer {
             let record = inquiry.ask(node, |commands, to| pack_record_read(commands, keys, of, to));
             (group.to_owned(), (pending, record))
         };
-        OfEntry { is_there, groups: case.open().map(ask_about).collect() }
+        EntryQuery { is_there, groups: case.open().map(ask_about).collect() }
     }
 
     /// What a stream has; `None` if Redis does not tell.
-    async fn known(&self, (node, key): Place<'_>, of: OfStream, inquiry: &Inquiry<'_>) -> Option<Known> {
+    async fn known(
+        &self,
+        (node, key): StreamPlace<'_>,
+        of: StreamQuery,
+        inquiry: &OutcomeQuery<'_>,
+    ) -> Option<StreamFacts> {
         let groups = match inquiry.answer(of.groups).await {
             Ok(reply) => Some(read_groups(&reply)),
             Err(error) if error.reply_code() == Some("ERR") => None,
@@ -140,7 +146,7 @@ impl Producer {
                 members.insert(name, read_members(&reply));
             }
         }
-        Some(Known { node: self.server_of(node, key)?, groups, members })
+        Some(StreamFacts { node: self.server_of(node, key)?, groups, members })
     }
 
     /// The name of the server that has a key.
@@ -155,13 +161,13 @@ impl Producer {
 
     async fn conclude_of(
         &self,
-        case: &Case,
-        known: &Known,
-        of: Option<OfEntry>,
-        inquiry: &Inquiry<'_>,
+        case: &WaitSnapshot,
+        known: &StreamFacts,
+        of: Option<EntryQuery>,
+        inquiry: &OutcomeQuery<'_>,
     ) -> Option<String> {
         let (mut is_there, mut of_groups) = (None, HashMap::new());
-        if let Some(OfEntry { is_there: answer, groups }) = of {
+        if let Some(EntryQuery { is_there: answer, groups }) = of {
             is_there = Some(is_some(inquiry.answer(answer).await.ok()?));
             of_groups = groups;
         }
@@ -175,7 +181,7 @@ impl Producer {
             }
             let name = self.node_set.keys().group(group);
             let of_stream = known.groups.iter().flatten();
-            let mut findings = Findings {
+            let mut findings = GroupFindings {
                 group: of_stream.clone().find(|known| known.name == name),
                 members: known.members.get(&name).map(Vec::as_slice),
                 is_there,
@@ -206,7 +212,7 @@ impl Producer {
     }
 }
 
-impl Case {
+impl WaitSnapshot {
     /// The groups that have not told that they completed it.
     fn open(&self) -> impl Iterator<Item = &str> {
         let is_done = |group: &&String| {

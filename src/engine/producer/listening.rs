@@ -4,13 +4,13 @@ use crate::redis_io::glob;
 
 /// Streams that the user listens to.
 #[derive(Debug)]
-pub(crate) struct Listening {
+pub(crate) struct ListenedStream {
     pub(crate) stream: String,
     pub(crate) pattern: String,
     pub(crate) confirmed: bool,
 }
 
-impl Listening {
+impl ListenedStream {
     /// A name without `*` means that very stream.
     pub(crate) fn matches(&self, stream: &str) -> bool {
         match self.stream.contains('*') {

@@ -11,10 +11,10 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::runtime::backoff::{Backoff, chance};
 
-use crate::engine::host::{Arrival, Event};
-use crate::engine::producer::completion_wait::{Doubt, Outcome};
-use crate::engine::producer::outcome::{Verdict, unknown_outcome};
-use crate::engine::producer::{Producer, State, now};
+use crate::engine::host::{Event, GroupCompletion};
+use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck};
+use crate::engine::producer::outcome::{JobOutcome, unknown_outcome};
+use crate::engine::producer::{Producer, ProducerState, now};
 
 /// As long after a reconnection, so that what consumers keep because nobody heard it is there.
 const DELAY: Duration = Duration::from_millis(100);
@@ -47,7 +47,7 @@ impl Producer {
     }
 
     /// Sees to it that Redis is asked when that is due.
-    pub(crate) fn keep_checking(self: &Arc<Self>, state: &mut State) {
+    pub(crate) fn keep_checking(self: &Arc<Self>, state: &mut ProducerState) {
         let Some(next) = state.completions.next_check() else { return };
         match state.checks_at {
             None => {
@@ -63,7 +63,7 @@ impl Producer {
     }
 
     /// Asks about waits and ends those that are over. What could not be learnt is asked again.
-    async fn check(&self, doubts: Vec<Doubt>, trouble: &mut Trouble) {
+    async fn check(&self, doubts: Vec<OutcomeCheck>, trouble: &mut FailureBackoff) {
         let mut failed = None;
         let mut unanswered = Vec::new();
         for (doubt, verdicts) in self.ask(&doubts).await {
@@ -89,26 +89,26 @@ impl Producer {
         host.wake();
     }
 
-    fn conclude(&self, doubt: &Doubt, groups: Vec<(&str, Verdict)>) {
-        let gone = groups.iter().any(|(_, verdict)| *verdict == Verdict::Lost);
-        let mut outcomes: Vec<Outcome> = Vec::new();
+    fn conclude(&self, doubt: &OutcomeCheck, groups: Vec<(&str, JobOutcome)>) {
+        let gone = groups.iter().any(|(_, verdict)| *verdict == JobOutcome::Lost);
+        let mut outcomes: Vec<CompletedWait> = Vec::new();
         {
             let mut state = self.lock();
             let is_lost = state.completions.is_lost(doubt.wait, gone);
             for (group, verdict) in groups {
                 let error = match verdict {
-                    Verdict::Ended(error) => error,
-                    Verdict::Lost if is_lost => Some(unknown_outcome(&doubt.plan.stream)),
+                    JobOutcome::Ended(error) => error,
+                    JobOutcome::Lost if is_lost => Some(unknown_outcome(&doubt.plan.stream)),
                     _ => continue,
                 };
-                let arrival = Arrival { group: group.to_owned(), at: now(), error };
+                let arrival = GroupCompletion { group: group.to_owned(), at: now(), error };
                 outcomes.extend(state.completions.learn(doubt.wait, arrival));
             }
             if gone && !is_lost {
                 state.completions.check(doubt.wait, (Instant::now() + LOOK_AGAIN).into());
             }
         }
-        for Outcome { wait, arrivals } in &outcomes {
+        for CompletedWait { wait, arrivals } in &outcomes {
             self.node_set.context().host.event(Event::Outcome { wait: *wait, arrivals });
         }
     }
@@ -116,12 +116,12 @@ impl Producer {
 
 /// Failures in a row.
 #[derive(Default)]
-struct Trouble {
+struct FailureBackoff {
     backoff: Backoff,
     complaint: Option<String>,
 }
 
-impl Trouble {
+impl FailureBackoff {
     /// Notes how asking went; says after which time to ask again what was not answered.
     fn note(&mut self, failed: bool) -> Option<Duration> {
         if failed {
@@ -140,7 +140,7 @@ impl Trouble {
 
 /// Asks whenever it is due, as long as there is something to ask; holds on to the producer only while it does.
 async fn watch(producer: Weak<Producer>) {
-    let mut trouble = Trouble::default();
+    let mut trouble = FailureBackoff::default();
     loop {
         let Some(strong) = producer.upgrade() else { return };
         let due = strong.lock().completions.take_due(Instant::now().into(), MOST);

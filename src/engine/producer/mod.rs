@@ -23,18 +23,18 @@ use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 
 use crate::engine::connections::client::{closed, queue_full};
-use crate::engine::host::{Arrival, Event};
-use crate::engine::nodes::message_router::{CompletionListener, Source};
+use crate::engine::host::{Event, GroupCompletion};
+use crate::engine::nodes::message_router::{CompletionListener, MessageSource};
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::nodes::reply_router::ReplyHandler;
-use crate::engine::producer::completion_tracker::Completions;
-use crate::engine::producer::completion_wait::Begin;
-use crate::engine::producer::listening::Listening;
-use crate::engine::producer::send_plan::Fields;
-use crate::engine::producer::sending::Sending;
-use crate::engine::producer::timeout_diagnosis::Expired;
-use crate::engine::protocol::completion_message::Notification;
-use crate::engine::protocol::reply_tag::Kind;
+use crate::engine::producer::completion_tracker::CompletionTracker;
+use crate::engine::producer::completion_wait::WaitStart;
+use crate::engine::producer::listening::ListenedStream;
+use crate::engine::producer::send_plan::EntryFields;
+use crate::engine::producer::sending::QueuedSend;
+use crate::engine::producer::timeout_diagnosis::ExpiredWait;
+use crate::engine::protocol::completion_message::CompletionMessage;
+use crate::engine::protocol::reply_tag::ReplyKind;
 use crate::engine::runtime::budget::Budget;
 use crate::redis_io::resp::Reply;
 use crate::redis_io::streams::entry::EntryId;
@@ -45,20 +45,20 @@ enum Channel {
     /// Jobs were sent there, nobody listens.
     Unheard,
     /// The subscription is on its way; these go out once it is confirmed, so that no completion is missed.
-    Subscribing(Vec<Sending>),
+    Subscribing(Vec<QueuedSend>),
     /// Confirmed.
     Subscribed,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct State {
-    pub(crate) completions: Completions,
+pub(crate) struct ProducerState {
+    pub(crate) completions: CompletionTracker,
     /// When Redis is asked about them next, while there is a task that does so.
     pub(crate) checks_at: Option<Instant>,
     channels: HashMap<String, Channel>,
-    listening: Vec<Listening>,
+    listening: Vec<ListenedStream>,
     /// Waits whose time is over, which are looked at together.
-    pub(crate) expired: Vec<Expired>,
+    pub(crate) expired: Vec<ExpiredWait>,
     /// How much Redis is asked about them.
     pub(crate) examinations: Budget,
     /// How many completions it got.
@@ -79,7 +79,7 @@ pub struct Producer {
     /// Whether the user has listeners for streams; without any, only outcomes go up.
     watched: AtomicBool,
     /// A lock, since jobs are sent on the host's thread and completions arrive on the engine's.
-    state: Mutex<State>,
+    state: Mutex<ProducerState>,
 }
 
 impl Producer {
@@ -119,7 +119,7 @@ impl Producer {
 
     /// Sends a job: into `commands`, which are for the node of its plan, or later if its completions could be missed
     /// now. The request is told when Redis has the entry.
-    pub fn send(self: &Arc<Self>, commands: &mut Commands, sending: Sending) {
+    pub fn send(self: &Arc<Self>, commands: &mut Commands, sending: QueuedSend) {
         let mut state = self.lock();
         let awaited = sending.wait.is_some() || state.hears_own;
         if awaited && let Some(refusal) = self.node_set.node_of_completions(&sending.plan.stream).refusal() {
@@ -188,7 +188,7 @@ impl Producer {
             {
                 let mut state = self.lock();
                 if !state.listening.iter().any(|listening| listening.pattern == pattern) {
-                    state.listening.push(Listening {
+                    state.listening.push(ListenedStream {
                         stream: stream.clone(),
                         pattern: pattern.clone(),
                         confirmed: false,
@@ -230,8 +230,14 @@ impl Producer {
 
     /// Redis delivers a message once per subscription that it matches; exactly one of them counts, the producer's
     /// own channel before patterns, these in the order in which they were asked for.
-    fn is_first(&self, state: &State, source: Source<'_>, channel: &[u8], stream: &str) -> bool {
-        let Source::Pattern(pattern) = source else { return true };
+    fn is_first(
+        &self,
+        state: &ProducerState,
+        source: MessageSource<'_>,
+        channel: &[u8],
+        stream: &str,
+    ) -> bool {
+        let MessageSource::Pattern(pattern) = source else { return true };
         let subscribed = matches!(state.channels.get(stream), Some(Channel::Subscribed));
         if subscribed && self.node_set.keys().channel(stream, &self.id).as_bytes() == channel {
             return false;
@@ -243,10 +249,10 @@ impl Producer {
     }
 
     /// What names no stream is reported by the first pattern only.
-    fn reports_unreadable(&self, source: Source<'_>) -> bool {
+    fn reports_unreadable(&self, source: MessageSource<'_>) -> bool {
         match source {
-            Source::Own => true,
-            Source::Pattern(pattern) => {
+            MessageSource::Own => true,
+            MessageSource::Pattern(pattern) => {
                 let state = self.lock();
                 state.listening.first().is_some_and(|listening| listening.pattern.as_bytes() == pattern)
             }
@@ -283,7 +289,7 @@ impl Producer {
         subscribed
     }
 
-    fn send_held(self: &Arc<Self>, state: &mut State, held: &[Sending]) {
+    fn send_held(self: &Arc<Self>, state: &mut ProducerState, held: &[QueuedSend]) {
         let mut commands: Vec<Commands> = self.node_set.nodes().iter().map(|_| Commands::default()).collect();
         for sending in held {
             self.pack(state, &mut commands[sending.node(&self.node_set)], sending);
@@ -293,28 +299,28 @@ impl Producer {
         }
     }
 
-    fn pack(self: &Arc<Self>, state: &mut State, commands: &mut Commands, sending: &Sending) {
-        let Sending { plan, job, capped, request, wait, ends_at_error, record, headers } = sending;
+    fn pack(self: &Arc<Self>, state: &mut ProducerState, commands: &mut Commands, sending: &QueuedSend) {
+        let QueuedSend { plan, job, capped, request, wait, ends_at_error, record, headers } = sending;
         let node = sending.node(&self.node_set);
         let (ticket, record) = match wait {
             Some(number) => {
                 let recorded = (*record > 0).then(Instant::now);
                 let (number, plan, ends_at_error) = (*number, plan.clone(), *ends_at_error);
-                state.completions.wait(Begin { number, job, plan, ends_at_error, recorded });
+                state.completions.wait(WaitStart { number, job, plan, ends_at_error, recorded });
                 if recorded.is_some() {
                     self.keep_checking(state);
                 }
                 let id = u64::from(number) << 32 | u64::from(*request);
-                (Ticket { kind: Kind::Sent as u8, index: self.number, id }, *record)
+                (Ticket { kind: ReplyKind::Sent as u8, index: self.number, id }, *record)
             }
             // Nobody would read the record.
-            None => (Ticket { kind: Kind::Last as u8, index: 0, id: u64::from(*request) }, 0),
+            None => (Ticket { kind: ReplyKind::Last as u8, index: 0, id: u64::from(*request) }, 0),
         };
-        let fields = Fields { producer: &self.id, job, record, headers: headers.as_deref() };
+        let fields = EntryFields { producer: &self.id, job, record, headers: headers.as_deref() };
         plan.pack(commands, node, fields, *capped, Destination::Sink(ticket));
     }
 
-    fn refuse(&self, held: &[Sending], error: &RedisError) {
+    fn refuse(&self, held: &[QueuedSend], error: &RedisError) {
         let host = &self.node_set.context().host;
         for sending in held {
             host.event(Event::Failed { request: sending.request, error });
@@ -324,14 +330,14 @@ impl Producer {
     }
 
     /// A task that asks Redis about completions goes on until it sees that there are none.
-    fn take_state(&self) -> State {
+    fn take_state(&self) -> ProducerState {
         let mut state = self.lock();
         let (checks_at, heard) = (state.checks_at, state.heard);
         self.checks.notify_one();
-        std::mem::replace(&mut *state, State { checks_at, heard, ..State::default() })
+        std::mem::replace(&mut *state, ProducerState { checks_at, heard, ..ProducerState::default() })
     }
 
-    fn let_go(&self, mut state: State) {
+    fn let_go(&self, mut state: ProducerState) {
         let listener: Weak<dyn CompletionListener> = self.this.clone();
         let host = &self.node_set.context().host;
         for wait in state.completions.abandon() {
@@ -357,7 +363,7 @@ impl Producer {
         }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ProducerState> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -379,9 +385,9 @@ impl CompletionListener for Producer {
         self.number
     }
 
-    fn on_message(&self, source: Source<'_>, channel: &[u8], message: &[u8]) {
+    fn on_message(&self, source: MessageSource<'_>, channel: &[u8], message: &[u8]) {
         let host = &self.node_set.context().host;
-        let Some(notification) = Notification::parse(message) else {
+        let Some(notification) = CompletionMessage::parse(message) else {
             if self.reports_unreadable(source) {
                 host.event(Event::Unreadable { producer: self.number, channel, message });
             }
@@ -399,7 +405,7 @@ impl CompletionListener for Producer {
                 Vec::new()
             } else {
                 let group = notification.group.clone().into_owned();
-                let arrival = Arrival { group, at: now(), error: error.map(str::to_owned) };
+                let arrival = GroupCompletion { group, at: now(), error: error.map(str::to_owned) };
                 state.completions.arrive(&notification.job, stream, &arrival)
             }
         };

@@ -12,7 +12,7 @@ pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 /// What Redis showed. `delivered` was looked at first and the record last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evidence {
+pub struct EntryObservation {
     /// Whether the group is past the entry; `None` if there is no such group.
     pub delivered: Option<bool>,
     /// Whether the entry is in the stream.
@@ -27,7 +27,7 @@ pub struct Evidence {
 
 /// What follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum JobOutcome {
     /// Nothing: the job has not run, or runs, or failed without a record.
     Open,
     /// It ended, with this error if it failed.
@@ -36,20 +36,20 @@ pub enum Verdict {
     Lost,
 }
 
-impl Evidence {
+impl EntryObservation {
     /// Judges.
     ///
     /// An entry that was delivered and is not pending was acknowledged, as it was when its job succeeded. It is only
     /// taken for that while it is there: one that was trimmed is acknowledged too, whatever became of its job.
-    pub fn verdict(self) -> Verdict {
+    pub fn verdict(self) -> JobOutcome {
         match self {
-            Self { record: Some(error), .. } => Verdict::Ended(error),
+            Self { record: Some(error), .. } => JobOutcome::Ended(error),
             // Once the entry is not pending any more, there is a later word than that.
-            Self { is_pending: true, unheard: Some(error), .. } => Verdict::Ended(Some(error)),
-            Self { is_pending: true, .. } => Verdict::Open,
-            Self { is_there: false, .. } => Verdict::Lost,
-            Self { delivered: Some(true), .. } => Verdict::Ended(None),
-            _ => Verdict::Open,
+            Self { is_pending: true, unheard: Some(error), .. } => JobOutcome::Ended(Some(error)),
+            Self { is_pending: true, .. } => JobOutcome::Open,
+            Self { is_there: false, .. } => JobOutcome::Lost,
+            Self { delivered: Some(true), .. } => JobOutcome::Ended(None),
+            _ => JobOutcome::Open,
         }
     }
 }
@@ -81,46 +81,50 @@ mod tests {
         is_there: bool,
         is_pending: bool,
         record: Option<Option<&str>>,
-    ) -> Verdict {
+    ) -> JobOutcome {
         let record = record.map(|error| error.map(str::to_owned));
-        Evidence { delivered, is_there, is_pending, record, unheard: None }.verdict()
+        EntryObservation { delivered, is_there, is_pending, record, unheard: None }.verdict()
     }
 
     #[test]
     fn what_was_delivered_and_is_not_pending_has_succeeded() {
-        assert_eq!(judge(Some(true), true, false, None), Verdict::Ended(None));
-        assert_eq!(judge(Some(true), true, true, None), Verdict::Open);
-        assert_eq!(judge(Some(false), true, false, None), Verdict::Open);
-        assert_eq!(judge(None, true, false, None), Verdict::Open, "a group that is to be made yet");
+        assert_eq!(judge(Some(true), true, false, None), JobOutcome::Ended(None));
+        assert_eq!(judge(Some(true), true, true, None), JobOutcome::Open);
+        assert_eq!(judge(Some(false), true, false, None), JobOutcome::Open);
+        assert_eq!(judge(None, true, false, None), JobOutcome::Open, "a group that is to be made yet");
     }
 
     #[test]
     fn a_record_is_the_word_of_who_ran_the_job() {
-        assert_eq!(judge(Some(true), true, true, Some(Some("1"))), Verdict::Ended(Some("1".to_owned())));
-        assert_eq!(judge(Some(true), false, false, Some(None)), Verdict::Ended(None));
+        assert_eq!(judge(Some(true), true, true, Some(Some("1"))), JobOutcome::Ended(Some("1".to_owned())));
+        assert_eq!(judge(Some(true), false, false, Some(None)), JobOutcome::Ended(None));
     }
 
     #[test]
     fn a_failure_that_nobody_heard_counts_while_the_entry_is_pending() {
-        let evidence = |is_pending, record: Option<Option<String>>| Evidence {
+        let evidence = |is_pending, record: Option<Option<String>>| EntryObservation {
             delivered: Some(true),
             is_there: true,
             is_pending,
             record,
             unheard: Some("1".to_owned()),
         };
-        assert_eq!(evidence(true, None).verdict(), Verdict::Ended(Some("1".to_owned())));
-        assert_eq!(evidence(false, None).verdict(), Verdict::Ended(None), "it was run again, and succeeded");
+        assert_eq!(evidence(true, None).verdict(), JobOutcome::Ended(Some("1".to_owned())));
+        assert_eq!(
+            evidence(false, None).verdict(),
+            JobOutcome::Ended(None),
+            "it was run again, and succeeded"
+        );
         let last = Some(Some("2".to_owned()));
-        assert_eq!(evidence(false, last).verdict(), Verdict::Ended(Some("2".to_owned())));
+        assert_eq!(evidence(false, last).verdict(), JobOutcome::Ended(Some("2".to_owned())));
     }
 
     #[test]
     fn of_what_is_gone_nothing_is_known_unless_it_is_pending() {
-        assert_eq!(judge(Some(true), false, false, None), Verdict::Lost);
-        assert_eq!(judge(Some(false), false, false, None), Verdict::Lost);
-        assert_eq!(judge(None, false, false, None), Verdict::Lost);
-        assert_eq!(judge(Some(true), false, true, None), Verdict::Open);
+        assert_eq!(judge(Some(true), false, false, None), JobOutcome::Lost);
+        assert_eq!(judge(Some(false), false, false, None), JobOutcome::Lost);
+        assert_eq!(judge(None, false, false, None), JobOutcome::Lost);
+        assert_eq!(judge(Some(true), false, true, None), JobOutcome::Open);
     }
 
     #[test]

@@ -17,23 +17,26 @@ use crate::engine::connections::client::closed;
 use crate::engine::nodes::node_set::NodeSet;
 
 use crate::engine::producer::Producer;
-use crate::engine::producer::completion_wait::Doubt;
-use crate::engine::producer::outcome::{Evidence, Verdict, read_groups};
+use crate::engine::producer::completion_wait::OutcomeCheck;
+use crate::engine::producer::outcome::{EntryObservation, JobOutcome, read_groups};
 use crate::engine::protocol::outcome_record::{RecordOf, pack_record_read, pack_unheard_read, read_record};
 
 /// How long the answers may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What Redis shows of a wait, by group.
-pub(crate) type Verdicts<'a> = Result<Vec<(&'a str, Verdict)>, RedisError>;
+pub(crate) type GroupOutcomes<'a> = Result<Vec<(&'a str, JobOutcome)>, RedisError>;
 
-pub(crate) type Answer = oneshot::Receiver<Result<Value, RedisError>>;
+pub(crate) type PendingReply = oneshot::Receiver<Result<Value, RedisError>>;
 
 impl Producer {
     /// What Redis shows of waits, group by group. Where the groups are is asked first: an entry that they are past
     /// then, and that is not pending afterwards, was acknowledged.
-    pub(crate) async fn ask<'a>(&self, doubts: &'a [Doubt]) -> Vec<(&'a Doubt, Verdicts<'a>)> {
-        let mut inquiry = Inquiry::new(&self.node_set, PATIENCE);
+    pub(crate) async fn ask<'a>(
+        &self,
+        doubts: &'a [OutcomeCheck],
+    ) -> Vec<(&'a OutcomeCheck, GroupOutcomes<'a>)> {
+        let mut inquiry = OutcomeQuery::new(&self.node_set, PATIENCE);
         let mut positions = HashMap::new();
         for doubt in doubts {
             let node = doubt.plan.node(&self.node_set, &doubt.job);
@@ -47,8 +50,8 @@ impl Producer {
         for (place, answer) in positions {
             groups.insert(place, inquiry.answer(answer).await.map(|reply| read_groups(&reply)));
         }
-        let mut inquiry = Inquiry::new(&self.node_set, PATIENCE);
-        let questions: Vec<Question<'a>> =
+        let mut inquiry = OutcomeQuery::new(&self.node_set, PATIENCE);
+        let questions: Vec<WaitQuery<'a>> =
             doubts.iter().map(|doubt| self.question(doubt, &mut inquiry)).collect();
         inquiry.submit();
         let mut answers = Vec::with_capacity(doubts.len());
@@ -65,8 +68,8 @@ impl Producer {
         answers
     }
 
-    fn question<'a>(&self, doubt: &'a Doubt, inquiry: &mut Inquiry<'_>) -> Question<'a> {
-        let Doubt { wait, job, plan, entry, .. } = doubt;
+    fn question<'a>(&self, doubt: &'a OutcomeCheck, inquiry: &mut OutcomeQuery<'_>) -> WaitQuery<'a> {
+        let OutcomeCheck { wait, job, plan, entry, .. } = doubt;
         let node = plan.node(&self.node_set, job);
         let (key, keys) = (plan.key(node), self.node_set.nodes()[node].keys());
         let missing: Vec<&str> = {
@@ -82,42 +85,42 @@ impl Producer {
                 inquiry.ask(node, |commands, to| pack_pending_entry(commands, key, &name, *entry, to));
             let record = inquiry.ask(node, |commands, to| pack_record_read(commands, keys, of, to));
             let unheard = inquiry.ask(node, |commands, to| pack_unheard_read(commands, keys, of, to));
-            OfGroup { group, name, pending, record, unheard }
+            GroupQuery { group, name, pending, record, unheard }
         };
-        Question { doubt, node, is_there, groups: missing.into_iter().map(ask_about).collect() }
+        WaitQuery { doubt, node, is_there, groups: missing.into_iter().map(ask_about).collect() }
     }
 }
 
 /// What was asked about a wait.
-struct Question<'a> {
-    doubt: &'a Doubt,
+struct WaitQuery<'a> {
+    doubt: &'a OutcomeCheck,
     node: usize,
-    is_there: Answer,
-    groups: Vec<OfGroup<'a>>,
+    is_there: PendingReply,
+    groups: Vec<GroupQuery<'a>>,
 }
 
-struct OfGroup<'a> {
+struct GroupQuery<'a> {
     group: &'a str,
     /// With its prefix.
     name: String,
-    pending: Answer,
-    record: Answer,
-    unheard: Answer,
+    pending: PendingReply,
+    record: PendingReply,
+    unheard: PendingReply,
 }
 
-impl<'a> Question<'a> {
+impl<'a> WaitQuery<'a> {
     /// `known` is where the groups are; `None` if there is no such stream.
     async fn verdicts(
         self,
-        inquiry: &Inquiry<'_>,
+        inquiry: &OutcomeQuery<'_>,
         known: Result<Option<&HashMap<String, EntryId>>, RedisError>,
-    ) -> Result<Vec<(&'a str, Verdict)>, RedisError> {
-        let Doubt { job, plan, entry, recorded, .. } = self.doubt;
+    ) -> Result<Vec<(&'a str, JobOutcome)>, RedisError> {
+        let OutcomeCheck { job, plan, entry, recorded, .. } = self.doubt;
         let is_there =
             matches!(inquiry.answer(self.is_there).await?, Value::Array(found) if !found.is_empty());
         let known = known?;
         let mut verdicts = Vec::with_capacity(self.groups.len());
-        for OfGroup { group, name, pending, record, unheard } in self.groups {
+        for GroupQuery { group, name, pending, record, unheard } in self.groups {
             let is_pending = match inquiry.answer(pending).await {
                 Ok(rows) => matches!(rows, Value::Array(rows) if !rows.is_empty()),
                 Err(error) if error.reply_code() == Some("NOGROUP") => false,
@@ -136,26 +139,29 @@ impl<'a> Question<'a> {
                 Err(error) => return Err(error),
             };
             let delivered = known.and_then(|groups| groups.get(&name)).map(|last| last >= entry);
-            verdicts.push((group, Evidence { delivered, is_there, is_pending, record, unheard }.verdict()));
+            verdicts.push((
+                group,
+                EntryObservation { delivered, is_there, is_pending, record, unheard }.verdict(),
+            ));
         }
         Ok(verdicts)
     }
 }
 
 /// Commands that leave in one write to each node, and the time that all answers have.
-pub(crate) struct Inquiry<'a> {
+pub(crate) struct OutcomeQuery<'a> {
     node_set: &'a NodeSet,
     commands: Vec<Commands>,
     deadline: Instant,
 }
 
-impl<'a> Inquiry<'a> {
+impl<'a> OutcomeQuery<'a> {
     pub(crate) fn new(node_set: &'a NodeSet, patience: Duration) -> Self {
         let commands = node_set.nodes().iter().map(|_| Commands::default()).collect();
         Self { node_set, commands, deadline: Instant::now() + patience }
     }
 
-    pub(crate) fn ask(&mut self, node: usize, pack: impl FnOnce(&mut Commands, Destination)) -> Answer {
+    pub(crate) fn ask(&mut self, node: usize, pack: impl FnOnce(&mut Commands, Destination)) -> PendingReply {
         let (sender, answer) = oneshot::channel();
         pack(&mut self.commands[node], Destination::Task(sender));
         answer
@@ -172,7 +178,7 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    pub(crate) async fn answer(&self, answer: Answer) -> Result<Value, RedisError> {
+    pub(crate) async fn answer(&self, answer: PendingReply) -> Result<Value, RedisError> {
         match timeout_at(self.deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
             _ => Err(closed()),

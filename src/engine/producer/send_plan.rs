@@ -8,7 +8,7 @@ use crate::engine::options::Route;
 
 /// What an entry says.
 #[derive(Clone, Copy, Debug)]
-pub struct Fields<'a> {
+pub struct EntryFields<'a> {
     /// Who sends it.
     pub producer: &'a str,
     /// The job's id.
@@ -21,7 +21,7 @@ pub struct Fields<'a> {
 
 /// A stream and the groups awaited there.
 #[derive(Debug)]
-pub struct Plan {
+pub struct SendPlan {
     /// The stream's name, without prefix.
     pub stream: String,
     /// The groups awaited, each once.
@@ -32,7 +32,7 @@ pub struct Plan {
     node: Option<usize>,
 }
 
-impl Plan {
+impl SendPlan {
     /// A plan for `stream`; repeated groups count once.
     pub fn new(node_set: &NodeSet, stream: &str, route: &Route, groups: &[String]) -> Self {
         Self {
@@ -62,11 +62,11 @@ impl Plan {
         &self,
         commands: &mut Commands,
         node: usize,
-        fields: Fields<'_>,
+        fields: EntryFields<'_>,
         capped: u64,
         to: Destination,
     ) {
-        let Fields { producer, job, record, headers } = fields;
+        let EntryFields { producer, job, record, headers } = fields;
         let more = usize::from(record > 0) + usize::from(headers.is_some());
         let words = 7 + if capped > 0 { 3 } else { 0 } + 2 * more;
         commands.begin("XADD", words).key(self.keys[node].as_bytes());
@@ -95,7 +95,7 @@ fn distinct(groups: &[String]) -> Vec<String> {
 }
 
 #[cfg(test)]
-impl Plan {
+impl SendPlan {
     /// A plan that nothing is sent by.
     pub(crate) fn awaiting(stream: &str, groups: &[String]) -> Self {
         Self { stream: stream.to_owned(), groups: distinct(groups), keys: Vec::new(), node: None }

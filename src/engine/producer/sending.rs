@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::engine::host::RequestId;
 use crate::engine::nodes::node_set::NodeSet;
-use crate::engine::producer::send_plan::Plan;
+use crate::engine::producer::send_plan::SendPlan;
 
 /// One job to send.
 #[derive(Clone, Debug)]
-pub struct Sending {
+pub struct QueuedSend {
     /// Where to.
-    pub plan: Arc<Plan>,
+    pub plan: Arc<SendPlan>,
     /// The job's id.
     pub job: String,
     /// The stream is trimmed to about so many entries; 0 does not.
@@ -27,7 +27,7 @@ pub struct Sending {
     pub ends_at_error: bool,
 }
 
-impl Sending {
+impl QueuedSend {
     /// The index of the node it goes to.
     pub fn node(&self, node_set: &NodeSet) -> usize {
         self.plan.node(node_set, &self.job)

@@ -12,7 +12,7 @@ use crate::redis_io::link::LinkState;
 
 use crate::engine::host::{Event, Payload, RequestId};
 use crate::engine::producer::Producer;
-use crate::engine::producer::completion_wait::Case;
+use crate::engine::producer::completion_wait::WaitSnapshot;
 
 /// Waits whose time is over soon after each other are looked at together.
 const TOGETHER: Duration = Duration::from_millis(10);
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(240);
 
 /// A wait whose time is over.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Expired {
+pub(crate) struct ExpiredWait {
     wait: u32,
     request: RequestId,
 }
@@ -31,7 +31,7 @@ impl Producer {
     pub fn diagnose(self: &Arc<Self>, wait: u32, request: RequestId) {
         let is_first = {
             let expired = &mut self.lock().expired;
-            expired.push(Expired { wait, request });
+            expired.push(ExpiredWait { wait, request });
             expired.len() == 1
         };
         if is_first {
@@ -44,8 +44,8 @@ impl Producer {
     }
 
     /// The requests of those that nobody looks at any more.
-    pub(crate) fn dismiss(&self, expired: Vec<Expired>) {
-        for Expired { request, .. } in expired {
+    pub(crate) fn dismiss(&self, expired: Vec<ExpiredWait>) {
+        for ExpiredWait { request, .. } in expired {
             self.node_set.context().host.event(Event::Done { request });
         }
     }
@@ -54,8 +54,8 @@ impl Producer {
         let (expired, cases) = {
             let mut state = self.lock();
             let expired = std::mem::take(&mut state.expired);
-            let case = |one: &Expired| Some((one.request, state.completions.case(one.wait)?));
-            let cases: Vec<(RequestId, Case)> = expired.iter().filter_map(case).collect();
+            let case = |one: &ExpiredWait| Some((one.request, state.completions.case(one.wait)?));
+            let cases: Vec<(RequestId, WaitSnapshot)> = expired.iter().filter_map(case).collect();
             (expired, cases)
         };
         let cases: Vec<_> = cases.into_iter().filter(|(_, case)| self.is_connected(case)).collect();
@@ -69,7 +69,7 @@ impl Producer {
         host.wake();
     }
 
-    fn is_connected(&self, case: &Case) -> bool {
+    fn is_connected(&self, case: &WaitSnapshot) -> bool {
         let node = &self.node_set.nodes()[case.plan.node(&self.node_set, &case.job)];
         node.shared().current().is_some_and(|link| link.state() == LinkState::Ready)
     }

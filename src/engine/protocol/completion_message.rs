@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 /// A completion read from a channel.
 #[derive(Debug, Deserialize)]
-pub struct Notification<'a> {
+pub struct CompletionMessage<'a> {
     /// The stream the job was sent to.
     #[serde(rename = "str", borrow)]
     pub stream: Cow<'a, str>,
@@ -25,7 +25,7 @@ pub struct Notification<'a> {
     pub error: Option<&'a RawValue>,
 }
 
-impl<'a> Notification<'a> {
+impl<'a> CompletionMessage<'a> {
     /// Reads a message; `None` if it is not a completion.
     pub fn parse(message: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(message).ok()
@@ -93,7 +93,7 @@ mod tests {
     fn names_cannot_inject_json() {
         let job = "x\",\"err\":{\"fake\":1},\"z\":\"\n";
         let text = written(job, None);
-        let read = Notification::parse(text.as_bytes()).expect("reads");
+        let read = CompletionMessage::parse(text.as_bytes()).expect("reads");
         assert_eq!(read.job, job);
         assert!(read.error.is_none());
     }
@@ -103,7 +103,7 @@ mod tests {
         for error in ["0", "\"\"", "false", "null"] {
             let text = written("J", Some(error));
             assert_eq!(
-                Notification::parse(text.as_bytes()).expect("reads").error.map(RawValue::get),
+                CompletionMessage::parse(text.as_bytes()).expect("reads").error.map(RawValue::get),
                 Some(error)
             );
         }
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn what_is_not_a_completion_is_told_apart() {
         for message in ["", "null", "1", "{}", "{\"str\":1,\"grp\":\"g\",\"job\":\"j\"}", "{\"str\":\"s\""] {
-            assert!(Notification::parse(message.as_bytes()).is_none(), "{message}");
+            assert!(CompletionMessage::parse(message.as_bytes()).is_none(), "{message}");
         }
     }
 }

@@ -10,14 +10,14 @@ use crate::engine::host::Found;
 
 /// Why an entry is not delivered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum DeadLetterReason {
     /// It was delivered as often as may be.
     Exhausted,
     /// Its job said that it is no use.
     Unrecoverable,
 }
 
-impl Reason {
+impl DeadLetterReason {
     fn name(self) -> &'static str {
         match self {
             Self::Exhausted => "exhausted",
@@ -36,7 +36,7 @@ pub struct DeadLetter<'a> {
     /// The group, without prefix.
     pub group: &'a str,
     /// Why.
-    pub reason: Reason,
+    pub reason: DeadLetterReason,
     /// The last error as JSON, if it is known.
     pub error: Option<&'a str>,
 }

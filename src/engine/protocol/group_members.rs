@@ -11,7 +11,7 @@ const MOST_IDLE: usize = 100;
 
 /// The consumers of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Members {
+pub struct GroupMembers {
     /// How many consumers there are.
     pub count: usize,
     /// Whether the one that asks is among them.
@@ -30,7 +30,7 @@ struct Member<'a> {
     idle: Option<u64>,
 }
 
-impl Members {
+impl GroupMembers {
     /// From a reply to the consumer `own`, with those that have been idle for `limit`; `None` if it is no such reply.
     pub fn read(reply: &Reply<'_>, own: &str, limit: Option<Duration>) -> Option<Self> {
         let Reply::Array(consumers) = reply else { return None };
@@ -91,9 +91,9 @@ mod tests {
         )
     }
 
-    fn read(consumers: &[String], limit: Option<Duration>) -> Option<Members> {
+    fn read(consumers: &[String], limit: Option<Duration>) -> Option<GroupMembers> {
         let bytes = format!("*{}\r\n{}", consumers.len(), consumers.concat());
-        Members::read(&Reply::new(bytes.as_bytes()).expect("complete"), "me", limit)
+        GroupMembers::read(&Reply::new(bytes.as_bytes()).expect("complete"), "me", limit)
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn another_reply_tells_nothing() {
         for bytes in [b"$-1\r\n".as_slice(), b"*1\r\n:1\r\n", b":7\r\n"] {
-            assert_eq!(Members::read(&Reply::new(bytes).expect("complete"), "me", LIMIT), None);
+            assert_eq!(GroupMembers::read(&Reply::new(bytes).expect("complete"), "me", LIMIT), None);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::redis_io::keys::Keys;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::protocol::completion_message::{Notification, quote};
+use crate::engine::protocol::completion_message::{CompletionMessage, quote};
 
 /// An error whose JSON is longer is cut down to what tells it from others. Hosts know the limit (`error-data.js`), and
 /// choose better what to keep.
@@ -39,7 +39,7 @@ pub struct RecordOf<'a> {
 
 /// Which of several records of one entry counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
+pub enum RecordPrecedence {
     /// The first.
     First,
     /// The last.
@@ -52,14 +52,14 @@ pub fn pack_record(
     keys: &Keys,
     of: RecordOf<'_>,
     (message, time): (&str, u64),
-    keep: Keep,
+    keep: RecordPrecedence,
     to: Destination,
 ) {
     let entry = of.entry.to_string();
-    commands.begin("SET", if keep == Keep::First { 6 } else { 5 });
+    commands.begin("SET", if keep == RecordPrecedence::First { 6 } else { 5 });
     commands.key_parts(&keys.record(&entry, of.stream, of.group)).arg(message.as_bytes());
     commands.arg(b"PX").arg_number(time);
-    if keep == Keep::First {
+    if keep == RecordPrecedence::First {
         commands.arg(b"NX");
     }
     commands.end(to);
@@ -94,7 +94,7 @@ pub fn pack_record_read(commands: &mut Commands, keys: &Keys, of: RecordOf<'_>, 
 /// something else whose name reads the same.
 pub fn read_record(reply: &Value, job: &str, of: RecordOf<'_>) -> Option<Option<String>> {
     let Value::Bulk(message) = reply else { return None };
-    let notification = Notification::parse(message)?;
+    let notification = CompletionMessage::parse(message)?;
     let is_it = notification.job == job && notification.stream == of.stream && notification.group == of.group;
     is_it.then(|| notification.error.map(|error| error.get().to_owned()))
 }

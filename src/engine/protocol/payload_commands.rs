@@ -4,7 +4,7 @@ use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::keys::Keys;
 
 use crate::engine::host::RequestId;
-use crate::engine::protocol::reply_tag::{Kind, LAST};
+use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 
 /// Packs payload commands of one job for one request. The one that is told to be last ends the request.
 pub struct PayloadPacker<'a> {
@@ -21,7 +21,7 @@ pub struct PayloadPacker<'a> {
 impl PayloadPacker<'_> {
     /// `SET`, or `PSETEX` where `timeout` (ms) is not 0.
     pub fn set(&mut self, key: &str, value: &[u8], timeout: u64, last: bool) {
-        let to = self.ticket(Kind::Part, 0, last);
+        let to = self.ticket(ReplyKind::Part, 0, last);
         let key = self.keys.payload(self.job, key);
         if timeout == 0 {
             self.commands.begin("SET", 3).key_parts(&key).arg(value).end(to);
@@ -32,17 +32,17 @@ impl PayloadPacker<'_> {
 
     /// `GET`; the value is reported under `index`, as text or as bytes.
     pub fn get(&mut self, key: &str, text: bool, index: u32, last: bool) {
-        let to = self.ticket(if text { Kind::Text } else { Kind::Bytes }, index, last);
+        let to = self.ticket(if text { ReplyKind::Text } else { ReplyKind::Bytes }, index, last);
         self.commands.begin("GET", 2).key_parts(&self.keys.payload(self.job, key)).end(to);
     }
 
     /// `DEL`.
     pub fn del(&mut self, key: &str, last: bool) {
-        let to = self.ticket(Kind::Part, 0, last);
+        let to = self.ticket(ReplyKind::Part, 0, last);
         self.commands.begin("DEL", 2).key_parts(&self.keys.payload(self.job, key)).end(to);
     }
 
-    fn ticket(&self, kind: Kind, index: u32, last: bool) -> Destination {
+    fn ticket(&self, kind: ReplyKind, index: u32, last: bool) -> Destination {
         let index = if last { index | LAST } else { index };
         Destination::Sink(Ticket { kind: kind as u8, index, id: u64::from(self.request) })
     }

@@ -10,7 +10,7 @@ pub const LAST: u32 = 1 << 31;
 /// Who waits for a reply; the `kind` of its ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Kind {
+pub enum ReplyKind {
     /// A request that only wants to know whether it worked, at one of its replies.
     Part = 0,
     /// The same, at its last reply.
@@ -35,33 +35,33 @@ pub enum Kind {
     FailurePublished = 10,
 }
 
-impl Kind {
+impl ReplyKind {
     /// Kind of a ticket, or `None` if it has none.
     pub(crate) fn of(ticket: Ticket) -> Option<Self> {
-        const KINDS: [Kind; 11] = [
-            Kind::Part,
-            Kind::Last,
-            Kind::Bytes,
-            Kind::Text,
-            Kind::Call,
-            Kind::Acknowledged,
-            Kind::Published,
-            Kind::Sent,
-            Kind::Recorded,
-            Kind::Postponed,
-            Kind::FailurePublished,
+        const KINDS: [ReplyKind; 11] = [
+            ReplyKind::Part,
+            ReplyKind::Last,
+            ReplyKind::Bytes,
+            ReplyKind::Text,
+            ReplyKind::Call,
+            ReplyKind::Acknowledged,
+            ReplyKind::Published,
+            ReplyKind::Sent,
+            ReplyKind::Recorded,
+            ReplyKind::Postponed,
+            ReplyKind::FailurePublished,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }
 
     /// The kind and index of the reply to a part of a settlement, which may be about a job that failed.
-    pub(crate) fn of_part(part: Part, is_failure: bool) -> (Self, u32) {
+    pub(crate) fn of_part(part: SettlementStep, is_failure: bool) -> (Self, u32) {
         match part {
-            Part::Postponement(at) => (Self::Postponed, at as u32),
-            Part::Record(at) => (Self::Recorded, at as u32),
-            Part::Acknowledgement(stream) => (Self::Acknowledged, stream),
-            Part::Notification(at) if is_failure => (Self::FailurePublished, at as u32),
-            Part::Notification(at) => (Self::Published, at as u32),
+            SettlementStep::Postponement(at) => (Self::Postponed, at as u32),
+            SettlementStep::Record(at) => (Self::Recorded, at as u32),
+            SettlementStep::Acknowledgement(stream) => (Self::Acknowledged, stream),
+            SettlementStep::Completion(at) if is_failure => (Self::FailurePublished, at as u32),
+            SettlementStep::Completion(at) => (Self::Published, at as u32),
         }
     }
 
@@ -71,13 +71,13 @@ impl Kind {
     }
 
     /// The part of a settlement that a ticket is about, if it is about one.
-    pub(crate) fn part(ticket: Ticket) -> Option<Part> {
+    pub(crate) fn part(ticket: Ticket) -> Option<SettlementStep> {
         let index = ticket.index & !LAST;
         match Self::of(ticket)? {
-            Self::Postponed => Some(Part::Postponement(index as usize)),
-            Self::Recorded => Some(Part::Record(index as usize)),
-            Self::Acknowledged => Some(Part::Acknowledgement(index)),
-            Self::Published | Self::FailurePublished => Some(Part::Notification(index as usize)),
+            Self::Postponed => Some(SettlementStep::Postponement(index as usize)),
+            Self::Recorded => Some(SettlementStep::Record(index as usize)),
+            Self::Acknowledged => Some(SettlementStep::Acknowledgement(index)),
+            Self::Published | Self::FailurePublished => Some(SettlementStep::Completion(index as usize)),
             _ => None,
         }
     }
@@ -85,7 +85,7 @@ impl Kind {
 
 /// One part of what a batch tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum SettlementStep {
     /// Of the job at this position.
     Postponement(usize),
     /// Of the job at this position.
@@ -93,7 +93,7 @@ pub enum Part {
     /// Of all jobs of this stream.
     Acknowledgement(u32),
     /// Of the job at this position.
-    Notification(usize),
+    Completion(usize),
 }
 
 /// Whether a reply to a settlement needs handling: most replies are successes before the last one of their batch.
@@ -103,5 +103,5 @@ pub fn is_significant(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -
 
 /// Whether a reply says that no connection received the completion of a failed job.
 pub fn is_unheard_failure(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
-    Kind::is_failure(ticket) && matches!(outcome, Ok(Reply::Integer(0)))
+    ReplyKind::is_failure(ticket) && matches!(outcome, Ok(Reply::Integer(0)))
 }

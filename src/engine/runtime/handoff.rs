@@ -28,10 +28,10 @@ use crate::redis_io::tasks::{Rest, Tasks};
 const LONGEST_ABSENCE: Duration = Duration::from_millis(25);
 
 /// A runtime that one of two threads turns. The thread is the last to have it, so tasks end there.
-pub struct Lending {
+pub struct RuntimeHandoff {
     runtime: Runtime,
     tasks: Tasks,
-    loan: Arc<Loan>,
+    loan: Arc<HandoffState>,
     held: Mutex<()>,
     /// Wakes the engine's thread while the runtime is lent.
     returned: Condvar,
@@ -42,14 +42,14 @@ pub struct Lending {
 
 /// What tasks may know of the loan of their runtime, without holding on to that.
 #[derive(Default)]
-pub struct Loan {
+pub struct HandoffState {
     lent: AtomicBool,
     /// Wakes the engine's thread while the runtime is kept.
     asked_for: Notify,
     turning: AtomicBool,
 }
 
-impl Loan {
+impl HandoffState {
     /// Lends the runtime as soon as it gives way, if it is kept.
     pub fn offer(&self) {
         if !self.lent.swap(true, Ordering::AcqRel) {
@@ -70,7 +70,7 @@ impl Loan {
 
 /// What came of turning a lent runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum DriveOutcome {
     /// It was turned, and waits for events.
     Quiet,
     /// There is more to do at once.
@@ -79,8 +79,8 @@ pub enum Turn {
     Kept,
 }
 
-impl Lending {
-    /// A runtime with a thread that ends with [`Lending::end`].
+impl RuntimeHandoff {
+    /// A runtime with a thread that ends with [`RuntimeHandoff::end`].
     pub fn start() -> io::Result<(Arc<Self>, JoinHandle<()>)> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let lending = Arc::new(Self {
@@ -108,31 +108,31 @@ impl Lending {
     }
 
     /// What tasks may know.
-    pub fn loan(&self) -> &Arc<Loan> {
+    pub fn loan(&self) -> &Arc<HandoffState> {
         &self.loan
     }
 
     /// Turns a lent runtime until it waits for events, and does not wait itself.
-    pub fn turn(&self) -> Turn {
+    pub fn turn(&self) -> DriveOutcome {
         if !self.loan.is_lent() {
-            return Turn::Kept;
+            return DriveOutcome::Kept;
         }
         let _held = match self.held.try_lock() {
             Ok(held) => held,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // It is about to give way, or to take it back.
-            Err(TryLockError::WouldBlock) => return Turn::Busy,
+            Err(TryLockError::WouldBlock) => return DriveOutcome::Busy,
         };
         if !self.loan.is_lent() {
-            return Turn::Kept;
+            return DriveOutcome::Kept;
         }
         self.turns.fetch_add(1, Ordering::Relaxed);
         self.loan.turning.store(true, Ordering::Release);
         let rest = self.runtime.block_on(self.tasks.rest());
         self.loan.turning.store(false, Ordering::Release);
         match rest {
-            Rest::Quiet => Turn::Quiet,
-            Rest::Busy => Turn::Busy,
+            Rest::Quiet => DriveOutcome::Quiet,
+            Rest::Busy => DriveOutcome::Busy,
         }
     }
 
@@ -190,11 +190,11 @@ mod tests {
     use std::time::Instant;
 
     /// Ends the thread with the test.
-    struct Lent(Arc<Lending>, Option<JoinHandle<()>>);
+    struct Lent(Arc<RuntimeHandoff>, Option<JoinHandle<()>>);
 
     impl Lent {
         fn start() -> Self {
-            let (lending, thread) = Lending::start().unwrap();
+            let (lending, thread) = RuntimeHandoff::start().unwrap();
             Self(lending, Some(thread))
         }
     }
@@ -215,7 +215,7 @@ mod tests {
         }
     }
 
-    fn thread_of_a_task(lending: &Lending, turn: bool) -> std::thread::ThreadId {
+    fn thread_of_a_task(lending: &RuntimeHandoff, turn: bool) -> std::thread::ThreadId {
         let task = lending.tasks().spawn(async { std::thread::current().id() });
         until("the task runs", || {
             if turn {
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_kept_runtime_runs_on_its_own_thread_and_cannot_be_turned() {
         let lent = Lent::start();
-        assert_eq!(lent.0.turn(), Turn::Kept);
+        assert_eq!(lent.0.turn(), DriveOutcome::Kept);
         assert_eq!(thread_of_a_task(&lent.0, false), lent.1.as_ref().unwrap().thread().id());
     }
 
@@ -237,10 +237,10 @@ mod tests {
     fn a_lent_runtime_runs_where_it_is_turned_until_it_is_given_back() {
         let lent = Lent::start();
         lent.0.loan().offer();
-        until("it gives way", || lent.0.turn() == Turn::Quiet);
+        until("it gives way", || lent.0.turn() == DriveOutcome::Quiet);
         assert_eq!(thread_of_a_task(&lent.0, true), std::thread::current().id());
         lent.0.give_back();
-        assert_eq!(lent.0.turn(), Turn::Kept);
+        assert_eq!(lent.0.turn(), DriveOutcome::Kept);
         assert_eq!(thread_of_a_task(&lent.0, false), lent.1.as_ref().unwrap().thread().id());
     }
 
@@ -248,7 +248,7 @@ mod tests {
     fn a_lent_runtime_that_nobody_turns_is_taken_back() {
         let lent = Lent::start();
         lent.0.loan().offer();
-        until("it gives way", || lent.0.turn() == Turn::Quiet);
+        until("it gives way", || lent.0.turn() == DriveOutcome::Quiet);
         assert_eq!(thread_of_a_task(&lent.0, false), lent.1.as_ref().unwrap().thread().id());
         assert!(!lent.0.loan().is_lent());
     }
@@ -258,7 +258,7 @@ mod tests {
         drop(Lent::start());
         let lent = Lent::start();
         lent.0.loan().offer();
-        until("it gives way", || lent.0.turn() == Turn::Quiet);
+        until("it gives way", || lent.0.turn() == DriveOutcome::Quiet);
         drop(lent);
     }
 }

@@ -14,7 +14,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The health of one node.
 #[derive(Debug)]
-pub struct Health {
+pub struct FailureDetector {
     options: EjectOptions,
     is_out: bool,
     /// Failures in a row, those of probes included.
@@ -24,7 +24,7 @@ pub struct Health {
     doublings: u32,
 }
 
-impl Health {
+impl FailureDetector {
     /// A node in the ring that nothing is known of.
     pub fn new(options: EjectOptions) -> Self {
         Self { options, is_out: false, failures: 0, changed: None, doublings: 0 }
@@ -91,8 +91,12 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
-    fn health() -> Health {
-        Health::new(EjectOptions { failures: 3, probe_interval: INTERVAL, ..EjectOptions::default() })
+    fn health() -> FailureDetector {
+        FailureDetector::new(EjectOptions {
+            failures: 3,
+            probe_interval: INTERVAL,
+            ..EjectOptions::default()
+        })
     }
 
     #[test]
@@ -144,8 +148,10 @@ mod tests {
         let waits: Vec<u64> = (0..5).map(|_| health.next_wait(0.0).as_secs()).collect();
         assert_eq!(waits, [5, 10, 20, 30, 30]);
         assert_eq!(health.next_wait(1.0), LONGEST_WAIT.mul_f64(1.25));
-        let mut slow =
-            Health::new(EjectOptions { probe_interval: LONGEST_WAIT * 2, ..EjectOptions::default() });
+        let mut slow = FailureDetector::new(EjectOptions {
+            probe_interval: LONGEST_WAIT * 2,
+            ..EjectOptions::default()
+        });
         assert_eq!([slow.next_wait(0.0), slow.next_wait(0.0)], [LONGEST_WAIT * 2; 2]);
     }
 

@@ -11,9 +11,9 @@ use crate::engine::connections::ejection::Ejection;
 
 /// What a connection is to the health of its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ConnectionRole {
     /// The shared one, whose failures are the node's. There is none while the node is out.
-    Witness,
+    Shared,
     /// The subscriber, which is there for what was sent before, whatever happens to the node.
     Subscriber,
     /// One that waits for entries. Their jobs could do nothing while the node is out, so none are taken then.
@@ -22,48 +22,48 @@ pub enum Role {
 
 /// A connection's part in the ejection of its node.
 #[derive(Clone)]
-pub struct Part {
+pub struct EjectionHandle {
     /// Of the node.
     pub ejection: Arc<Ejection>,
     /// Of the connection.
-    pub role: Role,
+    pub role: ConnectionRole,
 }
 
-impl Part {
+impl EjectionHandle {
     /// Why no connection with this part may be opened, if that is so.
     pub(crate) fn refusal(&self) -> Option<RedisError> {
         match self.role {
-            Role::Witness => self.ejection.refusal(),
-            Role::Subscriber | Role::Reader => None,
+            ConnectionRole::Shared => self.ejection.refusal(),
+            ConnectionRole::Subscriber | ConnectionRole::Reader => None,
         }
     }
 
     /// A connection with this part was made.
     pub(crate) fn opened(&self, link: Arc<dyn Link>) {
-        if self.role == Role::Reader {
+        if self.role == ConnectionRole::Reader {
             self.ejection.add_reader(&link);
         }
     }
 }
 
 /// The policy of a connection with this part, if any, which otherwise decides as `policy` does.
-pub(crate) fn around(part: Option<&Part>, policy: Arc<dyn LinkPolicy>) -> Arc<dyn LinkPolicy> {
+pub(crate) fn around(part: Option<&EjectionHandle>, policy: Arc<dyn LinkPolicy>) -> Arc<dyn LinkPolicy> {
     match part.cloned() {
-        Some(part) => Arc::new(Watched { part, policy }),
+        Some(part) => Arc::new(EjectionPolicy { part, policy }),
         None => policy,
     }
 }
 
-struct Watched {
-    part: Part,
+struct EjectionPolicy {
+    part: EjectionHandle,
     policy: Arc<dyn LinkPolicy>,
 }
 
-impl Watched {
+impl EjectionPolicy {
     /// What to wait for before the next attempt, for a reader of a node that is out.
     fn rest(&self) -> Option<BoxFuture<Option<Duration>>> {
-        let Part { ejection, role } = &self.part;
-        if *role != Role::Reader || !ejection.is_out() {
+        let EjectionHandle { ejection, role } = &self.part;
+        if *role != ConnectionRole::Reader || !ejection.is_out() {
             return None;
         }
         let is_in = ejection.is_in();
@@ -74,13 +74,13 @@ impl Watched {
     }
 }
 
-impl LinkPolicy for Watched {
+impl LinkPolicy for EjectionPolicy {
     fn beneath(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
     }
 
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
-        match self.part.ejection.refusal().filter(|_| self.part.role == Role::Reader) {
+        match self.part.ejection.refusal().filter(|_| self.part.role == ConnectionRole::Reader) {
             Some(refusal) => Some(Box::pin(async move { Err(refusal) })),
             None => self.policy.locate(),
         }
@@ -95,10 +95,12 @@ impl LinkPolicy for Watched {
     }
 
     fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {
-        let Part { ejection, role } = &self.part;
+        let EjectionHandle { ejection, role } = &self.part;
         match (state, role, error) {
-            (LinkState::Connecting, Role::Witness | Role::Subscriber, _) => ejection.begin_watch(),
-            (LinkState::Close, Role::Witness, Some(error)) => ejection.failed(error),
+            (LinkState::Connecting, ConnectionRole::Shared | ConnectionRole::Subscriber, _) => {
+                ejection.begin_watch()
+            }
+            (LinkState::Close, ConnectionRole::Shared, Some(error)) => ejection.failed(error),
             _ => {}
         }
         self.policy.state_changed(state, error);

@@ -14,7 +14,7 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::Link;
 
 use crate::engine::connections::client::PolicyOptions;
-use crate::engine::connections::ejection::failure_detector::Health;
+use crate::engine::connections::ejection::failure_detector::FailureDetector;
 use crate::engine::host::Event;
 use crate::engine::options::EjectOptions;
 
@@ -36,7 +36,7 @@ pub struct Ejection {
 }
 
 struct State {
-    health: Health,
+    health: FailureDetector,
     /// The last failure.
     cause: Option<RedisError>,
     /// Connections that wait for entries; they rest while the node is out.
@@ -46,7 +46,7 @@ struct State {
 
 impl State {
     fn new(options: EjectOptions) -> Self {
-        Self { health: Health::new(options), cause: None, readers: Vec::new(), watch: None }
+        Self { health: FailureDetector::new(options), cause: None, readers: Vec::new(), watch: None }
     }
 }
 

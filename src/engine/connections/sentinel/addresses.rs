@@ -7,9 +7,9 @@ const MOST: usize = 64;
 
 /// Sentinels in the order in which they are asked.
 #[derive(Debug)]
-pub struct Sentinels(Vec<Endpoint>);
+pub struct SentinelAddresses(Vec<Endpoint>);
 
-impl Sentinels {
+impl SentinelAddresses {
     /// The sentinels that the user named.
     pub fn new(named: Vec<Endpoint>) -> Self {
         Self(named)
@@ -61,14 +61,14 @@ impl Sentinels {
 mod tests {
     use super::*;
 
-    fn names(sentinels: &Sentinels) -> Vec<String> {
+    fn names(sentinels: &SentinelAddresses) -> Vec<String> {
         sentinels.in_order().iter().map(Endpoint::to_string).collect()
     }
 
     #[test]
     fn who_answers_comes_first_and_who_does_not_comes_last() {
         let [a, b, c] = ["a", "b", "c"].map(|host| Endpoint::tcp(host, 1));
-        let mut sentinels = Sentinels::new(vec![a.clone(), b.clone(), c]);
+        let mut sentinels = SentinelAddresses::new(vec![a.clone(), b.clone(), c]);
         sentinels.failed(&a);
         assert_eq!(names(&sentinels), ["b:1", "c:1", "a:1"]);
         sentinels.answered(&a);
@@ -76,12 +76,13 @@ mod tests {
         sentinels.failed(&Endpoint::tcp("nobody", 1));
         assert_eq!(names(&sentinels).len(), 3);
         assert_eq!(sentinels.at(4), Some(b));
-        assert_eq!(Sentinels::new(Vec::new()).at(0), None);
+        assert_eq!(SentinelAddresses::new(Vec::new()).at(0), None);
     }
 
     #[test]
     fn new_ones_are_added_once_and_not_without_end() {
-        let mut sentinels = Sentinels::new(vec![Endpoint::Tcp { host: "a".to_owned(), port: 1, family: 4 }]);
+        let mut sentinels =
+            SentinelAddresses::new(vec![Endpoint::Tcp { host: "a".to_owned(), port: 1, family: 4 }]);
         sentinels.learn(vec![Endpoint::tcp("a", 1), Endpoint::tcp("b", 1), Endpoint::tcp("b", 1)]);
         assert_eq!(names(&sentinels), ["a:1", "b:1"]);
         sentinels.learn((0..1_000).map(|port| Endpoint::tcp("c", port)).collect());

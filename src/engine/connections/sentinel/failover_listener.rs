@@ -26,12 +26,12 @@ const STEP: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// A subscription; ends when it is dropped.
-pub struct FailoverWatch {
+pub struct FailoverListener {
     subscriber: Arc<Subscriber>,
     task: JoinHandle<()>,
 }
 
-impl FailoverWatch {
+impl FailoverListener {
     /// Listens on behalf of `resolver`.
     pub fn new(resolver: Weak<Resolver>, options: &SentinelOptions, tasks: &Tasks) -> Self {
         let watcher = Arc::new(Watcher {
@@ -56,7 +56,7 @@ impl FailoverWatch {
     }
 }
 
-impl Drop for FailoverWatch {
+impl Drop for FailoverListener {
     fn drop(&mut self) {
         self.task.abort();
         self.subscriber.close();

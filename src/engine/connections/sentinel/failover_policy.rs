@@ -11,7 +11,7 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Verdict};
 use crate::redis_io::options::{Endpoint, Role};
 
-use crate::engine::connections::client::Policy;
+use crate::engine::connections::client::ConnectionPolicy;
 use crate::engine::connections::sentinel::resolver::Resolver;
 
 /// Demotions that are further apart than this have nothing to do with each other.
@@ -20,9 +20,9 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 const MOST_DEMOTIONS: u32 = 10;
 
 /// The policy of a connection to the server that sentinels name.
-pub struct Follower {
-    this: Weak<Follower>,
-    policy: Arc<Policy>,
+pub struct FailoverPolicy {
+    this: Weak<FailoverPolicy>,
+    policy: Arc<ConnectionPolicy>,
     resolver: Arc<Resolver>,
     connection: OnceCell<Weak<Connection>>,
     /// A lock, since the resolver looks into all followers, from whichever task found something out.
@@ -45,9 +45,9 @@ struct Demotions {
     last: Option<Instant>,
 }
 
-impl Follower {
+impl FailoverPolicy {
     /// Decides as `policy` does, but for the place of the next attempt and for what a demoted server says.
-    pub fn new(policy: Arc<Policy>, resolver: Arc<Resolver>) -> Arc<Self> {
+    pub fn new(policy: Arc<ConnectionPolicy>, resolver: Arc<Resolver>) -> Arc<Self> {
         let follower = Arc::new_cyclic(|this| Self {
             this: this.clone(),
             policy,
@@ -101,7 +101,7 @@ impl Follower {
     }
 }
 
-impl LinkPolicy for Follower {
+impl LinkPolicy for FailoverPolicy {
     fn beneath(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
     }

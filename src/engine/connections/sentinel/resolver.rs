@@ -12,9 +12,9 @@ use crate::redis_io::options::{Endpoint, Role};
 use crate::redis_io::sentinel::{Answer, Question, ask};
 use crate::redis_io::tasks::Tasks;
 
-use crate::engine::connections::sentinel::addresses::Sentinels;
-use crate::engine::connections::sentinel::failover_listener::FailoverWatch;
-use crate::engine::connections::sentinel::failover_policy::Follower;
+use crate::engine::connections::sentinel::addresses::SentinelAddresses;
+use crate::engine::connections::sentinel::failover_listener::FailoverListener;
+use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
 use crate::engine::options::SentinelOptions;
 
 /// A sentinel that is silent for so long does not keep the next one from being asked as well.
@@ -34,22 +34,22 @@ pub struct Resolver {
 }
 
 struct State {
-    sentinels: Sentinels,
+    sentinels: SentinelAddresses,
     /// The question under way, which everybody who asks meanwhile waits for.
     asking: Option<Arc<OnceCell<Found>>>,
     /// Counts announcements: what was asked before one may be out of date.
     announcements: u64,
     /// Who answered last, and where that led.
     said: Option<(Endpoint, Endpoint)>,
-    followers: Vec<Weak<Follower>>,
-    watch: Option<FailoverWatch>,
+    followers: Vec<Weak<FailoverPolicy>>,
+    watch: Option<FailoverListener>,
 }
 
 impl Resolver {
     /// Asks nobody yet.
     pub fn new(options: SentinelOptions, tasks: Tasks, closing: Arc<AtomicBool>) -> Arc<Self> {
         let state = State {
-            sentinels: Sentinels::new(options.sentinels.clone()),
+            sentinels: SentinelAddresses::new(options.sentinels.clone()),
             asking: None,
             announcements: 0,
             said: None,
@@ -190,7 +190,7 @@ impl Resolver {
     }
 
     /// Tells `follower` of changes for as long as it lives.
-    pub(crate) fn add(&self, follower: &Arc<Follower>) {
+    pub(crate) fn add(&self, follower: &Arc<FailoverPolicy>) {
         let mut state = self.lock();
         state.followers.retain(|follower| follower.strong_count() > 0);
         state.followers.push(Arc::downgrade(follower));
@@ -204,9 +204,9 @@ impl Resolver {
     /// Listens for announcements, unless that is done already.
     fn watch(&self) {
         let mut state = self.lock();
-        let watched = state.watch.as_ref().is_some_and(FailoverWatch::is_open);
+        let watched = state.watch.as_ref().is_some_and(FailoverListener::is_open);
         if self.options.watches && !watched && !self.closing.load(Ordering::Acquire) {
-            state.watch = Some(FailoverWatch::new(self.this.clone(), &self.options, &self.tasks));
+            state.watch = Some(FailoverListener::new(self.this.clone(), &self.options, &self.tasks));
         }
     }
 

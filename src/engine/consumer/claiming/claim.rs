@@ -22,7 +22,7 @@ use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::{Event, Failure, Found};
 use crate::engine::protocol::job_id::new_id;
-use crate::engine::protocol::pending_entries::Pending;
+use crate::engine::protocol::pending_entries::PendingEntry;
 
 impl Consumer {
     /// Searches all streams once that have something pending, beginning with another one each time: a slot that was
@@ -109,7 +109,7 @@ impl Consumer {
         stream: usize,
         lane: usize,
         key: &str,
-        wanted: Vec<Pending>,
+        wanted: Vec<PendingEntry>,
         idle: Duration,
     ) -> Result<(), RedisError> {
         if wanted.is_empty() {
@@ -135,7 +135,7 @@ impl Consumer {
         &self,
         stream: u32,
         key: &str,
-        wanted: Vec<Pending>,
+        wanted: Vec<PendingEntry>,
         entries: Vec<OwnedEntry>,
     ) -> Vec<EntryId> {
         let at = Instant::now();
@@ -172,7 +172,7 @@ impl Consumer {
                     at,
                 };
                 started.extend(self.run_or_keep(&mut state, delivery).map(|token| (stream, token)));
-                found.push(found_of(key, Pending { deliveries, ..pending }, producer, job));
+                found.push(found_of(key, PendingEntry { deliveries, ..pending }, producer, job));
             }
             self.start_timer(&mut state);
             self.start_leasing(&mut state);
@@ -257,7 +257,7 @@ impl Consumer {
 }
 
 /// What the host is told of an entry that was pending.
-pub(crate) fn found_of(key: &str, pending: Pending, producer: String, job: String) -> Found {
+pub(crate) fn found_of(key: &str, pending: PendingEntry, producer: String, job: String) -> Found {
     Found {
         id: pending.id,
         stream: key.to_owned(),

@@ -20,7 +20,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::host::{Event, Failure};
-use crate::engine::protocol::pending_entries::{Pending, read_rows};
+use crate::engine::protocol::pending_entries::{PendingEntry, read_rows};
 
 /// A group is looked at for idle consumers no more often than this.
 const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -109,7 +109,7 @@ impl Consumer {
         &self,
         lane: usize,
         (key, name): (&str, &str),
-        dropped: Vec<Pending>,
+        dropped: Vec<PendingEntry>,
     ) -> Result<(), RedisError> {
         let mut by_count: BTreeMap<u64, Vec<EntryId>> = BTreeMap::new();
         for entry in dropped {

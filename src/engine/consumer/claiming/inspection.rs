@@ -23,7 +23,7 @@ use crate::engine::consumer::claiming::inspection_replies::{Collection, Findings
 use crate::engine::consumer::state::clock_skew::read_time;
 use crate::engine::consumer::state::group_position::GroupPosition;
 use crate::engine::host::{Event, Failure};
-use crate::engine::protocol::pending_entries::{self, Pending};
+use crate::engine::protocol::pending_entries::{self, PendingEntry};
 
 /// Which page of what is pending is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct Range {
 /// Some of what is pending.
 pub(crate) struct Page {
     /// The entries, in order; none if they cannot be trusted.
-    pub(crate) entries: Option<Vec<Pending>>,
+    pub(crate) entries: Option<Vec<PendingEntry>>,
     /// What the server's clock may have added to the time that they have been idle.
     pub(crate) gained: Duration,
 }

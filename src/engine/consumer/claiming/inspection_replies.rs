@@ -10,7 +10,7 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::{Reply, Token, Value};
 
 use crate::engine::consumer::state::trim_detector::Received;
-use crate::engine::protocol::group_members::Members;
+use crate::engine::protocol::group_members::GroupMembers;
 use crate::engine::protocol::stream_info::{GroupInfo, StreamInfo};
 
 /// What was found out.
@@ -19,7 +19,7 @@ pub(crate) struct Findings {
     /// The streams that have something pending, or do not say that they have not.
     pub(crate) pending: Vec<usize>,
     /// The consumers in the groups of some of the streams, where the reply could be read.
-    pub(crate) members: Vec<(usize, Members)>,
+    pub(crate) members: Vec<(usize, GroupMembers)>,
     /// How the group stands to some of the streams.
     pub(crate) stocks: Vec<Stocktaking>,
     /// By lane: when the server told the time, and what it told.
@@ -65,20 +65,20 @@ pub(crate) struct Collection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 enum Question {
-    Pending = 0,
+    PendingEntry = 0,
     GroupInfo = 1,
     StreamInfo = 2,
     Clock = 3,
-    Members = 4,
+    GroupMembers = 4,
     Idle = 5,
 }
 
 const QUESTIONS: [Question; 6] = [
-    Question::Pending,
+    Question::PendingEntry,
     Question::GroupInfo,
     Question::StreamInfo,
     Question::Clock,
-    Question::Members,
+    Question::GroupMembers,
     Question::Idle,
 ];
 
@@ -105,7 +105,7 @@ impl Collection {
 
     /// Where the number of entries goes that a stream has pending.
     pub(crate) fn pending(self: &Arc<Self>, stream: usize) -> Destination {
-        self.destination(Question::Pending, stream)
+        self.destination(Question::PendingEntry, stream)
     }
 
     /// Where the groups of a stream go, and the stream itself if that is asked for.
@@ -119,7 +119,7 @@ impl Collection {
 
     /// Where the consumers of a stream's group go; `idle` if idle ones are looked for.
     pub(crate) fn members(self: &Arc<Self>, stream: usize, idle: bool) -> Destination {
-        self.destination(if idle { Question::Idle } else { Question::Members }, stream)
+        self.destination(if idle { Question::Idle } else { Question::GroupMembers }, stream)
     }
 
     /// Where the time goes that the server of a lane tells.
@@ -141,8 +141,8 @@ impl Tally for Collection {
         let at = number as usize / QUESTIONS.len();
         let mut findings = self.findings();
         match QUESTIONS[number as usize % QUESTIONS.len()] {
-            Question::Pending if outcome.as_ref().is_ok_and(is_none) => {}
-            Question::Pending => findings.pending.push(at),
+            Question::PendingEntry if outcome.as_ref().is_ok_and(is_none) => {}
+            Question::PendingEntry => findings.pending.push(at),
             Question::GroupInfo => {
                 let group = outcome.map(|reply| GroupInfo::read(&reply, &self.group));
                 findings.stocks[at].group = group;
@@ -150,9 +150,10 @@ impl Tally for Collection {
             Question::StreamInfo => {
                 findings.stocks[at].extent = outcome.map(|reply| StreamInfo::read(&reply))
             }
-            question @ (Question::Members | Question::Idle) => {
+            question @ (Question::GroupMembers | Question::Idle) => {
                 let limit = self.idle.filter(|_| question == Question::Idle);
-                let members = outcome.ok().and_then(|reply| Members::read(&reply, &self.consumer, limit));
+                let members =
+                    outcome.ok().and_then(|reply| GroupMembers::read(&reply, &self.consumer, limit));
                 findings.members.extend(members.map(|members| (at, members)));
             }
             Question::Clock => findings.clocks.push((at, Instant::now(), outcome.map(Value::from))),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::protocol::pending_entries::Pending;
+use crate::engine::protocol::pending_entries::PendingEntry;
 
 /// Which entries are claimed, and which are given up.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +19,9 @@ pub struct Limits {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// To be claimed, never more than there was room for.
-    pub claim: Vec<Pending>,
+    pub claim: Vec<PendingEntry>,
     /// Delivered as often as may be.
-    pub exhausted: Vec<Pending>,
+    pub exhausted: Vec<PendingEntry>,
     /// Where the next page begins; none if there is nothing behind.
     pub next: Option<EntryId>,
     /// Whether there was more to claim than room.
@@ -31,7 +31,7 @@ pub struct Plan {
 /// Decides about a page, in order. `is_ours` says of an entry that it is in this consumer's hands, where it is safe
 /// however long it takes.
 pub fn plan(
-    page: Vec<Pending>,
+    page: Vec<PendingEntry>,
     page_size: usize,
     limits: Limits,
     room: usize,
@@ -69,11 +69,11 @@ mod tests {
         EntryId { time, sequence: 0 }
     }
 
-    fn entry(time: u64, idle: u64, deliveries: u64) -> Pending {
-        Pending { id: id(time), owner: "o".to_owned(), idle: Duration::from_millis(idle), deliveries }
+    fn entry(time: u64, idle: u64, deliveries: u64) -> PendingEntry {
+        PendingEntry { id: id(time), owner: "o".to_owned(), idle: Duration::from_millis(idle), deliveries }
     }
 
-    fn ids(entries: &[Pending]) -> Vec<u64> {
+    fn ids(entries: &[PendingEntry]) -> Vec<u64> {
         entries.iter().map(|entry| entry.id.time).collect()
     }
 

@@ -7,7 +7,7 @@ use crate::redis_io::resp::Value;
 use crate::engine::consumer::Consumer;
 use crate::engine::host::Found;
 use crate::engine::protocol::completion_message::{self, quote};
-use crate::engine::protocol::outcome_record::{self, Keep, LAST_WORD, RecordOf};
+use crate::engine::protocol::outcome_record::{self, LAST_WORD, RecordOf, RecordPrecedence};
 
 /// The code of the error of a job that ended without a word as often as it was delivered.
 pub const EXHAUSTED: &str = "EXHAUSTED";
@@ -41,7 +41,7 @@ impl Consumer {
         let message = completion_message::message(&head, &found.job, Some(text));
         let of = RecordOf { entry: found.id, stream: &name, group: &self.options.group };
         let node = self.node(lane).clone();
-        let keep = if error.is_some() { Keep::Last } else { Keep::First };
+        let keep = if error.is_some() { RecordPrecedence::Last } else { RecordPrecedence::First };
         let recorded = self.ask(lane, |commands, to| {
             outcome_record::pack_record(commands, node.keys(), of, (&message, LAST_WORD), keep, to);
         });

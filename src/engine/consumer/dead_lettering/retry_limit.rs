@@ -15,9 +15,9 @@ use crate::engine::connections::client::closed;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::claim::found_of;
 use crate::engine::host::{Event, Failure, Found};
-use crate::engine::protocol::dead_letter::{DeadLetter, Reason, pack_dead_letter};
+use crate::engine::protocol::dead_letter::{DeadLetter, DeadLetterReason, pack_dead_letter};
 use crate::engine::protocol::job_id::new_id;
-use crate::engine::protocol::pending_entries::Pending;
+use crate::engine::protocol::pending_entries::PendingEntry;
 use crate::engine::runtime::backoff::Backoff;
 
 /// A job that was rejected for the last time.
@@ -27,7 +27,7 @@ pub(crate) struct GivenUp {
     /// Its entry.
     pub(crate) found: Found,
     /// Why.
-    pub(crate) reason: Reason,
+    pub(crate) reason: DeadLetterReason,
     /// The error as JSON.
     pub(crate) error: String,
     /// For how long the entry must have been idle, in ms, if nobody else is at it; none if nobody else can be.
@@ -42,16 +42,16 @@ impl Consumer {
         stream: usize,
         lane: usize,
         key: &str,
-        pending: Vec<Pending>,
+        pending: Vec<PendingEntry>,
         idle: Duration,
         ends: bool,
     ) -> Result<(), RedisError> {
         let buries = self.options.dead_letter.is_some();
-        let fresh: Vec<Pending> = {
+        let fresh: Vec<PendingEntry> = {
             let mut state = self.lock();
             let (now, known) = (Instant::now(), &mut state.streams[stream]);
             // What is to be moved stays to be moved until it is, and what is to be reported until it is known.
-            let is_fresh = |entry: &Pending| match known.exhausted.get_mut(&entry.id) {
+            let is_fresh = |entry: &PendingEntry| match known.exhausted.get_mut(&entry.id) {
                 Some(seen) => {
                     *seen = now;
                     buries
@@ -78,7 +78,7 @@ impl Consumer {
                 self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
                 self.report_exhausted(&found, false);
             } else if self.takes_over(lane, &found, idle.as_millis() as u64).await? {
-                self.move_away(stream, lane, &found, Reason::Exhausted, None).await?;
+                self.move_away(stream, lane, &found, DeadLetterReason::Exhausted, None).await?;
             }
         }
         self.acknowledge_trimmed(stream, lane, key, &gone);
@@ -119,7 +119,7 @@ impl Consumer {
         if self.options.dead_letter.is_some() {
             return self.move_away(*stream, lane, found, *reason, Some(error)).await;
         }
-        if *reason == Reason::Unrecoverable {
+        if *reason == DeadLetterReason::Unrecoverable {
             // Whoever claims counts deliveries, so that is how they are told.
             let count = found.deliveries.max(self.options.retry_limit);
             let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
@@ -159,7 +159,7 @@ impl Consumer {
         stream: usize,
         lane: usize,
         found: &Found,
-        reason: Reason,
+        reason: DeadLetterReason,
         error: Option<&str>,
     ) -> Result<(), RedisError> {
         let Some(name) = &self.options.dead_letter else { return Ok(()) };

@@ -14,9 +14,9 @@ use crate::engine::consumer::state::settlement_batch::{Batch, Settled};
 use crate::engine::consumer::{Consumer, Lane, Reads};
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::protocol::completion_message;
-use crate::engine::protocol::outcome_record::{self, Keep, RecordOf};
-use crate::engine::protocol::reply_tag::Part;
-use crate::engine::protocol::reply_tag::{Kind, LAST};
+use crate::engine::protocol::outcome_record::{self, RecordOf, RecordPrecedence};
+use crate::engine::protocol::reply_tag::SettlementStep;
+use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 
 /// What one burst of settlements tells each node.
 pub(crate) struct Tells {
@@ -106,25 +106,25 @@ impl Consumer {
         }
         for part in parts {
             let (commands, is_last) = tells.next(node_of(state, &jobs, part));
-            let is_failure = matches!(part, Part::Notification(at) if jobs[at].failure.is_some());
-            let to = self.ticket(Kind::of_part(part, is_failure), number, is_last);
+            let is_failure = matches!(part, SettlementStep::Completion(at) if jobs[at].failure.is_some());
+            let to = self.ticket(ReplyKind::of_part(part, is_failure), number, is_last);
             match part {
-                Part::Postponement(at) => {
+                SettlementStep::Postponement(at) => {
                     self.pack_postponement(state, commands, &jobs[at], to);
                     tells.postpones = true;
                 }
-                Part::Record(at) => self.pack_record(state, commands, &jobs[at], to),
-                Part::Acknowledgement(stream) => {
+                SettlementStep::Record(at) => self.pack_record(state, commands, &jobs[at], to),
+                SettlementStep::Acknowledgement(stream) => {
                     self.pack_acknowledgement(state, commands, &jobs, stream, to);
                 }
-                Part::Notification(at) => pack_notification(state, commands, &jobs[at], to),
+                SettlementStep::Completion(at) => pack_notification(state, commands, &jobs[at], to),
             }
         }
         state.batches.push_back(Batch { number, unanswered: tells.answering, jobs });
         Ok(number)
     }
 
-    fn ticket(&self, (kind, index): (Kind, u32), batch: u32, is_last: bool) -> Destination {
+    fn ticket(&self, (kind, index): (ReplyKind, u32), batch: u32, is_last: bool) -> Destination {
         Destination::Sink(Ticket {
             kind: kind as u8,
             index: if is_last { index | LAST } else { index },
@@ -154,7 +154,7 @@ impl Consumer {
             completion_message::message(&stream.notification_head, &slot.job, job.failure.as_deref());
         let of = RecordOf { entry: slot.entry, stream: &stream.options.name, group: &self.options.group };
         let keys = self.node_set.nodes()[stream.node].keys();
-        outcome_record::pack_record(commands, keys, of, (&message, slot.record), Keep::Last, to);
+        outcome_record::pack_record(commands, keys, of, (&message, slot.record), RecordPrecedence::Last, to);
     }
 
     fn pack_acknowledgement(
@@ -190,30 +190,30 @@ fn pack_notification(state: &ConsumerState, commands: &mut Commands, job: &Settl
 }
 
 /// What there is to tell, in order: who sees an entry acknowledged, or hears of it, finds the record.
-fn parts_of(jobs: &[Settled]) -> Vec<Part> {
+fn parts_of(jobs: &[Settled]) -> Vec<SettlementStep> {
     let mut parts = Vec::with_capacity(jobs.len() + 1);
     for (at, job) in jobs.iter().enumerate() {
-        parts.extend(job.owed.postponement.then_some(Part::Postponement(at)));
-        parts.extend(job.owed.record.then_some(Part::Record(at)));
+        parts.extend(job.owed.postponement.then_some(SettlementStep::Postponement(at)));
+        parts.extend(job.owed.record.then_some(SettlementStep::Record(at)));
     }
     let before = parts.len();
     for job in jobs.iter().filter(|job| job.owed.acknowledgement) {
-        let part = Part::Acknowledgement(job.stream);
+        let part = SettlementStep::Acknowledgement(job.stream);
         if !parts[before..].contains(&part) {
             parts.push(part);
         }
     }
     let told = jobs.iter().enumerate().filter(|(_, job)| job.owed.notification);
-    parts.extend(told.map(|(at, _)| Part::Notification(at)));
+    parts.extend(told.map(|(at, _)| SettlementStep::Completion(at)));
     parts
 }
 
 /// The node that a part is for.
-fn node_of(state: &ConsumerState, jobs: &[Settled], part: Part) -> usize {
+fn node_of(state: &ConsumerState, jobs: &[Settled], part: SettlementStep) -> usize {
     let stream = |at: usize| &state.streams[jobs[at].stream as usize];
     match part {
-        Part::Postponement(at) | Part::Record(at) => stream(at).node,
-        Part::Acknowledgement(stream) => state.streams[stream as usize].node,
-        Part::Notification(at) => stream(at).completions,
+        SettlementStep::Postponement(at) | SettlementStep::Record(at) => stream(at).node,
+        SettlementStep::Acknowledgement(stream) => state.streams[stream as usize].node,
+        SettlementStep::Completion(at) => stream(at).completions,
     }
 }

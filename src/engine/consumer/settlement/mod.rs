@@ -21,10 +21,12 @@ use crate::engine::consumer::{Consumer, Reads};
 use crate::engine::host::job_token::JobToken;
 use crate::engine::host::{Event, RequestId};
 use crate::engine::nodes::reply_router::ReplyHandler;
-use crate::engine::protocol::dead_letter::Reason;
+use crate::engine::protocol::dead_letter::DeadLetterReason;
 use crate::engine::protocol::outcome_record::shortened;
-use crate::engine::protocol::pending_entries::Pending;
-use crate::engine::protocol::reply_tag::{Kind, LAST, Part, is_significant, is_unheard_failure};
+use crate::engine::protocol::pending_entries::PendingEntry;
+use crate::engine::protocol::reply_tag::{
+    LAST, ReplyKind, SettlementStep, is_significant, is_unheard_failure,
+};
 use crate::engine::runtime::backoff::chance;
 
 /// How one job ended.
@@ -110,7 +112,7 @@ impl Consumer {
         self.step();
     }
 
-    fn settled(&self, part: Part, ticket: Ticket, error: Option<RedisError>) {
+    fn settled(&self, part: SettlementStep, ticket: Ticket, error: Option<RedisError>) {
         let number = ticket.id as u32;
         let (ended, emptied) = {
             let mut state = self.lock();
@@ -165,9 +167,13 @@ impl Consumer {
         let is_last = deliveries >= options.retry_limit
             && (options.claim_interval.is_some() || options.dead_letter.is_some());
         if settlement.unrecoverable || is_last {
-            let reason = if settlement.unrecoverable { Reason::Unrecoverable } else { Reason::Exhausted };
+            let reason = if settlement.unrecoverable {
+                DeadLetterReason::Unrecoverable
+            } else {
+                DeadLetterReason::Exhausted
+            };
             let (owner, idle) = (options.id.clone(), Duration::ZERO);
-            let pending = Pending { id: entry, owner, idle, deliveries };
+            let pending = PendingEntry { id: entry, owner, idle, deliveries };
             let key = &state.streams[stream as usize].key;
             let found = found_of(key, pending, slot.producer.clone(), slot.job.clone());
             let error = shortened(settlement.error.unwrap_or_default()).into_owned();
@@ -240,7 +246,7 @@ fn retire(state: &mut ConsumerState, jobs: &[Settled]) -> bool {
 
 impl ReplyHandler for Consumer {
     fn on_reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
-        if let Some(part) = Kind::part(ticket).filter(|_| is_significant(ticket, &outcome)) {
+        if let Some(part) = ReplyKind::part(ticket).filter(|_| is_significant(ticket, &outcome)) {
             if is_unheard_failure(ticket, &outcome) {
                 self.keep_unheard(ticket);
             }

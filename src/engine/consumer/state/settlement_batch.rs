@@ -6,7 +6,7 @@ use crate::redis_io::error::RedisError;
 
 use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
-use crate::engine::protocol::reply_tag::Part;
+use crate::engine::protocol::reply_tag::SettlementStep;
 
 /// What there is to tell of a job's end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,14 +57,14 @@ impl Settled {
     }
 
     /// Something could not be told. An error that lasts says more than one that passes.
-    fn note(&mut self, part: Part, error: &RedisError) {
+    fn note(&mut self, part: SettlementStep, error: &RedisError) {
         let passes = error.is_passing();
         if passes {
             match part {
-                Part::Postponement(_) => self.again.postponement = true,
-                Part::Record(_) => self.again.record = true,
-                Part::Acknowledgement(_) => self.again.acknowledgement = true,
-                Part::Notification(_) => self.again.notification = true,
+                SettlementStep::Postponement(_) => self.again.postponement = true,
+                SettlementStep::Record(_) => self.again.record = true,
+                SettlementStep::Acknowledgement(_) => self.again.acknowledgement = true,
+                SettlementStep::Completion(_) => self.again.notification = true,
             }
         }
         if self.error.as_ref().is_none_or(|known| known.is_passing() && !passes) {
@@ -97,13 +97,15 @@ pub struct Batch {
 
 impl Batch {
     /// Redis could not be told a part.
-    pub fn note(&mut self, part: Part, error: &RedisError) {
+    pub fn note(&mut self, part: SettlementStep, error: &RedisError) {
         let at = match part {
-            Part::Acknowledgement(stream) => {
+            SettlementStep::Acknowledgement(stream) => {
                 let concerned = |job: &&mut Settled| job.owed.acknowledgement && job.stream == stream;
                 return self.jobs.iter_mut().filter(concerned).for_each(|job| job.note(part, error));
             }
-            Part::Postponement(at) | Part::Record(at) | Part::Notification(at) => at,
+            SettlementStep::Postponement(at)
+            | SettlementStep::Record(at)
+            | SettlementStep::Completion(at) => at,
         };
         if let Some(job) = self.jobs.get_mut(at) {
             job.note(part, error);
@@ -132,19 +134,19 @@ mod tests {
     #[test]
     fn an_acknowledgement_is_of_all_jobs_of_its_stream_and_anything_else_of_one() {
         let mut batch = batch();
-        batch.note(Part::Acknowledgement(0), &error(b"BUSY yes"));
-        batch.note(Part::Notification(1), &error(b"BUSY yes"));
+        batch.note(SettlementStep::Acknowledgement(0), &error(b"BUSY yes"));
+        batch.note(SettlementStep::Completion(1), &error(b"BUSY yes"));
         let again: Vec<(bool, bool)> =
             batch.jobs.iter().map(|job| (job.again.acknowledgement, job.again.notification)).collect();
         assert_eq!(again, [(true, false), (false, true), (true, false)]);
-        batch.note(Part::Notification(7), &error(b"BUSY yes"));
+        batch.note(SettlementStep::Completion(7), &error(b"BUSY yes"));
     }
 
     #[test]
     fn only_what_was_refused_for_a_while_is_told_again() {
         let mut batch = batch();
-        batch.note(Part::Acknowledgement(0), &error(b"BUSY yes"));
-        batch.note(Part::Notification(0), &error(b"NOPERM no"));
+        batch.note(SettlementStep::Acknowledgement(0), &error(b"BUSY yes"));
+        batch.note(SettlementStep::Completion(0), &error(b"NOPERM no"));
         let job = &mut batch.jobs[0];
         assert_eq!(job.error, Some(error(b"NOPERM no")), "what lasts says more");
         job.tell_again();

@@ -8,7 +8,7 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::engine::consumer::state::last_entry::LastSeen;
 use crate::engine::consumer::state::trim_detector::{Losses, Received};
 use crate::engine::options::{ReadFrom, StreamOptions};
-use crate::engine::protocol::group_members::Members;
+use crate::engine::protocol::group_members::GroupMembers;
 use crate::engine::protocol::stream_info::GroupInfo;
 
 /// What a stream's next read asks for.
@@ -97,7 +97,7 @@ impl StreamState {
     }
 
     /// Takes note of the consumers in the group. If there are more idle ones than are listed, the next look comes soon.
-    pub fn meet_members(&mut self, members: Members) {
+    pub fn meet_members(&mut self, members: GroupMembers) {
         self.is_member = members.has_own;
         self.idle_looked = self.idle_looked.filter(|_| !members.has_more);
         self.idle = members.idle;

@@ -6,7 +6,6 @@ use napi::bindgen_prelude::{BufferSlice, Env, Float64ArraySlice, Uint8Array};
 use napi::{JsString, Result};
 use napi_derive::napi;
 
-use crate::engine::connections::client::closed;
 use crate::engine::consumer::settlement::Settlement;
 use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
@@ -15,6 +14,7 @@ use crate::engine::protocol::job_id;
 use crate::engine::protocol::payload_commands::PayloadPacker;
 use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::error::RedisError;
 use crate::redis_io::keys::Keys;
 
 #[cfg(target_os = "linux")]
@@ -189,7 +189,7 @@ impl Staging {
 
 /// Rejects a request whose connection or producer is gone. The other operations of the packet go on.
 fn refuse(state: &State, request: RequestId) {
-    state.context.done(request, Err(closed()));
+    state.context.done(request, Err(RedisError::closed()));
 }
 
 fn carry_out(state: &mut State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {

@@ -91,6 +91,16 @@ impl RedisError {
         Self { kind, code: None, message: message.into(), command: None, node: node.clone(), cause: None }
     }
 
+    /// Failure of a command that finds its connection closed for good. Names no node.
+    pub fn closed() -> Self {
+        Self::local(RedisErrorKind::Closed, "Connection is closed.", &Arc::from(""))
+    }
+
+    /// Failure of a job that would wait behind `maxQueuedCommands` or `maxQueuedBytes`. Names no node.
+    pub fn queue_full() -> Self {
+        Self::local(RedisErrorKind::QueueFull, QUEUE_FULL, &Arc::from("")).of("XADD")
+    }
+
     /// A failure of the socket while `doing` something, in Node's words and with Node's code.
     pub fn socket(error: &io::Error, doing: &str, node: &Arc<str>) -> Self {
         if let Some(Refusal { code, reason }) = Refusal::of(error) {

@@ -9,7 +9,7 @@ use crate::redis_io::cluster::topology::Topology;
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::Connection;
 use crate::redis_io::connection::metrics::{Totals, Traffic};
-use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
+use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, Verdict, call, call_on};
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::Value;
@@ -44,7 +44,7 @@ pub struct Client {
     target: ConnectionTarget,
     sink: Arc<dyn ReplySink>,
     /// Counts replies where they come from several nodes.
-    gather: Option<Arc<ReplyCounter>>,
+    reply_counter: Option<Arc<ReplyCounter>>,
     /// A lock, since the host's thread and the engine's thread may both be the first to use the connection.
     link: Mutex<Option<Arc<dyn Link>>>,
     /// Counts the sessions that ended, so that what was learnt of one (its CLIENT ID) is not used for the next.
@@ -57,13 +57,13 @@ pub struct Client {
 impl Client {
     /// A client that is not connected yet.
     pub fn new(policy: PolicyOptions, target: ConnectionTarget, sink: Arc<dyn ReplySink>) -> Self {
-        let gather = matches!(target, ConnectionTarget::Cluster(_)).then(|| ReplyCounter::new(sink.clone()));
-        let sink = gather.clone().map_or(sink, |gather| gather as Arc<dyn ReplySink>);
+        let reply_counter = matches!(target, ConnectionTarget::Cluster(_)).then(|| ReplyCounter::new(sink.clone()));
+        let sink = reply_counter.clone().map_or(sink, |reply_counter| reply_counter as Arc<dyn ReplySink>);
         Self {
             policy,
             target,
             sink,
-            gather,
+            reply_counter,
             link: Mutex::new(None),
             session: Arc::default(),
             traffic: Arc::default(),
@@ -79,7 +79,7 @@ impl Client {
             return Ok(open.clone());
         }
         if self.policy.closing.load(Ordering::Acquire) || self.spend() {
-            return Err(closed());
+            return Err(RedisError::closed());
         }
         if let Some(refusal) = self.policy.part.as_ref().and_then(EjectionHandle::refusal) {
             return Err(refusal);
@@ -95,19 +95,19 @@ impl Client {
         match &self.target {
             ConnectionTarget::Single => self.connect(policy, sink),
             ConnectionTarget::Sentinel(resolver) => {
-                let follower = FailoverPolicy::new(policy, resolver.clone());
-                let opened = self.connect(follower.clone(), sink);
-                follower.belong_to(&opened);
+                let failover_policy = FailoverPolicy::new(policy, resolver.clone());
+                let opened = self.connect(failover_policy.clone(), sink);
+                failover_policy.attach(&opened);
                 opened
             }
             ConnectionTarget::Cluster(topology) => {
                 Cluster::new(topology.clone(), self.policy.silence, policy, sink, tasks)
             }
             ConnectionTarget::ClusterSlot(topology, slot) => {
-                let located = LocationPolicy::new(policy, topology.clone(), *slot);
+                let location_policy = LocationPolicy::new(policy, topology.clone(), *slot);
                 let options = self.policy.watched(&topology.options().link);
-                let connection = Connection::new(options, located.clone(), sink, tasks.clone());
-                located.keep_right(&connection, &tasks);
+                let connection = Connection::new(options, location_policy.clone(), sink, tasks.clone());
+                location_policy.watch_location(&connection, &tasks);
                 connection
             }
         }
@@ -144,8 +144,8 @@ impl Client {
         if commands.is_empty() {
             return;
         }
-        if let Some(gather) = &self.gather {
-            gather.expect(commands);
+        if let Some(reply_counter) = &self.reply_counter {
+            reply_counter.expect(commands);
         }
         match self.link() {
             Ok(link) => link.submit(commands),
@@ -376,16 +376,6 @@ impl ConnectionPolicy {
         context.host.event(Event::NodeChanged { node: *node, state, place: &place, error: error.as_ref() });
         context.host.wake();
     }
-}
-
-/// The error of what finds its connection closed for good.
-pub fn closed() -> RedisError {
-    RedisError::local(RedisErrorKind::Closed, "Connection is closed.", &Arc::from(""))
-}
-
-/// The error of what would wait behind as much as may wait.
-pub fn queue_full() -> RedisError {
-    RedisError::local(RedisErrorKind::QueueFull, QUEUE_FULL, &Arc::from("")).of("XADD")
 }
 
 /// ioredis' default for a Cluster: 100 ms, and 2 ms more with each attempt, up to two seconds.

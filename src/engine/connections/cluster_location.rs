@@ -46,17 +46,17 @@ struct Place {
 /// A connection that can be made anew, to another node.
 pub trait Reconnectable: Send + Sync + 'static {
     /// Has it made anew.
-    fn move_on(&self);
+    fn reconnect(&self);
 }
 
 impl Reconnectable for Connection {
-    fn move_on(&self) {
+    fn reconnect(&self) {
         self.reset();
     }
 }
 
 impl Reconnectable for Subscriber {
-    fn move_on(&self) {
+    fn reconnect(&self) {
         self.reset();
     }
 }
@@ -90,8 +90,8 @@ impl LocationPolicy {
 
     /// Has its connection made anew when the node is not the right one any more: one that is gone without a word, or
     /// was removed and lives on, says nothing of it.
-    pub fn keep_right<M: Reconnectable>(&self, connection: &Arc<M>, tasks: &Tasks) {
-        let watch = tasks.spawn(keep_right(Arc::downgrade(connection), self.place.clone()));
+    pub fn watch_location<M: Reconnectable>(&self, connection: &Arc<M>, tasks: &Tasks) {
+        let watch = tasks.spawn(watch_location(Arc::downgrade(connection), self.place.clone()));
         *lock(&self.watch) = Some(watch.abort_handle());
     }
 
@@ -168,7 +168,7 @@ impl Drop for LocationPolicy {
     }
 }
 
-async fn keep_right<M: Reconnectable>(connection: Weak<M>, place: Arc<Place>) {
+async fn watch_location<M: Reconnectable>(connection: Weak<M>, place: Arc<Place>) {
     let mut changes = place.topology.changes();
     while changes.next().await {
         let Some(connection) = connection.upgrade() else { return };
@@ -176,7 +176,7 @@ async fn keep_right<M: Reconnectable>(connection: Weak<M>, place: Arc<Place>) {
             lock(&place.node).as_ref().is_some_and(|node| !place.topology.is_right(place.slot, node));
         if is_wrong {
             *lock(&place.node) = None;
-            connection.move_on();
+            connection.reconnect();
         }
     }
 }

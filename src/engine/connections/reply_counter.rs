@@ -90,18 +90,18 @@ mod tests {
         Ticket { kind: kind as u8, index, id }
     }
 
-    fn gather(tickets: &[Ticket], answers: &[Ticket]) -> Vec<(u32, bool)> {
+    fn reply_counter(tickets: &[Ticket], answers: &[Ticket]) -> Vec<(u32, bool)> {
         let seen = Arc::new(Seen::default());
-        let gather = ReplyCounter::new(seen.clone());
+        let reply_counter = ReplyCounter::new(seen.clone());
         let mut commands = Commands::default();
         for &ticket in tickets {
             commands.begin("GET", 1).end(Destination::Sink(ticket));
         }
-        gather.expect(&commands);
+        reply_counter.expect(&commands);
         for &ticket in answers {
-            gather.reply(ticket, Ok(Reply::Nil));
+            reply_counter.reply(ticket, Ok(Reply::Nil));
         }
-        assert!(gather.missing().is_empty());
+        assert!(reply_counter.missing().is_empty());
         let seen = seen.0.lock().unwrap();
         seen.clone()
     }
@@ -109,20 +109,20 @@ mod tests {
     #[test]
     fn the_reply_that_comes_last_is_the_last_one() {
         let (first, last) = (ticket(ReplyKind::Bytes, 7, 0), ticket(ReplyKind::Part, 7, 1 | LAST));
-        assert_eq!(gather(&[first, last], &[last, first]), [(1, false), (0, true)]);
-        assert_eq!(gather(&[first, last], &[first, last]), [(0, false), (1, true)]);
+        assert_eq!(reply_counter(&[first, last], &[last, first]), [(1, false), (0, true)]);
+        assert_eq!(reply_counter(&[first, last], &[first, last]), [(0, false), (1, true)]);
     }
 
     #[test]
     fn requests_and_batches_of_the_same_number_are_told_apart() {
         let (request, batch) =
             (ticket(ReplyKind::Part, 7, 1 | LAST), ticket(ReplyKind::Published, 7, 2 | LAST));
-        assert_eq!(gather(&[request, batch], &[batch, request]), [(2, true), (1, true)]);
+        assert_eq!(reply_counter(&[request, batch], &[batch, request]), [(2, true), (1, true)]);
     }
 
     #[test]
     fn who_waits_for_one_reply_gets_it_as_the_last() {
         let only = ticket(ReplyKind::Text, 7, LAST);
-        assert_eq!(gather(&[only], &[only]), [(0, true)]);
+        assert_eq!(reply_counter(&[only], &[only]), [(0, true)]);
     }
 }

@@ -66,7 +66,7 @@ impl MessageRouter {
     }
 
     /// From here on it hears of this subscriber.
-    pub(crate) fn belong_to(&self, subscriber: &Arc<Subscriber>) {
+    pub(crate) fn attach(&self, subscriber: &Arc<Subscriber>) {
         self.refused().subscriber = Arc::downgrade(subscriber);
     }
 

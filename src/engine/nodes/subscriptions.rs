@@ -14,7 +14,7 @@ use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState};
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::pubsub::subscriber::Subscriber;
 
-use crate::engine::connections::client::{PolicyOptions, closed};
+use crate::engine::connections::client::PolicyOptions;
 use crate::engine::connections::cluster_location::LocationPolicy;
 use crate::engine::connections::ejection::link_policy::around;
 use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
@@ -196,7 +196,7 @@ impl Subscriptions {
             return Ok(open.clone());
         }
         if self.policy.closing.load(Ordering::Acquire) {
-            return Err(closed());
+            return Err(RedisError::closed());
         }
         let policy = self.policy.for_link(Arc::default(), self.traffic.clone());
         let link = &self.policy.options.link;
@@ -207,20 +207,20 @@ impl Subscriptions {
         };
         let opened = match (&self.topology, self.resolver.clone()) {
             (Some(topology), _) => {
-                let located = LocationPolicy::anywhere(policy, topology.clone(), self.home.get().copied());
-                let opened = open(&topology.options().link, located.clone());
-                located.keep_right(&opened, &tasks);
+                let location_policy = LocationPolicy::anywhere(policy, topology.clone(), self.home.get().copied());
+                let opened = open(&topology.options().link, location_policy.clone());
+                location_policy.watch_location(&opened, &tasks);
                 opened
             }
             (None, Some(resolver)) => {
-                let follower = FailoverPolicy::new(policy, resolver);
-                let opened = open(link, follower.clone());
-                follower.belong_to(opened.connection());
+                let failover_policy = FailoverPolicy::new(policy, resolver);
+                let opened = open(link, failover_policy.clone());
+                failover_policy.attach(opened.connection());
                 opened
             }
             (None, None) => open(link, policy),
         };
-        self.router.belong_to(&opened);
+        self.router.attach(&opened);
         *subscriber = Some(opened.clone());
         Ok(opened)
     }

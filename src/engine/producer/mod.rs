@@ -22,7 +22,6 @@ use tokio::sync::Notify;
 use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 
-use crate::engine::connections::client::{closed, queue_full};
 use crate::engine::host::{Event, GroupCompletion};
 use crate::engine::nodes::message_router::{CompletionListener, MessageSource};
 use crate::engine::nodes::node_set::NodeSet;
@@ -133,7 +132,7 @@ impl Producer {
             Some(Channel::Subscribing(held)) => {
                 match held.len() < self.node_set.nodes()[sending.node(&self.node_set)].queue().commands {
                     true => held.push(sending),
-                    false => self.refuse(&[sending], &queue_full()),
+                    false => self.refuse(&[sending], &RedisError::queue_full()),
                 }
                 return;
             }
@@ -349,7 +348,7 @@ impl Producer {
         let mut channels: Vec<Vec<String>> = vec![Vec::new(); self.node_set.nodes().len()];
         for (stream, channel) in state.channels {
             if let Channel::Subscribing(held) = &channel {
-                self.refuse(held, &closed());
+                self.refuse(held, &RedisError::closed());
             }
             if !matches!(channel, Channel::Unheard) {
                 channels[self.node_set.route(&stream)].push(self.node_set.keys().channel(&stream, &self.id));

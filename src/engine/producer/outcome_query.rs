@@ -13,7 +13,6 @@ use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{pack_entry, pack_groups, pack_pending_entry};
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::connections::client::closed;
 use crate::engine::nodes::node_set::NodeSet;
 
 use crate::engine::producer::Producer;
@@ -181,7 +180,7 @@ impl<'a> OutcomeQuery<'a> {
     pub(crate) async fn answer(&self, answer: PendingReply) -> Result<Value, RedisError> {
         match timeout_at(self.deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
-            _ => Err(closed()),
+            _ => Err(RedisError::closed()),
         }
     }
 }

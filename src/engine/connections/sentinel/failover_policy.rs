@@ -48,19 +48,19 @@ struct Demotions {
 impl FailoverPolicy {
     /// Decides as `policy` does, but for the place of the next attempt and for what a demoted server says.
     pub fn new(policy: Arc<ConnectionPolicy>, resolver: Arc<Resolver>) -> Arc<Self> {
-        let follower = Arc::new_cyclic(|this| Self {
+        let failover_policy = Arc::new_cyclic(|this| Self {
             this: this.clone(),
             policy,
             resolver,
             connection: OnceCell::new(),
             state: Mutex::default(),
         });
-        follower.resolver.add(&follower);
-        follower
+        failover_policy.resolver.add(&failover_policy);
+        failover_policy
     }
 
     /// Says which connection this is about, once.
-    pub fn belong_to(&self, connection: &Arc<Connection>) {
+    pub fn attach(&self, connection: &Arc<Connection>) {
         // Only who makes the connection does this.
         let _ = self.connection.set(Arc::downgrade(connection));
     }
@@ -107,11 +107,11 @@ impl LinkPolicy for FailoverPolicy {
     }
 
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
-        let follower = self.this.upgrade()?;
+        let failover_policy = self.this.upgrade()?;
         Some(Box::pin(async move {
-            follower.lock().at = None;
-            let found = follower.resolver.locate().await;
-            let mut state = follower.lock();
+            failover_policy.lock().at = None;
+            let found = failover_policy.resolver.locate().await;
+            let mut state = failover_policy.lock();
             state.at = found.as_ref().ok().cloned();
             state.was_ready = false;
             found
@@ -134,14 +134,14 @@ impl LinkPolicy for FailoverPolicy {
     }
 
     fn state_changed(&self, link: LinkState, error: Option<&RedisError>) {
-        let misled = {
+        let report_unreachable = {
             let mut state = self.lock();
             state.was_ready |= link == LinkState::Ready;
             let at = if link == LinkState::Close { state.at.take() } else { None };
             at.filter(|_| error.is_some() && !state.was_ready)
         };
-        if let Some(endpoint) = misled {
-            self.resolver.misled(&endpoint);
+        if let Some(endpoint) = report_unreachable {
+            self.resolver.report_unreachable(&endpoint);
         }
         self.policy.state_changed(link, error);
     }

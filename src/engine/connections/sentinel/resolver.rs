@@ -40,9 +40,9 @@ struct State {
     /// Counts announcements: what was asked before one may be out of date.
     announcements: u64,
     /// Who answered last, and where that led.
-    said: Option<(Endpoint, Endpoint)>,
-    followers: Vec<Weak<FailoverPolicy>>,
-    watch: Option<FailoverListener>,
+    last_answer: Option<(Endpoint, Endpoint)>,
+    policies: Vec<Weak<FailoverPolicy>>,
+    listener: Option<FailoverListener>,
 }
 
 impl Resolver {
@@ -52,9 +52,9 @@ impl Resolver {
             sentinels: SentinelAddresses::new(options.sentinels.clone()),
             asking: None,
             announcements: 0,
-            said: None,
-            followers: Vec::new(),
-            watch: None,
+            last_answer: None,
+            policies: Vec::new(),
+            listener: None,
         };
         Arc::new_cyclic(|this| Self { this: this.clone(), options, tasks, closing, state: Mutex::new(state) })
     }
@@ -68,7 +68,7 @@ impl Resolver {
     pub async fn locate(&self) -> Found {
         let found = self.resolve().await;
         if found.is_ok() {
-            self.watch();
+            self.listen();
         }
         found
     }
@@ -97,7 +97,7 @@ impl Resolver {
             if let Some(sentinel) = sentinels.next() {
                 asked.spawn_on(self.tasks.counted(self.ask(sentinel)), self.tasks.runtime());
             } else if asked.is_empty() {
-                return Err(failure.unwrap_or_else(nobody));
+                return Err(failure.unwrap_or_else(no_sentinel));
             }
             let answered = tokio::select! {
                 answered = asked.join_next() => answered,
@@ -107,12 +107,12 @@ impl Resolver {
             let Some(Ok((sentinel, answer))) = answered else { continue };
             match answer.and_then(|answer| self.choose(&sentinel, answer)) {
                 Ok(endpoint) => {
-                    self.lock().said = Some((sentinel, endpoint.clone()));
+                    self.lock().last_answer = Some((sentinel, endpoint.clone()));
                     return Ok(endpoint);
                 }
                 Err(error) => {
                     self.lock().sentinels.failed(&sentinel);
-                    failure = Some(worse(failure, error));
+                    failure = Some(prefer_refusal(failure, error));
                 }
             }
         }
@@ -155,9 +155,9 @@ impl Resolver {
     }
 
     /// A connection to `endpoint` did not come about: another sentinel may know better than who named it.
-    pub(crate) fn misled(&self, endpoint: &Endpoint) {
+    pub(crate) fn report_unreachable(&self, endpoint: &Endpoint) {
         let mut state = self.lock();
-        if let Some((sentinel, _)) = state.said.take_if(|(_, named)| named == endpoint) {
+        if let Some((sentinel, _)) = state.last_answer.take_if(|(_, named)| named == endpoint) {
             state.sentinels.failed(&sentinel);
         }
     }
@@ -183,17 +183,17 @@ impl Resolver {
 
     /// Connections to a server that has another role by now are made anew.
     fn promoted(&self, primary: &Endpoint) {
-        let followers: Vec<_> = self.lock().followers.iter().filter_map(Weak::upgrade).collect();
-        for follower in followers {
-            follower.promoted(primary);
+        let policies: Vec<_> = self.lock().policies.iter().filter_map(Weak::upgrade).collect();
+        for failover_policy in policies {
+            failover_policy.promoted(primary);
         }
     }
 
-    /// Tells `follower` of changes for as long as it lives.
-    pub(crate) fn add(&self, follower: &Arc<FailoverPolicy>) {
+    /// Tells `failover_policy` of changes for as long as it lives.
+    pub(crate) fn add(&self, failover_policy: &Arc<FailoverPolicy>) {
         let mut state = self.lock();
-        state.followers.retain(|follower| follower.strong_count() > 0);
-        state.followers.push(Arc::downgrade(follower));
+        state.policies.retain(|failover_policy| failover_policy.strong_count() > 0);
+        state.policies.push(Arc::downgrade(failover_policy));
     }
 
     /// The sentinel at `turn`, counted round and round.
@@ -202,18 +202,18 @@ impl Resolver {
     }
 
     /// Listens for announcements, unless that is done already.
-    fn watch(&self) {
+    fn listen(&self) {
         let mut state = self.lock();
-        let watched = state.watch.as_ref().is_some_and(FailoverListener::is_open);
+        let watched = state.listener.as_ref().is_some_and(FailoverListener::is_open);
         if self.options.watches && !watched && !self.closing.load(Ordering::Acquire) {
-            state.watch = Some(FailoverListener::new(self.this.clone(), &self.options, &self.tasks));
+            state.listener = Some(FailoverListener::new(self.this.clone(), &self.options, &self.tasks));
         }
     }
 
     /// Listens no more, until somebody asks again.
     pub(crate) fn close(&self) {
-        let watch = self.lock().watch.take();
-        drop(watch);
+        let listener = self.lock().listener.take();
+        drop(listener);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -222,14 +222,14 @@ impl Resolver {
 }
 
 /// The more telling of two failures: that a sentinel refuses us, before that one could not be reached.
-fn worse(known: Option<RedisError>, new: RedisError) -> RedisError {
+fn prefer_refusal(known: Option<RedisError>, new: RedisError) -> RedisError {
     match known {
         Some(known) if known.is_refusal() && !new.is_refusal() => known,
         _ => new,
     }
 }
 
-fn nobody() -> RedisError {
+fn no_sentinel() -> RedisError {
     RedisError::local(RedisErrorKind::Connect, "There is no sentinel to ask.", &Arc::from(""))
 }
 

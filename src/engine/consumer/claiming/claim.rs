@@ -233,7 +233,7 @@ impl Consumer {
         let mut entries = Vec::with_capacity(ids.len());
         for reply in replies {
             // Whoever takes a command gives its reply, or an error.
-            let reply = reply.await.unwrap_or_else(|_| Err(crate::engine::connections::client::closed()))?;
+            let reply = reply.await.unwrap_or_else(|_| Err(RedisError::closed()))?;
             entries.push(match reply {
                 Value::Array(found) => found.into_iter().next(),
                 _ => None,

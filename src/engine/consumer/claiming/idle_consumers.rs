@@ -15,7 +15,6 @@ use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{Claim, pack_claim, pack_group_del_consumer, pack_pending_of};
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::connections::client::closed;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::stream::StreamState;
@@ -140,7 +139,7 @@ impl Consumer {
         commands.bind();
         self.shared(lane).submit(&mut commands);
         // Whoever takes a command gives its reply, or an error.
-        match receiver.await.unwrap_or_else(|_| Err(closed()))? {
+        match receiver.await.unwrap_or_else(|_| Err(RedisError::closed()))? {
             Value::Array(replies) => Ok(replies),
             _ => Ok(Vec::new()),
         }

@@ -182,8 +182,7 @@ fn is_none(reply: &Reply<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::connections::client::closed;
-    use crate::redis_io::streams::entry::EntryId;
+        use crate::redis_io::streams::entry::EntryId;
 
     fn tell(destination: Destination, reply: &[u8]) {
         let Destination::Tally(tally, number) = destination else { panic!("not collected") };
@@ -198,7 +197,7 @@ mod tests {
         tell(collection.pending(2), b"*0\r\n");
         tell(collection.pending(3), b"$-1\r\n");
         let Destination::Tally(tally, number) = collection.pending(4) else { panic!("not collected") };
-        tally.reply(number, Err(closed()));
+        tally.reply(number, Err(RedisError::closed()));
         assert!(collected.try_recv().is_err(), "there may be more to come");
         drop((collection, tally));
         assert_eq!(collected.try_recv().expect("everything is there").pending, [1, 2, 3, 4]);
@@ -209,7 +208,7 @@ mod tests {
         let (collection, mut collected) = Collection::begin("g", "me", None);
         let [_, [group, extent]] = [6, 8].map(|stream| collection.stock(stream, Received::default()));
         let Destination::Tally(tally, number) = extent else { panic!("not collected") };
-        tally.reply(number, Err(closed()));
+        tally.reply(number, Err(RedisError::closed()));
         tell(collection.clock(3), b":3\r\n");
         tell(collection.members(5, false), b"*1\r\n*2\r\n$4\r\nname\r\n$2\r\nme\r\n");
         tell(collection.members(6, true), b"$-1\r\n");
@@ -226,7 +225,7 @@ mod tests {
         assert_eq!((other.stream, &other.group, &other.extent), (6, &Ok(None), &Ok(None)));
         let group = GroupInfo { delivered: EntryId::default(), read: None, consumers: 1, pending: 0 };
         assert_eq!((stock.stream, &stock.group), (8, &Ok(Some(group))));
-        assert_eq!(stock.extent, Err(closed()));
+        assert_eq!(stock.extent, Err(RedisError::closed()));
         assert!(other.may_be_pending() && !stock.may_be_pending());
         assert!(matches!(findings.clocks.as_slice(), [(3, _, Ok(Value::Integer(3)))]));
     }

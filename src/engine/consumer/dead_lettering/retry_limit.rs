@@ -11,7 +11,6 @@ use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim};
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
-use crate::engine::connections::client::closed;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::claim::found_of;
 use crate::engine::host::{Event, Failure, Found};
@@ -202,7 +201,7 @@ impl Consumer {
         commands.send_once();
         self.shared(lane).submit(&mut commands);
         // Whoever takes a command gives its reply, or an error.
-        let replies = receiver.await.unwrap_or_else(|_| Err(closed()))?;
+        let replies = receiver.await.unwrap_or_else(|_| Err(RedisError::closed()))?;
         let Value::Array(replies) = replies else { return Ok(()) };
         let Some(text) = replies.into_iter().find_map(error_in) else { return Ok(()) };
         // One failed, which does not keep Redis from carrying out the other: without a letter the entry is to stay.

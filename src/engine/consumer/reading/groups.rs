@@ -11,7 +11,6 @@ use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{pack_group_create, pack_group_set_id, pack_stream};
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::connections::client::closed;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::last_entry::LastSeen;
 use crate::engine::consumer::state::stream::StreamState;
@@ -38,7 +37,7 @@ impl Consumer {
         {
             let mut state = self.lock();
             if state.ends.cuts != ends.cuts {
-                return Err(closed().of("XGROUP"));
+                return Err(RedisError::closed().of("XGROUP"));
             }
             if state.ends != ends {
                 return Ok(());

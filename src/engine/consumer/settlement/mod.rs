@@ -11,7 +11,6 @@ use crate::redis_io::command::Ticket;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Reply;
 
-use crate::engine::connections::client::closed;
 use crate::engine::consumer::claiming::claim::found_of;
 use crate::engine::consumer::dead_lettering::retry_limit::GivenUp;
 use crate::engine::consumer::settlement::commands::Tells;
@@ -212,7 +211,7 @@ impl Consumer {
     /// Settling what is settled already does nothing; settling after the consumer was cut off cannot be done.
     fn answer_late(&self, settlement: Settlement<'_>, cut_off: bool) {
         let Settlement { token, request, .. } = settlement;
-        let error = cut_off.then(|| closed().of("XACK"));
+        let error = cut_off.then(|| RedisError::closed().of("XACK"));
         self.report(&[Settled { error, ..Settled::new(token, 0, request) }]);
         self.node_set.context().host.wake();
     }

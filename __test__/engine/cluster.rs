@@ -1,4 +1,4 @@
-use hfxbus::engine::options::BusOptions;
+use hfxbus::engine::options::bus::BusOptions;
 use hfxbus::redis_io::cluster::slot_map::slot_of;
 
 use crate::support::{ClusterServers, Engine, TestBus, consumer_options, settle, until};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hfxbus::engine::options::{BusOptions, EjectOptions, NodeOptions};
+use hfxbus::engine::options::bus::{BusOptions, EjectOptions, NodeOptions};
 use hfxbus::redis_io::command::Commands;
 use hfxbus::redis_io::error::{RedisError, RedisErrorKind};
 use hfxbus::redis_io::resp::Value;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hfxbus::engine::options::{BusOptions, ConsumerOptions, NodeOptions};
+use hfxbus::engine::options::bus::{BusOptions, NodeOptions};
+use hfxbus::engine::options::consumer::ConsumerOptions;
 use hfxbus::redis_io::connection::Connection;
 use hfxbus::redis_io::error::RedisErrorKind;
 use hfxbus::redis_io::link::LinkState;

@@ -9,7 +9,7 @@ use napi_derive::napi;
 use crate::engine::consumer::settlement::Settlement;
 use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
-use crate::engine::producer::sending::QueuedSend;
+use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::protocol::job_id;
 use crate::engine::protocol::payload_commands::PayloadPacker;
 use crate::engine::protocol::reply_tag::{LAST, ReplyKind};

@@ -2,8 +2,9 @@
 
 use napi_derive::napi;
 
+use crate::engine::options::bus::Route;
+use crate::engine::options::consumer::{ConsumerOptions, ReadFrom, StreamOptions};
 use crate::engine::options::retry_policy::{Growth, RetryPolicy};
-use crate::engine::options::{ConsumerOptions, ReadFrom, Route, StreamOptions};
 
 use super::batch::{LONGEST, duration};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use napi::Result;
 use napi_derive::napi;
 
-use crate::engine::options::{BusOptions, EjectOptions, NodeOptions, StaticRoute};
+use crate::engine::options::bus::{BusOptions, EjectOptions, NodeOptions, StaticRoute};
 use crate::redis_io::options::{Endpoint, LinkOptions, QueueLimit};
 
 use super::batch::duration;

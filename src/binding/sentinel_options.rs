@@ -5,7 +5,8 @@ use std::sync::Arc;
 use napi::Result;
 use napi_derive::napi;
 
-use crate::engine::options::{NodeOptions, SentinelOptions};
+use crate::engine::options::bus::NodeOptions;
+use crate::engine::options::sentinel::SentinelOptions;
 use crate::redis_io::cluster::slot_map::Address;
 use crate::redis_io::options::{Endpoint, LinkOptions, Role};
 

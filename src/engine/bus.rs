@@ -7,7 +7,8 @@ use crate::engine::consumer::Consumer;
 use crate::engine::host::context::Context;
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::node_set::NodeSet;
-use crate::engine::options::{BusOptions, ConsumerOptions};
+use crate::engine::options::bus::BusOptions;
+use crate::engine::options::consumer::ConsumerOptions;
 use crate::engine::producer::Producer;
 
 /// A bus.

@@ -8,10 +8,11 @@ use hfxbus::engine::consumer::settlement::Settlement;
 use hfxbus::engine::host::context::Context;
 use hfxbus::engine::host::job_token::JobToken;
 use hfxbus::engine::host::{Event, Events, Jobs};
-use hfxbus::engine::options::{BusOptions, ConsumerOptions, ReadFrom, Route, StreamOptions};
+use hfxbus::engine::options::bus::{BusOptions, Route};
+use hfxbus::engine::options::consumer::{ConsumerOptions, ReadFrom, StreamOptions};
 use hfxbus::engine::producer::Producer;
+use hfxbus::engine::producer::send_plan::QueuedSend;
 use hfxbus::engine::producer::send_plan::SendPlan;
-use hfxbus::engine::producer::sending::QueuedSend;
 use hfxbus::redis_io::command::Commands;
 use hfxbus::redis_io::options::LinkOptions;
 

@@ -16,7 +16,7 @@ use crate::redis_io::options::Endpoint;
 use crate::redis_io::pubsub::subscriber::Subscriber;
 use crate::redis_io::tasks::Tasks;
 
-use crate::engine::connections::client::{ConnectionPolicy, default_retry_delay};
+use crate::engine::connections::policy::{ConnectionPolicy, default_retry_delay};
 
 /// The longest wait before the next attempt: it leads to another node as soon as there is one.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod cluster_location;
 pub mod ejection;
+pub mod policy;
 pub mod reconnects;
 pub mod reply_counter;
 pub mod sentinel;

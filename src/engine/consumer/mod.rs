@@ -34,7 +34,8 @@ use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::{Event, Failure};
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::node_set::NodeSet;
-use crate::engine::options::{ConsumerOptions, Route, StreamOptions};
+use crate::engine::options::bus::Route;
+use crate::engine::options::consumer::{ConsumerOptions, StreamOptions};
 use crate::engine::protocol::completion_message;
 
 /// A consumer of a group.

@@ -11,14 +11,16 @@ use crate::redis_io::keys::Keys;
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::options::QueueLimit;
 
-use crate::engine::connections::client::{Client, ConnectionTarget, PolicyOptions};
+use crate::engine::connections::client::{Client, ConnectionTarget};
 use crate::engine::connections::ejection::Ejection;
 use crate::engine::connections::ejection::link_policy::{ConnectionRole, EjectionHandle};
+use crate::engine::connections::policy::PolicyOptions;
 use crate::engine::connections::sentinel::resolver::Resolver;
 use crate::engine::host::context::Context;
 use crate::engine::nodes::monitor;
 use crate::engine::nodes::subscriptions::Subscriptions;
-use crate::engine::options::{EjectOptions, NodeOptions, READ_GRACE};
+use crate::engine::options::bus::{EjectOptions, NodeOptions};
+use crate::engine::options::consumer::READ_GRACE;
 
 /// A node.
 pub struct Node {

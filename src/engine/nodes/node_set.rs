@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::redis_io::connection::metrics::Totals;
 use crate::redis_io::keys::Keys;
 
-use crate::engine::connections::client::{Client, PolicyOptions};
+use crate::engine::connections::client::Client;
+use crate::engine::connections::policy::PolicyOptions;
 use crate::engine::connections::reconnects::Reconnects;
 use crate::engine::host::context::Context;
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::reply_router::ReplyRouter;
 use crate::engine::nodes::routing::RouteTable;
-use crate::engine::options::BusOptions;
+use crate::engine::options::bus::BusOptions;
 use crate::engine::protocol::job_id::{ID_SIZE, push_id};
 
 /// Number of ids in a row that can lead to ejected nodes by chance. More than that means that static routes take every other

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crc::{CRC_16_ARC, Crc};
 
-use crate::engine::options::StaticRoute;
+use crate::engine::options::bus::StaticRoute;
 
 /// The hash of routes.
 const HASH: Crc<u16> = Crc::<u16>::new(&CRC_16_ARC);

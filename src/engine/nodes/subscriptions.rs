@@ -14,9 +14,9 @@ use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState};
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::pubsub::subscriber::Subscriber;
 
-use crate::engine::connections::client::PolicyOptions;
 use crate::engine::connections::cluster_location::LocationPolicy;
 use crate::engine::connections::ejection::link_policy::around;
+use crate::engine::connections::policy::PolicyOptions;
 use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
 use crate::engine::connections::sentinel::resolver::Resolver;
 use crate::engine::nodes::message_router::{CompletionListener, MessageRouter};
@@ -207,7 +207,8 @@ impl Subscriptions {
         };
         let opened = match (&self.topology, self.resolver.clone()) {
             (Some(topology), _) => {
-                let location_policy = LocationPolicy::anywhere(policy, topology.clone(), self.home.get().copied());
+                let location_policy =
+                    LocationPolicy::anywhere(policy, topology.clone(), self.home.get().copied());
                 let opened = open(&topology.options().link, location_policy.clone());
                 location_policy.watch_location(&opened, &tasks);
                 opened

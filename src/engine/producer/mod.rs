@@ -9,7 +9,6 @@ pub mod missed_completions;
 pub mod outcome;
 pub mod outcome_query;
 pub mod send_plan;
-pub mod sending;
 pub mod timeout_diagnosis;
 
 use std::collections::HashMap;
@@ -30,7 +29,7 @@ use crate::engine::producer::completion_tracker::CompletionTracker;
 use crate::engine::producer::completion_wait::WaitStart;
 use crate::engine::producer::listening::ListenedStream;
 use crate::engine::producer::send_plan::EntryFields;
-use crate::engine::producer::sending::QueuedSend;
+use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::producer::timeout_diagnosis::ExpiredWait;
 use crate::engine::protocol::completion_message::CompletionMessage;
 use crate::engine::protocol::reply_tag::ReplyKind;

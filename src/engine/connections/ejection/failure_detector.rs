@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::options::EjectOptions;
+use crate::engine::options::bus::EjectOptions;
 
 /// The longest wait between two probes, unless the interval itself is longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);

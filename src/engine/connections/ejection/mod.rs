@@ -13,10 +13,10 @@ use uuid::Uuid;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::Link;
 
-use crate::engine::connections::client::PolicyOptions;
 use crate::engine::connections::ejection::failure_detector::FailureDetector;
+use crate::engine::connections::policy::PolicyOptions;
 use crate::engine::host::Event;
-use crate::engine::options::EjectOptions;
+use crate::engine::options::bus::EjectOptions;
 
 /// Starts a task that monitors a node.
 pub(crate) type StartMonitor = Box<dyn Fn(Arc<Ejection>) -> AbortHandle + Send + Sync>;

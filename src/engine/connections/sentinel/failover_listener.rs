@@ -14,7 +14,7 @@ use crate::redis_io::sentinel::{SWITCHED, switched};
 use crate::redis_io::tasks::Tasks;
 
 use crate::engine::connections::sentinel::resolver::Resolver;
-use crate::engine::options::SentinelOptions;
+use crate::engine::options::sentinel::SentinelOptions;
 
 /// How often the sentinel is asked whether it is still there.
 const HEARTBEAT: Duration = Duration::from_secs(2);

@@ -11,7 +11,7 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Verdict};
 use crate::redis_io::options::{Endpoint, Role};
 
-use crate::engine::connections::client::ConnectionPolicy;
+use crate::engine::connections::policy::ConnectionPolicy;
 use crate::engine::connections::sentinel::resolver::Resolver;
 
 /// Demotions that are further apart than this have nothing to do with each other.

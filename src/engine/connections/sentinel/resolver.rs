@@ -15,7 +15,7 @@ use crate::redis_io::tasks::Tasks;
 use crate::engine::connections::sentinel::addresses::SentinelAddresses;
 use crate::engine::connections::sentinel::failover_listener::FailoverListener;
 use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
-use crate::engine::options::SentinelOptions;
+use crate::engine::options::sentinel::SentinelOptions;
 
 /// A sentinel that is silent for so long does not keep the next one from being asked as well.
 const PATIENCE: Duration = Duration::from_millis(500);

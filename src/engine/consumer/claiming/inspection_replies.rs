@@ -182,7 +182,7 @@ fn is_none(reply: &Reply<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-        use crate::redis_io::streams::entry::EntryId;
+    use crate::redis_io::streams::entry::EntryId;
 
     fn tell(destination: Destination, reply: &[u8]) {
         let Destination::Tally(tally, number) = destination else { panic!("not collected") };

@@ -16,7 +16,7 @@ use crate::engine::consumer::state::last_entry::LastSeen;
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::Failure;
-use crate::engine::options::StreamOptions;
+use crate::engine::options::consumer::StreamOptions;
 
 /// How long a consumer of several nodes waits for the others once one of them can be read.
 const GRACE: Duration = Duration::from_secs(1);

@@ -257,7 +257,7 @@ mod tests {
     use super::*;
     use crate::engine::consumer::state::in_flight::Delivery;
     use crate::engine::consumer::state::trim_detector::Losses;
-    use crate::engine::options::{ReadFrom, StreamOptions};
+    use crate::engine::options::consumer::{ReadFrom, StreamOptions};
 
     fn stream(active: bool) -> StreamState {
         let options = StreamOptions {

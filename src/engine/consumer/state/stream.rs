@@ -7,7 +7,7 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::last_entry::LastSeen;
 use crate::engine::consumer::state::trim_detector::{Losses, Received};
-use crate::engine::options::{ReadFrom, StreamOptions};
+use crate::engine::options::consumer::{ReadFrom, StreamOptions};
 use crate::engine::protocol::group_members::GroupMembers;
 use crate::engine::protocol::stream_info::GroupInfo;
 

@@ -1,0 +1,197 @@
+//! The decisions of a connection of the bus: delays before attempts, the meaning of error replies, events for the host.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::redis_io::cluster::topology::Topology;
+use crate::redis_io::connection::metrics::Traffic;
+use crate::redis_io::error::RedisError;
+use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState, Verdict};
+use crate::redis_io::options::{Endpoint, LinkOptions};
+
+use crate::engine::connections::ejection::link_policy::EjectionHandle;
+use crate::engine::connections::reconnects::Reconnects;
+use crate::engine::connections::sentinel::resolver::Resolver;
+use crate::engine::connections::state_changes::StateChangeFilter;
+use crate::engine::host::callbacks::CallbackAnswer;
+use crate::engine::host::context::Context;
+use crate::engine::host::{Event, Retry};
+use crate::engine::options::bus::NodeOptions;
+
+/// What the policies of a bus' connections are made from.
+#[derive(Clone)]
+pub struct PolicyOptions {
+    /// Whom to ask and tell.
+    pub context: Arc<Context>,
+    /// What the user chose.
+    pub options: Arc<NodeOptions>,
+    /// The node's number, for questions.
+    pub node: u32,
+    /// The number under which changes of state are reported, if they are.
+    pub visible: Option<u32>,
+    /// Whether the host is told of the node by what becomes of the connection.
+    pub announces: bool,
+    /// How long the server may be silent, see [`LinkOptions::silence`].
+    pub silence: Option<Duration>,
+    /// Whether the bus is closing, so that nothing is opened any more.
+    pub closing: Arc<AtomicBool>,
+    /// Who is told that it is there again.
+    pub reconnects: Arc<Reconnects>,
+    /// What the connection has to do with the node's ejection, if it can be ejected.
+    pub part: Option<EjectionHandle>,
+}
+
+impl PolicyOptions {
+    /// The options of a connection, with what is known of how long its server may be silent.
+    pub fn watched(&self, link: &LinkOptions) -> Arc<LinkOptions> {
+        Arc::new(LinkOptions { silence: self.silence, ..link.clone() })
+    }
+
+    /// The slots of the Cluster that the options tell of, if they do.
+    pub fn topology(&self) -> Option<Arc<Topology>> {
+        let cluster = self.options.cluster.clone()?;
+        let asker = self.clone();
+        let retry_delay =
+            move |attempt| asker.retry_delay(Retry::Connection, attempt, default_cluster_retry_delay);
+        Some(Topology::new(cluster, self.context.tasks.clone(), Box::new(retry_delay)))
+    }
+
+    /// Who finds out where the node is, if the options tell of sentinels.
+    pub fn resolver(&self) -> Option<Arc<Resolver>> {
+        let sentinels = self.options.sentinels.clone()?;
+        Some(Resolver::new(sentinels, self.context.tasks.clone(), self.closing.clone()))
+    }
+
+    /// How long to wait before something is tried again: what the host says, if it wants to be asked.
+    fn retry_delay(
+        &self,
+        retry: Retry,
+        attempt: u32,
+        otherwise: fn(u32) -> Duration,
+    ) -> BoxFuture<Option<Duration>> {
+        let asks = match retry {
+            Retry::Connection => self.options.asks_retry,
+            Retry::Sentinels => self.options.sentinels.as_ref().is_some_and(|sentinels| sentinels.asks_retry),
+        };
+        if !asks {
+            return Box::pin(async move { Some(otherwise(attempt)) });
+        }
+        let (question, answer) = self.context.callbacks.ask();
+        self.context.host.event(Event::RetryAsked { node: self.node, question, retry, attempt });
+        self.context.host.wake();
+        Box::pin(async move {
+            match answer.await {
+                Ok(CallbackAnswer::Retry(delay)) => delay,
+                _ => None,
+            }
+        })
+    }
+
+    /// The policy of one connection, which counts as open until it has ended.
+    pub fn for_link(&self, session: Arc<AtomicU64>, traffic: Arc<Traffic>) -> Arc<ConnectionPolicy> {
+        self.context.link_opened();
+        let ended = AtomicBool::new(false);
+        let place = Mutex::new(self.options.place());
+        let (options, announcements) = (self.clone(), Mutex::default());
+        Arc::new(ConnectionPolicy { options, session, traffic, ended, place, announcements })
+    }
+}
+
+/// The decisions of one connection.
+pub struct ConnectionPolicy {
+    options: PolicyOptions,
+    session: Arc<AtomicU64>,
+    traffic: Arc<Traffic>,
+    ended: AtomicBool,
+    /// Where it connects to. A lock, as for the other, since the host's thread may be the one to close it.
+    place: Mutex<String>,
+    announcements: Mutex<StateChangeFilter>,
+}
+
+impl LinkPolicy for ConnectionPolicy {
+    fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
+        self.options.retry_delay(Retry::Connection, attempt, default_retry_delay)
+    }
+
+    fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {
+        self.options.retry_delay(Retry::Sentinels, round, default_relocate_delay)
+    }
+
+    fn judges(&self) -> bool {
+        self.options.options.asks_reconnect
+    }
+
+    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
+        if !self.options.options.asks_reconnect {
+            return None;
+        }
+        let context = &self.options.context;
+        let (question, answer) = context.callbacks.ask();
+        context.host.event(Event::ReconnectAsked { node: self.options.node, question, error });
+        context.host.wake();
+        Some(Box::pin(async move {
+            match answer.await {
+                Ok(CallbackAnswer::Reconnect(verdict)) => verdict,
+                _ => Verdict::Deliver,
+            }
+        }))
+    }
+
+    fn located(&self, endpoint: &Endpoint) {
+        *self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = endpoint.to_string();
+    }
+
+    fn traffic(&self) -> Arc<Traffic> {
+        self.traffic.clone()
+    }
+
+    fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {
+        if matches!(state, LinkState::Close | LinkState::End) {
+            self.session.fetch_add(1, Ordering::AcqRel);
+        }
+        if let Some(client) = self.options.visible {
+            self.options.context.host.event(Event::LinkChanged { client, state, error });
+            self.options.context.host.wake();
+        }
+        if self.options.announces {
+            self.announce(state, error);
+        }
+        if state == LinkState::End && !self.ended.swap(true, Ordering::AcqRel) {
+            self.options.context.link_ended();
+        }
+    }
+}
+
+impl ConnectionPolicy {
+    fn announce(&self, state: LinkState, error: Option<&RedisError>) {
+        let (was_lost, said) = {
+            let mut announcements =
+                self.announcements.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            (announcements.is_lost(), announcements.note(state, error))
+        };
+        let Some(error) = said else { return };
+        if was_lost && state == LinkState::Ready {
+            self.options.reconnects.note();
+        }
+        let PolicyOptions { context, node, .. } = &self.options;
+        let place = self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        context.host.event(Event::NodeChanged { node: *node, state, place: &place, error: error.as_ref() });
+        context.host.wake();
+    }
+}
+
+/// ioredis' default for a Cluster: 100 ms, and 2 ms more with each attempt, up to two seconds.
+fn default_cluster_retry_delay(attempt: u32) -> Duration {
+    Duration::from_millis(u64::from(attempt).saturating_mul(2).saturating_add(100).min(2_000))
+}
+
+/// ioredis' default before sentinels are asked again: 10 ms more with each round, up to a second.
+fn default_relocate_delay(round: u32) -> Duration {
+    Duration::from_millis(u64::from(round).saturating_mul(10).min(1_000))
+}
+
+/// ioredis' default: 50 ms more with each attempt, up to two seconds.
+pub(crate) fn default_retry_delay(attempt: u32) -> Duration {
+    Duration::from_millis(u64::from(attempt).saturating_mul(50).min(2_000))
+}

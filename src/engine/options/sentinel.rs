@@ -1,0 +1,92 @@
+//! Options of a node whose server sentinels know.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::redis_io::options::{Endpoint, LinkOptions, Role};
+
+/// Options of a node whose server sentinels know.
+#[derive(Clone, Debug)]
+pub struct SentinelOptions {
+    /// Whom to ask.
+    pub sentinels: Vec<Endpoint>,
+    /// The name that they have for it.
+    pub name: String,
+    /// Which of its servers is wanted.
+    pub role: Role,
+    /// How to talk to sentinels, wherever they are.
+    pub link: Arc<LinkOptions>,
+    /// Where a server is for us, by where it is for the sentinels (`host:port`).
+    pub nat: HashMap<String, Endpoint>,
+    /// Replicas that are taken before others, as the sentinels know them, the best one first.
+    pub preferred: Vec<String>,
+    /// Whether sentinels that others know are asked as well.
+    pub learns: bool,
+    /// Whether to listen for failovers; otherwise they are found out about when a connection is lost.
+    pub watches: bool,
+    /// Whether the host is asked how long to wait before all of them are asked again (`sentinelRetryStrategy`).
+    pub asks_retry: bool,
+}
+
+impl SentinelOptions {
+    /// Options with everything else as it is by default.
+    pub fn new(sentinels: Vec<Endpoint>, name: String) -> Self {
+        let link = LinkOptions {
+            ready_check: false,
+            // Who accepts a question and is silent is no better than who cannot be reached.
+            command_timeout: LinkOptions::default().connect_timeout,
+            ..LinkOptions::default()
+        };
+        Self {
+            sentinels,
+            name,
+            role: Role::Primary,
+            link: link.into(),
+            nat: HashMap::new(),
+            preferred: Vec::new(),
+            learns: true,
+            watches: true,
+            asks_retry: false,
+        }
+    }
+
+    /// Where `endpoint` is for us.
+    pub fn reachable(&self, endpoint: Endpoint) -> Endpoint {
+        self.nat.get(&endpoint.to_string()).cloned().unwrap_or(endpoint)
+    }
+
+    /// The best of `replicas`, or any if none is preferred.
+    pub fn prefer(&self, mut replicas: Vec<Endpoint>) -> Option<Endpoint> {
+        let preferred = self.preferred.iter();
+        let best = preferred
+            .filter_map(|name| replicas.iter().position(|replica| replica.to_string() == *name))
+            .next();
+        let any = (Uuid::new_v4().as_u128() as usize).checked_rem(replicas.len());
+        best.or(any).map(|at| replicas.swap_remove(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preferred_replica_is_taken_if_it_is_there_and_any_other_if_not() {
+        let replicas = |hosts: &[&str]| hosts.iter().map(|host| Endpoint::tcp(host, 1)).collect::<Vec<_>>();
+        let mut options = SentinelOptions::new(Vec::new(), "name".to_owned());
+        assert_eq!(options.prefer(Vec::new()), None);
+        assert!(options.prefer(replicas(&["a", "b"])).is_some());
+        options.preferred = vec!["gone:1".to_owned(), "b:1".to_owned(), "a:1".to_owned()];
+        assert_eq!(options.prefer(replicas(&["a", "b", "c"])), Some(Endpoint::tcp("b", 1)));
+    }
+
+    #[test]
+    fn who_is_behind_an_address_translation_is_found_by_its_own_address() {
+        let mut options = SentinelOptions::new(Vec::new(), "name".to_owned());
+        options.nat.insert("10.0.0.1:6379".to_owned(), Endpoint::tcp("example.org", 7000));
+        assert_eq!(options.reachable(Endpoint::tcp("10.0.0.1", 6379)), Endpoint::tcp("example.org", 7000));
+        assert_eq!(options.reachable(Endpoint::tcp("10.0.0.1", 1)), Endpoint::tcp("10.0.0.1", 1));
+    }
+}

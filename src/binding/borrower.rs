@@ -38,7 +38,7 @@ impl Borrower {
 
     /// Begins to turn the runtime if it was lent. JavaScript is awake and has taken what there was.
     pub fn borrow_if_lent(&mut self) {
-        if !self.watch.is_on() && self.lending.loan().is_lent() {
+        if !self.watch.is_on() && self.lending.state().is_lent() {
             self.quiet_ticks = 0;
             self.watch.start(TICK);
         }
@@ -91,7 +91,7 @@ fn turn(is_tick: bool) {
     try_with(|environment| {
         lending = environment.borrower.as_ref().map(|borrower| borrower.lending.clone());
     });
-    let Some(turn) = lending.map(|lending| lending.turn()) else { return };
+    let Some(turn) = lending.map(|lending| lending.drive()) else { return };
     let mut size = 0;
     try_with(|environment| {
         size = environment.waiting();

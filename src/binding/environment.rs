@@ -86,7 +86,7 @@ impl Environment {
             return Err(invalid("The environment is gone."));
         };
         #[cfg(target_os = "linux")]
-        let loan = self.borrower.is_some().then(|| lending.loan().clone());
+        let loan = self.borrower.is_some().then(|| lending.state().clone());
         #[cfg(not(target_os = "linux"))]
         let loan = None;
         let upward = Arc::new(Upward::new(self.wake.clone(), loan));

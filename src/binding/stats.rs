@@ -131,7 +131,7 @@ fn consumer_stats(consumer: &Consumer) -> NativeConsumerStats {
 fn producer_stats(producer: &Producer) -> NativeProducerStats {
     let stats = producer.stats();
     NativeProducerStats {
-        heard: stats.heard as f64,
+        heard: stats.completions_received as f64,
         waiting: stats.waiting as f64,
         shared: traffic(stats.shared),
     }

@@ -82,7 +82,7 @@ impl Events for Upward {
             }
             backlog.size()
         };
-        if self.loan.as_ref().is_some_and(|loan| loan.is_turning())
+        if self.loan.as_ref().is_some_and(|loan| loan.is_driving())
             || self.scheduled.swap(true, Ordering::SeqCst)
         {
             return;

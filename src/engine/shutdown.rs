@@ -10,14 +10,14 @@ use crate::engine::bus::Bus;
 use crate::engine::consumer::Consumer;
 
 /// How long a connection may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(2);
+const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the last words of a consumer to its group may take.
-const LEAVING: Duration = Duration::from_secs(1);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum time without progress once all jobs have ended and only replies from Redis are outstanding.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PROGRESS_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two looks at that progress.
-const LOOK: Duration = Duration::from_millis(100);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How a bus is stopped.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,10 +34,10 @@ impl Bus {
         let consumers = self.consumers();
         let drained = !stop.force && self.drain(&consumers, stop.max_wait).await;
         if !stop.force {
-            let mut last_words = JoinSet::new();
+            let mut departures = JoinSet::new();
             for consumer in &consumers {
                 let consumer = consumer.clone();
-                let leaving = timeout(LEAVING, async move {
+                let leaving = timeout(LEAVE_TIMEOUT, async move {
                     match drained {
                         // An entry that is left behind in the group does no harm.
                         true => consumer.leave().await,
@@ -45,9 +45,9 @@ impl Bus {
                         false => consumer.hand_back().await,
                     }
                 });
-                last_words.spawn(self.context().tasks.counted(leaving));
+                departures.spawn(self.context().tasks.counted(leaving));
             }
-            last_words.join_all().await;
+            departures.join_all().await;
         }
         for consumer in &consumers {
             consumer.cut_off();
@@ -56,7 +56,7 @@ impl Bus {
             producer.reset();
         }
         self.node_set().begin_closing();
-        self.close(if drained { GOODBYE } else { Duration::ZERO }).await;
+        self.close(if drained { QUIT_TIMEOUT } else { Duration::ZERO }).await;
         self.context().host.wake();
     }
 
@@ -77,39 +77,39 @@ impl Bus {
         tokio::select! {
             biased;
             () = pauses => true,
-            () = redis_is_silent(consumers) => false,
+            () = progress_stops(consumers) => false,
         }
     }
 
     async fn close(&self, bound: Duration) {
         let tasks = &self.context().tasks;
-        let mut goodbyes = JoinSet::new();
+        let mut closings = JoinSet::new();
         for client in self.clients() {
-            goodbyes.spawn(tasks.counted(async move { client.quit(bound).await }));
+            closings.spawn(tasks.counted(async move { client.quit(bound).await }));
         }
         for node in self.nodes() {
             let node = node.clone();
-            goodbyes.spawn(tasks.counted(async move { node.quit(bound).await }));
+            closings.spawn(tasks.counted(async move { node.quit(bound).await }));
         }
-        goodbyes.join_all().await;
+        closings.join_all().await;
     }
 }
 
-/// Resolves once Redis alone is waited for and makes no progress for [`PATIENCE`].
-async fn redis_is_silent(consumers: &[Arc<Consumer>]) {
+/// Resolves once Redis alone is waited for and makes no progress for [`PROGRESS_TIMEOUT`].
+async fn progress_stops(consumers: &[Arc<Consumer>]) {
     let mut since: Option<(Instant, usize)> = None;
     loop {
         let count = unconfirmed_count(consumers);
         match (count, since) {
             (None, _) => since = None,
             (Some(count), Some((at, before))) if count == before => {
-                if at.elapsed() >= PATIENCE {
+                if at.elapsed() >= PROGRESS_TIMEOUT {
                     return;
                 }
             }
             (Some(count), _) => since = Some((Instant::now(), count)),
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(PROGRESS_INTERVAL).await;
     }
 }
 

@@ -38,7 +38,7 @@ pub struct ConsumerStats {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProducerStats {
     /// Completions that it got, one for each group.
-    pub heard: u64,
+    pub completions_received: u64,
     /// Jobs whose completions are waited for.
     pub waiting: usize,
     /// What passed through the connections of its bus.
@@ -75,7 +75,11 @@ impl Producer {
     /// What it has done.
     pub fn stats(&self) -> ProducerStats {
         let state = self.lock();
-        ProducerStats { heard: state.heard, waiting: state.completions.len(), shared: self.node_set.totals() }
+        ProducerStats {
+            completions_received: state.received,
+            waiting: state.completions.len(),
+            shared: self.node_set.totals(),
+        }
     }
 }
 

@@ -18,6 +18,10 @@ use crate::engine::host::callbacks::CallbackAnswer;
 use crate::engine::host::context::Context;
 use crate::engine::host::{Event, Retry};
 use crate::engine::options::bus::NodeOptions;
+use crate::engine::runtime::backoff::linear;
+
+/// Maximum delay before a reconnection by default.
+const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// What the policies of a bus' connections are made from.
 #[derive(Clone)]
@@ -181,17 +185,18 @@ impl ConnectionPolicy {
     }
 }
 
-/// ioredis' default for a Cluster: 100 ms, and 2 ms more with each attempt, up to two seconds.
+/// Default delay of ioredis for a Cluster: 100 ms, and 2 ms more with each attempt, up to 2 s.
 fn default_cluster_retry_delay(attempt: u32) -> Duration {
-    Duration::from_millis(u64::from(attempt).saturating_mul(2).saturating_add(100).min(2_000))
+    let (first, step) = (Duration::from_millis(100), Duration::from_millis(2));
+    first + linear(step, attempt, LONGEST_RETRY_DELAY - first)
 }
 
-/// ioredis' default before sentinels are asked again: 10 ms more with each round, up to a second.
+/// Default delay of ioredis before it asks the sentinels again: 10 ms more with each round, up to 1 s.
 fn default_relocate_delay(round: u32) -> Duration {
-    Duration::from_millis(u64::from(round).saturating_mul(10).min(1_000))
+    linear(Duration::from_millis(10), round, Duration::from_secs(1))
 }
 
-/// ioredis' default: 50 ms more with each attempt, up to two seconds.
+/// Default delay of ioredis before a reconnection: 50 ms more with each attempt, up to 2 s.
 pub(crate) fn default_retry_delay(attempt: u32) -> Duration {
-    Duration::from_millis(u64::from(attempt).saturating_mul(50).min(2_000))
+    linear(Duration::from_millis(50), attempt, LONGEST_RETRY_DELAY)
 }

@@ -8,7 +8,7 @@ use crate::engine::consumer::settlement::Settlement;
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
-use crate::engine::protocol::completion_message::quote;
+use crate::engine::protocol::job_error::JobError;
 
 /// The code of the error that ends a job at its deadline.
 pub const DEADLINE_TIMEOUT: &str = "DEADLINE_TIMEOUT";
@@ -86,9 +86,5 @@ async fn watch(consumer: Weak<Consumer>) {
 /// The error as 2.x published it.
 fn error_json(limit: Duration) -> String {
     let message = format!("The job was running for too long ({}ms)", limit.as_millis());
-    let stack = quote(&format!("Error: {message}"));
-    let message = quote(&message);
-    format!(
-        "{{\"code\":\"{DEADLINE_TIMEOUT}\",\"errno\":\"{DEADLINE_TIMEOUT}\",\"name\":\"Error\",\"message\":{message},\"stack\":{stack}}}"
-    )
+    JobError::new(DEADLINE_TIMEOUT, &message).with_stack().to_json()
 }

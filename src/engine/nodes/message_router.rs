@@ -106,11 +106,11 @@ impl MessageRouter {
         let mut table = self.lock();
         let Some(listeners) = table.patterns.get_mut(pattern) else { return false };
         listeners.retain(|listener| listener.strong_count() > 0 && !listener.ptr_eq(producer));
-        let unheard = listeners.is_empty();
-        if unheard {
+        let is_unused = listeners.is_empty();
+        if is_unused {
             table.patterns.remove(pattern);
         }
-        unheard
+        is_unused
     }
 
     /// Everybody who hears anything, once.
@@ -123,14 +123,14 @@ impl MessageRouter {
     }
 
     /// Completions may have been missed.
-    fn doubt(&self) {
+    fn report_gap(&self) {
         for producer in self.producers().values() {
             producer.on_gap(self.node);
         }
     }
 
     /// Subscribes again after a while what was refused.
-    fn ask_again(&self) {
+    fn schedule_resubscribe(&self) {
         let wait = {
             let mut refused = self.refused();
             if std::mem::replace(&mut refused.is_due, true) {
@@ -183,15 +183,15 @@ impl PushSink for MessageRouter {
             refused.backoff.reset();
             refused.code = None;
         }
-        self.doubt();
+        self.report_gap();
     }
 
     fn resubscription_refused(&self, error: &RedisError) {
-        self.doubt();
-        self.ask_again();
+        self.report_gap();
+        self.schedule_resubscribe();
         let code = error.reply_code().map(str::to_owned);
-        let is_news = std::mem::replace(&mut self.refused().code, code.clone()) != code;
-        if is_news {
+        let is_new_code = std::mem::replace(&mut self.refused().code, code.clone()) != code;
+        if is_new_code {
             for producer in self.producers().into_keys() {
                 self.context.host.event(Event::ProducerFailed { producer, error });
             }

@@ -14,18 +14,18 @@ use crate::engine::nodes::node::Node;
 use crate::engine::nodes::probe::{late, probe};
 
 /// How often a node is looked at in a timeout.
-const LOOKS: u32 = 10;
+const CHECKS_PER_TIMEOUT: u32 = 10;
 /// The least time between two looks, however short the timeout is.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Runs as long as there is the node.
 pub(crate) async fn watch(node: Weak<Node>, ejection: Arc<Ejection>) {
     loop {
-        if !ejection.is_out() && LivenessMonitor::new(ejection.clone()).keep(&node).await.is_none() {
+        if !ejection.is_out() && LivenessMonitor::new(ejection.clone()).run(&node).await.is_none() {
             return;
         }
         let Some(strong) = node.upgrade() else { return };
-        let _awake = strong.leave();
+        let _awake = strong.fail_pending();
         drop(strong);
         loop {
             tokio::time::sleep(ejection.next_wait()).await;
@@ -51,31 +51,31 @@ struct LivenessMonitor {
     answers: u64,
     /// Since when it owes an answer, or a connection.
     silent_since: Option<Instant>,
-    looked: Instant,
-    asked: Option<Instant>,
+    checked_at: Instant,
+    pinged_at: Option<Instant>,
 }
 
 impl LivenessMonitor {
     fn new(ejection: Arc<Ejection>) -> Self {
-        Self { ejection, answers: 0, silent_since: None, looked: Instant::now(), asked: None }
+        Self { ejection, answers: 0, silent_since: None, checked_at: Instant::now(), pinged_at: None }
     }
 
     /// Resolves once the node is out; with nothing if it is no more.
-    async fn keep(mut self, node: &Weak<Node>) -> Option<()> {
-        let interval = (self.ejection.options.timeout / LOOKS).max(SHORTEST_INTERVAL);
+    async fn run(mut self, node: &Weak<Node>) -> Option<()> {
+        let interval = (self.ejection.options.timeout / CHECKS_PER_TIMEOUT).max(SHORTEST_INTERVAL);
         while !self.ejection.is_out() {
             tokio::select! {
                 biased;
                 () = self.ejection.tripped.notified() => {}
-                () = tokio::time::sleep(interval) => self.look(node.upgrade()?.as_ref()),
+                () = tokio::time::sleep(interval) => self.check(node.upgrade()?.as_ref()),
             }
         }
         Some(())
     }
 
-    fn look(&mut self, node: &Node) {
+    fn check(&mut self, node: &Node) {
         let (now, timeout) = (Instant::now(), self.ejection.options.timeout);
-        let looked = std::mem::replace(&mut self.looked, now);
+        let checked_at = std::mem::replace(&mut self.checked_at, now);
         let Some(link) = node.watched_link() else {
             self.silent_since = None;
             return;
@@ -90,14 +90,16 @@ impl LivenessMonitor {
             // It is another connection, or nothing is owed.
             self.silent_since = None;
         } else {
-            let since = *self.silent_since.get_or_insert(looked);
+            let since = *self.silent_since.get_or_insert(checked_at);
             if now.saturating_duration_since(since) >= timeout {
                 self.ejection.failed(&node.late());
             }
         }
         let may_ask = is_ready && !progress.is_due;
-        if may_ask && self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= timeout) {
-            self.asked = Some(now);
+        if may_ask
+            && self.pinged_at.is_none_or(|pinged_at| now.saturating_duration_since(pinged_at) >= timeout)
+        {
+            self.pinged_at = Some(now);
             let mut ping = Commands::default();
             ping.begin("PING", 1).end_once(Destination::Nowhere);
             link.submit(&mut ping);
@@ -130,7 +132,7 @@ impl Node {
 
     /// What has no answer fails, and who reads lets go: the server may have taken entries for a reader that nobody
     /// will see, which are looked for once it is back. The process stays awake as long as what this returns is there.
-    fn leave(&self) -> Option<Awake> {
+    fn fail_pending(&self) -> Option<Awake> {
         let ejection = self.ejection()?;
         let awake = self.context().stay_awake();
         if let Some(refusal) = ejection.refusal() {

@@ -22,7 +22,7 @@ use crate::engine::connections::sentinel::resolver::Resolver;
 use crate::engine::nodes::message_router::{CompletionListener, MessageRouter};
 
 /// How long a subscriber that moves may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(1);
+const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The subscriber of a bus, opened when first used, and again after it has ended.
 pub struct Subscriptions {
@@ -105,7 +105,7 @@ impl Subscriptions {
         };
         if let Some(away) = self.lock().take_if(is_away) {
             // Who waits for it to be ready gets to know that first.
-            self.policy.context.tasks.spawn(async move { away.quit(GOODBYE).await });
+            self.policy.context.tasks.spawn(async move { away.quit(QUIT_TIMEOUT).await });
         }
     }
 
@@ -150,10 +150,10 @@ impl Subscriptions {
         for channel in &channels {
             self.router.remove_channel(channel);
         }
-        let mut unheard = Vec::new();
+        let mut unused = Vec::new();
         for pattern in patterns {
             if self.router.remove_listener(pattern.as_bytes(), producer) {
-                unheard.push(pattern.into_bytes());
+                unused.push(pattern.into_bytes());
             }
         }
         let Some(subscriber) = self.lock().clone() else { return };
@@ -165,8 +165,8 @@ impl Subscriptions {
         if !channels.is_empty() {
             tasks.spawn(subscriber.unsubscribe(channels));
         }
-        if !unheard.is_empty() {
-            tasks.spawn(subscriber.punsubscribe(unheard));
+        if !unused.is_empty() {
+            tasks.spawn(subscriber.punsubscribe(unused));
         }
     }
 

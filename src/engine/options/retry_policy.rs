@@ -1,6 +1,8 @@
-//! When a job that was rejected is due again. Pure.
+//! Back-off of a rejected job. Pure.
 
 use std::time::Duration;
+
+use crate::engine::runtime::backoff::exponential;
 
 /// How the wait grows from delivery to delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +31,9 @@ impl RetryPolicy {
     pub fn wait(&self, deliveries: u64, chance: f64) -> Duration {
         let doublings = match self.growth {
             Growth::Fixed => 0,
-            Growth::Exponential => u32::try_from(deliveries.saturating_sub(1)).unwrap_or(u32::MAX).min(31),
+            Growth::Exponential => u32::try_from(deliveries.saturating_sub(1)).unwrap_or(u32::MAX),
         };
-        let whole = self.delay.saturating_mul(1 << doublings).min(self.max);
+        let whole = exponential(self.delay, doublings, self.max);
         whole.mul_f64(1.0 - self.jitter.clamp(0.0, 1.0) * chance.clamp(0.0, 1.0))
     }
 }

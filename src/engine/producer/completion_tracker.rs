@@ -45,7 +45,7 @@ impl CompletionTracker {
     pub fn sent(&mut self, number: u32, entry: EntryId) -> bool {
         let Some(wait) = self.waits.get_mut(&number) else { return false };
         wait.entry = Some(entry);
-        std::mem::take(&mut wait.in_doubt)
+        std::mem::take(&mut wait.needs_check)
     }
 
     /// Ends a wait whose outcome nobody wants.
@@ -60,7 +60,12 @@ impl CompletionTracker {
 
     /// A completion arrived; returns the waits that it ends. A group counts once however often it completes;
     /// one that is not awaited is noted but does not count.
-    pub fn arrive(&mut self, job: &str, stream: &str, arrival: &GroupCompletion) -> Vec<CompletedWait> {
+    pub fn on_completion(
+        &mut self,
+        job: &str,
+        stream: &str,
+        arrival: &GroupCompletion,
+    ) -> Vec<CompletedWait> {
         let mut outcomes = Vec::new();
         let mut at = 0;
         while let Some(&number) = self.jobs.get(job).and_then(|numbers| numbers.get(at)) {
@@ -79,7 +84,7 @@ impl CompletionTracker {
 
     /// Redis was asked and knows how a group completed the job of a wait; returns the wait if that ends it. What
     /// came by itself meanwhile is the later word.
-    pub fn learn(&mut self, number: u32, arrival: GroupCompletion) -> Option<CompletedWait> {
+    pub fn record_outcome(&mut self, number: u32, arrival: GroupCompletion) -> Option<CompletedWait> {
         let wait = self.waits.get_mut(&number)?;
         if !wait.is_missing(&arrival.group) {
             return None;
@@ -96,14 +101,14 @@ impl CompletionTracker {
     }
 
     /// Completions of some streams may have been missed: Redis is asked at `when` about those who wait for them.
-    pub fn doubt(&mut self, when: Instant, of: impl Fn(&str) -> bool) {
+    pub fn mark_uncertain(&mut self, when: Instant, of: impl Fn(&str) -> bool) {
         let concerned = self.waits.iter_mut().filter(|(_, wait)| of(&wait.plan.stream));
         let mut known = Vec::new();
         for (number, wait) in concerned {
             match wait.entry {
                 Some(_) if wait.check_at.is_none_or(|at| at > when) => known.push(*number),
                 Some(_) => {}
-                None => wait.in_doubt = true,
+                None => wait.needs_check = true,
             }
         }
         for number in known {
@@ -131,7 +136,7 @@ impl CompletionTracker {
             let Some(wait) = self.waits.get_mut(&number) else { continue };
             wait.check_at = None;
             let again = wait.recorded.map(|since| now + ((now - since) / 2).clamp(FIRST_CHECK, LAST_CHECK));
-            due.extend(wait.doubt(number));
+            due.extend(wait.outcome_check(number));
             if let Some(again) = again {
                 self.check(number, again);
             }
@@ -212,9 +217,9 @@ mod tests {
     fn a_wait_is_over_when_every_group_completed() {
         let mut completions = CompletionTracker::default();
         begin(&mut completions, 7, "J", &["a", "b", "a"], false);
-        assert!(completions.arrive("J", "s", &arrival("a", None)).is_empty());
-        assert!(completions.arrive("J", "s", &arrival("a", None)).is_empty(), "a group counts once");
-        let outcomes = completions.arrive("J", "s", &arrival("b", Some("1")));
+        assert!(completions.on_completion("J", "s", &arrival("a", None)).is_empty());
+        assert!(completions.on_completion("J", "s", &arrival("a", None)).is_empty(), "a group counts once");
+        let outcomes = completions.on_completion("J", "s", &arrival("b", Some("1")));
         assert_eq!(outcomes[0].wait, 7);
         assert_eq!(outcomes[0].arrivals, [arrival("a", None), arrival("b", Some("1"))]);
         assert!(completions.is_empty());
@@ -224,10 +229,10 @@ mod tests {
     fn other_groups_are_noted_and_other_streams_ignored() {
         let mut completions = CompletionTracker::default();
         begin(&mut completions, 1, "J", &["a"], false);
-        assert!(completions.arrive("J", "s", &arrival("toString", None)).is_empty());
-        assert!(completions.arrive("J", "t", &arrival("a", None)).is_empty());
-        assert!(completions.arrive("K", "s", &arrival("a", None)).is_empty());
-        assert_eq!(completions.arrive("J", "s", &arrival("a", None))[0].arrivals.len(), 2);
+        assert!(completions.on_completion("J", "s", &arrival("toString", None)).is_empty());
+        assert!(completions.on_completion("J", "t", &arrival("a", None)).is_empty());
+        assert!(completions.on_completion("K", "s", &arrival("a", None)).is_empty());
+        assert_eq!(completions.on_completion("J", "s", &arrival("a", None))[0].arrivals.len(), 2);
     }
 
     #[test]
@@ -235,7 +240,7 @@ mod tests {
         let mut completions = CompletionTracker::default();
         begin(&mut completions, 1, "J", &["a", "b"], true);
         begin(&mut completions, 2, "J", &["a", "b"], false);
-        let outcomes = completions.arrive("J", "s", &arrival("a", Some("{}")));
+        let outcomes = completions.on_completion("J", "s", &arrival("a", Some("{}")));
         assert_eq!(outcomes.iter().map(|outcome| outcome.wait).collect::<Vec<_>>(), [1]);
         assert_eq!(completions.len(), 1);
     }
@@ -246,7 +251,7 @@ mod tests {
         begin(&mut completions, 1, "J", &["a"], false);
         begin(&mut completions, 2, "J", &["a"], false);
         completions.forget(1);
-        assert_eq!(completions.arrive("J", "s", &arrival("a", None)).len(), 1);
+        assert_eq!(completions.on_completion("J", "s", &arrival("a", None)).len(), 1);
         begin(&mut completions, 3, "K", &["a"], false);
         assert_eq!(completions.abandon(), [3]);
         assert!(completions.is_empty());
@@ -257,8 +262,8 @@ mod tests {
         completions.wait(WaitStart { number, job: "J", plan, ends_at_error: false, recorded: Some(since) });
     }
 
-    fn numbers(doubts: &[OutcomeCheck]) -> Vec<u32> {
-        doubts.iter().map(|doubt| doubt.wait).collect()
+    fn numbers(checks: &[OutcomeCheck]) -> Vec<u32> {
+        checks.iter().map(|check| check.wait).collect()
     }
 
     #[test]
@@ -268,10 +273,10 @@ mod tests {
         begin(&mut completions, 2, "K", &["a"], false);
         assert!(!completions.sent(1, EntryId { time: 5, sequence: 0 }));
         assert_eq!(completions.next_check(), None);
-        completions.doubt(now, |stream| stream == "other");
+        completions.mark_uncertain(now, |stream| stream == "other");
         assert_eq!(completions.next_check(), None);
-        completions.doubt(now + Duration::from_secs(1), |stream| stream == "s");
-        completions.doubt(now, |stream| stream == "s");
+        completions.mark_uncertain(now + Duration::from_secs(1), |stream| stream == "s");
+        completions.mark_uncertain(now, |stream| stream == "s");
         assert_eq!(numbers(&completions.take_due(now, 9)), [1], "at the earliest of all times");
         assert_eq!(completions.next_check(), None);
         assert!(completions.sent(2, EntryId { time: 6, sequence: 0 }), "it was sent before the doubt");
@@ -309,11 +314,11 @@ mod tests {
     fn what_is_learnt_counts_unless_a_word_came_by_itself() {
         let mut completions = CompletionTracker::default();
         begin(&mut completions, 1, "J", &["a", "b"], false);
-        completions.arrive("J", "s", &arrival("a", None));
-        assert_eq!(completions.learn(1, arrival("a", Some("1"))), None);
-        let outcome = completions.learn(1, arrival("b", Some("2"))).expect("both are there");
+        completions.on_completion("J", "s", &arrival("a", None));
+        assert_eq!(completions.record_outcome(1, arrival("a", Some("1"))), None);
+        let outcome = completions.record_outcome(1, arrival("b", Some("2"))).expect("both are there");
         assert_eq!(outcome.arrivals, [arrival("a", None), arrival("b", Some("2"))]);
-        assert_eq!(completions.learn(1, arrival("b", None)), None);
+        assert_eq!(completions.record_outcome(1, arrival("b", None)), None);
     }
 
     #[test]

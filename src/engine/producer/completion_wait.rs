@@ -36,7 +36,7 @@ pub(crate) struct Wait {
     /// When Redis is asked about it next.
     pub(crate) check_at: Option<Instant>,
     /// Whether a completion may have been missed before the entry was known.
-    pub(crate) in_doubt: bool,
+    pub(crate) needs_check: bool,
     /// Whether the entry was found gone the last time.
     pub(crate) gone: bool,
 }
@@ -88,7 +88,7 @@ impl Wait {
             arrivals: Vec::new(),
             entry: None,
             check_at: None,
-            in_doubt: false,
+            needs_check: false,
             gone: false,
         }
     }
@@ -117,7 +117,7 @@ impl Wait {
         Some(WaitSnapshot { job, plan, entry: self.entry?, arrivals })
     }
 
-    pub(crate) fn doubt(&self, wait: u32) -> Option<OutcomeCheck> {
+    pub(crate) fn outcome_check(&self, wait: u32) -> Option<OutcomeCheck> {
         let (job, plan, recorded) = (self.job.clone(), self.plan.clone(), self.recorded.is_some());
         Some(OutcomeCheck { wait, job, plan, entry: self.entry?, recorded })
     }

@@ -56,23 +56,23 @@ impl Producer {
         cases: &[(RequestId, WaitSnapshot)],
         patience: Duration,
     ) -> Vec<(RequestId, String)> {
-        let mut inquiry = OutcomeQuery::new(&self.node_set, patience);
+        let mut query = OutcomeQuery::new(&self.node_set, patience);
         let asked = &cases[..self.affordable(cases)];
         let mut streams: HashMap<StreamPlace<'_>, StreamQuery> = HashMap::new();
         for (_, case) in asked {
-            self.ask_of_stream(case, &mut streams, &mut inquiry);
+            self.ask_of_stream(case, &mut streams, &mut query);
         }
-        let entries: Vec<_> = asked.iter().map(|(_, case)| self.ask_of_entry(case, &mut inquiry)).collect();
-        inquiry.submit();
+        let entries: Vec<_> = asked.iter().map(|(_, case)| self.ask_of_entry(case, &mut query)).collect();
+        query.submit();
         let mut known = HashMap::with_capacity(streams.len());
         for (place, of_stream) in streams {
-            known.insert(place, self.known(place, of_stream, &inquiry).await);
+            known.insert(place, self.known(place, of_stream, &query).await);
         }
         let mut said = Vec::with_capacity(cases.len());
         let entries = entries.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
         for ((request, case), entry) in cases.iter().zip(entries) {
             let found = match known.get(&self.place(case)) {
-                Some(Some(known)) => self.conclude_of(case, known, entry, &inquiry).await,
+                Some(Some(known)) => self.diagnose_wait(case, known, entry, &query).await,
                 _ => None,
             };
             said.extend(found.map(|text| (*request, text)));
@@ -97,31 +97,31 @@ impl Producer {
         &self,
         case: &'a WaitSnapshot,
         streams: &mut HashMap<StreamPlace<'a>, StreamQuery>,
-        inquiry: &mut OutcomeQuery<'_>,
+        query: &mut OutcomeQuery<'_>,
     ) {
         let (node, key) = self.place(case);
         let of_stream = streams.entry((node, key)).or_insert_with(|| {
-            let groups = inquiry.ask(node, |commands, to| pack_groups(commands, key, to));
+            let groups = query.ask(node, |commands, to| pack_groups(commands, key, to));
             StreamQuery { groups, members: HashMap::new() }
         });
         for group in case.open() {
             let name = self.node_set.keys().group(group);
             of_stream.members.entry(name).or_insert_with_key(|name| {
-                inquiry.ask(node, |commands, to| pack_consumers(commands, key, name, to))
+                query.ask(node, |commands, to| pack_consumers(commands, key, name, to))
             });
         }
     }
 
-    fn ask_of_entry(&self, case: &WaitSnapshot, inquiry: &mut OutcomeQuery<'_>) -> EntryQuery {
+    fn ask_of_entry(&self, case: &WaitSnapshot, query: &mut OutcomeQuery<'_>) -> EntryQuery {
         let (node, key) = self.place(case);
         let keys = self.node_set.nodes()[node].keys();
-        let is_there = inquiry.ask(node, |commands, to| pack_entry(commands, key, case.entry, to));
+        let is_there = query.ask(node, |commands, to| pack_entry(commands, key, case.entry, to));
         let ask_about = |group: &str| {
             let name = self.node_set.keys().group(group);
             let of = RecordOf { entry: case.entry, stream: &case.plan.stream, group };
             let pending =
-                inquiry.ask(node, |commands, to| pack_pending_entry(commands, key, &name, case.entry, to));
-            let record = inquiry.ask(node, |commands, to| pack_record_read(commands, keys, of, to));
+                query.ask(node, |commands, to| pack_pending_entry(commands, key, &name, case.entry, to));
+            let record = query.ask(node, |commands, to| pack_record_read(commands, keys, of, to));
             (group.to_owned(), (pending, record))
         };
         EntryQuery { is_there, groups: case.open().map(ask_about).collect() }
@@ -132,9 +132,9 @@ impl Producer {
         &self,
         (node, key): StreamPlace<'_>,
         of: StreamQuery,
-        inquiry: &OutcomeQuery<'_>,
+        query: &OutcomeQuery<'_>,
     ) -> Option<StreamFacts> {
-        let groups = match inquiry.answer(of.groups).await {
+        let groups = match query.answer(of.groups).await {
             Ok(reply) => Some(read_groups(&reply)),
             Err(error) if error.reply_code() == Some("ERR") => None,
             Err(_) => return None,
@@ -142,7 +142,7 @@ impl Producer {
         let mut members = HashMap::new();
         for (name, answer) in of.members {
             // Who may not ask for them, or asks for those of no group, is told less.
-            if let Ok(reply) = inquiry.answer(answer).await {
+            if let Ok(reply) = query.answer(answer).await {
                 members.insert(name, read_members(&reply));
             }
         }
@@ -159,16 +159,16 @@ impl Producer {
         }
     }
 
-    async fn conclude_of(
+    async fn diagnose_wait(
         &self,
         case: &WaitSnapshot,
         known: &StreamFacts,
         of: Option<EntryQuery>,
-        inquiry: &OutcomeQuery<'_>,
+        query: &OutcomeQuery<'_>,
     ) -> Option<String> {
         let (mut is_there, mut of_groups) = (None, HashMap::new());
         if let Some(EntryQuery { is_there: answer, groups }) = of {
-            is_there = Some(is_some(inquiry.answer(answer).await.ok()?));
+            is_there = Some(is_some(query.answer(answer).await.ok()?));
             of_groups = groups;
         }
         let mut groups = Vec::with_capacity(case.plan.groups.len());
@@ -189,10 +189,10 @@ impl Producer {
                 pending: None,
             };
             if let Some((pending, record)) = of_groups.remove(group) {
-                let rows = told(inquiry.answer(pending).await)?;
+                let rows = told(query.answer(pending).await)?;
                 findings.pending = rows.as_ref().and_then(read_rows).and_then(|mut rows| rows.pop());
                 let of = RecordOf { entry: case.entry, stream: &case.plan.stream, group };
-                let record = told(inquiry.answer(record).await)?;
+                let record = told(query.answer(record).await)?;
                 let recorded = record.and_then(|reply| read_record(&reply, &case.job, of));
                 findings.told = findings.told.or(recorded);
             }

@@ -9,12 +9,13 @@ use tokio::time::Instant;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::runtime::backoff::{Backoff, chance};
+use crate::engine::runtime::backoff::{Backoff, jitter};
 
 use crate::engine::host::{Event, GroupCompletion};
+use crate::engine::producer::completion_listener::now;
 use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck};
 use crate::engine::producer::outcome::{JobOutcome, unknown_outcome};
-use crate::engine::producer::{Producer, ProducerState, now};
+use crate::engine::producer::{Producer, ProducerState};
 
 /// As long after a reconnection, so that what consumers keep because nobody heard it is there.
 const DELAY: Duration = Duration::from_millis(100);
@@ -29,11 +30,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Producer {
     /// The subscriber of a node, by the host's number, was away: completions may have been missed.
-    pub(crate) fn doubt(self: &Arc<Self>, node: u32) {
-        let when = Instant::now() + DELAY + SPREAD.mul_f64(chance());
+    pub(crate) fn mark_uncertain(self: &Arc<Self>, node: u32) {
+        let when = Instant::now() + DELAY + SPREAD.mul_f64(jitter());
         let mut state = self.lock();
         let is_of = |stream: &str| self.node_set.node_of_completions(stream).number() == node;
-        state.completions.doubt(when.into(), is_of);
+        state.completions.mark_uncertain(when.into(), is_of);
         self.keep_checking(&mut state);
     }
 
@@ -63,19 +64,19 @@ impl Producer {
     }
 
     /// Asks about waits and ends those that are over. What could not be learnt is asked again.
-    async fn check(&self, doubts: Vec<OutcomeCheck>, trouble: &mut FailureBackoff) {
+    async fn check(&self, checks: Vec<OutcomeCheck>, backoff: &mut FailureBackoff) {
         let mut failed = None;
         let mut unanswered = Vec::new();
-        for (doubt, verdicts) in self.ask(&doubts).await {
-            match verdicts {
-                Ok(verdicts) => self.conclude(doubt, verdicts),
+        for (check, outcomes) in self.ask(&checks).await {
+            match outcomes {
+                Ok(outcomes) => self.apply_outcomes(check, outcomes),
                 Err(error) => {
-                    unanswered.push(doubt.wait);
+                    unanswered.push(check.wait);
                     failed = Some(error);
                 }
             }
         }
-        if let Some(wait) = trouble.note(failed.is_some()) {
+        if let Some(wait) = backoff.record(failed.is_some()) {
             let again = Instant::now() + wait;
             let mut state = self.lock();
             for wait in unanswered {
@@ -83,29 +84,29 @@ impl Producer {
             }
         }
         let host = &self.node_set.context().host;
-        if let Some(error) = failed.filter(|error| trouble.is_news(error)) {
+        if let Some(error) = failed.filter(|error| backoff.is_new_error(error)) {
             host.event(Event::ProducerFailed { producer: self.number, error: &error });
         }
         host.wake();
     }
 
-    fn conclude(&self, doubt: &OutcomeCheck, groups: Vec<(&str, JobOutcome)>) {
-        let gone = groups.iter().any(|(_, verdict)| *verdict == JobOutcome::Lost);
+    fn apply_outcomes(&self, check: &OutcomeCheck, groups: Vec<(&str, JobOutcome)>) {
+        let gone = groups.iter().any(|(_, outcome)| *outcome == JobOutcome::Lost);
         let mut outcomes: Vec<CompletedWait> = Vec::new();
         {
             let mut state = self.lock();
-            let is_lost = state.completions.is_lost(doubt.wait, gone);
-            for (group, verdict) in groups {
-                let error = match verdict {
+            let is_lost = state.completions.is_lost(check.wait, gone);
+            for (group, outcome) in groups {
+                let error = match outcome {
                     JobOutcome::Ended(error) => error,
-                    JobOutcome::Lost if is_lost => Some(unknown_outcome(&doubt.plan.stream)),
+                    JobOutcome::Lost if is_lost => Some(unknown_outcome(&check.plan.stream)),
                     _ => continue,
                 };
                 let arrival = GroupCompletion { group: group.to_owned(), at: now(), error };
-                outcomes.extend(state.completions.learn(doubt.wait, arrival));
+                outcomes.extend(state.completions.record_outcome(check.wait, arrival));
             }
             if gone && !is_lost {
-                state.completions.check(doubt.wait, (Instant::now() + LOOK_AGAIN).into());
+                state.completions.check(check.wait, (Instant::now() + LOOK_AGAIN).into());
             }
         }
         for CompletedWait { wait, arrivals } in &outcomes {
@@ -118,12 +119,12 @@ impl Producer {
 #[derive(Default)]
 struct FailureBackoff {
     backoff: Backoff,
-    complaint: Option<String>,
+    reported_code: Option<String>,
 }
 
 impl FailureBackoff {
     /// Notes how asking went; says after which time to ask again what was not answered.
-    fn note(&mut self, failed: bool) -> Option<Duration> {
+    fn record(&mut self, failed: bool) -> Option<Duration> {
         if failed {
             return Some(self.backoff.next_wait());
         }
@@ -132,20 +133,20 @@ impl FailureBackoff {
     }
 
     /// Whether this is Redis' own word, and another one than before.
-    fn is_news(&mut self, error: &RedisError) -> bool {
+    fn is_new_error(&mut self, error: &RedisError) -> bool {
         let Some(code) = error.reply_code() else { return false };
-        self.complaint.replace(code.to_owned()).as_deref() != Some(code)
+        self.reported_code.replace(code.to_owned()).as_deref() != Some(code)
     }
 }
 
 /// Asks whenever it is due, as long as there is something to ask; holds on to the producer only while it does.
 async fn watch(producer: Weak<Producer>) {
-    let mut trouble = FailureBackoff::default();
+    let mut backoff = FailureBackoff::default();
     loop {
         let Some(strong) = producer.upgrade() else { return };
         let due = strong.lock().completions.take_due(Instant::now().into(), MOST);
         if !due.is_empty() {
-            strong.check(due, &mut trouble).await;
+            strong.check(due, &mut backoff).await;
         }
         let (at, checks) = {
             let mut state = strong.lock();

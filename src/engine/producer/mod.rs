@@ -1,10 +1,11 @@
 //! Sends jobs and hears of their completions.
 
+pub mod channels;
+pub mod completion_listener;
 pub mod completion_tracker;
 pub mod completion_wait;
 pub mod diagnosis;
 pub mod diagnosis_query;
-pub mod listening;
 pub mod missed_completions;
 pub mod outcome;
 pub mod outcome_query;
@@ -14,39 +15,26 @@ pub mod timeout_diagnosis;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use crate::redis_io::command::{Commands, Destination, Ticket};
-use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::error::RedisError;
 
-use crate::engine::host::{Event, GroupCompletion};
-use crate::engine::nodes::message_router::{CompletionListener, MessageSource};
+use crate::engine::host::Event;
+use crate::engine::nodes::message_router::CompletionListener;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::nodes::reply_router::ReplyHandler;
+use crate::engine::producer::channels::{Channel, ListenedStream};
 use crate::engine::producer::completion_tracker::CompletionTracker;
 use crate::engine::producer::completion_wait::WaitStart;
-use crate::engine::producer::listening::ListenedStream;
-use crate::engine::producer::send_plan::EntryFields;
-use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::send_plan::{EntryFields, QueuedSend};
 use crate::engine::producer::timeout_diagnosis::ExpiredWait;
-use crate::engine::protocol::completion_message::CompletionMessage;
 use crate::engine::protocol::reply_tag::ReplyKind;
 use crate::engine::runtime::budget::Budget;
 use crate::redis_io::resp::Reply;
 use crate::redis_io::streams::entry::EntryId;
-
-/// The producer's own channel of one stream.
-#[derive(Debug)]
-enum Channel {
-    /// Jobs were sent there, nobody listens.
-    Unheard,
-    /// The subscription is on its way; these go out once it is confirmed, so that no completion is missed.
-    Subscribing(Vec<QueuedSend>),
-    /// Confirmed.
-    Subscribed,
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct ProducerState {
@@ -54,15 +42,15 @@ pub(crate) struct ProducerState {
     /// When Redis is asked about them next, while there is a task that does so.
     pub(crate) checks_at: Option<Instant>,
     channels: HashMap<String, Channel>,
-    listening: Vec<ListenedStream>,
+    listened: Vec<ListenedStream>,
     /// Waits whose time is over, which are looked at together.
     pub(crate) expired: Vec<ExpiredWait>,
     /// How much Redis is asked about them.
     pub(crate) examinations: Budget,
     /// How many completions it got.
-    pub(crate) heard: u64,
+    pub(crate) received: u64,
     /// Whether completions of all its jobs are heard, awaited or not (`listen()` without a stream).
-    hears_own: bool,
+    listens_to_own_jobs: bool,
 }
 
 /// A producer of jobs.
@@ -117,35 +105,35 @@ impl Producer {
 
     /// Sends a job: into `commands`, which are for the node of its plan, or later if its completions could be missed
     /// now. The request is told when Redis has the entry.
-    pub fn send(self: &Arc<Self>, commands: &mut Commands, sending: QueuedSend) {
+    pub fn send(self: &Arc<Self>, commands: &mut Commands, queued: QueuedSend) {
         let mut state = self.lock();
-        let awaited = sending.wait.is_some() || state.hears_own;
-        if awaited && let Some(refusal) = self.node_set.node_of_completions(&sending.plan.stream).refusal() {
+        let awaited = queued.wait.is_some() || state.listens_to_own_jobs;
+        if awaited && let Some(refusal) = self.node_set.node_of_completions(&queued.plan.stream).refusal() {
             // Nobody could hear how it ends.
             drop(state);
-            self.refuse(&[sending], &refusal.of("XADD"));
+            self.refuse(&[queued], &refusal.of("XADD"));
             return;
         }
-        match state.channels.get_mut(&sending.plan.stream) {
+        match state.channels.get_mut(&queued.plan.stream) {
             Some(Channel::Subscribed) => {}
             Some(Channel::Subscribing(held)) => {
-                match held.len() < self.node_set.nodes()[sending.node(&self.node_set)].queue().commands {
-                    true => held.push(sending),
-                    false => self.refuse(&[sending], &RedisError::queue_full()),
+                match held.len() < self.node_set.nodes()[queued.node(&self.node_set)].queue().commands {
+                    true => held.push(queued),
+                    false => self.refuse(&[queued], &RedisError::queue_full()),
                 }
                 return;
             }
             _ if awaited => {
-                let stream = sending.plan.stream.clone();
-                state.channels.insert(stream.clone(), Channel::Subscribing(vec![sending]));
+                let stream = queued.plan.stream.clone();
+                state.channels.insert(stream.clone(), Channel::Subscribing(vec![queued]));
                 drop(state);
                 self.spawn_subscribe(stream);
                 return;
             }
-            Some(Channel::Unheard) => {}
-            None => drop(state.channels.insert(sending.plan.stream.clone(), Channel::Unheard)),
+            Some(Channel::NotSubscribed) => {}
+            None => drop(state.channels.insert(queued.plan.stream.clone(), Channel::NotSubscribed)),
         }
-        self.pack(&mut state, commands, &sending);
+        self.pack(&mut state, commands, &queued);
     }
 
     /// Nobody wants the outcome of a wait any more.
@@ -153,153 +141,15 @@ impl Producer {
         self.lock().completions.forget(wait);
     }
 
-    /// Hears the completions of all its own jobs, awaited or not.
-    pub async fn listen_own(self: Arc<Self>) -> Result<(), RedisError> {
-        let streams: Vec<String> = {
-            let mut state = self.lock();
-            state.hears_own = true;
-            let unheard =
-                state.channels.iter_mut().filter(|(_, channel)| matches!(channel, Channel::Unheard));
-            let subscribe = unheard.map(|(stream, channel)| {
-                *channel = Channel::Subscribing(Vec::new());
-                stream.clone()
-            });
-            subscribe.collect()
-        };
-        for stream in streams {
-            self.clone().subscribe(stream).await?;
-        }
-        for node in self.node_set.nodes() {
-            match node.subscriptions().ready().await {
-                // It is subscribed to when something is sent whose completions come from there.
-                Err(error) if error.kind == RedisErrorKind::Ejected => {}
-                ready => ready?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Hears the completions of every producer's jobs on these streams; `*` in a name stands for anything.
-    pub async fn listen(self: Arc<Self>, streams: Vec<String>) -> Result<(), RedisError> {
-        for stream in streams {
-            let pattern = self.node_set.keys().pattern(&stream);
-            {
-                let mut state = self.lock();
-                if !state.listening.iter().any(|listening| listening.pattern == pattern) {
-                    state.listening.push(ListenedStream {
-                        stream: stream.clone(),
-                        pattern: pattern.clone(),
-                        confirmed: false,
-                    });
-                }
-            }
-            let subscribed = self.clone().subscribe_pattern(&pattern, &stream).await;
-            let mut state = self.lock();
-            if subscribed.is_err() {
-                state.listening.retain(|listening| listening.pattern != pattern || listening.confirmed);
-                return subscribed;
-            }
-            for listening in state.listening.iter_mut().filter(|listening| listening.pattern == pattern) {
-                listening.confirmed = true;
-            }
-        }
-        Ok(())
-    }
-
-    /// Completions of a stream are published on one node; those of any streams, on any.
-    async fn subscribe_pattern(self: Arc<Self>, pattern: &str, stream: &str) -> Result<(), RedisError> {
-        let is_any = stream.contains('*');
-        let nodes = match is_any {
-            true => self.node_set.nodes(),
-            false => std::slice::from_ref(self.node_set.node_of_completions(stream)),
-        };
-        for node in nodes {
-            let key = (!is_any).then(|| node.keys().stream(stream));
-            node.subscriptions().subscribe_pattern(&self.as_listener(), pattern, key.as_deref()).await?;
-        }
-        Ok(())
-    }
-
     /// Hears nothing any more and gives up what it waits for. It can be used again.
     pub fn reset(self: &Arc<Self>) {
         let state = self.take_state();
-        self.let_go(state);
+        self.release(state);
     }
 
-    /// Redis delivers a message once per subscription that it matches; exactly one of them counts, the producer's
-    /// own channel before patterns, these in the order in which they were asked for.
-    fn is_first(
-        &self,
-        state: &ProducerState,
-        source: MessageSource<'_>,
-        channel: &[u8],
-        stream: &str,
-    ) -> bool {
-        let MessageSource::Pattern(pattern) = source else { return true };
-        let subscribed = matches!(state.channels.get(stream), Some(Channel::Subscribed));
-        if subscribed && self.node_set.keys().channel(stream, &self.id).as_bytes() == channel {
-            return false;
-        }
-        let mut confirmed = state.listening.iter().filter(|listening| listening.confirmed);
-        confirmed
-            .find(|listening| listening.matches(stream))
-            .is_some_and(|listening| listening.pattern.as_bytes() == pattern)
-    }
-
-    /// What names no stream is reported by the first pattern only.
-    fn reports_unreadable(&self, source: MessageSource<'_>) -> bool {
-        match source {
-            MessageSource::Own => true,
-            MessageSource::Pattern(pattern) => {
-                let state = self.lock();
-                state.listening.first().is_some_and(|listening| listening.pattern.as_bytes() == pattern)
-            }
-        }
-    }
-
-    fn spawn_subscribe(self: &Arc<Self>, stream: String) {
-        let producer = self.clone();
-        self.node_set.context().tasks.spawn(async move {
-            // Whoever waits for this subscription is told by `subscribe` itself.
-            let _ = producer.subscribe(stream).await;
-        });
-    }
-
-    /// Subscribes to the own channel of a stream, then sends what was held back for that.
-    async fn subscribe(self: Arc<Self>, stream: String) -> Result<(), RedisError> {
-        let channel = self.node_set.keys().channel(&stream, &self.id);
-        let node = self.node_set.node_of_completions(&stream);
-        let key = node.keys().stream(&stream);
-        let subscribed = node.subscriptions().subscribe(&self.as_listener(), channel, &key).await;
-        let mut state = self.lock();
-        let Some(Channel::Subscribing(held)) = state.channels.remove(&stream) else { return subscribed };
-        match &subscribed {
-            Ok(()) => {
-                state.channels.insert(stream, Channel::Subscribed);
-                // Submitted under the lock, so that what is sent from now on cannot overtake what was held back.
-                self.send_held(&mut state, &held);
-            }
-            Err(error) => {
-                state.channels.insert(stream, Channel::Unheard);
-                self.refuse(&held, error);
-            }
-        }
-        subscribed
-    }
-
-    fn send_held(self: &Arc<Self>, state: &mut ProducerState, held: &[QueuedSend]) {
-        let mut commands: Vec<Commands> = self.node_set.nodes().iter().map(|_| Commands::default()).collect();
-        for sending in held {
-            self.pack(state, &mut commands[sending.node(&self.node_set)], sending);
-        }
-        for (node, commands) in self.node_set.nodes().iter().zip(&mut commands) {
-            node.shared().submit(commands);
-        }
-    }
-
-    fn pack(self: &Arc<Self>, state: &mut ProducerState, commands: &mut Commands, sending: &QueuedSend) {
-        let QueuedSend { plan, job, capped, request, wait, ends_at_error, record, headers } = sending;
-        let node = sending.node(&self.node_set);
+    fn pack(self: &Arc<Self>, state: &mut ProducerState, commands: &mut Commands, queued: &QueuedSend) {
+        let QueuedSend { plan, job, capped, request, wait, ends_at_error, record, headers } = queued;
+        let node = queued.node(&self.node_set);
         let (ticket, record) = match wait {
             Some(number) => {
                 let recorded = (*record > 0).then(Instant::now);
@@ -320,9 +170,9 @@ impl Producer {
 
     fn refuse(&self, held: &[QueuedSend], error: &RedisError) {
         let host = &self.node_set.context().host;
-        for sending in held {
-            host.event(Event::Failed { request: sending.request, error });
-            host.event(Event::Done { request: sending.request });
+        for queued in held {
+            host.event(Event::Failed { request: queued.request, error });
+            host.event(Event::Done { request: queued.request });
         }
         host.wake();
     }
@@ -330,12 +180,12 @@ impl Producer {
     /// A task that asks Redis about completions goes on until it sees that there are none.
     fn take_state(&self) -> ProducerState {
         let mut state = self.lock();
-        let (checks_at, heard) = (state.checks_at, state.heard);
+        let (checks_at, received) = (state.checks_at, state.received);
         self.checks.notify_one();
-        std::mem::replace(&mut *state, ProducerState { checks_at, heard, ..ProducerState::default() })
+        std::mem::replace(&mut *state, ProducerState { checks_at, received, ..ProducerState::default() })
     }
 
-    fn let_go(&self, mut state: ProducerState) {
+    fn release(&self, mut state: ProducerState) {
         let listener: Weak<dyn CompletionListener> = self.this.clone();
         let host = &self.node_set.context().host;
         for wait in state.completions.abandon() {
@@ -349,11 +199,11 @@ impl Producer {
             if let Channel::Subscribing(held) = &channel {
                 self.refuse(held, &RedisError::closed());
             }
-            if !matches!(channel, Channel::Unheard) {
+            if !matches!(channel, Channel::NotSubscribed) {
                 channels[self.node_set.route(&stream)].push(self.node_set.keys().channel(&stream, &self.id));
             }
         }
-        let patterns: Vec<String> = state.listening.into_iter().map(|listening| listening.pattern).collect();
+        let patterns: Vec<String> = state.listened.into_iter().map(|listened| listened.pattern).collect();
         for (node, channels) in self.node_set.nodes().iter().zip(channels) {
             if !channels.is_empty() || !patterns.is_empty() {
                 node.subscriptions().forget(&listener, channels, patterns.clone());
@@ -369,58 +219,7 @@ impl Producer {
 impl Drop for Producer {
     fn drop(&mut self) {
         let state = self.take_state();
-        self.let_go(state);
-    }
-}
-
-/// Milliseconds since the epoch: what the user sees as the time of a completion, never compared with anything.
-pub(crate) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_millis() as f64)
-}
-
-impl CompletionListener for Producer {
-    fn number(&self) -> u32 {
-        self.number
-    }
-
-    fn on_message(&self, source: MessageSource<'_>, channel: &[u8], message: &[u8]) {
-        let host = &self.node_set.context().host;
-        let Some(notification) = CompletionMessage::parse(message) else {
-            if self.reports_unreadable(source) {
-                host.event(Event::Unreadable { producer: self.number, channel, message });
-            }
-            return;
-        };
-        let stream = notification.stream.as_ref();
-        let error = notification.error.map(|error| error.get());
-        let outcomes = {
-            let mut state = self.lock();
-            if !self.is_first(&state, source, channel, stream) {
-                return;
-            }
-            state.heard += 1;
-            if state.completions.is_empty() {
-                Vec::new()
-            } else {
-                let group = notification.group.clone().into_owned();
-                let arrival = GroupCompletion { group, at: now(), error: error.map(str::to_owned) };
-                state.completions.arrive(&notification.job, stream, &arrival)
-            }
-        };
-        // First, since the host may come for what there is between the two, and listeners go before who waits.
-        if self.watched.load(Ordering::Relaxed) {
-            let (job, group) = (notification.job.as_ref(), notification.group.as_ref());
-            host.event(Event::Heard { producer: self.number, stream, job, group, error });
-        }
-        for outcome in outcomes {
-            host.event(Event::Outcome { wait: outcome.wait, arrivals: &outcome.arrivals });
-        }
-    }
-
-    fn on_gap(&self, node: u32) {
-        if let Some(producer) = self.this.upgrade() {
-            producer.doubt(node);
-        }
+        self.release(state);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::protocol::completion_message::quote;
+use crate::engine::protocol::job_error::JobError;
 
 /// The code of the error of a job of which nothing is known any more.
 pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
@@ -22,7 +22,7 @@ pub struct EntryObservation {
     /// The error of the record, if there is a record and it has one.
     pub record: Option<Option<String>>,
     /// The error of the last failure that nobody heard, if there was one not long ago.
-    pub unheard: Option<String>,
+    pub unreceived_failure: Option<String>,
 }
 
 /// What follows.
@@ -41,11 +41,11 @@ impl EntryObservation {
     ///
     /// An entry that was delivered and is not pending was acknowledged, as it was when its job succeeded. It is only
     /// taken for that while it is there: one that was trimmed is acknowledged too, whatever became of its job.
-    pub fn verdict(self) -> JobOutcome {
+    pub fn outcome(self) -> JobOutcome {
         match self {
             Self { record: Some(error), .. } => JobOutcome::Ended(error),
             // Once the entry is not pending any more, there is a later word than that.
-            Self { is_pending: true, unheard: Some(error), .. } => JobOutcome::Ended(Some(error)),
+            Self { is_pending: true, unreceived_failure: Some(error), .. } => JobOutcome::Ended(Some(error)),
             Self { is_pending: true, .. } => JobOutcome::Open,
             Self { is_there: false, .. } => JobOutcome::Lost,
             Self { delivered: Some(true), .. } => JobOutcome::Ended(None),
@@ -69,7 +69,7 @@ fn read_group(group: &Value) -> Option<(String, EntryId)> {
 /// The error of a job of which nothing is left.
 pub fn unknown_outcome(stream: &str) -> String {
     let message = format!("The job's entry is gone from stream {stream}, and nothing says how the job ended");
-    format!("{{\"name\":\"Error\",\"message\":{},\"code\":\"{OUTCOME_UNKNOWN}\"}}", quote(&message))
+    JobError::new(OUTCOME_UNKNOWN, &message).to_json()
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
         record: Option<Option<&str>>,
     ) -> JobOutcome {
         let record = record.map(|error| error.map(str::to_owned));
-        EntryObservation { delivered, is_there, is_pending, record, unheard: None }.verdict()
+        EntryObservation { delivered, is_there, is_pending, record, unreceived_failure: None }.outcome()
     }
 
     #[test]
@@ -107,16 +107,16 @@ mod tests {
             is_there: true,
             is_pending,
             record,
-            unheard: Some("1".to_owned()),
+            unreceived_failure: Some("1".to_owned()),
         };
-        assert_eq!(evidence(true, None).verdict(), JobOutcome::Ended(Some("1".to_owned())));
+        assert_eq!(evidence(true, None).outcome(), JobOutcome::Ended(Some("1".to_owned())));
         assert_eq!(
-            evidence(false, None).verdict(),
+            evidence(false, None).outcome(),
             JobOutcome::Ended(None),
             "it was run again, and succeeded"
         );
         let last = Some(Some("2".to_owned()));
-        assert_eq!(evidence(false, last).verdict(), JobOutcome::Ended(Some("2".to_owned())));
+        assert_eq!(evidence(false, last).outcome(), JobOutcome::Ended(Some("2".to_owned())));
     }
 
     #[test]

@@ -33,42 +33,42 @@ impl Producer {
     /// then, and that is not pending afterwards, was acknowledged.
     pub(crate) async fn ask<'a>(
         &self,
-        doubts: &'a [OutcomeCheck],
+        checks: &'a [OutcomeCheck],
     ) -> Vec<(&'a OutcomeCheck, GroupOutcomes<'a>)> {
-        let mut inquiry = OutcomeQuery::new(&self.node_set, PATIENCE);
+        let mut query = OutcomeQuery::new(&self.node_set, PATIENCE);
         let mut positions = HashMap::new();
-        for doubt in doubts {
-            let node = doubt.plan.node(&self.node_set, &doubt.job);
-            let key = doubt.plan.key(node);
+        for check in checks {
+            let node = check.plan.node(&self.node_set, &check.job);
+            let key = check.plan.key(node);
             positions
                 .entry((node, key))
-                .or_insert_with(|| inquiry.ask(node, |commands, to| pack_groups(commands, key, to)));
+                .or_insert_with(|| query.ask(node, |commands, to| pack_groups(commands, key, to)));
         }
-        inquiry.submit();
+        query.submit();
         let mut groups = HashMap::with_capacity(positions.len());
         for (place, answer) in positions {
-            groups.insert(place, inquiry.answer(answer).await.map(|reply| read_groups(&reply)));
+            groups.insert(place, query.answer(answer).await.map(|reply| read_groups(&reply)));
         }
-        let mut inquiry = OutcomeQuery::new(&self.node_set, PATIENCE);
-        let questions: Vec<WaitQuery<'a>> =
-            doubts.iter().map(|doubt| self.question(doubt, &mut inquiry)).collect();
-        inquiry.submit();
-        let mut answers = Vec::with_capacity(doubts.len());
-        for question in questions {
-            let doubt = question.doubt;
-            let known = match &groups[&(question.node, doubt.plan.key(question.node))] {
+        let mut query = OutcomeQuery::new(&self.node_set, PATIENCE);
+        let wait_queries: Vec<WaitQuery<'a>> =
+            checks.iter().map(|check| self.wait_query(check, &mut query)).collect();
+        query.submit();
+        let mut answers = Vec::with_capacity(checks.len());
+        for wait_query in wait_queries {
+            let check = wait_query.check;
+            let known = match &groups[&(wait_query.node, check.plan.key(wait_query.node))] {
                 // There is no such stream, which is for what follows to show.
                 Err(error) if error.reply_code() == Some("ERR") => Ok(None),
                 Err(error) => Err(error.clone()),
                 Ok(groups) => Ok(Some(groups)),
             };
-            answers.push((doubt, question.verdicts(&inquiry, known).await));
+            answers.push((check, wait_query.outcomes(&query, known).await));
         }
         answers
     }
 
-    fn question<'a>(&self, doubt: &'a OutcomeCheck, inquiry: &mut OutcomeQuery<'_>) -> WaitQuery<'a> {
-        let OutcomeCheck { wait, job, plan, entry, .. } = doubt;
+    fn wait_query<'a>(&self, check: &'a OutcomeCheck, query: &mut OutcomeQuery<'_>) -> WaitQuery<'a> {
+        let OutcomeCheck { wait, job, plan, entry, .. } = check;
         let node = plan.node(&self.node_set, job);
         let (key, keys) = (plan.key(node), self.node_set.nodes()[node].keys());
         let missing: Vec<&str> = {
@@ -76,23 +76,24 @@ impl Producer {
             let missing = plan.groups.iter().filter(|group| state.completions.is_missing(*wait, group));
             missing.map(String::as_str).collect()
         };
-        let is_there = inquiry.ask(node, |commands, to| pack_entry(commands, key, *entry, to));
+        let is_there = query.ask(node, |commands, to| pack_entry(commands, key, *entry, to));
         let ask_about = |group: &'a str| {
             let name = self.node_set.keys().group(group);
             let of = RecordOf { entry: *entry, stream: &plan.stream, group };
             let pending =
-                inquiry.ask(node, |commands, to| pack_pending_entry(commands, key, &name, *entry, to));
-            let record = inquiry.ask(node, |commands, to| pack_record_read(commands, keys, of, to));
-            let unheard = inquiry.ask(node, |commands, to| pack_unheard_read(commands, keys, of, to));
-            GroupQuery { group, name, pending, record, unheard }
+                query.ask(node, |commands, to| pack_pending_entry(commands, key, &name, *entry, to));
+            let record = query.ask(node, |commands, to| pack_record_read(commands, keys, of, to));
+            let unreceived_failure =
+                query.ask(node, |commands, to| pack_unheard_read(commands, keys, of, to));
+            GroupQuery { group, name, pending, record, unreceived_failure }
         };
-        WaitQuery { doubt, node, is_there, groups: missing.into_iter().map(ask_about).collect() }
+        WaitQuery { check, node, is_there, groups: missing.into_iter().map(ask_about).collect() }
     }
 }
 
 /// What was asked about a wait.
 struct WaitQuery<'a> {
-    doubt: &'a OutcomeCheck,
+    check: &'a OutcomeCheck,
     node: usize,
     is_there: PendingReply,
     groups: Vec<GroupQuery<'a>>,
@@ -104,46 +105,45 @@ struct GroupQuery<'a> {
     name: String,
     pending: PendingReply,
     record: PendingReply,
-    unheard: PendingReply,
+    unreceived_failure: PendingReply,
 }
 
 impl<'a> WaitQuery<'a> {
     /// `known` is where the groups are; `None` if there is no such stream.
-    async fn verdicts(
+    async fn outcomes(
         self,
-        inquiry: &OutcomeQuery<'_>,
+        query: &OutcomeQuery<'_>,
         known: Result<Option<&HashMap<String, EntryId>>, RedisError>,
     ) -> Result<Vec<(&'a str, JobOutcome)>, RedisError> {
-        let OutcomeCheck { job, plan, entry, recorded, .. } = self.doubt;
-        let is_there =
-            matches!(inquiry.answer(self.is_there).await?, Value::Array(found) if !found.is_empty());
+        let OutcomeCheck { job, plan, entry, recorded, .. } = self.check;
+        let is_there = matches!(query.answer(self.is_there).await?, Value::Array(found) if !found.is_empty());
         let known = known?;
-        let mut verdicts = Vec::with_capacity(self.groups.len());
-        for GroupQuery { group, name, pending, record, unheard } in self.groups {
-            let is_pending = match inquiry.answer(pending).await {
+        let mut outcomes = Vec::with_capacity(self.groups.len());
+        for GroupQuery { group, name, pending, record, unreceived_failure } in self.groups {
+            let is_pending = match query.answer(pending).await {
                 Ok(rows) => matches!(rows, Value::Array(rows) if !rows.is_empty()),
                 Err(error) if error.reply_code() == Some("NOGROUP") => false,
                 Err(error) => return Err(error),
             };
             let of = RecordOf { entry: *entry, stream: &plan.stream, group };
-            let record = match inquiry.answer(record).await {
+            let record = match query.answer(record).await {
                 Ok(reply) => read_record(&reply, job, of),
                 // Who did not ask for a record need not be allowed to read one.
                 Err(error) if error.kind == RedisErrorKind::Reply && !recorded => None,
                 Err(error) => return Err(error),
             };
-            let unheard = match inquiry.answer(unheard).await {
+            let unreceived_failure = match query.answer(unreceived_failure).await {
                 Ok(reply) => read_record(&reply, job, of).flatten(),
                 Err(error) if error.kind == RedisErrorKind::Reply => None,
                 Err(error) => return Err(error),
             };
             let delivered = known.and_then(|groups| groups.get(&name)).map(|last| last >= entry);
-            verdicts.push((
+            outcomes.push((
                 group,
-                EntryObservation { delivered, is_there, is_pending, record, unheard }.verdict(),
+                EntryObservation { delivered, is_there, is_pending, record, unreceived_failure }.outcome(),
             ));
         }
-        Ok(verdicts)
+        Ok(outcomes)
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod completion_message;
 pub mod dead_letter;
 pub mod group_members;
+pub mod job_error;
 pub mod job_id;
 pub mod outcome_record;
 pub mod payload_commands;

@@ -24,7 +24,7 @@ const LONGEST_TEXT: usize = 1_024;
 
 /// For how many ms it is recorded that an entry was given up, whoever waits for it: as long as producers ask for,
 /// unless they say otherwise.
-pub const LAST_WORD: u64 = 60 * 60 * 1_000;
+pub const FAILURE_RECORD_TTL: u64 = 60 * 60 * 1_000;
 
 /// Which record.
 #[derive(Clone, Copy, Debug)]

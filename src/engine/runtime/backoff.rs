@@ -1,48 +1,56 @@
-//! How long to wait after the n-th failure in a row.
+//! Delays between attempts, with jitter so that the processes of a fleet do not act in step.
 
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-/// The shortest wait.
+/// Delay after the first failure.
 const FIRST: Duration = Duration::from_millis(50);
-/// The longest wait.
+/// Maximum delay.
 const LAST: Duration = Duration::from_secs(2);
-
-/// After so long it is not what passes by itself.
+/// Duration of failures after which they do not count as passing.
 const LASTING: Duration = Duration::from_secs(20);
 
-/// Counts failures in a row.
+/// Delays of a sequence of failures, which double from 50 ms to 2 s.
 #[derive(Debug, Default)]
 pub struct Backoff {
     failures: u32,
-    /// When the first of them was.
+    /// Time of the first failure in a row.
     since: Option<Instant>,
 }
 
 impl Backoff {
-    /// Counts one more failure and says how long to wait: doubling up to two seconds, less up to a quarter at
-    /// random, so that a fleet does not come back in step.
+    /// Counts one more failure and returns the delay after it, shortened by up to a quarter at random.
     pub fn next_wait(&mut self) -> Duration {
-        let doubled = FIRST.saturating_mul(1 << self.failures.min(10)).min(LAST);
+        let doubled = exponential(FIRST, self.failures, LAST);
         self.failures = self.failures.saturating_add(1);
         self.since.get_or_insert_with(Instant::now);
-        doubled.mul_f64(1.0 - chance() / 4.0)
+        doubled.mul_f64(1.0 - jitter() / 4.0)
     }
 
-    /// Whether it has failed for more than a moment.
+    /// Returns true if the failures have lasted for 20 s.
     pub fn is_lasting(&self) -> bool {
         self.since.is_some_and(|since| since.elapsed() >= LASTING)
     }
 
-    /// Something worked.
+    /// Begins again after a success.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
 }
 
-/// A number from 0 to 1.
-pub fn chance() -> f64 {
+/// Delay `first`, doubled `doublings` times, up to `max`.
+pub fn exponential(first: Duration, doublings: u32, max: Duration) -> Duration {
+    first.saturating_mul(1 << doublings.min(31)).min(max)
+}
+
+/// Delay of one `step` for each attempt, up to `max`.
+pub fn linear(step: Duration, attempt: u32, max: Duration) -> Duration {
+    step.saturating_mul(attempt).min(max)
+}
+
+/// Random number from 0 to 1.
+pub fn jitter() -> f64 {
     let [high, low, ..] = Uuid::new_v4().into_bytes();
     f64::from(u16::from_be_bytes([high, low])) / f64::from(u16::MAX)
 }
@@ -52,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_the_last_and_start_again_after_a_success() {
+    fn delays_grow_to_the_maximum_and_begin_again_after_a_success() {
         let mut backoff = Backoff::default();
         let waits: Vec<Duration> = (0..20).map(|_| backoff.next_wait()).collect();
         assert!(waits[0] <= FIRST && waits[0] >= FIRST.mul_f64(0.75));
@@ -62,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_failed_for_long_is_lasting_however_often_it_failed() {
+    fn failures_are_lasting_by_time_not_by_count() {
         let mut backoff = Backoff::default();
         let waits = (0..20).map(|_| backoff.next_wait());
         assert_eq!((waits.count(), backoff.is_lasting()), (20, false));
@@ -70,5 +78,12 @@ mod tests {
         assert!(backoff.is_lasting());
         backoff.reset();
         assert!(!backoff.is_lasting());
+    }
+
+    #[test]
+    fn delays_of_attempts_stop_at_the_maximum() {
+        let second = Duration::from_secs(1);
+        assert_eq!([0, 1, 3, u32::MAX].map(|n| exponential(second, n, second * 5).as_secs()), [1, 2, 5, 5]);
+        assert_eq!([0, 1, 3, u32::MAX].map(|n| linear(second, n, second * 5).as_secs()), [0, 1, 3, 5]);
     }
 }

@@ -10,7 +10,7 @@
 //!                                                   nobody turned it for LONGEST_ABSENCE: JavaScript is busy
 //! ```
 //!
-//! Who has `held` locked turns the runtime. The engine's thread has it for as long as the runtime is kept, and otherwise
+//! Who has `driver` locked turns the runtime. The engine's thread has it for as long as the runtime is kept, and otherwise
 //! only looks now and then whether it is still turned.
 
 use std::io;
@@ -31,13 +31,13 @@ const LONGEST_ABSENCE: Duration = Duration::from_millis(25);
 pub struct RuntimeHandoff {
     runtime: Runtime,
     tasks: Tasks,
-    loan: Arc<HandoffState>,
-    held: Mutex<()>,
+    state: Arc<HandoffState>,
+    driver: Mutex<()>,
     /// Wakes the engine's thread while the runtime is lent.
     returned: Condvar,
     ended: AtomicBool,
     /// How often it was turned on loan.
-    turns: AtomicU64,
+    drives: AtomicU64,
 }
 
 /// What tasks may know of the loan of their runtime, without holding on to that.
@@ -46,7 +46,7 @@ pub struct HandoffState {
     lent: AtomicBool,
     /// Wakes the engine's thread while the runtime is kept.
     asked_for: Notify,
-    turning: AtomicBool,
+    driving: AtomicBool,
 }
 
 impl HandoffState {
@@ -63,8 +63,8 @@ impl HandoffState {
     }
 
     /// Whether it is being turned by who borrowed it, who looks for what went up when that is done.
-    pub fn is_turning(&self) -> bool {
-        self.turning.load(Ordering::Acquire)
+    pub fn is_driving(&self) -> bool {
+        self.driving.load(Ordering::Acquire)
     }
 }
 
@@ -83,18 +83,18 @@ impl RuntimeHandoff {
     /// A runtime with a thread that ends with [`RuntimeHandoff::end`].
     pub fn start() -> io::Result<(Arc<Self>, JoinHandle<()>)> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let lending = Arc::new(Self {
+        let handoff = Arc::new(Self {
             tasks: runtime.handle().clone().into(),
             runtime,
-            held: Mutex::new(()),
-            loan: Arc::default(),
+            driver: Mutex::new(()),
+            state: Arc::default(),
             returned: Condvar::new(),
             ended: AtomicBool::new(false),
-            turns: AtomicU64::new(0),
+            drives: AtomicU64::new(0),
         });
-        let lender = lending.clone();
-        let thread = std::thread::Builder::new().name("hfxbus".to_owned()).spawn(move || lender.run())?;
-        Ok((lending, thread))
+        let owner = handoff.clone();
+        let thread = std::thread::Builder::new().name("hfxbus".to_owned()).spawn(move || owner.run())?;
+        Ok((handoff, thread))
     }
 
     /// The runtime's tasks.
@@ -108,28 +108,28 @@ impl RuntimeHandoff {
     }
 
     /// What tasks may know.
-    pub fn loan(&self) -> &Arc<HandoffState> {
-        &self.loan
+    pub fn state(&self) -> &Arc<HandoffState> {
+        &self.state
     }
 
     /// Turns a lent runtime until it waits for events, and does not wait itself.
-    pub fn turn(&self) -> DriveOutcome {
-        if !self.loan.is_lent() {
+    pub fn drive(&self) -> DriveOutcome {
+        if !self.state.is_lent() {
             return DriveOutcome::Kept;
         }
-        let _held = match self.held.try_lock() {
-            Ok(held) => held,
+        let _driver = match self.driver.try_lock() {
+            Ok(driver) => driver,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // It is about to give way, or to take it back.
             Err(TryLockError::WouldBlock) => return DriveOutcome::Busy,
         };
-        if !self.loan.is_lent() {
+        if !self.state.is_lent() {
             return DriveOutcome::Kept;
         }
-        self.turns.fetch_add(1, Ordering::Relaxed);
-        self.loan.turning.store(true, Ordering::Release);
+        self.drives.fetch_add(1, Ordering::Relaxed);
+        self.state.driving.store(true, Ordering::Release);
         let rest = self.runtime.block_on(self.tasks.rest());
-        self.loan.turning.store(false, Ordering::Release);
+        self.state.driving.store(false, Ordering::Release);
         match rest {
             Rest::Quiet => DriveOutcome::Quiet,
             Rest::Busy => DriveOutcome::Busy,
@@ -138,45 +138,45 @@ impl RuntimeHandoff {
 
     /// The engine's thread is to have it again.
     pub fn give_back(&self) {
-        let _held = self.hold();
-        self.loan.lent.store(false, Ordering::Release);
+        let _driver = self.lock_driver();
+        self.state.lent.store(false, Ordering::Release);
         self.returned.notify_one();
     }
 
     /// Ends the thread.
     pub fn end(&self) {
         self.ended.store(true, Ordering::Release);
-        self.loan.asked_for.notify_one();
-        let _held = self.hold();
+        self.state.asked_for.notify_one();
+        let _driver = self.lock_driver();
         self.returned.notify_one();
     }
 
     fn run(&self) {
-        let mut held = self.hold();
+        let mut driver = self.lock_driver();
         while !self.is_over() {
-            self.runtime.block_on(self.loan.asked_for.notified());
-            held = self.wait(held);
+            self.runtime.block_on(self.state.asked_for.notified());
+            driver = self.wait(driver);
         }
     }
 
     /// Waits until it is given back, or nobody turns it any more.
-    fn wait<'held>(&self, mut held: MutexGuard<'held, ()>) -> MutexGuard<'held, ()> {
-        let mut turns = self.turns.load(Ordering::Relaxed);
-        while self.loan.is_lent() && !self.is_over() {
+    fn wait<'driver>(&self, mut driver: MutexGuard<'driver, ()>) -> MutexGuard<'driver, ()> {
+        let mut drives = self.drives.load(Ordering::Relaxed);
+        while self.state.is_lent() && !self.is_over() {
             let (again, waited) =
-                self.returned.wait_timeout(held, LONGEST_ABSENCE).unwrap_or_else(PoisonError::into_inner);
-            held = again;
-            let now = self.turns.load(Ordering::Relaxed);
-            if waited.timed_out() && now == turns {
-                self.loan.lent.store(false, Ordering::Release);
+                self.returned.wait_timeout(driver, LONGEST_ABSENCE).unwrap_or_else(PoisonError::into_inner);
+            driver = again;
+            let now = self.drives.load(Ordering::Relaxed);
+            if waited.timed_out() && now == drives {
+                self.state.lent.store(false, Ordering::Release);
             }
-            turns = now;
+            drives = now;
         }
-        held
+        driver
     }
 
-    fn hold(&self) -> MutexGuard<'_, ()> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_driver(&self) -> MutexGuard<'_, ()> {
+        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_over(&self) -> bool {
@@ -194,8 +194,8 @@ mod tests {
 
     impl Lent {
         fn start() -> Self {
-            let (lending, thread) = RuntimeHandoff::start().unwrap();
-            Self(lending, Some(thread))
+            let (handoff, thread) = RuntimeHandoff::start().unwrap();
+            Self(handoff, Some(thread))
         }
     }
 
@@ -215,50 +215,50 @@ mod tests {
         }
     }
 
-    fn thread_of_a_task(lending: &RuntimeHandoff, turn: bool) -> std::thread::ThreadId {
-        let task = lending.tasks().spawn(async { std::thread::current().id() });
+    fn thread_of_a_task(handoff: &RuntimeHandoff, drive: bool) -> std::thread::ThreadId {
+        let task = handoff.tasks().spawn(async { std::thread::current().id() });
         until("the task runs", || {
-            if turn {
-                lending.turn();
+            if drive {
+                handoff.drive();
             }
             task.is_finished()
         });
-        lending.runtime.handle().block_on(task).unwrap()
+        handoff.runtime.handle().block_on(task).unwrap()
     }
 
     #[test]
     fn a_kept_runtime_runs_on_its_own_thread_and_cannot_be_turned() {
         let lent = Lent::start();
-        assert_eq!(lent.0.turn(), DriveOutcome::Kept);
+        assert_eq!(lent.0.drive(), DriveOutcome::Kept);
         assert_eq!(thread_of_a_task(&lent.0, false), lent.1.as_ref().unwrap().thread().id());
     }
 
     #[test]
     fn a_lent_runtime_runs_where_it_is_turned_until_it_is_given_back() {
         let lent = Lent::start();
-        lent.0.loan().offer();
-        until("it gives way", || lent.0.turn() == DriveOutcome::Quiet);
+        lent.0.state().offer();
+        until("it gives way", || lent.0.drive() == DriveOutcome::Quiet);
         assert_eq!(thread_of_a_task(&lent.0, true), std::thread::current().id());
         lent.0.give_back();
-        assert_eq!(lent.0.turn(), DriveOutcome::Kept);
+        assert_eq!(lent.0.drive(), DriveOutcome::Kept);
         assert_eq!(thread_of_a_task(&lent.0, false), lent.1.as_ref().unwrap().thread().id());
     }
 
     #[test]
     fn a_lent_runtime_that_nobody_turns_is_taken_back() {
         let lent = Lent::start();
-        lent.0.loan().offer();
-        until("it gives way", || lent.0.turn() == DriveOutcome::Quiet);
+        lent.0.state().offer();
+        until("it gives way", || lent.0.drive() == DriveOutcome::Quiet);
         assert_eq!(thread_of_a_task(&lent.0, false), lent.1.as_ref().unwrap().thread().id());
-        assert!(!lent.0.loan().is_lent());
+        assert!(!lent.0.state().is_lent());
     }
 
     #[test]
     fn a_thread_ends_whether_its_runtime_is_lent_or_not() {
         drop(Lent::start());
         let lent = Lent::start();
-        lent.0.loan().offer();
-        until("it gives way", || lent.0.turn() == DriveOutcome::Quiet);
+        lent.0.state().offer();
+        until("it gives way", || lent.0.drive() == DriveOutcome::Quiet);
         drop(lent);
     }
 }

@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::options::bus::EjectOptions;
+use crate::engine::runtime::backoff::exponential;
 
 /// The longest wait between two probes, unless the interval itself is longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -81,7 +82,7 @@ impl FailureDetector {
 
     fn wait(&self, doublings: u32) -> Duration {
         let interval = self.options.probe_interval;
-        interval.saturating_mul(1 << doublings.min(16)).min(LONGEST_WAIT.max(interval))
+        exponential(interval, doublings, LONGEST_WAIT.max(interval))
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use uuid::Uuid;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::Link;
@@ -17,6 +16,7 @@ use crate::engine::connections::ejection::failure_detector::FailureDetector;
 use crate::engine::connections::policy::PolicyOptions;
 use crate::engine::host::Event;
 use crate::engine::options::bus::EjectOptions;
+use crate::engine::runtime::backoff::jitter;
 
 /// Starts a task that monitors a node.
 pub(crate) type StartMonitor = Box<dyn Fn(Arc<Ejection>) -> AbortHandle + Send + Sync>;
@@ -115,7 +115,7 @@ impl Ejection {
 
     /// How long to wait before the next probe.
     pub(crate) fn next_wait(&self) -> Duration {
-        self.lock().health.next_wait(f64::from(Uuid::new_v4().as_bytes()[0]) / 255.0)
+        self.lock().health.next_wait(jitter())
     }
 
     /// A probe worked.

@@ -15,6 +15,7 @@ use crate::redis_io::tasks::Tasks;
 
 use crate::engine::connections::sentinel::resolver::Resolver;
 use crate::engine::options::sentinel::SentinelOptions;
+use crate::engine::runtime::backoff::linear;
 
 /// How often the sentinel is asked whether it is still there.
 const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -105,7 +106,7 @@ impl LinkPolicy for Watcher {
 
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
         // The next sentinel is not the one that failed, so the first attempts need not wait for long.
-        Box::pin(async move { Some(STEP.saturating_mul(attempt).min(LONGEST)) })
+        Box::pin(async move { Some(linear(STEP, attempt, LONGEST)) })
     }
 
     fn state_changed(&self, state: LinkState, _error: Option<&RedisError>) {

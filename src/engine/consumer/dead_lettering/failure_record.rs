@@ -6,8 +6,9 @@ use crate::redis_io::resp::Value;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::host::Found;
-use crate::engine::protocol::completion_message::{self, quote};
-use crate::engine::protocol::outcome_record::{self, LAST_WORD, RecordOf, RecordPrecedence};
+use crate::engine::protocol::completion_message;
+use crate::engine::protocol::job_error::JobError;
+use crate::engine::protocol::outcome_record::{self, FAILURE_RECORD_TTL, RecordOf, RecordPrecedence};
 
 /// The code of the error of a job that ended without a word as often as it was delivered.
 pub const EXHAUSTED: &str = "EXHAUSTED";
@@ -43,7 +44,7 @@ impl Consumer {
         let node = self.node(lane).clone();
         let keep = if error.is_some() { RecordPrecedence::Last } else { RecordPrecedence::First };
         let recorded = self.ask(lane, |commands, to| {
-            outcome_record::pack_record(commands, node.keys(), of, (&message, LAST_WORD), keep, to);
+            outcome_record::pack_record(commands, node.keys(), of, (&message, FAILURE_RECORD_TTL), keep, to);
         });
         let is_first = match recorded.await {
             Ok(reply) => !matches!(reply, Value::Nil),
@@ -62,6 +63,5 @@ impl Consumer {
 }
 
 fn exhausted_json(deliveries: u64) -> String {
-    let message = quote(&format!("The job was given up after {deliveries} deliveries"));
-    format!("{{\"name\":\"Error\",\"message\":{message},\"code\":\"{EXHAUSTED}\"}}")
+    JobError::new(EXHAUSTED, &format!("The job was given up after {deliveries} deliveries")).to_json()
 }

@@ -26,7 +26,7 @@ use crate::engine::protocol::pending_entries::PendingEntry;
 use crate::engine::protocol::reply_tag::{
     LAST, ReplyKind, SettlementStep, is_significant, is_unheard_failure,
 };
-use crate::engine::runtime::backoff::chance;
+use crate::engine::runtime::backoff::jitter;
 
 /// How one job ended.
 #[derive(Clone, Copy, Debug)]
@@ -180,7 +180,7 @@ impl Consumer {
             state.giving_up += 1;
             return Some(GivenUp { stream: stream as usize, found, reason, error, min_idle });
         }
-        let due = Instant::now().checked_add(options.retry_policy?.wait(deliveries, chance()))?;
+        let due = Instant::now().checked_add(options.retry_policy?.wait(deliveries, jitter()))?;
         let touched = slot.touched();
         self.park(state, Parked { stream, entry, due, touched });
         settled.due = Some(due);

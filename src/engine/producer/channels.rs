@@ -1,0 +1,148 @@
+//! Subscriptions of a producer: its own channels, and the patterns that the user listens to.
+
+use std::sync::Arc;
+
+use crate::redis_io::command::Commands;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::glob;
+
+use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::{Producer, ProducerState};
+
+/// The producer's own channel of one stream.
+#[derive(Debug)]
+pub(crate) enum Channel {
+    /// Jobs were sent there, nobody listens.
+    NotSubscribed,
+    /// The subscription is on its way; these go out once it is confirmed, so that no completion is missed.
+    Subscribing(Vec<QueuedSend>),
+    /// Confirmed.
+    Subscribed,
+}
+
+/// Streams that the user listens to.
+#[derive(Debug)]
+pub(crate) struct ListenedStream {
+    pub(crate) stream: String,
+    pub(crate) pattern: String,
+    pub(crate) confirmed: bool,
+}
+
+impl ListenedStream {
+    /// A name without `*` means that very stream.
+    pub(crate) fn matches(&self, stream: &str) -> bool {
+        match self.stream.contains('*') {
+            true => glob::matches(self.stream.as_bytes(), stream.as_bytes()),
+            false => self.stream == stream,
+        }
+    }
+}
+
+impl Producer {
+    /// Hears the completions of all its own jobs, awaited or not.
+    pub async fn listen_own(self: Arc<Self>) -> Result<(), RedisError> {
+        let streams: Vec<String> = {
+            let mut state = self.lock();
+            state.listens_to_own_jobs = true;
+            let unheard =
+                state.channels.iter_mut().filter(|(_, channel)| matches!(channel, Channel::NotSubscribed));
+            let subscribe = unheard.map(|(stream, channel)| {
+                *channel = Channel::Subscribing(Vec::new());
+                stream.clone()
+            });
+            subscribe.collect()
+        };
+        for stream in streams {
+            self.clone().subscribe(stream).await?;
+        }
+        for node in self.node_set.nodes() {
+            match node.subscriptions().ready().await {
+                // It is subscribed to when something is sent whose completions come from there.
+                Err(error) if error.kind == RedisErrorKind::Ejected => {}
+                ready => ready?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Hears the completions of every producer's jobs on these streams; `*` in a name stands for anything.
+    pub async fn listen(self: Arc<Self>, streams: Vec<String>) -> Result<(), RedisError> {
+        for stream in streams {
+            let pattern = self.node_set.keys().pattern(&stream);
+            {
+                let mut state = self.lock();
+                if !state.listened.iter().any(|listened| listened.pattern == pattern) {
+                    state.listened.push(ListenedStream {
+                        stream: stream.clone(),
+                        pattern: pattern.clone(),
+                        confirmed: false,
+                    });
+                }
+            }
+            let subscribed = self.clone().subscribe_pattern(&pattern, &stream).await;
+            let mut state = self.lock();
+            if subscribed.is_err() {
+                state.listened.retain(|listened| listened.pattern != pattern || listened.confirmed);
+                return subscribed;
+            }
+            for listened in state.listened.iter_mut().filter(|listened| listened.pattern == pattern) {
+                listened.confirmed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Completions of a stream are published on one node; those of any streams, on any.
+    async fn subscribe_pattern(self: Arc<Self>, pattern: &str, stream: &str) -> Result<(), RedisError> {
+        let is_any = stream.contains('*');
+        let nodes = match is_any {
+            true => self.node_set.nodes(),
+            false => std::slice::from_ref(self.node_set.node_of_completions(stream)),
+        };
+        for node in nodes {
+            let key = (!is_any).then(|| node.keys().stream(stream));
+            node.subscriptions().subscribe_pattern(&self.as_listener(), pattern, key.as_deref()).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn spawn_subscribe(self: &Arc<Self>, stream: String) {
+        let producer = self.clone();
+        self.node_set.context().tasks.spawn(async move {
+            // Whoever waits for this subscription is told by `subscribe` itself.
+            let _ = producer.subscribe(stream).await;
+        });
+    }
+
+    /// Subscribes to the own channel of a stream, then sends what was held back for that.
+    async fn subscribe(self: Arc<Self>, stream: String) -> Result<(), RedisError> {
+        let channel = self.node_set.keys().channel(&stream, &self.id);
+        let node = self.node_set.node_of_completions(&stream);
+        let key = node.keys().stream(&stream);
+        let subscribed = node.subscriptions().subscribe(&self.as_listener(), channel, &key).await;
+        let mut state = self.lock();
+        let Some(Channel::Subscribing(held)) = state.channels.remove(&stream) else { return subscribed };
+        match &subscribed {
+            Ok(()) => {
+                state.channels.insert(stream, Channel::Subscribed);
+                // Submitted under the lock, so that what is sent from now on cannot overtake what was held back.
+                self.send_held(&mut state, &held);
+            }
+            Err(error) => {
+                state.channels.insert(stream, Channel::NotSubscribed);
+                self.refuse(&held, error);
+            }
+        }
+        subscribed
+    }
+
+    fn send_held(self: &Arc<Self>, state: &mut ProducerState, held: &[QueuedSend]) {
+        let mut commands: Vec<Commands> = self.node_set.nodes().iter().map(|_| Commands::default()).collect();
+        for queued in held {
+            self.pack(state, &mut commands[queued.node(&self.node_set)], queued);
+        }
+        for (node, commands) in self.node_set.nodes().iter().zip(&mut commands) {
+            node.shared().submit(commands);
+        }
+    }
+}

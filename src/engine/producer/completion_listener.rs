@@ -1,0 +1,94 @@
+//! Completions that reach a producer: the choice among several subscriptions, and the waits that end.
+
+use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::engine::host::{Event, GroupCompletion};
+use crate::engine::nodes::message_router::{CompletionListener, MessageSource};
+use crate::engine::producer::channels::Channel;
+use crate::engine::producer::{Producer, ProducerState};
+use crate::engine::protocol::completion_message::CompletionMessage;
+
+impl Producer {
+    /// Redis delivers a message once per subscription that it matches; exactly one of them counts, the producer's
+    /// own channel before patterns, these in the order in which they were asked for.
+    fn is_first(
+        &self,
+        state: &ProducerState,
+        source: MessageSource<'_>,
+        channel: &[u8],
+        stream: &str,
+    ) -> bool {
+        let MessageSource::Pattern(pattern) = source else { return true };
+        let subscribed = matches!(state.channels.get(stream), Some(Channel::Subscribed));
+        if subscribed && self.node_set.keys().channel(stream, &self.id).as_bytes() == channel {
+            return false;
+        }
+        let mut confirmed = state.listened.iter().filter(|listened| listened.confirmed);
+        confirmed
+            .find(|listened| listened.matches(stream))
+            .is_some_and(|listened| listened.pattern.as_bytes() == pattern)
+    }
+
+    /// What names no stream is reported by the first pattern only.
+    fn reports_unreadable(&self, source: MessageSource<'_>) -> bool {
+        match source {
+            MessageSource::Own => true,
+            MessageSource::Pattern(pattern) => {
+                let state = self.lock();
+                state.listened.first().is_some_and(|listened| listened.pattern.as_bytes() == pattern)
+            }
+        }
+    }
+}
+
+/// Milliseconds since the epoch: what the user sees as the time of a completion, never compared with anything.
+pub(crate) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_millis() as f64)
+}
+
+impl CompletionListener for Producer {
+    fn number(&self) -> u32 {
+        self.number
+    }
+
+    fn on_message(&self, source: MessageSource<'_>, channel: &[u8], message: &[u8]) {
+        let host = &self.node_set.context().host;
+        let Some(completion) = CompletionMessage::parse(message) else {
+            if self.reports_unreadable(source) {
+                host.event(Event::Unreadable { producer: self.number, channel, message });
+            }
+            return;
+        };
+        let stream = completion.stream.as_ref();
+        let error = completion.error.map(|error| error.get());
+        let outcomes = {
+            let mut state = self.lock();
+            if !self.is_first(&state, source, channel, stream) {
+                return;
+            }
+            state.received += 1;
+            if state.completions.is_empty() {
+                Vec::new()
+            } else {
+                let group = completion.group.clone().into_owned();
+                let arrival = GroupCompletion { group, at: now(), error: error.map(str::to_owned) };
+                state.completions.on_completion(&completion.job, stream, &arrival)
+            }
+        };
+        // First, since the host may come for what there is between the two, and listeners go before who waits.
+        if self.watched.load(Ordering::Relaxed) {
+            let (job, group) = (completion.job.as_ref(), completion.group.as_ref());
+            host.event(Event::Heard { producer: self.number, stream, job, group, error });
+        }
+        for outcome in outcomes {
+            host.event(Event::Outcome { wait: outcome.wait, arrivals: &outcome.arrivals });
+        }
+    }
+
+    fn on_gap(&self, node: u32) {
+        if let Some(producer) = self.this.upgrade() {
+            producer.mark_uncertain(node);
+        }
+    }
+}

@@ -1,8 +1,8 @@
-//! The bus: producers, consumers, jobs in flight and completions. Plain async Rust, no policy of Redis' bytes
-//! below it and nothing of JavaScript above it.
+//! The bus: producers, consumers, jobs in flight and completions.
 //!
-//! Who calls in: [`bus::Bus`] and the [`producer::Producer`] and [`consumer::Consumer`] it makes, from any thread.
-//! What goes out: jobs and events through the two traits of [`host`].
+//! Plain async Rust, without the bytes of Redis below it and JavaScript above it. Calls come in through [`bus::Bus`]
+//! and its [`producer::Producer`]s and [`consumer::Consumer`]s, from any thread. Jobs and events go out through the
+//! two traits of [`host`].
 #![forbid(unsafe_code)]
 
 pub mod bus;

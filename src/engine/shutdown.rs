@@ -1,4 +1,4 @@
-//! Ends things in order: first what comes in, then what is in flight, then the connections.
+//! Stop of a bus in order: first the reads, then the jobs in flight, then the connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use tokio::time::{Instant, timeout};
 use crate::engine::bus::Bus;
 use crate::engine::consumer::Consumer;
 
-/// How long a connection may take to say goodbye.
+/// Maximum time of QUIT.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the last words of a consumer to its group may take.
+/// Maximum time of a consumer's last commands to its group.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum time without progress once all jobs have ended and only replies from Redis are outstanding.
@@ -19,10 +19,10 @@ const PROGRESS_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two looks at that progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How a bus is stopped.
+/// Options of a stop.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StopOptions {
-    /// Close at once, whatever is in flight.
+    /// Close at once, with jobs in flight or not.
     pub force: bool,
     /// The longest wait for jobs in flight; `None` waits for as long as they take, but not for Redis.
     pub max_wait: Option<Duration>,
@@ -41,7 +41,7 @@ impl Bus {
                     match drained {
                         // An entry that is left behind in the group does no harm.
                         true => consumer.leave().await,
-                        // Whoever does not get them back by then claims them later.
+                        // Other consumers claim later the entries that are not handed back by then.
                         false => consumer.hand_back().await,
                     }
                 });
@@ -60,8 +60,8 @@ impl Bus {
         self.context().host.wake();
     }
 
-    /// Pauses consumers and waits until they are idle, for `most` at most. Without `most` the wait ends once Redis makes no
-    /// progress. Returns whether they are idle.
+    /// Pauses consumers and waits until they are idle, for `most` at most. Without `most` the wait ends once Redis
+    /// makes no progress. Returns true if they are idle.
     async fn drain(&self, consumers: &[Arc<Consumer>], most: Option<Duration>) -> bool {
         for consumer in consumers {
             consumer.begin_pause();

@@ -1,4 +1,4 @@
-//! What a consumer and a producer have done so far, and how far the groups of a consumer are behind.
+//! Figures of consumers and producers, and the lag of a consumer's groups.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,17 +20,17 @@ use crate::engine::producer::Producer;
 /// A consumer at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsumerStats {
-    /// What it has done.
+    /// Totals since its creation.
     pub counts: Counts,
-    /// Jobs that run, or whose end Redis has not confirmed; released ones are left out.
+    /// Jobs that run, or whose settlement Redis has not confirmed. Released ones do not count.
     pub in_flight: usize,
     /// Entries that were read and wait for a slot.
     pub waiting: usize,
-    /// How many more jobs could begin; `None` is any number.
+    /// Number of free slots. `None` is no limit.
     pub free: Option<usize>,
-    /// What passed through the connections that it waits for entries on.
+    /// Bytes and reconnections of its reader connections.
     pub own: Totals,
-    /// What passed through those of its bus.
+    /// Bytes and reconnections of the connections of its bus.
     pub shared: Totals,
 }
 
@@ -39,18 +39,18 @@ pub struct ConsumerStats {
 pub struct ProducerStats {
     /// Completions that it got, one for each group.
     pub completions_received: u64,
-    /// Jobs whose completions are waited for.
+    /// Number of waits for completions.
     pub waiting: usize,
-    /// What passed through the connections of its bus.
+    /// Bytes and reconnections of the connections of its bus.
     pub shared: Totals,
 }
 
-/// How far the group is with a stream.
+/// Lag of the group on a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GroupLag {
-    /// How many entries it has not been given; `None` where Redis does not know.
+    /// Number of entries that were not delivered to it. `None` if Redis does not know.
     pub lag: Option<u64>,
-    /// How many it was given and has not acknowledged; `None` where that could not be asked.
+    /// Number of entries that were delivered to it and not acknowledged. `None` without a reply.
     pub pending: Option<u64>,
 }
 
@@ -64,7 +64,7 @@ impl GroupLag {
         Self { lag: count("lag"), pending: count("pending") }
     }
 
-    /// That of both together; what is not known of one is not known.
+    /// Sum of both. A figure that one side does not know is `None`.
     fn with(self, other: Self) -> Self {
         let sum = |left: Option<u64>, right: Option<u64>| Some(left? + right?);
         Self { lag: sum(self.lag, other.lag), pending: sum(self.pending, other.pending) }
@@ -72,7 +72,7 @@ impl GroupLag {
 }
 
 impl Producer {
-    /// What it has done.
+    /// Figures at this time.
     pub fn stats(&self) -> ProducerStats {
         let state = self.lock();
         ProducerStats {
@@ -84,7 +84,7 @@ impl Producer {
 }
 
 impl Consumer {
-    /// What it has done.
+    /// Figures at this time.
     pub fn stats(&self) -> ConsumerStats {
         let own = self.lanes().iter().map(|lane| lane.blocking.totals()).sum();
         let state = self.lock();
@@ -99,8 +99,8 @@ impl Consumer {
         }
     }
 
-    /// How far the group is with each stream, by its number. Servers are asked only where there is a connection, and for
-    /// `patience` at most.
+    /// Lag of the group on each stream, by the number of the stream. Only nodes with a ready connection are queried,
+    /// for `patience` at most.
     pub async fn group_lags(&self, patience: Duration) -> BTreeMap<u32, GroupLag> {
         let mut group_lags: BTreeMap<u32, GroupLag> = BTreeMap::new();
         let deadline = Instant::now().checked_add(patience);
@@ -116,7 +116,8 @@ impl Consumer {
         group_lags
     }
 
-    /// Asks each node in one write, which is not sent again: who asks does so every few seconds.
+    /// Queries each node in one write. The write is not sent again, since callers repeat the query every few
+    /// seconds.
     fn ask_for_group_lags(&self) -> Vec<(u32, Option<Answer>)> {
         let streams: Vec<_> = {
             let state = self.lock();

@@ -20,7 +20,7 @@ use crate::engine::connections::reply_counter::ReplyCounter;
 use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
 use crate::engine::connections::sentinel::resolver::Resolver;
 
-/// What a client's connection is one to.
+/// Destination of a client's connection.
 pub enum ConnectionTarget {
     /// A Redis.
     Single,
@@ -41,10 +41,11 @@ pub struct Client {
     reply_counter: Option<Arc<ReplyCounter>>,
     /// A lock, since the host's thread and the engine's thread may both be the first to use the connection.
     link: Mutex<Option<Arc<dyn Link>>>,
-    /// Counts the sessions that ended, so that what was learnt of one (its CLIENT ID) is not used for the next.
+    /// Number of sessions that ended. Facts about one session, such as its CLIENT ID, must not be used for the next.
     session: Arc<AtomicU64>,
     traffic: Arc<Traffic>,
-    /// Whether it has had its one connection: only those of the bus itself are opened again after they ended.
+    /// True once the client has had its one connection. Only connections of the bus itself are opened again after
+    /// their end.
     is_spent: AtomicBool,
 }
 
@@ -108,12 +109,12 @@ impl Client {
         }
     }
 
-    /// Whether it was closed, or has ended, and is not opened any more.
+    /// Returns true if the connection was closed or has ended, and is not opened any more.
     pub fn is_over(&self) -> bool {
         self.is_spent.load(Ordering::Acquire) && self.current().is_none()
     }
 
-    /// From here on no connection is opened if it is the user's; whether that was so before.
+    /// Prevents further connections if this one is the user's. Returns true if that was so before.
     fn spend(&self) -> bool {
         self.policy.visible.is_some() && self.is_spent.swap(true, Ordering::AcqRel)
     }
@@ -162,12 +163,12 @@ impl Client {
         call_on(self.link()?.as_ref(), node, pack).await
     }
 
-    /// How many sessions have ended so far.
+    /// Number of sessions that have ended so far.
     pub fn session(&self) -> u64 {
         self.session.load(Ordering::Acquire)
     }
 
-    /// What has passed through its connections so far.
+    /// Bytes and reconnections of all its connections so far.
     pub fn totals(&self) -> Totals {
         self.traffic.totals()
     }
@@ -184,14 +185,14 @@ impl Client {
     /// Closes the connection at once.
     pub fn close(&self) {
         self.spend();
-        // What fails by that is told to who may look at this connection again.
+        // Callers that fail by this can use the connection again.
         let link = self.lock().take();
         if let Some(link) = link {
             link.close();
         }
     }
 
-    /// As [`Client::close`]; what has no reply fails with `reason`.
+    /// As [`Client::close`]. Commands without a reply fail with `reason`.
     pub(crate) fn fail(&self, reason: RedisError) {
         let link = self.lock().take();
         if let Some(link) = link {
@@ -205,7 +206,7 @@ impl Client {
 }
 
 impl Drop for Client {
-    /// A connection nobody can name any more would live for ever.
+    /// Closes the connection. Without a client nothing else can close it.
     fn drop(&mut self) {
         self.close();
     }

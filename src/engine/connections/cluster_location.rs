@@ -25,19 +25,19 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 pub struct LocationPolicy {
     policy: Arc<ConnectionPolicy>,
     place: Arc<Place>,
-    /// Watches whether the node is still the right one. A lock, since the end of the connection may come on another
-    /// thread than its beginning.
+    /// Task that checks the node against the topology. A lock, since a connection can end on another thread than it
+    /// began on.
     watch: Mutex<Option<AbortHandle>>,
 }
 
-/// Where a connection is to be, and where it is.
+/// Wanted and current node of a connection.
 struct Place {
     topology: Arc<Topology>,
-    /// The slot whose node it has to be on; without one any node will do.
+    /// Slot whose node the connection must be on. Without one any node will do.
     slot: Option<u16>,
-    /// The slot whose node is tried first if any will do.
+    /// Slot whose node is tried first if any node will do.
     preferred: Option<u16>,
-    /// How often it was looked up since there was a connection.
+    /// Number of lookups since the last ready connection.
     tries: AtomicUsize,
     /// The node that the connection is to, or is being made to. A lock, since it moves.
     node: Mutex<Option<String>>,
@@ -88,8 +88,8 @@ impl LocationPolicy {
         Arc::new(Self { policy, place, watch: Mutex::default() })
     }
 
-    /// Has its connection made anew when the node is not the right one any more: one that is gone without a word, or
-    /// was removed and lives on, says nothing of it.
+    /// Starts the task that reconnects once the node is not the right one any more. A removed node that lives on, or
+    /// one that is gone, does not report that itself.
     pub fn watch_location<M: Reconnectable>(&self, connection: &Arc<M>, tasks: &Tasks) {
         let watch = tasks.spawn(watch_location(Arc::downgrade(connection), self.place.clone()));
         *lock(&self.watch) = Some(watch.abort_handle());
@@ -103,7 +103,8 @@ impl LocationPolicy {
 }
 
 impl Place {
-    /// Where to try next: every second time elsewhere than on the preferred node, which may be gone.
+    /// Returns the endpoint of the next attempt. Every second attempt leaves the preferred node out, which can be
+    /// gone.
     async fn locate(&self) -> Result<Endpoint, RedisError> {
         let is_turn = self.tries.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
         if let Some(slot) = self.preferred.filter(|_| is_turn)

@@ -1,4 +1,4 @@
-//! The connections to one node: what to do about their failures, and where a Cluster or a sentinel moves them to.
+//! The connections to one node: reactions to their failures, and moves by a Cluster or by sentinels.
 
 pub mod client;
 pub mod cluster_location;

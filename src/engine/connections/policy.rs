@@ -23,36 +23,36 @@ use crate::engine::runtime::backoff::linear;
 /// Maximum delay before a reconnection by default.
 const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(2);
 
-/// What the policies of a bus' connections are made from.
+/// Shared inputs of all connection policies of a bus.
 #[derive(Clone)]
 pub struct PolicyOptions {
-    /// Whom to ask and tell.
+    /// Host and runtime.
     pub context: Arc<Context>,
-    /// What the user chose.
+    /// Options of the node.
     pub options: Arc<NodeOptions>,
     /// The node's number, for questions.
     pub node: u32,
     /// The number under which changes of state are reported, if they are.
     pub visible: Option<u32>,
-    /// Whether the host is told of the node by what becomes of the connection.
+    /// True if changes of the connection are reported to the host as changes of the node.
     pub announces: bool,
-    /// How long the server may be silent, see [`LinkOptions::silence`].
+    /// Maximum silence of the server, see [`LinkOptions::silence`].
     pub silence: Option<Duration>,
-    /// Whether the bus is closing, so that nothing is opened any more.
+    /// True while the bus is closing. No connection is opened then.
     pub closing: Arc<AtomicBool>,
-    /// Who is told that it is there again.
+    /// Receiver of restored connections.
     pub reconnects: Arc<Reconnects>,
-    /// What the connection has to do with the node's ejection, if it can be ejected.
+    /// Role of the connection in the node's ejection, if the node can be ejected.
     pub part: Option<EjectionHandle>,
 }
 
 impl PolicyOptions {
-    /// The options of a connection, with what is known of how long its server may be silent.
+    /// Options of a connection, with the maximum silence of its server.
     pub fn watched(&self, link: &LinkOptions) -> Arc<LinkOptions> {
         Arc::new(LinkOptions { silence: self.silence, ..link.clone() })
     }
 
-    /// The slots of the Cluster that the options tell of, if they do.
+    /// Topology of the Cluster that the options name, if they name one.
     pub fn topology(&self) -> Option<Arc<Topology>> {
         let cluster = self.options.cluster.clone()?;
         let asker = self.clone();
@@ -61,13 +61,13 @@ impl PolicyOptions {
         Some(Topology::new(cluster, self.context.tasks.clone(), Box::new(retry_delay)))
     }
 
-    /// Who finds out where the node is, if the options tell of sentinels.
+    /// Resolver of the sentinels that the options name, if they name any.
     pub fn resolver(&self) -> Option<Arc<Resolver>> {
         let sentinels = self.options.sentinels.clone()?;
         Some(Resolver::new(sentinels, self.context.tasks.clone(), self.closing.clone()))
     }
 
-    /// How long to wait before something is tried again: what the host says, if it wants to be asked.
+    /// Delay before a retry: the host's answer if it has a callback, `otherwise` if not.
     fn retry_delay(
         &self,
         retry: Retry,
@@ -108,7 +108,7 @@ pub struct ConnectionPolicy {
     session: Arc<AtomicU64>,
     traffic: Arc<Traffic>,
     ended: AtomicBool,
-    /// Where it connects to. A lock, as for the other, since the host's thread may be the one to close it.
+    /// Endpoint of the connection, for events. A lock, since the host's thread can close the connection.
     place: Mutex<String>,
     announcements: Mutex<StateChangeFilter>,
 }

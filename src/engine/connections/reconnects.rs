@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-/// What is known of that. Watched by who has something to do then.
+/// Time of the last restored connection. Tasks can wait for the next one.
 #[derive(Debug)]
 pub struct Reconnects {
     last: watch::Sender<Option<Instant>>,
@@ -22,12 +22,12 @@ impl Reconnects {
         self.last.send_replace(Some(Instant::now()));
     }
 
-    /// How long ago the last one was there again, if any was lost at all.
+    /// Time since the last connection was restored. `None` if no connection was lost so far.
     pub fn since_last(&self) -> Option<Duration> {
         self.last.borrow().map(|last| last.elapsed())
     }
 
-    /// Tells of those to come.
+    /// Returns a receiver of the connections that will be restored.
     pub fn watch(&self) -> watch::Receiver<Option<Instant>> {
         self.last.subscribe()
     }

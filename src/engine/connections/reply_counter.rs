@@ -1,7 +1,7 @@
-//! Restores what is promised of a request's replies where they come from several nodes: the last one is the last.
+//! Restores the mark on the last reply of a request whose replies come from several nodes.
 //!
-//! Who packs a request marks its last command. The nodes of a Cluster answer in any order, so here replies are
-//! counted instead, and the one that comes last gets the mark.
+//! The packer of a request marks its last command. Nodes of a Cluster reply in any order. So this sink counts
+//! replies, and moves the mark to the reply that comes last.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,8 +16,8 @@ use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 /// A sink in front of the sink of a bus.
 pub struct ReplyCounter {
     sink: Arc<dyn ReplySink>,
-    /// How many replies are missing, of who waits for more than one. A lock, since commands leave on the host's
-    /// thread and replies come on the engine's.
+    /// Number of missing replies by request or batch, for those with more than one. A lock, since commands leave on
+    /// the host's thread and replies come on the engine's.
     missing: Mutex<HashMap<(bool, u64), u32>>,
 }
 
@@ -42,7 +42,7 @@ impl ReplyCounter {
         self.missing.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Whether this is the last reply of who waits for it.
+    /// Returns true if this is the last reply of its request or batch.
     fn is_last(&self, ticket: Ticket) -> bool {
         let mut missing = self.missing();
         let Some(count) = missing.get_mut(&who(ticket)) else { return true };
@@ -55,7 +55,7 @@ impl ReplyCounter {
     }
 }
 
-/// Who waits for a reply: a consumer with a batch, or a request.
+/// Key of the receiver of a reply: a consumer with a batch, or a request.
 fn who(ticket: Ticket) -> (bool, u64) {
     (ReplyKind::part(ticket).is_some(), ticket.id)
 }

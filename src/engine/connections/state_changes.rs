@@ -1,10 +1,10 @@
-//! What is said of a node's shared connection: that it is being made again, that there is one, that it is ready; each
-//! once, however many attempts it takes. Pure.
+//! Filter of state changes of a node's shared connection: reconnecting, connected and ready pass once, whatever the
+//! number of attempts. Pure.
 
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::LinkState;
 
-/// What was said of one connection.
+/// Changes that one connection has reported.
 #[derive(Debug, Default)]
 pub struct StateChangeFilter {
     is_lost: bool,
@@ -13,12 +13,12 @@ pub struct StateChangeFilter {
 }
 
 impl StateChangeFilter {
-    /// Whether the connection was lost, or could not be made, and is not ready since then.
+    /// Returns true if the connection was lost or could not be made, and is not ready since then.
     pub fn is_lost(&self) -> bool {
         self.is_lost
     }
 
-    /// The connection changed its state; whether that is to be said, and why it is so.
+    /// Records a state. Returns the cause to report with it, or `None` if the state is not reported.
     pub fn note(&mut self, state: LinkState, error: Option<&RedisError>) -> Option<Option<RedisError>> {
         match state {
             LinkState::Close => {

@@ -12,7 +12,7 @@ use crate::redis_io::link::Verdict;
 /// An answer of the host.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CallbackAnswer {
-    /// To `RetryAsked`: how long to wait; `None` gives the connection up.
+    /// Answer to `RetryAsked`: the delay. `None` gives the connection up.
     Retry(Option<Duration>),
     /// To `ReconnectAsked`.
     Reconnect(Verdict),
@@ -37,11 +37,11 @@ impl HostCallbacks {
         (number, receiver)
     }
 
-    /// Answers a question; one that nobody asks any more is ignored.
+    /// Answers a question. An unknown number is ignored.
     pub fn answer(&self, number: u32, answer: CallbackAnswer) {
         let mut open = self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(sender) = open.remove(&number) {
-            // The connection that asked may be closed by now; then nobody needs the answer.
+            // The connection that asked can be closed by now.
             let _ = sender.send(answer);
         }
     }

@@ -1,4 +1,4 @@
-//! What all buses of one host have in common.
+//! State that all buses of one host share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,29 +9,29 @@ use crate::redis_io::tasks::Tasks;
 use crate::engine::host::callbacks::HostCallbacks;
 use crate::engine::host::{Event, Host, RequestId};
 
-/// What everything of one host shares.
+/// Host, runtime and open connections of an engine.
 pub struct Context {
-    /// Who is told.
+    /// The host, which takes jobs and events.
     pub host: Arc<dyn Host>,
     /// Where tasks run.
     pub tasks: Tasks,
-    /// What the host was asked.
+    /// Questions to the host without an answer.
     pub callbacks: HostCallbacks,
     open_links: AtomicUsize,
 }
 
 impl Context {
-    /// The context of a host whose engine runs as `tasks`.
+    /// Context of a host whose engine runs on `tasks`.
     pub fn new(host: Arc<dyn Host>, tasks: Tasks) -> Arc<Self> {
         Arc::new(Self { host, tasks, callbacks: HostCallbacks::default(), open_links: AtomicUsize::new(0) })
     }
 
-    /// How many connections are open or being opened; while there are any, the process should live.
+    /// Number of connections that are open or being opened. The process must live while there are any.
     pub fn open_links(&self) -> usize {
         self.open_links.load(Ordering::Acquire)
     }
 
-    /// Tells the host how a request ended.
+    /// Reports the end of a request to the host.
     pub fn done(&self, request: RequestId, outcome: Result<(), RedisError>) {
         if let Err(error) = &outcome {
             self.host.event(Event::Failed { request, error });
@@ -40,7 +40,7 @@ impl Context {
         self.host.wake();
     }
 
-    /// The process should live as long as what this returns, as if it were a connection.
+    /// Keeps the process alive as a connection does, until the returned value is dropped.
     pub(crate) fn stay_awake(self: &Arc<Self>) -> Awake {
         self.link_opened();
         Awake(self.clone())
@@ -56,8 +56,8 @@ impl Context {
         self.links_changed();
     }
 
-    /// The count is not part of the event: one connection may open while another's end is being told, and the
-    /// order of two events would then decide whether the process lives.
+    /// Reports that the count changed. The count is no part of the event, since two threads can report in the wrong
+    /// order.
     fn links_changed(&self) {
         self.host.event(Event::LinksChanged);
         self.host.wake();

@@ -13,7 +13,7 @@ impl JobToken {
         self.0 as f64
     }
 
-    /// The token a number stands for; any number is some token, most of them nobody's.
+    /// Token of a number. A number that is no job's gives a token that finds no job.
     pub fn from_number(number: f64) -> Self {
         Self(number as u64)
     }

@@ -1,4 +1,4 @@
-//! What the engine says to whoever hosts it: the two traits through which everything goes up.
+//! The traits through which the engine reports to its host.
 
 pub mod callbacks;
 pub mod context;
@@ -14,7 +14,7 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::host::job_token::JobToken;
 
-/// A request of the host, as the host numbers them; 0 is nobody.
+/// Number of a request, given by the host. 0 is no request.
 pub type RequestId = u32;
 
 /// Takes jobs for a processor.
@@ -29,16 +29,16 @@ pub trait Events: Send + Sync {
     /// Something happened. An implementation queues it and returns.
     fn event(&self, event: Event<'_>);
 
-    /// What was queued should now reach the user: called once per burst, not once per event.
+    /// Delivers the queued events to the user. Called once per burst, not once per event.
     fn wake(&self);
 }
 
-/// Whoever hosts the engine.
+/// Program that embeds the engine.
 pub trait Host: Jobs + Events {}
 
 impl<T: Jobs + Events> Host for T {}
 
-/// What a payload key held.
+/// Value of a payload key.
 #[derive(Debug)]
 pub enum Payload<'a> {
     /// The key does not exist.
@@ -49,20 +49,20 @@ pub enum Payload<'a> {
     Text(&'a [u8]),
 }
 
-/// What a consumer was doing when it failed.
+/// Operation of a consumer that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// Reading entries.
     Consume,
     /// Telling Redis of a job's outcome.
     Settle(JobToken),
-    /// The same, of so many more jobs.
+    /// Settlement of further jobs, with their count.
     Unsettled(u32),
     /// An entry that is not a job of this bus was passed over.
     Foreign,
 }
 
-/// What is to be tried again.
+/// Operation that will be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// Connecting.
@@ -76,7 +76,7 @@ pub enum Retry {
 pub struct GroupCompletion {
     /// The group's name.
     pub group: String,
-    /// When this process heard of it, in ms since the epoch.
+    /// Time at which this process received it, in ms since the epoch.
     pub at: f64,
     /// The error as JSON; `None` for success.
     pub error: Option<String>,
@@ -91,11 +91,11 @@ pub struct Found {
     pub stream: String,
     /// The consumer that had it last.
     pub owner: String,
-    /// For how long that had not touched it.
+    /// Time since its last delivery or lease renewal.
     pub idle: Duration,
-    /// How often it was delivered so far.
+    /// Number of deliveries so far.
     pub deliveries: u64,
-    /// Who sent it; empty if the entry does not say.
+    /// Id of the producer. Empty if the entry does not name it.
     pub producer: String,
     /// The job's id.
     pub job: String,
@@ -108,11 +108,11 @@ pub struct Found {
 )]
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The last word on a request, after any `Value`, `Called` and `Failed` of it.
+    /// End of a request, after every `Value`, `Called` and `Failed` of it.
     Done { request: RequestId },
     /// Something that the request asked for failed; `Done` follows.
     Failed { request: RequestId, error: &'a RedisError },
-    /// What the payload key at `index` of the request held; a key that cannot be read as one is not reported.
+    /// Value of the payload key at `index` of the request. A key that cannot be read as one is not reported.
     Value { request: RequestId, index: u32, payload: Payload<'a> },
     /// The reply to a command of the user.
     Called { request: RequestId, index: u32, value: &'a Value },
@@ -126,19 +126,19 @@ pub enum Event<'a> {
     Heard { producer: u32, stream: &'a str, job: &'a str, group: &'a str, error: Option<&'a str> },
     /// A message on a producer's channel that is none of ours.
     Unreadable { producer: u32, channel: &'a [u8], message: &'a [u8] },
-    /// After a reconnection Redis refused a subscription of this producer: what it would have heard is lost.
+    /// After a reconnection Redis refused a subscription of this producer. Its completions are lost.
     ProducerFailed { producer: u32, error: &'a RedisError },
     /// A consumer failed at something.
     ConsumerFailed { consumer: u32, failure: Failure, error: &'a RedisError },
-    /// What a payload key of a job held that is about to begin.
+    /// Value of a payload key of a job that is about to begin.
     Prefetched { consumer: u32, token: JobToken, key: &'a str, payload: &'a [u8] },
-    /// What was sent along with a job that is about to begin, as JSON.
+    /// Headers of a job that is about to begin, as JSON.
     Headers { consumer: u32, token: JobToken, headers: &'a str },
     /// A job ran past its deadline and is settled as rejected.
     DeadlinePassed { consumer: u32, token: JobToken },
-    /// A consumer has taken over an entry that nobody was at; its job runs.
+    /// A consumer has claimed an idle entry. Its job runs.
     Claimed { consumer: u32, entry: &'a Found },
-    /// An entry was delivered as often as may be, and is not delivered again; `moved` is to the dead letters.
+    /// An entry reached the retry limit and is not delivered again. `moved` is true if it is in the dead letters.
     Exhausted { consumer: u32, entry: &'a Found, moved: bool },
     /// Entries are not there any more, trimmed or deleted, and were never run to the end: they were pending for the
     /// group, or it never got them.
@@ -147,16 +147,16 @@ pub enum Event<'a> {
     Removed { consumer: u32, stream: u32, names: &'a [String] },
     /// A consumer has no job in flight any more.
     Drained { consumer: u32 },
-    /// How long to wait before it is tried again? Answer with the number of the question.
+    /// Question for the delay before a retry. The answer must name the question.
     RetryAsked { node: u32, question: u32, retry: Retry, attempt: u32 },
-    /// What does this error reply mean for the connection? Answer with the number of the question.
+    /// Question for the meaning of an error reply to the connection. The answer must name the question.
     ReconnectAsked { node: u32, question: u32, error: &'a RedisError },
     /// A connection changed its state.
     LinkChanged { client: u32, state: LinkState, error: Option<&'a RedisError> },
-    /// A node has left the ring, or is in it again: after how many failures in a row, and the last of them.
+    /// A node was ejected or readmitted, with the number of failures in a row and the last of them.
     RingChanged { node: u32, is_out: bool, failures: u32, endpoint: &'a Endpoint, error: &'a RedisError },
     /// The shared connection to a node was made, is ready, or is being made again, `error` being why.
     NodeChanged { node: u32, state: LinkState, place: &'a str, error: Option<&'a RedisError> },
-    /// A connection was opened or has ended; `Context::open_links` says how many there are.
+    /// A connection was opened or has ended. `Context::open_links` has the count.
     LinksChanged,
 }

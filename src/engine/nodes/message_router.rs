@@ -1,4 +1,4 @@
-//! Which producer hears what of what a subscriber hears, and what it does when Redis does not let it hear any more.
+//! Routes messages of a subscriber to producers, and subscribes again after Redis refused that.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,7 +11,7 @@ use crate::engine::host::Event;
 use crate::engine::host::context::Context;
 use crate::engine::runtime::backoff::Backoff;
 
-/// Through what a message reached a producer.
+/// Subscription through which a message reached a producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageSource<'a> {
     /// The channel that is the producer's own.
@@ -20,7 +20,7 @@ pub enum MessageSource<'a> {
     Pattern(&'a [u8]),
 }
 
-/// Hears the messages of channels and patterns.
+/// Receives the messages of channels and patterns.
 pub trait CompletionListener: Send + Sync {
     /// Number by which the host knows the listener.
     fn number(&self) -> u32;
@@ -34,11 +34,11 @@ pub trait CompletionListener: Send + Sync {
 pub(crate) struct MessageRouter {
     this: Weak<MessageRouter>,
     context: Arc<Context>,
-    /// The number of the node whose messages it gets.
+    /// Number of the node that the messages come from.
     node: u32,
     /// A lock, since producers subscribe from the host's thread while messages arrive on the engine's.
     table: Mutex<Table>,
-    /// What Redis refused to subscribe again. A lock, for the same reason.
+    /// Refused resubscriptions. A lock, for the same reason.
     refused: Mutex<Refused>,
 }
 
@@ -54,44 +54,44 @@ struct Refused {
     backoff: Backoff,
     /// With which code, as far as that was reported.
     code: Option<String>,
-    /// Whether it is about to be asked for again.
+    /// True while a resubscription is scheduled.
     is_due: bool,
 }
 
 impl MessageRouter {
-    /// Nobody hears anything of a node yet, which the host knows by `node`.
+    /// A router without listeners, for the node that the host knows by `node`.
     pub(crate) fn new(context: Arc<Context>, node: u32) -> Arc<Self> {
         let (table, refused) = Default::default();
         Arc::new_cyclic(|this| Self { this: this.clone(), context, node, table, refused })
     }
 
-    /// From here on it hears of this subscriber.
+    /// Sets the subscriber that it subscribes again on.
     pub(crate) fn attach(&self, subscriber: &Arc<Subscriber>) {
         self.refused().subscriber = Arc::downgrade(subscriber);
     }
 
-    /// Whether nobody hears anything.
+    /// Returns true if there are no listeners.
     pub(crate) fn is_idle(&self) -> bool {
         let table = self.lock();
         table.channels.is_empty() && table.patterns.is_empty()
     }
 
-    /// Nobody hears anything any more.
+    /// Removes all listeners.
     pub(crate) fn clear(&self) {
         *self.lock() = Table::default();
     }
 
-    /// What comes on a channel is for `producer`.
+    /// Routes messages of a channel to `producer`.
     pub(crate) fn add_channel(&self, channel: Vec<u8>, producer: &Arc<dyn CompletionListener>) {
         self.lock().channels.insert(channel, Arc::downgrade(producer));
     }
 
-    /// What comes on a channel is for nobody.
+    /// Stops to route messages of a channel.
     pub(crate) fn remove_channel(&self, channel: &[u8]) {
         self.lock().channels.remove(channel);
     }
 
-    /// What comes by a pattern is for `producer` too.
+    /// Routes messages of a pattern to `producer` as well.
     pub(crate) fn add_listener(&self, pattern: &[u8], producer: &Arc<dyn CompletionListener>) {
         let mut table = self.lock();
         let listeners = table.patterns.entry(pattern.to_vec()).or_default();
@@ -101,7 +101,7 @@ impl MessageRouter {
         }
     }
 
-    /// Whether nobody hears the pattern any more.
+    /// Removes a listener. Returns true if the pattern has no listener any more.
     pub(crate) fn remove_listener(&self, pattern: &[u8], producer: &Weak<dyn CompletionListener>) -> bool {
         let mut table = self.lock();
         let Some(listeners) = table.patterns.get_mut(pattern) else { return false };
@@ -113,7 +113,7 @@ impl MessageRouter {
         is_unused
     }
 
-    /// Everybody who hears anything, once.
+    /// All listeners, each once, by number.
     fn producers(&self) -> BTreeMap<u32, Arc<dyn CompletionListener>> {
         let table = self.lock();
         let listeners: Vec<_> =
@@ -122,14 +122,14 @@ impl MessageRouter {
         listeners.iter().filter_map(Weak::upgrade).map(|producer| (producer.number(), producer)).collect()
     }
 
-    /// Completions may have been missed.
+    /// Reports to all listeners that completions can have been missed.
     fn report_gap(&self) {
         for producer in self.producers().values() {
             producer.on_gap(self.node);
         }
     }
 
-    /// Subscribes again after a while what was refused.
+    /// Subscribes again after a delay.
     fn schedule_resubscribe(&self) {
         let wait = {
             let mut refused = self.refused();

@@ -1,5 +1,5 @@
-//! Watches a node that may be ejected: asks whether it is there, takes it out of the ring when it is not, and probes
-//! it until it is back. One task per node, from its first connection until the bus is stopped.
+//! Monitor of a node that can be ejected. It pings the node, ejects it when it does not answer, and probes it until
+//! it is back. There is one task per node, from its first connection until the bus is stopped.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::engine::host::context::Awake;
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::probe::{late, probe};
 
-/// How often a node is looked at in a timeout.
+/// Number of checks in one timeout.
 const CHECKS_PER_TIMEOUT: u32 = 10;
 /// The least time between two looks, however short the timeout is.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(5);
@@ -37,17 +37,17 @@ pub(crate) async fn watch(node: Weak<Node>, ejection: Arc<Ejection>) {
         }
         ejection.readmit();
         if let Some(node) = node.upgrade() {
-            // There was a connection before, and there may be a process that lives by it.
+            // The process can depend on the connection to stay alive.
             drop(node.shared().link());
         }
     }
 }
 
-/// Waits for a node to go out. What waits for an answer says whether it is there; if nothing does, a PING every
-/// `timeout`. Once nothing has come for a `timeout`, each further look at it is a failure.
+/// Waits until a node is ejected. A reply shows that the node answers. Without commands in flight a PING goes out
+/// every `timeout`. After a `timeout` without a reply each further check counts as a failure.
 struct LivenessMonitor {
     ejection: Arc<Ejection>,
-    /// How many answers there were.
+    /// Number of replies at the last check.
     answers: u64,
     /// Since when it owes an answer, or a connection.
     silent_since: Option<Instant>,
@@ -82,7 +82,7 @@ impl LivenessMonitor {
         };
         let (is_ready, progress) = (link.state() == LinkState::Ready, link.progress());
         let answers = std::mem::replace(&mut self.answers, progress.answers);
-        // What came before the connection was lost is no answer any more.
+        // Replies from before the loss of the connection do not count.
         if is_ready && progress.answers > answers {
             self.silent_since = None;
             self.ejection.answered();
@@ -108,7 +108,7 @@ impl LivenessMonitor {
 }
 
 impl Node {
-    /// The shared connection, if there is anything to watch. What only listens so far gets one, to be watched by.
+    /// The shared connection, if there is one to monitor. A node with a subscriber alone gets one.
     fn watched_link(&self) -> Option<Arc<dyn Link>> {
         let link = match self.shared().current() {
             None if self.subscriptions().is_open() => self.shared().link().ok(),
@@ -130,8 +130,9 @@ impl Node {
         async move { probe(&options.link, resolver, patience, context.tasks.clone()).await }
     }
 
-    /// What has no answer fails, and who reads lets go: the server may have taken entries for a reader that nobody
-    /// will see, which are looked for once it is back. The process stays awake as long as what this returns is there.
+    /// Fails the commands without a reply and reconnects the readers. The server can have delivered entries to a
+    /// reader that is gone; they are claimed after the readmission. The process stays alive until the returned value
+    /// is dropped.
     fn fail_pending(&self) -> Option<Awake> {
         let ejection = self.ejection()?;
         let awake = self.context().stay_awake();

@@ -61,7 +61,7 @@ impl Node {
         node
     }
 
-    /// Whether it is out of the ring.
+    /// Returns true if the node is ejected.
     pub fn is_out(&self) -> bool {
         self.ejection.as_ref().is_some_and(|ejection| ejection.is_out())
     }
@@ -71,22 +71,22 @@ impl Node {
         self.ejection.as_ref().and_then(|ejection| ejection.refusal())
     }
 
-    /// What keeps it out of the ring, if it can be ejected.
+    /// Ejection state, if the node can be ejected.
     pub(crate) fn ejection(&self) -> Option<&Arc<Ejection>> {
         self.ejection.as_ref()
     }
 
-    /// What the user chose for it.
+    /// Options of the node.
     pub(crate) fn options(&self) -> &Arc<NodeOptions> {
         &self.policy.options
     }
 
-    /// Who knows where it is, if sentinels do.
+    /// Resolver of its address, if sentinels know it.
     pub(crate) fn resolver(&self) -> Option<&Arc<Resolver>> {
         self.resolver.as_ref()
     }
 
-    /// What it shares with everything of its host.
+    /// State that all buses of the host share.
     pub(crate) fn context(&self) -> &Arc<Context> {
         &self.policy.context
     }
@@ -106,7 +106,7 @@ impl Node {
         &self.shared
     }
 
-    /// How much may wait for it.
+    /// Limit of commands and bytes that can wait for it.
     pub(crate) fn queue(&self) -> QueueLimit {
         let options = &self.policy.options;
         options.cluster.as_ref().map_or(options.link.queue, |cluster| cluster.link.queue)
@@ -117,29 +117,29 @@ impl Node {
         &self.subscriptions
     }
 
-    /// What has passed through its shared connection and its subscriber so far.
+    /// Bytes and reconnections of its shared connection and its subscriber so far.
     pub(crate) fn totals(&self) -> Totals {
         [self.shared.totals(), self.subscriptions.totals()].into_iter().sum()
     }
 
-    /// Who has which slots, if it is a Cluster.
+    /// Topology, if the node is a Cluster.
     pub(crate) fn topology(&self) -> Option<&Arc<Topology>> {
         self.topology.as_ref()
     }
 
-    /// What streams that one read is of have in common: the slot, if it is a Cluster.
+    /// Slot of a stream's key, if the node is a Cluster. Streams of one slot share a read.
     pub(crate) fn slot(&self, key: &str) -> Option<u16> {
         self.topology.as_ref().map(|_| slot_of(key.as_bytes()))
     }
 
-    /// A connection of the user's own, whose changes of state are reported under `number`.
+    /// A connection of the user's own. Its changes of state are reported under `number`.
     pub(crate) fn user_client(&self, sink: Arc<dyn ReplySink>, number: u32) -> Client {
-        // What the user waits for, and for how long, is the user's own business.
+        // The user decides how long to wait.
         let policy = PolicyOptions { visible: Some(number), silence: None, ..self.policy.clone() };
         Client::new(policy, target_of(self.topology.as_ref(), self.resolver.as_ref()), sink)
     }
 
-    /// A connection to wait on for entries, for up to `longest`; in a Cluster one to whoever has `slot`.
+    /// A connection for blocking reads of up to `longest`. In a Cluster it follows the node of `slot`.
     pub(crate) fn blocking_client(
         &self,
         sink: Arc<dyn ReplySink>,
@@ -158,7 +158,7 @@ impl Node {
         Client::new(policy, target, sink)
     }
 
-    /// Closes both connections with QUIT, each within `bound`, and whatever was open to find it.
+    /// Closes both connections with QUIT, each within `bound`, and ends the resolver and the monitor.
     pub(crate) async fn quit(&self, bound: Duration) {
         tokio::join!(self.subscriptions.quit(bound), self.shared.quit(bound));
         if let Some(resolver) = &self.resolver {

@@ -112,7 +112,7 @@ impl NodeSet {
         }
     }
 
-    /// Whether a consumer of this bus has that name in the group.
+    /// Returns true if a consumer of this bus has that name in the group.
     pub(crate) fn has_consumer_name(&self, group: &str, name: &str) -> bool {
         self.consumer_names().iter().any(|(of, named)| of == group && named == name)
     }

@@ -1,4 +1,4 @@
-//! Finds out whether a node that is out of the ring is back: a connection of its own that has to last for a while.
+//! Probe of an ejected node: a connection of its own that must last for a while.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::redis_io::tasks::Tasks;
 
 use crate::engine::connections::sentinel::resolver::Resolver;
 
-/// Asks twice on one connection, `patience` apart: a node that comes and goes in less time is not back yet. Each answer
-/// may take as long.
+/// Pings twice on one connection, `patience` apart. A node that comes and goes in less time is not back yet. Each
+/// reply can take `patience` as well.
 pub(crate) async fn probe(
     options: &LinkOptions,
     resolver: Option<Arc<Resolver>>,
@@ -42,7 +42,7 @@ pub(crate) async fn probe(
     ask().await
 }
 
-/// The error of a node that does not answer for so many ms.
+/// Error of a node that does not reply within `patience` ms.
 pub(crate) fn late(options: &LinkOptions, patience: u128) -> RedisError {
     let message = format!("No answer within {patience} ms.");
     RedisError::local(RedisErrorKind::Timeout, &message, &options.endpoint.to_string().into())

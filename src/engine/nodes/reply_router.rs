@@ -1,4 +1,4 @@
-//! Hands the replies of a bus' shared connection to who asked.
+//! Routes the replies of a shared connection to requests, consumers and producers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
@@ -42,7 +42,7 @@ pub struct ReplyRouter {
 }
 
 impl ReplyRouter {
-    /// A sink that tells `host`.
+    /// A sink that reports to `host`.
     pub fn new(host: Arc<dyn Host>) -> Arc<Self> {
         Arc::new(Self { host, consumers: Handlers::default(), producers: Handlers::default() })
     }

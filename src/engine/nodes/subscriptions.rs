@@ -1,4 +1,4 @@
-//! The one subscriber of a node, and what producers hear through it.
+//! The subscriber of a node, and the subscriptions of producers on it.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
@@ -21,21 +21,21 @@ use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
 use crate::engine::connections::sentinel::resolver::Resolver;
 use crate::engine::nodes::message_router::{CompletionListener, MessageRouter};
 
-/// How long a subscriber that moves may take to say goodbye.
+/// Maximum time of QUIT when the subscriber moves to another node.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The subscriber of a bus, opened when first used, and again after it has ended.
 pub struct Subscriptions {
     policy: PolicyOptions,
-    /// If it is of a Cluster, every node of which hears what is published on any.
+    /// Topology, if the node is a Cluster. Every node of a Cluster receives the messages of all.
     topology: Option<Arc<Topology>>,
     /// If sentinels know where it is.
     resolver: Option<Arc<Resolver>>,
     router: Arc<MessageRouter>,
     traffic: Arc<Traffic>,
     subscriber: Mutex<Option<Arc<Subscriber>>>,
-    /// In a Cluster, the slot of the stream whose completions were asked for first. They are published on its node, and
-    /// from there to another node they take up to 40 ms, as Redis 7.0 leaves Nagle's algorithm to the nodes' connections.
+    /// In a Cluster, the slot of the first stream whose completions were subscribed to. They are published on its
+    /// node. They take up to 40 ms to another node, as Redis 7.0 leaves Nagle's algorithm on between nodes.
     home: OnceCell<u16>,
 }
 
@@ -70,8 +70,8 @@ impl Subscriptions {
         subscribed
     }
 
-    /// Adds `producer` to those that hear a pattern, on which completions of the stream with this key come, or of many;
-    /// resolves once Redis has confirmed it.
+    /// Subscribes `producer` to a pattern. `stream_key` is the key of the stream that completions come from, if
+    /// there is only one. Resolves once Redis has confirmed it.
     pub async fn subscribe_pattern(
         &self,
         producer: &Arc<dyn CompletionListener>,
@@ -104,12 +104,12 @@ impl Subscriptions {
             open.state() == LinkState::Ready && !topology.is_right(Some(slot), &open.node())
         };
         if let Some(away) = self.lock().take_if(is_away) {
-            // Who waits for it to be ready gets to know that first.
+            // Callers that wait for the subscriber to be ready fail first.
             self.policy.context.tasks.spawn(async move { away.quit(QUIT_TIMEOUT).await });
         }
     }
 
-    /// What an ejected node has not confirmed it may do yet, when it is back.
+    /// Undoes a subscription that an ejected node has not confirmed, since the node can still carry it out.
     fn take_back(&self, error: &RedisError, undo: impl FnOnce() -> BoxFuture<Result<(), RedisError>>) {
         if error.kind == RedisErrorKind::Ejected {
             self.policy.context.tasks.spawn(undo());
@@ -123,12 +123,12 @@ impl Subscriptions {
         }
     }
 
-    /// Whether there is a connection.
+    /// Returns true if there is a connection.
     pub(crate) fn is_open(&self) -> bool {
         self.lock().as_ref().is_some_and(|open| !matches!(open.state(), LinkState::End | LinkState::Wait))
     }
 
-    /// What has passed through its connections so far.
+    /// Bytes and reconnections of its connections so far.
     pub(crate) fn totals(&self) -> Totals {
         self.traffic.totals()
     }
@@ -139,7 +139,8 @@ impl Subscriptions {
         self.unless_out(pong).await
     }
 
-    /// `producer` hears nothing any more. What nobody else hears is unsubscribed, if the connection is there.
+    /// Removes `producer` from channels and patterns. Channels and patterns without a listener are unsubscribed if
+    /// there is a connection.
     pub fn forget(
         &self,
         producer: &Weak<dyn CompletionListener>,
@@ -160,7 +161,7 @@ impl Subscriptions {
         if subscriber.state() == LinkState::End {
             return;
         }
-        // Nobody waits for the confirmations: whatever still arrives finds no producer in the table.
+        // The confirmations have no receiver. Messages that still arrive find no producer in the table.
         let tasks = &self.policy.context.tasks;
         if !channels.is_empty() {
             tasks.spawn(subscriber.unsubscribe(channels));

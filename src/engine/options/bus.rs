@@ -16,7 +16,7 @@ pub struct BusOptions {
     pub key_prefix: String,
     /// The Redis servers it is on, in the order in which routes count them; one, unless this client partitions.
     pub nodes: Vec<NodeOptions>,
-    /// Whether nodes that fail leave the ring, and when.
+    /// Conditions under which a node is ejected. `None` never ejects.
     pub eject: Option<EjectOptions>,
 }
 
@@ -40,11 +40,11 @@ impl BusOptions {
 /// When a node leaves the ring, and when it is tried again.
 #[derive(Clone, Copy, Debug)]
 pub struct EjectOptions {
-    /// After so many failures in a row.
+    /// Number of failures in a row.
     pub failures: u32,
-    /// How long an answer may take, and a connection.
+    /// Maximum time of a reply and of a connection attempt.
     pub timeout: Duration,
-    /// How long it is out at least, and in at least.
+    /// Minimum time between two changes, and interval of probes.
     pub probe_interval: Duration,
 }
 
@@ -61,22 +61,22 @@ impl Default for EjectOptions {
 /// Options of one of the Redis servers of a bus.
 #[derive(Clone, Debug)]
 pub struct NodeOptions {
-    /// How to reach it.
+    /// Connection options.
     pub link: LinkOptions,
-    /// How to reach it if it is a Cluster; then `link` is of no account.
+    /// Cluster options. With them `link` is ignored.
     pub cluster: Option<ClusterOptions>,
-    /// Who says where it is, if that is to be found out.
+    /// Sentinels that resolve its address, if any.
     pub sentinels: Option<SentinelOptions>,
     /// In front of every key on this node, and of the bus' own prefix.
     pub key_prefix: String,
-    /// What is on this node whatever its hash says.
+    /// Routes that are on this node whatever their hash.
     pub static_routes: Vec<StaticRoute>,
-    /// How long the server may leave the shared connection without an answer, or the subscriber without a sign of
-    /// life, before the connection is made anew; `None` is for ever.
+    /// Maximum time without a reply on the shared connection, and without any data on the subscriber. The connection
+    /// is made anew after it. `None` is no limit.
     pub socket_timeout: Option<Duration>,
-    /// Whether the host is asked how long to wait before a reconnection (`retryStrategy`, `clusterRetryStrategy`).
+    /// True if the host decides the delay before a reconnection (`retryStrategy`, `clusterRetryStrategy`).
     pub asks_retry: bool,
-    /// Whether the host is asked what an error reply means for the connection (`reconnectOnError`).
+    /// True if the host decides the meaning of an error reply for the connection (`reconnectOnError`).
     pub asks_reconnect: bool,
 }
 
@@ -106,11 +106,11 @@ impl Default for NodeOptions {
 }
 
 impl NodeOptions {
-    /// The same, of a node whose server is to be found out from sentinels.
+    /// The same node with an address that sentinels resolve.
     pub fn behind(mut self, sentinels: SentinelOptions) -> Self {
         self.link.role = Some(sentinels.role);
         if let Some(first) = sentinels.sentinels.first() {
-            // What errors name until the server is known.
+            // Errors name this address until the server is resolved.
             self.link.endpoint = first.clone();
         }
         self.sentinels = Some(sentinels);
@@ -132,6 +132,6 @@ pub enum StaticRoute {
 pub enum Route {
     /// To the node of this name.
     Name(String),
-    /// Jobs go to the node of their id; who reads them reads from every node.
+    /// To the node of the job's id. Consumers of such a route read from every node.
     Distributed,
 }

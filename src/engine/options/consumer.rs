@@ -13,27 +13,27 @@ pub struct ConsumerOptions {
     pub group: String,
     /// The consumer's name within the group.
     pub id: String,
-    /// Whether `id` was made up for this consumer, so that nothing can be pending for it from before.
+    /// True if `id` was generated for this consumer, so that no entries can be pending for it from before.
     pub fresh_id: bool,
     /// The most jobs in flight, across all streams; `u32::MAX` is no limit.
     pub concurrency: u32,
-    /// How long one read waits for entries. `None` waits for ever, in reads of [`LONGEST_READ`].
+    /// Maximum time of one read. `None` has no limit, in reads of [`LONGEST_READ`].
     pub block_timeout: Option<Duration>,
     /// Which nodes it reads from.
     pub route: Route,
-    /// How often it looks for entries that nobody is at; `None` never.
+    /// Interval of claim cycles. `None` claims never.
     pub claim_interval: Option<Duration>,
-    /// An entry that was idle for so long may be claimed; the leases of jobs that run are renewed well before.
+    /// Idle time after which an entry can be claimed. Leases of jobs in flight are renewed well before.
     pub claim_deadline: Duration,
-    /// How many pending entries are looked at in one step.
+    /// Number of pending entries that one step inspects.
     pub claim_page_size: usize,
-    /// How often an entry is delivered at the most.
+    /// Maximum number of deliveries of an entry.
     pub retry_limit: u64,
     /// When a rejected job is due again; without one when it was idle for `claim_deadline`.
     pub retry_policy: Option<RetryPolicy>,
-    /// The stream, without prefix, that what was delivered too often is moved to.
+    /// Stream for entries that reached the retry limit, without prefix.
     pub dead_letter: Option<String>,
-    /// Names of the group that have nothing pending, and were idle for so long, are removed; `None` never.
+    /// Idle time after which consumers without pending entries are removed from the group. `None` never removes.
     pub remove_idle: Option<Duration>,
 }
 
@@ -58,17 +58,17 @@ impl Default for ConsumerOptions {
 }
 
 impl ConsumerOptions {
-    /// How long one read waits.
+    /// Maximum time of one read.
     pub fn longest_read(&self) -> Duration {
         self.block_timeout.unwrap_or(LONGEST_READ)
     }
 }
 
-/// A read that may wait for ever is asked again this often, so that a dead connection is noticed.
+/// Time of one read without a limit. The read is then sent again, so that a dead connection is noticed.
 pub const LONGEST_READ: Duration = Duration::from_secs(30);
 
-/// How much later than it should the answer to a read may come before its connection counts as dead; less if the
-/// node's `socket_timeout` is shorter.
+/// Maximum delay of the reply to a read beyond its timeout. The connection counts as dead after it. A shorter
+/// `socket_timeout` of the node wins.
 pub const READ_GRACE: Duration = Duration::from_secs(5);
 
 /// Where a stream's consumer starts to read.
@@ -76,11 +76,11 @@ pub const READ_GRACE: Duration = Duration::from_secs(5);
 pub enum ReadFrom {
     /// Entries that no consumer of the group had yet (`>`).
     New,
-    /// First what is pending for this consumer after the id, then as [`ReadFrom::New`].
+    /// First the pending entries of this consumer after the id, then as [`ReadFrom::New`].
     History(String),
 }
 
-/// What a consumer does with one stream.
+/// Options of one stream of a consumer.
 #[derive(Clone, Debug)]
 pub struct StreamOptions {
     /// The stream's name, without prefix.
@@ -89,9 +89,9 @@ pub struct StreamOptions {
     pub read_from: ReadFrom,
     /// Where a group that does not exist yet starts (`$`, `0` or an entry id).
     pub from_id: String,
-    /// Whether an existing group is set back to `from_id`.
+    /// True if an existing group is set back to `from_id`.
     pub set_id: bool,
-    /// How long a job may run; `None` for ever.
+    /// Maximum time of one job. `None` is no limit.
     pub deadline: Option<Duration>,
     /// The payload keys that jobs begin with.
     pub prefetch: Arc<[String]>,

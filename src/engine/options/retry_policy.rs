@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::runtime::backoff::exponential;
 
-/// How the wait grows from delivery to delivery.
+/// Growth of the delay from delivery to delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
     /// It does not.
@@ -13,10 +13,10 @@ pub enum Growth {
     Exponential,
 }
 
-/// How long a rejected job waits.
+/// Delay of a rejected job before its next delivery.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryPolicy {
-    /// How the wait grows.
+    /// Growth of the delay.
     pub growth: Growth,
     /// The wait after the first delivery.
     pub delay: Duration,
@@ -27,7 +27,7 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The wait after so many deliveries; `chance` is from 0 to 1.
+    /// Delay after a number of deliveries. `chance` is from 0 to 1.
     pub fn wait(&self, deliveries: u64, chance: f64) -> Duration {
         let doublings = match self.growth {
             Growth::Fixed => 0,

@@ -10,23 +10,23 @@ use crate::redis_io::options::{Endpoint, LinkOptions, Role};
 /// Options of a node whose server sentinels know.
 #[derive(Clone, Debug)]
 pub struct SentinelOptions {
-    /// Whom to ask.
+    /// Addresses of the sentinels.
     pub sentinels: Vec<Endpoint>,
     /// The name that they have for it.
     pub name: String,
     /// Which of its servers is wanted.
     pub role: Role,
-    /// How to talk to sentinels, wherever they are.
+    /// Connection options for the sentinels.
     pub link: Arc<LinkOptions>,
     /// Where a server is for us, by where it is for the sentinels (`host:port`).
     pub nat: HashMap<String, Endpoint>,
     /// Replicas that are taken before others, as the sentinels know them, the best one first.
     pub preferred: Vec<String>,
-    /// Whether sentinels that others know are asked as well.
+    /// True if sentinels that the answers name are asked as well.
     pub learns: bool,
-    /// Whether to listen for failovers; otherwise they are found out about when a connection is lost.
+    /// True to listen for failovers. Otherwise a lost connection starts the resolution.
     pub watches: bool,
-    /// Whether the host is asked how long to wait before all of them are asked again (`sentinelRetryStrategy`).
+    /// True if the host decides the delay before all sentinels are asked again (`sentinelRetryStrategy`).
     pub asks_retry: bool,
 }
 
@@ -35,7 +35,7 @@ impl SentinelOptions {
     pub fn new(sentinels: Vec<Endpoint>, name: String) -> Self {
         let link = LinkOptions {
             ready_check: false,
-            // Who accepts a question and is silent is no better than who cannot be reached.
+            // A sentinel that accepts a query and is silent counts as unreachable.
             command_timeout: LinkOptions::default().connect_timeout,
             ..LinkOptions::default()
         };

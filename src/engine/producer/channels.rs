@@ -12,7 +12,7 @@ use crate::engine::producer::{Producer, ProducerState};
 /// The producer's own channel of one stream.
 #[derive(Debug)]
 pub(crate) enum Channel {
-    /// Jobs were sent there, nobody listens.
+    /// Jobs were sent to the stream, without a subscription.
     NotSubscribed,
     /// The subscription is on its way; these go out once it is confirmed, so that no completion is missed.
     Subscribing(Vec<QueuedSend>),
@@ -39,7 +39,7 @@ impl ListenedStream {
 }
 
 impl Producer {
-    /// Hears the completions of all its own jobs, awaited or not.
+    /// Subscribes to the completions of all its own jobs, awaited or not.
     pub async fn listen_own(self: Arc<Self>) -> Result<(), RedisError> {
         let streams: Vec<String> = {
             let mut state = self.lock();
@@ -57,7 +57,7 @@ impl Producer {
         }
         for node in self.node_set.nodes() {
             match node.subscriptions().ready().await {
-                // It is subscribed to when something is sent whose completions come from there.
+                // A later job whose completions come from there subscribes to it.
                 Err(error) if error.kind == RedisErrorKind::Ejected => {}
                 ready => ready?,
             }
@@ -65,7 +65,7 @@ impl Producer {
         Ok(())
     }
 
-    /// Hears the completions of every producer's jobs on these streams; `*` in a name stands for anything.
+    /// Subscribes to the completions of every producer's jobs on these streams. `*` in a name stands for any text.
     pub async fn listen(self: Arc<Self>, streams: Vec<String>) -> Result<(), RedisError> {
         for stream in streams {
             let pattern = self.node_set.keys().pattern(&stream);
@@ -109,12 +109,12 @@ impl Producer {
     pub(crate) fn spawn_subscribe(self: &Arc<Self>, stream: String) {
         let producer = self.clone();
         self.node_set.context().tasks.spawn(async move {
-            // Whoever waits for this subscription is told by `subscribe` itself.
+            // `subscribe` itself reports a failure to the jobs that wait.
             let _ = producer.subscribe(stream).await;
         });
     }
 
-    /// Subscribes to the own channel of a stream, then sends what was held back for that.
+    /// Subscribes to the own channel of a stream, then sends the jobs that were held back.
     async fn subscribe(self: Arc<Self>, stream: String) -> Result<(), RedisError> {
         let channel = self.node_set.keys().channel(&stream, &self.id);
         let node = self.node_set.node_of_completions(&stream);
@@ -125,7 +125,7 @@ impl Producer {
         match &subscribed {
             Ok(()) => {
                 state.channels.insert(stream, Channel::Subscribed);
-                // Submitted under the lock, so that what is sent from now on cannot overtake what was held back.
+                // Submitted under the lock, so that later jobs cannot overtake the ones that were held back.
                 self.send_held(&mut state, &held);
             }
             Err(error) => {

@@ -30,7 +30,7 @@ impl Producer {
             .is_some_and(|listened| listened.pattern.as_bytes() == pattern)
     }
 
-    /// What names no stream is reported by the first pattern only.
+    /// Returns true if this subscription reports messages without a stream. Of several patterns the first one does.
     fn reports_unreadable(&self, source: MessageSource<'_>) -> bool {
         match source {
             MessageSource::Own => true,
@@ -42,7 +42,7 @@ impl Producer {
     }
 }
 
-/// Milliseconds since the epoch: what the user sees as the time of a completion, never compared with anything.
+/// Time of a completion for the user, in ms since the epoch. It is never compared.
 pub(crate) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_millis() as f64)
 }
@@ -76,7 +76,7 @@ impl CompletionListener for Producer {
                 state.completions.on_completion(&completion.job, stream, &arrival)
             }
         };
-        // First, since the host may come for what there is between the two, and listeners go before who waits.
+        // This event goes first, since listeners of the producer run before `finished()` resolves.
         if self.watched.load(Ordering::Relaxed) {
             let (job, group) = (completion.job.as_ref(), completion.group.as_ref());
             host.event(Event::Heard { producer: self.number, stream, job, group, error });

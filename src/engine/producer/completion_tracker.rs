@@ -1,4 +1,4 @@
-//! Which jobs a producer waits for, and what came for them so far. Pure.
+//! Waits of a producer for completions, and the completions that came so far. Pure.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -10,7 +10,7 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::engine::host::GroupCompletion;
 use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck, Wait, WaitSnapshot, WaitStart};
 
-/// How long a wait with a record goes without news before Redis is asked.
+/// Time without completions after which Redis is asked about a wait with a record.
 const FIRST_CHECK: Duration = Duration::from_secs(2);
 /// The longest time between two such questions.
 const LAST_CHECK: Duration = Duration::from_secs(30);
@@ -21,7 +21,8 @@ pub struct CompletionTracker {
     waits: HashMap<u32, Wait>,
     /// More than one wait per job is rare: the same job sent to several streams, or again.
     jobs: HashMap<Arc<str>, Vec<u32>>,
-    /// When to ask about which wait, the next one first. What is not the wait's `check_at` any more is passed over.
+    /// Times of the next check of each wait, earliest first. Entries that differ from the wait's `check_at` are
+    /// skipped.
     checks: BinaryHeap<Reverse<(Instant, u32)>>,
 }
 
@@ -40,15 +41,15 @@ impl CompletionTracker {
         }
     }
 
-    /// Redis has the job of a wait, as this entry. `true` if a completion may have been missed before that was
-    /// known, so that Redis is to be asked.
+    /// Sets the entry of a wait. Returns true if a completion can have been missed before, so that Redis must be
+    /// asked.
     pub fn sent(&mut self, number: u32, entry: EntryId) -> bool {
         let Some(wait) = self.waits.get_mut(&number) else { return false };
         wait.entry = Some(entry);
         std::mem::take(&mut wait.needs_check)
     }
 
-    /// Ends a wait whose outcome nobody wants.
+    /// Ends a wait without an outcome.
     pub fn forget(&mut self, number: u32) {
         self.remove(number);
     }
@@ -82,8 +83,8 @@ impl CompletionTracker {
         outcomes
     }
 
-    /// Redis was asked and knows how a group completed the job of a wait; returns the wait if that ends it. What
-    /// came by itself meanwhile is the later word.
+    /// Adds a completion that an outcome query found. Returns the wait if that ends it. A completion that came by
+    /// itself meanwhile wins.
     pub fn record_outcome(&mut self, number: u32, arrival: GroupCompletion) -> Option<CompletedWait> {
         let wait = self.waits.get_mut(&number)?;
         if !wait.is_missing(&arrival.group) {
@@ -93,14 +94,15 @@ impl CompletionTracker {
         if wait.is_over() { self.end(number) } else { None }
     }
 
-    /// Redis was asked whether the entry of a wait is there. `true` if it was `gone` twice in a row, so that nothing
-    /// is made of what a failover shows for a moment.
+    /// Records if the entry of a wait is gone. Returns true if it was `gone` twice in a row, since a failover can
+    /// show that for a moment.
     pub fn is_lost(&mut self, number: u32, gone: bool) -> bool {
         let wait = self.waits.get_mut(&number);
         wait.is_some_and(|wait| std::mem::replace(&mut wait.gone, gone) && gone)
     }
 
-    /// Completions of some streams may have been missed: Redis is asked at `when` about those who wait for them.
+    /// Schedules a check at `when` for all waits on streams that `of` selects, since their completions can have been
+    /// missed.
     pub fn mark_uncertain(&mut self, when: Instant, of: impl Fn(&str) -> bool) {
         let concerned = self.waits.iter_mut().filter(|(_, wait)| of(&wait.plan.stream));
         let mut known = Vec::new();
@@ -116,7 +118,7 @@ impl CompletionTracker {
         }
     }
 
-    /// When Redis is to be asked next.
+    /// Time of the next check.
     pub fn next_check(&mut self) -> Option<Instant> {
         while let Some(Reverse((at, number))) = self.checks.peek() {
             if self.waits.get(number).is_some_and(|wait| wait.check_at == Some(*at)) {
@@ -127,8 +129,7 @@ impl CompletionTracker {
         None
     }
 
-    /// The waits, `most` of them, about which Redis is to be asked by now. Those with a record come up again, later
-    /// and later.
+    /// Takes up to `most` waits whose check is due. Waits with a record are scheduled again, at growing intervals.
     pub fn take_due(&mut self, now: Instant, most: usize) -> Vec<OutcomeCheck> {
         let mut due = Vec::new();
         while due.len() < most && self.next_check().is_some_and(|at| at <= now) {
@@ -152,22 +153,22 @@ impl CompletionTracker {
         }
     }
 
-    /// Whether a wait has no word of this group.
+    /// Returns true if a wait has no completion of this group.
     pub fn is_missing(&self, number: u32, group: &str) -> bool {
         self.waits.get(&number).is_some_and(|wait| wait.is_missing(group))
     }
 
-    /// What is known of a wait; nothing if it is over, or if Redis does not have its job yet.
+    /// State of a wait. `None` if it is over or its entry is not known yet.
     pub fn case(&self, number: u32) -> Option<WaitSnapshot> {
         self.waits.get(&number)?.case()
     }
 
-    /// How many waits there are.
+    /// Number of waits.
     pub fn len(&self) -> usize {
         self.waits.len()
     }
 
-    /// Whether nothing is waited for.
+    /// Returns true if there are no waits.
     pub fn is_empty(&self) -> bool {
         self.waits.is_empty()
     }

@@ -17,7 +17,7 @@ pub struct WaitStart<'a> {
     pub job: &'a str,
     /// The stream and the groups.
     pub plan: Arc<SendPlan>,
-    /// Whether it is over at the first error.
+    /// True if the first error ends the wait.
     pub ends_at_error: bool,
     /// If outcomes are recorded for it: since when.
     pub recorded: Option<Instant>,
@@ -35,9 +35,9 @@ pub(crate) struct Wait {
     pub(crate) entry: Option<EntryId>,
     /// When Redis is asked about it next.
     pub(crate) check_at: Option<Instant>,
-    /// Whether a completion may have been missed before the entry was known.
+    /// True if a completion can have been missed before the entry was known.
     pub(crate) needs_check: bool,
-    /// Whether the entry was found gone the last time.
+    /// True if the last check found the entry gone.
     pub(crate) gone: bool,
 }
 
@@ -50,7 +50,7 @@ pub struct CompletedWait {
     pub arrivals: Vec<GroupCompletion>,
 }
 
-/// A wait about which Redis is to be asked.
+/// A wait that an outcome query is due for.
 #[derive(Clone, Debug)]
 pub struct OutcomeCheck {
     /// The host's number for it.
@@ -61,11 +61,11 @@ pub struct OutcomeCheck {
     pub plan: Arc<SendPlan>,
     /// The entry.
     pub entry: EntryId,
-    /// Whether outcomes are recorded for it.
+    /// True if outcomes are recorded for it.
     pub recorded: bool,
 }
 
-/// A wait that somebody wants to know about.
+/// State of a wait at one time.
 #[derive(Clone, Debug)]
 pub struct WaitSnapshot {
     /// The job.
@@ -74,7 +74,7 @@ pub struct WaitSnapshot {
     pub plan: Arc<SendPlan>,
     /// The entry.
     pub entry: EntryId,
-    /// What has come so far.
+    /// Completions so far.
     pub arrivals: Vec<GroupCompletion>,
 }
 
@@ -93,7 +93,7 @@ impl Wait {
         }
     }
 
-    /// The latest word of a group is what the user sees.
+    /// Adds a completion. A later one of the same group replaces the earlier.
     pub(crate) fn note(&mut self, arrival: &GroupCompletion) {
         match self.arrivals.iter_mut().find(|earlier| earlier.group == arrival.group) {
             Some(earlier) => *earlier = arrival.clone(),

@@ -1,4 +1,4 @@
-//! Why a job is not finished, by what Redis shows of each group that it is waited for. Pure.
+//! Diagnosis of a job that is not finished in time, by the state of each awaited group in Redis. Pure.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -9,7 +9,7 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::engine::protocol::outcome_record::shortened;
 use crate::engine::protocol::pending_entries::PendingEntry;
 
-/// What became of a job for one group.
+/// State of a job for one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GroupState {
@@ -37,7 +37,8 @@ pub struct GroupDescription {
     consumers: Option<u64>,
     pending: Option<u64>,
     delivered: EntryId,
-    /// How many entries it was given: `None` before Redis 7, `Some(None)` if none or if Redis has lost count.
+    /// Number of entries that were delivered to it: `None` before Redis 7, `Some(None)` if none or if Redis has lost
+    /// count.
     read: Option<Option<u64>>,
     lag: Option<u64>,
 }
@@ -50,22 +51,22 @@ pub struct ConsumerDescription {
     idle: u64,
 }
 
-/// What Redis shows of an entry and a group.
+/// Facts about an entry and a group.
 #[derive(Debug, Default)]
 pub struct GroupFindings<'a> {
     /// The group, if there is one.
     pub group: Option<&'a GroupDescription>,
-    /// Its consumers, if Redis tells.
+    /// Its consumers, if Redis lists them.
     pub members: Option<&'a [ConsumerDescription]>,
-    /// Whether the entry is in the stream; `None` if that was not asked.
+    /// True if the entry is in the stream. `None` if that was not queried.
     pub is_there: Option<bool>,
     /// The entry as it is pending.
     pub pending: Option<PendingEntry>,
-    /// The error that the group has told of, by its completion or a record, if there is one of these.
+    /// Error in the group's completion or record, if there is one of these.
     pub told: Option<Option<String>>,
 }
 
-/// What became of a job, for each group that it is waited for.
+/// Diagnosis of a job, for each group that it waits for.
 #[derive(Debug, Serialize)]
 pub struct Diagnosis<'a> {
     /// The stream, without prefix.
@@ -74,7 +75,7 @@ pub struct Diagnosis<'a> {
     pub node: &'a str,
     /// The entry.
     pub entry: String,
-    /// Whether there is a stream.
+    /// True if the stream exists.
     pub exists: bool,
     /// The groups that there are, without prefix.
     pub others: Vec<&'a str>,
@@ -82,7 +83,7 @@ pub struct Diagnosis<'a> {
     pub groups: Vec<GroupDiagnosis<'a>>,
 }
 
-/// The part of one group. What is not known, or means nothing in its state, is `None`.
+/// Diagnosis of one group. A fact that is unknown, or means nothing in its state, is `None`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupDiagnosis<'a> {
@@ -92,7 +93,7 @@ pub struct GroupDiagnosis<'a> {
     pending: Option<u64>,
     last_read: Option<u64>,
     lag: Option<u64>,
-    /// Whether the group was made after the entry was sent; `None` if Redis does not tell.
+    /// True if the group was created after the entry was sent. `None` if Redis does not show it.
     is_later: Option<bool>,
     owner: Option<String>,
     owner_seen: Option<u64>,
@@ -102,7 +103,7 @@ pub struct GroupDiagnosis<'a> {
 }
 
 impl<'a> GroupDiagnosis<'a> {
-    /// Of a group that is done with its job: what it has told, if it told that it failed, is found out about as well.
+    /// Diagnosis of a group that has completed the job without an error.
     pub fn completed(group: &'a str) -> Self {
         Self::new(group, GroupState::Completed)
     }

@@ -1,4 +1,4 @@
-//! What Redis is asked about jobs that are not finished, and what follows from its answers.
+//! Queries about jobs that are not finished in time, and the diagnoses that follow from the replies.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,20 +21,20 @@ use crate::engine::protocol::pending_entries::read_rows;
 
 /// The most questions in a second, however many jobs are not finished in time.
 const MOST: usize = 6_000;
-/// Of the commands that may wait for a node, these questions take one of so many.
+/// Divisor of the node's queue limit: these queries can take one command of this many.
 const SHARE: usize = 4;
 
 /// A stream on a node.
 type StreamPlace<'a> = (usize, &'a str);
 
-/// What was asked of a stream.
+/// Queries about a stream.
 struct StreamQuery {
     groups: PendingReply,
     /// By the name of the group, with its prefix.
     members: HashMap<String, PendingReply>,
 }
 
-/// What a stream has.
+/// Facts about a stream.
 struct StreamFacts {
     node: Arc<str>,
     /// None if there is no such stream.
@@ -42,15 +42,15 @@ struct StreamFacts {
     members: HashMap<String, Vec<ConsumerDescription>>,
 }
 
-/// What was asked of an entry: whether it is there, and of each group whether it is pending, and for the record.
+/// Queries about an entry: its presence, and for each group its pending entry and its record.
 struct EntryQuery {
     is_there: PendingReply,
     groups: HashMap<String, (PendingReply, PendingReply)>,
 }
 
 impl Producer {
-    /// What there is to say, by request. All questions leave in one write to each node, those about groups first: what a
-    /// group is behind of and has not pending afterwards was acknowledged, or never was for it.
+    /// Diagnoses as JSON, by request. All queries leave in one write to each node, those about groups first. An
+    /// entry before the group's position that is not pending afterwards was acknowledged, or the group is younger.
     pub(crate) async fn examine(
         &self,
         cases: &[(RequestId, WaitSnapshot)],
@@ -80,7 +80,7 @@ impl Producer {
         said
     }
 
-    /// How many of the cases can be asked about. Of the others it is said what follows from the groups alone.
+    /// Number of waits that the budget allows to query. The diagnosis of the others uses the groups alone.
     fn affordable(&self, cases: &[(RequestId, WaitSnapshot)]) -> usize {
         let shares = self.node_set.nodes().iter().map(|node| node.queue().commands / SHARE);
         let most = shares.min().unwrap_or(0).min(MOST);
@@ -127,7 +127,7 @@ impl Producer {
         EntryQuery { is_there, groups: case.open().map(ask_about).collect() }
     }
 
-    /// What a stream has; `None` if Redis does not tell.
+    /// Facts about a stream. `None` if the reply is missing.
     async fn known(
         &self,
         (node, key): StreamPlace<'_>,
@@ -141,7 +141,7 @@ impl Producer {
         };
         let mut members = HashMap::new();
         for (name, answer) in of.members {
-            // Who may not ask for them, or asks for those of no group, is told less.
+            // Without the right, or without the group, the diagnosis has fewer facts.
             if let Ok(reply) = query.answer(answer).await {
                 members.insert(name, read_members(&reply));
             }
@@ -213,7 +213,7 @@ impl Producer {
 }
 
 impl WaitSnapshot {
-    /// The groups that have not told that they completed it.
+    /// Groups that have not completed the job without an error.
     fn open(&self) -> impl Iterator<Item = &str> {
         let is_done = |group: &&String| {
             self.arrivals.iter().any(|arrival| arrival.group == **group && arrival.error.is_none())
@@ -222,11 +222,11 @@ impl WaitSnapshot {
     }
 }
 
-/// What Redis has answered, unless that is an error; `None` if there is no answer, from which nothing follows.
+/// Unwraps a reply: `Some(None)` for an error reply, `None` without a reply, which allows no conclusion.
 fn told(answer: Result<Value, RedisError>) -> Option<Option<Value>> {
     match answer {
         Ok(reply) => Some(Some(reply)),
-        // There is no such group, or this user may not ask.
+        // The group does not exist, or this user has no right to the command.
         Err(error) if error.kind == RedisErrorKind::Reply => Some(None),
         Err(_) => None,
     }

@@ -1,5 +1,5 @@
-//! Asks Redis how jobs ended whose completions may have been missed: those that were waited for when the subscriber's
-//! connection came back, and every now and then those whose outcomes are recorded.
+//! Reconciliation of missed completions. Queries Redis about waits after the subscriber's connection was restored,
+//! and at intervals about waits with a record.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck};
 use crate::engine::producer::outcome::{JobOutcome, unknown_outcome};
 use crate::engine::producer::{Producer, ProducerState};
 
-/// As long after a reconnection, so that what consumers keep because nobody heard it is there.
+/// Delay after a reconnection, so that consumers can write the failures that no producer received.
 const DELAY: Duration = Duration::from_millis(100);
 /// Within this time after that, so that a fleet does not ask all at once.
 const SPREAD: Duration = Duration::from_millis(400);
-/// About so many waits at once.
+/// Maximum number of waits in one query.
 const MOST: usize = 256;
 /// Waits that are due soon after each other are asked about together.
 const TOGETHER: Duration = Duration::from_millis(200);
@@ -29,7 +29,7 @@ const TOGETHER: Duration = Duration::from_millis(200);
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Producer {
-    /// The subscriber of a node, by the host's number, was away: completions may have been missed.
+    /// Schedules checks of the waits on a node whose subscriber was disconnected. `node` is the host's number.
     pub(crate) fn mark_uncertain(self: &Arc<Self>, node: u32) {
         let when = Instant::now() + DELAY + SPREAD.mul_f64(jitter());
         let mut state = self.lock();
@@ -63,7 +63,7 @@ impl Producer {
         }
     }
 
-    /// Asks about waits and ends those that are over. What could not be learnt is asked again.
+    /// Queries waits and ends those that are over. Waits without an answer are scheduled again.
     async fn check(&self, checks: Vec<OutcomeCheck>, backoff: &mut FailureBackoff) {
         let mut failed = None;
         let mut unanswered = Vec::new();
@@ -123,7 +123,7 @@ struct FailureBackoff {
 }
 
 impl FailureBackoff {
-    /// Notes how asking went; says after which time to ask again what was not answered.
+    /// Records the success or failure of a query. Returns the delay before the next one after a failure.
     fn record(&mut self, failed: bool) -> Option<Duration> {
         if failed {
             return Some(self.backoff.next_wait());
@@ -132,7 +132,7 @@ impl FailureBackoff {
         None
     }
 
-    /// Whether this is Redis' own word, and another one than before.
+    /// Returns true for an error reply with another code than the last one.
     fn is_new_error(&mut self, error: &RedisError) -> bool {
         let Some(code) = error.reply_code() else { return false };
         self.reported_code.replace(code.to_owned()).as_deref() != Some(code)

@@ -1,4 +1,4 @@
-//! Sends jobs and hears of their completions.
+//! Producers: sending of jobs and receipt of their completions.
 
 pub mod channels;
 pub mod completion_listener;
@@ -43,13 +43,13 @@ pub(crate) struct ProducerState {
     pub(crate) checks_at: Option<Instant>,
     channels: HashMap<String, Channel>,
     listened: Vec<ListenedStream>,
-    /// Waits whose time is over, which are looked at together.
+    /// Waits whose time is over, for one common diagnosis.
     pub(crate) expired: Vec<ExpiredWait>,
-    /// How much Redis is asked about them.
+    /// Budget of their queries.
     pub(crate) examinations: Budget,
-    /// How many completions it got.
+    /// Number of completions received.
     pub(crate) received: u64,
-    /// Whether completions of all its jobs are heard, awaited or not (`listen()` without a stream).
+    /// True if completions of all its jobs are received, awaited or not (`listen()` without a stream).
     listens_to_own_jobs: bool,
 }
 
@@ -62,7 +62,7 @@ pub struct Producer {
     pub(crate) node_set: Arc<NodeSet>,
     /// Wakes the task that asks Redis about completions when it is to ask sooner.
     pub(crate) checks: Arc<Notify>,
-    /// Whether the user has listeners for streams; without any, only outcomes go up.
+    /// True if the user has listeners for streams. Without any, only outcomes go to the host.
     watched: AtomicBool,
     /// A lock, since jobs are sent on the host's thread and completions arrive on the engine's.
     state: Mutex<ProducerState>,
@@ -103,13 +103,13 @@ impl Producer {
         self.watched.store(true, Ordering::Relaxed);
     }
 
-    /// Sends a job: into `commands`, which are for the node of its plan, or later if its completions could be missed
-    /// now. The request is told when Redis has the entry.
+    /// Sends a job. It is packed into `commands`, which are for the node of its plan, or held back until its
+    /// completions can be received. The request ends once Redis has the entry.
     pub fn send(self: &Arc<Self>, commands: &mut Commands, queued: QueuedSend) {
         let mut state = self.lock();
         let awaited = queued.wait.is_some() || state.listens_to_own_jobs;
         if awaited && let Some(refusal) = self.node_set.node_of_completions(&queued.plan.stream).refusal() {
-            // Nobody could hear how it ends.
+            // No connection could receive the completion.
             drop(state);
             self.refuse(&[queued], &refusal.of("XADD"));
             return;
@@ -136,12 +136,12 @@ impl Producer {
         self.pack(&mut state, commands, &queued);
     }
 
-    /// Nobody wants the outcome of a wait any more.
+    /// Ends a wait without an outcome.
     pub fn forget_wait(&self, wait: u32) {
         self.lock().completions.forget(wait);
     }
 
-    /// Hears nothing any more and gives up what it waits for. It can be used again.
+    /// Removes all subscriptions and abandons all waits. The producer can be used again.
     pub fn reset(self: &Arc<Self>) {
         let state = self.take_state();
         self.release(state);
@@ -161,7 +161,7 @@ impl Producer {
                 let id = u64::from(number) << 32 | u64::from(*request);
                 (Ticket { kind: ReplyKind::Sent as u8, index: self.number, id }, *record)
             }
-            // Nobody would read the record.
+            // Without a wait the record has no reader.
             None => (Ticket { kind: ReplyKind::Last as u8, index: 0, id: u64::from(*request) }, 0),
         };
         let fields = EntryFields { producer: &self.id, job, record, headers: headers.as_deref() };
@@ -191,7 +191,7 @@ impl Producer {
         for wait in state.completions.abandon() {
             host.event(Event::Abandoned { wait });
         }
-        // Behind that, so that whoever is still looked for hears that there will be no outcome.
+        // Diagnoses end after the waits, so that the host sees the abandoned wait first.
         self.dismiss(std::mem::take(&mut state.expired));
         host.wake();
         let mut channels: Vec<Vec<String>> = vec![Vec::new(); self.node_set.nodes().len()];

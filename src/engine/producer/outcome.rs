@@ -1,4 +1,4 @@
-//! What Redis shows of an entry and a group whose completion may have been missed, and what follows from it. Pure.
+//! Outcome of a job for a group whose completion can have been missed, by the facts in Redis. Pure.
 
 use std::collections::HashMap;
 
@@ -10,41 +10,41 @@ use crate::engine::protocol::job_error::JobError;
 /// The code of the error of a job of which nothing is known any more.
 pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
-/// What Redis showed. `delivered` was looked at first and the record last.
+/// Facts in Redis. `delivered` was read first and the record last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryObservation {
-    /// Whether the group is past the entry; `None` if there is no such group.
+    /// True if the group's position is at or past the entry. `None` if there is no such group.
     pub delivered: Option<bool>,
-    /// Whether the entry is in the stream.
+    /// True if the entry is in the stream.
     pub is_there: bool,
-    /// Whether the group waits for it to be acknowledged.
+    /// True if the entry is pending for the group.
     pub is_pending: bool,
     /// The error of the record, if there is a record and it has one.
     pub record: Option<Option<String>>,
-    /// The error of the last failure that nobody heard, if there was one not long ago.
+    /// Error of the last failure that no connection received, if it is recent.
     pub unreceived_failure: Option<String>,
 }
 
-/// What follows.
+/// Outcome of a job for a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobOutcome {
     /// Nothing: the job has not run, or runs, or failed without a record.
     Open,
     /// It ended, with this error if it failed.
     Ended(Option<String>),
-    /// Nothing of it is left: it may have run, or it was removed before.
+    /// The entry is gone: the job can have run, or the entry was removed before.
     Lost,
 }
 
 impl EntryObservation {
-    /// Judges.
+    /// Returns the outcome that follows.
     ///
-    /// An entry that was delivered and is not pending was acknowledged, as it was when its job succeeded. It is only
-    /// taken for that while it is there: one that was trimmed is acknowledged too, whatever became of its job.
+    /// An entry that was delivered and is not pending was acknowledged, so its job succeeded. That holds only while
+    /// the entry is in the stream. A trimmed entry is acknowledged as well, whatever its outcome.
     pub fn outcome(self) -> JobOutcome {
         match self {
             Self { record: Some(error), .. } => JobOutcome::Ended(error),
-            // Once the entry is not pending any more, there is a later word than that.
+            // An entry that is not pending any more has a later outcome.
             Self { is_pending: true, unreceived_failure: Some(error), .. } => JobOutcome::Ended(Some(error)),
             Self { is_pending: true, .. } => JobOutcome::Open,
             Self { is_there: false, .. } => JobOutcome::Lost,

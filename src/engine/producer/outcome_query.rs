@@ -1,4 +1,4 @@
-//! What Redis is asked about waits whose completions may have been missed, and what it shows.
+//! Queries to Redis about waits whose completions can have been missed, and their outcomes.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,17 +20,17 @@ use crate::engine::producer::completion_wait::OutcomeCheck;
 use crate::engine::producer::outcome::{EntryObservation, JobOutcome, read_groups};
 use crate::engine::protocol::outcome_record::{RecordOf, pack_record_read, pack_unheard_read, read_record};
 
-/// How long the answers may take.
+/// Maximum time of the replies.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What Redis shows of a wait, by group.
+/// Outcomes of a wait, by group.
 pub(crate) type GroupOutcomes<'a> = Result<Vec<(&'a str, JobOutcome)>, RedisError>;
 
 pub(crate) type PendingReply = oneshot::Receiver<Result<Value, RedisError>>;
 
 impl Producer {
-    /// What Redis shows of waits, group by group. Where the groups are is asked first: an entry that they are past
-    /// then, and that is not pending afterwards, was acknowledged.
+    /// Outcomes of waits, group by group. The positions of the groups are queried first. An entry before the
+    /// position that is not pending afterwards was acknowledged.
     pub(crate) async fn ask<'a>(
         &self,
         checks: &'a [OutcomeCheck],
@@ -57,7 +57,7 @@ impl Producer {
         for wait_query in wait_queries {
             let check = wait_query.check;
             let known = match &groups[&(wait_query.node, check.plan.key(wait_query.node))] {
-                // There is no such stream, which is for what follows to show.
+                // There is no such stream. The outcome decides that.
                 Err(error) if error.reply_code() == Some("ERR") => Ok(None),
                 Err(error) => Err(error.clone()),
                 Ok(groups) => Ok(Some(groups)),
@@ -91,7 +91,7 @@ impl Producer {
     }
 }
 
-/// What was asked about a wait.
+/// Queries about a wait.
 struct WaitQuery<'a> {
     check: &'a OutcomeCheck,
     node: usize,
@@ -128,7 +128,7 @@ impl<'a> WaitQuery<'a> {
             let of = RecordOf { entry: *entry, stream: &plan.stream, group };
             let record = match query.answer(record).await {
                 Ok(reply) => read_record(&reply, job, of),
-                // Who did not ask for a record need not be allowed to read one.
+                // A producer without records needs no right to read them.
                 Err(error) if error.kind == RedisErrorKind::Reply && !recorded => None,
                 Err(error) => return Err(error),
             };
@@ -166,7 +166,7 @@ impl<'a> OutcomeQuery<'a> {
         answer
     }
 
-    /// To a node whose connection is not there nothing is sent, so that no questions pile up in front of it.
+    /// Submits to nodes with a ready connection only, so that queries do not pile up.
     pub(crate) fn submit(&mut self) {
         for (node, commands) in self.node_set.nodes().iter().zip(&mut self.commands) {
             let link = node.shared().current().filter(|link| link.state() == LinkState::Ready);

@@ -1,5 +1,4 @@
-//! Where jobs of one kind go: a stream, its node, and the groups whose completions count. Made once, used by every
-//! send.
+//! Destination of jobs: a stream, its node, and the awaited groups. A plan is made once and serves every send.
 
 use std::sync::Arc;
 
@@ -9,16 +8,16 @@ use crate::engine::host::RequestId;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::options::bus::Route;
 
-/// What an entry says.
+/// Fields of an entry.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryFields<'a> {
-    /// Who sends it.
+    /// Id of the producer.
     pub producer: &'a str,
     /// The job's id.
     pub job: &'a str,
-    /// For how many ms the outcome is recorded; 0 does not.
+    /// Time for which the outcome is recorded, in ms. 0 records none.
     pub record: u64,
-    /// What is sent along for who watches, as JSON.
+    /// Headers of the job, as JSON.
     pub headers: Option<&'a str>,
 }
 
@@ -94,17 +93,17 @@ pub struct QueuedSend {
     pub plan: Arc<SendPlan>,
     /// The job's id.
     pub job: String,
-    /// The stream is trimmed to about so many entries; 0 does not.
+    /// Approximate maximum length of the stream. 0 is no limit.
     pub capped: u64,
-    /// For how many ms the outcome is recorded in Redis, for who waits; 0 does not.
+    /// Time for which the outcome is recorded in Redis, in ms. 0 records none.
     pub record: u64,
-    /// What is sent along for who watches, as JSON.
+    /// Headers of the job, as JSON.
     pub headers: Option<Box<str>>,
-    /// Who asks.
+    /// Request that the job belongs to.
     pub request: RequestId,
     /// The host's number for the wait, if completions are waited for.
     pub wait: Option<u32>,
-    /// Whether the wait is over at the first error.
+    /// True if the first error ends the wait.
     pub ends_at_error: bool,
 }
 

@@ -1,7 +1,7 @@
-//! Looks once into Redis for waits whose time is over, to say why their jobs are not finished.
+//! Diagnosis of waits whose time is over.
 //!
-//! Whoever waits hears that the time is over only after that look, so it is a short one: without an answer in time, or
-//! without a connection, there is none. Waits whose time is over at the same time are looked at together.
+//! `finished()` fails only after the diagnosis, so it must be short. Without a reply in time, or without a
+//! connection, there is no diagnosis. Waits that end at the same time share one query.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::engine::host::{Event, Payload, RequestId};
 use crate::engine::producer::Producer;
 use crate::engine::producer::completion_wait::WaitSnapshot;
 
-/// Waits whose time is over soon after each other are looked at together.
+/// Time in which waits that end share one query.
 const TOGETHER: Duration = Duration::from_millis(10);
-/// How long the answers may take.
+/// Maximum time of the replies.
 const PATIENCE: Duration = Duration::from_millis(240);
 
 /// A wait whose time is over.
@@ -27,7 +27,7 @@ pub(crate) struct ExpiredWait {
 }
 
 impl Producer {
-    /// Tells the request why the job of a wait is not finished, as the JSON of a [`Diagnosis`], if that can be said soon.
+    /// Reports to the request the JSON of a [`Diagnosis`] of its wait, if the replies come in time.
     pub fn diagnose(self: &Arc<Self>, wait: u32, request: RequestId) {
         let is_first = {
             let expired = &mut self.lock().expired;
@@ -43,7 +43,7 @@ impl Producer {
         }
     }
 
-    /// The requests of those that nobody looks at any more.
+    /// Ends the requests of waits without a diagnosis.
     pub(crate) fn dismiss(&self, expired: Vec<ExpiredWait>) {
         for ExpiredWait { request, .. } in expired {
             self.node_set.context().host.event(Event::Done { request });

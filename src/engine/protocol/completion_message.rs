@@ -20,7 +20,7 @@ pub struct CompletionMessage<'a> {
     /// The job's id.
     #[serde(borrow)]
     pub job: Cow<'a, str>,
-    /// The error as JSON. Its presence tells failure from success, not its value: `0`, `""` and `null` are errors.
+    /// The error as JSON. Its presence marks a failure, not its value: `0`, `""` and `null` are errors.
     #[serde(rename = "err", borrow, default, deserialize_with = "present")]
     pub error: Option<&'a RawValue>,
 }
@@ -36,7 +36,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// What all notifications of one group on one stream begin with, up to the job's id.
+/// Beginning of all completions of one group on one stream, up to the job's id.
 pub fn head(stream: &str, group: &str) -> String {
     format!("{{\"str\":{},\"grp\":{},\"job\":", quote(stream), quote(group))
 }

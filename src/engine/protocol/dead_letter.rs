@@ -1,8 +1,8 @@
-//! What is kept of an entry that is not delivered again.
+//! Format of dead letters.
 //!
-//! A dead letter is an entry like any other, with `prd` and `job`, so that its stream can be consumed as any. Beside them
-//! it says where it comes from: `str` and `eid` the stream and the entry, `grp` the group that gave it up, `dlv` how often
-//! it was delivered, `rsn` why it was given up, `err` the last error as JSON if it is known. Its payload stays.
+//! A dead letter is an ordinary entry with `prd` and `job`, so that its stream can be consumed as any. Further
+//! fields say its origin: `str` and `eid` name the stream and the entry, `grp` the group, `dlv` the number of
+//! deliveries, `rsn` the reason, and `err` the last error as JSON if it is known. The payload keys stay.
 
 use crate::redis_io::command::{Commands, Destination};
 
@@ -11,7 +11,7 @@ use crate::engine::host::Found;
 /// Why an entry is not delivered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeadLetterReason {
-    /// It was delivered as often as may be.
+    /// It reached the maximum number of deliveries.
     Exhausted,
     /// Its job said that it is no use.
     Unrecoverable,

@@ -12,13 +12,13 @@ const MOST_IDLE: usize = 100;
 /// The consumers of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupMembers {
-    /// How many consumers there are.
+    /// Number of consumers.
     pub count: usize,
-    /// Whether the one that asks is among them.
+    /// True if the consumer that asks is among them.
     pub has_own: bool,
     /// Others that have nothing pending, and have been idle for as long as was asked for.
     pub idle: Vec<String>,
-    /// Whether there are more of these.
+    /// True if there are more idle consumers than `idle` names.
     pub has_more: bool,
 }
 
@@ -54,7 +54,7 @@ impl GroupMembers {
         Some(members)
     }
 
-    /// Whether the one that asks is the only one.
+    /// Returns true if the consumer that asks is the only one.
     pub fn has_only_own(&self) -> bool {
         self.has_own && self.count == 1
     }
@@ -69,7 +69,7 @@ impl GroupMembers {
 }
 
 impl<'a> Member<'a> {
-    /// Its name, if it has nothing pending and has been idle for so long. No bus has a name that is not text.
+    /// Its name, if it has nothing pending and has been idle for `limit`. Names that are not UTF-8 belong to no bus.
     fn idle_for(&self, limit: Duration) -> Option<&'a str> {
         let is_idle =
             self.pending == Some(0) && self.idle.is_some_and(|ms| Duration::from_millis(ms) >= limit);

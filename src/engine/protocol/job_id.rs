@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-/// How long an id is.
+/// Length of an id, in characters.
 pub const ID_SIZE: usize = 16;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";

@@ -1,8 +1,7 @@
-//! Records of outcomes: a completion as it is published, kept for a while in a key of its own, for who waits and did not
-//! hear it.
+//! Outcome records: a completion in a key of its own, for a producer whose subscriber missed it.
 //!
-//! Producers ask for it, entry by entry. There is one record per entry and group, so that a job that is sent again is not
-//! taken for finished, and each ends by itself. It is on the node of the entry.
+//! Producers ask for a record entry by entry. There is one record per entry and group, so that a job that is sent
+//! again does not count as finished. Each record expires by itself. It is on the node of the entry.
 
 use std::borrow::Cow;
 
@@ -16,14 +15,13 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::protocol::completion_message::{CompletionMessage, quote};
 
-/// An error whose JSON is longer is cut down to what tells it from others. Hosts know the limit (`error-data.js`), and
-/// choose better what to keep.
+/// Maximum length of an error's JSON, in bytes. A longer error keeps its name, message and code. Hosts know the
+/// limit (`error-data.js`) and choose better.
 const LONGEST_ERROR: usize = 16 * 1_024;
-/// How much of each of its texts is left then, in bytes.
+/// Maximum length of each text of such an error, in bytes.
 const LONGEST_TEXT: usize = 1_024;
 
-/// For how many ms it is recorded that an entry was given up, whoever waits for it: as long as producers ask for,
-/// unless they say otherwise.
+/// Expiry of the record of a dead-lettered entry, in ms. Producers ask for the same time by default.
 pub const FAILURE_RECORD_TTL: u64 = 60 * 60 * 1_000;
 
 /// Which record.
@@ -46,7 +44,7 @@ pub enum RecordPrecedence {
     Last,
 }
 
-/// Packs `SET record message PX time [NX]`, whose reply is nil if there was a record and the first one counts.
+/// Packs `SET record message PX time [NX]`. The reply is nil if there was a record and the first one counts.
 pub fn pack_record(
     commands: &mut Commands,
     keys: &Keys,
@@ -65,7 +63,7 @@ pub fn pack_record(
     commands.end(to);
 }
 
-/// Packs `SET record message PX time` for a failure that nobody heard.
+/// Packs `SET record message PX time` for a failure that no connection received.
 pub fn pack_unheard(
     commands: &mut Commands,
     keys: &Keys,
@@ -78,7 +76,7 @@ pub fn pack_unheard(
     commands.arg(b"PX").arg_number(time).end(to);
 }
 
-/// Packs the GET of the record of a failure that nobody heard.
+/// Packs the GET of the record of a failure that no connection received.
 pub fn pack_unheard_read(commands: &mut Commands, keys: &Keys, of: RecordOf<'_>, to: Destination) {
     let entry = of.entry.to_string();
     commands.begin("GET", 2).key_parts(&keys.unheard(&entry, of.stream, of.group)).end(to);
@@ -90,8 +88,8 @@ pub fn pack_record_read(commands: &mut Commands, keys: &Keys, of: RecordOf<'_>, 
     commands.begin("GET", 2).key_parts(&keys.record(&entry, of.stream, of.group)).end(to);
 }
 
-/// How a record says that `job` ended: `Some` with its error, if it has one; `None` if it says nothing, or is about
-/// something else whose name reads the same.
+/// Reads the outcome of `job` in a record: `Some` with its error, if it has one. `None` if there is no record, or it
+/// is about another job.
 pub fn read_record(reply: &Value, job: &str, of: RecordOf<'_>) -> Option<Option<String>> {
     let Value::Bulk(message) = reply else { return None };
     let notification = CompletionMessage::parse(message)?;

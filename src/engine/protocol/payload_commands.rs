@@ -6,7 +6,7 @@ use crate::redis_io::keys::Keys;
 use crate::engine::host::RequestId;
 use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 
-/// Packs payload commands of one job for one request. The one that is told to be last ends the request.
+/// Packs payload commands of one job for one request. The command that is marked as last ends the request.
 pub struct PayloadPacker<'a> {
     /// Where to.
     pub commands: &'a mut Commands,
@@ -14,7 +14,7 @@ pub struct PayloadPacker<'a> {
     pub keys: &'a Keys,
     /// The job's id.
     pub job: &'a str,
-    /// Who asks.
+    /// Request that the commands belong to.
     pub request: RequestId,
 }
 

@@ -12,9 +12,9 @@ pub struct PendingEntry {
     pub id: EntryId,
     /// The consumer that it was delivered to last.
     pub owner: String,
-    /// For how long nobody has touched it.
+    /// Time since its last delivery or lease renewal.
     pub idle: Duration,
-    /// How often it was delivered.
+    /// Number of deliveries.
     pub deliveries: u64,
 }
 

@@ -7,11 +7,11 @@ use crate::redis_io::resp::Reply;
 /// Set in the index of the last reply that a request or batch gets.
 pub const LAST: u32 = 1 << 31;
 
-/// Who waits for a reply; the `kind` of its ticket.
+/// Receiver of a reply; the `kind` of its ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ReplyKind {
-    /// A request that only wants to know whether it worked, at one of its replies.
+    /// A request that needs success or failure alone, at one of its replies.
     Part = 0,
     /// The same, at its last reply.
     Last = 1,
@@ -54,7 +54,7 @@ impl ReplyKind {
         KINDS.get(usize::from(ticket.kind)).copied()
     }
 
-    /// The kind and index of the reply to a part of a settlement, which may be about a job that failed.
+    /// Kind and index of the reply to a step of a settlement. `is_failure` is true for a job that failed.
     pub(crate) fn of_part(part: SettlementStep, is_failure: bool) -> (Self, u32) {
         match part {
             SettlementStep::Postponement(at) => (Self::Postponed, at as u32),
@@ -65,7 +65,7 @@ impl ReplyKind {
         }
     }
 
-    /// Whether a ticket is about the PUBLISH of a failure.
+    /// Returns true if a ticket is about the PUBLISH of a failure.
     pub(crate) fn is_failure(ticket: Ticket) -> bool {
         ticket.kind == Self::FailurePublished as u8
     }
@@ -83,7 +83,7 @@ impl ReplyKind {
     }
 }
 
-/// One part of what a batch tells.
+/// One step of the settlement of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettlementStep {
     /// Of the job at this position.
@@ -96,12 +96,13 @@ pub enum SettlementStep {
     Completion(usize),
 }
 
-/// Whether a reply to a settlement needs handling: most replies are successes before the last one of their batch.
+/// Returns true if a reply to a settlement needs handling. Most replies are successes before the last one of their
+/// batch.
 pub fn is_significant(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
     outcome.is_err() || ticket.index & LAST != 0 || is_unheard_failure(ticket, outcome)
 }
 
-/// Whether a reply says that no connection received the completion of a failed job.
+/// Returns true if a reply says that no connection received the completion of a failed job.
 pub fn is_unheard_failure(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
     ReplyKind::is_failure(ticket) && matches!(outcome, Ok(Reply::Integer(0)))
 }

@@ -10,20 +10,20 @@ use crate::redis_io::streams::entry::EntryId;
 pub struct GroupInfo {
     /// The last entry that it was given.
     pub delivered: EntryId,
-    /// How many entries it was given, or has passed, if Redis knows.
+    /// Number of entries that were delivered to it or that it has passed, if Redis knows.
     pub read: Option<u64>,
-    /// How many consumers it has.
+    /// Number of consumers.
     pub consumers: u64,
-    /// How many entries were delivered and not acknowledged.
+    /// Number of entries that were delivered and not acknowledged.
     pub pending: u64,
 }
 
 /// A stream, as XINFO STREAM has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamInfo {
-    /// How many entries were ever added.
+    /// Number of entries that were ever added.
     pub added: u64,
-    /// How many there are.
+    /// Number of entries.
     pub length: u64,
     /// The first one that is there.
     pub first: Option<EntryId>,
@@ -57,7 +57,7 @@ impl GroupInfo {
 }
 
 impl StreamInfo {
-    /// From a reply; `None` before Redis 7, which does not count what was added.
+    /// Reads a reply. `None` before Redis 7, which does not count added entries.
     pub fn read(reply: &Reply<'_>) -> Option<Self> {
         let Reply::Array(fields) = reply else { return None };
         let mut fields = fields.clone();
@@ -80,8 +80,8 @@ impl StreamInfo {
     }
 }
 
-/// Walks an array of names, each followed by a value, whose `length` has been read; of a value that is an array, only that
-/// it is one is told.
+/// Walks an array of names and values whose `length` has been read. A value that is an array is skipped, and only
+/// its length is passed on.
 pub(crate) fn each_field<'a>(
     cursor: &mut Cursor<'a>,
     length: usize,

@@ -1,11 +1,11 @@
-//! How much may be spent in a second. Pure.
+//! Budget of costs in one second. Pure.
 
 use std::time::{Duration, Instant};
 
 /// After this time there is as much to spend again.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// What is spent of one second after the other.
+/// Costs of the current second.
 #[derive(Debug, Default)]
 pub struct Budget {
     since: Option<Instant>,
@@ -13,7 +13,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Spends on one after the other of these as long as there is enough of `most`; how many that were.
+    /// Spends on one cost after the other as long as the sum is within `most`. Returns the number of costs spent on.
     pub fn spend(&mut self, now: Instant, most: usize, costs: impl Iterator<Item = usize>) -> usize {
         if self.since.is_none_or(|since| now - since >= WINDOW) {
             *self = Self { since: Some(now), spent: 0 };

@@ -1,5 +1,5 @@
-//! What tells that a runtime has something to do: the descriptor that it waits on itself, which can be waited on in
-//! turn. tokio keeps it to itself, so it is found by what it watches.
+//! The epoll descriptor of a runtime, which another event loop can wait on. tokio has no accessor for it, so it is
+//! found by a socket that it watches. Without /proc there is none, and the engine's thread keeps the runtime.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use std::path::Path;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
-/// The epoll instance of `runtime`; an error where Linux does not tell, as without /proc.
+/// The epoll instance of `runtime`. Fails if /proc does not show it.
 pub fn of(runtime: &Runtime) -> io::Result<RawFd> {
     let _context = runtime.enter();
     // Any socket will do: the instance that watches it is the runtime's.
@@ -24,7 +24,7 @@ pub fn of(runtime: &Runtime) -> io::Result<RawFd> {
     Err(io::ErrorKind::NotFound.into())
 }
 
-/// Whether a descriptor is an epoll instance that watches another: its `tfd` lines name what it does, see
+/// Returns true if a descriptor is an epoll instance that watches another. Its `tfd` lines name the descriptors, see
 /// proc_pid_fdinfo(5).
 fn watches(name: &Path, watched: RawFd) -> io::Result<bool> {
     if fs::read_link(Path::new("/proc/self/fd").join(name))? != Path::new("anon_inode:[eventpoll]") {

@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 
 use crate::redis_io::tasks::{Rest, Tasks};
 
-/// For so long a lent runtime may be turned by nobody.
+/// Maximum time for which the host does not drive a lent runtime. Then its thread takes it back.
 const LONGEST_ABSENCE: Duration = Duration::from_millis(25);
 
 /// A runtime that one of two threads turns. The thread is the last to have it, so tasks end there.
@@ -36,11 +36,11 @@ pub struct RuntimeHandoff {
     /// Wakes the engine's thread while the runtime is lent.
     returned: Condvar,
     ended: AtomicBool,
-    /// How often it was turned on loan.
+    /// Number of drives by the host.
     drives: AtomicU64,
 }
 
-/// What tasks may know of the loan of their runtime, without holding on to that.
+/// State of the hand-off, for tasks of the runtime. It does not keep the runtime alive.
 #[derive(Default)]
 pub struct HandoffState {
     lent: AtomicBool,
@@ -57,18 +57,18 @@ impl HandoffState {
         }
     }
 
-    /// Whether it is lent, or about to be.
+    /// Returns true if the runtime is lent or about to be.
     pub fn is_lent(&self) -> bool {
         self.lent.load(Ordering::Acquire)
     }
 
-    /// Whether it is being turned by who borrowed it, who looks for what went up when that is done.
+    /// Returns true if the host drives the runtime now. The host collects the queued events after the drive.
     pub fn is_driving(&self) -> bool {
         self.driving.load(Ordering::Acquire)
     }
 }
 
-/// What came of turning a lent runtime.
+/// Result of a drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriveOutcome {
     /// It was turned, and waits for events.
@@ -107,7 +107,7 @@ impl RuntimeHandoff {
         &self.runtime
     }
 
-    /// What tasks may know.
+    /// State of the hand-off, for tasks.
     pub fn state(&self) -> &Arc<HandoffState> {
         &self.state
     }
@@ -159,7 +159,7 @@ impl RuntimeHandoff {
         }
     }
 
-    /// Waits until it is given back, or nobody turns it any more.
+    /// Waits until the host gives the runtime back, or does not drive it any more.
     fn wait<'driver>(&self, mut driver: MutexGuard<'driver, ()>) -> MutexGuard<'driver, ()> {
         let mut drives = self.drives.load(Ordering::Relaxed);
         while self.state.is_lent() && !self.is_over() {

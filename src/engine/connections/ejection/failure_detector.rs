@@ -21,7 +21,7 @@ pub struct FailureDetector {
     /// Failures in a row, those of probes included.
     failures: u32,
     changed: Option<Instant>,
-    /// How often the wait between probes has doubled.
+    /// Number of times that the delay between probes has doubled.
     doublings: u32,
 }
 
@@ -31,7 +31,7 @@ impl FailureDetector {
         Self { options, is_out: false, failures: 0, changed: None, doublings: 0 }
     }
 
-    /// Whether it is out of the ring.
+    /// Returns true if the node is ejected.
     pub fn is_out(&self) -> bool {
         self.is_out
     }
@@ -65,8 +65,8 @@ impl FailureDetector {
         true
     }
 
-    /// How long to wait before the next probe: each wait is twice as long as the one before, and longer by up to a
-    /// quarter at `random` (0 to 1), so that a fleet does not come in step.
+    /// Returns the delay before the next probe. Each delay is twice the one before. `random` (0 to 1) makes it up to
+    /// a quarter longer, so that a fleet does not act in step.
     pub fn next_wait(&mut self, random: f64) -> Duration {
         let wait = self.wait(self.doublings);
         self.doublings = self.doublings.saturating_add(1);

@@ -1,4 +1,5 @@
-//! Connections to a node that may be ejected: what happens to them is noted, and readers rest while it is out.
+//! Policy of connections to a node that can be ejected. It reports failures, and holds readers back while the node
+//! is out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +10,12 @@ use crate::redis_io::options::Endpoint;
 
 use crate::engine::connections::ejection::Ejection;
 
-/// What a connection is to the health of its node.
+/// Role of a connection in the health of its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionRole {
-    /// The shared one, whose failures are the node's. There is none while the node is out.
+    /// The shared connection, whose failures are the node's. It is closed while the node is out.
     Shared,
-    /// The subscriber, which is there for what was sent before, whatever happens to the node.
+    /// The subscriber. It stays open for completions of jobs that were sent before the ejection.
     Subscriber,
     /// One that waits for entries. Their jobs could do nothing while the node is out, so none are taken then.
     Reader,
@@ -30,7 +31,7 @@ pub struct EjectionHandle {
 }
 
 impl EjectionHandle {
-    /// Why no connection with this part may be opened, if that is so.
+    /// Returns the error of a connection that must not be opened now.
     pub(crate) fn refusal(&self) -> Option<RedisError> {
         match self.role {
             ConnectionRole::Shared => self.ejection.refusal(),
@@ -60,7 +61,7 @@ struct EjectionPolicy {
 }
 
 impl EjectionPolicy {
-    /// What to wait for before the next attempt, for a reader of a node that is out.
+    /// Delay before the next attempt of a reader, if its node is out: until the node is readmitted.
     fn rest(&self) -> Option<BoxFuture<Option<Duration>>> {
         let EjectionHandle { ejection, role } = &self.part;
         if *role != ConnectionRole::Reader || !ejection.is_out() {

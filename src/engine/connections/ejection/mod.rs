@@ -1,4 +1,4 @@
-//! Keeps what does not answer out of the ring: what the connections of a node, its watch and its users share.
+//! Ejection of a node that fails: the state that its connections, its monitor and its users share.
 
 pub mod failure_detector;
 pub mod link_policy;
@@ -21,7 +21,7 @@ use crate::engine::runtime::backoff::jitter;
 /// Starts a task that monitors a node.
 pub(crate) type StartMonitor = Box<dyn Fn(Arc<Ejection>) -> AbortHandle + Send + Sync>;
 
-/// Whether one node is in the ring, and why not.
+/// Ejection state of one node, with the last failure.
 pub struct Ejection {
     pub(crate) options: EjectOptions,
     policy: PolicyOptions,
@@ -29,7 +29,7 @@ pub struct Ejection {
     monitor: OnceLock<StartMonitor>,
     /// A lock, since the node's connections report from the engine's thread while the host asks from its own.
     state: Mutex<State>,
-    /// Whether it is out, for those who wait for a change.
+    /// True while the node is out. Tasks wait on it for a change.
     out: watch::Sender<bool>,
     /// Wakes the watch: the node has just gone out.
     pub(crate) tripped: Notify,
@@ -51,7 +51,7 @@ impl State {
 }
 
 impl Ejection {
-    /// A node in the ring, whose connections are made from `policy`.
+    /// State of a node in the ring. `policy` makes its connections.
     pub(crate) fn new(options: EjectOptions, policy: PolicyOptions) -> Arc<Self> {
         Arc::new(Self {
             options,
@@ -69,12 +69,12 @@ impl Ejection {
         let _ = self.monitor.set(start);
     }
 
-    /// Whether it is out of the ring.
+    /// Returns true if the node is ejected.
     pub fn is_out(&self) -> bool {
         *self.out.borrow()
     }
 
-    /// The error of whatever leads to it while it is out.
+    /// Error of every operation on the node while it is ejected.
     pub(crate) fn refusal(&self) -> Option<RedisError> {
         if !self.is_out() {
             return None;
@@ -113,7 +113,7 @@ impl Ejection {
         }
     }
 
-    /// How long to wait before the next probe.
+    /// Returns the delay before the next probe.
     pub(crate) fn next_wait(&self) -> Duration {
         self.lock().health.next_wait(jitter())
     }
@@ -123,7 +123,7 @@ impl Ejection {
         self.change(false);
     }
 
-    /// The host is told before anything that was refused reaches it, so that it makes no more ids for the node.
+    /// Reports the change to the host before any refused request, so that the host makes no more ids for the node.
     fn change(&self, is_out: bool) {
         let (failures, cause) = {
             let mut state = self.lock();
@@ -142,7 +142,7 @@ impl Ejection {
         }
     }
 
-    /// Nothing is known of it any more, as before its first connection. Nobody watches it.
+    /// Returns to the state before the first connection, and ends the monitor.
     pub(crate) fn reset(&self) {
         let watch = {
             let mut state = self.lock();
@@ -161,7 +161,7 @@ impl Ejection {
         readers.push(Arc::downgrade(link));
     }
 
-    /// Who waits for entries there.
+    /// Connections that wait for entries of the node.
     pub(crate) fn readers(&self) -> Vec<Arc<dyn Link>> {
         self.lock().readers.iter().filter_map(Weak::upgrade).collect()
     }
@@ -172,7 +172,7 @@ impl Ejection {
         turned(out, false)
     }
 
-    /// What `step` comes to, unless the node is out before that.
+    /// Runs `step`. Fails with the refusal if the node is ejected before `step` ends.
     pub(crate) async fn unless_out<T>(
         &self,
         step: impl Future<Output = Result<T, RedisError>>,
@@ -194,6 +194,6 @@ impl Ejection {
 }
 
 async fn turned(mut out: watch::Receiver<bool>, wanted: bool) {
-    // Its sender lives as long as the node; without one nobody cares any more.
+    // The sender lives as long as the node. Without a node the wait has no use.
     let _ = out.wait_for(|out| *out == wanted).await;
 }

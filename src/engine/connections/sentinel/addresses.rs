@@ -2,7 +2,7 @@
 
 use crate::redis_io::options::Endpoint;
 
-/// More sentinels than anybody runs; what is learnt beyond is noise.
+/// Maximum number of sentinels. Addresses beyond it are ignored.
 const MOST: usize = 64;
 
 /// Sentinels in the order in which they are asked.
@@ -33,7 +33,7 @@ impl SentinelAddresses {
         }
     }
 
-    /// This one did not answer, or what it said led nowhere: it is asked last from now on.
+    /// Moves a sentinel to the end, since it did not answer or its answer led nowhere.
     pub fn failed(&mut self, sentinel: &Endpoint) {
         if let Some(at) = self.position(sentinel) {
             let sentinel = self.0.remove(at);
@@ -41,7 +41,7 @@ impl SentinelAddresses {
         }
     }
 
-    /// Adds those that are not known yet. None is ever removed: who is away today is back tomorrow.
+    /// Adds unknown sentinels. No sentinel is ever removed, since it can come back.
     pub fn learn(&mut self, found: Vec<Endpoint>) {
         for sentinel in found {
             if self.0.len() < MOST && self.position(&sentinel).is_none() {

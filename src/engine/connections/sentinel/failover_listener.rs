@@ -17,11 +17,11 @@ use crate::engine::connections::sentinel::resolver::Resolver;
 use crate::engine::options::sentinel::SentinelOptions;
 use crate::engine::runtime::backoff::linear;
 
-/// How often the sentinel is asked whether it is still there.
+/// Interval of pings to the sentinel.
 const HEARTBEAT: Duration = Duration::from_secs(2);
-/// How long it may take to say so.
+/// Maximum time of its answer.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How much longer each wait is than the one before, when no sentinel can be reached.
+/// Increase of the delay from attempt to attempt.
 const STEP: Duration = Duration::from_millis(100);
 /// The longest of these waits.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -42,7 +42,7 @@ impl FailoverListener {
         });
         let link = LinkOptions {
             command_timeout: Some(HEARTBEAT_TIMEOUT),
-            // Whoever waits is told at once that no sentinel can be reached, and asks again.
+            // Commands fail at once without a sentinel, and the loop subscribes again.
             max_retries_per_request: Some(0),
             ..LinkOptions::clone(&options.link)
         };
@@ -51,7 +51,7 @@ impl FailoverListener {
         Self { subscriber, task }
     }
 
-    /// Whether it listens, or tries to.
+    /// Returns true if it listens or tries to.
     pub fn is_open(&self) -> bool {
         self.subscriber.state() != LinkState::End && !self.task.is_finished()
     }
@@ -65,7 +65,7 @@ impl Drop for FailoverListener {
 }
 
 async fn listen(subscriber: Arc<Subscriber>, resolver: Weak<Resolver>) {
-    // A sentinel that lets nobody listen leaves it at what connections find out by themselves.
+    // Without the right to subscribe, connections find a failover by themselves.
     while let Err(error) = subscriber.subscribe(vec![SWITCHED.into()]).await {
         match error.kind {
             RedisErrorKind::Reply | RedisErrorKind::Closed => return subscriber.close(),
@@ -78,7 +78,7 @@ async fn listen(subscriber: Arc<Subscriber>, resolver: Weak<Resolver>) {
         tokio::time::sleep(HEARTBEAT).await;
         let alive = subscriber.ping().await;
         if alive.is_err_and(|error| error.kind == RedisErrorKind::Timeout) {
-            // A machine that is gone closes no sockets; the primary may have been on it.
+            // A machine that is gone closes no sockets. The primary can have been on it.
             subscriber.reset();
         }
     }
@@ -90,7 +90,7 @@ fn check(resolver: &Weak<Resolver>) {
     }
 }
 
-/// The decisions of the subscription, and who hears its messages.
+/// Policy of the subscription, and receiver of its messages.
 struct Watcher {
     resolver: Weak<Resolver>,
     name: String,

@@ -1,5 +1,5 @@
-//! Connections to a node of sentinels: where they lead to is found out before each attempt, and what happens when a
-//! server is not, or no longer, the one that is wanted.
+//! Policy of a connection to a node of sentinels. It resolves the address before each attempt, and reacts to a
+//! server in the wrong role.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::engine::connections::sentinel::resolver::Resolver;
 
 /// Demotions that are further apart than this have nothing to do with each other.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
-/// How many demotions in a row are followed before their errors go to whoever sent the commands.
+/// Maximum number of demotions in a row that are followed. Errors of later ones go to the caller.
 const MOST_DEMOTIONS: u32 = 10;
 
 /// The policy of a connection to the server that sentinels name.
@@ -31,9 +31,9 @@ pub struct FailoverPolicy {
 
 #[derive(Default)]
 struct State {
-    /// Where the connection was told to go; nothing while it is being found out.
+    /// Address that the resolver gave. `None` while it resolves.
     at: Option<Endpoint>,
-    /// Whether the connection was ready since then.
+    /// True if the connection was ready since then.
     was_ready: bool,
     demotions: Demotions,
 }
@@ -46,7 +46,7 @@ struct Demotions {
 }
 
 impl FailoverPolicy {
-    /// Decides as `policy` does, but for the place of the next attempt and for what a demoted server says.
+    /// Decides as `policy`, apart from the address of the next attempt and from errors of a demoted server.
     pub fn new(policy: Arc<ConnectionPolicy>, resolver: Arc<Resolver>) -> Arc<Self> {
         let failover_policy = Arc::new_cyclic(|this| Self {
             this: this.clone(),
@@ -61,7 +61,7 @@ impl FailoverPolicy {
 
     /// Says which connection this is about, once.
     pub fn attach(&self, connection: &Arc<Connection>) {
-        // Only who makes the connection does this.
+        // The caller has just made the connection, so it is set once.
         let _ = self.connection.set(Arc::downgrade(connection));
     }
 
@@ -74,7 +74,7 @@ impl FailoverPolicy {
             let wants_primary = self.resolver.options().role == Role::Primary;
             let misplaced = is_primary.is_some_and(|is_primary| is_primary != wants_primary);
             if misplaced {
-                // Told once; from here on it is on its way.
+                // The reconnection is under way, so no second one is started.
                 state.at = None;
             }
             misplaced
@@ -148,7 +148,8 @@ impl LinkPolicy for FailoverPolicy {
 }
 
 impl Demotions {
-    /// Notes an error of a demoted server, which `is_first` of its session; whether it may be followed.
+    /// Counts an error of a demoted server; `is_first` is true for the first of its session. Returns true if the
+    /// demotion can be followed.
     fn admit(&mut self, is_first: bool, now: Instant) -> bool {
         if self.last.is_none_or(|last| now.duration_since(last) > FORGOTTEN_AFTER) {
             self.count = 0;

@@ -17,7 +17,7 @@ use crate::engine::connections::sentinel::failover_listener::FailoverListener;
 use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
 use crate::engine::options::sentinel::SentinelOptions;
 
-/// A sentinel that is silent for so long does not keep the next one from being asked as well.
+/// Time after which a silent sentinel does not hold up the next one.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 type Found = Result<Endpoint, RedisError>;
@@ -27,7 +27,7 @@ pub struct Resolver {
     this: Weak<Resolver>,
     options: SentinelOptions,
     tasks: Tasks,
-    /// Whether the bus is closing, so that nothing is opened any more.
+    /// True while the bus is closing. No connection is opened then.
     closing: Arc<AtomicBool>,
     /// A lock, since followers come on the host's thread too; never held across an await.
     state: Mutex<State>,
@@ -35,18 +35,18 @@ pub struct Resolver {
 
 struct State {
     sentinels: SentinelAddresses,
-    /// The question under way, which everybody who asks meanwhile waits for.
+    /// Query under way. All callers meanwhile wait for it.
     asking: Option<Arc<OnceCell<Found>>>,
-    /// Counts announcements: what was asked before one may be out of date.
+    /// Number of announcements. An answer to an earlier query can be out of date.
     announcements: u64,
-    /// Who answered last, and where that led.
+    /// Sentinel that answered last, and the address in its answer.
     last_answer: Option<(Endpoint, Endpoint)>,
     policies: Vec<Weak<FailoverPolicy>>,
     listener: Option<FailoverListener>,
 }
 
 impl Resolver {
-    /// Asks nobody yet.
+    /// A resolver without any query yet.
     pub fn new(options: SentinelOptions, tasks: Tasks, closing: Arc<AtomicBool>) -> Arc<Self> {
         let state = State {
             sentinels: SentinelAddresses::new(options.sentinels.clone()),
@@ -59,7 +59,7 @@ impl Resolver {
         Arc::new_cyclic(|this| Self { this: this.clone(), options, tasks, closing, state: Mutex::new(state) })
     }
 
-    /// How sentinels are asked.
+    /// Options of the queries.
     pub fn options(&self) -> &SentinelOptions {
         &self.options
     }
@@ -154,7 +154,7 @@ impl Resolver {
         }
     }
 
-    /// A connection to `endpoint` did not come about: another sentinel may know better than who named it.
+    /// Moves the sentinel that named `endpoint` to the end, since no connection to it came about.
     pub(crate) fn report_unreachable(&self, endpoint: &Endpoint) {
         let mut state = self.lock();
         if let Some((sentinel, _)) = state.last_answer.take_if(|(_, named)| named == endpoint) {
@@ -172,11 +172,11 @@ impl Resolver {
         self.promoted(&self.options.reachable(primary));
     }
 
-    /// Announcements may have been missed.
+    /// Resolves again, since announcements can have been missed.
     pub(crate) fn check(&self) {
         let Some(resolver) = self.this.upgrade() else { return };
         self.tasks.spawn(async move {
-            // Whoever is led elsewhere by the answer has been told; if there is none, nobody can be.
+            // `resolve` itself reconnects the connections that must move.
             let _ = resolver.resolve().await;
         });
     }
@@ -189,7 +189,7 @@ impl Resolver {
         }
     }
 
-    /// Tells `failover_policy` of changes for as long as it lives.
+    /// Adds a policy that follows changes for as long as it lives.
     pub(crate) fn add(&self, failover_policy: &Arc<FailoverPolicy>) {
         let mut state = self.lock();
         state.policies.retain(|failover_policy| failover_policy.strong_count() > 0);
@@ -210,7 +210,7 @@ impl Resolver {
         }
     }
 
-    /// Listens no more, until somebody asks again.
+    /// Stops to listen until the next `locate`.
     pub(crate) fn close(&self) {
         let listener = self.lock().listener.take();
         drop(listener);

@@ -11,10 +11,10 @@ use crate::engine::options::bus::BusOptions;
 use crate::engine::options::consumer::ConsumerOptions;
 use crate::engine::producer::Producer;
 
-/// A bus.
+/// A bus with its members.
 pub struct Bus {
     node_set: Arc<NodeSet>,
-    /// A lock, since members come on the host's thread and are gone through on the engine's.
+    /// A lock, since members are added on the host's thread and listed on the engine's.
     members: Mutex<Members>,
 }
 
@@ -26,13 +26,13 @@ struct Members {
 }
 
 impl Bus {
-    /// A bus that is not connected yet. The host knows it, and its first node, by `number`, and the other nodes by the numbers
-    /// that follow.
+    /// A bus without connections yet. The host knows it and its first node by `number`, and the other nodes by the
+    /// numbers that follow.
     pub fn new(context: Arc<Context>, number: u32, options: BusOptions) -> Arc<Self> {
         Arc::new(Self { node_set: NodeSet::new(context, number, options), members: Mutex::default() })
     }
 
-    /// The nodes, and everything that the members of the bus share.
+    /// The nodes and the state that the members share.
     pub fn node_set(&self) -> &Arc<NodeSet> {
         &self.node_set
     }
@@ -85,7 +85,7 @@ impl Bus {
     }
 }
 
-/// Adds a member, and drops those that are gone.
+/// Adds a member, and removes members that were dropped.
 fn add<T>(members: &mut Vec<Weak<T>>, member: &Arc<T>) {
     members.retain(|member| member.strong_count() > 0);
     members.push(Arc::downgrade(member));

@@ -16,7 +16,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum time without progress once all jobs have ended and only replies from Redis are outstanding.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time between two looks at that progress.
+/// Time between two checks of that progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Options of a stop.
@@ -24,12 +24,13 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 pub struct StopOptions {
     /// Close at once, with jobs in flight or not.
     pub force: bool,
-    /// The longest wait for jobs in flight; `None` waits for as long as they take, but not for Redis.
+    /// Maximum wait for jobs in flight. `None` is no limit for jobs, but Redis must make progress.
     pub max_wait: Option<Duration>,
 }
 
 impl Bus {
-    /// Stops reading, waits for the jobs in flight, closes every connection. The bus can be used again after.
+    /// Stops reading, waits for the jobs in flight and closes every connection. The bus can be used again
+    /// afterwards.
     pub async fn stop(self: Arc<Self>, stop: StopOptions) {
         let consumers = self.consumers();
         let drained = !stop.force && self.drain(&consumers, stop.max_wait).await;
@@ -39,7 +40,7 @@ impl Bus {
                 let consumer = consumer.clone();
                 let leaving = timeout(LEAVE_TIMEOUT, async move {
                     match drained {
-                        // An entry that is left behind in the group does no harm.
+                        // An entry that stays in the group does no harm.
                         true => consumer.leave().await,
                         // Other consumers claim later the entries that are not handed back by then.
                         false => consumer.hand_back().await,
@@ -95,7 +96,7 @@ impl Bus {
     }
 }
 
-/// Resolves once Redis alone is waited for and makes no progress for [`PROGRESS_TIMEOUT`].
+/// Resolves once only replies from Redis are outstanding and none came for [`PROGRESS_TIMEOUT`].
 async fn progress_stops(consumers: &[Arc<Consumer>]) {
     let mut since: Option<(Instant, usize)> = None;
     loop {

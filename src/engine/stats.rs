@@ -17,14 +17,14 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::counts::Counts;
 use crate::engine::producer::Producer;
 
-/// A consumer at one time.
+/// Figures of a consumer at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsumerStats {
     /// Totals since its creation.
     pub counts: Counts,
     /// Jobs that run, or whose settlement Redis has not confirmed. Released ones do not count.
     pub in_flight: usize,
-    /// Entries that were read and wait for a slot.
+    /// Buffered entries that wait for a slot.
     pub waiting: usize,
     /// Number of free slots. `None` is no limit.
     pub free: Option<usize>,
@@ -34,10 +34,10 @@ pub struct ConsumerStats {
     pub shared: Totals,
 }
 
-/// A producer at one time, as far as the engine knows.
+/// Figures of a producer at one time, without those of the facade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProducerStats {
-    /// Completions that it got, one for each group.
+    /// Completions received, one for each group.
     pub completions_received: u64,
     /// Number of waits for completions.
     pub waiting: usize,
@@ -55,7 +55,7 @@ pub struct GroupLag {
 }
 
 impl GroupLag {
-    /// From the reply of XINFO GROUPS; nothing is known of a group that is not there.
+    /// Reads the reply of XINFO GROUPS. All figures of a missing group are `None`.
     fn read(reply: &Value, group: &str) -> Self {
         let Value::Array(groups) = reply else { return Self::default() };
         let is_named = |one: &&Value| one.field("name").and_then(Value::bytes) == Some(group.as_bytes());
@@ -146,7 +146,7 @@ impl Consumer {
     }
 }
 
-/// A reply that is to come.
+/// Receiver of a reply.
 type Answer = oneshot::Receiver<Result<Value, RedisError>>;
 
 #[cfg(test)]

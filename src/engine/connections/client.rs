@@ -1,4 +1,4 @@
-//! A connection of the bus under a name that outlives it: opened when first used, and again after it has ended.
+//! A connection of the bus under a name that outlives it. It is opened at its first use, and again after its end.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,13 +22,13 @@ use crate::engine::connections::sentinel::resolver::Resolver;
 
 /// Destination of a client's connection.
 pub enum ConnectionTarget {
-    /// A Redis.
+    /// A single Redis.
     Single,
-    /// The Redis that sentinels name.
+    /// The Redis that sentinels resolve.
     Sentinel(Arc<Resolver>),
-    /// All nodes of a Cluster, each command by its key.
+    /// All nodes of a Cluster. The key of a command decides its node.
     Cluster(Arc<Topology>),
-    /// Whichever node of a Cluster has a slot.
+    /// The node of a Cluster that serves a slot.
     ClusterSlot(Arc<Topology>, u16),
 }
 
@@ -37,9 +37,9 @@ pub struct Client {
     policy: PolicyOptions,
     target: ConnectionTarget,
     sink: Arc<dyn ReplySink>,
-    /// Counts replies where they come from several nodes.
+    /// Counter of replies that come from several nodes.
     reply_counter: Option<Arc<ReplyCounter>>,
-    /// A lock, since the host's thread and the engine's thread may both be the first to use the connection.
+    /// A lock, since the host's thread and the engine's thread can both be the first to use the connection.
     link: Mutex<Option<Arc<dyn Link>>>,
     /// Number of sessions that ended. Facts about one session, such as its CLIENT ID, must not be used for the next.
     session: Arc<AtomicU64>,
@@ -50,7 +50,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that is not connected yet.
+    /// A client without a connection yet.
     pub fn new(policy: PolicyOptions, target: ConnectionTarget, sink: Arc<dyn ReplySink>) -> Self {
         let reply_counter =
             matches!(target, ConnectionTarget::Cluster(_)).then(|| ReplyCounter::new(sink.clone()));
@@ -67,8 +67,8 @@ impl Client {
         }
     }
 
-    /// The connection, opened if there is none or the last one has ended; not while the bus is closing or the node
-    /// is ejected, nor after the end of one that is the user's.
+    /// Returns the connection, and opens it if there is none or the last one has ended. Fails while the bus is
+    /// closing or the node is ejected, and after the end of a connection of the user's.
     pub fn link(&self) -> Result<Arc<dyn Link>, RedisError> {
         let mut link = self.lock();
         if let Some(open) = link.as_ref().filter(|open| open.state() != LinkState::End) {
@@ -130,12 +130,12 @@ impl Client {
         opened
     }
 
-    /// The connection, if there is one that has not ended.
+    /// The connection, if one is open.
     pub fn current(&self) -> Option<Arc<dyn Link>> {
         self.lock().clone().filter(|link| link.state() != LinkState::End)
     }
 
-    /// Submits to the connection, opening it if need be; nothing if there is nothing to submit.
+    /// Submits commands, and opens the connection if needed. No commands open no connection.
     pub fn submit(&self, commands: &mut Commands) {
         if commands.is_empty() {
             return;
@@ -154,7 +154,7 @@ impl Client {
         call(self.link()?.as_ref(), pack).await
     }
 
-    /// As [`Client::call`], on the node of that name.
+    /// As [`Client::call`], on the node of that name in a Cluster.
     pub async fn call_on(
         &self,
         node: &str,

@@ -1,5 +1,5 @@
-//! Connections to one node of a Cluster: where they lead to is looked up before each attempt, and they move on when
-//! that is not the right node any more.
+//! Policy of connections to one node of a Cluster. It looks the node up before each attempt, and reconnects when
+//! another node is the right one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -18,10 +18,10 @@ use crate::redis_io::tasks::Tasks;
 
 use crate::engine::connections::policy::{ConnectionPolicy, default_retry_delay};
 
-/// The longest wait before the next attempt: it leads to another node as soon as there is one.
+/// Maximum delay before the next attempt. The attempt leads to another node as soon as there is one.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
-/// The policy of a connection to whichever node has a slot, or to any node.
+/// Policy of a connection to the node of a slot, or to any node.
 pub struct LocationPolicy {
     policy: Arc<ConnectionPolicy>,
     place: Arc<Place>,
@@ -39,13 +39,13 @@ struct Place {
     preferred: Option<u16>,
     /// Number of lookups since the last ready connection.
     tries: AtomicUsize,
-    /// The node that the connection is to, or is being made to. A lock, since it moves.
+    /// Node of the connection or of the attempt. A lock, since it changes.
     node: Mutex<Option<String>>,
 }
 
-/// A connection that can be made anew, to another node.
+/// A connection that can move to another node.
 pub trait Reconnectable: Send + Sync + 'static {
-    /// Has it made anew.
+    /// Closes the connection and makes it anew.
     fn reconnect(&self);
 }
 
@@ -62,13 +62,13 @@ impl Reconnectable for Subscriber {
 }
 
 impl LocationPolicy {
-    /// Decides as `policy` does, but for the place and the time of the next attempt: only the topology gives a
-    /// Cluster up.
+    /// Decides as `policy`, apart from the node and the time of the next attempt. Only the topology gives a Cluster
+    /// up.
     pub fn new(policy: Arc<ConnectionPolicy>, topology: Arc<Topology>, slot: u16) -> Arc<Self> {
         Self::at(policy, topology, Some(slot), None)
     }
 
-    /// The same for a connection to any node, if it can be had to the one that has the `preferred` slot.
+    /// As `new`, for a connection to any node. The node of the `preferred` slot is tried first.
     pub fn anywhere(
         policy: Arc<ConnectionPolicy>,
         topology: Arc<Topology>,
@@ -121,7 +121,7 @@ impl LinkPolicy for LocationPolicy {
         Some(self.policy.as_ref())
     }
 
-    /// As long as commands for a slot do.
+    /// The same time as for commands with a slot.
     fn patience(&self) -> Option<Duration> {
         Some(PATIENCE)
     }
@@ -151,7 +151,7 @@ impl LinkPolicy for LocationPolicy {
             LinkState::Close => {
                 *lock(&self.place.node) = None;
                 if error.is_some() {
-                    // Its node may have been replaced.
+                    // Another node can have replaced it.
                     self.place.topology.refresh();
                 }
             }

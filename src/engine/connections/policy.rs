@@ -30,9 +30,9 @@ pub struct PolicyOptions {
     pub context: Arc<Context>,
     /// Options of the node.
     pub options: Arc<NodeOptions>,
-    /// The node's number, for questions.
+    /// Number of the node, for events and questions.
     pub node: u32,
-    /// The number under which changes of state are reported, if they are.
+    /// Number under which changes of state are reported. `None` reports none.
     pub visible: Option<u32>,
     /// True if changes of the connection are reported to the host as changes of the node.
     pub announces: bool,
@@ -92,7 +92,7 @@ impl PolicyOptions {
         })
     }
 
-    /// The policy of one connection, which counts as open until it has ended.
+    /// Creates the policy of one connection. The connection counts as open until its end.
     pub fn for_link(&self, session: Arc<AtomicU64>, traffic: Arc<Traffic>) -> Arc<ConnectionPolicy> {
         self.context.link_opened();
         let ended = AtomicBool::new(false);
@@ -102,7 +102,7 @@ impl PolicyOptions {
     }
 }
 
-/// The decisions of one connection.
+/// Policy of one connection.
 pub struct ConnectionPolicy {
     options: PolicyOptions,
     session: Arc<AtomicU64>,

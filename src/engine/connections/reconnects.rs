@@ -1,4 +1,4 @@
-//! When the connections of a bus were there again after they had been lost.
+//! Times at which lost connections of a bus were restored.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ impl Default for Reconnects {
 }
 
 impl Reconnects {
-    /// One is there again.
+    /// Records a restored connection.
     pub fn note(&self) {
         self.last.send_replace(Some(Instant::now()));
     }

@@ -13,7 +13,7 @@ use crate::redis_io::resp::Reply;
 
 use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 
-/// A sink in front of the sink of a bus.
+/// A sink in front of the reply router.
 pub struct ReplyCounter {
     sink: Arc<dyn ReplySink>,
     /// Number of missing replies by request or batch, for those with more than one. A lock, since commands leave on
@@ -22,12 +22,12 @@ pub struct ReplyCounter {
 }
 
 impl ReplyCounter {
-    /// Replies go on to `sink`.
+    /// A counter that passes replies on to `sink`.
     pub fn new(sink: Arc<dyn ReplySink>) -> Arc<Self> {
         Arc::new(Self { sink, missing: Mutex::default() })
     }
 
-    /// These commands are about to leave. All of one request leave together.
+    /// Counts commands that will be sent. All commands of one request must come in one call.
     pub fn expect(&self, commands: &Commands) {
         if commands.len() < 2 {
             return;

@@ -27,7 +27,7 @@ impl StateChangeFilter {
             }
             LinkState::Reconnecting if !self.is_lost => {
                 (self.is_lost, self.is_connected) = (true, false);
-                // A Cluster says why it is so, others why the connection was closed.
+                // A Cluster reports the cause here. Other connections reported it when they closed.
                 Some(error.cloned().or(self.cause.take()))
             }
             LinkState::Connect if !self.is_connected => {

@@ -1,4 +1,4 @@
-//! Questions to the host: asked with a number, answered later with the same number.
+//! Questions to the host. Each has a number, and the answer names it.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -9,17 +9,17 @@ use tokio::sync::oneshot;
 
 use crate::redis_io::link::Verdict;
 
-/// An answer of the host.
+/// Answer of the host.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CallbackAnswer {
     /// Answer to `RetryAsked`: the delay. `None` gives the connection up.
     Retry(Option<Duration>),
-    /// To `ReconnectAsked`.
+    /// Answer to `ReconnectAsked`.
     Reconnect(Verdict),
 }
 
-/// The questions without an answer. A lock, since questions are asked on the engine's thread and answered on the
-/// host's; it is held for the time of one look-up.
+/// Questions without an answer. A lock, since the engine's thread asks and the host's thread answers. It is held for
+/// one look-up.
 #[derive(Debug, Default)]
 pub struct HostCallbacks {
     next: AtomicU32,
@@ -27,7 +27,7 @@ pub struct HostCallbacks {
 }
 
 impl HostCallbacks {
-    /// A new question's number and where its answer will be.
+    /// Asks a question. Returns its number and the receiver of the answer.
     pub fn ask(&self) -> (u32, oneshot::Receiver<CallbackAnswer>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();

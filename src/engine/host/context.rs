@@ -13,7 +13,7 @@ use crate::engine::host::{Event, Host, RequestId};
 pub struct Context {
     /// The host, which takes jobs and events.
     pub host: Arc<dyn Host>,
-    /// Where tasks run.
+    /// Runtime of the engine.
     pub tasks: Tasks,
     /// Questions to the host without an answer.
     pub callbacks: HostCallbacks,
@@ -64,7 +64,7 @@ impl Context {
     }
 }
 
-/// Keeps the process alive.
+/// Keeps the process alive until it is dropped.
 pub(crate) struct Awake(Arc<Context>);
 
 impl Drop for Awake {

@@ -1,14 +1,14 @@
 //! The number of a job in flight, as the host knows it.
 
-/// Bits of a token that hold the slot's index; the rest is the generation.
+/// Bits of a token for the slot's index. The others hold the generation.
 const INDEX_BITS: u32 = 24;
 
-/// Names one job in flight.
+/// Number of one job in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobToken(u64);
 
 impl JobToken {
-    /// The token as a number that JavaScript can hold exactly.
+    /// The token as a number that JavaScript holds exactly.
     pub fn to_number(self) -> f64 {
         self.0 as f64
     }

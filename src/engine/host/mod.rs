@@ -17,16 +17,16 @@ use crate::engine::host::job_token::JobToken;
 /// Number of a request, given by the host. 0 is no request.
 pub type RequestId = u32;
 
-/// Takes jobs for a processor.
+/// Receiver of jobs for a processor.
 pub trait Jobs: Send + Sync {
-    /// Jobs of one stream of a consumer, in the order of the stream. Called with the consumer's state locked:
-    /// an implementation queues them and returns.
+    /// Takes jobs of one stream of a consumer, in the order of the stream. The consumer's state is locked during the
+    /// call, so an implementation must queue them and return.
     fn jobs(&self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (JobToken, &str)>);
 }
 
-/// Takes everything else.
+/// Receiver of everything else.
 pub trait Events: Send + Sync {
-    /// Something happened. An implementation queues it and returns.
+    /// Takes an event. An implementation must queue it and return.
     fn event(&self, event: Event<'_>);
 
     /// Delivers the queued events to the user. Called once per burst, not once per event.
@@ -43,35 +43,35 @@ impl<T: Jobs + Events> Host for T {}
 pub enum Payload<'a> {
     /// The key does not exist.
     Missing,
-    /// Its bytes, wanted as they are.
+    /// Its bytes, for a caller that wants bytes.
     Bytes(&'a [u8]),
-    /// Its bytes, wanted as text.
+    /// Its bytes, for a caller that wants text.
     Text(&'a [u8]),
 }
 
 /// Operation of a consumer that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Reading entries.
+    /// Read of entries.
     Consume,
-    /// Telling Redis of a job's outcome.
+    /// Settlement of a job.
     Settle(JobToken),
     /// Settlement of further jobs, with their count.
     Unsettled(u32),
-    /// An entry that is not a job of this bus was passed over.
+    /// An entry of the stream is not a job of this bus and was skipped.
     Foreign,
 }
 
 /// Operation that will be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Connecting.
+    /// Connection attempt.
     Connection,
-    /// Asking the sentinels, none of which knew.
+    /// Query of all sentinels.
     Sentinels,
 }
 
-/// One group's completion within an outcome.
+/// Completion of one group within an outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupCompletion {
     /// The group's name.
@@ -89,7 +89,7 @@ pub struct Found {
     pub id: EntryId,
     /// The stream's key.
     pub stream: String,
-    /// The consumer that had it last.
+    /// Last consumer of the entry.
     pub owner: String,
     /// Time since its last delivery or lease renewal.
     pub idle: Duration,
@@ -101,7 +101,7 @@ pub struct Found {
     pub job: String,
 }
 
-/// Something the host should know.
+/// Event for the host.
 #[expect(
     missing_docs,
     reason = "the variants say what their fields, named as everywhere in the engine, mean"
@@ -110,7 +110,7 @@ pub struct Found {
 pub enum Event<'a> {
     /// End of a request, after every `Value`, `Called` and `Failed` of it.
     Done { request: RequestId },
-    /// Something that the request asked for failed; `Done` follows.
+    /// An operation of the request failed. `Done` follows.
     Failed { request: RequestId, error: &'a RedisError },
     /// Value of the payload key at `index` of the request. A key that cannot be read as one is not reported.
     Value { request: RequestId, index: u32, payload: Payload<'a> },
@@ -118,32 +118,31 @@ pub enum Event<'a> {
     Called { request: RequestId, index: u32, value: &'a Value },
     /// The command of the user at `index` of the request failed.
     CallFailed { request: RequestId, index: u32, error: &'a RedisError },
-    /// A wait for completions is over. Arrivals in the order they came.
+    /// A wait for completions is over. Completions are in the order of arrival.
     Outcome { wait: u32, arrivals: &'a [GroupCompletion] },
-    /// A wait for completions will never be over: the bus was stopped.
+    /// A wait for completions ends without an outcome, since the bus was stopped.
     Abandoned { wait: u32 },
     /// A completion that a producer listens to.
     Heard { producer: u32, stream: &'a str, job: &'a str, group: &'a str, error: Option<&'a str> },
-    /// A message on a producer's channel that is none of ours.
+    /// A message on a producer's channel is no completion.
     Unreadable { producer: u32, channel: &'a [u8], message: &'a [u8] },
     /// After a reconnection Redis refused a subscription of this producer. Its completions are lost.
     ProducerFailed { producer: u32, error: &'a RedisError },
-    /// A consumer failed at something.
+    /// A consumer failed.
     ConsumerFailed { consumer: u32, failure: Failure, error: &'a RedisError },
     /// Value of a payload key of a job that is about to begin.
     Prefetched { consumer: u32, token: JobToken, key: &'a str, payload: &'a [u8] },
     /// Headers of a job that is about to begin, as JSON.
     Headers { consumer: u32, token: JobToken, headers: &'a str },
-    /// A job ran past its deadline and is settled as rejected.
+    /// A job ran past its deadline and is rejected.
     DeadlinePassed { consumer: u32, token: JobToken },
     /// A consumer has claimed an idle entry. Its job runs.
     Claimed { consumer: u32, entry: &'a Found },
     /// An entry reached the retry limit and is not delivered again. `moved` is true if it is in the dead letters.
     Exhausted { consumer: u32, entry: &'a Found, moved: bool },
-    /// Entries are not there any more, trimmed or deleted, and were never run to the end: they were pending for the
-    /// group, or it never got them.
+    /// Entries were trimmed or deleted before the group completed them. `pending` is true if they were delivered.
     Trimmed { consumer: u32, stream: u32, count: u64, pending: bool },
-    /// A consumer has removed others from its group that were idle for long.
+    /// A consumer has removed idle consumers from its group.
     Removed { consumer: u32, stream: u32, names: &'a [String] },
     /// A consumer has no job in flight any more.
     Drained { consumer: u32 },
@@ -155,7 +154,7 @@ pub enum Event<'a> {
     LinkChanged { client: u32, state: LinkState, error: Option<&'a RedisError> },
     /// A node was ejected or readmitted, with the number of failures in a row and the last of them.
     RingChanged { node: u32, is_out: bool, failures: u32, endpoint: &'a Endpoint, error: &'a RedisError },
-    /// The shared connection to a node was made, is ready, or is being made again, `error` being why.
+    /// The shared connection to a node was made, is ready, or is being made again because of `error`.
     NodeChanged { node: u32, state: LinkState, place: &'a str, error: Option<&'a RedisError> },
     /// A connection was opened or has ended. `Context::open_links` has the count.
     LinksChanged,

@@ -14,9 +14,9 @@ use crate::engine::runtime::backoff::Backoff;
 /// Subscription through which a message reached a producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageSource<'a> {
-    /// The channel that is the producer's own.
+    /// The own channel of the producer.
     Own,
-    /// A pattern.
+    /// A pattern of the user's.
     Pattern(&'a [u8]),
 }
 
@@ -24,19 +24,20 @@ pub enum MessageSource<'a> {
 pub trait CompletionListener: Send + Sync {
     /// Number by which the host knows the listener.
     fn number(&self) -> u32;
-    /// A message arrived.
+    /// Takes a message.
     fn on_message(&self, source: MessageSource<'_>, channel: &[u8], message: &[u8]);
-    /// The subscriber of a node, by the host's number, was disconnected: messages can be missing.
+    /// Reports that the subscriber of a node was disconnected, so that messages can be missing. `node` is the host's
+    /// number.
     fn on_gap(&self, node: u32);
 }
 
-/// Finds the listeners that a message is for.
+/// Router of the messages of one subscriber.
 pub(crate) struct MessageRouter {
     this: Weak<MessageRouter>,
     context: Arc<Context>,
     /// Number of the node that the messages come from.
     node: u32,
-    /// A lock, since producers subscribe from the host's thread while messages arrive on the engine's.
+    /// A lock, since producers subscribe on the host's thread while messages arrive on the engine's.
     table: Mutex<Table>,
     /// Refused resubscriptions. A lock, for the same reason.
     refused: Mutex<Refused>,
@@ -52,7 +53,7 @@ struct Table {
 struct Refused {
     subscriber: Weak<Subscriber>,
     backoff: Backoff,
-    /// With which code, as far as that was reported.
+    /// Code of the last refusal that was reported.
     code: Option<String>,
     /// True while a resubscription is scheduled.
     is_due: bool,

@@ -1,4 +1,4 @@
-//! The nodes of a bus: their connections, the routes that lead to them, and the replies and messages that come from them.
+//! The nodes of a bus: their connections, their routes, and the routers of their replies and messages.
 
 pub mod message_router;
 pub mod monitor;

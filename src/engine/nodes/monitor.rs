@@ -15,10 +15,10 @@ use crate::engine::nodes::probe::{late, probe};
 
 /// Number of checks in one timeout.
 const CHECKS_PER_TIMEOUT: u32 = 10;
-/// The least time between two looks, however short the timeout is.
+/// Minimum time between two checks, however short the timeout.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Runs as long as there is the node.
+/// Monitors a node for as long as the node lives.
 pub(crate) async fn watch(node: Weak<Node>, ejection: Arc<Ejection>) {
     loop {
         if !ejection.is_out() && LivenessMonitor::new(ejection.clone()).run(&node).await.is_none() {
@@ -49,7 +49,7 @@ struct LivenessMonitor {
     ejection: Arc<Ejection>,
     /// Number of replies at the last check.
     answers: u64,
-    /// Since when it owes an answer, or a connection.
+    /// Time since which a reply or a connection is due.
     silent_since: Option<Instant>,
     checked_at: Instant,
     pinged_at: Option<Instant>,
@@ -60,7 +60,7 @@ impl LivenessMonitor {
         Self { ejection, answers: 0, silent_since: None, checked_at: Instant::now(), pinged_at: None }
     }
 
-    /// Resolves once the node is out; with nothing if it is no more.
+    /// Resolves once the node is ejected. Returns `None` if the node was dropped.
     async fn run(mut self, node: &Weak<Node>) -> Option<()> {
         let interval = (self.ejection.options.timeout / CHECKS_PER_TIMEOUT).max(SHORTEST_INTERVAL);
         while !self.ejection.is_out() {
@@ -87,7 +87,7 @@ impl LivenessMonitor {
             self.silent_since = None;
             self.ejection.answered();
         } else if progress.answers < answers || is_ready && !progress.is_due {
-            // It is another connection, or nothing is owed.
+            // The connection is another one, or no reply is due.
             self.silent_since = None;
         } else {
             let since = *self.silent_since.get_or_insert(checked_at);
@@ -117,7 +117,7 @@ impl Node {
         link.filter(|link| link.state() != LinkState::Wait)
     }
 
-    /// The error of a node that does not answer.
+    /// Error of a node that does not reply in time.
     fn late(&self) -> RedisError {
         let patience = self.ejection().map_or(0, |ejection| ejection.options.timeout.as_millis());
         late(&self.options().link, patience)

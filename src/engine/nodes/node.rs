@@ -22,7 +22,7 @@ use crate::engine::nodes::subscriptions::Subscriptions;
 use crate::engine::options::bus::{EjectOptions, NodeOptions};
 use crate::engine::options::consumer::READ_GRACE;
 
-/// A node.
+/// A node of a bus.
 pub struct Node {
     keys: Keys,
     policy: PolicyOptions,
@@ -34,7 +34,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that is not connected yet; replies on its shared connection go to `sink`. With `eject` it can be
+    /// A node without connections yet. Replies on its shared connection go to `sink`. With `eject` it can be
     /// ejected.
     pub(crate) fn new(
         keys: Keys,
@@ -66,7 +66,7 @@ impl Node {
         self.ejection.as_ref().is_some_and(|ejection| ejection.is_out())
     }
 
-    /// Why nothing can be asked of it, if it is out of the ring.
+    /// Error of every operation on it while it is ejected.
     pub(crate) fn refusal(&self) -> Option<RedisError> {
         self.ejection.as_ref().and_then(|ejection| ejection.refusal())
     }
@@ -91,17 +91,17 @@ impl Node {
         &self.policy.context
     }
 
-    /// The number by which the host knows it.
+    /// Number by which the host knows it.
     pub(crate) fn number(&self) -> u32 {
         self.policy.node
     }
 
-    /// The names of keys on it.
+    /// Names of its keys.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// The connection for everything that does not wait.
+    /// The shared connection, for all non-blocking commands.
     pub fn shared(&self) -> &Client {
         &self.shared
     }
@@ -171,7 +171,7 @@ impl Node {
 }
 
 impl Drop for Node {
-    /// Nothing is left to be watched.
+    /// Ends the monitor.
     fn drop(&mut self) {
         if let Some(ejection) = &self.ejection {
             ejection.reset();

@@ -30,7 +30,7 @@ pub struct NodeSet {
     replies: Arc<ReplyRouter>,
     closing: Arc<AtomicBool>,
     reconnects: Arc<Reconnects>,
-    /// Groups and names of the consumers of this bus. A lock, since consumers come on the host's thread.
+    /// Groups and names of the consumers of this bus. A lock, since consumers are added on the host's thread.
     consumer_names: Mutex<Vec<(String, String)>>,
 }
 
@@ -99,12 +99,12 @@ impl NodeSet {
         &self.replies
     }
 
-    /// Notes that a consumer of this bus has that name in its group.
+    /// Adds the name of a consumer of this bus in its group.
     pub(crate) fn add_consumer_name(&self, group: &str, name: &str) {
         self.consumer_names().push((group.to_owned(), name.to_owned()));
     }
 
-    /// Ends one note of a consumer that is gone.
+    /// Removes the name of a consumer once.
     pub(crate) fn remove_consumer_name(&self, group: &str, name: &str) {
         let mut names = self.consumer_names();
         if let Some(at) = names.iter().position(|(of, named)| of == group && named == name) {

@@ -48,10 +48,10 @@ pub(crate) fn late(options: &LinkOptions, patience: u128) -> RedisError {
     RedisError::local(RedisErrorKind::Timeout, &message, &options.endpoint.to_string().into())
 }
 
-/// The policy of a connection that is made once.
+/// Policy of a connection with one attempt.
 struct Attempt {
     resolver: Option<Arc<Resolver>>,
-    /// Why it failed. A lock, since the connection's tasks note it.
+    /// Cause of the failure. A lock, since the connection's tasks set it.
     cause: Mutex<Option<RedisError>>,
 }
 

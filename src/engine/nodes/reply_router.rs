@@ -13,12 +13,12 @@ use crate::engine::protocol::reply_tag::{LAST, ReplyKind, is_significant};
 
 /// Takes the replies to the commands of one consumer or producer.
 pub trait ReplyHandler: Send + Sync {
-    /// A reply to one of its commands.
+    /// Takes a reply to one of its commands.
     fn on_reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>);
 }
 
-/// The handlers of one kind, by the numbers that tickets name. A lock, since handlers come and go on the host's thread while
-/// the engine's thread reads.
+/// Handlers by the number in the ticket. A lock, since handlers come and go on the host's thread while the engine's
+/// thread reads.
 #[derive(Default)]
 struct Handlers(RwLock<HashMap<u32, Weak<dyn ReplyHandler>>>);
 
@@ -87,7 +87,7 @@ impl ReplyRouter {
     }
 }
 
-/// A key of another type is no payload; anything else that fails says nothing about the key.
+/// Returns true for a key of another type, which holds no payload. Other failures are reported.
 fn is_about_the_key(error: &RedisError) -> bool {
     error.kind == RedisErrorKind::Reply && error.reply_code() == Some("WRONGTYPE")
 }

@@ -1,4 +1,4 @@
-//! Which node of a bus something is on. Every process of a fleet must come to the same answer. Pure.
+//! Routes from names to nodes. Every process of a fleet must compute the same node. Pure.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use crc::{CRC_16_ARC, Crc};
 
 use crate::engine::options::bus::StaticRoute;
 
-/// The hash of routes.
+/// Hash of routes.
 const HASH: Crc<u16> = Crc::<u16>::new(&CRC_16_ARC);
 
-/// The nodes of a bus and the routes between them.
+/// Table of routes to the nodes of a bus.
 #[derive(Debug)]
 pub struct RouteTable {
     nodes: usize,
@@ -17,7 +17,7 @@ pub struct RouteTable {
 }
 
 impl RouteTable {
-    /// A ring of as many nodes as there are lists of static routes. Of two nodes with the same one, the later wins.
+    /// A table with a node for each list of static routes. The last node with a static route wins.
     pub fn new<'a>(static_routes: impl IntoIterator<Item = &'a [StaticRoute]>) -> Self {
         let (mut nodes, mut statics) = (0, HashMap::new());
         for routes in static_routes {
@@ -31,7 +31,7 @@ impl RouteTable {
         Self { nodes, statics }
     }
 
-    /// The index of the node that a route leads to.
+    /// Index of the node that a route leads to.
     pub fn node(&self, route: &str) -> usize {
         if self.nodes <= 1 {
             return 0;

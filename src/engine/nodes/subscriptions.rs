@@ -24,12 +24,12 @@ use crate::engine::nodes::message_router::{CompletionListener, MessageRouter};
 /// Maximum time of QUIT when the subscriber moves to another node.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The subscriber of a bus, opened when first used, and again after it has ended.
+/// The subscriber of a node. It is opened at its first use, and again after its end.
 pub struct Subscriptions {
     policy: PolicyOptions,
     /// Topology, if the node is a Cluster. Every node of a Cluster receives the messages of all.
     topology: Option<Arc<Topology>>,
-    /// If sentinels know where it is.
+    /// Resolver of its address, if sentinels know it.
     resolver: Option<Arc<Resolver>>,
     router: Arc<MessageRouter>,
     traffic: Arc<Traffic>,
@@ -40,7 +40,7 @@ pub struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// No subscriptions yet.
+    /// A subscriber without a connection yet.
     pub fn new(
         policy: PolicyOptions,
         topology: Option<Arc<Topology>>,
@@ -51,8 +51,8 @@ impl Subscriptions {
         Self { policy, topology, resolver, router, traffic, subscriber, home }
     }
 
-    /// Subscribes `producer` to a channel of its own, on which completions of the stream with this key come; resolves once
-    /// Redis has confirmed it.
+    /// Subscribes `producer` to a channel of its own. `stream_key` is the key of the stream that completions come
+    /// from. Resolves once Redis has confirmed it.
     pub async fn subscribe(
         &self,
         producer: &Arc<dyn CompletionListener>,
@@ -92,8 +92,8 @@ impl Subscriptions {
         subscribed
     }
 
-    /// Has the subscriber be where the completions of a stream are published, if it is the first and nothing can be missed by
-    /// that.
+    /// Moves the subscriber to the node that publishes the completions of the first stream, if no message can be
+    /// missed by that.
     fn move_home(&self, stream_key: &str) {
         let Some(topology) = &self.topology else { return };
         let slot = slot_of(stream_key.as_bytes());

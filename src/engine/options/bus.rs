@@ -6,28 +6,28 @@ use crate::redis_io::options::{ClusterOptions, LinkOptions};
 
 use crate::engine::options::sentinel::SentinelOptions;
 
-/// The key prefix of a bus that names none.
+/// Default key prefix.
 pub const DEFAULT_KEY_PREFIX: &str = "hfxbus";
 
 /// Options of a bus.
 #[derive(Clone, Debug)]
 pub struct BusOptions {
-    /// In front of every key and channel.
+    /// Prefix of every key and channel.
     pub key_prefix: String,
-    /// The Redis servers it is on, in the order in which routes count them; one, unless this client partitions.
+    /// Redis servers of the bus, in the order in which routes count them. Several of them partition the jobs.
     pub nodes: Vec<NodeOptions>,
     /// Conditions under which a node is ejected. `None` never ejects.
     pub eject: Option<EjectOptions>,
 }
 
 impl BusOptions {
-    /// A bus on one Cluster, with everything else as it is by default.
+    /// Default options of a bus on one Cluster.
     pub fn cluster(cluster: ClusterOptions) -> Self {
         let node = NodeOptions { cluster: Some(cluster), ..NodeOptions::default() };
         Self { key_prefix: DEFAULT_KEY_PREFIX.to_owned(), nodes: vec![node], eject: None }
     }
 
-    /// A bus on one Redis, with everything else as it is by default.
+    /// Default options of a bus on one Redis.
     pub fn standalone(link: LinkOptions) -> Self {
         Self {
             key_prefix: DEFAULT_KEY_PREFIX.to_owned(),
@@ -37,7 +37,7 @@ impl BusOptions {
     }
 }
 
-/// When a node leaves the ring, and when it is tried again.
+/// Conditions of ejection and readmission.
 #[derive(Clone, Copy, Debug)]
 pub struct EjectOptions {
     /// Number of failures in a row.
@@ -58,7 +58,7 @@ impl Default for EjectOptions {
     }
 }
 
-/// Options of one of the Redis servers of a bus.
+/// Options of one node of a bus.
 #[derive(Clone, Debug)]
 pub struct NodeOptions {
     /// Connection options.
@@ -67,7 +67,7 @@ pub struct NodeOptions {
     pub cluster: Option<ClusterOptions>,
     /// Sentinels that resolve its address, if any.
     pub sentinels: Option<SentinelOptions>,
-    /// In front of every key on this node, and of the bus' own prefix.
+    /// Prefix of every key on this node, before the prefix of the bus.
     pub key_prefix: String,
     /// Routes that are on this node whatever their hash.
     pub static_routes: Vec<StaticRoute>,
@@ -81,7 +81,7 @@ pub struct NodeOptions {
 }
 
 impl NodeOptions {
-    /// Where it is, as far as the options say.
+    /// Address in the options, as a text.
     pub fn place(&self) -> String {
         match self.cluster.as_ref().and_then(|cluster| cluster.startup.first()) {
             Some(first) => first.to_string(),
@@ -118,7 +118,7 @@ impl NodeOptions {
     }
 }
 
-/// A route that is on one node by decision.
+/// A route with a fixed node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StaticRoute {
     /// By its name.
@@ -127,7 +127,7 @@ pub enum StaticRoute {
     Hash(u16),
 }
 
-/// Where something goes on a bus of several nodes.
+/// Route of a stream on a bus of several nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// To the node of this name.

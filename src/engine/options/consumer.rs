@@ -15,11 +15,11 @@ pub struct ConsumerOptions {
     pub id: String,
     /// True if `id` was generated for this consumer, so that no entries can be pending for it from before.
     pub fresh_id: bool,
-    /// The most jobs in flight, across all streams; `u32::MAX` is no limit.
+    /// Maximum number of jobs in flight, across all streams. `u32::MAX` is no limit.
     pub concurrency: u32,
     /// Maximum time of one read. `None` has no limit, in reads of [`LONGEST_READ`].
     pub block_timeout: Option<Duration>,
-    /// Which nodes it reads from.
+    /// Route of its nodes.
     pub route: Route,
     /// Interval of claim cycles. `None` claims never.
     pub claim_interval: Option<Duration>,
@@ -29,7 +29,7 @@ pub struct ConsumerOptions {
     pub claim_page_size: usize,
     /// Maximum number of deliveries of an entry.
     pub retry_limit: u64,
-    /// When a rejected job is due again; without one when it was idle for `claim_deadline`.
+    /// Back-off of rejected jobs. Without one a rejected job is due again after `claim_deadline`.
     pub retry_policy: Option<RetryPolicy>,
     /// Stream for entries that reached the retry limit, without prefix.
     pub dead_letter: Option<String>,
@@ -71,10 +71,10 @@ pub const LONGEST_READ: Duration = Duration::from_secs(30);
 /// `socket_timeout` of the node wins.
 pub const READ_GRACE: Duration = Duration::from_secs(5);
 
-/// Where a stream's consumer starts to read.
+/// Beginning of the reads of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadFrom {
-    /// Entries that no consumer of the group had yet (`>`).
+    /// Entries that were delivered to no consumer of the group (`>`).
     New,
     /// First the pending entries of this consumer after the id, then as [`ReadFrom::New`].
     History(String),
@@ -85,14 +85,14 @@ pub enum ReadFrom {
 pub struct StreamOptions {
     /// The stream's name, without prefix.
     pub name: String,
-    /// Where reading starts.
+    /// Beginning of the reads.
     pub read_from: ReadFrom,
-    /// Where a group that does not exist yet starts (`$`, `0` or an entry id).
+    /// Position of a new group (`$`, `0` or an entry id).
     pub from_id: String,
     /// True if an existing group is set back to `from_id`.
     pub set_id: bool,
     /// Maximum time of one job. `None` is no limit.
     pub deadline: Option<Duration>,
-    /// The payload keys that jobs begin with.
+    /// Payload keys that jobs begin with.
     pub prefetch: Arc<[String]>,
 }

@@ -7,9 +7,9 @@ use crate::engine::runtime::backoff::exponential;
 /// Growth of the delay from delivery to delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
-    /// It does not.
+    /// No growth.
     Fixed,
-    /// It doubles.
+    /// Doubling.
     Exponential,
 }
 
@@ -18,11 +18,11 @@ pub enum Growth {
 pub struct RetryPolicy {
     /// Growth of the delay.
     pub growth: Growth,
-    /// The wait after the first delivery.
+    /// Delay after the first delivery.
     pub delay: Duration,
-    /// The longest wait.
+    /// Maximum delay.
     pub max: Duration,
-    /// Which part of a wait, from 0 to 1, is left to chance.
+    /// Share of a delay that is random, from 0 to 1.
     pub jitter: f64,
 }
 

@@ -12,15 +12,15 @@ use crate::redis_io::options::{Endpoint, LinkOptions, Role};
 pub struct SentinelOptions {
     /// Addresses of the sentinels.
     pub sentinels: Vec<Endpoint>,
-    /// The name that they have for it.
+    /// Name of the node in the sentinels.
     pub name: String,
-    /// Which of its servers is wanted.
+    /// Wanted role of the server.
     pub role: Role,
     /// Connection options for the sentinels.
     pub link: Arc<LinkOptions>,
-    /// Where a server is for us, by where it is for the sentinels (`host:port`).
+    /// Reachable addresses by the addresses that the sentinels name (`host:port`).
     pub nat: HashMap<String, Endpoint>,
-    /// Replicas that are taken before others, as the sentinels know them, the best one first.
+    /// Preferred replicas as the sentinels name them, best one first.
     pub preferred: Vec<String>,
     /// True if sentinels that the answers name are asked as well.
     pub learns: bool,
@@ -31,7 +31,7 @@ pub struct SentinelOptions {
 }
 
 impl SentinelOptions {
-    /// Options with everything else as it is by default.
+    /// Default options.
     pub fn new(sentinels: Vec<Endpoint>, name: String) -> Self {
         let link = LinkOptions {
             ready_check: false,
@@ -52,7 +52,7 @@ impl SentinelOptions {
         }
     }
 
-    /// Where `endpoint` is for us.
+    /// Reachable address of `endpoint`.
     pub fn reachable(&self, endpoint: Endpoint) -> Endpoint {
         self.nat.get(&endpoint.to_string()).cloned().unwrap_or(endpoint)
     }

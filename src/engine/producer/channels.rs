@@ -14,7 +14,8 @@ use crate::engine::producer::{Producer, ProducerState};
 pub(crate) enum Channel {
     /// Jobs were sent to the stream, without a subscription.
     NotSubscribed,
-    /// The subscription is on its way; these go out once it is confirmed, so that no completion is missed.
+    /// The subscription is not confirmed yet. These jobs are sent after the confirmation, so that no completion is
+    /// missed.
     Subscribing(Vec<QueuedSend>),
     /// Confirmed.
     Subscribed,
@@ -29,7 +30,7 @@ pub(crate) struct ListenedStream {
 }
 
 impl ListenedStream {
-    /// A name without `*` means that very stream.
+    /// Returns true if the listener covers the stream. A name without `*` covers that stream alone.
     pub(crate) fn matches(&self, stream: &str) -> bool {
         match self.stream.contains('*') {
             true => glob::matches(self.stream.as_bytes(), stream.as_bytes()),
@@ -92,7 +93,7 @@ impl Producer {
         Ok(())
     }
 
-    /// Completions of a stream are published on one node; those of any streams, on any.
+    /// Subscribes on the node that publishes the stream's completions. A name with `*` needs all nodes.
     async fn subscribe_pattern(self: Arc<Self>, pattern: &str, stream: &str) -> Result<(), RedisError> {
         let is_any = stream.contains('*');
         let nodes = match is_any {

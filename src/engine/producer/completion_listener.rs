@@ -10,8 +10,9 @@ use crate::engine::producer::{Producer, ProducerState};
 use crate::engine::protocol::completion_message::CompletionMessage;
 
 impl Producer {
-    /// Redis delivers a message once per subscription that it matches; exactly one of them counts, the producer's
-    /// own channel before patterns, these in the order in which they were asked for.
+    /// Returns true if this subscription counts. Redis delivers a message once per matching subscription, and
+    /// exactly one must count. The own channel precedes patterns, and patterns count in the order of their
+    /// subscription.
     fn is_first(
         &self,
         state: &ProducerState,

@@ -12,14 +12,14 @@ use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck, Wait
 
 /// Time without completions after which Redis is asked about a wait with a record.
 const FIRST_CHECK: Duration = Duration::from_secs(2);
-/// The longest time between two such questions.
+/// Maximum time between two checks.
 const LAST_CHECK: Duration = Duration::from_secs(30);
 
 /// The waits of one producer.
 #[derive(Debug, Default)]
 pub struct CompletionTracker {
     waits: HashMap<u32, Wait>,
-    /// More than one wait per job is rare: the same job sent to several streams, or again.
+    /// Waits by job. Several waits for one job are rare: the job was sent to several streams, or again.
     jobs: HashMap<Arc<str>, Vec<u32>>,
     /// Times of the next check of each wait, earliest first. Entries that differ from the wait's `check_at` are
     /// skipped.
@@ -59,8 +59,8 @@ impl CompletionTracker {
         std::mem::take(self).waits.into_keys().collect()
     }
 
-    /// A completion arrived; returns the waits that it ends. A group counts once however often it completes;
-    /// one that is not awaited is noted but does not count.
+    /// Adds a completion and returns the waits that it ends. Repeated completions of a group count once. A
+    /// completion of a group that is not awaited is kept but does not count.
     pub fn on_completion(
         &mut self,
         job: &str,
@@ -145,7 +145,7 @@ impl CompletionTracker {
         due
     }
 
-    /// Redis is asked about a wait at `when`.
+    /// Schedules a check of a wait at `when`.
     pub fn check(&mut self, number: u32, when: Instant) {
         if let Some(wait) = self.waits.get_mut(&number) {
             wait.check_at = Some(when);

@@ -19,7 +19,7 @@ pub struct WaitStart<'a> {
     pub plan: Arc<SendPlan>,
     /// True if the first error ends the wait.
     pub ends_at_error: bool,
-    /// If outcomes are recorded for it: since when.
+    /// Time of the send, if outcomes are recorded for it.
     pub recorded: Option<Instant>,
 }
 
@@ -31,9 +31,9 @@ pub(crate) struct Wait {
     pub(crate) ends_at_error: bool,
     pub(crate) arrivals: Vec<GroupCompletion>,
     pub(crate) recorded: Option<Instant>,
-    /// The entry, once Redis has said which it is.
+    /// The entry, once Redis has replied with its id.
     pub(crate) entry: Option<EntryId>,
-    /// When Redis is asked about it next.
+    /// Time of the next check.
     pub(crate) check_at: Option<Instant>,
     /// True if a completion can have been missed before the entry was known.
     pub(crate) needs_check: bool,
@@ -46,7 +46,7 @@ pub(crate) struct Wait {
 pub struct CompletedWait {
     /// The host's number for it.
     pub wait: u32,
-    /// Everything that came, in that order.
+    /// Completions in the order of arrival.
     pub arrivals: Vec<GroupCompletion>,
 }
 

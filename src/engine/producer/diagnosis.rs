@@ -19,17 +19,18 @@ pub enum GroupState {
     Failed,
     /// The stream has no such group.
     Absent,
-    /// The group has not been given the entry.
+    /// The entry was not delivered to the group.
     Waiting,
-    /// The group was given the entry and has not acknowledged it.
+    /// The entry was delivered to the group and not acknowledged.
     Pending,
-    /// The group is behind the entry and does not wait for it: it was acknowledged, or the group was made later.
+    /// The group's position is past the entry and the entry is not pending: it was acknowledged, or the group is
+    /// younger.
     Passed,
     /// The entry is not in the stream.
     Gone,
 }
 
-/// A group, as XINFO GROUPS has it.
+/// A group in XINFO GROUPS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupDescription {
     /// With its prefix.
@@ -43,7 +44,7 @@ pub struct GroupDescription {
     lag: Option<u64>,
 }
 
-/// A consumer, as XINFO CONSUMERS has it.
+/// A consumer in XINFO CONSUMERS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerDescription {
     name: String,
@@ -60,7 +61,7 @@ pub struct GroupFindings<'a> {
     pub members: Option<&'a [ConsumerDescription]>,
     /// True if the entry is in the stream. `None` if that was not queried.
     pub is_there: Option<bool>,
-    /// The entry as it is pending.
+    /// Its row in XPENDING.
     pub pending: Option<PendingEntry>,
     /// Error in the group's completion or record, if there is one of these.
     pub told: Option<Option<String>>,
@@ -71,15 +72,15 @@ pub struct GroupFindings<'a> {
 pub struct Diagnosis<'a> {
     /// The stream, without prefix.
     pub stream: &'a str,
-    /// The server that was asked.
+    /// Address of the server.
     pub node: &'a str,
     /// The entry.
     pub entry: String,
     /// True if the stream exists.
     pub exists: bool,
-    /// The groups that there are, without prefix.
+    /// All groups of the stream, without prefix.
     pub others: Vec<&'a str>,
-    /// In the order in which they are waited for.
+    /// In the order of the awaited groups.
     pub groups: Vec<GroupDiagnosis<'a>>,
 }
 
@@ -108,7 +109,7 @@ impl<'a> GroupDiagnosis<'a> {
         Self::new(group, GroupState::Completed)
     }
 
-    /// Of a group, about this entry; nothing if that takes more than is known.
+    /// Diagnosis of a group that has not completed the job. `None` if the facts do not suffice.
     pub fn found(group: &'a str, entry: EntryId, findings: GroupFindings<'_>) -> Option<Self> {
         let GroupFindings { group: known, members, is_there, pending, told } = findings;
         let last_read = members.and_then(|members| members.iter().map(|member| member.idle).min());

@@ -19,7 +19,7 @@ use crate::engine::producer::outcome_query::{OutcomeQuery, PendingReply};
 use crate::engine::protocol::outcome_record::{RecordOf, pack_record_read, read_record};
 use crate::engine::protocol::pending_entries::read_rows;
 
-/// The most questions in a second, however many jobs are not finished in time.
+/// Maximum number of queries in a second, for any number of jobs.
 const MOST: usize = 6_000;
 /// Divisor of the node's queue limit: these queries can take one command of this many.
 const SHARE: usize = 4;
@@ -37,7 +37,7 @@ struct StreamQuery {
 /// Facts about a stream.
 struct StreamFacts {
     node: Arc<str>,
-    /// None if there is no such stream.
+    /// `None` if there is no such stream.
     groups: Option<Vec<GroupDescription>>,
     members: HashMap<String, Vec<ConsumerDescription>>,
 }
@@ -149,7 +149,7 @@ impl Producer {
         Some(StreamFacts { node: self.server_of(node, key)?, groups, members })
     }
 
-    /// The name of the server that has a key.
+    /// Address of the server that has a key.
     fn server_of(&self, node: usize, key: &str) -> Option<Arc<str>> {
         let node = &self.node_set.nodes()[node];
         let of_slot = node.topology().and_then(|topology| topology.node_of(node.slot(key)?));

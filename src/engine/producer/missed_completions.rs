@@ -19,13 +19,13 @@ use crate::engine::producer::{Producer, ProducerState};
 
 /// Delay after a reconnection, so that consumers can write the failures that no producer received.
 const DELAY: Duration = Duration::from_millis(100);
-/// Within this time after that, so that a fleet does not ask all at once.
+/// Period over which a fleet spreads its queries after that.
 const SPREAD: Duration = Duration::from_millis(400);
 /// Maximum number of waits in one query.
 const MOST: usize = 256;
-/// Waits that are due soon after each other are asked about together.
+/// Time in which due waits share one query.
 const TOGETHER: Duration = Duration::from_millis(200);
-/// After this time it is looked again for an entry that was gone.
+/// Delay of the second check of an entry that was gone.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Producer {
@@ -38,7 +38,7 @@ impl Producer {
         self.keep_checking(&mut state);
     }
 
-    /// Redis has the job of a wait, as this entry.
+    /// Records that Redis has the job of a wait, as this entry.
     pub(crate) fn sent(self: &Arc<Self>, wait: u32, entry: EntryId) {
         let mut state = self.lock();
         if state.completions.sent(wait, entry) {
@@ -47,7 +47,7 @@ impl Producer {
         }
     }
 
-    /// Sees to it that Redis is asked when that is due.
+    /// Starts or wakes the task that queries Redis at the next check.
     pub(crate) fn keep_checking(self: &Arc<Self>, state: &mut ProducerState) {
         let Some(next) = state.completions.next_check() else { return };
         match state.checks_at {
@@ -115,7 +115,7 @@ impl Producer {
     }
 }
 
-/// Failures in a row.
+/// Back-off after failed queries.
 #[derive(Default)]
 struct FailureBackoff {
     backoff: Backoff,
@@ -139,7 +139,7 @@ impl FailureBackoff {
     }
 }
 
-/// Asks whenever it is due, as long as there is something to ask; holds on to the producer only while it does.
+/// Queries Redis whenever a check is due, until there are no checks. Holds the producer only during a query.
 async fn watch(producer: Weak<Producer>) {
     let mut backoff = FailureBackoff::default();
     loop {

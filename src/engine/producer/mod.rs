@@ -39,7 +39,7 @@ use crate::redis_io::streams::entry::EntryId;
 #[derive(Debug, Default)]
 pub(crate) struct ProducerState {
     pub(crate) completions: CompletionTracker,
-    /// When Redis is asked about them next, while there is a task that does so.
+    /// Time of the next query, while a task waits for it.
     pub(crate) checks_at: Option<Instant>,
     channels: HashMap<String, Channel>,
     listened: Vec<ListenedStream>,
@@ -60,7 +60,7 @@ pub struct Producer {
     pub(crate) this: Weak<Producer>,
     id: String,
     pub(crate) node_set: Arc<NodeSet>,
-    /// Wakes the task that asks Redis about completions when it is to ask sooner.
+    /// Wakes the task that queries Redis for an earlier check.
     pub(crate) checks: Arc<Notify>,
     /// True if the user has listeners for streams. Without any, only outcomes go to the host.
     watched: AtomicBool,
@@ -69,12 +69,12 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// The number by which the host knows it.
+    /// Number by which the host knows it.
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// A producer with the number by which the host knows it. Does no I/O.
+    /// A producer that the host knows by `number`. Does no I/O.
     pub fn new(node_set: Arc<NodeSet>, number: u32, id: String) -> Arc<Self> {
         let producer = Arc::new_cyclic(|this: &Weak<Producer>| Self {
             number,
@@ -89,7 +89,7 @@ impl Producer {
         producer
     }
 
-    /// The bus it sends on.
+    /// The nodes it sends to.
     pub fn node_set(&self) -> &Arc<NodeSet> {
         &self.node_set
     }
@@ -98,7 +98,7 @@ impl Producer {
         self.clone()
     }
 
-    /// The user has listeners for streams from now on.
+    /// Reports completions to the host as events from now on.
     pub fn watch(&self) {
         self.watched.store(true, Ordering::Relaxed);
     }
@@ -177,7 +177,7 @@ impl Producer {
         host.wake();
     }
 
-    /// A task that asks Redis about completions goes on until it sees that there are none.
+    /// Takes the state, apart from the task's time: the task goes on until it sees that there are no checks.
     fn take_state(&self) -> ProducerState {
         let mut state = self.lock();
         let (checks_at, received) = (state.checks_at, state.received);

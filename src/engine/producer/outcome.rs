@@ -7,7 +7,7 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::protocol::job_error::JobError;
 
-/// The code of the error of a job of which nothing is known any more.
+/// Code of the error of a job without a known outcome.
 pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 /// Facts in Redis. `delivered` was read first and the record last.
@@ -19,7 +19,7 @@ pub struct EntryObservation {
     pub is_there: bool,
     /// True if the entry is pending for the group.
     pub is_pending: bool,
-    /// The error of the record, if there is a record and it has one.
+    /// Error in the record. The outer `None` is no record, the inner one no error.
     pub record: Option<Option<String>>,
     /// Error of the last failure that no connection received, if it is recent.
     pub unreceived_failure: Option<String>,
@@ -28,9 +28,9 @@ pub struct EntryObservation {
 /// Outcome of a job for a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobOutcome {
-    /// Nothing: the job has not run, or runs, or failed without a record.
+    /// Unknown yet: the job has not run, or runs, or failed without a record.
     Open,
-    /// It ended, with this error if it failed.
+    /// The job ended, with this error if it failed.
     Ended(Option<String>),
     /// The entry is gone: the job can have run, or the entry was removed before.
     Lost,
@@ -54,7 +54,7 @@ impl EntryObservation {
     }
 }
 
-/// The last entry that each group was given, from the reply of XINFO GROUPS.
+/// Last delivered entry of each group, from the reply of XINFO GROUPS.
 pub fn read_groups(reply: &Value) -> HashMap<String, EntryId> {
     let Value::Array(groups) = reply else { return HashMap::new() };
     groups.iter().filter_map(read_group).collect()
@@ -66,7 +66,7 @@ fn read_group(group: &Value) -> Option<(String, EntryId)> {
     Some((name.to_owned(), EntryId::parse(field("last-delivered-id")?)?))
 }
 
-/// The error of a job of which nothing is left.
+/// Error of a job without a known outcome.
 pub fn unknown_outcome(stream: &str) -> String {
     let message = format!("The job's entry is gone from stream {stream}, and nothing says how the job ended");
     JobError::new(OUTCOME_UNKNOWN, &message).to_json()

@@ -109,7 +109,7 @@ struct GroupQuery<'a> {
 }
 
 impl<'a> WaitQuery<'a> {
-    /// `known` is where the groups are; `None` if there is no such stream.
+    /// `known` has the positions of the groups. `None` if there is no such stream.
     async fn outcomes(
         self,
         query: &OutcomeQuery<'_>,
@@ -147,7 +147,7 @@ impl<'a> WaitQuery<'a> {
     }
 }
 
-/// Commands that leave in one write to each node, and the time that all answers have.
+/// Commands that leave in one write to each node, with one deadline for all replies.
 pub(crate) struct OutcomeQuery<'a> {
     node_set: &'a NodeSet,
     commands: Vec<Commands>,

@@ -21,21 +21,21 @@ pub struct EntryFields<'a> {
     pub headers: Option<&'a str>,
 }
 
-/// A stream and the groups awaited there.
+/// A stream and its awaited groups.
 #[derive(Debug)]
 pub struct SendPlan {
     /// The stream's name, without prefix.
     pub stream: String,
-    /// The groups awaited, each once.
+    /// Awaited groups, each once.
     pub groups: Vec<String>,
     /// The stream's key on each node.
     keys: Vec<String>,
-    /// The one node it goes to; none if each job's id says.
+    /// Node of the route. `None` if the job's id decides.
     node: Option<usize>,
 }
 
 impl SendPlan {
-    /// A plan for `stream`; repeated groups count once.
+    /// A plan for `stream`. Repeated groups count once.
     pub fn new(node_set: &NodeSet, stream: &str, route: &Route, groups: &[String]) -> Self {
         Self {
             stream: stream.to_owned(),
@@ -48,7 +48,7 @@ impl SendPlan {
         }
     }
 
-    /// The index of the node that a job goes to.
+    /// Index of the node that a job goes to.
     pub fn node(&self, node_set: &NodeSet, job: &str) -> usize {
         self.node.unwrap_or_else(|| node_set.route(job))
     }
@@ -58,8 +58,8 @@ impl SendPlan {
         &self.keys[node]
     }
 
-    /// Packs the XADD of one job, for its node. `capped` bounds the stream's length approximately; 0 does
-    /// not.
+    /// Packs the XADD of one job, for its node. `capped` is the approximate maximum length of the stream; 0 is no
+    /// limit.
     pub fn pack(
         &self,
         commands: &mut Commands,
@@ -89,7 +89,7 @@ impl SendPlan {
 /// One job to send.
 #[derive(Clone, Debug)]
 pub struct QueuedSend {
-    /// Where to.
+    /// Destination.
     pub plan: Arc<SendPlan>,
     /// The job's id.
     pub job: String,
@@ -101,14 +101,14 @@ pub struct QueuedSend {
     pub headers: Option<Box<str>>,
     /// Request that the job belongs to.
     pub request: RequestId,
-    /// The host's number for the wait, if completions are waited for.
+    /// The host's number for the wait. `None` waits for no completions.
     pub wait: Option<u32>,
     /// True if the first error ends the wait.
     pub ends_at_error: bool,
 }
 
 impl QueuedSend {
-    /// The index of the node it goes to.
+    /// Index of its node.
     pub fn node(&self, node_set: &NodeSet) -> usize {
         self.plan.node(node_set, &self.job)
     }
@@ -126,7 +126,7 @@ fn distinct(groups: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 impl SendPlan {
-    /// A plan that nothing is sent by.
+    /// A plan without a node, for tests.
     pub(crate) fn awaiting(stream: &str, groups: &[String]) -> Self {
         Self { stream: stream.to_owned(), groups: distinct(groups), keys: Vec::new(), node: None }
     }

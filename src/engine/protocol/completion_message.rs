@@ -1,6 +1,6 @@
-//! Completions as they travel: the JSON that consumers publish and producers read.
+//! Completions as JSON, which consumers publish and producers read.
 //!
-//! `{"str":…,"grp":…,"job":…}` for success, with `"err":…` behind it for an error. The key order and the missing
+//! A success is `{"str":…,"grp":…,"job":…}`. A failure has `"err":…` behind that. The key order and the missing
 //! spaces are part of the wire format.
 
 use std::borrow::Cow;
@@ -26,7 +26,7 @@ pub struct CompletionMessage<'a> {
 }
 
 impl<'a> CompletionMessage<'a> {
-    /// Reads a message; `None` if it is not a completion.
+    /// Reads a message. Returns `None` if it is no completion.
     pub fn parse(message: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(message).ok()
     }
@@ -41,7 +41,7 @@ pub fn head(stream: &str, group: &str) -> String {
     format!("{{\"str\":{},\"grp\":{},\"job\":", quote(stream), quote(group))
 }
 
-/// A notification that begins with `head`.
+/// A completion that begins with `head`.
 pub fn message(head: &str, job: &str, error: Option<&str>) -> String {
     const AROUND: usize = "\"\",\"err\":}".len();
     let mut text = String::with_capacity(head.len() + job.len() + error.map_or(0, str::len) + AROUND);

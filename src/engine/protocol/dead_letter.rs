@@ -8,12 +8,12 @@ use crate::redis_io::command::{Commands, Destination};
 
 use crate::engine::host::Found;
 
-/// Why an entry is not delivered again.
+/// Reason of a dead-lettering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeadLetterReason {
     /// It reached the maximum number of deliveries.
     Exhausted,
-    /// Its job said that it is no use.
+    /// Its job failed with an error that excludes a retry.
     Unrecoverable,
 }
 
@@ -26,7 +26,7 @@ impl DeadLetterReason {
     }
 }
 
-/// An entry on its way to the dead letters.
+/// An entry that will be dead-lettered.
 #[derive(Debug)]
 pub struct DeadLetter<'a> {
     /// The entry.
@@ -35,7 +35,7 @@ pub struct DeadLetter<'a> {
     pub from: &'a str,
     /// The group, without prefix.
     pub group: &'a str,
-    /// Why.
+    /// Reason.
     pub reason: DeadLetterReason,
     /// The last error as JSON, if it is known.
     pub error: Option<&'a str>,

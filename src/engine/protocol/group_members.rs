@@ -1,4 +1,4 @@
-//! The consumers of a group, as XINFO CONSUMERS lists them. Pure.
+//! The consumers of a group in XINFO CONSUMERS. Pure.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::redis_io::resp::{Reply, Token};
 
 use crate::engine::protocol::stream_info::{count, each_field};
 
-/// The most names of idle consumers that are taken note of at a time.
+/// Maximum number of idle consumers that are read at a time.
 const MOST_IDLE: usize = 100;
 
 /// The consumers of a group.
@@ -16,7 +16,7 @@ pub struct GroupMembers {
     pub count: usize,
     /// True if the consumer that asks is among them.
     pub has_own: bool,
-    /// Others that have nothing pending, and have been idle for as long as was asked for.
+    /// Other consumers that have nothing pending and have been idle for the limit.
     pub idle: Vec<String>,
     /// True if there are more idle consumers than `idle` names.
     pub has_more: bool,
@@ -31,7 +31,8 @@ struct Member<'a> {
 }
 
 impl GroupMembers {
-    /// From a reply to the consumer `own`, with those that have been idle for `limit`; `None` if it is no such reply.
+    /// Reads a reply for the consumer `own`, with the consumers that have been idle for `limit`. Returns `None` for
+    /// another reply.
     pub fn read(reply: &Reply<'_>, own: &str, limit: Option<Duration>) -> Option<Self> {
         let Reply::Array(consumers) = reply else { return None };
         let mut consumers = consumers.clone();

@@ -24,7 +24,7 @@ const LONGEST_TEXT: usize = 1_024;
 /// Expiry of the record of a dead-lettered entry, in ms. Producers ask for the same time by default.
 pub const FAILURE_RECORD_TTL: u64 = 60 * 60 * 1_000;
 
-/// Which record.
+/// Identity of a record.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordOf<'a> {
     /// The entry.
@@ -35,7 +35,7 @@ pub struct RecordOf<'a> {
     pub group: &'a str,
 }
 
-/// Which of several records of one entry counts.
+/// Rule for several records of one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordPrecedence {
     /// The first.
@@ -97,8 +97,7 @@ pub fn read_record(reply: &Value, job: &str, of: RecordOf<'_>) -> Option<Option<
     is_it.then(|| notification.error.map(|error| error.get().to_owned()))
 }
 
-/// An error as it is published and kept: its JSON, or if that is too long its name, message and code, and that it was
-/// `truncated`.
+/// Shortens an error for publication: a long JSON keeps name, message and code, and gets `truncated`.
 pub fn shortened(error: &str) -> Cow<'_, str> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -123,7 +122,7 @@ pub fn shortened(error: &str) -> Cow<'_, str> {
     })
 }
 
-/// Texts and numbers; other values are left out.
+/// Returns a text or a number as JSON, and nothing for other values.
 fn short(value: &Json) -> Option<String> {
     match value {
         Json::String(text) => Some(quote(cut(text))),

@@ -8,9 +8,9 @@ use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 
 /// Packs payload commands of one job for one request. The command that is marked as last ends the request.
 pub struct PayloadPacker<'a> {
-    /// Where to.
+    /// Buffer for the commands.
     pub commands: &'a mut Commands,
-    /// The names.
+    /// Names of keys.
     pub keys: &'a Keys,
     /// The job's id.
     pub job: &'a str,

@@ -18,7 +18,7 @@ pub struct PendingEntry {
     pub deliveries: u64,
 }
 
-/// Reads the rows of an XPENDING with a range; `None` if it has not that shape.
+/// Reads the rows of an XPENDING with a range. Returns `None` for another reply.
 pub fn read_rows(reply: &Value) -> Option<Vec<PendingEntry>> {
     let Value::Array(rows) = reply else { return None };
     rows.iter().map(read_row).collect()

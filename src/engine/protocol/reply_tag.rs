@@ -1,10 +1,10 @@
-//! The tags of replies: which caller a reply is for, and which of its replies it is.
+//! Tags of replies, which lead a reply to its request or batch.
 
 use crate::redis_io::command::Ticket;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Reply;
 
-/// Set in the index of the last reply that a request or batch gets.
+/// Bit in the index of the last reply of a request or batch.
 pub const LAST: u32 = 1 << 31;
 
 /// Receiver of a reply; the `kind` of its ticket.
@@ -13,7 +13,7 @@ pub const LAST: u32 = 1 << 31;
 pub enum ReplyKind {
     /// A request that needs success or failure alone, at one of its replies.
     Part = 0,
-    /// The same, at its last reply.
+    /// A request that needs success or failure alone, at its last reply.
     Last = 1,
     /// A request, for a payload as bytes.
     Bytes = 2,
@@ -70,7 +70,7 @@ impl ReplyKind {
         ticket.kind == Self::FailurePublished as u8
     }
 
-    /// The part of a settlement that a ticket is about, if it is about one.
+    /// Step of a settlement that a ticket is about, if any.
     pub(crate) fn part(ticket: Ticket) -> Option<SettlementStep> {
         let index = ticket.index & !LAST;
         match Self::of(ticket)? {

@@ -1,14 +1,14 @@
 //! The replies of XINFO GROUPS and XINFO STREAM. Pure.
 //!
-//! A consumer asks for them every few moments for each stream, so they are read where they lie.
+//! A consumer queries them often for each stream, so they are read in place.
 
 use crate::redis_io::resp::{Cursor, Reply, Token};
 use crate::redis_io::streams::entry::EntryId;
 
-/// A group, as XINFO GROUPS has it.
+/// A group in XINFO GROUPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupInfo {
-    /// The last entry that it was given.
+    /// Last delivered entry.
     pub delivered: EntryId,
     /// Number of entries that were delivered to it or that it has passed, if Redis knows.
     pub read: Option<u64>,
@@ -18,21 +18,21 @@ pub struct GroupInfo {
     pub pending: u64,
 }
 
-/// A stream, as XINFO STREAM has it.
+/// A stream in XINFO STREAM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamInfo {
     /// Number of entries that were ever added.
     pub added: u64,
     /// Number of entries.
     pub length: u64,
-    /// The first one that is there.
+    /// First entry that the stream still has.
     pub first: Option<EntryId>,
-    /// The last one that was added.
+    /// Last entry that was added.
     pub last: EntryId,
 }
 
 impl GroupInfo {
-    /// The group of that name among those of a reply.
+    /// Finds the group of that name in a reply.
     pub fn read(reply: &Reply<'_>, name: &str) -> Option<Self> {
         let Reply::Array(groups) = reply else { return None };
         let mut groups = groups.clone();
@@ -104,7 +104,7 @@ fn id(value: Token<'_>) -> Option<EntryId> {
     }
 }
 
-/// A number that is not negative.
+/// Reads a number that is not negative.
 pub(crate) fn count(value: Token<'_>) -> Option<u64> {
     match value {
         Token::Integer(number) => u64::try_from(number).ok(),

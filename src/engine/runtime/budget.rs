@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// After this time there is as much to spend again.
+/// Period of the budget.
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Costs of the current second.

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 /// The epoll instance of `runtime`. Fails if /proc does not show it.
 pub fn of(runtime: &Runtime) -> io::Result<RawFd> {
     let _context = runtime.enter();
-    // Any socket will do: the instance that watches it is the runtime's.
+    // The epoll instance that watches this socket is the runtime's.
     let (watched, _other) = UnixStream::pair()?;
     for entry in fs::read_dir("/proc/self/fd")? {
         let name = entry?.file_name();

@@ -1,17 +1,17 @@
-//! The engine's thread, and the runtime on it, which it lends to JavaScript's thread while little is going on.
+//! Hand-off of the engine's runtime between its own thread and the host's event loop.
 //!
-//! A reply that the engine's thread reads has to wake JavaScript's thread, which takes longer than to read it. So while
-//! there is little to read at once, JavaScript's event loop waits for the runtime's own events and turns it; with much to
-//! read, or while JavaScript runs something long, the engine's thread does.
+//! A reply that the engine's thread reads must wake the host's thread, which takes longer than the read. So while there is
+//! little to read at once, the host's event loop waits for the runtime's events and drives it. A heavy burst, or a host that
+//! is busy, gives the runtime back to the engine's thread.
 //!
 //! ```text
-//!             offer: a light burst went up          give_back: a heavy one did, or nothing for a while
+//!             offer: a light burst went up          give_back: a heavy burst, or no event for a while
 //!   Kept ────────────────────────────────▶ Lent ────────────────────────────────────────────────▶ Kept
-//!                                                   nobody turned it for LONGEST_ABSENCE: JavaScript is busy
+//!                                                   not driven for LONGEST_ABSENCE: the host is busy
 //! ```
 //!
-//! Who has `driver` locked turns the runtime. The engine's thread has it for as long as the runtime is kept, and otherwise
-//! only looks now and then whether it is still turned.
+//! The thread that holds the lock `driver` drives the runtime. The engine's thread holds it while the runtime is kept. While
+//! the runtime is lent, that thread wakes every LONGEST_ABSENCE and checks the number of drives.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,7 +27,7 @@ use crate::redis_io::tasks::{Rest, Tasks};
 /// Maximum time for which the host does not drive a lent runtime. Then its thread takes it back.
 const LONGEST_ABSENCE: Duration = Duration::from_millis(25);
 
-/// A runtime that one of two threads turns. The thread is the last to have it, so tasks end there.
+/// A runtime that one of two threads drives. The engine's thread has it last, so tasks end there.
 pub struct RuntimeHandoff {
     runtime: Runtime,
     tasks: Tasks,
@@ -50,7 +50,7 @@ pub struct HandoffState {
 }
 
 impl HandoffState {
-    /// Lends the runtime as soon as it gives way, if it is kept.
+    /// Lends the runtime at its next wait, if it is not lent.
     pub fn offer(&self) {
         if !self.lent.swap(true, Ordering::AcqRel) {
             self.asked_for.notify_one();
@@ -71,11 +71,11 @@ impl HandoffState {
 /// Result of a drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriveOutcome {
-    /// It was turned, and waits for events.
+    /// The runtime was driven and waits for events.
     Quiet,
-    /// There is more to do at once.
+    /// The runtime has more to do at once.
     Busy,
-    /// It is not lent.
+    /// The runtime is not lent.
     Kept,
 }
 
@@ -112,7 +112,7 @@ impl RuntimeHandoff {
         &self.state
     }
 
-    /// Turns a lent runtime until it waits for events, and does not wait itself.
+    /// Drives a lent runtime until it waits for events. Does not wait itself.
     pub fn drive(&self) -> DriveOutcome {
         if !self.state.is_lent() {
             return DriveOutcome::Kept;
@@ -120,7 +120,7 @@ impl RuntimeHandoff {
         let _driver = match self.driver.try_lock() {
             Ok(driver) => driver,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // It is about to give way, or to take it back.
+            // The engine's thread is about to lend it or to take it back.
             Err(TryLockError::WouldBlock) => return DriveOutcome::Busy,
         };
         if !self.state.is_lent() {
@@ -136,7 +136,7 @@ impl RuntimeHandoff {
         }
     }
 
-    /// The engine's thread is to have it again.
+    /// Gives the runtime back to the engine's thread.
     pub fn give_back(&self) {
         let _driver = self.lock_driver();
         self.state.lent.store(false, Ordering::Release);

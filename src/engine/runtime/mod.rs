@@ -1,4 +1,4 @@
-//! The runtime of the engine, and the times between attempts.
+//! The runtime of the engine, and the delays between attempts.
 
 pub mod backoff;
 pub mod budget;

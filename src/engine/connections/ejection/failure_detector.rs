@@ -1,24 +1,24 @@
-//! Whether a node of a bus is in its ring. Pure: it is told what happens to the node, and when.
+//! Detector of failures of one node, fed with replies, failures and times. Pure.
 //!
 //! ```text
-//! in  ── so many failures in a row ──▶  out  ── a probe that worked ──▶  in
+//! in  ── failures in a row ──▶  out  ── a probe that worked ──▶  in
 //! ```
-//! Between two changes lies a probe interval at least: who goes in or out more often than that does not show it.
+//! Two changes are at least one probe interval apart. A node that fails and recovers faster does not change its state.
 
 use std::time::{Duration, Instant};
 
 use crate::engine::options::bus::EjectOptions;
 use crate::engine::runtime::backoff::exponential;
 
-/// The longest wait between two probes, unless the interval itself is longer.
+/// Maximum delay between two probes, unless the interval itself is longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// The health of one node.
+/// Failure detector of one node.
 #[derive(Debug)]
 pub struct FailureDetector {
     options: EjectOptions,
     is_out: bool,
-    /// Failures in a row, those of probes included.
+    /// Failures in a row, including those of probes.
     failures: u32,
     changed: Option<Instant>,
     /// Number of times that the delay between probes has doubled.
@@ -26,7 +26,7 @@ pub struct FailureDetector {
 }
 
 impl FailureDetector {
-    /// A node in the ring that nothing is known of.
+    /// A node in the ring without a history.
     pub fn new(options: EjectOptions) -> Self {
         Self { options, is_out: false, failures: 0, changed: None, doublings: 0 }
     }
@@ -36,19 +36,19 @@ impl FailureDetector {
         self.is_out
     }
 
-    /// Failures in a row so far.
+    /// Number of failures in a row so far.
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// It answered.
+    /// Records a reply.
     pub fn answered(&mut self) {
         if !self.is_out {
             self.failures = 0;
         }
     }
 
-    /// It failed; `true` if that takes it out of the ring.
+    /// Records a failure. Returns true if the node must be ejected now.
     pub fn failed(&mut self, now: Instant) -> bool {
         self.failures = self.failures.saturating_add(1);
         let stayed = self.changed.map(|changed| now.saturating_duration_since(changed));
@@ -56,7 +56,7 @@ impl FailureDetector {
         if self.is_out || !is_settled || self.failures < self.options.failures {
             return false;
         }
-        // One that fails again before it was in for as long as the next wait would be is kept out that much longer.
+        // A node that fails again before the next delay has passed keeps its longer delay.
         if stayed.is_none_or(|stayed| stayed >= self.wait(self.doublings)) {
             self.doublings = 0;
         }
@@ -73,7 +73,7 @@ impl FailureDetector {
         wait.mul_f64(1.0 + random / 4.0)
     }
 
-    /// A probe worked: it is in the ring again.
+    /// Records a probe that worked: the node is in the ring again.
     pub fn readmit(&mut self, now: Instant) {
         self.is_out = false;
         self.failures = 0;
@@ -119,7 +119,7 @@ mod tests {
         let (mut health, start) = (health(), Instant::now());
         let mut changes = Vec::new();
         let mut probe_at = None;
-        // Two minutes, in which it fails and answers by turns, half a second each.
+        // Two minutes in which the node fails and answers by turns, half a second each.
         for tick in 0..1_200_u32 {
             let now = start + Duration::from_millis(100) * tick;
             let is_up = tick / 5 % 2 == 0;

@@ -17,16 +17,16 @@ pub enum ConnectionRole {
     Shared,
     /// The subscriber. It stays open for completions of jobs that were sent before the ejection.
     Subscriber,
-    /// One that waits for entries. Their jobs could do nothing while the node is out, so none are taken then.
+    /// A reader connection. Its jobs could do nothing while the node is out, so it takes none then.
     Reader,
 }
 
-/// A connection's part in the ejection of its node.
+/// Handle of a connection on the ejection of its node.
 #[derive(Clone)]
 pub struct EjectionHandle {
-    /// Of the node.
+    /// Ejection state of the node.
     pub ejection: Arc<Ejection>,
-    /// Of the connection.
+    /// Role of the connection.
     pub role: ConnectionRole,
 }
 
@@ -39,7 +39,7 @@ impl EjectionHandle {
         }
     }
 
-    /// A connection with this part was made.
+    /// Records that a connection was made.
     pub(crate) fn opened(&self, link: Arc<dyn Link>) {
         if self.role == ConnectionRole::Reader {
             self.ejection.add_reader(&link);
@@ -47,7 +47,7 @@ impl EjectionHandle {
     }
 }
 
-/// The policy of a connection with this part, if any, which otherwise decides as `policy` does.
+/// Wraps `policy` for a connection with a handle. Without a handle returns `policy` itself.
 pub(crate) fn around(part: Option<&EjectionHandle>, policy: Arc<dyn LinkPolicy>) -> Arc<dyn LinkPolicy> {
     match part.cloned() {
         Some(part) => Arc::new(EjectionPolicy { part, policy }),

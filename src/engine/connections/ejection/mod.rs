@@ -25,21 +25,21 @@ pub(crate) type StartMonitor = Box<dyn Fn(Arc<Ejection>) -> AbortHandle + Send +
 pub struct Ejection {
     pub(crate) options: EjectOptions,
     policy: PolicyOptions,
-    /// Starts the task that monitors the node, once there is a node.
+    /// Function that starts the task which monitors the node.
     monitor: OnceLock<StartMonitor>,
-    /// A lock, since the node's connections report from the engine's thread while the host asks from its own.
+    /// A lock, since connections report from the engine's thread while the host asks from its own.
     state: Mutex<State>,
     /// True while the node is out. Tasks wait on it for a change.
     out: watch::Sender<bool>,
-    /// Wakes the watch: the node has just gone out.
+    /// Wakes the monitor after an ejection.
     pub(crate) tripped: Notify,
 }
 
 struct State {
     health: FailureDetector,
-    /// The last failure.
+    /// Last failure.
     cause: Option<RedisError>,
-    /// Connections that wait for entries; they rest while the node is out.
+    /// Reader connections, which are idle while the node is out.
     readers: Vec<Weak<dyn Link>>,
     watch: Option<AbortHandle>,
 }
@@ -63,9 +63,9 @@ impl Ejection {
         })
     }
 
-    /// Sets, once, the function that starts the task which monitors the node.
+    /// Sets the function that starts the monitor, once.
     pub(crate) fn monitor_by(&self, start: StartMonitor) {
-        // Only the node does this, while it is made.
+        // Only the constructor of the node calls this.
         let _ = self.monitor.set(start);
     }
 
@@ -86,7 +86,7 @@ impl Ejection {
         Some(RedisError::local(RedisErrorKind::Ejected, &message, &node).because(cause))
     }
 
-    /// Has the node watched, since a connection to it is being opened.
+    /// Starts the monitor, since a connection is being opened.
     pub(crate) fn begin_watch(self: &Arc<Self>) {
         let mut state = self.lock();
         let is_needed = state.watch.as_ref().is_none_or(AbortHandle::is_finished);
@@ -95,12 +95,12 @@ impl Ejection {
         }
     }
 
-    /// It answered.
+    /// Records a reply.
     pub(crate) fn answered(&self) {
         self.lock().health.answered();
     }
 
-    /// It failed.
+    /// Records a failure.
     pub(crate) fn failed(&self, error: &RedisError) {
         let went_out = {
             let mut state = self.lock();
@@ -118,7 +118,7 @@ impl Ejection {
         self.lock().health.next_wait(jitter())
     }
 
-    /// A probe worked.
+    /// Readmits the node after a probe that worked.
     pub(crate) fn readmit(&self) {
         self.change(false);
     }
@@ -154,7 +154,7 @@ impl Ejection {
         self.out.send_replace(false);
     }
 
-    /// A connection waits for entries there.
+    /// Adds a reader connection.
     pub(crate) fn add_reader(&self, link: &Arc<dyn Link>) {
         let readers = &mut self.lock().readers;
         readers.retain(|reader| reader.strong_count() > 0);
@@ -166,7 +166,7 @@ impl Ejection {
         self.lock().readers.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Resolves while it is in the ring.
+    /// Resolves once the node is in the ring.
     pub(crate) fn is_in(&self) -> impl Future<Output = ()> + Send + use<> {
         let out = self.out.subscribe();
         turned(out, false)

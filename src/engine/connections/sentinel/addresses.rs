@@ -1,31 +1,31 @@
-//! The sentinels of a node, the one to be asked first in front. Pure.
+//! The sentinels of a node, in the order of the next query. Pure.
 
 use crate::redis_io::options::Endpoint;
 
 /// Maximum number of sentinels. Addresses beyond it are ignored.
 const MOST: usize = 64;
 
-/// Sentinels in the order in which they are asked.
+/// Sentinels in the order of the next query.
 #[derive(Debug)]
 pub struct SentinelAddresses(Vec<Endpoint>);
 
 impl SentinelAddresses {
-    /// The sentinels that the user named.
+    /// The sentinels in the options.
     pub fn new(named: Vec<Endpoint>) -> Self {
         Self(named)
     }
 
-    /// All of them, in order.
+    /// All sentinels, in order.
     pub fn in_order(&self) -> Vec<Endpoint> {
         self.0.clone()
     }
 
-    /// The one at `turn`, counted round and round.
+    /// The sentinel at `turn`, counted round and round.
     pub fn at(&self, turn: usize) -> Option<Endpoint> {
         self.0.get(turn.checked_rem(self.0.len())?).cloned()
     }
 
-    /// This one answered: it is asked first from now on.
+    /// Moves a sentinel to the front, since it answered.
     pub fn answered(&mut self, sentinel: &Endpoint) {
         if let Some(at) = self.position(sentinel) {
             let sentinel = self.0.remove(at);
@@ -50,7 +50,7 @@ impl SentinelAddresses {
         }
     }
 
-    /// By name, since the family does not come into it.
+    /// Compares by name, without the address family.
     fn position(&self, sentinel: &Endpoint) -> Option<usize> {
         let name = sentinel.to_string();
         self.0.iter().position(|known| known.to_string() == name)

@@ -1,4 +1,4 @@
-//! Listens to one sentinel for announcements of a new primary, and to the next one when that is lost.
+//! Subscription to one sentinel for announcements of a new primary. It moves to the next sentinel when that is lost.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -23,17 +23,17 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Increase of the delay from attempt to attempt.
 const STEP: Duration = Duration::from_millis(100);
-/// The longest of these waits.
+/// Maximum delay.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// A subscription; ends when it is dropped.
+/// A subscription, which ends when it is dropped.
 pub struct FailoverListener {
     subscriber: Arc<Subscriber>,
     task: JoinHandle<()>,
 }
 
 impl FailoverListener {
-    /// Listens on behalf of `resolver`.
+    /// Subscribes for `resolver`.
     pub fn new(resolver: Weak<Resolver>, options: &SentinelOptions, tasks: &Tasks) -> Self {
         let watcher = Arc::new(Watcher {
             resolver: resolver.clone(),
@@ -94,7 +94,7 @@ fn check(resolver: &Weak<Resolver>) {
 struct Watcher {
     resolver: Weak<Resolver>,
     name: String,
-    /// Counts connections, so that each goes to the next sentinel.
+    /// Number of connections so far. Each goes to the next sentinel.
     turn: AtomicUsize,
 }
 
@@ -105,7 +105,7 @@ impl LinkPolicy for Watcher {
     }
 
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
-        // The next sentinel is not the one that failed, so the first attempts need not wait for long.
+        // The next sentinel is another one than the one that failed, so the first delays are short.
         Box::pin(async move { Some(linear(STEP, attempt, LONGEST)) })
     }
 

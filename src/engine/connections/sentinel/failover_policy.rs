@@ -14,18 +14,18 @@ use crate::redis_io::options::{Endpoint, Role};
 use crate::engine::connections::policy::ConnectionPolicy;
 use crate::engine::connections::sentinel::resolver::Resolver;
 
-/// Demotions that are further apart than this have nothing to do with each other.
+/// Time without a demotion after which the count begins again.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 /// Maximum number of demotions in a row that are followed. Errors of later ones go to the caller.
 const MOST_DEMOTIONS: u32 = 10;
 
-/// The policy of a connection to the server that sentinels name.
+/// Policy of a connection to the server that sentinels resolve.
 pub struct FailoverPolicy {
     this: Weak<FailoverPolicy>,
     policy: Arc<ConnectionPolicy>,
     resolver: Arc<Resolver>,
     connection: OnceCell<Weak<Connection>>,
-    /// A lock, since the resolver looks into all followers, from whichever task found something out.
+    /// A lock, since the resolver notifies all policies, from any task.
     state: Mutex<State>,
 }
 
@@ -38,7 +38,7 @@ struct State {
     demotions: Demotions,
 }
 
-/// Sessions in a row that ended because their server took no writes. Pure.
+/// Count of sessions in a row that ended because their server took no writes. Pure.
 #[derive(Default)]
 struct Demotions {
     count: u32,
@@ -59,14 +59,13 @@ impl FailoverPolicy {
         failover_policy
     }
 
-    /// Says which connection this is about, once.
+    /// Sets the connection of this policy, once.
     pub fn attach(&self, connection: &Arc<Connection>) {
         // The caller has just made the connection, so it is set once.
         let _ = self.connection.set(Arc::downgrade(connection));
     }
 
-    /// The server at `primary` is the primary now: if that makes the connection's own server the wrong one, the
-    /// connection is made anew.
+    /// Reacts to the primary at `primary`. The connection is made anew if its own server has the wrong role now.
     pub(crate) fn promoted(&self, primary: &Endpoint) {
         let misplaced = {
             let mut state = self.lock();
@@ -84,8 +83,8 @@ impl FailoverPolicy {
         }
     }
 
-    /// A server that takes no writes any more is given up and the command sent to its successor: it did nothing
-    /// with the command. After some of these in a row the error is the caller's.
+    /// Returns true if an error is followed to the successor of a demoted server. The server did nothing with the
+    /// command, so the command can be sent again. After several demotions in a row the error goes to the caller.
     fn follows(&self, error: &RedisError) -> bool {
         let demoted = matches!(error.reply_code(), Some("READONLY" | "UNBLOCKED"));
         if !demoted || self.resolver.options().role != Role::Primary {

@@ -1,4 +1,4 @@
-//! Connections to a node that sentinels name, which move at a failover.
+//! Connections to a node that sentinels resolve. They move at a failover.
 
 pub mod addresses;
 pub mod failover_listener;

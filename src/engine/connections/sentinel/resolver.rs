@@ -1,4 +1,4 @@
-//! Finds out from sentinels which server serves a node, for all connections to it at once.
+//! Resolution of a node's address by sentinels, shared by all connections to the node.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -22,14 +22,14 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 type Found = Result<Endpoint, RedisError>;
 
-/// Resolves the name of a node.
+/// Resolver of the name of a node.
 pub struct Resolver {
     this: Weak<Resolver>,
     options: SentinelOptions,
     tasks: Tasks,
     /// True while the bus is closing. No connection is opened then.
     closing: Arc<AtomicBool>,
-    /// A lock, since followers come on the host's thread too; never held across an await.
+    /// A lock, since policies are added on the host's thread too. Never held across an await.
     state: Mutex<State>,
 }
 
@@ -64,7 +64,7 @@ impl Resolver {
         &self.options
     }
 
-    /// Where to connect to; from here on failovers are listened for.
+    /// Returns the address to connect to. From then on failovers are listened for.
     pub async fn locate(&self) -> Found {
         let found = self.resolve().await;
         if found.is_ok() {
@@ -88,7 +88,7 @@ impl Resolver {
         }
     }
 
-    /// Asks the sentinels in turn, the next one when one refuses or is silent; the first answer counts.
+    /// Queries the sentinels in turn, and the next one when one refuses or is silent. The first answer counts.
     async fn ask_all(&self) -> Found {
         let mut sentinels = self.lock().sentinels.in_order().into_iter();
         let mut asked = JoinSet::new();
@@ -103,7 +103,7 @@ impl Resolver {
                 answered = asked.join_next() => answered,
                 () = tokio::time::sleep(PATIENCE), if sentinels.len() > 0 => continue,
             };
-            // The tasks neither panic nor are they aborted while this waits for them.
+            // The tasks neither panic nor are they aborted here.
             let Some(Ok((sentinel, answer))) = answered else { continue };
             match answer.and_then(|answer| self.choose(&sentinel, answer)) {
                 Ok(endpoint) => {
@@ -134,7 +134,7 @@ impl Resolver {
         }
     }
 
-    /// Learns from an answer, and takes a server from it.
+    /// Takes a server from an answer, and the sentinels that the answer names.
     fn choose(&self, sentinel: &Endpoint, answer: Answer) -> Found {
         let reachable = |endpoint| self.options.reachable(endpoint);
         let primary = reachable(answer.primary);
@@ -162,7 +162,7 @@ impl Resolver {
         }
     }
 
-    /// A sentinel announces a new primary.
+    /// Reacts to an announcement of a new primary.
     pub(crate) fn switched(&self, primary: Endpoint) {
         {
             let mut state = self.lock();
@@ -181,7 +181,7 @@ impl Resolver {
         });
     }
 
-    /// Connections to a server that has another role by now are made anew.
+    /// Notifies all policies of the primary.
     fn promoted(&self, primary: &Endpoint) {
         let policies: Vec<_> = self.lock().policies.iter().filter_map(Weak::upgrade).collect();
         for failover_policy in policies {
@@ -201,7 +201,7 @@ impl Resolver {
         self.lock().sentinels.at(turn)
     }
 
-    /// Listens for announcements, unless that is done already.
+    /// Starts to listen for announcements, unless it listens already.
     fn listen(&self) {
         let mut state = self.lock();
         let watched = state.listener.as_ref().is_some_and(FailoverListener::is_open);
@@ -221,7 +221,7 @@ impl Resolver {
     }
 }
 
-/// The more telling of two failures: that a sentinel refuses us, before that one could not be reached.
+/// Prefers a refusal of a sentinel over a failed connection to one.
 fn prefer_refusal(known: Option<RedisError>, new: RedisError) -> RedisError {
     match known {
         Some(known) if known.is_refusal() && !new.is_refusal() => known,

@@ -88,7 +88,7 @@ impl Backlog {
 /// Whom an event is for that nobody waits for, and how much room it takes.
 fn listened_to(event: &Event<'_>) -> Option<(u32, usize)> {
     match event {
-        Event::Heard { producer, stream, job, group, error } => {
+        Event::CompletionReceived { producer, stream, job, group, error } => {
             let size = stream.len() + job.len() + group.len() + error.map_or(0, str::len);
             Some((*producer, size))
         }

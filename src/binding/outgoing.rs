@@ -1,7 +1,7 @@
 //! Writes the packets for the facade: numbers, one text that all strings are joined into, bytes and blobs.
 
 use crate::engine::host::job_token::JobToken;
-use crate::engine::host::{Event, Failure, Found, GroupCompletion, Payload, Retry};
+use crate::engine::host::{Event, Failure, GroupCompletion, Payload, PendingJob, Retry};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::options::Endpoint;
@@ -90,7 +90,7 @@ impl Outgoing {
             }
             Event::Outcome { wait, arrivals } => self.outcome(f64::from(wait), arrivals),
             Event::Abandoned { wait } => self.report(Report::Abandoned, &[f64::from(wait)]),
-            Event::Heard { producer, stream, job, group, error } => {
+            Event::CompletionReceived { producer, stream, job, group, error } => {
                 self.report(Report::Heard, &[f64::from(producer)]);
                 self.push_text(stream);
                 self.push_text(job);
@@ -237,7 +237,7 @@ impl Outgoing {
         }
     }
 
-    fn push_found(&mut self, entry: &Found) {
+    fn push_found(&mut self, entry: &PendingJob) {
         self.numbers.extend([entry.idle.as_millis() as f64, entry.deliveries as f64]);
         self.push_text(&entry.id.to_string());
         for text in [&entry.owner, &entry.stream, &entry.producer, &entry.job] {

@@ -118,7 +118,7 @@ impl Consumer {
 
     /// Queries each node in one write. The write is not sent again, since callers repeat the query every few
     /// seconds.
-    fn ask_for_group_lags(&self) -> Vec<(u32, Option<Answer>)> {
+    fn ask_for_group_lags(&self) -> Vec<(u32, Option<PendingReply>)> {
         let streams: Vec<_> = {
             let state = self.lock();
             state.streams.iter().map(|stream| (stream.number, stream.node, stream.key.clone())).collect()
@@ -147,7 +147,7 @@ impl Consumer {
 }
 
 /// Receiver of a reply.
-type Answer = oneshot::Receiver<Result<Value, RedisError>>;
+type PendingReply = oneshot::Receiver<Result<Value, RedisError>>;
 
 #[cfg(test)]
 mod tests {

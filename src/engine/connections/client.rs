@@ -77,7 +77,7 @@ impl Client {
         if self.policy.closing.load(Ordering::Acquire) || self.spend() {
             return Err(RedisError::closed());
         }
-        if let Some(refusal) = self.policy.part.as_ref().and_then(EjectionHandle::refusal) {
+        if let Some(refusal) = self.policy.handle.as_ref().and_then(EjectionHandle::refusal) {
             return Err(refusal);
         }
         let opened = self.open();
@@ -101,7 +101,7 @@ impl Client {
             }
             ConnectionTarget::ClusterSlot(topology, slot) => {
                 let location_policy = LocationPolicy::new(policy, topology.clone(), *slot);
-                let options = self.policy.watched(&topology.options().link);
+                let options = self.policy.link_options(&topology.options().link);
                 let connection = Connection::new(options, location_policy.clone(), sink, tasks.clone());
                 location_policy.watch_location(&connection, &tasks);
                 connection
@@ -120,12 +120,12 @@ impl Client {
     }
 
     fn connect(&self, policy: Arc<dyn LinkPolicy>, sink: Arc<dyn ReplySink>) -> Arc<Connection> {
-        let options = self.policy.watched(&self.policy.options.link);
+        let options = self.policy.link_options(&self.policy.options.link);
         let tasks = self.policy.context.tasks.clone();
-        let policy = around(self.policy.part.as_ref(), policy);
+        let policy = around(self.policy.handle.as_ref(), policy);
         let opened = Connection::new(options, policy, sink, tasks);
-        if let Some(part) = &self.policy.part {
-            part.opened(opened.clone());
+        if let Some(handle) = &self.policy.handle {
+            handle.opened(opened.clone());
         }
         opened
     }

@@ -43,12 +43,12 @@ pub struct PolicyOptions {
     /// Receiver of restored connections.
     pub reconnects: Arc<Reconnects>,
     /// Role of the connection in the node's ejection, if the node can be ejected.
-    pub part: Option<EjectionHandle>,
+    pub handle: Option<EjectionHandle>,
 }
 
 impl PolicyOptions {
     /// Options of a connection, with the maximum silence of its server.
-    pub fn watched(&self, link: &LinkOptions) -> Arc<LinkOptions> {
+    pub fn link_options(&self, link: &LinkOptions) -> Arc<LinkOptions> {
         Arc::new(LinkOptions { silence: self.silence, ..link.clone() })
     }
 

@@ -84,7 +84,7 @@ pub struct GroupCompletion {
 
 /// An entry that was pending.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct PendingJob {
     /// Its id.
     pub id: EntryId,
     /// The stream's key.
@@ -123,7 +123,13 @@ pub enum Event<'a> {
     /// A wait for completions ends without an outcome, since the bus was stopped.
     Abandoned { wait: u32 },
     /// A completion that a producer listens to.
-    Heard { producer: u32, stream: &'a str, job: &'a str, group: &'a str, error: Option<&'a str> },
+    CompletionReceived {
+        producer: u32,
+        stream: &'a str,
+        job: &'a str,
+        group: &'a str,
+        error: Option<&'a str>,
+    },
     /// A message on a producer's channel is no completion.
     Unreadable { producer: u32, channel: &'a [u8], message: &'a [u8] },
     /// After a reconnection Redis refused a subscription of this producer. Its completions are lost.
@@ -137,9 +143,9 @@ pub enum Event<'a> {
     /// A job ran past its deadline and is rejected.
     DeadlinePassed { consumer: u32, token: JobToken },
     /// A consumer has claimed an idle entry. Its job runs.
-    Claimed { consumer: u32, entry: &'a Found },
+    Claimed { consumer: u32, entry: &'a PendingJob },
     /// An entry reached the retry limit and is not delivered again. `moved` is true if it is in the dead letters.
-    Exhausted { consumer: u32, entry: &'a Found, moved: bool },
+    Exhausted { consumer: u32, entry: &'a PendingJob, moved: bool },
     /// Entries were trimmed or deleted before the group completed them. `pending` is true if they were delivered.
     Trimmed { consumer: u32, stream: u32, count: u64, pending: bool },
     /// A consumer has removed idle consumers from its group.

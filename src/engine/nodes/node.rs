@@ -45,12 +45,12 @@ impl Node {
         let (topology, resolver) = (policy.topology(), policy.resolver());
         let policy = PolicyOptions { silence: policy.options.socket_timeout, ..policy };
         let ejection = eject.map(|eject| Ejection::new(eject, policy.clone()));
-        let part = |role| with_part(&policy, &ejection, role);
+        let handle = |role| with_handle(&policy, &ejection, role);
         let target = target_of(topology.as_ref(), resolver.as_ref());
-        let announced = PolicyOptions { announces: true, ..part(ConnectionRole::Shared) };
+        let announced = PolicyOptions { announces: true, ..handle(ConnectionRole::Shared) };
         let shared = Client::new(announced, target, sink);
         let subscriptions =
-            Subscriptions::new(part(ConnectionRole::Subscriber), topology.clone(), resolver.clone());
+            Subscriptions::new(handle(ConnectionRole::Subscriber), topology.clone(), resolver.clone());
         let node = Arc::new(Self { keys, policy, topology, resolver, shared, subscriptions, ejection });
         if let Some(ejection) = &node.ejection {
             let (weak, tasks) = (Arc::downgrade(&node), node.context().tasks.clone());
@@ -153,7 +153,7 @@ impl Node {
         let grace = self.policy.options.socket_timeout.map_or(READ_GRACE, |limit| limit.min(READ_GRACE));
         let policy = PolicyOptions {
             silence: Some(longest + grace),
-            ..with_part(&self.policy, &self.ejection, ConnectionRole::Reader)
+            ..with_handle(&self.policy, &self.ejection, ConnectionRole::Reader)
         };
         Client::new(policy, target, sink)
     }
@@ -179,13 +179,13 @@ impl Drop for Node {
     }
 }
 
-fn with_part(
+fn with_handle(
     policy: &PolicyOptions,
     ejection: &Option<Arc<Ejection>>,
     role: ConnectionRole,
 ) -> PolicyOptions {
-    let part = ejection.clone().map(|ejection| EjectionHandle { ejection, role });
-    PolicyOptions { part, ..policy.clone() }
+    let handle = ejection.clone().map(|ejection| EjectionHandle { ejection, role });
+    PolicyOptions { handle, ..policy.clone() }
 }
 
 fn target_of(topology: Option<&Arc<Topology>>, resolver: Option<&Arc<Resolver>>) -> ConnectionTarget {

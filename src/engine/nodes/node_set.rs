@@ -52,7 +52,7 @@ impl NodeSet {
                 silence: None,
                 closing: closing.clone(),
                 reconnects: reconnects.clone(),
-                part: None,
+                handle: None,
             };
             Node::new(keys, policy, replies.clone(), eject)
         });

@@ -117,8 +117,8 @@ impl Subscriptions {
     }
 
     async fn unless_out<T>(&self, step: BoxFuture<Result<T, RedisError>>) -> Result<T, RedisError> {
-        match &self.policy.part {
-            Some(part) => part.ejection.unless_out(step).await,
+        match &self.policy.handle {
+            Some(handle) => handle.ejection.unless_out(step).await,
             None => step.await,
         }
     }
@@ -189,7 +189,7 @@ impl Subscriptions {
     }
 
     fn subscriber(&self) -> Result<Arc<Subscriber>, RedisError> {
-        if let Some(refusal) = self.policy.part.as_ref().and_then(|part| part.ejection.refusal()) {
+        if let Some(refusal) = self.policy.handle.as_ref().and_then(|handle| handle.ejection.refusal()) {
             return Err(refusal);
         }
         let mut subscriber = self.lock();
@@ -203,8 +203,8 @@ impl Subscriptions {
         let link = &self.policy.options.link;
         let tasks = self.policy.context.tasks.clone();
         let open = |options: &LinkOptions, policy: Arc<dyn LinkPolicy>| {
-            let policy = around(self.policy.part.as_ref(), policy);
-            Subscriber::new(self.policy.watched(options), policy, self.router.clone(), tasks.clone())
+            let policy = around(self.policy.handle.as_ref(), policy);
+            Subscriber::new(self.policy.link_options(options), policy, self.router.clone(), tasks.clone())
         };
         let opened = match (&self.topology, self.resolver.clone()) {
             (Some(topology), _) => {

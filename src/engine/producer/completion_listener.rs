@@ -80,7 +80,7 @@ impl CompletionListener for Producer {
         // This event goes first, since listeners of the producer run before `finished()` resolves.
         if self.watched.load(Ordering::Relaxed) {
             let (job, group) = (completion.job.as_ref(), completion.group.as_ref());
-            host.event(Event::Heard { producer: self.number, stream, job, group, error });
+            host.event(Event::CompletionReceived { producer: self.number, stream, job, group, error });
         }
         for outcome in outcomes {
             host.event(Event::Outcome { wait: outcome.wait, arrivals: &outcome.arrivals });

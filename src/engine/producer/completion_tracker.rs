@@ -11,9 +11,9 @@ use crate::engine::host::GroupCompletion;
 use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck, Wait, WaitSnapshot, WaitStart};
 
 /// Time without completions after which Redis is asked about a wait with a record.
-const FIRST_CHECK: Duration = Duration::from_secs(2);
+const SHORTEST_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum time between two checks.
-const LAST_CHECK: Duration = Duration::from_secs(30);
+const LONGEST_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The waits of one producer.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl CompletionTracker {
         self.jobs.entry(job.clone()).or_default().push(number);
         self.waits.insert(number, Wait::new(begin, job));
         if let Some(since) = recorded {
-            self.check(number, since + FIRST_CHECK);
+            self.check(number, since + SHORTEST_CHECK_INTERVAL);
         }
     }
 
@@ -136,7 +136,9 @@ impl CompletionTracker {
             let Some(Reverse((_, number))) = self.checks.pop() else { break };
             let Some(wait) = self.waits.get_mut(&number) else { continue };
             wait.check_at = None;
-            let again = wait.recorded.map(|since| now + ((now - since) / 2).clamp(FIRST_CHECK, LAST_CHECK));
+            let again = wait.recorded.map(|since| {
+                now + ((now - since) / 2).clamp(SHORTEST_CHECK_INTERVAL, LONGEST_CHECK_INTERVAL)
+            });
             due.extend(wait.outcome_check(number));
             if let Some(again) = again {
                 self.check(number, again);
@@ -307,7 +309,7 @@ mod tests {
             recorded(&mut completions, number, now);
             completions.sent(number, EntryId::default());
         }
-        let later = now + FIRST_CHECK;
+        let later = now + SHORTEST_CHECK_INTERVAL;
         assert_eq!([3, 3, 3].map(|most| completions.take_due(later, most).len()), [3, 2, 0]);
     }
 

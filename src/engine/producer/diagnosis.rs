@@ -64,7 +64,7 @@ pub struct GroupFindings<'a> {
     /// Its row in XPENDING.
     pub pending: Option<PendingEntry>,
     /// Error in the group's completion or record, if there is one of these.
-    pub told: Option<Option<String>>,
+    pub known_error: Option<Option<String>>,
 }
 
 /// Diagnosis of a job, for each group that it waits for.
@@ -111,7 +111,7 @@ impl<'a> GroupDiagnosis<'a> {
 
     /// Diagnosis of a group that has not completed the job. `None` if the facts do not suffice.
     pub fn found(group: &'a str, entry: EntryId, findings: GroupFindings<'_>) -> Option<Self> {
-        let GroupFindings { group: known, members, is_there, pending, told } = findings;
+        let GroupFindings { group: known, members, is_there, pending, known_error } = findings;
         let last_read = members.and_then(|members| members.iter().map(|member| member.idle).min());
         let counts = known.map(|known| (known.consumers, known.pending, known.lag));
         let (consumers, in_flight, lag) = counts.unwrap_or_default();
@@ -119,7 +119,7 @@ impl<'a> GroupDiagnosis<'a> {
             let group = Self { consumers, pending: in_flight, last_read, lag, ..Self::new(group, state) };
             group.had_by(pending.as_ref(), members)
         };
-        Some(match (known, told) {
+        Some(match (known, known_error) {
             (_, Some(None)) => Self::completed(group),
             (_, Some(Some(error))) => {
                 let error = RawValue::from_string(shortened(&error).into_owned()).ok();
@@ -281,20 +281,20 @@ mod tests {
             ConsumerDescription { name: "you".to_owned(), idle: 40 },
         ];
         let at = group(5, None);
-        let told = Some(Some("{\"message\":\"no\"}".to_owned()));
+        let known_error = Some(Some("{\"message\":\"no\"}".to_owned()));
         let findings = GroupFindings {
             group: Some(&at),
             members: Some(&members),
             is_there: Some(true),
             pending: Some(pending()),
-            told,
+            known_error,
         };
         let found = GroupDiagnosis::found("g", ENTRY, findings).unwrap();
         assert_eq!(
             serde_json::to_string(&found).unwrap(),
             r#"{"group":"g","state":"failed","consumers":1,"pending":0,"lastRead":40,"lag":null,"isLater":null,"owner":"me","ownerSeen":50,"idle":70,"deliveries":3,"error":{"message":"no"}}"#
         );
-        let ended = GroupFindings { told: Some(None), ..GroupFindings::default() };
+        let ended = GroupFindings { known_error: Some(None), ..GroupFindings::default() };
         assert_eq!(state(ended), Some(GroupState::Completed));
     }
 

@@ -68,16 +68,16 @@ impl Producer {
         for (place, of_stream) in streams {
             known.insert(place, self.known(place, of_stream, &query).await);
         }
-        let mut said = Vec::with_capacity(cases.len());
+        let mut diagnoses = Vec::with_capacity(cases.len());
         let entries = entries.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
         for ((request, case), entry) in cases.iter().zip(entries) {
             let found = match known.get(&self.place(case)) {
                 Some(Some(known)) => self.diagnose_wait(case, known, entry, &query).await,
                 _ => None,
             };
-            said.extend(found.map(|text| (*request, text)));
+            diagnoses.extend(found.map(|text| (*request, text)));
         }
-        said
+        diagnoses
     }
 
     /// Number of waits that the budget allows to query. The diagnosis of the others uses the groups alone.
@@ -173,9 +173,9 @@ impl Producer {
         }
         let mut groups = Vec::with_capacity(case.plan.groups.len());
         for group in &case.plan.groups {
-            let heard = case.arrivals.iter().find(|arrival| arrival.group == *group);
-            let told_before = heard.map(|arrival| arrival.error.clone());
-            if told_before == Some(None) {
+            let received = case.arrivals.iter().find(|arrival| arrival.group == *group);
+            let received_error = received.map(|arrival| arrival.error.clone());
+            if received_error == Some(None) {
                 groups.push(GroupDiagnosis::completed(group));
                 continue;
             }
@@ -185,16 +185,16 @@ impl Producer {
                 group: of_stream.clone().find(|known| known.name == name),
                 members: known.members.get(&name).map(Vec::as_slice),
                 is_there,
-                told: told_before,
+                known_error: received_error,
                 pending: None,
             };
             if let Some((pending, record)) = of_groups.remove(group) {
-                let rows = told(query.answer(pending).await)?;
+                let rows = unless_missing(query.answer(pending).await)?;
                 findings.pending = rows.as_ref().and_then(read_rows).and_then(|mut rows| rows.pop());
                 let of = RecordOf { entry: case.entry, stream: &case.plan.stream, group };
-                let record = told(query.answer(record).await)?;
+                let record = unless_missing(query.answer(record).await)?;
                 let recorded = record.and_then(|reply| read_record(&reply, &case.job, of));
-                findings.told = findings.told.or(recorded);
+                findings.known_error = findings.known_error.or(recorded);
             }
             groups.push(GroupDiagnosis::found(group, case.entry, findings)?);
         }
@@ -223,7 +223,7 @@ impl WaitSnapshot {
 }
 
 /// Unwraps a reply: `Some(None)` for an error reply, `None` without a reply, which allows no conclusion.
-fn told(answer: Result<Value, RedisError>) -> Option<Option<Value>> {
+fn unless_missing(answer: Result<Value, RedisError>) -> Option<Option<Value>> {
     match answer {
         Ok(reply) => Some(Some(reply)),
         // The group does not exist, or this user has no right to the command.

@@ -24,9 +24,9 @@ const SPREAD: Duration = Duration::from_millis(400);
 /// Maximum number of waits in one query.
 const MOST: usize = 256;
 /// Time in which due waits share one query.
-const TOGETHER: Duration = Duration::from_millis(200);
+const BATCH_WINDOW: Duration = Duration::from_millis(200);
 /// Delay of the second check of an entry that was gone.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+const SECOND_CHECK_DELAY: Duration = Duration::from_secs(2);
 
 impl Producer {
     /// Schedules checks of the waits on a node whose subscriber was disconnected. `node` is the host's number.
@@ -106,7 +106,7 @@ impl Producer {
                 outcomes.extend(state.completions.record_outcome(check.wait, arrival));
             }
             if gone && !is_lost {
-                state.completions.check(check.wait, (Instant::now() + LOOK_AGAIN).into());
+                state.completions.check(check.wait, (Instant::now() + SECOND_CHECK_DELAY).into());
             }
         }
         for CompletedWait { wait, arrivals } in &outcomes {
@@ -155,7 +155,7 @@ async fn watch(producer: Weak<Producer>) {
             if next <= Instant::now().into() {
                 continue;
             }
-            let at = Instant::from(next).max(Instant::now() + TOGETHER);
+            let at = Instant::from(next).max(Instant::now() + BATCH_WINDOW);
             state.checks_at = Some(at.into());
             (at, strong.checks.clone())
         };

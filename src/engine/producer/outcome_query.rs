@@ -18,10 +18,12 @@ use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::producer::Producer;
 use crate::engine::producer::completion_wait::OutcomeCheck;
 use crate::engine::producer::outcome::{EntryObservation, JobOutcome, read_groups};
-use crate::engine::protocol::outcome_record::{RecordOf, pack_record_read, pack_unheard_read, read_record};
+use crate::engine::protocol::outcome_record::{
+    RecordOf, pack_record_read, pack_unreceived_failure_read, read_record,
+};
 
 /// Maximum time of the replies.
-const PATIENCE: Duration = Duration::from_secs(5);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Outcomes of a wait, by group.
 pub(crate) type GroupOutcomes<'a> = Result<Vec<(&'a str, JobOutcome)>, RedisError>;
@@ -35,7 +37,7 @@ impl Producer {
         &self,
         checks: &'a [OutcomeCheck],
     ) -> Vec<(&'a OutcomeCheck, GroupOutcomes<'a>)> {
-        let mut query = OutcomeQuery::new(&self.node_set, PATIENCE);
+        let mut query = OutcomeQuery::new(&self.node_set, QUERY_TIMEOUT);
         let mut positions = HashMap::new();
         for check in checks {
             let node = check.plan.node(&self.node_set, &check.job);
@@ -49,7 +51,7 @@ impl Producer {
         for (place, answer) in positions {
             groups.insert(place, query.answer(answer).await.map(|reply| read_groups(&reply)));
         }
-        let mut query = OutcomeQuery::new(&self.node_set, PATIENCE);
+        let mut query = OutcomeQuery::new(&self.node_set, QUERY_TIMEOUT);
         let wait_queries: Vec<WaitQuery<'a>> =
             checks.iter().map(|check| self.wait_query(check, &mut query)).collect();
         query.submit();
@@ -84,7 +86,7 @@ impl Producer {
                 query.ask(node, |commands, to| pack_pending_entry(commands, key, &name, *entry, to));
             let record = query.ask(node, |commands, to| pack_record_read(commands, keys, of, to));
             let unreceived_failure =
-                query.ask(node, |commands, to| pack_unheard_read(commands, keys, of, to));
+                query.ask(node, |commands, to| pack_unreceived_failure_read(commands, keys, of, to));
             GroupQuery { group, name, pending, record, unreceived_failure }
         };
         WaitQuery { check, node, is_there, groups: missing.into_iter().map(ask_about).collect() }

@@ -15,9 +15,9 @@ use crate::engine::producer::Producer;
 use crate::engine::producer::completion_wait::WaitSnapshot;
 
 /// Time in which waits that end share one query.
-const TOGETHER: Duration = Duration::from_millis(10);
+const BATCH_WINDOW: Duration = Duration::from_millis(10);
 /// Maximum time of the replies.
-const PATIENCE: Duration = Duration::from_millis(240);
+const QUERY_TIMEOUT: Duration = Duration::from_millis(240);
 
 /// A wait whose time is over.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +37,8 @@ impl Producer {
         if is_first {
             let producer = self.clone();
             self.node_set.context().tasks.spawn(async move {
-                tokio::time::sleep(TOGETHER).await;
-                producer.look().await;
+                tokio::time::sleep(BATCH_WINDOW).await;
+                producer.diagnose_expired().await;
             });
         }
     }
@@ -50,7 +50,7 @@ impl Producer {
         }
     }
 
-    async fn look(&self) {
+    async fn diagnose_expired(&self) {
         let (expired, cases) = {
             let mut state = self.lock();
             let expired = std::mem::take(&mut state.expired);
@@ -59,9 +59,9 @@ impl Producer {
             (expired, cases)
         };
         let cases: Vec<_> = cases.into_iter().filter(|(_, case)| self.is_connected(case)).collect();
-        let said = timeout(PATIENCE, self.examine(&cases, PATIENCE)).await.unwrap_or_default();
+        let diagnoses = timeout(QUERY_TIMEOUT, self.examine(&cases, QUERY_TIMEOUT)).await.unwrap_or_default();
         let host = &self.node_set.context().host;
-        for (request, text) in said {
+        for (request, text) in diagnoses {
             let payload = Payload::Text(text.as_bytes());
             host.event(Event::Value { request, index: 0, payload });
         }

@@ -6,7 +6,7 @@
 
 use crate::redis_io::command::{Commands, Destination};
 
-use crate::engine::host::Found;
+use crate::engine::host::PendingJob;
 
 /// Reason of a dead-lettering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl DeadLetterReason {
 #[derive(Debug)]
 pub struct DeadLetter<'a> {
     /// The entry.
-    pub found: &'a Found,
+    pub found: &'a PendingJob,
     /// Its stream, without prefix.
     pub from: &'a str,
     /// The group, without prefix.

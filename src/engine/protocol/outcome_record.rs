@@ -64,7 +64,7 @@ pub fn pack_record(
 }
 
 /// Packs `SET record message PX time` for a failure that no connection received.
-pub fn pack_unheard(
+pub fn pack_unreceived_failure(
     commands: &mut Commands,
     keys: &Keys,
     of: RecordOf<'_>,
@@ -77,7 +77,7 @@ pub fn pack_unheard(
 }
 
 /// Packs the GET of the record of a failure that no connection received.
-pub fn pack_unheard_read(commands: &mut Commands, keys: &Keys, of: RecordOf<'_>, to: Destination) {
+pub fn pack_unreceived_failure_read(commands: &mut Commands, keys: &Keys, of: RecordOf<'_>, to: Destination) {
     let entry = of.entry.to_string();
     commands.begin("GET", 2).key_parts(&keys.unheard(&entry, of.stream, of.group)).end(to);
 }

@@ -55,7 +55,7 @@ impl ReplyKind {
     }
 
     /// Kind and index of the reply to a step of a settlement. `is_failure` is true for a job that failed.
-    pub(crate) fn of_part(part: SettlementStep, is_failure: bool) -> (Self, u32) {
+    pub(crate) fn of_step(part: SettlementStep, is_failure: bool) -> (Self, u32) {
         match part {
             SettlementStep::Postponement(at) => (Self::Postponed, at as u32),
             SettlementStep::Record(at) => (Self::Recorded, at as u32),
@@ -71,7 +71,7 @@ impl ReplyKind {
     }
 
     /// Step of a settlement that a ticket is about, if any.
-    pub(crate) fn part(ticket: Ticket) -> Option<SettlementStep> {
+    pub(crate) fn step(ticket: Ticket) -> Option<SettlementStep> {
         let index = ticket.index & !LAST;
         match Self::of(ticket)? {
             Self::Postponed => Some(SettlementStep::Postponement(index as usize)),
@@ -99,10 +99,10 @@ pub enum SettlementStep {
 /// Returns true if a reply to a settlement needs handling. Most replies are successes before the last one of their
 /// batch.
 pub fn is_significant(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
-    outcome.is_err() || ticket.index & LAST != 0 || is_unheard_failure(ticket, outcome)
+    outcome.is_err() || ticket.index & LAST != 0 || is_unreceived_failure(ticket, outcome)
 }
 
 /// Returns true if a reply says that no connection received the completion of a failed job.
-pub fn is_unheard_failure(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
+pub fn is_unreceived_failure(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
     ReplyKind::is_failure(ticket) && matches!(outcome, Ok(Reply::Integer(0)))
 }

@@ -48,22 +48,22 @@ impl EjectionHandle {
 }
 
 /// Wraps `policy` for a connection with a handle. Without a handle returns `policy` itself.
-pub(crate) fn around(part: Option<&EjectionHandle>, policy: Arc<dyn LinkPolicy>) -> Arc<dyn LinkPolicy> {
-    match part.cloned() {
-        Some(part) => Arc::new(EjectionPolicy { part, policy }),
+pub(crate) fn around(handle: Option<&EjectionHandle>, policy: Arc<dyn LinkPolicy>) -> Arc<dyn LinkPolicy> {
+    match handle.cloned() {
+        Some(handle) => Arc::new(EjectionPolicy { handle, policy }),
         None => policy,
     }
 }
 
 struct EjectionPolicy {
-    part: EjectionHandle,
+    handle: EjectionHandle,
     policy: Arc<dyn LinkPolicy>,
 }
 
 impl EjectionPolicy {
     /// Delay before the next attempt of a reader, if its node is out: until the node is readmitted.
-    fn rest(&self) -> Option<BoxFuture<Option<Duration>>> {
-        let EjectionHandle { ejection, role } = &self.part;
+    fn readmission(&self) -> Option<BoxFuture<Option<Duration>>> {
+        let EjectionHandle { ejection, role } = &self.handle;
         if *role != ConnectionRole::Reader || !ejection.is_out() {
             return None;
         }
@@ -81,25 +81,25 @@ impl LinkPolicy for EjectionPolicy {
     }
 
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
-        match self.part.ejection.refusal().filter(|_| self.part.role == ConnectionRole::Reader) {
+        match self.handle.ejection.refusal().filter(|_| self.handle.role == ConnectionRole::Reader) {
             Some(refusal) => Some(Box::pin(async move { Err(refusal) })),
             None => self.policy.locate(),
         }
     }
 
     fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {
-        self.rest().unwrap_or_else(|| self.policy.relocate_delay(round))
+        self.readmission().unwrap_or_else(|| self.policy.relocate_delay(round))
     }
 
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
-        self.rest().unwrap_or_else(|| self.policy.retry_delay(attempt))
+        self.readmission().unwrap_or_else(|| self.policy.retry_delay(attempt))
     }
 
     fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {
-        let EjectionHandle { ejection, role } = &self.part;
+        let EjectionHandle { ejection, role } = &self.handle;
         match (state, role, error) {
             (LinkState::Connecting, ConnectionRole::Shared | ConnectionRole::Subscriber, _) => {
-                ejection.begin_watch()
+                ejection.start_monitor()
             }
             (LinkState::Close, ConnectionRole::Shared, Some(error)) => ejection.failed(error),
             _ => {}

@@ -87,7 +87,7 @@ impl Ejection {
     }
 
     /// Starts the monitor, since a connection is being opened.
-    pub(crate) fn begin_watch(self: &Arc<Self>) {
+    pub(crate) fn start_monitor(self: &Arc<Self>) {
         let mut state = self.lock();
         let is_needed = state.watch.as_ref().is_none_or(AbortHandle::is_finished);
         if let Some(start) = self.monitor.get().filter(|_| is_needed) {
@@ -169,7 +169,7 @@ impl Ejection {
     /// Resolves once the node is in the ring.
     pub(crate) fn is_in(&self) -> impl Future<Output = ()> + Send + use<> {
         let out = self.out.subscribe();
-        turned(out, false)
+        changed_to(out, false)
     }
 
     /// Runs `step`. Fails with the refusal if the node is ejected before `step` ends.
@@ -181,7 +181,7 @@ impl Ejection {
         tokio::select! {
             biased;
             done = step.as_mut() => done,
-            () = turned(self.out.subscribe(), true) => match self.refusal() {
+            () = changed_to(self.out.subscribe(), true) => match self.refusal() {
                 Some(refusal) => Err(refusal),
                 None => step.await,
             },
@@ -193,7 +193,7 @@ impl Ejection {
     }
 }
 
-async fn turned(mut out: watch::Receiver<bool>, wanted: bool) {
+async fn changed_to(mut out: watch::Receiver<bool>, wanted: bool) {
     // The sender lives as long as the node. Without a node the wait has no use.
     let _ = out.wait_for(|out| *out == wanted).await;
 }

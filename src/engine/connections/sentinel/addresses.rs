@@ -3,7 +3,7 @@
 use crate::redis_io::options::Endpoint;
 
 /// Maximum number of sentinels. Addresses beyond it are ignored.
-const MOST: usize = 64;
+const MAX_SENTINELS: usize = 64;
 
 /// Sentinels in the order of the next query.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl SentinelAddresses {
     /// Adds unknown sentinels. No sentinel is ever removed, since it can come back.
     pub fn learn(&mut self, found: Vec<Endpoint>) {
         for sentinel in found {
-            if self.0.len() < MOST && self.position(&sentinel).is_none() {
+            if self.0.len() < MAX_SENTINELS && self.position(&sentinel).is_none() {
                 self.0.push(sentinel);
             }
         }
@@ -86,6 +86,6 @@ mod tests {
         sentinels.learn(vec![Endpoint::tcp("a", 1), Endpoint::tcp("b", 1), Endpoint::tcp("b", 1)]);
         assert_eq!(names(&sentinels), ["a:1", "b:1"]);
         sentinels.learn((0..1_000).map(|port| Endpoint::tcp("c", port)).collect());
-        assert_eq!(names(&sentinels).len(), MOST);
+        assert_eq!(names(&sentinels).len(), MAX_SENTINELS);
     }
 }

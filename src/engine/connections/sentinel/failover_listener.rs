@@ -22,9 +22,9 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 /// Maximum time of its answer.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Increase of the delay from attempt to attempt.
-const STEP: Duration = Duration::from_millis(100);
+const DELAY_STEP: Duration = Duration::from_millis(100);
 /// Maximum delay.
-const LONGEST: Duration = Duration::from_secs(2);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// A subscription, which ends when it is dropped.
 pub struct FailoverListener {
@@ -35,7 +35,7 @@ pub struct FailoverListener {
 impl FailoverListener {
     /// Subscribes for `resolver`.
     pub fn new(resolver: Weak<Resolver>, options: &SentinelOptions, tasks: &Tasks) -> Self {
-        let watcher = Arc::new(Watcher {
+        let policy = Arc::new(AnnouncementPolicy {
             resolver: resolver.clone(),
             name: options.name.clone(),
             turn: AtomicUsize::new(0),
@@ -46,7 +46,7 @@ impl FailoverListener {
             max_retries_per_request: Some(0),
             ..LinkOptions::clone(&options.link)
         };
-        let subscriber = Subscriber::new(link.into(), watcher.clone(), watcher, tasks.clone());
+        let subscriber = Subscriber::new(link.into(), policy.clone(), policy, tasks.clone());
         let task = tasks.spawn(listen(subscriber.clone(), resolver));
         Self { subscriber, task }
     }
@@ -91,14 +91,14 @@ fn check(resolver: &Weak<Resolver>) {
 }
 
 /// Policy of the subscription, and receiver of its messages.
-struct Watcher {
+struct AnnouncementPolicy {
     resolver: Weak<Resolver>,
     name: String,
     /// Number of connections so far. Each goes to the next sentinel.
     turn: AtomicUsize,
 }
 
-impl LinkPolicy for Watcher {
+impl LinkPolicy for AnnouncementPolicy {
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
         let sentinel = self.resolver.upgrade()?.sentinel(self.turn.load(Ordering::Relaxed))?;
         Some(Box::pin(async { Ok(sentinel) }))
@@ -106,7 +106,7 @@ impl LinkPolicy for Watcher {
 
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>> {
         // The next sentinel is another one than the one that failed, so the first delays are short.
-        Box::pin(async move { Some(linear(STEP, attempt, LONGEST)) })
+        Box::pin(async move { Some(linear(DELAY_STEP, attempt, LONGEST_DELAY)) })
     }
 
     fn state_changed(&self, state: LinkState, _error: Option<&RedisError>) {
@@ -116,7 +116,7 @@ impl LinkPolicy for Watcher {
     }
 }
 
-impl PushSink for Watcher {
+impl PushSink for AnnouncementPolicy {
     fn message(&self, _pattern: Option<&[u8]>, _channel: &[u8], payload: &[u8]) {
         if let (Some(primary), Some(resolver)) = (switched(payload, &self.name), self.resolver.upgrade()) {
             resolver.switched(primary);

@@ -15,9 +15,9 @@ use crate::engine::connections::policy::ConnectionPolicy;
 use crate::engine::connections::sentinel::resolver::Resolver;
 
 /// Time without a demotion after which the count begins again.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
+const DEMOTION_WINDOW: Duration = Duration::from_secs(30);
 /// Maximum number of demotions in a row that are followed. Errors of later ones go to the caller.
-const MOST_DEMOTIONS: u32 = 10;
+const MAX_DEMOTIONS: u32 = 10;
 
 /// Policy of a connection to the server that sentinels resolve.
 pub struct FailoverPolicy {
@@ -150,12 +150,12 @@ impl Demotions {
     /// Counts an error of a demoted server; `is_first` is true for the first of its session. Returns true if the
     /// demotion can be followed.
     fn admit(&mut self, is_first: bool, now: Instant) -> bool {
-        if self.last.is_none_or(|last| now.duration_since(last) > FORGOTTEN_AFTER) {
+        if self.last.is_none_or(|last| now.duration_since(last) > DEMOTION_WINDOW) {
             self.count = 0;
         }
         self.count += u32::from(is_first);
         self.last = Some(now);
-        self.count <= MOST_DEMOTIONS
+        self.count <= MAX_DEMOTIONS
     }
 }
 
@@ -166,11 +166,11 @@ mod tests {
     #[test]
     fn demotions_are_followed_until_they_are_too_many_in_a_row() {
         let (mut demotions, start) = (Demotions::default(), Instant::now());
-        for _ in 0..MOST_DEMOTIONS {
+        for _ in 0..MAX_DEMOTIONS {
             assert!(demotions.admit(true, start) && demotions.admit(false, start));
         }
         assert!(!demotions.admit(true, start));
-        assert!(!demotions.admit(false, start + FORGOTTEN_AFTER));
-        assert!(demotions.admit(true, start + FORGOTTEN_AFTER * 3));
+        assert!(!demotions.admit(false, start + DEMOTION_WINDOW));
+        assert!(demotions.admit(true, start + DEMOTION_WINDOW * 3));
     }
 }

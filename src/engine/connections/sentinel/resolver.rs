@@ -18,7 +18,7 @@ use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
 use crate::engine::options::sentinel::SentinelOptions;
 
 /// Time after which a silent sentinel does not hold up the next one.
-const PATIENCE: Duration = Duration::from_millis(500);
+const QUERY_STAGGER: Duration = Duration::from_millis(500);
 
 type Found = Result<Endpoint, RedisError>;
 
@@ -101,7 +101,7 @@ impl Resolver {
             }
             let answered = tokio::select! {
                 answered = asked.join_next() => answered,
-                () = tokio::time::sleep(PATIENCE), if sentinels.len() > 0 => continue,
+                () = tokio::time::sleep(QUERY_STAGGER), if sentinels.len() > 0 => continue,
             };
             // The tasks neither panic nor are they aborted here.
             let Some(Ok((sentinel, answer))) = answered else { continue };

@@ -20,7 +20,7 @@ use crate::engine::consumer::claiming::inspection::Page;
 use crate::engine::consumer::claiming::pending_page::{self, Limits, Plan};
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::consumer::state::{ConsumerState, Phase};
-use crate::engine::host::{Event, Failure, Found};
+use crate::engine::host::{Event, Failure, PendingJob};
 use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::PendingEntry;
 
@@ -257,8 +257,8 @@ impl Consumer {
 }
 
 /// What the host is told of an entry that was pending.
-pub(crate) fn found_of(key: &str, pending: PendingEntry, producer: String, job: String) -> Found {
-    Found {
+pub(crate) fn found_of(key: &str, pending: PendingEntry, producer: String, job: String) -> PendingJob {
+    PendingJob {
         id: pending.id,
         stream: key.to_owned(),
         owner: pending.owner,

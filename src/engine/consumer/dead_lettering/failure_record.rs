@@ -5,7 +5,7 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::host::Found;
+use crate::engine::host::PendingJob;
 use crate::engine::protocol::completion_message;
 use crate::engine::protocol::job_error::JobError;
 use crate::engine::protocol::outcome_record::{self, FAILURE_RECORD_TTL, RecordOf, RecordPrecedence};
@@ -20,7 +20,7 @@ impl Consumer {
         &self,
         stream: usize,
         lane: usize,
-        found: &Found,
+        found: &PendingJob,
         error: Option<&str>,
     ) -> Result<(), RedisError> {
         if found.producer.is_empty() {

@@ -13,7 +13,7 @@ use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::claim::found_of;
-use crate::engine::host::{Event, Failure, Found};
+use crate::engine::host::{Event, Failure, PendingJob};
 use crate::engine::protocol::dead_letter::{DeadLetter, DeadLetterReason, pack_dead_letter};
 use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::PendingEntry;
@@ -24,7 +24,7 @@ pub(crate) struct GivenUp {
     /// Index of the stream.
     pub(crate) stream: usize,
     /// Its entry.
-    pub(crate) found: Found,
+    pub(crate) found: PendingJob,
     /// Why.
     pub(crate) reason: DeadLetterReason,
     /// The error as JSON.
@@ -135,7 +135,7 @@ impl Consumer {
         Ok(())
     }
 
-    fn report_exhausted(&self, entry: &Found, moved: bool) {
+    fn report_exhausted(&self, entry: &PendingJob, moved: bool) {
         self.lock().counts.exhausted += 1;
         let host = &self.node_set.context().host;
         host.event(Event::Exhausted { consumer: self.number, entry, moved });
@@ -144,7 +144,7 @@ impl Consumer {
 
     /// Makes sure that of several consumers that come across an entry only one goes on: the one that finds it idle for
     /// so many ms.
-    async fn takes_over(&self, lane: usize, found: &Found, min_idle: u64) -> Result<bool, RedisError> {
+    async fn takes_over(&self, lane: usize, found: &PendingJob, min_idle: u64) -> Result<bool, RedisError> {
         let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
         let taken = self.ask(lane, |commands, to| {
             pack_claim(commands, names, min_idle, std::iter::once(&found.id), Claim::Touch { idle: 0 }, to);
@@ -157,7 +157,7 @@ impl Consumer {
         &self,
         stream: usize,
         lane: usize,
-        found: &Found,
+        found: &PendingJob,
         reason: DeadLetterReason,
         error: Option<&str>,
     ) -> Result<(), RedisError> {

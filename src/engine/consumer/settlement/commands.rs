@@ -107,7 +107,7 @@ impl Consumer {
         for part in parts {
             let (commands, is_last) = tells.next(node_of(state, &jobs, part));
             let is_failure = matches!(part, SettlementStep::Completion(at) if jobs[at].failure.is_some());
-            let to = self.ticket(ReplyKind::of_part(part, is_failure), number, is_last);
+            let to = self.ticket(ReplyKind::of_step(part, is_failure), number, is_last);
             match part {
                 SettlementStep::Postponement(at) => {
                     self.pack_postponement(state, commands, &jobs[at], to);

@@ -24,7 +24,7 @@ use crate::engine::protocol::dead_letter::DeadLetterReason;
 use crate::engine::protocol::outcome_record::shortened;
 use crate::engine::protocol::pending_entries::PendingEntry;
 use crate::engine::protocol::reply_tag::{
-    LAST, ReplyKind, SettlementStep, is_significant, is_unheard_failure,
+    LAST, ReplyKind, SettlementStep, is_significant, is_unreceived_failure,
 };
 use crate::engine::runtime::backoff::jitter;
 
@@ -245,8 +245,8 @@ fn retire(state: &mut ConsumerState, jobs: &[Settled]) -> bool {
 
 impl ReplyHandler for Consumer {
     fn on_reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
-        if let Some(part) = ReplyKind::part(ticket).filter(|_| is_significant(ticket, &outcome)) {
-            if is_unheard_failure(ticket, &outcome) {
+        if let Some(part) = ReplyKind::step(ticket).filter(|_| is_significant(ticket, &outcome)) {
+            if is_unreceived_failure(ticket, &outcome) {
                 self.keep_unheard(ticket);
             }
             self.settled(part, ticket, outcome.err());

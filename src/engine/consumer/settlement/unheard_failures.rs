@@ -5,7 +5,7 @@ use crate::redis_io::command::Ticket;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::protocol::completion_message;
-use crate::engine::protocol::outcome_record::{RecordOf, pack_unheard};
+use crate::engine::protocol::outcome_record::{RecordOf, pack_unreceived_failure};
 use crate::engine::protocol::reply_tag::LAST;
 
 /// For how many ms: a producer that is about to connect again asks within this time.
@@ -31,7 +31,7 @@ impl Consumer {
             let node = consumer.node(lane).clone();
             let of = RecordOf { entry, stream: &name, group: &consumer.options.group };
             let recorded = consumer.ask(lane, |commands, to| {
-                pack_unheard(commands, node.keys(), of, (&message, KEPT), to);
+                pack_unreceived_failure(commands, node.keys(), of, (&message, KEPT), to);
             });
             let _ = recorded.await;
         });

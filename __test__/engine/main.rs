@@ -6,6 +6,7 @@ mod cluster;
 mod codec;
 mod ejecting;
 mod handshake;
+mod independent_client;
 mod jobs;
 mod judging;
 mod locating;

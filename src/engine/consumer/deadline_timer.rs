@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::settlement::Settlement;
-use crate::engine::consumer::state::ConsumerState;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::completion_message::quote;
@@ -14,25 +13,9 @@ use crate::engine::protocol::completion_message::quote;
 pub const DEADLINE_TIMEOUT: &str = "DEADLINE_TIMEOUT";
 
 impl Consumer {
-    /// Sees to it that the timer fires at the earliest deadline. Deadlines mostly grow, so this does something
-    /// only for the first job, or when a stream with a shorter deadline comes in.
-    pub(crate) fn start_timer(&self, state: &mut ConsumerState) {
-        if state.streams.iter().all(|stream| stream.options.deadline.is_none()) {
-            return;
-        }
-        match state.timer {
-            None => {
-                let Some(next) = state.slots.next_deadline() else { return };
-                state.timer = Some(next);
-                self.node_set.context().tasks.spawn(watch(self.this.clone()));
-            }
-            Some(target) => {
-                let shortest = state.streams.iter().filter_map(|stream| stream.options.deadline).min();
-                if shortest.is_some_and(|shortest| Instant::now() + shortest < target) {
-                    self.timer.notify_one();
-                }
-            }
-        }
+    /// Spawns the task that ends jobs at their deadlines.
+    pub(crate) fn spawn_deadline_task(&self) {
+        self.node_set.context().tasks.spawn(watch(self.this.clone()));
     }
 
     /// Rejects the jobs whose deadline has come.

@@ -8,29 +8,32 @@
 pub mod claiming;
 pub mod dead_lettering;
 pub mod deadline_timer;
+pub mod entry_commands;
 pub mod lease_renewal;
+pub mod play;
 pub mod reading;
 pub mod settlement;
 pub mod state;
 pub mod stop;
+pub mod turn;
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use crate::redis_io::command::{Commands, Destination};
-use crate::redis_io::error::RedisError;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
 
 use crate::engine::connections::client::Client;
 use crate::engine::consumer::reading::reader::Reader;
-use crate::engine::consumer::settlement::failure_reports::Unsettled;
+use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::lane::LaneState;
+use crate::engine::consumer::state::report_limit::Unsettled;
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::consumer::state::trim_detector::Losses;
-use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::{Event, Failure};
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::node_set::NodeSet;
@@ -52,6 +55,9 @@ pub struct Consumer {
     pub(crate) unsettled: Unsettled,
     /// Wakes the deadline timer when an earlier deadline came up.
     pub(crate) timer: Arc<Notify>,
+    /// Spawns the task of the deadline timer. A function pointer, since that task settles jobs and a settlement ends with
+    /// the turn that starts the timer.
+    pub(crate) deadline_task: fn(&Self),
     /// Wakes claiming when a slot got free that it waits for.
     pub(crate) room: Arc<Notify>,
     /// Wakes claiming from its rest.
@@ -72,9 +78,6 @@ pub(crate) struct Lane {
     pub(crate) blocking: Client,
 }
 
-/// What the lanes are to read next, submitted once the consumer's lock is let go.
-pub(crate) type Reads = Vec<(usize, Commands)>;
-
 impl Consumer {
     /// A consumer with the number by which the host knows it. Does no I/O.
     pub fn new(node_set: Arc<NodeSet>, number: u32, options: ConsumerOptions) -> Arc<Self> {
@@ -92,6 +95,7 @@ impl Consumer {
             state: Mutex::default(),
             unsettled: Unsettled::default(),
             timer: Arc::default(),
+            deadline_task: Self::spawn_deadline_task,
             room: Arc::default(),
             stirred: Arc::default(),
             ended: Arc::default(),
@@ -181,43 +185,8 @@ impl Consumer {
         }
     }
 
-    /// Reads nothing more; resolves once nothing is in flight, being read or waiting for a slot.
-    pub async fn pause(self: Arc<Self>) {
-        self.begin_pause();
-        let quiet = {
-            let mut state = self.lock();
-            if state.is_quiet() {
-                state.phase = Phase::Idle;
-                return;
-            }
-            let (sender, receiver) = oneshot::channel();
-            state.waiting.push(sender);
-            receiver
-        };
-        // The sender lives in the state until there is quiet or the consumer is gone.
-        let _ = quiet.await;
-    }
-
-    /// Starts what waits for a slot, then the next read if there should be one.
-    pub(crate) fn step(&self) {
-        let mut reads = Reads::new();
-        {
-            let mut state = self.lock();
-            self.start_surplus(&mut state);
-            self.arm(&mut state, &mut reads);
-        }
-        self.submit_reads(reads);
-        self.node_set.context().host.wake();
-    }
-
     pub(crate) fn lock(&self) -> MutexGuard<'_, ConsumerState> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    pub(crate) fn submit_reads(&self, reads: Reads) {
-        for (lane, mut commands) in reads {
-            self.lane(lane).blocking.submit(&mut commands);
-        }
     }
 
     pub(crate) fn lane(&self, lane: usize) -> Arc<Lane> {
@@ -245,6 +214,17 @@ impl Consumer {
         pack: impl FnOnce(&mut Commands, Destination),
     ) -> Result<Value, RedisError> {
         self.shared(lane).call(pack).await
+    }
+
+    pub(crate) fn error(
+        &self,
+        lane: usize,
+        kind: RedisErrorKind,
+        command: &'static str,
+        message: &str,
+    ) -> RedisError {
+        let node = self.lane(lane).blocking.current().map(|link| link.node()).unwrap_or_default();
+        RedisError::local(kind, message, &node).of(command)
     }
 
     pub(crate) fn complain(&self, failure: Failure, error: &RedisError) {

@@ -1,9 +1,10 @@
 //! The end of a consumer: its reads end, and what it cannot finish is handed back.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use tokio::time::timeout;
+use tokio::sync::oneshot;
 
 use crate::redis_io::link::LinkState;
 use crate::redis_io::resp::Value;
@@ -12,11 +13,7 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, Phase};
-
-/// How long a read may take to end after it was asked to.
-const END_OF_READ: Duration = Duration::from_secs(3);
-/// How often a read is asked to end: it may not have reached the server yet when it was asked first.
-const ASK_AGAIN: Duration = Duration::from_millis(10);
+use crate::engine::consumer::turn::wakeups::notify_idle;
 
 impl Consumer {
     /// Reads nothing more.
@@ -33,57 +30,21 @@ impl Consumer {
         }
     }
 
-    /// Has the read under way answered soon, without losing what it may just have received: the server is asked
-    /// from the shared connection to unblock it, and its reply is waited for like any other.
-    pub(crate) fn end_read(&self, lane: usize) {
-        let this = self.this.clone();
-        self.node_set.context().tasks.spawn(async move {
-            let deadline = tokio::time::Instant::now() + END_OF_READ;
-            loop {
-                let Some(consumer) = this.upgrade() else { return };
-                if !consumer.lock().is_ending_a_read(lane) {
-                    return;
-                }
-                let asked =
-                    timeout(ASK_AGAIN.max(deadline - tokio::time::Instant::now()), consumer.unblock(lane))
-                        .await;
-                if !consumer.lock().is_ending_a_read(lane) {
-                    return;
-                }
-                if tokio::time::Instant::now() >= deadline || asked == Ok(Unblock::Impossible) {
-                    // Nobody answers on that connection any more, or it never came about.
-                    consumer.lane(lane).blocking.close();
-                    return;
-                }
-                if asked == Ok(Unblock::Refused) {
-                    // The server does not allow it: the read ends by itself, after blockTimeout.
-                    return;
-                }
-                drop(consumer);
-                tokio::time::sleep(ASK_AGAIN).await;
+    /// Reads nothing more; resolves once nothing is in flight, being read or waiting for a slot.
+    pub async fn pause(self: Arc<Self>) {
+        self.begin_pause();
+        let quiet = {
+            let mut state = self.lock();
+            if state.is_quiet() {
+                state.phase = Phase::Idle;
+                return;
             }
-        });
-    }
-
-    async fn unblock(&self, lane: usize) -> Unblock {
-        let blocking = &self.lane(lane).blocking;
-        let Some(link) = blocking.current().filter(|link| link.state() == LinkState::Ready) else {
-            return Unblock::Impossible;
+            let (sender, receiver) = oneshot::channel();
+            state.waiting.push(sender);
+            receiver
         };
-        let session = blocking.session();
-        let id = self.lock().lanes[lane].client_id.filter(|(of, _)| *of == session).map(|(_, id)| id);
-        let Some(id) = id else { return Unblock::Asked };
-        // Ids are those of one server, so the one that the connection is to has to be asked.
-        let asked = self
-            .shared(lane)
-            .call_on(&link.node(), |commands, to| {
-                commands.begin("CLIENT", 3).arg(b"UNBLOCK").arg(id.to_string().as_bytes()).end(to);
-            })
-            .await;
-        match asked {
-            Err(error) if error.reply_code() == Some("NOPERM") => Unblock::Refused,
-            _ => Unblock::Asked,
-        }
+        // The sender lives in the state until there is quiet or the consumer is gone.
+        let _ = quiet.await;
     }
 
     /// Takes the consumer's own entry out of its groups where nothing is pending for it.
@@ -165,10 +126,7 @@ impl Consumer {
         for lane in lanes {
             lane.blocking.close();
         }
-        for waiter in waiting {
-            // Who waited may have given up meanwhile.
-            let _ = waiter.send(());
-        }
+        notify_idle(waiting);
     }
 }
 
@@ -179,19 +137,4 @@ impl ConsumerState {
         let reads = self.lanes.iter().filter(|lane| lane.reading).count();
         is_idle.then(|| self.slots.in_flight() + self.claiming + self.giving_up + reads)
     }
-
-    fn is_ending_a_read(&self, lane: usize) -> bool {
-        self.lanes[lane].reading && (self.lanes[lane].outdated || self.phase != Phase::Playing)
-    }
-}
-
-/// What came of asking a read to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unblock {
-    /// The server was asked, or the connection's id is not known yet; ask again if the read goes on.
-    Asked,
-    /// The server does not allow it.
-    Refused,
-    /// There is no connection that could have a read under way.
-    Impossible,
 }

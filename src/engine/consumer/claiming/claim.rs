@@ -6,21 +6,20 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
-use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim, pack_entry};
+use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::inspection::Page;
 use crate::engine::consumer::claiming::pending_page::{self, Limits, Plan};
+use crate::engine::consumer::entry_commands::found_of;
+use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::in_flight::Delivery;
-use crate::engine::consumer::state::{ConsumerState, Phase};
-use crate::engine::host::{Event, Failure, Found};
+use crate::engine::host::{Event, Failure};
 use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::Pending;
 
@@ -96,13 +95,6 @@ impl Consumer {
         room
     }
 
-    /// A slot may have become free that claiming waits for.
-    pub(crate) fn tell_of_room(&self, state: &ConsumerState) {
-        if state.backlog.waits() && state.free(self.options.concurrency) > 0 {
-            self.room.notify_one();
-        }
-    }
-
     /// Takes over entries for which slots are kept, as far as they still are `idle`, and has their jobs run.
     pub(crate) async fn claim(
         &self,
@@ -141,7 +133,7 @@ impl Consumer {
         let at = Instant::now();
         let mut missing = Vec::new();
         let mut found = Vec::with_capacity(wanted.len());
-        {
+        let reads = {
             let mut state = self.lock();
             state.reserved -= wanted.len();
             state.claiming -= wanted.len();
@@ -171,20 +163,19 @@ impl Consumer {
                     deliveries,
                     at,
                 };
-                started.extend(self.run_or_keep(&mut state, delivery).map(|token| (stream, token)));
+                started.extend(self.run_or_buffer(&mut state, delivery).map(|token| (stream, token)));
                 found.push(found_of(key, Pending { deliveries, ..pending }, producer, job));
             }
-            self.start_timer(&mut state);
-            self.start_leasing(&mut state);
-            self.hand_over(&state, &started);
-        }
-        self.lock().counts.claimed += found.len() as u64;
+            state.counts.claimed += found.len() as u64;
+            self.advance(&mut state, &started)
+        };
         let host = &self.node_set.context().host;
         for entry in &found {
             host.event(Event::Claimed { consumer: self.number, entry });
         }
-        self.step();
-        self.tell_of_quiet();
+        self.submit_reads(reads);
+        host.wake();
+        self.notify_if_idle();
         missing
     }
 
@@ -203,45 +194,6 @@ impl Consumer {
         Ok(())
     }
 
-    pub(crate) fn acknowledge_trimmed(&self, stream: usize, lane: usize, key: &str, gone: &[EntryId]) {
-        if gone.is_empty() {
-            return;
-        }
-        let mut commands = Commands::default();
-        pack_acknowledge(&mut commands, (key, &self.group), gone.iter(), Destination::Nowhere);
-        self.shared(lane).submit(&mut commands);
-        self.tell_of_trimmed(stream, gone.len() as u64, true);
-    }
-
-    /// The entries as they are in the stream; `None` for what is not there any more.
-    pub(crate) async fn fetch(
-        &self,
-        lane: usize,
-        key: &str,
-        ids: &[EntryId],
-    ) -> Result<Vec<Option<Value>>, RedisError> {
-        let mut replies = Vec::with_capacity(ids.len());
-        {
-            let mut commands = Commands::default();
-            for &id in ids {
-                let (sender, receiver) = oneshot::channel();
-                pack_entry(&mut commands, key, id, Destination::Task(sender));
-                replies.push(receiver);
-            }
-            self.shared(lane).submit(&mut commands);
-        }
-        let mut entries = Vec::with_capacity(ids.len());
-        for reply in replies {
-            // Whoever takes a command gives its reply, or an error.
-            let reply = reply.await.unwrap_or_else(|_| Err(crate::engine::connections::client::closed()))?;
-            entries.push(match reply {
-                Value::Array(found) => found.into_iter().next(),
-                _ => None,
-            });
-        }
-        Ok(entries)
-    }
-
     pub(crate) fn claim_failed(&self, error: RedisError) {
         let code = format!("{:?} {}", error.kind, error.reply_code().unwrap_or_default());
         // What the reads fail with as well, they report.
@@ -253,18 +205,5 @@ impl Consumer {
         if is_news && !is_reported {
             self.complain(Failure::Consume, &error);
         }
-    }
-}
-
-/// What the host is told of an entry that was pending.
-pub(crate) fn found_of(key: &str, pending: Pending, producer: String, job: String) -> Found {
-    Found {
-        id: pending.id,
-        stream: key.to_owned(),
-        owner: pending.owner,
-        idle: pending.idle,
-        deliveries: pending.deliveries,
-        producer,
-        job,
     }
 }

@@ -24,8 +24,6 @@ use crate::engine::protocol::pending_entries::{Pending, read_rows};
 
 /// A group is looked at for idle consumers no more often than this.
 const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
-/// A consumer shows that it is there so often within the time after which it would be removed.
-const SHOWN: u32 = 3;
 
 impl Consumer {
     /// Whether it is time to look for idle consumers in the group of a stream. A consumer that is alone does not look.
@@ -36,11 +34,6 @@ impl Consumer {
             stream.idle_looked = Some(Instant::now());
         }
         is_due
-    }
-
-    /// How often this consumer shows that it is there.
-    pub(crate) fn presence_interval(&self) -> Duration {
-        self.options.remove_idle.map_or(LOOK_EVERY, |limit| (limit / SHOWN).min(LOOK_EVERY))
     }
 
     /// Removes the idle consumers that the last look has found. Without the rights to do so they stay, and no error is told.

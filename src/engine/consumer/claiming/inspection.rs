@@ -22,7 +22,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::inspection_replies::{Collection, Findings, Stocktaking};
 use crate::engine::consumer::state::clock_skew::read_time;
 use crate::engine::consumer::state::group_position::GroupPosition;
-use crate::engine::host::{Event, Failure};
+use crate::engine::host::Failure;
 use crate::engine::protocol::pending_entries::{self, Pending};
 
 /// Which page of what is pending is asked for.
@@ -141,25 +141,10 @@ impl Consumer {
             if let (Some(group), Ok(Some(extent))) = (group, extent) {
                 let standing = GroupPosition::new(group, extent);
                 let lost = self.lock().streams[stream].losses.look(&standing, received);
-                self.tell_of_trimmed(stream, lost, false);
+                self.report_trimmed(stream, lost, false);
             }
         }
         gained
-    }
-
-    /// Tells of entries that are gone from a stream: they were pending, or the group never got them.
-    pub(crate) fn tell_of_trimmed(&self, stream: usize, count: u64, pending: bool) {
-        if count == 0 {
-            return;
-        }
-        let (consumer, stream) = {
-            let mut state = self.lock();
-            state.counts.trimmed += count;
-            (self.number, state.streams[stream].number)
-        };
-        let host = &self.node_set.context().host;
-        host.event(Event::Trimmed { consumer, stream, count, pending });
-        host.wake();
     }
 
     /// Says once that the server will not be inspected.

@@ -21,20 +21,13 @@ impl Consumer {
         let Some(interval) = self.options.claim_interval else { return };
         if state.claimer.is_some() {
             // There may be streams that it does not know yet.
-            return self.stir(state);
+            return self.wake_claiming(state);
         }
         let (ending, ended) = oneshot::channel();
         state.claimer = Some(ending);
         let (stirred, room) = (self.stirred.clone(), self.room.clone());
         let rounds = Rounds { interval, stirred, room };
         self.node_set.context().tasks.spawn(rounds.keep_claiming(self.this.clone(), ended));
-    }
-
-    /// The next round comes when it would have come without a rest.
-    pub(crate) fn stir(&self, state: &mut ConsumerState) {
-        if std::mem::take(&mut state.rests) {
-            self.stirred.notify_one();
-        }
     }
 
     /// Whether what may be claimed is seen in time by inspections alone: an entry has to lie for longer than from one to

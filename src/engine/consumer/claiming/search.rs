@@ -81,11 +81,7 @@ impl Consumer {
 
     /// Gives back the slots that are `kept` still. If there is room and a backlog, the next search begins at once.
     pub(crate) fn end_search(&self, kept: usize) {
-        {
-            let mut state = self.lock();
-            state.reserved -= kept;
-            self.tell_of_room(&state);
-        }
+        self.lock().reserved -= kept;
         self.step();
     }
 

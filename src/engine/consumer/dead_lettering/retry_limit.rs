@@ -13,7 +13,7 @@ use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
 use crate::engine::connections::client::closed;
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::claiming::claim::found_of;
+use crate::engine::consumer::entry_commands::found_of;
 use crate::engine::host::{Event, Failure, Found};
 use crate::engine::protocol::dead_letter::{DeadLetter, Reason, pack_dead_letter};
 use crate::engine::protocol::job_id::new_id;
@@ -101,7 +101,7 @@ impl Consumer {
             if let Err(error) = ended {
                 consumer.complain(Failure::Consume, &error);
             }
-            consumer.tell_of_quiet();
+            consumer.notify_if_idle();
         });
     }
 

@@ -12,12 +12,12 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Reply;
 
 use crate::engine::connections::client::closed;
-use crate::engine::consumer::claiming::claim::found_of;
+use crate::engine::consumer::Consumer;
 use crate::engine::consumer::dead_lettering::retry_limit::GivenUp;
+use crate::engine::consumer::entry_commands::found_of;
 use crate::engine::consumer::settlement::commands::Tells;
 use crate::engine::consumer::state::settlement_batch::{Parts, Settled};
 use crate::engine::consumer::state::{ConsumerState, Parked};
-use crate::engine::consumer::{Consumer, Reads};
 use crate::engine::host::job_token::JobToken;
 use crate::engine::host::{Event, RequestId};
 use crate::engine::nodes::reply_router::ReplyHandler;
@@ -54,10 +54,9 @@ impl Consumer {
     /// ran past its deadline, is ignored.
     pub fn settle<'a>(&self, settlements: impl Iterator<Item = Settlement<'a>>) {
         let mut tells = Tells::new(&self.node_set);
-        let mut reads = Reads::new();
         let mut late = Vec::new();
         let mut given_up: Vec<GivenUp> = Vec::new();
-        let (ended, emptied) = {
+        let (mut reads, ended, emptied) = {
             let mut state = self.lock();
             let cut_off = state.cut_off;
             let mut jobs = Vec::new();
@@ -74,10 +73,7 @@ impl Consumer {
             }
             let ended = self.tell(&mut state, jobs, &mut tells).err().unwrap_or_default();
             let emptied = retire(&mut state, &ended);
-            self.start_surplus(&mut state);
-            self.tell_of_room(&state);
-            self.arm(&mut state, &mut reads);
-            (ended, emptied)
+            (self.advance(&mut state, &[]), ended, emptied)
         };
         tells.join(self, &mut reads);
         tells.submit(&self.node_set);
@@ -100,9 +96,7 @@ impl Consumer {
             let mut state = self.lock();
             let released = state.slots.release(token);
             state.counts.released += u64::from(released);
-            let emptied = released && state.slots.in_flight() == 0;
-            self.tell_of_room(&state);
-            emptied
+            released && state.slots.in_flight() == 0
         };
         if emptied {
             self.drained();
@@ -209,23 +203,6 @@ impl Consumer {
         let error = cut_off.then(|| closed().of("XACK"));
         self.report(&[Settled { error, ..Settled::new(token, 0, request) }]);
         self.node_set.context().host.wake();
-    }
-
-    /// The last job in flight has ended.
-    pub(crate) fn drained(&self) {
-        let host = &self.node_set.context().host;
-        host.event(Event::Drained { consumer: self.number });
-        self.tell_of_quiet();
-        host.wake();
-    }
-
-    /// Tells those who wait for it, if there is quiet now.
-    pub(crate) fn tell_of_quiet(&self) {
-        let waiting = self.lock().quiet_waiters();
-        for waiter in waiting {
-            // Who waited may have given up meanwhile.
-            let _ = waiter.send(());
-        }
     }
 }
 

@@ -14,6 +14,8 @@ pub mod group_position;
 pub mod in_flight;
 pub mod lane;
 pub mod last_entry;
+pub mod report_limit;
+pub mod retry_queue;
 pub mod settlement_batch;
 pub mod stream;
 pub mod trim_detector;
@@ -25,12 +27,12 @@ use tokio::sync::oneshot;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::consumer::settlement::retry::Retelling;
 use crate::engine::consumer::state::buffer::Surplus;
 use crate::engine::consumer::state::claim_backlog::Backlog;
 use crate::engine::consumer::state::counts::Counts;
 use crate::engine::consumer::state::in_flight::Slots;
 use crate::engine::consumer::state::lane::LaneState;
+use crate::engine::consumer::state::retry_queue::Retelling;
 use crate::engine::consumer::state::settlement_batch::{Batch, Settled};
 use crate::engine::consumer::state::stream::{Position, StreamState};
 

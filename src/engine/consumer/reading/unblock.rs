@@ -1,0 +1,87 @@
+//! The end of a read that waits: CLIENT UNBLOCK from the shared connection.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::redis_io::link::LinkState;
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::state::{ConsumerState, Phase};
+
+/// How long a read may take to end after it was asked to.
+const END_OF_READ: Duration = Duration::from_secs(3);
+/// How often a read is asked to end: it may not have reached the server yet when it was asked first.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
+
+impl Consumer {
+    /// Has the read under way answered soon, without losing what it may just have received: the server is asked
+    /// from the shared connection to unblock it, and its reply is waited for like any other.
+    pub(crate) fn end_read(&self, lane: usize) {
+        let this = self.this.clone();
+        self.node_set.context().tasks.spawn(async move {
+            let deadline = tokio::time::Instant::now() + END_OF_READ;
+            loop {
+                let Some(consumer) = this.upgrade() else { return };
+                if !consumer.lock().is_ending_a_read(lane) {
+                    return;
+                }
+                let asked =
+                    timeout(ASK_AGAIN.max(deadline - tokio::time::Instant::now()), consumer.unblock(lane))
+                        .await;
+                if !consumer.lock().is_ending_a_read(lane) {
+                    return;
+                }
+                if tokio::time::Instant::now() >= deadline || asked == Ok(Unblock::Impossible) {
+                    // Nobody answers on that connection any more, or it never came about.
+                    consumer.lane(lane).blocking.close();
+                    return;
+                }
+                if asked == Ok(Unblock::Refused) {
+                    // The server does not allow it: the read ends by itself, after blockTimeout.
+                    return;
+                }
+                drop(consumer);
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        });
+    }
+
+    async fn unblock(&self, lane: usize) -> Unblock {
+        let blocking = &self.lane(lane).blocking;
+        let Some(link) = blocking.current().filter(|link| link.state() == LinkState::Ready) else {
+            return Unblock::Impossible;
+        };
+        let session = blocking.session();
+        let id = self.lock().lanes[lane].client_id.filter(|(of, _)| *of == session).map(|(_, id)| id);
+        let Some(id) = id else { return Unblock::Asked };
+        // Ids are those of one server, so the one that the connection is to has to be asked.
+        let asked = self
+            .shared(lane)
+            .call_on(&link.node(), |commands, to| {
+                commands.begin("CLIENT", 3).arg(b"UNBLOCK").arg(id.to_string().as_bytes()).end(to);
+            })
+            .await;
+        match asked {
+            Err(error) if error.reply_code() == Some("NOPERM") => Unblock::Refused,
+            _ => Unblock::Asked,
+        }
+    }
+}
+
+impl ConsumerState {
+    fn is_ending_a_read(&self, lane: usize) -> bool {
+        self.lanes[lane].reading && (self.lanes[lane].outdated || self.phase != Phase::Playing)
+    }
+}
+
+/// What came of asking a read to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unblock {
+    /// The server was asked, or the connection's id is not known yet; ask again if the read goes on.
+    Asked,
+    /// The server does not allow it.
+    Refused,
+    /// There is no connection that could have a read under way.
+    Impossible,
+}

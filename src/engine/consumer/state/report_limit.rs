@@ -1,0 +1,102 @@
+//! The limit of reports of settlements that failed. Pure.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use crate::redis_io::error::RedisError;
+
+/// So many are reported by themselves within a [`WINDOW`].
+const BY_THEMSELVES: u32 = 10;
+/// How often the others are.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// What a consumer failed to tell Redis.
+#[derive(Debug, Default)]
+pub struct Unsettled {
+    /// A lock, since settlements fail on the engine's thread or, if they are refused, on the host's.
+    window: Mutex<Window>,
+}
+
+/// What was reported lately. Pure.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    since: Option<Instant>,
+    told: u32,
+    counted: u32,
+    last: Option<RedisError>,
+}
+
+/// How one job is reported.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum FailureReport {
+    /// By itself.
+    Now,
+    /// With others, when the window is over.
+    With,
+    /// The same, as the first of these.
+    First(Instant),
+}
+
+impl Window {
+    pub(crate) fn note(&mut self, now: Instant, error: &RedisError) -> FailureReport {
+        let since = match self.since.filter(|&since| self.counted > 0 || now < since + WINDOW) {
+            Some(since) => since,
+            None => {
+                *self = Self { since: Some(now), ..Self::default() };
+                now
+            }
+        };
+        if self.told < BY_THEMSELVES {
+            self.told += 1;
+            return FailureReport::Now;
+        }
+        self.counted += 1;
+        self.last = Some(error.clone());
+        if self.counted == 1 { FailureReport::First(since + WINDOW) } else { FailureReport::With }
+    }
+
+    /// The number of those not reported, and the reason of the last one.
+    pub(crate) fn close(&mut self) -> (u32, Option<RedisError>) {
+        let closed = std::mem::take(self);
+        (closed.counted, closed.last)
+    }
+}
+
+impl Unsettled {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn the_first_ones_are_reported_by_themselves_and_the_others_as_a_number() {
+        let error = RedisError::reply(b"NOPERM no", "XACK", &Arc::from("node"));
+        let (mut window, now) = (Window::default(), Instant::now());
+        for _ in 0..BY_THEMSELVES {
+            assert_eq!(window.note(now, &error), FailureReport::Now);
+        }
+        assert_eq!(window.note(now, &error), FailureReport::First(now + WINDOW));
+        assert_eq!(
+            window.note(now + WINDOW * 2, &error),
+            FailureReport::With,
+            "they wait for the timer, if it is late"
+        );
+        assert_eq!(window.close(), (2, Some(error.clone())));
+        assert_eq!(window.note(now + WINDOW, &error), FailureReport::Now);
+    }
+
+    #[test]
+    fn a_failure_now_and_then_is_always_reported_by_itself() {
+        let error = RedisError::reply(b"READONLY no", "XACK", &Arc::from("node"));
+        let (mut window, now) = (Window::default(), Instant::now());
+        for nth in 0..BY_THEMSELVES * 3 {
+            assert_eq!(window.note(now + WINDOW * nth, &error), FailureReport::Now);
+        }
+    }
+}

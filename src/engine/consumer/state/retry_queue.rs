@@ -1,0 +1,156 @@
+//! Settlements that Redis refused for the moment, until they are sent again. Pure.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::redis_io::error::RedisError;
+use crate::redis_io::options::QueueLimit;
+
+use crate::engine::consumer::state::settlement_batch::Settled;
+use crate::engine::host::job_token::JobToken;
+use crate::engine::runtime::backoff::Backoff;
+
+/// So many jobs are told of in one round: Redis may be as it was.
+const ROUND: usize = 256;
+
+/// What is to be told again.
+#[derive(Debug, Default)]
+pub struct Retelling {
+    waiting: VecDeque<Settled>,
+    /// How many bytes wait.
+    size: usize,
+    /// The batch of the round under way.
+    round: Option<u32>,
+    /// Whether the next round is about to begin.
+    is_due: bool,
+    backoff: Backoff,
+    /// Whether it was reported that this goes on and on.
+    is_reported: bool,
+}
+
+impl Retelling {
+    /// Keeps a job; gives it back if as much waits as may.
+    pub(crate) fn keep(&mut self, job: Settled, limit: QueueLimit) -> Option<Settled> {
+        let fits = self.waiting.len() < limit.commands && self.size + job.size() <= limit.bytes;
+        if !fits && !self.waiting.is_empty() {
+            return Some(job);
+        }
+        self.size += job.size();
+        self.waiting.push_back(job);
+        None
+    }
+
+    /// Takes the jobs of the next round, and the error to report of a refusal that lasts.
+    pub(crate) fn begin_round(&mut self) -> (Vec<Settled>, Option<RedisError>) {
+        self.is_due = false;
+        let mut jobs = self.take_round();
+        let lasting = self.report(&jobs);
+        jobs.iter_mut().for_each(Settled::tell_again);
+        (jobs, lasting)
+    }
+
+    /// Notes the batch of the round under way.
+    pub(crate) fn start_round(&mut self, batch: Option<u32>) {
+        self.round = batch;
+    }
+
+    fn take_round(&mut self) -> Vec<Settled> {
+        let count = self.waiting.len().min(ROUND);
+        let jobs: Vec<Settled> = self.waiting.drain(..count).collect();
+        self.size -= jobs.iter().map(Settled::size).sum::<usize>();
+        jobs
+    }
+
+    /// Gives everything up.
+    pub fn take_all(&mut self) -> Vec<Settled> {
+        self.size = 0;
+        self.waiting.drain(..).collect()
+    }
+
+    /// The jobs whose entries are still to be acknowledged.
+    pub fn unacknowledged(&self) -> impl Iterator<Item = JobToken> {
+        self.waiting.iter().filter(|job| job.again.acknowledgement).map(|job| job.token)
+    }
+
+    /// A batch was answered, and `went_well` or not: whether it was the round under way.
+    pub(crate) fn note(&mut self, batch: u32, went_well: bool) -> bool {
+        let is_round = self.round == Some(batch);
+        if is_round {
+            self.round = None;
+            if went_well {
+                self.backoff.reset();
+                self.is_reported = false;
+            }
+        }
+        is_round
+    }
+
+    /// When the next round is to begin, if there is to be one that nobody has begun.
+    pub(crate) fn schedule(&mut self, at_once: bool) -> Option<Duration> {
+        if self.waiting.is_empty() || self.round.is_some() || self.is_due {
+            return None;
+        }
+        self.is_due = true;
+        Some(if at_once { Duration::ZERO } else { self.backoff.next_wait() })
+    }
+
+    /// What is to be reported of a refusal that lasts.
+    fn report(&mut self, jobs: &[Settled]) -> Option<RedisError> {
+        if self.is_reported || !self.backoff.is_lasting() {
+            return None;
+        }
+        let error = jobs.iter().find_map(|job| job.error.clone());
+        self.is_reported = error.is_some();
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(failure: &str) -> Settled {
+        Settled { failure: Some(failure.into()), ..Settled::new(JobToken::from_number(1.0), 0, 0) }
+    }
+
+    #[test]
+    fn as_much_is_kept_as_may_wait() {
+        let mut retelling = Retelling::default();
+        let limit = QueueLimit { commands: 3, bytes: 10 };
+        assert!(retelling.keep(job("longer than that"), limit).is_none(), "one always may");
+        assert!(retelling.keep(job("x"), limit).is_some());
+        retelling.take_round();
+        assert_eq!(retelling.size, 0);
+        for _ in 0..3 {
+            assert!(retelling.keep(job("x"), limit).is_none());
+        }
+        assert!(retelling.keep(job(""), limit).is_some());
+        assert_eq!(retelling.take_all().len(), 3);
+        assert_eq!(retelling.size, 0);
+    }
+
+    #[test]
+    fn rounds_follow_each_other_at_once_while_they_go_well_and_later_and_later_while_not() {
+        let mut retelling = Retelling::default();
+        let limit = QueueLimit { commands: 2 * ROUND, bytes: 10 };
+        for _ in 0..2 * ROUND {
+            assert!(retelling.keep(job(""), limit).is_none());
+        }
+        let first = retelling.schedule(false).expect("to begin");
+        assert_eq!(retelling.schedule(false), None, "it is about to begin");
+        let begin = |retelling: &mut Retelling, number| {
+            (retelling.is_due, retelling.round) = (false, Some(number));
+            retelling.take_round()
+        };
+        assert_eq!(begin(&mut retelling, 7).len(), ROUND);
+        assert_eq!(retelling.schedule(false), None, "it is under way");
+        assert!(!retelling.note(6, true) && retelling.note(7, false));
+        let second = retelling.schedule(false).expect("to begin");
+        assert!(second > first);
+        assert_eq!(begin(&mut retelling, 8).len(), ROUND);
+        assert!(retelling.note(8, true));
+        assert_eq!(retelling.schedule(true), None, "nothing is left");
+        assert!(retelling.keep(job(""), limit).is_none());
+        assert_eq!(retelling.schedule(true), Some(Duration::ZERO));
+    }
+}

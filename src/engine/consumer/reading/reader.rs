@@ -16,7 +16,6 @@ use crate::engine::consumer::state::stream::Position;
 use crate::engine::consumer::turn::Started;
 use crate::engine::consumer::turn::read_command::{CLIENT_ID, READ};
 use crate::engine::consumer::turn::wakeups::notify_idle;
-use crate::engine::host::job_token::JobToken;
 use crate::engine::host::{Failure, Host};
 use crate::engine::nodes::reply_router::ReplyHandler;
 use crate::engine::protocol::job_id::new_id;

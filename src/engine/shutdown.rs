@@ -40,7 +40,7 @@ impl Bus {
                 let leaving = timeout(LEAVING, async move {
                     match drained {
                         // An entry that is left behind in the group does no harm.
-                        true => consumer.leave().await,
+                        true => consumer.remove_from_group().await,
                         // Whoever does not get them back by then claims them later.
                         false => consumer.hand_back().await,
                     }
@@ -50,7 +50,7 @@ impl Bus {
             last_words.join_all().await;
         }
         for consumer in &consumers {
-            consumer.cut_off();
+            consumer.disconnect();
         }
         for producer in self.producers() {
             producer.reset();

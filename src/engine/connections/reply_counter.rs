@@ -57,7 +57,7 @@ impl Gather {
 
 /// Who waits for a reply: a consumer with a batch, or a request.
 fn who(ticket: Ticket) -> (bool, u64) {
-    (Kind::part(ticket).is_some(), ticket.id)
+    (Kind::settlement_step(ticket).is_some(), ticket.id)
 }
 
 impl ReplySink for Gather {

@@ -22,9 +22,9 @@ impl Consumer {
     fn expire(&self) {
         let expired: Vec<(JobToken, Duration)> = {
             let state = self.lock();
-            let tokens = state.slots.expired(Instant::now());
+            let tokens = state.jobs.expired(Instant::now());
             let limit = |token| {
-                let stream = state.slots.job(token)?.stream;
+                let stream = state.jobs.job(token)?.stream;
                 state.streams[stream as usize].options.deadline
             };
             tokens.into_iter().map(|token| (token, limit(token).unwrap_or_default())).collect()
@@ -53,7 +53,7 @@ async fn watch(consumer: Weak<Consumer>) {
         strong.expire();
         let (target, timer) = {
             let mut state = strong.lock();
-            state.timer = state.slots.next_deadline();
+            state.timer = state.jobs.next_deadline();
             let Some(target) = state.timer else { return };
             (target, strong.timer.clone())
         };

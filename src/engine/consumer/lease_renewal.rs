@@ -17,7 +17,7 @@ use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::state::{ConsumerState, Parked};
+use crate::engine::consumer::state::{ConsumerState, DelayedRetry};
 use crate::engine::host::job_token::JobToken;
 
 /// A lease is renewed so often within the time for which it is good.
@@ -30,7 +30,7 @@ const LONGEST_GRACE: Duration = Duration::from_secs(3);
 
 /// How leases of one stream are renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Way {
+struct RenewalKey {
     stream: u32,
     /// For how long entries must have been idle, in ms.
     min_idle: u64,
@@ -39,11 +39,11 @@ struct Way {
 }
 
 /// Entries whose leases are to be renewed, with the jobs if they run.
-type Due = BTreeMap<Way, Vec<(EntryId, Option<JobToken>)>>;
+type Due = BTreeMap<RenewalKey, Vec<(EntryId, Option<JobToken>)>>;
 
 /// What was sent, and when.
 struct Renewal {
-    way: Way,
+    key: RenewalKey,
     entries: Vec<(EntryId, Option<JobToken>)>,
     at: Instant,
 }
@@ -71,7 +71,7 @@ impl Consumer {
     }
 
     /// For how long nothing should be claimed, since others may be about to renew what they have.
-    pub(crate) fn time_for_others(&self) -> Option<Duration> {
+    pub(crate) fn reconnect_grace(&self) -> Option<Duration> {
         let grace = self.options.claim_deadline.min(LONGEST_GRACE);
         grace.checked_sub(self.node_set.returns().since_last()?).filter(|left| !left.is_zero())
     }
@@ -84,23 +84,23 @@ impl Consumer {
         let is_ready: Vec<bool> = (0..state.lanes.len())
             .map(|lane| state.lanes[lane].renewals == 0 && self.is_ready(lane))
             .collect();
-        for (way, entries) in self.due(&mut state, at) {
-            let stream = &state.streams[way.stream as usize];
-            let (lane, key) = (stream.lane, stream.key.clone());
+        for (key, entries) in self.due(&mut state, at) {
+            let stream = &state.streams[key.stream as usize];
+            let (lane, stream_key) = (stream.lane, stream.key.clone());
             if !is_ready[lane] {
                 // It is tried again the next time.
                 continue;
             }
             let (sender, receiver) = oneshot::channel();
             let mut commands = Commands::default();
-            let names = (key.as_str(), self.group.as_str(), self.options.id.as_str());
-            let (ids, claim) = (entries.iter().map(|(id, _)| id), Claim::Touch { idle: way.idle });
-            pack_claim(&mut commands, names, way.min_idle, ids, claim, Destination::Task(sender));
+            let names = (stream_key.as_str(), self.group.as_str(), self.options.id.as_str());
+            let (ids, claim) = (entries.iter().map(|(id, _)| id), Claim::Touch { idle: key.idle });
+            pack_claim(&mut commands, names, key.min_idle, ids, claim, Destination::Task(sender));
             // When the connection is there again, the entries may be somebody else's.
             commands.send_once();
             state.lanes[lane].renewals += 1;
             self.shared(lane).submit(&mut commands);
-            let (this, renewal) = (self.this.clone(), Renewal { way, entries, at });
+            let (this, renewal) = (self.this.clone(), Renewal { key, entries, at });
             self.node_set.context().tasks.spawn(async move {
                 let ids = receiver.await.map_or(None, |reply| read_ids(reply.ok()?));
                 if let Some(consumer) = this.upgrade() {
@@ -120,58 +120,58 @@ impl Consumer {
         let mut due = Due::new();
         let mut add = |stream, entry, token, touched, idle| {
             if now.saturating_duration_since(touched) >= least {
-                let way = Way { stream, min_idle: self.min_idle(touched), idle };
-                due.entry(way).or_default().push((entry, token));
+                let key = RenewalKey { stream, min_idle: self.min_idle(touched), idle };
+                due.entry(key).or_default().push((entry, token));
             }
         };
-        for (token, slot) in state.slots.running_jobs() {
+        for (token, slot) in state.jobs.running_jobs() {
             add(slot.stream, slot.entry, Some(token), slot.touched(), 0);
         }
-        for token in state.retelling.unacknowledged() {
-            let Some(slot) = state.slots.job(token) else { continue };
+        for token in state.retry_queue.unacknowledged() {
+            let Some(slot) = state.jobs.job(token) else { continue };
             add(slot.stream, slot.entry, Some(token), slot.touched(), 0);
         }
-        for waiting in &state.surplus {
+        for waiting in &state.buffered {
             add(waiting.stream, waiting.entry, None, waiting.touched, 0);
         }
-        let mut parked = std::mem::take(&mut state.parked);
+        let mut delayed = std::mem::take(&mut state.delayed_retries);
         // What is in hand again, or due, is nothing to keep back.
-        parked.retain(|parked| parked.due > now && !state.holds(parked.stream, parked.entry));
-        for parked in &parked {
-            add(parked.stream, parked.entry, None, parked.touched, self.idle_until(parked.due));
+        delayed.retain(|retry| retry.due > now && !state.holds(retry.stream, retry.entry));
+        for retry in &delayed {
+            add(retry.stream, retry.entry, None, retry.touched, self.idle_until(retry.due));
         }
-        state.parked = parked;
+        state.delayed_retries = delayed;
         due
     }
 
     /// The reply to a renewal: the entries that were renewed, if it could be sent.
     fn renewed(&self, lane: usize, renewal: &Renewal, ids: Option<HashSet<EntryId>>) {
-        let Renewal { way, entries, at } = renewal;
+        let Renewal { key, entries, at } = renewal;
         let mut state = self.lock();
         state.lanes[lane].renewals -= 1;
         let Some(ids) = ids else { return };
         for (entry, token) in entries.iter().filter(|(entry, _)| ids.contains(entry)) {
             if let Some(token) = *token {
-                state.slots.touch(token, *at);
+                state.jobs.touch(token, *at);
             }
-            let surplus = state.surplus.iter_mut().find(|one| one.is(way.stream, *entry));
-            surplus.into_iter().for_each(|one| one.touched = *at);
+            let buffered = state.buffered.iter_mut().find(|one| one.is(key.stream, *entry));
+            buffered.into_iter().for_each(|one| one.touched = *at);
         }
-        state.parked.retain_mut(|parked| {
-            let is_renewed = parked.stream == way.stream && ids.contains(&parked.entry);
+        state.delayed_retries.retain_mut(|retry| {
+            let is_renewed = retry.stream == key.stream && ids.contains(&retry.entry);
             if is_renewed {
-                parked.touched = *at;
+                retry.touched = *at;
             }
             // With that long to go it is due by itself.
-            !is_renewed || way.idle == 0
+            !is_renewed || key.idle == 0
         });
     }
 
     /// A rejected job, whose entry was touched last at `touched`, is due again at `due`. If that is later than entries
     /// may lie idle, its entry is kept from being claimed until then.
-    pub(crate) fn park(&self, state: &mut ConsumerState, parked: Parked) {
-        if parked.due.saturating_duration_since(Instant::now()) > self.options.claim_deadline {
-            state.parked.push(parked);
+    pub(crate) fn delay_claim(&self, state: &mut ConsumerState, retry: DelayedRetry) {
+        if retry.due.saturating_duration_since(Instant::now()) > self.options.claim_deadline {
+            state.delayed_retries.push(retry);
             self.start_leasing(state);
         }
     }
@@ -185,7 +185,7 @@ impl Consumer {
 
 impl ConsumerState {
     fn has_leases(&self) -> bool {
-        self.slots.in_use() || !self.surplus.is_empty() || !self.parked.is_empty()
+        self.jobs.in_use() || !self.buffered.is_empty() || !self.delayed_retries.is_empty()
     }
 }
 
@@ -217,7 +217,7 @@ async fn renew(
         let Some(consumer) = consumer.upgrade() else { return };
         {
             let mut state = consumer.lock();
-            if !state.has_leases() || state.cut_off {
+            if !state.has_leases() || state.disconnected {
                 state.leasing = false;
                 return;
             }

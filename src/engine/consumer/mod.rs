@@ -28,12 +28,12 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
 
 use crate::engine::connections::client::Client;
-use crate::engine::consumer::reading::reader::Reader;
+use crate::engine::consumer::reading::reader::ReaderSink;
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::lane::LaneState;
-use crate::engine::consumer::state::report_limit::Unsettled;
+use crate::engine::consumer::state::report_limit::ReportLimit;
 use crate::engine::consumer::state::stream::StreamState;
-use crate::engine::consumer::state::trim_detector::Losses;
+use crate::engine::consumer::state::trim_detector::TrimDetector;
 use crate::engine::host::{Event, Failure};
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::node_set::NodeSet;
@@ -52,16 +52,16 @@ pub struct Consumer {
     lanes: RwLock<Vec<Arc<Lane>>>,
     pub(crate) state: Mutex<ConsumerState>,
     /// What it could not tell Redis.
-    pub(crate) unsettled: Unsettled,
+    pub(crate) report_limit: ReportLimit,
     /// Wakes the deadline timer when an earlier deadline came up.
     pub(crate) timer: Arc<Notify>,
     /// Spawns the task of the deadline timer. A function pointer, since that task settles jobs and a settlement ends with
     /// the turn that starts the timer.
     pub(crate) deadline_task: fn(&Self),
     /// Wakes claiming when a slot got free that it waits for.
-    pub(crate) room: Arc<Notify>,
+    pub(crate) slot_free: Arc<Notify>,
     /// Wakes claiming from its rest.
-    pub(crate) stirred: Arc<Notify>,
+    pub(crate) claim_wakeup: Arc<Notify>,
     /// Ends the renewal of leases when the consumer is cut off.
     pub(crate) ended: Arc<Notify>,
     /// For the tasks that must not keep the consumer alive.
@@ -93,11 +93,11 @@ impl Consumer {
             options,
             node_set,
             state: Mutex::default(),
-            unsettled: Unsettled::default(),
+            report_limit: ReportLimit::default(),
             timer: Arc::default(),
             deadline_task: Self::spawn_deadline_task,
-            room: Arc::default(),
-            stirred: Arc::default(),
+            slot_free: Arc::default(),
+            claim_wakeup: Arc::default(),
             ended: Arc::default(),
             this: this.clone(),
         });
@@ -141,7 +141,7 @@ impl Consumer {
         let mut lanes = self.lanes.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         let known = lanes.iter().position(|lane| lane.node == node && lane.slot == slot);
         known.unwrap_or_else(|| {
-            let sink = Reader::new(self.this.clone(), lanes.len(), self.node_set.context().host.clone());
+            let sink = ReaderSink::new(self.this.clone(), lanes.len(), self.node_set.context().host.clone());
             let longest = self.options.longest_read();
             let blocking = self.node_set.nodes()[node].blocking_client(Arc::new(sink), slot, longest);
             lanes.push(Arc::new(Lane { node, slot, blocking }));
@@ -164,19 +164,19 @@ impl Consumer {
             node,
             completions: self.node_set.route(&options.name),
             key,
-            notification_head: completion_message::head(&options.name, &self.options.group),
+            completion_head: completion_message::head(&options.name, &self.options.group),
             channel_head: self.node_set.keys().channels_of(&options.name),
             active: false,
             position: StreamState::first_position(options),
             last_seen: None,
-            losses: Losses::default(),
+            trim_detector: TrimDetector::default(),
             inspected: 0,
             is_member: false,
             is_alone: false,
             asks_who: false,
             idle_looked: None,
             idle: Vec::new(),
-            calm_since: None,
+            unchanged_since: None,
             tail: None,
             claim_from: None,
             search_began: None,

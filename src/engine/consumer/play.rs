@@ -23,24 +23,24 @@ impl Consumer {
     /// those that do not answer are read as soon as they do. A pause that comes meanwhile keeps it from reading, and
     /// so does a stop, which is a failure as well.
     pub async fn play(self: Arc<Self>) -> Result<(), RedisError> {
-        let (known, mut lanes, ends) = {
+        let (known, mut lanes, stops) = {
             let state = self.lock();
             let lanes = state.streams.iter().map(|stream| stream.lane).collect::<Vec<usize>>();
-            (state.streams.len(), lanes, state.ends)
+            (state.streams.len(), lanes, state.stop_counts)
         };
         lanes.sort_unstable();
         lanes.dedup();
         let late = self.clone().prepare(lanes, known).await?;
         {
             let mut state = self.lock();
-            if state.ends.cuts != ends.cuts {
+            if state.stop_counts.disconnects != stops.disconnects {
                 return Err(closed().of("XGROUP"));
             }
-            if state.ends != ends {
+            if state.stop_counts != stops {
                 return Ok(());
             }
-            let ConsumerState { phase, cut_off, streams, lanes, .. } = &mut *state;
-            (*phase, *cut_off) = (Phase::Playing, false);
+            let ConsumerState { phase, disconnected, streams, lanes, .. } = &mut *state;
+            (*phase, *disconnected) = (Phase::Playing, false);
             for stream in &mut streams[..known] {
                 lanes[stream.lane].outdated |= !stream.active;
                 stream.active = true;

@@ -19,11 +19,11 @@ impl Consumer {
     /// Reads nothing more.
     pub(crate) fn begin_pause(&self) {
         let mut state = self.lock();
-        state.ends.pauses += 1;
+        state.stop_counts.pauses += 1;
         if state.phase == Phase::Playing {
             state.phase = Phase::Pausing;
             state.claimer = None;
-            state.backlog.clear();
+            state.claim_backlog.clear();
             for lane in (0..state.lanes.len()).filter(|&lane| state.lanes[lane].reading) {
                 self.end_read(lane);
             }
@@ -33,9 +33,9 @@ impl Consumer {
     /// Reads nothing more; resolves once nothing is in flight, being read or waiting for a slot.
     pub async fn pause(self: Arc<Self>) {
         self.begin_pause();
-        let quiet = {
+        let idle = {
             let mut state = self.lock();
-            if state.is_quiet() {
+            if state.is_idle() {
                 state.phase = Phase::Idle;
                 return;
             }
@@ -44,11 +44,11 @@ impl Consumer {
             receiver
         };
         // The sender lives in the state until there is quiet or the consumer is gone.
-        let _ = quiet.await;
+        let _ = idle.await;
     }
 
     /// Takes the consumer's own entry out of its groups where nothing is pending for it.
-    pub(crate) async fn leave(&self) {
+    pub(crate) async fn remove_from_group(&self) {
         let keys: Vec<(usize, String)> = {
             let state = self.lock();
             let active = state.streams.iter().filter(|stream| stream.active);
@@ -76,10 +76,10 @@ impl Consumer {
     pub(crate) async fn hand_back(&self) {
         let unfinished: BTreeMap<u32, Vec<EntryId>> = {
             let state = self.lock();
-            let running = state.slots.running_jobs();
+            let running = state.jobs.running_jobs();
             let running = running.map(|(_, slot)| (slot.stream, slot.entry, slot.touched()));
-            let waiting = state.surplus.iter();
-            let waiting = waiting.map(|surplus| (surplus.stream, surplus.entry, surplus.touched));
+            let waiting = state.buffered.iter();
+            let waiting = waiting.map(|buffered| (buffered.stream, buffered.entry, buffered.touched));
             let mut unfinished = BTreeMap::new();
             let is_held = |touched: Instant| touched.elapsed() <= self.options.claim_deadline;
             for (stream, entry, _) in running.chain(waiting).filter(|(.., touched)| is_held(*touched)) {
@@ -106,21 +106,21 @@ impl Consumer {
     }
 
     /// Forgets what is in flight and closes the connection. What is settled later is refused.
-    pub(crate) fn cut_off(&self) {
-        let (waiting, untold) = {
+    pub(crate) fn disconnect(&self) {
+        let (waiting, unsent) = {
             let mut state = self.lock();
             state.phase = Phase::Idle;
-            state.cut_off = true;
-            state.ends.cuts += 1;
+            state.disconnected = true;
+            state.stop_counts.disconnects += 1;
             state.claimer = None;
-            state.backlog.clear();
-            state.surplus.clear();
-            state.parked.clear();
+            state.claim_backlog.clear();
+            state.buffered.clear();
+            state.delayed_retries.clear();
             // Settlements under way stay, for the end of their connection to answer who waits for them.
-            state.slots.abandon();
-            (std::mem::take(&mut state.waiting), state.retelling.take_all())
+            state.jobs.abandon();
+            (std::mem::take(&mut state.waiting), state.retry_queue.take_all())
         };
-        self.report(&untold);
+        self.report(&unsent);
         self.ended.notify_waiters();
         let lanes = self.lanes().clone();
         for lane in lanes {
@@ -133,8 +133,8 @@ impl Consumer {
 impl ConsumerState {
     /// Number of unconfirmed operations, or `None` while jobs run or wait for a slot.
     pub(crate) fn unconfirmed_count(&self) -> Option<usize> {
-        let is_idle = self.slots.running() == 0 && self.surplus.is_empty();
+        let is_idle = self.jobs.running() == 0 && self.buffered.is_empty();
         let reads = self.lanes.iter().filter(|lane| lane.reading).count();
-        is_idle.then(|| self.slots.in_flight() + self.claiming + self.giving_up + reads)
+        is_idle.then(|| self.jobs.in_flight() + self.claiming + self.dead_lettering + reads)
     }
 }

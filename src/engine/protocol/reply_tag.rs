@@ -55,13 +55,13 @@ impl Kind {
     }
 
     /// The kind and index of the reply to a part of a settlement, which may be about a job that failed.
-    pub(crate) fn of_part(part: Part, is_failure: bool) -> (Self, u32) {
-        match part {
-            Part::Postponement(at) => (Self::Postponed, at as u32),
-            Part::Record(at) => (Self::Recorded, at as u32),
-            Part::Acknowledgement(stream) => (Self::Acknowledged, stream),
-            Part::Notification(at) if is_failure => (Self::FailurePublished, at as u32),
-            Part::Notification(at) => (Self::Published, at as u32),
+    pub(crate) fn of_step(step: SettlementStep, is_failure: bool) -> (Self, u32) {
+        match step {
+            SettlementStep::Delay(at) => (Self::Postponed, at as u32),
+            SettlementStep::Record(at) => (Self::Recorded, at as u32),
+            SettlementStep::Acknowledgement(stream) => (Self::Acknowledged, stream),
+            SettlementStep::Completion(at) if is_failure => (Self::FailurePublished, at as u32),
+            SettlementStep::Completion(at) => (Self::Published, at as u32),
         }
     }
 
@@ -71,13 +71,13 @@ impl Kind {
     }
 
     /// The part of a settlement that a ticket is about, if it is about one.
-    pub(crate) fn part(ticket: Ticket) -> Option<Part> {
+    pub(crate) fn settlement_step(ticket: Ticket) -> Option<SettlementStep> {
         let index = ticket.index & !LAST;
         match Self::of(ticket)? {
-            Self::Postponed => Some(Part::Postponement(index as usize)),
-            Self::Recorded => Some(Part::Record(index as usize)),
-            Self::Acknowledged => Some(Part::Acknowledgement(index)),
-            Self::Published | Self::FailurePublished => Some(Part::Notification(index as usize)),
+            Self::Postponed => Some(SettlementStep::Delay(index as usize)),
+            Self::Recorded => Some(SettlementStep::Record(index as usize)),
+            Self::Acknowledged => Some(SettlementStep::Acknowledgement(index)),
+            Self::Published | Self::FailurePublished => Some(SettlementStep::Completion(index as usize)),
             _ => None,
         }
     }
@@ -85,23 +85,23 @@ impl Kind {
 
 /// One part of what a batch tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum SettlementStep {
     /// Of the job at this position.
-    Postponement(usize),
+    Delay(usize),
     /// Of the job at this position.
     Record(usize),
     /// Of all jobs of this stream.
     Acknowledgement(u32),
     /// Of the job at this position.
-    Notification(usize),
+    Completion(usize),
 }
 
 /// Whether a reply to a settlement needs handling: most replies are successes before the last one of their batch.
 pub fn is_significant(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
-    outcome.is_err() || ticket.index & LAST != 0 || is_unheard_failure(ticket, outcome)
+    outcome.is_err() || ticket.index & LAST != 0 || is_undelivered_failure(ticket, outcome)
 }
 
 /// Whether a reply says that no connection received the completion of a failed job.
-pub fn is_unheard_failure(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
+pub fn is_undelivered_failure(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
     Kind::is_failure(ticket) && matches!(outcome, Ok(Reply::Integer(0)))
 }

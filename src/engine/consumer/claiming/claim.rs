@@ -14,8 +14,8 @@ use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::claiming::inspection::Page;
-use crate::engine::consumer::claiming::pending_page::{self, Limits, Plan};
+use crate::engine::consumer::claiming::inspection::PendingPage;
+use crate::engine::consumer::claiming::pending_page::{self, ClaimLimits, ClaimPlan};
 use crate::engine::consumer::entry_commands::found_of;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::in_flight::Delivery;
@@ -27,7 +27,7 @@ impl Consumer {
     /// Searches all streams once that have something pending, beginning with another one each time: a slot that was
     /// waited for is kept for the first one that has something to claim. `passed` is how many intervals ago it did so last.
     pub(crate) async fn claim_all(&self, passed: u32) {
-        let searches = self.survey(passed).await;
+        let searches = self.find_candidates(passed).await;
         self.remove_idle().await;
         if searches.is_empty() {
             return;
@@ -44,21 +44,21 @@ impl Consumer {
     pub(crate) fn decide(
         &self,
         stream: usize,
-        page: Result<Page, RedisError>,
+        page: Result<PendingPage, RedisError>,
         size: usize,
         kept: &mut usize,
-    ) -> Result<(Plan, Duration), RedisError> {
+    ) -> Result<(ClaimPlan, Duration), RedisError> {
         let mut state = self.lock();
         let room = *kept + state.reserve(self.options.concurrency, self.options.claim_page_size - *kept);
         let room_now = if state.phase == Phase::Playing { room } else { 0 };
         let from = state.streams[stream].claim_from;
         let decided = page.map(|page| {
             let idle = self.options.claim_deadline.saturating_add(page.gained);
-            let limits = Limits { deadline: idle, deliveries: self.options.retry_limit };
+            let limits = ClaimLimits { deadline: idle, deliveries: self.options.retry_limit };
             let is_ours = |id| state.holds(stream as u32, id);
             let plan = match page.entries {
                 Some(entries) => pending_page::plan(entries, size, limits, room_now, is_ours),
-                None => Plan { next: from, crowded: true, ..Plan::default() },
+                None => ClaimPlan { next: from, crowded: true, ..ClaimPlan::default() },
             };
             (plan, idle)
         });
@@ -67,7 +67,7 @@ impl Consumer {
         state.reserved -= room - used - *kept;
         state.claiming += used;
         if used > 0 {
-            state.backlog.claim();
+            state.claim_backlog.claim();
         }
         state.streams[stream].claim_from = decided.as_ref().map_or(from, |(plan, _)| plan.next);
         decided
@@ -82,16 +82,16 @@ impl Consumer {
         }
         let patience = self.options.claim_interval.unwrap_or_default();
         // If none gets free in that time, there is the next time.
-        let _ = timeout(patience, self.room.notified()).await;
+        let _ = timeout(patience, self.slot_free.notified()).await;
         let room = self.try_reserve();
-        self.lock().backlog.claims_due = false;
+        self.lock().claim_backlog.claims_due = false;
         room
     }
 
     fn try_reserve(&self) -> usize {
         let mut state = self.lock();
         let room = state.reserve(self.options.concurrency, self.options.claim_page_size);
-        state.backlog.claims_due = room == 0;
+        state.claim_backlog.claims_due = room == 0;
         room
     }
 
@@ -137,7 +137,7 @@ impl Consumer {
             let mut state = self.lock();
             state.reserved -= wanted.len();
             state.claiming -= wanted.len();
-            if state.cut_off {
+            if state.disconnected {
                 // Whoever claims next begins them.
                 return Vec::new();
             }

@@ -19,7 +19,9 @@ use crate::redis_io::streams::commands::{
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::claiming::inspection_replies::{Collection, Findings, Stocktaking};
+use crate::engine::consumer::claiming::inspection_replies::{
+    GroupInspection, InspectionReplies, ReplyCollector,
+};
 use crate::engine::consumer::state::clock_skew::read_time;
 use crate::engine::consumer::state::group_position::GroupPosition;
 use crate::engine::host::Failure;
@@ -27,7 +29,7 @@ use crate::engine::protocol::pending_entries::{self, Pending};
 
 /// Which page of what is pending is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Range {
+pub(crate) struct PageRange {
     /// The first entry; none is the beginning.
     pub(crate) from: Option<EntryId>,
     /// The most entries.
@@ -35,7 +37,7 @@ pub(crate) struct Range {
 }
 
 /// Some of what is pending.
-pub(crate) struct Page {
+pub(crate) struct PendingPage {
     /// The entries, in order; none if they cannot be trusted.
     pub(crate) entries: Option<Vec<Pending>>,
     /// What the server's clock may have added to the time that they have been idle.
@@ -52,23 +54,23 @@ impl Consumer {
         stream: usize,
         lane: usize,
         key: &str,
-        Range { from, size }: Range,
+        PageRange { from, size }: PageRange,
         of_stream: bool,
-    ) -> Result<Page, RedisError> {
+    ) -> Result<PendingPage, RedisError> {
         let deadline = self.options.claim_deadline.as_millis() as u64;
         let home = self.home(lane);
         let ask = |idle| async move {
-            let (inspection, collected) = self.begin_collection();
+            let (inspection, collected) = self.begin_inspection();
             let asked = Instant::now();
             let page = self.ask(lane, |commands, page| {
                 pack_pending_page(commands, key, &self.group, idle, from, size, page);
                 pack_time(commands, key, inspection.clock(lane));
                 if of_stream {
-                    self.pack_stocktaking(commands, stream, key, &inspection);
+                    self.pack_inspection(commands, stream, key, &inspection);
                 }
                 drop(inspection);
             });
-            (page.await, self.heed(collected.await.unwrap_or_default(), asked))
+            (page.await, self.apply_inspection(collected.await.unwrap_or_default(), asked))
         };
         let (reply, gained) = match ask(Some(deadline)).await {
             // Before 6.2 there is no IDLE, and all of it has to be looked at here.
@@ -77,13 +79,13 @@ impl Consumer {
         };
         if home != self.home(lane) || self.is_moving(lane) {
             // One node may have shown its clock and another one its entries.
-            return Ok(Page { entries: None, gained });
+            return Ok(PendingPage { entries: None, gained });
         }
         let entries = pending_entries::read_rows(&reply?).ok_or_else(|| {
             let message = "Redis sent no such reply as XPENDING has.";
             self.error(lane, RedisErrorKind::Protocol, "XPENDING", message)
         })?;
-        Ok(Page { entries: Some(entries), gained })
+        Ok(PendingPage { entries: Some(entries), gained })
     }
 
     /// Asks for a stream's last entry before it is read. Who claims inspects the server, too, so that what comes later
@@ -97,31 +99,37 @@ impl Consumer {
         if self.options.claim_interval.is_none() {
             return self.ask(lane, |commands, to| pack_last_entry(commands, key, to)).await;
         }
-        let (inspection, collected) = self.begin_collection();
+        let (inspection, collected) = self.begin_inspection();
         let asked = Instant::now();
         let entry = self.ask(lane, |commands, entry| {
             pack_last_entry(commands, key, entry);
             pack_time(commands, key, inspection.clock(lane));
-            self.pack_stocktaking(commands, stream, key, &inspection);
+            self.pack_inspection(commands, stream, key, &inspection);
             drop(inspection);
         });
         let entry = entry.await;
-        self.heed(collected.await.unwrap_or_default(), asked);
+        self.apply_inspection(collected.await.unwrap_or_default(), asked);
         entry
     }
 
     /// A collection of what there is to know about the group.
-    pub(crate) fn begin_collection(&self) -> (Arc<Collection>, oneshot::Receiver<Findings>) {
-        Collection::begin(&self.group, &self.options.id, self.options.remove_idle)
+    pub(crate) fn begin_inspection(&self) -> (Arc<ReplyCollector>, oneshot::Receiver<InspectionReplies>) {
+        ReplyCollector::begin(&self.group, &self.options.id, self.options.remove_idle)
     }
 
-    fn pack_stocktaking(&self, commands: &mut Commands, stream: usize, key: &str, answers: &Arc<Collection>) {
-        let received = self.lock().streams[stream].losses.received();
-        pack_stocktaking(commands, key, answers.stock(stream, received), true);
+    fn pack_inspection(
+        &self,
+        commands: &mut Commands,
+        stream: usize,
+        key: &str,
+        answers: &Arc<ReplyCollector>,
+    ) {
+        let received = self.lock().streams[stream].trim_detector.received();
+        pack_inspection(commands, key, answers.inspect(stream, received), true);
     }
 
     /// Tells of losses, and returns what the clock has gained that was looked at last.
-    pub(crate) fn heed(&self, findings: Findings, asked: Instant) -> Duration {
+    pub(crate) fn apply_inspection(&self, findings: InspectionReplies, asked: Instant) -> Duration {
         let mut gained = Duration::ZERO;
         for (lane, answered, told) in findings.clocks {
             self.complain_of_refusal(told.as_ref().err());
@@ -131,16 +139,16 @@ impl Consumer {
             }
         }
         for (stream, members) in findings.members {
-            self.lock().streams[stream].meet_members(members);
+            self.lock().streams[stream].update_members(members);
         }
-        for Stocktaking { stream, received, group, extent } in findings.stocks {
+        for GroupInspection { stream, received, group, extent } in findings.inspections {
             self.complain_of_refusal(group.as_ref().err());
             self.complain_of_refusal(extent.as_ref().err());
             let group = group.ok().flatten();
-            self.lock().streams[stream].meet(group.as_ref(), received);
+            self.lock().streams[stream].update_membership(group.as_ref(), received);
             if let (Some(group), Ok(Some(extent))) = (group, extent) {
-                let standing = GroupPosition::new(group, extent);
-                let lost = self.lock().streams[stream].losses.look(&standing, received);
+                let position = GroupPosition::new(group, extent);
+                let lost = self.lock().streams[stream].trim_detector.look(&position, received);
                 self.report_trimmed(stream, lost, false);
             }
         }
@@ -170,7 +178,7 @@ impl Consumer {
 
 /// Packs what tells of a group, and how it stands to its stream if `of_stream`; the group first, so that nothing that is
 /// read in between seems lost.
-pub(crate) fn pack_stocktaking(
+pub(crate) fn pack_inspection(
     commands: &mut Commands,
     key: &str,
     [group, extent]: [Destination; 2],

@@ -15,20 +15,20 @@ use crate::engine::protocol::stream_info::{GroupInfo, StreamInfo};
 
 /// What was found out.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
+pub(crate) struct InspectionReplies {
     /// The streams that have something pending, or do not say that they have not.
     pub(crate) pending: Vec<usize>,
     /// The consumers in the groups of some of the streams, where the reply could be read.
     pub(crate) members: Vec<(usize, Members)>,
     /// How the group stands to some of the streams.
-    pub(crate) stocks: Vec<Stocktaking>,
+    pub(crate) inspections: Vec<GroupInspection>,
     /// By lane: when the server told the time, and what it told.
     pub(crate) clocks: Vec<(usize, Instant, Result<Value, RedisError>)>,
 }
 
 /// How a group stands to its stream, as it was asked for. What cannot be read tells nothing.
 #[derive(Debug)]
-pub(crate) struct Stocktaking {
+pub(crate) struct GroupInspection {
     /// Index of the stream.
     pub(crate) stream: usize,
     /// What had been received when it was asked.
@@ -39,7 +39,7 @@ pub(crate) struct Stocktaking {
     pub(crate) extent: Result<Option<StreamInfo>, RedisError>,
 }
 
-impl Stocktaking {
+impl GroupInspection {
     /// Whether the group has something pending, or does not say that it has not.
     pub(crate) fn may_be_pending(&self) -> bool {
         !matches!(&self.group, Ok(Some(group)) if group.pending == 0)
@@ -49,10 +49,10 @@ impl Stocktaking {
 /// Collects the answers to many questions, which mostly say that there is nothing: one task waits for all of them. They
 /// are handed over with the last of the destinations, which goes when its reply has come.
 #[derive(Debug)]
-pub(crate) struct Collection {
+pub(crate) struct ReplyCollector {
     /// A lock, since whoever refuses a command may do so on another thread than the engine's.
-    findings: Mutex<Findings>,
-    collected: Option<oneshot::Sender<Findings>>,
+    findings: Mutex<InspectionReplies>,
+    collected: Option<oneshot::Sender<InspectionReplies>>,
     /// The name of the group.
     group: String,
     /// This consumer's id.
@@ -64,7 +64,7 @@ pub(crate) struct Collection {
 /// What a question is about; the remainder of its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-enum Question {
+enum InspectionQuery {
     Pending = 0,
     GroupInfo = 1,
     StreamInfo = 2,
@@ -73,22 +73,22 @@ enum Question {
     Idle = 5,
 }
 
-const QUESTIONS: [Question; 6] = [
-    Question::Pending,
-    Question::GroupInfo,
-    Question::StreamInfo,
-    Question::Clock,
-    Question::Members,
-    Question::Idle,
+const QUERIES: [InspectionQuery; 6] = [
+    InspectionQuery::Pending,
+    InspectionQuery::GroupInfo,
+    InspectionQuery::StreamInfo,
+    InspectionQuery::Clock,
+    InspectionQuery::Members,
+    InspectionQuery::Idle,
 ];
 
-impl Collection {
+impl ReplyCollector {
     /// A collection of what there is to know about a group, and where the findings come out.
     pub(crate) fn begin(
         group: &str,
         consumer: &str,
         idle: Option<Duration>,
-    ) -> (Arc<Self>, oneshot::Receiver<Findings>) {
+    ) -> (Arc<Self>, oneshot::Receiver<InspectionReplies>) {
         let (sender, collected) = oneshot::channel();
         let (findings, collected_by) = (Mutex::default(), Some(sender));
         (
@@ -105,62 +105,62 @@ impl Collection {
 
     /// Where the number of entries goes that a stream has pending.
     pub(crate) fn pending(self: &Arc<Self>, stream: usize) -> Destination {
-        self.destination(Question::Pending, stream)
+        self.destination(InspectionQuery::Pending, stream)
     }
 
     /// Where the groups of a stream go, and the stream itself if that is asked for.
-    pub(crate) fn stock(self: &Arc<Self>, stream: usize, received: Received) -> [Destination; 2] {
-        let stock = Stocktaking { stream, received, group: Ok(None), extent: Ok(None) };
+    pub(crate) fn inspect(self: &Arc<Self>, stream: usize, received: Received) -> [Destination; 2] {
+        let inspection = GroupInspection { stream, received, group: Ok(None), extent: Ok(None) };
         let mut findings = self.findings();
-        findings.stocks.push(stock);
-        let at = findings.stocks.len() - 1;
-        [Question::GroupInfo, Question::StreamInfo].map(|question| self.destination(question, at))
+        findings.inspections.push(inspection);
+        let at = findings.inspections.len() - 1;
+        [InspectionQuery::GroupInfo, InspectionQuery::StreamInfo].map(|query| self.destination(query, at))
     }
 
     /// Where the consumers of a stream's group go; `idle` if idle ones are looked for.
     pub(crate) fn members(self: &Arc<Self>, stream: usize, idle: bool) -> Destination {
-        self.destination(if idle { Question::Idle } else { Question::Members }, stream)
+        self.destination(if idle { InspectionQuery::Idle } else { InspectionQuery::Members }, stream)
     }
 
     /// Where the time goes that the server of a lane tells.
     pub(crate) fn clock(self: &Arc<Self>, lane: usize) -> Destination {
-        self.destination(Question::Clock, lane)
+        self.destination(InspectionQuery::Clock, lane)
     }
 
-    fn destination(self: &Arc<Self>, question: Question, at: usize) -> Destination {
-        Destination::Tally(self.clone(), (at * QUESTIONS.len()) as u32 + question as u32)
+    fn destination(self: &Arc<Self>, query: InspectionQuery, at: usize) -> Destination {
+        Destination::Tally(self.clone(), (at * QUERIES.len()) as u32 + query as u32)
     }
 
-    fn findings(&self) -> MutexGuard<'_, Findings> {
+    fn findings(&self) -> MutexGuard<'_, InspectionReplies> {
         self.findings.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-impl Tally for Collection {
+impl Tally for ReplyCollector {
     fn reply(&self, number: u32, outcome: Result<Reply<'_>, RedisError>) {
-        let at = number as usize / QUESTIONS.len();
+        let at = number as usize / QUERIES.len();
         let mut findings = self.findings();
-        match QUESTIONS[number as usize % QUESTIONS.len()] {
-            Question::Pending if outcome.as_ref().is_ok_and(is_none) => {}
-            Question::Pending => findings.pending.push(at),
-            Question::GroupInfo => {
+        match QUERIES[number as usize % QUERIES.len()] {
+            InspectionQuery::Pending if outcome.as_ref().is_ok_and(is_none) => {}
+            InspectionQuery::Pending => findings.pending.push(at),
+            InspectionQuery::GroupInfo => {
                 let group = outcome.map(|reply| GroupInfo::read(&reply, &self.group));
-                findings.stocks[at].group = group;
+                findings.inspections[at].group = group;
             }
-            Question::StreamInfo => {
-                findings.stocks[at].extent = outcome.map(|reply| StreamInfo::read(&reply))
+            InspectionQuery::StreamInfo => {
+                findings.inspections[at].extent = outcome.map(|reply| StreamInfo::read(&reply))
             }
-            question @ (Question::Members | Question::Idle) => {
-                let limit = self.idle.filter(|_| question == Question::Idle);
+            query @ (InspectionQuery::Members | InspectionQuery::Idle) => {
+                let limit = self.idle.filter(|_| query == InspectionQuery::Idle);
                 let members = outcome.ok().and_then(|reply| Members::read(&reply, &self.consumer, limit));
                 findings.members.extend(members.map(|members| (at, members)));
             }
-            Question::Clock => findings.clocks.push((at, Instant::now(), outcome.map(Value::from))),
+            InspectionQuery::Clock => findings.clocks.push((at, Instant::now(), outcome.map(Value::from))),
         }
     }
 }
 
-impl Drop for Collection {
+impl Drop for ReplyCollector {
     fn drop(&mut self) {
         let findings = std::mem::take(&mut *self.findings());
         if let Some(collected) = self.collected.take() {
@@ -191,42 +191,42 @@ mod tests {
 
     #[test]
     fn a_stream_is_left_out_only_if_it_says_that_nothing_is_pending() {
-        let (collection, mut collected) = Collection::begin("g", "me", None);
-        tell(collection.pending(0), b"*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n");
-        tell(collection.pending(1), b"*4\r\n:7\r\n$3\r\n1-0\r\n$3\r\n7-0\r\n*0\r\n");
-        tell(collection.pending(2), b"*0\r\n");
-        tell(collection.pending(3), b"$-1\r\n");
-        let Destination::Tally(tally, number) = collection.pending(4) else { panic!("not collected") };
+        let (collector, mut collected) = ReplyCollector::begin("g", "me", None);
+        tell(collector.pending(0), b"*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n");
+        tell(collector.pending(1), b"*4\r\n:7\r\n$3\r\n1-0\r\n$3\r\n7-0\r\n*0\r\n");
+        tell(collector.pending(2), b"*0\r\n");
+        tell(collector.pending(3), b"$-1\r\n");
+        let Destination::Tally(tally, number) = collector.pending(4) else { panic!("not collected") };
         tally.reply(number, Err(closed()));
         assert!(collected.try_recv().is_err(), "there may be more to come");
-        drop((collection, tally));
+        drop((collector, tally));
         assert_eq!(collected.try_recv().expect("everything is there").pending, [1, 2, 3, 4]);
     }
 
     #[test]
     fn answers_are_put_where_they_belong_in_any_order() {
-        let (collection, mut collected) = Collection::begin("g", "me", None);
-        let [_, [group, extent]] = [6, 8].map(|stream| collection.stock(stream, Received::default()));
+        let (collector, mut collected) = ReplyCollector::begin("g", "me", None);
+        let [_, [group, extent]] = [6, 8].map(|stream| collector.inspect(stream, Received::default()));
         let Destination::Tally(tally, number) = extent else { panic!("not collected") };
         tally.reply(number, Err(closed()));
-        tell(collection.clock(3), b":3\r\n");
-        tell(collection.members(5, false), b"*1\r\n*2\r\n$4\r\nname\r\n$2\r\nme\r\n");
-        tell(collection.members(6, true), b"$-1\r\n");
+        tell(collector.clock(3), b":3\r\n");
+        tell(collector.members(5, false), b"*1\r\n*2\r\n$4\r\nname\r\n$2\r\nme\r\n");
+        tell(collector.members(6, true), b"$-1\r\n");
         tell(
             group,
             b"*1\r\n*8\r\n$4\r\nname\r\n$1\r\ng\r\n$9\r\nconsumers\r\n:1\r\n$7\r\npending\r\n:0\r\n\
             $17\r\nlast-delivered-id\r\n$3\r\n0-0\r\n",
         );
-        drop((collection, tally));
+        drop((collector, tally));
         let findings = collected.try_recv().expect("everything is there");
         let [(5, members)] = findings.members.as_slice() else { panic!("one") };
         assert!(members.has_only_own());
-        let [other, stock] = findings.stocks.as_slice() else { panic!("two") };
+        let [other, inspection] = findings.inspections.as_slice() else { panic!("two") };
         assert_eq!((other.stream, &other.group, &other.extent), (6, &Ok(None), &Ok(None)));
         let group = GroupInfo { delivered: EntryId::default(), read: None, consumers: 1, pending: 0 };
-        assert_eq!((stock.stream, &stock.group), (8, &Ok(Some(group))));
-        assert_eq!(stock.extent, Err(closed()));
-        assert!(other.may_be_pending() && !stock.may_be_pending());
+        assert_eq!((inspection.stream, &inspection.group), (8, &Ok(Some(group))));
+        assert_eq!(inspection.extent, Err(closed()));
+        assert!(other.may_be_pending() && !inspection.may_be_pending());
         assert!(matches!(findings.clocks.as_slice(), [(3, _, Ok(Value::Integer(3)))]));
     }
 }

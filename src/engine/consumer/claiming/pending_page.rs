@@ -8,7 +8,7 @@ use crate::engine::protocol::pending_entries::Pending;
 
 /// Which entries are claimed, and which are given up.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ClaimLimits {
     /// An entry that was idle for so long may be claimed.
     pub deadline: Duration,
     /// One that was delivered so often is not delivered again.
@@ -17,7 +17,7 @@ pub struct Limits {
 
 /// What is to be done about a page of pending entries.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct ClaimPlan {
     /// To be claimed, never more than there was room for.
     pub claim: Vec<Pending>,
     /// Delivered as often as may be.
@@ -33,11 +33,11 @@ pub struct Plan {
 pub fn plan(
     page: Vec<Pending>,
     page_size: usize,
-    limits: Limits,
+    limits: ClaimLimits,
     room: usize,
     is_ours: impl Fn(EntryId) -> bool,
-) -> Plan {
-    let mut plan = Plan::default();
+) -> ClaimPlan {
+    let mut plan = ClaimPlan::default();
     let is_full = page.len() >= page_size;
     let mut last = None;
     for entry in page {
@@ -63,7 +63,7 @@ pub fn plan(
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { deadline: Duration::from_millis(100), deliveries: 3 };
+    const LIMITS: ClaimLimits = ClaimLimits { deadline: Duration::from_millis(100), deliveries: 3 };
 
     fn id(time: u64) -> EntryId {
         EntryId { time, sequence: 0 }
@@ -99,12 +99,12 @@ mod tests {
         assert_eq!(full.next, Some(EntryId { time: 2, sequence: 1 }));
         let short = plan(vec![entry(1, 200, 1)], 2, LIMITS, 9, |_| false);
         assert_eq!(short.next, None);
-        assert_eq!(plan(Vec::new(), 2, LIMITS, 9, |_| false), Plan::default());
+        assert_eq!(plan(Vec::new(), 2, LIMITS, 9, |_| false), ClaimPlan::default());
     }
 
     #[test]
     fn what_is_in_hand_is_left_alone() {
         let page = vec![entry(1, 200, 1), entry(2, 200, 9)];
-        assert_eq!(plan(page, 100, LIMITS, 9, |_| true), Plan::default());
+        assert_eq!(plan(page, 100, LIMITS, 9, |_| true), ClaimPlan::default());
     }
 }

@@ -13,7 +13,7 @@ use crate::engine::consumer::claiming::candidates::INSPECTED_EVERY;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 
 /// A consumer of more streams does not inspect all of them in one round, which would keep others waiting.
-const RESTS_UP_TO: usize = 100;
+const BACK_OFF_STREAM_LIMIT: usize = 100;
 
 impl Consumer {
     /// Claims from now on, if it is to, until the sender in the state is dropped.
@@ -25,38 +25,38 @@ impl Consumer {
         }
         let (ending, ended) = oneshot::channel();
         state.claimer = Some(ending);
-        let (stirred, room) = (self.stirred.clone(), self.room.clone());
-        let rounds = Rounds { interval, stirred, room };
+        let (claim_wakeup, slot_free) = (self.claim_wakeup.clone(), self.slot_free.clone());
+        let rounds = ClaimSchedule { interval, claim_wakeup, slot_free };
         self.node_set.context().tasks.spawn(rounds.keep_claiming(self.this.clone(), ended));
     }
 
     /// Whether what may be claimed is seen in time by inspections alone: an entry has to lie for longer than from one to
     /// the next.
-    pub(crate) fn may_rest(&self) -> bool {
+    pub(crate) fn can_back_off(&self) -> bool {
         let interval = self.options.claim_interval.unwrap_or_default();
         interval.saturating_mul(INSPECTED_EVERY) <= self.options.claim_deadline
     }
 
     /// After how many intervals the next round is to be. All that leads to something to claim, but for what others do, stirs.
-    fn rest(&self) -> u32 {
+    fn next_interval(&self) -> u32 {
         let mut state = self.lock();
-        let is_calm = state.streams.iter().all(|stream| !stream.active || stream.is_calm());
-        state.rests = is_calm
+        let is_unchanged = state.streams.iter().all(|stream| !stream.active || stream.is_unchanged());
+        state.backed_off = is_unchanged
             && state.phase == Phase::Playing
-            && state.streams.len() <= RESTS_UP_TO
-            && state.backlog.is_empty()
-            && self.may_rest();
-        if state.rests { INSPECTED_EVERY } else { 1 }
+            && state.streams.len() <= BACK_OFF_STREAM_LIMIT
+            && state.claim_backlog.is_empty()
+            && self.can_back_off();
+        if state.backed_off { INSPECTED_EVERY } else { 1 }
     }
 }
 
-struct Rounds {
+struct ClaimSchedule {
     interval: Duration,
-    stirred: Arc<Notify>,
-    room: Arc<Notify>,
+    claim_wakeup: Arc<Notify>,
+    slot_free: Arc<Notify>,
 }
 
-impl Rounds {
+impl ClaimSchedule {
     /// Claims every now and then, and as slots get free while there is a backlog; holds on to the consumer only while it
     /// does.
     async fn keep_claiming(self, consumer: Weak<Consumer>, mut ended: oneshot::Receiver<()>) {
@@ -66,10 +66,10 @@ impl Rounds {
             let Some(passed) = self.next_round(&consumer, &mut ended, delayed, most).await else { return };
             // What has been taken over is run, so this is not cut short.
             let Some(consumer) = consumer.upgrade() else { return };
-            delayed = consumer.time_for_others();
+            delayed = consumer.reconnect_grace();
             if delayed.is_none() {
                 consumer.claim_all(passed).await;
-                most = consumer.rest();
+                most = consumer.next_interval();
             }
         }
     }
@@ -88,7 +88,7 @@ impl Rounds {
                 biased;
                 _ = &mut *ended => return None,
                 passed = &mut round => return Some(passed),
-                () = self.room.notified() => {}
+                () = self.slot_free.notified() => {}
             }
             // This is not cut short either.
             consumer.upgrade()?.claim_more().await;
@@ -112,7 +112,7 @@ impl Rounds {
         if most > 1 {
             tokio::select! {
                 () = tokio::time::sleep(self.interval.saturating_mul(most)) => return most,
-                () = self.stirred.notified() => {}
+                () = self.claim_wakeup.notified() => {}
             }
         }
         let begun = self.begun(began.elapsed()).min(most);
@@ -125,8 +125,12 @@ impl Rounds {
 mod tests {
     use super::*;
 
-    fn rounds(interval: u64) -> Rounds {
-        Rounds { interval: Duration::from_millis(interval), stirred: Arc::default(), room: Arc::default() }
+    fn rounds(interval: u64) -> ClaimSchedule {
+        ClaimSchedule {
+            interval: Duration::from_millis(interval),
+            claim_wakeup: Arc::default(),
+            slot_free: Arc::default(),
+        }
     }
 
     #[tokio::test]
@@ -139,7 +143,7 @@ mod tests {
     #[tokio::test]
     async fn what_stirs_ends_a_rest_when_the_interval_is_over() {
         let (began, rounds) = (Instant::now(), rounds(100));
-        rounds.stirred.notify_one();
+        rounds.claim_wakeup.notify_one();
         assert!(rounds.wait(None, 10_000).await < 10_000);
         assert!(began.elapsed() >= rounds.interval);
     }

@@ -5,9 +5,9 @@ use std::time::Instant;
 use crate::redis_io::error::RedisError;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::claiming::inspection::Range;
+use crate::engine::consumer::claiming::inspection::PageRange;
 use crate::engine::consumer::state::Phase;
-use crate::engine::consumer::state::claim_backlog::Progress;
+use crate::engine::consumer::state::claim_backlog::SearchProgress;
 
 /// How many pages of one stream are looked at in a row, so that a long list holds no other stream up.
 const MOST_PAGES: usize = 10;
@@ -16,7 +16,7 @@ const SMALLEST_PAGE: usize = 16;
 
 /// A stream that is to be searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Search {
+pub(crate) struct ClaimSearch {
     /// Its index.
     pub(crate) stream: usize,
     /// Whether the stream itself is looked at, too.
@@ -25,7 +25,7 @@ pub(crate) struct Search {
     pub(crate) goes_on: bool,
 }
 
-impl Search {
+impl ClaimSearch {
     /// A search of a stream that is not looked at itself.
     pub(crate) fn of(stream: usize) -> Self {
         Self { stream, inspects: false, goes_on: false }
@@ -33,7 +33,7 @@ impl Search {
 }
 
 /// What a page came to that is not the last one.
-struct Step {
+struct PageResult {
     /// Whether entries were claimed or moved to the dead letters.
     took: bool,
     /// Whether more is due than there was room for.
@@ -43,10 +43,10 @@ struct Step {
 impl Consumer {
     /// Searches on where more was due than there was room for, each stream once, as long as there is room.
     pub(crate) async fn claim_more(&self) {
-        if self.time_for_others().is_some() {
+        if self.reconnect_grace().is_some() {
             return;
         }
-        let (mut kept, streams) = (0, self.lock().backlog.len());
+        let (mut kept, streams) = (0, self.lock().claim_backlog.len());
         for _ in 0..streams {
             let Some(search) = self.next_of_backlog(&mut kept) else { break };
             self.search(search, &mut kept).await;
@@ -55,28 +55,28 @@ impl Consumer {
     }
 
     /// The stream to be searched next, if there is room; the slots that reads leave for it are `kept`.
-    fn next_of_backlog(&self, kept: &mut usize) -> Option<Search> {
+    fn next_of_backlog(&self, kept: &mut usize) -> Option<ClaimSearch> {
         let mut state = self.lock();
         let free = state.free(self.options.concurrency);
         if state.phase != Phase::Playing || free + *kept == 0 {
             return None;
         }
-        let stream = state.backlog.first()?;
-        let share = state.backlog.share(free).min(self.options.claim_page_size - *kept);
+        let stream = state.claim_backlog.first()?;
+        let share = state.claim_backlog.share(free).min(self.options.claim_page_size - *kept);
         *kept += state.reserve(self.options.concurrency, share);
-        Some(Search { goes_on: true, ..Search::of(stream) })
+        Some(ClaimSearch { goes_on: true, ..ClaimSearch::of(stream) })
     }
 
     /// Claims of one stream with the slots that are `kept` and what others are free, and takes note of whether more is due;
     /// one slot that is left is kept on.
-    pub(crate) async fn search(&self, search: Search, kept: &mut usize) {
+    pub(crate) async fn search(&self, search: ClaimSearch, kept: &mut usize) {
         let progress = self.claim_stream(search, kept).await.unwrap_or_else(|error| {
             self.claim_failed(error);
-            Progress::Through
+            SearchProgress::Through
         });
         let mut state = self.lock();
-        let progress = if state.phase == Phase::Playing { progress } else { Progress::Through };
-        state.backlog.search(search.stream, progress);
+        let progress = if state.phase == Phase::Playing { progress } else { SearchProgress::Through };
+        state.claim_backlog.search(search.stream, progress);
     }
 
     /// Gives back the slots that are `kept` still. If there is room and a backlog, the next search begins at once.
@@ -85,16 +85,20 @@ impl Consumer {
         self.step();
     }
 
-    async fn claim_stream(&self, search: Search, kept: &mut usize) -> Result<Progress, RedisError> {
-        let (mut took, mut progress) = (false, Progress::Through);
+    async fn claim_stream(
+        &self,
+        search: ClaimSearch,
+        kept: &mut usize,
+    ) -> Result<SearchProgress, RedisError> {
+        let (mut took, mut progress) = (false, SearchProgress::Through);
         for page in 0..MOST_PAGES {
             let Some(step) = self.claim_page(search, page == 0, kept).await? else {
-                progress = Progress::Through;
+                progress = SearchProgress::Through;
                 break;
             };
             took |= step.took;
             if took || step.is_crowded {
-                progress = Progress::More { took };
+                progress = SearchProgress::More { took };
             }
             if step.is_crowded {
                 break;
@@ -107,11 +111,11 @@ impl Consumer {
     /// Claims of one page of a stream; `None` if it was the last one, or the stream cannot be searched now.
     async fn claim_page(
         &self,
-        search: Search,
+        search: ClaimSearch,
         is_first: bool,
         kept: &mut usize,
-    ) -> Result<Option<Step>, RedisError> {
-        let Search { stream, inspects, goes_on } = search;
+    ) -> Result<Option<PageResult>, RedisError> {
+        let ClaimSearch { stream, inspects, goes_on } = search;
         let (lane, key, from) = {
             let mut state = self.lock();
             if state.phase != Phase::Playing || !state.streams[stream].active {
@@ -122,8 +126,9 @@ impl Consumer {
             (stream.lane, stream.key.clone(), stream.claim_from)
         };
         let size = if goes_on && is_first { self.size_for(*kept) } else { self.options.claim_page_size };
-        let page = self.pending_page(stream, lane, &key, Range { from, size }, inspects && is_first).await;
-        if self.time_for_others().is_some() {
+        let page =
+            self.pending_page(stream, lane, &key, PageRange { from, size }, inspects && is_first).await;
+        if self.reconnect_grace().is_some() {
             // The connection was lost meanwhile.
             return Ok(None);
         }
@@ -132,11 +137,11 @@ impl Consumer {
         self.step();
         let (plan, idle) = decided?;
         let (is_crowded, ends) = (plan.crowded, plan.next.is_none() && !plan.crowded);
-        let buries = self.options.dead_letter.is_some() && !plan.exhausted.is_empty();
-        let took = buries || !plan.claim.is_empty();
+        let has_dead_letters = self.options.dead_letter.is_some() && !plan.exhausted.is_empty();
+        let took = has_dead_letters || !plan.claim.is_empty();
         self.claim(stream, lane, &key, plan.claim, idle).await?;
-        self.find_exhausted(stream, lane, &key, plan.exhausted, idle, ends).await?;
-        Ok((is_known && !ends).then_some(Step { took, is_crowded }))
+        self.end_exhausted(stream, lane, &key, plan.exhausted, idle, ends).await?;
+        Ok((is_known && !ends).then_some(PageResult { took, is_crowded }))
     }
 
     /// How many entries are worth a look while there is room for a few.

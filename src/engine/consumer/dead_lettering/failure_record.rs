@@ -28,7 +28,7 @@ impl Consumer {
         let (name, head, channel, completions) = {
             let stream = &self.lock().streams[stream];
             let channel = format!("{}{}", stream.channel_head, found.producer);
-            (stream.options.name.clone(), stream.notification_head.clone(), channel, stream.completions)
+            (stream.options.name.clone(), stream.completion_head.clone(), channel, stream.completions)
         };
         let exhausted;
         let text = match error {

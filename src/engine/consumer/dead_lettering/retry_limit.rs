@@ -21,7 +21,7 @@ use crate::engine::protocol::pending_entries::Pending;
 use crate::engine::runtime::backoff::Backoff;
 
 /// A job that was rejected for the last time.
-pub(crate) struct GivenUp {
+pub(crate) struct FinalRejection {
     /// Index of the stream.
     pub(crate) stream: usize,
     /// Its entry.
@@ -37,7 +37,7 @@ pub(crate) struct GivenUp {
 impl Consumer {
     /// The search for entries to claim came across these, which have been `idle`. Each is reported once; `ends` says
     /// that the search is through, after which those that it has not come across are forgotten.
-    pub(crate) async fn find_exhausted(
+    pub(crate) async fn end_exhausted(
         &self,
         stream: usize,
         lane: usize,
@@ -46,7 +46,7 @@ impl Consumer {
         idle: Duration,
         ends: bool,
     ) -> Result<(), RedisError> {
-        let buries = self.options.dead_letter.is_some();
+        let has_dead_letters = self.options.dead_letter.is_some();
         let fresh: Vec<Pending> = {
             let mut state = self.lock();
             let (now, known) = (Instant::now(), &mut state.streams[stream]);
@@ -54,7 +54,7 @@ impl Consumer {
             let is_fresh = |entry: &Pending| match known.exhausted.get_mut(&entry.id) {
                 Some(seen) => {
                     *seen = now;
-                    buries
+                    has_dead_letters
                 }
                 None => true,
             };
@@ -74,11 +74,11 @@ impl Consumer {
             };
             let entry = OwnedEntry::read(&entry).unwrap_or_default();
             let found = found_of(key, pending, entry.producer, entry.job.unwrap_or_else(new_id));
-            if !buries {
+            if !has_dead_letters {
                 self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
                 self.report_exhausted(&found, false);
-            } else if self.takes_over(lane, &found, idle.as_millis() as u64).await? {
-                self.move_away(stream, lane, &found, Reason::Exhausted, None).await?;
+            } else if self.try_claim(lane, &found, idle.as_millis() as u64).await? {
+                self.move_to_dead_letters(stream, lane, &found, Reason::Exhausted, None).await?;
             }
         }
         self.acknowledge_trimmed(stream, lane, key, &gone);
@@ -87,17 +87,19 @@ impl Consumer {
 
     /// A job of this consumer was rejected for the last time. What Redis is too busy for is tried again, as long as
     /// nobody else is at the entry.
-    pub(crate) fn give_up(&self, mut one: GivenUp) {
+    pub(crate) fn end_rejected(&self, mut one: FinalRejection) {
         let Some(consumer) = self.this.upgrade() else { return };
         self.node_set.context().tasks.spawn(async move {
-            let cuts = consumer.lock().ends.cuts;
+            let disconnects = consumer.lock().stop_counts.disconnects;
             let mut backoff = Backoff::default();
-            let mut ended = consumer.end_story(&mut one).await;
-            while ended.as_ref().is_err_and(RedisError::is_passing) && consumer.lock().ends.cuts == cuts {
+            let mut ended = consumer.dead_letter_or_report(&mut one).await;
+            while ended.as_ref().is_err_and(RedisError::is_passing)
+                && consumer.lock().stop_counts.disconnects == disconnects
+            {
                 tokio::time::sleep(backoff.next_wait().min(consumer.lease_interval())).await;
-                ended = consumer.end_story(&mut one).await;
+                ended = consumer.dead_letter_or_report(&mut one).await;
             }
-            consumer.lock().giving_up -= 1;
+            consumer.lock().dead_lettering -= 1;
             if let Err(error) = ended {
                 consumer.complain(Failure::Consume, &error);
             }
@@ -105,19 +107,19 @@ impl Consumer {
         });
     }
 
-    async fn end_story(&self, one: &mut GivenUp) -> Result<(), RedisError> {
+    async fn dead_letter_or_report(&self, one: &mut FinalRejection) -> Result<(), RedisError> {
         let lane = self.lock().streams[one.stream].lane;
         if let Some(min_idle) = one.min_idle
-            && !self.takes_over(lane, &one.found, min_idle).await?
+            && !self.try_claim(lane, &one.found, min_idle).await?
         {
             // Whoever has it by now ends it.
             return Ok(());
         }
         // If this has to be tried again, that is some time later.
         one.min_idle = Some(0);
-        let GivenUp { stream, found, reason, error, .. } = one;
+        let FinalRejection { stream, found, reason, error, .. } = one;
         if self.options.dead_letter.is_some() {
-            return self.move_away(*stream, lane, found, *reason, Some(error)).await;
+            return self.move_to_dead_letters(*stream, lane, found, *reason, Some(error)).await;
         }
         if *reason == Reason::Unrecoverable {
             // Whoever claims counts deliveries, so that is how they are told.
@@ -145,7 +147,7 @@ impl Consumer {
 
     /// Makes sure that of several consumers that come across an entry only one goes on: the one that finds it idle for
     /// so many ms.
-    async fn takes_over(&self, lane: usize, found: &Found, min_idle: u64) -> Result<bool, RedisError> {
+    async fn try_claim(&self, lane: usize, found: &Found, min_idle: u64) -> Result<bool, RedisError> {
         let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
         let taken = self.ask(lane, |commands, to| {
             pack_claim(commands, names, min_idle, std::iter::once(&found.id), Claim::Touch { idle: 0 }, to);
@@ -154,7 +156,7 @@ impl Consumer {
     }
 
     /// Moves an entry to the dead letters and reports it.
-    async fn move_away(
+    async fn move_to_dead_letters(
         &self,
         stream: usize,
         lane: usize,
@@ -170,7 +172,7 @@ impl Consumer {
         let letter = DeadLetter { found, from: &from, group: &self.options.group, reason, error };
         let together = node.slot(&target) == node.slot(&found.stream);
         if together {
-            self.move_at_once(lane, &target, &letter).await?;
+            self.move_in_transaction(lane, &target, &letter).await?;
         } else {
             // In a Cluster they may be on different nodes: rather twice than not at all.
             self.ask(lane, |commands, to| pack_dead_letter(commands, &target, &letter, to)).await?;
@@ -185,7 +187,7 @@ impl Consumer {
 
     /// XADD and XACK in one transaction, none of which is sent again if the connection drops: what was not carried out
     /// is found pending again.
-    async fn move_at_once(
+    async fn move_in_transaction(
         &self,
         lane: usize,
         target: &str,

@@ -76,7 +76,7 @@ impl Consumer {
         // The stream went with its group: whatever is there, or comes, is new.
         let made = was_made(create("0", true).await)?;
         if made {
-            self.lock().streams[stream].begin_anew();
+            self.lock().streams[stream].forget_last_entry();
         }
         Ok(made)
     }

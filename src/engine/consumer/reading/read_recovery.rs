@@ -36,13 +36,13 @@ impl Consumer {
             RedisErrorKind::Dropped => {
                 // The next one waits for a session of which the CLIENT ID is not known.
                 state.lanes[lane].client_id_asked = None;
-                state.expect_losses(lane, self.options.fresh_id);
+                state.reread_history(lane, self.options.fresh_id);
                 let is_loss = state.phase == Phase::Playing && !self.has_moved(lane, &error);
                 return (is_loss && state.lanes[lane].is_news("lost")).then_some(error);
             }
             RedisErrorKind::MaxRetries => return Some(error),
             _ if state.phase != Phase::Playing => return None,
-            RedisErrorKind::Closed => state.expect_losses(lane, self.options.fresh_id),
+            RedisErrorKind::Closed => state.reread_history(lane, self.options.fresh_id),
             _ => {}
         }
         match self.elsewhere(lane, &error) {

@@ -26,20 +26,20 @@ const PRESENCE_READS: u32 = 3;
 const MAX_PRESENCE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// The sink of one of a consumer's blocking connections.
-pub struct Reader {
+pub struct ReaderSink {
     consumer: Weak<Consumer>,
     lane: usize,
     host: Arc<dyn Host>,
 }
 
-impl Reader {
+impl ReaderSink {
     /// Hands the replies of a lane to `consumer`.
     pub fn new(consumer: Weak<Consumer>, lane: usize, host: Arc<dyn Host>) -> Self {
         Self { consumer, lane, host }
     }
 }
 
-impl ReplySink for Reader {
+impl ReplySink for ReaderSink {
     fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
         let Some(consumer) = self.consumer.upgrade() else { return };
         match (ticket.kind, outcome) {
@@ -61,7 +61,7 @@ impl ReplySink for Reader {
 
 /// What one reply brought.
 #[derive(Default)]
-struct Harvest {
+struct ReadBatch {
     started: Started,
     deleted: Vec<(u32, EntryId)>,
     foreign: Option<RedisError>,
@@ -69,7 +69,7 @@ struct Harvest {
 
 impl Consumer {
     fn read_answered(&self, lane: usize, outcome: Result<Reply<'_>, RedisError>) {
-        let mut harvest = Harvest::default();
+        let mut batch = ReadBatch::default();
         let mut failed = None;
         let (reads, idle_waiters) = {
             let mut state = self.lock();
@@ -77,8 +77,8 @@ impl Consumer {
             let read = match outcome {
                 Ok(Reply::Array(entries)) => {
                     state.lanes[lane].busy = true;
-                    state.backlog.read();
-                    self.harvest(&mut state, lane, entries, &mut harvest)
+                    state.claim_backlog.read();
+                    self.process_entries(&mut state, lane, entries, &mut batch)
                 }
                 Ok(_) => {
                     state.lanes[lane].busy = false;
@@ -94,12 +94,12 @@ impl Consumer {
                 }
                 Err(error) => failed = self.read_failed(&mut state, lane, error),
             }
-            let reads = self.advance(&mut state, &harvest.started);
-            (reads, state.quiet_waiters())
+            let reads = self.advance(&mut state, &batch.started);
+            (reads, state.take_idle_waiters())
         };
         self.submit_reads(reads);
-        self.drop_deleted(lane, &harvest.deleted);
-        for error in harvest.foreign.iter() {
+        self.drop_deleted(lane, &batch.deleted);
+        for error in batch.foreign.iter() {
             self.complain(Failure::Foreign, error);
         }
         for error in failed.iter() {
@@ -115,12 +115,12 @@ impl Consumer {
     }
 
     /// Takes slots for entries, in order; the ones for which there is none wait.
-    fn harvest(
+    fn process_entries(
         &self,
         state: &mut ConsumerState,
         lane: usize,
         reply: Cursor<'_>,
-        harvest: &mut Harvest,
+        batch: &mut ReadBatch,
     ) -> Result<(), RedisError> {
         let now = Instant::now();
         self.wake_claiming(state);
@@ -137,7 +137,7 @@ impl Consumer {
             }
             Item::Entry(entry) => {
                 if let Some(stream) = current {
-                    self.take_entry(state, stream, entry, now, harvest);
+                    self.take_entry(state, stream, entry, now, batch);
                 }
             }
         });
@@ -153,7 +153,7 @@ impl Consumer {
         stream: u32,
         entry: Entry<'_>,
         now: Instant,
-        harvest: &mut Harvest,
+        batch: &mut ReadBatch,
     ) {
         let at = &mut state.streams[stream as usize];
         let from_history = at.position != Position::New;
@@ -161,43 +161,43 @@ impl Consumer {
             at.position = Position::History(entry.id.to_string());
         }
         at.last_seen.get_or_insert_default().see(entry.id, entry.job);
-        at.losses.receive(entry.id);
+        at.trim_detector.receive(entry.id);
         at.is_member = true;
         if entry.deleted {
-            harvest.deleted.push((stream, entry.id));
+            batch.deleted.push((stream, entry.id));
             return;
         }
         if from_history && state.holds(stream, entry.id) {
             return;
         }
-        let made_up;
+        let generated_id;
         let job = match entry.job.map(std::str::from_utf8) {
             Some(Ok(job)) => job,
             None => {
-                made_up = new_id();
-                made_up.as_str()
+                generated_id = new_id();
+                generated_id.as_str()
             }
-            Some(Err(_)) => return self.pass_over(state, stream, entry, harvest),
+            Some(Err(_)) => return self.skip_foreign(state, stream, entry, batch),
         };
         let Ok(producer) = std::str::from_utf8(entry.producer.unwrap_or_default()) else {
-            return self.pass_over(state, stream, entry, harvest);
+            return self.skip_foreign(state, stream, entry, batch);
         };
         // Reading the history counts as a delivery too, but not how many there were before.
         let deliveries = if from_history { 0 } else { 1 };
         let (entry, record, headers) = (entry.id, entry.record, entry.headers);
         let delivery = Delivery { stream, entry, producer, job, record, headers, deliveries, at: now };
-        harvest.started.extend(self.run_or_buffer(state, delivery).map(|token| (stream, token)));
+        batch.started.extend(self.run_or_buffer(state, delivery).map(|token| (stream, token)));
     }
 
     /// An entry that is no job of ours stays pending, where whoever looks for it finds it; the first one is
     /// reported.
-    fn pass_over(&self, state: &mut ConsumerState, stream: u32, entry: Entry<'_>, harvest: &mut Harvest) {
+    fn skip_foreign(&self, state: &mut ConsumerState, stream: u32, entry: Entry<'_>, batch: &mut ReadBatch) {
         state.foreign += 1;
         if state.foreign == 1 {
             let name = &state.streams[stream as usize].options.name;
             let message = format!("Entry {} of stream {name} is not a job of this bus.", entry.id);
             let lane = state.streams[stream as usize].lane;
-            harvest.foreign = Some(self.error(lane, RedisErrorKind::Protocol, "XREADGROUP", &message));
+            batch.foreign = Some(self.error(lane, RedisErrorKind::Protocol, "XREADGROUP", &message));
         }
     }
 

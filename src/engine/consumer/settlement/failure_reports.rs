@@ -12,8 +12,8 @@ use crate::engine::host::job_token::JobToken;
 
 impl Consumer {
     /// Redis could not be told how a job ended, and nobody waits to hear of that.
-    pub(crate) fn unsettled(&self, token: JobToken, error: &RedisError) {
-        let report = self.unsettled.lock().note(Instant::now(), error);
+    pub(crate) fn report_failure(&self, token: JobToken, error: &RedisError) {
+        let report = self.report_limit.lock().note(Instant::now(), error);
         match report {
             FailureReport::Now => self.complain(Failure::Settle(token), error),
             FailureReport::With => {}
@@ -22,7 +22,7 @@ impl Consumer {
                 self.node_set.context().tasks.spawn(async move {
                     tokio::time::sleep_until(end.into()).await;
                     let Some(consumer) = this.upgrade() else { return };
-                    let (count, last) = consumer.unsettled.lock().close();
+                    let (count, last) = consumer.report_limit.lock().close();
                     if let Some(error) = last {
                         consumer.complain(Failure::Unsettled(count), &error);
                     }

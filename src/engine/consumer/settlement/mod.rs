@@ -3,7 +3,7 @@
 pub mod commands;
 pub mod failure_reports;
 pub mod retry;
-pub mod unheard_failures;
+pub mod undelivered_failures;
 
 use std::time::{Duration, Instant};
 
@@ -13,18 +13,20 @@ use crate::redis_io::resp::Reply;
 
 use crate::engine::connections::client::closed;
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::dead_lettering::retry_limit::GivenUp;
+use crate::engine::consumer::dead_lettering::retry_limit::FinalRejection;
 use crate::engine::consumer::entry_commands::found_of;
-use crate::engine::consumer::settlement::commands::Tells;
-use crate::engine::consumer::state::settlement_batch::{Parts, Settled};
-use crate::engine::consumer::state::{ConsumerState, Parked};
+use crate::engine::consumer::settlement::commands::SettlementWrites;
+use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementSteps};
+use crate::engine::consumer::state::{ConsumerState, DelayedRetry};
 use crate::engine::host::job_token::JobToken;
 use crate::engine::host::{Event, RequestId};
 use crate::engine::nodes::reply_router::ReplyHandler;
 use crate::engine::protocol::dead_letter::Reason;
 use crate::engine::protocol::outcome_record::shortened;
 use crate::engine::protocol::pending_entries::Pending;
-use crate::engine::protocol::reply_tag::{Kind, LAST, Part, is_significant, is_unheard_failure};
+use crate::engine::protocol::reply_tag::{
+    Kind, LAST, SettlementStep, is_significant, is_undelivered_failure,
+};
 use crate::engine::runtime::backoff::chance;
 
 /// How one job ended.
@@ -53,37 +55,37 @@ impl Consumer {
     /// Jobs have ended. Frees their slots, reads again and tells Redis, in one step. What was settled before, or
     /// ran past its deadline, is ignored.
     pub fn settle<'a>(&self, settlements: impl Iterator<Item = Settlement<'a>>) {
-        let mut tells = Tells::new(&self.node_set);
+        let mut writes = SettlementWrites::new(&self.node_set);
         let mut late = Vec::new();
-        let mut given_up: Vec<GivenUp> = Vec::new();
+        let mut rejections: Vec<FinalRejection> = Vec::new();
         let (mut reads, ended, emptied) = {
             let mut state = self.lock();
-            let cut_off = state.cut_off;
+            let disconnected = state.disconnected;
             let mut jobs = Vec::new();
             for settlement in settlements {
                 match self.begin_settling(&mut state, settlement) {
                     Some(mut settled) => {
                         if settlement.error.is_some() {
-                            given_up.extend(self.reject(&mut state, &settlement, &mut settled));
+                            rejections.extend(self.reject(&mut state, &settlement, &mut settled));
                         }
                         jobs.push(settled);
                     }
-                    None => late.push((settlement, cut_off)),
+                    None => late.push((settlement, disconnected)),
                 }
             }
-            let ended = self.tell(&mut state, jobs, &mut tells).err().unwrap_or_default();
+            let ended = self.pack_settlements(&mut state, jobs, &mut writes).err().unwrap_or_default();
             let emptied = retire(&mut state, &ended);
             (self.advance(&mut state, &[]), ended, emptied)
         };
-        tells.join(self, &mut reads);
-        tells.submit(&self.node_set);
+        writes.join(self, &mut reads);
+        writes.submit(&self.node_set);
         self.submit_reads(reads);
-        for one in given_up {
-            self.give_up(one);
+        for one in rejections {
+            self.end_rejected(one);
         }
         self.report(&ended);
-        for (settlement, cut_off) in late {
-            self.answer_late(settlement, cut_off);
+        for (settlement, disconnected) in late {
+            self.answer_late(settlement, disconnected);
         }
         if emptied {
             self.drained();
@@ -94,9 +96,9 @@ impl Consumer {
     pub fn release(&self, token: JobToken) {
         let emptied = {
             let mut state = self.lock();
-            let released = state.slots.release(token);
+            let released = state.jobs.release(token);
             state.counts.released += u64::from(released);
-            released && state.slots.in_flight() == 0
+            released && state.jobs.in_flight() == 0
         };
         if emptied {
             self.drained();
@@ -104,19 +106,19 @@ impl Consumer {
         self.step();
     }
 
-    fn settled(&self, part: Part, ticket: Ticket, error: Option<RedisError>) {
+    fn on_settlement_reply(&self, step: SettlementStep, ticket: Ticket, error: Option<RedisError>) {
         let number = ticket.id as u32;
         let (ended, emptied) = {
             let mut state = self.lock();
             if let Some(error) = error {
                 let batch = state.batches.iter_mut().find(|batch| batch.number == number);
-                batch.into_iter().for_each(|batch| batch.note(part, &error));
+                batch.into_iter().for_each(|batch| batch.note(step, &error));
             }
             if ticket.index & LAST == 0 {
                 return;
             }
             let Some(jobs) = state.take_answered(number) else { return };
-            let ended = self.keep_refused(&mut state, number, jobs);
+            let ended = self.queue_refused(&mut state, number, jobs);
             let emptied = retire(&mut state, &ended);
             (ended, emptied)
         };
@@ -126,24 +128,24 @@ impl Consumer {
         }
     }
 
-    fn begin_settling(&self, state: &mut ConsumerState, settlement: Settlement<'_>) -> Option<Settled> {
+    fn begin_settling(&self, state: &mut ConsumerState, settlement: Settlement<'_>) -> Option<SettledJob> {
         let Settlement { token, request, error, expired, .. } = settlement;
-        let slot = state.slots.running_job(token)?;
-        let (stream, is_heard, is_recorded) = (slot.stream, !slot.producer.is_empty(), slot.record > 0);
-        state.slots.settle(token);
+        let slot = state.jobs.running_job(token)?;
+        let (stream, has_producer, is_recorded) = (slot.stream, !slot.producer.is_empty(), slot.record > 0);
+        state.jobs.settle(token);
         match error {
             Some(_) => state.counts.rejected += 1,
             None => state.counts.resolved += 1,
         }
         state.counts.expired += u64::from(expired);
-        let owed = Parts {
-            postponement: false,
-            record: is_heard && is_recorded,
+        let pending_steps = SettlementSteps {
+            delay: false,
+            record: has_producer && is_recorded,
             acknowledgement: error.is_none(),
-            notification: is_heard,
+            completion: has_producer,
         };
-        let failure = error.filter(|_| is_heard).map(|error| Box::from(shortened(error)));
-        Some(Settled { failure, owed, ..Settled::new(token, stream, request) })
+        let failure = error.filter(|_| has_producer).map(|error| Box::from(shortened(error)));
+        Some(SettledJob { failure, pending_steps, ..SettledJob::new(token, stream, request) })
     }
 
     /// A job was rejected: either its entry is given up, or it is due again after a while.
@@ -151,9 +153,9 @@ impl Consumer {
         &self,
         state: &mut ConsumerState,
         settlement: &Settlement<'_>,
-        settled: &mut Settled,
-    ) -> Option<GivenUp> {
-        let slot = state.slots.job(settlement.token)?;
+        settled: &mut SettledJob,
+    ) -> Option<FinalRejection> {
+        let slot = state.jobs.job(settlement.token)?;
         let (stream, entry, deliveries) = (slot.stream, slot.entry, slot.deliveries.max(1));
         let options = &self.options;
         let is_last = deliveries >= options.retry_limit
@@ -166,19 +168,19 @@ impl Consumer {
             let found = found_of(key, pending, slot.producer.clone(), slot.job.clone());
             let error = shortened(settlement.error.unwrap_or_default()).into_owned();
             let min_idle = Some(self.min_idle(slot.touched())).filter(|&min_idle| min_idle > 0);
-            state.giving_up += 1;
-            return Some(GivenUp { stream: stream as usize, found, reason, error, min_idle });
+            state.dead_lettering += 1;
+            return Some(FinalRejection { stream: stream as usize, found, reason, error, min_idle });
         }
         let due = Instant::now().checked_add(options.retry_policy?.wait(deliveries, chance()))?;
         let touched = slot.touched();
-        self.park(state, Parked { stream, entry, due, touched });
+        self.delay_claim(state, DelayedRetry { stream, entry, due, touched });
         settled.due = Some(due);
-        settled.owed.postponement = true;
+        settled.pending_steps.delay = true;
         None
     }
 
     /// Says of jobs what came of telling Redis.
-    pub(crate) fn report(&self, jobs: &[Settled]) {
+    pub(crate) fn report(&self, jobs: &[SettledJob]) {
         let host = &self.node_set.context().host;
         let refused = jobs.iter().filter(|job| job.error.is_some()).count();
         if refused > 0 {
@@ -186,7 +188,7 @@ impl Consumer {
         }
         for job in jobs {
             match (&job.error, job.request) {
-                (Some(error), 0) => self.unsettled(job.token, error),
+                (Some(error), 0) => self.report_failure(job.token, error),
                 (Some(error), request) => {
                     host.event(Event::Failed { request, error });
                     host.event(Event::Done { request });
@@ -198,30 +200,30 @@ impl Consumer {
     }
 
     /// Settling what is settled already does nothing; settling after the consumer was cut off cannot be done.
-    fn answer_late(&self, settlement: Settlement<'_>, cut_off: bool) {
+    fn answer_late(&self, settlement: Settlement<'_>, disconnected: bool) {
         let Settlement { token, request, .. } = settlement;
-        let error = cut_off.then(|| closed().of("XACK"));
-        self.report(&[Settled { error, ..Settled::new(token, 0, request) }]);
+        let error = disconnected.then(|| closed().of("XACK"));
+        self.report(&[SettledJob { error, ..SettledJob::new(token, 0, request) }]);
         self.node_set.context().host.wake();
     }
 }
 
 /// Nothing more is to be told of jobs; whether nothing is in flight any more since then.
-fn retire(state: &mut ConsumerState, jobs: &[Settled]) -> bool {
-    let before = state.slots.in_flight();
+fn retire(state: &mut ConsumerState, jobs: &[SettledJob]) -> bool {
+    let before = state.jobs.in_flight();
     for job in jobs {
-        state.slots.retire(job.token);
+        state.jobs.retire(job.token);
     }
-    before > 0 && state.slots.in_flight() == 0
+    before > 0 && state.jobs.in_flight() == 0
 }
 
 impl ReplyHandler for Consumer {
     fn on_reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
-        if let Some(part) = Kind::part(ticket).filter(|_| is_significant(ticket, &outcome)) {
-            if is_unheard_failure(ticket, &outcome) {
-                self.keep_unheard(ticket);
+        if let Some(step) = Kind::settlement_step(ticket).filter(|_| is_significant(ticket, &outcome)) {
+            if is_undelivered_failure(ticket, &outcome) {
+                self.record_undelivered_failure(ticket);
             }
-            self.settled(part, ticket, outcome.err());
+            self.on_settlement_reply(step, ticket, outcome.err());
         }
     }
 }

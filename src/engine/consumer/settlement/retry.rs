@@ -3,36 +3,36 @@
 //! are tried at a time, one round after the other, and settlements that come meanwhile do not wait for them.
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::settlement::commands::Tells;
+use crate::engine::consumer::settlement::commands::SettlementWrites;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::settlement_batch::Settled;
+use crate::engine::consumer::state::settlement_batch::SettledJob;
 use crate::engine::host::Failure;
 
 impl Consumer {
     /// Of the jobs of a batch that was answered: those that are at their end. The others are told again.
-    pub(crate) fn keep_refused(
+    pub(crate) fn queue_refused(
         &self,
         state: &mut ConsumerState,
         batch: u32,
-        jobs: Vec<Settled>,
-    ) -> Vec<Settled> {
-        let went_well = jobs.iter().all(|job| job.again.is_empty());
-        let is_round = state.retelling.note(batch, went_well);
+        jobs: Vec<SettledJob>,
+    ) -> Vec<SettledJob> {
+        let went_well = jobs.iter().all(|job| job.retry_steps.is_empty());
+        let is_round = state.retry_queue.note(batch, went_well);
         let mut ended = jobs;
-        if !went_well && !state.cut_off {
+        if !went_well && !state.disconnected {
             let kept;
-            (kept, ended) = ended.into_iter().partition(|job| !job.again.is_empty());
+            (kept, ended) = ended.into_iter().partition(|job| !job.retry_steps.is_empty());
             for job in kept {
                 let limit = self.node_set.nodes()[state.streams[job.stream as usize].node].queue();
-                ended.extend(state.retelling.keep(job, limit));
+                ended.extend(state.retry_queue.keep(job, limit));
             }
         }
-        if let Some(wait) = state.retelling.schedule(is_round && went_well) {
+        if let Some(wait) = state.retry_queue.schedule(is_round && went_well) {
             let this = self.this.clone();
             self.node_set.context().tasks.spawn(async move {
                 tokio::time::sleep(wait).await;
                 if let Some(consumer) = this.upgrade() {
-                    consumer.retell();
+                    consumer.send_retry_round();
                 }
             });
         }
@@ -40,17 +40,17 @@ impl Consumer {
     }
 
     /// One round.
-    fn retell(&self) {
-        let mut tells = Tells::new(&self.node_set);
+    fn send_retry_round(&self) {
+        let mut writes = SettlementWrites::new(&self.node_set);
         let lasting = {
             let mut state = self.lock();
-            let (jobs, lasting) = state.retelling.begin_round();
+            let (jobs, lasting) = state.retry_queue.begin_round();
             // Each job of the queue has a step to send, so there is a batch.
-            let batch = self.tell(&mut state, jobs, &mut tells).ok();
-            state.retelling.start_round(batch);
+            let batch = self.pack_settlements(&mut state, jobs, &mut writes).ok();
+            state.retry_queue.start_round(batch);
             lasting
         };
-        tells.submit(&self.node_set);
+        writes.submit(&self.node_set);
         if let Some(error) = lasting {
             self.complain(Failure::Consume, &error);
         }

@@ -9,7 +9,7 @@ use crate::engine::consumer::state::in_flight::Delivery;
 /// An entry that was read although no slot was free: streams that share a read give at least one each, and so do
 /// nodes that are read at the same time.
 #[derive(Debug)]
-pub struct Surplus {
+pub struct BufferedEntry {
     /// Index of the stream.
     pub stream: u32,
     /// The entry's id.
@@ -28,7 +28,7 @@ pub struct Surplus {
     pub touched: Instant,
 }
 
-impl Surplus {
+impl BufferedEntry {
     /// Keeps a delivery for later.
     pub fn new(delivery: Delivery<'_>) -> Self {
         Self {

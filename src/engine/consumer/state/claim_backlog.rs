@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 /// What a search of a stream came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum SearchProgress {
     /// The stream has nothing more that is due, or cannot be searched now.
     Through,
     /// More is due than was claimed; `took` if the search claimed some of it.
@@ -20,14 +20,14 @@ pub enum Progress {
 
 /// Streams with a backlog of entries to claim.
 #[derive(Debug, Default)]
-pub struct Backlog {
+pub struct ClaimBacklog {
     /// The indices of the streams; the first is searched next.
     streams: VecDeque<usize>,
     /// Whether reads must leave the next free slot to claims.
     pub claims_due: bool,
 }
 
-impl Backlog {
+impl ClaimBacklog {
     /// How many streams there are.
     pub fn len(&self) -> usize {
         self.streams.len()
@@ -68,12 +68,12 @@ impl Backlog {
     }
 
     /// A stream was searched. One that was claimed from goes behind the others, one that found no room is next.
-    pub fn search(&mut self, stream: usize, progress: Progress) {
+    pub fn search(&mut self, stream: usize, progress: SearchProgress) {
         self.streams.retain(|&other| other != stream);
         match progress {
-            Progress::Through => self.claims_due &= !self.is_empty(),
-            Progress::More { took: true } => self.streams.push_back(stream),
-            Progress::More { took: false } => {
+            SearchProgress::Through => self.claims_due &= !self.is_empty(),
+            SearchProgress::More { took: true } => self.streams.push_back(stream),
+            SearchProgress::More { took: false } => {
                 self.streams.push_front(stream);
                 self.claims_due = true;
             }
@@ -90,18 +90,18 @@ impl Backlog {
 mod tests {
     use super::*;
 
-    const TOOK: Progress = Progress::More { took: true };
-    const CROWDED: Progress = Progress::More { took: false };
+    const TOOK: SearchProgress = SearchProgress::More { took: true };
+    const CROWDED: SearchProgress = SearchProgress::More { took: false };
 
-    fn backlog(searches: &[(usize, Progress)]) -> Backlog {
-        let mut backlog = Backlog::default();
+    fn backlog(searches: &[(usize, SearchProgress)]) -> ClaimBacklog {
+        let mut backlog = ClaimBacklog::default();
         searches.iter().for_each(|&(stream, progress)| backlog.search(stream, progress));
         backlog
     }
 
     #[test]
     fn without_a_backlog_reads_leave_nothing_unless_a_claim_waits() {
-        let mut none = Backlog::default();
+        let mut none = ClaimBacklog::default();
         assert_eq!((none.share(5), none.waits()), (0, false));
         none.claims_due = true;
         assert_eq!((none.share(5), none.share(0), none.waits()), (1, 0, true));
@@ -130,9 +130,9 @@ mod tests {
     #[test]
     fn the_last_stream_that_is_through_gives_the_slot_back_to_reads() {
         let mut backlog = backlog(&[(0, CROWDED), (1, CROWDED)]);
-        backlog.search(1, Progress::Through);
+        backlog.search(1, SearchProgress::Through);
         assert!(backlog.claims_due);
-        backlog.search(0, Progress::Through);
+        backlog.search(0, SearchProgress::Through);
         assert_eq!((backlog.share(1), backlog.waits()), (0, false));
     }
 }

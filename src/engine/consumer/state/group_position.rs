@@ -58,8 +58,8 @@ mod tests {
     #[test]
     fn entries_that_were_added_and_are_not_there_were_removed() {
         let group = GroupInfo { delivered: id(4), read: Some(2), consumers: 1, pending: 0 };
-        let standing =
+        let position =
             GroupPosition::new(group, StreamInfo { added: 8, length: 3, first: Some(id(7)), last: id(9) });
-        assert_eq!((standing.removed, standing.passed(), standing.is_at_end()), (5, Some(5), false));
+        assert_eq!((position.removed, position.passed(), position.is_at_end()), (5, Some(5), false));
     }
 }

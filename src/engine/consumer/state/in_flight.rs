@@ -1,6 +1,6 @@
 //! The jobs of one consumer that are in flight. Pure: no I/O, no clock of its own.
 //!
-//! A slot is taken when an entry is handed to the host and goes back in exactly one place, [`Slots::retire`]. Its
+//! A slot is taken when an entry is handed to the host and goes back in exactly one place, [`JobsInFlight::retire`]. Its
 //! token carries a generation, so whatever comes late (a second resolve, a resolve after the deadline) finds
 //! nothing to do instead of somebody else's job.
 //!
@@ -20,7 +20,7 @@ use crate::engine::host::job_token::JobToken;
 const GENERATIONS: u32 = 1 << 28;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum SlotState {
     Free,
     Running,
     Settling,
@@ -28,9 +28,9 @@ enum State {
 
 /// One job in flight. Its strings keep their capacity from job to job.
 #[derive(Debug)]
-pub struct Slot {
+pub struct JobSlot {
     generation: u32,
-    state: State,
+    state: SlotState,
     released: bool,
     deadline: Option<Instant>,
     /// When the entry's idle time began anew, for all that is known here.
@@ -74,14 +74,14 @@ pub struct Delivery<'a> {
 
 /// All jobs in flight of one consumer.
 #[derive(Debug, Default)]
-pub struct Slots {
-    slots: Vec<Slot>,
+pub struct JobsInFlight {
+    slots: Vec<JobSlot>,
     free: Vec<usize>,
     running: usize,
     in_flight: usize,
 }
 
-impl Slots {
+impl JobsInFlight {
     /// Jobs that hold one of the consumer's concurrency.
     pub fn running(&self) -> usize {
         self.running
@@ -101,7 +101,7 @@ impl Slots {
     pub fn take(&mut self, delivery: Delivery<'_>, deadline: Option<Instant>) -> JobToken {
         let index = self.free.pop().unwrap_or_else(|| self.grow());
         let slot = &mut self.slots[index];
-        slot.state = State::Running;
+        slot.state = SlotState::Running;
         slot.released = false;
         slot.deadline = deadline;
         slot.touched = delivery.at;
@@ -118,20 +118,20 @@ impl Slots {
     }
 
     /// The job a token names, while it is running.
-    pub fn running_job(&self, token: JobToken) -> Option<&Slot> {
-        self.slots.get(token.index()).filter(|slot| slot.is(token, State::Running))
+    pub fn running_job(&self, token: JobToken) -> Option<&JobSlot> {
+        self.slots.get(token.index()).filter(|slot| slot.is(token, SlotState::Running))
     }
 
     /// The job a token names, while it is running or settling.
-    pub fn job(&self, token: JobToken) -> Option<&Slot> {
+    pub fn job(&self, token: JobToken) -> Option<&JobSlot> {
         self.slots
             .get(token.index())
-            .filter(|slot| slot.is(token, State::Running) || slot.is(token, State::Settling))
+            .filter(|slot| slot.is(token, SlotState::Running) || slot.is(token, SlotState::Settling))
     }
 
     /// Gives a running job's concurrency back before it is settled. `false` if there was none to give.
     pub fn release(&mut self, token: JobToken) -> bool {
-        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running))
+        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, SlotState::Running))
         else {
             return false;
         };
@@ -147,11 +147,11 @@ impl Slots {
     /// A running job's outcome is known: its concurrency goes back, its acknowledgement is on its way. `false`
     /// if the token names no running job.
     pub fn settle(&mut self, token: JobToken) -> bool {
-        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running))
+        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, SlotState::Running))
         else {
             return false;
         };
-        slot.state = State::Settling;
+        slot.state = SlotState::Settling;
         slot.deadline = None;
         if !slot.released {
             self.running -= 1;
@@ -162,10 +162,10 @@ impl Slots {
     /// The acknowledgement has its reply, or will never have one: the slot is free again.
     pub fn retire(&mut self, token: JobToken) {
         let index = token.index();
-        let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.is(token, State::Settling)) else {
+        let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.is(token, SlotState::Settling)) else {
             return;
         };
-        slot.state = State::Free;
+        slot.state = SlotState::Free;
         slot.generation = (slot.generation + 1) % GENERATIONS;
         slot.producer.clear();
         slot.job.clear();
@@ -180,11 +180,11 @@ impl Slots {
     pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
         self.slots
             .iter()
-            .any(|slot| slot.state != State::Free && slot.stream == stream && slot.entry == entry)
+            .any(|slot| slot.state != SlotState::Free && slot.stream == stream && slot.entry == entry)
     }
 
     /// The running jobs.
-    pub fn running_jobs(&self) -> impl Iterator<Item = (JobToken, &Slot)> {
+    pub fn running_jobs(&self) -> impl Iterator<Item = (JobToken, &JobSlot)> {
         self.running_slots().map(|(index, slot)| (JobToken::new(index, slot.generation), slot))
     }
 
@@ -218,14 +218,14 @@ impl Slots {
         }
     }
 
-    fn running_slots(&self) -> impl Iterator<Item = (usize, &Slot)> {
-        self.slots.iter().enumerate().filter(|(_, slot)| slot.state == State::Running)
+    fn running_slots(&self) -> impl Iterator<Item = (usize, &JobSlot)> {
+        self.slots.iter().enumerate().filter(|(_, slot)| slot.state == SlotState::Running)
     }
 
     fn grow(&mut self) -> usize {
-        self.slots.push(Slot {
+        self.slots.push(JobSlot {
             generation: 1,
-            state: State::Free,
+            state: SlotState::Free,
             released: false,
             deadline: None,
             touched: Instant::now(),
@@ -241,13 +241,13 @@ impl Slots {
     }
 }
 
-impl Slot {
+impl JobSlot {
     /// When the entry's idle time began anew, for all that is known here.
     pub fn touched(&self) -> Instant {
         self.touched
     }
 
-    fn is(&self, token: JobToken, state: State) -> bool {
+    fn is(&self, token: JobToken, state: SlotState) -> bool {
         self.generation == token.generation() && self.state == state
     }
 }
@@ -258,11 +258,11 @@ mod tests {
 
     use super::*;
 
-    fn take(slots: &mut Slots, entry: u64, deadline: Option<Instant>) -> JobToken {
+    fn take(slots: &mut JobsInFlight, entry: u64, deadline: Option<Instant>) -> JobToken {
         take_at(slots, entry, deadline, Instant::now())
     }
 
-    fn take_at(slots: &mut Slots, entry: u64, deadline: Option<Instant>, at: Instant) -> JobToken {
+    fn take_at(slots: &mut JobsInFlight, entry: u64, deadline: Option<Instant>, at: Instant) -> JobToken {
         let entry = EntryId { time: entry, sequence: 0 };
         slots.take(
             Delivery {
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn it_is_known_when_the_entries_of_running_jobs_were_touched() {
-        let mut slots = Slots::default();
+        let mut slots = JobsInFlight::default();
         let start = Instant::now();
         let second = |second| start + Duration::from_secs(second);
         let tokens = [1, 2, 3].map(|at| take_at(&mut slots, at, None, second(at)));
@@ -292,12 +292,12 @@ mod tests {
         slots.retire(tokens[1]);
         let next = take_at(&mut slots, 4, None, second(4));
         slots.touch(tokens[1], second(20));
-        assert_eq!(slots.job(next).map(Slot::touched), Some(second(4)), "a late token touches nothing");
+        assert_eq!(slots.job(next).map(JobSlot::touched), Some(second(4)), "a late token touches nothing");
     }
 
     #[test]
     fn a_slot_counts_until_its_acknowledgement_has_a_reply() {
-        let mut slots = Slots::default();
+        let mut slots = JobsInFlight::default();
         let token = take(&mut slots, 1, None);
         assert_eq!((slots.running(), slots.in_flight()), (1, 1));
         assert!(slots.settle(token));
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_late_token_finds_nothing_even_when_its_slot_is_used_again() {
-        let mut slots = Slots::default();
+        let mut slots = JobsInFlight::default();
         let first = take(&mut slots, 1, None);
         slots.settle(first);
         assert!(!slots.settle(first), "settled once");
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_released_job_counts_no_more_but_can_still_be_settled() {
-        let mut slots = Slots::default();
+        let mut slots = JobsInFlight::default();
         let token = take(&mut slots, 1, None);
         assert!(slots.release(token));
         assert!(!slots.release(token), "released once");
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn deadlines_are_those_of_running_jobs() {
-        let mut slots = Slots::default();
+        let mut slots = JobsInFlight::default();
         let now = Instant::now();
         let late = take(&mut slots, 1, Some(now + Duration::from_secs(9)));
         let early = take(&mut slots, 2, Some(now + Duration::from_secs(1)));
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn abandoning_leaves_nothing_in_flight() {
-        let mut slots = Slots::default();
+        let mut slots = JobsInFlight::default();
         let tokens = [take(&mut slots, 1, None), take(&mut slots, 2, None), take(&mut slots, 3, None)];
         slots.release(tokens[0]);
         slots.settle(tokens[1]);

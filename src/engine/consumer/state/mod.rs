@@ -27,13 +27,13 @@ use tokio::sync::oneshot;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::consumer::state::buffer::Surplus;
-use crate::engine::consumer::state::claim_backlog::Backlog;
+use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::claim_backlog::ClaimBacklog;
 use crate::engine::consumer::state::counts::Counts;
-use crate::engine::consumer::state::in_flight::Slots;
+use crate::engine::consumer::state::in_flight::JobsInFlight;
 use crate::engine::consumer::state::lane::LaneState;
-use crate::engine::consumer::state::retry_queue::Retelling;
-use crate::engine::consumer::state::settlement_batch::{Batch, Settled};
+use crate::engine::consumer::state::retry_queue::RetryQueue;
+use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementBatch};
 use crate::engine::consumer::state::stream::{Position, StreamState};
 
 /// From this concurrency on, one read takes at most half of it, so that one half runs while the other is fetched.
@@ -55,7 +55,7 @@ pub enum Phase {
 
 /// A rejected job's entry that is not due for longer than entries may lie idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parked {
+pub struct DelayedRetry {
     /// Index of the stream.
     pub stream: u32,
     /// The entry's id.
@@ -68,11 +68,11 @@ pub struct Parked {
 
 /// How often a consumer was told to end, so that what began before knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ends {
+pub struct StopCounts {
     /// How often it was paused.
     pub pauses: u64,
     /// How often it was cut off.
-    pub cuts: u64,
+    pub disconnects: u64,
 }
 
 /// The state of a consumer.
@@ -83,23 +83,23 @@ pub struct ConsumerState {
     /// The streams, in the order in which they were added, each once per node.
     pub streams: Vec<StreamState>,
     /// The jobs in flight.
-    pub slots: Slots,
+    pub jobs: JobsInFlight,
     /// What became of jobs so far.
     pub counts: Counts,
     /// Entries that wait for a slot, in order.
-    pub surplus: VecDeque<Surplus>,
+    pub buffered: VecDeque<BufferedEntry>,
     /// The nodes it reads from.
     pub lanes: Vec<LaneState>,
     /// Concurrency that is kept for entries that are being claimed.
     pub reserved: usize,
     /// How many intervals of claiming have passed.
-    pub claim_rounds: usize,
+    pub claim_intervals: usize,
     /// Whether claiming waits for longer than an interval.
-    pub rests: bool,
+    pub backed_off: bool,
     /// How many entries are being taken over.
     pub claiming: usize,
     /// The streams that are claimed from as slots get free.
-    pub backlog: Backlog,
+    pub claim_backlog: ClaimBacklog,
     /// Ends the task that claims, when dropped.
     pub claimer: Option<oneshot::Sender<()>>,
     /// What claiming fails with at present, so that it is reported once.
@@ -109,15 +109,15 @@ pub struct ConsumerState {
     /// Whether the task that renews leases runs.
     pub leasing: bool,
     /// Rejected jobs that wait for longer than entries may lie idle.
-    pub parked: Vec<Parked>,
+    pub delayed_retries: Vec<DelayedRetry>,
     /// Settlements without a reply, in the order in which they left.
-    pub batches: VecDeque<Batch>,
+    pub batches: VecDeque<SettlementBatch>,
     /// The last batch's number.
     pub last_batch: u32,
     /// Settlements that Redis was too busy to hear.
-    pub retelling: Retelling,
+    pub retry_queue: RetryQueue,
     /// How many entries are being given up.
-    pub giving_up: usize,
+    pub dead_lettering: usize,
     /// Who waits for quiet.
     pub waiting: Vec<oneshot::Sender<()>>,
     /// When the deadline timer fires, while there is one.
@@ -125,16 +125,16 @@ pub struct ConsumerState {
     /// Entries passed over since they are not ours.
     pub foreign: u64,
     /// Whether the consumer was cut off, so that what is settled late is refused instead of ignored.
-    pub cut_off: bool,
+    pub disconnected: bool,
     /// How often it was to end.
-    pub ends: Ends,
+    pub stop_counts: StopCounts,
 }
 
 impl ConsumerState {
     /// Jobs that may be started now.
     pub fn free(&self, concurrency: u32) -> usize {
         let cap = if concurrency == u32::MAX { usize::MAX } else { concurrency as usize };
-        cap.saturating_sub(self.slots.running() + self.reserved)
+        cap.saturating_sub(self.jobs.running() + self.reserved)
     }
 
     /// Keeps what is free for entries that may be claimed, `most` at most.
@@ -147,12 +147,12 @@ impl ConsumerState {
     /// How many entries per stream the next read of a lane may ask for; `None` if there should be no read now.
     pub fn next_count(&self, lane: usize, concurrency: u32) -> Option<usize> {
         let LaneState { reading, recovering, busy, .. } = self.lanes[lane];
-        if self.phase != Phase::Playing || reading || recovering || !self.surplus.is_empty() {
+        if self.phase != Phase::Playing || reading || recovering || !self.buffered.is_empty() {
             return None;
         }
         let streams = self.active_streams(lane).count();
         let free = self.free(concurrency);
-        let free = free - self.backlog.share(free);
+        let free = free - self.claim_backlog.share(free);
         if streams == 0 || free == 0 {
             return None;
         }
@@ -185,18 +185,21 @@ impl ConsumerState {
     }
 
     /// Whether nothing is in flight, nothing waits and nothing can arrive any more.
-    pub fn is_quiet(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         !self.is_reading() && self.has_ended()
     }
 
     /// Whether nothing is in flight, being taken over or given up, and nothing waits.
     fn has_ended(&self) -> bool {
-        self.claiming == 0 && self.giving_up == 0 && self.surplus.is_empty() && self.slots.in_flight() == 0
+        self.claiming == 0
+            && self.dead_lettering == 0
+            && self.buffered.is_empty()
+            && self.jobs.in_flight() == 0
     }
 
     /// Whether an entry is in hand already, so that finding it in the history means nothing.
     pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
-        self.slots.holds(stream, entry) || self.surplus.iter().any(|surplus| surplus.is(stream, entry))
+        self.jobs.holds(stream, entry) || self.buffered.iter().any(|buffered| buffered.is(stream, entry))
     }
 
     /// When a job started now has to end.
@@ -208,7 +211,7 @@ impl ConsumerState {
     /// After a read was lost with its connection: what it may have taken lies in the history behind the last id
     /// seen. A consumer whose id had a life before this one cannot tell its own losses from older failures until
     /// it has seen an id.
-    pub fn expect_losses(&mut self, lane: usize, fresh_id: bool) {
+    pub fn reread_history(&mut self, lane: usize, fresh_id: bool) {
         let of_lane = self.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
         for stream in of_lane.filter(|stream| stream.position == Position::New) {
             match &stream.last_seen {
@@ -225,12 +228,12 @@ impl ConsumerState {
         let shown = *self.lanes[lane].shown.get_or_insert(now);
         if now.saturating_duration_since(shown) >= every {
             self.lanes[lane].shown = Some(now);
-            self.expect_losses(lane, false);
+            self.reread_history(lane, false);
         }
     }
 
     /// A node has given its last reply to a batch: the batch's jobs, if it was the last node.
-    pub fn take_answered(&mut self, number: u32) -> Option<Vec<Settled>> {
+    pub fn take_answered(&mut self, number: u32) -> Option<Vec<SettledJob>> {
         // Batches are mostly answered in the order in which they left, so this is the first one.
         let at = self.batches.iter().position(|batch| batch.number == number)?;
         self.batches[at].unanswered -= 1;
@@ -241,7 +244,7 @@ impl ConsumerState {
     }
 
     /// If there is quiet: those who waited for it, and the phase is idle if it was pausing.
-    pub fn quiet_waiters(&mut self) -> Vec<oneshot::Sender<()>> {
+    pub fn take_idle_waiters(&mut self) -> Vec<oneshot::Sender<()>> {
         if !self.has_ended() || (self.phase != Phase::Playing && self.is_reading()) {
             return Vec::new();
         }
@@ -258,7 +261,7 @@ mod tests {
 
     use super::*;
     use crate::engine::consumer::state::in_flight::Delivery;
-    use crate::engine::consumer::state::trim_detector::Losses;
+    use crate::engine::consumer::state::trim_detector::TrimDetector;
     use crate::engine::options::{ReadFrom, StreamOptions};
 
     fn stream(active: bool) -> StreamState {
@@ -276,19 +279,19 @@ mod tests {
             node: 0,
             completions: 0,
             key: "hfxbus:str:s".to_owned(),
-            notification_head: String::new(),
+            completion_head: String::new(),
             channel_head: String::new(),
             active,
             position: Position::New,
             last_seen: None,
-            losses: Losses::default(),
+            trim_detector: TrimDetector::default(),
             inspected: 0,
             is_member: false,
             is_alone: false,
             asks_who: false,
             idle_looked: None,
             idle: Vec::new(),
-            calm_since: None,
+            unchanged_since: None,
             tail: None,
             claim_from: None,
             search_began: None,
@@ -314,7 +317,7 @@ mod tests {
         let (stream, entry, at) = (0, EntryId::default(), Instant::now());
         let delivery =
             Delivery { stream, entry, producer: "", job: "", record: 0, headers: None, deliveries: 1, at };
-        state.slots.take(delivery, None);
+        state.jobs.take(delivery, None);
         assert_eq!(state.next_count(0, 5), Some(4));
         assert_eq!(state.next_count(0, 1), None);
     }
@@ -322,13 +325,13 @@ mod tests {
     #[test]
     fn what_is_kept_for_claims_is_not_read_for() {
         let mut state = playing(1);
-        state.backlog.claims_due = true;
+        state.claim_backlog.claims_due = true;
         assert_eq!((state.next_count(0, 5), state.next_count(0, 1)), (Some(4), None));
-        (state.backlog.claims_due, state.reserved) = (false, 2);
+        (state.claim_backlog.claims_due, state.reserved) = (false, 2);
         assert_eq!((state.next_count(0, 5), state.next_count(0, 2)), (Some(3), None));
-        assert!(state.is_quiet(), "looking for what there is to claim is nothing to wait for");
+        assert!(state.is_idle(), "looking for what there is to claim is nothing to wait for");
         state.claiming = 1;
-        assert!(!state.is_quiet());
+        assert!(!state.is_idle());
     }
 
     #[test]
@@ -376,13 +379,13 @@ mod tests {
     #[test]
     fn a_lost_read_is_looked_for_behind_the_last_id_seen() {
         let mut state = playing(1);
-        state.expect_losses(0, false);
+        state.reread_history(0, false);
         assert_eq!(state.streams[0].position, Position::New);
         state.streams[0].last_seen.get_or_insert_default().see(EntryId { time: 5, sequence: 1 }, None);
-        state.expect_losses(0, false);
+        state.reread_history(0, false);
         assert_eq!(state.streams[0].position_text(), "5-1");
         let mut fresh = playing(1);
-        fresh.expect_losses(0, true);
+        fresh.reread_history(0, true);
         assert_eq!(fresh.streams[0].position_text(), "0");
     }
 
@@ -408,9 +411,9 @@ mod tests {
         state.phase = Phase::Pausing;
         state.lanes[0].reading = true;
         state.waiting.push(oneshot::channel().0);
-        assert!(state.quiet_waiters().is_empty());
+        assert!(state.take_idle_waiters().is_empty());
         state.lanes[0].reading = false;
-        assert_eq!(state.quiet_waiters().len(), 1);
+        assert_eq!(state.take_idle_waiters().len(), 1);
         assert_eq!(state.phase, Phase::Idle);
     }
 }

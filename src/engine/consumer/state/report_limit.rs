@@ -12,14 +12,14 @@ const WINDOW: Duration = Duration::from_secs(1);
 
 /// What a consumer failed to tell Redis.
 #[derive(Debug, Default)]
-pub struct Unsettled {
+pub struct ReportLimit {
     /// A lock, since settlements fail on the engine's thread or, if they are refused, on the host's.
-    window: Mutex<Window>,
+    window: Mutex<FailureWindow>,
 }
 
 /// What was reported lately. Pure.
 #[derive(Debug, Default)]
-pub(crate) struct Window {
+pub(crate) struct FailureWindow {
     since: Option<Instant>,
     told: u32,
     counted: u32,
@@ -37,7 +37,7 @@ pub(crate) enum FailureReport {
     First(Instant),
 }
 
-impl Window {
+impl FailureWindow {
     pub(crate) fn note(&mut self, now: Instant, error: &RedisError) -> FailureReport {
         let since = match self.since.filter(|&since| self.counted > 0 || now < since + WINDOW) {
             Some(since) => since,
@@ -62,8 +62,8 @@ impl Window {
     }
 }
 
-impl Unsettled {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Window> {
+impl ReportLimit {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, FailureWindow> {
         self.window.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn the_first_ones_are_reported_by_themselves_and_the_others_as_a_number() {
         let error = RedisError::reply(b"NOPERM no", "XACK", &Arc::from("node"));
-        let (mut window, now) = (Window::default(), Instant::now());
+        let (mut window, now) = (FailureWindow::default(), Instant::now());
         for _ in 0..BY_THEMSELVES {
             assert_eq!(window.note(now, &error), FailureReport::Now);
         }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_failure_now_and_then_is_always_reported_by_itself() {
         let error = RedisError::reply(b"READONLY no", "XACK", &Arc::from("node"));
-        let (mut window, now) = (Window::default(), Instant::now());
+        let (mut window, now) = (FailureWindow::default(), Instant::now());
         for nth in 0..BY_THEMSELVES * 3 {
             assert_eq!(window.note(now + WINDOW * nth, &error), FailureReport::Now);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::options::QueueLimit;
 
-use crate::engine::consumer::state::settlement_batch::Settled;
+use crate::engine::consumer::state::settlement_batch::SettledJob;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::runtime::backoff::Backoff;
 
@@ -15,8 +15,8 @@ const ROUND: usize = 256;
 
 /// What is to be told again.
 #[derive(Debug, Default)]
-pub struct Retelling {
-    waiting: VecDeque<Settled>,
+pub struct RetryQueue {
+    waiting: VecDeque<SettledJob>,
     /// How many bytes wait.
     size: usize,
     /// The batch of the round under way.
@@ -28,9 +28,9 @@ pub struct Retelling {
     is_reported: bool,
 }
 
-impl Retelling {
+impl RetryQueue {
     /// Keeps a job; gives it back if as much waits as may.
-    pub(crate) fn keep(&mut self, job: Settled, limit: QueueLimit) -> Option<Settled> {
+    pub(crate) fn keep(&mut self, job: SettledJob, limit: QueueLimit) -> Option<SettledJob> {
         let fits = self.waiting.len() < limit.commands && self.size + job.size() <= limit.bytes;
         if !fits && !self.waiting.is_empty() {
             return Some(job);
@@ -41,11 +41,11 @@ impl Retelling {
     }
 
     /// Takes the jobs of the next round, and the error to report of a refusal that lasts.
-    pub(crate) fn begin_round(&mut self) -> (Vec<Settled>, Option<RedisError>) {
+    pub(crate) fn begin_round(&mut self) -> (Vec<SettledJob>, Option<RedisError>) {
         self.is_due = false;
         let mut jobs = self.take_round();
         let lasting = self.report(&jobs);
-        jobs.iter_mut().for_each(Settled::tell_again);
+        jobs.iter_mut().for_each(SettledJob::retry);
         (jobs, lasting)
     }
 
@@ -54,22 +54,22 @@ impl Retelling {
         self.round = batch;
     }
 
-    fn take_round(&mut self) -> Vec<Settled> {
+    fn take_round(&mut self) -> Vec<SettledJob> {
         let count = self.waiting.len().min(ROUND);
-        let jobs: Vec<Settled> = self.waiting.drain(..count).collect();
-        self.size -= jobs.iter().map(Settled::size).sum::<usize>();
+        let jobs: Vec<SettledJob> = self.waiting.drain(..count).collect();
+        self.size -= jobs.iter().map(SettledJob::size).sum::<usize>();
         jobs
     }
 
     /// Gives everything up.
-    pub fn take_all(&mut self) -> Vec<Settled> {
+    pub fn take_all(&mut self) -> Vec<SettledJob> {
         self.size = 0;
         self.waiting.drain(..).collect()
     }
 
     /// The jobs whose entries are still to be acknowledged.
     pub fn unacknowledged(&self) -> impl Iterator<Item = JobToken> {
-        self.waiting.iter().filter(|job| job.again.acknowledgement).map(|job| job.token)
+        self.waiting.iter().filter(|job| job.retry_steps.acknowledgement).map(|job| job.token)
     }
 
     /// A batch was answered, and `went_well` or not: whether it was the round under way.
@@ -95,7 +95,7 @@ impl Retelling {
     }
 
     /// What is to be reported of a refusal that lasts.
-    fn report(&mut self, jobs: &[Settled]) -> Option<RedisError> {
+    fn report(&mut self, jobs: &[SettledJob]) -> Option<RedisError> {
         if self.is_reported || !self.backoff.is_lasting() {
             return None;
         }
@@ -109,48 +109,48 @@ impl Retelling {
 mod tests {
     use super::*;
 
-    fn job(failure: &str) -> Settled {
-        Settled { failure: Some(failure.into()), ..Settled::new(JobToken::from_number(1.0), 0, 0) }
+    fn job(failure: &str) -> SettledJob {
+        SettledJob { failure: Some(failure.into()), ..SettledJob::new(JobToken::from_number(1.0), 0, 0) }
     }
 
     #[test]
     fn as_much_is_kept_as_may_wait() {
-        let mut retelling = Retelling::default();
+        let mut retry_queue = RetryQueue::default();
         let limit = QueueLimit { commands: 3, bytes: 10 };
-        assert!(retelling.keep(job("longer than that"), limit).is_none(), "one always may");
-        assert!(retelling.keep(job("x"), limit).is_some());
-        retelling.take_round();
-        assert_eq!(retelling.size, 0);
+        assert!(retry_queue.keep(job("longer than that"), limit).is_none(), "one always may");
+        assert!(retry_queue.keep(job("x"), limit).is_some());
+        retry_queue.take_round();
+        assert_eq!(retry_queue.size, 0);
         for _ in 0..3 {
-            assert!(retelling.keep(job("x"), limit).is_none());
+            assert!(retry_queue.keep(job("x"), limit).is_none());
         }
-        assert!(retelling.keep(job(""), limit).is_some());
-        assert_eq!(retelling.take_all().len(), 3);
-        assert_eq!(retelling.size, 0);
+        assert!(retry_queue.keep(job(""), limit).is_some());
+        assert_eq!(retry_queue.take_all().len(), 3);
+        assert_eq!(retry_queue.size, 0);
     }
 
     #[test]
     fn rounds_follow_each_other_at_once_while_they_go_well_and_later_and_later_while_not() {
-        let mut retelling = Retelling::default();
+        let mut retry_queue = RetryQueue::default();
         let limit = QueueLimit { commands: 2 * ROUND, bytes: 10 };
         for _ in 0..2 * ROUND {
-            assert!(retelling.keep(job(""), limit).is_none());
+            assert!(retry_queue.keep(job(""), limit).is_none());
         }
-        let first = retelling.schedule(false).expect("to begin");
-        assert_eq!(retelling.schedule(false), None, "it is about to begin");
-        let begin = |retelling: &mut Retelling, number| {
-            (retelling.is_due, retelling.round) = (false, Some(number));
-            retelling.take_round()
+        let first = retry_queue.schedule(false).expect("to begin");
+        assert_eq!(retry_queue.schedule(false), None, "it is about to begin");
+        let begin = |retry_queue: &mut RetryQueue, number| {
+            (retry_queue.is_due, retry_queue.round) = (false, Some(number));
+            retry_queue.take_round()
         };
-        assert_eq!(begin(&mut retelling, 7).len(), ROUND);
-        assert_eq!(retelling.schedule(false), None, "it is under way");
-        assert!(!retelling.note(6, true) && retelling.note(7, false));
-        let second = retelling.schedule(false).expect("to begin");
+        assert_eq!(begin(&mut retry_queue, 7).len(), ROUND);
+        assert_eq!(retry_queue.schedule(false), None, "it is under way");
+        assert!(!retry_queue.note(6, true) && retry_queue.note(7, false));
+        let second = retry_queue.schedule(false).expect("to begin");
         assert!(second > first);
-        assert_eq!(begin(&mut retelling, 8).len(), ROUND);
-        assert!(retelling.note(8, true));
-        assert_eq!(retelling.schedule(true), None, "nothing is left");
-        assert!(retelling.keep(job(""), limit).is_none());
-        assert_eq!(retelling.schedule(true), Some(Duration::ZERO));
+        assert_eq!(begin(&mut retry_queue, 8).len(), ROUND);
+        assert!(retry_queue.note(8, true));
+        assert_eq!(retry_queue.schedule(true), None, "nothing is left");
+        assert!(retry_queue.keep(job(""), limit).is_none());
+        assert_eq!(retry_queue.schedule(true), Some(Duration::ZERO));
     }
 }

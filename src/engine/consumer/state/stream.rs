@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::last_entry::LastSeen;
-use crate::engine::consumer::state::trim_detector::{Losses, Received};
+use crate::engine::consumer::state::trim_detector::{Received, TrimDetector};
 use crate::engine::options::{ReadFrom, StreamOptions};
 use crate::engine::protocol::group_members::Members;
 use crate::engine::protocol::stream_info::GroupInfo;
@@ -36,7 +36,7 @@ pub struct StreamState {
     /// The stream's key.
     pub key: String,
     /// What every notification of this stream begins with.
-    pub notification_head: String,
+    pub completion_head: String,
     /// What every channel of this stream begins with.
     pub channel_head: String,
     /// Whether `play()` was called since the stream was added.
@@ -46,7 +46,7 @@ pub struct StreamState {
     /// The last entry handed out by this stream's group to this consumer.
     pub last_seen: Option<LastSeen>,
     /// Entries that were removed before the group got them.
-    pub losses: Losses,
+    pub trim_detector: TrimDetector,
     /// In which interval of claiming the stream was inspected last.
     pub inspected: usize,
     /// Whether Redis knows that this consumer is in the group, as far as we do.
@@ -60,7 +60,7 @@ pub struct StreamState {
     /// Idle consumers of the group that are to be removed.
     pub idle: Vec<String>,
     /// What had been received when it was seen besides that nothing was pending.
-    pub calm_since: Option<Received>,
+    pub unchanged_since: Option<Received>,
     /// The stream's last id when playing started, where that is known.
     pub tail: Option<EntryId>,
     /// Where looking for entries to claim goes on; `None` is at the beginning.
@@ -81,23 +81,23 @@ impl StreamState {
     }
 
     /// The stream is another one than it was, or empty: the ids of before say nothing of it.
-    pub fn begin_anew(&mut self) {
+    pub fn forget_last_entry(&mut self) {
         (self.last_seen, self.tail) = (None, None);
     }
 
     /// Takes note of how its group was found, which is not known if there is none.
-    pub fn meet(&mut self, group: Option<&GroupInfo>, received: Received) {
+    pub fn update_membership(&mut self, group: Option<&GroupInfo>, received: Received) {
         let (others, pending) = match group {
             Some(group) => (group.consumers.checked_sub(u64::from(self.is_member)), group.pending),
             None => (None, 0),
         };
         self.is_alone = others == Some(0);
         self.asks_who = others == Some(1) && !self.is_member;
-        self.calm_since = (self.is_alone && pending == 0).then_some(received);
+        self.unchanged_since = (self.is_alone && pending == 0).then_some(received);
     }
 
     /// Takes note of the consumers in the group. If there are more idle ones than are listed, the next look comes soon.
-    pub fn meet_members(&mut self, members: Members) {
+    pub fn update_members(&mut self, members: Members) {
         self.is_member = members.has_own;
         self.idle_looked = self.idle_looked.filter(|_| !members.has_more);
         self.idle = members.idle;
@@ -105,13 +105,13 @@ impl StreamState {
 
     /// The group is another one.
     pub fn change_group(&mut self) {
-        self.losses.forget();
+        self.trim_detector.forget();
         self.is_member = false;
     }
 
     /// Whether nothing can have become pending since then but for somebody who has come.
-    pub fn is_calm(&self) -> bool {
-        self.calm_since == Some(self.losses.received())
+    pub fn is_unchanged(&self) -> bool {
+        self.unchanged_since == Some(self.trim_detector.received())
     }
 
     /// Where the position starts.

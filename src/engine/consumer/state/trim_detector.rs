@@ -18,14 +18,14 @@ pub struct Received {
 
 /// What a consumer knows of its group's losses.
 #[derive(Clone, Debug, Default)]
-pub struct Losses {
+pub struct TrimDetector {
     received: Received,
-    known: Option<Look>,
+    known: Option<TrimSnapshot>,
 }
 
 /// What was known when it was looked last.
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct TrimSnapshot {
     passed: u64,
     delivered: EntryId,
     /// How many of these Redis knows not to have been delivered.
@@ -34,7 +34,7 @@ struct Look {
     received: Option<u64>,
 }
 
-impl Losses {
+impl TrimDetector {
     /// The consumer was given an entry, for the first time or again.
     pub fn receive(&mut self, id: EntryId) {
         if id > self.received.last {
@@ -48,39 +48,39 @@ impl Losses {
     }
 
     /// How many more entries are known to be lost by what Redis has answered; `asked` was noted when it was asked.
-    pub fn look(&mut self, standing: &GroupPosition, asked: Received) -> u64 {
-        let Some(passed) = standing.passed() else { return 0 };
-        if self.was_set(standing) {
+    pub fn look(&mut self, position: &GroupPosition, asked: Received) -> u64 {
+        let Some(passed) = position.passed() else { return 0 };
+        if self.was_set(position) {
             self.forget();
         }
-        if self.known.is_none() && self.received.last < standing.delivered {
-            self.received.last = standing.delivered;
+        if self.known.is_none() && self.received.last < position.delivered {
+            self.received.last = position.delivered;
         }
-        let is_alone = standing.consumers <= 1;
-        let of_own = [asked, self.received].into_iter().find(|own| own.last == standing.delivered);
-        let moved = self.known.is_some_and(|known| known.delivered != standing.delivered);
+        let is_alone = position.consumers <= 1;
+        let of_own = [asked, self.received].into_iter().find(|own| own.last == position.delivered);
+        let moved = self.known.is_some_and(|known| known.delivered != position.delivered);
         if is_alone && moved && of_own.is_none() {
             // What was delivered is on its way here.
             return 0;
         }
-        let now = Look {
+        let now = TrimSnapshot {
             passed,
-            delivered: standing.delivered,
-            missing: standing.read.and_then(|read| passed.checked_sub(read)),
+            delivered: position.delivered,
+            missing: position.read.and_then(|read| passed.checked_sub(read)),
             received: of_own.filter(|_| is_alone).map(|own| own.count),
         };
         match self.known.replace(now) {
-            Some(known) => now.lost_since(&known).min(standing.removed.saturating_sub(known.passed)),
+            Some(known) => now.lost_since(&known).min(position.removed.saturating_sub(known.passed)),
             // What is there has been read: whoever did that has told.
-            None if standing.is_at_end() => 0,
+            None if position.is_at_end() => 0,
             None => now.missing.unwrap_or(0),
         }
     }
 
     /// Whether somebody has set the group to an entry: it is elsewhere, and Redis does not know any more how much it read.
-    fn was_set(&self, standing: &GroupPosition) -> bool {
-        let is_elsewhere = standing.delivered != self.received.last;
-        is_elsewhere && standing.read.is_none() && self.known.is_some_and(|known| known.missing.is_some())
+    fn was_set(&self, position: &GroupPosition) -> bool {
+        let is_elsewhere = position.delivered != self.received.last;
+        is_elsewhere && position.read.is_none() && self.known.is_some_and(|known| known.missing.is_some())
     }
 
     /// The group was made anew, or set to an entry: what is known is of another one.
@@ -89,7 +89,7 @@ impl Losses {
     }
 }
 
-impl Look {
+impl TrimSnapshot {
     fn lost_since(&self, known: &Self) -> u64 {
         let passed = self.passed.saturating_sub(known.passed);
         if self.delivered == known.delivered {
@@ -151,7 +151,7 @@ mod tests {
             given.into_iter().map(id).collect()
         }
 
-        fn standing(&self) -> GroupPosition {
+        fn position(&self) -> GroupPosition {
             GroupPosition {
                 added: self.added,
                 removed: self.first - 1,
@@ -163,33 +163,33 @@ mod tests {
             }
         }
 
-        fn look(&self, losses: &mut Losses) -> u64 {
-            let asked = losses.received();
-            losses.look(&self.standing(), asked)
+        fn look(&self, trim_detector: &mut TrimDetector) -> u64 {
+            let asked = trim_detector.received();
+            trim_detector.look(&self.position(), asked)
         }
     }
 
-    fn receive(losses: &mut Losses, entries: Vec<EntryId>) {
-        entries.into_iter().for_each(|entry| losses.receive(entry));
+    fn receive(trim_detector: &mut TrimDetector, entries: Vec<EntryId>) {
+        entries.into_iter().for_each(|entry| trim_detector.receive(entry));
     }
 
     /// Adds and reads in turn, and looks at every fifth; returns what was lost and what is known of it.
     fn run(forgets: bool, others: bool) -> (u64, u64) {
-        let (mut stream, mut losses) = (Stream::new(forgets), Losses::default());
+        let (mut stream, mut trim_detector) = (Stream::new(forgets), TrimDetector::default());
         stream.consumers = 1 + u64::from(others);
-        let mut known = stream.look(&mut losses);
+        let mut known = stream.look(&mut trim_detector);
         for turn in 0..100 {
             stream.add(turn % 7 * 3, 10);
-            receive(&mut losses, stream.read(turn % 4));
+            receive(&mut trim_detector, stream.read(turn % 4));
             if others {
                 stream.read(turn % 3);
             }
             if turn % 5 == 0 {
-                known += stream.look(&mut losses);
+                known += stream.look(&mut trim_detector);
             }
         }
-        receive(&mut losses, stream.read(100));
-        (stream.lost, known + stream.look(&mut losses))
+        receive(&mut trim_detector, stream.read(100));
+        (stream.lost, known + stream.look(&mut trim_detector))
     }
 
     #[test]
@@ -213,12 +213,12 @@ mod tests {
     #[test]
     fn what_is_lost_while_nobody_reads_is_known_at_the_next_look_or_the_first() {
         for forgets in [false, true] {
-            let (mut stream, mut losses) = (Stream::new(forgets), Losses::default());
+            let (mut stream, mut trim_detector) = (Stream::new(forgets), TrimDetector::default());
             stream.add(3, 100);
-            receive(&mut losses, stream.read(2));
-            assert_eq!(stream.look(&mut losses), 0);
+            receive(&mut trim_detector, stream.read(2));
+            assert_eq!(stream.look(&mut trim_detector), 0);
             stream.add(20, 10);
-            let mut later = Losses::default();
+            let mut later = TrimDetector::default();
             assert_eq!((stream.look(&mut later), stream.look(&mut later)), (11, 0));
             stream.add(1, 10);
             assert_eq!(stream.look(&mut later), 1);
@@ -227,15 +227,15 @@ mod tests {
 
     #[test]
     fn what_was_removed_after_it_was_read_or_before_there_was_a_group_is_no_loss() {
-        let (mut stream, mut losses) = (Stream::new(true), Losses::default());
+        let (mut stream, mut trim_detector) = (Stream::new(true), TrimDetector::default());
         stream.add(100, 10);
         stream.delivered = 100;
-        assert_eq!(stream.look(&mut losses), 0);
+        assert_eq!(stream.look(&mut trim_detector), 0);
         stream.add(10, 10);
-        receive(&mut losses, stream.read(10));
+        receive(&mut trim_detector, stream.read(10));
         stream.add(10, 10);
-        assert_eq!(stream.look(&mut losses), 0);
-        let (mut begun_late, mut fresh) = (Stream::new(true), Losses::default());
+        assert_eq!(stream.look(&mut trim_detector), 0);
+        let (mut begun_late, mut fresh) = (Stream::new(true), TrimDetector::default());
         begun_late.add(100, 10);
         assert_eq!(begun_late.look(&mut fresh), 0);
         receive(&mut fresh, begun_late.read(10));
@@ -244,25 +244,25 @@ mod tests {
 
     #[test]
     fn a_group_that_is_set_forward_has_lost_nothing() {
-        let (mut stream, mut losses) = (Stream::new(true), Losses::default());
+        let (mut stream, mut trim_detector) = (Stream::new(true), TrimDetector::default());
         stream.add(10, 100);
-        receive(&mut losses, stream.read(5));
-        stream.look(&mut losses);
+        receive(&mut trim_detector, stream.read(5));
+        stream.look(&mut trim_detector);
         (stream.delivered, stream.read) = (10, None);
-        assert_eq!(stream.look(&mut losses), 0);
+        assert_eq!(stream.look(&mut trim_detector), 0);
         stream.add(5, 100);
-        receive(&mut losses, stream.read(5));
-        assert_eq!(stream.look(&mut losses), 0);
+        receive(&mut trim_detector, stream.read(5));
+        assert_eq!(stream.look(&mut trim_detector), 0);
     }
 
     #[test]
     fn entries_that_are_on_their_way_here_are_not_lost() {
-        let (mut stream, mut losses) = (Stream::new(true), Losses::default());
-        stream.look(&mut losses);
+        let (mut stream, mut trim_detector) = (Stream::new(true), TrimDetector::default());
+        stream.look(&mut trim_detector);
         stream.add(10, 5);
         let given = stream.read(5);
-        assert_eq!(stream.look(&mut losses), 0);
-        receive(&mut losses, given);
-        assert_eq!(stream.look(&mut losses), 5);
+        assert_eq!(stream.look(&mut trim_detector), 0);
+        receive(&mut trim_detector, given);
+        assert_eq!(stream.look(&mut trim_detector), 5);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::buffer::Surplus;
+use crate::engine::consumer::state::buffer::BufferedEntry;
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
@@ -16,27 +16,27 @@ impl Consumer {
         state: &mut ConsumerState,
         delivery: Delivery<'_>,
     ) -> Option<JobToken> {
-        if state.free(self.options.concurrency) == 0 || !state.surplus.is_empty() {
-            state.surplus.push_back(Surplus::new(delivery));
+        if state.free(self.options.concurrency) == 0 || !state.buffered.is_empty() {
+            state.buffered.push_back(BufferedEntry::new(delivery));
             return None;
         }
         let deadline = state.deadline(delivery.stream, delivery.at);
         state.counts.start(delivery.deliveries);
-        Some(state.slots.take(delivery, deadline))
+        Some(state.jobs.take(delivery, deadline))
     }
 
     /// Starts entries that wait for a slot, as far as slots are free.
     pub(crate) fn start_buffered(&self, state: &mut ConsumerState) {
-        if state.surplus.is_empty() {
+        if state.buffered.is_empty() {
             return;
         }
         let now = Instant::now();
         let mut started = Vec::new();
         while state.free(self.options.concurrency) > 0 {
-            let Some(next) = state.surplus.pop_front() else { break };
+            let Some(next) = state.buffered.pop_front() else { break };
             let deadline = state.deadline(next.stream, now);
             state.counts.start(next.deliveries);
-            let token = state.slots.take(next.delivery(), deadline);
+            let token = state.jobs.take(next.delivery(), deadline);
             started.push((next.stream, token));
         }
         self.start_timer(state);
@@ -57,12 +57,11 @@ impl Consumer {
     /// Tells the host of jobs of one stream.
     pub(crate) fn begin(&self, state: &ConsumerState, run: &[(u32, JobToken)]) {
         let Some(&(stream, _)) = run.first() else { return };
-        let mut jobs = run
-            .iter()
-            .filter_map(|&(_, token)| state.slots.job(token).map(|slot| (token, slot.job.as_str())));
+        let mut jobs =
+            run.iter().filter_map(|&(_, token)| state.jobs.job(token).map(|slot| (token, slot.job.as_str())));
         let host = &self.node_set.context().host;
         for &(_, token) in run {
-            if let Some(headers) = state.slots.job(token).and_then(|slot| slot.headers.as_deref()) {
+            if let Some(headers) = state.jobs.job(token).and_then(|slot| slot.headers.as_deref()) {
                 host.event(Event::Headers { consumer: self.number, token, headers });
             }
         }

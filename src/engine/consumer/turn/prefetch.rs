@@ -21,7 +21,7 @@ use crate::engine::host::job_token::JobToken;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Jobs of one stream that wait for the same payload keys.
-struct Waiting {
+struct PrefetchJobs {
     stream: u32,
     jobs: Vec<(JobToken, String)>,
     keys: Arc<[String]>,
@@ -31,7 +31,7 @@ struct Waiting {
 type Asked = Vec<(usize, usize)>;
 
 /// An MGET that is on its way.
-struct Fetch {
+struct PayloadFetch {
     asked: Asked,
     reply: oneshot::Receiver<Result<Value, RedisError>>,
 }
@@ -41,11 +41,11 @@ impl Consumer {
     /// meanwhile.
     pub(crate) fn begin_with_payloads(&self, state: &ConsumerState, run: &[(u32, JobToken)]) {
         let Some(&(stream, _)) = run.first() else { return };
-        let of_slot = |&(_, token): &(u32, JobToken)| Some((token, state.slots.job(token)?.job.clone()));
+        let of_slot = |&(_, token): &(u32, JobToken)| Some((token, state.jobs.job(token)?.job.clone()));
         let options = &state.streams[stream as usize].options;
         let keys = options.prefetch.clone();
         let patience = options.deadline.map_or(PATIENCE, |deadline| PATIENCE.min(deadline / 2));
-        let waiting = Waiting { stream, jobs: run.iter().filter_map(of_slot).collect(), keys };
+        let waiting = PrefetchJobs { stream, jobs: run.iter().filter_map(of_slot).collect(), keys };
         let this = self.this.clone();
         self.node_set.context().tasks.spawn(async move {
             let Some(consumer) = this.upgrade() else { return };
@@ -56,8 +56,8 @@ impl Consumer {
         });
     }
 
-    async fn fetch_payloads(&self, waiting: &Waiting, payloads: &mut HashMap<(usize, usize), Vec<u8>>) {
-        for Fetch { asked, reply } in self.send_fetches(waiting) {
+    async fn fetch_payloads(&self, waiting: &PrefetchJobs, payloads: &mut HashMap<(usize, usize), Vec<u8>>) {
+        for PayloadFetch { asked, reply } in self.send_fetches(waiting) {
             // A key that cannot be had is fetched by its job, which is told why if that fails as well.
             let Ok(Ok(Value::Array(values))) = reply.await else { continue };
             for (place, value) in asked.into_iter().zip(values) {
@@ -69,7 +69,7 @@ impl Consumer {
     }
 
     /// One write to each node that has some of the keys.
-    fn send_fetches(&self, waiting: &Waiting) -> Vec<Fetch> {
+    fn send_fetches(&self, waiting: &PrefetchJobs) -> Vec<PayloadFetch> {
         let mut by_place: HashMap<(usize, Option<u16>), Asked> = HashMap::new();
         for (at, (_, job)) in waiting.jobs.iter().enumerate() {
             let node = self.node_set.route(job);
@@ -83,7 +83,7 @@ impl Consumer {
         for ((node, _), asked) in by_place {
             let (sender, reply) = oneshot::channel();
             self.pack_fetch(commands.entry(node).or_default(), node, waiting, &asked, sender);
-            fetches.push(Fetch { asked, reply });
+            fetches.push(PayloadFetch { asked, reply });
         }
         for (node, mut commands) in commands {
             self.node_set.nodes()[node].shared().submit(&mut commands);
@@ -95,7 +95,7 @@ impl Consumer {
         &self,
         commands: &mut Commands,
         node: usize,
-        waiting: &Waiting,
+        waiting: &PrefetchJobs,
         asked: &Asked,
         sender: oneshot::Sender<Result<Value, RedisError>>,
     ) {
@@ -112,13 +112,13 @@ impl Consumer {
     }
 
     /// Jobs begin, but for those that were given up while they waited.
-    fn begin_waiting(&self, waiting: &Waiting, payloads: &HashMap<(usize, usize), Vec<u8>>) {
+    fn begin_waiting(&self, waiting: &PrefetchJobs, payloads: &HashMap<(usize, usize), Vec<u8>>) {
         let host = &self.node_set.context().host;
         {
             let state = self.lock();
             let mut started = Vec::with_capacity(waiting.jobs.len());
             for (at, &(token, _)) in waiting.jobs.iter().enumerate() {
-                if state.cut_off || state.slots.running_job(token).is_none() {
+                if state.disconnected || state.jobs.running_job(token).is_none() {
                     continue;
                 }
                 started.push((waiting.stream, token));

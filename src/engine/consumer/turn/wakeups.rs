@@ -17,7 +17,7 @@ impl Consumer {
         }
         match state.timer {
             None => {
-                let Some(next) = state.slots.next_deadline() else { return };
+                let Some(next) = state.jobs.next_deadline() else { return };
                 state.timer = Some(next);
                 (self.deadline_task)(self);
             }
@@ -32,15 +32,15 @@ impl Consumer {
 
     /// The next round comes when it would have come without a rest.
     pub(crate) fn wake_claiming(&self, state: &mut ConsumerState) {
-        if std::mem::take(&mut state.rests) {
-            self.stirred.notify_one();
+        if std::mem::take(&mut state.backed_off) {
+            self.claim_wakeup.notify_one();
         }
     }
 
     /// A slot may have become free that claiming waits for.
     pub(crate) fn notify_slot_free(&self, state: &ConsumerState) {
-        if state.backlog.waits() && state.free(self.options.concurrency) > 0 {
-            self.room.notify_one();
+        if state.claim_backlog.waits() && state.free(self.options.concurrency) > 0 {
+            self.slot_free.notify_one();
         }
     }
 
@@ -54,7 +54,7 @@ impl Consumer {
 
     /// Tells those who wait for it, if there is quiet now.
     pub(crate) fn notify_if_idle(&self) {
-        let waiters = self.lock().quiet_waiters();
+        let waiters = self.lock().take_idle_waiters();
         notify_idle(waiters);
     }
 }

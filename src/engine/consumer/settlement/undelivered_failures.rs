@@ -9,29 +9,29 @@ use crate::engine::protocol::outcome_record::{RecordOf, pack_unheard};
 use crate::engine::protocol::reply_tag::LAST;
 
 /// For how many ms: a producer that is about to connect again asks within this time.
-const KEPT: u64 = 60_000;
+const RECORD_TTL: u64 = 60_000;
 
 impl Consumer {
     /// Records the failure that a ticket is about, unless it has a record of its own. A refusal is ignored, since users need
     /// no right to write records.
-    pub(crate) fn keep_unheard(&self, ticket: Ticket) {
+    pub(crate) fn record_undelivered_failure(&self, ticket: Ticket) {
         let Some(consumer) = self.this.upgrade() else { return };
         let (number, at) = (ticket.id as u32, (ticket.index & !LAST) as usize);
         let (lane, message, entry, name) = {
             let state = self.lock();
             let batch = state.batches.iter().find(|batch| batch.number == number);
             let Some(job) = batch.and_then(|batch| batch.jobs.get(at)) else { return };
-            let Some(slot) = state.slots.job(job.token).filter(|slot| slot.record == 0) else { return };
+            let Some(slot) = state.jobs.job(job.token).filter(|slot| slot.record == 0) else { return };
             let stream = &state.streams[job.stream as usize];
             let message =
-                completion_message::message(&stream.notification_head, &slot.job, job.failure.as_deref());
+                completion_message::message(&stream.completion_head, &slot.job, job.failure.as_deref());
             (stream.lane, message, slot.entry, stream.options.name.clone())
         };
         self.node_set.context().tasks.spawn(async move {
             let node = consumer.node(lane).clone();
             let of = RecordOf { entry, stream: &name, group: &consumer.options.group };
             let recorded = consumer.ask(lane, |commands, to| {
-                pack_unheard(commands, node.keys(), of, (&message, KEPT), to);
+                pack_unheard(commands, node.keys(), of, (&message, RECORD_TTL), to);
             });
             let _ = recorded.await;
         });

@@ -24,7 +24,7 @@ impl Consumer {
         self.report_trimmed(stream, gone.len() as u64, true);
     }
 
-    /// The entries as they are in the stream; `None` for what is not there any more.
+    /// Fetches entries as they are in the stream; `None` for an entry that is not there any more.
     pub(crate) async fn fetch(
         &self,
         lane: usize,
@@ -43,7 +43,7 @@ impl Consumer {
         }
         let mut entries = Vec::with_capacity(ids.len());
         for reply in replies {
-            // Whoever takes a command gives its reply, or an error.
+            // Every command gets a reply or an error.
             let reply = reply.await.unwrap_or_else(|_| Err(closed()))?;
             entries.push(match reply {
                 Value::Array(found) => found.into_iter().next(),
@@ -53,7 +53,7 @@ impl Consumer {
         Ok(entries)
     }
 
-    /// Tells of entries that are gone from a stream: they were pending, or the group never got them.
+    /// Reports entries that are not in their stream any more: trimmed while `pending`, or before the group read them.
     pub(crate) fn report_trimmed(&self, stream: usize, count: u64, pending: bool) {
         if count == 0 {
             return;
@@ -69,7 +69,7 @@ impl Consumer {
     }
 }
 
-/// What the host is told of an entry that was pending.
+/// Builds the host's view of a pending entry.
 pub(crate) fn found_of(key: &str, pending: Pending, producer: String, job: String) -> Found {
     Found {
         id: pending.id,

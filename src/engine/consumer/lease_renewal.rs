@@ -1,8 +1,8 @@
-//! Renews the leases of jobs: while a job runs, its entry is never idle for so long that somebody else claims it, even
-//! if the host is busy and says nothing. One task per consumer, and none without jobs.
+//! Renews the leases of jobs: the entry of a running job never becomes idle for `claimDeadline`, even if the host is
+//! busy. One task per consumer, and none without jobs.
 //!
-//! A lease that could not be renewed in time has lapsed, and the entry may be somebody else's. It is renewed all the same,
-//! but only if nobody has touched the entry since: XCLAIM takes what has been idle for as long as that.
+//! A lease that was not renewed in time has lapsed, and another consumer can own the entry. It is renewed only if no
+//! consumer claimed the entry since: XCLAIM gets that time as the minimum idle time.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Weak};
@@ -20,15 +20,15 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, DelayedRetry};
 use crate::engine::host::job_token::JobToken;
 
-/// A lease is renewed so often within the time for which it is good.
+/// Number of renewals within the time of a lease.
 const RENEWALS: u32 = 3;
 /// The shortest time between two renewals.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
-/// After a lost connection is there again, others are given so long at most to be there again too and to renew what they
-/// have: with the default `retryStrategy` they are within two seconds.
+/// Maximum time that other consumers get to renew their leases after a lost connection is back. With the default
+/// `retryStrategy` they are back within two seconds.
 const LONGEST_GRACE: Duration = Duration::from_secs(3);
 
-/// How leases of one stream are renewed.
+/// Arguments that renewals in one command share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct RenewalKey {
     stream: u32,
@@ -41,7 +41,7 @@ struct RenewalKey {
 /// Entries whose leases are to be renewed, with the jobs if they run.
 type Due = BTreeMap<RenewalKey, Vec<(EntryId, Option<JobToken>)>>;
 
-/// What was sent, and when.
+/// Renewal that was sent.
 struct Renewal {
     key: RenewalKey,
     entries: Vec<(EntryId, Option<JobToken>)>,
@@ -70,14 +70,14 @@ impl Consumer {
         if touched.elapsed() > deadline { deadline.as_millis() as u64 } else { 0 }
     }
 
-    /// For how long nothing should be claimed, since others may be about to renew what they have.
+    /// Returns the time for which nothing must be claimed, since other consumers are about to renew their leases.
     pub(crate) fn reconnect_grace(&self) -> Option<Duration> {
         let grace = self.options.claim_deadline.min(LONGEST_GRACE);
         grace.checked_sub(self.node_set.returns().since_last()?).filter(|left| !left.is_zero())
     }
 
-    /// Renews what is due, on lanes where nothing is under way and that are ready for it. All of it leaves with the lock
-    /// held: whatever is said of an entry afterwards, as that a job was rejected and when it is due, comes behind it.
+    /// Renews due leases on lanes that are ready and have no renewal under way. The commands leave under the lock of
+    /// the state, so that every later command for an entry, such as its delay after a rejection, comes behind them.
     fn renew_leases(&self) {
         let mut state = self.lock();
         let at = Instant::now();
@@ -96,7 +96,7 @@ impl Consumer {
             let names = (stream_key.as_str(), self.group.as_str(), self.options.id.as_str());
             let (ids, claim) = (entries.iter().map(|(id, _)| id), Claim::Touch { idle: key.idle });
             pack_claim(&mut commands, names, key.min_idle, ids, claim, Destination::Task(sender));
-            // When the connection is there again, the entries may be somebody else's.
+            // After a lost connection another consumer can own the entries.
             commands.send_once();
             state.lanes[lane].renewals += 1;
             self.shared(lane).submit(&mut commands);
@@ -114,7 +114,7 @@ impl Consumer {
         self.shared(lane).current().is_some_and(|link| link.state() == LinkState::Ready)
     }
 
-    /// What is due by now.
+    /// Returns the leases that are due.
     fn due(&self, state: &mut ConsumerState, now: Instant) -> Due {
         let least = self.lease_interval() / 2;
         let mut due = Due::new();
@@ -135,7 +135,7 @@ impl Consumer {
             add(waiting.stream, waiting.entry, None, waiting.touched, 0);
         }
         let mut delayed = std::mem::take(&mut state.delayed_retries);
-        // What is in hand again, or due, is nothing to keep back.
+        // An entry in flight, or due, needs no delay.
         delayed.retain(|retry| retry.due > now && !state.holds(retry.stream, retry.entry));
         for retry in &delayed {
             add(retry.stream, retry.entry, None, retry.touched, self.idle_until(retry.due));
@@ -176,7 +176,7 @@ impl Consumer {
         }
     }
 
-    /// How long an entry is to be said to have been idle, so that it is claimed at `due`.
+    /// Returns the idle time in ms to set on an entry, so that it is claimed at `due`.
     pub(crate) fn idle_until(&self, due: Instant) -> u64 {
         let left = due.saturating_duration_since(Instant::now());
         self.options.claim_deadline.saturating_sub(left).as_millis() as u64

@@ -1,9 +1,12 @@
 //! Reads entries for a group and has their jobs run.
 //!
-//! The state lives in one place behind one lock, since both threads move it on: the host's settles jobs and so
-//! frees slots, the engine's receives entries and replies. Whoever holds the lock packs what has to be sent and
-//! submits it after letting go. It reads through one lane per node, or per slot of a Cluster, each with a connection
-//! of its own. `reader`, `settlement` and `shutdown` are parts of the same consumer.
+//! The state is in one place behind one lock, since two threads change it: the host's thread settles jobs, the
+//! engine's thread receives entries and replies. Commands are packed under the lock and submitted after it. A
+//! consumer has one lane per node, or per slot of a Cluster, each with a reader connection.
+//!
+//! The rooms have an order: `play`, `stop` · `deadline_timer`, `reading`, `claiming` · `settlement` ·
+//! `dead_lettering` · `turn` · `lease_renewal`, `entry_commands` · `state`. Methods call down only; this file has the
+//! accessors that all of them share.
 
 pub mod claiming;
 pub mod dead_lettering;
@@ -51,14 +54,14 @@ pub struct Consumer {
     /// A lock, since a stream that is added may need one more; there are never fewer.
     lanes: RwLock<Vec<Arc<Lane>>>,
     pub(crate) state: Mutex<ConsumerState>,
-    /// What it could not tell Redis.
+    /// Limit of reports of failed settlements.
     pub(crate) report_limit: ReportLimit,
     /// Wakes the deadline timer when an earlier deadline came up.
     pub(crate) timer: Arc<Notify>,
     /// Spawns the task of the deadline timer. A function pointer, since that task settles jobs and a settlement ends with
     /// the turn that starts the timer.
     pub(crate) deadline_task: fn(&Self),
-    /// Wakes claiming when a slot got free that it waits for.
+    /// Wakes claiming when a slot is free.
     pub(crate) slot_free: Arc<Notify>,
     /// Wakes claiming from its rest.
     pub(crate) claim_wakeup: Arc<Notify>,
@@ -68,7 +71,7 @@ pub struct Consumer {
     pub(crate) this: Weak<Consumer>,
 }
 
-/// What one read of a consumer can be of: the streams on a node, or those in one slot of a Cluster.
+/// Scope of one read: the streams on a node, or in one slot of a Cluster.
 pub(crate) struct Lane {
     /// The node's index within the bus.
     pub(crate) node: usize,

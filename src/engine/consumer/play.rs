@@ -15,7 +15,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::Failure;
 
-/// How long a consumer of several nodes waits for the others once one of them can be read.
+/// Maximum wait for slow nodes once one node is ready.
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Consumer {
@@ -84,7 +84,7 @@ impl Consumer {
                     patience.get_or_insert_with(|| Instant::now() + GRACE);
                     late.retain(|&other| other != lane);
                 }
-                // What Redis refuses it will refuse again.
+                // A refusal is final.
                 Err(error) if error.kind == RedisErrorKind::Reply => return Err(error),
                 Err(error) => failure = failure.or(Some(error)),
             }

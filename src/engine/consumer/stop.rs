@@ -1,4 +1,4 @@
-//! The end of a consumer: its reads end, and what it cannot finish is handed back.
+//! End of a consumer: its reads end, and unfinished entries are handed back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Consumer {
             state.waiting.push(sender);
             receiver
         };
-        // The sender lives in the state until there is quiet or the consumer is gone.
+        // The sender is in the state until the consumer is idle or dropped.
         let _ = idle.await;
     }
 
@@ -71,8 +71,8 @@ impl Consumer {
         }
     }
 
-    /// Makes what is not finished claimable at once, for another consumer to begin it anew. What nobody has touched
-    /// for longer than it may lie idle is claimable already, or with somebody else.
+    /// Makes unfinished entries claimable at once. An entry whose lease has lapsed is claimable already, or belongs
+    /// to another consumer.
     pub(crate) async fn hand_back(&self) {
         let unfinished: BTreeMap<u32, Vec<EntryId>> = {
             let state = self.lock();
@@ -105,7 +105,7 @@ impl Consumer {
         }
     }
 
-    /// Forgets what is in flight and closes the connection. What is settled later is refused.
+    /// Forgets the jobs in flight and closes the connections. A later settlement is refused.
     pub(crate) fn disconnect(&self) {
         let (waiting, unsent) = {
             let mut state = self.lock();
@@ -116,7 +116,7 @@ impl Consumer {
             state.claim_backlog.clear();
             state.buffered.clear();
             state.delayed_retries.clear();
-            // Settlements under way stay, for the end of their connection to answer who waits for them.
+            // Settlements under way stay: the end of their connection answers their requests.
             state.jobs.abandon();
             (std::mem::take(&mut state.waiting), state.retry_queue.take_all())
         };

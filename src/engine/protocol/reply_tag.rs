@@ -1,4 +1,4 @@
-//! The tags of replies: which caller a reply is for, and which of its replies it is.
+//! Tags of replies: the receiver of a reply, and its number among the replies for that receiver.
 
 use crate::redis_io::command::Ticket;
 use crate::redis_io::error::RedisError;
@@ -7,7 +7,7 @@ use crate::redis_io::resp::Reply;
 /// Set in the index of the last reply that a request or batch gets.
 pub const LAST: u32 = 1 << 31;
 
-/// Who waits for a reply; the `kind` of its ticket.
+/// Receiver of a reply; the `kind` of its ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -65,7 +65,7 @@ impl Kind {
         }
     }
 
-    /// Whether a ticket is about the PUBLISH of a failure.
+    /// Returns true if a ticket belongs to the PUBLISH of a failure.
     pub(crate) fn is_failure(ticket: Ticket) -> bool {
         ticket.kind == Self::FailurePublished as u8
     }
@@ -83,7 +83,7 @@ impl Kind {
     }
 }
 
-/// One part of what a batch tells.
+/// Step of a batch of settlements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettlementStep {
     /// Of the job at this position.
@@ -96,12 +96,13 @@ pub enum SettlementStep {
     Completion(usize),
 }
 
-/// Whether a reply to a settlement needs handling: most replies are successes before the last one of their batch.
+/// Returns true if a reply to a settlement needs handling: an error, the last one of its batch, or an undelivered
+/// failure.
 pub fn is_significant(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
     outcome.is_err() || ticket.index & LAST != 0 || is_undelivered_failure(ticket, outcome)
 }
 
-/// Whether a reply says that no connection received the completion of a failed job.
+/// Returns true if no connection received the completion of a failed job.
 pub fn is_undelivered_failure(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
     Kind::is_failure(ticket) && matches!(outcome, Ok(Reply::Integer(0)))
 }

@@ -1,10 +1,10 @@
-//! Which streams a search for entries to claim is worth while: one write tells of all of them how many entries they have
-//! pending, and mostly that is none. What was lost of a stream is asked for in the same write, every few rounds.
+//! Candidate streams of a claim cycle: one write asks all of them for their count of pending entries, mostly zero.
+//! Trimmed entries are counted in the same write, every few intervals.
 //!
-//! Of a stream whose group the consumer had to itself when it last looked, with nothing pending, nothing is asked in
-//! between unless it was given something: an entry that may be claimed has lain since before that look, if nobody came,
-//! took it and gave it back meanwhile. Where the consumer is alone, XINFO GROUPS tells what is pending, and whether it
-//! still is alone.
+//! A stream is skipped while the consumer is alone in the group, nothing was pending at the last inspection, and no
+//! entry was received since. An entry can be claimed only if it was pending before that inspection, unless another
+//! consumer came, took it and returned it. In a group with one consumer, XINFO GROUPS gives both the pending count
+//! and the consumer count.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,11 +18,11 @@ use crate::engine::consumer::claiming::inspection_replies::ReplyCollector;
 use crate::engine::consumer::claiming::search::ClaimSearch;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 
-/// In one of so many intervals a stream is inspected, whether it has something pending or not; another one for each, so
-/// that rounds are alike.
+/// Number of intervals between two inspections of a stream, with or without pending entries. The streams are spread
+/// over the intervals, so that cycles cost the same.
 pub(crate) const INSPECTED_EVERY: u32 = 5;
 
-/// What is to be asked of the servers.
+/// Packed queries of one claim cycle.
 struct InspectionQueries {
     /// The number of the interval.
     round: usize,
@@ -31,7 +31,7 @@ struct InspectionQueries {
     writes: Vec<(usize, Commands)>,
     /// The lanes whose servers are asked for the time.
     timed: Vec<usize>,
-    /// What there is to search without asking.
+    /// Searches that need no query.
     known: Vec<ClaimSearch>,
 }
 
@@ -56,16 +56,16 @@ impl Consumer {
                 .filter(|inspection| inspection.may_be_pending())
                 .map(|inspection| inspection.stream),
         );
-        // Whoever searches looks at the clock again, and heeds what it has gained.
+        // A search reads the clock again and applies its gain.
         self.apply_inspection(findings, asked);
-        // What cannot be told is searched, which says why if that fails as well.
+        // A stream without a readable reply is searched; the search reports the error if it fails as well.
         searches.extend(pending.into_iter().map(ClaimSearch::of));
         let streams = self.lock().streams.len().max(1);
         searches.sort_by_key(|search| (search.stream + streams - round % streams) % streams);
         searches
     }
 
-    /// What there is to ask, if the consumer plays.
+    /// Packs the queries of a cycle, or returns `None` unless the consumer plays.
     fn pack_queries(&self, passed: u32, replies: Arc<ReplyCollector>) -> Option<InspectionQueries> {
         let mut state = self.lock();
         state.claim_intervals = state.claim_intervals.wrapping_add(passed as usize);

@@ -1,8 +1,8 @@
-//! Takes over entries that nobody is at: of consumers that are gone, and of jobs that failed.
+//! Claims idle entries: those of dead consumers, and those of failed jobs.
 //!
-//! XPENDING tells what is idle, this consumer decides, XCLAIM takes it over. Two consumers that decide the same way at
-//! the same time are told apart by XCLAIM itself, which takes only what is idle still. There is no script, so this works
-//! for users who may not run any, and on every Redis from 5 on.
+//! XPENDING lists idle entries, this consumer chooses, XCLAIM takes over. Of two consumers with the same choice only
+//! one succeeds, since XCLAIM takes only entries that are still idle. Scripts are not used, so claiming works for
+//! users without the right to run them, and on every Redis from version 5.
 
 use std::time::{Duration, Instant};
 
@@ -73,8 +73,8 @@ impl Consumer {
         decided
     }
 
-    /// Keeps slots for what may be claimed: what is free, or the next one that gets free, since a consumer that always
-    /// has enough to read would never claim anything.
+    /// Reserves slots for claims: the free ones, or else the next one that becomes free. A consumer with a constant
+    /// flow of new entries would never claim otherwise.
     async fn reserve(&self) -> usize {
         let room = self.try_reserve();
         if room > 0 {
@@ -122,7 +122,7 @@ impl Consumer {
         self.drop_trimmed(stream, lane, key, missing).await
     }
 
-    /// Runs the jobs of entries that were taken over; what was wanted and did not come is returned.
+    /// Runs the jobs of claimed entries, and returns the wanted entries that XCLAIM did not return.
     fn run_claimed(
         &self,
         stream: u32,
@@ -138,7 +138,7 @@ impl Consumer {
             state.reserved -= wanted.len();
             state.claiming -= wanted.len();
             if state.disconnected {
-                // Whoever claims next begins them.
+                // The next consumer that claims runs them.
                 return Vec::new();
             }
             let mut started = Vec::with_capacity(wanted.len());
@@ -179,7 +179,8 @@ impl Consumer {
         missing
     }
 
-    /// Entries that could not be taken over have been so by somebody else, or are gone: then their story ends here.
+    /// Acknowledges the unclaimed entries that are not in the stream any more. The others were claimed by another
+    /// consumer.
     async fn drop_trimmed(
         &self,
         stream: usize,
@@ -196,7 +197,7 @@ impl Consumer {
 
     pub(crate) fn claim_failed(&self, error: RedisError) {
         let code = format!("{:?} {}", error.kind, error.reply_code().unwrap_or_default());
-        // What the reads fail with as well, they report.
+        // The reads report these errors.
         let is_reported = matches!(
             error.kind,
             RedisErrorKind::Closed | RedisErrorKind::MaxRetries | RedisErrorKind::Dropped

@@ -1,8 +1,8 @@
-//! Removes dead consumers from a group: their names have nothing pending and were idle for long.
+//! Removes dead consumers from a group: names that have nothing pending and were idle for long.
 //!
-//! A consumer that was idle, but lives, comes back with the next entry that it is given: Redis makes the name again. An
-//! entry that it is given between the look and the removal would be neither pending nor delivered again. So one
-//! transaction lists the pending entries of the name and removes the name. Listed entries are then made pending again.
+//! An idle consumer that lives returns with its next entry: Redis creates the name again. An entry delivered between
+//! the query and the removal would be neither pending nor delivered again. So one transaction lists the pending
+//! entries of the name and removes the name. Listed entries are then made pending again.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -26,7 +26,8 @@ use crate::engine::protocol::pending_entries::{Pending, read_rows};
 const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
 
 impl Consumer {
-    /// Whether it is time to look for idle consumers in the group of a stream. A consumer that is alone does not look.
+    /// Returns true if a query for idle consumers of the stream's group is due, and notes its time. A consumer that
+    /// is alone in the group sends none.
     pub(crate) fn looks_for_idle(&self, stream: &mut StreamState) -> bool {
         let Some(limit) = self.options.remove_idle.filter(|_| !stream.is_alone) else { return false };
         let is_due = stream.idle_looked.is_none_or(|looked| looked.elapsed() >= limit.min(LOOK_EVERY));
@@ -36,7 +37,8 @@ impl Consumer {
         is_due
     }
 
-    /// Removes the idle consumers that the last look has found. Without the rights to do so they stay, and no error is told.
+    /// Removes the idle consumers that the last query found. Without the rights for it they stay, and no error is
+    /// reported.
     pub(crate) async fn remove_idle(&self) {
         let found: Vec<usize> = {
             let state = self.lock();
@@ -68,7 +70,7 @@ impl Consumer {
         names.retain(|name| !self.node_set.has_consumer_name(&self.group, name));
     }
 
-    /// Removes consumers, and returns those that it has removed.
+    /// Removes consumers, and returns the names of those that were removed.
     async fn remove_members(
         &self,
         lane: usize,
@@ -132,7 +134,7 @@ impl Consumer {
         commands.begin("EXEC", 1).beside(key.as_bytes()).end(Destination::Task(sender));
         commands.bind();
         self.shared(lane).submit(&mut commands);
-        // Whoever takes a command gives its reply, or an error.
+        // Every command gets a reply or an error.
         match receiver.await.unwrap_or_else(|_| Err(closed()))? {
             Value::Array(replies) => Ok(replies),
             _ => Ok(Vec::new()),

@@ -1,8 +1,8 @@
-//! What a consumer that claims asks of a server beside what is pending: what its clock says, and how many entries were
-//! removed before the group got them. It is asked in the same write as what is pending, so that it costs no time; the
-//! second one every few rounds, see [`crate::engine::consumer::claiming::candidates`].
+//! Inspection of a server by a consumer that claims: its clock, and the count of trimmed entries. The queries share a
+//! write with the query for pending entries, so they cost no time. Trimmed entries are counted every few intervals,
+//! see [`crate::engine::consumer::claiming::candidates`].
 //!
-//! Who may not ask goes without: then idle times are believed, and losses are not known.
+//! Without the rights for it, idle times are trusted and trimmed entries are not counted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ use crate::engine::consumer::state::group_position::GroupPosition;
 use crate::engine::host::Failure;
 use crate::engine::protocol::pending_entries::{self, Pending};
 
-/// Which page of what is pending is asked for.
+/// Range of one page of pending entries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PageRange {
     /// The first entry; none is the beginning.
@@ -36,19 +36,19 @@ pub(crate) struct PageRange {
     pub(crate) size: usize,
 }
 
-/// Some of what is pending.
+/// One page of pending entries.
 pub(crate) struct PendingPage {
     /// The entries, in order; none if they cannot be trusted.
     pub(crate) entries: Option<Vec<Pending>>,
-    /// What the server's clock may have added to the time that they have been idle.
+    /// Idle time that the server's clock can have added by a step forward.
     pub(crate) gained: Duration,
 }
 
 impl Consumer {
-    /// Asks for a page of what is pending, and inspects the server, and if wanted the stream.
+    /// Fetches a page of pending entries, and inspects the server, and with `of_stream` the stream.
     ///
-    /// The clock is looked at behind the page: of what was idle by then, only another consumer that takes it over
-    /// before this one does can still be deceived, by a clock that is set forward in between.
+    /// The clock is read after the page. So a step of the clock can mislead this consumer only between that reading
+    /// and XCLAIM, for an entry that another consumer takes over in between.
     pub(crate) async fn pending_page(
         &self,
         stream: usize,
@@ -88,8 +88,8 @@ impl Consumer {
         Ok(PendingPage { entries: Some(entries), gained })
     }
 
-    /// Asks for a stream's last entry before it is read. Who claims inspects the server, too, so that what comes later
-    /// can be compared with it.
+    /// Fetches the last entry of a stream before the first read. A consumer that claims inspects the server too, as
+    /// the base for later comparisons.
     pub(crate) async fn first_look(
         &self,
         stream: usize,
@@ -112,7 +112,7 @@ impl Consumer {
         entry
     }
 
-    /// A collection of what there is to know about the group.
+    /// Returns a collector for the replies of an inspection of the group.
     pub(crate) fn begin_inspection(&self) -> (Arc<ReplyCollector>, oneshot::Receiver<InspectionReplies>) {
         ReplyCollector::begin(&self.group, &self.options.id, self.options.remove_idle)
     }
@@ -128,14 +128,15 @@ impl Consumer {
         pack_inspection(commands, key, answers.inspect(stream, received), true);
     }
 
-    /// Tells of losses, and returns what the clock has gained that was looked at last.
+    /// Applies the replies of an inspection: reports trimmed entries, and returns the gain of the last clock that was
+    /// read.
     pub(crate) fn apply_inspection(&self, findings: InspectionReplies, asked: Instant) -> Duration {
         let mut gained = Duration::ZERO;
-        for (lane, answered, told) in findings.clocks {
-            self.complain_of_refusal(told.as_ref().err());
-            if let Some(told) = told.ok().as_ref().and_then(read_time) {
+        for (lane, answered, time) in findings.clocks {
+            self.complain_of_refusal(time.as_ref().err());
+            if let Some(time) = time.ok().as_ref().and_then(read_time) {
                 let clock = &mut self.lock().lanes[lane].clock;
-                gained = clock.look(told, asked, answered, self.options.claim_deadline);
+                gained = clock.look(time, asked, answered, self.options.claim_deadline);
             }
         }
         for (stream, members) in findings.members {
@@ -169,15 +170,15 @@ impl Consumer {
         self.node(lane).topology()?.node_of(slot)
     }
 
-    /// Whether a lane's slot is on its way from one node of a Cluster to another.
+    /// Returns true if the slot of a lane migrates between two nodes of a Cluster.
     fn is_moving(&self, lane: usize) -> bool {
         let (slot, node) = (self.lane(lane).slot, self.node(lane));
         slot.zip(node.topology()).is_some_and(|(slot, topology)| topology.is_importing(slot))
     }
 }
 
-/// Packs what tells of a group, and how it stands to its stream if `of_stream`; the group first, so that nothing that is
-/// read in between seems lost.
+/// Packs the queries for a group, and with `of_stream` for its stream. The group comes first, so that an entry read
+/// in between does not seem trimmed.
 pub(crate) fn pack_inspection(
     commands: &mut Commands,
     key: &str,

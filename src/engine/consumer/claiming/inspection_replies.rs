@@ -1,4 +1,4 @@
-//! What a survey of a consumer's streams brings to light, reply by reply.
+//! Replies of an inspection, collected one by one.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -13,25 +13,25 @@ use crate::engine::consumer::state::trim_detector::Received;
 use crate::engine::protocol::group_members::Members;
 use crate::engine::protocol::stream_info::{GroupInfo, StreamInfo};
 
-/// What was found out.
+/// Collected replies of one inspection.
 #[derive(Debug, Default)]
 pub(crate) struct InspectionReplies {
     /// The streams that have something pending, or do not say that they have not.
     pub(crate) pending: Vec<usize>,
     /// The consumers in the groups of some of the streams, where the reply could be read.
     pub(crate) members: Vec<(usize, Members)>,
-    /// How the group stands to some of the streams.
+    /// Groups and streams that were inspected.
     pub(crate) inspections: Vec<GroupInspection>,
-    /// By lane: when the server told the time, and what it told.
+    /// Clocks that were read: lane, time of the reply, and the reply of TIME.
     pub(crate) clocks: Vec<(usize, Instant, Result<Value, RedisError>)>,
 }
 
-/// How a group stands to its stream, as it was asked for. What cannot be read tells nothing.
+/// Inspected group and its stream. An unreadable reply counts as no information.
 #[derive(Debug)]
 pub(crate) struct GroupInspection {
     /// Index of the stream.
     pub(crate) stream: usize,
-    /// What had been received when it was asked.
+    /// Entries received before the query was sent.
     pub(crate) received: Received,
     /// The group.
     pub(crate) group: Result<Option<GroupInfo>, RedisError>,
@@ -40,7 +40,7 @@ pub(crate) struct GroupInspection {
 }
 
 impl GroupInspection {
-    /// Whether the group has something pending, or does not say that it has not.
+    /// Returns true unless the group reports that nothing is pending.
     pub(crate) fn may_be_pending(&self) -> bool {
         !matches!(&self.group, Ok(Some(group)) if group.pending == 0)
     }
@@ -50,7 +50,7 @@ impl GroupInspection {
 /// are handed over with the last of the destinations, which goes when its reply has come.
 #[derive(Debug)]
 pub(crate) struct ReplyCollector {
-    /// A lock, since whoever refuses a command may do so on another thread than the engine's.
+    /// A lock, since a command can be refused on another thread than the engine's.
     findings: Mutex<InspectionReplies>,
     collected: Option<oneshot::Sender<InspectionReplies>>,
     /// The name of the group.
@@ -61,7 +61,7 @@ pub(crate) struct ReplyCollector {
     idle: Option<Duration>,
 }
 
-/// What a question is about; the remainder of its number.
+/// Subject of a query; the remainder of its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 enum InspectionQuery {
@@ -83,7 +83,7 @@ const QUERIES: [InspectionQuery; 6] = [
 ];
 
 impl ReplyCollector {
-    /// A collection of what there is to know about a group, and where the findings come out.
+    /// Creates a collector for a group, and the receiver of its replies.
     pub(crate) fn begin(
         group: &str,
         consumer: &str,
@@ -103,12 +103,12 @@ impl ReplyCollector {
         )
     }
 
-    /// Where the number of entries goes that a stream has pending.
+    /// Destination of the count of pending entries of a stream.
     pub(crate) fn pending(self: &Arc<Self>, stream: usize) -> Destination {
         self.destination(InspectionQuery::Pending, stream)
     }
 
-    /// Where the groups of a stream go, and the stream itself if that is asked for.
+    /// Destinations of the groups of a stream, and of the stream itself.
     pub(crate) fn inspect(self: &Arc<Self>, stream: usize, received: Received) -> [Destination; 2] {
         let inspection = GroupInspection { stream, received, group: Ok(None), extent: Ok(None) };
         let mut findings = self.findings();
@@ -117,12 +117,12 @@ impl ReplyCollector {
         [InspectionQuery::GroupInfo, InspectionQuery::StreamInfo].map(|query| self.destination(query, at))
     }
 
-    /// Where the consumers of a stream's group go; `idle` if idle ones are looked for.
+    /// Destination of the consumers of a stream's group. With `idle`, idle ones are collected.
     pub(crate) fn members(self: &Arc<Self>, stream: usize, idle: bool) -> Destination {
         self.destination(if idle { InspectionQuery::Idle } else { InspectionQuery::Members }, stream)
     }
 
-    /// Where the time goes that the server of a lane tells.
+    /// Destination of the time of a lane's server.
     pub(crate) fn clock(self: &Arc<Self>, lane: usize) -> Destination {
         self.destination(InspectionQuery::Clock, lane)
     }
@@ -164,13 +164,13 @@ impl Drop for ReplyCollector {
     fn drop(&mut self) {
         let findings = std::mem::take(&mut *self.findings());
         if let Some(collected) = self.collected.take() {
-            // Who asked may not wait any more.
+            // The receiver is gone if its wait was given up.
             let _ = collected.send(findings);
         }
     }
 }
 
-/// Whether nothing is pending, as XPENDING tells.
+/// Returns true if a reply of XPENDING says that nothing is pending.
 fn is_none(reply: &Reply<'_>) -> bool {
     match reply {
         Reply::Array(parts) => parts.clone().token() == Some(Token::Integer(0)),

@@ -1,4 +1,4 @@
-//! What a group has pending, and what is to be done about it. Pure.
+//! Decision about one page of pending entries. Pure.
 
 use std::time::Duration;
 
@@ -6,30 +6,30 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::protocol::pending_entries::Pending;
 
-/// Which entries are claimed, and which are given up.
+/// Limits that decide between claiming an entry and dead-lettering it.
 #[derive(Clone, Copy, Debug)]
 pub struct ClaimLimits {
     /// An entry that was idle for so long may be claimed.
     pub deadline: Duration,
-    /// One that was delivered so often is not delivered again.
+    /// Number of deliveries from which on an entry is not delivered again.
     pub deliveries: u64,
 }
 
-/// What is to be done about a page of pending entries.
+/// Entries of a page, sorted by their treatment.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ClaimPlan {
     /// To be claimed, never more than there was room for.
     pub claim: Vec<Pending>,
     /// Delivered as often as may be.
     pub exhausted: Vec<Pending>,
-    /// Where the next page begins; none if there is nothing behind.
+    /// First entry of the next page; `None` at the end.
     pub next: Option<EntryId>,
-    /// Whether there was more to claim than room.
+    /// True if the page had more candidates than slots.
     pub crowded: bool,
 }
 
-/// Decides about a page, in order. `is_ours` says of an entry that it is in this consumer's hands, where it is safe
-/// however long it takes.
+/// Decides about a page, in order. `is_ours` returns true for an entry in flight in this consumer, which is left
+/// alone.
 pub fn plan(
     page: Vec<Pending>,
     page_size: usize,
@@ -43,7 +43,7 @@ pub fn plan(
     for entry in page {
         let id = entry.id;
         if entry.idle < limits.deadline || is_ours(id) {
-            // Somebody is at it.
+            // Its consumer is alive.
         } else if entry.deliveries >= limits.deliveries {
             plan.exhausted.push(entry);
         } else if plan.claim.len() < room {

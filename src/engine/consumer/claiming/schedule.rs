@@ -1,5 +1,5 @@
-//! When a consumer looks for entries to claim: every `claimInterval`, more rarely while nothing can be due, and as soon as
-//! there is room while more is due than there was room for.
+//! Schedule of claim cycles: every `claimInterval`, less often while nothing can be due, and as soon as a slot is
+//! free while candidates wait for slots.
 
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -20,7 +20,7 @@ impl Consumer {
     pub(crate) fn start_claiming(&self, state: &mut ConsumerState) {
         let Some(interval) = self.options.claim_interval else { return };
         if state.claimer.is_some() {
-            // There may be streams that it does not know yet.
+            // The consumer can have new streams.
             return self.wake_claiming(state);
         }
         let (ending, ended) = oneshot::channel();
@@ -30,14 +30,15 @@ impl Consumer {
         self.node_set.context().tasks.spawn(rounds.keep_claiming(self.this.clone(), ended));
     }
 
-    /// Whether what may be claimed is seen in time by inspections alone: an entry has to lie for longer than from one to
-    /// the next.
+    /// Returns true if inspections alone find every candidate in time: `claimDeadline` is longer than the time
+    /// between two inspections.
     pub(crate) fn can_back_off(&self) -> bool {
         let interval = self.options.claim_interval.unwrap_or_default();
         interval.saturating_mul(INSPECTED_EVERY) <= self.options.claim_deadline
     }
 
-    /// After how many intervals the next round is to be. All that leads to something to claim, but for what others do, stirs.
+    /// Returns the number of intervals until the next cycle. Every event of this consumer that can lead to a
+    /// candidate ends the back-off.
     fn next_interval(&self) -> u32 {
         let mut state = self.lock();
         let is_unchanged = state.streams.iter().all(|stream| !stream.active || stream.is_unchanged());
@@ -64,7 +65,7 @@ impl ClaimSchedule {
         let mut delayed = None;
         loop {
             let Some(passed) = self.next_round(&consumer, &mut ended, delayed, most).await else { return };
-            // What has been taken over is run, so this is not cut short.
+            // A cycle is not cut short, since claimed entries must run.
             let Some(consumer) = consumer.upgrade() else { return };
             delayed = consumer.reconnect_grace();
             if delayed.is_none() {
@@ -95,14 +96,14 @@ impl ClaimSchedule {
         }
     }
 
-    /// How many intervals have begun after that time.
+    /// Returns the number of intervals that began within a time.
     fn begun(&self, after: Duration) -> u32 {
         let passed = after.as_nanos() / self.interval.as_nanos().max(1);
         u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(1)
     }
 
-    /// Waits for at most so many intervals, or if it is stirred for as many as have begun, and returns for how many; or for
-    /// as long as claiming is delayed.
+    /// Waits for `most` intervals, or after a wake-up until the end of the current one. Returns the number of
+    /// intervals that passed. A delay is waited for instead.
     async fn wait(&self, delayed: Option<Duration>, most: u32) -> u32 {
         let began = Instant::now();
         if let Some(delayed) = delayed {

@@ -1,4 +1,4 @@
-//! Searches of streams for entries to claim: how far one goes, and how it goes on while there is a backlog.
+//! Search of a stream for candidates: its length, and its continuation while there is a backlog.
 
 use std::time::Instant;
 
@@ -9,9 +9,9 @@ use crate::engine::consumer::claiming::inspection::PageRange;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::claim_backlog::SearchProgress;
 
-/// How many pages of one stream are looked at in a row, so that a long list holds no other stream up.
+/// Maximum number of pages of one stream in a row, so that a long list delays no other stream.
 const MOST_PAGES: usize = 10;
-/// Of a backlog at least so many entries are looked at, since others may claim some of them first.
+/// Minimum number of entries of a page in a backlog, since other consumers can claim some of them first.
 const SMALLEST_PAGE: usize = 16;
 
 /// A stream that is to be searched.
@@ -19,9 +19,10 @@ const SMALLEST_PAGE: usize = 16;
 pub(crate) struct ClaimSearch {
     /// Its index.
     pub(crate) stream: usize,
-    /// Whether the stream itself is looked at, too.
+    /// True if the stream itself is inspected.
     pub(crate) inspects: bool,
-    /// Whether this goes on with a backlog: then not much more is looked at than there is room for.
+    /// True if the search continues with a backlog. Then its first page is not much larger than the number of free
+    /// slots.
     pub(crate) goes_on: bool,
 }
 
@@ -32,11 +33,11 @@ impl ClaimSearch {
     }
 }
 
-/// What a page came to that is not the last one.
+/// Result of a page that is not the last one.
 struct PageResult {
-    /// Whether entries were claimed or moved to the dead letters.
+    /// True if entries were claimed or dead-lettered.
     took: bool,
-    /// Whether more is due than there was room for.
+    /// True if more candidates are due than slots are free.
     is_crowded: bool,
 }
 
@@ -67,8 +68,8 @@ impl Consumer {
         Some(ClaimSearch { goes_on: true, ..ClaimSearch::of(stream) })
     }
 
-    /// Claims of one stream with the slots that are `kept` and what others are free, and takes note of whether more is due;
-    /// one slot that is left is kept on.
+    /// Searches one stream with the `kept` slots and other free ones, and notes whether more candidates are due.
+    /// Keeps one slot that is left.
     pub(crate) async fn search(&self, search: ClaimSearch, kept: &mut usize) {
         let progress = self.claim_stream(search, kept).await.unwrap_or_else(|error| {
             self.claim_failed(error);
@@ -144,7 +145,7 @@ impl Consumer {
         Ok((is_known && !ends).then_some(PageResult { took, is_crowded }))
     }
 
-    /// How many entries are worth a look while there is room for a few.
+    /// Returns the page size for a search with few free slots.
     fn size_for(&self, kept: usize) -> usize {
         let room = kept.saturating_add(self.lock().free(self.options.concurrency));
         room.max(SMALLEST_PAGE).min(self.options.claim_page_size)

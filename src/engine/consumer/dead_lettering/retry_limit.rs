@@ -26,17 +26,17 @@ pub(crate) struct FinalRejection {
     pub(crate) stream: usize,
     /// Its entry.
     pub(crate) found: Found,
-    /// Why.
+    /// Reason for the end.
     pub(crate) reason: Reason,
     /// The error as JSON.
     pub(crate) error: String,
-    /// For how long the entry must have been idle, in ms, if nobody else is at it; none if nobody else can be.
+    /// Minimum idle time of the entry in ms; `None` if no other consumer can have claimed it.
     pub(crate) min_idle: Option<u64>,
 }
 
 impl Consumer {
-    /// The search for entries to claim came across these, which have been `idle`. Each is reported once; `ends` says
-    /// that the search is through, after which those that it has not come across are forgotten.
+    /// Ends entries that a search found at the retry limit, idle for `idle`. Each is reported once. `ends` marks the
+    /// last page of the search; entries that the search did not find are then forgotten.
     pub(crate) async fn end_exhausted(
         &self,
         stream: usize,
@@ -50,7 +50,7 @@ impl Consumer {
         let fresh: Vec<Pending> = {
             let mut state = self.lock();
             let (now, known) = (Instant::now(), &mut state.streams[stream]);
-            // What is to be moved stays to be moved until it is, and what is to be reported until it is known.
+            // A move is tried until it succeeds, and a report is made once.
             let is_fresh = |entry: &Pending| match known.exhausted.get_mut(&entry.id) {
                 Some(seen) => {
                     *seen = now;
@@ -85,8 +85,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// A job of this consumer was rejected for the last time. What Redis is too busy for is tried again, as long as
-    /// nobody else is at the entry.
+    /// Ends a job of this consumer after its last rejection. A busy Redis is tried again, as long as no other
+    /// consumer takes the entry.
     pub(crate) fn end_rejected(&self, mut one: FinalRejection) {
         let Some(consumer) = self.this.upgrade() else { return };
         self.node_set.context().tasks.spawn(async move {
@@ -112,7 +112,7 @@ impl Consumer {
         if let Some(min_idle) = one.min_idle
             && !self.try_claim(lane, &one.found, min_idle).await?
         {
-            // Whoever has it by now ends it.
+            // Its new consumer ends it.
             return Ok(());
         }
         // If this has to be tried again, that is some time later.
@@ -122,7 +122,7 @@ impl Consumer {
             return self.move_to_dead_letters(*stream, lane, found, *reason, Some(error)).await;
         }
         if *reason == Reason::Unrecoverable {
-            // Whoever claims counts deliveries, so that is how they are told.
+            // With this delivery count no other consumer claims the entry.
             let count = found.deliveries.max(self.options.retry_limit);
             let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
             self.ask(lane, |commands, to| {
@@ -145,8 +145,8 @@ impl Consumer {
         host.wake();
     }
 
-    /// Makes sure that of several consumers that come across an entry only one goes on: the one that finds it idle for
-    /// so many ms.
+    /// Claims an entry that was idle for `min_idle` ms. Returns true for one only of the consumers that find the
+    /// entry.
     async fn try_claim(&self, lane: usize, found: &Found, min_idle: u64) -> Result<bool, RedisError> {
         let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
         let taken = self.ask(lane, |commands, to| {
@@ -185,8 +185,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// XADD and XACK in one transaction, none of which is sent again if the connection drops: what was not carried out
-    /// is found pending again.
+    /// Sends XADD and XACK in one transaction, which is not sent again after a lost connection. An entry whose move
+    /// failed is found pending again.
     async fn move_in_transaction(
         &self,
         lane: usize,
@@ -203,7 +203,7 @@ impl Consumer {
         commands.begin("EXEC", 1).beside(key.as_bytes()).end(Destination::Task(sender));
         commands.send_once();
         self.shared(lane).submit(&mut commands);
-        // Whoever takes a command gives its reply, or an error.
+        // Every command gets a reply or an error.
         let replies = receiver.await.unwrap_or_else(|_| Err(closed()))?;
         let Value::Array(replies) = replies else { return Ok(()) };
         let Some(text) = replies.into_iter().find_map(error_in) else { return Ok(()) };

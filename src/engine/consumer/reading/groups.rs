@@ -1,4 +1,4 @@
-//! The groups of a consumer: made before it reads, and made again when they are gone.
+//! Groups of a consumer: created before the first read, and again if they were removed.
 
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
@@ -10,7 +10,7 @@ use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::options::StreamOptions;
 
 impl Consumer {
-    /// Makes a group if there is none; whether it begins anew, here or since it was to be set to another id.
+    /// Creates a group if there is none. Returns true if it begins anew, created here or set to another id.
     pub(crate) async fn make_group(
         &self,
         lane: usize,
@@ -82,12 +82,12 @@ impl Consumer {
     }
 }
 
-/// Whether Redis would not make a group since there is no such key.
+/// Returns true if the key of the stream does not exist.
 fn is_gone(error: &RedisError) -> bool {
     error.reply_code() == Some("ERR")
 }
 
-/// Whether a group was made, or was there already.
+/// Returns true if a group was created, and false if it existed.
 fn was_made(outcome: Result<Value, RedisError>) -> Result<bool, RedisError> {
     match outcome {
         Ok(_) => Ok(true),

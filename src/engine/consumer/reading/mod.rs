@@ -1,4 +1,4 @@
-//! Reading entries: the blocking reads, their failures, groups that are gone, and payloads that come with the entries.
+//! Reads of entries: blocking reads, recovery from failures, and groups that were removed.
 
 pub mod groups;
 pub mod read_recovery;

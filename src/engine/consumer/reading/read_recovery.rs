@@ -1,4 +1,4 @@
-//! What a consumer does when a read has failed: it waits, makes groups again, or looks for its streams elsewhere.
+//! Recovery from a failed read: a back-off, new groups, or another node.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::engine::host::Failure;
 /// The longest wait for what passes by itself.
 const SOON: Duration = Duration::from_millis(200);
 
-/// Whether a failed read can do better on another node of a Cluster.
+/// Chance of a failed read on another node of a Cluster.
 enum Elsewhere {
     /// On the one that the connection is being made to.
     Now,
@@ -23,7 +23,7 @@ enum Elsewhere {
 }
 
 impl Consumer {
-    /// Decides what a failed read leads to; returns the error if the user should hear of it.
+    /// Starts the recovery from a failed read, and returns the error if it must be reported.
     pub(crate) fn read_failed(
         &self,
         state: &mut ConsumerState,
@@ -62,13 +62,13 @@ impl Consumer {
         told.filter(|_| news)
     }
 
-    /// Whether the lane was taken from the node of `error`, since that is not the one for its streams any more.
+    /// Returns true if the lane left the node of `error`, which does not serve its streams any more.
     fn has_moved(&self, lane: usize, error: &RedisError) -> bool {
         let topology = self.node(lane).topology();
         topology.is_some_and(|topology| !topology.is_right(self.lanes()[lane].slot, &error.node))
     }
 
-    /// What an error says that passes by itself: the streams are on another node of a Cluster, or about to be.
+    /// Classifies an error that passes by itself: the streams are on another node of a Cluster, or migrate.
     fn elsewhere(&self, lane: usize, error: &RedisError) -> Elsewhere {
         if error.reply_code() == Some("UNBLOCKED") {
             return Elsewhere::Soon;
@@ -91,8 +91,8 @@ impl Consumer {
         Elsewhere::Now
     }
 
-    /// Reads again after a while, `most` at most. If the groups may be gone they are made again, and only if one was
-    /// is `missing` reported, if it is news: in a Cluster a stream may have been on its way from one node to another.
+    /// Reads again after a back-off of `most` at most. With `missing`, the groups are created again; the error is
+    /// reported only if one was created and the error is news. In a Cluster the stream can have been in migration.
     fn recover(
         &self,
         state: &mut ConsumerState,

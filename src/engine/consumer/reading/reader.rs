@@ -59,7 +59,7 @@ impl ReplySink for ReaderSink {
     }
 }
 
-/// What one reply brought.
+/// Result of one reply.
 #[derive(Default)]
 struct ReadBatch {
     started: Started,
@@ -189,8 +189,7 @@ impl Consumer {
         batch.started.extend(self.run_or_buffer(state, delivery).map(|token| (stream, token)));
     }
 
-    /// An entry that is no job of ours stays pending, where whoever looks for it finds it; the first one is
-    /// reported.
+    /// Leaves a foreign entry pending and counts it. The first one is reported.
     fn skip_foreign(&self, state: &mut ConsumerState, stream: u32, entry: Entry<'_>, batch: &mut ReadBatch) {
         state.foreign += 1;
         if state.foreign == 1 {

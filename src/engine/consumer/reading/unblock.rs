@@ -9,14 +9,14 @@ use crate::redis_io::link::LinkState;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 
-/// How long a read may take to end after it was asked to.
+/// Maximum time until a read ends after CLIENT UNBLOCK.
 const END_OF_READ: Duration = Duration::from_secs(3);
-/// How often a read is asked to end: it may not have reached the server yet when it was asked first.
+/// Time between two requests to end a read. The read can be on its way to the server at the first one.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 impl Consumer {
-    /// Has the read under way answered soon, without losing what it may just have received: the server is asked
-    /// from the shared connection to unblock it, and its reply is waited for like any other.
+    /// Ends the read under way without losing entries: CLIENT UNBLOCK goes over the shared connection, and the reply
+    /// of the read is awaited as usual.
     pub(crate) fn end_read(&self, lane: usize) {
         let this = self.this.clone();
         self.node_set.context().tasks.spawn(async move {
@@ -33,7 +33,7 @@ impl Consumer {
                     return;
                 }
                 if tokio::time::Instant::now() >= deadline || asked == Ok(Unblock::Impossible) {
-                    // Nobody answers on that connection any more, or it never came about.
+                    // The connection does not answer any more, or was never established.
                     consumer.lane(lane).blocking.close();
                     return;
                 }
@@ -75,7 +75,7 @@ impl ConsumerState {
     }
 }
 
-/// What came of asking a read to end.
+/// Result of a request to end a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unblock {
     /// The server was asked, or the connection's id is not known yet; ask again if the read goes on.

@@ -1,5 +1,4 @@
-//! Packs what Redis is told of jobs that have ended: one XACK per stream and burst, a PUBLISH for each producer that
-//! is told, all in one write to each node.
+//! Packs settlements: one XACK per stream and batch, and one PUBLISH per job, in one write to each node.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -19,14 +18,14 @@ use crate::engine::protocol::outcome_record::{self, Keep, RecordOf};
 use crate::engine::protocol::reply_tag::SettlementStep;
 use crate::engine::protocol::reply_tag::{Kind, LAST};
 
-/// What one burst of settlements tells each node.
+/// Packed commands of one batch of settlements, by node.
 pub(crate) struct SettlementWrites {
     commands: Vec<Commands>,
-    /// How many commands with a reply are still to come for each node.
+    /// Number of commands with a reply that are not packed yet, by node.
     expected: Vec<usize>,
-    /// How many nodes give a last reply.
+    /// Number of nodes that give a last reply.
     answering: usize,
-    /// Whether an entry is postponed.
+    /// True if the batch has a delay step.
     has_delay: bool,
 }
 
@@ -42,8 +41,9 @@ impl SettlementWrites {
         }
     }
 
-    /// Moves what is for the node of a read in front of that, where the connections allow it: one write less here, and
-    /// one client less for Redis to look at. A postponement stays behind the lease that may be on its way.
+    /// Moves the commands for the node of a read in front of that read, if its connection allows it. That saves a
+    /// write here, and Redis a client to serve. A delay stays on the shared connection, behind a lease renewal under
+    /// way.
     pub(crate) fn join(&mut self, consumer: &Consumer, reads: &mut Reads) {
         if self.has_delay {
             return;
@@ -70,7 +70,7 @@ impl SettlementWrites {
         self.expected[node] += 1;
     }
 
-    /// Where the next command for a node goes, and whether it is the last one.
+    /// Returns the commands of a node, and true if the next one is the last.
     fn next(&mut self, node: usize) -> (&mut Commands, bool) {
         self.expected[node] -= 1;
         (&mut self.commands[node], self.expected[node] == 0)
@@ -78,8 +78,8 @@ impl SettlementWrites {
 }
 
 impl Consumer {
-    /// Whether the connection that a lane reads on serves a command now as the shared one would: to the same node, with
-    /// the same patience.
+    /// Returns true if the reader connection of a lane can serve a settlement as the shared one can: same node, same
+    /// timeout, and ready.
     fn can_carry_settlements(&self, lane: &Lane) -> bool {
         let node = &self.node_set.nodes()[lane.node];
         node.topology().is_none()
@@ -88,8 +88,8 @@ impl Consumer {
             && lane.blocking.current().is_some_and(|link| link.state() == LinkState::Ready)
     }
 
-    /// Packs what Redis is told of `jobs` and remembers them until it has answered. Gives the batch's number; none,
-    /// and the jobs, if there is nothing to tell.
+    /// Packs the steps of `jobs` and keeps the batch until its replies are here. Returns the number of the batch, or
+    /// the jobs if they have no steps.
     pub(crate) fn pack_settlements(
         &self,
         state: &mut ConsumerState,
@@ -184,7 +184,8 @@ fn pack_completion(state: &ConsumerState, commands: &mut Commands, job: &Settled
     commands.arg(message.as_bytes()).end(to);
 }
 
-/// What there is to tell, in order: who sees an entry acknowledged, or hears of it, finds the record.
+/// Lists the steps of a batch in order. Records come first, so that a record exists once the entry is acknowledged or
+/// the completion published.
 fn steps_of(jobs: &[SettledJob]) -> Vec<SettlementStep> {
     let mut steps = Vec::with_capacity(jobs.len() + 1);
     for (at, job) in jobs.iter().enumerate() {

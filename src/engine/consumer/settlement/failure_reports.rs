@@ -1,5 +1,5 @@
-//! Jobs whose end Redis could not be told. Where a right is missing that is every job, so only the first ones of a
-//! second are reported one by one; the others are as a number.
+//! Reports of settlements that failed. With a missing right every settlement fails, so only the first ones of a
+//! second are reported one by one, and the others as a count.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::engine::host::Failure;
 use crate::engine::host::job_token::JobToken;
 
 impl Consumer {
-    /// Redis could not be told how a job ended, and nobody waits to hear of that.
+    /// Reports a failed settlement that no request waits for.
     pub(crate) fn report_failure(&self, token: JobToken, error: &RedisError) {
         let report = self.report_limit.lock().note(Instant::now(), error);
         match report {

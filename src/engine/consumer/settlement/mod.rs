@@ -1,4 +1,4 @@
-//! Jobs end: their slots are free again, and Redis is told in one write what there is to tell.
+//! Settlement of jobs: frees their slots, and sends acknowledgements, completions and records in one write.
 
 pub mod commands;
 pub mod failure_reports;
@@ -29,31 +29,31 @@ use crate::engine::protocol::reply_tag::{
 };
 use crate::engine::runtime::backoff::chance;
 
-/// How one job ended.
+/// Result of one job.
 #[derive(Clone, Copy, Debug)]
 pub struct Settlement<'a> {
     /// The job.
     pub token: JobToken,
-    /// Who waits for Redis' reply; 0 is nobody.
+    /// Request that waits for Redis' reply; 0 for none.
     pub request: RequestId,
     /// The error as JSON. Without one the entry is acknowledged; with one it stays pending.
     pub error: Option<&'a str>,
-    /// Whether the error says that delivering the entry again is no use.
+    /// True if the error excludes another delivery.
     pub unrecoverable: bool,
-    /// Whether it was ended by its deadline.
+    /// True if the job ended at its deadline.
     pub expired: bool,
 }
 
 impl<'a> Settlement<'a> {
-    /// A job that nobody waits for has ended.
+    /// Settles a job without a request.
     pub fn of(token: JobToken, error: Option<&'a str>) -> Self {
         Self { token, request: 0, error, unrecoverable: false, expired: false }
     }
 }
 
 impl Consumer {
-    /// Jobs have ended. Frees their slots, reads again and tells Redis, in one step. What was settled before, or
-    /// ran past its deadline, is ignored.
+    /// Settles jobs: frees their slots, sends their settlements, and reads again, in one step. A job that was settled
+    /// before, or that passed its deadline, is ignored.
     pub fn settle<'a>(&self, settlements: impl Iterator<Item = Settlement<'a>>) {
         let mut writes = SettlementWrites::new(&self.node_set);
         let mut late = Vec::new();
@@ -179,7 +179,7 @@ impl Consumer {
         None
     }
 
-    /// Says of jobs what came of telling Redis.
+    /// Reports the results of settlements to the host.
     pub(crate) fn report(&self, jobs: &[SettledJob]) {
         let host = &self.node_set.context().host;
         let refused = jobs.iter().filter(|job| job.error.is_some()).count();
@@ -199,7 +199,8 @@ impl Consumer {
         }
     }
 
-    /// Settling what is settled already does nothing; settling after the consumer was cut off cannot be done.
+    /// Answers the settlement of a job that is not in flight: a success, or an error after the consumer was
+    /// disconnected.
     fn answer_late(&self, settlement: Settlement<'_>, disconnected: bool) {
         let Settlement { token, request, .. } = settlement;
         let error = disconnected.then(|| closed().of("XACK"));
@@ -208,7 +209,7 @@ impl Consumer {
     }
 }
 
-/// Nothing more is to be told of jobs; whether nothing is in flight any more since then.
+/// Frees the slots of settled jobs. Returns true if the last job in flight was among them.
 fn retire(state: &mut ConsumerState, jobs: &[SettledJob]) -> bool {
     let before = state.jobs.in_flight();
     for job in jobs {

@@ -1,6 +1,6 @@
-//! Tells Redis again how jobs ended where it refused to hear for a while: it was busy with a script, loading, a replica,
-//! without memory. The jobs stay in flight until then, so that whoever waits for them waits for that as well. Only some
-//! are tried at a time, one round after the other, and settlements that come meanwhile do not wait for them.
+//! Settlement retries after a refusal that passes: Redis ran a script, was loading, was a replica, or was out of
+//! memory. The jobs stay in flight until then, so that a pause waits for them. Each round sends a part of the queue,
+//! and new settlements do not wait for it.
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::settlement::commands::SettlementWrites;
@@ -9,7 +9,7 @@ use crate::engine::consumer::state::settlement_batch::SettledJob;
 use crate::engine::host::Failure;
 
 impl Consumer {
-    /// Of the jobs of a batch that was answered: those that are at their end. The others are told again.
+    /// Queues the jobs of an answered batch that Redis refused for the moment, and returns the others.
     pub(crate) fn queue_refused(
         &self,
         state: &mut ConsumerState,

@@ -1,5 +1,5 @@
-//! Keeps for a while how a job failed if its producer did not hear it. The entry of such a job stays pending, so that
-//! nothing else in Redis tells it from a job that runs. A success needs no record: its entry is acknowledged.
+//! Record of a failure whose completion reached no connection. The entry of such a job stays pending, so nothing else
+//! in Redis distinguishes it from a running job. A success needs no record, since its entry is acknowledged.
 
 use crate::redis_io::command::Ticket;
 

@@ -14,17 +14,17 @@ pub struct BufferedEntry {
     pub stream: u32,
     /// The entry's id.
     pub entry: EntryId,
-    /// Who sent it.
+    /// Id of the producer.
     pub producer: String,
     /// The job's id.
     pub job: String,
     /// For how many ms its outcome is to be recorded, as in [`Delivery`].
     pub record: u64,
-    /// What was sent along, as in [`Delivery`].
+    /// Headers of the entry, as in [`Delivery`].
     pub headers: Option<Box<str>>,
-    /// How often it was delivered, as in [`Delivery`].
+    /// Number of deliveries, as in [`Delivery`].
     pub deliveries: u64,
-    /// When its idle time began anew.
+    /// Start of the current idle time.
     pub touched: Instant,
 }
 
@@ -43,7 +43,7 @@ impl BufferedEntry {
         }
     }
 
-    /// Whether it is of this entry.
+    /// Returns true if it holds this entry.
     pub fn is(&self, stream: u32, entry: EntryId) -> bool {
         self.stream == stream && self.entry == entry
     }

@@ -1,19 +1,19 @@
-//! The streams in which more entries are due than there was room for, and the share of claims in free slots. Pure.
+//! Streams with more candidates than free slots, and the share of claims in the free slots. Pure.
 //!
-//! Such a stream is searched again as soon as a slot is free. New entries must get slots meanwhile, and claims must get
-//! slots while there are always new entries. So reads and claims share what is free half and half, and take turns at the
-//! odd slot: a claim gives the next turn to reads, and a read that brings an entry gives it to claims.
+//! Such a stream is searched again as soon as a slot is free. New entries and claims must both get slots meanwhile.
+//! So reads and claims share the free slots half and half, and alternate at the odd slot: a claim gives the next turn
+//! to reads, and a read with an entry gives it to claims.
 
 use std::collections::VecDeque;
 
-/// What a search of a stream came to.
+/// Result of the search of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SearchProgress {
     /// The stream has nothing more that is due, or cannot be searched now.
     Through,
     /// More is due than was claimed; `took` if the search claimed some of it.
     More {
-        /// Whether something was claimed.
+        /// True if an entry was claimed.
         took: bool,
     },
 }
@@ -23,17 +23,17 @@ pub enum SearchProgress {
 pub struct ClaimBacklog {
     /// The indices of the streams; the first is searched next.
     streams: VecDeque<usize>,
-    /// Whether reads must leave the next free slot to claims.
+    /// True if reads leave the next free slot to claims.
     pub claims_due: bool,
 }
 
 impl ClaimBacklog {
-    /// How many streams there are.
+    /// Number of streams.
     pub fn len(&self) -> usize {
         self.streams.len()
     }
 
-    /// Whether there is no stream with a backlog.
+    /// Returns true if no stream has a backlog.
     pub fn is_empty(&self) -> bool {
         self.streams.is_empty()
     }
@@ -43,12 +43,12 @@ impl ClaimBacklog {
         self.streams.front().copied()
     }
 
-    /// Whether claiming waits for a free slot.
+    /// Returns true if claiming waits for a free slot.
     pub fn waits(&self) -> bool {
         self.claims_due || !self.is_empty()
     }
 
-    /// How many of the `free` slots reads leave to claims.
+    /// Number of the `free` slots that reads leave to claims.
     pub fn share(&self, free: usize) -> usize {
         match (self.is_empty(), self.claims_due) {
             (true, is_due) => free.min(usize::from(is_due)),

@@ -1,15 +1,15 @@
-//! Where a group is in its stream, as Redis tells. Pure.
+//! Position of a group in its stream, as Redis reports it. Pure.
 
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::protocol::stream_info::{GroupInfo, StreamInfo};
 
-/// Where a group is in its stream.
+/// Position of a group in its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GroupPosition {
-    /// How many entries were ever added to the stream.
+    /// Number of entries ever added to the stream.
     pub added: u64,
-    /// How many of these are not there any more.
+    /// Number of these that were removed.
     pub removed: u64,
     /// The first entry that is there.
     pub first: Option<EntryId>,
@@ -17,9 +17,9 @@ pub struct GroupPosition {
     pub last: EntryId,
     /// The last one that the group was given.
     pub delivered: EntryId,
-    /// How many it was given, or has passed, if Redis knows.
+    /// Number of entries read or passed by the group, if Redis knows it.
     pub read: Option<u64>,
-    /// How many consumers it has.
+    /// Number of consumers in the group.
     pub consumers: u64,
 }
 
@@ -31,13 +31,13 @@ impl GroupPosition {
         Self { added, removed: added.saturating_sub(length), first, last, delivered, read, consumers }
     }
 
-    /// Whether it has been given everything.
+    /// Returns true if the group has read the whole stream.
     pub(crate) fn is_at_end(&self) -> bool {
         self.delivered >= self.last
     }
 
-    /// How many of all entries it is through with, delivered or lost; `None` while some that it was given are still there
-    /// among others.
+    /// Number of entries that the group has passed, delivered or trimmed; `None` while some of the delivered ones are
+    /// still in the stream.
     pub(crate) fn passed(&self) -> Option<u64> {
         match self.first {
             _ if self.is_at_end() => Some(self.added),

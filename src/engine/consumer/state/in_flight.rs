@@ -1,8 +1,7 @@
 //! The jobs of one consumer that are in flight. Pure: no I/O, no clock of its own.
 //!
-//! A slot is taken when an entry is handed to the host and goes back in exactly one place, [`JobsInFlight::retire`]. Its
-//! token carries a generation, so whatever comes late (a second resolve, a resolve after the deadline) finds
-//! nothing to do instead of somebody else's job.
+//! A slot is taken when an entry is handed to the host, and becomes free in one place, [`JobsInFlight::retire`]. Its token
+//! carries a generation, so a late settlement, such as a second one or one after the deadline, finds no job.
 //!
 //! ```text
 //! free ──take──▶ running ──settle──▶ settling ──retire──▶ free
@@ -33,21 +32,21 @@ pub struct JobSlot {
     state: SlotState,
     released: bool,
     deadline: Option<Instant>,
-    /// When the entry's idle time began anew, for all that is known here.
+    /// Start of the entry's current idle time, as far as known here.
     touched: Instant,
-    /// How often the entry was delivered, this time included; 0 where that is not known.
+    /// Number of deliveries of the entry, this one included; 0 if unknown.
     pub deliveries: u64,
     /// Index of the stream within the consumer.
     pub stream: u32,
     /// The entry's id in that stream.
     pub entry: EntryId,
-    /// Who sent it; empty when the entry did not say, and then nobody is told.
+    /// Id of the producer; empty if the entry has none. Then no completion is published.
     pub producer: String,
     /// The job's id.
     pub job: String,
     /// For how many ms its outcome is recorded; 0 for not at all.
     pub record: u64,
-    /// What was sent along for who watches, if anything was.
+    /// Headers of the entry for diagnostics.
     pub headers: Option<Box<str>>,
 }
 
@@ -58,17 +57,17 @@ pub struct Delivery<'a> {
     pub stream: u32,
     /// The entry's id in that stream.
     pub entry: EntryId,
-    /// Who sent it; empty when the entry does not say.
+    /// Id of the producer; empty if the entry has none.
     pub producer: &'a str,
     /// The job's id.
     pub job: &'a str,
     /// For how many ms its outcome is to be recorded; 0 for not at all.
     pub record: u64,
-    /// What was sent along for who watches, if anything was.
+    /// Headers of the entry for diagnostics.
     pub headers: Option<&'a str>,
-    /// How often it was delivered, this time included; 0 where that is not known.
+    /// Number of deliveries, this one included; 0 if unknown.
     pub deliveries: u64,
-    /// When it was delivered.
+    /// Time of the delivery.
     pub at: Instant,
 }
 
@@ -92,7 +91,7 @@ impl JobsInFlight {
         self.in_flight
     }
 
-    /// Whether a job runs or its outcome is on its way, released ones included.
+    /// Returns true if a job runs or settles, released ones included.
     pub fn in_use(&self) -> bool {
         self.free.len() < self.slots.len()
     }
@@ -176,7 +175,7 @@ impl JobsInFlight {
         self.free.push(index);
     }
 
-    /// Whether the entry is one of the jobs in flight, released ones included.
+    /// Returns true if the entry belongs to a job in flight, released ones included.
     pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
         self.slots
             .iter()
@@ -209,7 +208,7 @@ impl JobsInFlight {
         self.running_slots().filter_map(|(_, slot)| slot.deadline).min()
     }
 
-    /// Forgets every job in flight, as when the consumer is cut off: tokens handed out name nobody afterwards.
+    /// Forgets every job in flight at a disconnect. Their tokens are invalid afterwards.
     pub fn abandon(&mut self) {
         for index in 0..self.slots.len() {
             let token = JobToken::new(index, self.slots[index].generation);
@@ -242,7 +241,7 @@ impl JobsInFlight {
 }
 
 impl JobSlot {
-    /// When the entry's idle time began anew, for all that is known here.
+    /// Start of the entry's current idle time, as far as known here.
     pub fn touched(&self) -> Instant {
         self.touched
     }

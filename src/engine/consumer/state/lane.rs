@@ -1,4 +1,4 @@
-//! What a consumer knows of one of its lanes. Pure.
+//! State of one lane. Pure.
 
 use std::time::Instant;
 
@@ -8,21 +8,21 @@ use crate::engine::runtime::backoff::Backoff;
 /// The reads from one node: at most one at a time, on a connection of its own.
 #[derive(Debug, Default)]
 pub struct LaneState {
-    /// Whether a read has no reply yet.
+    /// True while a read has no reply yet.
     pub reading: bool,
-    /// How many entries that read asks for.
+    /// Number of entries that this read asks for.
     pub asked: usize,
-    /// Whether the read under way is not of all the streams that are to be read.
+    /// True if the read under way lacks a stream that must be read.
     pub outdated: bool,
-    /// Whether the next read waits for a backoff to pass, or for a group to be made again.
+    /// True while the next read waits for a back-off or a new group.
     pub recovering: bool,
-    /// Whether a task makes its groups, since its node did not answer in time.
+    /// True while a task creates its groups, since its node did not answer in time.
     pub catching_up: bool,
-    /// Whether the last read brought something, so that the next one may take every free slot.
+    /// True if the last read returned entries. The next one can then take every free slot.
     pub busy: bool,
-    /// How many renewals of leases have no reply yet.
+    /// Number of lease renewals without a reply.
     pub renewals: usize,
-    /// When its reads showed last that the consumer is there.
+    /// Time of the last read that showed Redis that the consumer lives.
     pub shown: Option<Instant>,
     /// Rotates the streams from read to read.
     pub rotation: usize,
@@ -32,14 +32,14 @@ pub struct LaneState {
     pub client_id_asked: Option<u64>,
     /// Failures of reads in a row.
     pub backoff: Backoff,
-    /// What reads fail with at present, so that it is reported once.
+    /// Current failure of reads, so that it is reported once.
     pub complaint: Option<String>,
     /// The clock by which the server says how long entries have been idle.
     pub clock: ServerClock,
 }
 
 impl LaneState {
-    /// Whether a failure of reads is news; what is told apart is Redis' code, not its text.
+    /// Returns true if a failure of reads is news. Failures are compared by Redis' code, not by its text.
     pub fn is_news(&mut self, complaint: &str) -> bool {
         let news = self.complaint.as_deref() != Some(complaint);
         if news {

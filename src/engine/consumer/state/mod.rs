@@ -1,9 +1,9 @@
-//! What a consumer knows: its phase, where it is in its streams, what is in flight. Pure: no I/O.
+//! State of a consumer: its phase, its streams and lanes, its jobs in flight. Pure: no I/O.
 //!
 //! ```text
-//! idle ──play──▶ playing ──pause──▶ pausing ──quiet──▶ idle
+//! idle ──play──▶ playing ──pause──▶ pausing ──idle───▶ idle
 //!                   ▲                  │
-//!                   └───────play───────┘          any ──cut off──▶ idle
+//!                   └───────play───────┘          any ──disconnect──▶ idle
 //! ```
 
 pub mod buffer;
@@ -41,7 +41,7 @@ const HALVING_FROM: usize = 64;
 /// The most entries one read asks for, whatever the concurrency.
 const LARGEST_READ: usize = 1_024;
 
-/// Where a consumer is in its life.
+/// Phase of a consumer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     /// Reads nothing, runs nothing.
@@ -49,7 +49,7 @@ pub enum Phase {
     Idle,
     /// Reads and runs.
     Playing,
-    /// Reads nothing new; what it has still runs.
+    /// Reads nothing new; jobs in flight still run.
     Pausing,
 }
 
@@ -60,31 +60,31 @@ pub struct DelayedRetry {
     pub stream: u32,
     /// The entry's id.
     pub entry: EntryId,
-    /// When it is due again.
+    /// Time of the next delivery.
     pub due: Instant,
-    /// When its idle time began anew, for all that is known here.
+    /// Start of the entry's current idle time, as far as known here.
     pub touched: Instant,
 }
 
-/// How often a consumer was told to end, so that what began before knows.
+/// Number of pauses and disconnects, so that an operation detects one that came meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StopCounts {
-    /// How often it was paused.
+    /// Number of pauses.
     pub pauses: u64,
-    /// How often it was cut off.
+    /// Number of disconnects.
     pub disconnects: u64,
 }
 
 /// The state of a consumer.
 #[derive(Debug, Default)]
 pub struct ConsumerState {
-    /// Where it is in its life.
+    /// Current phase.
     pub phase: Phase,
     /// The streams, in the order in which they were added, each once per node.
     pub streams: Vec<StreamState>,
     /// The jobs in flight.
     pub jobs: JobsInFlight,
-    /// What became of jobs so far.
+    /// Counters of jobs.
     pub counts: Counts,
     /// Entries that wait for a slot, in order.
     pub buffered: VecDeque<BufferedEntry>,
@@ -92,21 +92,21 @@ pub struct ConsumerState {
     pub lanes: Vec<LaneState>,
     /// Concurrency that is kept for entries that are being claimed.
     pub reserved: usize,
-    /// How many intervals of claiming have passed.
+    /// Number of claim intervals that have passed.
     pub claim_intervals: usize,
-    /// Whether claiming waits for longer than an interval.
+    /// True while claiming waits for longer than one interval.
     pub backed_off: bool,
-    /// How many entries are being taken over.
+    /// Number of entries that an XCLAIM under way can take over.
     pub claiming: usize,
     /// The streams that are claimed from as slots get free.
     pub claim_backlog: ClaimBacklog,
     /// Ends the task that claims, when dropped.
     pub claimer: Option<oneshot::Sender<()>>,
-    /// What claiming fails with at present, so that it is reported once.
+    /// Current failure of claiming, so that it is reported once.
     pub claim_complaint: Option<String>,
-    /// Whether it was reported that the server will not be inspected.
+    /// True once a refused inspection was reported.
     pub inspection_refused: bool,
-    /// Whether the task that renews leases runs.
+    /// True while the task that renews leases runs.
     pub leasing: bool,
     /// Rejected jobs that wait for longer than entries may lie idle.
     pub delayed_retries: Vec<DelayedRetry>,
@@ -114,19 +114,19 @@ pub struct ConsumerState {
     pub batches: VecDeque<SettlementBatch>,
     /// The last batch's number.
     pub last_batch: u32,
-    /// Settlements that Redis was too busy to hear.
+    /// Settlements that Redis refused for the moment.
     pub retry_queue: RetryQueue,
-    /// How many entries are being given up.
+    /// Number of entries that are being dead-lettered.
     pub dead_lettering: usize,
-    /// Who waits for quiet.
+    /// Waiters for an idle consumer.
     pub waiting: Vec<oneshot::Sender<()>>,
-    /// When the deadline timer fires, while there is one.
+    /// Next time of the deadline timer, while there is one.
     pub timer: Option<Instant>,
     /// Entries passed over since they are not ours.
     pub foreign: u64,
-    /// Whether the consumer was cut off, so that what is settled late is refused instead of ignored.
+    /// True after a disconnect. A late settlement is then refused instead of ignored.
     pub disconnected: bool,
-    /// How often it was to end.
+    /// Number of pauses and disconnects so far.
     pub stop_counts: StopCounts,
 }
 
@@ -137,14 +137,14 @@ impl ConsumerState {
         cap.saturating_sub(self.jobs.running() + self.reserved)
     }
 
-    /// Keeps what is free for entries that may be claimed, `most` at most.
+    /// Reserves free slots for claims, `most` at most, and returns their number.
     pub fn reserve(&mut self, concurrency: u32, most: usize) -> usize {
         let room = self.free(concurrency).min(most);
         self.reserved += room;
         room
     }
 
-    /// How many entries per stream the next read of a lane may ask for; `None` if there should be no read now.
+    /// Number of entries per stream for the next read of a lane; `None` if no read is due.
     pub fn next_count(&self, lane: usize, concurrency: u32) -> Option<usize> {
         let LaneState { reading, recovering, busy, .. } = self.lanes[lane];
         if self.phase != Phase::Playing || reading || recovering || !self.buffered.is_empty() {
@@ -164,7 +164,7 @@ impl ConsumerState {
         Some((wanted.min(LARGEST_READ) / streams).max(1))
     }
 
-    /// What reads under way will probably bring.
+    /// Number of entries that the reads under way probably return.
     fn promised(&self) -> usize {
         self.lanes.iter().filter(|lane| lane.reading && lane.busy).map(|lane| lane.asked).sum()
     }
@@ -174,22 +174,22 @@ impl ConsumerState {
         self.streams.iter().filter(move |stream| stream.active && stream.lane == lane)
     }
 
-    /// How many streams there were when it was played last.
+    /// Number of streams at the last `play()`.
     pub fn known(&self) -> usize {
         self.streams.iter().take_while(|stream| stream.active).count()
     }
 
-    /// Whether a read of any lane has no reply yet.
+    /// Returns true if a read of any lane has no reply yet.
     pub fn is_reading(&self) -> bool {
         self.lanes.iter().any(|lane| lane.reading)
     }
 
-    /// Whether nothing is in flight, nothing waits and nothing can arrive any more.
+    /// Returns true if nothing is in flight or buffered, and no read can bring an entry.
     pub fn is_idle(&self) -> bool {
         !self.is_reading() && self.has_ended()
     }
 
-    /// Whether nothing is in flight, being taken over or given up, and nothing waits.
+    /// Returns true if nothing is in flight, buffered, being claimed or dead-lettered.
     fn has_ended(&self) -> bool {
         self.claiming == 0
             && self.dead_lettering == 0
@@ -197,20 +197,19 @@ impl ConsumerState {
             && self.jobs.in_flight() == 0
     }
 
-    /// Whether an entry is in hand already, so that finding it in the history means nothing.
+    /// Returns true if an entry is in flight or buffered, so that the history must not start it again.
     pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
         self.jobs.holds(stream, entry) || self.buffered.iter().any(|buffered| buffered.is(stream, entry))
     }
 
-    /// When a job started now has to end.
+    /// Deadline of a job that starts now.
     pub fn deadline(&self, stream: u32, now: Instant) -> Option<Instant> {
         let limit: Duration = self.streams.get(stream as usize)?.options.deadline?;
         now.checked_add(limit)
     }
 
-    /// After a read was lost with its connection: what it may have taken lies in the history behind the last id
-    /// seen. A consumer whose id had a life before this one cannot tell its own losses from older failures until
-    /// it has seen an id.
+    /// Reads the history behind the last known id after a lost read, which can have received entries. A consumer
+    /// whose id existed before cannot distinguish these from older failures until it has seen an id.
     pub fn reread_history(&mut self, lane: usize, fresh_id: bool) {
         let of_lane = self.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
         for stream in of_lane.filter(|stream| stream.position == Position::New) {
@@ -222,8 +221,8 @@ impl ConsumerState {
         }
     }
 
-    /// A read of a lane has been answered. Before Redis 7.2 a consumer that is given nothing is idle, however often it reads.
-    /// Reading behind the last id seen, now and then, tells Redis that it is there.
+    /// Notes the reply to a read of a lane. Before Redis 7.2 a consumer without new entries counts as idle, however
+    /// often it reads. A read behind the last known id, every so often, shows Redis that it lives.
     pub fn show_presence(&mut self, lane: usize, every: Duration, now: Instant) {
         let shown = *self.lanes[lane].shown.get_or_insert(now);
         if now.saturating_duration_since(shown) >= every {
@@ -243,7 +242,7 @@ impl ConsumerState {
         self.batches.remove(at).map(|batch| batch.jobs)
     }
 
-    /// If there is quiet: those who waited for it, and the phase is idle if it was pausing.
+    /// Takes the waiters for an idle consumer if it is idle, and ends its pausing phase.
     pub fn take_idle_waiters(&mut self) -> Vec<oneshot::Sender<()>> {
         if !self.has_ended() || (self.phase != Phase::Playing && self.is_reading()) {
             return Vec::new();

@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 
 use crate::redis_io::error::RedisError;
 
-/// So many are reported by themselves within a [`WINDOW`].
+/// Maximum number of single reports within a [`WINDOW`].
 const BY_THEMSELVES: u32 = 10;
-/// How often the others are.
+/// Time between two reports of the other failures.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// What a consumer failed to tell Redis.
+/// Limit of reports of failed settlements.
 #[derive(Debug, Default)]
 pub struct ReportLimit {
     /// A lock, since settlements fail on the engine's thread or, if they are refused, on the host's.
     window: Mutex<FailureWindow>,
 }
 
-/// What was reported lately. Pure.
+/// Failures of the current window. Pure.
 #[derive(Debug, Default)]
 pub(crate) struct FailureWindow {
     since: Option<Instant>,
@@ -26,7 +26,7 @@ pub(crate) struct FailureWindow {
     last: Option<RedisError>,
 }
 
-/// How one job is reported.
+/// Form of the report of one job.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FailureReport {
     /// By itself.

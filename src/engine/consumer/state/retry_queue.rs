@@ -10,21 +10,21 @@ use crate::engine::consumer::state::settlement_batch::SettledJob;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::runtime::backoff::Backoff;
 
-/// So many jobs are told of in one round: Redis may be as it was.
+/// Maximum number of jobs in one round, since Redis can still refuse.
 const ROUND: usize = 256;
 
-/// What is to be told again.
+/// Queue of settlement retries.
 #[derive(Debug, Default)]
 pub struct RetryQueue {
     waiting: VecDeque<SettledJob>,
-    /// How many bytes wait.
+    /// Size of the queue in bytes.
     size: usize,
     /// The batch of the round under way.
     round: Option<u32>,
-    /// Whether the next round is about to begin.
+    /// True while the next round is scheduled.
     is_due: bool,
     backoff: Backoff,
-    /// Whether it was reported that this goes on and on.
+    /// True once a lasting refusal was reported.
     is_reported: bool,
 }
 
@@ -72,7 +72,7 @@ impl RetryQueue {
         self.waiting.iter().filter(|job| job.retry_steps.acknowledgement).map(|job| job.token)
     }
 
-    /// A batch was answered, and `went_well` or not: whether it was the round under way.
+    /// Notes the result of an answered batch. Returns true if it was the round under way.
     pub(crate) fn note(&mut self, batch: u32, went_well: bool) -> bool {
         let is_round = self.round == Some(batch);
         if is_round {
@@ -85,7 +85,7 @@ impl RetryQueue {
         is_round
     }
 
-    /// When the next round is to begin, if there is to be one that nobody has begun.
+    /// Returns the time until the next round, if one is needed and none is scheduled.
     pub(crate) fn schedule(&mut self, at_once: bool) -> Option<Duration> {
         if self.waiting.is_empty() || self.round.is_some() || self.is_due {
             return None;
@@ -94,7 +94,7 @@ impl RetryQueue {
         Some(if at_once { Duration::ZERO } else { self.backoff.next_wait() })
     }
 
-    /// What is to be reported of a refusal that lasts.
+    /// Returns the error of a lasting refusal, once.
     fn report(&mut self, jobs: &[SettledJob]) -> Option<RedisError> {
         if self.is_reported || !self.backoff.is_lasting() {
             return None;

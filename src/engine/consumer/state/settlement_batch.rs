@@ -1,4 +1,4 @@
-//! Jobs that have ended, until Redis has been told all of it. Pure.
+//! Settled jobs, until Redis has confirmed all their steps. Pure.
 
 use std::time::Instant;
 
@@ -8,21 +8,21 @@ use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::reply_tag::SettlementStep;
 
-/// What there is to tell of a job's end.
+/// Set of the steps of a settlement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SettlementSteps {
-    /// When its entry is due again, to the group.
+    /// Delay of the entry's next delivery.
     pub delay: bool,
-    /// How it ended, to a record.
+    /// Outcome record.
     pub record: bool,
     /// That its entry is done with, to the group.
     pub acknowledgement: bool,
-    /// How it ended, to its producer.
+    /// Completion for the producer.
     pub completion: bool,
 }
 
 impl SettlementSteps {
-    /// Whether there is nothing to tell.
+    /// Returns true if there is no step.
     pub fn is_empty(self) -> bool {
         self == Self::default()
     }
@@ -35,28 +35,28 @@ pub struct SettledJob {
     pub token: JobToken,
     /// Its stream.
     pub stream: u32,
-    /// Who waits for Redis' reply; 0 is nobody.
+    /// Request that waits for Redis' reply; 0 for none.
     pub request: RequestId,
-    /// How it failed, as JSON, if it did and somebody is told.
+    /// Error as JSON, if the job failed and has a producer.
     pub failure: Option<Box<str>>,
-    /// When it is due again, if it is to wait.
+    /// Time of the next delivery, if it is delayed.
     pub due: Option<Instant>,
-    /// What Redis is told in this batch.
+    /// Steps of the current batch.
     pub pending_steps: SettlementSteps,
-    /// What of that it was too busy to hear.
+    /// Steps that Redis refused for the moment.
     pub retry_steps: SettlementSteps,
-    /// What went wrong in telling Redis.
+    /// Error of a step that failed.
     pub error: Option<RedisError>,
 }
 
 impl SettledJob {
-    /// A job of which Redis is told nothing.
+    /// Creates a job without steps.
     pub fn new(token: JobToken, stream: u32, request: RequestId) -> Self {
         let (pending_steps, retry_steps) = Default::default();
         Self { token, stream, request, failure: None, due: None, pending_steps, retry_steps, error: None }
     }
 
-    /// Something could not be told. An error that lasts says more than one that passes.
+    /// Notes a failed step. An error that lasts replaces one that passes.
     fn note(&mut self, step: SettlementStep, error: &RedisError) {
         let passes = error.is_passing();
         if passes {
@@ -72,13 +72,13 @@ impl SettledJob {
         }
     }
 
-    /// Has what Redis was too busy to hear told again.
+    /// Makes the refused steps the pending ones.
     pub fn retry(&mut self) {
         self.pending_steps = std::mem::take(&mut self.retry_steps);
         self.error.take_if(|error| error.is_passing());
     }
 
-    /// How many bytes it keeps.
+    /// Size of its payload in bytes.
     pub fn size(&self) -> usize {
         self.failure.as_ref().map_or(0, |failure| failure.len())
     }
@@ -89,14 +89,14 @@ impl SettledJob {
 pub struct SettlementBatch {
     /// Its number.
     pub number: u32,
-    /// How many nodes have not given their last reply yet.
+    /// Number of nodes without a last reply.
     pub unanswered: usize,
     /// Its jobs.
     pub jobs: Vec<SettledJob>,
 }
 
 impl SettlementBatch {
-    /// Redis could not be told a part.
+    /// Notes a failed step.
     pub fn note(&mut self, step: SettlementStep, error: &RedisError) {
         let at = match step {
             SettlementStep::Acknowledgement(stream) => {

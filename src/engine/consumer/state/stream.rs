@@ -1,4 +1,4 @@
-//! What a consumer knows of one of its streams. Pure.
+//! State of one stream. Pure.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -11,12 +11,12 @@ use crate::engine::options::{ReadFrom, StreamOptions};
 use crate::engine::protocol::group_members::Members;
 use crate::engine::protocol::stream_info::GroupInfo;
 
-/// What a stream's next read asks for.
+/// Start of a stream's next read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Position {
     /// Entries that no consumer of the group had yet.
     New,
-    /// What is pending for this consumer behind this id.
+    /// Entries pending for this consumer behind this id.
     History(String),
 }
 
@@ -27,21 +27,21 @@ pub struct StreamState {
     pub number: u32,
     /// Index of the lane that reads it.
     pub lane: usize,
-    /// Index of the node that it is on.
+    /// Index of its node.
     pub node: usize,
     /// Index of the node on which its completions are published.
     pub completions: usize,
-    /// What the user asked for.
+    /// Options of the user.
     pub options: StreamOptions,
     /// The stream's key.
     pub key: String,
-    /// What every notification of this stream begins with.
+    /// Head of each completion of this stream.
     pub completion_head: String,
-    /// What every channel of this stream begins with.
+    /// Head of each channel of this stream.
     pub channel_head: String,
-    /// Whether `play()` was called since the stream was added.
+    /// True once `play()` was called after the stream was added.
     pub active: bool,
-    /// What to read next.
+    /// Start of the next read.
     pub position: Position,
     /// The last entry handed out by this stream's group to this consumer.
     pub last_seen: Option<LastSeen>,
@@ -49,30 +49,30 @@ pub struct StreamState {
     pub trim_detector: TrimDetector,
     /// In which interval of claiming the stream was inspected last.
     pub inspected: usize,
-    /// Whether Redis knows that this consumer is in the group, as far as we do.
+    /// True if Redis has this consumer in the group, as far as known here.
     pub is_member: bool,
-    /// Whether nobody else was in the group when it was looked at last.
+    /// True if no other consumer was in the group at the last inspection.
     pub is_alone: bool,
-    /// Whether it has to be asked who the one in the group is.
+    /// True if the next inspection must ask for the name of the one consumer in the group.
     pub asks_who: bool,
-    /// When the last look for idle consumers of the group was.
+    /// Time of the last query for idle consumers of the group.
     pub idle_looked: Option<Instant>,
     /// Idle consumers of the group that are to be removed.
     pub idle: Vec<String>,
-    /// What had been received when it was seen besides that nothing was pending.
+    /// Entries received by the last inspection that found nothing pending and no other consumer.
     pub unchanged_since: Option<Received>,
     /// The stream's last id when playing started, where that is known.
     pub tail: Option<EntryId>,
-    /// Where looking for entries to claim goes on; `None` is at the beginning.
+    /// Start of the next page of the search for candidates; `None` is the beginning.
     pub claim_from: Option<EntryId>,
-    /// When that search began.
+    /// Start of that search.
     pub search_began: Option<Instant>,
     /// Entries that were delivered too often, as far as that was reported, and when they were seen last.
     pub exhausted: HashMap<EntryId, Instant>,
 }
 
 impl StreamState {
-    /// What XREADGROUP takes for the position.
+    /// Position as an argument of XREADGROUP.
     pub fn position_text(&self) -> &str {
         match &self.position {
             Position::New => ">",
@@ -109,12 +109,12 @@ impl StreamState {
         self.is_member = false;
     }
 
-    /// Whether nothing can have become pending since then but for somebody who has come.
+    /// Returns true if nothing was received since an inspection that found nothing pending and no other consumer.
     pub fn is_unchanged(&self) -> bool {
         self.unchanged_since == Some(self.trim_detector.received())
     }
 
-    /// Where the position starts.
+    /// Start of the first read.
     pub fn first_position(options: &StreamOptions) -> Position {
         match &options.read_from {
             ReadFrom::New => Position::New,

@@ -1,36 +1,36 @@
-//! Entries that were removed from a stream before a group got them. Pure.
+//! Trimmed entries: those removed from a stream before the group read them. Pure.
 //!
-//! Redis counts what was ever added to a stream (7.0 and later), so that of a group that is through with what is
-//! there it is known up to which of all entries it has come. What was not delivered of these is lost. How much was
-//! delivered Redis counts as well, but not all of them alike: up to 7.0 exactly that, later also what was lost once the
-//! group has read on. So a consumer that has its group to itself counts for itself, and others count what is certain.
+//! Redis 7.0 and later counts the entries ever added to a stream. So the position of a group that has read to the end
+//! is known as a number of entries, and those not delivered of them were trimmed. Redis counts deliveries too, but
+//! not every version alike: 7.0 counts exactly them, later ones include trimmed entries once the group reads on. So a
+//! consumer that is alone in its group counts for itself, and others count only certain ones.
 
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::group_position::GroupPosition;
 
-/// How many new entries a consumer was given, up to the last one.
+/// Number of new entries that a consumer received, and the last of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
     last: EntryId,
     count: u64,
 }
 
-/// What a consumer knows of its group's losses.
+/// Detector of the trimmed entries of a group.
 #[derive(Clone, Debug, Default)]
 pub struct TrimDetector {
     received: Received,
     known: Option<TrimSnapshot>,
 }
 
-/// What was known when it was looked last.
+/// Result of an inspection.
 #[derive(Clone, Copy, Debug)]
 struct TrimSnapshot {
     passed: u64,
     delivered: EntryId,
-    /// How many of these Redis knows not to have been delivered.
+    /// Number of these that Redis knows as not delivered.
     missing: Option<u64>,
-    /// How many were given to this consumer, if there was no other.
+    /// Number of entries that this consumer received, if it was alone.
     received: Option<u64>,
 }
 
@@ -47,7 +47,8 @@ impl TrimDetector {
         self.received
     }
 
-    /// How many more entries are known to be lost by what Redis has answered; `asked` was noted when it was asked.
+    /// Returns the number of newly trimmed entries by an inspection. `asked` is the count of received entries when
+    /// the query left.
     pub fn look(&mut self, position: &GroupPosition, asked: Received) -> u64 {
         let Some(passed) = position.passed() else { return 0 };
         if self.was_set(position) {
@@ -60,7 +61,7 @@ impl TrimDetector {
         let of_own = [asked, self.received].into_iter().find(|own| own.last == position.delivered);
         let moved = self.known.is_some_and(|known| known.delivered != position.delivered);
         if is_alone && moved && of_own.is_none() {
-            // What was delivered is on its way here.
+            // A delivered entry is on its way here.
             return 0;
         }
         let now = TrimSnapshot {
@@ -71,19 +72,20 @@ impl TrimDetector {
         };
         match self.known.replace(now) {
             Some(known) => now.lost_since(&known).min(position.removed.saturating_sub(known.passed)),
-            // What is there has been read: whoever did that has told.
+            // The group has read the whole stream, so its reader reported them.
             None if position.is_at_end() => 0,
             None => now.missing.unwrap_or(0),
         }
     }
 
-    /// Whether somebody has set the group to an entry: it is elsewhere, and Redis does not know any more how much it read.
+    /// Returns true if the group was set to an entry by XGROUP SETID: it moved, and Redis lost its count of
+    /// deliveries.
     fn was_set(&self, position: &GroupPosition) -> bool {
         let is_elsewhere = position.delivered != self.received.last;
         is_elsewhere && position.read.is_none() && self.known.is_some_and(|known| known.missing.is_some())
     }
 
-    /// The group was made anew, or set to an entry: what is known is of another one.
+    /// Forgets everything, since the group was created again or set to an entry.
     pub fn forget(&mut self) {
         *self = Self::default();
     }
@@ -100,7 +102,7 @@ impl TrimSnapshot {
         }
         match (self.missing, known.missing) {
             (Some(now), Some(before)) if now >= before => now - before,
-            // What was missing before has been passed, and was told.
+            // The entries that were missing before have been passed, and were reported.
             (Some(now), _) => now,
             _ => 0,
         }
@@ -122,7 +124,7 @@ mod tests {
         delivered: u64,
         read: Option<u64>,
         consumers: u64,
-        /// Whether what was lost counts as read once the group has read on.
+        /// True if trimmed entries count as read once the group reads on.
         forgets: bool,
         lost: u64,
     }
@@ -173,7 +175,7 @@ mod tests {
         entries.into_iter().for_each(|entry| trim_detector.receive(entry));
     }
 
-    /// Adds and reads in turn, and looks at every fifth; returns what was lost and what is known of it.
+    /// Adds and reads alternately, and inspects every fifth time. Returns the trimmed and the detected count.
     fn run(forgets: bool, others: bool) -> (u64, u64) {
         let (mut stream, mut trim_detector) = (Stream::new(forgets), TrimDetector::default());
         stream.consumers = 1 + u64::from(others);

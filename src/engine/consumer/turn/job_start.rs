@@ -54,7 +54,7 @@ impl Consumer {
         }
     }
 
-    /// Tells the host of jobs of one stream.
+    /// Hands jobs of one stream to the host.
     pub(crate) fn begin(&self, state: &ConsumerState, run: &[(u32, JobToken)]) {
         let Some(&(stream, _)) = run.first() else { return };
         let mut jobs =

@@ -27,7 +27,7 @@ struct PrefetchJobs {
     keys: Arc<[String]>,
 }
 
-/// What one MGET is asked for: keys that one node, and in a Cluster one slot, has. By index of job and key.
+/// Keys of one MGET, by index of job and key. All of them are on one node, and in a Cluster in one slot.
 type Asked = Vec<(usize, usize)>;
 
 /// An MGET that is on its way.
@@ -50,7 +50,7 @@ impl Consumer {
         self.node_set.context().tasks.spawn(async move {
             let Some(consumer) = this.upgrade() else { return };
             let mut payloads = HashMap::new();
-            // What has come by then has come.
+            // Payloads that are here by then are used.
             let _ = timeout(patience, consumer.fetch_payloads(&waiting, &mut payloads)).await;
             consumer.begin_waiting(&waiting, &payloads);
         });
@@ -58,7 +58,7 @@ impl Consumer {
 
     async fn fetch_payloads(&self, waiting: &PrefetchJobs, payloads: &mut HashMap<(usize, usize), Vec<u8>>) {
         for PayloadFetch { asked, reply } in self.send_fetches(waiting) {
-            // A key that cannot be had is fetched by its job, which is told why if that fails as well.
+            // A job fetches a missing key itself, and reports the error.
             let Ok(Ok(Value::Array(values))) = reply.await else { continue };
             for (place, value) in asked.into_iter().zip(values) {
                 if let Value::Bulk(bytes) = value {

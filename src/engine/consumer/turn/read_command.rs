@@ -13,7 +13,7 @@ pub(crate) const CLIENT_ID: u8 = 0;
 pub(crate) const READ: u8 = 1;
 
 impl Consumer {
-    /// Packs the next reads, as far as there is room for what they may bring.
+    /// Packs the next read of each lane, if slots are free for its entries.
     pub(crate) fn arm_reads(&self, state: &mut ConsumerState) -> Reads {
         let mut reads = Reads::new();
         for lane in 0..state.lanes.len() {
@@ -61,7 +61,7 @@ impl Consumer {
         commands
     }
 
-    /// Whether the node is to read what it does not have for good yet.
+    /// Returns true if the slot of a lane migrates to its node.
     fn is_importing(&self, lane: usize) -> bool {
         let Some(slot) = self.lanes()[lane].slot else { return false };
         self.node(lane).topology().is_some_and(|topology| topology.is_importing(slot))

@@ -52,7 +52,7 @@ impl Consumer {
         host.wake();
     }
 
-    /// Tells those who wait for it, if there is quiet now.
+    /// Notifies the waiters if the consumer is idle.
     pub(crate) fn notify_if_idle(&self) {
         let waiters = self.lock().take_idle_waiters();
         notify_idle(waiters);

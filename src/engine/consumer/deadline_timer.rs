@@ -1,4 +1,4 @@
-//! Ends jobs that run for too long. One timer per consumer, for the earliest deadline, and none without one.
+//! Ends jobs at their deadlines. One timer per consumer, for the earliest deadline, and none without a deadline.
 
 use std::sync::Weak;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::completion_message::quote;
 
-/// The code of the error that ends a job at its deadline.
+/// Error code of a job that ended at its deadline.
 pub const DEADLINE_TIMEOUT: &str = "DEADLINE_TIMEOUT";
 
 impl Consumer {
@@ -18,7 +18,7 @@ impl Consumer {
         self.node_set.context().tasks.spawn(watch(self.this.clone()));
     }
 
-    /// Rejects the jobs whose deadline has come.
+    /// Rejects the jobs that reached their deadline.
     fn expire(&self) {
         let expired: Vec<(JobToken, Duration)> = {
             let state = self.lock();
@@ -46,7 +46,7 @@ impl Consumer {
     }
 }
 
-/// Waits for the earliest deadline as long as there is one; holds on to the consumer only to look.
+/// Waits for the earliest deadline as long as there is one. The task holds the consumer during the check only.
 async fn watch(consumer: Weak<Consumer>) {
     loop {
         let Some(strong) = consumer.upgrade() else { return };
@@ -66,7 +66,7 @@ async fn watch(consumer: Weak<Consumer>) {
     }
 }
 
-/// The error as 2.x published it.
+/// Builds the error in the form of 2.x.
 fn error_json(limit: Duration) -> String {
     let message = format!("The job was running for too long ({}ms)", limit.as_millis());
     let stack = quote(&format!("Error: {message}"));

@@ -22,7 +22,7 @@ use crate::engine::host::job_token::JobToken;
 
 /// Number of renewals within the time of a lease.
 const RENEWALS: u32 = 3;
-/// The shortest time between two renewals.
+/// Minimum time between two renewals.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 /// Maximum time that other consumers get to renew their leases after a lost connection is back. With the default
 /// `retryStrategy` they are back within two seconds.
@@ -32,13 +32,13 @@ const LONGEST_GRACE: Duration = Duration::from_secs(3);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct RenewalKey {
     stream: u32,
-    /// For how long entries must have been idle, in ms.
+    /// Minimum idle time of the entries, in ms.
     min_idle: u64,
-    /// For how long they are then said to have been.
+    /// Idle time to set, in ms.
     idle: u64,
 }
 
-/// Entries whose leases are to be renewed, with the jobs if they run.
+/// Due leases, with the jobs of running ones.
 type Due = BTreeMap<RenewalKey, Vec<(EntryId, Option<JobToken>)>>;
 
 /// Renewal that was sent.
@@ -49,7 +49,7 @@ struct Renewal {
 }
 
 impl Consumer {
-    /// Renews leases from now on, as long as there are any.
+    /// Starts the task that renews leases, if there is a lease and no task.
     pub(crate) fn start_leasing(&self, state: &mut ConsumerState) {
         if state.leasing || !state.has_leases() {
             return;
@@ -64,7 +64,8 @@ impl Consumer {
         (self.options.claim_deadline / RENEWALS).max(SHORTEST_INTERVAL)
     }
 
-    /// For how long an entry must have been idle for this consumer to be the last to have touched it, at `touched`.
+    /// Returns the minimum idle time in ms for a command on an entry that this consumer renewed at `touched`. A
+    /// lapsed lease requires that no other consumer claimed the entry since.
     pub(crate) fn min_idle(&self, touched: Instant) -> u64 {
         let deadline = self.options.claim_deadline;
         if touched.elapsed() > deadline { deadline.as_millis() as u64 } else { 0 }
@@ -88,7 +89,7 @@ impl Consumer {
             let stream = &state.streams[key.stream as usize];
             let (lane, stream_key) = (stream.lane, stream.key.clone());
             if !is_ready[lane] {
-                // It is tried again the next time.
+                // The next round tries it again.
                 continue;
             }
             let (sender, receiver) = oneshot::channel();
@@ -144,7 +145,7 @@ impl Consumer {
         due
     }
 
-    /// The reply to a renewal: the entries that were renewed, if it could be sent.
+    /// Handles the reply to a renewal: the ids that were renewed, or `None` if it was not sent.
     fn renewed(&self, lane: usize, renewal: &Renewal, ids: Option<HashSet<EntryId>>) {
         let Renewal { key, entries, at } = renewal;
         let mut state = self.lock();
@@ -162,13 +163,12 @@ impl Consumer {
             if is_renewed {
                 retry.touched = *at;
             }
-            // With that long to go it is due by itself.
+            // The rest of the delay is shorter than the idle time of a claim.
             !is_renewed || key.idle == 0
         });
     }
 
-    /// A rejected job, whose entry was touched last at `touched`, is due again at `due`. If that is later than entries
-    /// may lie idle, its entry is kept from being claimed until then.
+    /// Keeps the entry of a rejected job from being claimed before it is due, if that is later than `claimDeadline`.
     pub(crate) fn delay_claim(&self, state: &mut ConsumerState, retry: DelayedRetry) {
         if retry.due.saturating_duration_since(Instant::now()) > self.options.claim_deadline {
             state.delayed_retries.push(retry);
@@ -198,8 +198,7 @@ fn read_ids(reply: Value) -> Option<HashSet<EntryId>> {
     Some(ids.iter().filter_map(id).collect())
 }
 
-/// Renews leases every now and then, and at once when a connection is there again; holds on to the consumer only while it
-/// does.
+/// Renews leases in intervals, and at once after a reconnect. The task holds the consumer during a renewal only.
 async fn renew(
     consumer: Weak<Consumer>,
     interval: Duration,
@@ -210,7 +209,7 @@ async fn renew(
         tokio::select! {
             biased;
             () = ended.notified() => {}
-            // As long as there is the consumer there is its bus, which says so.
+            // The bus of a live consumer keeps the sender.
             _ = returns.changed() => {}
             () = tokio::time::sleep(interval) => {}
         }

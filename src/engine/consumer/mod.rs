@@ -49,40 +49,40 @@ pub struct Consumer {
     pub(crate) options: ConsumerOptions,
     pub(crate) group: String,
     pub(crate) node_set: Arc<NodeSet>,
-    /// The indices of the nodes it reads from.
+    /// Indices of its nodes.
     nodes: Range<usize>,
-    /// A lock, since a stream that is added may need one more; there are never fewer.
+    /// A lock, since a new stream can need a new lane. Lanes are never removed.
     lanes: RwLock<Vec<Arc<Lane>>>,
     pub(crate) state: Mutex<ConsumerState>,
     /// Limit of reports of failed settlements.
     pub(crate) report_limit: ReportLimit,
-    /// Wakes the deadline timer when an earlier deadline came up.
+    /// Wakes the deadline timer for an earlier deadline.
     pub(crate) timer: Arc<Notify>,
-    /// Spawns the task of the deadline timer. A function pointer, since that task settles jobs and a settlement ends with
-    /// the turn that starts the timer.
+    /// Spawns the task of the deadline timer. A function pointer, since that task settles jobs and a settlement ends
+    /// with the turn that starts the timer.
     pub(crate) deadline_task: fn(&Self),
     /// Wakes claiming when a slot is free.
     pub(crate) slot_free: Arc<Notify>,
-    /// Wakes claiming from its rest.
+    /// Wakes claiming from its back-off.
     pub(crate) claim_wakeup: Arc<Notify>,
-    /// Ends the renewal of leases when the consumer is cut off.
+    /// Ends the renewal of leases at a disconnect.
     pub(crate) ended: Arc<Notify>,
-    /// For the tasks that must not keep the consumer alive.
+    /// For tasks that must not keep the consumer alive.
     pub(crate) this: Weak<Consumer>,
 }
 
 /// Scope of one read: the streams on a node, or in one slot of a Cluster.
 pub(crate) struct Lane {
-    /// The node's index within the bus.
+    /// Index of the node within the bus.
     pub(crate) node: usize,
     /// The slot, in a Cluster.
     pub(crate) slot: Option<u16>,
-    /// The connection that waits for entries.
+    /// Reader connection.
     pub(crate) blocking: Client,
 }
 
 impl Consumer {
-    /// A consumer with the number by which the host knows it. Does no I/O.
+    /// Creates a consumer that the host knows by `number`. Does no I/O.
     pub fn new(node_set: Arc<NodeSet>, number: u32, options: ConsumerOptions) -> Arc<Self> {
         let nodes = match &options.route {
             Route::Name(route) => node_set.route(route)..node_set.route(route) + 1,
@@ -109,7 +109,7 @@ impl Consumer {
         consumer
     }
 
-    /// The number by which the host knows it.
+    /// Returns the number by which the host knows it.
     pub fn number(&self) -> u32 {
         self.number
     }
@@ -119,8 +119,8 @@ impl Consumer {
         &self.node_set
     }
 
-    /// Adds a stream, read from the next `play()` on, and returns its number. One that is there already only gets
-    /// its new options.
+    /// Adds a stream, read from the next `play()` on, and returns its number. A known stream only gets its new
+    /// options.
     pub fn add_stream(&self, options: StreamOptions) -> u32 {
         let mut state = self.lock();
         let mut known =
@@ -138,7 +138,7 @@ impl Consumer {
         number
     }
 
-    /// The index of the lane that reads a stream on a node.
+    /// Returns the index of the lane for a stream on a node, and creates the lane if it is new.
     fn lane_for(&self, state: &mut ConsumerState, node: usize, key: &str) -> usize {
         let slot = self.node_set.nodes()[node].slot(key);
         let mut lanes = self.lanes.write().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -205,12 +205,12 @@ impl Consumer {
         &self.node_set.nodes()[self.lane(lane).node]
     }
 
-    /// The shared connection to the node of a lane.
+    /// Returns the shared connection to the node of a lane.
     pub(crate) fn shared(&self, lane: usize) -> &Client {
         self.node(lane).shared()
     }
 
-    /// Sends one command on the shared connection of a lane's node and waits for its reply.
+    /// Sends one command on the shared connection of a lane's node, and waits for its reply.
     pub(crate) async fn ask(
         &self,
         lane: usize,

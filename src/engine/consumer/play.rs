@@ -1,4 +1,4 @@
-//! The start of a consumer: its groups, its first reads and its claim task.
+//! Start of a consumer: its groups, its first reads and its claim task.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -19,9 +19,8 @@ use crate::engine::host::Failure;
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Consumer {
-    /// Makes the groups where there are none, then reads. Resolves once the first read is under way. Of several nodes
-    /// those that do not answer are read as soon as they do. A pause that comes meanwhile keeps it from reading, and
-    /// so does a stop, which is a failure as well.
+    /// Creates missing groups, then reads. Resolves once the first read is under way. Of several nodes, slow ones are
+    /// read as soon as they answer. A pause in between prevents the reads; a stop prevents them with an error.
     pub async fn play(self: Arc<Self>) -> Result<(), RedisError> {
         let (known, mut lanes, stops) = {
             let state = self.lock();
@@ -60,7 +59,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// Prepares lanes side by side, and returns those that are late.
+    /// Prepares lanes in parallel, and returns the slow ones.
     async fn prepare(self: Arc<Self>, lanes: Vec<usize>, known: usize) -> Result<Vec<usize>, RedisError> {
         if let [only] = lanes[..] {
             self.prepare_lane(only, known).await?;
@@ -95,7 +94,7 @@ impl Consumer {
         }
     }
 
-    /// Makes the groups of the streams that one lane reads, of those that are `known`.
+    /// Creates the groups of one lane's streams among the first `known` streams.
     async fn prepare_lane(&self, lane: usize, known: usize) -> Result<(), RedisError> {
         for at in 0..known {
             let (of_lane, key, options) = {
@@ -115,15 +114,14 @@ impl Consumer {
     }
 }
 
-/// The id of a stream's last entry, if it has one.
+/// Reads the id of a stream's last entry, if it has one.
 fn read_last_id(entries: &Value) -> Option<EntryId> {
     let Value::Array(entries) = entries else { return None };
     let Value::Array(entry) = entries.first()? else { return None };
     EntryId::parse(entry.first()?.bytes()?)
 }
 
-/// Has a lane read whose node did not answer when the others did. One task per lane, whatever is paused and played
-/// meanwhile.
+/// Prepares a lane with a slow node, until it can be read. One task per lane, also across pauses.
 async fn catch_up(consumer: Weak<Consumer>, lane: usize) {
     loop {
         let Some(consumer) = consumer.upgrade() else { return };

@@ -30,7 +30,7 @@ impl Consumer {
         }
     }
 
-    /// Reads nothing more; resolves once nothing is in flight, being read or waiting for a slot.
+    /// Pauses the consumer. Resolves once nothing is in flight, being read or buffered.
     pub async fn pause(self: Arc<Self>) {
         self.begin_pause();
         let idle = {
@@ -47,7 +47,7 @@ impl Consumer {
         let _ = idle.await;
     }
 
-    /// Takes the consumer's own entry out of its groups where nothing is pending for it.
+    /// Removes the consumer's name from its groups, if it has nothing pending there.
     pub(crate) async fn remove_from_group(&self) {
         let keys: Vec<(usize, String)> = {
             let state = self.lock();
@@ -65,7 +65,7 @@ impl Consumer {
                 let gone = self
                     .ask(lane, |commands, to| pack_group_del_consumer(commands, &key, group, id, to))
                     .await;
-                // The group may have been removed meanwhile, and the entry with it.
+                // The group can have been removed with the name.
                 drop(gone);
             }
         }
@@ -100,7 +100,7 @@ impl Consumer {
             let handed_back = self.ask(lane, |commands, to| {
                 pack_claim(commands, names, 0, entries.iter(), Claim::HandBack, to);
             });
-            // Without an answer they are claimed when they were idle for long enough.
+            // Without a reply they become claimable after their idle time.
             drop(handed_back.await);
         }
     }

@@ -4,14 +4,14 @@ use crate::redis_io::command::Ticket;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Reply;
 
-/// Set in the index of the last reply that a request or batch gets.
+/// Bit in the index of the last reply of a request or batch.
 pub const LAST: u32 = 1 << 31;
 
 /// Receiver of a reply; the `kind` of its ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// A request that only wants to know whether it worked, at one of its replies.
+    /// Request for the success of a command, at a reply before the last one.
     Part = 0,
     /// The same, at its last reply.
     Last = 1,
@@ -25,11 +25,11 @@ pub enum Kind {
     Acknowledged = 5,
     /// A consumer, for a PUBLISH: id is consumer and batch, index the position within the batch.
     Published = 6,
-    /// A request, for the XADD of a job that is waited for: id is wait and request, index the producer.
+    /// A request, for the XADD of a job with a wait: id is wait and request, index the producer.
     Sent = 7,
     /// A consumer, for a record: as for a PUBLISH.
     Recorded = 8,
-    /// A consumer, for the XCLAIM that postpones an entry: as for a PUBLISH.
+    /// A consumer, for the XCLAIM that delays an entry: as for a PUBLISH.
     Postponed = 9,
     /// A consumer, for the PUBLISH of a failure: as for a PUBLISH.
     FailurePublished = 10,
@@ -54,7 +54,7 @@ impl Kind {
         KINDS.get(usize::from(ticket.kind)).copied()
     }
 
-    /// The kind and index of the reply to a part of a settlement, which may be about a job that failed.
+    /// Returns the kind and index of the reply to a step of a settlement.
     pub(crate) fn of_step(step: SettlementStep, is_failure: bool) -> (Self, u32) {
         match step {
             SettlementStep::Delay(at) => (Self::Postponed, at as u32),
@@ -70,7 +70,7 @@ impl Kind {
         ticket.kind == Self::FailurePublished as u8
     }
 
-    /// The part of a settlement that a ticket is about, if it is about one.
+    /// Returns the step of a settlement that a ticket belongs to.
     pub(crate) fn settlement_step(ticket: Ticket) -> Option<SettlementStep> {
         let index = ticket.index & !LAST;
         match Self::of(ticket)? {
@@ -86,13 +86,13 @@ impl Kind {
 /// Step of a batch of settlements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettlementStep {
-    /// Of the job at this position.
+    /// Delay of the job at this position.
     Delay(usize),
-    /// Of the job at this position.
+    /// Record of the job at this position.
     Record(usize),
-    /// Of all jobs of this stream.
+    /// Acknowledgement of all jobs of this stream.
     Acknowledgement(u32),
-    /// Of the job at this position.
+    /// Completion of the job at this position.
     Completion(usize),
 }
 

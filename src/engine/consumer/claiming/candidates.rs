@@ -24,19 +24,19 @@ pub(crate) const INSPECTED_EVERY: u32 = 5;
 
 /// Packed queries of one claim cycle.
 struct InspectionQueries {
-    /// The number of the interval.
+    /// Number of the interval.
     round: usize,
     replies: Arc<ReplyCollector>,
-    /// Of each node in one write.
+    /// Commands by node, one write each.
     writes: Vec<(usize, Commands)>,
-    /// The lanes whose servers are asked for the time.
+    /// Lanes with a query for the time of their server.
     timed: Vec<usize>,
     /// Searches that need no query.
     known: Vec<ClaimSearch>,
 }
 
 impl Consumer {
-    /// The streams that the next round is to search, beginning with another one each time.
+    /// Returns the streams that this cycle must search, beginning with another one each time.
     pub(crate) async fn find_candidates(&self, passed: u32) -> Vec<ClaimSearch> {
         let (replies, collected) = self.begin_inspection();
         let Some(queries) = self.pack_queries(passed, replies) else { return Vec::new() };
@@ -45,7 +45,7 @@ impl Consumer {
         for (node, mut commands) in writes {
             self.node_set.nodes()[node].shared().submit(&mut commands);
         }
-        // They come out with the last answer, whatever becomes of the connection.
+        // The replies arrive when the last destination is dropped, even after a lost connection.
         drop(replies);
         let mut findings = collected.await.unwrap_or_default();
         let mut pending = std::mem::take(&mut findings.pending);

@@ -24,8 +24,8 @@ use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::Pending;
 
 impl Consumer {
-    /// Searches all streams once that have something pending, beginning with another one each time: a slot that was
-    /// waited for is kept for the first one that has something to claim. `passed` is how many intervals ago it did so last.
+    /// Searches all streams with pending entries once, beginning with another one each time. A slot that was waited
+    /// for stays reserved for the first candidate. `passed` is the number of intervals since the last cycle.
     pub(crate) async fn claim_all(&self, passed: u32) {
         let searches = self.find_candidates(passed).await;
         self.remove_idle().await;
@@ -39,8 +39,8 @@ impl Consumer {
         self.end_search(kept);
     }
 
-    /// Decides about a page, and for how long entries have to have been idle; keeps the slots of those that are to be
-    /// claimed, and one more if there is one.
+    /// Decides about a page, and returns the minimum idle time. Reserves the slots of the entries to claim, and one
+    /// more if one is free.
     pub(crate) fn decide(
         &self,
         stream: usize,
@@ -81,7 +81,7 @@ impl Consumer {
             return room;
         }
         let patience = self.options.claim_interval.unwrap_or_default();
-        // If none gets free in that time, there is the next time.
+        // Without a free slot in that time the next cycle tries again.
         let _ = timeout(patience, self.slot_free.notified()).await;
         let room = self.try_reserve();
         self.lock().claim_backlog.claims_due = false;
@@ -95,7 +95,7 @@ impl Consumer {
         room
     }
 
-    /// Takes over entries for which slots are kept, as far as they still are `idle`, and has their jobs run.
+    /// Claims entries with reserved slots, if they still are `idle`, and has their jobs run.
     pub(crate) async fn claim(
         &self,
         stream: usize,
@@ -148,7 +148,7 @@ impl Consumer {
                     continue;
                 };
                 if state.holds(stream, entry.id) {
-                    // A read of the history, or a search begun before a pause, was quicker.
+                    // A read of the history, or a search before a pause, was faster.
                     continue;
                 }
                 let (producer, job) = (entry.producer.clone(), entry.job.clone().unwrap_or_else(new_id));

@@ -22,7 +22,7 @@ use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::host::{Event, Failure};
 use crate::engine::protocol::pending_entries::{Pending, read_rows};
 
-/// A group is looked at for idle consumers no more often than this.
+/// Minimum time between two queries for idle consumers of a group, unless the idle limit is shorter.
 const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
 
 impl Consumer {
@@ -65,7 +65,7 @@ impl Consumer {
         }
     }
 
-    /// Leaves out the consumers of this bus, which live, also if they are paused.
+    /// Removes the consumers of this bus from the list. They are alive, even while they are paused.
     fn spare_own(&self, names: &mut Vec<String>) {
         names.retain(|name| !self.node_set.has_consumer_name(&self.group, name));
     }
@@ -77,7 +77,7 @@ impl Consumer {
         key: &str,
         names: Vec<String>,
     ) -> Result<Vec<String>, RedisError> {
-        // Without the right to MULTI the commands behind it would be carried out all the same, each by itself.
+        // Without the right to MULTI, Redis would run the commands behind it one by one.
         self.transact(lane, key, |_| {}).await?;
         let replies = self.transact(lane, key, |commands| {
             for name in &names {
@@ -99,7 +99,7 @@ impl Consumer {
         Ok(removed)
     }
 
-    /// Makes entries pending again that were given to a consumer just before it was removed, as if it had not been.
+    /// Makes entries pending again that were delivered to a consumer just before its removal.
     async fn restore(
         &self,
         lane: usize,

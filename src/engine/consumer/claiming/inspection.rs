@@ -30,7 +30,7 @@ use crate::engine::protocol::pending_entries::{self, Pending};
 /// Range of one page of pending entries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PageRange {
-    /// The first entry; none is the beginning.
+    /// First entry; `None` is the beginning.
     pub(crate) from: Option<EntryId>,
     /// The most entries.
     pub(crate) size: usize,
@@ -38,7 +38,7 @@ pub(crate) struct PageRange {
 
 /// One page of pending entries.
 pub(crate) struct PendingPage {
-    /// The entries, in order; none if they cannot be trusted.
+    /// Entries in order; `None` if they cannot be trusted.
     pub(crate) entries: Option<Vec<Pending>>,
     /// Idle time that the server's clock can have added by a step forward.
     pub(crate) gained: Duration,
@@ -73,12 +73,12 @@ impl Consumer {
             (page.await, self.apply_inspection(collected.await.unwrap_or_default(), asked))
         };
         let (reply, gained) = match ask(Some(deadline)).await {
-            // Before 6.2 there is no IDLE, and all of it has to be looked at here.
+            // Before Redis 6.2 there is no IDLE, so the page has all pending entries.
             (Err(error), _) if error.reply_code() == Some("ERR") => ask(None).await,
             other => other,
         };
         if home != self.home(lane) || self.is_moving(lane) {
-            // One node may have shown its clock and another one its entries.
+            // The time and the entries can be from different nodes.
             return Ok(PendingPage { entries: None, gained });
         }
         let entries = pending_entries::read_rows(&reply?).ok_or_else(|| {
@@ -156,7 +156,7 @@ impl Consumer {
         gained
     }
 
-    /// Says once that the server will not be inspected.
+    /// Reports a refused inspection once.
     fn complain_of_refusal(&self, error: Option<&RedisError>) {
         let Some(refusal) = error.filter(|error| error.reply_code() == Some("NOPERM")) else { return };
         if !std::mem::replace(&mut self.lock().inspection_refused, true) {
@@ -164,7 +164,7 @@ impl Consumer {
         }
     }
 
-    /// The node that has a lane's slot, in a Cluster.
+    /// Returns the node that has a lane's slot, in a Cluster.
     fn home(&self, lane: usize) -> Option<Address> {
         let slot = self.lane(lane).slot?;
         self.node(lane).topology()?.node_of(slot)

@@ -16,9 +16,9 @@ use crate::engine::protocol::stream_info::{GroupInfo, StreamInfo};
 /// Collected replies of one inspection.
 #[derive(Debug, Default)]
 pub(crate) struct InspectionReplies {
-    /// The streams that have something pending, or do not say that they have not.
+    /// Streams with pending entries, or without a readable count.
     pub(crate) pending: Vec<usize>,
-    /// The consumers in the groups of some of the streams, where the reply could be read.
+    /// Consumers of groups, with the index of the stream.
     pub(crate) members: Vec<(usize, Members)>,
     /// Groups and streams that were inspected.
     pub(crate) inspections: Vec<GroupInspection>,
@@ -46,8 +46,8 @@ impl GroupInspection {
     }
 }
 
-/// Collects the answers to many questions, which mostly say that there is nothing: one task waits for all of them. They
-/// are handed over with the last of the destinations, which goes when its reply has come.
+/// Collector of many replies for one waiting task. The replies are sent when the last destination is dropped, after
+/// its reply.
 #[derive(Debug)]
 pub(crate) struct ReplyCollector {
     /// A lock, since a command can be refused on another thread than the engine's.
@@ -57,7 +57,7 @@ pub(crate) struct ReplyCollector {
     group: String,
     /// This consumer's id.
     consumer: String,
-    /// For how long others must have been idle to be found.
+    /// Minimum idle time of a consumer to be collected.
     idle: Option<Duration>,
 }
 

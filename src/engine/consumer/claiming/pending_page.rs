@@ -9,7 +9,7 @@ use crate::engine::protocol::pending_entries::Pending;
 /// Limits that decide between claiming an entry and dead-lettering it.
 #[derive(Clone, Copy, Debug)]
 pub struct ClaimLimits {
-    /// An entry that was idle for so long may be claimed.
+    /// Idle time from which on an entry can be claimed.
     pub deadline: Duration,
     /// Number of deliveries from which on an entry is not delivered again.
     pub deliveries: u64,
@@ -18,9 +18,9 @@ pub struct ClaimLimits {
 /// Entries of a page, sorted by their treatment.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ClaimPlan {
-    /// To be claimed, never more than there was room for.
+    /// Entries to claim, never more than free slots.
     pub claim: Vec<Pending>,
-    /// Delivered as often as may be.
+    /// Entries at the retry limit.
     pub exhausted: Vec<Pending>,
     /// First entry of the next page; `None` at the end.
     pub next: Option<EntryId>,

@@ -12,11 +12,11 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::candidates::INSPECTED_EVERY;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 
-/// A consumer of more streams does not inspect all of them in one round, which would keep others waiting.
+/// Maximum number of streams for a back-off. An inspection of more streams in one cycle would delay other commands.
 const BACK_OFF_STREAM_LIMIT: usize = 100;
 
 impl Consumer {
-    /// Claims from now on, if it is to, until the sender in the state is dropped.
+    /// Starts the claim task, if `claimInterval` is set. It ends when the sender in the state is dropped.
     pub(crate) fn start_claiming(&self, state: &mut ConsumerState) {
         let Some(interval) = self.options.claim_interval else { return };
         if state.claimer.is_some() {
@@ -58,8 +58,8 @@ struct ClaimSchedule {
 }
 
 impl ClaimSchedule {
-    /// Claims every now and then, and as slots get free while there is a backlog; holds on to the consumer only while it
-    /// does.
+    /// Runs claim cycles, and claims from the backlog when slots become free. The task holds the consumer during a
+    /// cycle only.
     async fn keep_claiming(self, consumer: Weak<Consumer>, mut ended: oneshot::Receiver<()>) {
         let mut most = 1;
         let mut delayed = None;
@@ -75,7 +75,8 @@ impl ClaimSchedule {
         }
     }
 
-    /// Claims of the backlog until the next round, and returns how many intervals have passed; `None` if this is the end.
+    /// Claims from the backlog until the next cycle is due. Returns the number of intervals that passed; `None` at
+    /// the end.
     async fn next_round(
         &self,
         consumer: &Weak<Consumer>,
@@ -91,7 +92,7 @@ impl ClaimSchedule {
                 passed = &mut round => return Some(passed),
                 () = self.slot_free.notified() => {}
             }
-            // This is not cut short either.
+            // Claimed entries must run, so this is not cut short either.
             consumer.upgrade()?.claim_more().await;
         }
     }

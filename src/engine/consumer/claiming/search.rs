@@ -14,7 +14,7 @@ const MOST_PAGES: usize = 10;
 /// Minimum number of entries of a page in a backlog, since other consumers can claim some of them first.
 const SMALLEST_PAGE: usize = 16;
 
-/// A stream that is to be searched.
+/// Search of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClaimSearch {
     /// Its index.
@@ -27,7 +27,7 @@ pub(crate) struct ClaimSearch {
 }
 
 impl ClaimSearch {
-    /// A search of a stream that is not looked at itself.
+    /// Creates a search without an inspection.
     pub(crate) fn of(stream: usize) -> Self {
         Self { stream, inspects: false, goes_on: false }
     }
@@ -42,7 +42,7 @@ struct PageResult {
 }
 
 impl Consumer {
-    /// Searches on where more was due than there was room for, each stream once, as long as there is room.
+    /// Searches the streams with a backlog once each, as long as slots are free.
     pub(crate) async fn claim_more(&self) {
         if self.reconnect_grace().is_some() {
             return;
@@ -55,7 +55,7 @@ impl Consumer {
         self.end_search(kept);
     }
 
-    /// The stream to be searched next, if there is room; the slots that reads leave for it are `kept`.
+    /// Returns the next search of the backlog, if a slot is free. `kept` grows by the slots that reads leave for it.
     fn next_of_backlog(&self, kept: &mut usize) -> Option<ClaimSearch> {
         let mut state = self.lock();
         let free = state.free(self.options.concurrency);
@@ -80,7 +80,7 @@ impl Consumer {
         state.claim_backlog.search(search.stream, progress);
     }
 
-    /// Gives back the slots that are `kept` still. If there is room and a backlog, the next search begins at once.
+    /// Returns the slots that are still `kept`. With a free slot and a backlog, the next search begins at once.
     pub(crate) fn end_search(&self, kept: usize) {
         self.lock().reserved -= kept;
         self.step();
@@ -109,7 +109,7 @@ impl Consumer {
         Ok(progress)
     }
 
-    /// Claims of one page of a stream; `None` if it was the last one, or the stream cannot be searched now.
+    /// Claims from one page of a stream. Returns `None` for the last page, and if the stream cannot be searched now.
     async fn claim_page(
         &self,
         search: ClaimSearch,
@@ -130,7 +130,7 @@ impl Consumer {
         let page =
             self.pending_page(stream, lane, &key, PageRange { from, size }, inspects && is_first).await;
         if self.reconnect_grace().is_some() {
-            // The connection was lost meanwhile.
+            // The connection was lost in between.
             return Ok(None);
         }
         let is_known = page.as_ref().is_ok_and(|page| page.entries.is_some());

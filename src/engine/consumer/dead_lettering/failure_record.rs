@@ -9,7 +9,7 @@ use crate::engine::host::Found;
 use crate::engine::protocol::completion_message::{self, quote};
 use crate::engine::protocol::outcome_record::{self, Keep, LAST_WORD, RecordOf};
 
-/// The code of the error of a job that ended without a word as often as it was delivered.
+/// Error code of a job that reached the retry limit without an outcome.
 pub const EXHAUSTED: &str = "EXHAUSTED";
 
 impl Consumer {

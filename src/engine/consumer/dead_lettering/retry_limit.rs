@@ -1,4 +1,4 @@
-//! Entries that are not delivered again: they were delivered too often, or their job said so.
+//! End of entries that are not delivered again: they reached the retry limit, or their job failed for good.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::Pending;
 use crate::engine::runtime::backoff::Backoff;
 
-/// A job that was rejected for the last time.
+/// Last rejection of a job.
 pub(crate) struct FinalRejection {
     /// Index of the stream.
     pub(crate) stream: usize,
@@ -60,7 +60,7 @@ impl Consumer {
             };
             let fresh = pending.into_iter().filter(is_fresh).collect();
             if ends && let Some(began) = known.search_began.take() {
-                // One that was given up here is not come across before it was idle for long enough.
+                // The search finds an entry that ended here only after its idle time.
                 known.exhausted.retain(|_, seen| *seen + self.options.claim_deadline >= began);
             }
             fresh
@@ -115,7 +115,7 @@ impl Consumer {
             // Its new consumer ends it.
             return Ok(());
         }
-        // If this has to be tried again, that is some time later.
+        // A later try must not require an idle time.
         one.min_idle = Some(0);
         let FinalRejection { stream, found, reason, error, .. } = one;
         if self.options.dead_letter.is_some() {
@@ -131,7 +131,7 @@ impl Consumer {
             .await?;
         }
         if self.options.claim_interval.is_some() {
-            // The search for entries to claim will come across it.
+            // The search for candidates will find it.
             self.lock().streams[*stream].exhausted.insert(found.id, Instant::now());
         }
         self.report_exhausted(found, false);
@@ -174,7 +174,7 @@ impl Consumer {
         if together {
             self.move_in_transaction(lane, &target, &letter).await?;
         } else {
-            // In a Cluster they may be on different nodes: rather twice than not at all.
+            // In a Cluster the streams can be on different nodes. Two letters are better than none.
             self.ask(lane, |commands, to| pack_dead_letter(commands, &target, &letter, to)).await?;
             self.ask(lane, |commands, to| {
                 pack_acknowledge(commands, (&found.stream, &self.group), std::iter::once(&found.id), to);
@@ -207,7 +207,8 @@ impl Consumer {
         let replies = receiver.await.unwrap_or_else(|_| Err(closed()))?;
         let Value::Array(replies) = replies else { return Ok(()) };
         let Some(text) = replies.into_iter().find_map(error_in) else { return Ok(()) };
-        // One failed, which does not keep Redis from carrying out the other: without a letter the entry is to stay.
+        // Redis runs the other command of a transaction even if one fails. Without a letter the entry must stay
+        // pending.
         let names = (key, self.group.as_str(), self.options.id.as_str());
         self.ask(lane, |commands, to| {
             let ids = std::iter::once(&letter.found.id);

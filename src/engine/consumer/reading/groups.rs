@@ -29,8 +29,7 @@ impl Consumer {
         Ok(options.set_id)
     }
 
-    /// Makes groups again that were there and are not any more, each behind the last entry that is known of it.
-    /// `true` if there was one to be made.
+    /// Creates removed groups again, each behind the last known entry of its stream. Returns true if one was created.
     pub(crate) async fn remake_groups(&self, lane: usize) -> Result<bool, RedisError> {
         let mut any = false;
         let streams: Vec<usize> = {
@@ -49,7 +48,7 @@ impl Consumer {
         Ok(any)
     }
 
-    /// Makes a group again, unless it is there.
+    /// Creates a group again, unless it exists.
     async fn remake_group(&self, stream: usize, lane: usize) -> Result<bool, RedisError> {
         let (key, last, known) = {
             let stream = &self.lock().streams[stream];
@@ -73,7 +72,7 @@ impl Consumer {
                 made => return was_made(made),
             }
         }
-        // The stream went with its group: whatever is there, or comes, is new.
+        // The stream was removed with its group, so every entry in it is new.
         let made = was_made(create("0", true).await)?;
         if made {
             self.lock().streams[stream].forget_last_entry();
@@ -96,12 +95,12 @@ fn was_made(outcome: Result<Value, RedisError>) -> Result<bool, RedisError> {
     }
 }
 
-/// The last entry that is known of a stream.
+/// Returns the last known entry of a stream.
 fn last_known(stream: &StreamState) -> Option<LastSeen> {
     stream.last_seen.clone().or_else(|| stream.tail.map(LastSeen::from))
 }
 
-/// Behind which entry a group is made again.
+/// Returns the id behind which a group is created again.
 fn last_known_id(stream: &StreamState) -> String {
     match last_known(stream) {
         Some(last) => last.id.to_string(),

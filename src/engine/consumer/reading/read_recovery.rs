@@ -9,12 +9,12 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::Failure;
 
-/// The longest wait for what passes by itself.
+/// Maximum wait for an error that passes by itself.
 const SOON: Duration = Duration::from_millis(200);
 
 /// Chance of a failed read on another node of a Cluster.
 enum Elsewhere {
-    /// On the one that the connection is being made to.
+    /// On the node of the new connection.
     Now,
     /// After a while.
     Soon,
@@ -32,9 +32,9 @@ impl Consumer {
     ) -> Option<RedisError> {
         let code = error.reply_code().unwrap_or_default().to_owned();
         match error.kind {
-            // The connection is being made again and the next read waits there for it.
+            // The next read waits for the new connection.
             RedisErrorKind::Dropped => {
-                // The next one waits for a session of which the CLIENT ID is not known.
+                // The CLIENT ID of the next session is not known.
                 state.lanes[lane].client_id_asked = None;
                 state.reread_history(lane, self.options.fresh_id);
                 let is_loss = state.phase == Phase::Playing && !self.has_moved(lane, &error);

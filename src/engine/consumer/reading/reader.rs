@@ -1,4 +1,4 @@
-//! The consumer's reads: one at a time per node, on a connection of its own, armed again whenever there is room.
+//! Replies to the reads of a consumer: entries become jobs.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ const PRESENCE_READS: u32 = 3;
 /// Maximum time between two such reads.
 const MAX_PRESENCE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// The sink of one of a consumer's blocking connections.
+/// Sink of one reader connection.
 pub struct ReaderSink {
     consumer: Weak<Consumer>,
     lane: usize,
@@ -33,7 +33,7 @@ pub struct ReaderSink {
 }
 
 impl ReaderSink {
-    /// Hands the replies of a lane to `consumer`.
+    /// Creates the sink of a lane of `consumer`.
     pub fn new(consumer: Weak<Consumer>, lane: usize, host: Arc<dyn Host>) -> Self {
         Self { consumer, lane, host }
     }
@@ -48,7 +48,7 @@ impl ReplySink for ReaderSink {
                 consumer.lock().lanes[self.lane].client_id = Some((session, id));
             }
             (READ, outcome) => consumer.read_answered(self.lane, outcome),
-            // Without a CLIENT ID a pause waits for the read to end by itself.
+            // Without a CLIENT ID a pause waits for the end of the read.
             (CLIENT_ID, _) => {}
             (_, outcome) => consumer.on_reply(ticket, outcome),
         }
@@ -114,7 +114,7 @@ impl Consumer {
         self.options.remove_idle.map_or(MAX_PRESENCE_INTERVAL, interval)
     }
 
-    /// Takes slots for entries, in order; the ones for which there is none wait.
+    /// Takes slots for entries in order, and buffers the entries beyond the free slots.
     fn process_entries(
         &self,
         state: &mut ConsumerState,
@@ -182,7 +182,7 @@ impl Consumer {
         let Ok(producer) = std::str::from_utf8(entry.producer.unwrap_or_default()) else {
             return self.skip_foreign(state, stream, entry, batch);
         };
-        // Reading the history counts as a delivery too, but not how many there were before.
+        // A read of the history counts as a delivery; the earlier ones are not known.
         let deliveries = if from_history { 0 } else { 1 };
         let (entry, record, headers) = (entry.id, entry.record, entry.headers);
         let delivery = Delivery { stream, entry, producer, job, record, headers, deliveries, at: now };
@@ -200,7 +200,7 @@ impl Consumer {
         }
     }
 
-    /// Entries that were deleted while pending have nothing to run; acknowledging them ends their story.
+    /// Acknowledges entries that were deleted while pending; they have nothing to run.
     fn drop_deleted(&self, lane: usize, deleted: &[(u32, EntryId)]) {
         for run in deleted.chunk_by(|(left, _), (right, _)| left == right) {
             let stream = run[0].0 as usize;

@@ -1,4 +1,4 @@
-//! The end of a read that waits: CLIENT UNBLOCK from the shared connection.
+//! End of a blocking read by CLIENT UNBLOCK from the shared connection.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl Consumer {
                     return;
                 }
                 if asked == Ok(Unblock::Refused) {
-                    // The server does not allow it: the read ends by itself, after blockTimeout.
+                    // The server does not allow it: the read ends by itself, after `blockTimeout`.
                     return;
                 }
                 drop(consumer);
@@ -55,7 +55,7 @@ impl Consumer {
         let session = blocking.session();
         let id = self.lock().lanes[lane].client_id.filter(|(of, _)| *of == session).map(|(_, id)| id);
         let Some(id) = id else { return Unblock::Asked };
-        // Ids are those of one server, so the one that the connection is to has to be asked.
+        // An id is valid on one server, so the request goes to the server of the reader connection.
         let asked = self
             .shared(lane)
             .call_on(&link.node(), |commands, to| {
@@ -78,10 +78,10 @@ impl ConsumerState {
 /// Result of a request to end a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unblock {
-    /// The server was asked, or the connection's id is not known yet; ask again if the read goes on.
+    /// The server was asked, or the connection's id is not known yet. A read that goes on needs another request.
     Asked,
     /// The server does not allow it.
     Refused,
-    /// There is no connection that could have a read under way.
+    /// No connection can have a read under way.
     Impossible,
 }

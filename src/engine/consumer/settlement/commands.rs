@@ -204,7 +204,7 @@ fn steps_of(jobs: &[SettledJob]) -> Vec<SettlementStep> {
     steps
 }
 
-/// The node that a part is for.
+/// Returns the node of a step.
 fn node_of(state: &ConsumerState, jobs: &[SettledJob], step: SettlementStep) -> usize {
     let stream = |at: usize| &state.streams[jobs[at].stream as usize];
     match step {

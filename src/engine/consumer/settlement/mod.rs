@@ -36,7 +36,7 @@ pub struct Settlement<'a> {
     pub token: JobToken,
     /// Request that waits for Redis' reply; 0 for none.
     pub request: RequestId,
-    /// The error as JSON. Without one the entry is acknowledged; with one it stays pending.
+    /// Error as JSON. Without one the entry is acknowledged; with one it stays pending.
     pub error: Option<&'a str>,
     /// True if the error excludes another delivery.
     pub unrecoverable: bool,
@@ -92,7 +92,7 @@ impl Consumer {
         }
     }
 
-    /// A running job gives its slot back although it goes on.
+    /// Releases the slot of a running job.
     pub fn release(&self, token: JobToken) {
         let emptied = {
             let mut state = self.lock();
@@ -148,7 +148,7 @@ impl Consumer {
         Some(SettledJob { failure, pending_steps, ..SettledJob::new(token, stream, request) })
     }
 
-    /// A job was rejected: either its entry is given up, or it is due again after a while.
+    /// Handles a rejection: returns it if it is the last one of the job, or else delays the next delivery.
     fn reject(
         &self,
         state: &mut ConsumerState,

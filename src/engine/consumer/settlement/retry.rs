@@ -39,7 +39,7 @@ impl Consumer {
         ended
     }
 
-    /// One round.
+    /// Sends one round of retries.
     fn send_retry_round(&self) {
         let mut writes = SettlementWrites::new(&self.node_set);
         let lasting = {

@@ -8,12 +8,12 @@ use crate::engine::protocol::completion_message;
 use crate::engine::protocol::outcome_record::{RecordOf, pack_unheard};
 use crate::engine::protocol::reply_tag::LAST;
 
-/// For how many ms: a producer that is about to connect again asks within this time.
+/// Lifetime of the record in ms. A producer that reconnects queries it within this time.
 const RECORD_TTL: u64 = 60_000;
 
 impl Consumer {
-    /// Records the failure that a ticket is about, unless it has a record of its own. A refusal is ignored, since users need
-    /// no right to write records.
+    /// Records the failure that a ticket belongs to, unless it has an outcome record. A refusal is ignored, since
+    /// users need no right to write records.
     pub(crate) fn record_undelivered_failure(&self, ticket: Ticket) {
         let Some(consumer) = self.this.upgrade() else { return };
         let (number, at) = (ticket.id as u32, (ticket.index & !LAST) as usize);

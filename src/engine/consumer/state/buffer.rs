@@ -1,4 +1,4 @@
-//! Entries that wait for a slot. Pure.
+//! Buffered entries: read, and waiting for a slot. Pure.
 
 use std::time::Instant;
 
@@ -6,8 +6,8 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::in_flight::Delivery;
 
-/// An entry that was read although no slot was free: streams that share a read give at least one each, and so do
-/// nodes that are read at the same time.
+/// Entry that was read without a free slot. Each stream of a read can return one at least, and so can each node of
+/// parallel reads.
 #[derive(Debug)]
 pub struct BufferedEntry {
     /// Index of the stream.
@@ -18,7 +18,7 @@ pub struct BufferedEntry {
     pub producer: String,
     /// The job's id.
     pub job: String,
-    /// For how many ms its outcome is to be recorded, as in [`Delivery`].
+    /// Lifetime of the outcome record in ms, as in [`Delivery`].
     pub record: u64,
     /// Headers of the entry, as in [`Delivery`].
     pub headers: Option<Box<str>>,
@@ -29,7 +29,7 @@ pub struct BufferedEntry {
 }
 
 impl BufferedEntry {
-    /// Keeps a delivery for later.
+    /// Buffers a delivery.
     pub fn new(delivery: Delivery<'_>) -> Self {
         Self {
             stream: delivery.stream,
@@ -48,7 +48,7 @@ impl BufferedEntry {
         self.stream == stream && self.entry == entry
     }
 
-    /// The delivery that was kept.
+    /// Returns the buffered delivery.
     pub fn delivery(&self) -> Delivery<'_> {
         Delivery {
             stream: self.stream,

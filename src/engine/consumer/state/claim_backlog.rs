@@ -9,9 +9,9 @@ use std::collections::VecDeque;
 /// Result of the search of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SearchProgress {
-    /// The stream has nothing more that is due, or cannot be searched now.
+    /// No more candidate is due, or the stream cannot be searched now.
     Through,
-    /// More is due than was claimed; `took` if the search claimed some of it.
+    /// More candidates are due than were claimed.
     More {
         /// True if an entry was claimed.
         took: bool,
@@ -21,7 +21,7 @@ pub enum SearchProgress {
 /// Streams with a backlog of entries to claim.
 #[derive(Debug, Default)]
 pub struct ClaimBacklog {
-    /// The indices of the streams; the first is searched next.
+    /// Indices of the streams; the first is searched next.
     streams: VecDeque<usize>,
     /// True if reads leave the next free slot to claims.
     pub claims_due: bool,
@@ -38,7 +38,7 @@ impl ClaimBacklog {
         self.streams.is_empty()
     }
 
-    /// The stream to be searched next.
+    /// Returns the stream of the next search.
     pub fn first(&self) -> Option<usize> {
         self.streams.front().copied()
     }
@@ -57,17 +57,17 @@ impl ClaimBacklog {
         }
     }
 
-    /// A read has brought an entry.
+    /// Notes a read that returned an entry.
     pub fn read(&mut self) {
         self.claims_due |= !self.is_empty();
     }
 
-    /// Slots are taken for entries to claim.
+    /// Notes that slots were taken for claims.
     pub fn claim(&mut self) {
         self.claims_due = false;
     }
 
-    /// A stream was searched. One that was claimed from goes behind the others, one that found no room is next.
+    /// Notes a search. A stream with a claim goes behind the others; one that found no free slot is next.
     pub fn search(&mut self, stream: usize, progress: SearchProgress) {
         self.streams.retain(|&other| other != stream);
         match progress {
@@ -80,7 +80,7 @@ impl ClaimBacklog {
         }
     }
 
-    /// Nothing is claimed any more.
+    /// Forgets the backlog when claiming ends.
     pub fn clear(&mut self) {
         *self = Self::default();
     }

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use crate::redis_io::resp::Value;
 
-/// The clock of one server, as it was seen every now and then.
+/// Readings of the clock of one server.
 #[derive(Debug, Default)]
 pub struct ServerClock {
     epochs: Option<Epochs>,
 }
 
-/// The lowest leads of a time that goes on and of the one before it. The second begins with a look as the first did,
-/// so that between them and now there is always a look that is as old as one of them is long.
+/// Lowest leads of the current epoch and of the one before. Each epoch begins with a reading. So the two epochs
+/// together always reach back at least one period.
 #[derive(Debug)]
 struct Epochs {
     /// Time of the first reading, the origin of our own time.
@@ -25,7 +25,7 @@ struct Epochs {
     previous: Lead,
 }
 
-/// Between which bounds the server's clock is ahead of ours, in µs: it was asked and answered at different times.
+/// Bounds of the lead of the server's clock over ours, in µs. The bounds come from the times of query and reply.
 #[derive(Clone, Copy, Debug)]
 struct Lead {
     least: i128,
@@ -70,7 +70,7 @@ impl ServerClock {
     }
 }
 
-/// The reply of TIME: seconds and microseconds.
+/// Reads the reply of TIME: seconds and microseconds.
 pub fn read_time(reply: &Value) -> Option<Duration> {
     let Value::Array(parts) = reply else { return None };
     let [Value::Bulk(seconds), Value::Bulk(micros)] = parts.as_slice() else { return None };
@@ -91,7 +91,7 @@ mod tests {
         let (mut clock, start) = (ServerClock::default(), Instant::now());
         let at = |ms: u64| start + Duration::from_millis(ms);
         let look = |&(asked, took, wrong): &(u64, u64, i64)| {
-            // Redis looks at its clock at some time between.
+            // Redis reads its clock between query and reply.
             let reading = 1_700_000_000_000 + asked as i64 + took as i64 / 2 + wrong;
             let reading = Duration::from_millis(reading as u64);
             clock.look(reading, at(asked), at(asked + took), PERIOD).as_millis()

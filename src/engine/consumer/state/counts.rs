@@ -5,9 +5,9 @@
 pub struct Counts {
     /// Begun.
     pub started: u64,
-    /// Of these, those whose entry had been delivered before.
+    /// Of these, those with an earlier delivery.
     pub retried: u64,
-    /// Of these, those that were taken over.
+    /// Of these, those that were claimed.
     pub claimed: u64,
     /// Ended well.
     pub resolved: u64,
@@ -15,7 +15,7 @@ pub struct Counts {
     pub rejected: u64,
     /// Of these, those that ended at their deadline.
     pub expired: u64,
-    /// Gave their place back before they ended.
+    /// Released their slot before they ended.
     pub released: u64,
     /// Not delivered again.
     pub exhausted: u64,

@@ -11,11 +11,11 @@ pub struct GroupPosition {
     pub added: u64,
     /// Number of these that were removed.
     pub removed: u64,
-    /// The first entry that is there.
+    /// First entry of the stream.
     pub first: Option<EntryId>,
-    /// The last one that was added.
+    /// Id of the last entry that was added.
     pub last: EntryId,
-    /// The last one that the group was given.
+    /// Id of the last entry that was delivered to the group.
     pub delivered: EntryId,
     /// Number of entries read or passed by the group, if Redis knows it.
     pub read: Option<u64>,
@@ -24,7 +24,7 @@ pub struct GroupPosition {
 }
 
 impl GroupPosition {
-    /// The standing of a group in its stream.
+    /// Combines the replies for a group and its stream.
     pub fn new(group: GroupInfo, extent: StreamInfo) -> Self {
         let GroupInfo { delivered, read, consumers, .. } = group;
         let StreamInfo { added, length, first, last } = extent;

@@ -44,13 +44,13 @@ pub struct JobSlot {
     pub producer: String,
     /// The job's id.
     pub job: String,
-    /// For how many ms its outcome is recorded; 0 for not at all.
+    /// Lifetime of the outcome record in ms; 0 for none.
     pub record: u64,
     /// Headers of the entry for diagnostics.
     pub headers: Option<Box<str>>,
 }
 
-/// An entry that a job is to be run for.
+/// Delivery of an entry to this consumer.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
     /// Index of the stream within the consumer.
@@ -61,7 +61,7 @@ pub struct Delivery<'a> {
     pub producer: &'a str,
     /// The job's id.
     pub job: &'a str,
-    /// For how many ms its outcome is to be recorded; 0 for not at all.
+    /// Lifetime of the outcome record in ms; 0 for none.
     pub record: u64,
     /// Headers of the entry for diagnostics.
     pub headers: Option<&'a str>,
@@ -81,12 +81,12 @@ pub struct JobsInFlight {
 }
 
 impl JobsInFlight {
-    /// Jobs that hold one of the consumer's concurrency.
+    /// Number of jobs that hold a slot of the concurrency.
     pub fn running(&self) -> usize {
         self.running
     }
 
-    /// Jobs that were neither released nor settled and acknowledged.
+    /// Number of jobs that were neither released nor settled and acknowledged.
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
@@ -116,19 +116,19 @@ impl JobsInFlight {
         JobToken::new(index, slot.generation)
     }
 
-    /// The job a token names, while it is running.
+    /// Returns the running job of a token.
     pub fn running_job(&self, token: JobToken) -> Option<&JobSlot> {
         self.slots.get(token.index()).filter(|slot| slot.is(token, SlotState::Running))
     }
 
-    /// The job a token names, while it is running or settling.
+    /// Returns the running or settling job of a token.
     pub fn job(&self, token: JobToken) -> Option<&JobSlot> {
         self.slots
             .get(token.index())
             .filter(|slot| slot.is(token, SlotState::Running) || slot.is(token, SlotState::Settling))
     }
 
-    /// Gives a running job's concurrency back before it is settled. `false` if there was none to give.
+    /// Releases a running job's slot before it is settled. Returns false if it holds none.
     pub fn release(&mut self, token: JobToken) -> bool {
         let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, SlotState::Running))
         else {
@@ -143,8 +143,8 @@ impl JobsInFlight {
         true
     }
 
-    /// A running job's outcome is known: its concurrency goes back, its acknowledgement is on its way. `false`
-    /// if the token names no running job.
+    /// Settles a running job: its slot is free, its acknowledgement is on its way. Returns false if the token names
+    /// no running job.
     pub fn settle(&mut self, token: JobToken) -> bool {
         let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, SlotState::Running))
         else {
@@ -158,7 +158,7 @@ impl JobsInFlight {
         true
     }
 
-    /// The acknowledgement has its reply, or will never have one: the slot is free again.
+    /// Ends a settling job once its acknowledgement has a reply or cannot get one.
     pub fn retire(&mut self, token: JobToken) {
         let index = token.index();
         let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.is(token, SlotState::Settling)) else {
@@ -187,7 +187,7 @@ impl JobsInFlight {
         self.running_slots().map(|(index, slot)| (JobToken::new(index, slot.generation), slot))
     }
 
-    /// The entry of a job was touched.
+    /// Notes the start of a new idle time of a job's entry.
     pub fn touch(&mut self, token: JobToken, at: Instant) {
         let slot = self.slots.get_mut(token.index());
         if let Some(slot) = slot.filter(|slot| slot.generation == token.generation()) {
@@ -195,7 +195,7 @@ impl JobsInFlight {
         }
     }
 
-    /// The running jobs whose deadline has come.
+    /// Returns the running jobs that reached their deadline.
     pub fn expired(&self, now: Instant) -> Vec<JobToken> {
         self.running_slots()
             .filter(|(_, slot)| slot.deadline.is_some_and(|deadline| deadline <= now))
@@ -203,7 +203,7 @@ impl JobsInFlight {
             .collect()
     }
 
-    /// The earliest deadline of the running jobs.
+    /// Returns the earliest deadline of the running jobs.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.running_slots().filter_map(|(_, slot)| slot.deadline).min()
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::engine::consumer::state::clock_skew::ServerClock;
 use crate::engine::runtime::backoff::Backoff;
 
-/// The reads from one node: at most one at a time, on a connection of its own.
+/// State of the reads from one node: at most one at a time, on a reader connection.
 #[derive(Debug, Default)]
 pub struct LaneState {
     /// True while a read has no reply yet.
@@ -28,13 +28,13 @@ pub struct LaneState {
     pub rotation: usize,
     /// The connection's CLIENT ID and the session it belongs to.
     pub client_id: Option<(u64, i64)>,
-    /// The session in which the CLIENT ID was asked for last.
+    /// Session of the last CLIENT ID.
     pub client_id_asked: Option<u64>,
-    /// Failures of reads in a row.
+    /// Back-off after failed reads in a row.
     pub backoff: Backoff,
     /// Current failure of reads, so that it is reported once.
     pub complaint: Option<String>,
-    /// The clock by which the server says how long entries have been idle.
+    /// Clock of the server, which measures the idle time of entries.
     pub clock: ServerClock,
 }
 

@@ -7,7 +7,7 @@
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
-/// The entry with the greatest id that was handed out.
+/// Entry with the greatest id that was received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastSeen {
     /// Its id.

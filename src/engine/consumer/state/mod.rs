@@ -36,9 +36,9 @@ use crate::engine::consumer::state::retry_queue::RetryQueue;
 use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementBatch};
 use crate::engine::consumer::state::stream::{Position, StreamState};
 
-/// From this concurrency on, one read takes at most half of it, so that one half runs while the other is fetched.
+/// Concurrency from which on one read takes at most half of it, so that one half runs while the other is read.
 const HALVING_FROM: usize = 64;
-/// The most entries one read asks for, whatever the concurrency.
+/// Maximum number of entries of one read.
 const LARGEST_READ: usize = 1_024;
 
 /// Phase of a consumer.
@@ -53,7 +53,7 @@ pub enum Phase {
     Pausing,
 }
 
-/// A rejected job's entry that is not due for longer than entries may lie idle.
+/// Entry of a rejected job that is due later than `claimDeadline` from now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DelayedRetry {
     /// Index of the stream.
@@ -80,17 +80,17 @@ pub struct StopCounts {
 pub struct ConsumerState {
     /// Current phase.
     pub phase: Phase,
-    /// The streams, in the order in which they were added, each once per node.
+    /// Streams in the order of their addition, each once per node.
     pub streams: Vec<StreamState>,
     /// The jobs in flight.
     pub jobs: JobsInFlight,
     /// Counters of jobs.
     pub counts: Counts,
-    /// Entries that wait for a slot, in order.
+    /// Buffered entries in order.
     pub buffered: VecDeque<BufferedEntry>,
     /// The nodes it reads from.
     pub lanes: Vec<LaneState>,
-    /// Concurrency that is kept for entries that are being claimed.
+    /// Number of free slots that are reserved for claims.
     pub reserved: usize,
     /// Number of claim intervals that have passed.
     pub claim_intervals: usize,
@@ -98,9 +98,9 @@ pub struct ConsumerState {
     pub backed_off: bool,
     /// Number of entries that an XCLAIM under way can take over.
     pub claiming: usize,
-    /// The streams that are claimed from as slots get free.
+    /// Streams with more candidates than free slots.
     pub claim_backlog: ClaimBacklog,
-    /// Ends the task that claims, when dropped.
+    /// Ends the claim task when dropped.
     pub claimer: Option<oneshot::Sender<()>>,
     /// Current failure of claiming, so that it is reported once.
     pub claim_complaint: Option<String>,
@@ -108,9 +108,9 @@ pub struct ConsumerState {
     pub inspection_refused: bool,
     /// True while the task that renews leases runs.
     pub leasing: bool,
-    /// Rejected jobs that wait for longer than entries may lie idle.
+    /// Delayed retries of rejected jobs.
     pub delayed_retries: Vec<DelayedRetry>,
-    /// Settlements without a reply, in the order in which they left.
+    /// Settlements without a reply, in the order of sending.
     pub batches: VecDeque<SettlementBatch>,
     /// The last batch's number.
     pub last_batch: u32,
@@ -122,7 +122,7 @@ pub struct ConsumerState {
     pub waiting: Vec<oneshot::Sender<()>>,
     /// Next time of the deadline timer, while there is one.
     pub timer: Option<Instant>,
-    /// Entries passed over since they are not ours.
+    /// Number of foreign entries that were skipped.
     pub foreign: u64,
     /// True after a disconnect. A late settlement is then refused instead of ignored.
     pub disconnected: bool,
@@ -131,7 +131,7 @@ pub struct ConsumerState {
 }
 
 impl ConsumerState {
-    /// Jobs that may be started now.
+    /// Number of free slots.
     pub fn free(&self, concurrency: u32) -> usize {
         let cap = if concurrency == u32::MAX { usize::MAX } else { concurrency as usize };
         cap.saturating_sub(self.jobs.running() + self.reserved)
@@ -158,7 +158,7 @@ impl ConsumerState {
         }
         let half = (concurrency as usize).div_ceil(2);
         let most = if concurrency as usize >= HALVING_FROM { free.min(half) } else { free };
-        // Slots go to the lanes that have work; the others are asked for their share only.
+        // Lanes with work get the slots; the others get their share only.
         let share = most / self.lanes.len();
         let wanted = if busy { most.saturating_sub(self.promised()).max(share) } else { share };
         Some((wanted.min(LARGEST_READ) / streams).max(1))
@@ -169,7 +169,7 @@ impl ConsumerState {
         self.lanes.iter().filter(|lane| lane.reading && lane.busy).map(|lane| lane.asked).sum()
     }
 
-    /// The streams that a lane reads.
+    /// Returns the streams that a lane reads.
     pub fn active_streams(&self, lane: usize) -> impl Iterator<Item = &StreamState> {
         self.streams.iter().filter(move |stream| stream.active && stream.lane == lane)
     }
@@ -231,9 +231,9 @@ impl ConsumerState {
         }
     }
 
-    /// A node has given its last reply to a batch: the batch's jobs, if it was the last node.
+    /// Notes the last reply of a node to a batch. Returns the jobs of the batch after its last node.
     pub fn take_answered(&mut self, number: u32) -> Option<Vec<SettledJob>> {
-        // Batches are mostly answered in the order in which they left, so this is the first one.
+        // Batches are mostly answered in the order of sending, so this is the first one.
         let at = self.batches.iter().position(|batch| batch.number == number)?;
         self.batches[at].unanswered -= 1;
         if self.batches[at].unanswered > 0 {

@@ -1,4 +1,4 @@
-//! The limit of reports of settlements that failed. Pure.
+//! Limit of reports of settlements that failed. Pure.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -31,9 +31,9 @@ pub(crate) struct FailureWindow {
 pub(crate) enum FailureReport {
     /// By itself.
     Now,
-    /// With others, when the window is over.
+    /// In the count at the end of the window.
     With,
-    /// The same, as the first of these.
+    /// The same, as the first one of the count.
     First(Instant),
 }
 
@@ -55,7 +55,7 @@ impl FailureWindow {
         if self.counted == 1 { FailureReport::First(since + WINDOW) } else { FailureReport::With }
     }
 
-    /// The number of those not reported, and the reason of the last one.
+    /// Ends the window. Returns the number of unreported failures, and the last error.
     pub(crate) fn close(&mut self) -> (u32, Option<RedisError>) {
         let closed = std::mem::take(self);
         (closed.counted, closed.last)

@@ -19,7 +19,7 @@ pub struct RetryQueue {
     waiting: VecDeque<SettledJob>,
     /// Size of the queue in bytes.
     size: usize,
-    /// The batch of the round under way.
+    /// Batch of the round under way.
     round: Option<u32>,
     /// True while the next round is scheduled.
     is_due: bool,
@@ -29,7 +29,7 @@ pub struct RetryQueue {
 }
 
 impl RetryQueue {
-    /// Keeps a job; gives it back if as much waits as may.
+    /// Queues a job, or returns it if the queue is full.
     pub(crate) fn keep(&mut self, job: SettledJob, limit: QueueLimit) -> Option<SettledJob> {
         let fits = self.waiting.len() < limit.commands && self.size + job.size() <= limit.bytes;
         if !fits && !self.waiting.is_empty() {
@@ -67,7 +67,7 @@ impl RetryQueue {
         self.waiting.drain(..).collect()
     }
 
-    /// The jobs whose entries are still to be acknowledged.
+    /// Returns the jobs with an outstanding acknowledgement.
     pub fn unacknowledged(&self) -> impl Iterator<Item = JobToken> {
         self.waiting.iter().filter(|job| job.retry_steps.acknowledgement).map(|job| job.token)
     }

@@ -15,7 +15,7 @@ pub struct SettlementSteps {
     pub delay: bool,
     /// Outcome record.
     pub record: bool,
-    /// That its entry is done with, to the group.
+    /// Acknowledgement of the entry.
     pub acknowledgement: bool,
     /// Completion for the producer.
     pub completion: bool,
@@ -84,7 +84,7 @@ impl SettledJob {
     }
 }
 
-/// Settlements that left in one write to each node concerned.
+/// Settlements that left in one write to each of their nodes.
 #[derive(Debug)]
 pub struct SettlementBatch {
     /// Its number.

@@ -14,7 +14,7 @@ use crate::engine::protocol::stream_info::GroupInfo;
 /// Start of a stream's next read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Position {
-    /// Entries that no consumer of the group had yet.
+    /// Entries that are new to the group.
     New,
     /// Entries pending for this consumer behind this id.
     History(String),
@@ -23,9 +23,9 @@ pub enum Position {
 /// One stream of a consumer, on one node.
 #[derive(Debug)]
 pub struct StreamState {
-    /// The number by which the host knows the stream, the same on every node.
+    /// Number by which the host knows the stream, the same on every node.
     pub number: u32,
-    /// Index of the lane that reads it.
+    /// Index of its lane.
     pub lane: usize,
     /// Index of its node.
     pub node: usize,
@@ -43,11 +43,11 @@ pub struct StreamState {
     pub active: bool,
     /// Start of the next read.
     pub position: Position,
-    /// The last entry handed out by this stream's group to this consumer.
+    /// Last entry that the group delivered to this consumer.
     pub last_seen: Option<LastSeen>,
-    /// Entries that were removed before the group got them.
+    /// Detector of trimmed entries.
     pub trim_detector: TrimDetector,
-    /// In which interval of claiming the stream was inspected last.
+    /// Interval of the last inspection.
     pub inspected: usize,
     /// True if Redis has this consumer in the group, as far as known here.
     pub is_member: bool,
@@ -57,17 +57,17 @@ pub struct StreamState {
     pub asks_who: bool,
     /// Time of the last query for idle consumers of the group.
     pub idle_looked: Option<Instant>,
-    /// Idle consumers of the group that are to be removed.
+    /// Idle consumers of the group that must be removed.
     pub idle: Vec<String>,
     /// Entries received by the last inspection that found nothing pending and no other consumer.
     pub unchanged_since: Option<Received>,
-    /// The stream's last id when playing started, where that is known.
+    /// Last id of the stream at the last `play()`, if known.
     pub tail: Option<EntryId>,
     /// Start of the next page of the search for candidates; `None` is the beginning.
     pub claim_from: Option<EntryId>,
     /// Start of that search.
     pub search_began: Option<Instant>,
-    /// Entries that were delivered too often, as far as that was reported, and when they were seen last.
+    /// Entries at the retry limit that were reported, with the time of the last search that found them.
     pub exhausted: HashMap<EntryId, Instant>,
 }
 
@@ -80,12 +80,12 @@ impl StreamState {
         }
     }
 
-    /// The stream is another one than it was, or empty: the ids of before say nothing of it.
+    /// Forgets the known ids, since the stream is new or empty.
     pub fn forget_last_entry(&mut self) {
         (self.last_seen, self.tail) = (None, None);
     }
 
-    /// Takes note of how its group was found, which is not known if there is none.
+    /// Notes the state of its group, which is unknown without a reply.
     pub fn update_membership(&mut self, group: Option<&GroupInfo>, received: Received) {
         let (others, pending) = match group {
             Some(group) => (group.consumers.checked_sub(u64::from(self.is_member)), group.pending),
@@ -96,14 +96,14 @@ impl StreamState {
         self.unchanged_since = (self.is_alone && pending == 0).then_some(received);
     }
 
-    /// Takes note of the consumers in the group. If there are more idle ones than are listed, the next look comes soon.
+    /// Notes the consumers in the group. If more idle ones exist than are listed, the next query follows soon.
     pub fn update_members(&mut self, members: Members) {
         self.is_member = members.has_own;
         self.idle_looked = self.idle_looked.filter(|_| !members.has_more);
         self.idle = members.idle;
     }
 
-    /// The group is another one.
+    /// Notes that the group is a new one.
     pub fn change_group(&mut self) {
         self.trim_detector.forget();
         self.is_member = false;

@@ -35,14 +35,14 @@ struct TrimSnapshot {
 }
 
 impl TrimDetector {
-    /// The consumer was given an entry, for the first time or again.
+    /// Notes an entry that the consumer received, new or again.
     pub fn receive(&mut self, id: EntryId) {
         if id > self.received.last {
             self.received = Received { last: id, count: self.received.count + 1 };
         }
     }
 
-    /// To be noted when Redis is asked.
+    /// Count of received entries, to be noted with a query.
     pub fn received(&self) -> Received {
         self.received
     }
@@ -117,7 +117,7 @@ mod tests {
         EntryId { time: number, sequence: 0 }
     }
 
-    /// A stream with entries 1, 2, … and one group of it, counted as one kind of server does.
+    /// Stream with entries 1, 2, … and one group, counted as by one kind of server.
     struct Stream {
         added: u64,
         first: u64,

@@ -1,4 +1,4 @@
-//! The start of jobs: a slot for each entry, then the job for the host.
+//! Start of jobs: a slot for each entry, then the job for the host.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 
 impl Consumer {
-    /// Takes a slot for a delivery, or keeps it until there is one.
+    /// Takes a slot for a delivery, or buffers it.
     pub(crate) fn run_or_buffer(
         &self,
         state: &mut ConsumerState,
@@ -25,7 +25,7 @@ impl Consumer {
         Some(state.jobs.take(delivery, deadline))
     }
 
-    /// Starts entries that wait for a slot, as far as slots are free.
+    /// Starts buffered entries in free slots.
     pub(crate) fn start_buffered(&self, state: &mut ConsumerState) {
         if state.buffered.is_empty() {
             return;
@@ -43,7 +43,7 @@ impl Consumer {
         self.hand_over(state, &started);
     }
 
-    /// Has jobs begin, stream by stream.
+    /// Hands jobs to the host, stream by stream, and prefetches their payloads if wanted.
     pub(crate) fn hand_over(&self, state: &ConsumerState, started: &[(u32, JobToken)]) {
         for run in started.chunk_by(|(left, _), (right, _)| left == right) {
             if state.streams[run[0].0 as usize].options.prefetch.is_empty() {

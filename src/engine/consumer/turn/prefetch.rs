@@ -1,4 +1,4 @@
-//! Payload keys that are fetched as soon as entries arrive, so that their jobs begin with them.
+//! Prefetch of payload keys when entries arrive, so that their jobs begin with the payloads.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::engine::consumer::state::ConsumerState;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 
-/// For how long jobs wait for their payloads. Those that begin without fetch for themselves.
+/// Maximum wait of jobs for their payloads. A job that begins without one fetches it itself.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Jobs of one stream that wait for the same payload keys.
@@ -30,15 +30,15 @@ struct PrefetchJobs {
 /// Keys of one MGET, by index of job and key. All of them are on one node, and in a Cluster in one slot.
 type Asked = Vec<(usize, usize)>;
 
-/// An MGET that is on its way.
+/// MGET under way.
 struct PayloadFetch {
     asked: Asked,
     reply: oneshot::Receiver<Result<Value, RedisError>>,
 }
 
 impl Consumer {
-    /// Has jobs of one stream begin when their payloads are here, or cannot be had in time. They hold their slots
-    /// meanwhile.
+    /// Hands jobs of one stream to the host once their payloads are here, or after the maximum wait. They hold their
+    /// slots until then.
     pub(crate) fn begin_with_payloads(&self, state: &ConsumerState, run: &[(u32, JobToken)]) {
         let Some(&(stream, _)) = run.first() else { return };
         let of_slot = |&(_, token): &(u32, JobToken)| Some((token, state.jobs.job(token)?.job.clone()));
@@ -68,7 +68,7 @@ impl Consumer {
         }
     }
 
-    /// One write to each node that has some of the keys.
+    /// Sends one write to each node with some of the keys.
     fn send_fetches(&self, waiting: &PrefetchJobs) -> Vec<PayloadFetch> {
         let mut by_place: HashMap<(usize, Option<u16>), Asked> = HashMap::new();
         for (at, (_, job)) in waiting.jobs.iter().enumerate() {
@@ -111,7 +111,7 @@ impl Consumer {
         slot_of(&self.node_set.nodes()[node].keys().payload(job, key).concat())
     }
 
-    /// Jobs begin, but for those that were given up while they waited.
+    /// Hands the waiting jobs to the host, without those that ended in between.
     fn begin_waiting(&self, waiting: &PrefetchJobs, payloads: &HashMap<(usize, usize), Vec<u8>>) {
         let host = &self.node_set.context().host;
         {

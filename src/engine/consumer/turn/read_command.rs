@@ -1,4 +1,4 @@
-//! The next reads of a consumer.
+//! Packs the next reads of a consumer.
 
 use crate::redis_io::command::{Commands, Destination, Ticket};
 use crate::redis_io::streams::commands::Read;
@@ -7,7 +7,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::turn::Reads;
 
-/// The ticket of a CLIENT ID.
+/// Ticket of a CLIENT ID.
 pub(crate) const CLIENT_ID: u8 = 0;
 /// The ticket of a read.
 pub(crate) const READ: u8 = 1;
@@ -37,7 +37,7 @@ impl Consumer {
         }
         let mut active: Vec<(&str, &str)> =
             state.active_streams(lane).map(|stream| (stream.key.as_str(), stream.position_text())).collect();
-        // The first stream named is served first, so each gets its turn.
+        // Redis serves the first stream first, so the streams rotate.
         let length = active.len();
         active.rotate_left(state.lanes[lane].rotation % length);
         let history = active.iter().any(|(_, position)| *position != ">");
@@ -68,7 +68,7 @@ impl Consumer {
     }
 
     fn block_ms(&self) -> u64 {
-        // BLOCK 0 would wait for ever.
+        // BLOCK 0 would wait without limit.
         (self.options.longest_read().as_millis() as u64).max(1)
     }
 }

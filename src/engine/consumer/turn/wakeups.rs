@@ -9,8 +9,8 @@ use crate::engine::consumer::state::ConsumerState;
 use crate::engine::host::Event;
 
 impl Consumer {
-    /// Sees to it that the timer fires at the earliest deadline. Deadlines mostly grow, so this does something
-    /// only for the first job, or when a stream with a shorter deadline comes in.
+    /// Lets the timer fire at the earliest deadline. Deadlines mostly grow, so this acts only for the first job, or
+    /// for a stream with a shorter deadline.
     pub(crate) fn start_timer(&self, state: &mut ConsumerState) {
         if state.streams.iter().all(|stream| stream.options.deadline.is_none()) {
             return;
@@ -30,21 +30,21 @@ impl Consumer {
         }
     }
 
-    /// The next round comes when it would have come without a rest.
+    /// Ends the back-off of claiming: the next cycle comes at the end of the current interval.
     pub(crate) fn wake_claiming(&self, state: &mut ConsumerState) {
         if std::mem::take(&mut state.backed_off) {
             self.claim_wakeup.notify_one();
         }
     }
 
-    /// A slot may have become free that claiming waits for.
+    /// Wakes claiming if it waits for a slot and one is free.
     pub(crate) fn notify_slot_free(&self, state: &ConsumerState) {
         if state.claim_backlog.waits() && state.free(self.options.concurrency) > 0 {
             self.slot_free.notify_one();
         }
     }
 
-    /// The last job in flight has ended.
+    /// Reports that the last job in flight has ended.
     pub(crate) fn drained(&self) {
         let host = &self.node_set.context().host;
         host.event(Event::Drained { consumer: self.number });

@@ -70,7 +70,7 @@ impl Consumer {
 }
 
 /// Builds the host's view of a pending entry.
-pub(crate) fn found_of(key: &str, pending: Pending, producer: String, job: String) -> Found {
+pub(crate) fn found_entry(key: &str, pending: Pending, producer: String, job: String) -> Found {
     Found {
         id: pending.id,
         stream: key.to_owned(),

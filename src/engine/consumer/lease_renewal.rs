@@ -21,12 +21,12 @@ use crate::engine::consumer::state::{ConsumerState, DelayedRetry};
 use crate::engine::host::job_token::JobToken;
 
 /// Number of renewals within the time of a lease.
-const RENEWALS: u32 = 3;
+const RENEWALS_PER_LEASE: u32 = 3;
 /// Minimum time between two renewals.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+const MIN_RENEWAL_INTERVAL: Duration = Duration::from_millis(10);
 /// Maximum time that other consumers get to renew their leases after a lost connection is back. With the default
 /// `retryStrategy` they are back within two seconds.
-const LONGEST_GRACE: Duration = Duration::from_secs(3);
+const MAX_GRACE: Duration = Duration::from_secs(3);
 
 /// Arguments that renewals in one command share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +61,7 @@ impl Consumer {
     }
 
     pub(crate) fn lease_interval(&self) -> Duration {
-        (self.options.claim_deadline / RENEWALS).max(SHORTEST_INTERVAL)
+        (self.options.claim_deadline / RENEWALS_PER_LEASE).max(MIN_RENEWAL_INTERVAL)
     }
 
     /// Returns the minimum idle time in ms for a command on an entry that this consumer renewed at `touched`. A
@@ -73,7 +73,7 @@ impl Consumer {
 
     /// Returns the time for which nothing must be claimed, since other consumers are about to renew their leases.
     pub(crate) fn reconnect_grace(&self) -> Option<Duration> {
-        let grace = self.options.claim_deadline.min(LONGEST_GRACE);
+        let grace = self.options.claim_deadline.min(MAX_GRACE);
         grace.checked_sub(self.node_set.returns().since_last()?).filter(|left| !left.is_zero())
     }
 

@@ -176,8 +176,8 @@ impl Consumer {
             inspected: 0,
             is_member: false,
             is_alone: false,
-            asks_who: false,
-            idle_looked: None,
+            needs_member_name: false,
+            idle_queried: None,
             idle: Vec::new(),
             unchanged_since: None,
             tail: None,
@@ -230,7 +230,7 @@ impl Consumer {
         RedisError::local(kind, message, &node).of(command)
     }
 
-    pub(crate) fn complain(&self, failure: Failure, error: &RedisError) {
+    pub(crate) fn report_error(&self, failure: Failure, error: &RedisError) {
         let host = &self.node_set.context().host;
         host.event(Event::ConsumerFailed { consumer: self.number, failure, error });
         host.wake();

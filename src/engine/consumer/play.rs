@@ -16,7 +16,7 @@ use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::Failure;
 
 /// Maximum wait for slow nodes once one node is ready.
-const GRACE: Duration = Duration::from_secs(1);
+const SLOW_NODE_WAIT: Duration = Duration::from_secs(1);
 
 impl Consumer {
     /// Creates missing groups, then reads. Resolves once the first read is under way. Of several nodes, slow ones are
@@ -80,7 +80,7 @@ impl Consumer {
             let Some(Ok((lane, outcome))) = next else { break };
             match outcome {
                 Ok(()) => {
-                    patience.get_or_insert_with(|| Instant::now() + GRACE);
+                    patience.get_or_insert_with(|| Instant::now() + SLOW_NODE_WAIT);
                     late.retain(|&other| other != lane);
                 }
                 // A refusal is final.
@@ -105,7 +105,11 @@ impl Consumer {
                 if self.make_group(lane, &key, &options).await? {
                     self.lock().streams[at].change_group();
                 }
-                let tail = self.first_look(at, lane, &key).await.ok().and_then(|reply| read_last_id(&reply));
+                let tail = self
+                    .inspect_before_read(at, lane, &key)
+                    .await
+                    .ok()
+                    .and_then(|reply| read_last_id(&reply));
                 let stream = &mut self.lock().streams[at];
                 stream.tail = tail.or(stream.tail);
             }
@@ -137,7 +141,7 @@ async fn catch_up(consumer: Weak<Consumer>, lane: usize) {
             state.lanes[lane].catching_up = !ends;
             drop(state);
             match prepared {
-                Err(error) if news && !ends => consumer.complain(Failure::Consume, &error),
+                Err(error) if news && !ends => consumer.report_error(Failure::Consume, &error),
                 _ => {}
             }
             (!ends).then_some(wait)

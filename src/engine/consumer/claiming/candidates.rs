@@ -96,7 +96,7 @@ impl Consumer {
         if !inspects && is_alone && stream.is_unchanged() {
             return;
         }
-        let looks_for_idle = inspects && self.looks_for_idle(stream);
+        let is_idle_query_due = inspects && self.is_idle_query_due(stream);
         let replies = queries.replies.clone();
         let is_timed = queries.timed.contains(&stream.lane);
         let commands = queries.of_node(stream.node);
@@ -110,8 +110,8 @@ impl Consumer {
         } else {
             pack_pending_summary(commands, &stream.key, &self.group, replies.pending(at));
         }
-        if inspects && (stream.asks_who || looks_for_idle) {
-            pack_consumers(commands, &stream.key, &self.group, replies.members(at, looks_for_idle));
+        if inspects && (stream.needs_member_name || is_idle_query_due) {
+            pack_consumers(commands, &stream.key, &self.group, replies.members(at, is_idle_query_due));
         }
         if !is_timed {
             pack_time(commands, &stream.key, replies.clock(stream.lane));

@@ -16,7 +16,7 @@ use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::inspection::PendingPage;
 use crate::engine::consumer::claiming::pending_page::{self, ClaimLimits, ClaimPlan};
-use crate::engine::consumer::entry_commands::found_of;
+use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::host::{Event, Failure};
@@ -163,8 +163,8 @@ impl Consumer {
                     deliveries,
                     at,
                 };
-                started.extend(self.run_or_buffer(&mut state, delivery).map(|token| (stream, token)));
-                found.push(found_of(key, Pending { deliveries, ..pending }, producer, job));
+                started.extend(self.start_or_buffer(&mut state, delivery).map(|token| (stream, token)));
+                found.push(found_entry(key, Pending { deliveries, ..pending }, producer, job));
             }
             state.counts.claimed += found.len() as u64;
             self.advance(&mut state, &started)
@@ -202,9 +202,9 @@ impl Consumer {
             error.kind,
             RedisErrorKind::Closed | RedisErrorKind::MaxRetries | RedisErrorKind::Dropped
         ) || error.reply_code() == Some("NOGROUP");
-        let is_news = self.lock().claim_complaint.replace(code.clone()) != Some(code);
+        let is_news = self.lock().last_claim_failure.replace(code.clone()) != Some(code);
         if is_news && !is_reported {
-            self.complain(Failure::Consume, &error);
+            self.report_error(Failure::Consume, &error);
         }
     }
 }

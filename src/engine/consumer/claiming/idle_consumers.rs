@@ -23,16 +23,17 @@ use crate::engine::host::{Event, Failure};
 use crate::engine::protocol::pending_entries::{Pending, read_rows};
 
 /// Minimum time between two queries for idle consumers of a group, unless the idle limit is shorter.
-const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
+const MIN_QUERY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 impl Consumer {
     /// Returns true if a query for idle consumers of the stream's group is due, and notes its time. A consumer that
     /// is alone in the group sends none.
-    pub(crate) fn looks_for_idle(&self, stream: &mut StreamState) -> bool {
+    pub(crate) fn is_idle_query_due(&self, stream: &mut StreamState) -> bool {
         let Some(limit) = self.options.remove_idle.filter(|_| !stream.is_alone) else { return false };
-        let is_due = stream.idle_looked.is_none_or(|looked| looked.elapsed() >= limit.min(LOOK_EVERY));
+        let is_due =
+            stream.idle_queried.is_none_or(|looked| looked.elapsed() >= limit.min(MIN_QUERY_INTERVAL));
         if is_due {
-            stream.idle_looked = Some(Instant::now());
+            stream.idle_queried = Some(Instant::now());
         }
         is_due
     }
@@ -52,7 +53,7 @@ impl Consumer {
                 let names = std::mem::take(&mut stream.idle);
                 (stream.lane, stream.number, stream.key.clone(), if is_playing { names } else { Vec::new() })
             };
-            self.spare_own(&mut names);
+            self.exclude_own(&mut names);
             if names.is_empty() {
                 continue;
             }
@@ -66,7 +67,7 @@ impl Consumer {
     }
 
     /// Removes the consumers of this bus from the list. They are alive, even while they are paused.
-    fn spare_own(&self, names: &mut Vec<String>) {
+    fn exclude_own(&self, names: &mut Vec<String>) {
         names.retain(|name| !self.node_set.has_consumer_name(&self.group, name));
     }
 
@@ -92,7 +93,7 @@ impl Consumer {
             let [pending, Value::Integer(_)] = pair else { continue };
             let dropped = read_rows(pending).unwrap_or_default();
             if let Err(error) = self.restore(lane, (key, &name), dropped).await {
-                self.complain(Failure::Consume, &error);
+                self.report_error(Failure::Consume, &error);
             }
             removed.push(name);
         }

@@ -90,7 +90,7 @@ impl Consumer {
 
     /// Fetches the last entry of a stream before the first read. A consumer that claims inspects the server too, as
     /// the base for later comparisons.
-    pub(crate) async fn first_look(
+    pub(crate) async fn inspect_before_read(
         &self,
         stream: usize,
         lane: usize,
@@ -133,23 +133,23 @@ impl Consumer {
     pub(crate) fn apply_inspection(&self, findings: InspectionReplies, asked: Instant) -> Duration {
         let mut gained = Duration::ZERO;
         for (lane, answered, time) in findings.clocks {
-            self.complain_of_refusal(time.as_ref().err());
+            self.report_refusal(time.as_ref().err());
             if let Some(time) = time.ok().as_ref().and_then(read_time) {
                 let clock = &mut self.lock().lanes[lane].clock;
-                gained = clock.look(time, asked, answered, self.options.claim_deadline);
+                gained = clock.observe(time, asked, answered, self.options.claim_deadline);
             }
         }
         for (stream, members) in findings.members {
             self.lock().streams[stream].update_members(members);
         }
         for GroupInspection { stream, received, group, extent } in findings.inspections {
-            self.complain_of_refusal(group.as_ref().err());
-            self.complain_of_refusal(extent.as_ref().err());
+            self.report_refusal(group.as_ref().err());
+            self.report_refusal(extent.as_ref().err());
             let group = group.ok().flatten();
             self.lock().streams[stream].update_membership(group.as_ref(), received);
             if let (Some(group), Ok(Some(extent))) = (group, extent) {
                 let position = GroupPosition::new(group, extent);
-                let lost = self.lock().streams[stream].trim_detector.look(&position, received);
+                let lost = self.lock().streams[stream].trim_detector.observe(&position, received);
                 self.report_trimmed(stream, lost, false);
             }
         }
@@ -157,10 +157,10 @@ impl Consumer {
     }
 
     /// Reports a refused inspection once.
-    fn complain_of_refusal(&self, error: Option<&RedisError>) {
+    fn report_refusal(&self, error: Option<&RedisError>) {
         let Some(refusal) = error.filter(|error| error.reply_code() == Some("NOPERM")) else { return };
         if !std::mem::replace(&mut self.lock().inspection_refused, true) {
-            self.complain(Failure::Consume, refusal);
+            self.report_error(Failure::Consume, refusal);
         }
     }
 

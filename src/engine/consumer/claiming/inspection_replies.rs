@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_left_out_only_if_it_says_that_nothing_is_pending() {
+    fn a_stream_is_left_out_only_if_nothing_is_pending() {
         let (collector, mut collected) = ReplyCollector::begin("g", "me", None);
         tell(collector.pending(0), b"*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n");
         tell(collector.pending(1), b"*4\r\n:7\r\n$3\r\n1-0\r\n$3\r\n7-0\r\n*0\r\n");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_put_where_they_belong_in_any_order() {
+    fn replies_are_matched_with_their_queries_in_any_order() {
         let (collector, mut collected) = ReplyCollector::begin("g", "me", None);
         let [_, [group, extent]] = [6, 8].map(|stream| collector.inspect(stream, Received::default()));
         let Destination::Tally(tally, number) = extent else { panic!("not collected") };

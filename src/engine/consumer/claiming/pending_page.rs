@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_idle_for_long_enough_is_claimed_until_it_was_delivered_too_often() {
+    fn idle_entries_are_claimed_until_the_retry_limit() {
         let page = vec![entry(1, 99, 1), entry(2, 100, 2), entry(3, 100, 3), entry(4, 5_000, 4)];
         let plan = plan(page, 100, LIMITS, 10, |_| false);
         assert_eq!((ids(&plan.claim), ids(&plan.exhausted)), (vec![2], vec![3, 4]));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_claimed_than_there_is_room_for_and_the_rest_comes_next() {
+    fn claims_fill_the_free_slots_and_the_next_page_begins_behind_them() {
         let page = (1..=4).map(|time| entry(time, 200, 1)).collect();
         let plan = plan(page, 4, LIMITS, 2, |_| false);
         assert_eq!(ids(&plan.claim), [1, 2]);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_hand_is_left_alone() {
+    fn entries_in_flight_are_left_alone() {
         let page = vec![entry(1, 200, 1), entry(2, 200, 9)];
         assert_eq!(plan(page, 100, LIMITS, 9, |_| true), ClaimPlan::default());
     }

@@ -136,14 +136,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rest_lasts_for_as_long_as_nothing_stirs() {
+    async fn a_back_off_lasts_until_a_wake_up() {
         let began = Instant::now();
         assert_eq!(rounds(10).wait(None, 5).await, 5);
         assert!(began.elapsed() >= Duration::from_millis(50));
     }
 
     #[tokio::test]
-    async fn what_stirs_ends_a_rest_when_the_interval_is_over() {
+    async fn a_wake_up_ends_the_back_off_at_the_end_of_the_interval() {
         let (began, rounds) = (Instant::now(), rounds(100));
         rounds.claim_wakeup.notify_one();
         assert!(rounds.wait(None, 10_000).await < 10_000);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_rest_each_round_is_an_interval_later_or_after_what_delays_it() {
+    async fn without_a_back_off_cycles_are_an_interval_or_a_delay_apart() {
         let (began, rounds) = (Instant::now(), rounds(10));
         assert_eq!(rounds.wait(None, 1).await, 1);
         assert!(began.elapsed() >= rounds.interval);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_that_something_stirs_in_counts() {
+    fn the_interval_of_a_wake_up_counts() {
         let rounds = rounds(100);
         let begun = [0, 99, 100, 250].map(|after| rounds.begun(Duration::from_millis(after)));
         assert_eq!(begun, [1, 1, 2, 3]);

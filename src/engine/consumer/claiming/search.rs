@@ -10,9 +10,9 @@ use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::claim_backlog::SearchProgress;
 
 /// Maximum number of pages of one stream in a row, so that a long list delays no other stream.
-const MOST_PAGES: usize = 10;
+const MAX_PAGES: usize = 10;
 /// Minimum number of entries of a page in a backlog, since other consumers can claim some of them first.
-const SMALLEST_PAGE: usize = 16;
+const MIN_PAGE_SIZE: usize = 16;
 
 /// Search of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +23,13 @@ pub(crate) struct ClaimSearch {
     pub(crate) inspects: bool,
     /// True if the search continues with a backlog. Then its first page is not much larger than the number of free
     /// slots.
-    pub(crate) goes_on: bool,
+    pub(crate) continues_backlog: bool,
 }
 
 impl ClaimSearch {
     /// Creates a search without an inspection.
     pub(crate) fn of(stream: usize) -> Self {
-        Self { stream, inspects: false, goes_on: false }
+        Self { stream, inspects: false, continues_backlog: false }
     }
 }
 
@@ -65,7 +65,7 @@ impl Consumer {
         let stream = state.claim_backlog.first()?;
         let share = state.claim_backlog.share(free).min(self.options.claim_page_size - *kept);
         *kept += state.reserve(self.options.concurrency, share);
-        Some(ClaimSearch { goes_on: true, ..ClaimSearch::of(stream) })
+        Some(ClaimSearch { continues_backlog: true, ..ClaimSearch::of(stream) })
     }
 
     /// Searches one stream with the `kept` slots and other free ones, and notes whether more candidates are due.
@@ -92,7 +92,7 @@ impl Consumer {
         kept: &mut usize,
     ) -> Result<SearchProgress, RedisError> {
         let (mut took, mut progress) = (false, SearchProgress::Through);
-        for page in 0..MOST_PAGES {
+        for page in 0..MAX_PAGES {
             let Some(step) = self.claim_page(search, page == 0, kept).await? else {
                 progress = SearchProgress::Through;
                 break;
@@ -105,7 +105,7 @@ impl Consumer {
                 break;
             }
         }
-        self.lock().claim_complaint = None;
+        self.lock().last_claim_failure = None;
         Ok(progress)
     }
 
@@ -116,7 +116,7 @@ impl Consumer {
         is_first: bool,
         kept: &mut usize,
     ) -> Result<Option<PageResult>, RedisError> {
-        let ClaimSearch { stream, inspects, goes_on } = search;
+        let ClaimSearch { stream, inspects, continues_backlog } = search;
         let (lane, key, from) = {
             let mut state = self.lock();
             if state.phase != Phase::Playing || !state.streams[stream].active {
@@ -126,7 +126,8 @@ impl Consumer {
             stream.search_began.get_or_insert_with(Instant::now);
             (stream.lane, stream.key.clone(), stream.claim_from)
         };
-        let size = if goes_on && is_first { self.size_for(*kept) } else { self.options.claim_page_size };
+        let size =
+            if continues_backlog && is_first { self.size_for(*kept) } else { self.options.claim_page_size };
         let page =
             self.pending_page(stream, lane, &key, PageRange { from, size }, inspects && is_first).await;
         if self.reconnect_grace().is_some() {
@@ -148,6 +149,6 @@ impl Consumer {
     /// Returns the page size for a search with few free slots.
     fn size_for(&self, kept: usize) -> usize {
         let room = kept.saturating_add(self.lock().free(self.options.concurrency));
-        room.max(SMALLEST_PAGE).min(self.options.claim_page_size)
+        room.max(MIN_PAGE_SIZE).min(self.options.claim_page_size)
     }
 }

@@ -13,7 +13,7 @@ use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
 use crate::engine::connections::client::closed;
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::entry_commands::found_of;
+use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::host::{Event, Failure, Found};
 use crate::engine::protocol::dead_letter::{DeadLetter, Reason, pack_dead_letter};
 use crate::engine::protocol::job_id::new_id;
@@ -73,7 +73,7 @@ impl Consumer {
                 continue;
             };
             let entry = OwnedEntry::read(&entry).unwrap_or_default();
-            let found = found_of(key, pending, entry.producer, entry.job.unwrap_or_else(new_id));
+            let found = found_entry(key, pending, entry.producer, entry.job.unwrap_or_else(new_id));
             if !has_dead_letters {
                 self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
                 self.report_exhausted(&found, false);
@@ -101,7 +101,7 @@ impl Consumer {
             }
             consumer.lock().dead_lettering -= 1;
             if let Err(error) = ended {
-                consumer.complain(Failure::Consume, &error);
+                consumer.report_error(Failure::Consume, &error);
             }
             consumer.notify_if_idle();
         });

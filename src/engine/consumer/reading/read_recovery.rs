@@ -10,7 +10,7 @@ use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::Failure;
 
 /// Maximum wait for an error that passes by itself.
-const SOON: Duration = Duration::from_millis(200);
+const SHORT_WAIT: Duration = Duration::from_millis(200);
 
 /// Chance of a failed read on another node of a Cluster.
 enum Elsewhere {
@@ -51,7 +51,7 @@ impl Consumer {
                 return None;
             }
             Elsewhere::Soon if !state.lanes[lane].backoff.is_lasting() => {
-                self.recover(state, lane, SOON, None);
+                self.recover(state, lane, SHORT_WAIT, None);
                 return None;
             }
             _ => {}
@@ -110,7 +110,7 @@ impl Consumer {
             if let Some((error, news)) = missing.filter(|_| playing) {
                 let remade = consumer.remake_groups(lane).await;
                 if news && remade != Ok(false) {
-                    consumer.complain(Failure::Consume, &error);
+                    consumer.report_error(Failure::Consume, &error);
                 }
             }
             consumer.lock().lanes[lane].recovering = false;

@@ -89,7 +89,7 @@ impl Consumer {
             match read {
                 Ok(()) => {
                     state.lanes[lane].backoff.reset();
-                    state.lanes[lane].complaint = None;
+                    state.lanes[lane].last_failure = None;
                     state.show_presence(lane, self.presence_interval(), Instant::now());
                 }
                 Err(error) => failed = self.read_failed(&mut state, lane, error),
@@ -100,10 +100,10 @@ impl Consumer {
         self.submit_reads(reads);
         self.drop_deleted(lane, &batch.deleted);
         for error in batch.foreign.iter() {
-            self.complain(Failure::Foreign, error);
+            self.report_error(Failure::Foreign, error);
         }
         for error in failed.iter() {
-            self.complain(Failure::Consume, error);
+            self.report_error(Failure::Consume, error);
         }
         notify_idle(idle_waiters);
     }
@@ -186,7 +186,7 @@ impl Consumer {
         let deliveries = if from_history { 0 } else { 1 };
         let (entry, record, headers) = (entry.id, entry.record, entry.headers);
         let delivery = Delivery { stream, entry, producer, job, record, headers, deliveries, at: now };
-        batch.started.extend(self.run_or_buffer(state, delivery).map(|token| (stream, token)));
+        batch.started.extend(self.start_or_buffer(state, delivery).map(|token| (stream, token)));
     }
 
     /// Leaves a foreign entry pending and counts it. The first one is reported.

@@ -10,9 +10,9 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 
 /// Maximum time until a read ends after CLIENT UNBLOCK.
-const END_OF_READ: Duration = Duration::from_secs(3);
+const MAX_UNBLOCK_TIME: Duration = Duration::from_secs(3);
 /// Time between two requests to end a read. The read can be on its way to the server at the first one.
-const ASK_AGAIN: Duration = Duration::from_millis(10);
+const UNBLOCK_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Consumer {
     /// Ends the read under way without losing entries: CLIENT UNBLOCK goes over the shared connection, and the reply
@@ -20,15 +20,17 @@ impl Consumer {
     pub(crate) fn end_read(&self, lane: usize) {
         let this = self.this.clone();
         self.node_set.context().tasks.spawn(async move {
-            let deadline = tokio::time::Instant::now() + END_OF_READ;
+            let deadline = tokio::time::Instant::now() + MAX_UNBLOCK_TIME;
             loop {
                 let Some(consumer) = this.upgrade() else { return };
                 if !consumer.lock().is_ending_a_read(lane) {
                     return;
                 }
-                let asked =
-                    timeout(ASK_AGAIN.max(deadline - tokio::time::Instant::now()), consumer.unblock(lane))
-                        .await;
+                let asked = timeout(
+                    UNBLOCK_INTERVAL.max(deadline - tokio::time::Instant::now()),
+                    consumer.unblock(lane),
+                )
+                .await;
                 if !consumer.lock().is_ending_a_read(lane) {
                     return;
                 }
@@ -42,7 +44,7 @@ impl Consumer {
                     return;
                 }
                 drop(consumer);
-                tokio::time::sleep(ASK_AGAIN).await;
+                tokio::time::sleep(UNBLOCK_INTERVAL).await;
             }
         });
     }

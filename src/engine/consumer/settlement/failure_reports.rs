@@ -15,7 +15,7 @@ impl Consumer {
     pub(crate) fn report_failure(&self, token: JobToken, error: &RedisError) {
         let report = self.report_limit.lock().note(Instant::now(), error);
         match report {
-            FailureReport::Now => self.complain(Failure::Settle(token), error),
+            FailureReport::Now => self.report_error(Failure::Settle(token), error),
             FailureReport::With => {}
             FailureReport::First(end) => {
                 let this = self.this.clone();
@@ -24,7 +24,7 @@ impl Consumer {
                     let Some(consumer) = this.upgrade() else { return };
                     let (count, last) = consumer.report_limit.lock().close();
                     if let Some(error) = last {
-                        consumer.complain(Failure::Unsettled(count), &error);
+                        consumer.report_error(Failure::Unsettled(count), &error);
                     }
                 });
             }

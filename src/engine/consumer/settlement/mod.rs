@@ -14,7 +14,7 @@ use crate::redis_io::resp::Reply;
 use crate::engine::connections::client::closed;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::dead_lettering::retry_limit::FinalRejection;
-use crate::engine::consumer::entry_commands::found_of;
+use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::consumer::settlement::commands::SettlementWrites;
 use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementSteps};
 use crate::engine::consumer::state::{ConsumerState, DelayedRetry};
@@ -165,7 +165,7 @@ impl Consumer {
             let (owner, idle) = (options.id.clone(), Duration::ZERO);
             let pending = Pending { id: entry, owner, idle, deliveries };
             let key = &state.streams[stream as usize].key;
-            let found = found_of(key, pending, slot.producer.clone(), slot.job.clone());
+            let found = found_entry(key, pending, slot.producer.clone(), slot.job.clone());
             let error = shortened(settlement.error.unwrap_or_default()).into_owned();
             let min_idle = Some(self.min_idle(slot.touched())).filter(|&min_idle| min_idle > 0);
             state.dead_lettering += 1;

@@ -52,7 +52,7 @@ impl Consumer {
         };
         writes.submit(&self.node_set);
         if let Some(error) = lasting {
-            self.complain(Failure::Consume, &error);
+            self.report_error(Failure::Consume, &error);
         }
     }
 }

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_backlog_reads_leave_nothing_unless_a_claim_waits() {
+    fn without_a_backlog_reads_leave_a_slot_only_to_a_waiting_claim() {
         let mut none = ClaimBacklog::default();
         assert_eq!((none.share(5), none.waits()), (0, false));
         none.claims_due = true;
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_take_turns_and_one_that_found_no_room_keeps_its_own() {
+    fn streams_take_turns_and_one_without_a_free_slot_keeps_its_turn() {
         let mut backlog = backlog(&[(0, TOOK), (1, TOOK)]);
         assert_eq!((backlog.first(), backlog.claims_due), (Some(0), false));
         backlog.search(0, CROWDED);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_stream_that_is_through_gives_the_slot_back_to_reads() {
+    fn the_last_searched_stream_returns_the_slot_to_reads() {
         let mut backlog = backlog(&[(0, CROWDED), (1, CROWDED)]);
         backlog.search(1, SearchProgress::Through);
         assert!(backlog.claims_due);

@@ -46,7 +46,7 @@ impl Lead {
 impl ServerClock {
     /// Notes a reading `reading` of the server's clock, and returns its minimum gain within the last `period`. A
     /// difference that the round trip alone explains is no gain; a gain includes the round trip.
-    pub fn look(
+    pub fn observe(
         &mut self,
         reading: Duration,
         asked: Instant,
@@ -90,13 +90,13 @@ mod tests {
     fn gains(looks: &[(u64, u64, i64)]) -> Vec<u128> {
         let (mut clock, start) = (ServerClock::default(), Instant::now());
         let at = |ms: u64| start + Duration::from_millis(ms);
-        let look = |&(asked, took, wrong): &(u64, u64, i64)| {
+        let observe = |&(asked, took, wrong): &(u64, u64, i64)| {
             // Redis reads its clock between query and reply.
             let reading = 1_700_000_000_000 + asked as i64 + took as i64 / 2 + wrong;
             let reading = Duration::from_millis(reading as u64);
-            clock.look(reading, at(asked), at(asked + took), PERIOD).as_millis()
+            clock.observe(reading, at(asked), at(asked + took), PERIOD).as_millis()
         };
-        looks.iter().map(look).collect()
+        looks.iter().map(observe).collect()
     }
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_clock_gains_counts_for_as_long_as_jobs_may_have_been_touched_before() {
+    fn a_gain_counts_for_two_periods_at_most() {
         let looks = [(0, 0, 0), (29_000, 0, HOUR), (58_999, 0, HOUR), (59_000, 0, HOUR), (89_001, 0, HOUR)];
         assert_eq!(gains(&looks), [0, 3_600_000, 3_600_000, 3_600_000, 0]);
     }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gain_between_looks_that_are_far_apart_is_seen() {
+    fn a_gain_between_distant_readings_is_detected() {
         assert_eq!(gains(&[(0, 0, 0), (500_000, 0, HOUR), (1_000_000, 0, HOUR)]), [0, 3_600_000, 0]);
     }
 

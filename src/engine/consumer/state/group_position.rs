@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_were_added_and_are_not_there_were_removed() {
+    fn missing_entries_count_as_removed() {
         let group = GroupInfo { delivered: id(4), read: Some(2), consumers: 1, pending: 0 };
         let position =
             GroupPosition::new(group, StreamInfo { added: 8, length: 3, first: Some(id(7)), last: id(9) });

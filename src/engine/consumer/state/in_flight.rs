@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_known_when_the_entries_of_running_jobs_were_touched() {
+    fn running_jobs_have_the_start_of_their_idle_time() {
         let mut slots = JobsInFlight::default();
         let start = Instant::now();
         let second = |second| start + Duration::from_secs(second);

@@ -33,17 +33,17 @@ pub struct LaneState {
     /// Back-off after failed reads in a row.
     pub backoff: Backoff,
     /// Current failure of reads, so that it is reported once.
-    pub complaint: Option<String>,
+    pub last_failure: Option<String>,
     /// Clock of the server, which measures the idle time of entries.
     pub clock: ServerClock,
 }
 
 impl LaneState {
     /// Returns true if a failure of reads is news. Failures are compared by Redis' code, not by its text.
-    pub fn is_news(&mut self, complaint: &str) -> bool {
-        let news = self.complaint.as_deref() != Some(complaint);
+    pub fn is_news(&mut self, last_failure: &str) -> bool {
+        let news = self.last_failure.as_deref() != Some(last_failure);
         if news {
-            self.complaint = Some(complaint.to_owned());
+            self.last_failure = Some(last_failure.to_owned());
         }
         news
     }

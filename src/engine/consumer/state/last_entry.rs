@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_ends_before_what_was_seen_began_after_it() {
+    fn a_stream_that_ends_before_the_last_known_entry_is_a_new_one() {
         assert!(seen(7, Some("a")).is_of_before(&info("6-5", None)));
         assert!(!seen(7, Some("a")).is_of_before(&info("7-1", Some(("7-1", "b")))));
         assert!(!seen(7, Some("a")).is_of_before(&info("8-0", None)));
@@ -90,14 +90,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_tells_nothing() {
+    fn an_unreadable_reply_is_no_new_stream() {
         for reply in [Value::Nil, Value::Array(Vec::new()), Value::Array(vec![bulk("length"), Value::Nil])] {
             assert!(!seen(7, Some("a")).is_of_before(&reply));
         }
     }
 
     #[test]
-    fn what_was_handed_out_again_is_not_the_last() {
+    fn an_entry_received_again_is_not_the_last() {
         let mut seen = seen(7, Some("a"));
         seen.see(EntryId { time: 6, sequence: 9 }, Some(b"z"));
         assert_eq!((seen.id.time, seen.job.as_slice()), (7, b"a".as_slice()));

@@ -39,7 +39,7 @@ use crate::engine::consumer::state::stream::{Position, StreamState};
 /// Concurrency from which on one read takes at most half of it, so that one half runs while the other is read.
 const HALVING_FROM: usize = 64;
 /// Maximum number of entries of one read.
-const LARGEST_READ: usize = 1_024;
+const MAX_READ_SIZE: usize = 1_024;
 
 /// Phase of a consumer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub struct ConsumerState {
     /// Ends the claim task when dropped.
     pub claimer: Option<oneshot::Sender<()>>,
     /// Current failure of claiming, so that it is reported once.
-    pub claim_complaint: Option<String>,
+    pub last_claim_failure: Option<String>,
     /// True once a refused inspection was reported.
     pub inspection_refused: bool,
     /// True while the task that renews leases runs.
@@ -161,7 +161,7 @@ impl ConsumerState {
         // Lanes with work get the slots; the others get their share only.
         let share = most / self.lanes.len();
         let wanted = if busy { most.saturating_sub(self.promised()).max(share) } else { share };
-        Some((wanted.min(LARGEST_READ) / streams).max(1))
+        Some((wanted.min(MAX_READ_SIZE) / streams).max(1))
     }
 
     /// Number of entries that the reads under way probably return.
@@ -287,8 +287,8 @@ mod tests {
             inspected: 0,
             is_member: false,
             is_alone: false,
-            asks_who: false,
-            idle_looked: None,
+            needs_member_name: false,
+            idle_queried: None,
             idle: Vec::new(),
             unchanged_since: None,
             tail: None,
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn one_stream_is_asked_for_as_much_as_is_free() {
+    fn one_stream_is_read_for_all_free_slots() {
         let mut state = playing(1);
         assert_eq!(state.next_count(0, 5), Some(5));
         let (stream, entry, at) = (0, EntryId::default(), Instant::now());
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_for_claims_is_not_read_for() {
+    fn slots_reserved_for_claims_are_not_read_for() {
         let mut state = playing(1);
         state.claim_backlog.claims_due = true;
         assert_eq!((state.next_count(0, 5), state.next_count(0, 1)), (Some(4), None));
@@ -334,20 +334,20 @@ mod tests {
     }
 
     #[test]
-    fn several_streams_share_what_is_free_but_each_is_asked() {
+    fn several_streams_share_the_free_slots_and_each_is_read() {
         assert_eq!(playing(3).next_count(0, 7), Some(2));
         assert_eq!(playing(3).next_count(0, 1), Some(1));
     }
 
     #[test]
-    fn large_concurrencies_are_read_in_halves_and_none_is_read_without_end() {
+    fn large_concurrencies_are_read_in_halves_up_to_the_maximum() {
         assert_eq!(playing(1).next_count(0, 63), Some(63));
         assert_eq!(playing(1).next_count(0, 128), Some(64));
-        assert_eq!(playing(1).next_count(0, u32::MAX), Some(LARGEST_READ));
+        assert_eq!(playing(1).next_count(0, u32::MAX), Some(MAX_READ_SIZE));
     }
 
     #[test]
-    fn nodes_share_what_is_free_until_one_has_work() {
+    fn nodes_share_the_free_slots_until_one_has_work() {
         let mut state = playing(3);
         state.lanes = (0..3).map(|_| LaneState::default()).collect();
         for (lane, stream) in state.streams.iter_mut().enumerate() {
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_read_is_looked_for_behind_the_last_id_seen() {
+    fn a_lost_read_is_repeated_behind_the_last_known_id() {
         let mut state = playing(1);
         state.reread_history(0, false);
         assert_eq!(state.streams[0].position, Position::New);
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_shows_that_it_is_there_now_and_then() {
+    fn a_consumer_reads_the_history_at_each_presence_interval() {
         let (mut state, every, began) = (playing(2), Duration::from_secs(60), Instant::now());
         state.streams[0].last_seen.get_or_insert_default().see(EntryId { time: 5, sequence: 1 }, None);
         let mut read_after = |passed| {
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_quiet_is_told_when_nothing_is_in_flight_or_being_read() {
+    fn waiters_are_notified_when_nothing_is_in_flight_or_being_read() {
         let mut state = playing(1);
         state.phase = Phase::Pausing;
         state.lanes[0].reading = true;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::redis_io::error::RedisError;
 
 /// Maximum number of single reports within a [`WINDOW`].
-const BY_THEMSELVES: u32 = 10;
+const SINGLE_REPORTS: u32 = 10;
 /// Time between two reports of the other failures.
 const WINDOW: Duration = Duration::from_secs(1);
 
@@ -46,7 +46,7 @@ impl FailureWindow {
                 now
             }
         };
-        if self.told < BY_THEMSELVES {
+        if self.told < SINGLE_REPORTS {
             self.told += 1;
             return FailureReport::Now;
         }
@@ -75,10 +75,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_ones_are_reported_by_themselves_and_the_others_as_a_number() {
+    fn the_first_failures_are_reported_one_by_one_and_the_others_as_a_count() {
         let error = RedisError::reply(b"NOPERM no", "XACK", &Arc::from("node"));
         let (mut window, now) = (FailureWindow::default(), Instant::now());
-        for _ in 0..BY_THEMSELVES {
+        for _ in 0..SINGLE_REPORTS {
             assert_eq!(window.note(now, &error), FailureReport::Now);
         }
         assert_eq!(window.note(now, &error), FailureReport::First(now + WINDOW));
@@ -92,10 +92,10 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_now_and_then_is_always_reported_by_itself() {
+    fn a_rare_failure_is_always_reported_by_itself() {
         let error = RedisError::reply(b"READONLY no", "XACK", &Arc::from("node"));
         let (mut window, now) = (FailureWindow::default(), Instant::now());
-        for nth in 0..BY_THEMSELVES * 3 {
+        for nth in 0..SINGLE_REPORTS * 3 {
             assert_eq!(window.note(now + WINDOW * nth, &error), FailureReport::Now);
         }
     }

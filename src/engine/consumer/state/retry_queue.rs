@@ -11,7 +11,7 @@ use crate::engine::host::job_token::JobToken;
 use crate::engine::runtime::backoff::Backoff;
 
 /// Maximum number of jobs in one round, since Redis can still refuse.
-const ROUND: usize = 256;
+const ROUND_SIZE: usize = 256;
 
 /// Queue of settlement retries.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ impl RetryQueue {
     }
 
     fn take_round(&mut self) -> Vec<SettledJob> {
-        let count = self.waiting.len().min(ROUND);
+        let count = self.waiting.len().min(ROUND_SIZE);
         let jobs: Vec<SettledJob> = self.waiting.drain(..count).collect();
         self.size -= jobs.iter().map(SettledJob::size).sum::<usize>();
         jobs
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn as_much_is_kept_as_may_wait() {
+    fn the_queue_holds_jobs_up_to_its_limit() {
         let mut retry_queue = RetryQueue::default();
         let limit = QueueLimit { commands: 3, bytes: 10 };
         assert!(retry_queue.keep(job("longer than that"), limit).is_none(), "one always may");
@@ -130,10 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn rounds_follow_each_other_at_once_while_they_go_well_and_later_and_later_while_not() {
+    fn rounds_follow_at_once_after_a_success_and_back_off_after_a_failure() {
         let mut retry_queue = RetryQueue::default();
-        let limit = QueueLimit { commands: 2 * ROUND, bytes: 10 };
-        for _ in 0..2 * ROUND {
+        let limit = QueueLimit { commands: 2 * ROUND_SIZE, bytes: 10 };
+        for _ in 0..2 * ROUND_SIZE {
             assert!(retry_queue.keep(job(""), limit).is_none());
         }
         let first = retry_queue.schedule(false).expect("to begin");
@@ -142,12 +142,12 @@ mod tests {
             (retry_queue.is_due, retry_queue.round) = (false, Some(number));
             retry_queue.take_round()
         };
-        assert_eq!(begin(&mut retry_queue, 7).len(), ROUND);
+        assert_eq!(begin(&mut retry_queue, 7).len(), ROUND_SIZE);
         assert_eq!(retry_queue.schedule(false), None, "it is under way");
         assert!(!retry_queue.note(6, true) && retry_queue.note(7, false));
         let second = retry_queue.schedule(false).expect("to begin");
         assert!(second > first);
-        assert_eq!(begin(&mut retry_queue, 8).len(), ROUND);
+        assert_eq!(begin(&mut retry_queue, 8).len(), ROUND_SIZE);
         assert!(retry_queue.note(8, true));
         assert_eq!(retry_queue.schedule(true), None, "nothing is left");
         assert!(retry_queue.keep(job(""), limit).is_none());

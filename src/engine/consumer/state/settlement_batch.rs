@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledgement_is_of_all_jobs_of_its_stream_and_anything_else_of_one() {
+    fn an_acknowledgement_is_for_all_jobs_of_its_stream_and_other_steps_for_one() {
         let mut batch = batch();
         batch.note(SettlementStep::Acknowledgement(0), &error(b"BUSY yes"));
         batch.note(SettlementStep::Completion(1), &error(b"BUSY yes"));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_refused_for_a_while_is_told_again() {
+    fn only_steps_refused_for_the_moment_are_retried() {
         let mut batch = batch();
         batch.note(SettlementStep::Acknowledgement(0), &error(b"BUSY yes"));
         batch.note(SettlementStep::Completion(0), &error(b"NOPERM no"));

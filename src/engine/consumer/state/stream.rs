@@ -54,9 +54,9 @@ pub struct StreamState {
     /// True if no other consumer was in the group at the last inspection.
     pub is_alone: bool,
     /// True if the next inspection must ask for the name of the one consumer in the group.
-    pub asks_who: bool,
+    pub needs_member_name: bool,
     /// Time of the last query for idle consumers of the group.
-    pub idle_looked: Option<Instant>,
+    pub idle_queried: Option<Instant>,
     /// Idle consumers of the group that must be removed.
     pub idle: Vec<String>,
     /// Entries received by the last inspection that found nothing pending and no other consumer.
@@ -92,14 +92,14 @@ impl StreamState {
             None => (None, 0),
         };
         self.is_alone = others == Some(0);
-        self.asks_who = others == Some(1) && !self.is_member;
+        self.needs_member_name = others == Some(1) && !self.is_member;
         self.unchanged_since = (self.is_alone && pending == 0).then_some(received);
     }
 
     /// Notes the consumers in the group. If more idle ones exist than are listed, the next query follows soon.
     pub fn update_members(&mut self, members: Members) {
         self.is_member = members.has_own;
-        self.idle_looked = self.idle_looked.filter(|_| !members.has_more);
+        self.idle_queried = self.idle_queried.filter(|_| !members.has_more);
         self.idle = members.idle;
     }
 

@@ -49,7 +49,7 @@ impl TrimDetector {
 
     /// Returns the number of newly trimmed entries by an inspection. `asked` is the count of received entries when
     /// the query left.
-    pub fn look(&mut self, position: &GroupPosition, asked: Received) -> u64 {
+    pub fn observe(&mut self, position: &GroupPosition, asked: Received) -> u64 {
         let Some(passed) = position.passed() else { return 0 };
         if self.was_set(position) {
             self.forget();
@@ -165,9 +165,9 @@ mod tests {
             }
         }
 
-        fn look(&self, trim_detector: &mut TrimDetector) -> u64 {
+        fn observe(&self, trim_detector: &mut TrimDetector) -> u64 {
             let asked = trim_detector.received();
-            trim_detector.look(&self.position(), asked)
+            trim_detector.observe(&self.position(), asked)
         }
     }
 
@@ -179,7 +179,7 @@ mod tests {
     fn run(forgets: bool, others: bool) -> (u64, u64) {
         let (mut stream, mut trim_detector) = (Stream::new(forgets), TrimDetector::default());
         stream.consumers = 1 + u64::from(others);
-        let mut known = stream.look(&mut trim_detector);
+        let mut known = stream.observe(&mut trim_detector);
         for turn in 0..100 {
             stream.add(turn % 7 * 3, 10);
             receive(&mut trim_detector, stream.read(turn % 4));
@@ -187,15 +187,15 @@ mod tests {
                 stream.read(turn % 3);
             }
             if turn % 5 == 0 {
-                known += stream.look(&mut trim_detector);
+                known += stream.observe(&mut trim_detector);
             }
         }
         receive(&mut trim_detector, stream.read(100));
-        (stream.lost, known + stream.look(&mut trim_detector))
+        (stream.lost, known + stream.observe(&mut trim_detector))
     }
 
     #[test]
-    fn a_consumer_that_has_its_group_to_itself_knows_of_every_loss_on_any_server() {
+    fn a_consumer_alone_in_its_group_detects_every_trimmed_entry_on_any_server() {
         for forgets in [false, true] {
             let (lost, known) = run(forgets, false);
             assert!(lost > 100, "{lost}");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn with_others_all_is_known_where_redis_counts_deliveries_and_otherwise_not_too_much() {
+    fn with_other_consumers_never_too_many_trimmed_entries_are_detected() {
         // The entry that made the count valid was not the first one.
         let (lost, known) = run(false, true);
         assert!(known <= lost && known > lost / 2, "{known} of {lost}");
@@ -213,58 +213,58 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_while_nobody_reads_is_known_at_the_next_look_or_the_first() {
+    fn entries_trimmed_between_reads_are_detected_at_the_next_inspection() {
         for forgets in [false, true] {
             let (mut stream, mut trim_detector) = (Stream::new(forgets), TrimDetector::default());
             stream.add(3, 100);
             receive(&mut trim_detector, stream.read(2));
-            assert_eq!(stream.look(&mut trim_detector), 0);
+            assert_eq!(stream.observe(&mut trim_detector), 0);
             stream.add(20, 10);
             let mut later = TrimDetector::default();
-            assert_eq!((stream.look(&mut later), stream.look(&mut later)), (11, 0));
+            assert_eq!((stream.observe(&mut later), stream.observe(&mut later)), (11, 0));
             stream.add(1, 10);
-            assert_eq!(stream.look(&mut later), 1);
+            assert_eq!(stream.observe(&mut later), 1);
         }
     }
 
     #[test]
-    fn what_was_removed_after_it_was_read_or_before_there_was_a_group_is_no_loss() {
+    fn entries_removed_after_their_read_or_before_the_group_are_not_trimmed() {
         let (mut stream, mut trim_detector) = (Stream::new(true), TrimDetector::default());
         stream.add(100, 10);
         stream.delivered = 100;
-        assert_eq!(stream.look(&mut trim_detector), 0);
+        assert_eq!(stream.observe(&mut trim_detector), 0);
         stream.add(10, 10);
         receive(&mut trim_detector, stream.read(10));
         stream.add(10, 10);
-        assert_eq!(stream.look(&mut trim_detector), 0);
+        assert_eq!(stream.observe(&mut trim_detector), 0);
         let (mut begun_late, mut fresh) = (Stream::new(true), TrimDetector::default());
         begun_late.add(100, 10);
-        assert_eq!(begun_late.look(&mut fresh), 0);
+        assert_eq!(begun_late.observe(&mut fresh), 0);
         receive(&mut fresh, begun_late.read(10));
-        assert_eq!(begun_late.look(&mut fresh), 0);
+        assert_eq!(begun_late.observe(&mut fresh), 0);
     }
 
     #[test]
-    fn a_group_that_is_set_forward_has_lost_nothing() {
+    fn a_group_set_forward_has_no_trimmed_entries() {
         let (mut stream, mut trim_detector) = (Stream::new(true), TrimDetector::default());
         stream.add(10, 100);
         receive(&mut trim_detector, stream.read(5));
-        stream.look(&mut trim_detector);
+        stream.observe(&mut trim_detector);
         (stream.delivered, stream.read) = (10, None);
-        assert_eq!(stream.look(&mut trim_detector), 0);
+        assert_eq!(stream.observe(&mut trim_detector), 0);
         stream.add(5, 100);
         receive(&mut trim_detector, stream.read(5));
-        assert_eq!(stream.look(&mut trim_detector), 0);
+        assert_eq!(stream.observe(&mut trim_detector), 0);
     }
 
     #[test]
-    fn entries_that_are_on_their_way_here_are_not_lost() {
+    fn delivered_entries_on_their_way_are_not_trimmed() {
         let (mut stream, mut trim_detector) = (Stream::new(true), TrimDetector::default());
-        stream.look(&mut trim_detector);
+        stream.observe(&mut trim_detector);
         stream.add(10, 5);
         let given = stream.read(5);
-        assert_eq!(stream.look(&mut trim_detector), 0);
+        assert_eq!(stream.observe(&mut trim_detector), 0);
         receive(&mut trim_detector, given);
-        assert_eq!(stream.look(&mut trim_detector), 5);
+        assert_eq!(stream.observe(&mut trim_detector), 5);
     }
 }

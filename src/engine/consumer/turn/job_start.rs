@@ -11,7 +11,7 @@ use crate::engine::host::job_token::JobToken;
 
 impl Consumer {
     /// Takes a slot for a delivery, or buffers it.
-    pub(crate) fn run_or_buffer(
+    pub(crate) fn start_or_buffer(
         &self,
         state: &mut ConsumerState,
         delivery: Delivery<'_>,

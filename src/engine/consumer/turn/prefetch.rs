@@ -18,7 +18,7 @@ use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 
 /// Maximum wait of jobs for their payloads. A job that begins without one fetches it itself.
-const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_PAYLOAD_WAIT: Duration = Duration::from_secs(1);
 
 /// Jobs of one stream that wait for the same payload keys.
 struct PrefetchJobs {
@@ -44,7 +44,8 @@ impl Consumer {
         let of_slot = |&(_, token): &(u32, JobToken)| Some((token, state.jobs.job(token)?.job.clone()));
         let options = &state.streams[stream as usize].options;
         let keys = options.prefetch.clone();
-        let patience = options.deadline.map_or(PATIENCE, |deadline| PATIENCE.min(deadline / 2));
+        let patience =
+            options.deadline.map_or(MAX_PAYLOAD_WAIT, |deadline| MAX_PAYLOAD_WAIT.min(deadline / 2));
         let waiting = PrefetchJobs { stream, jobs: run.iter().filter_map(of_slot).collect(), keys };
         let this = self.this.clone();
         self.node_set.context().tasks.spawn(async move {

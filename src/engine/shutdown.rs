@@ -41,7 +41,7 @@ impl Bus {
                 let leaving = timeout(LEAVE_TIMEOUT, async move {
                     match drained {
                         // An entry that stays in the group does no harm.
-                        true => consumer.leave().await,
+                        true => consumer.remove_from_group().await,
                         // Other consumers claim later the entries that are not handed back by then.
                         false => consumer.hand_back().await,
                     }
@@ -51,7 +51,7 @@ impl Bus {
             departures.join_all().await;
         }
         for consumer in &consumers {
-            consumer.cut_off();
+            consumer.disconnect();
         }
         for producer in self.producers() {
             producer.reset();

@@ -91,8 +91,8 @@ impl Consumer {
         let concurrency = self.options.concurrency;
         ConsumerStats {
             counts: state.counts,
-            in_flight: state.slots.in_flight(),
-            waiting: state.surplus.len(),
+            in_flight: state.jobs.in_flight(),
+            waiting: state.buffered.len(),
             free: (concurrency != u32::MAX).then(|| state.free(concurrency)),
             own,
             shared: self.node_set.totals(),

@@ -57,7 +57,7 @@ impl ReplyCounter {
 
 /// Key of the receiver of a reply: a consumer with a batch, or a request.
 fn who(ticket: Ticket) -> (bool, u64) {
-    (ReplyKind::step(ticket).is_some(), ticket.id)
+    (ReplyKind::settlement_step(ticket).is_some(), ticket.id)
 }
 
 impl ReplySink for ReplyCounter {

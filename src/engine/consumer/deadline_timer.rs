@@ -1,47 +1,30 @@
-//! Ends jobs that run for too long. One timer per consumer, for the earliest deadline, and none without one.
+//! Ends jobs at their deadlines. One timer per consumer, for the earliest deadline, and none without a deadline.
 
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::settlement::Settlement;
-use crate::engine::consumer::state::ConsumerState;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::job_error::JobError;
 
-/// The code of the error that ends a job at its deadline.
+/// Error code of a job that ended at its deadline.
 pub const DEADLINE_TIMEOUT: &str = "DEADLINE_TIMEOUT";
 
 impl Consumer {
-    /// Sees to it that the timer fires at the earliest deadline. Deadlines mostly grow, so this does something
-    /// only for the first job, or when a stream with a shorter deadline comes in.
-    pub(crate) fn start_timer(&self, state: &mut ConsumerState) {
-        if state.streams.iter().all(|stream| stream.options.deadline.is_none()) {
-            return;
-        }
-        match state.timer {
-            None => {
-                let Some(next) = state.slots.next_deadline() else { return };
-                state.timer = Some(next);
-                self.node_set.context().tasks.spawn(watch(self.this.clone()));
-            }
-            Some(target) => {
-                let shortest = state.streams.iter().filter_map(|stream| stream.options.deadline).min();
-                if shortest.is_some_and(|shortest| Instant::now() + shortest < target) {
-                    self.timer.notify_one();
-                }
-            }
-        }
+    /// Spawns the task that ends jobs at their deadlines.
+    pub(crate) fn spawn_deadline_task(&self) {
+        self.node_set.context().tasks.spawn(watch(self.this.clone()));
     }
 
-    /// Rejects the jobs whose deadline has come.
+    /// Rejects the jobs that reached their deadline.
     fn expire(&self) {
         let expired: Vec<(JobToken, Duration)> = {
             let state = self.lock();
-            let tokens = state.slots.expired(Instant::now());
+            let tokens = state.jobs.expired(Instant::now());
             let limit = |token| {
-                let stream = state.slots.job(token)?.stream;
+                let stream = state.jobs.job(token)?.stream;
                 state.streams[stream as usize].options.deadline
             };
             tokens.into_iter().map(|token| (token, limit(token).unwrap_or_default())).collect()
@@ -63,14 +46,14 @@ impl Consumer {
     }
 }
 
-/// Waits for the earliest deadline as long as there is one; holds on to the consumer only to look.
+/// Waits for the earliest deadline as long as there is one. The task holds the consumer during the check only.
 async fn watch(consumer: Weak<Consumer>) {
     loop {
         let Some(strong) = consumer.upgrade() else { return };
         strong.expire();
         let (target, timer) = {
             let mut state = strong.lock();
-            state.timer = state.slots.next_deadline();
+            state.timer = state.jobs.next_deadline();
             let Some(target) = state.timer else { return };
             (target, strong.timer.clone())
         };
@@ -83,7 +66,7 @@ async fn watch(consumer: Weak<Consumer>) {
     }
 }
 
-/// The error as 2.x published it.
+/// Builds the error in the form of 2.x.
 fn error_json(limit: Duration) -> String {
     let message = format!("The job was running for too long ({}ms)", limit.as_millis());
     JobError::new(DEADLINE_TIMEOUT, &message).with_stack().to_json()

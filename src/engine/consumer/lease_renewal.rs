@@ -1,8 +1,8 @@
-//! Renews the leases of jobs: while a job runs, its entry is never idle for so long that somebody else claims it, even
-//! if the host is busy and says nothing. One task per consumer, and none without jobs.
+//! Renews the leases of jobs: the entry of a running job never becomes idle for `claimDeadline`, even if the host is
+//! busy. One task per consumer, and none without jobs.
 //!
-//! A lease that could not be renewed in time has lapsed, and the entry may be somebody else's. It is renewed all the same,
-//! but only if nobody has touched the entry since: XCLAIM takes what has been idle for as long as that.
+//! A lease that was not renewed in time has lapsed, and another consumer can own the entry. It is renewed only if no
+//! consumer claimed the entry since: XCLAIM gets that time as the minimum idle time.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Weak};
@@ -17,39 +17,39 @@ use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::state::{ConsumerState, Parked};
+use crate::engine::consumer::state::{ConsumerState, DelayedRetry};
 use crate::engine::host::job_token::JobToken;
 
-/// A lease is renewed so often within the time for which it is good.
-const RENEWALS: u32 = 3;
-/// The shortest time between two renewals.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
-/// After a lost connection is there again, others are given so long at most to be there again too and to renew what they
-/// have: with the default `retryStrategy` they are within two seconds.
-const LONGEST_GRACE: Duration = Duration::from_secs(3);
+/// Number of renewals within the time of a lease.
+const RENEWALS_PER_LEASE: u32 = 3;
+/// Minimum time between two renewals.
+const MIN_RENEWAL_INTERVAL: Duration = Duration::from_millis(10);
+/// Maximum time that other consumers get to renew their leases after a lost connection is back. With the default
+/// `retryStrategy` they are back within two seconds.
+const MAX_GRACE: Duration = Duration::from_secs(3);
 
-/// How leases of one stream are renewed.
+/// Arguments that renewals in one command share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Way {
+struct RenewalKey {
     stream: u32,
-    /// For how long entries must have been idle, in ms.
+    /// Minimum idle time of the entries, in ms.
     min_idle: u64,
-    /// For how long they are then said to have been.
+    /// Idle time to set, in ms.
     idle: u64,
 }
 
-/// Entries whose leases are to be renewed, with the jobs if they run.
-type Due = BTreeMap<Way, Vec<(EntryId, Option<JobToken>)>>;
+/// Due leases, with the jobs of running ones.
+type Due = BTreeMap<RenewalKey, Vec<(EntryId, Option<JobToken>)>>;
 
-/// What was sent, and when.
+/// Renewal that was sent.
 struct Renewal {
-    way: Way,
+    key: RenewalKey,
     entries: Vec<(EntryId, Option<JobToken>)>,
     at: Instant,
 }
 
 impl Consumer {
-    /// Renews leases from now on, as long as there are any.
+    /// Starts the task that renews leases, if there is a lease and no task.
     pub(crate) fn start_leasing(&self, state: &mut ConsumerState) {
         if state.leasing || !state.has_leases() {
             return;
@@ -61,46 +61,47 @@ impl Consumer {
     }
 
     pub(crate) fn lease_interval(&self) -> Duration {
-        (self.options.claim_deadline / RENEWALS).max(SHORTEST_INTERVAL)
+        (self.options.claim_deadline / RENEWALS_PER_LEASE).max(MIN_RENEWAL_INTERVAL)
     }
 
-    /// For how long an entry must have been idle for this consumer to be the last to have touched it, at `touched`.
+    /// Returns the minimum idle time in ms for a command on an entry that this consumer renewed at `touched`. A
+    /// lapsed lease requires that no other consumer claimed the entry since.
     pub(crate) fn min_idle(&self, touched: Instant) -> u64 {
         let deadline = self.options.claim_deadline;
         if touched.elapsed() > deadline { deadline.as_millis() as u64 } else { 0 }
     }
 
-    /// For how long nothing should be claimed, since others may be about to renew what they have.
-    pub(crate) fn time_for_others(&self) -> Option<Duration> {
-        let grace = self.options.claim_deadline.min(LONGEST_GRACE);
+    /// Returns the time for which nothing must be claimed, since other consumers are about to renew their leases.
+    pub(crate) fn reconnect_grace(&self) -> Option<Duration> {
+        let grace = self.options.claim_deadline.min(MAX_GRACE);
         grace.checked_sub(self.node_set.reconnects().since_last()?).filter(|left| !left.is_zero())
     }
 
-    /// Renews what is due, on lanes where nothing is under way and that are ready for it. All of it leaves with the lock
-    /// held: whatever is said of an entry afterwards, as that a job was rejected and when it is due, comes behind it.
+    /// Renews due leases on lanes that are ready and have no renewal under way. The commands leave under the lock of
+    /// the state, so that every later command for an entry, such as its delay after a rejection, comes behind them.
     fn renew_leases(&self) {
         let mut state = self.lock();
         let at = Instant::now();
         let is_ready: Vec<bool> = (0..state.lanes.len())
             .map(|lane| state.lanes[lane].renewals == 0 && self.is_ready(lane))
             .collect();
-        for (way, entries) in self.due(&mut state, at) {
-            let stream = &state.streams[way.stream as usize];
-            let (lane, key) = (stream.lane, stream.key.clone());
+        for (key, entries) in self.due(&mut state, at) {
+            let stream = &state.streams[key.stream as usize];
+            let (lane, stream_key) = (stream.lane, stream.key.clone());
             if !is_ready[lane] {
-                // It is tried again the next time.
+                // The next round tries it again.
                 continue;
             }
             let (sender, receiver) = oneshot::channel();
             let mut commands = Commands::default();
-            let names = (key.as_str(), self.group.as_str(), self.options.id.as_str());
-            let (ids, claim) = (entries.iter().map(|(id, _)| id), Claim::Touch { idle: way.idle });
-            pack_claim(&mut commands, names, way.min_idle, ids, claim, Destination::Task(sender));
-            // When the connection is there again, the entries may be somebody else's.
+            let names = (stream_key.as_str(), self.group.as_str(), self.options.id.as_str());
+            let (ids, claim) = (entries.iter().map(|(id, _)| id), Claim::Touch { idle: key.idle });
+            pack_claim(&mut commands, names, key.min_idle, ids, claim, Destination::Task(sender));
+            // After a lost connection another consumer can own the entries.
             commands.send_once();
             state.lanes[lane].renewals += 1;
             self.shared(lane).submit(&mut commands);
-            let (this, renewal) = (self.this.clone(), Renewal { way, entries, at });
+            let (this, renewal) = (self.this.clone(), Renewal { key, entries, at });
             self.node_set.context().tasks.spawn(async move {
                 let ids = receiver.await.map_or(None, |reply| read_ids(reply.ok()?));
                 if let Some(consumer) = this.upgrade() {
@@ -114,69 +115,68 @@ impl Consumer {
         self.shared(lane).current().is_some_and(|link| link.state() == LinkState::Ready)
     }
 
-    /// What is due by now.
+    /// Returns the leases that are due.
     fn due(&self, state: &mut ConsumerState, now: Instant) -> Due {
         let least = self.lease_interval() / 2;
         let mut due = Due::new();
         let mut add = |stream, entry, token, touched, idle| {
             if now.saturating_duration_since(touched) >= least {
-                let way = Way { stream, min_idle: self.min_idle(touched), idle };
-                due.entry(way).or_default().push((entry, token));
+                let key = RenewalKey { stream, min_idle: self.min_idle(touched), idle };
+                due.entry(key).or_default().push((entry, token));
             }
         };
-        for (token, slot) in state.slots.running_jobs() {
+        for (token, slot) in state.jobs.running_jobs() {
             add(slot.stream, slot.entry, Some(token), slot.touched(), 0);
         }
-        for token in state.retelling.unacknowledged() {
-            let Some(slot) = state.slots.job(token) else { continue };
+        for token in state.retry_queue.unacknowledged() {
+            let Some(slot) = state.jobs.job(token) else { continue };
             add(slot.stream, slot.entry, Some(token), slot.touched(), 0);
         }
-        for waiting in &state.surplus {
+        for waiting in &state.buffered {
             add(waiting.stream, waiting.entry, None, waiting.touched, 0);
         }
-        let mut parked = std::mem::take(&mut state.parked);
-        // What is in hand again, or due, is nothing to keep back.
-        parked.retain(|parked| parked.due > now && !state.holds(parked.stream, parked.entry));
-        for parked in &parked {
-            add(parked.stream, parked.entry, None, parked.touched, self.idle_until(parked.due));
+        let mut delayed = std::mem::take(&mut state.delayed_retries);
+        // An entry in flight, or due, needs no delay.
+        delayed.retain(|retry| retry.due > now && !state.holds(retry.stream, retry.entry));
+        for retry in &delayed {
+            add(retry.stream, retry.entry, None, retry.touched, self.idle_until(retry.due));
         }
-        state.parked = parked;
+        state.delayed_retries = delayed;
         due
     }
 
-    /// The reply to a renewal: the entries that were renewed, if it could be sent.
+    /// Handles the reply to a renewal: the ids that were renewed, or `None` if it was not sent.
     fn renewed(&self, lane: usize, renewal: &Renewal, ids: Option<HashSet<EntryId>>) {
-        let Renewal { way, entries, at } = renewal;
+        let Renewal { key, entries, at } = renewal;
         let mut state = self.lock();
         state.lanes[lane].renewals -= 1;
         let Some(ids) = ids else { return };
         for (entry, token) in entries.iter().filter(|(entry, _)| ids.contains(entry)) {
             if let Some(token) = *token {
-                state.slots.touch(token, *at);
+                state.jobs.touch(token, *at);
             }
-            let surplus = state.surplus.iter_mut().find(|one| one.is(way.stream, *entry));
-            surplus.into_iter().for_each(|one| one.touched = *at);
+            let buffered = state.buffered.iter_mut().find(|one| one.is(key.stream, *entry));
+            buffered.into_iter().for_each(|one| one.touched = *at);
         }
-        state.parked.retain_mut(|parked| {
-            let is_renewed = parked.stream == way.stream && ids.contains(&parked.entry);
+        state.delayed_retries.retain_mut(|retry| {
+            let is_renewed = retry.stream == key.stream && ids.contains(&retry.entry);
             if is_renewed {
-                parked.touched = *at;
+                retry.touched = *at;
             }
-            // With that long to go it is due by itself.
-            !is_renewed || way.idle == 0
+            // The rest of the delay is shorter than the idle time of a claim.
+            !is_renewed || key.idle == 0
         });
     }
 
-    /// A rejected job, whose entry was touched last at `touched`, is due again at `due`. If that is later than entries
-    /// may lie idle, its entry is kept from being claimed until then.
-    pub(crate) fn park(&self, state: &mut ConsumerState, parked: Parked) {
-        if parked.due.saturating_duration_since(Instant::now()) > self.options.claim_deadline {
-            state.parked.push(parked);
+    /// Keeps the entry of a rejected job from being claimed before it is due, if that is later than `claimDeadline`.
+    pub(crate) fn delay_claim(&self, state: &mut ConsumerState, retry: DelayedRetry) {
+        if retry.due.saturating_duration_since(Instant::now()) > self.options.claim_deadline {
+            state.delayed_retries.push(retry);
             self.start_leasing(state);
         }
     }
 
-    /// How long an entry is to be said to have been idle, so that it is claimed at `due`.
+    /// Returns the idle time in ms to set on an entry, so that it is claimed at `due`.
     pub(crate) fn idle_until(&self, due: Instant) -> u64 {
         let left = due.saturating_duration_since(Instant::now());
         self.options.claim_deadline.saturating_sub(left).as_millis() as u64
@@ -185,7 +185,7 @@ impl Consumer {
 
 impl ConsumerState {
     fn has_leases(&self) -> bool {
-        self.slots.in_use() || !self.surplus.is_empty() || !self.parked.is_empty()
+        self.jobs.in_use() || !self.buffered.is_empty() || !self.delayed_retries.is_empty()
     }
 }
 
@@ -198,8 +198,7 @@ fn read_ids(reply: Value) -> Option<HashSet<EntryId>> {
     Some(ids.iter().filter_map(id).collect())
 }
 
-/// Renews leases every now and then, and at once when a connection is there again; holds on to the consumer only while it
-/// does.
+/// Renews leases in intervals, and at once after a reconnect. The task holds the consumer during a renewal only.
 async fn renew(
     consumer: Weak<Consumer>,
     interval: Duration,
@@ -210,14 +209,14 @@ async fn renew(
         tokio::select! {
             biased;
             () = ended.notified() => {}
-            // As long as there is the consumer there is its bus, which says so.
+            // The bus of a live consumer keeps the sender.
             _ = reconnects.changed() => {}
             () = tokio::time::sleep(interval) => {}
         }
         let Some(consumer) = consumer.upgrade() else { return };
         {
             let mut state = consumer.lock();
-            if !state.has_leases() || state.cut_off {
+            if !state.has_leases() || state.disconnected {
                 state.leasing = false;
                 return;
             }

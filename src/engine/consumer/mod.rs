@@ -1,36 +1,42 @@
 //! Reads entries for a group and has their jobs run.
 //!
-//! The state lives in one place behind one lock, since both threads move it on: the host's settles jobs and so
-//! frees slots, the engine's receives entries and replies. Whoever holds the lock packs what has to be sent and
-//! submits it after letting go. It reads through one lane per node, or per slot of a Cluster, each with a connection
-//! of its own. `reader`, `settlement` and `shutdown` are parts of the same consumer.
+//! The state is in one place behind one lock, since two threads change it: the host's thread settles jobs, the
+//! engine's thread receives entries and replies. Commands are packed under the lock and submitted after it. A
+//! consumer has one lane per node, or per slot of a Cluster, each with a reader connection.
+//!
+//! The rooms have an order: `play`, `stop` · `deadline_timer`, `reading`, `claiming` · `settlement` ·
+//! `dead_lettering` · `turn` · `lease_renewal`, `entry_commands` · `state`. Methods call down only; this file has the
+//! accessors that all of them share.
 
 pub mod claiming;
 pub mod dead_lettering;
 pub mod deadline_timer;
+pub mod entry_commands;
 pub mod lease_renewal;
+pub mod play;
 pub mod reading;
 pub mod settlement;
 pub mod state;
 pub mod stop;
+pub mod turn;
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use crate::redis_io::command::{Commands, Destination};
-use crate::redis_io::error::RedisError;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
 
 use crate::engine::connections::client::Client;
-use crate::engine::consumer::reading::reader::Reader;
-use crate::engine::consumer::settlement::failure_reports::Unsettled;
+use crate::engine::consumer::reading::reader::ReaderSink;
+use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::lane::LaneState;
+use crate::engine::consumer::state::report_limit::ReportLimit;
 use crate::engine::consumer::state::stream::StreamState;
-use crate::engine::consumer::state::trim_detector::Losses;
-use crate::engine::consumer::state::{ConsumerState, Phase};
+use crate::engine::consumer::state::trim_detector::TrimDetector;
 use crate::engine::host::{Event, Failure};
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::node_set::NodeSet;
@@ -44,40 +50,40 @@ pub struct Consumer {
     pub(crate) options: ConsumerOptions,
     pub(crate) group: String,
     pub(crate) node_set: Arc<NodeSet>,
-    /// The indices of the nodes it reads from.
+    /// Indices of its nodes.
     nodes: Range<usize>,
-    /// A lock, since a stream that is added may need one more; there are never fewer.
+    /// A lock, since a new stream can need a new lane. Lanes are never removed.
     lanes: RwLock<Vec<Arc<Lane>>>,
     pub(crate) state: Mutex<ConsumerState>,
-    /// What it could not tell Redis.
-    pub(crate) unsettled: Unsettled,
-    /// Wakes the deadline timer when an earlier deadline came up.
+    /// Limit of reports of failed settlements.
+    pub(crate) report_limit: ReportLimit,
+    /// Wakes the deadline timer for an earlier deadline.
     pub(crate) timer: Arc<Notify>,
-    /// Wakes claiming when a slot got free that it waits for.
-    pub(crate) room: Arc<Notify>,
-    /// Wakes claiming from its rest.
-    pub(crate) stirred: Arc<Notify>,
-    /// Ends the renewal of leases when the consumer is cut off.
+    /// Spawns the task of the deadline timer. A function pointer, since that task settles jobs and a settlement ends
+    /// with the turn that starts the timer.
+    pub(crate) deadline_task: fn(&Self),
+    /// Wakes claiming when a slot is free.
+    pub(crate) slot_free: Arc<Notify>,
+    /// Wakes claiming from its back-off.
+    pub(crate) claim_wakeup: Arc<Notify>,
+    /// Ends the renewal of leases at a disconnect.
     pub(crate) ended: Arc<Notify>,
-    /// For the tasks that must not keep the consumer alive.
+    /// For tasks that must not keep the consumer alive.
     pub(crate) this: Weak<Consumer>,
 }
 
-/// What one read of a consumer can be of: the streams on a node, or those in one slot of a Cluster.
+/// Scope of one read: the streams on a node, or in one slot of a Cluster.
 pub(crate) struct Lane {
-    /// The node's index within the bus.
+    /// Index of the node within the bus.
     pub(crate) node: usize,
     /// The slot, in a Cluster.
     pub(crate) slot: Option<u16>,
-    /// The connection that waits for entries.
+    /// Reader connection.
     pub(crate) blocking: Client,
 }
 
-/// What the lanes are to read next, submitted once the consumer's lock is let go.
-pub(crate) type Reads = Vec<(usize, Commands)>;
-
 impl Consumer {
-    /// A consumer with the number by which the host knows it. Does no I/O.
+    /// Creates a consumer that the host knows by `number`. Does no I/O.
     pub fn new(node_set: Arc<NodeSet>, number: u32, options: ConsumerOptions) -> Arc<Self> {
         let nodes = match &options.route {
             Route::Name(route) => node_set.route(route)..node_set.route(route) + 1,
@@ -91,10 +97,11 @@ impl Consumer {
             options,
             node_set,
             state: Mutex::default(),
-            unsettled: Unsettled::default(),
+            report_limit: ReportLimit::default(),
             timer: Arc::default(),
-            room: Arc::default(),
-            stirred: Arc::default(),
+            deadline_task: Self::spawn_deadline_task,
+            slot_free: Arc::default(),
+            claim_wakeup: Arc::default(),
             ended: Arc::default(),
             this: this.clone(),
         });
@@ -103,7 +110,7 @@ impl Consumer {
         consumer
     }
 
-    /// The number by which the host knows it.
+    /// Returns the number by which the host knows it.
     pub fn number(&self) -> u32 {
         self.number
     }
@@ -113,8 +120,8 @@ impl Consumer {
         &self.node_set
     }
 
-    /// Adds a stream, read from the next `play()` on, and returns its number. One that is there already only gets
-    /// its new options.
+    /// Adds a stream, read from the next `play()` on, and returns its number. A known stream only gets its new
+    /// options.
     pub fn add_stream(&self, options: StreamOptions) -> u32 {
         let mut state = self.lock();
         let mut known =
@@ -132,13 +139,13 @@ impl Consumer {
         number
     }
 
-    /// The index of the lane that reads a stream on a node.
+    /// Returns the index of the lane for a stream on a node, and creates the lane if it is new.
     fn lane_for(&self, state: &mut ConsumerState, node: usize, key: &str) -> usize {
         let slot = self.node_set.nodes()[node].slot(key);
         let mut lanes = self.lanes.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         let known = lanes.iter().position(|lane| lane.node == node && lane.slot == slot);
         known.unwrap_or_else(|| {
-            let sink = Reader::new(self.this.clone(), lanes.len(), self.node_set.context().host.clone());
+            let sink = ReaderSink::new(self.this.clone(), lanes.len(), self.node_set.context().host.clone());
             let longest = self.options.longest_read();
             let blocking = self.node_set.nodes()[node].blocking_client(Arc::new(sink), slot, longest);
             lanes.push(Arc::new(Lane { node, slot, blocking }));
@@ -161,19 +168,19 @@ impl Consumer {
             node,
             completions: self.node_set.route(&options.name),
             key,
-            notification_head: completion_message::head(&options.name, &self.options.group),
+            completion_head: completion_message::head(&options.name, &self.options.group),
             channel_head: self.node_set.keys().channels_of(&options.name),
             active: false,
             position: StreamState::first_position(options),
             last_seen: None,
-            losses: Losses::default(),
+            trim_detector: TrimDetector::default(),
             inspected: 0,
             is_member: false,
             is_alone: false,
-            asks_who: false,
-            idle_looked: None,
+            needs_member_name: false,
+            idle_queried: None,
             idle: Vec::new(),
-            calm_since: None,
+            unchanged_since: None,
             tail: None,
             claim_from: None,
             search_began: None,
@@ -182,43 +189,8 @@ impl Consumer {
         }
     }
 
-    /// Reads nothing more; resolves once nothing is in flight, being read or waiting for a slot.
-    pub async fn pause(self: Arc<Self>) {
-        self.begin_pause();
-        let quiet = {
-            let mut state = self.lock();
-            if state.is_quiet() {
-                state.phase = Phase::Idle;
-                return;
-            }
-            let (sender, receiver) = oneshot::channel();
-            state.waiting.push(sender);
-            receiver
-        };
-        // The sender lives in the state until there is quiet or the consumer is gone.
-        let _ = quiet.await;
-    }
-
-    /// Starts what waits for a slot, then the next read if there should be one.
-    pub(crate) fn step(&self) {
-        let mut reads = Reads::new();
-        {
-            let mut state = self.lock();
-            self.start_surplus(&mut state);
-            self.arm(&mut state, &mut reads);
-        }
-        self.submit_reads(reads);
-        self.node_set.context().host.wake();
-    }
-
     pub(crate) fn lock(&self) -> MutexGuard<'_, ConsumerState> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    pub(crate) fn submit_reads(&self, reads: Reads) {
-        for (lane, mut commands) in reads {
-            self.lane(lane).blocking.submit(&mut commands);
-        }
     }
 
     pub(crate) fn lane(&self, lane: usize) -> Arc<Lane> {
@@ -234,12 +206,12 @@ impl Consumer {
         &self.node_set.nodes()[self.lane(lane).node]
     }
 
-    /// The shared connection to the node of a lane.
+    /// Returns the shared connection to the node of a lane.
     pub(crate) fn shared(&self, lane: usize) -> &Client {
         self.node(lane).shared()
     }
 
-    /// Sends one command on the shared connection of a lane's node and waits for its reply.
+    /// Sends one command on the shared connection of a lane's node, and waits for its reply.
     pub(crate) async fn ask(
         &self,
         lane: usize,
@@ -248,7 +220,18 @@ impl Consumer {
         self.shared(lane).call(pack).await
     }
 
-    pub(crate) fn complain(&self, failure: Failure, error: &RedisError) {
+    pub(crate) fn error(
+        &self,
+        lane: usize,
+        kind: RedisErrorKind,
+        command: &'static str,
+        message: &str,
+    ) -> RedisError {
+        let node = self.lane(lane).blocking.current().map(|link| link.node()).unwrap_or_default();
+        RedisError::local(kind, message, &node).of(command)
+    }
+
+    pub(crate) fn report_error(&self, failure: Failure, error: &RedisError) {
         let host = &self.node_set.context().host;
         host.event(Event::ConsumerFailed { consumer: self.number, failure, error });
         host.wake();

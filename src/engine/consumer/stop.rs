@@ -1,9 +1,10 @@
-//! The end of a consumer: its reads end, and what it cannot finish is handed back.
+//! End of a consumer: its reads end, and unfinished entries are handed back.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use tokio::time::timeout;
+use tokio::sync::oneshot;
 
 use crate::redis_io::link::LinkState;
 use crate::redis_io::resp::Value;
@@ -12,82 +13,42 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, Phase};
-
-/// How long a read may take to end after it was asked to.
-const END_OF_READ: Duration = Duration::from_secs(3);
-/// How often a read is asked to end: it may not have reached the server yet when it was asked first.
-const ASK_AGAIN: Duration = Duration::from_millis(10);
+use crate::engine::consumer::turn::wakeups::notify_idle;
 
 impl Consumer {
     /// Reads nothing more.
     pub(crate) fn begin_pause(&self) {
         let mut state = self.lock();
-        state.ends.pauses += 1;
+        state.stop_counts.pauses += 1;
         if state.phase == Phase::Playing {
             state.phase = Phase::Pausing;
             state.claimer = None;
-            state.backlog.clear();
+            state.claim_backlog.clear();
             for lane in (0..state.lanes.len()).filter(|&lane| state.lanes[lane].reading) {
                 self.end_read(lane);
             }
         }
     }
 
-    /// Has the read under way answered soon, without losing what it may just have received: the server is asked
-    /// from the shared connection to unblock it, and its reply is waited for like any other.
-    pub(crate) fn end_read(&self, lane: usize) {
-        let this = self.this.clone();
-        self.node_set.context().tasks.spawn(async move {
-            let deadline = tokio::time::Instant::now() + END_OF_READ;
-            loop {
-                let Some(consumer) = this.upgrade() else { return };
-                if !consumer.lock().is_ending_a_read(lane) {
-                    return;
-                }
-                let asked =
-                    timeout(ASK_AGAIN.max(deadline - tokio::time::Instant::now()), consumer.unblock(lane))
-                        .await;
-                if !consumer.lock().is_ending_a_read(lane) {
-                    return;
-                }
-                if tokio::time::Instant::now() >= deadline || asked == Ok(Unblock::Impossible) {
-                    // Nobody answers on that connection any more, or it never came about.
-                    consumer.lane(lane).blocking.close();
-                    return;
-                }
-                if asked == Ok(Unblock::Refused) {
-                    // The server does not allow it: the read ends by itself, after blockTimeout.
-                    return;
-                }
-                drop(consumer);
-                tokio::time::sleep(ASK_AGAIN).await;
+    /// Pauses the consumer. Resolves once nothing is in flight, being read or buffered.
+    pub async fn pause(self: Arc<Self>) {
+        self.begin_pause();
+        let idle = {
+            let mut state = self.lock();
+            if state.is_idle() {
+                state.phase = Phase::Idle;
+                return;
             }
-        });
-    }
-
-    async fn unblock(&self, lane: usize) -> Unblock {
-        let blocking = &self.lane(lane).blocking;
-        let Some(link) = blocking.current().filter(|link| link.state() == LinkState::Ready) else {
-            return Unblock::Impossible;
+            let (sender, receiver) = oneshot::channel();
+            state.waiting.push(sender);
+            receiver
         };
-        let session = blocking.session();
-        let id = self.lock().lanes[lane].client_id.filter(|(of, _)| *of == session).map(|(_, id)| id);
-        let Some(id) = id else { return Unblock::Asked };
-        // Ids are those of one server, so the one that the connection is to has to be asked.
-        let asked = self
-            .shared(lane)
-            .call_on(&link.node(), |commands, to| {
-                commands.begin("CLIENT", 3).arg(b"UNBLOCK").arg(id.to_string().as_bytes()).end(to);
-            })
-            .await;
-        match asked {
-            Err(error) if error.reply_code() == Some("NOPERM") => Unblock::Refused,
-            _ => Unblock::Asked,
-        }
+        // The sender is in the state until the consumer is idle or dropped.
+        let _ = idle.await;
     }
 
-    /// Takes the consumer's own entry out of its groups where nothing is pending for it.
-    pub(crate) async fn leave(&self) {
+    /// Removes the consumer's name from its groups, if it has nothing pending there.
+    pub(crate) async fn remove_from_group(&self) {
         let keys: Vec<(usize, String)> = {
             let state = self.lock();
             let active = state.streams.iter().filter(|stream| stream.active);
@@ -104,21 +65,21 @@ impl Consumer {
                 let gone = self
                     .ask(lane, |commands, to| pack_group_del_consumer(commands, &key, group, id, to))
                     .await;
-                // The group may have been removed meanwhile, and the entry with it.
+                // The group can have been removed with the name.
                 drop(gone);
             }
         }
     }
 
-    /// Makes what is not finished claimable at once, for another consumer to begin it anew. What nobody has touched
-    /// for longer than it may lie idle is claimable already, or with somebody else.
+    /// Makes unfinished entries claimable at once. An entry whose lease has lapsed is claimable already, or belongs
+    /// to another consumer.
     pub(crate) async fn hand_back(&self) {
         let unfinished: BTreeMap<u32, Vec<EntryId>> = {
             let state = self.lock();
-            let running = state.slots.running_jobs();
+            let running = state.jobs.running_jobs();
             let running = running.map(|(_, slot)| (slot.stream, slot.entry, slot.touched()));
-            let waiting = state.surplus.iter();
-            let waiting = waiting.map(|surplus| (surplus.stream, surplus.entry, surplus.touched));
+            let waiting = state.buffered.iter();
+            let waiting = waiting.map(|buffered| (buffered.stream, buffered.entry, buffered.touched));
             let mut unfinished = BTreeMap::new();
             let is_held = |touched: Instant| touched.elapsed() <= self.options.claim_deadline;
             for (stream, entry, _) in running.chain(waiting).filter(|(.., touched)| is_held(*touched)) {
@@ -139,59 +100,41 @@ impl Consumer {
             let handed_back = self.ask(lane, |commands, to| {
                 pack_claim(commands, names, 0, entries.iter(), Claim::HandBack, to);
             });
-            // Without an answer they are claimed when they were idle for long enough.
+            // Without a reply they become claimable after their idle time.
             drop(handed_back.await);
         }
     }
 
-    /// Forgets what is in flight and closes the connection. What is settled later is refused.
-    pub(crate) fn cut_off(&self) {
-        let (waiting, untold) = {
+    /// Forgets the jobs in flight and closes the connections. A later settlement is refused.
+    pub(crate) fn disconnect(&self) {
+        let (waiting, unsent) = {
             let mut state = self.lock();
             state.phase = Phase::Idle;
-            state.cut_off = true;
-            state.ends.cuts += 1;
+            state.disconnected = true;
+            state.stop_counts.disconnects += 1;
             state.claimer = None;
-            state.backlog.clear();
-            state.surplus.clear();
-            state.parked.clear();
-            // Settlements under way stay, for the end of their connection to answer who waits for them.
-            state.slots.abandon();
-            (std::mem::take(&mut state.waiting), state.retelling.take_all())
+            state.claim_backlog.clear();
+            state.buffered.clear();
+            state.delayed_retries.clear();
+            // Settlements under way stay: the end of their connection answers their requests.
+            state.jobs.abandon();
+            (std::mem::take(&mut state.waiting), state.retry_queue.take_all())
         };
-        self.report(&untold);
+        self.report(&unsent);
         self.ended.notify_waiters();
         let lanes = self.lanes().clone();
         for lane in lanes {
             lane.blocking.close();
         }
-        for waiter in waiting {
-            // Who waited may have given up meanwhile.
-            let _ = waiter.send(());
-        }
+        notify_idle(waiting);
     }
 }
 
 impl ConsumerState {
     /// Number of unconfirmed operations, or `None` while jobs run or wait for a slot.
     pub(crate) fn unconfirmed_count(&self) -> Option<usize> {
-        let is_idle = self.slots.running() == 0 && self.surplus.is_empty();
+        let is_idle = self.jobs.running() == 0 && self.buffered.is_empty();
         let reads = self.lanes.iter().filter(|lane| lane.reading).count();
-        is_idle.then(|| self.slots.in_flight() + self.claiming + self.giving_up + reads)
+        is_idle.then(|| self.jobs.in_flight() + self.claiming + self.dead_lettering + reads)
     }
-
-    fn is_ending_a_read(&self, lane: usize) -> bool {
-        self.lanes[lane].reading && (self.lanes[lane].outdated || self.phase != Phase::Playing)
-    }
-}
-
-/// What came of asking a read to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unblock {
-    /// The server was asked, or the connection's id is not known yet; ask again if the read goes on.
-    Asked,
-    /// The server does not allow it.
-    Refused,
-    /// There is no connection that could have a read under way.
-    Impossible,
 }

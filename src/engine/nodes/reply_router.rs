@@ -94,7 +94,7 @@ fn is_about_the_key(error: &RedisError) -> bool {
 
 impl ReplySink for ReplyRouter {
     fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
-        if ReplyKind::step(ticket).is_some() {
+        if ReplyKind::settlement_step(ticket).is_some() {
             if is_significant(ticket, &outcome)
                 && let Some(consumer) = self.consumers.get((ticket.id >> 32) as u32)
             {

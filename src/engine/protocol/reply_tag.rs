@@ -1,4 +1,4 @@
-//! Tags of replies, which lead a reply to its request or batch.
+//! Tags of replies: the receiver of a reply, and its number among the replies for that receiver.
 
 use crate::redis_io::command::Ticket;
 use crate::redis_io::error::RedisError;
@@ -11,9 +11,9 @@ pub const LAST: u32 = 1 << 31;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ReplyKind {
-    /// A request that needs success or failure alone, at one of its replies.
+    /// Request for the success of a command, at a reply before the last one.
     Part = 0,
-    /// A request that needs success or failure alone, at its last reply.
+    /// The same, at its last reply.
     Last = 1,
     /// A request, for a payload as bytes.
     Bytes = 2,
@@ -25,18 +25,18 @@ pub enum ReplyKind {
     Acknowledged = 5,
     /// A consumer, for a PUBLISH: id is consumer and batch, index the position within the batch.
     Published = 6,
-    /// A request, for the XADD of a job that is waited for: id is wait and request, index the producer.
+    /// A request, for the XADD of a job with a wait: id is wait and request, index the producer.
     Sent = 7,
     /// A consumer, for a record: as for a PUBLISH.
     Recorded = 8,
-    /// A consumer, for the XCLAIM that postpones an entry: as for a PUBLISH.
+    /// A consumer, for the XCLAIM that delays an entry: as for a PUBLISH.
     Postponed = 9,
     /// A consumer, for the PUBLISH of a failure: as for a PUBLISH.
     FailurePublished = 10,
 }
 
 impl ReplyKind {
-    /// Kind of a ticket, or `None` if it has none.
+    /// ReplyKind of a ticket, or `None` if it has none.
     pub(crate) fn of(ticket: Ticket) -> Option<Self> {
         const KINDS: [ReplyKind; 11] = [
             ReplyKind::Part,
@@ -54,10 +54,10 @@ impl ReplyKind {
         KINDS.get(usize::from(ticket.kind)).copied()
     }
 
-    /// Kind and index of the reply to a step of a settlement. `is_failure` is true for a job that failed.
-    pub(crate) fn of_step(part: SettlementStep, is_failure: bool) -> (Self, u32) {
-        match part {
-            SettlementStep::Postponement(at) => (Self::Postponed, at as u32),
+    /// Returns the kind and index of the reply to a step of a settlement.
+    pub(crate) fn of_step(step: SettlementStep, is_failure: bool) -> (Self, u32) {
+        match step {
+            SettlementStep::Delay(at) => (Self::Postponed, at as u32),
             SettlementStep::Record(at) => (Self::Recorded, at as u32),
             SettlementStep::Acknowledgement(stream) => (Self::Acknowledged, stream),
             SettlementStep::Completion(at) if is_failure => (Self::FailurePublished, at as u32),
@@ -65,16 +65,16 @@ impl ReplyKind {
         }
     }
 
-    /// Returns true if a ticket is about the PUBLISH of a failure.
+    /// Returns true if a ticket belongs to the PUBLISH of a failure.
     pub(crate) fn is_failure(ticket: Ticket) -> bool {
         ticket.kind == Self::FailurePublished as u8
     }
 
-    /// Step of a settlement that a ticket is about, if any.
-    pub(crate) fn step(ticket: Ticket) -> Option<SettlementStep> {
+    /// Returns the step of a settlement that a ticket belongs to.
+    pub(crate) fn settlement_step(ticket: Ticket) -> Option<SettlementStep> {
         let index = ticket.index & !LAST;
         match Self::of(ticket)? {
-            Self::Postponed => Some(SettlementStep::Postponement(index as usize)),
+            Self::Postponed => Some(SettlementStep::Delay(index as usize)),
             Self::Recorded => Some(SettlementStep::Record(index as usize)),
             Self::Acknowledged => Some(SettlementStep::Acknowledgement(index)),
             Self::Published | Self::FailurePublished => Some(SettlementStep::Completion(index as usize)),
@@ -83,26 +83,26 @@ impl ReplyKind {
     }
 }
 
-/// One step of the settlement of a batch.
+/// Step of a batch of settlements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettlementStep {
-    /// Of the job at this position.
-    Postponement(usize),
-    /// Of the job at this position.
+    /// Delay of the job at this position.
+    Delay(usize),
+    /// Record of the job at this position.
     Record(usize),
-    /// Of all jobs of this stream.
+    /// Acknowledgement of all jobs of this stream.
     Acknowledgement(u32),
-    /// Of the job at this position.
+    /// Completion of the job at this position.
     Completion(usize),
 }
 
-/// Returns true if a reply to a settlement needs handling. Most replies are successes before the last one of their
-/// batch.
+/// Returns true if a reply to a settlement needs handling: an error, the last one of its batch, or an undelivered
+/// failure.
 pub fn is_significant(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
-    outcome.is_err() || ticket.index & LAST != 0 || is_unreceived_failure(ticket, outcome)
+    outcome.is_err() || ticket.index & LAST != 0 || is_undelivered_failure(ticket, outcome)
 }
 
-/// Returns true if a reply says that no connection received the completion of a failed job.
-pub fn is_unreceived_failure(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
+/// Returns true if no connection received the completion of a failed job.
+pub fn is_undelivered_failure(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
     ReplyKind::is_failure(ticket) && matches!(outcome, Ok(Reply::Integer(0)))
 }

@@ -1,10 +1,10 @@
-//! Which streams a search for entries to claim is worth while: one write tells of all of them how many entries they have
-//! pending, and mostly that is none. What was lost of a stream is asked for in the same write, every few rounds.
+//! Candidate streams of a claim cycle: one write asks all of them for their count of pending entries, mostly zero.
+//! Trimmed entries are counted in the same write, every few intervals.
 //!
-//! Of a stream whose group the consumer had to itself when it last looked, with nothing pending, nothing is asked in
-//! between unless it was given something: an entry that may be claimed has lain since before that look, if nobody came,
-//! took it and gave it back meanwhile. Where the consumer is alone, XINFO GROUPS tells what is pending, and whether it
-//! still is alone.
+//! A stream is skipped while the consumer is alone in the group, nothing was pending at the last inspection, and no
+//! entry was received since. An entry can be claimed only if it was pending before that inspection, unless another
+//! consumer came, took it and returned it. In a group with one consumer, XINFO GROUPS gives both the pending count
+//! and the consumer count.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,70 +13,75 @@ use crate::redis_io::command::Commands;
 use crate::redis_io::streams::commands::{pack_consumers, pack_pending_summary, pack_time};
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::claiming::inspection::pack_stocktaking;
-use crate::engine::consumer::claiming::inspection_replies::Collection;
-use crate::engine::consumer::claiming::search::Search;
+use crate::engine::consumer::claiming::inspection::pack_inspection;
+use crate::engine::consumer::claiming::inspection_replies::ReplyCollector;
+use crate::engine::consumer::claiming::search::ClaimSearch;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 
-/// In one of so many intervals a stream is inspected, whether it has something pending or not; another one for each, so
-/// that rounds are alike.
+/// Number of intervals between two inspections of a stream, with or without pending entries. The streams are spread
+/// over the intervals, so that cycles cost the same.
 pub(crate) const INSPECTED_EVERY: u32 = 5;
 
-/// What is to be asked of the servers.
-struct Questions {
-    /// The number of the interval.
+/// Packed queries of one claim cycle.
+struct InspectionQueries {
+    /// Number of the interval.
     round: usize,
-    answers: Arc<Collection>,
-    /// Of each node in one write.
+    replies: Arc<ReplyCollector>,
+    /// Commands by node, one write each.
     writes: Vec<(usize, Commands)>,
-    /// The lanes whose servers are asked for the time.
+    /// Lanes with a query for the time of their server.
     timed: Vec<usize>,
-    /// What there is to search without asking.
-    known: Vec<Search>,
+    /// Searches that need no query.
+    known: Vec<ClaimSearch>,
 }
 
 impl Consumer {
-    /// The streams that the next round is to search, beginning with another one each time.
-    pub(crate) async fn survey(&self, passed: u32) -> Vec<Search> {
-        let (answers, collected) = self.begin_collection();
-        let Some(questions) = self.questions(passed, answers) else { return Vec::new() };
-        let Questions { round, answers, writes, known: mut searches, .. } = questions;
+    /// Returns the streams that this cycle must search, beginning with another one each time.
+    pub(crate) async fn find_candidates(&self, passed: u32) -> Vec<ClaimSearch> {
+        let (replies, collected) = self.begin_inspection();
+        let Some(queries) = self.pack_queries(passed, replies) else { return Vec::new() };
+        let InspectionQueries { round, replies, writes, known: mut searches, .. } = queries;
         let asked = Instant::now();
         for (node, mut commands) in writes {
             self.node_set.nodes()[node].shared().submit(&mut commands);
         }
-        // They come out with the last answer, whatever becomes of the connection.
-        drop(answers);
+        // The replies arrive when the last destination is dropped, even after a lost connection.
+        drop(replies);
         let mut findings = collected.await.unwrap_or_default();
         let mut pending = std::mem::take(&mut findings.pending);
-        pending
-            .extend(findings.stocks.iter().filter(|stock| stock.may_be_pending()).map(|stock| stock.stream));
-        // Whoever searches looks at the clock again, and heeds what it has gained.
-        self.heed(findings, asked);
-        // What cannot be told is searched, which says why if that fails as well.
-        searches.extend(pending.into_iter().map(Search::of));
+        pending.extend(
+            findings
+                .inspections
+                .iter()
+                .filter(|inspection| inspection.may_be_pending())
+                .map(|inspection| inspection.stream),
+        );
+        // A search reads the clock again and applies its gain.
+        self.apply_inspection(findings, asked);
+        // A stream without a readable reply is searched; the search reports the error if it fails as well.
+        searches.extend(pending.into_iter().map(ClaimSearch::of));
         let streams = self.lock().streams.len().max(1);
         searches.sort_by_key(|search| (search.stream + streams - round % streams) % streams);
         searches
     }
 
-    /// What there is to ask, if the consumer plays.
-    fn questions(&self, passed: u32, answers: Arc<Collection>) -> Option<Questions> {
+    /// Packs the queries of a cycle, or returns `None` unless the consumer plays.
+    fn pack_queries(&self, passed: u32, replies: Arc<ReplyCollector>) -> Option<InspectionQueries> {
         let mut state = self.lock();
-        state.claim_rounds = state.claim_rounds.wrapping_add(passed as usize);
+        state.claim_intervals = state.claim_intervals.wrapping_add(passed as usize);
         if state.phase != Phase::Playing {
             return None;
         }
         let (writes, timed, known) = (Vec::new(), Vec::new(), Vec::new());
-        let mut questions = Questions { round: state.claim_rounds, answers, writes, timed, known };
+        let mut queries = InspectionQueries { round: state.claim_intervals, replies, writes, timed, known };
         for stream in 0..state.streams.len() {
-            self.ask_of_stream(&mut state, stream, &mut questions);
+            self.pack_stream_queries(&mut state, stream, &mut queries);
         }
-        Some(questions)
+        Some(queries)
     }
 
-    fn ask_of_stream(&self, state: &mut ConsumerState, at: usize, questions: &mut Questions) {
-        let (stream, round, every) = (&mut state.streams[at], questions.round, INSPECTED_EVERY as usize);
+    fn pack_stream_queries(&self, state: &mut ConsumerState, at: usize, queries: &mut InspectionQueries) {
+        let (stream, round, every) = (&mut state.streams[at], queries.round, INSPECTED_EVERY as usize);
         if !stream.active {
             return;
         }
@@ -85,32 +90,37 @@ impl Consumer {
             stream.inspected = round;
         }
         if stream.claim_from.is_some() {
-            return questions.known.push(Search { inspects, ..Search::of(at) });
+            return queries.known.push(ClaimSearch { inspects, ..ClaimSearch::of(at) });
         }
-        let is_alone = stream.is_alone && self.may_rest();
-        if !inspects && is_alone && stream.is_calm() {
+        let is_alone = stream.is_alone && self.can_back_off();
+        if !inspects && is_alone && stream.is_unchanged() {
             return;
         }
-        let looks_for_idle = inspects && self.looks_for_idle(stream);
-        let answers = questions.answers.clone();
-        let is_timed = questions.timed.contains(&stream.lane);
-        let commands = questions.of_node(stream.node);
+        let is_idle_query_due = inspects && self.is_idle_query_due(stream);
+        let replies = queries.replies.clone();
+        let is_timed = queries.timed.contains(&stream.lane);
+        let commands = queries.of_node(stream.node);
         if inspects || is_alone {
-            pack_stocktaking(commands, &stream.key, answers.stock(at, stream.losses.received()), inspects);
+            pack_inspection(
+                commands,
+                &stream.key,
+                replies.inspect(at, stream.trim_detector.received()),
+                inspects,
+            );
         } else {
-            pack_pending_summary(commands, &stream.key, &self.group, answers.pending(at));
+            pack_pending_summary(commands, &stream.key, &self.group, replies.pending(at));
         }
-        if inspects && (stream.asks_who || looks_for_idle) {
-            pack_consumers(commands, &stream.key, &self.group, answers.members(at, looks_for_idle));
+        if inspects && (stream.needs_member_name || is_idle_query_due) {
+            pack_consumers(commands, &stream.key, &self.group, replies.members(at, is_idle_query_due));
         }
         if !is_timed {
-            pack_time(commands, &stream.key, answers.clock(stream.lane));
-            questions.timed.push(stream.lane);
+            pack_time(commands, &stream.key, replies.clock(stream.lane));
+            queries.timed.push(stream.lane);
         }
     }
 }
 
-impl Questions {
+impl InspectionQueries {
     /// The commands for a node.
     fn of_node(&mut self, node: usize) -> &mut Commands {
         let known = self.writes.iter().position(|(of, _)| *of == node);

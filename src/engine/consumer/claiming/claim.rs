@@ -1,34 +1,33 @@
-//! Takes over entries that nobody is at: of consumers that are gone, and of jobs that failed.
+//! Claims idle entries: those of dead consumers, and those of failed jobs.
 //!
-//! XPENDING tells what is idle, this consumer decides, XCLAIM takes it over. Two consumers that decide the same way at
-//! the same time are told apart by XCLAIM itself, which takes only what is idle still. There is no script, so this works
-//! for users who may not run any, and on every Redis from 5 on.
+//! XPENDING lists idle entries, this consumer chooses, XCLAIM takes over. Of two consumers with the same choice only
+//! one succeeds, since XCLAIM takes only entries that are still idle. Scripts are not used, so claiming works for
+//! users without the right to run them, and on every Redis from version 5.
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
-use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim, pack_entry};
+use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::claiming::inspection::Page;
-use crate::engine::consumer::claiming::pending_page::{self, Limits, Plan};
+use crate::engine::consumer::claiming::inspection::PendingPage;
+use crate::engine::consumer::claiming::pending_page::{self, ClaimLimits, ClaimPlan};
+use crate::engine::consumer::entry_commands::found_entry;
+use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::in_flight::Delivery;
-use crate::engine::consumer::state::{ConsumerState, Phase};
-use crate::engine::host::{Event, Failure, PendingJob};
+use crate::engine::host::{Event, Failure};
 use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::PendingEntry;
 
 impl Consumer {
-    /// Searches all streams once that have something pending, beginning with another one each time: a slot that was
-    /// waited for is kept for the first one that has something to claim. `passed` is how many intervals ago it did so last.
+    /// Searches all streams with pending entries once, beginning with another one each time. A slot that was waited
+    /// for stays reserved for the first candidate. `passed` is the number of intervals since the last cycle.
     pub(crate) async fn claim_all(&self, passed: u32) {
-        let searches = self.survey(passed).await;
+        let searches = self.find_candidates(passed).await;
         self.remove_idle().await;
         if searches.is_empty() {
             return;
@@ -40,26 +39,26 @@ impl Consumer {
         self.end_search(kept);
     }
 
-    /// Decides about a page, and for how long entries have to have been idle; keeps the slots of those that are to be
-    /// claimed, and one more if there is one.
+    /// Decides about a page, and returns the minimum idle time. Reserves the slots of the entries to claim, and one
+    /// more if one is free.
     pub(crate) fn decide(
         &self,
         stream: usize,
-        page: Result<Page, RedisError>,
+        page: Result<PendingPage, RedisError>,
         size: usize,
         kept: &mut usize,
-    ) -> Result<(Plan, Duration), RedisError> {
+    ) -> Result<(ClaimPlan, Duration), RedisError> {
         let mut state = self.lock();
         let room = *kept + state.reserve(self.options.concurrency, self.options.claim_page_size - *kept);
         let room_now = if state.phase == Phase::Playing { room } else { 0 };
         let from = state.streams[stream].claim_from;
         let decided = page.map(|page| {
             let idle = self.options.claim_deadline.saturating_add(page.gained);
-            let limits = Limits { deadline: idle, deliveries: self.options.retry_limit };
+            let limits = ClaimLimits { deadline: idle, deliveries: self.options.retry_limit };
             let is_ours = |id| state.holds(stream as u32, id);
             let plan = match page.entries {
                 Some(entries) => pending_page::plan(entries, size, limits, room_now, is_ours),
-                None => Plan { next: from, crowded: true, ..Plan::default() },
+                None => ClaimPlan { next: from, crowded: true, ..ClaimPlan::default() },
             };
             (plan, idle)
         });
@@ -68,42 +67,35 @@ impl Consumer {
         state.reserved -= room - used - *kept;
         state.claiming += used;
         if used > 0 {
-            state.backlog.claim();
+            state.claim_backlog.claim();
         }
         state.streams[stream].claim_from = decided.as_ref().map_or(from, |(plan, _)| plan.next);
         decided
     }
 
-    /// Keeps slots for what may be claimed: what is free, or the next one that gets free, since a consumer that always
-    /// has enough to read would never claim anything.
+    /// Reserves slots for claims: the free ones, or else the next one that becomes free. A consumer with a constant
+    /// flow of new entries would never claim otherwise.
     async fn reserve(&self) -> usize {
         let room = self.try_reserve();
         if room > 0 {
             return room;
         }
         let patience = self.options.claim_interval.unwrap_or_default();
-        // If none gets free in that time, there is the next time.
-        let _ = timeout(patience, self.room.notified()).await;
+        // Without a free slot in that time the next cycle tries again.
+        let _ = timeout(patience, self.slot_free.notified()).await;
         let room = self.try_reserve();
-        self.lock().backlog.claims_due = false;
+        self.lock().claim_backlog.claims_due = false;
         room
     }
 
     fn try_reserve(&self) -> usize {
         let mut state = self.lock();
         let room = state.reserve(self.options.concurrency, self.options.claim_page_size);
-        state.backlog.claims_due = room == 0;
+        state.claim_backlog.claims_due = room == 0;
         room
     }
 
-    /// A slot may have become free that claiming waits for.
-    pub(crate) fn tell_of_room(&self, state: &ConsumerState) {
-        if state.backlog.waits() && state.free(self.options.concurrency) > 0 {
-            self.room.notify_one();
-        }
-    }
-
-    /// Takes over entries for which slots are kept, as far as they still are `idle`, and has their jobs run.
+    /// Claims entries with reserved slots, if they still are `idle`, and has their jobs run.
     pub(crate) async fn claim(
         &self,
         stream: usize,
@@ -130,7 +122,7 @@ impl Consumer {
         self.drop_trimmed(stream, lane, key, missing).await
     }
 
-    /// Runs the jobs of entries that were taken over; what was wanted and did not come is returned.
+    /// Runs the jobs of claimed entries, and returns the wanted entries that XCLAIM did not return.
     fn run_claimed(
         &self,
         stream: u32,
@@ -141,12 +133,12 @@ impl Consumer {
         let at = Instant::now();
         let mut missing = Vec::new();
         let mut found = Vec::with_capacity(wanted.len());
-        {
+        let reads = {
             let mut state = self.lock();
             state.reserved -= wanted.len();
             state.claiming -= wanted.len();
-            if state.cut_off {
-                // Whoever claims next begins them.
+            if state.disconnected {
+                // The next consumer that claims runs them.
                 return Vec::new();
             }
             let mut started = Vec::with_capacity(wanted.len());
@@ -156,7 +148,7 @@ impl Consumer {
                     continue;
                 };
                 if state.holds(stream, entry.id) {
-                    // A read of the history, or a search begun before a pause, was quicker.
+                    // A read of the history, or a search before a pause, was faster.
                     continue;
                 }
                 let (producer, job) = (entry.producer.clone(), entry.job.clone().unwrap_or_else(new_id));
@@ -171,24 +163,24 @@ impl Consumer {
                     deliveries,
                     at,
                 };
-                started.extend(self.run_or_keep(&mut state, delivery).map(|token| (stream, token)));
-                found.push(found_of(key, PendingEntry { deliveries, ..pending }, producer, job));
+                started.extend(self.start_or_buffer(&mut state, delivery).map(|token| (stream, token)));
+                found.push(found_entry(key, PendingEntry { deliveries, ..pending }, producer, job));
             }
-            self.start_timer(&mut state);
-            self.start_leasing(&mut state);
-            self.hand_over(&state, &started);
-        }
-        self.lock().counts.claimed += found.len() as u64;
+            state.counts.claimed += found.len() as u64;
+            self.advance(&mut state, &started)
+        };
         let host = &self.node_set.context().host;
         for entry in &found {
             host.event(Event::Claimed { consumer: self.number, entry });
         }
-        self.step();
-        self.tell_of_quiet();
+        self.submit_reads(reads);
+        host.wake();
+        self.notify_if_idle();
         missing
     }
 
-    /// Entries that could not be taken over have been so by somebody else, or are gone: then their story ends here.
+    /// Acknowledges the unclaimed entries that are not in the stream any more. The others were claimed by another
+    /// consumer.
     async fn drop_trimmed(
         &self,
         stream: usize,
@@ -203,68 +195,16 @@ impl Consumer {
         Ok(())
     }
 
-    pub(crate) fn acknowledge_trimmed(&self, stream: usize, lane: usize, key: &str, gone: &[EntryId]) {
-        if gone.is_empty() {
-            return;
-        }
-        let mut commands = Commands::default();
-        pack_acknowledge(&mut commands, (key, &self.group), gone.iter(), Destination::Nowhere);
-        self.shared(lane).submit(&mut commands);
-        self.tell_of_trimmed(stream, gone.len() as u64, true);
-    }
-
-    /// The entries as they are in the stream; `None` for what is not there any more.
-    pub(crate) async fn fetch(
-        &self,
-        lane: usize,
-        key: &str,
-        ids: &[EntryId],
-    ) -> Result<Vec<Option<Value>>, RedisError> {
-        let mut replies = Vec::with_capacity(ids.len());
-        {
-            let mut commands = Commands::default();
-            for &id in ids {
-                let (sender, receiver) = oneshot::channel();
-                pack_entry(&mut commands, key, id, Destination::Task(sender));
-                replies.push(receiver);
-            }
-            self.shared(lane).submit(&mut commands);
-        }
-        let mut entries = Vec::with_capacity(ids.len());
-        for reply in replies {
-            // Whoever takes a command gives its reply, or an error.
-            let reply = reply.await.unwrap_or_else(|_| Err(RedisError::closed()))?;
-            entries.push(match reply {
-                Value::Array(found) => found.into_iter().next(),
-                _ => None,
-            });
-        }
-        Ok(entries)
-    }
-
     pub(crate) fn claim_failed(&self, error: RedisError) {
         let code = format!("{:?} {}", error.kind, error.reply_code().unwrap_or_default());
-        // What the reads fail with as well, they report.
+        // The reads report these errors.
         let is_reported = matches!(
             error.kind,
             RedisErrorKind::Closed | RedisErrorKind::MaxRetries | RedisErrorKind::Dropped
         ) || error.reply_code() == Some("NOGROUP");
-        let is_news = self.lock().claim_complaint.replace(code.clone()) != Some(code);
+        let is_news = self.lock().last_claim_failure.replace(code.clone()) != Some(code);
         if is_news && !is_reported {
-            self.complain(Failure::Consume, &error);
+            self.report_error(Failure::Consume, &error);
         }
-    }
-}
-
-/// What the host is told of an entry that was pending.
-pub(crate) fn found_of(key: &str, pending: PendingEntry, producer: String, job: String) -> PendingJob {
-    PendingJob {
-        id: pending.id,
-        stream: key.to_owned(),
-        owner: pending.owner,
-        idle: pending.idle,
-        deliveries: pending.deliveries,
-        producer,
-        job,
     }
 }

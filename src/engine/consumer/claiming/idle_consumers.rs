@@ -1,8 +1,8 @@
-//! Removes dead consumers from a group: their names have nothing pending and were idle for long.
+//! Removes dead consumers from a group: names that have nothing pending and were idle for long.
 //!
-//! A consumer that was idle, but lives, comes back with the next entry that it is given: Redis makes the name again. An
-//! entry that it is given between the look and the removal would be neither pending nor delivered again. So one
-//! transaction lists the pending entries of the name and removes the name. Listed entries are then made pending again.
+//! An idle consumer that lives returns with its next entry: Redis creates the name again. An entry delivered between
+//! the query and the removal would be neither pending nor delivered again. So one transaction lists the pending
+//! entries of the name and removes the name. Listed entries are then made pending again.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -21,28 +21,24 @@ use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::host::{Event, Failure};
 use crate::engine::protocol::pending_entries::{PendingEntry, read_rows};
 
-/// A group is looked at for idle consumers no more often than this.
-const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
-/// A consumer shows that it is there so often within the time after which it would be removed.
-const SHOWN: u32 = 3;
+/// Minimum time between two queries for idle consumers of a group, unless the idle limit is shorter.
+const MIN_QUERY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 impl Consumer {
-    /// Whether it is time to look for idle consumers in the group of a stream. A consumer that is alone does not look.
-    pub(crate) fn looks_for_idle(&self, stream: &mut StreamState) -> bool {
+    /// Returns true if a query for idle consumers of the stream's group is due, and notes its time. A consumer that
+    /// is alone in the group sends none.
+    pub(crate) fn is_idle_query_due(&self, stream: &mut StreamState) -> bool {
         let Some(limit) = self.options.remove_idle.filter(|_| !stream.is_alone) else { return false };
-        let is_due = stream.idle_looked.is_none_or(|looked| looked.elapsed() >= limit.min(LOOK_EVERY));
+        let is_due =
+            stream.idle_queried.is_none_or(|looked| looked.elapsed() >= limit.min(MIN_QUERY_INTERVAL));
         if is_due {
-            stream.idle_looked = Some(Instant::now());
+            stream.idle_queried = Some(Instant::now());
         }
         is_due
     }
 
-    /// How often this consumer shows that it is there.
-    pub(crate) fn presence_interval(&self) -> Duration {
-        self.options.remove_idle.map_or(LOOK_EVERY, |limit| (limit / SHOWN).min(LOOK_EVERY))
-    }
-
-    /// Removes the idle consumers that the last look has found. Without the rights to do so they stay, and no error is told.
+    /// Removes the idle consumers that the last query found. Without the rights for it they stay, and no error is
+    /// reported.
     pub(crate) async fn remove_idle(&self) {
         let found: Vec<usize> = {
             let state = self.lock();
@@ -56,7 +52,7 @@ impl Consumer {
                 let names = std::mem::take(&mut stream.idle);
                 (stream.lane, stream.number, stream.key.clone(), if is_playing { names } else { Vec::new() })
             };
-            self.spare_own(&mut names);
+            self.exclude_own(&mut names);
             if names.is_empty() {
                 continue;
             }
@@ -69,19 +65,19 @@ impl Consumer {
         }
     }
 
-    /// Leaves out the consumers of this bus, which live, also if they are paused.
-    fn spare_own(&self, names: &mut Vec<String>) {
+    /// Removes the consumers of this bus from the list. They are alive, even while they are paused.
+    fn exclude_own(&self, names: &mut Vec<String>) {
         names.retain(|name| !self.node_set.has_consumer_name(&self.group, name));
     }
 
-    /// Removes consumers, and returns those that it has removed.
+    /// Removes consumers, and returns the names of those that were removed.
     async fn remove_members(
         &self,
         lane: usize,
         key: &str,
         names: Vec<String>,
     ) -> Result<Vec<String>, RedisError> {
-        // Without the right to MULTI the commands behind it would be carried out all the same, each by itself.
+        // Without the right to MULTI, Redis would run the commands behind it one by one.
         self.transact(lane, key, |_| {}).await?;
         let replies = self.transact(lane, key, |commands| {
             for name in &names {
@@ -96,14 +92,14 @@ impl Consumer {
             let [pending, Value::Integer(_)] = pair else { continue };
             let dropped = read_rows(pending).unwrap_or_default();
             if let Err(error) = self.restore(lane, (key, &name), dropped).await {
-                self.complain(Failure::Consume, &error);
+                self.report_error(Failure::Consume, &error);
             }
             removed.push(name);
         }
         Ok(removed)
     }
 
-    /// Makes entries pending again that were given to a consumer just before it was removed, as if it had not been.
+    /// Makes entries pending again that were delivered to a consumer just before its removal.
     async fn restore(
         &self,
         lane: usize,
@@ -138,7 +134,7 @@ impl Consumer {
         commands.begin("EXEC", 1).beside(key.as_bytes()).end(Destination::Task(sender));
         commands.bind();
         self.shared(lane).submit(&mut commands);
-        // Whoever takes a command gives its reply, or an error.
+        // Every command gets a reply or an error.
         match receiver.await.unwrap_or_else(|_| Err(RedisError::closed()))? {
             Value::Array(replies) => Ok(replies),
             _ => Ok(Vec::new()),

@@ -1,8 +1,8 @@
-//! What a consumer that claims asks of a server beside what is pending: what its clock says, and how many entries were
-//! removed before the group got them. It is asked in the same write as what is pending, so that it costs no time; the
-//! second one every few rounds, see [`crate::engine::consumer::claiming::candidates`].
+//! Inspection of a server by a consumer that claims: its clock, and the count of trimmed entries. The queries share a
+//! write with the query for pending entries, so they cost no time. Trimmed entries are counted every few intervals,
+//! see [`crate::engine::consumer::claiming::candidates`].
 //!
-//! Who may not ask goes without: then idle times are believed, and losses are not known.
+//! Without the rights for it, idle times are trusted and trimmed entries are not counted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,76 +19,78 @@ use crate::redis_io::streams::commands::{
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::claiming::inspection_replies::{Collection, Findings, Stocktaking};
+use crate::engine::consumer::claiming::inspection_replies::{
+    GroupInspection, InspectionReplies, ReplyCollector,
+};
 use crate::engine::consumer::state::clock_skew::read_time;
 use crate::engine::consumer::state::group_position::GroupPosition;
-use crate::engine::host::{Event, Failure};
+use crate::engine::host::Failure;
 use crate::engine::protocol::pending_entries::{self, PendingEntry};
 
-/// Which page of what is pending is asked for.
+/// Range of one page of pending entries.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Range {
-    /// The first entry; none is the beginning.
+pub(crate) struct PageRange {
+    /// First entry; `None` is the beginning.
     pub(crate) from: Option<EntryId>,
     /// The most entries.
     pub(crate) size: usize,
 }
 
-/// Some of what is pending.
-pub(crate) struct Page {
-    /// The entries, in order; none if they cannot be trusted.
+/// One page of pending entries.
+pub(crate) struct PendingPage {
+    /// Entries in order; `None` if they cannot be trusted.
     pub(crate) entries: Option<Vec<PendingEntry>>,
-    /// What the server's clock may have added to the time that they have been idle.
+    /// Idle time that the server's clock can have added by a step forward.
     pub(crate) gained: Duration,
 }
 
 impl Consumer {
-    /// Asks for a page of what is pending, and inspects the server, and if wanted the stream.
+    /// Fetches a page of pending entries, and inspects the server, and with `of_stream` the stream.
     ///
-    /// The clock is looked at behind the page: of what was idle by then, only another consumer that takes it over
-    /// before this one does can still be deceived, by a clock that is set forward in between.
+    /// The clock is read after the page. So a step of the clock can mislead this consumer only between that reading
+    /// and XCLAIM, for an entry that another consumer takes over in between.
     pub(crate) async fn pending_page(
         &self,
         stream: usize,
         lane: usize,
         key: &str,
-        Range { from, size }: Range,
+        PageRange { from, size }: PageRange,
         of_stream: bool,
-    ) -> Result<Page, RedisError> {
+    ) -> Result<PendingPage, RedisError> {
         let deadline = self.options.claim_deadline.as_millis() as u64;
         let home = self.home(lane);
         let ask = |idle| async move {
-            let (inspection, collected) = self.begin_collection();
+            let (inspection, collected) = self.begin_inspection();
             let asked = Instant::now();
             let page = self.ask(lane, |commands, page| {
                 pack_pending_page(commands, key, &self.group, idle, from, size, page);
                 pack_time(commands, key, inspection.clock(lane));
                 if of_stream {
-                    self.pack_stocktaking(commands, stream, key, &inspection);
+                    self.pack_inspection(commands, stream, key, &inspection);
                 }
                 drop(inspection);
             });
-            (page.await, self.heed(collected.await.unwrap_or_default(), asked))
+            (page.await, self.apply_inspection(collected.await.unwrap_or_default(), asked))
         };
         let (reply, gained) = match ask(Some(deadline)).await {
-            // Before 6.2 there is no IDLE, and all of it has to be looked at here.
+            // Before Redis 6.2 there is no IDLE, so the page has all pending entries.
             (Err(error), _) if error.reply_code() == Some("ERR") => ask(None).await,
             other => other,
         };
         if home != self.home(lane) || self.is_moving(lane) {
-            // One node may have shown its clock and another one its entries.
-            return Ok(Page { entries: None, gained });
+            // The time and the entries can be from different nodes.
+            return Ok(PendingPage { entries: None, gained });
         }
         let entries = pending_entries::read_rows(&reply?).ok_or_else(|| {
             let message = "Redis sent no such reply as XPENDING has.";
             self.error(lane, RedisErrorKind::Protocol, "XPENDING", message)
         })?;
-        Ok(Page { entries: Some(entries), gained })
+        Ok(PendingPage { entries: Some(entries), gained })
     }
 
-    /// Asks for a stream's last entry before it is read. Who claims inspects the server, too, so that what comes later
-    /// can be compared with it.
-    pub(crate) async fn first_look(
+    /// Fetches the last entry of a stream before the first read. A consumer that claims inspects the server too, as
+    /// the base for later comparisons.
+    pub(crate) async fn inspect_before_read(
         &self,
         stream: usize,
         lane: usize,
@@ -97,95 +99,87 @@ impl Consumer {
         if self.options.claim_interval.is_none() {
             return self.ask(lane, |commands, to| pack_last_entry(commands, key, to)).await;
         }
-        let (inspection, collected) = self.begin_collection();
+        let (inspection, collected) = self.begin_inspection();
         let asked = Instant::now();
         let entry = self.ask(lane, |commands, entry| {
             pack_last_entry(commands, key, entry);
             pack_time(commands, key, inspection.clock(lane));
-            self.pack_stocktaking(commands, stream, key, &inspection);
+            self.pack_inspection(commands, stream, key, &inspection);
             drop(inspection);
         });
         let entry = entry.await;
-        self.heed(collected.await.unwrap_or_default(), asked);
+        self.apply_inspection(collected.await.unwrap_or_default(), asked);
         entry
     }
 
-    /// A collection of what there is to know about the group.
-    pub(crate) fn begin_collection(&self) -> (Arc<Collection>, oneshot::Receiver<Findings>) {
-        Collection::begin(&self.group, &self.options.id, self.options.remove_idle)
+    /// Returns a collector for the replies of an inspection of the group.
+    pub(crate) fn begin_inspection(&self) -> (Arc<ReplyCollector>, oneshot::Receiver<InspectionReplies>) {
+        ReplyCollector::begin(&self.group, &self.options.id, self.options.remove_idle)
     }
 
-    fn pack_stocktaking(&self, commands: &mut Commands, stream: usize, key: &str, answers: &Arc<Collection>) {
-        let received = self.lock().streams[stream].losses.received();
-        pack_stocktaking(commands, key, answers.stock(stream, received), true);
+    fn pack_inspection(
+        &self,
+        commands: &mut Commands,
+        stream: usize,
+        key: &str,
+        answers: &Arc<ReplyCollector>,
+    ) {
+        let received = self.lock().streams[stream].trim_detector.received();
+        pack_inspection(commands, key, answers.inspect(stream, received), true);
     }
 
-    /// Tells of losses, and returns what the clock has gained that was looked at last.
-    pub(crate) fn heed(&self, findings: Findings, asked: Instant) -> Duration {
+    /// Applies the replies of an inspection: reports trimmed entries, and returns the gain of the last clock that was
+    /// read.
+    pub(crate) fn apply_inspection(&self, findings: InspectionReplies, asked: Instant) -> Duration {
         let mut gained = Duration::ZERO;
-        for (lane, answered, told) in findings.clocks {
-            self.complain_of_refusal(told.as_ref().err());
-            if let Some(told) = told.ok().as_ref().and_then(read_time) {
+        for (lane, answered, time) in findings.clocks {
+            self.report_refusal(time.as_ref().err());
+            if let Some(time) = time.ok().as_ref().and_then(read_time) {
                 let clock = &mut self.lock().lanes[lane].clock;
-                gained = clock.look(told, asked, answered, self.options.claim_deadline);
+                gained = clock.observe(time, asked, answered, self.options.claim_deadline);
             }
         }
         for (stream, members) in findings.members {
-            self.lock().streams[stream].meet_members(members);
+            self.lock().streams[stream].update_members(members);
         }
-        for Stocktaking { stream, received, group, extent } in findings.stocks {
-            self.complain_of_refusal(group.as_ref().err());
-            self.complain_of_refusal(extent.as_ref().err());
+        for GroupInspection { stream, received, group, extent } in findings.inspections {
+            self.report_refusal(group.as_ref().err());
+            self.report_refusal(extent.as_ref().err());
             let group = group.ok().flatten();
-            self.lock().streams[stream].meet(group.as_ref(), received);
+            self.lock().streams[stream].update_membership(group.as_ref(), received);
             if let (Some(group), Ok(Some(extent))) = (group, extent) {
-                let standing = GroupPosition::new(group, extent);
-                let lost = self.lock().streams[stream].losses.look(&standing, received);
-                self.tell_of_trimmed(stream, lost, false);
+                let position = GroupPosition::new(group, extent);
+                let lost = self.lock().streams[stream].trim_detector.observe(&position, received);
+                self.report_trimmed(stream, lost, false);
             }
         }
         gained
     }
 
-    /// Tells of entries that are gone from a stream: they were pending, or the group never got them.
-    pub(crate) fn tell_of_trimmed(&self, stream: usize, count: u64, pending: bool) {
-        if count == 0 {
-            return;
-        }
-        let (consumer, stream) = {
-            let mut state = self.lock();
-            state.counts.trimmed += count;
-            (self.number, state.streams[stream].number)
-        };
-        let host = &self.node_set.context().host;
-        host.event(Event::Trimmed { consumer, stream, count, pending });
-        host.wake();
-    }
-
-    /// Says once that the server will not be inspected.
-    fn complain_of_refusal(&self, error: Option<&RedisError>) {
+    /// Reports a refused inspection once.
+    fn report_refusal(&self, error: Option<&RedisError>) {
         let Some(refusal) = error.filter(|error| error.reply_code() == Some("NOPERM")) else { return };
         if !std::mem::replace(&mut self.lock().inspection_refused, true) {
-            self.complain(Failure::Consume, refusal);
+            self.report_error(Failure::Consume, refusal);
         }
     }
 
-    /// The node that has a lane's slot, in a Cluster.
+    /// Returns the node that has a lane's slot, in a Cluster.
     fn home(&self, lane: usize) -> Option<Address> {
         let slot = self.lane(lane).slot?;
         self.node(lane).topology()?.node_of(slot)
     }
 
-    /// Whether a lane's slot is on its way from one node of a Cluster to another.
+    /// Returns true if the slot of a lane migrates between two nodes of a Cluster.
     fn is_moving(&self, lane: usize) -> bool {
         let (slot, node) = (self.lane(lane).slot, self.node(lane));
         slot.zip(node.topology()).is_some_and(|(slot, topology)| topology.is_importing(slot))
     }
 }
 
-/// Packs what tells of a group, and how it stands to its stream if `of_stream`; the group first, so that nothing that is
-/// read in between seems lost.
-pub(crate) fn pack_stocktaking(
+/// Packs the queries for a group, and with `of_stream` for its stream. The group comes first, so that an entry read
+/// in between does not seem trimmed.
+pub(crate) fn pack_inspection(
     commands: &mut Commands,
     key: &str,
     [group, extent]: [Destination; 2],

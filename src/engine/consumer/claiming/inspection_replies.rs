@@ -1,4 +1,4 @@
-//! What a survey of a consumer's streams brings to light, reply by reply.
+//! Replies of an inspection, collected one by one.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -13,25 +13,25 @@ use crate::engine::consumer::state::trim_detector::Received;
 use crate::engine::protocol::group_members::GroupMembers;
 use crate::engine::protocol::stream_info::{GroupInfo, StreamInfo};
 
-/// What was found out.
+/// Collected replies of one inspection.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
-    /// The streams that have something pending, or do not say that they have not.
+pub(crate) struct InspectionReplies {
+    /// Streams with pending entries, or without a readable count.
     pub(crate) pending: Vec<usize>,
-    /// The consumers in the groups of some of the streams, where the reply could be read.
+    /// Consumers of groups, with the index of the stream.
     pub(crate) members: Vec<(usize, GroupMembers)>,
-    /// How the group stands to some of the streams.
-    pub(crate) stocks: Vec<Stocktaking>,
-    /// By lane: when the server told the time, and what it told.
+    /// Groups and streams that were inspected.
+    pub(crate) inspections: Vec<GroupInspection>,
+    /// Clocks that were read: lane, time of the reply, and the reply of TIME.
     pub(crate) clocks: Vec<(usize, Instant, Result<Value, RedisError>)>,
 }
 
-/// How a group stands to its stream, as it was asked for. What cannot be read tells nothing.
+/// Inspected group and its stream. An unreadable reply counts as no information.
 #[derive(Debug)]
-pub(crate) struct Stocktaking {
+pub(crate) struct GroupInspection {
     /// Index of the stream.
     pub(crate) stream: usize,
-    /// What had been received when it was asked.
+    /// Entries received before the query was sent.
     pub(crate) received: Received,
     /// The group.
     pub(crate) group: Result<Option<GroupInfo>, RedisError>,
@@ -39,33 +39,33 @@ pub(crate) struct Stocktaking {
     pub(crate) extent: Result<Option<StreamInfo>, RedisError>,
 }
 
-impl Stocktaking {
-    /// Whether the group has something pending, or does not say that it has not.
+impl GroupInspection {
+    /// Returns true unless the group reports that nothing is pending.
     pub(crate) fn may_be_pending(&self) -> bool {
         !matches!(&self.group, Ok(Some(group)) if group.pending == 0)
     }
 }
 
-/// Collects the answers to many questions, which mostly say that there is nothing: one task waits for all of them. They
-/// are handed over with the last of the destinations, which goes when its reply has come.
+/// Collector of many replies for one waiting task. The replies are sent when the last destination is dropped, after
+/// its reply.
 #[derive(Debug)]
-pub(crate) struct Collection {
-    /// A lock, since whoever refuses a command may do so on another thread than the engine's.
-    findings: Mutex<Findings>,
-    collected: Option<oneshot::Sender<Findings>>,
+pub(crate) struct ReplyCollector {
+    /// A lock, since a command can be refused on another thread than the engine's.
+    findings: Mutex<InspectionReplies>,
+    collected: Option<oneshot::Sender<InspectionReplies>>,
     /// The name of the group.
     group: String,
     /// This consumer's id.
     consumer: String,
-    /// For how long others must have been idle to be found.
+    /// Minimum idle time of a consumer to be collected.
     idle: Option<Duration>,
 }
 
-/// What a question is about; the remainder of its number.
+/// Subject of a query; the remainder of its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-enum Question {
-    PendingEntry = 0,
+enum InspectionQuery {
+    Pending = 0,
     GroupInfo = 1,
     StreamInfo = 2,
     Clock = 3,
@@ -73,22 +73,22 @@ enum Question {
     Idle = 5,
 }
 
-const QUESTIONS: [Question; 6] = [
-    Question::PendingEntry,
-    Question::GroupInfo,
-    Question::StreamInfo,
-    Question::Clock,
-    Question::GroupMembers,
-    Question::Idle,
+const QUERIES: [InspectionQuery; 6] = [
+    InspectionQuery::Pending,
+    InspectionQuery::GroupInfo,
+    InspectionQuery::StreamInfo,
+    InspectionQuery::Clock,
+    InspectionQuery::GroupMembers,
+    InspectionQuery::Idle,
 ];
 
-impl Collection {
-    /// A collection of what there is to know about a group, and where the findings come out.
+impl ReplyCollector {
+    /// Creates a collector for a group, and the receiver of its replies.
     pub(crate) fn begin(
         group: &str,
         consumer: &str,
         idle: Option<Duration>,
-    ) -> (Arc<Self>, oneshot::Receiver<Findings>) {
+    ) -> (Arc<Self>, oneshot::Receiver<InspectionReplies>) {
         let (sender, collected) = oneshot::channel();
         let (findings, collected_by) = (Mutex::default(), Some(sender));
         (
@@ -103,75 +103,75 @@ impl Collection {
         )
     }
 
-    /// Where the number of entries goes that a stream has pending.
+    /// Destination of the count of pending entries of a stream.
     pub(crate) fn pending(self: &Arc<Self>, stream: usize) -> Destination {
-        self.destination(Question::PendingEntry, stream)
+        self.destination(InspectionQuery::Pending, stream)
     }
 
-    /// Where the groups of a stream go, and the stream itself if that is asked for.
-    pub(crate) fn stock(self: &Arc<Self>, stream: usize, received: Received) -> [Destination; 2] {
-        let stock = Stocktaking { stream, received, group: Ok(None), extent: Ok(None) };
+    /// Destinations of the groups of a stream, and of the stream itself.
+    pub(crate) fn inspect(self: &Arc<Self>, stream: usize, received: Received) -> [Destination; 2] {
+        let inspection = GroupInspection { stream, received, group: Ok(None), extent: Ok(None) };
         let mut findings = self.findings();
-        findings.stocks.push(stock);
-        let at = findings.stocks.len() - 1;
-        [Question::GroupInfo, Question::StreamInfo].map(|question| self.destination(question, at))
+        findings.inspections.push(inspection);
+        let at = findings.inspections.len() - 1;
+        [InspectionQuery::GroupInfo, InspectionQuery::StreamInfo].map(|query| self.destination(query, at))
     }
 
-    /// Where the consumers of a stream's group go; `idle` if idle ones are looked for.
+    /// Destination of the consumers of a stream's group. With `idle`, idle ones are collected.
     pub(crate) fn members(self: &Arc<Self>, stream: usize, idle: bool) -> Destination {
-        self.destination(if idle { Question::Idle } else { Question::GroupMembers }, stream)
+        self.destination(if idle { InspectionQuery::Idle } else { InspectionQuery::GroupMembers }, stream)
     }
 
-    /// Where the time goes that the server of a lane tells.
+    /// Destination of the time of a lane's server.
     pub(crate) fn clock(self: &Arc<Self>, lane: usize) -> Destination {
-        self.destination(Question::Clock, lane)
+        self.destination(InspectionQuery::Clock, lane)
     }
 
-    fn destination(self: &Arc<Self>, question: Question, at: usize) -> Destination {
-        Destination::Tally(self.clone(), (at * QUESTIONS.len()) as u32 + question as u32)
+    fn destination(self: &Arc<Self>, query: InspectionQuery, at: usize) -> Destination {
+        Destination::Tally(self.clone(), (at * QUERIES.len()) as u32 + query as u32)
     }
 
-    fn findings(&self) -> MutexGuard<'_, Findings> {
+    fn findings(&self) -> MutexGuard<'_, InspectionReplies> {
         self.findings.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-impl Tally for Collection {
+impl Tally for ReplyCollector {
     fn reply(&self, number: u32, outcome: Result<Reply<'_>, RedisError>) {
-        let at = number as usize / QUESTIONS.len();
+        let at = number as usize / QUERIES.len();
         let mut findings = self.findings();
-        match QUESTIONS[number as usize % QUESTIONS.len()] {
-            Question::PendingEntry if outcome.as_ref().is_ok_and(is_none) => {}
-            Question::PendingEntry => findings.pending.push(at),
-            Question::GroupInfo => {
+        match QUERIES[number as usize % QUERIES.len()] {
+            InspectionQuery::Pending if outcome.as_ref().is_ok_and(is_none) => {}
+            InspectionQuery::Pending => findings.pending.push(at),
+            InspectionQuery::GroupInfo => {
                 let group = outcome.map(|reply| GroupInfo::read(&reply, &self.group));
-                findings.stocks[at].group = group;
+                findings.inspections[at].group = group;
             }
-            Question::StreamInfo => {
-                findings.stocks[at].extent = outcome.map(|reply| StreamInfo::read(&reply))
+            InspectionQuery::StreamInfo => {
+                findings.inspections[at].extent = outcome.map(|reply| StreamInfo::read(&reply))
             }
-            question @ (Question::GroupMembers | Question::Idle) => {
-                let limit = self.idle.filter(|_| question == Question::Idle);
+            query @ (InspectionQuery::GroupMembers | InspectionQuery::Idle) => {
+                let limit = self.idle.filter(|_| query == InspectionQuery::Idle);
                 let members =
                     outcome.ok().and_then(|reply| GroupMembers::read(&reply, &self.consumer, limit));
                 findings.members.extend(members.map(|members| (at, members)));
             }
-            Question::Clock => findings.clocks.push((at, Instant::now(), outcome.map(Value::from))),
+            InspectionQuery::Clock => findings.clocks.push((at, Instant::now(), outcome.map(Value::from))),
         }
     }
 }
 
-impl Drop for Collection {
+impl Drop for ReplyCollector {
     fn drop(&mut self) {
         let findings = std::mem::take(&mut *self.findings());
         if let Some(collected) = self.collected.take() {
-            // Who asked may not wait any more.
+            // The receiver is gone if its wait was given up.
             let _ = collected.send(findings);
         }
     }
 }
 
-/// Whether nothing is pending, as XPENDING tells.
+/// Returns true if a reply of XPENDING says that nothing is pending.
 fn is_none(reply: &Reply<'_>) -> bool {
     match reply {
         Reply::Array(parts) => parts.clone().token() == Some(Token::Integer(0)),
@@ -190,43 +190,43 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_left_out_only_if_it_says_that_nothing_is_pending() {
-        let (collection, mut collected) = Collection::begin("g", "me", None);
-        tell(collection.pending(0), b"*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n");
-        tell(collection.pending(1), b"*4\r\n:7\r\n$3\r\n1-0\r\n$3\r\n7-0\r\n*0\r\n");
-        tell(collection.pending(2), b"*0\r\n");
-        tell(collection.pending(3), b"$-1\r\n");
-        let Destination::Tally(tally, number) = collection.pending(4) else { panic!("not collected") };
+    fn a_stream_is_left_out_only_if_nothing_is_pending() {
+        let (collector, mut collected) = ReplyCollector::begin("g", "me", None);
+        tell(collector.pending(0), b"*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n");
+        tell(collector.pending(1), b"*4\r\n:7\r\n$3\r\n1-0\r\n$3\r\n7-0\r\n*0\r\n");
+        tell(collector.pending(2), b"*0\r\n");
+        tell(collector.pending(3), b"$-1\r\n");
+        let Destination::Tally(tally, number) = collector.pending(4) else { panic!("not collected") };
         tally.reply(number, Err(RedisError::closed()));
         assert!(collected.try_recv().is_err(), "there may be more to come");
-        drop((collection, tally));
+        drop((collector, tally));
         assert_eq!(collected.try_recv().expect("everything is there").pending, [1, 2, 3, 4]);
     }
 
     #[test]
-    fn answers_are_put_where_they_belong_in_any_order() {
-        let (collection, mut collected) = Collection::begin("g", "me", None);
-        let [_, [group, extent]] = [6, 8].map(|stream| collection.stock(stream, Received::default()));
+    fn replies_are_matched_with_their_queries_in_any_order() {
+        let (collector, mut collected) = ReplyCollector::begin("g", "me", None);
+        let [_, [group, extent]] = [6, 8].map(|stream| collector.inspect(stream, Received::default()));
         let Destination::Tally(tally, number) = extent else { panic!("not collected") };
         tally.reply(number, Err(RedisError::closed()));
-        tell(collection.clock(3), b":3\r\n");
-        tell(collection.members(5, false), b"*1\r\n*2\r\n$4\r\nname\r\n$2\r\nme\r\n");
-        tell(collection.members(6, true), b"$-1\r\n");
+        tell(collector.clock(3), b":3\r\n");
+        tell(collector.members(5, false), b"*1\r\n*2\r\n$4\r\nname\r\n$2\r\nme\r\n");
+        tell(collector.members(6, true), b"$-1\r\n");
         tell(
             group,
             b"*1\r\n*8\r\n$4\r\nname\r\n$1\r\ng\r\n$9\r\nconsumers\r\n:1\r\n$7\r\npending\r\n:0\r\n\
             $17\r\nlast-delivered-id\r\n$3\r\n0-0\r\n",
         );
-        drop((collection, tally));
+        drop((collector, tally));
         let findings = collected.try_recv().expect("everything is there");
         let [(5, members)] = findings.members.as_slice() else { panic!("one") };
         assert!(members.has_only_own());
-        let [other, stock] = findings.stocks.as_slice() else { panic!("two") };
+        let [other, inspection] = findings.inspections.as_slice() else { panic!("two") };
         assert_eq!((other.stream, &other.group, &other.extent), (6, &Ok(None), &Ok(None)));
         let group = GroupInfo { delivered: EntryId::default(), read: None, consumers: 1, pending: 0 };
-        assert_eq!((stock.stream, &stock.group), (8, &Ok(Some(group))));
-        assert_eq!(stock.extent, Err(RedisError::closed()));
-        assert!(other.may_be_pending() && !stock.may_be_pending());
+        assert_eq!((inspection.stream, &inspection.group), (8, &Ok(Some(group))));
+        assert_eq!(inspection.extent, Err(RedisError::closed()));
+        assert!(other.may_be_pending() && !inspection.may_be_pending());
         assert!(matches!(findings.clocks.as_slice(), [(3, _, Ok(Value::Integer(3)))]));
     }
 }

@@ -1,4 +1,4 @@
-//! Claim cycles: finding entries that nobody works on any more, and taking them over.
+//! Claim cycles: the search for idle entries, and their takeover.
 
 pub mod candidates;
 pub mod claim;

@@ -1,4 +1,4 @@
-//! What a group has pending, and what is to be done about it. Pure.
+//! Decision about one page of pending entries. Pure.
 
 use std::time::Duration;
 
@@ -6,44 +6,44 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::protocol::pending_entries::PendingEntry;
 
-/// Which entries are claimed, and which are given up.
+/// Limits that decide between claiming an entry and dead-lettering it.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// An entry that was idle for so long may be claimed.
+pub struct ClaimLimits {
+    /// Idle time from which on an entry can be claimed.
     pub deadline: Duration,
-    /// One that was delivered so often is not delivered again.
+    /// Number of deliveries from which on an entry is not delivered again.
     pub deliveries: u64,
 }
 
-/// What is to be done about a page of pending entries.
+/// Entries of a page, sorted by their treatment.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// To be claimed, never more than there was room for.
+pub struct ClaimPlan {
+    /// Entries to claim, never more than free slots.
     pub claim: Vec<PendingEntry>,
-    /// Delivered as often as may be.
+    /// Entries at the retry limit.
     pub exhausted: Vec<PendingEntry>,
-    /// Where the next page begins; none if there is nothing behind.
+    /// First entry of the next page; `None` at the end.
     pub next: Option<EntryId>,
-    /// Whether there was more to claim than room.
+    /// True if the page had more candidates than slots.
     pub crowded: bool,
 }
 
-/// Decides about a page, in order. `is_ours` says of an entry that it is in this consumer's hands, where it is safe
-/// however long it takes.
+/// Decides about a page, in order. `is_ours` returns true for an entry in flight in this consumer, which is left
+/// alone.
 pub fn plan(
     page: Vec<PendingEntry>,
     page_size: usize,
-    limits: Limits,
+    limits: ClaimLimits,
     room: usize,
     is_ours: impl Fn(EntryId) -> bool,
-) -> Plan {
-    let mut plan = Plan::default();
+) -> ClaimPlan {
+    let mut plan = ClaimPlan::default();
     let is_full = page.len() >= page_size;
     let mut last = None;
     for entry in page {
         let id = entry.id;
         if entry.idle < limits.deadline || is_ours(id) {
-            // Somebody is at it.
+            // Its consumer is alive.
         } else if entry.deliveries >= limits.deliveries {
             plan.exhausted.push(entry);
         } else if plan.claim.len() < room {
@@ -63,7 +63,7 @@ pub fn plan(
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { deadline: Duration::from_millis(100), deliveries: 3 };
+    const LIMITS: ClaimLimits = ClaimLimits { deadline: Duration::from_millis(100), deliveries: 3 };
 
     fn id(time: u64) -> EntryId {
         EntryId { time, sequence: 0 }
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_idle_for_long_enough_is_claimed_until_it_was_delivered_too_often() {
+    fn idle_entries_are_claimed_until_the_retry_limit() {
         let page = vec![entry(1, 99, 1), entry(2, 100, 2), entry(3, 100, 3), entry(4, 5_000, 4)];
         let plan = plan(page, 100, LIMITS, 10, |_| false);
         assert_eq!((ids(&plan.claim), ids(&plan.exhausted)), (vec![2], vec![3, 4]));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_claimed_than_there_is_room_for_and_the_rest_comes_next() {
+    fn claims_fill_the_free_slots_and_the_next_page_begins_behind_them() {
         let page = (1..=4).map(|time| entry(time, 200, 1)).collect();
         let plan = plan(page, 4, LIMITS, 2, |_| false);
         assert_eq!(ids(&plan.claim), [1, 2]);
@@ -99,12 +99,12 @@ mod tests {
         assert_eq!(full.next, Some(EntryId { time: 2, sequence: 1 }));
         let short = plan(vec![entry(1, 200, 1)], 2, LIMITS, 9, |_| false);
         assert_eq!(short.next, None);
-        assert_eq!(plan(Vec::new(), 2, LIMITS, 9, |_| false), Plan::default());
+        assert_eq!(plan(Vec::new(), 2, LIMITS, 9, |_| false), ClaimPlan::default());
     }
 
     #[test]
-    fn what_is_in_hand_is_left_alone() {
+    fn entries_in_flight_are_left_alone() {
         let page = vec![entry(1, 200, 1), entry(2, 200, 9)];
-        assert_eq!(plan(page, 100, LIMITS, 9, |_| true), Plan::default());
+        assert_eq!(plan(page, 100, LIMITS, 9, |_| true), ClaimPlan::default());
     }
 }

@@ -1,52 +1,53 @@
-//! Searches of streams for entries to claim: how far one goes, and how it goes on while there is a backlog.
+//! Search of a stream for candidates: its length, and its continuation while there is a backlog.
 
 use std::time::Instant;
 
 use crate::redis_io::error::RedisError;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::claiming::inspection::Range;
+use crate::engine::consumer::claiming::inspection::PageRange;
 use crate::engine::consumer::state::Phase;
-use crate::engine::consumer::state::claim_backlog::Progress;
+use crate::engine::consumer::state::claim_backlog::SearchProgress;
 
-/// How many pages of one stream are looked at in a row, so that a long list holds no other stream up.
-const MOST_PAGES: usize = 10;
-/// Of a backlog at least so many entries are looked at, since others may claim some of them first.
-const SMALLEST_PAGE: usize = 16;
+/// Maximum number of pages of one stream in a row, so that a long list delays no other stream.
+const MAX_PAGES: usize = 10;
+/// Minimum number of entries of a page in a backlog, since other consumers can claim some of them first.
+const MIN_PAGE_SIZE: usize = 16;
 
-/// A stream that is to be searched.
+/// Search of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Search {
+pub(crate) struct ClaimSearch {
     /// Its index.
     pub(crate) stream: usize,
-    /// Whether the stream itself is looked at, too.
+    /// True if the stream itself is inspected.
     pub(crate) inspects: bool,
-    /// Whether this goes on with a backlog: then not much more is looked at than there is room for.
-    pub(crate) goes_on: bool,
+    /// True if the search continues with a backlog. Then its first page is not much larger than the number of free
+    /// slots.
+    pub(crate) continues_backlog: bool,
 }
 
-impl Search {
-    /// A search of a stream that is not looked at itself.
+impl ClaimSearch {
+    /// Creates a search without an inspection.
     pub(crate) fn of(stream: usize) -> Self {
-        Self { stream, inspects: false, goes_on: false }
+        Self { stream, inspects: false, continues_backlog: false }
     }
 }
 
-/// What a page came to that is not the last one.
-struct Step {
-    /// Whether entries were claimed or moved to the dead letters.
+/// Result of a page that is not the last one.
+struct PageResult {
+    /// True if entries were claimed or dead-lettered.
     took: bool,
-    /// Whether more is due than there was room for.
+    /// True if more candidates are due than slots are free.
     is_crowded: bool,
 }
 
 impl Consumer {
-    /// Searches on where more was due than there was room for, each stream once, as long as there is room.
+    /// Searches the streams with a backlog once each, as long as slots are free.
     pub(crate) async fn claim_more(&self) {
-        if self.time_for_others().is_some() {
+        if self.reconnect_grace().is_some() {
             return;
         }
-        let (mut kept, streams) = (0, self.lock().backlog.len());
+        let (mut kept, streams) = (0, self.lock().claim_backlog.len());
         for _ in 0..streams {
             let Some(search) = self.next_of_backlog(&mut kept) else { break };
             self.search(search, &mut kept).await;
@@ -54,68 +55,68 @@ impl Consumer {
         self.end_search(kept);
     }
 
-    /// The stream to be searched next, if there is room; the slots that reads leave for it are `kept`.
-    fn next_of_backlog(&self, kept: &mut usize) -> Option<Search> {
+    /// Returns the next search of the backlog, if a slot is free. `kept` grows by the slots that reads leave for it.
+    fn next_of_backlog(&self, kept: &mut usize) -> Option<ClaimSearch> {
         let mut state = self.lock();
         let free = state.free(self.options.concurrency);
         if state.phase != Phase::Playing || free + *kept == 0 {
             return None;
         }
-        let stream = state.backlog.first()?;
-        let share = state.backlog.share(free).min(self.options.claim_page_size - *kept);
+        let stream = state.claim_backlog.first()?;
+        let share = state.claim_backlog.share(free).min(self.options.claim_page_size - *kept);
         *kept += state.reserve(self.options.concurrency, share);
-        Some(Search { goes_on: true, ..Search::of(stream) })
+        Some(ClaimSearch { continues_backlog: true, ..ClaimSearch::of(stream) })
     }
 
-    /// Claims of one stream with the slots that are `kept` and what others are free, and takes note of whether more is due;
-    /// one slot that is left is kept on.
-    pub(crate) async fn search(&self, search: Search, kept: &mut usize) {
+    /// Searches one stream with the `kept` slots and other free ones, and notes whether more candidates are due.
+    /// Keeps one slot that is left.
+    pub(crate) async fn search(&self, search: ClaimSearch, kept: &mut usize) {
         let progress = self.claim_stream(search, kept).await.unwrap_or_else(|error| {
             self.claim_failed(error);
-            Progress::Through
+            SearchProgress::Through
         });
         let mut state = self.lock();
-        let progress = if state.phase == Phase::Playing { progress } else { Progress::Through };
-        state.backlog.search(search.stream, progress);
+        let progress = if state.phase == Phase::Playing { progress } else { SearchProgress::Through };
+        state.claim_backlog.search(search.stream, progress);
     }
 
-    /// Gives back the slots that are `kept` still. If there is room and a backlog, the next search begins at once.
+    /// Returns the slots that are still `kept`. With a free slot and a backlog, the next search begins at once.
     pub(crate) fn end_search(&self, kept: usize) {
-        {
-            let mut state = self.lock();
-            state.reserved -= kept;
-            self.tell_of_room(&state);
-        }
+        self.lock().reserved -= kept;
         self.step();
     }
 
-    async fn claim_stream(&self, search: Search, kept: &mut usize) -> Result<Progress, RedisError> {
-        let (mut took, mut progress) = (false, Progress::Through);
-        for page in 0..MOST_PAGES {
+    async fn claim_stream(
+        &self,
+        search: ClaimSearch,
+        kept: &mut usize,
+    ) -> Result<SearchProgress, RedisError> {
+        let (mut took, mut progress) = (false, SearchProgress::Through);
+        for page in 0..MAX_PAGES {
             let Some(step) = self.claim_page(search, page == 0, kept).await? else {
-                progress = Progress::Through;
+                progress = SearchProgress::Through;
                 break;
             };
             took |= step.took;
             if took || step.is_crowded {
-                progress = Progress::More { took };
+                progress = SearchProgress::More { took };
             }
             if step.is_crowded {
                 break;
             }
         }
-        self.lock().claim_complaint = None;
+        self.lock().last_claim_failure = None;
         Ok(progress)
     }
 
-    /// Claims of one page of a stream; `None` if it was the last one, or the stream cannot be searched now.
+    /// Claims from one page of a stream. Returns `None` for the last page, and if the stream cannot be searched now.
     async fn claim_page(
         &self,
-        search: Search,
+        search: ClaimSearch,
         is_first: bool,
         kept: &mut usize,
-    ) -> Result<Option<Step>, RedisError> {
-        let Search { stream, inspects, goes_on } = search;
+    ) -> Result<Option<PageResult>, RedisError> {
+        let ClaimSearch { stream, inspects, continues_backlog } = search;
         let (lane, key, from) = {
             let mut state = self.lock();
             if state.phase != Phase::Playing || !state.streams[stream].active {
@@ -125,10 +126,12 @@ impl Consumer {
             stream.search_began.get_or_insert_with(Instant::now);
             (stream.lane, stream.key.clone(), stream.claim_from)
         };
-        let size = if goes_on && is_first { self.size_for(*kept) } else { self.options.claim_page_size };
-        let page = self.pending_page(stream, lane, &key, Range { from, size }, inspects && is_first).await;
-        if self.time_for_others().is_some() {
-            // The connection was lost meanwhile.
+        let size =
+            if continues_backlog && is_first { self.size_for(*kept) } else { self.options.claim_page_size };
+        let page =
+            self.pending_page(stream, lane, &key, PageRange { from, size }, inspects && is_first).await;
+        if self.reconnect_grace().is_some() {
+            // The connection was lost in between.
             return Ok(None);
         }
         let is_known = page.as_ref().is_ok_and(|page| page.entries.is_some());
@@ -136,16 +139,16 @@ impl Consumer {
         self.step();
         let (plan, idle) = decided?;
         let (is_crowded, ends) = (plan.crowded, plan.next.is_none() && !plan.crowded);
-        let buries = self.options.dead_letter.is_some() && !plan.exhausted.is_empty();
-        let took = buries || !plan.claim.is_empty();
+        let has_dead_letters = self.options.dead_letter.is_some() && !plan.exhausted.is_empty();
+        let took = has_dead_letters || !plan.claim.is_empty();
         self.claim(stream, lane, &key, plan.claim, idle).await?;
-        self.find_exhausted(stream, lane, &key, plan.exhausted, idle, ends).await?;
-        Ok((is_known && !ends).then_some(Step { took, is_crowded }))
+        self.end_exhausted(stream, lane, &key, plan.exhausted, idle, ends).await?;
+        Ok((is_known && !ends).then_some(PageResult { took, is_crowded }))
     }
 
-    /// How many entries are worth a look while there is room for a few.
+    /// Returns the page size for a search with few free slots.
     fn size_for(&self, kept: usize) -> usize {
         let room = kept.saturating_add(self.lock().free(self.options.concurrency));
-        room.max(SMALLEST_PAGE).min(self.options.claim_page_size)
+        room.max(MIN_PAGE_SIZE).min(self.options.claim_page_size)
     }
 }

@@ -1,5 +1,5 @@
-//! What those who wait for a job learn when its entry is given up: it is acknowledged then as it is after a success, so
-//! something has to tell the two apart.
+//! Outcome record of a failure whose entry is dead-lettered. The entry is then acknowledged as after a success, so
+//! the record is needed to distinguish the two.
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
@@ -10,12 +10,12 @@ use crate::engine::protocol::completion_message;
 use crate::engine::protocol::job_error::JobError;
 use crate::engine::protocol::outcome_record::{self, FAILURE_RECORD_TTL, RecordOf, RecordPrecedence};
 
-/// The code of the error of a job that ended without a word as often as it was delivered.
+/// Error code of a job that reached the retry limit without an outcome.
 pub const EXHAUSTED: &str = "EXHAUSTED";
 
 impl Consumer {
-    /// Records that an entry is about to be given up. Without an `error` nobody may have heard of it yet, and unless
-    /// there is a record, of an earlier failure, it is published too.
+    /// Records the failure of an entry that is about to be dead-lettered. Without an `error`, and without a record of
+    /// an earlier failure, the completion is published too.
     pub(crate) async fn record_failure(
         &self,
         stream: usize,
@@ -29,7 +29,7 @@ impl Consumer {
         let (name, head, channel, completions) = {
             let stream = &self.lock().streams[stream];
             let channel = format!("{}{}", stream.channel_head, found.producer);
-            (stream.options.name.clone(), stream.notification_head.clone(), channel, stream.completions)
+            (stream.options.name.clone(), stream.completion_head.clone(), channel, stream.completions)
         };
         let exhausted;
         let text = match error {
@@ -48,7 +48,7 @@ impl Consumer {
         });
         let is_first = match recorded.await {
             Ok(reply) => !matches!(reply, Value::Nil),
-            // Whoever may not write records can still have dead letters.
+            // A user without the right to write records can still have dead letters.
             Err(error) if error.kind == RedisErrorKind::Reply && !error.is_passing() => true,
             Err(error) => return Err(error),
         };

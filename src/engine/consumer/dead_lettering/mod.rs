@@ -1,4 +1,4 @@
-//! Entries that reached the retry limit.
+//! End of entries that reached the retry limit or failed for good.
 
 pub mod failure_record;
 pub mod retry_limit;

@@ -1,4 +1,4 @@
-//! Entries that are not delivered again: they were delivered too often, or their job said so.
+//! End of entries that are not delivered again: they reached the retry limit, or their job failed for good.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,31 +12,31 @@ use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim};
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::claiming::claim::found_of;
+use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::host::{Event, Failure, PendingJob};
 use crate::engine::protocol::dead_letter::{DeadLetter, DeadLetterReason, pack_dead_letter};
 use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::PendingEntry;
 use crate::engine::runtime::backoff::Backoff;
 
-/// A job that was rejected for the last time.
-pub(crate) struct GivenUp {
+/// Last rejection of a job.
+pub(crate) struct FinalRejection {
     /// Index of the stream.
     pub(crate) stream: usize,
     /// Its entry.
     pub(crate) found: PendingJob,
-    /// Why.
+    /// Reason for the end.
     pub(crate) reason: DeadLetterReason,
     /// The error as JSON.
     pub(crate) error: String,
-    /// For how long the entry must have been idle, in ms, if nobody else is at it; none if nobody else can be.
+    /// Minimum idle time of the entry in ms; `None` if no other consumer can have claimed it.
     pub(crate) min_idle: Option<u64>,
 }
 
 impl Consumer {
-    /// The search for entries to claim came across these, which have been `idle`. Each is reported once; `ends` says
-    /// that the search is through, after which those that it has not come across are forgotten.
-    pub(crate) async fn find_exhausted(
+    /// Ends entries that a search found at the retry limit, idle for `idle`. Each is reported once. `ends` marks the
+    /// last page of the search; entries that the search did not find are then forgotten.
+    pub(crate) async fn end_exhausted(
         &self,
         stream: usize,
         lane: usize,
@@ -45,21 +45,21 @@ impl Consumer {
         idle: Duration,
         ends: bool,
     ) -> Result<(), RedisError> {
-        let buries = self.options.dead_letter.is_some();
+        let has_dead_letters = self.options.dead_letter.is_some();
         let fresh: Vec<PendingEntry> = {
             let mut state = self.lock();
             let (now, known) = (Instant::now(), &mut state.streams[stream]);
-            // What is to be moved stays to be moved until it is, and what is to be reported until it is known.
+            // A move is tried until it succeeds, and a report is made once.
             let is_fresh = |entry: &PendingEntry| match known.exhausted.get_mut(&entry.id) {
                 Some(seen) => {
                     *seen = now;
-                    buries
+                    has_dead_letters
                 }
                 None => true,
             };
             let fresh = pending.into_iter().filter(is_fresh).collect();
             if ends && let Some(began) = known.search_began.take() {
-                // One that was given up here is not come across before it was idle for long enough.
+                // The search finds an entry that ended here only after its idle time.
                 known.exhausted.retain(|_, seen| *seen + self.options.claim_deadline >= began);
             }
             fresh
@@ -72,54 +72,56 @@ impl Consumer {
                 continue;
             };
             let entry = OwnedEntry::read(&entry).unwrap_or_default();
-            let found = found_of(key, pending, entry.producer, entry.job.unwrap_or_else(new_id));
-            if !buries {
+            let found = found_entry(key, pending, entry.producer, entry.job.unwrap_or_else(new_id));
+            if !has_dead_letters {
                 self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
                 self.report_exhausted(&found, false);
-            } else if self.takes_over(lane, &found, idle.as_millis() as u64).await? {
-                self.move_away(stream, lane, &found, DeadLetterReason::Exhausted, None).await?;
+            } else if self.try_claim(lane, &found, idle.as_millis() as u64).await? {
+                self.move_to_dead_letters(stream, lane, &found, DeadLetterReason::Exhausted, None).await?;
             }
         }
         self.acknowledge_trimmed(stream, lane, key, &gone);
         Ok(())
     }
 
-    /// A job of this consumer was rejected for the last time. What Redis is too busy for is tried again, as long as
-    /// nobody else is at the entry.
-    pub(crate) fn give_up(&self, mut one: GivenUp) {
+    /// Ends a job of this consumer after its last rejection. A busy Redis is tried again, as long as no other
+    /// consumer takes the entry.
+    pub(crate) fn end_rejected(&self, mut one: FinalRejection) {
         let Some(consumer) = self.this.upgrade() else { return };
         self.node_set.context().tasks.spawn(async move {
-            let cuts = consumer.lock().ends.cuts;
+            let disconnects = consumer.lock().stop_counts.disconnects;
             let mut backoff = Backoff::default();
-            let mut ended = consumer.end_story(&mut one).await;
-            while ended.as_ref().is_err_and(RedisError::is_passing) && consumer.lock().ends.cuts == cuts {
+            let mut ended = consumer.dead_letter_or_report(&mut one).await;
+            while ended.as_ref().is_err_and(RedisError::is_passing)
+                && consumer.lock().stop_counts.disconnects == disconnects
+            {
                 tokio::time::sleep(backoff.next_wait().min(consumer.lease_interval())).await;
-                ended = consumer.end_story(&mut one).await;
+                ended = consumer.dead_letter_or_report(&mut one).await;
             }
-            consumer.lock().giving_up -= 1;
+            consumer.lock().dead_lettering -= 1;
             if let Err(error) = ended {
-                consumer.complain(Failure::Consume, &error);
+                consumer.report_error(Failure::Consume, &error);
             }
-            consumer.tell_of_quiet();
+            consumer.notify_if_idle();
         });
     }
 
-    async fn end_story(&self, one: &mut GivenUp) -> Result<(), RedisError> {
+    async fn dead_letter_or_report(&self, one: &mut FinalRejection) -> Result<(), RedisError> {
         let lane = self.lock().streams[one.stream].lane;
         if let Some(min_idle) = one.min_idle
-            && !self.takes_over(lane, &one.found, min_idle).await?
+            && !self.try_claim(lane, &one.found, min_idle).await?
         {
-            // Whoever has it by now ends it.
+            // Its new consumer ends it.
             return Ok(());
         }
-        // If this has to be tried again, that is some time later.
+        // A later try must not require an idle time.
         one.min_idle = Some(0);
-        let GivenUp { stream, found, reason, error, .. } = one;
+        let FinalRejection { stream, found, reason, error, .. } = one;
         if self.options.dead_letter.is_some() {
-            return self.move_away(*stream, lane, found, *reason, Some(error)).await;
+            return self.move_to_dead_letters(*stream, lane, found, *reason, Some(error)).await;
         }
         if *reason == DeadLetterReason::Unrecoverable {
-            // Whoever claims counts deliveries, so that is how they are told.
+            // With this delivery count no other consumer claims the entry.
             let count = found.deliveries.max(self.options.retry_limit);
             let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
             self.ask(lane, |commands, to| {
@@ -128,7 +130,7 @@ impl Consumer {
             .await?;
         }
         if self.options.claim_interval.is_some() {
-            // The search for entries to claim will come across it.
+            // The search for candidates will find it.
             self.lock().streams[*stream].exhausted.insert(found.id, Instant::now());
         }
         self.report_exhausted(found, false);
@@ -142,9 +144,9 @@ impl Consumer {
         host.wake();
     }
 
-    /// Makes sure that of several consumers that come across an entry only one goes on: the one that finds it idle for
-    /// so many ms.
-    async fn takes_over(&self, lane: usize, found: &PendingJob, min_idle: u64) -> Result<bool, RedisError> {
+    /// Claims an entry that was idle for `min_idle` ms. Returns true for one only of the consumers that find the
+    /// entry.
+    async fn try_claim(&self, lane: usize, found: &PendingJob, min_idle: u64) -> Result<bool, RedisError> {
         let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
         let taken = self.ask(lane, |commands, to| {
             pack_claim(commands, names, min_idle, std::iter::once(&found.id), Claim::Touch { idle: 0 }, to);
@@ -153,7 +155,7 @@ impl Consumer {
     }
 
     /// Moves an entry to the dead letters and reports it.
-    async fn move_away(
+    async fn move_to_dead_letters(
         &self,
         stream: usize,
         lane: usize,
@@ -169,9 +171,9 @@ impl Consumer {
         let letter = DeadLetter { found, from: &from, group: &self.options.group, reason, error };
         let together = node.slot(&target) == node.slot(&found.stream);
         if together {
-            self.move_at_once(lane, &target, &letter).await?;
+            self.move_in_transaction(lane, &target, &letter).await?;
         } else {
-            // In a Cluster they may be on different nodes: rather twice than not at all.
+            // In a Cluster the streams can be on different nodes. Two letters are better than none.
             self.ask(lane, |commands, to| pack_dead_letter(commands, &target, &letter, to)).await?;
             self.ask(lane, |commands, to| {
                 pack_acknowledge(commands, (&found.stream, &self.group), std::iter::once(&found.id), to);
@@ -182,9 +184,9 @@ impl Consumer {
         Ok(())
     }
 
-    /// XADD and XACK in one transaction, none of which is sent again if the connection drops: what was not carried out
-    /// is found pending again.
-    async fn move_at_once(
+    /// Sends XADD and XACK in one transaction, which is not sent again after a lost connection. An entry whose move
+    /// failed is found pending again.
+    async fn move_in_transaction(
         &self,
         lane: usize,
         target: &str,
@@ -200,11 +202,12 @@ impl Consumer {
         commands.begin("EXEC", 1).beside(key.as_bytes()).end(Destination::Task(sender));
         commands.send_once();
         self.shared(lane).submit(&mut commands);
-        // Whoever takes a command gives its reply, or an error.
+        // Every command gets a reply or an error.
         let replies = receiver.await.unwrap_or_else(|_| Err(RedisError::closed()))?;
         let Value::Array(replies) = replies else { return Ok(()) };
         let Some(text) = replies.into_iter().find_map(error_in) else { return Ok(()) };
-        // One failed, which does not keep Redis from carrying out the other: without a letter the entry is to stay.
+        // Redis runs the other command of a transaction even if one fails. Without a letter the entry must stay
+        // pending.
         let names = (key, self.group.as_str(), self.options.id.as_str());
         self.ask(lane, |commands, to| {
             let ids = std::iter::once(&letter.found.id);

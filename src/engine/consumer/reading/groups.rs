@@ -1,124 +1,22 @@
-//! The groups of a consumer: made before it reads, and made again when they are gone.
+//! Groups of a consumer: created before the first read, and again if they were removed.
 
-use std::sync::{Arc, Weak};
-use std::time::Duration;
-
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
-
-use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{pack_group_create, pack_group_set_id, pack_stream};
-use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::last_entry::LastSeen;
 use crate::engine::consumer::state::stream::StreamState;
-use crate::engine::consumer::state::{ConsumerState, Phase};
-use crate::engine::host::Failure;
 use crate::engine::options::consumer::StreamOptions;
 
-/// How long a consumer of several nodes waits for the others once one of them can be read.
-const GRACE: Duration = Duration::from_secs(1);
-
 impl Consumer {
-    /// Makes the groups where there are none, then reads. Resolves once the first read is under way. Of several nodes
-    /// those that do not answer are read as soon as they do. A pause that comes meanwhile keeps it from reading, and
-    /// so does a stop, which is a failure as well.
-    pub async fn play(self: Arc<Self>) -> Result<(), RedisError> {
-        let (known, mut lanes, ends) = {
-            let state = self.lock();
-            let lanes = state.streams.iter().map(|stream| stream.lane).collect::<Vec<usize>>();
-            (state.streams.len(), lanes, state.ends)
-        };
-        lanes.sort_unstable();
-        lanes.dedup();
-        let late = self.clone().prepare(lanes, known).await?;
-        {
-            let mut state = self.lock();
-            if state.ends.cuts != ends.cuts {
-                return Err(RedisError::closed().of("XGROUP"));
-            }
-            if state.ends != ends {
-                return Ok(());
-            }
-            let ConsumerState { phase, cut_off, streams, lanes, .. } = &mut *state;
-            (*phase, *cut_off) = (Phase::Playing, false);
-            for stream in &mut streams[..known] {
-                lanes[stream.lane].outdated |= !stream.active;
-                stream.active = true;
-            }
-            for lane in (0..lanes.len()).filter(|&lane| lanes[lane].reading && lanes[lane].outdated) {
-                self.end_read(lane);
-            }
-            for &lane in &late {
-                lanes[lane].recovering = true;
-                if !std::mem::replace(&mut lanes[lane].catching_up, true) {
-                    self.node_set.context().tasks.spawn(catch_up(self.this.clone(), lane));
-                }
-            }
-            self.start_claiming(&mut state);
-        }
-        self.step();
-        Ok(())
-    }
-
-    /// Prepares lanes side by side, and returns those that are late.
-    async fn prepare(self: Arc<Self>, lanes: Vec<usize>, known: usize) -> Result<Vec<usize>, RedisError> {
-        if let [only] = lanes[..] {
-            self.prepare_lane(only, known).await?;
-            return Ok(Vec::new());
-        }
-        let mut tasks = JoinSet::new();
-        for &lane in &lanes {
-            let consumer = self.clone();
-            let prepared = async move { (lane, consumer.prepare_lane(lane, known).await) };
-            tasks.spawn(self.node_set.context().tasks.counted(prepared));
-        }
-        let (mut late, mut failure, mut patience) = (lanes, None, None);
-        loop {
-            let next = match patience {
-                Some(until) => timeout_at(until, tasks.join_next()).await.ok().flatten(),
-                None => tasks.join_next().await,
-            };
-            let Some(Ok((lane, outcome))) = next else { break };
-            match outcome {
-                Ok(()) => {
-                    patience.get_or_insert_with(|| Instant::now() + GRACE);
-                    late.retain(|&other| other != lane);
-                }
-                // What Redis refuses it will refuse again.
-                Err(error) if error.kind == RedisErrorKind::Reply => return Err(error),
-                Err(error) => failure = failure.or(Some(error)),
-            }
-        }
-        match failure {
-            Some(error) if patience.is_none() => Err(error),
-            _ => Ok(late),
-        }
-    }
-
-    /// Makes the groups of the streams that one lane reads, of those that are `known`.
-    async fn prepare_lane(&self, lane: usize, known: usize) -> Result<(), RedisError> {
-        for at in 0..known {
-            let (of_lane, key, options) = {
-                let stream = &self.lock().streams[at];
-                (stream.lane, stream.key.clone(), stream.options.clone())
-            };
-            if of_lane == lane {
-                if self.make_group(lane, &key, &options).await? {
-                    self.lock().streams[at].change_group();
-                }
-                let tail = self.first_look(at, lane, &key).await.ok().and_then(|reply| read_last_id(&reply));
-                let stream = &mut self.lock().streams[at];
-                stream.tail = tail.or(stream.tail);
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes a group if there is none; whether it begins anew, here or since it was to be set to another id.
-    async fn make_group(&self, lane: usize, key: &str, options: &StreamOptions) -> Result<bool, RedisError> {
+    /// Creates a group if there is none. Returns true if it begins anew, created here or set to another id.
+    pub(crate) async fn make_group(
+        &self,
+        lane: usize,
+        key: &str,
+        options: &StreamOptions,
+    ) -> Result<bool, RedisError> {
         let id = options.from_id.as_str();
         let made =
             self.ask(lane, |commands, to| pack_group_create(commands, key, &self.group, id, true, to)).await;
@@ -131,8 +29,7 @@ impl Consumer {
         Ok(options.set_id)
     }
 
-    /// Makes groups again that were there and are not any more, each behind the last entry that is known of it.
-    /// `true` if there was one to be made.
+    /// Creates removed groups again, each behind the last known entry of its stream. Returns true if one was created.
     pub(crate) async fn remake_groups(&self, lane: usize) -> Result<bool, RedisError> {
         let mut any = false;
         let streams: Vec<usize> = {
@@ -151,7 +48,7 @@ impl Consumer {
         Ok(any)
     }
 
-    /// Makes a group again, unless it is there.
+    /// Creates a group again, unless it exists.
     async fn remake_group(&self, stream: usize, lane: usize) -> Result<bool, RedisError> {
         let (key, last, known) = {
             let stream = &self.lock().streams[stream];
@@ -175,21 +72,21 @@ impl Consumer {
                 made => return was_made(made),
             }
         }
-        // The stream went with its group: whatever is there, or comes, is new.
+        // The stream was removed with its group, so every entry in it is new.
         let made = was_made(create("0", true).await)?;
         if made {
-            self.lock().streams[stream].begin_anew();
+            self.lock().streams[stream].forget_last_entry();
         }
         Ok(made)
     }
 }
 
-/// Whether Redis would not make a group since there is no such key.
+/// Returns true if the key of the stream does not exist.
 fn is_gone(error: &RedisError) -> bool {
     error.reply_code() == Some("ERR")
 }
 
-/// Whether a group was made, or was there already.
+/// Returns true if a group was created, and false if it existed.
 fn was_made(outcome: Result<Value, RedisError>) -> Result<bool, RedisError> {
     match outcome {
         Ok(_) => Ok(true),
@@ -198,51 +95,16 @@ fn was_made(outcome: Result<Value, RedisError>) -> Result<bool, RedisError> {
     }
 }
 
-/// The id of a stream's last entry, if it has one.
-fn read_last_id(entries: &Value) -> Option<EntryId> {
-    let Value::Array(entries) = entries else { return None };
-    let Value::Array(entry) = entries.first()? else { return None };
-    EntryId::parse(entry.first()?.bytes()?)
-}
-
-/// The last entry that is known of a stream.
+/// Returns the last known entry of a stream.
 fn last_known(stream: &StreamState) -> Option<LastSeen> {
     stream.last_seen.clone().or_else(|| stream.tail.map(LastSeen::from))
 }
 
-/// Behind which entry a group is made again.
+/// Returns the id behind which a group is created again.
 fn last_known_id(stream: &StreamState) -> String {
     match last_known(stream) {
         Some(last) => last.id.to_string(),
         None if stream.options.from_id == "$" => "0".to_owned(),
         None => stream.options.from_id.clone(),
-    }
-}
-
-/// Has a lane read whose node did not answer when the others did. One task per lane, whatever is paused and played
-/// meanwhile.
-async fn catch_up(consumer: Weak<Consumer>, lane: usize) {
-    loop {
-        let Some(consumer) = consumer.upgrade() else { return };
-        let known = consumer.lock().known();
-        let prepared = consumer.prepare_lane(lane, known).await;
-        let wait = {
-            let mut state = consumer.lock();
-            let news =
-                prepared.as_ref().is_err_and(|error| state.lanes[lane].is_news(&format!("{:?}", error.kind)));
-            let wait = state.lanes[lane].backoff.next_wait();
-            let ends = prepared.is_ok() && state.known() == known || state.phase != Phase::Playing;
-            state.lanes[lane].recovering = !ends;
-            state.lanes[lane].catching_up = !ends;
-            drop(state);
-            match prepared {
-                Err(error) if news && !ends => consumer.complain(Failure::Consume, &error),
-                _ => {}
-            }
-            (!ends).then_some(wait)
-        };
-        let Some(wait) = wait else { return consumer.step() };
-        drop(consumer);
-        tokio::time::sleep(wait).await;
     }
 }

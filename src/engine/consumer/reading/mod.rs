@@ -1,6 +1,6 @@
-//! Reading entries: the blocking reads, their failures, groups that are gone, and payloads that come with the entries.
+//! Reads of entries: blocking reads, recovery from failures, and groups that were removed.
 
 pub mod groups;
-pub mod prefetch;
 pub mod read_recovery;
 pub mod reader;
+pub mod unblock;

@@ -1,4 +1,4 @@
-//! What a consumer does when a read has failed: it waits, makes groups again, or looks for its streams elsewhere.
+//! Recovery from a failed read: a back-off, new groups, or another node.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::Failure;
 
-/// The longest wait for what passes by itself.
-const SOON: Duration = Duration::from_millis(200);
+/// Maximum wait for an error that passes by itself.
+const SHORT_WAIT: Duration = Duration::from_millis(200);
 
-/// Whether a failed read can do better on another node of a Cluster.
+/// Chance of a failed read on another node of a Cluster.
 enum Elsewhere {
-    /// On the one that the connection is being made to.
+    /// On the node of the new connection.
     Now,
     /// After a while.
     Soon,
@@ -23,7 +23,7 @@ enum Elsewhere {
 }
 
 impl Consumer {
-    /// Decides what a failed read leads to; returns the error if the user should hear of it.
+    /// Starts the recovery from a failed read, and returns the error if it must be reported.
     pub(crate) fn read_failed(
         &self,
         state: &mut ConsumerState,
@@ -32,17 +32,17 @@ impl Consumer {
     ) -> Option<RedisError> {
         let code = error.reply_code().unwrap_or_default().to_owned();
         match error.kind {
-            // The connection is being made again and the next read waits there for it.
+            // The next read waits for the new connection.
             RedisErrorKind::Dropped => {
-                // The next one waits for a session of which the CLIENT ID is not known.
+                // The CLIENT ID of the next session is not known.
                 state.lanes[lane].client_id_asked = None;
-                state.expect_losses(lane, self.options.fresh_id);
+                state.reread_history(lane, self.options.fresh_id);
                 let is_loss = state.phase == Phase::Playing && !self.has_moved(lane, &error);
                 return (is_loss && state.lanes[lane].is_news("lost")).then_some(error);
             }
             RedisErrorKind::MaxRetries => return Some(error),
             _ if state.phase != Phase::Playing => return None,
-            RedisErrorKind::Closed => state.expect_losses(lane, self.options.fresh_id),
+            RedisErrorKind::Closed => state.reread_history(lane, self.options.fresh_id),
             _ => {}
         }
         match self.elsewhere(lane, &error) {
@@ -51,7 +51,7 @@ impl Consumer {
                 return None;
             }
             Elsewhere::Soon if !state.lanes[lane].backoff.is_lasting() => {
-                self.recover(state, lane, SOON, None);
+                self.recover(state, lane, SHORT_WAIT, None);
                 return None;
             }
             _ => {}
@@ -62,13 +62,13 @@ impl Consumer {
         told.filter(|_| news)
     }
 
-    /// Whether the lane was taken from the node of `error`, since that is not the one for its streams any more.
+    /// Returns true if the lane left the node of `error`, which does not serve its streams any more.
     fn has_moved(&self, lane: usize, error: &RedisError) -> bool {
         let topology = self.node(lane).topology();
         topology.is_some_and(|topology| !topology.is_right(self.lanes()[lane].slot, &error.node))
     }
 
-    /// What an error says that passes by itself: the streams are on another node of a Cluster, or about to be.
+    /// Classifies an error that passes by itself: the streams are on another node of a Cluster, or migrate.
     fn elsewhere(&self, lane: usize, error: &RedisError) -> Elsewhere {
         if error.reply_code() == Some("UNBLOCKED") {
             return Elsewhere::Soon;
@@ -91,8 +91,8 @@ impl Consumer {
         Elsewhere::Now
     }
 
-    /// Reads again after a while, `most` at most. If the groups may be gone they are made again, and only if one was
-    /// is `missing` reported, if it is news: in a Cluster a stream may have been on its way from one node to another.
+    /// Reads again after a back-off of `most` at most. With `missing`, the groups are created again; the error is
+    /// reported only if one was created and the error is news. In a Cluster the stream can have been in migration.
     fn recover(
         &self,
         state: &mut ConsumerState,
@@ -110,7 +110,7 @@ impl Consumer {
             if let Some((error, news)) = missing.filter(|_| playing) {
                 let remade = consumer.remake_groups(lane).await;
                 if news && remade != Ok(false) {
-                    consumer.complain(Failure::Consume, &error);
+                    consumer.report_error(Failure::Consume, &error);
                 }
             }
             consumer.lock().lanes[lane].recovering = false;

@@ -1,45 +1,45 @@
-//! The consumer's reads: one at a time per node, on a connection of its own, armed again whenever there is room.
+//! Replies to the reads of a consumer: entries become jobs.
 
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::command::Ticket;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::resp::{Cursor, Reply};
-use crate::redis_io::streams::commands::Read;
 use crate::redis_io::streams::entry::{Entry, EntryId, Item, read_streams};
 
+use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::buffer::Surplus;
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::consumer::state::stream::Position;
-use crate::engine::consumer::{Consumer, Reads};
-use crate::engine::host::job_token::JobToken;
-use crate::engine::host::{Event, Failure, Host};
+use crate::engine::consumer::turn::Started;
+use crate::engine::consumer::turn::read_command::{CLIENT_ID, READ};
+use crate::engine::consumer::turn::wakeups::notify_idle;
+use crate::engine::host::{Failure, Host};
 use crate::engine::nodes::reply_router::ReplyHandler;
 use crate::engine::protocol::job_id::new_id;
 
-/// The ticket of a CLIENT ID.
-const CLIENT_ID: u8 = 0;
-/// The ticket of a read.
-const READ: u8 = 1;
+/// Number of reads within `removeIdle` that show Redis that the consumer lives.
+const PRESENCE_READS: u32 = 3;
+/// Maximum time between two such reads.
+const MAX_PRESENCE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// The sink of one of a consumer's blocking connections.
-pub struct Reader {
+/// Sink of one reader connection.
+pub struct ReaderSink {
     consumer: Weak<Consumer>,
     lane: usize,
     host: Arc<dyn Host>,
 }
 
-impl Reader {
-    /// Hands the replies of a lane to `consumer`.
+impl ReaderSink {
+    /// Creates the sink of a lane of `consumer`.
     pub fn new(consumer: Weak<Consumer>, lane: usize, host: Arc<dyn Host>) -> Self {
         Self { consumer, lane, host }
     }
 }
 
-impl ReplySink for Reader {
+impl ReplySink for ReaderSink {
     fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
         let Some(consumer) = self.consumer.upgrade() else { return };
         match (ticket.kind, outcome) {
@@ -48,7 +48,7 @@ impl ReplySink for Reader {
                 consumer.lock().lanes[self.lane].client_id = Some((session, id));
             }
             (READ, outcome) => consumer.read_answered(self.lane, outcome),
-            // Without a CLIENT ID a pause waits for the read to end by itself.
+            // Without a CLIENT ID a pause waits for the end of the read.
             (CLIENT_ID, _) => {}
             (_, outcome) => consumer.on_reply(ticket, outcome),
         }
@@ -59,84 +59,26 @@ impl ReplySink for Reader {
     }
 }
 
-/// What one reply brought.
+/// Result of one reply.
 #[derive(Default)]
-struct Harvest {
-    started: Vec<(u32, JobToken)>,
+struct ReadBatch {
+    started: Started,
     deleted: Vec<(u32, EntryId)>,
     foreign: Option<RedisError>,
 }
 
 impl Consumer {
-    /// Packs the next reads, as far as there is room for what they may bring.
-    pub(crate) fn arm(&self, state: &mut ConsumerState, reads: &mut Reads) {
-        for lane in 0..state.lanes.len() {
-            if let Some(count) = state.next_count(lane, self.options.concurrency) {
-                reads.push((lane, self.pack_read(state, lane, count)));
-            }
-        }
-    }
-
-    fn pack_read(&self, state: &mut ConsumerState, lane: usize, count: usize) -> Commands {
-        let mut commands = Commands::default();
-        let session = self.lanes()[lane].blocking.session();
-        if state.lanes[lane].client_id_asked != Some(session) {
-            state.lanes[lane].client_id_asked = Some(session);
-            commands.begin("CLIENT", 2).arg(b"ID");
-            commands.end_once(Destination::Sink(Ticket { kind: CLIENT_ID, index: 0, id: 0 }));
-        }
-        if self.is_importing(lane) {
-            commands.begin("ASKING", 1).end_once(Destination::Nowhere);
-        }
-        let mut active: Vec<(&str, &str)> =
-            state.active_streams(lane).map(|stream| (stream.key.as_str(), stream.position_text())).collect();
-        // The first stream named is served first, so each gets its turn.
-        let length = active.len();
-        active.rotate_left(state.lanes[lane].rotation % length);
-        let history = active.iter().any(|(_, position)| *position != ">");
-        let read = Read {
-            group: &self.group,
-            consumer: &self.options.id,
-            count: count as u64,
-            block: if history { None } else { Some(self.block_ms()) },
-        };
-        read.pack(
-            &mut commands,
-            active.iter().copied(),
-            Destination::Sink(Ticket { kind: READ, index: 0, id: 0 }),
-        );
-        let asked = count * active.len();
-        let lane = &mut state.lanes[lane];
-        lane.rotation = lane.rotation.wrapping_add(1);
-        lane.reading = true;
-        lane.asked = asked;
-        lane.outdated = false;
-        commands
-    }
-
-    /// Whether the node is to read what it does not have for good yet.
-    fn is_importing(&self, lane: usize) -> bool {
-        let Some(slot) = self.lanes()[lane].slot else { return false };
-        self.node(lane).topology().is_some_and(|topology| topology.is_importing(slot))
-    }
-
-    fn block_ms(&self) -> u64 {
-        // BLOCK 0 would wait for ever.
-        (self.options.longest_read().as_millis() as u64).max(1)
-    }
-
     fn read_answered(&self, lane: usize, outcome: Result<Reply<'_>, RedisError>) {
-        let mut reads = Reads::new();
-        let mut harvest = Harvest::default();
+        let mut batch = ReadBatch::default();
         let mut failed = None;
-        let quiet = {
+        let (reads, idle_waiters) = {
             let mut state = self.lock();
             state.lanes[lane].reading = false;
             let read = match outcome {
                 Ok(Reply::Array(entries)) => {
                     state.lanes[lane].busy = true;
-                    state.backlog.read();
-                    self.harvest(&mut state, lane, entries, &mut harvest)
+                    state.claim_backlog.read();
+                    self.process_entries(&mut state, lane, entries, &mut batch)
                 }
                 Ok(_) => {
                     state.lanes[lane].busy = false;
@@ -144,42 +86,44 @@ impl Consumer {
                 }
                 Err(error) => Err(error),
             };
-            self.hand_over(&state, &harvest.started);
             match read {
                 Ok(()) => {
                     state.lanes[lane].backoff.reset();
-                    state.lanes[lane].complaint = None;
+                    state.lanes[lane].last_failure = None;
                     state.show_presence(lane, self.presence_interval(), Instant::now());
                 }
                 Err(error) => failed = self.read_failed(&mut state, lane, error),
             }
-            self.arm(&mut state, &mut reads);
-            state.quiet_waiters()
+            let reads = self.advance(&mut state, &batch.started);
+            (reads, state.take_idle_waiters())
         };
         self.submit_reads(reads);
-        self.drop_deleted(lane, &harvest.deleted);
-        for error in harvest.foreign.iter() {
-            self.complain(Failure::Foreign, error);
+        self.drop_deleted(lane, &batch.deleted);
+        for error in batch.foreign.iter() {
+            self.report_error(Failure::Foreign, error);
         }
         for error in failed.iter() {
-            self.complain(Failure::Consume, error);
+            self.report_error(Failure::Consume, error);
         }
-        for waiter in quiet {
-            // Who waited may have given up meanwhile.
-            let _ = waiter.send(());
-        }
+        notify_idle(idle_waiters);
     }
 
-    /// Takes slots for entries, in order; the ones for which there is none wait.
-    fn harvest(
+    /// Returns the time between two reads that show Redis that the consumer lives.
+    fn presence_interval(&self) -> Duration {
+        let interval = |limit: Duration| (limit / PRESENCE_READS).min(MAX_PRESENCE_INTERVAL);
+        self.options.remove_idle.map_or(MAX_PRESENCE_INTERVAL, interval)
+    }
+
+    /// Takes slots for entries in order, and buffers the entries beyond the free slots.
+    fn process_entries(
         &self,
         state: &mut ConsumerState,
         lane: usize,
         reply: Cursor<'_>,
-        harvest: &mut Harvest,
+        batch: &mut ReadBatch,
     ) -> Result<(), RedisError> {
         let now = Instant::now();
-        self.stir(state);
+        self.wake_claiming(state);
         let mut current: Option<u32> = None;
         let read = read_streams(reply, |item| match item {
             Item::Stream(key, entries) => {
@@ -193,12 +137,10 @@ impl Consumer {
             }
             Item::Entry(entry) => {
                 if let Some(stream) = current {
-                    self.take_entry(state, stream, entry, now, harvest);
+                    self.take_entry(state, stream, entry, now, batch);
                 }
             }
         });
-        self.start_timer(state);
-        self.start_leasing(state);
         read.map_err(|_| {
             let message = "Redis sent no such reply as XREADGROUP has.";
             self.error(lane, RedisErrorKind::Protocol, "XREADGROUP", message)
@@ -211,7 +153,7 @@ impl Consumer {
         stream: u32,
         entry: Entry<'_>,
         now: Instant,
-        harvest: &mut Harvest,
+        batch: &mut ReadBatch,
     ) {
         let at = &mut state.streams[stream as usize];
         let from_history = at.position != Position::New;
@@ -219,102 +161,46 @@ impl Consumer {
             at.position = Position::History(entry.id.to_string());
         }
         at.last_seen.get_or_insert_default().see(entry.id, entry.job);
-        at.losses.receive(entry.id);
+        at.trim_detector.receive(entry.id);
         at.is_member = true;
         if entry.deleted {
-            harvest.deleted.push((stream, entry.id));
+            batch.deleted.push((stream, entry.id));
             return;
         }
         if from_history && state.holds(stream, entry.id) {
             return;
         }
-        let made_up;
+        let generated_id;
         let job = match entry.job.map(std::str::from_utf8) {
             Some(Ok(job)) => job,
             None => {
-                made_up = new_id();
-                made_up.as_str()
+                generated_id = new_id();
+                generated_id.as_str()
             }
-            Some(Err(_)) => return self.pass_over(state, stream, entry, harvest),
+            Some(Err(_)) => return self.skip_foreign(state, stream, entry, batch),
         };
         let Ok(producer) = std::str::from_utf8(entry.producer.unwrap_or_default()) else {
-            return self.pass_over(state, stream, entry, harvest);
+            return self.skip_foreign(state, stream, entry, batch);
         };
-        // Reading the history counts as a delivery too, but not how many there were before.
+        // A read of the history counts as a delivery; the earlier ones are not known.
         let deliveries = if from_history { 0 } else { 1 };
         let (entry, record, headers) = (entry.id, entry.record, entry.headers);
         let delivery = Delivery { stream, entry, producer, job, record, headers, deliveries, at: now };
-        harvest.started.extend(self.run_or_keep(state, delivery).map(|token| (stream, token)));
+        batch.started.extend(self.start_or_buffer(state, delivery).map(|token| (stream, token)));
     }
 
-    /// Takes a slot for a delivery, or keeps it until there is one.
-    pub(crate) fn run_or_keep(&self, state: &mut ConsumerState, delivery: Delivery<'_>) -> Option<JobToken> {
-        if state.free(self.options.concurrency) == 0 || !state.surplus.is_empty() {
-            state.surplus.push_back(Surplus::new(delivery));
-            return None;
-        }
-        let deadline = state.deadline(delivery.stream, delivery.at);
-        state.counts.start(delivery.deliveries);
-        Some(state.slots.take(delivery, deadline))
-    }
-
-    /// An entry that is no job of ours stays pending, where whoever looks for it finds it; the first one is
-    /// reported.
-    fn pass_over(&self, state: &mut ConsumerState, stream: u32, entry: Entry<'_>, harvest: &mut Harvest) {
+    /// Leaves a foreign entry pending and counts it. The first one is reported.
+    fn skip_foreign(&self, state: &mut ConsumerState, stream: u32, entry: Entry<'_>, batch: &mut ReadBatch) {
         state.foreign += 1;
         if state.foreign == 1 {
             let name = &state.streams[stream as usize].options.name;
             let message = format!("Entry {} of stream {name} is not a job of this bus.", entry.id);
             let lane = state.streams[stream as usize].lane;
-            harvest.foreign = Some(self.error(lane, RedisErrorKind::Protocol, "XREADGROUP", &message));
+            batch.foreign = Some(self.error(lane, RedisErrorKind::Protocol, "XREADGROUP", &message));
         }
     }
 
-    /// Starts entries that wait for a slot, as far as slots are free.
-    pub(crate) fn start_surplus(&self, state: &mut ConsumerState) {
-        if state.surplus.is_empty() {
-            return;
-        }
-        let now = Instant::now();
-        let mut started = Vec::new();
-        while state.free(self.options.concurrency) > 0 {
-            let Some(next) = state.surplus.pop_front() else { break };
-            let deadline = state.deadline(next.stream, now);
-            state.counts.start(next.deliveries);
-            let token = state.slots.take(next.delivery(), deadline);
-            started.push((next.stream, token));
-        }
-        self.start_timer(state);
-        self.hand_over(state, &started);
-    }
-
-    /// Has jobs begin, stream by stream.
-    pub(crate) fn hand_over(&self, state: &ConsumerState, started: &[(u32, JobToken)]) {
-        for run in started.chunk_by(|(left, _), (right, _)| left == right) {
-            if state.streams[run[0].0 as usize].options.prefetch.is_empty() {
-                self.begin(state, run);
-            } else {
-                self.begin_with_payloads(state, run);
-            }
-        }
-    }
-
-    /// Tells the host of jobs of one stream.
-    pub(crate) fn begin(&self, state: &ConsumerState, run: &[(u32, JobToken)]) {
-        let Some(&(stream, _)) = run.first() else { return };
-        let mut jobs = run
-            .iter()
-            .filter_map(|&(_, token)| state.slots.job(token).map(|slot| (token, slot.job.as_str())));
-        let host = &self.node_set.context().host;
-        for &(_, token) in run {
-            if let Some(headers) = state.slots.job(token).and_then(|slot| slot.headers.as_deref()) {
-                host.event(Event::Headers { consumer: self.number, token, headers });
-            }
-        }
-        host.jobs(self.number, state.streams[stream as usize].number, &mut jobs);
-    }
-
-    /// Entries that were deleted while pending have nothing to run; acknowledging them ends their story.
+    /// Acknowledges entries that were deleted while pending; they have nothing to run.
     fn drop_deleted(&self, lane: usize, deleted: &[(u32, EntryId)]) {
         for run in deleted.chunk_by(|(left, _), (right, _)| left == right) {
             let stream = run[0].0 as usize;
@@ -322,16 +208,5 @@ impl Consumer {
             let ids: Vec<EntryId> = run.iter().map(|(_, id)| *id).collect();
             self.acknowledge_trimmed(stream, lane, &key, &ids);
         }
-    }
-
-    pub(crate) fn error(
-        &self,
-        lane: usize,
-        kind: RedisErrorKind,
-        command: &'static str,
-        message: &str,
-    ) -> RedisError {
-        let node = self.lane(lane).blocking.current().map(|link| link.node()).unwrap_or_default();
-        RedisError::local(kind, message, &node).of(command)
     }
 }

@@ -1,5 +1,4 @@
-//! Packs what Redis is told of jobs that have ended: one XACK per stream and burst, a PUBLISH for each producer that
-//! is told, all in one write to each node.
+//! Packs settlements: one XACK per stream and batch, and one PUBLISH per job, in one write to each node.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -9,27 +8,28 @@ use crate::redis_io::link::LinkState;
 use crate::redis_io::streams::commands::{Claim, pack_claim};
 
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::in_flight::Slot;
-use crate::engine::consumer::state::settlement_batch::{Batch, Settled};
-use crate::engine::consumer::{Consumer, Lane, Reads};
+use crate::engine::consumer::state::in_flight::JobSlot;
+use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementBatch};
+use crate::engine::consumer::turn::Reads;
+use crate::engine::consumer::{Consumer, Lane};
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::protocol::completion_message;
 use crate::engine::protocol::outcome_record::{self, RecordOf, RecordPrecedence};
 use crate::engine::protocol::reply_tag::SettlementStep;
 use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 
-/// What one burst of settlements tells each node.
-pub(crate) struct Tells {
+/// Packed commands of one batch of settlements, by node.
+pub(crate) struct SettlementWrites {
     commands: Vec<Commands>,
-    /// How many commands with a reply are still to come for each node.
+    /// Number of commands with a reply that are not packed yet, by node.
     expected: Vec<usize>,
-    /// How many nodes give a last reply.
+    /// Number of nodes that give a last reply.
     answering: usize,
-    /// Whether an entry is postponed.
-    postpones: bool,
+    /// True if the batch has a delay step.
+    has_delay: bool,
 }
 
-impl Tells {
+impl SettlementWrites {
     /// Nothing yet.
     pub(crate) fn new(node_set: &NodeSet) -> Self {
         let nodes = node_set.nodes().len();
@@ -37,20 +37,21 @@ impl Tells {
             commands: (0..nodes).map(|_| Commands::default()).collect(),
             expected: vec![0; nodes],
             answering: 0,
-            postpones: false,
+            has_delay: false,
         }
     }
 
-    /// Moves what is for the node of a read in front of that, where the connections allow it: one write less here, and
-    /// one client less for Redis to look at. A postponement stays behind the lease that may be on its way.
+    /// Moves the commands for the node of a read in front of that read, if its connection allows it. That saves a
+    /// write here, and Redis a client to serve. A delay stays on the shared connection, behind a lease renewal under
+    /// way.
     pub(crate) fn join(&mut self, consumer: &Consumer, reads: &mut Reads) {
-        if self.postpones {
+        if self.has_delay {
             return;
         }
         for (lane, read) in reads {
             let lane = consumer.lane(*lane);
             let commands = &mut self.commands[lane.node];
-            if !commands.is_empty() && consumer.tells_on(&lane) {
+            if !commands.is_empty() && consumer.can_carry_settlements(&lane) {
                 commands.take_all(read);
                 std::mem::swap(commands, read);
             }
@@ -69,7 +70,7 @@ impl Tells {
         self.expected[node] += 1;
     }
 
-    /// Where the next command for a node goes, and whether it is the last one.
+    /// Returns the commands of a node, and true if the next one is the last.
     fn next(&mut self, node: usize) -> (&mut Commands, bool) {
         self.expected[node] -= 1;
         (&mut self.commands[node], self.expected[node] == 0)
@@ -77,9 +78,9 @@ impl Tells {
 }
 
 impl Consumer {
-    /// Whether the connection that a lane reads on serves a command now as the shared one would: to the same node, with
-    /// the same patience.
-    fn tells_on(&self, lane: &Lane) -> bool {
+    /// Returns true if the reader connection of a lane can serve a settlement as the shared one can: same node, same
+    /// timeout, and ready.
+    fn can_carry_settlements(&self, lane: &Lane) -> bool {
         let node = &self.node_set.nodes()[lane.node];
         node.topology().is_none()
             && node.ejection().is_none()
@@ -87,44 +88,44 @@ impl Consumer {
             && lane.blocking.current().is_some_and(|link| link.state() == LinkState::Ready)
     }
 
-    /// Packs what Redis is told of `jobs` and remembers them until it has answered. Gives the batch's number; none,
-    /// and the jobs, if there is nothing to tell.
-    pub(crate) fn tell(
+    /// Packs the steps of `jobs` and keeps the batch until its replies are here. Returns the number of the batch, or
+    /// the jobs if they have no steps.
+    pub(crate) fn pack_settlements(
         &self,
         state: &mut ConsumerState,
-        jobs: Vec<Settled>,
-        tells: &mut Tells,
-    ) -> Result<u32, Vec<Settled>> {
-        let parts = parts_of(&jobs);
-        if parts.is_empty() {
+        jobs: Vec<SettledJob>,
+        writes: &mut SettlementWrites,
+    ) -> Result<u32, Vec<SettledJob>> {
+        let steps = steps_of(&jobs);
+        if steps.is_empty() {
             return Err(jobs);
         }
         state.last_batch = state.last_batch.wrapping_add(1).max(1);
         let number = state.last_batch;
-        for &part in &parts {
-            tells.expect(node_of(state, &jobs, part));
+        for &step in &steps {
+            writes.expect(node_of(state, &jobs, step));
         }
-        for part in parts {
-            let (commands, is_last) = tells.next(node_of(state, &jobs, part));
-            let is_failure = matches!(part, SettlementStep::Completion(at) if jobs[at].failure.is_some());
-            let to = self.ticket(ReplyKind::of_step(part, is_failure), number, is_last);
-            match part {
-                SettlementStep::Postponement(at) => {
-                    self.pack_postponement(state, commands, &jobs[at], to);
-                    tells.postpones = true;
+        for step in steps {
+            let (commands, is_last) = writes.next(node_of(state, &jobs, step));
+            let is_failure = matches!(step, SettlementStep::Completion(at) if jobs[at].failure.is_some());
+            let to = self.reply_to(ReplyKind::of_step(step, is_failure), number, is_last);
+            match step {
+                SettlementStep::Delay(at) => {
+                    self.pack_delay(state, commands, &jobs[at], to);
+                    writes.has_delay = true;
                 }
                 SettlementStep::Record(at) => self.pack_record(state, commands, &jobs[at], to),
                 SettlementStep::Acknowledgement(stream) => {
                     self.pack_acknowledgement(state, commands, &jobs, stream, to);
                 }
-                SettlementStep::Completion(at) => pack_notification(state, commands, &jobs[at], to),
+                SettlementStep::Completion(at) => pack_completion(state, commands, &jobs[at], to),
             }
         }
-        state.batches.push_back(Batch { number, unanswered: tells.answering, jobs });
+        state.batches.push_back(SettlementBatch { number, unanswered: writes.answering, jobs });
         Ok(number)
     }
 
-    fn ticket(&self, (kind, index): (ReplyKind, u32), batch: u32, is_last: bool) -> Destination {
+    fn reply_to(&self, (kind, index): (ReplyKind, u32), batch: u32, is_last: bool) -> Destination {
         Destination::Sink(Ticket {
             kind: kind as u8,
             index: if is_last { index | LAST } else { index },
@@ -132,26 +133,19 @@ impl Consumer {
         })
     }
 
-    fn pack_postponement(
-        &self,
-        state: &ConsumerState,
-        commands: &mut Commands,
-        job: &Settled,
-        to: Destination,
-    ) {
+    fn pack_delay(&self, state: &ConsumerState, commands: &mut Commands, job: &SettledJob, to: Destination) {
         let names =
             (state.streams[job.stream as usize].key.as_str(), self.group.as_str(), self.options.id.as_str());
-        let Some(slot) = state.slots.job(job.token) else { return };
+        let Some(slot) = state.jobs.job(job.token) else { return };
         let idle = self.idle_until(job.due.unwrap_or_else(Instant::now));
         let (min_idle, entry) = (self.min_idle(slot.touched()), std::iter::once(&slot.entry));
         pack_claim(commands, names, min_idle, entry, Claim::Touch { idle }, to);
     }
 
-    fn pack_record(&self, state: &ConsumerState, commands: &mut Commands, job: &Settled, to: Destination) {
-        let Some(slot) = state.slots.job(job.token) else { return };
+    fn pack_record(&self, state: &ConsumerState, commands: &mut Commands, job: &SettledJob, to: Destination) {
+        let Some(slot) = state.jobs.job(job.token) else { return };
         let stream = &state.streams[job.stream as usize];
-        let message =
-            completion_message::message(&stream.notification_head, &slot.job, job.failure.as_deref());
+        let message = completion_message::message(&stream.completion_head, &slot.job, job.failure.as_deref());
         let of = RecordOf { entry: slot.entry, stream: &stream.options.name, group: &self.options.group };
         let keys = self.node_set.nodes()[stream.node].keys();
         outcome_record::pack_record(commands, keys, of, (&message, slot.record), RecordPrecedence::Last, to);
@@ -161,17 +155,18 @@ impl Consumer {
         &self,
         state: &ConsumerState,
         commands: &mut Commands,
-        jobs: &[Settled],
+        jobs: &[SettledJob],
         stream: u32,
         to: Destination,
     ) {
-        let of_stream = || jobs.iter().filter(|job| job.owed.acknowledgement && job.stream == stream);
+        let of_stream =
+            || jobs.iter().filter(|job| job.pending_steps.acknowledgement && job.stream == stream);
         let key = state.streams[stream as usize].key.as_bytes();
         commands.begin("XACK", 3 + of_stream().count()).key(key).arg(self.group.as_bytes());
         let mut id = String::new();
         for job in of_stream() {
             id.clear();
-            if let Some(slot) = state.slots.job(job.token) {
+            if let Some(slot) = state.jobs.job(job.token) {
                 // Writing to a string cannot fail.
                 let _ = write!(id, "{}", slot.entry);
             }
@@ -181,38 +176,39 @@ impl Consumer {
     }
 }
 
-fn pack_notification(state: &ConsumerState, commands: &mut Commands, job: &Settled, to: Destination) {
-    let Some(Slot { job: id, producer, .. }) = state.slots.job(job.token) else { return };
+fn pack_completion(state: &ConsumerState, commands: &mut Commands, job: &SettledJob, to: Destination) {
+    let Some(JobSlot { job: id, producer, .. }) = state.jobs.job(job.token) else { return };
     let stream = &state.streams[job.stream as usize];
-    let message = completion_message::message(&stream.notification_head, id, job.failure.as_deref());
+    let message = completion_message::message(&stream.completion_head, id, job.failure.as_deref());
     commands.begin("PUBLISH", 3).arg_parts(&[stream.channel_head.as_bytes(), producer.as_bytes()]);
     commands.arg(message.as_bytes()).end(to);
 }
 
-/// What there is to tell, in order: who sees an entry acknowledged, or hears of it, finds the record.
-fn parts_of(jobs: &[Settled]) -> Vec<SettlementStep> {
-    let mut parts = Vec::with_capacity(jobs.len() + 1);
+/// Lists the steps of a batch in order. Records come first, so that a record exists once the entry is acknowledged or
+/// the completion published.
+fn steps_of(jobs: &[SettledJob]) -> Vec<SettlementStep> {
+    let mut steps = Vec::with_capacity(jobs.len() + 1);
     for (at, job) in jobs.iter().enumerate() {
-        parts.extend(job.owed.postponement.then_some(SettlementStep::Postponement(at)));
-        parts.extend(job.owed.record.then_some(SettlementStep::Record(at)));
+        steps.extend(job.pending_steps.delay.then_some(SettlementStep::Delay(at)));
+        steps.extend(job.pending_steps.record.then_some(SettlementStep::Record(at)));
     }
-    let before = parts.len();
-    for job in jobs.iter().filter(|job| job.owed.acknowledgement) {
-        let part = SettlementStep::Acknowledgement(job.stream);
-        if !parts[before..].contains(&part) {
-            parts.push(part);
+    let before = steps.len();
+    for job in jobs.iter().filter(|job| job.pending_steps.acknowledgement) {
+        let step = SettlementStep::Acknowledgement(job.stream);
+        if !steps[before..].contains(&step) {
+            steps.push(step);
         }
     }
-    let told = jobs.iter().enumerate().filter(|(_, job)| job.owed.notification);
-    parts.extend(told.map(|(at, _)| SettlementStep::Completion(at)));
-    parts
+    let completions = jobs.iter().enumerate().filter(|(_, job)| job.pending_steps.completion);
+    steps.extend(completions.map(|(at, _)| SettlementStep::Completion(at)));
+    steps
 }
 
-/// The node that a part is for.
-fn node_of(state: &ConsumerState, jobs: &[Settled], part: SettlementStep) -> usize {
+/// Returns the node of a step.
+fn node_of(state: &ConsumerState, jobs: &[SettledJob], step: SettlementStep) -> usize {
     let stream = |at: usize| &state.streams[jobs[at].stream as usize];
-    match part {
-        SettlementStep::Postponement(at) | SettlementStep::Record(at) => stream(at).node,
+    match step {
+        SettlementStep::Delay(at) | SettlementStep::Record(at) => stream(at).node,
         SettlementStep::Acknowledgement(stream) => state.streams[stream as usize].node,
         SettlementStep::Completion(at) => stream(at).completions,
     }

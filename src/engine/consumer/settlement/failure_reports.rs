@@ -1,129 +1,33 @@
-//! Jobs whose end Redis could not be told. Where a right is missing that is every job, so only the first ones of a
-//! second are reported one by one; the others are as a number.
+//! Reports of settlements that failed. With a missing right every settlement fails, so only the first ones of a
+//! second are reported one by one, and the others as a count.
 
-use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::redis_io::error::RedisError;
 
 use crate::engine::consumer::Consumer;
+use crate::engine::consumer::state::report_limit::FailureReport;
 use crate::engine::host::Failure;
 use crate::engine::host::job_token::JobToken;
 
-/// So many are reported by themselves within a [`WINDOW`].
-const BY_THEMSELVES: u32 = 10;
-/// How often the others are.
-const WINDOW: Duration = Duration::from_secs(1);
-
-/// What a consumer failed to tell Redis.
-#[derive(Debug, Default)]
-pub struct Unsettled {
-    /// A lock, since settlements fail on the engine's thread or, if they are refused, on the host's.
-    window: Mutex<Window>,
-}
-
-/// What was reported lately. Pure.
-#[derive(Debug, Default)]
-struct Window {
-    since: Option<Instant>,
-    told: u32,
-    counted: u32,
-    last: Option<RedisError>,
-}
-
-/// How one job is reported.
-#[derive(Debug, PartialEq, Eq)]
-enum Report {
-    /// By itself.
-    Now,
-    /// With others, when the window is over.
-    With,
-    /// The same, as the first of these.
-    First(Instant),
-}
-
-impl Window {
-    fn note(&mut self, now: Instant, error: &RedisError) -> Report {
-        let since = match self.since.filter(|&since| self.counted > 0 || now < since + WINDOW) {
-            Some(since) => since,
-            None => {
-                *self = Self { since: Some(now), ..Self::default() };
-                now
-            }
-        };
-        if self.told < BY_THEMSELVES {
-            self.told += 1;
-            return Report::Now;
-        }
-        self.counted += 1;
-        self.last = Some(error.clone());
-        if self.counted == 1 { Report::First(since + WINDOW) } else { Report::With }
-    }
-
-    /// The number of those not reported, and the reason of the last one.
-    fn close(&mut self) -> (u32, Option<RedisError>) {
-        let closed = std::mem::take(self);
-        (closed.counted, closed.last)
-    }
-}
-
-impl Unsettled {
-    fn lock(&self) -> MutexGuard<'_, Window> {
-        self.window.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
 impl Consumer {
-    /// Redis could not be told how a job ended, and nobody waits to hear of that.
-    pub(crate) fn unsettled(&self, token: JobToken, error: &RedisError) {
-        let report = self.unsettled.lock().note(Instant::now(), error);
+    /// Reports a failed settlement that no request waits for.
+    pub(crate) fn report_failure(&self, token: JobToken, error: &RedisError) {
+        let report = self.report_limit.lock().note(Instant::now(), error);
         match report {
-            Report::Now => self.complain(Failure::Settle(token), error),
-            Report::With => {}
-            Report::First(end) => {
+            FailureReport::Now => self.report_error(Failure::Settle(token), error),
+            FailureReport::With => {}
+            FailureReport::First(end) => {
                 let this = self.this.clone();
                 self.node_set.context().tasks.spawn(async move {
                     tokio::time::sleep_until(end.into()).await;
                     let Some(consumer) = this.upgrade() else { return };
-                    let (count, last) = consumer.unsettled.lock().close();
+                    let (count, last) = consumer.report_limit.lock().close();
                     if let Some(error) = last {
-                        consumer.complain(Failure::Unsettled(count), &error);
+                        consumer.report_error(Failure::Unsettled(count), &error);
                     }
                 });
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    #[test]
-    fn the_first_ones_are_reported_by_themselves_and_the_others_as_a_number() {
-        let error = RedisError::reply(b"NOPERM no", "XACK", &Arc::from("node"));
-        let (mut window, now) = (Window::default(), Instant::now());
-        for _ in 0..BY_THEMSELVES {
-            assert_eq!(window.note(now, &error), Report::Now);
-        }
-        assert_eq!(window.note(now, &error), Report::First(now + WINDOW));
-        assert_eq!(
-            window.note(now + WINDOW * 2, &error),
-            Report::With,
-            "they wait for the timer, if it is late"
-        );
-        assert_eq!(window.close(), (2, Some(error.clone())));
-        assert_eq!(window.note(now + WINDOW, &error), Report::Now);
-    }
-
-    #[test]
-    fn a_failure_now_and_then_is_always_reported_by_itself() {
-        let error = RedisError::reply(b"READONLY no", "XACK", &Arc::from("node"));
-        let (mut window, now) = (Window::default(), Instant::now());
-        for nth in 0..BY_THEMSELVES * 3 {
-            assert_eq!(window.note(now + WINDOW * nth, &error), Report::Now);
         }
     }
 }

@@ -1,199 +1,58 @@
-//! Tells Redis again how jobs ended where it refused to hear for a while: it was busy with a script, loading, a replica,
-//! without memory. The jobs stay in flight until then, so that whoever waits for them waits for that as well. Only some
-//! are tried at a time, one round after the other, and settlements that come meanwhile do not wait for them.
-
-use std::collections::VecDeque;
-use std::time::Duration;
-
-use crate::redis_io::error::RedisError;
-use crate::redis_io::options::QueueLimit;
+//! Settlement retries after a refusal that passes: Redis ran a script, was loading, was a replica, or was out of
+//! memory. The jobs stay in flight until then, so that a pause waits for them. Each round sends a part of the queue,
+//! and new settlements do not wait for it.
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::settlement::commands::Tells;
+use crate::engine::consumer::settlement::commands::SettlementWrites;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::settlement_batch::Settled;
+use crate::engine::consumer::state::settlement_batch::SettledJob;
 use crate::engine::host::Failure;
-use crate::engine::host::job_token::JobToken;
-use crate::engine::runtime::backoff::Backoff;
-
-/// So many jobs are told of in one round: Redis may be as it was.
-const ROUND: usize = 256;
-
-/// What is to be told again.
-#[derive(Debug, Default)]
-pub struct Retelling {
-    waiting: VecDeque<Settled>,
-    /// How many bytes wait.
-    size: usize,
-    /// The batch of the round under way.
-    round: Option<u32>,
-    /// Whether the next round is about to begin.
-    is_due: bool,
-    backoff: Backoff,
-    /// Whether it was reported that this goes on and on.
-    is_reported: bool,
-}
-
-impl Retelling {
-    /// Keeps a job; gives it back if as much waits as may.
-    fn keep(&mut self, job: Settled, limit: QueueLimit) -> Option<Settled> {
-        let fits = self.waiting.len() < limit.commands && self.size + job.size() <= limit.bytes;
-        if !fits && !self.waiting.is_empty() {
-            return Some(job);
-        }
-        self.size += job.size();
-        self.waiting.push_back(job);
-        None
-    }
-
-    fn take_round(&mut self) -> Vec<Settled> {
-        let count = self.waiting.len().min(ROUND);
-        let jobs: Vec<Settled> = self.waiting.drain(..count).collect();
-        self.size -= jobs.iter().map(Settled::size).sum::<usize>();
-        jobs
-    }
-
-    /// Gives everything up.
-    pub fn take_all(&mut self) -> Vec<Settled> {
-        self.size = 0;
-        self.waiting.drain(..).collect()
-    }
-
-    /// The jobs whose entries are still to be acknowledged.
-    pub fn unacknowledged(&self) -> impl Iterator<Item = JobToken> {
-        self.waiting.iter().filter(|job| job.again.acknowledgement).map(|job| job.token)
-    }
-
-    /// A batch was answered, and `went_well` or not: whether it was the round under way.
-    fn note(&mut self, batch: u32, went_well: bool) -> bool {
-        let is_round = self.round == Some(batch);
-        if is_round {
-            self.round = None;
-            if went_well {
-                self.backoff.reset();
-                self.is_reported = false;
-            }
-        }
-        is_round
-    }
-
-    /// When the next round is to begin, if there is to be one that nobody has begun.
-    fn schedule(&mut self, at_once: bool) -> Option<Duration> {
-        if self.waiting.is_empty() || self.round.is_some() || self.is_due {
-            return None;
-        }
-        self.is_due = true;
-        Some(if at_once { Duration::ZERO } else { self.backoff.next_wait() })
-    }
-
-    /// What is to be reported of a refusal that lasts.
-    fn report(&mut self, jobs: &[Settled]) -> Option<RedisError> {
-        if self.is_reported || !self.backoff.is_lasting() {
-            return None;
-        }
-        let error = jobs.iter().find_map(|job| job.error.clone());
-        self.is_reported = error.is_some();
-        error
-    }
-}
 
 impl Consumer {
-    /// Of the jobs of a batch that was answered: those that are at their end. The others are told again.
-    pub(crate) fn keep_refused(
+    /// Queues the jobs of an answered batch that Redis refused for the moment, and returns the others.
+    pub(crate) fn queue_refused(
         &self,
         state: &mut ConsumerState,
         batch: u32,
-        jobs: Vec<Settled>,
-    ) -> Vec<Settled> {
-        let went_well = jobs.iter().all(|job| job.again.is_empty());
-        let is_round = state.retelling.note(batch, went_well);
+        jobs: Vec<SettledJob>,
+    ) -> Vec<SettledJob> {
+        let went_well = jobs.iter().all(|job| job.retry_steps.is_empty());
+        let is_round = state.retry_queue.note(batch, went_well);
         let mut ended = jobs;
-        if !went_well && !state.cut_off {
+        if !went_well && !state.disconnected {
             let kept;
-            (kept, ended) = ended.into_iter().partition(|job| !job.again.is_empty());
+            (kept, ended) = ended.into_iter().partition(|job| !job.retry_steps.is_empty());
             for job in kept {
                 let limit = self.node_set.nodes()[state.streams[job.stream as usize].node].queue();
-                ended.extend(state.retelling.keep(job, limit));
+                ended.extend(state.retry_queue.keep(job, limit));
             }
         }
-        if let Some(wait) = state.retelling.schedule(is_round && went_well) {
+        if let Some(wait) = state.retry_queue.schedule(is_round && went_well) {
             let this = self.this.clone();
             self.node_set.context().tasks.spawn(async move {
                 tokio::time::sleep(wait).await;
                 if let Some(consumer) = this.upgrade() {
-                    consumer.retell();
+                    consumer.send_retry_round();
                 }
             });
         }
         ended
     }
 
-    /// One round.
-    fn retell(&self) {
-        let mut tells = Tells::new(&self.node_set);
+    /// Sends one round of retries.
+    fn send_retry_round(&self) {
+        let mut writes = SettlementWrites::new(&self.node_set);
         let lasting = {
             let mut state = self.lock();
-            state.retelling.is_due = false;
-            let mut jobs = state.retelling.take_round();
-            let lasting = state.retelling.report(&jobs);
-            jobs.iter_mut().for_each(Settled::tell_again);
-            // Nothing waits here of which there is nothing to tell.
-            state.retelling.round = self.tell(&mut state, jobs, &mut tells).ok();
+            let (jobs, lasting) = state.retry_queue.begin_round();
+            // Each job of the queue has a step to send, so there is a batch.
+            let batch = self.pack_settlements(&mut state, jobs, &mut writes).ok();
+            state.retry_queue.start_round(batch);
             lasting
         };
-        tells.submit(&self.node_set);
+        writes.submit(&self.node_set);
         if let Some(error) = lasting {
-            self.complain(Failure::Consume, &error);
+            self.report_error(Failure::Consume, &error);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn job(failure: &str) -> Settled {
-        Settled { failure: Some(failure.into()), ..Settled::new(JobToken::from_number(1.0), 0, 0) }
-    }
-
-    #[test]
-    fn as_much_is_kept_as_may_wait() {
-        let mut retelling = Retelling::default();
-        let limit = QueueLimit { commands: 3, bytes: 10 };
-        assert!(retelling.keep(job("longer than that"), limit).is_none(), "one always may");
-        assert!(retelling.keep(job("x"), limit).is_some());
-        retelling.take_round();
-        assert_eq!(retelling.size, 0);
-        for _ in 0..3 {
-            assert!(retelling.keep(job("x"), limit).is_none());
-        }
-        assert!(retelling.keep(job(""), limit).is_some());
-        assert_eq!(retelling.take_all().len(), 3);
-        assert_eq!(retelling.size, 0);
-    }
-
-    #[test]
-    fn rounds_follow_each_other_at_once_while_they_go_well_and_later_and_later_while_not() {
-        let mut retelling = Retelling::default();
-        let limit = QueueLimit { commands: 2 * ROUND, bytes: 10 };
-        for _ in 0..2 * ROUND {
-            assert!(retelling.keep(job(""), limit).is_none());
-        }
-        let first = retelling.schedule(false).expect("to begin");
-        assert_eq!(retelling.schedule(false), None, "it is about to begin");
-        let begin = |retelling: &mut Retelling, number| {
-            (retelling.is_due, retelling.round) = (false, Some(number));
-            retelling.take_round()
-        };
-        assert_eq!(begin(&mut retelling, 7).len(), ROUND);
-        assert_eq!(retelling.schedule(false), None, "it is under way");
-        assert!(!retelling.note(6, true) && retelling.note(7, false));
-        let second = retelling.schedule(false).expect("to begin");
-        assert!(second > first);
-        assert_eq!(begin(&mut retelling, 8).len(), ROUND);
-        assert!(retelling.note(8, true));
-        assert_eq!(retelling.schedule(true), None, "nothing is left");
-        assert!(retelling.keep(job(""), limit).is_none());
-        assert_eq!(retelling.schedule(true), Some(Duration::ZERO));
     }
 }

@@ -1,4 +1,4 @@
-//! Entries that wait for a slot. Pure.
+//! Buffered entries: read, and waiting for a slot. Pure.
 
 use std::time::Instant;
 
@@ -6,30 +6,30 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::in_flight::Delivery;
 
-/// An entry that was read although no slot was free: streams that share a read give at least one each, and so do
-/// nodes that are read at the same time.
+/// Entry that was read without a free slot. Each stream of a read can return one at least, and so can each node of
+/// parallel reads.
 #[derive(Debug)]
-pub struct Surplus {
+pub struct BufferedEntry {
     /// Index of the stream.
     pub stream: u32,
     /// The entry's id.
     pub entry: EntryId,
-    /// Who sent it.
+    /// Id of the producer.
     pub producer: String,
     /// The job's id.
     pub job: String,
-    /// For how many ms its outcome is to be recorded, as in [`Delivery`].
+    /// Lifetime of the outcome record in ms, as in [`Delivery`].
     pub record: u64,
-    /// What was sent along, as in [`Delivery`].
+    /// Headers of the entry, as in [`Delivery`].
     pub headers: Option<Box<str>>,
-    /// How often it was delivered, as in [`Delivery`].
+    /// Number of deliveries, as in [`Delivery`].
     pub deliveries: u64,
-    /// When its idle time began anew.
+    /// Start of the current idle time.
     pub touched: Instant,
 }
 
-impl Surplus {
-    /// Keeps a delivery for later.
+impl BufferedEntry {
+    /// Buffers a delivery.
     pub fn new(delivery: Delivery<'_>) -> Self {
         Self {
             stream: delivery.stream,
@@ -43,12 +43,12 @@ impl Surplus {
         }
     }
 
-    /// Whether it is of this entry.
+    /// Returns true if it holds this entry.
     pub fn is(&self, stream: u32, entry: EntryId) -> bool {
         self.stream == stream && self.entry == entry
     }
 
-    /// The delivery that was kept.
+    /// Returns the buffered delivery.
     pub fn delivery(&self) -> Delivery<'_> {
         Delivery {
             stream: self.stream,

@@ -1,54 +1,54 @@
-//! The streams in which more entries are due than there was room for, and the share of claims in free slots. Pure.
+//! Streams with more candidates than free slots, and the share of claims in the free slots. Pure.
 //!
-//! Such a stream is searched again as soon as a slot is free. New entries must get slots meanwhile, and claims must get
-//! slots while there are always new entries. So reads and claims share what is free half and half, and take turns at the
-//! odd slot: a claim gives the next turn to reads, and a read that brings an entry gives it to claims.
+//! Such a stream is searched again as soon as a slot is free. New entries and claims must both get slots meanwhile.
+//! So reads and claims share the free slots half and half, and alternate at the odd slot: a claim gives the next turn
+//! to reads, and a read with an entry gives it to claims.
 
 use std::collections::VecDeque;
 
-/// What a search of a stream came to.
+/// Result of the search of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// The stream has nothing more that is due, or cannot be searched now.
+pub enum SearchProgress {
+    /// No more candidate is due, or the stream cannot be searched now.
     Through,
-    /// More is due than was claimed; `took` if the search claimed some of it.
+    /// More candidates are due than were claimed.
     More {
-        /// Whether something was claimed.
+        /// True if an entry was claimed.
         took: bool,
     },
 }
 
 /// Streams with a backlog of entries to claim.
 #[derive(Debug, Default)]
-pub struct Backlog {
-    /// The indices of the streams; the first is searched next.
+pub struct ClaimBacklog {
+    /// Indices of the streams; the first is searched next.
     streams: VecDeque<usize>,
-    /// Whether reads must leave the next free slot to claims.
+    /// True if reads leave the next free slot to claims.
     pub claims_due: bool,
 }
 
-impl Backlog {
-    /// How many streams there are.
+impl ClaimBacklog {
+    /// Number of streams.
     pub fn len(&self) -> usize {
         self.streams.len()
     }
 
-    /// Whether there is no stream with a backlog.
+    /// Returns true if no stream has a backlog.
     pub fn is_empty(&self) -> bool {
         self.streams.is_empty()
     }
 
-    /// The stream to be searched next.
+    /// Returns the stream of the next search.
     pub fn first(&self) -> Option<usize> {
         self.streams.front().copied()
     }
 
-    /// Whether claiming waits for a free slot.
+    /// Returns true if claiming waits for a free slot.
     pub fn waits(&self) -> bool {
         self.claims_due || !self.is_empty()
     }
 
-    /// How many of the `free` slots reads leave to claims.
+    /// Number of the `free` slots that reads leave to claims.
     pub fn share(&self, free: usize) -> usize {
         match (self.is_empty(), self.claims_due) {
             (true, is_due) => free.min(usize::from(is_due)),
@@ -57,30 +57,30 @@ impl Backlog {
         }
     }
 
-    /// A read has brought an entry.
+    /// Notes a read that returned an entry.
     pub fn read(&mut self) {
         self.claims_due |= !self.is_empty();
     }
 
-    /// Slots are taken for entries to claim.
+    /// Notes that slots were taken for claims.
     pub fn claim(&mut self) {
         self.claims_due = false;
     }
 
-    /// A stream was searched. One that was claimed from goes behind the others, one that found no room is next.
-    pub fn search(&mut self, stream: usize, progress: Progress) {
+    /// Notes a search. A stream with a claim goes behind the others; one that found no free slot is next.
+    pub fn search(&mut self, stream: usize, progress: SearchProgress) {
         self.streams.retain(|&other| other != stream);
         match progress {
-            Progress::Through => self.claims_due &= !self.is_empty(),
-            Progress::More { took: true } => self.streams.push_back(stream),
-            Progress::More { took: false } => {
+            SearchProgress::Through => self.claims_due &= !self.is_empty(),
+            SearchProgress::More { took: true } => self.streams.push_back(stream),
+            SearchProgress::More { took: false } => {
                 self.streams.push_front(stream);
                 self.claims_due = true;
             }
         }
     }
 
-    /// Nothing is claimed any more.
+    /// Forgets the backlog when claiming ends.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
@@ -90,18 +90,18 @@ impl Backlog {
 mod tests {
     use super::*;
 
-    const TOOK: Progress = Progress::More { took: true };
-    const CROWDED: Progress = Progress::More { took: false };
+    const TOOK: SearchProgress = SearchProgress::More { took: true };
+    const CROWDED: SearchProgress = SearchProgress::More { took: false };
 
-    fn backlog(searches: &[(usize, Progress)]) -> Backlog {
-        let mut backlog = Backlog::default();
+    fn backlog(searches: &[(usize, SearchProgress)]) -> ClaimBacklog {
+        let mut backlog = ClaimBacklog::default();
         searches.iter().for_each(|&(stream, progress)| backlog.search(stream, progress));
         backlog
     }
 
     #[test]
-    fn without_a_backlog_reads_leave_nothing_unless_a_claim_waits() {
-        let mut none = Backlog::default();
+    fn without_a_backlog_reads_leave_a_slot_only_to_a_waiting_claim() {
+        let mut none = ClaimBacklog::default();
         assert_eq!((none.share(5), none.waits()), (0, false));
         none.claims_due = true;
         assert_eq!((none.share(5), none.share(0), none.waits()), (1, 0, true));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_take_turns_and_one_that_found_no_room_keeps_its_own() {
+    fn streams_take_turns_and_one_without_a_free_slot_keeps_its_turn() {
         let mut backlog = backlog(&[(0, TOOK), (1, TOOK)]);
         assert_eq!((backlog.first(), backlog.claims_due), (Some(0), false));
         backlog.search(0, CROWDED);
@@ -128,11 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn the_last_stream_that_is_through_gives_the_slot_back_to_reads() {
+    fn the_last_searched_stream_returns_the_slot_to_reads() {
         let mut backlog = backlog(&[(0, CROWDED), (1, CROWDED)]);
-        backlog.search(1, Progress::Through);
+        backlog.search(1, SearchProgress::Through);
         assert!(backlog.claims_due);
-        backlog.search(0, Progress::Through);
+        backlog.search(0, SearchProgress::Through);
         assert_eq!((backlog.share(1), backlog.waits()), (0, false));
     }
 }

@@ -1,31 +1,31 @@
-//! How far the clock of a server has been set forward of late. Pure.
+//! Forward steps of a server's clock. Pure.
 //!
-//! Redis takes how long an entry has been idle from a wall clock. When that is set forward, or another server with
-//! another clock takes over, jobs that run look as idle as those of the dead. How far the server's clock moved on
-//! between two looks is compared with how far ours did, which nobody sets; what it gained is no idleness.
+//! Redis measures the idle time of entries by a wall clock. A clock that is set forward, or a failover to a server
+//! with another clock, makes running jobs look idle. The advance of the server's clock between two readings is
+//! compared with our monotonic clock; the excess is no idle time.
 
 use std::time::{Duration, Instant};
 
 use crate::redis_io::resp::Value;
 
-/// The clock of one server, as it was seen every now and then.
+/// Readings of the clock of one server.
 #[derive(Debug, Default)]
 pub struct ServerClock {
     epochs: Option<Epochs>,
 }
 
-/// The lowest leads of a time that goes on and of the one before it. The second begins with a look as the first did,
-/// so that between them and now there is always a look that is as old as one of them is long.
+/// Lowest leads of the current epoch and of the one before. Each epoch begins with a reading. So the two epochs
+/// together always reach back at least one period.
 #[derive(Debug)]
 struct Epochs {
-    /// When the first look was, from which our own time is counted.
+    /// Time of the first reading, the origin of our own time.
     origin: Instant,
     began: Instant,
     current: Lead,
     previous: Lead,
 }
 
-/// Between which bounds the server's clock is ahead of ours, in µs: it was asked and answered at different times.
+/// Bounds of the lead of the server's clock over ours, in µs. The bounds come from the times of query and reply.
 #[derive(Clone, Copy, Debug)]
 struct Lead {
     least: i128,
@@ -33,9 +33,9 @@ struct Lead {
 }
 
 impl Lead {
-    fn new(told: Duration, asked: Duration, answered: Duration) -> Self {
+    fn new(reading: Duration, asked: Duration, answered: Duration) -> Self {
         let micros = |time: Duration| time.as_micros() as i128;
-        Self { least: micros(told) - micros(answered), most: micros(told) - micros(asked) }
+        Self { least: micros(reading) - micros(answered), most: micros(reading) - micros(asked) }
     }
 
     fn lower(self, other: Self) -> Self {
@@ -44,13 +44,18 @@ impl Lead {
 }
 
 impl ServerClock {
-    /// Notes what the clock `told` when it was asked, and returns what it has gained within the last `period` at
-    /// least. What may be due to the time between question and answer alone is not taken for a gain; if there is a gain,
-    /// it is added.
-    pub fn look(&mut self, told: Duration, asked: Instant, answered: Instant, period: Duration) -> Duration {
+    /// Notes a reading `reading` of the server's clock, and returns its minimum gain within the last `period`. A
+    /// difference that the round trip alone explains is no gain; a gain includes the round trip.
+    pub fn observe(
+        &mut self,
+        reading: Duration,
+        asked: Instant,
+        answered: Instant,
+        period: Duration,
+    ) -> Duration {
         let origin = self.epochs.as_ref().map_or(asked, |epochs| epochs.origin);
         let since = |at: Instant| at.saturating_duration_since(origin);
-        let lead = Lead::new(told, since(asked), since(answered));
+        let lead = Lead::new(reading, since(asked), since(answered));
         let epochs =
             self.epochs.get_or_insert(Epochs { origin, began: answered, current: lead, previous: lead });
         if answered.saturating_duration_since(epochs.began) >= period {
@@ -65,7 +70,7 @@ impl ServerClock {
     }
 }
 
-/// The reply of TIME: seconds and microseconds.
+/// Reads the reply of TIME: seconds and microseconds.
 pub fn read_time(reply: &Value) -> Option<Duration> {
     let Value::Array(parts) = reply else { return None };
     let [Value::Bulk(seconds), Value::Bulk(micros)] = parts.as_slice() else { return None };
@@ -80,18 +85,18 @@ mod tests {
     const PERIOD: Duration = Duration::from_secs(30);
     const HOUR: i64 = 3_600_000;
 
-    /// Looks, each by when it was asked and how long the answer took, with how wrong the server's clock was, in ms;
-    /// returns what it has gained at each.
+    /// Reads a clock several times, each with the time of the query, the round trip and the error of the clock in ms.
+    /// Returns the gain at each reading.
     fn gains(looks: &[(u64, u64, i64)]) -> Vec<u128> {
         let (mut clock, start) = (ServerClock::default(), Instant::now());
         let at = |ms: u64| start + Duration::from_millis(ms);
-        let look = |&(asked, took, wrong): &(u64, u64, i64)| {
-            // Redis looks at its clock at some time between.
-            let told = 1_700_000_000_000 + asked as i64 + took as i64 / 2 + wrong;
-            let told = Duration::from_millis(told as u64);
-            clock.look(told, at(asked), at(asked + took), PERIOD).as_millis()
+        let observe = |&(asked, took, wrong): &(u64, u64, i64)| {
+            // Redis reads its clock between query and reply.
+            let reading = 1_700_000_000_000 + asked as i64 + took as i64 / 2 + wrong;
+            let reading = Duration::from_millis(reading as u64);
+            clock.observe(reading, at(asked), at(asked + took), PERIOD).as_millis()
         };
-        looks.iter().map(look).collect()
+        looks.iter().map(observe).collect()
     }
 
     #[test]
@@ -101,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_clock_gains_counts_for_as_long_as_jobs_may_have_been_touched_before() {
+    fn a_gain_counts_for_two_periods_at_most() {
         let looks = [(0, 0, 0), (29_000, 0, HOUR), (58_999, 0, HOUR), (59_000, 0, HOUR), (89_001, 0, HOUR)];
         assert_eq!(gains(&looks), [0, 3_600_000, 3_600_000, 3_600_000, 0]);
     }
@@ -125,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gain_between_looks_that_are_far_apart_is_seen() {
+    fn a_gain_between_distant_readings_is_detected() {
         assert_eq!(gains(&[(0, 0, 0), (500_000, 0, HOUR), (1_000_000, 0, HOUR)]), [0, 3_600_000, 0]);
     }
 

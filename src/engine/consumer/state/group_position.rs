@@ -1,43 +1,43 @@
-//! Where a group is in its stream, as Redis tells. Pure.
+//! Position of a group in its stream, as Redis reports it. Pure.
 
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::protocol::stream_info::{GroupInfo, StreamInfo};
 
-/// Where a group is in its stream.
+/// Position of a group in its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GroupPosition {
-    /// How many entries were ever added to the stream.
+    /// Number of entries ever added to the stream.
     pub added: u64,
-    /// How many of these are not there any more.
+    /// Number of these that were removed.
     pub removed: u64,
-    /// The first entry that is there.
+    /// First entry of the stream.
     pub first: Option<EntryId>,
-    /// The last one that was added.
+    /// Id of the last entry that was added.
     pub last: EntryId,
-    /// The last one that the group was given.
+    /// Id of the last entry that was delivered to the group.
     pub delivered: EntryId,
-    /// How many it was given, or has passed, if Redis knows.
+    /// Number of entries read or passed by the group, if Redis knows it.
     pub read: Option<u64>,
-    /// How many consumers it has.
+    /// Number of consumers in the group.
     pub consumers: u64,
 }
 
 impl GroupPosition {
-    /// The standing of a group in its stream.
+    /// Combines the replies for a group and its stream.
     pub fn new(group: GroupInfo, extent: StreamInfo) -> Self {
         let GroupInfo { delivered, read, consumers, .. } = group;
         let StreamInfo { added, length, first, last } = extent;
         Self { added, removed: added.saturating_sub(length), first, last, delivered, read, consumers }
     }
 
-    /// Whether it has been given everything.
+    /// Returns true if the group has read the whole stream.
     pub(crate) fn is_at_end(&self) -> bool {
         self.delivered >= self.last
     }
 
-    /// How many of all entries it is through with, delivered or lost; `None` while some that it was given are still there
-    /// among others.
+    /// Number of entries that the group has passed, delivered or trimmed; `None` while some of the delivered ones are
+    /// still in the stream.
     pub(crate) fn passed(&self) -> Option<u64> {
         match self.first {
             _ if self.is_at_end() => Some(self.added),
@@ -56,10 +56,10 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_were_added_and_are_not_there_were_removed() {
+    fn missing_entries_count_as_removed() {
         let group = GroupInfo { delivered: id(4), read: Some(2), consumers: 1, pending: 0 };
-        let standing =
+        let position =
             GroupPosition::new(group, StreamInfo { added: 8, length: 3, first: Some(id(7)), last: id(9) });
-        assert_eq!((standing.removed, standing.passed(), standing.is_at_end()), (5, Some(5), false));
+        assert_eq!((position.removed, position.passed(), position.is_at_end()), (5, Some(5), false));
     }
 }

@@ -1,8 +1,7 @@
 //! The jobs of one consumer that are in flight. Pure: no I/O, no clock of its own.
 //!
-//! A slot is taken when an entry is handed to the host and goes back in exactly one place, [`Slots::retire`]. Its
-//! token carries a generation, so whatever comes late (a second resolve, a resolve after the deadline) finds
-//! nothing to do instead of somebody else's job.
+//! A slot is taken when an entry is handed to the host, and becomes free in one place, [`JobsInFlight::retire`]. Its token
+//! carries a generation, so a late settlement, such as a second one or one after the deadline, finds no job.
 //!
 //! ```text
 //! free ──take──▶ running ──settle──▶ settling ──retire──▶ free
@@ -20,7 +19,7 @@ use crate::engine::host::job_token::JobToken;
 const GENERATIONS: u32 = 1 << 28;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum SlotState {
     Free,
     Running,
     Settling,
@@ -28,71 +27,71 @@ enum State {
 
 /// One job in flight. Its strings keep their capacity from job to job.
 #[derive(Debug)]
-pub struct Slot {
+pub struct JobSlot {
     generation: u32,
-    state: State,
+    state: SlotState,
     released: bool,
     deadline: Option<Instant>,
-    /// When the entry's idle time began anew, for all that is known here.
+    /// Start of the entry's current idle time, as far as known here.
     touched: Instant,
-    /// How often the entry was delivered, this time included; 0 where that is not known.
+    /// Number of deliveries of the entry, this one included; 0 if unknown.
     pub deliveries: u64,
     /// Index of the stream within the consumer.
     pub stream: u32,
     /// The entry's id in that stream.
     pub entry: EntryId,
-    /// Who sent it; empty when the entry did not say, and then nobody is told.
+    /// Id of the producer; empty if the entry has none. Then no completion is published.
     pub producer: String,
     /// The job's id.
     pub job: String,
-    /// For how many ms its outcome is recorded; 0 for not at all.
+    /// Lifetime of the outcome record in ms; 0 for none.
     pub record: u64,
-    /// What was sent along for who watches, if anything was.
+    /// Headers of the entry for diagnostics.
     pub headers: Option<Box<str>>,
 }
 
-/// An entry that a job is to be run for.
+/// Delivery of an entry to this consumer.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
     /// Index of the stream within the consumer.
     pub stream: u32,
     /// The entry's id in that stream.
     pub entry: EntryId,
-    /// Who sent it; empty when the entry does not say.
+    /// Id of the producer; empty if the entry has none.
     pub producer: &'a str,
     /// The job's id.
     pub job: &'a str,
-    /// For how many ms its outcome is to be recorded; 0 for not at all.
+    /// Lifetime of the outcome record in ms; 0 for none.
     pub record: u64,
-    /// What was sent along for who watches, if anything was.
+    /// Headers of the entry for diagnostics.
     pub headers: Option<&'a str>,
-    /// How often it was delivered, this time included; 0 where that is not known.
+    /// Number of deliveries, this one included; 0 if unknown.
     pub deliveries: u64,
-    /// When it was delivered.
+    /// Time of the delivery.
     pub at: Instant,
 }
 
 /// All jobs in flight of one consumer.
 #[derive(Debug, Default)]
-pub struct Slots {
-    slots: Vec<Slot>,
+pub struct JobsInFlight {
+    slots: Vec<JobSlot>,
     free: Vec<usize>,
     running: usize,
     in_flight: usize,
 }
 
-impl Slots {
-    /// Jobs that hold one of the consumer's concurrency.
+impl JobsInFlight {
+    /// Number of jobs that hold a slot of the concurrency.
     pub fn running(&self) -> usize {
         self.running
     }
 
-    /// Jobs that were neither released nor settled and acknowledged.
+    /// Number of jobs that were neither released nor settled and acknowledged.
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    /// Whether a job runs or its outcome is on its way, released ones included.
+    /// Returns true if a job runs or settles, released ones included.
     pub fn in_use(&self) -> bool {
         self.free.len() < self.slots.len()
     }
@@ -101,7 +100,7 @@ impl Slots {
     pub fn take(&mut self, delivery: Delivery<'_>, deadline: Option<Instant>) -> JobToken {
         let index = self.free.pop().unwrap_or_else(|| self.grow());
         let slot = &mut self.slots[index];
-        slot.state = State::Running;
+        slot.state = SlotState::Running;
         slot.released = false;
         slot.deadline = deadline;
         slot.touched = delivery.at;
@@ -117,21 +116,21 @@ impl Slots {
         JobToken::new(index, slot.generation)
     }
 
-    /// The job a token names, while it is running.
-    pub fn running_job(&self, token: JobToken) -> Option<&Slot> {
-        self.slots.get(token.index()).filter(|slot| slot.is(token, State::Running))
+    /// Returns the running job of a token.
+    pub fn running_job(&self, token: JobToken) -> Option<&JobSlot> {
+        self.slots.get(token.index()).filter(|slot| slot.is(token, SlotState::Running))
     }
 
-    /// The job a token names, while it is running or settling.
-    pub fn job(&self, token: JobToken) -> Option<&Slot> {
+    /// Returns the running or settling job of a token.
+    pub fn job(&self, token: JobToken) -> Option<&JobSlot> {
         self.slots
             .get(token.index())
-            .filter(|slot| slot.is(token, State::Running) || slot.is(token, State::Settling))
+            .filter(|slot| slot.is(token, SlotState::Running) || slot.is(token, SlotState::Settling))
     }
 
-    /// Gives a running job's concurrency back before it is settled. `false` if there was none to give.
+    /// Releases a running job's slot before it is settled. Returns false if it holds none.
     pub fn release(&mut self, token: JobToken) -> bool {
-        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running))
+        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, SlotState::Running))
         else {
             return false;
         };
@@ -144,14 +143,14 @@ impl Slots {
         true
     }
 
-    /// A running job's outcome is known: its concurrency goes back, its acknowledgement is on its way. `false`
-    /// if the token names no running job.
+    /// Settles a running job: its slot is free, its acknowledgement is on its way. Returns false if the token names
+    /// no running job.
     pub fn settle(&mut self, token: JobToken) -> bool {
-        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, State::Running))
+        let Some(slot) = self.slots.get_mut(token.index()).filter(|slot| slot.is(token, SlotState::Running))
         else {
             return false;
         };
-        slot.state = State::Settling;
+        slot.state = SlotState::Settling;
         slot.deadline = None;
         if !slot.released {
             self.running -= 1;
@@ -159,13 +158,13 @@ impl Slots {
         true
     }
 
-    /// The acknowledgement has its reply, or will never have one: the slot is free again.
+    /// Ends a settling job once its acknowledgement has a reply or cannot get one.
     pub fn retire(&mut self, token: JobToken) {
         let index = token.index();
-        let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.is(token, State::Settling)) else {
+        let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.is(token, SlotState::Settling)) else {
             return;
         };
-        slot.state = State::Free;
+        slot.state = SlotState::Free;
         slot.generation = (slot.generation + 1) % GENERATIONS;
         slot.producer.clear();
         slot.job.clear();
@@ -176,19 +175,19 @@ impl Slots {
         self.free.push(index);
     }
 
-    /// Whether the entry is one of the jobs in flight, released ones included.
+    /// Returns true if the entry belongs to a job in flight, released ones included.
     pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
         self.slots
             .iter()
-            .any(|slot| slot.state != State::Free && slot.stream == stream && slot.entry == entry)
+            .any(|slot| slot.state != SlotState::Free && slot.stream == stream && slot.entry == entry)
     }
 
     /// The running jobs.
-    pub fn running_jobs(&self) -> impl Iterator<Item = (JobToken, &Slot)> {
+    pub fn running_jobs(&self) -> impl Iterator<Item = (JobToken, &JobSlot)> {
         self.running_slots().map(|(index, slot)| (JobToken::new(index, slot.generation), slot))
     }
 
-    /// The entry of a job was touched.
+    /// Notes the start of a new idle time of a job's entry.
     pub fn touch(&mut self, token: JobToken, at: Instant) {
         let slot = self.slots.get_mut(token.index());
         if let Some(slot) = slot.filter(|slot| slot.generation == token.generation()) {
@@ -196,7 +195,7 @@ impl Slots {
         }
     }
 
-    /// The running jobs whose deadline has come.
+    /// Returns the running jobs that reached their deadline.
     pub fn expired(&self, now: Instant) -> Vec<JobToken> {
         self.running_slots()
             .filter(|(_, slot)| slot.deadline.is_some_and(|deadline| deadline <= now))
@@ -204,12 +203,12 @@ impl Slots {
             .collect()
     }
 
-    /// The earliest deadline of the running jobs.
+    /// Returns the earliest deadline of the running jobs.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.running_slots().filter_map(|(_, slot)| slot.deadline).min()
     }
 
-    /// Forgets every job in flight, as when the consumer is cut off: tokens handed out name nobody afterwards.
+    /// Forgets every job in flight at a disconnect. Their tokens are invalid afterwards.
     pub fn abandon(&mut self) {
         for index in 0..self.slots.len() {
             let token = JobToken::new(index, self.slots[index].generation);
@@ -218,14 +217,14 @@ impl Slots {
         }
     }
 
-    fn running_slots(&self) -> impl Iterator<Item = (usize, &Slot)> {
-        self.slots.iter().enumerate().filter(|(_, slot)| slot.state == State::Running)
+    fn running_slots(&self) -> impl Iterator<Item = (usize, &JobSlot)> {
+        self.slots.iter().enumerate().filter(|(_, slot)| slot.state == SlotState::Running)
     }
 
     fn grow(&mut self) -> usize {
-        self.slots.push(Slot {
+        self.slots.push(JobSlot {
             generation: 1,
-            state: State::Free,
+            state: SlotState::Free,
             released: false,
             deadline: None,
             touched: Instant::now(),
@@ -241,13 +240,13 @@ impl Slots {
     }
 }
 
-impl Slot {
-    /// When the entry's idle time began anew, for all that is known here.
+impl JobSlot {
+    /// Start of the entry's current idle time, as far as known here.
     pub fn touched(&self) -> Instant {
         self.touched
     }
 
-    fn is(&self, token: JobToken, state: State) -> bool {
+    fn is(&self, token: JobToken, state: SlotState) -> bool {
         self.generation == token.generation() && self.state == state
     }
 }
@@ -258,11 +257,11 @@ mod tests {
 
     use super::*;
 
-    fn take(slots: &mut Slots, entry: u64, deadline: Option<Instant>) -> JobToken {
+    fn take(slots: &mut JobsInFlight, entry: u64, deadline: Option<Instant>) -> JobToken {
         take_at(slots, entry, deadline, Instant::now())
     }
 
-    fn take_at(slots: &mut Slots, entry: u64, deadline: Option<Instant>, at: Instant) -> JobToken {
+    fn take_at(slots: &mut JobsInFlight, entry: u64, deadline: Option<Instant>, at: Instant) -> JobToken {
         let entry = EntryId { time: entry, sequence: 0 };
         slots.take(
             Delivery {
@@ -280,8 +279,8 @@ mod tests {
     }
 
     #[test]
-    fn it_is_known_when_the_entries_of_running_jobs_were_touched() {
-        let mut slots = Slots::default();
+    fn running_jobs_have_the_start_of_their_idle_time() {
+        let mut slots = JobsInFlight::default();
         let start = Instant::now();
         let second = |second| start + Duration::from_secs(second);
         let tokens = [1, 2, 3].map(|at| take_at(&mut slots, at, None, second(at)));
@@ -292,12 +291,12 @@ mod tests {
         slots.retire(tokens[1]);
         let next = take_at(&mut slots, 4, None, second(4));
         slots.touch(tokens[1], second(20));
-        assert_eq!(slots.job(next).map(Slot::touched), Some(second(4)), "a late token touches nothing");
+        assert_eq!(slots.job(next).map(JobSlot::touched), Some(second(4)), "a late token touches nothing");
     }
 
     #[test]
     fn a_slot_counts_until_its_acknowledgement_has_a_reply() {
-        let mut slots = Slots::default();
+        let mut slots = JobsInFlight::default();
         let token = take(&mut slots, 1, None);
         assert_eq!((slots.running(), slots.in_flight()), (1, 1));
         assert!(slots.settle(token));
@@ -308,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_late_token_finds_nothing_even_when_its_slot_is_used_again() {
-        let mut slots = Slots::default();
+        let mut slots = JobsInFlight::default();
         let first = take(&mut slots, 1, None);
         slots.settle(first);
         assert!(!slots.settle(first), "settled once");
@@ -323,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_released_job_counts_no_more_but_can_still_be_settled() {
-        let mut slots = Slots::default();
+        let mut slots = JobsInFlight::default();
         let token = take(&mut slots, 1, None);
         assert!(slots.release(token));
         assert!(!slots.release(token), "released once");
@@ -337,7 +336,7 @@ mod tests {
 
     #[test]
     fn deadlines_are_those_of_running_jobs() {
-        let mut slots = Slots::default();
+        let mut slots = JobsInFlight::default();
         let now = Instant::now();
         let late = take(&mut slots, 1, Some(now + Duration::from_secs(9)));
         let early = take(&mut slots, 2, Some(now + Duration::from_secs(1)));
@@ -352,7 +351,7 @@ mod tests {
 
     #[test]
     fn abandoning_leaves_nothing_in_flight() {
-        let mut slots = Slots::default();
+        let mut slots = JobsInFlight::default();
         let tokens = [take(&mut slots, 1, None), take(&mut slots, 2, None), take(&mut slots, 3, None)];
         slots.release(tokens[0]);
         slots.settle(tokens[1]);

@@ -1,49 +1,49 @@
-//! What a consumer knows of one of its lanes. Pure.
+//! State of one lane. Pure.
 
 use std::time::Instant;
 
 use crate::engine::consumer::state::clock_skew::ServerClock;
 use crate::engine::runtime::backoff::Backoff;
 
-/// The reads from one node: at most one at a time, on a connection of its own.
+/// State of the reads from one node: at most one at a time, on a reader connection.
 #[derive(Debug, Default)]
 pub struct LaneState {
-    /// Whether a read has no reply yet.
+    /// True while a read has no reply yet.
     pub reading: bool,
-    /// How many entries that read asks for.
+    /// Number of entries that this read asks for.
     pub asked: usize,
-    /// Whether the read under way is not of all the streams that are to be read.
+    /// True if the read under way lacks a stream that must be read.
     pub outdated: bool,
-    /// Whether the next read waits for a backoff to pass, or for a group to be made again.
+    /// True while the next read waits for a back-off or a new group.
     pub recovering: bool,
-    /// Whether a task makes its groups, since its node did not answer in time.
+    /// True while a task creates its groups, since its node did not answer in time.
     pub catching_up: bool,
-    /// Whether the last read brought something, so that the next one may take every free slot.
+    /// True if the last read returned entries. The next one can then take every free slot.
     pub busy: bool,
-    /// How many renewals of leases have no reply yet.
+    /// Number of lease renewals without a reply.
     pub renewals: usize,
-    /// When its reads showed last that the consumer is there.
+    /// Time of the last read that showed Redis that the consumer lives.
     pub shown: Option<Instant>,
     /// Rotates the streams from read to read.
     pub rotation: usize,
     /// The connection's CLIENT ID and the session it belongs to.
     pub client_id: Option<(u64, i64)>,
-    /// The session in which the CLIENT ID was asked for last.
+    /// Session of the last CLIENT ID.
     pub client_id_asked: Option<u64>,
-    /// Failures of reads in a row.
+    /// Back-off after failed reads in a row.
     pub backoff: Backoff,
-    /// What reads fail with at present, so that it is reported once.
-    pub complaint: Option<String>,
-    /// The clock by which the server says how long entries have been idle.
+    /// Current failure of reads, so that it is reported once.
+    pub last_failure: Option<String>,
+    /// Clock of the server, which measures the idle time of entries.
     pub clock: ServerClock,
 }
 
 impl LaneState {
-    /// Whether a failure of reads is news; what is told apart is Redis' code, not its text.
-    pub fn is_news(&mut self, complaint: &str) -> bool {
-        let news = self.complaint.as_deref() != Some(complaint);
+    /// Returns true if a failure of reads is news. Failures are compared by Redis' code, not by its text.
+    pub fn is_news(&mut self, last_failure: &str) -> bool {
+        let news = self.last_failure.as_deref() != Some(last_failure);
         if news {
-            self.complaint = Some(complaint.to_owned());
+            self.last_failure = Some(last_failure.to_owned());
         }
         news
     }

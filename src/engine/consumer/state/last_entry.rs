@@ -1,17 +1,18 @@
-//! The last entry that a consumer was given of a stream. Pure.
+//! Last entry of a stream that a consumer received. Pure.
 //!
-//! A stream that was deleted, and is there again, may number its entries from below: its server's clock went back, or
-//! another server took over, or it happened within one millisecond. Who went on behind the last id would miss them.
+//! A stream that was deleted and created again can number its entries from below: the server's clock went back,
+//! another server took over, or it happened within one millisecond. A reader behind the last known id would miss
+//! them.
 
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
-/// The entry with the greatest id that was handed out.
+/// Entry with the greatest id that was received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastSeen {
     /// Its id.
     pub id: EntryId,
-    /// What it is for; empty if that is not known. Its memory is kept from one entry to the next.
+    /// Id of its job; empty if unknown. Its memory is kept from one entry to the next.
     job: Vec<u8>,
 }
 
@@ -32,7 +33,8 @@ impl LastSeen {
         self.job.extend_from_slice(job.unwrap_or_default());
     }
 
-    /// Whether a stream that XINFO STREAM describes began after the entry was seen in one of the same name.
+    /// Returns true if a stream, described by XINFO STREAM, began after the entry was received from one of the same
+    /// name.
     pub fn is_of_before(&self, info: &Value) -> bool {
         let last = info.field("last-generated-id").and_then(Value::bytes).and_then(EntryId::parse);
         match last {
@@ -64,7 +66,7 @@ mod tests {
         Value::Bulk(text.as_bytes().to_vec())
     }
 
-    /// What Redis says of a stream with this last id, and this last entry if it is there still.
+    /// Reply of XINFO STREAM with this last id, and this last entry if it is still there.
     fn info(last: &str, entry: Option<(&str, &str)>) -> Value {
         let entry = entry.map_or(Value::Nil, |(id, job)| {
             Value::Array(vec![bulk(id), Value::Array(vec![bulk("job"), bulk(job)])])
@@ -73,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_ends_before_what_was_seen_began_after_it() {
+    fn a_stream_that_ends_before_the_last_known_entry_is_a_new_one() {
         assert!(seen(7, Some("a")).is_of_before(&info("6-5", None)));
         assert!(!seen(7, Some("a")).is_of_before(&info("7-1", Some(("7-1", "b")))));
         assert!(!seen(7, Some("a")).is_of_before(&info("8-0", None)));
@@ -88,14 +90,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_tells_nothing() {
+    fn an_unreadable_reply_is_no_new_stream() {
         for reply in [Value::Nil, Value::Array(Vec::new()), Value::Array(vec![bulk("length"), Value::Nil])] {
             assert!(!seen(7, Some("a")).is_of_before(&reply));
         }
     }
 
     #[test]
-    fn what_was_handed_out_again_is_not_the_last() {
+    fn an_entry_received_again_is_not_the_last() {
         let mut seen = seen(7, Some("a"));
         seen.see(EntryId { time: 6, sequence: 9 }, Some(b"z"));
         assert_eq!((seen.id.time, seen.job.as_slice()), (7, b"a".as_slice()));

@@ -1,9 +1,9 @@
-//! What a consumer knows: its phase, where it is in its streams, what is in flight. Pure: no I/O.
+//! State of a consumer: its phase, its streams and lanes, its jobs in flight. Pure: no I/O.
 //!
 //! ```text
-//! idle ──play──▶ playing ──pause──▶ pausing ──quiet──▶ idle
+//! idle ──play──▶ playing ──pause──▶ pausing ──idle───▶ idle
 //!                   ▲                  │
-//!                   └───────play───────┘          any ──cut off──▶ idle
+//!                   └───────play───────┘          any ──disconnect──▶ idle
 //! ```
 
 pub mod buffer;
@@ -14,6 +14,9 @@ pub mod group_position;
 pub mod in_flight;
 pub mod lane;
 pub mod last_entry;
+pub mod read_size;
+pub mod report_limit;
+pub mod retry_queue;
 pub mod settlement_batch;
 pub mod stream;
 pub mod trim_detector;
@@ -25,21 +28,16 @@ use tokio::sync::oneshot;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::consumer::settlement::retry::Retelling;
-use crate::engine::consumer::state::buffer::Surplus;
-use crate::engine::consumer::state::claim_backlog::Backlog;
+use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::claim_backlog::ClaimBacklog;
 use crate::engine::consumer::state::counts::Counts;
-use crate::engine::consumer::state::in_flight::Slots;
+use crate::engine::consumer::state::in_flight::JobsInFlight;
 use crate::engine::consumer::state::lane::LaneState;
-use crate::engine::consumer::state::settlement_batch::{Batch, Settled};
+use crate::engine::consumer::state::retry_queue::RetryQueue;
+use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementBatch};
 use crate::engine::consumer::state::stream::{Position, StreamState};
 
-/// From this concurrency on, one read takes at most half of it, so that one half runs while the other is fetched.
-const HALVING_FROM: usize = 64;
-/// The most entries one read asks for, whatever the concurrency.
-const LARGEST_READ: usize = 1_024;
-
-/// Where a consumer is in its life.
+/// Phase of a consumer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     /// Reads nothing, runs nothing.
@@ -47,166 +45,130 @@ pub enum Phase {
     Idle,
     /// Reads and runs.
     Playing,
-    /// Reads nothing new; what it has still runs.
+    /// Reads nothing new; jobs in flight still run.
     Pausing,
 }
 
-/// A rejected job's entry that is not due for longer than entries may lie idle.
+/// Entry of a rejected job that is due later than `claimDeadline` from now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parked {
+pub struct DelayedRetry {
     /// Index of the stream.
     pub stream: u32,
     /// The entry's id.
     pub entry: EntryId,
-    /// When it is due again.
+    /// Time of the next delivery.
     pub due: Instant,
-    /// When its idle time began anew, for all that is known here.
+    /// Start of the entry's current idle time, as far as known here.
     pub touched: Instant,
 }
 
-/// How often a consumer was told to end, so that what began before knows.
+/// Number of pauses and disconnects, so that an operation detects one that came meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ends {
-    /// How often it was paused.
+pub struct StopCounts {
+    /// Number of pauses.
     pub pauses: u64,
-    /// How often it was cut off.
-    pub cuts: u64,
+    /// Number of disconnects.
+    pub disconnects: u64,
 }
 
 /// The state of a consumer.
 #[derive(Debug, Default)]
 pub struct ConsumerState {
-    /// Where it is in its life.
+    /// Current phase.
     pub phase: Phase,
-    /// The streams, in the order in which they were added, each once per node.
+    /// Streams in the order of their addition, each once per node.
     pub streams: Vec<StreamState>,
     /// The jobs in flight.
-    pub slots: Slots,
-    /// What became of jobs so far.
+    pub jobs: JobsInFlight,
+    /// Counters of jobs.
     pub counts: Counts,
-    /// Entries that wait for a slot, in order.
-    pub surplus: VecDeque<Surplus>,
+    /// Buffered entries in order.
+    pub buffered: VecDeque<BufferedEntry>,
     /// The nodes it reads from.
     pub lanes: Vec<LaneState>,
-    /// Concurrency that is kept for entries that are being claimed.
+    /// Number of free slots that are reserved for claims.
     pub reserved: usize,
-    /// How many intervals of claiming have passed.
-    pub claim_rounds: usize,
-    /// Whether claiming waits for longer than an interval.
-    pub rests: bool,
-    /// How many entries are being taken over.
+    /// Number of claim intervals that have passed.
+    pub claim_intervals: usize,
+    /// True while claiming waits for longer than one interval.
+    pub backed_off: bool,
+    /// Number of entries that an XCLAIM under way can take over.
     pub claiming: usize,
-    /// The streams that are claimed from as slots get free.
-    pub backlog: Backlog,
-    /// Ends the task that claims, when dropped.
+    /// Streams with more candidates than free slots.
+    pub claim_backlog: ClaimBacklog,
+    /// Ends the claim task when dropped.
     pub claimer: Option<oneshot::Sender<()>>,
-    /// What claiming fails with at present, so that it is reported once.
-    pub claim_complaint: Option<String>,
-    /// Whether it was reported that the server will not be inspected.
+    /// Current failure of claiming, so that it is reported once.
+    pub last_claim_failure: Option<String>,
+    /// True once a refused inspection was reported.
     pub inspection_refused: bool,
-    /// Whether the task that renews leases runs.
+    /// True while the task that renews leases runs.
     pub leasing: bool,
-    /// Rejected jobs that wait for longer than entries may lie idle.
-    pub parked: Vec<Parked>,
-    /// Settlements without a reply, in the order in which they left.
-    pub batches: VecDeque<Batch>,
+    /// Delayed retries of rejected jobs.
+    pub delayed_retries: Vec<DelayedRetry>,
+    /// Settlements without a reply, in the order of sending.
+    pub batches: VecDeque<SettlementBatch>,
     /// The last batch's number.
     pub last_batch: u32,
-    /// Settlements that Redis was too busy to hear.
-    pub retelling: Retelling,
-    /// How many entries are being given up.
-    pub giving_up: usize,
-    /// Who waits for quiet.
+    /// Settlements that Redis refused for the moment.
+    pub retry_queue: RetryQueue,
+    /// Number of entries that are being dead-lettered.
+    pub dead_lettering: usize,
+    /// Waiters for an idle consumer.
     pub waiting: Vec<oneshot::Sender<()>>,
-    /// When the deadline timer fires, while there is one.
+    /// Next time of the deadline timer, while there is one.
     pub timer: Option<Instant>,
-    /// Entries passed over since they are not ours.
+    /// Number of foreign entries that were skipped.
     pub foreign: u64,
-    /// Whether the consumer was cut off, so that what is settled late is refused instead of ignored.
-    pub cut_off: bool,
-    /// How often it was to end.
-    pub ends: Ends,
+    /// True after a disconnect. A late settlement is then refused instead of ignored.
+    pub disconnected: bool,
+    /// Number of pauses and disconnects so far.
+    pub stop_counts: StopCounts,
 }
 
 impl ConsumerState {
-    /// Jobs that may be started now.
-    pub fn free(&self, concurrency: u32) -> usize {
-        let cap = if concurrency == u32::MAX { usize::MAX } else { concurrency as usize };
-        cap.saturating_sub(self.slots.running() + self.reserved)
-    }
-
-    /// Keeps what is free for entries that may be claimed, `most` at most.
-    pub fn reserve(&mut self, concurrency: u32, most: usize) -> usize {
-        let room = self.free(concurrency).min(most);
-        self.reserved += room;
-        room
-    }
-
-    /// How many entries per stream the next read of a lane may ask for; `None` if there should be no read now.
-    pub fn next_count(&self, lane: usize, concurrency: u32) -> Option<usize> {
-        let LaneState { reading, recovering, busy, .. } = self.lanes[lane];
-        if self.phase != Phase::Playing || reading || recovering || !self.surplus.is_empty() {
-            return None;
-        }
-        let streams = self.active_streams(lane).count();
-        let free = self.free(concurrency);
-        let free = free - self.backlog.share(free);
-        if streams == 0 || free == 0 {
-            return None;
-        }
-        let half = (concurrency as usize).div_ceil(2);
-        let most = if concurrency as usize >= HALVING_FROM { free.min(half) } else { free };
-        // Slots go to the lanes that have work; the others are asked for their share only.
-        let share = most / self.lanes.len();
-        let wanted = if busy { most.saturating_sub(self.promised()).max(share) } else { share };
-        Some((wanted.min(LARGEST_READ) / streams).max(1))
-    }
-
-    /// What reads under way will probably bring.
-    fn promised(&self) -> usize {
-        self.lanes.iter().filter(|lane| lane.reading && lane.busy).map(|lane| lane.asked).sum()
-    }
-
-    /// The streams that a lane reads.
+    /// Returns the streams that a lane reads.
     pub fn active_streams(&self, lane: usize) -> impl Iterator<Item = &StreamState> {
         self.streams.iter().filter(move |stream| stream.active && stream.lane == lane)
     }
 
-    /// How many streams there were when it was played last.
+    /// Number of streams at the last `play()`.
     pub fn known(&self) -> usize {
         self.streams.iter().take_while(|stream| stream.active).count()
     }
 
-    /// Whether a read of any lane has no reply yet.
+    /// Returns true if a read of any lane has no reply yet.
     pub fn is_reading(&self) -> bool {
         self.lanes.iter().any(|lane| lane.reading)
     }
 
-    /// Whether nothing is in flight, nothing waits and nothing can arrive any more.
-    pub fn is_quiet(&self) -> bool {
+    /// Returns true if nothing is in flight or buffered, and no read can bring an entry.
+    pub fn is_idle(&self) -> bool {
         !self.is_reading() && self.has_ended()
     }
 
-    /// Whether nothing is in flight, being taken over or given up, and nothing waits.
+    /// Returns true if nothing is in flight, buffered, being claimed or dead-lettered.
     fn has_ended(&self) -> bool {
-        self.claiming == 0 && self.giving_up == 0 && self.surplus.is_empty() && self.slots.in_flight() == 0
+        self.claiming == 0
+            && self.dead_lettering == 0
+            && self.buffered.is_empty()
+            && self.jobs.in_flight() == 0
     }
 
-    /// Whether an entry is in hand already, so that finding it in the history means nothing.
+    /// Returns true if an entry is in flight or buffered, so that the history must not start it again.
     pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
-        self.slots.holds(stream, entry) || self.surplus.iter().any(|surplus| surplus.is(stream, entry))
+        self.jobs.holds(stream, entry) || self.buffered.iter().any(|buffered| buffered.is(stream, entry))
     }
 
-    /// When a job started now has to end.
+    /// Deadline of a job that starts now.
     pub fn deadline(&self, stream: u32, now: Instant) -> Option<Instant> {
         let limit: Duration = self.streams.get(stream as usize)?.options.deadline?;
         now.checked_add(limit)
     }
 
-    /// After a read was lost with its connection: what it may have taken lies in the history behind the last id
-    /// seen. A consumer whose id had a life before this one cannot tell its own losses from older failures until
-    /// it has seen an id.
-    pub fn expect_losses(&mut self, lane: usize, fresh_id: bool) {
+    /// Reads the history behind the last known id after a lost read, which can have received entries. A consumer
+    /// whose id existed before cannot distinguish these from older failures until it has seen an id.
+    pub fn reread_history(&mut self, lane: usize, fresh_id: bool) {
         let of_lane = self.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
         for stream in of_lane.filter(|stream| stream.position == Position::New) {
             match &stream.last_seen {
@@ -217,19 +179,19 @@ impl ConsumerState {
         }
     }
 
-    /// A read of a lane has been answered. Before Redis 7.2 a consumer that is given nothing is idle, however often it reads.
-    /// Reading behind the last id seen, now and then, tells Redis that it is there.
+    /// Notes the reply to a read of a lane. Before Redis 7.2 a consumer without new entries counts as idle, however
+    /// often it reads. A read behind the last known id, every so often, shows Redis that it lives.
     pub fn show_presence(&mut self, lane: usize, every: Duration, now: Instant) {
         let shown = *self.lanes[lane].shown.get_or_insert(now);
         if now.saturating_duration_since(shown) >= every {
             self.lanes[lane].shown = Some(now);
-            self.expect_losses(lane, false);
+            self.reread_history(lane, false);
         }
     }
 
-    /// A node has given its last reply to a batch: the batch's jobs, if it was the last node.
-    pub fn take_answered(&mut self, number: u32) -> Option<Vec<Settled>> {
-        // Batches are mostly answered in the order in which they left, so this is the first one.
+    /// Notes the last reply of a node to a batch. Returns the jobs of the batch after its last node.
+    pub fn take_answered(&mut self, number: u32) -> Option<Vec<SettledJob>> {
+        // Batches are mostly answered in the order of sending, so this is the first one.
         let at = self.batches.iter().position(|batch| batch.number == number)?;
         self.batches[at].unanswered -= 1;
         if self.batches[at].unanswered > 0 {
@@ -238,8 +200,8 @@ impl ConsumerState {
         self.batches.remove(at).map(|batch| batch.jobs)
     }
 
-    /// If there is quiet: those who waited for it, and the phase is idle if it was pausing.
-    pub fn quiet_waiters(&mut self) -> Vec<oneshot::Sender<()>> {
+    /// Takes the waiters for an idle consumer if it is idle, and ends its pausing phase.
+    pub fn take_idle_waiters(&mut self) -> Vec<oneshot::Sender<()>> {
         if !self.has_ended() || (self.phase != Phase::Playing && self.is_reading()) {
             return Vec::new();
         }
@@ -251,12 +213,11 @@ impl ConsumerState {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::engine::consumer::state::in_flight::Delivery;
-    use crate::engine::consumer::state::trim_detector::Losses;
+    use crate::engine::consumer::state::trim_detector::TrimDetector;
     use crate::engine::options::consumer::{ReadFrom, StreamOptions};
 
     fn stream(active: bool) -> StreamState {
@@ -274,19 +235,19 @@ mod tests {
             node: 0,
             completions: 0,
             key: "hfxbus:str:s".to_owned(),
-            notification_head: String::new(),
+            completion_head: String::new(),
             channel_head: String::new(),
             active,
             position: Position::New,
             last_seen: None,
-            losses: Losses::default(),
+            trim_detector: TrimDetector::default(),
             inspected: 0,
             is_member: false,
             is_alone: false,
-            asks_who: false,
-            idle_looked: None,
+            needs_member_name: false,
+            idle_queried: None,
             idle: Vec::new(),
-            calm_since: None,
+            unchanged_since: None,
             tail: None,
             claim_from: None,
             search_began: None,
@@ -295,7 +256,8 @@ mod tests {
         }
     }
 
-    fn playing(streams: usize) -> ConsumerState {
+    /// State of a consumer that plays `streams` streams of one lane.
+    pub(crate) fn playing(streams: usize) -> ConsumerState {
         let streams = (0..streams).map(|_| stream(true)).collect();
         ConsumerState {
             phase: Phase::Playing,
@@ -306,86 +268,20 @@ mod tests {
     }
 
     #[test]
-    fn one_stream_is_asked_for_as_much_as_is_free() {
+    fn a_lost_read_is_repeated_behind_the_last_known_id() {
         let mut state = playing(1);
-        assert_eq!(state.next_count(0, 5), Some(5));
-        let (stream, entry, at) = (0, EntryId::default(), Instant::now());
-        let delivery =
-            Delivery { stream, entry, producer: "", job: "", record: 0, headers: None, deliveries: 1, at };
-        state.slots.take(delivery, None);
-        assert_eq!(state.next_count(0, 5), Some(4));
-        assert_eq!(state.next_count(0, 1), None);
-    }
-
-    #[test]
-    fn what_is_kept_for_claims_is_not_read_for() {
-        let mut state = playing(1);
-        state.backlog.claims_due = true;
-        assert_eq!((state.next_count(0, 5), state.next_count(0, 1)), (Some(4), None));
-        (state.backlog.claims_due, state.reserved) = (false, 2);
-        assert_eq!((state.next_count(0, 5), state.next_count(0, 2)), (Some(3), None));
-        assert!(state.is_quiet(), "looking for what there is to claim is nothing to wait for");
-        state.claiming = 1;
-        assert!(!state.is_quiet());
-    }
-
-    #[test]
-    fn several_streams_share_what_is_free_but_each_is_asked() {
-        assert_eq!(playing(3).next_count(0, 7), Some(2));
-        assert_eq!(playing(3).next_count(0, 1), Some(1));
-    }
-
-    #[test]
-    fn large_concurrencies_are_read_in_halves_and_none_is_read_without_end() {
-        assert_eq!(playing(1).next_count(0, 63), Some(63));
-        assert_eq!(playing(1).next_count(0, 128), Some(64));
-        assert_eq!(playing(1).next_count(0, u32::MAX), Some(LARGEST_READ));
-    }
-
-    #[test]
-    fn nodes_share_what_is_free_until_one_has_work() {
-        let mut state = playing(3);
-        state.lanes = (0..3).map(|_| LaneState::default()).collect();
-        for (lane, stream) in state.streams.iter_mut().enumerate() {
-            stream.lane = lane;
-        }
-        assert_eq!([0, 1, 2].map(|lane| state.next_count(lane, 7)), [Some(2); 3]);
-        assert_eq!([0, 1, 2].map(|lane| state.next_count(lane, 1)), [Some(1); 3]);
-        state.lanes[1].busy = true;
-        assert_eq!(state.next_count(1, 7), Some(7));
-        state.lanes[2] = LaneState { reading: true, busy: true, asked: 3, ..LaneState::default() };
-        assert_eq!(state.next_count(1, 7), Some(4), "what another lane will bring is spoken for");
-    }
-
-    #[test]
-    fn nothing_is_read_unless_playing_and_ready_for_it() {
-        for change in [
-            (|state| state.phase = Phase::Pausing) as fn(&mut ConsumerState),
-            |state| state.lanes[0].reading = true,
-            |state| state.lanes[0].recovering = true,
-            |state| state.streams[0].active = false,
-        ] {
-            let mut state = playing(1);
-            change(&mut state);
-            assert_eq!(state.next_count(0, 4), None);
-        }
-    }
-
-    #[test]
-    fn a_lost_read_is_looked_for_behind_the_last_id_seen() {
-        let mut state = playing(1);
-        state.expect_losses(0, false);
+        state.reread_history(0, false);
         assert_eq!(state.streams[0].position, Position::New);
         state.streams[0].last_seen.get_or_insert_default().see(EntryId { time: 5, sequence: 1 }, None);
-        state.expect_losses(0, false);
+        state.reread_history(0, false);
         assert_eq!(state.streams[0].position_text(), "5-1");
         let mut fresh = playing(1);
-        fresh.expect_losses(0, true);
+        fresh.reread_history(0, true);
         assert_eq!(fresh.streams[0].position_text(), "0");
     }
 
     #[test]
-    fn a_consumer_shows_that_it_is_there_now_and_then() {
+    fn a_consumer_reads_the_history_at_each_presence_interval() {
         let (mut state, every, began) = (playing(2), Duration::from_secs(60), Instant::now());
         state.streams[0].last_seen.get_or_insert_default().see(EntryId { time: 5, sequence: 1 }, None);
         let mut read_after = |passed| {
@@ -401,14 +297,14 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_quiet_is_told_when_nothing_is_in_flight_or_being_read() {
+    fn waiters_are_notified_when_nothing_is_in_flight_or_being_read() {
         let mut state = playing(1);
         state.phase = Phase::Pausing;
         state.lanes[0].reading = true;
         state.waiting.push(oneshot::channel().0);
-        assert!(state.quiet_waiters().is_empty());
+        assert!(state.take_idle_waiters().is_empty());
         state.lanes[0].reading = false;
-        assert_eq!(state.quiet_waiters().len(), 1);
+        assert_eq!(state.take_idle_waiters().len(), 1);
         assert_eq!(state.phase, Phase::Idle);
     }
 }

@@ -1,4 +1,4 @@
-//! Jobs that have ended, until Redis has been told all of it. Pure.
+//! Settled jobs, until Redis has confirmed all their steps. Pure.
 
 use std::time::Instant;
 
@@ -8,21 +8,21 @@ use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::reply_tag::SettlementStep;
 
-/// What there is to tell of a job's end.
+/// Set of the steps of a settlement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Parts {
-    /// When its entry is due again, to the group.
-    pub postponement: bool,
-    /// How it ended, to a record.
+pub struct SettlementSteps {
+    /// Delay of the entry's next delivery.
+    pub delay: bool,
+    /// Outcome record.
     pub record: bool,
-    /// That its entry is done with, to the group.
+    /// Acknowledgement of the entry.
     pub acknowledgement: bool,
-    /// How it ended, to its producer.
-    pub notification: bool,
+    /// Completion for the producer.
+    pub completion: bool,
 }
 
-impl Parts {
-    /// Whether there is nothing to tell.
+impl SettlementSteps {
+    /// Returns true if there is no step.
     pub fn is_empty(self) -> bool {
         self == Self::default()
     }
@@ -30,41 +30,41 @@ impl Parts {
 
 /// A job that has ended.
 #[derive(Debug)]
-pub struct Settled {
+pub struct SettledJob {
     /// The job.
     pub token: JobToken,
     /// Its stream.
     pub stream: u32,
-    /// Who waits for Redis' reply; 0 is nobody.
+    /// Request that waits for Redis' reply; 0 for none.
     pub request: RequestId,
-    /// How it failed, as JSON, if it did and somebody is told.
+    /// Error as JSON, if the job failed and has a producer.
     pub failure: Option<Box<str>>,
-    /// When it is due again, if it is to wait.
+    /// Time of the next delivery, if it is delayed.
     pub due: Option<Instant>,
-    /// What Redis is told in this batch.
-    pub owed: Parts,
-    /// What of that it was too busy to hear.
-    pub again: Parts,
-    /// What went wrong in telling Redis.
+    /// Steps of the current batch.
+    pub pending_steps: SettlementSteps,
+    /// Steps that Redis refused for the moment.
+    pub retry_steps: SettlementSteps,
+    /// Error of a step that failed.
     pub error: Option<RedisError>,
 }
 
-impl Settled {
-    /// A job of which Redis is told nothing.
+impl SettledJob {
+    /// Creates a job without steps.
     pub fn new(token: JobToken, stream: u32, request: RequestId) -> Self {
-        let (owed, again) = Default::default();
-        Self { token, stream, request, failure: None, due: None, owed, again, error: None }
+        let (pending_steps, retry_steps) = Default::default();
+        Self { token, stream, request, failure: None, due: None, pending_steps, retry_steps, error: None }
     }
 
-    /// Something could not be told. An error that lasts says more than one that passes.
-    fn note(&mut self, part: SettlementStep, error: &RedisError) {
+    /// Notes a failed step. An error that lasts replaces one that passes.
+    fn note(&mut self, step: SettlementStep, error: &RedisError) {
         let passes = error.is_passing();
         if passes {
-            match part {
-                SettlementStep::Postponement(_) => self.again.postponement = true,
-                SettlementStep::Record(_) => self.again.record = true,
-                SettlementStep::Acknowledgement(_) => self.again.acknowledgement = true,
-                SettlementStep::Completion(_) => self.again.notification = true,
+            match step {
+                SettlementStep::Delay(_) => self.retry_steps.delay = true,
+                SettlementStep::Record(_) => self.retry_steps.record = true,
+                SettlementStep::Acknowledgement(_) => self.retry_steps.acknowledgement = true,
+                SettlementStep::Completion(_) => self.retry_steps.completion = true,
             }
         }
         if self.error.as_ref().is_none_or(|known| known.is_passing() && !passes) {
@@ -72,43 +72,42 @@ impl Settled {
         }
     }
 
-    /// Has what Redis was too busy to hear told again.
-    pub fn tell_again(&mut self) {
-        self.owed = std::mem::take(&mut self.again);
+    /// Makes the refused steps the pending ones.
+    pub fn retry(&mut self) {
+        self.pending_steps = std::mem::take(&mut self.retry_steps);
         self.error.take_if(|error| error.is_passing());
     }
 
-    /// How many bytes it keeps.
+    /// Size of its payload in bytes.
     pub fn size(&self) -> usize {
         self.failure.as_ref().map_or(0, |failure| failure.len())
     }
 }
 
-/// Settlements that left in one write to each node concerned.
+/// Settlements that left in one write to each of their nodes.
 #[derive(Debug)]
-pub struct Batch {
+pub struct SettlementBatch {
     /// Its number.
     pub number: u32,
-    /// How many nodes have not given their last reply yet.
+    /// Number of nodes without a last reply.
     pub unanswered: usize,
     /// Its jobs.
-    pub jobs: Vec<Settled>,
+    pub jobs: Vec<SettledJob>,
 }
 
-impl Batch {
-    /// Redis could not be told a part.
-    pub fn note(&mut self, part: SettlementStep, error: &RedisError) {
-        let at = match part {
+impl SettlementBatch {
+    /// Notes a failed step.
+    pub fn note(&mut self, step: SettlementStep, error: &RedisError) {
+        let at = match step {
             SettlementStep::Acknowledgement(stream) => {
-                let concerned = |job: &&mut Settled| job.owed.acknowledgement && job.stream == stream;
-                return self.jobs.iter_mut().filter(concerned).for_each(|job| job.note(part, error));
+                let concerned =
+                    |job: &&mut SettledJob| job.pending_steps.acknowledgement && job.stream == stream;
+                return self.jobs.iter_mut().filter(concerned).for_each(|job| job.note(step, error));
             }
-            SettlementStep::Postponement(at)
-            | SettlementStep::Record(at)
-            | SettlementStep::Completion(at) => at,
+            SettlementStep::Delay(at) | SettlementStep::Record(at) | SettlementStep::Completion(at) => at,
         };
         if let Some(job) = self.jobs.get_mut(at) {
-            job.note(part, error);
+            job.note(step, error);
         }
     }
 }
@@ -123,37 +122,44 @@ mod tests {
         RedisError::reply(text, "XACK", &Arc::from("node"))
     }
 
-    fn batch() -> Batch {
+    fn batch() -> SettlementBatch {
         let job = |stream| {
-            let owed = Parts { acknowledgement: true, notification: true, ..Parts::default() };
-            Settled { owed, ..Settled::new(JobToken::from_number(1.0), stream, 0) }
+            let pending_steps =
+                SettlementSteps { acknowledgement: true, completion: true, ..SettlementSteps::default() };
+            SettledJob { pending_steps, ..SettledJob::new(JobToken::from_number(1.0), stream, 0) }
         };
-        Batch { number: 1, unanswered: 1, jobs: vec![job(0), job(1), job(0)] }
+        SettlementBatch { number: 1, unanswered: 1, jobs: vec![job(0), job(1), job(0)] }
     }
 
     #[test]
-    fn an_acknowledgement_is_of_all_jobs_of_its_stream_and_anything_else_of_one() {
+    fn an_acknowledgement_is_for_all_jobs_of_its_stream_and_other_steps_for_one() {
         let mut batch = batch();
         batch.note(SettlementStep::Acknowledgement(0), &error(b"BUSY yes"));
         batch.note(SettlementStep::Completion(1), &error(b"BUSY yes"));
-        let again: Vec<(bool, bool)> =
-            batch.jobs.iter().map(|job| (job.again.acknowledgement, job.again.notification)).collect();
-        assert_eq!(again, [(true, false), (false, true), (true, false)]);
+        let retry_steps: Vec<(bool, bool)> = batch
+            .jobs
+            .iter()
+            .map(|job| (job.retry_steps.acknowledgement, job.retry_steps.completion))
+            .collect();
+        assert_eq!(retry_steps, [(true, false), (false, true), (true, false)]);
         batch.note(SettlementStep::Completion(7), &error(b"BUSY yes"));
     }
 
     #[test]
-    fn only_what_was_refused_for_a_while_is_told_again() {
+    fn only_steps_refused_for_the_moment_are_retried() {
         let mut batch = batch();
         batch.note(SettlementStep::Acknowledgement(0), &error(b"BUSY yes"));
         batch.note(SettlementStep::Completion(0), &error(b"NOPERM no"));
         let job = &mut batch.jobs[0];
         assert_eq!(job.error, Some(error(b"NOPERM no")), "what lasts says more");
-        job.tell_again();
-        assert_eq!(job.owed, Parts { acknowledgement: true, ..Parts::default() });
-        assert!(job.again.is_empty() && job.error.is_some());
+        job.retry();
+        assert_eq!(
+            job.pending_steps,
+            SettlementSteps { acknowledgement: true, ..SettlementSteps::default() }
+        );
+        assert!(job.retry_steps.is_empty() && job.error.is_some());
         let job = &mut batch.jobs[2];
-        job.tell_again();
+        job.retry();
         assert_eq!(job.error, None);
     }
 }

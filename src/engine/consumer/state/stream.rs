@@ -1,4 +1,4 @@
-//! What a consumer knows of one of its streams. Pure.
+//! State of one stream. Pure.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -6,73 +6,73 @@ use std::time::Instant;
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::last_entry::LastSeen;
-use crate::engine::consumer::state::trim_detector::{Losses, Received};
+use crate::engine::consumer::state::trim_detector::{Received, TrimDetector};
 use crate::engine::options::consumer::{ReadFrom, StreamOptions};
 use crate::engine::protocol::group_members::GroupMembers;
 use crate::engine::protocol::stream_info::GroupInfo;
 
-/// What a stream's next read asks for.
+/// Start of a stream's next read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Position {
-    /// Entries that no consumer of the group had yet.
+    /// Entries that are new to the group.
     New,
-    /// What is pending for this consumer behind this id.
+    /// Entries pending for this consumer behind this id.
     History(String),
 }
 
 /// One stream of a consumer, on one node.
 #[derive(Debug)]
 pub struct StreamState {
-    /// The number by which the host knows the stream, the same on every node.
+    /// Number by which the host knows the stream, the same on every node.
     pub number: u32,
-    /// Index of the lane that reads it.
+    /// Index of its lane.
     pub lane: usize,
-    /// Index of the node that it is on.
+    /// Index of its node.
     pub node: usize,
     /// Index of the node on which its completions are published.
     pub completions: usize,
-    /// What the user asked for.
+    /// Options of the user.
     pub options: StreamOptions,
     /// The stream's key.
     pub key: String,
-    /// What every notification of this stream begins with.
-    pub notification_head: String,
-    /// What every channel of this stream begins with.
+    /// Head of each completion of this stream.
+    pub completion_head: String,
+    /// Head of each channel of this stream.
     pub channel_head: String,
-    /// Whether `play()` was called since the stream was added.
+    /// True once `play()` was called after the stream was added.
     pub active: bool,
-    /// What to read next.
+    /// Start of the next read.
     pub position: Position,
-    /// The last entry handed out by this stream's group to this consumer.
+    /// Last entry that the group delivered to this consumer.
     pub last_seen: Option<LastSeen>,
-    /// Entries that were removed before the group got them.
-    pub losses: Losses,
-    /// In which interval of claiming the stream was inspected last.
+    /// Detector of trimmed entries.
+    pub trim_detector: TrimDetector,
+    /// Interval of the last inspection.
     pub inspected: usize,
-    /// Whether Redis knows that this consumer is in the group, as far as we do.
+    /// True if Redis has this consumer in the group, as far as known here.
     pub is_member: bool,
-    /// Whether nobody else was in the group when it was looked at last.
+    /// True if no other consumer was in the group at the last inspection.
     pub is_alone: bool,
-    /// Whether it has to be asked who the one in the group is.
-    pub asks_who: bool,
-    /// When the last look for idle consumers of the group was.
-    pub idle_looked: Option<Instant>,
-    /// Idle consumers of the group that are to be removed.
+    /// True if the next inspection must ask for the name of the one consumer in the group.
+    pub needs_member_name: bool,
+    /// Time of the last query for idle consumers of the group.
+    pub idle_queried: Option<Instant>,
+    /// Idle consumers of the group that must be removed.
     pub idle: Vec<String>,
-    /// What had been received when it was seen besides that nothing was pending.
-    pub calm_since: Option<Received>,
-    /// The stream's last id when playing started, where that is known.
+    /// Entries received by the last inspection that found nothing pending and no other consumer.
+    pub unchanged_since: Option<Received>,
+    /// Last id of the stream at the last `play()`, if known.
     pub tail: Option<EntryId>,
-    /// Where looking for entries to claim goes on; `None` is at the beginning.
+    /// Start of the next page of the search for candidates; `None` is the beginning.
     pub claim_from: Option<EntryId>,
-    /// When that search began.
+    /// Start of that search.
     pub search_began: Option<Instant>,
-    /// Entries that were delivered too often, as far as that was reported, and when they were seen last.
+    /// Entries at the retry limit that were reported, with the time of the last search that found them.
     pub exhausted: HashMap<EntryId, Instant>,
 }
 
 impl StreamState {
-    /// What XREADGROUP takes for the position.
+    /// Position as an argument of XREADGROUP.
     pub fn position_text(&self) -> &str {
         match &self.position {
             Position::New => ">",
@@ -80,41 +80,41 @@ impl StreamState {
         }
     }
 
-    /// The stream is another one than it was, or empty: the ids of before say nothing of it.
-    pub fn begin_anew(&mut self) {
+    /// Forgets the known ids, since the stream is new or empty.
+    pub fn forget_last_entry(&mut self) {
         (self.last_seen, self.tail) = (None, None);
     }
 
-    /// Takes note of how its group was found, which is not known if there is none.
-    pub fn meet(&mut self, group: Option<&GroupInfo>, received: Received) {
+    /// Notes the state of its group, which is unknown without a reply.
+    pub fn update_membership(&mut self, group: Option<&GroupInfo>, received: Received) {
         let (others, pending) = match group {
             Some(group) => (group.consumers.checked_sub(u64::from(self.is_member)), group.pending),
             None => (None, 0),
         };
         self.is_alone = others == Some(0);
-        self.asks_who = others == Some(1) && !self.is_member;
-        self.calm_since = (self.is_alone && pending == 0).then_some(received);
+        self.needs_member_name = others == Some(1) && !self.is_member;
+        self.unchanged_since = (self.is_alone && pending == 0).then_some(received);
     }
 
-    /// Takes note of the consumers in the group. If there are more idle ones than are listed, the next look comes soon.
-    pub fn meet_members(&mut self, members: GroupMembers) {
+    /// Notes the consumers in the group. If more idle ones exist than are listed, the next query follows soon.
+    pub fn update_members(&mut self, members: GroupMembers) {
         self.is_member = members.has_own;
-        self.idle_looked = self.idle_looked.filter(|_| !members.has_more);
+        self.idle_queried = self.idle_queried.filter(|_| !members.has_more);
         self.idle = members.idle;
     }
 
-    /// The group is another one.
+    /// Notes that the group is a new one.
     pub fn change_group(&mut self) {
-        self.losses.forget();
+        self.trim_detector.forget();
         self.is_member = false;
     }
 
-    /// Whether nothing can have become pending since then but for somebody who has come.
-    pub fn is_calm(&self) -> bool {
-        self.calm_since == Some(self.losses.received())
+    /// Returns true if nothing was received since an inspection that found nothing pending and no other consumer.
+    pub fn is_unchanged(&self) -> bool {
+        self.unchanged_since == Some(self.trim_detector.received())
     }
 
-    /// Where the position starts.
+    /// Start of the first read.
     pub fn first_position(options: &StreamOptions) -> Position {
         match &options.read_from {
             ReadFrom::New => Position::New,

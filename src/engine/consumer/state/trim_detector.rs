@@ -1,95 +1,97 @@
-//! Entries that were removed from a stream before a group got them. Pure.
+//! Trimmed entries: those removed from a stream before the group read them. Pure.
 //!
-//! Redis counts what was ever added to a stream (7.0 and later), so that of a group that is through with what is
-//! there it is known up to which of all entries it has come. What was not delivered of these is lost. How much was
-//! delivered Redis counts as well, but not all of them alike: up to 7.0 exactly that, later also what was lost once the
-//! group has read on. So a consumer that has its group to itself counts for itself, and others count what is certain.
+//! Redis 7.0 and later counts the entries ever added to a stream. So the position of a group that has read to the end
+//! is known as a number of entries, and those not delivered of them were trimmed. Redis counts deliveries too, but
+//! not every version alike: 7.0 counts exactly them, later ones include trimmed entries once the group reads on. So a
+//! consumer that is alone in its group counts for itself, and others count only certain ones.
 
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::group_position::GroupPosition;
 
-/// How many new entries a consumer was given, up to the last one.
+/// Number of new entries that a consumer received, and the last of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
     last: EntryId,
     count: u64,
 }
 
-/// What a consumer knows of its group's losses.
+/// Detector of the trimmed entries of a group.
 #[derive(Clone, Debug, Default)]
-pub struct Losses {
+pub struct TrimDetector {
     received: Received,
-    known: Option<Look>,
+    known: Option<TrimSnapshot>,
 }
 
-/// What was known when it was looked last.
+/// Result of an inspection.
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct TrimSnapshot {
     passed: u64,
     delivered: EntryId,
-    /// How many of these Redis knows not to have been delivered.
+    /// Number of these that Redis knows as not delivered.
     missing: Option<u64>,
-    /// How many were given to this consumer, if there was no other.
+    /// Number of entries that this consumer received, if it was alone.
     received: Option<u64>,
 }
 
-impl Losses {
-    /// The consumer was given an entry, for the first time or again.
+impl TrimDetector {
+    /// Notes an entry that the consumer received, new or again.
     pub fn receive(&mut self, id: EntryId) {
         if id > self.received.last {
             self.received = Received { last: id, count: self.received.count + 1 };
         }
     }
 
-    /// To be noted when Redis is asked.
+    /// Count of received entries, to be noted with a query.
     pub fn received(&self) -> Received {
         self.received
     }
 
-    /// How many more entries are known to be lost by what Redis has answered; `asked` was noted when it was asked.
-    pub fn look(&mut self, standing: &GroupPosition, asked: Received) -> u64 {
-        let Some(passed) = standing.passed() else { return 0 };
-        if self.was_set(standing) {
+    /// Returns the number of newly trimmed entries by an inspection. `asked` is the count of received entries when
+    /// the query left.
+    pub fn observe(&mut self, position: &GroupPosition, asked: Received) -> u64 {
+        let Some(passed) = position.passed() else { return 0 };
+        if self.was_set(position) {
             self.forget();
         }
-        if self.known.is_none() && self.received.last < standing.delivered {
-            self.received.last = standing.delivered;
+        if self.known.is_none() && self.received.last < position.delivered {
+            self.received.last = position.delivered;
         }
-        let is_alone = standing.consumers <= 1;
-        let of_own = [asked, self.received].into_iter().find(|own| own.last == standing.delivered);
-        let moved = self.known.is_some_and(|known| known.delivered != standing.delivered);
+        let is_alone = position.consumers <= 1;
+        let of_own = [asked, self.received].into_iter().find(|own| own.last == position.delivered);
+        let moved = self.known.is_some_and(|known| known.delivered != position.delivered);
         if is_alone && moved && of_own.is_none() {
-            // What was delivered is on its way here.
+            // A delivered entry is on its way here.
             return 0;
         }
-        let now = Look {
+        let now = TrimSnapshot {
             passed,
-            delivered: standing.delivered,
-            missing: standing.read.and_then(|read| passed.checked_sub(read)),
+            delivered: position.delivered,
+            missing: position.read.and_then(|read| passed.checked_sub(read)),
             received: of_own.filter(|_| is_alone).map(|own| own.count),
         };
         match self.known.replace(now) {
-            Some(known) => now.lost_since(&known).min(standing.removed.saturating_sub(known.passed)),
-            // What is there has been read: whoever did that has told.
-            None if standing.is_at_end() => 0,
+            Some(known) => now.lost_since(&known).min(position.removed.saturating_sub(known.passed)),
+            // The group has read the whole stream, so its reader reported them.
+            None if position.is_at_end() => 0,
             None => now.missing.unwrap_or(0),
         }
     }
 
-    /// Whether somebody has set the group to an entry: it is elsewhere, and Redis does not know any more how much it read.
-    fn was_set(&self, standing: &GroupPosition) -> bool {
-        let is_elsewhere = standing.delivered != self.received.last;
-        is_elsewhere && standing.read.is_none() && self.known.is_some_and(|known| known.missing.is_some())
+    /// Returns true if the group was set to an entry by XGROUP SETID: it moved, and Redis lost its count of
+    /// deliveries.
+    fn was_set(&self, position: &GroupPosition) -> bool {
+        let is_elsewhere = position.delivered != self.received.last;
+        is_elsewhere && position.read.is_none() && self.known.is_some_and(|known| known.missing.is_some())
     }
 
-    /// The group was made anew, or set to an entry: what is known is of another one.
+    /// Forgets everything, since the group was created again or set to an entry.
     pub fn forget(&mut self) {
         *self = Self::default();
     }
 }
 
-impl Look {
+impl TrimSnapshot {
     fn lost_since(&self, known: &Self) -> u64 {
         let passed = self.passed.saturating_sub(known.passed);
         if self.delivered == known.delivered {
@@ -100,7 +102,7 @@ impl Look {
         }
         match (self.missing, known.missing) {
             (Some(now), Some(before)) if now >= before => now - before,
-            // What was missing before has been passed, and was told.
+            // The entries that were missing before have been passed, and were reported.
             (Some(now), _) => now,
             _ => 0,
         }
@@ -115,14 +117,14 @@ mod tests {
         EntryId { time: number, sequence: 0 }
     }
 
-    /// A stream with entries 1, 2, … and one group of it, counted as one kind of server does.
+    /// Stream with entries 1, 2, … and one group, counted as by one kind of server.
     struct Stream {
         added: u64,
         first: u64,
         delivered: u64,
         read: Option<u64>,
         consumers: u64,
-        /// Whether what was lost counts as read once the group has read on.
+        /// True if trimmed entries count as read once the group reads on.
         forgets: bool,
         lost: u64,
     }
@@ -151,7 +153,7 @@ mod tests {
             given.into_iter().map(id).collect()
         }
 
-        fn standing(&self) -> GroupPosition {
+        fn position(&self) -> GroupPosition {
             GroupPosition {
                 added: self.added,
                 removed: self.first - 1,
@@ -163,37 +165,37 @@ mod tests {
             }
         }
 
-        fn look(&self, losses: &mut Losses) -> u64 {
-            let asked = losses.received();
-            losses.look(&self.standing(), asked)
+        fn observe(&self, trim_detector: &mut TrimDetector) -> u64 {
+            let asked = trim_detector.received();
+            trim_detector.observe(&self.position(), asked)
         }
     }
 
-    fn receive(losses: &mut Losses, entries: Vec<EntryId>) {
-        entries.into_iter().for_each(|entry| losses.receive(entry));
+    fn receive(trim_detector: &mut TrimDetector, entries: Vec<EntryId>) {
+        entries.into_iter().for_each(|entry| trim_detector.receive(entry));
     }
 
-    /// Adds and reads in turn, and looks at every fifth; returns what was lost and what is known of it.
+    /// Adds and reads alternately, and inspects every fifth time. Returns the trimmed and the detected count.
     fn run(forgets: bool, others: bool) -> (u64, u64) {
-        let (mut stream, mut losses) = (Stream::new(forgets), Losses::default());
+        let (mut stream, mut trim_detector) = (Stream::new(forgets), TrimDetector::default());
         stream.consumers = 1 + u64::from(others);
-        let mut known = stream.look(&mut losses);
+        let mut known = stream.observe(&mut trim_detector);
         for turn in 0..100 {
             stream.add(turn % 7 * 3, 10);
-            receive(&mut losses, stream.read(turn % 4));
+            receive(&mut trim_detector, stream.read(turn % 4));
             if others {
                 stream.read(turn % 3);
             }
             if turn % 5 == 0 {
-                known += stream.look(&mut losses);
+                known += stream.observe(&mut trim_detector);
             }
         }
-        receive(&mut losses, stream.read(100));
-        (stream.lost, known + stream.look(&mut losses))
+        receive(&mut trim_detector, stream.read(100));
+        (stream.lost, known + stream.observe(&mut trim_detector))
     }
 
     #[test]
-    fn a_consumer_that_has_its_group_to_itself_knows_of_every_loss_on_any_server() {
+    fn a_consumer_alone_in_its_group_detects_every_trimmed_entry_on_any_server() {
         for forgets in [false, true] {
             let (lost, known) = run(forgets, false);
             assert!(lost > 100, "{lost}");
@@ -202,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn with_others_all_is_known_where_redis_counts_deliveries_and_otherwise_not_too_much() {
+    fn with_other_consumers_never_too_many_trimmed_entries_are_detected() {
         // The entry that made the count valid was not the first one.
         let (lost, known) = run(false, true);
         assert!(known <= lost && known > lost / 2, "{known} of {lost}");
@@ -211,58 +213,58 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_while_nobody_reads_is_known_at_the_next_look_or_the_first() {
+    fn entries_trimmed_between_reads_are_detected_at_the_next_inspection() {
         for forgets in [false, true] {
-            let (mut stream, mut losses) = (Stream::new(forgets), Losses::default());
+            let (mut stream, mut trim_detector) = (Stream::new(forgets), TrimDetector::default());
             stream.add(3, 100);
-            receive(&mut losses, stream.read(2));
-            assert_eq!(stream.look(&mut losses), 0);
+            receive(&mut trim_detector, stream.read(2));
+            assert_eq!(stream.observe(&mut trim_detector), 0);
             stream.add(20, 10);
-            let mut later = Losses::default();
-            assert_eq!((stream.look(&mut later), stream.look(&mut later)), (11, 0));
+            let mut later = TrimDetector::default();
+            assert_eq!((stream.observe(&mut later), stream.observe(&mut later)), (11, 0));
             stream.add(1, 10);
-            assert_eq!(stream.look(&mut later), 1);
+            assert_eq!(stream.observe(&mut later), 1);
         }
     }
 
     #[test]
-    fn what_was_removed_after_it_was_read_or_before_there_was_a_group_is_no_loss() {
-        let (mut stream, mut losses) = (Stream::new(true), Losses::default());
+    fn entries_removed_after_their_read_or_before_the_group_are_not_trimmed() {
+        let (mut stream, mut trim_detector) = (Stream::new(true), TrimDetector::default());
         stream.add(100, 10);
         stream.delivered = 100;
-        assert_eq!(stream.look(&mut losses), 0);
+        assert_eq!(stream.observe(&mut trim_detector), 0);
         stream.add(10, 10);
-        receive(&mut losses, stream.read(10));
+        receive(&mut trim_detector, stream.read(10));
         stream.add(10, 10);
-        assert_eq!(stream.look(&mut losses), 0);
-        let (mut begun_late, mut fresh) = (Stream::new(true), Losses::default());
+        assert_eq!(stream.observe(&mut trim_detector), 0);
+        let (mut begun_late, mut fresh) = (Stream::new(true), TrimDetector::default());
         begun_late.add(100, 10);
-        assert_eq!(begun_late.look(&mut fresh), 0);
+        assert_eq!(begun_late.observe(&mut fresh), 0);
         receive(&mut fresh, begun_late.read(10));
-        assert_eq!(begun_late.look(&mut fresh), 0);
+        assert_eq!(begun_late.observe(&mut fresh), 0);
     }
 
     #[test]
-    fn a_group_that_is_set_forward_has_lost_nothing() {
-        let (mut stream, mut losses) = (Stream::new(true), Losses::default());
+    fn a_group_set_forward_has_no_trimmed_entries() {
+        let (mut stream, mut trim_detector) = (Stream::new(true), TrimDetector::default());
         stream.add(10, 100);
-        receive(&mut losses, stream.read(5));
-        stream.look(&mut losses);
+        receive(&mut trim_detector, stream.read(5));
+        stream.observe(&mut trim_detector);
         (stream.delivered, stream.read) = (10, None);
-        assert_eq!(stream.look(&mut losses), 0);
+        assert_eq!(stream.observe(&mut trim_detector), 0);
         stream.add(5, 100);
-        receive(&mut losses, stream.read(5));
-        assert_eq!(stream.look(&mut losses), 0);
+        receive(&mut trim_detector, stream.read(5));
+        assert_eq!(stream.observe(&mut trim_detector), 0);
     }
 
     #[test]
-    fn entries_that_are_on_their_way_here_are_not_lost() {
-        let (mut stream, mut losses) = (Stream::new(true), Losses::default());
-        stream.look(&mut losses);
+    fn delivered_entries_on_their_way_are_not_trimmed() {
+        let (mut stream, mut trim_detector) = (Stream::new(true), TrimDetector::default());
+        stream.observe(&mut trim_detector);
         stream.add(10, 5);
         let given = stream.read(5);
-        assert_eq!(stream.look(&mut losses), 0);
-        receive(&mut losses, given);
-        assert_eq!(stream.look(&mut losses), 5);
+        assert_eq!(stream.observe(&mut trim_detector), 0);
+        receive(&mut trim_detector, given);
+        assert_eq!(stream.observe(&mut trim_detector), 5);
     }
 }

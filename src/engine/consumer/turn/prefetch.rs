@@ -1,4 +1,4 @@
-//! Payload keys that are fetched as soon as entries arrive, so that their jobs begin with them.
+//! Prefetch of payload keys when entries arrive, so that their jobs begin with the payloads.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,48 +17,49 @@ use crate::engine::consumer::state::ConsumerState;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 
-/// For how long jobs wait for their payloads. Those that begin without fetch for themselves.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Maximum wait of jobs for their payloads. A job that begins without one fetches it itself.
+const MAX_PAYLOAD_WAIT: Duration = Duration::from_secs(1);
 
 /// Jobs of one stream that wait for the same payload keys.
-struct Waiting {
+struct PrefetchJobs {
     stream: u32,
     jobs: Vec<(JobToken, String)>,
     keys: Arc<[String]>,
 }
 
-/// What one MGET is asked for: keys that one node, and in a Cluster one slot, has. By index of job and key.
+/// Keys of one MGET, by index of job and key. All of them are on one node, and in a Cluster in one slot.
 type Asked = Vec<(usize, usize)>;
 
-/// An MGET that is on its way.
-struct Fetch {
+/// MGET under way.
+struct PayloadFetch {
     asked: Asked,
     reply: oneshot::Receiver<Result<Value, RedisError>>,
 }
 
 impl Consumer {
-    /// Has jobs of one stream begin when their payloads are here, or cannot be had in time. They hold their slots
-    /// meanwhile.
+    /// Hands jobs of one stream to the host once their payloads are here, or after the maximum wait. They hold their
+    /// slots until then.
     pub(crate) fn begin_with_payloads(&self, state: &ConsumerState, run: &[(u32, JobToken)]) {
         let Some(&(stream, _)) = run.first() else { return };
-        let of_slot = |&(_, token): &(u32, JobToken)| Some((token, state.slots.job(token)?.job.clone()));
+        let of_slot = |&(_, token): &(u32, JobToken)| Some((token, state.jobs.job(token)?.job.clone()));
         let options = &state.streams[stream as usize].options;
         let keys = options.prefetch.clone();
-        let patience = options.deadline.map_or(PATIENCE, |deadline| PATIENCE.min(deadline / 2));
-        let waiting = Waiting { stream, jobs: run.iter().filter_map(of_slot).collect(), keys };
+        let patience =
+            options.deadline.map_or(MAX_PAYLOAD_WAIT, |deadline| MAX_PAYLOAD_WAIT.min(deadline / 2));
+        let waiting = PrefetchJobs { stream, jobs: run.iter().filter_map(of_slot).collect(), keys };
         let this = self.this.clone();
         self.node_set.context().tasks.spawn(async move {
             let Some(consumer) = this.upgrade() else { return };
             let mut payloads = HashMap::new();
-            // What has come by then has come.
+            // Payloads that are here by then are used.
             let _ = timeout(patience, consumer.fetch_payloads(&waiting, &mut payloads)).await;
             consumer.begin_waiting(&waiting, &payloads);
         });
     }
 
-    async fn fetch_payloads(&self, waiting: &Waiting, payloads: &mut HashMap<(usize, usize), Vec<u8>>) {
-        for Fetch { asked, reply } in self.send_fetches(waiting) {
-            // A key that cannot be had is fetched by its job, which is told why if that fails as well.
+    async fn fetch_payloads(&self, waiting: &PrefetchJobs, payloads: &mut HashMap<(usize, usize), Vec<u8>>) {
+        for PayloadFetch { asked, reply } in self.send_fetches(waiting) {
+            // A job fetches a missing key itself, and reports the error.
             let Ok(Ok(Value::Array(values))) = reply.await else { continue };
             for (place, value) in asked.into_iter().zip(values) {
                 if let Value::Bulk(bytes) = value {
@@ -68,8 +69,8 @@ impl Consumer {
         }
     }
 
-    /// One write to each node that has some of the keys.
-    fn send_fetches(&self, waiting: &Waiting) -> Vec<Fetch> {
+    /// Sends one write to each node with some of the keys.
+    fn send_fetches(&self, waiting: &PrefetchJobs) -> Vec<PayloadFetch> {
         let mut by_place: HashMap<(usize, Option<u16>), Asked> = HashMap::new();
         for (at, (_, job)) in waiting.jobs.iter().enumerate() {
             let node = self.node_set.route(job);
@@ -83,7 +84,7 @@ impl Consumer {
         for ((node, _), asked) in by_place {
             let (sender, reply) = oneshot::channel();
             self.pack_fetch(commands.entry(node).or_default(), node, waiting, &asked, sender);
-            fetches.push(Fetch { asked, reply });
+            fetches.push(PayloadFetch { asked, reply });
         }
         for (node, mut commands) in commands {
             self.node_set.nodes()[node].shared().submit(&mut commands);
@@ -95,7 +96,7 @@ impl Consumer {
         &self,
         commands: &mut Commands,
         node: usize,
-        waiting: &Waiting,
+        waiting: &PrefetchJobs,
         asked: &Asked,
         sender: oneshot::Sender<Result<Value, RedisError>>,
     ) {
@@ -111,14 +112,14 @@ impl Consumer {
         slot_of(&self.node_set.nodes()[node].keys().payload(job, key).concat())
     }
 
-    /// Jobs begin, but for those that were given up while they waited.
-    fn begin_waiting(&self, waiting: &Waiting, payloads: &HashMap<(usize, usize), Vec<u8>>) {
+    /// Hands the waiting jobs to the host, without those that ended in between.
+    fn begin_waiting(&self, waiting: &PrefetchJobs, payloads: &HashMap<(usize, usize), Vec<u8>>) {
         let host = &self.node_set.context().host;
         {
             let state = self.lock();
             let mut started = Vec::with_capacity(waiting.jobs.len());
             for (at, &(token, _)) in waiting.jobs.iter().enumerate() {
-                if state.cut_off || state.slots.running_job(token).is_none() {
+                if state.disconnected || state.jobs.running_job(token).is_none() {
                     continue;
                 }
                 started.push((waiting.stream, token));

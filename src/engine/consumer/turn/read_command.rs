@@ -1,0 +1,74 @@
+//! Packs the next reads of a consumer.
+
+use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::streams::commands::Read;
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::turn::Reads;
+
+/// Ticket of a CLIENT ID.
+pub(crate) const CLIENT_ID: u8 = 0;
+/// The ticket of a read.
+pub(crate) const READ: u8 = 1;
+
+impl Consumer {
+    /// Packs the next read of each lane, if slots are free for its entries.
+    pub(crate) fn arm_reads(&self, state: &mut ConsumerState) -> Reads {
+        let mut reads = Reads::new();
+        for lane in 0..state.lanes.len() {
+            if let Some(count) = state.next_count(lane, self.options.concurrency) {
+                reads.push((lane, self.pack_read(state, lane, count)));
+            }
+        }
+        reads
+    }
+
+    fn pack_read(&self, state: &mut ConsumerState, lane: usize, count: usize) -> Commands {
+        let mut commands = Commands::default();
+        let session = self.lanes()[lane].blocking.session();
+        if state.lanes[lane].client_id_asked != Some(session) {
+            state.lanes[lane].client_id_asked = Some(session);
+            commands.begin("CLIENT", 2).arg(b"ID");
+            commands.end_once(Destination::Sink(Ticket { kind: CLIENT_ID, index: 0, id: 0 }));
+        }
+        if self.is_importing(lane) {
+            commands.begin("ASKING", 1).end_once(Destination::Nowhere);
+        }
+        let mut active: Vec<(&str, &str)> =
+            state.active_streams(lane).map(|stream| (stream.key.as_str(), stream.position_text())).collect();
+        // Redis serves the first stream first, so the streams rotate.
+        let length = active.len();
+        active.rotate_left(state.lanes[lane].rotation % length);
+        let history = active.iter().any(|(_, position)| *position != ">");
+        let read = Read {
+            group: &self.group,
+            consumer: &self.options.id,
+            count: count as u64,
+            block: if history { None } else { Some(self.block_ms()) },
+        };
+        read.pack(
+            &mut commands,
+            active.iter().copied(),
+            Destination::Sink(Ticket { kind: READ, index: 0, id: 0 }),
+        );
+        let asked = count * active.len();
+        let lane = &mut state.lanes[lane];
+        lane.rotation = lane.rotation.wrapping_add(1);
+        lane.reading = true;
+        lane.asked = asked;
+        lane.outdated = false;
+        commands
+    }
+
+    /// Returns true if the slot of a lane migrates to its node.
+    fn is_importing(&self, lane: usize) -> bool {
+        let Some(slot) = self.lanes()[lane].slot else { return false };
+        self.node(lane).topology().is_some_and(|topology| topology.is_importing(slot))
+    }
+
+    fn block_ms(&self) -> u64 {
+        // BLOCK 0 would wait without limit.
+        (self.options.longest_read().as_millis() as u64).max(1)
+    }
+}

@@ -121,7 +121,7 @@ async function main() {
     rows.push([what, ...[median, min, max].map(written)]);
   }
   console.log(
-    `Redis ${await versionOf(server)}, ${ROUNDS} rounds\n\n${markdown(['', 'median', 'least', 'most'], rows)}`,
+    `Redis ${await versionOf(server)}, ${ROUNDS} rounds\n\n${markdown(['measurement', 'median', 'minimum', 'maximum'], rows)}`,
   );
   servers.stop();
 }

@@ -89,7 +89,7 @@ function marksTable(judged) {
     const outcome = measured ? (isMet ? 'met' : '**missed**') : 'not measured';
     return [`${of} ${what}`, wanted, cell(measured), outcome];
   });
-  return markdown(['mark', 'wanted', 'measured', ''], rows);
+  return markdown(['mark', 'target', 'measured', 'result'], rows);
 }
 
 module.exports = { MARKS, judge, marksTable };

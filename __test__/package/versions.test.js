@@ -17,7 +17,7 @@ test('every file that names our version names the same', () => {
     'Cargo.lock': read('Cargo.lock').match(/^name = "hfxbus"\nversion = "(.*)"$/m)[1],
     'CHANGELOG.md': read('CHANGELOG.md').match(/^## \[(\d.*?)\]/m)[1],
     'README.md': read('README.md').match(/^(\d\S+) is /m)[1],
-    'API.md': read('API.md').match(/^What (\S+) has/m)[1],
+    'API.md': read('API.md').match(/^This page describes (\S+):/m)[1],
     'native.js': read('native.js').match(/expected (\S+) but got/)[1],
   };
   for (const platform of platforms) versions[`npm/${platform}`] = packageOf(platform).version;

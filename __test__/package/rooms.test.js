@@ -13,7 +13,7 @@ const MOST_FILES = 20;
 const LAYERS = {
   '': [['binding'], ['embedded', 'engine'], ['redis_io']],
   engine: [
-    ['shutdown'],
+    ['shutdown', 'submission'],
     ['bus', 'stats'],
     ['consumer', 'producer'],
     ['nodes'],
@@ -24,6 +24,27 @@ const LAYERS = {
     ['host'],
   ],
   facade: [['api'], ['redis'], ['bridge'], ['options'], ['support']],
+};
+
+/** Types of redis_io that the binding can name, with the reason. All else goes through the engine. */
+const BINDING_IMPORTS = {
+  'cluster::slot_map::Address': 'an address in the options of a Cluster and of sentinels',
+  'connection::metrics::Totals': 'the traffic in the statistics',
+  'connection::tls::InvalidTls': 'the error of TLS options that rustls refuses',
+  'connection::tls::self': 'the check of TLS options before anything is sent',
+  'error::RedisError': 'the error that JavaScript receives',
+  'error::RedisErrorKind': 'the code of that error',
+  'error::errno_name': 'the code of an error of the system',
+  'link::Verdict': 'the answer of reconnectOnError',
+  'link::LinkState': 'the state of a connection, with the name that ioredis has for it',
+  'options::ClusterOptions': 'options',
+  'options::Endpoint': 'options',
+  'options::LinkOptions': 'options',
+  'options::QueueLimit': 'options',
+  'options::Role': 'options',
+  'options::ScaleReads': 'options',
+  'options::TlsOptions': 'options',
+  'resp::Value': 'the reply to a command of the user',
 };
 
 /** Files below a folder, as paths from there. */
@@ -48,6 +69,13 @@ function rustImports(area) {
     const code = rustCode(path.join(SRC, area, name));
     return [...code.matchAll(new RegExp(`\\b${prefix}::(\\w+)`, 'g'))].map(([, room]) => ({ name, room }));
   });
+}
+
+/** Paths that Rust code imports from `crate::redis_io`, without that prefix. */
+function redisImports(code) {
+  return [...code.matchAll(/\bcrate::redis_io::([\w:]*\w)(?:::\{([^}]*)\})?/g)].flatMap(([, stem, names]) =>
+    names === undefined ? [stem] : names.split(',').flatMap((name) => (name.trim() ? [`${stem}::${name.trim()}`] : [])),
+  );
 }
 
 function scriptImports() {
@@ -86,6 +114,16 @@ test('imports between the rooms of the facade point down', () => {
   const imports = scriptImports();
   assert.ok(imports.length > 50, `${imports.length} imports`);
   assert.deepStrictEqual(upward(LAYERS.facade, imports), []);
+});
+
+test('the binding imports only listed types of redis_io', () => {
+  const found = filesIn('binding', '.rs').flatMap((name) => redisImports(rustCode(path.join(SRC, 'binding', name))));
+  assert.deepStrictEqual([...new Set(found)].sort(), Object.keys(BINDING_IMPORTS).sort());
+});
+
+test('an import of redis_io is read with its names', () => {
+  const code = 'use crate::redis_io::keys::Keys;\nuse crate::redis_io::command::{Commands, Destination};\n';
+  assert.deepStrictEqual(redisImports(code), ['keys::Keys', 'command::Commands', 'command::Destination']);
 });
 
 test('an import that points up is found', () => {

@@ -12,15 +12,12 @@ use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::producer::sending::Sending;
 use crate::engine::protocol::job_id;
-use crate::engine::protocol::payload_commands::PayloadPacker;
-use crate::engine::protocol::reply_tag::{Kind, LAST};
-use crate::redis_io::command::{Commands, Destination, Ticket};
-use crate::redis_io::keys::Keys;
+use crate::engine::submission::{CallOrder, Submission};
 
 #[cfg(target_os = "linux")]
 use super::environment;
 use super::error::invalid;
-use super::facade::{NamedLink, NativeFacade, State};
+use super::facade::{NativeFacade, State};
 use super::incoming::Incoming;
 use super::operation::{CallFlag, Operation, SendFlag};
 
@@ -57,11 +54,11 @@ impl NativeFacade {
             bytes.get(..byte_count as usize).ok_or_else(|| invalid("The packet has no such bytes."))?;
         let mut packet = Incoming::new(numbers, &text, bytes, &blobs);
         self.facade.with(|state| {
-            let mut staging = Staging::default();
+            let mut submission = Submission::default();
             while !packet.is_empty() {
-                carry_out(state, &mut staging, &mut packet)?;
+                carry_out(state, &mut submission, &mut packet)?;
             }
-            staging.flush();
+            submission.flush();
             Ok(state.context.open_links() as u32)
         })
     }
@@ -151,73 +148,36 @@ fn copy_into(into: &mut Float64ArraySlice<'_>, at: usize, numbers: &[f64]) {
     target[at..at + numbers.len()].copy_from_slice(numbers);
 }
 
-/// Commands for one connection that leave in one write.
-#[derive(Default)]
-struct Staging {
-    commands: Commands,
-    to: Option<(u32, usize, NamedLink)>,
-}
-
-impl Staging {
-    /// The commands for a job's node, and the names of keys there; those for another node are submitted first. `None` for a
-    /// connection that is gone.
-    fn of_job(&mut self, state: &State, number: u32, job: &str) -> Option<(&mut Commands, &Keys)> {
-        let node = match &self.to {
-            Some((staged, _, link)) if *staged == number => link.node(job),
-            _ => state.links.get(number)?.node(job),
-        };
-        self.of_node(state, number, node)
-    }
-
-    fn of_node(&mut self, state: &State, number: u32, node: usize) -> Option<(&mut Commands, &Keys)> {
-        let is_other = self.to.as_ref().is_none_or(|(staged, at, _)| (*staged, *at) != (number, node));
-        if is_other {
-            self.flush();
-            let link = state.links.get(number)?;
-            self.to = Some((number, node, link.clone()));
-        }
-        let (_, _, link) = self.to.as_ref()?;
-        Some((&mut self.commands, link.keys(node)))
-    }
-
-    fn flush(&mut self) {
-        if let Some((_, node, link)) = self.to.take() {
-            link.client(node).submit(&mut self.commands);
-        }
-    }
-}
-
 /// Rejects a request whose connection or producer is gone. The other operations of the packet go on.
 fn refuse(state: &State, request: RequestId) {
     state.context.done(request, Err(closed()));
 }
 
-fn carry_out(state: &mut State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn carry_out(state: &mut State, submission: &mut Submission, packet: &mut Incoming<'_>) -> Result<()> {
     match packet.index()? {
-        operation if operation == Operation::Push as u32 => push(state, staging, packet),
-        operation if operation == Operation::Pull as u32 => pull(state, staging, packet),
-        operation if operation == Operation::Send as u32 => send(state, staging, packet),
+        operation if operation == Operation::Push as u32 => push(state, submission, packet),
+        operation if operation == Operation::Pull as u32 => pull(state, submission, packet),
+        operation if operation == Operation::Send as u32 => send(state, submission, packet),
         operation if operation == Operation::Resolve as u32 => resolve(state, packet),
         operation if operation == Operation::Reject as u32 => reject(state, packet),
         operation if operation == Operation::Release as u32 => release(state, packet),
         operation if operation == Operation::ForgetWait as u32 => forget_wait(state, packet),
-        operation if operation == Operation::Call as u32 => call(state, staging, packet),
+        operation if operation == Operation::Call as u32 => call(state, submission, packet),
         operation if operation == Operation::Diagnose as u32 => diagnose(state, packet),
         _ => Err(invalid("The packet holds no such operation.")),
     }
 }
 
-fn push(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn push(state: &State, submission: &mut Submission, packet: &mut Incoming<'_>) -> Result<()> {
     let link = packet.index()?;
     let (request, count, job) = (packet.index()?, packet.index()?, packet.text()?);
-    let Some((commands, keys)) = staging.of_job(state, link, job) else {
+    let Some(mut packer) = submission.payload(link, || state.links.get(link), job, request) else {
         for _ in 0..count {
             let _ = (packet.text()?, packet.number()?, packet.word()?);
         }
         refuse(state, request);
         return Ok(());
     };
-    let mut packer = PayloadPacker { commands, keys, job, request };
     for nth in 1..=count {
         let (key, timeout) = (packet.text()?, packet.number()? as u64);
         packer.set(key, packet.word()?, timeout, nth == count);
@@ -225,10 +185,10 @@ fn push(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Resu
     Ok(())
 }
 
-fn pull(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn pull(state: &State, submission: &mut Submission, packet: &mut Incoming<'_>) -> Result<()> {
     let (link, request) = (packet.index()?, packet.index()?);
     let (gets, dels, job) = (packet.index()?, packet.index()?, packet.text()?);
-    let Some((commands, keys)) = staging.of_job(state, link, job) else {
+    let Some(mut packer) = submission.payload(link, || state.links.get(link), job, request) else {
         for _ in 0..gets {
             let _ = (packet.text()?, packet.flag()?);
         }
@@ -238,7 +198,6 @@ fn pull(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Resu
         refuse(state, request);
         return Ok(());
     };
-    let mut packer = PayloadPacker { commands, keys, job, request };
     for index in 0..gets {
         let key = packet.text()?;
         packer.get(key, packet.flag()?, index, dels == 0 && index + 1 == gets);
@@ -249,7 +208,7 @@ fn pull(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Resu
     Ok(())
 }
 
-fn send(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn send(state: &State, submission: &mut Submission, packet: &mut Incoming<'_>) -> Result<()> {
     let (producer, request, plan) = (packet.index()?, packet.index()?, packet.index()?);
     let capped = packet.number()? as u64;
     let wait = packet.index()?;
@@ -267,10 +226,8 @@ fn send(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Resu
         return Ok(());
     };
     let sending = Sending { plan, job, capped, record, headers, request, wait, ends_at_error };
-    let node = sending.node(named.producer.node_set());
-    match staging.of_node(state, named.link, node) {
-        Some((commands, _)) => named.producer.send(commands, sending),
-        None => refuse(state, request),
+    if !submission.send(named.link, || state.links.get(named.link), &named.producer, sending) {
+        refuse(state, request);
     }
     Ok(())
 }
@@ -329,41 +286,38 @@ fn release(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn call(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn call(state: &State, submission: &mut Submission, packet: &mut Incoming<'_>) -> Result<()> {
     let link = packet.index()?;
     let (request, index) = (packet.index()?, packet.index()?);
     let flags = packet.index()?;
     let has = |flag: CallFlag| flags & flag as u32 != 0;
     let first_key = packet.number()?;
     let count = packet.index()?;
-    let Some((commands, _)) = staging.of_job(state, link, "") else {
+    let is_last = has(CallFlag::Last);
+    let Some(mut packer) = submission.call(link, || state.links.get(link), count as usize) else {
         for _ in 0..count + u32::from(has(CallFlag::Beside)) {
             packet.word()?;
         }
-        if has(CallFlag::Last) {
+        if is_last {
             refuse(state, request);
         }
         return Ok(());
     };
-    let index = if has(CallFlag::Last) { index | LAST } else { index };
-    commands.begin_unnamed(count as usize);
     for nth in 0..count {
         match f64::from(nth) == first_key {
-            true => commands.key(packet.word()?),
-            false => commands.arg(packet.word()?),
-        };
+            true => packer.key(packet.word()?),
+            false => packer.arg(packet.word()?),
+        }
     }
     if has(CallFlag::Beside) {
-        commands.beside(packet.word()?);
+        packer.route_with(packet.word()?);
     }
-    let destination = Destination::Sink(Ticket { kind: Kind::Call as u8, index, id: u64::from(request) });
-    if has(CallFlag::Follows) {
-        commands.end_following(destination);
-    } else if has(CallFlag::Once) {
-        commands.end_once(destination);
-    } else {
-        commands.end(destination);
-    }
+    let order = match (has(CallFlag::Follows), has(CallFlag::Once)) {
+        (true, _) => CallOrder::Follows,
+        (_, true) => CallOrder::Once,
+        _ => CallOrder::Single,
+    };
+    packer.end(request, index, is_last, order);
     Ok(())
 }
 

@@ -9,11 +9,12 @@ use crate::engine::bus::Bus;
 use crate::engine::connections::client::Client;
 use crate::engine::host::callbacks::Answer;
 use crate::engine::shutdown::Stop;
+use crate::engine::submission::RequestTarget;
 use crate::redis_io::link::{LinkState, Verdict};
 
 use super::batch::duration;
 use super::error::invalid;
-use super::facade::{Facade, NamedLink, NativeFacade};
+use super::facade::{Facade, NativeFacade};
 use super::options::NativeBusOptions;
 use super::outgoing::state_name;
 
@@ -35,7 +36,7 @@ impl NativeBus {
         let (bus, link) = facade.with(|state| {
             let link = state.links.reserve_many(options.nodes.len() as u32);
             let bus = Bus::new(state.context.clone(), link, options);
-            state.links.insert(link, NamedLink::Bus(bus.clone()));
+            state.links.insert(link, RequestTarget::Bus(bus.clone()));
             Ok((bus, link))
         })?;
         Ok(Self { bus, link, facade })
@@ -135,7 +136,7 @@ impl NativeClient {
         let (client, link) = facade.with(|state| {
             let link = state.links.reserve();
             let client = bus.user_client(node, link);
-            state.links.insert(link, NamedLink::User(bus.clone(), node, client.clone()));
+            state.links.insert(link, RequestTarget::User(bus.clone(), node, client.clone()));
             Ok((client, link))
         })?;
         Ok(Self { client, bus, link, facade })

@@ -11,51 +11,16 @@ use napi::Result;
 use napi::bindgen_prelude::{Env, Function};
 use napi_derive::napi;
 
-use crate::engine::bus::Bus;
-use crate::engine::connections::client::Client;
 use crate::engine::consumer::Consumer;
 use crate::engine::host::context::Context;
 use crate::engine::producer::Producer;
 use crate::engine::producer::send_plan::Plan;
-use crate::redis_io::keys::Keys;
+use crate::engine::submission::RequestTarget;
 
 use super::environment;
 use super::error::invalid;
 use super::outgoing::Outgoing;
 use super::wake::Upward;
-
-/// What packets name as the place where something goes.
-#[derive(Clone)]
-pub enum NamedLink {
-    /// The shared connections of a bus; which one is a matter of the job.
-    Bus(Arc<Bus>),
-    /// A connection of the user's own, to the node of that index.
-    User(Arc<Bus>, usize, Arc<Client>),
-}
-
-impl NamedLink {
-    /// The index of the node where a job's payload is.
-    pub fn node(&self, job: &str) -> usize {
-        match self {
-            Self::Bus(bus) => bus.node_set().route(job),
-            Self::User(_, node, _) => *node,
-        }
-    }
-
-    /// The names of keys on a node.
-    pub fn keys(&self, node: usize) -> &Keys {
-        let (Self::Bus(bus) | Self::User(bus, _, _)) = self;
-        bus.nodes()[node].keys()
-    }
-
-    /// The connection to a node.
-    pub fn client(&self, node: usize) -> &Client {
-        match self {
-            Self::Bus(bus) => bus.nodes()[node].shared(),
-            Self::User(_, _, client) => client,
-        }
-    }
-}
 
 /// A producer that packets name, with its plans.
 #[derive(Clone)]
@@ -123,7 +88,7 @@ pub struct State {
     /// The packet that was read last; its capacity is used again.
     pub spare: Outgoing,
     /// Connections by number.
-    pub links: Registry<NamedLink>,
+    pub links: Registry<RequestTarget>,
     /// Producers by number.
     pub producers: Registry<NamedProducer>,
     /// Consumers by number.

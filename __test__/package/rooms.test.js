@@ -35,7 +35,7 @@ const BINDING_IMPORTS = {
   'error::RedisError': 'the error that JavaScript receives',
   'error::RedisErrorKind': 'the code of that error',
   'error::errno_name': 'the code of an error of the system',
-  'link::Verdict': 'the answer of reconnectOnError',
+  'link::ErrorAction': 'the answer of reconnectOnError',
   'link::LinkState': 'the state of a connection, with the name that ioredis has for it',
   'options::ClusterOptions': 'options',
   'options::Endpoint': 'options',

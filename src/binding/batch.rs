@@ -18,8 +18,8 @@ use crate::engine::submission::{CallOrder, Submission};
 use super::environment;
 use super::error::invalid;
 use super::facade::{NativeFacade, State};
-use super::incoming::Incoming;
 use super::operation::{CallFlag, Operation, SendFlag};
+use super::request_reader::RequestReader;
 
 /// What `collect` writes before the numbers: how many there are, and whether `collect_rest` has more.
 const HEADER: usize = 2;
@@ -52,11 +52,11 @@ impl NativeFacade {
             numbers.get(..count as usize).ok_or_else(|| invalid("The packet has no such length."))?;
         let bytes =
             bytes.get(..byte_count as usize).ok_or_else(|| invalid("The packet has no such bytes."))?;
-        let mut packet = Incoming::new(numbers, &text, bytes, &blobs);
+        let mut packet = RequestReader::new(numbers, &text, bytes, &blobs);
         self.facade.with(|state| {
             let mut submission = Submission::default();
             while !packet.is_empty() {
-                carry_out(state, &mut submission, &mut packet)?;
+                execute(state, &mut submission, &mut packet)?;
             }
             submission.flush();
             Ok(state.context.open_links() as u32)
@@ -73,7 +73,7 @@ impl NativeFacade {
                 // Its rest was never asked for.
                 spare.reuse();
             }
-            Ok(state.upward.take(spare))
+            Ok(state.events.take(spare))
         })?;
         let fits = HEADER + packet.numbers.len() <= into.len();
         let is_all = fits && packet.bytes.is_empty() && packet.blobs.is_empty();
@@ -153,7 +153,7 @@ fn refuse(state: &State, request: RequestId) {
     state.context.done(request, Err(closed()));
 }
 
-fn carry_out(state: &mut State, submission: &mut Submission, packet: &mut Incoming<'_>) -> Result<()> {
+fn execute(state: &mut State, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     match packet.index()? {
         operation if operation == Operation::Push as u32 => push(state, submission, packet),
         operation if operation == Operation::Pull as u32 => pull(state, submission, packet),
@@ -168,7 +168,7 @@ fn carry_out(state: &mut State, submission: &mut Submission, packet: &mut Incomi
     }
 }
 
-fn push(state: &State, submission: &mut Submission, packet: &mut Incoming<'_>) -> Result<()> {
+fn push(state: &State, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     let link = packet.index()?;
     let (request, count, job) = (packet.index()?, packet.index()?, packet.text()?);
     let Some(mut packer) = submission.payload(link, || state.links.get(link), job, request) else {
@@ -185,7 +185,7 @@ fn push(state: &State, submission: &mut Submission, packet: &mut Incoming<'_>) -
     Ok(())
 }
 
-fn pull(state: &State, submission: &mut Submission, packet: &mut Incoming<'_>) -> Result<()> {
+fn pull(state: &State, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     let (link, request) = (packet.index()?, packet.index()?);
     let (gets, dels, job) = (packet.index()?, packet.index()?, packet.text()?);
     let Some(mut packer) = submission.payload(link, || state.links.get(link), job, request) else {
@@ -208,7 +208,7 @@ fn pull(state: &State, submission: &mut Submission, packet: &mut Incoming<'_>) -
     Ok(())
 }
 
-fn send(state: &State, submission: &mut Submission, packet: &mut Incoming<'_>) -> Result<()> {
+fn send(state: &State, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     let (producer, request, plan) = (packet.index()?, packet.index()?, packet.index()?);
     let capped = packet.number()? as u64;
     let wait = packet.index()?;
@@ -232,7 +232,7 @@ fn send(state: &State, submission: &mut Submission, packet: &mut Incoming<'_>) -
     Ok(())
 }
 
-fn forget_wait(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+fn forget_wait(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
     let named = state.producers.get(packet.index()?);
     let wait = packet.index()?;
     if let Some(named) = named {
@@ -241,7 +241,7 @@ fn forget_wait(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn diagnose(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+fn diagnose(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
     let named = state.producers.get(packet.index()?);
     let (wait, request) = (packet.index()?, packet.index()?);
     match named {
@@ -251,7 +251,7 @@ fn diagnose(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn resolve(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+fn resolve(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
     let count = packet.index()?;
     let mut settlements = Vec::with_capacity(count as usize);
@@ -265,7 +265,7 @@ fn resolve(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn reject(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+fn reject(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
     let token = JobToken::from_number(packet.number()?);
     let request: RequestId = packet.index()?;
@@ -277,7 +277,7 @@ fn reject(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn release(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+fn release(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
     let token = JobToken::from_number(packet.number()?);
     if let Some(consumer) = consumer {
@@ -286,7 +286,7 @@ fn release(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn call(state: &State, submission: &mut Submission, packet: &mut Incoming<'_>) -> Result<()> {
+fn call(state: &State, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     let link = packet.index()?;
     let (request, index) = (packet.index()?, packet.index()?);
     let flags = packet.index()?;

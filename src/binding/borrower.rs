@@ -11,7 +11,7 @@ use napi::{Result, check_status, sys};
 
 use super::environment::{self, try_with};
 use super::event_loop::Watch;
-use super::wake::HEAVY_BURST;
+use super::event_queue::HEAVY_BURST;
 use crate::engine::runtime::epoll_fd;
 use crate::engine::runtime::handoff::{Lending, Turn};
 

@@ -10,13 +10,13 @@ use crate::engine::connections::client::Client;
 use crate::engine::host::callbacks::Answer;
 use crate::engine::shutdown::Stop;
 use crate::engine::submission::RequestTarget;
-use crate::redis_io::link::{LinkState, Verdict};
+use crate::redis_io::link::{ErrorAction, LinkState};
 
 use super::batch::duration;
 use super::error::invalid;
+use super::event_writer::state_name;
 use super::facade::{Facade, NativeFacade};
 use super::options::NativeBusOptions;
-use super::outgoing::state_name;
 
 /// A bus.
 #[napi]
@@ -101,9 +101,9 @@ impl NativeBus {
     #[napi]
     pub fn answer_reconnect(&self, question: u32, verdict: u32) {
         let verdict = match verdict {
-            0 => Verdict::Deliver,
-            1 => Verdict::Reconnect,
-            _ => Verdict::ReconnectAndResend,
+            0 => ErrorAction::Deliver,
+            1 => ErrorAction::Reconnect,
+            _ => ErrorAction::ReconnectAndResend,
         };
         self.bus.context().questions.answer(question, Answer::Reconnect(verdict));
     }

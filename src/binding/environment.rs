@@ -20,8 +20,8 @@ use crate::engine::runtime::handoff::Lending;
 use super::borrower::Borrower;
 use super::drain::Drain;
 use super::error::{cannot_start, invalid};
+use super::event_queue::{EventQueue, Wake};
 use super::facade::{Facade, State};
-use super::wake::{Upward, Wake};
 
 /// One environment.
 pub struct Environment {
@@ -39,7 +39,7 @@ pub struct Environment {
 /// A copy of the facade.
 struct Member {
     facade: Facade,
-    upward: Arc<Upward>,
+    events: Arc<EventQueue>,
     drain: Rc<Drain>,
 }
 
@@ -89,17 +89,17 @@ impl Environment {
         let loan = self.borrower.is_some().then(|| lending.loan().clone());
         #[cfg(not(target_os = "linux"))]
         let loan = None;
-        let upward = Arc::new(Upward::new(self.wake.clone(), loan));
-        let context = Context::new(upward.clone(), lending.tasks().clone());
-        let facade = Facade::new(State::new(context, upward.clone()));
+        let events = Arc::new(EventQueue::new(self.wake.clone(), loan));
+        let context = Context::new(events.clone(), lending.tasks().clone());
+        let facade = Facade::new(State::new(context, events.clone()));
         let drain = Rc::new(Drain::new(env, drain)?);
-        self.members.push(Member { facade: facade.clone(), upward, drain });
+        self.members.push(Member { facade: facade.clone(), events, drain });
         Ok(facade)
     }
 
     /// How many bytes wait for JavaScript.
     pub fn waiting(&self) -> usize {
-        self.members.iter().map(|member| member.upward.size()).sum()
+        self.members.iter().map(|member| member.events.size()).sum()
     }
 }
 
@@ -167,7 +167,7 @@ fn next_waiting(index: &mut usize) -> Option<Rc<Drain>> {
     let mut found = None;
     try_with(|environment| {
         let rest = environment.members.iter().skip(*index);
-        let next = rest.enumerate().find(|(_, member)| member.upward.size() > 0);
+        let next = rest.enumerate().find(|(_, member)| member.events.size() > 0);
         if let Some((passed, member)) = next {
             *index += passed + 1;
             found = Some(member.drain.clone());

@@ -19,8 +19,8 @@ use crate::engine::submission::RequestTarget;
 
 use super::environment;
 use super::error::invalid;
-use super::outgoing::Outgoing;
-use super::wake::Upward;
+use super::event_queue::EventQueue;
+use super::event_writer::EventWriter;
 
 /// A producer that packets name, with its plans.
 #[derive(Clone)]
@@ -84,9 +84,9 @@ pub struct State {
     /// What the buses of this copy share.
     pub context: Arc<Context>,
     /// Events for this copy.
-    pub upward: Arc<Upward>,
+    pub events: Arc<EventQueue>,
     /// The packet that was read last; its capacity is used again.
-    pub spare: Outgoing,
+    pub spare: EventWriter,
     /// Connections by number.
     pub links: Registry<RequestTarget>,
     /// Producers by number.
@@ -97,11 +97,11 @@ pub struct State {
 
 impl State {
     /// The state of a copy that has not named anything yet.
-    pub fn new(context: Arc<Context>, upward: Arc<Upward>) -> Self {
+    pub fn new(context: Arc<Context>, events: Arc<EventQueue>) -> Self {
         Self {
             context,
-            upward,
-            spare: Outgoing::default(),
+            events,
+            spare: EventWriter::default(),
             links: Registry::default(),
             producers: Registry::default(),
             consumers: Registry::default(),

@@ -20,7 +20,7 @@ const MOST_UNREAD: usize = 32 * 1024 * 1024;
 
 /// Whether a connection is to be closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ending {
+pub enum CloseReason {
     /// It is not.
     #[default]
     Stays,
@@ -78,7 +78,7 @@ pub struct Client {
     /// Which replies it wants.
     pub replies: Replies,
     /// Whether it is to be closed.
-    pub ending: Ending,
+    pub ending: CloseReason,
     /// What is to be written. The session takes it while it executes commands.
     pub out: Vec<u8>,
     /// Wakes the session when something of this was changed by another.
@@ -105,7 +105,7 @@ impl Client {
             blocked: None,
             is_postponed: false,
             replies: Replies::On,
-            ending: Ending::Stays,
+            ending: CloseReason::Stays,
             out: Vec::new(),
             wake,
         }
@@ -128,7 +128,7 @@ impl Client {
 
     /// Has the connection closed at once.
     pub fn close(&mut self) {
-        self.ending = Ending::AtOnce;
+        self.ending = CloseReason::AtOnce;
         self.wake.notify_one();
     }
 
@@ -161,7 +161,7 @@ impl Client {
             ('P', self.subscriptions() > 0),
             ('x', self.transaction.queued.is_some()),
             ('d', self.transaction.is_dirty),
-            ('c', self.ending == Ending::AfterReplies),
+            ('c', self.ending == CloseReason::AfterReplies),
         ];
         let flags: String = states.iter().filter(|(_, is_so)| *is_so).map(|(flag, _)| flag).collect();
         if flags.is_empty() { "N".to_owned() } else { flags }

@@ -11,11 +11,11 @@ use super::channels::Channels;
 use super::chaos::Chaos;
 use super::client::{Client, ClientId};
 use super::clock::Clock;
+use super::command_table;
 use super::keyspace::{Key, Keyspace, Value};
 use super::options::Options;
 use super::random::Random;
 use super::reply::Reply;
-use super::table;
 use super::waiting::{Blocked, Waiting};
 
 /// How often a command was carried out, failed, or was not even tried.
@@ -99,7 +99,7 @@ impl Core {
             max_memory: options.max_memory,
             port,
             started: Instant::now(),
-            counts: vec![CallCount::default(); table::len()],
+            counts: vec![CallCount::default(); command_table::len()],
             connections: 0,
             commands: 0,
             next_client: 1,

@@ -29,7 +29,7 @@ pub fn has_news(log: &Log, group: &Group) -> bool {
 }
 
 /// A consumer's read of one stream.
-pub struct Turn<'a> {
+pub struct ReadCursor<'a> {
     pub log: &'a Log,
     pub group: &'a mut Group,
     pub consumer: Key,
@@ -39,7 +39,7 @@ pub struct Turn<'a> {
     pub chaos: &'a mut Chaos,
 }
 
-impl Turn<'_> {
+impl ReadCursor<'_> {
     fn most(&self) -> usize {
         if self.count == 0 { usize::MAX } else { self.count }
     }

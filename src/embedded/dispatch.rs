@@ -2,18 +2,19 @@
 
 use std::time::Instant;
 
-use super::call::{Call, Outcome};
-use super::client::{ClientId, Ending, Replies};
+use super::client::{ClientId, CloseReason, Replies};
+use super::command_context::{CommandContext, Outcome};
+use super::command_error::CommandError;
+use super::command_table::{self, Command, Run};
 use super::commands;
 use super::core::Core;
 use super::monitor;
-use super::refusal::Refusal;
 use super::reply::Reply;
 use super::serving;
-use super::table::{self, Command, Run};
 
-const NO_AUTH: Refusal = Refusal::new("NOAUTH Authentication required.");
-const OUT_OF_MEMORY: Refusal = Refusal::new("OOM command not allowed when used memory > 'maxmemory'.");
+const NO_AUTH: CommandError = CommandError::new("NOAUTH Authentication required.");
+const OUT_OF_MEMORY: CommandError =
+    CommandError::new("OOM command not allowed when used memory > 'maxmemory'.");
 
 /// What a queued word takes besides itself.
 const QUEUED_OVERHEAD: usize = 16;
@@ -31,8 +32,8 @@ pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Re
     {
         client.replies = Replies::Skip;
     }
-    match table::resolve(args) {
-        Ok(command) => consider(core, client, command, args, reply),
+    match command_table::resolve(args) {
+        Ok(command) => check_access(core, client, command, args, reply),
         Err(refusal) => reject(core, client, None, args, reply, &refusal),
     }
     let Some(client) = core.clients.get_mut(&client) else { return };
@@ -54,7 +55,7 @@ fn is_browser(args: &[&[u8]]) -> bool {
 
 fn end_at_once(core: &mut Core, client: ClientId) {
     if let Some(client) = core.clients.get_mut(&client) {
-        client.ending = Ending::AtOnce;
+        client.ending = CloseReason::AtOnce;
     }
 }
 
@@ -65,19 +66,20 @@ pub fn is_postponed(core: &mut Core, args: &[&[u8]]) -> bool {
         core.resume();
         return false;
     }
-    !pause.writes_only || table::resolve(args).is_ok_and(|command| command.writes || is_publish(command))
+    !pause.writes_only
+        || command_table::resolve(args).is_ok_and(|command| command.writes || is_publish(command))
 }
 
 fn is_publish(command: &Command) -> bool {
-    command.row.name == "publish"
+    command.spec.name == "publish"
 }
 
-fn consider(core: &mut Core, id: ClientId, command: &'static Command, args: &[&[u8]], reply: &mut Reply) {
-    if let Err(refusal) = admit(core, id, command) {
+fn check_access(core: &mut Core, id: ClientId, command: &'static Command, args: &[&[u8]], reply: &mut Reply) {
+    if let Err(refusal) = authorize(core, id, command) {
         return reject(core, id, Some(command), args, reply, &refusal);
     }
     let Some(client) = core.clients.get_mut(&id) else { return };
-    client.last_command = command.row.name;
+    client.last_command = command.spec.name;
     client.active = Instant::now();
     if let Some(queued) = &mut client.transaction.queued
         && !command.ends_transaction
@@ -95,18 +97,18 @@ fn consider(core: &mut Core, id: ClientId, command: &'static Command, args: &[&[
     if !command.is_silent {
         monitor::tell(core, id, args, reply);
     }
-    run(&mut Call { core, client: id, args, command, reply, in_transaction: false });
+    run(&mut CommandContext { core, client: id, args, command, reply, in_transaction: false });
     serving::serve_ready(core);
 }
 
 /// Whether a client may have a command carried out now.
-fn admit(core: &mut Core, id: ClientId, command: &Command) -> Outcome {
+fn authorize(core: &mut Core, id: ClientId, command: &Command) -> Outcome {
     let is_full = core.is_full();
     let Some(client) = core.clients.get(&id) else { return Ok(()) };
     if !client.is_authenticated && !command.is_open {
         return Err(NO_AUTH);
     }
-    let needs_memory = match command.row.name {
+    let needs_memory = match command.spec.name {
         "exec" => client.transaction.needs_memory,
         _ => command.needs_memory,
     };
@@ -114,8 +116,8 @@ fn admit(core: &mut Core, id: ClientId, command: &Command) -> Outcome {
         return Err(OUT_OF_MEMORY);
     }
     if client.subscriptions() > 0 && !command.is_for_subscribers {
-        let name = command.row.name.as_bytes();
-        return Err(Refusal::with(&[
+        let name = command.spec.name.as_bytes();
+        return Err(CommandError::with(&[
             b"ERR Can't execute '",
             name,
             b"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
@@ -125,10 +127,10 @@ fn admit(core: &mut Core, id: ClientId, command: &Command) -> Outcome {
 }
 
 /// Carries a command out.
-pub fn run(call: &mut Call<'_>) {
+pub fn run(call: &mut CommandContext<'_>) {
     let number = call.command.number;
     let start = call.reply.len();
-    let outcome = match call.command.row.run {
+    let outcome = match call.command.spec.run {
         Run::Handler(handler) => handler(call),
         Run::Both(handler) if call.args.len() == 1 => handler(call),
         Run::Both(_) | Run::Container => commands::help(call),
@@ -149,7 +151,7 @@ fn reject(
     command: Option<&Command>,
     args: &[&[u8]],
     reply: &mut Reply,
-    refusal: &Refusal,
+    refusal: &CommandError,
 ) {
     if let Some(command) = command {
         core.counts[command.number].rejected += 1;
@@ -160,7 +162,7 @@ fn reject(
             client.transaction = Default::default();
         }
         let reason = refusal.text().strip_prefix(b"ERR ").unwrap_or(refusal.text());
-        return reply.error(&Refusal::with(&[b"EXECABORT Transaction discarded because of: ", reason]));
+        return reply.error(&CommandError::with(&[b"EXECABORT Transaction discarded because of: ", reason]));
     }
     if let Some(client) = core.clients.get_mut(&id)
         && client.transaction.queued.is_some()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::refusal::{Refusal, WRONG_TYPE};
+use super::command_error::{CommandError, WRONG_TYPE};
 use super::stream::Stream;
 
 /// A name of something, shared between the places that know it.
@@ -87,7 +87,7 @@ impl Keyspace {
     }
 
     /// The string of a key.
-    pub fn text(&self, key: &[u8]) -> Result<Option<&[u8]>, Refusal> {
+    pub fn text(&self, key: &[u8]) -> Result<Option<&[u8]>, CommandError> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::Text(text)) => Ok(Some(text)),
@@ -96,7 +96,7 @@ impl Keyspace {
     }
 
     /// The stream of a key.
-    pub fn stream(&self, key: &[u8]) -> Result<Option<&Stream>, Refusal> {
+    pub fn stream(&self, key: &[u8]) -> Result<Option<&Stream>, CommandError> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::Stream(stream)) => Ok(Some(stream)),
@@ -109,7 +109,7 @@ impl Keyspace {
         &mut self,
         key: &[u8],
         change: impl FnOnce(&mut Stream) -> T,
-    ) -> Result<Option<T>, Refusal> {
+    ) -> Result<Option<T>, CommandError> {
         let Some(slot) = self.slots.get_mut(key) else { return Ok(None) };
         let Value::Stream(stream) = &mut slot.value else { return Err(WRONG_TYPE) };
         let before = stream.size();

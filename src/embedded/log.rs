@@ -4,16 +4,17 @@ use std::collections::VecDeque;
 
 use crate::redis_io::streams::entry::EntryId;
 
+use super::command_error::CommandError;
 use super::group::Group;
 use super::node::{Entry, Node};
-use super::refusal::Refusal;
 use super::stream_id::{LEAST, Wanted};
 
-const NOT_ABOVE_LEAST: Refusal = Refusal::new("ERR The ID specified in XADD must be greater than 0-0");
-const NOT_ABOVE_LAST: Refusal =
-    Refusal::new("ERR The ID specified in XADD is equal or smaller than the target stream top item");
-const EXHAUSTED: Refusal =
-    Refusal::new("ERR The stream has exhausted the last possible ID, unable to add more items");
+const NOT_ABOVE_LEAST: CommandError =
+    CommandError::new("ERR The ID specified in XADD must be greater than 0-0");
+const NOT_ABOVE_LAST: CommandError =
+    CommandError::new("ERR The ID specified in XADD is equal or smaller than the target stream top item");
+const EXHAUSTED: CommandError =
+    CommandError::new("ERR The stream has exhausted the last possible ID, unable to add more items");
 
 /// What a trim leaves.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +54,7 @@ pub struct Log {
 
 impl Log {
     /// The id that XADD gives.
-    pub fn next_id(&self, wanted: Wanted, now: u64) -> Result<EntryId, Refusal> {
+    pub fn next_id(&self, wanted: Wanted, now: u64) -> Result<EntryId, CommandError> {
         if wanted == Wanted::Exactly(LEAST) {
             return Err(NOT_ABOVE_LEAST);
         }

@@ -14,11 +14,13 @@
 //! Time, chance and memory have one owner each: [`clock`], [`chaos`] and the keyspace.
 #![forbid(unsafe_code)]
 
-mod call;
 mod channels;
 pub mod chaos;
 mod client;
 pub mod clock;
+mod command_context;
+mod command_error;
+mod command_table;
 mod commands;
 mod core;
 mod delivery;
@@ -32,7 +34,6 @@ mod node;
 mod number;
 pub mod options;
 mod random;
-mod refusal;
 mod reply;
 mod request;
 pub mod server;
@@ -40,6 +41,5 @@ mod serving;
 mod session;
 mod stream;
 mod stream_id;
-mod table;
 mod transaction;
 mod waiting;

@@ -2,8 +2,8 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
+use super::command_error::CommandError;
 use super::number;
-use super::refusal::Refusal;
 
 /// What is to be written to one client.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Reply {
     }
 
     /// An error.
-    pub fn error(&mut self, refusal: &Refusal) {
+    pub fn error(&mut self, refusal: &CommandError) {
         self.line(b'-', refusal.text());
     }
 

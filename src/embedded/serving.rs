@@ -1,18 +1,18 @@
 //! What becomes of those who wait in a read.
 
 use super::client::ClientId;
+use super::command_error::CommandError;
 use super::core::Core;
-use super::delivery::{Turn, read_after};
+use super::delivery::{ReadCursor, read_after};
 use super::keyspace::{Key, Value};
-use super::refusal::Refusal;
 use super::reply::Reply;
 use super::stream::Stream;
 use super::stream_id::GREATEST;
 use super::waiting::Reader;
 
-const GROUP_IS_GONE: Refusal =
-    Refusal::new("NOGROUP the consumer group this client was blocked on no longer exists");
-const STREAM_IS_GONE: Refusal = Refusal::new("UNBLOCKED the stream key no longer exists");
+const GROUP_IS_GONE: CommandError =
+    CommandError::new("NOGROUP the consumer group this client was blocked on no longer exists");
+const STREAM_IS_GONE: CommandError = CommandError::new("UNBLOCKED the stream key no longer exists");
 
 /// Serves those who wait for what a command has changed, in the order in which they came.
 pub fn serve_ready(core: &mut Core) {
@@ -63,9 +63,9 @@ fn serve_reader(core: &mut Core, key: &Key, reader: &Reader, count: usize, reply
             return false;
         }
         let (consumer, _) = group.meet(&reader.consumer, now);
-        let mut turn = Turn { log, group, consumer, no_ack: reader.no_ack, count, now, chaos };
+        let mut cursor = ReadCursor { log, group, consumer, no_ack: reader.no_ack, count, now, chaos };
         reply.array(1);
-        turn.read_new(key, reply);
+        cursor.read_new(key, reply);
         true
     });
     served.is_ok_and(|served| served == Some(true))

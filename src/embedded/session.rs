@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::redis_io::resp::Scanner;
 
-use super::client::{ClientId, Ending};
+use super::client::{ClientId, CloseReason};
 use super::core::Core;
 use super::dispatch;
 use super::reply::Reply;
@@ -41,7 +41,7 @@ pub struct Session {
 }
 
 /// What a session goes on with.
-struct Turn {
+struct SessionStep {
     /// When there is something to do although nothing has happened.
     until: Option<Instant>,
     /// Whether there is more to do as soon as everything is written.
@@ -70,21 +70,21 @@ impl Session {
 
     /// Serves the client until it is gone or has to go.
     pub async fn run(mut self) {
-        while let Some(turn) = self.serve() {
+        while let Some(step) = self.serve() {
             if self.flush().is_err() {
                 break;
             }
-            if turn.has_more && self.is_written() {
+            if step.has_more && self.is_written() {
                 continue;
             }
-            if !self.wait(&turn).await {
+            if !self.wait(&step).await {
                 break;
             }
         }
     }
 
     /// Carries out what has been read, as far as it may be carried out now. `None` when the client has to go.
-    fn serve(&mut self) -> Option<Turn> {
+    fn serve(&mut self) -> Option<SessionStep> {
         let core = self.core.clone();
         let mut core = lock(&core);
         let most = longest_reply(&core);
@@ -100,11 +100,11 @@ impl Session {
             std::mem::swap(&mut self.output, &mut client.out);
         }
         match client.ending {
-            Ending::AtOnce => return None,
-            Ending::AfterReplies if self.output.is_empty() => return None,
-            Ending::AfterReplies | Ending::Stays => {}
+            CloseReason::AtOnce => return None,
+            CloseReason::AfterReplies if self.output.is_empty() => return None,
+            CloseReason::AfterReplies | CloseReason::Stays => {}
         }
-        let has_more = is_full || client.ending == Ending::AfterReplies || !client.out.is_empty();
+        let has_more = is_full || client.ending == CloseReason::AfterReplies || !client.out.is_empty();
         let deadline = client.blocked.as_ref().and_then(|blocked| blocked.deadline).map(|at| at.real);
         let is_postponed = client.is_postponed;
         let pause = core.pause.filter(|_| is_postponed).map(|pause| pause.until);
@@ -112,7 +112,7 @@ impl Session {
         if is_partial && self.input.len() > longest_request(&core) {
             return None;
         }
-        Some(Turn { until, has_more, is_partial })
+        Some(SessionStep { until, has_more, is_partial })
     }
 
     /// Returns whether the rest of a request is missing.
@@ -133,7 +133,7 @@ impl Session {
                 }
                 Request::Broken(refusal) => {
                     reply.error(&refusal);
-                    end(core, self.id, Ending::AfterReplies);
+                    end(core, self.id, CloseReason::AfterReplies);
                     break;
                 }
                 Request::Line(length, line) => {
@@ -170,7 +170,7 @@ impl Session {
         }
         dispatch::execute(core, self.id, words, reply);
         if core.chaos.drops() || reply.is_over() {
-            end(core, self.id, Ending::AtOnce);
+            end(core, self.id, CloseReason::AtOnce);
         }
         true
     }
@@ -179,7 +179,7 @@ impl Session {
     fn is_free(&self, core: &Core) -> bool {
         core.clients
             .get(&self.id)
-            .is_some_and(|client| client.blocked.is_none() && client.ending == Ending::Stays)
+            .is_some_and(|client| client.blocked.is_none() && client.ending == CloseReason::Stays)
     }
 
     fn is_written(&self) -> bool {
@@ -204,10 +204,10 @@ impl Session {
     }
 
     /// Waits until there is something to do. Returns whether the client is still there.
-    async fn wait(&mut self, turn: &Turn) -> bool {
-        let until = turn.until;
+    async fn wait(&mut self, step: &SessionStep) -> bool {
+        let until = step.until;
         let mut interest = None;
-        if turn.is_partial || self.input.len() < MOST_UNREAD {
+        if step.is_partial || self.input.len() < MOST_UNREAD {
             interest = Some(Interest::READABLE);
         }
         if !self.is_written() {
@@ -259,7 +259,7 @@ fn longest_reply(core: &Core) -> usize {
     if core.max_memory == 0 { usize::MAX } else { 2 * longest_request(core) }
 }
 
-fn end(core: &mut Core, id: ClientId, ending: Ending) {
+fn end(core: &mut Core, id: ClientId, ending: CloseReason) {
     if let Some(client) = core.clients.get_mut(&id) {
         client.ending = ending;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::keys::Keys;
 
 use crate::engine::bus::Bus;
@@ -160,13 +160,13 @@ impl CallPacker<'_> {
 
     /// Routes the command, which has no key, to the node of Cluster that has `key`.
     pub fn route_with(&mut self, key: &[u8]) {
-        self.commands.beside(key);
+        self.commands.route_with(key);
     }
 
     /// Ends the command. Its reply goes to `request` under `index`; `last` marks the last reply of the request.
     pub fn end(self, request: RequestId, index: u32, last: bool, order: CallOrder) {
         let index = if last { index | LAST } else { index };
-        let to = Destination::Sink(Ticket { kind: Kind::Call as u8, index, id: u64::from(request) });
+        let to = Destination::Sink(ReplyTag { kind: Kind::Call as u8, index, id: u64::from(request) });
         match order {
             CallOrder::Single => self.commands.end(to),
             CallOrder::Follows => self.commands.end_following(to),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::redis_io::connection::tls::Refusal;
+use crate::redis_io::connection::tls::TlsError;
 
 /// How Redis begins about a command that it does not know.
 const UNKNOWN: &str = "ERR unknown command";
@@ -93,7 +93,7 @@ impl RedisError {
 
     /// A failure of the socket while `doing` something, in Node's words and with Node's code.
     pub fn socket(error: &io::Error, doing: &str, node: &Arc<str>) -> Self {
-        if let Some(Refusal { code, reason }) = Refusal::of(error) {
+        if let Some(TlsError { code, reason }) = TlsError::of(error) {
             return Self { code: Some(code.into()), ..Self::local(RedisErrorKind::Tls, &reason, node) };
         }
         let code = errno_name(error);

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::connection::metrics::Traffic;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::options::Endpoint;
@@ -20,7 +20,7 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// a lock of the link held, so a sink may submit again from inside.
 pub trait ReplySink: Send + Sync {
     /// One command's outcome. An error reply of Redis arrives as `Err` of kind `Reply`.
-    fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>);
+    fn reply(&self, tag: ReplyTag, outcome: Result<Reply<'_>, RedisError>);
 
     /// Everything that one read from the socket held has been handed over; wake who waits, once.
     fn burst_end(&self) {}
@@ -89,7 +89,7 @@ pub struct Progress {
 
 /// What `reconnectOnError` decided about an error reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ErrorAction {
     /// The reply goes to the caller.
     Deliver,
     /// The reply goes to the caller and the connection is made anew.
@@ -101,57 +101,57 @@ pub enum Verdict {
 /// The decisions a link leaves to its owner.
 pub trait LinkPolicy: Send + Sync {
     /// Who decides what this one does not: of those that decide something else only the difference is said.
-    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+    fn inner(&self) -> Option<&dyn LinkPolicy> {
         None
     }
 
     /// Where the next attempt connects to, asked before each; `None` is the endpoint of the options.
     /// With an error that is a refusal, what is queued fails.
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
-        self.beneath()?.locate()
+        self.inner()?.locate()
     }
 
     /// How long what is queued waits for `locate` to say anything else than that nobody knows; `None` is for ever.
     fn patience(&self) -> Option<Duration> {
-        self.beneath()?.patience()
+        self.inner()?.patience()
     }
 
     /// From here on it connects to `endpoint`, which `locate` gave.
     fn located(&self, endpoint: &Endpoint) {
-        if let Some(beneath) = self.beneath() {
-            beneath.located(endpoint);
+        if let Some(inner) = self.inner() {
+            inner.located(endpoint);
         }
     }
 
     /// As [`LinkPolicy::retry_delay`], after `locate` failed for the `round`th time in a row. Such rounds do not
     /// count as attempts.
     fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {
-        self.beneath().map_or_else(|| self.retry_delay(round), |beneath| beneath.relocate_delay(round))
+        self.inner().map_or_else(|| self.retry_delay(round), |inner| inner.relocate_delay(round))
     }
 
     /// How long to wait before connection attempt number `attempt` (from 1); `None` ends the link.
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>>;
 
-    /// Whether [`LinkPolicy::judge`] has something to say; only then are commands kept to be sent again.
-    fn judges(&self) -> bool {
-        self.beneath().is_some_and(|beneath| beneath.judges())
+    /// Whether [`LinkPolicy::on_error_reply`] has something to say; only then are commands kept to be sent again.
+    fn inspects_errors(&self) -> bool {
+        self.inner().is_some_and(|inner| inner.inspects_errors())
     }
 
     /// `reconnectOnError`: asked once per error reply. `None` (no such option) delivers it.
-    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
-        self.beneath()?.judge(error)
+    fn on_error_reply(&self, error: &RedisError) -> Option<BoxFuture<ErrorAction>> {
+        self.inner()?.on_error_reply(error)
     }
 
     /// The link changed its state; `error` is why, where there was a reason.
     fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {
-        if let Some(beneath) = self.beneath() {
-            beneath.state_changed(state, error);
+        if let Some(inner) = self.inner() {
+            inner.state_changed(state, error);
         }
     }
 
     /// Where it is counted what passes through the link; asked once, when it is made.
     fn traffic(&self) -> Arc<Traffic> {
-        self.beneath().map_or_else(Arc::default, |beneath| beneath.traffic())
+        self.inner().map_or_else(Arc::default, |inner| inner.traffic())
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::redis_io::command::Ticket;
+use crate::redis_io::command::ReplyTag;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
@@ -154,7 +154,7 @@ impl LinkPolicy for Once {
 struct Nobody;
 
 impl ReplySink for Nobody {
-    fn reply(&self, _ticket: Ticket, _outcome: Result<Reply<'_>, RedisError>) {}
+    fn reply(&self, _ticket: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {}
 }
 
 #[cfg(test)]

@@ -16,12 +16,12 @@ const MOST_LOOKS: u32 = 8;
 #[derive(Clone, Debug)]
 pub struct Tasks {
     runtime: Handle,
-    awake: Arc<AtomicUsize>,
+    runnable: Arc<AtomicUsize>,
 }
 
 impl From<Handle> for Tasks {
     fn from(runtime: Handle) -> Self {
-        Self { runtime, awake: Arc::default() }
+        Self { runtime, runnable: Arc::default() }
     }
 }
 
@@ -40,7 +40,7 @@ impl Tasks {
     where
         F: Future + Send,
     {
-        run(future, Task::new(self.awake.clone()))
+        run(future, Task::new(self.runnable.clone()))
     }
 
     /// The runtime itself, to make sockets on.
@@ -53,7 +53,7 @@ impl Tasks {
     pub async fn rest(&self) -> Rest {
         let mut looks = 0;
         std::future::poll_fn(|context| {
-            if looks > 0 && self.awake.load(Ordering::Acquire) == 0 {
+            if looks > 0 && self.runnable.load(Ordering::Acquire) == 0 {
                 return Poll::Ready(Rest::Quiet);
             }
             if looks == MOST_LOOKS {
@@ -85,21 +85,21 @@ const OVER: u8 = 2;
 
 /// What a task's future is woken by, on the way to tokio's own waker.
 #[derive(Debug)]
-struct Alarm {
+struct CountingWaker {
     state: AtomicU8,
-    awake: Arc<AtomicUsize>,
+    runnable: Arc<AtomicUsize>,
     /// Tokio's, which is the same for all of a task's life.
     waker: OnceLock<Waker>,
 }
 
-impl Wake for Alarm {
+impl Wake for CountingWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            self.awake.fetch_add(1, Ordering::AcqRel);
+            self.runnable.fetch_add(1, Ordering::AcqRel);
         }
         if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
@@ -109,39 +109,41 @@ impl Wake for Alarm {
 
 /// A task as long as its future is there, ended or not.
 struct Task {
-    alarm: Arc<Alarm>,
+    waker: Arc<CountingWaker>,
 }
 
 impl Task {
-    fn new(awake: Arc<AtomicUsize>) -> Self {
-        awake.fetch_add(1, Ordering::AcqRel);
-        Self { alarm: Arc::new(Alarm { state: AtomicU8::new(AWAKE), awake, waker: OnceLock::new() }) }
+    fn new(runnable: Arc<AtomicUsize>) -> Self {
+        runnable.fetch_add(1, Ordering::AcqRel);
+        Self {
+            waker: Arc::new(CountingWaker { state: AtomicU8::new(AWAKE), runnable, waker: OnceLock::new() }),
+        }
     }
 
     /// It runs; whoever wakes it from here on has it run again.
-    fn runs(&self, context: &Context<'_>) {
-        self.alarm.waker.get_or_init(|| context.waker().clone());
-        self.falls(ASLEEP);
+    fn begin_poll(&self, context: &Context<'_>) {
+        self.waker.waker.get_or_init(|| context.waker().clone());
+        self.set_state(ASLEEP);
     }
 
-    fn falls(&self, state: u8) {
-        if self.alarm.state.swap(state, Ordering::AcqRel) == AWAKE {
-            self.alarm.awake.fetch_sub(1, Ordering::AcqRel);
+    fn set_state(&self, state: u8) {
+        if self.waker.state.swap(state, Ordering::AcqRel) == AWAKE {
+            self.waker.runnable.fetch_sub(1, Ordering::AcqRel);
         }
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.falls(OVER);
+        self.set_state(OVER);
     }
 }
 
 async fn run<F: Future>(future: F, task: Task) -> F::Output {
     let mut future = pin!(future);
-    let waker = Waker::from(task.alarm.clone());
+    let waker = Waker::from(task.waker.clone());
     std::future::poll_fn(|context| {
-        task.runs(context);
+        task.begin_poll(context);
         future.as_mut().poll(&mut Context::from_waker(&waker))
     })
     .await
@@ -160,8 +162,8 @@ mod tests {
         (runtime, tasks)
     }
 
-    fn awake(tasks: &Tasks) -> usize {
-        tasks.awake.load(Ordering::Acquire)
+    fn runnable(tasks: &Tasks) -> usize {
+        tasks.runnable.load(Ordering::Acquire)
     }
 
     #[test]
@@ -175,15 +177,15 @@ mod tests {
                 }
             }
         });
-        assert_eq!(awake(&tasks), 1, "a new task has something to do");
+        assert_eq!(runnable(&tasks), 1, "a new task has something to do");
         assert_eq!(runtime.block_on(tasks.rest()), Rest::Quiet);
         let later = sender.clone();
         tasks.spawn(async move { later.send(2).unwrap() });
         sender.send(1).unwrap();
-        assert_eq!(awake(&tasks), 2);
+        assert_eq!(runnable(&tasks), 2);
         assert_eq!(runtime.block_on(tasks.rest()), Rest::Quiet);
         assert!(first.is_finished());
-        assert_eq!(awake(&tasks), 0);
+        assert_eq!(runnable(&tasks), 0);
     }
 
     #[test]
@@ -233,8 +235,8 @@ mod tests {
         task.abort();
         runtime.block_on(tasks.rest());
         kept.get().unwrap().wake_by_ref();
-        assert_eq!(awake(&tasks), 0);
+        assert_eq!(runnable(&tasks), 0);
         drop(tasks.counted(async {}));
-        assert_eq!(awake(&tasks), 0, "nor is one that never ran");
+        assert_eq!(runnable(&tasks), 0, "nor is one that never ran");
     }
 }

@@ -1,32 +1,32 @@
 //! XINFO.
 
-use crate::embedded::call::{Call, Outcome};
+use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command_error::{CommandError, NO_SUCH_KEY};
+use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::embedded::group::{Consumer, Group};
 use crate::embedded::keyspace::Key;
 use crate::embedded::log::Log;
 use crate::embedded::node::Entry;
-use crate::embedded::refusal::{NO_SUCH_KEY, Refusal};
 use crate::embedded::reply::Reply;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::{GREATEST, LEAST};
-use crate::embedded::table::{Row, Run, row};
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row("xinfo|consumers", 4, "readonly", [2, 2, 1], "read stream slow", Run::Handler(consumers)),
-    row("xinfo|groups", 3, "readonly", [2, 2, 1], "read stream slow", Run::Handler(groups)),
-    row("xinfo|stream", -3, "readonly", [2, 2, 1], "read stream slow", Run::Handler(stream)),
-    row("xinfo", -2, "", [0, 0, 0], "slow", Run::Container),
+pub const SPECS: &[CommandSpec] = &[
+    spec("xinfo|consumers", 4, "readonly", [2, 2, 1], "read stream slow", Run::Handler(consumers)),
+    spec("xinfo|groups", 3, "readonly", [2, 2, 1], "read stream slow", Run::Handler(groups)),
+    spec("xinfo|stream", -3, "readonly", [2, 2, 1], "read stream slow", Run::Handler(stream)),
+    spec("xinfo", -2, "", [0, 0, 0], "slow", Run::Container),
 ];
 
 /// How many entries a full report has of each list, unless it says so.
 const REPORTED: i64 = 10;
 
-fn consumers(call: &mut Call<'_>) -> Outcome {
+fn consumers(call: &mut CommandContext<'_>) -> Outcome {
     let (key, name) = (call.arg(2), call.arg(3));
     let stream = call.core.keyspace.stream(key)?.ok_or(NO_SUCH_KEY)?;
     let group = stream.groups.get(name).ok_or_else(|| {
-        Refusal::with(&[b"NOGROUP No such consumer group '", name, b"' for key name '", key, b"'"])
+        CommandError::with(&[b"NOGROUP No such consumer group '", name, b"' for key name '", key, b"'"])
     })?;
     let now = call.core.clock.now();
     let reply = &mut *call.reply;
@@ -43,7 +43,7 @@ fn consumers(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn groups(call: &mut Call<'_>) -> Outcome {
+fn groups(call: &mut CommandContext<'_>) -> Outcome {
     let stream = call.core.keyspace.stream(call.arg(2))?.ok_or(NO_SUCH_KEY)?;
     let reply = &mut *call.reply;
     reply.array(stream.groups.len());
@@ -74,13 +74,13 @@ fn position(log: &Log, group: &Group, reply: &mut Reply) {
     }
 }
 
-fn stream(call: &mut Call<'_>) -> Outcome {
+fn stream(call: &mut CommandContext<'_>) -> Outcome {
     let stream = call.core.keyspace.stream(call.arg(2))?.ok_or(NO_SUCH_KEY)?;
     let is_full = call.is(3, "FULL");
     let has_count = call.args.len() == 6 && is_full && call.is(4, "COUNT");
     if !(has_count || call.args.len() == 3 || call.args.len() == 4 && is_full) {
         let sub = call.arg(1);
-        return Err(Refusal::with(&[
+        return Err(CommandError::with(&[
             b"ERR unknown subcommand or wrong number of arguments for '",
             sub,
             b"'. Try XINFO HELP.",

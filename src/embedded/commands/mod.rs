@@ -21,27 +21,27 @@ mod transactions;
 
 pub use catalogue::help;
 
-use super::table::Row;
+use super::command_table::CommandSpec;
 
 /// The rows of all commands.
-pub fn rows() -> impl Iterator<Item = &'static Row> {
+pub fn specs() -> impl Iterator<Item = &'static CommandSpec> {
     [
-        connection::ROWS,
-        client::ROWS,
-        strings::ROWS,
-        counters::ROWS,
-        keys::ROWS,
-        expiry::ROWS,
-        entries::ROWS,
-        reading::ROWS,
-        pending::ROWS,
-        groups::ROWS,
-        inspection::ROWS,
-        pubsub::ROWS,
-        transactions::ROWS,
-        scripting::ROWS,
-        server::ROWS,
-        catalogue::ROWS,
+        connection::SPECS,
+        client::SPECS,
+        strings::SPECS,
+        counters::SPECS,
+        keys::SPECS,
+        expiry::SPECS,
+        entries::SPECS,
+        reading::SPECS,
+        pending::SPECS,
+        groups::SPECS,
+        inspection::SPECS,
+        pubsub::SPECS,
+        transactions::SPECS,
+        scripting::SPECS,
+        server::SPECS,
+        catalogue::SPECS,
     ]
     .into_iter()
     .flatten()

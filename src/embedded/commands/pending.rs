@@ -1,21 +1,21 @@
 //! What is pending: acknowledged, looked at, claimed.
 
-use crate::embedded::call::{Call, Outcome};
+use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command_error::{CommandError, SYNTAX};
+use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::embedded::group::Pending;
 use crate::embedded::number;
-use crate::embedded::refusal::{Refusal, SYNTAX};
 use crate::embedded::reply::Reply;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::{self, GREATEST, LEAST};
-use crate::embedded::table::{Row, Run, row};
 use crate::redis_io::streams::entry::EntryId;
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row("xack", -4, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xack)),
-    row("xautoclaim", -6, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xautoclaim)),
-    row("xclaim", -6, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xclaim)),
-    row("xpending", -3, "readonly", [1, 1, 1], "read stream slow", Run::Handler(xpending)),
+pub const SPECS: &[CommandSpec] = &[
+    spec("xack", -4, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xack)),
+    spec("xautoclaim", -6, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xautoclaim)),
+    spec("xclaim", -6, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xclaim)),
+    spec("xpending", -3, "readonly", [1, 1, 1], "read stream slow", Run::Handler(xpending)),
 ];
 
 /// XAUTOCLAIM looks at so many entries for each that it may claim.
@@ -72,14 +72,14 @@ impl Claim {
 }
 
 /// The stream and its group are there.
-fn check_group(call: &Call<'_>, key: &[u8], group: &[u8]) -> Outcome {
+fn check_group(call: &CommandContext<'_>, key: &[u8], group: &[u8]) -> Outcome {
     match call.core.keyspace.stream(key)? {
         Some(stream) if stream.groups.contains_key(group) => Ok(()),
-        _ => Err(Refusal::no_group(key, group, "")),
+        _ => Err(CommandError::no_group(key, group, "")),
     }
 }
 
-fn xack(call: &mut Call<'_>) -> Outcome {
+fn xack(call: &mut CommandContext<'_>) -> Outcome {
     let (key, group) = (call.arg(1), call.arg(2));
     let is_there = call.core.keyspace.stream(key)?.is_some_and(|stream| stream.groups.contains_key(group));
     if !is_there {
@@ -96,7 +96,7 @@ fn xack(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn xpending(call: &mut Call<'_>) -> Outcome {
+fn xpending(call: &mut CommandContext<'_>) -> Outcome {
     if call.args.len() == 3 {
         return summary(call);
     }
@@ -141,7 +141,7 @@ fn xpending(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn summary(call: &mut Call<'_>) -> Outcome {
+fn summary(call: &mut CommandContext<'_>) -> Outcome {
     check_group(call, call.arg(1), call.arg(2))?;
     let Some(stream) = call.core.keyspace.stream(call.arg(1))? else { return Ok(()) };
     let Some(group) = stream.groups.get(call.arg(2)) else { return Ok(()) };
@@ -166,14 +166,14 @@ fn summary(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn min_idle(call: &Call<'_>, name: &str) -> Result<u64, Refusal> {
+fn min_idle(call: &CommandContext<'_>, name: &str) -> Result<u64, CommandError> {
     let name = name.as_bytes();
     let idle = number::parse(call.arg(4))
-        .ok_or_else(|| Refusal::with(&[b"ERR Invalid min-idle-time argument for ", name]))?;
+        .ok_or_else(|| CommandError::with(&[b"ERR Invalid min-idle-time argument for ", name]))?;
     Ok(idle.max(0) as u64)
 }
 
-fn xclaim(call: &mut Call<'_>) -> Outcome {
+fn xclaim(call: &mut CommandContext<'_>) -> Outcome {
     let (key, group, consumer) = (call.arg(1), call.arg(2), call.arg(3));
     check_group(call, key, group)?;
     let now = call.now();
@@ -199,17 +199,17 @@ fn xclaim(call: &mut Call<'_>) -> Outcome {
 }
 
 fn claim_options(
-    call: &Call<'_>,
+    call: &CommandContext<'_>,
     mut at: usize,
     min_idle: u64,
     now: u64,
-) -> Result<(Claim, EntryId), Refusal> {
+) -> Result<(Claim, EntryId), CommandError> {
     let mut claim = Claim { min_idle, delivered_at: now, deliveries: None, force: false, just_id: false };
     let mut last = LEAST;
     let number = |at: usize, name: &str| {
         let name = name.as_bytes();
         number::parse(call.arg(at))
-            .ok_or_else(|| Refusal::with(&[b"ERR Invalid ", name, b" option argument for XCLAIM"]))
+            .ok_or_else(|| CommandError::with(&[b"ERR Invalid ", name, b" option argument for XCLAIM"]))
     };
     // What is in the future, or before 1970, is now.
     let sane = |time: i64| u64::try_from(time).ok().filter(|&time| time <= now).unwrap_or(now);
@@ -232,7 +232,7 @@ fn claim_options(
         } else if more > 0 && call.is(at, "LASTID") {
             last = stream_id::parse(call.arg(at + 1), 0)?;
         } else {
-            return Err(Refusal::with(&[b"ERR Unrecognized XCLAIM option '", call.arg(at), b"'"]));
+            return Err(CommandError::with(&[b"ERR Unrecognized XCLAIM option '", call.arg(at), b"'"]));
         }
         at += 2;
     }
@@ -246,7 +246,7 @@ fn write(stream: &Stream, id: EntryId, just_id: bool, reply: &mut Reply) {
     }
 }
 
-fn xautoclaim(call: &mut Call<'_>) -> Outcome {
+fn xautoclaim(call: &mut CommandContext<'_>) -> Outcome {
     let (key, group, consumer) = (call.arg(1), call.arg(2), call.arg(3));
     let min_idle = min_idle(call, "XAUTOCLAIM")?;
     let from = stream_id::parse_start(call.arg(5))?;
@@ -256,7 +256,7 @@ fn xautoclaim(call: &mut Call<'_>) -> Outcome {
             let given = number::parse(call.arg(at + 1));
             count = given
                 .filter(|&count| count > 0 && count <= i64::MAX / 16)
-                .ok_or(Refusal::new("ERR COUNT must be > 0"))?;
+                .ok_or(CommandError::new("ERR COUNT must be > 0"))?;
             at += 2;
         } else if call.is(at, "JUSTID") {
             just_id = true;

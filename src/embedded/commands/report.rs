@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::connection::REDIS_VERSION;
+use crate::embedded::command_table;
 use crate::embedded::core::Core;
-use crate::embedded::table;
 
 type Section = fn(&Core, &mut String);
 
@@ -141,7 +141,7 @@ fn keyspace(core: &Core, text: &mut String) {
 }
 
 fn command_stats(core: &Core, text: &mut String) {
-    for command in table::all() {
+    for command in command_table::all() {
         let count = core.counts[command.number];
         if count.calls + count.rejected == 0 {
             continue;
@@ -149,7 +149,7 @@ fn command_stats(core: &Core, text: &mut String) {
         let _ = write!(
             text,
             "cmdstat_{}:calls={},usec=0,usec_per_call=0.00,rejected_calls={},failed_calls={}\r\n",
-            command.row.name, count.calls, count.rejected, count.failed
+            command.spec.name, count.calls, count.rejected, count.failed
         );
     }
 }

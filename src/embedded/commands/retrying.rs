@@ -1,10 +1,10 @@
 //! The script with which hfxbus 2.2.0 claims what was not acknowledged in time.
 
 use super::pending::{Claim, Claimed};
-use crate::embedded::call::{Call, Outcome};
+use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
 use crate::embedded::keyspace::Key;
 use crate::embedded::number;
-use crate::embedded::refusal::{NOT_AN_INTEGER, Refusal};
 use crate::embedded::reply::Reply;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::GREATEST;
@@ -31,7 +31,7 @@ struct Candidate<'a> {
 
 /// Claims entries of the streams in its arguments, and replies each as `[id, owner, idle, deliveries, stream,
 /// fields]`, with what was true before. Pages overlap by one entry, and a page is taken in full once it is begun.
-pub fn xretry(call: &mut Call<'_>) -> Outcome {
+pub fn xretry(call: &mut CommandContext<'_>) -> Outcome {
     let number = |at: usize| call.args.get(at).and_then(|arg| number::parse(arg)).ok_or(NOT_AN_INTEGER);
     let plan = Plan {
         group: call.args.get(3).copied().unwrap_or_default(),
@@ -47,7 +47,7 @@ pub fn xretry(call: &mut Call<'_>) -> Outcome {
         let stream = call.core.keyspace.stream(key)?;
         let group = stream.and_then(|stream| stream.groups.get(plan.group));
         if group.is_none() {
-            return Err(Refusal::no_group(key, plan.group, ""));
+            return Err(CommandError::no_group(key, plan.group, ""));
         }
         if let Some(stream) = stream {
             plan.look(key, stream, call.now(), &mut candidates);
@@ -86,7 +86,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn claim(&self, call: &mut Call<'_>, candidate: &Candidate<'_>) -> bool {
+    fn claim(&self, call: &mut CommandContext<'_>, candidate: &Candidate<'_>) -> bool {
         let now = call.now();
         let claim = Claim {
             min_idle: self.deadline.max(0) as u64,

@@ -10,7 +10,7 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::Connection;
 use crate::redis_io::connection::metrics::{Totals, Traffic};
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, Verdict, call, call_on};
+use crate::redis_io::link::{BoxFuture, ErrorAction, Link, LinkPolicy, LinkState, ReplySink, call, call_on};
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::Value;
 
@@ -315,11 +315,11 @@ impl LinkPolicy for Policy {
         self.options.retry_delay(Retry::Sentinels, round, default_relocate_delay)
     }
 
-    fn judges(&self) -> bool {
+    fn inspects_errors(&self) -> bool {
         self.options.options.asks_reconnect
     }
 
-    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
+    fn on_error_reply(&self, error: &RedisError) -> Option<BoxFuture<ErrorAction>> {
         if !self.options.options.asks_reconnect {
             return None;
         }
@@ -330,7 +330,7 @@ impl LinkPolicy for Policy {
         Some(Box::pin(async move {
             match answer.await {
                 Ok(Answer::Reconnect(verdict)) => verdict,
-                _ => Verdict::Deliver,
+                _ => ErrorAction::Deliver,
             }
         }))
     }

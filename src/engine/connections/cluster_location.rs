@@ -112,7 +112,7 @@ impl Place {
 }
 
 impl LinkPolicy for Located {
-    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+    fn inner(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::redis_io::link::Verdict;
+use crate::redis_io::link::ErrorAction;
 
 /// An answer of the host.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub enum Answer {
     /// To `RetryAsked`: how long to wait; `None` gives the connection up.
     Retry(Option<Duration>),
     /// To `ReconnectAsked`.
-    Reconnect(Verdict),
+    Reconnect(ErrorAction),
 }
 
 /// The questions without an answer. A lock, since questions are asked on the engine's thread and answered on the

@@ -19,7 +19,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 
 use crate::engine::connections::client::{closed, queue_full};
@@ -305,10 +305,10 @@ impl Producer {
                     self.keep_checking(state);
                 }
                 let id = u64::from(number) << 32 | u64::from(*request);
-                (Ticket { kind: Kind::Sent as u8, index: self.number, id }, *record)
+                (ReplyTag { kind: Kind::Sent as u8, index: self.number, id }, *record)
             }
             // Nobody would read the record.
-            None => (Ticket { kind: Kind::Last as u8, index: 0, id: u64::from(*request) }, 0),
+            None => (ReplyTag { kind: Kind::Last as u8, index: 0, id: u64::from(*request) }, 0),
         };
         let fields = Fields { producer: &self.id, job, record, headers: headers.as_deref() };
         plan.pack(commands, node, fields, *capped, Destination::Sink(ticket));
@@ -421,7 +421,7 @@ impl CompletionListener for Producer {
 }
 
 impl ReplyHandler for Producer {
-    fn on_reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+    fn on_reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
         let Ok(Reply::Bulk(entry)) = outcome else { return };
         if let (Some(entry), Some(producer)) = (EntryId::parse(entry), self.this.upgrade()) {
             producer.sent((ticket.id >> 32) as u32, entry);

@@ -1,6 +1,6 @@
 //! Packs the commands that write, read and remove a job's payload keys.
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::keys::Keys;
 
 use crate::engine::host::RequestId;
@@ -21,7 +21,7 @@ pub struct PayloadPacker<'a> {
 impl PayloadPacker<'_> {
     /// `SET`, or `PSETEX` where `timeout` (ms) is not 0.
     pub fn set(&mut self, key: &str, value: &[u8], timeout: u64, last: bool) {
-        let to = self.ticket(Kind::Part, 0, last);
+        let to = self.tag(Kind::Part, 0, last);
         let key = self.keys.payload(self.job, key);
         if timeout == 0 {
             self.commands.begin("SET", 3).key_parts(&key).arg(value).end(to);
@@ -32,18 +32,18 @@ impl PayloadPacker<'_> {
 
     /// `GET`; the value is reported under `index`, as text or as bytes.
     pub fn get(&mut self, key: &str, text: bool, index: u32, last: bool) {
-        let to = self.ticket(if text { Kind::Text } else { Kind::Bytes }, index, last);
+        let to = self.tag(if text { Kind::Text } else { Kind::Bytes }, index, last);
         self.commands.begin("GET", 2).key_parts(&self.keys.payload(self.job, key)).end(to);
     }
 
     /// `DEL`.
     pub fn del(&mut self, key: &str, last: bool) {
-        let to = self.ticket(Kind::Part, 0, last);
+        let to = self.tag(Kind::Part, 0, last);
         self.commands.begin("DEL", 2).key_parts(&self.keys.payload(self.job, key)).end(to);
     }
 
-    fn ticket(&self, kind: Kind, index: u32, last: bool) -> Destination {
+    fn tag(&self, kind: Kind, index: u32, last: bool) -> Destination {
         let index = if last { index | LAST } else { index };
-        Destination::Sink(Ticket { kind: kind as u8, index, id: u64::from(self.request) })
+        Destination::Sink(ReplyTag { kind: kind as u8, index, id: u64::from(self.request) })
     }
 }

@@ -1,6 +1,6 @@
 //! The tags of replies: which caller a reply is for, and which of its replies it is.
 
-use crate::redis_io::command::Ticket;
+use crate::redis_io::command::ReplyTag;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Reply;
 
@@ -37,7 +37,7 @@ pub enum Kind {
 
 impl Kind {
     /// Kind of a ticket, or `None` if it has none.
-    pub(crate) fn of(ticket: Ticket) -> Option<Self> {
+    pub(crate) fn of(ticket: ReplyTag) -> Option<Self> {
         const KINDS: [Kind; 11] = [
             Kind::Part,
             Kind::Last,
@@ -66,12 +66,12 @@ impl Kind {
     }
 
     /// Whether a ticket is about the PUBLISH of a failure.
-    pub(crate) fn is_failure(ticket: Ticket) -> bool {
+    pub(crate) fn is_failure(ticket: ReplyTag) -> bool {
         ticket.kind == Self::FailurePublished as u8
     }
 
     /// The part of a settlement that a ticket is about, if it is about one.
-    pub(crate) fn part(ticket: Ticket) -> Option<Part> {
+    pub(crate) fn part(ticket: ReplyTag) -> Option<Part> {
         let index = ticket.index & !LAST;
         match Self::of(ticket)? {
             Self::Postponed => Some(Part::Postponement(index as usize)),
@@ -97,11 +97,11 @@ pub enum Part {
 }
 
 /// Whether a reply to a settlement needs handling: most replies are successes before the last one of their batch.
-pub fn is_significant(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
+pub fn is_significant(ticket: ReplyTag, outcome: &Result<Reply<'_>, RedisError>) -> bool {
     outcome.is_err() || ticket.index & LAST != 0 || is_unheard_failure(ticket, outcome)
 }
 
 /// Whether a reply says that no connection received the completion of a failed job.
-pub fn is_unheard_failure(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
+pub fn is_unheard_failure(ticket: ReplyTag, outcome: &Result<Reply<'_>, RedisError>) -> bool {
     Kind::is_failure(ticket) && matches!(outcome, Ok(Reply::Integer(0)))
 }

@@ -16,10 +16,10 @@ use tokio::task::JoinSet;
 
 use crate::redis_io::cluster::pool::{Pool, Target};
 use crate::redis_io::cluster::redirect::Redirect;
-use crate::redis_io::cluster::redirection::Misplaced;
+use crate::redis_io::cluster::redirection::RedirectedCommand;
 use crate::redis_io::cluster::slot_map::Address;
-use crate::redis_io::cluster::topology::{News, Topology};
-use crate::redis_io::command::{Commands, Mark};
+use crate::redis_io::cluster::topology::{RefreshResult, Topology};
+use crate::redis_io::command::{CommandMeta, Commands};
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink};
 use crate::redis_io::options::QueueExtent;
@@ -37,18 +37,18 @@ const EXPIRY: Duration = Duration::from_secs(1);
 
 /// A link to all nodes of a Cluster. Dropping it closes it.
 pub struct Cluster {
-    shared: Arc<Shared>,
+    shared: Arc<ClusterState>,
 }
 
 /// What the link, its connections and its tasks share.
-pub(crate) struct Shared {
+pub(crate) struct ClusterState {
     pub(crate) topology: Arc<Topology>,
     /// How long a node may be silent, see [`crate::redis_io::options::LinkOptions::silence`].
     pub(crate) silence: Option<Duration>,
     pub(crate) policy: Arc<dyn LinkPolicy>,
     pub(crate) sink: Arc<dyn ReplySink>,
     pub(crate) tasks: Tasks,
-    pub(crate) this: Weak<Shared>,
+    pub(crate) this: Weak<ClusterState>,
     /// Wakes whatever must not outlive the link.
     gone: Notify,
     state: AtomicU8,
@@ -64,7 +64,7 @@ pub(crate) struct Inner {
     /// How much waits to be tried again.
     pub(crate) held: QueueExtent,
     /// What is to take another way when the burst ends.
-    pub(crate) detours: Vec<Misplaced>,
+    pub(crate) redirected: Vec<RedirectedCommand>,
     started: bool,
     /// Goodbyes are on their way: nothing more is taken.
     quitting: bool,
@@ -84,7 +84,7 @@ impl Cluster {
         tasks: Tasks,
     ) -> Arc<Self> {
         let lazy = topology.options().link.lazy;
-        let shared = Arc::new_cyclic(|this| Shared {
+        let shared = Arc::new_cyclic(|this| ClusterState {
             topology,
             silence,
             policy,
@@ -177,7 +177,7 @@ impl Drop for Cluster {
     }
 }
 
-impl Shared {
+impl ClusterState {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -224,7 +224,7 @@ impl Shared {
             || (waiting.len() + more.len() <= limit.commands && waiting.size() + more.size() <= limit.bytes)
     }
 
-    /// As [`Shared::submit`], for what was taken before.
+    /// As [`ClusterState::submit`], for what was taken before.
     pub(crate) fn submit_again(&self, mut commands: Commands) {
         let staged = {
             let mut inner = self.lock();
@@ -241,9 +241,9 @@ impl Shared {
     fn stage(&self, inner: &mut Inner, commands: &mut Commands) -> Staged {
         let Some(map) = self.topology.map() else {
             let now = Instant::now();
-            commands.take_each(|mut mark, bytes| {
-                mark.detours.since.get_or_insert(now);
-                inner.waiting.append(mark, bytes);
+            commands.take_each(|mut meta, bytes| {
+                meta.redirects.since.get_or_insert(now);
+                inner.waiting.append(meta, bytes);
             });
             return Vec::new();
         };
@@ -308,14 +308,14 @@ impl Shared {
         self.topology.refresh();
     }
 
-    /// The topology has news.
-    fn heed(&self, news: &News) {
-        if let Some(error) = &news.error {
+    /// The topology has results.
+    fn on_topology_change(&self, result: &RefreshResult) {
+        if let Some(error) = &result.error {
             if self.state.load(Ordering::Acquire) == LinkState::Ready as u8 {
                 self.set_state(LinkState::Reconnecting, Some(error));
             }
             let error = self.topology.unknown(Some(error.clone()));
-            if news.given_up {
+            if result.given_up {
                 self.close(Some(&error));
             } else if is_final(&error) {
                 let mut waiting = std::mem::take(&mut self.lock().waiting);
@@ -338,15 +338,15 @@ impl Shared {
     /// What has waited for too long fails.
     fn expire(&self, error: &RedisError) {
         let (now, mut late) = (Instant::now(), Commands::default());
-        let is_over = |mark: &Mark| mark.detours.since.is_some_and(|since| since + PATIENCE <= now);
+        let is_over = |meta: &CommandMeta| meta.redirects.since.is_some_and(|since| since + PATIENCE <= now);
         {
             let waiting = &mut self.lock().waiting;
-            if !waiting.marks.first().is_some_and(is_over) {
+            if !waiting.metas.first().is_some_and(is_over) {
                 // They are in the order in which they came.
                 return;
             }
-            std::mem::take(waiting).take_each(|mark, bytes| {
-                if is_over(&mark) { late.append(mark, bytes) } else { waiting.append(mark, bytes) }
+            std::mem::take(waiting).take_each(|meta, bytes| {
+                if is_over(&meta) { late.append(meta, bytes) } else { waiting.append(meta, bytes) }
             });
         }
         if !late.is_empty() {
@@ -366,13 +366,13 @@ fn is_final(error: &RedisError) -> bool {
 }
 
 /// Follows the topology until the link is closed.
-async fn watch(shared: Arc<Shared>) {
+async fn watch(shared: Arc<ClusterState>) {
     let topology = shared.topology.clone();
-    let _lease = topology.lease();
-    let mut news = topology.news();
+    let _user = topology.add_user();
+    let mut results = topology.results();
     loop {
-        let latest = news.borrow_and_update().clone();
-        shared.heed(&latest);
+        let latest = results.borrow_and_update().clone();
+        shared.on_topology_change(&latest);
         // Commands wait here for as long as nothing is known, and bad news may come more often than they are looked at.
         let is_unknown = topology.map().is_none();
         if is_unknown {
@@ -381,7 +381,7 @@ async fn watch(shared: Arc<Shared>) {
         tokio::select! {
             biased;
             () = shared.is_gone() => return,
-            changed = news.changed() => if changed.is_err() { return },
+            changed = results.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(EXPIRY), if is_unknown => {}
         }
     }

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::redis_io::cluster::Shared;
+use crate::redis_io::cluster::ClusterState;
 use crate::redis_io::cluster::slot_map::{Address, SlotMap, slot_of};
 use crate::redis_io::cluster::topology::Topology;
-use crate::redis_io::command::{Commands, Mark, Place};
+use crate::redis_io::command::{CommandMeta, Commands, Place};
 use crate::redis_io::connection::Connection;
 use crate::redis_io::connection::metrics::Traffic;
-use crate::redis_io::connection::state::Ears;
+use crate::redis_io::connection::state::Sinks;
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Verdict};
+use crate::redis_io::link::{BoxFuture, ErrorAction, Link, LinkPolicy, LinkState};
 use crate::redis_io::options::ScaleReads;
 
 /// The command that may be answered by a replica.
@@ -70,15 +70,15 @@ impl Pool {
         staged: &mut Vec<(Target, Commands)>,
         any: impl Fn() -> Option<Address>,
     ) {
-        commands.take_each(|mark, bytes| {
-            let at = match slot_for(&mark, bytes) {
-                Some(slot) => self.place(map, reads, slot, &mark, staged),
+        commands.take_each(|meta, bytes| {
+            let at = match slot_for(&meta, bytes) {
+                Some(slot) => self.place(map, reads, slot, &meta, staged),
                 None => staged.iter().position(|(known, _)| known.takes_anything()).unwrap_or_else(|| {
                     staged.push((any().map_or(Target::Nowhere, Target::of), Commands::default()));
                     staged.len() - 1
                 }),
             };
-            staged[at].1.append(mark, bytes);
+            staged[at].1.append(meta, bytes);
         });
     }
 
@@ -88,10 +88,10 @@ impl Pool {
         map: &SlotMap,
         reads: ScaleReads,
         slot: u16,
-        mark: &Mark,
+        meta: &CommandMeta,
         staged: &mut Vec<(Target, Commands)>,
     ) -> usize {
-        let node = self.node(map, reads, slot, mark);
+        let node = self.node(map, reads, slot, meta);
         let known = staged.iter().position(|(known, _)| match node {
             Some((address, replica)) => known.is(address, replica),
             None => *known == Target::Nowhere,
@@ -112,10 +112,10 @@ impl Pool {
         map: &'a SlotMap,
         reads: ScaleReads,
         slot: u16,
-        mark: &Mark,
+        meta: &CommandMeta,
     ) -> Option<(&'a Address, bool)> {
         let shard = map.shard(slot)?;
-        if reads == ScaleReads::Primaries || mark.name != READ || shard.replicas.is_empty() {
+        if reads == ScaleReads::Primaries || meta.name != READ || shard.replicas.is_empty() {
             return Some((&shard.primary, false));
         }
         self.turn = self.turn.wrapping_add(1);
@@ -125,7 +125,7 @@ impl Pool {
     }
 
     /// The connection to a node, opened if there is none.
-    pub(crate) fn get(&mut self, address: Address, replica: bool, owner: &Shared) -> Arc<Connection> {
+    pub(crate) fn get(&mut self, address: Address, replica: bool, owner: &ClusterState) -> Arc<Connection> {
         let node = (address, replica);
         let known = self.connections.get(&node).filter(|known| known.state() != LinkState::End);
         if let Some(known) = known {
@@ -164,7 +164,7 @@ impl Pool {
     }
 }
 
-fn open(address: &Address, replica: bool, is_another: bool, owner: &Shared) -> Arc<Connection> {
+fn open(address: &Address, replica: bool, is_another: bool, owner: &ClusterState) -> Arc<Connection> {
     let mut options = owner.topology.options().link.clone();
     options.endpoint = owner.topology.endpoint(address);
     (options.lazy, options.offline_queue) = (false, true);
@@ -173,14 +173,14 @@ fn open(address: &Address, replica: bool, is_another: bool, owner: &Shared) -> A
     let is_another = AtomicBool::new(is_another);
     let policy = NodePolicy { owner: owner.this.clone(), address: address.clone(), is_another };
     // The link holds its connections and they hold the link, until it is closed.
-    let detour = owner.this.upgrade().map(|owner| owner as _);
-    let ears = Ears { sink: owner.sink.clone(), pushes: None, detour };
-    Connection::with_ears(Arc::new(options), Arc::new(policy), ears, owner.tasks.clone())
+    let redirector = owner.this.upgrade().map(|owner| owner as _);
+    let sinks = Sinks { sink: owner.sink.clone(), pushes: None, redirector };
+    Connection::with_sinks(Arc::new(options), Arc::new(policy), sinks, owner.tasks.clone())
 }
 
 /// The slot that a command is about.
-fn slot_for(mark: &Mark, bytes: &[u8]) -> Option<u16> {
-    match mark.place {
+fn slot_for(meta: &CommandMeta, bytes: &[u8]) -> Option<u16> {
+    match meta.place {
         Place::Anywhere => None,
         Place::Key { start, length } => bytes.get(start as usize..)?.get(..length as usize).map(slot_of),
         Place::Slot(slot) => Some(slot),
@@ -190,7 +190,7 @@ fn slot_for(mark: &Mark, bytes: &[u8]) -> Option<u16> {
 /// The decisions about a connection of the pool: it is not made again but given up, since its node may be gone for
 /// good, and what it had to do may be for another node by now.
 struct NodePolicy {
-    owner: Weak<Shared>,
+    owner: Weak<ClusterState>,
     address: Address,
     /// Whether it is in the place of one that was lost, for as long as that was not counted.
     is_another: AtomicBool,
@@ -201,12 +201,12 @@ impl LinkPolicy for NodePolicy {
         Box::pin(async { None })
     }
 
-    fn judges(&self) -> bool {
-        self.owner.upgrade().is_some_and(|owner| owner.policy.judges())
+    fn inspects_errors(&self) -> bool {
+        self.owner.upgrade().is_some_and(|owner| owner.policy.inspects_errors())
     }
 
-    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
-        self.owner.upgrade()?.policy.judge(error)
+    fn on_error_reply(&self, error: &RedisError) -> Option<BoxFuture<ErrorAction>> {
+        self.owner.upgrade()?.policy.on_error_reply(error)
     }
 
     fn state_changed(&self, state: LinkState, _error: Option<&RedisError>) {

@@ -1,21 +1,21 @@
 //! What becomes of commands that a node of a Cluster does not serve.
 
 use crate::redis_io::cluster::slot_map::Address;
-use crate::redis_io::command::{Commands, Mark};
+use crate::redis_io::command::{CommandMeta, Commands};
 use crate::redis_io::error::RedisError;
 
 /// Takes commands that are to be served elsewhere, or later.
 ///
 /// Called on the engine's thread, or on the submitting one, and never with a lock of the connection held.
-pub(crate) trait Detour: Send + Sync {
+pub(crate) trait Redirector: Send + Sync {
     /// Whether an error reply says that its command was not carried out and should not be given up.
-    fn calls_for(&self, error: &RedisError) -> bool;
+    fn should_redirect(&self, error: &RedisError) -> bool;
 
-    /// Takes a command that had such a reply. What was taken goes on at [`Detour::burst_end`].
-    fn take(&self, mark: Mark, bytes: Vec<u8>, error: RedisError);
+    /// Takes a command that had such a reply. What was taken goes on at [`Redirector::burst_end`].
+    fn redirect(&self, meta: CommandMeta, bytes: Vec<u8>, error: RedisError);
 
     /// Takes commands whose connection is gone.
-    fn strand(&self, commands: Commands, error: RedisError);
+    fn requeue_all(&self, commands: Commands, error: RedisError);
 
     /// As [`crate::redis_io::link::ReplySink::burst_end`].
     fn burst_end(&self);

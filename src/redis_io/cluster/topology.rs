@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::redis_io::cluster::slot_map::{Address, SlotMap};
-use crate::redis_io::cluster::topology_refresh::keep_up;
+use crate::redis_io::cluster::topology_refresh::run_refresh;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::BoxFuture;
 use crate::redis_io::options::{ClusterOptions, Endpoint};
@@ -27,7 +27,7 @@ const PATIENCE: u32 = 3;
 
 /// What came of asking.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct News {
+pub(crate) struct RefreshResult {
     /// The last question that is answered.
     pub(crate) answered: u64,
     /// Why there is no answer at present.
@@ -49,18 +49,18 @@ pub struct Topology {
     pub(crate) asked: AtomicU64,
     /// Wakes the task: there is a question, or nobody has a lease any more.
     pub(crate) wake: Notify,
-    pub(crate) news: watch::Sender<News>,
-    pub(crate) leases: AtomicUsize,
+    pub(crate) results: watch::Sender<RefreshResult>,
+    pub(crate) users: AtomicUsize,
     /// Whether the task runs. A lock, so that it does not end while somebody relies on it.
     running: Mutex<bool>,
     /// Rotates what is chosen where any node will do.
     pub(crate) turn: AtomicUsize,
     /// Who knows best: the new owner of a slot that has moved, which others may not have heard of yet.
-    pub(crate) hint: Mutex<Option<Address>>,
+    pub(crate) preferred_node: Mutex<Option<Address>>,
 }
 
 /// Tells when the slots were asked for.
-pub struct Changes(watch::Receiver<News>);
+pub struct Changes(watch::Receiver<RefreshResult>);
 
 impl Changes {
     /// Waits for the next answer; `false` if there will be none any more.
@@ -70,7 +70,7 @@ impl Changes {
 }
 
 /// Keeps the topology up to date while it lives.
-pub(crate) struct Lease(Arc<Topology>);
+pub(crate) struct TopologyUser(Arc<Topology>);
 
 impl Topology {
     /// A topology that nothing is known of yet.
@@ -83,11 +83,11 @@ impl Topology {
             imports: Mutex::default(),
             asked: AtomicU64::new(0),
             wake: Notify::new(),
-            news: watch::Sender::default(),
-            leases: AtomicUsize::new(0),
+            results: watch::Sender::default(),
+            users: AtomicUsize::new(0),
             running: Mutex::default(),
             turn: AtomicUsize::new(0),
-            hint: Mutex::default(),
+            preferred_node: Mutex::default(),
         })
     }
 
@@ -101,22 +101,22 @@ impl Topology {
         lock(&self.map).clone()
     }
 
-    pub(crate) fn lease(self: &Arc<Self>) -> Lease {
+    pub(crate) fn add_user(self: &Arc<Self>) -> TopologyUser {
         let mut running = lock(&self.running);
-        self.leases.fetch_add(1, Ordering::AcqRel);
+        self.users.fetch_add(1, Ordering::AcqRel);
         if !std::mem::replace(&mut *running, true) {
             // What went wrong for those before says nothing about now.
-            self.news.send_modify(|news| (news.error, news.given_up) = (None, false));
+            self.results.send_modify(|result| (result.error, result.given_up) = (None, false));
             self.refresh();
-            self.tasks.spawn(keep_up(self.clone()));
+            self.tasks.spawn(run_refresh(self.clone()));
         }
-        Lease(self.clone())
+        TopologyUser(self.clone())
     }
 
     /// Whether the task ends, since nobody has a lease any more.
-    pub(crate) fn rests(&self) -> bool {
+    pub(crate) fn try_stop(&self) -> bool {
         let mut running = lock(&self.running);
-        *running = self.leases.load(Ordering::Acquire) > 0;
+        *running = self.users.load(Ordering::Acquire) > 0;
         !*running
     }
 
@@ -124,17 +124,17 @@ impl Topology {
         // Told under the lock, so that who has a lease from now on is not told of it.
         let mut running = lock(&self.running);
         *running = false;
-        self.news.send_modify(|news| news.given_up = true);
+        self.results.send_modify(|result| result.given_up = true);
     }
 
     /// What becomes of the questions from now on.
-    pub(crate) fn news(&self) -> watch::Receiver<News> {
-        self.news.subscribe()
+    pub(crate) fn results(&self) -> watch::Receiver<RefreshResult> {
+        self.results.subscribe()
     }
 
     /// Tells of every answer from now on.
     pub fn changes(&self) -> Changes {
-        Changes(self.news())
+        Changes(self.results())
     }
 
     /// Has the slots asked for again.
@@ -149,7 +149,7 @@ impl Topology {
             Arc::make_mut(map).note_moved(slot, to);
         }
         lock(&self.imports).remove(&slot);
-        *lock(&self.hint) = Some(to.clone());
+        *lock(&self.preferred_node) = Some(to.clone());
         self.refresh();
     }
 
@@ -176,7 +176,7 @@ impl Topology {
 
     /// Whether nobody asks any more.
     pub fn has_given_up(&self) -> bool {
-        self.news.borrow().given_up
+        self.results.borrow().given_up
     }
 
     /// Whether reads of the slot have to say that they know that it is on its way.
@@ -192,10 +192,10 @@ impl Topology {
     /// Where a connection for a slot is to be opened, or one to any node. Waits for the answer to what was asked
     /// so far, but not for ever.
     pub async fn locate(self: Arc<Self>, slot: Option<u16>) -> Result<Endpoint, RedisError> {
-        let _lease = self.lease();
+        let _user = self.add_user();
         let asked = self.asked.load(Ordering::Acquire);
-        let mut news = self.news();
-        let answer = news.wait_for(|news| news.answered >= asked || news.given_up);
+        let mut results = self.results();
+        let answer = results.wait_for(|result| result.answered >= asked || result.given_up);
         // Whether it is answered or not, what is known is known.
         let _ = timeout(self.options.refresh_timeout * PATIENCE, answer).await;
         let address = match slot {
@@ -204,7 +204,7 @@ impl Topology {
         };
         match address {
             Some(address) => Ok(self.endpoint(&address)),
-            None => Err(self.unknown(news.borrow().error.clone())),
+            None => Err(self.unknown(results.borrow().error.clone())),
         }
     }
 
@@ -250,9 +250,9 @@ impl Topology {
     }
 }
 
-impl Drop for Lease {
+impl Drop for TopologyUser {
     fn drop(&mut self) {
-        if self.0.leases.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.0.users.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.wake.notify_one();
         }
     }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::redis_io::cluster::slot_map::{Address, SlotMap};
 use crate::redis_io::cluster::topology::{Topology, lock};
-use crate::redis_io::command::Ticket;
+use crate::redis_io::command::ReplyTag;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
@@ -23,19 +23,19 @@ type Kept = HashMap<Address, Arc<Connection>>;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Asks for the slots while anybody has a lease.
-pub(crate) async fn keep_up(topology: Arc<Topology>) {
+pub(crate) async fn run_refresh(topology: Arc<Topology>) {
     let mut failures = 0;
     let mut kept = Kept::new();
     let mut calm = false;
-    while !topology.rests() {
+    while !topology.try_stop() {
         let asked = topology.asked.load(Ordering::Acquire);
-        if topology.news.borrow().answered >= asked && topology.news.borrow().error.is_none() {
+        if topology.results.borrow().answered >= asked && topology.results.borrow().error.is_none() {
             calm = topology.wait_for_questions().await;
             continue;
         }
         let outcome = topology.round(&mut kept, std::mem::take(&mut calm)).await;
         failures = if outcome.is_ok() { 0 } else { failures + 1 };
-        topology.news.send_modify(|news| (news.answered, news.error) = (asked, outcome.err()));
+        topology.results.send_modify(|result| (result.answered, result.error) = (asked, outcome.err()));
         // However much there is to ask, no node is asked without a pause.
         let pause = if failures == 0 { Some(SHORTEST_PAUSE) } else { (topology.retry_delay)(failures).await };
         match pause {
@@ -48,8 +48,8 @@ pub(crate) async fn keep_up(topology: Arc<Topology>) {
 impl Topology {
     /// Asks one node after the other until one answers.
     async fn round(&self, kept: &mut Kept, calm: bool) -> Result<(), RedisError> {
-        let hint = lock(&self.hint).take();
-        let first = if calm { kept.keys().next().cloned() } else { hint };
+        let preferred_node = lock(&self.preferred_node).take();
+        let first = if calm { kept.keys().next().cloned() } else { preferred_node };
         let mut last = None;
         for address in self.candidates(first) {
             match self.ask(&address, kept).await {
@@ -66,7 +66,7 @@ impl Topology {
 
     async fn sleep(&self, delay: Duration) {
         let until = tokio::time::Instant::now() + delay;
-        while self.leases.load(Ordering::Acquire) > 0 {
+        while self.users.load(Ordering::Acquire) > 0 {
             // A question that comes meanwhile is answered in the next round.
             match tokio::time::timeout_at(until, self.wake.notified()).await {
                 Ok(()) => {}
@@ -147,5 +147,5 @@ impl LinkPolicy for Once {
 struct Nobody;
 
 impl ReplySink for Nobody {
-    fn reply(&self, _ticket: Ticket, _outcome: Result<Reply<'_>, RedisError>) {}
+    fn reply(&self, _ticket: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {}
 }

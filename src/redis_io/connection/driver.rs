@@ -10,11 +10,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::redis_io::command::Destination;
-use crate::redis_io::connection::handshake::{Refusal, shake_hands};
+use crate::redis_io::connection::handshake::{HandshakeError, shake_hands};
 use crate::redis_io::connection::liveness;
 use crate::redis_io::connection::reply_reader::Receiver;
 use crate::redis_io::connection::socket::{Plain, Receiving, Sending, Socket};
-use crate::redis_io::connection::state::{Order, Shared};
+use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::options::LinkOptions;
@@ -22,7 +22,7 @@ use crate::redis_io::options::LinkOptions;
 /// The least time between two looks at the deadlines.
 const SHORTEST_WATCH: Duration = Duration::from_millis(1);
 /// How long a server that takes no more bytes is listened to: it may have said why.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const READ_AFTER_WRITE_ERROR: Duration = Duration::from_millis(200);
 
 /// How a session ended.
 enum Exit {
@@ -33,15 +33,15 @@ enum Exit {
     /// Redis does not let us in.
     Refused(RedisError),
     /// It was told to.
-    Ordered(Order),
+    Commanded(DriverCommand),
 }
 
-impl From<Refusal> for Exit {
-    fn from(refusal: Refusal) -> Self {
+impl From<HandshakeError> for Exit {
+    fn from(refusal: HandshakeError) -> Self {
         match refusal {
-            Refusal::Unlocated(error) => Self::Unlocated(error),
-            Refusal::Lost(error) => Self::Lost(error),
-            Refusal::Fatal(error) => Self::Refused(error),
+            HandshakeError::Unlocated(error) => Self::Unlocated(error),
+            HandshakeError::Lost(error) => Self::Lost(error),
+            HandshakeError::Fatal(error) => Self::Refused(error),
         }
     }
 }
@@ -113,7 +113,7 @@ impl Failures {
 }
 
 /// Runs a connection until it is closed or its policy gives it up.
-pub(crate) async fn run(shared: Arc<Shared>) {
+pub(crate) async fn run(shared: Arc<ConnectionState>) {
     let mut failures = Failures::new(Instant::now());
     loop {
         let exit = live(&shared, &mut failures).await;
@@ -123,16 +123,16 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         }
         let next = failures.next(&exit);
         let error = match exit {
-            Exit::Ordered(Order::Close) => break,
-            Exit::Ordered(Order::Reset) => None,
-            Exit::Lost(error) | Exit::Ordered(Order::Lost(error)) => Some(error),
+            Exit::Commanded(DriverCommand::Close) => break,
+            Exit::Commanded(DriverCommand::Reset) => None,
+            Exit::Lost(error) | Exit::Commanded(DriverCommand::Lost(error)) => Some(error),
             Exit::Unlocated(error)
                 if !error.is_refusal() && !failures.outlast(shared.policy.patience(), Instant::now()) =>
             {
                 Some(error)
             }
             Exit::Unlocated(error) | Exit::Refused(error) => {
-                let pending = shared.lock().outbox.clear();
+                let pending = shared.lock().queue.clear();
                 shared.fail(pending, &error);
                 Some(error)
             }
@@ -149,11 +149,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 /// One session, from opening the socket to losing it.
-async fn live(shared: &Arc<Shared>, failures: &mut Failures) -> Exit {
+async fn live(shared: &Arc<ConnectionState>, failures: &mut Failures) -> Exit {
     shared.set_state(LinkState::Connecting, None);
     let socket = tokio::select! {
         biased;
-        order = ordered(shared) => return Exit::Ordered(order),
+        command = next_command(shared) => return Exit::Commanded(command),
         socket = connect(shared, failures) => match socket {
             Ok(socket) => socket,
             Err(refusal) => return refusal.into(),
@@ -176,13 +176,13 @@ async fn live(shared: &Arc<Shared>, failures: &mut Failures) -> Exit {
     exit
 }
 
-async fn connect(shared: &Arc<Shared>, failures: &mut Failures) -> Result<Socket, Refusal> {
+async fn connect(shared: &Arc<ConnectionState>, failures: &mut Failures) -> Result<Socket, HandshakeError> {
     let options = &shared.options;
     let lost = |error: &io::Error| RedisError::connecting(error, &shared.node());
     let located = match shared.policy.locate() {
         Some(answer) => {
             let located = in_time(options, answer).await.unwrap_or_else(|late| Err(lost(&late)));
-            Some(located.map_err(Refusal::Unlocated)?)
+            Some(located.map_err(HandshakeError::Unlocated)?)
         }
         None => None,
     };
@@ -209,7 +209,7 @@ async fn in_time<T>(options: &LinkOptions, step: impl Future<Output = T>) -> io:
 }
 
 /// Lets commands flow: from the submitting threads where the socket allows it, and from the writer.
-fn flow(shared: &Arc<Shared>, sending: Sending) -> JoinHandle<()> {
+fn flow(shared: &Arc<ConnectionState>, sending: Sending) -> JoinHandle<()> {
     let direct = match &sending {
         Sending::Plain(plain) => Some(plain.clone()),
         Sending::Tls(_) => None,
@@ -220,7 +220,7 @@ fn flow(shared: &Arc<Shared>, sending: Sending) -> JoinHandle<()> {
 }
 
 /// Writes what submitters could not.
-async fn write(shared: Arc<Shared>, mut sending: Sending) {
+async fn write(shared: Arc<ConnectionState>, mut sending: Sending) {
     loop {
         shared.to_write.notified().await;
         let written = match &mut sending {
@@ -229,14 +229,14 @@ async fn write(shared: Arc<Shared>, mut sending: Sending) {
         };
         if let Err(error) = written {
             // Who receives finds the end as well, after what there is to be read; then this task is no more.
-            tokio::time::sleep(LAST_WORDS).await;
-            shared.order(Order::Lost(RedisError::socket(&error, "write", &shared.node())));
+            tokio::time::sleep(READ_AFTER_WRITE_ERROR).await;
+            shared.send_command(DriverCommand::Lost(RedisError::socket(&error, "write", &shared.node())));
             return;
         }
     }
 }
 
-async fn write_plain(shared: &Shared, socket: &Plain) -> io::Result<()> {
+async fn write_plain(shared: &ConnectionState, socket: &Plain) -> io::Result<()> {
     loop {
         let blocked = shared.lock().write_now(socket)?;
         if !blocked {
@@ -247,13 +247,13 @@ async fn write_plain(shared: &Shared, socket: &Plain) -> io::Result<()> {
 }
 
 /// What is handed to TLS counts as written before it is: how much of it left is not known when that fails.
-async fn write_tls(shared: &Shared, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+async fn write_tls(shared: &ConnectionState, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     loop {
         let bytes = {
             let mut inner = shared.lock();
-            let bytes = if inner.is_flowing() { inner.outbox.unwritten().to_vec() } else { Vec::new() };
+            let bytes = if inner.is_flowing() { inner.queue.unwritten().to_vec() } else { Vec::new() };
             if !bytes.is_empty() {
-                inner.wrote(bytes.len());
+                inner.mark_written(bytes.len());
             }
             bytes
         };
@@ -264,12 +264,12 @@ async fn write_tls(shared: &Shared, stream: &mut (impl AsyncWrite + Unpin)) -> i
     }
 }
 
-async fn receive(shared: &Arc<Shared>, mut receiving: Receiving) -> Exit {
+async fn receive(shared: &Arc<ConnectionState>, mut receiving: Receiving) -> Exit {
     let mut receiver = Receiver::new(shared.clone());
     loop {
         let filled = tokio::select! {
             biased;
-            order = ordered(shared) => return Exit::Ordered(order),
+            command = next_command(shared) => return Exit::Commanded(command),
             filled = receiving.fill(receiver.room()) => filled,
         };
         let error = match filled {
@@ -287,22 +287,22 @@ async fn receive(shared: &Arc<Shared>, mut receiving: Receiving) -> Exit {
             }
             Err(error) => RedisError::socket(&error, "read", &shared.node()),
         };
-        return Refusal::from(error).into();
+        return HandshakeError::from(error).into();
     }
 }
 
 /// The session is gone: what may be sent again waits, the rest fails.
-fn lose(shared: &Shared, cause: Option<RedisError>) {
+fn lose(shared: &ConnectionState, cause: Option<RedisError>) {
     let lost = {
         let mut inner = shared.lock();
         inner.stop_flow();
-        inner.outbox.rewind(!shared.options.resend)
+        inner.queue.prepare_resend(!shared.options.resend)
     };
     shared.fail(lost, &shared.dropped(cause));
 }
 
 /// Waits as long as the policy says; `false` if that is for good.
-async fn wait_to_retry(shared: &Arc<Shared>, next: Next, failures: &mut Failures) -> bool {
+async fn wait_to_retry(shared: &Arc<ConnectionState>, next: Next, failures: &mut Failures) -> bool {
     let asked = match next {
         Next::Round(round) => shared.policy.relocate_delay(round),
         Next::Attempt(attempt) => shared.policy.retry_delay(attempt),
@@ -322,7 +322,7 @@ async fn wait_to_retry(shared: &Arc<Shared>, next: Next, failures: &mut Failures
     {
         let (pending, cause) = {
             let mut inner = shared.lock();
-            (inner.outbox.clear(), inner.cause.clone())
+            (inner.queue.clear(), inner.cause.clone())
         };
         shared.fail(pending, &RedisError::max_retries(most, cause, &shared.node()));
     }
@@ -334,24 +334,24 @@ async fn wait_to_retry(shared: &Arc<Shared>, next: Next, failures: &mut Failures
 }
 
 /// Resolves with the next order.
-async fn ordered(shared: &Shared) -> Order {
+async fn next_command(shared: &ConnectionState) -> DriverCommand {
     loop {
-        if let Some(order) = shared.lock().order.take() {
-            return order;
+        if let Some(command) = shared.lock().command.take() {
+            return command;
         }
-        shared.told.notified().await;
+        shared.commanded.notified().await;
     }
 }
 
 /// Resolves when the connection is to be closed; other orders mean nothing while there is no connection.
-async fn closed(shared: &Shared) {
-    while ordered(shared).await != Order::Close {}
+async fn closed(shared: &ConnectionState) {
+    while next_command(shared).await != DriverCommand::Close {}
 }
 
 /// Fails commands that have waited for longer than `commandTimeout`. Their replies, should they come, find nobody.
-pub(crate) async fn watch_deadlines(shared: Arc<Shared>) {
+pub(crate) async fn watch_deadlines(shared: Arc<ConnectionState>) {
     loop {
-        let next = shared.lock().outbox.next_deadline();
+        let next = shared.lock().queue.next_deadline();
         let due = async {
             match next {
                 // At most so often; a command is never late by more.
@@ -369,14 +369,14 @@ pub(crate) async fn watch_deadlines(shared: Arc<Shared>) {
     }
 }
 
-fn fail_late(shared: &Shared) {
+fn fail_late(shared: &ConnectionState) {
     let (late, cause): (Vec<_>, _) = {
         let mut inner = shared.lock();
         let cause = inner.cause.clone().filter(|_| !inner.is_flowing());
-        let expired = inner.outbox.expired(Instant::now()).map(|pending| {
+        let expired = inner.queue.expired(Instant::now()).map(|pending| {
             pending.deadline = None;
-            let destination = std::mem::replace(&mut pending.mark.destination, Destination::Nowhere);
-            (destination, pending.mark.name)
+            let destination = std::mem::replace(&mut pending.meta.destination, Destination::Nowhere);
+            (destination, pending.meta.name)
         });
         (expired.collect(), cause)
     };

@@ -1,6 +1,6 @@
 //! One connection to one Redis, made again as often as its policy allows.
 //!
-//! A driver task owns its life; whoever submits shares the outbox with it. Three things happen to a command: it is
+//! A driver task owns its life; whoever submits shares the queue with it. Three things happen to a command: it is
 //! appended and, if the socket takes it, written in the same step by the submitting thread; or the writer task
 //! writes it when the socket has room, or the connection is ready; and the driver hands its reply out.
 
@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::redis_io::command::Commands;
-use crate::redis_io::connection::state::{Ears, Order, Shared};
+use crate::redis_io::connection::state::{ConnectionState, DriverCommand, Sinks};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Progress, ReplySink};
 use crate::redis_io::options::LinkOptions;
@@ -33,7 +33,7 @@ const OPENING: Duration = Duration::from_millis(900);
 
 /// A connection. Dropping it closes it.
 pub struct Connection {
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionState>,
 }
 
 impl Connection {
@@ -44,18 +44,18 @@ impl Connection {
         sink: Arc<dyn ReplySink>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        Self::with_ears(options, policy, Ears { sink, pushes: None, detour: None }, tasks)
+        Self::with_sinks(options, policy, Sinks { sink, pushes: None, redirector: None }, tasks)
     }
 
     /// As [`Connection::new`], of which more is heard than replies.
-    pub(crate) fn with_ears(
+    pub(crate) fn with_sinks(
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
-        ears: Ears,
+        sinks: Sinks,
         tasks: Tasks,
     ) -> Arc<Self> {
         let lazy = options.lazy;
-        let shared = Arc::new(Shared::new(options, policy, ears, tasks));
+        let shared = Arc::new(ConnectionState::new(options, policy, sinks, tasks));
         let connection = Arc::new(Self { shared });
         if !lazy {
             connection.open();
@@ -92,7 +92,7 @@ impl Link for Connection {
     }
 
     fn progress(&self) -> Progress {
-        self.shared.lock().outbox.progress()
+        self.shared.lock().queue.progress()
     }
 
     fn open(&self) {
@@ -109,11 +109,11 @@ impl Link for Connection {
     }
 
     fn reset(&self) {
-        self.shared.order(Order::Reset);
+        self.shared.send_command(DriverCommand::Reset);
     }
 
     fn quit(&self, bound: Duration) -> BoxFuture<()> {
-        let goodbye = if bound.is_zero() { None } else { self.shared.say_goodbye() };
+        let goodbye = if bound.is_zero() { None } else { self.shared.send_quit() };
         let shared = self.shared.clone();
         Box::pin(async move {
             if let Some(mut goodbye) = goodbye {

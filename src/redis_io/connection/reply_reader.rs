@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::redis_io::command::Commands;
 use crate::redis_io::connection::request_queue::Pending;
-use crate::redis_io::connection::state::{Order, Shared};
+use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::link::{BoxFuture, PushSink, Verdict};
+use crate::redis_io::link::{BoxFuture, ErrorAction, PushSink};
 use crate::redis_io::resp::{Cursor, Reply, Scanner, Token};
 
 /// How much is read at once.
@@ -19,7 +19,7 @@ const LARGEST_STEP: usize = 4 * 1_024 * 1_024;
 
 /// The read buffer of one session.
 pub(crate) struct Receiver {
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionState>,
     buffer: Vec<u8>,
     scanner: Scanner,
     /// Complete replies in the buffer.
@@ -29,7 +29,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<ConnectionState>) -> Self {
         let buffer = Vec::with_capacity(READ_SIZE);
         Self { shared, buffer, scanner: Scanner::default(), replies: Vec::new(), answered: Vec::new() }
     }
@@ -52,7 +52,7 @@ impl Receiver {
     pub(crate) fn hand_out(&mut self) -> Result<(), RedisError> {
         let (end, found) = self.find_replies();
         if self.replies.is_empty() {
-            self.shared.lock().heard(self.shared.pushes.is_some());
+            self.shared.lock().mark_received(self.shared.pushes.is_some());
             return found;
         }
         let handed_out = match self.shared.pushes.clone() {
@@ -90,15 +90,15 @@ impl Receiver {
             let mut inner = self.shared.lock();
             for range in &self.replies {
                 let bytes_wanted = self.is_judged(range);
-                let mut answered = inner.outbox.answer(bytes_wanted);
+                let mut answered = inner.queue.answer(bytes_wanted);
                 if answered.is_none() && self.buffer[range.start] == b'-' {
                     inner.stop_flow();
-                    answered = inner.outbox.refuse();
+                    answered = inner.queue.refuse();
                     hangs_up = true;
                 }
                 self.answered.extend(answered);
             }
-            inner.heard(false);
+            inner.mark_received(false);
         }
         let is_surplus = self.answered.len() < self.replies.len();
         for (range, (pending, bytes)) in self.replies.iter().zip(self.answered.drain(..)) {
@@ -118,17 +118,18 @@ impl Receiver {
                 continue;
             }
             let bytes_wanted = self.is_judged(range);
-            let answered = self.shared.lock().outbox.answer(bytes_wanted);
+            let answered = self.shared.lock().queue.answer(bytes_wanted);
             let Some((pending, bytes)) = answered else { return Err(self.surplus()) };
             answer(&self.shared, pending, bytes, reply);
         }
-        self.shared.lock().heard(true);
+        self.shared.lock().mark_received(true);
         Ok(())
     }
 
     /// Whether the reply may have its command sent again, or elsewhere, which takes the command's bytes.
     fn is_judged(&self, range: &Range<usize>) -> bool {
-        self.buffer[range.start] == b'-' && (self.shared.policy.judges() || self.shared.detour.is_some())
+        self.buffer[range.start] == b'-'
+            && (self.shared.policy.inspects_errors() || self.shared.redirector.is_some())
     }
 
     fn surplus(&self) -> RedisError {
@@ -140,21 +141,21 @@ impl Receiver {
     }
 }
 
-fn answer(shared: &Arc<Shared>, pending: Pending, bytes: Vec<u8>, reply: Reply<'_>) {
+fn answer(shared: &Arc<ConnectionState>, pending: Pending, bytes: Vec<u8>, reply: Reply<'_>) {
     let Reply::Error(text) = reply else {
-        shared.deliver(pending.mark.destination, Ok(reply));
+        shared.deliver(pending.meta.destination, Ok(reply));
         return;
     };
-    let error = RedisError::reply(text, pending.mark.name, &shared.node());
-    if let Some(detour) = &shared.detour
-        && !pending.mark.follows
-        && detour.calls_for(&error)
+    let error = RedisError::reply(text, pending.meta.name, &shared.node());
+    if let Some(redirector) = &shared.redirector
+        && !pending.meta.follows
+        && redirector.should_redirect(&error)
     {
-        detour.take(pending.mark, bytes, error);
+        redirector.redirect(pending.meta, bytes, error);
         return;
     }
-    match shared.policy.judge(&error) {
-        None => shared.deliver(pending.mark.destination, Err(error)),
+    match shared.policy.on_error_reply(&error) {
+        None => shared.deliver(pending.meta.destination, Err(error)),
         Some(verdict) => {
             let judged = Judged { pending, bytes, error };
             shared.tasks.spawn(judged.wait(shared.clone(), verdict));
@@ -170,30 +171,30 @@ struct Judged {
 }
 
 impl Judged {
-    async fn wait(mut self, shared: Arc<Shared>, verdict: BoxFuture<Verdict>) {
+    async fn wait(mut self, shared: Arc<ConnectionState>, verdict: BoxFuture<ErrorAction>) {
         let verdict = tokio::select! {
             biased;
             () = shared.gone() => return self.deliver(&shared, shared.closed()),
             verdict = verdict => verdict,
         };
-        if verdict != Verdict::Deliver {
+        if verdict != ErrorAction::Deliver {
             // Before the command is submitted again, so that it waits for the new connection.
-            shared.order(Order::Reset);
+            shared.send_command(DriverCommand::Reset);
         }
-        if verdict != Verdict::ReconnectAndResend || self.bytes.is_empty() {
+        if verdict != ErrorAction::ReconnectAndResend || self.bytes.is_empty() {
             let error = self.error.clone();
             return self.deliver(&shared, error);
         }
         let mut commands =
-            Commands { bytes: std::mem::take(&mut self.bytes), marks: vec![self.pending.mark] };
+            Commands { bytes: std::mem::take(&mut self.bytes), metas: vec![self.pending.meta] };
         if let Err(error) = shared.submit_again(&mut commands) {
             shared.refuse(&mut commands, &error);
         }
     }
 
-    fn deliver(self, shared: &Shared, error: RedisError) {
-        let error = error.of(self.pending.mark.name);
-        shared.deliver(self.pending.mark.destination, Err(error));
+    fn deliver(self, shared: &ConnectionState, error: RedisError) {
+        let error = error.of(self.pending.meta.name);
+        shared.deliver(self.pending.meta.destination, Err(error));
         shared.burst_end();
     }
 }

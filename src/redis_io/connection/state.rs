@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::redis_io::cluster::redirect::Detour;
+use crate::redis_io::cluster::redirect::Redirector;
 use crate::redis_io::command::{Commands, Destination};
-use crate::redis_io::connection::liveness::Silence;
+use crate::redis_io::connection::liveness::Liveness;
 use crate::redis_io::connection::metrics::Traffic;
-use crate::redis_io::connection::request_queue::{Outbox, Pending};
+use crate::redis_io::connection::request_queue::{Pending, RequestQueue};
 use crate::redis_io::connection::socket::Plain;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{LinkPolicy, LinkState, PushSink, ReplySink};
@@ -23,7 +23,7 @@ const NOT_READY: &str = "Stream isn't writeable and enableOfflineQueue options i
 
 /// What the driver is told from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum DriverCommand {
     /// Make the connection anew.
     Reset,
     /// The socket takes no more bytes, so make the connection anew.
@@ -33,22 +33,22 @@ pub(crate) enum Order {
 }
 
 /// Who hears of what comes in.
-pub(crate) struct Ears {
+pub(crate) struct Sinks {
     /// Of replies.
     pub(crate) sink: Arc<dyn ReplySink>,
     /// Of published messages, on a subscriber's connection.
     pub(crate) pushes: Option<Arc<dyn PushSink>>,
     /// Of commands that are to be served elsewhere, on a connection of a Cluster.
-    pub(crate) detour: Option<Arc<dyn Detour>>,
+    pub(crate) redirector: Option<Arc<dyn Redirector>>,
 }
 
 /// What driver, writer and submitters share.
-pub(crate) struct Shared {
+pub(crate) struct ConnectionState {
     pub(crate) options: Arc<LinkOptions>,
     pub(crate) policy: Arc<dyn LinkPolicy>,
     pub(crate) tasks: Tasks,
     /// Wakes the driver: there is an order.
-    pub(crate) told: Notify,
+    pub(crate) commanded: Notify,
     /// Wakes the writer: there is something to write.
     pub(crate) to_write: Notify,
     /// Wakes the watch on deadlines: there may be an earlier one.
@@ -57,7 +57,7 @@ pub(crate) struct Shared {
     closed: Notify,
     sink: Arc<dyn ReplySink>,
     pub(crate) pushes: Option<Arc<dyn PushSink>>,
-    pub(crate) detour: Option<Arc<dyn Detour>>,
+    pub(crate) redirector: Option<Arc<dyn Redirector>>,
     pub(crate) traffic: Arc<Traffic>,
     state: AtomicU8,
     /// The database that the next session begins with.
@@ -72,14 +72,14 @@ pub(crate) struct Shared {
 
 #[derive(Default)]
 pub(crate) struct Inner {
-    pub(crate) outbox: Outbox,
-    pub(crate) silence: Silence,
+    pub(crate) queue: RequestQueue,
+    pub(crate) liveness: Liveness,
     traffic: Arc<Traffic>,
     /// The socket, while commands flow and submitters may write to it themselves.
     direct: Option<Arc<Plain>>,
     /// Whether commands flow.
     flowing: bool,
-    pub(crate) order: Option<Order>,
+    pub(crate) command: Option<DriverCommand>,
     /// Why the last session ended, or the connection could not be made.
     pub(crate) cause: Option<RedisError>,
     /// QUIT is on its way: nothing more is taken, and the end of the connection is no loss.
@@ -89,14 +89,14 @@ pub(crate) struct Inner {
     started: bool,
 }
 
-impl Shared {
+impl ConnectionState {
     pub(crate) fn new(
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
-        ears: Ears,
+        sinks: Sinks,
         tasks: Tasks,
     ) -> Self {
-        let Ears { sink, pushes, detour } = ears;
+        let Sinks { sink, pushes, redirector } = sinks;
         let traffic = policy.traffic();
         let inner = Inner { traffic: traffic.clone(), ..Inner::default() };
         Self {
@@ -105,13 +105,13 @@ impl Shared {
             options,
             policy,
             tasks,
-            told: Notify::new(),
+            commanded: Notify::new(),
             to_write: Notify::new(),
             to_time: Notify::new(),
             closed: Notify::new(),
             sink,
             pushes,
-            detour,
+            redirector,
             traffic,
             state: AtomicU8::new(LinkState::Wait as u8),
             reason: OnceLock::new(),
@@ -170,7 +170,7 @@ impl Shared {
         }
         let refusal = if !inner.flowing && !self.options.offline_queue {
             (RedisErrorKind::NotReady, NOT_READY)
-        } else if let Some(mut fitting) = inner.outbox.fitting(commands, self.options.queue) {
+        } else if let Some(mut fitting) = inner.queue.fitting(commands, self.options.queue) {
             self.take(&mut inner, &mut fitting);
             (RedisErrorKind::QueueFull, QUEUE_FULL)
         } else {
@@ -186,7 +186,7 @@ impl Shared {
         }
     }
 
-    /// As [`Shared::submit`], for what was taken before and only has to be sent again: the offline queue being off
+    /// As [`ConnectionState::submit`], for what was taken before and only has to be sent again: the offline queue being off
     /// does not refuse it.
     pub(crate) fn submit_again(&self, commands: &mut Commands) -> Result<(), RedisError> {
         let mut inner = self.lock();
@@ -199,10 +199,10 @@ impl Shared {
 
     /// Sends QUIT behind everything submitted, after which nothing is taken. `None` if commands do not flow, unless
     /// some wait for a connection that is being made.
-    pub(crate) fn say_goodbye(&self) -> Option<oneshot::Receiver<Result<Value, RedisError>>> {
+    pub(crate) fn send_quit(&self) -> Option<oneshot::Receiver<Result<Value, RedisError>>> {
         let mut inner = self.lock();
         let is_opening = matches!(self.state(), LinkState::Connecting | LinkState::Connect);
-        if !inner.flowing && (!is_opening || inner.outbox.is_empty()) {
+        if !inner.flowing && (!is_opening || inner.queue.is_empty()) {
             return None;
         }
         let (sender, receiver) = oneshot::channel();
@@ -216,8 +216,8 @@ impl Shared {
     /// Appends `commands` and writes what the socket takes at once; the writer does the rest.
     fn take(&self, inner: &mut Inner, commands: &mut Commands) {
         let deadline = self.options.command_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let was_idle = inner.outbox.unwritten().is_empty();
-        inner.outbox.append(commands, deadline);
+        let was_idle = inner.queue.unwritten().is_empty();
+        inner.queue.append(commands, deadline);
         if deadline.is_some() {
             self.to_time.notify_one();
         }
@@ -231,50 +231,50 @@ impl Shared {
     }
 
     /// Tells the driver. From here on nothing is written to the socket that it is to give up.
-    pub(crate) fn order(&self, order: Order) {
+    pub(crate) fn send_command(&self, command: DriverCommand) {
         {
             let mut inner = self.lock();
             if inner.closing || !inner.started {
                 return;
             }
             inner.stop_flow();
-            inner.order = Some(order);
+            inner.command = Some(command);
         }
-        self.told.notify_one();
+        self.commanded.notify_one();
     }
 
     /// Closes for good: nothing is taken any more, and what has no reply fails now, or goes elsewhere.
     pub(crate) fn close(&self) {
-        let (outbox, started, cause) = {
+        let (queue, started, cause) = {
             let mut inner = self.lock();
             if inner.closing {
                 return;
             }
             inner.closing = true;
             inner.stop_flow();
-            inner.order = Some(Order::Close);
-            (std::mem::take(&mut inner.outbox), inner.started, inner.cause.clone())
+            inner.command = Some(DriverCommand::Close);
+            (std::mem::take(&mut inner.queue), inner.started, inner.cause.clone())
         };
-        self.told.notify_one();
+        self.commanded.notify_one();
         self.closed.notify_waiters();
         if !started {
             self.set_state(LinkState::End, None);
         }
-        self.give_up(outbox, cause);
+        self.give_up(queue, cause);
     }
 
-    /// As [`Shared::close`]; what fails by it, or comes later, hears of the reason.
+    /// As [`ConnectionState::close`]; what fails by it, or comes later, hears of the reason.
     pub(crate) fn close_for(&self, reason: RedisError) {
         // The first reason counts, as the first close does.
         let _ = self.reason.set(reason);
         self.close();
     }
 
-    fn give_up(&self, mut outbox: Outbox, cause: Option<RedisError>) {
-        let Some(detour) = &self.detour else { return self.fail(outbox.clear(), &self.closed()) };
-        let lost = outbox.rewind(!self.options.resend);
+    fn give_up(&self, mut queue: RequestQueue, cause: Option<RedisError>) {
+        let Some(redirector) = &self.redirector else { return self.fail(queue.clear(), &self.closed()) };
+        let lost = queue.prepare_resend(!self.options.resend);
         self.fail(lost, &self.dropped(cause.clone()));
-        detour.strand(outbox.take_commands(), cause.unwrap_or_else(|| self.closed()));
+        redirector.requeue_all(queue.take_commands(), cause.unwrap_or_else(|| self.closed()));
     }
 
     /// Resolves once the connection is closed for good.
@@ -310,18 +310,18 @@ impl Shared {
             return;
         }
         for pending in pending {
-            let error = error.clone().of(pending.mark.name);
-            self.deliver(pending.mark.destination, Err(error));
+            let error = error.clone().of(pending.meta.name);
+            self.deliver(pending.meta.destination, Err(error));
         }
         self.sink.burst_end();
     }
 
     /// Commands that were not taken fail, or go elsewhere.
     pub(crate) fn refuse(&self, commands: &mut Commands, error: &RedisError) {
-        match &self.detour {
+        match &self.redirector {
             // Elsewhere is no room for them either: it would be taken from commands that belong there.
             _ if error.kind == RedisErrorKind::QueueFull => commands.refuse(self.sink.as_ref(), error),
-            Some(detour) => detour.strand(std::mem::take(commands), error.clone()),
+            Some(redirector) => redirector.requeue_all(std::mem::take(commands), error.clone()),
             None => commands.refuse(self.sink.as_ref(), error),
         }
     }
@@ -335,8 +335,8 @@ impl Shared {
         if let Some(pushes) = &self.pushes {
             pushes.burst_end();
         }
-        if let Some(detour) = &self.detour {
-            detour.burst_end();
+        if let Some(redirector) = &self.redirector {
+            redirector.burst_end();
         }
     }
 }
@@ -354,8 +354,8 @@ impl Inner {
 
     /// Lets commands flow, and submitters write to `direct` themselves; not if the session is over before it began.
     pub(crate) fn start_flow(&mut self, direct: Option<Arc<Plain>>) {
-        self.flowing = !self.closing && self.order.is_none();
-        self.silence = Silence::default();
+        self.flowing = !self.closing && self.command.is_none();
+        self.liveness = Liveness::default();
         self.direct = direct.filter(|_| self.flowing);
     }
 
@@ -365,22 +365,22 @@ impl Inner {
     }
 
     /// So many bytes were written.
-    pub(crate) fn wrote(&mut self, count: usize) {
-        self.outbox.wrote(count);
+    pub(crate) fn mark_written(&mut self, count: usize) {
+        self.queue.mark_written(count);
         self.traffic.send(count);
-        self.silence.wrote();
+        self.liveness.mark_written();
     }
 
     /// Bytes came. A connection that listens is owed more at any time.
-    pub(crate) fn heard(&mut self, listens: bool) {
-        self.silence.heard(listens || self.outbox.is_owed());
+    pub(crate) fn mark_received(&mut self, listens: bool) {
+        self.liveness.mark_received(listens || self.queue.has_unanswered());
     }
 
     /// Writes until there is nothing left or the socket is full; `true` if it is full.
     pub(crate) fn write_now(&mut self, socket: &Plain) -> std::io::Result<bool> {
-        while self.flowing && !self.outbox.unwritten().is_empty() {
-            match socket.try_write(self.outbox.unwritten()) {
-                Ok(count) => self.wrote(count),
+        while self.flowing && !self.queue.unwritten().is_empty() {
+            match socket.try_write(self.queue.unwritten()) {
+                Ok(count) => self.mark_written(count),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) => return Err(error),
             }

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::redis_io::connection::Connection;
-use crate::redis_io::connection::state::Ears;
+use crate::redis_io::connection::state::Sinks;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, call};
 use crate::redis_io::options::LinkOptions;
-use crate::redis_io::pubsub::subscription_tracker::{Subscriptions, Verb};
+use crate::redis_io::pubsub::subscription_tracker::{SubscriptionTracker, Verb};
 use crate::redis_io::tasks::Tasks;
 
 /// A connection in subscriber mode. What is subscribed stays so over reconnections.
 pub struct Subscriber {
     connection: Arc<Connection>,
-    subscriptions: Arc<Subscriptions>,
+    subscriptions: Arc<SubscriptionTracker>,
 }
 
 impl Subscriber {
@@ -25,10 +25,10 @@ impl Subscriber {
         pushes: Arc<dyn PushSink>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        let subscriptions = Arc::new(Subscriptions::new(&options, policy, pushes.clone()));
-        let ears = Ears { sink: subscriptions.clone(), pushes: Some(pushes), detour: None };
-        let connection = Connection::with_ears(options, subscriptions.clone(), ears, tasks);
-        subscriptions.belong_to(&connection);
+        let subscriptions = Arc::new(SubscriptionTracker::new(&options, policy, pushes.clone()));
+        let sinks = Sinks { sink: subscriptions.clone(), pushes: Some(pushes), redirector: None };
+        let connection = Connection::with_sinks(options, subscriptions.clone(), sinks, tasks);
+        subscriptions.bind(&connection);
         Arc::new(Self { connection, subscriptions })
     }
 

@@ -96,7 +96,7 @@ pub fn pack_stream(commands: &mut Commands, key: &str, to: Destination) {
 
 /// Packs `TIME`, of the server that has the key.
 pub fn pack_time(commands: &mut Commands, key: &str, to: Destination) {
-    commands.begin("TIME", 1).beside(key.as_bytes()).end(to);
+    commands.begin("TIME", 1).route_with(key.as_bytes()).end(to);
 }
 
 /// How an XCLAIM leaves the entries that it takes over.

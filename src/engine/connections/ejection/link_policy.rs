@@ -75,7 +75,7 @@ impl Watched {
 }
 
 impl LinkPolicy for Watched {
-    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+    fn inner(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
     }
 

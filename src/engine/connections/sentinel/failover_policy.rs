@@ -8,7 +8,7 @@ use once_cell::sync::OnceCell;
 
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Verdict};
+use crate::redis_io::link::{BoxFuture, ErrorAction, Link, LinkPolicy, LinkState};
 use crate::redis_io::options::{Endpoint, Role};
 
 use crate::engine::connections::client::Policy;
@@ -102,7 +102,7 @@ impl Follower {
 }
 
 impl LinkPolicy for Follower {
-    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+    fn inner(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
     }
 
@@ -122,15 +122,15 @@ impl LinkPolicy for Follower {
         self.policy.retry_delay(attempt)
     }
 
-    fn judges(&self) -> bool {
+    fn inspects_errors(&self) -> bool {
         true
     }
 
-    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
+    fn on_error_reply(&self, error: &RedisError) -> Option<BoxFuture<ErrorAction>> {
         if self.follows(error) {
-            return Some(Box::pin(async { Verdict::ReconnectAndResend }));
+            return Some(Box::pin(async { ErrorAction::ReconnectAndResend }));
         }
-        self.policy.judge(error)
+        self.policy.on_error_reply(error)
     }
 
     fn state_changed(&self, link: LinkState, error: Option<&RedisError>) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::redis_io::command::{Destination, Tally};
+use crate::redis_io::command::{Destination, ReplyCollector};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::{Reply, Token, Value};
 
@@ -128,7 +128,7 @@ impl Collection {
     }
 
     fn destination(self: &Arc<Self>, question: Question, at: usize) -> Destination {
-        Destination::Tally(self.clone(), (at * QUESTIONS.len()) as u32 + question as u32)
+        Destination::ReplyCollector(self.clone(), (at * QUESTIONS.len()) as u32 + question as u32)
     }
 
     fn findings(&self) -> MutexGuard<'_, Findings> {
@@ -136,7 +136,7 @@ impl Collection {
     }
 }
 
-impl Tally for Collection {
+impl ReplyCollector for Collection {
     fn reply(&self, number: u32, outcome: Result<Reply<'_>, RedisError>) {
         let at = number as usize / QUESTIONS.len();
         let mut findings = self.findings();
@@ -185,7 +185,7 @@ mod tests {
     use crate::redis_io::streams::entry::EntryId;
 
     fn tell(destination: Destination, reply: &[u8]) {
-        let Destination::Tally(tally, number) = destination else { panic!("not collected") };
+        let Destination::ReplyCollector(tally, number) = destination else { panic!("not collected") };
         tally.reply(number, Ok(Reply::new(reply).expect("complete")));
     }
 
@@ -196,7 +196,9 @@ mod tests {
         tell(collection.pending(1), b"*4\r\n:7\r\n$3\r\n1-0\r\n$3\r\n7-0\r\n*0\r\n");
         tell(collection.pending(2), b"*0\r\n");
         tell(collection.pending(3), b"$-1\r\n");
-        let Destination::Tally(tally, number) = collection.pending(4) else { panic!("not collected") };
+        let Destination::ReplyCollector(tally, number) = collection.pending(4) else {
+            panic!("not collected")
+        };
         tally.reply(number, Err(closed()));
         assert!(collected.try_recv().is_err(), "there may be more to come");
         drop((collection, tally));
@@ -207,7 +209,7 @@ mod tests {
     fn answers_are_put_where_they_belong_in_any_order() {
         let (collection, mut collected) = Collection::begin("g", "me", None);
         let [_, [group, extent]] = [6, 8].map(|stream| collection.stock(stream, Received::default()));
-        let Destination::Tally(tally, number) = extent else { panic!("not collected") };
+        let Destination::ReplyCollector(tally, number) = extent else { panic!("not collected") };
         tally.reply(number, Err(closed()));
         tell(collection.clock(3), b":3\r\n");
         tell(collection.members(5, false), b"*1\r\n*2\r\n$4\r\nname\r\n$2\r\nme\r\n");

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::resp::{Cursor, Reply};
@@ -40,7 +40,7 @@ impl Reader {
 }
 
 impl ReplySink for Reader {
-    fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+    fn reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
         let Some(consumer) = self.consumer.upgrade() else { return };
         match (ticket.kind, outcome) {
             (CLIENT_ID, Ok(Reply::Integer(id))) => {
@@ -83,7 +83,7 @@ impl Consumer {
         if state.lanes[lane].client_id_asked != Some(session) {
             state.lanes[lane].client_id_asked = Some(session);
             commands.begin("CLIENT", 2).arg(b"ID");
-            commands.end_once(Destination::Sink(Ticket { kind: CLIENT_ID, index: 0, id: 0 }));
+            commands.end_once(Destination::Sink(ReplyTag { kind: CLIENT_ID, index: 0, id: 0 }));
         }
         if self.is_importing(lane) {
             commands.begin("ASKING", 1).end_once(Destination::Nowhere);
@@ -103,7 +103,7 @@ impl Consumer {
         read.pack(
             &mut commands,
             active.iter().copied(),
-            Destination::Sink(Ticket { kind: READ, index: 0, id: 0 }),
+            Destination::Sink(ReplyTag { kind: READ, index: 0, id: 0 }),
         );
         let asked = count * active.len();
         let lane = &mut state.lanes[lane];

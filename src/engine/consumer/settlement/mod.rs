@@ -7,7 +7,7 @@ pub mod unheard_failures;
 
 use std::time::{Duration, Instant};
 
-use crate::redis_io::command::Ticket;
+use crate::redis_io::command::ReplyTag;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Reply;
 
@@ -110,7 +110,7 @@ impl Consumer {
         self.step();
     }
 
-    fn settled(&self, part: Part, ticket: Ticket, error: Option<RedisError>) {
+    fn settled(&self, part: Part, ticket: ReplyTag, error: Option<RedisError>) {
         let number = ticket.id as u32;
         let (ended, emptied) = {
             let mut state = self.lock();
@@ -239,7 +239,7 @@ fn retire(state: &mut ConsumerState, jobs: &[Settled]) -> bool {
 }
 
 impl ReplyHandler for Consumer {
-    fn on_reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+    fn on_reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
         if let Some(part) = Kind::part(ticket).filter(|_| is_significant(ticket, &outcome)) {
             if is_unheard_failure(ticket, &outcome) {
                 self.keep_unheard(ticket);

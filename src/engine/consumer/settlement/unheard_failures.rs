@@ -1,7 +1,7 @@
 //! Keeps for a while how a job failed if its producer did not hear it. The entry of such a job stays pending, so that
 //! nothing else in Redis tells it from a job that runs. A success needs no record: its entry is acknowledged.
 
-use crate::redis_io::command::Ticket;
+use crate::redis_io::command::ReplyTag;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::protocol::completion_message;
@@ -14,7 +14,7 @@ const KEPT: u64 = 60_000;
 impl Consumer {
     /// Records the failure that a ticket is about, unless it has a record of its own. A refusal is ignored, since users need
     /// no right to write records.
-    pub(crate) fn keep_unheard(&self, ticket: Ticket) {
+    pub(crate) fn keep_unheard(&self, ticket: ReplyTag) {
         let Some(consumer) = self.this.upgrade() else { return };
         let (number, at) = (ticket.id as u32, (ticket.index & !LAST) as usize);
         let (lane, message, entry, name) = {

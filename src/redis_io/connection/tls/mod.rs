@@ -1,7 +1,7 @@
 //! TLS with rustls.
 
 mod authorities;
-mod refusal;
+mod error;
 mod verifier;
 
 use std::io;
@@ -17,7 +17,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::redis_io::options::TlsOptions;
 
-pub use refusal::Refusal;
+pub use error::TlsError;
 use verifier::{Trust, Verifier};
 
 /// Options that cannot work.

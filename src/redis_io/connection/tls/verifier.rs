@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
 
-use crate::redis_io::connection::tls::refusal::Refusal;
+use crate::redis_io::connection::tls::error::TlsError;
 
 /// Checks servers as Node does.
 #[derive(Debug)]
@@ -65,11 +65,11 @@ impl Trust {
 /// OpenSSL tells apart how a chain ends.
 fn untrusted(shown: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Error {
     let refusal = if signed_itself(shown) {
-        Refusal::new("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate")
+        TlsError::new("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate")
     } else if others.iter().any(signed_itself) {
-        Refusal::new("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain")
+        TlsError::new("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain")
     } else if !others.is_empty() {
-        Refusal::new("UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "unable to get local issuer certificate")
+        TlsError::new("UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "unable to get local issuer certificate")
     } else {
         return Error::InvalidCertificate(CertificateError::UnknownIssuer);
     };

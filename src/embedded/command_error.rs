@@ -4,21 +4,22 @@ use std::borrow::Cow;
 
 /// The text of an error reply, without the sign in front of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal(Cow<'static, [u8]>);
+pub struct CommandError(Cow<'static, [u8]>);
 
 /// The command's words make no sense.
-pub const SYNTAX: Refusal = Refusal::new("ERR syntax error");
+pub const SYNTAX: CommandError = CommandError::new("ERR syntax error");
 /// A number is none, or does not fit.
-pub const NOT_AN_INTEGER: Refusal = Refusal::new("ERR value is not an integer or out of range");
+pub const NOT_AN_INTEGER: CommandError = CommandError::new("ERR value is not an integer or out of range");
 /// The key holds something else.
-pub const WRONG_TYPE: Refusal =
-    Refusal::new("WRONGTYPE Operation against a key holding the wrong kind of value");
+pub const WRONG_TYPE: CommandError =
+    CommandError::new("WRONGTYPE Operation against a key holding the wrong kind of value");
 /// A stream id is none.
-pub const INVALID_ID: Refusal = Refusal::new("ERR Invalid stream ID specified as stream command argument");
+pub const INVALID_ID: CommandError =
+    CommandError::new("ERR Invalid stream ID specified as stream command argument");
 /// Of commands that need a key to be there.
-pub const NO_SUCH_KEY: Refusal = Refusal::new("ERR no such key");
+pub const NO_SUCH_KEY: CommandError = CommandError::new("ERR no such key");
 
-impl Refusal {
+impl CommandError {
     /// A refusal with that text, which begins with its code.
     pub const fn new(text: &'static str) -> Self {
         Self(Cow::Borrowed(text.as_bytes()))

@@ -7,14 +7,14 @@ use tokio_rustls::rustls::{AlertDescription, CertificateError, Error};
 
 /// A reason: one side refuses the other, which does not pass by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct TlsError {
     /// As Node, or OpenSSL within it, calls it.
     pub code: &'static str,
     /// For people.
     pub reason: String,
 }
 
-impl Refusal {
+impl TlsError {
     /// The reason behind an error of a socket, if it is TLS that failed.
     pub fn of(error: &io::Error) -> Option<Self> {
         let error = error.get_ref()?.downcast_ref::<Error>()?;
@@ -94,20 +94,20 @@ fn other_name(error: &CertificateError) -> String {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for TlsError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.reason)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for TlsError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn code(error: Error) -> Option<&'static str> {
-        Refusal::of(&io::Error::new(io::ErrorKind::InvalidData, error)).map(|refusal| refusal.code)
+        TlsError::of(&io::Error::new(io::ErrorKind::InvalidData, error)).map(|refusal| refusal.code)
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_socket_that_fails_by_itself_refuses_nobody() {
-        assert_eq!(Refusal::of(&io::Error::from(io::ErrorKind::UnexpectedEof)), None);
-        assert_eq!(Refusal::of(&io::Error::other("something")), None);
+        assert_eq!(TlsError::of(&io::Error::from(io::ErrorKind::UnexpectedEof)), None);
+        assert_eq!(TlsError::of(&io::Error::other("something")), None);
     }
 }

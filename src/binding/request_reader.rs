@@ -5,7 +5,7 @@ use napi::bindgen_prelude::Uint8Array;
 use napi::{Error, Result, Status};
 
 /// A packet that is being read. Lengths of texts are in UTF-16 units, as JavaScript counts.
-pub struct Incoming<'a> {
+pub struct RequestReader<'a> {
     numbers: std::slice::Iter<'a, f64>,
     text: &'a str,
     ascii: bool,
@@ -13,7 +13,7 @@ pub struct Incoming<'a> {
     blobs: std::slice::Iter<'a, Uint8Array>,
 }
 
-impl<'a> Incoming<'a> {
+impl<'a> RequestReader<'a> {
     /// A packet of these parts.
     pub fn new(numbers: &'a [f64], text: &'a str, bytes: &'a [u8], blobs: &'a [Uint8Array]) -> Self {
         Self { numbers: numbers.iter(), text, ascii: text.is_ascii(), bytes, blobs: blobs.iter() }

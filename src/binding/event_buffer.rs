@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 
-use super::outgoing::Outgoing;
+use super::event_writer::EventWriter;
 
 /// So many events that are merely listened to may wait.
 const MOST_EVENTS: usize = 250_000;
@@ -20,9 +20,9 @@ const LARGEST_TEXT: usize = 64 * 1_024 * 1_024;
 
 /// Packets in the order in which they were written.
 #[derive(Default)]
-pub struct Backlog {
-    full: VecDeque<Outgoing>,
-    writing: Outgoing,
+pub struct EventBuffer {
+    full: VecDeque<EventWriter>,
+    writing: EventWriter,
     /// Events that are merely listened to, in all packets.
     events: usize,
     bytes: usize,
@@ -30,7 +30,7 @@ pub struct Backlog {
     dropped: BTreeMap<u32, u64>,
 }
 
-impl Backlog {
+impl EventBuffer {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.full.is_empty() && self.writing.is_empty()
@@ -67,7 +67,7 @@ impl Backlog {
     }
 
     /// The oldest packet; `spare` may be written to later. The last one says what was left out.
-    pub fn take(&mut self, spare: Outgoing) -> Outgoing {
+    pub fn take(&mut self, spare: EventWriter) -> EventWriter {
         if let Some(oldest) = self.full.pop_front() {
             return oldest;
         }

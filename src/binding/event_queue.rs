@@ -9,8 +9,8 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use crate::engine::host::job_token::JobToken;
 use crate::engine::host::{Event, Events, Jobs};
 
-use super::backlog::Backlog;
-use super::outgoing::Outgoing;
+use super::event_buffer::EventBuffer;
+use super::event_writer::EventWriter;
 use crate::engine::runtime::handoff::Loan;
 
 /// Weak: it does not keep the process alive, the facade's keep-alive handle does.
@@ -22,17 +22,17 @@ pub const LIGHT_BURST: usize = 8 * 1_024;
 pub const HEAVY_BURST: usize = 2 * LIGHT_BURST;
 
 /// Collects what goes up and wakes JavaScript once per burst.
-pub struct Upward {
+pub struct EventQueue {
     wake: Arc<Wake>,
     /// Whether JavaScript was woken and has not come yet. Cleared before the packet is taken, so that what is
     /// written in between wakes it again rather than being forgotten.
     scheduled: AtomicBool,
-    backlog: Mutex<Backlog>,
+    backlog: Mutex<EventBuffer>,
     /// Of the runtime that everything comes from, where JavaScript's thread can borrow it.
     loan: Option<Arc<Loan>>,
 }
 
-impl Upward {
+impl EventQueue {
     /// Wakes JavaScript with `wake`.
     pub fn new(wake: Arc<Wake>, loan: Option<Arc<Loan>>) -> Self {
         Self { wake, scheduled: AtomicBool::new(false), backlog: Mutex::default(), loan }
@@ -45,7 +45,7 @@ impl Upward {
 
     /// The oldest packet; JavaScript is woken again if there are more. `spare` is written to next and lends its
     /// capacity.
-    pub fn take(&self, spare: Outgoing) -> Outgoing {
+    pub fn take(&self, spare: EventWriter) -> EventWriter {
         self.scheduled.store(false, Ordering::SeqCst);
         let (taken, is_last) = {
             let mut backlog = self.backlog();
@@ -58,18 +58,18 @@ impl Upward {
         taken
     }
 
-    fn backlog(&self) -> MutexGuard<'_, Backlog> {
+    fn backlog(&self) -> MutexGuard<'_, EventBuffer> {
         self.backlog.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-impl Jobs for Upward {
+impl Jobs for EventQueue {
     fn jobs(&self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (JobToken, &str)>) {
         self.backlog().jobs(consumer, stream, jobs);
     }
 }
 
-impl Events for Upward {
+impl Events for EventQueue {
     fn event(&self, event: Event<'_>) {
         self.backlog().event(event);
     }

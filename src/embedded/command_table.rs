@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::call::{Call, Outcome};
+use super::command_context::{CommandContext, Outcome};
+use super::command_error::CommandError;
 use super::commands;
-use super::refusal::Refusal;
 
 /// What carries a command out.
-pub type Handler = fn(&mut Call<'_>) -> Outcome;
+pub type Handler = fn(&mut CommandContext<'_>) -> Outcome;
 
 /// How a command is carried out.
 #[derive(Clone, Copy)]
@@ -22,7 +22,7 @@ pub enum Run {
 }
 
 /// What COMMAND says of a command.
-pub struct Row {
+pub struct CommandSpec {
     /// In lower case; a subcommand's follows its container's and a `|`.
     pub name: &'static str,
     /// How many words it has, itself included; if negative, at least so many.
@@ -38,21 +38,21 @@ pub struct Row {
 }
 
 /// A row.
-pub const fn row(
+pub const fn spec(
     name: &'static str,
     arity: i32,
     flags: &'static str,
     keys: [i32; 3],
     categories: &'static str,
     run: Run,
-) -> Row {
-    Row { name, arity, flags, keys, categories, run }
+) -> CommandSpec {
+    CommandSpec { name, arity, flags, keys, categories, run }
 }
 
 /// A row, and what has to be known of it at every call.
 pub struct Command {
     /// What COMMAND says.
-    pub row: &'static Row,
+    pub spec: &'static CommandSpec,
     /// Numbers the commands.
     pub number: usize,
     /// Whether it changes keys.
@@ -81,22 +81,22 @@ static TABLE: OnceLock<Table> = OnceLock::new();
 
 fn table() -> &'static Table {
     TABLE.get_or_init(|| {
-        let commands: Vec<Command> = commands::rows().enumerate().map(command).collect();
-        let by_name = commands.iter().map(|one| (one.row.name.as_bytes(), one.number)).collect();
+        let commands: Vec<Command> = commands::specs().enumerate().map(command).collect();
+        let by_name = commands.iter().map(|one| (one.spec.name.as_bytes(), one.number)).collect();
         Table { commands, by_name }
     })
 }
 
-fn command((number, row): (usize, &'static Row)) -> Command {
-    let has = |flag: &str| row.flags.split(' ').any(|one| one == flag);
-    let is = |names: &[&str]| names.contains(&row.name);
+fn command((number, spec): (usize, &'static CommandSpec)) -> Command {
+    let has = |flag: &str| spec.flags.split(' ').any(|one| one == flag);
+    let is = |names: &[&str]| names.contains(&spec.name);
     Command {
-        row,
+        spec,
         number,
         writes: has("write"),
         needs_memory: has("denyoom"),
         is_open: has("no_auth"),
-        is_for_subscribers: row.categories.contains("pubsub") && row.name.ends_with("subscribe")
+        is_for_subscribers: spec.categories.contains("pubsub") && spec.name.ends_with("subscribe")
             || is(&["ping", "quit", "reset"]),
         ends_transaction: is(&["exec", "discard", "multi", "watch", "quit", "reset"]),
         is_silent: has("admin") || is(&["exec"]),
@@ -124,33 +124,33 @@ pub fn find(name: &[u8]) -> Option<&'static Command> {
 }
 
 /// The command that words call, and that there are as many of them as it takes.
-pub fn resolve(args: &[&[u8]]) -> Result<&'static Command, Refusal> {
+pub fn resolve(args: &[&[u8]]) -> Result<&'static Command, CommandError> {
     let named = find(args[0]).filter(|_| !args[0].contains(&b'|')).ok_or_else(|| unknown(args))?;
-    let command = match (&named.row.run, args.get(1)) {
+    let command = match (&named.spec.run, args.get(1)) {
         (Run::Container | Run::Both(_), Some(sub)) => {
             let name = [args[0], b"|", sub].concat();
             match find(&name) {
                 Some(command) => command,
                 // Which the container has itself.
                 None if sub.eq_ignore_ascii_case(b"HELP") => named,
-                None => return Err(unknown_sub(named.row.name, sub)),
+                None => return Err(unknown_sub(named.spec.name, sub)),
             }
         }
         _ => named,
     };
-    let (arity, count) = (command.row.arity, args.len());
+    let (arity, count) = (command.spec.arity, args.len());
     let fits = if arity < 0 {
         count >= arity.unsigned_abs() as usize
     } else {
         count == arity.unsigned_abs() as usize
     };
-    if fits { Ok(command) } else { Err(Refusal::wrong_arity(command.row.name)) }
+    if fits { Ok(command) } else { Err(CommandError::wrong_arity(command.spec.name)) }
 }
 
 /// As much of what a client sent is in an error.
 const MOST_SHOWN: usize = 128;
 
-fn unknown(args: &[&[u8]]) -> Refusal {
+fn unknown(args: &[&[u8]]) -> CommandError {
     let mut shown = Vec::new();
     for arg in &args[1..] {
         if shown.len() >= MOST_SHOWN {
@@ -162,13 +162,13 @@ fn unknown(args: &[&[u8]]) -> Refusal {
         shown.extend_from_slice(b"' ");
     }
     let name = &args[0][..args[0].len().min(MOST_SHOWN)];
-    Refusal::with(&[b"ERR unknown command '", name, b"', with args beginning with: ", &shown])
+    CommandError::with(&[b"ERR unknown command '", name, b"', with args beginning with: ", &shown])
 }
 
-fn unknown_sub(container: &str, sub: &[u8]) -> Refusal {
+fn unknown_sub(container: &str, sub: &[u8]) -> CommandError {
     let sub = &sub[..sub.len().min(MOST_SHOWN)];
     let container = container.to_ascii_uppercase();
-    Refusal::with(&[b"ERR unknown subcommand '", sub, b"'. Try ", container.as_bytes(), b" HELP."])
+    CommandError::with(&[b"ERR unknown subcommand '", sub, b"'. Try ", container.as_bytes(), b" HELP."])
 }
 
 #[cfg(test)]
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn names_are_found_in_any_case_and_once() {
-        assert_eq!(find(b"XaDd").map(|command| command.row.name), Some("xadd"));
+        assert_eq!(find(b"XaDd").map(|command| command.spec.name), Some("xadd"));
         assert!(find(b"lpush").is_none());
         assert!(find(&[b'x'; 100]).is_none());
         assert_eq!(table().by_name.len(), len());
@@ -187,11 +187,11 @@ mod tests {
     fn a_subcommand_is_resolved_and_counted_as_one() {
         let resolve = |words: &[&str]| {
             let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-            resolve(&words).map(|command| command.row.name)
+            resolve(&words).map(|command| command.spec.name)
         };
         assert_eq!(resolve(&["XGROUP", "Create", "k", "g", "$"]), Ok("xgroup|create"));
-        assert_eq!(resolve(&["xgroup", "create"]), Err(Refusal::wrong_arity("xgroup|create")));
-        assert_eq!(resolve(&["xgroup"]), Err(Refusal::wrong_arity("xgroup")));
+        assert_eq!(resolve(&["xgroup", "create"]), Err(CommandError::wrong_arity("xgroup|create")));
+        assert_eq!(resolve(&["xgroup"]), Err(CommandError::wrong_arity("xgroup")));
         assert!(resolve(&["xgroup|create", "k", "g", "$", "x"]).is_err());
     }
 }

@@ -21,7 +21,7 @@ const KEPT_CAPACITY: usize = 64 * 1_024;
 
 /// A packet that is being written.
 #[derive(Default)]
-pub struct Outgoing {
+pub struct EventWriter {
     /// The numbers.
     pub numbers: Vec<f64>,
     /// All strings, joined.
@@ -34,7 +34,7 @@ pub struct Outgoing {
     error: Option<RedisError>,
 }
 
-impl Outgoing {
+impl EventWriter {
     /// Whether nothing was written.
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
@@ -111,7 +111,7 @@ impl Outgoing {
                 self.report(Report::Headers, &[f64::from(consumer), token.to_number()]);
                 self.push_text(headers);
             }
-            other => self.rare(other),
+            other => self.write_uncommon(other),
         }
     }
 
@@ -120,7 +120,7 @@ impl Outgoing {
         self.report(Report::EventsDropped, &[f64::from(producer), count as f64]);
     }
 
-    fn rare(&mut self, event: Event<'_>) {
+    fn write_uncommon(&mut self, event: Event<'_>) {
         match event {
             Event::ConsumerFailed { consumer, failure, error } => {
                 let (kind, token) = failure_numbers(failure);
@@ -245,7 +245,7 @@ impl Outgoing {
         }
     }
 
-    /// What [`Outgoing::push_reason`] writes, or -1 for the same as the last one of the packet.
+    /// What [`EventWriter::push_reason`] writes, or -1 for the same as the last one of the packet.
     fn push_error(&mut self, error: &RedisError) {
         if self.error.as_ref() == Some(error) {
             self.numbers.push(-1.0);

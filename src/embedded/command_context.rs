@@ -1,17 +1,17 @@
 //! One command that is being carried out.
 
 use super::client::{Client, ClientId};
+use super::command_error::{CommandError, NOT_AN_INTEGER};
+use super::command_table::Command;
 use super::core::Core;
 use super::number;
-use super::refusal::{NOT_AN_INTEGER, Refusal};
 use super::reply::Reply;
-use super::table::Command;
 
 /// Whether a command was carried out; what it replied is taken back if not.
-pub type Outcome = Result<(), Refusal>;
+pub type Outcome = Result<(), CommandError>;
 
 /// What a command works with.
-pub struct Call<'a> {
+pub struct CommandContext<'a> {
     /// The server.
     pub core: &'a mut Core,
     /// Who calls.
@@ -26,7 +26,7 @@ pub struct Call<'a> {
     pub in_transaction: bool,
 }
 
-impl<'a> Call<'a> {
+impl<'a> CommandContext<'a> {
     /// One of the words.
     pub fn arg(&self, at: usize) -> &'a [u8] {
         self.args[at]
@@ -43,7 +43,7 @@ impl<'a> Call<'a> {
     }
 
     /// One of the words as a number.
-    pub fn integer(&self, at: usize) -> Result<i64, Refusal> {
+    pub fn integer(&self, at: usize) -> Result<i64, CommandError> {
         number::parse(self.args[at]).ok_or(NOT_AN_INTEGER)
     }
 

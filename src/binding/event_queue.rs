@@ -12,6 +12,7 @@ use crate::engine::host::{Event, Events, Jobs};
 use super::event_buffer::EventBuffer;
 use super::event_writer::EventWriter;
 use crate::engine::runtime::handoff::Loan;
+use crate::redis_io::locked::Locked;
 
 /// Weak: it does not keep the process alive, the facade's keep-alive handle does.
 pub type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
@@ -59,7 +60,7 @@ impl EventQueue {
     }
 
     fn backlog(&self) -> MutexGuard<'_, EventBuffer> {
-        self.backlog.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.backlog.locked()
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::redis_io::glob;
 
-use super::client::ClientId;
-use super::keyspace::Key;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::key::Key;
 
 /// Subscribers by channel, and by pattern in the order in which the patterns came.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::random::Random;
+use crate::embedded::random::Random;
 
 /// How often what goes wrong: the odds are from 0, never, to 1, always.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,12 +7,10 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::keyspace::Key;
-use super::transaction::Transaction;
-use super::waiting::Blocked;
-
-/// Numbers clients in the order in which they connected.
-pub type ClientId = u64;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::key::Key;
+use crate::embedded::transaction::Transaction;
+use crate::embedded::waiting::Blocked;
 
 /// What is kept for a subscriber or monitor that does not read, as Redis has it unless told otherwise. Others are
 /// kept from sending, see the session.

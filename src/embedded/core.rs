@@ -7,20 +7,23 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::channels::Channels;
-use super::chaos::Chaos;
-use super::client::{Client, ClientId};
-use super::clock::Clock;
-use super::command_table;
-use super::keyspace::{Key, Keyspace, Value};
-use super::options::Options;
-use super::random::Random;
-use super::reply::Reply;
-use super::waiting::{Blocked, Waiting};
+use crate::embedded::channels::Channels;
+use crate::embedded::chaos::Chaos;
+use crate::embedded::client::Client;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::clock::Clock;
+use crate::embedded::key::Key;
+use crate::embedded::keyspace::{Keyspace, Value};
+use crate::embedded::options::Options;
+use crate::embedded::random::Random;
+use crate::embedded::reply::Reply;
+use crate::embedded::waiting::{Blocked, Waiting};
 
 /// How often a command was carried out, failed, or was not even tried.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CallCount {
+    /// Name of the command.
+    pub name: &'static str,
     /// Carried out.
     pub calls: u64,
     /// Of these, with an error.
@@ -80,8 +83,8 @@ pub struct Core {
 }
 
 impl Core {
-    /// The state of a server that listens on that port.
-    pub fn new(options: &Options, port: u16) -> Self {
+    /// The state of a server that listens on `port` and counts the calls of the commands with these names.
+    pub fn new(options: &Options, port: u16, names: impl Iterator<Item = &'static str>) -> Self {
         let clock = if options.manual_clock { Clock::manual() } else { Clock::real() };
         Self {
             // No other server has begun here then.
@@ -99,7 +102,7 @@ impl Core {
             max_memory: options.max_memory,
             port,
             started: Instant::now(),
-            counts: vec![CallCount::default(); command_table::len()],
+            counts: names.map(|name| CallCount { name, ..CallCount::default() }).collect(),
             connections: 0,
             commands: 0,
             next_client: 1,

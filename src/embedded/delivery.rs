@@ -2,12 +2,12 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::chaos::Chaos;
-use super::group::{Group, Pending};
-use super::keyspace::Key;
-use super::log::Log;
-use super::reply::Reply;
-use super::stream_id::GREATEST;
+use crate::embedded::chaos::Chaos;
+use crate::embedded::group::{Group, Pending};
+use crate::embedded::key::Key;
+use crate::embedded::log::Log;
+use crate::embedded::reply::Reply;
+use crate::embedded::stream_id::GREATEST;
 
 /// Replies what is behind an id.
 pub fn read_after(log: &Log, after: EntryId, count: usize, reply: &mut Reply) {

@@ -1,20 +1,30 @@
 //! Whether a command may be carried out, and when.
 
+use std::sync::OnceLock;
 use std::time::Instant;
 
-use super::client::{ClientId, CloseReason, Replies};
-use super::command_context::{CommandContext, Outcome};
-use super::command_error::CommandError;
-use super::command_table::{self, Command, Run};
-use super::commands;
-use super::core::Core;
-use super::monitor;
-use super::reply::Reply;
-use super::serving;
+use crate::embedded::client::{CloseReason, Replies};
+use crate::embedded::client_id::ClientId;
+use crate::embedded::command::{Command, CommandContext, CommandTable, Outcome};
+use crate::embedded::command_error::CommandError;
+use crate::embedded::command_lookup::resolve;
+use crate::embedded::commands;
+use crate::embedded::core::Core;
+use crate::embedded::execution::run;
+use crate::embedded::monitor;
+use crate::embedded::reply::Reply;
+use crate::embedded::serving;
 
 const NO_AUTH: CommandError = CommandError::new("NOAUTH Authentication required.");
 const OUT_OF_MEMORY: CommandError =
     CommandError::new("OOM command not allowed when used memory > 'maxmemory'.");
+
+static TABLE: OnceLock<CommandTable> = OnceLock::new();
+
+/// Returns the table of all commands.
+pub fn table() -> &'static CommandTable {
+    TABLE.get_or_init(|| CommandTable::new(commands::specs()))
+}
 
 /// What a queued word takes besides itself.
 const QUEUED_OVERHEAD: usize = 16;
@@ -32,7 +42,7 @@ pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Re
     {
         client.replies = Replies::Skip;
     }
-    match command_table::resolve(args) {
+    match resolve(table(), args) {
         Ok(command) => check_access(core, client, command, args, reply),
         Err(refusal) => reject(core, client, None, args, reply, &refusal),
     }
@@ -66,8 +76,7 @@ pub fn is_postponed(core: &mut Core, args: &[&[u8]]) -> bool {
         core.resume();
         return false;
     }
-    !pause.writes_only
-        || command_table::resolve(args).is_ok_and(|command| command.writes || is_publish(command))
+    !pause.writes_only || resolve(table(), args).is_ok_and(|command| command.writes || is_publish(command))
 }
 
 fn is_publish(command: &Command) -> bool {
@@ -97,7 +106,15 @@ fn check_access(core: &mut Core, id: ClientId, command: &'static Command, args: 
     if !command.is_silent {
         monitor::tell(core, id, args, reply);
     }
-    run(&mut CommandContext { core, client: id, args, command, reply, in_transaction: false });
+    run(&mut CommandContext {
+        core,
+        client: id,
+        args,
+        command,
+        table: table(),
+        reply,
+        in_transaction: false,
+    });
     serving::serve_ready(core);
 }
 
@@ -124,24 +141,6 @@ fn authorize(core: &mut Core, id: ClientId, command: &Command) -> Outcome {
         ]));
     }
     Ok(())
-}
-
-/// Carries a command out.
-pub fn run(call: &mut CommandContext<'_>) {
-    let number = call.command.number;
-    let start = call.reply.len();
-    let outcome = match call.command.spec.run {
-        Run::Handler(handler) => handler(call),
-        Run::Both(handler) if call.args.len() == 1 => handler(call),
-        Run::Both(_) | Run::Container => commands::help(call),
-    };
-    let count = &mut call.core.counts[number];
-    count.calls += 1;
-    if let Err(refusal) = outcome {
-        count.failed += 1;
-        call.reply.truncate(start);
-        call.reply.error(&refusal);
-    }
 }
 
 /// A command that is not tried also spoils the transaction it was for, or ends it if it is EXEC.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::keyspace::Key;
+use crate::embedded::key::Key;
 
 /// What a group, a consumer and something pending take besides their names.
 const OVERHEAD: usize = 128;

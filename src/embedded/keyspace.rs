@@ -1,13 +1,10 @@
 //! The keys: what they hold, until when, and how much memory that takes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
-use super::command_error::{CommandError, WRONG_TYPE};
-use super::stream::Stream;
-
-/// A name of something, shared between the places that know it.
-pub type Key = Arc<[u8]>;
+use crate::embedded::command_error::{CommandError, WRONG_TYPE};
+use crate::embedded::key::Key;
+use crate::embedded::stream::Stream;
 
 /// What a key takes besides its name and its value: a place in each of the maps.
 const OVERHEAD: usize = 144;

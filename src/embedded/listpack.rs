@@ -3,7 +3,7 @@
 //! Nothing is kept in it here. But nodes end where a listpack would be full, and `MAXLEN ~` removes whole nodes, so
 //! what an approximate trim leaves is a matter of these lengths.
 
-use super::number;
+use crate::embedded::number;
 
 /// The header, and the mark at the end.
 pub const EMPTY: usize = 7;

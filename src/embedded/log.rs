@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::command_error::CommandError;
-use super::group::Group;
-use super::node::{Entry, Node};
-use super::stream_id::{LEAST, Wanted};
+use crate::embedded::command_error::CommandError;
+use crate::embedded::group::Group;
+use crate::embedded::node::{Entry, Node};
+use crate::embedded::stream_id::{LEAST, Wanted};
 
 const NOT_ABOVE_LEAST: CommandError =
     CommandError::new("ERR The ID specified in XADD must be greater than 0-0");

@@ -1,8 +1,8 @@
 //! What monitors hear of every command.
 
-use super::client::ClientId;
-use super::core::Core;
-use super::reply::Reply;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::core::Core;
+use crate::embedded::reply::Reply;
 
 /// Tells the monitors of a command. `own` is the reply of who calls, who may be one of them.
 pub fn tell(core: &mut Core, client: ClientId, args: &[&[u8]], own: &mut Reply) {

@@ -2,8 +2,8 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::listpack::{self, number_len, text_len};
-use super::reply::Reply;
+use crate::embedded::listpack::{self, number_len, text_len};
+use crate::embedded::reply::Reply;
 
 /// The most entries of a node, deleted ones included, as Redis has it unless told otherwise.
 pub const MOST_ENTRIES: usize = 100;

@@ -1,6 +1,6 @@
 //! How a server is started.
 
-use super::chaos::ChaosOptions;
+use crate::embedded::chaos::ChaosOptions;
 
 /// The memory that keys may take unless said otherwise.
 pub const MAX_MEMORY: usize = 256 * 1024 * 1024;

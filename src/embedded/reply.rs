@@ -2,8 +2,8 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::command_error::CommandError;
-use super::number;
+use crate::embedded::command_error::CommandError;
+use crate::embedded::number;
 
 /// What is to be written to one client.
 #[derive(Debug)]

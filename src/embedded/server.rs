@@ -12,10 +12,11 @@ use tokio::time::sleep;
 
 use crate::redis_io::tasks::Tasks;
 
-use super::core::Core;
-use super::options::Options;
-use super::serving;
-use super::session::{Session, lock};
+use crate::embedded::core::Core;
+use crate::embedded::dispatch;
+use crate::embedded::options::Options;
+use crate::embedded::serving;
+use crate::embedded::session::{Session, lock};
 
 /// How long to wait when a connection cannot be accepted, as without file descriptors.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -45,7 +46,8 @@ impl Server {
         let listener = Listener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let core = Arc::new(Mutex::new(Core::new(options, port)));
+        let names = dispatch::table().all().map(|command| command.spec.name);
+        let core = Arc::new(Mutex::new(Core::new(options, port, names)));
         let life = Arc::new(watch::Sender::new(Life::Serving));
         let _context = tasks.runtime().enter();
         tasks.spawn(serve(TcpListener::from_std(listener)?, core.clone(), life.clone(), tasks.clone()));

@@ -1,14 +1,15 @@
 //! What becomes of those who wait in a read.
 
-use super::client::ClientId;
-use super::command_error::CommandError;
-use super::core::Core;
-use super::delivery::{ReadCursor, read_after};
-use super::keyspace::{Key, Value};
-use super::reply::Reply;
-use super::stream::Stream;
-use super::stream_id::GREATEST;
-use super::waiting::Reader;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::command_error::CommandError;
+use crate::embedded::core::Core;
+use crate::embedded::delivery::{ReadCursor, read_after};
+use crate::embedded::key::Key;
+use crate::embedded::keyspace::Value;
+use crate::embedded::reply::Reply;
+use crate::embedded::stream::Stream;
+use crate::embedded::stream_id::GREATEST;
+use crate::embedded::waiting::Reader;
 
 const GROUP_IS_GONE: CommandError =
     CommandError::new("NOGROUP the consumer group this client was blocked on no longer exists");

@@ -9,13 +9,15 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::redis_io::locked::Locked;
 use crate::redis_io::resp::Scanner;
 
-use super::client::{ClientId, CloseReason};
-use super::core::Core;
-use super::dispatch;
-use super::reply::Reply;
-use super::request::{self, Request};
+use crate::embedded::client::CloseReason;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::core::Core;
+use crate::embedded::dispatch;
+use crate::embedded::reply::Reply;
+use crate::embedded::request::{self, Request};
 
 /// How much is read at once.
 const READ: usize = 64 * 1024;
@@ -267,5 +269,5 @@ fn end(core: &mut Core, id: ClientId, ending: CloseReason) {
 
 /// The state; a panic under the lock is no reason for others to fail.
 pub fn lock(core: &Mutex<Core>) -> MutexGuard<'_, Core> {
-    core.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    core.locked()
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::group::Group;
-use super::keyspace::Key;
-use super::log::Log;
+use crate::embedded::group::Group;
+use crate::embedded::key::Key;
+use crate::embedded::log::Log;
 
 /// What an empty stream takes.
 const OVERHEAD: usize = 256;

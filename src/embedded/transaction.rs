@@ -1,6 +1,6 @@
 //! What MULTI and WATCH have begun on one connection.
 
-use super::keyspace::Key;
+use crate::embedded::key::Key;
 
 /// A command's words, kept until EXEC.
 pub type Queued = Vec<Box<[u8]>>;

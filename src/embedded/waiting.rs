@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::client::ClientId;
-use super::keyspace::Key;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::key::Key;
 
 /// Which consumer reads.
 #[derive(Clone, Debug)]

@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::redis_io::cluster::slot_map::slot_of;
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::ReplySink;
+use crate::redis_io::key_slot::slot_of;
 use crate::redis_io::options::{QueueExtent, QueueLimit};
 use crate::redis_io::resp::{Reply, Value};
 
@@ -25,6 +24,18 @@ pub struct ReplyTag {
     pub index: u32,
     /// Which caller.
     pub id: u64,
+}
+
+/// Receives the replies to commands whose destination is [`Destination::Sink`].
+///
+/// Runs on the engine's thread, or on the submitting thread for a command that is refused at once. No lock of the link is held,
+/// so a sink can submit again from inside.
+pub trait ReplySink: Send + Sync {
+    /// Receives the outcome of one command. An error reply of Redis arrives as `Err` of kind `Reply`.
+    fn reply(&self, tag: ReplyTag, outcome: Result<Reply<'_>, RedisError>);
+
+    /// Ends a burst: all replies of one read from the socket were delivered.
+    fn burst_end(&self) {}
 }
 
 /// Takes the replies of many commands as they come.

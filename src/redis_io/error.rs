@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::redis_io::connection::tls::TlsError;
+use crate::redis_io::tls_error::TlsError;
 
 /// How Redis begins about a command that it does not know.
 const UNKNOWN: &str = "ERR unknown command";

@@ -5,26 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::redis_io::command::{Commands, Destination, ReplyTag};
-use crate::redis_io::connection::metrics::Traffic;
+use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::metrics::Traffic;
 use crate::redis_io::options::Endpoint;
-use crate::redis_io::resp::{Reply, Value};
+use crate::redis_io::resp::Value;
+
+pub use crate::redis_io::command::ReplySink;
 
 /// A future that the trait objects below hand out.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Hears of the replies to commands whose destination is the sink.
-///
-/// Called on the engine's thread, or on the submitting thread for a command that is refused at once; never with
-/// a lock of the link held, so a sink may submit again from inside.
-pub trait ReplySink: Send + Sync {
-    /// One command's outcome. An error reply of Redis arrives as `Err` of kind `Reply`.
-    fn reply(&self, tag: ReplyTag, outcome: Result<Reply<'_>, RedisError>);
-
-    /// Everything that one read from the socket held has been handed over; wake who waits, once.
-    fn burst_end(&self) {}
-}
 
 /// Hears of published messages.
 pub trait PushSink: Send + Sync {

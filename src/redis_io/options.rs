@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::{AddAssign, Sub, SubAssign};
 use std::time::Duration;
 
-use crate::redis_io::cluster::slot_map::Address;
+use crate::redis_io::address::Address;
 
 /// Where Redis listens.
 #[derive(Clone, Debug, PartialEq, Eq)]

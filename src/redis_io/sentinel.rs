@@ -4,13 +4,14 @@
 //! the `redis` crate would bring a TLS of its own beside ours, gives a silent sentinel no time limit, and keeps to
 //! itself which sentinel said what.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::redis_io::command::ReplyTag;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::{Reply, Value};
 use crate::redis_io::tasks::Tasks;
@@ -129,7 +130,7 @@ struct Once {
 
 impl Once {
     fn failure(&self) -> Option<RedisError> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.failure.locked().take()
     }
 }
 
@@ -145,7 +146,7 @@ impl LinkPolicy for Once {
 
     fn state_changed(&self, _state: LinkState, error: Option<&RedisError>) {
         if let Some(error) = error {
-            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+            *self.failure.locked() = Some(error.clone());
         }
     }
 }

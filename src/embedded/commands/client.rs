@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::embedded::client::{Client, ClientId, CloseReason, Replies};
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::client::{Client, CloseReason, Replies};
+use crate::embedded::client_id::ClientId;
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
-use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::embedded::core::Pause;
 use crate::embedded::number;
 use crate::embedded::reply::Reply;

@@ -3,9 +3,8 @@
 use super::client::check_name;
 use super::pubsub;
 use crate::embedded::client::{CloseReason, Replies};
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
-use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::embedded::number;
 
 /// The rows of these commands.

@@ -1,8 +1,7 @@
 //! Strings that are numbers.
 
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
-use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::embedded::keyspace::Value;
 use crate::embedded::number;
 

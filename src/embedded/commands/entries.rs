@@ -1,8 +1,7 @@
 //! The entries of streams: added, removed, looked at.
 
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::{CommandError, NO_SUCH_KEY, SYNTAX};
-use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::embedded::keyspace::Value;
 use crate::embedded::log::{Bound, Trim};
 use crate::embedded::node::MOST_ENTRIES;

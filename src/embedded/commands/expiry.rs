@@ -1,8 +1,7 @@
 //! Until when keys are there.
 
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::CommandError;
-use crate::embedded::command_table::{CommandSpec, Run, spec};
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[

@@ -1,8 +1,7 @@
 //! XGROUP.
 
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::CommandError;
-use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::embedded::group::Group;
 use crate::embedded::keyspace::Value;
 use crate::embedded::stream::Stream;

@@ -1,10 +1,9 @@
 //! XINFO.
 
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::{CommandError, NO_SUCH_KEY};
-use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::embedded::group::{Consumer, Group};
-use crate::embedded::keyspace::Key;
+use crate::embedded::key::Key;
 use crate::embedded::log::Log;
 use crate::embedded::node::Entry;
 use crate::embedded::reply::Reply;

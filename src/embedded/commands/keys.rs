@@ -1,8 +1,7 @@
 //! Keys, whatever they hold.
 
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER, SYNTAX};
-use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::redis_io::glob;
 
 /// The rows of these commands.

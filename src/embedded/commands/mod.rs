@@ -1,5 +1,6 @@
 //! What the commands do, by what they are about. Each file has the rows of its commands in the table.
 
+use crate::embedded::command::CommandSpec;
 mod catalogue;
 mod client;
 mod connection;
@@ -18,10 +19,6 @@ mod scripting;
 mod server;
 mod strings;
 mod transactions;
-
-pub use catalogue::help;
-
-use super::command_table::CommandSpec;
 
 /// The rows of all commands.
 pub fn specs() -> impl Iterator<Item = &'static CommandSpec> {

@@ -1,8 +1,7 @@
 //! What is pending: acknowledged, looked at, claimed.
 
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
-use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::embedded::group::Pending;
 use crate::embedded::number;
 use crate::embedded::reply::Reply;

@@ -1,10 +1,9 @@
 //! Subscriptions, and what is published.
 
-use crate::embedded::client::ClientId;
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::client_id::ClientId;
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::CommandError;
-use crate::embedded::command_table::{CommandSpec, Run, spec};
-use crate::embedded::keyspace::Key;
+use crate::embedded::key::Key;
 use crate::embedded::reply::Reply;
 use crate::redis_io::glob;
 

@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::client::timeout;
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
-use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::embedded::core::Core;
 use crate::embedded::delivery::{ReadCursor, has_news, read_after};
-use crate::embedded::keyspace::Key;
+use crate::embedded::key::Key;
 use crate::embedded::reply::Open;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::{self, GREATEST, LEAST};

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use super::connection::REDIS_VERSION;
-use crate::embedded::command_table;
 use crate::embedded::core::Core;
 
 type Section = fn(&Core, &mut String);
@@ -141,15 +140,14 @@ fn keyspace(core: &Core, text: &mut String) {
 }
 
 fn command_stats(core: &Core, text: &mut String) {
-    for command in command_table::all() {
-        let count = core.counts[command.number];
+    for count in &core.counts {
         if count.calls + count.rejected == 0 {
             continue;
         }
         let _ = write!(
             text,
             "cmdstat_{}:calls={},usec=0,usec_per_call=0.00,rejected_calls={},failed_calls={}\r\n",
-            command.spec.name, count.calls, count.rejected, count.failed
+            count.name, count.calls, count.rejected, count.failed
         );
     }
 }

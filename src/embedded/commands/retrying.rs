@@ -1,9 +1,9 @@
 //! The script with which hfxbus 2.2.0 claims what was not acknowledged in time.
 
 use super::pending::{Claim, Claimed};
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, Outcome};
 use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
-use crate::embedded::keyspace::Key;
+use crate::embedded::key::Key;
 use crate::embedded::number;
 use crate::embedded::reply::Reply;
 use crate::embedded::stream::Stream;

@@ -3,9 +3,8 @@
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::retrying;
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Handler, Outcome, Run, spec};
 use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
-use crate::embedded::command_table::{CommandSpec, Handler, Run, spec};
 use crate::embedded::number;
 
 /// The rows of these commands.

@@ -1,9 +1,8 @@
 //! INFO, CONFIG, MONITOR and what else is about the server.
 
 use super::report;
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
-use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::embedded::number;
 use crate::redis_io::glob;
 

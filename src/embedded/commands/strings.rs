@@ -1,9 +1,8 @@
 //! Strings, and until when they are there.
 
 use super::expiry::{Unit, deadline};
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
-use crate::embedded::command_table::{CommandSpec, Run, spec};
 use crate::embedded::keyspace::Value;
 
 /// The rows of these commands.

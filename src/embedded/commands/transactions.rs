@@ -1,10 +1,10 @@
 //! MULTI, EXEC and WATCH.
 
-use crate::embedded::command_context::{CommandContext, Outcome};
+use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::CommandError;
-use crate::embedded::command_table::{self, CommandSpec, Run, spec};
-use crate::embedded::dispatch;
-use crate::embedded::keyspace::Key;
+use crate::embedded::command_lookup::resolve;
+use crate::embedded::execution::run;
+use crate::embedded::key::Key;
 use crate::embedded::monitor;
 
 /// The rows of these commands.
@@ -80,16 +80,17 @@ fn exec(call: &mut CommandContext<'_>) -> Outcome {
     call.reply.array(queued.len());
     for words in &queued {
         let args: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
-        let Ok(command) = command_table::resolve(&args) else { continue };
+        let Ok(command) = resolve(call.table, &args) else { continue };
         if !command.is_silent {
             monitor::tell(call.core, id, &args, call.reply);
         }
         let (core, reply) = (&mut *call.core, &mut *call.reply);
-        dispatch::run(&mut CommandContext {
+        run(&mut CommandContext {
             core,
             client: id,
             args: &args,
             command,
+            table: call.table,
             reply,
             in_transaction: true,
         });

@@ -14,14 +14,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::redis_io::cluster::pool::{Pool, Target};
-use crate::redis_io::cluster::redirect::Redirect;
-use crate::redis_io::cluster::redirection::RedirectedCommand;
+use crate::redis_io::cluster::pool::{NodeOwner, Pool, Target};
+use crate::redis_io::cluster::redirect::{Redirect, RedirectedCommand};
 use crate::redis_io::cluster::slot_map::Address;
 use crate::redis_io::cluster::topology::{RefreshResult, Topology};
 use crate::redis_io::command::{CommandMeta, Commands};
+use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::QueueExtent;
 use crate::redis_io::tasks::Tasks;
 
@@ -179,7 +180,7 @@ impl Drop for Cluster {
 
 impl ClusterState {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.inner.locked()
     }
 
     fn node(&self) -> Arc<str> {
@@ -302,13 +303,6 @@ impl ClusterState {
         self.set_state(LinkState::End, cause);
     }
 
-    /// A connection of the pool was lost, or could not be made.
-    pub(crate) fn lost(&self, address: &Address) {
-        self.lock().pool.remove_ended(address);
-        self.topology.refresh();
-    }
-
-    /// The topology has results.
     fn on_topology_change(&self, result: &RefreshResult) {
         if let Some(error) = &result.error {
             if self.state.load(Ordering::Acquire) == LinkState::Ready as u8 {
@@ -352,6 +346,41 @@ impl ClusterState {
         if !late.is_empty() {
             late.refuse(self.sink.as_ref(), error);
         }
+    }
+}
+
+impl NodeOwner for ClusterState {
+    fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        self.silence
+    }
+
+    fn policy(&self) -> &dyn LinkPolicy {
+        self.policy.as_ref()
+    }
+
+    fn sink(&self) -> Arc<dyn ReplySink> {
+        self.sink.clone()
+    }
+
+    fn tasks(&self) -> Tasks {
+        self.tasks.clone()
+    }
+
+    fn this(&self) -> Weak<dyn NodeOwner> {
+        self.this.clone()
+    }
+
+    fn redirector(&self) -> Option<Arc<dyn Redirector>> {
+        self.this.upgrade().map(|state| state as _)
+    }
+
+    fn on_lost(&self, address: &Address) {
+        self.lock().pool.remove_ended(address);
+        self.topology.refresh();
     }
 }
 

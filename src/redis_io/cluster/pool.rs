@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::redis_io::cluster::ClusterState;
 use crate::redis_io::cluster::slot_map::{Address, SlotMap, slot_of};
 use crate::redis_io::cluster::topology::Topology;
 use crate::redis_io::command::{CommandMeta, Commands, Place};
 use crate::redis_io::connection::Connection;
-use crate::redis_io::connection::metrics::Traffic;
+use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::connection::state::Sinks;
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, ErrorAction, Link, LinkPolicy, LinkState};
+use crate::redis_io::link::{BoxFuture, ErrorAction, Link, LinkPolicy, LinkState, ReplySink};
+use crate::redis_io::metrics::Traffic;
 use crate::redis_io::options::ScaleReads;
+use crate::redis_io::tasks::Tasks;
 
 /// The command that may be answered by a replica.
 const READ: &str = "GET";
@@ -125,7 +126,7 @@ impl Pool {
     }
 
     /// The connection to a node, opened if there is none.
-    pub(crate) fn get(&mut self, address: Address, replica: bool, owner: &ClusterState) -> Arc<Connection> {
+    pub(crate) fn get(&mut self, address: Address, replica: bool, owner: &dyn NodeOwner) -> Arc<Connection> {
         let node = (address, replica);
         let known = self.connections.get(&node).filter(|known| known.state() != LinkState::End);
         if let Some(known) = known {
@@ -164,18 +165,44 @@ impl Pool {
     }
 }
 
-fn open(address: &Address, replica: bool, is_another: bool, owner: &ClusterState) -> Arc<Connection> {
-    let mut options = owner.topology.options().link.clone();
-    options.endpoint = owner.topology.endpoint(address);
+/// Owner of the connections of a pool.
+pub(crate) trait NodeOwner: Send + Sync {
+    /// Nodes of the Cluster, with the options of their connections.
+    fn topology(&self) -> &Topology;
+
+    /// Time limit for the silence of a node.
+    fn silence(&self) -> Option<Duration>;
+
+    /// Policy of the whole link.
+    fn policy(&self) -> &dyn LinkPolicy;
+
+    /// Receiver of replies.
+    fn sink(&self) -> Arc<dyn ReplySink>;
+
+    /// Runtime of the connections.
+    fn tasks(&self) -> Tasks;
+
+    /// The owner itself, for callbacks of its connections.
+    fn this(&self) -> Weak<dyn NodeOwner>;
+
+    /// The owner as the redirector of its connections. `None` if it ends.
+    fn redirector(&self) -> Option<Arc<dyn Redirector>>;
+
+    /// Handles a connection that was lost or could not be opened.
+    fn on_lost(&self, address: &Address);
+}
+
+fn open(address: &Address, replica: bool, is_another: bool, owner: &dyn NodeOwner) -> Arc<Connection> {
+    let mut options = owner.topology().options().link.clone();
+    options.endpoint = owner.topology().endpoint(address);
     (options.lazy, options.offline_queue) = (false, true);
     options.read_only |= replica;
-    options.silence = owner.silence;
+    options.silence = owner.silence();
     let is_another = AtomicBool::new(is_another);
-    let policy = NodePolicy { owner: owner.this.clone(), address: address.clone(), is_another };
+    let policy = NodePolicy { owner: owner.this(), address: address.clone(), is_another };
     // The link holds its connections and they hold the link, until it is closed.
-    let redirector = owner.this.upgrade().map(|owner| owner as _);
-    let sinks = Sinks { sink: owner.sink.clone(), pushes: None, redirector };
-    Connection::with_sinks(Arc::new(options), Arc::new(policy), sinks, owner.tasks.clone())
+    let sinks = Sinks { sink: owner.sink(), pushes: None, redirector: owner.redirector() };
+    Connection::with_sinks(Arc::new(options), Arc::new(policy), sinks, owner.tasks())
 }
 
 /// The slot that a command is about.
@@ -190,7 +217,7 @@ fn slot_for(meta: &CommandMeta, bytes: &[u8]) -> Option<u16> {
 /// The decisions about a connection of the pool: it is not made again but given up, since its node may be gone for
 /// good, and what it had to do may be for another node by now.
 struct NodePolicy {
-    owner: Weak<ClusterState>,
+    owner: Weak<dyn NodeOwner>,
     address: Address,
     /// Whether it is in the place of one that was lost, for as long as that was not counted.
     is_another: AtomicBool,
@@ -202,25 +229,25 @@ impl LinkPolicy for NodePolicy {
     }
 
     fn inspects_errors(&self) -> bool {
-        self.owner.upgrade().is_some_and(|owner| owner.policy.inspects_errors())
+        self.owner.upgrade().is_some_and(|owner| owner.policy().inspects_errors())
     }
 
     fn on_error_reply(&self, error: &RedisError) -> Option<BoxFuture<ErrorAction>> {
-        self.owner.upgrade()?.policy.on_error_reply(error)
+        self.owner.upgrade()?.policy().on_error_reply(error)
     }
 
     fn state_changed(&self, state: LinkState, _error: Option<&RedisError>) {
         let Some(owner) = self.owner.upgrade() else { return };
         match state {
             LinkState::Ready if self.is_another.swap(false, Ordering::AcqRel) => {
-                owner.policy.traffic().reconnect();
+                owner.policy().traffic().reconnect();
             }
-            LinkState::End => owner.lost(&self.address),
+            LinkState::End => owner.on_lost(&self.address),
             _ => {}
         }
     }
 
     fn traffic(&self) -> Arc<Traffic> {
-        self.owner.upgrade().map_or_else(Arc::default, |owner| owner.policy.traffic())
+        self.owner.upgrade().map_or_else(Arc::default, |owner| owner.policy().traffic())
     }
 }

@@ -1,24 +1,15 @@
 //! What becomes of commands that a node of a Cluster does not serve.
 
-use crate::redis_io::cluster::slot_map::Address;
-use crate::redis_io::command::{CommandMeta, Commands};
+use crate::redis_io::address::Address;
+use crate::redis_io::command::CommandMeta;
 use crate::redis_io::error::RedisError;
 
-/// Takes commands that are to be served elsewhere, or later.
-///
-/// Called on the engine's thread, or on the submitting one, and never with a lock of the connection held.
-pub(crate) trait Redirector: Send + Sync {
-    /// Whether an error reply says that its command was not carried out and should not be given up.
-    fn should_redirect(&self, error: &RedisError) -> bool;
-
-    /// Takes a command that had such a reply. What was taken goes on at [`Redirector::burst_end`].
-    fn redirect(&self, meta: CommandMeta, bytes: Vec<u8>, error: RedisError);
-
-    /// Takes commands whose connection is gone.
-    fn requeue_all(&self, commands: Commands, error: RedisError);
-
-    /// As [`crate::redis_io::link::ReplySink::burst_end`].
-    fn burst_end(&self);
+/// Command that a node did not serve.
+pub(crate) struct RedirectedCommand {
+    pub(crate) redirect: Redirect,
+    pub(crate) meta: CommandMeta,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) error: RedisError,
 }
 
 /// What an error reply of a Cluster's node means for the command.

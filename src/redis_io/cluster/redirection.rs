@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::redis_io::cluster::pool::Target;
-use crate::redis_io::cluster::redirect::{Redirect, Redirector};
+use crate::redis_io::cluster::redirect::{Redirect, RedirectedCommand};
 use crate::redis_io::cluster::{ClusterState, PATIENCE};
 use crate::redis_io::command::{CommandMeta, Commands, Destination};
+use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 
 /// Lets the next command be served by a node that has its slot not for good yet.
@@ -13,14 +14,6 @@ const ASKING: &str = "ASKING";
 
 /// The shortest time after which a command is tried again.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
-
-/// A command that a node has not served.
-pub(crate) struct RedirectedCommand {
-    redirect: Redirect,
-    meta: CommandMeta,
-    bytes: Vec<u8>,
-    error: RedisError,
-}
 
 impl Redirector for ClusterState {
     fn should_redirect(&self, error: &RedisError) -> bool {

@@ -1,53 +1,14 @@
 //! Which node of a Cluster has which keys. Pure.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
-
-use crc::{CRC_16_XMODEM, Crc};
 
 use crate::redis_io::resp::Value;
 
-/// How many slots a Cluster has.
-pub const SLOTS: u16 = 16_384;
-
-/// The hash of keys.
-const HASH: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
+pub use crate::redis_io::address::Address;
+pub use crate::redis_io::key_slot::{SLOTS, slot_of};
 
 /// Of slots that no node has.
 const NOBODY: u16 = u16::MAX;
-
-/// The slot of a key: of what is between its first `{` and the `}` behind that, if there is anything, else of all
-/// of it.
-pub fn slot_of(key: &[u8]) -> u16 {
-    let tag = key.iter().position(|&byte| byte == b'{').and_then(|open| {
-        let rest = &key[open + 1..];
-        rest.iter().position(|&byte| byte == b'}').filter(|&length| length > 0).map(|length| &rest[..length])
-    });
-    HASH.checksum(tag.unwrap_or(key)) % SLOTS
-}
-
-/// Where a node of a Cluster listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Address {
-    /// Name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-}
-
-impl Address {
-    /// Reads `host:port`; the host may be an IPv6 address without brackets.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (host, port) = text.rsplit_once(':')?;
-        Some(Self { host: host.to_owned(), port: port.parse().ok()? })
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}", self.host, self.port)
-    }
-}
 
 /// A primary with its replicas, which have the same keys.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,25 +5,21 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
 
 use crate::redis_io::cluster::slot_map::{Address, SlotMap};
-use crate::redis_io::cluster::topology_refresh::run_refresh;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::BoxFuture;
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{ClusterOptions, Endpoint};
 use crate::redis_io::tasks::Tasks;
 
 /// How long to wait before the nodes are asked again after the n-th round in which none of them answered; `None` is
 /// to give up.
 pub type RetryDelay = dyn Fn(u32) -> BoxFuture<Option<Duration>> + Send + Sync;
-
-/// How many nodes are asked, one after the other, before who waits to be told where to go is told to try again.
-const PATIENCE: u32 = 3;
 
 /// What came of asking.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +48,7 @@ pub struct Topology {
     pub(crate) results: watch::Sender<RefreshResult>,
     pub(crate) users: AtomicUsize,
     /// Whether the task runs. A lock, so that it does not end while somebody relies on it.
-    running: Mutex<bool>,
+    pub(crate) running: Mutex<bool>,
     /// Rotates what is chosen where any node will do.
     pub(crate) turn: AtomicUsize,
     /// Who knows best: the new owner of a slot that has moved, which others may not have heard of yet.
@@ -70,7 +66,7 @@ impl Changes {
 }
 
 /// Keeps the topology up to date while it lives.
-pub(crate) struct TopologyUser(Arc<Topology>);
+pub(crate) struct TopologyUser(pub(crate) Arc<Topology>);
 
 impl Topology {
     /// A topology that nothing is known of yet.
@@ -98,31 +94,19 @@ impl Topology {
 
     /// The slots, once they are known.
     pub(crate) fn map(&self) -> Option<Arc<SlotMap>> {
-        lock(&self.map).clone()
-    }
-
-    pub(crate) fn add_user(self: &Arc<Self>) -> TopologyUser {
-        let mut running = lock(&self.running);
-        self.users.fetch_add(1, Ordering::AcqRel);
-        if !std::mem::replace(&mut *running, true) {
-            // What went wrong for those before says nothing about now.
-            self.results.send_modify(|result| (result.error, result.given_up) = (None, false));
-            self.refresh();
-            self.tasks.spawn(run_refresh(self.clone()));
-        }
-        TopologyUser(self.clone())
+        self.map.locked().clone()
     }
 
     /// Whether the task ends, since nobody has a lease any more.
     pub(crate) fn try_stop(&self) -> bool {
-        let mut running = lock(&self.running);
+        let mut running = self.running.locked();
         *running = self.users.load(Ordering::Acquire) > 0;
         !*running
     }
 
     pub(crate) fn give_up(&self) {
         // Told under the lock, so that who has a lease from now on is not told of it.
-        let mut running = lock(&self.running);
+        let mut running = self.running.locked();
         *running = false;
         self.results.send_modify(|result| result.given_up = true);
     }
@@ -145,24 +129,24 @@ impl Topology {
 
     /// A node has said that another one has the slot.
     pub fn moved(&self, slot: u16, to: &Address) {
-        if let Some(map) = lock(&self.map).as_mut() {
+        if let Some(map) = self.map.locked().as_mut() {
             Arc::make_mut(map).note_moved(slot, to);
         }
-        lock(&self.imports).remove(&slot);
-        *lock(&self.preferred_node) = Some(to.clone());
+        self.imports.locked().remove(&slot);
+        *self.preferred_node.locked() = Some(to.clone());
         self.refresh();
     }
 
     /// A node has said that a key of the slot is on another one already.
     pub fn importing(&self, slot: u16, to: &Address) {
-        lock(&self.imports).insert(slot, to.clone());
+        self.imports.locked().insert(slot, to.clone());
         self.refresh();
     }
 
     /// Whether a node belongs to the Cluster.
     pub(crate) fn knows(&self, address: &Address) -> bool {
         self.map().is_some_and(|map| map.nodes().contains(address))
-            || lock(&self.imports).values().any(|importing| importing == address)
+            || self.imports.locked().values().any(|importing| importing == address)
     }
 
     /// Whether a connection for a slot, or one to any node, is to the right node for all that is known.
@@ -181,31 +165,12 @@ impl Topology {
 
     /// Whether reads of the slot have to say that they know that it is on its way.
     pub fn is_importing(&self, slot: u16) -> bool {
-        lock(&self.imports).contains_key(&slot)
+        self.imports.locked().contains_key(&slot)
     }
 
     /// The address in what a node said, as it is reached from here.
     pub fn reachable(&self, address: Address) -> Address {
         self.options.nat.get(&address).cloned().unwrap_or(address)
-    }
-
-    /// Where a connection for a slot is to be opened, or one to any node. Waits for the answer to what was asked
-    /// so far, but not for ever.
-    pub async fn locate(self: Arc<Self>, slot: Option<u16>) -> Result<Endpoint, RedisError> {
-        let _user = self.add_user();
-        let asked = self.asked.load(Ordering::Acquire);
-        let mut results = self.results();
-        let answer = results.wait_for(|result| result.answered >= asked || result.given_up);
-        // Whether it is answered or not, what is known is known.
-        let _ = timeout(self.options.refresh_timeout * PATIENCE, answer).await;
-        let address = match slot {
-            Some(slot) => self.node_of(slot),
-            None => self.any_node(),
-        };
-        match address {
-            Some(address) => Ok(self.endpoint(&address)),
-            None => Err(self.unknown(results.borrow().error.clone())),
-        }
     }
 
     pub(crate) fn endpoint(&self, address: &Address) -> Endpoint {
@@ -217,7 +182,7 @@ impl Topology {
 
     /// The node on which reads of a slot wait.
     pub fn node_of(&self, slot: u16) -> Option<Address> {
-        let importing = lock(&self.imports).get(&slot).cloned();
+        let importing = self.imports.locked().get(&slot).cloned();
         importing.or_else(|| Some(self.map()?.shard(slot)?.primary.clone()))
     }
 
@@ -245,8 +210,8 @@ impl Topology {
     }
 
     pub(crate) fn set(&self, map: SlotMap) {
-        lock(&self.imports).retain(|&slot, to| map.shard(slot).is_some_and(|shard| shard.primary != *to));
-        *lock(&self.map) = Some(Arc::new(map));
+        self.imports.locked().retain(|&slot, to| map.shard(slot).is_some_and(|shard| shard.primary != *to));
+        *self.map.locked() = Some(Arc::new(map));
     }
 }
 
@@ -256,8 +221,4 @@ impl Drop for TopologyUser {
             self.0.wake.notify_one();
         }
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -8,11 +8,13 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::redis_io::cluster::slot_map::{Address, SlotMap};
-use crate::redis_io::cluster::topology::{Topology, lock};
+use crate::redis_io::cluster::topology::{Topology, TopologyUser};
 use crate::redis_io::command::ReplyTag;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
+use crate::redis_io::locked::Locked;
+use crate::redis_io::options::Endpoint;
 use crate::redis_io::resp::Reply;
 
 /// Connections for asking. In trouble one after the other is asked, since a node may be cut off from the others and
@@ -21,6 +23,9 @@ type Kept = HashMap<Address, Arc<Connection>>;
 
 /// The shortest time between two rounds.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Number of nodes that are asked in a row before a caller of `locate` gets an error.
+const PATIENCE: u32 = 3;
 
 /// Asks for the slots while anybody has a lease.
 pub(crate) async fn run_refresh(topology: Arc<Topology>) {
@@ -46,9 +51,41 @@ pub(crate) async fn run_refresh(topology: Arc<Topology>) {
 }
 
 impl Topology {
+    /// Adds a user of the topology. The first one starts the refresh.
+    pub(crate) fn add_user(self: &Arc<Self>) -> TopologyUser {
+        let mut running = self.running.locked();
+        self.users.fetch_add(1, Ordering::AcqRel);
+        if !std::mem::replace(&mut *running, true) {
+            // What went wrong for those before says nothing about now.
+            self.results.send_modify(|result| (result.error, result.given_up) = (None, false));
+            self.refresh();
+            self.tasks.spawn(run_refresh(self.clone()));
+        }
+        TopologyUser(self.clone())
+    }
+
+    /// Where a connection for a slot is to be opened, or one to any node. Waits for the answer to what was asked
+    /// so far, but not for ever.
+    pub async fn locate(self: Arc<Self>, slot: Option<u16>) -> Result<Endpoint, RedisError> {
+        let _user = self.add_user();
+        let asked = self.asked.load(Ordering::Acquire);
+        let mut results = self.results();
+        let answer = results.wait_for(|result| result.answered >= asked || result.given_up);
+        // Whether it is answered or not, what is known is known.
+        let _ = timeout(self.options.refresh_timeout * PATIENCE, answer).await;
+        let address = match slot {
+            Some(slot) => self.node_of(slot),
+            None => self.any_node(),
+        };
+        match address {
+            Some(address) => Ok(self.endpoint(&address)),
+            None => Err(self.unknown(results.borrow().error.clone())),
+        }
+    }
+
     /// Asks one node after the other until one answers.
     async fn round(&self, kept: &mut Kept, calm: bool) -> Result<(), RedisError> {
-        let preferred_node = lock(&self.preferred_node).take();
+        let preferred_node = self.preferred_node.locked().take();
         let first = if calm { kept.keys().next().cloned() } else { preferred_node };
         let mut last = None;
         for address in self.candidates(first) {

@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::socket::Socket;
-use crate::redis_io::connection::tls;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::resp::{Reply, Scanner, Value};
+use crate::redis_io::tls_error::TlsError;
 
 /// A connection that commands cannot flow on.
 #[derive(Debug)]
@@ -208,7 +208,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     /// Why nothing can be written: a server that does not like our certificate says so before it hangs up.
     async fn why(&mut self, error: io::Error) -> HandshakeError {
         match self.stream.read_buf(&mut self.buffer).await {
-            Err(reason) if tls::TlsError::of(&reason).is_some() => self.lost(&reason),
+            Err(reason) if TlsError::of(&reason).is_some() => self.lost(&reason),
             _ => self.lost(&error),
         }
     }

@@ -6,11 +6,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+
+use crate::redis_io::locked::Locked;
 
 /// A name is asked for again beside a question that has had no answer for so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -110,7 +112,7 @@ fn is_temporary(error: &str) -> bool {
 }
 
 fn lock() -> MutexGuard<'static, HashMap<String, Questions>> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+    UNDER_WAY.locked()
 }
 
 #[cfg(test)]

@@ -8,12 +8,14 @@ pub(crate) mod driver;
 pub(crate) mod handshake;
 pub(crate) mod host_lookup;
 pub(crate) mod liveness;
-pub mod metrics;
+pub(crate) mod redirector;
 pub(crate) mod reply_reader;
 pub(crate) mod request_queue;
 pub(crate) mod socket;
 pub(crate) mod state;
 pub mod tls;
+
+pub use crate::redis_io::metrics;
 
 use std::sync::Arc;
 use std::time::Duration;

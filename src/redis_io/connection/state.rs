@@ -6,14 +6,15 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::redis_io::cluster::redirect::Redirector;
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::liveness::Liveness;
 use crate::redis_io::connection::metrics::Traffic;
+use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::connection::request_queue::{Pending, RequestQueue};
 use crate::redis_io::connection::socket::Plain;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{LinkPolicy, LinkState, PushSink, ReplySink};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::{Reply, Value};
 use crate::redis_io::tasks::Tasks;
@@ -120,17 +121,17 @@ impl ConnectionState {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.inner.locked()
     }
 
     /// Where it connects to, in errors.
     pub(crate) fn node(&self) -> Arc<str> {
-        self.node.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.node.locked().clone()
     }
 
     /// From here on it connects to `endpoint`.
     pub(crate) fn move_to(&self, endpoint: &Endpoint) {
-        *self.node.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = endpoint.to_string().into();
+        *self.node.locked() = endpoint.to_string().into();
     }
 
     pub(crate) fn state(&self) -> LinkState {

@@ -15,6 +15,7 @@ use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, ReplySink};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::resp::Reply;
 
@@ -79,7 +80,7 @@ impl SubscriptionTracker {
     }
 
     fn table(&self) -> MutexGuard<'_, SubscriptionTable> {
-        self.table.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.table.locked()
     }
 
     /// Subscribes what was subscribed before; whoever hears the messages hears what came of it.

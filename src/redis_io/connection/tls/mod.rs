@@ -1,7 +1,6 @@
 //! TLS with rustls.
 
 mod authorities;
-mod error;
 mod verifier;
 
 use std::io;
@@ -17,7 +16,6 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::redis_io::options::TlsOptions;
 
-pub use error::TlsError;
 use verifier::{Trust, Verifier};
 
 /// Options that cannot work.

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
 
-use crate::redis_io::connection::tls::error::TlsError;
+use crate::redis_io::tls_error::TlsError;
 
 /// Checks servers as Node does.
 #[derive(Debug)]

@@ -31,7 +31,7 @@ impl TlsError {
         })
     }
 
-    pub(super) fn new(code: &'static str, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &'static str, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into() }
     }
 

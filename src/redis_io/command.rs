@@ -18,11 +18,11 @@ const FRAME: usize = 32;
 /// Names one reply to the sink of the link; the bits mean something to the engine only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyTag {
-    /// Which kind of caller waits, as the engine numbers them.
+    /// Kind of caller, as the engine numbers them.
     pub kind: u8,
-    /// Which of the replies that this caller waits for.
+    /// Index of the reply among those of the caller.
     pub index: u32,
-    /// Which caller.
+    /// Number of the caller.
     pub id: u64,
 }
 
@@ -44,14 +44,14 @@ pub trait ReplyCollector: std::fmt::Debug + Send + Sync {
     fn reply(&self, number: u32, outcome: Result<Reply<'_>, RedisError>);
 }
 
-/// Where a reply goes.
+/// Destination of a reply.
 #[derive(Debug)]
 pub enum Destination {
     /// To the sink of the link.
     Sink(ReplyTag),
     /// To one awaiting task, as an owned value.
     Task(oneshot::Sender<Result<Value, RedisError>>),
-    /// To somebody who takes the replies of many commands, of which this one has that number.
+    /// Collector of the replies of many commands, with the number of this one.
     ReplyCollector(Arc<dyn ReplyCollector>, u32),
     /// Nowhere: read and dropped.
     Nowhere,
@@ -70,7 +70,7 @@ impl Destination {
     }
 }
 
-/// What decides which node of a Cluster a command goes to.
+/// Rule for the node of a Cluster that a command goes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
     /// Nothing: any node will do.
@@ -78,38 +78,38 @@ pub enum Place {
     Anywhere,
     /// The key that begins at `start` within the command's bytes. It is hashed only where there is a Cluster.
     Key {
-        /// Where it begins.
+        /// Offset of the key within the bytes of the command.
         start: u32,
-        /// How long it is.
+        /// Length of the key in bytes.
         length: u32,
     },
     /// The slot, of a command that belongs to others that have a key.
     Slot(u16),
 }
 
-/// What a link remembers of a command until its reply came.
+/// Facts that a link keeps of a command until its reply arrives.
 #[derive(Debug)]
 pub struct CommandMeta {
     /// The command's name in upper case, for errors.
     pub name: &'static str,
-    /// How many bytes of the buffer are this command's.
+    /// Size of the command in bytes.
     pub length: usize,
-    /// Where its reply goes.
+    /// Destination of the reply.
     pub destination: Destination,
-    /// Whether the command may be sent again when the connection dropped before its reply; a blocking read
-    /// may not, since what it took would be stranded twice.
+    /// Allows a second attempt if the connection drops before the reply. False for a blocking read, since each attempt
+    /// can strand entries.
     pub resend: bool,
-    /// Where it has to go.
+    /// Node of a Cluster that the command goes to.
     pub place: Place,
-    /// What it has been through so far.
+    /// Redirects of the command so far.
     pub redirects: RedirectHistory,
-    /// Whether the command means something only on the connection that the one before it went to, as what is in a
-    /// transaction does: if that one is not sent again, neither is this.
+    /// Binds the command to the connection of the one before it, as in a transaction. It is sent again only together with
+    /// that one.
     pub follows: bool,
 }
 
 impl CommandMeta {
-    /// Whether the command is one of the same transaction or request as the one `before` it.
+    /// Returns true if the command belongs to the transaction or request of the one `before` it.
     fn belongs_to(&self, before: &Self) -> bool {
         let is_of_same_request = match (&self.destination, &before.destination) {
             (Destination::Sink(tag), Destination::Sink(other)) => tag.id == other.id,
@@ -119,7 +119,7 @@ impl CommandMeta {
     }
 }
 
-/// What became of a command of a Cluster that was not served where and when it was sent.
+/// Redirects and delays of a command of a Cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RedirectHistory {
     /// It followed to another node.
@@ -253,12 +253,12 @@ impl Commands {
         }
     }
 
-    /// Whether nothing is packed.
+    /// Returns true if no command is packed.
     pub fn is_empty(&self) -> bool {
         self.metas.is_empty()
     }
 
-    /// How many commands are packed.
+    /// Number of packed commands.
     pub fn len(&self) -> usize {
         self.metas.len()
     }
@@ -294,12 +294,12 @@ impl Commands {
         self.metas.append(&mut others.metas);
     }
 
-    /// How many bytes the commands have.
+    /// Size of the commands in bytes.
     pub fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    /// How much it is.
+    /// Number and size of the commands.
     pub(crate) fn extent(&self) -> QueueExtent {
         QueueExtent { commands: self.len(), bytes: self.size() }
     }

@@ -1,4 +1,4 @@
-//! What can go wrong between a command and its reply.
+//! Errors of commands and connections.
 
 use std::fmt;
 use std::io;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use crate::redis_io::tls_error::TlsError;
 
-/// How Redis begins about a command that it does not know.
+/// Beginning of Redis' error for an unknown command.
 const UNKNOWN: &str = "ERR unknown command";
-/// What comes before the command's arguments then.
+/// Text in front of the arguments in that error.
 const ARGUMENTS: &str = ", with args beginning with:";
 
-/// What a server says that can do nothing for us at the moment.
+/// Codes of a server that cannot serve any command for the moment.
 const BUSY: [&str; 5] = ["BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"];
-/// What a server says that takes no writes at the moment: a replica, one without memory, disk or enough replicas.
+/// Codes of a server that takes no writes for the moment: a replica, or a server without memory, disk or enough replicas.
 const UNFIT: [&str; 4] = ["READONLY", "OOM", "MISCONF", "NOREPLICAS"];
 
 /// The text of [`RedisErrorKind::QueueFull`].
@@ -52,7 +52,7 @@ pub const WRONG_ROLE: &str = "WRONG_ROLE";
 /// A failed command or connection. Carries names only: never an argument, a payload or a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisError {
-    /// What kind of failure this is.
+    /// Kind of the failure.
     pub kind: RedisErrorKind,
     /// Redis' own code (`NOAUTH`, `WRONGTYPE`, …) for replies, an errno name (`ECONNREFUSED`) for sockets.
     pub code: Option<Arc<str>>,
@@ -148,12 +148,12 @@ impl RedisError {
         self
     }
 
-    /// Whether a server refuses us or we refuse it, for reasons that do not pass by themselves.
+    /// Returns true if one side refuses the other for a reason that does not pass by itself.
     pub fn is_refusal(&self) -> bool {
         self.kind == RedisErrorKind::Tls || self.reply_code().is_some_and(|code| !BUSY.contains(&code))
     }
 
-    /// Whether a server refuses a command that it may carry out later.
+    /// Returns true if the server refuses the command now and can execute it later.
     pub fn is_passing(&self) -> bool {
         self.reply_code().is_some_and(|code| BUSY.contains(&code) || UNFIT.contains(&code))
     }

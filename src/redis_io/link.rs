@@ -1,4 +1,4 @@
-//! The seam between the engine and whatever carries its commands: one connection here, a Cluster later.
+//! Seam between the engine and the connections that carry its commands: [`Link`] and [`LinkPolicy`].
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ pub use crate::redis_io::command::ReplySink;
 /// A future that the trait objects below hand out.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Hears of published messages.
+/// Receives published messages.
 pub trait PushSink: Send + Sync {
     /// A message on `channel`; `pattern` is set when it came through a pattern subscription.
     fn message(&self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]);
@@ -33,7 +33,7 @@ pub trait PushSink: Send + Sync {
     fn burst_end(&self) {}
 }
 
-/// Where a link is in its life, with the names ioredis has for `status`.
+/// State of a link, with the names that ioredis has for `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkState {
     /// `lazyConnect`: nothing was done yet.
@@ -68,16 +68,16 @@ impl LinkState {
     }
 }
 
-/// Whether answers come.
+/// Progress of the replies of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// How many replies have come so far.
+    /// Number of replies so far.
     pub answers: u64,
-    /// Whether one more is waited for.
+    /// True if a command waits for its reply.
     pub is_due: bool,
 }
 
-/// What `reconnectOnError` decided about an error reply.
+/// Decision of `reconnectOnError` about an error reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorAction {
     /// The reply goes to the caller.
@@ -90,18 +90,18 @@ pub enum ErrorAction {
 
 /// The decisions a link leaves to its owner.
 pub trait LinkPolicy: Send + Sync {
-    /// Who decides what this one does not: of those that decide something else only the difference is said.
+    /// The wrapped policy. Methods that are not overridden delegate to it.
     fn inner(&self) -> Option<&dyn LinkPolicy> {
         None
     }
 
-    /// Where the next attempt connects to, asked before each; `None` is the endpoint of the options.
-    /// With an error that is a refusal, what is queued fails.
+    /// Returns the endpoint of the next attempt, before each attempt. `None` means the endpoint of the options. A refusal
+    /// fails the queued commands.
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
         self.inner()?.locate()
     }
 
-    /// How long what is queued waits for `locate` to say anything else than that nobody knows; `None` is for ever.
+    /// Maximum time that queued commands wait while `locate` knows no endpoint. `None` has no limit.
     fn patience(&self) -> Option<Duration> {
         self.inner()?.patience()
     }
@@ -119,10 +119,11 @@ pub trait LinkPolicy: Send + Sync {
         self.inner().map_or_else(|| self.retry_delay(round), |inner| inner.relocate_delay(round))
     }
 
-    /// How long to wait before connection attempt number `attempt` (from 1); `None` ends the link.
+    /// Delay before connection attempt number `attempt`, from 1. `None` ends the link.
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>>;
 
-    /// Whether [`LinkPolicy::on_error_reply`] has something to say; only then are commands kept to be sent again.
+    /// Returns true if [`LinkPolicy::on_error_reply`] can decide something. Only then the link keeps commands to send
+    /// them again.
     fn inspects_errors(&self) -> bool {
         self.inner().is_some_and(|inner| inner.inspects_errors())
     }
@@ -139,7 +140,7 @@ pub trait LinkPolicy: Send + Sync {
         }
     }
 
-    /// Where it is counted what passes through the link; asked once, when it is made.
+    /// Returns the counters of the link. Called once, when the link is made.
     fn traffic(&self) -> Arc<Traffic> {
         self.inner().map_or_else(Arc::default, |inner| inner.traffic())
     }
@@ -157,13 +158,13 @@ pub trait Link: Send + Sync {
         self.submit(commands);
     }
 
-    /// Where the link is in its life.
+    /// State of the link.
     fn state(&self) -> LinkState;
 
     /// `host:port` or the socket's path, of the last attempt to connect.
     fn node(&self) -> Arc<str>;
 
-    /// Whether answers come; only a connection to one Redis keeps count.
+    /// Progress of the replies. Only a connection to one Redis counts them.
     fn progress(&self) -> Progress {
         Progress::default()
     }

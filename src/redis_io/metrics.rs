@@ -1,4 +1,4 @@
-//! What has passed through connections, counted for whoever owns them.
+//! Counters of the traffic of connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,7 +27,7 @@ impl Traffic {
         self.reconnects.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What was counted so far.
+    /// Returns the totals so far.
     pub fn totals(&self) -> Totals {
         Totals {
             received: self.received.load(Ordering::Relaxed),
@@ -37,14 +37,14 @@ impl Traffic {
     }
 }
 
-/// What was counted of connections.
+/// Totals of connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Bytes of replies and messages.
     pub received: u64,
     /// Bytes of commands.
     pub sent: u64,
-    /// How often a connection was there again.
+    /// Number of reconnections.
     pub reconnects: u64,
 }
 

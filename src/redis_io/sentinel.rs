@@ -19,24 +19,24 @@ use crate::redis_io::tasks::Tasks;
 /// The channel on which sentinels announce a new primary.
 pub const SWITCHED: &str = "+switch-master";
 
-/// What a sentinel says of servers that it does not take to be well.
+/// Flags of servers that a sentinel does not regard as healthy.
 const UNWELL: [&str; 3] = ["s_down", "o_down", "disconnected"];
 
-/// What a sentinel is asked.
+/// Query to a sentinel.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// The name that the sentinels have for the primary and its replicas.
     pub name: String,
-    /// Whether replicas are asked for.
+    /// Asks for the replicas.
     pub replicas: bool,
-    /// Whether other sentinels are asked for.
+    /// Asks for other sentinels.
     pub sentinels: bool,
 }
 
-/// What a sentinel knows.
+/// Answer of a sentinel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Where the primary is.
+    /// Address of the primary.
     pub primary: Endpoint,
     /// The replicas that it takes to be well.
     pub replicas: Vec<Endpoint>,
@@ -124,7 +124,7 @@ fn text(value: &Value) -> Option<&str> {
 /// Connects once.
 struct Once {
     endpoint: Endpoint,
-    /// Why that failed, which the question itself is not told. A lock, since the policy is shared.
+    /// Error of the connection, which the query does not receive. A lock, since the policy is shared.
     failure: Mutex<Option<RedisError>>,
 }
 

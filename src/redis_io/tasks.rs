@@ -1,4 +1,4 @@
-//! Where tasks run, and whether any of them has something to do.
+//! Runtime of tasks, with a count of the runnable ones.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-/// How often [`Tasks::rest`] looks before it gives way to whoever turns the runtime.
+/// Number of checks by [`Tasks::rest`] before it returns to the thread that drives the runtime.
 const MOST_LOOKS: u32 = 8;
 
 /// The tasks of one runtime. Clones share the count of those that were woken and have not run since, which tokio keeps
@@ -67,10 +67,10 @@ impl Tasks {
     }
 }
 
-/// How [`Tasks::rest`] ended.
+/// Result of [`Tasks::rest`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// What happens next comes from outside, or at its time.
+    /// No task is runnable. The next event comes from outside or from a timer.
     Quiet,
     /// Some tasks have something to do.
     Busy,
@@ -80,10 +80,10 @@ pub enum Rest {
 const ASLEEP: u8 = 0;
 /// Was woken, or is new, and has not run since.
 const AWAKE: u8 = 1;
-/// Has ended; who wakes it wakes nobody.
+/// Has ended. A later wake has no effect.
 const OVER: u8 = 2;
 
-/// What a task's future is woken by, on the way to tokio's own waker.
+/// Waker of a task's future, in front of tokio's own waker.
 #[derive(Debug)]
 struct CountingWaker {
     state: AtomicU8,
@@ -120,7 +120,7 @@ impl Task {
         }
     }
 
-    /// It runs; whoever wakes it from here on has it run again.
+    /// Begins a poll. A wake from here on makes the task runnable again.
     fn begin_poll(&self, context: &Context<'_>) {
         self.waker.waker.get_or_init(|| context.waker().clone());
         self.set_state(ASLEEP);

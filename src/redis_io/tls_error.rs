@@ -1,4 +1,4 @@
-//! Why TLS did not come about, with the codes that Node has for it.
+//! Errors of TLS, with the codes that Node has for them.
 
 use std::fmt;
 use std::io;
@@ -83,7 +83,7 @@ impl TlsError {
     }
 }
 
-/// Which name was expected, and which ones the certificate has.
+/// Text with the expected name and those of the certificate.
 fn other_name(error: &CertificateError) -> String {
     match error {
         CertificateError::NotValidForNameContext { expected, presented } => {

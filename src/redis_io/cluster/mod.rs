@@ -29,11 +29,11 @@ use crate::redis_io::tasks::Tasks;
 const CLOSED: &str = "Connection is closed.";
 const NOT_READY: &str = "Cluster isn't ready and enableOfflineQueue options is false";
 
-/// How long commands wait for a Cluster whose slots nobody tells: longer than the 15 seconds after which one that was
-/// not told otherwise replaces a primary.
+/// Maximum time that commands wait for a Cluster whose slots are unknown. It exceeds the 15 seconds after which a Cluster
+/// replaces a failed primary by default.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How often it is looked for commands that have waited for too long.
+/// Interval of the search for commands that have waited too long.
 const EXPIRY: Duration = Duration::from_secs(1);
 
 /// A link to all nodes of a Cluster. Dropping it closes it.
@@ -41,10 +41,10 @@ pub struct Cluster {
     shared: Arc<ClusterState>,
 }
 
-/// What the link, its connections and its tasks share.
+/// State that the link, its connections and its tasks share.
 pub(crate) struct ClusterState {
     pub(crate) topology: Arc<Topology>,
-    /// How long a node may be silent, see [`crate::redis_io::options::LinkOptions::silence`].
+    /// Time limit for the silence of a node, see [`crate::redis_io::options::LinkOptions::silence`].
     pub(crate) silence: Option<Duration>,
     pub(crate) policy: Arc<dyn LinkPolicy>,
     pub(crate) sink: Arc<dyn ReplySink>,
@@ -60,11 +60,11 @@ pub(crate) struct ClusterState {
 #[derive(Default)]
 pub(crate) struct Inner {
     pool: Pool,
-    /// What was submitted before the slots were known.
+    /// Commands that were submitted before the slots were known.
     waiting: Commands,
-    /// How much waits to be tried again.
+    /// Commands and bytes that wait for another attempt.
     pub(crate) held: QueueExtent,
-    /// What is to take another way when the burst ends.
+    /// Commands that go to another node at the end of the burst.
     pub(crate) redirected: Vec<RedirectedCommand>,
     started: bool,
     /// Goodbyes are on their way: nothing more is taken.
@@ -218,7 +218,7 @@ impl ClusterState {
         Ok(())
     }
 
-    /// Whether more may wait for the slots; once they are known each connection has its own limit.
+    /// Returns true if more commands can wait for the slots. Once the slots are known, each connection has its own limit.
     fn has_room(&self, waiting: &Commands, more: &Commands) -> bool {
         let limit = self.topology.options().link.queue;
         waiting.is_empty()
@@ -329,7 +329,7 @@ impl ClusterState {
         self.submit_again(Commands::default());
     }
 
-    /// What has waited for too long fails.
+    /// Fails the commands that have waited too long.
     fn expire(&self, error: &RedisError) {
         let (now, mut late) = (Instant::now(), Commands::default());
         let is_over = |meta: &CommandMeta| meta.redirects.since.is_some_and(|since| since + PATIENCE <= now);
@@ -384,7 +384,7 @@ impl NodeOwner for ClusterState {
     }
 }
 
-/// Whether a node that was asked for the slots will not say anything else the next time.
+/// Returns true if the node will give the same answer to the next request for the slots.
 fn is_final(error: &RedisError) -> bool {
     match error.reply_code() {
         Some("NOAUTH" | "WRONGPASS" | "NOPERM") => true,

@@ -20,17 +20,17 @@ use crate::redis_io::tasks::Tasks;
 /// The command that may be answered by a replica.
 const READ: &str = "GET";
 
-/// Where commands go.
+/// Destination of commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     /// To a node.
     Node {
-        /// Where it listens.
+        /// Address of the node.
         address: Address,
-        /// Whether it has to be told that reading is meant.
+        /// Sends READONLY first, so that a replica serves the command.
         replica: bool,
     },
-    /// Nowhere: nobody has the slot.
+    /// No node: the slot has no owner.
     Nowhere,
 }
 
@@ -219,7 +219,7 @@ fn slot_for(meta: &CommandMeta, bytes: &[u8]) -> Option<u16> {
 struct NodePolicy {
     owner: Weak<dyn NodeOwner>,
     address: Address,
-    /// Whether it is in the place of one that was lost, for as long as that was not counted.
+    /// True until this replacement of a lost connection is counted.
     is_another: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of commands that a node of a Cluster does not serve.
+//! Redirects of a Cluster: error replies that send a command to another node, or to the same one later.
 
 use crate::redis_io::address::Address;
 use crate::redis_io::command::CommandMeta;
@@ -12,7 +12,7 @@ pub(crate) struct RedirectedCommand {
     pub(crate) error: RedisError,
 }
 
-/// What an error reply of a Cluster's node means for the command.
+/// Meaning of an error reply of a Cluster node for its command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redirect {
     /// The slot belongs to another node.
@@ -26,7 +26,7 @@ pub enum Redirect {
 }
 
 impl Redirect {
-    /// Reads an error reply; a node whose name is not told is the one at `asked`.
+    /// Reads an error reply. A redirect without a host means the node at `asked`.
     pub fn read(error: &RedisError, asked: &str) -> Option<Self> {
         match error.reply_code()? {
             "MOVED" => read_target(&error.message, asked).map(|(slot, to)| Self::Moved(slot, to)),

@@ -1,4 +1,4 @@
-//! Which node of a Cluster has which keys. Pure.
+//! Map from slots to the nodes of a Cluster. Pure.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -28,8 +28,8 @@ pub struct SlotMap {
 }
 
 impl SlotMap {
-    /// Reads the reply to CLUSTER SLOTS. A node that does not know its own name has the one of `asked`, and `nat`
-    /// says under which other address a node is reached from here. `None` if the reply tells of no slots.
+    /// Reads the reply to CLUSTER SLOTS. A node without a host has the host of `asked`. `nat` maps the address that a
+    /// node announces to the one that is reachable from here. Returns `None` if the reply has no slots.
     pub fn read(reply: &Value, asked: &Address, nat: &HashMap<Address, Address>) -> Option<Self> {
         let Value::Array(ranges) = reply else { return None };
         let mut map = Self { shards: Vec::new(), slots: vec![NOBODY; usize::from(SLOTS)] };
@@ -56,7 +56,7 @@ impl SlotMap {
         known as u16
     }
 
-    /// Who has a slot.
+    /// Returns the primary and replicas of a slot.
     pub fn shard(&self, slot: u16) -> Option<&Shard> {
         self.shards.get(usize::from(*self.slots.get(usize::from(slot))?))
     }
@@ -75,7 +75,7 @@ impl SlotMap {
         self.shards.iter().map(|shard| &shard.primary)
     }
 
-    /// Whether a node is only a replica.
+    /// Returns true if a node is a replica and not a primary.
     pub fn is_replica(&self, address: &Address) -> bool {
         self.shards.iter().any(|shard| shard.replicas.contains(address))
             && !self.primaries().any(|primary| primary == address)

@@ -17,18 +17,17 @@ use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{ClusterOptions, Endpoint};
 use crate::redis_io::tasks::Tasks;
 
-/// How long to wait before the nodes are asked again after the n-th round in which none of them answered; `None` is
-/// to give up.
+/// Delay before the next refresh after `n` refreshes in a row without an answer. `None` gives up.
 pub type RetryDelay = dyn Fn(u32) -> BoxFuture<Option<Duration>> + Send + Sync;
 
-/// What came of asking.
+/// Result of the latest refreshes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RefreshResult {
     /// The last question that is answered.
     pub(crate) answered: u64,
-    /// Why there is no answer at present.
+    /// Error of the last refresh, if it failed.
     pub(crate) error: Option<RedisError>,
-    /// Whether nobody asks any more.
+    /// True after the refresh has given up.
     pub(crate) given_up: bool,
 }
 
@@ -43,19 +42,19 @@ pub struct Topology {
     imports: Mutex<HashMap<u16, Address>>,
     /// The questions so far.
     pub(crate) asked: AtomicU64,
-    /// Wakes the task: there is a question, or nobody has a lease any more.
+    /// Wakes the task: a refresh was requested, or the last user is gone.
     pub(crate) wake: Notify,
     pub(crate) results: watch::Sender<RefreshResult>,
     pub(crate) users: AtomicUsize,
-    /// Whether the task runs. A lock, so that it does not end while somebody relies on it.
+    /// True while the task runs. A lock, so that the task does not end while a new user relies on it.
     pub(crate) running: Mutex<bool>,
     /// Rotates what is chosen where any node will do.
     pub(crate) turn: AtomicUsize,
-    /// Who knows best: the new owner of a slot that has moved, which others may not have heard of yet.
+    /// New owner of a slot that has moved. It is asked first, since other nodes can have old slots.
     pub(crate) preferred_node: Mutex<Option<Address>>,
 }
 
-/// Tells when the slots were asked for.
+/// Receives the results of refreshes.
 pub struct Changes(watch::Receiver<RefreshResult>);
 
 impl Changes {
@@ -87,7 +86,7 @@ impl Topology {
         })
     }
 
-    /// What it was made with.
+    /// Options of the Cluster.
     pub fn options(&self) -> &Arc<ClusterOptions> {
         &self.options
     }
@@ -97,7 +96,7 @@ impl Topology {
         self.map.locked().clone()
     }
 
-    /// Whether the task ends, since nobody has a lease any more.
+    /// Returns true if the task must end, since the topology has no user.
     pub(crate) fn try_stop(&self) -> bool {
         let mut running = self.running.locked();
         *running = self.users.load(Ordering::Acquire) > 0;
@@ -111,12 +110,12 @@ impl Topology {
         self.results.send_modify(|result| result.given_up = true);
     }
 
-    /// What becomes of the questions from now on.
+    /// Returns a receiver of the results of refreshes.
     pub(crate) fn results(&self) -> watch::Receiver<RefreshResult> {
         self.results.subscribe()
     }
 
-    /// Tells of every answer from now on.
+    /// Returns a receiver of the changes from now on.
     pub fn changes(&self) -> Changes {
         Changes(self.results())
     }
@@ -143,13 +142,13 @@ impl Topology {
         self.refresh();
     }
 
-    /// Whether a node belongs to the Cluster.
+    /// Returns true if a node belongs to the Cluster.
     pub(crate) fn knows(&self, address: &Address) -> bool {
         self.map().is_some_and(|map| map.nodes().contains(address))
             || self.imports.locked().values().any(|importing| importing == address)
     }
 
-    /// Whether a connection for a slot, or one to any node, is to the right node for all that is known.
+    /// Returns true if the connection for a slot, or for any node, is to the right node by the known slots.
     pub fn is_right(&self, slot: Option<u16>, node: &str) -> bool {
         let Some(map) = self.map() else { return true };
         match slot {
@@ -158,12 +157,12 @@ impl Topology {
         }
     }
 
-    /// Whether nobody asks any more.
+    /// Returns true after the refresh has given up.
     pub fn has_given_up(&self) -> bool {
         self.results.borrow().given_up
     }
 
-    /// Whether reads of the slot have to say that they know that it is on its way.
+    /// Returns true if the slot migrates to another node. Reads of it must send ASKING.
     pub fn is_importing(&self, slot: u16) -> bool {
         self.imports.locked().contains_key(&slot)
     }

@@ -64,8 +64,8 @@ impl Topology {
         TopologyUser(self.clone())
     }
 
-    /// Where a connection for a slot is to be opened, or one to any node. Waits for the answer to what was asked
-    /// so far, but not for ever.
+    /// Returns the endpoint for a connection of a slot, or of any node. Waits for the refreshes that were requested
+    /// before, up to a limit.
     pub async fn locate(self: Arc<Self>, slot: Option<u16>) -> Result<Endpoint, RedisError> {
         let _user = self.add_user();
         let asked = self.asked.load(Ordering::Acquire);
@@ -125,7 +125,7 @@ impl Topology {
         calm
     }
 
-    /// Whom to ask, in this order: who should know, who is known, and then who was known in the beginning.
+    /// Returns the nodes to ask: the preferred node, then the known nodes, then the startup nodes.
     fn candidates(&self, first: Option<Address>) -> Vec<Address> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let rotated = |mut addresses: Vec<Address>| {
@@ -180,7 +180,7 @@ impl LinkPolicy for Once {
     }
 }
 
-/// The sink of a connection on which every reply has somebody who waits for it.
+/// Sink of a connection on which a task waits for every reply.
 struct Nobody;
 
 impl ReplySink for Nobody {

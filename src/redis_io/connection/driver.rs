@@ -21,10 +21,10 @@ use crate::redis_io::options::LinkOptions;
 
 /// The least time between two looks at the deadlines.
 const SHORTEST_WATCH: Duration = Duration::from_millis(1);
-/// How long a server that takes no more bytes is listened to: it may have said why.
+/// Time for reading after a write failed. The server can have sent the reason before it closed the socket. In ms.
 const READ_AFTER_WRITE_ERROR: Duration = Duration::from_millis(200);
 
-/// How a session ended.
+/// Reason for the end of a session.
 enum Exit {
     /// The policy does not know where to connect to.
     Unlocated(RedisError),
@@ -32,7 +32,7 @@ enum Exit {
     Lost(RedisError),
     /// Redis does not let us in.
     Refused(RedisError),
-    /// It was told to.
+    /// A command to the driver.
     Commanded(DriverCommand),
 }
 
@@ -46,9 +46,9 @@ impl From<HandshakeError> for Exit {
     }
 }
 
-/// How often in a row it failed, and at what, and whether it ever did not.
+/// Failed attempts in a row, and the time since commands wait.
 struct Failures {
-    /// Whether there was a session before.
+    /// True after the first session.
     had_session: bool,
     /// At finding out where to connect to.
     rounds: u32,
@@ -58,11 +58,11 @@ struct Failures {
     attempts: u32,
     /// Since when commands wait at the longest.
     since: Instant,
-    /// How long the first ones waited before they failed.
+    /// Time that the first commands waited before they failed.
     patience: Option<Duration>,
 }
 
-/// What is to be tried again, and for which time.
+/// Next step after a failure, with its number in the row.
 #[derive(Clone, Copy)]
 enum Next {
     /// Finding out where to connect to.
@@ -76,7 +76,7 @@ impl Failures {
         Self { had_session: false, rounds: 0, unlocated: None, attempts: 0, since: now, patience: None }
     }
 
-    /// Whether what waits fails, since nobody has known where to connect to for as long as that.
+    /// Returns true if queued commands must fail, since no endpoint was known for `patience`.
     fn outlast(&mut self, patience: Option<Duration>, now: Instant) -> bool {
         let since = *self.unlocated.get_or_insert(now);
         let outlasts = patience.is_some_and(|patience| now - since >= patience);
@@ -86,9 +86,8 @@ impl Failures {
         outlasts
     }
 
-    /// Whether what waits fails after this attempt, the next one being `delay` away: after so many attempts. As long as
-    /// there never was a session, which is when something is wrong with the address, nothing waits for longer than the first
-    /// commands did, however far apart attempts are by then.
+    /// Returns true if queued commands must fail after this attempt. They fail after each `most` + 1 attempts. Before the
+    /// first session, none waits longer than the first commands did, even if the attempts are far apart by then.
     fn exceed(&mut self, most: u32, attempt: u32, delay: Duration, now: Instant) -> bool {
         let next = now + delay - self.since;
         let is_late = !self.had_session && self.patience.is_some_and(|patience| next > patience);
@@ -246,7 +245,7 @@ async fn write_plain(shared: &ConnectionState, socket: &Plain) -> io::Result<()>
     }
 }
 
-/// What is handed to TLS counts as written before it is: how much of it left is not known when that fails.
+/// Writes to TLS. Bytes count as written before the write, since a failure does not say which bytes left.
 async fn write_tls(shared: &ConnectionState, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     loop {
         let bytes = {
@@ -348,7 +347,7 @@ async fn closed(shared: &ConnectionState) {
     while next_command(shared).await != DriverCommand::Close {}
 }
 
-/// Fails commands that have waited for longer than `commandTimeout`. Their replies, should they come, find nobody.
+/// Fails commands that have waited longer than `commandTimeout`. Later replies to them are dropped.
 pub(crate) async fn watch_deadlines(shared: Arc<ConnectionState>) {
     loop {
         let next = shared.lock().queue.next_deadline();

@@ -1,7 +1,7 @@
 //! Asks the system for the addresses of a host, which blocks for as long as a name server is silent.
 //!
-//! Each question has a thread of its own instead of one of the runtime's, whose end would wait for it: a process or a
-//! worker ends at once, and the thread ends with its answer, which nobody takes then. It holds on to nothing but the name.
+//! Each lookup has a thread of its own, since the end of the runtime would wait for one of its threads. A process or
+//! worker ends at once. The thread ends with its lookup and holds on to nothing but the name.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,10 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The most questions about one name at the same time.
 const MOST: usize = 4;
 
-/// What the system says of a name that a name server does not answer for: glibc, musl and BSD, Windows.
+/// Error text of the system for a name that no name server answers: glibc, musl and BSD, Windows.
 const TEMPORARY: [&str; 3] = ["Temporary failure", "Try again", "non-authoritative"];
 
-/// What came of a question.
+/// Result of a lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Answer {
     /// The addresses, without a port.
@@ -36,9 +36,9 @@ enum Answer {
 /// The questions about one name.
 #[derive(Debug, Default)]
 struct Questions {
-    /// How many threads ask.
+    /// Number of threads that look the name up.
     threads: usize,
-    /// When the last of them began.
+    /// Start of the last lookup.
     begun: Option<Instant>,
     waiting: Vec<oneshot::Sender<Answer>>,
 }

@@ -18,7 +18,7 @@ pub(crate) struct Liveness {
     since: Option<Instant>,
 }
 
-/// What a look at the silence leads to.
+/// Result of a liveness check.
 #[derive(Debug, PartialEq, Eq)]
 enum LivenessCheck {
     /// All is well until then.

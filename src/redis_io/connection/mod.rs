@@ -1,8 +1,8 @@
 //! One connection to one Redis, made again as often as its policy allows.
 //!
-//! A driver task owns its life; whoever submits shares the queue with it. Three things happen to a command: it is
-//! appended and, if the socket takes it, written in the same step by the submitting thread; or the writer task
-//! writes it when the socket has room, or the connection is ready; and the driver hands its reply out.
+//! A driver task owns its life and shares the queue with the submitters. A submitted command is appended to the queue.
+//! The submitting thread writes it at once if the socket has room. Otherwise the writer task writes it once the socket
+//! has room or the connection is ready. The driver delivers the reply.
 
 pub(crate) mod driver;
 pub(crate) mod handshake;
@@ -29,8 +29,8 @@ use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Progress, Re
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::tasks::Tasks;
 
-/// How long commands wait at the end for a socket that is not open by then, however long a goodbye may take: the host may
-/// be one that no name server knows, or that does not answer.
+/// Maximum time that commands wait at the end for a socket that is not open. The host name can be unknown to every name
+/// server, or the host can be silent.
 const OPENING: Duration = Duration::from_millis(900);
 
 /// A connection. Dropping it closes it.
@@ -49,7 +49,7 @@ impl Connection {
         Self::with_sinks(options, policy, Sinks { sink, pushes: None, redirector: None }, tasks)
     }
 
-    /// As [`Connection::new`], of which more is heard than replies.
+    /// As [`Connection::new`], with sinks for messages and redirects.
     pub(crate) fn with_sinks(
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
@@ -67,7 +67,7 @@ impl Connection {
 }
 
 impl Connection {
-    /// Why its last session ended, or it could not be made.
+    /// Error that ended the last session or connection attempt.
     pub(crate) fn cause(&self) -> Option<RedisError> {
         self.shared.lock().cause.clone()
     }

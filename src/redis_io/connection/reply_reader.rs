@@ -10,7 +10,7 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, ErrorAction, PushSink};
 use crate::redis_io::resp::{Cursor, Reply, Scanner, Token};
 
-/// How much is read at once.
+/// Size of one read in bytes.
 const READ_SIZE: usize = 64 * 1_024;
 /// A buffer that a large reply made grow beyond this is given back.
 const KEPT_SIZE: usize = 1_024 * 1_024;
@@ -34,7 +34,7 @@ impl Receiver {
         Self { shared, buffer, scanner: Scanner::default(), replies: Vec::new(), answered: Vec::new() }
     }
 
-    /// Where to read to.
+    /// Returns the free part of the buffer.
     pub(crate) fn room(&mut self) -> &mut Vec<u8> {
         let spare = self.buffer.capacity() - self.buffer.len();
         let missing = self.scanner.announced().saturating_sub(self.buffer.len());
@@ -68,7 +68,7 @@ impl Receiver {
         handed_out.and(found)
     }
 
-    /// Where the complete replies end, and whether what follows can still become one.
+    /// Returns the end of the complete replies, and an error if the rest cannot become a reply.
     fn find_replies(&mut self) -> (usize, Result<(), RedisError>) {
         let mut start = 0;
         loop {
@@ -126,7 +126,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// Whether the reply may have its command sent again, or elsewhere, which takes the command's bytes.
+    /// Returns true if the reply can lead to another attempt, which needs the bytes of the command.
     fn is_judged(&self, range: &Range<usize>) -> bool {
         self.buffer[range.start] == b'-'
             && (self.shared.policy.inspects_errors() || self.shared.redirector.is_some())

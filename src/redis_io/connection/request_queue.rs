@@ -1,15 +1,15 @@
-//! What was submitted and has no reply yet. Pure: no I/O.
+//! Queue of the commands without a reply. Pure: no I/O.
 //!
-//! The same bytes serve for writing and for writing again: a reply moves `answered` on, the socket moves
-//! `written`, and after a lost connection `written` goes back to `answered`.
+//! The same bytes serve for writing and for writing again: a reply advances `answered`, the socket advances `written`,
+//! and after a lost connection `written` goes back to `answered`.
 //!
 //! ```text
 //! chunks:  [ answered ≤      ][      ][ written ≤ ][      ]
 //!                     └ sent, no reply ┘└ to be sent ──────┘
 //! ```
 //!
-//! A chunk is given up when all of its commands have their reply, so what waits takes little more memory than it
-//! has bytes. No command lies in two chunks.
+//! A chunk is freed when all of its commands have their reply, so the queue takes little more memory than its bytes. No
+//! command lies in two chunks.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -20,17 +20,17 @@ use crate::redis_io::options::{QueueExtent, QueueLimit};
 
 /// Commands are appended to a chunk up to this size; more than that at once is a chunk of its own.
 const CHUNK: usize = 64 * 1_024;
-/// What is kept of the last chunk when all have their reply.
+/// Capacity that the last chunk keeps when the queue is empty, in bytes.
 const KEPT_CHUNK: usize = 1_024 * 1_024;
-/// What is kept of the room for so many commands when all have their reply.
+/// Capacity for pending commands that an empty queue keeps.
 const KEPT_PENDING: usize = 4 * 1_024;
 
 /// A command without a reply.
 #[derive(Debug)]
 pub struct Pending {
-    /// What is known of it.
+    /// Facts about the command.
     pub meta: CommandMeta,
-    /// When it fails for want of a reply.
+    /// Time at which the command fails without a reply.
     pub deadline: Option<Instant>,
 }
 
@@ -39,16 +39,16 @@ pub struct Pending {
 pub struct RequestQueue {
     /// None is empty, unless it is the only one.
     chunks: VecDeque<Vec<u8>>,
-    /// How much of the first chunk has been answered.
+    /// Answered bytes of the first chunk.
     answered: usize,
-    /// Which chunk is being written: the first that is not written in full, or the last.
+    /// Index of the first chunk that is not written in full, or of the last one.
     writing: usize,
-    /// How much of that chunk was written.
+    /// Written bytes of that chunk.
     written: usize,
-    /// How many bytes the commands without a reply have.
+    /// Size of all commands without a reply, in bytes.
     size: usize,
     pending: VecDeque<Pending>,
-    /// How many commands have been answered.
+    /// Number of commands with a reply so far.
     answers: u64,
 }
 
@@ -74,7 +74,8 @@ impl RequestQueue {
         }));
     }
 
-    /// Which of `commands` there is no room for any more; they stay behind there, and the others are returned.
+    /// Splits off the commands that fit into the limit and returns them. Commands beyond the limit stay in `commands`.
+    /// Returns `None` if all fit.
     pub fn fitting(&self, commands: &mut Commands, limit: QueueLimit) -> Option<Commands> {
         let (waiting, size) = (self.pending.len(), self.size);
         let fits = waiting + commands.len() <= limit.commands && size + commands.size() <= limit.bytes;
@@ -87,7 +88,7 @@ impl RequestQueue {
         Some(commands.take_fitting(room, least))
     }
 
-    /// What is to be written next; empty if everything was written.
+    /// Returns the next bytes to write. Empty if everything was written.
     pub fn unwritten(&self) -> &[u8] {
         self.chunks.get(self.writing).map_or(&[], |chunk| &chunk[self.written..])
     }
@@ -98,8 +99,8 @@ impl RequestQueue {
         self.move_on();
     }
 
-    /// The first command has its reply; with its bytes if they are wanted. `None` if no command can have one, since
-    /// none was written: then the reply is nobody's.
+    /// Removes the first command, which has its reply. Returns it with its bytes if they are wanted. Returns `None` if no
+    /// command was written in full, so that the reply belongs to none.
     pub fn answer(&mut self, bytes_wanted: bool) -> Option<(Pending, Vec<u8>)> {
         let end = self.answered + self.pending.front()?.meta.length;
         if self.writing == 0 && end > self.written {
@@ -165,7 +166,7 @@ impl RequestQueue {
         lost
     }
 
-    /// Whether something that was written has no reply yet.
+    /// Returns true if a written command has no reply.
     pub fn has_unanswered(&self) -> bool {
         self.writing > 0 || self.written > self.answered
     }
@@ -188,7 +189,7 @@ impl RequestQueue {
         Commands { bytes, metas }
     }
 
-    /// Whether answers come.
+    /// Number of replies so far, and the state of the queue.
     pub fn progress(&self) -> Progress {
         Progress { answers: self.answers, is_due: !self.pending.is_empty() }
     }
@@ -198,14 +199,14 @@ impl RequestQueue {
         self.pending.iter().find_map(|pending| pending.deadline)
     }
 
-    /// The commands whose deadline has come; they stay in place, so that their replies find nobody.
+    /// Returns the commands whose deadline has passed. They stay in place, so that their late replies are dropped.
     pub fn expired(&mut self, now: Instant) -> impl Iterator<Item = &mut Pending> {
         self.pending
             .iter_mut()
             .filter(move |pending| pending.deadline.is_some_and(|deadline| deadline <= now))
     }
 
-    /// Whether everything has its reply.
+    /// Returns true if every command has its reply.
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }
@@ -403,7 +404,7 @@ mod tests {
         queue.append(&mut commands, None);
     }
 
-    /// What is written while the socket takes all, and how often it is asked to.
+    /// Returns all bytes written by a socket that takes everything, and the number of writes.
     fn write_all(queue: &mut RequestQueue) -> (Vec<u8>, usize) {
         let (mut bytes, mut writes) = (Vec::new(), 0);
         while !queue.unwritten().is_empty() {

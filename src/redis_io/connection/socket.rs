@@ -17,10 +17,10 @@ use crate::redis_io::connection::host_lookup::look_up;
 use crate::redis_io::connection::tls;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 
-/// What an attempt waited for in vain.
+/// Step that an attempt to connect waited for in vain.
 const SILENT_NAME_SERVER: &str = ": no name server has answered";
 const SILENT_TLS: &str = ": the server has not answered the TLS handshake; is this a port for TLS?";
-/// What Linux allows, and other systems do too.
+/// Longest keep-alive time that Linux and other systems allow.
 const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(32_767);
 
 /// An open socket.
@@ -154,7 +154,7 @@ fn keep_alive(stream: &TcpStream, idle: Option<Duration>) -> io::Result<()> {
     }
 }
 
-/// When an attempt to connect is over, if it is.
+/// Deadline of an attempt to connect, if it has one.
 struct Limit(Option<Instant>);
 
 impl Limit {

@@ -1,4 +1,4 @@
-//! What a connection's tasks and those who submit to it have in common.
+//! State that the tasks of a connection and its submitters share.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -22,7 +22,7 @@ use crate::redis_io::tasks::Tasks;
 const CLOSED: &str = "Connection is closed.";
 const NOT_READY: &str = "Stream isn't writeable and enableOfflineQueue options is false";
 
-/// What the driver is told from outside.
+/// Command to the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DriverCommand {
     /// Make the connection anew.
@@ -33,7 +33,7 @@ pub(crate) enum DriverCommand {
     Close,
 }
 
-/// Who hears of what comes in.
+/// Receivers of incoming data.
 pub(crate) struct Sinks {
     /// Of replies.
     pub(crate) sink: Arc<dyn ReplySink>,
@@ -43,7 +43,7 @@ pub(crate) struct Sinks {
     pub(crate) redirector: Option<Arc<dyn Redirector>>,
 }
 
-/// What driver, writer and submitters share.
+/// State that driver, writer and submitters share.
 pub(crate) struct ConnectionState {
     pub(crate) options: Arc<LinkOptions>,
     pub(crate) policy: Arc<dyn LinkPolicy>,
@@ -63,7 +63,7 @@ pub(crate) struct ConnectionState {
     state: AtomicU8,
     /// The database that the next session begins with.
     db: AtomicU32,
-    /// Why it was closed, if there is more to say than that.
+    /// Error for commands after the end, if a reason was given.
     reason: OnceLock<RedisError>,
     /// The name of where it connects to. A lock, since it moves; only errors ask for it.
     node: Mutex<Arc<str>>,
@@ -78,10 +78,10 @@ pub(crate) struct Inner {
     traffic: Arc<Traffic>,
     /// The socket, while commands flow and submitters may write to it themselves.
     direct: Option<Arc<Plain>>,
-    /// Whether commands flow.
+    /// True while commands can be written.
     flowing: bool,
     pub(crate) command: Option<DriverCommand>,
-    /// Why the last session ended, or the connection could not be made.
+    /// Error that ended the last session or connection attempt.
     pub(crate) cause: Option<RedisError>,
     /// QUIT is on its way: nothing more is taken, and the end of the connection is no loss.
     quitting: bool,
@@ -124,7 +124,7 @@ impl ConnectionState {
         self.inner.locked()
     }
 
-    /// Where it connects to, in errors.
+    /// Name of the endpoint, for errors.
     pub(crate) fn node(&self) -> Arc<str> {
         self.node.locked().clone()
     }
@@ -152,7 +152,7 @@ impl ConnectionState {
         self.policy.state_changed(state, error);
     }
 
-    /// Whether the driver is to be started, which it is once.
+    /// Returns true once, for the caller that must start the driver.
     pub(crate) fn begin(&self) -> bool {
         let mut inner = self.lock();
         let begins = !inner.closing && !std::mem::replace(&mut inner.started, true);
@@ -231,7 +231,7 @@ impl ConnectionState {
         }
     }
 
-    /// Tells the driver. From here on nothing is written to the socket that it is to give up.
+    /// Sends a command to the driver. From here on nothing is written to its socket.
     pub(crate) fn send_command(&self, command: DriverCommand) {
         {
             let mut inner = self.lock();
@@ -264,7 +264,7 @@ impl ConnectionState {
         self.give_up(queue, cause);
     }
 
-    /// As [`ConnectionState::close`]; what fails by it, or comes later, hears of the reason.
+    /// As [`ConnectionState::close`], with `reason` as the error of pending and later commands.
     pub(crate) fn close_for(&self, reason: RedisError) {
         // The first reason counts, as the first close does.
         let _ = self.reason.set(reason);
@@ -305,7 +305,7 @@ impl ConnectionState {
         self.close_for(self.closed().because(cause));
     }
 
-    /// Tells everyone in `pending` of a failure.
+    /// Fails all `pending` commands with `error`.
     pub(crate) fn fail(&self, pending: Vec<Pending>, error: &RedisError) {
         if pending.is_empty() {
             return;
@@ -343,12 +343,12 @@ impl ConnectionState {
 }
 
 impl Inner {
-    /// Whether nothing more is taken.
+    /// Returns true if no command is taken any more.
     pub(crate) fn is_over(&self) -> bool {
         self.closing || self.quitting
     }
 
-    /// Whether commands may be written.
+    /// Returns true if commands can be written.
     pub(crate) fn is_flowing(&self) -> bool {
         self.flowing
     }

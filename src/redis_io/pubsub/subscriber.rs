@@ -1,4 +1,4 @@
-//! A connection that hears of published messages.
+//! A connection that receives published messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +74,7 @@ impl Subscriber {
         &self.connection
     }
 
-    /// Where the connection is in its life.
+    /// State of the connection.
     pub fn state(&self) -> LinkState {
         self.connection.state()
     }

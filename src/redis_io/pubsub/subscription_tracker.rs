@@ -1,8 +1,7 @@
-//! What a subscriber is subscribed to, and who waits for a change of it.
+//! Subscriptions of one subscriber, and the callers that wait for a change of them.
 //!
-//! One command goes out per name, so that each has a reply of its own and a refusal names the call it belongs to.
-//! The table are kept when the reply comes and not when its caller gets to run, since a connection may be lost in
-//! between.
+//! One command goes out per name, so that each has a reply of its own and a refusal names the call it belongs to. The
+//! table changes when the reply arrives and not when its caller runs, since a connection can be lost in between.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -19,7 +18,7 @@ use crate::redis_io::locked::Locked;
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::resp::Reply;
 
-/// What is done about a name.
+/// Change of the subscription of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     Subscribe,
@@ -52,7 +51,7 @@ struct PendingSubscribe {
     names: Vec<(Verb, Vec<u8>)>,
     missing: usize,
     outcome: Result<(), RedisError>,
-    /// Who waits; nobody does when the names are subscribed again.
+    /// Caller that waits. `None` if the tracker subscribes again by itself.
     caller: Option<oneshot::Sender<Result<(), RedisError>>>,
 }
 
@@ -83,7 +82,7 @@ impl SubscriptionTracker {
         self.table.locked()
     }
 
-    /// Subscribes what was subscribed before; whoever hears the messages hears what came of it.
+    /// Subscribes the names of the table again. The receiver of the messages gets the result.
     pub(crate) fn subscribe_again(&self) {
         let Some(connection) = self.connection.get().and_then(Weak::upgrade) else { return };
         let mut commands = {
@@ -167,7 +166,7 @@ impl SubscriptionTable {
         };
     }
 
-    /// What a new connection has to subscribe, without what is being given up: that was sent first.
+    /// Names that a new connection must subscribe, without those whose unsubscription was sent first.
     fn to_resubscribe(&self) -> Vec<(Verb, Vec<u8>)> {
         let asked: Vec<&(Verb, Vec<u8>)> = self.pending.values().flat_map(|pending| &pending.names).collect();
         let given_up =

@@ -19,7 +19,7 @@ pub enum Reply<'a> {
     Array(Cursor<'a>),
 }
 
-/// What a [`Cursor`] comes across.
+/// Item of a [`Cursor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token<'a> {
     /// A status.
@@ -46,12 +46,12 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// How many elements the array has at its top.
+    /// Number of elements at the top of the array.
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether the array has no elements.
+    /// Returns true if the array has no elements.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }

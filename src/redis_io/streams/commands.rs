@@ -99,14 +99,14 @@ pub fn pack_time(commands: &mut Commands, key: &str, to: Destination) {
     commands.begin("TIME", 1).route_with(key.as_bytes()).end(to);
 }
 
-/// How an XCLAIM leaves the entries that it takes over.
+/// Effect of an XCLAIM on the entries that it takes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// Delivered once more, with their fields in the reply.
     Deliver,
     /// As often delivered as before, idle for so many ms.
     Touch {
-        /// How long they are said to have been idle.
+        /// Idle time that the entries get.
         idle: u64,
     },
     /// Idle since ever, so that anybody may claim them at once.
@@ -183,7 +183,7 @@ pub struct Read<'a> {
     pub consumer: &'a str,
     /// The most entries per stream.
     pub count: u64,
-    /// How many ms to wait for entries; `None` returns at once.
+    /// Maximum time to wait for entries, in ms. `None` returns at once.
     pub block: Option<u64>,
 }
 

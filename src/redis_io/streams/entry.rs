@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::redis_io::resp::{Cursor, Token, Value};
 
-/// What Redis can still add to its clock, and JavaScript can still say.
+/// Largest time that Redis can still add to its clock and JavaScript can still represent.
 const LONGEST_RECORD: u64 = (1 << 53) - 1;
 
 /// The id of a stream entry.
@@ -12,7 +12,7 @@ const LONGEST_RECORD: u64 = (1 << 53) - 1;
 pub struct EntryId {
     /// Milliseconds since the epoch, by the server's clock.
     pub time: u64,
-    /// Tells entries of one millisecond apart.
+    /// Number of the entry within its millisecond.
     pub sequence: u64,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for EntryId {
 pub struct Entry<'a> {
     /// Its id.
     pub id: EntryId,
-    /// Whether its fields are there; an entry that was deleted while pending comes without.
+    /// True if the fields are present. An entry that was deleted while pending comes without.
     pub deleted: bool,
     /// The `prd` field: who sent it. The last one counts.
     pub producer: Option<&'a [u8]>,
@@ -93,7 +93,7 @@ impl OwnedEntry {
     }
 }
 
-/// What [`read_streams`] comes across.
+/// Item that [`read_streams`] reports.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<'a> {
     /// The entries that follow, so many of them, are of the stream with this key.
@@ -148,7 +148,7 @@ fn read_fields<'a>(reply: &mut Cursor<'a>, words: usize, entry: &mut Entry<'a>) 
     Ok(())
 }
 
-/// What is no such time asks for no record.
+/// An invalid time asks for no record.
 fn read_record_time(text: &[u8]) -> u64 {
     let time = std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());
     time.unwrap_or(0).min(LONGEST_RECORD)

@@ -21,9 +21,9 @@ use verifier::{Trust, Verifier};
 /// Options that cannot work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidTls {
-    /// Which of them.
+    /// Name of the option.
     pub option: &'static str,
-    /// What it is to be.
+    /// Expected content of the option.
     pub reason: String,
 }
 

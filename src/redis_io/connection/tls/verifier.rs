@@ -1,4 +1,4 @@
-//! Whether a server is who it says it is.
+//! Verification of the identity of a server.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::redis_io::tls_error::TlsError;
 #[derive(Debug)]
 pub struct Verifier {
     provider: Arc<CryptoProvider>,
-    /// Whom to trust; without, every server is believed. Signatures are checked all the same, so that the peer at
-    /// least holds the key of the certificate it shows.
+    /// Authorities to trust. `None` accepts every server. Signatures are checked in any case, so that the peer holds at
+    /// least the key of its certificate.
     trust: Option<Trust>,
 }
 
@@ -62,7 +62,7 @@ impl Trust {
     }
 }
 
-/// OpenSSL tells apart how a chain ends.
+/// OpenSSL has different codes for the ways in which a chain ends.
 fn untrusted(shown: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Error {
     let refusal = if signed_itself(shown) {
         TlsError::new("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate")

@@ -21,10 +21,10 @@ use super::facade::{NativeFacade, State};
 use super::operation::{CallFlag, Operation, SendFlag};
 use super::request_reader::RequestReader;
 
-/// What `collect` writes before the numbers: how many there are, and whether `collect_rest` has more.
+/// Length of the header that `collect` writes before the numbers: their count, and 1 if `collect_rest` has more.
 const HEADER: usize = 2;
 
-/// What of a packet `collect` could not return: most packets have nothing of it, and are spared an object.
+/// Rest of a packet that `collect` could not return. Most packets have none, which saves an object.
 #[napi(object)]
 pub struct Rest<'env> {
     /// The numbers, if they did not fit.
@@ -101,7 +101,7 @@ impl NativeFacade {
         })
     }
 
-    /// What else belongs to what was just collected.
+    /// Returns the rest of the packet that was just collected.
     #[napi]
     pub fn collect_rest<'env>(&self, env: &'env Env, room: u32) -> Result<Rest<'env>> {
         let mut packet = self.facade.with(|state| Ok(std::mem::take(&mut state.spare)))?;
@@ -124,7 +124,7 @@ impl NativeFacade {
         })
     }
 
-    /// How many connections of this copy are open or being opened, of all buses.
+    /// Number of connections of this copy that are open or opening, of all buses.
     #[napi]
     pub fn open_links(&self) -> Result<u32> {
         self.facade.with(|state| Ok(state.context.open_links() as u32))
@@ -321,7 +321,7 @@ fn call(state: &State, submission: &mut Submission, packet: &mut RequestReader<'
     Ok(())
 }
 
-/// What is without end in numbers: three hundred years, which can be added to any time.
+/// Stands for "no limit": about 300 years, small enough to add to any `Instant`.
 pub const LONGEST: Duration = Duration::from_secs(10_000_000_000);
 
 /// A time of the facade: negative is "never".

@@ -52,7 +52,7 @@ impl Borrower {
         })
     }
 
-    /// What follows a turn, after which `size` bytes wait for JavaScript.
+    /// Acts on the outcome of a drive, after which `size` bytes wait for JavaScript.
     fn turned(&mut self, turn: Turn, is_tick: bool, size: usize) {
         match turn {
             Turn::Kept => self.watch.stop(),

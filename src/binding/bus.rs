@@ -73,7 +73,7 @@ impl NativeBus {
         self.bus.node_set().make_ids(count as usize)
     }
 
-    /// Stops the bus; `maxWait` in ms, negative for no bound. The request is told when it is done.
+    /// Stops the bus. `maxWait` in ms, negative for no limit. Completes the request at the end.
     #[napi]
     pub fn stop(&self, request: u32, force: bool, max_wait: f64) {
         let bus = self.bus.clone();
@@ -168,7 +168,7 @@ impl NativeClient {
         }
     }
 
-    /// Closes the connection with QUIT. The request is told when it is done.
+    /// Closes the connection with QUIT. Completes the request at the end.
     #[napi]
     pub fn quit(&self, request: u32) {
         let (client, context) = (self.client.clone(), self.bus.context().clone());

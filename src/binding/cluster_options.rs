@@ -9,7 +9,7 @@ use crate::redis_io::options::{ClusterOptions, LinkOptions, ScaleReads};
 
 use super::batch::duration;
 
-/// Where something listens.
+/// Address of a node or sentinel.
 #[napi(object)]
 pub struct NativeAddress {
     /// Name or address.
@@ -34,21 +34,21 @@ pub struct NativeClusterOptions {
     pub startup: Vec<NativeAddress>,
     /// Addresses to translate.
     pub nat: Vec<NativeTranslation>,
-    /// Where payloads are read: 0 primaries, 1 replicas, 2 either.
+    /// Nodes that payloads are read from: 0 primaries, 1 replicas, 2 either.
     pub reads: Option<u32>,
-    /// How often a command follows from one node to another.
+    /// Maximum number of redirects of a command.
     pub max_redirections: Option<u32>,
-    /// How long a command waits that another node is to take.
+    /// Delay of a command after MOVED, in ms.
     pub moved_delay: Option<f64>,
-    /// How long a command waits whose node is gone.
+    /// Delay of a command whose node is gone, in ms.
     pub failover_delay: Option<f64>,
-    /// How long a command waits while the Cluster is down.
+    /// Delay of a command while the Cluster is down, in ms.
     pub cluster_down_delay: Option<f64>,
-    /// How long a command waits for a slot between two nodes.
+    /// Delay of a command for a slot that migrates between two nodes, in ms.
     pub try_again_delay: Option<f64>,
-    /// How long asking one node for the slots may take.
+    /// Maximum time of one request for the slots to one node, in ms.
     pub refresh_timeout: Option<f64>,
-    /// How often the slots are asked for.
+    /// Interval of the refresh of the slots, in ms.
     pub refresh_interval: Option<f64>,
 }
 

@@ -24,7 +24,7 @@ impl Drain {
         Ok(Self { env: env.raw(), reference })
     }
 
-    /// Whether the function belongs to that environment of Node-API's.
+    /// Returns true if the function belongs to that environment of Node-API.
     pub fn is_of(&self, env: sys::napi_env) -> bool {
         self.env == env
     }

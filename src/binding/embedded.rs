@@ -13,18 +13,18 @@ use crate::redis_io::error::errno_name;
 
 use super::facade::NativeFacade;
 
-/// How a server is started; what is checked, the facade has checked.
+/// Options of an embedded server. The facade has validated them.
 #[napi(object)]
 pub struct NativeEmbeddedOptions {
     /// 0 for any that is free.
     pub port: u32,
-    /// What clients have to authenticate with.
+    /// Password that clients must send.
     pub password: Option<String>,
-    /// How many bytes the keys may take; 0 for any number.
+    /// Maximum memory of the keys, in bytes. 0 has no limit.
     pub max_memory: f64,
-    /// Whether time passes only when it is told to.
+    /// Moves the clock only by `advance`.
     pub manual_clock: bool,
-    /// What the chaos comes of.
+    /// Seed of the chaos.
     pub chaos_seed: f64,
     /// In ms.
     pub delay: f64,
@@ -81,7 +81,7 @@ impl NativeEmbeddedRedis {
         Ok(Self { server: Arc::new(server), context })
     }
 
-    /// Where it listens.
+    /// Port of the server.
     #[napi(getter)]
     pub fn port(&self) -> u32 {
         u32::from(self.server.port())
@@ -93,7 +93,7 @@ impl NativeEmbeddedRedis {
         self.server.advance(ms as u64)
     }
 
-    /// Closes everything. The request is told when it is done.
+    /// Closes everything. Completes the request at the end.
     #[napi]
     pub fn stop(&self, request: u32) {
         let (server, context) = (self.server.clone(), self.context.clone());

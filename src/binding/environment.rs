@@ -1,8 +1,7 @@
-//! What one Node environment owns: a thread, a runtime that the two of them share, and the copies of the facade that were
-//! loaded on this thread.
+//! State of one Node environment: a thread, a runtime that both share, and the copies of the facade on this thread.
 //!
-//! One per environment (worker threads included), made when the first copy of the facade loads and gone with the
-//! environment: a clean-up hook ends the runtime and joins the thread, however the environment ends.
+//! Each environment has one, worker threads included. The first copy of the facade makes it. A clean-up hook of the
+//! environment ends the runtime and joins the thread, however the environment ends.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -32,7 +31,7 @@ pub struct Environment {
     /// Turns the runtime on this thread while it is lent, where that can be.
     #[cfg(target_os = "linux")]
     pub borrower: Option<Borrower>,
-    /// Last, so that nobody else has the runtime any more.
+    /// The last field, so that every other holder of the runtime is gone by then.
     lender: Lender,
 }
 
@@ -97,7 +96,7 @@ impl Environment {
         Ok(facade)
     }
 
-    /// How many bytes wait for JavaScript.
+    /// Size of the events that wait for JavaScript, in bytes.
     pub fn waiting(&self) -> usize {
         self.members.iter().map(|member| member.events.size()).sum()
     }

@@ -1,8 +1,8 @@
-//! What waits for JavaScript, in packets.
+//! Events that wait for JavaScript, in packets.
 //!
-//! An event loop that is blocked takes nothing, while completions go on arriving. Jobs are bounded by concurrency and
-//! outcomes by who waits for them, so both are always kept. What is merely listened to is not bounded by anything:
-//! of that only so much waits, and the rest is counted.
+//! A blocked event loop takes nothing while completions still arrive. Concurrency bounds jobs, and pending waits bound
+//! outcomes, so both are always kept. Nothing bounds events for listeners. Their number and size are limited, and the
+//! rest is counted.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,22 +26,22 @@ pub struct EventBuffer {
     /// Events that are merely listened to, in all packets.
     events: usize,
     bytes: usize,
-    /// What was left out since the last packet was taken, by producer.
+    /// Number of dropped events since the last packet was taken, by producer.
     dropped: BTreeMap<u32, u64>,
 }
 
 impl EventBuffer {
-    /// Whether nothing waits.
+    /// Returns true if nothing waits.
     pub fn is_empty(&self) -> bool {
         self.full.is_empty() && self.writing.is_empty()
     }
 
-    /// Whether there is a packet that nothing more is written to.
+    /// Returns true if a packet is complete.
     pub fn has_full(&self) -> bool {
         !self.full.is_empty()
     }
 
-    /// How many bytes wait, as far as they are few: full packets are many.
+    /// Size of the waiting events, in bytes. A complete packet counts as the largest.
     pub fn size(&self) -> usize {
         if self.has_full() { LARGEST_TEXT } else { self.writing.size() }
     }
@@ -85,7 +85,7 @@ impl EventBuffer {
     }
 }
 
-/// Whom an event is for that nobody waits for, and how much room it takes.
+/// Returns the producer and size of an event that can be dropped, or `None`.
 fn listened_to(event: &Event<'_>) -> Option<(u32, usize)> {
     match event {
         Event::Heard { producer, stream, job, group, error } => {

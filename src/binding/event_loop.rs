@@ -20,7 +20,7 @@ type Handle = *mut c_void;
 type OnPoll = unsafe extern "C" fn(Handle, c_int, c_int);
 type OnHandle = unsafe extern "C" fn(Handle);
 
-/// What is used of libuv.
+/// Functions of libuv that the addon calls.
 #[derive(Clone, Copy)]
 struct Libuv {
     handle_size: unsafe extern "C" fn(c_int) -> usize,
@@ -68,12 +68,12 @@ impl Libuv {
 
 static LIBUV: OnceLock<Option<Libuv>> = OnceLock::new();
 
-/// What libuv holds on to until both handles are closed.
+/// State that libuv refers to until both handles are closed.
 struct Handles {
     libuv: Libuv,
     poll: Box<[u64]>,
     timer: Box<[u64]>,
-    /// How many of the two are not closed yet.
+    /// Number of handles that are not closed.
     open: u32,
     on_event: fn(),
     on_tick: fn(),
@@ -114,7 +114,7 @@ impl Watch {
         }
     }
 
-    /// Whether it watches.
+    /// Returns true if it watches.
     pub fn is_on(&self) -> bool {
         self.is_on
     }
@@ -177,7 +177,7 @@ impl Drop for Watch {
     }
 }
 
-/// What belongs to a handle of ours.
+/// State of one of our handles.
 fn handles_of(handle: Handle) -> *mut Handles {
     match LIBUV.get() {
         // SAFETY: what is called back has one of the handles that `Watch::new` has given this data.

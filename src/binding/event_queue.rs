@@ -1,4 +1,4 @@
-//! The one place that wakes JavaScript, and decides whether JavaScript's thread is better off without being woken.
+//! Wakes JavaScript, or leaves the work to JavaScript's thread without a wake.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,16 +17,16 @@ use crate::redis_io::locked::Locked;
 /// Weak: it does not keep the process alive, the facade's keep-alive handle does.
 pub type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-/// A burst of so many bytes takes JavaScript's thread less to read than to be woken for.
+/// Burst that JavaScript's thread reads in less time than a wake takes, in bytes.
 pub const LIGHT_BURST: usize = 8 * 1_024;
-/// What a burst has to grow beyond for reading it in another thread to pay again.
+/// Burst from which on another thread should read, in bytes.
 pub const HEAVY_BURST: usize = 2 * LIGHT_BURST;
 
-/// Collects what goes up and wakes JavaScript once per burst.
+/// Collects events and jobs, and wakes JavaScript once per burst.
 pub struct EventQueue {
     wake: Arc<Wake>,
-    /// Whether JavaScript was woken and has not come yet. Cleared before the packet is taken, so that what is
-    /// written in between wakes it again rather than being forgotten.
+    /// True from a wake of JavaScript until it collects. Cleared before the packet is taken, so that an event in between
+    /// wakes it again.
     scheduled: AtomicBool,
     backlog: Mutex<EventBuffer>,
     /// Of the runtime that everything comes from, where JavaScript's thread can borrow it.
@@ -39,7 +39,7 @@ impl EventQueue {
         Self { wake, scheduled: AtomicBool::new(false), backlog: Mutex::default(), loan }
     }
 
-    /// How many bytes wait; 0 for nothing.
+    /// Size of the waiting events, in bytes. 0 for none.
     pub fn size(&self) -> usize {
         self.backlog().size()
     }

@@ -13,10 +13,10 @@ use super::operation::{Report, ValueKind};
 /// gets a buffer of its own, so that keeping it does not keep its neighbours.
 const SHARED_UP_TO: usize = 1_024;
 
-/// The largest number up to which JavaScript tells every integer from its neighbours.
+/// Largest number up to which every integer has its own value in JavaScript.
 const LARGEST_EXACT: u64 = (1 << 53) - 1;
 
-/// What a packet keeps of its capacity from one use to the next.
+/// Capacity that a packet keeps from one use to the next.
 const KEPT_CAPACITY: usize = 64 * 1_024;
 
 /// A packet that is being written.
@@ -35,12 +35,12 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Whether nothing was written.
+    /// Returns true if the packet is empty.
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
     }
 
-    /// How many bytes JavaScript will have to take in.
+    /// Number of bytes that JavaScript must read.
     pub fn size(&self) -> usize {
         let blobs: usize = self.blobs.iter().map(Vec::len).sum();
         size_of_val(self.numbers.as_slice()) + self.text.len() + self.bytes.len() + blobs
@@ -245,7 +245,7 @@ impl EventWriter {
         }
     }
 
-    /// What [`EventWriter::push_reason`] writes, or -1 for the same as the last one of the packet.
+    /// Writes as [`EventWriter::push_reason`], or -1 for the reason before it in the packet.
     fn push_error(&mut self, error: &RedisError) {
         if self.error.as_ref() == Some(error) {
             self.numbers.push(-1.0);
@@ -269,7 +269,7 @@ impl EventWriter {
         }
     }
 
-    /// Whether there is an error, and then the error.
+    /// Writes a flag for an error, then the error.
     fn push_cause(&mut self, error: Option<&RedisError>) {
         self.numbers.push(if error.is_some() { 1.0 } else { 0.0 });
         if let Some(error) = error {

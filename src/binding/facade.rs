@@ -29,7 +29,7 @@ pub struct NamedProducer {
     pub producer: Arc<Producer>,
     /// The number of the bus it sends on.
     pub link: u32,
-    /// What it sends to, by number.
+    /// Plans of the producer, by number.
     pub plans: Vec<Arc<Plan>>,
 }
 
@@ -81,7 +81,7 @@ impl<T> Registry<T> {
 
 /// The state of one copy.
 pub struct State {
-    /// What the buses of this copy share.
+    /// State that the buses of this copy share.
     pub context: Arc<Context>,
     /// Events for this copy.
     pub events: Arc<EventQueue>,
@@ -143,7 +143,7 @@ impl Facade {
         drop(state);
     }
 
-    /// Whether both handles lead to the same state.
+    /// Returns true if both handles lead to the same state.
     pub fn is(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
     }

@@ -2,8 +2,9 @@
 
 use napi_derive::napi;
 
-/// What the facade asks for; each is followed by the numbers listed, and its texts and blobs in the order listed. The number
-/// of a text (¶) is its length, or -1 for a text that goes as a blob since it is too long for the packet's string.
+/// Operations of a request packet. The listed numbers follow each one, and its texts and blobs in the listed order. The
+/// number of a text (¶) is its length. It is -1 for a text that goes as a blob, since it is too long for the packet's
+/// string.
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -30,7 +31,7 @@ pub enum Operation {
     Diagnose = 9,
 }
 
-/// What is said of a job that is sent, by bits.
+/// Flags of a job that is sent.
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendFlag {
@@ -40,7 +41,7 @@ pub enum SendFlag {
     Headers = 2,
 }
 
-/// What is said of a command of the user, by bits.
+/// Flags of a command of the user.
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFlag {
@@ -54,7 +55,7 @@ pub enum CallFlag {
     Beside = 8,
 }
 
-/// What the engine reports; each is followed by the numbers listed, and its texts and blobs in the order listed.
+/// Events of an event packet. The listed numbers follow each one, and its texts and blobs in the listed order.
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
@@ -120,7 +121,7 @@ pub enum Report {
     Removed = 30,
 }
 
-/// How a reply's value is written: a number of this, then what it says.
+/// Kinds of values in a reply. The kind comes first, then the listed numbers.
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {

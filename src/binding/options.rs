@@ -21,18 +21,18 @@ pub struct NativeBusOptions {
     pub key_prefix: String,
     /// Its nodes, in the order in which routes count them.
     pub nodes: Vec<NativeNodeOptions>,
-    /// When nodes leave the ring, if they do.
+    /// Rule for the ejection of nodes, if there is one.
     pub eject: Option<NativeEjectOptions>,
 }
 
-/// When a node leaves the ring. Times in ms.
+/// Rule for the ejection of a node. Times in ms.
 #[napi(object)]
 pub struct NativeEjectOptions {
     /// After so many failures in a row.
     pub failures: Option<u32>,
-    /// How long an answer may take.
+    /// Maximum time until a reply.
     pub timeout: Option<f64>,
-    /// How long it is out at least.
+    /// Minimum time until readmission.
     pub probe_interval: Option<f64>,
 }
 
@@ -48,7 +48,7 @@ pub struct NativeNodeOptions {
     pub static_hashes: Option<Vec<u32>>,
     /// If it is a Cluster: its nodes, instead of the place of one.
     pub cluster: Option<NativeClusterOptions>,
-    /// Who knows where it is, instead of its place.
+    /// Sentinels that know the endpoint, instead of the endpoint itself.
     pub sentinel: Option<NativeSentinelOptions>,
     /// Name or address.
     pub host: Option<String>,
@@ -68,39 +68,39 @@ pub struct NativeNodeOptions {
     pub connection_name: Option<String>,
     /// TLS, if it is spoken.
     pub tls: Option<NativeTlsOptions>,
-    /// How long connecting may take.
+    /// Maximum time of one connection attempt, in ms.
     pub connect_timeout: Option<f64>,
-    /// How long a reply may take.
+    /// Maximum time until a reply, in ms.
     pub command_timeout: Option<f64>,
-    /// How long the server may be silent.
+    /// Maximum silence of the server, in ms.
     pub socket_timeout: Option<f64>,
     /// Idle time before TCP keep-alive probes.
     pub keep_alive: Option<f64>,
     /// TCP_NODELAY.
     pub no_delay: Option<bool>,
-    /// Whether the first command opens the connection.
+    /// Opens the connection at the first command.
     pub lazy_connect: Option<bool>,
     /// READONLY after connecting.
     pub read_only: Option<bool>,
-    /// Whether commands wait for the connection.
+    /// Queues commands until the connection is ready.
     pub enable_offline_queue: Option<bool>,
-    /// How many commands may wait; negative is without end.
+    /// Maximum number of waiting commands. Negative has no limit.
     pub max_queued_commands: Option<f64>,
-    /// How many bytes of them.
+    /// Maximum size of waiting commands, in bytes.
     pub max_queued_bytes: Option<f64>,
-    /// Whether the server is asked whether it is ready.
+    /// Sends INFO until the server is ready.
     pub enable_ready_check: Option<bool>,
     /// The longest time between two such questions.
     pub max_loading_retry_time: Option<f64>,
     /// After so many failed reconnections what is queued fails; negative never.
     pub max_retries_per_request: Option<f64>,
-    /// Whether subscriptions are made again.
+    /// Subscribes again after a reconnection.
     pub auto_resubscribe: Option<bool>,
-    /// Whether what has no reply is sent again.
+    /// Sends commands without a reply again.
     pub auto_resend_unfulfilled_commands: Option<bool>,
-    /// Whether the facade answers `RetryAsked`.
+    /// Lets the facade answer `RetryAsked`.
     pub asks_retry: Option<bool>,
-    /// Whether the facade answers `ReconnectAsked`.
+    /// Lets the facade answer `ReconnectAsked`.
     pub asks_reconnect: Option<bool>,
 }
 

@@ -67,7 +67,8 @@ impl NativeProducer {
         })
     }
 
-    /// Hears of completions: its own without streams, everybody's with. The request is told when Redis confirmed.
+    /// Receives completions: its own without streams, all completions of the streams otherwise. Completes the request
+    /// once Redis has confirmed.
     #[napi]
     pub fn listen(&self, request: u32, streams: Vec<String>) {
         let producer = self.producer.clone();
@@ -87,7 +88,7 @@ impl NativeProducer {
         self.producer.watch();
     }
 
-    /// Hears nothing any more and gives up what it waits for.
+    /// Unsubscribes, and abandons its waits.
     #[napi]
     pub fn reset(&self) {
         self.producer.reset();

@@ -19,7 +19,7 @@ impl<'a> RequestReader<'a> {
         Self { numbers: numbers.iter(), text, ascii: text.is_ascii(), bytes, blobs: blobs.iter() }
     }
 
-    /// Whether nothing is left.
+    /// Returns true if nothing is left.
     pub fn is_empty(&self) -> bool {
         self.numbers.len() == 0
     }
@@ -72,7 +72,7 @@ impl<'a> RequestReader<'a> {
     }
 }
 
-/// How many bytes the first `units` UTF-16 units of `text` take.
+/// Number of bytes of the first `units` UTF-16 units of `text`.
 fn byte_length(text: &str, units: usize) -> usize {
     let mut left = units;
     for (at, character) in text.char_indices() {

@@ -16,11 +16,11 @@ use super::tls_options::NativeTlsOptions;
 /// Sentinels that know where a node is.
 #[napi(object)]
 pub struct NativeSentinelOptions {
-    /// Where they are.
+    /// Addresses of the sentinels.
     pub addresses: Vec<NativeAddress>,
     /// The name that they have for the node.
     pub name: String,
-    /// Whether a replica is wanted.
+    /// Connects to a replica.
     pub is_replica: bool,
     /// For AUTH.
     pub username: Option<String>,
@@ -28,17 +28,17 @@ pub struct NativeSentinelOptions {
     pub password: Option<String>,
     /// TLS, if they speak it.
     pub tls: Option<NativeTlsOptions>,
-    /// How long a reply of theirs may take.
+    /// Maximum time until a reply of a sentinel, in ms.
     pub command_timeout: Option<f64>,
     /// Addresses that are others for us.
     pub nat: Vec<NativeTranslation>,
     /// Replicas that are taken before others, `host:port`.
     pub preferred: Option<Vec<String>>,
-    /// Whether sentinels that they know are asked as well.
+    /// Asks sentinels that the known ones name as well.
     pub update_sentinels: Option<bool>,
-    /// Whether to listen for failovers.
+    /// Listens for failovers.
     pub failover_detector: Option<bool>,
-    /// Whether the facade answers `RetryAsked` for them.
+    /// Lets the facade answer `RetryAsked` for them.
     pub asks_retry: bool,
 }
 

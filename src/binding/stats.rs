@@ -1,4 +1,4 @@
-//! What consumers and producers have done so far.
+//! Statistics of consumers and producers.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use super::batch::duration;
 use super::consumer::NativeConsumer;
 use super::producer::NativeProducer;
 
-/// What passed through connections.
+/// Traffic of connections.
 #[napi(object)]
 pub struct NativeTraffic {
-    /// How often one was made again.
+    /// Number of reconnections.
     pub reconnects: f64,
     /// Bytes of replies.
     pub bytes_in: f64,
@@ -46,7 +46,7 @@ pub struct NativeConsumerStats {
     pub exhausted: f64,
     /// Gone from their stream.
     pub trimmed: f64,
-    /// Ended, which Redis could not be told.
+    /// Jobs that ended, with a settlement that failed.
     pub unsettled: f64,
     /// In flight.
     pub in_flight: f64,
@@ -73,7 +73,7 @@ pub struct NativeProducerStats {
 
 #[napi]
 impl NativeConsumer {
-    /// What it has done.
+    /// Statistics of the consumer.
     #[napi]
     pub fn stats(&self) -> NativeConsumerStats {
         consumer_stats(&self.consumer)
@@ -99,7 +99,7 @@ impl NativeConsumer {
 
 #[napi]
 impl NativeProducer {
-    /// What it has done.
+    /// Statistics of the producer.
     #[napi]
     pub fn stats(&self) -> NativeProducerStats {
         producer_stats(&self.producer)

@@ -9,10 +9,10 @@ use crate::embedded::core::Core;
 use crate::embedded::number;
 use crate::embedded::reply::Reply;
 
-/// What carries a command out.
+/// Function that executes a command.
 pub type Handler = fn(&mut CommandContext<'_>) -> Outcome;
 
-/// How a command is carried out.
+/// Way to execute a command.
 #[derive(Clone, Copy)]
 pub enum Run {
     /// By this.
@@ -23,19 +23,19 @@ pub enum Run {
     Both(Handler),
 }
 
-/// What COMMAND says of a command.
+/// Description of a command, as COMMAND replies it.
 pub struct CommandSpec {
     /// In lower case; a subcommand's follows its container's and a `|`.
     pub name: &'static str,
-    /// How many words it has, itself included; if negative, at least so many.
+    /// Number of words, the name included. Negative means at least that many.
     pub arity: i32,
-    /// What is special about it.
+    /// Flags of the command.
     pub flags: &'static str,
-    /// Which of its words are keys: the first, the last, and from one to the next.
+    /// Positions of keys: the first, the last, and the step.
     pub keys: [i32; 3],
-    /// What access rules go by.
+    /// Categories for access rules.
     pub categories: &'static str,
-    /// How it is carried out.
+    /// Way to execute it.
     pub run: Run,
 }
 
@@ -53,21 +53,21 @@ pub const fn spec(
 
 /// A row, and what has to be known of it at every call.
 pub struct Command {
-    /// What COMMAND says.
+    /// Description of the command.
     pub spec: &'static CommandSpec,
     /// Numbers the commands.
     pub number: usize,
-    /// Whether it changes keys.
+    /// True if it changes keys.
     pub writes: bool,
-    /// Whether it is refused while memory is full.
+    /// True if it is refused while memory is full.
     pub needs_memory: bool,
-    /// Whether who has not authenticated may call it.
+    /// True if it needs no authentication.
     pub is_open: bool,
-    /// Whether a subscriber may call it.
+    /// True if a subscriber can call it.
     pub is_for_subscribers: bool,
-    /// Whether it is carried out at once in a transaction instead of being queued.
+    /// True if a transaction executes it at once instead of queueing it.
     pub ends_transaction: bool,
-    /// Whether monitors do not hear of it, or not before it is carried out.
+    /// True if monitors do not receive it, or receive it after its execution.
     pub is_silent: bool,
 }
 
@@ -119,24 +119,24 @@ impl CommandTable {
     }
 }
 
-/// Whether a command was carried out; what it replied is taken back if not.
+/// Result of a command. An error replaces its reply.
 pub type Outcome = Result<(), CommandError>;
 
-/// What a command works with.
+/// Context in which a command runs.
 pub struct CommandContext<'a> {
     /// The server.
     pub core: &'a mut Core,
-    /// Who calls.
+    /// Client that called.
     pub client: ClientId,
     /// The command's words, its name first. There are as many as the command's arity says.
     pub args: &'a [&'a [u8]],
-    /// What is called.
+    /// Command that was called.
     pub command: &'static Command,
     /// All commands.
     pub table: &'static CommandTable,
-    /// Where the reply goes.
+    /// Destination of the reply.
     pub reply: &'a mut Reply,
-    /// Whether this is part of a transaction, which waits for nothing.
+    /// True inside a transaction, in which no command blocks.
     pub in_transaction: bool,
 }
 
@@ -146,12 +146,12 @@ impl<'a> CommandContext<'a> {
         self.args[at]
     }
 
-    /// Whether one of the words is there, and is that.
+    /// Returns true if the word at that position exists and equals `word`.
     pub fn is(&self, at: usize, word: &str) -> bool {
         self.args.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
     }
 
-    /// How many words follow that one.
+    /// Number of words after that position.
     pub fn after(&self, at: usize) -> usize {
         self.args.len().saturating_sub(at + 1)
     }
@@ -161,12 +161,12 @@ impl<'a> CommandContext<'a> {
         number::parse(self.args[at]).ok_or(NOT_AN_INTEGER)
     }
 
-    /// What time it is, in ms.
+    /// Time in ms.
     pub fn now(&self) -> u64 {
         self.core.clock.now()
     }
 
-    /// Who calls.
+    /// Client that called.
     pub fn me(&mut self) -> &mut Client {
         self.core.clients.get_mut(&self.client).expect("who calls is connected")
     }

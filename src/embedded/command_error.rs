@@ -1,4 +1,4 @@
-//! Why a command is not carried out, in Redis' own words.
+//! Errors of commands, with the texts of Redis.
 
 use std::borrow::Cow;
 

@@ -19,7 +19,7 @@ use crate::embedded::random::Random;
 use crate::embedded::reply::Reply;
 use crate::embedded::waiting::{Blocked, Waiting};
 
-/// How often a command was carried out, failed, or was not even tried.
+/// Counts of one command.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CallCount {
     /// Name of the command.
@@ -45,39 +45,39 @@ pub struct Pause {
 /// one thread, so the lock around it is there for the compiler and for who moves the clock.
 #[derive(Debug)]
 pub struct Core {
-    /// What time it is.
+    /// Clock of the server.
     pub clock: Clock,
     /// The keys.
     pub keyspace: Keyspace,
     /// The connections.
     pub clients: BTreeMap<ClientId, Client>,
-    /// Who is subscribed to what.
+    /// Subscriptions.
     pub channels: Channels,
-    /// Who waits for what.
+    /// Blocked clients by key.
     pub waiting: Waiting,
-    /// Who watches which key.
+    /// Watching clients by key.
     pub watchers: HashMap<Key, Vec<ClientId>>,
-    /// Who hears of every command.
+    /// Clients that receive every command.
     pub monitors: Vec<ClientId>,
-    /// What goes wrong on purpose.
+    /// Deliberate faults.
     pub chaos: Chaos,
     /// Until when commands wait, if they do.
     pub pause: Option<Pause>,
-    /// What clients have to authenticate with, if anything.
+    /// Password that clients must send, if any.
     pub password: Option<Vec<u8>>,
-    /// How many bytes the keys may take; 0 for any number.
+    /// Maximum memory of the keys, in bytes. 0 has no limit.
     pub max_memory: usize,
-    /// Where it listens.
+    /// Port of the server.
     pub port: u16,
-    /// Tells this server from others.
+    /// Random id of this run of the server.
     pub run_id: String,
-    /// When it was started.
+    /// Start of the server.
     pub started: Instant,
     /// By the commands' numbers.
     pub counts: Vec<CallCount>,
-    /// How many clients there were.
+    /// Number of clients so far.
     pub connections: u64,
-    /// How many commands there were.
+    /// Number of commands so far.
     pub commands: u64,
     next_client: ClientId,
 }
@@ -255,13 +255,13 @@ impl Core {
         }
     }
 
-    /// How much memory is taken, as far as it is counted.
+    /// Memory in use, as far as it is counted, in bytes.
     pub fn used_memory(&self) -> usize {
         let unwritten: usize = self.clients.values().map(|client| client.out.capacity()).sum();
         self.keyspace.used() + unwritten + self.clients.len() * std::mem::size_of::<Client>()
     }
 
-    /// Whether keys take more than they may.
+    /// Returns true if the keys exceed the memory limit.
     pub fn is_full(&self) -> bool {
         self.max_memory > 0 && self.keyspace.used() > self.max_memory
     }

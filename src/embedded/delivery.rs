@@ -1,4 +1,4 @@
-//! What readers get of a stream.
+//! Delivery of entries to readers.
 
 use crate::redis_io::streams::entry::EntryId;
 
@@ -23,7 +23,7 @@ pub fn read_after(log: &Log, after: EntryId, count: usize, reply: &mut Reply) {
     reply.close(open, written);
 }
 
-/// Whether a group has something to give. Only then it hears of the consumer that asks.
+/// Returns true if a group has an entry to deliver. Only then a read creates its consumer.
 pub fn has_news(log: &Log, group: &Group) -> bool {
     log.length > 0 && log.last_valid_id() > group.last || !group.again.is_empty()
 }

@@ -1,4 +1,4 @@
-//! Whether a command may be carried out, and when.
+//! Decides the time of each command, or refuses it.
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -26,7 +26,7 @@ pub fn table() -> &'static CommandTable {
     TABLE.get_or_init(|| CommandTable::new(commands::specs()))
 }
 
-/// What a queued word takes besides itself.
+/// Memory of a queued word besides its bytes.
 const QUEUED_OVERHEAD: usize = 16;
 
 /// Carries out what a client has asked for, or refuses to.
@@ -58,7 +58,7 @@ pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Re
     }
 }
 
-/// Whether what comes is HTTP: a page that a browser shows could otherwise give orders to a server on this machine.
+/// Returns true for HTTP, so that a page in a browser cannot send commands to a server on this machine.
 fn is_browser(args: &[&[u8]]) -> bool {
     ["POST", "Host:"].iter().any(|word| args[0].eq_ignore_ascii_case(word.as_bytes()))
 }
@@ -69,7 +69,7 @@ fn end_at_once(core: &mut Core, client: ClientId) {
     }
 }
 
-/// Whether a command has to wait for the end of a pause.
+/// Returns true if a command must wait for the end of a pause.
 pub fn is_postponed(core: &mut Core, args: &[&[u8]]) -> bool {
     let Some(pause) = core.pause else { return false };
     if pause.until <= Instant::now() {
@@ -118,7 +118,7 @@ fn check_access(core: &mut Core, id: ClientId, command: &'static Command, args: 
     serving::serve_ready(core);
 }
 
-/// Whether a client may have a command carried out now.
+/// Returns an error if the client cannot call the command now.
 fn authorize(core: &mut Core, id: ClientId, command: &Command) -> Outcome {
     let is_full = core.is_full();
     let Some(client) = core.clients.get(&id) else { return Ok(()) };

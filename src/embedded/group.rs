@@ -6,26 +6,26 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::embedded::key::Key;
 
-/// What a group, a consumer and something pending take besides their names.
+/// Memory of a group, a consumer or a pending entry besides its name.
 const OVERHEAD: usize = 128;
 
 /// An entry that was delivered and not acknowledged.
 #[derive(Clone, Debug)]
 pub struct Pending {
-    /// Whose it is.
+    /// Consumer that owns the entry.
     pub consumer: Key,
-    /// When it was delivered last, in ms.
+    /// Time of the last delivery, in ms.
     pub delivered_at: u64,
-    /// How often it was delivered.
+    /// Number of deliveries.
     pub deliveries: u64,
 }
 
 /// One of a group's consumers.
 #[derive(Debug, Default)]
 pub struct Consumer {
-    /// When it was last heard of, in ms.
+    /// Time of the last command of the consumer, in ms.
     pub seen_at: u64,
-    /// What is pending for it.
+    /// Its pending entries.
     pub pending: BTreeSet<EntryId>,
 }
 
@@ -34,15 +34,15 @@ pub struct Consumer {
 pub struct Group {
     /// The last id that was delivered.
     pub last: EntryId,
-    /// How many entries of the stream it has read, if that is known.
+    /// Number of entries read from the stream, if known.
     pub read: Option<u64>,
-    /// What is not acknowledged.
+    /// Entries without an acknowledgement.
     pub pending: BTreeMap<EntryId, Pending>,
     /// Its consumers by their names.
     pub consumers: BTreeMap<Key, Consumer>,
-    /// What is to be delivered once more, by chance.
+    /// Entries to deliver once more, drawn by chaos.
     pub again: Vec<EntryId>,
-    /// How long the consumers' names are.
+    /// Length of all consumer names together.
     named: usize,
 }
 
@@ -52,7 +52,8 @@ impl Group {
         Self { last, read, ..Self::default() }
     }
 
-    /// Hears of a consumer, which is there then. Returns its name as the group keeps it, and whether it is new.
+    /// Notes activity of a consumer, and creates it if needed. Returns its name as the group keeps it, and true if it is
+    /// new.
     pub fn meet(&mut self, name: &[u8], now: u64) -> (Key, bool) {
         if let Some((key, _)) = self.consumers.get_key_value(name) {
             let key = key.clone();
@@ -67,7 +68,7 @@ impl Group {
         (key, true)
     }
 
-    /// Gives an entry to a consumer, whoever had it before.
+    /// Assigns an entry to a consumer, and takes it from the one before.
     pub fn assign(&mut self, id: EntryId, pending: Pending) {
         let consumer = pending.consumer.clone();
         if let Some(before) = self.pending.insert(id, pending)
@@ -103,7 +104,7 @@ impl Group {
         }
     }
 
-    /// How much memory it takes besides its own name.
+    /// Memory of the group besides its name.
     pub fn size(&self) -> usize {
         self.named + OVERHEAD * (1 + self.consumers.len() + self.pending.len())
     }

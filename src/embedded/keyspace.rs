@@ -6,10 +6,10 @@ use crate::embedded::command_error::{CommandError, WRONG_TYPE};
 use crate::embedded::key::Key;
 use crate::embedded::stream::Stream;
 
-/// What a key takes besides its name and its value: a place in each of the maps.
+/// Memory of a key besides its name and value: a place in each of the maps.
 const OVERHEAD: usize = 144;
 
-/// What a key holds.
+/// Value of a key.
 #[derive(Debug)]
 pub enum Value {
     /// A string of bytes.
@@ -19,7 +19,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// What Redis calls it.
+    /// Name of the type in Redis.
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Text(_) => "string",
@@ -53,32 +53,32 @@ pub struct Keyspace {
     expiries: BTreeSet<(u64, u64)>,
     serials: u64,
     used: usize,
-    /// How many keys have expired so far.
+    /// Number of expired keys so far.
     pub expired: u64,
 }
 
 impl Keyspace {
-    /// How many keys there are.
+    /// Number of keys.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// How many of them expire.
+    /// Number of keys with an expiry.
     pub fn expiring(&self) -> usize {
         self.expiries.len()
     }
 
-    /// How much memory the keys take, as far as it is counted.
+    /// Memory of the keys, as far as it is counted, in bytes.
     pub fn used(&self) -> usize {
         self.used
     }
 
-    /// Whether a key is there.
+    /// Returns true if a key exists.
     pub fn contains(&self, key: &[u8]) -> bool {
         self.slots.contains_key(key)
     }
 
-    /// What a key holds.
+    /// Returns the value of a key.
     pub fn get(&self, key: &[u8]) -> Option<&Value> {
         self.slots.get(key).map(|slot| &slot.value)
     }

@@ -16,7 +16,7 @@ const NOT_ABOVE_LAST: CommandError =
 const EXHAUSTED: CommandError =
     CommandError::new("ERR The stream has exhausted the last possible ID, unable to add more items");
 
-/// What a trim leaves.
+/// Entries that a trim leaves.
 #[derive(Clone, Copy, Debug)]
 pub enum Bound {
     /// At most so many entries.
@@ -25,12 +25,12 @@ pub enum Bound {
     Id(EntryId),
 }
 
-/// How a stream is trimmed.
+/// Options of a trim.
 #[derive(Clone, Copy, Debug)]
 pub struct Trim {
-    /// What is to be left.
+    /// Entries that are left.
     pub bound: Bound,
-    /// Whether nodes are removed only as a whole.
+    /// Removes whole nodes only.
     pub approximate: bool,
     /// The most entries that are removed; 0 for no limit.
     pub limit: u64,
@@ -40,15 +40,15 @@ pub struct Trim {
 #[derive(Debug, Default)]
 pub struct Log {
     nodes: VecDeque<Node>,
-    /// How many there are.
+    /// Number of entries.
     pub length: usize,
     /// The greatest id there ever was.
     pub last: EntryId,
     /// The greatest id that was deleted.
     pub max_deleted: EntryId,
-    /// How many there ever were.
+    /// Number of entries ever added.
     pub added: u64,
-    /// How much memory they take.
+    /// Memory of the entries, in bytes.
     pub size: usize,
 }
 
@@ -99,7 +99,7 @@ impl Log {
         self.nodes.back().and_then(Node::edges).map_or(LEAST, |(_, last)| last)
     }
 
-    /// How many nodes they are kept in.
+    /// Number of nodes.
     pub fn node_count(&self) -> usize {
         self.nodes.len()
     }
@@ -155,7 +155,7 @@ impl Log {
         removed
     }
 
-    /// How many entries of the first node have to go.
+    /// Number of entries that must leave the first node.
     fn surplus(&self, node: &Node, bound: Bound) -> usize {
         match bound {
             Bound::Length(most) => node.entries.len().min(self.length.saturating_sub(most as usize)),
@@ -163,13 +163,13 @@ impl Log {
         }
     }
 
-    /// Whether something was deleted at or behind `from` and among what is there, as far as that is known.
+    /// Returns true if an entry at or behind `from` is known to be deleted among those that are left.
     pub fn has_gaps(&self, from: EntryId) -> bool {
         let is_among_them = self.max_deleted != LEAST && self.first_id() <= self.max_deleted;
         self.length > 0 && is_among_them && from <= self.max_deleted
     }
 
-    /// How many there ever were up to `id`, if that can be told.
+    /// Number of entries ever added up to `id`, if known.
     pub fn rank(&self, id: EntryId) -> Option<u64> {
         if self.added == 0 {
             return Some(0);
@@ -192,7 +192,7 @@ impl Log {
         }
     }
 
-    /// How many entries a group has not read, if that can be told; less than none if it was said to have read more.
+    /// Number of entries that a group has not read, if known. Negative if the group was set to have read more.
     pub fn lag(&self, group: &Group) -> Option<i128> {
         let read = match group.read {
             _ if self.added == 0 => Some(0),

@@ -5,13 +5,13 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::embedded::listpack::{self, number_len, text_len};
 use crate::embedded::reply::Reply;
 
-/// The most entries of a node, deleted ones included, as Redis has it unless told otherwise.
+/// Maximum number of entries of a node, deleted ones included. The default of Redis.
 pub const MOST_ENTRIES: usize = 100;
-/// The longest listpack of a node, as Redis has it unless told otherwise.
+/// Maximum length of a node's listpack, in bytes. The default of Redis.
 const MOST_BYTES: usize = 4096;
-/// What an entry takes besides its fields.
+/// Memory of an entry besides its fields.
 const ENTRY_OVERHEAD: usize = 64;
-/// What a node takes besides its entries, and each of its names besides the text.
+/// Memory of a node besides its entries, and of each name besides its text.
 const OVERHEAD: usize = 128;
 const NAME_OVERHEAD: usize = 16;
 
@@ -31,11 +31,11 @@ pub struct Node {
     master: EntryId,
     /// The names of the fields that the node began with; entries with the same do not repeat them.
     names: Vec<Box<[u8]>>,
-    /// What is there, in order.
+    /// Entries in order.
     pub entries: Vec<Entry>,
-    /// How many were there besides.
+    /// Number of deleted entries.
     pub deleted: usize,
-    /// How long the listpack would be.
+    /// Length of the listpack.
     packed: usize,
 }
 
@@ -62,7 +62,7 @@ impl Entry {
         reply.raw(&self.fields);
     }
 
-    /// How much memory it takes.
+    /// Memory of the entry, in bytes.
     pub fn size(&self) -> usize {
         self.fields.len() + ENTRY_OVERHEAD
     }
@@ -78,7 +78,7 @@ impl Node {
         Self { master, names, entries: Vec::new(), deleted: 0, packed }
     }
 
-    /// Whether there is no room for an entry of these names and values.
+    /// Returns true if an entry of these names and values does not fit.
     pub fn is_full(&self, fields: &[&[u8]]) -> bool {
         let length: usize = fields.iter().map(|field| field.len()).sum();
         self.packed + length >= MOST_BYTES || self.entries.len() + self.deleted >= MOST_ENTRIES
@@ -108,7 +108,7 @@ impl Node {
             && self.names.iter().zip(fields.iter().step_by(2)).all(|(one, other)| **one == **other)
     }
 
-    /// How much memory it takes besides its entries.
+    /// Memory of the node besides its entries, in bytes.
     pub fn size(&self) -> usize {
         OVERHEAD + self.names.iter().map(|name| name.len() + NAME_OVERHEAD).sum::<usize>()
     }
@@ -118,7 +118,7 @@ impl Node {
         Some((self.entries.first()?.id, self.entries.last()?.id))
     }
 
-    /// What is between two ids, both included.
+    /// Returns the entries between two ids, both included.
     pub fn between(&self, from: EntryId, to: EntryId) -> &[Entry] {
         let start = self.entries.partition_point(|entry| entry.id < from);
         let end = self.entries.partition_point(|entry| entry.id <= to);

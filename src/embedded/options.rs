@@ -1,4 +1,4 @@
-//! How a server is started.
+//! Options of a server.
 
 use crate::embedded::chaos::ChaosOptions;
 
@@ -10,13 +10,13 @@ pub const MAX_MEMORY: usize = 256 * 1024 * 1024;
 pub struct Options {
     /// The port on loopback; 0 for any that is free.
     pub port: u16,
-    /// What clients have to authenticate with, if anything.
+    /// Password that clients must send, if any.
     pub password: Option<String>,
-    /// How many bytes the keys may take.
+    /// Maximum memory of the keys, in bytes.
     pub max_memory: usize,
-    /// Whether time passes only when it is told to.
+    /// Moves the clock only by hand.
     pub manual_clock: bool,
-    /// What goes wrong on purpose.
+    /// Deliberate faults.
     pub chaos: ChaosOptions,
 }
 

@@ -5,7 +5,7 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::embedded::command_error::CommandError;
 use crate::embedded::number;
 
-/// What is to be written to one client.
+/// Output for one client.
 #[derive(Debug)]
 pub struct Reply {
     bytes: Vec<u8>,
@@ -35,17 +35,17 @@ impl Reply {
         Self { most, ..self }
     }
 
-    /// Whether more was to be encoded: then it is no reply.
+    /// Returns true if the reply is incomplete or too large.
     pub fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// What was encoded.
+    /// Returns the encoded bytes.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
-    /// How much was encoded.
+    /// Number of encoded bytes.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -75,7 +75,7 @@ impl Reply {
         self.header(b':', number);
     }
 
-    /// How many there are of something.
+    /// Encodes a count.
     pub fn count(&mut self, count: usize) {
         self.integer(count as u64);
     }
@@ -144,7 +144,7 @@ impl Reply {
         self.bytes.splice(open.at..open.at, header);
     }
 
-    /// What was encoded before.
+    /// Returns the bytes that were encoded before.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.is_over |= bytes.len() > self.most.saturating_sub(self.bytes.len());
         if !self.is_over {

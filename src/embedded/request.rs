@@ -7,7 +7,7 @@ use crate::embedded::command_error::CommandError;
 /// The longest line that is waited for.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// What the bytes begin with.
+/// Beginning of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
     /// Not all of it is there.
@@ -76,7 +76,7 @@ fn expected_bulk(found: &[u8]) -> CommandError {
     CommandError::with(&[b"ERR Protocol error: expected '$', got '", found, b"'"])
 }
 
-/// What is wrong with bytes that are no request.
+/// Error in bytes that are not a request.
 fn diagnosis(bytes: &[u8]) -> CommandError {
     let mut rest = bytes;
     loop {

@@ -18,15 +18,15 @@ use crate::embedded::options::Options;
 use crate::embedded::serving;
 use crate::embedded::session::{Session, lock};
 
-/// How long to wait when a connection cannot be accepted, as without file descriptors.
+/// Delay after a connection that could not be accepted, for example without file descriptors.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Where a server is in its life, which goes one way.
+/// State of a server. It goes one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
     /// It serves.
     Serving,
-    /// It was told to stop.
+    /// It stops.
     Stopping,
     /// Nothing of it is left.
     Over,
@@ -54,7 +54,7 @@ impl Server {
         Ok(Self { port, core, life })
     }
 
-    /// Where it listens.
+    /// Port of the server.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -1,4 +1,4 @@
-//! What becomes of those who wait in a read.
+//! Serves blocked readers.
 
 use crate::embedded::client_id::ClientId;
 use crate::embedded::command_error::CommandError;

@@ -19,13 +19,13 @@ use crate::embedded::dispatch;
 use crate::embedded::reply::Reply;
 use crate::embedded::request::{self, Request};
 
-/// How much is read at once.
+/// Size of one read, in bytes.
 const READ: usize = 64 * 1024;
 /// While so much is unwritten nothing more is carried out: a client that does not read cannot fill the memory.
 const MOST_UNWRITTEN: usize = 1024 * 1024;
 /// While a client waits for something, so much of what it sent meanwhile is read.
 const MOST_UNREAD: usize = 1024 * 1024;
-/// The longest request that is waited for, as Redis has it unless told otherwise.
+/// Maximum size of a request, in bytes. The default of Redis.
 const LONGEST_REQUEST: usize = 1024 * 1024 * 1024;
 /// A buffer that is larger than this is given back when it is empty.
 const KEPT: usize = 256 * 1024;
@@ -42,13 +42,13 @@ pub struct Session {
     written: usize,
 }
 
-/// What a session goes on with.
+/// Next step of a session.
 struct SessionStep {
-    /// When there is something to do although nothing has happened.
+    /// Time of the next step if nothing happens before.
     until: Option<Instant>,
-    /// Whether there is more to do as soon as everything is written.
+    /// True if more work follows as soon as everything is written.
     has_more: bool,
-    /// Whether the rest of a request is missing.
+    /// True if the rest of a request is missing.
     is_partial: bool,
 }
 
@@ -177,7 +177,7 @@ impl Session {
         true
     }
 
-    /// Whether the client may have a command carried out.
+    /// Returns true if the client can call a command.
     fn is_free(&self, core: &Core) -> bool {
         core.clients
             .get(&self.id)
@@ -251,7 +251,7 @@ impl Drop for Session {
     }
 }
 
-/// What does not fit into the memory is not waited for.
+/// Input beyond the memory limit is not awaited.
 fn longest_request(core: &Core) -> usize {
     if core.max_memory == 0 { LONGEST_REQUEST } else { core.max_memory.clamp(MOST_UNREAD, LONGEST_REQUEST) }
 }

@@ -6,7 +6,7 @@ use crate::embedded::group::Group;
 use crate::embedded::key::Key;
 use crate::embedded::log::Log;
 
-/// What an empty stream takes.
+/// Memory of an empty stream, in bytes.
 const OVERHEAD: usize = 256;
 
 /// A stream.
@@ -19,7 +19,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// How much memory it takes.
+    /// Memory of the stream, in bytes.
     pub fn size(&self) -> usize {
         OVERHEAD
             + self.log.size

@@ -12,7 +12,7 @@ pub const GREATEST: EntryId = EntryId { time: u64::MAX, sequence: u64::MAX };
 /// The longest text that Redis looks at.
 const LONGEST: usize = 127;
 
-/// What XADD was asked to call an entry.
+/// Id that XADD asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// `*`: by the clock.

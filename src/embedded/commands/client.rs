@@ -125,12 +125,12 @@ fn list(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-/// What kind of client somebody is.
+/// Type of a client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Normal,
     PubSub,
-    /// Which a server without replicas has none of.
+    /// Never matches, since the server has no replicas.
     Replication,
 }
 
@@ -143,7 +143,7 @@ fn kind(name: &[u8]) -> Result<Kind, CommandError> {
     }
 }
 
-/// Which clients are meant.
+/// Filter for clients.
 #[derive(Default)]
 struct Choice {
     ids: Option<Vec<i64>>,

@@ -16,7 +16,7 @@ pub const SPECS: &[CommandSpec] = &[
     spec("ttl", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(ttl)),
 ];
 
-/// How a time is given.
+/// Unit of a given time.
 #[derive(Clone, Copy)]
 pub struct Unit {
     /// In seconds, not in ms.
@@ -53,7 +53,7 @@ fn pexpireat(call: &mut CommandContext<'_>) -> Outcome {
     set(call, AT_MS)
 }
 
-/// Which times a new one may replace.
+/// Condition on the expiry that a new one replaces.
 #[derive(Default)]
 struct Conditions {
     missing: bool,
@@ -89,7 +89,7 @@ impl Conditions {
         Ok(conditions)
     }
 
-    /// Whether `new` may replace `old`; no time is later than any.
+    /// Returns true if `new` can replace `old`. No expiry is later than any other.
     fn allow(&self, old: Option<u64>, new: u64) -> bool {
         !(self.missing && old.is_some()
             || self.there && old.is_none()

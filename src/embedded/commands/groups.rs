@@ -36,7 +36,7 @@ fn no_such_group(group: &[u8], key: &[u8]) -> CommandError {
     CommandError::with(&[b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"])
 }
 
-/// What CREATE and SETID are given besides an id.
+/// Arguments of CREATE and SETID besides the id.
 #[derive(Default)]
 struct Options {
     make_stream: bool,
@@ -69,8 +69,8 @@ impl Options {
     }
 }
 
-/// Where a group is to begin: an id, or behind the last entry. One that is there may also be set to the ends of a
-/// range.
+/// Returns the start of a group: an id, or the position behind the last entry. An existing group accepts the ends of a
+/// range too.
 fn position(text: &[u8], stream: Option<&Stream>, is_there: bool) -> Result<EntryId, CommandError> {
     match text {
         b"$" => Ok(stream.map_or(stream_id::LEAST, |stream| stream.log.last)),

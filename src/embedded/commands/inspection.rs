@@ -18,7 +18,7 @@ pub const SPECS: &[CommandSpec] = &[
     spec("xinfo", -2, "", [0, 0, 0], "slow", Run::Container),
 ];
 
-/// How many entries a full report has of each list, unless it says so.
+/// Default number of entries of each list in a full report.
 const REPORTED: i64 = 10;
 
 fn consumers(call: &mut CommandContext<'_>) -> Outcome {
@@ -59,7 +59,7 @@ fn groups(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-/// How far a group has read.
+/// Replies the position of a group.
 fn position(log: &Log, group: &Group, reply: &mut Reply) {
     reply.text("last-delivered-id");
     reply.id(group.last);

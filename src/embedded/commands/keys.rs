@@ -18,7 +18,7 @@ pub const SPECS: &[CommandSpec] = &[
     spec("unlink", -2, "write fast", [1, -1, 1], "keyspace write fast", Run::Handler(unlink)),
 ];
 
-/// How many keys a SCAN looks at unless it says so.
+/// Default number of keys that a SCAN visits.
 const SCANNED: u64 = 10;
 
 fn dbsize(call: &mut CommandContext<'_>) -> Outcome {

@@ -1,4 +1,4 @@
-//! What the commands do, by what they are about. Each file has the rows of its commands in the table.
+//! Commands, in files by topic. Each file has the specifications of its commands.
 
 use crate::embedded::command::CommandSpec;
 mod catalogue;

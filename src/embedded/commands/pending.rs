@@ -1,4 +1,4 @@
-//! What is pending: acknowledged, looked at, claimed.
+//! Commands on pending entries: XACK, XPENDING, XCLAIM and XAUTOCLAIM.
 
 use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
@@ -20,21 +20,21 @@ pub const SPECS: &[CommandSpec] = &[
 /// XAUTOCLAIM looks at so many entries for each that it may claim.
 const ATTEMPTS: i64 = 10;
 
-/// How entries change hands.
+/// Options of a claim.
 pub struct Claim {
     /// At least so long ago they were delivered, in ms.
     pub min_idle: u64,
-    /// When they are delivered now.
+    /// Delivery time that the entries get.
     pub delivered_at: u64,
-    /// How often they are delivered then; without it once more than before, unless only ids are wanted.
+    /// Delivery count that the entries get. Without it the count grows by one, unless only ids are wanted.
     pub deliveries: Option<u64>,
-    /// Whether what is not pending is claimed too.
+    /// Claims entries that are not pending too.
     pub force: bool,
-    /// Whether only ids are wanted.
+    /// Replies ids only.
     pub just_id: bool,
 }
 
-/// What became of an entry that was to be claimed.
+/// Outcome of a claim for one entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Claimed {
     /// It has changed hands.
@@ -274,7 +274,7 @@ fn xautoclaim(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-/// Where a claim begins, and how many entries it takes.
+/// Start of a claim, and its number of entries.
 struct Sweep {
     from: EntryId,
     count: i64,

@@ -41,7 +41,7 @@ pub const SPECS: &[CommandSpec] = &[
     spec("pubsub", -2, "", [0, 0, 0], "slow", Run::Container),
 ];
 
-/// Tells a client of its subscription, and how many it has then.
+/// Replies a change of subscription to a client, with the number of its subscriptions.
 fn confirm(call: &mut CommandContext<'_>, kind: &str, name: Option<&[u8]>) {
     let count = call.me().subscriptions();
     call.reply.array(3);

@@ -42,7 +42,7 @@ const MEANINGLESS: CommandError = CommandError::new(
      specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
 );
 const NO_GROUP_OPTION: CommandError = CommandError::new("ERR Missing GROUP option for XREADGROUP");
-/// Which names XREAD in both.
+/// Error of XREADGROUP too, which names XREAD in both cases.
 const UNBALANCED: CommandError = CommandError::new(
     "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",
 );

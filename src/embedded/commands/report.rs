@@ -1,4 +1,4 @@
-//! What INFO says.
+//! Text of INFO.
 
 use std::fmt::Write;
 
@@ -20,7 +20,7 @@ const SECTIONS: &[(&str, &str, Section)] = &[
     ("keyspace", "Keyspace", keyspace),
     ("commandstats", "Commandstats", command_stats),
 ];
-/// How many of them come by themselves.
+/// Number of sections without a request.
 const DEFAULT: usize = 9;
 
 /// The sections that are wanted, or those that come by themselves.
@@ -114,7 +114,7 @@ fn replication(core: &Core, text: &mut String) {
     );
 }
 
-/// What the whole process has used, as far as the system tells.
+/// CPU time of the process, as far as the system reports it.
 fn cpu(_: &Core, text: &mut String) {
     /// In which Linux counts.
     const TICKS_PER_SECOND: f64 = 100.0;

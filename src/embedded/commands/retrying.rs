@@ -10,7 +10,7 @@ use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::GREATEST;
 use crate::redis_io::streams::entry::EntryId;
 
-/// What the script is given as its keys.
+/// Keys of the script.
 struct Plan<'a> {
     group: &'a [u8],
     consumer: &'a [u8],

@@ -48,7 +48,7 @@ const SCRIPTS: &[(&str, Handler)] = &[
     ("7af43432684d3a8bf5856d64ce605ac768a03f24", retrying::xretry),
 ];
 
-/// How long a digest is in hexadecimal.
+/// Length of a digest in hexadecimal.
 const DIGEST: usize = 40;
 
 fn find(sha: &[u8]) -> Option<Handler> {

@@ -21,7 +21,7 @@ pub const SPECS: &[CommandSpec] = &[
     spec("strlen", 2, "readonly fast", [1, 1, 1], "read string fast", Run::Handler(strlen)),
 ];
 
-/// When SET writes.
+/// Condition under which SET writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
     Always,
@@ -29,7 +29,7 @@ enum Condition {
     IfThere,
 }
 
-/// What becomes of the time at which a key expires.
+/// Effect of SET on the expiry of the key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expiry {
     /// It is not changed.

@@ -1,5 +1,5 @@
-//! What is said on a new connection before commands flow: AUTH, SELECT and INFO in one write, INFO again while
-//! the server loads its data, then the connection's name and READONLY.
+//! Handshake of a new connection: AUTH, SELECT and INFO in one write, INFO again while the server loads its data, then
+//! the connection's name and READONLY.
 
 use std::io;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::redis_io::tls_error::TlsError;
 /// A connection that commands cannot flow on.
 #[derive(Debug)]
 pub enum HandshakeError {
-    /// Nobody says where to connect to.
+    /// No endpoint is known.
     Unlocated(RedisError),
     /// The connection failed; what is queued waits for the next one.
     Lost(RedisError),
@@ -50,7 +50,7 @@ pub async fn shake_hands(
 /// The shortest wait before INFO is asked again, whatever the options say.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
-/// What a server begins with that has not understood us, as TLS has alerts of version 3.
+/// First bytes of a server that did not understand us: an alert of TLS version 3.
 const TLS_ALERT: [u8; 2] = [21, 3];
 
 struct Handshake<'a, S> {
@@ -59,7 +59,7 @@ struct Handshake<'a, S> {
     options: &'a LinkOptions,
     db: u32,
     buffer: Vec<u8>,
-    /// Whether the server has said anything.
+    /// True once the server has sent a byte.
     is_heard: bool,
 }
 

@@ -17,7 +17,7 @@ use crate::redis_io::connection::host_lookup::look_up;
 use crate::redis_io::connection::tls;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 
-/// Step that an attempt to connect waited for in vain.
+/// Reason in the error of an attempt that no name server has answered.
 const SILENT_NAME_SERVER: &str = ": no name server has answered";
 const SILENT_TLS: &str = ": the server has not answered the TLS handshake; is this a port for TLS?";
 /// Longest keep-alive time that Linux and other systems allow.

@@ -14,7 +14,7 @@ export declare class NativeBus {
   streamKey(node: number, stream: string): string
   /** Random ids that lead to nodes in the ring, joined. */
   makeIds(count: number): string
-  /** Stops the bus; `maxWait` in ms, negative for no bound. The request is told when it is done. */
+  /** Stops the bus. `maxWait` in ms, negative for no limit. Completes the request at the end. */
   stop(request: number, force: boolean, maxWait: number): void
   /** After `stop()` was done: what is asked for from now on opens connections again. */
   reopen(): void
@@ -36,7 +36,7 @@ export declare class NativeClient {
   open(): void
   /** SELECT went well: the next connection begins with that database too. */
   selected(db: number): void
-  /** Closes the connection with QUIT. The request is told when it is done. */
+  /** Closes the connection with QUIT. Completes the request at the end. */
   quit(request: number): void
   /** Closes the connection at once. */
   disconnect(): void
@@ -50,11 +50,11 @@ export declare class NativeConsumer {
   get number(): number
   /** Adds a stream, or changes the options of one that is there; returns its index. */
   addStream(options: NativeStreamOptions): number
-  /** Makes the groups and reads. The request is told when the first read is under way. */
+  /** Creates the groups and reads. Completes the request once the first read is under way. */
   play(request: number): void
-  /** Reads nothing more. The request is told when nothing is in flight. */
+  /** Stops reading. Completes the request once nothing is in flight. */
   pause(request: number): void
-  /** What it has done. */
+  /** Statistics of the consumer. */
   stats(): NativeConsumerStats
   /**
    * Asks how far the group is with each stream, for so many ms at most, negative for no bound. The request is given
@@ -67,11 +67,11 @@ export declare class NativeConsumer {
 export declare class NativeEmbeddedRedis {
   /** A server that listens already. What keeps it from listening is thrown with the system's code. */
   constructor(facade: NativeFacade, options: NativeEmbeddedOptions)
-  /** Where it listens. */
+  /** Port of the server. */
   get port(): number
   /** Moves a clock that stands still by so many ms. Returns whether it stands still. */
   advance(ms: number): boolean
-  /** Closes everything. The request is told when it is done. */
+  /** Closes everything. Completes the request at the end. */
   stop(request: number): void
 }
 
@@ -84,9 +84,9 @@ export declare class NativeFacade {
    * are, 1 if the rest is to be collected as well, and the numbers.
    */
   collect(into: Float64Array): string
-  /** What else belongs to what was just collected. */
+  /** Returns the rest of the packet that was just collected. */
   collectRest(room: number): Rest
-  /** How many connections of this copy are open or being opened, of all buses. */
+  /** Number of connections of this copy that are open or opening, of all buses. */
   openLinks(): number
   /**
    * Adds a copy to this thread's environment, which the first copy starts. `drain` is called when there is something to
@@ -109,17 +109,20 @@ export declare class NativeProducer {
   plan(stream: string, route: string | undefined | null, groups: Array<string>): number
   /** Forgets all plans; what was sent by them goes on. */
   forgetPlans(): void
-  /** Hears of completions: its own without streams, everybody's with. The request is told when Redis confirmed. */
+  /**
+   * Receives completions: its own without streams, all completions of the streams otherwise. Completes the request
+   * once Redis has confirmed.
+   */
   listen(request: number, streams: Array<string>): void
   /** The user has listeners for streams from now on. */
   watch(): void
-  /** Hears nothing any more and gives up what it waits for. */
+  /** Unsubscribes, and abandons its waits. */
   reset(): void
-  /** What it has done. */
+  /** Statistics of the producer. */
   stats(): NativeProducerStats
 }
 
-/** What is said of a command of the user, by bits. */
+/** Flags of a command of the user. */
 export declare const enum CallFlag {
   /** The last of its request. */
   Last = 1,
@@ -134,7 +137,7 @@ export declare const enum CallFlag {
 /** Random ids, joined. */
 export declare function makeIds(count: number): string
 
-/** Where something listens. */
+/** Address of a node or sentinel. */
 export interface NativeAddress {
   /** Name or address. */
   host: string
@@ -148,7 +151,7 @@ export interface NativeBusOptions {
   keyPrefix: string
   /** Its nodes, in the order in which routes count them. */
   nodes: Array<NativeNodeOptions>
-  /** When nodes leave the ring, if they do. */
+  /** Rule for the ejection of nodes, if there is one. */
   eject?: NativeEjectOptions
 }
 
@@ -158,21 +161,21 @@ export interface NativeClusterOptions {
   startup: Array<NativeAddress>
   /** Addresses to translate. */
   nat: Array<NativeTranslation>
-  /** Where payloads are read: 0 primaries, 1 replicas, 2 either. */
+  /** Nodes that payloads are read from: 0 primaries, 1 replicas, 2 either. */
   reads?: number
-  /** How often a command follows from one node to another. */
+  /** Maximum number of redirects of a command. */
   maxRedirections?: number
-  /** How long a command waits that another node is to take. */
+  /** Delay of a command after MOVED, in ms. */
   movedDelay?: number
-  /** How long a command waits whose node is gone. */
+  /** Delay of a command whose node is gone, in ms. */
   failoverDelay?: number
-  /** How long a command waits while the Cluster is down. */
+  /** Delay of a command while the Cluster is down, in ms. */
   clusterDownDelay?: number
-  /** How long a command waits for a slot between two nodes. */
+  /** Delay of a command for a slot that migrates between two nodes, in ms. */
   tryAgainDelay?: number
-  /** How long asking one node for the slots may take. */
+  /** Maximum time of one request for the slots to one node, in ms. */
   refreshTimeout?: number
-  /** How often the slots are asked for. */
+  /** Interval of the refresh of the slots, in ms. */
   refreshInterval?: number
 }
 
@@ -182,23 +185,23 @@ export interface NativeConsumerOptions {
   group: string
   /** The consumer's name. */
   id: string
-  /** Whether the name was made up for it. */
+  /** True if the name was generated. */
   freshId: boolean
   /** The most jobs in flight; 0 is no limit. */
   concurrency?: number
-  /** How long one read may wait; 0 and negative are without end. */
+  /** Maximum time of one read, in ms. 0 and negative have no limit. */
   blockTimeout?: number
   /** The route of the node it reads from; without one, from every node. */
   route?: string
-  /** How often it looks for entries that nobody is at; negative never. */
+  /** Interval of the claim cycle, in ms. Negative never claims. */
   claimInterval?: number
-  /** How long an entry may be idle. */
+  /** Idle time after which an entry can be claimed, in ms. */
   claimDeadline?: number
-  /** How many pending entries are looked at in one step. */
+  /** Number of pending entries in one page of a claim cycle. */
   claimPageSize?: number
-  /** How often an entry is delivered at the most; negative without end. */
+  /** Maximum number of deliveries of an entry. Negative has no limit. */
   retryLimit?: number
-  /** When a rejected job is due again. */
+  /** Back-off before the next delivery of a rejected job. */
   retryPolicy?: NativeRetryPolicy
   /** The stream of the dead letters. */
   deadLetter?: string
@@ -226,7 +229,7 @@ export interface NativeConsumerStats {
   exhausted: number
   /** Gone from their stream. */
   trimmed: number
-  /** Ended, which Redis could not be told. */
+  /** Jobs that ended, with a settlement that failed. */
   unsettled: number
   /** In flight. */
   inFlight: number
@@ -240,27 +243,27 @@ export interface NativeConsumerStats {
   shared: NativeTraffic
 }
 
-/** When a node leaves the ring. Times in ms. */
+/** Rule for the ejection of a node. Times in ms. */
 export interface NativeEjectOptions {
   /** After so many failures in a row. */
   failures?: number
-  /** How long an answer may take. */
+  /** Maximum time until a reply. */
   timeout?: number
-  /** How long it is out at least. */
+  /** Minimum time until readmission. */
   probeInterval?: number
 }
 
-/** How a server is started; what is checked, the facade has checked. */
+/** Options of an embedded server. The facade has validated them. */
 export interface NativeEmbeddedOptions {
   /** 0 for any that is free. */
   port: number
-  /** What clients have to authenticate with. */
+  /** Password that clients must send. */
   password?: string
-  /** How many bytes the keys may take; 0 for any number. */
+  /** Maximum memory of the keys, in bytes. 0 has no limit. */
   maxMemory: number
-  /** Whether time passes only when it is told to. */
+  /** Moves the clock only by `advance`. */
   manualClock: boolean
-  /** What the chaos comes of. */
+  /** Seed of the chaos. */
   chaosSeed: number
   /** In ms. */
   delay: number
@@ -282,7 +285,7 @@ export interface NativeNodeOptions {
   staticHashes?: Array<number>
   /** If it is a Cluster: its nodes, instead of the place of one. */
   cluster?: NativeClusterOptions
-  /** Who knows where it is, instead of its place. */
+  /** Sentinels that know the endpoint, instead of the endpoint itself. */
   sentinel?: NativeSentinelOptions
   /** Name or address. */
   host?: string
@@ -302,39 +305,39 @@ export interface NativeNodeOptions {
   connectionName?: string
   /** TLS, if it is spoken. */
   tls?: NativeTlsOptions
-  /** How long connecting may take. */
+  /** Maximum time of one connection attempt, in ms. */
   connectTimeout?: number
-  /** How long a reply may take. */
+  /** Maximum time until a reply, in ms. */
   commandTimeout?: number
-  /** How long the server may be silent. */
+  /** Maximum silence of the server, in ms. */
   socketTimeout?: number
   /** Idle time before TCP keep-alive probes. */
   keepAlive?: number
   /** TCP_NODELAY. */
   noDelay?: boolean
-  /** Whether the first command opens the connection. */
+  /** Opens the connection at the first command. */
   lazyConnect?: boolean
   /** READONLY after connecting. */
   readOnly?: boolean
-  /** Whether commands wait for the connection. */
+  /** Queues commands until the connection is ready. */
   enableOfflineQueue?: boolean
-  /** How many commands may wait; negative is without end. */
+  /** Maximum number of waiting commands. Negative has no limit. */
   maxQueuedCommands?: number
-  /** How many bytes of them. */
+  /** Maximum size of waiting commands, in bytes. */
   maxQueuedBytes?: number
-  /** Whether the server is asked whether it is ready. */
+  /** Sends INFO until the server is ready. */
   enableReadyCheck?: boolean
   /** The longest time between two such questions. */
   maxLoadingRetryTime?: number
   /** After so many failed reconnections what is queued fails; negative never. */
   maxRetriesPerRequest?: number
-  /** Whether subscriptions are made again. */
+  /** Subscribes again after a reconnection. */
   autoResubscribe?: boolean
-  /** Whether what has no reply is sent again. */
+  /** Sends commands without a reply again. */
   autoResendUnfulfilledCommands?: boolean
-  /** Whether the facade answers `RetryAsked`. */
+  /** Lets the facade answer `RetryAsked`. */
   asksRetry?: boolean
-  /** Whether the facade answers `ReconnectAsked`. */
+  /** Lets the facade answer `ReconnectAsked`. */
   asksReconnect?: boolean
 }
 
@@ -348,25 +351,25 @@ export interface NativeProducerStats {
   shared: NativeTraffic
 }
 
-/** When a rejected job is due again. Times in ms. */
+/** Back-off before the next delivery of a rejected job. Times in ms. */
 export interface NativeRetryPolicy {
-  /** Whether the wait doubles with each delivery. */
+  /** Doubles the delay with each delivery. */
   exponential: boolean
   /** The wait after the first delivery. */
   delay: number
   /** The longest wait; negative without end. */
   max: number
-  /** Which part of a wait is left to chance, from 0 to 1. */
+  /** Random part of a delay, from 0 to 1. */
   jitter: number
 }
 
 /** Sentinels that know where a node is. */
 export interface NativeSentinelOptions {
-  /** Where they are. */
+  /** Addresses of the sentinels. */
   addresses: Array<NativeAddress>
   /** The name that they have for the node. */
   name: string
-  /** Whether a replica is wanted. */
+  /** Connects to a replica. */
   isReplica: boolean
   /** For AUTH. */
   username?: string
@@ -374,17 +377,17 @@ export interface NativeSentinelOptions {
   password?: string
   /** TLS, if they speak it. */
   tls?: NativeTlsOptions
-  /** How long a reply of theirs may take. */
+  /** Maximum time until a reply of a sentinel, in ms. */
   commandTimeout?: number
   /** Addresses that are others for us. */
   nat: Array<NativeTranslation>
   /** Replicas that are taken before others, `host:port`. */
   preferred?: Array<string>
-  /** Whether sentinels that they know are asked as well. */
+  /** Asks sentinels that the known ones name as well. */
   updateSentinels?: boolean
-  /** Whether to listen for failovers. */
+  /** Listens for failovers. */
   failoverDetector?: boolean
-  /** Whether the facade answers `RetryAsked` for them. */
+  /** Lets the facade answer `RetryAsked` for them. */
   asksRetry: boolean
 }
 
@@ -394,11 +397,11 @@ export interface NativeStreamOptions {
   name: string
   /** `>` or where in the history to start. */
   readFrom: string
-  /** Where a new group starts. */
+  /** Start of a new group. */
   fromId: string
-  /** Whether an existing group is set back there. */
+  /** Sets an existing group back to that start. */
   setId: boolean
-  /** How long a job may run; negative is without end. */
+  /** Maximum time of a job, in ms. Negative has no limit. */
   deadline: number
   /** The payload keys that jobs begin with. */
   prefetch: Array<string>
@@ -414,13 +417,13 @@ export interface NativeTlsOptions {
   key?: Uint8Array
   /** The name the server's certificate must have. */
   servername?: string
-  /** Whether a server that cannot prove its name is refused. */
+  /** Refuses a server that cannot prove its name. */
   rejectUnauthorized?: boolean
 }
 
-/** What passed through connections. */
+/** Traffic of connections. */
 export interface NativeTraffic {
-  /** How often one was made again. */
+  /** Number of reconnections. */
   reconnects: number
   /** Bytes of replies. */
   bytesIn: number
@@ -437,8 +440,9 @@ export interface NativeTranslation {
 }
 
 /**
- * What the facade asks for; each is followed by the numbers listed, and its texts and blobs in the order listed. The number
- * of a text (¶) is its length, or -1 for a text that goes as a blob since it is too long for the packet's string.
+ * Operations of a request packet. The listed numbers follow each one, and its texts and blobs in the listed order. The
+ * number of a text (¶) is its length. It is -1 for a text that goes as a blob, since it is too long for the packet's
+ * string.
  */
 export declare const enum Operation {
   /** `link, request, count, job¶, count × (key¶, timeout, value: ¶, -1 for a blob, -2-n for n bytes)` */
@@ -468,7 +472,7 @@ export declare const enum Operation {
   Diagnose = 9
 }
 
-/** What the engine reports; each is followed by the numbers listed, and its texts and blobs in the order listed. */
+/** Events of an event packet. The listed numbers follow each one, and its texts and blobs in the listed order. */
 export declare const enum Report {
   /** `request` */
   Done = 1,
@@ -532,7 +536,7 @@ export declare const enum Report {
   Removed = 30
 }
 
-/** What of a packet `collect` could not return: most packets have nothing of it, and are spared an object. */
+/** Rest of a packet that `collect` could not return. Most packets have none, which saves an object. */
 export interface Rest {
   /** The numbers, if they did not fit. */
   numbers?: Float64Array
@@ -542,7 +546,7 @@ export interface Rest {
   blobs?: Array<Buffer>
 }
 
-/** What is said of a job that is sent, by bits. */
+/** Flags of a job that is sent. */
 export declare const enum SendFlag {
   /** Its wait is over at the first error. */
   EndsAtError = 1,
@@ -550,7 +554,7 @@ export declare const enum SendFlag {
   Headers = 2
 }
 
-/** How a reply's value is written: a number of this, then what it says. */
+/** Kinds of values in a reply. The kind comes first, then the listed numbers. */
 export declare const enum ValueKind {
   /** Nothing follows. */
   Nil = 0,

@@ -23,7 +23,7 @@ pub fn cannot_start(env: Env, error: &io::Error) -> Error {
         ),
     };
     let message = format!("hfxbus cannot start: {error}. {remedy}.");
-    // An environment that is going away throws nothing, and has nobody left to be told.
+    // An environment that ends throws nothing.
     let _ = env.throw_error(&message, Some(code));
     Error::new(Status::PendingException, message)
 }

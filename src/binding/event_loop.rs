@@ -160,7 +160,7 @@ impl Watch {
     }
 
     fn parts(&self) -> (Libuv, Handle, Handle) {
-        // SAFETY: the handles live as long as this value, and nobody else uses them while it is used.
+        // SAFETY: the handles live as long as this value, and no other code uses them meanwhile.
         let handles = unsafe { &mut *self.handles };
         (handles.libuv, handles.poll.as_mut_ptr().cast(), handles.timer.as_mut_ptr().cast())
     }
@@ -200,7 +200,7 @@ unsafe extern "C" fn ticked(handle: Handle) {
 
 unsafe extern "C" fn closed(handle: Handle) {
     let handles = handles_of(handle);
-    // SAFETY: each of the two handles is closed once, and the second time nobody has them any more.
+    // SAFETY: each of the two handles is closed once, and the second close finds no other owner.
     let on_closed = unsafe {
         (*handles).open -= 1;
         if (*handles).open > 0 {

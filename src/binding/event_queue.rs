@@ -19,7 +19,7 @@ pub type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 /// Burst that JavaScript's thread reads in less time than a wake takes, in bytes.
 pub const LIGHT_BURST: usize = 8 * 1_024;
-/// Burst from which on another thread should read, in bytes.
+/// Size beyond which reading a burst in another thread pays again, in bytes.
 pub const HEAVY_BURST: usize = 2 * LIGHT_BURST;
 
 /// Collects events and jobs, and wakes JavaScript once per burst.
@@ -28,7 +28,7 @@ pub struct EventQueue {
     /// True from a wake of JavaScript until it collects. Cleared before the packet is taken, so that an event in between
     /// wakes it again.
     scheduled: AtomicBool,
-    backlog: Mutex<EventBuffer>,
+    buffer: Mutex<EventBuffer>,
     /// Of the runtime that everything comes from, where JavaScript's thread can borrow it.
     loan: Option<Arc<Loan>>,
 }
@@ -36,12 +36,12 @@ pub struct EventQueue {
 impl EventQueue {
     /// Wakes JavaScript with `wake`.
     pub fn new(wake: Arc<Wake>, loan: Option<Arc<Loan>>) -> Self {
-        Self { wake, scheduled: AtomicBool::new(false), backlog: Mutex::default(), loan }
+        Self { wake, scheduled: AtomicBool::new(false), buffer: Mutex::default(), loan }
     }
 
     /// Size of the waiting events, in bytes. 0 for none.
     pub fn size(&self) -> usize {
-        self.backlog().size()
+        self.buffer().size()
     }
 
     /// The oldest packet; JavaScript is woken again if there are more. `spare` is written to next and lends its
@@ -49,9 +49,9 @@ impl EventQueue {
     pub fn take(&self, spare: EventWriter) -> EventWriter {
         self.scheduled.store(false, Ordering::SeqCst);
         let (taken, is_last) = {
-            let mut backlog = self.backlog();
-            let is_last = !backlog.has_full();
-            (backlog.take(spare), is_last)
+            let mut buffer = self.buffer();
+            let is_last = !buffer.has_full();
+            (buffer.take(spare), is_last)
         };
         if !is_last {
             self.wake();
@@ -59,29 +59,29 @@ impl EventQueue {
         taken
     }
 
-    fn backlog(&self) -> MutexGuard<'_, EventBuffer> {
-        self.backlog.locked()
+    fn buffer(&self) -> MutexGuard<'_, EventBuffer> {
+        self.buffer.locked()
     }
 }
 
 impl Jobs for EventQueue {
     fn jobs(&self, consumer: u32, stream: u32, jobs: &mut dyn Iterator<Item = (JobToken, &str)>) {
-        self.backlog().jobs(consumer, stream, jobs);
+        self.buffer().jobs(consumer, stream, jobs);
     }
 }
 
 impl Events for EventQueue {
     fn event(&self, event: Event<'_>) {
-        self.backlog().event(event);
+        self.buffer().event(event);
     }
 
     fn wake(&self) {
         let size = {
-            let backlog = self.backlog();
-            if backlog.is_empty() {
+            let buffer = self.buffer();
+            if buffer.is_empty() {
                 return;
             }
-            backlog.size()
+            buffer.size()
         };
         if self.loan.as_ref().is_some_and(|loan| loan.is_turning())
             || self.scheduled.swap(true, Ordering::SeqCst)
@@ -91,7 +91,7 @@ impl Events for EventQueue {
         if let Some(loan) = self.loan.as_ref().filter(|_| size <= LIGHT_BURST) {
             loan.offer();
         }
-        // An environment that is going away takes no more calls, and has nobody left to be told.
+        // An environment that ends takes no more calls and needs no events.
         self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
 }

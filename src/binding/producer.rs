@@ -74,11 +74,11 @@ impl NativeProducer {
         let producer = self.producer.clone();
         self.producer.node_set().context().tasks.spawn(async move {
             let context = producer.node_set().context().clone();
-            let heard = match streams.is_empty() {
+            let outcome = match streams.is_empty() {
                 true => producer.listen_own().await,
                 false => producer.listen(streams).await,
             };
-            context.done(request, heard);
+            context.done(request, outcome);
         });
     }
 

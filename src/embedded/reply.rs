@@ -30,12 +30,12 @@ impl Reply {
         Self { bytes, most: usize::MAX, is_over: false }
     }
 
-    /// Takes no more than so much: a few words can ask for the same thing many times.
+    /// Limits the size in bytes, since a few words can ask for the same entries many times.
     pub fn at_most(self, most: usize) -> Self {
         Self { most, ..self }
     }
 
-    /// Returns true if the reply is incomplete or too large.
+    /// Returns true if the reply exceeded its limit, so that it is unusable.
     pub fn is_over(&self) -> bool {
         self.is_over
     }
@@ -144,7 +144,7 @@ impl Reply {
         self.bytes.splice(open.at..open.at, header);
     }
 
-    /// Returns the bytes that were encoded before.
+    /// Appends bytes that were encoded before.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.is_over |= bytes.len() > self.most.saturating_sub(self.bytes.len());
         if !self.is_over {

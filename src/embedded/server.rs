@@ -86,17 +86,17 @@ impl Server {
 }
 
 /// Waits until a server has come so far. The sender outlives who waits, so it comes.
-async fn reaches(told: &mut watch::Receiver<Life>, life: Life) {
-    let _ = told.wait_for(|&now| now == life).await;
+async fn reaches(state: &mut watch::Receiver<Life>, life: Life) {
+    let _ = state.wait_for(|&now| now == life).await;
 }
 
 async fn serve(listener: TcpListener, core: Arc<Mutex<Core>>, life: Arc<watch::Sender<Life>>, tasks: Tasks) {
     let mut sessions = JoinSet::new();
-    let mut told = life.subscribe();
+    let mut state = life.subscribe();
     loop {
         tokio::select! {
             biased;
-            () = reaches(&mut told, Life::Stopping) => break,
+            () = reaches(&mut state, Life::Stopping) => break,
             Some(_) = sessions.join_next() => {}
             accepted = listener.accept() => match accepted {
                 // A connection that is gone already is no loss.

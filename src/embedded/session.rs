@@ -251,12 +251,12 @@ impl Drop for Session {
     }
 }
 
-/// Input beyond the memory limit is not awaited.
+/// Maximum size of a request by the memory limit, in bytes.
 fn longest_request(core: &Core) -> usize {
     if core.max_memory == 0 { LONGEST_REQUEST } else { core.max_memory.clamp(MOST_UNREAD, LONGEST_REQUEST) }
 }
 
-/// All that there is fits in it, and what asks for the same thing again and again does not fill the memory.
+/// Maximum size of a reply by the memory limit, in bytes. All data fits in it, and a request that repeats a key cannot fill the memory.
 fn longest_reply(core: &Core) -> usize {
     if core.max_memory == 0 { usize::MAX } else { 2 * longest_request(core) }
 }

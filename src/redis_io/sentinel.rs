@@ -52,7 +52,7 @@ pub async fn ask(
     tasks: Tasks,
 ) -> Result<Answer, RedisError> {
     let policy = Arc::new(Once { endpoint: sentinel, failure: Mutex::default() });
-    let connection = Connection::new(options, policy.clone(), Arc::new(Nobody), tasks);
+    let connection = Connection::new(options, policy.clone(), Arc::new(DiscardReplies), tasks);
     let answer = converse(connection.as_ref(), &question).await;
     connection.close();
     answer.map_err(|error| policy.failure().unwrap_or(error))
@@ -152,9 +152,9 @@ impl LinkPolicy for Once {
 }
 
 /// Questions are answered to their tasks.
-struct Nobody;
+struct DiscardReplies;
 
-impl ReplySink for Nobody {
+impl ReplySink for DiscardReplies {
     fn reply(&self, _ticket: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {}
 }
 

@@ -223,8 +223,8 @@ mod tests {
     fn a_task_that_has_ended_is_not_awake_whoever_wakes_it() {
         let (runtime, tasks) = runtime();
         let bell = Arc::new(Notify::new());
-        let heard = bell.clone();
-        let mut listening = Box::pin(async move { heard.notified().await });
+        let waiting = bell.clone();
+        let mut listening = Box::pin(async move { waiting.notified().await });
         let kept = Arc::new(OnceLock::new());
         let keeper = kept.clone();
         let task = tasks.spawn(std::future::poll_fn(move |context| {

@@ -227,7 +227,7 @@ fn close(call: &mut CommandContext<'_>, chosen: &Choice) -> usize {
 }
 
 fn no_evict(call: &mut CommandContext<'_>) -> Outcome {
-    // Nobody is ever evicted, so both are so already.
+    // The server never evicts a client, so both options hold already.
     if !call.is(2, "ON") && !call.is(2, "OFF") {
         return Err(SYNTAX);
     }

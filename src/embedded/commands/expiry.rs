@@ -89,7 +89,7 @@ impl Conditions {
         Ok(conditions)
     }
 
-    /// Returns true if `new` can replace `old`. No expiry is later than any other.
+    /// Returns true if `new` can replace `old`. A missing expiry counts as later than any other.
     fn allow(&self, old: Option<u64>, new: u64) -> bool {
         !(self.missing && old.is_some()
             || self.there && old.is_none()

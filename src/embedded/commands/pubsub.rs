@@ -140,16 +140,16 @@ fn publish(call: &mut CommandContext<'_>) -> Outcome {
         .audience(channel)
         .map(|(pattern, clients)| (pattern.cloned(), clients.to_vec()))
         .collect();
-    let mut heard = 0;
+    let mut receivers = 0;
     for (pattern, clients) in audience {
         // One at a time: a message may match many patterns.
         let bytes = announcement(pattern.as_ref(), channel, message);
-        heard += clients.len();
+        receivers += clients.len();
         for client in clients {
             call.push(client, &bytes);
         }
     }
-    call.reply.count(heard);
+    call.reply.count(receivers);
     Ok(())
 }
 

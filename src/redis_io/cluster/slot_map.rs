@@ -8,7 +8,7 @@ pub use crate::redis_io::address::Address;
 pub use crate::redis_io::key_slot::{SLOTS, slot_of};
 
 /// Of slots that no node has.
-const NOBODY: u16 = u16::MAX;
+const NO_OWNER: u16 = u16::MAX;
 
 /// A primary with its replicas, which have the same keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl SlotMap {
     /// node announces to the one that is reachable from here. Returns `None` if the reply has no slots.
     pub fn read(reply: &Value, asked: &Address, nat: &HashMap<Address, Address>) -> Option<Self> {
         let Value::Array(ranges) = reply else { return None };
-        let mut map = Self { shards: Vec::new(), slots: vec![NOBODY; usize::from(SLOTS)] };
+        let mut map = Self { shards: Vec::new(), slots: vec![NO_OWNER; usize::from(SLOTS)] };
         for range in ranges {
             let Value::Array(parts) = range else { return None };
             let [Value::Integer(first), Value::Integer(last), nodes @ ..] = parts.as_slice() else {

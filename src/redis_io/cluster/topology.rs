@@ -104,7 +104,7 @@ impl Topology {
     }
 
     pub(crate) fn give_up(&self) {
-        // Told under the lock, so that who has a lease from now on is not told of it.
+        // Sent under the lock, so that a later user does not receive it.
         let mut running = self.running.locked();
         *running = false;
         self.results.send_modify(|result| result.given_up = true);

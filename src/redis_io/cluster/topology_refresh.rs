@@ -167,22 +167,27 @@ impl Topology {
     fn open(&self, address: &Address) -> Arc<Connection> {
         let mut options = self.options.link.clone();
         (options.endpoint, options.lazy, options.offline_queue) = (self.endpoint(address), false, true);
-        Connection::new(Arc::new(options), Arc::new(Once), Arc::new(Nobody), self.tasks.clone())
+        Connection::new(
+            Arc::new(options),
+            Arc::new(NoReconnect),
+            Arc::new(DiscardReplies),
+            self.tasks.clone(),
+        )
     }
 }
 
 /// The policy of a connection that is not made again.
-struct Once;
+struct NoReconnect;
 
-impl LinkPolicy for Once {
+impl LinkPolicy for NoReconnect {
     fn retry_delay(&self, _attempt: u32) -> BoxFuture<Option<Duration>> {
         Box::pin(async { None })
     }
 }
 
 /// Sink of a connection on which a task waits for every reply.
-struct Nobody;
+struct DiscardReplies;
 
-impl ReplySink for Nobody {
+impl ReplySink for DiscardReplies {
     fn reply(&self, _ticket: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {}
 }

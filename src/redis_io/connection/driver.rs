@@ -19,9 +19,9 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::options::LinkOptions;
 
-/// The least time between two looks at the deadlines.
+/// Minimum time between two checks of the deadlines.
 const SHORTEST_WATCH: Duration = Duration::from_millis(1);
-/// Time for reading after a write failed. The server can have sent the reason before it closed the socket. In ms.
+/// Time for reading after a write failed. The server can have sent the reason before it closed the socket.
 const READ_AFTER_WRITE_ERROR: Duration = Duration::from_millis(200);
 
 /// Reason for the end of a session.

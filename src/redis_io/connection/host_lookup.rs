@@ -102,7 +102,7 @@ fn ask(host: String) {
         waiting
     };
     for sender in waiting {
-        // Whoever gave up meanwhile, or ended, needs no answer.
+        // A caller that gave up meanwhile needs no answer.
         let _ = sender.send(answer.clone());
     }
 }
@@ -148,7 +148,7 @@ mod tests {
         drop(waiting);
         let (third, _answer) = oneshot::channel();
         join(host, third).unwrap();
-        assert_eq!(lock()[host].waiting.len(), 2, "whoever has given up is forgotten");
+        assert_eq!(lock()[host].waiting.len(), 2, "callers that gave up are forgotten");
         lock().remove(host);
     }
 

@@ -89,7 +89,7 @@ impl Receiver {
         {
             let mut inner = self.shared.lock();
             for range in &self.replies {
-                let bytes_wanted = self.is_judged(range);
+                let bytes_wanted = self.can_retry(range);
                 let mut answered = inner.queue.answer(bytes_wanted);
                 if answered.is_none() && self.buffer[range.start] == b'-' {
                     inner.stop_flow();
@@ -117,7 +117,7 @@ impl Receiver {
                 pushes.message(message.pattern, message.channel, message.payload);
                 continue;
             }
-            let bytes_wanted = self.is_judged(range);
+            let bytes_wanted = self.can_retry(range);
             let answered = self.shared.lock().queue.answer(bytes_wanted);
             let Some((pending, bytes)) = answered else { return Err(self.surplus()) };
             answer(&self.shared, pending, bytes, reply);
@@ -127,7 +127,7 @@ impl Receiver {
     }
 
     /// Returns true if the reply can lead to another attempt, which needs the bytes of the command.
-    fn is_judged(&self, range: &Range<usize>) -> bool {
+    fn can_retry(&self, range: &Range<usize>) -> bool {
         self.buffer[range.start] == b'-'
             && (self.shared.policy.inspects_errors() || self.shared.redirector.is_some())
     }

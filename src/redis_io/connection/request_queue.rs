@@ -189,7 +189,7 @@ impl RequestQueue {
         Commands { bytes, metas }
     }
 
-    /// Number of replies so far, and the state of the queue.
+    /// Returns the progress of the replies.
     pub fn progress(&self) -> Progress {
         Progress { answers: self.answers, is_due: !self.pending.is_empty() }
     }

@@ -192,7 +192,7 @@ async fn resolve(host: &str, port: u16, family: u8) -> io::Result<Vec<SocketAddr
         _ => true,
     };
     if host.eq_ignore_ascii_case("localhost") {
-        // RFC 6761: always the loopback, so nobody has to be asked.
+        // RFC 6761: always the loopback, so no lookup is needed.
         let both = [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
         return Ok(both.into_iter().filter(fits).collect());
     }

@@ -35,11 +35,11 @@ pub(crate) enum DriverCommand {
 
 /// Receivers of incoming data.
 pub(crate) struct Sinks {
-    /// Of replies.
+    /// Receiver of replies.
     pub(crate) sink: Arc<dyn ReplySink>,
-    /// Of published messages, on a subscriber's connection.
+    /// Receiver of published messages, on the connection of a subscriber.
     pub(crate) pushes: Option<Arc<dyn PushSink>>,
-    /// Of commands that are to be served elsewhere, on a connection of a Cluster.
+    /// Receiver of redirected commands, on a connection of a Cluster.
     pub(crate) redirector: Option<Arc<dyn Redirector>>,
 }
 
@@ -157,7 +157,7 @@ impl ConnectionState {
         let mut inner = self.lock();
         let begins = !inner.closing && !std::mem::replace(&mut inner.started, true);
         if begins {
-            // Whoever looks before the driver has run, which then reports it, sees that this is under way.
+            // A reader of the state sees the start before the driver runs and reports it.
             self.state.store(LinkState::Connecting as u8, Ordering::Release);
         }
         begins

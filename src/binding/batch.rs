@@ -37,7 +37,7 @@ pub struct Rest<'env> {
 
 #[napi]
 impl NativeFacade {
-    /// Carries out what the facade collected in one tick, and returns how many connections are open.
+    /// Executes the requests that the facade collected in one tick, and returns the number of open connections.
     #[napi]
     pub fn submit(
         &self,
@@ -63,8 +63,8 @@ impl NativeFacade {
         })
     }
 
-    /// Hands over what the engine has reported since the last time: the strings, joined, and in `into` how many numbers there
-    /// are, 1 if the rest is to be collected as well, and the numbers.
+    /// Returns the events since the last call: their strings as one text. Writes to `into` the count of numbers, 1 if
+    /// `collect_rest` has more, and the numbers.
     #[napi]
     pub fn collect<'env>(&self, env: &'env Env, mut into: Float64ArraySlice<'env>) -> Result<JsString<'env>> {
         let mut packet = self.facade.with(|state| {

@@ -17,7 +17,7 @@ use crate::engine::runtime::handoff::{Lending, Turn};
 
 /// So often a borrowed runtime is turned for its timers, in ms.
 const TICK: u64 = 5;
-/// After so many ticks in a row without anything for JavaScript the runtime is given back.
+/// Number of ticks in a row without an event after which the runtime is returned.
 const QUIET_TICKS: u32 = 3;
 
 /// Turns a runtime while it is lent.

@@ -87,7 +87,7 @@ impl NativeEmbeddedRedis {
         u32::from(self.server.port())
     }
 
-    /// Moves a clock that stands still by so many ms. Returns whether it stands still.
+    /// Advances a manual clock, by ms. Returns true if the clock is manual.
     #[napi]
     pub fn advance(&self, ms: f64) -> bool {
         self.server.advance(ms as u64)

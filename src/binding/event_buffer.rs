@@ -11,9 +11,9 @@ use crate::engine::host::job_token::JobToken;
 
 use super::event_writer::EventWriter;
 
-/// So many events that are merely listened to may wait.
+/// Maximum number of waiting events for listeners.
 const MOST_EVENTS: usize = 250_000;
-/// So many bytes of them.
+/// Maximum size of waiting events for listeners, in bytes.
 const MOST_BYTES: usize = 64 * 1_024 * 1_024;
 /// A packet with a longer text is followed by another: a string of JavaScript's holds some 512 MiB.
 const LARGEST_TEXT: usize = 64 * 1_024 * 1_024;
@@ -66,7 +66,7 @@ impl EventBuffer {
         self.turn_over();
     }
 
-    /// The oldest packet; `spare` may be written to later. The last one says what was left out.
+    /// Returns the oldest packet. `spare` becomes a packet later. The last packet reports dropped events.
     pub fn take(&mut self, spare: EventWriter) -> EventWriter {
         if let Some(oldest) = self.full.pop_front() {
             return oldest;

@@ -119,7 +119,7 @@ impl Watch {
         self.is_on
     }
 
-    /// Watches: a tick comes at once, and then every so many ms.
+    /// Watches: a tick runs at once, and then at each interval in ms.
     pub fn start(&mut self, every: u64) {
         if self.is_on {
             return;

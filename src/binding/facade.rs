@@ -157,9 +157,9 @@ pub struct NativeFacade {
 
 #[napi]
 impl NativeFacade {
-    /// Adds a copy to this thread's environment, which the first copy starts. `drain` is called when there is something to
-    /// `collect()`; it is referred to weakly. `borrows` is whether this thread may do the engine's work on its event loop
-    /// while there is little; the first copy decides.
+    /// Adds a copy to this thread's environment, which the first copy starts. `drain` is called when `collect()` has
+    /// events, through a weak reference. `borrows` lets this thread drive the engine on its event loop while there is
+    /// little to do. The first copy decides.
     #[napi(constructor)]
     pub fn new(env: Env, drain: Function<'_, (), ()>, borrows: bool) -> Result<Self> {
         Ok(Self { facade: environment::join(env, &drain, borrows)? })

@@ -133,7 +133,7 @@ pub enum ValueKind {
     Integer = 2,
     /// `blob`
     Blob = 3,
-    /// `count`, then so many values
+    /// `count`, then that number of values
     Array = 4,
     /// `text¶`: an error within an array
     Error = 5,

@@ -28,7 +28,7 @@ pub struct NativeBusOptions {
 /// Rule for the ejection of a node. Times in ms.
 #[napi(object)]
 pub struct NativeEjectOptions {
-    /// After so many failures in a row.
+    /// Number of failures in a row that eject the node.
     pub failures: Option<u32>,
     /// Maximum time until a reply.
     pub timeout: Option<f64>,
@@ -36,7 +36,7 @@ pub struct NativeEjectOptions {
     pub probe_interval: Option<f64>,
 }
 
-/// A node. Times in ms, negative where they are to be without end.
+/// A node. Times in ms, negative for no limit.
 #[napi(object)]
 #[derive(Default)]
 pub struct NativeNodeOptions {
@@ -92,7 +92,7 @@ pub struct NativeNodeOptions {
     pub enable_ready_check: Option<bool>,
     /// The longest time between two such questions.
     pub max_loading_retry_time: Option<f64>,
-    /// After so many failed reconnections what is queued fails; negative never.
+    /// Number of failed reconnections after which queued commands fail. Negative never fails them.
     pub max_retries_per_request: Option<f64>,
     /// Subscribes again after a reconnection.
     pub auto_resubscribe: Option<bool>,

@@ -79,8 +79,8 @@ impl NativeConsumer {
         consumer_stats(&self.consumer)
     }
 
-    /// Asks how far the group is with each stream, for so many ms at most, negative for no bound. The request is given
-    /// `number, lag or null, pending or null` of each stream.
+    /// Requests the position of the group in each stream, with a time limit in ms, negative for none. The request
+    /// receives it.
     #[napi]
     pub fn standings(&self, request: u32, patience: f64) {
         let consumer = self.consumer.clone();

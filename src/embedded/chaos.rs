@@ -12,7 +12,7 @@ pub struct ChaosOptions {
     pub seed: u64,
     /// Maximum delay of a request, in ms.
     pub delay: u64,
-    /// The odds that a connection is closed after a command was carried out, without its reply.
+    /// Odds of a closed connection after a command was executed, without its reply.
     pub drop_connection: f64,
     /// Odds of a second delivery of an entry, to the next reader of the group.
     pub duplicate_delivery: f64,

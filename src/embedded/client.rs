@@ -38,7 +38,7 @@ pub enum Replies {
     Off,
     /// All but the next.
     SkipNext,
-    /// All but to the command that is being carried out.
+    /// All except the reply of the current command.
     Skip,
 }
 

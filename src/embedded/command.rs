@@ -51,7 +51,7 @@ pub const fn spec(
     CommandSpec { name, arity, flags, keys, categories, run }
 }
 
-/// A row, and what has to be known of it at every call.
+/// A specification, and the facts that every call needs.
 pub struct Command {
     /// Description of the command.
     pub spec: &'static CommandSpec,

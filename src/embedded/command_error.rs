@@ -36,7 +36,7 @@ impl CommandError {
         Self(Cow::Owned(text))
     }
 
-    /// The command is there but not with so many words.
+    /// Error of a command with a wrong number of words.
     pub fn wrong_arity(name: &str) -> Self {
         Self::with(&[b"ERR wrong number of arguments for '", name.as_bytes(), b"' command"])
     }

@@ -205,7 +205,7 @@ impl Core {
         }
     }
 
-    /// A client does not wait any more. Returns what it waited for.
+    /// Unblocks a client. Returns the read it was blocked in.
     pub fn unblock(&mut self, id: ClientId) -> Option<Blocked> {
         let client = self.clients.get_mut(&id)?;
         let blocked = client.blocked.take()?;
@@ -241,7 +241,7 @@ impl Core {
         }
     }
 
-    /// A client watches no key any more.
+    /// Removes all watched keys of a client.
     pub fn unwatch(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         client.transaction.is_dirty = false;

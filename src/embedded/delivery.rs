@@ -68,7 +68,7 @@ impl ReadCursor<'_> {
         written > 0
     }
 
-    /// Replies what is to be delivered once more, by chance. Returns how much that was.
+    /// Replies the entries that chaos delivers once more. Returns their number.
     fn repeat(&mut self, reply: &mut Reply) -> usize {
         let most = self.most().min(self.group.again.len());
         let again: Vec<EntryId> = self.group.again.drain(..most).collect();

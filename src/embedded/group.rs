@@ -81,7 +81,7 @@ impl Group {
         }
     }
 
-    /// An entry is not pending any more. Returns whether it was.
+    /// Removes a pending entry. Returns true if it was pending.
     pub fn settle(&mut self, id: EntryId) -> bool {
         let Some(pending) = self.pending.remove(&id) else { return false };
         self.forget(&pending.consumer, id);

@@ -167,7 +167,7 @@ impl Keyspace {
         true
     }
 
-    /// Removes a key that is past its time; `None` if there is none (any more).
+    /// Removes an expired key. Returns `None` if no key has expired.
     pub fn expire_due(&mut self, now: u64) -> Option<Key> {
         let &(at, serial) = self.expiries.first()?;
         if at >= now {

@@ -19,7 +19,7 @@ const EXHAUSTED: CommandError =
 /// Entries that a trim leaves.
 #[derive(Clone, Copy, Debug)]
 pub enum Bound {
-    /// At most so many entries.
+    /// At most this number of entries.
     Length(u64),
     /// Nothing before this id.
     Id(EntryId),

@@ -132,7 +132,7 @@ impl Node {
         Some(self.entries.remove(at))
     }
 
-    /// Removes so many entries from the beginning.
+    /// Removes the first `count` entries.
     pub fn shorten(&mut self, count: usize) -> impl Iterator<Item = Entry> + '_ {
         self.deleted += count;
         self.entries.drain(..count)

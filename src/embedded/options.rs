@@ -2,7 +2,7 @@
 
 use crate::embedded::chaos::ChaosOptions;
 
-/// The memory that keys may take unless said otherwise.
+/// Default memory limit of the keys, in bytes.
 pub const MAX_MEMORY: usize = 256 * 1024 * 1024;
 
 /// The options of a server.

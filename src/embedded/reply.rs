@@ -136,7 +136,7 @@ impl Reply {
         Open { at: self.bytes.len() }
     }
 
-    /// Ends an array of so many elements.
+    /// Ends an array of `length` elements.
     pub fn close(&mut self, open: Open, length: usize) {
         let mut header = vec![b'*'];
         number::write(&mut header, length as u64);

@@ -12,9 +12,9 @@ const LONGEST_LINE: usize = 64 * 1024;
 pub enum Request {
     /// Not all of it is there.
     Partial,
-    /// Nothing, in so many bytes.
+    /// An empty request, with its size in bytes.
     Empty(usize),
-    /// A line, of so many bytes, and its words.
+    /// A line, with its size in bytes and its words.
     Line(usize, Vec<Vec<u8>>),
     /// So many bytes whose words [`words`] gives.
     Array(usize),

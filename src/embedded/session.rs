@@ -1,4 +1,4 @@
-//! One connection: reads requests, has them carried out, writes replies.
+//! One connection: reads requests, executes them, writes replies.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,9 +21,10 @@ use crate::embedded::request::{self, Request};
 
 /// Size of one read, in bytes.
 const READ: usize = 64 * 1024;
-/// While so much is unwritten nothing more is carried out: a client that does not read cannot fill the memory.
+/// Size of unwritten output above which no request is executed, in bytes. A client that does not read cannot fill the
+/// memory.
 const MOST_UNWRITTEN: usize = 1024 * 1024;
-/// While a client waits for something, so much of what it sent meanwhile is read.
+/// Maximum input that is read while a client is blocked, in bytes.
 const MOST_UNREAD: usize = 1024 * 1024;
 /// Maximum size of a request, in bytes. The default of Redis.
 const LONGEST_REQUEST: usize = 1024 * 1024 * 1024;
@@ -70,7 +71,7 @@ impl Session {
         })
     }
 
-    /// Serves the client until it is gone or has to go.
+    /// Serves the client until it disconnects or must be closed.
     pub async fn run(mut self) {
         while let Some(step) = self.serve() {
             if self.flush().is_err() {
@@ -85,7 +86,7 @@ impl Session {
         }
     }
 
-    /// Carries out what has been read, as far as it may be carried out now. `None` when the client has to go.
+    /// Executes the requests that were read, as far as possible now. Returns `None` when the client must be closed.
     fn serve(&mut self) -> Option<SessionStep> {
         let core = self.core.clone();
         let mut core = lock(&core);
@@ -161,7 +162,7 @@ impl Session {
         is_partial
     }
 
-    /// Has a command carried out, unless it has to wait for the end of a pause. Returns whether it was.
+    /// Executes a command, unless it must wait for the end of a pause. Returns true if it was executed.
     fn attempt(&self, core: &mut Core, words: &[&[u8]], reply: &mut Reply) -> bool {
         let is_postponed = dispatch::is_postponed(core, words);
         if let Some(client) = core.clients.get_mut(&self.id) {

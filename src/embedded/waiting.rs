@@ -51,7 +51,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// A client waits from now on.
+    /// Adds a blocked client.
     pub fn add(&mut self, client: ClientId, blocked: &Blocked) {
         for (key, _) in &blocked.streams {
             let queue = self.queues.entry(key.clone()).or_default();
@@ -61,7 +61,7 @@ impl Waiting {
         }
     }
 
-    /// A client does not wait any more.
+    /// Removes a blocked client.
     pub fn remove(&mut self, client: ClientId, blocked: &Blocked) {
         for (key, _) in &blocked.streams {
             if let Some(queue) = self.queues.get_mut(key) {

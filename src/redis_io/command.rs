@@ -304,8 +304,8 @@ impl Commands {
         QueueExtent { commands: self.len(), bytes: self.size() }
     }
 
-    /// Takes the first commands, as many as there is `room` for, but `least` of them. Commands of one request or of one
-    /// transaction are taken together or not at all: the last reply of a request has to come last.
+    /// Takes the first commands that fit into `room`, but at least `least`. Commands of one request or transaction are
+    /// taken together or not at all, since the last reply of a request must come last.
     pub(crate) fn take_fitting(&mut self, room: QueueLimit, least: usize) -> Self {
         let (mut count, mut size) = (0, 0);
         for unit in self.metas.chunk_by(|before, meta| meta.belongs_to(before)) {

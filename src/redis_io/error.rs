@@ -26,7 +26,7 @@ pub enum RedisErrorKind {
     Reply,
     /// The connection was closed for good before the reply came.
     Closed,
-    /// The connection dropped while the command was on the wire and the command may not be sent twice.
+    /// The connection dropped while the command was on the wire, and the command cannot be sent twice.
     Dropped,
     /// As many reconnections failed as `maxRetriesPerRequest` allows.
     MaxRetries,
@@ -42,7 +42,7 @@ pub enum RedisErrorKind {
     Tls,
     /// Bytes came that are not RESP2.
     Protocol,
-    /// The node is out of the ring since it failed too often; what was on the wire may have been carried out.
+    /// The node is ejected since it failed too often. Redis can have executed the command.
     Ejected,
 }
 
@@ -67,8 +67,8 @@ pub struct RedisError {
 }
 
 impl RedisError {
-    /// An error reply of Redis: its text begins with its code. Of a command that it does not know Redis repeats the
-    /// arguments, among which a payload or a password may be; they are left out.
+    /// An error reply of Redis, whose text begins with its code. For an unknown command Redis repeats the arguments,
+    /// which can be a payload or a password. They are left out.
     pub fn reply(text: &[u8], command: &'static str, node: &Arc<str>) -> Self {
         let text = String::from_utf8_lossy(text);
         let message = match text.split_once(ARGUMENTS) {

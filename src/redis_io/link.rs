@@ -80,15 +80,15 @@ pub struct Progress {
 /// Decision of `reconnectOnError` about an error reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorAction {
-    /// The reply goes to the caller.
+    /// Delivers the reply to the caller.
     Deliver,
-    /// The reply goes to the caller and the connection is made anew.
+    /// Delivers the reply and reconnects.
     Reconnect,
-    /// The connection is made anew and the command is sent again.
+    /// Reconnects and sends the command again.
     ReconnectAndResend,
 }
 
-/// The decisions a link leaves to its owner.
+/// Decisions of the owner of a link.
 pub trait LinkPolicy: Send + Sync {
     /// The wrapped policy. Methods that are not overridden delegate to it.
     fn inner(&self) -> Option<&dyn LinkPolicy> {
@@ -106,7 +106,7 @@ pub trait LinkPolicy: Send + Sync {
         self.inner()?.patience()
     }
 
-    /// From here on it connects to `endpoint`, which `locate` gave.
+    /// Reports the endpoint from `locate` before it is connected to.
     fn located(&self, endpoint: &Endpoint) {
         if let Some(inner) = self.inner() {
             inner.located(endpoint);
@@ -133,7 +133,7 @@ pub trait LinkPolicy: Send + Sync {
         self.inner()?.on_error_reply(error)
     }
 
-    /// The link changed its state; `error` is why, where there was a reason.
+    /// Reports a change of the state. `error` is its reason, if it has one.
     fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {
         if let Some(inner) = self.inner() {
             inner.state_changed(state, error);
@@ -172,10 +172,10 @@ pub trait Link: Send + Sync {
     /// Starts connecting if nothing was done yet (`lazyConnect`); otherwise nothing.
     fn open(&self);
 
-    /// The caller has selected another database, which is to be selected again on the next connection.
+    /// Notes that the caller has selected another database. The next connection selects it too.
     fn selected(&self, _db: u32) {}
 
-    /// Drops the socket and makes the connection anew, as after a network failure.
+    /// Drops the socket and reconnects, as after a network failure.
     fn reset(&self);
 
     /// Sends QUIT behind everything submitted, waits for the replies for at most `bound`, then closes for good.

@@ -12,12 +12,12 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// One read brought so many bytes.
+    /// Counts the bytes of one read.
     pub fn receive(&self, bytes: usize) {
         self.received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// One write took so many bytes.
+    /// Counts the bytes of one write.
     pub fn send(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }

@@ -176,7 +176,7 @@ pub struct LinkOptions {
     pub ready_check: bool,
     /// The longest time between two such INFO.
     pub max_loading_retry_time: Duration,
-    /// After so many failed reconnections what is queued fails; `None` never.
+    /// Number of failed reconnections after which queued commands fail. `None` never fails them.
     pub max_retries_per_request: Option<u32>,
     /// Sends commands without a reply again after a reconnection.
     pub resend: bool,

@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 /// Number of checks by [`Tasks::rest`] before it returns to the thread that drives the runtime.
 const MOST_LOOKS: u32 = 8;
 
-/// The tasks of one runtime. Clones share the count of those that were woken and have not run since, which tokio keeps
-/// to itself: a thread that turns the runtime for a moment has to know when to stop.
+/// Tasks of one runtime. Clones share the count of runnable tasks, which tokio does not publish. A thread that drives the
+/// runtime for a moment needs it to know when to stop.
 #[derive(Clone, Debug)]
 pub struct Tasks {
     runtime: Handle,
@@ -48,8 +48,8 @@ impl Tasks {
         &self.runtime
     }
 
-    /// Resolves when the runtime has nothing to do at once; has to be what the runtime blocks on, which looks for events
-    /// between one poll and the next.
+    /// Resolves when no task is runnable. The runtime must block on this future, since it looks for events between two
+    /// polls.
     pub async fn rest(&self) -> Rest {
         let mut looks = 0;
         std::future::poll_fn(|context| {

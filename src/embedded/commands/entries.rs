@@ -34,7 +34,7 @@ const BELOW_DELETED: CommandError =
 const TOO_FEW_ADDED: CommandError =
     CommandError::new("ERR The entries_added specified in XSETID is smaller than the target stream length");
 
-/// An approximate trim removes at most so much unless it says so.
+/// Default maximum number of entries that an approximate trim removes.
 const MOST_TRIMMED: u64 = 100 * MOST_ENTRIES as u64;
 
 /// The options of XADD and XTRIM.

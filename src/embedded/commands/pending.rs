@@ -17,7 +17,7 @@ pub const SPECS: &[CommandSpec] = &[
     spec("xpending", -3, "readonly", [1, 1, 1], "read stream slow", Run::Handler(xpending)),
 ];
 
-/// XAUTOCLAIM looks at so many entries for each that it may claim.
+/// Number of entries that XAUTOCLAIM reads for each one it can claim.
 const ATTEMPTS: i64 = 10;
 
 /// Options of a claim.
@@ -41,7 +41,7 @@ pub enum Claimed {
     Yes,
     /// It was delivered too recently, or not at all.
     No,
-    /// It is not in the stream any more, and not pending either now.
+    /// It left the stream, and is no longer pending.
     Gone,
 }
 

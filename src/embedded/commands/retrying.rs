@@ -20,7 +20,7 @@ struct Plan<'a> {
     deadline: i64,
 }
 
-/// Something pending that may be claimed.
+/// Pending entry that can be claimed.
 struct Candidate<'a> {
     stream: &'a [u8],
     id: EntryId,
@@ -66,7 +66,7 @@ pub fn xretry(call: &mut CommandContext<'_>) -> Outcome {
 }
 
 impl<'a> Plan<'a> {
-    /// Adds what may be claimed, page by page.
+    /// Adds the candidates, page by page.
     fn look(&self, key: &'a [u8], stream: &Stream, now: u64, candidates: &mut Vec<Candidate<'a>>) {
         let Some(group) = stream.groups.get(self.group) else { return };
         let mut from = group.pending.keys().next().copied();

@@ -76,7 +76,7 @@ pub(crate) struct Inner {
 pub(crate) type Staged = Vec<(Target, Commands)>;
 
 impl Cluster {
-    /// A link that is being opened, unless the options are lazy; its nodes may be silent for as long as `silence`.
+    /// A link that opens, unless the options are lazy. `silence` is the time limit for the silence of a node.
     pub fn new(
         topology: Arc<Topology>,
         silence: Option<Duration>,

@@ -17,7 +17,7 @@ use crate::redis_io::metrics::Traffic;
 use crate::redis_io::options::ScaleReads;
 use crate::redis_io::tasks::Tasks;
 
-/// The command that may be answered by a replica.
+/// Command that a replica can answer.
 const READ: &str = "GET";
 
 /// Destination of commands.
@@ -49,8 +49,8 @@ impl Target {
     }
 }
 
-/// One connection per node, opened when first used and again after it has ended; one more where it is read from as
-/// a replica, since a node may have been a primary before.
+/// One connection per node, opened when first used and again after its end. A node that serves reads as a replica has one
+/// more, since it can have been a primary before.
 #[derive(Default)]
 pub(crate) struct Pool {
     connections: HashMap<(Address, bool), Arc<Connection>>,
@@ -83,7 +83,7 @@ impl Pool {
         });
     }
 
-    /// The index of what is staged for the node that a command is to go to.
+    /// Returns the index of the staged commands for the command's node.
     fn place(
         &mut self,
         map: &SlotMap,
@@ -107,7 +107,7 @@ impl Pool {
         })
     }
 
-    /// The node that a command about a slot is to go to, and whether as to a replica.
+    /// Returns the node for a command about a slot, and true if it is a replica.
     fn node<'a>(
         &mut self,
         map: &'a SlotMap,
@@ -143,13 +143,12 @@ impl Pool {
         self.connections.values().cloned().collect()
     }
 
-    /// All connections, none of which is in the pool any more.
+    /// Removes all connections and returns them.
     pub(crate) fn take_all(&mut self) -> Vec<Arc<Connection>> {
         std::mem::take(&mut self.connections).into_values().collect()
     }
 
-    /// The connections to nodes that do not belong to the Cluster any more, or that were primaries and are not,
-    /// which leave the pool.
+    /// Removes and returns the connections to nodes that left the Cluster or that are no longer primaries.
     pub(crate) fn take_misplaced(&mut self, map: &SlotMap, topology: &Topology) -> Vec<Arc<Connection>> {
         let is_misplaced = |address: &Address, replica: bool| {
             !topology.knows(address) || (!replica && map.is_replica(address))
@@ -214,8 +213,8 @@ fn slot_for(meta: &CommandMeta, bytes: &[u8]) -> Option<u16> {
     }
 }
 
-/// The decisions about a connection of the pool: it is not made again but given up, since its node may be gone for
-/// good, and what it had to do may be for another node by now.
+/// Policy of a connection of the pool. It does not reconnect, since its node can be gone for good and its commands can
+/// belong to another node.
 struct NodePolicy {
     owner: Weak<dyn NodeOwner>,
     address: Address,

@@ -38,7 +38,7 @@ pub struct Topology {
     pub(crate) retry_delay: Box<RetryDelay>,
     /// A lock, since both threads look up and one writes; held for that only.
     map: Mutex<Option<Arc<SlotMap>>>,
-    /// Slots that are on their way to another node, where blocking reads have to wait for them.
+    /// Slots that migrate, with their new node. Blocking reads wait there.
     imports: Mutex<HashMap<u16, Address>>,
     /// The questions so far.
     pub(crate) asked: AtomicU64,
@@ -58,7 +58,7 @@ pub struct Topology {
 pub struct Changes(watch::Receiver<RefreshResult>);
 
 impl Changes {
-    /// Waits for the next answer; `false` if there will be none any more.
+    /// Waits for the next result. Returns false if the topology is gone.
     pub async fn next(&mut self) -> bool {
         self.0.changed().await.is_ok()
     }

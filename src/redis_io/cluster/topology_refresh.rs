@@ -17,8 +17,8 @@ use crate::redis_io::locked::Locked;
 use crate::redis_io::options::Endpoint;
 use crate::redis_io::resp::Reply;
 
-/// Connections for asking. In trouble one after the other is asked, since a node may be cut off from the others and
-/// know nothing of it; once there is calm one is enough.
+/// Connections for refreshes. After a failure all are kept and asked in turn, since a node can be cut off from the
+/// others. After a periodic refresh one is enough.
 type Kept = HashMap<Address, Arc<Connection>>;
 
 /// The shortest time between two rounds.

@@ -290,7 +290,7 @@ async fn receive(shared: &Arc<ConnectionState>, mut receiving: Receiving) -> Exi
     }
 }
 
-/// The session is gone: what may be sent again waits, the rest fails.
+/// Ends a session. Commands that can be sent again wait, and the others fail.
 fn lose(shared: &ConnectionState, cause: Option<RedisError>) {
     let lost = {
         let mut inner = shared.lock();
@@ -342,7 +342,7 @@ async fn next_command(shared: &ConnectionState) -> DriverCommand {
     }
 }
 
-/// Resolves when the connection is to be closed; other orders mean nothing while there is no connection.
+/// Resolves when the driver must close. Other commands have no effect without a connection.
 async fn closed(shared: &ConnectionState) {
     while next_command(shared).await != DriverCommand::Close {}
 }
@@ -393,7 +393,7 @@ fn fail_late(shared: &ConnectionState) {
 mod tests {
     use super::*;
 
-    /// The attempts, of so many, after which what waits fails; attempts are 50 ms further apart each time.
+    /// Returns the attempts after which queued commands fail. The delay between attempts grows by 50 ms each time.
     fn failing(mut failures: Failures, most: u32, attempts: u32) -> Vec<u32> {
         let mut now = failures.since;
         let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Notices connections that died without a word: nothing comes on them any more, and no error does either.
+//! Detects connections that ended without an error: they receive nothing and report nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 
-/// The least time between two looks.
+/// Minimum time between two checks.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
-/// A process that was stopped for a while first has to be given the time to read what came meanwhile.
+/// Delay of a second check. A process that was stopped needs it to read the replies that arrived meanwhile.
 const SECOND_CHECK: Duration = Duration::from_millis(50);
 
-/// Since when the server owes us a word. Pure.
+/// Time since which the server owes a byte. Pure.
 #[derive(Debug, Default)]
 pub(crate) struct Liveness {
     since: Option<Instant>,
@@ -21,27 +21,27 @@ pub(crate) struct Liveness {
 /// Result of a liveness check.
 #[derive(Debug, PartialEq, Eq)]
 enum LivenessCheck {
-    /// All is well until then.
+    /// The next check is due then.
     Alive(Instant),
-    /// The server is to be asked whether it is there.
+    /// The server must get a PING.
     Probe,
-    /// Nothing came for as long as may be.
+    /// The server was silent for the whole limit.
     TimedOut,
 }
 
 impl Liveness {
-    /// Something was written: it is to be answered.
+    /// Notes a write, which the server must answer.
     pub(crate) fn mark_written(&mut self) {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    /// Bytes came; `owed` is whether more have to.
+    /// Notes received bytes. `owed` is true if more must come.
     pub(crate) fn mark_received(&mut self, owed: bool) {
         self.since = owed.then(Instant::now);
     }
 
-    /// Looks at it. What only listens (`listens`) has nothing to be answered while all is quiet, so it has to ask,
-    /// early enough for the answer to come within the limit.
+    /// Checks the silence. A connection that only listens (`listens`) gets no replies while no message is published. It
+    /// must send PING, early enough for the reply within the limit.
     fn check(&self, now: Instant, limit: Duration, owed: bool, listens: bool) -> LivenessCheck {
         let Some(since) = self.since else { return LivenessCheck::Alive(now + limit) };
         let silent = now.saturating_duration_since(since);
@@ -54,8 +54,8 @@ impl Liveness {
     }
 }
 
-/// Watches one session, until it has been silent for longer than `limit`. Looks once per limit at an idle
-/// connection, and not at commands at all.
+/// Watches one session until its server is silent for longer than `limit`. Checks an idle connection once per limit, and
+/// never looks at commands.
 pub(crate) async fn watch(shared: Arc<ConnectionState>, limit: Duration) {
     let listens = shared.pushes.is_some();
     let mut was_dead = false;
@@ -83,7 +83,7 @@ pub(crate) async fn watch(shared: Arc<ConnectionState>, limit: Duration) {
 }
 
 impl ConnectionState {
-    /// Sends what any server answers.
+    /// Sends PING, which any server answers.
     fn send_ping(&self) {
         let mut commands = Commands::default();
         commands.begin("PING", 1).end_once(Destination::Nowhere);

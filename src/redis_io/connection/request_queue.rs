@@ -53,8 +53,7 @@ pub struct RequestQueue {
 }
 
 impl RequestQueue {
-    /// Takes all of `commands`; `deadline` applies to those that may be sent twice, since the others wait on
-    /// purpose.
+    /// Takes all of `commands`. `deadline` applies to those that can be sent twice, since the others wait on purpose.
     pub fn append(&mut self, commands: &mut Commands, deadline: Option<Instant>) {
         self.size += commands.bytes.len();
         match self.chunks.back_mut() {
@@ -93,7 +92,7 @@ impl RequestQueue {
         self.chunks.get(self.writing).map_or(&[], |chunk| &chunk[self.written..])
     }
 
-    /// So many bytes of that were written.
+    /// Marks bytes as written.
     pub fn mark_written(&mut self, count: usize) {
         self.written += count;
         self.move_on();
@@ -116,8 +115,8 @@ impl RequestQueue {
         Some((pending, bytes))
     }
 
-    /// An error that comes before the first command was written whole is what Redis says to it before it hangs up, as
-    /// to a value that is too long for it. Nothing can be written after that, and sent again it would be refused again.
+    /// Removes the first command for an error that arrives before it is written in full. Redis sends such an error before
+    /// it closes the connection, for example about a value that is too long. A second attempt would fail as well.
     pub fn refuse(&mut self) -> Option<(Pending, Vec<u8>)> {
         if !self.has_unanswered() {
             return None;
@@ -128,8 +127,8 @@ impl RequestQueue {
         Some((pending, Vec::new()))
     }
 
-    /// The connection is gone. What may be sent again will be; the rest of what was written is returned, with
-    /// what follows any of that. `all_written` gives up everything that was written, whatever it is.
+    /// Prepares the queue for a new connection. Commands that can be sent again stay. The other written commands and
+    /// their followers are removed and returned. `all_written` removes every written command.
     pub fn prepare_resend(&mut self, all_written: bool) -> Vec<Pending> {
         let written = (self.writing, self.written);
         if written == (0, 0) {
@@ -171,14 +170,14 @@ impl RequestQueue {
         self.writing > 0 || self.written > self.answered
     }
 
-    /// Gives everything up.
+    /// Removes all commands and returns them.
     pub fn clear(&mut self) -> Vec<Pending> {
         let pending = std::mem::take(&mut self.pending).into();
         *self = Self { answers: self.answers, ..Self::default() };
         pending
     }
 
-    /// Gives everything up to be sent elsewhere. What was written in part is as good as new.
+    /// Removes all commands for another connection. A command that was written in part counts as unwritten.
     pub fn take_commands(&mut self) -> Commands {
         let mut bytes = Vec::with_capacity(self.size);
         for chunk in std::mem::take(&mut self.chunks) {
@@ -194,7 +193,7 @@ impl RequestQueue {
         Progress { answers: self.answers, is_due: !self.pending.is_empty() }
     }
 
-    /// The earliest deadline. All commands have the same time to run, so it is the first one's that has any.
+    /// Returns the earliest deadline. All commands have the same time limit, so it is the first one.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.pending.iter().find_map(|pending| pending.deadline)
     }
@@ -211,7 +210,7 @@ impl RequestQueue {
         self.pending.is_empty()
     }
 
-    /// From a chunk that was written in full to the next.
+    /// Advances from a chunk that was written in full to the next.
     fn move_on(&mut self) {
         while self.writing + 1 < self.chunks.len() && self.written == self.chunks[self.writing].len() {
             self.writing += 1;
@@ -219,7 +218,7 @@ impl RequestQueue {
         }
     }
 
-    /// The first command is dealt with; its chunk is given up if it was the last one there.
+    /// Removes the first command from the counts, and frees its chunk if it was the last one there.
     fn leave_behind(&mut self, pending: &Pending) {
         self.answers += 1;
         self.answered += pending.meta.length;

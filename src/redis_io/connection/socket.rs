@@ -34,7 +34,7 @@ pub enum Socket {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// The sending side of a socket that both threads may write to.
+/// Sending side of a socket. Both threads can write to it.
 pub enum Plain {
     /// Of TCP.
     Tcp(tcp::OwnedWriteHalf),

@@ -25,9 +25,9 @@ const NOT_READY: &str = "Stream isn't writeable and enableOfflineQueue options i
 /// Command to the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DriverCommand {
-    /// Make the connection anew.
+    /// Reconnects.
     Reset,
-    /// The socket takes no more bytes, so make the connection anew.
+    /// Reconnects, since the socket takes no more bytes.
     Lost(RedisError),
     /// Close for good.
     Close,
@@ -52,7 +52,7 @@ pub(crate) struct ConnectionState {
     pub(crate) commanded: Notify,
     /// Wakes the writer: there is something to write.
     pub(crate) to_write: Notify,
-    /// Wakes the watch on deadlines: there may be an earlier one.
+    /// Wakes the task for deadlines: an earlier deadline can exist.
     pub(crate) to_time: Notify,
     /// Wakes whatever must not outlive the connection.
     closed: Notify,
@@ -76,7 +76,7 @@ pub(crate) struct Inner {
     pub(crate) queue: RequestQueue,
     pub(crate) liveness: Liveness,
     traffic: Arc<Traffic>,
-    /// The socket, while commands flow and submitters may write to it themselves.
+    /// Socket for direct writes by submitters while commands flow.
     direct: Option<Arc<Plain>>,
     /// True while commands can be written.
     flowing: bool,
@@ -187,8 +187,8 @@ impl ConnectionState {
         }
     }
 
-    /// As [`ConnectionState::submit`], for what was taken before and only has to be sent again: the offline queue being off
-    /// does not refuse it.
+    /// As [`ConnectionState::submit`], for commands that were taken before. An offline queue that is off does not refuse
+    /// them.
     pub(crate) fn submit_again(&self, commands: &mut Commands) -> Result<(), RedisError> {
         let mut inner = self.lock();
         if inner.is_over() {
@@ -244,7 +244,7 @@ impl ConnectionState {
         self.commanded.notify_one();
     }
 
-    /// Closes for good: nothing is taken any more, and what has no reply fails now, or goes elsewhere.
+    /// Closes for good. New commands are refused. Commands without a reply fail now, or go to another node.
     pub(crate) fn close(&self) {
         let (queue, started, cause) = {
             let mut inner = self.lock();
@@ -343,7 +343,7 @@ impl ConnectionState {
 }
 
 impl Inner {
-    /// Returns true if no command is taken any more.
+    /// Returns true if new commands are refused.
     pub(crate) fn is_over(&self) -> bool {
         self.closing || self.quitting
     }

@@ -63,7 +63,7 @@ impl<'a> Cursor<'a> {
         Some(token)
     }
 
-    /// Passes over so many elements, with what is in them. `None` if there are fewer.
+    /// Skips that number of elements with their content. Returns `None` if the array has fewer.
     pub fn skip(&mut self, count: usize) -> Option<()> {
         let mut left = count;
         while left > 0 {

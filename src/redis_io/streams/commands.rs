@@ -104,12 +104,12 @@ pub fn pack_time(commands: &mut Commands, key: &str, to: Destination) {
 pub enum Claim {
     /// Delivered once more, with their fields in the reply.
     Deliver,
-    /// As often delivered as before, idle for so many ms.
+    /// Keeps the delivery count, and sets the idle time in ms.
     Touch {
         /// Idle time that the entries get.
         idle: u64,
     },
-    /// Idle since ever, so that anybody may claim them at once.
+    /// Sets the maximum idle time, so that any consumer can claim them at once.
     HandBack,
     /// Delivered so often, for all that anybody will know.
     Count(u64),

@@ -52,7 +52,7 @@ pub struct Entry<'a> {
     pub producer: Option<&'a [u8]>,
     /// The `job` field: the job's id. The last one counts.
     pub job: Option<&'a [u8]>,
-    /// The `rec` field: for how many ms the outcome is to be recorded; 0 for not at all.
+    /// The `rec` field: time for which the outcome record is kept, in ms. 0 writes no record.
     pub record: u64,
     /// The `hdr` field: what was sent along for who watches, as JSON.
     pub headers: Option<&'a str>,
@@ -96,7 +96,7 @@ impl OwnedEntry {
 /// Item that [`read_streams`] reports.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<'a> {
-    /// The entries that follow, so many of them, are of the stream with this key.
+    /// Key of a stream, and the number of its entries that follow.
     Stream(&'a [u8], usize),
     /// An entry of that stream.
     Entry(Entry<'a>),

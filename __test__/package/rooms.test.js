@@ -68,7 +68,7 @@ const BINDING_IMPORTS = {
   'options::Endpoint': 'options',
   'options::LinkOptions': 'options',
   'options::QueueLimit': 'options',
-  'options::Role': 'options',
+  'options::ReplicationRole': 'options',
   'options::ScaleReads': 'options',
   'options::TlsOptions': 'options',
   'resp::Value': 'the reply to a command of the user',

@@ -17,7 +17,7 @@ use crate::engine::submission::{CallOrder, Submission};
 #[cfg(target_os = "linux")]
 use super::environment;
 use super::error::invalid;
-use super::facade::{NativeFacade, State};
+use super::facade::{FacadeState, NativeFacade};
 use super::operation::{CallFlag, Operation, SendFlag};
 use super::request_reader::RequestReader;
 
@@ -26,7 +26,7 @@ const HEADER: usize = 2;
 
 /// Rest of a packet that `collect` could not return. Most packets have none, which saves an object.
 #[napi(object)]
-pub struct Rest<'env> {
+pub struct PacketRest<'env> {
     /// The numbers, if they did not fit.
     pub numbers: Option<Float64ArraySlice<'env>>,
     /// Small payloads, joined.
@@ -103,12 +103,12 @@ impl NativeFacade {
 
     /// Returns the rest of the packet that was just collected.
     #[napi]
-    pub fn collect_rest<'env>(&self, env: &'env Env, room: u32) -> Result<Rest<'env>> {
+    pub fn collect_rest<'env>(&self, env: &'env Env, room: u32) -> Result<PacketRest<'env>> {
         let mut packet = self.facade.with(|state| Ok(std::mem::take(&mut state.spare)))?;
         let fits = HEADER + packet.numbers.len() <= room as usize;
         // Each is freed as soon as it is copied, so that they are not there twice.
         let blobs = packet.blobs.drain(..).map(|blob| BufferSlice::copy_from(env, blob));
-        let rest = Rest {
+        let rest = PacketRest {
             blobs: Some(blobs.collect::<Result<Vec<_>>>()?).filter(|blobs| !blobs.is_empty()),
             numbers: if fits { None } else { Some(Float64ArraySlice::copy_from(env, &packet.numbers)?) },
             bytes: if packet.bytes.is_empty() {
@@ -149,11 +149,15 @@ fn copy_into(into: &mut Float64ArraySlice<'_>, at: usize, numbers: &[f64]) {
 }
 
 /// Rejects a request whose connection or producer is gone. The other operations of the packet go on.
-fn refuse(state: &State, request: RequestId) {
+fn refuse(state: &FacadeState, request: RequestId) {
     state.context.done(request, Err(closed()));
 }
 
-fn execute(state: &mut State, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
+fn execute(
+    state: &mut FacadeState,
+    submission: &mut Submission,
+    packet: &mut RequestReader<'_>,
+) -> Result<()> {
     match packet.index()? {
         operation if operation == Operation::Push as u32 => push(state, submission, packet),
         operation if operation == Operation::Pull as u32 => pull(state, submission, packet),
@@ -168,7 +172,7 @@ fn execute(state: &mut State, submission: &mut Submission, packet: &mut RequestR
     }
 }
 
-fn push(state: &State, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
+fn push(state: &FacadeState, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     let link = packet.index()?;
     let (request, count, job) = (packet.index()?, packet.index()?, packet.text()?);
     let Some(mut packer) = submission.payload(link, || state.links.get(link), job, request) else {
@@ -185,7 +189,7 @@ fn push(state: &State, submission: &mut Submission, packet: &mut RequestReader<'
     Ok(())
 }
 
-fn pull(state: &State, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
+fn pull(state: &FacadeState, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     let (link, request) = (packet.index()?, packet.index()?);
     let (gets, dels, job) = (packet.index()?, packet.index()?, packet.text()?);
     let Some(mut packer) = submission.payload(link, || state.links.get(link), job, request) else {
@@ -208,7 +212,7 @@ fn pull(state: &State, submission: &mut Submission, packet: &mut RequestReader<'
     Ok(())
 }
 
-fn send(state: &State, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
+fn send(state: &FacadeState, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     let (producer, request, plan) = (packet.index()?, packet.index()?, packet.index()?);
     let capped = packet.number()? as u64;
     let wait = packet.index()?;
@@ -232,7 +236,7 @@ fn send(state: &State, submission: &mut Submission, packet: &mut RequestReader<'
     Ok(())
 }
 
-fn forget_wait(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
+fn forget_wait(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
     let named = state.producers.get(packet.index()?);
     let wait = packet.index()?;
     if let Some(named) = named {
@@ -241,7 +245,7 @@ fn forget_wait(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
     Ok(())
 }
 
-fn diagnose(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
+fn diagnose(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
     let named = state.producers.get(packet.index()?);
     let (wait, request) = (packet.index()?, packet.index()?);
     match named {
@@ -251,7 +255,7 @@ fn diagnose(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
     Ok(())
 }
 
-fn resolve(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
+fn resolve(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
     let count = packet.index()?;
     let mut settlements = Vec::with_capacity(count as usize);
@@ -265,7 +269,7 @@ fn resolve(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
     Ok(())
 }
 
-fn reject(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
+fn reject(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
     let token = JobToken::from_number(packet.number()?);
     let request: RequestId = packet.index()?;
@@ -277,7 +281,7 @@ fn reject(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
     Ok(())
 }
 
-fn release(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
+fn release(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
     let token = JobToken::from_number(packet.number()?);
     if let Some(consumer) = consumer {
@@ -286,7 +290,7 @@ fn release(state: &State, packet: &mut RequestReader<'_>) -> Result<()> {
     Ok(())
 }
 
-fn call(state: &State, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
+fn call(state: &FacadeState, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     let link = packet.index()?;
     let (request, index) = (packet.index()?, packet.index()?);
     let flags = packet.index()?;

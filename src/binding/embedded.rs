@@ -6,7 +6,7 @@ use napi::{Error, Status};
 use napi_derive::napi;
 
 use crate::embedded::chaos::ChaosOptions;
-use crate::embedded::options::Options;
+use crate::embedded::options::ServerOptions;
 use crate::embedded::server::Server;
 use crate::engine::host::context::Context;
 use crate::redis_io::error::errno_name;
@@ -36,7 +36,7 @@ pub struct NativeEmbeddedOptions {
     pub lose_completion: f64,
 }
 
-impl From<NativeEmbeddedOptions> for Options {
+impl From<NativeEmbeddedOptions> for ServerOptions {
     fn from(options: NativeEmbeddedOptions) -> Self {
         Self {
             port: options.port as u16,

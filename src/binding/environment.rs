@@ -20,7 +20,7 @@ use super::borrower::Borrower;
 use super::drain::Drain;
 use super::error::{cannot_start, invalid};
 use super::event_queue::{EventQueue, Wake};
-use super::facade::{Facade, State};
+use super::facade::{Facade, FacadeState};
 
 /// One environment.
 pub struct Environment {
@@ -90,7 +90,7 @@ impl Environment {
         let loan = None;
         let events = Arc::new(EventQueue::new(self.wake.clone(), loan));
         let context = Context::new(events.clone(), lending.tasks().clone());
-        let facade = Facade::new(State::new(context, events.clone()));
+        let facade = Facade::new(FacadeState::new(context, events.clone()));
         let drain = Rc::new(Drain::new(env, drain)?);
         self.members.push(Member { facade: facade.clone(), events, drain });
         Ok(facade)

@@ -80,7 +80,7 @@ impl<T> Registry<T> {
 }
 
 /// The state of one copy.
-pub struct State {
+pub struct FacadeState {
     /// State that the buses of this copy share.
     pub context: Arc<Context>,
     /// Events for this copy.
@@ -95,7 +95,7 @@ pub struct State {
     pub consumers: Registry<Arc<Consumer>>,
 }
 
-impl State {
+impl FacadeState {
     /// The state of a copy that has not named anything yet.
     pub fn new(context: Arc<Context>, events: Arc<EventQueue>) -> Self {
         Self {
@@ -111,16 +111,16 @@ impl State {
 
 /// A handle to the state of one copy. The state is gone once the environment has ended.
 #[derive(Clone)]
-pub struct Facade(Rc<RefCell<Option<State>>>);
+pub struct Facade(Rc<RefCell<Option<FacadeState>>>);
 
 impl Facade {
     /// A handle to `state`.
-    pub fn new(state: State) -> Self {
+    pub fn new(state: FacadeState) -> Self {
         Self(Rc::new(RefCell::new(Some(state))))
     }
 
     /// Runs `action` with the state.
-    pub fn with<T>(&self, action: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+    pub fn with<T>(&self, action: impl FnOnce(&mut FacadeState) -> Result<T>) -> Result<T> {
         match &mut *self.0.borrow_mut() {
             Some(state) => action(state),
             None => Err(invalid("The environment is gone.")),
@@ -129,7 +129,7 @@ impl Facade {
 
     /// Runs `action` with the state, unless it is gone or in use. A finalizer can run while it is in use; the named thing
     /// then goes with the copy.
-    pub fn try_with(&self, action: impl FnOnce(&mut State)) {
+    pub fn try_with(&self, action: impl FnOnce(&mut FacadeState)) {
         if let Ok(mut state) = self.0.try_borrow_mut()
             && let Some(state) = state.as_mut()
         {

@@ -7,7 +7,7 @@ use napi_derive::napi;
 
 use crate::engine::options::{NodeOptions, SentinelOptions};
 use crate::redis_io::cluster::slot_map::Address;
-use crate::redis_io::options::{Endpoint, LinkOptions, Role};
+use crate::redis_io::options::{Endpoint, LinkOptions, ReplicationRole};
 
 use super::batch::duration;
 use super::cluster_options::{NativeAddress, NativeTranslation};
@@ -61,7 +61,7 @@ impl NativeSentinelOptions {
             ..LinkOptions::clone(&defaults.link)
         };
         Ok(node.behind(SentinelOptions {
-            role: if self.is_replica { Role::Replica } else { Role::Primary },
+            role: if self.is_replica { ReplicationRole::Replica } else { ReplicationRole::Primary },
             link: Arc::new(link),
             nat: self.nat.into_iter().map(|one| (endpoint(one.from).to_string(), endpoint(one.to))).collect(),
             preferred: self.preferred.unwrap_or_default(),

@@ -44,7 +44,7 @@ pub enum Replies {
 
 /// One connection.
 #[derive(Debug)]
-pub struct Client {
+pub struct ClientState {
     /// Its number.
     pub id: ClientId,
     /// Remote address.
@@ -83,7 +83,7 @@ pub struct Client {
     pub wake: Arc<Notify>,
 }
 
-impl Client {
+impl ClientState {
     /// A client that has just connected.
     pub fn new(id: ClientId, peer: SocketAddr, local: SocketAddr, wake: Arc<Notify>) -> Self {
         let now = Instant::now();

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use crate::embedded::client::Client;
+use crate::embedded::client::ClientState;
 use crate::embedded::client_id::ClientId;
 use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
 use crate::embedded::core::Core;
 use crate::embedded::number;
-use crate::embedded::reply::Reply;
+use crate::embedded::reply::ReplyBuffer;
 
 /// Function that executes a command.
-pub type Handler = fn(&mut CommandContext<'_>) -> Outcome;
+pub type Handler = fn(&mut CommandContext<'_>) -> CommandResult;
 
 /// Way to execute a command.
 #[derive(Clone, Copy)]
@@ -120,7 +120,7 @@ impl CommandTable {
 }
 
 /// Result of a command. An error replaces its reply.
-pub type Outcome = Result<(), CommandError>;
+pub type CommandResult = Result<(), CommandError>;
 
 /// Context in which a command runs.
 pub struct CommandContext<'a> {
@@ -135,7 +135,7 @@ pub struct CommandContext<'a> {
     /// All commands.
     pub table: &'static CommandTable,
     /// Destination of the reply.
-    pub reply: &'a mut Reply,
+    pub reply: &'a mut ReplyBuffer,
     /// True inside a transaction, in which no command blocks.
     pub in_transaction: bool,
 }
@@ -167,7 +167,7 @@ impl<'a> CommandContext<'a> {
     }
 
     /// Client that called.
-    pub fn me(&mut self) -> &mut Client {
+    pub fn me(&mut self) -> &mut ClientState {
         self.core.clients.get_mut(&self.client).expect("who calls is connected")
     }
 

@@ -9,15 +9,15 @@ use tokio::sync::Notify;
 
 use crate::embedded::channels::Channels;
 use crate::embedded::chaos::Chaos;
-use crate::embedded::client::Client;
+use crate::embedded::client::ClientState;
 use crate::embedded::client_id::ClientId;
 use crate::embedded::clock::Clock;
 use crate::embedded::key::Key;
-use crate::embedded::keyspace::{Keyspace, Value};
-use crate::embedded::options::Options;
+use crate::embedded::keyspace::{Keyspace, StoredValue};
+use crate::embedded::options::ServerOptions;
 use crate::embedded::random::Random;
-use crate::embedded::reply::Reply;
-use crate::embedded::waiting::{Blocked, Waiting};
+use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::waiting::{Blocked, BlockedClients};
 
 /// Counts of one command.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,11 +50,11 @@ pub struct Core {
     /// The keys.
     pub keyspace: Keyspace,
     /// The connections.
-    pub clients: BTreeMap<ClientId, Client>,
+    pub clients: BTreeMap<ClientId, ClientState>,
     /// Subscriptions.
     pub channels: Channels,
     /// Blocked clients by key.
-    pub waiting: Waiting,
+    pub waiting: BlockedClients,
     /// Watching clients by key.
     pub watchers: HashMap<Key, Vec<ClientId>>,
     /// Clients that receive every command.
@@ -84,7 +84,7 @@ pub struct Core {
 
 impl Core {
     /// The state of a server that listens on `port` and counts the calls of the commands with these names.
-    pub fn new(options: &Options, port: u16, names: impl Iterator<Item = &'static str>) -> Self {
+    pub fn new(options: &ServerOptions, port: u16, names: impl Iterator<Item = &'static str>) -> Self {
         let clock = if options.manual_clock { Clock::manual() } else { Clock::real() };
         Self {
             // No other server has begun here then.
@@ -93,7 +93,7 @@ impl Core {
             keyspace: Keyspace::default(),
             clients: BTreeMap::new(),
             channels: Channels::default(),
-            waiting: Waiting::default(),
+            waiting: BlockedClients::default(),
             watchers: HashMap::new(),
             monitors: Vec::new(),
             chaos: Chaos::new(options.chaos),
@@ -114,7 +114,7 @@ impl Core {
         let id = self.next_client;
         self.next_client += 1;
         self.connections += 1;
-        let mut client = Client::new(id, peer, local, wake);
+        let mut client = ClientState::new(id, peer, local, wake);
         client.is_authenticated = self.password.is_none();
         self.clients.insert(id, client);
         id
@@ -172,7 +172,7 @@ impl Core {
         if removed.is_some() {
             self.touch(key);
         }
-        if matches!(removed, Some(Value::Stream(_))) {
+        if matches!(removed, Some(StoredValue::Stream(_))) {
             self.waiting.signal(key);
         }
         removed.is_some()
@@ -188,8 +188,8 @@ impl Core {
 
     /// Puts a string under a key, which expires at that time or not at all.
     pub fn put_text(&mut self, key: &[u8], text: Vec<u8>, expires_at: Option<u64>) {
-        let was_stream = matches!(self.keyspace.get(key), Some(Value::Stream(_)));
-        self.keyspace.put(key, Value::Text(text));
+        let was_stream = matches!(self.keyspace.get(key), Some(StoredValue::Stream(_)));
+        self.keyspace.put(key, StoredValue::Text(text));
         self.keyspace.set_expiry(key, expires_at);
         self.touch(key);
         if was_stream {
@@ -215,12 +215,12 @@ impl Core {
     }
 
     /// Ends a wait with a reply. Returns whether there was one.
-    pub fn release(&mut self, id: ClientId, answer: impl FnOnce(&mut Reply)) -> bool {
+    pub fn release(&mut self, id: ClientId, answer: impl FnOnce(&mut ReplyBuffer)) -> bool {
         if self.unblock(id).is_none() {
             return false;
         }
         if let Some(client) = self.clients.get_mut(&id) {
-            let mut reply = Reply::continuing(std::mem::take(&mut client.out));
+            let mut reply = ReplyBuffer::continuing(std::mem::take(&mut client.out));
             answer(&mut reply);
             client.out = reply.into_bytes();
         }
@@ -230,14 +230,14 @@ impl Core {
     /// Ends the waits whose time has passed.
     pub fn expire_waits(&mut self) {
         let (real, clock) = (Instant::now(), self.clock.now());
-        let is_over = |client: &Client| {
+        let is_over = |client: &ClientState| {
             let deadline = client.blocked.as_ref().and_then(|blocked| blocked.deadline);
             deadline.is_some_and(|at| at.real <= real || at.clock <= clock)
         };
         let over: Vec<ClientId> =
             self.clients.values().filter(|client| is_over(client)).map(|client| client.id).collect();
         for id in over {
-            self.release(id, Reply::nil_array);
+            self.release(id, ReplyBuffer::nil_array);
         }
     }
 
@@ -258,7 +258,7 @@ impl Core {
     /// Memory in use, as far as it is counted, in bytes.
     pub fn used_memory(&self) -> usize {
         let unwritten: usize = self.clients.values().map(|client| client.out.capacity()).sum();
-        self.keyspace.used() + unwritten + self.clients.len() * std::mem::size_of::<Client>()
+        self.keyspace.used() + unwritten + self.clients.len() * std::mem::size_of::<ClientState>()
     }
 
     /// Returns true if the keys exceed the memory limit.

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use crate::embedded::client::{CloseReason, Replies};
 use crate::embedded::client_id::ClientId;
-use crate::embedded::command::{Command, CommandContext, CommandTable, Outcome};
+use crate::embedded::command::{Command, CommandContext, CommandResult, CommandTable};
 use crate::embedded::command_error::CommandError;
 use crate::embedded::command_lookup::resolve;
 use crate::embedded::commands;
 use crate::embedded::core::Core;
 use crate::embedded::execution::run;
 use crate::embedded::monitor;
-use crate::embedded::reply::Reply;
+use crate::embedded::reply::ReplyBuffer;
 use crate::embedded::serving;
 
 const NO_AUTH: CommandError = CommandError::new("NOAUTH Authentication required.");
@@ -30,7 +30,7 @@ pub fn table() -> &'static CommandTable {
 const QUEUED_OVERHEAD: usize = 16;
 
 /// Carries out what a client has asked for, or refuses to.
-pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Reply) {
+pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut ReplyBuffer) {
     core.expire();
     core.commands += 1;
     let start = reply.len();
@@ -83,7 +83,13 @@ fn is_publish(command: &Command) -> bool {
     command.spec.name == "publish"
 }
 
-fn check_access(core: &mut Core, id: ClientId, command: &'static Command, args: &[&[u8]], reply: &mut Reply) {
+fn check_access(
+    core: &mut Core,
+    id: ClientId,
+    command: &'static Command,
+    args: &[&[u8]],
+    reply: &mut ReplyBuffer,
+) {
     if let Err(refusal) = authorize(core, id, command) {
         return reject(core, id, Some(command), args, reply, &refusal);
     }
@@ -119,7 +125,7 @@ fn check_access(core: &mut Core, id: ClientId, command: &'static Command, args: 
 }
 
 /// Returns an error if the client cannot call the command now.
-fn authorize(core: &mut Core, id: ClientId, command: &Command) -> Outcome {
+fn authorize(core: &mut Core, id: ClientId, command: &Command) -> CommandResult {
     let is_full = core.is_full();
     let Some(client) = core.clients.get(&id) else { return Ok(()) };
     if !client.is_authenticated && !command.is_open {
@@ -149,7 +155,7 @@ fn reject(
     id: ClientId,
     command: Option<&Command>,
     args: &[&[u8]],
-    reply: &mut Reply,
+    reply: &mut ReplyBuffer,
     refusal: &CommandError,
 ) {
     if let Some(command) = command {

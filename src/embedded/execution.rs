@@ -1,6 +1,6 @@
 //! Executes one command, and counts it.
 
-use crate::embedded::command::{Command, CommandContext, CommandTable, Outcome, Run};
+use crate::embedded::command::{Command, CommandContext, CommandResult, CommandTable, Run};
 
 /// Executes a command. An error replaces the reply.
 pub fn run(call: &mut CommandContext<'_>) {
@@ -21,7 +21,7 @@ pub fn run(call: &mut CommandContext<'_>) {
 }
 
 /// Replies the subcommands of a command.
-fn help(call: &mut CommandContext<'_>) -> Outcome {
+fn help(call: &mut CommandContext<'_>) -> CommandResult {
     let container = call.command.spec.name;
     let subcommands = subcommands(call.table, container);
     call.reply.array(subcommands.len() + 1);

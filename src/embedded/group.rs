@@ -11,7 +11,7 @@ const OVERHEAD: usize = 128;
 
 /// An entry that was delivered and not acknowledged.
 #[derive(Clone, Debug)]
-pub struct Pending {
+pub struct PendingEntry {
     /// Consumer that owns the entry.
     pub consumer: Key,
     /// Time of the last delivery, in ms.
@@ -22,7 +22,7 @@ pub struct Pending {
 
 /// One of a group's consumers.
 #[derive(Debug, Default)]
-pub struct Consumer {
+pub struct GroupConsumer {
     /// Time of the last command of the consumer, in ms.
     pub seen_at: u64,
     /// Its pending entries.
@@ -31,22 +31,22 @@ pub struct Consumer {
 
 /// A group.
 #[derive(Debug, Default)]
-pub struct Group {
+pub struct ConsumerGroup {
     /// The last id that was delivered.
     pub last: EntryId,
     /// Number of entries read from the stream, if known.
     pub read: Option<u64>,
     /// Entries without an acknowledgement.
-    pub pending: BTreeMap<EntryId, Pending>,
+    pub pending: BTreeMap<EntryId, PendingEntry>,
     /// Its consumers by their names.
-    pub consumers: BTreeMap<Key, Consumer>,
+    pub consumers: BTreeMap<Key, GroupConsumer>,
     /// Entries to deliver once more, drawn by chaos.
     pub again: Vec<EntryId>,
     /// Length of all consumer names together.
     named: usize,
 }
 
-impl Group {
+impl ConsumerGroup {
     /// A group that begins behind `last`.
     pub fn new(last: EntryId, read: Option<u64>) -> Self {
         Self { last, read, ..Self::default() }
@@ -64,12 +64,12 @@ impl Group {
         }
         let key = Key::from(name);
         self.named += key.len();
-        self.consumers.insert(key.clone(), Consumer { seen_at: now, ..Consumer::default() });
+        self.consumers.insert(key.clone(), GroupConsumer { seen_at: now, ..GroupConsumer::default() });
         (key, true)
     }
 
     /// Assigns an entry to a consumer, and takes it from the one before.
-    pub fn assign(&mut self, id: EntryId, pending: Pending) {
+    pub fn assign(&mut self, id: EntryId, pending: PendingEntry) {
         let consumer = pending.consumer.clone();
         if let Some(before) = self.pending.insert(id, pending)
             && before.consumer != consumer
@@ -117,11 +117,11 @@ mod tests {
     #[test]
     fn what_is_given_to_another_is_pending_for_that_one_alone() {
         let id = EntryId { time: 1, sequence: 0 };
-        let mut group = Group::default();
+        let mut group = ConsumerGroup::default();
         for name in [b"a".as_slice(), b"b"] {
             let (consumer, is_new) = group.meet(name, 5);
             assert!(is_new);
-            group.assign(id, Pending { consumer, delivered_at: 5, deliveries: 1 });
+            group.assign(id, PendingEntry { consumer, delivered_at: 5, deliveries: 1 });
         }
         assert_eq!(group.remove_consumer(b"a"), 0);
         assert_eq!(group.pending.len(), 1);

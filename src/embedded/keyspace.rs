@@ -11,14 +11,14 @@ const OVERHEAD: usize = 144;
 
 /// Value of a key.
 #[derive(Debug)]
-pub enum Value {
+pub enum StoredValue {
     /// A string of bytes.
     Text(Vec<u8>),
     /// A stream.
     Stream(Box<Stream>),
 }
 
-impl Value {
+impl StoredValue {
     /// Name of the type in Redis.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ struct Slot {
     /// Grows with every key that is made, so that SCAN can go by it.
     serial: u64,
     expires_at: Option<u64>,
-    value: Value,
+    value: StoredValue,
 }
 
 /// All keys. What is past its time is removed before anything is looked at, see [`Keyspace::expire_due`].
@@ -79,7 +79,7 @@ impl Keyspace {
     }
 
     /// Returns the value of a key.
-    pub fn get(&self, key: &[u8]) -> Option<&Value> {
+    pub fn get(&self, key: &[u8]) -> Option<&StoredValue> {
         self.slots.get(key).map(|slot| &slot.value)
     }
 
@@ -87,7 +87,7 @@ impl Keyspace {
     pub fn text(&self, key: &[u8]) -> Result<Option<&[u8]>, CommandError> {
         match self.get(key) {
             None => Ok(None),
-            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(StoredValue::Text(text)) => Ok(Some(text)),
             Some(_) => Err(WRONG_TYPE),
         }
     }
@@ -96,7 +96,7 @@ impl Keyspace {
     pub fn stream(&self, key: &[u8]) -> Result<Option<&Stream>, CommandError> {
         match self.get(key) {
             None => Ok(None),
-            Some(Value::Stream(stream)) => Ok(Some(stream)),
+            Some(StoredValue::Stream(stream)) => Ok(Some(stream)),
             Some(_) => Err(WRONG_TYPE),
         }
     }
@@ -108,7 +108,7 @@ impl Keyspace {
         change: impl FnOnce(&mut Stream) -> T,
     ) -> Result<Option<T>, CommandError> {
         let Some(slot) = self.slots.get_mut(key) else { return Ok(None) };
-        let Value::Stream(stream) = &mut slot.value else { return Err(WRONG_TYPE) };
+        let StoredValue::Stream(stream) = &mut slot.value else { return Err(WRONG_TYPE) };
         let before = stream.size();
         let result = change(stream);
         self.used = self.used - before + stream.size();
@@ -116,7 +116,7 @@ impl Keyspace {
     }
 
     /// Puts something under a key, instead of what was there. The key expires as before, unless it is new.
-    pub fn put(&mut self, key: &[u8], value: Value) {
+    pub fn put(&mut self, key: &[u8], value: StoredValue) {
         self.used += value.size();
         if let Some(slot) = self.slots.get_mut(key) {
             self.used -= slot.value.size();
@@ -132,7 +132,7 @@ impl Keyspace {
     }
 
     /// Removes a key. Returns what it held.
-    pub fn remove(&mut self, key: &[u8]) -> Option<Value> {
+    pub fn remove(&mut self, key: &[u8]) -> Option<StoredValue> {
         let (key, slot) = self.slots.remove_entry(key)?;
         self.order.remove(&slot.serial);
         if let Some(at) = slot.expires_at {
@@ -181,7 +181,7 @@ impl Keyspace {
 
     /// The keys from a cursor on, with the cursors behind them. A key that is there all the time is met once by who
     /// goes on until there are no more: new ones come last.
-    pub fn from(&self, cursor: u64) -> impl Iterator<Item = (u64, &Key, &Value)> {
+    pub fn from(&self, cursor: u64) -> impl Iterator<Item = (u64, &Key, &StoredValue)> {
         self.order
             .range(cursor..)
             .filter_map(|(serial, key)| self.slots.get(key).map(|slot| (serial + 1, key, &slot.value)))
@@ -196,9 +196,9 @@ mod tests {
     fn an_empty_keyspace_takes_nothing() {
         let mut keys = Keyspace::default();
         for name in ["a", "b", "a"] {
-            keys.put(name.as_bytes(), Value::Text(b"text".to_vec()));
+            keys.put(name.as_bytes(), StoredValue::Text(b"text".to_vec()));
         }
-        keys.put(b"s", Value::Stream(Box::default()));
+        keys.put(b"s", StoredValue::Stream(Box::default()));
         let id = crate::redis_io::streams::entry::EntryId { time: 1, sequence: 1 };
         let _ = keys.change_stream(b"s", |stream| stream.log.append(id, &[b"name", b"value"]));
         assert_eq!(keys.len(), 3);
@@ -213,7 +213,7 @@ mod tests {
     fn a_key_is_there_until_its_time_has_passed() {
         let mut keys = Keyspace::default();
         for (name, at) in [("a", 10), ("b", 20), ("c", 30)] {
-            keys.put(name.as_bytes(), Value::Text(Vec::new()));
+            keys.put(name.as_bytes(), StoredValue::Text(Vec::new()));
             keys.set_expiry(name.as_bytes(), Some(at));
         }
         keys.set_expiry(b"b", None);
@@ -227,12 +227,12 @@ mod tests {
     fn a_cursor_meets_each_key_that_stays() {
         let mut keys = Keyspace::default();
         for name in ["a", "b", "c"] {
-            keys.put(name.as_bytes(), Value::Text(Vec::new()));
+            keys.put(name.as_bytes(), StoredValue::Text(Vec::new()));
         }
         let (cursor, key, _) = keys.from(0).next().expect("a key");
         assert_eq!(&**key, b"a");
         keys.remove(b"b");
-        keys.put(b"d", Value::Text(Vec::new()));
+        keys.put(b"d", StoredValue::Text(Vec::new()));
         let rest: Vec<&[u8]> = keys.from(cursor).map(|(_, key, _)| &**key).collect();
         assert_eq!(rest, [b"c", b"d"]);
     }

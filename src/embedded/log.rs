@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::embedded::command_error::CommandError;
-use crate::embedded::group::Group;
-use crate::embedded::node::{Entry, Node};
+use crate::embedded::group::ConsumerGroup;
+use crate::embedded::node::{EntryNode, StoredEntry};
 use crate::embedded::stream_id::{LEAST, Wanted};
 
 const NOT_ABOVE_LEAST: CommandError =
@@ -39,7 +39,7 @@ pub struct Trim {
 /// Entries.
 #[derive(Debug, Default)]
 pub struct Log {
-    nodes: VecDeque<Node>,
+    nodes: VecDeque<EntryNode>,
     /// Number of entries.
     pub length: usize,
     /// The greatest id there ever was.
@@ -72,31 +72,31 @@ impl Log {
     /// Appends an entry of these names and values, by turns. Its id is greater than all others.
     pub fn append(&mut self, id: EntryId, fields: &[&[u8]]) {
         if self.nodes.back().is_none_or(|node| node.is_full(fields)) {
-            let node = Node::new(id, fields);
+            let node = EntryNode::new(id, fields);
             self.size += node.size();
             self.nodes.push_back(node);
         }
         let Some(node) = self.nodes.back_mut() else { return };
         node.push(id, fields);
-        self.size += node.entries.last().map_or(0, Entry::size);
+        self.size += node.entries.last().map_or(0, StoredEntry::size);
         self.length += 1;
         self.added += 1;
         self.last = id;
     }
 
     /// The entry of that id.
-    pub fn get(&self, id: EntryId) -> Option<&Entry> {
+    pub fn get(&self, id: EntryId) -> Option<&StoredEntry> {
         self.range(id, id).next()
     }
 
     /// The id of the first entry; the least id if there is none.
     pub fn first_id(&self) -> EntryId {
-        self.nodes.front().and_then(Node::edges).map_or(LEAST, |(first, _)| first)
+        self.nodes.front().and_then(EntryNode::edges).map_or(LEAST, |(first, _)| first)
     }
 
     /// The id of the last entry that is there; the least id if there is none.
     pub fn last_valid_id(&self) -> EntryId {
-        self.nodes.back().and_then(Node::edges).map_or(LEAST, |(_, last)| last)
+        self.nodes.back().and_then(EntryNode::edges).map_or(LEAST, |(_, last)| last)
     }
 
     /// Number of nodes.
@@ -105,7 +105,7 @@ impl Log {
     }
 
     /// The entries between two ids, both included.
-    pub fn range(&self, from: EntryId, to: EntryId) -> impl DoubleEndedIterator<Item = &Entry> {
+    pub fn range(&self, from: EntryId, to: EntryId) -> impl DoubleEndedIterator<Item = &StoredEntry> {
         let start = self.nodes.partition_point(|node| node.edges().is_some_and(|(_, last)| last < from));
         let end = self.nodes.partition_point(|node| node.edges().is_some_and(|(first, _)| first <= to));
         self.nodes.range(start..end.max(start)).flat_map(move |node| node.between(from, to))
@@ -139,7 +139,7 @@ impl Log {
             }
             let surplus = self.surplus(node, trim.bound);
             if surplus == entries {
-                self.size -= node.size() + node.entries.iter().map(Entry::size).sum::<usize>();
+                self.size -= node.size() + node.entries.iter().map(StoredEntry::size).sum::<usize>();
                 self.nodes.pop_front();
             } else if trim.approximate {
                 break;
@@ -156,7 +156,7 @@ impl Log {
     }
 
     /// Number of entries that must leave the first node.
-    fn surplus(&self, node: &Node, bound: Bound) -> usize {
+    fn surplus(&self, node: &EntryNode, bound: Bound) -> usize {
         match bound {
             Bound::Length(most) => node.entries.len().min(self.length.saturating_sub(most as usize)),
             Bound::Id(least) => node.entries.partition_point(|entry| entry.id < least),
@@ -193,7 +193,7 @@ impl Log {
     }
 
     /// Number of entries that a group has not read, if known. Negative if the group was set to have read more.
-    pub fn lag(&self, group: &Group) -> Option<i128> {
+    pub fn lag(&self, group: &ConsumerGroup) -> Option<i128> {
         let read = match group.read {
             _ if self.added == 0 => Some(0),
             Some(read) if !self.has_gaps(group.last) => Some(read),

@@ -2,10 +2,10 @@
 
 use crate::embedded::client_id::ClientId;
 use crate::embedded::core::Core;
-use crate::embedded::reply::Reply;
+use crate::embedded::reply::ReplyBuffer;
 
 /// Sends a command to the monitors. `own` is the reply of the caller, which can be a monitor itself.
-pub fn tell(core: &mut Core, client: ClientId, args: &[&[u8]], own: &mut Reply) {
+pub fn tell(core: &mut Core, client: ClientId, args: &[&[u8]], own: &mut ReplyBuffer) {
     if core.monitors.is_empty() {
         return;
     }

@@ -3,7 +3,7 @@
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::embedded::listpack::{self, number_len, text_len};
-use crate::embedded::reply::Reply;
+use crate::embedded::reply::ReplyBuffer;
 
 /// Maximum number of entries of a node, deleted ones included. The default of Redis.
 pub const MOST_ENTRIES: usize = 100;
@@ -17,7 +17,7 @@ const NAME_OVERHEAD: usize = 16;
 
 /// One entry.
 #[derive(Debug)]
-pub struct Entry {
+pub struct StoredEntry {
     /// Its id.
     pub id: EntryId,
     /// Its fields, encoded as they are replied, so that a read copies them and no more.
@@ -26,23 +26,23 @@ pub struct Entry {
 
 /// Entries that Redis would keep in one listpack.
 #[derive(Debug)]
-pub struct Node {
+pub struct EntryNode {
     /// The id that the node began with; others are kept as differences from it.
     master: EntryId,
     /// The names of the fields that the node began with; entries with the same do not repeat them.
     names: Vec<Box<[u8]>>,
     /// Entries in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<StoredEntry>,
     /// Number of deleted entries.
     pub deleted: usize,
     /// Length of the listpack.
     packed: usize,
 }
 
-impl Entry {
+impl StoredEntry {
     /// An entry of these names and values, by turns.
     pub fn new(id: EntryId, fields: &[&[u8]]) -> Self {
-        let mut reply = Reply::default();
+        let mut reply = ReplyBuffer::default();
         reply.array(fields.len());
         for field in fields {
             reply.bulk(field);
@@ -51,14 +51,14 @@ impl Entry {
     }
 
     /// Replies id and fields.
-    pub fn write(&self, reply: &mut Reply) {
+    pub fn write(&self, reply: &mut ReplyBuffer) {
         reply.array(2);
         reply.id(self.id);
         reply.raw(&self.fields);
     }
 
     /// Replies the fields alone.
-    pub fn write_fields(&self, reply: &mut Reply) {
+    pub fn write_fields(&self, reply: &mut ReplyBuffer) {
         reply.raw(&self.fields);
     }
 
@@ -68,7 +68,7 @@ impl Entry {
     }
 }
 
-impl Node {
+impl EntryNode {
     /// A node for an entry that is about to be appended.
     pub fn new(master: EntryId, fields: &[&[u8]]) -> Self {
         let names: Vec<Box<[u8]>> = fields.iter().step_by(2).map(|&name| name.into()).collect();
@@ -87,7 +87,7 @@ impl Node {
     /// Appends an entry.
     pub fn push(&mut self, id: EntryId, fields: &[&[u8]]) {
         self.packed += self.packed_len(id, fields);
-        self.entries.push(Entry::new(id, fields));
+        self.entries.push(StoredEntry::new(id, fields));
     }
 
     fn packed_len(&self, id: EntryId, fields: &[&[u8]]) -> usize {
@@ -119,21 +119,21 @@ impl Node {
     }
 
     /// Returns the entries between two ids, both included.
-    pub fn between(&self, from: EntryId, to: EntryId) -> &[Entry] {
+    pub fn between(&self, from: EntryId, to: EntryId) -> &[StoredEntry] {
         let start = self.entries.partition_point(|entry| entry.id < from);
         let end = self.entries.partition_point(|entry| entry.id <= to);
         self.entries.get(start..end).unwrap_or_default()
     }
 
     /// Removes an entry.
-    pub fn remove(&mut self, id: EntryId) -> Option<Entry> {
+    pub fn remove(&mut self, id: EntryId) -> Option<StoredEntry> {
         let at = self.entries.binary_search_by_key(&id, |entry| entry.id).ok()?;
         self.deleted += 1;
         Some(self.entries.remove(at))
     }
 
     /// Removes the first `count` entries.
-    pub fn shorten(&mut self, count: usize) -> impl Iterator<Item = Entry> + '_ {
+    pub fn shorten(&mut self, count: usize) -> impl Iterator<Item = StoredEntry> + '_ {
         self.deleted += count;
         self.entries.drain(..count)
     }

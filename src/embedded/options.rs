@@ -7,7 +7,7 @@ pub const MAX_MEMORY: usize = 256 * 1024 * 1024;
 
 /// The options of a server.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ServerOptions {
     /// The port on loopback; 0 for any that is free.
     pub port: u16,
     /// Password that clients must send, if any.
@@ -20,7 +20,7 @@ pub struct Options {
     pub chaos: ChaosOptions,
 }
 
-impl Default for Options {
+impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             port: 0,

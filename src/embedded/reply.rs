@@ -7,13 +7,13 @@ use crate::embedded::number;
 
 /// Output for one client.
 #[derive(Debug)]
-pub struct Reply {
+pub struct ReplyBuffer {
     bytes: Vec<u8>,
     most: usize,
     is_over: bool,
 }
 
-impl Default for Reply {
+impl Default for ReplyBuffer {
     fn default() -> Self {
         Self::continuing(Vec::new())
     }
@@ -24,7 +24,7 @@ pub struct Open {
     at: usize,
 }
 
-impl Reply {
+impl ReplyBuffer {
     /// Appends to what is there already.
     pub fn continuing(bytes: Vec<u8>) -> Self {
         Self { bytes, most: usize::MAX, is_over: false }
@@ -131,7 +131,7 @@ impl Reply {
         self.header(b'*', length as u64);
     }
 
-    /// An array, whose elements follow, and [`Reply::close`] after them.
+    /// An array, whose elements follow, and [`ReplyBuffer::close`] after them.
     pub fn open(&self) -> Open {
         Open { at: self.bytes.len() }
     }
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn no_more_is_encoded_than_may_be() {
-        let mut reply = Reply::continuing(b"+OK\r\n".to_vec()).at_most(30);
+        let mut reply = ReplyBuffer::continuing(b"+OK\r\n".to_vec()).at_most(30);
         reply.bulk(&[b'x'; 10]);
         assert!(!reply.is_over());
         for _ in 0..1000 {
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_array_is_closed_around_what_was_written_since() {
-        let mut reply = Reply::default();
+        let mut reply = ReplyBuffer::default();
         reply.ok();
         let open = reply.open();
         reply.integer(-5);

@@ -14,7 +14,7 @@ use crate::redis_io::tasks::Tasks;
 
 use crate::embedded::core::Core;
 use crate::embedded::dispatch;
-use crate::embedded::options::Options;
+use crate::embedded::options::ServerOptions;
 use crate::embedded::serving;
 use crate::embedded::session::{Session, lock};
 
@@ -42,7 +42,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a server as some of `tasks`. It listens when this returns.
-    pub fn start(options: &Options, tasks: &Tasks) -> io::Result<Self> {
+    pub fn start(options: &ServerOptions, tasks: &Tasks) -> io::Result<Self> {
         let listener = Listener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();

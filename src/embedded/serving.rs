@@ -5,11 +5,11 @@ use crate::embedded::command_error::CommandError;
 use crate::embedded::core::Core;
 use crate::embedded::delivery::{ReadCursor, read_after};
 use crate::embedded::key::Key;
-use crate::embedded::keyspace::Value;
-use crate::embedded::reply::Reply;
+use crate::embedded::keyspace::StoredValue;
+use crate::embedded::reply::ReplyBuffer;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::GREATEST;
-use crate::embedded::waiting::Reader;
+use crate::embedded::waiting::GroupReader;
 
 const GROUP_IS_GONE: CommandError =
     CommandError::new("NOGROUP the consumer group this client was blocked on no longer exists");
@@ -26,9 +26,9 @@ pub fn serve_ready(core: &mut Core) {
 
 fn serve(core: &mut Core, id: ClientId, key: &Key) {
     let Some(blocked) = core.clients.get(&id).and_then(|client| client.blocked.clone()) else { return };
-    let mut reply = Reply::default();
+    let mut reply = ReplyBuffer::default();
     match (&blocked.reader, core.keyspace.get(key)) {
-        (None, Some(Value::Stream(stream))) => {
+        (None, Some(StoredValue::Stream(stream))) => {
             let after = blocked.streams.iter().find(|(one, _)| one == key).map_or(GREATEST, |(_, id)| *id);
             // What was added may be gone again: then the answer is empty, but it is one.
             if stream.log.last <= after {
@@ -40,7 +40,7 @@ fn serve(core: &mut Core, id: ClientId, key: &Key) {
             read_after(&stream.log, after, blocked.count, &mut reply);
         }
         (None, _) => return,
-        (Some(reader), Some(Value::Stream(_))) => {
+        (Some(reader), Some(StoredValue::Stream(_))) => {
             if !serve_reader(core, key, reader, blocked.count, &mut reply) {
                 return;
             }
@@ -52,7 +52,13 @@ fn serve(core: &mut Core, id: ClientId, key: &Key) {
 }
 
 /// Returns whether the reader got something, if only that its group is gone.
-fn serve_reader(core: &mut Core, key: &Key, reader: &Reader, count: usize, reply: &mut Reply) -> bool {
+fn serve_reader(
+    core: &mut Core,
+    key: &Key,
+    reader: &GroupReader,
+    count: usize,
+    reply: &mut ReplyBuffer,
+) -> bool {
     let now = core.clock.now();
     let Core { keyspace, chaos, .. } = core;
     let served = keyspace.change_stream(key, |Stream { log, groups }| {

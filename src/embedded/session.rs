@@ -16,7 +16,7 @@ use crate::embedded::client::CloseReason;
 use crate::embedded::client_id::ClientId;
 use crate::embedded::core::Core;
 use crate::embedded::dispatch;
-use crate::embedded::reply::Reply;
+use crate::embedded::reply::ReplyBuffer;
 use crate::embedded::request::{self, Request};
 
 /// Size of one read, in bytes.
@@ -92,7 +92,7 @@ impl Session {
         let mut core = lock(&core);
         let most = longest_reply(&core);
         let mut reply =
-            Reply::continuing(std::mem::take(&mut core.clients.get_mut(&self.id)?.out)).at_most(most);
+            ReplyBuffer::continuing(std::mem::take(&mut core.clients.get_mut(&self.id)?.out)).at_most(most);
         let is_partial = self.consume(&mut core, &mut reply);
         let is_full = reply.len() >= MOST_UNWRITTEN;
         let client = core.clients.get_mut(&self.id)?;
@@ -119,7 +119,7 @@ impl Session {
     }
 
     /// Returns whether the rest of a request is missing.
-    fn consume(&mut self, core: &mut Core, reply: &mut Reply) -> bool {
+    fn consume(&mut self, core: &mut Core, reply: &mut ReplyBuffer) -> bool {
         let mut at = 0;
         let mut is_partial = false;
         while reply.len() < MOST_UNWRITTEN && self.is_free(core) {
@@ -163,7 +163,7 @@ impl Session {
     }
 
     /// Executes a command, unless it must wait for the end of a pause. Returns true if it was executed.
-    fn attempt(&self, core: &mut Core, words: &[&[u8]], reply: &mut Reply) -> bool {
+    fn attempt(&self, core: &mut Core, words: &[&[u8]], reply: &mut ReplyBuffer) -> bool {
         let is_postponed = dispatch::is_postponed(core, words);
         if let Some(client) = core.clients.get_mut(&self.id) {
             client.is_postponed = is_postponed;

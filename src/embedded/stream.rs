@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::embedded::group::Group;
+use crate::embedded::group::ConsumerGroup;
 use crate::embedded::key::Key;
 use crate::embedded::log::Log;
 
@@ -15,7 +15,7 @@ pub struct Stream {
     /// Its entries.
     pub log: Log,
     /// Its groups by their names.
-    pub groups: BTreeMap<Key, Group>,
+    pub groups: BTreeMap<Key, ConsumerGroup>,
 }
 
 impl Stream {

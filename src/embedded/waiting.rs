@@ -10,7 +10,7 @@ use crate::embedded::key::Key;
 
 /// Consumer that reads.
 #[derive(Clone, Debug)]
-pub struct Reader {
+pub struct GroupReader {
     /// Of which group.
     pub group: Key,
     /// By its name.
@@ -35,7 +35,7 @@ pub struct Blocked {
     /// The streams, each with the id behind which it reads. Consumers of groups read behind what the group has.
     pub streams: Vec<(Key, EntryId)>,
     /// Consumer that reads, for a read of a group.
-    pub reader: Option<Reader>,
+    pub reader: Option<GroupReader>,
     /// The most entries it takes; 0 for any number.
     pub count: usize,
     /// End of the wait.
@@ -44,13 +44,13 @@ pub struct Blocked {
 
 /// Blocked clients by key, in the order of arrival.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub struct BlockedClients {
     queues: HashMap<Key, VecDeque<ClientId>>,
     /// Keys with blocked clients that must be served after the command.
     ready: Vec<Key>,
 }
 
-impl Waiting {
+impl BlockedClients {
     /// Adds a blocked client.
     pub fn add(&mut self, client: ClientId, blocked: &Blocked) {
         for (key, _) in &blocked.streams {

@@ -72,7 +72,7 @@ impl Destination {
 
 /// Rule for the node of a Cluster that a command goes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Place {
+pub enum CommandRoute {
     /// Nothing: any node will do.
     #[default]
     Anywhere,
@@ -100,7 +100,7 @@ pub struct CommandMeta {
     /// can strand entries.
     pub resend: bool,
     /// Node of a Cluster that the command goes to.
-    pub place: Place,
+    pub place: CommandRoute,
     /// Redirects of the command so far.
     pub redirects: RedirectHistory,
     /// Binds the command to the connection of the one before it, as in a transaction. It is sent again only together with
@@ -130,7 +130,7 @@ pub struct RedirectHistory {
 
 impl CommandMeta {
     fn beginning(name: &'static str, start: usize) -> Self {
-        let (destination, place) = (Destination::Nowhere, Place::Anywhere);
+        let (destination, place) = (Destination::Nowhere, CommandRoute::Anywhere);
         let redirects = RedirectHistory::default();
         Self { name, length: start, destination, resend: true, place, redirects, follows: false }
     }
@@ -193,9 +193,10 @@ impl Commands {
         self.arg_parts(parts);
         let length: usize = parts.iter().map(|part| part.len()).sum();
         let end = self.bytes.len() - b"\r\n".len();
-        if let Some(meta) = self.metas.last_mut().filter(|meta| meta.place == Place::Anywhere) {
+        if let Some(meta) = self.metas.last_mut().filter(|meta| meta.place == CommandRoute::Anywhere) {
             // Until the command ends, its meta says where it began.
-            meta.place = Place::Key { start: (end - length - meta.length) as u32, length: length as u32 };
+            meta.place =
+                CommandRoute::Key { start: (end - length - meta.length) as u32, length: length as u32 };
         }
         self
     }
@@ -203,7 +204,7 @@ impl Commands {
     /// Has the command, which has no key, go where those with this key go.
     pub fn route_with(&mut self, key: &[u8]) -> &mut Self {
         if let Some(meta) = self.metas.last_mut() {
-            meta.place = Place::Slot(slot_of(key));
+            meta.place = CommandRoute::Slot(slot_of(key));
         }
         self
     }
@@ -389,8 +390,10 @@ mod tests {
         let mut keys = Vec::new();
         commands.take_each(|meta, bytes| {
             keys.push(match meta.place {
-                Place::Anywhere | Place::Slot(_) => None,
-                Place::Key { start, length } => Some(bytes[start as usize..][..length as usize].to_vec()),
+                CommandRoute::Anywhere | CommandRoute::Slot(_) => None,
+                CommandRoute::Key { start, length } => {
+                    Some(bytes[start as usize..][..length as usize].to_vec())
+                }
             });
         });
         assert_eq!(keys, [None, Some(b"a:b".to_vec()), Some(b"first".to_vec())]);

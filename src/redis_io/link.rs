@@ -70,7 +70,7 @@ impl LinkState {
 
 /// Progress of the replies of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct ReplyProgress {
     /// Number of replies so far.
     pub answers: u64,
     /// True if a command waits for its reply.
@@ -165,8 +165,8 @@ pub trait Link: Send + Sync {
     fn node(&self) -> Arc<str>;
 
     /// Progress of the replies. Only a connection to one Redis counts them.
-    fn progress(&self) -> Progress {
-        Progress::default()
+    fn progress(&self) -> ReplyProgress {
+        ReplyProgress::default()
     }
 
     /// Starts connecting if nothing was done yet (`lazyConnect`); otherwise nothing.

@@ -41,14 +41,14 @@ impl fmt::Display for Endpoint {
 
 /// Role of a server in replication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ReplicationRole {
     /// The one that takes writes.
     Primary,
     /// One that follows it.
     Replica,
 }
 
-impl Role {
+impl ReplicationRole {
     /// As Redis calls it.
     pub fn name(self) -> &'static str {
         match self {
@@ -157,7 +157,7 @@ pub struct LinkOptions {
     /// READONLY after connecting, for replicas of a cluster.
     pub read_only: bool,
     /// The role that the server must have; any, if there is none.
-    pub role: Option<Role>,
+    pub role: Option<ReplicationRole>,
     /// Maximum time of one connection attempt.
     pub connect_timeout: Option<Duration>,
     /// Maximum time until a reply. Blocking reads are exempt.

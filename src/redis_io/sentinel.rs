@@ -24,7 +24,7 @@ const UNWELL: [&str; 3] = ["s_down", "o_down", "disconnected"];
 
 /// Query to a sentinel.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct SentinelQuery {
     /// The name that the sentinels have for the primary and its replicas.
     pub name: String,
     /// Asks for the replicas.
@@ -35,7 +35,7 @@ pub struct Question {
 
 /// Answer of a sentinel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct SentinelAnswer {
     /// Address of the primary.
     pub primary: Endpoint,
     /// The replicas that it takes to be well.
@@ -48,9 +48,9 @@ pub struct Answer {
 pub async fn ask(
     options: Arc<LinkOptions>,
     sentinel: Endpoint,
-    question: Question,
+    question: SentinelQuery,
     tasks: Tasks,
-) -> Result<Answer, RedisError> {
+) -> Result<SentinelAnswer, RedisError> {
     let policy = Arc::new(Once { endpoint: sentinel, failure: Mutex::default() });
     let connection = Connection::new(options, policy.clone(), Arc::new(DiscardReplies), tasks);
     let answer = converse(connection.as_ref(), &question).await;
@@ -58,7 +58,7 @@ pub async fn ask(
     answer.map_err(|error| policy.failure().unwrap_or(error))
 }
 
-async fn converse(link: &dyn Link, question: &Question) -> Result<Answer, RedisError> {
+async fn converse(link: &dyn Link, question: &SentinelQuery) -> Result<SentinelAnswer, RedisError> {
     let wanted = |subject, wanted: bool| async move {
         if wanted { about(link, subject, &question.name).await } else { Ok(Value::Nil) }
     };
@@ -73,7 +73,7 @@ async fn converse(link: &dyn Link, question: &Question) -> Result<Answer, RedisE
     };
     // To know fewer sentinels is no reason to know nothing.
     let sentinels = sentinels.unwrap_or(Value::Nil);
-    Ok(Answer { primary, replicas: well(&replicas?), sentinels: well(&sentinels) })
+    Ok(SentinelAnswer { primary, replicas: well(&replicas?), sentinels: well(&sentinels) })
 }
 
 async fn about(link: &dyn Link, subject: &str, name: &str) -> Result<Value, RedisError> {

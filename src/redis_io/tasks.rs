@@ -50,14 +50,14 @@ impl Tasks {
 
     /// Resolves when no task is runnable. The runtime must block on this future, since it looks for events between two
     /// polls.
-    pub async fn rest(&self) -> Rest {
+    pub async fn rest(&self) -> RestOutcome {
         let mut looks = 0;
         std::future::poll_fn(|context| {
             if looks > 0 && self.runnable.load(Ordering::Acquire) == 0 {
-                return Poll::Ready(Rest::Quiet);
+                return Poll::Ready(RestOutcome::Quiet);
             }
             if looks == MOST_LOOKS {
-                return Poll::Ready(Rest::Busy);
+                return Poll::Ready(RestOutcome::Busy);
             }
             looks += 1;
             context.waker().wake_by_ref();
@@ -69,7 +69,7 @@ impl Tasks {
 
 /// Result of [`Tasks::rest`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
+pub enum RestOutcome {
     /// No task is runnable. The next event comes from outside or from a timer.
     Quiet,
     /// Some tasks have something to do.
@@ -178,12 +178,12 @@ mod tests {
             }
         });
         assert_eq!(runnable(&tasks), 1, "a new task has something to do");
-        assert_eq!(runtime.block_on(tasks.rest()), Rest::Quiet);
+        assert_eq!(runtime.block_on(tasks.rest()), RestOutcome::Quiet);
         let later = sender.clone();
         tasks.spawn(async move { later.send(2).unwrap() });
         sender.send(1).unwrap();
         assert_eq!(runnable(&tasks), 2);
-        assert_eq!(runtime.block_on(tasks.rest()), Rest::Quiet);
+        assert_eq!(runtime.block_on(tasks.rest()), RestOutcome::Quiet);
         assert!(first.is_finished());
         assert_eq!(runnable(&tasks), 0);
     }
@@ -214,9 +214,9 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         });
-        assert_eq!(runtime.block_on(tasks.rest()), Rest::Busy);
+        assert_eq!(runtime.block_on(tasks.rest()), RestOutcome::Busy);
         restless.abort();
-        assert_eq!(runtime.block_on(tasks.rest()), Rest::Quiet);
+        assert_eq!(runtime.block_on(tasks.rest()), RestOutcome::Quiet);
     }
 
     #[test]

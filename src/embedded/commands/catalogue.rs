@@ -1,9 +1,11 @@
 //! COMMAND.
 
-use crate::embedded::command::{Command, CommandContext, CommandSpec, CommandTable, Outcome, Run, spec};
+use crate::embedded::command::{
+    Command, CommandContext, CommandResult, CommandSpec, CommandTable, Run, spec,
+};
 use crate::embedded::command_error::SYNTAX;
 use crate::embedded::execution::subcommands;
-use crate::embedded::reply::Reply;
+use crate::embedded::reply::ReplyBuffer;
 use crate::redis_io::glob;
 
 /// The rows of these commands.
@@ -20,7 +22,7 @@ fn top(table: &'static CommandTable) -> impl Iterator<Item = &'static Command> {
     table.all().filter(|command| !command.spec.name.contains('|'))
 }
 
-fn command(call: &mut CommandContext<'_>) -> Outcome {
+fn command(call: &mut CommandContext<'_>) -> CommandResult {
     let all: Vec<&Command> = top(call.table).collect();
     call.reply.array(all.len());
     for command in all {
@@ -29,7 +31,7 @@ fn command(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn describe(table: &'static CommandTable, spec: &CommandSpec, reply: &mut Reply) {
+fn describe(table: &'static CommandTable, spec: &CommandSpec, reply: &mut ReplyBuffer) {
     reply.array(10);
     reply.text(spec.name);
     reply.integer(spec.arity);
@@ -48,7 +50,7 @@ fn describe(table: &'static CommandTable, spec: &CommandSpec, reply: &mut Reply)
     }
 }
 
-fn set(words: &str, sign: &str, reply: &mut Reply) {
+fn set(words: &str, sign: &str, reply: &mut ReplyBuffer) {
     let words: Vec<&str> = words.split(' ').filter(|word| !word.is_empty()).collect();
     reply.array(words.len());
     for word in words {
@@ -56,12 +58,12 @@ fn set(words: &str, sign: &str, reply: &mut Reply) {
     }
 }
 
-fn count(call: &mut CommandContext<'_>) -> Outcome {
+fn count(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.count(top(call.table).count());
     Ok(())
 }
 
-fn info(call: &mut CommandContext<'_>) -> Outcome {
+fn info(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() == 2 {
         return command(call);
     }
@@ -77,12 +79,12 @@ fn info(call: &mut CommandContext<'_>) -> Outcome {
 }
 
 /// There are no texts about the commands here; `redis-cli` does without.
-fn docs(call: &mut CommandContext<'_>) -> Outcome {
+fn docs(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.array(0);
     Ok(())
 }
 
-fn list(call: &mut CommandContext<'_>) -> Outcome {
+fn list(call: &mut CommandContext<'_>) -> CommandResult {
     let is_wanted: Box<dyn Fn(&CommandSpec) -> bool> = match *call.args {
         [_, _] => Box::new(|_| true),
         [_, _, _, _, value] if call.is(2, "FILTERBY") && call.is(3, "PATTERN") => {

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::embedded::client::{Client, CloseReason, Replies};
+use crate::embedded::client::{ClientState, CloseReason, Replies};
 use crate::embedded::client_id::ClientId;
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
 use crate::embedded::core::Pause;
 use crate::embedded::number;
-use crate::embedded::reply::Reply;
+use crate::embedded::reply::ReplyBuffer;
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[
@@ -75,35 +75,35 @@ const BAD_ID: CommandError = CommandError::new("ERR client-id should be greater 
 const UNBLOCKED: CommandError = CommandError::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
 /// Refuses a name that CLIENT LIST could not show.
-pub fn check_name(name: &[u8]) -> Outcome {
+pub fn check_name(name: &[u8]) -> CommandResult {
     if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) { Ok(()) } else { Err(BAD_NAME) }
 }
 
-fn getname(call: &mut CommandContext<'_>) -> Outcome {
+fn getname(call: &mut CommandContext<'_>) -> CommandResult {
     let name = call.me().name.clone();
     call.reply.maybe(Some(name.as_slice()).filter(|name| !name.is_empty()));
     Ok(())
 }
 
-fn id(call: &mut CommandContext<'_>) -> Outcome {
+fn id(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.integer(call.client);
     Ok(())
 }
 
-fn info(call: &mut CommandContext<'_>) -> Outcome {
+fn info(call: &mut CommandContext<'_>) -> CommandResult {
     let line = call.me().describe() + "\n";
     call.reply.text(&line);
     Ok(())
 }
 
-fn setname(call: &mut CommandContext<'_>) -> Outcome {
+fn setname(call: &mut CommandContext<'_>) -> CommandResult {
     check_name(call.arg(2))?;
     call.me().name = call.arg(2).to_vec();
     call.reply.ok();
     Ok(())
 }
 
-fn list(call: &mut CommandContext<'_>) -> Outcome {
+fn list(call: &mut CommandContext<'_>) -> CommandResult {
     let chosen = match call.args.len() {
         2 => Choice::default(),
         4 if call.is(2, "TYPE") => Choice { kind: Some(kind(call.arg(3))?), ..Choice::default() },
@@ -154,7 +154,7 @@ struct Choice {
 }
 
 impl Choice {
-    fn has(&self, client: &Client, caller: ClientId) -> bool {
+    fn has(&self, client: &ClientState, caller: ClientId) -> bool {
         let is_kind = |kind| match kind {
             Kind::Normal => client.subscriptions() == 0,
             Kind::PubSub => client.subscriptions() > 0,
@@ -168,7 +168,7 @@ impl Choice {
     }
 }
 
-fn kill(call: &mut CommandContext<'_>) -> Outcome {
+fn kill(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() == 3 {
         let chosen = Choice { peer: Some(call.arg(2).to_vec()), ..Choice::default() };
         if close(call, &chosen) == 0 {
@@ -226,7 +226,7 @@ fn close(call: &mut CommandContext<'_>, chosen: &Choice) -> usize {
     ids.len()
 }
 
-fn no_evict(call: &mut CommandContext<'_>) -> Outcome {
+fn no_evict(call: &mut CommandContext<'_>) -> CommandResult {
     // The server never evicts a client, so both options hold already.
     if !call.is(2, "ON") && !call.is(2, "OFF") {
         return Err(SYNTAX);
@@ -235,7 +235,7 @@ fn no_evict(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn pause(call: &mut CommandContext<'_>) -> Outcome {
+fn pause(call: &mut CommandContext<'_>) -> CommandResult {
     let writes_only = match call.args.len() {
         4 if call.is(3, "WRITE") => true,
         4 if !call.is(3, "ALL") => {
@@ -256,13 +256,13 @@ pub fn timeout(text: &[u8]) -> Result<u64, CommandError> {
     u64::try_from(ms).map_err(|_| CommandError::new("ERR timeout is negative"))
 }
 
-fn unpause(call: &mut CommandContext<'_>) -> Outcome {
+fn unpause(call: &mut CommandContext<'_>) -> CommandResult {
     call.core.resume();
     call.reply.ok();
     Ok(())
 }
 
-fn reply(call: &mut CommandContext<'_>) -> Outcome {
+fn reply(call: &mut CommandContext<'_>) -> CommandResult {
     let replies = match call.arg(2).to_ascii_lowercase().as_slice() {
         b"on" => Replies::On,
         b"off" => Replies::Off,
@@ -277,7 +277,7 @@ fn reply(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn unblock(call: &mut CommandContext<'_>) -> Outcome {
+fn unblock(call: &mut CommandContext<'_>) -> CommandResult {
     let with_error = match call.args.len() {
         3 => false,
         4 if call.is(3, "TIMEOUT") => false,
@@ -285,7 +285,7 @@ fn unblock(call: &mut CommandContext<'_>) -> Outcome {
         _ => return Err(CommandError::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
     };
     let id = call.integer(2)?;
-    let released = call.core.release(id as ClientId, |reply: &mut Reply| match with_error {
+    let released = call.core.release(id as ClientId, |reply: &mut ReplyBuffer| match with_error {
         true => reply.error(&UNBLOCKED),
         false => reply.nil_array(),
     });

@@ -3,7 +3,7 @@
 use super::client::check_name;
 use super::pubsub;
 use crate::embedded::client::{CloseReason, Replies};
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
 use crate::embedded::number;
 
@@ -62,7 +62,7 @@ const NOT_AUTHENTICATED: CommandError = CommandError::new(
 /// The version of Redis whose semantics these are.
 pub const REDIS_VERSION: &str = "7.0.15";
 
-fn auth(call: &mut CommandContext<'_>) -> Outcome {
+fn auth(call: &mut CommandContext<'_>) -> CommandResult {
     match *call.args {
         [_, _] if call.core.password.is_none() => return Err(NO_PASSWORD),
         [_, password] => authenticate(call, b"default", password)?,
@@ -74,7 +74,7 @@ fn auth(call: &mut CommandContext<'_>) -> Outcome {
 }
 
 /// There is one user, who needs no password if none was given at the start.
-fn authenticate(call: &mut CommandContext<'_>, user: &[u8], password: &[u8]) -> Outcome {
+fn authenticate(call: &mut CommandContext<'_>, user: &[u8], password: &[u8]) -> CommandResult {
     let is_right = call.core.password.as_ref().is_none_or(|expected| expected == password);
     if user != b"default" || !is_right {
         return Err(WRONG_PASSWORD);
@@ -83,12 +83,12 @@ fn authenticate(call: &mut CommandContext<'_>, user: &[u8], password: &[u8]) -> 
     Ok(())
 }
 
-fn echo(call: &mut CommandContext<'_>) -> Outcome {
+fn echo(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.bulk(call.arg(1));
     Ok(())
 }
 
-fn hello(call: &mut CommandContext<'_>) -> Outcome {
+fn hello(call: &mut CommandContext<'_>) -> CommandResult {
     let mut at = 1;
     if call.args.len() > 1 {
         match number::parse(call.arg(1)) {
@@ -140,7 +140,7 @@ fn introduce(call: &mut CommandContext<'_>) {
     reply.array(0);
 }
 
-fn ping(call: &mut CommandContext<'_>) -> Outcome {
+fn ping(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() > 2 {
         return Err(CommandError::wrong_arity("ping"));
     }
@@ -158,13 +158,13 @@ fn ping(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn quit(call: &mut CommandContext<'_>) -> Outcome {
+fn quit(call: &mut CommandContext<'_>) -> CommandResult {
     call.me().ending = CloseReason::AfterReplies;
     call.reply.ok();
     Ok(())
 }
 
-fn reset(call: &mut CommandContext<'_>) -> Outcome {
+fn reset(call: &mut CommandContext<'_>) -> CommandResult {
     let id = call.client;
     call.core.unwatch(id);
     call.core.monitors.retain(|&monitor| monitor != id);
@@ -180,7 +180,7 @@ fn reset(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn select(call: &mut CommandContext<'_>) -> Outcome {
+fn select(call: &mut CommandContext<'_>) -> CommandResult {
     if call.integer(1)? != 0 {
         return Err(CommandError::new("ERR DB index is out of range"));
     }

@@ -1,8 +1,8 @@
 //! The entries of streams: added, removed, looked at.
 
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::{CommandError, NO_SUCH_KEY, SYNTAX};
-use crate::embedded::keyspace::Value;
+use crate::embedded::keyspace::StoredValue;
 use crate::embedded::log::{Bound, Trim};
 use crate::embedded::node::MOST_ENTRIES;
 use crate::embedded::stream::Stream;
@@ -103,7 +103,7 @@ impl Options {
     }
 }
 
-fn xadd(call: &mut CommandContext<'_>) -> Outcome {
+fn xadd(call: &mut CommandContext<'_>) -> CommandResult {
     let options = Options::read(call, true)?;
     let (end, only_if_there) = (options.end, options.only_if_there);
     let wanted = call.args.get(end).map(|text| Wanted::parse(text)).transpose()?;
@@ -122,7 +122,7 @@ fn xadd(call: &mut CommandContext<'_>) -> Outcome {
         return Ok(());
     }
     if is_new {
-        call.core.keyspace.put(key, Value::Stream(Box::default()));
+        call.core.keyspace.put(key, StoredValue::Stream(Box::default()));
     }
     let added = call.core.keyspace.change_stream(key, |stream| {
         let id = stream.log.next_id(wanted, now)?;
@@ -140,7 +140,7 @@ fn xadd(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn xtrim(call: &mut CommandContext<'_>) -> Outcome {
+fn xtrim(call: &mut CommandContext<'_>) -> CommandResult {
     let trim = Options::read(call, false)?.into_trim()?;
     let key = call.arg(1);
     let trim = trim.ok_or(SYNTAX)?;
@@ -148,7 +148,7 @@ fn xtrim(call: &mut CommandContext<'_>) -> Outcome {
     changed(call, removed)
 }
 
-fn xdel(call: &mut CommandContext<'_>) -> Outcome {
+fn xdel(call: &mut CommandContext<'_>) -> CommandResult {
     let key = call.arg(1);
     if call.core.keyspace.stream(key)?.is_none() {
         call.reply.integer(0);
@@ -164,7 +164,7 @@ fn xdel(call: &mut CommandContext<'_>) -> Outcome {
 }
 
 /// Replies how much of a stream was removed.
-fn changed(call: &mut CommandContext<'_>, removed: Option<usize>) -> Outcome {
+fn changed(call: &mut CommandContext<'_>, removed: Option<usize>) -> CommandResult {
     let removed = removed.unwrap_or(0);
     if removed > 0 {
         call.core.touch(call.args[1]);
@@ -173,21 +173,21 @@ fn changed(call: &mut CommandContext<'_>, removed: Option<usize>) -> Outcome {
     Ok(())
 }
 
-fn xlen(call: &mut CommandContext<'_>) -> Outcome {
+fn xlen(call: &mut CommandContext<'_>) -> CommandResult {
     let length = call.core.keyspace.stream(call.arg(1))?.map_or(0, |stream| stream.log.length);
     call.reply.count(length);
     Ok(())
 }
 
-fn xrange(call: &mut CommandContext<'_>) -> Outcome {
+fn xrange(call: &mut CommandContext<'_>) -> CommandResult {
     range(call, 2, 3, false)
 }
 
-fn xrevrange(call: &mut CommandContext<'_>) -> Outcome {
+fn xrevrange(call: &mut CommandContext<'_>) -> CommandResult {
     range(call, 3, 2, true)
 }
 
-fn range(call: &mut CommandContext<'_>, start: usize, end: usize, backwards: bool) -> Outcome {
+fn range(call: &mut CommandContext<'_>, start: usize, end: usize, backwards: bool) -> CommandResult {
     let (from, to) = (stream_id::parse_start(call.arg(start))?, stream_id::parse_end(call.arg(end))?);
     let mut count = None;
     let mut at = 4;
@@ -219,7 +219,7 @@ fn range(call: &mut CommandContext<'_>, start: usize, end: usize, backwards: boo
     Ok(())
 }
 
-fn xsetid(call: &mut CommandContext<'_>) -> Outcome {
+fn xsetid(call: &mut CommandContext<'_>) -> CommandResult {
     let id = stream_id::parse(call.arg(2), 0)?;
     let (mut added, mut deleted) = (None, None);
     for at in (3..call.args.len()).step_by(2) {

@@ -1,6 +1,6 @@
 //! Until when keys are there.
 
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::CommandError;
 
 /// The rows of these commands.
@@ -37,19 +37,19 @@ const MS: Unit = Unit { is_seconds: false, is_absolute: false };
 const AT_SECONDS: Unit = Unit { is_seconds: true, is_absolute: true };
 const AT_MS: Unit = Unit { is_seconds: false, is_absolute: true };
 
-fn expire(call: &mut CommandContext<'_>) -> Outcome {
+fn expire(call: &mut CommandContext<'_>) -> CommandResult {
     set(call, SECONDS)
 }
 
-fn pexpire(call: &mut CommandContext<'_>) -> Outcome {
+fn pexpire(call: &mut CommandContext<'_>) -> CommandResult {
     set(call, MS)
 }
 
-fn expireat(call: &mut CommandContext<'_>) -> Outcome {
+fn expireat(call: &mut CommandContext<'_>) -> CommandResult {
     set(call, AT_SECONDS)
 }
 
-fn pexpireat(call: &mut CommandContext<'_>) -> Outcome {
+fn pexpireat(call: &mut CommandContext<'_>) -> CommandResult {
     set(call, AT_MS)
 }
 
@@ -98,7 +98,7 @@ impl Conditions {
     }
 }
 
-fn set(call: &mut CommandContext<'_>, unit: Unit) -> Outcome {
+fn set(call: &mut CommandContext<'_>, unit: Unit) -> CommandResult {
     let conditions = Conditions::read(call)?;
     let name = call.command.spec.name.as_bytes();
     let at = deadline(call.integer(2)?, unit, call.now())
@@ -116,7 +116,7 @@ fn set(call: &mut CommandContext<'_>, unit: Unit) -> Outcome {
     Ok(())
 }
 
-fn persist(call: &mut CommandContext<'_>) -> Outcome {
+fn persist(call: &mut CommandContext<'_>) -> CommandResult {
     let key = call.arg(1);
     let changes = call.core.keyspace.expires_at(key).is_some();
     if changes {
@@ -127,23 +127,23 @@ fn persist(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn ttl(call: &mut CommandContext<'_>) -> Outcome {
+fn ttl(call: &mut CommandContext<'_>) -> CommandResult {
     tell(call, |at, now| (at.saturating_sub(now) + 500) / 1000)
 }
 
-fn pttl(call: &mut CommandContext<'_>) -> Outcome {
+fn pttl(call: &mut CommandContext<'_>) -> CommandResult {
     tell(call, u64::saturating_sub)
 }
 
-fn expiretime(call: &mut CommandContext<'_>) -> Outcome {
+fn expiretime(call: &mut CommandContext<'_>) -> CommandResult {
     tell(call, |at, _| (at + 500) / 1000)
 }
 
-fn pexpiretime(call: &mut CommandContext<'_>) -> Outcome {
+fn pexpiretime(call: &mut CommandContext<'_>) -> CommandResult {
     tell(call, |at, _| at)
 }
 
-fn tell(call: &mut CommandContext<'_>, convert: fn(u64, u64) -> u64) -> Outcome {
+fn tell(call: &mut CommandContext<'_>, convert: fn(u64, u64) -> u64) -> CommandResult {
     let key = call.arg(1);
     let now = call.now();
     match (call.core.keyspace.contains(key), call.core.keyspace.expires_at(key)) {

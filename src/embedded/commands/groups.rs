@@ -1,9 +1,9 @@
 //! XGROUP.
 
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::CommandError;
-use crate::embedded::group::Group;
-use crate::embedded::keyspace::Value;
+use crate::embedded::group::ConsumerGroup;
+use crate::embedded::keyspace::StoredValue;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id;
 use crate::redis_io::streams::entry::EntryId;
@@ -80,7 +80,7 @@ fn position(text: &[u8], stream: Option<&Stream>, is_there: bool) -> Result<Entr
     }
 }
 
-fn create(call: &mut CommandContext<'_>) -> Outcome {
+fn create(call: &mut CommandContext<'_>) -> CommandResult {
     let options = Options::parse(call, true)?;
     let (key, name) = (call.arg(2), call.arg(3));
     let stream = call.core.keyspace.stream(key)?;
@@ -89,14 +89,14 @@ fn create(call: &mut CommandContext<'_>) -> Outcome {
     }
     let last = position(call.arg(4), stream, false)?;
     if stream.is_none() {
-        call.core.keyspace.put(key, Value::Stream(Box::default()));
+        call.core.keyspace.put(key, StoredValue::Stream(Box::default()));
         // Of what is changed of groups, transactions that watch the key do not hear.
         call.core.touch(key);
     }
     let is_new = call.core.keyspace.change_stream(key, |stream| {
         let is_new = !stream.groups.contains_key(name);
         if is_new {
-            stream.groups.insert(name.into(), Group::new(last, options.read));
+            stream.groups.insert(name.into(), ConsumerGroup::new(last, options.read));
         }
         is_new
     })?;
@@ -108,7 +108,10 @@ fn create(call: &mut CommandContext<'_>) -> Outcome {
 }
 
 /// Changes a group that is there.
-fn change<T>(call: &mut CommandContext<'_>, change: impl FnOnce(&mut Group) -> T) -> Result<T, CommandError> {
+fn change<T>(
+    call: &mut CommandContext<'_>,
+    change: impl FnOnce(&mut ConsumerGroup) -> T,
+) -> Result<T, CommandError> {
     let (key, name) = (call.arg(2), call.arg(3));
     call.core
         .keyspace
@@ -117,7 +120,7 @@ fn change<T>(call: &mut CommandContext<'_>, change: impl FnOnce(&mut Group) -> T
         .ok_or_else(|| no_such_group(name, key))
 }
 
-fn setid(call: &mut CommandContext<'_>) -> Outcome {
+fn setid(call: &mut CommandContext<'_>) -> CommandResult {
     let options = Options::parse(call, false)?;
     let stream = call.core.keyspace.stream(call.arg(2))?.ok_or(NO_STREAM)?;
     if !stream.groups.contains_key(call.arg(3)) {
@@ -132,7 +135,7 @@ fn setid(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn destroy(call: &mut CommandContext<'_>) -> Outcome {
+fn destroy(call: &mut CommandContext<'_>) -> CommandResult {
     let (key, name) = (call.arg(2), call.arg(3));
     let removed = call.core.keyspace.change_stream(key, |stream| stream.groups.remove(name).is_some())?;
     let removed = removed.ok_or(NO_STREAM)?;
@@ -143,14 +146,14 @@ fn destroy(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn createconsumer(call: &mut CommandContext<'_>) -> Outcome {
+fn createconsumer(call: &mut CommandContext<'_>) -> CommandResult {
     let (name, now) = (call.arg(4), call.now());
     let is_new = change(call, |group| !group.consumers.contains_key(name) && group.meet(name, now).1)?;
     call.reply.integer(i64::from(is_new));
     Ok(())
 }
 
-fn delconsumer(call: &mut CommandContext<'_>) -> Outcome {
+fn delconsumer(call: &mut CommandContext<'_>) -> CommandResult {
     let name = call.arg(4);
     let pending = change(call, |group| group.remove_consumer(name))?;
     call.reply.count(pending);

@@ -1,12 +1,12 @@
 //! XINFO.
 
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::{CommandError, NO_SUCH_KEY};
-use crate::embedded::group::{Consumer, Group};
+use crate::embedded::group::{ConsumerGroup, GroupConsumer};
 use crate::embedded::key::Key;
 use crate::embedded::log::Log;
-use crate::embedded::node::Entry;
-use crate::embedded::reply::Reply;
+use crate::embedded::node::StoredEntry;
+use crate::embedded::reply::ReplyBuffer;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::{GREATEST, LEAST};
 
@@ -21,7 +21,7 @@ pub const SPECS: &[CommandSpec] = &[
 /// Default number of entries of each list in a full report.
 const REPORTED: i64 = 10;
 
-fn consumers(call: &mut CommandContext<'_>) -> Outcome {
+fn consumers(call: &mut CommandContext<'_>) -> CommandResult {
     let (key, name) = (call.arg(2), call.arg(3));
     let stream = call.core.keyspace.stream(key)?.ok_or(NO_SUCH_KEY)?;
     let group = stream.groups.get(name).ok_or_else(|| {
@@ -42,7 +42,7 @@ fn consumers(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn groups(call: &mut CommandContext<'_>) -> Outcome {
+fn groups(call: &mut CommandContext<'_>) -> CommandResult {
     let stream = call.core.keyspace.stream(call.arg(2))?.ok_or(NO_SUCH_KEY)?;
     let reply = &mut *call.reply;
     reply.array(stream.groups.len());
@@ -60,7 +60,7 @@ fn groups(call: &mut CommandContext<'_>) -> Outcome {
 }
 
 /// Replies the position of a group.
-fn position(log: &Log, group: &Group, reply: &mut Reply) {
+fn position(log: &Log, group: &ConsumerGroup, reply: &mut ReplyBuffer) {
     reply.text("last-delivered-id");
     reply.id(group.last);
     let read = group.read.map(i128::from);
@@ -73,7 +73,7 @@ fn position(log: &Log, group: &Group, reply: &mut Reply) {
     }
 }
 
-fn stream(call: &mut CommandContext<'_>) -> Outcome {
+fn stream(call: &mut CommandContext<'_>) -> CommandResult {
     let stream = call.core.keyspace.stream(call.arg(2))?.ok_or(NO_SUCH_KEY)?;
     let is_full = call.is(3, "FULL");
     let has_count = call.args.len() == 6 && is_full && call.is(4, "COUNT");
@@ -98,7 +98,7 @@ fn stream(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn overview(log: &Log, reply: &mut Reply) {
+fn overview(log: &Log, reply: &mut ReplyBuffer) {
     let nodes = log.node_count();
     reply.text("length");
     reply.count(log.length);
@@ -117,7 +117,7 @@ fn overview(log: &Log, reply: &mut Reply) {
     reply.id(log.first_id());
 }
 
-fn edges(stream: &Stream, reply: &mut Reply) {
+fn edges(stream: &Stream, reply: &mut ReplyBuffer) {
     reply.text("groups");
     reply.count(stream.groups.len());
     let mut entries = stream.log.range(LEAST, GREATEST);
@@ -132,9 +132,9 @@ fn edges(stream: &Stream, reply: &mut Reply) {
     }
 }
 
-fn details(stream: &Stream, most: usize, reply: &mut Reply) {
+fn details(stream: &Stream, most: usize, reply: &mut ReplyBuffer) {
     reply.text("entries");
-    let entries: Vec<&Entry> = stream.log.range(LEAST, GREATEST).take(most).collect();
+    let entries: Vec<&StoredEntry> = stream.log.range(LEAST, GREATEST).take(most).collect();
     reply.array(entries.len());
     for entry in entries {
         entry.write(reply);
@@ -155,7 +155,7 @@ fn details(stream: &Stream, most: usize, reply: &mut Reply) {
     }
 }
 
-fn pending(group: &Group, most: usize, reply: &mut Reply) {
+fn pending(group: &ConsumerGroup, most: usize, reply: &mut ReplyBuffer) {
     reply.text("pel-count");
     reply.count(group.pending.len());
     reply.text("pending");
@@ -169,7 +169,7 @@ fn pending(group: &Group, most: usize, reply: &mut Reply) {
     }
 }
 
-fn report(name: &Key, consumer: &Consumer, group: &Group, most: usize, reply: &mut Reply) {
+fn report(name: &Key, consumer: &GroupConsumer, group: &ConsumerGroup, most: usize, reply: &mut ReplyBuffer) {
     reply.array(8);
     reply.text("name");
     reply.bulk(name);

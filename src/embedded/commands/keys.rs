@@ -1,6 +1,6 @@
 //! Keys, whatever they hold.
 
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER, SYNTAX};
 use crate::redis_io::glob;
 
@@ -21,32 +21,32 @@ pub const SPECS: &[CommandSpec] = &[
 /// Default number of keys that a SCAN visits.
 const SCANNED: u64 = 10;
 
-fn dbsize(call: &mut CommandContext<'_>) -> Outcome {
+fn dbsize(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.count(call.core.keyspace.len());
     Ok(())
 }
 
-fn exists(call: &mut CommandContext<'_>) -> Outcome {
+fn exists(call: &mut CommandContext<'_>) -> CommandResult {
     let there = call.args[1..].iter().filter(|key| call.core.keyspace.contains(key)).count();
     call.reply.count(there);
     Ok(())
 }
 
-fn touch(call: &mut CommandContext<'_>) -> Outcome {
+fn touch(call: &mut CommandContext<'_>) -> CommandResult {
     exists(call)
 }
 
-fn del(call: &mut CommandContext<'_>) -> Outcome {
+fn del(call: &mut CommandContext<'_>) -> CommandResult {
     let removed = call.args[1..].iter().filter(|key| call.core.remove(key)).count();
     call.reply.count(removed);
     Ok(())
 }
 
-fn unlink(call: &mut CommandContext<'_>) -> Outcome {
+fn unlink(call: &mut CommandContext<'_>) -> CommandResult {
     del(call)
 }
 
-fn flushall(call: &mut CommandContext<'_>) -> Outcome {
+fn flushall(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() > 2 || call.args.len() == 2 && !call.is(1, "SYNC") && !call.is(1, "ASYNC") {
         return Err(SYNTAX);
     }
@@ -55,17 +55,17 @@ fn flushall(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn flushdb(call: &mut CommandContext<'_>) -> Outcome {
+fn flushdb(call: &mut CommandContext<'_>) -> CommandResult {
     flushall(call)
 }
 
-fn r#type(call: &mut CommandContext<'_>) -> Outcome {
+fn r#type(call: &mut CommandContext<'_>) -> CommandResult {
     let name = call.core.keyspace.get(call.arg(1)).map_or("none", |value| value.type_name());
     call.reply.simple(name);
     Ok(())
 }
 
-fn keys(call: &mut CommandContext<'_>) -> Outcome {
+fn keys(call: &mut CommandContext<'_>) -> CommandResult {
     let open = call.reply.open();
     let mut count = 0;
     for (_, key, _) in call.core.keyspace.from(0).filter(|(_, key, _)| glob::matches(call.args[1], key)) {
@@ -76,7 +76,7 @@ fn keys(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn scan(call: &mut CommandContext<'_>) -> Outcome {
+fn scan(call: &mut CommandContext<'_>) -> CommandResult {
     let cursor = match call.arg(1) {
         b"" => Some(0),
         text => std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok()),

@@ -1,10 +1,10 @@
 //! Commands on pending entries: XACK, XPENDING, XCLAIM and XAUTOCLAIM.
 
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
-use crate::embedded::group::Pending;
+use crate::embedded::group::PendingEntry;
 use crate::embedded::number;
-use crate::embedded::reply::Reply;
+use crate::embedded::reply::ReplyBuffer;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::{self, GREATEST, LEAST};
 use crate::redis_io::streams::entry::EntryId;
@@ -21,7 +21,7 @@ pub const SPECS: &[CommandSpec] = &[
 const ATTEMPTS: i64 = 10;
 
 /// Options of a claim.
-pub struct Claim {
+pub struct ClaimOptions {
     /// At least so long ago they were delivered, in ms.
     pub min_idle: u64,
     /// Delivery time that the entries get.
@@ -45,7 +45,7 @@ pub enum Claimed {
     Gone,
 }
 
-impl Claim {
+impl ClaimOptions {
     /// Claims one entry for a consumer, who is made known to the group by that.
     pub fn take(&self, stream: &mut Stream, group: &[u8], consumer: &[u8], id: EntryId, now: u64) -> Claimed {
         let Stream { log, groups } = stream;
@@ -65,20 +65,20 @@ impl Claim {
         let more = u64::from(!self.just_id);
         let deliveries = self.deliveries.unwrap_or(deliveries + more);
         let (consumer, _) = group.meet(consumer, now);
-        group.assign(id, Pending { consumer, delivered_at: self.delivered_at, deliveries });
+        group.assign(id, PendingEntry { consumer, delivered_at: self.delivered_at, deliveries });
         Claimed::Yes
     }
 }
 
 /// The stream and its group are there.
-fn check_group(call: &CommandContext<'_>, key: &[u8], group: &[u8]) -> Outcome {
+fn check_group(call: &CommandContext<'_>, key: &[u8], group: &[u8]) -> CommandResult {
     match call.core.keyspace.stream(key)? {
         Some(stream) if stream.groups.contains_key(group) => Ok(()),
         _ => Err(CommandError::no_group(key, group, "")),
     }
 }
 
-fn xack(call: &mut CommandContext<'_>) -> Outcome {
+fn xack(call: &mut CommandContext<'_>) -> CommandResult {
     let (key, group) = (call.arg(1), call.arg(2));
     let is_there = call.core.keyspace.stream(key)?.is_some_and(|stream| stream.groups.contains_key(group));
     if !is_there {
@@ -95,7 +95,7 @@ fn xack(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn xpending(call: &mut CommandContext<'_>) -> Outcome {
+fn xpending(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() == 3 {
         return summary(call);
     }
@@ -140,7 +140,7 @@ fn xpending(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn summary(call: &mut CommandContext<'_>) -> Outcome {
+fn summary(call: &mut CommandContext<'_>) -> CommandResult {
     check_group(call, call.arg(1), call.arg(2))?;
     let Some(stream) = call.core.keyspace.stream(call.arg(1))? else { return Ok(()) };
     let Some(group) = stream.groups.get(call.arg(2)) else { return Ok(()) };
@@ -172,7 +172,7 @@ fn min_idle(call: &CommandContext<'_>, name: &str) -> Result<u64, CommandError> 
     Ok(idle.max(0) as u64)
 }
 
-fn xclaim(call: &mut CommandContext<'_>) -> Outcome {
+fn xclaim(call: &mut CommandContext<'_>) -> CommandResult {
     let (key, group, consumer) = (call.arg(1), call.arg(2), call.arg(3));
     check_group(call, key, group)?;
     let now = call.now();
@@ -202,8 +202,9 @@ fn claim_options(
     mut at: usize,
     min_idle: u64,
     now: u64,
-) -> Result<(Claim, EntryId), CommandError> {
-    let mut claim = Claim { min_idle, delivered_at: now, deliveries: None, force: false, just_id: false };
+) -> Result<(ClaimOptions, EntryId), CommandError> {
+    let mut claim =
+        ClaimOptions { min_idle, delivered_at: now, deliveries: None, force: false, just_id: false };
     let mut last = LEAST;
     let number = |at: usize, name: &str| {
         let name = name.as_bytes();
@@ -238,14 +239,14 @@ fn claim_options(
     Ok((claim, last))
 }
 
-fn write(stream: &Stream, id: EntryId, just_id: bool, reply: &mut Reply) {
+fn write(stream: &Stream, id: EntryId, just_id: bool, reply: &mut ReplyBuffer) {
     match stream.log.get(id) {
         Some(entry) if !just_id => entry.write(reply),
         _ => reply.id(id),
     }
 }
 
-fn xautoclaim(call: &mut CommandContext<'_>) -> Outcome {
+fn xautoclaim(call: &mut CommandContext<'_>) -> CommandResult {
     let (key, group, consumer) = (call.arg(1), call.arg(2), call.arg(3));
     let min_idle = min_idle(call, "XAUTOCLAIM")?;
     let from = stream_id::parse_start(call.arg(5))?;
@@ -266,7 +267,7 @@ fn xautoclaim(call: &mut CommandContext<'_>) -> Outcome {
     }
     check_group(call, key, group)?;
     let now = call.now();
-    let claim = Claim { min_idle, delivered_at: now, deliveries: None, force: false, just_id };
+    let claim = ClaimOptions { min_idle, delivered_at: now, deliveries: None, force: false, just_id };
     let reply = &mut *call.reply;
     call.core.keyspace.change_stream(key, |stream| {
         sweep(stream, group, consumer, &claim, Sweep { from, count, now }, reply);
@@ -285,15 +286,15 @@ fn sweep(
     stream: &mut Stream,
     group: &[u8],
     consumer: &[u8],
-    claim: &Claim,
+    claim: &ClaimOptions,
     mut sweep: Sweep,
-    reply: &mut Reply,
+    reply: &mut ReplyBuffer,
 ) {
     let mut attempts = sweep.count * ATTEMPTS;
     let mut next = next_pending(stream, group, Some(sweep.from));
     let mut gone = Vec::new();
     reply.array(3);
-    let mut entries = Reply::default();
+    let mut entries = ReplyBuffer::default();
     let mut written = 0;
     while let Some(id) = next.filter(|_| attempts > 0 && sweep.count > 0) {
         attempts -= 1;

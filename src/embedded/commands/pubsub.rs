@@ -1,10 +1,10 @@
 //! Subscriptions, and what is published.
 
 use crate::embedded::client_id::ClientId;
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::CommandError;
 use crate::embedded::key::Key;
-use crate::embedded::reply::Reply;
+use crate::embedded::reply::ReplyBuffer;
 use crate::redis_io::glob;
 
 /// The rows of these commands.
@@ -50,7 +50,7 @@ fn confirm(call: &mut CommandContext<'_>, kind: &str, name: Option<&[u8]>) {
     call.reply.count(count);
 }
 
-fn subscribe(call: &mut CommandContext<'_>) -> Outcome {
+fn subscribe(call: &mut CommandContext<'_>) -> CommandResult {
     let id = call.client;
     for name in &call.args[1..] {
         let channel = Key::from(*name);
@@ -62,7 +62,7 @@ fn subscribe(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn psubscribe(call: &mut CommandContext<'_>) -> Outcome {
+fn psubscribe(call: &mut CommandContext<'_>) -> CommandResult {
     let id = call.client;
     for name in &call.args[1..] {
         let pattern = Key::from(*name);
@@ -74,7 +74,7 @@ fn psubscribe(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn unsubscribe(call: &mut CommandContext<'_>) -> Outcome {
+fn unsubscribe(call: &mut CommandContext<'_>) -> CommandResult {
     let names: Vec<Key> = match call.args.len() {
         1 => call.me().channels.iter().cloned().collect(),
         _ => call.args[1..].iter().map(|&name| name.into()).collect(),
@@ -89,7 +89,7 @@ fn unsubscribe(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn punsubscribe(call: &mut CommandContext<'_>) -> Outcome {
+fn punsubscribe(call: &mut CommandContext<'_>) -> CommandResult {
     let names: Vec<Key> = match call.args.len() {
         1 => call.me().patterns.iter().cloned().collect(),
         _ => call.args[1..].iter().map(|&name| name.into()).collect(),
@@ -128,7 +128,7 @@ pub fn leave_all(call: &mut CommandContext<'_>) {
     }
 }
 
-fn publish(call: &mut CommandContext<'_>) -> Outcome {
+fn publish(call: &mut CommandContext<'_>) -> CommandResult {
     let (channel, message) = (call.arg(1), call.arg(2));
     if call.core.chaos.loses() {
         call.reply.integer(0);
@@ -154,7 +154,7 @@ fn publish(call: &mut CommandContext<'_>) -> Outcome {
 }
 
 fn announcement(pattern: Option<&Key>, channel: &[u8], message: &[u8]) -> Vec<u8> {
-    let mut reply = Reply::default();
+    let mut reply = ReplyBuffer::default();
     match pattern {
         Some(pattern) => {
             reply.array(4);
@@ -171,7 +171,7 @@ fn announcement(pattern: Option<&Key>, channel: &[u8], message: &[u8]) -> Vec<u8
     reply.into_bytes()
 }
 
-fn channels(call: &mut CommandContext<'_>) -> Outcome {
+fn channels(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() > 3 {
         return Err(unknown(call));
     }
@@ -198,7 +198,7 @@ fn unknown(call: &CommandContext<'_>) -> CommandError {
     ])
 }
 
-fn numsub(call: &mut CommandContext<'_>) -> Outcome {
+fn numsub(call: &mut CommandContext<'_>) -> CommandResult {
     let names = &call.args[2..];
     call.reply.array(names.len() * 2);
     for name in names {
@@ -208,7 +208,7 @@ fn numsub(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn numpat(call: &mut CommandContext<'_>) -> Outcome {
+fn numpat(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.count(call.core.channels.pattern_count());
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::client::timeout;
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
 use crate::embedded::core::Core;
 use crate::embedded::delivery::{ReadCursor, has_news, read_after};
@@ -11,7 +11,7 @@ use crate::embedded::key::Key;
 use crate::embedded::reply::Open;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::{self, GREATEST, LEAST};
-use crate::embedded::waiting::{Blocked, Deadline, Reader};
+use crate::embedded::waiting::{Blocked, Deadline, GroupReader};
 use crate::redis_io::streams::entry::EntryId;
 
 /// The rows of these commands.
@@ -106,7 +106,7 @@ fn only_xreadgroup(option: &str) -> CommandError {
     ])
 }
 
-fn xread(call: &mut CommandContext<'_>) -> Outcome {
+fn xread(call: &mut CommandContext<'_>) -> CommandResult {
     let options = Options::read(call, false)?;
     let mut streams = Vec::with_capacity(options.keys.len());
     for (key, id) in options.keys.iter().zip(options.ids) {
@@ -149,7 +149,7 @@ fn finish(
     served: usize,
     blocked: impl FnOnce() -> Blocked,
     block: Option<u64>,
-) -> Outcome {
+) -> CommandResult {
     match block {
         _ if served > 0 => call.reply.close(open, served),
         Some(ms) if !call.in_transaction => {
@@ -168,7 +168,7 @@ fn far(ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(ms.min(LONGEST))
 }
 
-fn xreadgroup(call: &mut CommandContext<'_>) -> Outcome {
+fn xreadgroup(call: &mut CommandContext<'_>) -> CommandResult {
     let options = Options::read(call, true)?;
     let Some((group, consumer)) = options.group else { return Err(NO_GROUP_OPTION) };
     let mut ids = Vec::with_capacity(options.keys.len());
@@ -183,7 +183,7 @@ fn xreadgroup(call: &mut CommandContext<'_>) -> Outcome {
             id => stream_id::parse(id, 0)?,
         });
     }
-    let reader = Reader { group: group.into(), consumer: consumer.into(), no_ack: options.no_ack };
+    let reader = GroupReader { group: group.into(), consumer: consumer.into(), no_ack: options.no_ack };
     let open = call.reply.open();
     let mut served = 0;
     for (key, &after) in options.keys.iter().zip(&ids) {
@@ -208,7 +208,7 @@ fn read_one(
     call: &mut CommandContext<'_>,
     key: &[u8],
     after: EntryId,
-    reader: &Reader,
+    reader: &GroupReader,
     count: usize,
 ) -> Result<bool, CommandError> {
     let now = call.now();

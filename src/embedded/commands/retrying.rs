@@ -1,11 +1,11 @@
 //! The script with which hfxbus 2.2.0 claims what was not acknowledged in time.
 
-use super::pending::{Claim, Claimed};
-use crate::embedded::command::{CommandContext, Outcome};
+use super::pending::{ClaimOptions, Claimed};
+use crate::embedded::command::{CommandContext, CommandResult};
 use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
 use crate::embedded::key::Key;
 use crate::embedded::number;
-use crate::embedded::reply::Reply;
+use crate::embedded::reply::ReplyBuffer;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::GREATEST;
 use crate::redis_io::streams::entry::EntryId;
@@ -31,7 +31,7 @@ struct Candidate<'a> {
 
 /// Claims entries of the streams in its arguments, and replies each as `[id, owner, idle, deliveries, stream,
 /// fields]`, with what was true before. Pages overlap by one entry, and a page is taken in full once it is begun.
-pub fn xretry(call: &mut CommandContext<'_>) -> Outcome {
+pub fn xretry(call: &mut CommandContext<'_>) -> CommandResult {
     let number = |at: usize| call.args.get(at).and_then(|arg| number::parse(arg)).ok_or(NOT_AN_INTEGER);
     let plan = Plan {
         group: call.args.get(3).copied().unwrap_or_default(),
@@ -88,7 +88,7 @@ impl<'a> Plan<'a> {
 
     fn claim(&self, call: &mut CommandContext<'_>, candidate: &Candidate<'_>) -> bool {
         let now = call.now();
-        let claim = Claim {
+        let claim = ClaimOptions {
             min_idle: self.deadline.max(0) as u64,
             delivered_at: now,
             deliveries: Some(candidate.deliveries + 1),
@@ -109,7 +109,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn write(stream: &Stream, candidate: &Candidate<'_>, reply: &mut Reply) {
+fn write(stream: &Stream, candidate: &Candidate<'_>, reply: &mut ReplyBuffer) {
     let Some(entry) = stream.log.get(candidate.id) else { return };
     reply.array(6);
     reply.id(candidate.id);

@@ -3,7 +3,7 @@
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::retrying;
-use crate::embedded::command::{CommandContext, CommandSpec, Handler, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Handler, Run, spec};
 use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
 use crate::embedded::number;
 
@@ -62,7 +62,7 @@ fn sha(text: &[u8]) -> String {
 }
 
 /// The number of keys is one, and there are as many.
-fn check_keys(call: &CommandContext<'_>) -> Outcome {
+fn check_keys(call: &CommandContext<'_>) -> CommandResult {
     let keys = number::parse(call.arg(2)).ok_or(NOT_AN_INTEGER)?;
     match usize::try_from(keys) {
         Err(_) => Err(TOO_FEW_KEYS),
@@ -71,13 +71,13 @@ fn check_keys(call: &CommandContext<'_>) -> Outcome {
     }
 }
 
-fn eval(call: &mut CommandContext<'_>) -> Outcome {
+fn eval(call: &mut CommandContext<'_>) -> CommandResult {
     check_keys(call)?;
     let run = find(sha(call.arg(1)).as_bytes()).ok_or(FOREIGN)?;
     run(call)
 }
 
-fn evalsha(call: &mut CommandContext<'_>) -> Outcome {
+fn evalsha(call: &mut CommandContext<'_>) -> CommandResult {
     if call.arg(1).len() != DIGEST {
         return Err(UNKNOWN);
     }
@@ -86,14 +86,14 @@ fn evalsha(call: &mut CommandContext<'_>) -> Outcome {
     run(call)
 }
 
-fn load(call: &mut CommandContext<'_>) -> Outcome {
+fn load(call: &mut CommandContext<'_>) -> CommandResult {
     let sha = sha(call.arg(2));
     find(sha.as_bytes()).ok_or(FOREIGN)?;
     call.reply.text(&sha);
     Ok(())
 }
 
-fn exists(call: &mut CommandContext<'_>) -> Outcome {
+fn exists(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.array(call.args.len() - 2);
     for sha in &call.args[2..] {
         call.reply.integer(i64::from(find(sha).is_some()));
@@ -101,7 +101,7 @@ fn exists(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn flush(call: &mut CommandContext<'_>) -> Outcome {
+fn flush(call: &mut CommandContext<'_>) -> CommandResult {
     match call.args.len() {
         2 => {}
         3 if call.is(2, "SYNC") || call.is(2, "ASYNC") => {}
@@ -112,6 +112,6 @@ fn flush(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn kill(_: &mut CommandContext<'_>) -> Outcome {
+fn kill(_: &mut CommandContext<'_>) -> CommandResult {
     Err(NONE_RUNS)
 }

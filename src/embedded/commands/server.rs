@@ -1,7 +1,7 @@
 //! INFO, CONFIG, MONITOR and what else is about the server.
 
 use super::report;
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
 use crate::embedded::number;
 use crate::redis_io::glob;
@@ -44,19 +44,19 @@ pub const SPECS: &[CommandSpec] = &[
 
 const NO_CLUSTER: CommandError = CommandError::new("ERR This instance has cluster support disabled");
 
-fn asking(_: &mut CommandContext<'_>) -> Outcome {
+fn asking(_: &mut CommandContext<'_>) -> CommandResult {
     Err(NO_CLUSTER)
 }
 
-fn cluster(_: &mut CommandContext<'_>) -> Outcome {
+fn cluster(_: &mut CommandContext<'_>) -> CommandResult {
     Err(NO_CLUSTER)
 }
 
-fn readonly(_: &mut CommandContext<'_>) -> Outcome {
+fn readonly(_: &mut CommandContext<'_>) -> CommandResult {
     Err(NO_CLUSTER)
 }
 
-fn role(call: &mut CommandContext<'_>) -> Outcome {
+fn role(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.array(3);
     call.reply.text("master");
     call.reply.integer(0);
@@ -64,7 +64,7 @@ fn role(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn time(call: &mut CommandContext<'_>) -> Outcome {
+fn time(call: &mut CommandContext<'_>) -> CommandResult {
     let micros = call.core.clock.wall();
     call.reply.array(2);
     call.reply.digits(micros / 1_000_000);
@@ -73,14 +73,14 @@ fn time(call: &mut CommandContext<'_>) -> Outcome {
 }
 
 /// There are no replicas that could have what was written.
-fn wait(call: &mut CommandContext<'_>) -> Outcome {
+fn wait(call: &mut CommandContext<'_>) -> CommandResult {
     call.integer(1)?;
     super::client::timeout(call.arg(2))?;
     call.reply.integer(0);
     Ok(())
 }
 
-fn monitor(call: &mut CommandContext<'_>) -> Outcome {
+fn monitor(call: &mut CommandContext<'_>) -> CommandResult {
     if call.in_transaction {
         return Err(CommandError::new("ERR MONITOR isn't allowed for DENY BLOCKING client"));
     }
@@ -93,7 +93,7 @@ fn monitor(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn info(call: &mut CommandContext<'_>) -> Outcome {
+fn info(call: &mut CommandContext<'_>) -> CommandResult {
     let wanted: Vec<String> =
         call.args[1..].iter().map(|name| String::from_utf8_lossy(name).to_ascii_lowercase()).collect();
     let text = report::write(call.core, &wanted);
@@ -120,7 +120,7 @@ fn settings(call: &CommandContext<'_>) -> [(&'static str, String); 12] {
     ]
 }
 
-fn get(call: &mut CommandContext<'_>) -> Outcome {
+fn get(call: &mut CommandContext<'_>) -> CommandResult {
     let patterns: Vec<Vec<u8>> = call.args[2..].iter().map(|arg| arg.to_ascii_lowercase()).collect();
     let is_wanted = |name: &str| patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes()));
     let found: Vec<_> = settings(call).into_iter().filter(|(name, _)| is_wanted(name)).collect();
@@ -132,7 +132,7 @@ fn get(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn set(call: &mut CommandContext<'_>) -> Outcome {
+fn set(call: &mut CommandContext<'_>) -> CommandResult {
     let pairs = &call.args[2..];
     if !pairs.len().is_multiple_of(2) {
         return Err(SYNTAX);

@@ -1,9 +1,9 @@
 //! Strings, and until when they are there.
 
 use super::expiry::{Unit, deadline};
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
-use crate::embedded::keyspace::Value;
+use crate::embedded::keyspace::StoredValue;
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[
@@ -40,12 +40,12 @@ enum Expiry {
     At(u64),
 }
 
-fn get(call: &mut CommandContext<'_>) -> Outcome {
+fn get(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.maybe(call.core.keyspace.text(call.arg(1))?);
     Ok(())
 }
 
-fn mget(call: &mut CommandContext<'_>) -> Outcome {
+fn mget(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.array(call.args.len() - 1);
     for key in &call.args[1..] {
         call.reply.maybe(call.core.keyspace.text(key).unwrap_or(None));
@@ -53,13 +53,13 @@ fn mget(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn strlen(call: &mut CommandContext<'_>) -> Outcome {
+fn strlen(call: &mut CommandContext<'_>) -> CommandResult {
     let length = call.core.keyspace.text(call.arg(1))?.map_or(0, <[u8]>::len);
     call.reply.count(length);
     Ok(())
 }
 
-fn set(call: &mut CommandContext<'_>) -> Outcome {
+fn set(call: &mut CommandContext<'_>) -> CommandResult {
     let key = call.arg(1);
     let (mut condition, mut expiry, mut gets) = (Condition::Always, Expiry::Never, false);
     let mut time = None;
@@ -131,22 +131,22 @@ fn write(call: &mut CommandContext<'_>, key: &[u8], value: &[u8], expiry: Expiry
     call.core.put_text(key, value.to_vec(), until);
 }
 
-fn setex(call: &mut CommandContext<'_>) -> Outcome {
+fn setex(call: &mut CommandContext<'_>) -> CommandResult {
     set_until(call, Unit { is_seconds: true, is_absolute: false })
 }
 
-fn psetex(call: &mut CommandContext<'_>) -> Outcome {
+fn psetex(call: &mut CommandContext<'_>) -> CommandResult {
     set_until(call, Unit { is_seconds: false, is_absolute: false })
 }
 
-fn set_until(call: &mut CommandContext<'_>, unit: Unit) -> Outcome {
+fn set_until(call: &mut CommandContext<'_>, unit: Unit) -> CommandResult {
     let until = until(call, 2, unit)?;
     write(call, call.arg(1), call.arg(3), Expiry::At(until));
     call.reply.ok();
     Ok(())
 }
 
-fn setnx(call: &mut CommandContext<'_>) -> Outcome {
+fn setnx(call: &mut CommandContext<'_>) -> CommandResult {
     let writes = !call.core.keyspace.contains(call.arg(1));
     if writes {
         write(call, call.arg(1), call.arg(2), Expiry::Never);
@@ -155,19 +155,19 @@ fn setnx(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn getset(call: &mut CommandContext<'_>) -> Outcome {
+fn getset(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.maybe(call.core.keyspace.text(call.arg(1))?);
     write(call, call.arg(1), call.arg(2), Expiry::Never);
     Ok(())
 }
 
-fn getdel(call: &mut CommandContext<'_>) -> Outcome {
+fn getdel(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.maybe(call.core.keyspace.text(call.arg(1))?);
     call.core.remove(call.arg(1));
     Ok(())
 }
 
-fn getex(call: &mut CommandContext<'_>) -> Outcome {
+fn getex(call: &mut CommandContext<'_>) -> CommandResult {
     let key = call.arg(1);
     let unit = match call.args.len() {
         2 => None,
@@ -190,7 +190,7 @@ fn getex(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn mset(call: &mut CommandContext<'_>) -> Outcome {
+fn mset(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len().is_multiple_of(2) {
         return Err(CommandError::wrong_arity("mset"));
     }
@@ -201,12 +201,12 @@ fn mset(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn append(call: &mut CommandContext<'_>) -> Outcome {
+fn append(call: &mut CommandContext<'_>) -> CommandResult {
     let key = call.arg(1);
     let mut text = call.core.keyspace.text(key)?.unwrap_or_default().to_vec();
     text.extend_from_slice(call.arg(2));
     call.reply.count(text.len());
-    call.core.keyspace.put(key, Value::Text(text));
+    call.core.keyspace.put(key, StoredValue::Text(text));
     call.core.touch(key);
     Ok(())
 }

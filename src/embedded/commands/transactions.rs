@@ -1,6 +1,6 @@
 //! MULTI, EXEC and WATCH.
 
-use crate::embedded::command::{CommandContext, CommandSpec, Outcome, Run, spec};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::CommandError;
 use crate::embedded::command_lookup::resolve;
 use crate::embedded::execution::run;
@@ -50,7 +50,7 @@ const NO_DISCARD: CommandError = CommandError::new("ERR DISCARD without MULTI");
 const TOO_LATE: CommandError = CommandError::new("ERR WATCH inside MULTI is not allowed");
 const BROKEN: CommandError = CommandError::new("EXECABORT Transaction discarded because of previous errors.");
 
-fn multi(call: &mut CommandContext<'_>) -> Outcome {
+fn multi(call: &mut CommandContext<'_>) -> CommandResult {
     let transaction = &mut call.me().transaction;
     if transaction.queued.is_some() {
         return Err(NESTED);
@@ -60,7 +60,7 @@ fn multi(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn exec(call: &mut CommandContext<'_>) -> Outcome {
+fn exec(call: &mut CommandContext<'_>) -> CommandResult {
     let id = call.client;
     let transaction = std::mem::take(&mut call.me().transaction);
     let is_dirty = transaction.is_dirty;
@@ -99,7 +99,7 @@ fn exec(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn discard(call: &mut CommandContext<'_>) -> Outcome {
+fn discard(call: &mut CommandContext<'_>) -> CommandResult {
     let id = call.client;
     if call.me().transaction.queued.is_none() {
         return Err(NO_DISCARD);
@@ -110,7 +110,7 @@ fn discard(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn watch(call: &mut CommandContext<'_>) -> Outcome {
+fn watch(call: &mut CommandContext<'_>) -> CommandResult {
     let id = call.client;
     if call.me().transaction.queued.is_some() {
         return Err(TOO_LATE);
@@ -127,7 +127,7 @@ fn watch(call: &mut CommandContext<'_>) -> Outcome {
     Ok(())
 }
 
-fn unwatch(call: &mut CommandContext<'_>) -> Outcome {
+fn unwatch(call: &mut CommandContext<'_>) -> CommandResult {
     call.core.unwatch(call.client);
     call.reply.ok();
     Ok(())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::redis_io::options::{ClusterOptions, Endpoint, LinkOptions, Role};
+use crate::redis_io::options::{ClusterOptions, Endpoint, LinkOptions, ReplicationRole};
 
 use crate::engine::options::retry_policy::RetryPolicy;
 
@@ -132,7 +132,7 @@ pub struct SentinelOptions {
     /// The name that they have for it.
     pub name: String,
     /// Which of its servers is wanted.
-    pub role: Role,
+    pub role: ReplicationRole,
     /// How to talk to sentinels, wherever they are.
     pub link: Arc<LinkOptions>,
     /// Where a server is for us, by where it is for the sentinels (`host:port`).
@@ -159,7 +159,7 @@ impl SentinelOptions {
         Self {
             sentinels,
             name,
-            role: Role::Primary,
+            role: ReplicationRole::Primary,
             link: link.into(),
             nat: HashMap::new(),
             preferred: Vec::new(),

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
-use crate::redis_io::tasks::{Rest, Tasks};
+use crate::redis_io::tasks::{RestOutcome, Tasks};
 
 /// For so long a lent runtime may be turned by nobody.
 const LONGEST_ABSENCE: Duration = Duration::from_millis(25);
@@ -131,8 +131,8 @@ impl Lending {
         let rest = self.runtime.block_on(self.tasks.rest());
         self.loan.turning.store(false, Ordering::Release);
         match rest {
-            Rest::Quiet => Turn::Quiet,
-            Rest::Busy => Turn::Busy,
+            RestOutcome::Quiet => Turn::Quiet,
+            RestOutcome::Busy => Turn::Busy,
         }
     }
 

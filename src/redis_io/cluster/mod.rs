@@ -54,11 +54,11 @@ pub(crate) struct ClusterState {
     gone: Notify,
     state: AtomicU8,
     /// A lock, since both threads submit. No connection is called with it held.
-    inner: Mutex<Inner>,
+    inner: Mutex<ClusterInner>,
 }
 
 #[derive(Default)]
-pub(crate) struct Inner {
+pub(crate) struct ClusterInner {
     pool: Pool,
     /// Commands that were submitted before the slots were known.
     waiting: Commands,
@@ -179,7 +179,7 @@ impl Drop for Cluster {
 }
 
 impl ClusterState {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ClusterInner> {
         self.inner.locked()
     }
 
@@ -239,7 +239,7 @@ impl ClusterState {
 
     /// Divides commands among the nodes; those that were there before come first. They wait while nothing is known
     /// of the slots.
-    fn stage(&self, inner: &mut Inner, commands: &mut Commands) -> Staged {
+    fn stage(&self, inner: &mut ClusterInner, commands: &mut Commands) -> Staged {
         let Some(map) = self.topology.map() else {
             let now = Instant::now();
             commands.take_each(|mut meta, bytes| {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::redis_io::cluster::slot_map::{Address, SlotMap, slot_of};
 use crate::redis_io::cluster::topology::Topology;
-use crate::redis_io::command::{CommandMeta, Commands, Place};
+use crate::redis_io::command::{CommandMeta, CommandRoute, Commands};
 use crate::redis_io::connection::Connection;
 use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::connection::state::Sinks;
@@ -207,9 +207,11 @@ fn open(address: &Address, replica: bool, is_another: bool, owner: &dyn NodeOwne
 /// The slot that a command is about.
 fn slot_for(meta: &CommandMeta, bytes: &[u8]) -> Option<u16> {
     match meta.place {
-        Place::Anywhere => None,
-        Place::Key { start, length } => bytes.get(start as usize..)?.get(..length as usize).map(slot_of),
-        Place::Slot(slot) => Some(slot),
+        CommandRoute::Anywhere => None,
+        CommandRoute::Key { start, length } => {
+            bytes.get(start as usize..)?.get(..length as usize).map(slot_of)
+        }
+        CommandRoute::Slot(slot) => Some(slot),
     }
 }
 

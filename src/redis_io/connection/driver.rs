@@ -13,7 +13,7 @@ use crate::redis_io::command::Destination;
 use crate::redis_io::connection::handshake::{HandshakeError, shake_hands};
 use crate::redis_io::connection::liveness;
 use crate::redis_io::connection::reply_reader::Receiver;
-use crate::redis_io::connection::socket::{Plain, Receiving, Sending, Socket};
+use crate::redis_io::connection::socket::{Plain, ReceiveHalf, SendHalf, Socket};
 use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;
@@ -208,10 +208,10 @@ async fn in_time<T>(options: &LinkOptions, step: impl Future<Output = T>) -> io:
 }
 
 /// Lets commands flow: from the submitting threads where the socket allows it, and from the writer.
-fn flow(shared: &Arc<ConnectionState>, sending: Sending) -> JoinHandle<()> {
+fn flow(shared: &Arc<ConnectionState>, sending: SendHalf) -> JoinHandle<()> {
     let direct = match &sending {
-        Sending::Plain(plain) => Some(plain.clone()),
-        Sending::Tls(_) => None,
+        SendHalf::Plain(plain) => Some(plain.clone()),
+        SendHalf::Tls(_) => None,
     };
     shared.lock().start_flow(direct);
     shared.to_write.notify_one();
@@ -219,12 +219,12 @@ fn flow(shared: &Arc<ConnectionState>, sending: Sending) -> JoinHandle<()> {
 }
 
 /// Writes what submitters could not.
-async fn write(shared: Arc<ConnectionState>, mut sending: Sending) {
+async fn write(shared: Arc<ConnectionState>, mut sending: SendHalf) {
     loop {
         shared.to_write.notified().await;
         let written = match &mut sending {
-            Sending::Plain(plain) => write_plain(&shared, plain).await,
-            Sending::Tls(stream) => write_tls(&shared, stream).await,
+            SendHalf::Plain(plain) => write_plain(&shared, plain).await,
+            SendHalf::Tls(stream) => write_tls(&shared, stream).await,
         };
         if let Err(error) = written {
             // Who receives finds the end as well, after what there is to be read; then this task is no more.
@@ -263,7 +263,7 @@ async fn write_tls(shared: &ConnectionState, stream: &mut (impl AsyncWrite + Unp
     }
 }
 
-async fn receive(shared: &Arc<ConnectionState>, mut receiving: Receiving) -> Exit {
+async fn receive(shared: &Arc<ConnectionState>, mut receiving: ReceiveHalf) -> Exit {
     let mut receiver = Receiver::new(shared.clone());
     loop {
         let filled = tokio::select! {

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use crate::redis_io::command::Commands;
 use crate::redis_io::connection::state::{ConnectionState, DriverCommand, Sinks};
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Progress, ReplySink};
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplyProgress, ReplySink};
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::tasks::Tasks;
 
@@ -93,7 +93,7 @@ impl Link for Connection {
         self.shared.node()
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&self) -> ReplyProgress {
         self.shared.lock().queue.progress()
     }
 

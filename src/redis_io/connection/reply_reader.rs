@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::redis_io::command::Commands;
-use crate::redis_io::connection::request_queue::Pending;
+use crate::redis_io::connection::request_queue::PendingCommand;
 use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, ErrorAction, PushSink};
@@ -25,7 +25,7 @@ pub(crate) struct Receiver {
     /// Complete replies in the buffer.
     replies: Vec<Range<usize>>,
     /// The commands these replies are for.
-    answered: Vec<(Pending, Vec<u8>)>,
+    answered: Vec<(PendingCommand, Vec<u8>)>,
 }
 
 impl Receiver {
@@ -141,7 +141,7 @@ impl Receiver {
     }
 }
 
-fn answer(shared: &Arc<ConnectionState>, pending: Pending, bytes: Vec<u8>, reply: Reply<'_>) {
+fn answer(shared: &Arc<ConnectionState>, pending: PendingCommand, bytes: Vec<u8>, reply: Reply<'_>) {
     let Reply::Error(text) = reply else {
         shared.deliver(pending.meta.destination, Ok(reply));
         return;
@@ -165,7 +165,7 @@ fn answer(shared: &Arc<ConnectionState>, pending: Pending, bytes: Vec<u8>, reply
 
 /// An error reply that waits for `reconnectOnError`.
 struct Judged {
-    pending: Pending,
+    pending: PendingCommand,
     bytes: Vec<u8>,
     error: RedisError,
 }

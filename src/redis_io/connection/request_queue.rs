@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::redis_io::command::{CommandMeta, Commands};
-use crate::redis_io::link::Progress;
+use crate::redis_io::link::ReplyProgress;
 use crate::redis_io::options::{QueueExtent, QueueLimit};
 
 /// Commands are appended to a chunk up to this size; more than that at once is a chunk of its own.
@@ -27,7 +27,7 @@ const KEPT_PENDING: usize = 4 * 1_024;
 
 /// A command without a reply.
 #[derive(Debug)]
-pub struct Pending {
+pub struct PendingCommand {
     /// Facts about the command.
     pub meta: CommandMeta,
     /// Time at which the command fails without a reply.
@@ -47,7 +47,7 @@ pub struct RequestQueue {
     written: usize,
     /// Size of all commands without a reply, in bytes.
     size: usize,
-    pending: VecDeque<Pending>,
+    pending: VecDeque<PendingCommand>,
     /// Number of commands with a reply so far.
     answers: u64,
 }
@@ -69,7 +69,7 @@ impl RequestQueue {
         self.move_on();
         self.pending.extend(commands.metas.drain(..).map(|meta| {
             let deadline = deadline.filter(|_| meta.resend);
-            Pending { meta, deadline }
+            PendingCommand { meta, deadline }
         }));
     }
 
@@ -100,7 +100,7 @@ impl RequestQueue {
 
     /// Removes the first command, which has its reply. Returns it with its bytes if they are wanted. Returns `None` if no
     /// command was written in full, so that the reply belongs to none.
-    pub fn answer(&mut self, bytes_wanted: bool) -> Option<(Pending, Vec<u8>)> {
+    pub fn answer(&mut self, bytes_wanted: bool) -> Option<(PendingCommand, Vec<u8>)> {
         let end = self.answered + self.pending.front()?.meta.length;
         if self.writing == 0 && end > self.written {
             return None;
@@ -117,7 +117,7 @@ impl RequestQueue {
 
     /// Removes the first command for an error that arrives before it is written in full. Redis sends such an error before
     /// it closes the connection, for example about a value that is too long. A second attempt would fail as well.
-    pub fn refuse(&mut self) -> Option<(Pending, Vec<u8>)> {
+    pub fn refuse(&mut self) -> Option<(PendingCommand, Vec<u8>)> {
         if !self.has_unanswered() {
             return None;
         }
@@ -129,7 +129,7 @@ impl RequestQueue {
 
     /// Prepares the queue for a new connection. Commands that can be sent again stay. The other written commands and
     /// their followers are removed and returned. `all_written` removes every written command.
-    pub fn prepare_resend(&mut self, all_written: bool) -> Vec<Pending> {
+    pub fn prepare_resend(&mut self, all_written: bool) -> Vec<PendingCommand> {
         let written = (self.writing, self.written);
         if written == (0, 0) {
             // Nothing has happened to what waits, which may be a lot.
@@ -171,7 +171,7 @@ impl RequestQueue {
     }
 
     /// Removes all commands and returns them.
-    pub fn clear(&mut self) -> Vec<Pending> {
+    pub fn clear(&mut self) -> Vec<PendingCommand> {
         let pending = std::mem::take(&mut self.pending).into();
         *self = Self { answers: self.answers, ..Self::default() };
         pending
@@ -189,8 +189,8 @@ impl RequestQueue {
     }
 
     /// Returns the progress of the replies.
-    pub fn progress(&self) -> Progress {
-        Progress { answers: self.answers, is_due: !self.pending.is_empty() }
+    pub fn progress(&self) -> ReplyProgress {
+        ReplyProgress { answers: self.answers, is_due: !self.pending.is_empty() }
     }
 
     /// Returns the earliest deadline. All commands have the same time limit, so it is the first one.
@@ -199,7 +199,7 @@ impl RequestQueue {
     }
 
     /// Returns the commands whose deadline has passed. They stay in place, so that their late replies are dropped.
-    pub fn expired(&mut self, now: Instant) -> impl Iterator<Item = &mut Pending> {
+    pub fn expired(&mut self, now: Instant) -> impl Iterator<Item = &mut PendingCommand> {
         self.pending
             .iter_mut()
             .filter(move |pending| pending.deadline.is_some_and(|deadline| deadline <= now))
@@ -219,7 +219,7 @@ impl RequestQueue {
     }
 
     /// Removes the first command from the counts, and frees its chunk if it was the last one there.
-    fn leave_behind(&mut self, pending: &Pending) {
+    fn leave_behind(&mut self, pending: &PendingCommand) {
         self.answers += 1;
         self.answered += pending.meta.length;
         self.size -= pending.meta.length;
@@ -261,7 +261,7 @@ mod tests {
         queue.append(&mut commands, None);
     }
 
-    fn names(pending: &[Pending]) -> Vec<&'static str> {
+    fn names(pending: &[PendingCommand]) -> Vec<&'static str> {
         pending.iter().map(|pending| pending.meta.name).collect()
     }
 

@@ -72,20 +72,20 @@ impl Socket {
     }
 
     /// The two sides of the socket.
-    pub fn split(self) -> (Receiving, Sending) {
+    pub fn split(self) -> (ReceiveHalf, SendHalf) {
         match self {
             Self::Tcp(stream) => {
                 let (read, write) = stream.into_split();
-                (Receiving::Tcp(read), Sending::Plain(Arc::new(Plain::Tcp(write))))
+                (ReceiveHalf::Tcp(read), SendHalf::Plain(Arc::new(Plain::Tcp(write))))
             }
             #[cfg(unix)]
             Self::Unix(stream) => {
                 let (read, write) = stream.into_split();
-                (Receiving::Unix(read), Sending::Plain(Arc::new(Plain::Unix(write))))
+                (ReceiveHalf::Unix(read), SendHalf::Plain(Arc::new(Plain::Unix(write))))
             }
             Self::Tls(stream) => {
                 let (read, write) = tokio::io::split(*stream);
-                (Receiving::Tls(read), Sending::Tls(write))
+                (ReceiveHalf::Tls(read), SendHalf::Tls(write))
             }
         }
     }
@@ -112,7 +112,7 @@ impl Plain {
 }
 
 /// The side of a socket that receives.
-pub enum Receiving {
+pub enum ReceiveHalf {
     /// Of TCP.
     Tcp(tcp::OwnedReadHalf),
     /// Of a unix socket.
@@ -123,14 +123,14 @@ pub enum Receiving {
 }
 
 /// The side of a socket that sends.
-pub enum Sending {
+pub enum SendHalf {
     /// Of a plain socket.
     Plain(Arc<Plain>),
     /// Of TLS.
     Tls(WriteHalf<TlsStream<TcpStream>>),
 }
 
-impl Receiving {
+impl ReceiveHalf {
     /// Waits for bytes and appends what is there, up to the buffer's capacity; after a short read it is not asked
     /// again whether there is more. 0 is the end. Nothing is lost if the future is dropped.
     pub async fn fill(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {

@@ -10,7 +10,7 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::liveness::Liveness;
 use crate::redis_io::connection::metrics::Traffic;
 use crate::redis_io::connection::redirector::Redirector;
-use crate::redis_io::connection::request_queue::{Pending, RequestQueue};
+use crate::redis_io::connection::request_queue::{PendingCommand, RequestQueue};
 use crate::redis_io::connection::socket::Plain;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{LinkPolicy, LinkState, PushSink, ReplySink};
@@ -68,11 +68,11 @@ pub(crate) struct ConnectionState {
     /// The name of where it connects to. A lock, since it moves; only errors ask for it.
     node: Mutex<Arc<str>>,
     /// A lock, since both threads submit. The socket is written to under it, which keeps the order of the bytes.
-    inner: Mutex<Inner>,
+    inner: Mutex<ConnectionInner>,
 }
 
 #[derive(Default)]
-pub(crate) struct Inner {
+pub(crate) struct ConnectionInner {
     pub(crate) queue: RequestQueue,
     pub(crate) liveness: Liveness,
     traffic: Arc<Traffic>,
@@ -99,7 +99,7 @@ impl ConnectionState {
     ) -> Self {
         let Sinks { sink, pushes, redirector } = sinks;
         let traffic = policy.traffic();
-        let inner = Inner { traffic: traffic.clone(), ..Inner::default() };
+        let inner = ConnectionInner { traffic: traffic.clone(), ..ConnectionInner::default() };
         Self {
             node: Mutex::new(options.endpoint.to_string().into()),
             db: AtomicU32::new(options.db),
@@ -120,7 +120,7 @@ impl ConnectionState {
         }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ConnectionInner> {
         self.inner.locked()
     }
 
@@ -215,7 +215,7 @@ impl ConnectionState {
     }
 
     /// Appends `commands` and writes what the socket takes at once; the writer does the rest.
-    fn take(&self, inner: &mut Inner, commands: &mut Commands) {
+    fn take(&self, inner: &mut ConnectionInner, commands: &mut Commands) {
         let deadline = self.options.command_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let was_idle = inner.queue.unwritten().is_empty();
         inner.queue.append(commands, deadline);
@@ -306,7 +306,7 @@ impl ConnectionState {
     }
 
     /// Fails all `pending` commands with `error`.
-    pub(crate) fn fail(&self, pending: Vec<Pending>, error: &RedisError) {
+    pub(crate) fn fail(&self, pending: Vec<PendingCommand>, error: &RedisError) {
         if pending.is_empty() {
             return;
         }
@@ -342,7 +342,7 @@ impl ConnectionState {
     }
 }
 
-impl Inner {
+impl ConnectionInner {
     /// Returns true if new commands are refused.
     pub(crate) fn is_over(&self) -> bool {
         self.closing || self.quitting

@@ -104,10 +104,10 @@ pub enum Item<'a> {
 
 /// The reply has not the shape that XREADGROUP replies have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
+pub struct MalformedEntry;
 
 /// Walks the reply of an XREADGROUP.
-pub fn read_streams<'a>(mut reply: Cursor<'a>, mut each: impl FnMut(Item<'a>)) -> Result<(), Malformed> {
+pub fn read_streams<'a>(mut reply: Cursor<'a>, mut each: impl FnMut(Item<'a>)) -> Result<(), MalformedEntry> {
     for _ in 0..reply.len() {
         expect_array(&mut reply, Some(2))?;
         let key = expect_bulk(&mut reply)?;
@@ -120,19 +120,23 @@ pub fn read_streams<'a>(mut reply: Cursor<'a>, mut each: impl FnMut(Item<'a>)) -
     Ok(())
 }
 
-fn read_entry<'a>(reply: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {
+fn read_entry<'a>(reply: &mut Cursor<'a>) -> Result<Entry<'a>, MalformedEntry> {
     expect_array(reply, Some(2))?;
-    let id = EntryId::parse(expect_bulk(reply)?).ok_or(Malformed)?;
+    let id = EntryId::parse(expect_bulk(reply)?).ok_or(MalformedEntry)?;
     let mut entry = Entry { id, deleted: false, producer: None, job: None, record: 0, headers: None };
     match reply.token() {
         Some(Token::Array(words)) => read_fields(reply, words, &mut entry)?,
         Some(Token::Nil | Token::NilArray) => entry.deleted = true,
-        _ => return Err(Malformed),
+        _ => return Err(MalformedEntry),
     }
     Ok(entry)
 }
 
-fn read_fields<'a>(reply: &mut Cursor<'a>, words: usize, entry: &mut Entry<'a>) -> Result<(), Malformed> {
+fn read_fields<'a>(
+    reply: &mut Cursor<'a>,
+    words: usize,
+    entry: &mut Entry<'a>,
+) -> Result<(), MalformedEntry> {
     for _ in 0..words / 2 {
         let name = expect_bulk(reply)?;
         let value = expect_bulk(reply)?;
@@ -154,16 +158,16 @@ fn read_record_time(text: &[u8]) -> u64 {
     time.unwrap_or(0).min(LONGEST_RECORD)
 }
 
-fn expect_array(reply: &mut Cursor<'_>, length: Option<usize>) -> Result<usize, Malformed> {
+fn expect_array(reply: &mut Cursor<'_>, length: Option<usize>) -> Result<usize, MalformedEntry> {
     match reply.token() {
         Some(Token::Array(found)) if length.is_none_or(|length| length == found) => Ok(found),
-        _ => Err(Malformed),
+        _ => Err(MalformedEntry),
     }
 }
 
-fn expect_bulk<'a>(reply: &mut Cursor<'a>) -> Result<&'a [u8], Malformed> {
+fn expect_bulk<'a>(reply: &mut Cursor<'a>) -> Result<&'a [u8], MalformedEntry> {
     match reply.token() {
         Some(Token::Bulk(bytes)) => Ok(bytes),
-        _ => Err(Malformed),
+        _ => Err(MalformedEntry),
     }
 }

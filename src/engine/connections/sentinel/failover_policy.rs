@@ -9,7 +9,7 @@ use once_cell::sync::OnceCell;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, ErrorAction, Link, LinkPolicy, LinkState};
-use crate::redis_io::options::{Endpoint, Role};
+use crate::redis_io::options::{Endpoint, ReplicationRole};
 
 use crate::engine::connections::client::Policy;
 use crate::engine::connections::sentinel::resolver::Resolver;
@@ -71,7 +71,7 @@ impl Follower {
         let misplaced = {
             let mut state = self.lock();
             let is_primary = state.at.as_ref().map(|at| at.to_string() == primary.to_string());
-            let wants_primary = self.resolver.options().role == Role::Primary;
+            let wants_primary = self.resolver.options().role == ReplicationRole::Primary;
             let misplaced = is_primary.is_some_and(|is_primary| is_primary != wants_primary);
             if misplaced {
                 // Told once; from here on it is on its way.
@@ -88,7 +88,7 @@ impl Follower {
     /// with the command. After some of these in a row the error is the caller's.
     fn follows(&self, error: &RedisError) -> bool {
         let demoted = matches!(error.reply_code(), Some("READONLY" | "UNBLOCKED"));
-        if !demoted || self.resolver.options().role != Role::Primary {
+        if !demoted || self.resolver.options().role != ReplicationRole::Primary {
             return false;
         }
         let mut state = self.lock();

@@ -1,4 +1,4 @@
-//! The two calls that all per-job traffic takes: `submit` down, `collect` up.
+//! Calls of all per-job traffic: `submit` for requests, `collect` for events.
 
 use std::time::Duration;
 
@@ -328,7 +328,7 @@ fn call(state: &FacadeState, submission: &mut Submission, packet: &mut RequestRe
 /// Stands for "no limit": about 300 years, small enough to add to any `Instant`.
 pub const LONGEST: Duration = Duration::from_secs(10_000_000_000);
 
-/// A time of the facade: negative is "never".
+/// Converts a time in ms from the facade. Negative is `None`.
 pub fn duration(ms: f64) -> Option<Duration> {
     (ms >= 0.0).then(|| Duration::try_from_secs_f64(ms / 1_000.0).map_or(LONGEST, |time| time.min(LONGEST)))
 }

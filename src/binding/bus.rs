@@ -67,7 +67,7 @@ impl NativeBus {
         Ok(node.keys().stream(&stream))
     }
 
-    /// Random ids that lead to nodes in the ring, joined.
+    /// Random ids that lead to nodes that are not ejected, joined.
     #[napi]
     pub fn make_ids(&self, count: u32) -> String {
         self.bus.node_set().make_ids(count as usize)
@@ -85,13 +85,13 @@ impl NativeBus {
         });
     }
 
-    /// After `stop()` was done: what is asked for from now on opens connections again.
+    /// Opens connections again on use, after `stop()`.
     #[napi]
     pub fn reopen(&self) {
         self.bus.node_set().reopen();
     }
 
-    /// Answers a `RetryAsked`; a negative delay gives the connection up.
+    /// Answers a `RetryAsked` with a delay in ms. Negative ends the connection.
     #[napi]
     pub fn answer_retry(&self, question: u32, delay: f64) {
         self.bus.context().questions.answer(question, Answer::Retry(duration(delay)));
@@ -160,7 +160,7 @@ impl NativeClient {
         drop(self.client.link());
     }
 
-    /// SELECT went well: the next connection begins with that database too.
+    /// Notes a successful SELECT. The next connection selects that database too.
     #[napi]
     pub fn selected(&self, db: u32) {
         if let Some(link) = self.client.current() {

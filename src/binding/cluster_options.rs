@@ -18,19 +18,19 @@ pub struct NativeAddress {
     pub port: u32,
 }
 
-/// Under which other address a server is reached from here.
+/// Translation of the address of a server.
 #[napi(object)]
 pub struct NativeTranslation {
-    /// The one it has for itself.
+    /// Address that the server announces.
     pub from: NativeAddress,
-    /// The one to use.
+    /// Address that is reachable from here.
     pub to: NativeAddress,
 }
 
-/// A Cluster; how each of its nodes is reached is said by the other options. Times in ms, negative for never.
+/// A Cluster. Other options describe the connections to its nodes. Times in ms, negative for never.
 #[napi(object)]
 pub struct NativeClusterOptions {
-    /// Nodes that are asked first who the others are.
+    /// Nodes for the first request for the slots.
     pub startup: Vec<NativeAddress>,
     /// Addresses to translate.
     pub nat: Vec<NativeTranslation>,

@@ -16,7 +16,7 @@ pub struct NativeConsumerOptions {
     pub id: String,
     /// True if the name was generated.
     pub fresh_id: bool,
-    /// The most jobs in flight; 0 is no limit.
+    /// Maximum number of jobs in flight. 0 has no limit.
     pub concurrency: Option<u32>,
     /// Maximum time of one read, in ms. 0 and negative have no limit.
     pub block_timeout: Option<f64>,
@@ -34,7 +34,7 @@ pub struct NativeConsumerOptions {
     pub retry_policy: Option<NativeRetryPolicy>,
     /// The stream of the dead letters.
     pub dead_letter: Option<String>,
-    /// For how long names of the group were idle that are removed; 0 and negative never.
+    /// Idle time after which names of the group are removed, in ms. 0 and negative never remove.
     pub remove_idle: Option<f64>,
 }
 
@@ -43,9 +43,9 @@ pub struct NativeConsumerOptions {
 pub struct NativeRetryPolicy {
     /// Doubles the delay with each delivery.
     pub exponential: bool,
-    /// The wait after the first delivery.
+    /// Delay after the first delivery.
     pub delay: f64,
-    /// The longest wait; negative without end.
+    /// Maximum delay. Negative has no limit.
     pub max: f64,
     /// Random part of a delay, from 0 to 1.
     pub jitter: f64,
@@ -56,7 +56,7 @@ pub struct NativeRetryPolicy {
 pub struct NativeStreamOptions {
     /// The stream.
     pub name: String,
-    /// `>` or where in the history to start.
+    /// `>`, or the id in the history to start behind.
     pub read_from: String,
     /// Start of a new group.
     pub from_id: String,

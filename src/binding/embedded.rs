@@ -16,7 +16,7 @@ use super::facade::NativeFacade;
 /// Options of an embedded server. The facade has validated them.
 #[napi(object)]
 pub struct NativeEmbeddedOptions {
-    /// 0 for any that is free.
+    /// Port. 0 takes any free port.
     pub port: u32,
     /// Password that clients must send.
     pub password: Option<String>,
@@ -63,7 +63,7 @@ pub struct NativeEmbeddedRedis {
 
 #[napi]
 impl NativeEmbeddedRedis {
-    /// A server that listens already. What keeps it from listening is thrown with the system's code.
+    /// A server that listens already. An error of the system is thrown with its code.
     #[napi(constructor)]
     pub fn new(facade: &NativeFacade, options: NativeEmbeddedOptions) -> Result<Self, Error<String>> {
         let context = facade

@@ -28,7 +28,7 @@ pub struct Environment {
     /// Each load of the addon has an environment of Node-API's own.
     hooked: Vec<sys::napi_env>,
     wake: Arc<Wake>,
-    /// Turns the runtime on this thread while it is lent, where that can be.
+    /// Drives the runtime on this thread while it is lent, if the platform allows it.
     #[cfg(target_os = "linux")]
     pub borrower: Option<Borrower>,
     /// The last field, so that every other holder of the runtime is gone by then.
@@ -107,7 +107,7 @@ thread_local! {
     static ENVIRONMENT: RefCell<Option<Environment>> = const { RefCell::new(None) };
 }
 
-/// Runs `action` with this thread's environment if it is still there, and not in use.
+/// Runs `action` with this thread's environment, unless it ended or is in use.
 pub fn try_with(action: impl FnOnce(&mut Environment)) {
     let _ = ENVIRONMENT.try_with(|cell| {
         if let Ok(mut environment) = cell.try_borrow_mut()
@@ -118,7 +118,7 @@ pub fn try_with(action: impl FnOnce(&mut Environment)) {
     });
 }
 
-/// Adds a copy of the facade to this thread's environment, which is started if there is none.
+/// Adds a copy of the facade to this thread's environment, and starts the environment if needed.
 pub fn join(env: Env, drain: &Function<'_, (), ()>, borrows: bool) -> Result<Facade> {
     let is_first = ENVIRONMENT.with_borrow(Option::is_none);
     if is_first {
@@ -144,7 +144,7 @@ pub fn join(env: Env, drain: &Function<'_, (), ()>, borrows: bool) -> Result<Fac
     Ok(facade)
 }
 
-/// Takes a copy out of this thread's environment: its JavaScript was collected.
+/// Removes a copy whose JavaScript was collected.
 pub fn leave(facade: &Facade) {
     let mut gone = None;
     try_with(|environment| {
@@ -154,7 +154,7 @@ pub fn leave(facade: &Facade) {
     drop(gone);
 }
 
-/// Has JavaScript collect the events that wait, each copy its own.
+/// Calls each copy to collect its events.
 pub fn deliver() {
     let mut index = 0;
     while let Some(drain) = next_waiting(&mut index) {
@@ -175,7 +175,7 @@ fn next_waiting(index: &mut usize) -> Option<Rc<Drain>> {
     found
 }
 
-/// Ends the copies of one of Node-API's environments; with the last of those ends the thread, and every connection is closed.
+/// Ends the copies of one environment of Node-API. With the last copy the thread ends, and every connection closes.
 fn end(env: sys::napi_env) {
     let mut left = Vec::new();
     let mut is_last = false;

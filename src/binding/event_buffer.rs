@@ -15,7 +15,7 @@ use super::event_writer::EventWriter;
 const MOST_EVENTS: usize = 250_000;
 /// Maximum size of waiting events for listeners, in bytes.
 const MOST_BYTES: usize = 64 * 1_024 * 1_024;
-/// A packet with a longer text is followed by another: a string of JavaScript's holds some 512 MiB.
+/// Size of text after which a new packet begins, in bytes. A string of JavaScript holds about 512 MiB.
 const LARGEST_TEXT: usize = 64 * 1_024 * 1_024;
 
 /// Packets in the order in which they were written.
@@ -23,7 +23,7 @@ const LARGEST_TEXT: usize = 64 * 1_024 * 1_024;
 pub struct EventBuffer {
     full: VecDeque<EventWriter>,
     writing: EventWriter,
-    /// Events that are merely listened to, in all packets.
+    /// Number of waiting events for listeners, in all packets.
     events: usize,
     bytes: usize,
     /// Number of dropped events since the last packet was taken, by producer.
@@ -52,7 +52,7 @@ impl EventBuffer {
         self.turn_over();
     }
 
-    /// Adds an event, unless it is one that there is no room for.
+    /// Adds an event, or counts it as dropped at the limit.
     pub fn event(&mut self, event: Event<'_>) {
         if let Some((producer, size)) = listened_to(&event) {
             if self.events >= MOST_EVENTS || self.bytes + size > MOST_BYTES {

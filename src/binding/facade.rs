@@ -1,4 +1,4 @@
-//! One loaded copy of the facade: what it names by number, and the events that it has not collected yet.
+//! One loaded copy of the facade: its named objects, and the events that it has not collected.
 //!
 //! A thread can load the facade more than once, as test runners do that reset their modules. The copies share the engine's
 //! thread. Numbers, connections and events belong to one copy each.
@@ -33,7 +33,7 @@ pub struct NamedProducer {
     pub plans: Vec<Arc<Plan>>,
 }
 
-/// Things by number. Numbers are not used again, so one that came too late names nothing.
+/// Objects by number. Numbers are not used again, so a late one names nothing.
 pub struct Registry<T> {
     next: u32,
     things: std::collections::HashMap<u32, T>,
@@ -46,19 +46,19 @@ impl<T> Default for Registry<T> {
 }
 
 impl<T> Registry<T> {
-    /// The number that the next thing gets.
+    /// Reserves the number of the next object.
     pub fn reserve(&mut self) -> u32 {
         self.reserve_many(1)
     }
 
-    /// The first of as many numbers.
+    /// Reserves `count` numbers and returns the first.
     pub fn reserve_many(&mut self, count: u32) -> u32 {
         let number = self.next;
         self.next += count;
         number
     }
 
-    /// Names a thing.
+    /// Adds an object.
     pub fn insert(&mut self, number: u32, thing: T) {
         self.things.insert(number, thing);
     }
@@ -73,7 +73,7 @@ impl<T> Registry<T> {
         self.things.get_mut(&number)
     }
 
-    /// Forgets a thing and returns it.
+    /// Removes an object and returns it.
     pub fn remove(&mut self, number: u32) -> Option<T> {
         self.things.remove(&number)
     }
@@ -127,8 +127,8 @@ impl Facade {
         }
     }
 
-    /// Runs `action` with the state, unless it is gone or in use. A finalizer can run while it is in use; the named thing
-    /// then goes with the copy.
+    /// Runs `action` with the state, unless it is gone or in use. A finalizer can run while it is in use. The object then
+    /// ends with the copy.
     pub fn try_with(&self, action: impl FnOnce(&mut FacadeState)) {
         if let Ok(mut state) = self.0.try_borrow_mut()
             && let Some(state) = state.as_mut()

@@ -1,8 +1,8 @@
-//! The JavaScript boundary: the only Rust that names napi. Converts, forwards, converts back.
+//! The JavaScript boundary, the only Rust that names napi. Converts, forwards, converts back.
 //!
 //! Calls that belong to jobs do not come one by one: the facade collects those of one tick in a packet and hands
 //! it over with [`batch::submit`]; what goes up is collected the same way and fetched with [`batch::collect`],
-//! after [`wake`] has woken JavaScript once.
+//! after [`event_queue`] has woken JavaScript once.
 
 pub mod batch;
 #[cfg(target_os = "linux")]

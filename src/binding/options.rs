@@ -1,5 +1,5 @@
-//! JavaScript's options, made into the engine's. The facade has checked types and ranges; what is missing here
-//! takes the engine's default.
+//! Conversion of JavaScript's options. The facade has checked types and ranges. Missing options take the engine's
+//! default.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use super::tls_options::NativeTlsOptions;
 /// A bus.
 #[napi(object)]
 pub struct NativeBusOptions {
-    /// In front of every key and channel.
+    /// Prefix of every key and channel.
     pub key_prefix: String,
-    /// Its nodes, in the order in which routes count them.
+    /// Nodes, in the order in which routes count them.
     pub nodes: Vec<NativeNodeOptions>,
     /// Rule for the ejection of nodes, if there is one.
     pub eject: Option<NativeEjectOptions>,
@@ -40,13 +40,13 @@ pub struct NativeEjectOptions {
 #[napi(object)]
 #[derive(Default)]
 pub struct NativeNodeOptions {
-    /// In front of every key on this node, and of the bus' prefix.
+    /// Prefix of every key on this node, in front of the prefix of the bus.
     pub node_prefix: Option<String>,
-    /// Routes that are on this node whatever their hash says.
+    /// Routes of this node that ignore their hash.
     pub static_routes: Option<Vec<String>>,
-    /// The same, by hash.
+    /// The same, by the hash of the route.
     pub static_hashes: Option<Vec<u32>>,
-    /// If it is a Cluster: its nodes, instead of the place of one.
+    /// Options of a Cluster, instead of one endpoint.
     pub cluster: Option<NativeClusterOptions>,
     /// Sentinels that know the endpoint, instead of the endpoint itself.
     pub sentinel: Option<NativeSentinelOptions>,
@@ -56,7 +56,7 @@ pub struct NativeNodeOptions {
     pub port: Option<u32>,
     /// 4, 6, or 0 for either.
     pub family: Option<u32>,
-    /// A unix socket; goes before host and port.
+    /// Path of a unix socket, which wins over host and port.
     pub path: Option<String>,
     /// For AUTH.
     pub username: Option<String>,
@@ -66,7 +66,7 @@ pub struct NativeNodeOptions {
     pub db: Option<u32>,
     /// For CLIENT SETNAME.
     pub connection_name: Option<String>,
-    /// TLS, if it is spoken.
+    /// Options of TLS, if it is used.
     pub tls: Option<NativeTlsOptions>,
     /// Maximum time of one connection attempt, in ms.
     pub connect_timeout: Option<f64>,
@@ -90,7 +90,7 @@ pub struct NativeNodeOptions {
     pub max_queued_bytes: Option<f64>,
     /// Sends INFO until the server is ready.
     pub enable_ready_check: Option<bool>,
-    /// The longest time between two such questions.
+    /// Maximum time between two INFO, in ms.
     pub max_loading_retry_time: Option<f64>,
     /// Number of failed reconnections after which queued commands fail. Negative never fails them.
     pub max_retries_per_request: Option<f64>,
@@ -198,7 +198,7 @@ impl NativeNodeOptions {
     }
 }
 
-/// A number of the facade: negative is "any number".
+/// Converts a limit from the facade. Negative has no limit.
 fn most(number: f64) -> usize {
     if number < 0.0 { usize::MAX } else { number as usize }
 }

@@ -56,7 +56,7 @@ impl NativeProducer {
         })
     }
 
-    /// Forgets all plans; what was sent by them goes on.
+    /// Removes all plans. Jobs that were sent are not affected.
     #[napi]
     pub fn forget_plans(&self) -> Result<()> {
         self.facade.with(|state| {
@@ -82,7 +82,7 @@ impl NativeProducer {
         });
     }
 
-    /// The user has listeners for streams from now on.
+    /// Enables events for listeners of streams.
     #[napi]
     pub fn watch(&self) {
         self.producer.watch();

@@ -1,5 +1,5 @@
-//! Reads the packets of the facade: numbers, one text that all strings were joined into,
-//! small payloads joined into bytes, and large ones as blobs.
+//! Reads the packets of the facade: numbers, one text of all strings, small payloads joined into bytes, and large ones as
+//! blobs.
 
 use napi::bindgen_prelude::Uint8Array;
 use napi::{Error, Result, Status};

@@ -13,12 +13,12 @@ use super::batch::duration;
 use super::cluster_options::{NativeAddress, NativeTranslation};
 use super::tls_options::NativeTlsOptions;
 
-/// Sentinels that know where a node is.
+/// Sentinels that know the endpoint of a node.
 #[napi(object)]
 pub struct NativeSentinelOptions {
     /// Addresses of the sentinels.
     pub addresses: Vec<NativeAddress>,
-    /// The name that they have for the node.
+    /// Name of the node at the sentinels.
     pub name: String,
     /// Connects to a replica.
     pub is_replica: bool,
@@ -26,13 +26,13 @@ pub struct NativeSentinelOptions {
     pub username: Option<String>,
     /// For AUTH.
     pub password: Option<String>,
-    /// TLS, if they speak it.
+    /// Options of TLS, if they use it.
     pub tls: Option<NativeTlsOptions>,
     /// Maximum time until a reply of a sentinel, in ms.
     pub command_timeout: Option<f64>,
-    /// Addresses that are others for us.
+    /// Addresses to translate.
     pub nat: Vec<NativeTranslation>,
-    /// Replicas that are taken before others, `host:port`.
+    /// Preferred replicas, `host:port`.
     pub preferred: Option<Vec<String>>,
     /// Asks sentinels that the known ones name as well.
     pub update_sentinels: Option<bool>,

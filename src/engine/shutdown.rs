@@ -34,7 +34,7 @@ impl Bus {
         let consumers = self.consumers();
         let drained = !stop.force && self.drain(&consumers, stop.max_wait).await;
         if !stop.force {
-            let mut last_words = JoinSet::new();
+            let mut final_commands = JoinSet::new();
             for consumer in &consumers {
                 let consumer = consumer.clone();
                 let leaving = timeout(LEAVING, async move {
@@ -45,9 +45,9 @@ impl Bus {
                         false => consumer.hand_back().await,
                     }
                 });
-                last_words.spawn(self.context().tasks.counted(leaving));
+                final_commands.spawn(self.context().tasks.counted(leaving));
             }
-            last_words.join_all().await;
+            final_commands.join_all().await;
         }
         for consumer in &consumers {
             consumer.cut_off();

@@ -1,4 +1,4 @@
-//! Packed commands: RESP2 bytes, and for each command where its reply goes.
+//! Packed commands: RESP2 bytes, and the destination of each reply.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,12 +10,12 @@ use crate::redis_io::key_slot::slot_of;
 use crate::redis_io::options::{QueueExtent, QueueLimit};
 use crate::redis_io::resp::{Reply, Value};
 
-/// A word of this size and more is a payload's.
+/// Size from which a word counts as a payload, in bytes.
 const LARGE_WORD: usize = 64 * 1_024;
-/// More than what stands around a word.
+/// Upper bound for the RESP framing of one argument, in bytes.
 const FRAME: usize = 32;
 
-/// Names one reply to the sink of the link; the bits mean something to the engine only.
+/// Names one reply to the sink of the link. Only the engine interprets the bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyTag {
     /// Kind of caller, as the engine numbers them.
@@ -38,9 +38,9 @@ pub trait ReplySink: Send + Sync {
     fn burst_end(&self) {}
 }
 
-/// Takes the replies of many commands as they come.
+/// Collects the replies of many commands.
 pub trait ReplyCollector: std::fmt::Debug + Send + Sync {
-    /// The reply of the command with that number.
+    /// Receives the reply of the command with that number.
     fn reply(&self, number: u32, outcome: Result<Reply<'_>, RedisError>);
 }
 
@@ -58,7 +58,7 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// Hands an outcome over.
+    /// Delivers an outcome.
     pub fn deliver(self, sink: &dyn ReplySink, outcome: Result<Reply<'_>, RedisError>) {
         match self {
             Self::Sink(tag) => sink.reply(tag, outcome),
@@ -73,17 +73,17 @@ impl Destination {
 /// Rule for the node of a Cluster that a command goes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CommandRoute {
-    /// Nothing: any node will do.
+    /// Any node.
     #[default]
     Anywhere,
-    /// The key that begins at `start` within the command's bytes. It is hashed only where there is a Cluster.
+    /// Key at an offset within the bytes of the command. Only a Cluster hashes it.
     Key {
         /// Offset of the key within the bytes of the command.
         start: u32,
         /// Length of the key in bytes.
         length: u32,
     },
-    /// The slot, of a command that belongs to others that have a key.
+    /// Slot of a command without a key that belongs to commands with one.
     Slot(u16),
 }
 
@@ -122,9 +122,9 @@ impl CommandMeta {
 /// Redirects and delays of a command of a Cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RedirectHistory {
-    /// It followed to another node.
+    /// Number of redirects to another node.
     pub redirections: u8,
-    /// Since when it has waited for a node to serve it.
+    /// Start of the wait for a node that serves it.
     pub since: Option<Instant>,
 }
 
@@ -153,7 +153,7 @@ impl Commands {
         self.arg(name.as_bytes())
     }
 
-    /// Starts a command of `count` words whose name is not known before; errors do not name it.
+    /// Starts a command of `count` words with a name that errors do not show.
     pub fn begin_unnamed(&mut self, count: usize) -> &mut Self {
         let start = self.bytes.len();
         self.metas.push(CommandMeta::beginning("", start));
@@ -183,7 +183,7 @@ impl Commands {
         self
     }
 
-    /// Appends one word which is the key that the command is about; of several, the first one counts.
+    /// Appends one word that is a key of the command. The first key decides the node.
     pub fn key(&mut self, key: &[u8]) -> &mut Self {
         self.key_parts(&[key])
     }
@@ -201,7 +201,7 @@ impl Commands {
         self
     }
 
-    /// Has the command, which has no key, go where those with this key go.
+    /// Routes the command, which has no key, to the node of `key`.
     pub fn route_with(&mut self, key: &[u8]) -> &mut Self {
         if let Some(meta) = self.metas.last_mut() {
             meta.place = CommandRoute::Slot(slot_of(key));
@@ -216,7 +216,7 @@ impl Commands {
         self.arg(text)
     }
 
-    /// Ends the command begun last and says where its reply goes.
+    /// Ends the last command and sets the destination of its reply.
     pub fn end(&mut self, destination: Destination) {
         let end = self.bytes.len();
         if let Some(meta) = self.metas.last_mut() {
@@ -233,20 +233,20 @@ impl Commands {
         }
     }
 
-    /// Has none of what is packed sent twice.
+    /// Forbids a second attempt for all packed commands.
     pub fn send_once(&mut self) {
         for meta in &mut self.metas {
             meta.resend = false;
         }
     }
 
-    /// Makes one transaction of the packed commands: none is sent again, nor on its own to another node.
+    /// Makes one transaction of the packed commands. None of them is sent again or redirected alone.
     pub fn bind(&mut self) {
         self.send_once();
         self.metas.iter_mut().skip(1).for_each(|meta| meta.follows = true);
     }
 
-    /// As [`Commands::end`], for a command that belongs behind the one before it.
+    /// As [`Commands::end`], for a command that belongs to the one before it.
     pub fn end_following(&mut self, destination: Destination) {
         self.end(destination);
         if let Some(meta) = self.metas.last_mut() {
@@ -322,7 +322,7 @@ impl Commands {
         std::mem::replace(self, rest)
     }
 
-    /// Refuses everything packed with `error`.
+    /// Fails all packed commands with `error`.
     pub fn refuse(&mut self, sink: &dyn ReplySink, error: &RedisError) {
         self.bytes.clear();
         for meta in self.metas.drain(..) {

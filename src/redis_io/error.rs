@@ -28,15 +28,15 @@ pub enum RedisErrorKind {
     Closed,
     /// The connection dropped while the command was on the wire, and the command cannot be sent twice.
     Dropped,
-    /// As many reconnections failed as `maxRetriesPerRequest` allows.
+    /// `maxRetriesPerRequest` reconnections failed.
     MaxRetries,
     /// The connection is not ready and the offline queue is off.
     NotReady,
-    /// As much waits for a reply as may.
+    /// The queue reached its limit.
     QueueFull,
     /// No reply within `commandTimeout`.
     Timeout,
-    /// The connection could not be made: refused, name not found, `connectTimeout` passed.
+    /// The connection failed to open: refused, name not found, `connectTimeout` passed.
     Connect,
     /// One side refuses TLS with the other; [`RedisError::code`] is Node's.
     Tls,
@@ -104,7 +104,7 @@ impl RedisError {
         Self { code: code.map(Into::into), ..Self::local(RedisErrorKind::Connect, &message, node) }
     }
 
-    /// As [`RedisError::socket`], of a connection that could not be made: the text says where to.
+    /// As [`RedisError::socket`], for a connection that failed to open. The text names the endpoint.
     pub fn connecting(error: &io::Error, node: &Arc<str>) -> Self {
         let mut failure = Self::socket(error, "connect", node);
         if error.raw_os_error().is_some() && failure.code.is_some() {
@@ -113,13 +113,13 @@ impl RedisError {
         failure
     }
 
-    /// A server is none of those that are wanted.
+    /// Error of a server in another role than wanted.
     pub fn wrong_role(wanted: &str, found: &str, node: &Arc<str>) -> Self {
         let message = format!("The server is a {found}, where a {wanted} was expected.");
         Self { code: Some(WRONG_ROLE.into()), ..Self::local(RedisErrorKind::Connect, &message, node) }
     }
 
-    /// So many attempts to connect have failed, the last one with `cause`.
+    /// Error of commands after `most` failed reconnections, the last one with `cause`.
     pub fn max_retries(most: u32, cause: Option<RedisError>, node: &Arc<str>) -> Self {
         let message = format!(
             "Reached the max retries per request limit (which is {most}). Refer to \"maxRetriesPerRequest\" option for details."
@@ -127,7 +127,7 @@ impl RedisError {
         Self::local(RedisErrorKind::MaxRetries, &message, node).after(cause)
     }
 
-    /// The same error, with why there is no connection, which its text says too, at its end.
+    /// Adds the error of the connection as the cause, and to the end of the text.
     pub fn after(mut self, cause: Option<RedisError>) -> Self {
         if let Some(cause) = &cause {
             let text = self.message.trim_end_matches('.');
@@ -136,13 +136,13 @@ impl RedisError {
         self.because(cause)
     }
 
-    /// The same error, with what led to it.
+    /// Adds the cause.
     pub fn because(mut self, cause: Option<RedisError>) -> Self {
         self.cause = cause.map(Arc::new);
         self
     }
 
-    /// The same error, of this command.
+    /// Adds the name of the command.
     pub fn of(mut self, command: &'static str) -> Self {
         self.command = self.command.or(Some(command).filter(|command| !command.is_empty()));
         self

@@ -13,7 +13,7 @@ use crate::redis_io::resp::Value;
 
 pub use crate::redis_io::command::ReplySink;
 
-/// A future that the trait objects below hand out.
+/// Future of a method of the traits below.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Receives published messages.
@@ -21,10 +21,10 @@ pub trait PushSink: Send + Sync {
     /// A message on `channel`; `pattern` is set when it came through a pattern subscription.
     fn message(&self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]);
 
-    /// The connection came back and everything subscribed before is subscribed again.
+    /// Reports that the connection is back and every subscription is restored.
     fn resubscribed(&self) {}
 
-    /// The same, but Redis refuses some of it.
+    /// Reports the same, with the error of a subscription that Redis refuses.
     fn resubscription_refused(&self, _error: &RedisError) {
         self.resubscribed();
     }
@@ -36,15 +36,15 @@ pub trait PushSink: Send + Sync {
 /// State of a link, with the names that ioredis has for `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkState {
-    /// `lazyConnect`: nothing was done yet.
+    /// Not opened yet (`lazyConnect`).
     Wait,
     /// The socket is being opened.
     Connecting,
-    /// The socket is open, the handshake is under way.
+    /// The socket is open. The handshake runs.
     Connect,
-    /// Commands flow.
+    /// Commands can be written.
     Ready,
-    /// The socket was closed; what follows is `Reconnecting` or `End`.
+    /// The socket was closed. `Reconnecting` or `End` follows.
     Close,
     /// Waiting for the next attempt.
     Reconnecting,
@@ -113,8 +113,8 @@ pub trait LinkPolicy: Send + Sync {
         }
     }
 
-    /// As [`LinkPolicy::retry_delay`], after `locate` failed for the `round`th time in a row. Such rounds do not
-    /// count as attempts.
+    /// As [`LinkPolicy::retry_delay`], after `locate` failed for the `round`th time in a row. Such rounds are not
+    /// attempts.
     fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {
         self.inner().map_or_else(|| self.retry_delay(round), |inner| inner.relocate_delay(round))
     }
@@ -128,7 +128,7 @@ pub trait LinkPolicy: Send + Sync {
         self.inner().is_some_and(|inner| inner.inspects_errors())
     }
 
-    /// `reconnectOnError`: asked once per error reply. `None` (no such option) delivers it.
+    /// Decides about one error reply, for `reconnectOnError`. `None` (no such option) delivers it.
     fn on_error_reply(&self, error: &RedisError) -> Option<BoxFuture<ErrorAction>> {
         self.inner()?.on_error_reply(error)
     }
@@ -148,12 +148,12 @@ pub trait LinkPolicy: Send + Sync {
 
 /// Carries packed commands to Redis and their replies back, reconnecting as its policy says.
 pub trait Link: Send + Sync {
-    /// Takes all of `commands` (which is empty afterwards, its capacity kept) in order and writes them at once if
-    /// the socket takes them, from the calling thread. Never blocks; callable from any thread. While the link is
-    /// not ready they wait in its offline queue, or are refused to their destinations if that is off.
+    /// Takes all of `commands` in order and leaves it empty with its capacity. Writes at once from the calling thread if
+    /// the socket has room. Never blocks, and can be called on any thread. Before the link is ready, commands wait in its
+    /// offline queue, or are refused if that is off.
     fn submit(&self, commands: &mut Commands);
 
-    /// As [`Link::submit`], to the node of that name; elsewhere than in a Cluster there is but one.
+    /// As [`Link::submit`], to the node with that name. A link that is no Cluster has one node only.
     fn submit_to(&self, _node: &str, commands: &mut Commands) {
         self.submit(commands);
     }
@@ -169,7 +169,7 @@ pub trait Link: Send + Sync {
         ReplyProgress::default()
     }
 
-    /// Starts connecting if nothing was done yet (`lazyConnect`); otherwise nothing.
+    /// Opens the link if it was not opened yet (`lazyConnect`).
     fn open(&self);
 
     /// Notes that the caller has selected another database. The next connection selects it too.
@@ -178,15 +178,15 @@ pub trait Link: Send + Sync {
     /// Drops the socket and reconnects, as after a network failure.
     fn reset(&self);
 
-    /// Sends QUIT behind everything submitted, waits for the replies for at most `bound`, then closes for good.
-    /// A link that is not ready is closed at once, unless commands wait for a connection that is being made:
-    /// whatever is queued fails with kind `Closed`.
+    /// Sends QUIT behind all submitted commands, waits for the replies for at most `bound`, then closes for good. A link
+    /// that is not ready closes at once, unless commands wait for a connection that opens. Queued commands fail with kind
+    /// `Closed`.
     fn quit(&self, bound: Duration) -> BoxFuture<()>;
 
-    /// Closes for good at once: whatever has no reply fails with kind `Closed`. Safe to call twice.
+    /// Closes for good at once. Commands without a reply fail with kind `Closed`. Can be called twice.
     fn close(&self);
 
-    /// As [`Link::close`], but whatever has no reply, and whatever comes later, fails with `reason`.
+    /// As [`Link::close`], with `reason` as the error of pending and later commands.
     fn close_for(&self, _reason: RedisError) {
         self.close();
     }

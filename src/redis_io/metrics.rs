@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts over all connections of one owner, those that have ended included. Nothing is decided by them, so their order
-/// among each other is of no account.
+/// Counters over all connections of one owner, ended ones included. No decision depends on them, so their order does not
+/// matter.
 #[derive(Debug, Default)]
 pub struct Traffic {
     received: AtomicU64,
@@ -22,7 +22,7 @@ impl Traffic {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// A connection is ready that was ready before.
+    /// Counts a reconnection.
     pub fn reconnect(&self) {
         self.reconnects.fetch_add(1, Ordering::Relaxed);
     }

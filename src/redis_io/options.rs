@@ -94,9 +94,9 @@ impl fmt::Debug for TlsOptions {
 /// fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimit {
-    /// So many commands.
+    /// Number of commands.
     pub commands: usize,
-    /// So many bytes of them.
+    /// Size of the commands, in bytes.
     pub bytes: usize,
 }
 
@@ -156,7 +156,7 @@ pub struct LinkOptions {
     pub connection_name: Option<String>,
     /// READONLY after connecting, for replicas of a cluster.
     pub read_only: bool,
-    /// The role that the server must have; any, if there is none.
+    /// Role that the server must have. `None` accepts any.
     pub role: Option<ReplicationRole>,
     /// Maximum time of one connection attempt.
     pub connect_timeout: Option<Duration>,
@@ -174,7 +174,7 @@ pub struct LinkOptions {
     pub queue: QueueLimit,
     /// Sends INFO until the server has loaded its data.
     pub ready_check: bool,
-    /// The longest time between two such INFO.
+    /// Maximum time between two INFO.
     pub max_loading_retry_time: Duration,
     /// Number of failed reconnections after which queued commands fail. `None` never fails them.
     pub max_retries_per_request: Option<u32>,
@@ -229,10 +229,10 @@ impl fmt::Debug for LinkOptions {
 /// Nodes of a Cluster that payloads are read from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ScaleReads {
-    /// Primaries, which have what was written last.
+    /// Primaries, which have the latest writes.
     #[default]
     Primaries,
-    /// Replicas, where there are any.
+    /// Replicas, if a shard has any.
     Replicas,
     /// Either.
     All,
@@ -241,11 +241,11 @@ pub enum ScaleReads {
 /// Options of a Cluster, with the defaults of ioredis 4.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterOptions {
-    /// Nodes that are asked first who the others are.
+    /// Nodes for the first request for the slots.
     pub startup: Vec<Address>,
     /// Options of each connection except the endpoint. `offline_queue` and `lazy` apply to the Cluster as a whole.
     pub link: LinkOptions,
-    /// Under which address a node is reached from here, by the one it has for itself.
+    /// Reachable address of a node, by the address it announces.
     pub nat: HashMap<Address, Address>,
     /// Nodes that payloads are read from.
     pub reads: ScaleReads,

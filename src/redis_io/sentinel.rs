@@ -1,4 +1,4 @@
-//! Asks one sentinel about the servers that it watches.
+//! Queries one sentinel about the servers that it monitors.
 //!
 //! Sentinels speak the protocol of Redis, so they are asked over a [`Connection`] like any other. The resolution of
 //! the `redis` crate would bring a TLS of its own beside ours, gives a silent sentinel no time limit, and keeps to
@@ -16,7 +16,7 @@ use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::{Reply, Value};
 use crate::redis_io::tasks::Tasks;
 
-/// The channel on which sentinels announce a new primary.
+/// Channel of announcements of a new primary.
 pub const SWITCHED: &str = "+switch-master";
 
 /// Flags of servers that a sentinel does not regard as healthy.
@@ -25,7 +25,7 @@ const UNWELL: [&str; 3] = ["s_down", "o_down", "disconnected"];
 /// Query to a sentinel.
 #[derive(Clone, Debug)]
 pub struct SentinelQuery {
-    /// The name that the sentinels have for the primary and its replicas.
+    /// Name of the primary and its replicas at the sentinels.
     pub name: String,
     /// Asks for the replicas.
     pub replicas: bool,
@@ -38,9 +38,9 @@ pub struct SentinelQuery {
 pub struct SentinelAnswer {
     /// Address of the primary.
     pub primary: Endpoint,
-    /// The replicas that it takes to be well.
+    /// Replicas that the sentinel regards as healthy.
     pub replicas: Vec<Endpoint>,
-    /// The other sentinels that it takes to be well.
+    /// Other sentinels that it regards as healthy.
     pub sentinels: Vec<Endpoint>,
 }
 
@@ -83,7 +83,7 @@ async fn about(link: &dyn Link, subject: &str, name: &str) -> Result<Value, Redi
     call(link, pack).await
 }
 
-/// The new primary, by a message on [`SWITCHED`]: `name old-host old-port new-host new-port`.
+/// Reads the new primary from a message on [`SWITCHED`]: `name old-host old-port new-host new-port`.
 pub fn switched(message: &[u8], name: &str) -> Option<Endpoint> {
     let message = std::str::from_utf8(message).ok()?;
     let mut words = message.strip_prefix(name)?.strip_prefix(' ')?.split(' ').skip(2);
@@ -98,13 +98,13 @@ fn address(reply: &Value) -> Option<Endpoint> {
     Some(Endpoint::tcp(text(host)?, text(port)?.parse().ok()?))
 }
 
-/// The servers of a list that are taken to be well.
+/// Returns the healthy servers of a list.
 fn well(reply: &Value) -> Vec<Endpoint> {
     let Value::Array(servers) = reply else { return Vec::new() };
     servers.iter().filter_map(server).collect()
 }
 
-/// A server, as fields and values in turn; none if it is not well.
+/// Reads a server from fields and values in turn. Returns `None` if it is not healthy.
 fn server(reply: &Value) -> Option<Endpoint> {
     let field = |name| reply.field(name).and_then(text);
     if field("flags")?.split(',').any(|flag| UNWELL.contains(&flag)) {
@@ -151,7 +151,7 @@ impl LinkPolicy for Once {
     }
 }
 
-/// Questions are answered to their tasks.
+/// Sink of a connection on which a task waits for every reply.
 struct DiscardReplies;
 
 impl ReplySink for DiscardReplies {

@@ -35,7 +35,7 @@ impl Tasks {
         self.runtime.spawn(self.counted(future))
     }
 
-    /// A future for a task that is started in another way than with [`Tasks::spawn`].
+    /// Wraps the future of a task that is started in another way than with [`Tasks::spawn`].
     pub fn counted<F>(&self, future: F) -> impl Future<Output = F::Output> + Send + use<F>
     where
         F: Future + Send,
@@ -72,7 +72,7 @@ impl Tasks {
 pub enum RestOutcome {
     /// No task is runnable. The next event comes from outside or from a timer.
     Quiet,
-    /// Some tasks have something to do.
+    /// Some tasks are runnable.
     Busy,
 }
 
@@ -107,7 +107,7 @@ impl Wake for CountingWaker {
     }
 }
 
-/// A task as long as its future is there, ended or not.
+/// State of a task while its future exists.
 struct Task {
     waker: Arc<CountingWaker>,
 }

@@ -5,17 +5,17 @@ use std::io;
 
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error};
 
-/// A reason: one side refuses the other, which does not pass by itself.
+/// Refusal of one side by the other, which does not pass by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsError {
-    /// As Node, or OpenSSL within it, calls it.
+    /// Code of Node, or of OpenSSL in it.
     pub code: &'static str,
-    /// For people.
+    /// Text for people.
     pub reason: String,
 }
 
 impl TlsError {
-    /// The reason behind an error of a socket, if it is TLS that failed.
+    /// Returns the TLS error behind an error of a socket, if it has one.
     pub fn of(error: &io::Error) -> Option<Self> {
         let error = error.get_ref()?.downcast_ref::<Error>()?;
         Some(match error {

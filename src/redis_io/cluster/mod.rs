@@ -157,12 +157,12 @@ impl Link for Cluster {
             inner.quitting = true;
             inner.pool.all()
         };
-        let mut goodbyes = JoinSet::new();
+        let mut quits = JoinSet::new();
         for connection in connections {
-            goodbyes.spawn_on(shared.tasks.counted(connection.quit(bound)), shared.tasks.runtime());
+            quits.spawn_on(shared.tasks.counted(connection.quit(bound)), shared.tasks.runtime());
         }
         Box::pin(async move {
-            goodbyes.join_all().await;
+            quits.join_all().await;
             shared.close(None);
         })
     }

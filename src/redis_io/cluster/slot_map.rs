@@ -7,7 +7,7 @@ use crate::redis_io::resp::Value;
 pub use crate::redis_io::address::Address;
 pub use crate::redis_io::key_slot::{SLOTS, slot_of};
 
-/// Of slots that no node has.
+/// Index of a slot without an owner.
 const NO_OWNER: u16 = u16::MAX;
 
 /// A primary with its replicas, which have the same keys.
@@ -61,7 +61,7 @@ impl SlotMap {
         self.shards.get(usize::from(*self.slots.get(usize::from(slot))?))
     }
 
-    /// A node has said that another one has the slot, and the map was not asked for again yet.
+    /// Notes a new owner of a slot before the next refresh.
     pub fn note_moved(&mut self, slot: u16, to: &Address) {
         let known = self.shards.iter().find(|shard| shard.primary == *to).cloned();
         let index = self.index_of(known.unwrap_or(Shard { primary: to.clone(), replicas: Vec::new() }));
@@ -87,7 +87,7 @@ impl SlotMap {
     }
 }
 
-/// `[host, port, …]`. Nothing for a host means the one that was asked; `?` that the node does not know.
+/// Reads `[host, port, …]`. An empty host means the node that was asked. `?` means an unknown host.
 fn read_address(node: &Value, asked: &Address) -> Option<Address> {
     let Value::Array(parts) = node else { return None };
     let [host, Value::Integer(port), ..] = parts.as_slice() else { return None };

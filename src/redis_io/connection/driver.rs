@@ -1,5 +1,5 @@
-//! The tasks of a connection: the driver, which connects, receives and connects again; the writer; and the watches
-//! on `commandTimeout` and on silence.
+//! Tasks of a connection: the driver, which connects, receives and reconnects, the writer, and the checks of
+//! `commandTimeout` and liveness.
 
 use std::io;
 use std::sync::Arc;
@@ -26,11 +26,11 @@ const READ_AFTER_WRITE_ERROR: Duration = Duration::from_millis(200);
 
 /// Reason for the end of a session.
 enum Exit {
-    /// The policy does not know where to connect to.
+    /// The policy knows no endpoint.
     Unlocated(RedisError),
     /// The socket was closed or broke.
     Lost(RedisError),
-    /// Redis does not let us in.
+    /// Redis refuses the connection.
     Refused(RedisError),
     /// A command to the driver.
     Commanded(DriverCommand),
@@ -50,13 +50,13 @@ impl From<HandshakeError> for Exit {
 struct Failures {
     /// True after the first session.
     had_session: bool,
-    /// At finding out where to connect to.
+    /// Failed searches for an endpoint in a row.
     rounds: u32,
-    /// Since when, or since what waited for that has failed.
+    /// Start of those failures, or of the time since queued commands failed.
     unlocated: Option<Instant>,
-    /// At everything else.
+    /// Other failures in a row.
     attempts: u32,
-    /// Since when commands wait at the longest.
+    /// Earliest start of the wait of a queued command.
     since: Instant,
     /// Time that the first commands waited before they failed.
     patience: Option<Duration>,
@@ -65,9 +65,9 @@ struct Failures {
 /// Next step after a failure, with its number in the row.
 #[derive(Clone, Copy)]
 enum Next {
-    /// Finding out where to connect to.
+    /// A search for an endpoint.
     Round(u32),
-    /// Connecting.
+    /// A connection attempt.
     Attempt(u32),
 }
 
@@ -99,7 +99,7 @@ impl Failures {
         exceeds
     }
 
-    /// Counts one more.
+    /// Counts a failure and returns the next step.
     fn next(&mut self, exit: &Exit) -> Next {
         if let Exit::Unlocated(_) = exit {
             self.rounds = self.rounds.saturating_add(1);
@@ -111,7 +111,7 @@ impl Failures {
     }
 }
 
-/// Runs a connection until it is closed or its policy gives it up.
+/// Runs a connection until it is closed or its policy ends it.
 pub(crate) async fn run(shared: Arc<ConnectionState>) {
     let mut failures = Failures::new(Instant::now());
     loop {
@@ -207,7 +207,7 @@ async fn in_time<T>(options: &LinkOptions, step: impl Future<Output = T>) -> io:
     }
 }
 
-/// Lets commands flow: from the submitting threads where the socket allows it, and from the writer.
+/// Allows writes, by the submitting threads if the socket supports it, and by the writer.
 fn flow(shared: &Arc<ConnectionState>, sending: SendHalf) -> JoinHandle<()> {
     let direct = match &sending {
         SendHalf::Plain(plain) => Some(plain.clone()),

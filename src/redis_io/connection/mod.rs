@@ -39,7 +39,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection that is being opened, unless the options are lazy. It runs as some of `tasks`.
+    /// A connection that opens, unless the options are lazy. Its tasks run on `tasks`.
     pub fn new(
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
@@ -115,15 +115,15 @@ impl Link for Connection {
     }
 
     fn quit(&self, bound: Duration) -> BoxFuture<()> {
-        let goodbye = if bound.is_zero() { None } else { self.shared.send_quit() };
+        let quit = if bound.is_zero() { None } else { self.shared.send_quit() };
         let shared = self.shared.clone();
         Box::pin(async move {
-            if let Some(mut goodbye) = goodbye {
-                // Whether Redis says goodbye or not, the connection is closed next.
+            if let Some(mut quit) = quit {
+                // The connection is closed next, with or without a reply to QUIT.
                 let first = bound.min(OPENING);
-                let is_late = timeout(first, &mut goodbye).await.is_err();
+                let is_late = timeout(first, &mut quit).await.is_err();
                 if is_late && shared.state() != LinkState::Connecting {
-                    let _ = timeout(bound.saturating_sub(first), goodbye).await;
+                    let _ = timeout(bound.saturating_sub(first), quit).await;
                 }
             }
             shared.close();

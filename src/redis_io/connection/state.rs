@@ -48,13 +48,13 @@ pub(crate) struct ConnectionState {
     pub(crate) options: Arc<LinkOptions>,
     pub(crate) policy: Arc<dyn LinkPolicy>,
     pub(crate) tasks: Tasks,
-    /// Wakes the driver: there is an order.
+    /// Wakes the driver: a command waits for it.
     pub(crate) commanded: Notify,
-    /// Wakes the writer: there is something to write.
+    /// Wakes the writer: bytes wait for the socket.
     pub(crate) to_write: Notify,
     /// Wakes the task for deadlines: an earlier deadline can exist.
     pub(crate) to_time: Notify,
-    /// Wakes whatever must not outlive the connection.
+    /// Wakes tasks that must end with the connection.
     closed: Notify,
     sink: Arc<dyn ReplySink>,
     pub(crate) pushes: Option<Arc<dyn PushSink>>,
@@ -65,7 +65,7 @@ pub(crate) struct ConnectionState {
     db: AtomicU32,
     /// Error for commands after the end, if a reason was given.
     reason: OnceLock<RedisError>,
-    /// The name of where it connects to. A lock, since it moves; only errors ask for it.
+    /// Name of the endpoint, for errors. A lock, since the endpoint can change.
     node: Mutex<Arc<str>>,
     /// A lock, since both threads submit. The socket is written to under it, which keeps the order of the bytes.
     inner: Mutex<ConnectionInner>,
@@ -83,7 +83,7 @@ pub(crate) struct ConnectionInner {
     pub(crate) command: Option<DriverCommand>,
     /// Error that ended the last session or connection attempt.
     pub(crate) cause: Option<RedisError>,
-    /// QUIT is on its way: nothing more is taken, and the end of the connection is no loss.
+    /// QUIT was submitted: new commands are refused, and the end of the connection is no error.
     quitting: bool,
     /// Closed for good: nothing more is taken.
     closing: bool,
@@ -129,7 +129,7 @@ impl ConnectionState {
         self.node.locked().clone()
     }
 
-    /// From here on it connects to `endpoint`.
+    /// Sets the endpoint of the next attempts.
     pub(crate) fn move_to(&self, endpoint: &Endpoint) {
         *self.node.locked() = endpoint.to_string().into();
     }
@@ -163,7 +163,7 @@ impl ConnectionState {
         begins
     }
 
-    /// Takes `commands`, or says why not; those that it has not taken are left there.
+    /// Takes `commands`, or returns an error. Commands that were not taken stay in `commands`.
     pub(crate) fn submit(&self, commands: &mut Commands) -> Result<(), RedisError> {
         let mut inner = self.lock();
         if inner.is_over() {
@@ -198,8 +198,8 @@ impl ConnectionState {
         Ok(())
     }
 
-    /// Sends QUIT behind everything submitted, after which nothing is taken. `None` if commands do not flow, unless
-    /// some wait for a connection that is being made.
+    /// Sends QUIT behind all submitted commands and refuses later ones. Returns `None` if commands cannot be written,
+    /// unless some wait for a connection that opens.
     pub(crate) fn send_quit(&self) -> Option<oneshot::Receiver<Result<Value, RedisError>>> {
         let mut inner = self.lock();
         let is_opening = matches!(self.state(), LinkState::Connecting | LinkState::Connect);
@@ -214,7 +214,7 @@ impl ConnectionState {
         Some(receiver)
     }
 
-    /// Appends `commands` and writes what the socket takes at once; the writer does the rest.
+    /// Appends `commands` and writes at once if the socket has room. The writer writes the rest.
     fn take(&self, inner: &mut ConnectionInner, commands: &mut Commands) {
         let deadline = self.options.command_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let was_idle = inner.queue.unwritten().is_empty();
@@ -288,18 +288,18 @@ impl ConnectionState {
         }
     }
 
-    /// The error of whatever comes after the end.
+    /// Error of commands after the end.
     pub(crate) fn closed(&self) -> RedisError {
         let plain = || RedisError::local(RedisErrorKind::Closed, CLOSED, &self.node());
         self.reason.get().cloned().unwrap_or_else(plain)
     }
 
-    /// The error of what was on the wire when the connection broke, by `cause`, and is not sent again.
+    /// Error of a command that was on the wire when the connection broke, by `cause`, and is not sent again.
     pub(crate) fn dropped(&self, cause: Option<RedisError>) -> RedisError {
         RedisError::local(RedisErrorKind::Dropped, CLOSED, &self.node()).because(cause)
     }
 
-    /// Closes for good, since the policy does not want the connection to be made again.
+    /// Closes for good, since the policy ends the link.
     pub(crate) fn end(&self) {
         let cause = self.lock().cause.clone();
         self.close_for(self.closed().because(cause));
@@ -317,7 +317,7 @@ impl ConnectionState {
         self.sink.burst_end();
     }
 
-    /// Commands that were not taken fail, or go elsewhere.
+    /// Fails commands that were not taken, or sends them to another node.
     pub(crate) fn refuse(&self, commands: &mut Commands, error: &RedisError) {
         match &self.redirector {
             // Elsewhere is no room for them either: it would be taken from commands that belong there.
@@ -353,7 +353,7 @@ impl ConnectionInner {
         self.flowing
     }
 
-    /// Lets commands flow, and submitters write to `direct` themselves; not if the session is over before it began.
+    /// Allows writes, and direct writes to `direct` by submitters, unless the session is over already.
     pub(crate) fn start_flow(&mut self, direct: Option<Arc<Plain>>) {
         self.flowing = !self.closing && self.command.is_none();
         self.liveness = Liveness::default();
@@ -365,19 +365,19 @@ impl ConnectionInner {
         self.direct = None;
     }
 
-    /// So many bytes were written.
+    /// Marks bytes as written.
     pub(crate) fn mark_written(&mut self, count: usize) {
         self.queue.mark_written(count);
         self.traffic.send(count);
         self.liveness.mark_written();
     }
 
-    /// Bytes came. A connection that listens is owed more at any time.
+    /// Notes received bytes. A connection that listens can receive more at any time.
     pub(crate) fn mark_received(&mut self, listens: bool) {
         self.liveness.mark_received(listens || self.queue.has_unanswered());
     }
 
-    /// Writes until there is nothing left or the socket is full; `true` if it is full.
+    /// Writes until nothing is left or the socket is full. Returns true if it is full.
     pub(crate) fn write_now(&mut self, socket: &Plain) -> std::io::Result<bool> {
         while self.flowing && !self.queue.unwritten().is_empty() {
             match socket.try_write(self.queue.unwritten()) {

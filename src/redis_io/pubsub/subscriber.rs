@@ -11,14 +11,14 @@ use crate::redis_io::options::LinkOptions;
 use crate::redis_io::pubsub::subscription_tracker::{SubscriptionTracker, Verb};
 use crate::redis_io::tasks::Tasks;
 
-/// A connection in subscriber mode. What is subscribed stays so over reconnections.
+/// A connection in subscriber mode. Its subscriptions survive reconnections.
 pub struct Subscriber {
     connection: Arc<Connection>,
     subscriptions: Arc<SubscriptionTracker>,
 }
 
 impl Subscriber {
-    /// A subscriber that is being opened; messages go to `pushes`.
+    /// A subscriber that opens. Messages go to `pushes`.
     pub fn new(
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
@@ -32,8 +32,8 @@ impl Subscriber {
         Arc::new(Self { connection, subscriptions })
     }
 
-    /// Subscribes to channels; resolves once Redis has confirmed them all. The first refusal is returned; the
-    /// others of the call are subscribed all the same.
+    /// Subscribes to channels, and resolves once Redis has confirmed all. Returns the first refusal. The other channels
+    /// of the call are subscribed in any case.
     pub fn subscribe(&self, channels: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
         self.ask(Verb::Subscribe, channels)
     }
@@ -43,25 +43,24 @@ impl Subscriber {
         self.ask(Verb::PSubscribe, patterns)
     }
 
-    /// Takes subscriptions to channels back.
+    /// Unsubscribes from channels.
     pub fn unsubscribe(&self, channels: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
         self.ask(Verb::Unsubscribe, channels)
     }
 
-    /// Takes subscriptions to patterns back.
+    /// Unsubscribes from patterns.
     pub fn punsubscribe(&self, patterns: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
         self.ask(Verb::PUnsubscribe, patterns)
     }
 
-    /// Subscribes again what has been, some of which Redis refused when the connection came back. One that is being made
-    /// does so by itself.
+    /// Subscribes again after Redis refused some names on a reconnection. A connection that opens does so by itself.
     pub fn subscribe_again(&self) {
         if self.state() == LinkState::Ready {
             self.subscriptions.subscribe_again();
         }
     }
 
-    /// Resolves once the connection is ready and Redis lets us in.
+    /// Resolves once the connection is ready and Redis has answered PING.
     pub fn ping(&self) -> BoxFuture<Result<(), RedisError>> {
         let connection = self.connection.clone();
         Box::pin(async move {
@@ -69,7 +68,7 @@ impl Subscriber {
         })
     }
 
-    /// The connection under it.
+    /// Connection of the subscriber.
     pub fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }
@@ -99,7 +98,7 @@ impl Subscriber {
         self.connection.close();
     }
 
-    /// Submits at the call and not when the future is polled, so that what is asked for later comes later.
+    /// Submits at the call and not at the first poll, so that calls keep their order.
     fn ask(&self, verb: Verb, names: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
         let (mut commands, answer) = self.subscriptions.ask(verb, names);
         self.connection.submit(&mut commands);

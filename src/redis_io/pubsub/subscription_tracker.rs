@@ -37,7 +37,7 @@ pub(crate) struct SubscriptionTracker {
     table: Mutex<SubscriptionTable>,
 }
 
-/// Names and the pending about them. Pure.
+/// Names and pending changes of them. Pure.
 #[derive(Default)]
 struct SubscriptionTable {
     channels: BTreeSet<Vec<u8>>,
@@ -46,7 +46,7 @@ struct SubscriptionTable {
     next: u64,
 }
 
-/// Names that Redis was asked to do something about.
+/// Names of one call, and the replies that are missing.
 struct PendingSubscribe {
     names: Vec<(Verb, Vec<u8>)>,
     missing: usize,
@@ -61,13 +61,13 @@ impl SubscriptionTracker {
         Self { resubscribe: options.resubscribe, policy, pushes, connection, table }
     }
 
-    /// Says which connection this is about, once.
+    /// Sets the connection, once.
     pub(crate) fn bind(&self, connection: &Arc<Connection>) {
         // Only the subscriber does this, while it is made.
         let _ = self.connection.set(Arc::downgrade(connection));
     }
 
-    /// Packs the commands, one per name, and promises their outcome.
+    /// Packs the commands, one per name, and returns a receiver of their outcome.
     pub(crate) fn ask(
         &self,
         verb: Verb,
@@ -139,7 +139,7 @@ impl SubscriptionTable {
         commands
     }
 
-    /// Notes a reply; returns the pending when it was the last one.
+    /// Applies a reply. Returns the call if it was its last one.
     fn answer(&mut self, tag: ReplyTag, outcome: Result<(), RedisError>) -> Option<PendingSubscribe> {
         let pending = self.pending.get_mut(&tag.id)?;
         pending.missing -= 1;

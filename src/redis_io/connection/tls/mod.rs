@@ -33,7 +33,7 @@ impl InvalidTls {
     }
 }
 
-/// Says whether the options can work, whatever the server.
+/// Checks the options without a server.
 pub fn check(options: &TlsOptions) -> Result<(), InvalidTls> {
     if let Some(name) = &options.servername {
         ServerName::try_from(name.as_str())

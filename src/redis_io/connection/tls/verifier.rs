@@ -25,9 +25,9 @@ pub struct Verifier {
 /// The authorities that are trusted.
 #[derive(Debug)]
 pub struct Trust {
-    /// To find the end of a chain in.
+    /// Trust anchors that end a chain.
     pub roots: RootCertStore,
-    /// The same as the user gave them: a server may show one of them itself.
+    /// The same certificates as given by the user. A server can present one of them itself.
     pub given: Vec<CertificateDer<'static>>,
 }
 

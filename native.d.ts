@@ -12,13 +12,13 @@ export declare class NativeBus {
   route(route: string): number
   /** The key of a stream on the node with that index. */
   streamKey(node: number, stream: string): string
-  /** Random ids that lead to nodes in the ring, joined. */
+  /** Random ids that lead to nodes that are not ejected, joined. */
   makeIds(count: number): string
   /** Stops the bus. `maxWait` in ms, negative for no limit. Completes the request at the end. */
   stop(request: number, force: boolean, maxWait: number): void
-  /** After `stop()` was done: what is asked for from now on opens connections again. */
+  /** Opens connections again on use, after `stop()`. */
   reopen(): void
-  /** Answers a `RetryAsked`; a negative delay gives the connection up. */
+  /** Answers a `RetryAsked` with a delay in ms. Negative ends the connection. */
   answerRetry(question: number, delay: number): void
   /** Answers a `ReconnectAsked`: 0 delivers the error, 1 reconnects, 2 reconnects and sends the command again. */
   answerReconnect(question: number, verdict: number): void
@@ -34,7 +34,7 @@ export declare class NativeClient {
   get status(): string
   /** Opens the connection, unless it is lazy. */
   open(): void
-  /** SELECT went well: the next connection begins with that database too. */
+  /** Notes a successful SELECT. The next connection selects that database too. */
   selected(db: number): void
   /** Closes the connection with QUIT. Completes the request at the end. */
   quit(request: number): void
@@ -57,19 +57,19 @@ export declare class NativeConsumer {
   /** Statistics of the consumer. */
   stats(): NativeConsumerStats
   /**
-   * Asks how far the group is with each stream, for so many ms at most, negative for no bound. The request is given
-   * `number, lag or null, pending or null` of each stream.
+   * Requests the position of the group in each stream, with a time limit in ms, negative for none. The request
+   * receives it.
    */
   standings(request: number, patience: number): void
 }
 
 /** A server in this process, on the thread of this environment. */
 export declare class NativeEmbeddedRedis {
-  /** A server that listens already. What keeps it from listening is thrown with the system's code. */
+  /** A server that listens already. An error of the system is thrown with its code. */
   constructor(facade: NativeFacade, options: NativeEmbeddedOptions)
   /** Port of the server. */
   get port(): number
-  /** Moves a clock that stands still by so many ms. Returns whether it stands still. */
+  /** Advances a manual clock, by ms. Returns true if the clock is manual. */
   advance(ms: number): boolean
   /** Closes everything. Completes the request at the end. */
   stop(request: number): void
@@ -77,21 +77,21 @@ export declare class NativeEmbeddedRedis {
 
 /** One copy of the facade, as JavaScript holds it. Garbage collection of this object takes the copy out of its environment. */
 export declare class NativeFacade {
-  /** Carries out what the facade collected in one tick, and returns how many connections are open. */
+  /** Executes the requests that the facade collected in one tick, and returns the number of open connections. */
   submit(numbers: Float64Array, count: number, text: string, bytes: Buffer, byteCount: number, blobs: Array<Uint8Array>): number
   /**
-   * Hands over what the engine has reported since the last time: the strings, joined, and in `into` how many numbers there
-   * are, 1 if the rest is to be collected as well, and the numbers.
+   * Returns the events since the last call: their strings as one text. Writes to `into` the count of numbers, 1 if
+   * `collect_rest` has more, and the numbers.
    */
   collect(into: Float64Array): string
   /** Returns the rest of the packet that was just collected. */
-  collectRest(room: number): Rest
+  collectRest(room: number): PacketRest
   /** Number of connections of this copy that are open or opening, of all buses. */
   openLinks(): number
   /**
-   * Adds a copy to this thread's environment, which the first copy starts. `drain` is called when there is something to
-   * `collect()`; it is referred to weakly. `borrows` is whether this thread may do the engine's work on its event loop
-   * while there is little; the first copy decides.
+   * Adds a copy to this thread's environment, which the first copy starts. `drain` is called when `collect()` has
+   * events, through a weak reference. `borrows` lets this thread drive the engine on its event loop while there is
+   * little to do. The first copy decides.
    */
   constructor(drain: () => void, borrows: boolean)
 }
@@ -107,14 +107,14 @@ export declare class NativeProducer {
    * `groups`, and returns its number.
    */
   plan(stream: string, route: string | undefined | null, groups: Array<string>): number
-  /** Forgets all plans; what was sent by them goes on. */
+  /** Removes all plans. Jobs that were sent are not affected. */
   forgetPlans(): void
   /**
    * Receives completions: its own without streams, all completions of the streams otherwise. Completes the request
    * once Redis has confirmed.
    */
   listen(request: number, streams: Array<string>): void
-  /** The user has listeners for streams from now on. */
+  /** Enables events for listeners of streams. */
   watch(): void
   /** Unsubscribes, and abandons its waits. */
   reset(): void
@@ -126,11 +126,11 @@ export declare class NativeProducer {
 export declare const enum CallFlag {
   /** The last of its request. */
   Last = 1,
-  /** Of a transaction, as the command before it: sent again only together with that one. */
+  /** Belongs to the transaction of the command before it, and is sent again only together with it. */
   Follows = 2,
   /** Never sent again. */
   Once = 4,
-  /** It goes where commands with the key go that follows its words. */
+  /** Goes to the node of the key that follows its words. */
   Beside = 8
 }
 
@@ -147,17 +147,17 @@ export interface NativeAddress {
 
 /** A bus. */
 export interface NativeBusOptions {
-  /** In front of every key and channel. */
+  /** Prefix of every key and channel. */
   keyPrefix: string
-  /** Its nodes, in the order in which routes count them. */
+  /** Nodes, in the order in which routes count them. */
   nodes: Array<NativeNodeOptions>
   /** Rule for the ejection of nodes, if there is one. */
   eject?: NativeEjectOptions
 }
 
-/** A Cluster; how each of its nodes is reached is said by the other options. Times in ms, negative for never. */
+/** A Cluster. Other options describe the connections to its nodes. Times in ms, negative for never. */
 export interface NativeClusterOptions {
-  /** Nodes that are asked first who the others are. */
+  /** Nodes for the first request for the slots. */
   startup: Array<NativeAddress>
   /** Addresses to translate. */
   nat: Array<NativeTranslation>
@@ -187,7 +187,7 @@ export interface NativeConsumerOptions {
   id: string
   /** True if the name was generated. */
   freshId: boolean
-  /** The most jobs in flight; 0 is no limit. */
+  /** Maximum number of jobs in flight. 0 has no limit. */
   concurrency?: number
   /** Maximum time of one read, in ms. 0 and negative have no limit. */
   blockTimeout?: number
@@ -205,47 +205,47 @@ export interface NativeConsumerOptions {
   retryPolicy?: NativeRetryPolicy
   /** The stream of the dead letters. */
   deadLetter?: string
-  /** For how long names of the group were idle that are removed; 0 and negative never. */
+  /** Idle time after which names of the group are removed, in ms. 0 and negative never remove. */
   removeIdle?: number
 }
 
-/** A consumer at one time. */
+/** Statistics of a consumer. */
 export interface NativeConsumerStats {
-  /** Jobs begun. */
+  /** Started jobs. */
   started: number
-  /** Begun again. */
+  /** Started jobs that were delivered before. */
   retried: number
-  /** Taken over. */
+  /** Claimed jobs. */
   claimed: number
-  /** Ended well. */
+  /** Resolved jobs. */
   resolved: number
-  /** Ended with an error. */
+  /** Rejected jobs. */
   rejected: number
-  /** Ended at their deadline. */
+  /** Jobs that reached their deadline. */
   timedOut: number
-  /** Released. */
+  /** Released jobs. */
   released: number
-  /** Not delivered again. */
+  /** Jobs that reached the retry limit. */
   exhausted: number
-  /** Gone from their stream. */
+  /** Trimmed entries. */
   trimmed: number
   /** Jobs that ended, with a settlement that failed. */
   unsettled: number
-  /** In flight. */
+  /** Jobs in flight. */
   inFlight: number
-  /** Waiting for a slot. */
+  /** Entries of the backlog, which wait for a slot. */
   waiting: number
   /** Free slots, infinite without a limit. */
   free: number
-  /** The connections that it waits on. */
+  /** Traffic of its reader connections. */
   own: NativeTraffic
-  /** Those of its bus. */
+  /** Traffic of the shared connections of its bus. */
   shared: NativeTraffic
 }
 
 /** Rule for the ejection of a node. Times in ms. */
 export interface NativeEjectOptions {
-  /** After so many failures in a row. */
+  /** Number of failures in a row that eject the node. */
   failures?: number
   /** Maximum time until a reply. */
   timeout?: number
@@ -255,7 +255,7 @@ export interface NativeEjectOptions {
 
 /** Options of an embedded server. The facade has validated them. */
 export interface NativeEmbeddedOptions {
-  /** 0 for any that is free. */
+  /** Port. 0 takes any free port. */
   port: number
   /** Password that clients must send. */
   password?: string
@@ -275,15 +275,15 @@ export interface NativeEmbeddedOptions {
   loseCompletion: number
 }
 
-/** A node. Times in ms, negative where they are to be without end. */
+/** A node. Times in ms, negative for no limit. */
 export interface NativeNodeOptions {
-  /** In front of every key on this node, and of the bus' prefix. */
+  /** Prefix of every key on this node, in front of the prefix of the bus. */
   nodePrefix?: string
-  /** Routes that are on this node whatever their hash says. */
+  /** Routes of this node that ignore their hash. */
   staticRoutes?: Array<string>
-  /** The same, by hash. */
+  /** The same, by the hash of the route. */
   staticHashes?: Array<number>
-  /** If it is a Cluster: its nodes, instead of the place of one. */
+  /** Options of a Cluster, instead of one endpoint. */
   cluster?: NativeClusterOptions
   /** Sentinels that know the endpoint, instead of the endpoint itself. */
   sentinel?: NativeSentinelOptions
@@ -293,7 +293,7 @@ export interface NativeNodeOptions {
   port?: number
   /** 4, 6, or 0 for either. */
   family?: number
-  /** A unix socket; goes before host and port. */
+  /** Path of a unix socket, which wins over host and port. */
   path?: string
   /** For AUTH. */
   username?: string
@@ -303,7 +303,7 @@ export interface NativeNodeOptions {
   db?: number
   /** For CLIENT SETNAME. */
   connectionName?: string
-  /** TLS, if it is spoken. */
+  /** Options of TLS, if it is used. */
   tls?: NativeTlsOptions
   /** Maximum time of one connection attempt, in ms. */
   connectTimeout?: number
@@ -327,9 +327,9 @@ export interface NativeNodeOptions {
   maxQueuedBytes?: number
   /** Sends INFO until the server is ready. */
   enableReadyCheck?: boolean
-  /** The longest time between two such questions. */
+  /** Maximum time between two INFO, in ms. */
   maxLoadingRetryTime?: number
-  /** After so many failed reconnections what is queued fails; negative never. */
+  /** Number of failed reconnections after which queued commands fail. Negative never fails them. */
   maxRetriesPerRequest?: number
   /** Subscribes again after a reconnection. */
   autoResubscribe?: boolean
@@ -341,13 +341,13 @@ export interface NativeNodeOptions {
   asksReconnect?: boolean
 }
 
-/** A producer at one time. */
+/** Statistics of a producer. */
 export interface NativeProducerStats {
-  /** Completions. */
+  /** Received completions. */
   heard: number
-  /** Jobs waited for. */
+  /** Pending waits. */
   waiting: number
-  /** The connections of its bus. */
+  /** Traffic of the connections of its bus. */
   shared: NativeTraffic
 }
 
@@ -355,19 +355,19 @@ export interface NativeProducerStats {
 export interface NativeRetryPolicy {
   /** Doubles the delay with each delivery. */
   exponential: boolean
-  /** The wait after the first delivery. */
+  /** Delay after the first delivery. */
   delay: number
-  /** The longest wait; negative without end. */
+  /** Maximum delay. Negative has no limit. */
   max: number
   /** Random part of a delay, from 0 to 1. */
   jitter: number
 }
 
-/** Sentinels that know where a node is. */
+/** Sentinels that know the endpoint of a node. */
 export interface NativeSentinelOptions {
   /** Addresses of the sentinels. */
   addresses: Array<NativeAddress>
-  /** The name that they have for the node. */
+  /** Name of the node at the sentinels. */
   name: string
   /** Connects to a replica. */
   isReplica: boolean
@@ -375,13 +375,13 @@ export interface NativeSentinelOptions {
   username?: string
   /** For AUTH. */
   password?: string
-  /** TLS, if they speak it. */
+  /** Options of TLS, if they use it. */
   tls?: NativeTlsOptions
   /** Maximum time until a reply of a sentinel, in ms. */
   commandTimeout?: number
-  /** Addresses that are others for us. */
+  /** Addresses to translate. */
   nat: Array<NativeTranslation>
-  /** Replicas that are taken before others, `host:port`. */
+  /** Preferred replicas, `host:port`. */
   preferred?: Array<string>
   /** Asks sentinels that the known ones name as well. */
   updateSentinels?: boolean
@@ -395,7 +395,7 @@ export interface NativeSentinelOptions {
 export interface NativeStreamOptions {
   /** The stream. */
   name: string
-  /** `>` or where in the history to start. */
+  /** `>`, or the id in the history to start behind. */
   readFrom: string
   /** Start of a new group. */
   fromId: string
@@ -431,11 +431,11 @@ export interface NativeTraffic {
   bytesOut: number
 }
 
-/** Under which other address a server is reached from here. */
+/** Translation of the address of a server. */
 export interface NativeTranslation {
-  /** The one it has for itself. */
+  /** Address that the server announces. */
   from: NativeAddress
-  /** The one to use. */
+  /** Address that is reachable from here. */
   to: NativeAddress
 }
 
@@ -449,10 +449,7 @@ export declare const enum Operation {
   Push = 1,
   /** `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶` */
   Pull = 2,
-  /**
-   * `producer, request, plan, capped, wait, flags, record, job¶`, and `headers¶` if `flags`, which are those of
-   * `SendFlag`, say so
-   */
+  /** `producer, request, plan, capped, wait, flags, record, job¶`, and `headers¶` if `flags` has that bit of `SendFlag` */
   Send = 3,
   /** `producer, wait` */
   ForgetWait = 4,
@@ -463,13 +460,23 @@ export declare const enum Operation {
   /** `consumer, token` */
   Release = 7,
   /**
-   * `link, request, index, flags, key, count, count × (word: as a value)`, the command's name being word 0; `flags`
-   * are those of `CallFlag`, of which `Beside` has one more word follow; `key` is the word that is its first key, which decides on the node of a Cluster, or -1
-   * for none
+   * `link, request, index, flags, key, count, count × (word: as a value)`. The command's name is word 0. `flags` are
+   * those of `CallFlag`. With `Beside` one more word follows. `key` is the position of the first key, which decides
+   * the node of a Cluster, or -1 for none.
    */
   Call = 8,
-  /** `producer, wait, request`: the request's value is the text of why the wait is not over, if there is one */
+  /** `producer, wait, request`: the value of the request is the text of the diagnosis, if there is one */
   Diagnose = 9
+}
+
+/** Rest of a packet that `collect` could not return. Most packets have none, which saves an object. */
+export interface PacketRest {
+  /** The numbers, if they did not fit. */
+  numbers?: Float64Array
+  /** Small payloads, joined. */
+  bytes?: Buffer
+  /** Other payloads. */
+  blobs?: Array<Buffer>
 }
 
 /** Events of an event packet. The listed numbers follow each one, and its texts and blobs in the listed order. */
@@ -528,29 +535,19 @@ export declare const enum Report {
   RingChanged = 26,
   /** `node, state¶, place¶, hasError, error` */
   NodeChanged = 27,
-  /** `consumer, token, key¶`, then a value: before the `Jobs` that it is about */
+  /** `consumer, token, key¶`, then a value, in front of its `Jobs` */
   Prefetched = 28,
-  /** `consumer, token, headers¶`: before the `Jobs` that it is about */
+  /** `consumer, token, headers¶`, in front of its `Jobs` */
   Headers = 29,
   /** `consumer, stream, count, count × name¶` */
   Removed = 30
 }
 
-/** Rest of a packet that `collect` could not return. Most packets have none, which saves an object. */
-export interface Rest {
-  /** The numbers, if they did not fit. */
-  numbers?: Float64Array
-  /** Small payloads, joined. */
-  bytes?: Buffer
-  /** Other payloads. */
-  blobs?: Array<Buffer>
-}
-
 /** Flags of a job that is sent. */
 export declare const enum SendFlag {
-  /** Its wait is over at the first error. */
+  /** Ends the wait at the first error. */
   EndsAtError = 1,
-  /** Something is sent along. */
+  /** Sends headers. */
   Headers = 2
 }
 
@@ -564,12 +561,12 @@ export declare const enum ValueKind {
   Integer = 2,
   /** `blob` */
   Blob = 3,
-  /** `count`, then so many values */
+  /** `count`, then that number of values */
   Array = 4,
   /** `text¶`: an error within an array */
   Error = 5,
   /** `offset, length` within the packet's bytes */
   Bytes = 6,
-  /** `text¶`: an integer that no number of JavaScript can be equal to */
+  /** `text¶`: an integer beyond the exact numbers of JavaScript */
   Large = 7
 }

@@ -81,7 +81,7 @@ impl NativeFacade {
         if fits {
             copy_into(&mut into, HEADER, &packet.numbers);
         }
-        // Not inside of `with`: what is collected as garbage meanwhile looks for the state.
+        // Outside of `with`, since a garbage collection meanwhile looks for the state.
         let text = match packet.text.is_ascii() {
             true => env.create_string_latin1(packet.text.as_bytes())?,
             false => env.create_string(&packet.text)?,

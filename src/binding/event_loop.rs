@@ -1,4 +1,4 @@
-//! Waiting for a descriptor on Node's own event loop, with the functions of libuv that Node exports to addons.
+//! Waits for a descriptor on Node's event loop, with functions of libuv that Node exports to addons.
 #![expect(unsafe_code, reason = "libuv is C")]
 
 use std::ffi::{c_int, c_void};
@@ -88,8 +88,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches nothing yet. `on_event` is called while `descriptor` is readable, `on_tick` at times. `None` where that
-    /// cannot be had.
+    /// A watch that is not started. `on_event` is called while `descriptor` is readable, `on_tick` at ticks. Returns
+    /// `None` if the platform lacks support.
     pub fn new(env: Env, descriptor: RawFd, on_event: fn(), on_tick: fn()) -> Option<Self> {
         let libuv = Libuv::get()?;
         let event_loop = env.get_uv_event_loop().ok()?;
@@ -133,14 +133,14 @@ impl Watch {
         }
     }
 
-    /// Has the next tick come at once.
+    /// Schedules the next tick at once.
     pub fn tick_soon(&mut self, every: u64) {
         let (libuv, _, timer) = self.parts();
         // SAFETY: as in `start`.
         unsafe { (libuv.timer_start)(timer, ticked, 0, every) };
     }
 
-    /// Watches no more.
+    /// Stops the watch.
     pub fn stop(&mut self) {
         if !std::mem::take(&mut self.is_on) {
             return;
@@ -153,7 +153,7 @@ impl Watch {
         }
     }
 
-    /// Ends the watch; `then` is called when libuv has let go of it.
+    /// Ends the watch. `then` is called once libuv has closed both handles.
     pub fn close(self, then: impl FnOnce() + 'static) {
         // SAFETY: the handles are freed by `closed` alone, which dropping this value leads to.
         unsafe { (*self.handles).on_closed = Some(Box::new(then)) };

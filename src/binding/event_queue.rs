@@ -29,7 +29,7 @@ pub struct EventQueue {
     /// wakes it again.
     scheduled: AtomicBool,
     buffer: Mutex<EventBuffer>,
-    /// Of the runtime that everything comes from, where JavaScript's thread can borrow it.
+    /// Loan of the runtime, if JavaScript's thread can borrow it.
     loan: Option<Arc<Loan>>,
 }
 
@@ -44,7 +44,7 @@ impl EventQueue {
         self.buffer().size()
     }
 
-    /// The oldest packet; JavaScript is woken again if there are more. `spare` is written to next and lends its
+    /// Returns the oldest packet, and wakes JavaScript again if there are more. `spare` becomes the next packet with its
     /// capacity.
     pub fn take(&self, spare: EventWriter) -> EventWriter {
         self.scheduled.store(false, Ordering::SeqCst);

@@ -9,8 +9,8 @@ use crate::redis_io::resp::Value;
 
 use super::operation::{Report, ValueKind};
 
-/// Payloads up to this size share one buffer per packet, as Node's own pool does with small ones; a larger one
-/// gets a buffer of its own, so that keeping it does not keep its neighbours.
+/// Maximum size of payloads that share one buffer per packet, in bytes. A larger payload gets a buffer of its own, so
+/// that it does not keep others in memory.
 const SHARED_UP_TO: usize = 1_024;
 
 /// Largest number up to which every integer has its own value in JavaScript.
@@ -30,7 +30,7 @@ pub struct EventWriter {
     pub bytes: Vec<u8>,
     /// Other payloads.
     pub blobs: Vec<Vec<u8>>,
-    /// The error that was written last: many in a row have the same reason.
+    /// Last written error, since many in a row have the same reason.
     error: Option<RedisError>,
 }
 
@@ -46,7 +46,7 @@ impl EventWriter {
         size_of_val(self.numbers.as_slice()) + self.text.len() + self.bytes.len() + blobs
     }
 
-    /// Empties the packet for its next use. What a burst of large payloads made it grow to is given back.
+    /// Empties the packet for its next use, and frees capacity from a burst of large payloads.
     pub fn reuse(&mut self) {
         self.numbers.clear();
         self.text.clear();
@@ -115,7 +115,7 @@ impl EventWriter {
         }
     }
 
-    /// Writes how many events of a producer were left out.
+    /// Writes the number of dropped events of a producer.
     pub fn dropped(&mut self, producer: u32, count: u64) {
         self.report(Report::EventsDropped, &[f64::from(producer), count as f64]);
     }
@@ -277,7 +277,7 @@ impl EventWriter {
         }
     }
 
-    /// Values nest; what is still to be written waits on a stack instead of in recursion.
+    /// Writes a nested value with a stack instead of recursion.
     fn push_value(&mut self, value: &Value) {
         let mut waiting = vec![value];
         while let Some(value) = waiting.pop() {
@@ -342,7 +342,7 @@ fn kind_name(kind: RedisErrorKind) -> &'static str {
     }
 }
 
-/// The names ioredis gives to the states of a connection.
+/// Returns the name that ioredis has for a state.
 pub fn state_name(state: LinkState) -> &'static str {
     match state {
         LinkState::Wait => "wait",

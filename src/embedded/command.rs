@@ -15,17 +15,17 @@ pub type Handler = fn(&mut CommandContext<'_>) -> CommandResult;
 /// Way to execute a command.
 #[derive(Clone, Copy)]
 pub enum Run {
-    /// By this.
+    /// By this function.
     Handler(Handler),
-    /// By one of its subcommands, which have rows of their own. What is left is HELP.
+    /// By one of its subcommands, which have specifications of their own, or as HELP.
     Container,
-    /// By this if it stands alone, and else by one of its subcommands, or HELP.
+    /// By this function without arguments, or else by a subcommand or as HELP.
     Both(Handler),
 }
 
 /// Description of a command, as COMMAND replies it.
 pub struct CommandSpec {
-    /// In lower case; a subcommand's follows its container's and a `|`.
+    /// Name in lower case. A subcommand has the name of its container and a `|` in front.
     pub name: &'static str,
     /// Number of words, the name included. Negative means at least that many.
     pub arity: i32,
@@ -39,7 +39,7 @@ pub struct CommandSpec {
     pub run: Run,
 }
 
-/// A row.
+/// Makes a specification.
 pub const fn spec(
     name: &'static str,
     arity: i32,
@@ -55,7 +55,7 @@ pub const fn spec(
 pub struct Command {
     /// Description of the command.
     pub spec: &'static CommandSpec,
-    /// Numbers the commands.
+    /// Number of the command.
     pub number: usize,
     /// True if it changes keys.
     pub writes: bool,
@@ -171,7 +171,7 @@ impl<'a> CommandContext<'a> {
         self.core.clients.get_mut(&self.client).expect("who calls is connected")
     }
 
-    /// Sends something unasked, to others or to who calls.
+    /// Sends a push message to a client, which can be the caller.
     pub fn push(&mut self, to: ClientId, bytes: &[u8]) {
         if to == self.client {
             self.reply.raw(bytes);

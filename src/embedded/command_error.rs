@@ -6,26 +6,26 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandError(Cow<'static, [u8]>);
 
-/// The command's words make no sense.
+/// Error of words that make no valid command.
 pub const SYNTAX: CommandError = CommandError::new("ERR syntax error");
-/// A number is none, or does not fit.
+/// Error of an invalid or too large number.
 pub const NOT_AN_INTEGER: CommandError = CommandError::new("ERR value is not an integer or out of range");
-/// The key holds something else.
+/// Error of a key with another type.
 pub const WRONG_TYPE: CommandError =
     CommandError::new("WRONGTYPE Operation against a key holding the wrong kind of value");
-/// A stream id is none.
+/// Error of an invalid stream id.
 pub const INVALID_ID: CommandError =
     CommandError::new("ERR Invalid stream ID specified as stream command argument");
-/// Of commands that need a key to be there.
+/// Error of commands that need an existing key.
 pub const NO_SUCH_KEY: CommandError = CommandError::new("ERR no such key");
 
 impl CommandError {
-    /// A refusal with that text, which begins with its code.
+    /// An error with that text, which begins with its code.
     pub const fn new(text: &'static str) -> Self {
         Self(Cow::Borrowed(text.as_bytes()))
     }
 
-    /// A refusal whose text holds something of the command. An error is one line, so ends of lines become spaces.
+    /// An error with parts of the command in its text. An error is one line, so ends of lines become spaces.
     pub fn with(parts: &[&[u8]]) -> Self {
         let mut text = parts.concat();
         for byte in &mut text {

@@ -3,7 +3,7 @@
 use crate::embedded::command::{Command, CommandTable, Run};
 use crate::embedded::command_error::CommandError;
 
-/// The command that words call, and that there are as many of them as it takes.
+/// Returns the command that the words call, with a check of their number.
 pub fn resolve<'a>(table: &'a CommandTable, args: &[&[u8]]) -> Result<&'a Command, CommandError> {
     let named = table.find(args[0]).filter(|_| !args[0].contains(&b'|')).ok_or_else(|| unknown(args))?;
     let command = match (&named.spec.run, args.get(1)) {
@@ -27,7 +27,7 @@ pub fn resolve<'a>(table: &'a CommandTable, args: &[&[u8]]) -> Result<&'a Comman
     if fits { Ok(command) } else { Err(CommandError::wrong_arity(command.spec.name)) }
 }
 
-/// As much of what a client sent is in an error.
+/// Maximum length of a client's input in an error, in bytes.
 const MOST_SHOWN: usize = 128;
 
 fn unknown(args: &[&[u8]]) -> CommandError {

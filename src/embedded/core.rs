@@ -1,4 +1,4 @@
-//! Everything that the sessions of a server share.
+//! State that the sessions of a server share.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -24,20 +24,20 @@ use crate::embedded::waiting::{Blocked, BlockedClients};
 pub struct CallCount {
     /// Name of the command.
     pub name: &'static str,
-    /// Carried out.
+    /// Executed calls.
     pub calls: u64,
-    /// Of these, with an error.
+    /// Failed calls of these.
     pub failed: u64,
-    /// Not tried.
+    /// Rejected calls.
     pub rejected: u64,
 }
 
-/// Until when commands wait.
+/// Pause of commands.
 #[derive(Clone, Copy, Debug)]
 pub struct Pause {
-    /// Until then.
+    /// End of the pause.
     pub until: Instant,
-    /// Those that write, or all.
+    /// Pauses writes only.
     pub writes_only: bool,
 }
 
@@ -61,7 +61,7 @@ pub struct Core {
     pub monitors: Vec<ClientId>,
     /// Deliberate faults.
     pub chaos: Chaos,
-    /// Until when commands wait, if they do.
+    /// Pause of commands, if there is one.
     pub pause: Option<Pause>,
     /// Password that clients must send, if any.
     pub password: Option<Vec<u8>>,

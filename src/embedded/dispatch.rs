@@ -29,7 +29,7 @@ pub fn table() -> &'static CommandTable {
 /// Memory of a queued word besides its bytes.
 const QUEUED_OVERHEAD: usize = 16;
 
-/// Carries out what a client has asked for, or refuses to.
+/// Executes or rejects the command of a client.
 pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut ReplyBuffer) {
     core.expire();
     core.commands += 1;

@@ -1,14 +1,14 @@
 //! An in-process server with the semantics of Redis 7, for first steps and for tests.
 //!
-//! It speaks the wire protocol on a loopback port, so that what uses it does not know: a bus, several processes,
-//! `redis-cli`. Nothing is kept on disk. Of the other rooms it knows redis_io's codec, ids, globs and tasks; only the
-//! binding knows it.
+//! It speaks the wire protocol on a loopback port, so that any client works with it: a bus, several processes,
+//! `redis-cli`. Nothing is kept on disk. It imports the codec, ids, globs, locks and tasks of redis_io. Only the binding
+//! imports it.
 //!
 //! ```text
 //! server              listens, and owns what is connected
 //!   └─ session        one connection: reads requests, writes replies
-//!        └─ dispatch  one command: may it run, and when
-//!             └─ commands  what it does, with what they need of Redis' own: keyspace, stream, group, channels …
+//!        └─ dispatch  one command: decides its time, or refuses it
+//!             └─ commands  its effect on keyspace, streams, groups and channels
 //! ```
 //!
 //! Time, chance and memory have one owner each: [`clock`], [`chaos`] and the keyspace.

@@ -62,7 +62,7 @@ impl Destination {
     pub fn deliver(self, sink: &dyn ReplySink, outcome: Result<Reply<'_>, RedisError>) {
         match self {
             Self::Sink(tag) => sink.reply(tag, outcome),
-            // Who asked may have stopped waiting.
+            // The caller can have stopped waiting.
             Self::Task(sender) => drop(sender.send(outcome.map(Value::from))),
             Self::ReplyCollector(collector, number) => collector.reply(number, outcome),
             Self::Nowhere => {}

@@ -1,4 +1,4 @@
-//! A Cluster as one link: each command goes to the node that has its key, and follows when that changes.
+//! A Cluster as one link. Each command goes to the node that has its key, and follows redirects.
 
 pub(crate) mod pool;
 pub mod redirect;
@@ -50,7 +50,7 @@ pub(crate) struct ClusterState {
     pub(crate) sink: Arc<dyn ReplySink>,
     pub(crate) tasks: Tasks,
     pub(crate) this: Weak<ClusterState>,
-    /// Wakes whatever must not outlive the link.
+    /// Wakes tasks that must end with the link.
     gone: Notify,
     state: AtomicU8,
     /// A lock, since both threads submit. No connection is called with it held.
@@ -67,7 +67,7 @@ pub(crate) struct ClusterInner {
     /// Commands that go to another node at the end of the burst.
     pub(crate) redirected: Vec<RedirectedCommand>,
     started: bool,
-    /// Goodbyes are on their way: nothing more is taken.
+    /// QUIT was sent to all nodes: new commands are refused.
     quitting: bool,
     closing: bool,
 }
@@ -188,7 +188,7 @@ impl ClusterState {
     }
 
     fn set_state(&self, state: LinkState, error: Option<&RedisError>) {
-        // The end is the end, whatever another thread is about to say.
+        // No state follows the end, even if another thread reports one.
         let changes = |known| (known != state as u8 && known != LinkState::End as u8).then_some(state as u8);
         if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, changes).is_ok() {
             self.policy.state_changed(state, error);
@@ -199,7 +199,7 @@ impl ClusterState {
         RedisError::local(kind, message, &self.node())
     }
 
-    /// Takes commands from outside, or says why not.
+    /// Takes commands from a caller, or returns an error.
     fn submit(&self, commands: &mut Commands) -> Result<(), RedisError> {
         let staged = {
             let mut inner = self.lock();
@@ -225,7 +225,7 @@ impl ClusterState {
             || (waiting.len() + more.len() <= limit.commands && waiting.size() + more.size() <= limit.bytes)
     }
 
-    /// As [`ClusterState::submit`], for what was taken before.
+    /// As [`ClusterState::submit`], for commands that were taken before.
     pub(crate) fn submit_again(&self, mut commands: Commands) {
         let staged = {
             let mut inner = self.lock();
@@ -237,8 +237,7 @@ impl ClusterState {
         }
     }
 
-    /// Divides commands among the nodes; those that were there before come first. They wait while nothing is known
-    /// of the slots.
+    /// Divides commands among the nodes, earlier commands first. While the slots are unknown, the commands wait.
     fn stage(&self, inner: &mut ClusterInner, commands: &mut Commands) -> Staged {
         let Some(map) = self.topology.map() else {
             let now = Instant::now();
@@ -255,7 +254,7 @@ impl ClusterState {
         staged
     }
 
-    /// Hands commands to the connections of their nodes.
+    /// Submits commands to the connections of their nodes.
     pub(crate) fn send(&self, staged: Staged) {
         for (target, mut commands) in staged {
             let Target::Node { address, replica } = target else {
@@ -285,7 +284,7 @@ impl ClusterState {
         }
     }
 
-    /// Closes for good; `cause` is why, if it was not wanted.
+    /// Closes for good. `cause` is the error of an unwanted end.
     fn close(&self, cause: Option<&RedisError>) {
         let (mut waiting, connections) = {
             let mut inner = self.lock();

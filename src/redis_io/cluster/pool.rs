@@ -1,4 +1,4 @@
-//! The connections of one link to the nodes of a Cluster.
+//! Connections of one link to the nodes of a Cluster.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +35,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// A node that is a primary, for all that is known.
+    /// Targets a primary, by the known slots.
     pub(crate) fn of(address: Address) -> Self {
         Self::Node { address, replica: false }
     }
@@ -54,15 +54,15 @@ impl Target {
 #[derive(Default)]
 pub(crate) struct Pool {
     connections: HashMap<(Address, bool), Arc<Connection>>,
-    /// To whom there was a connection.
+    /// Nodes that had a connection.
     met: HashSet<(Address, bool)>,
     /// Rotates replicas.
     turn: usize,
 }
 
 impl Pool {
-    /// Divides commands among the nodes that have their keys, behind what is `staged`. Commands without a key go
-    /// where others go, or to whom `any` names.
+    /// Divides commands among the nodes of their keys, behind the `staged` ones. Commands without a key go to a node that
+    /// has commands, or to the node from `any`.
     pub(crate) fn divide(
         &mut self,
         map: &SlotMap,
@@ -125,7 +125,7 @@ impl Pool {
         Some(replica.map_or((&shard.primary, false), |address| (address, true)))
     }
 
-    /// The connection to a node, opened if there is none.
+    /// Returns the connection to a node, and opens one if needed.
     pub(crate) fn get(&mut self, address: Address, replica: bool, owner: &dyn NodeOwner) -> Arc<Connection> {
         let node = (address, replica);
         let known = self.connections.get(&node).filter(|known| known.state() != LinkState::End);
@@ -157,7 +157,7 @@ impl Pool {
         misplaced.map(|(_, connection)| connection).collect()
     }
 
-    /// Forgets the connections to a node that have ended.
+    /// Removes the ended connections to a node.
     pub(crate) fn remove_ended(&mut self, node: &Address) {
         self.connections
             .retain(|(address, _), connection| address != node || connection.state() != LinkState::End);
@@ -204,7 +204,7 @@ fn open(address: &Address, replica: bool, is_another: bool, owner: &dyn NodeOwne
     Connection::with_sinks(Arc::new(options), Arc::new(policy), sinks, owner.tasks())
 }
 
-/// The slot that a command is about.
+/// Returns the slot of a command.
 fn slot_for(meta: &CommandMeta, bytes: &[u8]) -> Option<u16> {
     match meta.place {
         CommandRoute::Anywhere => None,

@@ -1,4 +1,4 @@
-//! Commands of a Cluster that were not served where they were sent: they follow their slot, or are tried again later.
+//! Handles commands that a node did not serve: they follow their slot, or get another attempt later.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use crate::redis_io::command::{CommandMeta, Commands, Destination};
 use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 
-/// Lets the next command be served by a node that has its slot not for good yet.
+/// Command that lets a node serve the next command while it imports the slot.
 const ASKING: &str = "ASKING";
 
-/// The shortest time after which a command is tried again.
+/// Minimum delay of another attempt.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 impl Redirector for ClusterState {
@@ -43,7 +43,7 @@ impl Redirector for ClusterState {
 }
 
 impl ClusterState {
-    /// Has commands tried again after a while; those that have waited for too long fail with `error`.
+    /// Submits commands again after a delay. Commands that have waited too long fail with `error`.
     pub(crate) fn postpone(&self, mut commands: Commands, delay: Duration, error: &RedisError) {
         let (delay, now) = (delay.max(SHORTEST_WAIT), Instant::now());
         let mut again = Commands::default();
@@ -75,7 +75,7 @@ impl ClusterState {
         });
     }
 
-    /// Counts commands among those that wait to be tried again, and gives back what there is no room for.
+    /// Counts commands as held, and returns those beyond the limit.
     fn hold(&self, commands: &mut Commands) -> Commands {
         let limit = self.topology.options().link.queue;
         let held = &mut self.lock().held;

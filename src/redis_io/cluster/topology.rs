@@ -1,7 +1,7 @@
-//! Keeps track of which node of a Cluster has which slots.
+//! Map from slots to nodes that the connections of a Cluster share.
 //!
-//! One task asks for the slots: when something calls for it, and every now and then. It runs while anybody has a
-//! lease, and everybody who has one reads the same map.
+//! One task refreshes the slots, on request and periodically. It runs while the topology has a user, and all users read
+//! the same map.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ pub type RetryDelay = dyn Fn(u32) -> BoxFuture<Option<Duration>> + Send + Sync;
 /// Result of the latest refreshes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RefreshResult {
-    /// The last question that is answered.
+    /// Number of the last request that was answered.
     pub(crate) answered: u64,
     /// Error of the last refresh, if it failed.
     pub(crate) error: Option<RedisError>,
@@ -31,16 +31,16 @@ pub(crate) struct RefreshResult {
     pub(crate) given_up: bool,
 }
 
-/// The nodes of a Cluster, as far as they are known.
+/// Known nodes of a Cluster.
 pub struct Topology {
     pub(crate) options: Arc<ClusterOptions>,
     pub(crate) tasks: Tasks,
     pub(crate) retry_delay: Box<RetryDelay>,
-    /// A lock, since both threads look up and one writes; held for that only.
+    /// Slots, once known. A lock, since both threads read and one writes. Held for one access only.
     map: Mutex<Option<Arc<SlotMap>>>,
     /// Slots that migrate, with their new node. Blocking reads wait there.
     imports: Mutex<HashMap<u16, Address>>,
-    /// The questions so far.
+    /// Number of requests for a refresh so far.
     pub(crate) asked: AtomicU64,
     /// Wakes the task: a refresh was requested, or the last user is gone.
     pub(crate) wake: Notify,
@@ -48,7 +48,7 @@ pub struct Topology {
     pub(crate) users: AtomicUsize,
     /// True while the task runs. A lock, so that the task does not end while a new user relies on it.
     pub(crate) running: Mutex<bool>,
-    /// Rotates what is chosen where any node will do.
+    /// Rotates the choice of any node.
     pub(crate) turn: AtomicUsize,
     /// New owner of a slot that has moved. It is asked first, since other nodes can have old slots.
     pub(crate) preferred_node: Mutex<Option<Address>>,
@@ -68,7 +68,7 @@ impl Changes {
 pub(crate) struct TopologyUser(pub(crate) Arc<Topology>);
 
 impl Topology {
-    /// A topology that nothing is known of yet.
+    /// A topology without known nodes.
     pub fn new(options: ClusterOptions, tasks: Tasks, retry_delay: Box<RetryDelay>) -> Arc<Self> {
         Arc::new(Self {
             options: Arc::new(options),
@@ -120,13 +120,13 @@ impl Topology {
         Changes(self.results())
     }
 
-    /// Has the slots asked for again.
+    /// Requests a refresh.
     pub fn refresh(&self) {
         self.asked.fetch_add(1, Ordering::AcqRel);
         self.wake.notify_one();
     }
 
-    /// A node has said that another one has the slot.
+    /// Notes a MOVED of a slot.
     pub fn moved(&self, slot: u16, to: &Address) {
         if let Some(map) = self.map.locked().as_mut() {
             Arc::make_mut(map).note_moved(slot, to);
@@ -136,7 +136,7 @@ impl Topology {
         self.refresh();
     }
 
-    /// A node has said that a key of the slot is on another one already.
+    /// Notes an ASK for a slot.
     pub fn importing(&self, slot: u16, to: &Address) {
         self.imports.locked().insert(slot, to.clone());
         self.refresh();
@@ -167,7 +167,7 @@ impl Topology {
         self.imports.locked().contains_key(&slot)
     }
 
-    /// The address in what a node said, as it is reached from here.
+    /// Returns the reachable address for one that a node announced.
     pub fn reachable(&self, address: Address) -> Address {
         self.options.nat.get(&address).cloned().unwrap_or(address)
     }
@@ -179,13 +179,13 @@ impl Topology {
         Endpoint::Tcp { host: address.host.clone(), port: address.port, family }
     }
 
-    /// The node on which reads of a slot wait.
+    /// Returns the node on which reads of a slot block.
     pub fn node_of(&self, slot: u16) -> Option<Address> {
         let importing = self.imports.locked().get(&slot).cloned();
         importing.or_else(|| Some(self.map()?.shard(slot)?.primary.clone()))
     }
 
-    /// Some node, another one each time.
+    /// Returns any primary, in turn.
     pub(crate) fn any_node(&self) -> Option<Address> {
         let map = self.map()?;
         let primaries: Vec<&Address> = map.primaries().collect();
@@ -193,7 +193,7 @@ impl Topology {
         primaries.get(turn % primaries.len().max(1)).map(|&address| address.clone())
     }
 
-    /// The error of what cannot go anywhere, since the slots are not known.
+    /// Error of a command without a node, since the slots are unknown.
     pub(crate) fn unknown(&self, cause: Option<RedisError>) -> RedisError {
         match cause {
             Some(cause) => {

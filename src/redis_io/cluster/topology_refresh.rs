@@ -1,4 +1,4 @@
-//! Asks the nodes of a Cluster who has which slots.
+//! Refreshes the slots of a Cluster with CLUSTER SLOTS.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use crate::redis_io::resp::Reply;
 /// others. After a periodic refresh one is enough.
 type Kept = HashMap<Address, Arc<Connection>>;
 
-/// The shortest time between two rounds.
+/// Minimum time between two refreshes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Number of nodes that are asked in a row before a caller of `locate` gets an error.
 const PATIENCE: u32 = 3;
 
-/// Asks for the slots while anybody has a lease.
+/// Refreshes the slots while the topology has a user.
 pub(crate) async fn run_refresh(topology: Arc<Topology>) {
     let mut failures = 0;
     let mut kept = Kept::new();
@@ -56,7 +56,7 @@ impl Topology {
         let mut running = self.running.locked();
         self.users.fetch_add(1, Ordering::AcqRel);
         if !std::mem::replace(&mut *running, true) {
-            // What went wrong for those before says nothing about now.
+            // An error of earlier users does not hold for this one.
             self.results.send_modify(|result| (result.error, result.given_up) = (None, false));
             self.refresh();
             self.tasks.spawn(run_refresh(self.clone()));
@@ -71,7 +71,7 @@ impl Topology {
         let asked = self.asked.load(Ordering::Acquire);
         let mut results = self.results();
         let answer = results.wait_for(|result| result.answered >= asked || result.given_up);
-        // Whether it is answered or not, what is known is known.
+        // The known slots serve even without an answer.
         let _ = timeout(self.options.refresh_timeout * PATIENCE, answer).await;
         let address = match slot {
             Some(slot) => self.node_of(slot),
@@ -112,7 +112,7 @@ impl Topology {
         }
     }
 
-    /// `true` if there is one only since it is time again.
+    /// Waits for a request. Returns true if the refresh interval ended the wait.
     async fn wait_for_questions(&self) -> bool {
         let Some(interval) = self.options.refresh_interval else {
             self.wake.notified().await;
@@ -143,7 +143,7 @@ impl Topology {
         candidates
     }
 
-    /// Asks one node, on a connection that is kept for the next time as long as it answers.
+    /// Asks one node, on a connection that is kept while it answers.
     async fn ask(&self, address: &Address, kept: &mut Kept) -> Result<SlotMap, RedisError> {
         let known = kept.remove(address).filter(|connection| connection.state() != LinkState::End);
         let connection = known.unwrap_or_else(|| self.open(address));
@@ -176,7 +176,7 @@ impl Topology {
     }
 }
 
-/// The policy of a connection that is not made again.
+/// Policy of a connection that does not reconnect.
 struct NoReconnect;
 
 impl LinkPolicy for NoReconnect {

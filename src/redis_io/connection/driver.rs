@@ -227,7 +227,7 @@ async fn write(shared: Arc<ConnectionState>, mut sending: SendHalf) {
             SendHalf::Tls(stream) => write_tls(&shared, stream).await,
         };
         if let Err(error) = written {
-            // Who receives finds the end as well, after what there is to be read; then this task is no more.
+            // The receiver finds the end as well, after the bytes that are left, and then ends this task.
             tokio::time::sleep(READ_AFTER_WRITE_ERROR).await;
             shared.send_command(DriverCommand::Lost(RedisError::socket(&error, "write", &shared.node())));
             return;
@@ -300,7 +300,7 @@ fn lose(shared: &ConnectionState, cause: Option<RedisError>) {
     shared.fail(lost, &shared.dropped(cause));
 }
 
-/// Waits as long as the policy says; `false` if that is for good.
+/// Waits for the delay of the policy. Returns false if the link must end.
 async fn wait_to_retry(shared: &Arc<ConnectionState>, next: Next, failures: &mut Failures) -> bool {
     let asked = match next {
         Next::Round(round) => shared.policy.relocate_delay(round),
@@ -332,7 +332,7 @@ async fn wait_to_retry(shared: &Arc<ConnectionState>, next: Next, failures: &mut
     }
 }
 
-/// Resolves with the next order.
+/// Returns the next command to the driver.
 async fn next_command(shared: &ConnectionState) -> DriverCommand {
     loop {
         if let Some(command) = shared.lock().command.take() {
@@ -353,7 +353,7 @@ pub(crate) async fn watch_deadlines(shared: Arc<ConnectionState>) {
         let next = shared.lock().queue.next_deadline();
         let due = async {
             match next {
-                // At most so often; a command is never late by more.
+                // A command is late by this minimum at most.
                 Some(next) => {
                     tokio::time::sleep_until(next.max(Instant::now() + SHORTEST_WATCH).into()).await;
                 }

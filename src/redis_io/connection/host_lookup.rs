@@ -14,9 +14,9 @@ use tokio::sync::oneshot;
 
 use crate::redis_io::locked::Locked;
 
-/// A name is asked for again beside a question that has had no answer for so long.
+/// Time after which a second lookup of a name starts beside one without an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The most questions about one name at the same time.
+/// Maximum number of lookups of one name at the same time.
 const MOST: usize = 4;
 
 /// Error text of the system for a name that no name server answers: glibc, musl and BSD, Windows.
@@ -27,13 +27,13 @@ const TEMPORARY: [&str; 3] = ["Temporary failure", "Try again", "non-authoritati
 enum Answer {
     /// The addresses, without a port.
     Found(Vec<SocketAddr>),
-    /// The name has none.
+    /// The name has no address.
     Unknown,
     /// No name server has answered.
     Unanswered,
 }
 
-/// The questions about one name.
+/// Lookups of one name.
 #[derive(Debug, Default)]
 struct Questions {
     /// Number of threads that look the name up.
@@ -43,10 +43,11 @@ struct Questions {
     waiting: Vec<oneshot::Sender<Answer>>,
 }
 
-/// By name, of all runtimes of the process. A lock, since threads answer; it is held for the time of one look-up.
+/// Lookups by name, of all runtimes of the process. A lock, since the threads of lookups answer. Held for one access
+/// only.
 static UNDER_WAY: LazyLock<Mutex<HashMap<String, Questions>>> = LazyLock::new(Mutex::default);
 
-/// The addresses of `host`, with port 0. Connections that ask for the same name at the same time share one question.
+/// Returns the addresses of `host`, with port 0. Connections that need the same name at the same time share one lookup.
 pub(crate) async fn look_up(host: &str) -> io::Result<Vec<SocketAddr>> {
     let (sender, answer) = oneshot::channel();
     join(host, sender)?;
@@ -58,7 +59,7 @@ pub(crate) async fn look_up(host: &str) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// Waits for the answer to a question that is under way, or asks. An error if the system has no thread left for that.
+/// Joins a running lookup or starts one. Returns an error if the system has no thread left.
 fn join(host: &str, sender: oneshot::Sender<Answer>) -> io::Result<()> {
     let mut under_way = lock();
     let questions = under_way.entry(host.to_owned()).or_default();
@@ -84,7 +85,7 @@ fn join(host: &str, sender: oneshot::Sender<Answer>) -> io::Result<()> {
     }
 }
 
-/// Asks, and answers everybody who waits by then.
+/// Looks the name up and answers every waiting caller.
 fn ask(host: String) {
     let answer = match (host.as_str(), 0).to_socket_addrs() {
         Ok(found) => Answer::Found(found.collect()),

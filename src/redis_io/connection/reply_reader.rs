@@ -1,4 +1,4 @@
-//! Takes replies out of what was read and hands them to who waits.
+//! Extracts replies from the bytes that were read, and delivers them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,19 +12,20 @@ use crate::redis_io::resp::{Cursor, Reply, Scanner, Token};
 
 /// Size of one read in bytes.
 const READ_SIZE: usize = 64 * 1_024;
-/// A buffer that a large reply made grow beyond this is given back.
+/// Capacity that the buffer keeps after a large reply, in bytes.
 const KEPT_SIZE: usize = 1_024 * 1_024;
-/// The buffer grows at once by as much as a reply is said to need, up to this; beyond, as its bytes come.
+/// Maximum size by which the buffer grows at once for an announced reply. Beyond it the buffer grows with the bytes that
+/// arrive.
 const LARGEST_STEP: usize = 4 * 1_024 * 1_024;
 
-/// The read buffer of one session.
+/// Read buffer of one session.
 pub(crate) struct Receiver {
     shared: Arc<ConnectionState>,
     buffer: Vec<u8>,
     scanner: Scanner,
     /// Complete replies in the buffer.
     replies: Vec<Range<usize>>,
-    /// The commands these replies are for.
+    /// Commands of these replies.
     answered: Vec<(PendingCommand, Vec<u8>)>,
 }
 
@@ -47,8 +48,8 @@ impl Receiver {
         &mut self.buffer
     }
 
-    /// Hands out every complete reply, then says once that this was all. What came before a fault still counts:
-    /// commands that were answered must not be sent again.
+    /// Delivers every complete reply, then ends the burst. Replies before a fault count, since their commands must not be
+    /// sent again.
     pub(crate) fn hand_out(&mut self) -> Result<(), RedisError> {
         let (end, found) = self.find_replies();
         if self.replies.is_empty() {
@@ -83,7 +84,7 @@ impl Receiver {
         }
     }
 
-    /// Each reply answers the next command; the lock is taken once for all of them.
+    /// Matches each reply with the next command. Takes the lock once for all of them.
     fn hand_out_answers(&mut self) -> Result<(), RedisError> {
         let mut hangs_up = false;
         {
@@ -109,7 +110,7 @@ impl Receiver {
         if is_surplus || hangs_up { Err(self.surplus()) } else { Ok(()) }
     }
 
-    /// A subscriber's replies come with published messages in between.
+    /// Delivers the replies of a subscriber and the messages between them.
     fn hand_out_mixed(&self, pushes: &dyn PushSink) -> Result<(), RedisError> {
         for range in &self.replies {
             let Some(reply) = Reply::new(&self.buffer[range.clone()]) else { continue };
@@ -163,7 +164,7 @@ fn answer(shared: &Arc<ConnectionState>, pending: PendingCommand, bytes: Vec<u8>
     }
 }
 
-/// An error reply that waits for `reconnectOnError`.
+/// Resolves an error reply with `reconnectOnError`.
 struct Judged {
     pending: PendingCommand,
     bytes: Vec<u8>,

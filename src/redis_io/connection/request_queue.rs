@@ -18,7 +18,7 @@ use crate::redis_io::command::{CommandMeta, Commands};
 use crate::redis_io::link::ReplyProgress;
 use crate::redis_io::options::{QueueExtent, QueueLimit};
 
-/// Commands are appended to a chunk up to this size; more than that at once is a chunk of its own.
+/// Size up to which commands share a chunk, in bytes. A larger batch gets a chunk of its own.
 const CHUNK: usize = 64 * 1_024;
 /// Capacity that the last chunk keeps when the queue is empty, in bytes.
 const KEPT_CHUNK: usize = 1_024 * 1_024;
@@ -34,10 +34,10 @@ pub struct PendingCommand {
     pub deadline: Option<Instant>,
 }
 
-/// Everything without a reply, in order.
+/// Commands without a reply, in order.
 #[derive(Debug, Default)]
 pub struct RequestQueue {
-    /// None is empty, unless it is the only one.
+    /// Chunks of bytes. None is empty, unless it is the only one.
     chunks: VecDeque<Vec<u8>>,
     /// Answered bytes of the first chunk.
     answered: usize,
@@ -132,7 +132,7 @@ impl RequestQueue {
     pub fn prepare_resend(&mut self, all_written: bool) -> Vec<PendingCommand> {
         let written = (self.writing, self.written);
         if written == (0, 0) {
-            // Nothing has happened to what waits, which may be a lot.
+            // Nothing was written, and the queue can be long.
             return Vec::new();
         }
         let mut waiting = std::mem::take(&mut self.pending).into_iter();

@@ -111,7 +111,7 @@ impl Plain {
     }
 }
 
-/// The side of a socket that receives.
+/// Receiving side of a socket.
 pub enum ReceiveHalf {
     /// Of TCP.
     Tcp(tcp::OwnedReadHalf),
@@ -122,7 +122,7 @@ pub enum ReceiveHalf {
     Tls(ReadHalf<TlsStream<TcpStream>>),
 }
 
-/// The side of a socket that sends.
+/// Sending side of a socket.
 pub enum SendHalf {
     /// Of a plain socket.
     Plain(Arc<Plain>),
@@ -131,8 +131,8 @@ pub enum SendHalf {
 }
 
 impl ReceiveHalf {
-    /// Waits for bytes and appends what is there, up to the buffer's capacity; after a short read it is not asked
-    /// again whether there is more. 0 is the end. Nothing is lost if the future is dropped.
+    /// Waits for bytes and appends them, up to the buffer's capacity. A short read is not followed by another. Returns 0
+    /// at the end. The future can be dropped without loss.
     pub async fn fill(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read_buf(buffer).await,
@@ -162,7 +162,7 @@ impl Limit {
         Self(options.connect_timeout.map(|limit| Instant::now() + limit))
     }
 
-    /// Waits for one step of the attempt; `reason` is what it waited for if it is late.
+    /// Waits for one step of the attempt. `reason` names the step in the error of a late one.
     async fn apply<T>(&self, step: impl Future<Output = io::Result<T>>, reason: &str) -> io::Result<T> {
         let Some(until) = self.0 else { return step.await };
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("connect ETIMEDOUT{reason}"));

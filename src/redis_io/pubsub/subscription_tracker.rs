@@ -97,7 +97,7 @@ impl SubscriptionTracker {
 
     fn complete(&self, pending: PendingSubscribe) {
         match (pending.caller, &pending.outcome) {
-            // Who asked may have stopped waiting.
+            // The caller can have stopped waiting.
             (Some(caller), _) => drop(caller.send(pending.outcome)),
             (None, Ok(())) => self.pushes.resubscribed(),
             (None, Err(error)) if error.kind == RedisErrorKind::Reply => {
@@ -118,7 +118,7 @@ impl SubscriptionTable {
         let mut commands = Commands::default();
         if names.is_empty() {
             if let Some(caller) = caller {
-                // Who asked is still on the way to waiting.
+                // The caller has not begun to wait yet.
                 let _ = caller.send(Ok(()));
             }
             return commands;

@@ -94,7 +94,8 @@ function rustImports(area) {
   const prefix = ['crate', ...area.split('/').filter(Boolean)].join('::');
   return filesIn(area, '.rs').flatMap((name) => {
     const code = rustCode(path.join(SRC, area, name));
-    return [...code.matchAll(new RegExp(`\\b${prefix}::(\\w+)`, 'g'))].map(([, room]) => ({ name, room }));
+    const paths = name.includes('/') ? prefix : `(?:${prefix}|(?<!super::)super)`;
+    return [...code.matchAll(new RegExp(`\\b${paths}::(\\w+)`, 'g'))].map(([, room]) => ({ name, room }));
   });
 }
 

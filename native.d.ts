@@ -12,13 +12,13 @@ export declare class NativeBus {
   route(route: string): number
   /** The key of a stream on the node with that index. */
   streamKey(node: number, stream: string): string
-  /** Random ids that lead to nodes in the ring, joined. */
+  /** Random ids that lead to nodes that are not ejected, joined. */
   makeIds(count: number): string
-  /** Stops the bus; `maxWait` in ms, negative for no bound. The request is told when it is done. */
+  /** Stops the bus. `maxWait` in ms, negative for no limit. Completes the request at the end. */
   stop(request: number, force: boolean, maxWait: number): void
-  /** After `stop()` was done: what is asked for from now on opens connections again. */
+  /** Opens connections again on use, after `stop()`. */
   reopen(): void
-  /** Answers a `RetryAsked`; a negative delay gives the connection up. */
+  /** Answers a `RetryAsked` with a delay in ms. Negative ends the connection. */
   answerRetry(question: number, delay: number): void
   /** Answers a `ReconnectAsked`: 0 delivers the error, 1 reconnects, 2 reconnects and sends the command again. */
   answerReconnect(question: number, verdict: number): void
@@ -34,9 +34,9 @@ export declare class NativeClient {
   get status(): string
   /** Opens the connection, unless it is lazy. */
   open(): void
-  /** SELECT went well: the next connection begins with that database too. */
+  /** Notes a successful SELECT. The next connection selects that database too. */
   selected(db: number): void
-  /** Closes the connection with QUIT. The request is told when it is done. */
+  /** Closes the connection with QUIT. Completes the request at the end. */
   quit(request: number): void
   /** Closes the connection at once. */
   disconnect(): void
@@ -50,48 +50,48 @@ export declare class NativeConsumer {
   get number(): number
   /** Adds a stream, or changes the options of one that is there; returns its index. */
   addStream(options: NativeStreamOptions): number
-  /** Makes the groups and reads. The request is told when the first read is under way. */
+  /** Creates the groups and reads. Completes the request once the first read is under way. */
   play(request: number): void
-  /** Reads nothing more. The request is told when nothing is in flight. */
+  /** Stops reading. Completes the request once nothing is in flight. */
   pause(request: number): void
-  /** What it has done. */
+  /** Statistics of the consumer. */
   stats(): NativeConsumerStats
   /**
-   * Asks how far the group is with each stream, for so many ms at most, negative for no bound. The request is given
-   * `number, lag or null, pending or null` of each stream.
+   * Requests the position of the group in each stream, with a time limit in ms, negative for none. The request
+   * receives it.
    */
   groupLags(request: number, patience: number): void
 }
 
 /** A server in this process, on the thread of this environment. */
 export declare class NativeEmbeddedRedis {
-  /** A server that listens already. What keeps it from listening is thrown with the system's code. */
+  /** A server that listens already. An error of the system is thrown with its code. */
   constructor(facade: NativeFacade, options: NativeEmbeddedOptions)
-  /** Where it listens. */
+  /** Port of the server. */
   get port(): number
-  /** Moves a clock that stands still by so many ms. Returns whether it stands still. */
+  /** Advances a manual clock, by ms. Returns true if the clock is manual. */
   advance(ms: number): boolean
-  /** Closes everything. The request is told when it is done. */
+  /** Closes everything. Completes the request at the end. */
   stop(request: number): void
 }
 
 /** One copy of the facade, as JavaScript holds it. Garbage collection of this object takes the copy out of its environment. */
 export declare class NativeFacade {
-  /** Carries out what the facade collected in one tick, and returns how many connections are open. */
+  /** Executes the requests that the facade collected in one tick, and returns the number of open connections. */
   submit(numbers: Float64Array, count: number, text: string, bytes: Buffer, byteCount: number, blobs: Array<Uint8Array>): number
   /**
-   * Hands over what the engine has reported since the last time: the strings, joined, and in `into` how many numbers there
-   * are, 1 if the rest is to be collected as well, and the numbers.
+   * Returns the events since the last call: their strings as one text. Writes to `into` the count of numbers, 1 if
+   * `collect_rest` has more, and the numbers.
    */
   collect(into: Float64Array): string
-  /** What else belongs to what was just collected. */
-  collectRest(room: number): Rest
-  /** How many connections of this copy are open or being opened, of all buses. */
+  /** Returns the rest of the packet that was just collected. */
+  collectRest(room: number): PacketRest
+  /** Number of connections of this copy that are open or opening, of all buses. */
   openLinks(): number
   /**
-   * Adds a copy to this thread's environment, which the first copy starts. `drain` is called when there is something to
-   * `collect()`; it is referred to weakly. `borrows` is whether this thread may do the engine's work on its event loop
-   * while there is little; the first copy decides.
+   * Adds a copy to this thread's environment, which the first copy starts. `drain` is called when `collect()` has
+   * events, through a weak reference. `borrows` lets this thread drive the engine on its event loop while there is
+   * little to do. The first copy decides.
    */
   constructor(drain: () => void, borrows: boolean)
 }
@@ -107,34 +107,37 @@ export declare class NativeProducer {
    * `groups`, and returns its number.
    */
   plan(stream: string, route: string | undefined | null, groups: Array<string>): number
-  /** Forgets all plans; what was sent by them goes on. */
+  /** Removes all plans. Jobs that were sent are not affected. */
   forgetPlans(): void
-  /** Hears of completions: its own without streams, everybody's with. The request is told when Redis confirmed. */
+  /**
+   * Receives completions: its own without streams, all completions of the streams otherwise. Completes the request
+   * once Redis has confirmed.
+   */
   listen(request: number, streams: Array<string>): void
-  /** The user has listeners for streams from now on. */
+  /** Enables events for listeners of streams. */
   watch(): void
-  /** Hears nothing any more and gives up what it waits for. */
+  /** Unsubscribes, and abandons its waits. */
   reset(): void
-  /** What it has done. */
+  /** Statistics of the producer. */
   stats(): NativeProducerStats
 }
 
-/** What is said of a command of the user, by bits. */
+/** Flags of a command of the user. */
 export declare const enum CallFlag {
   /** The last of its request. */
   Last = 1,
-  /** Of a transaction, as the command before it: sent again only together with that one. */
+  /** Belongs to the transaction of the command before it, and is sent again only together with it. */
   Follows = 2,
   /** Never sent again. */
   Once = 4,
-  /** It goes where commands with the key go that follows its words. */
+  /** Goes to the node of the key that follows its words. */
   Beside = 8
 }
 
 /** Random ids, joined. */
 export declare function makeIds(count: number): string
 
-/** Where something listens. */
+/** Address of a node or sentinel. */
 export interface NativeAddress {
   /** Name or address. */
   host: string
@@ -144,35 +147,35 @@ export interface NativeAddress {
 
 /** A bus. */
 export interface NativeBusOptions {
-  /** In front of every key and channel. */
+  /** Prefix of every key and channel. */
   keyPrefix: string
-  /** Its nodes, in the order in which routes count them. */
+  /** Nodes, in the order in which routes count them. */
   nodes: Array<NativeNodeOptions>
-  /** When nodes leave the ring, if they do. */
+  /** Rule for the ejection of nodes, if there is one. */
   eject?: NativeEjectOptions
 }
 
-/** A Cluster; how each of its nodes is reached is said by the other options. Times in ms, negative for never. */
+/** A Cluster. Other options describe the connections to its nodes. Times in ms, negative for never. */
 export interface NativeClusterOptions {
-  /** Nodes that are asked first who the others are. */
+  /** Nodes for the first request for the slots. */
   startup: Array<NativeAddress>
   /** Addresses to translate. */
   nat: Array<NativeTranslation>
-  /** Where payloads are read: 0 primaries, 1 replicas, 2 either. */
+  /** Nodes that payloads are read from: 0 primaries, 1 replicas, 2 either. */
   reads?: number
-  /** How often a command follows from one node to another. */
+  /** Maximum number of redirects of a command. */
   maxRedirections?: number
-  /** How long a command waits that another node is to take. */
+  /** Delay of a command after MOVED, in ms. */
   movedDelay?: number
-  /** How long a command waits whose node is gone. */
+  /** Delay of a command whose node is gone, in ms. */
   failoverDelay?: number
-  /** How long a command waits while the Cluster is down. */
+  /** Delay of a command while the Cluster is down, in ms. */
   clusterDownDelay?: number
-  /** How long a command waits for a slot between two nodes. */
+  /** Delay of a command for a slot that migrates between two nodes, in ms. */
   tryAgainDelay?: number
-  /** How long asking one node for the slots may take. */
+  /** Maximum time of one request for the slots to one node, in ms. */
   refreshTimeout?: number
-  /** How often the slots are asked for. */
+  /** Interval of the refresh of the slots, in ms. */
   refreshInterval?: number
 }
 
@@ -182,85 +185,85 @@ export interface NativeConsumerOptions {
   group: string
   /** The consumer's name. */
   id: string
-  /** Whether the name was made up for it. */
+  /** True if the name was generated. */
   freshId: boolean
-  /** The most jobs in flight; 0 is no limit. */
+  /** Maximum number of jobs in flight. 0 has no limit. */
   concurrency?: number
-  /** How long one read may wait; 0 and negative are without end. */
+  /** Maximum time of one read, in ms. 0 and negative have no limit. */
   blockTimeout?: number
   /** The route of the node it reads from; without one, from every node. */
   route?: string
-  /** How often it looks for entries that nobody is at; negative never. */
+  /** Interval of the claim cycle, in ms. Negative never claims. */
   claimInterval?: number
-  /** How long an entry may be idle. */
+  /** Idle time after which an entry can be claimed, in ms. */
   claimDeadline?: number
-  /** How many pending entries are looked at in one step. */
+  /** Number of pending entries in one page of a claim cycle. */
   claimPageSize?: number
-  /** How often an entry is delivered at the most; negative without end. */
+  /** Maximum number of deliveries of an entry. Negative has no limit. */
   retryLimit?: number
-  /** When a rejected job is due again. */
+  /** Back-off before the next delivery of a rejected job. */
   retryPolicy?: NativeRetryPolicy
   /** The stream of the dead letters. */
   deadLetter?: string
-  /** For how long names of the group were idle that are removed; 0 and negative never. */
+  /** Idle time after which names of the group are removed, in ms. 0 and negative never remove. */
   removeIdle?: number
 }
 
-/** A consumer at one time. */
+/** Statistics of a consumer. */
 export interface NativeConsumerStats {
-  /** Jobs begun. */
+  /** Started jobs. */
   started: number
-  /** Begun again. */
+  /** Started jobs that were delivered before. */
   retried: number
-  /** Taken over. */
+  /** Claimed jobs. */
   claimed: number
-  /** Ended well. */
+  /** Resolved jobs. */
   resolved: number
-  /** Ended with an error. */
+  /** Rejected jobs. */
   rejected: number
-  /** Ended at their deadline. */
+  /** Jobs that reached their deadline. */
   timedOut: number
-  /** Released. */
+  /** Released jobs. */
   released: number
-  /** Not delivered again. */
+  /** Jobs that reached the retry limit. */
   exhausted: number
-  /** Gone from their stream. */
+  /** Trimmed entries. */
   trimmed: number
-  /** Ended, which Redis could not be told. */
+  /** Jobs that ended, with a settlement that failed. */
   unsettled: number
-  /** In flight. */
+  /** Jobs in flight. */
   inFlight: number
-  /** Waiting for a slot. */
+  /** Entries of the backlog, which wait for a slot. */
   waiting: number
   /** Free slots, infinite without a limit. */
   free: number
-  /** The connections that it waits on. */
+  /** Traffic of its reader connections. */
   own: NativeTraffic
-  /** Those of its bus. */
+  /** Traffic of the shared connections of its bus. */
   shared: NativeTraffic
 }
 
-/** When a node leaves the ring. Times in ms. */
+/** Rule for the ejection of a node. Times in ms. */
 export interface NativeEjectOptions {
-  /** After so many failures in a row. */
+  /** Number of failures in a row that eject the node. */
   failures?: number
-  /** How long an answer may take. */
+  /** Maximum time until a reply. */
   timeout?: number
-  /** How long it is out at least. */
+  /** Minimum time until readmission. */
   probeInterval?: number
 }
 
-/** How a server is started; what is checked, the facade has checked. */
+/** Options of an embedded server. The facade has validated them. */
 export interface NativeEmbeddedOptions {
-  /** 0 for any that is free. */
+  /** Port. 0 takes any free port. */
   port: number
-  /** What clients have to authenticate with. */
+  /** Password that clients must send. */
   password?: string
-  /** How many bytes the keys may take; 0 for any number. */
+  /** Maximum memory of the keys, in bytes. 0 has no limit. */
   maxMemory: number
-  /** Whether time passes only when it is told to. */
+  /** Moves the clock only by `advance`. */
   manualClock: boolean
-  /** What the chaos comes of. */
+  /** Seed of the chaos. */
   chaosSeed: number
   /** In ms. */
   delay: number
@@ -272,17 +275,17 @@ export interface NativeEmbeddedOptions {
   loseCompletion: number
 }
 
-/** A node. Times in ms, negative where they are to be without end. */
+/** A node. Times in ms, negative for no limit. */
 export interface NativeNodeOptions {
-  /** In front of every key on this node, and of the bus' prefix. */
+  /** Prefix of every key on this node, in front of the prefix of the bus. */
   nodePrefix?: string
-  /** Routes that are on this node whatever their hash says. */
+  /** Routes of this node that ignore their hash. */
   staticRoutes?: Array<string>
-  /** The same, by hash. */
+  /** The same, by the hash of the route. */
   staticHashes?: Array<number>
-  /** If it is a Cluster: its nodes, instead of the place of one. */
+  /** Options of a Cluster, instead of one endpoint. */
   cluster?: NativeClusterOptions
-  /** Who knows where it is, instead of its place. */
+  /** Sentinels that know the endpoint, instead of the endpoint itself. */
   sentinel?: NativeSentinelOptions
   /** Name or address. */
   host?: string
@@ -290,7 +293,7 @@ export interface NativeNodeOptions {
   port?: number
   /** 4, 6, or 0 for either. */
   family?: number
-  /** A unix socket; goes before host and port. */
+  /** Path of a unix socket, which wins over host and port. */
   path?: string
   /** For AUTH. */
   username?: string
@@ -300,91 +303,91 @@ export interface NativeNodeOptions {
   db?: number
   /** For CLIENT SETNAME. */
   connectionName?: string
-  /** TLS, if it is spoken. */
+  /** Options of TLS, if it is used. */
   tls?: NativeTlsOptions
-  /** How long connecting may take. */
+  /** Maximum time of one connection attempt, in ms. */
   connectTimeout?: number
-  /** How long a reply may take. */
+  /** Maximum time until a reply, in ms. */
   commandTimeout?: number
-  /** How long the server may be silent. */
+  /** Maximum silence of the server, in ms. */
   socketTimeout?: number
   /** Idle time before TCP keep-alive probes. */
   keepAlive?: number
   /** TCP_NODELAY. */
   noDelay?: boolean
-  /** Whether the first command opens the connection. */
+  /** Opens the connection at the first command. */
   lazyConnect?: boolean
   /** READONLY after connecting. */
   readOnly?: boolean
-  /** Whether commands wait for the connection. */
+  /** Queues commands until the connection is ready. */
   enableOfflineQueue?: boolean
-  /** How many commands may wait; negative is without end. */
+  /** Maximum number of waiting commands. Negative has no limit. */
   maxQueuedCommands?: number
-  /** How many bytes of them. */
+  /** Maximum size of waiting commands, in bytes. */
   maxQueuedBytes?: number
-  /** Whether the server is asked whether it is ready. */
+  /** Sends INFO until the server is ready. */
   enableReadyCheck?: boolean
-  /** The longest time between two such questions. */
+  /** Maximum time between two INFO, in ms. */
   maxLoadingRetryTime?: number
-  /** After so many failed reconnections what is queued fails; negative never. */
+  /** Number of failed reconnections after which queued commands fail. Negative never fails them. */
   maxRetriesPerRequest?: number
-  /** Whether subscriptions are made again. */
+  /** Subscribes again after a reconnection. */
   autoResubscribe?: boolean
-  /** Whether what has no reply is sent again. */
+  /** Sends commands without a reply again. */
   autoResendUnfulfilledCommands?: boolean
-  /** Whether the facade answers `RetryAsked`. */
+  /** Lets the facade answer `RetryAsked`. */
   asksRetry?: boolean
-  /** Whether the facade answers `ReconnectAsked`. */
+  /** Lets the facade answer `ReconnectAsked`. */
   asksReconnect?: boolean
 }
 
-/** A producer at one time. */
+/** Statistics of a producer. */
 export interface NativeProducerStats {
-  /** Completions. */
+  /** Received completions. */
   heard: number
-  /** Jobs waited for. */
+  /** Pending waits. */
   waiting: number
-  /** The connections of its bus. */
+  /** Traffic of the connections of its bus. */
   shared: NativeTraffic
 }
 
-/** When a rejected job is due again. Times in ms. */
+/** Back-off before the next delivery of a rejected job. Times in ms. */
 export interface NativeRetryPolicy {
-  /** Whether the wait doubles with each delivery. */
+  /** Doubles the delay with each delivery. */
   exponential: boolean
-  /** The wait after the first delivery. */
+  /** Delay after the first delivery. */
   delay: number
-  /** The longest wait; negative without end. */
+  /** Maximum delay. Negative has no limit. */
   max: number
-  /** Which part of a wait is left to chance, from 0 to 1. */
+  /** Random part of a delay, from 0 to 1. */
   jitter: number
 }
 
-/** Sentinels that know where a node is. */
+/** Sentinels that know the endpoint of a node. */
 export interface NativeSentinelOptions {
-  /** Where they are. */
+  /** Addresses of the sentinels. */
   addresses: Array<NativeAddress>
-  /** The name that they have for the node. */
+  /** Name of the node at the sentinels. */
   name: string
-  /** Whether a replica is wanted. */
+  /** Connects to a replica. */
   isReplica: boolean
   /** For AUTH. */
   username?: string
   /** For AUTH. */
   password?: string
-  /** TLS, if they speak it. */
+  /** Options of TLS, if they use it. */
   tls?: NativeTlsOptions
-  /** How long a reply of theirs may take. */
+  /** Maximum time until a reply of a sentinel, in ms. */
   commandTimeout?: number
-  /** Addresses that are others for us. */
+  /** Addresses to translate. */
   nat: Array<NativeTranslation>
-  /** Replicas that are taken before others, `host:port`. */
+  /** Preferred replicas, `host:port`. */
   preferred?: Array<string>
-  /** Whether sentinels that they know are asked as well. */
+  /** Asks sentinels that the known ones name as well. */
   updateSentinels?: boolean
-  /** Whether to listen for failovers. */
+  /** Listens for failovers. */
   failoverDetector?: boolean
-  /** Whether the facade answers `RetryAsked` for them. */
+  /** Lets the facade answer `RetryAsked` for them. */
   asksRetry: boolean
 }
 
@@ -392,13 +395,13 @@ export interface NativeSentinelOptions {
 export interface NativeStreamOptions {
   /** The stream. */
   name: string
-  /** `>` or where in the history to start. */
+  /** `>`, or the id in the history to start behind. */
   readFrom: string
-  /** Where a new group starts. */
+  /** Start of a new group. */
   fromId: string
-  /** Whether an existing group is set back there. */
+  /** Sets an existing group back to that start. */
   setId: boolean
-  /** How long a job may run; negative is without end. */
+  /** Maximum time of a job, in ms. Negative has no limit. */
   deadline: number
   /** The payload keys that jobs begin with. */
   prefetch: Array<string>
@@ -414,13 +417,13 @@ export interface NativeTlsOptions {
   key?: Uint8Array
   /** The name the server's certificate must have. */
   servername?: string
-  /** Whether a server that cannot prove its name is refused. */
+  /** Refuses a server that cannot prove its name. */
   rejectUnauthorized?: boolean
 }
 
-/** What passed through connections. */
+/** Traffic of connections. */
 export interface NativeTraffic {
-  /** How often one was made again. */
+  /** Number of reconnections. */
   reconnects: number
   /** Bytes of replies. */
   bytesIn: number
@@ -428,27 +431,25 @@ export interface NativeTraffic {
   bytesOut: number
 }
 
-/** Under which other address a server is reached from here. */
+/** Translation of the address of a server. */
 export interface NativeTranslation {
-  /** The one it has for itself. */
+  /** Address that the server announces. */
   from: NativeAddress
-  /** The one to use. */
+  /** Address that is reachable from here. */
   to: NativeAddress
 }
 
 /**
- * What the facade asks for; each is followed by the numbers listed, and its texts and blobs in the order listed. The number
- * of a text (¶) is its length, or -1 for a text that goes as a blob since it is too long for the packet's string.
+ * Operations of a request packet. The listed numbers follow each one, and its texts and blobs in the listed order. The
+ * number of a text (¶) is its length. It is -1 for a text that goes as a blob, since it is too long for the packet's
+ * string.
  */
 export declare const enum Operation {
   /** `link, request, count, job¶, count × (key¶, timeout, value: ¶, -1 for a blob, -2-n for n bytes)` */
   Push = 1,
   /** `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶` */
   Pull = 2,
-  /**
-   * `producer, request, plan, capped, wait, flags, record, job¶`, and `headers¶` if `flags`, which are those of
-   * `SendFlag`, say so
-   */
+  /** `producer, request, plan, capped, wait, flags, record, job¶`, and `headers¶` if `flags` has that bit of `SendFlag` */
   Send = 3,
   /** `producer, wait` */
   ForgetWait = 4,
@@ -459,16 +460,26 @@ export declare const enum Operation {
   /** `consumer, token` */
   Release = 7,
   /**
-   * `link, request, index, flags, key, count, count × (word: as a value)`, the command's name being word 0; `flags`
-   * are those of `CallFlag`, of which `Beside` has one more word follow; `key` is the word that is its first key, which decides on the node of a Cluster, or -1
-   * for none
+   * `link, request, index, flags, key, count, count × (word: as a value)`. The command's name is word 0. `flags` are
+   * those of `CallFlag`. With `Beside` one more word follows. `key` is the position of the first key, which decides
+   * the node of a Cluster, or -1 for none.
    */
   Call = 8,
-  /** `producer, wait, request`: the request's value is the text of why the wait is not over, if there is one */
+  /** `producer, wait, request`: the value of the request is the text of the diagnosis, if there is one */
   Diagnose = 9
 }
 
-/** What the engine reports; each is followed by the numbers listed, and its texts and blobs in the order listed. */
+/** Rest of a packet that `collect` could not return. Most packets have none, which saves an object. */
+export interface PacketRest {
+  /** The numbers, if they did not fit. */
+  numbers?: Float64Array
+  /** Small payloads, joined. */
+  bytes?: Buffer
+  /** Other payloads. */
+  blobs?: Array<Buffer>
+}
+
+/** Events of an event packet. The listed numbers follow each one, and its texts and blobs in the listed order. */
 export declare const enum Report {
   /** `request` */
   Done = 1,
@@ -524,33 +535,23 @@ export declare const enum Report {
   RingChanged = 26,
   /** `node, state¶, place¶, hasError, error` */
   NodeChanged = 27,
-  /** `consumer, token, key¶`, then a value: before the `Jobs` that it is about */
+  /** `consumer, token, key¶`, then a value, in front of its `Jobs` */
   Prefetched = 28,
-  /** `consumer, token, headers¶`: before the `Jobs` that it is about */
+  /** `consumer, token, headers¶`, in front of its `Jobs` */
   Headers = 29,
   /** `consumer, stream, count, count × name¶` */
   Removed = 30
 }
 
-/** What of a packet `collect` could not return: most packets have nothing of it, and are spared an object. */
-export interface Rest {
-  /** The numbers, if they did not fit. */
-  numbers?: Float64Array
-  /** Small payloads, joined. */
-  bytes?: Buffer
-  /** Other payloads. */
-  blobs?: Array<Buffer>
-}
-
-/** What is said of a job that is sent, by bits. */
+/** Flags of a job that is sent. */
 export declare const enum SendFlag {
-  /** Its wait is over at the first error. */
+  /** Ends the wait at the first error. */
   EndsAtError = 1,
-  /** Something is sent along. */
+  /** Sends headers. */
   Headers = 2
 }
 
-/** How a reply's value is written: a number of this, then what it says. */
+/** Kinds of values in a reply. The kind comes first, then the listed numbers. */
 export declare const enum ValueKind {
   /** Nothing follows. */
   Nil = 0,
@@ -560,12 +561,12 @@ export declare const enum ValueKind {
   Integer = 2,
   /** `blob` */
   Blob = 3,
-  /** `count`, then so many values */
+  /** `count`, then that number of values */
   Array = 4,
   /** `text¶`: an error within an array */
   Error = 5,
   /** `offset, length` within the packet's bytes */
   Bytes = 6,
-  /** `text¶`: an integer that no number of JavaScript can be equal to */
+  /** `text¶`: an integer beyond the exact numbers of JavaScript */
   Large = 7
 }

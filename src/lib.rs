@@ -8,11 +8,11 @@
 //!        └─ engine         all behaviour of the bus, testable without Node
 //!             └─ redis_io  bytes and connections: commands in, replies out, no policy
 //!
-//! embedded                 a Redis in this process, for first steps and tests: what binding starts, and nobody else
-//!   └─ redis_io            its codec, ids, globs and tasks alone
+//! embedded                 a Redis in this process, for first steps and tests: only the binding starts it
+//!   └─ redis_io            its codec, ids, globs, locks and tasks alone
 //! ```
 //!
-//! What goes up crosses two traits of the engine only: jobs for a processor, and events.
+//! Calls upwards cross two traits of the engine only: jobs for a processor, and events.
 
 #[cfg(feature = "node")]
 pub mod binding;

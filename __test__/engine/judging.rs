@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hfxbus::redis_io::connection::Connection;
 use hfxbus::redis_io::error::RedisErrorKind;
-use hfxbus::redis_io::link::{Link, LinkState, Verdict};
+use hfxbus::redis_io::link::{ErrorAction, Link, LinkState};
 use hfxbus::redis_io::pubsub::subscriber::Subscriber;
 use hfxbus::redis_io::resp::Value;
 
@@ -33,7 +33,7 @@ fn connect(engine: &Engine, port: u16, policy: &Arc<Retries>) -> Arc<Connection>
 #[test]
 fn an_error_can_have_the_command_sent_again_on_a_new_connection() {
     let (server, engine) = (failing_over(), Engine::start());
-    let policy = Retries::judging(Verdict::ReconnectAndResend);
+    let policy = Retries::judging(ErrorAction::ReconnectAndResend);
     let link = connect(&engine, server.port, &policy);
     assert_eq!(ask(&engine, link.as_ref(), &["ECHO"]), Ok(Value::Simple("OK".to_owned())));
     assert_eq!(policy.times(LinkState::Ready), 2);
@@ -42,7 +42,7 @@ fn an_error_can_have_the_command_sent_again_on_a_new_connection() {
 
 #[test]
 fn an_error_can_be_delivered_with_or_without_a_new_connection() {
-    for (verdict, sessions) in [(Verdict::Deliver, 1), (Verdict::Reconnect, 2)] {
+    for (verdict, sessions) in [(ErrorAction::Deliver, 1), (ErrorAction::Reconnect, 2)] {
         let (server, engine, policy) = (failing_over(), Engine::start(), Retries::judging(verdict));
         let link = connect(&engine, server.port, &policy);
         let error = ask(&engine, link.as_ref(), &["ECHO"]).unwrap_err();
@@ -72,7 +72,7 @@ fn closing_does_not_wait_for_a_verdict() {
 fn a_refused_subscription_can_be_sent_again() {
     let (server, engine) = (Server::start(), Engine::start());
     server.command("ACL SETUSER default resetchannels");
-    let policy = Retries::judging(Verdict::ReconnectAndResend);
+    let policy = Retries::judging(ErrorAction::ReconnectAndResend);
     let subscriber = Subscriber::new(
         options(server.port).into(),
         policy.clone(),
@@ -95,14 +95,14 @@ impl hfxbus::redis_io::link::LinkPolicy for Undecided {
         Box::pin(async { None })
     }
 
-    fn judges(&self) -> bool {
+    fn inspects_errors(&self) -> bool {
         true
     }
 
-    fn judge(
+    fn on_error_reply(
         &self,
         _: &hfxbus::redis_io::error::RedisError,
-    ) -> Option<hfxbus::redis_io::link::BoxFuture<Verdict>> {
+    ) -> Option<hfxbus::redis_io::link::BoxFuture<ErrorAction>> {
         Some(Box::pin(std::future::pending()))
     }
 }

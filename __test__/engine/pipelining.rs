@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use hfxbus::redis_io::command::{Commands, Destination, Ticket};
+use hfxbus::redis_io::command::{Commands, Destination, ReplyTag};
 use hfxbus::redis_io::connection::Connection;
 use hfxbus::redis_io::link::Link;
 use hfxbus::redis_io::resp::Value;
@@ -18,7 +18,7 @@ fn append_all(link: &dyn Link, list: &str, thread: u8) {
     let mut commands = Commands::default();
     for number in 0..EACH {
         commands.begin("RPUSH", 3).arg(list.as_bytes()).arg_number(number);
-        commands.end(Destination::Sink(Ticket { kind: thread, index: 0, id: number }));
+        commands.end(Destination::Sink(ReplyTag { kind: thread, index: 0, id: number }));
         if number.is_multiple_of(1 + number % 7) {
             link.submit(&mut commands);
         }

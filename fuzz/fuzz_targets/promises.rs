@@ -1,4 +1,4 @@
-//! What the codec promises for any bytes. The fuzzer tries to break it; so does a test on stable Rust, with seeds.
+//! Promises of the codec for any bytes. The fuzzer tries to break them, as does a test on stable Rust with seeds.
 
 use hfxbus::redis_io::resp::{Malformed, Reply, Scanner, Token, Value};
 use hfxbus::redis_io::streams::entry::read_streams;

@@ -1,4 +1,4 @@
-//! The two calls that all per-job traffic takes: `submit` down, `collect` up.
+//! Calls of all per-job traffic: `submit` for requests, `collect` for events.
 
 use std::time::Duration;
 
@@ -11,25 +11,22 @@ use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::protocol::job_id;
-use crate::engine::protocol::payload_commands::PayloadPacker;
-use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::engine::submission::{CallOrder, Submission};
 use crate::redis_io::error::RedisError;
-use crate::redis_io::keys::Keys;
 
 #[cfg(target_os = "linux")]
 use super::environment;
 use super::error::invalid;
-use super::facade::{NamedLink, NativeFacade, State};
-use super::incoming::Incoming;
+use super::facade::{FacadeState, NativeFacade};
 use super::operation::{CallFlag, Operation, SendFlag};
+use super::request_reader::RequestReader;
 
-/// What `collect` writes before the numbers: how many there are, and whether `collect_rest` has more.
+/// Length of the header that `collect` writes before the numbers: their count, and 1 if `collect_rest` has more.
 const HEADER: usize = 2;
 
-/// What of a packet `collect` could not return: most packets have nothing of it, and are spared an object.
+/// Rest of a packet that `collect` could not return. Most packets have none, which saves an object.
 #[napi(object)]
-pub struct Rest<'env> {
+pub struct PacketRest<'env> {
     /// The numbers, if they did not fit.
     pub numbers: Option<Float64ArraySlice<'env>>,
     /// Small payloads, joined.
@@ -40,7 +37,7 @@ pub struct Rest<'env> {
 
 #[napi]
 impl NativeFacade {
-    /// Carries out what the facade collected in one tick, and returns how many connections are open.
+    /// Executes the requests that the facade collected in one tick, and returns the number of open connections.
     #[napi]
     pub fn submit(
         &self,
@@ -55,19 +52,19 @@ impl NativeFacade {
             numbers.get(..count as usize).ok_or_else(|| invalid("The packet has no such length."))?;
         let bytes =
             bytes.get(..byte_count as usize).ok_or_else(|| invalid("The packet has no such bytes."))?;
-        let mut packet = Incoming::new(numbers, &text, bytes, &blobs);
+        let mut packet = RequestReader::new(numbers, &text, bytes, &blobs);
         self.facade.with(|state| {
-            let mut staging = Staging::default();
+            let mut submission = Submission::default();
             while !packet.is_empty() {
-                carry_out(state, &mut staging, &mut packet)?;
+                execute(state, &mut submission, &mut packet)?;
             }
-            staging.flush();
+            submission.flush();
             Ok(state.context.open_links() as u32)
         })
     }
 
-    /// Hands over what the engine has reported since the last time: the strings, joined, and in `into` how many numbers there
-    /// are, 1 if the rest is to be collected as well, and the numbers.
+    /// Returns the events since the last call: their strings as one text. Writes to `into` the count of numbers, 1 if
+    /// `collect_rest` has more, and the numbers.
     #[napi]
     pub fn collect<'env>(&self, env: &'env Env, mut into: Float64ArraySlice<'env>) -> Result<JsString<'env>> {
         let mut packet = self.facade.with(|state| {
@@ -76,7 +73,7 @@ impl NativeFacade {
                 // Its rest was never asked for.
                 spare.reuse();
             }
-            Ok(state.upward.take(spare))
+            Ok(state.events.take(spare))
         })?;
         let fits = HEADER + packet.numbers.len() <= into.len();
         let is_all = fits && packet.bytes.is_empty() && packet.blobs.is_empty();
@@ -84,7 +81,7 @@ impl NativeFacade {
         if fits {
             copy_into(&mut into, HEADER, &packet.numbers);
         }
-        // Not inside of `with`: what is collected as garbage meanwhile looks for the state.
+        // Outside of `with`, since a garbage collection meanwhile looks for the state.
         let text = match packet.text.is_ascii() {
             true => env.create_string_latin1(packet.text.as_bytes())?,
             false => env.create_string(&packet.text)?,
@@ -104,14 +101,14 @@ impl NativeFacade {
         })
     }
 
-    /// What else belongs to what was just collected.
+    /// Returns the rest of the packet that was just collected.
     #[napi]
-    pub fn collect_rest<'env>(&self, env: &'env Env, room: u32) -> Result<Rest<'env>> {
+    pub fn collect_rest<'env>(&self, env: &'env Env, room: u32) -> Result<PacketRest<'env>> {
         let mut packet = self.facade.with(|state| Ok(std::mem::take(&mut state.spare)))?;
         let fits = HEADER + packet.numbers.len() <= room as usize;
         // Each is freed as soon as it is copied, so that they are not there twice.
         let blobs = packet.blobs.drain(..).map(|blob| BufferSlice::copy_from(env, blob));
-        let rest = Rest {
+        let rest = PacketRest {
             blobs: Some(blobs.collect::<Result<Vec<_>>>()?).filter(|blobs| !blobs.is_empty()),
             numbers: if fits { None } else { Some(Float64ArraySlice::copy_from(env, &packet.numbers)?) },
             bytes: if packet.bytes.is_empty() {
@@ -127,7 +124,7 @@ impl NativeFacade {
         })
     }
 
-    /// How many connections of this copy are open or being opened, of all buses.
+    /// Number of connections of this copy that are open or opening, of all buses.
     #[napi]
     pub fn open_links(&self) -> Result<u32> {
         self.facade.with(|state| Ok(state.context.open_links() as u32))
@@ -151,73 +148,40 @@ fn copy_into(into: &mut Float64ArraySlice<'_>, at: usize, numbers: &[f64]) {
     target[at..at + numbers.len()].copy_from_slice(numbers);
 }
 
-/// Commands for one connection that leave in one write.
-#[derive(Default)]
-struct Staging {
-    commands: Commands,
-    to: Option<(u32, usize, NamedLink)>,
-}
-
-impl Staging {
-    /// The commands for a job's node, and the names of keys there; those for another node are submitted first. `None` for a
-    /// connection that is gone.
-    fn of_job(&mut self, state: &State, number: u32, job: &str) -> Option<(&mut Commands, &Keys)> {
-        let node = match &self.to {
-            Some((staged, _, link)) if *staged == number => link.node(job),
-            _ => state.links.get(number)?.node(job),
-        };
-        self.of_node(state, number, node)
-    }
-
-    fn of_node(&mut self, state: &State, number: u32, node: usize) -> Option<(&mut Commands, &Keys)> {
-        let is_other = self.to.as_ref().is_none_or(|(staged, at, _)| (*staged, *at) != (number, node));
-        if is_other {
-            self.flush();
-            let link = state.links.get(number)?;
-            self.to = Some((number, node, link.clone()));
-        }
-        let (_, _, link) = self.to.as_ref()?;
-        Some((&mut self.commands, link.keys(node)))
-    }
-
-    fn flush(&mut self) {
-        if let Some((_, node, link)) = self.to.take() {
-            link.client(node).submit(&mut self.commands);
-        }
-    }
-}
-
 /// Rejects a request whose connection or producer is gone. The other operations of the packet go on.
-fn refuse(state: &State, request: RequestId) {
+fn refuse(state: &FacadeState, request: RequestId) {
     state.context.done(request, Err(RedisError::closed()));
 }
 
-fn carry_out(state: &mut State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn execute(
+    state: &mut FacadeState,
+    submission: &mut Submission,
+    packet: &mut RequestReader<'_>,
+) -> Result<()> {
     match packet.index()? {
-        operation if operation == Operation::Push as u32 => push(state, staging, packet),
-        operation if operation == Operation::Pull as u32 => pull(state, staging, packet),
-        operation if operation == Operation::Send as u32 => send(state, staging, packet),
+        operation if operation == Operation::Push as u32 => push(state, submission, packet),
+        operation if operation == Operation::Pull as u32 => pull(state, submission, packet),
+        operation if operation == Operation::Send as u32 => send(state, submission, packet),
         operation if operation == Operation::Resolve as u32 => resolve(state, packet),
         operation if operation == Operation::Reject as u32 => reject(state, packet),
         operation if operation == Operation::Release as u32 => release(state, packet),
         operation if operation == Operation::ForgetWait as u32 => forget_wait(state, packet),
-        operation if operation == Operation::Call as u32 => call(state, staging, packet),
+        operation if operation == Operation::Call as u32 => call(state, submission, packet),
         operation if operation == Operation::Diagnose as u32 => diagnose(state, packet),
         _ => Err(invalid("The packet holds no such operation.")),
     }
 }
 
-fn push(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn push(state: &FacadeState, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     let link = packet.index()?;
     let (request, count, job) = (packet.index()?, packet.index()?, packet.text()?);
-    let Some((commands, keys)) = staging.of_job(state, link, job) else {
+    let Some(mut packer) = submission.payload(link, || state.links.get(link), job, request) else {
         for _ in 0..count {
             let _ = (packet.text()?, packet.number()?, packet.word()?);
         }
         refuse(state, request);
         return Ok(());
     };
-    let mut packer = PayloadPacker { commands, keys, job, request };
     for nth in 1..=count {
         let (key, timeout) = (packet.text()?, packet.number()? as u64);
         packer.set(key, packet.word()?, timeout, nth == count);
@@ -225,10 +189,10 @@ fn push(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Resu
     Ok(())
 }
 
-fn pull(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn pull(state: &FacadeState, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     let (link, request) = (packet.index()?, packet.index()?);
     let (gets, dels, job) = (packet.index()?, packet.index()?, packet.text()?);
-    let Some((commands, keys)) = staging.of_job(state, link, job) else {
+    let Some(mut packer) = submission.payload(link, || state.links.get(link), job, request) else {
         for _ in 0..gets {
             let _ = (packet.text()?, packet.flag()?);
         }
@@ -238,7 +202,6 @@ fn pull(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Resu
         refuse(state, request);
         return Ok(());
     };
-    let mut packer = PayloadPacker { commands, keys, job, request };
     for index in 0..gets {
         let key = packet.text()?;
         packer.get(key, packet.flag()?, index, dels == 0 && index + 1 == gets);
@@ -249,7 +212,7 @@ fn pull(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Resu
     Ok(())
 }
 
-fn send(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn send(state: &FacadeState, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     let (producer, request, plan) = (packet.index()?, packet.index()?, packet.index()?);
     let capped = packet.number()? as u64;
     let wait = packet.index()?;
@@ -267,15 +230,13 @@ fn send(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Resu
         return Ok(());
     };
     let sending = QueuedSend { plan, job, capped, record, headers, request, wait, ends_at_error };
-    let node = sending.node(named.producer.node_set());
-    match staging.of_node(state, named.link, node) {
-        Some((commands, _)) => named.producer.send(commands, sending),
-        None => refuse(state, request),
+    if !submission.send(named.link, || state.links.get(named.link), &named.producer, sending) {
+        refuse(state, request);
     }
     Ok(())
 }
 
-fn forget_wait(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+fn forget_wait(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
     let named = state.producers.get(packet.index()?);
     let wait = packet.index()?;
     if let Some(named) = named {
@@ -284,7 +245,7 @@ fn forget_wait(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn diagnose(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+fn diagnose(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
     let named = state.producers.get(packet.index()?);
     let (wait, request) = (packet.index()?, packet.index()?);
     match named {
@@ -294,7 +255,7 @@ fn diagnose(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn resolve(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+fn resolve(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
     let count = packet.index()?;
     let mut settlements = Vec::with_capacity(count as usize);
@@ -308,7 +269,7 @@ fn resolve(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn reject(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+fn reject(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
     let token = JobToken::from_number(packet.number()?);
     let request: RequestId = packet.index()?;
@@ -320,7 +281,7 @@ fn reject(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn release(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
+fn release(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
     let token = JobToken::from_number(packet.number()?);
     if let Some(consumer) = consumer {
@@ -329,49 +290,45 @@ fn release(state: &State, packet: &mut Incoming<'_>) -> Result<()> {
     Ok(())
 }
 
-fn call(state: &State, staging: &mut Staging, packet: &mut Incoming<'_>) -> Result<()> {
+fn call(state: &FacadeState, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
     let link = packet.index()?;
     let (request, index) = (packet.index()?, packet.index()?);
     let flags = packet.index()?;
     let has = |flag: CallFlag| flags & flag as u32 != 0;
     let first_key = packet.number()?;
     let count = packet.index()?;
-    let Some((commands, _)) = staging.of_job(state, link, "") else {
+    let is_last = has(CallFlag::Last);
+    let Some(mut packer) = submission.call(link, || state.links.get(link), count as usize) else {
         for _ in 0..count + u32::from(has(CallFlag::Beside)) {
             packet.word()?;
         }
-        if has(CallFlag::Last) {
+        if is_last {
             refuse(state, request);
         }
         return Ok(());
     };
-    let index = if has(CallFlag::Last) { index | LAST } else { index };
-    commands.begin_unnamed(count as usize);
     for nth in 0..count {
         match f64::from(nth) == first_key {
-            true => commands.key(packet.word()?),
-            false => commands.arg(packet.word()?),
-        };
+            true => packer.key(packet.word()?),
+            false => packer.arg(packet.word()?),
+        }
     }
     if has(CallFlag::Beside) {
-        commands.beside(packet.word()?);
+        packer.route_with(packet.word()?);
     }
-    let destination =
-        Destination::Sink(Ticket { kind: ReplyKind::Call as u8, index, id: u64::from(request) });
-    if has(CallFlag::Follows) {
-        commands.end_following(destination);
-    } else if has(CallFlag::Once) {
-        commands.end_once(destination);
-    } else {
-        commands.end(destination);
-    }
+    let order = match (has(CallFlag::Follows), has(CallFlag::Once)) {
+        (true, _) => CallOrder::Follows,
+        (_, true) => CallOrder::Once,
+        _ => CallOrder::Single,
+    };
+    packer.end(request, index, is_last, order);
     Ok(())
 }
 
-/// What is without end in numbers: three hundred years, which can be added to any time.
+/// Stands for "no limit": about 300 years, small enough to add to any `Instant`.
 pub const LONGEST: Duration = Duration::from_secs(10_000_000_000);
 
-/// A time of the facade: negative is "never".
+/// Converts a time in ms from the facade. Negative is `None`.
 pub fn duration(ms: f64) -> Option<Duration> {
     (ms >= 0.0).then(|| Duration::try_from_secs_f64(ms / 1_000.0).map_or(LONGEST, |time| time.min(LONGEST)))
 }

@@ -1,5 +1,5 @@
-//! JavaScript's side of the loan of the engine's runtime: turns it from Node's event loop, and hands over what comes up
-//! without a thread being woken.
+//! Drives the borrowed runtime of the engine on Node's event loop, so that events reach JavaScript without a wake of a
+//! thread.
 #![expect(unsafe_code, reason = "napi has no asynchronous clean-up hooks")]
 
 use std::ffi::c_void;
@@ -11,16 +11,16 @@ use napi::{Result, check_status, sys};
 
 use super::environment::{self, try_with};
 use super::event_loop::Watch;
-use super::wake::HEAVY_BURST;
+use super::event_queue::HEAVY_BURST;
 use crate::engine::runtime::epoll_fd;
 use crate::engine::runtime::handoff::{DriveOutcome, RuntimeHandoff};
 
-/// So often a borrowed runtime is turned for its timers, in ms.
+/// Interval of a tick of a borrowed runtime for its timers, in ms.
 const TICK: u64 = 5;
-/// After so many ticks in a row without anything for JavaScript the runtime is given back.
+/// Number of ticks in a row without an event after which the runtime is returned.
 const QUIET_TICKS: u32 = 3;
 
-/// Turns a runtime while it is lent.
+/// Drives a runtime while it is lent.
 pub struct Borrower {
     lending: Arc<RuntimeHandoff>,
     watch: Watch,
@@ -28,7 +28,7 @@ pub struct Borrower {
 }
 
 impl Borrower {
-    /// `None` where JavaScript's thread cannot wait for what the runtime waits for.
+    /// `None` if JavaScript's thread cannot wait for the descriptor of the runtime.
     pub fn new(env: Env, lending: &Arc<RuntimeHandoff>) -> Result<Option<Self>> {
         let Ok(descriptor) = epoll_fd::of(lending.runtime()) else { return Ok(None) };
         let watch = Watch::new(env, descriptor, || turn(false), || turn(true));
@@ -36,7 +36,7 @@ impl Borrower {
         Ok(Some(Self { lending: lending.clone(), watch, quiet_ticks: 0 }))
     }
 
-    /// Begins to turn the runtime if it was lent. JavaScript is awake and has taken what there was.
+    /// Begins to drive the runtime if it was lent. JavaScript is awake and has collected the events.
     pub fn borrow_if_lent(&mut self) {
         if !self.watch.is_on() && self.lending.state().is_lent() {
             self.quiet_ticks = 0;
@@ -52,7 +52,7 @@ impl Borrower {
         })
     }
 
-    /// What follows a turn, after which `size` bytes wait for JavaScript.
+    /// Acts on the outcome of a drive, after which `size` bytes wait for JavaScript.
     fn turned(&mut self, turn: DriveOutcome, is_tick: bool, size: usize) {
         match turn {
             DriveOutcome::Kept => self.watch.stop(),

@@ -9,13 +9,14 @@ use crate::engine::bus::Bus;
 use crate::engine::connections::client::Client;
 use crate::engine::host::callbacks::CallbackAnswer;
 use crate::engine::shutdown::StopOptions;
-use crate::redis_io::link::{LinkState, Verdict};
+use crate::engine::submission::RequestTarget;
+use crate::redis_io::link::{ErrorAction, LinkState};
 
 use super::batch::duration;
 use super::error::invalid;
-use super::facade::{Facade, NamedLink, NativeFacade};
+use super::event_writer::state_name;
+use super::facade::{Facade, NativeFacade};
 use super::options::NativeBusOptions;
-use super::outgoing::state_name;
 
 /// A bus.
 #[napi]
@@ -35,7 +36,7 @@ impl NativeBus {
         let (bus, link) = facade.with(|state| {
             let link = state.links.reserve_many(options.nodes.len() as u32);
             let bus = Bus::new(state.context.clone(), link, options);
-            state.links.insert(link, NamedLink::Bus(bus.clone()));
+            state.links.insert(link, RequestTarget::Bus(bus.clone()));
             Ok((bus, link))
         })?;
         Ok(Self { bus, link, facade })
@@ -66,13 +67,13 @@ impl NativeBus {
         Ok(node.keys().stream(&stream))
     }
 
-    /// Random ids that lead to nodes in the ring, joined.
+    /// Random ids that lead to nodes that are not ejected, joined.
     #[napi]
     pub fn make_ids(&self, count: u32) -> String {
         self.bus.node_set().make_ids(count as usize)
     }
 
-    /// Stops the bus; `maxWait` in ms, negative for no bound. The request is told when it is done.
+    /// Stops the bus. `maxWait` in ms, negative for no limit. Completes the request at the end.
     #[napi]
     pub fn stop(&self, request: u32, force: bool, max_wait: f64) {
         let bus = self.bus.clone();
@@ -84,13 +85,13 @@ impl NativeBus {
         });
     }
 
-    /// After `stop()` was done: what is asked for from now on opens connections again.
+    /// Opens connections again on use, after `stop()`.
     #[napi]
     pub fn reopen(&self) {
         self.bus.node_set().reopen();
     }
 
-    /// Answers a `RetryAsked`; a negative delay gives the connection up.
+    /// Answers a `RetryAsked` with a delay in ms. Negative ends the connection.
     #[napi]
     pub fn answer_retry(&self, question: u32, delay: f64) {
         self.bus.context().callbacks.answer(question, CallbackAnswer::Retry(duration(delay)));
@@ -100,9 +101,9 @@ impl NativeBus {
     #[napi]
     pub fn answer_reconnect(&self, question: u32, verdict: u32) {
         let verdict = match verdict {
-            0 => Verdict::Deliver,
-            1 => Verdict::Reconnect,
-            _ => Verdict::ReconnectAndResend,
+            0 => ErrorAction::Deliver,
+            1 => ErrorAction::Reconnect,
+            _ => ErrorAction::ReconnectAndResend,
         };
         self.bus.context().callbacks.answer(question, CallbackAnswer::Reconnect(verdict));
     }
@@ -135,7 +136,7 @@ impl NativeClient {
         let (client, link) = facade.with(|state| {
             let link = state.links.reserve();
             let client = bus.user_client(node, link);
-            state.links.insert(link, NamedLink::User(bus.clone(), node, client.clone()));
+            state.links.insert(link, RequestTarget::User(bus.clone(), node, client.clone()));
             Ok((client, link))
         })?;
         Ok(Self { client, bus, link, facade })
@@ -159,7 +160,7 @@ impl NativeClient {
         drop(self.client.link());
     }
 
-    /// SELECT went well: the next connection begins with that database too.
+    /// Notes a successful SELECT. The next connection selects that database too.
     #[napi]
     pub fn selected(&self, db: u32) {
         if let Some(link) = self.client.current() {
@@ -167,7 +168,7 @@ impl NativeClient {
         }
     }
 
-    /// Closes the connection with QUIT. The request is told when it is done.
+    /// Closes the connection with QUIT. Completes the request at the end.
     #[napi]
     pub fn quit(&self, request: u32) {
         let (client, context) = (self.client.clone(), self.bus.context().clone());

@@ -9,7 +9,7 @@ use crate::redis_io::options::{ClusterOptions, LinkOptions, ScaleReads};
 
 use super::batch::duration;
 
-/// Where something listens.
+/// Address of a node or sentinel.
 #[napi(object)]
 pub struct NativeAddress {
     /// Name or address.
@@ -18,37 +18,37 @@ pub struct NativeAddress {
     pub port: u32,
 }
 
-/// Under which other address a server is reached from here.
+/// Translation of the address of a server.
 #[napi(object)]
 pub struct NativeTranslation {
-    /// The one it has for itself.
+    /// Address that the server announces.
     pub from: NativeAddress,
-    /// The one to use.
+    /// Address that is reachable from here.
     pub to: NativeAddress,
 }
 
-/// A Cluster; how each of its nodes is reached is said by the other options. Times in ms, negative for never.
+/// A Cluster. Other options describe the connections to its nodes. Times in ms, negative for never.
 #[napi(object)]
 pub struct NativeClusterOptions {
-    /// Nodes that are asked first who the others are.
+    /// Nodes for the first request for the slots.
     pub startup: Vec<NativeAddress>,
     /// Addresses to translate.
     pub nat: Vec<NativeTranslation>,
-    /// Where payloads are read: 0 primaries, 1 replicas, 2 either.
+    /// Nodes that payloads are read from: 0 primaries, 1 replicas, 2 either.
     pub reads: Option<u32>,
-    /// How often a command follows from one node to another.
+    /// Maximum number of redirects of a command.
     pub max_redirections: Option<u32>,
-    /// How long a command waits that another node is to take.
+    /// Delay of a command after MOVED, in ms.
     pub moved_delay: Option<f64>,
-    /// How long a command waits whose node is gone.
+    /// Delay of a command whose node is gone, in ms.
     pub failover_delay: Option<f64>,
-    /// How long a command waits while the Cluster is down.
+    /// Delay of a command while the Cluster is down, in ms.
     pub cluster_down_delay: Option<f64>,
-    /// How long a command waits for a slot between two nodes.
+    /// Delay of a command for a slot that migrates between two nodes, in ms.
     pub try_again_delay: Option<f64>,
-    /// How long asking one node for the slots may take.
+    /// Maximum time of one request for the slots to one node, in ms.
     pub refresh_timeout: Option<f64>,
-    /// How often the slots are asked for.
+    /// Interval of the refresh of the slots, in ms.
     pub refresh_interval: Option<f64>,
 }
 

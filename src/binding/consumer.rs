@@ -45,7 +45,7 @@ impl NativeConsumer {
         self.consumer.add_stream(options.into_engine())
     }
 
-    /// Makes the groups and reads. The request is told when the first read is under way.
+    /// Creates the groups and reads. Completes the request once the first read is under way.
     #[napi]
     pub fn play(&self, request: u32) {
         let consumer = self.consumer.clone();
@@ -55,7 +55,7 @@ impl NativeConsumer {
         });
     }
 
-    /// Reads nothing more. The request is told when nothing is in flight.
+    /// Stops reading. Completes the request once nothing is in flight.
     #[napi]
     pub fn pause(&self, request: u32) {
         let consumer = self.consumer.clone();

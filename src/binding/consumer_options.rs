@@ -15,40 +15,40 @@ pub struct NativeConsumerOptions {
     pub group: String,
     /// The consumer's name.
     pub id: String,
-    /// Whether the name was made up for it.
+    /// True if the name was generated.
     pub fresh_id: bool,
-    /// The most jobs in flight; 0 is no limit.
+    /// Maximum number of jobs in flight. 0 has no limit.
     pub concurrency: Option<u32>,
-    /// How long one read may wait; 0 and negative are without end.
+    /// Maximum time of one read, in ms. 0 and negative have no limit.
     pub block_timeout: Option<f64>,
     /// The route of the node it reads from; without one, from every node.
     pub route: Option<String>,
-    /// How often it looks for entries that nobody is at; negative never.
+    /// Interval of the claim cycle, in ms. Negative never claims.
     pub claim_interval: Option<f64>,
-    /// How long an entry may be idle.
+    /// Idle time after which an entry can be claimed, in ms.
     pub claim_deadline: Option<f64>,
-    /// How many pending entries are looked at in one step.
+    /// Number of pending entries in one page of a claim cycle.
     pub claim_page_size: Option<u32>,
-    /// How often an entry is delivered at the most; negative without end.
+    /// Maximum number of deliveries of an entry. Negative has no limit.
     pub retry_limit: Option<f64>,
-    /// When a rejected job is due again.
+    /// Back-off before the next delivery of a rejected job.
     pub retry_policy: Option<NativeRetryPolicy>,
     /// The stream of the dead letters.
     pub dead_letter: Option<String>,
-    /// For how long names of the group were idle that are removed; 0 and negative never.
+    /// Idle time after which names of the group are removed, in ms. 0 and negative never remove.
     pub remove_idle: Option<f64>,
 }
 
-/// When a rejected job is due again. Times in ms.
+/// Back-off before the next delivery of a rejected job. Times in ms.
 #[napi(object)]
 pub struct NativeRetryPolicy {
-    /// Whether the wait doubles with each delivery.
+    /// Doubles the delay with each delivery.
     pub exponential: bool,
-    /// The wait after the first delivery.
+    /// Delay after the first delivery.
     pub delay: f64,
-    /// The longest wait; negative without end.
+    /// Maximum delay. Negative has no limit.
     pub max: f64,
-    /// Which part of a wait is left to chance, from 0 to 1.
+    /// Random part of a delay, from 0 to 1.
     pub jitter: f64,
 }
 
@@ -57,13 +57,13 @@ pub struct NativeRetryPolicy {
 pub struct NativeStreamOptions {
     /// The stream.
     pub name: String,
-    /// `>` or where in the history to start.
+    /// `>`, or the id in the history to start behind.
     pub read_from: String,
-    /// Where a new group starts.
+    /// Start of a new group.
     pub from_id: String,
-    /// Whether an existing group is set back there.
+    /// Sets an existing group back to that start.
     pub set_id: bool,
-    /// How long a job may run; negative is without end.
+    /// Maximum time of a job, in ms. Negative has no limit.
     pub deadline: f64,
     /// The payload keys that jobs begin with.
     pub prefetch: Vec<String>,

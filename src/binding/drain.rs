@@ -24,13 +24,13 @@ impl Drain {
         Ok(Self { env: env.raw(), reference })
     }
 
-    /// Whether the function belongs to that environment of Node-API's.
+    /// Returns true if the function belongs to that environment of Node-API.
     pub fn is_of(&self, env: sys::napi_env) -> bool {
         self.env == env
     }
 
-    /// Calls the function as an event loop calls back: with the ticks and microtasks that follow. An exception goes where
-    /// those of any callback go. Nothing happens if the function was collected, or if JavaScript cannot run any more.
+    /// Calls the function as an event loop calls back: with the ticks and microtasks that follow. An exception is
+    /// reported like that of any callback. Nothing happens if the function was collected or JavaScript cannot run.
     pub fn call(&self) {
         let mut scope = ptr::null_mut();
         // SAFETY: this is the environment's thread; the environment is alive, since its end drops this value. The scope is
@@ -43,7 +43,7 @@ impl Drain {
         }
     }
 
-    /// SAFETY: there has to be an open handle scope.
+    /// SAFETY: a handle scope must be open.
     unsafe fn call_in_scope(&self) {
         let (mut function, mut global, mut result) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         let (context, arguments) = (ptr::null_mut(), ptr::null());

@@ -6,25 +6,25 @@ use napi::{Error, Status};
 use napi_derive::napi;
 
 use crate::embedded::chaos::ChaosOptions;
-use crate::embedded::options::Options;
+use crate::embedded::options::ServerOptions;
 use crate::embedded::server::Server;
 use crate::engine::host::context::Context;
 use crate::redis_io::error::errno_name;
 
 use super::facade::NativeFacade;
 
-/// How a server is started; what is checked, the facade has checked.
+/// Options of an embedded server. The facade has validated them.
 #[napi(object)]
 pub struct NativeEmbeddedOptions {
-    /// 0 for any that is free.
+    /// Port. 0 takes any free port.
     pub port: u32,
-    /// What clients have to authenticate with.
+    /// Password that clients must send.
     pub password: Option<String>,
-    /// How many bytes the keys may take; 0 for any number.
+    /// Maximum memory of the keys, in bytes. 0 has no limit.
     pub max_memory: f64,
-    /// Whether time passes only when it is told to.
+    /// Moves the clock only by `advance`.
     pub manual_clock: bool,
-    /// What the chaos comes of.
+    /// Seed of the chaos.
     pub chaos_seed: f64,
     /// In ms.
     pub delay: f64,
@@ -36,7 +36,7 @@ pub struct NativeEmbeddedOptions {
     pub lose_completion: f64,
 }
 
-impl From<NativeEmbeddedOptions> for Options {
+impl From<NativeEmbeddedOptions> for ServerOptions {
     fn from(options: NativeEmbeddedOptions) -> Self {
         Self {
             port: options.port as u16,
@@ -63,7 +63,7 @@ pub struct NativeEmbeddedRedis {
 
 #[napi]
 impl NativeEmbeddedRedis {
-    /// A server that listens already. What keeps it from listening is thrown with the system's code.
+    /// A server that listens already. An error of the system is thrown with its code.
     #[napi(constructor)]
     pub fn new(facade: &NativeFacade, options: NativeEmbeddedOptions) -> Result<Self, Error<String>> {
         let context = facade
@@ -81,19 +81,19 @@ impl NativeEmbeddedRedis {
         Ok(Self { server: Arc::new(server), context })
     }
 
-    /// Where it listens.
+    /// Port of the server.
     #[napi(getter)]
     pub fn port(&self) -> u32 {
         u32::from(self.server.port())
     }
 
-    /// Moves a clock that stands still by so many ms. Returns whether it stands still.
+    /// Advances a manual clock, by ms. Returns true if the clock is manual.
     #[napi]
     pub fn advance(&self, ms: f64) -> bool {
         self.server.advance(ms as u64)
     }
 
-    /// Closes everything. The request is told when it is done.
+    /// Closes everything. Completes the request at the end.
     #[napi]
     pub fn stop(&self, request: u32) {
         let (server, context) = (self.server.clone(), self.context.clone());

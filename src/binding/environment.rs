@@ -1,8 +1,7 @@
-//! What one Node environment owns: a thread, a runtime that the two of them share, and the copies of the facade that were
-//! loaded on this thread.
+//! State of one Node environment: a thread, a runtime that both share, and the copies of the facade on this thread.
 //!
-//! One per environment (worker threads included), made when the first copy of the facade loads and gone with the
-//! environment: a clean-up hook ends the runtime and joins the thread, however the environment ends.
+//! Each environment has one, worker threads included. The first copy of the facade makes it. A clean-up hook of the
+//! environment ends the runtime and joins the thread, however the environment ends.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -20,8 +19,8 @@ use crate::engine::runtime::handoff::RuntimeHandoff;
 use super::borrower::Borrower;
 use super::drain::Drain;
 use super::error::{cannot_start, invalid};
-use super::facade::{Facade, State};
-use super::wake::{Upward, Wake};
+use super::event_queue::{EventQueue, Wake};
+use super::facade::{Facade, FacadeState};
 
 /// One environment.
 pub struct Environment {
@@ -29,17 +28,17 @@ pub struct Environment {
     /// Each load of the addon has an environment of Node-API's own.
     hooked: Vec<sys::napi_env>,
     wake: Arc<Wake>,
-    /// Turns the runtime on this thread while it is lent, where that can be.
+    /// Drives the runtime on this thread while it is lent, if the platform allows it.
     #[cfg(target_os = "linux")]
     pub borrower: Option<Borrower>,
-    /// Last, so that nobody else has the runtime any more.
+    /// The last field, so that every other holder of the runtime is gone by then.
     lender: Lender,
 }
 
 /// A copy of the facade.
 struct Member {
     facade: Facade,
-    upward: Arc<Upward>,
+    events: Arc<EventQueue>,
     drain: Rc<Drain>,
 }
 
@@ -89,17 +88,17 @@ impl Environment {
         let loan = self.borrower.is_some().then(|| lending.state().clone());
         #[cfg(not(target_os = "linux"))]
         let loan = None;
-        let upward = Arc::new(Upward::new(self.wake.clone(), loan));
-        let context = Context::new(upward.clone(), lending.tasks().clone());
-        let facade = Facade::new(State::new(context, upward.clone()));
+        let events = Arc::new(EventQueue::new(self.wake.clone(), loan));
+        let context = Context::new(events.clone(), lending.tasks().clone());
+        let facade = Facade::new(FacadeState::new(context, events.clone()));
         let drain = Rc::new(Drain::new(env, drain)?);
-        self.members.push(Member { facade: facade.clone(), upward, drain });
+        self.members.push(Member { facade: facade.clone(), events, drain });
         Ok(facade)
     }
 
-    /// How many bytes wait for JavaScript.
+    /// Size of the events that wait for JavaScript, in bytes.
     pub fn waiting(&self) -> usize {
-        self.members.iter().map(|member| member.upward.size()).sum()
+        self.members.iter().map(|member| member.events.size()).sum()
     }
 }
 
@@ -108,7 +107,7 @@ thread_local! {
     static ENVIRONMENT: RefCell<Option<Environment>> = const { RefCell::new(None) };
 }
 
-/// Runs `action` with this thread's environment if it is still there, and not in use.
+/// Runs `action` with this thread's environment, unless it ended or is in use.
 pub fn try_with(action: impl FnOnce(&mut Environment)) {
     let _ = ENVIRONMENT.try_with(|cell| {
         if let Ok(mut environment) = cell.try_borrow_mut()
@@ -119,7 +118,7 @@ pub fn try_with(action: impl FnOnce(&mut Environment)) {
     });
 }
 
-/// Adds a copy of the facade to this thread's environment, which is started if there is none.
+/// Adds a copy of the facade to this thread's environment, and starts the environment if needed.
 pub fn join(env: Env, drain: &Function<'_, (), ()>, borrows: bool) -> Result<Facade> {
     let is_first = ENVIRONMENT.with_borrow(Option::is_none);
     if is_first {
@@ -145,7 +144,7 @@ pub fn join(env: Env, drain: &Function<'_, (), ()>, borrows: bool) -> Result<Fac
     Ok(facade)
 }
 
-/// Takes a copy out of this thread's environment: its JavaScript was collected.
+/// Removes a copy whose JavaScript was collected.
 pub fn leave(facade: &Facade) {
     let mut gone = None;
     try_with(|environment| {
@@ -155,7 +154,7 @@ pub fn leave(facade: &Facade) {
     drop(gone);
 }
 
-/// Has JavaScript collect the events that wait, each copy its own.
+/// Calls each copy to collect its events.
 pub fn deliver() {
     let mut index = 0;
     while let Some(drain) = next_waiting(&mut index) {
@@ -167,7 +166,7 @@ fn next_waiting(index: &mut usize) -> Option<Rc<Drain>> {
     let mut found = None;
     try_with(|environment| {
         let rest = environment.members.iter().skip(*index);
-        let next = rest.enumerate().find(|(_, member)| member.upward.size() > 0);
+        let next = rest.enumerate().find(|(_, member)| member.events.size() > 0);
         if let Some((passed, member)) = next {
             *index += passed + 1;
             found = Some(member.drain.clone());
@@ -176,7 +175,7 @@ fn next_waiting(index: &mut usize) -> Option<Rc<Drain>> {
     found
 }
 
-/// Ends the copies of one of Node-API's environments; with the last of those ends the thread, and every connection is closed.
+/// Ends the copies of one environment of Node-API. With the last copy the thread ends, and every connection closes.
 fn end(env: sys::napi_env) {
     let mut left = Vec::new();
     let mut is_last = false;

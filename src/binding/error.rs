@@ -1,16 +1,16 @@
-//! Errors that are thrown at the call, before anything reached Redis.
+//! Errors that are thrown at the call, before a command is sent.
 
 use std::io;
 
 use napi::bindgen_prelude::Env;
 use napi::{Error, Status};
 
-/// The argument does not do; the facade knows the option by the text.
+/// Error of an invalid argument. The facade finds the option by the text.
 pub fn invalid(message: impl Into<String>) -> Error {
     Error::new(Status::InvalidArg, message.into())
 }
 
-/// The system does not let the engine start. The error that is thrown names the limit to raise, and has the system's code.
+/// Error of an engine that cannot start. It names the limit to raise, and has the system's code.
 pub fn cannot_start(env: Env, error: &io::Error) -> Error {
     let (code, remedy) = match error.raw_os_error() {
         Some(23) => ("ENFILE", "The system has no more file descriptors: raise fs.file-max"),
@@ -23,7 +23,7 @@ pub fn cannot_start(env: Env, error: &io::Error) -> Error {
         ),
     };
     let message = format!("hfxbus cannot start: {error}. {remedy}.");
-    // An environment that is going away throws nothing, and has nobody left to be told.
+    // An environment that ends throws nothing.
     let _ = env.throw_error(&message, Some(code));
     Error::new(Status::PendingException, message)
 }

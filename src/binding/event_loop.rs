@@ -1,4 +1,4 @@
-//! Waiting for a descriptor on Node's own event loop, with the functions of libuv that Node exports to addons.
+//! Waits for a descriptor on Node's event loop, with functions of libuv that Node exports to addons.
 #![expect(unsafe_code, reason = "libuv is C")]
 
 use std::ffi::{c_int, c_void};
@@ -20,7 +20,7 @@ type Handle = *mut c_void;
 type OnPoll = unsafe extern "C" fn(Handle, c_int, c_int);
 type OnHandle = unsafe extern "C" fn(Handle);
 
-/// What is used of libuv.
+/// Functions of libuv that the addon calls.
 #[derive(Clone, Copy)]
 struct Libuv {
     handle_size: unsafe extern "C" fn(c_int) -> usize,
@@ -68,12 +68,12 @@ impl Libuv {
 
 static LIBUV: OnceLock<Option<Libuv>> = OnceLock::new();
 
-/// What libuv holds on to until both handles are closed.
+/// State that libuv refers to until both handles are closed.
 struct Handles {
     libuv: Libuv,
     poll: Box<[u64]>,
     timer: Box<[u64]>,
-    /// How many of the two are not closed yet.
+    /// Number of handles that are not closed.
     open: u32,
     on_event: fn(),
     on_tick: fn(),
@@ -88,8 +88,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches nothing yet. `on_event` is called while `descriptor` is readable, `on_tick` at times. `None` where that
-    /// cannot be had.
+    /// A watch that is not started. `on_event` is called while `descriptor` is readable, `on_tick` at ticks. Returns
+    /// `None` if the platform lacks support.
     pub fn new(env: Env, descriptor: RawFd, on_event: fn(), on_tick: fn()) -> Option<Self> {
         let libuv = Libuv::get()?;
         let event_loop = env.get_uv_event_loop().ok()?;
@@ -114,12 +114,12 @@ impl Watch {
         }
     }
 
-    /// Whether it watches.
+    /// Returns true if it watches.
     pub fn is_on(&self) -> bool {
         self.is_on
     }
 
-    /// Watches: a tick comes at once, and then every so many ms.
+    /// Watches: a tick runs at once, and then at each interval in ms.
     pub fn start(&mut self, every: u64) {
         if self.is_on {
             return;
@@ -133,14 +133,14 @@ impl Watch {
         }
     }
 
-    /// Has the next tick come at once.
+    /// Schedules the next tick at once.
     pub fn tick_soon(&mut self, every: u64) {
         let (libuv, _, timer) = self.parts();
         // SAFETY: as in `start`.
         unsafe { (libuv.timer_start)(timer, ticked, 0, every) };
     }
 
-    /// Watches no more.
+    /// Stops the watch.
     pub fn stop(&mut self) {
         if !std::mem::take(&mut self.is_on) {
             return;
@@ -153,14 +153,14 @@ impl Watch {
         }
     }
 
-    /// Ends the watch; `then` is called when libuv has let go of it.
+    /// Ends the watch. `then` is called once libuv has closed both handles.
     pub fn close(self, then: impl FnOnce() + 'static) {
         // SAFETY: the handles are freed by `closed` alone, which dropping this value leads to.
         unsafe { (*self.handles).on_closed = Some(Box::new(then)) };
     }
 
     fn parts(&self) -> (Libuv, Handle, Handle) {
-        // SAFETY: the handles live as long as this value, and nobody else uses them while it is used.
+        // SAFETY: the handles live as long as this value, and no other code uses them meanwhile.
         let handles = unsafe { &mut *self.handles };
         (handles.libuv, handles.poll.as_mut_ptr().cast(), handles.timer.as_mut_ptr().cast())
     }
@@ -177,7 +177,7 @@ impl Drop for Watch {
     }
 }
 
-/// What belongs to a handle of ours.
+/// State of one of our handles.
 fn handles_of(handle: Handle) -> *mut Handles {
     match LIBUV.get() {
         // SAFETY: what is called back has one of the handles that `Watch::new` has given this data.
@@ -200,7 +200,7 @@ unsafe extern "C" fn ticked(handle: Handle) {
 
 unsafe extern "C" fn closed(handle: Handle) {
     let handles = handles_of(handle);
-    // SAFETY: each of the two handles is closed once, and the second time nobody has them any more.
+    // SAFETY: each of the two handles is closed once, and the second close finds no other owner.
     let on_closed = unsafe {
         (*handles).open -= 1;
         if (*handles).open > 0 {

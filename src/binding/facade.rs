@@ -1,4 +1,4 @@
-//! One loaded copy of the facade: what it names by number, and the events that it has not collected yet.
+//! One loaded copy of the facade: its named objects, and the events that it has not collected.
 //!
 //! A thread can load the facade more than once, as test runners do that reset their modules. The copies share the engine's
 //! thread. Numbers, connections and events belong to one copy each.
@@ -11,51 +11,16 @@ use napi::Result;
 use napi::bindgen_prelude::{Env, Function};
 use napi_derive::napi;
 
-use crate::engine::bus::Bus;
-use crate::engine::connections::client::Client;
 use crate::engine::consumer::Consumer;
 use crate::engine::host::context::Context;
 use crate::engine::producer::Producer;
 use crate::engine::producer::send_plan::SendPlan;
-use crate::redis_io::keys::Keys;
+use crate::engine::submission::RequestTarget;
 
 use super::environment;
 use super::error::invalid;
-use super::outgoing::Outgoing;
-use super::wake::Upward;
-
-/// What packets name as the place where something goes.
-#[derive(Clone)]
-pub enum NamedLink {
-    /// The shared connections of a bus; which one is a matter of the job.
-    Bus(Arc<Bus>),
-    /// A connection of the user's own, to the node of that index.
-    User(Arc<Bus>, usize, Arc<Client>),
-}
-
-impl NamedLink {
-    /// The index of the node where a job's payload is.
-    pub fn node(&self, job: &str) -> usize {
-        match self {
-            Self::Bus(bus) => bus.node_set().route(job),
-            Self::User(_, node, _) => *node,
-        }
-    }
-
-    /// The names of keys on a node.
-    pub fn keys(&self, node: usize) -> &Keys {
-        let (Self::Bus(bus) | Self::User(bus, _, _)) = self;
-        bus.nodes()[node].keys()
-    }
-
-    /// The connection to a node.
-    pub fn client(&self, node: usize) -> &Client {
-        match self {
-            Self::Bus(bus) => bus.nodes()[node].shared(),
-            Self::User(_, _, client) => client,
-        }
-    }
-}
+use super::event_queue::EventQueue;
+use super::event_writer::EventWriter;
 
 /// A producer that packets name, with its plans.
 #[derive(Clone)]
@@ -64,11 +29,11 @@ pub struct NamedProducer {
     pub producer: Arc<Producer>,
     /// The number of the bus it sends on.
     pub link: u32,
-    /// What it sends to, by number.
+    /// Plans of the producer, by number.
     pub plans: Vec<Arc<SendPlan>>,
 }
 
-/// Things by number. Numbers are not used again, so one that came too late names nothing.
+/// Objects by number. Numbers are not used again, so a late one names nothing.
 pub struct Registry<T> {
     next: u32,
     things: std::collections::HashMap<u32, T>,
@@ -81,19 +46,19 @@ impl<T> Default for Registry<T> {
 }
 
 impl<T> Registry<T> {
-    /// The number that the next thing gets.
+    /// Reserves the number of the next object.
     pub fn reserve(&mut self) -> u32 {
         self.reserve_many(1)
     }
 
-    /// The first of as many numbers.
+    /// Reserves `count` numbers and returns the first.
     pub fn reserve_many(&mut self, count: u32) -> u32 {
         let number = self.next;
         self.next += count;
         number
     }
 
-    /// Names a thing.
+    /// Adds an object.
     pub fn insert(&mut self, number: u32, thing: T) {
         self.things.insert(number, thing);
     }
@@ -108,35 +73,35 @@ impl<T> Registry<T> {
         self.things.get_mut(&number)
     }
 
-    /// Forgets a thing and returns it.
+    /// Removes an object and returns it.
     pub fn remove(&mut self, number: u32) -> Option<T> {
         self.things.remove(&number)
     }
 }
 
 /// The state of one copy.
-pub struct State {
-    /// What the buses of this copy share.
+pub struct FacadeState {
+    /// State that the buses of this copy share.
     pub context: Arc<Context>,
     /// Events for this copy.
-    pub upward: Arc<Upward>,
+    pub events: Arc<EventQueue>,
     /// The packet that was read last; its capacity is used again.
-    pub spare: Outgoing,
+    pub spare: EventWriter,
     /// Connections by number.
-    pub links: Registry<NamedLink>,
+    pub links: Registry<RequestTarget>,
     /// Producers by number.
     pub producers: Registry<NamedProducer>,
     /// Consumers by number.
     pub consumers: Registry<Arc<Consumer>>,
 }
 
-impl State {
+impl FacadeState {
     /// The state of a copy that has not named anything yet.
-    pub fn new(context: Arc<Context>, upward: Arc<Upward>) -> Self {
+    pub fn new(context: Arc<Context>, events: Arc<EventQueue>) -> Self {
         Self {
             context,
-            upward,
-            spare: Outgoing::default(),
+            events,
+            spare: EventWriter::default(),
             links: Registry::default(),
             producers: Registry::default(),
             consumers: Registry::default(),
@@ -146,25 +111,25 @@ impl State {
 
 /// A handle to the state of one copy. The state is gone once the environment has ended.
 #[derive(Clone)]
-pub struct Facade(Rc<RefCell<Option<State>>>);
+pub struct Facade(Rc<RefCell<Option<FacadeState>>>);
 
 impl Facade {
     /// A handle to `state`.
-    pub fn new(state: State) -> Self {
+    pub fn new(state: FacadeState) -> Self {
         Self(Rc::new(RefCell::new(Some(state))))
     }
 
     /// Runs `action` with the state.
-    pub fn with<T>(&self, action: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+    pub fn with<T>(&self, action: impl FnOnce(&mut FacadeState) -> Result<T>) -> Result<T> {
         match &mut *self.0.borrow_mut() {
             Some(state) => action(state),
             None => Err(invalid("The environment is gone.")),
         }
     }
 
-    /// Runs `action` with the state, unless it is gone or in use. A finalizer can run while it is in use; the named thing
-    /// then goes with the copy.
-    pub fn try_with(&self, action: impl FnOnce(&mut State)) {
+    /// Runs `action` with the state, unless it is gone or in use. A finalizer can run while it is in use. The object then
+    /// ends with the copy.
+    pub fn try_with(&self, action: impl FnOnce(&mut FacadeState)) {
         if let Ok(mut state) = self.0.try_borrow_mut()
             && let Some(state) = state.as_mut()
         {
@@ -178,7 +143,7 @@ impl Facade {
         drop(state);
     }
 
-    /// Whether both handles lead to the same state.
+    /// Returns true if both handles lead to the same state.
     pub fn is(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
     }
@@ -192,9 +157,9 @@ pub struct NativeFacade {
 
 #[napi]
 impl NativeFacade {
-    /// Adds a copy to this thread's environment, which the first copy starts. `drain` is called when there is something to
-    /// `collect()`; it is referred to weakly. `borrows` is whether this thread may do the engine's work on its event loop
-    /// while there is little; the first copy decides.
+    /// Adds a copy to this thread's environment, which the first copy starts. `drain` is called when `collect()` has
+    /// events, through a weak reference. `borrows` lets this thread drive the engine on its event loop while there is
+    /// little to do. The first copy decides.
     #[napi(constructor)]
     pub fn new(env: Env, drain: Function<'_, (), ()>, borrows: bool) -> Result<Self> {
         Ok(Self { facade: environment::join(env, &drain, borrows)? })

@@ -1,10 +1,9 @@
-//! The JavaScript boundary: the only Rust that names napi. Converts, forwards, converts back.
+//! The JavaScript boundary, the only Rust that names napi. Converts, forwards, converts back.
 //!
 //! Calls that belong to jobs do not come one by one: the facade collects those of one tick in a packet and hands
 //! it over with [`batch::submit`]; what goes up is collected the same way and fetched with [`batch::collect`],
-//! after [`wake`] has woken JavaScript once.
+//! after [`event_queue`] has woken JavaScript once.
 
-pub mod backlog;
 pub mod batch;
 #[cfg(target_os = "linux")]
 pub mod borrower;
@@ -16,15 +15,16 @@ pub mod drain;
 pub mod embedded;
 pub mod environment;
 pub mod error;
+pub mod event_buffer;
 #[cfg(target_os = "linux")]
 pub mod event_loop;
+pub mod event_queue;
+pub mod event_writer;
 pub mod facade;
-pub mod incoming;
 pub mod operation;
 pub mod options;
-pub mod outgoing;
 pub mod producer;
+pub mod request_reader;
 pub mod sentinel_options;
 pub mod stats;
 pub mod tls_options;
-pub mod wake;

@@ -1,9 +1,10 @@
-//! The numbers that name what a packet holds. The facade reads them from here, so the two sides cannot disagree.
+//! Numbers of the operations and events in packets. The facade reads them from here, so both sides agree.
 
 use napi_derive::napi;
 
-/// What the facade asks for; each is followed by the numbers listed, and its texts and blobs in the order listed. The number
-/// of a text (¶) is its length, or -1 for a text that goes as a blob since it is too long for the packet's string.
+/// Operations of a request packet. The listed numbers follow each one, and its texts and blobs in the listed order. The
+/// number of a text (¶) is its length. It is -1 for a text that goes as a blob, since it is too long for the packet's
+/// string.
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -11,8 +12,7 @@ pub enum Operation {
     Push = 1,
     /// `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶`
     Pull = 2,
-    /// `producer, request, plan, capped, wait, flags, record, job¶`, and `headers¶` if `flags`, which are those of
-    /// `SendFlag`, say so
+    /// `producer, request, plan, capped, wait, flags, record, job¶`, and `headers¶` if `flags` has that bit of `SendFlag`
     Send = 3,
     /// `producer, wait`
     ForgetWait = 4,
@@ -22,39 +22,39 @@ pub enum Operation {
     Reject = 6,
     /// `consumer, token`
     Release = 7,
-    /// `link, request, index, flags, key, count, count × (word: as a value)`, the command's name being word 0; `flags`
-    /// are those of `CallFlag`, of which `Beside` has one more word follow; `key` is the word that is its first key, which decides on the node of a Cluster, or -1
-    /// for none
+    /// `link, request, index, flags, key, count, count × (word: as a value)`. The command's name is word 0. `flags` are
+    /// those of `CallFlag`. With `Beside` one more word follows. `key` is the position of the first key, which decides
+    /// the node of a Cluster, or -1 for none.
     Call = 8,
-    /// `producer, wait, request`: the request's value is the text of why the wait is not over, if there is one
+    /// `producer, wait, request`: the value of the request is the text of the diagnosis, if there is one
     Diagnose = 9,
 }
 
-/// What is said of a job that is sent, by bits.
+/// Flags of a job that is sent.
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendFlag {
-    /// Its wait is over at the first error.
+    /// Ends the wait at the first error.
     EndsAtError = 1,
-    /// Something is sent along.
+    /// Sends headers.
     Headers = 2,
 }
 
-/// What is said of a command of the user, by bits.
+/// Flags of a command of the user.
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFlag {
     /// The last of its request.
     Last = 1,
-    /// Of a transaction, as the command before it: sent again only together with that one.
+    /// Belongs to the transaction of the command before it, and is sent again only together with it.
     Follows = 2,
     /// Never sent again.
     Once = 4,
-    /// It goes where commands with the key go that follows its words.
+    /// Goes to the node of the key that follows its words.
     Beside = 8,
 }
 
-/// What the engine reports; each is followed by the numbers listed, and its texts and blobs in the order listed.
+/// Events of an event packet. The listed numbers follow each one, and its texts and blobs in the listed order.
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
@@ -112,15 +112,15 @@ pub enum Report {
     RingChanged = 26,
     /// `node, state¶, place¶, hasError, error`
     NodeChanged = 27,
-    /// `consumer, token, key¶`, then a value: before the `Jobs` that it is about
+    /// `consumer, token, key¶`, then a value, in front of its `Jobs`
     Prefetched = 28,
-    /// `consumer, token, headers¶`: before the `Jobs` that it is about
+    /// `consumer, token, headers¶`, in front of its `Jobs`
     Headers = 29,
     /// `consumer, stream, count, count × name¶`
     Removed = 30,
 }
 
-/// How a reply's value is written: a number of this, then what it says.
+/// Kinds of values in a reply. The kind comes first, then the listed numbers.
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
@@ -132,12 +132,12 @@ pub enum ValueKind {
     Integer = 2,
     /// `blob`
     Blob = 3,
-    /// `count`, then so many values
+    /// `count`, then that number of values
     Array = 4,
     /// `text¶`: an error within an array
     Error = 5,
     /// `offset, length` within the packet's bytes
     Bytes = 6,
-    /// `text¶`: an integer that no number of JavaScript can be equal to
+    /// `text¶`: an integer beyond the exact numbers of JavaScript
     Large = 7,
 }

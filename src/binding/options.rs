@@ -1,5 +1,5 @@
-//! JavaScript's options, made into the engine's. The facade has checked types and ranges; what is missing here
-//! takes the engine's default.
+//! Conversion of JavaScript's options. The facade has checked types and ranges. Missing options take the engine's
+//! default.
 
 use std::time::Duration;
 
@@ -17,38 +17,38 @@ use super::tls_options::NativeTlsOptions;
 /// A bus.
 #[napi(object)]
 pub struct NativeBusOptions {
-    /// In front of every key and channel.
+    /// Prefix of every key and channel.
     pub key_prefix: String,
-    /// Its nodes, in the order in which routes count them.
+    /// Nodes, in the order in which routes count them.
     pub nodes: Vec<NativeNodeOptions>,
-    /// When nodes leave the ring, if they do.
+    /// Rule for the ejection of nodes, if there is one.
     pub eject: Option<NativeEjectOptions>,
 }
 
-/// When a node leaves the ring. Times in ms.
+/// Rule for the ejection of a node. Times in ms.
 #[napi(object)]
 pub struct NativeEjectOptions {
-    /// After so many failures in a row.
+    /// Number of failures in a row that eject the node.
     pub failures: Option<u32>,
-    /// How long an answer may take.
+    /// Maximum time until a reply.
     pub timeout: Option<f64>,
-    /// How long it is out at least.
+    /// Minimum time until readmission.
     pub probe_interval: Option<f64>,
 }
 
-/// A node. Times in ms, negative where they are to be without end.
+/// A node. Times in ms, negative for no limit.
 #[napi(object)]
 #[derive(Default)]
 pub struct NativeNodeOptions {
-    /// In front of every key on this node, and of the bus' prefix.
+    /// Prefix of every key on this node, in front of the prefix of the bus.
     pub node_prefix: Option<String>,
-    /// Routes that are on this node whatever their hash says.
+    /// Routes of this node that ignore their hash.
     pub static_routes: Option<Vec<String>>,
-    /// The same, by hash.
+    /// The same, by the hash of the route.
     pub static_hashes: Option<Vec<u32>>,
-    /// If it is a Cluster: its nodes, instead of the place of one.
+    /// Options of a Cluster, instead of one endpoint.
     pub cluster: Option<NativeClusterOptions>,
-    /// Who knows where it is, instead of its place.
+    /// Sentinels that know the endpoint, instead of the endpoint itself.
     pub sentinel: Option<NativeSentinelOptions>,
     /// Name or address.
     pub host: Option<String>,
@@ -56,7 +56,7 @@ pub struct NativeNodeOptions {
     pub port: Option<u32>,
     /// 4, 6, or 0 for either.
     pub family: Option<u32>,
-    /// A unix socket; goes before host and port.
+    /// Path of a unix socket, which wins over host and port.
     pub path: Option<String>,
     /// For AUTH.
     pub username: Option<String>,
@@ -66,41 +66,41 @@ pub struct NativeNodeOptions {
     pub db: Option<u32>,
     /// For CLIENT SETNAME.
     pub connection_name: Option<String>,
-    /// TLS, if it is spoken.
+    /// Options of TLS, if it is used.
     pub tls: Option<NativeTlsOptions>,
-    /// How long connecting may take.
+    /// Maximum time of one connection attempt, in ms.
     pub connect_timeout: Option<f64>,
-    /// How long a reply may take.
+    /// Maximum time until a reply, in ms.
     pub command_timeout: Option<f64>,
-    /// How long the server may be silent.
+    /// Maximum silence of the server, in ms.
     pub socket_timeout: Option<f64>,
     /// Idle time before TCP keep-alive probes.
     pub keep_alive: Option<f64>,
     /// TCP_NODELAY.
     pub no_delay: Option<bool>,
-    /// Whether the first command opens the connection.
+    /// Opens the connection at the first command.
     pub lazy_connect: Option<bool>,
     /// READONLY after connecting.
     pub read_only: Option<bool>,
-    /// Whether commands wait for the connection.
+    /// Queues commands until the connection is ready.
     pub enable_offline_queue: Option<bool>,
-    /// How many commands may wait; negative is without end.
+    /// Maximum number of waiting commands. Negative has no limit.
     pub max_queued_commands: Option<f64>,
-    /// How many bytes of them.
+    /// Maximum size of waiting commands, in bytes.
     pub max_queued_bytes: Option<f64>,
-    /// Whether the server is asked whether it is ready.
+    /// Sends INFO until the server is ready.
     pub enable_ready_check: Option<bool>,
-    /// The longest time between two such questions.
+    /// Maximum time between two INFO, in ms.
     pub max_loading_retry_time: Option<f64>,
-    /// After so many failed reconnections what is queued fails; negative never.
+    /// Number of failed reconnections after which queued commands fail. Negative never fails them.
     pub max_retries_per_request: Option<f64>,
-    /// Whether subscriptions are made again.
+    /// Subscribes again after a reconnection.
     pub auto_resubscribe: Option<bool>,
-    /// Whether what has no reply is sent again.
+    /// Sends commands without a reply again.
     pub auto_resend_unfulfilled_commands: Option<bool>,
-    /// Whether the facade answers `RetryAsked`.
+    /// Lets the facade answer `RetryAsked`.
     pub asks_retry: Option<bool>,
-    /// Whether the facade answers `ReconnectAsked`.
+    /// Lets the facade answer `ReconnectAsked`.
     pub asks_reconnect: Option<bool>,
 }
 
@@ -198,7 +198,7 @@ impl NativeNodeOptions {
     }
 }
 
-/// A number of the facade: negative is "any number".
+/// Converts a limit from the facade. Negative has no limit.
 fn most(number: f64) -> usize {
     if number < 0.0 { usize::MAX } else { number as usize }
 }

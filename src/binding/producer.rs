@@ -56,7 +56,7 @@ impl NativeProducer {
         })
     }
 
-    /// Forgets all plans; what was sent by them goes on.
+    /// Removes all plans. Jobs that were sent are not affected.
     #[napi]
     pub fn forget_plans(&self) -> Result<()> {
         self.facade.with(|state| {
@@ -67,27 +67,28 @@ impl NativeProducer {
         })
     }
 
-    /// Hears of completions: its own without streams, everybody's with. The request is told when Redis confirmed.
+    /// Receives completions: its own without streams, all completions of the streams otherwise. Completes the request
+    /// once Redis has confirmed.
     #[napi]
     pub fn listen(&self, request: u32, streams: Vec<String>) {
         let producer = self.producer.clone();
         self.producer.node_set().context().tasks.spawn(async move {
             let context = producer.node_set().context().clone();
-            let heard = match streams.is_empty() {
+            let outcome = match streams.is_empty() {
                 true => producer.listen_own().await,
                 false => producer.listen(streams).await,
             };
-            context.done(request, heard);
+            context.done(request, outcome);
         });
     }
 
-    /// The user has listeners for streams from now on.
+    /// Enables events for listeners of streams.
     #[napi]
     pub fn watch(&self) {
         self.producer.watch();
     }
 
-    /// Hears nothing any more and gives up what it waits for.
+    /// Unsubscribes, and abandons its waits.
     #[napi]
     pub fn reset(&self) {
         self.producer.reset();

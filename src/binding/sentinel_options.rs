@@ -8,38 +8,38 @@ use napi_derive::napi;
 use crate::engine::options::bus::NodeOptions;
 use crate::engine::options::sentinel::SentinelOptions;
 use crate::redis_io::cluster::slot_map::Address;
-use crate::redis_io::options::{Endpoint, LinkOptions, Role};
+use crate::redis_io::options::{Endpoint, LinkOptions, ReplicationRole};
 
 use super::batch::duration;
 use super::cluster_options::{NativeAddress, NativeTranslation};
 use super::tls_options::NativeTlsOptions;
 
-/// Sentinels that know where a node is.
+/// Sentinels that know the endpoint of a node.
 #[napi(object)]
 pub struct NativeSentinelOptions {
-    /// Where they are.
+    /// Addresses of the sentinels.
     pub addresses: Vec<NativeAddress>,
-    /// The name that they have for the node.
+    /// Name of the node at the sentinels.
     pub name: String,
-    /// Whether a replica is wanted.
+    /// Connects to a replica.
     pub is_replica: bool,
     /// For AUTH.
     pub username: Option<String>,
     /// For AUTH.
     pub password: Option<String>,
-    /// TLS, if they speak it.
+    /// Options of TLS, if they use it.
     pub tls: Option<NativeTlsOptions>,
-    /// How long a reply of theirs may take.
+    /// Maximum time until a reply of a sentinel, in ms.
     pub command_timeout: Option<f64>,
-    /// Addresses that are others for us.
+    /// Addresses to translate.
     pub nat: Vec<NativeTranslation>,
-    /// Replicas that are taken before others, `host:port`.
+    /// Preferred replicas, `host:port`.
     pub preferred: Option<Vec<String>>,
-    /// Whether sentinels that they know are asked as well.
+    /// Asks sentinels that the known ones name as well.
     pub update_sentinels: Option<bool>,
-    /// Whether to listen for failovers.
+    /// Listens for failovers.
     pub failover_detector: Option<bool>,
-    /// Whether the facade answers `RetryAsked` for them.
+    /// Lets the facade answer `RetryAsked` for them.
     pub asks_retry: bool,
 }
 
@@ -62,7 +62,7 @@ impl NativeSentinelOptions {
             ..LinkOptions::clone(&defaults.link)
         };
         Ok(node.behind(SentinelOptions {
-            role: if self.is_replica { Role::Replica } else { Role::Primary },
+            role: if self.is_replica { ReplicationRole::Replica } else { ReplicationRole::Primary },
             link: Arc::new(link),
             nat: self.nat.into_iter().map(|one| (endpoint(one.from).to_string(), endpoint(one.to))).collect(),
             preferred: self.preferred.unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! What consumers and producers have done so far.
+//! Statistics of consumers and producers.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use super::batch::duration;
 use super::consumer::NativeConsumer;
 use super::producer::NativeProducer;
 
-/// What passed through connections.
+/// Traffic of connections.
 #[napi(object)]
 pub struct NativeTraffic {
-    /// How often one was made again.
+    /// Number of reconnections.
     pub reconnects: f64,
     /// Bytes of replies.
     pub bytes_in: f64,
@@ -25,62 +25,62 @@ pub struct NativeTraffic {
     pub bytes_out: f64,
 }
 
-/// A consumer at one time.
+/// Statistics of a consumer.
 #[napi(object)]
 pub struct NativeConsumerStats {
-    /// Jobs begun.
+    /// Started jobs.
     pub started: f64,
-    /// Begun again.
+    /// Started jobs that were delivered before.
     pub retried: f64,
-    /// Taken over.
+    /// Claimed jobs.
     pub claimed: f64,
-    /// Ended well.
+    /// Resolved jobs.
     pub resolved: f64,
-    /// Ended with an error.
+    /// Rejected jobs.
     pub rejected: f64,
-    /// Ended at their deadline.
+    /// Jobs that reached their deadline.
     pub timed_out: f64,
-    /// Released.
+    /// Released jobs.
     pub released: f64,
-    /// Not delivered again.
+    /// Jobs that reached the retry limit.
     pub exhausted: f64,
-    /// Gone from their stream.
+    /// Trimmed entries.
     pub trimmed: f64,
-    /// Ended, which Redis could not be told.
+    /// Jobs that ended, with a settlement that failed.
     pub unsettled: f64,
-    /// In flight.
+    /// Jobs in flight.
     pub in_flight: f64,
-    /// Waiting for a slot.
+    /// Entries of the backlog, which wait for a slot.
     pub waiting: f64,
     /// Free slots, infinite without a limit.
     pub free: f64,
-    /// The connections that it waits on.
+    /// Traffic of its reader connections.
     pub own: NativeTraffic,
-    /// Those of its bus.
+    /// Traffic of the shared connections of its bus.
     pub shared: NativeTraffic,
 }
 
-/// A producer at one time.
+/// Statistics of a producer.
 #[napi(object)]
 pub struct NativeProducerStats {
-    /// Completions.
+    /// Received completions.
     pub heard: f64,
-    /// Jobs waited for.
+    /// Pending waits.
     pub waiting: f64,
-    /// The connections of its bus.
+    /// Traffic of the connections of its bus.
     pub shared: NativeTraffic,
 }
 
 #[napi]
 impl NativeConsumer {
-    /// What it has done.
+    /// Statistics of the consumer.
     #[napi]
     pub fn stats(&self) -> NativeConsumerStats {
         consumer_stats(&self.consumer)
     }
 
-    /// Asks how far the group is with each stream, for so many ms at most, negative for no bound. The request is given
-    /// `number, lag or null, pending or null` of each stream.
+    /// Requests the position of the group in each stream, with a time limit in ms, negative for none. The request
+    /// receives it.
     #[napi]
     pub fn group_lags(&self, request: u32, patience: f64) {
         let consumer = self.consumer.clone();
@@ -99,7 +99,7 @@ impl NativeConsumer {
 
 #[napi]
 impl NativeProducer {
-    /// What it has done.
+    /// Statistics of the producer.
     #[napi]
     pub fn stats(&self) -> NativeProducerStats {
         producer_stats(&self.producer)

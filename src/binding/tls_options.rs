@@ -21,7 +21,7 @@ pub struct NativeTlsOptions {
     pub key: Option<Uint8Array>,
     /// The name the server's certificate must have.
     pub servername: Option<String>,
-    /// Whether a server that cannot prove its name is refused.
+    /// Refuses a server that cannot prove its name.
     pub reject_unauthorized: Option<bool>,
 }
 

@@ -1,11 +1,11 @@
-//! Who is subscribed to what.
+//! Subscriptions to channels and patterns.
 
 use std::collections::HashMap;
 
 use crate::redis_io::glob;
 
-use super::client::ClientId;
-use super::keyspace::Key;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::key::Key;
 
 /// Subscribers by channel, and by pattern in the order in which the patterns came.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl Channels {
         self.patterns.retain(|(_, clients)| !clients.is_empty());
     }
 
-    /// Who hears what is published, and through which pattern.
+    /// Returns the receivers of a message, each with the pattern that matched.
     pub fn audience<'a>(
         &'a self,
         channel: &'a [u8],
@@ -56,22 +56,22 @@ impl Channels {
         exact.into_iter().chain(matching.map(|(pattern, clients)| (Some(pattern), clients.as_slice())))
     }
 
-    /// The channels that somebody is subscribed to by their names.
+    /// Channels with a subscriber by name.
     pub fn names(&self) -> impl Iterator<Item = &Key> {
         self.exact.keys()
     }
 
-    /// How many are subscribed to a channel by its name.
+    /// Number of subscribers to a channel by its name.
     pub fn subscribers(&self, channel: &[u8]) -> usize {
         self.exact.get(channel).map_or(0, Vec::len)
     }
 
-    /// How many patterns there are.
+    /// Number of patterns.
     pub fn pattern_count(&self) -> usize {
         self.patterns.len()
     }
 
-    /// How many channels there are.
+    /// Number of channels.
     pub fn channel_count(&self) -> usize {
         self.exact.len()
     }

@@ -1,22 +1,22 @@
-//! What goes wrong on purpose, so that programs can be tested against it.
+//! Deliberate faults, for tests of programs that must survive them.
 
 use std::time::Duration;
 
-use super::random::Random;
+use crate::embedded::random::Random;
 
-/// How often what goes wrong: the odds are from 0, never, to 1, always.
+/// Odds of each fault, from 0 (never) to 1 (always).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ChaosOptions {
     /// The same seed makes the same things go wrong, each counted for itself: the third publication, the tenth
     /// command.
     pub seed: u64,
-    /// What a client sent is looked at up to so late, in ms.
+    /// Maximum delay of a request, in ms.
     pub delay: u64,
-    /// The odds that a connection is closed after a command was carried out, without its reply.
+    /// Odds of a closed connection after a command was executed, without its reply.
     pub drop_connection: f64,
-    /// The odds that an entry that a group gets is given to it once more, to whoever reads next.
+    /// Odds of a second delivery of an entry, to the next reader of the group.
     pub duplicate_delivery: f64,
-    /// The odds that what is published is heard by nobody.
+    /// Odds of the loss of a published message.
     pub lose_completion: f64,
 }
 
@@ -39,7 +39,7 @@ impl Chaos {
         Self { options, delays, drops, duplicates, losses }
     }
 
-    /// How long what came next has to wait.
+    /// Returns the delay of the next request.
     pub fn delay(&mut self) -> Option<Duration> {
         if self.options.delay == 0 {
             return None;
@@ -47,23 +47,23 @@ impl Chaos {
         Some(Duration::from_millis((self.delays.fraction() * (self.options.delay as f64 + 1.0)) as u64))
     }
 
-    /// Whether the connection is closed now.
+    /// Returns true if the connection must close now.
     pub fn drops(&mut self) -> bool {
         happens(self.options.drop_connection, &mut self.drops)
     }
 
-    /// Whether an entry will be delivered once more.
+    /// Returns true if an entry must be delivered once more.
     pub fn duplicates(&mut self) -> bool {
         happens(self.options.duplicate_delivery, &mut self.duplicates)
     }
 
-    /// Whether what is published is lost.
+    /// Returns true if the published message is lost.
     pub fn loses(&mut self) -> bool {
         happens(self.options.lose_completion, &mut self.losses)
     }
 }
 
-/// What never happens draws nothing, which costs nothing.
+/// Draws a fault. Odds of 0 draw no random number and cost nothing.
 fn happens(odds: f64, random: &mut Random) -> bool {
     odds > 0.0 && random.fraction() < odds
 }

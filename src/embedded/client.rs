@@ -1,4 +1,4 @@
-//! What the server knows of one connection.
+//! State of one connection.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -7,30 +7,28 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::keyspace::Key;
-use super::transaction::Transaction;
-use super::waiting::Blocked;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::key::Key;
+use crate::embedded::transaction::Transaction;
+use crate::embedded::waiting::Blocked;
 
-/// Numbers clients in the order in which they connected.
-pub type ClientId = u64;
-
-/// What is kept for a subscriber or monitor that does not read, as Redis has it unless told otherwise. Others are
-/// kept from sending, see the session.
+/// Maximum output that is kept for a subscriber or monitor that does not read, as in Redis by default. Other clients
+/// cannot send more requests, see the session.
 const MOST_UNREAD: usize = 32 * 1024 * 1024;
 
-/// Whether a connection is to be closed.
+/// Time at which a connection closes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ending {
+pub enum CloseReason {
     /// It is not.
     #[default]
     Stays,
-    /// When everything is written.
+    /// After all output is written.
     AfterReplies,
     /// Without writing anything more.
     AtOnce,
 }
 
-/// Which replies a client wants.
+/// Replies that a client wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replies {
     /// All.
@@ -40,52 +38,52 @@ pub enum Replies {
     Off,
     /// All but the next.
     SkipNext,
-    /// All but to the command that is being carried out.
+    /// All except the reply of the current command.
     Skip,
 }
 
 /// One connection.
 #[derive(Debug)]
-pub struct Client {
+pub struct ClientState {
     /// Its number.
     pub id: ClientId,
-    /// Where it comes from.
+    /// Remote address.
     pub peer: SocketAddr,
-    /// Where it connected to.
+    /// Local address.
     pub local: SocketAddr,
-    /// What it calls itself.
+    /// Name set by CLIENT SETNAME.
     pub name: Vec<u8>,
-    /// Whether it may send commands.
+    /// True if the client can send commands.
     pub is_authenticated: bool,
-    /// When it connected.
+    /// Time of the connection.
     pub since: Instant,
-    /// When it sent something last.
+    /// Time of the last command.
     pub active: Instant,
-    /// What that was.
+    /// Name of the last command.
     pub last_command: &'static str,
     /// MULTI and WATCH.
     pub transaction: Transaction,
-    /// What it is subscribed to.
+    /// Channels that it is subscribed to.
     pub channels: BTreeSet<Key>,
-    /// What it is subscribed to by pattern.
+    /// Patterns that it is subscribed to.
     pub patterns: BTreeSet<Key>,
-    /// Whether it hears of every command.
+    /// True if it receives every command, as a monitor.
     pub is_monitor: bool,
-    /// What it waits for.
+    /// Read that it is blocked in.
     pub blocked: Option<Blocked>,
-    /// Whether its next command waits for the end of a pause.
+    /// True if its next command waits for the end of a pause.
     pub is_postponed: bool,
-    /// Which replies it wants.
+    /// Replies that it wants.
     pub replies: Replies,
-    /// Whether it is to be closed.
-    pub ending: Ending,
-    /// What is to be written. The session takes it while it executes commands.
+    /// Time at which it closes.
+    pub ending: CloseReason,
+    /// Output to write. The session takes it while it executes commands.
     pub out: Vec<u8>,
     /// Wakes the session when something of this was changed by another.
     pub wake: Arc<Notify>,
 }
 
-impl Client {
+impl ClientState {
     /// A client that has just connected.
     pub fn new(id: ClientId, peer: SocketAddr, local: SocketAddr, wake: Arc<Notify>) -> Self {
         let now = Instant::now();
@@ -105,13 +103,13 @@ impl Client {
             blocked: None,
             is_postponed: false,
             replies: Replies::On,
-            ending: Ending::Stays,
+            ending: CloseReason::Stays,
             out: Vec::new(),
             wake,
         }
     }
 
-    /// How many channels and patterns it is subscribed to.
+    /// Number of its channels and patterns.
     pub fn subscriptions(&self) -> usize {
         self.channels.len() + self.patterns.len()
     }
@@ -128,7 +126,7 @@ impl Client {
 
     /// Has the connection closed at once.
     pub fn close(&mut self) {
-        self.ending = Ending::AtOnce;
+        self.ending = CloseReason::AtOnce;
         self.wake.notify_one();
     }
 
@@ -161,7 +159,7 @@ impl Client {
             ('P', self.subscriptions() > 0),
             ('x', self.transaction.queued.is_some()),
             ('d', self.transaction.is_dirty),
-            ('c', self.ending == Ending::AfterReplies),
+            ('c', self.ending == CloseReason::AfterReplies),
         ];
         let flags: String = states.iter().filter(|(_, is_so)| *is_so).map(|(flag, _)| flag).collect();
         if flags.is_empty() { "N".to_owned() } else { flags }

@@ -1,15 +1,15 @@
-//! What time it is for the server.
+//! Clock of the server.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Tells the time since 1970.
+/// Time since 1970.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// What time it was at the beginning, in µs.
+    /// Time at the start, in µs.
     epoch: u64,
     /// The beginning, by a clock that is never set.
     start: Instant,
-    /// What time it is in ms, if that is moved by hand.
+    /// Time in ms of a manual clock.
     moved: Option<u64>,
 }
 
@@ -25,18 +25,18 @@ impl Clock {
         Self { moved: Some(real.epoch / 1000), ..real }
     }
 
-    /// Whether it goes only when it is moved.
+    /// Returns true if the clock moves only by hand.
     pub fn is_manual(&self) -> bool {
         self.moved.is_some()
     }
 
-    /// What time it is for what is kept here, in ms.
+    /// Time for keys and entries, in ms.
     pub fn now(&self) -> u64 {
         self.moved.unwrap_or_else(|| self.wall() / 1000)
     }
 
-    /// What time it is for others, in µs, which nobody moves: who compares this server's clock with his own, to know
-    /// whether to believe how long something has been idle, is to believe it.
+    /// Time for clients, in µs, which a manual clock does not change. Clients compare it with their own clock to decide
+    /// if they trust idle times, and they can trust this one.
     pub fn wall(&self) -> u64 {
         self.epoch + self.start.elapsed().as_micros() as u64
     }

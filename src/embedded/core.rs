@@ -1,4 +1,4 @@
-//! Everything that the sessions of a server share.
+//! State that the sessions of a server share.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -7,34 +7,37 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::channels::Channels;
-use super::chaos::Chaos;
-use super::client::{Client, ClientId};
-use super::clock::Clock;
-use super::keyspace::{Key, Keyspace, Value};
-use super::options::Options;
-use super::random::Random;
-use super::reply::Reply;
-use super::table;
-use super::waiting::{Blocked, Waiting};
+use crate::embedded::channels::Channels;
+use crate::embedded::chaos::Chaos;
+use crate::embedded::client::ClientState;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::clock::Clock;
+use crate::embedded::key::Key;
+use crate::embedded::keyspace::{Keyspace, StoredValue};
+use crate::embedded::options::ServerOptions;
+use crate::embedded::random::Random;
+use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::waiting::{Blocked, BlockedClients};
 
-/// How often a command was carried out, failed, or was not even tried.
+/// Counts of one command.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CallCount {
-    /// Carried out.
+    /// Name of the command.
+    pub name: &'static str,
+    /// Executed calls.
     pub calls: u64,
-    /// Of these, with an error.
+    /// Failed calls of these.
     pub failed: u64,
-    /// Not tried.
+    /// Rejected calls.
     pub rejected: u64,
 }
 
-/// Until when commands wait.
+/// Pause of commands.
 #[derive(Clone, Copy, Debug)]
 pub struct Pause {
-    /// Until then.
+    /// End of the pause.
     pub until: Instant,
-    /// Those that write, or all.
+    /// Pauses writes only.
     pub writes_only: bool,
 }
 
@@ -42,46 +45,46 @@ pub struct Pause {
 /// one thread, so the lock around it is there for the compiler and for who moves the clock.
 #[derive(Debug)]
 pub struct Core {
-    /// What time it is.
+    /// Clock of the server.
     pub clock: Clock,
     /// The keys.
     pub keyspace: Keyspace,
     /// The connections.
-    pub clients: BTreeMap<ClientId, Client>,
-    /// Who is subscribed to what.
+    pub clients: BTreeMap<ClientId, ClientState>,
+    /// Subscriptions.
     pub channels: Channels,
-    /// Who waits for what.
-    pub waiting: Waiting,
-    /// Who watches which key.
+    /// Blocked clients by key.
+    pub waiting: BlockedClients,
+    /// Watching clients by key.
     pub watchers: HashMap<Key, Vec<ClientId>>,
-    /// Who hears of every command.
+    /// Clients that receive every command.
     pub monitors: Vec<ClientId>,
-    /// What goes wrong on purpose.
+    /// Deliberate faults.
     pub chaos: Chaos,
-    /// Until when commands wait, if they do.
+    /// Pause of commands, if there is one.
     pub pause: Option<Pause>,
-    /// What clients have to authenticate with, if anything.
+    /// Password that clients must send, if any.
     pub password: Option<Vec<u8>>,
-    /// How many bytes the keys may take; 0 for any number.
+    /// Maximum memory of the keys, in bytes. 0 has no limit.
     pub max_memory: usize,
-    /// Where it listens.
+    /// Port of the server.
     pub port: u16,
-    /// Tells this server from others.
+    /// Random id of this run of the server.
     pub run_id: String,
-    /// When it was started.
+    /// Start of the server.
     pub started: Instant,
     /// By the commands' numbers.
     pub counts: Vec<CallCount>,
-    /// How many clients there were.
+    /// Number of clients so far.
     pub connections: u64,
-    /// How many commands there were.
+    /// Number of commands so far.
     pub commands: u64,
     next_client: ClientId,
 }
 
 impl Core {
-    /// The state of a server that listens on that port.
-    pub fn new(options: &Options, port: u16) -> Self {
+    /// The state of a server that listens on `port` and counts the calls of the commands with these names.
+    pub fn new(options: &ServerOptions, port: u16, names: impl Iterator<Item = &'static str>) -> Self {
         let clock = if options.manual_clock { Clock::manual() } else { Clock::real() };
         Self {
             // No other server has begun here then.
@@ -90,7 +93,7 @@ impl Core {
             keyspace: Keyspace::default(),
             clients: BTreeMap::new(),
             channels: Channels::default(),
-            waiting: Waiting::default(),
+            waiting: BlockedClients::default(),
             watchers: HashMap::new(),
             monitors: Vec::new(),
             chaos: Chaos::new(options.chaos),
@@ -99,7 +102,7 @@ impl Core {
             max_memory: options.max_memory,
             port,
             started: Instant::now(),
-            counts: vec![CallCount::default(); table::len()],
+            counts: names.map(|name| CallCount { name, ..CallCount::default() }).collect(),
             connections: 0,
             commands: 0,
             next_client: 1,
@@ -111,7 +114,7 @@ impl Core {
         let id = self.next_client;
         self.next_client += 1;
         self.connections += 1;
-        let mut client = Client::new(id, peer, local, wake);
+        let mut client = ClientState::new(id, peer, local, wake);
         client.is_authenticated = self.password.is_none();
         self.clients.insert(id, client);
         id
@@ -169,7 +172,7 @@ impl Core {
         if removed.is_some() {
             self.touch(key);
         }
-        if matches!(removed, Some(Value::Stream(_))) {
+        if matches!(removed, Some(StoredValue::Stream(_))) {
             self.waiting.signal(key);
         }
         removed.is_some()
@@ -185,8 +188,8 @@ impl Core {
 
     /// Puts a string under a key, which expires at that time or not at all.
     pub fn put_text(&mut self, key: &[u8], text: Vec<u8>, expires_at: Option<u64>) {
-        let was_stream = matches!(self.keyspace.get(key), Some(Value::Stream(_)));
-        self.keyspace.put(key, Value::Text(text));
+        let was_stream = matches!(self.keyspace.get(key), Some(StoredValue::Stream(_)));
+        self.keyspace.put(key, StoredValue::Text(text));
         self.keyspace.set_expiry(key, expires_at);
         self.touch(key);
         if was_stream {
@@ -202,7 +205,7 @@ impl Core {
         }
     }
 
-    /// A client does not wait any more. Returns what it waited for.
+    /// Unblocks a client. Returns the read it was blocked in.
     pub fn unblock(&mut self, id: ClientId) -> Option<Blocked> {
         let client = self.clients.get_mut(&id)?;
         let blocked = client.blocked.take()?;
@@ -212,12 +215,12 @@ impl Core {
     }
 
     /// Ends a wait with a reply. Returns whether there was one.
-    pub fn release(&mut self, id: ClientId, answer: impl FnOnce(&mut Reply)) -> bool {
+    pub fn release(&mut self, id: ClientId, answer: impl FnOnce(&mut ReplyBuffer)) -> bool {
         if self.unblock(id).is_none() {
             return false;
         }
         if let Some(client) = self.clients.get_mut(&id) {
-            let mut reply = Reply::continuing(std::mem::take(&mut client.out));
+            let mut reply = ReplyBuffer::continuing(std::mem::take(&mut client.out));
             answer(&mut reply);
             client.out = reply.into_bytes();
         }
@@ -227,18 +230,18 @@ impl Core {
     /// Ends the waits whose time has passed.
     pub fn expire_waits(&mut self) {
         let (real, clock) = (Instant::now(), self.clock.now());
-        let is_over = |client: &Client| {
+        let is_over = |client: &ClientState| {
             let deadline = client.blocked.as_ref().and_then(|blocked| blocked.deadline);
             deadline.is_some_and(|at| at.real <= real || at.clock <= clock)
         };
         let over: Vec<ClientId> =
             self.clients.values().filter(|client| is_over(client)).map(|client| client.id).collect();
         for id in over {
-            self.release(id, Reply::nil_array);
+            self.release(id, ReplyBuffer::nil_array);
         }
     }
 
-    /// A client watches no key any more.
+    /// Removes all watched keys of a client.
     pub fn unwatch(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         client.transaction.is_dirty = false;
@@ -252,13 +255,13 @@ impl Core {
         }
     }
 
-    /// How much memory is taken, as far as it is counted.
+    /// Memory in use, as far as it is counted, in bytes.
     pub fn used_memory(&self) -> usize {
         let unwritten: usize = self.clients.values().map(|client| client.out.capacity()).sum();
-        self.keyspace.used() + unwritten + self.clients.len() * std::mem::size_of::<Client>()
+        self.keyspace.used() + unwritten + self.clients.len() * std::mem::size_of::<ClientState>()
     }
 
-    /// Whether keys take more than they may.
+    /// Returns true if the keys exceed the memory limit.
     pub fn is_full(&self) -> bool {
         self.max_memory > 0 && self.keyspace.used() > self.max_memory
     }

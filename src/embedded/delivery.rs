@@ -1,16 +1,16 @@
-//! What readers get of a stream.
+//! Delivery of entries to readers.
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::chaos::Chaos;
-use super::group::{Group, Pending};
-use super::keyspace::Key;
-use super::log::Log;
-use super::reply::Reply;
-use super::stream_id::GREATEST;
+use crate::embedded::chaos::Chaos;
+use crate::embedded::group::{ConsumerGroup, PendingEntry};
+use crate::embedded::key::Key;
+use crate::embedded::log::Log;
+use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::stream_id::GREATEST;
 
 /// Replies what is behind an id.
-pub fn read_after(log: &Log, after: EntryId, count: usize, reply: &mut Reply) {
+pub fn read_after(log: &Log, after: EntryId, count: usize, reply: &mut ReplyBuffer) {
     let most = if count == 0 { usize::MAX } else { count };
     let open = reply.open();
     let mut written = 0;
@@ -23,15 +23,15 @@ pub fn read_after(log: &Log, after: EntryId, count: usize, reply: &mut Reply) {
     reply.close(open, written);
 }
 
-/// Whether a group has something to give. Only then it hears of the consumer that asks.
-pub fn has_news(log: &Log, group: &Group) -> bool {
+/// Returns true if a group has an entry to deliver. Only then a read creates its consumer.
+pub fn has_news(log: &Log, group: &ConsumerGroup) -> bool {
     log.length > 0 && log.last_valid_id() > group.last || !group.again.is_empty()
 }
 
 /// A consumer's read of one stream.
-pub struct Turn<'a> {
+pub struct ReadCursor<'a> {
     pub log: &'a Log,
-    pub group: &'a mut Group,
+    pub group: &'a mut ConsumerGroup,
     pub consumer: Key,
     pub no_ack: bool,
     pub count: usize,
@@ -39,13 +39,13 @@ pub struct Turn<'a> {
     pub chaos: &'a mut Chaos,
 }
 
-impl Turn<'_> {
+impl ReadCursor<'_> {
     fn most(&self) -> usize {
         if self.count == 0 { usize::MAX } else { self.count }
     }
 
     /// Replies what the group has not read. Returns whether that was something.
-    pub fn read_new(&mut self, key: &[u8], reply: &mut Reply) -> bool {
+    pub fn read_new(&mut self, key: &[u8], reply: &mut ReplyBuffer) -> bool {
         reply.array(2);
         reply.bulk(key);
         let open = reply.open();
@@ -68,8 +68,8 @@ impl Turn<'_> {
         written > 0
     }
 
-    /// Replies what is to be delivered once more, by chance. Returns how much that was.
-    fn repeat(&mut self, reply: &mut Reply) -> usize {
+    /// Replies the entries that chaos delivers once more. Returns their number.
+    fn repeat(&mut self, reply: &mut ReplyBuffer) -> usize {
         let most = self.most().min(self.group.again.len());
         let again: Vec<EntryId> = self.group.again.drain(..most).collect();
         let mut written = 0;
@@ -95,12 +95,12 @@ impl Turn<'_> {
     }
 
     fn give(&mut self, id: EntryId, deliveries: u64) {
-        let pending = Pending { consumer: self.consumer.clone(), delivered_at: self.now, deliveries };
+        let pending = PendingEntry { consumer: self.consumer.clone(), delivered_at: self.now, deliveries };
         self.group.assign(id, pending);
     }
 
     /// Replies what is pending for the consumer behind an id.
-    pub fn read_again(&mut self, key: &[u8], after: EntryId, reply: &mut Reply) {
+    pub fn read_again(&mut self, key: &[u8], after: EntryId, reply: &mut ReplyBuffer) {
         reply.array(2);
         reply.bulk(key);
         let mine = self.group.consumers.get(&self.consumer).zip(after.successor());

@@ -1,25 +1,36 @@
-//! Whether a command may be carried out, and when.
+//! Decides the time of each command, or refuses it.
 
+use std::sync::OnceLock;
 use std::time::Instant;
 
-use super::call::{Call, Outcome};
-use super::client::{ClientId, Ending, Replies};
-use super::commands;
-use super::core::Core;
-use super::monitor;
-use super::refusal::Refusal;
-use super::reply::Reply;
-use super::serving;
-use super::table::{self, Command, Run};
+use crate::embedded::client::{CloseReason, Replies};
+use crate::embedded::client_id::ClientId;
+use crate::embedded::command::{Command, CommandContext, CommandResult, CommandTable};
+use crate::embedded::command_error::CommandError;
+use crate::embedded::command_lookup::resolve;
+use crate::embedded::commands;
+use crate::embedded::core::Core;
+use crate::embedded::execution::run;
+use crate::embedded::monitor;
+use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::serving;
 
-const NO_AUTH: Refusal = Refusal::new("NOAUTH Authentication required.");
-const OUT_OF_MEMORY: Refusal = Refusal::new("OOM command not allowed when used memory > 'maxmemory'.");
+const NO_AUTH: CommandError = CommandError::new("NOAUTH Authentication required.");
+const OUT_OF_MEMORY: CommandError =
+    CommandError::new("OOM command not allowed when used memory > 'maxmemory'.");
 
-/// What a queued word takes besides itself.
+static TABLE: OnceLock<CommandTable> = OnceLock::new();
+
+/// Returns the table of all commands.
+pub fn table() -> &'static CommandTable {
+    TABLE.get_or_init(|| CommandTable::new(commands::specs()))
+}
+
+/// Memory of a queued word besides its bytes.
 const QUEUED_OVERHEAD: usize = 16;
 
-/// Carries out what a client has asked for, or refuses to.
-pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Reply) {
+/// Executes or rejects the command of a client.
+pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut ReplyBuffer) {
     core.expire();
     core.commands += 1;
     let start = reply.len();
@@ -31,8 +42,8 @@ pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Re
     {
         client.replies = Replies::Skip;
     }
-    match table::resolve(args) {
-        Ok(command) => consider(core, client, command, args, reply),
+    match resolve(table(), args) {
+        Ok(command) => check_access(core, client, command, args, reply),
         Err(refusal) => reject(core, client, None, args, reply, &refusal),
     }
     let Some(client) = core.clients.get_mut(&client) else { return };
@@ -47,37 +58,43 @@ pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Re
     }
 }
 
-/// Whether what comes is HTTP: a page that a browser shows could otherwise give orders to a server on this machine.
+/// Returns true for HTTP, so that a page in a browser cannot send commands to a server on this machine.
 fn is_browser(args: &[&[u8]]) -> bool {
     ["POST", "Host:"].iter().any(|word| args[0].eq_ignore_ascii_case(word.as_bytes()))
 }
 
 fn end_at_once(core: &mut Core, client: ClientId) {
     if let Some(client) = core.clients.get_mut(&client) {
-        client.ending = Ending::AtOnce;
+        client.ending = CloseReason::AtOnce;
     }
 }
 
-/// Whether a command has to wait for the end of a pause.
+/// Returns true if a command must wait for the end of a pause.
 pub fn is_postponed(core: &mut Core, args: &[&[u8]]) -> bool {
     let Some(pause) = core.pause else { return false };
     if pause.until <= Instant::now() {
         core.resume();
         return false;
     }
-    !pause.writes_only || table::resolve(args).is_ok_and(|command| command.writes || is_publish(command))
+    !pause.writes_only || resolve(table(), args).is_ok_and(|command| command.writes || is_publish(command))
 }
 
 fn is_publish(command: &Command) -> bool {
-    command.row.name == "publish"
+    command.spec.name == "publish"
 }
 
-fn consider(core: &mut Core, id: ClientId, command: &'static Command, args: &[&[u8]], reply: &mut Reply) {
-    if let Err(refusal) = admit(core, id, command) {
+fn check_access(
+    core: &mut Core,
+    id: ClientId,
+    command: &'static Command,
+    args: &[&[u8]],
+    reply: &mut ReplyBuffer,
+) {
+    if let Err(refusal) = authorize(core, id, command) {
         return reject(core, id, Some(command), args, reply, &refusal);
     }
     let Some(client) = core.clients.get_mut(&id) else { return };
-    client.last_command = command.row.name;
+    client.last_command = command.spec.name;
     client.active = Instant::now();
     if let Some(queued) = &mut client.transaction.queued
         && !command.ends_transaction
@@ -95,18 +112,26 @@ fn consider(core: &mut Core, id: ClientId, command: &'static Command, args: &[&[
     if !command.is_silent {
         monitor::tell(core, id, args, reply);
     }
-    run(&mut Call { core, client: id, args, command, reply, in_transaction: false });
+    run(&mut CommandContext {
+        core,
+        client: id,
+        args,
+        command,
+        table: table(),
+        reply,
+        in_transaction: false,
+    });
     serving::serve_ready(core);
 }
 
-/// Whether a client may have a command carried out now.
-fn admit(core: &mut Core, id: ClientId, command: &Command) -> Outcome {
+/// Returns an error if the client cannot call the command now.
+fn authorize(core: &mut Core, id: ClientId, command: &Command) -> CommandResult {
     let is_full = core.is_full();
     let Some(client) = core.clients.get(&id) else { return Ok(()) };
     if !client.is_authenticated && !command.is_open {
         return Err(NO_AUTH);
     }
-    let needs_memory = match command.row.name {
+    let needs_memory = match command.spec.name {
         "exec" => client.transaction.needs_memory,
         _ => command.needs_memory,
     };
@@ -114,8 +139,8 @@ fn admit(core: &mut Core, id: ClientId, command: &Command) -> Outcome {
         return Err(OUT_OF_MEMORY);
     }
     if client.subscriptions() > 0 && !command.is_for_subscribers {
-        let name = command.row.name.as_bytes();
-        return Err(Refusal::with(&[
+        let name = command.spec.name.as_bytes();
+        return Err(CommandError::with(&[
             b"ERR Can't execute '",
             name,
             b"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
@@ -124,32 +149,14 @@ fn admit(core: &mut Core, id: ClientId, command: &Command) -> Outcome {
     Ok(())
 }
 
-/// Carries a command out.
-pub fn run(call: &mut Call<'_>) {
-    let number = call.command.number;
-    let start = call.reply.len();
-    let outcome = match call.command.row.run {
-        Run::Handler(handler) => handler(call),
-        Run::Both(handler) if call.args.len() == 1 => handler(call),
-        Run::Both(_) | Run::Container => commands::help(call),
-    };
-    let count = &mut call.core.counts[number];
-    count.calls += 1;
-    if let Err(refusal) = outcome {
-        count.failed += 1;
-        call.reply.truncate(start);
-        call.reply.error(&refusal);
-    }
-}
-
 /// A command that is not tried also spoils the transaction it was for, or ends it if it is EXEC.
 fn reject(
     core: &mut Core,
     id: ClientId,
     command: Option<&Command>,
     args: &[&[u8]],
-    reply: &mut Reply,
-    refusal: &Refusal,
+    reply: &mut ReplyBuffer,
+    refusal: &CommandError,
 ) {
     if let Some(command) = command {
         core.counts[command.number].rejected += 1;
@@ -160,7 +167,7 @@ fn reject(
             client.transaction = Default::default();
         }
         let reason = refusal.text().strip_prefix(b"ERR ").unwrap_or(refusal.text());
-        return reply.error(&Refusal::with(&[b"EXECABORT Transaction discarded because of: ", reason]));
+        return reply.error(&CommandError::with(&[b"EXECABORT Transaction discarded because of: ", reason]));
     }
     if let Some(client) = core.clients.get_mut(&id)
         && client.transaction.queued.is_some()

@@ -4,55 +4,56 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::keyspace::Key;
+use crate::embedded::key::Key;
 
-/// What a group, a consumer and something pending take besides their names.
+/// Memory of a group, a consumer or a pending entry besides its name.
 const OVERHEAD: usize = 128;
 
 /// An entry that was delivered and not acknowledged.
 #[derive(Clone, Debug)]
-pub struct Pending {
-    /// Whose it is.
+pub struct PendingEntry {
+    /// Consumer that owns the entry.
     pub consumer: Key,
-    /// When it was delivered last, in ms.
+    /// Time of the last delivery, in ms.
     pub delivered_at: u64,
-    /// How often it was delivered.
+    /// Number of deliveries.
     pub deliveries: u64,
 }
 
 /// One of a group's consumers.
 #[derive(Debug, Default)]
-pub struct Consumer {
-    /// When it was last heard of, in ms.
+pub struct GroupConsumer {
+    /// Time of the last command of the consumer, in ms.
     pub seen_at: u64,
-    /// What is pending for it.
+    /// Its pending entries.
     pub pending: BTreeSet<EntryId>,
 }
 
 /// A group.
 #[derive(Debug, Default)]
-pub struct Group {
+pub struct ConsumerGroup {
     /// The last id that was delivered.
     pub last: EntryId,
-    /// How many entries of the stream it has read, if that is known.
+    /// Number of entries read from the stream, if known.
     pub read: Option<u64>,
-    /// What is not acknowledged.
-    pub pending: BTreeMap<EntryId, Pending>,
+    /// Entries without an acknowledgement.
+    pub pending: BTreeMap<EntryId, PendingEntry>,
     /// Its consumers by their names.
-    pub consumers: BTreeMap<Key, Consumer>,
-    /// What is to be delivered once more, by chance.
+    pub consumers: BTreeMap<Key, GroupConsumer>,
+    /// Entries to deliver once more, drawn by chaos.
     pub again: Vec<EntryId>,
-    /// How long the consumers' names are.
+    /// Length of all consumer names together.
     named: usize,
 }
 
-impl Group {
+impl ConsumerGroup {
     /// A group that begins behind `last`.
     pub fn new(last: EntryId, read: Option<u64>) -> Self {
         Self { last, read, ..Self::default() }
     }
 
-    /// Hears of a consumer, which is there then. Returns its name as the group keeps it, and whether it is new.
+    /// Notes activity of a consumer, and creates it if needed. Returns its name as the group keeps it, and true if it is
+    /// new.
     pub fn meet(&mut self, name: &[u8], now: u64) -> (Key, bool) {
         if let Some((key, _)) = self.consumers.get_key_value(name) {
             let key = key.clone();
@@ -63,12 +64,12 @@ impl Group {
         }
         let key = Key::from(name);
         self.named += key.len();
-        self.consumers.insert(key.clone(), Consumer { seen_at: now, ..Consumer::default() });
+        self.consumers.insert(key.clone(), GroupConsumer { seen_at: now, ..GroupConsumer::default() });
         (key, true)
     }
 
-    /// Gives an entry to a consumer, whoever had it before.
-    pub fn assign(&mut self, id: EntryId, pending: Pending) {
+    /// Assigns an entry to a consumer, and takes it from the one before.
+    pub fn assign(&mut self, id: EntryId, pending: PendingEntry) {
         let consumer = pending.consumer.clone();
         if let Some(before) = self.pending.insert(id, pending)
             && before.consumer != consumer
@@ -80,7 +81,7 @@ impl Group {
         }
     }
 
-    /// An entry is not pending any more. Returns whether it was.
+    /// Removes a pending entry. Returns true if it was pending.
     pub fn settle(&mut self, id: EntryId) -> bool {
         let Some(pending) = self.pending.remove(&id) else { return false };
         self.forget(&pending.consumer, id);
@@ -103,7 +104,7 @@ impl Group {
         }
     }
 
-    /// How much memory it takes besides its own name.
+    /// Memory of the group besides its name.
     pub fn size(&self) -> usize {
         self.named + OVERHEAD * (1 + self.consumers.len() + self.pending.len())
     }
@@ -116,11 +117,11 @@ mod tests {
     #[test]
     fn what_is_given_to_another_is_pending_for_that_one_alone() {
         let id = EntryId { time: 1, sequence: 0 };
-        let mut group = Group::default();
+        let mut group = ConsumerGroup::default();
         for name in [b"a".as_slice(), b"b"] {
             let (consumer, is_new) = group.meet(name, 5);
             assert!(is_new);
-            group.assign(id, Pending { consumer, delivered_at: 5, deliveries: 1 });
+            group.assign(id, PendingEntry { consumer, delivered_at: 5, deliveries: 1 });
         }
         assert_eq!(group.remove_consumer(b"a"), 0);
         assert_eq!(group.pending.len(), 1);

@@ -1,28 +1,25 @@
 //! The keys: what they hold, until when, and how much memory that takes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
-use super::refusal::{Refusal, WRONG_TYPE};
-use super::stream::Stream;
+use crate::embedded::command_error::{CommandError, WRONG_TYPE};
+use crate::embedded::key::Key;
+use crate::embedded::stream::Stream;
 
-/// A name of something, shared between the places that know it.
-pub type Key = Arc<[u8]>;
-
-/// What a key takes besides its name and its value: a place in each of the maps.
+/// Memory of a key besides its name and value: a place in each of the maps.
 const OVERHEAD: usize = 144;
 
-/// What a key holds.
+/// Value of a key.
 #[derive(Debug)]
-pub enum Value {
+pub enum StoredValue {
     /// A string of bytes.
     Text(Vec<u8>),
     /// A stream.
     Stream(Box<Stream>),
 }
 
-impl Value {
-    /// What Redis calls it.
+impl StoredValue {
+    /// Name of the type in Redis.
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Text(_) => "string",
@@ -43,7 +40,7 @@ struct Slot {
     /// Grows with every key that is made, so that SCAN can go by it.
     serial: u64,
     expires_at: Option<u64>,
-    value: Value,
+    value: StoredValue,
 }
 
 /// All keys. What is past its time is removed before anything is looked at, see [`Keyspace::expire_due`].
@@ -56,50 +53,50 @@ pub struct Keyspace {
     expiries: BTreeSet<(u64, u64)>,
     serials: u64,
     used: usize,
-    /// How many keys have expired so far.
+    /// Number of expired keys so far.
     pub expired: u64,
 }
 
 impl Keyspace {
-    /// How many keys there are.
+    /// Number of keys.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// How many of them expire.
+    /// Number of keys with an expiry.
     pub fn expiring(&self) -> usize {
         self.expiries.len()
     }
 
-    /// How much memory the keys take, as far as it is counted.
+    /// Memory of the keys, as far as it is counted, in bytes.
     pub fn used(&self) -> usize {
         self.used
     }
 
-    /// Whether a key is there.
+    /// Returns true if a key exists.
     pub fn contains(&self, key: &[u8]) -> bool {
         self.slots.contains_key(key)
     }
 
-    /// What a key holds.
-    pub fn get(&self, key: &[u8]) -> Option<&Value> {
+    /// Returns the value of a key.
+    pub fn get(&self, key: &[u8]) -> Option<&StoredValue> {
         self.slots.get(key).map(|slot| &slot.value)
     }
 
     /// The string of a key.
-    pub fn text(&self, key: &[u8]) -> Result<Option<&[u8]>, Refusal> {
+    pub fn text(&self, key: &[u8]) -> Result<Option<&[u8]>, CommandError> {
         match self.get(key) {
             None => Ok(None),
-            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(StoredValue::Text(text)) => Ok(Some(text)),
             Some(_) => Err(WRONG_TYPE),
         }
     }
 
     /// The stream of a key.
-    pub fn stream(&self, key: &[u8]) -> Result<Option<&Stream>, Refusal> {
+    pub fn stream(&self, key: &[u8]) -> Result<Option<&Stream>, CommandError> {
         match self.get(key) {
             None => Ok(None),
-            Some(Value::Stream(stream)) => Ok(Some(stream)),
+            Some(StoredValue::Stream(stream)) => Ok(Some(stream)),
             Some(_) => Err(WRONG_TYPE),
         }
     }
@@ -109,9 +106,9 @@ impl Keyspace {
         &mut self,
         key: &[u8],
         change: impl FnOnce(&mut Stream) -> T,
-    ) -> Result<Option<T>, Refusal> {
+    ) -> Result<Option<T>, CommandError> {
         let Some(slot) = self.slots.get_mut(key) else { return Ok(None) };
-        let Value::Stream(stream) = &mut slot.value else { return Err(WRONG_TYPE) };
+        let StoredValue::Stream(stream) = &mut slot.value else { return Err(WRONG_TYPE) };
         let before = stream.size();
         let result = change(stream);
         self.used = self.used - before + stream.size();
@@ -119,7 +116,7 @@ impl Keyspace {
     }
 
     /// Puts something under a key, instead of what was there. The key expires as before, unless it is new.
-    pub fn put(&mut self, key: &[u8], value: Value) {
+    pub fn put(&mut self, key: &[u8], value: StoredValue) {
         self.used += value.size();
         if let Some(slot) = self.slots.get_mut(key) {
             self.used -= slot.value.size();
@@ -135,7 +132,7 @@ impl Keyspace {
     }
 
     /// Removes a key. Returns what it held.
-    pub fn remove(&mut self, key: &[u8]) -> Option<Value> {
+    pub fn remove(&mut self, key: &[u8]) -> Option<StoredValue> {
         let (key, slot) = self.slots.remove_entry(key)?;
         self.order.remove(&slot.serial);
         if let Some(at) = slot.expires_at {
@@ -170,7 +167,7 @@ impl Keyspace {
         true
     }
 
-    /// Removes a key that is past its time; `None` if there is none (any more).
+    /// Removes an expired key. Returns `None` if no key has expired.
     pub fn expire_due(&mut self, now: u64) -> Option<Key> {
         let &(at, serial) = self.expiries.first()?;
         if at >= now {
@@ -184,7 +181,7 @@ impl Keyspace {
 
     /// The keys from a cursor on, with the cursors behind them. A key that is there all the time is met once by who
     /// goes on until there are no more: new ones come last.
-    pub fn from(&self, cursor: u64) -> impl Iterator<Item = (u64, &Key, &Value)> {
+    pub fn from(&self, cursor: u64) -> impl Iterator<Item = (u64, &Key, &StoredValue)> {
         self.order
             .range(cursor..)
             .filter_map(|(serial, key)| self.slots.get(key).map(|slot| (serial + 1, key, &slot.value)))
@@ -199,9 +196,9 @@ mod tests {
     fn an_empty_keyspace_takes_nothing() {
         let mut keys = Keyspace::default();
         for name in ["a", "b", "a"] {
-            keys.put(name.as_bytes(), Value::Text(b"text".to_vec()));
+            keys.put(name.as_bytes(), StoredValue::Text(b"text".to_vec()));
         }
-        keys.put(b"s", Value::Stream(Box::default()));
+        keys.put(b"s", StoredValue::Stream(Box::default()));
         let id = crate::redis_io::streams::entry::EntryId { time: 1, sequence: 1 };
         let _ = keys.change_stream(b"s", |stream| stream.log.append(id, &[b"name", b"value"]));
         assert_eq!(keys.len(), 3);
@@ -216,7 +213,7 @@ mod tests {
     fn a_key_is_there_until_its_time_has_passed() {
         let mut keys = Keyspace::default();
         for (name, at) in [("a", 10), ("b", 20), ("c", 30)] {
-            keys.put(name.as_bytes(), Value::Text(Vec::new()));
+            keys.put(name.as_bytes(), StoredValue::Text(Vec::new()));
             keys.set_expiry(name.as_bytes(), Some(at));
         }
         keys.set_expiry(b"b", None);
@@ -230,12 +227,12 @@ mod tests {
     fn a_cursor_meets_each_key_that_stays() {
         let mut keys = Keyspace::default();
         for name in ["a", "b", "c"] {
-            keys.put(name.as_bytes(), Value::Text(Vec::new()));
+            keys.put(name.as_bytes(), StoredValue::Text(Vec::new()));
         }
         let (cursor, key, _) = keys.from(0).next().expect("a key");
         assert_eq!(&**key, b"a");
         keys.remove(b"b");
-        keys.put(b"d", Value::Text(Vec::new()));
+        keys.put(b"d", StoredValue::Text(Vec::new()));
         let rest: Vec<&[u8]> = keys.from(cursor).map(|(_, key, _)| &**key).collect();
         assert_eq!(rest, [b"c", b"d"]);
     }

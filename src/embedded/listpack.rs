@@ -1,14 +1,14 @@
-//! How long things are in a listpack, the format in which Redis keeps the entries of a stream's node.
+//! Lengths in a listpack, the format in which Redis keeps the entries of a stream's node.
 //!
-//! Nothing is kept in it here. But nodes end where a listpack would be full, and `MAXLEN ~` removes whole nodes, so
-//! what an approximate trim leaves is a matter of these lengths.
+//! This server keeps no listpacks. But a node ends where its listpack would be full, and `MAXLEN ~` removes whole nodes.
+//! So these lengths decide the result of an approximate trim.
 
-use super::number;
+use crate::embedded::number;
 
 /// The header, and the mark at the end.
 pub const EMPTY: usize = 7;
 
-/// How long a number is.
+/// Length of a number.
 pub fn number_len(number: i64) -> usize {
     match number {
         0..=127 => 2,
@@ -20,7 +20,7 @@ pub fn number_len(number: i64) -> usize {
     }
 }
 
-/// How long a string is; what looks like a number is kept as one.
+/// Length of a string. Text that looks like a number is kept as one.
 pub fn text_len(text: &[u8]) -> usize {
     if let Some(number) = number::parse(text) {
         return number_len(number);

@@ -4,32 +4,33 @@ use std::collections::VecDeque;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::group::Group;
-use super::node::{Entry, Node};
-use super::refusal::Refusal;
-use super::stream_id::{LEAST, Wanted};
+use crate::embedded::command_error::CommandError;
+use crate::embedded::group::ConsumerGroup;
+use crate::embedded::node::{EntryNode, StoredEntry};
+use crate::embedded::stream_id::{LEAST, Wanted};
 
-const NOT_ABOVE_LEAST: Refusal = Refusal::new("ERR The ID specified in XADD must be greater than 0-0");
-const NOT_ABOVE_LAST: Refusal =
-    Refusal::new("ERR The ID specified in XADD is equal or smaller than the target stream top item");
-const EXHAUSTED: Refusal =
-    Refusal::new("ERR The stream has exhausted the last possible ID, unable to add more items");
+const NOT_ABOVE_LEAST: CommandError =
+    CommandError::new("ERR The ID specified in XADD must be greater than 0-0");
+const NOT_ABOVE_LAST: CommandError =
+    CommandError::new("ERR The ID specified in XADD is equal or smaller than the target stream top item");
+const EXHAUSTED: CommandError =
+    CommandError::new("ERR The stream has exhausted the last possible ID, unable to add more items");
 
-/// What a trim leaves.
+/// Entries that a trim leaves.
 #[derive(Clone, Copy, Debug)]
 pub enum Bound {
-    /// At most so many entries.
+    /// At most this number of entries.
     Length(u64),
     /// Nothing before this id.
     Id(EntryId),
 }
 
-/// How a stream is trimmed.
+/// Options of a trim.
 #[derive(Clone, Copy, Debug)]
 pub struct Trim {
-    /// What is to be left.
+    /// Entries that are left.
     pub bound: Bound,
-    /// Whether nodes are removed only as a whole.
+    /// Removes whole nodes only.
     pub approximate: bool,
     /// The most entries that are removed; 0 for no limit.
     pub limit: u64,
@@ -38,22 +39,22 @@ pub struct Trim {
 /// Entries.
 #[derive(Debug, Default)]
 pub struct Log {
-    nodes: VecDeque<Node>,
-    /// How many there are.
+    nodes: VecDeque<EntryNode>,
+    /// Number of entries.
     pub length: usize,
     /// The greatest id there ever was.
     pub last: EntryId,
     /// The greatest id that was deleted.
     pub max_deleted: EntryId,
-    /// How many there ever were.
+    /// Number of entries ever added.
     pub added: u64,
-    /// How much memory they take.
+    /// Memory of the entries, in bytes.
     pub size: usize,
 }
 
 impl Log {
     /// The id that XADD gives.
-    pub fn next_id(&self, wanted: Wanted, now: u64) -> Result<EntryId, Refusal> {
+    pub fn next_id(&self, wanted: Wanted, now: u64) -> Result<EntryId, CommandError> {
         if wanted == Wanted::Exactly(LEAST) {
             return Err(NOT_ABOVE_LEAST);
         }
@@ -71,40 +72,40 @@ impl Log {
     /// Appends an entry of these names and values, by turns. Its id is greater than all others.
     pub fn append(&mut self, id: EntryId, fields: &[&[u8]]) {
         if self.nodes.back().is_none_or(|node| node.is_full(fields)) {
-            let node = Node::new(id, fields);
+            let node = EntryNode::new(id, fields);
             self.size += node.size();
             self.nodes.push_back(node);
         }
         let Some(node) = self.nodes.back_mut() else { return };
         node.push(id, fields);
-        self.size += node.entries.last().map_or(0, Entry::size);
+        self.size += node.entries.last().map_or(0, StoredEntry::size);
         self.length += 1;
         self.added += 1;
         self.last = id;
     }
 
     /// The entry of that id.
-    pub fn get(&self, id: EntryId) -> Option<&Entry> {
+    pub fn get(&self, id: EntryId) -> Option<&StoredEntry> {
         self.range(id, id).next()
     }
 
     /// The id of the first entry; the least id if there is none.
     pub fn first_id(&self) -> EntryId {
-        self.nodes.front().and_then(Node::edges).map_or(LEAST, |(first, _)| first)
+        self.nodes.front().and_then(EntryNode::edges).map_or(LEAST, |(first, _)| first)
     }
 
     /// The id of the last entry that is there; the least id if there is none.
     pub fn last_valid_id(&self) -> EntryId {
-        self.nodes.back().and_then(Node::edges).map_or(LEAST, |(_, last)| last)
+        self.nodes.back().and_then(EntryNode::edges).map_or(LEAST, |(_, last)| last)
     }
 
-    /// How many nodes they are kept in.
+    /// Number of nodes.
     pub fn node_count(&self) -> usize {
         self.nodes.len()
     }
 
     /// The entries between two ids, both included.
-    pub fn range(&self, from: EntryId, to: EntryId) -> impl DoubleEndedIterator<Item = &Entry> {
+    pub fn range(&self, from: EntryId, to: EntryId) -> impl DoubleEndedIterator<Item = &StoredEntry> {
         let start = self.nodes.partition_point(|node| node.edges().is_some_and(|(_, last)| last < from));
         let end = self.nodes.partition_point(|node| node.edges().is_some_and(|(first, _)| first <= to));
         self.nodes.range(start..end.max(start)).flat_map(move |node| node.between(from, to))
@@ -138,7 +139,7 @@ impl Log {
             }
             let surplus = self.surplus(node, trim.bound);
             if surplus == entries {
-                self.size -= node.size() + node.entries.iter().map(Entry::size).sum::<usize>();
+                self.size -= node.size() + node.entries.iter().map(StoredEntry::size).sum::<usize>();
                 self.nodes.pop_front();
             } else if trim.approximate {
                 break;
@@ -154,21 +155,21 @@ impl Log {
         removed
     }
 
-    /// How many entries of the first node have to go.
-    fn surplus(&self, node: &Node, bound: Bound) -> usize {
+    /// Number of entries that must leave the first node.
+    fn surplus(&self, node: &EntryNode, bound: Bound) -> usize {
         match bound {
             Bound::Length(most) => node.entries.len().min(self.length.saturating_sub(most as usize)),
             Bound::Id(least) => node.entries.partition_point(|entry| entry.id < least),
         }
     }
 
-    /// Whether something was deleted at or behind `from` and among what is there, as far as that is known.
+    /// Returns true if an entry at or behind `from` is known to be deleted among those that are left.
     pub fn has_gaps(&self, from: EntryId) -> bool {
         let is_among_them = self.max_deleted != LEAST && self.first_id() <= self.max_deleted;
         self.length > 0 && is_among_them && from <= self.max_deleted
     }
 
-    /// How many there ever were up to `id`, if that can be told.
+    /// Number of entries ever added up to `id`, if known.
     pub fn rank(&self, id: EntryId) -> Option<u64> {
         if self.added == 0 {
             return Some(0);
@@ -191,8 +192,8 @@ impl Log {
         }
     }
 
-    /// How many entries a group has not read, if that can be told; less than none if it was said to have read more.
-    pub fn lag(&self, group: &Group) -> Option<i128> {
+    /// Number of entries that a group has not read, if known. Negative if the group was set to have read more.
+    pub fn lag(&self, group: &ConsumerGroup) -> Option<i128> {
         let read = match group.read {
             _ if self.added == 0 => Some(0),
             Some(read) if !self.has_gaps(group.last) => Some(read),

@@ -1,11 +1,11 @@
-//! What monitors hear of every command.
+//! Copies of every command for monitors.
 
-use super::client::ClientId;
-use super::core::Core;
-use super::reply::Reply;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::core::Core;
+use crate::embedded::reply::ReplyBuffer;
 
-/// Tells the monitors of a command. `own` is the reply of who calls, who may be one of them.
-pub fn tell(core: &mut Core, client: ClientId, args: &[&[u8]], own: &mut Reply) {
+/// Sends a command to the monitors. `own` is the reply of the caller, which can be a monitor itself.
+pub fn tell(core: &mut Core, client: ClientId, args: &[&[u8]], own: &mut ReplyBuffer) {
     if core.monitors.is_empty() {
         return;
     }
@@ -31,7 +31,7 @@ pub fn tell(core: &mut Core, client: ClientId, args: &[&[u8]], own: &mut Reply) 
     }
 }
 
-/// How many words behind that one are nobody's business, if something begins there.
+/// Number of secret words behind that one, if secrets begin there.
 fn secrets_after(args: &[&[u8]], at: usize) -> Option<usize> {
     let is_auth = args[at].eq_ignore_ascii_case(b"AUTH");
     match at {

@@ -2,22 +2,22 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::listpack::{self, number_len, text_len};
-use super::reply::Reply;
+use crate::embedded::listpack::{self, number_len, text_len};
+use crate::embedded::reply::ReplyBuffer;
 
-/// The most entries of a node, deleted ones included, as Redis has it unless told otherwise.
+/// Maximum number of entries of a node, deleted ones included. The default of Redis.
 pub const MOST_ENTRIES: usize = 100;
-/// The longest listpack of a node, as Redis has it unless told otherwise.
+/// Maximum length of a node's listpack, in bytes. The default of Redis.
 const MOST_BYTES: usize = 4096;
-/// What an entry takes besides its fields.
+/// Memory of an entry besides its fields.
 const ENTRY_OVERHEAD: usize = 64;
-/// What a node takes besides its entries, and each of its names besides the text.
+/// Memory of a node besides its entries, and of each name besides its text.
 const OVERHEAD: usize = 128;
 const NAME_OVERHEAD: usize = 16;
 
 /// One entry.
 #[derive(Debug)]
-pub struct Entry {
+pub struct StoredEntry {
     /// Its id.
     pub id: EntryId,
     /// Its fields, encoded as they are replied, so that a read copies them and no more.
@@ -26,23 +26,23 @@ pub struct Entry {
 
 /// Entries that Redis would keep in one listpack.
 #[derive(Debug)]
-pub struct Node {
+pub struct EntryNode {
     /// The id that the node began with; others are kept as differences from it.
     master: EntryId,
     /// The names of the fields that the node began with; entries with the same do not repeat them.
     names: Vec<Box<[u8]>>,
-    /// What is there, in order.
-    pub entries: Vec<Entry>,
-    /// How many were there besides.
+    /// Entries in order.
+    pub entries: Vec<StoredEntry>,
+    /// Number of deleted entries.
     pub deleted: usize,
-    /// How long the listpack would be.
+    /// Length of the listpack.
     packed: usize,
 }
 
-impl Entry {
+impl StoredEntry {
     /// An entry of these names and values, by turns.
     pub fn new(id: EntryId, fields: &[&[u8]]) -> Self {
-        let mut reply = Reply::default();
+        let mut reply = ReplyBuffer::default();
         reply.array(fields.len());
         for field in fields {
             reply.bulk(field);
@@ -51,24 +51,24 @@ impl Entry {
     }
 
     /// Replies id and fields.
-    pub fn write(&self, reply: &mut Reply) {
+    pub fn write(&self, reply: &mut ReplyBuffer) {
         reply.array(2);
         reply.id(self.id);
         reply.raw(&self.fields);
     }
 
     /// Replies the fields alone.
-    pub fn write_fields(&self, reply: &mut Reply) {
+    pub fn write_fields(&self, reply: &mut ReplyBuffer) {
         reply.raw(&self.fields);
     }
 
-    /// How much memory it takes.
+    /// Memory of the entry, in bytes.
     pub fn size(&self) -> usize {
         self.fields.len() + ENTRY_OVERHEAD
     }
 }
 
-impl Node {
+impl EntryNode {
     /// A node for an entry that is about to be appended.
     pub fn new(master: EntryId, fields: &[&[u8]]) -> Self {
         let names: Vec<Box<[u8]>> = fields.iter().step_by(2).map(|&name| name.into()).collect();
@@ -78,7 +78,7 @@ impl Node {
         Self { master, names, entries: Vec::new(), deleted: 0, packed }
     }
 
-    /// Whether there is no room for an entry of these names and values.
+    /// Returns true if an entry of these names and values does not fit.
     pub fn is_full(&self, fields: &[&[u8]]) -> bool {
         let length: usize = fields.iter().map(|field| field.len()).sum();
         self.packed + length >= MOST_BYTES || self.entries.len() + self.deleted >= MOST_ENTRIES
@@ -87,7 +87,7 @@ impl Node {
     /// Appends an entry.
     pub fn push(&mut self, id: EntryId, fields: &[&[u8]]) {
         self.packed += self.packed_len(id, fields);
-        self.entries.push(Entry::new(id, fields));
+        self.entries.push(StoredEntry::new(id, fields));
     }
 
     fn packed_len(&self, id: EntryId, fields: &[&[u8]]) -> usize {
@@ -108,7 +108,7 @@ impl Node {
             && self.names.iter().zip(fields.iter().step_by(2)).all(|(one, other)| **one == **other)
     }
 
-    /// How much memory it takes besides its entries.
+    /// Memory of the node besides its entries, in bytes.
     pub fn size(&self) -> usize {
         OVERHEAD + self.names.iter().map(|name| name.len() + NAME_OVERHEAD).sum::<usize>()
     }
@@ -118,22 +118,22 @@ impl Node {
         Some((self.entries.first()?.id, self.entries.last()?.id))
     }
 
-    /// What is between two ids, both included.
-    pub fn between(&self, from: EntryId, to: EntryId) -> &[Entry] {
+    /// Returns the entries between two ids, both included.
+    pub fn between(&self, from: EntryId, to: EntryId) -> &[StoredEntry] {
         let start = self.entries.partition_point(|entry| entry.id < from);
         let end = self.entries.partition_point(|entry| entry.id <= to);
         self.entries.get(start..end).unwrap_or_default()
     }
 
     /// Removes an entry.
-    pub fn remove(&mut self, id: EntryId) -> Option<Entry> {
+    pub fn remove(&mut self, id: EntryId) -> Option<StoredEntry> {
         let at = self.entries.binary_search_by_key(&id, |entry| entry.id).ok()?;
         self.deleted += 1;
         Some(self.entries.remove(at))
     }
 
-    /// Removes so many entries from the beginning.
-    pub fn shorten(&mut self, count: usize) -> impl Iterator<Item = Entry> + '_ {
+    /// Removes the first `count` entries.
+    pub fn shorten(&mut self, count: usize) -> impl Iterator<Item = StoredEntry> + '_ {
         self.deleted += count;
         self.entries.drain(..count)
     }

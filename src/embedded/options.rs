@@ -1,26 +1,26 @@
-//! How a server is started.
+//! Options of a server.
 
-use super::chaos::ChaosOptions;
+use crate::embedded::chaos::ChaosOptions;
 
-/// The memory that keys may take unless said otherwise.
+/// Default memory limit of the keys, in bytes.
 pub const MAX_MEMORY: usize = 256 * 1024 * 1024;
 
 /// The options of a server.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ServerOptions {
     /// The port on loopback; 0 for any that is free.
     pub port: u16,
-    /// What clients have to authenticate with, if anything.
+    /// Password that clients must send, if any.
     pub password: Option<String>,
-    /// How many bytes the keys may take.
+    /// Maximum memory of the keys, in bytes.
     pub max_memory: usize,
-    /// Whether time passes only when it is told to.
+    /// Moves the clock only by hand.
     pub manual_clock: bool,
-    /// What goes wrong on purpose.
+    /// Deliberate faults.
     pub chaos: ChaosOptions,
 }
 
-impl Default for Options {
+impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             port: 0,

@@ -2,18 +2,18 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::number;
-use super::refusal::Refusal;
+use crate::embedded::command_error::CommandError;
+use crate::embedded::number;
 
-/// What is to be written to one client.
+/// Output for one client.
 #[derive(Debug)]
-pub struct Reply {
+pub struct ReplyBuffer {
     bytes: Vec<u8>,
     most: usize,
     is_over: bool,
 }
 
-impl Default for Reply {
+impl Default for ReplyBuffer {
     fn default() -> Self {
         Self::continuing(Vec::new())
     }
@@ -24,28 +24,28 @@ pub struct Open {
     at: usize,
 }
 
-impl Reply {
+impl ReplyBuffer {
     /// Appends to what is there already.
     pub fn continuing(bytes: Vec<u8>) -> Self {
         Self { bytes, most: usize::MAX, is_over: false }
     }
 
-    /// Takes no more than so much: a few words can ask for the same thing many times.
+    /// Limits the size in bytes, since a few words can ask for the same entries many times.
     pub fn at_most(self, most: usize) -> Self {
         Self { most, ..self }
     }
 
-    /// Whether more was to be encoded: then it is no reply.
+    /// Returns true if the reply exceeded its limit, so that it is unusable.
     pub fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// What was encoded.
+    /// Returns the encoded bytes.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
-    /// How much was encoded.
+    /// Number of encoded bytes.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -66,7 +66,7 @@ impl Reply {
     }
 
     /// An error.
-    pub fn error(&mut self, refusal: &Refusal) {
+    pub fn error(&mut self, refusal: &CommandError) {
         self.line(b'-', refusal.text());
     }
 
@@ -75,7 +75,7 @@ impl Reply {
         self.header(b':', number);
     }
 
-    /// How many there are of something.
+    /// Encodes a count.
     pub fn count(&mut self, count: usize) {
         self.integer(count as u64);
     }
@@ -131,12 +131,12 @@ impl Reply {
         self.header(b'*', length as u64);
     }
 
-    /// An array, whose elements follow, and [`Reply::close`] after them.
+    /// An array, whose elements follow, and [`ReplyBuffer::close`] after them.
     pub fn open(&self) -> Open {
         Open { at: self.bytes.len() }
     }
 
-    /// Ends an array of so many elements.
+    /// Ends an array of `length` elements.
     pub fn close(&mut self, open: Open, length: usize) {
         let mut header = vec![b'*'];
         number::write(&mut header, length as u64);
@@ -144,7 +144,7 @@ impl Reply {
         self.bytes.splice(open.at..open.at, header);
     }
 
-    /// What was encoded before.
+    /// Appends bytes that were encoded before.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.is_over |= bytes.len() > self.most.saturating_sub(self.bytes.len());
         if !self.is_over {
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn no_more_is_encoded_than_may_be() {
-        let mut reply = Reply::continuing(b"+OK\r\n".to_vec()).at_most(30);
+        let mut reply = ReplyBuffer::continuing(b"+OK\r\n".to_vec()).at_most(30);
         reply.bulk(&[b'x'; 10]);
         assert!(!reply.is_over());
         for _ in 0..1000 {
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_array_is_closed_around_what_was_written_since() {
-        let mut reply = Reply::default();
+        let mut reply = ReplyBuffer::default();
         reply.ok();
         let open = reply.open();
         reply.integer(-5);

@@ -2,24 +2,24 @@
 
 use crate::redis_io::resp::{Reply as Frame, Scanner, Token};
 
-use super::refusal::Refusal;
+use crate::embedded::command_error::CommandError;
 
 /// The longest line that is waited for.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// What the bytes begin with.
+/// Beginning of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
     /// Not all of it is there.
     Partial,
-    /// Nothing, in so many bytes.
+    /// An empty request, with its size in bytes.
     Empty(usize),
-    /// A line, of so many bytes, and its words.
+    /// A line, with its size in bytes and its words.
     Line(usize, Vec<Vec<u8>>),
     /// So many bytes whose words [`words`] gives.
     Array(usize),
     /// No request.
-    Broken(Refusal),
+    Broken(CommandError),
 }
 
 /// Looks for a request in what has been read. The scanner remembers how far it has looked, so `bytes` has to begin
@@ -67,17 +67,17 @@ fn check(request: &[u8], length: usize) -> Request {
     Request::Array(length)
 }
 
-const INVALID_BULK: Refusal = Refusal::new("ERR Protocol error: invalid bulk length");
-const INVALID_ARRAY: Refusal = Refusal::new("ERR Protocol error: invalid multibulk length");
-const UNBALANCED: Refusal = Refusal::new("ERR Protocol error: unbalanced quotes in request");
-const TOO_LONG: Refusal = Refusal::new("ERR Protocol error: too big inline request");
+const INVALID_BULK: CommandError = CommandError::new("ERR Protocol error: invalid bulk length");
+const INVALID_ARRAY: CommandError = CommandError::new("ERR Protocol error: invalid multibulk length");
+const UNBALANCED: CommandError = CommandError::new("ERR Protocol error: unbalanced quotes in request");
+const TOO_LONG: CommandError = CommandError::new("ERR Protocol error: too big inline request");
 
-fn expected_bulk(found: &[u8]) -> Refusal {
-    Refusal::with(&[b"ERR Protocol error: expected '$', got '", found, b"'"])
+fn expected_bulk(found: &[u8]) -> CommandError {
+    CommandError::with(&[b"ERR Protocol error: expected '$', got '", found, b"'"])
 }
 
-/// What is wrong with bytes that are no request.
-fn diagnosis(bytes: &[u8]) -> Refusal {
+/// Error in bytes that are not a request.
+fn diagnosis(bytes: &[u8]) -> CommandError {
     let mut rest = bytes;
     loop {
         let Some(end) = rest.iter().position(|&byte| byte == b'\r') else { return INVALID_ARRAY };

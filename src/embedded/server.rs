@@ -12,20 +12,21 @@ use tokio::time::sleep;
 
 use crate::redis_io::tasks::Tasks;
 
-use super::core::Core;
-use super::options::Options;
-use super::serving;
-use super::session::{Session, lock};
+use crate::embedded::core::Core;
+use crate::embedded::dispatch;
+use crate::embedded::options::ServerOptions;
+use crate::embedded::serving;
+use crate::embedded::session::{Session, lock};
 
-/// How long to wait when a connection cannot be accepted, as without file descriptors.
+/// Delay after a connection that could not be accepted, for example without file descriptors.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Where a server is in its life, which goes one way.
+/// State of a server. It goes one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
     /// It serves.
     Serving,
-    /// It was told to stop.
+    /// It stops.
     Stopping,
     /// Nothing of it is left.
     Over,
@@ -41,18 +42,19 @@ pub struct Server {
 
 impl Server {
     /// Starts a server as some of `tasks`. It listens when this returns.
-    pub fn start(options: &Options, tasks: &Tasks) -> io::Result<Self> {
+    pub fn start(options: &ServerOptions, tasks: &Tasks) -> io::Result<Self> {
         let listener = Listener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let core = Arc::new(Mutex::new(Core::new(options, port)));
+        let names = dispatch::table().all().map(|command| command.spec.name);
+        let core = Arc::new(Mutex::new(Core::new(options, port, names)));
         let life = Arc::new(watch::Sender::new(Life::Serving));
         let _context = tasks.runtime().enter();
         tasks.spawn(serve(TcpListener::from_std(listener)?, core.clone(), life.clone(), tasks.clone()));
         Ok(Self { port, core, life })
     }
 
-    /// Where it listens.
+    /// Port of the server.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -84,17 +86,17 @@ impl Server {
 }
 
 /// Waits until a server has come so far. The sender outlives who waits, so it comes.
-async fn reaches(told: &mut watch::Receiver<Life>, life: Life) {
-    let _ = told.wait_for(|&now| now == life).await;
+async fn reaches(state: &mut watch::Receiver<Life>, life: Life) {
+    let _ = state.wait_for(|&now| now == life).await;
 }
 
 async fn serve(listener: TcpListener, core: Arc<Mutex<Core>>, life: Arc<watch::Sender<Life>>, tasks: Tasks) {
     let mut sessions = JoinSet::new();
-    let mut told = life.subscribe();
+    let mut state = life.subscribe();
     loop {
         tokio::select! {
             biased;
-            () = reaches(&mut told, Life::Stopping) => break,
+            () = reaches(&mut state, Life::Stopping) => break,
             Some(_) = sessions.join_next() => {}
             accepted = listener.accept() => match accepted {
                 // A connection that is gone already is no loss.

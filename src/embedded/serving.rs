@@ -1,18 +1,19 @@
-//! What becomes of those who wait in a read.
+//! Serves blocked readers.
 
-use super::client::ClientId;
-use super::core::Core;
-use super::delivery::{Turn, read_after};
-use super::keyspace::{Key, Value};
-use super::refusal::Refusal;
-use super::reply::Reply;
-use super::stream::Stream;
-use super::stream_id::GREATEST;
-use super::waiting::Reader;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::command_error::CommandError;
+use crate::embedded::core::Core;
+use crate::embedded::delivery::{ReadCursor, read_after};
+use crate::embedded::key::Key;
+use crate::embedded::keyspace::StoredValue;
+use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::stream::Stream;
+use crate::embedded::stream_id::GREATEST;
+use crate::embedded::waiting::GroupReader;
 
-const GROUP_IS_GONE: Refusal =
-    Refusal::new("NOGROUP the consumer group this client was blocked on no longer exists");
-const STREAM_IS_GONE: Refusal = Refusal::new("UNBLOCKED the stream key no longer exists");
+const GROUP_IS_GONE: CommandError =
+    CommandError::new("NOGROUP the consumer group this client was blocked on no longer exists");
+const STREAM_IS_GONE: CommandError = CommandError::new("UNBLOCKED the stream key no longer exists");
 
 /// Serves those who wait for what a command has changed, in the order in which they came.
 pub fn serve_ready(core: &mut Core) {
@@ -25,9 +26,9 @@ pub fn serve_ready(core: &mut Core) {
 
 fn serve(core: &mut Core, id: ClientId, key: &Key) {
     let Some(blocked) = core.clients.get(&id).and_then(|client| client.blocked.clone()) else { return };
-    let mut reply = Reply::default();
+    let mut reply = ReplyBuffer::default();
     match (&blocked.reader, core.keyspace.get(key)) {
-        (None, Some(Value::Stream(stream))) => {
+        (None, Some(StoredValue::Stream(stream))) => {
             let after = blocked.streams.iter().find(|(one, _)| one == key).map_or(GREATEST, |(_, id)| *id);
             // What was added may be gone again: then the answer is empty, but it is one.
             if stream.log.last <= after {
@@ -39,7 +40,7 @@ fn serve(core: &mut Core, id: ClientId, key: &Key) {
             read_after(&stream.log, after, blocked.count, &mut reply);
         }
         (None, _) => return,
-        (Some(reader), Some(Value::Stream(_))) => {
+        (Some(reader), Some(StoredValue::Stream(_))) => {
             if !serve_reader(core, key, reader, blocked.count, &mut reply) {
                 return;
             }
@@ -51,7 +52,13 @@ fn serve(core: &mut Core, id: ClientId, key: &Key) {
 }
 
 /// Returns whether the reader got something, if only that its group is gone.
-fn serve_reader(core: &mut Core, key: &Key, reader: &Reader, count: usize, reply: &mut Reply) -> bool {
+fn serve_reader(
+    core: &mut Core,
+    key: &Key,
+    reader: &GroupReader,
+    count: usize,
+    reply: &mut ReplyBuffer,
+) -> bool {
     let now = core.clock.now();
     let Core { keyspace, chaos, .. } = core;
     let served = keyspace.change_stream(key, |Stream { log, groups }| {
@@ -63,9 +70,9 @@ fn serve_reader(core: &mut Core, key: &Key, reader: &Reader, count: usize, reply
             return false;
         }
         let (consumer, _) = group.meet(&reader.consumer, now);
-        let mut turn = Turn { log, group, consumer, no_ack: reader.no_ack, count, now, chaos };
+        let mut cursor = ReadCursor { log, group, consumer, no_ack: reader.no_ack, count, now, chaos };
         reply.array(1);
-        turn.read_new(key, reply);
+        cursor.read_new(key, reply);
         true
     });
     served.is_ok_and(|served| served == Some(true))

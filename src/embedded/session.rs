@@ -1,4 +1,4 @@
-//! One connection: reads requests, has them carried out, writes replies.
+//! One connection: reads requests, executes them, writes replies.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,21 +9,24 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::redis_io::locked::Locked;
 use crate::redis_io::resp::Scanner;
 
-use super::client::{ClientId, Ending};
-use super::core::Core;
-use super::dispatch;
-use super::reply::Reply;
-use super::request::{self, Request};
+use crate::embedded::client::CloseReason;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::core::Core;
+use crate::embedded::dispatch;
+use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::request::{self, Request};
 
-/// How much is read at once.
+/// Size of one read, in bytes.
 const READ: usize = 64 * 1024;
-/// While so much is unwritten nothing more is carried out: a client that does not read cannot fill the memory.
+/// Size of unwritten output above which no request is executed, in bytes. A client that does not read cannot fill the
+/// memory.
 const MOST_UNWRITTEN: usize = 1024 * 1024;
-/// While a client waits for something, so much of what it sent meanwhile is read.
+/// Maximum input that is read while a client is blocked, in bytes.
 const MOST_UNREAD: usize = 1024 * 1024;
-/// The longest request that is waited for, as Redis has it unless told otherwise.
+/// Maximum size of a request, in bytes. The default of Redis.
 const LONGEST_REQUEST: usize = 1024 * 1024 * 1024;
 /// A buffer that is larger than this is given back when it is empty.
 const KEPT: usize = 256 * 1024;
@@ -40,13 +43,13 @@ pub struct Session {
     written: usize,
 }
 
-/// What a session goes on with.
-struct Turn {
-    /// When there is something to do although nothing has happened.
+/// Next step of a session.
+struct SessionStep {
+    /// Time of the next step if nothing happens before.
     until: Option<Instant>,
-    /// Whether there is more to do as soon as everything is written.
+    /// True if more work follows as soon as everything is written.
     has_more: bool,
-    /// Whether the rest of a request is missing.
+    /// True if the rest of a request is missing.
     is_partial: bool,
 }
 
@@ -68,28 +71,28 @@ impl Session {
         })
     }
 
-    /// Serves the client until it is gone or has to go.
+    /// Serves the client until it disconnects or must be closed.
     pub async fn run(mut self) {
-        while let Some(turn) = self.serve() {
+        while let Some(step) = self.serve() {
             if self.flush().is_err() {
                 break;
             }
-            if turn.has_more && self.is_written() {
+            if step.has_more && self.is_written() {
                 continue;
             }
-            if !self.wait(&turn).await {
+            if !self.wait(&step).await {
                 break;
             }
         }
     }
 
-    /// Carries out what has been read, as far as it may be carried out now. `None` when the client has to go.
-    fn serve(&mut self) -> Option<Turn> {
+    /// Executes the requests that were read, as far as possible now. Returns `None` when the client must be closed.
+    fn serve(&mut self) -> Option<SessionStep> {
         let core = self.core.clone();
         let mut core = lock(&core);
         let most = longest_reply(&core);
         let mut reply =
-            Reply::continuing(std::mem::take(&mut core.clients.get_mut(&self.id)?.out)).at_most(most);
+            ReplyBuffer::continuing(std::mem::take(&mut core.clients.get_mut(&self.id)?.out)).at_most(most);
         let is_partial = self.consume(&mut core, &mut reply);
         let is_full = reply.len() >= MOST_UNWRITTEN;
         let client = core.clients.get_mut(&self.id)?;
@@ -100,11 +103,11 @@ impl Session {
             std::mem::swap(&mut self.output, &mut client.out);
         }
         match client.ending {
-            Ending::AtOnce => return None,
-            Ending::AfterReplies if self.output.is_empty() => return None,
-            Ending::AfterReplies | Ending::Stays => {}
+            CloseReason::AtOnce => return None,
+            CloseReason::AfterReplies if self.output.is_empty() => return None,
+            CloseReason::AfterReplies | CloseReason::Stays => {}
         }
-        let has_more = is_full || client.ending == Ending::AfterReplies || !client.out.is_empty();
+        let has_more = is_full || client.ending == CloseReason::AfterReplies || !client.out.is_empty();
         let deadline = client.blocked.as_ref().and_then(|blocked| blocked.deadline).map(|at| at.real);
         let is_postponed = client.is_postponed;
         let pause = core.pause.filter(|_| is_postponed).map(|pause| pause.until);
@@ -112,11 +115,11 @@ impl Session {
         if is_partial && self.input.len() > longest_request(&core) {
             return None;
         }
-        Some(Turn { until, has_more, is_partial })
+        Some(SessionStep { until, has_more, is_partial })
     }
 
     /// Returns whether the rest of a request is missing.
-    fn consume(&mut self, core: &mut Core, reply: &mut Reply) -> bool {
+    fn consume(&mut self, core: &mut Core, reply: &mut ReplyBuffer) -> bool {
         let mut at = 0;
         let mut is_partial = false;
         while reply.len() < MOST_UNWRITTEN && self.is_free(core) {
@@ -133,7 +136,7 @@ impl Session {
                 }
                 Request::Broken(refusal) => {
                     reply.error(&refusal);
-                    end(core, self.id, Ending::AfterReplies);
+                    end(core, self.id, CloseReason::AfterReplies);
                     break;
                 }
                 Request::Line(length, line) => {
@@ -159,8 +162,8 @@ impl Session {
         is_partial
     }
 
-    /// Has a command carried out, unless it has to wait for the end of a pause. Returns whether it was.
-    fn attempt(&self, core: &mut Core, words: &[&[u8]], reply: &mut Reply) -> bool {
+    /// Executes a command, unless it must wait for the end of a pause. Returns true if it was executed.
+    fn attempt(&self, core: &mut Core, words: &[&[u8]], reply: &mut ReplyBuffer) -> bool {
         let is_postponed = dispatch::is_postponed(core, words);
         if let Some(client) = core.clients.get_mut(&self.id) {
             client.is_postponed = is_postponed;
@@ -170,16 +173,16 @@ impl Session {
         }
         dispatch::execute(core, self.id, words, reply);
         if core.chaos.drops() || reply.is_over() {
-            end(core, self.id, Ending::AtOnce);
+            end(core, self.id, CloseReason::AtOnce);
         }
         true
     }
 
-    /// Whether the client may have a command carried out.
+    /// Returns true if the client can call a command.
     fn is_free(&self, core: &Core) -> bool {
         core.clients
             .get(&self.id)
-            .is_some_and(|client| client.blocked.is_none() && client.ending == Ending::Stays)
+            .is_some_and(|client| client.blocked.is_none() && client.ending == CloseReason::Stays)
     }
 
     fn is_written(&self) -> bool {
@@ -204,10 +207,10 @@ impl Session {
     }
 
     /// Waits until there is something to do. Returns whether the client is still there.
-    async fn wait(&mut self, turn: &Turn) -> bool {
-        let until = turn.until;
+    async fn wait(&mut self, step: &SessionStep) -> bool {
+        let until = step.until;
         let mut interest = None;
-        if turn.is_partial || self.input.len() < MOST_UNREAD {
+        if step.is_partial || self.input.len() < MOST_UNREAD {
             interest = Some(Interest::READABLE);
         }
         if !self.is_written() {
@@ -249,17 +252,17 @@ impl Drop for Session {
     }
 }
 
-/// What does not fit into the memory is not waited for.
+/// Maximum size of a request by the memory limit, in bytes.
 fn longest_request(core: &Core) -> usize {
     if core.max_memory == 0 { LONGEST_REQUEST } else { core.max_memory.clamp(MOST_UNREAD, LONGEST_REQUEST) }
 }
 
-/// All that there is fits in it, and what asks for the same thing again and again does not fill the memory.
+/// Maximum size of a reply by the memory limit, in bytes. All data fits in it, and a request that repeats a key cannot fill the memory.
 fn longest_reply(core: &Core) -> usize {
     if core.max_memory == 0 { usize::MAX } else { 2 * longest_request(core) }
 }
 
-fn end(core: &mut Core, id: ClientId, ending: Ending) {
+fn end(core: &mut Core, id: ClientId, ending: CloseReason) {
     if let Some(client) = core.clients.get_mut(&id) {
         client.ending = ending;
     }
@@ -267,5 +270,5 @@ fn end(core: &mut Core, id: ClientId, ending: Ending) {
 
 /// The state; a panic under the lock is no reason for others to fail.
 pub fn lock(core: &Mutex<Core>) -> MutexGuard<'_, Core> {
-    core.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    core.locked()
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::group::Group;
-use super::keyspace::Key;
-use super::log::Log;
+use crate::embedded::group::ConsumerGroup;
+use crate::embedded::key::Key;
+use crate::embedded::log::Log;
 
-/// What an empty stream takes.
+/// Memory of an empty stream, in bytes.
 const OVERHEAD: usize = 256;
 
 /// A stream.
@@ -15,11 +15,11 @@ pub struct Stream {
     /// Its entries.
     pub log: Log,
     /// Its groups by their names.
-    pub groups: BTreeMap<Key, Group>,
+    pub groups: BTreeMap<Key, ConsumerGroup>,
 }
 
 impl Stream {
-    /// How much memory it takes.
+    /// Memory of the stream, in bytes.
     pub fn size(&self) -> usize {
         OVERHEAD
             + self.log.size

@@ -2,7 +2,7 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::refusal::{INVALID_ID, Refusal};
+use crate::embedded::command_error::{CommandError, INVALID_ID};
 
 /// The least id.
 pub const LEAST: EntryId = EntryId { time: 0, sequence: 0 };
@@ -12,7 +12,7 @@ pub const GREATEST: EntryId = EntryId { time: u64::MAX, sequence: u64::MAX };
 /// The longest text that Redis looks at.
 const LONGEST: usize = 127;
 
-/// What XADD was asked to call an entry.
+/// Id that XADD asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// `*`: by the clock.
@@ -25,7 +25,7 @@ pub enum Wanted {
 
 impl Wanted {
     /// Reads what XADD was given.
-    pub fn parse(text: &[u8]) -> Result<Self, Refusal> {
+    pub fn parse(text: &[u8]) -> Result<Self, CommandError> {
         match text {
             b"*" => Ok(Self::Clock),
             [time @ .., b'-', b'*'] => Ok(Self::Next(number(time).ok_or(INVALID_ID)?)),
@@ -35,7 +35,7 @@ impl Wanted {
 }
 
 /// Reads `time-sequence`, or `time` alone, whose sequence is then `missing`.
-pub fn parse(text: &[u8], missing: u64) -> Result<EntryId, Refusal> {
+pub fn parse(text: &[u8], missing: u64) -> Result<EntryId, CommandError> {
     if text.len() > LONGEST {
         return Err(INVALID_ID);
     }
@@ -47,23 +47,23 @@ pub fn parse(text: &[u8], missing: u64) -> Result<EntryId, Refusal> {
 }
 
 /// Reads where a range begins: `-`, `+`, an id, or `(` and an id that is not in it.
-pub fn parse_start(text: &[u8]) -> Result<EntryId, Refusal> {
+pub fn parse_start(text: &[u8]) -> Result<EntryId, CommandError> {
     match bound(text, 0)? {
         (id, false) => Ok(id),
-        (id, true) => id.successor().ok_or(Refusal::new("ERR invalid start ID for the interval")),
+        (id, true) => id.successor().ok_or(CommandError::new("ERR invalid start ID for the interval")),
     }
 }
 
 /// Reads where a range ends.
-pub fn parse_end(text: &[u8]) -> Result<EntryId, Refusal> {
+pub fn parse_end(text: &[u8]) -> Result<EntryId, CommandError> {
     match bound(text, u64::MAX)? {
         (id, false) => Ok(id),
-        (id, true) => predecessor(id).ok_or(Refusal::new("ERR invalid end ID for the interval")),
+        (id, true) => predecessor(id).ok_or(CommandError::new("ERR invalid end ID for the interval")),
     }
 }
 
 /// An id, and whether it is itself outside of the range.
-fn bound(text: &[u8], missing: u64) -> Result<(EntryId, bool), Refusal> {
+fn bound(text: &[u8], missing: u64) -> Result<(EntryId, bool), CommandError> {
     match text {
         b"-" => Ok((LEAST, false)),
         b"+" => Ok((GREATEST, false)),

@@ -1,6 +1,6 @@
-//! What MULTI and WATCH have begun on one connection.
+//! Transaction of one connection, by MULTI and WATCH.
 
-use super::keyspace::Key;
+use crate::embedded::key::Key;
 
 /// A command's words, kept until EXEC.
 pub type Queued = Vec<Box<[u8]>>;
@@ -8,16 +8,16 @@ pub type Queued = Vec<Box<[u8]>>;
 /// The state of MULTI, and of WATCH.
 #[derive(Debug, Default)]
 pub struct Transaction {
-    /// What EXEC will run, once MULTI was said.
+    /// Commands that EXEC will run, after MULTI.
     pub queued: Option<Vec<Queued>>,
-    /// How much memory that takes.
+    /// Memory of those commands, in bytes.
     pub size: usize,
-    /// Whether a command was refused since: EXEC runs nothing then.
+    /// True if a command was refused since MULTI. EXEC runs nothing then.
     pub is_broken: bool,
-    /// Whether EXEC has to be refused while memory is full.
+    /// True if EXEC must be refused while memory is full.
     pub needs_memory: bool,
     /// The keys that are watched.
     pub watched: Vec<Key>,
-    /// Whether one of them was changed: EXEC runs nothing then.
+    /// True if a watched key has changed. EXEC runs nothing then.
     pub is_dirty: bool,
 }

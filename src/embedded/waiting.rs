@@ -5,22 +5,22 @@ use std::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use super::client::ClientId;
-use super::keyspace::Key;
+use crate::embedded::client_id::ClientId;
+use crate::embedded::key::Key;
 
-/// Which consumer reads.
+/// Consumer that reads.
 #[derive(Clone, Debug)]
-pub struct Reader {
+pub struct GroupReader {
     /// Of which group.
     pub group: Key,
     /// By its name.
     pub consumer: Key,
-    /// Whether what it gets is acknowledged by that.
+    /// Acknowledges entries at delivery.
     pub no_ack: bool,
 }
 
-/// When a wait is over without an entry: at the first of both. A clock that stands still does not keep anybody
-/// waiting whose own clock goes on.
+/// End of a wait without an entry: the earlier of both times. A manual clock that stands still does not prolong the wait
+/// of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     /// By the machine's clock.
@@ -34,24 +34,24 @@ pub struct Deadline {
 pub struct Blocked {
     /// The streams, each with the id behind which it reads. Consumers of groups read behind what the group has.
     pub streams: Vec<(Key, EntryId)>,
-    /// Who reads, if it is a consumer of a group.
-    pub reader: Option<Reader>,
+    /// Consumer that reads, for a read of a group.
+    pub reader: Option<GroupReader>,
     /// The most entries it takes; 0 for any number.
     pub count: usize,
-    /// When it is over.
+    /// End of the wait.
     pub deadline: Option<Deadline>,
 }
 
-/// Who waits for which key, in the order in which they came.
+/// Blocked clients by key, in the order of arrival.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub struct BlockedClients {
     queues: HashMap<Key, VecDeque<ClientId>>,
-    /// Keys of which those who wait have to be told after the command.
+    /// Keys with blocked clients that must be served after the command.
     ready: Vec<Key>,
 }
 
-impl Waiting {
-    /// A client waits from now on.
+impl BlockedClients {
+    /// Adds a blocked client.
     pub fn add(&mut self, client: ClientId, blocked: &Blocked) {
         for (key, _) in &blocked.streams {
             let queue = self.queues.entry(key.clone()).or_default();
@@ -61,7 +61,7 @@ impl Waiting {
         }
     }
 
-    /// A client does not wait any more.
+    /// Removes a blocked client.
     pub fn remove(&mut self, client: ClientId, blocked: &Blocked) {
         for (key, _) in &blocked.streams {
             if let Some(queue) = self.queues.get_mut(key) {
@@ -87,7 +87,7 @@ impl Waiting {
         if self.ready.is_empty() { None } else { Some(self.ready.remove(0)) }
     }
 
-    /// Who waits for a key.
+    /// Returns the clients that wait for a key.
     pub fn queue(&self, key: &[u8]) -> Vec<ClientId> {
         self.queues.get(key).map(|queue| queue.iter().copied().collect()).unwrap_or_default()
     }

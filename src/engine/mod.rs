@@ -16,3 +16,4 @@ pub mod protocol;
 pub mod runtime;
 pub mod shutdown;
 pub mod stats;
+pub mod submission;

@@ -1,127 +1,138 @@
-//! Packed commands: RESP2 bytes, and for each command where its reply goes.
+//! Packed commands: RESP2 bytes, and the destination of each reply.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::redis_io::cluster::slot_map::slot_of;
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::ReplySink;
+use crate::redis_io::key_slot::slot_of;
 use crate::redis_io::options::{QueueExtent, QueueLimit};
 use crate::redis_io::resp::{Reply, Value};
 
-/// A word of this size and more is a payload's.
+/// Size from which a word counts as a payload, in bytes.
 const LARGE_WORD: usize = 64 * 1_024;
-/// More than what stands around a word.
+/// Upper bound for the RESP framing of one argument, in bytes.
 const FRAME: usize = 32;
 
-/// Names one reply to the sink of the link; the bits mean something to the engine only.
+/// Names one reply to the sink of the link. Only the engine interprets the bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket {
-    /// Which kind of caller waits, as the engine numbers them.
+pub struct ReplyTag {
+    /// Kind of caller, as the engine numbers them.
     pub kind: u8,
-    /// Which of the replies that this caller waits for.
+    /// Index of the reply among those of the caller.
     pub index: u32,
-    /// Which caller.
+    /// Number of the caller.
     pub id: u64,
 }
 
-/// Takes the replies of many commands as they come.
-pub trait Tally: std::fmt::Debug + Send + Sync {
-    /// The reply of the command with that number.
+/// Receives the replies to commands whose destination is [`Destination::Sink`].
+///
+/// Runs on the engine's thread, or on the submitting thread for a command that is refused at once. No lock of the link is held,
+/// so a sink can submit again from inside.
+pub trait ReplySink: Send + Sync {
+    /// Receives the outcome of one command. An error reply of Redis arrives as `Err` of kind `Reply`.
+    fn reply(&self, tag: ReplyTag, outcome: Result<Reply<'_>, RedisError>);
+
+    /// Ends a burst: all replies of one read from the socket were delivered.
+    fn burst_end(&self) {}
+}
+
+/// Collects the replies of many commands.
+pub trait ReplyCollector: std::fmt::Debug + Send + Sync {
+    /// Receives the reply of the command with that number.
     fn reply(&self, number: u32, outcome: Result<Reply<'_>, RedisError>);
 }
 
-/// Where a reply goes.
+/// Destination of a reply.
 #[derive(Debug)]
 pub enum Destination {
     /// To the sink of the link.
-    Sink(Ticket),
+    Sink(ReplyTag),
     /// To one awaiting task, as an owned value.
     Task(oneshot::Sender<Result<Value, RedisError>>),
-    /// To somebody who takes the replies of many commands, of which this one has that number.
-    Tally(Arc<dyn Tally>, u32),
+    /// Collector of the replies of many commands, with the number of this one.
+    ReplyCollector(Arc<dyn ReplyCollector>, u32),
     /// Nowhere: read and dropped.
     Nowhere,
 }
 
 impl Destination {
-    /// Hands an outcome over.
+    /// Delivers an outcome.
     pub fn deliver(self, sink: &dyn ReplySink, outcome: Result<Reply<'_>, RedisError>) {
         match self {
-            Self::Sink(ticket) => sink.reply(ticket, outcome),
-            // Who asked may have stopped waiting.
+            Self::Sink(tag) => sink.reply(tag, outcome),
+            // The caller can have stopped waiting.
             Self::Task(sender) => drop(sender.send(outcome.map(Value::from))),
-            Self::Tally(tally, number) => tally.reply(number, outcome),
+            Self::ReplyCollector(collector, number) => collector.reply(number, outcome),
             Self::Nowhere => {}
         }
     }
 }
 
-/// What decides which node of a Cluster a command goes to.
+/// Rule for the node of a Cluster that a command goes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Place {
-    /// Nothing: any node will do.
+pub enum CommandRoute {
+    /// Any node.
     #[default]
     Anywhere,
-    /// The key that begins at `start` within the command's bytes. It is hashed only where there is a Cluster.
+    /// Key at an offset within the bytes of the command. Only a Cluster hashes it.
     Key {
-        /// Where it begins.
+        /// Offset of the key within the bytes of the command.
         start: u32,
-        /// How long it is.
+        /// Length of the key in bytes.
         length: u32,
     },
-    /// The slot, of a command that belongs to others that have a key.
+    /// Slot of a command without a key that belongs to commands with one.
     Slot(u16),
 }
 
-/// What a link remembers of a command until its reply came.
+/// Facts that a link keeps of a command until its reply arrives.
 #[derive(Debug)]
-pub struct Mark {
+pub struct CommandMeta {
     /// The command's name in upper case, for errors.
     pub name: &'static str,
-    /// How many bytes of the buffer are this command's.
+    /// Size of the command in bytes.
     pub length: usize,
-    /// Where its reply goes.
+    /// Destination of the reply.
     pub destination: Destination,
-    /// Whether the command may be sent again when the connection dropped before its reply; a blocking read
-    /// may not, since what it took would be stranded twice.
+    /// Allows a second attempt if the connection drops before the reply. False for a blocking read, since each attempt
+    /// can strand entries.
     pub resend: bool,
-    /// Where it has to go.
-    pub place: Place,
-    /// What it has been through so far.
-    pub detours: Detours,
-    /// Whether the command means something only on the connection that the one before it went to, as what is in a
-    /// transaction does: if that one is not sent again, neither is this.
+    /// Node of a Cluster that the command goes to.
+    pub place: CommandRoute,
+    /// Redirects of the command so far.
+    pub redirects: RedirectHistory,
+    /// Binds the command to the connection of the one before it, as in a transaction. It is sent again only together with
+    /// that one.
     pub follows: bool,
 }
 
-impl Mark {
-    /// Whether the command is one of the same transaction or request as the one `before` it.
+impl CommandMeta {
+    /// Returns true if the command belongs to the transaction or request of the one `before` it.
     fn belongs_to(&self, before: &Self) -> bool {
         let is_of_same_request = match (&self.destination, &before.destination) {
-            (Destination::Sink(ticket), Destination::Sink(other)) => ticket.id == other.id,
+            (Destination::Sink(tag), Destination::Sink(other)) => tag.id == other.id,
             _ => false,
         };
         self.follows || is_of_same_request
     }
 }
 
-/// What became of a command of a Cluster that was not served where and when it was sent.
+/// Redirects and delays of a command of a Cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Detours {
-    /// It followed to another node.
+pub struct RedirectHistory {
+    /// Number of redirects to another node.
     pub redirections: u8,
-    /// Since when it has waited for a node to serve it.
+    /// Start of the wait for a node that serves it.
     pub since: Option<Instant>,
 }
 
-impl Mark {
+impl CommandMeta {
     fn beginning(name: &'static str, start: usize) -> Self {
-        let (destination, place) = (Destination::Nowhere, Place::Anywhere);
-        let detours = Detours::default();
-        Self { name, length: start, destination, resend: true, place, detours, follows: false }
+        let (destination, place) = (Destination::Nowhere, CommandRoute::Anywhere);
+        let redirects = RedirectHistory::default();
+        Self { name, length: start, destination, resend: true, place, redirects, follows: false }
     }
 }
 
@@ -129,7 +140,7 @@ impl Mark {
 #[derive(Debug, Default)]
 pub struct Commands {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) marks: Vec<Mark>,
+    pub(crate) metas: Vec<CommandMeta>,
 }
 
 impl Commands {
@@ -137,15 +148,15 @@ impl Commands {
     /// [`Commands::end`].
     pub fn begin(&mut self, name: &'static str, count: usize) -> &mut Self {
         let start = self.bytes.len();
-        self.marks.push(Mark::beginning(name, start));
+        self.metas.push(CommandMeta::beginning(name, start));
         self.header(b'*', count);
         self.arg(name.as_bytes())
     }
 
-    /// Starts a command of `count` words whose name is not known before; errors do not name it.
+    /// Starts a command of `count` words with a name that errors do not show.
     pub fn begin_unnamed(&mut self, count: usize) -> &mut Self {
         let start = self.bytes.len();
-        self.marks.push(Mark::beginning("", start));
+        self.metas.push(CommandMeta::beginning("", start));
         self.header(b'*', count);
         self
     }
@@ -172,7 +183,7 @@ impl Commands {
         self
     }
 
-    /// Appends one word which is the key that the command is about; of several, the first one counts.
+    /// Appends one word that is a key of the command. The first key decides the node.
     pub fn key(&mut self, key: &[u8]) -> &mut Self {
         self.key_parts(&[key])
     }
@@ -182,17 +193,18 @@ impl Commands {
         self.arg_parts(parts);
         let length: usize = parts.iter().map(|part| part.len()).sum();
         let end = self.bytes.len() - b"\r\n".len();
-        if let Some(mark) = self.marks.last_mut().filter(|mark| mark.place == Place::Anywhere) {
-            // Until the command ends, its mark says where it began.
-            mark.place = Place::Key { start: (end - length - mark.length) as u32, length: length as u32 };
+        if let Some(meta) = self.metas.last_mut().filter(|meta| meta.place == CommandRoute::Anywhere) {
+            // Until the command ends, its meta says where it began.
+            meta.place =
+                CommandRoute::Key { start: (end - length - meta.length) as u32, length: length as u32 };
         }
         self
     }
 
-    /// Has the command, which has no key, go where those with this key go.
-    pub fn beside(&mut self, key: &[u8]) -> &mut Self {
-        if let Some(mark) = self.marks.last_mut() {
-            mark.place = Place::Slot(slot_of(key));
+    /// Routes the command, which has no key, to the node of `key`.
+    pub fn route_with(&mut self, key: &[u8]) -> &mut Self {
+        if let Some(meta) = self.metas.last_mut() {
+            meta.place = CommandRoute::Slot(slot_of(key));
         }
         self
     }
@@ -204,117 +216,117 @@ impl Commands {
         self.arg(text)
     }
 
-    /// Ends the command begun last and says where its reply goes.
+    /// Ends the last command and sets the destination of its reply.
     pub fn end(&mut self, destination: Destination) {
         let end = self.bytes.len();
-        if let Some(mark) = self.marks.last_mut() {
-            mark.length = end - mark.length;
-            mark.destination = destination;
+        if let Some(meta) = self.metas.last_mut() {
+            meta.length = end - meta.length;
+            meta.destination = destination;
         }
     }
 
     /// As [`Commands::end`], for a command that must not be sent twice.
     pub fn end_once(&mut self, destination: Destination) {
         self.end(destination);
-        if let Some(mark) = self.marks.last_mut() {
-            mark.resend = false;
+        if let Some(meta) = self.metas.last_mut() {
+            meta.resend = false;
         }
     }
 
-    /// Has none of what is packed sent twice.
+    /// Forbids a second attempt for all packed commands.
     pub fn send_once(&mut self) {
-        for mark in &mut self.marks {
-            mark.resend = false;
+        for meta in &mut self.metas {
+            meta.resend = false;
         }
     }
 
-    /// Makes one transaction of the packed commands: none is sent again, nor on its own to another node.
+    /// Makes one transaction of the packed commands. None of them is sent again or redirected alone.
     pub fn bind(&mut self) {
         self.send_once();
-        self.marks.iter_mut().skip(1).for_each(|mark| mark.follows = true);
+        self.metas.iter_mut().skip(1).for_each(|meta| meta.follows = true);
     }
 
-    /// As [`Commands::end`], for a command that belongs behind the one before it.
+    /// As [`Commands::end`], for a command that belongs to the one before it.
     pub fn end_following(&mut self, destination: Destination) {
         self.end(destination);
-        if let Some(mark) = self.marks.last_mut() {
-            mark.follows = true;
+        if let Some(meta) = self.metas.last_mut() {
+            meta.follows = true;
         }
     }
 
-    /// Whether nothing is packed.
+    /// Returns true if no command is packed.
     pub fn is_empty(&self) -> bool {
-        self.marks.is_empty()
+        self.metas.is_empty()
     }
 
-    /// How many commands are packed.
+    /// Number of packed commands.
     pub fn len(&self) -> usize {
-        self.marks.len()
+        self.metas.len()
     }
 
-    /// The tickets of the replies that go to the sink of the link.
-    pub fn tickets(&self) -> impl Iterator<Item = Ticket> {
-        self.marks.iter().filter_map(|mark| match mark.destination {
-            Destination::Sink(ticket) => Some(ticket),
+    /// The tags of the replies that go to the sink of the link.
+    pub fn tags(&self) -> impl Iterator<Item = ReplyTag> {
+        self.metas.iter().filter_map(|meta| match meta.destination {
+            Destination::Sink(tag) => Some(tag),
             _ => None,
         })
     }
 
     /// Takes the commands apart, in order.
-    pub(crate) fn take_each(&mut self, mut each: impl FnMut(Mark, &[u8])) {
+    pub(crate) fn take_each(&mut self, mut each: impl FnMut(CommandMeta, &[u8])) {
         let mut start = 0;
-        for mark in self.marks.drain(..) {
-            let end = start + mark.length;
-            each(mark, &self.bytes[start..end]);
+        for meta in self.metas.drain(..) {
+            let end = start + meta.length;
+            each(meta, &self.bytes[start..end]);
             start = end;
         }
         self.bytes.clear();
     }
 
     /// Appends a command that was taken from elsewhere.
-    pub(crate) fn append(&mut self, mark: Mark, bytes: &[u8]) {
+    pub(crate) fn append(&mut self, meta: CommandMeta, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
-        self.marks.push(mark);
+        self.metas.push(meta);
     }
 
     /// Takes all of `others` behind its own.
     pub fn take_all(&mut self, others: &mut Self) {
         self.bytes.append(&mut others.bytes);
-        self.marks.append(&mut others.marks);
+        self.metas.append(&mut others.metas);
     }
 
-    /// How many bytes the commands have.
+    /// Size of the commands in bytes.
     pub fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    /// How much it is.
+    /// Number and size of the commands.
     pub(crate) fn extent(&self) -> QueueExtent {
         QueueExtent { commands: self.len(), bytes: self.size() }
     }
 
-    /// Takes the first commands, as many as there is `room` for, but `least` of them. Commands of one request or of one
-    /// transaction are taken together or not at all: the last reply of a request has to come last.
+    /// Takes the first commands that fit into `room`, but at least `least`. Commands of one request or transaction are
+    /// taken together or not at all, since the last reply of a request must come last.
     pub(crate) fn take_fitting(&mut self, room: QueueLimit, least: usize) -> Self {
         let (mut count, mut size) = (0, 0);
-        for unit in self.marks.chunk_by(|before, mark| mark.belongs_to(before)) {
+        for unit in self.metas.chunk_by(|before, meta| meta.belongs_to(before)) {
             let (next_count, length) =
-                (count + unit.len(), unit.iter().map(|mark| mark.length).sum::<usize>());
+                (count + unit.len(), unit.iter().map(|meta| meta.length).sum::<usize>());
             let fits = next_count <= room.commands && size + length <= room.bytes;
             if !fits && next_count > least {
                 break;
             }
             (count, size) = (next_count, size + length);
         }
-        let rest = Self { bytes: self.bytes.split_off(size), marks: self.marks.split_off(count) };
+        let rest = Self { bytes: self.bytes.split_off(size), metas: self.metas.split_off(count) };
         std::mem::replace(self, rest)
     }
 
-    /// Refuses everything packed with `error`.
+    /// Fails all packed commands with `error`.
     pub fn refuse(&mut self, sink: &dyn ReplySink, error: &RedisError) {
         self.bytes.clear();
-        for mark in self.marks.drain(..) {
-            mark.destination.deliver(sink, Err(error.clone().of(mark.name)));
+        for meta in self.metas.drain(..) {
+            meta.destination.deliver(sink, Err(error.clone().of(meta.name)));
         }
         sink.burst_end();
     }
@@ -350,8 +362,8 @@ mod tests {
         commands.begin("SET", 3).arg_parts(&[b"a:", b"b"]).arg_number(1024).end(Destination::Nowhere);
         commands.begin("PING", 1).end_once(Destination::Nowhere);
         assert_eq!(commands.bytes, b"*3\r\n$3\r\nSET\r\n$3\r\na:b\r\n$4\r\n1024\r\n*1\r\n$4\r\nPING\r\n");
-        assert_eq!(commands.marks.iter().map(|mark| mark.length).sum::<usize>(), commands.bytes.len());
-        assert_eq!(commands.marks.iter().map(|mark| mark.resend).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(commands.metas.iter().map(|meta| meta.length).sum::<usize>(), commands.bytes.len());
+        assert_eq!(commands.metas.iter().map(|meta| meta.resend).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]
@@ -362,7 +374,7 @@ mod tests {
         commands.take_all(&mut others);
         assert!(others.is_empty() && others.size() == 0);
         let mut taken = Vec::new();
-        commands.take_each(|mark, bytes| taken.push((mark.name, mark.resend, bytes.to_vec())));
+        commands.take_each(|meta, bytes| taken.push((meta.name, meta.resend, bytes.to_vec())));
         assert_eq!(
             taken,
             [("A", true, b"*1\r\n$1\r\nA\r\n".to_vec()), ("B", false, b"*1\r\n$1\r\nB\r\n".to_vec())]
@@ -376,10 +388,12 @@ mod tests {
         commands.begin("SET", 3).key_parts(&[b"a:", b"b"]).arg(b"value").end(Destination::Nowhere);
         commands.begin("XREADGROUP", 3).key(b"first").key(b"second").end(Destination::Nowhere);
         let mut keys = Vec::new();
-        commands.take_each(|mark, bytes| {
-            keys.push(match mark.place {
-                Place::Anywhere | Place::Slot(_) => None,
-                Place::Key { start, length } => Some(bytes[start as usize..][..length as usize].to_vec()),
+        commands.take_each(|meta, bytes| {
+            keys.push(match meta.place {
+                CommandRoute::Anywhere | CommandRoute::Slot(_) => None,
+                CommandRoute::Key { start, length } => {
+                    Some(bytes[start as usize..][..length as usize].to_vec())
+                }
             });
         });
         assert_eq!(keys, [None, Some(b"a:b".to_vec()), Some(b"first".to_vec())]);
@@ -416,8 +430,8 @@ mod tests {
             commands.begin(name, 1).end(Destination::Nowhere);
         }
         commands.bind();
-        let marks: Vec<_> = commands.marks.iter().map(|mark| (mark.resend, mark.follows)).collect();
-        assert_eq!(marks, [(false, false), (false, true)]);
+        let metas: Vec<_> = commands.metas.iter().map(|meta| (meta.resend, meta.follows)).collect();
+        assert_eq!(metas, [(false, false), (false, true)]);
     }
 
     #[test]
@@ -436,7 +450,7 @@ mod tests {
     fn a_request_finds_room_whole_or_not_at_all() {
         let mut commands = Commands::default();
         for id in [1, 1, 2, 2] {
-            commands.begin("GET", 1).end(Destination::Sink(Ticket { kind: 0, index: 0, id }));
+            commands.begin("GET", 1).end(Destination::Sink(ReplyTag { kind: 0, index: 0, id }));
         }
         let fitting = commands.take_fitting(QueueLimit { commands: 3, bytes: usize::MAX }, 1);
         assert_eq!((fitting.len(), commands.len()), (2, 2));

@@ -1,19 +1,19 @@
-//! What can go wrong between a command and its reply.
+//! Errors of commands and connections.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::redis_io::connection::tls::Refusal;
+use crate::redis_io::tls_error::TlsError;
 
-/// How Redis begins about a command that it does not know.
+/// Beginning of Redis' error for an unknown command.
 const UNKNOWN: &str = "ERR unknown command";
-/// What comes before the command's arguments then.
+/// Text in front of the arguments in that error.
 const ARGUMENTS: &str = ", with args beginning with:";
 
-/// What a server says that can do nothing for us at the moment.
+/// Codes of a server that cannot serve any command for the moment.
 const BUSY: [&str; 5] = ["BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"];
-/// What a server says that takes no writes at the moment: a replica, one without memory, disk or enough replicas.
+/// Codes of a server that takes no writes for the moment: a replica, or a server without memory, disk or enough replicas.
 const UNFIT: [&str; 4] = ["READONLY", "OOM", "MISCONF", "NOREPLICAS"];
 
 /// The text of [`RedisErrorKind::QueueFull`].
@@ -26,23 +26,23 @@ pub enum RedisErrorKind {
     Reply,
     /// The connection was closed for good before the reply came.
     Closed,
-    /// The connection dropped while the command was on the wire and the command may not be sent twice.
+    /// The connection dropped while the command was on the wire, and the command cannot be sent twice.
     Dropped,
-    /// As many reconnections failed as `maxRetriesPerRequest` allows.
+    /// `maxRetriesPerRequest` reconnections failed.
     MaxRetries,
     /// The connection is not ready and the offline queue is off.
     NotReady,
-    /// As much waits for a reply as may.
+    /// The queue reached its limit.
     QueueFull,
     /// No reply within `commandTimeout`.
     Timeout,
-    /// The connection could not be made: refused, name not found, `connectTimeout` passed.
+    /// The connection failed to open: refused, name not found, `connectTimeout` passed.
     Connect,
     /// One side refuses TLS with the other; [`RedisError::code`] is Node's.
     Tls,
     /// Bytes came that are not RESP2.
     Protocol,
-    /// The node is out of the ring since it failed too often; what was on the wire may have been carried out.
+    /// The node is ejected since it failed too often. Redis can have executed the command.
     Ejected,
 }
 
@@ -52,7 +52,7 @@ pub const WRONG_ROLE: &str = "WRONG_ROLE";
 /// A failed command or connection. Carries names only: never an argument, a payload or a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisError {
-    /// What kind of failure this is.
+    /// Kind of the failure.
     pub kind: RedisErrorKind,
     /// Redis' own code (`NOAUTH`, `WRONGTYPE`, …) for replies, an errno name (`ECONNREFUSED`) for sockets.
     pub code: Option<Arc<str>>,
@@ -67,8 +67,8 @@ pub struct RedisError {
 }
 
 impl RedisError {
-    /// An error reply of Redis: its text begins with its code. Of a command that it does not know Redis repeats the
-    /// arguments, among which a payload or a password may be; they are left out.
+    /// An error reply of Redis, whose text begins with its code. For an unknown command Redis repeats the arguments,
+    /// which can be a payload or a password. They are left out.
     pub fn reply(text: &[u8], command: &'static str, node: &Arc<str>) -> Self {
         let text = String::from_utf8_lossy(text);
         let message = match text.split_once(ARGUMENTS) {
@@ -103,7 +103,7 @@ impl RedisError {
 
     /// A failure of the socket while `doing` something, in Node's words and with Node's code.
     pub fn socket(error: &io::Error, doing: &str, node: &Arc<str>) -> Self {
-        if let Some(Refusal { code, reason }) = Refusal::of(error) {
+        if let Some(TlsError { code, reason }) = TlsError::of(error) {
             return Self { code: Some(code.into()), ..Self::local(RedisErrorKind::Tls, &reason, node) };
         }
         let code = errno_name(error);
@@ -114,7 +114,7 @@ impl RedisError {
         Self { code: code.map(Into::into), ..Self::local(RedisErrorKind::Connect, &message, node) }
     }
 
-    /// As [`RedisError::socket`], of a connection that could not be made: the text says where to.
+    /// As [`RedisError::socket`], for a connection that failed to open. The text names the endpoint.
     pub fn connecting(error: &io::Error, node: &Arc<str>) -> Self {
         let mut failure = Self::socket(error, "connect", node);
         if error.raw_os_error().is_some() && failure.code.is_some() {
@@ -123,13 +123,13 @@ impl RedisError {
         failure
     }
 
-    /// A server is none of those that are wanted.
+    /// Error of a server in another role than wanted.
     pub fn wrong_role(wanted: &str, found: &str, node: &Arc<str>) -> Self {
         let message = format!("The server is a {found}, where a {wanted} was expected.");
         Self { code: Some(WRONG_ROLE.into()), ..Self::local(RedisErrorKind::Connect, &message, node) }
     }
 
-    /// So many attempts to connect have failed, the last one with `cause`.
+    /// Error of commands after `most` failed reconnections, the last one with `cause`.
     pub fn max_retries(most: u32, cause: Option<RedisError>, node: &Arc<str>) -> Self {
         let message = format!(
             "Reached the max retries per request limit (which is {most}). Refer to \"maxRetriesPerRequest\" option for details."
@@ -137,7 +137,7 @@ impl RedisError {
         Self::local(RedisErrorKind::MaxRetries, &message, node).after(cause)
     }
 
-    /// The same error, with why there is no connection, which its text says too, at its end.
+    /// Adds the error of the connection as the cause, and to the end of the text.
     pub fn after(mut self, cause: Option<RedisError>) -> Self {
         if let Some(cause) = &cause {
             let text = self.message.trim_end_matches('.');
@@ -146,24 +146,24 @@ impl RedisError {
         self.because(cause)
     }
 
-    /// The same error, with what led to it.
+    /// Adds the cause.
     pub fn because(mut self, cause: Option<RedisError>) -> Self {
         self.cause = cause.map(Arc::new);
         self
     }
 
-    /// The same error, of this command.
+    /// Adds the name of the command.
     pub fn of(mut self, command: &'static str) -> Self {
         self.command = self.command.or(Some(command).filter(|command| !command.is_empty()));
         self
     }
 
-    /// Whether a server refuses us or we refuse it, for reasons that do not pass by themselves.
+    /// Returns true if one side refuses the other for a reason that does not pass by itself.
     pub fn is_refusal(&self) -> bool {
         self.kind == RedisErrorKind::Tls || self.reply_code().is_some_and(|code| !BUSY.contains(&code))
     }
 
-    /// Whether a server refuses a command that it may carry out later.
+    /// Returns true if the server refuses the command now and can execute it later.
     pub fn is_passing(&self) -> bool {
         self.reply_code().is_some_and(|code| BUSY.contains(&code) || UNFIT.contains(&code))
     }

@@ -1,6 +1,6 @@
 //! Redis' glob matching: which patterns a channel or a key matches.
 
-/// Whether `text` matches `pattern` as Redis' PSUBSCRIBE would have it: `*`, `?`, `[a-c]`, `[^x]` and `\`.
+/// Returns true if `text` matches `pattern` by the rules of PSUBSCRIBE: `*`, `?`, `[a-c]`, `[^x]` and `\`.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);
     // Where to go on when the last `*` has to take one byte more; only the last one ever needs to.
@@ -30,7 +30,7 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// How many bytes of the pattern match the one byte, if they do.
+/// Number of bytes of the pattern that match the one byte, or `None`.
 fn one(pattern: &[u8], byte: Option<u8>) -> Option<usize> {
     let byte = byte?;
     match *pattern.first()? {

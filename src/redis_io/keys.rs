@@ -1,11 +1,12 @@
-//! The names hfxbus gives to things in Redis; the only place that knows them.
+//! Names of hfxbus' keys, groups and channels in Redis. No other file knows them.
 //!
 //! `{p}:job:{id}:{key}` payload, `{p}:str:{stream}` stream, `{p}:csr:{group}` consumer group,
-//! `{p}:chn:{stream}:{producer}` completion channel, where `{p}` is the bus' key prefix. Fleets of old and new
-//! processes meet under these names, so they never change.
+//! `{p}:chn:{stream}:{producer}` completion channel, where `{p}` is the bus' key prefix. Fleets of old and new processes
+//! meet under these names, so they never change.
 //!
-//! What 2.x does not know of: `{p}:rec:{entry}:{stream}:{group}`, the record of an outcome, and
-//! `{p}:rec:unheard:{entry}:{stream}:{group}`, that of a failure which nobody heard. No payload key begins so.
+//! Version 2 does not know `{p}:rec:{entry}:{stream}:{group}`, the outcome record, and
+//! `{p}:rec:unheard:{entry}:{stream}:{group}`, the outcome record of a failure without a receiver. No payload key begins
+//! so.
 
 /// Names under one key prefix.
 #[derive(Clone, Debug)]
@@ -48,7 +49,7 @@ impl Keys {
         [self.record.as_bytes(), entry.as_bytes(), b":", stream.as_bytes(), b":", group.as_bytes()]
     }
 
-    /// The same for a failure that nobody heard.
+    /// The same for a failure whose completion had no receiver.
     pub fn unheard<'a>(&'a self, entry: &'a str, stream: &'a str, group: &'a str) -> [&'a [u8]; 7] {
         let record = self.record.as_bytes();
         [record, b"unheard:", entry.as_bytes(), b":", stream.as_bytes(), b":", group.as_bytes()]
@@ -59,18 +60,18 @@ impl Keys {
         format!("{}:csr:{group}", self.prefix)
     }
 
-    /// The channel on which `producer` hears of its jobs on `stream`.
+    /// Channel of the completions of `producer` on `stream`.
     pub fn channel(&self, stream: &str, producer: &str) -> String {
         format!("{}{producer}", self.channels_of(stream))
     }
 
-    /// What every channel of `stream` begins with; the producer's id follows.
+    /// Prefix of every channel of `stream`. The producer's id follows.
     pub fn channels_of(&self, stream: &str) -> String {
         format!("{}:chn:{stream}:", self.prefix)
     }
 
-    /// The pattern that hears every producer's completions on `stream`. A name without `*` is meant literally,
-    /// so the other characters that are special to Redis are escaped.
+    /// Pattern for the completions of every producer on `stream`. A name without `*` is literal, so the other special
+    /// characters of Redis are escaped.
     pub fn pattern(&self, stream: &str) -> String {
         let prefix = escape_glob(&self.prefix);
         match stream.contains('*') {

@@ -1,40 +1,30 @@
-//! The seam between the engine and whatever carries its commands: one connection here, a Cluster later.
+//! Seam between the engine and the connections that carry its commands: [`Link`] and [`LinkPolicy`].
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
-use crate::redis_io::connection::metrics::Traffic;
+use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::metrics::Traffic;
 use crate::redis_io::options::Endpoint;
-use crate::redis_io::resp::{Reply, Value};
+use crate::redis_io::resp::Value;
 
-/// A future that the trait objects below hand out.
+pub use crate::redis_io::command::ReplySink;
+
+/// Future of a method of the traits below.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Hears of the replies to commands whose destination is the sink.
-///
-/// Called on the engine's thread, or on the submitting thread for a command that is refused at once; never with
-/// a lock of the link held, so a sink may submit again from inside.
-pub trait ReplySink: Send + Sync {
-    /// One command's outcome. An error reply of Redis arrives as `Err` of kind `Reply`.
-    fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>);
-
-    /// Everything that one read from the socket held has been handed over; wake who waits, once.
-    fn burst_end(&self) {}
-}
-
-/// Hears of published messages.
+/// Receives published messages.
 pub trait PushSink: Send + Sync {
     /// A message on `channel`; `pattern` is set when it came through a pattern subscription.
     fn message(&self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]);
 
-    /// The connection came back and everything subscribed before is subscribed again.
+    /// Reports that the connection is back and every subscription is restored.
     fn resubscribed(&self) {}
 
-    /// The same, but Redis refuses some of it.
+    /// Reports the same, with the error of a subscription that Redis refuses.
     fn resubscription_refused(&self, _error: &RedisError) {
         self.resubscribed();
     }
@@ -43,18 +33,18 @@ pub trait PushSink: Send + Sync {
     fn burst_end(&self) {}
 }
 
-/// Where a link is in its life, with the names ioredis has for `status`.
+/// State of a link, with the names that ioredis has for `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkState {
-    /// `lazyConnect`: nothing was done yet.
+    /// Not opened yet (`lazyConnect`).
     Wait,
     /// The socket is being opened.
     Connecting,
-    /// The socket is open, the handshake is under way.
+    /// The socket is open. The handshake runs.
     Connect,
-    /// Commands flow.
+    /// Commands can be written.
     Ready,
-    /// The socket was closed; what follows is `Reconnecting` or `End`.
+    /// The socket was closed. `Reconnecting` or `End` follows.
     Close,
     /// Waiting for the next attempt.
     Reconnecting,
@@ -78,124 +68,125 @@ impl LinkState {
     }
 }
 
-/// Whether answers come.
+/// Progress of the replies of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// How many replies have come so far.
+pub struct ReplyProgress {
+    /// Number of replies so far.
     pub answers: u64,
-    /// Whether one more is waited for.
+    /// True if a command waits for its reply.
     pub is_due: bool,
 }
 
-/// What `reconnectOnError` decided about an error reply.
+/// Decision of `reconnectOnError` about an error reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The reply goes to the caller.
+pub enum ErrorAction {
+    /// Delivers the reply to the caller.
     Deliver,
-    /// The reply goes to the caller and the connection is made anew.
+    /// Delivers the reply and reconnects.
     Reconnect,
-    /// The connection is made anew and the command is sent again.
+    /// Reconnects and sends the command again.
     ReconnectAndResend,
 }
 
-/// The decisions a link leaves to its owner.
+/// Decisions of the owner of a link.
 pub trait LinkPolicy: Send + Sync {
-    /// Who decides what this one does not: of those that decide something else only the difference is said.
-    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+    /// The wrapped policy. Methods that are not overridden delegate to it.
+    fn inner(&self) -> Option<&dyn LinkPolicy> {
         None
     }
 
-    /// Where the next attempt connects to, asked before each; `None` is the endpoint of the options.
-    /// With an error that is a refusal, what is queued fails.
+    /// Returns the endpoint of the next attempt, before each attempt. `None` means the endpoint of the options. A refusal
+    /// fails the queued commands.
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
-        self.beneath()?.locate()
+        self.inner()?.locate()
     }
 
-    /// How long what is queued waits for `locate` to say anything else than that nobody knows; `None` is for ever.
+    /// Maximum time that queued commands wait while `locate` knows no endpoint. `None` has no limit.
     fn patience(&self) -> Option<Duration> {
-        self.beneath()?.patience()
+        self.inner()?.patience()
     }
 
-    /// From here on it connects to `endpoint`, which `locate` gave.
+    /// Reports the endpoint from `locate` before it is connected to.
     fn located(&self, endpoint: &Endpoint) {
-        if let Some(beneath) = self.beneath() {
-            beneath.located(endpoint);
+        if let Some(inner) = self.inner() {
+            inner.located(endpoint);
         }
     }
 
-    /// As [`LinkPolicy::retry_delay`], after `locate` failed for the `round`th time in a row. Such rounds do not
-    /// count as attempts.
+    /// As [`LinkPolicy::retry_delay`], after `locate` failed for the `round`th time in a row. Such rounds are not
+    /// attempts.
     fn relocate_delay(&self, round: u32) -> BoxFuture<Option<Duration>> {
-        self.beneath().map_or_else(|| self.retry_delay(round), |beneath| beneath.relocate_delay(round))
+        self.inner().map_or_else(|| self.retry_delay(round), |inner| inner.relocate_delay(round))
     }
 
-    /// How long to wait before connection attempt number `attempt` (from 1); `None` ends the link.
+    /// Delay before connection attempt number `attempt`, from 1. `None` ends the link.
     fn retry_delay(&self, attempt: u32) -> BoxFuture<Option<Duration>>;
 
-    /// Whether [`LinkPolicy::judge`] has something to say; only then are commands kept to be sent again.
-    fn judges(&self) -> bool {
-        self.beneath().is_some_and(|beneath| beneath.judges())
+    /// Returns true if [`LinkPolicy::on_error_reply`] can decide something. Only then the link keeps commands to send
+    /// them again.
+    fn inspects_errors(&self) -> bool {
+        self.inner().is_some_and(|inner| inner.inspects_errors())
     }
 
-    /// `reconnectOnError`: asked once per error reply. `None` (no such option) delivers it.
-    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
-        self.beneath()?.judge(error)
+    /// Decides about one error reply, for `reconnectOnError`. `None` (no such option) delivers it.
+    fn on_error_reply(&self, error: &RedisError) -> Option<BoxFuture<ErrorAction>> {
+        self.inner()?.on_error_reply(error)
     }
 
-    /// The link changed its state; `error` is why, where there was a reason.
+    /// Reports a change of the state. `error` is its reason, if it has one.
     fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {
-        if let Some(beneath) = self.beneath() {
-            beneath.state_changed(state, error);
+        if let Some(inner) = self.inner() {
+            inner.state_changed(state, error);
         }
     }
 
-    /// Where it is counted what passes through the link; asked once, when it is made.
+    /// Returns the counters of the link. Called once, when the link is made.
     fn traffic(&self) -> Arc<Traffic> {
-        self.beneath().map_or_else(Arc::default, |beneath| beneath.traffic())
+        self.inner().map_or_else(Arc::default, |inner| inner.traffic())
     }
 }
 
 /// Carries packed commands to Redis and their replies back, reconnecting as its policy says.
 pub trait Link: Send + Sync {
-    /// Takes all of `commands` (which is empty afterwards, its capacity kept) in order and writes them at once if
-    /// the socket takes them, from the calling thread. Never blocks; callable from any thread. While the link is
-    /// not ready they wait in its offline queue, or are refused to their destinations if that is off.
+    /// Takes all of `commands` in order and leaves it empty with its capacity. Writes at once from the calling thread if
+    /// the socket has room. Never blocks, and can be called on any thread. Before the link is ready, commands wait in its
+    /// offline queue, or are refused if that is off.
     fn submit(&self, commands: &mut Commands);
 
-    /// As [`Link::submit`], to the node of that name; elsewhere than in a Cluster there is but one.
+    /// As [`Link::submit`], to the node with that name. A link that is no Cluster has one node only.
     fn submit_to(&self, _node: &str, commands: &mut Commands) {
         self.submit(commands);
     }
 
-    /// Where the link is in its life.
+    /// State of the link.
     fn state(&self) -> LinkState;
 
     /// `host:port` or the socket's path, of the last attempt to connect.
     fn node(&self) -> Arc<str>;
 
-    /// Whether answers come; only a connection to one Redis keeps count.
-    fn progress(&self) -> Progress {
-        Progress::default()
+    /// Progress of the replies. Only a connection to one Redis counts them.
+    fn progress(&self) -> ReplyProgress {
+        ReplyProgress::default()
     }
 
-    /// Starts connecting if nothing was done yet (`lazyConnect`); otherwise nothing.
+    /// Opens the link if it was not opened yet (`lazyConnect`).
     fn open(&self);
 
-    /// The caller has selected another database, which is to be selected again on the next connection.
+    /// Notes that the caller has selected another database. The next connection selects it too.
     fn selected(&self, _db: u32) {}
 
-    /// Drops the socket and makes the connection anew, as after a network failure.
+    /// Drops the socket and reconnects, as after a network failure.
     fn reset(&self);
 
-    /// Sends QUIT behind everything submitted, waits for the replies for at most `bound`, then closes for good.
-    /// A link that is not ready is closed at once, unless commands wait for a connection that is being made:
-    /// whatever is queued fails with kind `Closed`.
+    /// Sends QUIT behind all submitted commands, waits for the replies for at most `bound`, then closes for good. A link
+    /// that is not ready closes at once, unless commands wait for a connection that opens. Queued commands fail with kind
+    /// `Closed`.
     fn quit(&self, bound: Duration) -> BoxFuture<()>;
 
-    /// Closes for good at once: whatever has no reply fails with kind `Closed`. Safe to call twice.
+    /// Closes for good at once. Commands without a reply fail with kind `Closed`. Can be called twice.
     fn close(&self);
 
-    /// As [`Link::close`], but whatever has no reply, and whatever comes later, fails with `reason`.
+    /// As [`Link::close`], with `reason` as the error of pending and later commands.
     fn close_for(&self, _reason: RedisError) {
         self.close();
     }

@@ -1,13 +1,13 @@
-//! How to reach one Redis, with ioredis 4's defaults.
+//! Options of connections, with the defaults of ioredis 4.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::{AddAssign, Sub, SubAssign};
 use std::time::Duration;
 
-use crate::redis_io::cluster::slot_map::Address;
+use crate::redis_io::address::Address;
 
-/// Where Redis listens.
+/// Endpoint on which Redis listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// TCP.
@@ -39,16 +39,16 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// What a server is to its replicas, or to its primary.
+/// Role of a server in replication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ReplicationRole {
     /// The one that takes writes.
     Primary,
     /// One that follows it.
     Replica,
 }
 
-impl Role {
+impl ReplicationRole {
     /// As Redis calls it.
     pub fn name(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl Role {
     }
 }
 
-/// How TLS is done.
+/// Options of TLS.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsOptions {
     /// Authorities to trust, as PEM; empty trusts the ones Mozilla does, and those of `NODE_EXTRA_CA_CERTS`.
@@ -69,7 +69,7 @@ pub struct TlsOptions {
     pub key: Option<Vec<u8>>,
     /// The name the server's certificate must have, if not the host's.
     pub servername: Option<String>,
-    /// Whether a server that cannot prove its name is refused.
+    /// Refuses a server that cannot prove its name.
     pub reject_unauthorized: bool,
 }
 
@@ -90,16 +90,17 @@ impl fmt::Debug for TlsOptions {
     }
 }
 
-/// How much may wait on one connection, to be sent or to be answered. What finds nothing before it always may.
+/// Limit of the commands on one connection that wait for the socket or a reply. A command with nothing before it always
+/// fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimit {
-    /// So many commands.
+    /// Number of commands.
     pub commands: usize,
-    /// So many bytes of them.
+    /// Size of the commands, in bytes.
     pub bytes: usize,
 }
 
-/// How much waits.
+/// Number and size of waiting commands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueExtent {
     /// So many commands.
@@ -123,7 +124,7 @@ impl SubAssign for QueueExtent {
 impl Sub<QueueExtent> for QueueLimit {
     type Output = Self;
 
-    /// How much more may wait.
+    /// Returns the free part of the limit.
     fn sub(self, waiting: QueueExtent) -> Self {
         Self {
             commands: self.commands.saturating_sub(waiting.commands),
@@ -138,10 +139,10 @@ impl Default for QueueLimit {
     }
 }
 
-/// How to reach one Redis and what to do when that fails.
+/// Options of a connection to one Redis, and of its failures.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LinkOptions {
-    /// Where it listens.
+    /// Endpoint of the server.
     pub endpoint: Endpoint,
     /// TLS, if it is spoken.
     pub tls: Option<TlsOptions>,
@@ -155,34 +156,33 @@ pub struct LinkOptions {
     pub connection_name: Option<String>,
     /// READONLY after connecting, for replicas of a cluster.
     pub read_only: bool,
-    /// The role that the server must have; any, if there is none.
-    pub role: Option<Role>,
-    /// How long connecting may take.
+    /// Role that the server must have. `None` accepts any.
+    pub role: Option<ReplicationRole>,
+    /// Maximum time of one connection attempt.
     pub connect_timeout: Option<Duration>,
-    /// How long a reply may take; blocking reads are exempt.
+    /// Maximum time until a reply. Blocking reads are exempt.
     pub command_timeout: Option<Duration>,
-    /// How long the server may say nothing while it has something to answer, or to push, before the connection is
-    /// made anew; `None` is for ever.
+    /// Maximum silence of a server that owes a reply or a push, before the connection is made anew. `None` has no limit.
     pub silence: Option<Duration>,
     /// TCP keep-alive: idle time before the first probe; `None` is off.
     pub keep_alive: Option<Duration>,
     /// TCP_NODELAY.
     pub no_delay: bool,
-    /// Whether commands wait for the connection; otherwise they are refused until it is ready.
+    /// Queues commands until the connection is ready. Otherwise they are refused until then.
     pub offline_queue: bool,
-    /// How much may wait; what goes beyond is refused.
+    /// Limit of waiting commands. Commands beyond it are refused.
     pub queue: QueueLimit,
-    /// Whether INFO is asked until the server has loaded its data.
+    /// Sends INFO until the server has loaded its data.
     pub ready_check: bool,
-    /// The longest time between two such INFO.
+    /// Maximum time between two INFO.
     pub max_loading_retry_time: Duration,
-    /// After so many failed reconnections what is queued fails; `None` never.
+    /// Number of failed reconnections after which queued commands fail. `None` never fails them.
     pub max_retries_per_request: Option<u32>,
-    /// Whether what has no reply is sent again after a reconnection.
+    /// Sends commands without a reply again after a reconnection.
     pub resend: bool,
-    /// Whether subscriptions are made again after a reconnection.
+    /// Subscribes again after a reconnection.
     pub resubscribe: bool,
-    /// Whether connecting waits for the first command.
+    /// Opens the connection at the first command.
     pub lazy: bool,
 }
 
@@ -226,42 +226,42 @@ impl fmt::Debug for LinkOptions {
     }
 }
 
-/// Which nodes of a Cluster payloads are read from.
+/// Nodes of a Cluster that payloads are read from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ScaleReads {
-    /// Primaries, which have what was written last.
+    /// Primaries, which have the latest writes.
     #[default]
     Primaries,
-    /// Replicas, where there are any.
+    /// Replicas, if a shard has any.
     Replicas,
     /// Either.
     All,
 }
 
-/// How to reach a Cluster, with ioredis 4's defaults.
+/// Options of a Cluster, with the defaults of ioredis 4.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterOptions {
-    /// Nodes that are asked first who the others are.
+    /// Nodes for the first request for the slots.
     pub startup: Vec<Address>,
-    /// How to reach each of them, but for the endpoint; `offline_queue` and `lazy` are about the Cluster as a whole.
+    /// Options of each connection except the endpoint. `offline_queue` and `lazy` apply to the Cluster as a whole.
     pub link: LinkOptions,
-    /// Under which address a node is reached from here, by the one it has for itself.
+    /// Reachable address of a node, by the address it announces.
     pub nat: HashMap<Address, Address>,
-    /// Where payloads are read.
+    /// Nodes that payloads are read from.
     pub reads: ScaleReads,
-    /// How often a command follows from one node to another before it fails.
+    /// Maximum number of redirects of a command.
     pub max_redirections: u8,
-    /// How long a command waits that another node is to take.
+    /// Delay of a command after MOVED.
     pub moved_delay: Duration,
-    /// How long a command waits whose node is gone.
+    /// Delay of a command whose node is gone.
     pub failover_delay: Duration,
-    /// How long a command waits while the Cluster is down.
+    /// Delay of a command while the Cluster is down.
     pub cluster_down_delay: Duration,
-    /// How long a command waits for a slot that is between two nodes.
+    /// Delay of a command for a slot that migrates between two nodes.
     pub try_again_delay: Duration,
-    /// How long asking one node for the slots may take.
+    /// Maximum time of one request for the slots to one node.
     pub refresh_timeout: Duration,
-    /// How often the slots are asked for when nothing has happened; `None` never.
+    /// Interval of the refresh of the slots without a reason. `None` never refreshes so.
     pub refresh_interval: Option<Duration>,
 }
 

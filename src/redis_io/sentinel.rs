@@ -1,45 +1,46 @@
-//! Asks one sentinel about the servers that it watches.
+//! Queries one sentinel about the servers that it monitors.
 //!
 //! Sentinels speak the protocol of Redis, so they are asked over a [`Connection`] like any other. The resolution of
 //! the `redis` crate would bring a TLS of its own beside ours, gives a silent sentinel no time limit, and keeps to
 //! itself which sentinel said what.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::redis_io::command::Ticket;
+use crate::redis_io::command::ReplyTag;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::{Reply, Value};
 use crate::redis_io::tasks::Tasks;
 
-/// The channel on which sentinels announce a new primary.
+/// Channel of announcements of a new primary.
 pub const SWITCHED: &str = "+switch-master";
 
-/// What a sentinel says of servers that it does not take to be well.
+/// Flags of servers that a sentinel does not regard as healthy.
 const UNWELL: [&str; 3] = ["s_down", "o_down", "disconnected"];
 
-/// What a sentinel is asked.
+/// Query to a sentinel.
 #[derive(Clone, Debug)]
-pub struct Question {
-    /// The name that the sentinels have for the primary and its replicas.
+pub struct SentinelQuery {
+    /// Name of the primary and its replicas at the sentinels.
     pub name: String,
-    /// Whether replicas are asked for.
+    /// Asks for the replicas.
     pub replicas: bool,
-    /// Whether other sentinels are asked for.
+    /// Asks for other sentinels.
     pub sentinels: bool,
 }
 
-/// What a sentinel knows.
+/// Answer of a sentinel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// Where the primary is.
+pub struct SentinelAnswer {
+    /// Address of the primary.
     pub primary: Endpoint,
-    /// The replicas that it takes to be well.
+    /// Replicas that the sentinel regards as healthy.
     pub replicas: Vec<Endpoint>,
-    /// The other sentinels that it takes to be well.
+    /// Other sentinels that it regards as healthy.
     pub sentinels: Vec<Endpoint>,
 }
 
@@ -47,17 +48,17 @@ pub struct Answer {
 pub async fn ask(
     options: Arc<LinkOptions>,
     sentinel: Endpoint,
-    question: Question,
+    question: SentinelQuery,
     tasks: Tasks,
-) -> Result<Answer, RedisError> {
+) -> Result<SentinelAnswer, RedisError> {
     let policy = Arc::new(Once { endpoint: sentinel, failure: Mutex::default() });
-    let connection = Connection::new(options, policy.clone(), Arc::new(Nobody), tasks);
+    let connection = Connection::new(options, policy.clone(), Arc::new(DiscardReplies), tasks);
     let answer = converse(connection.as_ref(), &question).await;
     connection.close();
     answer.map_err(|error| policy.failure().unwrap_or(error))
 }
 
-async fn converse(link: &dyn Link, question: &Question) -> Result<Answer, RedisError> {
+async fn converse(link: &dyn Link, question: &SentinelQuery) -> Result<SentinelAnswer, RedisError> {
     let wanted = |subject, wanted: bool| async move {
         if wanted { about(link, subject, &question.name).await } else { Ok(Value::Nil) }
     };
@@ -72,7 +73,7 @@ async fn converse(link: &dyn Link, question: &Question) -> Result<Answer, RedisE
     };
     // To know fewer sentinels is no reason to know nothing.
     let sentinels = sentinels.unwrap_or(Value::Nil);
-    Ok(Answer { primary, replicas: well(&replicas?), sentinels: well(&sentinels) })
+    Ok(SentinelAnswer { primary, replicas: well(&replicas?), sentinels: well(&sentinels) })
 }
 
 async fn about(link: &dyn Link, subject: &str, name: &str) -> Result<Value, RedisError> {
@@ -82,7 +83,7 @@ async fn about(link: &dyn Link, subject: &str, name: &str) -> Result<Value, Redi
     call(link, pack).await
 }
 
-/// The new primary, by a message on [`SWITCHED`]: `name old-host old-port new-host new-port`.
+/// Reads the new primary from a message on [`SWITCHED`]: `name old-host old-port new-host new-port`.
 pub fn switched(message: &[u8], name: &str) -> Option<Endpoint> {
     let message = std::str::from_utf8(message).ok()?;
     let mut words = message.strip_prefix(name)?.strip_prefix(' ')?.split(' ').skip(2);
@@ -97,13 +98,13 @@ fn address(reply: &Value) -> Option<Endpoint> {
     Some(Endpoint::tcp(text(host)?, text(port)?.parse().ok()?))
 }
 
-/// The servers of a list that are taken to be well.
+/// Returns the healthy servers of a list.
 fn well(reply: &Value) -> Vec<Endpoint> {
     let Value::Array(servers) = reply else { return Vec::new() };
     servers.iter().filter_map(server).collect()
 }
 
-/// A server, as fields and values in turn; none if it is not well.
+/// Reads a server from fields and values in turn. Returns `None` if it is not healthy.
 fn server(reply: &Value) -> Option<Endpoint> {
     let field = |name| reply.field(name).and_then(text);
     if field("flags")?.split(',').any(|flag| UNWELL.contains(&flag)) {
@@ -123,13 +124,13 @@ fn text(value: &Value) -> Option<&str> {
 /// Connects once.
 struct Once {
     endpoint: Endpoint,
-    /// Why that failed, which the question itself is not told. A lock, since the policy is shared.
+    /// Error of the connection, which the query does not receive. A lock, since the policy is shared.
     failure: Mutex<Option<RedisError>>,
 }
 
 impl Once {
     fn failure(&self) -> Option<RedisError> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.failure.locked().take()
     }
 }
 
@@ -145,16 +146,16 @@ impl LinkPolicy for Once {
 
     fn state_changed(&self, _state: LinkState, error: Option<&RedisError>) {
         if let Some(error) = error {
-            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+            *self.failure.locked() = Some(error.clone());
         }
     }
 }
 
-/// Questions are answered to their tasks.
-struct Nobody;
+/// Sink of a connection on which a task waits for every reply.
+struct DiscardReplies;
 
-impl ReplySink for Nobody {
-    fn reply(&self, _ticket: Ticket, _outcome: Result<Reply<'_>, RedisError>) {}
+impl ReplySink for DiscardReplies {
+    fn reply(&self, _ticket: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {}
 }
 
 #[cfg(test)]

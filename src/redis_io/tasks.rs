@@ -1,4 +1,4 @@
-//! Where tasks run, and whether any of them has something to do.
+//! Runtime of tasks, with a count of the runnable ones.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -8,20 +8,20 @@ use std::task::{Context, Poll, Wake, Waker};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-/// How often [`Tasks::rest`] looks before it gives way to whoever turns the runtime.
+/// Number of checks by [`Tasks::rest`] before it returns to the thread that drives the runtime.
 const MOST_LOOKS: u32 = 8;
 
-/// The tasks of one runtime. Clones share the count of those that were woken and have not run since, which tokio keeps
-/// to itself: a thread that turns the runtime for a moment has to know when to stop.
+/// Tasks of one runtime. Clones share the count of runnable tasks, which tokio does not publish. A thread that drives the
+/// runtime for a moment needs it to know when to stop.
 #[derive(Clone, Debug)]
 pub struct Tasks {
     runtime: Handle,
-    awake: Arc<AtomicUsize>,
+    runnable: Arc<AtomicUsize>,
 }
 
 impl From<Handle> for Tasks {
     fn from(runtime: Handle) -> Self {
-        Self { runtime, awake: Arc::default() }
+        Self { runtime, runnable: Arc::default() }
     }
 }
 
@@ -35,12 +35,12 @@ impl Tasks {
         self.runtime.spawn(self.counted(future))
     }
 
-    /// A future for a task that is started in another way than with [`Tasks::spawn`].
+    /// Wraps the future of a task that is started in another way than with [`Tasks::spawn`].
     pub fn counted<F>(&self, future: F) -> impl Future<Output = F::Output> + Send + use<F>
     where
         F: Future + Send,
     {
-        run(future, Task::new(self.awake.clone()))
+        run(future, Task::new(self.runnable.clone()))
     }
 
     /// The runtime itself, to make sockets on.
@@ -48,16 +48,16 @@ impl Tasks {
         &self.runtime
     }
 
-    /// Resolves when the runtime has nothing to do at once; has to be what the runtime blocks on, which looks for events
-    /// between one poll and the next.
-    pub async fn rest(&self) -> Rest {
+    /// Resolves when no task is runnable. The runtime must block on this future, since it looks for events between two
+    /// polls.
+    pub async fn rest(&self) -> RestOutcome {
         let mut looks = 0;
         std::future::poll_fn(|context| {
-            if looks > 0 && self.awake.load(Ordering::Acquire) == 0 {
-                return Poll::Ready(Rest::Quiet);
+            if looks > 0 && self.runnable.load(Ordering::Acquire) == 0 {
+                return Poll::Ready(RestOutcome::Quiet);
             }
             if looks == MOST_LOOKS {
-                return Poll::Ready(Rest::Busy);
+                return Poll::Ready(RestOutcome::Busy);
             }
             looks += 1;
             context.waker().wake_by_ref();
@@ -67,12 +67,12 @@ impl Tasks {
     }
 }
 
-/// How [`Tasks::rest`] ended.
+/// Result of [`Tasks::rest`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
-    /// What happens next comes from outside, or at its time.
+pub enum RestOutcome {
+    /// No task is runnable. The next event comes from outside or from a timer.
     Quiet,
-    /// Some tasks have something to do.
+    /// Some tasks are runnable.
     Busy,
 }
 
@@ -80,26 +80,26 @@ pub enum Rest {
 const ASLEEP: u8 = 0;
 /// Was woken, or is new, and has not run since.
 const AWAKE: u8 = 1;
-/// Has ended; who wakes it wakes nobody.
+/// Has ended. A later wake has no effect.
 const OVER: u8 = 2;
 
-/// What a task's future is woken by, on the way to tokio's own waker.
+/// Waker of a task's future, in front of tokio's own waker.
 #[derive(Debug)]
-struct Alarm {
+struct CountingWaker {
     state: AtomicU8,
-    awake: Arc<AtomicUsize>,
+    runnable: Arc<AtomicUsize>,
     /// Tokio's, which is the same for all of a task's life.
     waker: OnceLock<Waker>,
 }
 
-impl Wake for Alarm {
+impl Wake for CountingWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            self.awake.fetch_add(1, Ordering::AcqRel);
+            self.runnable.fetch_add(1, Ordering::AcqRel);
         }
         if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
@@ -107,41 +107,43 @@ impl Wake for Alarm {
     }
 }
 
-/// A task as long as its future is there, ended or not.
+/// State of a task while its future exists.
 struct Task {
-    alarm: Arc<Alarm>,
+    waker: Arc<CountingWaker>,
 }
 
 impl Task {
-    fn new(awake: Arc<AtomicUsize>) -> Self {
-        awake.fetch_add(1, Ordering::AcqRel);
-        Self { alarm: Arc::new(Alarm { state: AtomicU8::new(AWAKE), awake, waker: OnceLock::new() }) }
+    fn new(runnable: Arc<AtomicUsize>) -> Self {
+        runnable.fetch_add(1, Ordering::AcqRel);
+        Self {
+            waker: Arc::new(CountingWaker { state: AtomicU8::new(AWAKE), runnable, waker: OnceLock::new() }),
+        }
     }
 
-    /// It runs; whoever wakes it from here on has it run again.
-    fn runs(&self, context: &Context<'_>) {
-        self.alarm.waker.get_or_init(|| context.waker().clone());
-        self.falls(ASLEEP);
+    /// Begins a poll. A wake from here on makes the task runnable again.
+    fn begin_poll(&self, context: &Context<'_>) {
+        self.waker.waker.get_or_init(|| context.waker().clone());
+        self.set_state(ASLEEP);
     }
 
-    fn falls(&self, state: u8) {
-        if self.alarm.state.swap(state, Ordering::AcqRel) == AWAKE {
-            self.alarm.awake.fetch_sub(1, Ordering::AcqRel);
+    fn set_state(&self, state: u8) {
+        if self.waker.state.swap(state, Ordering::AcqRel) == AWAKE {
+            self.waker.runnable.fetch_sub(1, Ordering::AcqRel);
         }
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.falls(OVER);
+        self.set_state(OVER);
     }
 }
 
 async fn run<F: Future>(future: F, task: Task) -> F::Output {
     let mut future = pin!(future);
-    let waker = Waker::from(task.alarm.clone());
+    let waker = Waker::from(task.waker.clone());
     std::future::poll_fn(|context| {
-        task.runs(context);
+        task.begin_poll(context);
         future.as_mut().poll(&mut Context::from_waker(&waker))
     })
     .await
@@ -160,8 +162,8 @@ mod tests {
         (runtime, tasks)
     }
 
-    fn awake(tasks: &Tasks) -> usize {
-        tasks.awake.load(Ordering::Acquire)
+    fn runnable(tasks: &Tasks) -> usize {
+        tasks.runnable.load(Ordering::Acquire)
     }
 
     #[test]
@@ -175,15 +177,15 @@ mod tests {
                 }
             }
         });
-        assert_eq!(awake(&tasks), 1, "a new task has something to do");
-        assert_eq!(runtime.block_on(tasks.rest()), Rest::Quiet);
+        assert_eq!(runnable(&tasks), 1, "a new task has something to do");
+        assert_eq!(runtime.block_on(tasks.rest()), RestOutcome::Quiet);
         let later = sender.clone();
         tasks.spawn(async move { later.send(2).unwrap() });
         sender.send(1).unwrap();
-        assert_eq!(awake(&tasks), 2);
-        assert_eq!(runtime.block_on(tasks.rest()), Rest::Quiet);
+        assert_eq!(runnable(&tasks), 2);
+        assert_eq!(runtime.block_on(tasks.rest()), RestOutcome::Quiet);
         assert!(first.is_finished());
-        assert_eq!(awake(&tasks), 0);
+        assert_eq!(runnable(&tasks), 0);
     }
 
     #[test]
@@ -212,17 +214,17 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         });
-        assert_eq!(runtime.block_on(tasks.rest()), Rest::Busy);
+        assert_eq!(runtime.block_on(tasks.rest()), RestOutcome::Busy);
         restless.abort();
-        assert_eq!(runtime.block_on(tasks.rest()), Rest::Quiet);
+        assert_eq!(runtime.block_on(tasks.rest()), RestOutcome::Quiet);
     }
 
     #[test]
     fn a_task_that_has_ended_is_not_awake_whoever_wakes_it() {
         let (runtime, tasks) = runtime();
         let bell = Arc::new(Notify::new());
-        let heard = bell.clone();
-        let mut listening = Box::pin(async move { heard.notified().await });
+        let waiting = bell.clone();
+        let mut listening = Box::pin(async move { waiting.notified().await });
         let kept = Arc::new(OnceLock::new());
         let keeper = kept.clone();
         let task = tasks.spawn(std::future::poll_fn(move |context| {
@@ -233,8 +235,8 @@ mod tests {
         task.abort();
         runtime.block_on(tasks.rest());
         kept.get().unwrap().wake_by_ref();
-        assert_eq!(awake(&tasks), 0);
+        assert_eq!(runnable(&tasks), 0);
         drop(tasks.counted(async {}));
-        assert_eq!(awake(&tasks), 0, "nor is one that never ran");
+        assert_eq!(runnable(&tasks), 0, "nor is one that never ran");
     }
 }

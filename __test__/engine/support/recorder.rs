@@ -2,9 +2,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hfxbus::redis_io::command::{Commands, Destination, Ticket};
+use hfxbus::redis_io::command::{Commands, Destination, ReplyTag};
 use hfxbus::redis_io::error::RedisError;
-use hfxbus::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, ReplySink, Verdict};
+use hfxbus::redis_io::link::{BoxFuture, ErrorAction, Link, LinkPolicy, LinkState, PushSink, ReplySink};
 use hfxbus::redis_io::resp::{Reply, Value};
 
 use super::{Engine, until};
@@ -12,7 +12,7 @@ use super::{Engine, until};
 /// The replies to tickets, in the order in which they came.
 #[derive(Default)]
 pub struct Replies {
-    pub all: Mutex<Vec<(Ticket, Result<Value, RedisError>)>>,
+    pub all: Mutex<Vec<(ReplyTag, Result<Value, RedisError>)>>,
     pub bursts: AtomicU32,
 }
 
@@ -23,7 +23,7 @@ impl Replies {
 }
 
 impl ReplySink for Replies {
-    fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+    fn reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
         self.all.lock().unwrap().push((ticket, outcome.map(Value::from)));
     }
 
@@ -60,7 +60,7 @@ impl PushSink for Pushes {
 pub struct Retries {
     pub delay: Duration,
     pub most: u32,
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<ErrorAction>,
     pub attempts: Mutex<Vec<u32>>,
     pub steps: Mutex<Steps>,
 }
@@ -79,11 +79,11 @@ impl Retries {
     }
 
     /// Always tries again; decides so about every error reply.
-    pub fn judging(verdict: Verdict) -> Arc<Self> {
+    pub fn judging(verdict: ErrorAction) -> Arc<Self> {
         Arc::new(Self::new(u32::MAX, Some(verdict)))
     }
 
-    fn new(most: u32, verdict: Option<Verdict>) -> Self {
+    fn new(most: u32, verdict: Option<ErrorAction>) -> Self {
         let (attempts, steps) = (Mutex::default(), Mutex::default());
         Self { delay: Duration::from_millis(5), most, verdict, attempts, steps }
     }
@@ -119,11 +119,11 @@ impl LinkPolicy for Retries {
         Box::pin(async move { delay })
     }
 
-    fn judges(&self) -> bool {
+    fn inspects_errors(&self) -> bool {
         self.verdict.is_some()
     }
 
-    fn judge(&self, _: &RedisError) -> Option<BoxFuture<Verdict>> {
+    fn on_error_reply(&self, _: &RedisError) -> Option<BoxFuture<ErrorAction>> {
         let verdict = self.verdict?;
         Some(Box::pin(async move { verdict }))
     }

@@ -1,71 +1,56 @@
 //! COMMAND.
 
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::refusal::SYNTAX;
-use crate::embedded::reply::Reply;
-use crate::embedded::table::{self, Command, Row, Run, row};
+use crate::embedded::command::{
+    Command, CommandContext, CommandResult, CommandSpec, CommandTable, Run, spec,
+};
+use crate::embedded::command_error::SYNTAX;
+use crate::embedded::execution::subcommands;
+use crate::embedded::reply::ReplyBuffer;
 use crate::redis_io::glob;
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row("command", -1, "loading stale", [0, 0, 0], "slow connection", Run::Both(command)),
-    row("command|count", 2, "loading stale", [0, 0, 0], "slow connection", Run::Handler(count)),
-    row("command|docs", -2, "loading stale", [0, 0, 0], "slow connection", Run::Handler(docs)),
-    row("command|info", -2, "loading stale", [0, 0, 0], "slow connection", Run::Handler(info)),
-    row("command|list", -2, "loading stale", [0, 0, 0], "slow connection", Run::Handler(list)),
+pub const SPECS: &[CommandSpec] = &[
+    spec("command", -1, "loading stale", [0, 0, 0], "slow connection", Run::Both(command)),
+    spec("command|count", 2, "loading stale", [0, 0, 0], "slow connection", Run::Handler(count)),
+    spec("command|docs", -2, "loading stale", [0, 0, 0], "slow connection", Run::Handler(docs)),
+    spec("command|info", -2, "loading stale", [0, 0, 0], "slow connection", Run::Handler(info)),
+    spec("command|list", -2, "loading stale", [0, 0, 0], "slow connection", Run::Handler(list)),
 ];
 
 /// Commands that are no subcommands.
-fn top() -> impl Iterator<Item = &'static Command> {
-    table::all().filter(|command| !command.row.name.contains('|'))
+fn top(table: &'static CommandTable) -> impl Iterator<Item = &'static Command> {
+    table.all().filter(|command| !command.spec.name.contains('|'))
 }
 
-fn subcommands(container: &str) -> Vec<&'static Command> {
-    let is_sub = |name: &str| name.strip_prefix(container).is_some_and(|rest| rest.starts_with('|'));
-    table::all().filter(|command| is_sub(command.row.name)).collect()
-}
-
-/// Says which subcommands a command has here.
-pub fn help(call: &mut Call<'_>) -> Outcome {
-    let container = call.command.row.name;
-    let subcommands = subcommands(container);
-    call.reply.array(subcommands.len() + 1);
-    call.reply.simple(&format!("{} has these subcommands here:", container.to_ascii_uppercase()));
-    for command in subcommands {
-        call.reply.simple(&command.row.name[container.len() + 1..].to_ascii_uppercase());
-    }
-    Ok(())
-}
-
-fn command(call: &mut Call<'_>) -> Outcome {
-    let all: Vec<&Command> = top().collect();
+fn command(call: &mut CommandContext<'_>) -> CommandResult {
+    let all: Vec<&Command> = top(call.table).collect();
     call.reply.array(all.len());
     for command in all {
-        describe(command.row, call.reply);
+        describe(call.table, command.spec, call.reply);
     }
     Ok(())
 }
 
-fn describe(row: &Row, reply: &mut Reply) {
+fn describe(table: &'static CommandTable, spec: &CommandSpec, reply: &mut ReplyBuffer) {
     reply.array(10);
-    reply.text(row.name);
-    reply.integer(row.arity);
-    set(row.flags, "", reply);
-    for key in row.keys {
+    reply.text(spec.name);
+    reply.integer(spec.arity);
+    set(spec.flags, "", reply);
+    for key in spec.keys {
         reply.integer(key);
     }
-    set(row.categories, "@", reply);
+    set(spec.categories, "@", reply);
     // Tips and key specifications are for clients that choose between servers.
     reply.array(0);
     reply.array(0);
-    let subcommands = subcommands(row.name);
+    let subcommands = subcommands(table, spec.name);
     reply.array(subcommands.len());
     for command in subcommands {
-        describe(command.row, reply);
+        describe(table, command.spec, reply);
     }
 }
 
-fn set(words: &str, sign: &str, reply: &mut Reply) {
+fn set(words: &str, sign: &str, reply: &mut ReplyBuffer) {
     let words: Vec<&str> = words.split(' ').filter(|word| !word.is_empty()).collect();
     reply.array(words.len());
     for word in words {
@@ -73,20 +58,20 @@ fn set(words: &str, sign: &str, reply: &mut Reply) {
     }
 }
 
-fn count(call: &mut Call<'_>) -> Outcome {
-    call.reply.count(top().count());
+fn count(call: &mut CommandContext<'_>) -> CommandResult {
+    call.reply.count(top(call.table).count());
     Ok(())
 }
 
-fn info(call: &mut Call<'_>) -> Outcome {
+fn info(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() == 2 {
         return command(call);
     }
     let names = &call.args[2..];
     call.reply.array(names.len());
     for name in names {
-        match table::find(name) {
-            Some(command) => describe(command.row, call.reply),
+        match call.table.find(name) {
+            Some(command) => describe(call.table, command.spec, call.reply),
             None => call.reply.nil_array(),
         }
     }
@@ -94,24 +79,24 @@ fn info(call: &mut Call<'_>) -> Outcome {
 }
 
 /// There are no texts about the commands here; `redis-cli` does without.
-fn docs(call: &mut Call<'_>) -> Outcome {
+fn docs(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.array(0);
     Ok(())
 }
 
-fn list(call: &mut Call<'_>) -> Outcome {
-    let is_wanted: Box<dyn Fn(&Row) -> bool> = match *call.args {
+fn list(call: &mut CommandContext<'_>) -> CommandResult {
+    let is_wanted: Box<dyn Fn(&CommandSpec) -> bool> = match *call.args {
         [_, _] => Box::new(|_| true),
         [_, _, _, _, value] if call.is(2, "FILTERBY") && call.is(3, "PATTERN") => {
-            Box::new(move |row| glob::matches(value, row.name.as_bytes()))
+            Box::new(move |spec| glob::matches(value, spec.name.as_bytes()))
         }
         [_, _, _, _, value] if call.is(2, "FILTERBY") && call.is(3, "ACLCAT") => {
-            Box::new(move |row| row.categories.split(' ').any(|one| one.as_bytes() == value))
+            Box::new(move |spec| spec.categories.split(' ').any(|one| one.as_bytes() == value))
         }
         _ => return Err(SYNTAX),
     };
     let names: Vec<&str> =
-        top().filter(|command| is_wanted(command.row)).map(|command| command.row.name).collect();
+        top(call.table).filter(|command| is_wanted(command.spec)).map(|command| command.spec.name).collect();
     call.reply.array(names.len());
     for name in names {
         call.reply.text(name);

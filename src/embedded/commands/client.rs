@@ -2,20 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::client::{Client, ClientId, Ending, Replies};
+use crate::embedded::client::{ClientState, CloseReason, Replies};
+use crate::embedded::client_id::ClientId;
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::{CommandError, SYNTAX};
 use crate::embedded::core::Pause;
 use crate::embedded::number;
-use crate::embedded::refusal::{Refusal, SYNTAX};
-use crate::embedded::reply::Reply;
-use crate::embedded::table::{Row, Run, row};
+use crate::embedded::reply::ReplyBuffer;
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row("client|getname", 2, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(getname)),
-    row("client|id", 2, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(id)),
-    row("client|info", 2, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(info)),
-    row(
+pub const SPECS: &[CommandSpec] = &[
+    spec("client|getname", 2, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(getname)),
+    spec("client|id", 2, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(id)),
+    spec("client|info", 2, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(info)),
+    spec(
         "client|kill",
         -3,
         "admin noscript loading stale",
@@ -23,7 +23,7 @@ pub const ROWS: &[Row] = &[
         "admin slow dangerous connection",
         Run::Handler(kill),
     ),
-    row(
+    spec(
         "client|list",
         -2,
         "admin noscript loading stale",
@@ -31,7 +31,7 @@ pub const ROWS: &[Row] = &[
         "admin slow dangerous connection",
         Run::Handler(list),
     ),
-    row(
+    spec(
         "client|no-evict",
         3,
         "admin noscript loading stale",
@@ -39,7 +39,7 @@ pub const ROWS: &[Row] = &[
         "admin slow dangerous connection",
         Run::Handler(no_evict),
     ),
-    row(
+    spec(
         "client|pause",
         -3,
         "admin noscript loading stale",
@@ -47,9 +47,9 @@ pub const ROWS: &[Row] = &[
         "admin slow dangerous connection",
         Run::Handler(pause),
     ),
-    row("client|reply", 3, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(reply)),
-    row("client|setname", 3, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(setname)),
-    row(
+    spec("client|reply", 3, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(reply)),
+    spec("client|setname", 3, "noscript loading stale", [0, 0, 0], "slow connection", Run::Handler(setname)),
+    spec(
         "client|unblock",
         -3,
         "admin noscript loading stale",
@@ -57,7 +57,7 @@ pub const ROWS: &[Row] = &[
         "admin slow dangerous connection",
         Run::Handler(unblock),
     ),
-    row(
+    spec(
         "client|unpause",
         2,
         "admin noscript loading stale",
@@ -65,52 +65,52 @@ pub const ROWS: &[Row] = &[
         "admin slow dangerous connection",
         Run::Handler(unpause),
     ),
-    row("client", -2, "", [0, 0, 0], "slow", Run::Container),
+    spec("client", -2, "", [0, 0, 0], "slow", Run::Container),
 ];
 
-const BAD_NAME: Refusal =
-    Refusal::new("ERR Client names cannot contain spaces, newlines or special characters.");
-const NO_SUCH_CLIENT: Refusal = Refusal::new("ERR No such client");
-const BAD_ID: Refusal = Refusal::new("ERR client-id should be greater than 0");
-const UNBLOCKED: Refusal = Refusal::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+const BAD_NAME: CommandError =
+    CommandError::new("ERR Client names cannot contain spaces, newlines or special characters.");
+const NO_SUCH_CLIENT: CommandError = CommandError::new("ERR No such client");
+const BAD_ID: CommandError = CommandError::new("ERR client-id should be greater than 0");
+const UNBLOCKED: CommandError = CommandError::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
 /// Refuses a name that CLIENT LIST could not show.
-pub fn check_name(name: &[u8]) -> Outcome {
+pub fn check_name(name: &[u8]) -> CommandResult {
     if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) { Ok(()) } else { Err(BAD_NAME) }
 }
 
-fn getname(call: &mut Call<'_>) -> Outcome {
+fn getname(call: &mut CommandContext<'_>) -> CommandResult {
     let name = call.me().name.clone();
     call.reply.maybe(Some(name.as_slice()).filter(|name| !name.is_empty()));
     Ok(())
 }
 
-fn id(call: &mut Call<'_>) -> Outcome {
+fn id(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.integer(call.client);
     Ok(())
 }
 
-fn info(call: &mut Call<'_>) -> Outcome {
+fn info(call: &mut CommandContext<'_>) -> CommandResult {
     let line = call.me().describe() + "\n";
     call.reply.text(&line);
     Ok(())
 }
 
-fn setname(call: &mut Call<'_>) -> Outcome {
+fn setname(call: &mut CommandContext<'_>) -> CommandResult {
     check_name(call.arg(2))?;
     call.me().name = call.arg(2).to_vec();
     call.reply.ok();
     Ok(())
 }
 
-fn list(call: &mut Call<'_>) -> Outcome {
+fn list(call: &mut CommandContext<'_>) -> CommandResult {
     let chosen = match call.args.len() {
         2 => Choice::default(),
         4 if call.is(2, "TYPE") => Choice { kind: Some(kind(call.arg(3))?), ..Choice::default() },
         4.. if call.is(2, "ID") => {
             let ids = call.args[3..].iter().map(|id| number::parse(id).filter(|&id| id > 0));
             let ids: Option<Vec<i64>> = ids.collect();
-            Choice { ids: Some(ids.ok_or(Refusal::new("ERR Invalid client ID"))?), ..Choice::default() }
+            Choice { ids: Some(ids.ok_or(CommandError::new("ERR Invalid client ID"))?), ..Choice::default() }
         }
         _ => return Err(SYNTAX),
     };
@@ -125,25 +125,25 @@ fn list(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// What kind of client somebody is.
+/// Type of a client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Normal,
     PubSub,
-    /// Which a server without replicas has none of.
+    /// Never matches, since the server has no replicas.
     Replication,
 }
 
-fn kind(name: &[u8]) -> Result<Kind, Refusal> {
+fn kind(name: &[u8]) -> Result<Kind, CommandError> {
     match name.to_ascii_lowercase().as_slice() {
         b"normal" => Ok(Kind::Normal),
         b"pubsub" => Ok(Kind::PubSub),
         b"master" | b"replica" | b"slave" => Ok(Kind::Replication),
-        _ => Err(Refusal::with(&[b"ERR Unknown client type '", name, b"'"])),
+        _ => Err(CommandError::with(&[b"ERR Unknown client type '", name, b"'"])),
     }
 }
 
-/// Which clients are meant.
+/// Filter for clients.
 #[derive(Default)]
 struct Choice {
     ids: Option<Vec<i64>>,
@@ -154,7 +154,7 @@ struct Choice {
 }
 
 impl Choice {
-    fn has(&self, client: &Client, caller: ClientId) -> bool {
+    fn has(&self, client: &ClientState, caller: ClientId) -> bool {
         let is_kind = |kind| match kind {
             Kind::Normal => client.subscriptions() == 0,
             Kind::PubSub => client.subscriptions() > 0,
@@ -168,7 +168,7 @@ impl Choice {
     }
 }
 
-fn kill(call: &mut Call<'_>) -> Outcome {
+fn kill(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() == 3 {
         let chosen = Choice { peer: Some(call.arg(2).to_vec()), ..Choice::default() };
         if close(call, &chosen) == 0 {
@@ -183,7 +183,7 @@ fn kill(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn kill_choice(call: &mut Call<'_>) -> Result<Choice, Refusal> {
+fn kill_choice(call: &mut CommandContext<'_>) -> Result<Choice, CommandError> {
     let mut chosen = Choice { is_other: true, ..Choice::default() };
     for at in (2..call.args.len()).step_by(2) {
         let Some(&value) = call.args.get(at + 1) else { return Err(SYNTAX) };
@@ -197,7 +197,7 @@ fn kill_choice(call: &mut Call<'_>) -> Result<Choice, Refusal> {
             chosen.local = Some(value.to_vec());
         } else if call.is(at, "USER") {
             if value != b"default" {
-                return Err(Refusal::with(&[b"ERR No such user '", value, b"'"]));
+                return Err(CommandError::with(&[b"ERR No such user '", value, b"'"]));
             }
         } else if call.is(at, "SKIPME") {
             chosen.is_other = match value.to_ascii_lowercase().as_slice() {
@@ -213,21 +213,21 @@ fn kill_choice(call: &mut Call<'_>) -> Result<Choice, Refusal> {
 }
 
 /// Closes clients, who calls after the reply. Returns how many.
-fn close(call: &mut Call<'_>, chosen: &Choice) -> usize {
+fn close(call: &mut CommandContext<'_>, chosen: &Choice) -> usize {
     let caller = call.client;
     let clients = call.core.clients.values().filter(|client| chosen.has(client, caller));
     let ids: Vec<ClientId> = clients.map(|client| client.id).collect();
     for &id in &ids {
         match id == caller {
-            true => call.me().ending = Ending::AfterReplies,
+            true => call.me().ending = CloseReason::AfterReplies,
             false => call.core.close(id),
         }
     }
     ids.len()
 }
 
-fn no_evict(call: &mut Call<'_>) -> Outcome {
-    // Nobody is ever evicted, so both are so already.
+fn no_evict(call: &mut CommandContext<'_>) -> CommandResult {
+    // The server never evicts a client, so both options hold already.
     if !call.is(2, "ON") && !call.is(2, "OFF") {
         return Err(SYNTAX);
     }
@@ -235,11 +235,11 @@ fn no_evict(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn pause(call: &mut Call<'_>) -> Outcome {
+fn pause(call: &mut CommandContext<'_>) -> CommandResult {
     let writes_only = match call.args.len() {
         4 if call.is(3, "WRITE") => true,
         4 if !call.is(3, "ALL") => {
-            return Err(Refusal::new("ERR CLIENT PAUSE mode must be WRITE or ALL"));
+            return Err(CommandError::new("ERR CLIENT PAUSE mode must be WRITE or ALL"));
         }
         3 | 4 => false,
         _ => return Err(SYNTAX),
@@ -251,18 +251,18 @@ fn pause(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Reads how long to wait, in ms.
-pub fn timeout(text: &[u8]) -> Result<u64, Refusal> {
-    let ms = number::parse(text).ok_or(Refusal::new("ERR timeout is not an integer or out of range"))?;
-    u64::try_from(ms).map_err(|_| Refusal::new("ERR timeout is negative"))
+pub fn timeout(text: &[u8]) -> Result<u64, CommandError> {
+    let ms = number::parse(text).ok_or(CommandError::new("ERR timeout is not an integer or out of range"))?;
+    u64::try_from(ms).map_err(|_| CommandError::new("ERR timeout is negative"))
 }
 
-fn unpause(call: &mut Call<'_>) -> Outcome {
+fn unpause(call: &mut CommandContext<'_>) -> CommandResult {
     call.core.resume();
     call.reply.ok();
     Ok(())
 }
 
-fn reply(call: &mut Call<'_>) -> Outcome {
+fn reply(call: &mut CommandContext<'_>) -> CommandResult {
     let replies = match call.arg(2).to_ascii_lowercase().as_slice() {
         b"on" => Replies::On,
         b"off" => Replies::Off,
@@ -277,15 +277,15 @@ fn reply(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn unblock(call: &mut Call<'_>) -> Outcome {
+fn unblock(call: &mut CommandContext<'_>) -> CommandResult {
     let with_error = match call.args.len() {
         3 => false,
         4 if call.is(3, "TIMEOUT") => false,
         4 if call.is(3, "ERROR") => true,
-        _ => return Err(Refusal::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
+        _ => return Err(CommandError::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
     };
     let id = call.integer(2)?;
-    let released = call.core.release(id as ClientId, |reply: &mut Reply| match with_error {
+    let released = call.core.release(id as ClientId, |reply: &mut ReplyBuffer| match with_error {
         true => reply.error(&UNBLOCKED),
         false => reply.nil_array(),
     });

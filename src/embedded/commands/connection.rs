@@ -2,15 +2,14 @@
 
 use super::client::check_name;
 use super::pubsub;
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::client::{Ending, Replies};
+use crate::embedded::client::{CloseReason, Replies};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::{CommandError, SYNTAX};
 use crate::embedded::number;
-use crate::embedded::refusal::{Refusal, SYNTAX};
-use crate::embedded::table::{Row, Run, row};
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row(
+pub const SPECS: &[CommandSpec] = &[
+    spec(
         "auth",
         -2,
         "noscript loading stale fast no_auth allow_busy",
@@ -18,8 +17,8 @@ pub const ROWS: &[Row] = &[
         "fast connection",
         Run::Handler(auth),
     ),
-    row("echo", 2, "loading stale fast", [0, 0, 0], "fast connection", Run::Handler(echo)),
-    row(
+    spec("echo", 2, "loading stale fast", [0, 0, 0], "fast connection", Run::Handler(echo)),
+    spec(
         "hello",
         -1,
         "noscript loading stale fast no_auth allow_busy",
@@ -27,8 +26,8 @@ pub const ROWS: &[Row] = &[
         "fast connection",
         Run::Handler(hello),
     ),
-    row("ping", -1, "fast", [0, 0, 0], "fast connection", Run::Handler(ping)),
-    row(
+    spec("ping", -1, "fast", [0, 0, 0], "fast connection", Run::Handler(ping)),
+    spec(
         "quit",
         -1,
         "noscript loading stale fast no_auth allow_busy",
@@ -36,7 +35,7 @@ pub const ROWS: &[Row] = &[
         "fast connection",
         Run::Handler(quit),
     ),
-    row(
+    spec(
         "reset",
         1,
         "noscript loading stale fast no_auth allow_busy",
@@ -44,17 +43,18 @@ pub const ROWS: &[Row] = &[
         "fast connection",
         Run::Handler(reset),
     ),
-    row("select", 2, "loading stale fast", [0, 0, 0], "fast connection", Run::Handler(select)),
+    spec("select", 2, "loading stale fast", [0, 0, 0], "fast connection", Run::Handler(select)),
 ];
 
-const WRONG_PASSWORD: Refusal = Refusal::new("WRONGPASS invalid username-password pair or user is disabled.");
-const NO_PASSWORD: Refusal = Refusal::new(
+const WRONG_PASSWORD: CommandError =
+    CommandError::new("WRONGPASS invalid username-password pair or user is disabled.");
+const NO_PASSWORD: CommandError = CommandError::new(
     "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
      configuration is correct?",
 );
-const UNSUPPORTED: Refusal = Refusal::new("NOPROTO unsupported protocol version");
-const NO_VERSION: Refusal = Refusal::new("ERR Protocol version is not an integer or out of range");
-const NOT_AUTHENTICATED: Refusal = Refusal::new(
+const UNSUPPORTED: CommandError = CommandError::new("NOPROTO unsupported protocol version");
+const NO_VERSION: CommandError = CommandError::new("ERR Protocol version is not an integer or out of range");
+const NOT_AUTHENTICATED: CommandError = CommandError::new(
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> \
      <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
 );
@@ -62,7 +62,7 @@ const NOT_AUTHENTICATED: Refusal = Refusal::new(
 /// The version of Redis whose semantics these are.
 pub const REDIS_VERSION: &str = "7.0.15";
 
-fn auth(call: &mut Call<'_>) -> Outcome {
+fn auth(call: &mut CommandContext<'_>) -> CommandResult {
     match *call.args {
         [_, _] if call.core.password.is_none() => return Err(NO_PASSWORD),
         [_, password] => authenticate(call, b"default", password)?,
@@ -74,7 +74,7 @@ fn auth(call: &mut Call<'_>) -> Outcome {
 }
 
 /// There is one user, who needs no password if none was given at the start.
-fn authenticate(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Outcome {
+fn authenticate(call: &mut CommandContext<'_>, user: &[u8], password: &[u8]) -> CommandResult {
     let is_right = call.core.password.as_ref().is_none_or(|expected| expected == password);
     if user != b"default" || !is_right {
         return Err(WRONG_PASSWORD);
@@ -83,12 +83,12 @@ fn authenticate(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Outcome {
     Ok(())
 }
 
-fn echo(call: &mut Call<'_>) -> Outcome {
+fn echo(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.bulk(call.arg(1));
     Ok(())
 }
 
-fn hello(call: &mut Call<'_>) -> Outcome {
+fn hello(call: &mut CommandContext<'_>) -> CommandResult {
     let mut at = 1;
     if call.args.len() > 1 {
         match number::parse(call.arg(1)) {
@@ -107,7 +107,7 @@ fn hello(call: &mut Call<'_>) -> Outcome {
             check_name(call.arg(at + 1))?;
             at += 2;
         } else {
-            return Err(Refusal::with(&[b"ERR Syntax error in HELLO option '", call.arg(at), b"'"]));
+            return Err(CommandError::with(&[b"ERR Syntax error in HELLO option '", call.arg(at), b"'"]));
         }
     }
     if !call.me().is_authenticated {
@@ -120,7 +120,7 @@ fn hello(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn introduce(call: &mut Call<'_>) {
+fn introduce(call: &mut CommandContext<'_>) {
     let id = call.client;
     let reply = &mut *call.reply;
     reply.array(14);
@@ -140,9 +140,9 @@ fn introduce(call: &mut Call<'_>) {
     reply.array(0);
 }
 
-fn ping(call: &mut Call<'_>) -> Outcome {
+fn ping(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() > 2 {
-        return Err(Refusal::wrong_arity("ping"));
+        return Err(CommandError::wrong_arity("ping"));
     }
     let message = call.args.get(1).copied();
     if call.me().subscriptions() > 0 {
@@ -158,13 +158,13 @@ fn ping(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn quit(call: &mut Call<'_>) -> Outcome {
-    call.me().ending = Ending::AfterReplies;
+fn quit(call: &mut CommandContext<'_>) -> CommandResult {
+    call.me().ending = CloseReason::AfterReplies;
     call.reply.ok();
     Ok(())
 }
 
-fn reset(call: &mut Call<'_>) -> Outcome {
+fn reset(call: &mut CommandContext<'_>) -> CommandResult {
     let id = call.client;
     call.core.unwatch(id);
     call.core.monitors.retain(|&monitor| monitor != id);
@@ -180,9 +180,9 @@ fn reset(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn select(call: &mut Call<'_>) -> Outcome {
+fn select(call: &mut CommandContext<'_>) -> CommandResult {
     if call.integer(1)? != 0 {
-        return Err(Refusal::new("ERR DB index is out of range"));
+        return Err(CommandError::new("ERR DB index is out of range"));
     }
     call.reply.ok();
     Ok(())

@@ -1,41 +1,40 @@
 //! The entries of streams: added, removed, looked at.
 
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::keyspace::Value;
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::{CommandError, NO_SUCH_KEY, SYNTAX};
+use crate::embedded::keyspace::StoredValue;
 use crate::embedded::log::{Bound, Trim};
 use crate::embedded::node::MOST_ENTRIES;
-use crate::embedded::refusal::{NO_SUCH_KEY, Refusal, SYNTAX};
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::{self, LEAST, Wanted};
-use crate::embedded::table::{Row, Run, row};
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row("xadd", -5, "write denyoom fast", [1, 1, 1], "write stream fast", Run::Handler(xadd)),
-    row("xdel", -3, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xdel)),
-    row("xlen", 2, "readonly fast", [1, 1, 1], "read stream fast", Run::Handler(xlen)),
-    row("xrange", -4, "readonly", [1, 1, 1], "read stream slow", Run::Handler(xrange)),
-    row("xrevrange", -4, "readonly", [1, 1, 1], "read stream slow", Run::Handler(xrevrange)),
-    row("xsetid", -3, "write denyoom fast", [1, 1, 1], "write stream fast", Run::Handler(xsetid)),
-    row("xtrim", -4, "write", [1, 1, 1], "write stream slow", Run::Handler(xtrim)),
+pub const SPECS: &[CommandSpec] = &[
+    spec("xadd", -5, "write denyoom fast", [1, 1, 1], "write stream fast", Run::Handler(xadd)),
+    spec("xdel", -3, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xdel)),
+    spec("xlen", 2, "readonly fast", [1, 1, 1], "read stream fast", Run::Handler(xlen)),
+    spec("xrange", -4, "readonly", [1, 1, 1], "read stream slow", Run::Handler(xrange)),
+    spec("xrevrange", -4, "readonly", [1, 1, 1], "read stream slow", Run::Handler(xrevrange)),
+    spec("xsetid", -3, "write denyoom fast", [1, 1, 1], "write stream fast", Run::Handler(xsetid)),
+    spec("xtrim", -4, "write", [1, 1, 1], "write stream slow", Run::Handler(xtrim)),
 ];
 
-const BOTH_BOUNDS: Refusal =
-    Refusal::new("ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
-const NO_BOUND: Refusal =
-    Refusal::new("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
-const NOT_APPROXIMATE: Refusal =
-    Refusal::new("ERR syntax error, LIMIT cannot be used without the special ~ option");
-const NEGATIVE_LENGTH: Refusal = Refusal::new("ERR The MAXLEN argument must be >= 0.");
-const NEGATIVE_LIMIT: Refusal = Refusal::new("ERR The LIMIT argument must be >= 0.");
-const BELOW_TOP: Refusal =
-    Refusal::new("ERR The ID specified in XSETID is smaller than the target stream top item");
-const BELOW_DELETED: Refusal =
-    Refusal::new("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
-const TOO_FEW_ADDED: Refusal =
-    Refusal::new("ERR The entries_added specified in XSETID is smaller than the target stream length");
+const BOTH_BOUNDS: CommandError =
+    CommandError::new("ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
+const NO_BOUND: CommandError =
+    CommandError::new("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
+const NOT_APPROXIMATE: CommandError =
+    CommandError::new("ERR syntax error, LIMIT cannot be used without the special ~ option");
+const NEGATIVE_LENGTH: CommandError = CommandError::new("ERR The MAXLEN argument must be >= 0.");
+const NEGATIVE_LIMIT: CommandError = CommandError::new("ERR The LIMIT argument must be >= 0.");
+const BELOW_TOP: CommandError =
+    CommandError::new("ERR The ID specified in XSETID is smaller than the target stream top item");
+const BELOW_DELETED: CommandError =
+    CommandError::new("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
+const TOO_FEW_ADDED: CommandError =
+    CommandError::new("ERR The entries_added specified in XSETID is smaller than the target stream length");
 
-/// An approximate trim removes at most so much unless it says so.
+/// Default maximum number of entries that an approximate trim removes.
 const MOST_TRIMMED: u64 = 100 * MOST_ENTRIES as u64;
 
 /// The options of XADD and XTRIM.
@@ -50,7 +49,7 @@ struct Options {
 
 impl Options {
     /// Reads them, up to an id in the case of XADD.
-    fn read(call: &Call<'_>, adds: bool) -> Result<Self, Refusal> {
+    fn read(call: &CommandContext<'_>, adds: bool) -> Result<Self, CommandError> {
         let mut options = Self::default();
         let mut at = 2;
         while at < call.args.len() {
@@ -75,7 +74,7 @@ impl Options {
     }
 
     /// Reads what to trim to. Returns where it ends.
-    fn bound(&mut self, call: &Call<'_>, at: usize) -> Result<usize, Refusal> {
+    fn bound(&mut self, call: &CommandContext<'_>, at: usize) -> Result<usize, CommandError> {
         if self.trim.is_some() {
             return Err(BOTH_BOUNDS);
         }
@@ -91,7 +90,7 @@ impl Options {
         Ok(value + 1)
     }
 
-    fn into_trim(self) -> Result<Option<Trim>, Refusal> {
+    fn into_trim(self) -> Result<Option<Trim>, CommandError> {
         match (self.trim, self.limit) {
             (None, Some(limit)) if limit > 0 => Err(NO_BOUND),
             (None, _) => Ok(None),
@@ -104,17 +103,17 @@ impl Options {
     }
 }
 
-fn xadd(call: &mut Call<'_>) -> Outcome {
+fn xadd(call: &mut CommandContext<'_>) -> CommandResult {
     let options = Options::read(call, true)?;
     let (end, only_if_there) = (options.end, options.only_if_there);
     let wanted = call.args.get(end).map(|text| Wanted::parse(text)).transpose()?;
     let trim = options.into_trim()?;
     let fields = call.args.get(end + 1..).unwrap_or_default();
     let Some(wanted) = wanted.filter(|_| !fields.is_empty() && fields.len().is_multiple_of(2)) else {
-        return Err(Refusal::wrong_arity("xadd"));
+        return Err(CommandError::wrong_arity("xadd"));
     };
     if wanted == Wanted::Exactly(LEAST) {
-        return Err(Refusal::new("ERR The ID specified in XADD must be greater than 0-0"));
+        return Err(CommandError::new("ERR The ID specified in XADD must be greater than 0-0"));
     }
     let (key, now) = (call.arg(1), call.now());
     let is_new = call.core.keyspace.stream(key)?.is_none();
@@ -123,7 +122,7 @@ fn xadd(call: &mut Call<'_>) -> Outcome {
         return Ok(());
     }
     if is_new {
-        call.core.keyspace.put(key, Value::Stream(Box::default()));
+        call.core.keyspace.put(key, StoredValue::Stream(Box::default()));
     }
     let added = call.core.keyspace.change_stream(key, |stream| {
         let id = stream.log.next_id(wanted, now)?;
@@ -141,7 +140,7 @@ fn xadd(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn xtrim(call: &mut Call<'_>) -> Outcome {
+fn xtrim(call: &mut CommandContext<'_>) -> CommandResult {
     let trim = Options::read(call, false)?.into_trim()?;
     let key = call.arg(1);
     let trim = trim.ok_or(SYNTAX)?;
@@ -149,7 +148,7 @@ fn xtrim(call: &mut Call<'_>) -> Outcome {
     changed(call, removed)
 }
 
-fn xdel(call: &mut Call<'_>) -> Outcome {
+fn xdel(call: &mut CommandContext<'_>) -> CommandResult {
     let key = call.arg(1);
     if call.core.keyspace.stream(key)?.is_none() {
         call.reply.integer(0);
@@ -165,7 +164,7 @@ fn xdel(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Replies how much of a stream was removed.
-fn changed(call: &mut Call<'_>, removed: Option<usize>) -> Outcome {
+fn changed(call: &mut CommandContext<'_>, removed: Option<usize>) -> CommandResult {
     let removed = removed.unwrap_or(0);
     if removed > 0 {
         call.core.touch(call.args[1]);
@@ -174,21 +173,21 @@ fn changed(call: &mut Call<'_>, removed: Option<usize>) -> Outcome {
     Ok(())
 }
 
-fn xlen(call: &mut Call<'_>) -> Outcome {
+fn xlen(call: &mut CommandContext<'_>) -> CommandResult {
     let length = call.core.keyspace.stream(call.arg(1))?.map_or(0, |stream| stream.log.length);
     call.reply.count(length);
     Ok(())
 }
 
-fn xrange(call: &mut Call<'_>) -> Outcome {
+fn xrange(call: &mut CommandContext<'_>) -> CommandResult {
     range(call, 2, 3, false)
 }
 
-fn xrevrange(call: &mut Call<'_>) -> Outcome {
+fn xrevrange(call: &mut CommandContext<'_>) -> CommandResult {
     range(call, 3, 2, true)
 }
 
-fn range(call: &mut Call<'_>, start: usize, end: usize, backwards: bool) -> Outcome {
+fn range(call: &mut CommandContext<'_>, start: usize, end: usize, backwards: bool) -> CommandResult {
     let (from, to) = (stream_id::parse_start(call.arg(start))?, stream_id::parse_end(call.arg(end))?);
     let mut count = None;
     let mut at = 4;
@@ -220,7 +219,7 @@ fn range(call: &mut Call<'_>, start: usize, end: usize, backwards: bool) -> Outc
     Ok(())
 }
 
-fn xsetid(call: &mut Call<'_>) -> Outcome {
+fn xsetid(call: &mut CommandContext<'_>) -> CommandResult {
     let id = stream_id::parse(call.arg(2), 0)?;
     let (mut added, mut deleted) = (None, None);
     for at in (3..call.args.len()).step_by(2) {
@@ -228,8 +227,9 @@ fn xsetid(call: &mut Call<'_>) -> Outcome {
             return Err(SYNTAX);
         } else if call.is(at, "ENTRIESADDED") {
             let given = call.integer(at + 1)?;
-            added =
-                Some(u64::try_from(given).map_err(|_| Refusal::new("ERR entries_added must be positive"))?);
+            added = Some(
+                u64::try_from(given).map_err(|_| CommandError::new("ERR entries_added must be positive"))?,
+            );
         } else if call.is(at, "MAXDELETEDID") {
             let given = stream_id::parse(call.arg(at + 1), 0)?;
             if id < given {

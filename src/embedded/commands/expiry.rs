@@ -1,23 +1,22 @@
 //! Until when keys are there.
 
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::refusal::Refusal;
-use crate::embedded::table::{Row, Run, row};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::CommandError;
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row("expire", -3, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(expire)),
-    row("expireat", -3, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(expireat)),
-    row("expiretime", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(expiretime)),
-    row("persist", 2, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(persist)),
-    row("pexpire", -3, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(pexpire)),
-    row("pexpireat", -3, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(pexpireat)),
-    row("pexpiretime", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(pexpiretime)),
-    row("pttl", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(pttl)),
-    row("ttl", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(ttl)),
+pub const SPECS: &[CommandSpec] = &[
+    spec("expire", -3, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(expire)),
+    spec("expireat", -3, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(expireat)),
+    spec("expiretime", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(expiretime)),
+    spec("persist", 2, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(persist)),
+    spec("pexpire", -3, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(pexpire)),
+    spec("pexpireat", -3, "write fast", [1, 1, 1], "keyspace write fast", Run::Handler(pexpireat)),
+    spec("pexpiretime", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(pexpiretime)),
+    spec("pttl", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(pttl)),
+    spec("ttl", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(ttl)),
 ];
 
-/// How a time is given.
+/// Unit of a given time.
 #[derive(Clone, Copy)]
 pub struct Unit {
     /// In seconds, not in ms.
@@ -38,23 +37,23 @@ const MS: Unit = Unit { is_seconds: false, is_absolute: false };
 const AT_SECONDS: Unit = Unit { is_seconds: true, is_absolute: true };
 const AT_MS: Unit = Unit { is_seconds: false, is_absolute: true };
 
-fn expire(call: &mut Call<'_>) -> Outcome {
+fn expire(call: &mut CommandContext<'_>) -> CommandResult {
     set(call, SECONDS)
 }
 
-fn pexpire(call: &mut Call<'_>) -> Outcome {
+fn pexpire(call: &mut CommandContext<'_>) -> CommandResult {
     set(call, MS)
 }
 
-fn expireat(call: &mut Call<'_>) -> Outcome {
+fn expireat(call: &mut CommandContext<'_>) -> CommandResult {
     set(call, AT_SECONDS)
 }
 
-fn pexpireat(call: &mut Call<'_>) -> Outcome {
+fn pexpireat(call: &mut CommandContext<'_>) -> CommandResult {
     set(call, AT_MS)
 }
 
-/// Which times a new one may replace.
+/// Condition on the expiry that a new one replaces.
 #[derive(Default)]
 struct Conditions {
     missing: bool,
@@ -64,7 +63,7 @@ struct Conditions {
 }
 
 impl Conditions {
-    fn read(call: &Call<'_>) -> Result<Self, Refusal> {
+    fn read(call: &CommandContext<'_>) -> Result<Self, CommandError> {
         let mut conditions = Self::default();
         for at in 3..call.args.len() {
             if call.is(at, "NX") {
@@ -76,19 +75,21 @@ impl Conditions {
             } else if call.is(at, "LT") {
                 conditions.less = true;
             } else {
-                return Err(Refusal::with(&[b"ERR Unsupported option ", call.arg(at)]));
+                return Err(CommandError::with(&[b"ERR Unsupported option ", call.arg(at)]));
             }
         }
         if conditions.missing && (conditions.there || conditions.greater || conditions.less) {
-            return Err(Refusal::new("ERR NX and XX, GT or LT options at the same time are not compatible"));
+            return Err(CommandError::new(
+                "ERR NX and XX, GT or LT options at the same time are not compatible",
+            ));
         }
         if conditions.greater && conditions.less {
-            return Err(Refusal::new("ERR GT and LT options at the same time are not compatible"));
+            return Err(CommandError::new("ERR GT and LT options at the same time are not compatible"));
         }
         Ok(conditions)
     }
 
-    /// Whether `new` may replace `old`; no time is later than any.
+    /// Returns true if `new` can replace `old`. A missing expiry counts as later than any other.
     fn allow(&self, old: Option<u64>, new: u64) -> bool {
         !(self.missing && old.is_some()
             || self.there && old.is_none()
@@ -97,11 +98,11 @@ impl Conditions {
     }
 }
 
-fn set(call: &mut Call<'_>, unit: Unit) -> Outcome {
+fn set(call: &mut CommandContext<'_>, unit: Unit) -> CommandResult {
     let conditions = Conditions::read(call)?;
-    let name = call.command.row.name.as_bytes();
+    let name = call.command.spec.name.as_bytes();
     let at = deadline(call.integer(2)?, unit, call.now())
-        .ok_or_else(|| Refusal::with(&[b"ERR invalid expire time in '", name, b"' command"]))?;
+        .ok_or_else(|| CommandError::with(&[b"ERR invalid expire time in '", name, b"' command"]))?;
     let key = call.arg(1);
     let old = call.core.keyspace.expires_at(key);
     let changes = call.core.keyspace.contains(key) && conditions.allow(old, at);
@@ -115,7 +116,7 @@ fn set(call: &mut Call<'_>, unit: Unit) -> Outcome {
     Ok(())
 }
 
-fn persist(call: &mut Call<'_>) -> Outcome {
+fn persist(call: &mut CommandContext<'_>) -> CommandResult {
     let key = call.arg(1);
     let changes = call.core.keyspace.expires_at(key).is_some();
     if changes {
@@ -126,23 +127,23 @@ fn persist(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn ttl(call: &mut Call<'_>) -> Outcome {
+fn ttl(call: &mut CommandContext<'_>) -> CommandResult {
     tell(call, |at, now| (at.saturating_sub(now) + 500) / 1000)
 }
 
-fn pttl(call: &mut Call<'_>) -> Outcome {
+fn pttl(call: &mut CommandContext<'_>) -> CommandResult {
     tell(call, u64::saturating_sub)
 }
 
-fn expiretime(call: &mut Call<'_>) -> Outcome {
+fn expiretime(call: &mut CommandContext<'_>) -> CommandResult {
     tell(call, |at, _| (at + 500) / 1000)
 }
 
-fn pexpiretime(call: &mut Call<'_>) -> Outcome {
+fn pexpiretime(call: &mut CommandContext<'_>) -> CommandResult {
     tell(call, |at, _| at)
 }
 
-fn tell(call: &mut Call<'_>, convert: fn(u64, u64) -> u64) -> Outcome {
+fn tell(call: &mut CommandContext<'_>, convert: fn(u64, u64) -> u64) -> CommandResult {
     let key = call.arg(1);
     let now = call.now();
     match (call.core.keyspace.contains(key), call.core.keyspace.expires_at(key)) {

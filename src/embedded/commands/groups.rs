@@ -1,18 +1,17 @@
 //! XGROUP.
 
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::group::Group;
-use crate::embedded::keyspace::Value;
-use crate::embedded::refusal::Refusal;
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::CommandError;
+use crate::embedded::group::ConsumerGroup;
+use crate::embedded::keyspace::StoredValue;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id;
-use crate::embedded::table::{Row, Run, row};
 use crate::redis_io::streams::entry::EntryId;
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row("xgroup|create", -5, "write denyoom", [2, 2, 1], "write stream slow", Run::Handler(create)),
-    row(
+pub const SPECS: &[CommandSpec] = &[
+    spec("xgroup|create", -5, "write denyoom", [2, 2, 1], "write stream slow", Run::Handler(create)),
+    spec(
         "xgroup|createconsumer",
         5,
         "write denyoom",
@@ -20,24 +19,24 @@ pub const ROWS: &[Row] = &[
         "write stream slow",
         Run::Handler(createconsumer),
     ),
-    row("xgroup|delconsumer", 5, "write", [2, 2, 1], "write stream slow", Run::Handler(delconsumer)),
-    row("xgroup|destroy", 4, "write", [2, 2, 1], "write stream slow", Run::Handler(destroy)),
-    row("xgroup|setid", -5, "write", [2, 2, 1], "write stream slow", Run::Handler(setid)),
-    row("xgroup", -2, "", [0, 0, 0], "slow", Run::Container),
+    spec("xgroup|delconsumer", 5, "write", [2, 2, 1], "write stream slow", Run::Handler(delconsumer)),
+    spec("xgroup|destroy", 4, "write", [2, 2, 1], "write stream slow", Run::Handler(destroy)),
+    spec("xgroup|setid", -5, "write", [2, 2, 1], "write stream slow", Run::Handler(setid)),
+    spec("xgroup", -2, "", [0, 0, 0], "slow", Run::Container),
 ];
 
-const NO_STREAM: Refusal = Refusal::new(
+const NO_STREAM: CommandError = CommandError::new(
     "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM \
      option to create an empty stream automatically.",
 );
-const IS_THERE: Refusal = Refusal::new("BUSYGROUP Consumer Group name already exists");
-const BAD_READ: Refusal = Refusal::new("ERR value for ENTRIESREAD must be positive or -1");
+const IS_THERE: CommandError = CommandError::new("BUSYGROUP Consumer Group name already exists");
+const BAD_READ: CommandError = CommandError::new("ERR value for ENTRIESREAD must be positive or -1");
 
-fn no_such_group(group: &[u8], key: &[u8]) -> Refusal {
-    Refusal::with(&[b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"])
+fn no_such_group(group: &[u8], key: &[u8]) -> CommandError {
+    CommandError::with(&[b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"])
 }
 
-/// What CREATE and SETID are given besides an id.
+/// Arguments of CREATE and SETID besides the id.
 #[derive(Default)]
 struct Options {
     make_stream: bool,
@@ -45,7 +44,7 @@ struct Options {
 }
 
 impl Options {
-    fn parse(call: &Call<'_>, may_make: bool) -> Result<Self, Refusal> {
+    fn parse(call: &CommandContext<'_>, may_make: bool) -> Result<Self, CommandError> {
         let mut options = Self::default();
         let mut at = 5;
         while at < call.args.len() {
@@ -59,7 +58,7 @@ impl Options {
                 };
                 at += 2;
             } else {
-                return Err(Refusal::with(&[
+                return Err(CommandError::with(&[
                     b"ERR unknown subcommand or wrong number of arguments for '",
                     call.arg(1),
                     b"'. Try XGROUP HELP.",
@@ -70,9 +69,9 @@ impl Options {
     }
 }
 
-/// Where a group is to begin: an id, or behind the last entry. One that is there may also be set to the ends of a
-/// range.
-fn position(text: &[u8], stream: Option<&Stream>, is_there: bool) -> Result<EntryId, Refusal> {
+/// Returns the start of a group: an id, or the position behind the last entry. An existing group accepts the ends of a
+/// range too.
+fn position(text: &[u8], stream: Option<&Stream>, is_there: bool) -> Result<EntryId, CommandError> {
     match text {
         b"$" => Ok(stream.map_or(stream_id::LEAST, |stream| stream.log.last)),
         b"-" if is_there => Ok(stream_id::LEAST),
@@ -81,7 +80,7 @@ fn position(text: &[u8], stream: Option<&Stream>, is_there: bool) -> Result<Entr
     }
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut CommandContext<'_>) -> CommandResult {
     let options = Options::parse(call, true)?;
     let (key, name) = (call.arg(2), call.arg(3));
     let stream = call.core.keyspace.stream(key)?;
@@ -90,14 +89,14 @@ fn create(call: &mut Call<'_>) -> Outcome {
     }
     let last = position(call.arg(4), stream, false)?;
     if stream.is_none() {
-        call.core.keyspace.put(key, Value::Stream(Box::default()));
+        call.core.keyspace.put(key, StoredValue::Stream(Box::default()));
         // Of what is changed of groups, transactions that watch the key do not hear.
         call.core.touch(key);
     }
     let is_new = call.core.keyspace.change_stream(key, |stream| {
         let is_new = !stream.groups.contains_key(name);
         if is_new {
-            stream.groups.insert(name.into(), Group::new(last, options.read));
+            stream.groups.insert(name.into(), ConsumerGroup::new(last, options.read));
         }
         is_new
     })?;
@@ -109,7 +108,10 @@ fn create(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Changes a group that is there.
-fn change<T>(call: &mut Call<'_>, change: impl FnOnce(&mut Group) -> T) -> Result<T, Refusal> {
+fn change<T>(
+    call: &mut CommandContext<'_>,
+    change: impl FnOnce(&mut ConsumerGroup) -> T,
+) -> Result<T, CommandError> {
     let (key, name) = (call.arg(2), call.arg(3));
     call.core
         .keyspace
@@ -118,7 +120,7 @@ fn change<T>(call: &mut Call<'_>, change: impl FnOnce(&mut Group) -> T) -> Resul
         .ok_or_else(|| no_such_group(name, key))
 }
 
-fn setid(call: &mut Call<'_>) -> Outcome {
+fn setid(call: &mut CommandContext<'_>) -> CommandResult {
     let options = Options::parse(call, false)?;
     let stream = call.core.keyspace.stream(call.arg(2))?.ok_or(NO_STREAM)?;
     if !stream.groups.contains_key(call.arg(3)) {
@@ -133,7 +135,7 @@ fn setid(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn destroy(call: &mut Call<'_>) -> Outcome {
+fn destroy(call: &mut CommandContext<'_>) -> CommandResult {
     let (key, name) = (call.arg(2), call.arg(3));
     let removed = call.core.keyspace.change_stream(key, |stream| stream.groups.remove(name).is_some())?;
     let removed = removed.ok_or(NO_STREAM)?;
@@ -144,14 +146,14 @@ fn destroy(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn createconsumer(call: &mut Call<'_>) -> Outcome {
+fn createconsumer(call: &mut CommandContext<'_>) -> CommandResult {
     let (name, now) = (call.arg(4), call.now());
     let is_new = change(call, |group| !group.consumers.contains_key(name) && group.meet(name, now).1)?;
     call.reply.integer(i64::from(is_new));
     Ok(())
 }
 
-fn delconsumer(call: &mut Call<'_>) -> Outcome {
+fn delconsumer(call: &mut CommandContext<'_>) -> CommandResult {
     let name = call.arg(4);
     let pending = change(call, |group| group.remove_consumer(name))?;
     call.reply.count(pending);

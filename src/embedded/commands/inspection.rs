@@ -1,32 +1,31 @@
 //! XINFO.
 
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::group::{Consumer, Group};
-use crate::embedded::keyspace::Key;
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::{CommandError, NO_SUCH_KEY};
+use crate::embedded::group::{ConsumerGroup, GroupConsumer};
+use crate::embedded::key::Key;
 use crate::embedded::log::Log;
-use crate::embedded::node::Entry;
-use crate::embedded::refusal::{NO_SUCH_KEY, Refusal};
-use crate::embedded::reply::Reply;
+use crate::embedded::node::StoredEntry;
+use crate::embedded::reply::ReplyBuffer;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::{GREATEST, LEAST};
-use crate::embedded::table::{Row, Run, row};
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row("xinfo|consumers", 4, "readonly", [2, 2, 1], "read stream slow", Run::Handler(consumers)),
-    row("xinfo|groups", 3, "readonly", [2, 2, 1], "read stream slow", Run::Handler(groups)),
-    row("xinfo|stream", -3, "readonly", [2, 2, 1], "read stream slow", Run::Handler(stream)),
-    row("xinfo", -2, "", [0, 0, 0], "slow", Run::Container),
+pub const SPECS: &[CommandSpec] = &[
+    spec("xinfo|consumers", 4, "readonly", [2, 2, 1], "read stream slow", Run::Handler(consumers)),
+    spec("xinfo|groups", 3, "readonly", [2, 2, 1], "read stream slow", Run::Handler(groups)),
+    spec("xinfo|stream", -3, "readonly", [2, 2, 1], "read stream slow", Run::Handler(stream)),
+    spec("xinfo", -2, "", [0, 0, 0], "slow", Run::Container),
 ];
 
-/// How many entries a full report has of each list, unless it says so.
+/// Default number of entries of each list in a full report.
 const REPORTED: i64 = 10;
 
-fn consumers(call: &mut Call<'_>) -> Outcome {
+fn consumers(call: &mut CommandContext<'_>) -> CommandResult {
     let (key, name) = (call.arg(2), call.arg(3));
     let stream = call.core.keyspace.stream(key)?.ok_or(NO_SUCH_KEY)?;
     let group = stream.groups.get(name).ok_or_else(|| {
-        Refusal::with(&[b"NOGROUP No such consumer group '", name, b"' for key name '", key, b"'"])
+        CommandError::with(&[b"NOGROUP No such consumer group '", name, b"' for key name '", key, b"'"])
     })?;
     let now = call.core.clock.now();
     let reply = &mut *call.reply;
@@ -43,7 +42,7 @@ fn consumers(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn groups(call: &mut Call<'_>) -> Outcome {
+fn groups(call: &mut CommandContext<'_>) -> CommandResult {
     let stream = call.core.keyspace.stream(call.arg(2))?.ok_or(NO_SUCH_KEY)?;
     let reply = &mut *call.reply;
     reply.array(stream.groups.len());
@@ -60,8 +59,8 @@ fn groups(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// How far a group has read.
-fn position(log: &Log, group: &Group, reply: &mut Reply) {
+/// Replies the position of a group.
+fn position(log: &Log, group: &ConsumerGroup, reply: &mut ReplyBuffer) {
     reply.text("last-delivered-id");
     reply.id(group.last);
     let read = group.read.map(i128::from);
@@ -74,13 +73,13 @@ fn position(log: &Log, group: &Group, reply: &mut Reply) {
     }
 }
 
-fn stream(call: &mut Call<'_>) -> Outcome {
+fn stream(call: &mut CommandContext<'_>) -> CommandResult {
     let stream = call.core.keyspace.stream(call.arg(2))?.ok_or(NO_SUCH_KEY)?;
     let is_full = call.is(3, "FULL");
     let has_count = call.args.len() == 6 && is_full && call.is(4, "COUNT");
     if !(has_count || call.args.len() == 3 || call.args.len() == 4 && is_full) {
         let sub = call.arg(1);
-        return Err(Refusal::with(&[
+        return Err(CommandError::with(&[
             b"ERR unknown subcommand or wrong number of arguments for '",
             sub,
             b"'. Try XINFO HELP.",
@@ -99,7 +98,7 @@ fn stream(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn overview(log: &Log, reply: &mut Reply) {
+fn overview(log: &Log, reply: &mut ReplyBuffer) {
     let nodes = log.node_count();
     reply.text("length");
     reply.count(log.length);
@@ -118,7 +117,7 @@ fn overview(log: &Log, reply: &mut Reply) {
     reply.id(log.first_id());
 }
 
-fn edges(stream: &Stream, reply: &mut Reply) {
+fn edges(stream: &Stream, reply: &mut ReplyBuffer) {
     reply.text("groups");
     reply.count(stream.groups.len());
     let mut entries = stream.log.range(LEAST, GREATEST);
@@ -133,9 +132,9 @@ fn edges(stream: &Stream, reply: &mut Reply) {
     }
 }
 
-fn details(stream: &Stream, most: usize, reply: &mut Reply) {
+fn details(stream: &Stream, most: usize, reply: &mut ReplyBuffer) {
     reply.text("entries");
-    let entries: Vec<&Entry> = stream.log.range(LEAST, GREATEST).take(most).collect();
+    let entries: Vec<&StoredEntry> = stream.log.range(LEAST, GREATEST).take(most).collect();
     reply.array(entries.len());
     for entry in entries {
         entry.write(reply);
@@ -156,7 +155,7 @@ fn details(stream: &Stream, most: usize, reply: &mut Reply) {
     }
 }
 
-fn pending(group: &Group, most: usize, reply: &mut Reply) {
+fn pending(group: &ConsumerGroup, most: usize, reply: &mut ReplyBuffer) {
     reply.text("pel-count");
     reply.count(group.pending.len());
     reply.text("pending");
@@ -170,7 +169,7 @@ fn pending(group: &Group, most: usize, reply: &mut Reply) {
     }
 }
 
-fn report(name: &Key, consumer: &Consumer, group: &Group, most: usize, reply: &mut Reply) {
+fn report(name: &Key, consumer: &GroupConsumer, group: &ConsumerGroup, most: usize, reply: &mut ReplyBuffer) {
     reply.array(8);
     reply.text("name");
     reply.bulk(name);

@@ -1,53 +1,52 @@
 //! Keys, whatever they hold.
 
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::refusal::{NOT_AN_INTEGER, Refusal, SYNTAX};
-use crate::embedded::table::{Row, Run, row};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER, SYNTAX};
 use crate::redis_io::glob;
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row("dbsize", 1, "readonly fast", [0, 0, 0], "keyspace read fast", Run::Handler(dbsize)),
-    row("del", -2, "write", [1, -1, 1], "keyspace write slow", Run::Handler(del)),
-    row("exists", -2, "readonly fast", [1, -1, 1], "keyspace read fast", Run::Handler(exists)),
-    row("flushall", -1, "write", [0, 0, 0], "keyspace write slow dangerous", Run::Handler(flushall)),
-    row("flushdb", -1, "write", [0, 0, 0], "keyspace write slow dangerous", Run::Handler(flushdb)),
-    row("keys", 2, "readonly", [0, 0, 0], "keyspace read slow dangerous", Run::Handler(keys)),
-    row("scan", -2, "readonly", [0, 0, 0], "keyspace read slow", Run::Handler(scan)),
-    row("touch", -2, "readonly fast", [1, -1, 1], "keyspace read fast", Run::Handler(touch)),
-    row("type", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(r#type)),
-    row("unlink", -2, "write fast", [1, -1, 1], "keyspace write fast", Run::Handler(unlink)),
+pub const SPECS: &[CommandSpec] = &[
+    spec("dbsize", 1, "readonly fast", [0, 0, 0], "keyspace read fast", Run::Handler(dbsize)),
+    spec("del", -2, "write", [1, -1, 1], "keyspace write slow", Run::Handler(del)),
+    spec("exists", -2, "readonly fast", [1, -1, 1], "keyspace read fast", Run::Handler(exists)),
+    spec("flushall", -1, "write", [0, 0, 0], "keyspace write slow dangerous", Run::Handler(flushall)),
+    spec("flushdb", -1, "write", [0, 0, 0], "keyspace write slow dangerous", Run::Handler(flushdb)),
+    spec("keys", 2, "readonly", [0, 0, 0], "keyspace read slow dangerous", Run::Handler(keys)),
+    spec("scan", -2, "readonly", [0, 0, 0], "keyspace read slow", Run::Handler(scan)),
+    spec("touch", -2, "readonly fast", [1, -1, 1], "keyspace read fast", Run::Handler(touch)),
+    spec("type", 2, "readonly fast", [1, 1, 1], "keyspace read fast", Run::Handler(r#type)),
+    spec("unlink", -2, "write fast", [1, -1, 1], "keyspace write fast", Run::Handler(unlink)),
 ];
 
-/// How many keys a SCAN looks at unless it says so.
+/// Default number of keys that a SCAN visits.
 const SCANNED: u64 = 10;
 
-fn dbsize(call: &mut Call<'_>) -> Outcome {
+fn dbsize(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.count(call.core.keyspace.len());
     Ok(())
 }
 
-fn exists(call: &mut Call<'_>) -> Outcome {
+fn exists(call: &mut CommandContext<'_>) -> CommandResult {
     let there = call.args[1..].iter().filter(|key| call.core.keyspace.contains(key)).count();
     call.reply.count(there);
     Ok(())
 }
 
-fn touch(call: &mut Call<'_>) -> Outcome {
+fn touch(call: &mut CommandContext<'_>) -> CommandResult {
     exists(call)
 }
 
-fn del(call: &mut Call<'_>) -> Outcome {
+fn del(call: &mut CommandContext<'_>) -> CommandResult {
     let removed = call.args[1..].iter().filter(|key| call.core.remove(key)).count();
     call.reply.count(removed);
     Ok(())
 }
 
-fn unlink(call: &mut Call<'_>) -> Outcome {
+fn unlink(call: &mut CommandContext<'_>) -> CommandResult {
     del(call)
 }
 
-fn flushall(call: &mut Call<'_>) -> Outcome {
+fn flushall(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() > 2 || call.args.len() == 2 && !call.is(1, "SYNC") && !call.is(1, "ASYNC") {
         return Err(SYNTAX);
     }
@@ -56,17 +55,17 @@ fn flushall(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn flushdb(call: &mut Call<'_>) -> Outcome {
+fn flushdb(call: &mut CommandContext<'_>) -> CommandResult {
     flushall(call)
 }
 
-fn r#type(call: &mut Call<'_>) -> Outcome {
+fn r#type(call: &mut CommandContext<'_>) -> CommandResult {
     let name = call.core.keyspace.get(call.arg(1)).map_or("none", |value| value.type_name());
     call.reply.simple(name);
     Ok(())
 }
 
-fn keys(call: &mut Call<'_>) -> Outcome {
+fn keys(call: &mut CommandContext<'_>) -> CommandResult {
     let open = call.reply.open();
     let mut count = 0;
     for (_, key, _) in call.core.keyspace.from(0).filter(|(_, key, _)| glob::matches(call.args[1], key)) {
@@ -77,12 +76,12 @@ fn keys(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn scan(call: &mut Call<'_>) -> Outcome {
+fn scan(call: &mut CommandContext<'_>) -> CommandResult {
     let cursor = match call.arg(1) {
         b"" => Some(0),
         text => std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok()),
     };
-    let cursor = cursor.ok_or(Refusal::new("ERR invalid cursor"))?;
+    let cursor = cursor.ok_or(CommandError::new("ERR invalid cursor"))?;
     let (mut count, mut pattern, mut kind) = (SCANNED, None, None);
     for at in (2..call.args.len()).step_by(2) {
         if call.after(at) == 0 {

@@ -1,5 +1,6 @@
-//! What the commands do, by what they are about. Each file has the rows of its commands in the table.
+//! Commands, in files by topic. Each file has the specifications of its commands.
 
+use crate::embedded::command::CommandSpec;
 mod catalogue;
 mod client;
 mod connection;
@@ -19,29 +20,25 @@ mod server;
 mod strings;
 mod transactions;
 
-pub use catalogue::help;
-
-use super::table::Row;
-
 /// The rows of all commands.
-pub fn rows() -> impl Iterator<Item = &'static Row> {
+pub fn specs() -> impl Iterator<Item = &'static CommandSpec> {
     [
-        connection::ROWS,
-        client::ROWS,
-        strings::ROWS,
-        counters::ROWS,
-        keys::ROWS,
-        expiry::ROWS,
-        entries::ROWS,
-        reading::ROWS,
-        pending::ROWS,
-        groups::ROWS,
-        inspection::ROWS,
-        pubsub::ROWS,
-        transactions::ROWS,
-        scripting::ROWS,
-        server::ROWS,
-        catalogue::ROWS,
+        connection::SPECS,
+        client::SPECS,
+        strings::SPECS,
+        counters::SPECS,
+        keys::SPECS,
+        expiry::SPECS,
+        entries::SPECS,
+        reading::SPECS,
+        pending::SPECS,
+        groups::SPECS,
+        inspection::SPECS,
+        pubsub::SPECS,
+        transactions::SPECS,
+        scripting::SPECS,
+        server::SPECS,
+        catalogue::SPECS,
     ]
     .into_iter()
     .flatten()

@@ -1,52 +1,51 @@
-//! What is pending: acknowledged, looked at, claimed.
+//! Commands on pending entries: XACK, XPENDING, XCLAIM and XAUTOCLAIM.
 
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::group::Pending;
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::{CommandError, SYNTAX};
+use crate::embedded::group::PendingEntry;
 use crate::embedded::number;
-use crate::embedded::refusal::{Refusal, SYNTAX};
-use crate::embedded::reply::Reply;
+use crate::embedded::reply::ReplyBuffer;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::{self, GREATEST, LEAST};
-use crate::embedded::table::{Row, Run, row};
 use crate::redis_io::streams::entry::EntryId;
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row("xack", -4, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xack)),
-    row("xautoclaim", -6, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xautoclaim)),
-    row("xclaim", -6, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xclaim)),
-    row("xpending", -3, "readonly", [1, 1, 1], "read stream slow", Run::Handler(xpending)),
+pub const SPECS: &[CommandSpec] = &[
+    spec("xack", -4, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xack)),
+    spec("xautoclaim", -6, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xautoclaim)),
+    spec("xclaim", -6, "write fast", [1, 1, 1], "write stream fast", Run::Handler(xclaim)),
+    spec("xpending", -3, "readonly", [1, 1, 1], "read stream slow", Run::Handler(xpending)),
 ];
 
-/// XAUTOCLAIM looks at so many entries for each that it may claim.
+/// Number of entries that XAUTOCLAIM reads for each one it can claim.
 const ATTEMPTS: i64 = 10;
 
-/// How entries change hands.
-pub struct Claim {
+/// Options of a claim.
+pub struct ClaimOptions {
     /// At least so long ago they were delivered, in ms.
     pub min_idle: u64,
-    /// When they are delivered now.
+    /// Delivery time that the entries get.
     pub delivered_at: u64,
-    /// How often they are delivered then; without it once more than before, unless only ids are wanted.
+    /// Delivery count that the entries get. Without it the count grows by one, unless only ids are wanted.
     pub deliveries: Option<u64>,
-    /// Whether what is not pending is claimed too.
+    /// Claims entries that are not pending too.
     pub force: bool,
-    /// Whether only ids are wanted.
+    /// Replies ids only.
     pub just_id: bool,
 }
 
-/// What became of an entry that was to be claimed.
+/// Outcome of a claim for one entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Claimed {
     /// It has changed hands.
     Yes,
     /// It was delivered too recently, or not at all.
     No,
-    /// It is not in the stream any more, and not pending either now.
+    /// It left the stream, and is no longer pending.
     Gone,
 }
 
-impl Claim {
+impl ClaimOptions {
     /// Claims one entry for a consumer, who is made known to the group by that.
     pub fn take(&self, stream: &mut Stream, group: &[u8], consumer: &[u8], id: EntryId, now: u64) -> Claimed {
         let Stream { log, groups } = stream;
@@ -66,20 +65,20 @@ impl Claim {
         let more = u64::from(!self.just_id);
         let deliveries = self.deliveries.unwrap_or(deliveries + more);
         let (consumer, _) = group.meet(consumer, now);
-        group.assign(id, Pending { consumer, delivered_at: self.delivered_at, deliveries });
+        group.assign(id, PendingEntry { consumer, delivered_at: self.delivered_at, deliveries });
         Claimed::Yes
     }
 }
 
 /// The stream and its group are there.
-fn check_group(call: &Call<'_>, key: &[u8], group: &[u8]) -> Outcome {
+fn check_group(call: &CommandContext<'_>, key: &[u8], group: &[u8]) -> CommandResult {
     match call.core.keyspace.stream(key)? {
         Some(stream) if stream.groups.contains_key(group) => Ok(()),
-        _ => Err(Refusal::no_group(key, group, "")),
+        _ => Err(CommandError::no_group(key, group, "")),
     }
 }
 
-fn xack(call: &mut Call<'_>) -> Outcome {
+fn xack(call: &mut CommandContext<'_>) -> CommandResult {
     let (key, group) = (call.arg(1), call.arg(2));
     let is_there = call.core.keyspace.stream(key)?.is_some_and(|stream| stream.groups.contains_key(group));
     if !is_there {
@@ -96,7 +95,7 @@ fn xack(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn xpending(call: &mut Call<'_>) -> Outcome {
+fn xpending(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() == 3 {
         return summary(call);
     }
@@ -141,7 +140,7 @@ fn xpending(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn summary(call: &mut Call<'_>) -> Outcome {
+fn summary(call: &mut CommandContext<'_>) -> CommandResult {
     check_group(call, call.arg(1), call.arg(2))?;
     let Some(stream) = call.core.keyspace.stream(call.arg(1))? else { return Ok(()) };
     let Some(group) = stream.groups.get(call.arg(2)) else { return Ok(()) };
@@ -166,14 +165,14 @@ fn summary(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn min_idle(call: &Call<'_>, name: &str) -> Result<u64, Refusal> {
+fn min_idle(call: &CommandContext<'_>, name: &str) -> Result<u64, CommandError> {
     let name = name.as_bytes();
     let idle = number::parse(call.arg(4))
-        .ok_or_else(|| Refusal::with(&[b"ERR Invalid min-idle-time argument for ", name]))?;
+        .ok_or_else(|| CommandError::with(&[b"ERR Invalid min-idle-time argument for ", name]))?;
     Ok(idle.max(0) as u64)
 }
 
-fn xclaim(call: &mut Call<'_>) -> Outcome {
+fn xclaim(call: &mut CommandContext<'_>) -> CommandResult {
     let (key, group, consumer) = (call.arg(1), call.arg(2), call.arg(3));
     check_group(call, key, group)?;
     let now = call.now();
@@ -199,17 +198,18 @@ fn xclaim(call: &mut Call<'_>) -> Outcome {
 }
 
 fn claim_options(
-    call: &Call<'_>,
+    call: &CommandContext<'_>,
     mut at: usize,
     min_idle: u64,
     now: u64,
-) -> Result<(Claim, EntryId), Refusal> {
-    let mut claim = Claim { min_idle, delivered_at: now, deliveries: None, force: false, just_id: false };
+) -> Result<(ClaimOptions, EntryId), CommandError> {
+    let mut claim =
+        ClaimOptions { min_idle, delivered_at: now, deliveries: None, force: false, just_id: false };
     let mut last = LEAST;
     let number = |at: usize, name: &str| {
         let name = name.as_bytes();
         number::parse(call.arg(at))
-            .ok_or_else(|| Refusal::with(&[b"ERR Invalid ", name, b" option argument for XCLAIM"]))
+            .ok_or_else(|| CommandError::with(&[b"ERR Invalid ", name, b" option argument for XCLAIM"]))
     };
     // What is in the future, or before 1970, is now.
     let sane = |time: i64| u64::try_from(time).ok().filter(|&time| time <= now).unwrap_or(now);
@@ -232,21 +232,21 @@ fn claim_options(
         } else if more > 0 && call.is(at, "LASTID") {
             last = stream_id::parse(call.arg(at + 1), 0)?;
         } else {
-            return Err(Refusal::with(&[b"ERR Unrecognized XCLAIM option '", call.arg(at), b"'"]));
+            return Err(CommandError::with(&[b"ERR Unrecognized XCLAIM option '", call.arg(at), b"'"]));
         }
         at += 2;
     }
     Ok((claim, last))
 }
 
-fn write(stream: &Stream, id: EntryId, just_id: bool, reply: &mut Reply) {
+fn write(stream: &Stream, id: EntryId, just_id: bool, reply: &mut ReplyBuffer) {
     match stream.log.get(id) {
         Some(entry) if !just_id => entry.write(reply),
         _ => reply.id(id),
     }
 }
 
-fn xautoclaim(call: &mut Call<'_>) -> Outcome {
+fn xautoclaim(call: &mut CommandContext<'_>) -> CommandResult {
     let (key, group, consumer) = (call.arg(1), call.arg(2), call.arg(3));
     let min_idle = min_idle(call, "XAUTOCLAIM")?;
     let from = stream_id::parse_start(call.arg(5))?;
@@ -256,7 +256,7 @@ fn xautoclaim(call: &mut Call<'_>) -> Outcome {
             let given = number::parse(call.arg(at + 1));
             count = given
                 .filter(|&count| count > 0 && count <= i64::MAX / 16)
-                .ok_or(Refusal::new("ERR COUNT must be > 0"))?;
+                .ok_or(CommandError::new("ERR COUNT must be > 0"))?;
             at += 2;
         } else if call.is(at, "JUSTID") {
             just_id = true;
@@ -267,7 +267,7 @@ fn xautoclaim(call: &mut Call<'_>) -> Outcome {
     }
     check_group(call, key, group)?;
     let now = call.now();
-    let claim = Claim { min_idle, delivered_at: now, deliveries: None, force: false, just_id };
+    let claim = ClaimOptions { min_idle, delivered_at: now, deliveries: None, force: false, just_id };
     let reply = &mut *call.reply;
     call.core.keyspace.change_stream(key, |stream| {
         sweep(stream, group, consumer, &claim, Sweep { from, count, now }, reply);
@@ -275,7 +275,7 @@ fn xautoclaim(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// Where a claim begins, and how many entries it takes.
+/// Start of a claim, and its number of entries.
 struct Sweep {
     from: EntryId,
     count: i64,
@@ -286,15 +286,15 @@ fn sweep(
     stream: &mut Stream,
     group: &[u8],
     consumer: &[u8],
-    claim: &Claim,
+    claim: &ClaimOptions,
     mut sweep: Sweep,
-    reply: &mut Reply,
+    reply: &mut ReplyBuffer,
 ) {
     let mut attempts = sweep.count * ATTEMPTS;
     let mut next = next_pending(stream, group, Some(sweep.from));
     let mut gone = Vec::new();
     reply.array(3);
-    let mut entries = Reply::default();
+    let mut entries = ReplyBuffer::default();
     let mut written = 0;
     while let Some(id) = next.filter(|_| attempts > 0 && sweep.count > 0) {
         attempts -= 1;

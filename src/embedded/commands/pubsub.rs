@@ -1,16 +1,15 @@
 //! Subscriptions, and what is published.
 
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::client::ClientId;
-use crate::embedded::keyspace::Key;
-use crate::embedded::refusal::Refusal;
-use crate::embedded::reply::Reply;
-use crate::embedded::table::{Row, Run, row};
+use crate::embedded::client_id::ClientId;
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::CommandError;
+use crate::embedded::key::Key;
+use crate::embedded::reply::ReplyBuffer;
 use crate::redis_io::glob;
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row(
+pub const SPECS: &[CommandSpec] = &[
+    spec(
         "psubscribe",
         -2,
         "pubsub noscript loading stale",
@@ -18,11 +17,11 @@ pub const ROWS: &[Row] = &[
         "pubsub slow",
         Run::Handler(psubscribe),
     ),
-    row("publish", 3, "pubsub loading stale fast", [0, 0, 0], "pubsub fast", Run::Handler(publish)),
-    row("pubsub|channels", -2, "pubsub loading stale", [0, 0, 0], "pubsub slow", Run::Handler(channels)),
-    row("pubsub|numpat", 2, "pubsub loading stale", [0, 0, 0], "pubsub slow", Run::Handler(numpat)),
-    row("pubsub|numsub", -2, "pubsub loading stale", [0, 0, 0], "pubsub slow", Run::Handler(numsub)),
-    row(
+    spec("publish", 3, "pubsub loading stale fast", [0, 0, 0], "pubsub fast", Run::Handler(publish)),
+    spec("pubsub|channels", -2, "pubsub loading stale", [0, 0, 0], "pubsub slow", Run::Handler(channels)),
+    spec("pubsub|numpat", 2, "pubsub loading stale", [0, 0, 0], "pubsub slow", Run::Handler(numpat)),
+    spec("pubsub|numsub", -2, "pubsub loading stale", [0, 0, 0], "pubsub slow", Run::Handler(numsub)),
+    spec(
         "punsubscribe",
         -1,
         "pubsub noscript loading stale",
@@ -30,8 +29,8 @@ pub const ROWS: &[Row] = &[
         "pubsub slow",
         Run::Handler(punsubscribe),
     ),
-    row("subscribe", -2, "pubsub noscript loading stale", [0, 0, 0], "pubsub slow", Run::Handler(subscribe)),
-    row(
+    spec("subscribe", -2, "pubsub noscript loading stale", [0, 0, 0], "pubsub slow", Run::Handler(subscribe)),
+    spec(
         "unsubscribe",
         -1,
         "pubsub noscript loading stale",
@@ -39,11 +38,11 @@ pub const ROWS: &[Row] = &[
         "pubsub slow",
         Run::Handler(unsubscribe),
     ),
-    row("pubsub", -2, "", [0, 0, 0], "slow", Run::Container),
+    spec("pubsub", -2, "", [0, 0, 0], "slow", Run::Container),
 ];
 
-/// Tells a client of its subscription, and how many it has then.
-fn confirm(call: &mut Call<'_>, kind: &str, name: Option<&[u8]>) {
+/// Replies a change of subscription to a client, with the number of its subscriptions.
+fn confirm(call: &mut CommandContext<'_>, kind: &str, name: Option<&[u8]>) {
     let count = call.me().subscriptions();
     call.reply.array(3);
     call.reply.text(kind);
@@ -51,7 +50,7 @@ fn confirm(call: &mut Call<'_>, kind: &str, name: Option<&[u8]>) {
     call.reply.count(count);
 }
 
-fn subscribe(call: &mut Call<'_>) -> Outcome {
+fn subscribe(call: &mut CommandContext<'_>) -> CommandResult {
     let id = call.client;
     for name in &call.args[1..] {
         let channel = Key::from(*name);
@@ -63,7 +62,7 @@ fn subscribe(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn psubscribe(call: &mut Call<'_>) -> Outcome {
+fn psubscribe(call: &mut CommandContext<'_>) -> CommandResult {
     let id = call.client;
     for name in &call.args[1..] {
         let pattern = Key::from(*name);
@@ -75,7 +74,7 @@ fn psubscribe(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn unsubscribe(call: &mut Call<'_>) -> Outcome {
+fn unsubscribe(call: &mut CommandContext<'_>) -> CommandResult {
     let names: Vec<Key> = match call.args.len() {
         1 => call.me().channels.iter().cloned().collect(),
         _ => call.args[1..].iter().map(|&name| name.into()).collect(),
@@ -90,7 +89,7 @@ fn unsubscribe(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn punsubscribe(call: &mut Call<'_>) -> Outcome {
+fn punsubscribe(call: &mut CommandContext<'_>) -> CommandResult {
     let names: Vec<Key> = match call.args.len() {
         1 => call.me().patterns.iter().cloned().collect(),
         _ => call.args[1..].iter().map(|&name| name.into()).collect(),
@@ -105,14 +104,14 @@ fn punsubscribe(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn leave(call: &mut Call<'_>, channel: &[u8]) {
+fn leave(call: &mut CommandContext<'_>, channel: &[u8]) {
     let id = call.client;
     if call.me().channels.remove(channel) {
         call.core.channels.unsubscribe(channel, id);
     }
 }
 
-fn leave_pattern(call: &mut Call<'_>, pattern: &[u8]) {
+fn leave_pattern(call: &mut CommandContext<'_>, pattern: &[u8]) {
     let id = call.client;
     if call.me().patterns.remove(pattern) {
         call.core.channels.unsubscribe_pattern(pattern, id);
@@ -120,7 +119,7 @@ fn leave_pattern(call: &mut Call<'_>, pattern: &[u8]) {
 }
 
 /// Ends all subscriptions of who calls.
-pub fn leave_all(call: &mut Call<'_>) {
+pub fn leave_all(call: &mut CommandContext<'_>) {
     for channel in call.me().channels.clone() {
         leave(call, &channel);
     }
@@ -129,7 +128,7 @@ pub fn leave_all(call: &mut Call<'_>) {
     }
 }
 
-fn publish(call: &mut Call<'_>) -> Outcome {
+fn publish(call: &mut CommandContext<'_>) -> CommandResult {
     let (channel, message) = (call.arg(1), call.arg(2));
     if call.core.chaos.loses() {
         call.reply.integer(0);
@@ -141,21 +140,21 @@ fn publish(call: &mut Call<'_>) -> Outcome {
         .audience(channel)
         .map(|(pattern, clients)| (pattern.cloned(), clients.to_vec()))
         .collect();
-    let mut heard = 0;
+    let mut receivers = 0;
     for (pattern, clients) in audience {
         // One at a time: a message may match many patterns.
         let bytes = announcement(pattern.as_ref(), channel, message);
-        heard += clients.len();
+        receivers += clients.len();
         for client in clients {
             call.push(client, &bytes);
         }
     }
-    call.reply.count(heard);
+    call.reply.count(receivers);
     Ok(())
 }
 
 fn announcement(pattern: Option<&Key>, channel: &[u8], message: &[u8]) -> Vec<u8> {
-    let mut reply = Reply::default();
+    let mut reply = ReplyBuffer::default();
     match pattern {
         Some(pattern) => {
             reply.array(4);
@@ -172,7 +171,7 @@ fn announcement(pattern: Option<&Key>, channel: &[u8], message: &[u8]) -> Vec<u8
     reply.into_bytes()
 }
 
-fn channels(call: &mut Call<'_>) -> Outcome {
+fn channels(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() > 3 {
         return Err(unknown(call));
     }
@@ -190,16 +189,16 @@ fn channels(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn unknown(call: &Call<'_>) -> Refusal {
+fn unknown(call: &CommandContext<'_>) -> CommandError {
     let sub = call.arg(1);
-    Refusal::with(&[
+    CommandError::with(&[
         b"ERR unknown subcommand or wrong number of arguments for '",
         sub,
         b"'. Try PUBSUB HELP.",
     ])
 }
 
-fn numsub(call: &mut Call<'_>) -> Outcome {
+fn numsub(call: &mut CommandContext<'_>) -> CommandResult {
     let names = &call.args[2..];
     call.reply.array(names.len() * 2);
     for name in names {
@@ -209,7 +208,7 @@ fn numsub(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn numpat(call: &mut Call<'_>) -> Outcome {
+fn numpat(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.count(call.core.channels.pattern_count());
     Ok(())
 }

@@ -3,21 +3,20 @@
 use std::time::{Duration, Instant};
 
 use super::client::timeout;
-use crate::embedded::call::{Call, Outcome};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::{CommandError, SYNTAX};
 use crate::embedded::core::Core;
-use crate::embedded::delivery::{Turn, has_news, read_after};
-use crate::embedded::keyspace::Key;
-use crate::embedded::refusal::{Refusal, SYNTAX};
+use crate::embedded::delivery::{ReadCursor, has_news, read_after};
+use crate::embedded::key::Key;
 use crate::embedded::reply::Open;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::{self, GREATEST, LEAST};
-use crate::embedded::table::{Row, Run, row};
-use crate::embedded::waiting::{Blocked, Deadline, Reader};
+use crate::embedded::waiting::{Blocked, Deadline, GroupReader};
 use crate::redis_io::streams::entry::EntryId;
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row(
+pub const SPECS: &[CommandSpec] = &[
+    spec(
         "xread",
         -4,
         "readonly blocking movablekeys",
@@ -25,7 +24,7 @@ pub const ROWS: &[Row] = &[
         "read stream slow blocking",
         Run::Handler(xread),
     ),
-    row(
+    spec(
         "xreadgroup",
         -7,
         "write blocking movablekeys",
@@ -35,17 +34,18 @@ pub const ROWS: &[Row] = &[
     ),
 ];
 
-const ONLY_FOR_GROUPS: Refusal = Refusal::new(
+const ONLY_FOR_GROUPS: CommandError = CommandError::new(
     "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
 );
-const MEANINGLESS: Refusal = Refusal::new(
+const MEANINGLESS: CommandError = CommandError::new(
     "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by \
      specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
 );
-const NO_GROUP_OPTION: Refusal = Refusal::new("ERR Missing GROUP option for XREADGROUP");
-/// Which names XREAD in both.
-const UNBALANCED: Refusal =
-    Refusal::new("ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.");
+const NO_GROUP_OPTION: CommandError = CommandError::new("ERR Missing GROUP option for XREADGROUP");
+/// Error of XREADGROUP too, which names XREAD in both cases.
+const UNBALANCED: CommandError = CommandError::new(
+    "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",
+);
 /// The id that stands for what the group has not read.
 const NEW: EntryId = GREATEST;
 
@@ -61,7 +61,7 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn read(call: &Call<'a>, for_group: bool) -> Result<Self, Refusal> {
+    fn read(call: &CommandContext<'a>, for_group: bool) -> Result<Self, CommandError> {
         let mut options = Self::default();
         let mut at = 1;
         while options.keys.is_empty() {
@@ -97,16 +97,16 @@ impl<'a> Options<'a> {
     }
 }
 
-fn only_xreadgroup(option: &str) -> Refusal {
+fn only_xreadgroup(option: &str) -> CommandError {
     let option = option.as_bytes();
-    Refusal::with(&[
+    CommandError::with(&[
         b"ERR The ",
         option,
         b" option is only supported by XREADGROUP. You called XREAD instead.",
     ])
 }
 
-fn xread(call: &mut Call<'_>) -> Outcome {
+fn xread(call: &mut CommandContext<'_>) -> CommandResult {
     let options = Options::read(call, false)?;
     let mut streams = Vec::with_capacity(options.keys.len());
     for (key, id) in options.keys.iter().zip(options.ids) {
@@ -144,12 +144,12 @@ fn xread(call: &mut Call<'_>) -> Outcome {
 
 /// Closes the reply, or has the client wait.
 fn finish(
-    call: &mut Call<'_>,
+    call: &mut CommandContext<'_>,
     open: Open,
     served: usize,
     blocked: impl FnOnce() -> Blocked,
     block: Option<u64>,
-) -> Outcome {
+) -> CommandResult {
     match block {
         _ if served > 0 => call.reply.close(open, served),
         Some(ms) if !call.in_transaction => {
@@ -168,14 +168,14 @@ fn far(ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(ms.min(LONGEST))
 }
 
-fn xreadgroup(call: &mut Call<'_>) -> Outcome {
+fn xreadgroup(call: &mut CommandContext<'_>) -> CommandResult {
     let options = Options::read(call, true)?;
     let Some((group, consumer)) = options.group else { return Err(NO_GROUP_OPTION) };
     let mut ids = Vec::with_capacity(options.keys.len());
     for (key, id) in options.keys.iter().zip(options.ids) {
         let stream = call.core.keyspace.stream(key)?;
         if stream.is_none_or(|stream| !stream.groups.contains_key(group)) {
-            return Err(Refusal::no_group(key, group, " in XREADGROUP with GROUP option"));
+            return Err(CommandError::no_group(key, group, " in XREADGROUP with GROUP option"));
         }
         ids.push(match *id {
             b"$" => return Err(MEANINGLESS),
@@ -183,7 +183,7 @@ fn xreadgroup(call: &mut Call<'_>) -> Outcome {
             id => stream_id::parse(id, 0)?,
         });
     }
-    let reader = Reader { group: group.into(), consumer: consumer.into(), no_ack: options.no_ack };
+    let reader = GroupReader { group: group.into(), consumer: consumer.into(), no_ack: options.no_ack };
     let open = call.reply.open();
     let mut served = 0;
     for (key, &after) in options.keys.iter().zip(&ids) {
@@ -205,12 +205,12 @@ fn xreadgroup(call: &mut Call<'_>) -> Outcome {
 
 /// A consumer's read of one stream. Returns whether there is a reply.
 fn read_one(
-    call: &mut Call<'_>,
+    call: &mut CommandContext<'_>,
     key: &[u8],
     after: EntryId,
-    reader: &Reader,
+    reader: &GroupReader,
     count: usize,
-) -> Result<bool, Refusal> {
+) -> Result<bool, CommandError> {
     let now = call.now();
     let Core { keyspace, chaos, .. } = &mut *call.core;
     let reply = &mut *call.reply;
@@ -221,10 +221,10 @@ fn read_one(
             return None;
         }
         let (consumer, _) = group.meet(&reader.consumer, now);
-        let mut turn = Turn { log, group, consumer, no_ack: reader.no_ack, count, now, chaos };
+        let mut cursor = ReadCursor { log, group, consumer, no_ack: reader.no_ack, count, now, chaos };
         if after != NEW {
-            turn.read_again(key, after, reply);
-        } else if !turn.read_new(key, reply) {
+            cursor.read_again(key, after, reply);
+        } else if !cursor.read_new(key, reply) {
             // What was to be delivered once more is gone.
             reply.truncate(start);
             return None;

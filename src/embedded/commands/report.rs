@@ -1,10 +1,9 @@
-//! What INFO says.
+//! Text of INFO.
 
 use std::fmt::Write;
 
 use super::connection::REDIS_VERSION;
 use crate::embedded::core::Core;
-use crate::embedded::table;
 
 type Section = fn(&Core, &mut String);
 
@@ -21,7 +20,7 @@ const SECTIONS: &[(&str, &str, Section)] = &[
     ("keyspace", "Keyspace", keyspace),
     ("commandstats", "Commandstats", command_stats),
 ];
-/// How many of them come by themselves.
+/// Number of sections without a request.
 const DEFAULT: usize = 9;
 
 /// The sections that are wanted, or those that come by themselves.
@@ -115,7 +114,7 @@ fn replication(core: &Core, text: &mut String) {
     );
 }
 
-/// What the whole process has used, as far as the system tells.
+/// CPU time of the process, as far as the system reports it.
 fn cpu(_: &Core, text: &mut String) {
     /// In which Linux counts.
     const TICKS_PER_SECOND: f64 = 100.0;
@@ -141,15 +140,14 @@ fn keyspace(core: &Core, text: &mut String) {
 }
 
 fn command_stats(core: &Core, text: &mut String) {
-    for command in table::all() {
-        let count = core.counts[command.number];
+    for count in &core.counts {
         if count.calls + count.rejected == 0 {
             continue;
         }
         let _ = write!(
             text,
             "cmdstat_{}:calls={},usec=0,usec_per_call=0.00,rejected_calls={},failed_calls={}\r\n",
-            command.row.name, count.calls, count.rejected, count.failed
+            count.name, count.calls, count.rejected, count.failed
         );
     }
 }

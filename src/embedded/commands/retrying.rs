@@ -1,16 +1,16 @@
 //! The script with which hfxbus 2.2.0 claims what was not acknowledged in time.
 
-use super::pending::{Claim, Claimed};
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::keyspace::Key;
+use super::pending::{ClaimOptions, Claimed};
+use crate::embedded::command::{CommandContext, CommandResult};
+use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
+use crate::embedded::key::Key;
 use crate::embedded::number;
-use crate::embedded::refusal::{NOT_AN_INTEGER, Refusal};
-use crate::embedded::reply::Reply;
+use crate::embedded::reply::ReplyBuffer;
 use crate::embedded::stream::Stream;
 use crate::embedded::stream_id::GREATEST;
 use crate::redis_io::streams::entry::EntryId;
 
-/// What the script is given as its keys.
+/// Keys of the script.
 struct Plan<'a> {
     group: &'a [u8],
     consumer: &'a [u8],
@@ -20,7 +20,7 @@ struct Plan<'a> {
     deadline: i64,
 }
 
-/// Something pending that may be claimed.
+/// Pending entry that can be claimed.
 struct Candidate<'a> {
     stream: &'a [u8],
     id: EntryId,
@@ -31,7 +31,7 @@ struct Candidate<'a> {
 
 /// Claims entries of the streams in its arguments, and replies each as `[id, owner, idle, deliveries, stream,
 /// fields]`, with what was true before. Pages overlap by one entry, and a page is taken in full once it is begun.
-pub fn xretry(call: &mut Call<'_>) -> Outcome {
+pub fn xretry(call: &mut CommandContext<'_>) -> CommandResult {
     let number = |at: usize| call.args.get(at).and_then(|arg| number::parse(arg)).ok_or(NOT_AN_INTEGER);
     let plan = Plan {
         group: call.args.get(3).copied().unwrap_or_default(),
@@ -47,7 +47,7 @@ pub fn xretry(call: &mut Call<'_>) -> Outcome {
         let stream = call.core.keyspace.stream(key)?;
         let group = stream.and_then(|stream| stream.groups.get(plan.group));
         if group.is_none() {
-            return Err(Refusal::no_group(key, plan.group, ""));
+            return Err(CommandError::no_group(key, plan.group, ""));
         }
         if let Some(stream) = stream {
             plan.look(key, stream, call.now(), &mut candidates);
@@ -66,7 +66,7 @@ pub fn xretry(call: &mut Call<'_>) -> Outcome {
 }
 
 impl<'a> Plan<'a> {
-    /// Adds what may be claimed, page by page.
+    /// Adds the candidates, page by page.
     fn look(&self, key: &'a [u8], stream: &Stream, now: u64, candidates: &mut Vec<Candidate<'a>>) {
         let Some(group) = stream.groups.get(self.group) else { return };
         let mut from = group.pending.keys().next().copied();
@@ -86,9 +86,9 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn claim(&self, call: &mut Call<'_>, candidate: &Candidate<'_>) -> bool {
+    fn claim(&self, call: &mut CommandContext<'_>, candidate: &Candidate<'_>) -> bool {
         let now = call.now();
-        let claim = Claim {
+        let claim = ClaimOptions {
             min_idle: self.deadline.max(0) as u64,
             delivered_at: now,
             deliveries: Some(candidate.deliveries + 1),
@@ -109,7 +109,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn write(stream: &Stream, candidate: &Candidate<'_>, reply: &mut Reply) {
+fn write(stream: &Stream, candidate: &Candidate<'_>, reply: &mut ReplyBuffer) {
     let Some(entry) = stream.log.get(candidate.id) else { return };
     reply.array(6);
     reply.id(candidate.id);

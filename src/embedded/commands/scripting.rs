@@ -3,14 +3,13 @@
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::retrying;
-use crate::embedded::call::{Call, Outcome};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Handler, Run, spec};
+use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
 use crate::embedded::number;
-use crate::embedded::refusal::{NOT_AN_INTEGER, Refusal};
-use crate::embedded::table::{Handler, Row, Run, row};
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row(
+pub const SPECS: &[CommandSpec] = &[
+    spec(
         "eval",
         -3,
         "noscript stale skip_monitor no_mandatory_keys movablekeys",
@@ -18,7 +17,7 @@ pub const ROWS: &[Row] = &[
         "slow scripting",
         Run::Handler(eval),
     ),
-    row(
+    spec(
         "evalsha",
         -3,
         "noscript stale skip_monitor no_mandatory_keys movablekeys",
@@ -26,20 +25,21 @@ pub const ROWS: &[Row] = &[
         "slow scripting",
         Run::Handler(evalsha),
     ),
-    row("script|exists", -3, "noscript", [0, 0, 0], "slow scripting", Run::Handler(exists)),
-    row("script|flush", -2, "noscript", [0, 0, 0], "slow scripting", Run::Handler(flush)),
-    row("script|kill", 2, "noscript allow_busy", [0, 0, 0], "slow scripting", Run::Handler(kill)),
-    row("script|load", 3, "noscript stale", [0, 0, 0], "slow scripting", Run::Handler(load)),
-    row("script", -2, "", [0, 0, 0], "slow", Run::Container),
+    spec("script|exists", -3, "noscript", [0, 0, 0], "slow scripting", Run::Handler(exists)),
+    spec("script|flush", -2, "noscript", [0, 0, 0], "slow scripting", Run::Handler(flush)),
+    spec("script|kill", 2, "noscript allow_busy", [0, 0, 0], "slow scripting", Run::Handler(kill)),
+    spec("script|load", 3, "noscript stale", [0, 0, 0], "slow scripting", Run::Handler(load)),
+    spec("script", -2, "", [0, 0, 0], "slow", Run::Container),
 ];
 
-const FOREIGN: Refusal = Refusal::new(
+const FOREIGN: CommandError = CommandError::new(
     "ERR The embedded server of hfxbus runs no scripts but those of hfxbus itself: use a real Redis for others",
 );
-const UNKNOWN: Refusal = Refusal::new("NOSCRIPT No matching script. Please use EVAL.");
-const TOO_MANY_KEYS: Refusal = Refusal::new("ERR Number of keys can't be greater than number of args");
-const TOO_FEW_KEYS: Refusal = Refusal::new("ERR Number of keys can't be negative");
-const NONE_RUNS: Refusal = Refusal::new("NOTBUSY No scripts in execution right now.");
+const UNKNOWN: CommandError = CommandError::new("NOSCRIPT No matching script. Please use EVAL.");
+const TOO_MANY_KEYS: CommandError =
+    CommandError::new("ERR Number of keys can't be greater than number of args");
+const TOO_FEW_KEYS: CommandError = CommandError::new("ERR Number of keys can't be negative");
+const NONE_RUNS: CommandError = CommandError::new("NOTBUSY No scripts in execution right now.");
 
 /// The scripts, by the SHA-1 of their text. What carries one out finds its keys and arguments behind EVALSHA's
 /// digest and number of keys.
@@ -48,7 +48,7 @@ const SCRIPTS: &[(&str, Handler)] = &[
     ("7af43432684d3a8bf5856d64ce605ac768a03f24", retrying::xretry),
 ];
 
-/// How long a digest is in hexadecimal.
+/// Length of a digest in hexadecimal.
 const DIGEST: usize = 40;
 
 fn find(sha: &[u8]) -> Option<Handler> {
@@ -62,7 +62,7 @@ fn sha(text: &[u8]) -> String {
 }
 
 /// The number of keys is one, and there are as many.
-fn check_keys(call: &Call<'_>) -> Outcome {
+fn check_keys(call: &CommandContext<'_>) -> CommandResult {
     let keys = number::parse(call.arg(2)).ok_or(NOT_AN_INTEGER)?;
     match usize::try_from(keys) {
         Err(_) => Err(TOO_FEW_KEYS),
@@ -71,13 +71,13 @@ fn check_keys(call: &Call<'_>) -> Outcome {
     }
 }
 
-fn eval(call: &mut Call<'_>) -> Outcome {
+fn eval(call: &mut CommandContext<'_>) -> CommandResult {
     check_keys(call)?;
     let run = find(sha(call.arg(1)).as_bytes()).ok_or(FOREIGN)?;
     run(call)
 }
 
-fn evalsha(call: &mut Call<'_>) -> Outcome {
+fn evalsha(call: &mut CommandContext<'_>) -> CommandResult {
     if call.arg(1).len() != DIGEST {
         return Err(UNKNOWN);
     }
@@ -86,14 +86,14 @@ fn evalsha(call: &mut Call<'_>) -> Outcome {
     run(call)
 }
 
-fn load(call: &mut Call<'_>) -> Outcome {
+fn load(call: &mut CommandContext<'_>) -> CommandResult {
     let sha = sha(call.arg(2));
     find(sha.as_bytes()).ok_or(FOREIGN)?;
     call.reply.text(&sha);
     Ok(())
 }
 
-fn exists(call: &mut Call<'_>) -> Outcome {
+fn exists(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.array(call.args.len() - 2);
     for sha in &call.args[2..] {
         call.reply.integer(i64::from(find(sha).is_some()));
@@ -101,17 +101,17 @@ fn exists(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn flush(call: &mut Call<'_>) -> Outcome {
+fn flush(call: &mut CommandContext<'_>) -> CommandResult {
     match call.args.len() {
         2 => {}
         3 if call.is(2, "SYNC") || call.is(2, "ASYNC") => {}
-        _ => return Err(Refusal::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option")),
+        _ => return Err(CommandError::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option")),
     }
     // What is known by its digest is not forgotten.
     call.reply.ok();
     Ok(())
 }
 
-fn kill(_: &mut Call<'_>) -> Outcome {
+fn kill(_: &mut CommandContext<'_>) -> CommandResult {
     Err(NONE_RUNS)
 }

@@ -1,17 +1,16 @@
 //! INFO, CONFIG, MONITOR and what else is about the server.
 
 use super::report;
-use crate::embedded::call::{Call, Outcome};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::{CommandError, SYNTAX};
 use crate::embedded::number;
-use crate::embedded::refusal::{Refusal, SYNTAX};
-use crate::embedded::table::{Row, Run, row};
 use crate::redis_io::glob;
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row("asking", 1, "fast", [0, 0, 0], "fast connection", Run::Handler(asking)),
-    row("cluster", -2, "", [0, 0, 0], "slow", Run::Handler(cluster)),
-    row(
+pub const SPECS: &[CommandSpec] = &[
+    spec("asking", 1, "fast", [0, 0, 0], "fast connection", Run::Handler(asking)),
+    spec("cluster", -2, "", [0, 0, 0], "slow", Run::Handler(cluster)),
+    spec(
         "config|get",
         -3,
         "admin noscript loading stale",
@@ -19,7 +18,7 @@ pub const ROWS: &[Row] = &[
         "admin slow dangerous",
         Run::Handler(get),
     ),
-    row(
+    spec(
         "config|set",
         -4,
         "admin noscript loading stale",
@@ -27,8 +26,8 @@ pub const ROWS: &[Row] = &[
         "admin slow dangerous",
         Run::Handler(set),
     ),
-    row("info", -1, "loading stale", [0, 0, 0], "slow dangerous", Run::Handler(info)),
-    row(
+    spec("info", -1, "loading stale", [0, 0, 0], "slow dangerous", Run::Handler(info)),
+    spec(
         "monitor",
         1,
         "admin noscript loading stale",
@@ -36,28 +35,28 @@ pub const ROWS: &[Row] = &[
         "admin slow dangerous",
         Run::Handler(monitor),
     ),
-    row("readonly", 1, "loading stale fast", [0, 0, 0], "fast connection", Run::Handler(readonly)),
-    row("role", 1, "noscript loading stale fast", [0, 0, 0], "admin fast dangerous", Run::Handler(role)),
-    row("time", 1, "loading stale fast", [0, 0, 0], "fast", Run::Handler(time)),
-    row("wait", 3, "noscript", [0, 0, 0], "slow connection", Run::Handler(wait)),
-    row("config", -2, "", [0, 0, 0], "slow", Run::Container),
+    spec("readonly", 1, "loading stale fast", [0, 0, 0], "fast connection", Run::Handler(readonly)),
+    spec("role", 1, "noscript loading stale fast", [0, 0, 0], "admin fast dangerous", Run::Handler(role)),
+    spec("time", 1, "loading stale fast", [0, 0, 0], "fast", Run::Handler(time)),
+    spec("wait", 3, "noscript", [0, 0, 0], "slow connection", Run::Handler(wait)),
+    spec("config", -2, "", [0, 0, 0], "slow", Run::Container),
 ];
 
-const NO_CLUSTER: Refusal = Refusal::new("ERR This instance has cluster support disabled");
+const NO_CLUSTER: CommandError = CommandError::new("ERR This instance has cluster support disabled");
 
-fn asking(_: &mut Call<'_>) -> Outcome {
+fn asking(_: &mut CommandContext<'_>) -> CommandResult {
     Err(NO_CLUSTER)
 }
 
-fn cluster(_: &mut Call<'_>) -> Outcome {
+fn cluster(_: &mut CommandContext<'_>) -> CommandResult {
     Err(NO_CLUSTER)
 }
 
-fn readonly(_: &mut Call<'_>) -> Outcome {
+fn readonly(_: &mut CommandContext<'_>) -> CommandResult {
     Err(NO_CLUSTER)
 }
 
-fn role(call: &mut Call<'_>) -> Outcome {
+fn role(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.array(3);
     call.reply.text("master");
     call.reply.integer(0);
@@ -65,7 +64,7 @@ fn role(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn time(call: &mut Call<'_>) -> Outcome {
+fn time(call: &mut CommandContext<'_>) -> CommandResult {
     let micros = call.core.clock.wall();
     call.reply.array(2);
     call.reply.digits(micros / 1_000_000);
@@ -74,16 +73,16 @@ fn time(call: &mut Call<'_>) -> Outcome {
 }
 
 /// There are no replicas that could have what was written.
-fn wait(call: &mut Call<'_>) -> Outcome {
+fn wait(call: &mut CommandContext<'_>) -> CommandResult {
     call.integer(1)?;
     super::client::timeout(call.arg(2))?;
     call.reply.integer(0);
     Ok(())
 }
 
-fn monitor(call: &mut Call<'_>) -> Outcome {
+fn monitor(call: &mut CommandContext<'_>) -> CommandResult {
     if call.in_transaction {
-        return Err(Refusal::new("ERR MONITOR isn't allowed for DENY BLOCKING client"));
+        return Err(CommandError::new("ERR MONITOR isn't allowed for DENY BLOCKING client"));
     }
     let id = call.client;
     if !call.me().is_monitor {
@@ -94,7 +93,7 @@ fn monitor(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn info(call: &mut Call<'_>) -> Outcome {
+fn info(call: &mut CommandContext<'_>) -> CommandResult {
     let wanted: Vec<String> =
         call.args[1..].iter().map(|name| String::from_utf8_lossy(name).to_ascii_lowercase()).collect();
     let text = report::write(call.core, &wanted);
@@ -103,7 +102,7 @@ fn info(call: &mut Call<'_>) -> Outcome {
 }
 
 /// The settings that can be asked for: how this server behaves, in Redis' words.
-fn settings(call: &Call<'_>) -> [(&'static str, String); 12] {
+fn settings(call: &CommandContext<'_>) -> [(&'static str, String); 12] {
     let fixed = |text: &str| text.to_owned();
     [
         ("appendonly", fixed("no")),
@@ -121,7 +120,7 @@ fn settings(call: &Call<'_>) -> [(&'static str, String); 12] {
     ]
 }
 
-fn get(call: &mut Call<'_>) -> Outcome {
+fn get(call: &mut CommandContext<'_>) -> CommandResult {
     let patterns: Vec<Vec<u8>> = call.args[2..].iter().map(|arg| arg.to_ascii_lowercase()).collect();
     let is_wanted = |name: &str| patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes()));
     let found: Vec<_> = settings(call).into_iter().filter(|(name, _)| is_wanted(name)).collect();
@@ -133,20 +132,20 @@ fn get(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn set(call: &mut Call<'_>) -> Outcome {
+fn set(call: &mut CommandContext<'_>) -> CommandResult {
     let pairs = &call.args[2..];
     if !pairs.len().is_multiple_of(2) {
         return Err(SYNTAX);
     }
     for pair in pairs.chunks_exact(2) {
         if !pair[0].eq_ignore_ascii_case(b"maxmemory") {
-            return Err(Refusal::with(&[
+            return Err(CommandError::with(&[
                 b"ERR Unknown option or number of arguments for CONFIG SET - '",
                 pair[0],
                 b"'",
             ]));
         }
-        call.core.max_memory = memory(pair[1]).ok_or(Refusal::new(
+        call.core.max_memory = memory(pair[1]).ok_or(CommandError::new(
             "ERR CONFIG SET failed (possibly related to argument 'maxmemory') - argument must be a memory value",
         ))?;
     }

@@ -1,28 +1,27 @@
 //! Strings, and until when they are there.
 
 use super::expiry::{Unit, deadline};
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::keyspace::Value;
-use crate::embedded::refusal::{Refusal, SYNTAX};
-use crate::embedded::table::{Row, Run, row};
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::{CommandError, SYNTAX};
+use crate::embedded::keyspace::StoredValue;
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row("append", 3, "write denyoom fast", [1, 1, 1], "write string fast", Run::Handler(append)),
-    row("get", 2, "readonly fast", [1, 1, 1], "read string fast", Run::Handler(get)),
-    row("getdel", 2, "write fast", [1, 1, 1], "write string fast", Run::Handler(getdel)),
-    row("getex", -2, "write fast", [1, 1, 1], "write string fast", Run::Handler(getex)),
-    row("getset", 3, "write denyoom fast", [1, 1, 1], "write string fast", Run::Handler(getset)),
-    row("mget", -2, "readonly fast", [1, -1, 1], "read string fast", Run::Handler(mget)),
-    row("mset", -3, "write denyoom", [1, -1, 2], "write string slow", Run::Handler(mset)),
-    row("psetex", 4, "write denyoom", [1, 1, 1], "write string slow", Run::Handler(psetex)),
-    row("set", -3, "write denyoom", [1, 1, 1], "write string slow", Run::Handler(set)),
-    row("setex", 4, "write denyoom", [1, 1, 1], "write string slow", Run::Handler(setex)),
-    row("setnx", 3, "write denyoom fast", [1, 1, 1], "write string fast", Run::Handler(setnx)),
-    row("strlen", 2, "readonly fast", [1, 1, 1], "read string fast", Run::Handler(strlen)),
+pub const SPECS: &[CommandSpec] = &[
+    spec("append", 3, "write denyoom fast", [1, 1, 1], "write string fast", Run::Handler(append)),
+    spec("get", 2, "readonly fast", [1, 1, 1], "read string fast", Run::Handler(get)),
+    spec("getdel", 2, "write fast", [1, 1, 1], "write string fast", Run::Handler(getdel)),
+    spec("getex", -2, "write fast", [1, 1, 1], "write string fast", Run::Handler(getex)),
+    spec("getset", 3, "write denyoom fast", [1, 1, 1], "write string fast", Run::Handler(getset)),
+    spec("mget", -2, "readonly fast", [1, -1, 1], "read string fast", Run::Handler(mget)),
+    spec("mset", -3, "write denyoom", [1, -1, 2], "write string slow", Run::Handler(mset)),
+    spec("psetex", 4, "write denyoom", [1, 1, 1], "write string slow", Run::Handler(psetex)),
+    spec("set", -3, "write denyoom", [1, 1, 1], "write string slow", Run::Handler(set)),
+    spec("setex", 4, "write denyoom", [1, 1, 1], "write string slow", Run::Handler(setex)),
+    spec("setnx", 3, "write denyoom fast", [1, 1, 1], "write string fast", Run::Handler(setnx)),
+    spec("strlen", 2, "readonly fast", [1, 1, 1], "read string fast", Run::Handler(strlen)),
 ];
 
-/// When SET writes.
+/// Condition under which SET writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
     Always,
@@ -30,7 +29,7 @@ enum Condition {
     IfThere,
 }
 
-/// What becomes of the time at which a key expires.
+/// Effect of SET on the expiry of the key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expiry {
     /// It is not changed.
@@ -41,12 +40,12 @@ enum Expiry {
     At(u64),
 }
 
-fn get(call: &mut Call<'_>) -> Outcome {
+fn get(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.maybe(call.core.keyspace.text(call.arg(1))?);
     Ok(())
 }
 
-fn mget(call: &mut Call<'_>) -> Outcome {
+fn mget(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.array(call.args.len() - 1);
     for key in &call.args[1..] {
         call.reply.maybe(call.core.keyspace.text(key).unwrap_or(None));
@@ -54,13 +53,13 @@ fn mget(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn strlen(call: &mut Call<'_>) -> Outcome {
+fn strlen(call: &mut CommandContext<'_>) -> CommandResult {
     let length = call.core.keyspace.text(call.arg(1))?.map_or(0, <[u8]>::len);
     call.reply.count(length);
     Ok(())
 }
 
-fn set(call: &mut Call<'_>) -> Outcome {
+fn set(call: &mut CommandContext<'_>) -> CommandResult {
     let key = call.arg(1);
     let (mut condition, mut expiry, mut gets) = (Condition::Always, Expiry::Never, false);
     let mut time = None;
@@ -105,7 +104,7 @@ fn set(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn unit(call: &Call<'_>, at: usize) -> Option<Unit> {
+fn unit(call: &CommandContext<'_>, at: usize) -> Option<Unit> {
     let units = [
         ("EX", Unit { is_seconds: true, is_absolute: false }),
         ("PX", Unit { is_seconds: false, is_absolute: false }),
@@ -116,14 +115,14 @@ fn unit(call: &Call<'_>, at: usize) -> Option<Unit> {
 }
 
 /// Reads until when a key is to be there, which is not before it is written.
-fn until(call: &Call<'_>, at: usize, unit: Unit) -> Result<u64, Refusal> {
+fn until(call: &CommandContext<'_>, at: usize, unit: Unit) -> Result<u64, CommandError> {
     let given = call.integer(at)?;
     let until = if given > 0 { deadline(given, unit, call.now()) } else { None };
-    let name = call.command.row.name.as_bytes();
-    until.ok_or_else(|| Refusal::with(&[b"ERR invalid expire time in '", name, b"' command"]))
+    let name = call.command.spec.name.as_bytes();
+    until.ok_or_else(|| CommandError::with(&[b"ERR invalid expire time in '", name, b"' command"]))
 }
 
-fn write(call: &mut Call<'_>, key: &[u8], value: &[u8], expiry: Expiry) {
+fn write(call: &mut CommandContext<'_>, key: &[u8], value: &[u8], expiry: Expiry) {
     let until = match expiry {
         Expiry::Kept => call.core.keyspace.expires_at(key),
         Expiry::Never => None,
@@ -132,22 +131,22 @@ fn write(call: &mut Call<'_>, key: &[u8], value: &[u8], expiry: Expiry) {
     call.core.put_text(key, value.to_vec(), until);
 }
 
-fn setex(call: &mut Call<'_>) -> Outcome {
+fn setex(call: &mut CommandContext<'_>) -> CommandResult {
     set_until(call, Unit { is_seconds: true, is_absolute: false })
 }
 
-fn psetex(call: &mut Call<'_>) -> Outcome {
+fn psetex(call: &mut CommandContext<'_>) -> CommandResult {
     set_until(call, Unit { is_seconds: false, is_absolute: false })
 }
 
-fn set_until(call: &mut Call<'_>, unit: Unit) -> Outcome {
+fn set_until(call: &mut CommandContext<'_>, unit: Unit) -> CommandResult {
     let until = until(call, 2, unit)?;
     write(call, call.arg(1), call.arg(3), Expiry::At(until));
     call.reply.ok();
     Ok(())
 }
 
-fn setnx(call: &mut Call<'_>) -> Outcome {
+fn setnx(call: &mut CommandContext<'_>) -> CommandResult {
     let writes = !call.core.keyspace.contains(call.arg(1));
     if writes {
         write(call, call.arg(1), call.arg(2), Expiry::Never);
@@ -156,19 +155,19 @@ fn setnx(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn getset(call: &mut Call<'_>) -> Outcome {
+fn getset(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.maybe(call.core.keyspace.text(call.arg(1))?);
     write(call, call.arg(1), call.arg(2), Expiry::Never);
     Ok(())
 }
 
-fn getdel(call: &mut Call<'_>) -> Outcome {
+fn getdel(call: &mut CommandContext<'_>) -> CommandResult {
     call.reply.maybe(call.core.keyspace.text(call.arg(1))?);
     call.core.remove(call.arg(1));
     Ok(())
 }
 
-fn getex(call: &mut Call<'_>) -> Outcome {
+fn getex(call: &mut CommandContext<'_>) -> CommandResult {
     let key = call.arg(1);
     let unit = match call.args.len() {
         2 => None,
@@ -191,9 +190,9 @@ fn getex(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn mset(call: &mut Call<'_>) -> Outcome {
+fn mset(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len().is_multiple_of(2) {
-        return Err(Refusal::wrong_arity("mset"));
+        return Err(CommandError::wrong_arity("mset"));
     }
     for pair in call.args[1..].chunks_exact(2) {
         write(call, pair[0], pair[1], Expiry::Never);
@@ -202,12 +201,12 @@ fn mset(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn append(call: &mut Call<'_>) -> Outcome {
+fn append(call: &mut CommandContext<'_>) -> CommandResult {
     let key = call.arg(1);
     let mut text = call.core.keyspace.text(key)?.unwrap_or_default().to_vec();
     text.extend_from_slice(call.arg(2));
     call.reply.count(text.len());
-    call.core.keyspace.put(key, Value::Text(text));
+    call.core.keyspace.put(key, StoredValue::Text(text));
     call.core.touch(key);
     Ok(())
 }

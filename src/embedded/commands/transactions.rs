@@ -1,15 +1,15 @@
 //! MULTI, EXEC and WATCH.
 
-use crate::embedded::call::{Call, Outcome};
-use crate::embedded::dispatch;
-use crate::embedded::keyspace::Key;
+use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
+use crate::embedded::command_error::CommandError;
+use crate::embedded::command_lookup::resolve;
+use crate::embedded::execution::run;
+use crate::embedded::key::Key;
 use crate::embedded::monitor;
-use crate::embedded::refusal::Refusal;
-use crate::embedded::table::{self, Row, Run, row};
 
 /// The rows of these commands.
-pub const ROWS: &[Row] = &[
-    row(
+pub const SPECS: &[CommandSpec] = &[
+    spec(
         "discard",
         1,
         "noscript loading stale fast allow_busy",
@@ -17,8 +17,8 @@ pub const ROWS: &[Row] = &[
         "fast transaction",
         Run::Handler(discard),
     ),
-    row("exec", 1, "noscript loading stale skip_slowlog", [0, 0, 0], "slow transaction", Run::Handler(exec)),
-    row(
+    spec("exec", 1, "noscript loading stale skip_slowlog", [0, 0, 0], "slow transaction", Run::Handler(exec)),
+    spec(
         "multi",
         1,
         "noscript loading stale fast allow_busy",
@@ -26,7 +26,7 @@ pub const ROWS: &[Row] = &[
         "fast transaction",
         Run::Handler(multi),
     ),
-    row(
+    spec(
         "unwatch",
         1,
         "noscript loading stale fast allow_busy",
@@ -34,7 +34,7 @@ pub const ROWS: &[Row] = &[
         "fast transaction",
         Run::Handler(unwatch),
     ),
-    row(
+    spec(
         "watch",
         -2,
         "noscript loading stale fast allow_busy",
@@ -44,13 +44,13 @@ pub const ROWS: &[Row] = &[
     ),
 ];
 
-const NESTED: Refusal = Refusal::new("ERR MULTI calls can not be nested");
-const NO_EXEC: Refusal = Refusal::new("ERR EXEC without MULTI");
-const NO_DISCARD: Refusal = Refusal::new("ERR DISCARD without MULTI");
-const TOO_LATE: Refusal = Refusal::new("ERR WATCH inside MULTI is not allowed");
-const BROKEN: Refusal = Refusal::new("EXECABORT Transaction discarded because of previous errors.");
+const NESTED: CommandError = CommandError::new("ERR MULTI calls can not be nested");
+const NO_EXEC: CommandError = CommandError::new("ERR EXEC without MULTI");
+const NO_DISCARD: CommandError = CommandError::new("ERR DISCARD without MULTI");
+const TOO_LATE: CommandError = CommandError::new("ERR WATCH inside MULTI is not allowed");
+const BROKEN: CommandError = CommandError::new("EXECABORT Transaction discarded because of previous errors.");
 
-fn multi(call: &mut Call<'_>) -> Outcome {
+fn multi(call: &mut CommandContext<'_>) -> CommandResult {
     let transaction = &mut call.me().transaction;
     if transaction.queued.is_some() {
         return Err(NESTED);
@@ -60,7 +60,7 @@ fn multi(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn exec(call: &mut Call<'_>) -> Outcome {
+fn exec(call: &mut CommandContext<'_>) -> CommandResult {
     let id = call.client;
     let transaction = std::mem::take(&mut call.me().transaction);
     let is_dirty = transaction.is_dirty;
@@ -80,18 +80,26 @@ fn exec(call: &mut Call<'_>) -> Outcome {
     call.reply.array(queued.len());
     for words in &queued {
         let args: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
-        let Ok(command) = table::resolve(&args) else { continue };
+        let Ok(command) = resolve(call.table, &args) else { continue };
         if !command.is_silent {
             monitor::tell(call.core, id, &args, call.reply);
         }
         let (core, reply) = (&mut *call.core, &mut *call.reply);
-        dispatch::run(&mut Call { core, client: id, args: &args, command, reply, in_transaction: true });
+        run(&mut CommandContext {
+            core,
+            client: id,
+            args: &args,
+            command,
+            table: call.table,
+            reply,
+            in_transaction: true,
+        });
     }
     monitor::tell(call.core, id, call.args, call.reply);
     Ok(())
 }
 
-fn discard(call: &mut Call<'_>) -> Outcome {
+fn discard(call: &mut CommandContext<'_>) -> CommandResult {
     let id = call.client;
     if call.me().transaction.queued.is_none() {
         return Err(NO_DISCARD);
@@ -102,7 +110,7 @@ fn discard(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn watch(call: &mut Call<'_>) -> Outcome {
+fn watch(call: &mut CommandContext<'_>) -> CommandResult {
     let id = call.client;
     if call.me().transaction.queued.is_some() {
         return Err(TOO_LATE);
@@ -119,7 +127,7 @@ fn watch(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn unwatch(call: &mut Call<'_>) -> Outcome {
+fn unwatch(call: &mut CommandContext<'_>) -> CommandResult {
     call.core.unwatch(call.client);
     call.reply.ok();
     Ok(())

@@ -117,7 +117,7 @@ impl Place {
 }
 
 impl LinkPolicy for LocationPolicy {
-    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+    fn inner(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
     }
 

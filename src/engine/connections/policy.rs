@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::redis_io::cluster::topology::Topology;
 use crate::redis_io::connection::metrics::Traffic;
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState, Verdict};
+use crate::redis_io::link::{BoxFuture, ErrorAction, LinkPolicy, LinkState};
 use crate::redis_io::options::{Endpoint, LinkOptions};
 
 use crate::engine::connections::ejection::link_policy::EjectionHandle;
@@ -122,11 +122,11 @@ impl LinkPolicy for ConnectionPolicy {
         self.options.retry_delay(Retry::Sentinels, round, default_relocate_delay)
     }
 
-    fn judges(&self) -> bool {
+    fn inspects_errors(&self) -> bool {
         self.options.options.asks_reconnect
     }
 
-    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
+    fn on_error_reply(&self, error: &RedisError) -> Option<BoxFuture<ErrorAction>> {
         if !self.options.options.asks_reconnect {
             return None;
         }
@@ -137,7 +137,7 @@ impl LinkPolicy for ConnectionPolicy {
         Some(Box::pin(async move {
             match answer.await {
                 Ok(CallbackAnswer::Reconnect(verdict)) => verdict,
-                _ => Verdict::Deliver,
+                _ => ErrorAction::Deliver,
             }
         }))
     }

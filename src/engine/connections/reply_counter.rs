@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::redis_io::command::{Commands, Ticket};
+use crate::redis_io::command::{Commands, ReplyTag};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::resp::Reply;
@@ -33,7 +33,7 @@ impl ReplyCounter {
             return;
         }
         let mut missing = self.missing();
-        for ticket in commands.tickets() {
+        for ticket in commands.tags() {
             *missing.entry(who(ticket)).or_default() += 1;
         }
     }
@@ -43,7 +43,7 @@ impl ReplyCounter {
     }
 
     /// Returns true if this is the last reply of its request or batch.
-    fn is_last(&self, ticket: Ticket) -> bool {
+    fn is_last(&self, ticket: ReplyTag) -> bool {
         let mut missing = self.missing();
         let Some(count) = missing.get_mut(&who(ticket)) else { return true };
         *count -= 1;
@@ -56,14 +56,14 @@ impl ReplyCounter {
 }
 
 /// Key of the receiver of a reply: a consumer with a batch, or a request.
-fn who(ticket: Ticket) -> (bool, u64) {
+fn who(ticket: ReplyTag) -> (bool, u64) {
     (ReplyKind::settlement_step(ticket).is_some(), ticket.id)
 }
 
 impl ReplySink for ReplyCounter {
-    fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+    fn reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
         let index = ticket.index & !LAST | if self.is_last(ticket) { LAST } else { 0 };
-        self.sink.reply(Ticket { index, ..ticket }, outcome);
+        self.sink.reply(ReplyTag { index, ..ticket }, outcome);
     }
 
     fn burst_end(&self) {
@@ -81,16 +81,16 @@ mod tests {
     struct Seen(Mutex<Vec<(u32, bool)>>);
 
     impl ReplySink for Seen {
-        fn reply(&self, ticket: Ticket, _outcome: Result<Reply<'_>, RedisError>) {
+        fn reply(&self, ticket: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {
             self.0.lock().unwrap().push((ticket.index & !LAST, ticket.index & LAST != 0));
         }
     }
 
-    fn ticket(kind: ReplyKind, id: u64, index: u32) -> Ticket {
-        Ticket { kind: kind as u8, index, id }
+    fn ticket(kind: ReplyKind, id: u64, index: u32) -> ReplyTag {
+        ReplyTag { kind: kind as u8, index, id }
     }
 
-    fn reply_counter(tickets: &[Ticket], answers: &[Ticket]) -> Vec<(u32, bool)> {
+    fn reply_counter(tickets: &[ReplyTag], answers: &[ReplyTag]) -> Vec<(u32, bool)> {
         let seen = Arc::new(Seen::default());
         let reply_counter = ReplyCounter::new(seen.clone());
         let mut commands = Commands::default();

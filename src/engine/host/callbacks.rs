@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::redis_io::link::Verdict;
+use crate::redis_io::link::ErrorAction;
 
 /// Answer of the host.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub enum CallbackAnswer {
     /// Answer to `RetryAsked`: the delay. `None` gives the connection up.
     Retry(Option<Duration>),
     /// Answer to `ReconnectAsked`.
-    Reconnect(Verdict),
+    Reconnect(ErrorAction),
 }
 
 /// Questions without an answer. A lock, since the engine's thread asks and the host's thread answers. It is held for

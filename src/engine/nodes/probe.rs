@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use crate::redis_io::command::Ticket;
+use crate::redis_io::command::ReplyTag;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState, ReplySink, call};
@@ -80,5 +80,5 @@ impl LinkPolicy for Attempt {
 }
 
 impl ReplySink for Attempt {
-    fn reply(&self, _ticket: Ticket, _outcome: Result<Reply<'_>, RedisError>) {}
+    fn reply(&self, _ticket: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {}
 }

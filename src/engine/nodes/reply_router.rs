@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
-use crate::redis_io::command::Ticket;
+use crate::redis_io::command::ReplyTag;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::resp::{Reply, Value};
@@ -14,7 +14,7 @@ use crate::engine::protocol::reply_tag::{LAST, ReplyKind, is_significant};
 /// Takes the replies to the commands of one consumer or producer.
 pub trait ReplyHandler: Send + Sync {
     /// Takes a reply to one of its commands.
-    fn on_reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>);
+    fn on_reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>);
 }
 
 /// Handlers by the number in the ticket. A lock, since handlers come and go on the host's thread while the engine's
@@ -57,7 +57,7 @@ impl ReplyRouter {
         self.producers.add(number, handler);
     }
 
-    fn answer(&self, kind: ReplyKind, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+    fn answer(&self, kind: ReplyKind, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
         let request = ticket.id as RequestId;
         let index = ticket.index & !LAST;
         match (kind, outcome) {
@@ -93,7 +93,7 @@ fn is_about_the_key(error: &RedisError) -> bool {
 }
 
 impl ReplySink for ReplyRouter {
-    fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+    fn reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
         if ReplyKind::settlement_step(ticket).is_some() {
             if is_significant(ticket, &outcome)
                 && let Some(consumer) = self.consumers.get((ticket.id >> 32) as u32)
@@ -110,7 +110,7 @@ impl ReplySink for ReplyRouter {
                 {
                     producer.on_reply(ticket, Ok(Reply::Bulk(entry)));
                 }
-                let ticket = Ticket { index: LAST, ..ticket };
+                let ticket = ReplyTag { index: LAST, ..ticket };
                 self.answer(kind, ticket, outcome);
             }
             _ => self.answer(kind, ticket, outcome),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::redis_io::options::{Endpoint, LinkOptions, Role};
+use crate::redis_io::options::{Endpoint, LinkOptions, ReplicationRole};
 
 /// Options of a node whose server sentinels know.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct SentinelOptions {
     /// Name of the node in the sentinels.
     pub name: String,
     /// Wanted role of the server.
-    pub role: Role,
+    pub role: ReplicationRole,
     /// Connection options for the sentinels.
     pub link: Arc<LinkOptions>,
     /// Reachable addresses by the addresses that the sentinels name (`host:port`).
@@ -42,7 +42,7 @@ impl SentinelOptions {
         Self {
             sentinels,
             name,
-            role: Role::Primary,
+            role: ReplicationRole::Primary,
             link: link.into(),
             nat: HashMap::new(),
             preferred: Vec::new(),

@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::error::RedisError;
 
 use crate::engine::host::Event;
@@ -159,10 +159,10 @@ impl Producer {
                     self.keep_checking(state);
                 }
                 let id = u64::from(number) << 32 | u64::from(*request);
-                (Ticket { kind: ReplyKind::Sent as u8, index: self.number, id }, *record)
+                (ReplyTag { kind: ReplyKind::Sent as u8, index: self.number, id }, *record)
             }
             // Without a wait the record has no reader.
-            None => (Ticket { kind: ReplyKind::Last as u8, index: 0, id: u64::from(*request) }, 0),
+            None => (ReplyTag { kind: ReplyKind::Last as u8, index: 0, id: u64::from(*request) }, 0),
         };
         let fields = EntryFields { producer: &self.id, job, record, headers: headers.as_deref() };
         plan.pack(commands, node, fields, *capped, Destination::Sink(ticket));
@@ -224,7 +224,7 @@ impl Drop for Producer {
 }
 
 impl ReplyHandler for Producer {
-    fn on_reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+    fn on_reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
         let Ok(Reply::Bulk(entry)) = outcome else { return };
         if let (Some(entry), Some(producer)) = (EntryId::parse(entry), self.this.upgrade()) {
             producer.sent((ticket.id >> 32) as u32, entry);

@@ -1,6 +1,6 @@
 //! Packs the commands that write, read and remove a job's payload keys.
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::keys::Keys;
 
 use crate::engine::host::RequestId;
@@ -44,6 +44,6 @@ impl PayloadPacker<'_> {
 
     fn ticket(&self, kind: ReplyKind, index: u32, last: bool) -> Destination {
         let index = if last { index | LAST } else { index };
-        Destination::Sink(Ticket { kind: kind as u8, index, id: u64::from(self.request) })
+        Destination::Sink(ReplyTag { kind: kind as u8, index, id: u64::from(self.request) })
     }
 }

@@ -1,6 +1,6 @@
 //! Tags of replies: the receiver of a reply, and its number among the replies for that receiver.
 
-use crate::redis_io::command::Ticket;
+use crate::redis_io::command::ReplyTag;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Reply;
 
@@ -37,7 +37,7 @@ pub enum ReplyKind {
 
 impl ReplyKind {
     /// ReplyKind of a ticket, or `None` if it has none.
-    pub(crate) fn of(ticket: Ticket) -> Option<Self> {
+    pub(crate) fn of(ticket: ReplyTag) -> Option<Self> {
         const KINDS: [ReplyKind; 11] = [
             ReplyKind::Part,
             ReplyKind::Last,
@@ -66,12 +66,12 @@ impl ReplyKind {
     }
 
     /// Returns true if a ticket belongs to the PUBLISH of a failure.
-    pub(crate) fn is_failure(ticket: Ticket) -> bool {
+    pub(crate) fn is_failure(ticket: ReplyTag) -> bool {
         ticket.kind == Self::FailurePublished as u8
     }
 
     /// Returns the step of a settlement that a ticket belongs to.
-    pub(crate) fn settlement_step(ticket: Ticket) -> Option<SettlementStep> {
+    pub(crate) fn settlement_step(ticket: ReplyTag) -> Option<SettlementStep> {
         let index = ticket.index & !LAST;
         match Self::of(ticket)? {
             Self::Postponed => Some(SettlementStep::Delay(index as usize)),
@@ -98,11 +98,11 @@ pub enum SettlementStep {
 
 /// Returns true if a reply to a settlement needs handling: an error, the last one of its batch, or an undelivered
 /// failure.
-pub fn is_significant(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
+pub fn is_significant(ticket: ReplyTag, outcome: &Result<Reply<'_>, RedisError>) -> bool {
     outcome.is_err() || ticket.index & LAST != 0 || is_undelivered_failure(ticket, outcome)
 }
 
 /// Returns true if no connection received the completion of a failed job.
-pub fn is_undelivered_failure(ticket: Ticket, outcome: &Result<Reply<'_>, RedisError>) -> bool {
+pub fn is_undelivered_failure(ticket: ReplyTag, outcome: &Result<Reply<'_>, RedisError>) -> bool {
     ReplyKind::is_failure(ticket) && matches!(outcome, Ok(Reply::Integer(0)))
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
-use crate::redis_io::tasks::{Rest, Tasks};
+use crate::redis_io::tasks::{RestOutcome, Tasks};
 
 /// Maximum time for which the host does not drive a lent runtime. Then its thread takes it back.
 const LONGEST_ABSENCE: Duration = Duration::from_millis(25);
@@ -131,8 +131,8 @@ impl RuntimeHandoff {
         let rest = self.runtime.block_on(self.tasks.rest());
         self.state.driving.store(false, Ordering::Release);
         match rest {
-            Rest::Quiet => DriveOutcome::Quiet,
-            Rest::Busy => DriveOutcome::Busy,
+            RestOutcome::Quiet => DriveOutcome::Quiet,
+            RestOutcome::Busy => DriveOutcome::Busy,
         }
     }
 

@@ -1,4 +1,4 @@
-//! A Cluster as one link: each command goes to the node that has its key, and follows when that changes.
+//! A Cluster as one link. Each command goes to the node that has its key, and follows redirects.
 
 pub(crate) mod pool;
 pub mod redirect;
@@ -14,59 +14,60 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::redis_io::cluster::pool::{Pool, Target};
-use crate::redis_io::cluster::redirect::Redirect;
-use crate::redis_io::cluster::redirection::Misplaced;
+use crate::redis_io::cluster::pool::{NodeOwner, Pool, Target};
+use crate::redis_io::cluster::redirect::{Redirect, RedirectedCommand};
 use crate::redis_io::cluster::slot_map::Address;
-use crate::redis_io::cluster::topology::{News, Topology};
-use crate::redis_io::command::{Commands, Mark};
+use crate::redis_io::cluster::topology::{RefreshResult, Topology};
+use crate::redis_io::command::{CommandMeta, Commands};
+use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::QueueExtent;
 use crate::redis_io::tasks::Tasks;
 
 const CLOSED: &str = "Connection is closed.";
 const NOT_READY: &str = "Cluster isn't ready and enableOfflineQueue options is false";
 
-/// How long commands wait for a Cluster whose slots nobody tells: longer than the 15 seconds after which one that was
-/// not told otherwise replaces a primary.
+/// Maximum time that commands wait for a Cluster whose slots are unknown. It exceeds the 15 seconds after which a Cluster
+/// replaces a failed primary by default.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How often it is looked for commands that have waited for too long.
+/// Interval of the search for commands that have waited too long.
 const EXPIRY: Duration = Duration::from_secs(1);
 
 /// A link to all nodes of a Cluster. Dropping it closes it.
 pub struct Cluster {
-    shared: Arc<Shared>,
+    shared: Arc<ClusterState>,
 }
 
-/// What the link, its connections and its tasks share.
-pub(crate) struct Shared {
+/// State that the link, its connections and its tasks share.
+pub(crate) struct ClusterState {
     pub(crate) topology: Arc<Topology>,
-    /// How long a node may be silent, see [`crate::redis_io::options::LinkOptions::silence`].
+    /// Time limit for the silence of a node, see [`crate::redis_io::options::LinkOptions::silence`].
     pub(crate) silence: Option<Duration>,
     pub(crate) policy: Arc<dyn LinkPolicy>,
     pub(crate) sink: Arc<dyn ReplySink>,
     pub(crate) tasks: Tasks,
-    pub(crate) this: Weak<Shared>,
-    /// Wakes whatever must not outlive the link.
+    pub(crate) this: Weak<ClusterState>,
+    /// Wakes tasks that must end with the link.
     gone: Notify,
     state: AtomicU8,
     /// A lock, since both threads submit. No connection is called with it held.
-    inner: Mutex<Inner>,
+    inner: Mutex<ClusterInner>,
 }
 
 #[derive(Default)]
-pub(crate) struct Inner {
+pub(crate) struct ClusterInner {
     pool: Pool,
-    /// What was submitted before the slots were known.
+    /// Commands that were submitted before the slots were known.
     waiting: Commands,
-    /// How much waits to be tried again.
+    /// Commands and bytes that wait for another attempt.
     pub(crate) held: QueueExtent,
-    /// What is to take another way when the burst ends.
-    pub(crate) detours: Vec<Misplaced>,
+    /// Commands that go to another node at the end of the burst.
+    pub(crate) redirected: Vec<RedirectedCommand>,
     started: bool,
-    /// Goodbyes are on their way: nothing more is taken.
+    /// QUIT was sent to all nodes: new commands are refused.
     quitting: bool,
     closing: bool,
 }
@@ -75,7 +76,7 @@ pub(crate) struct Inner {
 pub(crate) type Staged = Vec<(Target, Commands)>;
 
 impl Cluster {
-    /// A link that is being opened, unless the options are lazy; its nodes may be silent for as long as `silence`.
+    /// A link that opens, unless the options are lazy. `silence` is the time limit for the silence of a node.
     pub fn new(
         topology: Arc<Topology>,
         silence: Option<Duration>,
@@ -84,7 +85,7 @@ impl Cluster {
         tasks: Tasks,
     ) -> Arc<Self> {
         let lazy = topology.options().link.lazy;
-        let shared = Arc::new_cyclic(|this| Shared {
+        let shared = Arc::new_cyclic(|this| ClusterState {
             topology,
             silence,
             policy,
@@ -156,12 +157,12 @@ impl Link for Cluster {
             inner.quitting = true;
             inner.pool.all()
         };
-        let mut goodbyes = JoinSet::new();
+        let mut quits = JoinSet::new();
         for connection in connections {
-            goodbyes.spawn_on(shared.tasks.counted(connection.quit(bound)), shared.tasks.runtime());
+            quits.spawn_on(shared.tasks.counted(connection.quit(bound)), shared.tasks.runtime());
         }
         Box::pin(async move {
-            goodbyes.join_all().await;
+            quits.join_all().await;
             shared.close(None);
         })
     }
@@ -177,9 +178,9 @@ impl Drop for Cluster {
     }
 }
 
-impl Shared {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+impl ClusterState {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ClusterInner> {
+        self.inner.locked()
     }
 
     fn node(&self) -> Arc<str> {
@@ -187,7 +188,7 @@ impl Shared {
     }
 
     fn set_state(&self, state: LinkState, error: Option<&RedisError>) {
-        // The end is the end, whatever another thread is about to say.
+        // No state follows the end, even if another thread reports one.
         let changes = |known| (known != state as u8 && known != LinkState::End as u8).then_some(state as u8);
         if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, changes).is_ok() {
             self.policy.state_changed(state, error);
@@ -198,7 +199,7 @@ impl Shared {
         RedisError::local(kind, message, &self.node())
     }
 
-    /// Takes commands from outside, or says why not.
+    /// Takes commands from a caller, or returns an error.
     fn submit(&self, commands: &mut Commands) -> Result<(), RedisError> {
         let staged = {
             let mut inner = self.lock();
@@ -217,14 +218,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether more may wait for the slots; once they are known each connection has its own limit.
+    /// Returns true if more commands can wait for the slots. Once the slots are known, each connection has its own limit.
     fn has_room(&self, waiting: &Commands, more: &Commands) -> bool {
         let limit = self.topology.options().link.queue;
         waiting.is_empty()
             || (waiting.len() + more.len() <= limit.commands && waiting.size() + more.size() <= limit.bytes)
     }
 
-    /// As [`Shared::submit`], for what was taken before.
+    /// As [`ClusterState::submit`], for commands that were taken before.
     pub(crate) fn submit_again(&self, mut commands: Commands) {
         let staged = {
             let mut inner = self.lock();
@@ -236,14 +237,13 @@ impl Shared {
         }
     }
 
-    /// Divides commands among the nodes; those that were there before come first. They wait while nothing is known
-    /// of the slots.
-    fn stage(&self, inner: &mut Inner, commands: &mut Commands) -> Staged {
+    /// Divides commands among the nodes, earlier commands first. While the slots are unknown, the commands wait.
+    fn stage(&self, inner: &mut ClusterInner, commands: &mut Commands) -> Staged {
         let Some(map) = self.topology.map() else {
             let now = Instant::now();
-            commands.take_each(|mut mark, bytes| {
-                mark.detours.since.get_or_insert(now);
-                inner.waiting.append(mark, bytes);
+            commands.take_each(|mut meta, bytes| {
+                meta.redirects.since.get_or_insert(now);
+                inner.waiting.append(meta, bytes);
             });
             return Vec::new();
         };
@@ -254,7 +254,7 @@ impl Shared {
         staged
     }
 
-    /// Hands commands to the connections of their nodes.
+    /// Submits commands to the connections of their nodes.
     pub(crate) fn send(&self, staged: Staged) {
         for (target, mut commands) in staged {
             let Target::Node { address, replica } = target else {
@@ -284,7 +284,7 @@ impl Shared {
         }
     }
 
-    /// Closes for good; `cause` is why, if it was not wanted.
+    /// Closes for good. `cause` is the error of an unwanted end.
     fn close(&self, cause: Option<&RedisError>) {
         let (mut waiting, connections) = {
             let mut inner = self.lock();
@@ -302,20 +302,13 @@ impl Shared {
         self.set_state(LinkState::End, cause);
     }
 
-    /// A connection of the pool was lost, or could not be made.
-    pub(crate) fn lost(&self, address: &Address) {
-        self.lock().pool.remove_ended(address);
-        self.topology.refresh();
-    }
-
-    /// The topology has news.
-    fn heed(&self, news: &News) {
-        if let Some(error) = &news.error {
+    fn on_topology_change(&self, result: &RefreshResult) {
+        if let Some(error) = &result.error {
             if self.state.load(Ordering::Acquire) == LinkState::Ready as u8 {
                 self.set_state(LinkState::Reconnecting, Some(error));
             }
             let error = self.topology.unknown(Some(error.clone()));
-            if news.given_up {
+            if result.given_up {
                 self.close(Some(&error));
             } else if is_final(&error) {
                 let mut waiting = std::mem::take(&mut self.lock().waiting);
@@ -335,18 +328,18 @@ impl Shared {
         self.submit_again(Commands::default());
     }
 
-    /// What has waited for too long fails.
+    /// Fails the commands that have waited too long.
     fn expire(&self, error: &RedisError) {
         let (now, mut late) = (Instant::now(), Commands::default());
-        let is_over = |mark: &Mark| mark.detours.since.is_some_and(|since| since + PATIENCE <= now);
+        let is_over = |meta: &CommandMeta| meta.redirects.since.is_some_and(|since| since + PATIENCE <= now);
         {
             let waiting = &mut self.lock().waiting;
-            if !waiting.marks.first().is_some_and(is_over) {
+            if !waiting.metas.first().is_some_and(is_over) {
                 // They are in the order in which they came.
                 return;
             }
-            std::mem::take(waiting).take_each(|mark, bytes| {
-                if is_over(&mark) { late.append(mark, bytes) } else { waiting.append(mark, bytes) }
+            std::mem::take(waiting).take_each(|meta, bytes| {
+                if is_over(&meta) { late.append(meta, bytes) } else { waiting.append(meta, bytes) }
             });
         }
         if !late.is_empty() {
@@ -355,7 +348,42 @@ impl Shared {
     }
 }
 
-/// Whether a node that was asked for the slots will not say anything else the next time.
+impl NodeOwner for ClusterState {
+    fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        self.silence
+    }
+
+    fn policy(&self) -> &dyn LinkPolicy {
+        self.policy.as_ref()
+    }
+
+    fn sink(&self) -> Arc<dyn ReplySink> {
+        self.sink.clone()
+    }
+
+    fn tasks(&self) -> Tasks {
+        self.tasks.clone()
+    }
+
+    fn this(&self) -> Weak<dyn NodeOwner> {
+        self.this.clone()
+    }
+
+    fn redirector(&self) -> Option<Arc<dyn Redirector>> {
+        self.this.upgrade().map(|state| state as _)
+    }
+
+    fn on_lost(&self, address: &Address) {
+        self.lock().pool.remove_ended(address);
+        self.topology.refresh();
+    }
+}
+
+/// Returns true if the node will give the same answer to the next request for the slots.
 fn is_final(error: &RedisError) -> bool {
     match error.reply_code() {
         Some("NOAUTH" | "WRONGPASS" | "NOPERM") => true,
@@ -366,13 +394,13 @@ fn is_final(error: &RedisError) -> bool {
 }
 
 /// Follows the topology until the link is closed.
-async fn watch(shared: Arc<Shared>) {
+async fn watch(shared: Arc<ClusterState>) {
     let topology = shared.topology.clone();
-    let _lease = topology.lease();
-    let mut news = topology.news();
+    let _user = topology.add_user();
+    let mut results = topology.results();
     loop {
-        let latest = news.borrow_and_update().clone();
-        shared.heed(&latest);
+        let latest = results.borrow_and_update().clone();
+        shared.on_topology_change(&latest);
         // Commands wait here for as long as nothing is known, and bad news may come more often than they are looked at.
         let is_unknown = topology.map().is_none();
         if is_unknown {
@@ -381,7 +409,7 @@ async fn watch(shared: Arc<Shared>) {
         tokio::select! {
             biased;
             () = shared.is_gone() => return,
-            changed = news.changed() => if changed.is_err() { return },
+            changed = results.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(EXPIRY), if is_unknown => {}
         }
     }

@@ -1,40 +1,41 @@
-//! The connections of one link to the nodes of a Cluster.
+//! Connections of one link to the nodes of a Cluster.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::redis_io::cluster::Shared;
 use crate::redis_io::cluster::slot_map::{Address, SlotMap, slot_of};
 use crate::redis_io::cluster::topology::Topology;
-use crate::redis_io::command::{Commands, Mark, Place};
+use crate::redis_io::command::{CommandMeta, CommandRoute, Commands};
 use crate::redis_io::connection::Connection;
-use crate::redis_io::connection::metrics::Traffic;
-use crate::redis_io::connection::state::Ears;
+use crate::redis_io::connection::redirector::Redirector;
+use crate::redis_io::connection::state::Sinks;
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Verdict};
+use crate::redis_io::link::{BoxFuture, ErrorAction, Link, LinkPolicy, LinkState, ReplySink};
+use crate::redis_io::metrics::Traffic;
 use crate::redis_io::options::ScaleReads;
+use crate::redis_io::tasks::Tasks;
 
-/// The command that may be answered by a replica.
+/// Command that a replica can answer.
 const READ: &str = "GET";
 
-/// Where commands go.
+/// Destination of commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     /// To a node.
     Node {
-        /// Where it listens.
+        /// Address of the node.
         address: Address,
-        /// Whether it has to be told that reading is meant.
+        /// Sends READONLY first, so that a replica serves the command.
         replica: bool,
     },
-    /// Nowhere: nobody has the slot.
+    /// No node: the slot has no owner.
     Nowhere,
 }
 
 impl Target {
-    /// A node that is a primary, for all that is known.
+    /// Targets a primary, by the known slots.
     pub(crate) fn of(address: Address) -> Self {
         Self::Node { address, replica: false }
     }
@@ -48,20 +49,20 @@ impl Target {
     }
 }
 
-/// One connection per node, opened when first used and again after it has ended; one more where it is read from as
-/// a replica, since a node may have been a primary before.
+/// One connection per node, opened when first used and again after its end. A node that serves reads as a replica has one
+/// more, since it can have been a primary before.
 #[derive(Default)]
 pub(crate) struct Pool {
     connections: HashMap<(Address, bool), Arc<Connection>>,
-    /// To whom there was a connection.
+    /// Nodes that had a connection.
     met: HashSet<(Address, bool)>,
     /// Rotates replicas.
     turn: usize,
 }
 
 impl Pool {
-    /// Divides commands among the nodes that have their keys, behind what is `staged`. Commands without a key go
-    /// where others go, or to whom `any` names.
+    /// Divides commands among the nodes of their keys, behind the `staged` ones. Commands without a key go to a node that
+    /// has commands, or to the node from `any`.
     pub(crate) fn divide(
         &mut self,
         map: &SlotMap,
@@ -70,28 +71,28 @@ impl Pool {
         staged: &mut Vec<(Target, Commands)>,
         any: impl Fn() -> Option<Address>,
     ) {
-        commands.take_each(|mark, bytes| {
-            let at = match slot_for(&mark, bytes) {
-                Some(slot) => self.place(map, reads, slot, &mark, staged),
+        commands.take_each(|meta, bytes| {
+            let at = match slot_for(&meta, bytes) {
+                Some(slot) => self.place(map, reads, slot, &meta, staged),
                 None => staged.iter().position(|(known, _)| known.takes_anything()).unwrap_or_else(|| {
                     staged.push((any().map_or(Target::Nowhere, Target::of), Commands::default()));
                     staged.len() - 1
                 }),
             };
-            staged[at].1.append(mark, bytes);
+            staged[at].1.append(meta, bytes);
         });
     }
 
-    /// The index of what is staged for the node that a command is to go to.
+    /// Returns the index of the staged commands for the command's node.
     fn place(
         &mut self,
         map: &SlotMap,
         reads: ScaleReads,
         slot: u16,
-        mark: &Mark,
+        meta: &CommandMeta,
         staged: &mut Vec<(Target, Commands)>,
     ) -> usize {
-        let node = self.node(map, reads, slot, mark);
+        let node = self.node(map, reads, slot, meta);
         let known = staged.iter().position(|(known, _)| match node {
             Some((address, replica)) => known.is(address, replica),
             None => *known == Target::Nowhere,
@@ -106,16 +107,16 @@ impl Pool {
         })
     }
 
-    /// The node that a command about a slot is to go to, and whether as to a replica.
+    /// Returns the node for a command about a slot, and true if it is a replica.
     fn node<'a>(
         &mut self,
         map: &'a SlotMap,
         reads: ScaleReads,
         slot: u16,
-        mark: &Mark,
+        meta: &CommandMeta,
     ) -> Option<(&'a Address, bool)> {
         let shard = map.shard(slot)?;
-        if reads == ScaleReads::Primaries || mark.name != READ || shard.replicas.is_empty() {
+        if reads == ScaleReads::Primaries || meta.name != READ || shard.replicas.is_empty() {
             return Some((&shard.primary, false));
         }
         self.turn = self.turn.wrapping_add(1);
@@ -124,8 +125,8 @@ impl Pool {
         Some(replica.map_or((&shard.primary, false), |address| (address, true)))
     }
 
-    /// The connection to a node, opened if there is none.
-    pub(crate) fn get(&mut self, address: Address, replica: bool, owner: &Shared) -> Arc<Connection> {
+    /// Returns the connection to a node, and opens one if needed.
+    pub(crate) fn get(&mut self, address: Address, replica: bool, owner: &dyn NodeOwner) -> Arc<Connection> {
         let node = (address, replica);
         let known = self.connections.get(&node).filter(|known| known.state() != LinkState::End);
         if let Some(known) = known {
@@ -142,13 +143,12 @@ impl Pool {
         self.connections.values().cloned().collect()
     }
 
-    /// All connections, none of which is in the pool any more.
+    /// Removes all connections and returns them.
     pub(crate) fn take_all(&mut self) -> Vec<Arc<Connection>> {
         std::mem::take(&mut self.connections).into_values().collect()
     }
 
-    /// The connections to nodes that do not belong to the Cluster any more, or that were primaries and are not,
-    /// which leave the pool.
+    /// Removes and returns the connections to nodes that left the Cluster or that are no longer primaries.
     pub(crate) fn take_misplaced(&mut self, map: &SlotMap, topology: &Topology) -> Vec<Arc<Connection>> {
         let is_misplaced = |address: &Address, replica: bool| {
             !topology.knows(address) || (!replica && map.is_replica(address))
@@ -157,42 +157,70 @@ impl Pool {
         misplaced.map(|(_, connection)| connection).collect()
     }
 
-    /// Forgets the connections to a node that have ended.
+    /// Removes the ended connections to a node.
     pub(crate) fn remove_ended(&mut self, node: &Address) {
         self.connections
             .retain(|(address, _), connection| address != node || connection.state() != LinkState::End);
     }
 }
 
-fn open(address: &Address, replica: bool, is_another: bool, owner: &Shared) -> Arc<Connection> {
-    let mut options = owner.topology.options().link.clone();
-    options.endpoint = owner.topology.endpoint(address);
-    (options.lazy, options.offline_queue) = (false, true);
-    options.read_only |= replica;
-    options.silence = owner.silence;
-    let is_another = AtomicBool::new(is_another);
-    let policy = NodePolicy { owner: owner.this.clone(), address: address.clone(), is_another };
-    // The link holds its connections and they hold the link, until it is closed.
-    let detour = owner.this.upgrade().map(|owner| owner as _);
-    let ears = Ears { sink: owner.sink.clone(), pushes: None, detour };
-    Connection::with_ears(Arc::new(options), Arc::new(policy), ears, owner.tasks.clone())
+/// Owner of the connections of a pool.
+pub(crate) trait NodeOwner: Send + Sync {
+    /// Nodes of the Cluster, with the options of their connections.
+    fn topology(&self) -> &Topology;
+
+    /// Time limit for the silence of a node.
+    fn silence(&self) -> Option<Duration>;
+
+    /// Policy of the whole link.
+    fn policy(&self) -> &dyn LinkPolicy;
+
+    /// Receiver of replies.
+    fn sink(&self) -> Arc<dyn ReplySink>;
+
+    /// Runtime of the connections.
+    fn tasks(&self) -> Tasks;
+
+    /// The owner itself, for callbacks of its connections.
+    fn this(&self) -> Weak<dyn NodeOwner>;
+
+    /// The owner as the redirector of its connections. `None` if it ends.
+    fn redirector(&self) -> Option<Arc<dyn Redirector>>;
+
+    /// Handles a connection that was lost or could not be opened.
+    fn on_lost(&self, address: &Address);
 }
 
-/// The slot that a command is about.
-fn slot_for(mark: &Mark, bytes: &[u8]) -> Option<u16> {
-    match mark.place {
-        Place::Anywhere => None,
-        Place::Key { start, length } => bytes.get(start as usize..)?.get(..length as usize).map(slot_of),
-        Place::Slot(slot) => Some(slot),
+fn open(address: &Address, replica: bool, is_another: bool, owner: &dyn NodeOwner) -> Arc<Connection> {
+    let mut options = owner.topology().options().link.clone();
+    options.endpoint = owner.topology().endpoint(address);
+    (options.lazy, options.offline_queue) = (false, true);
+    options.read_only |= replica;
+    options.silence = owner.silence();
+    let is_another = AtomicBool::new(is_another);
+    let policy = NodePolicy { owner: owner.this(), address: address.clone(), is_another };
+    // The link holds its connections and they hold the link, until it is closed.
+    let sinks = Sinks { sink: owner.sink(), pushes: None, redirector: owner.redirector() };
+    Connection::with_sinks(Arc::new(options), Arc::new(policy), sinks, owner.tasks())
+}
+
+/// Returns the slot of a command.
+fn slot_for(meta: &CommandMeta, bytes: &[u8]) -> Option<u16> {
+    match meta.place {
+        CommandRoute::Anywhere => None,
+        CommandRoute::Key { start, length } => {
+            bytes.get(start as usize..)?.get(..length as usize).map(slot_of)
+        }
+        CommandRoute::Slot(slot) => Some(slot),
     }
 }
 
-/// The decisions about a connection of the pool: it is not made again but given up, since its node may be gone for
-/// good, and what it had to do may be for another node by now.
+/// Policy of a connection of the pool. It does not reconnect, since its node can be gone for good and its commands can
+/// belong to another node.
 struct NodePolicy {
-    owner: Weak<Shared>,
+    owner: Weak<dyn NodeOwner>,
     address: Address,
-    /// Whether it is in the place of one that was lost, for as long as that was not counted.
+    /// True until this replacement of a lost connection is counted.
     is_another: AtomicBool,
 }
 
@@ -201,26 +229,26 @@ impl LinkPolicy for NodePolicy {
         Box::pin(async { None })
     }
 
-    fn judges(&self) -> bool {
-        self.owner.upgrade().is_some_and(|owner| owner.policy.judges())
+    fn inspects_errors(&self) -> bool {
+        self.owner.upgrade().is_some_and(|owner| owner.policy().inspects_errors())
     }
 
-    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
-        self.owner.upgrade()?.policy.judge(error)
+    fn on_error_reply(&self, error: &RedisError) -> Option<BoxFuture<ErrorAction>> {
+        self.owner.upgrade()?.policy().on_error_reply(error)
     }
 
     fn state_changed(&self, state: LinkState, _error: Option<&RedisError>) {
         let Some(owner) = self.owner.upgrade() else { return };
         match state {
             LinkState::Ready if self.is_another.swap(false, Ordering::AcqRel) => {
-                owner.policy.traffic().reconnect();
+                owner.policy().traffic().reconnect();
             }
-            LinkState::End => owner.lost(&self.address),
+            LinkState::End => owner.on_lost(&self.address),
             _ => {}
         }
     }
 
     fn traffic(&self) -> Arc<Traffic> {
-        self.owner.upgrade().map_or_else(Arc::default, |owner| owner.policy.traffic())
+        self.owner.upgrade().map_or_else(Arc::default, |owner| owner.policy().traffic())
     }
 }

@@ -1,27 +1,18 @@
-//! What becomes of commands that a node of a Cluster does not serve.
+//! Redirects of a Cluster: error replies that send a command to another node, or to the same one later.
 
-use crate::redis_io::cluster::slot_map::Address;
-use crate::redis_io::command::{Commands, Mark};
+use crate::redis_io::address::Address;
+use crate::redis_io::command::CommandMeta;
 use crate::redis_io::error::RedisError;
 
-/// Takes commands that are to be served elsewhere, or later.
-///
-/// Called on the engine's thread, or on the submitting one, and never with a lock of the connection held.
-pub(crate) trait Detour: Send + Sync {
-    /// Whether an error reply says that its command was not carried out and should not be given up.
-    fn calls_for(&self, error: &RedisError) -> bool;
-
-    /// Takes a command that had such a reply. What was taken goes on at [`Detour::burst_end`].
-    fn take(&self, mark: Mark, bytes: Vec<u8>, error: RedisError);
-
-    /// Takes commands whose connection is gone.
-    fn strand(&self, commands: Commands, error: RedisError);
-
-    /// As [`crate::redis_io::link::ReplySink::burst_end`].
-    fn burst_end(&self);
+/// Command that a node did not serve.
+pub(crate) struct RedirectedCommand {
+    pub(crate) redirect: Redirect,
+    pub(crate) meta: CommandMeta,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) error: RedisError,
 }
 
-/// What an error reply of a Cluster's node means for the command.
+/// Meaning of an error reply of a Cluster node for its command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redirect {
     /// The slot belongs to another node.
@@ -35,7 +26,7 @@ pub enum Redirect {
 }
 
 impl Redirect {
-    /// Reads an error reply; a node whose name is not told is the one at `asked`.
+    /// Reads an error reply. A redirect without a host means the node at `asked`.
     pub fn read(error: &RedisError, asked: &str) -> Option<Self> {
         match error.reply_code()? {
             "MOVED" => read_target(&error.message, asked).map(|(slot, to)| Self::Moved(slot, to)),

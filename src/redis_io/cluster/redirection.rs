@@ -1,40 +1,33 @@
-//! Commands of a Cluster that were not served where they were sent: they follow their slot, or are tried again later.
+//! Handles commands that a node did not serve: they follow their slot, or get another attempt later.
 
 use std::time::{Duration, Instant};
 
 use crate::redis_io::cluster::pool::Target;
-use crate::redis_io::cluster::redirect::{Detour, Redirect};
-use crate::redis_io::cluster::{PATIENCE, Shared};
-use crate::redis_io::command::{Commands, Destination, Mark};
+use crate::redis_io::cluster::redirect::{Redirect, RedirectedCommand};
+use crate::redis_io::cluster::{ClusterState, PATIENCE};
+use crate::redis_io::command::{CommandMeta, Commands, Destination};
+use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 
-/// Lets the next command be served by a node that has its slot not for good yet.
+/// Command that lets a node serve the next command while it imports the slot.
 const ASKING: &str = "ASKING";
 
-/// The shortest time after which a command is tried again.
+/// Minimum delay of another attempt.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
-/// A command that a node has not served.
-pub(crate) struct Misplaced {
-    redirect: Redirect,
-    mark: Mark,
-    bytes: Vec<u8>,
-    error: RedisError,
-}
-
-impl Detour for Shared {
-    fn calls_for(&self, error: &RedisError) -> bool {
+impl Redirector for ClusterState {
+    fn should_redirect(&self, error: &RedisError) -> bool {
         Redirect::read(error, &error.node).is_some()
     }
 
-    fn take(&self, mark: Mark, bytes: Vec<u8>, error: RedisError) {
+    fn redirect(&self, meta: CommandMeta, bytes: Vec<u8>, error: RedisError) {
         match Redirect::read(&error, &error.node) {
-            Some(redirect) => self.lock().detours.push(Misplaced { redirect, mark, bytes, error }),
-            None => mark.destination.deliver(self.sink.as_ref(), Err(error)),
+            Some(redirect) => self.lock().redirected.push(RedirectedCommand { redirect, meta, bytes, error }),
+            None => meta.destination.deliver(self.sink.as_ref(), Err(error)),
         }
     }
 
-    fn strand(&self, commands: Commands, error: RedisError) {
+    fn requeue_all(&self, commands: Commands, error: RedisError) {
         if !commands.is_empty() {
             self.topology.refresh();
             self.postpone(commands, self.topology.options().failover_delay, &error);
@@ -42,28 +35,28 @@ impl Detour for Shared {
     }
 
     fn burst_end(&self) {
-        let misplaced = std::mem::take(&mut self.lock().detours);
-        for one in misplaced {
-            self.redirect(one);
+        let redirected = std::mem::take(&mut self.lock().redirected);
+        for one in redirected {
+            self.follow(one);
         }
     }
 }
 
-impl Shared {
-    /// Has commands tried again after a while; those that have waited for too long fail with `error`.
+impl ClusterState {
+    /// Submits commands again after a delay. Commands that have waited too long fail with `error`.
     pub(crate) fn postpone(&self, mut commands: Commands, delay: Duration, error: &RedisError) {
         let (delay, now) = (delay.max(SHORTEST_WAIT), Instant::now());
         let mut again = Commands::default();
-        commands.take_each(|mut mark, bytes| {
-            if mark.name == ASKING {
+        commands.take_each(|mut meta, bytes| {
+            if meta.name == ASKING {
                 // It is about the command behind it, on the node that both were sent to.
                 return;
             }
-            let since = *mark.detours.since.get_or_insert(now);
+            let since = *meta.redirects.since.get_or_insert(now);
             if now + delay < since + PATIENCE {
-                again.append(mark, bytes);
+                again.append(meta, bytes);
             } else {
-                mark.destination.deliver(self.sink.as_ref(), Err(error.clone().of(mark.name)));
+                meta.destination.deliver(self.sink.as_ref(), Err(error.clone().of(meta.name)));
             }
         });
         self.hold(&mut again).refuse(self.sink.as_ref(), &self.error(RedisErrorKind::QueueFull, QUEUE_FULL));
@@ -82,7 +75,7 @@ impl Shared {
         });
     }
 
-    /// Counts commands among those that wait to be tried again, and gives back what there is no room for.
+    /// Counts commands as held, and returns those beyond the limit.
     fn hold(&self, commands: &mut Commands) -> Commands {
         let limit = self.topology.options().link.queue;
         let held = &mut self.lock().held;
@@ -91,8 +84,8 @@ impl Shared {
         std::mem::replace(commands, fitting)
     }
 
-    fn redirect(&self, misplaced: Misplaced) {
-        let Misplaced { redirect, mut mark, bytes, error } = misplaced;
+    fn follow(&self, command: RedirectedCommand) {
+        let RedirectedCommand { redirect, mut meta, bytes, error } = command;
         let options = self.topology.options().clone();
         let (target, delay, asking) = match redirect {
             Redirect::Moved(slot, to) => {
@@ -112,14 +105,14 @@ impl Shared {
             commands.begin(ASKING, 1).end(Destination::Nowhere);
         }
         let follows = target.is_some();
-        if follows && mark.detours.redirections >= options.max_redirections {
+        if follows && meta.redirects.redirections >= options.max_redirections {
             let message = format!("Too many Cluster redirections. Last error: {}", error.message);
             let error = RedisError { message: message.into(), ..error };
-            mark.destination.deliver(self.sink.as_ref(), Err(error));
+            meta.destination.deliver(self.sink.as_ref(), Err(error));
             return self.sink.burst_end();
         }
-        mark.detours.redirections += u8::from(follows);
-        commands.append(mark, &bytes);
+        meta.redirects.redirections += u8::from(follows);
+        commands.append(meta, &bytes);
         match target.filter(|_| delay.is_zero()) {
             Some(address) => self.send(vec![(Target::of(address), commands)]),
             None => self.postpone(commands, delay, &error),

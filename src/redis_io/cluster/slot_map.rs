@@ -1,53 +1,14 @@
-//! Which node of a Cluster has which keys. Pure.
+//! Map from slots to the nodes of a Cluster. Pure.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
-
-use crc::{CRC_16_XMODEM, Crc};
 
 use crate::redis_io::resp::Value;
 
-/// How many slots a Cluster has.
-pub const SLOTS: u16 = 16_384;
+pub use crate::redis_io::address::Address;
+pub use crate::redis_io::key_slot::{SLOTS, slot_of};
 
-/// The hash of keys.
-const HASH: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
-
-/// Of slots that no node has.
-const NOBODY: u16 = u16::MAX;
-
-/// The slot of a key: of what is between its first `{` and the `}` behind that, if there is anything, else of all
-/// of it.
-pub fn slot_of(key: &[u8]) -> u16 {
-    let tag = key.iter().position(|&byte| byte == b'{').and_then(|open| {
-        let rest = &key[open + 1..];
-        rest.iter().position(|&byte| byte == b'}').filter(|&length| length > 0).map(|length| &rest[..length])
-    });
-    HASH.checksum(tag.unwrap_or(key)) % SLOTS
-}
-
-/// Where a node of a Cluster listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Address {
-    /// Name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-}
-
-impl Address {
-    /// Reads `host:port`; the host may be an IPv6 address without brackets.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (host, port) = text.rsplit_once(':')?;
-        Some(Self { host: host.to_owned(), port: port.parse().ok()? })
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}", self.host, self.port)
-    }
-}
+/// Index of a slot without an owner.
+const NO_OWNER: u16 = u16::MAX;
 
 /// A primary with its replicas, which have the same keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +28,11 @@ pub struct SlotMap {
 }
 
 impl SlotMap {
-    /// Reads the reply to CLUSTER SLOTS. A node that does not know its own name has the one of `asked`, and `nat`
-    /// says under which other address a node is reached from here. `None` if the reply tells of no slots.
+    /// Reads the reply to CLUSTER SLOTS. A node without a host has the host of `asked`. `nat` maps the address that a
+    /// node announces to the one that is reachable from here. Returns `None` if the reply has no slots.
     pub fn read(reply: &Value, asked: &Address, nat: &HashMap<Address, Address>) -> Option<Self> {
         let Value::Array(ranges) = reply else { return None };
-        let mut map = Self { shards: Vec::new(), slots: vec![NOBODY; usize::from(SLOTS)] };
+        let mut map = Self { shards: Vec::new(), slots: vec![NO_OWNER; usize::from(SLOTS)] };
         for range in ranges {
             let Value::Array(parts) = range else { return None };
             let [Value::Integer(first), Value::Integer(last), nodes @ ..] = parts.as_slice() else {
@@ -95,12 +56,12 @@ impl SlotMap {
         known as u16
     }
 
-    /// Who has a slot.
+    /// Returns the primary and replicas of a slot.
     pub fn shard(&self, slot: u16) -> Option<&Shard> {
         self.shards.get(usize::from(*self.slots.get(usize::from(slot))?))
     }
 
-    /// A node has said that another one has the slot, and the map was not asked for again yet.
+    /// Notes a new owner of a slot before the next refresh.
     pub fn note_moved(&mut self, slot: u16, to: &Address) {
         let known = self.shards.iter().find(|shard| shard.primary == *to).cloned();
         let index = self.index_of(known.unwrap_or(Shard { primary: to.clone(), replicas: Vec::new() }));
@@ -114,7 +75,7 @@ impl SlotMap {
         self.shards.iter().map(|shard| &shard.primary)
     }
 
-    /// Whether a node is only a replica.
+    /// Returns true if a node is a replica and not a primary.
     pub fn is_replica(&self, address: &Address) -> bool {
         self.shards.iter().any(|shard| shard.replicas.contains(address))
             && !self.primaries().any(|primary| primary == address)
@@ -126,7 +87,7 @@ impl SlotMap {
     }
 }
 
-/// `[host, port, …]`. Nothing for a host means the one that was asked; `?` that the node does not know.
+/// Reads `[host, port, …]`. An empty host means the node that was asked. `?` means an unknown host.
 fn read_address(node: &Value, asked: &Address) -> Option<Address> {
     let Value::Array(parts) = node else { return None };
     let [host, Value::Integer(port), ..] = parts.as_slice() else { return None };

@@ -1,79 +1,74 @@
-//! Keeps track of which node of a Cluster has which slots.
+//! Map from slots to nodes that the connections of a Cluster share.
 //!
-//! One task asks for the slots: when something calls for it, and every now and then. It runs while anybody has a
-//! lease, and everybody who has one reads the same map.
+//! One task refreshes the slots, on request and periodically. It runs while the topology has a user, and all users read
+//! the same map.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
 
 use crate::redis_io::cluster::slot_map::{Address, SlotMap};
-use crate::redis_io::cluster::topology_refresh::keep_up;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::BoxFuture;
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{ClusterOptions, Endpoint};
 use crate::redis_io::tasks::Tasks;
 
-/// How long to wait before the nodes are asked again after the n-th round in which none of them answered; `None` is
-/// to give up.
+/// Delay before the next refresh after `n` refreshes in a row without an answer. `None` gives up.
 pub type RetryDelay = dyn Fn(u32) -> BoxFuture<Option<Duration>> + Send + Sync;
 
-/// How many nodes are asked, one after the other, before who waits to be told where to go is told to try again.
-const PATIENCE: u32 = 3;
-
-/// What came of asking.
+/// Result of the latest refreshes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct News {
-    /// The last question that is answered.
+pub(crate) struct RefreshResult {
+    /// Number of the last request that was answered.
     pub(crate) answered: u64,
-    /// Why there is no answer at present.
+    /// Error of the last refresh, if it failed.
     pub(crate) error: Option<RedisError>,
-    /// Whether nobody asks any more.
+    /// True after the refresh has given up.
     pub(crate) given_up: bool,
 }
 
-/// The nodes of a Cluster, as far as they are known.
+/// Known nodes of a Cluster.
 pub struct Topology {
     pub(crate) options: Arc<ClusterOptions>,
     pub(crate) tasks: Tasks,
     pub(crate) retry_delay: Box<RetryDelay>,
-    /// A lock, since both threads look up and one writes; held for that only.
+    /// Slots, once known. A lock, since both threads read and one writes. Held for one access only.
     map: Mutex<Option<Arc<SlotMap>>>,
-    /// Slots that are on their way to another node, where blocking reads have to wait for them.
+    /// Slots that migrate, with their new node. Blocking reads wait there.
     imports: Mutex<HashMap<u16, Address>>,
-    /// The questions so far.
+    /// Number of requests for a refresh so far.
     pub(crate) asked: AtomicU64,
-    /// Wakes the task: there is a question, or nobody has a lease any more.
+    /// Wakes the task: a refresh was requested, or the last user is gone.
     pub(crate) wake: Notify,
-    pub(crate) news: watch::Sender<News>,
-    pub(crate) leases: AtomicUsize,
-    /// Whether the task runs. A lock, so that it does not end while somebody relies on it.
-    running: Mutex<bool>,
-    /// Rotates what is chosen where any node will do.
+    pub(crate) results: watch::Sender<RefreshResult>,
+    pub(crate) users: AtomicUsize,
+    /// True while the task runs. A lock, so that the task does not end while a new user relies on it.
+    pub(crate) running: Mutex<bool>,
+    /// Rotates the choice of any node.
     pub(crate) turn: AtomicUsize,
-    /// Who knows best: the new owner of a slot that has moved, which others may not have heard of yet.
-    pub(crate) hint: Mutex<Option<Address>>,
+    /// New owner of a slot that has moved. It is asked first, since other nodes can have old slots.
+    pub(crate) preferred_node: Mutex<Option<Address>>,
 }
 
-/// Tells when the slots were asked for.
-pub struct Changes(watch::Receiver<News>);
+/// Receives the results of refreshes.
+pub struct Changes(watch::Receiver<RefreshResult>);
 
 impl Changes {
-    /// Waits for the next answer; `false` if there will be none any more.
+    /// Waits for the next result. Returns false if the topology is gone.
     pub async fn next(&mut self) -> bool {
         self.0.changed().await.is_ok()
     }
 }
 
 /// Keeps the topology up to date while it lives.
-pub(crate) struct Lease(Arc<Topology>);
+pub(crate) struct TopologyUser(pub(crate) Arc<Topology>);
 
 impl Topology {
-    /// A topology that nothing is known of yet.
+    /// A topology without known nodes.
     pub fn new(options: ClusterOptions, tasks: Tasks, retry_delay: Box<RetryDelay>) -> Arc<Self> {
         Arc::new(Self {
             options: Arc::new(options),
@@ -83,89 +78,77 @@ impl Topology {
             imports: Mutex::default(),
             asked: AtomicU64::new(0),
             wake: Notify::new(),
-            news: watch::Sender::default(),
-            leases: AtomicUsize::new(0),
+            results: watch::Sender::default(),
+            users: AtomicUsize::new(0),
             running: Mutex::default(),
             turn: AtomicUsize::new(0),
-            hint: Mutex::default(),
+            preferred_node: Mutex::default(),
         })
     }
 
-    /// What it was made with.
+    /// Options of the Cluster.
     pub fn options(&self) -> &Arc<ClusterOptions> {
         &self.options
     }
 
     /// The slots, once they are known.
     pub(crate) fn map(&self) -> Option<Arc<SlotMap>> {
-        lock(&self.map).clone()
+        self.map.locked().clone()
     }
 
-    pub(crate) fn lease(self: &Arc<Self>) -> Lease {
-        let mut running = lock(&self.running);
-        self.leases.fetch_add(1, Ordering::AcqRel);
-        if !std::mem::replace(&mut *running, true) {
-            // What went wrong for those before says nothing about now.
-            self.news.send_modify(|news| (news.error, news.given_up) = (None, false));
-            self.refresh();
-            self.tasks.spawn(keep_up(self.clone()));
-        }
-        Lease(self.clone())
-    }
-
-    /// Whether the task ends, since nobody has a lease any more.
-    pub(crate) fn rests(&self) -> bool {
-        let mut running = lock(&self.running);
-        *running = self.leases.load(Ordering::Acquire) > 0;
+    /// Returns true if the task must end, since the topology has no user.
+    pub(crate) fn try_stop(&self) -> bool {
+        let mut running = self.running.locked();
+        *running = self.users.load(Ordering::Acquire) > 0;
         !*running
     }
 
     pub(crate) fn give_up(&self) {
-        // Told under the lock, so that who has a lease from now on is not told of it.
-        let mut running = lock(&self.running);
+        // Sent under the lock, so that a later user does not receive it.
+        let mut running = self.running.locked();
         *running = false;
-        self.news.send_modify(|news| news.given_up = true);
+        self.results.send_modify(|result| result.given_up = true);
     }
 
-    /// What becomes of the questions from now on.
-    pub(crate) fn news(&self) -> watch::Receiver<News> {
-        self.news.subscribe()
+    /// Returns a receiver of the results of refreshes.
+    pub(crate) fn results(&self) -> watch::Receiver<RefreshResult> {
+        self.results.subscribe()
     }
 
-    /// Tells of every answer from now on.
+    /// Returns a receiver of the changes from now on.
     pub fn changes(&self) -> Changes {
-        Changes(self.news())
+        Changes(self.results())
     }
 
-    /// Has the slots asked for again.
+    /// Requests a refresh.
     pub fn refresh(&self) {
         self.asked.fetch_add(1, Ordering::AcqRel);
         self.wake.notify_one();
     }
 
-    /// A node has said that another one has the slot.
+    /// Notes a MOVED of a slot.
     pub fn moved(&self, slot: u16, to: &Address) {
-        if let Some(map) = lock(&self.map).as_mut() {
+        if let Some(map) = self.map.locked().as_mut() {
             Arc::make_mut(map).note_moved(slot, to);
         }
-        lock(&self.imports).remove(&slot);
-        *lock(&self.hint) = Some(to.clone());
+        self.imports.locked().remove(&slot);
+        *self.preferred_node.locked() = Some(to.clone());
         self.refresh();
     }
 
-    /// A node has said that a key of the slot is on another one already.
+    /// Notes an ASK for a slot.
     pub fn importing(&self, slot: u16, to: &Address) {
-        lock(&self.imports).insert(slot, to.clone());
+        self.imports.locked().insert(slot, to.clone());
         self.refresh();
     }
 
-    /// Whether a node belongs to the Cluster.
+    /// Returns true if a node belongs to the Cluster.
     pub(crate) fn knows(&self, address: &Address) -> bool {
         self.map().is_some_and(|map| map.nodes().contains(address))
-            || lock(&self.imports).values().any(|importing| importing == address)
+            || self.imports.locked().values().any(|importing| importing == address)
     }
 
-    /// Whether a connection for a slot, or one to any node, is to the right node for all that is known.
+    /// Returns true if the connection for a slot, or for any node, is to the right node by the known slots.
     pub fn is_right(&self, slot: Option<u16>, node: &str) -> bool {
         let Some(map) = self.map() else { return true };
         match slot {
@@ -174,38 +157,19 @@ impl Topology {
         }
     }
 
-    /// Whether nobody asks any more.
+    /// Returns true after the refresh has given up.
     pub fn has_given_up(&self) -> bool {
-        self.news.borrow().given_up
+        self.results.borrow().given_up
     }
 
-    /// Whether reads of the slot have to say that they know that it is on its way.
+    /// Returns true if the slot migrates to another node. Reads of it must send ASKING.
     pub fn is_importing(&self, slot: u16) -> bool {
-        lock(&self.imports).contains_key(&slot)
+        self.imports.locked().contains_key(&slot)
     }
 
-    /// The address in what a node said, as it is reached from here.
+    /// Returns the reachable address for one that a node announced.
     pub fn reachable(&self, address: Address) -> Address {
         self.options.nat.get(&address).cloned().unwrap_or(address)
-    }
-
-    /// Where a connection for a slot is to be opened, or one to any node. Waits for the answer to what was asked
-    /// so far, but not for ever.
-    pub async fn locate(self: Arc<Self>, slot: Option<u16>) -> Result<Endpoint, RedisError> {
-        let _lease = self.lease();
-        let asked = self.asked.load(Ordering::Acquire);
-        let mut news = self.news();
-        let answer = news.wait_for(|news| news.answered >= asked || news.given_up);
-        // Whether it is answered or not, what is known is known.
-        let _ = timeout(self.options.refresh_timeout * PATIENCE, answer).await;
-        let address = match slot {
-            Some(slot) => self.node_of(slot),
-            None => self.any_node(),
-        };
-        match address {
-            Some(address) => Ok(self.endpoint(&address)),
-            None => Err(self.unknown(news.borrow().error.clone())),
-        }
     }
 
     pub(crate) fn endpoint(&self, address: &Address) -> Endpoint {
@@ -215,13 +179,13 @@ impl Topology {
         Endpoint::Tcp { host: address.host.clone(), port: address.port, family }
     }
 
-    /// The node on which reads of a slot wait.
+    /// Returns the node on which reads of a slot block.
     pub fn node_of(&self, slot: u16) -> Option<Address> {
-        let importing = lock(&self.imports).get(&slot).cloned();
+        let importing = self.imports.locked().get(&slot).cloned();
         importing.or_else(|| Some(self.map()?.shard(slot)?.primary.clone()))
     }
 
-    /// Some node, another one each time.
+    /// Returns any primary, in turn.
     pub(crate) fn any_node(&self) -> Option<Address> {
         let map = self.map()?;
         let primaries: Vec<&Address> = map.primaries().collect();
@@ -229,7 +193,7 @@ impl Topology {
         primaries.get(turn % primaries.len().max(1)).map(|&address| address.clone())
     }
 
-    /// The error of what cannot go anywhere, since the slots are not known.
+    /// Error of a command without a node, since the slots are unknown.
     pub(crate) fn unknown(&self, cause: Option<RedisError>) -> RedisError {
         match cause {
             Some(cause) => {
@@ -245,19 +209,15 @@ impl Topology {
     }
 
     pub(crate) fn set(&self, map: SlotMap) {
-        lock(&self.imports).retain(|&slot, to| map.shard(slot).is_some_and(|shard| shard.primary != *to));
-        *lock(&self.map) = Some(Arc::new(map));
+        self.imports.locked().retain(|&slot, to| map.shard(slot).is_some_and(|shard| shard.primary != *to));
+        *self.map.locked() = Some(Arc::new(map));
     }
 }
 
-impl Drop for Lease {
+impl Drop for TopologyUser {
     fn drop(&mut self) {
-        if self.0.leases.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.0.users.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.wake.notify_one();
         }
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

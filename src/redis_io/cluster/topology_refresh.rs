@@ -1,4 +1,4 @@
-//! Asks the nodes of a Cluster who has which slots.
+//! Refreshes the slots of a Cluster with CLUSTER SLOTS.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,34 +8,39 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::redis_io::cluster::slot_map::{Address, SlotMap};
-use crate::redis_io::cluster::topology::{Topology, lock};
-use crate::redis_io::command::Ticket;
+use crate::redis_io::cluster::topology::{Topology, TopologyUser};
+use crate::redis_io::command::ReplyTag;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
+use crate::redis_io::locked::Locked;
+use crate::redis_io::options::Endpoint;
 use crate::redis_io::resp::Reply;
 
-/// Connections for asking. In trouble one after the other is asked, since a node may be cut off from the others and
-/// know nothing of it; once there is calm one is enough.
+/// Connections for refreshes. After a failure all are kept and asked in turn, since a node can be cut off from the
+/// others. After a periodic refresh one is enough.
 type Kept = HashMap<Address, Arc<Connection>>;
 
-/// The shortest time between two rounds.
+/// Minimum time between two refreshes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Asks for the slots while anybody has a lease.
-pub(crate) async fn keep_up(topology: Arc<Topology>) {
+/// Number of nodes that are asked in a row before a caller of `locate` gets an error.
+const PATIENCE: u32 = 3;
+
+/// Refreshes the slots while the topology has a user.
+pub(crate) async fn run_refresh(topology: Arc<Topology>) {
     let mut failures = 0;
     let mut kept = Kept::new();
     let mut calm = false;
-    while !topology.rests() {
+    while !topology.try_stop() {
         let asked = topology.asked.load(Ordering::Acquire);
-        if topology.news.borrow().answered >= asked && topology.news.borrow().error.is_none() {
+        if topology.results.borrow().answered >= asked && topology.results.borrow().error.is_none() {
             calm = topology.wait_for_questions().await;
             continue;
         }
         let outcome = topology.round(&mut kept, std::mem::take(&mut calm)).await;
         failures = if outcome.is_ok() { 0 } else { failures + 1 };
-        topology.news.send_modify(|news| (news.answered, news.error) = (asked, outcome.err()));
+        topology.results.send_modify(|result| (result.answered, result.error) = (asked, outcome.err()));
         // However much there is to ask, no node is asked without a pause.
         let pause = if failures == 0 { Some(SHORTEST_PAUSE) } else { (topology.retry_delay)(failures).await };
         match pause {
@@ -46,10 +51,42 @@ pub(crate) async fn keep_up(topology: Arc<Topology>) {
 }
 
 impl Topology {
+    /// Adds a user of the topology. The first one starts the refresh.
+    pub(crate) fn add_user(self: &Arc<Self>) -> TopologyUser {
+        let mut running = self.running.locked();
+        self.users.fetch_add(1, Ordering::AcqRel);
+        if !std::mem::replace(&mut *running, true) {
+            // An error of earlier users does not hold for this one.
+            self.results.send_modify(|result| (result.error, result.given_up) = (None, false));
+            self.refresh();
+            self.tasks.spawn(run_refresh(self.clone()));
+        }
+        TopologyUser(self.clone())
+    }
+
+    /// Returns the endpoint for a connection of a slot, or of any node. Waits for the refreshes that were requested
+    /// before, up to a limit.
+    pub async fn locate(self: Arc<Self>, slot: Option<u16>) -> Result<Endpoint, RedisError> {
+        let _user = self.add_user();
+        let asked = self.asked.load(Ordering::Acquire);
+        let mut results = self.results();
+        let answer = results.wait_for(|result| result.answered >= asked || result.given_up);
+        // The known slots serve even without an answer.
+        let _ = timeout(self.options.refresh_timeout * PATIENCE, answer).await;
+        let address = match slot {
+            Some(slot) => self.node_of(slot),
+            None => self.any_node(),
+        };
+        match address {
+            Some(address) => Ok(self.endpoint(&address)),
+            None => Err(self.unknown(results.borrow().error.clone())),
+        }
+    }
+
     /// Asks one node after the other until one answers.
     async fn round(&self, kept: &mut Kept, calm: bool) -> Result<(), RedisError> {
-        let hint = lock(&self.hint).take();
-        let first = if calm { kept.keys().next().cloned() } else { hint };
+        let preferred_node = self.preferred_node.locked().take();
+        let first = if calm { kept.keys().next().cloned() } else { preferred_node };
         let mut last = None;
         for address in self.candidates(first) {
             match self.ask(&address, kept).await {
@@ -66,7 +103,7 @@ impl Topology {
 
     async fn sleep(&self, delay: Duration) {
         let until = tokio::time::Instant::now() + delay;
-        while self.leases.load(Ordering::Acquire) > 0 {
+        while self.users.load(Ordering::Acquire) > 0 {
             // A question that comes meanwhile is answered in the next round.
             match tokio::time::timeout_at(until, self.wake.notified()).await {
                 Ok(()) => {}
@@ -75,7 +112,7 @@ impl Topology {
         }
     }
 
-    /// `true` if there is one only since it is time again.
+    /// Waits for a request. Returns true if the refresh interval ended the wait.
     async fn wait_for_questions(&self) -> bool {
         let Some(interval) = self.options.refresh_interval else {
             self.wake.notified().await;
@@ -88,7 +125,7 @@ impl Topology {
         calm
     }
 
-    /// Whom to ask, in this order: who should know, who is known, and then who was known in the beginning.
+    /// Returns the nodes to ask: the preferred node, then the known nodes, then the startup nodes.
     fn candidates(&self, first: Option<Address>) -> Vec<Address> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let rotated = |mut addresses: Vec<Address>| {
@@ -106,7 +143,7 @@ impl Topology {
         candidates
     }
 
-    /// Asks one node, on a connection that is kept for the next time as long as it answers.
+    /// Asks one node, on a connection that is kept while it answers.
     async fn ask(&self, address: &Address, kept: &mut Kept) -> Result<SlotMap, RedisError> {
         let known = kept.remove(address).filter(|connection| connection.state() != LinkState::End);
         let connection = known.unwrap_or_else(|| self.open(address));
@@ -130,22 +167,27 @@ impl Topology {
     fn open(&self, address: &Address) -> Arc<Connection> {
         let mut options = self.options.link.clone();
         (options.endpoint, options.lazy, options.offline_queue) = (self.endpoint(address), false, true);
-        Connection::new(Arc::new(options), Arc::new(Once), Arc::new(Nobody), self.tasks.clone())
+        Connection::new(
+            Arc::new(options),
+            Arc::new(NoReconnect),
+            Arc::new(DiscardReplies),
+            self.tasks.clone(),
+        )
     }
 }
 
-/// The policy of a connection that is not made again.
-struct Once;
+/// Policy of a connection that does not reconnect.
+struct NoReconnect;
 
-impl LinkPolicy for Once {
+impl LinkPolicy for NoReconnect {
     fn retry_delay(&self, _attempt: u32) -> BoxFuture<Option<Duration>> {
         Box::pin(async { None })
     }
 }
 
-/// The sink of a connection on which every reply has somebody who waits for it.
-struct Nobody;
+/// Sink of a connection on which a task waits for every reply.
+struct DiscardReplies;
 
-impl ReplySink for Nobody {
-    fn reply(&self, _ticket: Ticket, _outcome: Result<Reply<'_>, RedisError>) {}
+impl ReplySink for DiscardReplies {
+    fn reply(&self, _ticket: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {}
 }

@@ -1,5 +1,5 @@
-//! The tasks of a connection: the driver, which connects, receives and connects again; the writer; and the watches
-//! on `commandTimeout` and on silence.
+//! Tasks of a connection: the driver, which connects, receives and reconnects, the writer, and the checks of
+//! `commandTimeout` and liveness.
 
 use std::io;
 use std::sync::Arc;
@@ -10,64 +10,64 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::redis_io::command::Destination;
-use crate::redis_io::connection::handshake::{Refusal, shake_hands};
+use crate::redis_io::connection::handshake::{HandshakeError, shake_hands};
 use crate::redis_io::connection::liveness;
 use crate::redis_io::connection::reply_reader::Receiver;
-use crate::redis_io::connection::socket::{Plain, Receiving, Sending, Socket};
-use crate::redis_io::connection::state::{Order, Shared};
+use crate::redis_io::connection::socket::{Plain, ReceiveHalf, SendHalf, Socket};
+use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::options::LinkOptions;
 
-/// The least time between two looks at the deadlines.
+/// Minimum time between two checks of the deadlines.
 const SHORTEST_WATCH: Duration = Duration::from_millis(1);
-/// How long a server that takes no more bytes is listened to: it may have said why.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+/// Time for reading after a write failed. The server can have sent the reason before it closed the socket.
+const READ_AFTER_WRITE_ERROR: Duration = Duration::from_millis(200);
 
-/// How a session ended.
+/// Reason for the end of a session.
 enum Exit {
-    /// The policy does not know where to connect to.
+    /// The policy knows no endpoint.
     Unlocated(RedisError),
     /// The socket was closed or broke.
     Lost(RedisError),
-    /// Redis does not let us in.
+    /// Redis refuses the connection.
     Refused(RedisError),
-    /// It was told to.
-    Ordered(Order),
+    /// A command to the driver.
+    Commanded(DriverCommand),
 }
 
-impl From<Refusal> for Exit {
-    fn from(refusal: Refusal) -> Self {
+impl From<HandshakeError> for Exit {
+    fn from(refusal: HandshakeError) -> Self {
         match refusal {
-            Refusal::Unlocated(error) => Self::Unlocated(error),
-            Refusal::Lost(error) => Self::Lost(error),
-            Refusal::Fatal(error) => Self::Refused(error),
+            HandshakeError::Unlocated(error) => Self::Unlocated(error),
+            HandshakeError::Lost(error) => Self::Lost(error),
+            HandshakeError::Fatal(error) => Self::Refused(error),
         }
     }
 }
 
-/// How often in a row it failed, and at what, and whether it ever did not.
+/// Failed attempts in a row, and the time since commands wait.
 struct Failures {
-    /// Whether there was a session before.
+    /// True after the first session.
     had_session: bool,
-    /// At finding out where to connect to.
+    /// Failed searches for an endpoint in a row.
     rounds: u32,
-    /// Since when, or since what waited for that has failed.
+    /// Start of those failures, or of the time since queued commands failed.
     unlocated: Option<Instant>,
-    /// At everything else.
+    /// Other failures in a row.
     attempts: u32,
-    /// Since when commands wait at the longest.
+    /// Earliest start of the wait of a queued command.
     since: Instant,
-    /// How long the first ones waited before they failed.
+    /// Time that the first commands waited before they failed.
     patience: Option<Duration>,
 }
 
-/// What is to be tried again, and for which time.
+/// Next step after a failure, with its number in the row.
 #[derive(Clone, Copy)]
 enum Next {
-    /// Finding out where to connect to.
+    /// A search for an endpoint.
     Round(u32),
-    /// Connecting.
+    /// A connection attempt.
     Attempt(u32),
 }
 
@@ -76,7 +76,7 @@ impl Failures {
         Self { had_session: false, rounds: 0, unlocated: None, attempts: 0, since: now, patience: None }
     }
 
-    /// Whether what waits fails, since nobody has known where to connect to for as long as that.
+    /// Returns true if queued commands must fail, since no endpoint was known for `patience`.
     fn outlast(&mut self, patience: Option<Duration>, now: Instant) -> bool {
         let since = *self.unlocated.get_or_insert(now);
         let outlasts = patience.is_some_and(|patience| now - since >= patience);
@@ -86,9 +86,8 @@ impl Failures {
         outlasts
     }
 
-    /// Whether what waits fails after this attempt, the next one being `delay` away: after so many attempts. As long as
-    /// there never was a session, which is when something is wrong with the address, nothing waits for longer than the first
-    /// commands did, however far apart attempts are by then.
+    /// Returns true if queued commands must fail after this attempt. They fail after each `most` + 1 attempts. Before the
+    /// first session, none waits longer than the first commands did, even if the attempts are far apart by then.
     fn exceed(&mut self, most: u32, attempt: u32, delay: Duration, now: Instant) -> bool {
         let next = now + delay - self.since;
         let is_late = !self.had_session && self.patience.is_some_and(|patience| next > patience);
@@ -100,7 +99,7 @@ impl Failures {
         exceeds
     }
 
-    /// Counts one more.
+    /// Counts a failure and returns the next step.
     fn next(&mut self, exit: &Exit) -> Next {
         if let Exit::Unlocated(_) = exit {
             self.rounds = self.rounds.saturating_add(1);
@@ -112,8 +111,8 @@ impl Failures {
     }
 }
 
-/// Runs a connection until it is closed or its policy gives it up.
-pub(crate) async fn run(shared: Arc<Shared>) {
+/// Runs a connection until it is closed or its policy ends it.
+pub(crate) async fn run(shared: Arc<ConnectionState>) {
     let mut failures = Failures::new(Instant::now());
     loop {
         let exit = live(&shared, &mut failures).await;
@@ -123,16 +122,16 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         }
         let next = failures.next(&exit);
         let error = match exit {
-            Exit::Ordered(Order::Close) => break,
-            Exit::Ordered(Order::Reset) => None,
-            Exit::Lost(error) | Exit::Ordered(Order::Lost(error)) => Some(error),
+            Exit::Commanded(DriverCommand::Close) => break,
+            Exit::Commanded(DriverCommand::Reset) => None,
+            Exit::Lost(error) | Exit::Commanded(DriverCommand::Lost(error)) => Some(error),
             Exit::Unlocated(error)
                 if !error.is_refusal() && !failures.outlast(shared.policy.patience(), Instant::now()) =>
             {
                 Some(error)
             }
             Exit::Unlocated(error) | Exit::Refused(error) => {
-                let pending = shared.lock().outbox.clear();
+                let pending = shared.lock().queue.clear();
                 shared.fail(pending, &error);
                 Some(error)
             }
@@ -149,11 +148,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 /// One session, from opening the socket to losing it.
-async fn live(shared: &Arc<Shared>, failures: &mut Failures) -> Exit {
+async fn live(shared: &Arc<ConnectionState>, failures: &mut Failures) -> Exit {
     shared.set_state(LinkState::Connecting, None);
     let socket = tokio::select! {
         biased;
-        order = ordered(shared) => return Exit::Ordered(order),
+        command = next_command(shared) => return Exit::Commanded(command),
         socket = connect(shared, failures) => match socket {
             Ok(socket) => socket,
             Err(refusal) => return refusal.into(),
@@ -176,13 +175,13 @@ async fn live(shared: &Arc<Shared>, failures: &mut Failures) -> Exit {
     exit
 }
 
-async fn connect(shared: &Arc<Shared>, failures: &mut Failures) -> Result<Socket, Refusal> {
+async fn connect(shared: &Arc<ConnectionState>, failures: &mut Failures) -> Result<Socket, HandshakeError> {
     let options = &shared.options;
     let lost = |error: &io::Error| RedisError::connecting(error, &shared.node());
     let located = match shared.policy.locate() {
         Some(answer) => {
             let located = in_time(options, answer).await.unwrap_or_else(|late| Err(lost(&late)));
-            Some(located.map_err(Refusal::Unlocated)?)
+            Some(located.map_err(HandshakeError::Unlocated)?)
         }
         None => None,
     };
@@ -208,11 +207,11 @@ async fn in_time<T>(options: &LinkOptions, step: impl Future<Output = T>) -> io:
     }
 }
 
-/// Lets commands flow: from the submitting threads where the socket allows it, and from the writer.
-fn flow(shared: &Arc<Shared>, sending: Sending) -> JoinHandle<()> {
+/// Allows writes, by the submitting threads if the socket supports it, and by the writer.
+fn flow(shared: &Arc<ConnectionState>, sending: SendHalf) -> JoinHandle<()> {
     let direct = match &sending {
-        Sending::Plain(plain) => Some(plain.clone()),
-        Sending::Tls(_) => None,
+        SendHalf::Plain(plain) => Some(plain.clone()),
+        SendHalf::Tls(_) => None,
     };
     shared.lock().start_flow(direct);
     shared.to_write.notify_one();
@@ -220,23 +219,23 @@ fn flow(shared: &Arc<Shared>, sending: Sending) -> JoinHandle<()> {
 }
 
 /// Writes what submitters could not.
-async fn write(shared: Arc<Shared>, mut sending: Sending) {
+async fn write(shared: Arc<ConnectionState>, mut sending: SendHalf) {
     loop {
         shared.to_write.notified().await;
         let written = match &mut sending {
-            Sending::Plain(plain) => write_plain(&shared, plain).await,
-            Sending::Tls(stream) => write_tls(&shared, stream).await,
+            SendHalf::Plain(plain) => write_plain(&shared, plain).await,
+            SendHalf::Tls(stream) => write_tls(&shared, stream).await,
         };
         if let Err(error) = written {
-            // Who receives finds the end as well, after what there is to be read; then this task is no more.
-            tokio::time::sleep(LAST_WORDS).await;
-            shared.order(Order::Lost(RedisError::socket(&error, "write", &shared.node())));
+            // The receiver finds the end as well, after the bytes that are left, and then ends this task.
+            tokio::time::sleep(READ_AFTER_WRITE_ERROR).await;
+            shared.send_command(DriverCommand::Lost(RedisError::socket(&error, "write", &shared.node())));
             return;
         }
     }
 }
 
-async fn write_plain(shared: &Shared, socket: &Plain) -> io::Result<()> {
+async fn write_plain(shared: &ConnectionState, socket: &Plain) -> io::Result<()> {
     loop {
         let blocked = shared.lock().write_now(socket)?;
         if !blocked {
@@ -246,14 +245,14 @@ async fn write_plain(shared: &Shared, socket: &Plain) -> io::Result<()> {
     }
 }
 
-/// What is handed to TLS counts as written before it is: how much of it left is not known when that fails.
-async fn write_tls(shared: &Shared, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+/// Writes to TLS. Bytes count as written before the write, since a failure does not say which bytes left.
+async fn write_tls(shared: &ConnectionState, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     loop {
         let bytes = {
             let mut inner = shared.lock();
-            let bytes = if inner.is_flowing() { inner.outbox.unwritten().to_vec() } else { Vec::new() };
+            let bytes = if inner.is_flowing() { inner.queue.unwritten().to_vec() } else { Vec::new() };
             if !bytes.is_empty() {
-                inner.wrote(bytes.len());
+                inner.mark_written(bytes.len());
             }
             bytes
         };
@@ -264,12 +263,12 @@ async fn write_tls(shared: &Shared, stream: &mut (impl AsyncWrite + Unpin)) -> i
     }
 }
 
-async fn receive(shared: &Arc<Shared>, mut receiving: Receiving) -> Exit {
+async fn receive(shared: &Arc<ConnectionState>, mut receiving: ReceiveHalf) -> Exit {
     let mut receiver = Receiver::new(shared.clone());
     loop {
         let filled = tokio::select! {
             biased;
-            order = ordered(shared) => return Exit::Ordered(order),
+            command = next_command(shared) => return Exit::Commanded(command),
             filled = receiving.fill(receiver.room()) => filled,
         };
         let error = match filled {
@@ -287,22 +286,22 @@ async fn receive(shared: &Arc<Shared>, mut receiving: Receiving) -> Exit {
             }
             Err(error) => RedisError::socket(&error, "read", &shared.node()),
         };
-        return Refusal::from(error).into();
+        return HandshakeError::from(error).into();
     }
 }
 
-/// The session is gone: what may be sent again waits, the rest fails.
-fn lose(shared: &Shared, cause: Option<RedisError>) {
+/// Ends a session. Commands that can be sent again wait, and the others fail.
+fn lose(shared: &ConnectionState, cause: Option<RedisError>) {
     let lost = {
         let mut inner = shared.lock();
         inner.stop_flow();
-        inner.outbox.rewind(!shared.options.resend)
+        inner.queue.prepare_resend(!shared.options.resend)
     };
     shared.fail(lost, &shared.dropped(cause));
 }
 
-/// Waits as long as the policy says; `false` if that is for good.
-async fn wait_to_retry(shared: &Arc<Shared>, next: Next, failures: &mut Failures) -> bool {
+/// Waits for the delay of the policy. Returns false if the link must end.
+async fn wait_to_retry(shared: &Arc<ConnectionState>, next: Next, failures: &mut Failures) -> bool {
     let asked = match next {
         Next::Round(round) => shared.policy.relocate_delay(round),
         Next::Attempt(attempt) => shared.policy.retry_delay(attempt),
@@ -322,7 +321,7 @@ async fn wait_to_retry(shared: &Arc<Shared>, next: Next, failures: &mut Failures
     {
         let (pending, cause) = {
             let mut inner = shared.lock();
-            (inner.outbox.clear(), inner.cause.clone())
+            (inner.queue.clear(), inner.cause.clone())
         };
         shared.fail(pending, &RedisError::max_retries(most, cause, &shared.node()));
     }
@@ -333,28 +332,28 @@ async fn wait_to_retry(shared: &Arc<Shared>, next: Next, failures: &mut Failures
     }
 }
 
-/// Resolves with the next order.
-async fn ordered(shared: &Shared) -> Order {
+/// Returns the next command to the driver.
+async fn next_command(shared: &ConnectionState) -> DriverCommand {
     loop {
-        if let Some(order) = shared.lock().order.take() {
-            return order;
+        if let Some(command) = shared.lock().command.take() {
+            return command;
         }
-        shared.told.notified().await;
+        shared.commanded.notified().await;
     }
 }
 
-/// Resolves when the connection is to be closed; other orders mean nothing while there is no connection.
-async fn closed(shared: &Shared) {
-    while ordered(shared).await != Order::Close {}
+/// Resolves when the driver must close. Other commands have no effect without a connection.
+async fn closed(shared: &ConnectionState) {
+    while next_command(shared).await != DriverCommand::Close {}
 }
 
-/// Fails commands that have waited for longer than `commandTimeout`. Their replies, should they come, find nobody.
-pub(crate) async fn watch_deadlines(shared: Arc<Shared>) {
+/// Fails commands that have waited longer than `commandTimeout`. Later replies to them are dropped.
+pub(crate) async fn watch_deadlines(shared: Arc<ConnectionState>) {
     loop {
-        let next = shared.lock().outbox.next_deadline();
+        let next = shared.lock().queue.next_deadline();
         let due = async {
             match next {
-                // At most so often; a command is never late by more.
+                // A command is late by this minimum at most.
                 Some(next) => {
                     tokio::time::sleep_until(next.max(Instant::now() + SHORTEST_WATCH).into()).await;
                 }
@@ -369,14 +368,14 @@ pub(crate) async fn watch_deadlines(shared: Arc<Shared>) {
     }
 }
 
-fn fail_late(shared: &Shared) {
+fn fail_late(shared: &ConnectionState) {
     let (late, cause): (Vec<_>, _) = {
         let mut inner = shared.lock();
         let cause = inner.cause.clone().filter(|_| !inner.is_flowing());
-        let expired = inner.outbox.expired(Instant::now()).map(|pending| {
+        let expired = inner.queue.expired(Instant::now()).map(|pending| {
             pending.deadline = None;
-            let destination = std::mem::replace(&mut pending.mark.destination, Destination::Nowhere);
-            (destination, pending.mark.name)
+            let destination = std::mem::replace(&mut pending.meta.destination, Destination::Nowhere);
+            (destination, pending.meta.name)
         });
         (expired.collect(), cause)
     };
@@ -394,7 +393,7 @@ fn fail_late(shared: &Shared) {
 mod tests {
     use super::*;
 
-    /// The attempts, of so many, after which what waits fails; attempts are 50 ms further apart each time.
+    /// Returns the attempts after which queued commands fail. The delay between attempts grows by 50 ms each time.
     fn failing(mut failures: Failures, most: u32, attempts: u32) -> Vec<u32> {
         let mut now = failures.since;
         let mut found = Vec::new();

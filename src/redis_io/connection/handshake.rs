@@ -1,5 +1,5 @@
-//! What is said on a new connection before commands flow: AUTH, SELECT and INFO in one write, INFO again while
-//! the server loads its data, then the connection's name and READONLY.
+//! Handshake of a new connection: AUTH, SELECT and INFO in one write, INFO again while the server loads its data, then
+//! the connection's name and READONLY.
 
 use std::io;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use tokio::time::timeout;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::socket::Socket;
-use crate::redis_io::connection::tls;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::resp::{Reply, Scanner, Value};
+use crate::redis_io::tls_error::TlsError;
 
 /// A connection that commands cannot flow on.
 #[derive(Debug)]
-pub enum Refusal {
-    /// Nobody says where to connect to.
+pub enum HandshakeError {
+    /// No endpoint is known.
     Unlocated(RedisError),
     /// The connection failed; what is queued waits for the next one.
     Lost(RedisError),
@@ -27,7 +27,7 @@ pub enum Refusal {
     Fatal(RedisError),
 }
 
-impl From<RedisError> for Refusal {
+impl From<RedisError> for HandshakeError {
     fn from(error: RedisError) -> Self {
         if error.is_refusal() { Self::Fatal(error) } else { Self::Lost(error) }
     }
@@ -39,7 +39,7 @@ pub async fn shake_hands(
     options: &LinkOptions,
     db: u32,
     node: &Arc<str>,
-) -> Result<(), Refusal> {
+) -> Result<(), HandshakeError> {
     match socket {
         Socket::Tcp(stream) => Handshake::new(stream, node, options, db).run().await,
         #[cfg(unix)]
@@ -51,7 +51,7 @@ pub async fn shake_hands(
 /// The shortest wait before INFO is asked again, whatever the options say.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
-/// What a server begins with that has not understood us, as TLS has alerts of version 3.
+/// First bytes of a server that did not understand us: an alert of TLS version 3.
 const TLS_ALERT: [u8; 2] = [21, 3];
 
 struct Handshake<'a, S> {
@@ -60,7 +60,7 @@ struct Handshake<'a, S> {
     options: &'a LinkOptions,
     db: u32,
     buffer: Vec<u8>,
-    /// Whether the server has said anything.
+    /// True once the server has sent a byte.
     is_heard: bool,
 }
 
@@ -69,7 +69,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         Self { stream, node, options, db, buffer: Vec::new(), is_heard: false }
     }
 
-    async fn run(mut self) -> Result<(), Refusal> {
+    async fn run(mut self) -> Result<(), HandshakeError> {
         let names = self.introduce().await?;
         let mut replies: Vec<(&'static str, Value)> = Vec::with_capacity(names.len());
         for name in names {
@@ -97,7 +97,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     }
 
     /// Sends the first commands and returns their names, in order.
-    async fn introduce(&mut self) -> Result<Vec<&'static str>, Refusal> {
+    async fn introduce(&mut self) -> Result<Vec<&'static str>, HandshakeError> {
         let options = self.options;
         let db = self.db.to_string();
         let mut names = Vec::new();
@@ -126,7 +126,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     }
 
     /// The name of the connection and READONLY; neither is worth losing the connection over.
-    async fn finish(&mut self) -> Result<(), Refusal> {
+    async fn finish(&mut self) -> Result<(), HandshakeError> {
         let options = self.options;
         let mut words: Vec<Vec<&str>> = Vec::new();
         if let Some(name) = &options.connection_name {
@@ -144,7 +144,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     }
 
     /// A server that wants no password takes commands all the same.
-    fn check_auth(&self, reply: Value) -> Result<(), Refusal> {
+    fn check_auth(&self, reply: Value) -> Result<(), HandshakeError> {
         match &reply {
             Value::Error(text) if text.starts_with("ERR") => Ok(()),
             _ => self.check(reply, "AUTH"),
@@ -152,19 +152,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     }
 
     /// A server in the wrong role is left to be found out about anew; one that does not say, to whoever named it.
-    fn check_role(&self, reply: Value) -> Result<(), Refusal> {
+    fn check_role(&self, reply: Value) -> Result<(), HandshakeError> {
         let (Some(wanted), Value::Array(words)) = (self.options.role, reply) else { return Ok(()) };
         match words.first() {
             Some(Value::Bulk(role)) if role != wanted.name().as_bytes() => {
                 let found = String::from_utf8_lossy(role);
-                Err(Refusal::Lost(RedisError::wrong_role(wanted.name(), &found, self.node)))
+                Err(HandshakeError::Lost(RedisError::wrong_role(wanted.name(), &found, self.node)))
             }
             _ => Ok(()),
         }
     }
 
     /// An error refuses us, unless it is one that passes by itself.
-    fn check(&self, reply: Value, name: &'static str) -> Result<(), Refusal> {
+    fn check(&self, reply: Value, name: &'static str) -> Result<(), HandshakeError> {
         let Value::Error(text) = reply else { return Ok(()) };
         let error = RedisError::reply(text.as_bytes(), name, self.node);
         Err(error.into())
@@ -173,7 +173,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     /// How long to wait before INFO is asked again; `None` when the server is ready. A user who may not ask for
     /// INFO is not kept waiting. Any other error but the want of a password says that the server cannot serve us
     /// now (it has too many clients, or a script keeps it busy), so the next connection is tried.
-    fn loading(&self, info: Option<Value>) -> Result<Option<Duration>, Refusal> {
+    fn loading(&self, info: Option<Value>) -> Result<Option<Duration>, HandshakeError> {
         let text = match info {
             Some(Value::Bulk(text)) => String::from_utf8_lossy(&text).into_owned(),
             Some(Value::Error(text)) => {
@@ -181,8 +181,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
                 match error.reply_code() {
                     Some("NOPERM") => return Ok(None),
                     Some("LOADING") => "loading:1".to_owned(),
-                    Some("NOAUTH") => return Err(Refusal::Fatal(error)),
-                    _ => return Err(Refusal::Lost(error)),
+                    Some("NOAUTH") => return Err(HandshakeError::Fatal(error)),
+                    _ => return Err(HandshakeError::Lost(error)),
                 }
             }
             _ => return Ok(None),
@@ -190,7 +190,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         Ok(loading_time(&text).map(|time| time.min(self.options.max_loading_retry_time).max(SHORTEST_WAIT)))
     }
 
-    async fn send(&mut self, commands: &[&[&str]]) -> Result<(), Refusal> {
+    async fn send(&mut self, commands: &[&[&str]]) -> Result<(), HandshakeError> {
         let mut packed = Commands::default();
         for words in commands {
             packed.begin_unnamed(words.len());
@@ -207,16 +207,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     }
 
     /// Why nothing can be written: a server that does not like our certificate says so before it hangs up.
-    async fn why(&mut self, error: io::Error) -> Refusal {
+    async fn why(&mut self, error: io::Error) -> HandshakeError {
         match self.stream.read_buf(&mut self.buffer).await {
-            Err(reason) if tls::Refusal::of(&reason).is_some() => self.lost(&reason),
+            Err(reason) if TlsError::of(&reason).is_some() => self.lost(&reason),
             _ => self.lost(&error),
         }
     }
 
     /// The next reply, for which a server may take as long as for a connection: one that accepts but is silent
     /// would otherwise hold everything up for ever.
-    async fn reply(&mut self) -> Result<Value, Refusal> {
+    async fn reply(&mut self) -> Result<Value, HandshakeError> {
         let Some(limit) = self.options.connect_timeout else { return self.read().await };
         match timeout(limit, self.read()).await {
             Ok(reply) => reply,
@@ -224,7 +224,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         }
     }
 
-    async fn read(&mut self) -> Result<Value, Refusal> {
+    async fn read(&mut self) -> Result<Value, HandshakeError> {
         let mut scanner = Scanner::default();
         loop {
             let found = scanner.scan(&self.buffer).map_err(|_| self.not_redis())?;
@@ -244,17 +244,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         }
     }
 
-    fn last_word(&self, reply: Option<(&'static str, Value)>) -> Option<Refusal> {
+    fn last_word(&self, reply: Option<(&'static str, Value)>) -> Option<HandshakeError> {
         let (name, Value::Error(text)) = reply? else { return None };
-        Some(Refusal::Lost(RedisError::reply(text.as_bytes(), name, self.node)))
+        Some(HandshakeError::Lost(RedisError::reply(text.as_bytes(), name, self.node)))
     }
 
-    fn lost(&self, error: &io::Error) -> Refusal {
+    fn lost(&self, error: &io::Error) -> HandshakeError {
         RedisError::socket(error, "read", self.node).into()
     }
 
     /// The server hung up. One that does so without a word may have waited for TLS.
-    fn hung_up(&self, error: &io::Error) -> Refusal {
+    fn hung_up(&self, error: &io::Error) -> HandshakeError {
         let mut failure = RedisError::socket(error, "read", self.node);
         if !self.is_heard && self.options.tls.is_none() && failure.code.as_deref() == Some("ECONNRESET") {
             failure.message =
@@ -263,12 +263,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         failure.into()
     }
 
-    fn not_redis(&self) -> Refusal {
+    fn not_redis(&self) -> HandshakeError {
         let message = match self.buffer.starts_with(&TLS_ALERT) {
             true => "What answers there speaks TLS: the option tls is needed, or rediss:// in the URL.",
             false => "What answers there does not speak the protocol of Redis.",
         };
-        Refusal::Lost(RedisError::local(RedisErrorKind::Protocol, message, self.node))
+        HandshakeError::Lost(RedisError::local(RedisErrorKind::Protocol, message, self.node))
     }
 }
 

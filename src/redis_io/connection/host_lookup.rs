@@ -1,50 +1,53 @@
 //! Asks the system for the addresses of a host, which blocks for as long as a name server is silent.
 //!
-//! Each question has a thread of its own instead of one of the runtime's, whose end would wait for it: a process or a
-//! worker ends at once, and the thread ends with its answer, which nobody takes then. It holds on to nothing but the name.
+//! Each lookup has a thread of its own, since the end of the runtime would wait for one of its threads. A process or
+//! worker ends at once. The thread ends with its lookup and holds on to nothing but the name.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-/// A name is asked for again beside a question that has had no answer for so long.
+use crate::redis_io::locked::Locked;
+
+/// Time after which a second lookup of a name starts beside one without an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The most questions about one name at the same time.
+/// Maximum number of lookups of one name at the same time.
 const MOST: usize = 4;
 
-/// What the system says of a name that a name server does not answer for: glibc, musl and BSD, Windows.
+/// Error text of the system for a name that no name server answers: glibc, musl and BSD, Windows.
 const TEMPORARY: [&str; 3] = ["Temporary failure", "Try again", "non-authoritative"];
 
-/// What came of a question.
+/// Result of a lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Answer {
     /// The addresses, without a port.
     Found(Vec<SocketAddr>),
-    /// The name has none.
+    /// The name has no address.
     Unknown,
     /// No name server has answered.
     Unanswered,
 }
 
-/// The questions about one name.
+/// Lookups of one name.
 #[derive(Debug, Default)]
 struct Questions {
-    /// How many threads ask.
+    /// Number of threads that look the name up.
     threads: usize,
-    /// When the last of them began.
+    /// Start of the last lookup.
     begun: Option<Instant>,
     waiting: Vec<oneshot::Sender<Answer>>,
 }
 
-/// By name, of all runtimes of the process. A lock, since threads answer; it is held for the time of one look-up.
+/// Lookups by name, of all runtimes of the process. A lock, since the threads of lookups answer. Held for one access
+/// only.
 static UNDER_WAY: LazyLock<Mutex<HashMap<String, Questions>>> = LazyLock::new(Mutex::default);
 
-/// The addresses of `host`, with port 0. Connections that ask for the same name at the same time share one question.
+/// Returns the addresses of `host`, with port 0. Connections that need the same name at the same time share one lookup.
 pub(crate) async fn look_up(host: &str) -> io::Result<Vec<SocketAddr>> {
     let (sender, answer) = oneshot::channel();
     join(host, sender)?;
@@ -56,7 +59,7 @@ pub(crate) async fn look_up(host: &str) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// Waits for the answer to a question that is under way, or asks. An error if the system has no thread left for that.
+/// Joins a running lookup or starts one. Returns an error if the system has no thread left.
 fn join(host: &str, sender: oneshot::Sender<Answer>) -> io::Result<()> {
     let mut under_way = lock();
     let questions = under_way.entry(host.to_owned()).or_default();
@@ -82,7 +85,7 @@ fn join(host: &str, sender: oneshot::Sender<Answer>) -> io::Result<()> {
     }
 }
 
-/// Asks, and answers everybody who waits by then.
+/// Looks the name up and answers every waiting caller.
 fn ask(host: String) {
     let answer = match (host.as_str(), 0).to_socket_addrs() {
         Ok(found) => Answer::Found(found.collect()),
@@ -100,7 +103,7 @@ fn ask(host: String) {
         waiting
     };
     for sender in waiting {
-        // Whoever gave up meanwhile, or ended, needs no answer.
+        // A caller that gave up meanwhile needs no answer.
         let _ = sender.send(answer.clone());
     }
 }
@@ -110,7 +113,7 @@ fn is_temporary(error: &str) -> bool {
 }
 
 fn lock() -> MutexGuard<'static, HashMap<String, Questions>> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+    UNDER_WAY.locked()
 }
 
 #[cfg(test)]
@@ -146,7 +149,7 @@ mod tests {
         drop(waiting);
         let (third, _answer) = oneshot::channel();
         join(host, third).unwrap();
-        assert_eq!(lock()[host].waiting.len(), 2, "whoever has given up is forgotten");
+        assert_eq!(lock()[host].waiting.len(), 2, "callers that gave up are forgotten");
         lock().remove(host);
     }
 

@@ -1,88 +1,90 @@
-//! Notices connections that died without a word: nothing comes on them any more, and no error does either.
+//! Detects connections that ended without an error: they receive nothing and report nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::redis_io::command::{Commands, Destination};
-use crate::redis_io::connection::state::{Order, Shared};
+use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 
-/// The least time between two looks.
-const SHORTEST_WATCH: Duration = Duration::from_millis(1);
-/// A process that was stopped for a while first has to be given the time to read what came meanwhile.
-const SECOND_LOOK: Duration = Duration::from_millis(50);
+/// Minimum time between two checks.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+/// Delay of a second check. A process that was stopped needs it to read the replies that arrived meanwhile.
+const SECOND_CHECK: Duration = Duration::from_millis(50);
 
-/// Since when the server owes us a word. Pure.
+/// Time since which the server owes a byte. Pure.
 #[derive(Debug, Default)]
-pub(crate) struct Silence {
+pub(crate) struct Liveness {
     since: Option<Instant>,
 }
 
-/// What a look at the silence leads to.
+/// Result of a liveness check.
 #[derive(Debug, PartialEq, Eq)]
-enum Finding {
-    /// All is well until then.
-    Fine(Instant),
-    /// The server is to be asked whether it is there.
-    Doubtful,
-    /// Nothing came for as long as may be.
-    Dead,
+enum LivenessCheck {
+    /// The next check is due then.
+    Alive(Instant),
+    /// The server must get a PING.
+    Probe,
+    /// The server was silent for the whole limit.
+    TimedOut,
 }
 
-impl Silence {
-    /// Something was written: it is to be answered.
-    pub(crate) fn wrote(&mut self) {
+impl Liveness {
+    /// Notes a write, which the server must answer.
+    pub(crate) fn mark_written(&mut self) {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    /// Bytes came; `owed` is whether more have to.
-    pub(crate) fn heard(&mut self, owed: bool) {
+    /// Notes received bytes. `owed` is true if more must come.
+    pub(crate) fn mark_received(&mut self, owed: bool) {
         self.since = owed.then(Instant::now);
     }
 
-    /// Looks at it. What only listens (`listens`) has nothing to be answered while all is quiet, so it has to ask,
-    /// early enough for the answer to come within the limit.
-    fn look(&self, now: Instant, limit: Duration, owed: bool, listens: bool) -> Finding {
-        let Some(since) = self.since else { return Finding::Fine(now + limit) };
+    /// Checks the silence. A connection that only listens (`listens`) gets no replies while no message is published. It
+    /// must send PING, early enough for the reply within the limit.
+    fn check(&self, now: Instant, limit: Duration, owed: bool, listens: bool) -> LivenessCheck {
+        let Some(since) = self.since else { return LivenessCheck::Alive(now + limit) };
         let silent = now.saturating_duration_since(since);
         match owed {
-            true if silent >= limit => Finding::Dead,
-            false if listens && silent >= limit / 2 => Finding::Doubtful,
-            false if listens => Finding::Fine(since + limit / 2),
-            _ => Finding::Fine(since + limit),
+            true if silent >= limit => LivenessCheck::TimedOut,
+            false if listens && silent >= limit / 2 => LivenessCheck::Probe,
+            false if listens => LivenessCheck::Alive(since + limit / 2),
+            _ => LivenessCheck::Alive(since + limit),
         }
     }
 }
 
-/// Watches one session, until it has been silent for longer than `limit`. Looks once per limit at an idle
-/// connection, and not at commands at all.
-pub(crate) async fn watch(shared: Arc<Shared>, limit: Duration) {
+/// Watches one session until its server is silent for longer than `limit`. Checks an idle connection once per limit, and
+/// never looks at commands.
+pub(crate) async fn watch(shared: Arc<ConnectionState>, limit: Duration) {
     let listens = shared.pushes.is_some();
     let mut was_dead = false;
     loop {
-        let finding = {
+        let outcome = {
             let inner = shared.lock();
-            inner.silence.look(Instant::now(), limit, inner.outbox.is_owed(), listens)
+            inner.liveness.check(Instant::now(), limit, inner.queue.has_unanswered(), listens)
         };
-        let is_dead = finding == Finding::Dead;
-        let next = match finding {
-            Finding::Fine(until) => until,
-            Finding::Doubtful => {
-                shared.ask_for_life();
+        let is_dead = outcome == LivenessCheck::TimedOut;
+        let next = match outcome {
+            LivenessCheck::Alive(until) => until,
+            LivenessCheck::Probe => {
+                shared.send_ping();
                 // Answered or not, there is something to look at when the other half is over.
                 Instant::now() + limit / 2
             }
-            Finding::Dead if was_dead => return shared.order(Order::Lost(dead(&shared, limit))),
-            Finding::Dead => Instant::now() + SECOND_LOOK,
+            LivenessCheck::TimedOut if was_dead => {
+                return shared.send_command(DriverCommand::Lost(timed_out(&shared, limit)));
+            }
+            LivenessCheck::TimedOut => Instant::now() + SECOND_CHECK,
         };
         was_dead = is_dead;
-        tokio::time::sleep_until(next.max(Instant::now() + SHORTEST_WATCH).into()).await;
+        tokio::time::sleep_until(next.max(Instant::now() + SHORTEST_INTERVAL).into()).await;
     }
 }
 
-impl Shared {
-    /// Sends what any server answers.
-    fn ask_for_life(&self) {
+impl ConnectionState {
+    /// Sends PING, which any server answers.
+    fn send_ping(&self) {
         let mut commands = Commands::default();
         commands.begin("PING", 1).end_once(Destination::Nowhere);
         // A connection that is closing takes nothing, and needs no answer.
@@ -90,7 +92,7 @@ impl Shared {
     }
 }
 
-fn dead(shared: &Shared, limit: Duration) -> RedisError {
+fn timed_out(shared: &ConnectionState, limit: Duration) -> RedisError {
     let message = format!("read ETIMEDOUT: the server has said nothing for {} ms", limit.as_millis());
     let error = RedisError::local(RedisErrorKind::Connect, &message, &shared.node());
     RedisError { code: Some("ETIMEDOUT".into()), ..error }
@@ -104,36 +106,39 @@ mod tests {
 
     #[test]
     fn what_owes_an_answer_is_dead_after_the_limit() {
-        let mut silence = Silence::default();
+        let mut liveness = Liveness::default();
         let now = Instant::now();
-        assert_eq!(silence.look(now, LIMIT, false, false), Finding::Fine(now + LIMIT));
-        silence.wrote();
-        let since = silence.since.expect("something was written");
-        silence.wrote();
-        assert_eq!(silence.since, Some(since), "what is written later does not put it off");
-        assert_eq!(silence.look(since + LIMIT / 2, LIMIT, true, false), Finding::Fine(since + LIMIT));
-        assert_eq!(silence.look(since + LIMIT, LIMIT, true, false), Finding::Dead);
+        assert_eq!(liveness.check(now, LIMIT, false, false), LivenessCheck::Alive(now + LIMIT));
+        liveness.mark_written();
+        let since = liveness.since.expect("something was written");
+        liveness.mark_written();
+        assert_eq!(liveness.since, Some(since), "what is written later does not put it off");
+        assert_eq!(
+            liveness.check(since + LIMIT / 2, LIMIT, true, false),
+            LivenessCheck::Alive(since + LIMIT)
+        );
+        assert_eq!(liveness.check(since + LIMIT, LIMIT, true, false), LivenessCheck::TimedOut);
     }
 
     #[test]
     fn any_byte_begins_it_anew_and_the_last_answer_ends_it() {
-        let mut silence = Silence::default();
-        silence.wrote();
-        silence.heard(true);
-        assert!(silence.since.is_some());
-        silence.heard(false);
-        assert_eq!(silence.since, None);
+        let mut liveness = Liveness::default();
+        liveness.mark_written();
+        liveness.mark_received(true);
+        assert!(liveness.since.is_some());
+        liveness.mark_received(false);
+        assert_eq!(liveness.since, None);
     }
 
     #[test]
     fn what_only_listens_asks_after_half_the_limit() {
-        let mut silence = Silence::default();
-        silence.wrote();
-        silence.heard(true);
-        let since = silence.since.expect("the connection is watched");
-        assert_eq!(silence.look(since, LIMIT, false, true), Finding::Fine(since + LIMIT / 2));
-        assert_eq!(silence.look(since + LIMIT / 2, LIMIT, false, true), Finding::Doubtful);
-        assert_eq!(silence.look(since + LIMIT / 2, LIMIT, true, true), Finding::Fine(since + LIMIT));
-        assert_eq!(silence.look(since + LIMIT, LIMIT, true, true), Finding::Dead);
+        let mut liveness = Liveness::default();
+        liveness.mark_written();
+        liveness.mark_received(true);
+        let since = liveness.since.expect("the connection is watched");
+        assert_eq!(liveness.check(since, LIMIT, false, true), LivenessCheck::Alive(since + LIMIT / 2));
+        assert_eq!(liveness.check(since + LIMIT / 2, LIMIT, false, true), LivenessCheck::Probe);
+        assert_eq!(liveness.check(since + LIMIT / 2, LIMIT, true, true), LivenessCheck::Alive(since + LIMIT));
+        assert_eq!(liveness.check(since + LIMIT, LIMIT, true, true), LivenessCheck::TimedOut);
     }
 }

@@ -1,19 +1,21 @@
 //! One connection to one Redis, made again as often as its policy allows.
 //!
-//! A driver task owns its life; whoever submits shares the outbox with it. Three things happen to a command: it is
-//! appended and, if the socket takes it, written in the same step by the submitting thread; or the writer task
-//! writes it when the socket has room, or the connection is ready; and the driver hands its reply out.
+//! A driver task owns its life and shares the queue with the submitters. A submitted command is appended to the queue.
+//! The submitting thread writes it at once if the socket has room. Otherwise the writer task writes it once the socket
+//! has room or the connection is ready. The driver delivers the reply.
 
 pub(crate) mod driver;
 pub(crate) mod handshake;
 pub(crate) mod host_lookup;
 pub(crate) mod liveness;
-pub mod metrics;
+pub(crate) mod redirector;
 pub(crate) mod reply_reader;
 pub(crate) mod request_queue;
 pub(crate) mod socket;
 pub(crate) mod state;
 pub mod tls;
+
+pub use crate::redis_io::metrics;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,41 +23,41 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::redis_io::command::Commands;
-use crate::redis_io::connection::state::{Ears, Order, Shared};
+use crate::redis_io::connection::state::{ConnectionState, DriverCommand, Sinks};
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Progress, ReplySink};
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplyProgress, ReplySink};
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::tasks::Tasks;
 
-/// How long commands wait at the end for a socket that is not open by then, however long a goodbye may take: the host may
-/// be one that no name server knows, or that does not answer.
+/// Maximum time that commands wait at the end for a socket that is not open. The host name can be unknown to every name
+/// server, or the host can be silent.
 const OPENING: Duration = Duration::from_millis(900);
 
 /// A connection. Dropping it closes it.
 pub struct Connection {
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionState>,
 }
 
 impl Connection {
-    /// A connection that is being opened, unless the options are lazy. It runs as some of `tasks`.
+    /// A connection that opens, unless the options are lazy. Its tasks run on `tasks`.
     pub fn new(
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
         sink: Arc<dyn ReplySink>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        Self::with_ears(options, policy, Ears { sink, pushes: None, detour: None }, tasks)
+        Self::with_sinks(options, policy, Sinks { sink, pushes: None, redirector: None }, tasks)
     }
 
-    /// As [`Connection::new`], of which more is heard than replies.
-    pub(crate) fn with_ears(
+    /// As [`Connection::new`], with sinks for messages and redirects.
+    pub(crate) fn with_sinks(
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
-        ears: Ears,
+        sinks: Sinks,
         tasks: Tasks,
     ) -> Arc<Self> {
         let lazy = options.lazy;
-        let shared = Arc::new(Shared::new(options, policy, ears, tasks));
+        let shared = Arc::new(ConnectionState::new(options, policy, sinks, tasks));
         let connection = Arc::new(Self { shared });
         if !lazy {
             connection.open();
@@ -65,7 +67,7 @@ impl Connection {
 }
 
 impl Connection {
-    /// Why its last session ended, or it could not be made.
+    /// Error that ended the last session or connection attempt.
     pub(crate) fn cause(&self) -> Option<RedisError> {
         self.shared.lock().cause.clone()
     }
@@ -91,8 +93,8 @@ impl Link for Connection {
         self.shared.node()
     }
 
-    fn progress(&self) -> Progress {
-        self.shared.lock().outbox.progress()
+    fn progress(&self) -> ReplyProgress {
+        self.shared.lock().queue.progress()
     }
 
     fn open(&self) {
@@ -109,19 +111,19 @@ impl Link for Connection {
     }
 
     fn reset(&self) {
-        self.shared.order(Order::Reset);
+        self.shared.send_command(DriverCommand::Reset);
     }
 
     fn quit(&self, bound: Duration) -> BoxFuture<()> {
-        let goodbye = if bound.is_zero() { None } else { self.shared.say_goodbye() };
+        let quit = if bound.is_zero() { None } else { self.shared.send_quit() };
         let shared = self.shared.clone();
         Box::pin(async move {
-            if let Some(mut goodbye) = goodbye {
-                // Whether Redis says goodbye or not, the connection is closed next.
+            if let Some(mut quit) = quit {
+                // The connection is closed next, with or without a reply to QUIT.
                 let first = bound.min(OPENING);
-                let is_late = timeout(first, &mut goodbye).await.is_err();
+                let is_late = timeout(first, &mut quit).await.is_err();
                 if is_late && shared.state() != LinkState::Connecting {
-                    let _ = timeout(bound.saturating_sub(first), goodbye).await;
+                    let _ = timeout(bound.saturating_sub(first), quit).await;
                 }
             }
             shared.close();

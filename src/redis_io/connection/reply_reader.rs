@@ -1,40 +1,41 @@
-//! Takes replies out of what was read and hands them to who waits.
+//! Extracts replies from the bytes that were read, and delivers them.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::redis_io::command::Commands;
-use crate::redis_io::connection::request_queue::Pending;
-use crate::redis_io::connection::state::{Order, Shared};
+use crate::redis_io::connection::request_queue::PendingCommand;
+use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::link::{BoxFuture, PushSink, Verdict};
+use crate::redis_io::link::{BoxFuture, ErrorAction, PushSink};
 use crate::redis_io::resp::{Cursor, Reply, Scanner, Token};
 
-/// How much is read at once.
+/// Size of one read in bytes.
 const READ_SIZE: usize = 64 * 1_024;
-/// A buffer that a large reply made grow beyond this is given back.
+/// Capacity that the buffer keeps after a large reply, in bytes.
 const KEPT_SIZE: usize = 1_024 * 1_024;
-/// The buffer grows at once by as much as a reply is said to need, up to this; beyond, as its bytes come.
+/// Maximum size by which the buffer grows at once for an announced reply. Beyond it the buffer grows with the bytes that
+/// arrive.
 const LARGEST_STEP: usize = 4 * 1_024 * 1_024;
 
-/// The read buffer of one session.
+/// Read buffer of one session.
 pub(crate) struct Receiver {
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionState>,
     buffer: Vec<u8>,
     scanner: Scanner,
     /// Complete replies in the buffer.
     replies: Vec<Range<usize>>,
-    /// The commands these replies are for.
-    answered: Vec<(Pending, Vec<u8>)>,
+    /// Commands of these replies.
+    answered: Vec<(PendingCommand, Vec<u8>)>,
 }
 
 impl Receiver {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<ConnectionState>) -> Self {
         let buffer = Vec::with_capacity(READ_SIZE);
         Self { shared, buffer, scanner: Scanner::default(), replies: Vec::new(), answered: Vec::new() }
     }
 
-    /// Where to read to.
+    /// Returns the free part of the buffer.
     pub(crate) fn room(&mut self) -> &mut Vec<u8> {
         let spare = self.buffer.capacity() - self.buffer.len();
         let missing = self.scanner.announced().saturating_sub(self.buffer.len());
@@ -47,12 +48,12 @@ impl Receiver {
         &mut self.buffer
     }
 
-    /// Hands out every complete reply, then says once that this was all. What came before a fault still counts:
-    /// commands that were answered must not be sent again.
+    /// Delivers every complete reply, then ends the burst. Replies before a fault count, since their commands must not be
+    /// sent again.
     pub(crate) fn hand_out(&mut self) -> Result<(), RedisError> {
         let (end, found) = self.find_replies();
         if self.replies.is_empty() {
-            self.shared.lock().heard(self.shared.pushes.is_some());
+            self.shared.lock().mark_received(self.shared.pushes.is_some());
             return found;
         }
         let handed_out = match self.shared.pushes.clone() {
@@ -68,7 +69,7 @@ impl Receiver {
         handed_out.and(found)
     }
 
-    /// Where the complete replies end, and whether what follows can still become one.
+    /// Returns the end of the complete replies, and an error if the rest cannot become a reply.
     fn find_replies(&mut self) -> (usize, Result<(), RedisError>) {
         let mut start = 0;
         loop {
@@ -83,22 +84,22 @@ impl Receiver {
         }
     }
 
-    /// Each reply answers the next command; the lock is taken once for all of them.
+    /// Matches each reply with the next command. Takes the lock once for all of them.
     fn hand_out_answers(&mut self) -> Result<(), RedisError> {
         let mut hangs_up = false;
         {
             let mut inner = self.shared.lock();
             for range in &self.replies {
-                let bytes_wanted = self.is_judged(range);
-                let mut answered = inner.outbox.answer(bytes_wanted);
+                let bytes_wanted = self.can_retry(range);
+                let mut answered = inner.queue.answer(bytes_wanted);
                 if answered.is_none() && self.buffer[range.start] == b'-' {
                     inner.stop_flow();
-                    answered = inner.outbox.refuse();
+                    answered = inner.queue.refuse();
                     hangs_up = true;
                 }
                 self.answered.extend(answered);
             }
-            inner.heard(false);
+            inner.mark_received(false);
         }
         let is_surplus = self.answered.len() < self.replies.len();
         for (range, (pending, bytes)) in self.replies.iter().zip(self.answered.drain(..)) {
@@ -109,7 +110,7 @@ impl Receiver {
         if is_surplus || hangs_up { Err(self.surplus()) } else { Ok(()) }
     }
 
-    /// A subscriber's replies come with published messages in between.
+    /// Delivers the replies of a subscriber and the messages between them.
     fn hand_out_mixed(&self, pushes: &dyn PushSink) -> Result<(), RedisError> {
         for range in &self.replies {
             let Some(reply) = Reply::new(&self.buffer[range.clone()]) else { continue };
@@ -117,18 +118,19 @@ impl Receiver {
                 pushes.message(message.pattern, message.channel, message.payload);
                 continue;
             }
-            let bytes_wanted = self.is_judged(range);
-            let answered = self.shared.lock().outbox.answer(bytes_wanted);
+            let bytes_wanted = self.can_retry(range);
+            let answered = self.shared.lock().queue.answer(bytes_wanted);
             let Some((pending, bytes)) = answered else { return Err(self.surplus()) };
             answer(&self.shared, pending, bytes, reply);
         }
-        self.shared.lock().heard(true);
+        self.shared.lock().mark_received(true);
         Ok(())
     }
 
-    /// Whether the reply may have its command sent again, or elsewhere, which takes the command's bytes.
-    fn is_judged(&self, range: &Range<usize>) -> bool {
-        self.buffer[range.start] == b'-' && (self.shared.policy.judges() || self.shared.detour.is_some())
+    /// Returns true if the reply can lead to another attempt, which needs the bytes of the command.
+    fn can_retry(&self, range: &Range<usize>) -> bool {
+        self.buffer[range.start] == b'-'
+            && (self.shared.policy.inspects_errors() || self.shared.redirector.is_some())
     }
 
     fn surplus(&self) -> RedisError {
@@ -140,21 +142,21 @@ impl Receiver {
     }
 }
 
-fn answer(shared: &Arc<Shared>, pending: Pending, bytes: Vec<u8>, reply: Reply<'_>) {
+fn answer(shared: &Arc<ConnectionState>, pending: PendingCommand, bytes: Vec<u8>, reply: Reply<'_>) {
     let Reply::Error(text) = reply else {
-        shared.deliver(pending.mark.destination, Ok(reply));
+        shared.deliver(pending.meta.destination, Ok(reply));
         return;
     };
-    let error = RedisError::reply(text, pending.mark.name, &shared.node());
-    if let Some(detour) = &shared.detour
-        && !pending.mark.follows
-        && detour.calls_for(&error)
+    let error = RedisError::reply(text, pending.meta.name, &shared.node());
+    if let Some(redirector) = &shared.redirector
+        && !pending.meta.follows
+        && redirector.should_redirect(&error)
     {
-        detour.take(pending.mark, bytes, error);
+        redirector.redirect(pending.meta, bytes, error);
         return;
     }
-    match shared.policy.judge(&error) {
-        None => shared.deliver(pending.mark.destination, Err(error)),
+    match shared.policy.on_error_reply(&error) {
+        None => shared.deliver(pending.meta.destination, Err(error)),
         Some(verdict) => {
             let judged = Judged { pending, bytes, error };
             shared.tasks.spawn(judged.wait(shared.clone(), verdict));
@@ -162,38 +164,38 @@ fn answer(shared: &Arc<Shared>, pending: Pending, bytes: Vec<u8>, reply: Reply<'
     }
 }
 
-/// An error reply that waits for `reconnectOnError`.
+/// Resolves an error reply with `reconnectOnError`.
 struct Judged {
-    pending: Pending,
+    pending: PendingCommand,
     bytes: Vec<u8>,
     error: RedisError,
 }
 
 impl Judged {
-    async fn wait(mut self, shared: Arc<Shared>, verdict: BoxFuture<Verdict>) {
+    async fn wait(mut self, shared: Arc<ConnectionState>, verdict: BoxFuture<ErrorAction>) {
         let verdict = tokio::select! {
             biased;
             () = shared.gone() => return self.deliver(&shared, shared.closed()),
             verdict = verdict => verdict,
         };
-        if verdict != Verdict::Deliver {
+        if verdict != ErrorAction::Deliver {
             // Before the command is submitted again, so that it waits for the new connection.
-            shared.order(Order::Reset);
+            shared.send_command(DriverCommand::Reset);
         }
-        if verdict != Verdict::ReconnectAndResend || self.bytes.is_empty() {
+        if verdict != ErrorAction::ReconnectAndResend || self.bytes.is_empty() {
             let error = self.error.clone();
             return self.deliver(&shared, error);
         }
         let mut commands =
-            Commands { bytes: std::mem::take(&mut self.bytes), marks: vec![self.pending.mark] };
+            Commands { bytes: std::mem::take(&mut self.bytes), metas: vec![self.pending.meta] };
         if let Err(error) = shared.submit_again(&mut commands) {
             shared.refuse(&mut commands, &error);
         }
     }
 
-    fn deliver(self, shared: &Shared, error: RedisError) {
-        let error = error.of(self.pending.mark.name);
-        shared.deliver(self.pending.mark.destination, Err(error));
+    fn deliver(self, shared: &ConnectionState, error: RedisError) {
+        let error = error.of(self.pending.meta.name);
+        shared.deliver(self.pending.meta.destination, Err(error));
         shared.burst_end();
     }
 }

@@ -1,80 +1,80 @@
-//! What was submitted and has no reply yet. Pure: no I/O.
+//! Queue of the commands without a reply. Pure: no I/O.
 //!
-//! The same bytes serve for writing and for writing again: a reply moves `answered` on, the socket moves
-//! `written`, and after a lost connection `written` goes back to `answered`.
+//! The same bytes serve for writing and for writing again: a reply advances `answered`, the socket advances `written`,
+//! and after a lost connection `written` goes back to `answered`.
 //!
 //! ```text
-//! pieces:  [ answered ≤      ][      ][ written ≤ ][      ]
+//! chunks:  [ answered ≤      ][      ][ written ≤ ][      ]
 //!                     └ sent, no reply ┘└ to be sent ──────┘
 //! ```
 //!
-//! A piece is given up when all of its commands have their reply, so what waits takes little more memory than it
-//! has bytes. No command lies in two pieces.
+//! A chunk is freed when all of its commands have their reply, so the queue takes little more memory than its bytes. No
+//! command lies in two chunks.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::redis_io::command::{Commands, Mark};
-use crate::redis_io::link::Progress;
+use crate::redis_io::command::{CommandMeta, Commands};
+use crate::redis_io::link::ReplyProgress;
 use crate::redis_io::options::{QueueExtent, QueueLimit};
 
-/// Commands are appended to a piece up to this size; more than that at once is a piece of its own.
-const PIECE: usize = 64 * 1_024;
-/// What is kept of the last piece when all have their reply.
-const KEPT_PIECE: usize = 1_024 * 1_024;
-/// What is kept of the room for so many commands when all have their reply.
+/// Size up to which commands share a chunk, in bytes. A larger batch gets a chunk of its own.
+const CHUNK: usize = 64 * 1_024;
+/// Capacity that the last chunk keeps when the queue is empty, in bytes.
+const KEPT_CHUNK: usize = 1_024 * 1_024;
+/// Capacity for pending commands that an empty queue keeps.
 const KEPT_PENDING: usize = 4 * 1_024;
 
 /// A command without a reply.
 #[derive(Debug)]
-pub struct Pending {
-    /// What is known of it.
-    pub mark: Mark,
-    /// When it fails for want of a reply.
+pub struct PendingCommand {
+    /// Facts about the command.
+    pub meta: CommandMeta,
+    /// Time at which the command fails without a reply.
     pub deadline: Option<Instant>,
 }
 
-/// Everything without a reply, in order.
+/// Commands without a reply, in order.
 #[derive(Debug, Default)]
-pub struct Outbox {
-    /// None is empty, unless it is the only one.
-    pieces: VecDeque<Vec<u8>>,
-    /// How much of the first piece has been answered.
+pub struct RequestQueue {
+    /// Chunks of bytes. None is empty, unless it is the only one.
+    chunks: VecDeque<Vec<u8>>,
+    /// Answered bytes of the first chunk.
     answered: usize,
-    /// Which piece is being written: the first that is not written in full, or the last.
+    /// Index of the first chunk that is not written in full, or of the last one.
     writing: usize,
-    /// How much of that piece was written.
+    /// Written bytes of that chunk.
     written: usize,
-    /// How many bytes the commands without a reply have.
+    /// Size of all commands without a reply, in bytes.
     size: usize,
-    pending: VecDeque<Pending>,
-    /// How many commands have been answered.
+    pending: VecDeque<PendingCommand>,
+    /// Number of commands with a reply so far.
     answers: u64,
 }
 
-impl Outbox {
-    /// Takes all of `commands`; `deadline` applies to those that may be sent twice, since the others wait on
-    /// purpose.
+impl RequestQueue {
+    /// Takes all of `commands`. `deadline` applies to those that can be sent twice, since the others wait on purpose.
     pub fn append(&mut self, commands: &mut Commands, deadline: Option<Instant>) {
         self.size += commands.bytes.len();
-        match self.pieces.back_mut() {
+        match self.chunks.back_mut() {
             // Nothing to keep in order with: take the whole buffer instead of copying it.
             Some(last) if last.is_empty() => std::mem::swap(last, &mut commands.bytes),
-            Some(last) if last.len() + commands.bytes.len() <= PIECE => {
+            Some(last) if last.len() + commands.bytes.len() <= CHUNK => {
                 last.extend_from_slice(&commands.bytes)
             }
             _ if commands.bytes.is_empty() => {}
-            _ => self.pieces.push_back(std::mem::take(&mut commands.bytes)),
+            _ => self.chunks.push_back(std::mem::take(&mut commands.bytes)),
         }
         commands.bytes.clear();
         self.move_on();
-        self.pending.extend(commands.marks.drain(..).map(|mark| {
-            let deadline = deadline.filter(|_| mark.resend);
-            Pending { mark, deadline }
+        self.pending.extend(commands.metas.drain(..).map(|meta| {
+            let deadline = deadline.filter(|_| meta.resend);
+            PendingCommand { meta, deadline }
         }));
     }
 
-    /// Which of `commands` there is no room for any more; they stay behind there, and the others are returned.
+    /// Splits off the commands that fit into the limit and returns them. Commands beyond the limit stay in `commands`.
+    /// Returns `None` if all fit.
     pub fn fitting(&self, commands: &mut Commands, limit: QueueLimit) -> Option<Commands> {
         let (waiting, size) = (self.pending.len(), self.size);
         let fits = waiting + commands.len() <= limit.commands && size + commands.size() <= limit.bytes;
@@ -87,157 +87,157 @@ impl Outbox {
         Some(commands.take_fitting(room, least))
     }
 
-    /// What is to be written next; empty if everything was written.
+    /// Returns the next bytes to write. Empty if everything was written.
     pub fn unwritten(&self) -> &[u8] {
-        self.pieces.get(self.writing).map_or(&[], |piece| &piece[self.written..])
+        self.chunks.get(self.writing).map_or(&[], |chunk| &chunk[self.written..])
     }
 
-    /// So many bytes of that were written.
-    pub fn wrote(&mut self, count: usize) {
+    /// Marks bytes as written.
+    pub fn mark_written(&mut self, count: usize) {
         self.written += count;
         self.move_on();
     }
 
-    /// The first command has its reply; with its bytes if they are wanted. `None` if no command can have one, since
-    /// none was written: then the reply is nobody's.
-    pub fn answer(&mut self, bytes_wanted: bool) -> Option<(Pending, Vec<u8>)> {
-        let end = self.answered + self.pending.front()?.mark.length;
+    /// Removes the first command, which has its reply. Returns it with its bytes if they are wanted. Returns `None` if no
+    /// command was written in full, so that the reply belongs to none.
+    pub fn answer(&mut self, bytes_wanted: bool) -> Option<(PendingCommand, Vec<u8>)> {
+        let end = self.answered + self.pending.front()?.meta.length;
         if self.writing == 0 && end > self.written {
             return None;
         }
         let pending = self.pending.pop_front()?;
         // One that follows another cannot be sent again without it.
-        let bytes = match self.pieces.front() {
-            Some(piece) if bytes_wanted && !pending.mark.follows => piece[self.answered..end].to_vec(),
+        let bytes = match self.chunks.front() {
+            Some(chunk) if bytes_wanted && !pending.meta.follows => chunk[self.answered..end].to_vec(),
             _ => Vec::new(),
         };
         self.leave_behind(&pending);
         Some((pending, bytes))
     }
 
-    /// An error that comes before the first command was written whole is what Redis says to it before it hangs up, as
-    /// to a value that is too long for it. Nothing can be written after that, and sent again it would be refused again.
-    pub fn refuse(&mut self) -> Option<(Pending, Vec<u8>)> {
-        if !self.is_owed() {
+    /// Removes the first command for an error that arrives before it is written in full. Redis sends such an error before
+    /// it closes the connection, for example about a value that is too long. A second attempt would fail as well.
+    pub fn refuse(&mut self) -> Option<(PendingCommand, Vec<u8>)> {
+        if !self.has_unanswered() {
             return None;
         }
         let pending = self.pending.pop_front()?;
-        self.written = self.answered + pending.mark.length;
+        self.written = self.answered + pending.meta.length;
         self.leave_behind(&pending);
         Some((pending, Vec::new()))
     }
 
-    /// The connection is gone. What may be sent again will be; the rest of what was written is returned, with
-    /// what follows any of that. `all_written` gives up everything that was written, whatever it is.
-    pub fn rewind(&mut self, all_written: bool) -> Vec<Pending> {
+    /// Prepares the queue for a new connection. Commands that can be sent again stay. The other written commands and
+    /// their followers are removed and returned. `all_written` removes every written command.
+    pub fn prepare_resend(&mut self, all_written: bool) -> Vec<PendingCommand> {
         let written = (self.writing, self.written);
         if written == (0, 0) {
-            // Nothing has happened to what waits, which may be a lot.
+            // Nothing was written, and the queue can be long.
             return Vec::new();
         }
         let mut waiting = std::mem::take(&mut self.pending).into_iter();
         let mut lost = Vec::new();
         let mut start = std::mem::take(&mut self.answered);
         let mut last_is_kept = false;
-        for (number, piece) in std::mem::take(&mut self.pieces).into_iter().enumerate() {
+        for (number, chunk) in std::mem::take(&mut self.chunks).into_iter().enumerate() {
             let mut kept = Vec::new();
-            while start < piece.len()
+            while start < chunk.len()
                 && let Some(pending) = waiting.next()
             {
-                let end = start + pending.mark.length;
-                let is_lost = (number, start) < written && (all_written || !pending.mark.resend);
-                last_is_kept = !is_lost && (last_is_kept || !pending.mark.follows);
+                let end = start + pending.meta.length;
+                let is_lost = (number, start) < written && (all_written || !pending.meta.resend);
+                last_is_kept = !is_lost && (last_is_kept || !pending.meta.follows);
                 if last_is_kept {
-                    kept.extend_from_slice(&piece[start..end]);
+                    kept.extend_from_slice(&chunk[start..end]);
                     self.pending.push_back(pending);
                 } else {
-                    self.size -= pending.mark.length;
+                    self.size -= pending.meta.length;
                     lost.push(pending);
                 }
                 start = end;
             }
             start = 0;
             if !kept.is_empty() {
-                self.pieces.push_back(kept);
+                self.chunks.push_back(kept);
             }
         }
         (self.writing, self.written) = (0, 0);
         lost
     }
 
-    /// Whether something that was written has no reply yet.
-    pub fn is_owed(&self) -> bool {
+    /// Returns true if a written command has no reply.
+    pub fn has_unanswered(&self) -> bool {
         self.writing > 0 || self.written > self.answered
     }
 
-    /// Gives everything up.
-    pub fn clear(&mut self) -> Vec<Pending> {
+    /// Removes all commands and returns them.
+    pub fn clear(&mut self) -> Vec<PendingCommand> {
         let pending = std::mem::take(&mut self.pending).into();
         *self = Self { answers: self.answers, ..Self::default() };
         pending
     }
 
-    /// Gives everything up to be sent elsewhere. What was written in part is as good as new.
+    /// Removes all commands for another connection. A command that was written in part counts as unwritten.
     pub fn take_commands(&mut self) -> Commands {
         let mut bytes = Vec::with_capacity(self.size);
-        for piece in std::mem::take(&mut self.pieces) {
-            bytes.extend_from_slice(&piece[std::mem::take(&mut self.answered)..]);
+        for chunk in std::mem::take(&mut self.chunks) {
+            bytes.extend_from_slice(&chunk[std::mem::take(&mut self.answered)..]);
         }
-        let marks = std::mem::take(&mut self.pending).into_iter().map(|pending| pending.mark).collect();
+        let metas = std::mem::take(&mut self.pending).into_iter().map(|pending| pending.meta).collect();
         *self = Self::default();
-        Commands { bytes, marks }
+        Commands { bytes, metas }
     }
 
-    /// Whether answers come.
-    pub fn progress(&self) -> Progress {
-        Progress { answers: self.answers, is_due: !self.pending.is_empty() }
+    /// Returns the progress of the replies.
+    pub fn progress(&self) -> ReplyProgress {
+        ReplyProgress { answers: self.answers, is_due: !self.pending.is_empty() }
     }
 
-    /// The earliest deadline. All commands have the same time to run, so it is the first one's that has any.
+    /// Returns the earliest deadline. All commands have the same time limit, so it is the first one.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.pending.iter().find_map(|pending| pending.deadline)
     }
 
-    /// The commands whose deadline has come; they stay in place, so that their replies find nobody.
-    pub fn expired(&mut self, now: Instant) -> impl Iterator<Item = &mut Pending> {
+    /// Returns the commands whose deadline has passed. They stay in place, so that their late replies are dropped.
+    pub fn expired(&mut self, now: Instant) -> impl Iterator<Item = &mut PendingCommand> {
         self.pending
             .iter_mut()
             .filter(move |pending| pending.deadline.is_some_and(|deadline| deadline <= now))
     }
 
-    /// Whether everything has its reply.
+    /// Returns true if every command has its reply.
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }
 
-    /// From a piece that was written in full to the next.
+    /// Advances from a chunk that was written in full to the next.
     fn move_on(&mut self) {
-        while self.writing + 1 < self.pieces.len() && self.written == self.pieces[self.writing].len() {
+        while self.writing + 1 < self.chunks.len() && self.written == self.chunks[self.writing].len() {
             self.writing += 1;
             self.written = 0;
         }
     }
 
-    /// The first command is dealt with; its piece is given up if it was the last one there.
-    fn leave_behind(&mut self, pending: &Pending) {
+    /// Removes the first command from the counts, and frees its chunk if it was the last one there.
+    fn leave_behind(&mut self, pending: &PendingCommand) {
         self.answers += 1;
-        self.answered += pending.mark.length;
-        self.size -= pending.mark.length;
+        self.answered += pending.meta.length;
+        self.size -= pending.meta.length;
         self.move_on();
-        if self.pieces.front().is_some_and(|piece| self.answered < piece.len()) {
+        if self.chunks.front().is_some_and(|chunk| self.answered < chunk.len()) {
             return;
         }
         self.answered = 0;
         if self.writing > 0 {
-            self.pieces.pop_front();
+            self.chunks.pop_front();
             self.writing -= 1;
             return;
         }
         self.written = 0;
-        if let Some(piece) = self.pieces.front_mut() {
-            piece.clear();
-            if piece.capacity() > KEPT_PIECE {
-                *piece = Vec::new();
+        if let Some(chunk) = self.chunks.front_mut() {
+            chunk.clear();
+            if chunk.capacity() > KEPT_CHUNK {
+                *chunk = Vec::new();
             }
         }
         if self.pending.capacity() > KEPT_PENDING * 16 {
@@ -251,106 +251,106 @@ mod tests {
     use super::*;
     use crate::redis_io::command::Destination;
 
-    fn submit(outbox: &mut Outbox, name: &'static str, resend: bool) {
+    fn submit(queue: &mut RequestQueue, name: &'static str, resend: bool) {
         let mut commands = Commands::default();
         commands.begin(name, 1);
         match resend {
             true => commands.end(Destination::Nowhere),
             false => commands.end_once(Destination::Nowhere),
         }
-        outbox.append(&mut commands, None);
+        queue.append(&mut commands, None);
     }
 
-    fn names(pending: &[Pending]) -> Vec<&'static str> {
-        pending.iter().map(|pending| pending.mark.name).collect()
+    fn names(pending: &[PendingCommand]) -> Vec<&'static str> {
+        pending.iter().map(|pending| pending.meta.name).collect()
     }
 
     #[test]
     fn replies_come_in_the_order_of_the_commands() {
-        let mut outbox = Outbox::default();
-        submit(&mut outbox, "A", true);
-        submit(&mut outbox, "B", true);
-        outbox.wrote(outbox.unwritten().len());
-        let (first, bytes) = outbox.answer(true).expect("pending");
-        assert_eq!((first.mark.name, bytes.as_slice()), ("A", b"*1\r\n$1\r\nA\r\n".as_slice()));
-        assert_eq!(outbox.answer(false).map(|(pending, _)| pending.mark.name), Some("B"));
-        assert!(outbox.is_empty() && outbox.answer(false).is_none());
+        let mut queue = RequestQueue::default();
+        submit(&mut queue, "A", true);
+        submit(&mut queue, "B", true);
+        queue.mark_written(queue.unwritten().len());
+        let (first, bytes) = queue.answer(true).expect("pending");
+        assert_eq!((first.meta.name, bytes.as_slice()), ("A", b"*1\r\n$1\r\nA\r\n".as_slice()));
+        assert_eq!(queue.answer(false).map(|(pending, _)| pending.meta.name), Some("B"));
+        assert!(queue.is_empty() && queue.answer(false).is_none());
     }
 
     #[test]
     fn a_lost_connection_sends_again_what_may_be_sent_again() {
-        let mut outbox = Outbox::default();
+        let mut queue = RequestQueue::default();
         for (name, resend) in [("A", true), ("READ", false), ("B", true)] {
-            submit(&mut outbox, name, resend);
+            submit(&mut queue, name, resend);
         }
-        outbox.wrote(outbox.unwritten().len());
-        outbox.answer(false);
-        submit(&mut outbox, "LATER", false);
-        assert_eq!(names(&outbox.rewind(false)), ["READ"]);
-        assert_eq!(outbox.unwritten(), b"*1\r\n$1\r\nB\r\n*1\r\n$5\r\nLATER\r\n");
-        outbox.wrote(1);
-        assert_eq!(names(&outbox.rewind(true)), ["B"], "a command written in part counts as written");
-        assert_eq!(names(&outbox.clear()), ["LATER"]);
+        queue.mark_written(queue.unwritten().len());
+        queue.answer(false);
+        submit(&mut queue, "LATER", false);
+        assert_eq!(names(&queue.prepare_resend(false)), ["READ"]);
+        assert_eq!(queue.unwritten(), b"*1\r\n$1\r\nB\r\n*1\r\n$5\r\nLATER\r\n");
+        queue.mark_written(1);
+        assert_eq!(names(&queue.prepare_resend(true)), ["B"], "a command written in part counts as written");
+        assert_eq!(names(&queue.clear()), ["LATER"]);
     }
 
     #[test]
     fn what_is_refused_before_it_was_written_whole_is_not_sent_again() {
-        let mut outbox = Outbox::default();
-        submit(&mut outbox, "A", true);
-        submit(&mut outbox, "B", true);
-        assert!(outbox.refuse().is_none(), "nothing was written that could be refused");
-        outbox.wrote(5);
-        assert!(outbox.answer(false).is_none());
-        assert_eq!(outbox.refuse().map(|(pending, _)| pending.mark.name), Some("A"));
-        assert!(outbox.rewind(false).is_empty());
-        assert_eq!(outbox.unwritten(), b"*1\r\n$1\r\nB\r\n");
+        let mut queue = RequestQueue::default();
+        submit(&mut queue, "A", true);
+        submit(&mut queue, "B", true);
+        assert!(queue.refuse().is_none(), "nothing was written that could be refused");
+        queue.mark_written(5);
+        assert!(queue.answer(false).is_none());
+        assert_eq!(queue.refuse().map(|(pending, _)| pending.meta.name), Some("A"));
+        assert!(queue.prepare_resend(false).is_empty());
+        assert_eq!(queue.unwritten(), b"*1\r\n$1\r\nB\r\n");
     }
 
-    fn submit_transaction(outbox: &mut Outbox) {
+    fn submit_transaction(queue: &mut RequestQueue) {
         let mut commands = Commands::default();
         commands.begin("MULTI", 1).end(Destination::Nowhere);
         commands.begin("SET", 1).end_following(Destination::Nowhere);
         commands.begin("EXEC", 1).end_following(Destination::Nowhere);
-        outbox.append(&mut commands, None);
+        queue.append(&mut commands, None);
     }
 
     #[test]
     fn a_transaction_is_sent_again_whole_or_not_at_all() {
-        let mut outbox = Outbox::default();
-        submit_transaction(&mut outbox);
-        submit(&mut outbox, "A", true);
-        outbox.wrote(10);
-        assert!(outbox.rewind(false).is_empty(), "nothing of it was answered");
-        outbox.wrote(16);
-        outbox.answer(false);
-        assert_eq!(names(&outbox.rewind(false)), ["SET", "EXEC"], "whether they were written or not");
-        assert_eq!(outbox.unwritten(), b"*1\r\n$1\r\nA\r\n");
+        let mut queue = RequestQueue::default();
+        submit_transaction(&mut queue);
+        submit(&mut queue, "A", true);
+        queue.mark_written(10);
+        assert!(queue.prepare_resend(false).is_empty(), "nothing of it was answered");
+        queue.mark_written(16);
+        queue.answer(false);
+        assert_eq!(names(&queue.prepare_resend(false)), ["SET", "EXEC"], "whether they were written or not");
+        assert_eq!(queue.unwritten(), b"*1\r\n$1\r\nA\r\n");
 
-        let mut outbox = Outbox::default();
-        submit_transaction(&mut outbox);
-        outbox.wrote(10);
-        assert_eq!(names(&outbox.rewind(true)), ["MULTI", "SET", "EXEC"]);
+        let mut queue = RequestQueue::default();
+        submit_transaction(&mut queue);
+        queue.mark_written(10);
+        assert_eq!(names(&queue.prepare_resend(true)), ["MULTI", "SET", "EXEC"]);
     }
 
     #[test]
     fn what_was_not_written_in_full_has_no_reply() {
-        let mut outbox = Outbox::default();
-        assert!(outbox.answer(false).is_none());
-        submit(&mut outbox, "A", true);
-        outbox.wrote(outbox.unwritten().len() - 1);
-        assert!(outbox.answer(false).is_none());
-        outbox.wrote(1);
-        assert!(outbox.answer(false).is_some());
+        let mut queue = RequestQueue::default();
+        assert!(queue.answer(false).is_none());
+        submit(&mut queue, "A", true);
+        queue.mark_written(queue.unwritten().len() - 1);
+        assert!(queue.answer(false).is_none());
+        queue.mark_written(1);
+        assert!(queue.answer(false).is_some());
     }
 
     #[test]
     fn a_buffer_is_taken_over_rather_than_copied() {
-        let mut outbox = Outbox::default();
+        let mut queue = RequestQueue::default();
         let mut commands = Commands::default();
         commands.begin("A", 1).end(Destination::Nowhere);
         let address = commands.bytes.as_ptr();
-        outbox.append(&mut commands, None);
-        assert_eq!(outbox.unwritten().as_ptr(), address);
+        queue.append(&mut commands, None);
+        assert_eq!(queue.unwritten().as_ptr(), address);
         assert!(commands.is_empty() && commands.bytes.is_empty());
     }
 
@@ -364,51 +364,51 @@ mod tests {
             commands
         };
         let each = pack(1).size();
-        let mut outbox = Outbox::default();
+        let mut queue = RequestQueue::default();
         let narrow = QueueLimit { commands: 9, bytes: 1 };
-        assert!(outbox.fitting(&mut pack(1), narrow).is_none());
+        assert!(queue.fitting(&mut pack(1), narrow).is_none());
         for limit in
             [QueueLimit { commands: 3, bytes: usize::MAX }, QueueLimit { commands: 9, bytes: each * 3 }]
         {
             let mut first = pack(2);
-            assert!(outbox.fitting(&mut first, limit).is_none());
-            outbox.append(&mut first, None);
+            assert!(queue.fitting(&mut first, limit).is_none());
+            queue.append(&mut first, None);
             let mut second = pack(2);
-            let fitting = outbox.fitting(&mut second, limit).expect("one is too many");
+            let fitting = queue.fitting(&mut second, limit).expect("one is too many");
             assert_eq!((fitting.len(), second.len()), (1, 1));
-            assert_eq!(outbox.clear().len(), 2);
+            assert_eq!(queue.clear().len(), 2);
         }
     }
 
     #[test]
     fn a_burst_is_given_back_when_it_is_answered() {
-        let mut outbox = Outbox::default();
+        let mut queue = RequestQueue::default();
         for _ in 0..200_000 {
-            submit(&mut outbox, "A", true);
+            submit(&mut queue, "A", true);
         }
-        write_all(&mut outbox);
-        while outbox.answer(false).is_some() {}
-        let kept: usize = outbox.pieces.iter().map(Vec::capacity).sum();
-        assert!(kept <= KEPT_PIECE, "{kept}");
-        assert!(outbox.pending.capacity() <= KEPT_PENDING * 16, "{}", outbox.pending.capacity());
+        write_all(&mut queue);
+        while queue.answer(false).is_some() {}
+        let kept: usize = queue.chunks.iter().map(Vec::capacity).sum();
+        assert!(kept <= KEPT_CHUNK, "{kept}");
+        assert!(queue.pending.capacity() <= KEPT_PENDING * 16, "{}", queue.pending.capacity());
     }
 
-    fn submit_large(outbox: &mut Outbox, name: &'static str, resend: bool) {
+    fn submit_large(queue: &mut RequestQueue, name: &'static str, resend: bool) {
         let mut commands = Commands::default();
-        commands.begin(name, 2).arg(&[b'x'; PIECE]);
+        commands.begin(name, 2).arg(&[b'x'; CHUNK]);
         match resend {
             true => commands.end(Destination::Nowhere),
             false => commands.end_once(Destination::Nowhere),
         }
-        outbox.append(&mut commands, None);
+        queue.append(&mut commands, None);
     }
 
-    /// What is written while the socket takes all, and how often it is asked to.
-    fn write_all(outbox: &mut Outbox) -> (Vec<u8>, usize) {
+    /// Returns all bytes written by a socket that takes everything, and the number of writes.
+    fn write_all(queue: &mut RequestQueue) -> (Vec<u8>, usize) {
         let (mut bytes, mut writes) = (Vec::new(), 0);
-        while !outbox.unwritten().is_empty() {
-            bytes.extend_from_slice(outbox.unwritten());
-            outbox.wrote(outbox.unwritten().len());
+        while !queue.unwritten().is_empty() {
+            bytes.extend_from_slice(queue.unwritten());
+            queue.mark_written(queue.unwritten().len());
             writes += 1;
         }
         (bytes, writes)
@@ -416,54 +416,54 @@ mod tests {
 
     #[test]
     fn a_large_command_is_given_up_when_it_has_its_reply_whatever_waits_behind_it() {
-        let mut outbox = Outbox::default();
+        let mut queue = RequestQueue::default();
         for name in ["A", "B", "C"] {
-            submit_large(&mut outbox, name, true);
+            submit_large(&mut queue, name, true);
         }
-        submit(&mut outbox, "D", true);
-        submit(&mut outbox, "E", true);
-        let (bytes, writes) = write_all(&mut outbox);
+        submit(&mut queue, "D", true);
+        submit(&mut queue, "E", true);
+        let (bytes, writes) = write_all(&mut queue);
         assert_eq!(writes, 4, "small ones leave together");
         assert!(bytes.ends_with(b"*1\r\n$1\r\nD\r\n*1\r\n$1\r\nE\r\n"));
         for (name, left) in [("A", 3), ("B", 2), ("C", 1), ("D", 1), ("E", 1)] {
-            assert_eq!(outbox.answer(false).map(|(pending, _)| pending.mark.name), Some(name));
-            assert_eq!(outbox.pieces.len(), left, "after {name}");
+            assert_eq!(queue.answer(false).map(|(pending, _)| pending.meta.name), Some(name));
+            assert_eq!(queue.chunks.len(), left, "after {name}");
         }
-        assert!(outbox.size == 0 && outbox.unwritten().is_empty() && !outbox.is_owed());
+        assert!(queue.size == 0 && queue.unwritten().is_empty() && !queue.has_unanswered());
     }
 
     #[test]
     fn pieces_are_sent_again_from_the_first_that_has_no_reply() {
-        let mut outbox = Outbox::default();
+        let mut queue = RequestQueue::default();
         for (name, resend) in [("A", true), ("READ", false), ("B", true), ("LATER", false)] {
-            submit_large(&mut outbox, name, resend);
+            submit_large(&mut queue, name, resend);
         }
         for _ in 0..3 {
-            outbox.wrote(outbox.unwritten().len());
+            queue.mark_written(queue.unwritten().len());
         }
-        assert!(outbox.answer(false).is_some());
-        assert_eq!(names(&outbox.rewind(false)), ["READ"]);
-        let size = outbox.size;
-        let (bytes, _) = write_all(&mut outbox);
+        assert!(queue.answer(false).is_some());
+        assert_eq!(names(&queue.prepare_resend(false)), ["READ"]);
+        let size = queue.size;
+        let (bytes, _) = write_all(&mut queue);
         assert!(bytes.starts_with(b"*2\r\n$1\r\nB\r\n") && bytes.len() == size);
-        outbox.rewind(false);
-        submit(&mut outbox, "C", true);
-        let (size, commands) = (outbox.size, outbox.take_commands());
+        queue.prepare_resend(false);
+        submit(&mut queue, "C", true);
+        let (size, commands) = (queue.size, queue.take_commands());
         assert_eq!((commands.size(), commands.len()), (size, 2), "LATER was written, and is lost");
     }
 
     #[test]
     fn answered_bytes_are_given_up() {
-        let mut outbox = Outbox::default();
+        let mut queue = RequestQueue::default();
         for _ in 0..20_000 {
-            submit(&mut outbox, "A", true);
+            submit(&mut queue, "A", true);
         }
-        write_all(&mut outbox);
+        write_all(&mut queue);
         for _ in 0..19_999 {
-            outbox.answer(false);
+            queue.answer(false);
         }
-        assert!(outbox.pieces.len() == 1 && outbox.pieces[0].len() <= PIECE);
-        assert_eq!(outbox.rewind(false).len(), 0);
-        assert_eq!(outbox.unwritten(), b"*1\r\n$1\r\nA\r\n");
+        assert!(queue.chunks.len() == 1 && queue.chunks[0].len() <= CHUNK);
+        assert_eq!(queue.prepare_resend(false).len(), 0);
+        assert_eq!(queue.unwritten(), b"*1\r\n$1\r\nA\r\n");
     }
 }

@@ -17,10 +17,10 @@ use crate::redis_io::connection::host_lookup::look_up;
 use crate::redis_io::connection::tls;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 
-/// What an attempt waited for in vain.
+/// Reason in the error of an attempt that no name server has answered.
 const SILENT_NAME_SERVER: &str = ": no name server has answered";
 const SILENT_TLS: &str = ": the server has not answered the TLS handshake; is this a port for TLS?";
-/// What Linux allows, and other systems do too.
+/// Longest keep-alive time that Linux and other systems allow.
 const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(32_767);
 
 /// An open socket.
@@ -34,7 +34,7 @@ pub enum Socket {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// The sending side of a socket that both threads may write to.
+/// Sending side of a socket. Both threads can write to it.
 pub enum Plain {
     /// Of TCP.
     Tcp(tcp::OwnedWriteHalf),
@@ -72,20 +72,20 @@ impl Socket {
     }
 
     /// The two sides of the socket.
-    pub fn split(self) -> (Receiving, Sending) {
+    pub fn split(self) -> (ReceiveHalf, SendHalf) {
         match self {
             Self::Tcp(stream) => {
                 let (read, write) = stream.into_split();
-                (Receiving::Tcp(read), Sending::Plain(Arc::new(Plain::Tcp(write))))
+                (ReceiveHalf::Tcp(read), SendHalf::Plain(Arc::new(Plain::Tcp(write))))
             }
             #[cfg(unix)]
             Self::Unix(stream) => {
                 let (read, write) = stream.into_split();
-                (Receiving::Unix(read), Sending::Plain(Arc::new(Plain::Unix(write))))
+                (ReceiveHalf::Unix(read), SendHalf::Plain(Arc::new(Plain::Unix(write))))
             }
             Self::Tls(stream) => {
                 let (read, write) = tokio::io::split(*stream);
-                (Receiving::Tls(read), Sending::Tls(write))
+                (ReceiveHalf::Tls(read), SendHalf::Tls(write))
             }
         }
     }
@@ -111,8 +111,8 @@ impl Plain {
     }
 }
 
-/// The side of a socket that receives.
-pub enum Receiving {
+/// Receiving side of a socket.
+pub enum ReceiveHalf {
     /// Of TCP.
     Tcp(tcp::OwnedReadHalf),
     /// Of a unix socket.
@@ -122,17 +122,17 @@ pub enum Receiving {
     Tls(ReadHalf<TlsStream<TcpStream>>),
 }
 
-/// The side of a socket that sends.
-pub enum Sending {
+/// Sending side of a socket.
+pub enum SendHalf {
     /// Of a plain socket.
     Plain(Arc<Plain>),
     /// Of TLS.
     Tls(WriteHalf<TlsStream<TcpStream>>),
 }
 
-impl Receiving {
-    /// Waits for bytes and appends what is there, up to the buffer's capacity; after a short read it is not asked
-    /// again whether there is more. 0 is the end. Nothing is lost if the future is dropped.
+impl ReceiveHalf {
+    /// Waits for bytes and appends them, up to the buffer's capacity. A short read is not followed by another. Returns 0
+    /// at the end. The future can be dropped without loss.
     pub async fn fill(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read_buf(buffer).await,
@@ -154,7 +154,7 @@ fn keep_alive(stream: &TcpStream, idle: Option<Duration>) -> io::Result<()> {
     }
 }
 
-/// When an attempt to connect is over, if it is.
+/// Deadline of an attempt to connect, if it has one.
 struct Limit(Option<Instant>);
 
 impl Limit {
@@ -162,7 +162,7 @@ impl Limit {
         Self(options.connect_timeout.map(|limit| Instant::now() + limit))
     }
 
-    /// Waits for one step of the attempt; `reason` is what it waited for if it is late.
+    /// Waits for one step of the attempt. `reason` names the step in the error of a late one.
     async fn apply<T>(&self, step: impl Future<Output = io::Result<T>>, reason: &str) -> io::Result<T> {
         let Some(until) = self.0 else { return step.await };
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("connect ETIMEDOUT{reason}"));
@@ -192,7 +192,7 @@ async fn resolve(host: &str, port: u16, family: u8) -> io::Result<Vec<SocketAddr
         _ => true,
     };
     if host.eq_ignore_ascii_case("localhost") {
-        // RFC 6761: always the loopback, so nobody has to be asked.
+        // RFC 6761: always the loopback, so no lookup is needed.
         let both = [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
         return Ok(both.into_iter().filter(fits).collect());
     }

@@ -1,4 +1,4 @@
-//! What a connection's tasks and those who submit to it have in common.
+//! State that the tasks of a connection and its submitters share.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -6,14 +6,15 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::redis_io::cluster::redirect::Detour;
 use crate::redis_io::command::{Commands, Destination};
-use crate::redis_io::connection::liveness::Silence;
+use crate::redis_io::connection::liveness::Liveness;
 use crate::redis_io::connection::metrics::Traffic;
-use crate::redis_io::connection::request_queue::{Outbox, Pending};
+use crate::redis_io::connection::redirector::Redirector;
+use crate::redis_io::connection::request_queue::{PendingCommand, RequestQueue};
 use crate::redis_io::connection::socket::Plain;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{LinkPolicy, LinkState, PushSink, ReplySink};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::{Reply, Value};
 use crate::redis_io::tasks::Tasks;
@@ -21,97 +22,97 @@ use crate::redis_io::tasks::Tasks;
 const CLOSED: &str = "Connection is closed.";
 const NOT_READY: &str = "Stream isn't writeable and enableOfflineQueue options is false";
 
-/// What the driver is told from outside.
+/// Command to the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Make the connection anew.
+pub(crate) enum DriverCommand {
+    /// Reconnects.
     Reset,
-    /// The socket takes no more bytes, so make the connection anew.
+    /// Reconnects, since the socket takes no more bytes.
     Lost(RedisError),
     /// Close for good.
     Close,
 }
 
-/// Who hears of what comes in.
-pub(crate) struct Ears {
-    /// Of replies.
+/// Receivers of incoming data.
+pub(crate) struct Sinks {
+    /// Receiver of replies.
     pub(crate) sink: Arc<dyn ReplySink>,
-    /// Of published messages, on a subscriber's connection.
+    /// Receiver of published messages, on the connection of a subscriber.
     pub(crate) pushes: Option<Arc<dyn PushSink>>,
-    /// Of commands that are to be served elsewhere, on a connection of a Cluster.
-    pub(crate) detour: Option<Arc<dyn Detour>>,
+    /// Receiver of redirected commands, on a connection of a Cluster.
+    pub(crate) redirector: Option<Arc<dyn Redirector>>,
 }
 
-/// What driver, writer and submitters share.
-pub(crate) struct Shared {
+/// State that driver, writer and submitters share.
+pub(crate) struct ConnectionState {
     pub(crate) options: Arc<LinkOptions>,
     pub(crate) policy: Arc<dyn LinkPolicy>,
     pub(crate) tasks: Tasks,
-    /// Wakes the driver: there is an order.
-    pub(crate) told: Notify,
-    /// Wakes the writer: there is something to write.
+    /// Wakes the driver: a command waits for it.
+    pub(crate) commanded: Notify,
+    /// Wakes the writer: bytes wait for the socket.
     pub(crate) to_write: Notify,
-    /// Wakes the watch on deadlines: there may be an earlier one.
+    /// Wakes the task for deadlines: an earlier deadline can exist.
     pub(crate) to_time: Notify,
-    /// Wakes whatever must not outlive the connection.
+    /// Wakes tasks that must end with the connection.
     closed: Notify,
     sink: Arc<dyn ReplySink>,
     pub(crate) pushes: Option<Arc<dyn PushSink>>,
-    pub(crate) detour: Option<Arc<dyn Detour>>,
+    pub(crate) redirector: Option<Arc<dyn Redirector>>,
     pub(crate) traffic: Arc<Traffic>,
     state: AtomicU8,
     /// The database that the next session begins with.
     db: AtomicU32,
-    /// Why it was closed, if there is more to say than that.
+    /// Error for commands after the end, if a reason was given.
     reason: OnceLock<RedisError>,
-    /// The name of where it connects to. A lock, since it moves; only errors ask for it.
+    /// Name of the endpoint, for errors. A lock, since the endpoint can change.
     node: Mutex<Arc<str>>,
     /// A lock, since both threads submit. The socket is written to under it, which keeps the order of the bytes.
-    inner: Mutex<Inner>,
+    inner: Mutex<ConnectionInner>,
 }
 
 #[derive(Default)]
-pub(crate) struct Inner {
-    pub(crate) outbox: Outbox,
-    pub(crate) silence: Silence,
+pub(crate) struct ConnectionInner {
+    pub(crate) queue: RequestQueue,
+    pub(crate) liveness: Liveness,
     traffic: Arc<Traffic>,
-    /// The socket, while commands flow and submitters may write to it themselves.
+    /// Socket for direct writes by submitters while commands flow.
     direct: Option<Arc<Plain>>,
-    /// Whether commands flow.
+    /// True while commands can be written.
     flowing: bool,
-    pub(crate) order: Option<Order>,
-    /// Why the last session ended, or the connection could not be made.
+    pub(crate) command: Option<DriverCommand>,
+    /// Error that ended the last session or connection attempt.
     pub(crate) cause: Option<RedisError>,
-    /// QUIT is on its way: nothing more is taken, and the end of the connection is no loss.
+    /// QUIT was submitted: new commands are refused, and the end of the connection is no error.
     quitting: bool,
     /// Closed for good: nothing more is taken.
     closing: bool,
     started: bool,
 }
 
-impl Shared {
+impl ConnectionState {
     pub(crate) fn new(
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
-        ears: Ears,
+        sinks: Sinks,
         tasks: Tasks,
     ) -> Self {
-        let Ears { sink, pushes, detour } = ears;
+        let Sinks { sink, pushes, redirector } = sinks;
         let traffic = policy.traffic();
-        let inner = Inner { traffic: traffic.clone(), ..Inner::default() };
+        let inner = ConnectionInner { traffic: traffic.clone(), ..ConnectionInner::default() };
         Self {
             node: Mutex::new(options.endpoint.to_string().into()),
             db: AtomicU32::new(options.db),
             options,
             policy,
             tasks,
-            told: Notify::new(),
+            commanded: Notify::new(),
             to_write: Notify::new(),
             to_time: Notify::new(),
             closed: Notify::new(),
             sink,
             pushes,
-            detour,
+            redirector,
             traffic,
             state: AtomicU8::new(LinkState::Wait as u8),
             reason: OnceLock::new(),
@@ -119,18 +120,18 @@ impl Shared {
         }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ConnectionInner> {
+        self.inner.locked()
     }
 
-    /// Where it connects to, in errors.
+    /// Name of the endpoint, for errors.
     pub(crate) fn node(&self) -> Arc<str> {
-        self.node.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.node.locked().clone()
     }
 
-    /// From here on it connects to `endpoint`.
+    /// Sets the endpoint of the next attempts.
     pub(crate) fn move_to(&self, endpoint: &Endpoint) {
-        *self.node.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = endpoint.to_string().into();
+        *self.node.locked() = endpoint.to_string().into();
     }
 
     pub(crate) fn state(&self) -> LinkState {
@@ -151,18 +152,18 @@ impl Shared {
         self.policy.state_changed(state, error);
     }
 
-    /// Whether the driver is to be started, which it is once.
+    /// Returns true once, for the caller that must start the driver.
     pub(crate) fn begin(&self) -> bool {
         let mut inner = self.lock();
         let begins = !inner.closing && !std::mem::replace(&mut inner.started, true);
         if begins {
-            // Whoever looks before the driver has run, which then reports it, sees that this is under way.
+            // A reader of the state sees the start before the driver runs and reports it.
             self.state.store(LinkState::Connecting as u8, Ordering::Release);
         }
         begins
     }
 
-    /// Takes `commands`, or says why not; those that it has not taken are left there.
+    /// Takes `commands`, or returns an error. Commands that were not taken stay in `commands`.
     pub(crate) fn submit(&self, commands: &mut Commands) -> Result<(), RedisError> {
         let mut inner = self.lock();
         if inner.is_over() {
@@ -170,7 +171,7 @@ impl Shared {
         }
         let refusal = if !inner.flowing && !self.options.offline_queue {
             (RedisErrorKind::NotReady, NOT_READY)
-        } else if let Some(mut fitting) = inner.outbox.fitting(commands, self.options.queue) {
+        } else if let Some(mut fitting) = inner.queue.fitting(commands, self.options.queue) {
             self.take(&mut inner, &mut fitting);
             (RedisErrorKind::QueueFull, QUEUE_FULL)
         } else {
@@ -186,8 +187,8 @@ impl Shared {
         }
     }
 
-    /// As [`Shared::submit`], for what was taken before and only has to be sent again: the offline queue being off
-    /// does not refuse it.
+    /// As [`ConnectionState::submit`], for commands that were taken before. An offline queue that is off does not refuse
+    /// them.
     pub(crate) fn submit_again(&self, commands: &mut Commands) -> Result<(), RedisError> {
         let mut inner = self.lock();
         if inner.is_over() {
@@ -197,12 +198,12 @@ impl Shared {
         Ok(())
     }
 
-    /// Sends QUIT behind everything submitted, after which nothing is taken. `None` if commands do not flow, unless
-    /// some wait for a connection that is being made.
-    pub(crate) fn say_goodbye(&self) -> Option<oneshot::Receiver<Result<Value, RedisError>>> {
+    /// Sends QUIT behind all submitted commands and refuses later ones. Returns `None` if commands cannot be written,
+    /// unless some wait for a connection that opens.
+    pub(crate) fn send_quit(&self) -> Option<oneshot::Receiver<Result<Value, RedisError>>> {
         let mut inner = self.lock();
         let is_opening = matches!(self.state(), LinkState::Connecting | LinkState::Connect);
-        if !inner.flowing && (!is_opening || inner.outbox.is_empty()) {
+        if !inner.flowing && (!is_opening || inner.queue.is_empty()) {
             return None;
         }
         let (sender, receiver) = oneshot::channel();
@@ -213,11 +214,11 @@ impl Shared {
         Some(receiver)
     }
 
-    /// Appends `commands` and writes what the socket takes at once; the writer does the rest.
-    fn take(&self, inner: &mut Inner, commands: &mut Commands) {
+    /// Appends `commands` and writes at once if the socket has room. The writer writes the rest.
+    fn take(&self, inner: &mut ConnectionInner, commands: &mut Commands) {
         let deadline = self.options.command_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let was_idle = inner.outbox.unwritten().is_empty();
-        inner.outbox.append(commands, deadline);
+        let was_idle = inner.queue.unwritten().is_empty();
+        inner.queue.append(commands, deadline);
         if deadline.is_some() {
             self.to_time.notify_one();
         }
@@ -230,51 +231,51 @@ impl Shared {
         }
     }
 
-    /// Tells the driver. From here on nothing is written to the socket that it is to give up.
-    pub(crate) fn order(&self, order: Order) {
+    /// Sends a command to the driver. From here on nothing is written to its socket.
+    pub(crate) fn send_command(&self, command: DriverCommand) {
         {
             let mut inner = self.lock();
             if inner.closing || !inner.started {
                 return;
             }
             inner.stop_flow();
-            inner.order = Some(order);
+            inner.command = Some(command);
         }
-        self.told.notify_one();
+        self.commanded.notify_one();
     }
 
-    /// Closes for good: nothing is taken any more, and what has no reply fails now, or goes elsewhere.
+    /// Closes for good. New commands are refused. Commands without a reply fail now, or go to another node.
     pub(crate) fn close(&self) {
-        let (outbox, started, cause) = {
+        let (queue, started, cause) = {
             let mut inner = self.lock();
             if inner.closing {
                 return;
             }
             inner.closing = true;
             inner.stop_flow();
-            inner.order = Some(Order::Close);
-            (std::mem::take(&mut inner.outbox), inner.started, inner.cause.clone())
+            inner.command = Some(DriverCommand::Close);
+            (std::mem::take(&mut inner.queue), inner.started, inner.cause.clone())
         };
-        self.told.notify_one();
+        self.commanded.notify_one();
         self.closed.notify_waiters();
         if !started {
             self.set_state(LinkState::End, None);
         }
-        self.give_up(outbox, cause);
+        self.give_up(queue, cause);
     }
 
-    /// As [`Shared::close`]; what fails by it, or comes later, hears of the reason.
+    /// As [`ConnectionState::close`], with `reason` as the error of pending and later commands.
     pub(crate) fn close_for(&self, reason: RedisError) {
         // The first reason counts, as the first close does.
         let _ = self.reason.set(reason);
         self.close();
     }
 
-    fn give_up(&self, mut outbox: Outbox, cause: Option<RedisError>) {
-        let Some(detour) = &self.detour else { return self.fail(outbox.clear(), &self.closed()) };
-        let lost = outbox.rewind(!self.options.resend);
+    fn give_up(&self, mut queue: RequestQueue, cause: Option<RedisError>) {
+        let Some(redirector) = &self.redirector else { return self.fail(queue.clear(), &self.closed()) };
+        let lost = queue.prepare_resend(!self.options.resend);
         self.fail(lost, &self.dropped(cause.clone()));
-        detour.strand(outbox.take_commands(), cause.unwrap_or_else(|| self.closed()));
+        redirector.requeue_all(queue.take_commands(), cause.unwrap_or_else(|| self.closed()));
     }
 
     /// Resolves once the connection is closed for good.
@@ -287,41 +288,41 @@ impl Shared {
         }
     }
 
-    /// The error of whatever comes after the end.
+    /// Error of commands after the end.
     pub(crate) fn closed(&self) -> RedisError {
         let plain = || RedisError::local(RedisErrorKind::Closed, CLOSED, &self.node());
         self.reason.get().cloned().unwrap_or_else(plain)
     }
 
-    /// The error of what was on the wire when the connection broke, by `cause`, and is not sent again.
+    /// Error of a command that was on the wire when the connection broke, by `cause`, and is not sent again.
     pub(crate) fn dropped(&self, cause: Option<RedisError>) -> RedisError {
         RedisError::local(RedisErrorKind::Dropped, CLOSED, &self.node()).because(cause)
     }
 
-    /// Closes for good, since the policy does not want the connection to be made again.
+    /// Closes for good, since the policy ends the link.
     pub(crate) fn end(&self) {
         let cause = self.lock().cause.clone();
         self.close_for(self.closed().because(cause));
     }
 
-    /// Tells everyone in `pending` of a failure.
-    pub(crate) fn fail(&self, pending: Vec<Pending>, error: &RedisError) {
+    /// Fails all `pending` commands with `error`.
+    pub(crate) fn fail(&self, pending: Vec<PendingCommand>, error: &RedisError) {
         if pending.is_empty() {
             return;
         }
         for pending in pending {
-            let error = error.clone().of(pending.mark.name);
-            self.deliver(pending.mark.destination, Err(error));
+            let error = error.clone().of(pending.meta.name);
+            self.deliver(pending.meta.destination, Err(error));
         }
         self.sink.burst_end();
     }
 
-    /// Commands that were not taken fail, or go elsewhere.
+    /// Fails commands that were not taken, or sends them to another node.
     pub(crate) fn refuse(&self, commands: &mut Commands, error: &RedisError) {
-        match &self.detour {
+        match &self.redirector {
             // Elsewhere is no room for them either: it would be taken from commands that belong there.
             _ if error.kind == RedisErrorKind::QueueFull => commands.refuse(self.sink.as_ref(), error),
-            Some(detour) => detour.strand(std::mem::take(commands), error.clone()),
+            Some(redirector) => redirector.requeue_all(std::mem::take(commands), error.clone()),
             None => commands.refuse(self.sink.as_ref(), error),
         }
     }
@@ -335,27 +336,27 @@ impl Shared {
         if let Some(pushes) = &self.pushes {
             pushes.burst_end();
         }
-        if let Some(detour) = &self.detour {
-            detour.burst_end();
+        if let Some(redirector) = &self.redirector {
+            redirector.burst_end();
         }
     }
 }
 
-impl Inner {
-    /// Whether nothing more is taken.
+impl ConnectionInner {
+    /// Returns true if new commands are refused.
     pub(crate) fn is_over(&self) -> bool {
         self.closing || self.quitting
     }
 
-    /// Whether commands may be written.
+    /// Returns true if commands can be written.
     pub(crate) fn is_flowing(&self) -> bool {
         self.flowing
     }
 
-    /// Lets commands flow, and submitters write to `direct` themselves; not if the session is over before it began.
+    /// Allows writes, and direct writes to `direct` by submitters, unless the session is over already.
     pub(crate) fn start_flow(&mut self, direct: Option<Arc<Plain>>) {
-        self.flowing = !self.closing && self.order.is_none();
-        self.silence = Silence::default();
+        self.flowing = !self.closing && self.command.is_none();
+        self.liveness = Liveness::default();
         self.direct = direct.filter(|_| self.flowing);
     }
 
@@ -364,23 +365,23 @@ impl Inner {
         self.direct = None;
     }
 
-    /// So many bytes were written.
-    pub(crate) fn wrote(&mut self, count: usize) {
-        self.outbox.wrote(count);
+    /// Marks bytes as written.
+    pub(crate) fn mark_written(&mut self, count: usize) {
+        self.queue.mark_written(count);
         self.traffic.send(count);
-        self.silence.wrote();
+        self.liveness.mark_written();
     }
 
-    /// Bytes came. A connection that listens is owed more at any time.
-    pub(crate) fn heard(&mut self, listens: bool) {
-        self.silence.heard(listens || self.outbox.is_owed());
+    /// Notes received bytes. A connection that listens can receive more at any time.
+    pub(crate) fn mark_received(&mut self, listens: bool) {
+        self.liveness.mark_received(listens || self.queue.has_unanswered());
     }
 
-    /// Writes until there is nothing left or the socket is full; `true` if it is full.
+    /// Writes until nothing is left or the socket is full. Returns true if it is full.
     pub(crate) fn write_now(&mut self, socket: &Plain) -> std::io::Result<bool> {
-        while self.flowing && !self.outbox.unwritten().is_empty() {
-            match socket.try_write(self.outbox.unwritten()) {
-                Ok(count) => self.wrote(count),
+        while self.flowing && !self.queue.unwritten().is_empty() {
+            match socket.try_write(self.queue.unwritten()) {
+                Ok(count) => self.mark_written(count),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) => return Err(error),
             }

@@ -1,39 +1,39 @@
-//! A connection that hears of published messages.
+//! A connection that receives published messages.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::redis_io::connection::Connection;
-use crate::redis_io::connection::state::Ears;
+use crate::redis_io::connection::state::Sinks;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, call};
 use crate::redis_io::options::LinkOptions;
-use crate::redis_io::pubsub::subscription_tracker::{Subscriptions, Verb};
+use crate::redis_io::pubsub::subscription_tracker::{SubscriptionTracker, Verb};
 use crate::redis_io::tasks::Tasks;
 
-/// A connection in subscriber mode. What is subscribed stays so over reconnections.
+/// A connection in subscriber mode. Its subscriptions survive reconnections.
 pub struct Subscriber {
     connection: Arc<Connection>,
-    subscriptions: Arc<Subscriptions>,
+    subscriptions: Arc<SubscriptionTracker>,
 }
 
 impl Subscriber {
-    /// A subscriber that is being opened; messages go to `pushes`.
+    /// A subscriber that opens. Messages go to `pushes`.
     pub fn new(
         options: Arc<LinkOptions>,
         policy: Arc<dyn LinkPolicy>,
         pushes: Arc<dyn PushSink>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        let subscriptions = Arc::new(Subscriptions::new(&options, policy, pushes.clone()));
-        let ears = Ears { sink: subscriptions.clone(), pushes: Some(pushes), detour: None };
-        let connection = Connection::with_ears(options, subscriptions.clone(), ears, tasks);
-        subscriptions.belong_to(&connection);
+        let subscriptions = Arc::new(SubscriptionTracker::new(&options, policy, pushes.clone()));
+        let sinks = Sinks { sink: subscriptions.clone(), pushes: Some(pushes), redirector: None };
+        let connection = Connection::with_sinks(options, subscriptions.clone(), sinks, tasks);
+        subscriptions.bind(&connection);
         Arc::new(Self { connection, subscriptions })
     }
 
-    /// Subscribes to channels; resolves once Redis has confirmed them all. The first refusal is returned; the
-    /// others of the call are subscribed all the same.
+    /// Subscribes to channels, and resolves once Redis has confirmed all. Returns the first refusal. The other channels
+    /// of the call are subscribed in any case.
     pub fn subscribe(&self, channels: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
         self.ask(Verb::Subscribe, channels)
     }
@@ -43,25 +43,24 @@ impl Subscriber {
         self.ask(Verb::PSubscribe, patterns)
     }
 
-    /// Takes subscriptions to channels back.
+    /// Unsubscribes from channels.
     pub fn unsubscribe(&self, channels: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
         self.ask(Verb::Unsubscribe, channels)
     }
 
-    /// Takes subscriptions to patterns back.
+    /// Unsubscribes from patterns.
     pub fn punsubscribe(&self, patterns: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
         self.ask(Verb::PUnsubscribe, patterns)
     }
 
-    /// Subscribes again what has been, some of which Redis refused when the connection came back. One that is being made
-    /// does so by itself.
+    /// Subscribes again after Redis refused some names on a reconnection. A connection that opens does so by itself.
     pub fn subscribe_again(&self) {
         if self.state() == LinkState::Ready {
             self.subscriptions.subscribe_again();
         }
     }
 
-    /// Resolves once the connection is ready and Redis lets us in.
+    /// Resolves once the connection is ready and Redis has answered PING.
     pub fn ping(&self) -> BoxFuture<Result<(), RedisError>> {
         let connection = self.connection.clone();
         Box::pin(async move {
@@ -69,12 +68,12 @@ impl Subscriber {
         })
     }
 
-    /// The connection under it.
+    /// Connection of the subscriber.
     pub fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }
 
-    /// Where the connection is in its life.
+    /// State of the connection.
     pub fn state(&self) -> LinkState {
         self.connection.state()
     }
@@ -99,7 +98,7 @@ impl Subscriber {
         self.connection.close();
     }
 
-    /// Submits at the call and not when the future is polled, so that what is asked for later comes later.
+    /// Submits at the call and not at the first poll, so that calls keep their order.
     fn ask(&self, verb: Verb, names: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
         let (mut commands, answer) = self.subscriptions.ask(verb, names);
         self.connection.submit(&mut commands);

@@ -1,8 +1,7 @@
-//! What a subscriber is subscribed to, and who waits for a change of it.
+//! Subscriptions of one subscriber, and the callers that wait for a change of them.
 //!
-//! One command goes out per name, so that each has a reply of its own and a refusal names the call it belongs to.
-//! The books are kept when the reply comes and not when its caller gets to run, since a connection may be lost in
-//! between.
+//! One command goes out per name, so that each has a reply of its own and a refusal names the call it belongs to. The
+//! table changes when the reply arrives and not when its caller runs, since a connection can be lost in between.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -11,14 +10,15 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 use tokio::sync::oneshot;
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, ReplySink};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::resp::Reply;
 
-/// What is done about a name.
+/// Change of the subscription of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     Subscribe,
@@ -27,47 +27,47 @@ pub(crate) enum Verb {
     PUnsubscribe,
 }
 
-/// Keeps the books of one subscriber, as the sink and the policy of its connection.
-pub(crate) struct Subscriptions {
+/// Keeps the table of one subscriber, as the sink and the policy of its connection.
+pub(crate) struct SubscriptionTracker {
     resubscribe: bool,
     policy: Arc<dyn LinkPolicy>,
     pushes: Arc<dyn PushSink>,
     connection: OnceCell<Weak<Connection>>,
     /// A lock, since names are asked for on one thread and confirmed on another.
-    books: Mutex<Books>,
+    table: Mutex<SubscriptionTable>,
 }
 
-/// Names and the questions about them. Pure.
+/// Names and pending changes of them. Pure.
 #[derive(Default)]
-struct Books {
+struct SubscriptionTable {
     channels: BTreeSet<Vec<u8>>,
     patterns: BTreeSet<Vec<u8>>,
-    questions: HashMap<u64, Question>,
+    pending: HashMap<u64, PendingSubscribe>,
     next: u64,
 }
 
-/// Names that Redis was asked to do something about.
-struct Question {
+/// Names of one call, and the replies that are missing.
+struct PendingSubscribe {
     names: Vec<(Verb, Vec<u8>)>,
     missing: usize,
     outcome: Result<(), RedisError>,
-    /// Who waits; nobody does when the names are subscribed again.
+    /// Caller that waits. `None` if the tracker subscribes again by itself.
     caller: Option<oneshot::Sender<Result<(), RedisError>>>,
 }
 
-impl Subscriptions {
+impl SubscriptionTracker {
     pub(crate) fn new(options: &LinkOptions, policy: Arc<dyn LinkPolicy>, pushes: Arc<dyn PushSink>) -> Self {
-        let (connection, books) = (OnceCell::new(), Mutex::default());
-        Self { resubscribe: options.resubscribe, policy, pushes, connection, books }
+        let (connection, table) = (OnceCell::new(), Mutex::default());
+        Self { resubscribe: options.resubscribe, policy, pushes, connection, table }
     }
 
-    /// Says which connection this is about, once.
-    pub(crate) fn belong_to(&self, connection: &Arc<Connection>) {
+    /// Sets the connection, once.
+    pub(crate) fn bind(&self, connection: &Arc<Connection>) {
         // Only the subscriber does this, while it is made.
         let _ = self.connection.set(Arc::downgrade(connection));
     }
 
-    /// Packs the commands, one per name, and promises their outcome.
+    /// Packs the commands, one per name, and returns a receiver of their outcome.
     pub(crate) fn ask(
         &self,
         verb: Verb,
@@ -75,30 +75,30 @@ impl Subscriptions {
     ) -> (Commands, oneshot::Receiver<Result<(), RedisError>>) {
         let (sender, receiver) = oneshot::channel();
         let names = names.into_iter().map(|name| (verb, name)).collect();
-        (self.books().ask(names, Some(sender)), receiver)
+        (self.table().ask(names, Some(sender)), receiver)
     }
 
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn table(&self) -> MutexGuard<'_, SubscriptionTable> {
+        self.table.locked()
     }
 
-    /// Subscribes what was subscribed before; whoever hears the messages hears what came of it.
+    /// Subscribes the names of the table again. The receiver of the messages gets the result.
     pub(crate) fn subscribe_again(&self) {
         let Some(connection) = self.connection.get().and_then(Weak::upgrade) else { return };
         let mut commands = {
-            let mut books = self.books();
-            let names = books.lost();
-            books.ask(names, None)
+            let mut table = self.table();
+            let names = table.to_resubscribe();
+            table.ask(names, None)
         };
         if !commands.is_empty() {
             connection.submit(&mut commands);
         }
     }
 
-    fn conclude(&self, question: Question) {
-        match (question.caller, &question.outcome) {
-            // Who asked may have stopped waiting.
-            (Some(caller), _) => drop(caller.send(question.outcome)),
+    fn complete(&self, pending: PendingSubscribe) {
+        match (pending.caller, &pending.outcome) {
+            // The caller can have stopped waiting.
+            (Some(caller), _) => drop(caller.send(pending.outcome)),
             (None, Ok(())) => self.pushes.resubscribed(),
             (None, Err(error)) if error.kind == RedisErrorKind::Reply => {
                 self.pushes.resubscription_refused(error);
@@ -109,7 +109,7 @@ impl Subscriptions {
     }
 }
 
-impl Books {
+impl SubscriptionTable {
     fn ask(
         &mut self,
         names: Vec<(Verb, Vec<u8>)>,
@@ -118,7 +118,7 @@ impl Books {
         let mut commands = Commands::default();
         if names.is_empty() {
             if let Some(caller) = caller {
-                // Who asked is still on the way to waiting.
+                // The caller has not begun to wait yet.
                 let _ = caller.send(Ok(()));
             }
             return commands;
@@ -126,38 +126,38 @@ impl Books {
         let id = self.next;
         self.next += 1;
         for (index, (verb, name)) in names.iter().enumerate() {
-            let ticket = Destination::Sink(Ticket { kind: 0, index: index as u32, id });
+            let tag = Destination::Sink(ReplyTag { kind: 0, index: index as u32, id });
             commands.begin(verb.command(), 2).arg(name);
             match caller {
-                Some(_) => commands.end(ticket),
+                Some(_) => commands.end(tag),
                 // A connection that is lost meanwhile starts over with all names.
-                None => commands.end_once(ticket),
+                None => commands.end_once(tag),
             }
         }
         let missing = names.len();
-        self.questions.insert(id, Question { names, missing, outcome: Ok(()), caller });
+        self.pending.insert(id, PendingSubscribe { names, missing, outcome: Ok(()), caller });
         commands
     }
 
-    /// Notes a reply; returns the question when it was the last one.
-    fn answer(&mut self, ticket: Ticket, outcome: Result<(), RedisError>) -> Option<Question> {
-        let question = self.questions.get_mut(&ticket.id)?;
-        question.missing -= 1;
-        let is_last = question.missing == 0;
+    /// Applies a reply. Returns the call if it was its last one.
+    fn answer(&mut self, tag: ReplyTag, outcome: Result<(), RedisError>) -> Option<PendingSubscribe> {
+        let pending = self.pending.get_mut(&tag.id)?;
+        pending.missing -= 1;
+        let is_last = pending.missing == 0;
         match outcome {
-            // Subscribing again changes nothing in the books, or it would bring back what was given up meanwhile.
-            Ok(()) if question.caller.is_some() => {
-                let (verb, name) = question.names.get(ticket.index as usize)?.clone();
-                self.note(verb, name);
+            // Subscribing again changes nothing in the table, or it would bring back what was given up meanwhile.
+            Ok(()) if pending.caller.is_some() => {
+                let (verb, name) = pending.names.get(tag.index as usize)?.clone();
+                self.apply(verb, name);
             }
             Ok(()) => {}
-            Err(error) if question.outcome.is_ok() => question.outcome = Err(error),
+            Err(error) if pending.outcome.is_ok() => pending.outcome = Err(error),
             Err(_) => {}
         }
-        if is_last { self.questions.remove(&ticket.id) } else { None }
+        if is_last { self.pending.remove(&tag.id) } else { None }
     }
 
-    fn note(&mut self, verb: Verb, name: Vec<u8>) {
+    fn apply(&mut self, verb: Verb, name: Vec<u8>) {
         match verb {
             Verb::Subscribe => self.channels.insert(name),
             Verb::PSubscribe => self.patterns.insert(name),
@@ -166,10 +166,9 @@ impl Books {
         };
     }
 
-    /// What a new connection has to subscribe, without what is being given up: that was sent first.
-    fn lost(&self) -> Vec<(Verb, Vec<u8>)> {
-        let asked: Vec<&(Verb, Vec<u8>)> =
-            self.questions.values().flat_map(|question| &question.names).collect();
+    /// Names that a new connection must subscribe, without those whose unsubscription was sent first.
+    fn to_resubscribe(&self) -> Vec<(Verb, Vec<u8>)> {
+        let asked: Vec<&(Verb, Vec<u8>)> = self.pending.values().flat_map(|pending| &pending.names).collect();
         let given_up =
             |verb: Verb, name: &Vec<u8>| asked.iter().any(|(asked, of)| *asked == verb && of == name);
         let channels = self.channels.iter().filter(|name| !given_up(Verb::Unsubscribe, name));
@@ -190,17 +189,17 @@ impl Verb {
     }
 }
 
-impl ReplySink for Subscriptions {
-    fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
-        let concluded = self.books().answer(ticket, outcome.map(drop));
-        if let Some(question) = concluded {
-            self.conclude(question);
+impl ReplySink for SubscriptionTracker {
+    fn reply(&self, tag: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
+        let concluded = self.table().answer(tag, outcome.map(drop));
+        if let Some(pending) = concluded {
+            self.complete(pending);
         }
     }
 }
 
-impl LinkPolicy for Subscriptions {
-    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+impl LinkPolicy for SubscriptionTracker {
+    fn inner(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
     }
 
@@ -212,9 +211,9 @@ impl LinkPolicy for Subscriptions {
         match state {
             LinkState::Ready => self.subscribe_again(),
             LinkState::Close if !self.resubscribe => {
-                let mut books = self.books();
-                books.channels.clear();
-                books.patterns.clear();
+                let mut table = self.table();
+                table.channels.clear();
+                table.patterns.clear();
             }
             _ => {}
         }
@@ -228,44 +227,51 @@ mod tests {
 
     use super::*;
 
-    fn ticket(id: u64, index: u32) -> Ticket {
-        Ticket { kind: 0, index, id }
+    fn tag(id: u64, index: u32) -> ReplyTag {
+        ReplyTag { kind: 0, index, id }
     }
 
-    fn ask(books: &mut Books, verb: Verb, names: &[&str]) -> oneshot::Receiver<Result<(), RedisError>> {
+    fn ask(
+        table: &mut SubscriptionTable,
+        verb: Verb,
+        names: &[&str],
+    ) -> oneshot::Receiver<Result<(), RedisError>> {
         let (sender, receiver) = oneshot::channel();
-        books.ask(names.iter().map(|name| (verb, name.as_bytes().to_vec())).collect(), Some(sender));
+        table.ask(names.iter().map(|name| (verb, name.as_bytes().to_vec())).collect(), Some(sender));
         receiver
     }
 
     #[test]
     fn a_refused_name_is_left_out_and_the_others_stay() {
-        let mut books = Books::default();
-        let _caller = ask(&mut books, Verb::Subscribe, &["a", "b", "c"]);
+        let mut table = SubscriptionTable::default();
+        let _caller = ask(&mut table, Verb::Subscribe, &["a", "b", "c"]);
         let refusal = RedisError::reply(b"NOPERM no", "SUBSCRIBE", &Arc::from("node"));
-        assert!(books.answer(ticket(0, 0), Ok(())).is_none());
-        assert!(books.answer(ticket(0, 1), Err(refusal.clone())).is_none());
-        let question = books.answer(ticket(0, 2), Ok(())).expect("the last reply");
-        assert_eq!(question.outcome, Err(refusal));
-        assert_eq!(books.lost(), [(Verb::Subscribe, b"a".to_vec()), (Verb::Subscribe, b"c".to_vec())]);
-        assert!(books.questions.is_empty());
+        assert!(table.answer(tag(0, 0), Ok(())).is_none());
+        assert!(table.answer(tag(0, 1), Err(refusal.clone())).is_none());
+        let pending = table.answer(tag(0, 2), Ok(())).expect("the last reply");
+        assert_eq!(pending.outcome, Err(refusal));
+        assert_eq!(
+            table.to_resubscribe(),
+            [(Verb::Subscribe, b"a".to_vec()), (Verb::Subscribe, b"c".to_vec())]
+        );
+        assert!(table.pending.is_empty());
     }
 
     #[test]
     fn what_is_being_given_up_is_not_subscribed_again() {
-        let mut books = Books::default();
-        let _caller = ask(&mut books, Verb::PSubscribe, &["a*", "b*"]);
-        books.answer(ticket(0, 0), Ok(()));
-        books.answer(ticket(0, 1), Ok(()));
-        let _caller = ask(&mut books, Verb::PUnsubscribe, &["a*"]);
-        assert_eq!(books.lost(), [(Verb::PSubscribe, b"b*".to_vec())]);
-        books.answer(ticket(1, 0), Ok(()));
-        assert_eq!(books.lost(), [(Verb::PSubscribe, b"b*".to_vec())]);
+        let mut table = SubscriptionTable::default();
+        let _caller = ask(&mut table, Verb::PSubscribe, &["a*", "b*"]);
+        table.answer(tag(0, 0), Ok(()));
+        table.answer(tag(0, 1), Ok(()));
+        let _caller = ask(&mut table, Verb::PUnsubscribe, &["a*"]);
+        assert_eq!(table.to_resubscribe(), [(Verb::PSubscribe, b"b*".to_vec())]);
+        table.answer(tag(1, 0), Ok(()));
+        assert_eq!(table.to_resubscribe(), [(Verb::PSubscribe, b"b*".to_vec())]);
     }
 
     #[test]
     fn asking_for_nothing_is_answered_at_once() {
-        let mut answer = ask(&mut Books::default(), Verb::Subscribe, &[]);
+        let mut answer = ask(&mut SubscriptionTable::default(), Verb::Subscribe, &[]);
         assert_eq!(answer.try_recv(), Ok(Ok(())));
     }
 }

@@ -19,7 +19,7 @@ pub enum Reply<'a> {
     Array(Cursor<'a>),
 }
 
-/// What a [`Cursor`] comes across.
+/// Item of a [`Cursor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token<'a> {
     /// A status.
@@ -46,12 +46,12 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// How many elements the array has at its top.
+    /// Number of elements at the top of the array.
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether the array has no elements.
+    /// Returns true if the array has no elements.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -63,7 +63,7 @@ impl<'a> Cursor<'a> {
         Some(token)
     }
 
-    /// Passes over so many elements, with what is in them. `None` if there are fewer.
+    /// Skips that number of elements with their content. Returns `None` if the array has fewer.
     pub fn skip(&mut self, count: usize) -> Option<()> {
         let mut left = count;
         while left > 0 {

@@ -1,7 +1,7 @@
 //! RESP2, the protocol of every Redis from 5 on: finds the end of a reply, then walks it in place.
 //!
-//! A reply is looked at twice, first by [`Scanner`] (is it all here?), then by whoever it is for, through
-//! [`Reply`] and [`Cursor`]. Neither allocates, and neither recurses on what the bytes say.
+//! Each reply is read twice. [`Scanner`] finds its end, then the receiver reads it through [`Reply`] and [`Cursor`].
+//! Neither allocates, and neither recurses by the content of the bytes.
 
 mod cursor;
 mod scanner;

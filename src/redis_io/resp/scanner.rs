@@ -17,13 +17,13 @@ pub struct Malformed;
 /// stack, and the search goes on where it stopped when more bytes have come.
 #[derive(Debug)]
 pub struct Scanner {
-    /// Where the frame begins that is not there in full.
+    /// Start of the incomplete frame.
     position: usize,
-    /// How many frames are still to come.
+    /// Number of frames that are missing.
     missing: u64,
-    /// How much of that frame's line is known not to hold its end.
+    /// Length of the part of that frame's line that was searched for its end.
     searched: usize,
-    /// Where that frame ends; 0 if that is not known yet.
+    /// End of that frame. 0 if it is not known.
     end: usize,
 }
 
@@ -53,7 +53,7 @@ impl Scanner {
         Ok(Some(length))
     }
 
-    /// How long the reply that is not there in full is at least, by what the server has said of it.
+    /// Minimum length of the incomplete reply, by the lengths it announces.
     pub fn announced(&self) -> usize {
         self.end
     }

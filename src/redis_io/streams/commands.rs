@@ -96,20 +96,20 @@ pub fn pack_stream(commands: &mut Commands, key: &str, to: Destination) {
 
 /// Packs `TIME`, of the server that has the key.
 pub fn pack_time(commands: &mut Commands, key: &str, to: Destination) {
-    commands.begin("TIME", 1).beside(key.as_bytes()).end(to);
+    commands.begin("TIME", 1).route_with(key.as_bytes()).end(to);
 }
 
-/// How an XCLAIM leaves the entries that it takes over.
+/// Effect of an XCLAIM on the entries that it takes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// Delivered once more, with their fields in the reply.
     Deliver,
-    /// As often delivered as before, idle for so many ms.
+    /// Keeps the delivery count, and sets the idle time in ms.
     Touch {
-        /// How long they are said to have been idle.
+        /// Idle time that the entries get.
         idle: u64,
     },
-    /// Idle since ever, so that anybody may claim them at once.
+    /// Sets the maximum idle time, so that any consumer can claim them at once.
     HandBack,
     /// Delivered so often, for all that anybody will know.
     Count(u64),
@@ -183,7 +183,7 @@ pub struct Read<'a> {
     pub consumer: &'a str,
     /// The most entries per stream.
     pub count: u64,
-    /// How many ms to wait for entries; `None` returns at once.
+    /// Maximum time to wait for entries, in ms. `None` returns at once.
     pub block: Option<u64>,
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::redis_io::resp::{Cursor, Token, Value};
 
-/// What Redis can still add to its clock, and JavaScript can still say.
+/// Largest time that Redis can still add to its clock and JavaScript can still represent.
 const LONGEST_RECORD: u64 = (1 << 53) - 1;
 
 /// The id of a stream entry.
@@ -12,7 +12,7 @@ const LONGEST_RECORD: u64 = (1 << 53) - 1;
 pub struct EntryId {
     /// Milliseconds since the epoch, by the server's clock.
     pub time: u64,
-    /// Tells entries of one millisecond apart.
+    /// Number of the entry within its millisecond.
     pub sequence: u64,
 }
 
@@ -46,13 +46,13 @@ impl fmt::Display for EntryId {
 pub struct Entry<'a> {
     /// Its id.
     pub id: EntryId,
-    /// Whether its fields are there; an entry that was deleted while pending comes without.
+    /// True if the fields are present. An entry that was deleted while pending comes without.
     pub deleted: bool,
     /// The `prd` field: who sent it. The last one counts.
     pub producer: Option<&'a [u8]>,
     /// The `job` field: the job's id. The last one counts.
     pub job: Option<&'a [u8]>,
-    /// The `rec` field: for how many ms the outcome is to be recorded; 0 for not at all.
+    /// The `rec` field: time for which the outcome record is kept, in ms. 0 writes no record.
     pub record: u64,
     /// The `hdr` field: what was sent along for who watches, as JSON.
     pub headers: Option<&'a str>,
@@ -93,10 +93,10 @@ impl OwnedEntry {
     }
 }
 
-/// What [`read_streams`] comes across.
+/// Item that [`read_streams`] reports.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<'a> {
-    /// The entries that follow, so many of them, are of the stream with this key.
+    /// Key of a stream, and the number of its entries that follow.
     Stream(&'a [u8], usize),
     /// An entry of that stream.
     Entry(Entry<'a>),
@@ -104,10 +104,10 @@ pub enum Item<'a> {
 
 /// The reply has not the shape that XREADGROUP replies have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
+pub struct MalformedEntry;
 
 /// Walks the reply of an XREADGROUP.
-pub fn read_streams<'a>(mut reply: Cursor<'a>, mut each: impl FnMut(Item<'a>)) -> Result<(), Malformed> {
+pub fn read_streams<'a>(mut reply: Cursor<'a>, mut each: impl FnMut(Item<'a>)) -> Result<(), MalformedEntry> {
     for _ in 0..reply.len() {
         expect_array(&mut reply, Some(2))?;
         let key = expect_bulk(&mut reply)?;
@@ -120,19 +120,23 @@ pub fn read_streams<'a>(mut reply: Cursor<'a>, mut each: impl FnMut(Item<'a>)) -
     Ok(())
 }
 
-fn read_entry<'a>(reply: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {
+fn read_entry<'a>(reply: &mut Cursor<'a>) -> Result<Entry<'a>, MalformedEntry> {
     expect_array(reply, Some(2))?;
-    let id = EntryId::parse(expect_bulk(reply)?).ok_or(Malformed)?;
+    let id = EntryId::parse(expect_bulk(reply)?).ok_or(MalformedEntry)?;
     let mut entry = Entry { id, deleted: false, producer: None, job: None, record: 0, headers: None };
     match reply.token() {
         Some(Token::Array(words)) => read_fields(reply, words, &mut entry)?,
         Some(Token::Nil | Token::NilArray) => entry.deleted = true,
-        _ => return Err(Malformed),
+        _ => return Err(MalformedEntry),
     }
     Ok(entry)
 }
 
-fn read_fields<'a>(reply: &mut Cursor<'a>, words: usize, entry: &mut Entry<'a>) -> Result<(), Malformed> {
+fn read_fields<'a>(
+    reply: &mut Cursor<'a>,
+    words: usize,
+    entry: &mut Entry<'a>,
+) -> Result<(), MalformedEntry> {
     for _ in 0..words / 2 {
         let name = expect_bulk(reply)?;
         let value = expect_bulk(reply)?;
@@ -148,22 +152,22 @@ fn read_fields<'a>(reply: &mut Cursor<'a>, words: usize, entry: &mut Entry<'a>) 
     Ok(())
 }
 
-/// What is no such time asks for no record.
+/// An invalid time asks for no record.
 fn read_record_time(text: &[u8]) -> u64 {
     let time = std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());
     time.unwrap_or(0).min(LONGEST_RECORD)
 }
 
-fn expect_array(reply: &mut Cursor<'_>, length: Option<usize>) -> Result<usize, Malformed> {
+fn expect_array(reply: &mut Cursor<'_>, length: Option<usize>) -> Result<usize, MalformedEntry> {
     match reply.token() {
         Some(Token::Array(found)) if length.is_none_or(|length| length == found) => Ok(found),
-        _ => Err(Malformed),
+        _ => Err(MalformedEntry),
     }
 }
 
-fn expect_bulk<'a>(reply: &mut Cursor<'a>) -> Result<&'a [u8], Malformed> {
+fn expect_bulk<'a>(reply: &mut Cursor<'a>) -> Result<&'a [u8], MalformedEntry> {
     match reply.token() {
         Some(Token::Bulk(bytes)) => Ok(bytes),
-        _ => Err(Malformed),
+        _ => Err(MalformedEntry),
     }
 }

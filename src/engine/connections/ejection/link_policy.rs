@@ -76,7 +76,7 @@ impl EjectionPolicy {
 }
 
 impl LinkPolicy for EjectionPolicy {
-    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+    fn inner(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
     }
 

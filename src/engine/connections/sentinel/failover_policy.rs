@@ -8,8 +8,8 @@ use once_cell::sync::OnceCell;
 
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, Verdict};
-use crate::redis_io::options::{Endpoint, Role};
+use crate::redis_io::link::{BoxFuture, ErrorAction, Link, LinkPolicy, LinkState};
+use crate::redis_io::options::{Endpoint, ReplicationRole};
 
 use crate::engine::connections::policy::ConnectionPolicy;
 use crate::engine::connections::sentinel::resolver::Resolver;
@@ -70,7 +70,7 @@ impl FailoverPolicy {
         let misplaced = {
             let mut state = self.lock();
             let is_primary = state.at.as_ref().map(|at| at.to_string() == primary.to_string());
-            let wants_primary = self.resolver.options().role == Role::Primary;
+            let wants_primary = self.resolver.options().role == ReplicationRole::Primary;
             let misplaced = is_primary.is_some_and(|is_primary| is_primary != wants_primary);
             if misplaced {
                 // The reconnection is under way, so no second one is started.
@@ -87,7 +87,7 @@ impl FailoverPolicy {
     /// command, so the command can be sent again. After several demotions in a row the error goes to the caller.
     fn follows(&self, error: &RedisError) -> bool {
         let demoted = matches!(error.reply_code(), Some("READONLY" | "UNBLOCKED"));
-        if !demoted || self.resolver.options().role != Role::Primary {
+        if !demoted || self.resolver.options().role != ReplicationRole::Primary {
             return false;
         }
         let mut state = self.lock();
@@ -101,7 +101,7 @@ impl FailoverPolicy {
 }
 
 impl LinkPolicy for FailoverPolicy {
-    fn beneath(&self) -> Option<&dyn LinkPolicy> {
+    fn inner(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
     }
 
@@ -121,15 +121,15 @@ impl LinkPolicy for FailoverPolicy {
         self.policy.retry_delay(attempt)
     }
 
-    fn judges(&self) -> bool {
+    fn inspects_errors(&self) -> bool {
         true
     }
 
-    fn judge(&self, error: &RedisError) -> Option<BoxFuture<Verdict>> {
+    fn on_error_reply(&self, error: &RedisError) -> Option<BoxFuture<ErrorAction>> {
         if self.follows(error) {
-            return Some(Box::pin(async { Verdict::ReconnectAndResend }));
+            return Some(Box::pin(async { ErrorAction::ReconnectAndResend }));
         }
-        self.policy.judge(error)
+        self.policy.on_error_reply(error)
     }
 
     fn state_changed(&self, link: LinkState, error: Option<&RedisError>) {

@@ -8,8 +8,8 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::options::{Endpoint, Role};
-use crate::redis_io::sentinel::{Answer, Question, ask};
+use crate::redis_io::options::{Endpoint, ReplicationRole};
+use crate::redis_io::sentinel::{SentinelAnswer, SentinelQuery, ask};
 use crate::redis_io::tasks::Tasks;
 
 use crate::engine::connections::sentinel::addresses::SentinelAddresses;
@@ -121,10 +121,10 @@ impl Resolver {
     fn ask(
         &self,
         sentinel: Endpoint,
-    ) -> impl Future<Output = (Endpoint, Result<Answer, RedisError>)> + Send + 'static {
-        let question = Question {
+    ) -> impl Future<Output = (Endpoint, Result<SentinelAnswer, RedisError>)> + Send + 'static {
+        let question = SentinelQuery {
             name: self.options.name.clone(),
-            replicas: self.options.role == Role::Replica,
+            replicas: self.options.role == ReplicationRole::Replica,
             sentinels: self.options.learns,
         };
         let (link, tasks) = (self.options.link.clone(), self.tasks.clone());
@@ -135,7 +135,7 @@ impl Resolver {
     }
 
     /// Takes a server from an answer, and the sentinels that the answer names.
-    fn choose(&self, sentinel: &Endpoint, answer: Answer) -> Found {
+    fn choose(&self, sentinel: &Endpoint, answer: SentinelAnswer) -> Found {
         let reachable = |endpoint| self.options.reachable(endpoint);
         let primary = reachable(answer.primary);
         {
@@ -145,8 +145,8 @@ impl Resolver {
         }
         self.promoted(&primary);
         match self.options.role {
-            Role::Primary => Ok(primary),
-            Role::Replica => self
+            ReplicationRole::Primary => Ok(primary),
+            ReplicationRole::Replica => self
                 .options
                 .prefer(answer.replicas)
                 .map(reachable)

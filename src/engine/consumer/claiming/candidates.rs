@@ -14,7 +14,7 @@ use crate::redis_io::streams::commands::{pack_consumers, pack_pending_summary, p
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::inspection::pack_inspection;
-use crate::engine::consumer::claiming::inspection_replies::ReplyCollector;
+use crate::engine::consumer::claiming::inspection_replies::InspectionCollector;
 use crate::engine::consumer::claiming::search::ClaimSearch;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 
@@ -26,7 +26,7 @@ pub(crate) const INSPECTED_EVERY: u32 = 5;
 struct InspectionQueries {
     /// Number of the interval.
     round: usize,
-    replies: Arc<ReplyCollector>,
+    replies: Arc<InspectionCollector>,
     /// Commands by node, one write each.
     writes: Vec<(usize, Commands)>,
     /// Lanes with a query for the time of their server.
@@ -66,7 +66,7 @@ impl Consumer {
     }
 
     /// Packs the queries of a cycle, or returns `None` unless the consumer plays.
-    fn pack_queries(&self, passed: u32, replies: Arc<ReplyCollector>) -> Option<InspectionQueries> {
+    fn pack_queries(&self, passed: u32, replies: Arc<InspectionCollector>) -> Option<InspectionQueries> {
         let mut state = self.lock();
         state.claim_intervals = state.claim_intervals.wrapping_add(passed as usize);
         if state.phase != Phase::Playing {

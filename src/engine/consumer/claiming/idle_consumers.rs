@@ -129,9 +129,9 @@ impl Consumer {
     ) -> Result<Vec<Value>, RedisError> {
         let (sender, receiver) = oneshot::channel();
         let mut commands = Commands::default();
-        commands.begin("MULTI", 1).beside(key.as_bytes()).end(Destination::Nowhere);
+        commands.begin("MULTI", 1).route_with(key.as_bytes()).end(Destination::Nowhere);
         pack(&mut commands);
-        commands.begin("EXEC", 1).beside(key.as_bytes()).end(Destination::Task(sender));
+        commands.begin("EXEC", 1).route_with(key.as_bytes()).end(Destination::Task(sender));
         commands.bind();
         self.shared(lane).submit(&mut commands);
         // Every command gets a reply or an error.

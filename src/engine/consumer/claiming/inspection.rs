@@ -20,7 +20,7 @@ use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::inspection_replies::{
-    GroupInspection, InspectionReplies, ReplyCollector,
+    GroupInspection, InspectionCollector, InspectionReplies,
 };
 use crate::engine::consumer::state::clock_skew::read_time;
 use crate::engine::consumer::state::group_position::GroupPosition;
@@ -113,8 +113,10 @@ impl Consumer {
     }
 
     /// Returns a collector for the replies of an inspection of the group.
-    pub(crate) fn begin_inspection(&self) -> (Arc<ReplyCollector>, oneshot::Receiver<InspectionReplies>) {
-        ReplyCollector::begin(&self.group, &self.options.id, self.options.remove_idle)
+    pub(crate) fn begin_inspection(
+        &self,
+    ) -> (Arc<InspectionCollector>, oneshot::Receiver<InspectionReplies>) {
+        InspectionCollector::begin(&self.group, &self.options.id, self.options.remove_idle)
     }
 
     fn pack_inspection(
@@ -122,7 +124,7 @@ impl Consumer {
         commands: &mut Commands,
         stream: usize,
         key: &str,
-        answers: &Arc<ReplyCollector>,
+        answers: &Arc<InspectionCollector>,
     ) {
         let received = self.lock().streams[stream].trim_detector.received();
         pack_inspection(commands, key, answers.inspect(stream, received), true);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::redis_io::command::{Destination, Tally};
+use crate::redis_io::command::{Destination, ReplyCollector};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::{Reply, Token, Value};
 
@@ -49,7 +49,7 @@ impl GroupInspection {
 /// Collector of many replies for one waiting task. The replies are sent when the last destination is dropped, after
 /// its reply.
 #[derive(Debug)]
-pub(crate) struct ReplyCollector {
+pub(crate) struct InspectionCollector {
     /// A lock, since a command can be refused on another thread than the engine's.
     findings: Mutex<InspectionReplies>,
     collected: Option<oneshot::Sender<InspectionReplies>>,
@@ -82,7 +82,7 @@ const QUERIES: [InspectionQuery; 6] = [
     InspectionQuery::Idle,
 ];
 
-impl ReplyCollector {
+impl InspectionCollector {
     /// Creates a collector for a group, and the receiver of its replies.
     pub(crate) fn begin(
         group: &str,
@@ -128,7 +128,7 @@ impl ReplyCollector {
     }
 
     fn destination(self: &Arc<Self>, query: InspectionQuery, at: usize) -> Destination {
-        Destination::Tally(self.clone(), (at * QUERIES.len()) as u32 + query as u32)
+        Destination::ReplyCollector(self.clone(), (at * QUERIES.len()) as u32 + query as u32)
     }
 
     fn findings(&self) -> MutexGuard<'_, InspectionReplies> {
@@ -136,7 +136,7 @@ impl ReplyCollector {
     }
 }
 
-impl Tally for ReplyCollector {
+impl ReplyCollector for InspectionCollector {
     fn reply(&self, number: u32, outcome: Result<Reply<'_>, RedisError>) {
         let at = number as usize / QUERIES.len();
         let mut findings = self.findings();
@@ -161,7 +161,7 @@ impl Tally for ReplyCollector {
     }
 }
 
-impl Drop for ReplyCollector {
+impl Drop for InspectionCollector {
     fn drop(&mut self) {
         let findings = std::mem::take(&mut *self.findings());
         if let Some(collected) = self.collected.take() {
@@ -185,18 +185,20 @@ mod tests {
     use crate::redis_io::streams::entry::EntryId;
 
     fn tell(destination: Destination, reply: &[u8]) {
-        let Destination::Tally(tally, number) = destination else { panic!("not collected") };
+        let Destination::ReplyCollector(tally, number) = destination else { panic!("not collected") };
         tally.reply(number, Ok(Reply::new(reply).expect("complete")));
     }
 
     #[test]
     fn a_stream_is_left_out_only_if_nothing_is_pending() {
-        let (collector, mut collected) = ReplyCollector::begin("g", "me", None);
+        let (collector, mut collected) = InspectionCollector::begin("g", "me", None);
         tell(collector.pending(0), b"*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n");
         tell(collector.pending(1), b"*4\r\n:7\r\n$3\r\n1-0\r\n$3\r\n7-0\r\n*0\r\n");
         tell(collector.pending(2), b"*0\r\n");
         tell(collector.pending(3), b"$-1\r\n");
-        let Destination::Tally(tally, number) = collector.pending(4) else { panic!("not collected") };
+        let Destination::ReplyCollector(tally, number) = collector.pending(4) else {
+            panic!("not collected")
+        };
         tally.reply(number, Err(RedisError::closed()));
         assert!(collected.try_recv().is_err(), "there may be more to come");
         drop((collector, tally));
@@ -205,9 +207,9 @@ mod tests {
 
     #[test]
     fn replies_are_matched_with_their_queries_in_any_order() {
-        let (collector, mut collected) = ReplyCollector::begin("g", "me", None);
+        let (collector, mut collected) = InspectionCollector::begin("g", "me", None);
         let [_, [group, extent]] = [6, 8].map(|stream| collector.inspect(stream, Received::default()));
-        let Destination::Tally(tally, number) = extent else { panic!("not collected") };
+        let Destination::ReplyCollector(tally, number) = extent else { panic!("not collected") };
         tally.reply(number, Err(RedisError::closed()));
         tell(collector.clock(3), b":3\r\n");
         tell(collector.members(5, false), b"*1\r\n*2\r\n$4\r\nname\r\n$2\r\nme\r\n");

@@ -195,11 +195,11 @@ impl Consumer {
         let key = letter.found.stream.as_str();
         let (sender, receiver) = oneshot::channel();
         let mut commands = Commands::default();
-        commands.begin("MULTI", 1).beside(key.as_bytes()).end(Destination::Nowhere);
+        commands.begin("MULTI", 1).route_with(key.as_bytes()).end(Destination::Nowhere);
         pack_dead_letter(&mut commands, target, letter, Destination::Nowhere);
         let ids = std::iter::once(&letter.found.id);
         pack_acknowledge(&mut commands, (key, &self.group), ids, Destination::Nowhere);
-        commands.begin("EXEC", 1).beside(key.as_bytes()).end(Destination::Task(sender));
+        commands.begin("EXEC", 1).route_with(key.as_bytes()).end(Destination::Task(sender));
         commands.send_once();
         self.shared(lane).submit(&mut commands);
         // Every command gets a reply or an error.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use crate::redis_io::command::Ticket;
+use crate::redis_io::command::ReplyTag;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::resp::{Cursor, Reply};
@@ -40,7 +40,7 @@ impl ReaderSink {
 }
 
 impl ReplySink for ReaderSink {
-    fn reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+    fn reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
         let Some(consumer) = self.consumer.upgrade() else { return };
         match (ticket.kind, outcome) {
             (CLIENT_ID, Ok(Reply::Integer(id))) => {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Instant;
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::streams::commands::{Claim, pack_claim};
 
@@ -126,7 +126,7 @@ impl Consumer {
     }
 
     fn reply_to(&self, (kind, index): (ReplyKind, u32), batch: u32, is_last: bool) -> Destination {
-        Destination::Sink(Ticket {
+        Destination::Sink(ReplyTag {
             kind: kind as u8,
             index: if is_last { index | LAST } else { index },
             id: u64::from(self.number) << 32 | u64::from(batch),

@@ -7,7 +7,7 @@ pub mod undelivered_failures;
 
 use std::time::{Duration, Instant};
 
-use crate::redis_io::command::Ticket;
+use crate::redis_io::command::ReplyTag;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Reply;
 
@@ -105,7 +105,7 @@ impl Consumer {
         self.step();
     }
 
-    fn on_settlement_reply(&self, step: SettlementStep, ticket: Ticket, error: Option<RedisError>) {
+    fn on_settlement_reply(&self, step: SettlementStep, ticket: ReplyTag, error: Option<RedisError>) {
         let number = ticket.id as u32;
         let (ended, emptied) = {
             let mut state = self.lock();
@@ -222,7 +222,7 @@ fn retire(state: &mut ConsumerState, jobs: &[SettledJob]) -> bool {
 }
 
 impl ReplyHandler for Consumer {
-    fn on_reply(&self, ticket: Ticket, outcome: Result<Reply<'_>, RedisError>) {
+    fn on_reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
         if let Some(step) = ReplyKind::settlement_step(ticket).filter(|_| is_significant(ticket, &outcome)) {
             if is_undelivered_failure(ticket, &outcome) {
                 self.record_undelivered_failure(ticket);

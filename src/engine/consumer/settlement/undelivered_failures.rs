@@ -1,7 +1,7 @@
 //! Record of a failure whose completion reached no connection. The entry of such a job stays pending, so nothing else
 //! in Redis distinguishes it from a running job. A success needs no record, since its entry is acknowledged.
 
-use crate::redis_io::command::Ticket;
+use crate::redis_io::command::ReplyTag;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::protocol::completion_message;
@@ -14,7 +14,7 @@ const RECORD_TTL: u64 = 60_000;
 impl Consumer {
     /// Records the failure that a ticket belongs to, unless it has an outcome record. A refusal is ignored, since
     /// users need no right to write records.
-    pub(crate) fn record_undelivered_failure(&self, ticket: Ticket) {
+    pub(crate) fn record_undelivered_failure(&self, ticket: ReplyTag) {
         let Some(consumer) = self.this.upgrade() else { return };
         let (number, at) = (ticket.id as u32, (ticket.index & !LAST) as usize);
         let (lane, message, entry, name) = {

@@ -1,13 +1,13 @@
 //! Packs the next reads of a consumer.
 
-use crate::redis_io::command::{Commands, Destination, Ticket};
+use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::streams::commands::Read;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::turn::Reads;
 
-/// Ticket of a CLIENT ID.
+/// ReplyTag of a CLIENT ID.
 pub(crate) const CLIENT_ID: u8 = 0;
 /// The ticket of a read.
 pub(crate) const READ: u8 = 1;
@@ -30,7 +30,7 @@ impl Consumer {
         if state.lanes[lane].client_id_asked != Some(session) {
             state.lanes[lane].client_id_asked = Some(session);
             commands.begin("CLIENT", 2).arg(b"ID");
-            commands.end_once(Destination::Sink(Ticket { kind: CLIENT_ID, index: 0, id: 0 }));
+            commands.end_once(Destination::Sink(ReplyTag { kind: CLIENT_ID, index: 0, id: 0 }));
         }
         if self.is_importing(lane) {
             commands.begin("ASKING", 1).end_once(Destination::Nowhere);
@@ -50,7 +50,7 @@ impl Consumer {
         read.pack(
             &mut commands,
             active.iter().copied(),
-            Destination::Sink(Ticket { kind: READ, index: 0, id: 0 }),
+            Destination::Sink(ReplyTag { kind: READ, index: 0, id: 0 }),
         );
         let asked = count * active.len();
         let lane = &mut state.lanes[lane];

@@ -1,4 +1,4 @@
-//! Whom to trust where nobody was named.
+//! Certificate authorities to trust if the options name none.
 
 use std::sync::LazyLock;
 use std::{env, fs};
@@ -9,8 +9,9 @@ use tokio_rustls::rustls::RootCertStore;
 
 use crate::redis_io::connection::tls::verifier::Trust;
 
-/// What Node's variable adds, as in Node: it is read once, and nothing is added where that fails. JavaScript may change the
-/// environment at any time on its own thread, which is where options are checked and this is read.
+/// Certificates of `NODE_EXTRA_CA_CERTS`. As in Node, the variable is read once and an unreadable file adds nothing.
+/// JavaScript can change the environment at any time on its own thread, which is the thread that checks options and reads
+/// the variable.
 static EXTRA: LazyLock<Vec<CertificateDer<'static>>> = LazyLock::new(|| {
     let pem = env::var_os("NODE_EXTRA_CA_CERTS").and_then(|file| fs::read(file).ok()).unwrap_or_default();
     CertificateDer::pem_slice_iter(&pem).flatten().collect()

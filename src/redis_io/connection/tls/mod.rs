@@ -1,7 +1,6 @@
 //! TLS with rustls.
 
 mod authorities;
-mod refusal;
 mod verifier;
 
 use std::io;
@@ -17,15 +16,14 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::redis_io::options::TlsOptions;
 
-pub use refusal::Refusal;
 use verifier::{Trust, Verifier};
 
 /// Options that cannot work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidTls {
-    /// Which of them.
+    /// Name of the option.
     pub option: &'static str,
-    /// What it is to be.
+    /// Expected content of the option.
     pub reason: String,
 }
 
@@ -35,7 +33,7 @@ impl InvalidTls {
     }
 }
 
-/// Says whether the options can work, whatever the server.
+/// Checks the options without a server.
 pub fn check(options: &TlsOptions) -> Result<(), InvalidTls> {
     if let Some(name) = &options.servername {
         ServerName::try_from(name.as_str())

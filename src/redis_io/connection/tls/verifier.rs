@@ -1,4 +1,4 @@
-//! Whether a server is who it says it is.
+//! Verification of the identity of a server.
 
 use std::sync::Arc;
 
@@ -11,23 +11,23 @@ use tokio_rustls::rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
 
-use crate::redis_io::connection::tls::refusal::Refusal;
+use crate::redis_io::tls_error::TlsError;
 
 /// Checks servers as Node does.
 #[derive(Debug)]
 pub struct Verifier {
     provider: Arc<CryptoProvider>,
-    /// Whom to trust; without, every server is believed. Signatures are checked all the same, so that the peer at
-    /// least holds the key of the certificate it shows.
+    /// Authorities to trust. `None` accepts every server. Signatures are checked in any case, so that the peer holds at
+    /// least the key of its certificate.
     trust: Option<Trust>,
 }
 
 /// The authorities that are trusted.
 #[derive(Debug)]
 pub struct Trust {
-    /// To find the end of a chain in.
+    /// Trust anchors that end a chain.
     pub roots: RootCertStore,
-    /// The same as the user gave them: a server may show one of them itself.
+    /// The same certificates as given by the user. A server can present one of them itself.
     pub given: Vec<CertificateDer<'static>>,
 }
 
@@ -62,14 +62,14 @@ impl Trust {
     }
 }
 
-/// OpenSSL tells apart how a chain ends.
+/// OpenSSL has different codes for the ways in which a chain ends.
 fn untrusted(shown: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Error {
     let refusal = if signed_itself(shown) {
-        Refusal::new("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate")
+        TlsError::new("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate")
     } else if others.iter().any(signed_itself) {
-        Refusal::new("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain")
+        TlsError::new("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain")
     } else if !others.is_empty() {
-        Refusal::new("UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "unable to get local issuer certificate")
+        TlsError::new("UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "unable to get local issuer certificate")
     } else {
         return Error::InvalidCertificate(CertificateError::UnknownIssuer);
     };

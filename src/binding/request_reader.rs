@@ -1,11 +1,11 @@
-//! Reads the packets of the facade: numbers, one text that all strings were joined into,
-//! small payloads joined into bytes, and large ones as blobs.
+//! Reads the packets of the facade: numbers, one text of all strings, small payloads joined into bytes, and large ones as
+//! blobs.
 
 use napi::bindgen_prelude::Uint8Array;
 use napi::{Error, Result, Status};
 
 /// A packet that is being read. Lengths of texts are in UTF-16 units, as JavaScript counts.
-pub struct Incoming<'a> {
+pub struct RequestReader<'a> {
     numbers: std::slice::Iter<'a, f64>,
     text: &'a str,
     ascii: bool,
@@ -13,13 +13,13 @@ pub struct Incoming<'a> {
     blobs: std::slice::Iter<'a, Uint8Array>,
 }
 
-impl<'a> Incoming<'a> {
+impl<'a> RequestReader<'a> {
     /// A packet of these parts.
     pub fn new(numbers: &'a [f64], text: &'a str, bytes: &'a [u8], blobs: &'a [Uint8Array]) -> Self {
         Self { numbers: numbers.iter(), text, ascii: text.is_ascii(), bytes, blobs: blobs.iter() }
     }
 
-    /// Whether nothing is left.
+    /// Returns true if nothing is left.
     pub fn is_empty(&self) -> bool {
         self.numbers.len() == 0
     }
@@ -72,7 +72,7 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// How many bytes the first `units` UTF-16 units of `text` take.
+/// Number of bytes of the first `units` UTF-16 units of `text`.
 fn byte_length(text: &str, units: usize) -> usize {
     let mut left = units;
     for (at, character) in text.char_indices() {

@@ -9,19 +9,19 @@ use crate::redis_io::resp::Value;
 
 use super::operation::{Report, ValueKind};
 
-/// Payloads up to this size share one buffer per packet, as Node's own pool does with small ones; a larger one
-/// gets a buffer of its own, so that keeping it does not keep its neighbours.
+/// Maximum size of payloads that share one buffer per packet, in bytes. A larger payload gets a buffer of its own, so
+/// that it does not keep others in memory.
 const SHARED_UP_TO: usize = 1_024;
 
-/// The largest number up to which JavaScript tells every integer from its neighbours.
+/// Largest number up to which every integer has its own value in JavaScript.
 const LARGEST_EXACT: u64 = (1 << 53) - 1;
 
-/// What a packet keeps of its capacity from one use to the next.
+/// Capacity that a packet keeps from one use to the next.
 const KEPT_CAPACITY: usize = 64 * 1_024;
 
 /// A packet that is being written.
 #[derive(Default)]
-pub struct Outgoing {
+pub struct EventWriter {
     /// The numbers.
     pub numbers: Vec<f64>,
     /// All strings, joined.
@@ -30,23 +30,23 @@ pub struct Outgoing {
     pub bytes: Vec<u8>,
     /// Other payloads.
     pub blobs: Vec<Vec<u8>>,
-    /// The error that was written last: many in a row have the same reason.
+    /// Last written error, since many in a row have the same reason.
     error: Option<RedisError>,
 }
 
-impl Outgoing {
-    /// Whether nothing was written.
+impl EventWriter {
+    /// Returns true if the packet is empty.
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
     }
 
-    /// How many bytes JavaScript will have to take in.
+    /// Number of bytes that JavaScript must read.
     pub fn size(&self) -> usize {
         let blobs: usize = self.blobs.iter().map(Vec::len).sum();
         size_of_val(self.numbers.as_slice()) + self.text.len() + self.bytes.len() + blobs
     }
 
-    /// Empties the packet for its next use. What a burst of large payloads made it grow to is given back.
+    /// Empties the packet for its next use, and frees capacity from a burst of large payloads.
     pub fn reuse(&mut self) {
         self.numbers.clear();
         self.text.clear();
@@ -111,16 +111,16 @@ impl Outgoing {
                 self.report(Report::Headers, &[f64::from(consumer), token.to_number()]);
                 self.push_text(headers);
             }
-            other => self.rare(other),
+            other => self.write_uncommon(other),
         }
     }
 
-    /// Writes how many events of a producer were left out.
+    /// Writes the number of dropped events of a producer.
     pub fn dropped(&mut self, producer: u32, count: u64) {
         self.report(Report::EventsDropped, &[f64::from(producer), count as f64]);
     }
 
-    fn rare(&mut self, event: Event<'_>) {
+    fn write_uncommon(&mut self, event: Event<'_>) {
         match event {
             Event::ConsumerFailed { consumer, failure, error } => {
                 let (kind, token) = failure_numbers(failure);
@@ -245,7 +245,7 @@ impl Outgoing {
         }
     }
 
-    /// What [`Outgoing::push_reason`] writes, or -1 for the same as the last one of the packet.
+    /// Writes as [`EventWriter::push_reason`], or -1 for the reason before it in the packet.
     fn push_error(&mut self, error: &RedisError) {
         if self.error.as_ref() == Some(error) {
             self.numbers.push(-1.0);
@@ -269,7 +269,7 @@ impl Outgoing {
         }
     }
 
-    /// Whether there is an error, and then the error.
+    /// Writes a flag for an error, then the error.
     fn push_cause(&mut self, error: Option<&RedisError>) {
         self.numbers.push(if error.is_some() { 1.0 } else { 0.0 });
         if let Some(error) = error {
@@ -277,7 +277,7 @@ impl Outgoing {
         }
     }
 
-    /// Values nest; what is still to be written waits on a stack instead of in recursion.
+    /// Writes a nested value with a stack instead of recursion.
     fn push_value(&mut self, value: &Value) {
         let mut waiting = vec![value];
         while let Some(value) = waiting.pop() {
@@ -342,7 +342,7 @@ fn kind_name(kind: RedisErrorKind) -> &'static str {
     }
 }
 
-/// The names ioredis gives to the states of a connection.
+/// Returns the name that ioredis has for a state.
 pub fn state_name(state: LinkState) -> &'static str {
     match state {
         LinkState::Wait => "wait",

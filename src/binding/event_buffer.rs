@@ -1,47 +1,47 @@
-//! What waits for JavaScript, in packets.
+//! Events that wait for JavaScript, in packets.
 //!
-//! An event loop that is blocked takes nothing, while completions go on arriving. Jobs are bounded by concurrency and
-//! outcomes by who waits for them, so both are always kept. What is merely listened to is not bounded by anything:
-//! of that only so much waits, and the rest is counted.
+//! A blocked event loop takes nothing while completions still arrive. Concurrency bounds jobs, and pending waits bound
+//! outcomes, so both are always kept. Nothing bounds events for listeners. Their number and size are limited, and the
+//! rest is counted.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 
-use super::outgoing::Outgoing;
+use super::event_writer::EventWriter;
 
-/// So many events that are merely listened to may wait.
+/// Maximum number of waiting events for listeners.
 const MOST_EVENTS: usize = 250_000;
-/// So many bytes of them.
+/// Maximum size of waiting events for listeners, in bytes.
 const MOST_BYTES: usize = 64 * 1_024 * 1_024;
-/// A packet with a longer text is followed by another: a string of JavaScript's holds some 512 MiB.
+/// Size of text after which a new packet begins, in bytes. A string of JavaScript holds about 512 MiB.
 const LARGEST_TEXT: usize = 64 * 1_024 * 1_024;
 
 /// Packets in the order in which they were written.
 #[derive(Default)]
-pub struct Backlog {
-    full: VecDeque<Outgoing>,
-    writing: Outgoing,
-    /// Events that are merely listened to, in all packets.
+pub struct EventBuffer {
+    full: VecDeque<EventWriter>,
+    writing: EventWriter,
+    /// Number of waiting events for listeners, in all packets.
     events: usize,
     bytes: usize,
-    /// What was left out since the last packet was taken, by producer.
+    /// Number of dropped events since the last packet was taken, by producer.
     dropped: BTreeMap<u32, u64>,
 }
 
-impl Backlog {
-    /// Whether nothing waits.
+impl EventBuffer {
+    /// Returns true if nothing waits.
     pub fn is_empty(&self) -> bool {
         self.full.is_empty() && self.writing.is_empty()
     }
 
-    /// Whether there is a packet that nothing more is written to.
+    /// Returns true if a packet is complete.
     pub fn has_full(&self) -> bool {
         !self.full.is_empty()
     }
 
-    /// How many bytes wait, as far as they are few: full packets are many.
+    /// Size of the waiting events, in bytes. A complete packet counts as the largest.
     pub fn size(&self) -> usize {
         if self.has_full() { LARGEST_TEXT } else { self.writing.size() }
     }
@@ -52,7 +52,7 @@ impl Backlog {
         self.turn_over();
     }
 
-    /// Adds an event, unless it is one that there is no room for.
+    /// Adds an event, or counts it as dropped at the limit.
     pub fn event(&mut self, event: Event<'_>) {
         if let Some((producer, size)) = listened_to(&event) {
             if self.events >= MOST_EVENTS || self.bytes + size > MOST_BYTES {
@@ -66,8 +66,8 @@ impl Backlog {
         self.turn_over();
     }
 
-    /// The oldest packet; `spare` may be written to later. The last one says what was left out.
-    pub fn take(&mut self, spare: Outgoing) -> Outgoing {
+    /// Returns the oldest packet. `spare` becomes a packet later. The last packet reports dropped events.
+    pub fn take(&mut self, spare: EventWriter) -> EventWriter {
         if let Some(oldest) = self.full.pop_front() {
             return oldest;
         }
@@ -85,7 +85,7 @@ impl Backlog {
     }
 }
 
-/// Whom an event is for that nobody waits for, and how much room it takes.
+/// Returns the producer and size of an event that can be dropped, or `None`.
 fn listened_to(event: &Event<'_>) -> Option<(u32, usize)> {
     match event {
         Event::CompletionReceived { producer, stream, job, group, error } => {

@@ -1,9 +1,9 @@
-//! What has passed through connections, counted for whoever owns them.
+//! Counters of the traffic of connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts over all connections of one owner, those that have ended included. Nothing is decided by them, so their order
-/// among each other is of no account.
+/// Counters over all connections of one owner, ended ones included. No decision depends on them, so their order does not
+/// matter.
 #[derive(Debug, Default)]
 pub struct Traffic {
     received: AtomicU64,
@@ -12,22 +12,22 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// One read brought so many bytes.
+    /// Counts the bytes of one read.
     pub fn receive(&self, bytes: usize) {
         self.received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// One write took so many bytes.
+    /// Counts the bytes of one write.
     pub fn send(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// A connection is ready that was ready before.
+    /// Counts a reconnection.
     pub fn reconnect(&self) {
         self.reconnects.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What was counted so far.
+    /// Returns the totals so far.
     pub fn totals(&self) -> Totals {
         Totals {
             received: self.received.load(Ordering::Relaxed),
@@ -37,14 +37,14 @@ impl Traffic {
     }
 }
 
-/// What was counted of connections.
+/// Totals of connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Bytes of replies and messages.
     pub received: u64,
     /// Bytes of commands.
     pub sent: u64,
-    /// How often a connection was there again.
+    /// Number of reconnections.
     pub reconnects: u64,
 }
 

@@ -1,21 +1,21 @@
-//! Why TLS did not come about, with the codes that Node has for it.
+//! Errors of TLS, with the codes that Node has for them.
 
 use std::fmt;
 use std::io;
 
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error};
 
-/// A reason: one side refuses the other, which does not pass by itself.
+/// Refusal of one side by the other, which does not pass by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// As Node, or OpenSSL within it, calls it.
+pub struct TlsError {
+    /// Code of Node, or of OpenSSL in it.
     pub code: &'static str,
-    /// For people.
+    /// Text for people.
     pub reason: String,
 }
 
-impl Refusal {
-    /// The reason behind an error of a socket, if it is TLS that failed.
+impl TlsError {
+    /// Returns the TLS error behind an error of a socket, if it has one.
     pub fn of(error: &io::Error) -> Option<Self> {
         let error = error.get_ref()?.downcast_ref::<Error>()?;
         Some(match error {
@@ -31,7 +31,7 @@ impl Refusal {
         })
     }
 
-    pub(super) fn new(code: &'static str, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &'static str, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into() }
     }
 
@@ -83,7 +83,7 @@ impl Refusal {
     }
 }
 
-/// Which name was expected, and which ones the certificate has.
+/// Text with the expected name and those of the certificate.
 fn other_name(error: &CertificateError) -> String {
     match error {
         CertificateError::NotValidForNameContext { expected, presented } => {
@@ -94,20 +94,20 @@ fn other_name(error: &CertificateError) -> String {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for TlsError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.reason)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for TlsError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn code(error: Error) -> Option<&'static str> {
-        Refusal::of(&io::Error::new(io::ErrorKind::InvalidData, error)).map(|refusal| refusal.code)
+        TlsError::of(&io::Error::new(io::ErrorKind::InvalidData, error)).map(|refusal| refusal.code)
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_socket_that_fails_by_itself_refuses_nobody() {
-        assert_eq!(Refusal::of(&io::Error::from(io::ErrorKind::UnexpectedEof)), None);
-        assert_eq!(Refusal::of(&io::Error::other("something")), None);
+        assert_eq!(TlsError::of(&io::Error::from(io::ErrorKind::UnexpectedEof)), None);
+        assert_eq!(TlsError::of(&io::Error::other("something")), None);
     }
 }

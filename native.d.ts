@@ -60,7 +60,7 @@ export declare class NativeConsumer {
    * Asks how far the group is with each stream, for so many ms at most, negative for no bound. The request is given
    * `number, lag or null, pending or null` of each stream.
    */
-  groupLags(request: number, patience: number): void
+  standings(request: number, patience: number): void
 }
 
 /** A server in this process, on the thread of this environment. */

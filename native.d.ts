@@ -60,7 +60,7 @@ export declare class NativeConsumer {
    * Requests the position of the group in each stream, with a time limit in ms, negative for none. The request
    * receives it.
    */
-  groupLags(request: number, patience: number): void
+  standings(request: number, patience: number): void
 }
 
 /** A server in this process, on the thread of this environment. */

@@ -82,13 +82,13 @@ impl NativeConsumer {
     /// Requests the position of the group in each stream, with a time limit in ms, negative for none. The request
     /// receives it.
     #[napi]
-    pub fn group_lags(&self, request: u32, patience: f64) {
+    pub fn standings(&self, request: u32, patience: f64) {
         let consumer = self.consumer.clone();
         let patience = duration(patience).unwrap_or(Duration::MAX);
         self.consumer.node_set().context().tasks.spawn(async move {
             let mut flat = Vec::new();
-            for (stream, lag) in consumer.group_lags(patience).await {
-                flat.extend([Some(u64::from(stream)), lag.lag, lag.pending].map(integer));
+            for (stream, group_lag) in consumer.group_lags(patience).await {
+                flat.extend([Some(u64::from(stream)), group_lag.lag, group_lag.pending].map(integer));
             }
             let context = consumer.node_set().context();
             context.host.event(Event::Called { request, index: 0, value: &Value::Array(flat) });

@@ -114,14 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn requests_and_batches_of_the_same_number_are_told_apart() {
+    fn requests_and_batches_of_the_same_number_are_distinct() {
         let (request, batch) =
             (ticket(ReplyKind::Part, 7, 1 | LAST), ticket(ReplyKind::Published, 7, 2 | LAST));
         assert_eq!(reply_counter(&[request, batch], &[batch, request]), [(2, true), (1, true)]);
     }
 
     #[test]
-    fn who_waits_for_one_reply_gets_it_as_the_last() {
+    fn a_single_reply_is_the_last() {
         let only = ticket(ReplyKind::Text, 7, LAST);
         assert_eq!(reply_counter(&[only], &[only]), [(0, true)]);
     }

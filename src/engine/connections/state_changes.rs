@@ -51,29 +51,29 @@ mod tests {
 
     use super::*;
 
-    fn said(announcements: &mut StateChangeFilter, states: &[LinkState]) -> Vec<LinkState> {
-        let heard = states.iter().filter(|state| announcements.note(**state, None).is_some());
-        heard.copied().collect()
+    fn reported_states(filter: &mut StateChangeFilter, states: &[LinkState]) -> Vec<LinkState> {
+        let reported = states.iter().filter(|state| filter.note(**state, None).is_some());
+        reported.copied().collect()
     }
 
     #[test]
     fn attempts_that_fail_are_said_once() {
         use LinkState::{Close, Connect, Connecting, Ready, Reconnecting};
-        let mut announcements = StateChangeFilter::default();
-        assert_eq!(said(&mut announcements, &[Connecting, Connect, Ready]), [Connect, Ready]);
+        let mut filter = StateChangeFilter::default();
+        assert_eq!(reported_states(&mut filter, &[Connecting, Connect, Ready]), [Connect, Ready]);
         let refused = [Close, Reconnecting, Connecting, Close, Reconnecting, Connecting];
-        assert_eq!(said(&mut announcements, &refused), [Reconnecting]);
+        assert_eq!(reported_states(&mut filter, &refused), [Reconnecting]);
         let refused_late = [Connect, Close, Reconnecting, Connecting, Connect, Close, Reconnecting];
-        assert_eq!(said(&mut announcements, &refused_late), [Connect]);
-        assert_eq!(said(&mut announcements, &[Connecting, Connect, Ready]), [Ready]);
-        assert_eq!(said(&mut announcements, &[Close, Reconnecting]), [Reconnecting]);
+        assert_eq!(reported_states(&mut filter, &refused_late), [Connect]);
+        assert_eq!(reported_states(&mut filter, &[Connecting, Connect, Ready]), [Ready]);
+        assert_eq!(reported_states(&mut filter, &[Close, Reconnecting]), [Reconnecting]);
     }
 
     #[test]
-    fn what_is_being_made_again_says_why() {
+    fn a_reconnection_has_the_cause() {
         let error = RedisError::local(RedisErrorKind::Connect, "read ECONNRESET", &Arc::from("node"));
-        let mut announcements = StateChangeFilter::default();
-        announcements.note(LinkState::Close, Some(&error));
-        assert_eq!(announcements.note(LinkState::Reconnecting, None), Some(Some(error)));
+        let mut filter = StateChangeFilter::default();
+        filter.note(LinkState::Close, Some(&error));
+        assert_eq!(filter.note(LinkState::Reconnecting, None), Some(Some(error)));
     }
 }

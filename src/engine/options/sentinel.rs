@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_behind_an_address_translation_is_found_by_its_own_address() {
+    fn a_server_behind_address_translation_is_found_by_its_own_address() {
         let mut options = SentinelOptions::new(Vec::new(), "name".to_owned());
         options.nat.insert("10.0.0.1:6379".to_owned(), Endpoint::tcp("example.org", 7000));
         assert_eq!(options.reachable(Endpoint::tcp("10.0.0.1", 6379)), Endpoint::tcp("example.org", 7000));

@@ -45,9 +45,9 @@ impl Producer {
         let streams: Vec<String> = {
             let mut state = self.lock();
             state.listens_to_own_jobs = true;
-            let unheard =
+            let not_subscribed =
                 state.channels.iter_mut().filter(|(_, channel)| matches!(channel, Channel::NotSubscribed));
-            let subscribe = unheard.map(|(stream, channel)| {
+            let subscribe = not_subscribed.map(|(stream, channel)| {
                 *channel = Channel::Subscribing(Vec::new());
                 stream.clone()
             });

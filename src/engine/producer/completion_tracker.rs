@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_doubt_redis_is_asked_once_about_whatever_it_has() {
+    fn an_uncertain_wait_is_checked_once_if_redis_has_its_entry() {
         let (mut completions, now) = (CompletionTracker::default(), Instant::now());
         begin(&mut completions, 1, "J", &["a"], false);
         begin(&mut completions, 2, "K", &["a"], false);
@@ -282,7 +282,7 @@ mod tests {
         completions.mark_uncertain(now, |stream| stream == "s");
         assert_eq!(numbers(&completions.take_due(now, 9)), [1], "at the earliest of all times");
         assert_eq!(completions.next_check(), None);
-        assert!(completions.sent(2, EntryId { time: 6, sequence: 0 }), "it was sent before the doubt");
+        assert!(completions.sent(2, EntryId { time: 6, sequence: 0 }), "it was sent before the gap");
         assert!(!completions.sent(2, EntryId { time: 6, sequence: 0 }));
     }
 
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_due_at_once() {
+    fn a_check_takes_a_limited_number_of_waits() {
         let (mut completions, now) = (CompletionTracker::default(), Instant::now());
         for number in 1..=5 {
             recorded(&mut completions, number, now);
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_learnt_counts_unless_a_word_came_by_itself() {
+    fn a_recovered_outcome_does_not_override_a_received_completion() {
         let mut completions = CompletionTracker::default();
         begin(&mut completions, 1, "J", &["a", "b"], false);
         completions.on_completion("J", "s", &arrival("a", None));

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_became_of_a_job_follows_from_where_the_group_is() {
+    fn the_state_of_a_job_follows_from_the_group_position() {
         let is_there = Some(true);
         let (before, at) = (group(4, None), group(5, None));
         let found = |group| state(GroupFindings { group, is_there, ..GroupFindings::default() });

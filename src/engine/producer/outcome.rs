@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_delivered_and_is_not_pending_has_succeeded() {
+    fn an_entry_that_was_delivered_and_is_not_pending_has_succeeded() {
         assert_eq!(judge(Some(true), true, false, None), JobOutcome::Ended(None));
         assert_eq!(judge(Some(true), true, true, None), JobOutcome::Open);
         assert_eq!(judge(Some(false), true, false, None), JobOutcome::Open);
@@ -95,13 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_the_word_of_who_ran_the_job() {
+    fn a_record_decides_the_outcome() {
         assert_eq!(judge(Some(true), true, true, Some(Some("1"))), JobOutcome::Ended(Some("1".to_owned())));
         assert_eq!(judge(Some(true), false, false, Some(None)), JobOutcome::Ended(None));
     }
 
     #[test]
-    fn a_failure_that_nobody_heard_counts_while_the_entry_is_pending() {
+    fn an_unreceived_failure_counts_while_the_entry_is_pending() {
         let evidence = |is_pending, record: Option<Option<String>>| EntryObservation {
             delivered: Some(true),
             is_there: true,
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_is_gone_nothing_is_known_unless_it_is_pending() {
+    fn the_outcome_of_a_gone_entry_is_unknown_unless_it_is_pending() {
         assert_eq!(judge(Some(true), false, false, None), JobOutcome::Lost);
         assert_eq!(judge(Some(false), false, false, None), JobOutcome::Lost);
         assert_eq!(judge(None, false, false, None), JobOutcome::Lost);

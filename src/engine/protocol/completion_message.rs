@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_by_its_presence() {
+    fn the_presence_of_an_error_marks_a_failure() {
         for error in ["0", "\"\"", "false", "null"] {
             let text = written("J", Some(error));
             assert_eq!(
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_completion_is_told_apart() {
+    fn other_messages_are_no_completions() {
         for message in ["", "null", "1", "{}", "{\"str\":1,\"grp\":\"g\",\"job\":\"j\"}", "{\"str\":\"s\""] {
             assert!(CompletionMessage::parse(message.as_bytes()).is_none(), "{message}");
         }

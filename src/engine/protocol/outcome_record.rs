@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_and_no_error_object_stays_what_it_is_or_says_so() {
+    fn a_long_text_stays_a_text_and_other_values_become_a_message() {
         let text = quote(&"y".repeat(LONGEST_ERROR));
         assert_eq!(shortened(&text), quote(&"y".repeat(LONGEST_TEXT)));
         let list = format!("[{}1]", "1,".repeat(LONGEST_ERROR));

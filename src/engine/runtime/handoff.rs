@@ -227,14 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_runtime_runs_on_its_own_thread_and_cannot_be_turned() {
+    fn a_kept_runtime_runs_on_its_own_thread_and_cannot_be_driven() {
         let lent = Lent::start();
         assert_eq!(lent.0.drive(), DriveOutcome::Kept);
         assert_eq!(thread_of_a_task(&lent.0, false), lent.1.as_ref().unwrap().thread().id());
     }
 
     #[test]
-    fn a_lent_runtime_runs_where_it_is_turned_until_it_is_given_back() {
+    fn a_lent_runtime_runs_on_the_driving_thread_until_it_is_given_back() {
         let lent = Lent::start();
         lent.0.state().offer();
         until("it gives way", || lent.0.drive() == DriveOutcome::Quiet);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lent_runtime_that_nobody_turns_is_taken_back() {
+    fn a_lent_runtime_that_is_not_driven_is_taken_back() {
         let lent = Lent::start();
         lent.0.state().offer();
         until("it gives way", || lent.0.drive() == DriveOutcome::Quiet);

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn who_answers_comes_first_and_who_does_not_comes_last() {
+    fn a_sentinel_that_answers_comes_first_and_one_that_fails_last() {
         let [a, b, c] = ["a", "b", "c"].map(|host| Endpoint::tcp(host, 1));
         let mut sentinels = SentinelAddresses::new(vec![a.clone(), b.clone(), c]);
         sentinels.failed(&a);

@@ -1130,35 +1130,35 @@ export interface IDurableOptions {
   ttl?: number | undefined;
 }
 
-/** What has passed through connections, those that have ended included. Counts only grow. */
+/** Traffic of connections, including connections that have ended. Counts only grow. */
 export interface IConnectionStats {
-  /** How often one was ready again after it was lost. */
+  /** Number of times that a lost connection became ready again. */
   reconnects: number;
-  /** Bytes of replies and messages, as they are without TLS, behind the greeting of each connection. */
+  /** Bytes of replies and messages, without TLS and without the greeting of each connection. */
   bytesIn: number;
-  /** Bytes of commands, in the same way. */
+  /** Bytes of commands, counted in the same way. */
   bytesOut: number;
 }
 
-/** What a producer has done. Counts are of its whole life, across `stop()` and `close()`, and only grow. */
+/** Statistics of a producer. Counts cover its whole life, across `stop()` and `close()`, and only grow. */
 export interface IProducerStats {
-  /** Jobs that Redis has taken. */
+  /** Jobs that Redis has accepted. */
   sent: number;
-  /** Jobs whose `send()` rejected with an error of Redis or of a connection; what its options forbid is not counted. */
+  /** Jobs whose `send()` rejected with an error of Redis or of a connection. Invalid options are not counted. */
   failed: number;
   /** Jobs on their way to Redis now. */
-  sending: number;
-  /** Completions that were heard, one for each group, of jobs that are waited for or that are listened to. */
-  heard: number;
+  inFlight: number;
+  /** Received completions, one for each group, of jobs with `waitFor` and of streams with a listener. */
+  completionsReceived: number;
   /** Jobs whose `waitFor` is not complete now. */
   waiting: number;
   /** Jobs whose `waitFor` has become complete, or has ended at an error with `rejectOnError`. */
   finished: number;
-  /** How many calls of `finished()` rejected with `FINISH_TIMEOUT`. */
+  /** Calls of `finished()` that rejected with `FINISH_TIMEOUT`. */
   timedOut: number;
   /**
-   * The connections that all producers and consumers of the manager share, for commands and for completions, on all nodes.
-   * The same for each of them.
+   * Traffic of the connections that all producers and consumers of the manager share, for commands and for completions, on
+   * all nodes. Each of them reports the same numbers.
    */
   shared: IConnectionStats;
 }
@@ -1402,58 +1402,57 @@ export interface IProcessOptions {
   prefetch?: readonly string[] | null | undefined;
 }
 
-/** How far a group is with a stream, with `nodes()` on all nodes that are read. */
+/** Position of a group in a stream. With `nodes()` it sums up all nodes that are read. */
 export interface IStreamStats {
-  /** The stream, as `process()` got it. */
+  /** Name of the stream, as passed to `process()`. */
   stream: string;
-  /** The group. */
+  /** Name of the group. */
   group: string;
   /**
-   * How many entries no consumer of the group has been given. `null` where that is not known: before Redis 7, where Redis
-   * says so itself (after XDEL, or `XGROUP SETID`, until the group has read on), without a group, and while Redis cannot be
-   * asked.
+   * Number of entries not yet delivered to the group. `null` if unknown: before Redis 7, without a group, while Redis does
+   * not answer, and after XDEL or `XGROUP SETID` until the group has read on.
    */
   lag: number | null;
-  /** How many entries the group's consumers have been given and not acknowledged; `null` while Redis cannot be asked. */
+  /** Number of entries delivered to the group and not acknowledged. `null` while Redis does not answer. */
   pending: number | null;
 }
 
-/** What a consumer has done. Counts are of its whole life, across `pause()` and `stop()`, and only grow. */
+/** Statistics of a consumer. Counts cover its whole life, across `pause()` and `stop()`, and only grow. */
 export interface IConsumerStats {
-  /** Jobs that got a place to run. */
+  /** Jobs that got a slot. */
   started: number;
-  /** Of these, jobs whose entry had been delivered before: taken over, or found pending for this consumer. */
+  /** Started jobs whose entry had been delivered before: claimed, or found pending for this consumer. */
   retried: number;
-  /** Entries that were taken over, see `claimInterval`. */
+  /** Claimed entries, see `claimInterval`. */
   claimed: number;
-  /** Jobs that ended well. */
+  /** Jobs that ended without an error. */
   resolved: number;
-  /** Jobs that ended with an error, those of the deadline included. */
+  /** Jobs that ended with an error, including those that reached their deadline. */
   rejected: number;
-  /** Jobs that ended by their `deadline`. */
+  /** Jobs that reached their `deadline`. */
   timedOut: number;
-  /** Jobs that gave back their place with `release()`. */
+  /** Jobs that gave back their slot with `release()`. */
   released: number;
   /** Entries that are not delivered again, as with `'exhausted'`. */
   exhausted: number;
-  /** Entries that are gone before their jobs were done, as with `'trimmed'`. */
+  /** Entries that were removed from their stream before their jobs ended, as with `'trimmed'`. */
   trimmed: number;
-  /** Jobs that ended and of whose end Redis could not be told, as with `REJECT_JOB_ERROR`, or a `resolve()` that rejects. */
-  unsettled: number;
-  /** Jobs that run now, or whose end Redis has not confirmed yet; without those that were released. */
+  /** Ended jobs whose settlement failed, as with `REJECT_JOB_ERROR`, or with a `resolve()` that rejects. */
+  settlementFailures: number;
+  /** Jobs that run now, or whose settlement Redis has not confirmed yet. Released jobs are not counted. */
   inFlight: number;
-  /** Entries that were read and wait for a place now. */
+  /** Entries that were read and wait for a slot now. */
   waiting: number;
-  /** How many more jobs could run now; Infinity without a limit. */
-  free: number;
-  /** The connections that wait for this consumer's jobs. */
+  /** Slots for further jobs now. Infinity without a limit. */
+  availableSlots: number;
+  /** Traffic of the connections that read entries for this consumer. */
   own: IConnectionStats;
   /**
-   * The connections that all producers and consumers of the manager share, for commands and for completions, on all nodes.
-   * The same for each of them.
+   * Traffic of the connections that all producers and consumers of the manager share, for commands and for completions, on
+   * all nodes. Each of them reports the same numbers.
    */
   shared: IConnectionStats;
-  /** One for each stream that `process()` was called with. */
+  /** One element for each stream that `process()` was called with. */
   streams: IStreamStats[];
 }
 

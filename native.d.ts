@@ -226,14 +226,14 @@ export interface NativeConsumerStats {
   exhausted: number
   /** Gone from their stream. */
   trimmed: number
-  /** Ended, which Redis could not be told. */
-  unsettled: number
+  /** Ended jobs whose settlement failed. */
+  settlementFailures: number
   /** In flight. */
   inFlight: number
   /** Waiting for a slot. */
   waiting: number
-  /** Free slots, infinite without a limit. */
-  free: number
+  /** Slots for further jobs; infinite without a limit. */
+  availableSlots: number
   /** The connections that it waits on. */
   own: NativeTraffic
   /** Those of its bus. */
@@ -340,8 +340,8 @@ export interface NativeNodeOptions {
 
 /** A producer at one time. */
 export interface NativeProducerStats {
-  /** Completions. */
-  heard: number
+  /** Received completions, one for each group of a job. */
+  completionsReceived: number
   /** Jobs waited for. */
   waiting: number
   /** The connections of its bus. */

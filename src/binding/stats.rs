@@ -46,14 +46,14 @@ pub struct NativeConsumerStats {
     pub exhausted: f64,
     /// Gone from their stream.
     pub trimmed: f64,
-    /// Ended, which Redis could not be told.
-    pub unsettled: f64,
+    /// Ended jobs whose settlement failed.
+    pub settlement_failures: f64,
     /// In flight.
     pub in_flight: f64,
     /// Waiting for a slot.
     pub waiting: f64,
-    /// Free slots, infinite without a limit.
-    pub free: f64,
+    /// Slots for further jobs; infinite without a limit.
+    pub available_slots: f64,
     /// The connections that it waits on.
     pub own: NativeTraffic,
     /// Those of its bus.
@@ -63,8 +63,8 @@ pub struct NativeConsumerStats {
 /// A producer at one time.
 #[napi(object)]
 pub struct NativeProducerStats {
-    /// Completions.
-    pub heard: f64,
+    /// Received completions, one for each group of a job.
+    pub completions_received: f64,
     /// Jobs waited for.
     pub waiting: f64,
     /// The connections of its bus.
@@ -119,10 +119,10 @@ fn consumer_stats(consumer: &Consumer) -> NativeConsumerStats {
         released: counts.released as f64,
         exhausted: counts.exhausted as f64,
         trimmed: counts.trimmed as f64,
-        unsettled: counts.unsettled as f64,
+        settlement_failures: counts.unsettled as f64,
         in_flight: stats.in_flight as f64,
         waiting: stats.waiting as f64,
-        free: stats.free.map_or(f64::INFINITY, |free| free as f64),
+        available_slots: stats.free.map_or(f64::INFINITY, |count| count as f64),
         own: traffic(stats.own),
         shared: traffic(stats.shared),
     }
@@ -131,7 +131,7 @@ fn consumer_stats(consumer: &Consumer) -> NativeConsumerStats {
 fn producer_stats(producer: &Producer) -> NativeProducerStats {
     let stats = producer.stats();
     NativeProducerStats {
-        heard: stats.heard as f64,
+        completions_received: stats.heard as f64,
         waiting: stats.waiting as f64,
         shared: traffic(stats.shared),
     }

@@ -28,7 +28,7 @@ class Wait {
   /**
    * @param {string[]} groups the groups whose completions are waited for
    * @param {boolean} rejectOnError whether the first error ends the wait, and rejects
-   * @param {import('./wait-requests.js').WaitingRoom} home the producer's
+   * @param {import('./wait-requests.js').WaitRequests} home the producer's
    */
   constructor(groups, rejectOnError, home) {
     for (const group of groups) this.#note(group, null);

@@ -2,18 +2,18 @@
 
 const EventEmitter = require('eventemitter3');
 const { NativeBus } = require('../bridge/native.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
-const keepAlive = require('../bridge/process-ref.js');
+const processRef = require('../bridge/process-ref.js');
 const diagnostics = require('../support/diagnostics.js');
 const { disposable } = require('../support/dispose.js');
 const { IdStock, newId } = require('../bridge/job-ids.js');
 const { NodeCallbacks } = require('./node-callbacks.js');
 const { RedisClient } = require('../redis/redis-client.js');
-const reports = require('../bridge/packet-reader.js');
+const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 const { SharedClient } = require('./shared-client.js');
-const { tell } = require('../support/safe-emit.js');
+const { safeEmit } = require('../support/safe-emit.js');
 const topology = require('../options/bus-options.js');
 const waits = require('../bridge/wait-registry.js');
 
@@ -22,7 +22,7 @@ const inUse = new Set();
 
 /** Takes what is left of a manager that was collected. */
 const collected = new FinalizationRegistry((numbers) => {
-  for (const number of numbers) reports.nodes.delete(number);
+  for (const number of numbers) packetReader.nodes.delete(number);
 });
 
 /** The connections of a bus, opened when first used. */
@@ -36,7 +36,7 @@ class ConnectionManager extends EventEmitter {
   #stringNumbers;
   /** Ids that lead to nodes in the ring, if nodes may leave it. */
   #ids = null;
-  /** Held here, and weakly by who reads the reports. */
+  /** Held here, and weakly by who reads the packetReader. */
   #callbacks;
   #clients = new Map();
   /** Producers and consumers that something can be reported to. */
@@ -80,7 +80,7 @@ class ConnectionManager extends EventEmitter {
     );
     const numbers = this.#callbacks.map((_, index) => this.#native.number + index);
     for (const [index, number] of numbers.entries()) {
-      reports.nodes.set(number, new WeakRef(this.#callbacks[index]));
+      packetReader.nodes.set(number, new WeakRef(this.#callbacks[index]));
     }
     collected.register(this, numbers);
   }
@@ -131,19 +131,19 @@ class ConnectionManager extends EventEmitter {
   #forget(name, client) {
     if (this.#clients.get(name) === client) this.#clients.delete(name);
     this.#members.delete(client);
-    client.forgotten();
+    client.detach();
   }
 
   /** Waits for the jobs in flight, for at most `maxWait` ms if given, and closes every connection. */
   async stop(options = {}) {
     const { maxWait, force } = checks.object('options', options);
     const bound = checks.time('maxWait', maxWait) || Infinity;
-    batch.flush();
+    packetWriter.flush();
     const request = new requests.Request(undefined);
     this.#native.stop(requests.add(request), Boolean(force), bound === Infinity ? -1 : bound);
     await request.promise;
     this.#native.reopen();
-    for (const member of this.#members) member.forgotten();
+    for (const member of this.#members) member.detach();
     this.#members.clear();
     this.#clients.clear();
     inUse.delete(this);
@@ -180,12 +180,12 @@ class ConnectionManager extends EventEmitter {
   /** @internal A connection may have been opened. */
   used() {
     inUse.add(this);
-    keepAlive.links(reports.engine.openLinks());
+    processRef.setOpenLinks(packetReader.engine.openLinks());
   }
 
   #linkChanged(state, about) {
     this.#publish(state, about);
-    tell(this, state, about);
+    safeEmit(this, state, about);
   }
 
   #ringChanged(isOut, about) {
@@ -193,12 +193,12 @@ class ConnectionManager extends EventEmitter {
     const state = isOut ? 'eject' : 'readmit';
     const { index, path, host, port, error } = about;
     this.#publish(state, { index, node: path ?? `${host}:${port}`, error });
-    tell(this, state, about);
+    safeEmit(this, state, about);
   }
 
   /** Tells who watches of a change of connections. */
   #publish(state, about) {
-    diagnostics.tell('connection', () => ({ manager: this, state, ...about }));
+    diagnostics.publish('connection', () => ({ manager: this, state, ...about }));
   }
 }
 
@@ -213,7 +213,7 @@ function topologyOf({ standalone, cluster, startupNodes, nodes }) {
 /** The engine says what is wrong with certificates and keys. */
 function makeBus(options) {
   try {
-    return new NativeBus(reports.engine, options);
+    return new NativeBus(packetReader.engine, options);
   } catch (error) {
     throw new TypeError(error.message);
   }

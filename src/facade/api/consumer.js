@@ -3,7 +3,7 @@
 const EventEmitter = require('eventemitter3');
 const { NativeConsumer, Operation } = require('../bridge/native.js');
 const { abortable, signalOf, throwIfAborted, whenAborted } = require('../support/abort.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
 const { ConnectionManager } = require('./connection-manager.js');
 const { DISTRIBUTED_ROUTING } = require('../support/constants.js');
@@ -15,7 +15,7 @@ const { closedError, setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
 const { startTimer } = require('../support/long-timer.js');
-const reports = require('../bridge/packet-reader.js');
+const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 const { claimOptions } = require('../options/claim-options.js');
 const { Run } = require('./job-run.js');
@@ -89,7 +89,7 @@ class Consumer extends EventEmitter {
   }
 
   #play() {
-    reports.consumers.set(this.#native.number, this);
+    packetReader.consumers.set(this.#native.number, this);
     this.connection.member(this);
     const request = new requests.Request(undefined);
     this.#native.play(requests.add(request));
@@ -101,7 +101,7 @@ class Consumer extends EventEmitter {
   async pause(timeout) {
     this.#endPlay();
     const bound = checks.timeout(timeout);
-    batch.flush();
+    packetWriter.flush();
     const request = new requests.Request(undefined);
     this.#native.pause(requests.add(request));
     return bound ? within(request.promise, bound, timeout) : request.promise;
@@ -109,34 +109,34 @@ class Consumer extends EventEmitter {
 
   /** What it has done so far, and how far its group is; never rejects, but for its options. */
   stats(options) {
-    batch.flush();
+    packetWriter.flush();
     return consumerStats(this.#native, { streams: this.#streams, group: this.#group, late: this.#late }, options);
   }
 
   /** @internal The bus was stopped: nothing is reported to it any more. */
-  forgotten() {
+  detach() {
     this.#endPlay();
-    reports.consumers.delete(this.#native.number);
+    packetReader.consumers.delete(this.#native.number);
     this.#headers.clear();
-    for (const run of this.#runs) run?.cutOff();
+    for (const run of this.#runs) run?.abandon();
     this.#runs = [];
   }
 
   /** @internal What a payload key of a job holds that is started next. */
-  prefetched(token, key, payload) {
+  onPrefetched(token, key, payload) {
     const payloads = this.#prefetched.get(token) ?? new Map();
     this.#prefetched.set(token, payloads.set(key, payload));
   }
 
   /** @internal What was sent along with a job that is started next, for who watches. */
-  carried(token, text) {
+  onHeaders(token, text) {
     this.#headers.set(token, diagnostics.readHeaders(text));
   }
 
-  /** @internal A job is to be run; `isTold` is whether anybody watches. */
-  start(stream, token, id, isTold) {
+  /** @internal A job is to be run; `hasSubscribers` is whether anybody watches. */
+  onJob(stream, token, id, hasSubscribers) {
     const run = new Run(this, token, new Job(this.connection.sharedClient(), id));
-    if (isTold) this.#announce(run, stream);
+    if (hasSubscribers) this.#announce(run, stream);
     if (this.#prefetched.size > 0) this.#bring(run);
     this.#runs[token % SLOTS] = run;
     run.start(this.#processors[stream]);
@@ -146,17 +146,17 @@ class Consumer extends EventEmitter {
   settle(run, data, awaited, unrecoverable) {
     const request = awaited ? new SettleRequest() : null;
     if (data === null) {
-      if (this.#settled.length === 0) batch.settle(this);
+      if (this.#settled.length === 0) packetWriter.settle(this);
       this.#settled.push(run.token, awaited ? requests.add(request) : 0);
     } else {
-      batch.begin(Operation.Reject);
-      batch.number(this.#native.number);
-      batch.number(run.token);
-      if (awaited) batch.request(request);
-      else batch.number(0);
-      batch.number(unrecoverable ? 1 : 0);
-      batch.string(data);
-      batch.end();
+      packetWriter.begin(Operation.Reject);
+      packetWriter.writeNumber(this.#native.number);
+      packetWriter.writeNumber(run.token);
+      if (awaited) packetWriter.writeRequest(request);
+      else packetWriter.writeNumber(0);
+      packetWriter.writeNumber(unrecoverable ? 1 : 0);
+      packetWriter.writeString(data);
+      packetWriter.end();
     }
     return request?.promise;
   }
@@ -166,7 +166,7 @@ class Consumer extends EventEmitter {
     this.#late++;
     const error = closedError();
     if (!awaited) {
-      this.#unsettled(error, run.job);
+      this.#reportSettlement(error, run.job);
       return undefined;
     }
     const refused = Promise.reject(error);
@@ -177,32 +177,32 @@ class Consumer extends EventEmitter {
 
   /** @internal A job gives its place back and goes on. */
   release(run) {
-    batch.begin(Operation.Release);
-    batch.number(this.#native.number);
-    batch.number(run.token);
-    batch.end();
+    packetWriter.begin(Operation.Release);
+    packetWriter.writeNumber(this.#native.number);
+    packetWriter.writeNumber(run.token);
+    packetWriter.end();
   }
 
   /** @internal Writes the jobs settled in this tick. */
   writeSettled() {
-    batch.begin(Operation.Resolve);
-    batch.number(this.#native.number);
-    batch.number(this.#settled.length / 2);
-    for (const number of this.#settled) batch.number(number);
-    batch.end();
+    packetWriter.begin(Operation.Resolve);
+    packetWriter.writeNumber(this.#native.number);
+    packetWriter.writeNumber(this.#settled.length / 2);
+    for (const number of this.#settled) packetWriter.writeNumber(number);
+    packetWriter.end();
     this.#settled = [];
   }
 
   /** @internal A processor threw after its job was settled. */
-  unhandled(thrown, job) {
+  onUnhandled(thrown, job) {
     const message = 'A job that was settled already was rejected.';
     this.#report(errorCarrier(thrown, message, 'UNHANDLED_JOB_ERROR', { job }));
   }
 
   /** @internal The engine failed at something. */
-  failed(failure, token, error) {
+  onFailure(failure, token, error) {
     if (failure === FAILED_AT.settle) {
-      this.#unsettled(error, this.#run(token)?.job);
+      this.#reportSettlement(error, this.#run(token)?.job);
     } else if (failure === FAILED_AT.settleMore) {
       error.count = token;
       this.#report(setErrorKind(error, 'REJECT_JOB_ERROR'));
@@ -212,38 +212,38 @@ class Consumer extends EventEmitter {
   }
 
   /** @internal The engine has ended a job at its deadline. */
-  expired(token) {
+  onDeadline(token) {
     this.#run(token)?.expire();
   }
 
   /** @internal Nothing is in flight any more. */
-  drained() {
-    this.#tell('drained');
+  onDrained() {
+    this.#emit('drained');
   }
 
   /** @internal An entry that nobody was at was taken over. */
-  claimed(entry) {
-    diagnostics.tell('claim', () => ({ consumer: this, group: this.#group, entry }));
-    this.#tell('claimed', entry);
+  onClaimed(entry) {
+    diagnostics.publish('claim', () => ({ consumer: this, group: this.#group, entry }));
+    this.#emit('claimed', entry);
   }
 
   /** @internal An entry is not delivered again. */
-  exhausted(found, moved) {
+  onExhausted(found, moved) {
     const entry = { ...found, moved };
-    diagnostics.tell('exhaust', () => ({ consumer: this, group: this.#group, entry }));
-    this.#tell('exhausted', entry);
+    diagnostics.publish('exhaust', () => ({ consumer: this, group: this.#group, entry }));
+    this.#emit('exhausted', entry);
   }
 
   /** @internal Entries that were pending, or that the group never got, are not in their stream any more. */
-  trimmed(stream, count, pending) {
+  onTrimmed(stream, count, pending) {
     const entries = { stream: this.#streams[stream], count, pending };
-    diagnostics.tell('trim', () => ({ consumer: this, group: this.#group, ...entries }));
-    this.#tell('trimmed', entries);
+    diagnostics.publish('trim', () => ({ consumer: this, group: this.#group, ...entries }));
+    this.#emit('trimmed', entries);
   }
 
   /** @internal Other consumers of the group, which were idle for long, were removed from it. */
-  removed(stream, consumers) {
-    diagnostics.tell('remove', () => {
+  onConsumersRemoved(stream, consumers) {
+    diagnostics.publish('remove', () => {
       return { consumer: this, group: this.#group, stream: this.#streams[stream], consumers };
     });
   }
@@ -260,7 +260,7 @@ class Consumer extends EventEmitter {
     if (payloads && this.#prefetched.delete(run.token)) Job.bring(run.job, payloads);
   }
 
-  #tell(event, ...args) {
+  #emit(event, ...args) {
     try {
       this.emit(event, ...args);
     } catch (error) {
@@ -273,7 +273,7 @@ class Consumer extends EventEmitter {
     return run?.token === token ? run : undefined;
   }
 
-  #unsettled(error, job) {
+  #reportSettlement(error, job) {
     error.job = job;
     this.#report(setErrorKind(error, 'REJECT_JOB_ERROR'));
   }
@@ -316,8 +316,8 @@ function consumerOptions(given) {
 function routeOf(route, group) {
   if (route === DISTRIBUTED_ROUTING) return undefined;
   if (route !== undefined && route !== null && typeof route !== 'string') {
-    const told = typeof route === 'object' ? Object.prototype.toString.call(route) : String(route);
-    throw new Error(`Invalid route: ${told}`);
+    const text = typeof route === 'object' ? Object.prototype.toString.call(route) : String(route);
+    throw new Error(`Invalid route: ${text}`);
   }
   return route ?? group;
 }

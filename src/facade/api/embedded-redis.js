@@ -4,7 +4,7 @@ const { NativeEmbeddedRedis } = require('../bridge/native.js');
 const checks = require('../options/validate.js');
 const { LONGEST_TIMER } = require('../support/constants.js');
 const { disposable } = require('../support/dispose.js');
-const keepAlive = require('../bridge/process-ref.js');
+const processRef = require('../bridge/process-ref.js');
 const requests = require('../bridge/pending-requests.js');
 const { engine } = require('../bridge/packet-reader.js');
 
@@ -26,7 +26,7 @@ class EmbeddedRedis {
   constructor(options) {
     this.#native = new NativeEmbeddedRedis(engine, options);
     this.#password = options.password;
-    keepAlive.answers(1);
+    processRef.addPending(1);
   }
 
   get port() {
@@ -55,7 +55,7 @@ class EmbeddedRedis {
     const request = new requests.Request(undefined);
     this.#native.stop(requests.add(request));
     await request.promise;
-    keepAlive.answers(-1);
+    processRef.addPending(-1);
   }
 }
 

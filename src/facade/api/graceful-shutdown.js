@@ -11,7 +11,7 @@ const TIMEOUT = 10000;
 const IS_DONE = Symbol.for('hfxbus:isDone');
 
 /**
- * Ends consumers, producers and managers, in this order, when the process is told to end, and then lets it.
+ * Ends consumers, producers and managers, in this order, when the process is onSignal to end, and then lets it.
  * @param {object[]} members
  * @param {{ timeout?: number, signals?: string[], exit?: boolean }} [options]
  */
@@ -27,11 +27,11 @@ function gracefulShutdown(members, options) {
     return shutDown;
   };
   const cancel = () => {
-    for (const name of names) process.removeListener(name, told);
+    for (const name of names) process.removeListener(name, onSignal);
   };
   /** Lets the signal do what it does without us. */
   const pass = (name) => {
-    told[IS_DONE] = true;
+    onSignal[IS_DONE] = true;
     // Whoever else listens has plans of its own for the end.
     const isAlone = process.listeners(name).every((listener) => listener[IS_DONE] === true);
     if (exit !== false && isAlone) {
@@ -43,12 +43,12 @@ function gracefulShutdown(members, options) {
       later(cancel, repeated.left()).unref();
     }
   };
-  function told(name) {
+  function onSignal(name) {
     if (repeated.isRepeated()) return;
     if (shutDown === null) begin().then(() => pass(name));
     else pass(name);
   }
-  for (const name of names) process.on(name, told);
+  for (const name of names) process.on(name, onSignal);
   return { shutDown: begin, cancel };
 }
 

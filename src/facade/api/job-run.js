@@ -10,7 +10,7 @@ class Run {
   #consumer;
   #settled = null;
   #released = false;
-  #isCutOff = false;
+  #isAbandoned = false;
   /** Made when the processor asks for it. */
   #controller = null;
   /** Why the outcome does not matter any more, if it does not. */
@@ -66,26 +66,26 @@ class Run {
   }
 
   /** The bus was stopped: the engine does not know of the job any more. */
-  cutOff() {
-    this.#isCutOff = true;
+  abandon() {
+    this.#isAbandoned = true;
     if (this.#settled !== null) return;
     const reason = closedError();
     this.#abort(reason);
-    this.#told('abandoned', reason);
+    this.#publishSettled('abandoned', reason);
   }
 
   /** The engine has settled the job, since its deadline passed. */
   expire() {
     if (this.#settled !== null) {
       // The processor has thrown before this was heard, which the engine took for nothing.
-      if (this.#thrown !== null) this.#consumer.unhandled(this.#thrown[0], this.job);
+      if (this.#thrown !== null) this.#consumer.onUnhandled(this.#thrown[0], this.job);
       return;
     }
     this.#settled = Promise.resolve();
-    this.#undecorate();
+    this.#removeMethods();
     const reason = setErrorKind(new Error('The job was running for too long'), 'DEADLINE_TIMEOUT');
     this.#abort(reason);
-    this.#told('timedOut', reason);
+    this.#publishSettled('timedOut', reason);
   }
 
   #abort(reason) {
@@ -102,27 +102,27 @@ class Run {
       this.#thrown = [error];
       this.#settle(errorData(error), false, isUnrecoverable(error), error);
     } else {
-      this.#consumer.unhandled(error, this.job);
+      this.#consumer.onUnhandled(error, this.job);
     }
   }
 
   /** The first call decides; later ones get its promise. */
   #settle(data, awaited, unrecoverable, error) {
     if (this.#settled === null) {
-      this.#settled = this.#tell(data, awaited, unrecoverable) ?? Promise.resolve();
-      this.#undecorate();
-      this.#told(data === null ? 'resolved' : 'rejected', error);
+      this.#settled = this.#sendSettlement(data, awaited, unrecoverable) ?? Promise.resolve();
+      this.#removeMethods();
+      this.#publishSettled(data === null ? 'resolved' : 'rejected', error);
     }
     return this.#settled;
   }
 
-  #tell(data, awaited, unrecoverable) {
-    if (this.#isCutOff) return this.#consumer.settleLate(this, awaited);
+  #sendSettlement(data, awaited, unrecoverable) {
+    if (this.#isAbandoned) return this.#consumer.settleLate(this, awaited);
     return this.#consumer.settle(this, data, awaited, unrecoverable);
   }
 
   /** Tells who watches how it ended, once. */
-  #told(outcome, error) {
+  #publishSettled(outcome, error) {
     const message = this.#message;
     if (message === null) return;
     this.#message = null;
@@ -135,13 +135,13 @@ class Run {
     if (!this.#released && this.#settled === null) {
       this.#released = true;
       Reflect.deleteProperty(this.job, 'release');
-      if (!this.#isCutOff) this.#consumer.release(this);
+      if (!this.#isAbandoned) this.#consumer.release(this);
     }
     return this.job;
   }
 
   /** From last to first: an object that loses its last property stays a fast one. */
-  #undecorate() {
+  #removeMethods() {
     const { job } = this;
     // A processor may have frozen its job, which is no reason to fail.
     Reflect.deleteProperty(job, 'reject');

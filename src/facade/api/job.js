@@ -3,7 +3,7 @@
 const { isAnyArrayBuffer } = require('node:util').types;
 const { Operation } = require('../bridge/native.js');
 const { abortable, signalOf, throwIfAborted } = require('../support/abort.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
 const { newId } = require('../bridge/job-ids.js');
 const { notAwaited, notJson } = require('../support/payload-error.js');
@@ -104,17 +104,17 @@ class Job {
     this.#sets = [];
     if (this.#prefetched) for (const { key } of sets) this.#prefetched.payloads.delete(key);
     const request = new requests.Request(undefined);
-    batch.begin(Operation.Push);
-    batch.number(link);
-    batch.request(request);
-    batch.number(sets.length);
-    batch.string(id);
+    packetWriter.begin(Operation.Push);
+    packetWriter.writeNumber(link);
+    packetWriter.writeRequest(request);
+    packetWriter.writeNumber(sets.length);
+    packetWriter.writeString(id);
     for (const { key, value, timeout } of sets) {
-      batch.string(key);
-      batch.number(timeout);
-      batch.word(value);
+      packetWriter.writeString(key);
+      packetWriter.writeNumber(timeout);
+      packetWriter.writeWord(value);
     }
-    batch.end();
+    packetWriter.end();
     return request.promise;
   }
 
@@ -130,18 +130,18 @@ class Job {
     this.#gets = [];
     this.#dels = [];
     const request = new PullRequest(gets, result);
-    batch.begin(Operation.Pull);
-    batch.number(link);
-    batch.request(request);
-    batch.number(gets.length);
-    batch.number(dels.length);
-    batch.string(id);
+    packetWriter.begin(Operation.Pull);
+    packetWriter.writeNumber(link);
+    packetWriter.writeRequest(request);
+    packetWriter.writeNumber(gets.length);
+    packetWriter.writeNumber(dels.length);
+    packetWriter.writeString(id);
     for (const { key, asBuffer } of gets) {
-      batch.string(key);
-      batch.number(asBuffer ? 0 : 1);
+      packetWriter.writeString(key);
+      packetWriter.writeNumber(asBuffer ? 0 : 1);
     }
-    for (const key of dels) batch.string(key);
-    batch.end();
+    for (const key of dels) packetWriter.writeString(key);
+    packetWriter.end();
     return request.promise;
   }
 

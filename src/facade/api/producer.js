@@ -2,7 +2,7 @@
 
 const EventEmitter = require('eventemitter3');
 const { NativeProducer, Operation, SendFlag } = require('../bridge/native.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
 const { ConnectionManager } = require('./connection-manager.js');
 const { DISTRIBUTED_ROUTING } = require('../support/constants.js');
@@ -12,11 +12,11 @@ const { errorCarrier } = require('../support/error-carrier.js');
 const { setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
-const reports = require('../bridge/packet-reader.js');
+const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 const { producerStats } = require('./stats.js');
 const { Wait } = require('./completion-wait.js');
-const { WaitingRoom } = require('./wait-requests.js');
+const { WaitRequests } = require('./wait-requests.js');
 const { isAmbiguous, namesOf } = require('../support/wire-name.js');
 
 /** So many combinations of stream and groups are remembered; a producer has a handful, unless it makes them up. */
@@ -41,13 +41,13 @@ class Producer extends EventEmitter {
     this.connection = connection;
     this.id = newId();
     this.#native = new NativeProducer(connection.nativeBus(), this.id);
-    this.#waits = new WaitingRoom(this.#native, connection.isPartitioned, this.#counts);
+    this.#waits = new WaitRequests(this.#native, connection.isPartitioned, this.#counts);
   }
 
   /** Hears of completions: of its own jobs without arguments, of everybody's on these streams with. */
   async listen(...streams) {
     const names = streams.map((stream) => checks.name('stream', stream));
-    reports.producers.set(this.#native.number, this);
+    packetReader.producers.set(this.#native.number, this);
     this.connection.member(this);
     this.#watch();
     const request = new requests.Request(undefined);
@@ -72,14 +72,14 @@ class Producer extends EventEmitter {
 
   /** What it has done so far. */
   stats() {
-    batch.flush();
+    packetWriter.flush();
     return producerStats(this.#native, this.#counts);
   }
 
   /** Hears nothing any more and gives up what it waits for. It can be used again. */
   close() {
-    batch.flush();
-    this.forgotten();
+    packetWriter.flush();
+    this.detach();
     this.#native.reset();
     return Promise.resolve();
   }
@@ -94,7 +94,7 @@ class Producer extends EventEmitter {
     const cap = length(capped);
     const record = recordTime(durable);
     // Before anything is packed or planned: who is told may send jobs and push payloads of its own.
-    const message = diagnostics.hearsSends() ? this.#announce(job, name, groups) : null;
+    const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
     const headers = message && diagnostics.packHeaders(message.headers);
     const plan = this.#plan(name, leadsBy, groups ?? []);
     const wait = groups && new Wait(groups, Boolean(rejectOnError), this.#waits);
@@ -109,17 +109,17 @@ class Producer extends EventEmitter {
   }
 
   #pack(request, id, plan, cap, wait, flags, record, headers) {
-    batch.begin(Operation.Send);
-    batch.number(this.#native.number);
-    batch.request(request);
-    batch.number(plan);
-    batch.number(cap);
-    batch.number(wait);
-    batch.number(flags);
-    batch.number(record);
-    batch.string(id);
-    if (headers) batch.string(headers);
-    batch.end();
+    packetWriter.begin(Operation.Send);
+    packetWriter.writeNumber(this.#native.number);
+    packetWriter.writeRequest(request);
+    packetWriter.writeNumber(plan);
+    packetWriter.writeNumber(cap);
+    packetWriter.writeNumber(wait);
+    packetWriter.writeNumber(flags);
+    packetWriter.writeNumber(record);
+    packetWriter.writeString(id);
+    if (headers) packetWriter.writeString(headers);
+    packetWriter.end();
   }
 
   /** Tells who watches of a job that is about to be sent. @returns what they are told, and may have added to */
@@ -135,7 +135,7 @@ class Producer extends EventEmitter {
     if (plan === undefined) {
       if (this.#plans.size === MOST_PLANS) {
         // What was packed refers to plans by number.
-        batch.flush();
+        packetWriter.flush();
         this.#plans.clear();
         this.#native.forgetPlans();
       }
@@ -153,12 +153,12 @@ class Producer extends EventEmitter {
   }
 
   /** @internal The bus was stopped, or the producer closed: nothing is reported to it any more. */
-  forgotten() {
-    reports.producers.delete(this.#native.number);
+  detach() {
+    packetReader.producers.delete(this.#native.number);
   }
 
   /** @internal A completion that it listens to. */
-  heard(stream, job, group, data) {
+  onCompletion(stream, job, group, data) {
     try {
       const error = data === null ? null : JSON.parse(data);
       if (isAmbiguous(stream)) {
@@ -170,7 +170,7 @@ class Producer extends EventEmitter {
   }
 
   /** @internal A message on a channel that it listens to, which is no completion. */
-  unreadable(channel, text) {
+  onUnreadable(channel, text) {
     let message = text;
     try {
       message = JSON.parse(text);
@@ -184,14 +184,14 @@ class Producer extends EventEmitter {
   }
 
   /** @internal The event loop was blocked while more completions came than are kept for it. */
-  dropped(count) {
+  onEventsDropped(count) {
     const error = new Error(`${count} completions came while the event loop was blocked, and were not kept.`);
     error.count = count;
     this.#report(setErrorKind(error, 'EVENTS_DROPPED'));
   }
 
   /** @internal Redis refused to have it hear on after a reconnection. */
-  failed(error) {
+  onFailure(error) {
     this.#report(error);
   }
 

@@ -1,13 +1,13 @@
 'use strict';
 
 const { Operation } = require('../bridge/native.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const { finishTimeout } = require('./finish-timeout.js');
 const { Job } = require('./job.js');
 const requests = require('../bridge/pending-requests.js');
 
 /** What the waits of a producer have in common. It must not hold on to a wait, which would never be collected then. */
-class WaitingRoom {
+class WaitRequests {
   #native;
   #isPartitioned;
 
@@ -26,31 +26,31 @@ class WaitingRoom {
   forgetter(number) {
     const native = this.#native;
     return () => {
-      batch.begin(Operation.ForgetWait);
-      batch.number(native.number);
-      batch.number(number);
-      batch.end();
+      packetWriter.begin(Operation.ForgetWait);
+      packetWriter.writeNumber(native.number);
+      packetWriter.writeNumber(number);
+      packetWriter.end();
     };
   }
 
   /** Has Redis looked at once, for a quarter of a second at most, and tells with the error of a wait why it takes so long. */
-  explain(number, job, timeout, tell) {
+  explain(number, job, timeout, callback) {
     const about = { isPartitioned: this.#isPartitioned, unpushed: Job.unpushed(job) };
-    const request = new Explanation((text) => tell(finishTimeout(timeout, text, about)));
-    batch.begin(Operation.Diagnose);
-    batch.number(this.#native.number);
-    batch.number(number);
-    batch.request(request);
-    batch.end();
+    const request = new Explanation((text) => callback(finishTimeout(timeout, text, about)));
+    packetWriter.begin(Operation.Diagnose);
+    packetWriter.writeNumber(this.#native.number);
+    packetWriter.writeNumber(number);
+    packetWriter.writeRequest(request);
+    packetWriter.end();
   }
 }
 
 class Explanation extends requests.Request {
-  #tell;
+  #callback;
 
-  constructor(tell) {
+  constructor(callback) {
     super(null);
-    this.#tell = tell;
+    this.#callback = callback;
   }
 
   value(_, text) {
@@ -61,8 +61,8 @@ class Explanation extends requests.Request {
   failed() {}
 
   done() {
-    this.#tell(this.result);
+    this.#callback(this.result);
   }
 }
 
-module.exports = { WaitingRoom };
+module.exports = { WaitRequests };

@@ -1,6 +1,6 @@
 'use strict';
 
-const keepAlive = require('./process-ref.js');
+const processRef = require('./process-ref.js');
 const { engine } = require('./packet-reader.js');
 const requests = require('./pending-requests.js');
 const { nextTick } = require('../support/timers.js');
@@ -52,7 +52,7 @@ function begin(operation) {
   mark.byteCount = byteCount;
   mark.blobs = blobs.length;
   mark.request = 0;
-  number(operation);
+  writeNumber(operation);
 }
 
 /** Ends a unit. Payloads that were not copied leave now, before their owner can change them. */
@@ -77,13 +77,13 @@ function schedule() {
 }
 
 /** Registers the request of this unit, and writes its number. @returns {number} that number */
-function request(asking) {
+function writeRequest(asking) {
   mark.request = requests.add(asking);
-  number(mark.request);
+  writeNumber(mark.request);
   return mark.request;
 }
 
-function number(value) {
+function writeNumber(value) {
   if (count === numbers.length) {
     const larger = new Float64Array(numbers.length * 2);
     larger.set(numbers);
@@ -92,12 +92,12 @@ function number(value) {
   numbers[count++] = value;
 }
 
-function string(value) {
+function writeString(value) {
   if (text.length + value.length > LONGEST_TEXT) {
-    blob(Buffer.from(value));
+    writeBlob(Buffer.from(value));
     return;
   }
-  number(value.length);
+  writeNumber(value.length);
   // Behind a string that ends with the first half of a pair, a second half would become one character with it.
   text += isSecondHalf(value.charCodeAt(0)) ? `\ufffd${value.slice(1)}` : value;
 }
@@ -108,21 +108,21 @@ function isSecondHalf(unit) {
 }
 
 /** @param {string | Uint8Array} value bytes are taken as they are now, whatever happens to them later */
-function word(value) {
+function writeWord(value) {
   if (typeof value === 'string') {
-    string(value);
+    writeString(value);
   } else if (value.length >= LARGE) {
-    blob(value);
+    writeBlob(value);
   } else {
-    number(-2 - value.length);
+    writeNumber(-2 - value.length);
     reserve(value.length);
     bytes.set(value, byteCount);
     byteCount += value.length;
   }
 }
 
-function blob(value) {
-  number(-1);
+function writeBlob(value) {
+  writeNumber(-1);
   blobs.push(value);
 }
 
@@ -153,7 +153,7 @@ function flush() {
   byteCount = 0;
   if (blobs.length > 0) blobs = [];
   try {
-    keepAlive.links(engine.submit(numbers, taken.count, taken.text, bytes, taken.byteCount, taken.blobs));
+    processRef.setOpenLinks(engine.submit(numbers, taken.count, taken.text, bytes, taken.byteCount, taken.blobs));
   } catch (error) {
     // Nothing of the packet was carried out. A promise that stays pending would be worse than one that is rejected.
     for (const asking of asked.slice(0, askedCount)) requests.fail(asking, error);
@@ -164,4 +164,4 @@ function flush() {
   if (bytes.length > KEPT_BYTES) bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
 }
 
-module.exports = { begin, request, number, string, word, end, settle, flush };
+module.exports = { begin, writeRequest, writeNumber, writeString, writeWord, end, settle, flush };

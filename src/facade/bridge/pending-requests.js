@@ -1,6 +1,6 @@
 'use strict';
 
-const keepAlive = require('./process-ref.js');
+const processRef = require('./process-ref.js');
 
 /*
  * What was asked of the engine and is not done yet, by number. The engine reports `failed` any number of times and
@@ -34,7 +34,7 @@ class Request {
 function add(request) {
   const number = free.length > 0 ? free.pop() : open.length;
   open[number] = request;
-  keepAlive.answers(1);
+  processRef.addPending(1);
   return number;
 }
 
@@ -56,7 +56,7 @@ function release(number) {
     open.length = 1;
     free.length = 0;
   }
-  keepAlive.answers(-1);
+  processRef.addPending(-1);
   return request;
 }
 

@@ -14,18 +14,18 @@ let pending = 0;
 let held = null;
 
 /** @param {Function} drain the function that reads the engine's reports */
-function holds(drain) {
+function hold(drain) {
   held = drain;
 }
 
 /** @param {number} count how many connections are open */
-function links(count) {
+function setOpenLinks(count) {
   openLinks = count;
   update();
 }
 
 /** @param {number} change how many answers more, or fewer, are due */
-function answers(change) {
+function addPending(change) {
   pending += change;
   update();
 }
@@ -41,4 +41,4 @@ function update() {
   }
 }
 
-module.exports = { holds, links, answers };
+module.exports = { hold, setOpenLinks, addPending };

@@ -18,18 +18,18 @@ const MOST = 2 ** 32;
 /** How many places there are at first, as any number of them a power of two. */
 const PLACES = 1024;
 
-/** Who waits, or a `Loose` in its stead. */
+/** Who waits, or a `WeakWait` in its stead. */
 let places = new Array(PLACES).fill(null);
 let taken = 0;
 let last = 0;
 let sweeper = null;
 
 const registry = new FinalizationRegistry(({ number, forget }) => {
-  if (vacate(number) !== null) forget();
+  if (remove(number) !== null) forget();
 });
 
 /** A wait that is only looked at. */
-class Loose {
+class WeakWait {
   #wait;
 
   constructor(wait) {
@@ -58,7 +58,7 @@ function add(wait) {
 
 /** Holds a wait that is awaited now, unless it is over. */
 function hold(wait) {
-  if (!(occupant(wait.number) instanceof Loose)) return;
+  if (!(lookup(wait.number) instanceof WeakWait)) return;
   registry.unregister(wait);
   places[placeOf(wait.number)] = wait;
   wait.isOld = false;
@@ -66,9 +66,9 @@ function hold(wait) {
 
 /** The wait of that number, which is over. */
 function take(number) {
-  const occupant = vacate(number);
-  if (!(occupant instanceof Loose)) return occupant;
-  const wait = occupant.wait ?? null;
+  const found = remove(number);
+  if (!(found instanceof WeakWait)) return found;
+  const wait = found.wait ?? null;
   if (wait !== null) registry.unregister(wait);
   return wait;
 }
@@ -78,13 +78,13 @@ function placeOf(number) {
 }
 
 /** Who has a number; null if that is over. */
-function occupant(number) {
+function lookup(number) {
   const there = places[placeOf(number)];
   return there !== null && there.number === number ? there : null;
 }
 
-function vacate(number) {
-  const there = occupant(number);
+function remove(number) {
+  const there = lookup(number);
   if (there === null) return null;
   places[placeOf(number)] = null;
   taken--;
@@ -101,11 +101,11 @@ function grow() {
 /** Lets go of the waits that were there the last time and that nobody awaits. */
 function sweep() {
   for (const [place, wait] of places.entries()) {
-    if (wait === null || wait instanceof Loose) continue;
+    if (wait === null || wait instanceof WeakWait) continue;
     if (!wait.isOld) {
       wait.isOld = true;
     } else if (!wait.isAwaited) {
-      places[place] = new Loose(wait);
+      places[place] = new WeakWait(wait);
       registry.register(wait, { number: wait.number, forget: wait.forget }, wait);
     }
   }

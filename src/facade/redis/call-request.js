@@ -1,7 +1,7 @@
 'use strict';
 
 const { CallFlag, Operation } = require('../bridge/native.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const requests = require('../bridge/pending-requests.js');
 
 /** Commands of the user that leave in one write; resolves with error and result of each. */
@@ -24,19 +24,19 @@ class CallRequest extends requests.Request {
     const transactions = transactionsOf(this.#commands);
     let number;
     for (const [index, command] of this.#commands.entries()) {
-      if (index === 0) batch.begin(Operation.Call);
-      else batch.number(Operation.Call);
-      batch.number(link);
-      if (index === 0) number = batch.request(this);
-      else batch.number(number);
-      batch.number(index);
-      batch.number(this.#flags(index, transactions[index]));
-      batch.number(command.firstKey);
-      batch.number(command.words.length);
-      for (const word of command.words) batch.word(word);
-      if (transactions[index]?.key !== undefined) batch.word(transactions[index].key);
+      if (index === 0) packetWriter.begin(Operation.Call);
+      else packetWriter.writeNumber(Operation.Call);
+      packetWriter.writeNumber(link);
+      if (index === 0) number = packetWriter.writeRequest(this);
+      else packetWriter.writeNumber(number);
+      packetWriter.writeNumber(index);
+      packetWriter.writeNumber(this.#flags(index, transactions[index]));
+      packetWriter.writeNumber(command.firstKey);
+      packetWriter.writeNumber(command.words.length);
+      for (const word of command.words) packetWriter.writeWord(word);
+      if (transactions[index]?.key !== undefined) packetWriter.writeWord(transactions[index].key);
     }
-    batch.end();
+    packetWriter.end();
   }
 
   #flags(index, transaction) {

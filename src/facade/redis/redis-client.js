@@ -3,12 +3,12 @@
 const EventEmitter = require('eventemitter3');
 const { NativeClient } = require('../bridge/native.js');
 const { CallRequest, SingleCall } = require('./call-request.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const { addCommandMethods } = require('./command-methods.js');
 const { errorCarrier } = require('../support/error-carrier.js');
 const { RedisCommand } = require('./redis-command.js');
 const { RedisPipeline, pairs } = require('./redis-pipeline.js');
-const reports = require('../bridge/packet-reader.js');
+const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 
 /** A connection of the user's own. It has one life: after its end the manager makes another one under its name. */
@@ -47,7 +47,7 @@ class RedisClient extends EventEmitter {
 
   /** @internal Opens the connection, unless it is lazy. */
   open() {
-    reports.clients.set(this.#native.number, this);
+    packetReader.clients.set(this.#native.number, this);
     this.#native.open();
   }
 
@@ -70,7 +70,7 @@ class RedisClient extends EventEmitter {
 
   /** Says goodbye and closes. */
   quit() {
-    batch.flush();
+    packetWriter.flush();
     const request = new requests.Request('OK');
     this.#native.quit(requests.add(request));
     return request.promise;
@@ -82,30 +82,30 @@ class RedisClient extends EventEmitter {
 
   /** Closes at once. */
   disconnect() {
-    batch.flush();
+    packetWriter.flush();
     this.#native.disconnect();
   }
 
   /** @internal Nothing is reported to it any more. */
-  forgotten() {
-    reports.clients.delete(this.#native.number);
+  detach() {
+    packetReader.clients.delete(this.#native.number);
   }
 
   /** @internal The connection changed its state; events are named as ioredis names them. */
-  changed(state, error) {
+  onStateChange(state, error) {
     if (state === 'end') this.#ended(this);
     this.#changed(state, error);
-    if (error) this.#tell('error', error);
-    this.#tell(state);
+    if (error) this.#emit('error', error);
+    this.#emit(state);
   }
 
   /** A listener of the user's that throws is heard of by the others, unless it was to hear of errors itself. */
-  #tell(event, ...args) {
+  #emit(event, ...args) {
     try {
       this.emit(event, ...args);
     } catch (thrown) {
       if (event === 'error') return;
-      this.#tell('error', errorCarrier(thrown, `A listener of '${event}' threw what is no object.`, 'LISTENER_ERROR'));
+      this.#emit('error', errorCarrier(thrown, `A listener of '${event}' threw what is no object.`, 'LISTENER_ERROR'));
     }
   }
 

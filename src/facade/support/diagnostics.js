@@ -19,17 +19,17 @@ const channels = {
 };
 
 /** Whether anybody wants to know of jobs that are sent. */
-function hearsSends() {
+function hasSendSubscribers() {
   return channels.send.hasSubscribers || channels.sent.hasSubscribers;
 }
 
 /** Whether anybody wants to know of jobs that are run. */
-function hearsRuns() {
+function hasRunSubscribers() {
   return channels.receive.hasSubscribers || channels.settle.hasSubscribers;
 }
 
 /** Publishes what `make` makes, if anybody wants to know. */
-function tell(topic, make) {
+function publish(topic, make) {
   if (channels[topic].hasSubscribers) channels[topic].publish(make());
 }
 
@@ -62,4 +62,4 @@ function textsOf(headers) {
 
 if (process.env.DEBUG) require('./debug.js').print(channels);
 
-module.exports = { channels, hearsSends, hearsRuns, tell, receive, packHeaders, readHeaders };
+module.exports = { channels, hasSendSubscribers, hasRunSubscribers, publish, receive, packHeaders, readHeaders };

@@ -3,7 +3,7 @@
 const { errorCarrier } = require('./error-carrier.js');
 
 /** Emits an event; what a listener throws is an `'error'` of the emitter and stops nothing. */
-function tell(emitter, event, about) {
+function safeEmit(emitter, event, about) {
   try {
     emitter.emit(event, about);
   } catch (thrown) {
@@ -16,4 +16,4 @@ function tell(emitter, event, about) {
   }
 }
 
-module.exports = { tell };
+module.exports = { safeEmit };

@@ -9,32 +9,32 @@ const requests = require('./pending-requests.js');
 const waits = require('./wait-registry.js');
 
 /**
- * Who answers for a node, by the engine's number. Weakly: a job that was made long ago may lead to questions after
- * `stop()`, and a manager that nobody holds any more leads to none.
+ * Callbacks of each node, by the engine's number. The references are weak: an old job can cause a question after `stop()`, but
+ * a manager without references must be collected.
  * @type {Map<number, WeakRef<import('../api/node-callbacks.js').NodeCallbacks>>}
  */
 const nodes = new Map();
-/** Others who are to hear of reports, while something can be reported to them. */
+/** Receivers of reports by the engine's number, until they detach. */
 const clients = new Map();
 const producers = new Map();
 const consumers = new Map();
 
 const EMPTY = Buffer.alloc(0);
-/** Of a packet that `collect()` has returned whole. */
+/** Rest of a packet that `collect()` has returned completely. */
 const NOTHING = {};
-/** How many numbers `collect()` writes before those of the packet. */
+/** Count of numbers that `collect()` writes before those of the packet. */
 const HEADER = 2;
 
 const inbox = new Float64Array(8192);
 
-/** The packet that is being read. */
+/** Packet that is being read. */
 let numbers = inbox;
 let at = 0;
 let text = '';
 let textAt = 0;
 let bytes = null;
 let blobs = null;
-/** What the packet said of its last error. */
+/** Last error of the packet. */
 let lastError = null;
 
 function readNumber() {
@@ -47,30 +47,30 @@ function readString() {
   return text.slice(start, textAt);
 }
 
-/** A string, or null for a negative length. */
+/** Reads a string, or null for a negative length. */
 function readOptionalString() {
   if (numbers[at] >= 0) return readString();
   at++;
   return null;
 }
 
-/** An error of its own each time, though many in a row have the same reason, which is written once then. */
+/** Reads an error. A negative number repeats the last one, which the packet contains once. Each call returns a new object. */
 function readError() {
   if (numbers[at] < 0) at++;
   else lastError = readReason();
   return engineError(lastError);
 }
 
-/** What the packet says of an error, and of what led to it. */
+/** Reads the properties of an error, and of its cause. */
 function readReason() {
-  const said = {
+  const properties = {
     kind: readString(),
     code: readOptionalString(),
     message: readString(),
     command: readOptionalString(),
     node: readString(),
   };
-  return readNumber() === 1 ? { ...said, cause: readReason() } : said;
+  return readNumber() === 1 ? { ...properties, cause: readReason() } : properties;
 }
 
 function readValue() {
@@ -98,14 +98,14 @@ function readValue() {
   }
 }
 
-/** An entry that was pending. */
+/** Reads an entry that was pending. */
 function readEntry() {
   const [idleTime, deliveryCount, id, consumerId] = [readNumber(), readNumber(), readString(), readString()];
   const [stream, prd, job] = [readString(), readString(), readString()];
   return { id, consumerId, idleTime, deliveryCount, stream, data: { prd, job } };
 }
 
-/** What each report does. A reader takes everything that belongs to its report before it calls anybody. */
+/** Readers by report. A reader must consume its whole report before it calls a handler. */
 const REPORT_READERS = [];
 REPORT_READERS[Report.Done] = () => requests.done(readNumber());
 REPORT_READERS[Report.Failed] = () => {
@@ -262,8 +262,7 @@ REPORT_READERS[Report.RingChanged] = () => {
 REPORT_READERS[Report.LinksChanged] = () => processRef.setOpenLinks(engine.openLinks());
 
 /**
- * Called once per burst. What users do in their callbacks is guarded where they are called, so a burst is always
- * read to its end.
+ * Reads all reports of a burst. Callbacks of users are guarded at their calls, so that a burst is always read to its end.
  */
 function drain() {
   text = engine.collect(inbox);
@@ -282,15 +281,15 @@ function drain() {
 }
 
 /**
- * Whether the engine's work is done on this thread's event loop while there is little of it, which saves waking a thread
- * for each reply. Others than Node have a loop of another kind behind the same names.
+ * Returns true if the event loop of this thread can drive the engine while little is in flight, which saves waking a thread for
+ * each reply. Bun and Deno have a different event loop.
  */
 function borrows() {
   const { bun, deno } = process.versions;
   return process.env.HFXBUS_ENGINE !== 'thread' && bun === undefined && deno === undefined;
 }
 
-/** This copy's part of the engine. Another copy of this file in the same thread has its own. */
+/** Engine of this facade. Another facade in the same thread has its own. */
 const engine = new NativeFacade(drain, borrows());
 processRef.hold(drain);
 

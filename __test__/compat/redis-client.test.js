@@ -222,7 +222,10 @@ ours('B-104 what is no word is a TypeError that names it, before anything is sen
     [['hset', 'k', { a: {} }], 'argument 3 of HSET cannot be an object'],
     [['mget', ['a', ['b']]], 'argument 2 of MGET cannot be an array within an array'],
     [['get', Symbol('secret')], 'argument 1 of GET cannot be a symbol'],
-    [['get', 'k', () => {}], 'argument 2 of GET cannot be a function: what comes of a command comes by its promise'],
+    [
+      ['get', 'k', () => {}],
+      'argument 2 of GET cannot be a function: a command takes no callback; it returns a promise',
+    ],
     [['call'], 'command must be a string'],
     [['call', {}], 'command must be a string'],
     [['call', ''], 'command must be the name of a command'],

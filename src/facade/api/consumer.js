@@ -21,34 +21,34 @@ const { claimOptions } = require('../options/claim-options.js');
 const { Run } = require('./job-run.js');
 const { consumerStats } = require('./stats.js');
 
-/** What the engine was doing when it failed, by its number. */
+/** Numbers of the engine for the action that failed. */
 const FAILED_AT = { settle: 1, foreign: 2, settleMore: 3 };
-/** A slot's index within a token. */
+/** Modulus of a token that gives the index of its slot. */
 const SLOTS = 2 ** 24;
 
-/** Runs the jobs of a group. */
+/** Consumer: runs the jobs of a group. */
 class Consumer extends EventEmitter {
   #native;
   #group;
   #processors = [];
-  /** The names of the streams. */
+  /** Names of the streams. */
   #streams = [];
-  /** The latest run of each slot. */
+  /** Latest run of each slot. */
   #runs = [];
-  /** Payloads of jobs that are about to start, by token and key. */
+  /** Prefetched payloads of jobs that start next, by token and key. */
   #prefetched = new Map();
-  /** How many jobs ended after the bus was stopped. */
+  /** Count of jobs that ended after the bus was stopped. */
   #late = 0;
-  /** What was sent along with jobs that are about to start, by token. */
+  /** Headers of jobs that start next, by token. */
   #headers = new Map();
-  /** Ends listening to the signal that `play()` was given. */
+  /** Removes the listener of the signal of `play()`. */
   #endPlay = () => {};
   /** Settled jobs of this tick: token, request, token, request… */
   #settled = [];
 
   /**
    * @param {import('./connection-manager.js').ConnectionManager} connection
-   * @param {object} options `group` is needed
+   * @param {object} options options; `group` is required
    */
   constructor(connection, options) {
     super();
@@ -61,7 +61,7 @@ class Consumer extends EventEmitter {
     this.#native = new NativeConsumer(connection.nativeBus(), { ...native, id: this.id, freshId: id === undefined });
   }
 
-  /** Adds a stream; read from the next `play()` on. One that is there gets the new processor at once. */
+  /** Adds a stream, which is read from the next `play()` on. A known stream gets the new processor at once. */
   process(options) {
     const { stream, processor, readFrom, fromId, deadline, setId, prefetch } = checks.object('options', options);
     if (typeof processor !== 'function') throw new TypeError('processor must be a function');
@@ -78,7 +78,7 @@ class Consumer extends EventEmitter {
     return this;
   }
 
-  /** Reads and runs, until `signal` is aborted; resolves once whatever is sent from now on is seen. */
+  /** Starts to read, until `signal` aborts. Resolves when every job sent from now on will be received. */
   async play(options = {}) {
     const signal = signalOf('signal', options?.signal);
     throwIfAborted(signal);
@@ -97,7 +97,7 @@ class Consumer extends EventEmitter {
     return request.promise;
   }
 
-  /** Reads nothing more; resolves once nothing is in flight, rejects after `timeout` ms and stays paused. */
+  /** Stops to read. Resolves when no job is in flight; rejects after `timeout` ms and stays paused. */
   async pause(timeout) {
     this.#endPlay();
     const bound = checks.timeout(timeout);
@@ -107,13 +107,13 @@ class Consumer extends EventEmitter {
     return bound ? within(request.promise, bound, timeout) : request.promise;
   }
 
-  /** What it has done so far, and how far its group is; never rejects, but for its options. */
+  /** Resolves with statistics of the consumer and its group. Rejects only for invalid options. */
   stats(options) {
     packetWriter.flush();
     return consumerStats(this.#native, { streams: this.#streams, group: this.#group, late: this.#late }, options);
   }
 
-  /** @internal The bus was stopped: nothing is reported to it any more. */
+  /** @internal Ends all reports, after a stop of the bus. */
   detach() {
     this.#endPlay();
     packetReader.consumers.delete(this.#native.number);
@@ -122,18 +122,18 @@ class Consumer extends EventEmitter {
     this.#runs = [];
   }
 
-  /** @internal What a payload key of a job holds that is started next. */
+  /** @internal Receives the value of a payload key of a job that starts next. */
   onPrefetched(token, key, payload) {
     const payloads = this.#prefetched.get(token) ?? new Map();
     this.#prefetched.set(token, payloads.set(key, payload));
   }
 
-  /** @internal What was sent along with a job that is started next, for who watches. */
+  /** @internal Receives the headers of a job that starts next, for subscribers. */
   onHeaders(token, text) {
     this.#headers.set(token, diagnostics.readHeaders(text));
   }
 
-  /** @internal A job is to be run; `hasSubscribers` is whether anybody watches. */
+  /** @internal Runs a job; `hasSubscribers` is true if a channel for runs has a subscriber. */
   onJob(stream, token, id, hasSubscribers) {
     const run = new Run(this, token, new Job(this.connection.sharedClient(), id));
     if (hasSubscribers) this.#announce(run, stream);
@@ -142,7 +142,7 @@ class Consumer extends EventEmitter {
     run.start(this.#processors[stream]);
   }
 
-  /** @internal A job has ended; returns a promise if somebody waits for Redis to have been told. */
+  /** @internal Settles a job. Returns a promise of the settlement if `awaited`. */
   settle(run, data, awaited, unrecoverable) {
     const request = awaited ? new SettleRequest() : null;
     if (data === null) {
@@ -161,7 +161,7 @@ class Consumer extends EventEmitter {
     return request?.promise;
   }
 
-  /** @internal A job has ended after the bus was stopped: nobody can be told but who waits for it, or listens. */
+  /** @internal Reports a job that ended after a stop of the bus, by a rejected promise or an `'error'` event. */
   settleLate(run, awaited) {
     this.#late++;
     const error = closedError();
@@ -170,12 +170,12 @@ class Consumer extends EventEmitter {
       return undefined;
     }
     const refused = Promise.reject(error);
-    // A failure of who waits for it, and no crash if nobody does.
+    // An unused promise must not crash the process.
     refused.catch(() => {});
     return refused;
   }
 
-  /** @internal A job gives its place back and goes on. */
+  /** @internal Frees the slot of a job that continues to run. */
   release(run) {
     packetWriter.begin(Operation.Release);
     packetWriter.writeNumber(this.#native.number);
@@ -183,7 +183,7 @@ class Consumer extends EventEmitter {
     packetWriter.end();
   }
 
-  /** @internal Writes the jobs settled in this tick. */
+  /** @internal Writes the settled jobs of this tick into the packet. */
   writeSettled() {
     packetWriter.begin(Operation.Resolve);
     packetWriter.writeNumber(this.#native.number);
@@ -193,13 +193,13 @@ class Consumer extends EventEmitter {
     this.#settled = [];
   }
 
-  /** @internal A processor threw after its job was settled. */
+  /** @internal Reports an exception of a processor after its job was settled. */
   onUnhandled(thrown, job) {
     const message = 'A job that was settled already was rejected.';
     this.#report(errorCarrier(thrown, message, 'UNHANDLED_JOB_ERROR', { job }));
   }
 
-  /** @internal The engine failed at something. */
+  /** @internal Reports a failure of the engine. */
   onFailure(failure, token, error) {
     if (failure === FAILED_AT.settle) {
       this.#reportSettlement(error, this.#run(token)?.job);
@@ -211,37 +211,37 @@ class Consumer extends EventEmitter {
     }
   }
 
-  /** @internal The engine has ended a job at its deadline. */
+  /** @internal Ends a job that the engine has settled at its deadline. */
   onDeadline(token) {
     this.#run(token)?.expire();
   }
 
-  /** @internal Nothing is in flight any more. */
+  /** @internal Emits that no job is in flight any more. */
   onDrained() {
     this.#emit('drained');
   }
 
-  /** @internal An entry that nobody was at was taken over. */
+  /** @internal Emits that an idle entry was claimed. */
   onClaimed(entry) {
     diagnostics.publish('claim', () => ({ consumer: this, group: this.#group, entry }));
     this.#emit('claimed', entry);
   }
 
-  /** @internal An entry is not delivered again. */
+  /** @internal Emits that an entry is not delivered again. */
   onExhausted(found, moved) {
     const entry = { ...found, moved };
     diagnostics.publish('exhaust', () => ({ consumer: this, group: this.#group, entry }));
     this.#emit('exhausted', entry);
   }
 
-  /** @internal Entries that were pending, or that the group never got, are not in their stream any more. */
+  /** @internal Emits that pending or undelivered entries were trimmed. */
   onTrimmed(stream, count, pending) {
     const entries = { stream: this.#streams[stream], count, pending };
     diagnostics.publish('trim', () => ({ consumer: this, group: this.#group, ...entries }));
     this.#emit('trimmed', entries);
   }
 
-  /** @internal Other consumers of the group, which were idle for long, were removed from it. */
+  /** @internal Publishes that idle consumers were removed from the group. */
   onConsumersRemoved(stream, consumers) {
     diagnostics.publish('remove', () => {
       return { consumer: this, group: this.#group, stream: this.#streams[stream], consumers };
@@ -254,7 +254,7 @@ class Consumer extends EventEmitter {
     run.announce({ consumer: this, job: run.job, stream: this.#streams[stream], group: this.#group, headers });
   }
 
-  /** Gives a job the payload that came before it. */
+  /** Passes prefetched payloads to a job. */
   #bring(run) {
     const payloads = this.#prefetched.get(run.token);
     if (payloads && this.#prefetched.delete(run.token)) Job.bring(run.job, payloads);
@@ -282,12 +282,12 @@ class Consumer extends EventEmitter {
     try {
       this.emit('error', error);
     } catch {
-      // The listener for errors is the last resort; what it throws has nowhere to go and must not stop the bus.
+      // An exception of a listener for errors has no other listener, and must not stop the bus.
     }
   }
 }
 
-/** Somebody may or may not wait for it; a failure is theirs if they do, and no crash if they do not. */
+/** Request whose promise can stay unused: a failure of an unused promise must not crash the process. */
 class SettleRequest extends requests.Request {
   constructor() {
     super(undefined);
@@ -305,14 +305,14 @@ function consumerOptions(given) {
     group,
     route,
     id: checks.string('id', options.id) || undefined,
-    // No limit is 0 on the way to the engine, and what is beyond its numbers is none either.
+    // The engine takes 0 for no limit. A number beyond its range is no limit either.
     concurrency: concurrency > 2 ** 31 ? 0 : concurrency,
     blockTimeout: checks.time('blockTimeout', options.blockTimeout),
     ...claimOptions(options),
   };
 }
 
-/** The route of the node to read from, the group's if there is none; `undefined` for every node. */
+/** Returns the route of the node to read from, by default the group; `undefined` for every node. */
 function routeOf(route, group) {
   if (route === DISTRIBUTED_ROUTING) return undefined;
   if (route !== undefined && route !== null && typeof route !== 'string') {
@@ -322,14 +322,14 @@ function routeOf(route, group) {
   return route ?? group;
 }
 
-/** Behind which entry to read, `>` for what nobody has had. */
+/** Returns the id after which to read; `>` for undelivered entries. */
 function position(readFrom) {
   const id = asId('readFrom', readFrom) ?? '>';
   if (id !== '>' && !isEntryId(id)) throw new RangeError("readFrom must be '>' or an entry's id");
   return id;
 }
 
-/** An id, if there is one; a number is one as long as JavaScript has not rounded it. */
+/** Returns an id, or `undefined` without one. A number must be exact in JavaScript. */
 function asId(name, id) {
   if (typeof id === 'number' && id > Number.MAX_SAFE_INTEGER) {
     throw new RangeError(`${name} must be a string: a number of 2 ** 53 or more is not exact`);
@@ -337,7 +337,7 @@ function asId(name, id) {
   return checks.string(name, id);
 }
 
-/** How long a job may run, in ms; negative for ever on the way to the engine. */
+/** Returns the maximum time of a run, in ms; a negative number means no limit to the engine. */
 function limit(deadline) {
   if (deadline === undefined) return 30000;
   if (!deadline) return -1;

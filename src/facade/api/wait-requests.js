@@ -6,15 +6,15 @@ const { finishTimeout } = require('./finish-timeout.js');
 const { Job } = require('./job.js');
 const requests = require('../bridge/pending-requests.js');
 
-/** What the waits of a producer have in common. It must not hold on to a wait, which would never be collected then. */
+/** Shared part of a producer's waits. It must not refer to a wait, so that waits can be collected. */
 class WaitRequests {
   #native;
   #isPartitioned;
 
   /**
    * @param {import('../../../native.js').NativeProducer} native
-   * @param {boolean} isPartitioned whether the bus has several nodes
-   * @param {{ finished: number, timedOut: number }} counts the producer's
+   * @param {boolean} isPartitioned true if the bus has several nodes
+   * @param {{ finished: number, timedOut: number }} counts counts of the producer
    */
   constructor(native, isPartitioned, counts) {
     this.#native = native;
@@ -22,7 +22,7 @@ class WaitRequests {
     this.counts = counts;
   }
 
-  /** Makes what tells the engine to forget a wait. */
+  /** Returns a function that makes the engine drop a wait. */
   forgetter(number) {
     const native = this.#native;
     return () => {
@@ -33,7 +33,7 @@ class WaitRequests {
     };
   }
 
-  /** Has Redis looked at once, for a quarter of a second at most, and tells with the error of a wait why it takes so long. */
+  /** Queries Redis once, for at most 250 ms, and calls back with the error and diagnosis of a timeout. */
   explain(number, job, timeout, callback) {
     const about = { isPartitioned: this.#isPartitioned, unpushed: Job.unpushed(job) };
     const request = new Explanation((text) => callback(finishTimeout(timeout, text, about)));
@@ -57,7 +57,7 @@ class Explanation extends requests.Request {
     this.result = text;
   }
 
-  /** Without an answer of Redis the error is told without a reason. */
+  /** Ignores a failed query: the error has no diagnosis then. */
   failed() {}
 
   done() {

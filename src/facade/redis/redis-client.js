@@ -11,16 +11,16 @@ const { RedisPipeline, pairs } = require('./redis-pipeline.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 
-/** A connection of the user's own. It has one life: after its end the manager makes another one under its name. */
+/** Private connection of the user. After its end the manager creates a new one for its name. */
 class RedisClient extends EventEmitter {
   #native;
   #stringNumbers;
-  /** Who is to know of its end. */
+  /** Callback for the end of the connection. */
   #ended;
-  /** Who is to know of each of its states. */
+  /** Callback for each new state. */
   #changed;
 
-  /** @internal Made by `ConnectionManager.getClient()`. */
+  /** @internal Created by `ConnectionManager.getClient()`. */
   constructor(bus, node, { keyPrefix, enablePipelining, stringNumbers, ended, changed }) {
     super();
     this.#native = new NativeClient(bus, node);
@@ -35,12 +35,12 @@ class RedisClient extends EventEmitter {
     addCommandMethods(RedisClient, (client, ...given) => client.#call(...given));
   }
 
-  /** @internal The engine's number of the connection. */
+  /** @internal Returns the number of the connection in the engine. */
   get number() {
     return this.#native.number;
   }
 
-  /** Where the connection is in its life, in ioredis' words. */
+  /** Returns the state of the connection, as named by ioredis. */
   get status() {
     return this.#native.status;
   }
@@ -51,24 +51,24 @@ class RedisClient extends EventEmitter {
     this.#native.open();
   }
 
-  /** Several commands in one write: as a list, or by the methods of what this returns. */
+  /** Returns a pipeline, whose commands are sent in one write. */
   pipeline(commands) {
     return new RedisPipeline((collected) => this.#send(new CallRequest(collected, this.#stringNumbers)), commands);
   }
 
-  /** As `pipeline()`, in a transaction. With `{ pipeline: false }` only MULTI is sent. */
+  /** Returns a pipeline that is a transaction. With `{ pipeline: false }` only MULTI is sent. */
   multi(commands, options = Array.isArray(commands) ? undefined : commands) {
     if (options?.pipeline === false) return this.#call('multi', [], false);
     const list = Array.isArray(commands) ? commands : undefined;
     return new RedisPipeline((collected) => this.#send(new CallRequest(collected, this.#stringNumbers)), list, true);
   }
 
-  /** Ends the transaction that `multi({ pipeline: false })` began. */
+  /** Executes the transaction of `multi({ pipeline: false })`. */
   async exec() {
     return pairs(await this.#call('exec', [], false));
   }
 
-  /** Says goodbye and closes. */
+  /** Sends QUIT and closes the connection. */
   quit() {
     packetWriter.flush();
     const request = new requests.Request('OK');
@@ -80,18 +80,18 @@ class RedisClient extends EventEmitter {
     return Buffer.from(await this.quit());
   }
 
-  /** Closes at once. */
+  /** Closes the connection at once. */
   disconnect() {
     packetWriter.flush();
     this.#native.disconnect();
   }
 
-  /** @internal Nothing is reported to it any more. */
+  /** @internal Ends all reports. */
   detach() {
     packetReader.clients.delete(this.#native.number);
   }
 
-  /** @internal The connection changed its state; events are named as ioredis names them. */
+  /** @internal Emits a new state of the connection. Events have the names of ioredis. */
   onStateChange(state, error) {
     if (state === 'end') this.#ended(this);
     this.#changed(state, error);
@@ -99,7 +99,7 @@ class RedisClient extends EventEmitter {
     this.#emit(state);
   }
 
-  /** A listener of the user's that throws is heard of by the others, unless it was to hear of errors itself. */
+  /** Emits an event. An exception of a listener becomes `'error'`, unless an `'error'` listener threw it. */
   #emit(event, ...args) {
     try {
       this.emit(event, ...args);

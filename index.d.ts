@@ -4,7 +4,7 @@
  * A job is an id in a stream plus payload keys beside it. Producers send jobs, consumers of any number of groups run
  * them, and each group's completion comes back to the producer.
  *
- * These types need nothing but the language's own: neither `@types/node` nor those of a Redis client.
+ * These types need neither `@types/node` nor those of a Redis client.
  *
  * @packageDocumentation
  */
@@ -12,21 +12,21 @@
 import type { RedisCommand } from './redis-commands';
 
 declare global {
-  // As `@types/node` has it, for who compiles without the language's own.
+  // As in `@types/node`, for programs that compile without the types of ES2023.
   interface SymbolConstructor {
-    /** What `await using` calls. */
+    /** Key of the method that `await using` calls. */
     readonly asyncDispose: unique symbol;
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------- Constants
 
-/** How many characters a generated id has; ids of jobs, producers and consumers are made of `A-Za-z0-9_-`. */
+/** Number of characters of a generated id. Ids of jobs, producers and consumers consist of `A-Za-z0-9_-`. */
 export declare const HFXBUS_ID_SIZE: 16;
 
 /**
- * As a route: a producer spreads jobs over all nodes of `nodes()` by their ids, and a consumer reads from all of them. On
- * one Redis, and on a Cluster, it has no effect.
+ * Route to all nodes of `nodes()`: a producer spreads jobs by their ids, and a consumer reads from all nodes. It has no effect
+ * on one Redis, and on a Cluster.
  *
  * Not registered with `Symbol.for`: each copy of the package has its own.
  */
@@ -35,23 +35,23 @@ export declare const DISTRIBUTED_ROUTING: unique symbol;
 // ------------------------------------------------------------------------------------------------------------- Errors
 
 /**
- * Defines an enumerable property that stays as it is.
+ * Defines an enumerable property that cannot be changed.
  *
- * @returns whether that was possible; a second call with another value returns false
- * @throws TypeError if `object` is none
+ * @returns true on success; false for a second call with another value
+ * @throws TypeError if `object` is not an object
  */
 export declare function withValue(object: any, property: string, value: any): boolean;
 
 /**
- * Sets `code` and `errno` of an error, for good: the first kind that an error is given stays.
+ * Sets `code` and `errno` of an error. The first kind of an error stays.
  *
  * @returns the same error
- * @throws TypeError if `error` is no object
+ * @throws TypeError if `error` is not an object
  */
 export declare function setErrorKind<T extends Error>(error: T, kind: string): T & { code?: string; errno?: string };
 
 /**
- * An error reply of Redis, or a command that got no reply.
+ * Error reply of Redis, or error of a command without a reply.
  *
  * `code` is the first word of an error reply (`WRONGTYPE`, `NOAUTH`, …) or the name of a socket's error
  * (`ECONNREFUSED`, `ENOTFOUND`, …), or else one of
@@ -59,84 +59,84 @@ export declare function setErrorKind<T extends Error>(error: T, kind: string): T
  * | code | meaning |
  * |---|---|
  * | `CONNECTION_CLOSED` | the connection was closed for good: `stop()`, or `retryStrategy` gave up |
- * | `CONNECTION_LOST` | it dropped after the command was sent, and the command must not be sent twice |
- * | `CONNECTION_FAILED` | it could not be made, and the system names no reason |
- * | `MAX_RETRIES` | as many reconnections failed as `maxRetriesPerRequest` allows |
+ * | `CONNECTION_LOST` | the connection was lost after the command was sent, and the command must not be sent twice |
+ * | `CONNECTION_FAILED` | the connection failed, and the system gives no reason |
+ * | `MAX_RETRIES` | `maxRetriesPerRequest` reconnections have failed |
  * | `NOT_READY` | there is no connection, and `enableOfflineQueue` is false |
- * | `QUEUE_FULL` | as many commands wait for a reply as `maxQueuedCommands` and `maxQueuedBytes` allow; it was not sent |
+ * | `QUEUE_FULL` | `maxQueuedCommands` or `maxQueuedBytes` is reached; the command was not sent |
  * | `COMMAND_TIMEOUT` | no reply within `commandTimeout` |
- * | `PROTOCOL_ERROR` | what came is no reply of a Redis |
- * | `NODE_EJECTED` | the node is out of the ring, see {@link IEjectOptions}; what was sent before may have been carried out |
- * | `UNSUPPORTED_COMMAND` | a {@link RedisClient} does not send it |
+ * | `PROTOCOL_ERROR` | the received bytes are not a reply of Redis |
+ * | `NODE_EJECTED` | the node is out of the ring, see {@link IEjectOptions}; earlier commands can have been executed |
+ * | `UNSUPPORTED_COMMAND` | a {@link RedisClient} refuses the command |
  */
 export interface IRedisError extends Error {
   /** `ReplyError`, `MaxRetriesPerRequestError` or `Error`. */
   name: string;
   /**
-   * For replies Redis' own text. It holds neither arguments nor a password; only of a command of yours that Redis does
-   * not know it repeats what that begins with.
+   * Text of Redis for an error reply. It contains neither arguments nor a password. Only the error of an unknown command
+   * repeats the beginning of that command.
    */
   message: string;
-  /** See above. Errors that come by an `'error'` event have the event's code here instead. */
+  /** Code, see above. An error of an `'error'` event has the event's code here instead. */
   code: string;
-  /** The same as `code`, where an event set it. */
+  /** Same as `code`, if an event has set it. */
   errno?: string;
-  /** The command that failed, in upper case. */
+  /** Failed command, in upper case. */
   command?: string;
   /** `host:port`, or the path of the socket. */
   node?: string;
-  /** The last reason why there is no connection, where that is what it failed for, such as `ECONNREFUSED`. */
+  /** Last error of the connection, if the command failed without one, such as `ECONNREFUSED`. */
   cause?: unknown;
 }
 
-/** What a producer's `'error'` event gives. */
+/** Error of a producer's `'error'` event. */
 export interface IProducerError extends Error {
   /**
-   * - `MESSAGE_PARSING`: a message on a completion channel is not ours; see `pubsub`. It is skipped.
+   * - `MESSAGE_PARSING`: a message on a completion channel is not a completion; see `pubsub`. It is skipped.
    * - `LISTENER_ERROR`: a listener of a stream event threw this.
-   * - `EVENTS_DROPPED`: so many completions (`count`) came while the event loop was blocked that no more were kept for
-   *   listeners. What `job.finished()` waits for always is.
+   * - `EVENTS_DROPPED`: `count` completions for listeners were dropped while the event loop was blocked. Completions for
+   *   `job.finished()` are never dropped.
    */
   code: string;
-  /** The same as `code`. */
+  /** Same as `code`. */
   errno?: string;
-  /** With `MESSAGE_PARSING`: the message, parsed as far as it could be, and where it came from. */
+  /** Message, parsed if it is JSON, and its channel, with `MESSAGE_PARSING`. */
   pubsub?: { message: any; channel: string };
-  /** With `EVENTS_DROPPED`: how many. */
+  /** Number of dropped completions, with `EVENTS_DROPPED`. */
   count?: number;
 }
 
-/** What a consumer's `'error'` event gives. */
+/** Error of a consumer's `'error'` event. */
 export interface IConsumerError extends Error {
   /**
-   * - `CONSUME_ERROR`: reading failed; it is tried again, after a while that grows with each failure.
+   * - `CONSUME_ERROR`: a read failed; the consumer retries it after a delay that grows with each failure.
    * - `UNHANDLED_JOB_ERROR`: a processor threw this after its job was settled; see `job`.
-   * - `REJECT_JOB_ERROR`: Redis could not be told how a job ended; it stays pending. See `job`. After ten such errors in a
-   *   second there is one for all others of that second, without `job` and with their `count`.
-   * - `FOREIGN_ENTRY`: an entry in the stream is not ours.
+   * - `REJECT_JOB_ERROR`: the settlement of a job failed; its entry stays pending. See `job`. After ten such errors in a
+   *   second one error covers all others of that second, without `job` and with their `count`.
+   * - `FOREIGN_ENTRY`: an entry in the stream is not one of this bus.
    * - `LISTENER_ERROR`: a listener of `'drained'` threw this.
    */
   code: string;
-  /** The same as `code`. */
+  /** Same as `code`. */
   errno?: string;
-  /** The job that it is about. */
+  /** Job of the error. */
   job?: IReceivedJob;
-  /** With `REJECT_JOB_ERROR`: how many jobs it is about, if it is about no one in particular. */
+  /** Number of jobs, for a `REJECT_JOB_ERROR` that covers several. */
   count?: number;
-  /** What was thrown, if that was no object. */
+  /** Thrown value, if it was not an object. */
   cause?: unknown;
 }
 
 /**
- * Thrown by a processor, or given to `job.reject()`, it says that running the job again is of no use: whatever `retryLimit`
- * is, the job is not delivered again. So does any error with a property `retry` that is false.
+ * Error of a job that must not run again, thrown by a processor or passed to `job.reject()`: the job is not delivered again,
+ * whatever `retryLimit` is. Any error whose property `retry` is false has the same effect.
  */
 export declare class UnrecoverableError extends Error {
-  /** That there is no use. */
+  /** False: the job must not run again. */
   retry: boolean;
 }
 
-/** The errors of promises that waited for too long, and of jobs that ran for too long. */
+/** Error of a promise or a job that has timed out. */
 export interface ITimeoutError extends Error {
   /**
    * - `FINISH_TIMEOUT`: `job.finished(timeout)`
@@ -144,16 +144,16 @@ export interface ITimeoutError extends Error {
    * - `DEADLINE_TIMEOUT`: a processor's `deadline`; producers get it as the job's error
    */
   code: 'FINISH_TIMEOUT' | 'PAUSE_TIMEOUT' | 'DEADLINE_TIMEOUT';
-  /** The same as `code`. */
+  /** Same as `code`. */
   errno: string;
   /**
-   * With `FINISH_TIMEOUT`: why the job is not finished, which the message says too. Missing if there was no connection, no
-   * answer within a quarter of a second, or no right to look.
+   * Reason for a `FINISH_TIMEOUT`, which the message contains too. Missing without a connection, without an answer within
+   * 250 ms, or without permission for the query.
    */
   diagnosis?: IFinishDiagnosis;
 }
 
-/** What Redis showed of a job when the time of `job.finished(timeout)` was over. */
+/** State of a job in Redis at the timeout of `job.finished(timeout)`. */
 export interface IFinishDiagnosis {
   /** The stream. */
   stream: string;
@@ -167,7 +167,7 @@ export interface IFinishDiagnosis {
   unpushed: string[];
 }
 
-/** What a group has made of a job so far. What is not known, or means nothing in its state, is null. */
+/** State of a job for a group. Unknown values, and values without a meaning in this state, are null. */
 export interface IGroupDiagnosis {
   /** The group. */
   group: string;
@@ -182,31 +182,31 @@ export interface IGroupDiagnosis {
    * - `'gone'`: the job's entry, or the stream, is gone
    */
   state: 'completed' | 'failed' | 'absent' | 'waiting' | 'pending' | 'passed' | 'gone';
-  /** The same in words, and what can be done about it. */
+  /** Explanation of the state, with advice. */
   reason: string;
-  /** How many consumers the group has on the stream. */
+  /** Number of consumers of the group on the stream. */
   consumers: number | null;
-  /** How many entries the group was given and has not acknowledged. */
+  /** Number of entries delivered to the group and not acknowledged. */
   pending: number | null;
-  /** For how long none of its consumers has read, in ms. */
+  /** Time since the last read of any of its consumers, in ms. */
   lastRead: number | null;
-  /** How many entries the group is still to be given; Redis 7 or later. */
+  /** Number of entries not yet delivered to the group. Redis 7 or later. */
   lag: number | null;
-  /** The consumer that has the job. */
+  /** Consumer that has the job. */
   owner: string | null;
-  /** For how long nothing was seen of that, in ms. */
+  /** Time since the last command of that consumer, in ms. */
   ownerSeen: number | null;
-  /** For how long the entry was not touched: delivered, claimed, or its lease renewed; in ms. */
+  /** Time since the last delivery, claim or lease renewal of the entry, in ms. */
   idle: number | null;
-  /** How often the entry was delivered to the group. */
+  /** Number of deliveries of the entry to the group. */
   deliveries: number | null;
-  /** The last error of the processor, as in completions. */
+  /** Last error of the processor, as in completions. */
   error: any;
 }
 
 // -------------------------------------------------------------------------------------------------------------- Signals
 
-/** An AbortSignal, of whichever kind. */
+/** AbortSignal of any implementation. */
 export interface IAbortSignal {
   readonly aborted: boolean;
   readonly reason?: any;
@@ -214,22 +214,22 @@ export interface IAbortSignal {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** The AbortSignal that there is where this is compiled. */
+/** AbortSignal of the compiling program, if it has the type. */
 export type AbortSignalOfHost = typeof globalThis extends { AbortSignal: { prototype: infer Signal } }
   ? Signal
   : IAbortSignal;
 
 // ------------------------------------------------------------------------------------------------------------- Events
 
-/** Any function that listens. */
+/** Listener of an event. */
 export type IListener = (...args: any[]) => void;
 
 /**
- * An emitter as eventemitter3 has it: nobody listening to `'error'` is no reason to throw, and there is neither
- * `newListener` nor `setMaxListeners`.
+ * Emitter of eventemitter3. It does not throw for an `'error'` without a listener, and has neither `newListener` nor
+ * `setMaxListeners`.
  *
- * @typeParam Events - the listeners of events that are known by name
- * @typeParam Other - the listeners of all other events
+ * @typeParam Events - listeners of events with known names
+ * @typeParam Other - listeners of all other events
  */
 export interface IEmitter<Events, Other extends IListener = IListener> {
   /** Adds a listener; `context` becomes its `this`. */
@@ -247,20 +247,20 @@ export interface IEmitter<Events, Other extends IListener = IListener> {
   removeListener(event: string | symbol, listener?: IListener, context?: any, once?: boolean): this;
   /** Removes all listeners, or all of an event. */
   removeAllListeners(event?: string | symbol): this;
-  /** Calls an event's listeners; returns whether there were any. */
+  /** Calls the listeners of an event. Returns true if it has any. */
   emit(event: string | symbol, ...args: any[]): boolean;
-  /** An event's listeners. */
+  /** Returns the listeners of an event. */
   listeners(event: string | symbol): any[];
-  /** How many listeners an event has. */
+  /** Returns the number of listeners of an event. */
   listenerCount(event: string | symbol): number;
-  /** The events that have listeners. */
+  /** Returns the events that have listeners. */
   eventNames(): Array<any>;
 }
 
 // -------------------------------------------------------------------------------------------------- Connection options
 
 /**
- * A URL as an object, of whichever realm or library.
+ * URL object of any realm or library.
  *
  * These rules hold for URLs as objects and as texts:
  *
@@ -275,43 +275,43 @@ export interface IEmitter<Events, Other extends IListener = IListener> {
  * - White space around a text does not matter, and an empty text is the default.
  */
 export interface IUrl {
-  /** The whole of it. */
+  /** Complete text of the URL. */
   readonly href: string;
-  /** Its parameters. */
+  /** Parameters of the URL. */
   readonly searchParams: object;
 }
 
-/** What the bus itself takes for a connection, beside what Redis needs. */
+/** Options of the bus for a connection. */
 export interface IRedisClientOptions {
   /**
-   * What every key and channel begins with.
+   * Prefix of every key and channel.
    * @default 'hfxbus'
    */
   keyPrefix?: string | undefined;
   /**
-   * Without effect: what is pushed or pulled at once always leaves in one write.
+   * Without effect: the keys of one push or pull always leave in one write.
    * @default true
    */
   enablePipelining?: boolean | undefined;
   /**
-   * Of a node of `nodes()`: its place among the others, by which hashes count them.
+   * Position of a node of `nodes()` among the others, by which hashes count them.
    * @default its index
    */
   sequence?: number | undefined;
   /**
-   * Of a node of `nodes()`: routes that lead to this node whatever their hash says; numbers are taken for the hash itself.
+   * Routes that lead to this node of `nodes()` whatever their hash. A number is the hash itself.
    * @default []
    */
   staticRoutes?: Array<string | number> | undefined;
 }
 
 /**
- * How TLS is done: the part of Node's TLS options that the bus knows. Others are ignored. What cannot work is a TypeError
- * that names the option; a server that is refused, or that refuses us, is an error with Node's code for it.
+ * Options of TLS, the supported part of Node's. Others are ignored. An invalid option is a TypeError that names it. A refused
+ * certificate of either side is an error with Node's code for it.
  */
 export interface ITlsOptions {
   /**
-   * The authorities to trust, or a server's certificate that signed itself, PEM.
+   * Trusted certificate authorities, or a self-signed certificate of the server, PEM.
    * @default the ones Mozilla trusts, and those in the file that the variable NODE_EXTRA_CA_CERTS names
    */
   ca?: string | Uint8Array | Array<string | Uint8Array> | undefined;
@@ -325,75 +325,72 @@ export interface ITlsOptions {
    */
   servername?: string | undefined;
   /**
-   * Whether a server that cannot prove its name is refused.
+   * Refuses a server without a valid certificate for its name.
    * @default true
    */
   rejectUnauthorized?: boolean | undefined;
   [option: string]: any;
 }
 
-/** Where something listens. */
+/** Address of a server. */
 export interface IAddress {
-  /** A name or an address. */
+  /** Host name or IP address. */
   host?: string | undefined;
-  /** 1 to 65535, as a number or as digits. */
+  /** Port from 1 to 65535, as a number or as digits. */
   port?: number | string | undefined;
-  /** Whatever else ioredis takes. */
+  /** Other options of ioredis, which are ignored. */
   [option: string]: any;
 }
 
 /**
- * Sentinels that know where a Redis is. With them `host`, `port` and `path` do not matter, and all connections of a bus
- * to that Redis follow its failovers: a server that is not, or no longer, what was asked for is left, and what it
- * answered with READONLY is sent to its successor.
+ * Options of sentinels. With them `host`, `port` and `path` are ignored, and all connections of a bus to that Redis follow its
+ * failovers. A connection to a server of another role is closed, and a command that got READONLY is sent to the new primary.
  */
 export interface ISentinelOptions {
-  /** The sentinels, of which one has to be there; without a host it is localhost, without a port 26379. */
+  /** Sentinels, at least one of which must answer. Default host localhost, default port 26379. */
   sentinels?: IAddress[] | null | undefined;
-  /** The name that the sentinels have for the Redis; to be given with `sentinels`. */
+  /** Name of the Redis at the sentinels. Required with `sentinels`. */
   name?: string | undefined;
   /**
-   * Whether the primary or one of its replicas is wanted. A bus writes, so that the latter serves `getClient()` alone.
+   * Role of the Redis: the primary, or one of its replicas. A bus writes, so that a replica serves `getClient()` only.
    * @default 'master'
    */
   role?: 'master' | 'slave' | undefined;
-  /** For AUTH at the sentinels, with a password. */
+  /** Username for AUTH at the sentinels, with a password. */
   sentinelUsername?: string | null | undefined;
-  /** For AUTH at the sentinels; `password` is for Redis. */
+  /** Password for AUTH at the sentinels; `password` is for Redis. */
   sentinelPassword?: string | null | undefined;
-  /** TLS towards the sentinels, as `tls`. */
+  /** TLS for connections to the sentinels, as `tls`. */
   sentinelTLS?: ITlsOptions | boolean | undefined;
   /**
-   * Whether TLS is spoken towards Redis as well, as `tls` says. To be given with `tls` and `sentinels`, one way or the
-   * other.
+   * Applies `tls` to connections to Redis as well. Required, true or false, with `tls` and `sentinels`.
    */
   enableTLSForSentinelMode?: boolean | undefined;
   /**
-   * How long to wait before all sentinels are asked again, given how many rounds were in vain; anything but a number
-   * gives the connection up. These rounds do not count for `maxRetriesPerRequest`.
+   * Returns the delay before all sentinels are asked again, in ms, for the number of failed rounds. Any other value than a
+   * number ends the connection. These rounds do not count for `maxRetriesPerRequest`.
    * @default times => Math.min(times * 10, 1000)
    */
   sentinelRetryStrategy?: ((times: number) => number | void | null) | null | undefined;
   /**
-   * How long a sentinel may take for a reply. One that is silent for half a second does not keep the next one from
-   * being asked.
+   * Maximum time for a reply of a sentinel. The next sentinel is asked after half a second without a reply.
    * @default connectTimeout
    */
   sentinelCommandTimeout?: number | undefined;
   /**
-   * Whether sentinels that the others know are asked as well.
+   * Asks sentinels that other sentinels have named, too.
    * @default true
    */
   updateSentinels?: boolean | undefined;
   /**
-   * Whether one of the sentinels is listened to, so that a failover is followed when it is announced; otherwise it is
-   * noticed by a connection that is lost, or by READONLY.
+   * Subscribes to one of the sentinels, so that a failover is followed when it is announced. Without it a lost connection or
+   * READONLY shows a failover.
    * @default true
    */
   failoverDetector?: boolean | undefined;
-  /** Where a server is for us, by where it is for the sentinels, as `'host:port'`. */
+  /** External address of a server, by its address at the sentinels as `'host:port'`. */
   natMap?: { [address: string]: IAddress } | null | undefined;
-  /** With `role: 'slave'`: replicas that are taken before others, the lowest `prio` first; functions are not called. */
+  /** Preferred replicas with `role: 'slave'`, the lowest `prio` first. Functions are not called. */
   preferredSlaves?: any;
   /** Without effect: a sentinel that is lost is replaced by the next one at once. */
   sentinelReconnectStrategy?: ((times: number) => number | void | null) | null | undefined;
@@ -402,149 +399,149 @@ export interface ISentinelOptions {
 }
 
 /**
- * Where a Redis is and how to talk to it. Names, meanings and defaults are those of ioredis 4, whose option objects can
- * be passed as they are; what is not listed here is ignored. Times are in ms.
+ * Options of a connection to one Redis. Names, meanings and defaults are those of ioredis 4, whose option objects can be passed
+ * unchanged. Other options are ignored. Times are in ms.
  *
- * A value of the wrong type is a TypeError, one that cannot work a RangeError; both name the option. `undefined`,
- * `null` and `NaN` stand for the default, unless said otherwise.
+ * A value of the wrong type is a TypeError, and an invalid value a RangeError. Both name the option. `undefined`, `null` and
+ * `NaN` mean the default, unless stated otherwise.
  */
 export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOptions {
-  /** A URL, see {@link IUrl}. What it says goes before the other options. */
+  /** URL, see {@link IUrl}. It overrides the other options. */
   url?: string | IUrl | null | undefined;
   /**
-   * A name or an address.
+   * Host name or IP address.
    * @default 'localhost'
    */
   host?: string | undefined;
   /**
-   * 1 to 65535, as a number or as digits.
+   * Port from 1 to 65535, as a number or as digits.
    * @default 6379
    */
   port?: number | string | undefined;
-  /** A unix socket; with it `host` and `port` do not matter. */
+  /** Path of a unix socket. With it `host` and `port` are ignored. */
   path?: string | undefined;
   /**
-   * 4 or 6 for that family of addresses, 0 for either.
+   * Family of IP addresses: 4 or 6, 0 for either.
    * @default 4
    */
   family?: number | undefined;
-  /** For AUTH, with a password (Redis 6 and later). */
+  /** Username for AUTH, with a password (Redis 6 and later). */
   username?: string | undefined;
-  /** For AUTH. No object of ours shows it. */
+  /** Password for AUTH. No printed object shows it. */
   password?: string | undefined;
   /**
-   * For SELECT.
+   * Number of the database (SELECT).
    * @default 0
    */
   db?: number | undefined;
-  /** For CLIENT SETNAME, on every connection. */
+  /** Name of every connection (CLIENT SETNAME). */
   connectionName?: string | undefined;
-  /** TLS, with these options or with `true` for none in particular. */
+  /** Options of TLS, or `true` for the defaults. */
   tls?: ITlsOptions | boolean | undefined;
   /**
-   * How long connecting may take; 0 for as long as it takes.
+   * Maximum time to connect; 0 for no limit.
    * @default 10000
    */
   connectTimeout?: number | undefined;
   /**
-   * How long a reply may take; reads that wait for jobs are exempt.
+   * Maximum time for a reply, except for blocking reads of jobs.
    * @default no limit
    */
   commandTimeout?: number | undefined;
   /**
-   * How long Redis may leave a connection of the bus without a sign of life while it has something to answer; then the
-   * connection is made anew, and commands without a reply are sent again. Subscribers ask for a sign of life. 0 for as
-   * long as it takes. Reads that wait for jobs have their `blockTimeout` and 5 seconds more, or `socketTimeout` if that
-   * is less; clients of your own have no limit. ioredis 4 has no such option.
+   * Maximum time in which a connection of the bus receives nothing while it waits for a reply. After it the connection is
+   * replaced, and commands without a reply are sent again. Subscribers send PING. 0 for no limit. A blocking read of jobs
+   * gets `blockTimeout` plus 5 s, or `socketTimeout` if that is less. Private clients have no limit. ioredis 4 does not have
+   * this option.
    * @default 30000
    */
   socketTimeout?: number | undefined;
   /**
-   * How long a connection is idle before TCP keep-alive probes it, at most 32767 s; 0 for never.
+   * Idle time before TCP keep-alive probes a connection, at most 32767 s; 0 for never.
    * @default 0
    */
   keepAlive?: number | undefined;
   /**
-   * TCP_NODELAY.
+   * Sets TCP_NODELAY.
    * @default true
    */
   noDelay?: boolean | undefined;
   /**
-   * Whether a connection from `getClient()` waits for its first command before it opens.
+   * Opens a connection of `getClient()` at its first command.
    * @default false
    */
   lazyConnect?: boolean | undefined;
   /**
-   * Whether commands wait for a connection; otherwise they fail with `NOT_READY` as long as there is none.
+   * Lets commands wait for a connection. If false, they fail with `NOT_READY` without one.
    * @default true
    */
   enableOfflineQueue?: boolean | undefined;
   /**
-   * How many commands may wait on one connection, to be sent or to be answered; what goes beyond fails with `QUEUE_FULL`
-   * and is not sent. Infinity for any number. ioredis 4 has no such limit.
+   * Maximum number of commands that wait on one connection, to be sent or for a reply. Further commands fail with
+   * `QUEUE_FULL` and are not sent. Infinity for no limit. ioredis 4 has no limit.
    * @default 1000000
    */
   maxQueuedCommands?: number | undefined;
   /**
-   * How many bytes of commands may wait on one connection, as `maxQueuedCommands`. One command alone always may.
+   * Maximum size of commands that wait on one connection, in bytes. One command alone is always accepted.
    * @default 536870912
    */
   maxQueuedBytes?: number | undefined;
   /**
-   * Whether a connection is used only when Redis says that it has loaded its data (INFO).
+   * Uses a connection only after Redis has loaded its data (INFO).
    * @default true
    */
   enableReadyCheck?: boolean | undefined;
   /**
-   * The longest time between two such questions.
+   * Maximum time between two checks of `enableReadyCheck`.
    * @default 10000
    */
   maxLoadingRetryTime?: number | undefined;
   /**
-   * How long to wait before the next attempt to connect, given how many have failed; anything but a number gives the
-   * connection up.
+   * Returns the delay before the next attempt to connect, in ms, for the number of failed attempts. Any other value than a
+   * number ends the connection.
    * @default times => Math.min(times * 50, 2000)
    */
   retryStrategy?: ((times: number) => number | void | null) | null | undefined;
   /**
-   * After so many failed attempts to connect what waits for the connection fails with `MAX_RETRIES`; `null` for never.
-   * As long as there never was a connection, what is asked later waits no longer than the first calls did.
+   * Number of failed attempts to connect after which waiting commands fail with `MAX_RETRIES`; `null` for no limit. Before
+   * the first connection, later calls wait no longer than the first ones did.
    * @default 20
    */
   maxRetriesPerRequest?: number | null | undefined;
   /**
-   * What an error reply means for the connection: false nothing, true or 1 to reconnect, 2 to reconnect and send the
-   * command again.
+   * Returns the effect of an error reply on the connection: false for none, true or 1 to reconnect, 2 to reconnect and send
+   * the command again.
    * @default () => false
    */
   reconnectOnError?: ((error: Error) => boolean | 1 | 2) | null | undefined;
   /**
-   * Whether subscriptions are made again after a reconnection.
+   * Restores subscriptions after a reconnection.
    * @default true
    */
   autoResubscribe?: boolean | undefined;
   /**
-   * Whether commands without a reply are sent again after a reconnection; otherwise they fail with `CONNECTION_LOST`.
+   * Sends commands without a reply again after a reconnection. If false, they fail with `CONNECTION_LOST`.
    * @default true
    */
   autoResendUnfulfilledCommands?: boolean | undefined;
   /**
-   * Whether a {@link RedisClient} gives integers as strings, which are exact beyond 2^53 too.
+   * Makes a {@link RedisClient} return integers as strings, which are exact beyond 2^53 too.
    * @default false
    */
   stringNumbers?: boolean | undefined;
   /**
-   * READONLY after connecting.
+   * Sends READONLY after connecting.
    * @default false
    */
   readOnly?: boolean | undefined;
-  /** Whatever else ioredis takes. */
+  /** Other options of ioredis, which are ignored. */
   [option: string]: any;
 }
 
 /**
- * A node that is asked who the others are: `host:port`, a URL, a port on this machine, or an address. Options in a URL
- * hold for every node, and `redisOptions` go before them; a Cluster has no database but 0.
+ * Startup node of a Cluster: `host:port`, a URL, a port on this machine, or an address. Options in a URL apply to every node,
+ * and `redisOptions` override them. A Cluster has database 0 only.
  */
 export type IClusterNode =
   | string
@@ -554,209 +551,209 @@ export type IClusterNode =
 
 /** Options of a Redis Cluster, see `ConnectionManager.cluster()`. Names, meanings and defaults are those of ioredis 4. */
 export interface IClusterOptions extends IRedisClientOptions {
-  /** What every node's connection is made with, but for where it is and `db`; `lazyConnect` and so on may be here or there. */
+  /** Options of every node's connection, except for its address and `db`. `lazyConnect` and others can be in either place. */
   redisOptions?: IStandaloneOptions | undefined;
   /**
-   * How long to wait before the startup nodes are asked again, given how often no node was there; anything but a number
-   * gives the Cluster up.
+   * Returns the delay before the startup nodes are asked again, in ms, for the number of failed attempts. Any other value than
+   * a number ends the connection.
    * @default times => Math.min(100 + times * 2, 2000)
    */
   clusterRetryStrategy?: ((times: number) => number | void | null) | null | undefined;
   /**
-   * How often a command follows from one node to another (MOVED, ASK) before it fails.
+   * Maximum number of redirects (MOVED, ASK) of a command.
    * @default 16
    */
   maxRedirections?: number | undefined;
   /**
-   * Where payloads are read: from primaries, from replicas, which may lag behind, or from either.
+   * Nodes to read payloads from: primaries, replicas, which can lag behind, or either.
    * @default 'master'
    */
   scaleReads?: 'master' | 'slave' | 'all' | undefined;
-  /** Where a node is for us, by where it is for the Cluster, as `'host:port'`. */
+  /** External address of a node, by its address in the Cluster as `'host:port'`. */
   natMap?: { [address: string]: IAddress } | null | undefined;
   /**
-   * How long a command waits whose slot has moved.
+   * Delay of a command after its slot has moved.
    * @default 0
    */
   retryDelayOnMoved?: number | undefined;
   /**
-   * How long a command waits whose node is gone.
+   * Delay of a command after its node was lost.
    * @default 100
    */
   retryDelayOnFailover?: number | undefined;
   /**
-   * How long a command waits while the Cluster is down.
+   * Delay of a command while the Cluster is down.
    * @default 100
    */
   retryDelayOnClusterDown?: number | undefined;
   /**
-   * How long a command waits whose slot is between two nodes.
+   * Delay of a command while its slot migrates (TRYAGAIN).
    * @default 100
    */
   retryDelayOnTryAgain?: number | undefined;
   /**
-   * How long a node may take to say who has which slots.
+   * Maximum time for the slot map of a node.
    * @default 1000
    */
   slotsRefreshTimeout?: number | undefined;
   /**
-   * How often that is asked when nothing has happened; 0 for never.
+   * Interval of slot map refreshes without a cause; 0 for never.
    * @default 5000
    */
   slotsRefreshInterval?: number | undefined;
   /**
-   * Whether commands wait until it is known who has which slots; otherwise they fail with `NOT_READY` until then.
+   * Lets commands wait for the slot map. If false, they fail with `NOT_READY` without one.
    * @default true
    */
   enableOfflineQueue?: boolean | undefined;
   /**
-   * Whether a node is used only when it says that it has loaded its data (INFO).
+   * Uses a node only after it has loaded its data (INFO).
    * @default true
    */
   enableReadyCheck?: boolean | undefined;
   /**
-   * Whether a connection from `getClient()` waits for its first command before it opens.
+   * Opens a connection of `getClient()` at its first command.
    * @default false
    */
   lazyConnect?: boolean | undefined;
-  /** Whatever else ioredis takes. */
+  /** Other options of ioredis, which are ignored. */
   [option: string]: any;
 }
 
 /** Several Redis, partitioned by this client, see `ConnectionManager.nodes()`. */
 export interface IRedisNodes extends IRedisClientOptions {
-  /** The nodes, each by its options or its URL. */
+  /** Options or URL of each node. */
   nodes: Array<IStandaloneOptions | string | IUrl>;
   /**
-   * Whether nodes that fail are left out, and when; `true` is for the defaults. All producers of a fleet can be told so one
-   * after the other: where something is never changes, only which ids are made.
+   * Ejects nodes that fail from the ring; `true` for the defaults. The producers of a fleet can get the option one after the
+   * other: it changes new ids only, never the place of anything.
    * @default false
    */
   eject?: IEjectOptions | boolean | undefined;
 }
 
 /**
- * When a node is ejected from the ring of `nodes()`, and when it is tried again.
+ * Options of ejection from the ring of `nodes()`, and of readmission.
  *
- * Failures are attempts to connect, lost connections, and, once nothing has come for `timeout` ms from a node that owes an
- * answer, every tenth of a `timeout`. One that owes nothing is sent PING. An answer begins the count anew.
+ * A failure is a failed attempt to connect, a lost connection, and, after `timeout` ms without an expected reply, every tenth
+ * of `timeout`. A node without an expected reply is sent PING. A reply resets the count.
  *
- * An ejected node gets no new jobs: `producer.job()` makes ids that lead to others. Whatever waits for it, and whatever leads
- * there all the same, fails at once with code `NODE_EJECTED`: `push()`, `pull()`, `send()`, and a `send()` with `waitFor` or a
- * `listen()` to a stream whose completions are published there. Consumers take no jobs from it.
+ * An ejected node gets no new jobs: `producer.job()` makes ids that lead to other nodes. Commands for the ejected node fail at
+ * once with code `NODE_EJECTED`: `push()`, `pull()`, `send()`, and a `send()` with `waitFor` or a `listen()` to a stream whose
+ * completions are published there. Consumers take no jobs from it.
  *
- * It is probed on a connection of its own, `probeInterval` ms after it was ejected, then after twice as long each time, up to
+ * The node is probed on a separate connection, `probeInterval` ms after it was ejected, then after twice as long each time, up to
  * 30 s, and readmitted once it has answered two PINGs that are `timeout` ms apart. No node is ejected or readmitted within
  * `probeInterval` ms after it was readmitted or ejected.
  */
 export interface IEjectOptions {
   /**
-   * After how many failures in a row a node is ejected.
+   * Number of consecutive failures that eject a node.
    * @default 3
    */
   failures?: number | undefined;
   /**
-   * How long an answer may take, in ms.
+   * Maximum time for a reply, in ms.
    * @default 1000
    */
   timeout?: number | undefined;
   /**
-   * How long a node is out at least, and in at least, in ms.
+   * Minimum time between an ejection and a readmission of a node, and in reverse, in ms.
    * @default 5000
    */
   probeInterval?: number | undefined;
 }
 
-/** A node that was ejected, or readmitted. */
+/** Ejection or readmission of a node. */
 export interface IRingChange {
-  /** Where it is, unless `path` says. */
+  /** Host of the node, unless it has a `path`. */
   host?: string;
-  /** Its port. */
+  /** Port of the node. */
   port?: number;
-  /** Its unix socket, if it has one. */
+  /** Path of its unix socket, if it has one. */
   path?: string;
-  /** Its place among the nodes, in the order of their `sequence`. */
+  /** Index of the node, in the order of `sequence`. */
   index: number;
-  /** How many times in a row it has failed, probes included. */
+  /** Number of consecutive failures, including probes. */
   failures: number;
-  /** The last of these failures. */
+  /** Last of these failures. */
   error: IRedisError;
 }
 
-/** A node to which there is a connection, or none any more. */
+/** Change of the connection to a node. */
 export interface INodeChange {
   /** `host:port`, or the path of the socket. */
   node: string;
-  /** With `nodes()`: its place among the nodes, in the order of their `sequence`; otherwise 0. */
+  /** Index of the node of `nodes()`, in the order of `sequence`; otherwise 0. */
   index: number;
-  /** Why the connection was lost, or could not be made; only with `'reconnecting'`, if there was a reason. */
+  /** Reason of `'reconnecting'`, if it is known. */
   error?: IRedisError;
 }
 
 /**
- * The listeners of a manager's own events. Those about connections are about the one for everything that does not wait, and
- * come once for each change, however many attempts that takes.
+ * Listeners of a manager's events. Events of connections are about the shared connection, and are emitted once per change,
+ * whatever the number of attempts.
  */
 export interface IConnectionManagerEvents {
-  /** There is a connection to a node; not of a Cluster, which has several. */
+  /** The connection to a node is open. Not emitted for a Cluster, which has several nodes. */
   connect: (node: INodeChange) => void;
-  /** Commands flow. */
+  /** The connection can be used. */
   ready: (node: INodeChange) => void;
-  /** The connection was lost, or could not be made, and is being made again. */
+  /** The connection was lost or has failed, and will be opened again. */
   reconnecting: (node: INodeChange) => void;
-  /** A node is out of the ring, see {@link IEjectOptions}. */
+  /** A node was ejected from the ring, see {@link IEjectOptions}. */
   eject: (node: IRingChange) => void;
-  /** It is in it again. */
+  /** A node was readmitted. */
   readmit: (node: IRingChange) => void;
-  /** A listener of another event threw this; its code is `LISTENER_ERROR`. */
+  /** A listener of another event threw the error, which has code `LISTENER_ERROR`. */
   error: (error: any) => void;
 }
 
 // ------------------------------------------------------------------------------------------------ Connection manager
 
-/** What a client of the bus has beside its connection. */
+/** Properties of a client of the bus beside its connection. */
 export interface IRedisClient extends IRedisClientOptions {
-  /** Not kept any more; here for programs that name it. */
+  /** Never set. Declared for programs that name it. */
   usedBy?: number;
-  /** Not kept any more; here for programs that name it. */
+  /** Never set. Declared for programs that name it. */
   stopped?: boolean;
-  /** Not kept any more; here for programs that name it. */
+  /** Never set. Declared for programs that name it. */
   boundProducers?: Set<string>;
 }
 
-/** The connection's states and errors, by ioredis' names. */
+/** Listeners of a connection's states and errors, with the names of ioredis. */
 export interface IRedisClientEvents {
-  /** The connection failed; or, with code `LISTENER_ERROR`, a listener of another event threw this. */
+  /** The connection failed, or a listener of another event threw the error (code `LISTENER_ERROR`). */
   error: (error: IRedisError) => void;
-  /** It is being made. */
+  /** The connection is being opened. */
   connecting: () => void;
-  /** It is there. */
+  /** The connection is open. */
   connect: () => void;
-  /** It can be used. */
+  /** The connection can be used. */
   ready: () => void;
-  /** It dropped or was closed. */
+  /** The connection was lost or closed. */
   close: () => void;
-  /** It will be made again. */
+  /** The connection will be opened again. */
   reconnecting: () => void;
-  /** It will not be made again. */
+  /** The connection has ended for good. */
   end: () => void;
 }
 
-/** A word of a command: numbers and the like are sent as their text, null and undefined as nothing, bytes as bytes. */
+/** Argument of a command. Numbers and Dates are sent as text, null and undefined as an empty text, bytes as bytes. */
 export type IRedisWord = string | number | bigint | boolean | Date | ArrayBufferView | ArrayBuffer | null | undefined;
 
-/** Words, by themselves or in arrays: `mget('a', 'b')` and `mget(['a', 'b'])` are the same. */
+/** Arguments, single or in arrays: `mget('a', 'b')` and `mget(['a', 'b'])` are equal. */
 export type IRedisArgument = IRedisWord | ReadonlyArray<IRedisWord>;
 
 /** Fields and their values, for HSET, HMSET, MSET and MSETNX. */
 export type IRedisFields = { readonly [field: string]: IRedisWord } | ReadonlyMap<IRedisWord, IRedisWord>;
 
-/** What the methods of a client and of a pipeline take. */
+/** Arguments of a method of a client or a pipeline. */
 export type IRedisArguments<Method> = Method extends `${'hset' | 'hmset' | 'mset' | 'msetnx'}${'' | 'Buffer'}`
   ? Array<IRedisArgument | IRedisFields>
   : IRedisArgument[];
 
-/** Commands that have a method: all but those that a connection of the bus has no use for, and some with their own. */
+/** Commands with a generated method: all except those that a connection of the bus refuses, or that have their own method. */
 export type IRedisCommandName = Exclude<
   RedisCommand,
   | 'exec'
@@ -773,55 +770,55 @@ export type IRedisCommandName = Exclude<
   | 'unsubscribe'
 >;
 
-/** A command's method, and one that gives its reply with Buffers instead of strings. */
+/** Name of a command's method, also with `Buffer` at its end for a reply with Buffers instead of strings. */
 export type IRedisMethod = IRedisCommandName | `${IRedisCommandName}Buffer`;
 
 /**
  * Every command of Redis as a method: `client.xlen('hfxbus:str:concat')`.
  *
- * What it resolves with is what ioredis 4 gives: strings, numbers, null and arrays of these, and HGETALL an object. The
- * type parameter says what that is. It rejects with an {@link IRedisError}, or with a TypeError for what is no word.
+ * A method resolves with the reply as in ioredis 4: strings, numbers, null and arrays of these, and an object for HGETALL. The
+ * type parameter is the type of the reply. It rejects with an {@link IRedisError}, or with a TypeError for an invalid argument.
  */
 export type IRedisCommands = {
   [Method in IRedisMethod]: <T = any>(...args: IRedisArguments<Method>) => Promise<T>;
 };
 
-/** The same, to be collected. They throw a TypeError for what is no word. */
+/** Every command as a method of a pipeline. A method throws a TypeError for an invalid argument. */
 export type IRedisPipelineCommands<Pipeline> = {
   [Method in IRedisMethod]: (...args: IRedisArguments<Method>) => Pipeline;
 };
 
-/** What a command of a pipeline led to: its reply, or nothing but its error. */
+/** Result of a command of a pipeline: its reply, or its error only. */
 export type IRedisResult<T = any> = [error: IRedisError | null, result: T];
 
-/** What pipelines and transactions have in common. */
+/** Common methods of pipelines and transactions. */
 export interface IRedisCollector<Self> extends IRedisPipelineCommands<Self> {
-  /** How many commands were collected. */
+  /** Number of collected commands. */
   readonly length: number;
   /** Collects any command. */
   call(command: string, ...args: IRedisArgument[]): Self;
-  /** The same, for a reply with Buffers. */
+  /** Collects any command, for a reply with Buffers. */
   callBuffer(command: string, ...args: IRedisArgument[]): Self;
 }
 
-/** Commands that leave in one write. */
+/** Pipeline: commands that are sent in one write. */
 export interface IRedisPipeline extends IRedisCollector<IRedisPipeline> {
-  /** Begins a transaction among them. */
+  /** Begins a transaction within the pipeline. */
   multi(): IRedisOpenTransaction;
-  /** Sends them; resolves with error and result of each, in order, and never rejects because of a reply. */
+  /** Sends the commands. Resolves with error and result of each, in order. Never rejects because of a reply. */
   exec<T = any>(): Promise<Array<IRedisResult<T>>>;
 }
 
 /** A transaction within a pipeline. */
 export interface IRedisOpenTransaction extends IRedisCollector<IRedisOpenTransaction> {
-  /** Ends it; the pipeline goes on. */
+  /** Ends the transaction and returns the pipeline. */
   exec(): IRedisPipeline;
 }
 
-/** Commands that leave in one write and run as one (MULTI, EXEC). */
+/** Transaction: commands that are sent in one write and run as one (MULTI, EXEC). */
 export interface IRedisTransaction extends IRedisCollector<IRedisTransaction> {
   /**
-   * Runs them.
+   * Executes the transaction.
    *
    * @returns resolves with error and result of each, or with null if a watched key has changed; rejects if nothing was
    * run, with the errors that led to that as `previousErrors`
@@ -830,33 +827,33 @@ export interface IRedisTransaction extends IRedisCollector<IRedisTransaction> {
 }
 
 /**
- * A connection of your own, from `ConnectionManager.getClient()`. It has one life: after `quit()`, `disconnect()`, the
- * bus' `stop()`, or a `retryStrategy` that gave up, its commands fail with `CONNECTION_CLOSED`.
+ * Private connection from `ConnectionManager.getClient()`. After `quit()`, `disconnect()`, the bus' `stop()`, or the end of
+ * `retryStrategy`, its commands fail with `CONNECTION_CLOSED`.
  *
- * It may wait (BLPOP, XREAD BLOCK) without keeping anything else waiting. What would change the connection itself is
- * refused with `UNSUPPORTED_COMMAND`: subscriptions, MONITOR, CLIENT REPLY, HELLO 3, SYNC and PSYNC.
+ * It can block (BLPOP, XREAD BLOCK) without an effect on the bus. Commands that would change the connection itself are refused
+ * with `UNSUPPORTED_COMMAND`: subscriptions, MONITOR, CLIENT REPLY, HELLO 3, SYNC and PSYNC.
  */
 export interface RedisClient extends IRedisClient, IRedisCommands, IEmitter<IRedisClientEvents> {
-  /** What every key of the bus begins with. It is not added to the keys of commands. */
+  /** Prefix of every key of the bus. It is not added to the keys of commands. */
   keyPrefix: string;
-  /** As the bus was told. */
+  /** Value of the option of the bus. */
   enablePipelining: boolean;
-  /** `wait`, `connecting`, `connect`, `ready`, `close`, `reconnecting` or `end`. */
+  /** State: `wait`, `connecting`, `connect`, `ready`, `close`, `reconnecting` or `end`. */
   readonly status: string;
   /**
    * Sends any command.
    *
-   * @typeParam T - what the reply is expected to be
+   * @typeParam T - type of the reply
    * @returns the reply; rejects with an {@link IRedisError}
    * @example await client.call('xlen', 'hfxbus:str:concat')
    */
   call<T = any>(command: string, ...args: IRedisArgument[]): Promise<T>;
-  /** As `call()`, for a reply with Buffers instead of strings. */
+  /** Sends any command, for a reply with Buffers instead of strings. */
   callBuffer<T = any>(command: string, ...args: IRedisArgument[]): Promise<T>;
   /**
    * Collects commands that leave in one write.
    *
-   * @param commands - to begin with: names of methods or of commands, with their arguments
+   * @param commands - first commands, each an array of a method's or command's name and its arguments
    * @example await client.pipeline().set('a', 1).get('a').exec()
    * @example await client.pipeline([['set', 'a', 1], ['get', 'a']]).exec()
    */
@@ -868,11 +865,11 @@ export interface RedisClient extends IRedisClient, IRedisCommands, IEmitter<IRed
    */
   multi(commands?: ReadonlyArray<IRedisArgument[]>): IRedisTransaction;
   multi(options: { pipeline: false }): Promise<'OK'>;
-  /** Ends what `multi({ pipeline: false })` began. */
+  /** Executes the transaction of `multi({ pipeline: false })`. */
   exec<T = any>(): Promise<Array<IRedisResult<T>> | null>;
-  /** Sends QUIT and closes; resolves when that is done. */
+  /** Sends QUIT and closes the connection. */
   quit(): Promise<'OK'>;
-  /** Closes at once. */
+  /** Closes the connection at once. */
   disconnect(): void;
 }
 
@@ -880,35 +877,35 @@ export interface RedisClient extends IRedisClient, IRedisCommands, IEmitter<IRed
 export interface ConnectionManager extends IEmitter<IConnectionManagerEvents> {}
 
 /**
- * The connections of a bus. They are opened when they are first needed, and keep the process alive until `stop()`.
+ * Connections of a bus. They are opened on first use, and keep the process alive until `stop()`.
  *
- * Make one with {@link ConnectionManager.standalone}.
+ * Create a manager with {@link ConnectionManager.standalone}.
  */
 export declare class ConnectionManager {
   /**
-   * A bus on one Redis.
+   * Creates a bus on one Redis.
    *
    * @param standalone - options, or a URL, see {@link IUrl}
-   * @throws TypeError or RangeError that names the option; nothing was connected then
+   * @throws TypeError or RangeError that names the option, before any connection
    */
   static standalone(standalone?: IStandaloneOptions | string | IUrl): ConnectionManager;
   /**
-   * A bus on a Redis Cluster. Streams and payloads may be in any slots; one consumer reads any number of streams.
+   * Creates a bus on a Redis Cluster. Streams and payloads can be in any slots; one consumer reads any number of streams.
    *
-   * @param startupNodes - nodes that are asked who the others are, at least one
-   * @throws TypeError or RangeError that names the option; nothing was connected then
+   * @param startupNodes - nodes that are asked for the others, at least one
+   * @throws TypeError or RangeError that names the option, before any connection
    */
   static cluster(startupNodes: IClusterNode[], cluster?: IClusterOptions): ConnectionManager;
   /**
-   * A bus on several Redis that know nothing of each other, partitioned by this client: a payload is where its job's id
-   * leads, an entry where its route does, by default its stream, and a completion where its stream does. A consumer reads
-   * where its `route` leads, by default its group, so that routes are to be given on both sides, or DISTRIBUTED_ROUTING.
+   * Creates a bus on several independent Redis, partitioned by this client. The job's id decides on the node of a payload,
+   * the route, by default the stream, on that of an entry, and the stream on that of a completion. A consumer reads from the
+   * node of its `route`, by default its group. So producers and consumers must share a route, or use DISTRIBUTED_ROUTING.
    *
-   * @throws TypeError or RangeError that names the option; nothing was connected then
+   * @throws TypeError or RangeError that names the option, before any connection
    */
   static nodes(nodes: IRedisNodes): ConnectionManager;
 
-  /** Use one of the static methods instead: they say which of the options belong together. */
+  /** Creates a bus. Prefer the static methods, whose parameters show the options that belong together. */
   constructor(options: {
     standalone?: IStandaloneOptions | string | IUrl | undefined;
     cluster?: IClusterOptions | undefined;
@@ -917,31 +914,31 @@ export declare class ConnectionManager {
   });
 
   /**
-   * A connection of your own. The same key gives the same connection, until that has ended.
+   * Returns a private connection. The same key returns the same connection, until that has ended.
    *
-   * @throws TypeError with `nodes()`, of which none is meant by it
+   * @throws TypeError with `nodes()`, since the key does not name a node
    */
   getClient(key: string): RedisClient;
-  /** A connection of your own to the node that a route leads to; with one Redis, and with a Cluster, as `getClient(key)`. */
+  /** Returns a private connection to the node of a route. Equals `getClient(key)` with one Redis and with a Cluster. */
   getClientByRoute(key: string, route: string): RedisClient;
-  /** A connection of your own to each node, in the order of their `sequence`; with one Redis, and with a Cluster, it is one. */
+  /** Returns a private connection to each node, in the order of `sequence`; one with one Redis and with a Cluster. */
   getClients(key: string): RedisClient[];
-  /** What every key and channel of this bus begins with. */
+  /** Returns the prefix of every key and channel of this bus. */
   getKeyPrefix(): string;
   /**
-   * Reads no more jobs, waits for those in flight, and closes every connection (QUIT). After it the process can exit,
-   * whatever state Redis was in. Calling it twice is fine, and using the bus again opens connections again.
+   * Stops to read jobs, waits for those in flight, and closes every connection (QUIT). The process can exit after it, whatever
+   * the state of Redis. A second call has no effect. Further use of the bus opens connections again.
    *
    * Jobs that have not ended after `maxWait` are handed back: another consumer of the group that claims (see
-   * `claimInterval`) begins them anew at once, with the same number of deliveries. Their `signal` is aborted, and how they
-   * end is an `'error'` with code `REJECT_JOB_ERROR`.
+   * `claimInterval`) runs them again at once, with the same number of deliveries. Their `signal` aborts, and their end is an
+   * `'error'` with code `REJECT_JOB_ERROR`.
    *
-   * @param options.maxWait - for how many ms to wait at most; without it for as long as the jobs take, and then for Redis as
-   *   long as that goes on hearing how they ended, but for no more than 5 s if it does not
-   * @param options.force - whether to close at once, without handing anything back
+   * @param options.maxWait - maximum time to wait, in ms. Default no limit for running jobs, and at most 5 s without progress
+   *   from Redis after the last job
+   * @param options.force - true to close at once, without handing anything back
    */
   stop(options?: { maxWait?: number | undefined; force?: boolean | undefined }): Promise<void>;
-  /** The same as `stop()`, for `await using`. */
+  /** Equals `stop()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -1203,7 +1200,7 @@ export declare class Producer {
    * the producer can be used again.
    */
   close(): Promise<void>;
-  /** The same as `close()`, for `await using`. */
+  /** Equals `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -1514,7 +1511,7 @@ export declare class Consumer {
    * with 0 it is not asked
    */
   stats(options?: { timeout?: number | undefined }): Promise<IConsumerStats>;
-  /** The same as `pause()`, for `await using`. */
+  /** Equals `pause()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -238,7 +238,7 @@ ours('B-104 what is no word is a TypeError that names it, before anything is sen
   }
   for (const list of ['get k', {}, 5]) assert.throws(() => client.pipeline(list), /commands must be an array/);
   assert.throws(() => client.pipeline(['get']), { name: 'TypeError', message: 'commands[0] must be an array' });
-  assert.throws(() => client.pipeline().exec(() => {}), /exec\(\) takes no arguments/);
+  assert.throws(() => client.pipeline().exec(() => {}), /exec\(\) takes no callback/);
   const sent = client.pipeline().ping();
   assert.strictEqual(sent.exec(), sent.exec());
   assert.throws(() => sent.ping(), { message: 'the pipeline was sent already' });

@@ -11,7 +11,7 @@ const TIMEOUT = 10000;
 const IS_DONE = Symbol.for('hfxbus:isDone');
 
 /**
- * Ends consumers, producers and managers, in this order, when the process is onSignal to end, and then lets it.
+ * Ends consumers, producers and managers, in this order, at a signal, and then ends the process by the signal.
  * @param {object[]} members
  * @param {{ timeout?: number, signals?: string[], exit?: boolean }} [options]
  */

@@ -945,183 +945,183 @@ export declare class ConnectionManager {
 // --------------------------------------------------------------------------------------------------------------- Jobs
 
 /**
- * A job: an id, and a payload of keys that lie in Redis beside the stream.
+ * Job: an id, and payload keys in Redis beside the stream.
  *
- * `set()`, `get()` and `del()` only stack what is to be done. `push()` does the writing; `pull()` does the reading, then
- * the removing.
+ * `set()`, `get()` and `del()` only collect operations. `push()` executes the writes. `pull()` executes the reads, then the
+ * removals.
  */
 export declare class Job {
-  /** What the job is known by. */
+  /** Id of the job. */
   readonly id: string;
   /**
-   * Waits for the job's completions; there once it was sent with `waitFor`.
+   * Waits for the job's completions. Defined after `send()` with `waitFor`.
    * @see ISentJob.finished
    */
   finished: any;
 
   /**
-   * `producer.job()` makes one as well.
+   * Creates a job, as `producer.job()` does.
    *
-   * @param client - from `ConnectionManager.getClient()`
-   * @param id - made up if it is missing
+   * @param client - client from `ConnectionManager.getClient()`
+   * @param id - id of the job, by default random
    */
   constructor(client: RedisClient, id?: string);
 
-  /** The Redis key of a payload key: `{keyPrefix}:job:{id}:{key}`. */
+  /** Returns the Redis key of a payload key: `{keyPrefix}:job:{id}:{key}`. */
   prefix(key: string): string;
   /**
-   * Stacks a write (SET, or PSETEX with a timeout).
+   * Adds a write to the next `push()` (SET, or PSETEX with a timeout).
    *
    * @param value - a Buffer, typed array, DataView or ArrayBuffer is stored as its bytes, anything else as JSON;
-   * `undefined` and functions are stored as nothing
-   * @param timeout - after how many ms Redis removes the key; without one it stays until it is removed
+   * `undefined` and functions are stored as an empty value
+   * @param timeout - time after which Redis removes the key, in ms. Default no limit
    * @throws TypeError that names the key, with code `PAYLOAD_NOT_JSON`, if JSON cannot hold the value (a BigInt, a cycle) or
    * if it is a Promise; a RangeError with this code if it is nested too deep
    * @throws RangeError that names the key, if the timeout is not a whole number from 1 on
    */
   set(key: string, value: any, timeout?: number): Job;
   /**
-   * Stacks a read (GET).
+   * Adds a read to the next `pull()` (GET).
    *
    * @param asBuffer - true for the bytes, false for the parsed JSON
    * @defaultValue true
    */
   get(key: string, asBuffer?: boolean): Job;
   /**
-   * Stacks a removal (DEL). The next `pull()` does it, after its reads.
+   * Adds a removal to the next `pull()` (DEL), which executes it after its reads.
    *
-   * There is one key for all groups and all deliveries of a job. In a processor that removes a key and then works, two things go
-   * wrong, and nothing says so: a second delivery of the job, after a failure or the end of its consumer, reads `null`; and so
-   * does every other group. So remove keys after `finished()`, or give them a timeout in `set()`. A processor may remove keys
-   * of its group alone as the last thing that it does, and takes `null` for work that is done.
+   * All groups and all deliveries of a job share a key. After a processor has removed it, a second delivery of the job, after a
+   * failure or the end of its consumer, reads `null`, and so does every other group. Therefore remove keys after `finished()`,
+   * or give them a timeout in `set()`. A processor can remove keys of its own group at its end, if it treats `null` as done.
    */
   del(key: string): Job;
   /**
-   * Writes what was stacked.
+   * Executes the collected writes.
    *
    * @returns rejects with the first {@link IRedisError}, if there is one
    */
   push(): Promise<void>;
   /**
-   * Reads what was stacked, then removes what was stacked for that.
+   * Executes the collected reads, then the collected removals.
    *
-   * A key that is not there is `null`, one that holds no JSON is the SyntaxError, and one that Redis has under another
-   * type is left out.
+   * A missing key is `null`. Invalid JSON is the SyntaxError. A key of another Redis type is left out.
    *
-   * @typeParam T - the keys and their values
-   * @param options.signal - aborting it rejects with its reason; what was sent by then is not taken back, removals neither
+   * @typeParam T - keys and their values
+   * @param options.signal - its abort rejects with its reason, but does not undo sent commands, including removals
    * @returns rejects with an {@link IRedisError} if the connection failed
    */
   pull<T = { [key: string]: any }>(options?: { signal?: IAbortSignal | undefined }): Promise<T>;
 }
 
 /**
- * The completions of a job by group: a Date where the group has finished it, the error as data where it failed, null
- * where nothing has come yet.
+ * Completions of a job by group: a Date if the group has finished it, the error as data if it failed, and null before its
+ * completion.
  *
- * An error as data has the enumerable properties of what was thrown, and `name`, `message`, `stack` and `code`. Bytes are
- * named, as `'[Buffer: 3 bytes]'`. Its JSON takes at most 16 KiB: a larger error keeps its name, its code and up to 8 KiB of
+ * An error as data has the enumerable properties of the thrown value, and `name`, `message`, `stack` and `code`. Bytes are
+ * described, as `'[Buffer: 3 bytes]'`. Its JSON takes at most 16 KiB: a larger error keeps its name, its code and up to 8 KiB of
  * its message, and has `truncated: true`.
  */
 export interface IJobCompletion {
   [group: string]: null | Date | any;
 }
 
-/** A job that was sent. */
+/** Sent job. */
 export interface ISentJob extends Job {
   /**
-   * Waits until every group of `waitFor` has finished the job. May be called any number of times; completions that have
-   * come before count. When the connection that completions come on was lost and is back, Redis is asked for what was
-   * missed: successes are found in any case, errors of jobs that were sent `durable`, and for a minute errors that no
-   * connection has heard. A job whose entry is gone without a
-   * word about it has an error with code `OUTCOME_UNKNOWN`.
+   * Waits until every group of `waitFor` has finished the job. It can be called any number of times, and earlier completions
+   * count. After a reconnection of the subscriber, an outcome query finds missed completions: every success, every error of a
+   * job with `durable`, and for a minute an error that no connection received. A job whose entry is gone without an outcome
+   * has an error with code `OUTCOME_UNKNOWN`.
    *
-   * @typeParam T - the completions, an {@link IJobCompletion}
-   * @param options - a timeout in ms, or an object with it; without one, or with 0, for as long as it takes. Aborting
-   * `signal` rejects with its reason, and ends nothing else
+   * @typeParam T - completions, an {@link IJobCompletion}
+   * @param options - timeout in ms, or an object with it. Default, and for 0, no limit. An abort of `signal` rejects with its
+   * reason, and has no other effect
    * @returns with `rejectOnError` rejects with the completions (not an Error) as soon as one of them is an error; rejects
-   * with `FINISH_TIMEOUT` (an {@link ITimeoutError} that says why, for which Redis is looked at for up to a quarter of a
-   * second), after which it may be called again; rejects with `CONNECTION_CLOSED` if the bus is stopped
+   * with `FINISH_TIMEOUT` (an {@link ITimeoutError} with a diagnosis, for which Redis is queried for up to 250 ms), and can be
+   * called again then; rejects with `CONNECTION_CLOSED` after a stop of the bus
    */
   finished<T = any>(options?: number | { timeout?: number | undefined; signal?: IAbortSignal | undefined }): Promise<T>;
 }
 
-/** A job that a processor got. The three methods are there until the job is settled. */
+/** Received job. Its three methods exist until the job is settled. */
 export interface IReceivedJob extends Job {
   /**
-   * Aborted when the outcome does not matter any more: when the job's `deadline` has passed (the reason's code is
-   * `DEADLINE_TIMEOUT`), or when `stop()` waits for it no longer (`CONNECTION_CLOSED`). It stays what it is when the job
-   * has ended in time.
+   * Signal that aborts when the outcome has no effect any more: when the job's `deadline` has passed (the reason has code
+   * `DEADLINE_TIMEOUT`), or when `stop()` does not wait any longer (`CONNECTION_CLOSED`). It does not abort after the end of
+   * the job.
    */
   readonly signal: AbortSignalOfHost;
   /**
-   * Gives the job's place to another one while this one goes on. It is not settled by that.
+   * Frees the job's slot while the job continues. It does not settle the job.
    *
    * @returns the same job
    */
   release(): IReceivedJob;
-  /** Says that the job is finished (XACK, then PUBLISH). What the processor returns by then says the same. */
+  /** Settles the job as finished (XACK, then PUBLISH). A return of the processor has the same effect. */
   resolve(): Promise<void>;
-  /** Says that the job failed (PUBLISH), see {@link IJobCompletion}. Its entry stays pending. What the processor throws by then says the same. */
+  /**
+   * Settles the job as failed (PUBLISH), see {@link IJobCompletion}. Its entry stays pending. An exception of the processor has
+   * the same effect.
+   */
   reject<T extends Error>(error: T): Promise<void>;
 }
 
 // ----------------------------------------------------------------------------------------------------------- Producer
 
-/** The listeners of a producer's own events. */
+/** Listeners of a producer's events. */
 export interface IProducerEvents {
-  /** Something went wrong that belongs to no call. */
+  /** An error occurred that belongs to no call. */
   error: (error: IProducerError) => void;
 }
 
 /**
- * Listens to the completions in a stream.
+ * Listener for completions of a stream.
  *
- * @param error - the job's error as data, or null if it was finished
- * @param jobId - the job
- * @param group - the group that finished it or failed
+ * @param error - error of the job as data, or null if it was finished
+ * @param jobId - id of the job
+ * @param group - group of the completion
  */
 export type IStreamListener = (error: any, jobId: string, group: string) => void;
 
-/** What is to be sent, where, and what is waited for. */
+/** Options of `send()`. */
 export interface ISendOptions {
   /** The stream. */
   stream: string;
   /**
-   * With `nodes()`: what decides on the node.
+   * Route, which decides on the node of `nodes()`.
    * @default the stream
    */
   route?: string | symbol | undefined;
-  /** The job; its payload must have been pushed before. */
+  /** Job to send. Push its payload before. */
   job: Job;
   /**
-   * About how many entries the stream keeps (MAXLEN ~); 0 for all.
+   * Approximate maximum length of the stream (MAXLEN ~); 0 for no limit.
    * @default 0
    */
   capped?: number | undefined;
   /**
-   * The groups whose completions `job.finished()` waits for; each counts once. Half of a surrogate pair in a name is U+FFFD in
-   * Redis: names that differ in nothing else are one name there. The completions have the names that are given here.
+   * Groups whose completions `job.finished()` waits for; each counts once. Redis stores half of a surrogate pair in a name as
+   * U+FFFD, so that names can become equal there. The completions have the names that are given here.
    * @default null
    */
   waitFor?: string[] | null | undefined;
   /**
-   * Whether `job.finished()` rejects at the first error.
+   * Makes `job.finished()` reject at the first error.
    * @default false
    */
   rejectOnError?: boolean | undefined;
   /**
-   * Whether each group's outcome is also kept in Redis, in a key that ends by itself, so that `job.finished()` learns of
-   * it even if the completion is lost on its way. Without `waitFor` it has no effect, nor has it with consumers of 2.x.
+   * Keeps each group's outcome in Redis, in a key that expires, so that `job.finished()` finds it after a lost completion. It
+   * has no effect without `waitFor`, and with consumers of 2.x.
    * @default false
    */
   durable?: boolean | IDurableOptions | null | undefined;
 }
 
-/** How outcomes are kept. */
+/** Options of outcome records. */
 export interface IDurableOptions {
   /**
-   * For how many ms, from 1 on.
+   * Time for which an outcome is kept, in ms, from 1 on.
    * @default 3600000
    */
   ttl?: number | undefined;
@@ -1164,40 +1164,40 @@ export interface IProducerStats {
 export interface Producer extends IEmitter<IProducerEvents, IStreamListener> {}
 
 /**
- * Sends jobs and hears of their completions.
+ * Producer: sends jobs and receives their completions.
  *
- * Emits an event named after the stream for each completion that it listens to (see {@link IStreamListener}), and
+ * It emits an event with the name of the stream for each completion it listens for (see {@link IStreamListener}), and
  * `'error'` (see {@link IProducerError}).
  */
 export declare class Producer {
-  /** What consumers address completions to. */
+  /** Id of the producer, to which consumers address completions. */
   readonly id: string;
 
-  /** @throws TypeError if `connection` is no ConnectionManager */
+  /** @throws TypeError if `connection` is not a ConnectionManager */
   constructor(connection: ConnectionManager);
 
   /**
-   * Subscribes to completions: without arguments to those of this producer's own jobs, with streams to those of
-   * everybody's jobs there; `*` in a name stands for anything. Resolves when Redis has confirmed (SUBSCRIBE or
-   * PSUBSCRIBE). `send()` with `waitFor` needs no `listen()`.
+   * Subscribes to completions: without arguments to those of this producer's jobs, with streams to those of all jobs there.
+   * `*` in a name matches any text. Resolves when Redis has confirmed the subscription (SUBSCRIBE or PSUBSCRIBE). `send()` with
+   * `waitFor` needs no `listen()`.
    *
    * @returns rejects with an {@link IRedisError}
    */
   listen(...streams: string[]): Promise<void>;
-  /** A new job, with a random id if none is given. */
+  /** Creates a job, by default with a random id. */
   job(id?: string): Job;
   /**
    * Sends a job (XADD).
    *
-   * @returns the same job, once Redis has accepted the entry; with `finished()` if `waitFor` was given. Rejects with an
+   * @returns the same job, after Redis has accepted the entry; with `finished()` if `waitFor` was given. Rejects with an
    * {@link IRedisError}, or with a TypeError or RangeError that names the option
    */
   send(options: ISendOptions): Promise<ISentJob>;
-  /** What it has done so far. Asks nothing of Redis and opens no connection. */
+  /** Resolves with statistics. Sends no command and opens no connection. */
   stats(): Promise<IProducerStats>;
   /**
-   * Unsubscribes, and gives up what it waits for: `finished()` rejects with `CONNECTION_CLOSED`. The bus goes on, and
-   * the producer can be used again.
+   * Unsubscribes and ends all waits: `finished()` rejects with `CONNECTION_CLOSED`. The bus continues, and the producer can be
+   * used again.
    */
   close(): Promise<void>;
   /** Equals `close()`, for `await using`. */
@@ -1206,194 +1206,192 @@ export declare class Producer {
 
 // ----------------------------------------------------------------------------------------------------------- Consumer
 
-/** Does the work of a job. What it returns is not used; what it throws is the job's error. */
+/** Processor of jobs. Its result is ignored; its exception is the job's error. */
 export type IStreamProcessor = (job: IReceivedJob) => Promise<any>;
 
-/** An entry that was taken over from a consumer, or that is not delivered any more. */
+/** Entry that was claimed, or that is not delivered again. */
 export interface IClaimedEntry {
-  /** The entry's id. */
+  /** Id of the entry. */
   id: string;
-  /** The consumer that had it. */
+  /** Consumer that had the entry. */
   consumerId: string;
-  /** For how many ms it had been idle. */
+  /** Idle time of the entry, in ms. */
   idleTime: number;
-  /** How often it has been delivered, for `claimed` this time included. */
+  /** Number of deliveries, including the current one for `claimed`. */
   deliveryCount: number;
-  /** The key of the stream. */
+  /** Redis key of the stream. */
   stream: string;
-  /** The producer and the job. */
+  /** Ids of the producer and the job. */
   data: { prd: string; job: string };
 }
 
-/** An entry that is not delivered any more. */
+/** Entry that is not delivered again. */
 export interface IExhaustedEntry extends IClaimedEntry {
-  /** Whether it was moved to the stream that `deadLetter` names; otherwise it stays pending. */
+  /** True if the entry was moved to the stream of `deadLetter`; otherwise it stays pending. */
   moved: boolean;
 }
 
-/** Entries that are not in their stream any more, and whose jobs were not done. */
+/** Entries that were removed from their stream before their jobs ended. */
 export interface ITrimmedEntries {
-  /** The name of the stream, as `process()` got it. */
+  /** Name of the stream, as passed to `process()`. */
   stream: string;
-  /** How many they were; at least so many if `pending` is false and the group has several consumers. */
+  /** Number of entries; a minimum if `pending` is false and the group has several consumers. */
   count: number;
   /**
-   * Whether they had been delivered to a consumer and were waiting to be done; they have been acknowledged. Otherwise the
-   * group never got them, and each consumer that claims tells what it knows of that.
+   * True for entries that were pending, and have been acknowledged. False for entries that were never delivered to the group,
+   * which each consumer with `claimInterval` reports for itself.
    */
   pending: boolean;
 }
 
-/** The listeners of a consumer's events. */
+/** Listeners of a consumer's events. */
 export interface IConsumerEvents {
-  /** Something went wrong that belongs to no call. */
+  /** An error occurred that belongs to no call. */
   error: (error: IConsumerError) => void;
-  /** No job is in flight any more. */
+  /** The last job in flight has ended. */
   drained: () => void;
-  /** An entry was taken over from a consumer that did not finish it, and its job runs. */
+  /** An idle entry was claimed from another consumer, and its job runs. */
   claimed: (entry: IClaimedEntry) => void;
   /**
-   * An entry is not delivered again: it was delivered `retryLimit` times, or its job said that it is of no use. Once for
-   * each entry, by the consumer that finds out; where entries stay pending, by each consumer that claims.
+   * An entry is not delivered again: it was delivered `retryLimit` times, or its error was unrecoverable. Emitted once per
+   * entry, by the consumer that finds it; if entries stay pending, by each consumer with `claimInterval`.
    */
   exhausted: (entry: IExhaustedEntry) => void;
   /**
-   * Entries have been deleted or trimmed away (XDEL, XTRIM, `capped`) before their jobs were done: some that were pending,
-   * which are acknowledged since nothing is left to be run, or some that the group never got. It is looked for with
-   * `claimInterval`; the latter are known on Redis 7 and later.
+   * Entries were deleted or trimmed (XDEL, XTRIM, `capped`) before their jobs ended: pending entries, which are acknowledged, or
+   * entries that were never delivered to the group. Needs `claimInterval`; undelivered entries need Redis 7 or later.
    */
   trimmed: (entries: ITrimmedEntries) => void;
 }
 
-/** How long a job that failed waits before it is delivered again. Times are in ms. */
+/** Delay before a failed job is delivered again. Times are in ms. */
 export interface IBackoffOptions {
-  /** Whether each wait is the same or twice the one before. */
+  /** Growth of the delay: constant, or doubled each time. */
   type: 'fixed' | 'exponential';
-  /** The wait after the first delivery. */
+  /** Delay after the first delivery. */
   delay: number;
   /**
-   * The longest wait.
+   * Maximum delay.
    * @default Infinity
    */
   max?: number | undefined;
   /**
-   * Which part of each wait is left to chance, from 0 to 1; the wait gets shorter by up to that.
+   * Part of each delay that is random, from 0 to 1. It shortens the delay.
    * @default 0
    */
   jitter?: number | undefined;
 }
 
 /**
- * How a consumer works. Times are in ms. `undefined`, `null` and `NaN` stand for the default; what cannot work is a
- * RangeError that names the option.
+ * Options of a consumer. Times are in ms. `undefined`, `null` and `NaN` mean the default. An invalid value is a RangeError that
+ * names the option.
  */
 export interface IConsumerOptions {
-  /** The group: every group gets every job, each job goes to one consumer of a group. */
+  /** Name of the group. Every group gets every job; each job goes to one consumer of a group. */
   group: string;
   /**
-   * The consumer's name in the group. No two consumers of a group may have the same at the same time.
+   * Name of the consumer in the group. Two consumers of a group must not have the same name at the same time.
    * @default a random one
    */
   id?: string | undefined;
   /**
-   * How many jobs run at once, over all streams: 1 or more, Infinity for no limit.
+   * Maximum number of jobs that run at once, over all streams: 1 or more, Infinity for no limit.
    * @default 1
    */
   concurrency?: number | undefined;
   /**
-   * How long one read waits for jobs (XREADGROUP BLOCK); 0 for as long as it takes. `pause()` and `stop()` never wait
-   * for it.
+   * Maximum time of one blocking read (XREADGROUP BLOCK); 0 for no limit. `pause()` and `stop()` do not wait for it.
    * @default 5000
    */
   blockTimeout?: number | undefined;
   /**
-   * How often to look for entries to take over, in ms: of consumers that are gone, of jobs that failed or whose deadline
-   * passed. Needs XPENDING and XCLAIM; with TIME a clock that is set forward is noticed, and with XINFO what was trimmed
-   * before it was read. While a job runs, its entry is kept from being idle, by another thread while JavaScript is busy, so
-   * that a job that takes longer than `claimDeadline` is not taken over. A consumer that has its group to itself, with
-   * nothing pending, looks once in five of these intervals, unless they are longer than `claimDeadline`. While more entries
-   * are due than jobs can run, a free slot of `concurrency` starts the next look, and new entries get half of the slots.
+   * Interval of claim cycles, in ms. A cycle claims entries of consumers that are gone, and of jobs that failed or reached their
+   * deadline. Needs XPENDING and XCLAIM. TIME detects a clock that is set forward, and XINFO undelivered entries that were
+   * trimmed. Lease renewal keeps the entry of a running job from being claimed after `claimDeadline`, by another thread while
+   * JavaScript is busy. A consumer that is alone in its group, with nothing pending, searches once in five intervals, unless
+   * they are longer than `claimDeadline`. While more entries are due than jobs can run, a free slot of `concurrency` starts the
+   * next cycle, and new entries get half of the slots.
    * @default 0, for never
    */
   claimInterval?: number | undefined;
   /**
-   * For how many ms an entry must have been idle to be taken over. The same for all consumers of a group: who runs a job
-   * keeps its own entry from being idle for as long as this.
+   * Minimum idle time of an entry before it is claimed, in ms. It must be the same for all consumers of a group, since each
+   * renews the leases of its own entries within this time.
    * @default 30000
    */
   claimDeadline?: number | undefined;
   /**
-   * How many entries to look at in one go, 1 or more. No more are taken over than jobs can run.
+   * Number of entries in one page of a claim cycle, 1 or more. No more entries are claimed than jobs can run.
    * @default 100
    */
   claimPageSize?: number | undefined;
   /**
-   * How often an entry is delivered, the first time included: 1 or more, Infinity for no limit. Of effect with
-   * `claimInterval` or `deadLetter`. After it the entry is `'exhausted'`.
+   * Maximum number of deliveries of an entry, including the first: 1 or more, Infinity for no limit. It needs `claimInterval` or
+   * `deadLetter`. After it the entry is `'exhausted'`.
    * @default 3
    */
   retryLimit?: number | undefined;
   /**
-   * When a job that failed may be taken over; by consumers that claim, hence up to their `claimInterval` later.
+   * Delay before a failed job is claimed. Consumers with `claimInterval` claim it up to one interval later.
    * @default when it was idle for `claimDeadline`
    */
   backoff?: IBackoffOptions | null | undefined;
   /**
-   * The stream that entries are moved to when they are not delivered again, see {@link DeadLetters}. Their payload stays.
+   * Stream to which entries are moved that are not delivered again, see {@link DeadLetters}. Their payload stays.
    * @default none: they stay pending in the group
    */
   deadLetter?: string | null | undefined;
   /**
-   * After how many ms of idleness a consumer's name is removed from the group (XGROUP DELCONSUMER), if nothing is pending for
-   * it; 0 or Infinity for never. A consumer that was killed leaves its name behind, and a consumer with `claimInterval`
-   * removes it, after a look at the group at most once an hour. The name of a consumer that lives comes back with its next
-   * entry, and no entry is lost. Needs XINFO CONSUMERS, MULTI, EXEC and XGROUP DELCONSUMER; without these rights the names
-   * stay, and no error is emitted. A consumer shows that it lives by reading at least three times within this time, and at
-   * least once an hour. So this must be more than three times `blockTimeout`, and the same for all consumers of a group.
+   * Idle time after which a consumer without pending entries is removed from the group (XGROUP DELCONSUMER), in ms; 0 or
+   * Infinity for never. A killed consumer leaves its name behind, and a consumer with `claimInterval` removes it, with a check
+   * at most once an hour. The name of a live consumer comes back with its next entry, and no entry is lost. Needs XINFO
+   * CONSUMERS, MULTI, EXEC and XGROUP DELCONSUMER; without these permissions the names stay, and no error is emitted. A live
+   * consumer reads at least three times within this time, and at least once an hour. So the time must be more than three times
+   * `blockTimeout`, and the same for all consumers of a group.
    * Throws a TypeError for anything but a number, and a RangeError below 0.
    * @default 604800000, a week
    */
   removeIdleConsumers?: number | undefined;
   /**
-   * With `nodes()`: the node that is read from, or DISTRIBUTED_ROUTING for all.
+   * Route to the node of `nodes()` to read from, or DISTRIBUTED_ROUTING for all.
    * @default the group
    */
   route?: string | symbol | undefined;
 }
 
-/** A stream to read, and what to do with its jobs. */
+/** Options of `process()`. */
 export interface IProcessOptions {
   /** The stream. */
   stream: string;
-  /** Does the work; called with one job at a time, up to `concurrency` times at once. */
+  /** Processor, called with one job, up to `concurrency` times at once. */
   processor: (job: IReceivedJob) => any;
   /**
-   * `'>'` for jobs that no consumer of the group has had; an id (or `'0'`) for what is pending for this consumer after
-   * it, and then as `'>'`.
+   * `'>'` for undelivered jobs. An id, such as `'0'`, for entries after it that are pending for this consumer, and then for
+   * undelivered jobs.
    * @default '>'
    */
   readFrom?: string | undefined;
   /**
-   * Where the group begins if it is new: `'$'` for what is sent from now on, `'0'` for everything, or an entry's id.
+   * Start position of a new group: `'$'` for jobs sent from now on, `'0'` for all jobs, or an entry's id.
    * @default '$'
    */
   fromId?: string | undefined;
   /**
-   * For how many ms a job may run before it is rejected with `DEADLINE_TIMEOUT`; 0 for as long as it takes. The
-   * processor goes on, but its outcome does not matter any more.
+   * Maximum time of a run before it is rejected with `DEADLINE_TIMEOUT`, in ms; 0 for no limit. The processor continues, but its
+   * outcome has no effect.
    * @default 30000
    */
   deadline?: number | undefined;
   /**
-   * Whether a group that is there is set to `fromId` (XGROUP SETID).
+   * Sets an existing group to `fromId` (XGROUP SETID).
    * @default false
    */
   setId?: boolean | undefined;
   /**
-   * Payload keys that are fetched as soon as jobs arrive (MGET, one for all that arrive together), before their processor
-   * is called: the first `pull()` of such a key then needs no trip to Redis. It does as usual for a key that was not there
-   * yet, or that the processor has pulled, pushed or removed since. Jobs wait for their payloads for a second at most, or
-   * half their `deadline`, and begin without them then.
+   * Payload keys that are fetched before the processor is called (MGET, one for all jobs that arrive together). The first
+   * `pull()` of such a key needs no round trip. It asks Redis for a key that did not exist, or that the processor has pulled,
+   * pushed or removed since. A job waits for its payload for at most a second, or half its `deadline`, and starts without it
+   * then.
    * @default none
    */
   prefetch?: readonly string[] | null | undefined;
@@ -1453,11 +1451,11 @@ export interface IConsumerStats {
   streams: IStreamStats[];
 }
 
-/** The connections of a consumer in 2.x. Here for programs that name the type. */
+/** Connections of a consumer in 2.x. Declared for programs that name the type. */
 export interface IRedisClientPair {
-  /** The one that waits for jobs. */
+  /** Connection for blocking reads. */
   blocking: RedisClient & { xretry: any };
-  /** The one that acknowledges. */
+  /** Connection for acknowledgements. */
   aux: RedisClient;
 }
 
@@ -1465,13 +1463,13 @@ export interface IRedisClientPair {
 export interface Consumer extends IEmitter<IConsumerEvents> {}
 
 /**
- * Runs the jobs of a group.
+ * Consumer: runs the jobs of a group.
  *
- * Emits `'error'` (see {@link IConsumerError}), `'drained'`, `'claimed'`, `'exhausted'` and `'trimmed'` (see
+ * It emits `'error'` (see {@link IConsumerError}), `'drained'`, `'claimed'`, `'exhausted'` and `'trimmed'` (see
  * {@link IConsumerEvents}).
  */
 export declare class Consumer {
-  /** The consumer's name in the group. */
+  /** Name of the consumer in the group. */
   readonly id: string;
 
   /**
@@ -1481,34 +1479,34 @@ export declare class Consumer {
   constructor(connection: ConnectionManager, options: IConsumerOptions);
 
   /**
-   * Adds a stream, which is read from the next `play()` on; for one that is there the processor is changed at once.
+   * Adds a stream, which is read from the next `play()` on. A known stream gets the new processor at once.
    *
    * @returns the consumer
    * @throws TypeError or RangeError that names the option
    */
   process(options: IProcessOptions): Consumer;
   /**
-   * Makes the groups that are missing (XGROUP CREATE … MKSTREAM) and begins to read (XREADGROUP). What is sent after it
-   * has resolved is seen.
+   * Creates missing groups (XGROUP CREATE … MKSTREAM) and starts to read (XREADGROUP). Every job that is sent after it has
+   * resolved will be received.
    *
-   * @param options.signal - aborting it pauses the consumer, now or later, until `pause()` or the next `play()`; rejects
-   * with its reason if that is before this has resolved
+   * @param options.signal - its abort pauses the consumer, until `pause()` or the next `play()`. An abort before `play()` has
+   * resolved rejects with its reason
    * @returns rejects with an {@link IRedisError}, or with an Error if `process()` was never called
    */
   play(options?: { signal?: IAbortSignal | undefined }): Promise<void>;
   /**
-   * Reads no more jobs and waits for those in flight. `play()` goes on.
+   * Stops to read jobs and waits for those in flight. `play()` continues.
    *
-   * @param timeout - in ms; without one, or with 0, for as long as it takes
+   * @param timeout - maximum time to wait, in ms. Default, and for 0, no limit
    * @returns rejects with `PAUSE_TIMEOUT`; the consumer stays paused then
    */
   pause(timeout?: number): Promise<void>;
   /**
-   * What it has done so far, and with one XINFO GROUPS per stream how far its group is. Opens no connection, and rejects for
-   * no reason but its options.
+   * Resolves with statistics, and with the position of the group, from one XINFO GROUPS per stream. Opens no connection, and
+   * rejects only for invalid options.
    *
-   * @param options.timeout - for how many ms to wait for Redis, 1000 by default, after which `lag` and `pending` are null;
-   * with 0 it is not asked
+   * @param options.timeout - maximum time to wait for Redis, in ms, after which `lag` and `pending` are null; 0 sends no command.
+   * Default 1000
    */
   stats(options?: { timeout?: number | undefined }): Promise<IConsumerStats>;
   /** Equals `pause()`, for `await using`. */
@@ -1517,57 +1515,57 @@ export declare class Consumer {
 
 // ------------------------------------------------------------------------------------------------------- Dead letters
 
-/** An entry that is not delivered any more, as the stream of dead letters has it. */
+/** Dead letter: an entry that is not delivered again. */
 export interface IDeadLetter {
-  /** Its id among the dead letters. */
+  /** Id of the letter. */
   id: string;
-  /** The index of the node that it is on; 0 but with `nodes()`. */
+  /** Index of its node of `nodes()`; otherwise 0. */
   node: number;
-  /** Its job, whose payload is still there. */
+  /** Id of the job, whose payload still exists. */
   jobId: string;
-  /** Its producer. */
+  /** Id of the producer. */
   producerId: string;
-  /** The stream that it was sent to. */
+  /** Stream of the original entry. */
   stream: string;
-  /** The id that it had there. */
+  /** Id of the original entry. */
   entryId: string;
-  /** The group that gave it up. */
+  /** Group that dead-lettered the entry. */
   group: string;
-  /** How often it was delivered. */
+  /** Number of deliveries. */
   deliveries: number;
-  /** Whether that was as often as `retryLimit` allows, or its job said that more is of no use. */
+  /** Reason: `retryLimit` was reached, or the error was unrecoverable. */
   reason: 'exhausted' | 'unrecoverable';
-  /** The last error as data, see {@link IJobCompletion}; null where whoever gave it up did not run it. */
+  /** Last error as data, see {@link IJobCompletion}; null if the consumer that dead-lettered it did not run it. */
   error: any;
 }
 
 /**
- * Looks through what consumers have moved to the stream that their option `deadLetter` names. All methods reject with an
- * {@link IRedisError}, or with a TypeError or RangeError that names what was given.
+ * Dead letters of the stream that consumers name in their option `deadLetter`. All methods reject with an {@link IRedisError},
+ * or with a TypeError or RangeError that names the argument.
  */
 export declare class DeadLetters {
   /**
-   * @param stream - the stream that `deadLetter` names
-   * @throws TypeError if `connection` is no ConnectionManager, or `stream` no name
+   * @param stream - value of the option `deadLetter`
+   * @throws TypeError if `connection` is not a ConnectionManager, or `stream` is not a name
    */
   constructor(connection: ConnectionManager, stream: string);
   /**
-   * The oldest letters first, with `nodes()` those of one node after the other.
+   * Lists letters, the oldest first. With `nodes()` the letters of one node follow those of another.
    *
-   * @param options.count - how many at most, 100 by default
-   * @param options.after - the letter behind which to go on
+   * @param options.count - maximum number of letters. Default 100
+   * @param options.after - last letter of the previous page
    */
   list(options?: { count?: number | undefined; after?: IDeadLetter | undefined }): Promise<IDeadLetter[]>;
   /**
-   * Sends the letter's job to its stream again, where every group gets it, and takes the letter away.
+   * Sends the letter's job to its stream again, for every group, and deletes the letter.
    *
-   * @returns the id of the new entry
+   * @returns id of the new entry
    */
   replay(letter: IDeadLetter): Promise<string>;
   /**
-   * Takes the letter away. Its job's payload stays.
+   * Deletes the letter. Its job's payload stays.
    *
-   * @returns whether it was there
+   * @returns true if the letter existed
    */
   drop(letter: IDeadLetter): Promise<boolean>;
 }
@@ -1575,8 +1573,8 @@ export declare class DeadLetters {
 // -------------------------------------------------------------------------------------------------------- Diagnostics
 
 /**
- * What the channels of `node:diagnostics_channel` are told, by their names. No message holds a payload, nor a password.
- * Without a subscriber none is made.
+ * Messages of the channels of `node:diagnostics_channel`, by channel. A message contains neither a payload nor a password.
+ * Without a subscriber no message is made.
  *
  * @example
  * ```ts
@@ -1588,156 +1586,156 @@ export declare class DeadLetters {
  * ```
  */
 export interface IDiagnostics {
-  /** A job is about to be sent, by who calls `send()` and in its asynchronous context. */
+  /** A job will be sent. Published in the asynchronous context of `send()`. */
   'hfxbus:send': ISendMessage;
-  /** Redis has the job, or it could not be sent: the same object. */
+  /** A job was sent, or `send()` has failed: the same object. */
   'hfxbus:sent': ISentMessage;
   /**
-   * A processor is about to be called. What is bound to this channel with `bindStore()`, on Node 18.19 and later, is there
-   * within the processor.
+   * A processor will be called. Stores that are bound to this channel with `bindStore()`, on Node 18.19 and later, apply within
+   * the processor.
    */
   'hfxbus:receive': IReceiveMessage;
   /**
-   * It was decided how a job ends, and Redis is about to be told: the same object. Of jobs that began while somebody
-   * subscribed to this channel or to `hfxbus:receive`.
+   * A job has ended, and its settlement will be sent: the same object. Published for jobs that began while this channel or
+   * `hfxbus:receive` had a subscriber.
    */
   'hfxbus:settle': ISettleMessage;
-  /** An entry was taken over, as with `'claimed'`. */
+  /** An entry was claimed, as with `'claimed'`. */
   'hfxbus:claim': IEntryMessage<IClaimedEntry>;
   /** An entry is not delivered again, as with `'exhausted'`. */
   'hfxbus:exhaust': IEntryMessage<IExhaustedEntry>;
-  /** Entries are gone before their jobs were done, as with `'trimmed'`. */
+  /** Entries were removed before their jobs ended, as with `'trimmed'`. */
   'hfxbus:trim': ITrimMessage;
   /** Names of other consumers were removed from the group, see `removeIdleConsumers`. */
   'hfxbus:remove': IRemoveMessage;
-  /** A connection has another state. */
+  /** The state of a connection has changed. */
   'hfxbus:connection': IConnectionMessage;
 }
 
-/** A job that is sent. */
+/** Message of `hfxbus:send`. */
 export interface ISendMessage {
   producer: Producer;
   job: Job;
-  /** The stream, as `send()` got it. */
+  /** Stream, as passed to `send()`. */
   stream: string;
-  /** The groups whose completions are waited for. */
+  /** Groups of `waitFor`. */
   waitFor: string[];
   /**
-   * Empty. What subscribers add to it, strings only, is sent with the job in its entry, and is there at `hfxbus:receive`: what
-   * carries the context of a trace. Consumers of 2.x do not look at it, and a dead letter that is replayed has none.
+   * Empty object for headers, such as the context of a trace. Strings that subscribers add are sent with the job in its entry,
+   * and appear at `hfxbus:receive`. Consumers of 2.x ignore them, and a replayed dead letter has none.
    */
   headers: Record<string, string>;
 }
 
-/** A job that was sent, or was not. */
+/** Message of `hfxbus:sent`. */
 export interface ISentMessage extends ISendMessage {
-  /** What `send()` rejects with, if it does. */
+  /** Error of `send()`, if it rejects. */
   error?: IRedisError;
 }
 
-/** A job that is run. */
+/** Message of `hfxbus:receive`. */
 export interface IReceiveMessage {
   consumer: Consumer;
   job: IReceivedJob;
-  /** The stream, as `process()` got it. */
+  /** Stream, as passed to `process()`. */
   stream: string;
   group: string;
-  /** What subscribers of `hfxbus:send` have added, where it was sent; empty if there was none. */
+  /** Headers that subscribers of `hfxbus:send` have added; empty if none. */
   headers: Record<string, string>;
 }
 
-/** A job that has ended. */
+/** Message of `hfxbus:settle`. */
 export interface ISettleMessage extends IReceiveMessage {
   /**
-   * - `resolved`, `rejected`: as its processor says, or `resolve()` or `reject()`
+   * - `resolved`, `rejected`: by its processor, or by `resolve()` or `reject()`
    * - `timedOut`: its `deadline` has passed
-   * - `abandoned`: `stop()` waits no longer, and has handed it back
+   * - `abandoned`: `stop()` did not wait any longer, and has handed it back
    */
   outcome: 'resolved' | 'rejected' | 'timedOut' | 'abandoned';
-  /** What was thrown, or why it did not come to an end; unless it was resolved. */
+  /** Error of the job, unless it was resolved. */
   error?: any;
 }
 
-/** What has become of an entry. */
+/** Message about an entry. */
 export interface IEntryMessage<Entry> {
   consumer: Consumer;
   group: string;
   entry: Entry;
 }
 
-/** What was trimmed. */
+/** Message of `hfxbus:trim`. */
 export interface ITrimMessage extends ITrimmedEntries {
   consumer: Consumer;
   group: string;
 }
 
-/** Which consumers were removed from a group. */
+/** Message of `hfxbus:remove`. */
 export interface IRemoveMessage {
-  /** The consumer that removed them. */
+  /** Consumer that removed the names. */
   consumer: Consumer;
   group: string;
-  /** The stream, as `process()` got it. */
+  /** Stream, as passed to `process()`. */
   stream: string;
-  /** The names that were removed. */
+  /** Removed names. */
   consumers: string[];
 }
 
-/** A connection that has another state. */
+/** Message of `hfxbus:connection`. */
 export interface IConnectionMessage {
   manager: ConnectionManager;
   /**
-   * - of the connection that everything shares, as a ConnectionManager emits: `connect`, `ready`, `reconnecting`
-   * - of `getClient()`, as that emits: `connecting`, `connect`, `ready`, `close`, `reconnecting`, `end`
-   * - of a node, with `eject`: `eject`, `readmit`
-   * - `end` of no node: `stop()` has closed all
+   * - state of the shared connection, as emitted by a ConnectionManager: `connect`, `ready`, `reconnecting`
+   * - state of a `getClient()` connection: `connecting`, `connect`, `ready`, `close`, `reconnecting`, `end`
+   * - state of a node, with `eject`: `eject`, `readmit`
+   * - `end` without a node: `stop()` has closed all connections
    */
   state: string;
-  /** `host:port`, or the path of the socket, where that is known. */
+  /** `host:port`, or the path of the socket, if known. */
   node?: string;
-  /** The index of the node, if it is about one. */
+  /** Index of the node, if there is one. */
   index?: number;
-  /** The name that `getClient()` got, if it is such a connection. */
+  /** Name of the `getClient()` connection, if it is one. */
   client?: string;
-  /** Why it is so, where there is a reason. */
+  /** Reason of the state, if there is one. */
   error?: IRedisError;
 }
 
 // ----------------------------------------------------------------------------------------------------------- Shutdown
 
-/** How a process that is told to end does so. */
+/** Options of `gracefulShutdown()`. */
 export interface IShutdownOptions {
   /**
-   * For how many ms to wait for jobs in flight; what has not ended by then is handed back.
+   * Maximum time to wait for jobs in flight, in ms. Other jobs are handed back.
    * @default 10000
    */
   timeout?: number | undefined;
   /**
-   * What tells the process.
+   * Signals that start the shutdown.
    * @default ['SIGTERM', 'SIGINT']
    */
   signals?: string[] | null | undefined;
   /**
-   * Whether the process then ends by that signal, unless somebody else listens for it.
+   * Ends the process by the signal after the shutdown, unless it has other listeners.
    * @default true
    */
   exit?: boolean | undefined;
 }
 
-/** What `gracefulShutdown()` gives. */
+/** Handle of `gracefulShutdown()`. */
 export interface IShutdown {
-  /** Does it now; the same promise each time, which never rejects. */
+  /** Starts the shutdown now. Returns the same promise each time, which never rejects. */
   shutDown(): Promise<void>;
-  /** Listens for signals no more. */
+  /** Removes the signal listeners. */
   cancel(): void;
 }
 
 /**
- * Pauses consumers, closes producers and stops managers, in this order, when the process gets a signal, and then lets it
- * end. A signal that comes within 500 ms after the first one is the same one, whichever of `signals` it is: npm, tsx and
- * process managers pass signals on that the process has got already. A later one ends the process at once.
+ * Pauses consumers, closes producers and stops managers, in this order, at a signal, and then ends the process. Any of `signals`
+ * within 500 ms after the first one counts as a repetition: npm, tsx and process managers forward signals that the process has
+ * received already. A later signal ends the process at once.
  *
- * @param members - one, or several; a manager's consumers end with it, but pause first if they are named
- * @throws TypeError or RangeError that names what cannot be ended, or the option
+ * @param members - one or several members. A manager's consumers end with it, but pause first if they are members
+ * @throws TypeError or RangeError that names the invalid member or option
  */
 export declare function gracefulShutdown(
   members: ConnectionManager | Producer | Consumer | Array<ConnectionManager | Producer | Consumer>,

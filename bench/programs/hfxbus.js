@@ -2,11 +2,11 @@
 
 const { Errors } = require('../errors.js');
 
-/** How many entries of a backlog are written at once. */
+/** Number of entries of a backlog that are written at once. */
 const AT_ONCE = 1000;
 
 /**
- * What a user of hfxbus writes, the same for every version of it: with deadlines, claiming and error listeners, as in
+ * Program of an hfxbus user, the same for every version: with deadlines, claiming and error listeners, as in
  * production.
  */
 class HfxbusProgram {
@@ -112,7 +112,7 @@ class HfxbusProgram {
     await producer.listen(stream);
   }
 
-  /** How a completion reads in Redis: channel and message. */
+  /** Returns channel and message of a completion. */
   completionOf(stream) {
     const message = JSON.stringify({ str: stream, grp: 'bench', job: '0123456789abcdef' });
     return { channel: `${this.#connection.getKeyPrefix()}:chn:${stream}:bench`, message };

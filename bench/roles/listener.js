@@ -22,7 +22,7 @@ class Part extends BasePart {
     });
   }
 
-  /** How a completion reads on a stream. */
+  /** Returns channel and message of a completion. */
   completionOf(stream) {
     return this.program.completionOf(stream);
   }

@@ -90,7 +90,7 @@ function times(count) {
 /** Returns the text of a published error, which can be any JSON value. */
 function textOf(error) {
   const text = typeof error === 'string' ? error : (error?.message ?? error?.name);
-  return typeof text === 'string' ? text.slice(0, 200) : 'with what is no error';
+  return typeof text === 'string' ? text.slice(0, 200) : 'not an error';
 }
 
 function duration(ms) {

@@ -185,7 +185,7 @@ class Producer extends EventEmitter {
 
   /** @internal Reports completions that were dropped while the event loop was blocked. */
   onEventsDropped(count) {
-    const error = new Error(`${count} completions came while the event loop was blocked, and were not kept.`);
+    const error = new Error(`${count} completions were dropped while the event loop was blocked.`);
     error.count = count;
     this.#report(setErrorKind(error, 'EVENTS_DROPPED'));
   }

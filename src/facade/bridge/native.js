@@ -23,8 +23,8 @@ function noBinary(failure) {
     `Tried from ${ROOT ?? 'a bundle'}:`,
     ...reasons(failure).map((reason) => `  - ${reason}`),
     ...(ROOT === null ? BUNDLED : []),
-    'If this platform is among those of the README, install again without a lock file and node_modules of another one.',
-    `Otherwise build it, in a clone of its repository, with Rust and a C compiler, and install what comes of it:`,
+    'If the README lists this platform, install again, without a lock file and node_modules of another platform.',
+    'Otherwise build the package in a clone of its repository, with Rust and a C compiler, and install it:',
     `  ${BUILD}`,
   ].join('\n');
   const error = deepError(message);

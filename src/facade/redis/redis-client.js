@@ -105,7 +105,10 @@ class RedisClient extends EventEmitter {
       this.emit(event, ...args);
     } catch (thrown) {
       if (event === 'error') return;
-      this.#emit('error', errorCarrier(thrown, `A listener of '${event}' threw what is no object.`, 'LISTENER_ERROR'));
+      this.#emit(
+        'error',
+        errorCarrier(thrown, `A listener of '${event}' threw a value that is not an object.`, 'LISTENER_ERROR'),
+      );
     }
   }
 

@@ -8,15 +8,15 @@ const { toWords } = require('./command-arguments.js');
 
 /** Refused commands, since they change the replies of a connection, with advice. */
 const REFUSED = {
-  subscribe: 'use producer.listen(), or a client made for it',
-  psubscribe: 'use producer.listen(), or a client made for it',
-  ssubscribe: 'use a client made for it',
-  unsubscribe: 'nothing is subscribed here',
-  punsubscribe: 'nothing is subscribed here',
-  sunsubscribe: 'nothing is subscribed here',
+  subscribe: 'use producer.listen(), or another Redis client',
+  psubscribe: 'use producer.listen(), or another Redis client',
+  ssubscribe: 'use another Redis client',
+  unsubscribe: 'this connection has no subscriptions',
+  punsubscribe: 'this connection has no subscriptions',
+  sunsubscribe: 'this connection has no subscriptions',
   monitor: 'use redis-cli',
-  sync: 'it is for replicas',
-  psync: 'it is for replicas',
+  sync: 'only replicas use it',
+  psync: 'only replicas use it',
   quit: 'use client.quit()',
 };
 
@@ -61,14 +61,18 @@ function refuse(words) {
   const why = Object.hasOwn(REFUSED, name) ? REFUSED[name] : byArgument(name, argument);
   if (why === undefined) return;
   const command = name.toUpperCase();
-  throw engineError({ kind: 'refused', message: `${command} would change what this connection is: ${why}`, command });
+  throw engineError({
+    kind: 'refused',
+    message: `${command} is refused, since it changes the replies of its connection: ${why}`,
+    command,
+  });
 }
 
 function byArgument(name, argument) {
   if (argument === undefined) return undefined;
   const text = Buffer.from(argument).toString().toLowerCase();
-  if (name === 'client' && text === 'reply') return 'every command here has a reply';
-  if (name === 'hello' && text !== '2') return 'replies are those of RESP2';
+  if (name === 'client' && text === 'reply') return 'every command must have a reply';
+  if (name === 'hello' && text !== '2') return 'only RESP2 is supported';
   return undefined;
 }
 

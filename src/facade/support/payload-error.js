@@ -4,7 +4,7 @@
 const REMEDIES = [
   [/BigInt/, 'convert each BigInt, as with String()'],
   [/circular/, 'leave the cycle out'],
-  [/call stack/, 'nest it less deep'],
+  [/call stack/, 'reduce its depth'],
 ];
 
 /**
@@ -15,7 +15,7 @@ function notJson(key, error) {
   const Class = [TypeError, RangeError].find((kind) => error instanceof kind);
   if (Class === undefined) return error;
   const [, remedy] = REMEDIES.find(([pattern]) => pattern.test(error.message)) ?? [];
-  const advice = remedy ?? 'set what JSON can hold, or bytes';
+  const advice = remedy ?? 'set a JSON value or bytes';
   const message = `The value of '${key}' cannot be stored as JSON, ${advice}: ${error.message}`;
   return withCode(new Class(message, { cause: error }));
 }

@@ -46,7 +46,7 @@ class NativeProfiler {
     this.#folder = folder;
   }
 
-  /** Arguments of Node for a role, which tells `perf` the names of its functions. */
+  /** Arguments of Node for a role, which give `perf` the names of its functions. */
   flags() {
     return ['--perf-basic-prof-only-functions', '--interpreted-frames-native-stack'];
   }
@@ -69,7 +69,7 @@ class NativeProfiler {
     this.#pids.push(pid);
   }
 
-  /** Once nobody wants to read a profile any more. */
+  /** Removes the files of a profile. */
   clear() {
     for (const pid of this.#pids) fs.rmSync(mapOf(pid), { force: true });
   }

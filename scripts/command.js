@@ -18,7 +18,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => process.exit(128 + os.constants.signals[signal]));
 }
 
-// npm's shell passes no signal on: if it was ended, nobody waits for this process any more.
+// npm's shell forwards no signal: after its end no process waits for this one.
 const parent = process.ppid;
 setInterval(() => process.ppid !== parent && process.exit(1), 500).unref();
 

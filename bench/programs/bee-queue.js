@@ -82,7 +82,7 @@ class BeeQueueProgram {
     }
   }
 
-  /** Runs a backlog until `isOver` says so, which hears of each job; resolves when Redis knows of all that have run. */
+  /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
   async drain(stream, concurrency, onJob, isOver) {
     const queue = this.#open(stream, { getEvents: false, storeJobs: false });
     queue.process(concurrency, async () => onJob());

@@ -130,7 +130,7 @@ class HfxbusProgram {
     }
   }
 
-  /** Runs a backlog until `isOver` says so, which hears of each job; resolves when Redis knows of all that have run. */
+  /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
   async drain(stream, concurrency, onJob, isOver) {
     const consumer = await this.#consume([stream], concurrency, async () => onJob());
     await isOver;

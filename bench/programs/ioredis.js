@@ -94,7 +94,7 @@ class IoredisProgram {
     }
   }
 
-  /** Runs a backlog until `isOver` says so, which hears of each job; resolves when Redis knows of all that have run. */
+  /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
   async drain(stream, concurrency, onJob, isOver) {
     const worker = await this.#work(stream, concurrency, async () => onJob());
     await isOver;

@@ -89,7 +89,7 @@ class NatsProgram {
     }
   }
 
-  /** Runs a backlog until `isOver` says so, which hears of each job; resolves when acknowledgements have arrived. */
+  /** Runs a backlog until `isOver` returns true, called after each job. Resolves when all acknowledgements have arrived. */
   async drain(stream, concurrency, onJob, isOver) {
     const messages = await this.#consume(stream, concurrency);
     const running = this.#run(messages, concurrency, async () => onJob());

@@ -4,7 +4,7 @@
  * A job is an id in a stream plus payload keys beside it. Producers send jobs, consumers of any number of groups run
  * them, and each group's completion comes back to the producer.
  *
- * These types need nothing but the language's own: neither `@types/node` nor those of a Redis client.
+ * These types need neither `@types/node` nor those of a Redis client.
  *
  * @packageDocumentation
  */
@@ -12,21 +12,21 @@
 import type { RedisCommand } from './redis-commands';
 
 declare global {
-  // As `@types/node` has it, for who compiles without the language's own.
+  // As in `@types/node`, for programs that compile without the types of ES2023.
   interface SymbolConstructor {
-    /** What `await using` calls. */
+    /** Key of the method that `await using` calls. */
     readonly asyncDispose: unique symbol;
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------- Constants
 
-/** How many characters a generated id has; ids of jobs, producers and consumers are made of `A-Za-z0-9_-`. */
+/** Number of characters of a generated id. Ids of jobs, producers and consumers consist of `A-Za-z0-9_-`. */
 export declare const HFXBUS_ID_SIZE: 16;
 
 /**
- * As a route: a producer spreads jobs over all nodes of `nodes()` by their ids, and a consumer reads from all of them. On
- * one Redis, and on a Cluster, it has no effect.
+ * Route to all nodes of `nodes()`: a producer spreads jobs by their ids, and a consumer reads from all nodes. It has no effect
+ * on one Redis, and on a Cluster.
  *
  * Not registered with `Symbol.for`: each copy of the package has its own.
  */
@@ -35,23 +35,23 @@ export declare const DISTRIBUTED_ROUTING: unique symbol;
 // ------------------------------------------------------------------------------------------------------------- Errors
 
 /**
- * Defines an enumerable property that stays as it is.
+ * Defines an enumerable property that cannot be changed.
  *
- * @returns whether that was possible; a second call with another value returns false
- * @throws TypeError if `object` is none
+ * @returns true on success; false for a second call with another value
+ * @throws TypeError if `object` is not an object
  */
 export declare function withValue(object: any, property: string, value: any): boolean;
 
 /**
- * Sets `code` and `errno` of an error, for good: the first kind that an error is given stays.
+ * Sets `code` and `errno` of an error. The first kind of an error stays.
  *
  * @returns the same error
- * @throws TypeError if `error` is no object
+ * @throws TypeError if `error` is not an object
  */
 export declare function setErrorKind<T extends Error>(error: T, kind: string): T & { code?: string; errno?: string };
 
 /**
- * An error reply of Redis, or a command that got no reply.
+ * Error reply of Redis, or error of a command without a reply.
  *
  * `code` is the first word of an error reply (`WRONGTYPE`, `NOAUTH`, …) or the name of a socket's error
  * (`ECONNREFUSED`, `ENOTFOUND`, …), or else one of
@@ -59,84 +59,84 @@ export declare function setErrorKind<T extends Error>(error: T, kind: string): T
  * | code | meaning |
  * |---|---|
  * | `CONNECTION_CLOSED` | the connection was closed for good: `stop()`, or `retryStrategy` gave up |
- * | `CONNECTION_LOST` | it dropped after the command was sent, and the command must not be sent twice |
- * | `CONNECTION_FAILED` | it could not be made, and the system names no reason |
- * | `MAX_RETRIES` | as many reconnections failed as `maxRetriesPerRequest` allows |
+ * | `CONNECTION_LOST` | the connection was lost after the command was sent, and the command must not be sent twice |
+ * | `CONNECTION_FAILED` | the connection failed, and the system gives no reason |
+ * | `MAX_RETRIES` | `maxRetriesPerRequest` reconnections have failed |
  * | `NOT_READY` | there is no connection, and `enableOfflineQueue` is false |
- * | `QUEUE_FULL` | as many commands wait for a reply as `maxQueuedCommands` and `maxQueuedBytes` allow; it was not sent |
+ * | `QUEUE_FULL` | `maxQueuedCommands` or `maxQueuedBytes` is reached; the command was not sent |
  * | `COMMAND_TIMEOUT` | no reply within `commandTimeout` |
- * | `PROTOCOL_ERROR` | what came is no reply of a Redis |
- * | `NODE_EJECTED` | the node is out of the ring, see {@link IEjectOptions}; what was sent before may have been carried out |
- * | `UNSUPPORTED_COMMAND` | a {@link RedisClient} does not send it |
+ * | `PROTOCOL_ERROR` | the received bytes are not a reply of Redis |
+ * | `NODE_EJECTED` | the node is out of the ring, see {@link IEjectOptions}; earlier commands can have been executed |
+ * | `UNSUPPORTED_COMMAND` | a {@link RedisClient} refuses the command |
  */
 export interface IRedisError extends Error {
   /** `ReplyError`, `MaxRetriesPerRequestError` or `Error`. */
   name: string;
   /**
-   * For replies Redis' own text. It holds neither arguments nor a password; only of a command of yours that Redis does
-   * not know it repeats what that begins with.
+   * Text of Redis for an error reply. It contains neither arguments nor a password. Only the error of an unknown command
+   * repeats the beginning of that command.
    */
   message: string;
-  /** See above. Errors that come by an `'error'` event have the event's code here instead. */
+  /** Code, see above. An error of an `'error'` event has the event's code here instead. */
   code: string;
-  /** The same as `code`, where an event set it. */
+  /** Same as `code`, if an event has set it. */
   errno?: string;
-  /** The command that failed, in upper case. */
+  /** Failed command, in upper case. */
   command?: string;
   /** `host:port`, or the path of the socket. */
   node?: string;
-  /** The last reason why there is no connection, where that is what it failed for, such as `ECONNREFUSED`. */
+  /** Last error of the connection, if the command failed without one, such as `ECONNREFUSED`. */
   cause?: unknown;
 }
 
-/** What a producer's `'error'` event gives. */
+/** Error of a producer's `'error'` event. */
 export interface IProducerError extends Error {
   /**
-   * - `MESSAGE_PARSING`: a message on a completion channel is not ours; see `pubsub`. It is skipped.
+   * - `MESSAGE_PARSING`: a message on a completion channel is not a completion; see `pubsub`. It is skipped.
    * - `LISTENER_ERROR`: a listener of a stream event threw this.
-   * - `EVENTS_DROPPED`: so many completions (`count`) came while the event loop was blocked that no more were kept for
-   *   listeners. What `job.finished()` waits for always is.
+   * - `EVENTS_DROPPED`: `count` completions for listeners were dropped while the event loop was blocked. Completions for
+   *   `job.finished()` are never dropped.
    */
   code: string;
-  /** The same as `code`. */
+  /** Same as `code`. */
   errno?: string;
-  /** With `MESSAGE_PARSING`: the message, parsed as far as it could be, and where it came from. */
+  /** Message, parsed if it is JSON, and its channel, with `MESSAGE_PARSING`. */
   pubsub?: { message: any; channel: string };
-  /** With `EVENTS_DROPPED`: how many. */
+  /** Number of dropped completions, with `EVENTS_DROPPED`. */
   count?: number;
 }
 
-/** What a consumer's `'error'` event gives. */
+/** Error of a consumer's `'error'` event. */
 export interface IConsumerError extends Error {
   /**
-   * - `CONSUME_ERROR`: reading failed; it is tried again, after a while that grows with each failure.
+   * - `CONSUME_ERROR`: a read failed; the consumer retries it after a delay that grows with each failure.
    * - `UNHANDLED_JOB_ERROR`: a processor threw this after its job was settled; see `job`.
-   * - `REJECT_JOB_ERROR`: Redis could not be told how a job ended; it stays pending. See `job`. After ten such errors in a
-   *   second there is one for all others of that second, without `job` and with their `count`.
-   * - `FOREIGN_ENTRY`: an entry in the stream is not ours.
+   * - `REJECT_JOB_ERROR`: the settlement of a job failed; its entry stays pending. See `job`. After ten such errors in a
+   *   second one error covers all others of that second, without `job` and with their `count`.
+   * - `FOREIGN_ENTRY`: an entry in the stream is not one of this bus.
    * - `LISTENER_ERROR`: a listener of `'drained'` threw this.
    */
   code: string;
-  /** The same as `code`. */
+  /** Same as `code`. */
   errno?: string;
-  /** The job that it is about. */
+  /** Job of the error. */
   job?: IReceivedJob;
-  /** With `REJECT_JOB_ERROR`: how many jobs it is about, if it is about no one in particular. */
+  /** Number of jobs, for a `REJECT_JOB_ERROR` that covers several. */
   count?: number;
-  /** What was thrown, if that was no object. */
+  /** Thrown value, if it was not an object. */
   cause?: unknown;
 }
 
 /**
- * Thrown by a processor, or given to `job.reject()`, it says that running the job again is of no use: whatever `retryLimit`
- * is, the job is not delivered again. So does any error with a property `retry` that is false.
+ * Error of a job that must not run again, thrown by a processor or passed to `job.reject()`: the job is not delivered again,
+ * whatever `retryLimit` is. Any error whose property `retry` is false has the same effect.
  */
 export declare class UnrecoverableError extends Error {
-  /** That there is no use. */
+  /** False: the job must not run again. */
   retry: boolean;
 }
 
-/** The errors of promises that waited for too long, and of jobs that ran for too long. */
+/** Error of a promise or a job that has timed out. */
 export interface ITimeoutError extends Error {
   /**
    * - `FINISH_TIMEOUT`: `job.finished(timeout)`
@@ -144,16 +144,16 @@ export interface ITimeoutError extends Error {
    * - `DEADLINE_TIMEOUT`: a processor's `deadline`; producers get it as the job's error
    */
   code: 'FINISH_TIMEOUT' | 'PAUSE_TIMEOUT' | 'DEADLINE_TIMEOUT';
-  /** The same as `code`. */
+  /** Same as `code`. */
   errno: string;
   /**
-   * With `FINISH_TIMEOUT`: why the job is not finished, which the message says too. Missing if there was no connection, no
-   * answer within a quarter of a second, or no right to look.
+   * Reason for a `FINISH_TIMEOUT`, which the message contains too. Missing without a connection, without an answer within
+   * 250 ms, or without permission for the query.
    */
   diagnosis?: IFinishDiagnosis;
 }
 
-/** What Redis showed of a job when the time of `job.finished(timeout)` was over. */
+/** State of a job in Redis at the timeout of `job.finished(timeout)`. */
 export interface IFinishDiagnosis {
   /** The stream. */
   stream: string;
@@ -167,7 +167,7 @@ export interface IFinishDiagnosis {
   unpushed: string[];
 }
 
-/** What a group has made of a job so far. What is not known, or means nothing in its state, is null. */
+/** State of a job for a group. Unknown values, and values without a meaning in this state, are null. */
 export interface IGroupDiagnosis {
   /** The group. */
   group: string;
@@ -182,31 +182,31 @@ export interface IGroupDiagnosis {
    * - `'gone'`: the job's entry, or the stream, is gone
    */
   state: 'completed' | 'failed' | 'absent' | 'waiting' | 'pending' | 'passed' | 'gone';
-  /** The same in words, and what can be done about it. */
+  /** Explanation of the state, with advice. */
   reason: string;
-  /** How many consumers the group has on the stream. */
+  /** Number of consumers of the group on the stream. */
   consumers: number | null;
-  /** How many entries the group was given and has not acknowledged. */
+  /** Number of entries delivered to the group and not acknowledged. */
   pending: number | null;
-  /** For how long none of its consumers has read, in ms. */
+  /** Time since the last read of any of its consumers, in ms. */
   lastRead: number | null;
-  /** How many entries the group is still to be given; Redis 7 or later. */
+  /** Number of entries not yet delivered to the group. Redis 7 or later. */
   lag: number | null;
-  /** The consumer that has the job. */
+  /** Consumer that has the job. */
   owner: string | null;
-  /** For how long nothing was seen of that, in ms. */
+  /** Time since the last command of that consumer, in ms. */
   ownerSeen: number | null;
-  /** For how long the entry was not touched: delivered, claimed, or its lease renewed; in ms. */
+  /** Time since the last delivery, claim or lease renewal of the entry, in ms. */
   idle: number | null;
-  /** How often the entry was delivered to the group. */
+  /** Number of deliveries of the entry to the group. */
   deliveries: number | null;
-  /** The last error of the processor, as in completions. */
+  /** Last error of the processor, as in completions. */
   error: any;
 }
 
 // -------------------------------------------------------------------------------------------------------------- Signals
 
-/** An AbortSignal, of whichever kind. */
+/** AbortSignal of any implementation. */
 export interface IAbortSignal {
   readonly aborted: boolean;
   readonly reason?: any;
@@ -214,22 +214,22 @@ export interface IAbortSignal {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** The AbortSignal that there is where this is compiled. */
+/** AbortSignal of the compiling program, if it has the type. */
 export type AbortSignalOfHost = typeof globalThis extends { AbortSignal: { prototype: infer Signal } }
   ? Signal
   : IAbortSignal;
 
 // ------------------------------------------------------------------------------------------------------------- Events
 
-/** Any function that listens. */
+/** Listener of an event. */
 export type IListener = (...args: any[]) => void;
 
 /**
- * An emitter as eventemitter3 has it: nobody listening to `'error'` is no reason to throw, and there is neither
- * `newListener` nor `setMaxListeners`.
+ * Emitter of eventemitter3. It does not throw for an `'error'` without a listener, and has neither `newListener` nor
+ * `setMaxListeners`.
  *
- * @typeParam Events - the listeners of events that are known by name
- * @typeParam Other - the listeners of all other events
+ * @typeParam Events - listeners of events with known names
+ * @typeParam Other - listeners of all other events
  */
 export interface IEmitter<Events, Other extends IListener = IListener> {
   /** Adds a listener; `context` becomes its `this`. */
@@ -247,20 +247,20 @@ export interface IEmitter<Events, Other extends IListener = IListener> {
   removeListener(event: string | symbol, listener?: IListener, context?: any, once?: boolean): this;
   /** Removes all listeners, or all of an event. */
   removeAllListeners(event?: string | symbol): this;
-  /** Calls an event's listeners; returns whether there were any. */
+  /** Calls the listeners of an event. Returns true if it has any. */
   emit(event: string | symbol, ...args: any[]): boolean;
-  /** An event's listeners. */
+  /** Returns the listeners of an event. */
   listeners(event: string | symbol): any[];
-  /** How many listeners an event has. */
+  /** Returns the number of listeners of an event. */
   listenerCount(event: string | symbol): number;
-  /** The events that have listeners. */
+  /** Returns the events that have listeners. */
   eventNames(): Array<any>;
 }
 
 // -------------------------------------------------------------------------------------------------- Connection options
 
 /**
- * A URL as an object, of whichever realm or library.
+ * URL object of any realm or library.
  *
  * These rules hold for URLs as objects and as texts:
  *
@@ -275,43 +275,43 @@ export interface IEmitter<Events, Other extends IListener = IListener> {
  * - White space around a text does not matter, and an empty text is the default.
  */
 export interface IUrl {
-  /** The whole of it. */
+  /** Complete text of the URL. */
   readonly href: string;
-  /** Its parameters. */
+  /** Parameters of the URL. */
   readonly searchParams: object;
 }
 
-/** What the bus itself takes for a connection, beside what Redis needs. */
+/** Options of the bus for a connection. */
 export interface IRedisClientOptions {
   /**
-   * What every key and channel begins with.
+   * Prefix of every key and channel.
    * @default 'hfxbus'
    */
   keyPrefix?: string | undefined;
   /**
-   * Without effect: what is pushed or pulled at once always leaves in one write.
+   * Without effect: the keys of one push or pull always leave in one write.
    * @default true
    */
   enablePipelining?: boolean | undefined;
   /**
-   * Of a node of `nodes()`: its place among the others, by which hashes count them.
+   * Position of a node of `nodes()` among the others, by which hashes count them.
    * @default its index
    */
   sequence?: number | undefined;
   /**
-   * Of a node of `nodes()`: routes that lead to this node whatever their hash says; numbers are taken for the hash itself.
+   * Routes that lead to this node of `nodes()` whatever their hash. A number is the hash itself.
    * @default []
    */
   staticRoutes?: Array<string | number> | undefined;
 }
 
 /**
- * How TLS is done: the part of Node's TLS options that the bus knows. Others are ignored. What cannot work is a TypeError
- * that names the option; a server that is refused, or that refuses us, is an error with Node's code for it.
+ * Options of TLS, the supported part of Node's. Others are ignored. An invalid option is a TypeError that names it. A refused
+ * certificate of either side is an error with Node's code for it.
  */
 export interface ITlsOptions {
   /**
-   * The authorities to trust, or a server's certificate that signed itself, PEM.
+   * Trusted certificate authorities, or a self-signed certificate of the server, PEM.
    * @default the ones Mozilla trusts, and those in the file that the variable NODE_EXTRA_CA_CERTS names
    */
   ca?: string | Uint8Array | Array<string | Uint8Array> | undefined;
@@ -325,75 +325,72 @@ export interface ITlsOptions {
    */
   servername?: string | undefined;
   /**
-   * Whether a server that cannot prove its name is refused.
+   * Refuses a server without a valid certificate for its name.
    * @default true
    */
   rejectUnauthorized?: boolean | undefined;
   [option: string]: any;
 }
 
-/** Where something listens. */
+/** Address of a server. */
 export interface IAddress {
-  /** A name or an address. */
+  /** Host name or IP address. */
   host?: string | undefined;
-  /** 1 to 65535, as a number or as digits. */
+  /** Port from 1 to 65535, as a number or as digits. */
   port?: number | string | undefined;
-  /** Whatever else ioredis takes. */
+  /** Other options of ioredis, which are ignored. */
   [option: string]: any;
 }
 
 /**
- * Sentinels that know where a Redis is. With them `host`, `port` and `path` do not matter, and all connections of a bus
- * to that Redis follow its failovers: a server that is not, or no longer, what was asked for is left, and what it
- * answered with READONLY is sent to its successor.
+ * Options of sentinels. With them `host`, `port` and `path` are ignored, and all connections of a bus to that Redis follow its
+ * failovers. A connection to a server of another role is closed, and a command that got READONLY is sent to the new primary.
  */
 export interface ISentinelOptions {
-  /** The sentinels, of which one has to be there; without a host it is localhost, without a port 26379. */
+  /** Sentinels, at least one of which must answer. Default host localhost, default port 26379. */
   sentinels?: IAddress[] | null | undefined;
-  /** The name that the sentinels have for the Redis; to be given with `sentinels`. */
+  /** Name of the Redis at the sentinels. Required with `sentinels`. */
   name?: string | undefined;
   /**
-   * Whether the primary or one of its replicas is wanted. A bus writes, so that the latter serves `getClient()` alone.
+   * Role of the Redis: the primary, or one of its replicas. A bus writes, so that a replica serves `getClient()` only.
    * @default 'master'
    */
   role?: 'master' | 'slave' | undefined;
-  /** For AUTH at the sentinels, with a password. */
+  /** Username for AUTH at the sentinels, with a password. */
   sentinelUsername?: string | null | undefined;
-  /** For AUTH at the sentinels; `password` is for Redis. */
+  /** Password for AUTH at the sentinels; `password` is for Redis. */
   sentinelPassword?: string | null | undefined;
-  /** TLS towards the sentinels, as `tls`. */
+  /** TLS for connections to the sentinels, as `tls`. */
   sentinelTLS?: ITlsOptions | boolean | undefined;
   /**
-   * Whether TLS is spoken towards Redis as well, as `tls` says. To be given with `tls` and `sentinels`, one way or the
-   * other.
+   * Applies `tls` to connections to Redis as well. Required, true or false, with `tls` and `sentinels`.
    */
   enableTLSForSentinelMode?: boolean | undefined;
   /**
-   * How long to wait before all sentinels are asked again, given how many rounds were in vain; anything but a number
-   * gives the connection up. These rounds do not count for `maxRetriesPerRequest`.
+   * Returns the delay before all sentinels are asked again, in ms, for the number of failed rounds. Any other value than a
+   * number ends the connection. These rounds do not count for `maxRetriesPerRequest`.
    * @default times => Math.min(times * 10, 1000)
    */
   sentinelRetryStrategy?: ((times: number) => number | void | null) | null | undefined;
   /**
-   * How long a sentinel may take for a reply. One that is silent for half a second does not keep the next one from
-   * being asked.
+   * Maximum time for a reply of a sentinel. The next sentinel is asked after half a second without a reply.
    * @default connectTimeout
    */
   sentinelCommandTimeout?: number | undefined;
   /**
-   * Whether sentinels that the others know are asked as well.
+   * Asks sentinels that other sentinels have named, too.
    * @default true
    */
   updateSentinels?: boolean | undefined;
   /**
-   * Whether one of the sentinels is listened to, so that a failover is followed when it is announced; otherwise it is
-   * noticed by a connection that is lost, or by READONLY.
+   * Subscribes to one of the sentinels, so that a failover is followed when it is announced. Without it a lost connection or
+   * READONLY shows a failover.
    * @default true
    */
   failoverDetector?: boolean | undefined;
-  /** Where a server is for us, by where it is for the sentinels, as `'host:port'`. */
+  /** External address of a server, by its address at the sentinels as `'host:port'`. */
   natMap?: { [address: string]: IAddress } | null | undefined;
-  /** With `role: 'slave'`: replicas that are taken before others, the lowest `prio` first; functions are not called. */
+  /** Preferred replicas with `role: 'slave'`, the lowest `prio` first. Functions are not called. */
   preferredSlaves?: any;
   /** Without effect: a sentinel that is lost is replaced by the next one at once. */
   sentinelReconnectStrategy?: ((times: number) => number | void | null) | null | undefined;
@@ -402,149 +399,149 @@ export interface ISentinelOptions {
 }
 
 /**
- * Where a Redis is and how to talk to it. Names, meanings and defaults are those of ioredis 4, whose option objects can
- * be passed as they are; what is not listed here is ignored. Times are in ms.
+ * Options of a connection to one Redis. Names, meanings and defaults are those of ioredis 4, whose option objects can be passed
+ * unchanged. Other options are ignored. Times are in ms.
  *
- * A value of the wrong type is a TypeError, one that cannot work a RangeError; both name the option. `undefined`,
- * `null` and `NaN` stand for the default, unless said otherwise.
+ * A value of the wrong type is a TypeError, and an invalid value a RangeError. Both name the option. `undefined`, `null` and
+ * `NaN` mean the default, unless stated otherwise.
  */
 export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOptions {
-  /** A URL, see {@link IUrl}. What it says goes before the other options. */
+  /** URL, see {@link IUrl}. It overrides the other options. */
   url?: string | IUrl | null | undefined;
   /**
-   * A name or an address.
+   * Host name or IP address.
    * @default 'localhost'
    */
   host?: string | undefined;
   /**
-   * 1 to 65535, as a number or as digits.
+   * Port from 1 to 65535, as a number or as digits.
    * @default 6379
    */
   port?: number | string | undefined;
-  /** A unix socket; with it `host` and `port` do not matter. */
+  /** Path of a unix socket. With it `host` and `port` are ignored. */
   path?: string | undefined;
   /**
-   * 4 or 6 for that family of addresses, 0 for either.
+   * Family of IP addresses: 4 or 6, 0 for either.
    * @default 4
    */
   family?: number | undefined;
-  /** For AUTH, with a password (Redis 6 and later). */
+  /** Username for AUTH, with a password (Redis 6 and later). */
   username?: string | undefined;
-  /** For AUTH. No object of ours shows it. */
+  /** Password for AUTH. No printed object shows it. */
   password?: string | undefined;
   /**
-   * For SELECT.
+   * Number of the database (SELECT).
    * @default 0
    */
   db?: number | undefined;
-  /** For CLIENT SETNAME, on every connection. */
+  /** Name of every connection (CLIENT SETNAME). */
   connectionName?: string | undefined;
-  /** TLS, with these options or with `true` for none in particular. */
+  /** Options of TLS, or `true` for the defaults. */
   tls?: ITlsOptions | boolean | undefined;
   /**
-   * How long connecting may take; 0 for as long as it takes.
+   * Maximum time to connect; 0 for no limit.
    * @default 10000
    */
   connectTimeout?: number | undefined;
   /**
-   * How long a reply may take; reads that wait for jobs are exempt.
+   * Maximum time for a reply, except for blocking reads of jobs.
    * @default no limit
    */
   commandTimeout?: number | undefined;
   /**
-   * How long Redis may leave a connection of the bus without a sign of life while it has something to answer; then the
-   * connection is made anew, and commands without a reply are sent again. Subscribers ask for a sign of life. 0 for as
-   * long as it takes. Reads that wait for jobs have their `blockTimeout` and 5 seconds more, or `socketTimeout` if that
-   * is less; clients of your own have no limit. ioredis 4 has no such option.
+   * Maximum time in which a connection of the bus receives nothing while it waits for a reply. After it the connection is
+   * replaced, and commands without a reply are sent again. Subscribers send PING. 0 for no limit. A blocking read of jobs
+   * gets `blockTimeout` plus 5 s, or `socketTimeout` if that is less. Private clients have no limit. ioredis 4 does not have
+   * this option.
    * @default 30000
    */
   socketTimeout?: number | undefined;
   /**
-   * How long a connection is idle before TCP keep-alive probes it, at most 32767 s; 0 for never.
+   * Idle time before TCP keep-alive probes a connection, at most 32767 s; 0 for never.
    * @default 0
    */
   keepAlive?: number | undefined;
   /**
-   * TCP_NODELAY.
+   * Sets TCP_NODELAY.
    * @default true
    */
   noDelay?: boolean | undefined;
   /**
-   * Whether a connection from `getClient()` waits for its first command before it opens.
+   * Opens a connection of `getClient()` at its first command.
    * @default false
    */
   lazyConnect?: boolean | undefined;
   /**
-   * Whether commands wait for a connection; otherwise they fail with `NOT_READY` as long as there is none.
+   * Lets commands wait for a connection. If false, they fail with `NOT_READY` without one.
    * @default true
    */
   enableOfflineQueue?: boolean | undefined;
   /**
-   * How many commands may wait on one connection, to be sent or to be answered; what goes beyond fails with `QUEUE_FULL`
-   * and is not sent. Infinity for any number. ioredis 4 has no such limit.
+   * Maximum number of commands that wait on one connection, to be sent or for a reply. Further commands fail with
+   * `QUEUE_FULL` and are not sent. Infinity for no limit. ioredis 4 has no limit.
    * @default 1000000
    */
   maxQueuedCommands?: number | undefined;
   /**
-   * How many bytes of commands may wait on one connection, as `maxQueuedCommands`. One command alone always may.
+   * Maximum size of commands that wait on one connection, in bytes. One command alone is always accepted.
    * @default 536870912
    */
   maxQueuedBytes?: number | undefined;
   /**
-   * Whether a connection is used only when Redis says that it has loaded its data (INFO).
+   * Uses a connection only after Redis has loaded its data (INFO).
    * @default true
    */
   enableReadyCheck?: boolean | undefined;
   /**
-   * The longest time between two such questions.
+   * Maximum time between two checks of `enableReadyCheck`.
    * @default 10000
    */
   maxLoadingRetryTime?: number | undefined;
   /**
-   * How long to wait before the next attempt to connect, given how many have failed; anything but a number gives the
-   * connection up.
+   * Returns the delay before the next attempt to connect, in ms, for the number of failed attempts. Any other value than a
+   * number ends the connection.
    * @default times => Math.min(times * 50, 2000)
    */
   retryStrategy?: ((times: number) => number | void | null) | null | undefined;
   /**
-   * After so many failed attempts to connect what waits for the connection fails with `MAX_RETRIES`; `null` for never.
-   * As long as there never was a connection, what is asked later waits no longer than the first calls did.
+   * Number of failed attempts to connect after which waiting commands fail with `MAX_RETRIES`; `null` for no limit. Before
+   * the first connection, later calls wait no longer than the first ones did.
    * @default 20
    */
   maxRetriesPerRequest?: number | null | undefined;
   /**
-   * What an error reply means for the connection: false nothing, true or 1 to reconnect, 2 to reconnect and send the
-   * command again.
+   * Returns the effect of an error reply on the connection: false for none, true or 1 to reconnect, 2 to reconnect and send
+   * the command again.
    * @default () => false
    */
   reconnectOnError?: ((error: Error) => boolean | 1 | 2) | null | undefined;
   /**
-   * Whether subscriptions are made again after a reconnection.
+   * Restores subscriptions after a reconnection.
    * @default true
    */
   autoResubscribe?: boolean | undefined;
   /**
-   * Whether commands without a reply are sent again after a reconnection; otherwise they fail with `CONNECTION_LOST`.
+   * Sends commands without a reply again after a reconnection. If false, they fail with `CONNECTION_LOST`.
    * @default true
    */
   autoResendUnfulfilledCommands?: boolean | undefined;
   /**
-   * Whether a {@link RedisClient} gives integers as strings, which are exact beyond 2^53 too.
+   * Makes a {@link RedisClient} return integers as strings, which are exact beyond 2^53 too.
    * @default false
    */
   stringNumbers?: boolean | undefined;
   /**
-   * READONLY after connecting.
+   * Sends READONLY after connecting.
    * @default false
    */
   readOnly?: boolean | undefined;
-  /** Whatever else ioredis takes. */
+  /** Other options of ioredis, which are ignored. */
   [option: string]: any;
 }
 
 /**
- * A node that is asked who the others are: `host:port`, a URL, a port on this machine, or an address. Options in a URL
- * hold for every node, and `redisOptions` go before them; a Cluster has no database but 0.
+ * Startup node of a Cluster: `host:port`, a URL, a port on this machine, or an address. Options in a URL apply to every node,
+ * and `redisOptions` override them. A Cluster has database 0 only.
  */
 export type IClusterNode =
   | string
@@ -554,209 +551,209 @@ export type IClusterNode =
 
 /** Options of a Redis Cluster, see `ConnectionManager.cluster()`. Names, meanings and defaults are those of ioredis 4. */
 export interface IClusterOptions extends IRedisClientOptions {
-  /** What every node's connection is made with, but for where it is and `db`; `lazyConnect` and so on may be here or there. */
+  /** Options of every node's connection, except for its address and `db`. `lazyConnect` and others can be in either place. */
   redisOptions?: IStandaloneOptions | undefined;
   /**
-   * How long to wait before the startup nodes are asked again, given how often no node was there; anything but a number
-   * gives the Cluster up.
+   * Returns the delay before the startup nodes are asked again, in ms, for the number of failed attempts. Any other value than
+   * a number ends the connection.
    * @default times => Math.min(100 + times * 2, 2000)
    */
   clusterRetryStrategy?: ((times: number) => number | void | null) | null | undefined;
   /**
-   * How often a command follows from one node to another (MOVED, ASK) before it fails.
+   * Maximum number of redirects (MOVED, ASK) of a command.
    * @default 16
    */
   maxRedirections?: number | undefined;
   /**
-   * Where payloads are read: from primaries, from replicas, which may lag behind, or from either.
+   * Nodes to read payloads from: primaries, replicas, which can lag behind, or either.
    * @default 'master'
    */
   scaleReads?: 'master' | 'slave' | 'all' | undefined;
-  /** Where a node is for us, by where it is for the Cluster, as `'host:port'`. */
+  /** External address of a node, by its address in the Cluster as `'host:port'`. */
   natMap?: { [address: string]: IAddress } | null | undefined;
   /**
-   * How long a command waits whose slot has moved.
+   * Delay of a command after its slot has moved.
    * @default 0
    */
   retryDelayOnMoved?: number | undefined;
   /**
-   * How long a command waits whose node is gone.
+   * Delay of a command after its node was lost.
    * @default 100
    */
   retryDelayOnFailover?: number | undefined;
   /**
-   * How long a command waits while the Cluster is down.
+   * Delay of a command while the Cluster is down.
    * @default 100
    */
   retryDelayOnClusterDown?: number | undefined;
   /**
-   * How long a command waits whose slot is between two nodes.
+   * Delay of a command while its slot migrates (TRYAGAIN).
    * @default 100
    */
   retryDelayOnTryAgain?: number | undefined;
   /**
-   * How long a node may take to say who has which slots.
+   * Maximum time for the slot map of a node.
    * @default 1000
    */
   slotsRefreshTimeout?: number | undefined;
   /**
-   * How often that is asked when nothing has happened; 0 for never.
+   * Interval of slot map refreshes without a cause; 0 for never.
    * @default 5000
    */
   slotsRefreshInterval?: number | undefined;
   /**
-   * Whether commands wait until it is known who has which slots; otherwise they fail with `NOT_READY` until then.
+   * Lets commands wait for the slot map. If false, they fail with `NOT_READY` without one.
    * @default true
    */
   enableOfflineQueue?: boolean | undefined;
   /**
-   * Whether a node is used only when it says that it has loaded its data (INFO).
+   * Uses a node only after it has loaded its data (INFO).
    * @default true
    */
   enableReadyCheck?: boolean | undefined;
   /**
-   * Whether a connection from `getClient()` waits for its first command before it opens.
+   * Opens a connection of `getClient()` at its first command.
    * @default false
    */
   lazyConnect?: boolean | undefined;
-  /** Whatever else ioredis takes. */
+  /** Other options of ioredis, which are ignored. */
   [option: string]: any;
 }
 
 /** Several Redis, partitioned by this client, see `ConnectionManager.nodes()`. */
 export interface IRedisNodes extends IRedisClientOptions {
-  /** The nodes, each by its options or its URL. */
+  /** Options or URL of each node. */
   nodes: Array<IStandaloneOptions | string | IUrl>;
   /**
-   * Whether nodes that fail are left out, and when; `true` is for the defaults. All producers of a fleet can be told so one
-   * after the other: where something is never changes, only which ids are made.
+   * Ejects nodes that fail from the ring; `true` for the defaults. The producers of a fleet can get the option one after the
+   * other: it changes new ids only, never the place of anything.
    * @default false
    */
   eject?: IEjectOptions | boolean | undefined;
 }
 
 /**
- * When a node is ejected from the ring of `nodes()`, and when it is tried again.
+ * Options of ejection from the ring of `nodes()`, and of readmission.
  *
- * Failures are attempts to connect, lost connections, and, once nothing has come for `timeout` ms from a node that owes an
- * answer, every tenth of a `timeout`. One that owes nothing is sent PING. An answer begins the count anew.
+ * A failure is a failed attempt to connect, a lost connection, and, after `timeout` ms without an expected reply, every tenth
+ * of `timeout`. A node without an expected reply is sent PING. A reply resets the count.
  *
- * An ejected node gets no new jobs: `producer.job()` makes ids that lead to others. Whatever waits for it, and whatever leads
- * there all the same, fails at once with code `NODE_EJECTED`: `push()`, `pull()`, `send()`, and a `send()` with `waitFor` or a
- * `listen()` to a stream whose completions are published there. Consumers take no jobs from it.
+ * An ejected node gets no new jobs: `producer.job()` makes ids that lead to other nodes. Commands for the ejected node fail at
+ * once with code `NODE_EJECTED`: `push()`, `pull()`, `send()`, and a `send()` with `waitFor` or a `listen()` to a stream whose
+ * completions are published there. Consumers take no jobs from it.
  *
- * It is probed on a connection of its own, `probeInterval` ms after it was ejected, then after twice as long each time, up to
+ * The node is probed on a separate connection, `probeInterval` ms after it was ejected, then after twice as long each time, up to
  * 30 s, and readmitted once it has answered two PINGs that are `timeout` ms apart. No node is ejected or readmitted within
  * `probeInterval` ms after it was readmitted or ejected.
  */
 export interface IEjectOptions {
   /**
-   * After how many failures in a row a node is ejected.
+   * Number of consecutive failures that eject a node.
    * @default 3
    */
   failures?: number | undefined;
   /**
-   * How long an answer may take, in ms.
+   * Maximum time for a reply, in ms.
    * @default 1000
    */
   timeout?: number | undefined;
   /**
-   * How long a node is out at least, and in at least, in ms.
+   * Minimum time between an ejection and a readmission of a node, and in reverse, in ms.
    * @default 5000
    */
   probeInterval?: number | undefined;
 }
 
-/** A node that was ejected, or readmitted. */
+/** Ejection or readmission of a node. */
 export interface IRingChange {
-  /** Where it is, unless `path` says. */
+  /** Host of the node, unless it has a `path`. */
   host?: string;
-  /** Its port. */
+  /** Port of the node. */
   port?: number;
-  /** Its unix socket, if it has one. */
+  /** Path of its unix socket, if it has one. */
   path?: string;
-  /** Its place among the nodes, in the order of their `sequence`. */
+  /** Index of the node, in the order of `sequence`. */
   index: number;
-  /** How many times in a row it has failed, probes included. */
+  /** Number of consecutive failures, including probes. */
   failures: number;
-  /** The last of these failures. */
+  /** Last of these failures. */
   error: IRedisError;
 }
 
-/** A node to which there is a connection, or none any more. */
+/** Change of the connection to a node. */
 export interface INodeChange {
   /** `host:port`, or the path of the socket. */
   node: string;
-  /** With `nodes()`: its place among the nodes, in the order of their `sequence`; otherwise 0. */
+  /** Index of the node of `nodes()`, in the order of `sequence`; otherwise 0. */
   index: number;
-  /** Why the connection was lost, or could not be made; only with `'reconnecting'`, if there was a reason. */
+  /** Reason of `'reconnecting'`, if it is known. */
   error?: IRedisError;
 }
 
 /**
- * The listeners of a manager's own events. Those about connections are about the one for everything that does not wait, and
- * come once for each change, however many attempts that takes.
+ * Listeners of a manager's events. Events of connections are about the shared connection, and are emitted once per change,
+ * whatever the number of attempts.
  */
 export interface IConnectionManagerEvents {
-  /** There is a connection to a node; not of a Cluster, which has several. */
+  /** The connection to a node is open. Not emitted for a Cluster, which has several nodes. */
   connect: (node: INodeChange) => void;
-  /** Commands flow. */
+  /** The connection can be used. */
   ready: (node: INodeChange) => void;
-  /** The connection was lost, or could not be made, and is being made again. */
+  /** The connection was lost or has failed, and will be opened again. */
   reconnecting: (node: INodeChange) => void;
-  /** A node is out of the ring, see {@link IEjectOptions}. */
+  /** A node was ejected from the ring, see {@link IEjectOptions}. */
   eject: (node: IRingChange) => void;
-  /** It is in it again. */
+  /** A node was readmitted. */
   readmit: (node: IRingChange) => void;
-  /** A listener of another event threw this; its code is `LISTENER_ERROR`. */
+  /** A listener of another event threw the error, which has code `LISTENER_ERROR`. */
   error: (error: any) => void;
 }
 
 // ------------------------------------------------------------------------------------------------ Connection manager
 
-/** What a client of the bus has beside its connection. */
+/** Properties of a client of the bus beside its connection. */
 export interface IRedisClient extends IRedisClientOptions {
-  /** Not kept any more; here for programs that name it. */
+  /** Never set. Declared for programs that name it. */
   usedBy?: number;
-  /** Not kept any more; here for programs that name it. */
+  /** Never set. Declared for programs that name it. */
   stopped?: boolean;
-  /** Not kept any more; here for programs that name it. */
+  /** Never set. Declared for programs that name it. */
   boundProducers?: Set<string>;
 }
 
-/** The connection's states and errors, by ioredis' names. */
+/** Listeners of a connection's states and errors, with the names of ioredis. */
 export interface IRedisClientEvents {
-  /** The connection failed; or, with code `LISTENER_ERROR`, a listener of another event threw this. */
+  /** The connection failed, or a listener of another event threw the error (code `LISTENER_ERROR`). */
   error: (error: IRedisError) => void;
-  /** It is being made. */
+  /** The connection is being opened. */
   connecting: () => void;
-  /** It is there. */
+  /** The connection is open. */
   connect: () => void;
-  /** It can be used. */
+  /** The connection can be used. */
   ready: () => void;
-  /** It dropped or was closed. */
+  /** The connection was lost or closed. */
   close: () => void;
-  /** It will be made again. */
+  /** The connection will be opened again. */
   reconnecting: () => void;
-  /** It will not be made again. */
+  /** The connection has ended for good. */
   end: () => void;
 }
 
-/** A word of a command: numbers and the like are sent as their text, null and undefined as nothing, bytes as bytes. */
+/** Argument of a command. Numbers and Dates are sent as text, null and undefined as an empty text, bytes as bytes. */
 export type IRedisWord = string | number | bigint | boolean | Date | ArrayBufferView | ArrayBuffer | null | undefined;
 
-/** Words, by themselves or in arrays: `mget('a', 'b')` and `mget(['a', 'b'])` are the same. */
+/** Arguments, single or in arrays: `mget('a', 'b')` and `mget(['a', 'b'])` are equal. */
 export type IRedisArgument = IRedisWord | ReadonlyArray<IRedisWord>;
 
 /** Fields and their values, for HSET, HMSET, MSET and MSETNX. */
 export type IRedisFields = { readonly [field: string]: IRedisWord } | ReadonlyMap<IRedisWord, IRedisWord>;
 
-/** What the methods of a client and of a pipeline take. */
+/** Arguments of a method of a client or a pipeline. */
 export type IRedisArguments<Method> = Method extends `${'hset' | 'hmset' | 'mset' | 'msetnx'}${'' | 'Buffer'}`
   ? Array<IRedisArgument | IRedisFields>
   : IRedisArgument[];
 
-/** Commands that have a method: all but those that a connection of the bus has no use for, and some with their own. */
+/** Commands with a generated method: all except those that a connection of the bus refuses, or that have their own method. */
 export type IRedisCommandName = Exclude<
   RedisCommand,
   | 'exec'
@@ -773,55 +770,55 @@ export type IRedisCommandName = Exclude<
   | 'unsubscribe'
 >;
 
-/** A command's method, and one that gives its reply with Buffers instead of strings. */
+/** Name of a command's method, also with `Buffer` at its end for a reply with Buffers instead of strings. */
 export type IRedisMethod = IRedisCommandName | `${IRedisCommandName}Buffer`;
 
 /**
  * Every command of Redis as a method: `client.xlen('hfxbus:str:concat')`.
  *
- * What it resolves with is what ioredis 4 gives: strings, numbers, null and arrays of these, and HGETALL an object. The
- * type parameter says what that is. It rejects with an {@link IRedisError}, or with a TypeError for what is no word.
+ * A method resolves with the reply as in ioredis 4: strings, numbers, null and arrays of these, and an object for HGETALL. The
+ * type parameter is the type of the reply. It rejects with an {@link IRedisError}, or with a TypeError for an invalid argument.
  */
 export type IRedisCommands = {
   [Method in IRedisMethod]: <T = any>(...args: IRedisArguments<Method>) => Promise<T>;
 };
 
-/** The same, to be collected. They throw a TypeError for what is no word. */
+/** Every command as a method of a pipeline. A method throws a TypeError for an invalid argument. */
 export type IRedisPipelineCommands<Pipeline> = {
   [Method in IRedisMethod]: (...args: IRedisArguments<Method>) => Pipeline;
 };
 
-/** What a command of a pipeline led to: its reply, or nothing but its error. */
+/** Result of a command of a pipeline: its reply, or its error only. */
 export type IRedisResult<T = any> = [error: IRedisError | null, result: T];
 
-/** What pipelines and transactions have in common. */
+/** Common methods of pipelines and transactions. */
 export interface IRedisCollector<Self> extends IRedisPipelineCommands<Self> {
-  /** How many commands were collected. */
+  /** Number of collected commands. */
   readonly length: number;
   /** Collects any command. */
   call(command: string, ...args: IRedisArgument[]): Self;
-  /** The same, for a reply with Buffers. */
+  /** Collects any command, for a reply with Buffers. */
   callBuffer(command: string, ...args: IRedisArgument[]): Self;
 }
 
-/** Commands that leave in one write. */
+/** Pipeline: commands that are sent in one write. */
 export interface IRedisPipeline extends IRedisCollector<IRedisPipeline> {
-  /** Begins a transaction among them. */
+  /** Begins a transaction within the pipeline. */
   multi(): IRedisOpenTransaction;
-  /** Sends them; resolves with error and result of each, in order, and never rejects because of a reply. */
+  /** Sends the commands. Resolves with error and result of each, in order. Never rejects because of a reply. */
   exec<T = any>(): Promise<Array<IRedisResult<T>>>;
 }
 
 /** A transaction within a pipeline. */
 export interface IRedisOpenTransaction extends IRedisCollector<IRedisOpenTransaction> {
-  /** Ends it; the pipeline goes on. */
+  /** Ends the transaction and returns the pipeline. */
   exec(): IRedisPipeline;
 }
 
-/** Commands that leave in one write and run as one (MULTI, EXEC). */
+/** Transaction: commands that are sent in one write and run as one (MULTI, EXEC). */
 export interface IRedisTransaction extends IRedisCollector<IRedisTransaction> {
   /**
-   * Runs them.
+   * Executes the transaction.
    *
    * @returns resolves with error and result of each, or with null if a watched key has changed; rejects if nothing was
    * run, with the errors that led to that as `previousErrors`
@@ -830,33 +827,33 @@ export interface IRedisTransaction extends IRedisCollector<IRedisTransaction> {
 }
 
 /**
- * A connection of your own, from `ConnectionManager.getClient()`. It has one life: after `quit()`, `disconnect()`, the
- * bus' `stop()`, or a `retryStrategy` that gave up, its commands fail with `CONNECTION_CLOSED`.
+ * Private connection from `ConnectionManager.getClient()`. After `quit()`, `disconnect()`, the bus' `stop()`, or the end of
+ * `retryStrategy`, its commands fail with `CONNECTION_CLOSED`.
  *
- * It may wait (BLPOP, XREAD BLOCK) without keeping anything else waiting. What would change the connection itself is
- * refused with `UNSUPPORTED_COMMAND`: subscriptions, MONITOR, CLIENT REPLY, HELLO 3, SYNC and PSYNC.
+ * It can block (BLPOP, XREAD BLOCK) without an effect on the bus. Commands that would change the connection itself are refused
+ * with `UNSUPPORTED_COMMAND`: subscriptions, MONITOR, CLIENT REPLY, HELLO 3, SYNC and PSYNC.
  */
 export interface RedisClient extends IRedisClient, IRedisCommands, IEmitter<IRedisClientEvents> {
-  /** What every key of the bus begins with. It is not added to the keys of commands. */
+  /** Prefix of every key of the bus. It is not added to the keys of commands. */
   keyPrefix: string;
-  /** As the bus was told. */
+  /** Value of the option of the bus. */
   enablePipelining: boolean;
-  /** `wait`, `connecting`, `connect`, `ready`, `close`, `reconnecting` or `end`. */
+  /** State: `wait`, `connecting`, `connect`, `ready`, `close`, `reconnecting` or `end`. */
   readonly status: string;
   /**
    * Sends any command.
    *
-   * @typeParam T - what the reply is expected to be
+   * @typeParam T - type of the reply
    * @returns the reply; rejects with an {@link IRedisError}
    * @example await client.call('xlen', 'hfxbus:str:concat')
    */
   call<T = any>(command: string, ...args: IRedisArgument[]): Promise<T>;
-  /** As `call()`, for a reply with Buffers instead of strings. */
+  /** Sends any command, for a reply with Buffers instead of strings. */
   callBuffer<T = any>(command: string, ...args: IRedisArgument[]): Promise<T>;
   /**
    * Collects commands that leave in one write.
    *
-   * @param commands - to begin with: names of methods or of commands, with their arguments
+   * @param commands - first commands, each an array of a method's or command's name and its arguments
    * @example await client.pipeline().set('a', 1).get('a').exec()
    * @example await client.pipeline([['set', 'a', 1], ['get', 'a']]).exec()
    */
@@ -868,11 +865,11 @@ export interface RedisClient extends IRedisClient, IRedisCommands, IEmitter<IRed
    */
   multi(commands?: ReadonlyArray<IRedisArgument[]>): IRedisTransaction;
   multi(options: { pipeline: false }): Promise<'OK'>;
-  /** Ends what `multi({ pipeline: false })` began. */
+  /** Executes the transaction of `multi({ pipeline: false })`. */
   exec<T = any>(): Promise<Array<IRedisResult<T>> | null>;
-  /** Sends QUIT and closes; resolves when that is done. */
+  /** Sends QUIT and closes the connection. */
   quit(): Promise<'OK'>;
-  /** Closes at once. */
+  /** Closes the connection at once. */
   disconnect(): void;
 }
 
@@ -880,35 +877,35 @@ export interface RedisClient extends IRedisClient, IRedisCommands, IEmitter<IRed
 export interface ConnectionManager extends IEmitter<IConnectionManagerEvents> {}
 
 /**
- * The connections of a bus. They are opened when they are first needed, and keep the process alive until `stop()`.
+ * Connections of a bus. They are opened on first use, and keep the process alive until `stop()`.
  *
- * Make one with {@link ConnectionManager.standalone}.
+ * Create a manager with {@link ConnectionManager.standalone}.
  */
 export declare class ConnectionManager {
   /**
-   * A bus on one Redis.
+   * Creates a bus on one Redis.
    *
    * @param standalone - options, or a URL, see {@link IUrl}
-   * @throws TypeError or RangeError that names the option; nothing was connected then
+   * @throws TypeError or RangeError that names the option, before any connection
    */
   static standalone(standalone?: IStandaloneOptions | string | IUrl): ConnectionManager;
   /**
-   * A bus on a Redis Cluster. Streams and payloads may be in any slots; one consumer reads any number of streams.
+   * Creates a bus on a Redis Cluster. Streams and payloads can be in any slots; one consumer reads any number of streams.
    *
-   * @param startupNodes - nodes that are asked who the others are, at least one
-   * @throws TypeError or RangeError that names the option; nothing was connected then
+   * @param startupNodes - nodes that are asked for the others, at least one
+   * @throws TypeError or RangeError that names the option, before any connection
    */
   static cluster(startupNodes: IClusterNode[], cluster?: IClusterOptions): ConnectionManager;
   /**
-   * A bus on several Redis that know nothing of each other, partitioned by this client: a payload is where its job's id
-   * leads, an entry where its route does, by default its stream, and a completion where its stream does. A consumer reads
-   * where its `route` leads, by default its group, so that routes are to be given on both sides, or DISTRIBUTED_ROUTING.
+   * Creates a bus on several independent Redis, partitioned by this client. The job's id decides on the node of a payload,
+   * the route, by default the stream, on that of an entry, and the stream on that of a completion. A consumer reads from the
+   * node of its `route`, by default its group. So producers and consumers must share a route, or use DISTRIBUTED_ROUTING.
    *
-   * @throws TypeError or RangeError that names the option; nothing was connected then
+   * @throws TypeError or RangeError that names the option, before any connection
    */
   static nodes(nodes: IRedisNodes): ConnectionManager;
 
-  /** Use one of the static methods instead: they say which of the options belong together. */
+  /** Creates a bus. Prefer the static methods, whose parameters show the options that belong together. */
   constructor(options: {
     standalone?: IStandaloneOptions | string | IUrl | undefined;
     cluster?: IClusterOptions | undefined;
@@ -917,248 +914,248 @@ export declare class ConnectionManager {
   });
 
   /**
-   * A connection of your own. The same key gives the same connection, until that has ended.
+   * Returns a private connection. The same key returns the same connection, until that has ended.
    *
-   * @throws TypeError with `nodes()`, of which none is meant by it
+   * @throws TypeError with `nodes()`, since the key does not name a node
    */
   getClient(key: string): RedisClient;
-  /** A connection of your own to the node that a route leads to; with one Redis, and with a Cluster, as `getClient(key)`. */
+  /** Returns a private connection to the node of a route. Equals `getClient(key)` with one Redis and with a Cluster. */
   getClientByRoute(key: string, route: string): RedisClient;
-  /** A connection of your own to each node, in the order of their `sequence`; with one Redis, and with a Cluster, it is one. */
+  /** Returns a private connection to each node, in the order of `sequence`; one with one Redis and with a Cluster. */
   getClients(key: string): RedisClient[];
-  /** What every key and channel of this bus begins with. */
+  /** Returns the prefix of every key and channel of this bus. */
   getKeyPrefix(): string;
   /**
-   * Reads no more jobs, waits for those in flight, and closes every connection (QUIT). After it the process can exit,
-   * whatever state Redis was in. Calling it twice is fine, and using the bus again opens connections again.
+   * Stops to read jobs, waits for those in flight, and closes every connection (QUIT). The process can exit after it, whatever
+   * the state of Redis. A second call has no effect. Further use of the bus opens connections again.
    *
    * Jobs that have not ended after `maxWait` are handed back: another consumer of the group that claims (see
-   * `claimInterval`) begins them anew at once, with the same number of deliveries. Their `signal` is aborted, and how they
-   * end is an `'error'` with code `REJECT_JOB_ERROR`.
+   * `claimInterval`) runs them again at once, with the same number of deliveries. Their `signal` aborts, and their end is an
+   * `'error'` with code `REJECT_JOB_ERROR`.
    *
-   * @param options.maxWait - for how many ms to wait at most; without it for as long as the jobs take, and then for Redis as
-   *   long as that goes on hearing how they ended, but for no more than 5 s if it does not
-   * @param options.force - whether to close at once, without handing anything back
+   * @param options.maxWait - maximum time to wait, in ms. Default no limit for running jobs, and at most 5 s without progress
+   *   from Redis after the last job
+   * @param options.force - true to close at once, without handing anything back
    */
   stop(options?: { maxWait?: number | undefined; force?: boolean | undefined }): Promise<void>;
-  /** The same as `stop()`, for `await using`. */
+  /** Equals `stop()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 // --------------------------------------------------------------------------------------------------------------- Jobs
 
 /**
- * A job: an id, and a payload of keys that lie in Redis beside the stream.
+ * Job: an id, and payload keys in Redis beside the stream.
  *
- * `set()`, `get()` and `del()` only stack what is to be done. `push()` does the writing; `pull()` does the reading, then
- * the removing.
+ * `set()`, `get()` and `del()` only collect operations. `push()` executes the writes. `pull()` executes the reads, then the
+ * removals.
  */
 export declare class Job {
-  /** What the job is known by. */
+  /** Id of the job. */
   readonly id: string;
   /**
-   * Waits for the job's completions; there once it was sent with `waitFor`.
+   * Waits for the job's completions. Defined after `send()` with `waitFor`.
    * @see ISentJob.finished
    */
   finished: any;
 
   /**
-   * `producer.job()` makes one as well.
+   * Creates a job, as `producer.job()` does.
    *
-   * @param client - from `ConnectionManager.getClient()`
-   * @param id - made up if it is missing
+   * @param client - client from `ConnectionManager.getClient()`
+   * @param id - id of the job, by default random
    */
   constructor(client: RedisClient, id?: string);
 
-  /** The Redis key of a payload key: `{keyPrefix}:job:{id}:{key}`. */
+  /** Returns the Redis key of a payload key: `{keyPrefix}:job:{id}:{key}`. */
   prefix(key: string): string;
   /**
-   * Stacks a write (SET, or PSETEX with a timeout).
+   * Adds a write to the next `push()` (SET, or PSETEX with a timeout).
    *
    * @param value - a Buffer, typed array, DataView or ArrayBuffer is stored as its bytes, anything else as JSON;
-   * `undefined` and functions are stored as nothing
-   * @param timeout - after how many ms Redis removes the key; without one it stays until it is removed
+   * `undefined` and functions are stored as an empty value
+   * @param timeout - time after which Redis removes the key, in ms. Default no limit
    * @throws TypeError that names the key, with code `PAYLOAD_NOT_JSON`, if JSON cannot hold the value (a BigInt, a cycle) or
    * if it is a Promise; a RangeError with this code if it is nested too deep
    * @throws RangeError that names the key, if the timeout is not a whole number from 1 on
    */
   set(key: string, value: any, timeout?: number): Job;
   /**
-   * Stacks a read (GET).
+   * Adds a read to the next `pull()` (GET).
    *
    * @param asBuffer - true for the bytes, false for the parsed JSON
    * @defaultValue true
    */
   get(key: string, asBuffer?: boolean): Job;
   /**
-   * Stacks a removal (DEL). The next `pull()` does it, after its reads.
+   * Adds a removal to the next `pull()` (DEL), which executes it after its reads.
    *
-   * There is one key for all groups and all deliveries of a job. In a processor that removes a key and then works, two things go
-   * wrong, and nothing says so: a second delivery of the job, after a failure or the end of its consumer, reads `null`; and so
-   * does every other group. So remove keys after `finished()`, or give them a timeout in `set()`. A processor may remove keys
-   * of its group alone as the last thing that it does, and takes `null` for work that is done.
+   * All groups and all deliveries of a job share a key. After a processor has removed it, a second delivery of the job, after a
+   * failure or the end of its consumer, reads `null`, and so does every other group. Therefore remove keys after `finished()`,
+   * or give them a timeout in `set()`. A processor can remove keys of its own group at its end, if it treats `null` as done.
    */
   del(key: string): Job;
   /**
-   * Writes what was stacked.
+   * Executes the collected writes.
    *
    * @returns rejects with the first {@link IRedisError}, if there is one
    */
   push(): Promise<void>;
   /**
-   * Reads what was stacked, then removes what was stacked for that.
+   * Executes the collected reads, then the collected removals.
    *
-   * A key that is not there is `null`, one that holds no JSON is the SyntaxError, and one that Redis has under another
-   * type is left out.
+   * A missing key is `null`. Invalid JSON is the SyntaxError. A key of another Redis type is left out.
    *
-   * @typeParam T - the keys and their values
-   * @param options.signal - aborting it rejects with its reason; what was sent by then is not taken back, removals neither
+   * @typeParam T - keys and their values
+   * @param options.signal - its abort rejects with its reason, but does not undo sent commands, including removals
    * @returns rejects with an {@link IRedisError} if the connection failed
    */
   pull<T = { [key: string]: any }>(options?: { signal?: IAbortSignal | undefined }): Promise<T>;
 }
 
 /**
- * The completions of a job by group: a Date where the group has finished it, the error as data where it failed, null
- * where nothing has come yet.
+ * Completions of a job by group: a Date if the group has finished it, the error as data if it failed, and null before its
+ * completion.
  *
- * An error as data has the enumerable properties of what was thrown, and `name`, `message`, `stack` and `code`. Bytes are
- * named, as `'[Buffer: 3 bytes]'`. Its JSON takes at most 16 KiB: a larger error keeps its name, its code and up to 8 KiB of
+ * An error as data has the enumerable properties of the thrown value, and `name`, `message`, `stack` and `code`. Bytes are
+ * described, as `'[Buffer: 3 bytes]'`. Its JSON takes at most 16 KiB: a larger error keeps its name, its code and up to 8 KiB of
  * its message, and has `truncated: true`.
  */
 export interface IJobCompletion {
   [group: string]: null | Date | any;
 }
 
-/** A job that was sent. */
+/** Sent job. */
 export interface ISentJob extends Job {
   /**
-   * Waits until every group of `waitFor` has finished the job. May be called any number of times; completions that have
-   * come before count. When the connection that completions come on was lost and is back, Redis is asked for what was
-   * missed: successes are found in any case, errors of jobs that were sent `durable`, and for a minute errors that no
-   * connection has heard. A job whose entry is gone without a
-   * word about it has an error with code `OUTCOME_UNKNOWN`.
+   * Waits until every group of `waitFor` has finished the job. It can be called any number of times, and earlier completions
+   * count. After a reconnection of the subscriber, an outcome query finds missed completions: every success, every error of a
+   * job with `durable`, and for a minute an error that no connection received. A job whose entry is gone without an outcome
+   * has an error with code `OUTCOME_UNKNOWN`.
    *
-   * @typeParam T - the completions, an {@link IJobCompletion}
-   * @param options - a timeout in ms, or an object with it; without one, or with 0, for as long as it takes. Aborting
-   * `signal` rejects with its reason, and ends nothing else
+   * @typeParam T - completions, an {@link IJobCompletion}
+   * @param options - timeout in ms, or an object with it. Default, and for 0, no limit. An abort of `signal` rejects with its
+   * reason, and has no other effect
    * @returns with `rejectOnError` rejects with the completions (not an Error) as soon as one of them is an error; rejects
-   * with `FINISH_TIMEOUT` (an {@link ITimeoutError} that says why, for which Redis is looked at for up to a quarter of a
-   * second), after which it may be called again; rejects with `CONNECTION_CLOSED` if the bus is stopped
+   * with `FINISH_TIMEOUT` (an {@link ITimeoutError} with a diagnosis, for which Redis is queried for up to 250 ms), and can be
+   * called again then; rejects with `CONNECTION_CLOSED` after a stop of the bus
    */
   finished<T = any>(options?: number | { timeout?: number | undefined; signal?: IAbortSignal | undefined }): Promise<T>;
 }
 
-/** A job that a processor got. The three methods are there until the job is settled. */
+/** Received job. Its three methods exist until the job is settled. */
 export interface IReceivedJob extends Job {
   /**
-   * Aborted when the outcome does not matter any more: when the job's `deadline` has passed (the reason's code is
-   * `DEADLINE_TIMEOUT`), or when `stop()` waits for it no longer (`CONNECTION_CLOSED`). It stays what it is when the job
-   * has ended in time.
+   * Signal that aborts when the outcome has no effect any more: when the job's `deadline` has passed (the reason has code
+   * `DEADLINE_TIMEOUT`), or when `stop()` does not wait any longer (`CONNECTION_CLOSED`). It does not abort after the end of
+   * the job.
    */
   readonly signal: AbortSignalOfHost;
   /**
-   * Gives the job's place to another one while this one goes on. It is not settled by that.
+   * Frees the job's slot while the job continues. It does not settle the job.
    *
    * @returns the same job
    */
   release(): IReceivedJob;
-  /** Says that the job is finished (XACK, then PUBLISH). What the processor returns by then says the same. */
+  /** Settles the job as finished (XACK, then PUBLISH). A return of the processor has the same effect. */
   resolve(): Promise<void>;
-  /** Says that the job failed (PUBLISH), see {@link IJobCompletion}. Its entry stays pending. What the processor throws by then says the same. */
+  /**
+   * Settles the job as failed (PUBLISH), see {@link IJobCompletion}. Its entry stays pending. An exception of the processor has
+   * the same effect.
+   */
   reject<T extends Error>(error: T): Promise<void>;
 }
 
 // ----------------------------------------------------------------------------------------------------------- Producer
 
-/** The listeners of a producer's own events. */
+/** Listeners of a producer's events. */
 export interface IProducerEvents {
-  /** Something went wrong that belongs to no call. */
+  /** An error occurred that belongs to no call. */
   error: (error: IProducerError) => void;
 }
 
 /**
- * Listens to the completions in a stream.
+ * Listener for completions of a stream.
  *
- * @param error - the job's error as data, or null if it was finished
- * @param jobId - the job
- * @param group - the group that finished it or failed
+ * @param error - error of the job as data, or null if it was finished
+ * @param jobId - id of the job
+ * @param group - group of the completion
  */
 export type IStreamListener = (error: any, jobId: string, group: string) => void;
 
-/** What is to be sent, where, and what is waited for. */
+/** Options of `send()`. */
 export interface ISendOptions {
   /** The stream. */
   stream: string;
   /**
-   * With `nodes()`: what decides on the node.
+   * Route, which decides on the node of `nodes()`.
    * @default the stream
    */
   route?: string | symbol | undefined;
-  /** The job; its payload must have been pushed before. */
+  /** Job to send. Push its payload before. */
   job: Job;
   /**
-   * About how many entries the stream keeps (MAXLEN ~); 0 for all.
+   * Approximate maximum length of the stream (MAXLEN ~); 0 for no limit.
    * @default 0
    */
   capped?: number | undefined;
   /**
-   * The groups whose completions `job.finished()` waits for; each counts once. Half of a surrogate pair in a name is U+FFFD in
-   * Redis: names that differ in nothing else are one name there. The completions have the names that are given here.
+   * Groups whose completions `job.finished()` waits for; each counts once. Redis stores half of a surrogate pair in a name as
+   * U+FFFD, so that names can become equal there. The completions have the names that are given here.
    * @default null
    */
   waitFor?: string[] | null | undefined;
   /**
-   * Whether `job.finished()` rejects at the first error.
+   * Makes `job.finished()` reject at the first error.
    * @default false
    */
   rejectOnError?: boolean | undefined;
   /**
-   * Whether each group's outcome is also kept in Redis, in a key that ends by itself, so that `job.finished()` learns of
-   * it even if the completion is lost on its way. Without `waitFor` it has no effect, nor has it with consumers of 2.x.
+   * Keeps each group's outcome in Redis, in a key that expires, so that `job.finished()` finds it after a lost completion. It
+   * has no effect without `waitFor`, and with consumers of 2.x.
    * @default false
    */
   durable?: boolean | IDurableOptions | null | undefined;
 }
 
-/** How outcomes are kept. */
+/** Options of outcome records. */
 export interface IDurableOptions {
   /**
-   * For how many ms, from 1 on.
+   * Time for which an outcome is kept, in ms, from 1 on.
    * @default 3600000
    */
   ttl?: number | undefined;
 }
 
-/** What has passed through connections, those that have ended included. Counts only grow. */
+/** Traffic of connections, including connections that have ended. Counts only grow. */
 export interface IConnectionStats {
-  /** How often one was ready again after it was lost. */
+  /** Number of times that a lost connection became ready again. */
   reconnects: number;
-  /** Bytes of replies and messages, as they are without TLS, behind the greeting of each connection. */
+  /** Bytes of replies and messages, without TLS and without the greeting of each connection. */
   bytesIn: number;
-  /** Bytes of commands, in the same way. */
+  /** Bytes of commands, counted in the same way. */
   bytesOut: number;
 }
 
-/** What a producer has done. Counts are of its whole life, across `stop()` and `close()`, and only grow. */
+/** Statistics of a producer. Counts cover its whole life, across `stop()` and `close()`, and only grow. */
 export interface IProducerStats {
-  /** Jobs that Redis has taken. */
+  /** Jobs that Redis has accepted. */
   sent: number;
-  /** Jobs whose `send()` rejected with an error of Redis or of a connection; what its options forbid is not counted. */
+  /** Jobs whose `send()` rejected with an error of Redis or of a connection. Invalid options are not counted. */
   failed: number;
   /** Jobs on their way to Redis now. */
-  sending: number;
-  /** Completions that were heard, one for each group, of jobs that are waited for or that are listened to. */
-  heard: number;
+  inFlight: number;
+  /** Received completions, one for each group, of jobs with `waitFor` and of streams with a listener. */
+  completionsReceived: number;
   /** Jobs whose `waitFor` is not complete now. */
   waiting: number;
   /** Jobs whose `waitFor` has become complete, or has ended at an error with `rejectOnError`. */
   finished: number;
-  /** How many calls of `finished()` rejected with `FINISH_TIMEOUT`. */
+  /** Calls of `finished()` that rejected with `FINISH_TIMEOUT`. */
   timedOut: number;
   /**
-   * The connections that all producers and consumers of the manager share, for commands and for completions, on all nodes.
-   * The same for each of them.
+   * Traffic of the connections that all producers and consumers of the manager share, for commands and for completions, on
+   * all nodes. Each of them reports the same numbers.
    */
   shared: IConnectionStats;
 }
@@ -1167,301 +1164,298 @@ export interface IProducerStats {
 export interface Producer extends IEmitter<IProducerEvents, IStreamListener> {}
 
 /**
- * Sends jobs and hears of their completions.
+ * Producer: sends jobs and receives their completions.
  *
- * Emits an event named after the stream for each completion that it listens to (see {@link IStreamListener}), and
+ * It emits an event with the name of the stream for each completion it listens for (see {@link IStreamListener}), and
  * `'error'` (see {@link IProducerError}).
  */
 export declare class Producer {
-  /** What consumers address completions to. */
+  /** Id of the producer, to which consumers address completions. */
   readonly id: string;
 
-  /** @throws TypeError if `connection` is no ConnectionManager */
+  /** @throws TypeError if `connection` is not a ConnectionManager */
   constructor(connection: ConnectionManager);
 
   /**
-   * Subscribes to completions: without arguments to those of this producer's own jobs, with streams to those of
-   * everybody's jobs there; `*` in a name stands for anything. Resolves when Redis has confirmed (SUBSCRIBE or
-   * PSUBSCRIBE). `send()` with `waitFor` needs no `listen()`.
+   * Subscribes to completions: without arguments to those of this producer's jobs, with streams to those of all jobs there.
+   * `*` in a name matches any text. Resolves when Redis has confirmed the subscription (SUBSCRIBE or PSUBSCRIBE). `send()` with
+   * `waitFor` needs no `listen()`.
    *
    * @returns rejects with an {@link IRedisError}
    */
   listen(...streams: string[]): Promise<void>;
-  /** A new job, with a random id if none is given. */
+  /** Creates a job, by default with a random id. */
   job(id?: string): Job;
   /**
    * Sends a job (XADD).
    *
-   * @returns the same job, once Redis has accepted the entry; with `finished()` if `waitFor` was given. Rejects with an
+   * @returns the same job, after Redis has accepted the entry; with `finished()` if `waitFor` was given. Rejects with an
    * {@link IRedisError}, or with a TypeError or RangeError that names the option
    */
   send(options: ISendOptions): Promise<ISentJob>;
-  /** What it has done so far. Asks nothing of Redis and opens no connection. */
+  /** Resolves with statistics. Sends no command and opens no connection. */
   stats(): Promise<IProducerStats>;
   /**
-   * Unsubscribes, and gives up what it waits for: `finished()` rejects with `CONNECTION_CLOSED`. The bus goes on, and
-   * the producer can be used again.
+   * Unsubscribes and ends all waits: `finished()` rejects with `CONNECTION_CLOSED`. The bus continues, and the producer can be
+   * used again.
    */
   close(): Promise<void>;
-  /** The same as `close()`, for `await using`. */
+  /** Equals `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 // ----------------------------------------------------------------------------------------------------------- Consumer
 
-/** Does the work of a job. What it returns is not used; what it throws is the job's error. */
+/** Processor of jobs. Its result is ignored; its exception is the job's error. */
 export type IStreamProcessor = (job: IReceivedJob) => Promise<any>;
 
-/** An entry that was taken over from a consumer, or that is not delivered any more. */
+/** Entry that was claimed, or that is not delivered again. */
 export interface IClaimedEntry {
-  /** The entry's id. */
+  /** Id of the entry. */
   id: string;
-  /** The consumer that had it. */
+  /** Consumer that had the entry. */
   consumerId: string;
-  /** For how many ms it had been idle. */
+  /** Idle time of the entry, in ms. */
   idleTime: number;
-  /** How often it has been delivered, for `claimed` this time included. */
+  /** Number of deliveries, including the current one for `claimed`. */
   deliveryCount: number;
-  /** The key of the stream. */
+  /** Redis key of the stream. */
   stream: string;
-  /** The producer and the job. */
+  /** Ids of the producer and the job. */
   data: { prd: string; job: string };
 }
 
-/** An entry that is not delivered any more. */
+/** Entry that is not delivered again. */
 export interface IExhaustedEntry extends IClaimedEntry {
-  /** Whether it was moved to the stream that `deadLetter` names; otherwise it stays pending. */
+  /** True if the entry was moved to the stream of `deadLetter`; otherwise it stays pending. */
   moved: boolean;
 }
 
-/** Entries that are not in their stream any more, and whose jobs were not done. */
+/** Entries that were removed from their stream before their jobs ended. */
 export interface ITrimmedEntries {
-  /** The name of the stream, as `process()` got it. */
+  /** Name of the stream, as passed to `process()`. */
   stream: string;
-  /** How many they were; at least so many if `pending` is false and the group has several consumers. */
+  /** Number of entries; a minimum if `pending` is false and the group has several consumers. */
   count: number;
   /**
-   * Whether they had been delivered to a consumer and were waiting to be done; they have been acknowledged. Otherwise the
-   * group never got them, and each consumer that claims tells what it knows of that.
+   * True for entries that were pending, and have been acknowledged. False for entries that were never delivered to the group,
+   * which each consumer with `claimInterval` reports for itself.
    */
   pending: boolean;
 }
 
-/** The listeners of a consumer's events. */
+/** Listeners of a consumer's events. */
 export interface IConsumerEvents {
-  /** Something went wrong that belongs to no call. */
+  /** An error occurred that belongs to no call. */
   error: (error: IConsumerError) => void;
-  /** No job is in flight any more. */
+  /** The last job in flight has ended. */
   drained: () => void;
-  /** An entry was taken over from a consumer that did not finish it, and its job runs. */
+  /** An idle entry was claimed from another consumer, and its job runs. */
   claimed: (entry: IClaimedEntry) => void;
   /**
-   * An entry is not delivered again: it was delivered `retryLimit` times, or its job said that it is of no use. Once for
-   * each entry, by the consumer that finds out; where entries stay pending, by each consumer that claims.
+   * An entry is not delivered again: it was delivered `retryLimit` times, or its error was unrecoverable. Emitted once per
+   * entry, by the consumer that finds it; if entries stay pending, by each consumer with `claimInterval`.
    */
   exhausted: (entry: IExhaustedEntry) => void;
   /**
-   * Entries have been deleted or trimmed away (XDEL, XTRIM, `capped`) before their jobs were done: some that were pending,
-   * which are acknowledged since nothing is left to be run, or some that the group never got. It is looked for with
-   * `claimInterval`; the latter are known on Redis 7 and later.
+   * Entries were deleted or trimmed (XDEL, XTRIM, `capped`) before their jobs ended: pending entries, which are acknowledged, or
+   * entries that were never delivered to the group. Needs `claimInterval`; undelivered entries need Redis 7 or later.
    */
   trimmed: (entries: ITrimmedEntries) => void;
 }
 
-/** How long a job that failed waits before it is delivered again. Times are in ms. */
+/** Delay before a failed job is delivered again. Times are in ms. */
 export interface IBackoffOptions {
-  /** Whether each wait is the same or twice the one before. */
+  /** Growth of the delay: constant, or doubled each time. */
   type: 'fixed' | 'exponential';
-  /** The wait after the first delivery. */
+  /** Delay after the first delivery. */
   delay: number;
   /**
-   * The longest wait.
+   * Maximum delay.
    * @default Infinity
    */
   max?: number | undefined;
   /**
-   * Which part of each wait is left to chance, from 0 to 1; the wait gets shorter by up to that.
+   * Part of each delay that is random, from 0 to 1. It shortens the delay.
    * @default 0
    */
   jitter?: number | undefined;
 }
 
 /**
- * How a consumer works. Times are in ms. `undefined`, `null` and `NaN` stand for the default; what cannot work is a
- * RangeError that names the option.
+ * Options of a consumer. Times are in ms. `undefined`, `null` and `NaN` mean the default. An invalid value is a RangeError that
+ * names the option.
  */
 export interface IConsumerOptions {
-  /** The group: every group gets every job, each job goes to one consumer of a group. */
+  /** Name of the group. Every group gets every job; each job goes to one consumer of a group. */
   group: string;
   /**
-   * The consumer's name in the group. No two consumers of a group may have the same at the same time.
+   * Name of the consumer in the group. Two consumers of a group must not have the same name at the same time.
    * @default a random one
    */
   id?: string | undefined;
   /**
-   * How many jobs run at once, over all streams: 1 or more, Infinity for no limit.
+   * Maximum number of jobs that run at once, over all streams: 1 or more, Infinity for no limit.
    * @default 1
    */
   concurrency?: number | undefined;
   /**
-   * How long one read waits for jobs (XREADGROUP BLOCK); 0 for as long as it takes. `pause()` and `stop()` never wait
-   * for it.
+   * Maximum time of one blocking read (XREADGROUP BLOCK); 0 for no limit. `pause()` and `stop()` do not wait for it.
    * @default 5000
    */
   blockTimeout?: number | undefined;
   /**
-   * How often to look for entries to take over, in ms: of consumers that are gone, of jobs that failed or whose deadline
-   * passed. Needs XPENDING and XCLAIM; with TIME a clock that is set forward is noticed, and with XINFO what was trimmed
-   * before it was read. While a job runs, its entry is kept from being idle, by another thread while JavaScript is busy, so
-   * that a job that takes longer than `claimDeadline` is not taken over. A consumer that has its group to itself, with
-   * nothing pending, looks once in five of these intervals, unless they are longer than `claimDeadline`. While more entries
-   * are due than jobs can run, a free slot of `concurrency` starts the next look, and new entries get half of the slots.
+   * Interval of claim cycles, in ms. A cycle claims entries of consumers that are gone, and of jobs that failed or reached their
+   * deadline. Needs XPENDING and XCLAIM. TIME detects a clock that is set forward, and XINFO undelivered entries that were
+   * trimmed. Lease renewal keeps the entry of a running job from being claimed after `claimDeadline`, by another thread while
+   * JavaScript is busy. A consumer that is alone in its group, with nothing pending, searches once in five intervals, unless
+   * they are longer than `claimDeadline`. While more entries are due than jobs can run, a free slot of `concurrency` starts the
+   * next cycle, and new entries get half of the slots.
    * @default 0, for never
    */
   claimInterval?: number | undefined;
   /**
-   * For how many ms an entry must have been idle to be taken over. The same for all consumers of a group: who runs a job
-   * keeps its own entry from being idle for as long as this.
+   * Minimum idle time of an entry before it is claimed, in ms. It must be the same for all consumers of a group, since each
+   * renews the leases of its own entries within this time.
    * @default 30000
    */
   claimDeadline?: number | undefined;
   /**
-   * How many entries to look at in one go, 1 or more. No more are taken over than jobs can run.
+   * Number of entries in one page of a claim cycle, 1 or more. No more entries are claimed than jobs can run.
    * @default 100
    */
   claimPageSize?: number | undefined;
   /**
-   * How often an entry is delivered, the first time included: 1 or more, Infinity for no limit. Of effect with
-   * `claimInterval` or `deadLetter`. After it the entry is `'exhausted'`.
+   * Maximum number of deliveries of an entry, including the first: 1 or more, Infinity for no limit. It needs `claimInterval` or
+   * `deadLetter`. After it the entry is `'exhausted'`.
    * @default 3
    */
   retryLimit?: number | undefined;
   /**
-   * When a job that failed may be taken over; by consumers that claim, hence up to their `claimInterval` later.
+   * Delay before a failed job is claimed. Consumers with `claimInterval` claim it up to one interval later.
    * @default when it was idle for `claimDeadline`
    */
   backoff?: IBackoffOptions | null | undefined;
   /**
-   * The stream that entries are moved to when they are not delivered again, see {@link DeadLetters}. Their payload stays.
+   * Stream to which entries are moved that are not delivered again, see {@link DeadLetters}. Their payload stays.
    * @default none: they stay pending in the group
    */
   deadLetter?: string | null | undefined;
   /**
-   * After how many ms of idleness a consumer's name is removed from the group (XGROUP DELCONSUMER), if nothing is pending for
-   * it; 0 or Infinity for never. A consumer that was killed leaves its name behind, and a consumer with `claimInterval`
-   * removes it, after a look at the group at most once an hour. The name of a consumer that lives comes back with its next
-   * entry, and no entry is lost. Needs XINFO CONSUMERS, MULTI, EXEC and XGROUP DELCONSUMER; without these rights the names
-   * stay, and no error is emitted. A consumer shows that it lives by reading at least three times within this time, and at
-   * least once an hour. So this must be more than three times `blockTimeout`, and the same for all consumers of a group.
+   * Idle time after which a consumer without pending entries is removed from the group (XGROUP DELCONSUMER), in ms; 0 or
+   * Infinity for never. A killed consumer leaves its name behind, and a consumer with `claimInterval` removes it, with a check
+   * at most once an hour. The name of a live consumer comes back with its next entry, and no entry is lost. Needs XINFO
+   * CONSUMERS, MULTI, EXEC and XGROUP DELCONSUMER; without these permissions the names stay, and no error is emitted. A live
+   * consumer reads at least three times within this time, and at least once an hour. So the time must be more than three times
+   * `blockTimeout`, and the same for all consumers of a group.
    * Throws a TypeError for anything but a number, and a RangeError below 0.
    * @default 604800000, a week
    */
   removeIdleConsumers?: number | undefined;
   /**
-   * With `nodes()`: the node that is read from, or DISTRIBUTED_ROUTING for all.
+   * Route to the node of `nodes()` to read from, or DISTRIBUTED_ROUTING for all.
    * @default the group
    */
   route?: string | symbol | undefined;
 }
 
-/** A stream to read, and what to do with its jobs. */
+/** Options of `process()`. */
 export interface IProcessOptions {
   /** The stream. */
   stream: string;
-  /** Does the work; called with one job at a time, up to `concurrency` times at once. */
+  /** Processor, called with one job, up to `concurrency` times at once. */
   processor: (job: IReceivedJob) => any;
   /**
-   * `'>'` for jobs that no consumer of the group has had; an id (or `'0'`) for what is pending for this consumer after
-   * it, and then as `'>'`.
+   * `'>'` for undelivered jobs. An id, such as `'0'`, for entries after it that are pending for this consumer, and then for
+   * undelivered jobs.
    * @default '>'
    */
   readFrom?: string | undefined;
   /**
-   * Where the group begins if it is new: `'$'` for what is sent from now on, `'0'` for everything, or an entry's id.
+   * Start position of a new group: `'$'` for jobs sent from now on, `'0'` for all jobs, or an entry's id.
    * @default '$'
    */
   fromId?: string | undefined;
   /**
-   * For how many ms a job may run before it is rejected with `DEADLINE_TIMEOUT`; 0 for as long as it takes. The
-   * processor goes on, but its outcome does not matter any more.
+   * Maximum time of a run before it is rejected with `DEADLINE_TIMEOUT`, in ms; 0 for no limit. The processor continues, but its
+   * outcome has no effect.
    * @default 30000
    */
   deadline?: number | undefined;
   /**
-   * Whether a group that is there is set to `fromId` (XGROUP SETID).
+   * Sets an existing group to `fromId` (XGROUP SETID).
    * @default false
    */
   setId?: boolean | undefined;
   /**
-   * Payload keys that are fetched as soon as jobs arrive (MGET, one for all that arrive together), before their processor
-   * is called: the first `pull()` of such a key then needs no trip to Redis. It does as usual for a key that was not there
-   * yet, or that the processor has pulled, pushed or removed since. Jobs wait for their payloads for a second at most, or
-   * half their `deadline`, and begin without them then.
+   * Payload keys that are fetched before the processor is called (MGET, one for all jobs that arrive together). The first
+   * `pull()` of such a key needs no round trip. It asks Redis for a key that did not exist, or that the processor has pulled,
+   * pushed or removed since. A job waits for its payload for at most a second, or half its `deadline`, and starts without it
+   * then.
    * @default none
    */
   prefetch?: readonly string[] | null | undefined;
 }
 
-/** How far a group is with a stream, with `nodes()` on all nodes that are read. */
+/** Position of a group in a stream. With `nodes()` it sums up all nodes that are read. */
 export interface IStreamStats {
-  /** The stream, as `process()` got it. */
+  /** Name of the stream, as passed to `process()`. */
   stream: string;
-  /** The group. */
+  /** Name of the group. */
   group: string;
   /**
-   * How many entries no consumer of the group has been given. `null` where that is not known: before Redis 7, where Redis
-   * says so itself (after XDEL, or `XGROUP SETID`, until the group has read on), without a group, and while Redis cannot be
-   * asked.
+   * Number of entries not yet delivered to the group. `null` if unknown: before Redis 7, without a group, while Redis does
+   * not answer, and after XDEL or `XGROUP SETID` until the group has read on.
    */
   lag: number | null;
-  /** How many entries the group's consumers have been given and not acknowledged; `null` while Redis cannot be asked. */
+  /** Number of entries delivered to the group and not acknowledged. `null` while Redis does not answer. */
   pending: number | null;
 }
 
-/** What a consumer has done. Counts are of its whole life, across `pause()` and `stop()`, and only grow. */
+/** Statistics of a consumer. Counts cover its whole life, across `pause()` and `stop()`, and only grow. */
 export interface IConsumerStats {
-  /** Jobs that got a place to run. */
+  /** Jobs that got a slot. */
   started: number;
-  /** Of these, jobs whose entry had been delivered before: taken over, or found pending for this consumer. */
+  /** Started jobs whose entry had been delivered before: claimed, or found pending for this consumer. */
   retried: number;
-  /** Entries that were taken over, see `claimInterval`. */
+  /** Claimed entries, see `claimInterval`. */
   claimed: number;
-  /** Jobs that ended well. */
+  /** Jobs that ended without an error. */
   resolved: number;
-  /** Jobs that ended with an error, those of the deadline included. */
+  /** Jobs that ended with an error, including those that reached their deadline. */
   rejected: number;
-  /** Jobs that ended by their `deadline`. */
+  /** Jobs that reached their `deadline`. */
   timedOut: number;
-  /** Jobs that gave back their place with `release()`. */
+  /** Jobs that gave back their slot with `release()`. */
   released: number;
   /** Entries that are not delivered again, as with `'exhausted'`. */
   exhausted: number;
-  /** Entries that are gone before their jobs were done, as with `'trimmed'`. */
+  /** Entries that were removed from their stream before their jobs ended, as with `'trimmed'`. */
   trimmed: number;
-  /** Jobs that ended and of whose end Redis could not be told, as with `REJECT_JOB_ERROR`, or a `resolve()` that rejects. */
-  unsettled: number;
-  /** Jobs that run now, or whose end Redis has not confirmed yet; without those that were released. */
+  /** Ended jobs whose settlement failed, as with `REJECT_JOB_ERROR`, or with a `resolve()` that rejects. */
+  settlementFailures: number;
+  /** Jobs that run now, or whose settlement Redis has not confirmed yet. Released jobs are not counted. */
   inFlight: number;
-  /** Entries that were read and wait for a place now. */
+  /** Entries that were read and wait for a slot now. */
   waiting: number;
-  /** How many more jobs could run now; Infinity without a limit. */
-  free: number;
-  /** The connections that wait for this consumer's jobs. */
+  /** Slots for further jobs now. Infinity without a limit. */
+  availableSlots: number;
+  /** Traffic of the connections that read entries for this consumer. */
   own: IConnectionStats;
   /**
-   * The connections that all producers and consumers of the manager share, for commands and for completions, on all nodes.
-   * The same for each of them.
+   * Traffic of the connections that all producers and consumers of the manager share, for commands and for completions, on
+   * all nodes. Each of them reports the same numbers.
    */
   shared: IConnectionStats;
-  /** One for each stream that `process()` was called with. */
+  /** One element for each stream that `process()` was called with. */
   streams: IStreamStats[];
 }
 
-/** The connections of a consumer in 2.x. Here for programs that name the type. */
+/** Connections of a consumer in 2.x. Declared for programs that name the type. */
 export interface IRedisClientPair {
-  /** The one that waits for jobs. */
+  /** Connection for blocking reads. */
   blocking: RedisClient & { xretry: any };
-  /** The one that acknowledges. */
+  /** Connection for acknowledgements. */
   aux: RedisClient;
 }
 
@@ -1469,13 +1463,13 @@ export interface IRedisClientPair {
 export interface Consumer extends IEmitter<IConsumerEvents> {}
 
 /**
- * Runs the jobs of a group.
+ * Consumer: runs the jobs of a group.
  *
- * Emits `'error'` (see {@link IConsumerError}), `'drained'`, `'claimed'`, `'exhausted'` and `'trimmed'` (see
+ * It emits `'error'` (see {@link IConsumerError}), `'drained'`, `'claimed'`, `'exhausted'` and `'trimmed'` (see
  * {@link IConsumerEvents}).
  */
 export declare class Consumer {
-  /** The consumer's name in the group. */
+  /** Name of the consumer in the group. */
   readonly id: string;
 
   /**
@@ -1485,93 +1479,93 @@ export declare class Consumer {
   constructor(connection: ConnectionManager, options: IConsumerOptions);
 
   /**
-   * Adds a stream, which is read from the next `play()` on; for one that is there the processor is changed at once.
+   * Adds a stream, which is read from the next `play()` on. A known stream gets the new processor at once.
    *
    * @returns the consumer
    * @throws TypeError or RangeError that names the option
    */
   process(options: IProcessOptions): Consumer;
   /**
-   * Makes the groups that are missing (XGROUP CREATE … MKSTREAM) and begins to read (XREADGROUP). What is sent after it
-   * has resolved is seen.
+   * Creates missing groups (XGROUP CREATE … MKSTREAM) and starts to read (XREADGROUP). Every job that is sent after it has
+   * resolved will be received.
    *
-   * @param options.signal - aborting it pauses the consumer, now or later, until `pause()` or the next `play()`; rejects
-   * with its reason if that is before this has resolved
+   * @param options.signal - its abort pauses the consumer, until `pause()` or the next `play()`. An abort before `play()` has
+   * resolved rejects with its reason
    * @returns rejects with an {@link IRedisError}, or with an Error if `process()` was never called
    */
   play(options?: { signal?: IAbortSignal | undefined }): Promise<void>;
   /**
-   * Reads no more jobs and waits for those in flight. `play()` goes on.
+   * Stops to read jobs and waits for those in flight. `play()` continues.
    *
-   * @param timeout - in ms; without one, or with 0, for as long as it takes
+   * @param timeout - maximum time to wait, in ms. Default, and for 0, no limit
    * @returns rejects with `PAUSE_TIMEOUT`; the consumer stays paused then
    */
   pause(timeout?: number): Promise<void>;
   /**
-   * What it has done so far, and with one XINFO GROUPS per stream how far its group is. Opens no connection, and rejects for
-   * no reason but its options.
+   * Resolves with statistics, and with the position of the group, from one XINFO GROUPS per stream. Opens no connection, and
+   * rejects only for invalid options.
    *
-   * @param options.timeout - for how many ms to wait for Redis, 1000 by default, after which `lag` and `pending` are null;
-   * with 0 it is not asked
+   * @param options.timeout - maximum time to wait for Redis, in ms, after which `lag` and `pending` are null; 0 sends no command.
+   * Default 1000
    */
   stats(options?: { timeout?: number | undefined }): Promise<IConsumerStats>;
-  /** The same as `pause()`, for `await using`. */
+  /** Equals `pause()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 // ------------------------------------------------------------------------------------------------------- Dead letters
 
-/** An entry that is not delivered any more, as the stream of dead letters has it. */
+/** Dead letter: an entry that is not delivered again. */
 export interface IDeadLetter {
-  /** Its id among the dead letters. */
+  /** Id of the letter. */
   id: string;
-  /** The index of the node that it is on; 0 but with `nodes()`. */
+  /** Index of its node of `nodes()`; otherwise 0. */
   node: number;
-  /** Its job, whose payload is still there. */
+  /** Id of the job, whose payload still exists. */
   jobId: string;
-  /** Its producer. */
+  /** Id of the producer. */
   producerId: string;
-  /** The stream that it was sent to. */
+  /** Stream of the original entry. */
   stream: string;
-  /** The id that it had there. */
+  /** Id of the original entry. */
   entryId: string;
-  /** The group that gave it up. */
+  /** Group that dead-lettered the entry. */
   group: string;
-  /** How often it was delivered. */
+  /** Number of deliveries. */
   deliveries: number;
-  /** Whether that was as often as `retryLimit` allows, or its job said that more is of no use. */
+  /** Reason: `retryLimit` was reached, or the error was unrecoverable. */
   reason: 'exhausted' | 'unrecoverable';
-  /** The last error as data, see {@link IJobCompletion}; null where whoever gave it up did not run it. */
+  /** Last error as data, see {@link IJobCompletion}; null if the consumer that dead-lettered it did not run it. */
   error: any;
 }
 
 /**
- * Looks through what consumers have moved to the stream that their option `deadLetter` names. All methods reject with an
- * {@link IRedisError}, or with a TypeError or RangeError that names what was given.
+ * Dead letters of the stream that consumers name in their option `deadLetter`. All methods reject with an {@link IRedisError},
+ * or with a TypeError or RangeError that names the argument.
  */
 export declare class DeadLetters {
   /**
-   * @param stream - the stream that `deadLetter` names
-   * @throws TypeError if `connection` is no ConnectionManager, or `stream` no name
+   * @param stream - value of the option `deadLetter`
+   * @throws TypeError if `connection` is not a ConnectionManager, or `stream` is not a name
    */
   constructor(connection: ConnectionManager, stream: string);
   /**
-   * The oldest letters first, with `nodes()` those of one node after the other.
+   * Lists letters, the oldest first. With `nodes()` the letters of one node follow those of another.
    *
-   * @param options.count - how many at most, 100 by default
-   * @param options.after - the letter behind which to go on
+   * @param options.count - maximum number of letters. Default 100
+   * @param options.after - last letter of the previous page
    */
   list(options?: { count?: number | undefined; after?: IDeadLetter | undefined }): Promise<IDeadLetter[]>;
   /**
-   * Sends the letter's job to its stream again, where every group gets it, and takes the letter away.
+   * Sends the letter's job to its stream again, for every group, and deletes the letter.
    *
-   * @returns the id of the new entry
+   * @returns id of the new entry
    */
   replay(letter: IDeadLetter): Promise<string>;
   /**
-   * Takes the letter away. Its job's payload stays.
+   * Deletes the letter. Its job's payload stays.
    *
-   * @returns whether it was there
+   * @returns true if the letter existed
    */
   drop(letter: IDeadLetter): Promise<boolean>;
 }
@@ -1579,8 +1573,8 @@ export declare class DeadLetters {
 // -------------------------------------------------------------------------------------------------------- Diagnostics
 
 /**
- * What the channels of `node:diagnostics_channel` are told, by their names. No message holds a payload, nor a password.
- * Without a subscriber none is made.
+ * Messages of the channels of `node:diagnostics_channel`, by channel. A message contains neither a payload nor a password.
+ * Without a subscriber no message is made.
  *
  * @example
  * ```ts
@@ -1592,156 +1586,156 @@ export declare class DeadLetters {
  * ```
  */
 export interface IDiagnostics {
-  /** A job is about to be sent, by who calls `send()` and in its asynchronous context. */
+  /** A job will be sent. Published in the asynchronous context of `send()`. */
   'hfxbus:send': ISendMessage;
-  /** Redis has the job, or it could not be sent: the same object. */
+  /** A job was sent, or `send()` has failed: the same object. */
   'hfxbus:sent': ISentMessage;
   /**
-   * A processor is about to be called. What is bound to this channel with `bindStore()`, on Node 18.19 and later, is there
-   * within the processor.
+   * A processor will be called. Stores that are bound to this channel with `bindStore()`, on Node 18.19 and later, apply within
+   * the processor.
    */
   'hfxbus:receive': IReceiveMessage;
   /**
-   * It was decided how a job ends, and Redis is about to be told: the same object. Of jobs that began while somebody
-   * subscribed to this channel or to `hfxbus:receive`.
+   * A job has ended, and its settlement will be sent: the same object. Published for jobs that began while this channel or
+   * `hfxbus:receive` had a subscriber.
    */
   'hfxbus:settle': ISettleMessage;
-  /** An entry was taken over, as with `'claimed'`. */
+  /** An entry was claimed, as with `'claimed'`. */
   'hfxbus:claim': IEntryMessage<IClaimedEntry>;
   /** An entry is not delivered again, as with `'exhausted'`. */
   'hfxbus:exhaust': IEntryMessage<IExhaustedEntry>;
-  /** Entries are gone before their jobs were done, as with `'trimmed'`. */
+  /** Entries were removed before their jobs ended, as with `'trimmed'`. */
   'hfxbus:trim': ITrimMessage;
   /** Names of other consumers were removed from the group, see `removeIdleConsumers`. */
   'hfxbus:remove': IRemoveMessage;
-  /** A connection has another state. */
+  /** The state of a connection has changed. */
   'hfxbus:connection': IConnectionMessage;
 }
 
-/** A job that is sent. */
+/** Message of `hfxbus:send`. */
 export interface ISendMessage {
   producer: Producer;
   job: Job;
-  /** The stream, as `send()` got it. */
+  /** Stream, as passed to `send()`. */
   stream: string;
-  /** The groups whose completions are waited for. */
+  /** Groups of `waitFor`. */
   waitFor: string[];
   /**
-   * Empty. What subscribers add to it, strings only, is sent with the job in its entry, and is there at `hfxbus:receive`: what
-   * carries the context of a trace. Consumers of 2.x do not look at it, and a dead letter that is replayed has none.
+   * Empty object for headers, such as the context of a trace. Strings that subscribers add are sent with the job in its entry,
+   * and appear at `hfxbus:receive`. Consumers of 2.x ignore them, and a replayed dead letter has none.
    */
   headers: Record<string, string>;
 }
 
-/** A job that was sent, or was not. */
+/** Message of `hfxbus:sent`. */
 export interface ISentMessage extends ISendMessage {
-  /** What `send()` rejects with, if it does. */
+  /** Error of `send()`, if it rejects. */
   error?: IRedisError;
 }
 
-/** A job that is run. */
+/** Message of `hfxbus:receive`. */
 export interface IReceiveMessage {
   consumer: Consumer;
   job: IReceivedJob;
-  /** The stream, as `process()` got it. */
+  /** Stream, as passed to `process()`. */
   stream: string;
   group: string;
-  /** What subscribers of `hfxbus:send` have added, where it was sent; empty if there was none. */
+  /** Headers that subscribers of `hfxbus:send` have added; empty if none. */
   headers: Record<string, string>;
 }
 
-/** A job that has ended. */
+/** Message of `hfxbus:settle`. */
 export interface ISettleMessage extends IReceiveMessage {
   /**
-   * - `resolved`, `rejected`: as its processor says, or `resolve()` or `reject()`
+   * - `resolved`, `rejected`: by its processor, or by `resolve()` or `reject()`
    * - `timedOut`: its `deadline` has passed
-   * - `abandoned`: `stop()` waits no longer, and has handed it back
+   * - `abandoned`: `stop()` did not wait any longer, and has handed it back
    */
   outcome: 'resolved' | 'rejected' | 'timedOut' | 'abandoned';
-  /** What was thrown, or why it did not come to an end; unless it was resolved. */
+  /** Error of the job, unless it was resolved. */
   error?: any;
 }
 
-/** What has become of an entry. */
+/** Message about an entry. */
 export interface IEntryMessage<Entry> {
   consumer: Consumer;
   group: string;
   entry: Entry;
 }
 
-/** What was trimmed. */
+/** Message of `hfxbus:trim`. */
 export interface ITrimMessage extends ITrimmedEntries {
   consumer: Consumer;
   group: string;
 }
 
-/** Which consumers were removed from a group. */
+/** Message of `hfxbus:remove`. */
 export interface IRemoveMessage {
-  /** The consumer that removed them. */
+  /** Consumer that removed the names. */
   consumer: Consumer;
   group: string;
-  /** The stream, as `process()` got it. */
+  /** Stream, as passed to `process()`. */
   stream: string;
-  /** The names that were removed. */
+  /** Removed names. */
   consumers: string[];
 }
 
-/** A connection that has another state. */
+/** Message of `hfxbus:connection`. */
 export interface IConnectionMessage {
   manager: ConnectionManager;
   /**
-   * - of the connection that everything shares, as a ConnectionManager emits: `connect`, `ready`, `reconnecting`
-   * - of `getClient()`, as that emits: `connecting`, `connect`, `ready`, `close`, `reconnecting`, `end`
-   * - of a node, with `eject`: `eject`, `readmit`
-   * - `end` of no node: `stop()` has closed all
+   * - state of the shared connection, as emitted by a ConnectionManager: `connect`, `ready`, `reconnecting`
+   * - state of a `getClient()` connection: `connecting`, `connect`, `ready`, `close`, `reconnecting`, `end`
+   * - state of a node, with `eject`: `eject`, `readmit`
+   * - `end` without a node: `stop()` has closed all connections
    */
   state: string;
-  /** `host:port`, or the path of the socket, where that is known. */
+  /** `host:port`, or the path of the socket, if known. */
   node?: string;
-  /** The index of the node, if it is about one. */
+  /** Index of the node, if there is one. */
   index?: number;
-  /** The name that `getClient()` got, if it is such a connection. */
+  /** Name of the `getClient()` connection, if it is one. */
   client?: string;
-  /** Why it is so, where there is a reason. */
+  /** Reason of the state, if there is one. */
   error?: IRedisError;
 }
 
 // ----------------------------------------------------------------------------------------------------------- Shutdown
 
-/** How a process that is told to end does so. */
+/** Options of `gracefulShutdown()`. */
 export interface IShutdownOptions {
   /**
-   * For how many ms to wait for jobs in flight; what has not ended by then is handed back.
+   * Maximum time to wait for jobs in flight, in ms. Other jobs are handed back.
    * @default 10000
    */
   timeout?: number | undefined;
   /**
-   * What tells the process.
+   * Signals that start the shutdown.
    * @default ['SIGTERM', 'SIGINT']
    */
   signals?: string[] | null | undefined;
   /**
-   * Whether the process then ends by that signal, unless somebody else listens for it.
+   * Ends the process by the signal after the shutdown, unless it has other listeners.
    * @default true
    */
   exit?: boolean | undefined;
 }
 
-/** What `gracefulShutdown()` gives. */
+/** Handle of `gracefulShutdown()`. */
 export interface IShutdown {
-  /** Does it now; the same promise each time, which never rejects. */
+  /** Starts the shutdown now. Returns the same promise each time, which never rejects. */
   shutDown(): Promise<void>;
-  /** Listens for signals no more. */
+  /** Removes the signal listeners. */
   cancel(): void;
 }
 
 /**
- * Pauses consumers, closes producers and stops managers, in this order, when the process gets a signal, and then lets it
- * end. A signal that comes within 500 ms after the first one is the same one, whichever of `signals` it is: npm, tsx and
- * process managers pass signals on that the process has got already. A later one ends the process at once.
+ * Pauses consumers, closes producers and stops managers, in this order, at a signal, and then ends the process. Any of `signals`
+ * within 500 ms after the first one counts as a repetition: npm, tsx and process managers forward signals that the process has
+ * received already. A later signal ends the process at once.
  *
- * @param members - one, or several; a manager's consumers end with it, but pause first if they are named
- * @throws TypeError or RangeError that names what cannot be ended, or the option
+ * @param members - one or several members. A manager's consumers end with it, but pause first if they are members
+ * @throws TypeError or RangeError that names the invalid member or option
  */
 export declare function gracefulShutdown(
   members: ConnectionManager | Producer | Consumer | Array<ConnectionManager | Producer | Consumer>,

@@ -229,15 +229,15 @@ export interface NativeConsumerStats {
   exhausted: number
   /** Trimmed entries. */
   trimmed: number
-  /** Jobs that ended, with a settlement that failed. */
-  unsettled: number
-  /** Jobs in flight. */
+  /** Ended jobs whose settlement failed. */
+  settlementFailures: number
+  /** In flight. */
   inFlight: number
   /** Entries of the backlog, which wait for a slot. */
   waiting: number
-  /** Free slots, infinite without a limit. */
-  free: number
-  /** Traffic of its reader connections. */
+  /** Slots for further jobs; infinite without a limit. */
+  availableSlots: number
+  /** The connections that it waits on. */
   own: NativeTraffic
   /** Traffic of the shared connections of its bus. */
   shared: NativeTraffic
@@ -343,9 +343,9 @@ export interface NativeNodeOptions {
 
 /** Statistics of a producer. */
 export interface NativeProducerStats {
-  /** Received completions. */
-  heard: number
-  /** Pending waits. */
+  /** Received completions, one for each group of a job. */
+  completionsReceived: number
+  /** Jobs waited for. */
   waiting: number
   /** Traffic of the connections of its bus. */
   shared: NativeTraffic

@@ -1,6 +1,6 @@
 // Written by scripts/generate-commands.js: do not edit.
 
-/** The commands of Redis, as methods are named. */
+/** Names of the methods for the commands of Redis. */
 export type RedisCommand =
   | 'acl'
   | 'append'

@@ -1,121 +1,121 @@
 /**
  * hfxbus/testing: a Redis in this process, for tests and for first steps.
  *
- * It has the semantics of Redis 7 for what a bus uses, speaks the wire protocol on a loopback port, keeps nothing on
+ * It has the semantics of Redis 7 for the commands of a bus, speaks the wire protocol on a loopback port, keeps nothing on
  * disk, and is not for production.
  *
  * @packageDocumentation
  */
 
 declare global {
-  // As `@types/node` has it, for who compiles without the language's own.
+  // As in `@types/node`, for programs that compile without the types of ES2023.
   interface SymbolConstructor {
-    /** What `await using` calls. */
+    /** Key of the method that `await using` calls. */
     readonly asyncDispose: unique symbol;
   }
 }
 
-/** What is to go wrong, and how often: odds from 0, never, to 1, always. The same seed makes the same go wrong. */
+/** Faults with their probabilities, from 0 (never) to 1 (always). The same seed causes the same faults. */
 export interface Chaos {
   /**
-   * What the decisions come of. Each kind is counted for itself: the third publication, the tenth command.
+   * Seed of the decisions. Each kind of fault counts its own events, such as the third publication or the tenth command.
    *
    * @default the server's `seed`
    */
   seed?: number | undefined;
   /**
-   * What a client sent is looked at up to so many ms late.
+   * Maximum delay before a client's bytes are processed, in ms.
    *
    * @default 0
    */
   delay?: number | undefined;
   /**
-   * The odds that a connection is closed after a command was carried out, without its reply.
+   * Probability that a connection is closed after a command was executed, without its reply.
    *
    * @default 0
    */
   dropConnection?: number | undefined;
   /**
-   * The odds that an entry that a group gets is given to it once more, to whoever reads next, acknowledged or not.
+   * Probability that an entry is delivered to its group once more, at the next read, acknowledged or not.
    *
    * @default 0
    */
   duplicateDelivery?: number | undefined;
   /**
-   * The odds that what is published is heard by nobody.
+   * Probability that a published message reaches no subscriber.
    *
    * @default 0
    */
   loseCompletion?: number | undefined;
 }
 
-/** How a server is started. */
+/** Options of `EmbeddedRedis.start()`. */
 export interface EmbeddedRedisOptions {
   /**
-   * Where it listens on 127.0.0.1; 0 for any port that is free.
+   * Port on 127.0.0.1; 0 for any free port.
    *
    * @default 0
    */
   port?: number | undefined;
   /**
-   * What clients have to authenticate with; an empty one is none.
+   * Password that clients must send. An empty one means none.
    *
    * @default none
    */
   password?: string | undefined;
   /**
-   * How many bytes the keys may take; what would add more is refused with OOM. 0 for any number.
+   * Maximum size of all keys, in bytes; 0 for no limit. Commands that would exceed it are refused with OOM.
    *
    * @default 268435456
    */
   maxMemory?: number | undefined;
   /**
-   * What goes wrong by chance comes of this, unless `chaos` has a seed of its own.
+   * Seed of random faults, unless `chaos` has its own.
    *
    * @default 0
    */
   seed?: number | undefined;
   /**
-   * `'manual'`: time stands still for keys that expire, for the ids of entries and for what is pending, unless
-   * {@link EmbeddedRedis.advance} lets it pass. Who waits in a read waits by real time too, and TIME tells that.
+   * Clock of the server. With `'manual'` the time of expiry, entry ids and idle times stands still until
+   * {@link EmbeddedRedis.advance}. Blocking reads also end by real time, and TIME returns real time.
    *
    * @default 'real'
    */
   clock?: 'real' | 'manual' | undefined;
-  /** What is to go wrong. */
+  /** Faults. Default none. */
   chaos?: Chaos | undefined;
 }
 
-/** A Redis in this process, on the thread that buses run on as well. It keeps the process alive until it is stopped. */
+/** Redis in this process, on the thread of the engine. It keeps the process alive until it is stopped. */
 export declare class EmbeddedRedis {
   private constructor();
 
   /**
-   * Starts a server. It listens when the promise is resolved.
+   * Starts a server. Resolves when it listens.
    *
-   * @throws TypeError or RangeError for options that cannot work
-   * @throws an error with code `EADDRINUSE` or `EACCES` if it cannot listen there
+   * @throws TypeError or RangeError that names the option
+   * @throws Error with code `EADDRINUSE` or `EACCES` if it cannot listen on the port
    */
   static start(options?: EmbeddedRedisOptions): Promise<EmbeddedRedis>;
 
-  /** Where it listens. */
+  /** Port of the server. */
   readonly port: number;
 
-  /** What `ConnectionManager.standalone()` takes, with the password. */
+  /** URL for `ConnectionManager.standalone()`, with the password. */
   readonly url: string;
 
   /**
-   * Lets time pass, for a server with `clock: 'manual'`: keys expire, what is pending gets older, and reads whose
-   * BLOCK is over then return.
+   * Advances the clock of a server with `clock: 'manual'`: keys expire, idle times grow, and blocking reads return whose BLOCK
+   * has passed.
    *
-   * @param ms how much
-   * @throws TypeError for a server whose clock is real
+   * @param ms time to add, in ms
+   * @throws TypeError for a server with a real clock
    */
   advance(ms: number): void;
 
-  /** Closes every connection; what was there is gone. Twice is fine. */
+  /** Closes every connection and drops all data. A second call has no effect. */
   stop(): Promise<void>;
 
-  /** As `stop()`. */
+  /** Equals `stop()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -3,6 +3,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
+const { numberOption } = require('../scripts/number-option.js');
 const scenarios = require('./scenarios/index.js');
 const { ADAPTERS } = require('./subject.js');
 
@@ -29,7 +30,7 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 };
 
-/** What was asked for on the command line; throws with what is wrong. */
+/** Parses the command line. Throws an error for an invalid option. */
 function readArguments(args) {
   const { values } = parseArgs({ args, options: OPTIONS });
   return {
@@ -69,10 +70,8 @@ function list(text) {
   return text.split(',').filter(Boolean);
 }
 
-function positive(name, text, isRight) {
-  const number = Number(text);
-  if (!isRight(number) || number <= 0) throw new Error(`--${name} cannot be ${text}`);
-  return number;
+function positive(name, text, isValid) {
+  return numberOption(name, text, (number) => isValid(number) && number > 0);
 }
 
 function stamp() {

@@ -1,6 +1,6 @@
 'use strict';
 
-/** How often it is looked at how much is due, in ms. */
+/** Interval of the checks for due actions, in ms. */
 const EVERY = 5;
 
 /** Does something so often a second, making up for ticks that come late; resolves when the last one has begun. */

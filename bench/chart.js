@@ -3,9 +3,9 @@
 const { spread } = require('./numbers.js');
 const { written } = require('./table.js');
 
-/** What is drawn of what was measured: each at loads that programs have. */
+/** Drawn cases, at loads of real programs. */
 const SHOWN = ['S1/64', 'S2/64', 'S3/1', 'S3/16', 'S3/128', 'S4/1', 'S4/16', 'S4/128'];
-/** What is one, if it took part. */
+/** Subject that is the unit, if it took part. */
 const BASE = 'hfxbus@2.2.0';
 
 const WIDTH = 860;

@@ -3,10 +3,10 @@
 const { spawnSync } = require('node:child_process');
 const os = require('node:os');
 
-/** What all of this machine may run on. */
+/** All cores of this machine. */
 const ALL = os.cpus().map((_, index) => index);
 
-/** Whether processes can be kept on some cores here. */
+/** Returns true if processes can be bound to cores here. */
 const canPin = spawnSync('taskset', ['--version'], { stdio: 'ignore' }).status === 0;
 
 /** Keeps processes, with all their threads, on so many cores; on all of them without a number. */

@@ -1,7 +1,7 @@
 'use strict';
 
 /*
- * What one dead node of three means for who sends: `node bench/dead-node.js [--seconds 30] [--rate 500]`. A table for
+ * Measures the effect of one dead node of three on producers: `node bench/dead-node.js [--seconds 30] [--rate 500]`. A table for
  * each way to die, this package with `eject` beside 2.2.0 and beside itself without.
  */
 
@@ -16,7 +16,7 @@ const { Subject } = require('./subject.js');
 
 /** A send that takes longer is slow, in ms. */
 const SLOW = 1000;
-/** How long what was sent last may take, in ms. */
+/** Maximum time of the last sends, in ms. */
 const LIMIT = 20000;
 
 const SUBJECTS = [

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What was reported as an error. A run in which something went wrong has measured nothing. */
+/** Reported errors. A run with an error is no measurement. */
 class Errors {
   #first = null;
 

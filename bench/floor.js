@@ -1,8 +1,8 @@
 'use strict';
 
 /*
- * What no client can be faster than here: `node bench/floor.js`. How long a trip to Redis and back takes, and what Redis
- * itself uses for the commands that a job is made of, when these come in batches of some size.
+ * Measures the lower bound of any client on this machine: `node bench/floor.js`. It measures a round trip to Redis, and Redis'
+ * own CPU for the commands of a job, in batches of some size.
  */
 
 const { RawClient } = require('../__test__/support/raw-client.js');
@@ -21,7 +21,7 @@ const COMPLETION = '{"str":"bench","grp":"bench","job":"0123456789abcdef"}';
 const STREAM = 'hfxbus:str:bench';
 const GROUP = 'hfxbus:csr:bench';
 
-/** How long PING takes, one after the other, in µs. */
+/** Measures the time of sequential PINGs, in µs. */
 async function trip(server, cores) {
   pin([process.pid, server.pid], cores);
   const start = performance.now();

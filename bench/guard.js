@@ -1,7 +1,7 @@
 'use strict';
 
 /*
- * Whether this package has become slower: `npm run bench:guard`. It compares the CPU that clients use per job with that
+ * Detects that this package has become slower: `npm run bench:guard`. It compares the CPU that clients use per job with that
  * of 2.2.0 in the same run, and that ratio with a recorded one: a ratio of CPU on one machine in one minute depends
  * little on either. `-- --record` records what is measured, after a change that is meant to cost what it does.
  */
@@ -24,7 +24,7 @@ const GUARDED = ['S3/128', 'S4/16'];
  */
 const CORES = 1;
 
-/** What clients use per job now, and where that was measured. */
+/** Measures the CPU of clients per job, with the machine. */
 async function costs(rounds, scale) {
   const scenarios = chosen(GUARDED).map((one) => ({
     ...one,

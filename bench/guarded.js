@@ -6,9 +6,8 @@ const { spread } = require('./numbers.js');
 const MARGIN = 0.15;
 
 /**
- * What the CPU of now means beside what was recorded, both over that of 2.2.0 in the same run. Whatever else the machine
- * does makes some runs cost more, never less: a case has become slower if the median over the rounds is beyond the
- * margin, and what the cheapest runs cost is as well.
+ * Compares CPU with the recorded CPU, both divided by that of 2.2.0 in the same run. Other load of the machine makes runs more
+ * expensive, never cheaper. So a case is slower if both the median of its rounds and its cheapest rounds exceed the margin.
  * @param {Record<string, { ours: number[], theirs: number[] }>} baseline by case, what each round has used per job
  * @param {Record<string, { ours: number[], theirs: number[] }>} now
  */

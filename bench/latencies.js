@@ -2,7 +2,7 @@
 
 const { percentile } = require('./numbers.js');
 
-/** How long things took, in ms. */
+/** Recorded times, in ms. */
 class Latencies {
   #took;
   #count = 0;
@@ -19,7 +19,7 @@ class Latencies {
     this.#took[this.#count++] = performance.now() - start;
   }
 
-  /** How many there were, and what a share of them did not exceed. */
+  /** Returns their number and quantiles. */
   summary() {
     const sorted = this.#took.subarray(0, this.#count).sort();
     const [p50, p95, p99, p999] = [0.5, 0.95, 0.99, 0.999].map((share) => percentile(sorted, share));

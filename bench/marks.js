@@ -5,8 +5,8 @@ const { cell, markdown, written } = require('./table.js');
 const ORIGINAL = 'hfxbus@2.2.0';
 
 /**
- * What this package wants to reach. `of` is a case; what is looked at is its `metric` over that of `against` in the same
- * round, or over that of ours in the case `over`, or by itself.
+ * Targets of this package. `of` is a case. The target applies to its `metric` divided by that of `against` in the same round, or
+ * by that of ours in the case `over`, or to the metric itself.
  */
 const MARKS = [
   ...rates('S1', { 1: 1.1, 64: 2.2, 1024: 5 }),
@@ -39,7 +39,7 @@ function rates(scenario, wanted) {
 }
 
 /**
- * What came of each mark whose case was run.
+ * Returns the result of each target whose case was run.
  * @returns {{ of: string, what: string, wanted: string, measured?: object, isMet?: boolean }[]} `measured` is a spread,
  *   and missing if what it is compared with was not there
  */

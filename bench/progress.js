@@ -2,7 +2,7 @@
 
 const { say } = require('./say.js');
 
-/** How far a benchmark is, and how long the rest may take if that is like what was. */
+/** Progress of a benchmark, with an estimate of the remaining time. */
 class Progress {
   #all;
   #done = 0;

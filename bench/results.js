@@ -2,7 +2,7 @@
 
 const { spread } = require('./numbers.js');
 
-/** What is compared, and what it is called. Where a scenario does not measure it, there is no row. */
+/** Compared metrics with their names. A metric that a scenario does not measure has no row. */
 const METRICS = [
   { key: 'rate', name: 'jobs/s' },
   { key: 'p50', name: 'p50, ms' },

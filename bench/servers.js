@@ -70,7 +70,7 @@ async function redisCpu(server) {
   return (read(info, 'used_cpu_user') + read(info, 'used_cpu_sys')) * 1e6;
 }
 
-/** How many connections others than this process have to some Redis. */
+/** Returns the number of connections of other processes to some Redis. */
 async function connectionsOf(servers) {
   const each = await Promise.all(servers.map((server) => server.call('INFO', 'clients')));
   return each.reduce((sum, info) => sum + read(info, 'connected_clients') - 1, 0);

@@ -4,7 +4,7 @@ const { pin } = require('./cores.js');
 const { Role } = require('./role.js');
 const { connectionsOf, cpuOf } = require('./servers.js');
 
-/** What one run of a scenario works with: one subject, empty servers, and roles that end with the run. */
+/** Environment of one run of a scenario: one subject, empty servers, and roles that end with the run. */
 class Stage {
   #subject;
   #cores;
@@ -31,7 +31,7 @@ class Stage {
     this.#profiler = profiler;
   }
 
-  /** How many jobs of a backlog are enough for the subject. */
+  /** Returns the number of jobs in a backlog for the subject. */
   backlog(jobs) {
     return Math.ceil(jobs * this.#subject.pace);
   }
@@ -48,7 +48,7 @@ class Stage {
   }
 
   /**
-   * What some roles and the servers use while something is done.
+   * Measures the resources of some roles and the servers during an action.
    * @param {() => Promise<object>} act gives the number of `jobs`, and what else is to be known
    */
   async measure(roles, act) {
@@ -72,7 +72,7 @@ class Stage {
     };
   }
 
-  /** How many connections the roles have. */
+  /** Returns the number of connections of the roles. */
   connections() {
     return connectionsOf(this.servers);
   }

@@ -30,16 +30,16 @@ class Subject {
   constructor(name, file, folder, { server = 'redis', pace = 1, lacks = [] }) {
     this.name = name;
     this.version = versionOf(folder);
-    /** What it talks to. */
+    /** Kind of its server. */
     this.server = server;
     /** The share of a backlog that is enough for it: one that is slow would take minutes over what others do in seconds. */
     this.pace = pace;
     this.#lacks = lacks;
-    /** What a process of its own needs to know. */
+    /** Properties that its process needs. */
     this.files = { adapter: file, folder };
   }
 
-  /** Whether a case has a meaning for it. */
+  /** Returns true if the subject supports a case. */
   plays(scenario, { id }) {
     return !this.#lacks.includes(scenario) && !this.#lacks.includes(`${scenario}/${id}`);
   }

@@ -5,7 +5,7 @@ const path = require('node:path');
 const { ROOT, exists, runNpm } = require('./command.js');
 const { say, step } = require('./say.js');
 
-/** What the addon is built from. */
+/** Sources of the addon. */
 const SOURCES = ['src', 'Cargo.toml', 'Cargo.lock', 'build.rs'];
 
 /** The addon, built if it is not there, cannot be loaded here, or is older than its sources. */
@@ -27,7 +27,7 @@ function isFresh() {
   return SOURCES.every((source) => newest(path.join(ROOT, source)) <= oldest);
 }
 
-/** When the newest file in there was changed; JavaScript is not built. */
+/** Returns the time of the newest source in a folder. JavaScript is not part of the build. */
 function newest(file) {
   if (fs.statSync(file).isDirectory()) {
     return Math.max(0, ...fs.readdirSync(file).map((name) => newest(path.join(file, name))));

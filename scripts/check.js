@@ -15,7 +15,7 @@ const GENERATED = ['native.js', 'native.d.ts', ...commands.GENERATED, platforms.
 const cargo = (...args) => succeed('cargo', args);
 const clippy = (...features) => cargo('clippy', '--quiet', '--all-targets', ...features, '--', '-D', 'warnings');
 
-/** What is checked, cheap things first. After a failed one that is `needed` nothing else can be said. */
+/** Checks, cheap ones first. A failed check that is `needed` ends the run. */
 const CHECKS = [
   { name: 'tools', needed: true, run: findTools },
   { name: 'rustfmt', run: () => cargo('fmt', '--check') },
@@ -26,7 +26,7 @@ const CHECKS = [
   { name: 'clippy without Node', run: () => clippy('--no-default-features') },
 ];
 
-/** What is tested. */
+/** Tests. */
 const SUITES = [ENGINE, NODE];
 
 /** Runs everything there is, whatever fails; resolves with the exit code. Prints how many tests passed and failed. */
@@ -59,7 +59,7 @@ function isNeeded(name) {
   return CHECKS.some((one) => one.needed && one.name === name);
 }
 
-/** What cannot be installed from here, and a server for the tests to start, each its own. */
+/** Requires programs that this script cannot install, and provides the server program of the tests. */
 function findTools() {
   for (const tool of ['fmt', 'clippy']) {
     if (!exists('cargo', [tool, '--version']))
@@ -71,7 +71,7 @@ function findTools() {
   linkSelf();
 }
 
-/** What the build writes, what comes of the list of commands, and of the targets, must be what is committed, or going to be. */
+/** Compares generated files, from the build, the commands and the targets, with those in git. */
 async function compareGenerated() {
   commands.generateCommands();
   platforms.generatePlatforms();

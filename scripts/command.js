@@ -8,7 +8,7 @@ const path = require('node:path');
 const ROOT = path.dirname(__dirname);
 const HAS_GROUPS = process.platform !== 'win32';
 
-/** What was started and has not ended. It ends with this process, however that ends. */
+/** Running child processes. They end with this process, whatever its end. */
 const running = new Set();
 
 process.on('exit', () => {
@@ -18,7 +18,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => process.exit(128 + os.constants.signals[signal]));
 }
 
-// npm's shell passes no signal on: if it was ended, nobody waits for this process any more.
+// npm's shell forwards no signal: after its end no process waits for this one.
 const parent = process.ppid;
 setInterval(() => process.ppid !== parent && process.exit(1), 500).unref();
 
@@ -73,7 +73,7 @@ async function succeed(file, args, options = {}) {
   throw new Error(`${[path.basename(file), ...args].join(' ')} ended with code ${code}${said}`);
 }
 
-/** Whether a program can be started. */
+/** Returns true if a program can be started. */
 function exists(file, args = ['--version']) {
   return spawnSync(file, args, { stdio: 'ignore' }).status === 0;
 }

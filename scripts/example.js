@@ -4,7 +4,7 @@ const { createInterface } = require('node:readline');
 const path = require('node:path');
 const { end, start } = require('./command.js');
 
-/** How long an example may take, in ms. */
+/** Maximum time of an example, in ms. */
 const PATIENCE = 60_000;
 const READY = 'Waiting for jobs';
 const EXPECTED = 'Outbound is: Hello world!';
@@ -42,7 +42,7 @@ class Example {
 
   constructor(name, env, { args, ...options }) {
     this.name = name;
-    /** What it has printed. */
+    /** Printed text. */
     this.lines = [];
     this.child = start(process.execPath, args, { env: { ...process.env, ...env }, ...options });
     const timer = setTimeout(() => end(this.child), PATIENCE);

@@ -4,13 +4,13 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { ROOT } = require('./command.js');
 
-/** What this writes; committed, and never edited. */
+/** Generated files. They are committed, and must not be edited. */
 const DATA = 'src/facade/redis/redis-commands.js';
 const TYPES = 'redis-commands.d.ts';
 
 /** Of a Sentinel, hence not in the list. */
 const OTHERS = ['sentinel'];
-/** Where a word says which the keys are: `src/facade/redis/first-key.js` looks for it. */
+/** Commands whose keys follow a keyword, which `src/facade/redis/first-key.js` finds. */
 const SEARCHED = ['migrate', 'xread', 'xreadgroup'];
 /** A command whose words all count one key. */
 const PROBE = Array(8).fill('1');
@@ -50,17 +50,17 @@ function data(commands) {
 
 // Written by scripts/generate-commands.js: do not edit.
 
-/** Which word is a command's first key; the command's name is word 0, which stands for none. */
+/** Index of each command's first key. The name of the command has index 0, which means no key. */
 const FIRST_KEYS = {
 ${lines(fields(commands.map(({ name, first }) => [name, first])))}
 };
 
-/** The same by a command's second word. */
+/** Index of the first key by a command's subcommand. */
 const SUBCOMMAND_FIRST_KEYS = {
 ${lines(fields(divided.map(({ name, subcommands }) => [name, `{ ${fields(subcommands).join(', ')} }`])))}
 };
 
-/** Which word is the number of keys, which follow it. */
+/** Index of the argument with the number of keys. The keys follow it. */
 const KEY_COUNTS = {
 ${lines(fields(counted.map((command) => [command.name, command.counted])))}
 };
@@ -72,7 +72,7 @@ module.exports = { FIRST_KEYS, SUBCOMMAND_FIRST_KEYS, KEY_COUNTS };
 function types(commands) {
   return `// Written by scripts/generate-commands.js: do not edit.
 
-/** The commands of Redis, as methods are named. */
+/** Names of the methods for the commands of Redis. */
 export type RedisCommand =
 ${commands.map(({ name }) => `  | '${name}'`).join('\n')};
 `;

@@ -5,12 +5,18 @@ const path = require('node:path');
 const { ROOT } = require('./command.js');
 const { targets } = require('./package/targets.js');
 
-/** What this writes: a folder for each platform, with what its package has beside the addon. Committed, and never edited. */
+/*
+ * `napi create-npm-dirs`, `napi artifacts` and `napi pre-publish` are not used: they name each package `packageName` plus `-` plus
+ * the platform, and no `packageName` gives `@hfxbus/linux-x64-gnu`. The README of each package and the check of its glibc are
+ * also beyond them. See also scripts/build.js.
+ */
+
+/** Generated folder, with manifest and README of each platform's package. It is committed, and must not be edited. */
 const FOLDER = 'npm';
-/** What the packages' names begin with; the rest is the platform. */
+/** Prefix of the packages' names, followed by the platform. */
 const SCOPE = '@hfxbus/';
 
-/** What each platform is, and how far its package was tried. */
+/** Description of each platform, and of the tests of its package. */
 const PLATFORMS = {
   'linux-x64-gnu': { system: 'Linux x64, glibc 2.17 or later', tried: 'Tested.' },
   'linux-x64-musl': { system: 'Linux x64, musl', tried: 'Tried by hand, tested by no release.' },
@@ -23,9 +29,9 @@ const PLATFORMS = {
   'win32-x64-msvc': { system: 'Windows x64', tried: 'Not tested.' },
 };
 
-/** What every package has from the main one, where that has it. */
+/** Fields that every package copies from the main one, if present. */
 const SHARED = ['keywords', 'author', 'homepage', 'bugs', 'repository', 'license', 'engines', 'publishConfig'];
-/** What npm calls the C libraries. */
+/** Names of the C libraries in npm. */
 const LIBRARIES = { gnu: 'glibc', musl: 'musl' };
 
 /** Writes the packages for platforms, for the targets and with the version of package.json. */

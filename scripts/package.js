@@ -10,7 +10,7 @@ const { say } = require('./say.js');
 
 const DIST = path.join(ROOT, 'dist');
 const STAGE = path.join(CACHE, 'stage');
-/** What main and one platform may take where they are installed, in MB. */
+/** Maximum installed size of the main package and one platform, in MB. */
 const LIMIT = 6;
 
 /**

@@ -12,7 +12,7 @@ async function installPackages() {
   linkSelf();
 }
 
-/** Whether what npm has installed is what the lock file says; packages for other platforms are not missed. */
+/** Returns true if the installed packages match the lock file. Packages for other platforms can be missing. */
 function areThere() {
   const wanted = packagesOf('package-lock.json');
   const installed = packagesOf(path.join('node_modules', '.package-lock.json'));

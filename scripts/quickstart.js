@@ -32,7 +32,7 @@ async function ownServer() {
   return { port: redis.port, stop: () => redis.stop(), name };
 }
 
-/** What the examples need to know of a URL. */
+/** Environment of the examples for a URL. */
 function settings(url) {
   const { protocol, hostname, port, username, password, pathname } = parse(url);
   if (protocol !== 'redis:' || username !== '' || !['', '/', '/0'].includes(pathname)) {

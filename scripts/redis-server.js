@@ -6,12 +6,12 @@ const os = require('node:os');
 const path = require('node:path');
 const { end, start } = require('./command.js');
 
-/** How long a server may take to answer, in ms. */
+/** Maximum time until a server answers, in ms. */
 const PATIENCE = 10_000;
-/** Between finding a free port and taking it somebody else may take it. */
+/** Number of attempts, since another process can take a free port before the server does. */
 const ATTEMPTS = 3;
 
-/** A private server on a free port, which keeps nothing and ends with this process at the latest. */
+/** Starts a private server on a free port, without persistence. It ends with this process at the latest. */
 async function startServer(program) {
   for (let attempt = 1; ; attempt++) {
     const server = await tryServer(program);

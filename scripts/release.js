@@ -27,7 +27,7 @@ async function release(args) {
   }
 }
 
-/** What is missing for a release that can be installed everywhere, and whose origin npm can prove. */
+/** Returns problems of the release: missing packages, and a missing proof of origin for npm. */
 function problemsOf(main, packages) {
   const { GITHUB_REF_TYPE: type, GITHUB_REF_NAME: name } = process.env;
   const missing = packages.map(tarballOf).filter((file) => !fs.existsSync(file));
@@ -39,7 +39,7 @@ function problemsOf(main, packages) {
   return problems;
 }
 
-/** What npm calls the tarball of a package. */
+/** Returns the name that npm gives to the tarball of a package. */
 function tarballOf({ name, version }) {
   return path.join(DIST, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`);
 }

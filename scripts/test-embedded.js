@@ -8,7 +8,7 @@ const { say, step } = require('./say.js');
 const { runNode } = require('./suites.js');
 const { format } = require('./counts.js');
 
-/** What holds on any Redis, for both packages, and with it what is about claiming. */
+/** Tests that apply to any Redis, for both packages, including those of claiming. */
 const CONFORMANCE = ['compat', 'api'];
 const SERVERS = [
   { name: 'the embedded server', variables: { HFXBUS_TEST_SERVER: 'embedded' } },

@@ -77,7 +77,7 @@ function packed() {
   return { main, selfContained };
 }
 
-/** Where npm gets packages from on this machine; yarn has a registry of its own that need not be reachable. */
+/** Returns the registry of npm on this machine. The default registry of yarn can be unreachable. */
 async function standardRegistry() {
   const args = [tool('npm', 'bin/npm-cli.js'), 'config', 'get', 'registry'];
   return (await run(process.execPath, args, { show: false })).output.trim();

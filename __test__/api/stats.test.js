@@ -38,13 +38,24 @@ ours('what becomes of jobs is counted', async (_, scene) => {
   await consumer.play();
   await send(scene, producer, Object.keys(ends));
   const during = await counted(consumer, (stats) => stats.rejected === 1 && stats.released === 1);
-  assert.deepStrictEqual([during.started, during.free >= 2], [4, true]);
+  assert.deepStrictEqual([during.started, during.availableSlots >= 2], [4, true]);
   released.open();
   const stats = await counted(consumer, (now) => now.resolved === 2 && now.timedOut === 1 && now.inFlight === 0);
-  const { started, retried, claimed, resolved, rejected, timedOut, unsettled, free, waiting } = stats;
+  const { started, retried, claimed, resolved, rejected, timedOut, settlementFailures, availableSlots, waiting } =
+    stats;
   assert.deepStrictEqual(
-    { started, retried, claimed, resolved, rejected, timedOut, unsettled, free, waiting },
-    { started: 4, retried: 0, claimed: 0, resolved: 2, rejected: 2, timedOut: 1, unsettled: 0, free: 4, waiting: 0 },
+    { started, retried, claimed, resolved, rejected, timedOut, settlementFailures, availableSlots, waiting },
+    {
+      started: 4,
+      retried: 0,
+      claimed: 0,
+      resolved: 2,
+      rejected: 2,
+      timedOut: 1,
+      settlementFailures: 0,
+      availableSlots: 4,
+      waiting: 0,
+    },
   );
   await counted(consumer, ({ exhausted }) => exhausted === 2);
   await scene.connection.stop();
@@ -67,19 +78,19 @@ ours('what a producer sends and hears is counted', async (_, scene) => {
   assert.deepStrictEqual(counts, {
     sent: 2,
     failed: 0,
-    sending: 0,
+    inFlight: 0,
     finished: 1,
     timedOut: 1,
-    heard: 1,
+    completionsReceived: 1,
     waiting: 1,
   });
   assert.ok(shared.bytesIn > 0 && shared.bytesOut > 0);
   const sending = producer.send({ stream: scene.stream, job: producer.job() });
-  assert.strictEqual((await producer.stats()).sending + (await producer.stats()).sent, 3);
+  assert.strictEqual((await producer.stats()).inFlight + (await producer.stats()).sent, 3);
   await sending;
   await producer.close();
-  const { heard, waiting, sent } = await producer.stats();
-  assert.deepStrictEqual({ heard, waiting, sent }, { heard: 1, waiting: 0, sent: 3 });
+  const { completionsReceived, waiting, sent } = await producer.stats();
+  assert.deepStrictEqual({ completionsReceived, waiting, sent }, { completionsReceived: 1, waiting: 0, sent: 3 });
 });
 
 ours('a send that Redis refuses has failed', async (_, scene) => {
@@ -87,16 +98,16 @@ ours('a send that Redis refuses has failed', async (_, scene) => {
   const stream = scene.name('taken');
   await scene.redis.call('SET', keys.stream(stream), 'no stream');
   await assert.rejects(producer.send({ stream, job: producer.job() }), { code: 'WRONGTYPE' });
-  const { sent, failed, sending } = await producer.stats();
-  assert.deepStrictEqual({ sent, failed, sending }, { sent: 0, failed: 1, sending: 0 });
+  const { sent, failed, inFlight } = await producer.stats();
+  assert.deepStrictEqual({ sent, failed, inFlight }, { sent: 0, failed: 1, inFlight: 0 });
 });
 
 ours('stats of what has done nothing are there, and open no connection', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect(redis.options);
   const consumer = scene.consumer({ concurrency: Infinity }, connection);
-  const { streams, free, own } = await consumer.stats();
-  assert.deepStrictEqual([streams, free, own], [[], Infinity, { reconnects: 0, bytesIn: 0, bytesOut: 0 }]);
+  const { streams, availableSlots, own } = await consumer.stats();
+  assert.deepStrictEqual([streams, availableSlots, own], [[], Infinity, { reconnects: 0, bytesIn: 0, bytesOut: 0 }]);
   consumer.process({ stream: scene.stream, processor: async () => {} });
   const standing = { stream: scene.stream, group: scene.group, lag: null, pending: null };
   assert.deepStrictEqual((await consumer.stats()).streams, [standing]);
@@ -182,10 +193,10 @@ ours('jobs of whose end Redis cannot be told are counted, and those that end aft
   await scene.redis.call('DEL', keys.stream(scene.stream));
   await scene.redis.call('SET', keys.stream(scene.stream), 'no stream');
   gates.refused.open();
-  await counted(consumer, ({ unsettled, inFlight }) => unsettled === 1 && inFlight === 1);
+  await counted(consumer, ({ settlementFailures, inFlight }) => settlementFailures === 1 && inFlight === 1);
   await connection.stop({ force: true });
   gates.late.open();
-  const { resolved, inFlight } = await counted(consumer, ({ unsettled }) => unsettled === 2);
+  const { resolved, inFlight } = await counted(consumer, ({ settlementFailures }) => settlementFailures === 2);
   assert.deepStrictEqual({ resolved, inFlight }, { resolved: 1, inFlight: 0 });
 });
 
@@ -198,8 +209,8 @@ ours('entries that wait for a place are counted', async (_, scene) => {
     consumer.process({ stream, fromId: '0', processor: () => gate.opened });
   }
   await consumer.play();
-  const { started, inFlight, free } = await counted(consumer, ({ waiting }) => waiting === 1);
-  assert.deepStrictEqual({ started, inFlight, free }, { started: 1, inFlight: 1, free: 0 });
+  const { started, inFlight, availableSlots } = await counted(consumer, ({ waiting }) => waiting === 1);
+  assert.deepStrictEqual({ started, inFlight, availableSlots }, { started: 1, inFlight: 1, availableSlots: 0 });
   gate.open();
   await counted(consumer, ({ resolved, waiting }) => resolved === 2 && waiting === 0);
 });

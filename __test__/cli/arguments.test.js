@@ -9,7 +9,7 @@ const { keys } = require('../support/keys.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
 const { until } = require('../support/until.js');
 
-const OF_BUS = [['doctor'], ['inspect'], ['why', 'job'], ['dead', 'list', 'letters'], ['watch']];
+const OF_BUS = [['doctor'], ['inspect'], ['why', 'job'], ['dead-letters', 'list', 'letters'], ['watch']];
 
 describe('npx hfxbus', () => {
   for (const words of OF_BUS) {
@@ -63,13 +63,14 @@ describe('npx hfxbus', () => {
       ['doctor', '--idle', '0'],
       ['watch', '--interval', '1'],
       ['watch', '--count', '0'],
+      ['dead-letters'],
       ['dead'],
-      ['dead', 'list'],
-      ['dead', 'bury', 'letters'],
-      ['dead', 'list', 'letters', '1-1'],
-      ['dead', 'list', 'letters', '--count', '0'],
-      ['dead', 'drop', 'letters', '--yes'],
-      ['dead', 'drop', 'letters', '1-1', '--all', '--yes'],
+      ['dead-letters', 'list'],
+      ['dead-letters', 'bury', 'letters'],
+      ['dead-letters', 'list', 'letters', '1-1'],
+      ['dead-letters', 'list', 'letters', '--count', '0'],
+      ['dead-letters', 'drop', 'letters', '--yes'],
+      ['dead-letters', 'drop', 'letters', '1-1', '--all', '--yes'],
     ]) {
       const { code, stderr } = await hfxbus(args);
       assert.strictEqual(code, 2, args.join(' '));
@@ -83,8 +84,8 @@ describe('npx hfxbus', () => {
       [url],
       ...OF_BUS.map((words) => [...words, url]),
       ['why', url],
-      ['dead', url],
-      ['dead', 'drop', 'letters', url, '--yes'],
+      ['dead-letters', url],
+      ['dead-letters', 'drop', 'letters', url, '--yes'],
       ['doctor', `--ulr=${url}`],
       ['doctor', '--ulr', url],
       ['doctor', `--json=${url}`],
@@ -124,7 +125,7 @@ describe('npx hfxbus', () => {
     t.after(() => redis.kill());
     const variables = { REDIS_URL: `redis://:secret@127.0.0.1:${redis.port}` };
     const once = ['watch', '--count', '1', '--interval', '50'];
-    for (const words of [['doctor'], ['inspect'], ['dead', 'list', 'letters'], once]) {
+    for (const words of [['doctor'], ['inspect'], ['dead-letters', 'list', 'letters'], once]) {
       const { code, stdout, stderr } = await hfxbus(words, { variables });
       assert.deepStrictEqual([code, stderr], [0, ''], words.join(' '));
       assert.doesNotMatch(stdout, /secret/);

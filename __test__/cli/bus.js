@@ -30,12 +30,12 @@ async function everyVerb(where, { variables } = {}) {
   assert.deepStrictEqual([entries.map(({ id }) => id), payload.map(({ key }) => key)], [['1-1'], ['to']]);
   const once = await say('watch', 'mails', '--count', '1', '--interval', '50');
   assert.strictEqual(once.streams[0].length, 1);
-  const { letters } = await say('dead', 'list', 'letters');
+  const { letters } = await say('dead-letters', 'list', 'letters');
   assert.deepStrictEqual(
     letters.map(({ id, jobId }) => [id, jobId]),
     [['5-1', 'one']],
   );
-  const { done } = await say('dead', 'replay', 'letters', '--all', '--yes');
+  const { done } = await say('dead-letters', 'replay', 'letters', '--all', '--yes');
   assert.match(done[0].entryId, /^\d+-\d+$/);
   assert.strictEqual((await say('inspect', 'mails')).streams[0].length, 2);
   return { nodes: [...new Set(findings.map(({ node }) => node))] };

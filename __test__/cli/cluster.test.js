@@ -60,7 +60,7 @@ describe('npx hfxbus on a Cluster', () => {
     const letter = ['prd', 'p', 'job', 'lost', 'str', 'a', 'eid', '1-1', 'grp', 'g', 'dlv', '3', 'rsn', 'exhausted'];
     await cluster.call('XADD', keys.stream('letters'), '5-1', ...letter);
     const length = await cluster.call('XLEN', keys.stream('a'));
-    const { code, said } = await asked(['dead', 'replay', 'letters', '5-1', '--yes', '--url', url]);
+    const { code, said } = await asked(['dead-letters', 'replay', 'letters', '5-1', '--yes', '--url', url]);
     assert.strictEqual(code, 0, JSON.stringify(said));
     assert.strictEqual(await cluster.call('XLEN', keys.stream('a')), length + 1);
     assert.strictEqual(await cluster.call('XLEN', keys.stream('letters')), 0);
@@ -110,7 +110,7 @@ describe('npx hfxbus on a Cluster', () => {
     const of = (said, check) => said.findings.filter((finding) => finding.check === check);
     const slots = of(down.said, 'slots').find(({ node }) => node === `127.0.0.1:${first.port}`);
     assert.deepStrictEqual([down.code, slots.state], [1, 'problem']);
-    assert.match(slots.detail, /^16383 of 16384 have a node/);
+    assert.match(slots.detail, /^16383 of 16384 slots have a node/);
     assert.match(of(down.said, 'groups')[0].detail, /^not known: CLUSTERDOWN /);
 
     last.kill();

@@ -35,10 +35,10 @@ async function withLetters(t, jobs, { nodes = 1 } = {}) {
   return { lengths, urls: servers.flatMap(({ port }) => ['--url', `redis://127.0.0.1:${port}`]) };
 }
 
-describe('npx hfxbus dead', () => {
-  it('lists letters, replays one and drops one', async (t) => {
+describe('npx hfxbus dead-letters', () => {
+  it('lists letters, replays one and drops one; dead is an alias', async (t) => {
     const { lengths, urls } = await withLetters(t, ['one', 'two', 'three']);
-    const { code, said } = await asked(['dead', 'list', 'letters', ...urls]);
+    const { code, said } = await asked(['dead-letters', 'list', 'letters', ...urls]);
     assert.strictEqual(code, 0);
     const byJob = Object.fromEntries(said.letters.map((letter) => [letter.jobId, letter]));
     assert.deepStrictEqual(Object.keys(byJob).sort(), ['one', 'three', 'two']);
@@ -46,12 +46,12 @@ describe('npx hfxbus dead', () => {
     assert.deepStrictEqual([stream, group, deliveries, reason], ['transfers', 'bank', 1, 'unrecoverable']);
     assert.strictEqual(error.message, 'no such account');
 
-    const replayed = await asked(['dead', 'replay', 'letters', ref, '--yes', ...urls]);
+    const replayed = await asked(['dead-letters', 'replay', 'letters', ref, '--yes', ...urls]);
     assert.strictEqual(replayed.code, 0);
     assert.match(replayed.said.done[0].entryId, /^\d+-\d+$/);
     assert.deepStrictEqual([await lengths('letters'), await lengths('transfers')], [[2], [4]]);
 
-    const dropped = await asked(['dead', 'drop', 'letters', byJob.two.ref, '--yes', ...urls]);
+    const dropped = await asked(['dead-letters', 'drop', 'letters', byJob.two.ref, '--yes', ...urls]);
     const done = [{ id: byJob.two.ref, jobId: 'two', dropped: true }];
     assert.deepStrictEqual(dropped, { code: 0, said: { done, missing: [] } });
     assert.deepStrictEqual([await lengths('letters'), await lengths('transfers')], [[1], [4]]);
@@ -62,26 +62,26 @@ describe('npx hfxbus dead', () => {
   it('takes nothing away without --yes', async (t) => {
     const { lengths, urls } = await withLetters(t, ['one']);
     for (const action of ['replay', 'drop']) {
-      const { code, stderr } = await hfxbus(['dead', action, 'letters', '--all', ...urls]);
+      const { code, stderr } = await hfxbus(['dead-letters', action, 'letters', '--all', ...urls]);
       assert.strictEqual(code, 2);
-      assert.match(stderr, /say --yes if that is meant/);
+      assert.match(stderr, /confirm it with --yes/);
     }
     assert.deepStrictEqual([await lengths('letters'), await lengths('transfers')], [[1], [1]]);
   });
 
   it('replays all that there are, and each once', async (t) => {
     const { lengths, urls } = await withLetters(t, ['one', 'two', 'three']);
-    const { code, said } = await asked(['dead', 'replay', 'letters', '--all', '--yes', ...urls]);
+    const { code, said } = await asked(['dead-letters', 'replay', 'letters', '--all', '--yes', ...urls]);
     assert.deepStrictEqual([code, said.done.length, said.missing], [0, 3, []]);
     assert.deepStrictEqual([await lengths('letters'), await lengths('transfers')], [[0], [6]]);
-    const { stdout } = await hfxbus(['dead', 'list', 'letters', ...urls]);
-    assert.strictEqual(stdout, 'There are no letters.\n');
+    const { stdout } = await hfxbus(['dead-letters', 'list', 'letters', ...urls]);
+    assert.strictEqual(stdout, 'There are no dead letters.\n');
   });
 
   it('ends with 1 for a letter that is not there, and does the others', async (t) => {
     const { lengths, urls } = await withLetters(t, ['one']);
-    const [{ ref }] = (await asked(['dead', 'list', 'letters', ...urls])).said.letters;
-    const { code, said } = await asked(['dead', 'drop', 'letters', '1-1', ref, '--yes', ...urls]);
+    const [{ ref }] = (await asked(['dead-letters', 'list', 'letters', ...urls])).said.letters;
+    const { code, said } = await asked(['dead-letters', 'drop', 'letters', '1-1', ref, '--yes', ...urls]);
     assert.strictEqual(code, 1);
     assert.deepStrictEqual([said.missing, said.done.map(({ id }) => id)], [['1-1'], [ref]]);
     assert.deepStrictEqual(await lengths('letters'), [0]);
@@ -94,10 +94,10 @@ describe('npx hfxbus dead', () => {
       before.every((length) => length > 0),
       `on both nodes: ${before}`,
     );
-    const { letters } = (await asked(['dead', 'list', 'letters', ...urls])).said;
+    const { letters } = (await asked(['dead-letters', 'list', 'letters', ...urls])).said;
     const onSecond = letters.find(({ node }) => node === 1);
     assert.strictEqual(onSecond.ref, `1:${onSecond.id}`);
-    const { code } = await asked(['dead', 'drop', 'letters', onSecond.ref, '--yes', ...urls]);
+    const { code } = await asked(['dead-letters', 'drop', 'letters', onSecond.ref, '--yes', ...urls]);
     assert.strictEqual(code, 0);
     assert.deepStrictEqual(await lengths('letters'), [before[0], before[1] - 1]);
   });

@@ -5,23 +5,23 @@ const path = require('node:path');
 const { it } = require('node:test');
 const { Child } = require('../support/child.js');
 
-const TOLD = path.resolve(__dirname, '..', '..', 'src', 'cli', 'told.js');
+const SHUTDOWN_SIGNAL = path.resolve(__dirname, '..', '..', 'src', 'cli', 'shutdown-signal.js');
 
 for (const second of ['SIGINT', 'SIGTERM']) {
-  it(`a command that is told to end by SIGINT ends well if ${second} repeats that`, async (t) => {
+  it(`a command ends well at SIGINT if ${second} repeats the signal`, async (t) => {
     const child = new Child(
-      { file: TOLD },
-      ({ hfxbus: { told }, data, print }) => {
-        // As long as it has to end well.
+      { file: SHUTDOWN_SIGNAL },
+      ({ hfxbus: { shutdownSignal }, data, print }) => {
+        // Keeps the process alive until it can end well.
         const ending = setTimeout(() => print('ended well'), 100);
-        told().then(() => print('told', ending.hasRef()));
+        shutdownSignal().then(() => print('received', ending.hasRef()));
         process.kill(process.pid, 'SIGINT');
         setTimeout(() => process.kill(process.pid, data), 5);
       },
       { data: second },
     );
     t.after(() => child.kill());
-    await child.says('told');
+    await child.says('received');
     await child.says('ended well');
     assert.strictEqual((await child.exit()).code, 0);
   });

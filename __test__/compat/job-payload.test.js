@@ -159,7 +159,7 @@ const NOT_JSON = [
     /convert each BigInt, as with String\(\): Do not know how to serialize a BigInt$/,
   ],
   ['a cycle', TypeError, cycle(), /leave the cycle out: Converting circular structure to JSON/],
-  ['what is nested too deep', RangeError, nested(100_000), /nest it less deep: Maximum call stack size exceeded$/],
+  ['what is nested too deep', RangeError, nested(100_000), /reduce its depth: Maximum call stack size exceeded$/],
 ];
 
 for (const [kind, Class, value, reason] of NOT_JSON) {

@@ -222,7 +222,10 @@ ours('B-104 what is no word is a TypeError that names it, before anything is sen
     [['hset', 'k', { a: {} }], 'argument 3 of HSET cannot be an object'],
     [['mget', ['a', ['b']]], 'argument 2 of MGET cannot be an array within an array'],
     [['get', Symbol('secret')], 'argument 1 of GET cannot be a symbol'],
-    [['get', 'k', () => {}], 'argument 2 of GET cannot be a function: what comes of a command comes by its promise'],
+    [
+      ['get', 'k', () => {}],
+      'argument 2 of GET cannot be a function: a command takes no callback; it returns a promise',
+    ],
     [['call'], 'command must be a string'],
     [['call', {}], 'command must be a string'],
     [['call', ''], 'command must be the name of a command'],
@@ -235,7 +238,7 @@ ours('B-104 what is no word is a TypeError that names it, before anything is sen
   }
   for (const list of ['get k', {}, 5]) assert.throws(() => client.pipeline(list), /commands must be an array/);
   assert.throws(() => client.pipeline(['get']), { name: 'TypeError', message: 'commands[0] must be an array' });
-  assert.throws(() => client.pipeline().exec(() => {}), /exec\(\) takes no arguments/);
+  assert.throws(() => client.pipeline().exec(() => {}), /exec\(\) takes no callback/);
   const sent = client.pipeline().ping();
   assert.strictEqual(sent.exec(), sent.exec());
   assert.throws(() => sent.ping(), { message: 'the pipeline was sent already' });

@@ -3,6 +3,7 @@
 const { randomInt } = require('node:crypto');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
+const { numberOption } = require('../../scripts/number-option.js');
 const { everySubject } = require('../support/subjects.js');
 const { faults } = require('./list.js');
 
@@ -39,16 +40,10 @@ function readArguments(args) {
     help: values.help,
     faults: chosen.length > 0 ? chosen : faults,
     subjects,
-    size: number('size', values.size, (size) => Number.isFinite(size) && size > 0),
-    seed: values.seed === undefined ? randomInt(2 ** 32) : number('seed', values.seed, Number.isSafeInteger),
+    size: numberOption('size', values.size, (size) => Number.isFinite(size) && size > 0),
+    seed: values.seed === undefined ? randomInt(2 ** 32) : numberOption('seed', values.seed, Number.isSafeInteger),
     json: values.json === undefined ? null : path.resolve(values.json),
   };
-}
-
-function number(name, text, isRight) {
-  const value = Number(text);
-  if (!isRight(value)) throw new Error(`--${name} cannot be ${text}`);
-  return value;
 }
 
 module.exports = { USAGE, readArguments };

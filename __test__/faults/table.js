@@ -1,5 +1,7 @@
 'use strict';
 
+const { markdown } = require('../../bench/table.js');
+
 const HEAD = ['fault', '', 'of', 'sent', 'lost', 'twice', 'recovery', 'took', 'result'];
 
 /** The results as a table in Markdown. */
@@ -15,8 +17,10 @@ function table(results) {
     `${(result.took / 1000).toFixed(1)} s`,
     result.misses.length === 0 ? 'pass' : `missed: ${result.misses.join('; ')}`,
   ]);
-  const lines = [HEAD, HEAD.map(() => '---'), ...rows];
-  return lines.map((cells) => `| ${cells.map((cell) => cell ?? '').join(' | ')} |`).join('\n');
+  return markdown(
+    HEAD,
+    rows.map((cells) => cells.map((cell) => cell ?? '')),
+  );
 }
 
 module.exports = { table };

@@ -191,11 +191,11 @@ export function events(producer: Producer, consumer: Consumer): void {
 }
 
 export async function stats(producer: Producer, consumer: Consumer): Promise<void> {
-  const { streams, own, free } = await consumer.stats({ timeout: 100 });
+  const { streams, own, availableSlots } = await consumer.stats({ timeout: 100 });
   same<(typeof streams)[number]['lag'], number | null>();
   const counts: IProducerStats = await producer.stats();
   same<IConnectionStats, typeof own>();
-  (counts.sent + counts.shared.bytesIn + free).toFixed();
+  (counts.sent + counts.shared.bytesIn + availableSlots).toFixed();
   const again: IConsumerStats = await consumer.stats();
   again.resolved.toFixed();
 }

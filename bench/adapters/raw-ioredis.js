@@ -2,7 +2,7 @@
 
 const { IoredisProgram } = require('../programs/ioredis.js');
 
-/** No bus at all: what somebody who knows Redis well writes on top of its client. */
+/** Adapter without a bus: code of a Redis expert on top of the client. */
 module.exports = {
   package: 'ioredis',
   version: '5.11.1',

@@ -3,10 +3,10 @@
 const { randomBytes } = require('node:crypto');
 const { Errors } = require('../errors.js');
 
-/** How many jobs of a backlog are added at once. */
+/** Number of jobs of a backlog that are added at once. */
 const AT_ONCE = 1000;
 
-/** What a user of Bee-Queue writes, with what its documents advise for speed. Payloads are in the job, as JSON. */
+/** Program of a Bee-Queue user, with the settings that its documents advise for speed. Payloads are in the job, as JSON. */
 class BeeQueueProgram {
   #BeeQueue;
   #redis;
@@ -82,7 +82,7 @@ class BeeQueueProgram {
     }
   }
 
-  /** Runs a backlog until `isOver` says so, which hears of each job; resolves when Redis knows of all that have run. */
+  /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
   async drain(stream, concurrency, onJob, isOver) {
     const queue = this.#open(stream, { getEvents: false, storeJobs: false });
     queue.process(concurrency, async () => onJob());

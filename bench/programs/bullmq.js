@@ -2,12 +2,12 @@
 
 const { Errors } = require('../errors.js');
 
-/** How many jobs of a backlog are added at once. */
+/** Number of jobs of a backlog that are added at once. */
 const AT_ONCE = 1000;
-/** What was completed is kept for a while, since who waits for a job may look for it when it is done already. */
+/** Retention of completed jobs: a wait can begin after the end of its job. */
 const KEPT = 10_000;
 
-/** What a user of BullMQ writes: a queue, a worker, events of the queue. Payloads are in the job, as JSON. */
+/** Program of a BullMQ user: a queue, a worker, events of the queue. Payloads are in the job, as JSON. */
 class BullmqProgram {
   #bullmq;
   #connection;
@@ -68,7 +68,7 @@ class BullmqProgram {
     }
   }
 
-  /** Runs a backlog until `isOver` says so, which hears of each job; resolves when Redis knows of all that have run. */
+  /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
   async drain(stream, concurrency, onJob, isOver) {
     const worker = this.#work(stream, concurrency, async () => onJob());
     await isOver;

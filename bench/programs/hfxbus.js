@@ -2,11 +2,11 @@
 
 const { Errors } = require('../errors.js');
 
-/** How many entries of a backlog are written at once. */
+/** Number of entries of a backlog that are written at once. */
 const AT_ONCE = 1000;
 
 /**
- * What a user of hfxbus writes, the same for every version of it: with deadlines, claiming and error listeners, as in
+ * Program of an hfxbus user, the same for every version: with deadlines, claiming and error listeners, as in
  * production.
  */
 class HfxbusProgram {
@@ -112,7 +112,7 @@ class HfxbusProgram {
     await producer.listen(stream);
   }
 
-  /** How a completion reads in Redis: channel and message. */
+  /** Returns channel and message of a completion. */
   completionOf(stream) {
     const message = JSON.stringify({ str: stream, grp: 'bench', job: '0123456789abcdef' });
     return { channel: `${this.#connection.getKeyPrefix()}:chn:${stream}:bench`, message };
@@ -130,7 +130,7 @@ class HfxbusProgram {
     }
   }
 
-  /** Runs a backlog until `isOver` says so, which hears of each job; resolves when Redis knows of all that have run. */
+  /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
   async drain(stream, concurrency, onJob, isOver) {
     const consumer = await this.#consume([stream], concurrency, async () => onJob());
     await isOver;

@@ -4,9 +4,9 @@ const { setImmediate: nextTurn } = require('node:timers/promises');
 
 const GROUP = 'bench';
 const NAME = 'worker';
-/** How long a read waits, in ms. */
+/** Maximum time of one blocking read, in ms. */
 const BLOCK = 5000;
-/** How often is looked for entries that somebody else has not acknowledged, and for how long that was, in ms. */
+/** Interval of the search for idle entries, and their minimum idle time, in ms. */
 const CLAIM = { every: 1000, idle: 60_000 };
 
 /** Reads entries of a stream for as many free slots as there are, and acknowledges what one tick has done at once. */

@@ -4,7 +4,7 @@ const { randomBytes } = require('node:crypto');
 const { Errors } = require('../errors.js');
 const { IoredisWorker } = require('./ioredis-worker.js');
 
-/** How many entries of a backlog are written at once. */
+/** Number of entries of a backlog that are written at once. */
 const AT_ONCE = 1000;
 
 /**
@@ -80,7 +80,7 @@ class IoredisProgram {
     await subscriber.psubscribe(`done:${stream}:*`);
   }
 
-  /** How a completion reads in Redis: channel and message. */
+  /** Returns channel and message of a completion. */
   completionOf(stream) {
     return { channel: `done:${stream}:bench`, message: '0123456789abcdef' };
   }
@@ -94,7 +94,7 @@ class IoredisProgram {
     }
   }
 
-  /** Runs a backlog until `isOver` says so, which hears of each job; resolves when Redis knows of all that have run. */
+  /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
   async drain(stream, concurrency, onJob, isOver) {
     const worker = await this.#work(stream, concurrency, async () => onJob());
     await isOver;

@@ -3,14 +3,14 @@
 const { Errors } = require('../errors.js');
 const { Slots } = require('../slots.js');
 
-/** How many messages of a backlog are published at once. */
+/** Number of messages of a backlog that are published at once. */
 const AT_ONCE = 1000;
 /** At least so many messages are on their way to a consumer. */
 const AHEAD = 100;
 const DURABLE = 'bench';
 
 /**
- * What a user of NATS writes: a JetStream stream in memory, a pull consumer that acknowledges each message, and answers
+ * Program of a NATS user: a JetStream stream in memory, a pull consumer that acknowledges each message, and answers
  * as plain messages. Payloads are in the messages.
  */
 class NatsProgram {
@@ -89,7 +89,7 @@ class NatsProgram {
     }
   }
 
-  /** Runs a backlog until `isOver` says so, which hears of each job; resolves when acknowledgements have arrived. */
+  /** Runs a backlog until `isOver` returns true, called after each job. Resolves when all acknowledgements have arrived. */
   async drain(stream, concurrency, onJob, isOver) {
     const messages = await this.#consume(stream, concurrency);
     const running = this.#run(messages, concurrency, async () => onJob());

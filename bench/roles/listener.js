@@ -2,34 +2,34 @@
 
 const { BasePart } = require('./part.js');
 
-/** Hears completions of jobs that others have sent. */
+/** Receives completions of jobs of other producers. */
 class Part extends BasePart {
-  #heard = new Map();
+  #received = new Map();
   #waiting = null;
 
   async prepare() {
     for (const stream of this.options.streams) {
-      this.#heard.set(stream, 0);
+      this.#received.set(stream, 0);
       await this.program.hear(stream, () => this.#hear(stream));
     }
   }
 
-  /** Resolves once so many have been heard of on a stream, from the beginning on. */
+  /** Resolves after `count` completions of a stream, from the beginning on. */
   async hear(stream, count) {
-    if (this.#heard.get(stream) >= count) return;
+    if (this.#received.get(stream) >= count) return;
     await new Promise((resolve) => {
       this.#waiting = { stream, count, resolve };
     });
   }
 
-  /** How a completion reads on a stream. */
+  /** Returns channel and message of a completion. */
   completionOf(stream) {
     return this.program.completionOf(stream);
   }
 
   #hear(stream) {
-    const count = this.#heard.get(stream) + 1;
-    this.#heard.set(stream, count);
+    const count = this.#received.get(stream) + 1;
+    this.#received.set(stream, count);
     if (this.#waiting?.stream === stream && this.#waiting.count === count) this.#waiting.resolve();
   }
 }

@@ -2,7 +2,7 @@
 
 const { Meter } = require('../meter.js');
 
-/** What every role has: a program, and what it used. */
+/** Common part of every role: a program, and its resource usage. */
 class BasePart {
   #meter = null;
 
@@ -18,7 +18,7 @@ class BasePart {
     this.#meter = new Meter();
   }
 
-  /** What it has used since `begin()`. */
+  /** Returns the resources used since `begin()`. */
   used() {
     this.program.errors.check();
     return this.#meter.read();

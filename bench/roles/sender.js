@@ -3,7 +3,7 @@
 const { keepInFlight } = require('../in-flight.js');
 const { BasePart } = require('./part.js');
 
-/** Sends jobs that nobody runs. */
+/** Sends jobs without a consumer. */
 class Part extends BasePart {
   #payload;
 

@@ -3,12 +3,12 @@
 const { fillTwice } = require('./drain.js');
 
 const CONCURRENCY = 128;
-/** So many completions are published before it is waited for that they are heard: Redis drops who is far behind. */
+/** Number of completions in a burst. The next burst waits for them, since Redis disconnects a slow subscriber. */
 const BURST = 10_000;
 /** Publishes without a client whose speed would count. */
 const PUBLISH = 'for _ = 1, ARGV[3] do redis.call("PUBLISH", ARGV[1], ARGV[2]) end';
 
-/** As consumers complete a backlog. What it costs is counted where it is heard. */
+/** Completions of a backlog's jobs. The cost is measured in the listening process. */
 async function whileDrained(stage, { jobs, seconds }) {
   const [few, many] = await fillTwice(stage, jobs);
   const listener = await stage.role('listener', { streams: ['warm-up', 'backlog'] });
@@ -42,7 +42,7 @@ async function flood(stage, { jobs, seconds }) {
   return stage.measure([listener], () => run('backlog', jobs));
 }
 
-/** Everybody's completions, heard by a producer that sends nothing. */
+/** Completions of all jobs, received by a producer that sends nothing. */
 const S7 = {
   id: 'S7',
   title: 'completions heard by a passive producer',

@@ -4,7 +4,7 @@ const { warmUp } = require('./warm-up.js');
 
 const IN_FLIGHT = 64;
 
-/** What a completion costs when many producers of a process listen, each for its own. */
+/** Cost of a completion with many producers in one process, each listening for its own jobs. */
 const S9 = {
   id: 'S9',
   title: 'completions for one of many producers',

@@ -22,7 +22,7 @@ async function gather(stage, { consumers }) {
   return { connections: await stage.connections(), rss };
 }
 
-/** What consumers cost that have nothing to do. */
+/** Cost of idle consumers. */
 const S8 = {
   id: 'S8',
   title: 'consumers at rest',

@@ -2,7 +2,7 @@
 
 const { warmUp } = require('./warm-up.js');
 
-/** Sends that nobody runs: what one producer can do. */
+/** Sends without a consumer: the rate of one producer. */
 function send({ id, title, payload, cases }) {
   return {
     id,

@@ -6,7 +6,7 @@ const path = require('node:path');
 const { run } = require('../command.js');
 const { layOut, programsIn, recipes } = require('./recipes.js');
 
-/** What the recipes need beside esbuild, which every project has. */
+/** Dependencies of the recipes besides esbuild, which every project has. */
 const BUNDLERS = {
   '@vercel/ncc': '0.45.0',
   rollup: '4.68.8',

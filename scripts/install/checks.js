@@ -23,8 +23,8 @@ const IMPORT = `
 const COMPILE = ['--outDir', 'compiled', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
 
 /**
- * What has to work in a project that has the package installed. `run` rejects if it does not; `if` says for which package
- * managers it is meant.
+ * Checks of a project with the installed package. `run` rejects on a failure. `if` returns true for the package managers of the
+ * check.
  *
  * @type {{ name: string, if?: (manager: object) => boolean, run: (project: import('./project.js').Project) => Promise }[]}
  */

@@ -63,7 +63,7 @@ function yarn(linker) {
   return { args: [YARN, 'install', '--no-immutable'], settings };
 }
 
-/** What `yarn node` sets. */
+/** NODE_OPTIONS of `yarn node`. */
 function pnp(folder) {
   const loader = pathToFileURL(path.join(folder, '.pnp.loader.mjs')).href;
   return `--require ${path.join(folder, '.pnp.cjs')} --experimental-loader ${loader}`;

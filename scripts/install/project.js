@@ -6,16 +6,16 @@ const os = require('node:os');
 const path = require('node:path');
 const { ROOT, run } = require('../command.js');
 
-/** How long an installation, or a program in it, may take, in ms. */
+/** Maximum time of an installation, or of a program in it, in ms. */
 const PATIENCE = 120_000;
 
-/** What package managers, bundlers and runners start besides Node; there is no cargo among them. */
+/** Programs that package managers, bundlers and runners need besides Node. cargo is not among them. */
 const PROGRAMS = ['sh', 'env', 'basename', 'cp', 'dirname', 'getconf', 'ps', 'sed', 'uname'];
 
-/** What npm tells the scripts that it runs would tell another npm the same. */
+/** Variables that npm sets for its scripts, which would change the behaviour of another npm. */
 const OF_NPM = /^(npm_(package|lifecycle|command|execpath|node_execpath|config_(local_)?prefix)|INIT_CWD$|NODE_PATH$)/;
 
-/** What a project has beside this package, at the versions that are used here. */
+/** Dependencies of a project besides this package, with the versions of this checkout. */
 const DEVELOPMENT = ['tsx', 'typescript', 'esbuild', '@types/node'];
 
 /** A folder in which the package is installed as users do it, and a machine without Rust as far as programs in it see. */
@@ -27,7 +27,7 @@ class Project {
    */
   constructor(manager, source, port) {
     this.manager = manager;
-    /** Where it is; removed when this process ends, or by `remove()`. */
+    /** Folder of the project, removed by `remove()` or at the end of this process. */
     this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hfxbus-install-'));
     process.once('exit', this.remove);
     const own = Object.entries(process.env).filter(([name]) => !OF_NPM.test(name));

@@ -38,7 +38,7 @@ async function startRegistry(dist) {
   return { url, stop };
 }
 
-/** What a registry says of a package. */
+/** Returns the registry's document of a package. */
 function describe(manifest, dist, url) {
   const { name, version } = manifest;
   const file = `${name.slice(1).replace('/', '-')}-${version}.tgz`;

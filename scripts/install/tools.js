@@ -5,7 +5,7 @@ const path = require('node:path');
 const { ROOT, runNpm } = require('../command.js');
 const { step } = require('../say.js');
 
-/** What was downloaded stays here; git ignores it. */
+/** Folder of downloads, which git ignores. */
 const CACHE = path.join(ROOT, '.cache', 'install');
 
 /** Package managers, and what judges a package, as npm has them. */

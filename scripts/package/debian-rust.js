@@ -12,12 +12,12 @@ const { CACHE } = require('./zig.js');
 const PACKAGES = ['rustc-web', 'rust-web-src'];
 /** As `rust-version` in Cargo.toml. */
 const OLDEST_RUST = '1.88';
-/** What else is in the sources; it is five times as large as the library. */
+/** Excluded folders of the sources, which are five times as large as the library. */
 const NOT_NEEDED = ['compiler', 'src'];
 
 const FOLDER = path.join(CACHE, 'debian-rust');
 
-/** Whether Debian's packages are to be had: for targets that rustup has given no library for. */
+/** Returns true if Debian's packages are available, for targets without a library from rustup. */
 function canProvide() {
   if (process.platform !== 'linux' || !exists('dpkg-deb')) return false;
   const { stdout } = spawnSync('apt-cache', ['show', '--no-all-versions', ...PACKAGES], { encoding: 'utf8' });

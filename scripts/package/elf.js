@@ -51,7 +51,7 @@ function sectionsOf(elf) {
   }));
 }
 
-/** Where the entries of a list begin; each says at `next` how far away the following one is, the last one 0. */
+/** Returns the offsets of a list's elements. The field `next` of each has the distance to the next one, or 0. */
 function* chain(elf, first, next) {
   for (let entry = first; ; entry += elf.readUInt32LE(entry + next)) {
     yield entry;

@@ -4,7 +4,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { ROOT } = require('../command.js');
 
-/** What is for those who build, and means nothing where the package is installed. */
+/** Fields of the manifest that only builds use, and that are not published. */
 const NOT_SHIPPED = ['scripts', 'devDependencies', 'napi'];
 const ADDONS = '*.node';
 

@@ -13,7 +13,7 @@ const { CACHE, provideZig } = require('./zig.js');
 const OLDEST_GLIBC = '2.17';
 
 const TARGET_FOLDER = path.join(CACHE, 'target');
-/** What Node calls Rust's targets. napi's command line knows all of them, but its module cannot be loaded by Node 18. */
+/** Node's names of Rust's targets. The module of napi's command line has them too, but Node 18 cannot load it. */
 const TARGETS = {
   'x86_64-unknown-linux-gnu': ['linux', 'x64', 'gnu'],
   'x86_64-unknown-linux-musl': ['linux', 'x64', 'musl'],
@@ -35,8 +35,8 @@ function targets() {
 }
 
 /**
- * Why a target cannot be built here, or null. Zig links for every Linux, for which Rust's library can also be built; the
- * others need what their systems have.
+ * Returns the reason that a target cannot be built here, or null. Zig links for every Linux, and Rust's library for it can be
+ * built. Other targets need their own system.
  */
 function obstacle({ triple, platform }) {
   if (platform !== 'linux' && platform !== process.platform) return `it takes a machine with ${platform}`;
@@ -45,19 +45,19 @@ function obstacle({ triple, platform }) {
   return hasLibrary(triple) || canBuild ? null : `Rust's library for it is missing (rustup target add ${triple})`;
 }
 
-/** Whether the toolchain that is there has Rust's library for a target. */
+/** Returns true if the toolchain has Rust's library for a target. */
 function hasLibrary(triple) {
   const folder = libraryFolder(triple);
   return Boolean(folder) && fs.existsSync(folder);
 }
 
-/** Where the toolchain has its library for a target, if it has; empty for a target that it does not know. */
+/** Returns the folder of the toolchain's library for a target; empty for an unknown target. */
 function libraryFolder(triple) {
   const { stdout } = spawnSync('rustc', ['--print', 'target-libdir', '--target', triple], { encoding: 'utf8' });
   return (stdout ?? '').trim();
 }
 
-/** Whether what is built for a target runs on this machine. */
+/** Returns true if a binary of a target runs on this machine. */
 function runsHere({ platform, arch, abi }) {
   if (platform !== process.platform || arch !== process.arch) return false;
   if (platform !== 'linux') return true;

@@ -9,7 +9,7 @@ const { step } = require('../say.js');
 const ZIGBUILD = '0.24.1';
 const ZIG = '0.15.2';
 
-/** What was downloaded and what was built stays here; git ignores it. */
+/** Folder of downloads and builds, which git ignores. */
 const CACHE = path.join(ROOT, '.cache', 'package');
 
 /** The variables with which `cargo zigbuild` runs; it is installed if it is not there. */

@@ -47,13 +47,13 @@ pub struct NativeConsumerStats {
     /// Trimmed entries.
     pub trimmed: f64,
     /// Jobs that ended, with a settlement that failed.
-    pub unsettled: f64,
+    pub settlement_failures: f64,
     /// Jobs in flight.
     pub in_flight: f64,
     /// Entries of the backlog, which wait for a slot.
     pub waiting: f64,
     /// Free slots, infinite without a limit.
-    pub free: f64,
+    pub available_slots: f64,
     /// Traffic of its reader connections.
     pub own: NativeTraffic,
     /// Traffic of the shared connections of its bus.
@@ -64,7 +64,7 @@ pub struct NativeConsumerStats {
 #[napi(object)]
 pub struct NativeProducerStats {
     /// Received completions.
-    pub heard: f64,
+    pub completions_received: f64,
     /// Pending waits.
     pub waiting: f64,
     /// Traffic of the connections of its bus.
@@ -119,10 +119,10 @@ fn consumer_stats(consumer: &Consumer) -> NativeConsumerStats {
         released: counts.released as f64,
         exhausted: counts.exhausted as f64,
         trimmed: counts.trimmed as f64,
-        unsettled: counts.unsettled as f64,
+        settlement_failures: counts.unsettled as f64,
         in_flight: stats.in_flight as f64,
         waiting: stats.waiting as f64,
-        free: stats.free.map_or(f64::INFINITY, |free| free as f64),
+        available_slots: stats.free.map_or(f64::INFINITY, |count| count as f64),
         own: traffic(stats.own),
         shared: traffic(stats.shared),
     }
@@ -131,7 +131,7 @@ fn consumer_stats(consumer: &Consumer) -> NativeConsumerStats {
 fn producer_stats(producer: &Producer) -> NativeProducerStats {
     let stats = producer.stats();
     NativeProducerStats {
-        heard: stats.completions_received as f64,
+        completions_received: stats.completions_received as f64,
         waiting: stats.waiting as f64,
         shared: traffic(stats.shared),
     }

@@ -2,8 +2,8 @@
 
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
 const { checkConsumers } = require('./idle-consumers.js');
-const { json, styled, table } = require('./printing.js');
-const { checkRights } = require('./rights.js');
+const { json, styled, table } = require('./output.js');
+const { checkPermissions } = require('./permissions.js');
 const { Servers } = require('./servers.js');
 const { checkServer, checkSlots } = require('./server-checks.js');
 const { streamsOf } = require('./streams.js');
@@ -11,12 +11,13 @@ const { checkGroups } = require('./stuck-groups.js');
 
 const HELP = `Usage: hfxbus doctor [options]
 
-Looks whether Redis is fit for a bus, whether the user may do what producers and consumers do, for groups that
-are stuck, and for consumers that died.
+Checks the settings of Redis, the permissions that producers and consumers need, groups with stuck entries, and
+consumers that died.
 
-  --idle <ms>        for how long nobody may have touched what is pending, 60000
+  --idle <ms>        idle time from which a pending entry is stuck, in ms. Default 60000
   --idle-consumers <ms>
-                     for how long a consumer with nothing pending may have been idle, 86400000
+                     idle time from which a consumer without pending entries is reported, in ms.
+                     Default 86400000
 ${HELP_OF_BUS}`;
 
 const OPTIONS = {
@@ -27,7 +28,7 @@ const OPTIONS = {
 const STYLE_OF = { ok: 'green', warning: 'yellow', problem: 'red', unknown: 'yellow' };
 
 /**
- * What was looked at, and what came of it.
+ * Result of one check.
  * @typedef {{ check: string, node: string, state: 'ok' | 'warning' | 'problem' | 'unknown', detail: string }} Finding
  */
 
@@ -37,46 +38,46 @@ async function run(args) {
     for (const name of Object.keys(OPTIONS)) count(name, values[name], 1);
   };
   const { values } = parse(args, { help: HELP, options: OPTIONS, check });
-  return Servers.use(values, HELP, (servers) => examine(servers, values), { mayLack: true });
+  return Servers.use(values, HELP, (servers) => examine(servers, values), { allowPartial: true });
 }
 
 async function examine(servers, values) {
-  const away = servers.away.map(({ name: node, reason }) => {
+  const unreachable = servers.unreachable.map(({ name: node, reason }) => {
     return { check: 'connection', node, state: 'problem', detail: reason };
   });
   const perServer = servers.all.map(async (server) => [
     ...checkServer(server),
-    ...(servers.isCluster ? await ifTold('slots', server.name, () => checkSlots(server)) : []),
-    ...(await checkRights(server, servers.prefix)),
+    ...(servers.isCluster ? await orUnknown('slots', server.name, () => checkSlots(server)) : []),
+    ...(await checkPermissions(server, servers.prefix)),
   ]);
   const everywhere = servers.all.map(({ name }) => name).join(', ');
-  const groups = ifTold('groups', everywhere, async () => {
+  const groups = orUnknown('groups', everywhere, async () => {
     const streams = await streamsOf(servers);
     const stuck = await checkGroups(streams, everywhere, Number(values.idle));
     return [...stuck, ...checkConsumers(streams, Number(values['idle-consumers']))];
   });
-  const findings = [...away, ...(await Promise.all([...perServer, groups])).flat()];
-  const isWell = findings.every(({ state }) => state !== 'problem');
-  if (values.json) json({ ok: isWell, findings });
+  const findings = [...unreachable, ...(await Promise.all([...perServer, groups])).flat()];
+  const isHealthy = findings.every(({ state }) => state !== 'problem');
+  if (values.json) json({ ok: isHealthy, findings });
   else print(findings);
-  return isWell ? 0 : 1;
+  return isHealthy ? 0 : 1;
 }
 
-/** What a server does not tell is not known; why it does not is a problem of another check, or none. */
-async function ifTold(check, node, look) {
+/** Turns an error reply into a finding with the state `unknown`; another check reports its cause. */
+async function orUnknown(check, node, look) {
   try {
     return await look();
   } catch (error) {
     if (error.name !== 'ReplyError') throw error;
-    const reason = error.code === 'NOPERM' ? `the user may not ask with ${error.command}` : error.message;
+    const reason = error.code === 'NOPERM' ? `the user has no permission for ${error.command}` : error.message;
     return [{ check, node, state: 'unknown', detail: `not known: ${reason}` }];
   }
 }
 
 function print(findings) {
   const rows = findings.map(({ state, check, node, detail }) => [state, check, node, detail]);
-  const inColour = (row, line) => styled(STYLE_OF[findings[row].state], line);
-  console.log(table(['', 'check', 'node', 'what was found'], rows, inColour));
+  const colored = (row, line) => styled(STYLE_OF[findings[row].state], line);
+  console.log(table(['state', 'check', 'node', 'finding'], rows, colored));
 }
 
 module.exports = { HELP, run };

@@ -1,16 +1,16 @@
 'use strict';
 
-const { duration } = require('./printing.js');
+const { duration } = require('./output.js');
 
-/** How many names are printed of a group. */
+/** Maximum number of names that are printed of a group. */
 const NAMED = 5;
-/** From this version on a read that brings nothing ends idleness; before, a consumer that waits is idle. */
+/** First version in which an empty read resets the idle time. Before it, a consumer that waits counts as idle. */
 const COUNTS_READS = 7.2;
 
 /**
- * Consumers that have nothing pending and were idle for so long. Most of them died and left their names behind.
- * @param {Array<object>} streams of a bus, with their groups
- * @returns {import('./doctor.js').Finding[]} one for each group that has any
+ * Finds consumers without pending entries that have been idle for `idle` ms. Most of them have died.
+ * @param {Array<object>} streams streams of a bus, with their groups
+ * @returns {import('./doctor.js').Finding[]} one finding for each group with such consumers
  */
 function checkConsumers(streams, idle) {
   return streams.flatMap((stream) => stream.groups.flatMap((group) => idleIn(stream, group, idle)));
@@ -22,8 +22,8 @@ function idleIn({ stream, node, server }, { group, consumers }, idle) {
   const noun = names.length === 1 ? 'consumer' : 'consumers';
   const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
   const listed = names.slice(0, NAMED).join(', ') + more;
-  const doubt = countsReads(server) ? '' : '; before Redis 7.2 a consumer that waits for entries may count as idle';
-  const detail = `${group} of ${stream} has ${names.length} ${noun} idle for ${duration(idle)} or longer, with nothing pending: ${listed}${doubt}`;
+  const caveat = countsReads(server) ? '' : '; before Redis 7.2 a waiting consumer can count as idle';
+  const detail = `${group} of ${stream} has ${names.length} ${noun} without pending entries, idle for ${duration(idle)} or longer: ${listed}${caveat}`;
   return [{ check: 'consumers', node, state: 'warning', detail, stream, group, consumers: names }];
 }
 

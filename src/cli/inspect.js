@@ -1,18 +1,17 @@
 'use strict';
 
 const { HELP_OF_BUS, parse } = require('./arguments.js');
-const { duration, json, table } = require('./printing.js');
+const { duration, json, table } = require('./output.js');
 const { Servers } = require('./servers.js');
 const { streamsOf } = require('./streams.js');
 
 const HELP = `Usage: hfxbus inspect [stream] [options]
 
-Streams with their groups: how long they are, what is pending, what is yet to come. Of one stream the consumers
-too.
+Shows streams with their groups: length, pending entries and lag. With a stream, shows its consumers too.
 
 ${HELP_OF_BUS}`;
 
-/** @returns {Promise<number>} the exit code: 1 if the stream is not there */
+/** @returns {Promise<number>} the exit code: 1 if the stream does not exist */
 async function run(args) {
   const { values, words } = parse(args, { help: HELP, most: 1 });
   return Servers.use(values, HELP, async (servers) => {

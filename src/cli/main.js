@@ -3,35 +3,36 @@
 
 const { UsageError } = require('./usage-error.js');
 
-/** Each verb is a file, read when it is called. */
+/** Files of the verbs, loaded on use. */
 const VERBS = {
   doctor: () => require('./doctor.js'),
   inspect: () => require('./inspect.js'),
   why: () => require('./why.js'),
-  dead: () => require('./dead.js'),
+  'dead-letters': () => require('./dead-letters.js'),
+  dead: () => require('./dead-letters.js'),
   watch: () => require('./watch.js'),
   serve: () => require('./serve.js'),
 };
 
 const HELP = `Usage: hfxbus <verb> [options]
 
-  doctor   whether Redis is fit for a bus, what the user may do, which groups are stuck
-  inspect  streams and their groups: length, lag, what is pending
-  why      what has become of a job
-  dead     dead letters: list, replay, drop
-  watch    what happens in each second
-  serve    a Redis in this process, for development: nothing to install, nothing on disk
+  doctor        checks Redis, the permissions of the user, and groups for stuck entries
+  inspect       shows streams and their groups: length, lag, pending entries
+  why           shows the entries, states and payload keys of a job
+  dead-letters  lists, replays or drops dead letters (alias: dead)
+  watch         shows the rates of streams and groups, every second
+  serve         runs a Redis in this process, for development: no installation, no files
 
-hfxbus <verb> --help says more.`;
+hfxbus <verb> --help shows the options of a verb.`;
 
-/** @returns {Promise<number>} the exit code: 0 for success, 1 for failure, 2 for what cannot be understood */
+/** @returns {Promise<number>} the exit code: 0 for success, 1 for failure, 2 for invalid arguments */
 async function main([name, ...args]) {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     console.log(HELP);
     return name === undefined ? 2 : 0;
   }
-  // It is not repeated, since it may hold a password.
-  if (name.includes('://')) throw new UsageError('a URL belongs behind --url, and that behind a verb', HELP);
+  // The message does not repeat the URL, since it can hold a password.
+  if (name.includes('://')) throw new UsageError('a URL must follow --url, and --url must follow a verb', HELP);
   if (!Object.hasOwn(VERBS, name)) throw new UsageError(`there is no verb '${name}'`, HELP);
   const verb = VERBS[name]();
   if (args.includes('--help') || args.includes('-h')) {
@@ -41,7 +42,7 @@ async function main([name, ...args]) {
   return verb.run(args);
 }
 
-// Who reads has read enough, as `| head` does; what goes on only to be read ends by itself then.
+// EPIPE is ignored: the reader (for example `head`) has closed the pipe, and `watch` ends by itself.
 process.stdout.on('error', (error) => {
   if (error.code !== 'EPIPE') throw error;
 });

@@ -2,25 +2,25 @@
 
 const { parseArgs } = require('node:util');
 const { EmbeddedRedis } = require('../facade/api/embedded-redis.js');
-const { told } = require('./told.js');
+const { shutdownSignal } = require('./shutdown-signal.js');
 const { UsageError } = require('./usage-error.js');
 
 const PORT = '6379';
 
 const HELP = `Usage: hfxbus serve [--port <n>] [--password <text>]
 
-A Redis for development, on loopback, until it is told to end (Ctrl-C).
+Runs a Redis for development on 127.0.0.1 until SIGINT (Ctrl-C) or SIGTERM.
 
-  --port <n>         where it listens, ${PORT}; 0 for any port that is free
-  --password <text>  what clients have to authenticate with`;
+  --port <n>         port to listen on; 0 for any free port. Default ${PORT}
+  --password <text>  password that clients must send. Default none`;
 
 const OPTIONS = { port: { type: 'string', default: PORT }, password: { type: 'string' } };
 
 /** Serves until SIGINT or SIGTERM. @returns {Promise<number>} the exit code */
 async function run(args) {
   const redis = await EmbeddedRedis.start(options(args));
-  // Who reads what is printed may end it at once.
-  const ending = told();
+  // Handlers come before the output: its reader can send a signal at once.
+  const ending = shutdownSignal();
   console.log(`Redis for development: redis://127.0.0.1:${redis.port}`);
   console.log('Not for production: everything is in the memory of this process, and gone with it.');
   await ending;
@@ -30,7 +30,7 @@ async function run(args) {
 
 function options(args) {
   try {
-    // What is not asked for is not repeated: it may be a password.
+    // The message does not repeat the argument, which can be a password.
     const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
     if (positionals.length > 0) throw new Error('serve takes options only');
     const port = Number(values.port);

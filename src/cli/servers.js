@@ -1,42 +1,42 @@
 'use strict';
 
 const { ConnectionManager } = require('../facade/api/connection-manager.js');
-const { placesOf } = require('./place.js');
+const { endpointsOf } = require('./endpoint.js');
 const { UsageError } = require('./usage-error.js');
 
-/** Who asks by hand wants to know soon that nobody answers. */
-const IMPATIENT = { connectTimeout: 5000, commandTimeout: 15000, maxRetriesPerRequest: 0 };
+/** Short time limits: a person waits for the reply. */
+const SHORT_LIMITS = { connectTimeout: 5000, commandTimeout: 15000, maxRetriesPerRequest: 0 };
 
 /**
- * The servers that a bus is on, each with a connection of its own; of a Cluster the primaries.
+ * Servers of a bus, each with a connection of its own. The servers of a Cluster are its primaries.
  * @typedef {object} Server
- * @property {string} name where it is
+ * @property {string} name host and port, or path
  * @property {import('../facade/redis/redis-client.js').RedisClient} client
- * @property {Map<string, string>} info what INFO says
+ * @property {Map<string, string>} info fields of the reply to INFO
  */
 class Servers {
-  /** As they were named. */
-  #places;
+  /** Endpoints of the command line. */
+  #endpoints;
   #prefix;
-  /** How to reach each primary of a Cluster. */
+  /** Connection options of each primary of a Cluster. */
   #primaries = [];
   #managers = [];
   /** @type {Server[]} */
   all = [];
   isCluster = false;
-  /** @type {Array<{ name: string, reason: string }>} those that do not answer, where that is for `act` to tell */
-  away = [];
-  #mayLack;
+  /** @type {Array<{ name: string, reason: string }>} servers that do not answer, if `allowPartial` */
+  unreachable = [];
+  #allowPartial;
 
   /**
-   * Opens them, and closes them when something is done.
-   * @param {object} values what was given, see `arguments.js`
+   * Connects to the servers, runs `act`, and closes the connections.
+   * @param {object} values options of the command line, see `arguments.js`
    * @param {(servers: Servers) => Promise<number>} act
-   * @param {boolean} [options.mayLack] whether some of several may be away
+   * @param {boolean} [options.allowPartial] true if some of several servers can be unreachable
    */
-  static async use(values, help, act, { mayLack = false } = {}) {
-    const places = understood(help, () => placesOf(values));
-    const servers = new Servers(places, values.prefix ?? places[0].keyPrefix, mayLack);
+  static async use(values, help, act, { allowPartial = false } = {}) {
+    const endpoints = orUsageError(help, () => endpointsOf(values));
+    const servers = new Servers(endpoints, values.prefix ?? endpoints[0].keyPrefix, allowPartial);
     try {
       await servers.#open(help);
       return await act(servers);
@@ -47,19 +47,19 @@ class Servers {
     }
   }
 
-  constructor(places, prefix, mayLack) {
-    this.#places = places;
+  constructor(endpoints, prefix, allowPartial) {
+    this.#endpoints = endpoints;
     this.#prefix = prefix;
-    this.#mayLack = mayLack;
+    this.#allowPartial = allowPartial;
   }
 
   get prefix() {
     return this.#prefix;
   }
 
-  /** The bus itself, for what its public classes do. */
+  /** Returns a ConnectionManager of the bus, for the public classes. */
   bus() {
-    const each = this.#places.map(({ options }) => ({ ...IMPATIENT, ...options }));
+    const each = this.#endpoints.map(({ options }) => ({ ...SHORT_LIMITS, ...options }));
     const more = { keyPrefix: this.#prefix };
     if (this.isCluster) return this.#keep(this.#cluster(more));
     if (each.length > 1) return this.#keep(ConnectionManager.nodes({ nodes: each, ...more }));
@@ -67,7 +67,7 @@ class Servers {
   }
 
   #cluster(more) {
-    const redisOptions = { ...IMPATIENT, ...this.#places[0].credentials };
+    const redisOptions = { ...SHORT_LIMITS, ...this.#endpoints[0].credentials };
     return ConnectionManager.cluster(this.#primaries, { ...more, redisOptions });
   }
 
@@ -76,29 +76,29 @@ class Servers {
   }
 
   async #open(help) {
-    this.all = await this.#describeAll(this.#places, help);
+    this.all = await this.#describeAll(this.#endpoints, help);
     this.isCluster = this.all[0].info.get('cluster_enabled') === '1';
     if (!this.isCluster) return;
-    if (this.#places.length > 1) throw new UsageError('of a Cluster one --url is enough', help);
-    this.#primaries = await primaries(this.all[0].client, this.#places[0]);
+    if (this.#endpoints.length > 1) throw new UsageError('a Cluster takes one --url', help);
+    this.#primaries = await primaries(this.all[0].client, this.#endpoints[0]);
     const found = this.#primaries.map((options) => ({ name: nameOf(options), options }));
     if (found.length > 0) this.all = await this.#describeAll(found, help);
   }
 
-  async #describeAll(places, help) {
-    const managers = places.map(({ options }) => this.#connect(options, help));
-    const names = places.map(({ name }) => name);
+  async #describeAll(endpoints, help) {
+    const managers = endpoints.map(({ options }) => this.#connect(options, help));
+    const names = endpoints.map(({ name }) => name);
     const settled = await Promise.allSettled(managers.map((manager, index) => this.#describe(manager, names[index])));
-    const away = settled.flatMap(({ reason }, index) => (reason ? [{ name: names[index], error: reason }] : []));
-    if (away.length > 0 && (away.length === places.length || !this.#mayLack)) throw away[0].error;
-    this.away = away.map(({ name, error }) => ({ name, reason: this.#reasonOf(error) }));
+    const failed = settled.flatMap(({ reason }, index) => (reason ? [{ name: names[index], error: reason }] : []));
+    if (failed.length > 0 && (failed.length === endpoints.length || !this.#allowPartial)) throw failed[0].error;
+    this.unreachable = failed.map(({ name, error }) => ({ name, reason: this.#reasonOf(error) }));
     return settled.flatMap(({ value }) => value ?? []);
   }
 
-  /** What an option has wrong is a wrong use. */
+  /** Turns an invalid option into a UsageError. */
   #connect(options, help) {
-    const all = { ...IMPATIENT, ...options, keyPrefix: this.#prefix };
-    return understood(help, () => this.#keep(ConnectionManager.standalone(all)));
+    const all = { ...SHORT_LIMITS, ...options, keyPrefix: this.#prefix };
+    return orUsageError(help, () => this.#keep(ConnectionManager.standalone(all)));
   }
 
   /** @returns {Promise<Server>} */
@@ -107,7 +107,7 @@ class Servers {
     return { name, client, info: await infoOf(client) };
   }
 
-  /** Which server it was, and why. */
+  /** Returns an error with the server and the reason in its message. */
   #explained(error) {
     return error.node === undefined ? error : new Error(`${error.node}: ${this.#reasonOf(error)}`);
   }
@@ -123,7 +123,7 @@ class Servers {
   }
 }
 
-/** What INFO says; nothing to who may not ask. */
+/** Resolves with the fields of INFO, or an empty Map without the permission for it. */
 async function infoOf(client) {
   try {
     return fieldsOf(await client.call('info'));
@@ -133,16 +133,16 @@ async function infoOf(client) {
   }
 }
 
-/** The lines of INFO and its like. */
+/** Parses lines of the form `name:value`, as in the reply to INFO. */
 function fieldsOf(text) {
   const pairs = text.split('\r\n').map((line) => line.split(/:(.*)/s, 2));
   return new Map(pairs.filter(([, value]) => value !== undefined));
 }
 
-/** Options of each primary of a Cluster, with all that was said of the node that is asked besides where that is. */
-async function primaries(client, place) {
+/** Resolves with connection options of each primary, with the credentials of the node that is asked. */
+async function primaries(client, endpoint) {
   const slots = await client.call('cluster', 'slots');
-  const found = slots.map(([, , [host, port]]) => place.optionsAt(host, port));
+  const found = slots.map(([, , [host, port]]) => endpoint.optionsAt(host, port));
   return [...new Map(found.map((options) => [nameOf(options), options])).values()];
 }
 
@@ -150,8 +150,8 @@ function nameOf({ host, port }) {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** What cannot be understood is a wrong use, and says so with the help. */
-function understood(help, read) {
+/** Turns an error of `read` into a UsageError with the help text. */
+function orUsageError(help, read) {
   try {
     return read();
   } catch (error) {

@@ -1,9 +1,9 @@
 'use strict';
 
-/** How many keys, or entries, are asked for at once. */
+/** Number of keys or entries in one request. */
 const PAGE = 1000;
 
-/** The keys that match on a server, each once, by SCAN, which keeps nobody waiting. */
+/** Resolves with the keys that match on a server. SCAN does not block Redis. */
 async function keysOf({ client }, pattern) {
   const keys = new Set();
   let cursor = '0';
@@ -15,15 +15,15 @@ async function keysOf({ client }, pattern) {
   return [...keys].sort();
 }
 
-/** What stands for itself in a pattern. */
+/** Escapes a text for a glob pattern. */
 function literal(text) {
   return text.replace(/[*?[\]\\^]/g, '\\$&');
 }
 
 /**
- * The streams of a bus, each where it is.
+ * Resolves with the streams of a bus on all servers.
  * @param {import('./servers.js').Servers} servers
- * @param {string} [name] of the only one that is asked for
+ * @param {string} [name] the only stream to read
  */
 async function streamsOf(servers, name) {
   const begin = `${servers.prefix}:str:`;
@@ -35,7 +35,7 @@ async function streamsOf(servers, name) {
   return (await Promise.all(perServer)).flat();
 }
 
-/** A stream with its groups; null if there is none, any more or on this server. */
+/** Resolves with a stream and its groups, or `null` if this server does not have it. */
 async function streamOf(server, key, prefix) {
   const { client, name: node } = server;
   try {
@@ -44,21 +44,26 @@ async function streamOf(server, key, prefix) {
       client.call('xinfo', 'GROUPS', key),
       timeOf(client),
     ]);
-    const about = record(info);
-    const first = about['first-entry']?.[0] ?? null;
-    const stream = { stream: key.slice(`${prefix}:str:`.length), node, length: about.length, oldest: aged(first, now) };
-    stream.added = about['entries-added'] ?? null;
+    const details = record(info);
+    const first = details['first-entry']?.[0] ?? null;
+    const stream = {
+      stream: key.slice(`${prefix}:str:`.length),
+      node,
+      length: details.length,
+      oldest: withAge(first, now),
+    };
+    stream.added = details['entries-added'] ?? null;
     stream.groups = await Promise.all(
-      groups.map((group) => groupOf(client, key, record(group), { prefix, now, last: about['last-generated-id'] })),
+      groups.map((group) => groupOf(client, key, record(group), { prefix, now, last: details['last-generated-id'] })),
     );
-    return hiding(stream, { server, key, lastId: about['last-generated-id'] });
+    return defineHidden(stream, { server, key, lastId: details['last-generated-id'] });
   } catch (error) {
     if (MISSING.includes(error.code)) return null;
     throw error;
   }
 }
 
-/** What is said of a key that is gone (`ERR`, by XINFO), is no stream, or is on another node of a Cluster. */
+/** Error codes for a key that does not exist (`ERR` from XINFO), is not a stream, or is on another node of a Cluster. */
 const MISSING = ['ERR', 'WRONGTYPE', 'MOVED', 'NOGROUP'];
 
 async function groupOf(client, key, group, { prefix, now, last }) {
@@ -71,58 +76,58 @@ async function groupOf(client, key, group, { prefix, now, last }) {
     lag: lagOf(group, last),
     read: readOf(group),
     pending: group.pending,
-    oldestPending: oldest ? { ...aged(oldest[0], now), ...pendingOf(oldest) } : null,
+    oldestPending: oldest ? { ...withAge(oldest[0], now), ...pendingOf(oldest) } : null,
     lastDelivered: group['last-delivered-id'],
     consumers: consumers.map(record).map(({ name, pending, idle }) => ({ name, pending, idle })),
   };
-  return hiding(found, { name: group.name });
+  return defineHidden(found, { name: group.name });
 }
 
-/** How an entry is pending, of XPENDING. */
+/** Converts an element of the reply to XPENDING. */
 function pendingOf([, owner, idle, deliveries]) {
   return { owner, idle, deliveries };
 }
 
-/** Groups of the bus begin as its keys do; others have their whole name. */
+/** Removes the prefix of the bus from the name of a group. Other groups keep their whole name. */
 function nameOf(group, prefix) {
   const begin = `${prefix}:csr:`;
   return group.startsWith(begin) ? group.slice(begin.length) : group;
 }
 
-/** How many entries a group has yet to get; null where the server does not tell, as before Redis 7. */
+/** Returns the number of undelivered entries; `null` if the server does not report it, as before Redis 7. */
 function lagOf(group, last) {
   if (group['last-delivered-id'] === last) return 0;
   return group.lag ?? null;
 }
 
-/** How many entries a group was given; a group that never read has no count, which is none. */
+/** Returns the number of delivered entries; `null` if unknown. A group that never read has no count, which means 0. */
 function readOf(group) {
   const hasCounts = group['entries-read'] !== undefined;
   return group['entries-read'] ?? (hasCounts && group['last-delivered-id'] === '0-0' ? 0 : null);
 }
 
-/** An entry's id with its age in ms, which an id begins with the time of. */
-function aged(id, now) {
+/** Returns an entry's id with its age in ms. An id begins with the time of its entry. */
+function withAge(id, now) {
   return id === null ? null : { id, age: Math.max(0, now - Number(id.split('-')[0])) };
 }
 
-/** The server's clock, in ms, by which ids are made. */
+/** Resolves with the time of the server's clock, in ms. Ids are made from this clock. */
 async function timeOf(client) {
   const [seconds, micros] = await client.call('time');
   return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
 }
 
-/** Names and values in turns, as XINFO and entries have them. */
+/** Converts alternating names and values, as in entries and replies to XINFO. */
 function record(list) {
   const found = {};
   for (let at = 0; at < list.length; at += 2) found[list[at]] = list[at + 1];
   return found;
 }
 
-/** Adds what is for us, and not to be printed. */
-function hiding(object, values) {
+/** Adds properties that are not enumerable, and so not printed. */
+function defineHidden(object, values) {
   for (const [name, value] of Object.entries(values)) Object.defineProperty(object, name, { value });
   return object;
 }
 
-module.exports = { PAGE, aged, keysOf, literal, pendingOf, record, streamsOf, timeOf };
+module.exports = { PAGE, withAge, keysOf, literal, pendingOf, record, streamsOf, timeOf };

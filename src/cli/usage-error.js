@@ -1,6 +1,6 @@
 'use strict';
 
-/** What was typed cannot be understood; `help` says what can be. */
+/** Error for invalid arguments. `help` is the help text of the verb. */
 class UsageError extends Error {
   constructor(message, help) {
     super(message);

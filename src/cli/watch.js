@@ -3,19 +3,19 @@
 const { setTimeout: sleep } = require('node:timers/promises');
 const { LONGEST_TIMER } = require('../facade/support/constants.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
-const { table } = require('./printing.js');
-const { Screen } = require('./screen.js');
+const { table } = require('./output.js');
+const { AlternateScreen } = require('./alternate-screen.js');
 const { Servers } = require('./servers.js');
 const { streamsOf } = require('./streams.js');
-const { told } = require('./told.js');
+const { shutdownSignal } = require('./shutdown-signal.js');
 
 const HELP = `Usage: hfxbus watch [stream] [options]
 
-What happens in each second, until Ctrl-C: how many entries are added, and for each group delivered and settled.
+Shows rates until Ctrl-C: entries added to each stream, and delivered to and settled by each group, per second.
 
-  --interval <ms>    how often to look, 1000
-  --count <n>        how often before it ends by itself
-${HELP_OF_BUS}; with it each look is a line`;
+  --interval <ms>    time between two samples, in ms, from 50 on. Default 1000
+  --count <n>        number of samples. Default no limit
+${HELP_OF_BUS}; a line for each sample`;
 
 const OPTIONS = { interval: { type: 'string', default: '1000' }, count: { type: 'string' } };
 
@@ -23,13 +23,13 @@ const OPTIONS = { interval: { type: 'string', default: '1000' }, count: { type: 
 async function run(args) {
   const { values, words } = parse(args, { help: HELP, options: OPTIONS, most: 1, check });
   const ending = new AbortController();
-  told().then(() => ending.abort());
-  // Nobody reads any more.
+  shutdownSignal().then(() => ending.abort());
+  // The reader of the output has closed the pipe.
   process.stdout.once('error', () => ending.abort());
   return Servers.use(values, HELP, async (servers) => {
-    const screen = new Screen(process.stdout, !values.json);
+    const screen = new AlternateScreen(process.stdout, !values.json);
     try {
-      for await (const rates of looks(servers, words[0], values, ending.signal)) {
+      for await (const rates of samples(servers, words[0], values, ending.signal)) {
         screen.show(values.json ? JSON.stringify(rates) : page(rates));
       }
       return 0;
@@ -44,23 +44,23 @@ function check({ interval, count: most }) {
   if (most !== undefined) count('count', most, 1);
 }
 
-/** What has happened between one look and the next, until the signal says so. */
-async function* looks(servers, name, { interval, count: most = Infinity }, signal) {
-  let before = await look(servers, name);
+/** Yields the rates between two samples, until the signal aborts. */
+async function* samples(servers, name, { interval, count: most = Infinity }, signal) {
+  let before = await sample(servers, name);
   for (let left = Number(most); left > 0 && (await passes(Number(interval), signal)); left--) {
-    const now = await look(servers, name);
+    const now = await sample(servers, name);
     yield rates(before, now);
     before = now;
   }
 }
 
-/** @returns {Promise<boolean>} false if the signal came first */
+/** @returns {Promise<boolean>} false if the signal aborted first */
 async function passes(ms, signal) {
   await sleep(Math.min(ms, LONGEST_TIMER), undefined, { signal }).catch(() => {});
   return !signal.aborted;
 }
 
-async function look(servers, name) {
+async function sample(servers, name) {
   const at = performance.now();
   return { at, time: new Date().toISOString(), streams: await streamsOf(servers, name) };
 }
@@ -85,7 +85,7 @@ function oldOf(stream, { group }) {
   return stream?.groups.find((other) => other.group === group);
 }
 
-/** What a group was given and is not pending any more has been settled. */
+/** Counts an entry as settled if it was delivered and is not pending any more. */
 function groupRates(old, { group, read, pending, lag, consumers }, perSecond) {
   const delivered = grown(old?.read, read);
   const settled = delivered === null ? null : delivered - (pending - old.pending);
@@ -93,7 +93,7 @@ function groupRates(old, { group, read, pending, lag, consumers }, perSecond) {
   return { group, delivered: perSecond(delivered), settled: perSecond(settled), ...counts };
 }
 
-/** By how much a count has grown; null where one of the two is not known, as before Redis 7. */
+/** Returns the growth of a count; `null` if either value is unknown, as before Redis 7. */
 function grown(before, now) {
   return typeof before === 'number' && typeof now === 'number' ? now - before : null;
 }

@@ -2,22 +2,25 @@
 
 const { isBehind, successor } = require('../facade/redis/entry-ids.js');
 const { HELP_OF_BUS, parse } = require('./arguments.js');
-const { duration, json, printable, table } = require('./printing.js');
+const { duration, json, printable, table } = require('./output.js');
 const { Servers } = require('./servers.js');
-const { PAGE, aged, keysOf, literal, pendingOf, record, streamsOf, timeOf } = require('./streams.js');
+const { PAGE, withAge, keysOf, literal, pendingOf, record, streamsOf, timeOf } = require('./streams.js');
 
 const HELP = `Usage: hfxbus why <jobId> [options]
 
-What has become of a job: in which streams it is, for each group whether it waits, is pending (with whom, for
-how long, how often delivered) or is done, and which keys its payload has. It reads every entry of the streams,
-and looks at every key of the database.
+Shows the entries of a job in all streams, its state for each group (waiting, pending or done; for pending the
+owner, idle time and number of deliveries), and its payload keys. Reads every entry of the streams, and scans
+every key of the database.
 
-  --stream <name>    looks for entries in this stream only
+  --stream <name>    searches this stream only
 ${HELP_OF_BUS}`;
 
 const OPTIONS = { stream: { type: 'string' } };
 
-/** @returns {Promise<number>} the exit code: 1 if there is nothing of the job */
+/** Owner of an entry that is not pending. */
+const UNOWNED = { owner: null, idle: null, deliveries: null };
+
+/** @returns {Promise<number>} the exit code: 1 if the job has no entry and no payload key */
 async function run(args) {
   const { values, words } = parse(args, { help: HELP, options: OPTIONS, least: 1 });
   const [jobId] = words;
@@ -37,7 +40,7 @@ async function entriesOf(servers, jobId, name) {
   return (await Promise.all(streams.map((stream) => entriesIn(stream, jobId)))).flat();
 }
 
-/** The entries of a job in a stream, which is read page by page. */
+/** Resolves with the entries of a job in a stream, which is read page by page. */
 async function entriesIn(stream, jobId) {
   const { client } = stream.server;
   const found = [];
@@ -48,7 +51,7 @@ async function entriesIn(stream, jobId) {
     from = page.length < PAGE ? null : successor(page.at(-1)[0]);
   }
   const now = await timeOf(client);
-  return Promise.all(found.map(([id, fields]) => entryOf(stream, aged(id, now), fields)));
+  return Promise.all(found.map(([id, fields]) => entryOf(stream, withAge(id, now), fields)));
 }
 
 async function entryOf({ stream, node, key, server, groups }, { id, age }, fields) {
@@ -59,21 +62,20 @@ async function entryOf({ stream, node, key, server, groups }, { id, age }, field
     id,
     age,
     producer: fields.prd ?? null,
-    // What was given up says so in its dead letter.
+    // These fields exist in a dead letter only.
     deadLetter: fields.rsn === undefined ? null : { stream: fields.str, group: fields.grp, reason: fields.rsn },
     groups: await Promise.all(states),
   };
 }
 
-/** Where an entry is for a group. What was there before the group, and not for it, is as if it were done. */
+/** Resolves with the state of an entry for a group. An entry older than the group counts as done. */
 async function stateOf(client, key, { group, name, lastDelivered }, id) {
-  const nobody = { owner: null, idle: null, deliveries: null };
-  if (isBehind(id, lastDelivered)) return { group, state: 'waiting', ...nobody };
+  if (isBehind(id, lastDelivered)) return { group, state: 'waiting', ...UNOWNED };
   const [pending] = await client.call('xpending', key, name, id, id, 1);
-  return pending ? { group, state: 'pending', ...pendingOf(pending) } : { group, state: 'done', ...nobody };
+  return pending ? { group, state: 'pending', ...pendingOf(pending) } : { group, state: 'done', ...UNOWNED };
 }
 
-/** The keys of a payload, without what is in them. */
+/** Resolves with the keys of a payload, without their values. */
 async function payloadOf(servers, begin) {
   const perServer = servers.all.map(async (server) => {
     const keys = await keysOf(server, `${literal(begin)}*`);
@@ -89,14 +91,14 @@ async function sizeOf({ name: node, client }, inRedis, key) {
 
 function print({ jobId, entries, payload }) {
   if (entries.length + payload.length === 0) {
-    console.log(`There is nothing of ${printable(jobId)}: no entry in a stream, and no payload.`);
+    console.log(`Job ${printable(jobId)} has no entry in a stream, and no payload.`);
     return;
   }
   const header = ['stream', 'node', 'entry', 'sent', 'group', 'state', 'owner', 'idle', 'deliveries'];
-  console.log(entries.length > 0 ? table(header, entries.flatMap(rows)) : 'There is no entry of it in a stream.');
+  console.log(entries.length > 0 ? table(header, entries.flatMap(rows)) : 'The job has no entry in a stream.');
   for (const { stream, deadLetter } of entries.filter((entry) => entry.deadLetter)) {
     const { group, stream: from, reason } = deadLetter;
-    console.log(printable(`In ${stream} since ${group} gave it up in ${from}: ${reason}`));
+    console.log(printable(`In ${stream}, dead-lettered by ${group} of ${from}: ${reason}`));
   }
   const keys = payload.map(({ key, node, bytes, ttl }) => [key, node, bytes, duration(ttl) ?? 'never']);
   const text = keys.length > 0 ? table(['payload', 'node', 'bytes', 'expires in'], keys) : 'There is no payload.';

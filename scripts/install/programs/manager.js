@@ -66,6 +66,6 @@ main(process.argv[2])
   })
   .finally(() => {
     spawnSync(process.execPath, [PM2, 'kill'], { env, stdio: 'ignore' });
-    // What did not end well may hold the process.
+    // A failed program can keep the process alive.
     process.exit();
   });

@@ -7,28 +7,28 @@ const { startTimer } = require('../support/long-timer.js');
 const waits = require('../bridge/wait-registry.js');
 const { isAmbiguous, namesOf } = require('../support/wire-name.js');
 
-/** Whether it is not just a timeout. */
+/** Returns true for an object of options; other values are a timeout. */
 function isOptions(given) {
   return typeof given === 'object' && given !== null && ('timeout' in given || 'signal' in given);
 }
 
-/** Waits for the completions of one job: what `job.finished()` is about. */
+/** Wait for the completions of one job, behind `job.finished()`. */
 class Wait {
   #completions = {};
   #state = 'open';
   #rejectOnError;
-  /** The producer's. */
+  /** Shared part of the producer's waits. */
   #home;
   #failed = false;
-  /** Mostly one, so it is no Set. */
+  /** Pending calls of `finished()`. There is mostly one, so an array is enough. */
   #awaiting = [];
-  /** Whether it was there the last time when waits were swept. */
+  /** True if the last sweep of the registry has seen the wait. */
   isOld = false;
 
   /**
-   * @param {string[]} groups the groups whose completions are waited for
-   * @param {boolean} rejectOnError whether the first error ends the wait, and rejects
-   * @param {import('./wait-requests.js').WaitingRoom} home the producer's
+   * @param {string[]} groups groups whose completions end the wait
+   * @param {boolean} rejectOnError true if the first error ends the wait and rejects
+   * @param {import('./wait-requests.js').WaitRequests} home shared part of the producer's waits
    */
   constructor(groups, rejectOnError, home) {
     for (const group of groups) this.#note(group, null);
@@ -43,12 +43,12 @@ class Wait {
     }
   }
 
-  /** Whether somebody waits for it now. */
+  /** Returns true while a call of `finished()` is pending. */
   get isAwaited() {
     return this.#awaiting.length > 0;
   }
 
-  /** The engine has the outcome. */
+  /** Handles the outcome from the engine. */
   settle(arrivals) {
     for (const { at, group, error } of arrivals) {
       this.#failed ||= error !== null;
@@ -61,12 +61,12 @@ class Wait {
     this.#end('settled');
   }
 
-  /** There will be no outcome. */
+  /** Ends the wait without an outcome. */
   abandon() {
     this.#end('abandoned');
   }
 
-  /** The job was not sent. */
+  /** Removes the wait of a job that was not sent. */
   cancel() {
     if (this.number === 0) return;
     waits.take(this.number);
@@ -74,8 +74,8 @@ class Wait {
   }
 
   /**
-   * @param {number | { timeout?: number, signal?: AbortSignal }} [options] the timeout in ms; for ever without one
-   * @param {object} [job] the job, as it is to be looked at if it is not finished in time
+   * @param {number | { timeout?: number, signal?: AbortSignal }} [options] timeout in ms; no limit without one
+   * @param {object} [job] job for the diagnosis after the timeout
    */
   finished(options, job) {
     return new Promise((resolve, reject) => {
@@ -98,14 +98,14 @@ class Wait {
     });
   }
 
-  /** The time is over, unless it was finished or given up while it was looked why it is not. */
+  /** Rejects one call after the diagnosis of its timeout, unless the call has settled meanwhile. */
   #expire(awaiting, error) {
     if (!this.#awaiting.includes(awaiting)) return;
     this.#home.counts.timedOut++;
     this.#give(awaiting, error);
   }
 
-  /** One of those who wait waits no longer. */
+  /** Rejects one pending call. */
   #give(awaiting, reason) {
     this.#awaiting = this.#awaiting.filter((other) => other !== awaiting);
     awaiting.cancel?.();
@@ -130,7 +130,7 @@ class Wait {
     else resolve(this.#completions);
   }
 
-  /** Whatever a group is called, it is a property of the object and nothing else. */
+  /** Defines an own property, also with the name `__proto__`. */
   #note(group, value) {
     Object.defineProperty(this.#completions, group, { value, writable: true, configurable: true, enumerable: true });
   }

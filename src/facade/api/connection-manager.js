@@ -2,64 +2,64 @@
 
 const EventEmitter = require('eventemitter3');
 const { NativeBus } = require('../bridge/native.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
-const keepAlive = require('../bridge/process-ref.js');
+const processRef = require('../bridge/process-ref.js');
 const diagnostics = require('../support/diagnostics.js');
 const { disposable } = require('../support/dispose.js');
 const { IdStock, newId } = require('../bridge/job-ids.js');
 const { NodeCallbacks } = require('./node-callbacks.js');
 const { RedisClient } = require('../redis/redis-client.js');
-const reports = require('../bridge/packet-reader.js');
+const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 const { SharedClient } = require('./shared-client.js');
-const { tell } = require('../support/safe-emit.js');
+const { safeEmit } = require('../support/safe-emit.js');
 const topology = require('../options/bus-options.js');
 const waits = require('../bridge/wait-registry.js');
 
-/** Managers in use: an open connection keeps its manager, as a socket of Node's own keeps what listens to it. */
+/** Managers with open connections. An open connection keeps its manager alive, as a socket of Node keeps its listeners. */
 const inUse = new Set();
 
-/** Takes what is left of a manager that was collected. */
+/** Removes the callbacks of a collected manager. */
 const collected = new FinalizationRegistry((numbers) => {
-  for (const number of numbers) reports.nodes.delete(number);
+  for (const number of numbers) packetReader.nodes.delete(number);
 });
 
-/** The connections of a bus, opened when first used. */
+/** Connections of a bus, opened on first use. */
 class ConnectionManager extends EventEmitter {
   #native;
   #shared;
   #keyPrefix;
   #enablePipelining;
   #isPartitioned;
-  /** Of each node, whether its clients give integers as strings. */
+  /** For each node, true if its clients return integers as strings. */
   #stringNumbers;
-  /** Ids that lead to nodes in the ring, if nodes may leave it. */
+  /** Ids that lead to nodes in the ring, if nodes can leave it. */
   #ids = null;
-  /** Held here, and weakly by who reads the reports. */
+  /** Strong references to callbacks, to which the packet reader has weak ones. */
   #callbacks;
   #clients = new Map();
-  /** Producers and consumers that something can be reported to. */
+  /** Clients, producers and consumers that receive reports. */
   #members = new Set();
 
-  /** A bus on one Redis: options as ioredis 4 has them, or a URL. */
+  /** Creates a bus on one Redis, from options of ioredis 4 or a URL. */
   static standalone(standalone) {
     return new ConnectionManager({ standalone: standalone ?? {} });
   }
 
-  /** A bus on a Redis Cluster, some nodes of which are known, with options as ioredis 4 has them. */
+  /** Creates a bus on a Redis Cluster, from some of its nodes and options of ioredis 4. */
   static cluster(startupNodes, cluster) {
     return new ConnectionManager({ startupNodes: startupNodes ?? [], cluster: cluster ?? {} });
   }
 
-  /** A bus on several Redis, partitioned by this client. */
+  /** Creates a bus on several Redis, partitioned by this client. */
   static nodes(nodes) {
     return new ConnectionManager({ nodes: nodes ?? {} });
   }
 
   constructor(options) {
     super();
-    // What the emitter keeps is nobody's business, and refers back to the manager.
+    // Fields of the emitter must not be printed: they refer back to the manager.
     for (const name of ['_events', '_eventsCount']) Object.defineProperty(this, name, { enumerable: false });
     const { standalone, cluster, startupNodes, nodes } = checks.object('options', options);
     const plan = topologyOf({ standalone, cluster, startupNodes, nodes });
@@ -80,12 +80,12 @@ class ConnectionManager extends EventEmitter {
     );
     const numbers = this.#callbacks.map((_, index) => this.#native.number + index);
     for (const [index, number] of numbers.entries()) {
-      reports.nodes.set(number, new WeakRef(this.#callbacks[index]));
+      packetReader.nodes.set(number, new WeakRef(this.#callbacks[index]));
     }
     collected.register(this, numbers);
   }
 
-  /** A connection of your own, by name: the same name gives the same connection until `stop()`. */
+  /** Returns a private connection by name. The same name returns the same connection until `stop()`. */
   getClient(key) {
     if (this.#isPartitioned) {
       throw new TypeError('getClient() cannot tell which node: use getClientByRoute() or getClients()');
@@ -93,17 +93,17 @@ class ConnectionManager extends EventEmitter {
     return this.#client(key, 0);
   }
 
-  /** The same, to the node that `route` leads to. */
+  /** Returns a private connection to the node that `route` leads to. */
   getClientByRoute(key, route) {
     return this.#client(key, this.#isPartitioned ? this.#native.route(checks.name('route', route)) : 0);
   }
 
-  /** The same, to every node. */
+  /** Returns a private connection to every node. */
   getClients(key) {
     return this.#callbacks.map((_, node) => this.#client(key, node));
   }
 
-  /** What every key and channel of this bus begins with. */
+  /** Returns the prefix of every key and channel of this bus. */
   getKeyPrefix() {
     return this.#keyPrefix;
   }
@@ -127,23 +127,23 @@ class ConnectionManager extends EventEmitter {
     return client;
   }
 
-  /** A connection that has ended makes room for another one of that name. */
+  /** Removes a connection that has ended, so that its name can be used again. */
   #forget(name, client) {
     if (this.#clients.get(name) === client) this.#clients.delete(name);
     this.#members.delete(client);
-    client.forgotten();
+    client.detach();
   }
 
-  /** Waits for the jobs in flight, for at most `maxWait` ms if given, and closes every connection. */
+  /** Waits for the jobs in flight, at most `maxWait` ms if given, and closes every connection. */
   async stop(options = {}) {
     const { maxWait, force } = checks.object('options', options);
     const bound = checks.time('maxWait', maxWait) || Infinity;
-    batch.flush();
+    packetWriter.flush();
     const request = new requests.Request(undefined);
     this.#native.stop(requests.add(request), Boolean(force), bound === Infinity ? -1 : bound);
     await request.promise;
     this.#native.reopen();
-    for (const member of this.#members) member.forgotten();
+    for (const member of this.#members) member.detach();
     this.#members.clear();
     this.#clients.clear();
     inUse.delete(this);
@@ -151,41 +151,41 @@ class ConnectionManager extends EventEmitter {
     this.#publish('end', {});
   }
 
-  /** @internal A random id for a job. */
+  /** @internal Returns a random id for a job. */
   newId() {
     return this.#ids === null ? newId() : this.#ids.next();
   }
 
-  /** @internal The engine's bus. */
+  /** @internal Returns the engine's bus. */
   nativeBus() {
     return this.#native;
   }
 
-  /** @internal Whether routes mean something. */
+  /** @internal Returns true if the bus has several nodes, so that routes have an effect. */
   get isPartitioned() {
     return this.#isPartitioned;
   }
 
-  /** @internal The connection that everything which does not wait goes through. */
+  /** @internal Returns the shared connection, for all commands that do not block. */
   sharedClient() {
     inUse.add(this);
     return this.#shared;
   }
 
-  /** @internal Something can be reported to a producer, consumer or client, until `stop()`. */
+  /** @internal Registers a producer, consumer or client for reports, until `stop()`. */
   member(member) {
     this.#members.add(member);
   }
 
-  /** @internal A connection may have been opened. */
+  /** @internal Updates the number of open connections, after a call that can open one. */
   used() {
     inUse.add(this);
-    keepAlive.links(reports.engine.openLinks());
+    processRef.setOpenLinks(packetReader.engine.openLinks());
   }
 
   #linkChanged(state, about) {
     this.#publish(state, about);
-    tell(this, state, about);
+    safeEmit(this, state, about);
   }
 
   #ringChanged(isOut, about) {
@@ -193,27 +193,27 @@ class ConnectionManager extends EventEmitter {
     const state = isOut ? 'eject' : 'readmit';
     const { index, path, host, port, error } = about;
     this.#publish(state, { index, node: path ?? `${host}:${port}`, error });
-    tell(this, state, about);
+    safeEmit(this, state, about);
   }
 
-  /** Tells who watches of a change of connections. */
+  /** Publishes a state change of a connection. */
   #publish(state, about) {
-    diagnostics.tell('connection', () => ({ manager: this, state, ...about }));
+    diagnostics.publish('connection', () => ({ manager: this, state, ...about }));
   }
 }
 
 function topologyOf({ standalone, cluster, startupNodes, nodes }) {
-  // An empty text is what a variable of the environment may be, and means the default.
+  // An empty text, for example from an environment variable, means the default.
   if (standalone || standalone === '') return topology.standalone(standalone);
   if (cluster ?? startupNodes) return topology.cluster(startupNodes, cluster);
   if (nodes) return topology.nodes(nodes);
   throw new TypeError('one of standalone, cluster and nodes must be given');
 }
 
-/** The engine says what is wrong with certificates and keys. */
+/** Creates the engine's bus. The engine validates certificates and keys. */
 function makeBus(options) {
   try {
-    return new NativeBus(reports.engine, options);
+    return new NativeBus(packetReader.engine, options);
   } catch (error) {
     throw new TypeError(error.message);
   }

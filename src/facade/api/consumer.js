@@ -3,7 +3,7 @@
 const EventEmitter = require('eventemitter3');
 const { NativeConsumer, Operation } = require('../bridge/native.js');
 const { abortable, signalOf, throwIfAborted, whenAborted } = require('../support/abort.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
 const { ConnectionManager } = require('./connection-manager.js');
 const { DISTRIBUTED_ROUTING } = require('../support/constants.js');
@@ -15,40 +15,40 @@ const { closedError, setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
 const { startTimer } = require('../support/long-timer.js');
-const reports = require('../bridge/packet-reader.js');
+const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 const { claimOptions } = require('../options/claim-options.js');
 const { Run } = require('./job-run.js');
 const { consumerStats } = require('./stats.js');
 
-/** What the engine was doing when it failed, by its number. */
+/** Numbers of the engine for the action that failed. */
 const FAILED_AT = { settle: 1, foreign: 2, settleMore: 3 };
-/** A slot's index within a token. */
+/** Modulus of a token that gives the index of its slot. */
 const SLOTS = 2 ** 24;
 
-/** Runs the jobs of a group. */
+/** Consumer: runs the jobs of a group. */
 class Consumer extends EventEmitter {
   #native;
   #group;
   #processors = [];
-  /** The names of the streams. */
+  /** Names of the streams. */
   #streams = [];
-  /** The latest run of each slot. */
+  /** Latest run of each slot. */
   #runs = [];
-  /** Payloads of jobs that are about to start, by token and key. */
+  /** Prefetched payloads of jobs that start next, by token and key. */
   #prefetched = new Map();
-  /** How many jobs ended after the bus was stopped. */
+  /** Count of jobs that ended after the bus was stopped. */
   #late = 0;
-  /** What was sent along with jobs that are about to start, by token. */
+  /** Headers of jobs that start next, by token. */
   #headers = new Map();
-  /** Ends listening to the signal that `play()` was given. */
+  /** Removes the listener of the signal of `play()`. */
   #endPlay = () => {};
   /** Settled jobs of this tick: token, request, token, request… */
   #settled = [];
 
   /**
    * @param {import('./connection-manager.js').ConnectionManager} connection
-   * @param {object} options `group` is needed
+   * @param {object} options options; `group` is required
    */
   constructor(connection, options) {
     super();
@@ -61,7 +61,7 @@ class Consumer extends EventEmitter {
     this.#native = new NativeConsumer(connection.nativeBus(), { ...native, id: this.id, freshId: id === undefined });
   }
 
-  /** Adds a stream; read from the next `play()` on. One that is there gets the new processor at once. */
+  /** Adds a stream, which is read from the next `play()` on. A known stream gets the new processor at once. */
   process(options) {
     const { stream, processor, readFrom, fromId, deadline, setId, prefetch } = checks.object('options', options);
     if (typeof processor !== 'function') throw new TypeError('processor must be a function');
@@ -78,7 +78,7 @@ class Consumer extends EventEmitter {
     return this;
   }
 
-  /** Reads and runs, until `signal` is aborted; resolves once whatever is sent from now on is seen. */
+  /** Starts to read, until `signal` aborts. Resolves when every job sent from now on will be received. */
   async play(options = {}) {
     const signal = signalOf('signal', options?.signal);
     throwIfAborted(signal);
@@ -89,7 +89,7 @@ class Consumer extends EventEmitter {
   }
 
   #play() {
-    reports.consumers.set(this.#native.number, this);
+    packetReader.consumers.set(this.#native.number, this);
     this.connection.member(this);
     const request = new requests.Request(undefined);
     this.#native.play(requests.add(request));
@@ -97,112 +97,112 @@ class Consumer extends EventEmitter {
     return request.promise;
   }
 
-  /** Reads nothing more; resolves once nothing is in flight, rejects after `timeout` ms and stays paused. */
+  /** Stops to read. Resolves when no job is in flight; rejects after `timeout` ms and stays paused. */
   async pause(timeout) {
     this.#endPlay();
     const bound = checks.timeout(timeout);
-    batch.flush();
+    packetWriter.flush();
     const request = new requests.Request(undefined);
     this.#native.pause(requests.add(request));
     return bound ? within(request.promise, bound, timeout) : request.promise;
   }
 
-  /** What it has done so far, and how far its group is; never rejects, but for its options. */
+  /** Resolves with statistics of the consumer and its group. Rejects only for invalid options. */
   stats(options) {
-    batch.flush();
+    packetWriter.flush();
     return consumerStats(this.#native, { streams: this.#streams, group: this.#group, late: this.#late }, options);
   }
 
-  /** @internal The bus was stopped: nothing is reported to it any more. */
-  forgotten() {
+  /** @internal Ends all reports, after a stop of the bus. */
+  detach() {
     this.#endPlay();
-    reports.consumers.delete(this.#native.number);
+    packetReader.consumers.delete(this.#native.number);
     this.#headers.clear();
-    for (const run of this.#runs) run?.cutOff();
+    for (const run of this.#runs) run?.abandon();
     this.#runs = [];
   }
 
-  /** @internal What a payload key of a job holds that is started next. */
-  prefetched(token, key, payload) {
+  /** @internal Receives the value of a payload key of a job that starts next. */
+  onPrefetched(token, key, payload) {
     const payloads = this.#prefetched.get(token) ?? new Map();
     this.#prefetched.set(token, payloads.set(key, payload));
   }
 
-  /** @internal What was sent along with a job that is started next, for who watches. */
-  carried(token, text) {
+  /** @internal Receives the headers of a job that starts next, for subscribers. */
+  onHeaders(token, text) {
     this.#headers.set(token, diagnostics.readHeaders(text));
   }
 
-  /** @internal A job is to be run; `isTold` is whether anybody watches. */
-  start(stream, token, id, isTold) {
+  /** @internal Runs a job; `hasSubscribers` is true if a channel for runs has a subscriber. */
+  onJob(stream, token, id, hasSubscribers) {
     const run = new Run(this, token, new Job(this.connection.sharedClient(), id));
-    if (isTold) this.#announce(run, stream);
+    if (hasSubscribers) this.#announce(run, stream);
     if (this.#prefetched.size > 0) this.#bring(run);
     this.#runs[token % SLOTS] = run;
     run.start(this.#processors[stream]);
   }
 
-  /** @internal A job has ended; returns a promise if somebody waits for Redis to have been told. */
+  /** @internal Settles a job. Returns a promise of the settlement if `awaited`. */
   settle(run, data, awaited, unrecoverable) {
     const request = awaited ? new SettleRequest() : null;
     if (data === null) {
-      if (this.#settled.length === 0) batch.settle(this);
+      if (this.#settled.length === 0) packetWriter.settle(this);
       this.#settled.push(run.token, awaited ? requests.add(request) : 0);
     } else {
-      batch.begin(Operation.Reject);
-      batch.number(this.#native.number);
-      batch.number(run.token);
-      if (awaited) batch.request(request);
-      else batch.number(0);
-      batch.number(unrecoverable ? 1 : 0);
-      batch.string(data);
-      batch.end();
+      packetWriter.begin(Operation.Reject);
+      packetWriter.writeNumber(this.#native.number);
+      packetWriter.writeNumber(run.token);
+      if (awaited) packetWriter.writeRequest(request);
+      else packetWriter.writeNumber(0);
+      packetWriter.writeNumber(unrecoverable ? 1 : 0);
+      packetWriter.writeString(data);
+      packetWriter.end();
     }
     return request?.promise;
   }
 
-  /** @internal A job has ended after the bus was stopped: nobody can be told but who waits for it, or listens. */
+  /** @internal Reports a job that ended after a stop of the bus, by a rejected promise or an `'error'` event. */
   settleLate(run, awaited) {
     this.#late++;
     const error = closedError();
     if (!awaited) {
-      this.#unsettled(error, run.job);
+      this.#reportSettlement(error, run.job);
       return undefined;
     }
     const refused = Promise.reject(error);
-    // A failure of who waits for it, and no crash if nobody does.
+    // An unused promise must not crash the process.
     refused.catch(() => {});
     return refused;
   }
 
-  /** @internal A job gives its place back and goes on. */
+  /** @internal Frees the slot of a job that continues to run. */
   release(run) {
-    batch.begin(Operation.Release);
-    batch.number(this.#native.number);
-    batch.number(run.token);
-    batch.end();
+    packetWriter.begin(Operation.Release);
+    packetWriter.writeNumber(this.#native.number);
+    packetWriter.writeNumber(run.token);
+    packetWriter.end();
   }
 
-  /** @internal Writes the jobs settled in this tick. */
+  /** @internal Writes the settled jobs of this tick into the packet. */
   writeSettled() {
-    batch.begin(Operation.Resolve);
-    batch.number(this.#native.number);
-    batch.number(this.#settled.length / 2);
-    for (const number of this.#settled) batch.number(number);
-    batch.end();
+    packetWriter.begin(Operation.Resolve);
+    packetWriter.writeNumber(this.#native.number);
+    packetWriter.writeNumber(this.#settled.length / 2);
+    for (const number of this.#settled) packetWriter.writeNumber(number);
+    packetWriter.end();
     this.#settled = [];
   }
 
-  /** @internal A processor threw after its job was settled. */
-  unhandled(thrown, job) {
+  /** @internal Reports an exception of a processor after its job was settled. */
+  onUnhandled(thrown, job) {
     const message = 'A job that was settled already was rejected.';
     this.#report(errorCarrier(thrown, message, 'UNHANDLED_JOB_ERROR', { job }));
   }
 
-  /** @internal The engine failed at something. */
-  failed(failure, token, error) {
+  /** @internal Reports a failure of the engine. */
+  onFailure(failure, token, error) {
     if (failure === FAILED_AT.settle) {
-      this.#unsettled(error, this.#run(token)?.job);
+      this.#reportSettlement(error, this.#run(token)?.job);
     } else if (failure === FAILED_AT.settleMore) {
       error.count = token;
       this.#report(setErrorKind(error, 'REJECT_JOB_ERROR'));
@@ -211,39 +211,39 @@ class Consumer extends EventEmitter {
     }
   }
 
-  /** @internal The engine has ended a job at its deadline. */
-  expired(token) {
+  /** @internal Ends a job that the engine has settled at its deadline. */
+  onDeadline(token) {
     this.#run(token)?.expire();
   }
 
-  /** @internal Nothing is in flight any more. */
-  drained() {
-    this.#tell('drained');
+  /** @internal Emits that no job is in flight any more. */
+  onDrained() {
+    this.#emit('drained');
   }
 
-  /** @internal An entry that nobody was at was taken over. */
-  claimed(entry) {
-    diagnostics.tell('claim', () => ({ consumer: this, group: this.#group, entry }));
-    this.#tell('claimed', entry);
+  /** @internal Emits that an idle entry was claimed. */
+  onClaimed(entry) {
+    diagnostics.publish('claim', () => ({ consumer: this, group: this.#group, entry }));
+    this.#emit('claimed', entry);
   }
 
-  /** @internal An entry is not delivered again. */
-  exhausted(found, moved) {
+  /** @internal Emits that an entry is not delivered again. */
+  onExhausted(found, moved) {
     const entry = { ...found, moved };
-    diagnostics.tell('exhaust', () => ({ consumer: this, group: this.#group, entry }));
-    this.#tell('exhausted', entry);
+    diagnostics.publish('exhaust', () => ({ consumer: this, group: this.#group, entry }));
+    this.#emit('exhausted', entry);
   }
 
-  /** @internal Entries that were pending, or that the group never got, are not in their stream any more. */
-  trimmed(stream, count, pending) {
+  /** @internal Emits that pending or undelivered entries were trimmed. */
+  onTrimmed(stream, count, pending) {
     const entries = { stream: this.#streams[stream], count, pending };
-    diagnostics.tell('trim', () => ({ consumer: this, group: this.#group, ...entries }));
-    this.#tell('trimmed', entries);
+    diagnostics.publish('trim', () => ({ consumer: this, group: this.#group, ...entries }));
+    this.#emit('trimmed', entries);
   }
 
-  /** @internal Other consumers of the group, which were idle for long, were removed from it. */
-  removed(stream, consumers) {
-    diagnostics.tell('remove', () => {
+  /** @internal Publishes that idle consumers were removed from the group. */
+  onConsumersRemoved(stream, consumers) {
+    diagnostics.publish('remove', () => {
       return { consumer: this, group: this.#group, stream: this.#streams[stream], consumers };
     });
   }
@@ -254,13 +254,13 @@ class Consumer extends EventEmitter {
     run.announce({ consumer: this, job: run.job, stream: this.#streams[stream], group: this.#group, headers });
   }
 
-  /** Gives a job the payload that came before it. */
+  /** Passes prefetched payloads to a job. */
   #bring(run) {
     const payloads = this.#prefetched.get(run.token);
     if (payloads && this.#prefetched.delete(run.token)) Job.bring(run.job, payloads);
   }
 
-  #tell(event, ...args) {
+  #emit(event, ...args) {
     try {
       this.emit(event, ...args);
     } catch (error) {
@@ -273,7 +273,7 @@ class Consumer extends EventEmitter {
     return run?.token === token ? run : undefined;
   }
 
-  #unsettled(error, job) {
+  #reportSettlement(error, job) {
     error.job = job;
     this.#report(setErrorKind(error, 'REJECT_JOB_ERROR'));
   }
@@ -282,12 +282,12 @@ class Consumer extends EventEmitter {
     try {
       this.emit('error', error);
     } catch {
-      // The listener for errors is the last resort; what it throws has nowhere to go and must not stop the bus.
+      // An exception of a listener for errors has no other listener, and must not stop the bus.
     }
   }
 }
 
-/** Somebody may or may not wait for it; a failure is theirs if they do, and no crash if they do not. */
+/** Request whose promise can stay unused: a failure of an unused promise must not crash the process. */
 class SettleRequest extends requests.Request {
   constructor() {
     super(undefined);
@@ -305,31 +305,31 @@ function consumerOptions(given) {
     group,
     route,
     id: checks.string('id', options.id) || undefined,
-    // No limit is 0 on the way to the engine, and what is beyond its numbers is none either.
+    // The engine takes 0 for no limit. A number beyond its range is no limit either.
     concurrency: concurrency > 2 ** 31 ? 0 : concurrency,
     blockTimeout: checks.time('blockTimeout', options.blockTimeout),
     ...claimOptions(options),
   };
 }
 
-/** The route of the node to read from, the group's if there is none; `undefined` for every node. */
+/** Returns the route of the node to read from, by default the group; `undefined` for every node. */
 function routeOf(route, group) {
   if (route === DISTRIBUTED_ROUTING) return undefined;
   if (route !== undefined && route !== null && typeof route !== 'string') {
-    const told = typeof route === 'object' ? Object.prototype.toString.call(route) : String(route);
-    throw new Error(`Invalid route: ${told}`);
+    const text = typeof route === 'object' ? Object.prototype.toString.call(route) : String(route);
+    throw new Error(`Invalid route: ${text}`);
   }
   return route ?? group;
 }
 
-/** Behind which entry to read, `>` for what nobody has had. */
+/** Returns the id after which to read; `>` for undelivered entries. */
 function position(readFrom) {
   const id = asId('readFrom', readFrom) ?? '>';
   if (id !== '>' && !isEntryId(id)) throw new RangeError("readFrom must be '>' or an entry's id");
   return id;
 }
 
-/** An id, if there is one; a number is one as long as JavaScript has not rounded it. */
+/** Returns an id, or `undefined` without one. A number must be exact in JavaScript. */
 function asId(name, id) {
   if (typeof id === 'number' && id > Number.MAX_SAFE_INTEGER) {
     throw new RangeError(`${name} must be a string: a number of 2 ** 53 or more is not exact`);
@@ -337,7 +337,7 @@ function asId(name, id) {
   return checks.string(name, id);
 }
 
-/** How long a job may run, in ms; negative for ever on the way to the engine. */
+/** Returns the maximum time of a run, in ms; a negative number means no limit to the engine. */
 function limit(deadline) {
   if (deadline === undefined) return 30000;
   if (!deadline) return -1;

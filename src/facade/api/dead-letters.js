@@ -3,17 +3,17 @@
 const checks = require('../options/validate.js');
 const { isEntryId, successor } = require('../redis/entry-ids.js');
 
-/** The name of the connections that dead letters are looked through on. */
+/** Name of the connections for dead letters. */
 const CLIENT = 'dead-letters';
 
-/** Looks through what consumers gave up, as their option `deadLetter` has them keep it. */
+/** Dead letters of a stream, which consumers with the option `deadLetter` have written. */
 class DeadLetters {
   #connection;
   #stream;
 
   /**
    * @param {import('./connection-manager.js').ConnectionManager} connection
-   * @param {string} stream the stream that `deadLetter` names
+   * @param {string} stream value of the option `deadLetter`
    */
   constructor(connection, stream) {
     if (typeof connection?.nativeBus !== 'function') throw new TypeError('connection must be a ConnectionManager');
@@ -21,7 +21,7 @@ class DeadLetters {
     this.#stream = checks.name('stream', stream);
   }
 
-  /** The oldest letters, of every node, at most `count` of each; `after` is the letter behind which to go on. */
+  /** Lists the oldest letters of all nodes, at most `count`. `after` is the last letter of the previous page. */
   async list({ count, after } = {}) {
     const most = checks.count('count', count, { least: 1, fallback: 100 });
     const behind = after === undefined ? undefined : asLetter('after', after);
@@ -38,19 +38,19 @@ class DeadLetters {
     return perNode.flat().slice(0, most);
   }
 
-  /** Sends a letter's job to its stream again, where every group gets it, and takes the letter away. */
+  /** Sends a letter's job to its stream again, for every group, and deletes the letter. */
   async replay(given) {
     const { id, node, stream, jobId, producerId } = asLetter('letter', given);
-    if (!stream || !jobId) throw new TypeError('letter must say of which job and stream it is');
+    if (!stream || !jobId) throw new TypeError('letter must have a jobId and a stream');
     const { client, key } = this.#node(node);
     const target = this.#connection.nativeBus().streamKey(node, stream);
     const sent = await client.call('xadd', target, '*', 'prd', producerId, 'job', jobId);
-    // Last: a letter that is sent twice does less harm than one that is not sent at all.
+    // The deletion comes last: a job sent twice does less harm than a lost one.
     await client.call('xdel', key, id);
     return sent;
   }
 
-  /** Takes a letter away. Its job's payload stays. @returns {Promise<boolean>} whether it was there */
+  /** Deletes a letter. Its job's payload stays. @returns {Promise<boolean>} true if the letter existed */
   async drop(given) {
     const { id, node } = asLetter('letter', given);
     const { client, key } = this.#node(node);
@@ -70,21 +70,21 @@ class DeadLetters {
   }
 }
 
-/** What is said of a letter; `prd` and `job` are as in any entry. */
+/** Converts an entry into a letter. `prd` and `job` are the fields of any entry. */
 function letter(node, id, fields) {
-  const said = new Map();
-  for (let at = 0; at < fields.length; at += 2) said.set(fields[at], fields[at + 1]);
+  const values = new Map();
+  for (let at = 0; at < fields.length; at += 2) values.set(fields[at], fields[at + 1]);
   return {
     id,
     node,
-    jobId: said.get('job') ?? '',
-    producerId: said.get('prd') ?? '',
-    stream: said.get('str') ?? '',
-    entryId: said.get('eid') ?? '',
-    group: said.get('grp') ?? '',
-    deliveries: Number(said.get('dlv') ?? 0),
-    reason: said.get('rsn') ?? '',
-    error: readError(said.get('err')),
+    jobId: values.get('job') ?? '',
+    producerId: values.get('prd') ?? '',
+    stream: values.get('str') ?? '',
+    entryId: values.get('eid') ?? '',
+    group: values.get('grp') ?? '',
+    deliveries: Number(values.get('dlv') ?? 0),
+    reason: values.get('rsn') ?? '',
+    error: readError(values.get('err')),
   };
 }
 
@@ -100,7 +100,7 @@ function readError(text) {
 function asLetter(name, given) {
   const { id, node } = checks.object(name, given);
   const isLetter = typeof id === 'string' && isEntryId(id) && Number.isInteger(node);
-  if (!isLetter) throw new TypeError(`${name} must be a letter of list()`);
+  if (!isLetter) throw new TypeError(`${name} must be a letter from list()`);
   return given;
 }
 

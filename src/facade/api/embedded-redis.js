@@ -4,21 +4,21 @@ const { NativeEmbeddedRedis } = require('../bridge/native.js');
 const checks = require('../options/validate.js');
 const { LONGEST_TIMER } = require('../support/constants.js');
 const { disposable } = require('../support/dispose.js');
-const keepAlive = require('../bridge/process-ref.js');
+const processRef = require('../bridge/process-ref.js');
 const requests = require('../bridge/pending-requests.js');
 const { engine } = require('../bridge/packet-reader.js');
 
-/** What keys may take unless said otherwise, in bytes. */
+/** Default maximum size of all keys, in bytes. */
 const MAX_MEMORY = 256 * 1024 * 1024;
 const CLOCKS = ['real', 'manual'];
 
-/** A Redis in this process, which forgets everything when it is stopped. Until then the process lives. */
+/** Redis in this process, without persistence. It keeps the process alive until it is stopped. */
 class EmbeddedRedis {
   #native;
   #password;
   #stopped = null;
 
-  /** Starts a server; it listens when the promise is resolved. */
+  /** Starts a server. Resolves when it listens. */
   static async start(options) {
     return new EmbeddedRedis(nativeOptions(checks.object('options', options)));
   }
@@ -26,7 +26,7 @@ class EmbeddedRedis {
   constructor(options) {
     this.#native = new NativeEmbeddedRedis(engine, options);
     this.#password = options.password;
-    keepAlive.answers(1);
+    processRef.addPending(1);
   }
 
   get port() {
@@ -38,7 +38,7 @@ class EmbeddedRedis {
     return `redis://${user}127.0.0.1:${this.port}`;
   }
 
-  /** Lets time pass for the server. */
+  /** Advances the manual clock of the server. */
   advance(ms) {
     const by = checks.count('ms', ms, { least: 0, most: Number.MAX_SAFE_INTEGER, fallback: 0 });
     if (!this.#native.advance(by))
@@ -55,7 +55,7 @@ class EmbeddedRedis {
     const request = new requests.Request(undefined);
     this.#native.stop(requests.add(request));
     await request.promise;
-    keepAlive.answers(-1);
+    processRef.addPending(-1);
   }
 }
 
@@ -68,20 +68,20 @@ function nativeOptions({ port, password, maxMemory, seed, clock, chaos }) {
   const wrong = checks.object('chaos', chaos);
   return {
     port: checks.count('port', port, { least: 0, most: 65535, fallback: 0 }),
-    // As in Redis, and as for who connects, an empty one is none.
+    // An empty password means none, as in Redis.
     password: checks.string('password', password) || undefined,
     maxMemory: whole('maxMemory', maxMemory, MAX_MEMORY),
     manualClock: clock === 'manual',
     chaosSeed: whole('chaos.seed', wrong.seed, whole('seed', seed, 0)),
     delay: checks.count('chaos.delay', wrong.delay, { least: 0, most: LONGEST_TIMER, fallback: 0 }),
-    dropConnection: odds('chaos.dropConnection', wrong.dropConnection),
-    duplicateDelivery: odds('chaos.duplicateDelivery', wrong.duplicateDelivery),
-    loseCompletion: odds('chaos.loseCompletion', wrong.loseCompletion),
+    dropConnection: probability('chaos.dropConnection', wrong.dropConnection),
+    duplicateDelivery: probability('chaos.duplicateDelivery', wrong.duplicateDelivery),
+    loseCompletion: probability('chaos.loseCompletion', wrong.loseCompletion),
   };
 }
 
-/** How likely something is. */
-function odds(name, value) {
+/** Returns a probability from 0 to 1. */
+function probability(name, value) {
   const number = checks.toNumber(name, value) ?? 0;
   if (number < 0 || number > 1) throw new RangeError(`${name} must be a number from 0 to 1`);
   return number;

@@ -2,14 +2,14 @@
 
 const { setErrorKind } = require('../support/errors.js');
 
-/** So many groups, or keys, are named in a message; the property has all. */
+/** Maximum number of groups, or keys, in a message. The property `diagnosis` has all. */
 const MOST_NAMED = 5;
-/** A consumer that has not read for longer is not just about to. */
+/** Time without a read from which a consumer counts as paused or gone, in ms. */
 const AT_REST = 2000;
-/** One that nothing was seen of for so long may be gone. */
+/** Time without any command from which a consumer counts as gone, in ms. */
 const LOST = 60_000;
 
-/** What the state of a group means. */
+/** Sentences for the states of a group. */
 const SENTENCES = {
   completed: ({ group }) => `group ${group} has completed the job`,
   failed: ({ group, error, deliveries }) => {
@@ -49,10 +49,10 @@ const SENTENCES = {
 };
 
 /**
- * The error of a `finished()` that has waited for too long.
- * @param {number | string} timeout as it was given
- * @param {string | null} text what the engine found out, if it could
- * @param {{ isPartitioned: boolean, unpushed: string[] }} about the bus, and the payload keys that were never pushed
+ * Creates the error of a `finished()` that has timed out.
+ * @param {number | string} timeout timeout as given by the user
+ * @param {string | null} text diagnosis of the engine in JSON; null without one
+ * @param {{ isPartitioned: boolean, unpushed: string[] }} about properties of the bus, and payload keys that were not pushed
  */
 function finishTimeout(timeout, text, { isPartitioned, unpushed }) {
   const message = `Timeouted while waiting to be finished: ${timeout}ms`;
@@ -87,10 +87,10 @@ function times(count) {
   return count === 1 ? 'once' : `${count} times`;
 }
 
-/** An error as it was published is anything that JSON has. */
+/** Returns the text of a published error, which can be any JSON value. */
 function textOf(error) {
   const text = typeof error === 'string' ? error : (error?.message ?? error?.name);
-  return typeof text === 'string' ? text.slice(0, 200) : 'with what is no error';
+  return typeof text === 'string' ? text.slice(0, 200) : 'not an error';
 }
 
 function duration(ms) {
@@ -101,9 +101,9 @@ function duration(ms) {
   return seconds < 7200 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
 }
 
-/** Names may hold anything, and a message is one line. */
+/** Replaces control characters, since names can contain them and a message is one line. */
 function printable(text) {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what this is about
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject of this function
   return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, '\ufffd');
 }
 

@@ -7,11 +7,11 @@ const { RepeatedSignals, now } = require('../support/repeated-signals.js');
 const SIGNALS = ['SIGTERM', 'SIGINT'];
 const TIMEOUT = 10000;
 
-/** Marks a listener that has done its work and keeps repetitions away; other copies of the package know it, too. */
+/** Marks a listener that only absorbs repeated signals. Other copies of the package share the symbol. */
 const IS_DONE = Symbol.for('hfxbus:isDone');
 
 /**
- * Ends consumers, producers and managers, in this order, when the process is told to end, and then lets it.
+ * Ends consumers, producers and managers, in this order, at a signal, and then ends the process by the signal.
  * @param {object[]} members
  * @param {{ timeout?: number, signals?: string[], exit?: boolean }} [options]
  */
@@ -27,28 +27,28 @@ function gracefulShutdown(members, options) {
     return shutDown;
   };
   const cancel = () => {
-    for (const name of names) process.removeListener(name, told);
+    for (const name of names) process.removeListener(name, onSignal);
   };
-  /** Lets the signal do what it does without us. */
+  /** Gives the signal its default effect, unless other listeners remain. */
   const pass = (name) => {
-    told[IS_DONE] = true;
-    // Whoever else listens has plans of its own for the end.
+    onSignal[IS_DONE] = true;
+    // Other listeners decide on the end themselves.
     const isAlone = process.listeners(name).every((listener) => listener[IS_DONE] === true);
     if (exit !== false && isAlone) {
       cancel();
       for (const listener of process.listeners(name)) process.removeListener(name, listener);
       process.kill(process.pid, name);
     } else {
-      // A repetition would end the process, as signals do that nobody listens for.
+      // Without a listener a repeated signal would end the process.
       later(cancel, repeated.left()).unref();
     }
   };
-  function told(name) {
+  function onSignal(name) {
     if (repeated.isRepeated()) return;
     if (shutDown === null) begin().then(() => pass(name));
     else pass(name);
   }
-  for (const name of names) process.on(name, told);
+  for (const name of names) process.on(name, onSignal);
   return { shutDown: begin, cancel };
 }
 
@@ -60,7 +60,7 @@ function signalNames(given) {
   return given;
 }
 
-/** Who is paused, closed and stopped. */
+/** Sorts members by the method that ends them. */
 function sort(members) {
   const all = Array.isArray(members) ? members : [members];
   const ends = { pause: [], close: [], stop: [] };
@@ -72,10 +72,10 @@ function sort(members) {
   return ends;
 }
 
-/** Never rejects: what cannot be ended well is ended all the same. */
+/** Ends all members. Never rejects: a failure does not keep the others from being ended. */
 async function end({ pause, close, stop }, bound) {
   const started = now();
-  // A manager's bound is no bound when it is 0.
+  // 0 would mean no limit to a manager.
   const left = () => Math.max(1, bound - (now() - started));
   await Promise.allSettled(pause.map((consumer) => consumer.pause(left())));
   await Promise.allSettled(close.map((producer) => producer.close()));

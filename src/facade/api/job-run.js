@@ -5,19 +5,19 @@ const { errorData } = require('../support/serialize-error.js');
 const { closedError, isUnrecoverable, setErrorKind } = require('../support/errors.js');
 const { Job } = require('./job.js');
 
-/** One run of a processor: what `resolve`, `reject` and `release` of a received job act on. */
+/** Run of a processor, behind `resolve`, `reject` and `release` of a received job. */
 class Run {
   #consumer;
   #settled = null;
   #released = false;
-  #isCutOff = false;
-  /** Made when the processor asks for it. */
+  #isAbandoned = false;
+  /** Created when the processor reads `job.signal`. */
   #controller = null;
-  /** Why the outcome does not matter any more, if it does not. */
+  /** Reason of the abort, if the outcome has no effect any more. */
   #reason = null;
-  /** What the processor threw, and with it ended the job, in an array. */
+  /** Exception of the processor that has ended the job, in an array. */
   #thrown = null;
-  /** What is told to who watches, if anybody does; until it has ended for them. */
+  /** Message for subscribers until the run is settled, if there are any. */
   #message = null;
 
   constructor(consumer, token, job) {
@@ -30,12 +30,12 @@ class Run {
     job.reject = (error) => this.#settle(errorData(error), true, isUnrecoverable(error), error);
   }
 
-  /** Has who watches told of it: what they are given, from the beginning to the end. */
+  /** Sets the message for subscribers, which is published at the start and at the end. */
   announce(message) {
     this.#message = message;
   }
 
-  /** Runs the processor; how it ends is how the job ends, unless that is settled by then. */
+  /** Runs the processor and settles the job with its result, unless the job is settled by then. */
   start(processor) {
     let isPromise;
     try {
@@ -49,14 +49,14 @@ class Run {
         );
       }
     } catch (error) {
-      // What cannot be waited for has failed too.
+      // A getter `then` that throws is a failure too.
       this.#failed(error);
       return;
     }
     if (!isPromise) this.#succeeded();
   }
 
-  /** What tells the processor that its outcome does not matter any more. */
+  /** Returns the signal that aborts when the outcome has no effect any more. */
   get signal() {
     if (this.#controller === null) {
       this.#controller = new AbortController();
@@ -65,27 +65,27 @@ class Run {
     return this.#controller.signal;
   }
 
-  /** The bus was stopped: the engine does not know of the job any more. */
-  cutOff() {
-    this.#isCutOff = true;
+  /** Ends a run after a stop of the bus: the engine does not have the job any more. */
+  abandon() {
+    this.#isAbandoned = true;
     if (this.#settled !== null) return;
     const reason = closedError();
     this.#abort(reason);
-    this.#told('abandoned', reason);
+    this.#publishSettled('abandoned', reason);
   }
 
-  /** The engine has settled the job, since its deadline passed. */
+  /** Ends a run that the engine has settled at its deadline. */
   expire() {
     if (this.#settled !== null) {
-      // The processor has thrown before this was heard, which the engine took for nothing.
-      if (this.#thrown !== null) this.#consumer.unhandled(this.#thrown[0], this.job);
+      // The processor threw before this report arrived, and the engine has ignored that settlement.
+      if (this.#thrown !== null) this.#consumer.onUnhandled(this.#thrown[0], this.job);
       return;
     }
     this.#settled = Promise.resolve();
-    this.#undecorate();
+    this.#removeMethods();
     const reason = setErrorKind(new Error('The job was running for too long'), 'DEADLINE_TIMEOUT');
     this.#abort(reason);
-    this.#told('timedOut', reason);
+    this.#publishSettled('timedOut', reason);
   }
 
   #abort(reason) {
@@ -102,27 +102,27 @@ class Run {
       this.#thrown = [error];
       this.#settle(errorData(error), false, isUnrecoverable(error), error);
     } else {
-      this.#consumer.unhandled(error, this.job);
+      this.#consumer.onUnhandled(error, this.job);
     }
   }
 
-  /** The first call decides; later ones get its promise. */
+  /** Settles the job on the first call. Later calls return the same promise. */
   #settle(data, awaited, unrecoverable, error) {
     if (this.#settled === null) {
-      this.#settled = this.#tell(data, awaited, unrecoverable) ?? Promise.resolve();
-      this.#undecorate();
-      this.#told(data === null ? 'resolved' : 'rejected', error);
+      this.#settled = this.#sendSettlement(data, awaited, unrecoverable) ?? Promise.resolve();
+      this.#removeMethods();
+      this.#publishSettled(data === null ? 'resolved' : 'rejected', error);
     }
     return this.#settled;
   }
 
-  #tell(data, awaited, unrecoverable) {
-    if (this.#isCutOff) return this.#consumer.settleLate(this, awaited);
+  #sendSettlement(data, awaited, unrecoverable) {
+    if (this.#isAbandoned) return this.#consumer.settleLate(this, awaited);
     return this.#consumer.settle(this, data, awaited, unrecoverable);
   }
 
-  /** Tells who watches how it ended, once. */
-  #told(outcome, error) {
+  /** Publishes the outcome, once. */
+  #publishSettled(outcome, error) {
     const message = this.#message;
     if (message === null) return;
     this.#message = null;
@@ -135,15 +135,15 @@ class Run {
     if (!this.#released && this.#settled === null) {
       this.#released = true;
       Reflect.deleteProperty(this.job, 'release');
-      if (!this.#isCutOff) this.#consumer.release(this);
+      if (!this.#isAbandoned) this.#consumer.release(this);
     }
     return this.job;
   }
 
-  /** From last to first: an object that loses its last property stays a fast one. */
-  #undecorate() {
+  /** Removes the methods from last to first, since V8 keeps an object fast that loses its last property. */
+  #removeMethods() {
     const { job } = this;
-    // A processor may have frozen its job, which is no reason to fail.
+    // Reflect does not throw if the processor has frozen its job.
     Reflect.deleteProperty(job, 'reject');
     Reflect.deleteProperty(job, 'resolve');
     Reflect.deleteProperty(job, 'release');

@@ -3,7 +3,7 @@
 const { isAnyArrayBuffer } = require('node:util').types;
 const { Operation } = require('../bridge/native.js');
 const { abortable, signalOf, throwIfAborted } = require('../support/abort.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
 const { newId } = require('../bridge/job-ids.js');
 const { notAwaited, notJson } = require('../support/payload-error.js');
@@ -11,20 +11,20 @@ const { RedisClient } = require('../redis/redis-client.js');
 const requests = require('../bridge/pending-requests.js');
 const { SharedClient } = require('./shared-client.js');
 
-/** A job: an id, and a payload of keys beside the stream. */
+/** Job: an id, and payload keys beside the stream. */
 class Job {
   #client;
   #sets = [];
   #gets = [];
   #dels = [];
-  /** Of a received job: who runs it. */
+  /** Run of a received job. */
   #run = null;
-  /** Of a received job: what it began with, until it is read or changed; for no other id than this one. */
+  /** Prefetched payloads of a received job with its id, until they are read or changed. */
   #prefetched = null;
 
   /**
-   * @param {{keyPrefix: string}} client a client of a `ConnectionManager`; nothing is connected by making a job
-   * @param {string} [id] made up if it is falsy
+   * @param {{keyPrefix: string}} client client of a `ConnectionManager`; a new job opens no connection
+   * @param {string} [id] random if it is falsy
    */
   constructor(client, id) {
     if (typeof client?.keyPrefix !== 'string') throw notAClient();
@@ -33,51 +33,51 @@ class Job {
     this.id = id || newId();
   }
 
-  /** @internal Makes a received job of it. */
+  /** @internal Turns a job into a received job. */
   static receive(job, run) {
     job.#run = run;
   }
 
-  /** @internal Gives a received job what its payload keys held when it began. */
+  /** @internal Sets the prefetched payloads of a received job. */
   static bring(job, payloads) {
     job.#prefetched = { id: job.id, payloads };
   }
 
-  /** @internal The payload keys of a job that were set and not pushed. */
+  /** @internal Returns the payload keys that were set and not pushed. */
   static unpushed(job) {
     return job instanceof Job ? [...new Set(job.#sets.map(({ key }) => key))] : [];
   }
 
-  /** Of a received job: aborted when its outcome does not matter any more. */
+  /** Returns the signal of a received job, which aborts when its outcome has no effect any more. */
   get signal() {
     return this.#run?.signal;
   }
 
-  /** The Redis key of a payload key. */
+  /** Returns the Redis key of a payload key. */
   prefix(key) {
     return `${this.#client.keyPrefix}:job:${this.id}:${checks.text('key', key)}`;
   }
 
-  /** Stacks a read for the next `pull()`. */
+  /** Adds a read to the next `pull()`. */
   get(key, asBuffer = true) {
     this.#gets.push({ key: checks.text('key', key), asBuffer: Boolean(asBuffer) });
     return this;
   }
 
-  /** Stacks a write for the next `push()`. */
+  /** Adds a write to the next `push()`. */
   set(key, value, timeout) {
     const name = checks.text('key', key);
     this.#sets.push({ key: name, value: encode(name, value), timeout: expiry(name, timeout) });
     return this;
   }
 
-  /** Stacks a removal for the next `pull()`. */
+  /** Adds a removal to the next `pull()`. */
   del(key) {
     this.#dels.push(checks.text('key', key));
     return this;
   }
 
-  /** Writes what was stacked. */
+  /** Writes the payload keys of `set()`. */
   push() {
     try {
       return this.#push();
@@ -86,7 +86,7 @@ class Job {
     }
   }
 
-  /** Reads, then removes, what was stacked; aborting `signal` rejects, but does not take back what was sent. */
+  /** Reads the keys of `get()`, then removes those of `del()`. An abort rejects, but cannot undo sent commands. */
   pull(options = {}) {
     try {
       const signal = signalOf('signal', options?.signal);
@@ -104,17 +104,17 @@ class Job {
     this.#sets = [];
     if (this.#prefetched) for (const { key } of sets) this.#prefetched.payloads.delete(key);
     const request = new requests.Request(undefined);
-    batch.begin(Operation.Push);
-    batch.number(link);
-    batch.request(request);
-    batch.number(sets.length);
-    batch.string(id);
+    packetWriter.begin(Operation.Push);
+    packetWriter.writeNumber(link);
+    packetWriter.writeRequest(request);
+    packetWriter.writeNumber(sets.length);
+    packetWriter.writeString(id);
     for (const { key, value, timeout } of sets) {
-      batch.string(key);
-      batch.number(timeout);
-      batch.word(value);
+      packetWriter.writeString(key);
+      packetWriter.writeNumber(timeout);
+      packetWriter.writeWord(value);
     }
-    batch.end();
+    packetWriter.end();
     return request.promise;
   }
 
@@ -130,25 +130,25 @@ class Job {
     this.#gets = [];
     this.#dels = [];
     const request = new PullRequest(gets, result);
-    batch.begin(Operation.Pull);
-    batch.number(link);
-    batch.request(request);
-    batch.number(gets.length);
-    batch.number(dels.length);
-    batch.string(id);
+    packetWriter.begin(Operation.Pull);
+    packetWriter.writeNumber(link);
+    packetWriter.writeRequest(request);
+    packetWriter.writeNumber(gets.length);
+    packetWriter.writeNumber(dels.length);
+    packetWriter.writeString(id);
     for (const { key, asBuffer } of gets) {
-      batch.string(key);
-      batch.number(asBuffer ? 0 : 1);
+      packetWriter.writeString(key);
+      packetWriter.writeNumber(asBuffer ? 0 : 1);
     }
-    for (const key of dels) batch.string(key);
-    batch.end();
+    for (const key of dels) packetWriter.writeString(key);
+    packetWriter.end();
     return request.promise;
   }
 
   /**
-   * Answers reads by what the job began with, once: the next read is to see what others have written since. A removal
-   * and a change of the id end that too.
-   * @returns the reads that are left
+   * Answers reads from prefetched payloads, once per key: the next read must see later writes. A removal and a change of
+   * the id drop them too.
+   * @returns the remaining reads
    */
   #takePrefetched(result) {
     const { id, payloads } = this.#prefetched;
@@ -164,7 +164,7 @@ class Job {
     return left;
   }
 
-  /** The connection's number and the id, before anything is packed: what throws in between would spoil the packet. */
+  /** Returns the connection's number and the id. Called before packing, since it can throw. */
   #names() {
     const client = this.#client;
     if (!(client instanceof SharedClient || client instanceof RedisClient)) throw notAClient();
@@ -178,14 +178,14 @@ class PullRequest extends requests.Request {
     this.gets = gets;
   }
 
-  /** A key that cannot be read as a payload is left out. */
+  /** Receives a value. A key of another type than string is left out. */
   value(index, raw) {
     const { key, asBuffer } = this.gets[index];
     put(this.result, key, asBuffer || raw === null ? raw : decode(raw));
   }
 }
 
-/** Sets a property of its own, whatever it is called. */
+/** Sets an own property, also with the name `__proto__`. */
 function put(object, key, value) {
   if (key === '__proto__') {
     Object.defineProperty(object, key, { value, writable: true, configurable: true, enumerable: true });
@@ -198,7 +198,7 @@ function notAClient() {
   return new TypeError('client must be a client of a ConnectionManager');
 }
 
-/** Bytes as they are, anything else as JSON; what JSON has no word for is empty. */
+/** Returns bytes unchanged, and other values as JSON. A value without JSON is empty. */
 function encode(key, value) {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   if (isAnyArrayBuffer(value)) return new Uint8Array(value);
@@ -210,7 +210,7 @@ function encode(key, value) {
   }
 }
 
-/** What is no JSON is not thrown but returned: the other keys are worth having. */
+/** Parses JSON. An error is returned, not thrown, so that the other keys are read. */
 function decode(text) {
   if (text === '') return null;
   try {
@@ -220,7 +220,7 @@ function decode(text) {
   }
 }
 
-/** Ms for PSETEX; 0 for none. */
+/** Returns the time for PSETEX, in ms; 0 for none. */
 function expiry(key, timeout) {
   if (!timeout) return 0;
   const ms = typeof timeout === 'string' ? Number(timeout) : timeout;

@@ -1,16 +1,16 @@
 'use strict';
 
-/** Answers what the engine asks about the connections to one node, by the user's own callbacks, and hears of its fate. */
+/** Callbacks of one node: answers the engine's questions with the user's callbacks, and receives changes of the node. */
 class NodeCallbacks {
   #native;
-  /** In the order of the engine's numbers for what is to be tried again. */
+  /** Retry strategies in the order of the engine's numbers. */
   #strategies;
   #reconnectOnError;
 
   /**
-   * @param {object} hears
-   * @param {(isOut: boolean, about: object) => void} hears.ringChanged the node is out of the ring, or back
-   * @param {(state: string, about: object) => void} hears.linkChanged its shared connection has another state
+   * @param {object} handlers
+   * @param {(isOut: boolean, about: object) => void} handlers.ringChanged handles an ejection or readmission of the node
+   * @param {(state: string, about: object) => void} handlers.linkChanged handles a new state of its shared connection
    */
   constructor(native, { retryStrategy, sentinelRetryStrategy, reconnectOnError }, { ringChanged, linkChanged }) {
     this.ringChanged = ringChanged;
@@ -20,26 +20,26 @@ class NodeCallbacks {
     this.#reconnectOnError = reconnectOnError;
   }
 
-  /** How long to wait before the next attempt to connect, or to find out where to? */
+  /** Answers with the delay before the next attempt to connect, or to ask sentinels. */
   askRetry(question, retry, attempt) {
     const strategy = this.#strategies[retry];
     let delay = null;
     try {
       delay = typeof strategy === 'function' ? strategy(attempt) : null;
     } catch {
-      // As if it had given up: there is nothing better to go by.
+      // An exception ends the attempts.
     }
     const isDelay = typeof delay === 'number' && delay >= 0;
     this.#native.answerRetry(question, isDelay ? delay : -1);
   }
 
-  /** What does this error mean for the connection? */
+  /** Answers with the effect of an error reply on the connection. */
   askReconnect(question, error) {
     let verdict = false;
     try {
       verdict = this.#reconnectOnError(error);
     } catch {
-      // As if it had not been asked: the error goes to who sent the command.
+      // An exception has no effect on the connection.
     }
     this.#native.answerReconnect(question, verdict === 2 ? 2 : verdict ? 1 : 0);
   }

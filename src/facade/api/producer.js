@@ -2,7 +2,7 @@
 
 const EventEmitter = require('eventemitter3');
 const { NativeProducer, Operation, SendFlag } = require('../bridge/native.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
 const { ConnectionManager } = require('./connection-manager.js');
 const { DISTRIBUTED_ROUTING } = require('../support/constants.js');
@@ -12,20 +12,20 @@ const { errorCarrier } = require('../support/error-carrier.js');
 const { setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
-const reports = require('../bridge/packet-reader.js');
+const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 const { producerStats } = require('./stats.js');
 const { Wait } = require('./completion-wait.js');
-const { WaitingRoom } = require('./wait-requests.js');
+const { WaitRequests } = require('./wait-requests.js');
 const { isAmbiguous, namesOf } = require('../support/wire-name.js');
 
-/** So many combinations of stream and groups are remembered; a producer has a handful, unless it makes them up. */
+/** Maximum number of combinations of stream and groups that are kept. */
 const MOST_PLANS = 1000;
 
-/** For how long an outcome is kept, in ms, unless `durable` says. */
+/** Default time for which `durable` keeps an outcome, in ms. */
 const RECORD_TIME = 60 * 60 * 1000;
 
-/** Sends jobs and hears of their completions. */
+/** Producer: sends jobs and receives their completions. */
 class Producer extends EventEmitter {
   #native;
   #plans = new Map();
@@ -41,13 +41,13 @@ class Producer extends EventEmitter {
     this.connection = connection;
     this.id = newId();
     this.#native = new NativeProducer(connection.nativeBus(), this.id);
-    this.#waits = new WaitingRoom(this.#native, connection.isPartitioned, this.#counts);
+    this.#waits = new WaitRequests(this.#native, connection.isPartitioned, this.#counts);
   }
 
-  /** Hears of completions: of its own jobs without arguments, of everybody's on these streams with. */
+  /** Listens for completions of its own jobs without arguments, or of all jobs of the given streams. */
   async listen(...streams) {
     const names = streams.map((stream) => checks.name('stream', stream));
-    reports.producers.set(this.#native.number, this);
+    packetReader.producers.set(this.#native.number, this);
     this.connection.member(this);
     this.#watch();
     const request = new requests.Request(undefined);
@@ -56,12 +56,12 @@ class Producer extends EventEmitter {
     return request.promise;
   }
 
-  /** A new job, with a random id if none is given. */
+  /** Creates a job, by default with a random id. */
   job(id) {
     return new Job(this.connection.sharedClient(), id || this.connection.newId());
   }
 
-  /** Sends a job; resolves with it once Redis has the entry. */
+  /** Sends a job. Resolves with the job when Redis has the entry. */
   send(options) {
     try {
       return this.#send(options);
@@ -70,16 +70,16 @@ class Producer extends EventEmitter {
     }
   }
 
-  /** What it has done so far. */
+  /** Resolves with statistics of the producer. */
   stats() {
-    batch.flush();
+    packetWriter.flush();
     return producerStats(this.#native, this.#counts);
   }
 
-  /** Hears nothing any more and gives up what it waits for. It can be used again. */
+  /** Ends all listening and all waits. The producer can be used again. */
   close() {
-    batch.flush();
-    this.forgotten();
+    packetWriter.flush();
+    this.detach();
     this.#native.reset();
     return Promise.resolve();
   }
@@ -93,8 +93,8 @@ class Producer extends EventEmitter {
     const leadsBy = this.connection.isPartitioned ? routeOf(route, name) : name;
     const cap = length(capped);
     const record = recordTime(durable);
-    // Before anything is packed or planned: who is told may send jobs and push payloads of its own.
-    const message = diagnostics.hearsSends() ? this.#announce(job, name, groups) : null;
+    // Before anything is packed or planned, since a subscriber can send jobs and push payloads.
+    const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
     const headers = message && diagnostics.packHeaders(message.headers);
     const plan = this.#plan(name, leadsBy, groups ?? []);
     const wait = groups && new Wait(groups, Boolean(rejectOnError), this.#waits);
@@ -109,20 +109,20 @@ class Producer extends EventEmitter {
   }
 
   #pack(request, id, plan, cap, wait, flags, record, headers) {
-    batch.begin(Operation.Send);
-    batch.number(this.#native.number);
-    batch.request(request);
-    batch.number(plan);
-    batch.number(cap);
-    batch.number(wait);
-    batch.number(flags);
-    batch.number(record);
-    batch.string(id);
-    if (headers) batch.string(headers);
-    batch.end();
+    packetWriter.begin(Operation.Send);
+    packetWriter.writeNumber(this.#native.number);
+    packetWriter.writeRequest(request);
+    packetWriter.writeNumber(plan);
+    packetWriter.writeNumber(cap);
+    packetWriter.writeNumber(wait);
+    packetWriter.writeNumber(flags);
+    packetWriter.writeNumber(record);
+    packetWriter.writeString(id);
+    if (headers) packetWriter.writeString(headers);
+    packetWriter.end();
   }
 
-  /** Tells who watches of a job that is about to be sent. @returns what they are told, and may have added to */
+  /** Publishes a job that will be sent. @returns the message, to which subscribers can add headers */
   #announce(job, stream, groups) {
     const message = { producer: this, job, stream, waitFor: groups ?? [], headers: {} };
     diagnostics.channels.send.publish(message);
@@ -134,8 +134,8 @@ class Producer extends EventEmitter {
     let plan = this.#plans.get(key);
     if (plan === undefined) {
       if (this.#plans.size === MOST_PLANS) {
-        // What was packed refers to plans by number.
-        batch.flush();
+        // Packed sends refer to plans by number.
+        packetWriter.flush();
         this.#plans.clear();
         this.#native.forgetPlans();
       }
@@ -145,20 +145,20 @@ class Producer extends EventEmitter {
     return plan;
   }
 
-  /** From now on completions are handed up for the user's listeners, not only outcomes. */
+  /** Requests reports of completions for the user's listeners, beside outcomes. */
   #watch() {
     if (this.#watched) return;
     this.#watched = true;
     this.#native.watch();
   }
 
-  /** @internal The bus was stopped, or the producer closed: nothing is reported to it any more. */
-  forgotten() {
-    reports.producers.delete(this.#native.number);
+  /** @internal Ends all reports, after a stop of the bus or `close()`. */
+  detach() {
+    packetReader.producers.delete(this.#native.number);
   }
 
-  /** @internal A completion that it listens to. */
-  heard(stream, job, group, data) {
+  /** @internal Emits a completion. */
+  onCompletion(stream, job, group, data) {
     try {
       const error = data === null ? null : JSON.parse(data);
       if (isAmbiguous(stream)) {
@@ -169,12 +169,12 @@ class Producer extends EventEmitter {
     }
   }
 
-  /** @internal A message on a channel that it listens to, which is no completion. */
-  unreadable(channel, text) {
+  /** @internal Reports a message on a completion channel that is not a completion. */
+  onUnreadable(channel, text) {
     let message = text;
     try {
       message = JSON.parse(text);
-      // Other values are somebody else's messages; nothing at all is nobody's.
+      // Other JSON values are messages of other programs, and ignored; null is an error, as in 2.x.
       if (message !== null) return;
       throw new TypeError('The message is null.');
     } catch (error) {
@@ -183,15 +183,15 @@ class Producer extends EventEmitter {
     }
   }
 
-  /** @internal The event loop was blocked while more completions came than are kept for it. */
-  dropped(count) {
-    const error = new Error(`${count} completions came while the event loop was blocked, and were not kept.`);
+  /** @internal Reports completions that were dropped while the event loop was blocked. */
+  onEventsDropped(count) {
+    const error = new Error(`${count} completions were dropped while the event loop was blocked.`);
     error.count = count;
     this.#report(setErrorKind(error, 'EVENTS_DROPPED'));
   }
 
-  /** @internal Redis refused to have it hear on after a reconnection. */
-  failed(error) {
+  /** @internal Reports that Redis refused a subscription after a reconnection. */
+  onFailure(error) {
     this.#report(error);
   }
 
@@ -199,16 +199,16 @@ class Producer extends EventEmitter {
     try {
       this.emit('error', error);
     } catch {
-      // The listener for errors is the last resort; what it throws has nowhere to go and must not stop the bus.
+      // An exception of a listener for errors has no other listener, and must not stop the bus.
     }
   }
 }
 
 class SendRequest extends requests.Request {
   #wait;
-  /** The producer's, until it has failed. */
+  /** Counts of the producer; null after a failure. */
   #counts;
-  /** What was told to who watches, if anybody does. */
+  /** Published message, if a channel has a subscriber. */
   #message;
 
   constructor(job, wait, counts, message) {
@@ -228,7 +228,7 @@ class SendRequest extends requests.Request {
     try {
       if (wait && this.#wait !== null) job.finished = (options) => wait.finished(options, job);
     } catch (error) {
-      // Somebody froze the job meanwhile. It must not cost the others whose replies came with it.
+      // The job was frozen meanwhile. The error must not affect other replies of the burst.
       super.failed(error);
     }
     super.done();
@@ -242,7 +242,7 @@ class SendRequest extends requests.Request {
     super.failed(error);
   }
 
-  /** It is told that it is done as well, after it has failed. */
+  /** Counts and publishes a failure. `done()` is called after it too. */
   #refused(error) {
     if (this.#counts === null) return;
     this.#counts.failed++;
@@ -258,14 +258,14 @@ function jobId(job) {
   return checks.text('job.id', job.id);
 }
 
-/** Where the entry goes: by default with its stream; `null` is with the job's id. */
+/** Returns the route of the entry, by default its stream; `null` for a route by the job's id. */
 function routeOf(route, stream) {
   if (route === DISTRIBUTED_ROUTING) return null;
   if (!route) return stream;
   return typeof route === 'symbol' ? String(route) : checks.name('route', route);
 }
 
-/** The groups to wait for, each once; none is asked for by null, undefined and false. */
+/** Returns the groups to wait for, each once; `null` for null, undefined and false. */
 function groupsOf(waitFor) {
   if (waitFor === undefined || waitFor === null || waitFor === false) return null;
   if (!Array.isArray(waitFor) || waitFor.some((group) => typeof group !== 'string')) {
@@ -274,7 +274,7 @@ function groupsOf(waitFor) {
   return [...new Set(waitFor)];
 }
 
-/** About how long the stream may become; 0 for any length. */
+/** Returns the approximate maximum length of the stream; 0 for no limit. */
 function length(capped) {
   if (!capped) return 0;
   const most = checks.toNumber('capped', capped);
@@ -282,7 +282,7 @@ function length(capped) {
   return most;
 }
 
-/** For how many ms an outcome is kept for who waits; 0 if it is not. */
+/** Returns the time for which the outcome is kept, in ms; 0 for none. */
 function recordTime(durable) {
   if (durable === undefined || durable === null || durable === false) return 0;
   if (durable === true) return RECORD_TIME;

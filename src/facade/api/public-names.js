@@ -1,12 +1,12 @@
 'use strict';
 
 /*
- * The public names, loaded once for each global object. A program can load this package again, by `jest.resetModules()` or by
- * dropping `require.cache`. It then gets the same classes, so that a manager of one load works with a producer of another,
- * as with 2.x. Another global object, such as that of the next test file, gets classes of its own.
+ * Public names, loaded once for each global object. A second load, by `jest.resetModules()` or a cleared `require.cache`, returns
+ * the same classes, so that a manager of one load works with a producer of another, as in 2.x. Another global object, such as
+ * that of the next test file, gets its own classes.
  */
 
-/** A bundle to ES modules has no `__filename`, and is not loaded again. */
+/** Key of the names. An ES module bundle has no `__filename`, and is not loaded again. */
 const loaded = Symbol.for(`hfxbus ${typeof __filename === 'string' ? __filename : 'bundled'}`);
 
 function load() {
@@ -26,7 +26,7 @@ function load() {
 }
 
 if (globalThis[loaded] === undefined) {
-  // Not enumerable: test runners look for globals that a test has left behind.
+  // Not enumerable, since test runners report new globals of a test.
   Reflect.defineProperty(globalThis, loaded, { value: load(), configurable: true });
 }
 

@@ -1,9 +1,9 @@
 'use strict';
 
-/** The connection of a bus that jobs and producers share. */
+/** Connection of a bus that jobs and producers share. */
 class SharedClient {
   #native;
-  // biome-ignore lint/correctness/noUnusedPrivateClassMembers: held, so that the manager lives as long as its jobs, which may open connections again
+  // biome-ignore lint/correctness/noUnusedPrivateClassMembers: keeps the manager alive while its jobs are in use, since they can open connections again
   #manager;
 
   constructor(native, keyPrefix, enablePipelining, manager) {

@@ -3,24 +3,24 @@
 const checks = require('../options/validate.js');
 const requests = require('../bridge/pending-requests.js');
 
-/** How long Redis may take to say how far a group is, in ms, unless it is said. */
+/** Default time limit of the questions to Redis, in ms. */
 const PATIENCE = 1000;
 
-/** What a consumer has done; rejects for no reason but its options. */
+/** Resolves with the statistics of a consumer; rejects only for invalid options. */
 async function consumerStats(native, { streams, group, late }, given) {
   const patience = patienceOf(given);
   const stats = native.stats();
-  stats.unsettled += late;
+  stats.settlementFailures += late;
   return { ...stats, streams: await standings(native, { streams, group }, patience) };
 }
 
-/** What a producer has done. */
+/** Resolves with the statistics of a producer. */
 async function producerStats(native, counts) {
   const { begun, ...done } = counts;
-  return { ...done, sending: begun - done.sent - done.failed, ...native.stats() };
+  return { ...done, inFlight: begun - done.sent - done.failed, ...native.stats() };
 }
 
-/** How far the group is with each stream. */
+/** Resolves with the position of the group in each stream. */
 async function standings(native, { streams, group }, patience) {
   if (streams.length === 0) return [];
   const known = patience === 0 ? new Map() : await ask(native, patience);
@@ -36,7 +36,7 @@ async function ask(native, patience) {
   return request.promise;
 }
 
-/** Gets `number, lag, pending` of each stream. */
+/** Collects `number, lag, pending` of each stream. */
 class StandingsRequest extends requests.Request {
   called(_index, _error, flat) {
     for (let at = 0; at < flat.length; at += 3) this.result.set(flat[at], [flat[at + 1], flat[at + 2]]);

@@ -1,20 +1,20 @@
 'use strict';
 
 const { Operation } = require('../bridge/native.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const { finishTimeout } = require('./finish-timeout.js');
 const { Job } = require('./job.js');
 const requests = require('../bridge/pending-requests.js');
 
-/** What the waits of a producer have in common. It must not hold on to a wait, which would never be collected then. */
-class WaitingRoom {
+/** Shared part of a producer's waits. It must not refer to a wait, so that waits can be collected. */
+class WaitRequests {
   #native;
   #isPartitioned;
 
   /**
    * @param {import('../../../native.js').NativeProducer} native
-   * @param {boolean} isPartitioned whether the bus has several nodes
-   * @param {{ finished: number, timedOut: number }} counts the producer's
+   * @param {boolean} isPartitioned true if the bus has several nodes
+   * @param {{ finished: number, timedOut: number }} counts counts of the producer
    */
   constructor(native, isPartitioned, counts) {
     this.#native = native;
@@ -22,47 +22,47 @@ class WaitingRoom {
     this.counts = counts;
   }
 
-  /** Makes what tells the engine to forget a wait. */
+  /** Returns a function that makes the engine drop a wait. */
   forgetter(number) {
     const native = this.#native;
     return () => {
-      batch.begin(Operation.ForgetWait);
-      batch.number(native.number);
-      batch.number(number);
-      batch.end();
+      packetWriter.begin(Operation.ForgetWait);
+      packetWriter.writeNumber(native.number);
+      packetWriter.writeNumber(number);
+      packetWriter.end();
     };
   }
 
-  /** Has Redis looked at once, for a quarter of a second at most, and tells with the error of a wait why it takes so long. */
-  explain(number, job, timeout, tell) {
+  /** Queries Redis once, for at most 250 ms, and calls back with the error and diagnosis of a timeout. */
+  explain(number, job, timeout, callback) {
     const about = { isPartitioned: this.#isPartitioned, unpushed: Job.unpushed(job) };
-    const request = new Explanation((text) => tell(finishTimeout(timeout, text, about)));
-    batch.begin(Operation.Diagnose);
-    batch.number(this.#native.number);
-    batch.number(number);
-    batch.request(request);
-    batch.end();
+    const request = new Explanation((text) => callback(finishTimeout(timeout, text, about)));
+    packetWriter.begin(Operation.Diagnose);
+    packetWriter.writeNumber(this.#native.number);
+    packetWriter.writeNumber(number);
+    packetWriter.writeRequest(request);
+    packetWriter.end();
   }
 }
 
 class Explanation extends requests.Request {
-  #tell;
+  #callback;
 
-  constructor(tell) {
+  constructor(callback) {
     super(null);
-    this.#tell = tell;
+    this.#callback = callback;
   }
 
   value(_, text) {
     this.result = text;
   }
 
-  /** Without an answer of Redis the error is told without a reason. */
+  /** Ignores a failed query: the error has no diagnosis then. */
   failed() {}
 
   done() {
-    this.#tell(this.result);
+    this.#callback(this.result);
   }
 }
 
-module.exports = { WaitingRoom };
+module.exports = { WaitRequests };

@@ -3,7 +3,7 @@
 const native = require('./native.js');
 const { HFXBUS_ID_SIZE } = require('../support/constants.js');
 
-/** So many ids are fetched at once. */
+/** Number of ids that are fetched at once. */
 const AMOUNT = 256;
 
 /** Random ids, fetched in advance. */
@@ -12,7 +12,7 @@ class IdStock {
   #stock = '';
   #used = 0;
 
-  /** @param {(count: number) => string} make makes so many ids, joined */
+  /** @param {(count: number) => string} make returns `count` ids, joined */
   constructor(make) {
     this.#make = make;
   }
@@ -26,7 +26,7 @@ class IdStock {
     return this.#stock.slice(this.#used - HFXBUS_ID_SIZE, this.#used);
   }
 
-  /** Gives up what is left: it is not what would be made now. */
+  /** Drops the fetched ids, after a change of the nodes in the ring. */
   clear() {
     this.#stock = '';
     this.#used = 0;
@@ -35,7 +35,7 @@ class IdStock {
 
 const anywhere = new IdStock(native.makeIds);
 
-/** A random id. */
+/** Returns a random id. */
 function newId() {
   return anywhere.next();
 }

@@ -2,252 +2,267 @@
 
 const native = require('./native.js');
 const { NativeFacade, Report, ValueKind } = native;
-const { hearsRuns } = require('../support/diagnostics.js');
+const { hasRunSubscribers } = require('../support/diagnostics.js');
 const { engineError } = require('../support/errors.js');
-const keepAlive = require('./process-ref.js');
+const processRef = require('./process-ref.js');
 const requests = require('./pending-requests.js');
 const waits = require('./wait-registry.js');
 
 /**
- * Who answers for a node, by the engine's number. Weakly: a job that was made long ago may lead to questions after
- * `stop()`, and a manager that nobody holds any more leads to none.
+ * Callbacks of each node, by the engine's number. The references are weak: an old job can cause a question after `stop()`, but
+ * a manager without references must be collected.
  * @type {Map<number, WeakRef<import('../api/node-callbacks.js').NodeCallbacks>>}
  */
 const nodes = new Map();
-/** Others who are to hear of reports, while something can be reported to them. */
+/** Receivers of reports by the engine's number, until they detach. */
 const clients = new Map();
 const producers = new Map();
 const consumers = new Map();
 
 const EMPTY = Buffer.alloc(0);
-/** Of a packet that `collect()` has returned whole. */
+/** Rest of a packet that `collect()` has returned completely. */
 const NOTHING = {};
-/** How many numbers `collect()` writes before those of the packet. */
+/** Count of numbers that `collect()` writes before those of the packet. */
 const HEADER = 2;
 
 const inbox = new Float64Array(8192);
 
-/** The packet that is being read. */
+/** Packet that is being read. */
 let numbers = inbox;
 let at = 0;
 let text = '';
 let textAt = 0;
 let bytes = null;
 let blobs = null;
-/** What the packet said of its last error. */
+/** Last error of the packet. */
 let lastError = null;
 
-function number() {
+function readNumber() {
   return numbers[at++];
 }
 
-function string() {
+function readString() {
   const start = textAt;
-  textAt += number();
+  textAt += readNumber();
   return text.slice(start, textAt);
 }
 
-/** A string, or null for a negative length. */
-function optional() {
-  if (numbers[at] >= 0) return string();
+/** Reads a string, or null for a negative length. */
+function readOptionalString() {
+  if (numbers[at] >= 0) return readString();
   at++;
   return null;
 }
 
-/** An error of its own each time, though many in a row have the same reason, which is written once then. */
-function error() {
+/** Reads an error. A negative number repeats the last one, which the packet contains once. Each call returns a new object. */
+function readError() {
   if (numbers[at] < 0) at++;
-  else lastError = reason();
+  else lastError = readReason();
   return engineError(lastError);
 }
 
-/** What the packet says of an error, and of what led to it. */
-function reason() {
-  const said = { kind: string(), code: optional(), message: string(), command: optional(), node: string() };
-  return number() === 1 ? { ...said, cause: reason() } : said;
+/** Reads the properties of an error, and of its cause. */
+function readReason() {
+  const properties = {
+    kind: readString(),
+    code: readOptionalString(),
+    message: readString(),
+    command: readOptionalString(),
+    node: readString(),
+  };
+  return readNumber() === 1 ? { ...properties, cause: readReason() } : properties;
 }
 
-function value() {
-  switch (number()) {
+function readValue() {
+  switch (readNumber()) {
     case ValueKind.Nil:
       return null;
     case ValueKind.Integer:
-      return number();
+      return readNumber();
     case ValueKind.Bytes: {
-      const start = number();
-      return bytes.subarray(start, start + number());
+      const start = readNumber();
+      return bytes.subarray(start, start + readNumber());
     }
     case ValueKind.Blob:
-      return blobs[number()];
+      return blobs[readNumber()];
     case ValueKind.Array:
-      return Array.from({ length: number() }, value);
+      return Array.from({ length: readNumber() }, readValue);
     case ValueKind.Error: {
-      const message = string();
+      const message = readString();
       return engineError({ kind: 'reply', code: message.split(' ', 1)[0], message });
     }
     case ValueKind.Large:
-      return BigInt(string());
+      return BigInt(readString());
     default:
-      return string();
+      return readString();
   }
 }
 
-/** An entry that was pending. */
-function found() {
-  const [idleTime, deliveryCount, id, consumerId] = [number(), number(), string(), string()];
-  const [stream, prd, job] = [string(), string(), string()];
+/** Reads an entry that was pending. */
+function readEntry() {
+  const [idleTime, deliveryCount, id, consumerId] = [readNumber(), readNumber(), readString(), readString()];
+  const [stream, prd, job] = [readString(), readString(), readString()];
   return { id, consumerId, idleTime, deliveryCount, stream, data: { prd, job } };
 }
 
-/** What each report does. A reader takes everything that belongs to its report before it calls anybody. */
-const READERS = [];
-READERS[Report.Done] = () => requests.done(number());
-READERS[Report.Failed] = () => {
-  const request = requests.get(number());
-  request.failed(error());
+/** Readers by report. A reader must consume its whole report before it calls a handler. */
+const REPORT_READERS = [];
+REPORT_READERS[Report.Done] = () => requests.done(readNumber());
+REPORT_READERS[Report.Failed] = () => {
+  const request = requests.get(readNumber());
+  request.failed(readError());
 };
-READERS[Report.Missing] = () => {
-  const request = requests.get(number());
-  request.value(number(), null);
+REPORT_READERS[Report.Missing] = () => {
+  const request = requests.get(readNumber());
+  request.value(readNumber(), null);
 };
-READERS[Report.Bytes] = () => {
-  const request = requests.get(number());
-  const index = number();
-  const start = number();
-  request.value(index, bytes.subarray(start, start + number()));
+REPORT_READERS[Report.Bytes] = () => {
+  const request = requests.get(readNumber());
+  const index = readNumber();
+  const start = readNumber();
+  request.value(index, bytes.subarray(start, start + readNumber()));
 };
-READERS[Report.Blob] = () => {
-  const request = requests.get(number());
-  const index = number();
-  request.value(index, blobs[number()]);
+REPORT_READERS[Report.Blob] = () => {
+  const request = requests.get(readNumber());
+  const index = readNumber();
+  request.value(index, blobs[readNumber()]);
 };
-READERS[Report.Text] = () => {
-  const request = requests.get(number());
-  const index = number();
-  request.value(index, string());
+REPORT_READERS[Report.Text] = () => {
+  const request = requests.get(readNumber());
+  const index = readNumber();
+  request.value(index, readString());
 };
-READERS[Report.Called] = () => {
-  const request = requests.get(number());
-  const index = number();
-  request.called(index, null, value());
+REPORT_READERS[Report.Called] = () => {
+  const request = requests.get(readNumber());
+  const index = readNumber();
+  request.called(index, null, readValue());
 };
-READERS[Report.CallFailed] = () => {
-  const request = requests.get(number());
-  const index = number();
-  request.called(index, error(), undefined);
+REPORT_READERS[Report.CallFailed] = () => {
+  const request = requests.get(readNumber());
+  const index = readNumber();
+  request.called(index, readError(), undefined);
 };
-READERS[Report.Outcome] = () => {
-  const wait = waits.take(number());
-  const arrivals = Array.from({ length: number() }, () => ({ at: number(), group: string(), error: optional() }));
+REPORT_READERS[Report.Outcome] = () => {
+  const wait = waits.take(readNumber());
+  const arrivals = Array.from({ length: readNumber() }, () => ({
+    at: readNumber(),
+    group: readString(),
+    error: readOptionalString(),
+  }));
   wait?.settle(arrivals);
 };
-READERS[Report.Abandoned] = () => waits.take(number())?.abandon();
-READERS[Report.Heard] = () => {
-  const producer = producers.get(number());
-  const [stream, job, group, data] = [string(), string(), string(), optional()];
-  producer?.heard(stream, job, group, data);
+REPORT_READERS[Report.Abandoned] = () => waits.take(readNumber())?.abandon();
+REPORT_READERS[Report.Heard] = () => {
+  const producer = producers.get(readNumber());
+  const [stream, job, group, data] = [readString(), readString(), readString(), readOptionalString()];
+  producer?.onCompletion(stream, job, group, data);
 };
-READERS[Report.Unreadable] = () => {
-  const producer = producers.get(number());
-  const [channel, message] = [string(), string()];
-  producer?.unreadable(channel, message);
+REPORT_READERS[Report.Unreadable] = () => {
+  const producer = producers.get(readNumber());
+  const [channel, message] = [readString(), readString()];
+  producer?.onUnreadable(channel, message);
 };
-READERS[Report.ProducerFailed] = () => {
-  const producer = producers.get(number());
-  const reason = error();
-  producer?.failed(reason);
+REPORT_READERS[Report.ProducerFailed] = () => {
+  const producer = producers.get(readNumber());
+  const reason = readError();
+  producer?.onFailure(reason);
 };
-READERS[Report.EventsDropped] = () => {
-  const producer = producers.get(number());
-  const count = number();
-  producer?.dropped(count);
+REPORT_READERS[Report.EventsDropped] = () => {
+  const producer = producers.get(readNumber());
+  const count = readNumber();
+  producer?.onEventsDropped(count);
 };
-READERS[Report.Prefetched] = () => {
-  const consumer = consumers.get(number());
-  const [token, key, payload] = [number(), string(), value()];
-  consumer?.prefetched(token, key, payload);
+REPORT_READERS[Report.Prefetched] = () => {
+  const consumer = consumers.get(readNumber());
+  const [token, key, payload] = [readNumber(), readString(), readValue()];
+  consumer?.onPrefetched(token, key, payload);
 };
-READERS[Report.Headers] = () => {
-  const consumer = consumers.get(number());
-  const [token, headers] = [number(), string()];
-  if (hearsRuns()) consumer?.carried(token, headers);
+REPORT_READERS[Report.Headers] = () => {
+  const consumer = consumers.get(readNumber());
+  const [token, headers] = [readNumber(), readString()];
+  if (hasRunSubscribers()) consumer?.onHeaders(token, headers);
 };
-READERS[Report.Jobs] = () => {
-  const consumer = consumers.get(number());
-  const stream = number();
-  const isTold = hearsRuns();
-  for (let left = number(); left > 0; left--) {
-    const token = number();
-    const id = string();
-    consumer?.start(stream, token, id, isTold);
+REPORT_READERS[Report.Jobs] = () => {
+  const consumer = consumers.get(readNumber());
+  const stream = readNumber();
+  const hasSubscribers = hasRunSubscribers();
+  for (let left = readNumber(); left > 0; left--) {
+    const token = readNumber();
+    const id = readString();
+    consumer?.onJob(stream, token, id, hasSubscribers);
   }
 };
-READERS[Report.ConsumerFailed] = () => {
-  const consumer = consumers.get(number());
-  const [failure, token, reason] = [number(), number(), error()];
-  consumer?.failed(failure, token, reason);
+REPORT_READERS[Report.ConsumerFailed] = () => {
+  const consumer = consumers.get(readNumber());
+  const [failure, token, reason] = [readNumber(), readNumber(), readError()];
+  consumer?.onFailure(failure, token, reason);
 };
-READERS[Report.DeadlinePassed] = () => {
-  const consumer = consumers.get(number());
-  const token = number();
-  consumer?.expired(token);
+REPORT_READERS[Report.DeadlinePassed] = () => {
+  const consumer = consumers.get(readNumber());
+  const token = readNumber();
+  consumer?.onDeadline(token);
 };
-READERS[Report.Drained] = () => consumers.get(number())?.drained();
-READERS[Report.Claimed] = () => {
-  const consumer = consumers.get(number());
-  const entry = found();
-  consumer?.claimed(entry);
+REPORT_READERS[Report.Drained] = () => consumers.get(readNumber())?.onDrained();
+REPORT_READERS[Report.Claimed] = () => {
+  const consumer = consumers.get(readNumber());
+  const entry = readEntry();
+  consumer?.onClaimed(entry);
 };
-READERS[Report.Exhausted] = () => {
-  const consumer = consumers.get(number());
-  const moved = number() === 1;
-  const entry = found();
-  consumer?.exhausted(entry, moved);
+REPORT_READERS[Report.Exhausted] = () => {
+  const consumer = consumers.get(readNumber());
+  const moved = readNumber() === 1;
+  const entry = readEntry();
+  consumer?.onExhausted(entry, moved);
 };
-READERS[Report.Trimmed] = () => {
-  const consumer = consumers.get(number());
-  const [stream, count, pending] = [number(), number(), number() === 1];
-  consumer?.trimmed(stream, count, pending);
+REPORT_READERS[Report.Trimmed] = () => {
+  const consumer = consumers.get(readNumber());
+  const [stream, count, pending] = [readNumber(), readNumber(), readNumber() === 1];
+  consumer?.onTrimmed(stream, count, pending);
 };
-READERS[Report.Removed] = () => {
-  const consumer = consumers.get(number());
-  const stream = number();
-  const names = Array.from({ length: number() }, string);
-  consumer?.removed(stream, names);
+REPORT_READERS[Report.Removed] = () => {
+  const consumer = consumers.get(readNumber());
+  const stream = readNumber();
+  const names = Array.from({ length: readNumber() }, readString);
+  consumer?.onConsumersRemoved(stream, names);
 };
-READERS[Report.RetryAsked] = () => {
-  const node = nodes.get(number())?.deref();
-  const [question, retry, attempt] = [number(), number(), number()];
+REPORT_READERS[Report.RetryAsked] = () => {
+  const node = nodes.get(readNumber())?.deref();
+  const [question, retry, attempt] = [readNumber(), readNumber(), readNumber()];
   node?.askRetry(question, retry, attempt);
 };
-READERS[Report.ReconnectAsked] = () => {
-  const node = nodes.get(number())?.deref();
-  const [question, reason] = [number(), error()];
+REPORT_READERS[Report.ReconnectAsked] = () => {
+  const node = nodes.get(readNumber())?.deref();
+  const [question, reason] = [readNumber(), readError()];
   node?.askReconnect(question, reason);
 };
-READERS[Report.LinkChanged] = () => {
-  const client = clients.get(number());
-  const state = string();
-  const reason = number() === 1 ? error() : null;
-  client?.changed(state, reason);
+REPORT_READERS[Report.LinkChanged] = () => {
+  const client = clients.get(readNumber());
+  const state = readString();
+  const reason = readNumber() === 1 ? readError() : null;
+  client?.onStateChange(state, reason);
 };
-READERS[Report.NodeChanged] = () => {
-  const node = nodes.get(number())?.deref();
-  const [state, place] = [string(), string()];
-  const cause = number() === 1 ? error() : undefined;
+REPORT_READERS[Report.NodeChanged] = () => {
+  const node = nodes.get(readNumber())?.deref();
+  const [state, place] = [readString(), readString()];
+  const cause = readNumber() === 1 ? readError() : undefined;
   node?.linkChanged(state, { node: place, ...(cause && { error: cause }) });
 };
-READERS[Report.RingChanged] = () => {
-  const node = nodes.get(number())?.deref();
-  const [isOut, failures, port, place, reason] = [number() === 1, number(), number(), string(), error()];
+REPORT_READERS[Report.RingChanged] = () => {
+  const node = nodes.get(readNumber())?.deref();
+  const [isOut, failures, port, place, reason] = [
+    readNumber() === 1,
+    readNumber(),
+    readNumber(),
+    readString(),
+    readError(),
+  ];
   const address = port < 0 ? { path: place } : { host: place, port };
   node?.ringChanged(isOut, { ...address, failures, error: reason });
 };
-READERS[Report.LinksChanged] = () => keepAlive.links(engine.openLinks());
+REPORT_READERS[Report.LinksChanged] = () => processRef.setOpenLinks(engine.openLinks());
 
 /**
- * Called once per burst. What users do in their callbacks is guarded where they are called, so a burst is always
- * read to its end.
+ * Reads all reports of a burst. Callbacks of users are guarded at their calls, so that a burst is always read to its end.
  */
 function drain() {
   text = engine.collect(inbox);
@@ -259,23 +274,23 @@ function drain() {
   bytes = rest.bytes ?? EMPTY;
   blobs = rest.blobs;
   const end = at + count;
-  while (at < end) READERS[number()]();
+  while (at < end) REPORT_READERS[readNumber()]();
   text = '';
   bytes = null;
   blobs = null;
 }
 
 /**
- * Whether the engine's work is done on this thread's event loop while there is little of it, which saves waking a thread
- * for each reply. Others than Node have a loop of another kind behind the same names.
+ * Returns true if the event loop of this thread can drive the engine while little is in flight, which saves waking a thread for
+ * each reply. Bun and Deno have a different event loop.
  */
 function borrows() {
   const { bun, deno } = process.versions;
   return process.env.HFXBUS_ENGINE !== 'thread' && bun === undefined && deno === undefined;
 }
 
-/** This copy's part of the engine. Another copy of this file in the same thread has its own. */
+/** Engine of this facade. Another facade in the same thread has its own. */
 const engine = new NativeFacade(drain, borrows());
-keepAlive.holds(drain);
+processRef.hold(drain);
 
 module.exports = { engine, nodes, clients, producers, consumers };

@@ -1,24 +1,24 @@
 'use strict';
 
-const keepAlive = require('./process-ref.js');
+const processRef = require('./process-ref.js');
 const { engine } = require('./packet-reader.js');
 const requests = require('./pending-requests.js');
 const { nextTick } = require('../support/timers.js');
 
-/** From this size on a payload is handed over where it lies, at once, instead of being copied first. */
+/** Minimum size of a payload that is passed by reference, and submitted at once, in bytes. */
 const LARGE = 64 * 1024;
-/** Space for numbers that is kept from one tick to the next. */
+/** Maximum count of numbers in the buffer that is kept between ticks. */
 const KEPT_NUMBERS = 64 * 1024;
-/** Copying space that is kept from one tick to the next. */
+/** Maximum size of the copy buffer that is kept between ticks, in bytes. */
 const KEPT_BYTES = 256 * 1024;
-/** A packet with a text of this length is handed over at once. */
+/** Length of a text from which a packet is submitted at once. */
 const FULL_TEXT = 1024 * 1024;
-/** Strings that would make a text longer than this go by themselves, as bytes: V8's longest string has 512 Mi units. */
+/** Maximum length of a text. Further strings are passed as bytes: V8's longest string has 512 Mi units. */
 const LONGEST_TEXT = 64 * 1024 * 1024;
 
 /*
- * Everything that jobs ask for in one tick, handed to the engine in one call. Numbers, one string that all strings
- * are joined into, small payloads joined into one buffer, and large ones as they are.
+ * Packet of one tick, submitted to the engine in one call: numbers, one string that joins all strings, one buffer that joins
+ * small payloads, and large payloads by reference.
  */
 let numbers = new Float64Array(1024);
 let count = 0;
@@ -27,24 +27,24 @@ let bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
 let byteCount = 0;
 let blobs = [];
 let scheduled = false;
-/** Numbers of the requests in this packet, in the first `askedCount` places. */
+/** Numbers of the requests in this packet, in the first `askedCount` elements. */
 let asked = [];
 let askedCount = 0;
-/** Consumers with settled jobs, each once, so that one acknowledgement serves for all jobs settled in a tick. */
+/** Consumers with settled jobs, each once, so that one acknowledgement covers all jobs settled in a tick. */
 const settling = [];
 
-/** The length of the packet in front of the unit that is being written, and the request of that unit; 0 for none. */
+/** Length of the packet before the open unit, and the request of that unit; 0 for none. */
 const mark = { count: 0, text: '', byteCount: 0, blobs: 0, request: 0 };
 let isOpen = false;
 
 /*
- * A unit is all that belongs to one request. It is in the packet whole or not at all: a unit that was begun and not ended,
- * because something threw in between, is taken back before the next one begins and before the packet is handed over.
+ * A unit is one complete request. A packet contains whole units only: a unit that was not ended because of an exception is
+ * removed before the next unit begins, and before the packet is submitted.
  */
 
-/** Begins a unit with an operation; its numbers, strings and payloads follow. */
+/** Begins a unit with its operation. Its numbers, strings and payloads follow. */
 function begin(operation) {
-  if (isOpen) takeBack();
+  if (isOpen) rollBack();
   if (!scheduled) schedule();
   isOpen = true;
   mark.count = count;
@@ -52,17 +52,17 @@ function begin(operation) {
   mark.byteCount = byteCount;
   mark.blobs = blobs.length;
   mark.request = 0;
-  number(operation);
+  writeNumber(operation);
 }
 
-/** Ends a unit. Payloads that were not copied leave now, before their owner can change them. */
+/** Ends a unit. Payloads by reference are submitted now, before their owner can change them. */
 function end() {
   isOpen = false;
   if (mark.request !== 0) asked[askedCount++] = mark.request;
   if (blobs.length > 0 || text.length >= FULL_TEXT) flush();
 }
 
-function takeBack() {
+function rollBack() {
   isOpen = false;
   count = mark.count;
   text = mark.text;
@@ -76,14 +76,14 @@ function schedule() {
   nextTick(flush);
 }
 
-/** Registers the request of this unit, and writes its number. @returns {number} that number */
-function request(asking) {
+/** Registers the request of this unit and writes its number. @returns {number} number of the request */
+function writeRequest(asking) {
   mark.request = requests.add(asking);
-  number(mark.request);
+  writeNumber(mark.request);
   return mark.request;
 }
 
-function number(value) {
+function writeNumber(value) {
   if (count === numbers.length) {
     const larger = new Float64Array(numbers.length * 2);
     larger.set(numbers);
@@ -92,37 +92,37 @@ function number(value) {
   numbers[count++] = value;
 }
 
-function string(value) {
+function writeString(value) {
   if (text.length + value.length > LONGEST_TEXT) {
-    blob(Buffer.from(value));
+    writeBlob(Buffer.from(value));
     return;
   }
-  number(value.length);
-  // Behind a string that ends with the first half of a pair, a second half would become one character with it.
+  writeNumber(value.length);
+  // A leading second half would form one character with a first half at the end of the previous string.
   text += isSecondHalf(value.charCodeAt(0)) ? `\ufffd${value.slice(1)}` : value;
 }
 
-/** Whether a code unit is the second half of a surrogate pair; not so the NaN of an empty string. */
+/** Returns true if a code unit is the second half of a surrogate pair; false for NaN, from an empty string. */
 function isSecondHalf(unit) {
   return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/** @param {string | Uint8Array} value bytes are taken as they are now, whatever happens to them later */
-function word(value) {
+/** @param {string | Uint8Array} value bytes, which are copied or submitted before they can change, or a string */
+function writeWord(value) {
   if (typeof value === 'string') {
-    string(value);
+    writeString(value);
   } else if (value.length >= LARGE) {
-    blob(value);
+    writeBlob(value);
   } else {
-    number(-2 - value.length);
+    writeNumber(-2 - value.length);
     reserve(value.length);
     bytes.set(value, byteCount);
     byteCount += value.length;
   }
 }
 
-function blob(value) {
-  number(-1);
+function writeBlob(value) {
+  writeNumber(-1);
   blobs.push(value);
 }
 
@@ -133,16 +133,16 @@ function reserve(length) {
   bytes = larger;
 }
 
-/** Settled jobs of `consumer` leave with this tick's packet; it is asked to write them. To be called once for them all. */
+/** Schedules the settled jobs of `consumer` for the packet of this tick. Call it once per tick and consumer. */
 function settle(consumer) {
   if (!scheduled) schedule();
   settling.push(consumer);
 }
 
-/** Hands over what was collected. */
+/** Submits the packet. */
 function flush() {
   scheduled = false;
-  if (isOpen) takeBack();
+  if (isOpen) rollBack();
   for (const consumer of settling) consumer.writeSettled();
   settling.length = 0;
   if (count === 0) return;
@@ -153,9 +153,9 @@ function flush() {
   byteCount = 0;
   if (blobs.length > 0) blobs = [];
   try {
-    keepAlive.links(engine.submit(numbers, taken.count, taken.text, bytes, taken.byteCount, taken.blobs));
+    processRef.setOpenLinks(engine.submit(numbers, taken.count, taken.text, bytes, taken.byteCount, taken.blobs));
   } catch (error) {
-    // Nothing of the packet was carried out. A promise that stays pending would be worse than one that is rejected.
+    // The engine has executed nothing of the packet, so all of its promises must reject.
     for (const asking of asked.slice(0, askedCount)) requests.fail(asking, error);
   }
   askedCount = 0;
@@ -164,4 +164,4 @@ function flush() {
   if (bytes.length > KEPT_BYTES) bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
 }
 
-module.exports = { begin, request, number, string, word, end, settle, flush };
+module.exports = { begin, writeRequest, writeNumber, writeString, writeWord, end, settle, flush };

@@ -1,17 +1,17 @@
 'use strict';
 
-const keepAlive = require('./process-ref.js');
+const processRef = require('./process-ref.js');
 
 /*
- * What was asked of the engine and is not done yet, by number. The engine reports `failed` any number of times and
- * `done` once, last; only then the number is free again.
+ * Requests to the engine that are not done, by number. The engine reports `failed` any number of times, and then `done` once,
+ * which frees the number.
  */
 const open = [null];
 const free = [];
-/** How many free numbers are kept when no other is in use. */
+/** Maximum count of free numbers that are kept while no number is in use. */
 const KEPT = 64 * 1024;
 
-/** A request whose promise is settled when it is done. */
+/** Request with a promise that settles when the request is done. */
 class Request {
   constructor(result) {
     this.result = result;
@@ -30,11 +30,11 @@ class Request {
   }
 }
 
-/** @returns {number} the number under which the engine will report */
+/** Registers a request. @returns {number} its number in reports of the engine */
 function add(request) {
   const number = free.length > 0 ? free.pop() : open.length;
   open[number] = request;
-  keepAlive.answers(1);
+  processRef.addPending(1);
   return number;
 }
 
@@ -56,16 +56,16 @@ function release(number) {
     open.length = 1;
     free.length = 0;
   }
-  keepAlive.answers(-1);
+  processRef.addPending(-1);
   return request;
 }
 
-/** Takes back a request that the engine was not asked. */
+/** Removes a request that was not submitted. */
 function cancel(number) {
   release(number);
 }
 
-/** Rejects a request that the engine was not asked. */
+/** Rejects a request that was not submitted. */
 function fail(number, error) {
   const request = release(number);
   request.failed(error);

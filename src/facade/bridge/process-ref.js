@@ -4,28 +4,28 @@ const { LONGEST_TIMER } = require('../support/constants.js');
 const { clearInterval, setInterval } = require('../support/timers.js');
 
 /*
- * The process lives as long as a connection is open or an answer is due, as with any socket of Node's own; the
- * engine's thread alone would not keep it.
+ * Keeps the process alive while a connection is open or a request is pending, like a socket of Node. The engine's thread does
+ * not keep it alive.
  */
 let handle = null;
 let openLinks = 0;
 let pending = 0;
-/** Lives as long as the process has to: the engine refers to it weakly. */
+/** Strong reference to the drain function, to which the engine has a weak one. */
 let held = null;
 
-/** @param {Function} drain the function that reads the engine's reports */
-function holds(drain) {
+/** @param {Function} drain function that reads the engine's reports */
+function hold(drain) {
   held = drain;
 }
 
-/** @param {number} count how many connections are open */
-function links(count) {
+/** @param {number} count number of open connections */
+function setOpenLinks(count) {
   openLinks = count;
   update();
 }
 
-/** @param {number} change how many answers more, or fewer, are due */
-function answers(change) {
+/** @param {number} change difference in the number of pending requests */
+function addPending(change) {
   pending += change;
   update();
 }
@@ -41,4 +41,4 @@ function update() {
   }
 }
 
-module.exports = { holds, links, answers };
+module.exports = { hold, setOpenLinks, addPending };

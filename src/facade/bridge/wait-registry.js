@@ -3,33 +3,32 @@
 const { clearInterval, setInterval } = require('../support/timers.js');
 
 /*
- * Jobs whose completions are waited for, by number. A wait that somebody awaits is held here. One that nobody has
- * awaited for a while is only looked at weakly, so that a job that is sent and forgotten is collected, and the
- * engine is told to forget it too.
+ * Registry of waits for completions, by number. A wait with a pending `finished()` is held by a strong reference. Any other
+ * wait gets a weak reference after a while, so that a dropped job is collected, and the engine drops its wait too.
  *
- * Numbers rise, so each has a place of its own in a ring, unless an old wait is there, whose number is passed over. A Map
- * would do, but one whose entries come and go keeps what it has held until old objects are collected.
+ * Numbers rise, so that each has its own place in a ring. A number whose place is taken by an old wait is skipped. The ring
+ * replaces a Map, which keeps references to removed entries until old objects are collected.
  */
 
-/** How often waits that nobody awaits are let go, in ms; they are held for one to two such times. */
+/** Interval of the sweep, in ms. An unused wait is held for one to two intervals. */
 const SWEEP_EVERY = 5000;
 
 const MOST = 2 ** 32;
-/** How many places there are at first, as any number of them a power of two. */
+/** Initial number of places. The number is always a power of two. */
 const PLACES = 1024;
 
-/** Who waits, or a `Loose` in its stead. */
+/** Waits, each as itself or as a `WeakWait`. */
 let places = new Array(PLACES).fill(null);
 let taken = 0;
 let last = 0;
 let sweeper = null;
 
 const registry = new FinalizationRegistry(({ number, forget }) => {
-  if (vacate(number) !== null) forget();
+  if (remove(number) !== null) forget();
 });
 
-/** A wait that is only looked at. */
-class Loose {
+/** Weak reference to a wait. */
+class WeakWait {
   #wait;
 
   constructor(wait) {
@@ -42,7 +41,7 @@ class Loose {
   }
 }
 
-/** Holds a wait. @returns {number} the number by which the engine names it */
+/** Adds a wait with a strong reference. @returns {number} its number in reports of the engine */
 function add(wait) {
   if (taken >= places.length / 2) grow();
   do last = (last + 1) % MOST;
@@ -56,19 +55,19 @@ function add(wait) {
   return last;
 }
 
-/** Holds a wait that is awaited now, unless it is over. */
+/** Replaces the weak reference to a wait by a strong one, unless the wait has ended. */
 function hold(wait) {
-  if (!(occupant(wait.number) instanceof Loose)) return;
+  if (!(lookup(wait.number) instanceof WeakWait)) return;
   registry.unregister(wait);
   places[placeOf(wait.number)] = wait;
   wait.isOld = false;
 }
 
-/** The wait of that number, which is over. */
+/** Removes and returns the wait of a number. */
 function take(number) {
-  const occupant = vacate(number);
-  if (!(occupant instanceof Loose)) return occupant;
-  const wait = occupant.wait ?? null;
+  const found = remove(number);
+  if (!(found instanceof WeakWait)) return found;
+  const wait = found.wait ?? null;
   if (wait !== null) registry.unregister(wait);
   return wait;
 }
@@ -77,47 +76,47 @@ function placeOf(number) {
   return number % places.length;
 }
 
-/** Who has a number; null if that is over. */
-function occupant(number) {
+/** Returns the element with a number, or `null` if its wait has ended. */
+function lookup(number) {
   const there = places[placeOf(number)];
   return there !== null && there.number === number ? there : null;
 }
 
-function vacate(number) {
-  const there = occupant(number);
+function remove(number) {
+  const there = lookup(number);
   if (there === null) return null;
   places[placeOf(number)] = null;
   taken--;
   return there;
 }
 
-/** Numbers that differ in a smaller ring do so in a larger one. */
+/** Doubles the ring. Different places in a smaller ring are different in a larger one. */
 function grow() {
   const smaller = places;
   places = new Array(smaller.length * 2).fill(null);
   for (const there of smaller) if (there !== null) places[placeOf(there.number)] = there;
 }
 
-/** Lets go of the waits that were there the last time and that nobody awaits. */
+/** Weakens waits that the last sweep has seen and that have no pending `finished()`. */
 function sweep() {
   for (const [place, wait] of places.entries()) {
-    if (wait === null || wait instanceof Loose) continue;
+    if (wait === null || wait instanceof WeakWait) continue;
     if (!wait.isOld) {
       wait.isOld = true;
     } else if (!wait.isAwaited) {
-      places[place] = new Loose(wait);
+      places[place] = new WeakWait(wait);
       registry.register(wait, { number: wait.number, forget: wait.forget }, wait);
     }
   }
   endSweeping();
 }
 
-/** Ends the sweeper if there is nothing to sweep: it would keep this copy of the facade until its next round. */
+/** Ends the timer without waits, since it would keep this facade in memory until its next call. */
 function endSweeping() {
   if (taken > 0 || sweeper === null) return;
   clearInterval(sweeper);
   sweeper = null;
-  // What a burst took is given back.
+  // Memory of a burst is released.
   places = new Array(PLACES).fill(null);
 }
 

@@ -9,14 +9,14 @@ const { withoutUrl } = require('./redis-url.js');
 const DEFAULT_KEY_PREFIX = 'hfxbus';
 
 /**
- * What a bus is on, made of what `ConnectionManager` was given, none of which is changed.
+ * Topology of a bus, from the options of `ConnectionManager`, which are not changed.
  * @typedef {object} Topology
- * @property {string} keyPrefix in front of every key and channel
+ * @property {string} keyPrefix prefix of every key and channel
  * @property {boolean} enablePipelining
- * @property {boolean} isPartitioned whether routes mean something
- * @property {object} [eject] when nodes leave the ring, if they do
- * @property {Array<{ native: object, given: object }>} nodes in the order in which routes count them: options for the
- *   engine, and those with the user's callbacks
+ * @property {boolean} isPartitioned true if routes have an effect
+ * @property {object} [eject] options of ejection, if nodes can leave the ring
+ * @property {Array<{ native: object, given: object }>} nodes nodes in the order of routes: options for the
+ *   engine, and options with the user's callbacks
  */
 
 /** @returns {Topology} of one Redis, given options or a URL */
@@ -50,9 +50,9 @@ function ofBus({ keyPrefix, enablePipelining }, isPipelined = true) {
   };
 }
 
-/** A node without a sequence has its place in the array; who has the same keeps the order of the array. */
+/** Sorts nodes by `sequence`, by default the index. Equal numbers keep the order of the array. */
 function inSequence(given) {
-  // Not `map`, which would pass over what an array lacks.
+  // `map` would skip holes of the array.
   const numbered = Array.from(given, (node, index) => {
     if (typeof node !== 'string' && (typeof node !== 'object' || node === null)) {
       throw new TypeError(`nodes[${index}] must be an object or a URL`);
@@ -69,7 +69,7 @@ function partition(options) {
     ...connectionOptions(options),
     nodePrefix: checks.string('keyPrefix', options.keyPrefix) || undefined,
     staticRoutes: routes.filter((route) => typeof route === 'string'),
-    // A number stands for a hash; what no hash can be equal to leads nowhere.
+    // A number is a hash. A number outside the range of hashes has no effect.
     staticHashes: routes.filter((route) => Number.isInteger(route) && route >= 0 && route < 2 ** 16),
   };
   return { native, given: options };

@@ -3,10 +3,10 @@
 const checks = require('./validate.js');
 
 const GROWTHS = ['fixed', 'exponential'];
-/** No group has more pending than fit on such a page. */
+/** Maximum size of a page, which exceeds the pending entries of any group. */
 const LARGEST_PAGE = 2 ** 31;
 
-/** What the engine takes for the options of a consumer about entries that nobody finishes. Without end is negative. */
+/** Converts the options for claiming into those of the engine. A negative number means no limit. */
 function claimOptions(options) {
   const interval = checks.time('claimInterval', options.claimInterval) ?? 0;
   const page = checks.count('claimPageSize', options.claimPageSize, { least: 1 });

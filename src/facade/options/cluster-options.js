@@ -5,7 +5,7 @@ const { connectionOptions } = require('./connection-options.js');
 const { natMap } = require('./nat-map.js');
 const { isUrl, optionsOf } = require('./redis-url.js');
 
-/** What `scaleReads` may be, with the engine's number for it. */
+/** Values of `scaleReads`, with the engine's numbers. */
 const SCALE_READS = new Map([
   ['master', 0],
   ['slave', 1],
@@ -16,18 +16,18 @@ const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 6379;
 
 /**
- * What the engine takes for the options of a Cluster, with names, defaults and meanings of ioredis 4.
- * @param {Array<string | number | object>} startupNodes nodes that are asked who the others are
+ * Converts the options of a Cluster, with names, defaults and meanings of ioredis 4, into those of the engine.
+ * @param {Array<string | number | object>} startupNodes nodes that are asked for the others
  * @param {object} given
  * @returns {{ native: object, callbacks: object }} options for the engine, and the user's callbacks
  */
 function clusterOptions(startupNodes, given) {
-  // To ignore it would be to connect to something else.
+  // Without SRV records the names would lead to other servers.
   if (given.useSRVRecords) throw new TypeError('useSRVRecords is not supported: name the nodes');
   const nodes = startup(startupNodes);
   const redisOptions = checks.object('redisOptions', given.redisOptions);
   const clusterRetryStrategy = checks.callback('clusterRetryStrategy', given.clusterRetryStrategy);
-  // Who gave a password with a node's address means it for all of them, as there is but one Cluster. The first one counts.
+  // Credentials of one node apply to all nodes, since they are one Cluster. The first node with an option decides.
   const shared = Object.assign({}, ...nodes.map((node) => node.shared).reverse());
   const switches = Object.fromEntries(SWITCHES.map((name) => [name, given[name] ?? redisOptions[name]]));
   const native = {
@@ -45,13 +45,13 @@ function clusterOptions(startupNodes, given) {
   return { native, callbacks };
 }
 
-/** What is about the Cluster as a whole. */
+/** Options of the Cluster as a whole. */
 const SWITCHES = ['enableOfflineQueue', 'enableReadyCheck', 'lazyConnect'];
 
-/** A Cluster has one database, and its nodes say themselves where they are. */
+/** Options that a Cluster's node does not take: its address is discovered, and a Cluster has one database. */
 const PLACELESS = { host: undefined, port: undefined, path: undefined, db: undefined };
 
-/** What a URL may say that a node of a Cluster cannot have. */
+/** Options of a URL that a Cluster's node does not take. */
 const ELSEWHERE = ['path', 'keyPrefix', 'sequence', 'enablePipelining'];
 
 function defined(options) {
@@ -66,8 +66,8 @@ function startup(given) {
 }
 
 /**
- * A node by its port, a URL, `host:port`, or an object of options.
- * @returns {{ host: string, port: number, shared: object }} `shared` are options that hold for every node
+ * Converts a node: a port, a URL, `host:port`, or an object of options.
+ * @returns {{ host: string, port: number, shared: object }} `shared` has options for every node
  */
 function address(name, given) {
   if (typeof given === 'number') return at(name, { port: given });
@@ -77,8 +77,13 @@ function address(name, given) {
   }
   if (isUrl(given)) return ofUrl(name, given);
   const { url, host, port: number, username, password, tls } = given;
-  const said = url === undefined || url === null ? {} : ofUrl(`${name}.url`, url);
-  return at(name, { host, port: number, ...said, shared: { ...defined({ username, password, tls }), ...said.shared } });
+  const parsed = url === undefined || url === null ? {} : ofUrl(`${name}.url`, url);
+  return at(name, {
+    host,
+    port: number,
+    ...parsed,
+    shared: { ...defined({ username, password, tls }), ...parsed.shared },
+  });
 }
 
 function ofUrl(name, given) {
@@ -92,15 +97,11 @@ function ofUrl(name, given) {
 }
 
 function at(name, { host, port: number, shared = {} }) {
-  return { host: checks.string(`${name}.host`, host) || DEFAULT_HOST, port: port(`${name}.port`, number), shared };
-}
-
-function port(name, given) {
-  const number = checks.toNumber(name, given) ?? DEFAULT_PORT;
-  if (!Number.isInteger(number) || number < 1 || number > 65535) {
-    throw new RangeError(`${name} must be a port from 1 to 65535`);
-  }
-  return number;
+  return {
+    host: checks.string(`${name}.host`, host) || DEFAULT_HOST,
+    port: checks.port(`${name}.port`, number) ?? DEFAULT_PORT,
+    shared,
+  };
 }
 
 function scaleReads(given) {
@@ -110,7 +111,7 @@ function scaleReads(given) {
   return number;
 }
 
-/** Nothing waits without end, but the slots need not be asked for again: that is negative on the way to the engine. */
+/** Converts times, which must be finite. A negative `refreshInterval` means no refresh to the engine. */
 function times(given) {
   const time = (name) => {
     const ms = checks.time(name, given[name]);

@@ -5,8 +5,8 @@ const { sentinelOptions, speaksTls } = require('./sentinel-options.js');
 const { tlsOptions } = require('./tls-options.js');
 
 /**
- * What the engine takes for the options of a connection to one Redis. Names, defaults and meanings are those
- * of ioredis 4; unknown names are ignored, as there.
+ * Converts the options of a connection to one Redis into those of the engine. Names, defaults and meanings are those of
+ * ioredis 4. Unknown names are ignored, as in ioredis.
  * @param {object | undefined} given options, without a URL
  */
 function connectionOptions(given) {
@@ -48,7 +48,7 @@ function identity(options) {
   };
 }
 
-/** Without end is negative on the way to the engine. */
+/** Converts times. A negative number means no limit to the engine. */
 function times(options) {
   const endless = (ms) => (ms === Infinity ? -1 : ms);
   const orNever = (ms) => (ms === 0 ? -1 : endless(ms));
@@ -76,13 +76,13 @@ function switches(options) {
   return Object.fromEntries(given.map((name) => [name, Boolean(options[name])]));
 }
 
-/** Any number of them is negative on the way to the engine. */
+/** Converts a maximum. A negative number means no limit to the engine. */
 function most(name, given) {
   const number = checks.count(name, given, { least: 1, endless: true });
   return number === Infinity ? -1 : number;
 }
 
-/** `null` is for ever, as in ioredis; whatever is no number is the default. */
+/** Converts a number of retries. `null` means no limit, as in ioredis. */
 function maxRetries(given) {
   if (given === null) return -1;
   const most = checks.count('maxRetriesPerRequest', given, { least: 0, endless: true });

@@ -4,9 +4,9 @@ const checks = require('./validate.js');
 const { LONGEST_TIMER } = require('../support/constants.js');
 
 /**
- * When nodes leave the ring, as the engine takes it; what is missing has the engine's default.
- * @param {object | boolean | undefined} given `true` is without any options
- * @returns {object | undefined} nothing if they stay in it whatever happens
+ * Converts the options of ejection into those of the engine, which has the defaults.
+ * @param {object | boolean | undefined} given `true` means the defaults
+ * @returns {object | undefined} `undefined` if nodes never leave the ring
  */
 function ejectOptions(given) {
   if (given === undefined || given === null || given === false) return undefined;

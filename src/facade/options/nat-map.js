@@ -4,7 +4,7 @@ const checks = require('./validate.js');
 
 const DEFAULT_PORT = 6379;
 
-/** Where servers are for us, by where they are for each other: `{ 'host:port': { host, port } }`. */
+/** Converts a map of internal to external addresses: `{ 'host:port': { host, port } }`. */
 function natMap(given) {
   return Object.entries(checks.object('natMap', given)).map(([inside, outside]) => {
     const at = inside.lastIndexOf(':');

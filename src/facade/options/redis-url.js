@@ -19,7 +19,7 @@ const SCHEMES = new Map([
   ['valkey+unix:', 'unix'],
 ]);
 
-/** Whether a value is an object of the class URL, of whichever realm. */
+/** Returns true for an object of the class URL, of any realm. */
 function isUrl(value) {
   return (
     typeof value === 'object' &&
@@ -30,9 +30,9 @@ function isUrl(value) {
 }
 
 /**
- * Options of a connection, in which a URL is replaced by the options that it stands for. They go before those beside it.
- * @param {string} what the name of the argument
- * @param {string} name the name that a URL has in errors, none of which holds anything of it
+ * Returns the options of a connection with its URL replaced by options, which override those beside the URL.
+ * @param {string} what name of the argument
+ * @param {string} name name of the URL in errors, which never contain a part of it
  */
 function withoutUrl(what, given, name = 'url') {
   const isText = typeof given === 'string' || isUrl(given);
@@ -40,15 +40,15 @@ function withoutUrl(what, given, name = 'url') {
   const { url } = options;
   if (url === undefined || url === null) return options;
   if (typeof url !== 'string' && !isUrl(url)) throw new TypeError(`${name} must be a string or a URL`);
-  const said = optionsOf(name, url);
-  const tls = said.tls === true ? options.tls || true : (said.tls ?? options.tls);
-  // Unlike a host of its own, that of a URL may be an address of either family.
-  const family = said.family ?? options.family ?? (said.host === undefined ? undefined : 0);
-  return { ...options, ...said, tls, family, url: undefined };
+  const parsed = optionsOf(name, url);
+  const tls = parsed.tls === true ? options.tls || true : (parsed.tls ?? options.tls);
+  // The host of a URL can have either family; the option `host` defaults to IPv4.
+  const family = parsed.family ?? options.family ?? (parsed.host === undefined ? undefined : 0);
+  return { ...options, ...parsed, tls, family, url: undefined };
 }
 
 /**
- * The options that a URL stands for; an empty text stands for none.
+ * Returns the options of a URL; none for an empty text.
  * @param {string} name
  * @param {string | URL} given
  */
@@ -67,7 +67,7 @@ function optionsOf(name, given) {
   }
 }
 
-/** A path is no URL: in it % and # are nothing special. */
+/** Converts a path into a URL. % and # have no special meaning in a path. */
 function ofPath(text) {
   return `unix://${text.replace(/^[^?]*/, (path) => path.replaceAll('%', '%25').replaceAll('#', '%23'))}`;
 }
@@ -77,24 +77,24 @@ function parsed(text) {
   try {
     url = new URL(text);
   } catch {
-    // Its error repeats the text.
+    // The error of URL is dropped, since it repeats the text.
   }
   const isPlace = url !== null && SCHEMES.has(url.protocol) && /^$|^\//.test(url.pathname);
   if (!isPlace) throw new TypeError(`it must be of the form ${FORM}${text.includes('@') ? `. ${ESCAPES}` : ''}`);
   return url;
 }
 
-/** The address of the Redis, and its database. */
+/** Returns the address of Redis, and its database. */
 function placeOf({ protocol, hostname, port, pathname, hash }, { path, tls }) {
   if (SCHEMES.get(protocol) === 'unix') return { path: socketOf(hostname, pathname) };
-  // A password that is not escaped ends the host early.
+  // An @ here means that an unescaped password has ended the host early.
   if (/@/.test(pathname + hash)) throw new TypeError(`there is an @ behind its host. ${ESCAPES}`);
   const isSecret = SCHEMES.get(protocol) === 'tls';
   if (isSecret && tls === false) throw new TypeError('the parameter tls must not be false with this scheme');
   const db = pathname.match(/^\/?(\d*)\/?$/)?.[1];
   if (db === undefined) throw new TypeError('its database must be a whole number');
   return {
-    // Of an IPv6 address without its brackets. A host goes before a path beside the URL.
+    // The brackets of an IPv6 address are removed. A host overrides a path beside the URL.
     ...(hostname !== '' && { host: hostname.replace(/^\[(.*)\]$/, '$1'), path }),
     ...(port !== '' && { port: Number(port) }),
     ...(db !== '' && { db: Number(db) }),
@@ -109,7 +109,7 @@ function socketOf(hostname, pathname) {
   return decoded('its path', pathname);
 }
 
-/** The username and the password. As in ioredis, a password in front of the host goes before a parameter, a username behind it. */
+/** Returns username and password. As in ioredis, a password before the host overrides a parameter, a username does not. */
 function identityOf(url, parameters) {
   const [user, secret] = [decoded('its username', url.username), decoded('its password', url.password)];
   const { username, allowUsernameInURI } = parameters;

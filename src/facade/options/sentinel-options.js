@@ -8,8 +8,8 @@ const DEFAULT_PORT = 26379;
 const ROLES = ['master', 'slave'];
 
 /**
- * What the engine takes for the options of a Redis whose whereabouts sentinels know.
- * @returns {object | undefined} nothing if there are no sentinels
+ * Converts the options of sentinels into those of the engine.
+ * @returns {object | undefined} `undefined` without sentinels
  */
 function sentinelOptions(options) {
   if (options.sentinels === undefined || options.sentinels === null) return undefined;
@@ -36,16 +36,16 @@ function sentinelOptions(options) {
   };
 }
 
-/** @returns {boolean} whether TLS is spoken to the Redis that sentinels name */
+/** @returns {boolean} true if connections to the Redis of the sentinels use TLS */
 function speaksTls({ tls, enableTLSForSentinelMode }) {
-  // ioredis ignores `tls` here, and so sends in plain text what was meant to be secret.
+  // ioredis ignores `tls` here, and so sends passwords in plain text.
   if (tls && flag(enableTLSForSentinelMode) === undefined) {
     throw new TypeError('enableTLSForSentinelMode must be given with tls and sentinels: true, or false for plain text');
   }
   return Boolean(enableTLSForSentinelMode);
 }
 
-/** `undefined` for the default. */
+/** Returns a boolean, or `undefined` for the default. */
 function flag(given) {
   return given === undefined || given === null ? undefined : Boolean(given);
 }
@@ -58,7 +58,7 @@ function address(what, given) {
   };
 }
 
-/** In order of their priority, the lowest first; one without has 1. A function is not asked. */
+/** Sorts replicas by `prio`, the lowest first. Default 1. A function is not called. */
 function preferred(given) {
   if (given === undefined || given === null || typeof given === 'function') return undefined;
   const priority = ({ prio }) => checks.toNumber('preferredSlaves.prio', prio) || 1;

@@ -3,9 +3,9 @@
 const checks = require('./validate.js');
 
 /**
- * What the engine takes for TLS, given the part of Node's options that the bus knows; others are ignored.
- * @param {string} option their name
- * @returns {object | undefined} nothing if TLS is not spoken
+ * Converts the supported part of Node's options of TLS into those of the engine. Other options are ignored.
+ * @param {string} option name of the option in errors
+ * @returns {object | undefined} `undefined` without TLS
  */
 function tlsOptions(option, given) {
   if (!given) return undefined;
@@ -20,7 +20,7 @@ function tlsOptions(option, given) {
   };
 }
 
-/** PEM of one identity; Node takes an array of identities, of which this is the first. */
+/** Returns the PEM of one identity. Of an array of identities the first is used. */
 function chain(name, given) {
   const [first] = [given].flat();
   if (first === undefined || first === null) return undefined;

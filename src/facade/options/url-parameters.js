@@ -3,7 +3,7 @@
 /** Readers of a parameter's text. */
 const READERS = { text: (text) => text, number, retries, flag };
 
-/** Options that may be parameters, by their reader. */
+/** Options that can be parameters, by their reader. */
 const NAMES = {
   text: [
     ...['host', 'path', 'username', 'password', 'connectionName', 'keyPrefix'],
@@ -25,22 +25,23 @@ const READER_OF = new Map(
   Object.entries(NAMES).flatMap(([reader, names]) => names.map((name) => [name, READERS[reader]])),
 );
 
-/** Other names of options, as in some URLs of unix sockets. */
+/** Aliases of options, as in some URLs of unix sockets. */
 const ALIASES = new Map([
   ['user', 'username'],
   ['pass', 'password'],
 ]);
 
-/** Options that are no texts. */
+/** Options that a text cannot express. */
 const NO_TEXTS = new Set([
   ...['url', 'sentinels', 'sentinelTLS', 'natMap', 'preferredSlaves', 'staticRoutes'],
   ...['retryStrategy', 'sentinelRetryStrategy', 'sentinelReconnectStrategy', 'reconnectOnError'],
 ]);
 
 /**
- * The options that the parameters of a URL stand for. Others are ignored, as ioredis ignores them.
- * @param {string} search with the question mark, if there is one
- * @returns {object} throws a TypeError that names the parameter and not its value
+ * Returns the options from the parameters of a URL. Unknown parameters are ignored, as in ioredis.
+ * @param {string} search query of the URL, with its question mark
+ * @returns {object} options
+ * @throws {TypeError} with the name of an invalid parameter, without its value
  */
 function parametersOf(search) {
   const options = {};
@@ -58,18 +59,18 @@ function parametersOf(search) {
 }
 
 function nameOf(key) {
-  // A name with this in it is the end of a password that was not escaped.
+  // An @ in a name means that an unescaped password has begun the query.
   if (key.includes('@')) throw new TypeError('there is an @ behind its host: in a password, write ? as %3F');
   const name = decoded('the name of a parameter', key.replaceAll('+', ' '));
   return ALIASES.get(name) ?? name;
 }
 
-/** The bus speaks the protocol that every Redis speaks. */
+/** Refuses other protocols than RESP2. */
 function refuseProtocol(value) {
   if (value !== '2') throw new TypeError('the parameter protocol must be 2');
 }
 
-/** A text with percent escapes. */
+/** Decodes percent escapes. */
 function decoded(what, text) {
   try {
     return decodeURIComponent(text);

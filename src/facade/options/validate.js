@@ -1,13 +1,13 @@
 'use strict';
 
 /*
- * Checks of what users pass in. What is missing or cannot be read (`undefined`, `null`, and `NaN`, which
- * `parseInt(process.env.X)` gives) means the default; what cannot work is refused by name.
+ * Validation of arguments. A missing value (`undefined`, `null`, and `NaN`, which `parseInt(process.env.X)` can return) means
+ * the default. The error of an invalid value names the option.
  */
 
 const isMissing = (value) => value === undefined || value === null || Number.isNaN(value);
 
-/** A number as it is, or as a string of digits; missing is `undefined`. */
+/** Returns a number, also from a string of digits; `undefined` if missing. */
 function toNumber(name, value) {
   if (isMissing(value)) return undefined;
   if (typeof value === 'string' && value.trim() !== '') {
@@ -18,7 +18,7 @@ function toNumber(name, value) {
   return value;
 }
 
-/** How many of something: whole, from `least` to `most`; Infinity only where there can be no limit. */
+/** Returns a whole number from `least` to `most`. Infinity is valid only if `endless`. */
 function count(name, value, { least, most = Infinity, fallback, endless = false }) {
   const number = toNumber(name, value);
   if (number === undefined) return fallback;
@@ -28,7 +28,7 @@ function count(name, value, { least, most = Infinity, fallback, endless = false 
   return Math.floor(number);
 }
 
-/** A time in ms; Infinity is for ever. */
+/** Returns a time in ms. Infinity means no limit. */
 function time(name, value, fallback) {
   const number = toNumber(name, value);
   if (number === undefined) return fallback;
@@ -36,7 +36,7 @@ function time(name, value, fallback) {
   return number;
 }
 
-/** The number of a port. */
+/** Returns a port from 1 to 65535. */
 function port(what, value) {
   const number = toNumber(what, value);
   if (number !== undefined && !(Number.isInteger(number) && number >= 1 && number <= 65535)) {
@@ -45,12 +45,12 @@ function port(what, value) {
   return number;
 }
 
-/** For how long to wait, in ms; undefined where that is for as long as it takes. What is negative is over at once. */
+/** Returns a timeout in ms; `undefined` for no limit. A negative timeout ends at once. */
 function timeout(value) {
   return (value && toNumber('timeout', value)) || undefined;
 }
 
-/** The text of anything that has one. */
+/** Returns the text of any value that has one. */
 function text(what, value) {
   if (typeof value === 'string') return value;
   try {
@@ -60,33 +60,33 @@ function text(what, value) {
   }
 }
 
-/** A name: anything that reads as one, but not nothing. */
+/** Returns a name from a string or a number. */
 function name(what, value) {
   if (typeof value === 'number') return String(value);
   if (typeof value !== 'string') throw new TypeError(`${what} must be a string`);
   return value;
 }
 
-/** A string, if there is one. */
+/** Returns a string; `undefined` if missing. */
 function string(what, value) {
   return value === undefined || value === null ? undefined : name(what, value);
 }
 
-/** Names, each once; missing is none. */
+/** Returns names, each once; an empty array if missing. */
 function names(what, value) {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw new TypeError(`${what} must be an array of strings`);
   return [...new Set(value.map((one, index) => name(`${what}[${index}]`, one)))];
 }
 
-/** An object of options; missing is one without any. */
+/** Returns an object of options; an empty one if missing. */
 function object(what, value) {
   if (value === undefined || value === null) return {};
   if (typeof value !== 'object') throw new TypeError(`${what} must be an object`);
   return value;
 }
 
-/** A function, if there is one. */
+/** Returns a function; `undefined` if missing. */
 function callback(what, value) {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'function') throw new TypeError(`${what} must be a function`);

@@ -1,10 +1,10 @@
 'use strict';
 
 const { CallFlag, Operation } = require('../bridge/native.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const requests = require('../bridge/pending-requests.js');
 
-/** Commands of the user that leave in one write; resolves with error and result of each. */
+/** Request of user commands in one write. Resolves with error and result of each. */
 class CallRequest extends requests.Request {
   #commands;
   #stringNumbers;
@@ -15,7 +15,7 @@ class CallRequest extends requests.Request {
     this.#stringNumbers = stringNumbers;
   }
 
-  /** @param {number} link the engine's number of the connection */
+  /** @param {number} link number of the connection in the engine */
   send(link) {
     if (this.#commands.length === 0) {
       this.resolve(this.result);
@@ -24,19 +24,19 @@ class CallRequest extends requests.Request {
     const transactions = transactionsOf(this.#commands);
     let number;
     for (const [index, command] of this.#commands.entries()) {
-      if (index === 0) batch.begin(Operation.Call);
-      else batch.number(Operation.Call);
-      batch.number(link);
-      if (index === 0) number = batch.request(this);
-      else batch.number(number);
-      batch.number(index);
-      batch.number(this.#flags(index, transactions[index]));
-      batch.number(command.firstKey);
-      batch.number(command.words.length);
-      for (const word of command.words) batch.word(word);
-      if (transactions[index]?.key !== undefined) batch.word(transactions[index].key);
+      if (index === 0) packetWriter.begin(Operation.Call);
+      else packetWriter.writeNumber(Operation.Call);
+      packetWriter.writeNumber(link);
+      if (index === 0) number = packetWriter.writeRequest(this);
+      else packetWriter.writeNumber(number);
+      packetWriter.writeNumber(index);
+      packetWriter.writeNumber(this.#flags(index, transactions[index]));
+      packetWriter.writeNumber(command.firstKey);
+      packetWriter.writeNumber(command.words.length);
+      for (const word of command.words) packetWriter.writeWord(word);
+      if (transactions[index]?.key !== undefined) packetWriter.writeWord(transactions[index].key);
     }
-    batch.end();
+    packetWriter.end();
   }
 
   #flags(index, transaction) {
@@ -72,7 +72,7 @@ class CallRequest extends requests.Request {
   }
 }
 
-/** One command; resolves with its result. */
+/** Request of one command. Resolves with its result. */
 class SingleCall extends CallRequest {
   done() {
     const [[error, result]] = this.result;
@@ -82,7 +82,7 @@ class SingleCall extends CallRequest {
 }
 
 /**
- * Of each command the transaction that it is in: it belongs behind its MULTI, and all of it where its first key is.
+ * Returns the transaction of each command. A command follows its MULTI, and the first key decides on the node of them all.
  * @returns {Array<{ first: number, key?: string | Uint8Array } | undefined>}
  */
 function transactionsOf(commands) {

@@ -1,11 +1,11 @@
 'use strict';
 
-/** Commands that take fields and values of an object or a Map, and how many words come before it. */
+/** Commands that take an object or a Map of fields, with the number of arguments before it. */
 const FIELDS_FROM = { mset: 0, msetnx: 0, hset: 1, hmset: 1 };
 
 /**
- * The words of a command as ioredis has them: arrays give their elements, `null` and `undefined` are nothing, numbers
- * and whatever else has a text of its own are that text. Bytes are bytes.
+ * Returns the arguments of a command as in ioredis. Arrays are flattened, `null` and `undefined` are empty, and values with a
+ * text of their own, such as numbers, become that text. Bytes stay bytes.
  * @returns {Array<string | Uint8Array>} the command's name first
  */
 function toWords(name, args) {
@@ -22,7 +22,7 @@ function fieldsOf(name, args) {
   return [...args.slice(0, from), ...entries.flat()];
 }
 
-/** Whether it is an object whose fields are what matters; it has no text of its own then. */
+/** Returns true for an object of fields, which has no text of its own. */
 function isPlain(value) {
   return typeof value === 'object' && value !== null && !isBytes(value) && !hasText(value);
 }
@@ -42,14 +42,14 @@ function isBytes(value) {
   return ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
 }
 
-/** Dates, URLs and the like; an array within an array, or an object, would only give its kind. */
+/** Returns true for values with a text, such as Dates and URLs; false for nested arrays and plain objects. */
 function hasText(value) {
   return !Array.isArray(value) && typeof value.toString === 'function' && value.toString !== Object.prototype.toString;
 }
 
 function describe(value) {
   if (typeof value === 'symbol') return 'a symbol';
-  if (typeof value === 'function') return 'a function: what comes of a command comes by its promise';
+  if (typeof value === 'function') return 'a function: a command takes no callback; it returns a promise';
   return Array.isArray(value) ? 'an array within an array' : 'an object';
 }
 

@@ -4,18 +4,17 @@ const { FIRST_KEYS } = require('./redis-commands.js');
 
 const BUFFER = 'Buffer';
 
-/** The names of the methods. */
+/** Names of the methods. */
 const METHODS = new Set([...Object.keys(FIRST_KEYS), 'call'].flatMap((name) => [name, name + BUFFER]));
 
 /**
- * Gives a class a method per command, and one that ends in Buffer: once, for all that are made of it. What the class
- * has itself goes before.
+ * Adds two methods per command to a class, of which one ends in Buffer. The methods of the class itself take precedence.
  * @param {Function} Class
- * @param {(self: object, name: string, args: any[], asBytes: boolean) => any} take what is done with a command
+ * @param {(self: object, name: string, args: any[], asBytes: boolean) => any} take executes a command
  */
 function addCommandMethods({ prototype }, take) {
-  // Without a prototype it is a dictionary from the start. V8 lays any other object out anew for each method, which were
-  // some 5 MiB and 7 ms a class.
+  // An object without a prototype is a dictionary from the start. V8 changes the layout of any other object for each method,
+  // which takes about 5 MiB and 7 ms per class.
   const methods = Object.create(null);
   for (const name of Object.keys(FIRST_KEYS)) {
     add(methods, name, (self, args) => take(self, name, args, false));

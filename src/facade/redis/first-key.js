@@ -4,13 +4,13 @@ const { FIRST_KEYS, KEY_COUNTS, SUBCOMMAND_FIRST_KEYS } = require('./redis-comma
 
 const NONE = -1;
 
-/** Where the words of GROUP and of a consumer's name are over, so that neither is taken for STREAMS. */
+/** Index after GROUP, its name and the consumer's name, none of which can be the word STREAMS. */
 const BEHIND_GROUP = 4;
-/** MIGRATE has one key at its place, or none there and any number of them behind KEYS, an option. */
+/** Index of the key of MIGRATE. An empty key there means that the keys follow the option KEYS. */
 const MIGRATE_KEY = 3;
 const MIGRATE_OPTIONS = 6;
 
-/** Commands whose keys follow a word that may be anywhere. */
+/** Commands whose keys follow a keyword. */
 const SEARCHED = {
   xread: (words) => behind('STREAMS', words, 1),
   xreadgroup: (words) => behind('STREAMS', words, BEHIND_GROUP),
@@ -18,8 +18,8 @@ const SEARCHED = {
 };
 
 /**
- * Which word of a command is its first key, on which depends where in a Cluster it goes; -1 for none. A command that is
- * not known has none.
+ * Returns the index of a command's first key, which decides on its node in a Cluster; -1 for none. An unknown command has
+ * none.
  * @param {Array<string | Uint8Array>} words the command's name first
  */
 function firstKey(words) {
@@ -45,7 +45,7 @@ function behind(word, words, from) {
   return index === -1 ? NONE : index + 1;
 }
 
-/** Names are users' words, and `constructor` is none of a table. */
+/** Reads an own property: a command's name comes from the user and can be `constructor`. */
 function own(table, name) {
   return Object.hasOwn(table, name) ? table[name] : undefined;
 }

@@ -3,24 +3,24 @@
 const EventEmitter = require('eventemitter3');
 const { NativeClient } = require('../bridge/native.js');
 const { CallRequest, SingleCall } = require('./call-request.js');
-const batch = require('../bridge/packet-writer.js');
+const packetWriter = require('../bridge/packet-writer.js');
 const { addCommandMethods } = require('./command-methods.js');
 const { errorCarrier } = require('../support/error-carrier.js');
 const { RedisCommand } = require('./redis-command.js');
 const { RedisPipeline, pairs } = require('./redis-pipeline.js');
-const reports = require('../bridge/packet-reader.js');
+const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 
-/** A connection of the user's own. It has one life: after its end the manager makes another one under its name. */
+/** Private connection of the user. After its end the manager creates a new one for its name. */
 class RedisClient extends EventEmitter {
   #native;
   #stringNumbers;
-  /** Who is to know of its end. */
+  /** Callback for the end of the connection. */
   #ended;
-  /** Who is to know of each of its states. */
+  /** Callback for each new state. */
   #changed;
 
-  /** @internal Made by `ConnectionManager.getClient()`. */
+  /** @internal Created by `ConnectionManager.getClient()`. */
   constructor(bus, node, { keyPrefix, enablePipelining, stringNumbers, ended, changed }) {
     super();
     this.#native = new NativeClient(bus, node);
@@ -35,42 +35,42 @@ class RedisClient extends EventEmitter {
     addCommandMethods(RedisClient, (client, ...given) => client.#call(...given));
   }
 
-  /** @internal The engine's number of the connection. */
+  /** @internal Returns the number of the connection in the engine. */
   get number() {
     return this.#native.number;
   }
 
-  /** Where the connection is in its life, in ioredis' words. */
+  /** Returns the state of the connection, as named by ioredis. */
   get status() {
     return this.#native.status;
   }
 
   /** @internal Opens the connection, unless it is lazy. */
   open() {
-    reports.clients.set(this.#native.number, this);
+    packetReader.clients.set(this.#native.number, this);
     this.#native.open();
   }
 
-  /** Several commands in one write: as a list, or by the methods of what this returns. */
+  /** Returns a pipeline, whose commands are sent in one write. */
   pipeline(commands) {
     return new RedisPipeline((collected) => this.#send(new CallRequest(collected, this.#stringNumbers)), commands);
   }
 
-  /** As `pipeline()`, in a transaction. With `{ pipeline: false }` only MULTI is sent. */
+  /** Returns a pipeline that is a transaction. With `{ pipeline: false }` only MULTI is sent. */
   multi(commands, options = Array.isArray(commands) ? undefined : commands) {
     if (options?.pipeline === false) return this.#call('multi', [], false);
     const list = Array.isArray(commands) ? commands : undefined;
     return new RedisPipeline((collected) => this.#send(new CallRequest(collected, this.#stringNumbers)), list, true);
   }
 
-  /** Ends the transaction that `multi({ pipeline: false })` began. */
+  /** Executes the transaction of `multi({ pipeline: false })`. */
   async exec() {
     return pairs(await this.#call('exec', [], false));
   }
 
-  /** Says goodbye and closes. */
+  /** Sends QUIT and closes the connection. */
   quit() {
-    batch.flush();
+    packetWriter.flush();
     const request = new requests.Request('OK');
     this.#native.quit(requests.add(request));
     return request.promise;
@@ -80,32 +80,35 @@ class RedisClient extends EventEmitter {
     return Buffer.from(await this.quit());
   }
 
-  /** Closes at once. */
+  /** Closes the connection at once. */
   disconnect() {
-    batch.flush();
+    packetWriter.flush();
     this.#native.disconnect();
   }
 
-  /** @internal Nothing is reported to it any more. */
-  forgotten() {
-    reports.clients.delete(this.#native.number);
+  /** @internal Ends all reports. */
+  detach() {
+    packetReader.clients.delete(this.#native.number);
   }
 
-  /** @internal The connection changed its state; events are named as ioredis names them. */
-  changed(state, error) {
+  /** @internal Emits a new state of the connection. Events have the names of ioredis. */
+  onStateChange(state, error) {
     if (state === 'end') this.#ended(this);
     this.#changed(state, error);
-    if (error) this.#tell('error', error);
-    this.#tell(state);
+    if (error) this.#emit('error', error);
+    this.#emit(state);
   }
 
-  /** A listener of the user's that throws is heard of by the others, unless it was to hear of errors itself. */
-  #tell(event, ...args) {
+  /** Emits an event. An exception of a listener becomes `'error'`, unless an `'error'` listener threw it. */
+  #emit(event, ...args) {
     try {
       this.emit(event, ...args);
     } catch (thrown) {
       if (event === 'error') return;
-      this.#tell('error', errorCarrier(thrown, `A listener of '${event}' threw what is no object.`, 'LISTENER_ERROR'));
+      this.#emit(
+        'error',
+        errorCarrier(thrown, `A listener of '${event}' threw a value that is not an object.`, 'LISTENER_ERROR'),
+      );
     }
   }
 

@@ -6,37 +6,37 @@ const { firstKey } = require('./first-key.js');
 const { FIRST_KEYS } = require('./redis-commands.js');
 const { toWords } = require('./command-arguments.js');
 
-/** After these a connection gives messages instead of replies, or none, or in a form that is not read here. */
+/** Refused commands, since they change the replies of a connection, with advice. */
 const REFUSED = {
-  subscribe: 'use producer.listen(), or a client made for it',
-  psubscribe: 'use producer.listen(), or a client made for it',
-  ssubscribe: 'use a client made for it',
-  unsubscribe: 'nothing is subscribed here',
-  punsubscribe: 'nothing is subscribed here',
-  sunsubscribe: 'nothing is subscribed here',
+  subscribe: 'use producer.listen(), or another Redis client',
+  psubscribe: 'use producer.listen(), or another Redis client',
+  ssubscribe: 'use another Redis client',
+  unsubscribe: 'this connection has no subscriptions',
+  punsubscribe: 'this connection has no subscriptions',
+  sunsubscribe: 'this connection has no subscriptions',
   monitor: 'use redis-cli',
-  sync: 'it is for replicas',
-  psync: 'it is for replicas',
+  sync: 'only replicas use it',
+  psync: 'only replicas use it',
   quit: 'use client.quit()',
 };
 
-/** What a server that is started again must not be told again. */
+/** Commands that must not be sent again after a reconnection. */
 const ONCE = ['shutdown'];
 
-/** A command of the user, and what its reply is made of. */
+/** Command of the user, with the conversion of its reply. */
 class RedisCommand {
-  /** @param {boolean} asBytes whether its reply has Buffers where others have strings */
+  /** @param {boolean} asBytes true for Buffers instead of strings in the reply */
   constructor(command, args, asBytes) {
     const given = checks.name('command', command);
     if (given === '') throw new TypeError('command must be the name of a command');
-    /** In upper case, as errors have it. */
+    /** Name in upper case, as in errors. */
     this.name = given.toUpperCase();
     this.words = toWords(isKnown(given) ? given.toLowerCase() : given, args);
     this.asBytes = asBytes;
     refuse(this.words);
   }
 
-  /** Which of the words is the first key, or -1. */
+  /** Returns the index of the first key, or -1. */
   get firstKey() {
     return firstKey(this.words);
   }
@@ -45,7 +45,7 @@ class RedisCommand {
     return ONCE.includes(this.words[0]);
   }
 
-  /** Gives the engine's reply the form that ioredis gives it. */
+  /** Converts the engine's reply into the form of ioredis. */
   reply(value, stringNumbers) {
     const plain = toPlain(value, this.asBytes, stringNumbers);
     return this.name === 'HGETALL' && Array.isArray(plain) ? toObject(plain) : plain;
@@ -61,18 +61,22 @@ function refuse(words) {
   const why = Object.hasOwn(REFUSED, name) ? REFUSED[name] : byArgument(name, argument);
   if (why === undefined) return;
   const command = name.toUpperCase();
-  throw engineError({ kind: 'refused', message: `${command} would change what this connection is: ${why}`, command });
+  throw engineError({
+    kind: 'refused',
+    message: `${command} is refused, since it changes the replies of its connection: ${why}`,
+    command,
+  });
 }
 
 function byArgument(name, argument) {
   if (argument === undefined) return undefined;
   const text = Buffer.from(argument).toString().toLowerCase();
-  if (name === 'client' && text === 'reply') return 'every command here has a reply';
-  if (name === 'hello' && text !== '2') return 'replies are those of RESP2';
+  if (name === 'client' && text === 'reply') return 'every command must have a reply';
+  if (name === 'hello' && text !== '2') return 'only RESP2 is supported';
   return undefined;
 }
 
-/** Integers that no number can hold are a string if numbers are to be strings, and otherwise the nearest number. */
+/** Converts a reply. A large integer becomes a string with `stringNumbers`, and otherwise the nearest number. */
 function toPlain(value, asBytes, stringNumbers) {
   if (Buffer.isBuffer(value)) return asBytes ? value : value.toString();
   if (Array.isArray(value)) return value.map((element) => toPlain(element, asBytes, stringNumbers));

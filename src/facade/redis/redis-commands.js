@@ -2,7 +2,7 @@
 
 // Written by scripts/generate-commands.js: do not edit.
 
-/** Which word is a command's first key; the command's name is word 0, which stands for none. */
+/** Index of each command's first key. The name of the command has index 0, which means no key. */
 const FIRST_KEYS = {
   acl: 0,
   append: 1,
@@ -309,7 +309,7 @@ const FIRST_KEYS = {
   zunionstore: 1,
 };
 
-/** The same by a command's second word. */
+/** Index of the first key by a command's subcommand. */
 const SUBCOMMAND_FIRST_KEYS = {
   bless: { clear: 2, get: 2, set: 2 },
   himport: { set: 2 },
@@ -319,7 +319,7 @@ const SUBCOMMAND_FIRST_KEYS = {
   xinfo: { consumers: 2, groups: 2, stream: 2 },
 };
 
-/** Which word is the number of keys, which follow it. */
+/** Index of the argument with the number of keys. The keys follow it. */
 const KEY_COUNTS = {
   blmpop: 2,
   bzmpop: 2,

@@ -3,7 +3,7 @@
 const { METHODS, addCommandMethods } = require('./command-methods.js');
 const { RedisCommand } = require('./redis-command.js');
 
-/** Commands that are collected and leave in one write: by its methods, which can be chained, or as a list. */
+/** Pipeline: collects commands, by chained methods or from a list, and sends them in one write. */
 class RedisPipeline {
   #send;
   #isTransaction;
@@ -13,8 +13,8 @@ class RedisPipeline {
 
   /**
    * @param {(commands: RedisCommand[]) => Promise<Array<[Error] | [null, any]>>} send
-   * @param {Array<Array<any>>} [list] names of methods, each with its arguments
-   * @param {boolean} [isTransaction] whether it is one whole transaction
+   * @param {Array<Array<any>>} [list] commands, each an array of a method's name and its arguments
+   * @param {boolean} [isTransaction] true if the whole pipeline is one transaction
    */
   constructor(send, list, isTransaction = false) {
     this.#send = send;
@@ -27,20 +27,20 @@ class RedisPipeline {
     addCommandMethods(RedisPipeline, (pipeline, ...given) => pipeline.#add(...given));
   }
 
-  /** How many commands were collected. */
+  /** Returns the number of collected commands. */
   get length() {
     return this.#commands.length;
   }
 
-  /** Begins a transaction, which the next `exec()` ends. */
+  /** Begins a transaction. The next `exec()` ends it. */
   multi() {
     this.#openTransactions += 1;
     return this.#add('multi', [], false);
   }
 
-  /** Ends the transaction that `multi()` began within; otherwise sends everything. */
+  /** Ends a transaction that `multi()` has begun within the pipeline; otherwise sends the pipeline. */
   exec(...args) {
-    if (args.length > 0) throw new TypeError('exec() takes no arguments: what comes of it comes by its promise');
+    if (args.length > 0) throw new TypeError('exec() takes no callback; it returns a promise');
     if (this.#results !== null) return this.#results;
     if (this.#openTransactions > 0) {
       this.#endTransaction();
@@ -74,7 +74,7 @@ class RedisPipeline {
   }
 }
 
-/** What the commands within gave, which is what EXEC, the last of all, gave. */
+/** Returns the results of a transaction, which are the reply to EXEC, the last command. */
 function ofTransaction(all) {
   const [error, results] = all[all.length - 1];
   if (!error) return pairs(results);
@@ -82,7 +82,7 @@ function ofTransaction(all) {
   throw error;
 }
 
-/** What EXEC gave, in the form of a pipeline's results; null if a watched key has changed. */
+/** Converts the reply to EXEC into results of a pipeline; `null` if a watched key has changed. */
 function pairs(results) {
   return results?.map((result) => (result instanceof Error ? [result] : [null, result])) ?? null;
 }

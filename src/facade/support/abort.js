@@ -1,13 +1,12 @@
 'use strict';
 
 /**
- * Actions by the signal that they wait for, each in an object of its own. A signal has one listener for all of them, since Node
- * warns of more than ten.
+ * Actions by their signal. All actions of a signal share one listener, since Node warns of more than ten.
  * @type {WeakMap<object, { calls: Set<{ action: (reason: any) => void }>, listener: () => void }>}
  */
 const waiting = new WeakMap();
 
-/** An AbortSignal, if there is one. */
+/** Returns the AbortSignal, or `undefined` without one. */
 function signalOf(name, value) {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'object' || typeof value.aborted !== 'boolean' || typeof value.addEventListener !== 'function') {
@@ -16,7 +15,7 @@ function signalOf(name, value) {
   return value;
 }
 
-/** The reason of a signal that was aborted; signals of some libraries have none. */
+/** Returns the reason of an aborted signal. Signals of some libraries have none. */
 function reasonOf(signal) {
   return 'reason' in signal ? signal.reason : new DOMException('This operation was aborted', 'AbortError');
 }
@@ -27,8 +26,8 @@ function throwIfAborted(signal) {
 }
 
 /**
- * Calls `action` when `signal` is aborted, at once if it is already.
- * @returns {() => void} ends that
+ * Calls `action` when `signal` aborts, or at once if it is aborted.
+ * @returns {() => void} removes the action
  */
 function whenAborted(signal, action) {
   if (signal === undefined) return () => {};
@@ -60,7 +59,7 @@ function listenTo(signal) {
   return entry;
 }
 
-/** The promise, unless `signal` is aborted before it is settled: then it rejects with the signal's reason. */
+/** Returns a promise that settles like `promise`, or rejects with the signal's reason if the signal aborts first. */
 function abortable(promise, signal) {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {

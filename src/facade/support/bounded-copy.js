@@ -4,37 +4,37 @@ const { bytesName } = require('./bytes-name.js');
 const { TRUNCATED, cutText } = require('./cut-text.js');
 const { FAILED, attempt, read } = require('./guarded-read.js');
 
-/** Texts that an error has although they are not enumerable, in the order in which 2.x wrote them. */
+/** Properties of an error that are copied although they are not enumerable, in the order of 2.x. */
 const COMMON = ['name', 'message', 'stack', 'code'];
 
-/** Stands for a value that throws when it is read. */
+/** Marks a value that throws when it is read. */
 const UNREADABLE = '[Unreadable]';
-/** Stands for an object within itself, as in 2.x. */
+/** Marks an object within itself, as in 2.x. */
 const CIRCULAR = '[Circular]';
 
-/** A property whose name is longer is left out. */
+/** Maximum length of a property's name. A property with a longer name is left out. */
 const LONGEST_NAME = 1024;
-/** Room that a property must leave for its value: for a number, or for one of the markers. */
+/** Minimum size that a property must leave for its value: a number, or one of the markers. */
 const LEAST = 64;
-/** How many properties are looked at of an object that has as many numbers as their names. */
+/** Maximum number of properties that are read of an indexed object. */
 const INDICES = 8192;
-/** Objects that are nested deeper are not copied, since JSON is written by recursion. */
+/** Maximum depth of nested objects, since JSON.stringify() is recursive. */
 const DEEPEST = 500;
 
 /**
- * Copies an object into plain objects, arrays and primitive values, as far as the copy fits. Values near the top go before
- * those further down, so that one large value does not take the room of all others. The work is bounded as the size is:
- * objects that do not fit are not read.
+ * Copies an object into plain objects, arrays and primitive values, as far as the copy fits. Values near the top are copied
+ * before nested ones, so that one large value does not displace all others. Objects that do not fit are not read, which
+ * bounds the work.
  *
- * Functions are left out, and bytes are named instead of copied. Never throws: each property is read by itself.
+ * Functions are left out. Bytes are replaced by their description. Never throws: each read of a property is guarded.
  * @param {object} source
  * @param {object} limits
- * @param {number} limits.most the size of the whole copy
- * @param {number} limits.longest the size of a text within it
- * @param {number} limits.items how many elements of an array are copied
- * @param {(value: unknown) => number} limits.size the size of a primitive value
- * @returns {{ copy: unknown, isWhole: boolean, isFull: boolean, left: number }} `isFull` is whether something was left out
- *   or cut because `most` was reached, `left` the room that was not used
+ * @param {number} limits.most maximum size of the whole copy
+ * @param {number} limits.longest maximum size of a text
+ * @param {number} limits.items maximum number of elements of an array
+ * @param {(value: unknown) => number} limits.size returns the size of a primitive value
+ * @returns {{ copy: unknown, isWhole: boolean, isFull: boolean, left: number }} `isFull` is true if `most`
+ *   was reached; `left` is the size that was not used
  */
 function boundedCopy(source, limits) {
   const copying = new Copying(limits);
@@ -47,9 +47,9 @@ function boundedCopy(source, limits) {
 
 class Copying {
   #limits;
-  /** The size of the marker that holds the place of an object until it is copied. */
+  /** Size of the marker that replaces an object until it is copied. */
   #reserve;
-  /** Objects to be copied, in the order of their depth: `holder[key]` is for the copy, `parent` is the object around it. */
+  /** Objects to copy, ordered by depth. `holder[key]` takes the copy; `parent` contains the object. */
   #places = [];
   isWhole = true;
   isFull = false;
@@ -61,7 +61,7 @@ class Copying {
   }
 
   run() {
-    // The list grows while it is gone through.
+    // The list grows during the loop.
     for (const place of this.#places) {
       if (!this.#takes(0)) return;
       const copy = this.#copy(place);
@@ -89,7 +89,7 @@ class Copying {
     else this.#places.push({ source: value, holder, key, parent, depth });
   }
 
-  /** @returns {object | string | null} null if there is no room for any of its values */
+  /** @returns {object | string | null} null if none of its values fits */
   #copy(place) {
     const isArray = attempt(Array.isArray, place.source);
     if (isArray === FAILED) return UNREADABLE;
@@ -139,16 +139,16 @@ class Copying {
     return isShort ? null : target;
   }
 
-  /** Whether the name of a property is too long to be copied. */
+  /** Returns true if the name of a property is too long. */
   #isOdd(key) {
     if (key.length <= LONGEST_NAME) return false;
     this.isWhole = false;
     return true;
   }
 
-  /** The names of an object's own properties; null if they cannot be read. */
+  /** Returns the names of an object's own properties, or `null` if they cannot be read. */
   #keys(source) {
-    // To list the names of a long text's characters, or of the bytes behind a proxy, takes seconds.
+    // Object.keys() takes seconds for a long String object, or for a proxy of bytes.
     const isLong = attempt(isIndexed, source) === true;
     const keys = isLong ? Array.from({ length: INDICES }, (_, index) => `${index}`) : attempt(Object.keys, source);
     if (isLong || keys === FAILED) this.isWhole = false;
@@ -171,7 +171,7 @@ class Copying {
     return short;
   }
 
-  /** Takes room for the name of a property, if there is some for its value as well. */
+  /** Reserves the size of a property's name, if its value fits as well. */
   #takes(room) {
     if (this.left < room + LEAST) {
       this.isFull = true;
@@ -186,23 +186,23 @@ function readable(value) {
   return value === FAILED ? UNREADABLE : value;
 }
 
-/** Whether JSON has no word for a value. */
+/** Returns true for a value that JSON leaves out. */
 function isLeftOut(value) {
   return typeof value === 'function' || value === undefined || (typeof value === 'symbol' && value !== FAILED);
 }
 
-/** Whether an object has a property for each of many numbers, as far as four of them show that. */
+/** Returns true if an object seems to have a property for each index. Four indices are checked. */
 function isIndexed(object) {
   return [INDICES, INDICES - 1, 1, 0].every((index) => Object.hasOwn(object, index));
 }
 
-/** Whether an object is one of those around it. */
+/** Returns true if an object is one of its own parents. */
 function isWithin(value, parent) {
   for (let place = parent; place !== null; place = place.parent) if (place.source === value) return true;
   return false;
 }
 
-/** Assigns, whatever the key is called. */
+/** Sets an own property, also with the name `__proto__`. */
 function define(target, key, value) {
   if (key === '__proto__') {
     Object.defineProperty(target, key, { value, writable: true, configurable: true, enumerable: true });

@@ -1,10 +1,10 @@
 'use strict';
 
-/** Stands for a value that did not fit, and ends a text that was cut. */
+/** Marks a value that did not fit, and the end of a text that was cut. */
 const TRUNCATED = '[Truncated]';
 
 /**
- * The text, or its beginning if it is larger than that.
+ * Returns the text, or its beginning if it is larger than `most`.
  * @param {(text: string) => number} size
  */
 function cutText(text, most, size) {
@@ -12,7 +12,7 @@ function cutText(text, most, size) {
   const mark = `… ${TRUNCATED}`;
   let end = Math.min(text.length, most);
   for (;;) {
-    // Half of a surrogate pair would be no character.
+    // The cut must not split a surrogate pair.
     const isHalf = /[\ud800-\udbff]/.test(text.charAt(end - 1));
     const cut = text.slice(0, isHalf ? end - 1 : end) + mark;
     const excess = size(cut) - most;

@@ -4,14 +4,14 @@ const debug = require('debug');
 const { read } = require('./guarded-read.js');
 
 /*
- * DEBUG=hfxbus:* prints what the channels tell on stderr. Loaded only if DEBUG is set, and subscribed only to what that asks
- * for: nothing else is made by the bus.
+ * DEBUG=hfxbus:* prints the messages of the channels on stderr. This file is loaded only if DEBUG is set, and subscribes only
+ * to the channels that DEBUG names, so that the bus makes no other messages.
  */
 
-/** On a channel, the subscriber that prints it. */
+/** Property of a channel with the subscriber that prints it. */
 const PRINTER = Symbol.for('hfxbus printer');
 
-/** What is printed of a message, by the channel's last name: a format and what it takes. */
+/** Format and arguments of a printed message, by the last part of the channel's name. */
 const LINES = {
   send: ({ job, stream, waitFor }) => ['%s to %s%s', job.id, stream, waitFor.length > 0 ? `, for ${waitFor}` : ''],
   sent: ({ job, stream, error }) => ['%s to %s%s', job.id, stream, because(error)],
@@ -41,11 +41,11 @@ function entryOf({ group, entry: { id, stream, consumerId, idleTime, deliveryCou
   return `${data.job} of ${stream} for ${group}, entry ${id} of ${consumerId}, idle for ${idleTime} ms, delivery ${deliveryCount}`;
 }
 
-/** Why something is so; an error may be anything that was thrown. */
+/** Returns code and message of an error, which can be any thrown value. */
 function because(error) {
   if (error === undefined || error === null) return '';
   const [code, message] = [read(error, 'code'), read(error, 'message')];
-  return `, ${[code, message ?? typeof error].filter((said) => typeof said === 'string').join(' ')}`;
+  return `, ${[code, message ?? typeof error].filter((part) => typeof part === 'string').join(' ')}`;
 }
 
 /** @param {Record<string, import('node:diagnostics_channel').Channel>} channels by the last part of their names */

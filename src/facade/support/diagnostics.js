@@ -3,8 +3,8 @@
 const { channel } = require('node:diagnostics_channel');
 
 /*
- * What is told to whoever watches the bus from beside the program, by node:diagnostics_channel. Without a subscriber nothing
- * is made for it: of jobs it is asked once per `send()` and once per burst of received ones whether there is any.
+ * Channels of node:diagnostics_channel. Without a subscriber no message is made. The check for subscribers runs once per
+ * `send()`, and once per burst of received jobs.
  */
 const channels = {
   send: channel('hfxbus:send'),
@@ -18,36 +18,36 @@ const channels = {
   connection: channel('hfxbus:connection'),
 };
 
-/** Whether anybody wants to know of jobs that are sent. */
-function hearsSends() {
+/** Returns true if a channel for sent jobs has a subscriber. */
+function hasSendSubscribers() {
   return channels.send.hasSubscribers || channels.sent.hasSubscribers;
 }
 
-/** Whether anybody wants to know of jobs that are run. */
-function hearsRuns() {
+/** Returns true if a channel for runs has a subscriber. */
+function hasRunSubscribers() {
   return channels.receive.hasSubscribers || channels.settle.hasSubscribers;
 }
 
-/** Publishes what `make` makes, if anybody wants to know. */
-function tell(topic, make) {
+/** Publishes the message that `make` returns, if the channel has a subscriber. */
+function publish(topic, make) {
   if (channels[topic].hasSubscribers) channels[topic].publish(make());
 }
 
-/** Calls the processor of a job within whatever subscribers have bound to the channel, where Node has that. */
+/** Calls the processor of a job, in the stores that subscribers have bound to the channel if Node supports this. */
 function receive(message, processor) {
-  const { receive: told } = channels;
-  if (typeof told.runStores === 'function') return told.runStores(message, processor, undefined, message.job);
-  told.publish(message);
+  const { receive: topic } = channels;
+  if (typeof topic.runStores === 'function') return topic.runStores(message, processor, undefined, message.job);
+  topic.publish(message);
   return processor(message.job);
 }
 
-/** What subscribers want to be sent along with a job, as text; none if that is nothing. */
+/** Returns the headers for a job as JSON, or `null` without headers. */
 function packHeaders(headers) {
   const kept = textsOf(headers);
   return kept.length > 0 ? JSON.stringify(Object.fromEntries(kept)) : null;
 }
 
-/** What was sent along with a job, by whomever. */
+/** Parses the headers of a job. Invalid headers are an empty object. */
 function readHeaders(text) {
   try {
     return Object.fromEntries(textsOf(JSON.parse(text)));
@@ -62,4 +62,4 @@ function textsOf(headers) {
 
 if (process.env.DEBUG) require('./debug.js').print(channels);
 
-module.exports = { channels, hearsSends, hearsRuns, tell, receive, packHeaders, readHeaders };
+module.exports = { channels, hasSendSubscribers, hasRunSubscribers, publish, receive, packHeaders, readHeaders };

@@ -1,9 +1,9 @@
 'use strict';
 
 /**
- * Has `await using` end what a class stands for, where the language has that.
+ * Adds `Symbol.asyncDispose` to a class, if the language has it, so that `await using` ends its objects.
  * @param {Function} type
- * @param {string} method the method that ends it
+ * @param {string} method name of the method that ends an object
  */
 function disposable(type, method) {
   if (!Symbol.asyncDispose) return;

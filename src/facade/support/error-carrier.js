@@ -3,12 +3,12 @@
 const { asObject, setErrorKind } = require('./errors.js');
 
 /**
- * Gives a thrown value a code and properties. A value that takes none, such as a frozen error, becomes the `cause` of an error
- * that does. Never throws.
+ * Adds a code and properties to a thrown value. A value that cannot take them, such as a frozen error, becomes the `cause` of
+ * a new error. Never throws.
  * @param {unknown} thrown
- * @param {string} message of the error that is made if one is needed
- * @param {string} kind the code
- * @param {object} [about] the properties
+ * @param {string} message message of the new error
+ * @param {string} kind code of the error
+ * @param {object} [about] properties of the error
  */
 function errorCarrier(thrown, message, kind, about = {}) {
   try {

@@ -1,25 +1,25 @@
 'use strict';
 
 /**
- * Defines a property that stays as it is.
- * @returns {boolean} whether that was possible; a second call with another value is not
+ * Defines a property that cannot be changed.
+ * @returns {boolean} true on success; false for a second call with another value
  */
 function withValue(object, property, value) {
   return Reflect.defineProperty(object, property, { value, writable: false, configurable: false, enumerable: true });
 }
 
-/** Sets `code` and `errno`; the first kind an error is given stays. */
+/** Sets `code` and `errno`. The first code of an error stays. */
 function setErrorKind(error, kind) {
   withValue(error, 'code', kind);
   withValue(error, 'errno', kind);
   return error;
 }
 
-/** Redis answered with an error. */
+/** Error reply of Redis. */
 class ReplyError extends Error {}
 ReplyError.prototype.name = 'ReplyError';
 
-/** As many reconnections failed as `maxRetriesPerRequest` allows. */
+/** Error after `maxRetriesPerRequest` failed reconnections. */
 class MaxRetriesPerRequestError extends Error {}
 MaxRetriesPerRequestError.prototype.name = 'MaxRetriesPerRequestError';
 
@@ -38,7 +38,7 @@ const CODES = {
   ejected: 'NODE_EJECTED',
 };
 
-/** Makes the error that the engine reported. `code` stays replaceable, so that `setErrorKind` can set its own. */
+/** Creates the error of an engine report. `code` stays writable, so that `setErrorKind` can replace it. */
 function engineError({ kind, code, message, command, node, cause }) {
   const error = new (CLASSES[kind] ?? Error)(message, cause && { cause: engineError(cause) });
   error.code = code ?? CODES[kind];
@@ -47,17 +47,17 @@ function engineError({ kind, code, message, command, node, cause }) {
   return error;
 }
 
-/** The error of what can never come any more, since the bus was stopped. */
+/** Creates the error of a request that a stop of the bus has ended. */
 function closedError() {
   return engineError({ kind: 'closed', message: 'Connection is closed.' });
 }
 
-/** Thrown by a processor, it says that running the job again is no use. */
+/** Error of a processor that must not run again for the job. */
 class UnrecoverableError extends Error {}
 UnrecoverableError.prototype.name = 'UnrecoverableError';
 UnrecoverableError.prototype.retry = false;
 
-/** Whether an error says so, by its class or by a property `retry` that is false. Never throws. */
+/** Returns true if the property `retry` of a thrown value is false. Never throws. */
 function isUnrecoverable(thrown) {
   try {
     return thrown?.retry === false;
@@ -66,7 +66,7 @@ function isUnrecoverable(thrown) {
   }
 }
 
-/** Makes an object of whatever was thrown, so that it can carry a code. */
+/** Returns a thrown object, or an error with the thrown value as its cause, so that it can carry a code. */
 function asObject(thrown, message) {
   const isObject = (typeof thrown === 'object' && thrown !== null) || typeof thrown === 'function';
   return isObject ? thrown : new Error(message, { cause: thrown });

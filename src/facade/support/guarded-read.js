@@ -1,9 +1,9 @@
 'use strict';
 
-/** Stands for a value that could not be read. */
+/** Marks a value that could not be read. */
 const FAILED = Symbol('FAILED');
 
-/** The value, or FAILED if it cannot be read. */
+/** Returns the value of a property, or FAILED if reading throws. */
 function read(source, key) {
   try {
     return source[key];

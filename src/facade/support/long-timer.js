@@ -3,11 +3,11 @@
 const { LONGEST_TIMER } = require('./constants.js');
 
 /**
- * Calls `action` after `ms`. A time beyond Node's longest timer takes several of them. The timers are those of the moment: a
- * test that replaces them means the times that it gives.
+ * Calls `action` after `ms`. A time beyond Node's longest timer takes several timers. The global timers are read at each call,
+ * so that fake timers of a test apply.
  * @param {number} ms up to Infinity
  * @param {() => void} action
- * @returns {() => void} cancels it, by the functions that it was set with
+ * @returns {() => void} cancels the timer, by the functions that started it
  */
 function startTimer(ms, action) {
   const clear = clearTimeout;

@@ -1,26 +1,26 @@
 'use strict';
 
-/** What is to be done about a value, by what JSON says of it. */
+/** Advice for a value, by the message of JSON.stringify(). */
 const REMEDIES = [
   [/BigInt/, 'convert each BigInt, as with String()'],
   [/circular/, 'leave the cycle out'],
-  [/call stack/, 'nest it less deep'],
+  [/call stack/, 'reduce its depth'],
 ];
 
 /**
- * The error of a payload key whose value JSON cannot hold, of the same class. What a `toJSON` has thrown for reasons of its
- * own stays as it is.
+ * Creates the error of a payload key whose value is not JSON, of the same class. Other errors of a `toJSON` method are returned
+ * unchanged.
  */
 function notJson(key, error) {
   const Class = [TypeError, RangeError].find((kind) => error instanceof kind);
   if (Class === undefined) return error;
   const [, remedy] = REMEDIES.find(([pattern]) => pattern.test(error.message)) ?? [];
-  const advice = remedy ?? 'set what JSON can hold, or bytes';
+  const advice = remedy ?? 'set a JSON value or bytes';
   const message = `The value of '${key}' cannot be stored as JSON, ${advice}: ${error.message}`;
   return withCode(new Class(message, { cause: error }));
 }
 
-/** The error of a payload key whose value is not there yet. */
+/** Creates the error of a payload key whose value is a Promise. */
 function notAwaited(key) {
   return withCode(new TypeError(`The value of '${key}' is a Promise: await it`));
 }

@@ -3,19 +3,19 @@
 const { performance } = require('node:perf_hooks');
 
 /**
- * For how many ms after a signal another one is the same: npm, tsx and process managers pass on what the whole group of
- * processes gets anyway.
+ * Time after a signal in which another one repeats it, in ms. npm, tsx and process managers forward a signal that the whole
+ * process group receives anyway.
  */
-const SAME = 500;
+const REPEAT_TIME = 500;
 
-/** Taken once: tests replace it by a clock of their own. */
+/** Clock, read once at load: fake timers of a test can replace the global one. */
 const now = performance.now.bind(performance);
 
-/** Tells signals from repetitions of them, whichever of several signals they are. */
+/** Distinguishes a new signal from a repetition of the first one, whatever their names. */
 class RepeatedSignals {
   #first = null;
 
-  /** A signal has come. @returns {boolean} whether it is the same as the first one */
+  /** Records a signal. @returns {boolean} true if it repeats the first one */
   isRepeated() {
     if (this.#first === null) {
       this.#first = now();
@@ -24,9 +24,9 @@ class RepeatedSignals {
     return this.left() > 0;
   }
 
-  /** For how many ms a signal would be the same as the first one. */
+  /** Returns the time in which a signal would still repeat the first one, in ms. */
   left() {
-    return this.#first === null ? 0 : Math.max(0, this.#first + SAME - now());
+    return this.#first === null ? 0 : Math.max(0, this.#first + REPEAT_TIME - now());
   }
 }
 

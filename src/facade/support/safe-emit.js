@@ -2,8 +2,8 @@
 
 const { errorCarrier } = require('./error-carrier.js');
 
-/** Emits an event; what a listener throws is an `'error'` of the emitter and stops nothing. */
-function tell(emitter, event, about) {
+/** Emits an event. An exception of a listener becomes an `'error'` event of the emitter. */
+function safeEmit(emitter, event, about) {
   try {
     emitter.emit(event, about);
   } catch (thrown) {
@@ -11,9 +11,9 @@ function tell(emitter, event, about) {
     try {
       emitter.emit('error', error);
     } catch {
-      // The listener for errors is the last resort; what it throws has nowhere to go.
+      // An exception of a listener for errors has no other listener, and is dropped.
     }
   }
 }
 
-module.exports = { tell };
+module.exports = { safeEmit };

@@ -4,20 +4,20 @@ const { UNREADABLE, boundedCopy } = require('./bounded-copy.js');
 const { cutText } = require('./cut-text.js');
 const { read } = require('./guarded-read.js');
 
-/** The most bytes of JSON that an error may take, as in the engine (`record.rs`). */
+/** Maximum size of an error in JSON, in bytes, as in the engine (`outcome_record.rs`). */
 const LARGEST = 16 * 1024;
-/** How many bytes of JSON each of these may take in an error that is cut. */
+/** Maximum size of each property in an error that is cut, in bytes of JSON. */
 const KEPT = { name: 1024, message: 8192, code: 1024 };
-/** How many bytes of the stack are kept, unless there is room for more. */
+/** Minimum size of a cut stack, in bytes of JSON. */
 const LEAST_STACK = 1024;
-/** How many bytes of the message its stack repeats where the message is cut. */
+/** Maximum size of the message within the stack if the message is cut, in bytes of JSON. */
 const REPEATED = 256;
 /**
- * Limits of the first copy, by the least that values can take in JSON. An error that fits is copied whole, and of a larger one
- * there is enough to choose from.
+ * Limits of the first copy, by the minimum size of values in JSON. An error that fits is copied whole. The copy of a larger one
+ * holds enough values to choose from.
  */
 const SURVEY = { most: 8 * LARGEST, longest: LARGEST, items: LARGEST / 2, size: leastSizeOf };
-/** Limits of the other values of a large error. The first ones with which all values fit count, or else the last ones. */
+/** Limits of the other values of a large error. The first limits with which all values fit apply, or else the last. */
 const LIMITS = [
   { longest: LARGEST, items: LARGEST / 2 },
   { longest: 4096, items: 100 },
@@ -26,10 +26,10 @@ const LIMITS = [
 ];
 
 /**
- * The error of a job as it travels: JSON of at most 16 KiB that producers of 2.x read too. `toJSON` is not asked and
- * functions within are left out, as in 2.x; a BigInt becomes its digits, and bytes become their length; null, undefined and
- * symbols, which are no errors for 2.x, become one that says so. An error that is larger keeps its name, message and code,
- * and says `truncated`. Never throws: a job that failed must be reported whatever it failed with.
+ * Serializes the error of a job: JSON of at most 16 KiB that producers of 2.x can read. `toJSON` is not called and functions
+ * are left out, as in 2.x. A BigInt becomes its digits, and bytes become their length. null, undefined and symbols become an
+ * error, since 2.x does not take them for one. A larger error keeps its name, message and code, and gets `truncated`. Never
+ * throws: every failure must be reported.
  * @returns {string}
  */
 function errorData(thrown) {
@@ -70,7 +70,7 @@ function objectData(thrown) {
   return JSON.stringify(Array.isArray(copy) ? fit(copy, LARGEST).copy : cutDown(thrown, copy));
 }
 
-/** An error that is too large: its stack is cut first, then its other texts, then values that are nested deep. */
+/** Cuts an error that is too large: first its stack, then its other texts, then nested values. */
 function cutDown(thrown, copy) {
   const head = headOf(thrown);
   const stack = read(thrown, 'stack');
@@ -83,7 +83,7 @@ function cutDown(thrown, copy) {
   return { ...head, ...fitted.copy };
 }
 
-/** The texts that tell an error from others. */
+/** Returns name, message and code of an error. */
 function headOf(thrown) {
   const head = {};
   for (const [key, most] of Object.entries(KEPT)) {
@@ -94,7 +94,7 @@ function headOf(thrown) {
   return head;
 }
 
-/** A stack that does not repeat a message which is too long. */
+/** Returns the stack, in which a message that is too long is cut. */
 function traceOf(stack, message, kept) {
   if (message === kept || typeof message !== 'string') return stack;
   const at = stack.indexOf(message);
@@ -102,7 +102,7 @@ function traceOf(stack, message, kept) {
   return stack.slice(0, at) + cutText(message, REPEATED, sizeOf) + stack.slice(at + message.length);
 }
 
-/** As much of a value as there is room for. */
+/** Copies as much of a value as fits. */
 function fit(value, most) {
   let fitted;
   for (const limits of LIMITS) {
@@ -117,12 +117,12 @@ function isSmall(json) {
   return json.length * 3 <= LARGEST || Buffer.byteLength(json) <= LARGEST;
 }
 
-/** How many bytes a value takes in JSON. */
+/** Returns the size of a value in JSON, in bytes. */
 function sizeOf(value) {
   return Buffer.byteLength(JSON.stringify(value) ?? '');
 }
 
-/** How many it takes at least, which takes no time to say. */
+/** Returns the minimum size of a value in JSON, in constant time. */
 function leastSizeOf(value) {
   return typeof value === 'string' ? value.length + 2 : 1;
 }

@@ -1,16 +1,16 @@
 'use strict';
 
-/** A name as Redis has it, and as it comes back: UTF-8 has no half of a surrogate pair, and U+FFFD stands for it. */
+/** Returns a name as Redis stores it. UTF-8 replaces half of a surrogate pair by U+FFFD. */
 function wireName(name) {
   return Buffer.from(name).toString();
 }
 
-/** Which of some names are, in Redis, the one that came from there; there may be several. */
+/** Returns the names whose stored form is `received`. Several names can have the same form. */
 function namesOf(received, names) {
   return names.filter((name) => typeof name === 'string' && wireName(name) === received);
 }
 
-/** Whether a name that came from Redis may have been given as another one. */
+/** Returns true if a name from Redis can stand for a different name in JavaScript. */
 function isAmbiguous(received) {
   return received.includes('\ufffd');
 }

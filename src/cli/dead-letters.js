@@ -2,20 +2,20 @@
 
 const { DeadLetters } = require('../facade/api/dead-letters.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
-const { json, printable, table } = require('./printing.js');
+const { json, printable, table } = require('./output.js');
 const { Servers } = require('./servers.js');
 const { PAGE } = require('./streams.js');
 
-const HELP = `Usage: hfxbus dead list <stream> [options]
-       hfxbus dead replay <stream> <id>...|--all --yes [options]
-       hfxbus dead drop <stream> <id>...|--all --yes [options]
+const HELP = `Usage: hfxbus dead-letters list <stream> [options]
+       hfxbus dead-letters replay <stream> <id>...|--all --yes [options]
+       hfxbus dead-letters drop <stream> <id>...|--all --yes [options]
 
-Dead letters, which consumers with deadLetter: <stream> have put there: lists the oldest, sends their jobs
-again to every group, or takes them away. A letter's id is what list says.
+Lists the oldest dead letters of a stream, sends their jobs again to every group, or deletes them. Consumers
+with deadLetter: <stream> write dead letters. list shows the id of each letter. The alias of the verb is dead.
 
-  --count <n>        how many to list, 100
-  --all              all that are there now
-  --yes              yes, do it
+  --count <n>        maximum number of letters to list. Default 100
+  --all              acts on all letters of the stream
+  --yes              confirms replay and drop, which both delete letters
 ${HELP_OF_BUS}`;
 
 const OPTIONS = {
@@ -24,13 +24,13 @@ const OPTIONS = {
   yes: { type: 'boolean', default: false },
 };
 
-/** What is done to a letter, and what is said of it. */
+/** Actions on a letter; each resolves with the fields that are reported of it. */
 const ACTIONS = {
   replay: async (letters, letter) => ({ entryId: await letters.replay(letter) }),
   drop: async (letters, letter) => ({ dropped: await letters.drop(letter) }),
 };
 
-/** @returns {Promise<number>} the exit code: 1 if a letter is not there, or something fails */
+/** @returns {Promise<number>} the exit code: 1 if a letter does not exist, or an action fails */
 async function run(args) {
   const { values, words } = parse(args, { help: HELP, options: OPTIONS, least: 2, most: Infinity, check });
   const [action, stream, ...ids] = words;
@@ -48,9 +48,9 @@ function check({ count: most, all, yes }, [action, , ...ids]) {
     if (ids.length > 0) throw new Error('list takes no ids');
     return;
   }
-  if (!Object.hasOwn(ACTIONS, action)) throw new Error(`'${action}' is none of list, replay and drop`);
-  if (all === ids.length > 0) throw new Error('say which: either ids, or --all');
-  if (!yes) throw new Error(`${action} takes letters away: say --yes if that is meant`);
+  if (!Object.hasOwn(ACTIONS, action)) throw new Error(`unknown action '${action}': use list, replay or drop`);
+  if (all === ids.length > 0) throw new Error('either ids or --all must be given');
+  if (!yes) throw new Error(`${action} deletes letters: confirm it with --yes`);
 }
 
 async function list(letters, values, isPartitioned) {
@@ -58,7 +58,7 @@ async function list(letters, values, isPartitioned) {
     return { ref: refOf(letter, isPartitioned), ...letter };
   });
   if (values.json) json({ letters: found });
-  else if (found.length === 0) console.log('There are no letters.');
+  else if (found.length === 0) console.log('There are no dead letters.');
   else console.log(table(HEADER, found.map(row)));
   return 0;
 }
@@ -71,15 +71,15 @@ function row({ ref, jobId, stream, group, deliveries, reason, error }) {
   return [ref, jobId, stream, group, deliveries, reason, String(text).slice(0, LONGEST_ERROR)];
 }
 
-/** What a letter is called here: with several nodes the same id can be on each of them. */
+/** Returns the id of a letter on the command line. With several nodes it begins with the index of the node. */
 function refOf({ id, node }, isPartitioned) {
   return isPartitioned ? `${node}:${id}` : id;
 }
 
-/** @param {{ ids: string[] | null }} given which letters, all for `null` */
+/** @param {{ ids: string[] | null }} given ids of the letters, or `null` for all */
 async function actOn(letters, act, { ids, isPartitioned, values }) {
   const wanted = ids && new Set(ids);
-  // First all, then one by one: what is replayed may fail again, and come back while this goes on.
+  // The list is complete before the first action: a replayed job can fail and become a letter again.
   const found = [];
   for await (const letter of everyLetter(letters)) {
     if (wanted === null || wanted.has(refOf(letter, isPartitioned))) found.push(letter);
@@ -112,11 +112,17 @@ async function* everyLetter(letters) {
 
 function print(done, missing) {
   for (const { id, jobId, entryId, dropped, error } of done) {
-    const what = error ? `failed: ${error}` : entryId ? `sent again as ${entryId}` : dropped ? 'dropped' : 'was gone';
+    const what = error
+      ? `failed: ${error}`
+      : entryId
+        ? `sent again as ${entryId}`
+        : dropped
+          ? 'dropped'
+          : 'was deleted already';
     console.log(printable(`${id} (${jobId}): ${what}`));
   }
-  for (const id of missing) console.log(printable(`${id}: there is no such letter`));
-  if (done.length + missing.length === 0) console.log('There are no letters.');
+  for (const id of missing) console.log(printable(`${id}: no such letter`));
+  if (done.length + missing.length === 0) console.log('There are no dead letters.');
 }
 
 module.exports = { HELP, run };

@@ -2,13 +2,13 @@
 
 const PROBE = 'hfxbus-doctor';
 
-/** ACLs came with Redis 6. */
+/** First version of Redis with ACLs. */
 const LEAST_VERSION = 6;
 
 /**
- * What a bus sends, by who does, in a form that changes nothing: Redis looks at rights first, and then finds that there is
- * no such key or group, or that an id cannot be. The names are of nobody. `when` is what only some programs need.
- * docs/production.md has all of it; what cannot be tried are subscriptions and MULTI.
+ * Returns the commands of each role of a bus in a form that changes nothing. Redis checks permissions first, and then
+ * refuses the key, the group or the id, which do not exist. `when` names the option that needs a role.
+ * Subscriptions and MULTI cannot be tried. docs/production.md lists all commands.
  */
 function uses(prefix) {
   const stream = `${prefix}:str:${PROBE}`;
@@ -24,10 +24,10 @@ function uses(prefix) {
   const pending = ['XPENDING', stream, group, '-', '+', 1];
   const range = ['XRANGE', stream, '-', '+', 'COUNT', 1];
   return [
-    { who: 'producers', commands: [set, get, del, add] },
-    { who: 'producers that wait', when: 'waitFor', commands: [groups, pending, range] },
+    { role: 'producers', commands: [set, get, del, add] },
+    { role: 'producers that wait', when: 'waitFor', commands: [groups, pending, range] },
     {
-      who: 'consumers',
+      role: 'consumers',
       commands: [
         ...[get, del, pending],
         ['XGROUP', 'CREATE', stream, group, '$'],
@@ -41,7 +41,7 @@ function uses(prefix) {
       ],
     },
     {
-      who: 'consumers that claim',
+      role: 'consumers that claim',
       when: 'claimInterval',
       commands: [
         ['XCLAIM', stream, group, PROBE, 0, '0-1'],
@@ -51,18 +51,18 @@ function uses(prefix) {
         ['XINFO', 'CONSUMERS', stream, group],
       ],
     },
-    { who: 'dead letters', when: 'deadLetter', commands: [add, range, ['XDEL', stream, '0-1']] },
+    { role: 'dead letters', when: 'deadLetter', commands: [add, range, ['XDEL', stream, '0-1']] },
   ];
 }
 
-/** @returns {Promise<import('./doctor.js').Finding[]>} whether the user may do what the bus does */
-async function checkRights({ name: node, client, info }, prefix) {
+/** @returns {Promise<import('./doctor.js').Finding[]>} findings on the permissions of the user */
+async function checkPermissions({ name: node, client, info }, prefix) {
   if (Number.parseInt(info.get('redis_version'), 10) < LEAST_VERSION) {
     return [{ check: 'rights', node, state: 'ok', detail: 'there are no ACLs before Redis 6' }];
   }
   return Promise.all(
-    uses(prefix).map(async ({ who, when, commands }) => {
-      const check = `rights of ${who}`;
+    uses(prefix).map(async ({ role, when, commands }) => {
+      const check = `rights of ${role}`;
       const refused = await refusedOf(client, commands);
       if (refused.length === 0) return { check, node, state: 'ok', detail: 'nothing is refused' };
       const detail = `refused: ${refused.join(', ')}`;
@@ -72,7 +72,7 @@ async function checkRights({ name: node, client, info }, prefix) {
   );
 }
 
-/** What the user may not send, or not with such names. */
+/** Resolves with the names of the commands that the user has no permission for. */
 async function refusedOf(client, commands) {
   const refused = await Promise.all(
     commands.map(async ([command, ...words]) => {
@@ -83,7 +83,7 @@ async function refusedOf(client, commands) {
   return refused.flat();
 }
 
-/** Any other reply than NOPERM, an error or not, means that the command would be carried out. */
+/** Resolves with true for the reply NOPERM. With any other reply, also an error, the user has the permission. */
 async function isRefused(client, command, words) {
   try {
     await client.call(command, ...words);
@@ -94,4 +94,4 @@ async function isRefused(client, command, words) {
   }
 }
 
-module.exports = { checkRights };
+module.exports = { checkPermissions };

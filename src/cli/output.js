@@ -2,23 +2,23 @@
 
 const STYLES = { bold: [1, 22], red: [31, 39], yellow: [33, 39], green: [32, 39] };
 
-/** Whether what is printed is for somebody who sees colours; NO_COLOR is as no-color.org has it. */
-function hasColour() {
+/** Returns true if the output is a terminal and NO_COLOR (see no-color.org) is not set. */
+function hasColor() {
   return Boolean(process.stdout.isTTY) && !process.env.NO_COLOR;
 }
 
-/** Text in a style, where there are any. */
+/** Returns the text in a style, or unchanged where colors are off. */
 function styled(style, text) {
-  if (!hasColour()) return text;
+  if (!hasColor()) return text;
   const [on, off] = STYLES[style];
   return `\x1b[${on}m${text}\x1b[${off}m`;
 }
 
 /**
- * Lines of a table; what a cell does not know is `null`.
+ * Returns a table as text. The cell `null` is printed as `not known`.
  * @param {string[]} header
  * @param {Array<Array<string | number | null>>} rows
- * @param {(row: number, line: string) => string} [style] of a whole line
+ * @param {(row: number, line: string) => string} [style] applies a style to a line
  */
 function table(header, rows, style = (_, line) => line) {
   const cells = [header, ...rows.map((row) => row.map((cell) => (cell === null ? 'not known' : printable(`${cell}`))))];
@@ -32,9 +32,9 @@ function table(header, rows, style = (_, line) => line) {
   return [styled('bold', lines[0]), ...lines.slice(1).map((line, row) => style(row, line))].join('\n');
 }
 
-/** Names come from whoever writes to Redis, and are to tell a terminal nothing. */
+/** Replaces control characters: any writer to Redis chooses these names, and a terminal must not interpret them. */
 function printable(text) {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what this is about
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject of this function
   return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, '\ufffd');
 }
 
@@ -45,7 +45,7 @@ const UNITS = [
   ['s', 1000],
 ];
 
-/** A time in ms, for people. */
+/** Returns a time in ms as text for people, such as `5 min`; `null` for no time. */
 function duration(ms) {
   if (ms === null || ms === undefined) return null;
   const [unit, size] = UNITS.find(([, least]) => ms >= least) ?? ['ms', 1];

@@ -72,7 +72,7 @@ ours(
   },
 );
 
-ours('nodes and options that cannot work are refused by name', (_, { hfxbus }) => {
+ours('invalid nodes and options are rejected by name', (_, { hfxbus }) => {
   const { ConnectionManager } = hfxbus;
   const one = [{ host: '127.0.0.1', port: 1 }];
   for (const [nodes, options, message] of [

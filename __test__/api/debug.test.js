@@ -84,7 +84,7 @@ ours('DEBUG=hfxbus:remove prints which consumers were removed from a group', asy
   assert.match(child.stderr, new RegExp(` hfxbus:remove idle consumers of ${scene.group} on ${scene.stream}: dead\n$`));
 });
 
-ours('DEBUG takes lists, wildcards and what is left out', async (_, scene) => {
+ours('DEBUG takes lists, wildcards and exclusions', async (_, scene) => {
   const { said } = await printed(scene, 'other,hfxbus:s*,hfxbus:claim,-hfxbus:sent');
   assert.deepStrictEqual(
     said.map((line) => line.split(' ')[0]),
@@ -98,7 +98,7 @@ ours('DEBUG takes lists, wildcards and what is left out', async (_, scene) => {
 });
 
 ours(
-  'without DEBUG, and with that of others, nothing is printed; without, nothing is loaded for it',
+  'nothing is printed without DEBUG or for other namespaces; without DEBUG nothing is loaded for it',
   async (_, scene) => {
     const { said, loaded } = await printed(scene, '');
     assert.deepStrictEqual([said, loaded], [[], 0]);

@@ -43,7 +43,7 @@ const ACCEPTED = [
   { sentinelReconnectStrategy: () => 5, sentinelMaxConnections: 3, failoverDetector: true },
 ];
 
-test('what ioredis takes is taken, and left as it is', () => {
+test('options that ioredis accepts are accepted, and not changed', () => {
   for (const options of ACCEPTED) {
     const given = Object.freeze({ ...options });
     assert.doesNotThrow(open(given), JSON.stringify(options));

@@ -36,7 +36,7 @@ async function withLetters(t, jobs, { nodes = 1 } = {}) {
 }
 
 describe('npx hfxbus dead', () => {
-  it('lists letters, replays one and drops one', async (t) => {
+  it('lists dead letters, replays one and drops one', async (t) => {
     const { lengths, urls } = await withLetters(t, ['one', 'two', 'three']);
     const { code, said } = await asked(['dead', 'list', 'letters', ...urls]);
     assert.strictEqual(code, 0);
@@ -59,7 +59,7 @@ describe('npx hfxbus dead', () => {
     assert.match(stdout, /^\d+-\d+ +three +transfers +bank +1 +unrecoverable +no such account$/m);
   });
 
-  it('takes nothing away without --yes', async (t) => {
+  it('removes nothing without --yes', async (t) => {
     const { lengths, urls } = await withLetters(t, ['one']);
     for (const action of ['replay', 'drop']) {
       const { code, stderr } = await hfxbus(['dead', action, 'letters', '--all', ...urls]);
@@ -69,7 +69,7 @@ describe('npx hfxbus dead', () => {
     assert.deepStrictEqual([await lengths('letters'), await lengths('transfers')], [[1], [1]]);
   });
 
-  it('replays all that there are, and each once', async (t) => {
+  it('replays all dead letters, each once', async (t) => {
     const { lengths, urls } = await withLetters(t, ['one', 'two', 'three']);
     const { code, said } = await asked(['dead', 'replay', 'letters', '--all', '--yes', ...urls]);
     assert.deepStrictEqual([code, said.done.length, said.missing], [0, 3, []]);
@@ -78,7 +78,7 @@ describe('npx hfxbus dead', () => {
     assert.strictEqual(stdout, 'There are no letters.\n');
   });
 
-  it('ends with 1 for a letter that is not there, and does the others', async (t) => {
+  it('exits with 1 for a missing dead letter, and handles the others', async (t) => {
     const { lengths, urls } = await withLetters(t, ['one']);
     const [{ ref }] = (await asked(['dead', 'list', 'letters', ...urls])).said.letters;
     const { code, said } = await asked(['dead', 'drop', 'letters', '1-1', ref, '--yes', ...urls]);
@@ -87,7 +87,7 @@ describe('npx hfxbus dead', () => {
     assert.deepStrictEqual(await lengths('letters'), [0]);
   });
 
-  it('calls a letter by its node as well where there are several', async (t) => {
+  it('names the node of a dead letter if there are several nodes', async (t) => {
     const { lengths, urls } = await withLetters(t, ['a', 'b', 'c', 'd', 'e', 'f'], { nodes: 2 });
     const before = await lengths('letters');
     assert.ok(

@@ -8,7 +8,7 @@ const { Child } = require('../support/child.js');
 const TOLD = path.resolve(__dirname, '..', '..', 'src', 'cli', 'told.js');
 
 for (const second of ['SIGINT', 'SIGTERM']) {
-  it(`a command that is told to end by SIGINT ends well if ${second} repeats that`, async (t) => {
+  it(`a command that ends by SIGINT exits normally if ${second} repeats the signal`, async (t) => {
     const child = new Child(
       { file: TOLD },
       ({ hfxbus: { told }, data, print }) => {

@@ -35,13 +35,13 @@ describe('npx hfxbus over TLS', () => {
 
   const urlOf = ({ tlsPort }) => `rediss://127.0.0.1:${tlsPort}`;
 
-  it('does everything with the authority that it is told to trust', async () => {
+  it('works with the given authority', async () => {
     await fill((...words) => server.call(...words));
     const { nodes } = await everyVerb(['--url', urlOf(server), '--cacert', cacert]);
     assert.deepStrictEqual(nodes, [`127.0.0.1:${server.tlsPort}`]);
   });
 
-  it('does everything on a Cluster', async (t) => {
+  it('works on a Cluster', async (t) => {
     const start = async (...args) => {
       const node = await TlsServer.start(good, null, ...args);
       // Where clients are sent.
@@ -55,7 +55,7 @@ describe('npx hfxbus over TLS', () => {
     assert.deepStrictEqual(nodes.slice(0, 3).sort(), cluster.nodes.map(({ tlsPort }) => `127.0.0.1:${tlsPort}`).sort());
   });
 
-  it('trusts nobody whom it was not told to trust, says so and no password, and ends with 1', async () => {
+  it('trusts no other authority, reports that without a password, and exits with 1', async () => {
     for (const words of [['doctor'], ['dead', 'list', 'letters'], ['watch']]) {
       const url = urlOf(server).replace('//', '//user:secret@');
       const { code, stdout, stderr } = await hfxbus([...words, '--url', url]);
@@ -65,14 +65,14 @@ describe('npx hfxbus over TLS', () => {
     }
   });
 
-  it('says so and no password where TLS was not asked for and the other side wants it', async () => {
+  it('reports plain text to a TLS server, without the password', async () => {
     const { code, stdout, stderr } = await hfxbus(['inspect', '--url', `redis://:secret@127.0.0.1:${server.tlsPort}`]);
     assert.deepStrictEqual([code, stdout], [1, '']);
     assert.match(stderr, new RegExp(`^hfxbus: 127\\.0\\.0\\.1:${server.tlsPort}: `));
     assert.doesNotMatch(stderr, /secret/);
   });
 
-  it('shows a certificate of its own', async (t) => {
+  it('presents a client certificate', async (t) => {
     const strict = await TlsServer.start(good, trusted);
     t.after(() => strict.kill());
     const where = ['inspect', '--url', urlOf(strict), '--cacert', cacert];
@@ -81,7 +81,7 @@ describe('npx hfxbus over TLS', () => {
     assert.deepStrictEqual([code, stdout], [0, 'There are no streams.\n']);
   });
 
-  it('takes the name that the certificate must have, as behind a tunnel', async (t) => {
+  it('checks the certificate against the given name, as behind a tunnel', async (t) => {
     const inside = await TlsServer.start(certificates.server(trusted, { names: ['redis.internal'] }));
     t.after(() => inside.kill());
     const where = ['inspect', '--url', urlOf(inside), '--cacert', cacert];
@@ -90,7 +90,7 @@ describe('npx hfxbus over TLS', () => {
     assert.strictEqual((await hfxbus([...where, '--sni', 'redis.internal'])).code, 0);
   });
 
-  it('ends with 2 for files that cannot be used, and for options of TLS without it', async () => {
+  it('exits with 2 for unusable files, and for TLS options without TLS', async () => {
     for (const [more, text] of [
       [['--cacert', path.join(folder, 'nothing')], /--cacert: \S+nothing cannot be read: ENOENT/],
       [['--cacert', file('text', 'no PEM')], /tls\.ca /],

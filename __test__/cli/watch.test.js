@@ -28,7 +28,7 @@ function said(run) {
 }
 
 describe('npx hfxbus watch', () => {
-  it('says how much is added, delivered and settled in a second, a line for each look', async (t) => {
+  it('prints the entries added, delivered and settled per second, one line per interval', async (t) => {
     const { redis, url } = await watched(t);
     const run = start(['watch', '--json', '--interval', '100', '--url', url]);
     t.after(() => run.child.kill('SIGKILL'));
@@ -53,7 +53,7 @@ describe('npx hfxbus watch', () => {
     assert.deepStrictEqual([await run.ended, run.stderr], [0, '']);
   });
 
-  it('ends by itself after so many looks', async (t) => {
+  it('ends after the given number of intervals', async (t) => {
     const { url } = await watched(t);
     const { code, stdout } = await hfxbus(['watch', '--count', '2', '--interval', '50', '--url', url]);
     assert.strictEqual(code, 0);
@@ -61,7 +61,7 @@ describe('npx hfxbus watch', () => {
     assert.ok(!stdout.includes('\x1b'));
   });
 
-  it('takes the terminal, and gives it back at Ctrl-C', async (t) => {
+  it('takes over the terminal, and restores it at Ctrl-C', async (t) => {
     const { url } = await watched(t);
     const run = start(['watch', '--interval', '50', '--url', url], { isOnTerminal: true });
     t.after(() => run.child.kill('SIGKILL'));
@@ -72,7 +72,7 @@ describe('npx hfxbus watch', () => {
     assert.ok(run.stdout.endsWith(LEAVE), JSON.stringify(run.stdout.slice(-40)));
   });
 
-  it('gives the terminal back where Redis goes away', async (t) => {
+  it('restores the terminal when Redis goes away', async (t) => {
     const { redis, url } = await watched(t);
     const run = start(['watch', '--interval', '50', '--url', url], { isOnTerminal: true });
     t.after(() => run.child.kill('SIGKILL'));

@@ -167,11 +167,11 @@ function withoutStacks(json) {
 }
 
 for (const [index, sample] of SAME.entries()) {
-  keep(`B.6 what is thrown travels as JSON, ${index}: ${sample[1]}`, (_, scene) => publishes(scene, sample));
+  keep(`B.6 a thrown value travels as JSON, ${index}: ${sample[1]}`, (_, scene) => publishes(scene, sample));
 }
 
 for (const [index, sample] of OURS.entries()) {
-  fix(`B.6 D-18 whatever is thrown travels as JSON, ${index}: ${sample[1]}`, (_, scene) => publishes(scene, sample));
+  fix(`B.6 D-18 any thrown value travels as JSON, ${index}: ${sample[1]}`, (_, scene) => publishes(scene, sample));
 }
 
 keep('B.6 names travel as they are, unless JSON needs them escaped', async (_, scene) => {

@@ -70,7 +70,7 @@ keep('B-104 every command is a method that resolves with the reply in plain valu
   }
 });
 
-keep('B-104 the same in a pipeline, by methods and as a list', async (_, scene) => {
+keep('B-104 the commands work in a pipeline, by methods and as a list', async (_, scene) => {
   const client = scene.connection.getClient('mine');
   for (const make of [chained, listed]) {
     const commands = sample(scene).filter(([, , ...expected]) => expected.length === 1);

@@ -116,7 +116,7 @@ function failures(fleet) {
     const { data } = values.THROWN['an Error'];
     assert.deepStrictEqual(await fleet.outcome('rejection'), [false, data, null]);
   });
-  it('a failure is an event for who listens to the stream', async () => {
+  it('a failure is an event for listeners of the stream', async () => {
     assert.strictEqual(await fleet.outcome('failureEvent'), values.THROWN['a text'].data);
   });
 }
@@ -125,7 +125,7 @@ function completions(fleet) {
   it('a job is completed by groups of both packages', async () => {
     assert.deepStrictEqual(await fleet.outcome('groups'), { first: 'Date', second: 'Date' });
   });
-  it('who listens to the stream hears each completion once', async () => {
+  it('a listener of the stream receives each completion once', async () => {
     const ids = Array.from({ length: 20 }, (_, at) => `heard-${at}`);
     const expected = ids.flatMap((id) => GROUPS.map((group) => [null, id, group]));
     assert.deepStrictEqual(await fleet.outcome('events'), expected.sort());
@@ -138,7 +138,7 @@ function completions(fleet) {
     const length = await fleet.sum((server) => server.call('XLEN', keys.stream(STREAM)));
     assert.ok(length < 450, `${length} entries`);
   });
-  it('what is pending in the end is what failed, and nobody complains', async () => {
+  it('only failed jobs are pending in the end, and no error is reported', async () => {
     assert.deepStrictEqual(await fleet.complaints(), []);
     const failed = Object.keys(values.THROWN).length + 2;
     const pending = (group) =>

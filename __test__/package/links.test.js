@@ -46,7 +46,7 @@ function anchorsOf(document) {
   });
 }
 
-test('links between documents lead to files that are there, and to headings in them', () => {
+test('links between documents lead to existing files, and to headings in them', () => {
   const broken = documents.flatMap((document) =>
     linksOf(document).flatMap((target) => {
       const [file, anchor] = target.split('#');

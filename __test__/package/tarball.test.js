@@ -31,7 +31,7 @@ describe('the packed package', () => {
     installed = path.join(folder, 'node_modules', 'hfxbus');
   });
 
-  it('holds what runs and what is read, and nothing of what it is built and tested with', () => {
+  it('contains the files to run and to read, and none of the build and the tests', () => {
     const files = fs
       .readdirSync(installed)
       .map((name) => (name.endsWith('.node') ? '*.node' : name))

@@ -130,7 +130,7 @@ async function work(job) {
   await job.get('inbound', false).del('inbound').pull();
 }
 
-ours('with the documented rights a bus does everything, and is refused nothing', async (_, scene) => {
+ours('with the documented rights a bus can do everything, and is refused nothing', async (_, scene) => {
   const username = await addUser(scene, commands);
   const tour = new Tour(scene, username);
   await tour.run();
@@ -177,7 +177,7 @@ async function isNeeded(scene, right) {
   return outcome === 'refused';
 }
 
-ours('on a Cluster a bus needs to ask for its slots, too', async (_, scene) => {
+ours('on a Cluster a bus also needs the right to query its slots', async (_, scene) => {
   const cluster = await scene.cluster();
   const granted = [...commands, '+cluster|slots', '+asking'];
   const username = scene.name('user');

@@ -10,7 +10,7 @@ const { TlsServer } = require('../../support/tls-server.js');
 const { replaceSubscribers } = require('../../support/named-clients.js');
 const { until } = require('../../support/until.js');
 
-const SOCKET = 'src/redis_io/socket.rs';
+const SOCKET = 'src/redis_io/connection/socket.rs';
 
 /** A client with these options, on this file's server unless they say otherwise. */
 const open = (scene, options) => scene.connect(options).getClient('mine');

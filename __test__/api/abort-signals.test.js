@@ -5,7 +5,7 @@ const { getEventListeners } = require('node:events');
 const { ours } = require('../support/cases.js');
 const { until } = require('../support/until.js');
 
-/** How many may wait for a signal before Node warns, and some more. */
+/** Number of waits for a signal, above the limit of the warning of Node. */
 const MANY = 25;
 
 /** Jobs that nobody runs, each waited for with a signal, in both ways. */

@@ -11,7 +11,7 @@ const { until } = require('../support/until.js');
 const PROGRAM = path.join(__dirname, 'programs', 'forked.js');
 const JOBS = 100;
 
-/** What a child has said of something. */
+/** Messages of a child, by subject. */
 class Conversation {
   #said = [];
 

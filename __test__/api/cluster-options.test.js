@@ -9,7 +9,7 @@ const { NIL, OK } = require('../support/fake-redis.js');
 const { frozen } = require('../support/frozen.js');
 const { REFUSED, WITHOUT_EFFECT, WORKING, connect, fake } = require('./option-cases/cluster.js');
 
-/** What begins a connection, of which there may be one more or less. */
+/** Commands that begin a connection; their number can differ by one. */
 const OPENING = ['INFO', 'CLIENT', 'CLUSTER'];
 
 const working = documentedOptions('options of a Cluster');

@@ -29,7 +29,7 @@ async function run({ hfxbus, options, data, print }) {
   );
 }
 
-/** What such a process prints, by what follows `hfxbus:`. */
+/** Returns the output of such a process, by the topic after `hfxbus:`. */
 async function printed(scene, DEBUG) {
   const data = scene.name('stream');
   const child = scene.child(run, { data, variables: { DEBUG, DEBUG_COLORS: 'no' } });

@@ -10,7 +10,7 @@ const { until } = require('../support/until.js');
 /** Short, but long enough for a healthy server on a busy machine. */
 const EJECT = { failures: 3, timeout: 600, probeInterval: 700 };
 
-/** How a node may be there no more, and how it comes back. */
+/** Failures of a node, and their recovery. */
 const FAILURES = {
   killed: { fail: (node) => node.kill(), recover: (node) => node.start() },
   frozen: { fail: (node) => node.freeze(), recover: (node) => node.thaw() },

@@ -5,7 +5,7 @@ const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { until } = require('../support/until.js');
 
-/* Which thread does the engine's work: Node's own while there is little of it, so that no thread is woken for a reply. */
+/* The thread of the engine's work: Node's own under low load, so that a reply wakes no other thread. */
 
 const SENDS = 400;
 /** For how long leases are good here, in ms. */

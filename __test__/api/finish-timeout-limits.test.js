@@ -1,6 +1,6 @@
 'use strict';
 
-/* How much may be asked when a job is not finished in time, and for how long somebody waits for that. */
+/* Limits of the diagnosis of a job that is not finished in time: number of queries and duration. */
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');

@@ -1,6 +1,6 @@
 'use strict';
 
-/* What `finished()` says of a job that is not finished in time. */
+/* The diagnosis in the error of a `finished()` that timed out. */
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
@@ -8,7 +8,7 @@ const { keys } = require('../support/keys.js');
 const { begin, timesOut, unfinished } = require('../support/unfinished.js');
 const { until } = require('../support/until.js');
 
-/** What the error says of its groups. */
+/** Returns the groups in the error's diagnosis. */
 function saidOf({ diagnosis }) {
   return diagnosis.groups.map(({ group, state }) => [group, state]);
 }

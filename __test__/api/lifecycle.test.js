@@ -8,7 +8,7 @@ const { frozen } = require('../support/frozen.js');
 const { Gate } = require('../support/gate.js');
 const { until } = require('../support/until.js');
 
-/** How many connections a server has, but for the test's own. */
+/** Returns the number of connections of a server, without the test's own. */
 async function connections(redis) {
   const list = await redis.call('CLIENT', 'LIST');
   return list.trim().split('\n').length - 1;

@@ -7,7 +7,7 @@
 
 const LONGEST_TIMER = 2 ** 31 - 1;
 const { setTimeout: startTimer } = globalThis;
-/** How many of the longest timers still end at once. */
+/** Number of the longest timers that the test ends at once. */
 let shortened = 0;
 globalThis.setTimeout = (action, ms, ...rest) => {
   const isShort = ms === LONGEST_TIMER && shortened > 0;
@@ -28,7 +28,7 @@ const WHILE = 60;
 const warnings = [];
 process.on('warning', ({ name, message }) => warnings.push(`${name}: ${message}`));
 
-/** Whether a promise has settled. */
+/** Returns true if a promise has settled. */
 function watch(promise) {
   const watched = { isSettled: false };
   const settle = () => {

@@ -42,7 +42,7 @@ async function cut(redis) {
   await until(async () => (await redis.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=1'));
 }
 
-/** How often producers have asked since the server began; Redis 6.2 does not count subcommands. */
+/** Returns the number of outcome queries since the start; Redis 6.2 does not count subcommands. */
 const asked = async ({ redis }) =>
   Number((await redis.call('INFO', 'commandstats')).match(/cmdstat_xinfo(?:\|groups)?:calls=(\d+)/)?.[1] ?? 0);
 

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { hostile } = require('../support/hostile.js');
 
-/** What is no number and cannot be read as one. */
+/** Values that are not numbers and cannot be parsed as one. */
 const NO_NUMBERS = ['many', '', '0x', {}, [1, 2], Symbol('s'), () => 1, true, 10n, hostile.proxy(), hostile.bare()];
 const NO_TEXTS = [{}, ['a'], Symbol('s'), () => 'a', true, 10n, hostile.proxy(), hostile.bare()];
 

@@ -8,7 +8,7 @@ const GOOD = { sentinels: [{ host: 'h', port: 1 }], name: 'main' };
 
 const open = (options) => () => ConnectionManager.standalone({ ...GOOD, ...options });
 
-/** What cannot work, and which option the error has to name. */
+/** Invalid options, and the option that the error must name. */
 const REFUSED = [
   [{ sentinels: [] }, TypeError, /^sentinels /],
   [{ sentinels: 'h:1' }, TypeError, /^sentinels /],
@@ -31,7 +31,7 @@ for (const [options, kind, message] of REFUSED) {
   });
 }
 
-/** What is fine, some of it without effect. */
+/** Valid options, some of them without effect. */
 const ACCEPTED = [
   {},
   { sentinels: [{}] },

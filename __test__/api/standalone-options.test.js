@@ -10,7 +10,7 @@ const { keys } = require('../support/keys.js');
 const { replaceSubscribers } = require('../support/named-clients.js');
 const { stays, until } = require('../support/until.js');
 
-/** What a bus opens: a connection for everything, one that listens, one that waits for jobs. */
+/** Opens the connections of a bus: the shared one, the subscriber and a reader connection. */
 async function everything(scene, options) {
   const connection = scene.connect(options);
   const producer = scene.producer(connection);
@@ -116,7 +116,7 @@ if (process.platform === 'linux') {
   });
 }
 
-/** What the kernel waits for on the one connection to a port: 00 nothing, 02 to probe; and for how long. */
+/** Returns the kernel timer of the one connection to a port: 00 none, 02 keep-alive probe; with its time. */
 function timerOf(port) {
   const lines = fs.readFileSync('/proc/net/tcp', 'utf8').trim().split('\n').slice(1);
   const to = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;

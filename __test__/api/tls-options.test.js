@@ -11,7 +11,7 @@ const other = certificates.client(authority);
 
 const open = (tls) => () => ConnectionManager.standalone({ tls });
 
-/** What cannot work, and the option that the error has to name. */
+/** Invalid options, and the option that the error must name. */
 const REFUSED = {
   'no object': ['yes', 'tls'],
   'an authority that is no text': [{ ca: 5 }, 'tls.ca'],

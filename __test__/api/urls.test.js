@@ -75,7 +75,7 @@ const REFUSED = [
   ['unix:///tmp/s3cret%', /its path has a %/],
 ];
 
-/** Where the connection that a client has is, by what the server says of it. */
+/** Returns the address of a client's connection, as the server reports it. */
 async function seen(client) {
   const info = await client.client('INFO');
   const { name, db, user } = Object.fromEntries(

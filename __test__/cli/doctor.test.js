@@ -15,7 +15,7 @@ async function healthy(t, ...args) {
   return { redis, url: `redis://127.0.0.1:${redis.port}` };
 }
 
-/** What was found of a check. */
+/** Returns the result of a check. */
 function of(said, check) {
   return said.findings.filter((finding) => finding.check === check);
 }

@@ -21,7 +21,7 @@ async function watched(t) {
   return { redis, url: `redis://127.0.0.1:${redis.port}` };
 }
 
-/** What was said so far, line by line. */
+/** Returns the output so far, by line. */
 function said(run) {
   const lines = run.stdout.split('\n').slice(0, -1);
   return lines.map((line) => JSON.parse(line).streams[0]);

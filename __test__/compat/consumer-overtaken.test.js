@@ -6,7 +6,7 @@ const { OK, reply } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
 const { stays, until } = require('../support/until.js');
 
-/* What a consumer has begun and something else overtakes: a pause, a stop, an abort, a lost connection. */
+/* Calls of a consumer that a pause, a stop, an abort or a lost connection overtakes. */
 
 /** A consumer of a server of its own that does not answer for the time being. */
 async function frozen(scene, processor) {

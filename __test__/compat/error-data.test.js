@@ -18,7 +18,7 @@ function revoked(target) {
   return proxy;
 }
 
-/** What is thrown, and its JSON on the wire with the stack written as STACK. */
+/** Thrown values, and their JSON on the wire with the stack written as STACK. */
 const SAME = [
   [() => new Error('boom'), '{"name":"Error","message":"boom","stack":"STACK"}'],
   [() => new TypeError('t'), '{"name":"TypeError","message":"t","stack":"STACK"}'],
@@ -107,7 +107,7 @@ const SAME = [
   ],
 ];
 
-/** What 2.2.0 publishes nothing for, or what is no JSON; and bytes, which it publishes as an object of their indices. */
+/** Values that 2.2.0 does not publish, or not as JSON; and bytes, which it publishes as an object of their indices. */
 const OURS = [
   [() => undefined, '{"name":"Error","message":"The job was rejected with undefined"}'],
   [() => null, '{"name":"Error","message":"The job was rejected with null"}'],

@@ -81,7 +81,7 @@ const OTHERS = {
   ],
 };
 
-/** What is published when a job fails. */
+/** Returns the published error of a failed job. */
 async function published(scene, thrown) {
   const heard = await scene.hear(keys.channel(scene.stream, '*'));
   await scene.play(async () => {

@@ -14,7 +14,7 @@ function jobOf(scene, enablePipelining = true, options = {}) {
   return scene.producer(scene.connect({ enablePipelining, ...options })).job();
 }
 
-/** What Redis has under a key of the payload, as bytes. */
+/** Returns the bytes of a payload key in Redis. */
 function stored(scene, job, key) {
   return scene.redis.callBuffer('GET', keys.payload(job.id, key));
 }

@@ -14,7 +14,7 @@ const NAMES = [
   'setErrorKind',
 ];
 
-/** What came after 2.2.0. */
+/** Exports that were added after 2.2.0. */
 const MORE_NAMES = ['UnrecoverableError', 'DeadLetters', 'gracefulShutdown'];
 
 keep('A.1 the exports are eight names in order, writable, without a default', (_, { hfxbus, isOriginal }) => {

@@ -13,7 +13,7 @@ function playAll(scene, processor, options) {
   return scene.play(processor, { route: scene.hfxbus.DISTRIBUTED_ROUTING, blockTimeout: 60000, ...options });
 }
 
-/** How many entries are pending on all nodes together. */
+/** Returns the number of pending entries on all nodes together. */
 async function pendingOn(scene, nodes) {
   const each = await Promise.all(nodes.map((redis) => scene.pending({ redis })));
   return each.reduce((sum, one) => sum + one);

@@ -5,7 +5,7 @@ const { fix } = require('../support/cases.js');
 const { Gate } = require('../support/gate.js');
 const { stays, until } = require('../support/until.js');
 
-/** How a node may be there no more, and how it comes back. */
+/** Failures of a node, and their recovery. */
 const FAILURES = {
   killed: { fail: (node) => node.kill(), recover: (node) => node.start() },
   frozen: { fail: (node) => node.freeze(), recover: (node) => node.thaw() },

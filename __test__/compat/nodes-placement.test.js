@@ -13,7 +13,7 @@ function lengths(nodes, stream, node = (name) => keys.stream(name)) {
   return Promise.all(nodes.map((server) => server.call('XLEN', node(stream))));
 }
 
-/** What each node has published for a stream from now on. */
+/** Collects the completions that each node publishes for a stream from now on. */
 function hearAll(scene, nodes, stream) {
   return Promise.all(nodes.map((node) => scene.hear(keys.channel(stream, '*'), node)));
 }
@@ -173,7 +173,7 @@ keep('a job carries its payload from node to node and back', async (_, scene) =>
   }
 });
 
-/** What each node puts in front of its keys. */
+/** Key prefix of each node. */
 const OWN = EVERY.map((node) => ({ keyPrefix: `own-${node}:` }));
 
 for (const enablePipelining of [true, false]) {

@@ -38,7 +38,7 @@ const VECTORS = [
   ['the quick brown fox jumps over the lazy dog', 17537],
 ];
 
-/** Which of a bus' nodes, in their order, a route leads to. */
+/** Returns the index of the node of a route. */
 function lead(connection, route) {
   return connection.getClients('k').indexOf(connection.getClientByRoute('k', route));
 }
@@ -200,7 +200,7 @@ fix('a node may be a URL', async (_, scene) => {
   assert.strictEqual(await servers[nodeOf(job.id)].call('EXISTS', keys.payload(job.id, 'key')), 1);
 });
 
-/** What cannot be a bus, and the option that is to blame. */
+/** Invalid options of a bus, and the option that the error must name. */
 const REFUSED = [
   [undefined, TypeError, /^nodes\b/],
   [null, TypeError, /^nodes\b/],

@@ -8,7 +8,7 @@ const { serving } = require('./serving.js');
 
 const COMMANDS = 60;
 
-/** Which of some commands had a reply where connections are dropped, and how many were carried out. */
+/** Returns the commands with a reply while connections are dropped, and the number that ran. */
 async function fates(t, chaos) {
   const { connect } = await serving(t, { chaos });
   let client = connect();
@@ -23,7 +23,7 @@ async function fates(t, chaos) {
   return { answered, carriedOut: Number(count) };
 }
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 60000;
 
 describe('chaos', { timeout: LIMIT }, () => {
@@ -73,7 +73,7 @@ describe('chaos', { timeout: LIMIT }, () => {
   });
 });
 
-/** How often each of some jobs has run, when all have been and nothing is left. */
+/** Returns the number of runs of each job, after all have run and none is pending. */
 async function runsOf(redis, jobs) {
   const connection = ConnectionManager.standalone(redis.url);
   const consumer = new Consumer(connection, { group: 'g', concurrency: 10, blockTimeout: 50 });

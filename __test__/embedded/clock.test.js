@@ -9,7 +9,7 @@ const { serving } = require('./serving.js');
 
 const HOUR = 3_600_000;
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 60000;
 
 describe('a clock that is moved by hand', { timeout: LIMIT }, () => {

@@ -15,7 +15,7 @@ const isRedis7 = / v=7\.0\./.test(
   spawnSync(new RedisServer(0, []).program, ['--version'], { encoding: 'utf8' }).stdout,
 );
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 120000;
 
 describe('the same commands on a real Redis and on the embedded server', { timeout: LIMIT }, () => {

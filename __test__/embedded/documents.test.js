@@ -13,7 +13,7 @@ const path = require('node:path');
 /** A value that no option takes. */
 const WRONG = Symbol('wrong');
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 60000;
 
 describe('the documents about the embedded server', { timeout: LIMIT }, () => {

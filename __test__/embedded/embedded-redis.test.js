@@ -15,7 +15,7 @@ const { serving } = require('./serving.js');
 
 const TESTING = path.resolve(__dirname, '..', '..', 'testing.js');
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 60000;
 
 describe('EmbeddedRedis', { timeout: LIMIT }, () => {

@@ -1,6 +1,6 @@
 'use strict';
 
-/** Why a case does not run on the embedded server: it is about what that does not have. */
+/** Features that the embedded server does not have, as reasons to leave a case out. */
 const REASONS = {
   acl: 'users and their rights',
   cluster: 'a Cluster',
@@ -14,7 +14,7 @@ const REASONS = {
   unix: 'unix sockets',
 };
 
-/** What the titles of such cases begin with. */
+/** Prefixes of the titles of these cases, with the reason. */
 const LEFT_OUT = [
   ['B-006 a key of another type is missing from the result', 'types'],
   ['B-020 push rejects on a replica', 'replica'],
@@ -62,7 +62,7 @@ const LEFT_OUT = [
   ['the option username does', 'acl'],
 ];
 
-/** Why a case is left out, if it is. @returns {string | undefined} */
+/** Returns the reason to leave a case out, if there is one. @returns {string | undefined} */
 function whyLeftOut(title) {
   const [, reason] = LEFT_OUT.find(([beginning]) => title.startsWith(beginning)) ?? [];
   return REASONS[reason];

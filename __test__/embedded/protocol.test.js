@@ -25,7 +25,7 @@ function exchange(port, bytes, enough = /$^/) {
   });
 }
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 60000;
 
 describe('the embedded server on the wire', { timeout: LIMIT }, () => {

@@ -14,7 +14,7 @@ function hfxbus(t, ...args) {
   return run;
 }
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 60000;
 
 describe('npx hfxbus serve', { timeout: LIMIT }, () => {

@@ -1,4 +1,4 @@
-//! The end of links: nothing is left behind.
+//! The end of links: they leave nothing behind.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Any bytes at all.
+//! The codec with arbitrary bytes.
 
 #[path = "../../fuzz/fuzz_targets/promises.rs"]
 mod promises;

@@ -1,4 +1,4 @@
-//! Nodes that fail leave the ring, and come back.
+//! Ejection and readmission of nodes that fail.
 
 use std::time::{Duration, Instant};
 

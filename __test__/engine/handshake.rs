@@ -1,4 +1,4 @@
-//! What is said before commands flow.
+//! Handshake: the commands before the first command of a user.
 
 use std::sync::Arc;
 use std::time::Duration;

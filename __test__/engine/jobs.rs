@@ -1,4 +1,4 @@
-//! Jobs through the engine: sent, run, settled, and not lost when connections are.
+//! Jobs through the engine: sent, run, settled, and not lost with a connection.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Connections whose policy says, before each attempt, where to connect to.
+//! Connections with a policy that names the address before each attempt.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -36,7 +36,7 @@ impl Stage {
         self.pushes.messages.lock().unwrap().clone()
     }
 
-    /// How many subscribers the server counts.
+    /// Returns the number of subscribers that the server counts.
     fn receivers(&self, channel: &str) -> String {
         self.server.command(&format!("PUBLISH {channel} m")).trim().to_owned()
     }

@@ -1,4 +1,4 @@
-//! The ways to a server.
+//! Sockets: TCP, unix sockets and TLS.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn connect(engine: &Engine, options: LinkOptions, policy: &Arc<Retries>) -> Arc<
     Connection::new(options.into(), policy.clone(), Arc::new(Replies::default()), engine.handle())
 }
 
-/// Why a connection with these options does not come about.
+/// Returns the error of a connection with these options.
 fn failure(options: LinkOptions) -> RedisError {
     let (engine, policy) = (Engine::start(), Retries::always());
     let link = connect(&engine, options, &policy);

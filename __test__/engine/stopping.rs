@@ -1,4 +1,4 @@
-//! Stopping a bus: jobs in flight are waited for, and nothing is left.
+//! Stop of a bus: it waits for jobs in flight, and leaves nothing behind.
 
 use std::time::{Duration, Instant};
 

@@ -21,7 +21,7 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 };
 
-/** What was asked for on the command line; throws with what is wrong. */
+/** Parses the command line; throws an error for invalid arguments. */
 function readArguments(args) {
   const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
   const chosen = positionals.map((id) => {

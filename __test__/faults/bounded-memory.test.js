@@ -7,7 +7,7 @@ const { RawClient } = require('../support/raw-client.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
 const { until } = require('../support/until.js');
 
-/** How many completions wait for an event loop that is blocked. */
+/** Maximum number of completions for a blocked event loop. */
 const KEPT = 250000;
 
 /** A bus whose Redis is not there yet. */

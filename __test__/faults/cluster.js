@@ -5,7 +5,7 @@ const { keys } = require('../support/keys.js');
 
 /** Streams in as many slots, on all nodes. */
 const STREAMS = 8;
-/** How many slots there are, and how many of them are moved at the usual size. */
+/** Number of slots, and number of slots that move at the usual size. */
 const [SLOTS, MOVED] = [16384, 500];
 /** After which a node counts as gone, and what electing another one takes, in ms. */
 const [NODE_TIMEOUT, ELECTION] = [1000, 2000];

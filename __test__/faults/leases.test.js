@@ -7,7 +7,7 @@ const { keys } = require('../support/keys.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
 const { stays, until } = require('../support/until.js');
 
-/* What keeps others from running a job that runs: its lease, when connections are lost, late or silent. */
+/* The lease of a running job while connections are lost, late or silent. */
 
 /** For how long leases are good here, in ms. */
 const DEADLINE = 1000;
@@ -42,7 +42,7 @@ async function running(scene, connection, { streams = [scene.stream], redis, ...
   return on;
 }
 
-/** Whose a stream's pending entry is, and for how long it has been idle. */
+/** Returns the owner and the idle time of the pending entry of a stream. */
 async function pending({ stream, group }, redis) {
   const [entry] = await redis.call('XPENDING', keys.stream(stream), keys.group(group), '-', '+', 1);
   return entry && { owner: entry[1], idle: entry[2] };

@@ -16,7 +16,7 @@ function addAndTrim(scene, count, left) {
   return scene.redis.call('EVAL', script, 1, keys.stream(scene.stream), count, left);
 }
 
-/** What 'trimmed' events of a consumer add up to. */
+/** Returns the sums of the 'trimmed' events of a consumer. */
 function losses(consumer) {
   const sum = { pending: 0, unread: 0 };
   consumer.on('trimmed', ({ stream, count, pending }) => {

@@ -4,7 +4,7 @@
 const BOUND = 5000;
 /** After how much time it is given up. */
 const LIMIT = 10000;
-/** How many jobs are waited for at once. */
+/** Number of jobs with a wait at the same time. */
 const WINDOW = 64;
 
 /** A process that runs jobs, each of them for a moment; those whose number can be divided by `data.failing` fail. */

@@ -9,7 +9,7 @@ const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
 const { stays, until } = require('../support/until.js');
 
-/* What becomes of a job that has ended when Redis refuses to hear of it for a while. */
+/* Settlements that Redis refuses for a while. */
 
 /** The longest back-off, and some time for a machine that does other things too. */
 const RECOVERY = { timeout: 10000 };

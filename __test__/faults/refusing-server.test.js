@@ -10,7 +10,7 @@ const { until } = require('../support/until.js');
 
 /** For how long a refusal is looked at, in ms. */
 const WHILE = 1000;
-/** What a bus that waits may use of a processor: a twentieth, this process' own doings included. */
+/** Maximum CPU time of a waiting bus, in µs: a twentieth of the time, including this process. */
 const MOST_CPU = (WHILE * 1000) / 20;
 /** The longest back-off, and some time for a machine that does other things too. */
 const RECOVERY = 10000;

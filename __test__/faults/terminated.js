@@ -1,7 +1,7 @@
 'use strict';
 
 const RUNNING = 100;
-/** What SIGTERM waits for, and what it may take beyond that, in ms. */
+/** Time of the jobs at SIGTERM, and the maximum time beyond it, in ms. */
 const BOUND = 1000;
 const GRACE = 500;
 

@@ -11,10 +11,10 @@ const { consume } = require('./consumer.js');
 const { produce } = require('./producer.js');
 const values = require('./values.js');
 
-/** How long a fleet may take to do everything, in ms. */
+/** Maximum time of a fleet for all its cases, in ms. */
 const LIMIT = 30000;
 const GROUPS = ['first', 'second'];
-/** What is in names must not matter. */
+/** Names with characters of all kinds. */
 const STREAM = 'ação:stream';
 
 /** A producer and two consumers of two groups, each in a process of its own, on servers of their own. */
@@ -39,13 +39,13 @@ class Fleet {
     this.producer = this.#child(producer, produce, { groups: GROUPS });
   }
 
-  /** What came of a case. */
+  /** Returns the result of a case. */
   async outcome(name) {
     const [outcome] = await this.producer.says(name, LIMIT);
     return outcome;
   }
 
-  /** What its processes had to complain about, in the end. */
+  /** Returns the errors that the processes reported until the end. */
   async complaints() {
     await this.producer.says('done', LIMIT);
     return this.#children.flatMap((child) => [

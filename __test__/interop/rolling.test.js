@@ -1,6 +1,6 @@
 'use strict';
 
-/* What MIGRATION.md says of groups that have consumers of both packages for a while, and of going back. */
+/* Groups with consumers of both packages, and the way back to 2.2.0, as MIGRATION.md describes them. */
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');

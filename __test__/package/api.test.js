@@ -98,7 +98,7 @@ const OTHERS = {
 /** The language's own, by a name of ours. */
 const NOT_OURS = ['IAbortSignal', 'IUrl'];
 
-/** What a default is, of what is said of it; nothing where it is described. */
+/** Form of a default value in a table cell; a description in words does not match. */
 const LITERAL = /^(times =>.*|\(\) => \w+|'[^']*'|\[[^\]]*\]|[\d.]+|true|false|Infinity|null)/;
 
 describe('API.md', () => {

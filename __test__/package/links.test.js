@@ -28,7 +28,7 @@ function linksOf(document) {
   return [...text.matchAll(LINK)].map(([, target]) => target).filter((target) => !/^[a-z]+:/.test(target));
 }
 
-/** What the headings of a document can be linked by, as GitHub makes it of their texts. */
+/** Returns the anchors of a document's headings, as GitHub builds them. */
 function anchorsOf(document) {
   const headings = read(document)
     .replace(FENCED, '')

@@ -63,7 +63,7 @@ describe('without a matching binary', () => {
     assert.match(message, new RegExp(`^ {2}- .*${BINARY}.*: (?!Cannot find).+`, 'm'));
   });
 
-  /** How loading fails in a process of its own. */
+  /** Returns the error of loading in a process of its own. */
   function failure(load) {
     const program = `(async () => ${load})().then(() => process.exit(3), ({ message, code }) =>
       console.log(JSON.stringify({ message, code })))`;

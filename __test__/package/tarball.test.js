@@ -109,7 +109,7 @@ describe('the packed package', () => {
     assert.deepStrictEqual(values.map(({ name }) => name).sort(), [...NAMES].sort());
   });
 
-  /** What a program that has the package installed prints. */
+  /** Returns the output of a program with the installed package. */
   function evaluate(program) {
     return JSON.parse(
       execFileSync(process.execPath, ['-e', program], { cwd: folder, encoding: 'utf8', timeout: 20_000 }),

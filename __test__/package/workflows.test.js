@@ -13,7 +13,7 @@ const FOLDER = '.github/workflows';
 const { scripts, napi, repository } = JSON.parse(read('package.json'));
 const workflows = fs.readdirSync(path.join(ROOT, FOLDER)).map((name) => ({ name, text: read(`${FOLDER}/${name}`) }));
 
-/** What a workflow runs, with each script that its matrix names in place of that. */
+/** Returns the commands of a workflow, with each script of its matrix filled in. */
 function commandsOf(text) {
   const [, listed = ''] = /^ +script: \[(.*)\]$/m.exec(text) ?? [];
   const named = listed.replaceAll("'", '').split(', ');
@@ -57,7 +57,7 @@ test('a release publishes only complete packages whose origin npm can prove', ()
   assert.match(stdout, /^hfxbus: the tag is v0\.0\.1, and the version is /m);
 });
 
-/** What comes of a release; no machine has built for all platforms. */
+/** Returns the result of a release; no machine has built for all platforms. */
 function release(variables) {
   const script = path.join(ROOT, 'scripts', 'release.js');
   const env = { ...process.env, ...variables };

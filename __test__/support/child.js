@@ -23,9 +23,9 @@ class Child {
   /** The beginning of a line whose rest has not come yet. */
   #rest = '';
   #hear;
-  /** Whether it has ended and everything that it printed was read, which may come later. */
+  /** True after it has ended and its whole output was read, which can be later. */
   #isOver = false;
-  /** What the function printed, an array of values for each call, but for what `hear` kept to itself. */
+  /** Output of the function, an array of values for each call, without the values that `hear` consumed. */
   printed = [];
   stdout = '';
   stderr = '';

@@ -22,7 +22,7 @@ async function fakeNode(scene, answer = () => undefined, slots = undefined) {
   return node;
 }
 
-/** What came of a command, of all that came. */
+/** Returns the received commands of one name. */
 function named(node, name) {
   return node.commands.filter(([command]) => command === name);
 }

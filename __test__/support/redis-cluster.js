@@ -5,7 +5,7 @@ const { until } = require('./until.js');
 
 const SLOTS = 16384;
 
-/** How long a Cluster may take to agree on something. */
+/** Maximum time until the nodes of a Cluster agree, in ms. */
 const PATIENCE = { timeout: 20000 };
 
 /** Replicas take over soon after their primary is gone, and are told of as soon as they have been pinged. */
@@ -47,12 +47,12 @@ class RedisCluster {
     this.replicas = nodes.slice(primaries);
   }
 
-  /** What a bus needs to find it. */
+  /** Startup nodes of a bus for this Cluster. */
   get startupNodes() {
     return this.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
   }
 
-  /** Where anything published in the Cluster is heard. */
+  /** Port of a node that receives every message published in the Cluster. */
   get port() {
     return this.#alive.port;
   }

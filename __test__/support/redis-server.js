@@ -8,7 +8,7 @@ const path = require('node:path');
 const { RawClient } = require('./raw-client.js');
 const { until } = require('./until.js');
 
-/** What the tests run on: with HFXBUS_TEST_SERVER=embedded the embedded server, in a process of its own. */
+/** True if the tests run on the embedded server, in a process of its own: HFXBUS_TEST_SERVER=embedded. */
 const isEmbedded = process.env.HFXBUS_TEST_SERVER === 'embedded';
 const EMBEDDED = path.join(__dirname, 'embedded-server.js');
 const EMBEDDED_ARGUMENTS = ['--requirepass'];
@@ -53,7 +53,7 @@ class RedisServer {
     this.#password = password;
   }
 
-  /** What a bus needs to find it. */
+  /** Options of a bus for this server. */
   get options() {
     return { host: '127.0.0.1', port: this.port };
   }
@@ -134,7 +134,7 @@ class RedisServer {
     return [...own.map(String), ...this.#args];
   }
 
-  /** What the program has in its environment besides what this process has. */
+  /** Additions to the environment of the program. */
   get variables() {
     return {};
   }

@@ -74,7 +74,7 @@ class SentinelGroup {
     return group;
   }
 
-  /** What a bus needs to find the primary. */
+  /** Options of a bus for the primary. */
   get options() {
     return { sentinels: this.sentinels.map(({ port }) => ({ host: '127.0.0.1', port })), name: this.name };
   }

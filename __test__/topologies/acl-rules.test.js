@@ -8,7 +8,7 @@ const { documentedRights } = require('../support/documented-rights.js');
 const { until } = require('../support/until.js');
 
 const { rules, commands } = documentedRights();
-/** How many users are tried at a time. */
+/** Number of users that are tried at a time. */
 const AT_ONCE = 8;
 
 /** A user with some of the documented rights, and its name. */
@@ -19,7 +19,7 @@ async function addUser(scene, granted, redis = scene.redis) {
   return username;
 }
 
-/** What a user was refused. */
+/** Returns the commands that a user was refused. */
 async function refusals(username, redis) {
   const log = await redis.call('ACL', 'LOG', 1000);
   const at = (entry, name) => entry[entry.indexOf(name) + 1];
@@ -151,7 +151,7 @@ oursWithin(120_000)('each of the documented rights is needed', async (_, scene) 
   assert.deepStrictEqual(missing, []);
 });
 
-/** Whether a bus that does not have a right is refused that. */
+/** Returns true if a bus without a right is refused its command. */
 async function isNeeded(scene, right) {
   const [name, parent] = [right.slice(1), right.slice(1).split('|')[0]];
   const username = await addUser(

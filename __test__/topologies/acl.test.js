@@ -13,7 +13,7 @@ async function limited(scene, ...rules) {
   return { username, connection: scene.connect({ username, password: 'secret', connectionName: 'limited' }) };
 }
 
-/** How often a user was refused. */
+/** Returns the number of refusals of a user. */
 async function refusals(scene, username) {
   const log = await scene.redis.call('ACL', 'LOG', 100);
   const at = (entry, name) => entry[entry.indexOf(name) + 1];

@@ -7,7 +7,7 @@ const { fakeNode, named } = require('../support/fake-cluster.js');
 const { ERROR } = require('../support/fake-redis.js');
 const { until } = require('../support/until.js');
 
-/** How long a command waits for a Cluster, in ms. */
+/** Time that a command waits for a Cluster, in ms. */
 const PATIENCE = 20000;
 
 ours('a command waits for a Cluster for a limited time, with known and with unknown slots', async (_, scene) => {

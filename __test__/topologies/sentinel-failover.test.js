@@ -7,7 +7,7 @@ const { oursWithin } = require('../support/cases.js');
 const { SentinelGroup, FOLLOWED_WITHIN } = require('../support/sentinel-group.js');
 const { until } = require('../support/until.js');
 
-/** How long it may take, in ms, until jobs are done again after the sentinels have decided. */
+/** Maximum time until jobs run again after the decision of the sentinels, in ms. */
 const RESUMED_WITHIN = 3000;
 
 const ours = oursWithin(FOLLOWED_WITHIN + 30_000);

@@ -40,7 +40,7 @@ async function showing(t, identity) {
   t.after(() => server.rotate(good));
 }
 
-/** What a command, and with it everybody, is told. */
+/** Returns the error of a command on a connection. */
 function refusal(connection) {
   return connection
     .getClient('mine')
@@ -51,7 +51,7 @@ function refusal(connection) {
     );
 }
 
-/** How many commands of others than the test a server got. */
+/** Returns the number of commands of other clients on a server. */
 async function commands(of) {
   const info = await of.call('INFO', 'commandstats');
   const calls = [...info.matchAll(/cmdstat_(?!info|config|client)([^:]+):calls=(\d+)/g)];
@@ -72,7 +72,7 @@ ours('jobs and completions use TLS, with the given authority', async (_, scene) 
   await connection.stop();
 });
 
-/** What the server shows, what the client was told, and what it then says. */
+/** Certificate of the server, trust of the client, and the expected error. */
 const REFUSED = [
   ['an authority that is not trusted', () => good, { ca: unknown.cert }, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
   ['an authority that nobody in the world trusts', () => good, {}, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],

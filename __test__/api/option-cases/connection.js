@@ -41,7 +41,7 @@ async function secondIsRefused(scene, options) {
 
 const named = (server, name) => server.commands.filter(([command]) => command === name);
 
-/** What shows that an option of ioredis does what it says, by the option. */
+/** Cases of the options of ioredis, by option. */
 const WORKING = {
   url: async (scene) => {
     const other = await scene.server();

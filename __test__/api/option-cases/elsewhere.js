@@ -14,7 +14,7 @@ const UNUSED = [
   'sentinelReconnectStrategy is never called, and sentinelMaxConnections does not change the connections',
 ];
 
-/** Where options that take servers of several kinds are shown to do what they say: file and title, by table. */
+/** Cases of options that need servers of other kinds: file and title, by table. */
 module.exports = {
   'options of a Redis that sentinels know': {
     sentinels: [SENTINEL, 'every connection of the bus goes to the primary that the sentinels name'],

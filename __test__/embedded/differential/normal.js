@@ -1,6 +1,6 @@
 'use strict';
 
-/** How far times may be apart, in ms: the two servers are not asked at once. */
+/** Maximum difference of times, in ms: the two servers do not get a command at the same time. */
 const APART = 5000;
 
 /** A number that is a time, and only has to be about the same. */
@@ -78,7 +78,7 @@ function pendingTime(one) {
   return one.map((value, at) => (at === one.length - 2 ? new Time(value) : value));
 }
 
-/** Whether two normal replies are the same. */
+/** Returns true if two normalized replies are equal. */
 function same(one, other) {
   if (one instanceof Time && other instanceof Time) return Math.abs(one.ms - other.ms) <= APART;
   if (Array.isArray(one) && Array.isArray(other)) {

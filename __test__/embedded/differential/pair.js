@@ -20,7 +20,7 @@ async function compare(ports, commands) {
 }
 
 async function run(sides, commands) {
-  /** What each client was doing when its replies came. */
+  /** Replies and state of each client. */
   const journals = Array.from({ length: CLIENTS }, () => new Journal());
   for (const [at, { client, words }] of commands.entries()) {
     const name = words[0].toUpperCase();
@@ -46,11 +46,11 @@ async function run(sides, commands) {
   return null;
 }
 
-/** What was compared of one client. */
+/** Replies of one client on both servers. */
 class Journal {
   #done = 0;
   #words = ['nothing'];
-  /** What it has queued, if it is in a transaction. */
+  /** Commands queued in a transaction. */
   #queued = [];
 
   /**

@@ -3,7 +3,7 @@
 const { Peer } = require('./peer.js');
 
 const SEVERAL_REPLIES = ['SUBSCRIBE', 'UNSUBSCRIBE', 'PSUBSCRIBE', 'PUNSUBSCRIBE'];
-/** Whose replies would come among those of the transaction. */
+/** Commands with replies that would mix with those of the transaction. */
 const NOT_QUEUED = [...SEVERAL_REPLIES, 'RESET'];
 
 /** One of the two servers, with the connections of one sequence. */
@@ -25,12 +25,12 @@ class Side {
     this.#peers = peers;
   }
 
-  /** What came on a connection. */
+  /** Returns the messages received on a connection. */
   log(client) {
     return this.#peers[client].log;
   }
 
-  /** Which of this server's ids has that number, and the other way round. */
+  /** Maps numbers to the ids of this server, and ids to numbers. */
   named(id) {
     const at = this.#ids.indexOf(id);
     return at < 0 ? undefined : `@${at}`;
@@ -59,13 +59,13 @@ class Side {
     this.#note(peer, words[0].toUpperCase());
   }
 
-  /** Whether a transaction is under way, which these commands would disturb. */
+  /** Notes the begin and the end of a transaction, which these commands would disturb. */
   #note(peer, name) {
     if (name === 'MULTI' && peer.log.at(-1) === 'OK') peer.isQueueing = true;
     if (endsTransaction(name, peer.log.at(-1))) peer.isQueueing = false;
   }
 
-  /** Whether a client can send that command now and be understood here. */
+  /** Returns true if a client can send the command now and its reply can be assigned. */
   canSend(client, words) {
     const { isBlocked, isQueueing } = this.#peers[client];
     const name = words[0].toUpperCase();
@@ -133,12 +133,12 @@ class Side {
   }
 }
 
-/** Whether a command has ended a transaction, if there was one; what is refused has not, but for EXEC. */
+/** Returns true if a command ends an open transaction; a refused command does not, except EXEC. */
 function endsTransaction(name, reply) {
   return name === 'EXEC' || (['DISCARD', 'RESET'].includes(name) && !(reply instanceof Error));
 }
 
-/** Whether a command may wait for longer than a moment. */
+/** Returns true if a command can block. */
 function mayBlock(words) {
   const at = words.findIndex((word) => word.toUpperCase() === 'BLOCK');
   return /^xread/i.test(words[0]) && at > 0 && ['0', '100000'].includes(words[at + 1]);

@@ -8,7 +8,7 @@ const { until } = require('../support/until.js');
 /** Number of waits for a signal, above the limit of the warning of Node. */
 const MANY = 25;
 
-/** Jobs that nobody runs, each waited for with a signal, in both ways. */
+/** Sends jobs without a consumer, and waits for each with a signal, in both ways. */
 async function waits(scene, signal, count = MANY) {
   const producer = scene.producer();
   const jobs = await Promise.all(

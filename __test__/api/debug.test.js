@@ -46,7 +46,7 @@ ours('DEBUG=hfxbus:* prints what happens on stderr', async (_, scene) => {
   const { said, stdout } = await printed(scene, 'hfxbus:*');
   const node = `127.0.0.1:${scene.redis.port}`;
   const without = said.filter((line) => !line.startsWith('connection'));
-  // Redis may have handed a job out before it has told who sent it.
+  // Redis can deliver a job before its producer has the reply.
   assert.deepStrictEqual(without.sort(), [
     'receive bad of stream for readers',
     'receive good of stream for readers',

@@ -13,7 +13,7 @@ const { until } = require('../support/until.js');
 
 const TOPICS = ['send', 'sent', 'receive', 'settle', 'claim', 'exhaust', 'trim', 'remove', 'connection'];
 
-/** Counts how often each channel is asked whether anybody listens, which nobody does, and publishes. */
+/** Counts the checks for subscribers of each channel, which has none, and its messages. */
 function countQuestions(scene) {
   const counts = Object.fromEntries(TOPICS.map((topic) => [topic, { asked: 0, published: 0 }]));
   for (const topic of TOPICS) {

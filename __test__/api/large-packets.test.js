@@ -87,7 +87,7 @@ ours('a call that throws while it is packed rejects alone; other calls of the ti
   const before = producer.job();
   const after = producer.job();
   const bad = producer.job();
-  // A payload whose length throws: nothing that JSON or bytes lead to, so it is put where the value is taken from.
+  // A payload with a length that throws: neither JSON nor bytes lead to one, so it is put in place of the value.
   const { set } = Uint8Array.prototype;
   const typed = Object.getPrototypeOf(Uint8Array.prototype);
   const first = before.set('a', 1).push();

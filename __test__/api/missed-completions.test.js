@@ -150,7 +150,7 @@ ours('jobs that are not durable, or have no waitFor, are neither marked nor reco
     const job = await producer.send({ stream, job: producer.job('J'), waitFor: [group], durable });
     await job.finished();
   }
-  // Nobody would read these records.
+  // No producer would read these records.
   await producer.send({ stream, job: producer.job('J'), durable: true });
   await producer.send({ stream, job: producer.job('J'), waitFor: [], durable: true });
   const entries = await redis.call('XRANGE', keys.stream(stream), '-', '+');
@@ -240,7 +240,7 @@ ours('a long error is cut, and is recorded as it is published', async (_, scene)
   assert.deepStrictEqual(JSON.parse(await redis.call('GET', key)).err, heard);
 });
 
-/** A producer whose connections go through a proxy, and a job of it that ends badly once that refuses them. */
+/** Starts a producer behind a proxy, and a job of it that fails while the proxy refuses connections. */
 async function unheard(scene, { processor, ...options } = {}) {
   const { redis, stream, group } = scene;
   const proxy = await TcpProxy.to(redis.port);
@@ -276,7 +276,7 @@ ours('jobs settle that end while Redis closes an overloaded subscriber', async (
   const producer = scene.producer(connection);
   const large = 'x'.repeat(3_000_000);
   const processor = async ({ id }) => {
-    // As a consumer of 2.2.0 tells of a large error.
+    // A large error as a consumer of 2.2.0 publishes it.
     await scene.complete('another', producer.id, { redis, err: large });
     if (id === 'fails') throw new Error('unheard');
   };
@@ -360,7 +360,7 @@ ours('a failed job that is dead-lettered keeps its failure as outcome', async (_
   const { redis, group } = scene;
   const { finished, job, producer } = await taken(scene, { waitFor: [group, 'other'] });
   const claiming = { claimInterval: 30, claimDeadline: 60, retryLimit: 2, deadLetter: scene.name('dead') };
-  // Nobody hears of the failure.
+  // The completion of the failure is lost.
   await redis.call('ACL', 'SETUSER', 'default', '-publish');
   const consumer = await scene.play(async () => {
     throw new Error('no');
@@ -401,7 +401,7 @@ ours('a refused subscription is repeated until Redis accepts it, and is reported
   const errors = scene.errors(producer);
   const refuse = async () => {
     await redis.call('ACL', 'SETUSER', 'bus', 'resetchannels');
-    // From 7 on Redis itself ends a connection that hears more than it may.
+    // From 7 on Redis itself ends a connection with a subscription that is not allowed any more.
     await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
   };
   await refuse();

@@ -5,7 +5,7 @@ const { ours } = require('../support/cases.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
 const { until } = require('../support/until.js');
 
-/** The connections on which a consumer with one slot reads and tells of the ends of its jobs. */
+/** Returns the connections on which a consumer with one slot reads, and settles its jobs. */
 async function connectionsOf(scene, options) {
   const connection = scene.connect(options);
   const producer = scene.producer();
@@ -45,7 +45,7 @@ ours('a settlement sent before a read is sent again if the connection breaks', a
   let runs = 0;
   const processor = async () => {
     runs++;
-    // Of the second job nothing arrives that is told from here on.
+    // The settlement of the second job does not arrive.
     if (runs === 2) proxy.blackHolePresent();
   };
   const connection = scene.connect(proxy.options);

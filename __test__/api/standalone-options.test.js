@@ -98,7 +98,7 @@ ours('connectTimeout ends a connection attempt without an answer', async (_, sce
   assert.ok(fake.connected.length >= 2);
 });
 
-// Elsewhere nothing tells what a socket was set to.
+// Other systems do not show the options of a socket.
 if (process.platform === 'linux') {
   ours('keepAlive sets the time of the first probe', async (_, scene) => {
     const redis = await scene.server();

@@ -13,7 +13,7 @@ const { keys } = require('../support/keys.js');
 
 const USERS = 'ann on >hers%2 ~* &* +@all'.split(' ');
 
-/** URLs behind whose host a server is, and options beside them. */
+/** URLs of a server, and options beside them. */
 const TAKEN = {
   'a database and a name as parameters': ['redis://HOST?db=2&connectionName=me'],
   'a database in the path goes before a parameter': ['redis://HOST/3?db=2'],
@@ -61,7 +61,7 @@ const REFUSED = [
   ['redis://h/3/4', /its database must be a whole number/],
   ['redis://h/-1', /its database must be a whole number/],
   ['redis://h:0', /port must be a whole number from 1 to 65535/],
-  // Passwords whose characters are no escapes, so that a URL ends within them.
+  // Passwords with characters that are not escaped, so that a URL ends within them.
   ['redis://u:12/s3cret@h', /an @ behind its host.*percent escapes/],
   ['redis://u:12?s3cret@h', /an @ behind its host.*%3F/],
   ['redis://u:12#s3cret@h', /an @ behind its host.*percent escapes/],

@@ -13,7 +13,7 @@ ours(
         const { once } = require('node:events');
         const { Worker } = require('node:worker_threads');
         const threads = () => (existsSync('/proc/self/task') ? readdirSync('/proc/self/task').length : 0);
-        // What every worker does, for ever: it sends jobs, runs them, and hears of them.
+        // Endless loop of every worker: it sends jobs, runs them, and receives their completions.
         const work = async ({ file, options, stream }) => {
           const { ConnectionManager, Consumer, Producer } = require(file);
           const connection = ConnectionManager.standalone(options);

@@ -88,7 +88,7 @@ describe('npx hfxbus on a Cluster', () => {
     const closed = await RedisCluster.start({ kind: { start } });
     t.after(() => closed.kill());
     await fill((...words) => closed.call(...words));
-    // Nobody gets in without, from now on, but for who is in already.
+    // From now on new connections need a password, and open connections stay.
     for (const node of closed.nodes) await node.call('ACL', 'SETUSER', 'default', 'off');
     const { port } = closed.primaries[1];
     await everyVerb(['--url', `redis://ann:s%40cret@127.0.0.1:${port}`]);

@@ -111,7 +111,7 @@ ours(
     const { streams, monitor } = await play(scene, { processor: (job) => void ran.push(job.id) });
     await watch(monitor, 2);
     const [key, group] = [keys.stream(streams[0]), keys.group(scene.group)];
-    // Nobody who waits gets what is taken within the transaction.
+    // No blocked consumer gets an entry that is read within the transaction.
     await scene.redis.call('MULTI');
     await scene.redis.call('XADD', key, '1-1', 'prd', 'p', 'job', 'given-back');
     await scene.redis.call('XREADGROUP', 'GROUP', group, 'newcomer', 'STREAMS', key, '>');

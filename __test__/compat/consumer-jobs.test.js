@@ -265,7 +265,7 @@ keep('B-068 B-069 a job beyond its deadline is reported and stays pending; its e
       stack: null,
     },
   );
-  // Redis may have told the test before the consumer's thread has told JavaScript.
+  // The test can receive the message of Redis before the consumer's thread informs JavaScript.
   await until(() => started[0].resolve === undefined);
   gate.open();
   await scene.add('job-2');

@@ -25,7 +25,7 @@ fix('a consumer whose bus is stopped during play() does not start', async (_, sc
   const { redis, connection, consumer } = await frozen(scene, async (job) => seen.push(job.id));
   const refused = assert.rejects(consumer.play(), { code: 'CONNECTION_CLOSED' });
   const stopped = connection.stop();
-  // Whoever is asked later answers later.
+  // A later request gets a later reply.
   await consumer.pause();
   redis.thaw();
   await Promise.all([refused, stopped]);

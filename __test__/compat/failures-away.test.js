@@ -20,7 +20,7 @@ async function isReading(redis) {
   return /blocked_clients:1/.test(await redis.call('INFO', 'clients'));
 }
 
-/** Sends a job, has it run, and hears of it. */
+/** Sends a job, and waits until it ran and its completion arrived. */
 async function roundTrip(scene, producer) {
   const job = await producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group] });
   const completions = await job.finished(8000);

@@ -78,7 +78,7 @@ ours('killed consumers leave the group, and living ones stay', async (_, scene) 
   assert.deepStrictEqual(rest, { consumer, group: scene.group, stream: scene.stream });
 });
 
-/** A server whose clock is moved by hand. */
+/** Starts a server with a manual clock. */
 async function timeless(scene) {
   const redis = await EmbeddedRedis.start({ clock: 'manual' });
   scene.closing(() => redis.stop());

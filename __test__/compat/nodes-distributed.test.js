@@ -138,7 +138,7 @@ fix('B-123 the same entry ids on several nodes are different entries', async (_,
 fix('B-076 a group that is lost on one node is created again there, and the others continue', async (_, scene) => {
   const nodes = await scene.ownNodes();
   const ran = [];
-  // Before Redis 7 a read that waits is not told that its key is gone.
+  // Before Redis 7 a blocked read does not notice the removal of its key.
   const options = { connection: scene.partition(nodes), blockTimeout: 1000 };
   const consumer = await playAll(scene, async (job) => ran.push(job.id), options);
   const errors = scene.errors(consumer);

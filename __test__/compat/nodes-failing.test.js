@@ -37,7 +37,7 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
       await until(() => ran.length > at);
       assert.ok(Date.now() - started < 2000, `job ${at}`);
     }
-    // A lost connection is told of, once, and of which node it was.
+    // A lost connection is reported once, with its node.
     const lost = how === 'killed' ? [`127.0.0.1:${nodes[2].port}`] : [];
     assert.deepStrictEqual(
       errors.map(({ node }) => node),

@@ -251,7 +251,7 @@ keep('a bus on one Redis and one of several nodes on the same Redis work togethe
   }
 });
 
-// 2.2.0 rejects a read of its own now and then, in a promise that nobody holds.
+// 2.2.0 rejects a read of its own now and then, in a promise without a handler.
 fix('stop closes the connections to every node', async (_, scene) => {
   const nodes = await scene.ownNodes();
   const connection = scene.partition(nodes);

@@ -148,7 +148,7 @@ keep('B-104 a partitioned bus has a client for each node', async (_, scene) => {
   await Promise.all([portsOf(connection), other.call('ping')]);
 });
 
-// 2.2.0 throws too, but leaves a connection behind that nobody can close.
+// 2.2.0 throws too, but leaves a connection behind that cannot be closed.
 fix('B-104 a partitioned bus has no client without a route', async (_, scene) => {
   const connection = scene.partition(await scene.nodes());
   assert.throws(() => connection.getClient('k'), TypeError);

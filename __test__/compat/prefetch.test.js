@@ -6,7 +6,7 @@ const { OK, reply } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
 const { until } = require('../support/until.js');
 
-/** A consumer whose jobs begin with some payload keys, and what its processor made of each. */
+/** Starts a consumer with prefetched payload keys, and collects the results of its processor. */
 async function play(scene, prefetch, processor, { connection, ...options } = {}) {
   const consumer = scene.consumer({ concurrency: 4, ...options }, connection);
   const seen = new Map();

@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { fix, keep, ours } = require('../support/cases.js');
 
-/** Commands on keys that nobody else has, in order: a method, its arguments, and what it resolves with. */
+/** Commands on unique keys, in order: a method, its arguments, and its result. */
 function sample(scene) {
   const [k, l, h, s, z] = ['key', 'list', 'hash', 'set', 'sorted'].map((kind) => scene.name(kind));
   const bytes = Buffer.from([0, 255, 13, 10]);

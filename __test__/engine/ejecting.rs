@@ -109,7 +109,7 @@ fn a_flapping_node_changes_state_at_most_once_per_interval() {
     until("it is in", || !bus.bus.nodes()[0].is_out() && bus.host.ring().len() > 1);
     let changes = bus.host.ring();
     assert!(changes.iter().enumerate().all(|(at, (_, is_out, _))| *is_out == (at % 2 == 0)), "{changes:?}");
-    // What the host is told may be noted a little later than it was decided.
+    // The host can note an event a little later than its decision.
     let least = EJECT.probe_interval - Duration::from_millis(50);
     assert!(changes.windows(2).all(|pair| pair[1].2 - pair[0].2 >= least), "{changes:?}");
 }

@@ -118,7 +118,7 @@ fn a_refused_subscription_fails_only_its_caller() {
     );
     assert_eq!(stage.engine.wait(granted), Ok(()));
     stage.server.command("ACL SETUSER u resetchannels &mine1");
-    // Redis itself ends a connection that hears more than it may now.
+    // Redis itself ends a connection with a subscription that is not allowed any more.
     until("subscribed again", || stage.resubscribed() == 1);
     assert_eq!((stage.receivers("mine1"), stage.receivers("mine2")), (":1".to_owned(), ":0".to_owned()));
     let refused: Vec<_> = stage.pushes.refused.lock().unwrap().clone();

@@ -105,7 +105,7 @@ fn a_read_on_a_dead_connection_ends_and_its_entries_run() {
     let consumer = bus.play(&engine, &["s"], ConsumerOptions { block_timeout, ..consumer_options(1) });
     until("the read blocks", || server.command("INFO clients").contains("blocked_clients:1"));
     proxy.mute_present();
-    // Into the read that is under way, whose answer nobody hears.
+    // Into the blocked read, and its reply is lost.
     server.command("XADD hfxbus:str:s * prd P job J");
     let muted = Instant::now();
     let (token, job) = bus.host.one_job();

@@ -10,7 +10,7 @@ const { until } = require('../support/until.js');
 /** Maximum number of completions for a blocked event loop. */
 const KEPT = 250000;
 
-/** A bus whose Redis is not there yet. */
+/** Opens a bus for a Redis that is not started yet. */
 async function withoutRedis(scene, options) {
   const redis = new RedisServer(await freePort(), []);
   scene.closing(() => redis.kill());

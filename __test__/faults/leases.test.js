@@ -22,7 +22,7 @@ async function reach(scene, redis, options) {
   return { proxy, connection: scene.connect({ ...proxy.options, ...PATIENT, ...options }) };
 }
 
-/** A consumer of the case's stream, or several, whose jobs run until they are told to end. */
+/** Starts a consumer of one or several streams with jobs that run until the gate opens. */
 async function running(scene, connection, { streams = [scene.stream], redis, ...options }) {
   const on = { runs: 0, ended: 0, ending: new Gate() };
   on.consumer = scene.consumer({ claimDeadline: DEADLINE, concurrency: streams.length, ...options }, connection);
@@ -64,7 +64,7 @@ async function cutOff(proxies, redis, scene) {
   for (const proxy of proxies) proxy.refuse(false);
 }
 
-/** A consumer whose job somebody else has taken over while it could not reach Redis, which it can again. */
+/** Starts a consumer whose job another consumer claimed during a loss of the connection, which is over. */
 async function overtaken(scene, options = {}) {
   const redis = await scene.server();
   const { proxy, connection } = await reach(scene, redis);

@@ -13,7 +13,7 @@ class Ledger {
   #highest = new Map();
   #disorder = 0;
   #lastProgress = performance.now();
-  /** Jobs whose payload was not what was sent, and those that had none. */
+  /** Jobs with another payload than the one sent, and jobs without a payload. */
   wrong = 0;
   absent = 0;
 

@@ -9,7 +9,7 @@ const { until } = require('../support/until.js');
 
 const CLAIMING = { claimInterval: 20, claimDeadline: 5000 };
 
-/** Adds entries and keeps but the last ones, in one step, so that nobody reads in between. */
+/** Adds entries and keeps only the last ones, in one step, so that no consumer reads in between. */
 function addAndTrim(scene, count, left) {
   const script = `for number = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'prd', 'nobody', 'job', 'job-' .. number) end
     redis.call('XTRIM', KEYS[1], 'MAXLEN', ARGV[2])`;

@@ -15,13 +15,13 @@ const SOON = 4000;
 const SILENT = { host: 'redis.silent', port: 6379 };
 const MODES = { 'the engine on the event loop': {}, 'the engine on its own thread': { HFXBUS_ENGINE: 'thread' } };
 
-/** Runs a function in a process whose name server is silent. */
+/** Runs a function in a process with a silent name server. */
 function silenced(scene, mode, run, { silence = ENDLESS, ...rest } = {}) {
   const variables = { ...shortage({ silence }), ...mode };
   return scene.child(run, { options: SILENT, variables, limit: 25000, ...rest });
 }
 
-/** Has everything that a bus opens ask for the name, and tells when it has. Runs in the child. */
+/** Opens all connections of a bus to the name, and prints when each has started. Runs in the child. */
 const OPEN = `(hfxbus, options) => {
   const { readdirSync, readFileSync } = require('node:fs');
   const connection = hfxbus.ConnectionManager.standalone(options);

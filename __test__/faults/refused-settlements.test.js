@@ -26,7 +26,7 @@ function watch(promise) {
   return watched;
 }
 
-/** A job that runs on a server of its own until it is told to end, with an error or without. */
+/** Starts a job on a server of its own that runs until `end()`, with an error or without. */
 async function running(scene, { args = [], consumer: options, send } = {}) {
   const redis = await scene.server(...args);
   const connection = scene.connect({ ...redis.options, retryStrategy: () => 50 });
@@ -167,7 +167,7 @@ ours('a forced stop does not wait for refused settlements', async (_, scene) => 
   await assert.rejects(on.settled.promise, { code: 'NOREPLICAS' });
 });
 
-/** A server that has jobs without end, and answers XACK as it is told. */
+/** Starts a server with endless jobs and a given reply to XACK. */
 async function endless(scene, acknowledge) {
   let entry = 0;
   const answers = {

@@ -35,7 +35,7 @@ async function act({ hfxbus, options, data: { task, end, stream, group }, print 
   await connection.stop();
 }
 
-/** The stream of a process: those that work have their own, so that nobody else takes the job. */
+/** Returns the stream of a process: each worker has its own, so that no other process takes the job. */
 function streamOf(trial, task, at) {
   return task === 'work' ? `${trial.stream}-${at}` : trial.stream;
 }

@@ -34,7 +34,7 @@ ours(
     await until(async () => (await scene.redis.call('INFO', 'clients')).includes('blocked_clients:1'));
     proxy.blackHolePresent();
     const started = Date.now();
-    // One entry goes into the read that is under way, whose reply nobody hears.
+    // One entry goes into the blocked read, and its reply is lost.
     await scene.add('taken');
     const sent = await send('sent');
     const told = await sent.finished(LATE);

@@ -5,7 +5,7 @@ const RUNNING = 100;
 const BOUND = 1000;
 const GRACE = 500;
 
-/** A process with jobs that take for ever, told to end. */
+/** Program with endless jobs, which a signal ends. */
 function hold({ hfxbus, options, data, print }) {
   const { ConnectionManager, Consumer, gracefulShutdown } = hfxbus;
   const connection = ConnectionManager.standalone(options);

@@ -20,7 +20,7 @@ class Child {
   #process;
   #limit;
   #exited;
-  /** The beginning of a line whose rest has not come yet. */
+  /** Beginning of a line without its end. */
   #rest = '';
   #hear;
   /** True after it has ended and its whole output was read, which can be later. */

@@ -8,7 +8,7 @@ const SLOTS = 16384;
 /** Maximum time until the nodes of a Cluster agree, in ms. */
 const PATIENCE = { timeout: 20000 };
 
-/** Replicas take over soon after their primary is gone, and are told of as soon as they have been pinged. */
+/** Replicas take over soon after their primary is gone, and are reported as soon as they have been pinged. */
 const SETTINGS = [
   ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'],
   ...['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1'],
@@ -61,7 +61,7 @@ class RedisCluster {
     for (const node of this.nodes) node.kill();
   }
 
-  /** Sends a command whose second word is a key, or a channel, to whichever node has that. */
+  /** Sends a command with a key or a channel as its second word to the node of that key. */
   async call(command, key, ...words) {
     const node = await this.home(key);
     return node.call(command, key, ...words);
@@ -77,7 +77,7 @@ class RedisCluster {
     return this.#owner(this.#alive, await this.slot(key));
   }
 
-  /** Names, so many, whose keys are on all nodes in turn and no two in one slot. */
+  /** Returns a number of names with keys on all nodes in turn, each in another slot. */
   async spread(count, prefix, toKey) {
     const [names, slots] = [[], new Set()];
     for (let n = 0; names.length < count; n++) {

@@ -36,7 +36,7 @@ class RedisServer {
       await server.start(5000);
       return server;
     } catch {
-      // Somebody has taken the port meanwhile, or the one of a Cluster's bus, which is 10,000 above.
+      // Another process took the port meanwhile, or the port of the Cluster bus, which is 10,000 above.
       server.kill();
     }
     const another = new RedisServer(await freePort(), args);
@@ -167,7 +167,7 @@ class RedisServer {
   }
 }
 
-/** The states of a process' threads, where the system tells. */
+/** Returns the states of the threads of a process, if the system shows them. */
 function threads(pid) {
   const folder = `/proc/${pid}/task`;
   if (!fs.existsSync(folder)) return [];
@@ -190,7 +190,7 @@ function findProgram() {
 /** A node of a Cluster listens on a second port, ten thousand higher. */
 const HIGHEST_PORT = 55535;
 
-/** A port that nobody listens on. */
+/** Returns a port without a listener. */
 function freePort() {
   return new Promise((resolve, reject) => {
     const probe = net.createServer();

@@ -44,12 +44,12 @@ class Scene {
     return this.subject.env === 'original';
   }
 
-  /** A name that nobody has used. */
+  /** Returns an unused name. */
   name(kind) {
     return `${kind}-${names++}`;
   }
 
-  /** A name that nobody has used and that leads to a node. */
+  /** Returns an unused name that leads to a node. */
   nameOn(node, kind, nodes = 3) {
     for (;;) {
       const name = this.name(kind);
@@ -122,7 +122,7 @@ class Scene {
     return redis.call('XADD', keys.stream(stream), '*', 'prd', producer, 'job', job);
   }
 
-  /** Publishes a completion as a consumer would. @returns how many heard it */
+  /** Publishes a completion as a consumer would. @returns the number of receivers */
   complete(job, producer, { stream = this.stream, group = this.group, redis = this.redis, ...rest } = {}) {
     const message = JSON.stringify({ str: stream, grp: group, job, ...rest });
     return redis.call('PUBLISH', keys.channel(stream, producer), message);

@@ -139,7 +139,7 @@ class Connection {
     for (const socket of this.#sockets) {
       socket.setNoDelay(true);
       socket.unref();
-      // The other side is told by the end of this one.
+      // The end of this side informs the other one.
       socket.on('error', () => {});
       socket.on('close', () => {
         this.end();

@@ -67,7 +67,7 @@ class Tour {
 
   async consume() {
     await this.play({ claimInterval: 0 });
-    // With a job Redis knows of it, so that the next one asks who else is in the group.
+    // A job makes the consumer known to Redis, so that the next one queries the other consumers of the group.
     await this.finish(this.job('first'));
     await this.first.pause();
     await this.play({ claimInterval: 20, claimDeadline: 150, retryLimit: 2, deadLetter: this.letters });

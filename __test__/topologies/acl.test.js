@@ -6,7 +6,7 @@ const { keys } = require('../support/keys.js');
 const { jobs, strand } = require('../support/stranded.js');
 const { stays, until } = require('../support/until.js');
 
-/** A connection of a user who may do everything but what the rules take away. */
+/** Opens a connection of a user with all rights except those that the rules remove. */
 async function limited(scene, ...rules) {
   const username = scene.name('user');
   await scene.redis.call('ACL', 'SETUSER', username, 'on', '>secret', '~*', '&*', '+@all', ...rules);

@@ -7,7 +7,7 @@ const { keys } = require('../support/keys.js');
 const { jobs, strand } = require('../support/stranded.js');
 const { until } = require('../support/until.js');
 
-/** Streams whose keys are in as many slots, on all nodes in turn. */
+/** Returns streams with keys in different slots, on all nodes in turn. */
 async function spread(scene, cluster, count) {
   return cluster.spread(count, scene.name('stream'), keys.stream);
 }

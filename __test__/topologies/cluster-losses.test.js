@@ -34,7 +34,7 @@ ours('a silent primary is replaced by its replica, also for calls that wait on i
   const frozen = performance.now();
   victim.freeze();
   await Promise.all(streams.map(work));
-  // Long before silence on a connection is noticed: the other nodes say who has taken over.
+  // Long before the connection counts as silent: the other nodes name the new primary.
   assert.ok(performance.now() - frozen < 8000, `${performance.now() - frozen} ms`);
 });
 

@@ -110,7 +110,7 @@ fix('a killed primary is replaced by its replica, and acknowledged sends run', a
   const sent = [];
   const killed = Date.now();
   victim.crash();
-  // Sent while nobody serves the slot: they wait for who does next.
+  // Sent while no node serves the slot: they wait for the next node that does.
   const sends = streams.map(async (stream) => {
     const job = producer.job();
     await job.set('value', 1).push();

@@ -6,7 +6,7 @@ const { keys } = require('../support/keys.js');
 
 const JOBS = 24;
 
-/** Runs durable jobs, of which every third fails, while nobody may publish; gives what came of each. */
+/** Runs durable jobs, of which every third fails, while no user can publish; returns the outcome of each. */
 async function unheard(scene, { connection, servers, streams, route }) {
   const consumer = scene.consumer({ concurrency: 8, route }, connection);
   const processor = async ({ id }) => {

@@ -35,7 +35,7 @@ async function traffic(scene) {
     return sent.finished();
   };
   await round(0);
-  /** A lost connection is said once, by who reads, and nothing else is. */
+  /** Checks that the consumer reports a lost connection once, and no other error. */
   const isQuiet = () => {
     assert.deepStrictEqual(complaints, []);
     assert.ok(heard.length <= 1 && heard.every(({ message }) => message === 'Connection is closed.'), inspect(heard));

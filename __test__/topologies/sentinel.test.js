@@ -89,7 +89,7 @@ ours('healthy connections follow an announced failover', async (t, scene) => {
   const [fake, other] = [await sentinel(t, scene), await scene.server()];
   const connection = find(scene, [fake]);
   assert.strictEqual(await portOf(connection), scene.redis.port);
-  // Who begins to listen asks once more, in case something was missed.
+  // A new subscription is followed by one more query, in case an announcement was missed.
   await until(() => fake.isWatched && fake.asked() === 2, { what: 'somebody to listen' });
   fake.announce('another', addressOf(other));
   fake.announce(NAME, addressOf(other));

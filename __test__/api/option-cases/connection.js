@@ -15,7 +15,7 @@ const SOCKET = 'src/redis_io/connection/socket.rs';
 /** A client with these options, on this file's server unless they say otherwise. */
 const open = (scene, options) => scene.connect(options).getClient('mine');
 
-/** A client on a server that answers as told, and that server. */
+/** Opens a client on a server with given replies, and returns both. */
 async function fake(scene, answer, options) {
   const server = await scene.fake((words, socket) => answer(words, socket) ?? OK);
   return { server, client: open(scene, { ...server.options, enableReadyCheck: false, ...options }) };

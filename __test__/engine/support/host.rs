@@ -17,7 +17,7 @@ use hfxbus::redis_io::options::LinkOptions;
 
 use super::{Engine, until};
 
-/// Takes the place of the addon: notes what it is told, and runs nothing by itself.
+/// Takes the place of the addon: notes every event, and runs nothing by itself.
 #[derive(Default)]
 pub struct Host {
     told: Mutex<Told>,

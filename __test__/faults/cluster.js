@@ -10,7 +10,7 @@ const [SLOTS, MOVED] = [16384, 500];
 /** After which a node counts as gone, and what electing another one takes, in ms. */
 const [NODE_TIMEOUT, ELECTION] = [1000, 2000];
 
-/** Program that runs the jobs of several streams on a Cluster, and one that sends jobs until a signal. */
+/** Program that runs the jobs of several streams on a Cluster, or sends jobs until a signal. */
 function program({ hfxbus, data, print }) {
   const connection = hfxbus.ConnectionManager.cluster(data.startupNodes);
   if (data.consumer) {

@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { getEventListeners } = require('node:events');
 const { ours } = require('../support/cases.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Number of waits for a signal, above the limit of the warning of Node. */
 const MANY = 25;

@@ -6,7 +6,7 @@ const cluster = require('node:cluster');
 const { once } = require('node:events');
 const path = require('node:path');
 const { ours } = require('../support/cases.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const PROGRAM = path.join(__dirname, 'programs', 'forked.js');
 const JOBS = 100;

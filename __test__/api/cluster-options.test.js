@@ -6,7 +6,7 @@ const { DEFAULT_CLUSTER_OPTIONS } = require('ioredis/built/cluster/ClusterOption
 const { ours } = require('../support/cases.js');
 const { documentedOptions } = require('../support/documented-options.js');
 const { NIL, OK } = require('../support/fake-redis.js');
-const { frozen } = require('../support/frozen.js');
+const { frozen } = require('../support/frozen-objects.js');
 const { REFUSED, WITHOUT_EFFECT, WORKING, connect, fake } = require('./option-cases/cluster.js');
 
 /** Commands that begin a connection; their number can differ by one. */

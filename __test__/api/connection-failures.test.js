@@ -8,7 +8,7 @@ const path = require('node:path');
 const { ours } = require('../support/cases.js');
 const { OK } = require('../support/fake-redis.js');
 const { freePort } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const QUICK = { retryStrategy: () => 1, maxRetriesPerRequest: 1 };
 

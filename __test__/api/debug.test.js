@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Sends and runs a job, and one that fails, and says whether the printer was loaded. */
 async function run({ hfxbus, options, data, print }) {

@@ -6,10 +6,10 @@ const { channel } = require('node:diagnostics_channel');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { inspect } = require('node:util');
 const { keep, ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { hear } = require('../support/hearing.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const TOPICS = ['send', 'sent', 'receive', 'settle', 'claim', 'exhaust', 'trim', 'remove', 'connection'];
 

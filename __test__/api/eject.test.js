@@ -5,7 +5,7 @@ const { inspect } = require('node:util');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { nodeOf } = require('../support/routes.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Short, but long enough for a healthy server on a busy machine. */
 const EJECT = { failures: 3, timeout: 600, probeInterval: 700 };

@@ -6,7 +6,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { asked } = require('../support/command-line.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const LARGEST = '18446744073709551615';
 /** Each is the next possible one after the one before. */

@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /* The thread of the engine's work: Node's own under low load, so that a reply wakes no other thread. */
 

@@ -6,7 +6,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
 const { begin, timesOut, unfinished } = require('../support/unfinished.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 ours('a thousand waits that expire together share their queries', async (_, scene) => {
   await scene.play(() => new Promise(() => {}));

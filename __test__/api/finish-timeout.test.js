@@ -6,7 +6,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { begin, timesOut, unfinished } = require('../support/unfinished.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Returns the groups in the error's diagnosis. */
 function saidOf({ diagnosis }) {

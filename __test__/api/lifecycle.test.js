@@ -4,9 +4,9 @@ const assert = require('node:assert');
 const fs = require('node:fs');
 const path = require('node:path');
 const { ours } = require('../support/cases.js');
-const { frozen } = require('../support/frozen.js');
-const { Gate } = require('../support/gate.js');
-const { until } = require('../support/until.js');
+const { frozen } = require('../support/frozen-objects.js');
+const { Gate } = require('../support/latch.js');
+const { until } = require('../support/wait-until.js');
 
 /** Returns the number of connections of a server, without the test's own. */
 async function connections(redis) {

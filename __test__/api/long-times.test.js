@@ -18,7 +18,7 @@ globalThis.setTimeout = (action, ms, ...rest) => {
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { start } = require('../support/command-line.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 const TIMES = [2 ** 31, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER];
 const ANY = [...TIMES, 1e300, Infinity];

@@ -3,10 +3,10 @@
 const assert = require('node:assert');
 const original = require('hfxbus-original');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** A job that is waited for and that a consumer without a voice has taken. */
 async function taken(scene, options = {}) {

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { hostile } = require('../support/hostile.js');
+const { hostile } = require('../support/malicious-inputs.js');
 
 /** Values that are not numbers and cannot be parsed as one. */
 const NO_NUMBERS = ['many', '', '0x', {}, [1, 2], Symbol('s'), () => 1, true, 10n, hostile.proxy(), hostile.bare()];

@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Returns the connections on which a consumer with one slot reads, and settles its jobs. */
 async function connectionsOf(scene, options) {

@@ -8,7 +8,7 @@ const { ours } = require('../support/cases.js');
 const { ERROR, FakeRedis, OK, bulk } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
 const { replaceSubscribers } = require('../support/named-clients.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** Opens the connections of a bus: the shared one, the subscriber and a reader connection. */
 async function everything(scene, options) {

@@ -2,9 +2,9 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Sends jobs with these ids, which are not waited for. */
 async function send(scene, producer, ids) {

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 ours(
   'twenty worker threads start and end under load: no crash, no thread left, and the process ends',

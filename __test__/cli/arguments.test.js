@@ -7,7 +7,7 @@ const { FakeRedis, ERROR, bulk } = require('../support/fake-redis.js');
 const { hfxbus, start } = require('../support/command-line.js');
 const { keys } = require('../support/keys.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const OF_BUS = [['doctor'], ['inspect'], ['why', 'job'], ['dead', 'list', 'letters'], ['watch']];
 

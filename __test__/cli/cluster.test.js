@@ -6,7 +6,7 @@ const { asked, hfxbus } = require('../support/command-line.js');
 const { keys } = require('../support/keys.js');
 const { RedisCluster } = require('../support/redis-cluster.js');
 const { RedisServer } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { everyVerb, fill } = require('./bus.js');
 
 describe('npx hfxbus on a Cluster', () => {

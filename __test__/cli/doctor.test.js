@@ -6,7 +6,7 @@ const { asked, hfxbus } = require('../support/command-line.js');
 const { documentedRights } = require('../support/documented-rights.js');
 const { keys } = require('../support/keys.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { stuckBus } = require('./stuck.js');
 
 async function healthy(t, ...args) {

@@ -6,7 +6,7 @@ const { hfxbus, start } = require('../support/command-line.js');
 const { keys } = require('../support/keys.js');
 const { RedisServer } = require('../support/redis-server.js');
 const { countsEntries } = require('../support/stream-counts.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const STREAM = keys.stream('mails');
 const GROUP = keys.group('mailer');

@@ -4,10 +4,10 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { jobs, strand } = require('../support/stranded.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** One entry of each look would take minutes with it. */
 const SELDOM = { claimInterval: 1000, claimDeadline: 30_000 };

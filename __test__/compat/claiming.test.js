@@ -2,10 +2,10 @@
 
 const assert = require('node:assert');
 const { fix, ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { strand } = require('../support/stranded.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 const EAGER = { claimInterval: 40, claimDeadline: 150 };
 

@@ -3,9 +3,9 @@
 const assert = require('node:assert');
 const { fix, keep, ours } = require('../support/cases.js');
 const { authority } = require('../support/certificates.js');
-const { frozen } = require('../support/frozen.js');
+const { frozen } = require('../support/frozen-objects.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 keep('B-100 standalone leaves its options unchanged, and accepts frozen ones', async (_, scene) => {
   const options = frozen({

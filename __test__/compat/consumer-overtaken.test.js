@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { fix, ours } = require('../support/cases.js');
 const { OK, reply } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /* Calls of a consumer that a pause, a stop, an abort or a lost connection overtakes. */
 

@@ -2,9 +2,9 @@
 
 const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 keep('B-056 B-057 play() creates a missing group, and reads', async (_, scene) => {
   const monitor = await scene.monitor();

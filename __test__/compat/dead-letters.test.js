@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const EAGER = { claimInterval: 30, claimDeadline: 60, retryLimit: 2 };
 

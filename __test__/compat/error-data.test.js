@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { runInNewContext } = require('node:vm');
 const { fix, keep } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const UNREADABLE = '{"name":"Error","message":"The job was rejected with an error that cannot be read"}';
 

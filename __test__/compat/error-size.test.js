@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { request } = require('node:http');
 const { fix } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** The most bytes that the JSON of an error may take. */
 const LARGEST = 16 * 1024;

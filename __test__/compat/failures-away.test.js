@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
 const { FakeRedis } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** Connects again quickly, so that no case waits for what others wait for in earnest. */
 const QUICK = { retryStrategy: () => 10 };

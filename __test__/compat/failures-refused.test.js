@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
 const { ERROR, FakeRedis, NIL, OK, bulk } = require('../support/fake-redis.js');
 const { freePort } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Connects again quickly, for as long as the case takes. */
 const QUICK = { retryStrategy: () => 10 };

@@ -5,12 +5,12 @@
 const assert = require('node:assert');
 const { EmbeddedRedis } = require('../../testing.js');
 const { keep, ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { hear } = require('../support/hearing.js');
 const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
 const { jobs } = require('../support/stranded.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 const DAY = 24 * 60 * 60 * 1000;
 /** Looks five times a second. */

@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { keep } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const ID = /^[A-Za-z0-9_-]{16}$/;
 

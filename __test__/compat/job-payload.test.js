@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
 const { freePort } = require('../support/redis-server.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Both ways of sending what was stacked; what arrives must not depend on it. */
 const WAYS = [true, false];

@@ -2,9 +2,9 @@
 
 const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 const EVERY = [0, 1, 2];
 

@@ -2,8 +2,8 @@
 
 const assert = require('node:assert');
 const { fix } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
-const { stays, until } = require('../support/until.js');
+const { Gate } = require('../support/latch.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** Failures of a node, and their recovery. */
 const FAILURES = {

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { nodeOf } = require('../support/routes.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const EVERY = [0, 1, 2];
 

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { OK, reply } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Starts a consumer with prefetched payload keys, and collects the results of its processor. */
 async function play(scene, prefetch, processor, { connection, ...options } = {}) {

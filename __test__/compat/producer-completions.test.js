@@ -2,8 +2,8 @@
 
 const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
-const { subjects } = require('../support/subjects.js');
-const { stays, until } = require('../support/until.js');
+const { subjects } = require('../support/implementations.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** A job that is waited for, sent, and `finished()` called: 2.2.0 sends only then. */
 async function awaited(scene, options = {}, timeout) {

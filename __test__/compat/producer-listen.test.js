@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { fix, keep, ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 keep('B-049 listen() to a stream receives the completions of every producer, once it resolved', async (_, scene) => {
   const producer = scene.producer();

@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { fix, keep, ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 const words = (commands) => commands.map((command) => command.map((word) => (word === 'maxlen' ? 'MAXLEN' : word)));
 

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { once } = require('node:events');
 const net = require('node:net');
 const { fix, keep, ours } = require('../support/cases.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const CLOSED = { message: 'Connection is closed.' };
 

@@ -2,9 +2,9 @@
 
 const assert = require('node:assert');
 const { fix, ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** For how many ms a signal is the same as the one before, and some more. */
 const REPEATED = 700;

@@ -4,9 +4,9 @@ const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
 const { freePort } = require('../support/redis-server.js');
 const { keys } = require('../support/keys.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** Returns the number of connections of a server, without the test's own. */
 async function connections(redis) {

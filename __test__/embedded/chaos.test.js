@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { describe, it } = require('node:test');
 const { ConnectionManager, Consumer, Producer } = require('../../index.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { serving } = require('./serving.js');
 
 const COMMANDS = 60;

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { describe, it } = require('node:test');
 const { ConnectionManager, Consumer } = require('../../index.js');
 const { keys } = require('../support/keys.js');
-const { until, stays } = require('../support/until.js');
+const { until, stays } = require('../support/wait-until.js');
 const { serving } = require('./serving.js');
 
 const HOUR = 3_600_000;

@@ -7,7 +7,7 @@ const path = require('node:path');
 const { describe, it } = require('node:test');
 const { Random } = require('../faults/random.js');
 const { encode } = require('../support/resp.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { generate } = require('./differential/generator.js');
 const { serving } = require('./serving.js');
 

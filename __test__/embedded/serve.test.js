@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { describe, it } = require('node:test');
 const { start } = require('../support/command-line.js');
 const { RawClient } = require('../support/raw-client.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { EmbeddedRedis } = require('../../testing.js');
 
 /** Runs the command line, until the test is over at most. */

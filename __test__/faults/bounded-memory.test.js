@@ -5,7 +5,7 @@ const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Maximum number of completions for a blocked event loop. */
 const KEPT = 250000;

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const QUICK = { retryStrategy: () => 10, maxRetriesPerRequest: null };
 

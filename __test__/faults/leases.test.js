@@ -2,10 +2,10 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /* The lease of a running job while connections are lost, late or silent. */
 

@@ -2,10 +2,10 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { countsEntries } = require('../support/stream-counts.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const CLAIMING = { claimInterval: 20, claimDeadline: 5000 };
 

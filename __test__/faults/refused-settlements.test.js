@@ -4,10 +4,10 @@ const assert = require('node:assert');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { ours } = require('../support/cases.js');
 const { ERROR, OK, reply } = require('../support/fake-redis.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /* Settlements that Redis refuses for a while. */
 

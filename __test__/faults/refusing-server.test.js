@@ -6,7 +6,7 @@ const { ours } = require('../support/cases.js');
 const { ERROR, FakeRedis, NIL, OK } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** For how long a refusal is looked at, in ms. */
 const WHILE = 1000;

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
 
 const SOCKET_TIMEOUT = 500;

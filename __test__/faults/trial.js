@@ -3,9 +3,9 @@
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Child } = require('../support/child.js');
 const { RedisServer } = require('../support/redis-server.js');
-const { everySubject } = require('../support/subjects.js');
+const { everySubject } = require('../support/implementations.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { Ledger } = require('./ledger.js');
 const { consume } = require('./programs/consumer.js');
 const { produce } = require('./programs/producer.js');

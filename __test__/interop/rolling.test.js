@@ -4,10 +4,10 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { everySubject } = require('../support/subjects.js');
-const { stays, until } = require('../support/until.js');
+const { everySubject } = require('../support/implementations.js');
+const { stays, until } = require('../support/wait-until.js');
 
 const EAGER = { claimInterval: 20, claimDeadline: 100 };
 const original = require(everySubject.find(({ env }) => env === 'original').file);

@@ -1,10 +1,10 @@
 'use strict';
 
 const test = require('node:test');
-const { whyLeftOut } = require('../embedded/left-out.js');
+const { whyLeftOut } = require('../embedded/unsupported.js');
 const { isEmbedded } = require('./redis-server.js');
-const { Scene } = require('./scene.js');
-const { subjects } = require('./subjects.js');
+const { Scene } = require('./fixture.js');
+const { subjects } = require('./implementations.js');
 
 /** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 30000;

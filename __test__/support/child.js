@@ -1,7 +1,7 @@
 'use strict';
 
 const { spawn } = require('node:child_process');
-const { until } = require('./until.js');
+const { until } = require('./wait-until.js');
 
 /** Children of this process, none of which may outlive it. */
 const running = new Set();

@@ -1,7 +1,7 @@
 'use strict';
 
 const { RedisServer } = require('./redis-server.js');
-const { until } = require('./until.js');
+const { until } = require('./wait-until.js');
 
 const SLOTS = 16384;
 

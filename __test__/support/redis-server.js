@@ -6,7 +6,7 @@ const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { RawClient } = require('./raw-client.js');
-const { until } = require('./until.js');
+const { until } = require('./wait-until.js');
 
 /** True if the tests run on the embedded server, in a process of its own: HFXBUS_TEST_SERVER=embedded. */
 const isEmbedded = process.env.HFXBUS_TEST_SERVER === 'embedded';
@@ -47,7 +47,7 @@ class RedisServer {
   /** @param {string} [password] what the test itself authenticates with */
   constructor(port, args, password) {
     const unknown = isEmbedded && args.find((arg) => arg.startsWith('--') && !EMBEDDED_ARGUMENTS.includes(arg));
-    if (unknown) throw new Error(`the embedded server has no ${unknown}: list the case in embedded/left-out.js`);
+    if (unknown) throw new Error(`the embedded server has no ${unknown}: list the case in embedded/unsupported.js`);
     this.port = port;
     this.#args = args;
     this.#password = password;

@@ -5,7 +5,7 @@
 const assert = require('node:assert');
 const { ours, oursWithin } = require('../support/cases.js');
 const { documentedRights } = require('../support/documented-rights.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const { rules, commands } = documentedRights();
 /** Number of users that are tried at a time. */

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { jobs, strand } = require('../support/stranded.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** Opens a connection of a user with all rights except those that the rules remove. */
 async function limited(scene, ...rules) {

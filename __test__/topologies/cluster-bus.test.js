@@ -2,10 +2,10 @@
 
 const assert = require('node:assert');
 const { fix, keep, ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { jobs, strand } = require('../support/stranded.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Returns streams with keys in different slots, on all nodes in turn. */
 async function spread(scene, cluster, count) {

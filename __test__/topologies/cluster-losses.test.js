@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { fix, ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** A consumer that plays, and what sends one job and waits until it was run. */
 async function begin(scene, cluster, streams) {

@@ -3,9 +3,9 @@
 const assert = require('node:assert');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { fix, ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** A bus on a Cluster: a consumer of some streams, and what does a job on one of them. */
 async function begin(scene, cluster, streams, options, connecting) {

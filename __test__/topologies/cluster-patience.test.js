@@ -5,7 +5,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { ours } = require('../support/cases.js');
 const { fakeNode, named } = require('../support/fake-cluster.js');
 const { ERROR } = require('../support/fake-redis.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Time that a command waits for a Cluster, in ms. */
 const PATIENCE = 20000;

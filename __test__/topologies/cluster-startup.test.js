@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { fakeNode, named, slotsOf } = require('../support/fake-cluster.js');
 const { bulk, reply } = require('../support/fake-redis.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const value = ([name]) => (name === 'GET' ? bulk('v') : undefined);
 

@@ -5,7 +5,7 @@ const test = require('node:test');
 const { inspect } = require('node:util');
 const { oursWithin } = require('../support/cases.js');
 const { SentinelGroup, FOLLOWED_WITHIN } = require('../support/sentinel-group.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Maximum time until jobs run again after the decision of the sentinels, in ms. */
 const RESUMED_WITHIN = 3000;

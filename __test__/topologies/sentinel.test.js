@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { FakeSentinel } = require('../support/fake-sentinel.js');
 const { SentinelGroup } = require('../support/sentinel-group.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const NAME = 'main';
 const UNREACHABLE = { host: '127.0.0.1', port: 1 };

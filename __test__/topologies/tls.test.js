@@ -10,7 +10,7 @@ const { keep, ours } = require('../support/cases.js');
 const certificates = require('../support/certificates.js');
 const { FakeSentinel } = require('../support/fake-sentinel.js');
 const { TlsServer } = require('../support/tls-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const trusted = certificates.authority('trusted');
 const unknown = certificates.authority('unknown');

@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { ERROR, FakeRedis, NIL, OK, bulk, reply } = require('../../support/fake-redis.js');
 const { keys } = require('../../support/keys.js');
-const { until } = require('../../support/until.js');
+const { until } = require('../../support/wait-until.js');
 
 /** Delay that is long enough to differ from none, in ms. */
 const DELAY = 120;

@@ -8,7 +8,7 @@ const { hasEngineTest } = require('../../support/documented-options.js');
 const { ERROR, OK, bulk } = require('../../support/fake-redis.js');
 const { TlsServer } = require('../../support/tls-server.js');
 const { replaceSubscribers } = require('../../support/named-clients.js');
-const { until } = require('../../support/until.js');
+const { until } = require('../../support/wait-until.js');
 
 const SOCKET = 'src/redis_io/connection/socket.rs';
 

@@ -1,7 +1,7 @@
 'use strict';
 
-const { NOT_QUEUED } = require('./side.js');
-const { Words } = require('./words.js');
+const { NOT_QUEUED } = require('./runner.js');
+const { Words } = require('./vocabulary.js');
 
 /** First commands of most sequences, so that later commands find data. */
 const BEGINNING = ['s1', 's2'].map((stream) => ({

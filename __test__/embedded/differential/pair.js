@@ -2,8 +2,8 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { CLIENTS } = require('./generator.js');
-const { normal, same } = require('./normal.js');
-const { Side, endsTransaction } = require('./side.js');
+const { normal, same } = require('./normalize.js');
+const { Side, endsTransaction } = require('./runner.js');
 
 /**
  * Sends a sequence of commands to two servers, one after the other, and compares all that comes.

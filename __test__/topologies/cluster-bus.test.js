@@ -51,7 +51,7 @@ keep('B-112 a job goes there and back: payload, entry, completion, stream event'
   assert.strictEqual(await cluster.call('XLEN', `mine:str:${scene.stream}`), 1);
 });
 
-keep('a pattern hears the completions of streams on all nodes', async (_, scene) => {
+keep('a pattern receives the completions of streams on all nodes', async (_, scene) => {
   const cluster = await scene.cluster();
   const connection = scene.connectCluster(cluster);
   const producer = scene.producer(connection);

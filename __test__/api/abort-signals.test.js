@@ -3,12 +3,12 @@
 const assert = require('node:assert');
 const { getEventListeners } = require('node:events');
 const { ours } = require('../support/cases.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
-/** How many may wait for a signal before Node warns, and some more. */
+/** Number of waits for a signal, above the limit of the warning of Node. */
 const MANY = 25;
 
-/** Jobs that nobody runs, each waited for with a signal, in both ways. */
+/** Sends jobs without a consumer, and waits for each with a signal, in both ways. */
 async function waits(scene, signal, count = MANY) {
   const producer = scene.producer();
   const jobs = await Promise.all(
@@ -21,7 +21,7 @@ async function waits(scene, signal, count = MANY) {
 
 const listeners = (signal) => getEventListeners(signal, 'abort').length;
 
-ours('a signal has one listener, however many wait for it, and none when the last wait is over', async (_, scene) => {
+ours('a signal has one listener for all waits, and none after the last wait has ended', async (_, scene) => {
   const { signal } = new AbortController();
   const { jobs, waiting } = await waits(scene, signal);
   const again = jobs.map((job) => job.finished({ signal, timeout: 60000 }));
@@ -40,7 +40,7 @@ ours('a signal has one listener, however many wait for it, and none when the las
   await until(() => listeners(signal) === 0);
 });
 
-ours('a wait that ends by its timeout leaves the others waiting for the signal', async (_, scene) => {
+ours('a wait that times out does not end other waits for the same signal', async (_, scene) => {
   const controller = new AbortController();
   const { signal } = controller;
   const { jobs, waiting } = await waits(scene, signal, 3);
@@ -57,7 +57,7 @@ ours('a wait that ends by its timeout leaves the others waiting for the signal',
   await assert.rejects(jobs[0].finished({ signal }), reason);
 });
 
-ours('many waits for one signal make Node warn of nothing', async (_, scene) => {
+ours('many waits for one signal cause no warning of Node', async (_, scene) => {
   const child = scene.child(
     async ({ hfxbus, options, data, print }) => {
       const connection = hfxbus.ConnectionManager.standalone(options);
@@ -85,7 +85,7 @@ ours('many waits for one signal make Node warn of nothing', async (_, scene) => 
   assert.deepStrictEqual([(await child.exit()).code, child.stderr], [0, '']);
 });
 
-ours('signals that have no more than listeners and a state will do', async (_, scene) => {
+ours('an object with only listeners and a state is accepted as a signal', async (_, scene) => {
   const listening = new Set();
   const signal = {
     aborted: false,

@@ -6,12 +6,12 @@ const cluster = require('node:cluster');
 const { once } = require('node:events');
 const path = require('node:path');
 const { ours } = require('../support/cases.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const PROGRAM = path.join(__dirname, 'programs', 'forked.js');
 const JOBS = 100;
 
-/** What a child has said of something. */
+/** Messages of a child, by subject. */
 class Conversation {
   #said = [];
 
@@ -54,7 +54,7 @@ async function doubles(scene) {
 
 const DOUBLES = Array.from({ length: JOBS }, (_, number) => 2 * number);
 
-ours('a process and those that it forks use the bus beside their channel, and end', async (_, scene) => {
+ours('a process and its forked processes use the bus beside their channel, and exit', async (_, scene) => {
   const start = (serialization) =>
     new Conversation(fork(PROGRAM, { serialization, env: { ...process.env, ...environment(scene) } }), scene);
   // This process has used the bus before it forks.
@@ -70,7 +70,7 @@ ours('a process and those that it forks use the bus beside their channel, and en
   for (const { exited } of children) assert.deepStrictEqual(await exited, [0, null]);
 });
 
-ours('the workers of a cluster share the jobs; those of one that is killed are run by the others', async (_, scene) => {
+ours('the workers of a cluster share the jobs, and the others run the jobs of a killed worker', async (_, scene) => {
   cluster.setupPrimary({ exec: PROGRAM, execArgv: [] });
   const workers = Array.from({ length: 3 }, () => new Conversation(cluster.fork(environment(scene)), scene));
   await Promise.all(workers.map((worker) => worker.hears('plays')));

@@ -6,10 +6,10 @@ const { DEFAULT_CLUSTER_OPTIONS } = require('ioredis/built/cluster/ClusterOption
 const { ours } = require('../support/cases.js');
 const { documentedOptions } = require('../support/documented-options.js');
 const { NIL, OK } = require('../support/fake-redis.js');
-const { frozen } = require('../support/frozen.js');
+const { frozen } = require('../support/frozen-objects.js');
 const { REFUSED, WITHOUT_EFFECT, WORKING, connect, fake } = require('./option-cases/cluster.js');
 
-/** What begins a connection, of which there may be one more or less. */
+/** Commands that begin a connection; their number can differ by one. */
 const OPENING = ['INFO', 'CLIENT', 'CLUSTER'];
 
 const working = documentedOptions('options of a Cluster');
@@ -72,7 +72,7 @@ ours(
   },
 );
 
-ours('nodes and options that cannot work are refused by name', (_, { hfxbus }) => {
+ours('invalid nodes and options are rejected by name', (_, { hfxbus }) => {
   const { ConnectionManager } = hfxbus;
   const one = [{ host: '127.0.0.1', port: 1 }];
   for (const [nodes, options, message] of [

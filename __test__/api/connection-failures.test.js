@@ -8,7 +8,7 @@ const path = require('node:path');
 const { ours } = require('../support/cases.js');
 const { OK } = require('../support/fake-redis.js');
 const { freePort } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const QUICK = { retryStrategy: () => 1, maxRetriesPerRequest: 1 };
 
@@ -59,7 +59,7 @@ async function absences() {
   ];
 }
 
-ours('every call says why Redis could not be reached, in its message and as its cause', async (_, scene) => {
+ours('every call reports why Redis is unreachable, in its message and as its cause', async (_, scene) => {
   for (const [kind, options, node, reason] of await absences()) {
     const connection = scene.adopt(scene.hfxbus.ConnectionManager.standalone({ ...options, ...QUICK }));
     const failures = await failuresOf(scene, connection);
@@ -74,7 +74,7 @@ ours('every call says why Redis could not be reached, in its message and as its 
   }
 });
 
-ours('so does what leads to one of several nodes', async (_, scene) => {
+ours('calls to one of several nodes report why that node is unreachable', async (_, scene) => {
   const ports = [await freePort(), await freePort()];
   const nodes = ports.map((port) => ({ host: '127.0.0.1', port, ...QUICK }));
   const connection = scene.adopt(scene.hfxbus.ConnectionManager.nodes({ nodes }));
@@ -92,7 +92,7 @@ ours('so does what leads to one of several nodes', async (_, scene) => {
   });
 });
 
-ours('a play() after a push() that failed does not wait for longer than that did', async (_, scene) => {
+ours('a play() after a failed push() waits no longer than the push() did', async (_, scene) => {
   let attempts = 0;
   const retryStrategy = (times) => {
     attempts = times;
@@ -109,7 +109,7 @@ ours('a play() after a push() that failed does not wait for longer than that did
   assert.ok(attempts < 15, `it failed after attempt ${attempts}`);
 });
 
-ours('what fails since retryStrategy gave up has the text of 2.2.0, and its cause', async (_, scene) => {
+ours('after retryStrategy gave up, calls fail with the text of 2.2.0 and the cause', async (_, scene) => {
   const options = { host: '127.0.0.1', port: await freePort(), retryStrategy: () => null };
   const connection = scene.adopt(scene.hfxbus.ConnectionManager.standalone(options));
   for (const [name, { message, code, cause }] of Object.entries(await failuresOf(scene, connection))) {
@@ -122,7 +122,7 @@ ours('what fails since retryStrategy gave up has the text of 2.2.0, and its caus
 });
 
 ours(
-  'what finds no connection in time, no room or no offline queue has the last failure as its cause',
+  'commandTimeout, a full queue and a disabled offline queue have the last connection failure as their cause',
   async (_, scene) => {
     const fails = async (options, calls) => {
       const given = { host: '127.0.0.1', port: await freePort(), retryStrategy: () => 1, maxRetriesPerRequest: null };
@@ -150,13 +150,13 @@ ours(
   },
 );
 
-ours('what a server leaves unanswered has no other cause', async (_, scene) => {
+ours('a command without a reply on a live connection has no cause', async (_, scene) => {
   const fake = await scene.fake((words) => (words[0] === 'GET' ? undefined : OK));
   const client = scene.connect({ ...fake.options, commandTimeout: 30 }).getClient('mine');
   await assert.rejects(client.get('a'), ({ message, cause }) => message === 'Command timed out' && cause === undefined);
 });
 
-ours('what was on the wire when the connection broke has the reason as its cause', async (_, scene) => {
+ours('a command in flight on a broken connection has the reason as its cause', async (_, scene) => {
   const redis = await scene.server();
   const client = scene.connect({ ...redis.options, autoResendUnfulfilledCommands: false }).getClient('mine');
   await client.ping();

@@ -47,7 +47,7 @@ for (const { option, verdict } of others.filter((one) => one.verdict !== 'withou
   });
 }
 
-/** What is said to Redis, and what comes of it, when a bus is used in many ways. */
+/** Returns the commands and the results of a bus that is used in many ways. */
 async function traffic(scene, options) {
   const monitor = await scene.monitor();
   const connection = scene.connect(options);

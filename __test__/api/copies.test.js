@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { keep, ours } = require('../support/cases.js');
 const { loadInRealm } = require('../support/realm.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** A bus on one load of the package: `trip()` sends a job and waits for its answer. */
 async function open(scene, hfxbus) {
@@ -77,7 +77,7 @@ ours('copies share one thread, and one that is not used any more is collected', 
     stream: scene.stream,
     file: scene.subject.file,
     realm: require.resolve('../support/realm.js'),
-    until: require.resolve('../support/until.js'),
+    until: require.resolve('../support/wait-until.js'),
   };
   const child = scene.child(
     async ({ options, data, print }) => {

@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Sends and runs a job, and one that fails, and says whether the printer was loaded. */
 async function run({ hfxbus, options, data, print }) {
@@ -29,7 +29,7 @@ async function run({ hfxbus, options, data, print }) {
   );
 }
 
-/** What such a process prints, by what follows `hfxbus:`. */
+/** Returns the output of such a process, by the topic after `hfxbus:`. */
 async function printed(scene, DEBUG) {
   const data = scene.name('stream');
   const child = scene.child(run, { data, variables: { DEBUG, DEBUG_COLORS: 'no' } });
@@ -46,7 +46,7 @@ ours('DEBUG=hfxbus:* prints what happens on stderr', async (_, scene) => {
   const { said, stdout } = await printed(scene, 'hfxbus:*');
   const node = `127.0.0.1:${scene.redis.port}`;
   const without = said.filter((line) => !line.startsWith('connection'));
-  // Redis may have handed a job out before it has told who sent it.
+  // Redis can deliver a job before its producer has the reply.
   assert.deepStrictEqual(without.sort(), [
     'receive bad of stream for readers',
     'receive good of stream for readers',
@@ -84,7 +84,7 @@ ours('DEBUG=hfxbus:remove prints which consumers were removed from a group', asy
   assert.match(child.stderr, new RegExp(` hfxbus:remove idle consumers of ${scene.group} on ${scene.stream}: dead\n$`));
 });
 
-ours('DEBUG takes lists, wildcards and what is left out', async (_, scene) => {
+ours('DEBUG takes lists, wildcards and exclusions', async (_, scene) => {
   const { said } = await printed(scene, 'other,hfxbus:s*,hfxbus:claim,-hfxbus:sent');
   assert.deepStrictEqual(
     said.map((line) => line.split(' ')[0]),
@@ -98,7 +98,7 @@ ours('DEBUG takes lists, wildcards and what is left out', async (_, scene) => {
 });
 
 ours(
-  'without DEBUG, and with that of others, nothing is printed; without, nothing is loaded for it',
+  'nothing is printed without DEBUG or for other namespaces; without DEBUG nothing is loaded for it',
   async (_, scene) => {
     const { said, loaded } = await printed(scene, '');
     assert.deepStrictEqual([said, loaded], [[], 0]);

@@ -6,14 +6,14 @@ const { channel } = require('node:diagnostics_channel');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { inspect } = require('node:util');
 const { keep, ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { hear } = require('../support/hearing.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const TOPICS = ['send', 'sent', 'receive', 'settle', 'claim', 'exhaust', 'trim', 'remove', 'connection'];
 
-/** Counts how often each channel is asked whether anybody listens, which nobody does, and publishes. */
+/** Counts the checks for subscribers of each channel, which has none, and its messages. */
 function countQuestions(scene) {
   const counts = Object.fromEntries(TOPICS.map((topic) => [topic, { asked: 0, published: 0 }]));
   for (const topic of TOPICS) {
@@ -30,7 +30,7 @@ function countQuestions(scene) {
 }
 
 ours(
-  'without a subscriber that is asked once per send and once per burst, and nothing is published',
+  'without subscribers the bus checks once per send and once per burst, and publishes no messages at all',
   async (_, scene) => {
     const counts = countQuestions(scene);
     const producer = scene.producer();
@@ -51,7 +51,7 @@ ours(
   },
 );
 
-ours('send is told before the job leaves, and sent once Redis has it or says no', async (_, scene) => {
+ours('send is published before the job leaves, and sent after Redis accepted or refused it', async (_, scene) => {
   const [sends, sents] = [hear(scene, 'send'), hear(scene, 'sent')];
   const producer = scene.producer();
   const job = producer.job('job-1');
@@ -68,7 +68,7 @@ ours('send is told before the job leaves, and sent once Redis has it or says no'
   assert.strictEqual(sends.length, 2, 'what is not sent is not told');
 });
 
-ours('who subscribes to sent or to settle alone is told', async (_, scene) => {
+ours('a subscriber of sent or of settle alone receives messages', async (_, scene) => {
   const [sents, settles] = [hear(scene, 'sent'), hear(scene, 'settle')];
   await scene.play(async () => {});
   const producer = scene.producer();
@@ -78,7 +78,7 @@ ours('who subscribes to sent or to settle alone is told', async (_, scene) => {
 });
 
 ours(
-  'receive is told when a processor is called, and settle with the same object when its job has ended',
+  'receive is published when a processor is called, and settle with the same object when its job has ended',
   async (_, scene) => {
     const [receives, settles] = [hear(scene, 'receive'), hear(scene, 'settle')];
     const failure = new Error('mine');
@@ -125,7 +125,7 @@ ours(
   },
 );
 
-ours('settle is told of jobs that stop() gives up on, once', async (_, scene) => {
+ours('settle is published once for each job that stop() abandons', async (_, scene) => {
   const settles = hear(scene, 'settle');
   const gate = new Gate();
   const connection = scene.connect();
@@ -143,7 +143,7 @@ ours('settle is told of jobs that stop() gives up on, once', async (_, scene) =>
 });
 
 ours(
-  'what subscribers of send add to the headers is there at receive, also when it is taken over',
+  'headers that subscribers of send add to a message are present at receive, also after the entry is claimed',
   async (_, scene) => {
     const receives = hear(scene, 'receive');
     const add = (message) => Object.assign(message.headers, { a: 'é\u{1f600}', 'x-b': 'b', left: 7 });
@@ -174,7 +174,7 @@ ours(
   },
 );
 
-ours('headers come with jobs that wait for a place, and with those that do not wait', async (_, scene) => {
+ours('headers arrive with jobs from the backlog and with jobs that start at once', async (_, scene) => {
   const receives = hear(scene, 'receive');
   const consumer = scene.consumer({ concurrency: 1 });
   const other = scene.name('other');
@@ -189,7 +189,7 @@ ours('headers come with jobs that wait for a place, and with those that do not w
   for (const { job, headers } of receives) assert.deepStrictEqual(headers, { stream: job.id });
 });
 
-keep('jobs with headers, of any kind, are run like others', async (_, scene) => {
+keep('jobs with headers of any kind run like other jobs', async (_, scene) => {
   const ran = [];
   await scene.play(async (job) => ran.push(job.id), { concurrency: 9 });
   const odd = ['{"a":"b"}', '[1]', 'null', '{', ''];
@@ -201,7 +201,7 @@ keep('jobs with headers, of any kind, are run like others', async (_, scene) => 
   assert.deepStrictEqual(ran.sort(), ['job-0', 'job-1', 'job-2', 'job-3', 'job-4']);
 });
 
-ours('headers that cannot be read are none', async (_, scene) => {
+ours('headers that cannot be parsed are ignored', async (_, scene) => {
   const receives = hear(scene, 'receive');
   await scene.play(async () => {});
   for (const headers of ['{', 'null', '7', '{"a":1,"b":"c"}', Buffer.from([0xff])]) {
@@ -214,7 +214,7 @@ ours('headers that cannot be read are none', async (_, scene) => {
   );
 });
 
-ours('a store that is bound to receive is there within the processor, to its end', async (_, scene) => {
+ours('a store that is bound to receive is available in the processor until its end', async (_, scene) => {
   const receive = channel('hfxbus:receive');
   const storage = new AsyncLocalStorage();
   if (typeof receive.bindStore !== 'function') {
@@ -238,7 +238,7 @@ ours('a store that is bound to receive is there within the processor, to its end
   assert.deepStrictEqual(found, ['of one', 'of one']);
 });
 
-ours('entries that are taken over, given up or gone are told', async (_, scene) => {
+ours('claimed, exhausted and trimmed entries are published', async (_, scene) => {
   const [claims, exhausts, trims] = ['claim', 'exhaust', 'trim'].map((topic) => hear(scene, topic));
   const { redis, stream, group } = scene;
   await redis.call('XGROUP', 'CREATE', keys.stream(stream), keys.group(group), '0', 'MKSTREAM');
@@ -256,7 +256,7 @@ ours('entries that are taken over, given up or gone are told', async (_, scene) 
   assert.deepStrictEqual(trims, [{ consumer, group, stream, count: 1, pending: true }]);
 });
 
-ours('changes of connections are told, those of one’s own by their name', async (_, scene) => {
+ours('changes of connections are published, those of named clients with their name', async (_, scene) => {
   const changes = hear(scene, 'connection');
   const redis = await scene.server();
   const manager = scene.connect({ ...redis.options, retryStrategy: () => 5 });

@@ -5,12 +5,12 @@ const { inspect } = require('node:util');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { nodeOf } = require('../support/routes.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Short, but long enough for a healthy server on a busy machine. */
 const EJECT = { failures: 3, timeout: 600, probeInterval: 700 };
 
-/** How a node may be there no more, and how it comes back. */
+/** Failures of a node, and their recovery. */
 const FAILURES = {
   killed: { fail: (node) => node.kill(), recover: (node) => node.start() },
   frozen: { fail: (node) => node.freeze(), recover: (node) => node.thaw() },
@@ -45,7 +45,7 @@ function isEjected(error, node) {
 }
 
 for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
-  ours(`a node that is ${how} is ejected: what waits for it fails, new jobs go elsewhere`, async (_, scene) => {
+  ours(`a node that is ${how} is ejected: pending calls fail, new jobs go to other nodes`, async (_, scene) => {
     const { nodes, connection, producer, told, says } = await begin(scene);
     fail(nodes[2]);
     const waiting = producer.job(scene.nameOn(2, 'job')).set('key', 1).push();
@@ -78,7 +78,7 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
     await connection.stop();
   });
 
-  ours(`jobs on a node that was ${how} run once it is readmitted, with their payloads`, async (_, scene) => {
+  ours(`jobs on a node that was ${how} run after its readmission, with their payloads`, async (_, scene) => {
     const { nodes, connection, says, told } = await begin(scene);
     const { DISTRIBUTED_ROUTING: route } = scene.hfxbus;
     const stream = scene.nameOn(0, 'stream');
@@ -97,7 +97,7 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
   });
 
   ours(
-    `a consumer begins although a node is ejected since it is ${how}, and reads it once it is back`,
+    `a consumer starts while a node that is ${how} is ejected, and reads the node after its readmission`,
     async (_, scene) => {
       const { nodes, connection, says } = await begin(scene);
       const { DISTRIBUTED_ROUTING: route } = scene.hfxbus;
@@ -114,7 +114,7 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
     },
   );
 
-  ours(`what nobody could hear of is not sent while its node is ${how}`, async (_, scene) => {
+  ours(`a job with waitFor is not sent while the node of its completions is ${how}`, async (_, scene) => {
     const { nodes, producer, says } = await begin(scene);
     const [stream, heard] = [scene.nameOn(2, 'stream'), scene.nameOn(0, 'stream')];
     const send = (name, options) =>
@@ -161,7 +161,7 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
   });
 }
 
-ours('if every node is ejected what is sent fails at once, and nothing keeps ids from being made', async (_, scene) => {
+ours('if every node is ejected sends fail at once, and ids can still be generated', async (_, scene) => {
   const { nodes, connection, producer, told } = await begin(scene);
   for (const node of nodes) node.kill();
   await until(() => told.length === 3, { timeout: 15000 });
@@ -170,7 +170,7 @@ ours('if every node is ejected what is sent fails at once, and nothing keeps ids
   await connection.stop();
 });
 
-ours('a process that only listens hears of a node that is gone', async (_, scene) => {
+ours('a process that only listens reports the ejection of a node', async (_, scene) => {
   const nodes = await scene.ownNodes();
   const connection = scene.partition(nodes, { eject: EJECT });
   const ejected = new Promise((resolve) => connection.once('eject', resolve));
@@ -179,7 +179,7 @@ ours('a process that only listens hears of a node that is gone', async (_, scene
   assert.strictEqual((await ejected).index, 1);
 });
 
-ours('without the option nothing is ejected, and ids lead everywhere', async (_, scene) => {
+ours('without the option no node is ejected, and ids lead to every node', async (_, scene) => {
   for (const eject of [undefined, null, false]) {
     const connection = scene.partition(
       [1, 2, 3].map((port) => ({ options: { port } })),
@@ -232,7 +232,7 @@ ours('a manager shows neither password nor listeners', (_, scene) => {
   assert.doesNotMatch(inspect(connection, { showHidden: true, depth: 9 }), /secret/);
 });
 
-ours('options of eject that cannot work are refused by name', (_, { hfxbus }) => {
+ours('invalid options of eject are rejected by name', (_, { hfxbus }) => {
   const make = (eject) => hfxbus.ConnectionManager.nodes({ nodes: [{}, {}], eject });
   for (const name of Object.keys(EJECT)) {
     const refused = (value, kind) =>

@@ -6,7 +6,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { asked } = require('../support/command-line.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const LARGEST = '18446744073709551615';
 /** Each is the next possible one after the one before. */
@@ -45,7 +45,7 @@ for (const [at, fromId] of ['0', ...IDS].entries()) {
   });
 }
 
-ours('events and dead letters have ids beyond 2 ** 53 whole', async (_, scene) => {
+ours('events and dead letters keep ids beyond 2 ** 53 exact', async (_, scene) => {
   await fill(scene);
   const deadLetter = scene.name('dead');
   const events = { claimed: [], exhausted: [] };
@@ -60,7 +60,7 @@ ours('events and dead letters have ids beyond 2 ** 53 whole', async (_, scene) =
   }
 });
 
-ours('dead letters are listed behind any id, the largest sequence and the largest of all too', async (_, scene) => {
+ours('dead letters are listed after any id, including the largest sequence and the largest id', async (_, scene) => {
   await fill(scene);
   const letters = new scene.hfxbus.DeadLetters(scene.connection, scene.stream);
   const listed = async (options) => (await letters.list(options)).map(({ id }) => id);
@@ -76,7 +76,7 @@ ours('dead letters are listed behind any id, the largest sequence and the larges
   assert.deepStrictEqual(await listed({}), IDS.slice(1));
 });
 
-ours('the command line goes on behind the largest sequence, and knows letters by such ids', async (_, scene) => {
+ours('the command line continues after the largest sequence, and finds dead letters by such ids', async (_, scene) => {
   const [dead, last] = [IDS[0], IDS[1]];
   const key = keys.stream(scene.stream);
   const page = Array.from({ length: 999 }, (_, at) => ['XADD', key, `1-${at + 1}`, 'job', 'other']);
@@ -99,7 +99,7 @@ ours('the command line goes on behind the largest sequence, and knows letters by
   );
 });
 
-ours('an id that is none is refused before anything is sent', async (_, scene) => {
+ours('an invalid entry id is rejected before a command is sent', async (_, scene) => {
   const given = (options) => () => scene.consumer().process({ stream: scene.stream, processor() {}, ...options });
   for (const readFrom of [...BEYOND, '', '-1', '1-', '1-2-3', '1e3', ' 1', '$', '+', 2 ** 53, Infinity]) {
     assert.throws(given({ readFrom }), { name: 'RangeError', message: /^readFrom must be / }, `${readFrom}`);

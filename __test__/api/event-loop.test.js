@@ -3,9 +3,9 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
-/* Which thread does the engine's work: Node's own while there is little of it, so that no thread is woken for a reply. */
+/* The thread of the engine's work: Node's own under low load, so that a reply wakes no other thread. */
 
 const SENDS = 400;
 /** For how long leases are good here, in ms. */
@@ -36,17 +36,17 @@ async function wakings(scene, variables) {
   return perSend;
 }
 
-ours('a reply wakes no thread but that of JavaScript', async (_, scene) => {
+ours('a reply wakes only the thread of JavaScript', async (_, scene) => {
   const perSend = await wakings(scene, {});
   assert.ok(perSend < 0.3, `${perSend}`);
 });
 
-ours('HFXBUS_ENGINE=thread leaves every reply to the thread of the engine', async (_, scene) => {
+ours('with HFXBUS_ENGINE=thread the engine thread handles every reply', async (_, scene) => {
   const perSend = await wakings(scene, { HFXBUS_ENGINE: 'thread' });
   assert.ok(perSend > 0.7, `${perSend}`);
 });
 
-ours('jobs stay leased while JavaScript runs something long', async (_, scene) => {
+ours('jobs keep their lease while JavaScript blocks the event loop', async (_, scene) => {
   await scene.redis.call('XGROUP', 'CREATE', keys.stream(scene.stream), keys.group(scene.group), '0', 'MKSTREAM');
   const child = scene.child(
     async ({ hfxbus, options, data, print }) => {

@@ -33,7 +33,7 @@ async function runChild(scene, run, toFake = EVERY) {
   assert.deepStrictEqual([code, child.stderr, child.printed], [0, '', [['done']]]);
 }
 
-keep('payloads and commands go on under fake timers', async (_, scene) => {
+keep('payloads and commands work under fake timers', async (_, scene) => {
   await runChild(
     scene,
     async ({ hfxbus, options, data, print }) => {
@@ -55,7 +55,7 @@ keep('payloads and commands go on under fake timers', async (_, scene) => {
   );
 });
 
-ours('a bus that is opened, used and stopped under fake timers passes every step, and the process ends', (_, scene) =>
+ours('a bus can be opened, used and stopped under fake timers, and after that the process ends by itself', (_, scene) =>
   runChild(scene, async ({ hfxbus, options, data, print }) => {
     const { stream, group } = data;
     const clock = require(data.timers).install({ toFake: data.toFake });
@@ -75,7 +75,7 @@ ours('a bus that is opened, used and stopped under fake timers passes every step
   }),
 );
 
-ours('a process ends though fake timers came and went while its bus was open', (_, scene) =>
+ours('a process ends although fake timers were installed and removed while its bus was open', (_, scene) =>
   runChild(scene, async ({ hfxbus, options, data, print }) => {
     const fake = () => require(data.timers).install({ toFake: data.toFake });
     let clock = fake();
@@ -102,7 +102,7 @@ ours('a bus that is loaded under fake timers uses the real ones', (_, scene) =>
   }),
 );
 
-ours('a timeout that a user gives follows the clock of the moment', (_, scene) =>
+ours('a timeout of the user follows the clock that is installed at the time of the call', (_, scene) =>
   runChild(scene, async ({ hfxbus, options, data, print }) => {
     const { stream, group } = data;
     const connection = hfxbus.ConnectionManager.standalone(options);

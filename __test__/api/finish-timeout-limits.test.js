@@ -1,14 +1,14 @@
 'use strict';
 
-/* How much may be asked when a job is not finished in time, and for how long somebody waits for that. */
+/* Limits of the diagnosis of a job that is not finished in time: number of queries and duration. */
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
 const { begin, timesOut, unfinished } = require('../support/unfinished.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
-ours('a thousand waits that are over at once are looked at together', async (_, scene) => {
+ours('a thousand waits that expire together share their queries', async (_, scene) => {
   await scene.play(() => new Promise(() => {}));
   const producer = scene.producer();
   const send = () => producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group, 'none'] });
@@ -28,7 +28,7 @@ ours('a thousand waits that are over at once are looked at together', async (_, 
   assert.strictEqual((await producer.stats()).timedOut, 1000 * rounds);
 });
 
-ours('nothing is asked before the time is over', async (_, scene) => {
+ours('no query for a diagnosis is sent before the timeout', async (_, scene) => {
   const producer = scene.producer();
   const job = await producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group] });
   const monitor = await scene.monitor();
@@ -39,7 +39,7 @@ ours('nothing is asked before the time is over', async (_, scene) => {
 });
 
 ours(
-  'without a connection, or an answer, finished() rejects in time, and says no more than in 2.2.0',
+  'without a connection or a reply, finished() rejects in time, with no more than the message of 2.2.0',
   async (_, scene) => {
     const redis = await scene.server();
     const connection = scene.connect({ ...redis.options, retryStrategy: () => 10, maxRetriesPerRequest: null });
@@ -64,7 +64,7 @@ ours(
   },
 );
 
-ours('a user who may not look hears no more than in 2.2.0', async (_, scene) => {
+ours('a user without the right to XINFO gets no more than the message of 2.2.0', async (_, scene) => {
   const username = scene.name('user');
   const rules = ['on', '>secret', '~*', '&*', '+@all', '-xinfo'];
   await scene.redis.call('ACL', 'SETUSER', username, ...rules);
@@ -86,7 +86,7 @@ function heldTimer(start) {
   }
 }
 
-ours('what ends a wait while it is looked at ends it at once', async (_, scene) => {
+ours('an abort or a close during the diagnosis ends the wait at once', async (_, scene) => {
   const redis = await scene.server();
   const producer = scene.producer(scene.connect(redis.options));
   const job = await producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group] });
@@ -104,7 +104,7 @@ ours('what ends a wait while it is looked at ends it at once', async (_, scene) 
   assert.strictEqual((await producer.stats()).timedOut, 0);
 });
 
-ours('a completion that comes while it is looked why it has not is taken', async (_, scene) => {
+ours('a completion that arrives during the diagnosis settles the wait', async (_, scene) => {
   const proxy = await TcpProxy.to(scene.redis.port);
   scene.closing(() => proxy.close());
   const producer = scene.producer(scene.connect(proxy.options));
@@ -115,7 +115,7 @@ ours('a completion that comes while it is looked why it has not is taken', async
   assert.ok((await job.finished(1))[scene.group] instanceof Date);
 });
 
-ours('a clock that a test holds decides when the time is over, and not how long the look takes', async (_, scene) => {
+ours('fake timers control the timeout, but not the duration of the diagnosis', async (_, scene) => {
   const producer = scene.producer();
   const job = await producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group] });
   const held = heldTimer(() => job.finished(60000).catch((error) => error));
@@ -124,7 +124,7 @@ ours('a clock that a test holds decides when the time is over, and not how long 
   assert.strictEqual((await held.started).code, 'FINISH_TIMEOUT');
 });
 
-ours('a process may end while it is looked', async (_, scene) => {
+ours('a process can end during the diagnosis', async (_, scene) => {
   const redis = await scene.server();
   const child = scene.child(
     async ({ hfxbus, options, print }) => {

@@ -1,14 +1,14 @@
 'use strict';
 
-/* What `finished()` says of a job that is not finished in time. */
+/* The diagnosis in the error of a `finished()` that timed out. */
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { begin, timesOut, unfinished } = require('../support/unfinished.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
-/** What the error says of its groups. */
+/** Returns the groups in the error's diagnosis. */
 function saidOf({ diagnosis }) {
   return diagnosis.groups.map(({ group, state }) => [group, state]);
 }
@@ -72,7 +72,7 @@ ours('finished() says that no consumer has read for a while', async (_, scene) =
   assert.deepStrictEqual([state, consumers, pending], ['waiting', 1, 1]);
 });
 
-ours('finished() says who has the job, how often it was delivered, and what waits behind it', async (_, scene) => {
+ours('finished() names the consumer of the job, its delivery count and the entries behind it', async (_, scene) => {
   const consumer = await scene.play(() => new Promise(() => {}), { claimInterval: 20, claimDeadline: 60 });
   const producer = scene.producer();
   const send = () => producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group] });
@@ -94,7 +94,7 @@ ours('finished() says who has the job, how often it was delivered, and what wait
   );
 });
 
-ours('finished() says of a consumer that is gone since when, and how often the job was delivered', async (_, scene) => {
+ours('finished() reports since when a consumer is gone, and the delivery count of its job', async (_, scene) => {
   const { stream, group } = scene;
   await scene.redis.call('XGROUP', 'CREATE', keys.stream(stream), keys.group(group), '$', 'MKSTREAM');
   const producer = scene.producer();
@@ -121,7 +121,7 @@ ours('finished() says of a consumer that is gone since when, and how often the j
   );
 });
 
-ours('finished() says what each of several groups has made of the job', async (_, scene) => {
+ours('finished() reports the state of the job in each of several groups', async (_, scene) => {
   const [done, fails] = [scene.name('group'), scene.name('group')];
   await scene.play(async () => {}, { group: done });
   await scene.play(
@@ -171,7 +171,7 @@ ours('finished() names the payload keys that were set and never pushed', async (
   assert.deepStrictEqual(pushed.diagnosis.unpushed, []);
 });
 
-ours('with several nodes finished() says on which one it looked, and that the route may differ', async (_, scene) => {
+ours('with several nodes finished() names the queried node, and that the route can differ', async (_, scene) => {
   const servers = await scene.nodes();
   const connection = scene.partition(servers);
   const stream = scene.nameOn(1, 'stream');
@@ -185,7 +185,7 @@ ours('with several nodes finished() says on which one it looked, and that the ro
   );
 });
 
-ours('many groups, and names of all kinds, make one line that can be read', async (_, scene) => {
+ours('many groups with names of all kinds make one readable line', async (_, scene) => {
   const waitFor = Array.from({ length: 8 }, (_, at) => `g\n${at}`);
   const { message, diagnosis } = await timesOut(scene, { waitFor });
   assert.strictEqual(diagnosis.groups.length, 8);

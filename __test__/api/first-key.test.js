@@ -5,7 +5,7 @@ const { test } = require('node:test');
 const { getKeyIndexes, list } = require('@ioredis/commands');
 const { firstKey } = require('../../src/facade/redis/first-key.js');
 
-test('the first key of a command is where the list of commands has it', () => {
+test('the position of the first key of a command matches the list of commands', () => {
   for (const name of list) {
     const args = Array(9).fill('1');
     const [index = -2] = getKeyIndexes(name, args);
@@ -54,7 +54,7 @@ for (const [line, index] of CASES) {
   });
 }
 
-test('MIGRATE has one key, or none and then those behind KEYS', () => {
+test('MIGRATE has one key, or otherwise the keys after KEYS', () => {
   assert.strictEqual(firstKey(['migrate', 'h', '1', '', '0', '5', 'copy', 'KEYS', 'k', 'l']), 8);
   assert.strictEqual(firstKey(['migrate', 'keys', '1', '', '0', '5']), -1);
 });

@@ -12,7 +12,7 @@ function storedLength(scene, job, key) {
   return scene.redis.call('STRLEN', job.prefix(key));
 }
 
-ours('strings that are together longer than V8 can join are written, each whole', async (_, scene) => {
+ours('strings that together exceed the string limit of V8 are written whole', async (_, scene) => {
   const job = scene.producer(scene.connect({ maxQueuedBytes: Infinity })).job();
   const large = 'x'.repeat(HALF_OF_THE_LONGEST);
   await job.set('one', large).set('other', large).push();
@@ -22,7 +22,7 @@ ours('strings that are together longer than V8 can join are written, each whole'
   await scene.redis.call('FLUSHALL');
 });
 
-ours('a call that is larger than the queue may be is refused whole, and alone', async (_, scene) => {
+ours('a call that exceeds the queue limit is rejected whole, and alone', async (_, scene) => {
   const producer = scene.producer();
   const client = scene.connection.getClient('mine');
   const large = 'x'.repeat(HALF_OF_THE_LONGEST);
@@ -42,7 +42,7 @@ ours('a call that is larger than the queue may be is refused whole, and alone', 
   assert.strictEqual(await client.ping(), 'PONG');
 });
 
-ours('commands whose strings are too long for one packet leave in several, in their order', async (_, scene) => {
+ours('commands that exceed one packet leave in several packets, in order', async (_, scene) => {
   const client = scene.connect({ maxQueuedBytes: Infinity }).getClient('mine');
   const large = 'y'.repeat(HALF_OF_THE_LONGEST);
   const written = [client.set('a', large), client.set('b', large), client.strlen('a'), client.strlen('b')];
@@ -81,13 +81,13 @@ ours('ids, keys and text beyond ASCII of many megabytes keep every character', a
   await scene.redis.call('FLUSHALL');
 });
 
-ours('a call that throws while it is packed rejects alone: the others of its tick go on', async (_, scene) => {
+ours('a call that throws while it is packed rejects alone; other calls of the tick continue', async (_, scene) => {
   const producer = scene.producer();
   const client = scene.connection.getClient('mine');
   const before = producer.job();
   const after = producer.job();
   const bad = producer.job();
-  // A payload whose length throws: nothing that JSON or bytes lead to, so it is put where the value is taken from.
+  // A payload with a length that throws: neither JSON nor bytes lead to one, so it is put in place of the value.
   const { set } = Uint8Array.prototype;
   const typed = Object.getPrototypeOf(Uint8Array.prototype);
   const first = before.set('a', 1).push();
@@ -113,7 +113,7 @@ ours('a call that throws while it is packed rejects alone: the others of its tic
   await scene.connection.stop();
 });
 
-ours('a process whose call was rejected while it was packed ends', async (_, scene) => {
+ours('a process ends after a call was rejected while it was packed', async (_, scene) => {
   const child = scene.child(async ({ hfxbus, options, print }) => {
     const connection = hfxbus.ConnectionManager.standalone(options);
     const job = new hfxbus.Producer(connection).job();

@@ -4,17 +4,17 @@ const assert = require('node:assert');
 const fs = require('node:fs');
 const path = require('node:path');
 const { ours } = require('../support/cases.js');
-const { frozen } = require('../support/frozen.js');
-const { Gate } = require('../support/gate.js');
-const { until } = require('../support/until.js');
+const { frozen } = require('../support/frozen-objects.js');
+const { Gate } = require('../support/latch.js');
+const { until } = require('../support/wait-until.js');
 
-/** How many connections a server has, but for the test's own. */
+/** Returns the number of connections of a server, without the test's own. */
 async function connections(redis) {
   const list = await redis.call('CLIENT', 'LIST');
   return list.trim().split('\n').length - 1;
 }
 
-ours('everything can be used again after stop, and is stopped again', async (_, scene) => {
+ours('everything can be used again after stop(), and stopped again', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect(redis.options);
   const producer = scene.producer(connection);
@@ -33,7 +33,7 @@ ours('everything can be used again after stop, and is stopped again', async (_, 
   assert.deepStrictEqual(ran, ['first', 'second', 'third']);
 });
 
-ours('stop during play ends both, one way or the other, and leaves no connection', async (_, scene) => {
+ours('stop() during play() settles both calls, and leaves no connection', async (_, scene) => {
   const redis = await scene.server();
   for (const options of [{}, { force: true }, { maxWait: 5 }]) {
     const connection = scene.connect(redis.options);
@@ -49,7 +49,7 @@ ours('stop during play ends both, one way or the other, and leaves no connection
   }
 });
 
-ours('pauses, plays and stops in any order all settle', async (_, scene) => {
+ours('calls of pause(), play() and stop() in any order all settle', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect(redis.options);
   const consumer = scene.consumer({}, connection).process({ stream: scene.stream, processor: async () => {} });
@@ -77,7 +77,7 @@ ours('stop within a processor waits for that job no longer than maxWait', async 
   assert.strictEqual(errors[0].code, 'REJECT_JOB_ERROR');
 });
 
-ours('options that cannot be changed will do, and are not changed', async (_, scene) => {
+ours('options that cannot be changed are accepted, and not changed', async (_, scene) => {
   const options = frozen({ ...scene.redis.options, keyPrefix: 'mine' });
   const connection = scene.adopt(scene.hfxbus.ConnectionManager.standalone(options));
   const consumer = new scene.hfxbus.Consumer(connection, frozen({ group: scene.group, concurrency: 2 }));
@@ -95,7 +95,7 @@ ours('options that cannot be changed will do, and are not changed', async (_, sc
 });
 
 ours(
-  'a job that was frozen is refused where it would have to be changed, and costs nothing where not',
+  'a frozen job is rejected by calls that must change it, and is accepted without cost by all other calls',
   async (_, scene) => {
     const consumer = await scene.play(async (job) => {
       Object.freeze(job);
@@ -119,7 +119,7 @@ ours(
   },
 );
 
-ours('a getter or a proxy that throws is the caller’s error, and nothing is left half done', async (_, scene) => {
+ours('a getter or a proxy that throws is the caller’s error, and leaves no partial state', async (_, scene) => {
   const { ConnectionManager } = scene.hfxbus;
   const mine = new Error('mine');
   const proxy = new Proxy({}, { get: () => assert.fail(mine) });

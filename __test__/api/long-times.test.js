@@ -7,7 +7,7 @@
 
 const LONGEST_TIMER = 2 ** 31 - 1;
 const { setTimeout: startTimer } = globalThis;
-/** How many of the longest timers still end at once. */
+/** Number of the longest timers that the test ends at once. */
 let shortened = 0;
 globalThis.setTimeout = (action, ms, ...rest) => {
   const isShort = ms === LONGEST_TIMER && shortened > 0;
@@ -18,7 +18,7 @@ globalThis.setTimeout = (action, ms, ...rest) => {
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { start } = require('../support/command-line.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 const TIMES = [2 ** 31, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER];
 const ANY = [...TIMES, 1e300, Infinity];
@@ -28,7 +28,7 @@ const WHILE = 60;
 const warnings = [];
 process.on('warning', ({ name, message }) => warnings.push(`${name}: ${message}`));
 
-/** Whether a promise has settled. */
+/** Returns true if a promise has settled. */
 function watch(promise) {
   const watched = { isSettled: false };
   const settle = () => {
@@ -61,7 +61,7 @@ async function busy(scene, connection, options) {
   return run;
 }
 
-ours('finished() waits for as long as it is told', async (_, scene) => {
+ours('finished() waits for the whole of a long timeout', async (_, scene) => {
   const producer = scene.producer();
   const job = await producer.send({ stream: scene.stream, job: producer.job('job-1'), waitFor: [scene.group] });
   const waits = ANY.flatMap((timeout) => [job.finished(timeout), job.finished({ timeout })]);
@@ -70,7 +70,7 @@ ours('finished() waits for as long as it is told', async (_, scene) => {
   assert.strictEqual((await Promise.all(waits)).length, 2 * ANY.length);
 });
 
-ours('finished() expires when its last timer ends, and never if it is for ever', async (_, scene) => {
+ours('finished() expires with its last timer, and never with an infinite timeout', async (_, scene) => {
   const producer = scene.producer();
   const send = () => producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group] });
   shortened = 2;
@@ -83,7 +83,7 @@ ours('finished() expires when its last timer ends, and never if it is for ever',
   await staysOpen(endless);
 });
 
-ours('pause() waits for as long as it is told, and expires when its last timer ends', async (_, scene) => {
+ours('pause() waits for the whole of a long timeout, and expires with its last timer', async (_, scene) => {
   const { consumer, end } = await busy(scene, scene.connection);
   const pauses = ANY.map((timeout) => consumer.pause(timeout));
   await Promise.all(pauses.map((pause, at) => staysOpen(pause, `${ANY[at]}`)));
@@ -93,7 +93,7 @@ ours('pause() waits for as long as it is told, and expires when its last timer e
   await Promise.all(pauses);
 });
 
-ours('stop() and gracefulShutdown() wait for as long as they are told', async (_, scene) => {
+ours('stop() and gracefulShutdown() wait for the whole of a long time', async (_, scene) => {
   for (const maxWait of ANY) {
     const connection = scene.connect();
     const [group, stream] = [scene.name('group'), scene.name('stream')];
@@ -116,7 +116,7 @@ ours('stop() and gracefulShutdown() wait for as long as they are told', async (_
   }
 });
 
-ours('a job runs, and may fail and wait, for as long as it is told', async (_, scene) => {
+ours('a job can run, fail and wait for the whole of a long time', async (_, scene) => {
   for (const time of ANY) {
     const delay = Math.min(time, 1e300);
     for (const options of [
@@ -146,7 +146,7 @@ ours('a job runs, and may fail and wait, for as long as it is told', async (_, s
 
 const OF_CONNECTIONS = ['connectTimeout', 'commandTimeout', 'socketTimeout', 'keepAlive', 'maxLoadingRetryTime'];
 
-ours('a connection takes any time', async (_, scene) => {
+ours('a connection accepts times of any length', async (_, scene) => {
   for (const time of ANY) {
     const connection = scene.connect(Object.fromEntries(OF_CONNECTIONS.map((name) => [name, time])));
     const [group, stream] = [scene.name('group'), scene.name('stream')];
@@ -159,7 +159,7 @@ ours('a connection takes any time', async (_, scene) => {
   assert.deepStrictEqual(warnings, []);
 });
 
-ours('a connection that is to be made again much later is not made again at once', async (_, scene) => {
+ours('a reconnection with a long delay does not start at once', async (_, scene) => {
   for (const time of ANY) {
     let asked = 0;
     const retryStrategy = () => {
@@ -176,7 +176,7 @@ ours('a connection that is to be made again much later is not made again at once
   }
 });
 
-ours('payloads and records are kept for as long as PSETEX can, and no longer', async (_, scene) => {
+ours('payloads and records live up to the limit of PSETEX', async (_, scene) => {
   await scene.play(async () => {});
   const producer = scene.producer();
   for (const time of TIMES) {
@@ -191,7 +191,7 @@ ours('payloads and records are kept for as long as PSETEX can, and no longer', a
   }
 });
 
-ours('the command line looks again only after the time that it is told', async (_, scene) => {
+ours('the command line repeats its query only after the given time', async (_, scene) => {
   const monitor = await scene.monitor();
   const url = `redis://127.0.0.1:${scene.redis.port}`;
   const run = start(['watch', '--json', '--url', url, '--interval', '999999999999999']);

@@ -3,10 +3,10 @@
 const assert = require('node:assert');
 const original = require('hfxbus-original');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** A job that is waited for and that a consumer without a voice has taken. */
 async function taken(scene, options = {}) {
@@ -42,11 +42,11 @@ async function cut(redis) {
   await until(async () => (await redis.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=1'));
 }
 
-/** How often producers have asked since the server began; Redis 6.2 does not count subcommands. */
+/** Returns the number of outcome queries since the start; Redis 6.2 does not count subcommands. */
 const asked = async ({ redis }) =>
   Number((await redis.call('INFO', 'commandstats')).match(/cmdstat_xinfo(?:\|groups)?:calls=(\d+)/)?.[1] ?? 0);
 
-ours('a success that was missed is learnt when the subscriber is back', async (_, scene) => {
+ours('a missed success is recovered after the subscriber reconnects', async (_, scene) => {
   const { job, entry, finished } = await taken(scene);
   await acknowledge(scene, entry);
   await cut(scene.redis);
@@ -55,7 +55,7 @@ ours('a success that was missed is learnt when the subscriber is back', async (_
   assert.strictEqual(await job.finished(), completions);
 });
 
-ours('what still runs or failed without a record is not taken for a success', async (_, scene) => {
+ours('a running job, or a failure without a record, is not taken for a success', async (_, scene) => {
   const { entry, finished } = await taken(scene);
   const before = await asked(scene);
   await cut(scene.redis);
@@ -66,7 +66,7 @@ ours('what still runs or failed without a record is not taken for a success', as
   assert.ok((await finished)[scene.group] instanceof Date);
 });
 
-ours('a job that no consumer has had is waited for, and its completion heard', async (_, scene) => {
+ours('an unread job is still awaited after a reconnection, and its completion is received', async (_, scene) => {
   const { redis, stream, group } = scene;
   await redis.call('XGROUP', 'CREATE', keys.stream(stream), keys.group(group), '0', 'MKSTREAM');
   const producer = scene.producer();
@@ -79,7 +79,7 @@ ours('a job that no consumer has had is waited for, and its completion heard', a
   assert.ok((await finished)[group] instanceof Date);
 });
 
-ours('a group that was heard already is not asked about', async (_, scene) => {
+ours('no outcome is queried for a group whose completion was received', async (_, scene) => {
   const other = scene.name('group');
   const { producer, job, entry, finished } = await taken(scene, {
     waitFor: [scene.group, other],
@@ -93,7 +93,7 @@ ours('a group that was heard already is not asked about', async (_, scene) => {
   assert.ok(completions[scene.group] instanceof Date);
 });
 
-ours('an entry that is gone leaves an outcome that nobody knows', async (_, scene) => {
+ours('a deleted entry has the outcome OUTCOME_UNKNOWN', async (_, scene) => {
   const { entry, finished } = await taken(scene);
   await acknowledge(scene, entry);
   await scene.redis.call('XDEL', keys.stream(scene.stream), entry);
@@ -103,14 +103,14 @@ ours('an entry that is gone leaves an outcome that nobody knows', async (_, scen
   assert.match(message, new RegExp(scene.stream));
 });
 
-ours('an entry whose stream is gone leaves an outcome that nobody knows', async (_, scene) => {
+ours('an entry of a deleted stream has the outcome OUTCOME_UNKNOWN', async (_, scene) => {
   const { finished } = await taken(scene);
   await scene.redis.call('DEL', keys.stream(scene.stream));
   await cut(scene.redis);
   assert.strictEqual((await finished)[scene.group].code, 'OUTCOME_UNKNOWN');
 });
 
-ours('durable jobs are recorded before they are told of, for as long as was asked', async (_, scene) => {
+ours('durable jobs are recorded before their completion is published, for the given time', async (_, scene) => {
   const { redis, stream, group } = scene;
   const producer = scene.producer();
   const heard = await scene.hear(keys.channel(stream, producer.id));
@@ -142,7 +142,7 @@ ours('durable jobs are recorded before they are told of, for as long as was aske
   );
 });
 
-ours('other jobs are neither marked nor recorded', async (_, scene) => {
+ours('jobs that are not durable, or have no waitFor, are neither marked nor recorded', async (_, scene) => {
   const { redis, stream, group } = scene;
   const producer = scene.producer();
   await scene.play(async () => {});
@@ -150,7 +150,7 @@ ours('other jobs are neither marked nor recorded', async (_, scene) => {
     const job = await producer.send({ stream, job: producer.job('J'), waitFor: [group], durable });
     await job.finished();
   }
-  // Nobody would read these records.
+  // No producer would read these records.
   await producer.send({ stream, job: producer.job('J'), durable: true });
   await producer.send({ stream, job: producer.job('J'), waitFor: [], durable: true });
   const entries = await redis.call('XRANGE', keys.stream(stream), '-', '+');
@@ -160,7 +160,7 @@ ours('other jobs are neither marked nor recorded', async (_, scene) => {
   assert.deepStrictEqual(await redis.call('KEYS', `hfxbus:rec:*:${stream}:*`), []);
 });
 
-ours('a failure that was missed is learnt from its record when the subscriber is back', async (_, scene) => {
+ours('a missed failure is recovered from its record after the subscriber reconnects', async (_, scene) => {
   const { job, entry, finished } = await taken(scene, { durable: true, rejectOnError: true });
   const { redis, stream, group } = scene;
   const message = { str: stream, grp: group, job: job.id, err: { message: 'no', code: 'NO' } };
@@ -170,7 +170,7 @@ ours('a failure that was missed is learnt from its record when the subscriber is
   assert.deepStrictEqual({ ...completions }, { [group]: { message: 'no', code: 'NO' } });
 });
 
-ours('a durable job settles within 5 s even if nothing but its completion was lost', async (_, scene) => {
+ours('a durable job settles within 5 s even if only its completion was lost', async (_, scene) => {
   const { job, entry, finished } = await taken(scene, { durable: true });
   const start = Date.now();
   const { redis, stream, group } = scene;
@@ -179,13 +179,13 @@ ours('a durable job settles within 5 s even if nothing but its completion was lo
   assert.ok(Date.now() - start < 5000);
 });
 
-ours('a durable job that a consumer of 2.2.0 ran settles too', async (_, scene) => {
+ours('a durable job settles after a consumer of 2.2.0 ran it', async (_, scene) => {
   const { entry, finished } = await taken(scene, { durable: true });
   await acknowledge(scene, entry);
   assert.ok((await finished)[scene.group] instanceof Date);
 });
 
-ours('a consumer of 2.2.0 runs durable jobs as any', async (_, scene) => {
+ours('a consumer of 2.2.0 runs durable jobs like other jobs', async (_, scene) => {
   const { stream, group } = scene;
   const connection = scene.adopt(original.ConnectionManager.standalone(scene.redis.options));
   const consumer = new original.Consumer(connection, { group, blockTimeout: 50 });
@@ -211,7 +211,7 @@ ours('a consumer of 2.2.0 runs durable jobs as any', async (_, scene) => {
   await consumer.pause();
 });
 
-ours('a job that is sent again is not settled by the record of the time before', async (_, scene) => {
+ours('the record of an earlier send does not settle a job that is sent again', async (_, scene) => {
   const { redis, stream, group } = scene;
   const { producer, job, entry, finished } = await taken(scene, { durable: true });
   const message = JSON.stringify({ str: stream, grp: group, job: job.id, err: 'the first time' });
@@ -225,7 +225,7 @@ ours('a job that is sent again is not settled by the record of the time before',
   assert.ok((await second)[group] instanceof Date);
 });
 
-ours('an error that is too long is cut, and recorded as it is published', async (_, scene) => {
+ours('a long error is cut, and is recorded as it is published', async (_, scene) => {
   const { redis, stream, group } = scene;
   const producer = scene.producer();
   await scene.play(async () => {
@@ -240,7 +240,7 @@ ours('an error that is too long is cut, and recorded as it is published', async 
   assert.deepStrictEqual(JSON.parse(await redis.call('GET', key)).err, heard);
 });
 
-/** A producer whose connections go through a proxy, and a job of it that ends badly once that refuses them. */
+/** Starts a producer behind a proxy, and a job of it that fails while the proxy refuses connections. */
 async function unheard(scene, { processor, ...options } = {}) {
   const { redis, stream, group } = scene;
   const proxy = await TcpProxy.to(redis.port);
@@ -257,7 +257,7 @@ async function unheard(scene, { processor, ...options } = {}) {
   return { consumer, producer, job, gate, proxy, record: keys.unheard(entry, stream, group) };
 }
 
-ours('a failure that nobody heard is learnt when the subscriber is back', async (_, scene) => {
+ours('a failure without a subscriber is recovered after the producer reconnects', async (_, scene) => {
   const { redis, group } = scene;
   const { job, gate, proxy, record } = await unheard(scene);
   gate.open();
@@ -268,7 +268,7 @@ ours('a failure that nobody heard is learnt when the subscriber is back', async 
   assert.strictEqual((await job.finished())[group].message, 'unheard');
 });
 
-ours('what ends while Redis closes a subscriber that is sent too much settles', async (_, scene) => {
+ours('jobs settle that end while Redis closes an overloaded subscriber', async (_, scene) => {
   const redis = await scene.server();
   await redis.call('CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 1mb 0 0');
   const { stream, group } = scene;
@@ -276,7 +276,7 @@ ours('what ends while Redis closes a subscriber that is sent too much settles', 
   const producer = scene.producer(connection);
   const large = 'x'.repeat(3_000_000);
   const processor = async ({ id }) => {
-    // As a consumer of 2.2.0 tells of a large error.
+    // A large error as a consumer of 2.2.0 publishes it.
     await scene.complete('another', producer.id, { redis, err: large });
     if (id === 'fails') throw new Error('unheard');
   };
@@ -289,7 +289,7 @@ ours('what ends while Redis closes a subscriber that is sent too much settles', 
   assert.deepStrictEqual([failure.message, success instanceof Date], ['unheard', true]);
 });
 
-ours('a failure that nobody heard gives way to the success that follows it', async (_, scene) => {
+ours('a success replaces an earlier failure that no subscriber received', async (_, scene) => {
   const { redis, group } = scene;
   let runs = 0;
   const gate = new Gate();
@@ -306,7 +306,7 @@ ours('a failure that nobody heard gives way to the success that follows it', asy
 });
 
 ours(
-  'a failure that was heard is not recorded, nor is one that Redis may not record complained of',
+  'a received failure is not recorded, and a refused record of another failure is not reported as an error',
   async (_, scene) => {
     const { redis, stream, group } = scene;
     const producer = scene.producer();
@@ -330,7 +330,7 @@ ours(
   },
 );
 
-ours('a record that Redis refuses fails the settlement, as a completion would', async (_, scene) => {
+ours('a refused outcome record fails the settlement, like a refused completion', async (_, scene) => {
   const { redis, stream, group } = scene;
   const producer = scene.producer();
   let settled;
@@ -346,7 +346,7 @@ ours('a record that Redis refuses fails the settlement, as a completion would', 
   assert.deepStrictEqual(errors, []);
 });
 
-ours('who waits for a job hears that it was given up without a word', async (_, scene) => {
+ours('a job that is dead-lettered without a failure has the outcome EXHAUSTED', async (_, scene) => {
   const { group } = scene;
   const { finished, entry } = await taken(scene);
   const claiming = { claimInterval: 30, claimDeadline: 60, retryLimit: 1, deadLetter: scene.name('dead') };
@@ -356,11 +356,11 @@ ours('who waits for a job hears that it was given up without a word', async (_, 
   assert.ok(await scene.redis.call('EXISTS', keys.record(entry, scene.stream, group)));
 });
 
-ours('a job that failed and was given up is not taken for a success', async (_, scene) => {
+ours('a failed job that is dead-lettered keeps its failure as outcome', async (_, scene) => {
   const { redis, group } = scene;
   const { finished, job, producer } = await taken(scene, { waitFor: [group, 'other'] });
   const claiming = { claimInterval: 30, claimDeadline: 60, retryLimit: 2, deadLetter: scene.name('dead') };
-  // Nobody hears of the failure.
+  // The completion of the failure is lost.
   await redis.call('ACL', 'SETUSER', 'default', '-publish');
   const consumer = await scene.play(async () => {
     throw new Error('no');
@@ -372,7 +372,7 @@ ours('a job that failed and was given up is not taken for a success', async (_, 
   assert.strictEqual((await finished)[group].message, 'no');
 });
 
-ours('durable takes true, false or a ttl', async (_, scene) => {
+ours('durable accepts true, false or a ttl', async (_, scene) => {
   const producer = scene.producer();
   const send = (durable) => producer.send({ stream: scene.stream, job: producer.job(), waitFor: ['g'], durable });
   for (const wrong of ['yes', 1, () => {}])
@@ -390,7 +390,7 @@ ours('durable takes true, false or a ttl', async (_, scene) => {
   );
 });
 
-ours('what Redis refused to subscribe again is subscribed when it may be, and reported once', async (_, scene) => {
+ours('a refused subscription is repeated until Redis accepts it, and is reported once', async (_, scene) => {
   const redis = await scene.server();
   await redis.call('ACL', 'SETUSER', 'bus', 'on', '>secret', 'allkeys', 'allchannels', '+@all');
   const options = { ...redis.options, username: 'bus', password: 'secret', retryStrategy: () => 10 };
@@ -401,7 +401,7 @@ ours('what Redis refused to subscribe again is subscribed when it may be, and re
   const errors = scene.errors(producer);
   const refuse = async () => {
     await redis.call('ACL', 'SETUSER', 'bus', 'resetchannels');
-    // From 7 on Redis itself ends a connection that hears more than it may.
+    // From 7 on Redis itself ends a connection with a subscription that is not allowed any more.
     await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
   };
   await refuse();

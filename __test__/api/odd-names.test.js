@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Names that are allowed, each of which some layer might read as something else. */
 const NAMES = {
@@ -18,7 +18,7 @@ const NAMES = {
 };
 
 for (const [kind, odd] of Object.entries(NAMES)) {
-  ours(`a name ${kind} is a name like any other: of a stream, a group, a job, a key`, async (_, scene) => {
+  ours(`a name ${kind} works like any other: of a stream, a group, a job, a key`, async (_, scene) => {
     const [stream, group] = [scene.name(odd), scene.name(odd)];
     const pulled = [];
     await scene.play(async (job) => pulled.push([job.id, await job.get(odd, false).pull()]), { stream, group });
@@ -89,7 +89,7 @@ ours('half of a surrogate pair in the names of a stream, a group and a job hides
   assert.strictEqual(found[1], keys.group(wireGroup));
 });
 
-ours('an error reaches each name of a group that is one in Redis', async (_, scene) => {
+ours('an error reaches all names that are one group in Redis', async (_, scene) => {
   const begin = scene.name('group');
   const waitFor = [`${begin}\ud800`, `${begin}\udfff`, `${begin}\ufffd`];
   await scene.play(() => Promise.reject(new Error('halved \ud800')), { group: waitFor[1] });
@@ -102,7 +102,7 @@ ours('an error reaches each name of a group that is one in Redis', async (_, sce
   }
 });
 
-ours('streams that are one in Redis have one processor, the last', async (_, scene) => {
+ours('names that are one stream in Redis have one processor, the last', async (_, scene) => {
   const begin = scene.name('stream');
   const ran = [];
   const consumer = scene.consumer();
@@ -116,7 +116,7 @@ ours('streams that are one in Redis have one processor, the last', async (_, sce
   assert.deepStrictEqual(ran, [`${begin}\ud801`]);
 });
 
-ours('half of a surrogate pair in a prefix, an id, a route and a key leads there and back', async (_, scene) => {
+ours('half of a surrogate pair in a prefix, an id, a route and a key returns unchanged', async (_, scene) => {
   const keyPrefix = `${scene.name('prefix')}${HIGH}`;
   const connection = scene.connect({ keyPrefix });
   const [key] = halved(scene);

@@ -5,7 +5,7 @@ const { ours } = require('../support/cases.js');
 
 const LARGE = 'x'.repeat(5_000_000);
 
-ours('a pipeline that the queue has no room for is refused whole, and the connection goes on', async (_, scene) => {
+ours('a pipeline that exceeds the queue limit is rejected whole, and the connection continues', async (_, scene) => {
   const client = scene.connect({ maxQueuedBytes: 8_000_000 }).getClient('mine');
   await client.ping();
   const [first, second, third] = ['first', 'second', 'third'].map((name) => scene.name(name));
@@ -22,7 +22,7 @@ ours('a pipeline that the queue has no room for is refused whole, and the connec
   assert.strictEqual(await client.exists(first, second, third), 0);
 });
 
-ours('a push that the queue has no room for writes none of its keys', async (_, scene) => {
+ours('a push that exceeds the queue limit writes none of its keys', async (_, scene) => {
   const producer = scene.producer(scene.connect({ maxQueuedBytes: 8_000_000 }));
   const [job, other] = [producer.job(), producer.job()];
   await other.set('a', 1).push();

@@ -10,9 +10,9 @@ const { CODE } = require('./exit-cases/program.js');
 
 const PROGRAM = path.join(__dirname, 'exit-cases', 'program.js');
 const TESTING = path.resolve(__dirname, '..', '..', 'testing.js');
-/** How many programs run at once. */
+/** Number of programs that run at once. */
 const AT_ONCE = 4;
-/** How long an end may take, in ms, on a machine that does other things too; it takes some 10. */
+/** Maximum time of an end on a busy machine, in ms; it usually takes 10. */
 const PATIENCE = 1000;
 const LIMIT = 90_000;
 

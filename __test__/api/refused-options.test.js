@@ -2,9 +2,9 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { hostile } = require('../support/hostile.js');
+const { hostile } = require('../support/malicious-inputs.js');
 
-/** What is no number and cannot be read as one. */
+/** Values that are not numbers and cannot be parsed as one. */
 const NO_NUMBERS = ['many', '', '0x', {}, [1, 2], Symbol('s'), () => 1, true, 10n, hostile.proxy(), hostile.bare()];
 const NO_TEXTS = [{}, ['a'], Symbol('s'), () => 'a', true, 10n, hostile.proxy(), hostile.bare()];
 
@@ -69,7 +69,7 @@ async function eachIsRefused(options, call) {
   }
 }
 
-ours('a connection refuses options that cannot work, by name, and opens nothing', async (_, scene) => {
+ours('a connection rejects invalid options by name, and opens no connection', async (_, scene) => {
   const monitor = await scene.monitor();
   await eachIsRefused(CONNECTION, (option, value) => {
     scene.hfxbus.ConnectionManager.standalone({ ...scene.redis.options, [option]: value });
@@ -90,7 +90,7 @@ ours('a connection refuses options that cannot work, by name, and opens nothing'
   assert.deepStrictEqual(await monitor.commands(), []);
 });
 
-ours('a consumer refuses options that cannot work, by name, and opens nothing', async (_, scene) => {
+ours('a consumer rejects invalid options by name, and opens no connection', async (_, scene) => {
   const monitor = await scene.monitor();
   await eachIsRefused(CONSUMER, (option, value) => scene.consumer({ [option]: value }));
   for (const route of [5, true, {}, Symbol('s'), Symbol('DISTRIBUTED_ROUTING'), hostile.bare()]) {
@@ -108,7 +108,7 @@ ours('a consumer refuses options that cannot work, by name, and opens nothing', 
   assert.deepStrictEqual(await monitor.commands(), []);
 });
 
-ours('process refuses options that cannot work, by name, and the consumer stays as it was', async (_, scene) => {
+ours('process() rejects invalid options by name, and the consumer does not change', async (_, scene) => {
   const monitor = await scene.monitor();
   const consumer = scene.consumer();
   const given = { stream: scene.stream, processor: async () => {} };
@@ -120,7 +120,7 @@ ours('process refuses options that cannot work, by name, and the consumer stays 
   await assert.rejects(consumer.play(), /process\(\)/);
 });
 
-ours('send refuses options that cannot work, by name, and sends nothing', async (_, scene) => {
+ours('send() rejects invalid options by name, and sends nothing', async (_, scene) => {
   const producer = scene.producer();
   const monitor = await scene.monitor();
   const job = producer.job();
@@ -133,7 +133,7 @@ ours('send refuses options that cannot work, by name, and sends nothing', async 
   assert.deepStrictEqual(await monitor.commands(), []);
 });
 
-ours('listen, job, getClient and stop refuse what cannot work, by name', async (_, scene) => {
+ours('listen(), job(), getClient() and stop() reject invalid arguments by name', async (_, scene) => {
   const producer = scene.producer();
   const monitor = await scene.monitor();
   for (const value of [undefined, null, ...NO_TEXTS]) {
@@ -154,7 +154,7 @@ ours('listen, job, getClient and stop refuse what cannot work, by name', async (
   assert.deepStrictEqual(await monitor.commands(), []);
 });
 
-ours('pause and finished refuse a timeout that is no number', async (_, scene) => {
+ours('pause() and finished() reject a timeout that is no number', async (_, scene) => {
   const consumer = await scene.play(async () => {});
   const producer = scene.producer();
   const job = await producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group] });
@@ -166,7 +166,7 @@ ours('pause and finished refuse a timeout that is no number', async (_, scene) =
   await job.finished();
 });
 
-ours('a job refuses keys and timeouts that cannot work, and stacks nothing then', async (_, scene) => {
+ours('a job rejects invalid keys and timeouts, and stacks nothing', async (_, scene) => {
   const job = scene.producer().job();
   const monitor = await scene.monitor();
   for (const key of [Symbol('s'), hostile.bare()]) {
@@ -185,7 +185,7 @@ ours('a job refuses keys and timeouts that cannot work, and stacks nothing then'
   assert.deepStrictEqual(await monitor.commands(), []);
 });
 
-ours('a job refuses a client that is none of ours, at the latest when it is needed', async (_, scene) => {
+ours('a job rejects a client of another library, at the latest when the job needs it', async (_, scene) => {
   const refused = { name: 'TypeError', message: /^client / };
   for (const client of [undefined, null, {}, scene.connection, 5]) {
     assert.throws(() => new scene.hfxbus.Job(client, 'job-1'), refused, hostile.label(client));
@@ -195,7 +195,7 @@ ours('a job refuses a client that is none of ours, at the latest when it is need
   await assert.rejects(job.get('a').pull(), refused);
 });
 
-ours('a job whose id became something else is refused, and others of the same tick are not', async (_, scene) => {
+ours('a job whose id was replaced by another value is rejected; other jobs of the tick are not', async (_, scene) => {
   const [good, bad] = [scene.producer().job('good'), scene.producer().job('bad')];
   bad.id = Symbol('s');
   const refused = { name: 'TypeError', message: /^job.id / };

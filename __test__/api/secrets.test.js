@@ -62,7 +62,7 @@ for (const [kind, options] of Object.entries(WAYS)) {
   });
 }
 
-ours('nothing is printed, whatever goes wrong', async (_, scene) => {
+ours('failures print nothing', async (_, scene) => {
   const child = scene.child(
     async ({ hfxbus, options, print }) => {
       const { ConnectionManager, Consumer, Producer } = hfxbus;

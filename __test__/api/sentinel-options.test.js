@@ -8,7 +8,7 @@ const GOOD = { sentinels: [{ host: 'h', port: 1 }], name: 'main' };
 
 const open = (options) => () => ConnectionManager.standalone({ ...GOOD, ...options });
 
-/** What cannot work, and which option the error has to name. */
+/** Invalid options, and the option that the error must name. */
 const REFUSED = [
   [{ sentinels: [] }, TypeError, /^sentinels /],
   [{ sentinels: 'h:1' }, TypeError, /^sentinels /],
@@ -31,7 +31,7 @@ for (const [options, kind, message] of REFUSED) {
   });
 }
 
-/** What is fine, some of it without effect. */
+/** Valid options, some of them without effect. */
 const ACCEPTED = [
   {},
   { sentinels: [{}] },
@@ -43,7 +43,7 @@ const ACCEPTED = [
   { sentinelReconnectStrategy: () => 5, sentinelMaxConnections: 3, failoverDetector: true },
 ];
 
-test('what ioredis takes is taken, and left as it is', () => {
+test('options that ioredis accepts are accepted, and not changed', () => {
   for (const options of ACCEPTED) {
     const given = Object.freeze({ ...options });
     assert.doesNotThrow(open(given), JSON.stringify(options));

@@ -3,9 +3,9 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
-/** The connections on which a consumer with one slot reads and tells of the ends of its jobs. */
+/** Returns the connections on which a consumer with one slot reads, and settles its jobs. */
 async function connectionsOf(scene, options) {
   const connection = scene.connect(options);
   const producer = scene.producer();
@@ -27,25 +27,25 @@ async function run(scene, producer) {
   await job.finished();
 }
 
-ours('what there is to tell of a job goes ahead of the next read, on its connection', async (_, scene) => {
+ours('the settlement of a job is sent before the next read, on the same connection', async (_, scene) => {
   const tells = ['XACK', 'PUBLISH', 'XREADGROUP'];
   assert.deepStrictEqual(await connectionsOf(scene), [[...tells, ...tells]]);
 });
 
-ours('commands with a deadline keep it: they do not go where reads wait', async (_, scene) => {
+ours('commands with a deadline are not sent on the connection of blocking reads', async (_, scene) => {
   assert.deepStrictEqual(await connectionsOf(scene, { commandTimeout: 5000 }), [
     ['XACK', 'PUBLISH', 'XACK', 'PUBLISH'],
     ['XREADGROUP', 'XREADGROUP'],
   ]);
 });
 
-ours('what was told ahead of a read whose connection breaks is told again', async (_, scene) => {
+ours('a settlement sent before a read is sent again if the connection breaks', async (_, scene) => {
   const proxy = await TcpProxy.to(scene.redis.port);
   scene.closing(() => proxy.close());
   let runs = 0;
   const processor = async () => {
     runs++;
-    // Of the second job nothing arrives that is told from here on.
+    // The settlement of the second job does not arrive.
     if (runs === 2) proxy.blackHolePresent();
   };
   const connection = scene.connect(proxy.options);

@@ -8,9 +8,9 @@ const { ours } = require('../support/cases.js');
 const { ERROR, FakeRedis, OK, bulk } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
 const { replaceSubscribers } = require('../support/named-clients.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
-/** What a bus opens: a connection for everything, one that listens, one that waits for jobs. */
+/** Opens the connections of a bus: the shared one, the subscriber and a reader connection. */
 async function everything(scene, options) {
   const connection = scene.connect(options);
   const producer = scene.producer(connection);
@@ -38,7 +38,7 @@ function ready(others) {
   };
 }
 
-ours('path is a unix socket, which goes before host and port', async (_, scene) => {
+ours('path is a unix socket, and takes precedence over host and port', async (_, scene) => {
   const file = path.join(os.tmpdir(), `hfxbus-${process.pid}.sock`);
   const redis = await scene.server('--unixsocket', file);
   await everything(scene, { path: file, host: 'nowhere.invalid', port: 1 });
@@ -48,7 +48,7 @@ ours('path is a unix socket, which goes before host and port', async (_, scene) 
   await clients(redis, 6);
 });
 
-ours('db, connectionName and username are what every connection has', async (_, scene) => {
+ours('db, connectionName and username apply to every connection', async (_, scene) => {
   const redis = await scene.server('--user', ...'ann on >hers ~* &* +@all'.split(' '));
   await everything(scene, { ...redis.options, db: 3, connectionName: 'mine', username: 'ann', password: 'hers' });
   // A connection is there a moment before it has its name.
@@ -58,7 +58,7 @@ ours('db, connectionName and username are what every connection has', async (_, 
   assert.strictEqual(await redis.call('GET', keys.payload('job-1', 'a')), '1');
 });
 
-ours('a getClient() connection opens at once, and with lazyConnect at its first command', async (_, scene) => {
+ours('a getClient() connection opens at once, or with lazyConnect at its first command', async (_, scene) => {
   const redis = await scene.server();
   const lazy = scene.connect({ ...redis.options, lazyConnect: true }).getClient('mine');
   await stays(() => lazy.status === 'wait', 30);
@@ -69,7 +69,7 @@ ours('a getClient() connection opens at once, and with lazyConnect at its first 
   await clients(redis, 2);
 });
 
-ours('commandTimeout ends a command without a reply, and no read that waits for jobs', async (_, scene) => {
+ours('commandTimeout ends a command without a reply, but not a read that waits for jobs', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect({ ...redis.options, commandTimeout: 80 });
   const ran = [];
@@ -84,7 +84,7 @@ ours('commandTimeout ends a command without a reply, and no read that waits for 
   assert.deepStrictEqual(errors, []);
 });
 
-ours('connectTimeout ends an attempt that nobody answers', async (_, scene) => {
+ours('connectTimeout ends a connection attempt without an answer', async (_, scene) => {
   const fake = await FakeRedis.start(() => undefined);
   const options = { ...fake.options, connectTimeout: 40, retryStrategy: () => 1, maxRetriesPerRequest: 1 };
   const client = scene.connect(options).getClient('mine');
@@ -98,9 +98,9 @@ ours('connectTimeout ends an attempt that nobody answers', async (_, scene) => {
   assert.ok(fake.connected.length >= 2);
 });
 
-// Elsewhere nothing tells what a socket was set to.
+// Other systems do not show the options of a socket.
 if (process.platform === 'linux') {
-  ours('keepAlive is when the first probe is due', async (_, scene) => {
+  ours('keepAlive sets the time of the first probe', async (_, scene) => {
     const redis = await scene.server();
     for (const [keepAlive, timer] of [
       [undefined, '00'],
@@ -116,7 +116,7 @@ if (process.platform === 'linux') {
   });
 }
 
-/** What the kernel waits for on the one connection to a port: 00 nothing, 02 to probe; and for how long. */
+/** Returns the kernel timer of the one connection to a port: 00 none, 02 keep-alive probe; with its time. */
 function timerOf(port) {
   const lines = fs.readFileSync('/proc/net/tcp', 'utf8').trim().split('\n').slice(1);
   const to = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
@@ -130,7 +130,7 @@ function timerOf(port) {
   return { kind, hundredths: parseInt(when, 16) };
 }
 
-ours('reconnectOnError is asked about each error reply: 1 to connect again, 2 to ask again too', async (_, scene) => {
+ours('reconnectOnError is called for each error reply: 1 reconnects, 2 also repeats the command', async (_, scene) => {
   let asked = 0;
   const fake = await FakeRedis.start(
     ready(([command]) => {
@@ -157,7 +157,7 @@ ours('reconnectOnError is asked about each error reply: 1 to connect again, 2 to
   fake.close();
 });
 
-ours('a reconnectOnError or retryStrategy that throws means no, and stops nothing', async (_, scene) => {
+ours('a reconnectOnError or retryStrategy that throws counts as no, and stops nothing', async (_, scene) => {
   const mine = () => assert.fail('mine');
   const fake = await FakeRedis.start(ready(() => ERROR('ERR no')));
   const job = scene.producer(scene.connect({ ...fake.options, reconnectOnError: mine })).job();
@@ -170,7 +170,7 @@ ours('a reconnectOnError or retryStrategy that throws means no, and stops nothin
 });
 
 ours(
-  'without autoResendUnfulfilledCommands what has no reply when the connection drops is lost, and says so',
+  'without autoResendUnfulfilledCommands a command without a reply fails with an error when the connection drops',
   async (_, scene) => {
     const fake = await FakeRedis.start(
       ready((_words, socket) => {
@@ -186,7 +186,7 @@ ours(
 );
 
 for (const autoResubscribe of [true, false]) {
-  ours(`autoResubscribe ${autoResubscribe} is whether subscriptions are made again after a drop`, async (_, scene) => {
+  ours(`autoResubscribe ${autoResubscribe} decides about new subscriptions after a drop`, async (_, scene) => {
     const redis = await scene.server();
     const options = { ...redis.options, autoResubscribe, connectionName: 'mine', retryStrategy: () => 1 };
     await scene.producer(scene.connect(options)).listen('a');
@@ -199,7 +199,7 @@ for (const autoResubscribe of [true, false]) {
   });
 }
 
-ours('without enableReadyCheck nothing is asked before the first command', async (_, scene) => {
+ours('without enableReadyCheck no query precedes the first command', async (_, scene) => {
   const redis = await scene.server();
   const monitor = await scene.monitor(redis);
   await scene
@@ -212,7 +212,7 @@ ours('without enableReadyCheck nothing is asked before the first command', async
 });
 
 ours(
-  'what is in the URL goes before the options beside it, and keys that are unknown are ignored',
+  'options in the URL take precedence over the options beside it, and unknown keys are ignored',
   async (_, scene) => {
     const redis = await scene.server();
     const url = `redis://127.0.0.1:${redis.port}/5`;

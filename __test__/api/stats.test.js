@@ -2,9 +2,9 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Sends jobs with these ids, which are not waited for. */
 async function send(scene, producer, ids) {
@@ -19,7 +19,7 @@ function counted(consumer, condition) {
   });
 }
 
-ours('what becomes of jobs is counted', async (_, scene) => {
+ours('outcomes of jobs are counted', async (_, scene) => {
   const producer = scene.producer();
   const released = new Gate();
   const consumer = scene.consumer({ concurrency: 4, retryLimit: 1, claimInterval: 60_000 });
@@ -63,7 +63,7 @@ ours('what becomes of jobs is counted', async (_, scene) => {
   assert.deepStrictEqual([still, streams[0].lag, streams[0].pending], [2, null, null]);
 });
 
-ours('what a producer sends and hears is counted', async (_, scene) => {
+ours('sends and received completions of a producer are counted', async (_, scene) => {
   await scene.play(async (job) => {
     if (job.id === 'slow') await new Promise(() => {});
   });
@@ -93,7 +93,7 @@ ours('what a producer sends and hears is counted', async (_, scene) => {
   assert.deepStrictEqual({ completionsReceived, waiting, sent }, { completionsReceived: 1, waiting: 0, sent: 3 });
 });
 
-ours('a send that Redis refuses has failed', async (_, scene) => {
+ours('a send that Redis refuses counts as failed', async (_, scene) => {
   const producer = scene.producer();
   const stream = scene.name('taken');
   await scene.redis.call('SET', keys.stream(stream), 'no stream');
@@ -102,7 +102,7 @@ ours('a send that Redis refuses has failed', async (_, scene) => {
   assert.deepStrictEqual({ sent, failed, inFlight }, { sent: 0, failed: 1, inFlight: 0 });
 });
 
-ours('stats of what has done nothing are there, and open no connection', async (_, scene) => {
+ours('stats exist before the first use, and open no connection', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect(redis.options);
   const consumer = scene.consumer({ concurrency: Infinity }, connection);
@@ -116,7 +116,7 @@ ours('stats of what has done nothing are there, and open no connection', async (
   assert.strictEqual(clients.trim().split('\n').length, 1);
 });
 
-ours('lag and pending are those of the group, as far as Redis knows them', async (_, scene) => {
+ours('lag and pending are those of the group, if Redis knows them', async (_, scene) => {
   const gate = new Gate();
   const consumer = await scene.play(() => gate.opened);
   const other = await scene.play(async () => {}, { group: scene.name('other') });
@@ -136,7 +136,7 @@ ours('lag and pending are those of the group, as far as Redis knows them', async
   gate.open();
 });
 
-ours('a Redis that does not answer costs stats its timeout, and one that is gone costs nothing', async (_, scene) => {
+ours('stats wait for a silent Redis until their timeout, and not for a lost one', async (_, scene) => {
   const redis = await scene.server();
   const consumer = await scene.play(async () => {}, { connection: scene.connect(redis.options) });
   assert.strictEqual((await consumer.stats()).streams[0].pending, 0);
@@ -149,7 +149,7 @@ ours('a Redis that does not answer costs stats its timeout, and one that is gone
   await until(async () => (await consumer.stats({ timeout: 60_000 })).streams[0].pending === null);
 });
 
-ours('reconnects are counted once for each connection, and bytes across them', async (_, scene) => {
+ours('reconnections are counted once per connection, and bytes continue across them', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect({ ...redis.options, retryStrategy: () => 5 });
   const consumer = await scene.play(async () => {}, { connection, blockTimeout: 50 });
@@ -171,7 +171,7 @@ ours('reconnects are counted once for each connection, and bytes across them', a
   assert.ok(last.own.bytesIn >= after.own.bytesIn + 10_000, 'and read');
 });
 
-ours('what is taken over, has been through and is gone is counted', async (_, scene) => {
+ours('claimed, retried and trimmed entries are counted', async (_, scene) => {
   const [stream, group] = [keys.stream(scene.stream), keys.group(scene.group)];
   await scene.redis.call('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM');
   await scene.add('lost');
@@ -184,7 +184,7 @@ ours('what is taken over, has been through and is gone is counted', async (_, sc
   assert.deepStrictEqual({ started, retried, claimed }, { started: 1, retried: 1, claimed: 1 });
 });
 
-ours('jobs of whose end Redis cannot be told are counted, and those that end after stop()', async (_, scene) => {
+ours('jobs without a settlement are counted, also those that end after stop()', async (_, scene) => {
   const gates = { refused: new Gate(), late: new Gate() };
   const connection = scene.connect();
   const consumer = await scene.play((job) => gates[job.id].opened, { connection, concurrency: 2 });
@@ -200,7 +200,7 @@ ours('jobs of whose end Redis cannot be told are counted, and those that end aft
   assert.deepStrictEqual({ resolved, inFlight }, { resolved: 1, inFlight: 0 });
 });
 
-ours('entries that wait for a place are counted', async (_, scene) => {
+ours('entries in the backlog are counted', async (_, scene) => {
   const gate = new Gate();
   const consumer = scene.consumer({ concurrency: 1 });
   const other = scene.name('other');
@@ -215,7 +215,7 @@ ours('entries that wait for a place are counted', async (_, scene) => {
   await counted(consumer, ({ resolved, waiting }) => resolved === 2 && waiting === 0);
 });
 
-ours('with several nodes lag and pending are sums, and one that is away leaves them open', async (_, scene) => {
+ours('with several nodes lag and pending are sums, and null while a node is unreachable', async (_, scene) => {
   const nodes = await scene.ownNodes();
   const connection = scene.partition(nodes, { each: nodes.map(() => ({ retryStrategy: () => 5 })) });
   const { DISTRIBUTED_ROUTING } = scene.hfxbus;
@@ -252,7 +252,7 @@ ours('on a Cluster connections to all nodes are counted together', async (_, sce
   });
 });
 
-ours('a timeout that stats cannot use is refused', async (_, scene) => {
+ours('stats reject an invalid timeout', async (_, scene) => {
   const consumer = scene.consumer();
   await assert.rejects(consumer.stats({ timeout: -1 }), RangeError);
   await assert.rejects(consumer.stats({ timeout: 'x' }), TypeError);

@@ -11,7 +11,7 @@ const other = certificates.client(authority);
 
 const open = (tls) => () => ConnectionManager.standalone({ tls });
 
-/** What cannot work, and the option that the error has to name. */
+/** Invalid options, and the option that the error must name. */
 const REFUSED = {
   'no object': ['yes', 'tls'],
   'an authority that is no text': [{ ca: 5 }, 'tls.ca'],
@@ -27,7 +27,7 @@ const REFUSED = {
 };
 
 for (const [what, [tls, option]] of Object.entries(REFUSED)) {
-  test(`${what} is refused before anything is sent, and nothing of it is told`, () => {
+  test(`${what} is rejected before anything is sent, and its content is not shown`, () => {
     assert.throws(open(tls), (error) => {
       assert.ok(error instanceof TypeError, String(error));
       assert.ok(error.message.startsWith(`${option} `), error.message);
@@ -37,12 +37,12 @@ for (const [what, [tls, option]] of Object.entries(REFUSED)) {
   });
 }
 
-test('sentinelTLS is named as itself', () => {
+test('an error about sentinelTLS names that option', () => {
   const given = { sentinels: [{}], name: 'main', sentinelTLS: { ca: 's3cret' } };
   assert.throws(() => ConnectionManager.standalone(given), { name: 'TypeError', message: /^sentinelTLS\.ca / });
 });
 
-test('what can work is taken and left as it is', () => {
+test('valid TLS options are accepted, and not changed', () => {
   const given = { ca: [authority.cert], cert: [client.cert], key: Buffer.from(client.key), minVersion: 'TLSv1.2' };
   for (const tls of [true, false, null, {}, given, { rejectUnauthorized: false }]) {
     assert.doesNotThrow(open(typeof tls === 'object' ? Object.freeze(tls) : tls));

@@ -13,7 +13,7 @@ const { keys } = require('../support/keys.js');
 
 const USERS = 'ann on >hers%2 ~* &* +@all'.split(' ');
 
-/** URLs behind whose host a server is, and options beside them. */
+/** URLs of a server, and options beside them. */
 const TAKEN = {
   'a database and a name as parameters': ['redis://HOST?db=2&connectionName=me'],
   'a database in the path goes before a parameter': ['redis://HOST/3?db=2'],
@@ -61,7 +61,7 @@ const REFUSED = [
   ['redis://h/3/4', /its database must be a whole number/],
   ['redis://h/-1', /its database must be a whole number/],
   ['redis://h:0', /port must be a whole number from 1 to 65535/],
-  // Passwords whose characters are no escapes, so that a URL ends within them.
+  // Passwords with characters that are not escaped, so that a URL ends within them.
   ['redis://u:12/s3cret@h', /an @ behind its host.*percent escapes/],
   ['redis://u:12?s3cret@h', /an @ behind its host.*%3F/],
   ['redis://u:12#s3cret@h', /an @ behind its host.*percent escapes/],
@@ -75,7 +75,7 @@ const REFUSED = [
   ['unix:///tmp/s3cret%', /its path has a %/],
 ];
 
-/** Where the connection that a client has is, by what the server says of it. */
+/** Returns the address of a client's connection, as the server reports it. */
 async function seen(client) {
   const info = await client.client('INFO');
   const { name, db, user } = Object.fromEntries(
@@ -88,7 +88,7 @@ async function seen(client) {
 }
 
 for (const [kind, [url, options = {}]] of Object.entries(TAKEN)) {
-  ours(`a URL is taken as ioredis takes it: ${kind}`, async (_, scene) => {
+  ours(`a URL means the same as in ioredis: ${kind}`, async (_, scene) => {
     const redis = await scene.server('--user', ...USERS);
     const filled = (text) => (typeof text === 'string' ? text.replace('HOST', `127.0.0.1:${redis.port}`) : text);
     const port = options.port === 'PORT' ? redis.port : undefined;
@@ -107,7 +107,7 @@ for (const [kind, [url, options = {}]] of Object.entries(TAKEN)) {
 }
 
 for (const [url, message] of REFUSED) {
-  ours(`a URL is refused, and not repeated: ${url}`, (_, { hfxbus }) => {
+  ours(`an invalid URL is rejected, and not repeated: ${url}`, (_, { hfxbus }) => {
     const { ConnectionManager } = hfxbus;
     const given = [() => ConnectionManager.standalone(url), () => ConnectionManager.standalone({ url })];
     given.push(() => ConnectionManager.nodes({ nodes: ['redis://h', url] }));
@@ -129,7 +129,7 @@ for (const [url, message] of REFUSED) {
   });
 }
 
-ours('an object of the class URL is a URL, wherever one may be', async (_, scene) => {
+ours('an object of the class URL is accepted in place of a URL string', async (_, scene) => {
   const { ConnectionManager } = scene.hfxbus;
   const { port } = scene.redis;
   const url = new URL(`redis://127.0.0.1:${port}/2?connectionName=object`);
@@ -150,7 +150,7 @@ ours('an object of the class URL is a URL, wherever one may be', async (_, scene
   assert.strictEqual(url.href, `redis://127.0.0.1:${port}/2?connectionName=object`);
 });
 
-ours('parameters are options of the bus as well', async (_, scene) => {
+ours('URL parameters are options of the bus as well', async (_, scene) => {
   const url = `redis://127.0.0.1:${scene.redis.port}?keyPrefix=mine&stringNumbers=true`;
   const connection = scene.adopt(scene.hfxbus.ConnectionManager.standalone(url));
   assert.strictEqual(connection.getKeyPrefix(), 'mine');
@@ -170,7 +170,7 @@ ours('a unix socket is named by its URL or by its path, with parameters', async 
   }
 });
 
-ours('a sequence in the URL of a node is its place', (_, { hfxbus }) => {
+ours('a sequence in the URL of a node sets its position', (_, { hfxbus }) => {
   const nodes = ['redis://127.0.0.1:1?sequence=2', 'redis://127.0.0.1:2?sequence=1'];
   assert.throws(
     () => hfxbus.ConnectionManager.nodes({ nodes: [...nodes, 'redis://127.0.0.1:3?sequence=first'] }),
@@ -178,7 +178,7 @@ ours('a sequence in the URL of a node is its place', (_, { hfxbus }) => {
   );
 });
 
-ours('what is no text means the default, and so does an empty one', async (_, scene) => {
+ours('a missing or empty URL means the default', async (_, scene) => {
   const { ConnectionManager } = scene.hfxbus;
   for (const url of [undefined, null, '', '  ']) {
     const connection = ConnectionManager.standalone({ ...scene.redis.options, url });
@@ -190,7 +190,7 @@ ours('what is no text means the default, and so does an empty one', async (_, sc
   }
 });
 
-ours('a host may be an IPv6 address, and is in errors as it was given', async (_, scene) => {
+ours('a host can be an IPv6 address, and errors show it as given', async (_, scene) => {
   const { ConnectionManager } = scene.hfxbus;
   for (const url of ['redis://[::1]:1', 'redis://default:s3cret@[::1]:1/0', 'rediss://:s3cret@[::1]:1?family=6']) {
     const manager = scene.adopt(ConnectionManager.standalone({ url, retryStrategy: () => null }));
@@ -204,7 +204,7 @@ ours('a host may be an IPv6 address, and is in errors as it was given', async (_
   }
 });
 
-ours('a Cluster’s nodes may be URLs with parameters, and objects of the class URL', async (_, scene) => {
+ours('a Cluster’s nodes can be URLs with parameters, and objects of the class URL', async (_, scene) => {
   const { ConnectionManager } = scene.hfxbus;
   const node = await fakeNode(scene);
   const { port } = node.options;
@@ -243,7 +243,7 @@ ours('a Cluster’s nodes may be URLs with parameters, and objects of the class 
   }
 });
 
-test('every documented option of a connection is a parameter, or refused as one', () => {
+test('every documented option of a connection is a URL parameter, or is rejected as one', () => {
   const { ConnectionManager } = require('../../index.js');
   const options = documentedOptions('options of a connection').map(({ option }) => option);
   assert.ok(options.length > 20, options.join());

@@ -2,10 +2,10 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 ours(
-  'twenty worker threads come and go under load: no crash, no thread left, and the process ends',
+  'twenty worker threads start and end under load: no crash, no thread left, and the process ends',
   async (_, scene) => {
     const child = scene.child(
       async ({ hfxbus, options, data, print }) => {
@@ -13,7 +13,7 @@ ours(
         const { once } = require('node:events');
         const { Worker } = require('node:worker_threads');
         const threads = () => (existsSync('/proc/self/task') ? readdirSync('/proc/self/task').length : 0);
-        // What every worker does, for ever: it sends jobs, runs them, and hears of them.
+        // Endless loop of every worker: it sends jobs, runs them, and receives their completions.
         const work = async ({ file, options, stream }) => {
           const { ConnectionManager, Consumer, Producer } = require(file);
           const connection = ConnectionManager.standalone(options);
@@ -71,7 +71,7 @@ ours(
   },
 );
 
-ours('a worker that ends by itself after stop leaves the process to end', async (_, scene) => {
+ours('a worker that ends by itself after stop() does not keep the process alive', async (_, scene) => {
   const child = scene.child(
     ({ options, data, print }) => {
       const { Worker } = require('node:worker_threads');
@@ -101,7 +101,7 @@ const ENDS = {
 };
 
 for (const [how, { end, code }] of Object.entries(ENDS)) {
-  ours(`${how} inside of a processor ends the process at once, as it should`, async (_, scene) => {
+  ours(`${how} inside of a processor ends the process at once`, async (_, scene) => {
     const child = scene.child(
       async ({ hfxbus, options, data, print }) => {
         const connection = hfxbus.ConnectionManager.standalone(options);
@@ -129,7 +129,7 @@ for (const [how, { end, code }] of Object.entries(ENDS)) {
   });
 }
 
-ours('what a vm context makes is taken: options, values, bytes, promises and errors', async (_, scene) => {
+ours('values of a vm context are accepted: options, values, bytes, promises and errors', async (_, scene) => {
   const vm = require('node:vm');
   const context = vm.createContext({ hfxbus: scene.hfxbus, options: scene.redis.options, stream: scene.stream });
   const run = vm.runInContext(

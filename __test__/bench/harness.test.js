@@ -49,7 +49,7 @@ describe('npm run bench', () => {
     assert.ok(output.includes(again.output), again.output);
   });
 
-  it('says what it cannot do before it begins', async () => {
+  it('reports impossible arguments before it begins', async () => {
     for (const [args, message] of [
       [['--only', 'S99'], 'there is no scenario S99'],
       [['--only', 'S4/17'], 'S4 has no case 17, only 1, 16, 128,'],
@@ -65,7 +65,7 @@ describe('npm run bench', () => {
 });
 
 describe('rounds of the benchmark', () => {
-  it('rotate, and go on without a subject that fails', async () => {
+  it('rotate, and continue without a subject that fails', async () => {
     const servers = new Servers();
     const ran = [];
     const subjects = ['a', 'b', 'c'].map((name) => new Subject(name, '', ROOT, {}));

@@ -25,7 +25,7 @@ function outcomes(cases) {
 }
 
 describe('marks of the benchmark', () => {
-  it('are about cases that there are', () => {
+  it('refer to existing cases', () => {
     const ids = Object.values(scenarios).flatMap(({ id, cases }) => cases.map((one) => `${id}/${one.id}`));
     const named = MARKS.flatMap(({ of, over }) => [of, over]).filter(Boolean);
     assert.deepStrictEqual(
@@ -48,7 +48,7 @@ describe('marks of the benchmark', () => {
     assert.match(marksTable(judge(cases)), /S1\/64 .* \| ≥ 2\.2 \| 1\.2 .* \| \*\*missed\*\* \|/);
   });
 
-  it('find peers whatever their version, and say when one did not take part', () => {
+  it('match peers of any version, and report a missing peer', () => {
     const figures = (rate) => ({ rate });
     const both = judge([caseOf('S4', '16', { ours: figures(3), 'bee-queue@2.0.0': figures(2) })]);
     const found = both.filter(({ measured }) => measured);

@@ -9,7 +9,7 @@ const { compare } = require('../../bench/results.js');
 const { written } = require('../../bench/table.js');
 
 describe('figures of the benchmark', () => {
-  it('say what a share of values does not exceed', () => {
+  it('include percentiles', () => {
     const sorted = Array.from({ length: 1000 }, (_, index) => index + 1);
     const found = [0.5, 0.95, 0.99, 0.999, 1].map((share) => percentile(sorted, share));
     assert.deepStrictEqual(found, [500, 950, 990, 999, 1000]);

@@ -7,7 +7,7 @@ const { FakeRedis, ERROR, bulk } = require('../support/fake-redis.js');
 const { hfxbus, start } = require('../support/command-line.js');
 const { keys } = require('../support/keys.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const OF_BUS = [['doctor'], ['inspect'], ['why', 'job'], ['dead-letters', 'list', 'letters'], ['watch']];
 
@@ -15,7 +15,7 @@ describe('npx hfxbus', () => {
   for (const words of OF_BUS) {
     const [verb] = words;
 
-    it(`${verb} says which Redis is not there, and no password, and ends with 1`, async () => {
+    it(`${verb} reports an unreachable Redis without the password, and exits with 1`, async () => {
       const port = await freePort();
       const { code, stdout, stderr } = await hfxbus([...words, '--url', `redis://user:secret@127.0.0.1:${port}`]);
       assert.strictEqual(code, 1);
@@ -24,13 +24,13 @@ describe('npx hfxbus', () => {
       assert.doesNotMatch(stderr, /secret/);
     });
 
-    it(`${verb} explains itself`, async () => {
+    it(`${verb} prints its help`, async () => {
       const { code, stdout } = await hfxbus([verb, '--help']);
       assert.strictEqual(code, 0);
       assert.match(stdout, new RegExp(`^Usage: hfxbus ${verb} [^]*--url <url>[^]*--prefix <text>[^]*--json`));
     });
 
-    it(`${verb} ends with 2 where it cannot understand`, async () => {
+    it(`${verb} exits with 2 for invalid arguments`, async () => {
       for (const [more, text] of [
         [['--nonsense'], /--nonsense/],
         [['--prefix', ''], /--prefix must not be empty/],
@@ -45,7 +45,7 @@ describe('npx hfxbus', () => {
     });
   }
 
-  it('has its options, and no others, in docs/command-line.md', async () => {
+  it('has exactly the options of docs/command-line.md', async () => {
     const optionsIn = (text) => new Set(text.match(/--[a-z]+/g));
     const helps = await Promise.all(OF_BUS.map(([verb]) => hfxbus([verb, '--help'])));
     const there = optionsIn(helps.map(({ stdout }) => stdout).join('\n'));
@@ -53,7 +53,7 @@ describe('npx hfxbus', () => {
     assert.deepStrictEqual([...optionsIn(read('docs/command-line.md'))].sort(), [...there, '--help'].sort());
   });
 
-  it('ends with 2 for what is missing, too much or out of range', async () => {
+  it('exits with 2 for missing, excess or out-of-range arguments', async () => {
     for (const args of [
       ['why'],
       ['why', 'a', 'b'],
@@ -78,7 +78,7 @@ describe('npx hfxbus', () => {
     }
   });
 
-  it('repeats nothing that may be a password: a URL without its option, or a word for serve', async () => {
+  it('repeats no possible password: a URL without its option, or a word for serve', async () => {
     const url = 'redis://user:secret@127.0.0.1:1';
     for (const args of [
       [url],
@@ -107,7 +107,7 @@ describe('npx hfxbus', () => {
     }
   });
 
-  it('ends well where nobody reads any more, as with | head', async (t) => {
+  it('exits normally when its output is closed, as with | head', async (t) => {
     const redis = await RedisServer.start();
     t.after(() => redis.kill());
     for (const words of [['doctor'], ['watch', '--interval', '50'], ['watch', '--interval', '50', '--json']]) {
@@ -119,7 +119,7 @@ describe('npx hfxbus', () => {
     }
   });
 
-  it('takes REDIS_URL, and a password in it that it never shows', async (t) => {
+  it('takes REDIS_URL, and never shows its password', async (t) => {
     const redis = new RedisServer(await freePort(), ['--requirepass', 'secret'], 'secret');
     await redis.start();
     t.after(() => redis.kill());
@@ -136,7 +136,7 @@ describe('npx hfxbus', () => {
     assert.doesNotMatch(stderr, /wrong@/);
   });
 
-  it('takes the options that a URL has as parameters', async (t) => {
+  it('takes options from URL parameters', async (t) => {
     const redis = new RedisServer(await freePort(), ['--requirepass', 'sec%ret'], 'sec%ret');
     await redis.start();
     t.after(() => redis.kill());
@@ -153,7 +153,7 @@ describe('npx hfxbus', () => {
     }
   });
 
-  it('shows colours on a terminal, and none with NO_COLOR or elsewhere', async (t) => {
+  it('shows colours on a terminal, and none with NO_COLOR or without a terminal', async (t) => {
     const redis = await RedisServer.start();
     t.after(() => redis.kill());
     const args = ['doctor', '--url', `redis://127.0.0.1:${redis.port}`];
@@ -171,7 +171,7 @@ describe('npx hfxbus', () => {
     assert.doesNotMatch((await hfxbus(args)).stdout, style);
   });
 
-  it('ends with 1 where a Redis fails on the way', async (t) => {
+  it('exits with 1 if Redis fails during the command', async (t) => {
     const redis = await FakeRedis.start(([name]) => (name === 'INFO' ? bulk('loading:0') : ERROR('MISCONF broken')));
     t.after(() => redis.close());
     const { code, stderr } = await hfxbus(['inspect', '--url', `redis://127.0.0.1:${redis.options.port}`]);

@@ -12,7 +12,7 @@ async function fill(call) {
   await call('XADD', keys.stream('letters'), '5-1', ...letter);
 }
 
-/** Has every verb look at such a bus, where the command line is told so, and replays the letter. */
+/** Runs every verb on such a bus, with the given options, and replays the dead letter. */
 async function everyVerb(where, { variables } = {}) {
   const say = async (...words) => {
     const { code, said } = await asked([...words, ...where], { variables });

@@ -6,7 +6,7 @@ const { asked, hfxbus } = require('../support/command-line.js');
 const { keys } = require('../support/keys.js');
 const { RedisCluster } = require('../support/redis-cluster.js');
 const { RedisServer } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { everyVerb, fill } = require('./bus.js');
 
 describe('npx hfxbus on a Cluster', () => {
@@ -21,7 +21,7 @@ describe('npx hfxbus on a Cluster', () => {
 
   const streams = ['a', 'b', 'c', 'd', 'e', 'f'];
 
-  it('finds every stream by one of its nodes, and says on which it is', async () => {
+  it('finds every stream through one node, and names the node of each stream', async () => {
     for (const stream of streams) {
       await cluster.call('XADD', keys.stream(stream), '*', 'prd', 'p', 'job', `of-${stream}`);
     }
@@ -44,7 +44,7 @@ describe('npx hfxbus on a Cluster', () => {
     assert.deepStrictEqual([why.code, why.said.entries.length], [0, 1]);
   });
 
-  it('looks at the slots, and at the rights on every node', async () => {
+  it('checks the slots, and the rights on every node', async () => {
     const { code, said } = await asked(['doctor', '--url', url]);
     const slots = said.findings.filter(({ check }) => check === 'slots');
     assert.deepStrictEqual(
@@ -56,7 +56,7 @@ describe('npx hfxbus on a Cluster', () => {
     assert.strictEqual(code, 0, JSON.stringify(said));
   });
 
-  it('replays a dead letter to where its stream is', async () => {
+  it('replays a dead letter to the node of its stream', async () => {
     const letter = ['prd', 'p', 'job', 'lost', 'str', 'a', 'eid', '1-1', 'grp', 'g', 'dlv', '3', 'rsn', 'exhausted'];
     await cluster.call('XADD', keys.stream('letters'), '5-1', ...letter);
     const length = await cluster.call('XLEN', keys.stream('a'));
@@ -66,7 +66,7 @@ describe('npx hfxbus on a Cluster', () => {
     assert.strictEqual(await cluster.call('XLEN', keys.stream('letters')), 0);
   });
 
-  it('finds the only node of one, which does not know its own name', async (t) => {
+  it('finds a single node that does not know its own name', async (t) => {
     const only = await RedisServer.start('--cluster-enabled', 'yes');
     t.after(() => only.kill());
     await only.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 16384 }, (_, slot) => slot));
@@ -79,7 +79,7 @@ describe('npx hfxbus on a Cluster', () => {
     );
   });
 
-  it('asks every node as the user whom the URL names, and shows no password', async (t) => {
+  it('authenticates on every node as the user of the URL, and shows no password', async (t) => {
     const start = async (...args) => {
       const node = await RedisServer.start(...args);
       await node.call('ACL', 'SETUSER', 'ann', 'on', '>s@cret', '~*', '&*', '+@all');
@@ -88,7 +88,7 @@ describe('npx hfxbus on a Cluster', () => {
     const closed = await RedisCluster.start({ kind: { start } });
     t.after(() => closed.kill());
     await fill((...words) => closed.call(...words));
-    // Nobody gets in without, from now on, but for who is in already.
+    // From now on new connections need a password, and open connections stay.
     for (const node of closed.nodes) await node.call('ACL', 'SETUSER', 'default', 'off');
     const { port } = closed.primaries[1];
     await everyVerb(['--url', `redis://ann:s%40cret@127.0.0.1:${port}`]);
@@ -97,7 +97,7 @@ describe('npx hfxbus on a Cluster', () => {
     assert.doesNotMatch(stderr, /guessed|cret/);
   });
 
-  it('tells of slots without a node, and of nodes that are away, and still looks at the others', async (t) => {
+  it('reports slots without a node and unreachable nodes, and still checks the others', async (t) => {
     const broken = await RedisCluster.start();
     t.after(() => broken.kill());
     await fill((...words) => broken.call(...words));

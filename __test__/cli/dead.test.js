@@ -5,7 +5,7 @@ const { describe, it } = require('node:test');
 const { asked, hfxbus } = require('../support/command-line.js');
 const { keys } = require('../support/keys.js');
 const { RedisServer } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { ConnectionManager, Consumer, DISTRIBUTED_ROUTING, Producer, UnrecoverableError } = require('../../index.js');
 
 /** Servers where a consumer has given up jobs: each is a letter in the stream `letters`. */

@@ -6,7 +6,7 @@ const { asked, hfxbus } = require('../support/command-line.js');
 const { documentedRights } = require('../support/documented-rights.js');
 const { keys } = require('../support/keys.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { stuckBus } = require('./stuck.js');
 
 async function healthy(t, ...args) {
@@ -15,13 +15,13 @@ async function healthy(t, ...args) {
   return { redis, url: `redis://127.0.0.1:${redis.port}` };
 }
 
-/** What was found of a check. */
+/** Returns the result of a check. */
 function of(said, check) {
   return said.findings.filter((finding) => finding.check === check);
 }
 
 describe('npx hfxbus doctor', () => {
-  it('finds nothing wrong with a Redis that is fit, leaves nothing behind, and ends with 0', async (t) => {
+  it('reports no problem for a healthy Redis, leaves nothing behind, and exits with 0', async (t) => {
     const { redis, url } = await healthy(t, '--appendonly', 'yes');
     const { code, said } = await asked(['doctor', '--url', url]);
     assert.strictEqual(code, 0);
@@ -37,7 +37,7 @@ describe('npx hfxbus doctor', () => {
     assert.strictEqual(await redis.call('DBSIZE'), 0);
   });
 
-  it('warns of what is lost without AOF, and calls eviction a problem', async (t) => {
+  it('warns of data loss without AOF, and calls eviction a problem', async (t) => {
     const { redis, url } = await healthy(t);
     const before = await asked(['doctor', '--url', url]);
     assert.deepStrictEqual([before.code, of(before.said, 'persistence')[0].state], [0, 'warning']);
@@ -50,7 +50,7 @@ describe('npx hfxbus doctor', () => {
     assert.match(of(limited.said, 'eviction')[0].detail, /^allkeys-lru: .*noeviction/);
   });
 
-  it('names what a user may not do', async (t) => {
+  it('names the missing rights of a user', async (t) => {
     const { redis, url } = await healthy(t);
     const rights = ['on', '>secret', '~hfxbus:str:*', '&*', '+@all', '-xclaim', '-xadd', '-xack'];
     await redis.call('ACL', 'SETUSER', 'weak', ...rights);
@@ -69,7 +69,7 @@ describe('npx hfxbus doctor', () => {
     );
   });
 
-  it('misses nothing where a user has the rights that are documented', async (t) => {
+  it('reports no missing right for a user with the documented rights', async (t) => {
     const { redis, url } = await healthy(t);
     const { rules, commands } = documentedRights();
     await redis.call('ACL', 'SETUSER', 'bus', ...rules, ...commands);
@@ -79,7 +79,7 @@ describe('npx hfxbus doctor', () => {
     assert.deepStrictEqual(missing, []);
   });
 
-  it('says what it does not know where a user may not ask', async (t) => {
+  it('reports the checks that a user has no right to run', async (t) => {
     const { redis, url } = await healthy(t);
     await redis.call('ACL', 'SETUSER', 'blind', 'on', '>secret', '~*', '&*', '+@all', '-scan');
     const { code, said } = await asked(['doctor', '--url', url.replace('//', '//blind:secret@')]);
@@ -91,7 +91,7 @@ describe('npx hfxbus doctor', () => {
     );
   });
 
-  it('finds the group whose consumer was killed, and the one that has none', async (t) => {
+  it('reports the group of a killed consumer, and the group without a consumer', async (t) => {
     const { url } = await stuckBus(t);
     const isIdle = async () => {
       const { code, said } = await asked(['doctor', '--idle', '50', '--url', url]);
@@ -115,7 +115,7 @@ describe('npx hfxbus doctor', () => {
     assert.deepStrictEqual(new Set(of(said, 'groups').map(({ stream }) => stream)), new Set(['mails']));
   });
 
-  it('warns of consumers that died with nothing pending, and names them', async (t) => {
+  it('warns of dead consumers without pending entries, and names them', async (t) => {
     const { redis, url } = await healthy(t);
     const [stream, group] = [keys.stream('mails'), keys.group('mailer')];
     await redis.call('XGROUP', 'CREATE', stream, group, '$', 'MKSTREAM');
@@ -140,7 +140,7 @@ describe('npx hfxbus doctor', () => {
     assert.deepStrictEqual(of(said, 'consumers'), []);
   });
 
-  it('does not call stuck what somebody works on', async (t) => {
+  it('does not report a group as stuck while a consumer works on it', async (t) => {
     const { redis, url } = await healthy(t);
     const [stream, group] = [keys.stream('mails'), keys.group('mailer')];
     await redis.call('XGROUP', 'CREATE', stream, group, '$', 'MKSTREAM');
@@ -150,7 +150,7 @@ describe('npx hfxbus doctor', () => {
     assert.deepStrictEqual([code, of(said, 'groups')[0].state], [0, 'ok'], JSON.stringify(of(said, 'groups')));
   });
 
-  it('says of a replica that a bus cannot write to it', async (t) => {
+  it('reports that a bus cannot write to a replica', async (t) => {
     const { redis } = await healthy(t);
     const { url } = await healthy(t, '--replicaof', '127.0.0.1', String(redis.port));
     const { code, stdout } = await hfxbus(['doctor', '--url', url]);
@@ -158,7 +158,7 @@ describe('npx hfxbus doctor', () => {
     assert.match(stdout, /^problem +role +\S+ +(a replica|it is loading)/m);
   });
 
-  it('tells which of several nodes is away, and looks at the others', async (t) => {
+  it('names the unreachable one of several nodes, and checks the others', async (t) => {
     const { redis, url } = await healthy(t);
     const port = await freePort();
     const gone = `redis://:secret@127.0.0.1:${port}`;

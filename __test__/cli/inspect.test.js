@@ -9,7 +9,7 @@ const { countsEntries } = require('../support/stream-counts.js');
 const { stuckBus } = require('./stuck.js');
 
 describe('npx hfxbus inspect', () => {
-  it('says how long streams are, and for each group what is pending and what is yet to come', async (t) => {
+  it('reports the length of streams, and the pending and unread entries of each group', async (t) => {
     const { redis, url } = await stuckBus(t);
     const lag = (await countsEntries(redis, keys.stream('mails'))) ? [3, 1] : [null, null];
     const { code, said } = await asked(['inspect', '--url', url]);
@@ -36,7 +36,7 @@ describe('npx hfxbus inspect', () => {
     assert.strictEqual(archive.oldestPending, null);
   });
 
-  it('shows the same as tables, of one stream with its consumers', async (t) => {
+  it('prints the same as tables, and one stream with its consumers', async (t) => {
     const { url } = await stuckBus(t);
     const { code, stdout } = await hfxbus(['inspect', 'mails', '--url', url]);
     assert.strictEqual(code, 0);
@@ -45,7 +45,7 @@ describe('npx hfxbus inspect', () => {
     assert.match(stdout, /^mailer +\S+ +127\.0\.0\.1:\d+ +1 +\d+ \w+$/m);
   });
 
-  it('ends with 1 for a stream that is not there, and is content with no streams at all', async (t) => {
+  it('exits with 1 for a missing stream, and normally for no streams at all', async (t) => {
     const redis = await RedisServer.start();
     t.after(() => redis.kill());
     const url = `redis://127.0.0.1:${redis.port}`;
@@ -53,7 +53,7 @@ describe('npx hfxbus inspect', () => {
     assert.deepStrictEqual(await asked(['inspect', '--url', url]), { code: 0, said: { streams: [] } });
   });
 
-  it('knows streams by the prefix, taken literally, and shows no name that would steer a terminal', async (t) => {
+  it('finds streams by the literal prefix, and prints no control characters of names', async (t) => {
     const redis = await RedisServer.start();
     t.after(() => redis.kill());
     const url = `redis://127.0.0.1:${redis.port}`;
@@ -69,7 +69,7 @@ describe('npx hfxbus inspect', () => {
     assert.match(stdout, /^evil\ufffd\[2J /m);
   });
 
-  it('looks at every node that it is given', async (t) => {
+  it('inspects every given node', async (t) => {
     const servers = await Promise.all([RedisServer.start(), RedisServer.start()]);
     t.after(() => servers.map((server) => server.kill()));
     await servers[1].call('XADD', keys.stream('there'), '*', 'prd', 'p', 'job', 'j');

@@ -3,8 +3,8 @@
 const { Child } = require('../support/child.js');
 const { keys } = require('../support/keys.js');
 const { RedisServer } = require('../support/redis-server.js');
-const { everySubject } = require('../support/subjects.js');
-const { until } = require('../support/until.js');
+const { everySubject } = require('../support/implementations.js');
+const { until } = require('../support/wait-until.js');
 const { ConnectionManager, Producer } = require('../../index.js');
 
 const OURS = everySubject.find(({ env }) => env === 'ours');

@@ -16,7 +16,7 @@ describe('npx hfxbus over unix sockets', () => {
   const file = path.join(folder, 'redis.sock');
   after(() => fs.rmSync(folder, { recursive: true }));
 
-  it('does everything by the path of one, by its URL, and by REDIS_URL', async (t) => {
+  it('works by the path of a socket, by its URL and by REDIS_URL', async (t) => {
     const redis = await RedisServer.start('--unixsocket', file);
     t.after(() => redis.kill());
     for (const where of [['--url', file], ['--url', `unix://${file}`], []]) {
@@ -43,7 +43,7 @@ describe('npx hfxbus over unix sockets', () => {
     assert.doesNotMatch(wrong.stderr, /guessed/);
   });
 
-  it('says which is not there, and no password, and ends with 1', async () => {
+  it('names the missing socket without a password, and exits with 1', async () => {
     const { code, stdout, stderr } = await hfxbus(['doctor', '--url', `unix://${folder}/nothing?pass=secret`]);
     assert.deepStrictEqual([code, stdout], [1, '']);
     assert.match(stderr, new RegExp(`^hfxbus: ${folder}/nothing: .*ENOENT`));

@@ -6,7 +6,7 @@ const { hfxbus, start } = require('../support/command-line.js');
 const { keys } = require('../support/keys.js');
 const { RedisServer } = require('../support/redis-server.js');
 const { countsEntries } = require('../support/stream-counts.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const STREAM = keys.stream('mails');
 const GROUP = keys.group('mailer');
@@ -21,14 +21,14 @@ async function watched(t) {
   return { redis, url: `redis://127.0.0.1:${redis.port}` };
 }
 
-/** What was said so far, line by line. */
+/** Returns the output so far, by line. */
 function said(run) {
   const lines = run.stdout.split('\n').slice(0, -1);
   return lines.map((line) => JSON.parse(line).streams[0]);
 }
 
 describe('npx hfxbus watch', () => {
-  it('says how much is added, delivered and settled in a second, a line for each look', async (t) => {
+  it('prints the entries added, delivered and settled per second, one line per interval', async (t) => {
     const { redis, url } = await watched(t);
     const run = start(['watch', '--json', '--interval', '100', '--url', url]);
     t.after(() => run.child.kill('SIGKILL'));
@@ -53,7 +53,7 @@ describe('npx hfxbus watch', () => {
     assert.deepStrictEqual([await run.ended, run.stderr], [0, '']);
   });
 
-  it('ends by itself after so many looks', async (t) => {
+  it('ends after the given number of intervals', async (t) => {
     const { url } = await watched(t);
     const { code, stdout } = await hfxbus(['watch', '--count', '2', '--interval', '50', '--url', url]);
     assert.strictEqual(code, 0);
@@ -61,7 +61,7 @@ describe('npx hfxbus watch', () => {
     assert.ok(!stdout.includes('\x1b'));
   });
 
-  it('takes the terminal, and gives it back at Ctrl-C', async (t) => {
+  it('takes over the terminal, and restores it at Ctrl-C', async (t) => {
     const { url } = await watched(t);
     const run = start(['watch', '--interval', '50', '--url', url], { isOnTerminal: true });
     t.after(() => run.child.kill('SIGKILL'));
@@ -72,7 +72,7 @@ describe('npx hfxbus watch', () => {
     assert.ok(run.stdout.endsWith(LEAVE), JSON.stringify(run.stdout.slice(-40)));
   });
 
-  it('gives the terminal back where Redis goes away', async (t) => {
+  it('restores the terminal when Redis goes away', async (t) => {
     const { redis, url } = await watched(t);
     const run = start(['watch', '--interval', '50', '--url', url], { isOnTerminal: true });
     t.after(() => run.child.kill('SIGKILL'));

@@ -17,7 +17,7 @@ async function statesOf(job, url) {
 }
 
 describe('npx hfxbus why', () => {
-  it('says for each group whether a job waits, is pending with whom, or is done, and what its payload takes', async (t) => {
+  it('reports for each group if a job waits, is pending or is done, and the size of its payload', async (t) => {
     const { redis, url } = await stuckBus(t);
     const node = `127.0.0.1:${redis.port}`;
     const waiting = { state: 'waiting', owner: null, idle: null, deliveries: null };
@@ -38,7 +38,7 @@ describe('npx hfxbus why', () => {
     assert.deepStrictEqual(late.groups, { archive: waiting, mailer: waiting });
   });
 
-  it('shows the same as tables, and nothing of what is in a payload', async (t) => {
+  it('prints the same as tables, without content of the payload', async (t) => {
     const { url } = await stuckBus(t);
     const { code, stdout } = await hfxbus(['why', 'held', '--url', url]);
     assert.strictEqual(code, 0);
@@ -47,7 +47,7 @@ describe('npx hfxbus why', () => {
     assert.doesNotMatch(stdout, /example/);
   });
 
-  it('finds a job among more entries than it asks for at once, and a payload that has no entry', async (t) => {
+  it('finds a job beyond one page of entries, and a payload without an entry', async (t) => {
     const { redis, url } = await stuckBus(t);
     const add = (_, at) => ['XADD', keys.stream('many'), '*', 'prd', 'p', 'job', `job-${at}`];
     await redis.client.callAll(Array.from({ length: 2500 }, add));
@@ -62,7 +62,7 @@ describe('npx hfxbus why', () => {
     assert.ok(lonely.said.payload[0].ttl > 0);
   });
 
-  it('ends with 1 where there is nothing of a job, or not in the stream that is asked for', async (t) => {
+  it('exits with 1 for an unknown job, or a job outside the given stream', async (t) => {
     const { url } = await stuckBus(t);
     const { code, said } = await asked(['why', 'nobody', '--url', url]);
     assert.deepStrictEqual([code, said], [1, { jobId: 'nobody', entries: [], payload: [] }]);

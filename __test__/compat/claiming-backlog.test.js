@@ -4,10 +4,10 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { jobs, strand } = require('../support/stranded.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** One entry of each look would take minutes with it. */
 const SELDOM = { claimInterval: 1000, claimDeadline: 30_000 };
@@ -35,7 +35,7 @@ function drained(scene, { timeout = SOON, ...where } = {}) {
   return until(async () => (await scene.pending(where)) === 0, { timeout, what: 'nothing to be pending' });
 }
 
-ours('a killed consumer’s jobs are run one after the other, not one for each claimInterval', async (_, scene) => {
+ours('the jobs of a killed consumer run one after the other, not one per claimInterval', async (_, scene) => {
   const names = jobs(100);
   const child = scene.child(
     async ({ hfxbus, options, data, print }) => {
@@ -68,7 +68,7 @@ for (const [concurrency, claimPageSize] of [
   [128, 10],
   [Infinity, 100],
 ]) {
-  ours(`a backlog of 1500 is run with concurrency ${concurrency} and pages of ${claimPageSize}`, async (_, scene) => {
+  ours(`1500 pending entries run with concurrency ${concurrency} and pages of ${claimPageSize}`, async (_, scene) => {
     const names = jobs(1500);
     await strand(scene, names, { idle: IDLE });
     const runs = new Runs();
@@ -79,7 +79,7 @@ for (const [concurrency, claimPageSize] of [
   });
 }
 
-ours('three consumers share a backlog, and no job is run twice', async (_, scene) => {
+ours('three consumers share pending entries, and no job runs twice', async (_, scene) => {
   const names = jobs(600);
   await strand(scene, names, { idle: IDLE });
   const all = [new Runs(), new Runs(), new Runs()];
@@ -111,14 +111,14 @@ async function runBoth(scene, count, options) {
   return kinds;
 }
 
-ours('new entries and a backlog take turns at a single slot', async (_, scene) => {
+ours('new entries and pending entries take turns at a single slot', async (_, scene) => {
   const kinds = await runBoth(scene, 60, { concurrency: 1 });
   const runs = kinds.join(' ').match(/(\w+)( \1)*/g);
   const longest = Math.max(...runs.map((run) => run.split(' ').length));
   assert.ok(longest <= 4, kinds.join(' '));
 });
 
-ours('new entries and a backlog have their share of many slots', async (_, scene) => {
+ours('new entries and pending entries both get a share of many slots', async (_, scene) => {
   const kinds = await runBoth(scene, 3000, { concurrency: 32 });
   const share = kinds.filter((kind) => kind === 'new').length / kinds.length;
   assert.ok(share > 0.1 && share < 0.9, `${share}`);
@@ -139,7 +139,7 @@ ours('the streams of a consumer take turns', async (_, scene) => {
   );
 });
 
-ours('a consumer of all nodes recovers what is pending on each', async (_, scene) => {
+ours('a consumer of all nodes claims the pending entries of each node', async (_, scene) => {
   const nodes = await scene.nodes();
   const call = (redis) => (words) => redis.call(...words);
   for (const [at, redis] of nodes.entries()) await strand(scene, jobs(40, at), { idle: IDLE, call: call(redis) });
@@ -150,7 +150,7 @@ ours('a consumer of all nodes recovers what is pending on each', async (_, scene
   assert.deepStrictEqual([runs.ids.length, new Set(runs.ids).size, runs.most], [120, 120, 1]);
 });
 
-ours('a job that fails again and again holds nothing up, and each that fails is exhausted once', async (_, scene) => {
+ours('a job that always fails delays no other job, and each one that fails is exhausted once', async (_, scene) => {
   const names = jobs(90);
   await strand(scene, names, { idle: IDLE });
   const ran = new Map();
@@ -173,7 +173,7 @@ ours('a job that fails again and again holds nothing up, and each that fails is 
   await until(async () => (await scene.pending()) === 30);
 });
 
-ours('entries of a backlog that were delivered too often are moved away, or stay pending', async (_, scene) => {
+ours('pending entries that reached retryLimit are dead-lettered, or stay pending', async (_, scene) => {
   for (const deadLetter of [undefined, scene.name('letters')]) {
     const stream = scene.name('stream');
     const names = jobs(400);
@@ -191,7 +191,7 @@ ours('entries of a backlog that were delivered too often are moved away, or stay
   }
 });
 
-ours('dead letters of many pages are moved without waiting for the next look', async (_, scene) => {
+ours('many pages of entries are dead-lettered without waiting for the next claim cycle', async (_, scene) => {
   const ids = await strand(scene, jobs(300), { idle: IDLE });
   const rest = ['IDLE', IDLE, 'RETRYCOUNT', 9, 'JUSTID'];
   await scene.redis.call('XCLAIM', keys.stream(scene.stream), keys.group(scene.group), 'gone', 0, ...ids, ...rest);
@@ -201,7 +201,7 @@ ours('dead letters of many pages are moved without waiting for the next look', a
   assert.strictEqual(await scene.length(deadLetter), 300);
 });
 
-ours('entries that were trimmed are told and passed over, and the others are run', async (_, scene) => {
+ours('trimmed pending entries are reported and skipped, and the others run', async (_, scene) => {
   const names = jobs(300);
   const ids = await strand(scene, names, { idle: IDLE });
   const gone = ids.filter((_, index) => index % 3 === 0);
@@ -218,7 +218,7 @@ ours('entries that were trimmed are told and passed over, and the others are run
   assert.deepStrictEqual(runs.ids, left);
 });
 
-ours('a pause ends recovery after the job that runs, and play goes on with it', async (_, scene) => {
+ours('a pause ends claiming after the running job, and play() resumes it', async (_, scene) => {
   const names = jobs(50);
   await strand(scene, names, { idle: IDLE });
   const ran = [];
@@ -243,7 +243,7 @@ ours('a pause ends recovery after the job that runs, and play goes on with it', 
   assert.deepStrictEqual([...ran].sort(), [...names, 'fresh'].sort());
 });
 
-ours('another consumer recovers the rest of a backlog when the first one stops in the middle', async (_, scene) => {
+ours('another consumer claims the rest when the first one stops in the middle', async (_, scene) => {
   const names = jobs(200);
   await strand(scene, names, { idle: IDLE });
   const connection = scene.connect();
@@ -264,7 +264,7 @@ ours('another consumer recovers the rest of a backlog when the first one stops i
   assert.deepStrictEqual([...runs.ids].sort(), [...names].sort());
 });
 
-ours('a consumer with a backlog and no free slot asks no more often than every claimInterval', async (_, scene) => {
+ours('a consumer without a free slot queries pending entries at most once per claimInterval', async (_, scene) => {
   await strand(scene, jobs(50), { idle: IDLE });
   const gate = new Gate();
   let running = 0;

@@ -2,9 +2,9 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const STREAMS = 10;
 const INTERVAL = 40;
@@ -46,7 +46,7 @@ async function watch(monitor, times) {
 }
 
 ours(
-  'a consumer with its group to itself and nothing pending looks at each stream once in five intervals',
+  'a consumer that is alone in its group, with nothing pending, inspects each stream once in five intervals',
   async (_, scene) => {
     const { monitor } = await play(scene);
     await watch(monitor, 2);
@@ -62,7 +62,7 @@ ours(
 );
 
 ours(
-  'in a group of several each stream is counted in four rounds and inspected in the fifth, and not searched',
+  'in a group of several consumers a stream is counted in four cycles, inspected in the fifth, and not searched',
   async (_, scene) => {
     const { monitor } = await play(scene, { others: ['other'] });
     await watch(monitor, 1);
@@ -75,14 +75,14 @@ ours(
   },
 );
 
-ours('somebody else whom Redis knows alone is not taken for the consumer itself', async (_, scene) => {
+ours('a single foreign consumer in the group is not mistaken for the consumer itself', async (_, scene) => {
   const { monitor } = await play(scene, { others: ['other'] });
   await watch(monitor, 3);
   const { count } = await watch(monitor, 2);
   assert.ok(count(counts) > 0);
 });
 
-ours('a consumer that was given something knows itself in the group, and so does one that asks', async (_, scene) => {
+ours('a consumer that received an entry recognizes itself as alone in the group', async (_, scene) => {
   let ran = 0;
   const { streams, monitor } = await play(scene, { processor: () => void ran++ });
   for (const stream of streams) await scene.add('job', { stream });
@@ -92,7 +92,7 @@ ours('a consumer that was given something knows itself in the group, and so does
   assert.strictEqual(count(counts), 0);
 });
 
-ours('a stream that has something pending is searched in each round, and no other', async (_, scene) => {
+ours('only streams with pending entries are searched in each claim cycle', async (_, scene) => {
   const gate = new Gate();
   const { streams, monitor } = await play(scene, { processor: () => gate.opened });
   await watch(monitor, 2);
@@ -105,13 +105,13 @@ ours('a stream that has something pending is searched in each round, and no othe
 });
 
 ours(
-  'what somebody takes and gives back who came while the group was the consumer’s alone is taken over',
+  'an entry that a new consumer reads and returns is claimed, although the group had a single consumer before',
   async (_, scene) => {
     const ran = [];
     const { streams, monitor } = await play(scene, { processor: (job) => void ran.push(job.id) });
     await watch(monitor, 2);
     const [key, group] = [keys.stream(streams[0]), keys.group(scene.group)];
-    // Nobody who waits gets what is taken within the transaction.
+    // No blocked consumer gets an entry that is read within the transaction.
     await scene.redis.call('MULTI');
     await scene.redis.call('XADD', key, '1-1', 'prd', 'p', 'job', 'given-back');
     await scene.redis.call('XREADGROUP', 'GROUP', group, 'newcomer', 'STREAMS', key, '>');

@@ -2,10 +2,10 @@
 
 const assert = require('node:assert');
 const { fix, ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { strand } = require('../support/stranded.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 const EAGER = { claimInterval: 40, claimDeadline: 150 };
 
@@ -33,7 +33,7 @@ fix('B-090 entries of a consumer that is gone are claimed, run and acknowledged'
   });
 });
 
-fix('B-090 claiming does not wait for a read that is blocked', async (_, scene) => {
+fix('B-090 a blocked read does not delay claiming', async (_, scene) => {
   await strand(scene, ['job-1']);
   const started = Date.now();
   const seen = [];
@@ -42,7 +42,7 @@ fix('B-090 claiming does not wait for a read that is blocked', async (_, scene) 
   assert.ok(Date.now() - started < 5000);
 });
 
-fix('B-093 no more is claimed than slots are free, whatever the page', async (_, scene) => {
+fix('B-093 no more entries are claimed than slots are free, for any page size', async (_, scene) => {
   for (const claimPageSize of [1, 3, 100, 2 ** 32]) {
     const [stream, gate] = [scene.name('stream'), new Gate()];
     const jobs = Array.from({ length: 12 }, (_, index) => `job-${index}`);
@@ -73,7 +73,7 @@ fix('B-093 no more is claimed than slots are free, whatever the page', async (_,
   }
 });
 
-fix('B-094 a job that fails is run again, retryLimit times in all, and then reported once', async (_, scene) => {
+fix('B-094 a job that fails runs retryLimit times in all, and is then reported once', async (_, scene) => {
   let runs = 0;
   const exhausted = [];
   const errors = [];
@@ -109,7 +109,7 @@ fix('B-094 a job that fails is run again, retryLimit times in all, and then repo
   );
 });
 
-fix('B-094 what others have exhausted is reported once, and is not run', async (_, scene) => {
+fix('B-094 entries that other consumers exhausted are reported once, and do not run', async (_, scene) => {
   const [id] = await strand(scene, ['job-1']);
   const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];
   await scene.redis.call('XCLAIM', key, group, 'gone', 0, id, 'RETRYCOUNT', 7, 'JUSTID');
@@ -123,7 +123,7 @@ fix('B-094 what others have exhausted is reported once, and is not run', async (
   assert.deepStrictEqual([runs, exhausted], [0, [{ id, consumerId: 'gone', deliveryCount: 7 }]]);
 });
 
-fix('B-093 this consumer never claims what it is running, however long that takes', async (_, scene) => {
+fix('B-093 a consumer never claims a job that it runs itself, for any duration', async (_, scene) => {
   const gate = new Gate();
   let runs = 0;
   const consumer = await scene.play(
@@ -176,7 +176,7 @@ ours(
   },
 );
 
-fix('B-093 entries that were deleted or trimmed are acknowledged away and counted', async (_, scene) => {
+fix('B-093 entries that were deleted or trimmed are acknowledged and counted', async (_, scene) => {
   const ids = await strand(scene, ['a', 'b', 'c', 'd']);
   await scene.redis.call('XDEL', keys.stream(scene.stream), ids[0], ids[2]);
   const seen = [];
@@ -189,7 +189,7 @@ fix('B-093 entries that were deleted or trimmed are acknowledged away and counte
   assert.deepStrictEqual(trimmed, [{ stream: scene.stream, count: 2, pending: true }]);
 });
 
-ours('claims get their turn although there is always more to read', async (_, scene) => {
+ours('claims get slots even if new entries always arrive', async (_, scene) => {
   await strand(scene, ['stranded']);
   const seen = new Set();
   let sent = 0;
@@ -206,7 +206,7 @@ ours('claims get their turn although there is always more to read', async (_, sc
   await consumer.pause();
 });
 
-ours('with backoff a rejected job is due after its wait, not after claimDeadline', async (_, scene) => {
+ours('with backoff a rejected job is due after its back-off, not after claimDeadline', async (_, scene) => {
   const runs = [];
   const backoff = { type: 'exponential', delay: 60, max: 100 };
   await scene.play(
@@ -222,7 +222,7 @@ ours('with backoff a rejected job is due after its wait, not after claimDeadline
   assert.ok(waits[0] >= 55 && waits[1] >= 95 && waits[2] >= 95, `${waits}`);
 });
 
-ours('a wait that is longer than claimDeadline is kept too', async (_, scene) => {
+ours('a back-off longer than claimDeadline is kept too', async (_, scene) => {
   const runs = [];
   await scene.play(
     async () => {
@@ -237,7 +237,7 @@ ours('a wait that is longer than claimDeadline is kept too', async (_, scene) =>
 });
 
 for (const how of ['class', 'property', 'reject()']) {
-  ours(`an error that says so is not tried again: ${how}`, async (_, scene) => {
+  ours(`an unrecoverable error is not retried: ${how}`, async (_, scene) => {
     let runs = 0;
     const exhausted = [];
     const processor = async (job) => {
@@ -261,7 +261,7 @@ for (const how of ['class', 'property', 'reject()']) {
   });
 }
 
-ours('times beyond all clocks are as good as never, whatever they are of', async (_, scene) => {
+ours('times beyond the range of all clocks mean never, for every option', async (_, scene) => {
   const child = scene.child(
     async ({ hfxbus, options, data: { stream, times, jobs }, print }) => {
       const connection = hfxbus.ConnectionManager.standalone(options);
@@ -292,7 +292,7 @@ ours('times beyond all clocks are as good as never, whatever they are of', async
   assert.deepStrictEqual([code, child.stderr, child.printed], [0, '', [seen, seen, seen]]);
 });
 
-ours('an entry that cannot be looked at yet is reported as exhausted when it can be, once', async (_, scene) => {
+ours('an unreadable entry is reported as exhausted once it can be read', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect(redis.options);
   const consumer = scene.consumer({ ...EAGER, retryLimit: 1 }, connection);
@@ -315,7 +315,7 @@ ours('an entry that cannot be looked at yet is reported as exhausted when it can
 });
 
 ours(
-  'a search through many streams waits for a slot once, and the slot is for whichever needs it',
+  'a search through many streams waits for a slot only once, and each of the streams can use that slot',
   async (_, scene) => {
     const streams = Array.from({ length: 40 }, () => scene.name('stream'));
     const ending = new Gate();

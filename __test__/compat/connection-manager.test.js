@@ -3,11 +3,11 @@
 const assert = require('node:assert');
 const { fix, keep, ours } = require('../support/cases.js');
 const { authority } = require('../support/certificates.js');
-const { frozen } = require('../support/frozen.js');
+const { frozen } = require('../support/frozen-objects.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
-keep('B-100 standalone leaves its options as they are, and takes those that cannot be changed', async (_, scene) => {
+keep('B-100 standalone leaves its options unchanged, and accepts frozen ones', async (_, scene) => {
   const options = frozen({
     ...scene.redis.options,
     keyPrefix: 'mine',
@@ -20,7 +20,7 @@ keep('B-100 standalone leaves its options as they are, and takes those that cann
   assert.strictEqual(await scene.redis.call('GET', keys.payload('job-1', 'a', 'mine')), '1');
 });
 
-fix('B-100 neither the constructor nor nodes change what they are given', (_, scene) => {
+fix('B-100 neither the constructor nor nodes() change their arguments', (_, scene) => {
   const { ConnectionManager } = scene.hfxbus;
   const standalone = frozen({ keyPrefix: 'mine', tls: { ca: [authority('any').cert] } });
   assert.strictEqual(new ConnectionManager(frozen({ standalone })).getKeyPrefix(), 'mine');
@@ -31,7 +31,7 @@ fix('B-100 neither the constructor nor nodes change what they are given', (_, sc
   assert.strictEqual(ConnectionManager.nodes(nodes).getKeyPrefix(), 'mine');
 });
 
-keep('B-101 the key prefix is in front of payload, streams, groups and channels', async (_, scene) => {
+keep('B-101 the key prefix applies to payload keys, streams, groups and channels', async (_, scene) => {
   const connection = scene.connect({ keyPrefix: 'mine' });
   const heard = await scene.hear('*');
   await scene.play(async () => {}, { connection });
@@ -49,7 +49,7 @@ keep('B-101 the key prefix is in front of payload, streams, groups and channels'
   assert.strictEqual(heard[0].channel, keys.channel(scene.stream, producer.id, 'mine'));
 });
 
-ours('B-102 standalone takes a URL: who, where, which database', async (_, scene) => {
+ours('B-102 standalone takes a URL with user, host and database', async (_, scene) => {
   const redis = await scene.server('--user', ...'ann on >s%cret ~* &* +@all'.split(' '));
   const url = `redis://ann:${encodeURIComponent('s%cret')}@127.0.0.1:${redis.port}/3`;
   for (const connection of [url, { url, connectionName: 'named' }]) {
@@ -62,7 +62,7 @@ ours('B-102 standalone takes a URL: who, where, which database', async (_, scene
   assert.match(list, /name=named .* db=3 .*user=ann/);
 });
 
-ours('B-102 a URL that names no Redis is a TypeError that does not repeat it', (_, scene) => {
+ours('B-102 an invalid URL is a TypeError that does not repeat the URL', (_, scene) => {
   for (const url of ['http://u:s3cret@h', 'redis://u:s3cret@h:99999', 's3cret']) {
     assert.throws(
       () => scene.hfxbus.ConnectionManager.standalone(url),
@@ -72,12 +72,12 @@ ours('B-102 a URL that names no Redis is a TypeError that does not repeat it', (
   }
 });
 
-keep('B-103 a port may be a text of digits', async (_, scene) => {
+keep('B-103 a port can be a string of digits', async (_, scene) => {
   const connection = scene.connect({ port: String(scene.redis.port) });
   await scene.producer(connection).job('job-1').set('a', 1).push();
 });
 
-fix('B-103 what parseInt makes of no port is 6379; another that is none is refused', async (_, scene) => {
+fix('B-103 a port that parseInt turns into NaN is 6379; another invalid port is rejected', async (_, scene) => {
   for (const port of [Number.NaN, undefined, null]) {
     const client = scene.connect({ host: '127.0.0.1', port, retryStrategy: () => null }).getClient('mine');
     const errors = scene.errors(client);
@@ -90,7 +90,7 @@ fix('B-103 what parseInt makes of no port is 6379; another that is none is refus
   }
 });
 
-keep('B-104 a client is there by name, once, until stop; with one Redis every route leads there', async (_, scene) => {
+keep('B-104 a client exists once per name until stop(); with one Redis every route leads to it', async (_, scene) => {
   const connection = scene.connect({ enablePipelining: false });
   const client = connection.getClient('mine');
   assert.deepStrictEqual([client.keyPrefix, client.enablePipelining], ['hfxbus', false]);
@@ -127,14 +127,14 @@ keep('B-104 a client sends commands and pipelines, emits its states, and closes'
   assert.deepStrictEqual(states, ['connect', 'ready', 'end']);
 });
 
-fix('B-104 there is no telling which node getClient means, where there are several', async (_, scene) => {
+fix('B-104 getClient() without a route throws a TypeError if there are several nodes', async (_, scene) => {
   const nodes = [{ ...scene.redis.options }, { ...scene.redis.options }];
   const connection = scene.adopt(scene.hfxbus.ConnectionManager.nodes({ nodes }));
   assert.throws(() => connection.getClient('mine'), TypeError);
   assert.strictEqual(connection.getClients('mine').length, 2);
 });
 
-keep('B-108 connections keep the process alive, after pause too, and without anything it ends', async (_, scene) => {
+keep('B-108 connections keep the process alive, also after pause(); without connections it ends', async (_, scene) => {
   const idle = scene.child(({ hfxbus, options }) => {
     const connection = hfxbus.ConnectionManager.standalone(options);
     new hfxbus.Consumer(connection, { group: 'g' }).process({ stream: 's', processor: async () => {} });
@@ -161,7 +161,7 @@ keep('B-108 connections keep the process alive, after pause too, and without any
 });
 
 ours(
-  'B-050 a closed producer is unsubscribed and gives up its waits; the bus and the producer go on',
+  'B-050 close() unsubscribes a producer and ends its waits; the bus and the producer stay usable',
   async (_, scene) => {
     const redis = await scene.server();
     const connection = scene.connect(redis.options);
@@ -180,7 +180,7 @@ ours(
   },
 );
 
-fix('B-050 fifty producers that are closed leave nothing behind', async (_, scene) => {
+fix('B-050 fifty closed producers leave nothing behind', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect(redis.options);
   const producers = Array.from({ length: 50 }, () => scene.producer(connection));

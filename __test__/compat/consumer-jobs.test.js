@@ -2,9 +2,9 @@
 
 const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** Plays a consumer, and gives what completions were published and which errors were emitted. */
 async function observed(scene, processor, options) {
@@ -14,7 +14,7 @@ async function observed(scene, processor, options) {
   return { consumer, errors, heard, messages: () => heard.map(({ message }) => JSON.parse(message)) };
 }
 
-keep('B-052 jobs start in the order of the stream, and no more than concurrency at once', async (_, scene) => {
+keep('B-052 jobs start in the order of the stream, at most concurrency at once', async (_, scene) => {
   const gates = Array.from({ length: 6 }, () => new Gate());
   const started = [];
   await scene.play((job) => gates[started.push(job.id) - 1].opened, { concurrency: 3 });
@@ -57,7 +57,7 @@ keep('B-060 B-062 a rejected job is reported with its error, and stays pending',
   assert.deepStrictEqual(errors, []);
 });
 
-fix('B-061 a processor that throws at once, or returns no promise, is like any other', async (_, scene) => {
+fix('B-061 a processor that throws synchronously, or returns no promise, works like any other', async (_, scene) => {
   const { errors, messages } = await observed(
     scene,
     (job) => {
@@ -90,7 +90,7 @@ keep('B-063 after settlement resolve, reject and release are gone', async (_, sc
   assert.throws(() => job.resolve(), TypeError);
 });
 
-keep('B-063 B-074 what throws after settlement is UNHANDLED_JOB_ERROR, with the job', async (_, scene) => {
+keep('B-063 B-074 an error thrown after settlement is UNHANDLED_JOB_ERROR, with the job', async (_, scene) => {
   let received;
   const { errors, messages } = await observed(scene, async (job) => {
     received = job;
@@ -111,7 +111,7 @@ keep('B-063 B-074 what throws after settlement is UNHANDLED_JOB_ERROR, with the 
   assert.strictEqual(messages().length, 1);
 });
 
-fix('B-073 what is no object and is thrown after settlement arrives as the cause of an error', async (_, scene) => {
+fix('B-073 a value without properties thrown after settlement arrives as the cause of an error', async (_, scene) => {
   const { errors } = await observed(scene, async (job) => {
     await job.resolve();
     throw 'a text';
@@ -150,7 +150,7 @@ for (const [kind, make] of Object.entries(UNWILLING)) {
   });
 }
 
-fix('B-064 the first settlement counts, awaited or not, and later ones are the same promise', async (_, scene) => {
+fix('B-064 the first settlement counts, and later ones return the same promise', async (_, scene) => {
   const promises = [];
   const { consumer, errors, messages } = await observed(scene, async (job) => {
     const { resolve, reject } = job;
@@ -177,7 +177,7 @@ fix('B-064 the first settlement counts, awaited or not, and later ones are the s
   assert.deepStrictEqual(errors, []);
 });
 
-keep('B-065 a released job gives its place back, and is acknowledged when it ends', async (_, scene) => {
+keep('B-065 a released job frees its slot, and is acknowledged when it ends', async (_, scene) => {
   const gate = new Gate();
   const started = [];
   const { messages } = await observed(scene, async (job) => {
@@ -212,7 +212,7 @@ fix('B-065 releasing twice is releasing once', async (_, scene) => {
   await until(async () => (await scene.pending()) === 0);
 });
 
-keep('B-066 drained is emitted whenever nothing is in flight any more', async (_, scene) => {
+keep('B-066 drained is emitted whenever no job is in flight', async (_, scene) => {
   let drained = 0;
   const consumer = await scene.play(async () => {});
   consumer.on('drained', () => drained++);
@@ -241,7 +241,7 @@ fix('B-067 B-045 a listener that throws is reported as LISTENER_ERROR and stops 
   assert.deepStrictEqual([errors[0].code, errors[0].message], ['LISTENER_ERROR', 'from a listener']);
 });
 
-keep('B-068 B-069 a job that runs too long is reported and stays pending; how it ends is ignored', async (_, scene) => {
+keep('B-068 B-069 a job beyond its deadline is reported and stays pending; its end is ignored', async (_, scene) => {
   const gate = new Gate();
   const started = [];
   const { errors, messages } = await observed(
@@ -265,7 +265,7 @@ keep('B-068 B-069 a job that runs too long is reported and stays pending; how it
       stack: null,
     },
   );
-  // Redis may have told the test before the consumer's thread has told JavaScript.
+  // The test can receive the message of Redis before the consumer's thread informs JavaScript.
   await until(() => started[0].resolve === undefined);
   gate.open();
   await scene.add('job-2');
@@ -275,7 +275,7 @@ keep('B-068 B-069 a job that runs too long is reported and stays pending; how it
   assert.deepStrictEqual(errors, []);
 });
 
-fix('B-069 so is what throws after the deadline and before JavaScript has heard of that', async (_, scene) => {
+fix('B-069 an error thrown by a processor that blocked for too long is UNHANDLED_JOB_ERROR', async (_, scene) => {
   const { errors, messages } = await observed(
     scene,
     () => {
@@ -295,7 +295,7 @@ fix('B-069 so is what throws after the deadline and before JavaScript has heard 
   );
 });
 
-keep('B-069 what throws after the deadline is UNHANDLED_JOB_ERROR', async (_, scene) => {
+keep('B-069 an error thrown after the deadline is UNHANDLED_JOB_ERROR', async (_, scene) => {
   const gate = new Gate();
   const { errors, messages } = await observed(
     scene,
@@ -312,7 +312,7 @@ keep('B-069 what throws after the deadline is UNHANDLED_JOB_ERROR', async (_, sc
   assert.deepStrictEqual([errors[0].code, errors[0].job.id], ['UNHANDLED_JOB_ERROR', 'job-1']);
 });
 
-keep('B-068 no deadline is 0, NaN, null or Infinity', async (_, scene) => {
+keep('B-068 0, NaN, null and Infinity mean no deadline', async (_, scene) => {
   const monitor = await scene.monitor();
   for (const deadline of [0, Number.NaN, null, Infinity]) {
     const [stream, gate] = [scene.name('stream'), new Gate()];
@@ -327,7 +327,7 @@ keep('B-068 no deadline is 0, NaN, null or Infinity', async (_, scene) => {
   }
 });
 
-fix('B-068 a deadline beyond what timers of Node can do is as long as it says', async (_, scene) => {
+fix('B-068 a deadline beyond the limit of Node timers is kept', async (_, scene) => {
   const gate = new Gate();
   const { messages } = await observed(scene, () => gate.opened, { deadline: 2 ** 31 });
   await scene.add('job-1');
@@ -369,7 +369,7 @@ fix('B-072 a job whose acknowledgement fails is not reported as failed', async (
   );
 });
 
-fix('B-051 whatever a job fails with, its place is free again', async (_, scene) => {
+fix('B-051 a failed job always frees its slot', async (_, scene) => {
   const thrown = [null, undefined, Symbol('s'), Object.assign(new Error('big'), { big: 10n }), 0, '', false, 10n];
   const unreadable = new Proxy({}, { ownKeys: () => assert.fail('not to be read') });
   const { errors, messages } = await observed(scene, async (job) => {
@@ -388,7 +388,7 @@ fix('B-051 whatever a job fails with, its place is free again', async (_, scene)
   assert.deepStrictEqual(errors, []);
 });
 
-fix('B-083 an entry without a job runs under a new id, and one without a producer tells nobody', async (_, scene) => {
+fix('B-083 an entry without a job runs under a new id; one without a producer has no completion', async (_, scene) => {
   const monitor = await scene.monitor();
   const ids = [];
   const { heard } = await observed(scene, async (job) => ids.push(job.id));
@@ -402,7 +402,7 @@ fix('B-083 an entry without a job runs under a new id, and one without a produce
   assert.strictEqual((await monitor.named('PUBLISH')).length, 1);
 });
 
-fix('B-083 an entry that is not text is passed over, reported once, and costs no place', async (_, scene) => {
+fix('B-083 an entry that is not text is skipped, reported once, and takes no slot', async (_, scene) => {
   const ids = [];
   const { errors } = await observed(scene, async (job) => ids.push(job.id));
   for (let index = 0; index < 3; index++) {
@@ -428,7 +428,7 @@ fix('B-085 names with quotes and backslashes are reported as they are', async (_
   assert.ok(completions[group] instanceof Date);
 });
 
-fix('B-085 a stream name may have : * [ and any letters', async (_, scene) => {
+fix('B-085 a stream name can contain : * [ and any letters', async (_, scene) => {
   for (const stream of ['a:b:c', 'a*b', 's[x]', 'ação 日本語 😀']) {
     const producer = scene.producer();
     await producer.listen();
@@ -438,7 +438,7 @@ fix('B-085 a stream name may have : * [ and any letters', async (_, scene) => {
   }
 });
 
-fix('B-061 a job whose result cannot be waited for has failed, and the others of its batch run', async (_, scene) => {
+fix('B-061 a job whose result cannot be awaited has failed, and the others of its batch run', async (_, scene) => {
   const seen = [];
   const results = {
     'job-1': {

@@ -4,9 +4,9 @@ const assert = require('node:assert');
 const { fix, ours } = require('../support/cases.js');
 const { OK, reply } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
-/* What a consumer has begun and something else overtakes: a pause, a stop, an abort, a lost connection. */
+/* Calls of a consumer that a pause, a stop, an abort or a lost connection overtakes. */
 
 /** A consumer of a server of its own that does not answer for the time being. */
 async function frozen(scene, processor) {
@@ -20,12 +20,12 @@ async function frozen(scene, processor) {
   return { redis, connection, consumer };
 }
 
-fix('a consumer whose bus is stopped while it begins to play does not play', async (_, scene) => {
+fix('a consumer whose bus is stopped during play() does not start', async (_, scene) => {
   const seen = [];
   const { redis, connection, consumer } = await frozen(scene, async (job) => seen.push(job.id));
   const refused = assert.rejects(consumer.play(), { code: 'CONNECTION_CLOSED' });
   const stopped = connection.stop();
-  // Whoever is asked later answers later.
+  // A later request gets a later reply.
   await consumer.pause();
   redis.thaw();
   await Promise.all([refused, stopped]);
@@ -35,7 +35,7 @@ fix('a consumer whose bus is stopped while it begins to play does not play', asy
   await until(() => seen.length === 1);
 });
 
-ours('a signal that is aborted while a consumer begins to play keeps it from playing', async (_, scene) => {
+ours('a signal that is aborted during play() prevents the start', async (_, scene) => {
   const seen = [];
   const { redis, consumer } = await frozen(scene, async (job) => seen.push(job.id));
   const ending = new AbortController();
@@ -49,7 +49,7 @@ ours('a signal that is aborted while a consumer begins to play keeps it from pla
   await until(() => seen.length === 1);
 });
 
-fix('a consumer that is paused while it begins to play, and then played, plays', async (_, scene) => {
+fix('a consumer that is paused during play(), and then played, starts', async (_, scene) => {
   const seen = [];
   const consumer = scene.consumer({});
   consumer.process({ stream: scene.stream, processor: async (job) => seen.push(job.id) });
@@ -59,7 +59,7 @@ fix('a consumer that is paused while it begins to play, and then played, plays',
   await until(() => seen.length === 1);
 });
 
-fix('who awaits that a job is acknowledged hears of it when the bus is stopped', async (_, scene) => {
+fix('a pending job.resolve() rejects when the bus is stopped', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect(redis.options);
   let settled;
@@ -82,7 +82,7 @@ fix('who awaits that a job is acknowledged hears of it when the bus is stopped',
   await assert.rejects(outcome, { code: 'CONNECTION_CLOSED' });
 });
 
-fix('a search for what to claim that waits for a slot opens no connection after a stop', async (_, scene) => {
+fix('a claim cycle that waits for a slot opens no connection after stop()', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect(redis.options);
   let runs = 0;
@@ -101,7 +101,7 @@ fix('a search for what to claim that waits for a slot opens no connection after 
   await stays(async () => (await monitor.commands()).length === 0, 350);
 });
 
-fix('an entry that the history brings while it is being claimed is run once', async (_, scene) => {
+fix('an entry that is read from the history while it is claimed runs once', async (_, scene) => {
   const id = '5-1';
   const entry = [id, ['prd', 'nobody', 'job', 'job-1']];
   let claimer = null;

@@ -2,15 +2,15 @@
 
 const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 keep('B-081 pause before play resolves', async (_, scene) => {
   await scene.consumer().pause();
 });
 
-fix('B-080 pause ends the read at once, and nothing runs afterwards', async (_, scene) => {
+fix('B-080 pause() ends the read at once, and no job starts afterwards', async (_, scene) => {
   const seen = [];
   const consumer = await scene.play(async (job) => seen.push(job.id), { blockTimeout: 60000, concurrency: 2 });
   for (let round = 1; round <= 10; round++) {
@@ -24,7 +24,7 @@ fix('B-080 pause ends the read at once, and nothing runs afterwards', async (_, 
   }
 });
 
-fix('B-080 what a pause meets on its way is run before it resolves, or after the next play', async (_, scene) => {
+fix('B-080 an entry in transit during pause() runs before it resolves, or after the next play()', async (_, scene) => {
   const seen = [];
   let isPaused = false;
   const consumer = await scene.play(
@@ -49,7 +49,7 @@ fix('B-080 what a pause meets on its way is run before it resolves, or after the
   assert.deepStrictEqual(errors, []);
 });
 
-keep('B-081 pause waits for jobs in flight, reads nothing, and others may wait too', async (_, scene) => {
+keep('B-081 pause() waits for jobs in flight, reads nothing, and several calls can wait', async (_, scene) => {
   const gate = new Gate();
   const seen = [];
   const consumer = await scene.play(async (job) => {
@@ -68,7 +68,7 @@ keep('B-081 pause waits for jobs in flight, reads nothing, and others may wait t
   await until(async () => (await scene.pending()) === 0);
 });
 
-keep('B-081 a pause that takes too long rejects, the consumer stays paused, and work goes on', async (_, scene) => {
+keep('B-081 a pause() that times out rejects, the consumer stays paused, and its jobs continue', async (_, scene) => {
   const gate = new Gate();
   const seen = [];
   const consumer = await scene.play(async (job) => {
@@ -92,7 +92,7 @@ keep('B-081 a pause that takes too long rejects, the consumer stays paused, and 
   await until(() => seen.length === 2);
 });
 
-keep('B-081 no timeout is 0, null, NaN or undefined', async (_, scene) => {
+keep('B-081 0, null, NaN and undefined mean no timeout', async (_, scene) => {
   const gate = new Gate();
   let running = 0;
   const consumer = await scene.play(() => {
@@ -108,7 +108,7 @@ keep('B-081 no timeout is 0, null, NaN or undefined', async (_, scene) => {
   await Promise.all(pauses);
 });
 
-keep('B-082 play after pause goes on', async (_, scene) => {
+keep('B-082 play() after pause() resumes', async (_, scene) => {
   const seen = [];
   const consumer = await scene.play(async (job) => seen.push(job.id), { blockTimeout: 200 });
   for (let round = 1; round <= 3; round++) {
@@ -120,7 +120,7 @@ keep('B-082 play after pause goes on', async (_, scene) => {
   assert.deepStrictEqual(seen, ['job-1', 'job-2', 'job-3']);
 });
 
-fix('B-086 a clean stop takes the consumer out of its group, if nothing is pending for it', async (_, scene) => {
+fix('B-086 a clean stop removes the consumer from its group, if nothing is pending for it', async (_, scene) => {
   const consumers = async (stream) => {
     const list = await scene.redis.call('XINFO', 'CONSUMERS', keys.stream(stream), keys.group(scene.group));
     return list.map((info) => info[1]);

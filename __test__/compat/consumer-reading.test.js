@@ -2,11 +2,11 @@
 
 const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
-keep('B-056 B-057 play makes the group where there is none, and reads', async (_, scene) => {
+keep('B-056 B-057 play() creates a missing group, and reads', async (_, scene) => {
   const monitor = await scene.monitor();
   await scene.play(async () => {}, { id: 'C', concurrency: 2, blockTimeout: 300 });
   const [stream, group] = [keys.stream(scene.stream), keys.group(scene.group)];
@@ -22,7 +22,7 @@ keep('B-056 B-057 play makes the group where there is none, and reads', async (_
   );
 });
 
-keep('B-057 whatever is sent after play resolved is seen', async (_, scene) => {
+keep('B-057 every entry sent after play() resolved is read', async (_, scene) => {
   for (let round = 0; round < 20; round++) {
     const stream = scene.name('stream');
     const seen = [];
@@ -33,7 +33,7 @@ keep('B-057 whatever is sent after play resolved is seen', async (_, scene) => {
   }
 });
 
-keep('B-056 a new group starts behind what is there, or at fromId', async (_, scene) => {
+keep('B-056 a new group starts after the existing entries, or at fromId', async (_, scene) => {
   const first = await scene.add('job-1');
   await scene.add('job-2');
   const seen = { latest: [], start: [], second: [] };
@@ -50,7 +50,7 @@ keep('B-056 a new group starts behind what is there, or at fromId', async (_, sc
   });
 });
 
-keep('B-056 an existing group is left where it is, unless setId says otherwise', async (_, scene) => {
+keep('B-056 an existing group keeps its position, unless setId is given', async (_, scene) => {
   await scene.add('job-1');
   await scene.redis.call('XGROUP', 'CREATE', keys.stream(scene.stream), keys.group(scene.group), '$');
   const [left, set] = [[], []];
@@ -63,7 +63,7 @@ keep('B-056 an existing group is left where it is, unless setId says otherwise',
   assert.deepStrictEqual([left, set.slice(0, 2)], [['job-2'], ['job-1', 'job-2']]);
 });
 
-keep('B-057 play rejects with what Redis says', async (_, scene) => {
+keep('B-057 play() rejects with the error of Redis', async (_, scene) => {
   await scene.redis.call('SET', keys.stream(scene.stream), 'something else');
   await assert.rejects(
     scene.play(async () => {}),
@@ -75,7 +75,7 @@ fix('B-058 play without a processor rejects', async (_, scene) => {
   await assert.rejects(scene.consumer().play(), /process\(\)/);
 });
 
-fix('B-059 a new stream is read from the next play on, whatever the read under way waits for', async (_, scene) => {
+fix('B-059 a new stream is read from the next play() on, also during a blocked read', async (_, scene) => {
   const seen = [];
   const other = scene.name('stream');
   const consumer = await scene.play(async () => {}, { blockTimeout: 0 });
@@ -85,7 +85,7 @@ fix('B-059 a new stream is read from the next play on, whatever the read under w
   await until(() => seen.length === 1, { timeout: 3000 });
 });
 
-keep('B-059 playing twice runs nothing twice', async (_, scene) => {
+keep('B-059 a second play() runs no job twice', async (_, scene) => {
   const seen = [];
   const consumer = await scene.play(async (job) => seen.push(job.id), { blockTimeout: 200 });
   await consumer.play();
@@ -95,7 +95,7 @@ keep('B-059 playing twice runs nothing twice', async (_, scene) => {
   assert.deepStrictEqual(seen, ['job-1', 'job-2']);
 });
 
-keep('B-059 a processor can be replaced at any time; a new stream waits for the next play', async (_, scene) => {
+keep('B-059 a processor can be replaced at any time; a new stream waits for the next play()', async (_, scene) => {
   const seen = [];
   const other = scene.name('stream');
   const consumer = await scene.play(async () => seen.push('old'), { blockTimeout: 200 });
@@ -112,7 +112,7 @@ keep('B-059 a processor can be replaced at any time; a new stream waits for the 
   assert.deepStrictEqual(seen, ['old', 'new', 'other']);
 });
 
-fix('B-053 concurrency is a cap over all streams', async (_, scene) => {
+fix('B-053 concurrency limits all streams together', async (_, scene) => {
   const streams = [1, 2, 3].map(() => scene.name('stream'));
   const consumer = scene.consumer({ concurrency: 2 });
   let [running, most, done] = [0, 0, 0];
@@ -129,7 +129,7 @@ fix('B-053 concurrency is a cap over all streams', async (_, scene) => {
   assert.strictEqual(most, 2);
 });
 
-fix('B-054 B-055 readFrom 0 runs what is pending for this consumer once, then what is new', async (_, scene) => {
+fix('B-054 B-055 readFrom 0 runs the pending entries of this consumer once, then new entries', async (_, scene) => {
   const [group, other] = [keys.group(scene.group), scene.name('stream')];
   for (const stream of [scene.stream, other]) {
     await scene.add('old-1', { stream });
@@ -155,7 +155,7 @@ fix('B-054 B-055 readFrom 0 runs what is pending for this consumer once, then wh
   assert.ok((await monitor.named('XREADGROUP')).length < 20);
 });
 
-fix('B-051 entries that were deleted while pending cost no place', async (_, scene) => {
+fix('B-051 pending entries that were deleted take no slot', async (_, scene) => {
   const [stream, group] = [keys.stream(scene.stream), keys.group(scene.group)];
   const entry = await scene.add('gone');
   await scene.redis.call('XGROUP', 'CREATE', stream, group, '0');
@@ -170,7 +170,7 @@ fix('B-051 entries that were deleted while pending cost no place', async (_, sce
   assert.deepStrictEqual([seen, errors], [['job-1'], []]);
 });
 
-fix('B-076 a stream that is deleted gets its group again, without a storm', async (_, scene) => {
+fix('B-076 the group of a deleted stream is created again, without a storm of commands', async (_, scene) => {
   const seen = [];
   const consumer = await scene.play(async (job) => seen.push(job.id));
   const errors = scene.errors(consumer);
@@ -187,7 +187,7 @@ fix('B-076 a stream that is deleted gets its group again, without a storm', asyn
   for (const { code } of errors) assert.strictEqual(code, 'CONSUME_ERROR');
 });
 
-fix('B-076 a stream that is deleted and numbers its entries from below is read from its start', async (_, scene) => {
+fix('B-076 a deleted stream with lower ids in its new entries is read from its start', async (_, scene) => {
   const seen = [];
   const stream = keys.stream(scene.stream);
   await scene.play(async (job) => seen.push(job.id));
@@ -208,7 +208,7 @@ fix('B-076 a stream that is deleted and numbers its entries from below is read f
   assert.deepStrictEqual(seen, ['job-1', 'job-2', 'job-3', 'job-4']);
 });
 
-fix('B-076 a stream that became something else is reported once, and read again when it is one', async (_, scene) => {
+fix('B-076 a stream that became another type is reported once, and read again as a stream', async (_, scene) => {
   const seen = [];
   const consumer = await scene.play(async (job) => seen.push(job.id), { fromId: '0' });
   const errors = scene.errors(consumer);
@@ -223,7 +223,7 @@ fix('B-076 a stream that became something else is reported once, and read again 
   await until(() => seen.length === 1);
 });
 
-fix('B-077 B-078 what parseInt makes of nothing is the default', async (_, scene) => {
+fix('B-077 B-078 values that parseInt turns into NaN mean the default', async (_, scene) => {
   for (const missing of [undefined, null, Number.NaN]) {
     const monitor = await scene.monitor();
     const options = { concurrency: missing, blockTimeout: missing, claimInterval: missing, retryLimit: missing };
@@ -239,7 +239,7 @@ fix('B-077 B-078 what parseInt makes of nothing is the default', async (_, scene
   }
 });
 
-fix('B-077 B-078 what cannot work is refused by name', (_, scene) => {
+fix('B-077 B-078 invalid options are rejected by name', (_, scene) => {
   for (const name of ['concurrency', 'retryLimit', 'claimPageSize']) {
     for (const value of [0, -1, 0.5, -Infinity]) {
       assert.throws(() => scene.consumer({ [name]: value }), { name: 'RangeError', message: new RegExp(name) });
@@ -252,7 +252,7 @@ fix('B-077 B-078 what cannot work is refused by name', (_, scene) => {
   assert.throws(() => scene.consumer({ claimPageSize: Infinity }), { name: 'RangeError', message: /claimPageSize/ });
 });
 
-fix('B-077 concurrency is floored, may be a text, and may be without limit', async (_, scene) => {
+fix('B-077 concurrency is floored, can be a string, and can be without limit', async (_, scene) => {
   for (const [given, expected] of [
     [2.9, 2],
     ['3', 3],
@@ -272,18 +272,18 @@ fix('B-077 concurrency is floored, may be a text, and may be without limit', asy
   }
 });
 
-fix('B-078 a read that may wait for ever is ended by pause', async (_, scene) => {
+fix('B-078 pause() ends a read without a time limit', async (_, scene) => {
   const consumer = await scene.play(async () => {}, { blockTimeout: 0 });
   await consumer.pause();
 });
 
-keep('B-079 a route must be a text or DISTRIBUTED_ROUTING', (_, scene) => {
+keep('B-079 a route must be a string or DISTRIBUTED_ROUTING', (_, scene) => {
   for (const route of [5, Symbol('x'), {}]) assert.throws(() => scene.consumer({ route }), /^Error: Invalid route: /);
   scene.consumer({ route: scene.hfxbus.DISTRIBUTED_ROUTING });
   scene.consumer({ route: 'somewhere' });
 });
 
-fix('B-079 no route is the route of the group; no group is a TypeError', (_, scene) => {
+fix('B-079 the default route is the route of the group; a missing group is a TypeError', (_, scene) => {
   scene.consumer({ route: undefined });
   scene.consumer({ route: null });
   assert.throws(() => new scene.hfxbus.Consumer(scene.connection, {}), { name: 'TypeError', message: /group/ });

@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const EAGER = { claimInterval: 30, claimDeadline: 60, retryLimit: 2 };
 
@@ -12,7 +12,7 @@ async function letters(scene, name) {
   return found.list();
 }
 
-ours('what was delivered too often is moved to the dead letters, with why and how', async (_, scene) => {
+ours('an entry that reached retryLimit is dead-lettered, with its origin and its last error', async (_, scene) => {
   const deadLetter = scene.name('dead');
   const exhausted = [];
   let runs = 0;
@@ -45,7 +45,7 @@ ours('what was delivered too often is moved to the dead letters, with why and ho
   assert.deepStrictEqual(await job.get('payload', false).pull(), { payload: 'stays' });
 });
 
-ours('an unrecoverable error leads straight to the dead letters', async (_, scene) => {
+ours('an unrecoverable error dead-letters the job at once', async (_, scene) => {
   const deadLetter = scene.name('dead');
   const processor = () => {
     throw new scene.hfxbus.UnrecoverableError('no use');
@@ -58,7 +58,7 @@ ours('an unrecoverable error leads straight to the dead letters', async (_, scen
   assert.strictEqual(await scene.pending(), 0);
 });
 
-ours('of several consumers that find what is hopeless only one moves it', async (_, scene) => {
+ours('of several consumers that find an exhausted entry only one dead-letters it', async (_, scene) => {
   const deadLetter = scene.name('dead');
   const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];
   await scene.redis.call('XGROUP', 'CREATE', key, group, '0', 'MKSTREAM');
@@ -77,7 +77,7 @@ ours('of several consumers that find what is hopeless only one moves it', async 
   assert.ok(moved.every(({ error, reason }) => error === null && reason === 'exhausted'));
 });
 
-ours('a letter is replayed or dropped, and is gone', async (_, scene) => {
+ours('a dead letter is replayed or dropped, and is then removed', async (_, scene) => {
   const deadLetter = scene.name('dead');
   const seen = [];
   let isMended = false;
@@ -114,7 +114,7 @@ ours('dead letters can be consumed as any stream', async (_, scene) => {
   assert.deepStrictEqual(buried, ['job-1']);
 });
 
-ours('dead letters are of the node that the entries were on', async (_, scene) => {
+ours('dead letters are on the node of their entries', async (_, scene) => {
   const servers = [await scene.server(), await scene.server()];
   const connection = scene.adopt(
     scene.hfxbus.ConnectionManager.nodes({ nodes: servers.map(({ options }) => ({ ...options, keyPrefix: 'node:' })) }),
@@ -143,7 +143,7 @@ ours('dead letters are of the node that the entries were on', async (_, scene) =
   assert.deepStrictEqual(await dead.list(), []);
 });
 
-ours('an entry that cannot be moved stays pending, and is moved when it can be', async (_, scene) => {
+ours('an entry that cannot be dead-lettered stays pending, and is dead-lettered when possible', async (_, scene) => {
   const deadLetter = scene.name('dead');
   await scene.redis.call('SET', keys.stream(deadLetter), 'in the way');
   const processor = () => {
@@ -162,7 +162,7 @@ ours('an entry that cannot be moved stays pending, and is moved when it can be',
   assert.deepStrictEqual([moved.map(({ jobId }) => jobId), await scene.pending()], [['job-1'], 0]);
 });
 
-ours('what is no letter of a job is not replayed', async (_, scene) => {
+ours('an entry that is not the dead letter of a job is not replayed', async (_, scene) => {
   const deadLetter = scene.name('dead');
   const found = new scene.hfxbus.DeadLetters(scene.connection, deadLetter);
   await scene.add('job-1', { stream: deadLetter });

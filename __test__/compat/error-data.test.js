@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { runInNewContext } = require('node:vm');
 const { fix, keep } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const UNREADABLE = '{"name":"Error","message":"The job was rejected with an error that cannot be read"}';
 
@@ -18,7 +18,7 @@ function revoked(target) {
   return proxy;
 }
 
-/** What is thrown, and its JSON on the wire with the stack written as STACK. */
+/** Thrown values, and their JSON on the wire with the stack written as STACK. */
 const SAME = [
   [() => new Error('boom'), '{"name":"Error","message":"boom","stack":"STACK"}'],
   [() => new TypeError('t'), '{"name":"TypeError","message":"t","stack":"STACK"}'],
@@ -107,7 +107,7 @@ const SAME = [
   ],
 ];
 
-/** What 2.2.0 publishes nothing for, or what is no JSON; and bytes, which it publishes as an object of their indices. */
+/** Values that 2.2.0 does not publish, or not as JSON; and bytes, which it publishes as an object of their indices. */
 const OURS = [
   [() => undefined, '{"name":"Error","message":"The job was rejected with undefined"}'],
   [() => null, '{"name":"Error","message":"The job was rejected with null"}'],
@@ -167,11 +167,11 @@ function withoutStacks(json) {
 }
 
 for (const [index, sample] of SAME.entries()) {
-  keep(`B.6 what is thrown travels as JSON, ${index}: ${sample[1]}`, (_, scene) => publishes(scene, sample));
+  keep(`B.6 a thrown value travels as JSON, ${index}: ${sample[1]}`, (_, scene) => publishes(scene, sample));
 }
 
 for (const [index, sample] of OURS.entries()) {
-  fix(`B.6 D-18 whatever is thrown travels as JSON, ${index}: ${sample[1]}`, (_, scene) => publishes(scene, sample));
+  fix(`B.6 D-18 any thrown value travels as JSON, ${index}: ${sample[1]}`, (_, scene) => publishes(scene, sample));
 }
 
 keep('B.6 names travel as they are, unless JSON needs them escaped', async (_, scene) => {

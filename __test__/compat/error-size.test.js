@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { request } = require('node:http');
 const { fix } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** The most bytes that the JSON of an error may take. */
 const LARGEST = 16 * 1024;
@@ -81,7 +81,7 @@ const OTHERS = {
   ],
 };
 
-/** What is published when a job fails. */
+/** Returns the published error of a failed job. */
 async function published(scene, thrown) {
   const heard = await scene.hear(keys.channel(scene.stream, '*'));
   await scene.play(async () => {
@@ -112,7 +112,7 @@ for (const [kind, [make, expected]] of Object.entries(OTHERS)) {
   });
 }
 
-fix('B.6 a message of 3 MB is cut, and the stack still says where', async (_, scene) => {
+fix('B.6 a message of 3 MB is cut, and the stack still shows the place', async (_, scene) => {
   const { message, stack, truncated } = await published(scene, error({}, 'm'.repeat(3_000_000)));
   assert.match(message, /^m{8000,}… \[Truncated\]$/);
   assert.match(stack, /^TypeError: m{100,}… \[Truncated\]\n {4}at error .*error-size\.test\.js/);
@@ -131,7 +131,7 @@ fix('B.6 properties whose names are numbers are kept', async (_, scene) => {
   assert.deepStrictEqual([err.sparse, err.truncated], [sparse, undefined]);
 });
 
-fix('B.6 getters that give new objects for ever are read a bounded number of times', async (_, scene) => {
+fix('B.6 getters that return new objects without end are read a bounded number of times', async (_, scene) => {
   let reads = 0;
   const endless = () => {
     reads++;

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
 const { FakeRedis } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** Connects again quickly, so that no case waits for what others wait for in earnest. */
 const QUICK = { retryStrategy: () => 10 };
@@ -20,14 +20,14 @@ async function isReading(redis) {
   return /blocked_clients:1/.test(await redis.call('INFO', 'clients'));
 }
 
-/** Sends a job, has it run, and hears of it. */
+/** Sends a job, and waits until it ran and its completion arrived. */
 async function roundTrip(scene, producer) {
   const job = await producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group] });
   const completions = await job.finished(8000);
   assert.ok(completions[scene.group] instanceof Date);
 }
 
-keep('B-115 what is asked while Redis is down is done once it is up', async (_, scene) => {
+keep('B-115 calls made while Redis is down complete once it is up', async (_, scene) => {
   const { redis, connection } = await absent(scene, { maxRetriesPerRequest: null });
   const producer = scene.producer(connection);
   const consumer = scene.consumer({}, connection).process({ stream: scene.stream, processor: async () => {} });
@@ -46,7 +46,7 @@ keep('B-115 what is asked while Redis is down is done once it is up', async (_, 
   await roundTrip(scene, producer);
 });
 
-keep('B-115 without a retryStrategy it waits 50 ms longer after each failed attempt', async (_, scene) => {
+keep('B-115 without a retryStrategy the delay grows by 50 ms with each failed attempt', async (_, scene) => {
   const fake = await FakeRedis.start(
     () => undefined,
     (socket) => socket.destroy(),
@@ -62,7 +62,7 @@ keep('B-115 without a retryStrategy it waits 50 ms longer after each failed atte
   assert.ok(waits[0] < 500, `${waits}`);
 });
 
-keep('B-115 B-117 retryStrategy is asked with how many attempts have failed', async (_, scene) => {
+keep('B-115 B-117 retryStrategy is called with the number of failed attempts', async (_, scene) => {
   const asked = [];
   const retryStrategy = (times) => {
     asked.push(times);
@@ -73,7 +73,7 @@ keep('B-115 B-117 retryStrategy is asked with how many attempts have failed', as
   assert.deepStrictEqual(asked, [1, 2, 3, 4]);
 });
 
-keep('B-117 after maxRetriesPerRequest what waits rejects, and what is asked later waits anew', async (_, scene) => {
+keep('B-117 after maxRetriesPerRequest waiting calls reject, and later calls wait anew', async (_, scene) => {
   const { redis, connection } = await absent(scene, { maxRetriesPerRequest: 2 });
   const producer = scene.producer(connection);
   const failure = {
@@ -92,7 +92,7 @@ keep('B-117 after maxRetriesPerRequest what waits rejects, and what is asked lat
   await roundTrip(scene, producer);
 });
 
-keep('B-117 when retryStrategy gives up everything rejects', async (_, scene) => {
+keep('B-117 when retryStrategy gives up all calls reject', async (_, scene) => {
   const { connection } = await absent(scene, { retryStrategy: () => null });
   const producer = scene.producer(connection);
   const consumer = scene.consumer({}, connection).process({ stream: scene.stream, processor: async () => {} });
@@ -104,7 +104,7 @@ keep('B-117 when retryStrategy gives up everything rejects', async (_, scene) =>
   ]);
 });
 
-keep('B-117 without enableOfflineQueue what cannot be sent at once rejects', async (_, scene) => {
+keep('B-117 without enableOfflineQueue calls that cannot be sent at once reject', async (_, scene) => {
   const { connection } = await absent(scene, { enableOfflineQueue: false });
   const producer = scene.producer(connection);
   const consumer = scene.consumer({}, connection).process({ stream: scene.stream, processor: async () => {} });
@@ -114,7 +114,7 @@ keep('B-117 without enableOfflineQueue what cannot be sent at once rejects', asy
   await assert.rejects(consumer.play(), failure);
 });
 
-keep('B-117 with maxRetriesPerRequest null it waits for as long as it takes', async (_, scene) => {
+keep('B-117 with maxRetriesPerRequest null calls wait without limit', async (_, scene) => {
   let attempts = 0;
   const retryStrategy = () => {
     attempts++;
@@ -134,7 +134,7 @@ keep('B-117 with maxRetriesPerRequest null it waits for as long as it takes', as
   assert.strictEqual(await scene.length(scene.stream, redis), 1);
 });
 
-keep('B-116 connections that drop are made again, with their subscriptions, and jobs go on', async (_, scene) => {
+keep('B-116 dropped connections reconnect and subscribe again, and jobs continue', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect({ ...redis.options, ...QUICK });
   const producer = scene.producer(connection);
@@ -160,7 +160,7 @@ keep('B-116 a command whose reply was lost with the connection is sent again', a
   assert.strictEqual(await scene.length(scene.stream, redis), 2);
 });
 
-fix('B-116 B-076 a Redis that restarts empty is worked with again: groups, subscriptions, jobs', async (_, scene) => {
+fix('B-116 B-076 after Redis restarts empty, groups, subscriptions and jobs work again', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect({ ...redis.options, ...QUICK });
   const producer = scene.producer(connection);
@@ -173,7 +173,7 @@ fix('B-116 B-076 a Redis that restarts empty is worked with again: groups, subsc
   assert.ok(errors.length <= 2, errors.map(({ message }) => message).join(', '));
 });
 
-fix('B-117 a consumer reports that Redis is gone, reads on when it is back, and makes no storm', async (_, scene) => {
+fix('B-117 a consumer reports a lost Redis, reads on when it is back, and causes no storm', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect({ ...redis.options, ...QUICK, maxRetriesPerRequest: 20 });
   let ran = 0;
@@ -195,7 +195,7 @@ fix('B-117 a consumer reports that Redis is gone, reads on when it is back, and 
   });
 });
 
-fix('B-106 a lost connection is reported once, as its state changes, and nothing is printed', async (_, scene) => {
+fix('B-106 a lost connection is reported once, when its state changes, and nothing is printed', async (_, scene) => {
   const redis = await scene.server();
   const child = scene.child(
     ({ hfxbus, options, data, print }) => {
@@ -232,7 +232,7 @@ fix('B-106 a lost connection is reported once, as its state changes, and nothing
   assert.deepStrictEqual([code, child.stdout, child.stderr], [0, '', '']);
 });
 
-fix('B-071 a deadline that passes while Redis is gone is a REJECT_JOB_ERROR, and frees the place', async (_, scene) => {
+fix('B-071 a deadline that passes while Redis is down is a REJECT_JOB_ERROR, and frees the slot', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect({ ...redis.options, ...QUICK, maxRetriesPerRequest: 3 });
   const consumer = await scene.play(() => new Promise(() => {}), { connection, deadline: 1000 });
@@ -246,7 +246,7 @@ fix('B-071 a deadline that passes while Redis is gone is a REJECT_JOB_ERROR, and
   await consumer.pause(5000);
 });
 
-fix('B-072 a job whose end Redis cannot be told is reported, and stays pending', async (_, scene) => {
+fix('B-072 a job that cannot be settled is reported, and stays pending', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect({ ...redis.options, ...QUICK, maxRetriesPerRequest: 1 });
   const heard = await scene.hear(keys.channel(scene.stream, '*'), redis);

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
 const { ERROR, FakeRedis, NIL, OK, bulk } = require('../support/fake-redis.js');
 const { freePort } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Connects again quickly, for as long as the case takes. */
 const QUICK = { retryStrategy: () => 10 };
@@ -21,7 +21,7 @@ function attempts(scene, connection) {
 }
 
 for (const [how, given] of Object.entries({ no: {}, 'a wrong': { password: 'not-the-one' } })) {
-  keep(`B-118 with ${how} password listen, send and play reject with what Redis says`, async (_, scene) => {
+  keep(`B-118 with ${how} password listen, send and play reject with the error of Redis`, async (_, scene) => {
     const redis = await scene.server('--requirepass', 'the-right-one');
     const { listen, send, play } = attempts(scene, scene.connect({ ...redis.options, ...QUICK, ...given }));
     for (const attempt of [listen, send, play]) {
@@ -31,7 +31,7 @@ for (const [how, given] of Object.entries({ no: {}, 'a wrong': { password: 'not-
 }
 
 fix(
-  'B-118 what Redis says of a password comes with its code, command and node, and without the password',
+  'B-118 an error of Redis about a password has the code, the command and the node, but not the password',
   async (_, scene) => {
     const redis = await scene.server('--requirepass', 'the-right-one');
     const { send } = attempts(scene, scene.connect({ ...redis.options, password: 'not-the-one' }));
@@ -42,7 +42,7 @@ fix(
   },
 );
 
-keep('B-118 the right password, with or without a name, lets in', async (_, scene) => {
+keep('B-118 the right password is accepted, with or without a user name', async (_, scene) => {
   const redis = await scene.server(
     '--requirepass',
     'the-right-one',
@@ -57,7 +57,7 @@ keep('B-118 the right password, with or without a name, lets in', async (_, scen
   }
 });
 
-keep('B-118 a user who lacks a right gets what Redis says, for that command alone', async (_, scene) => {
+keep('B-118 a missing right fails only that command, with the error of Redis', async (_, scene) => {
   const user = 'ann on >hers ~* resetchannels +@all -xadd'.split(' ');
   const redis = await scene.server('--user', ...user);
   const { listen, send, play } = attempts(
@@ -77,7 +77,7 @@ keep('B-119 on a replica send and play reject with READONLY, and listen works', 
   await assert.rejects(play(), { name: 'ReplyError', message: /^READONLY / });
 });
 
-keep('B-119 a Redis that loads its data is asked again until it has, and nothing is sent before', async (_, scene) => {
+keep('B-119 a loading Redis is polled until it has loaded, and no command is sent before', async (_, scene) => {
   let asked = 0;
   const fake = await FakeRedis.start(([command]) => {
     if (command !== 'INFO') return command === 'XADD' ? bulk('1-0') : OK;
@@ -117,7 +117,7 @@ fix('B-020 push and pull reject while Redis loads its data', async (_, scene) =>
 });
 
 fix(
-  'B-076 whatever error reading gets, it is reported once and reading goes on, ever more slowly',
+  'B-076 a read error of any kind is reported once, and the reads are repeated with growing delays',
   async (_, scene) => {
     let reads = 0;
     const fake = await FakeRedis.start(([command]) => {

@@ -5,12 +5,12 @@
 const assert = require('node:assert');
 const { EmbeddedRedis } = require('../../testing.js');
 const { keep, ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { hear } = require('../support/hearing.js');
 const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
 const { jobs } = require('../support/stranded.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 const DAY = 24 * 60 * 60 * 1000;
 /** Looks five times a second. */
@@ -55,7 +55,7 @@ async function liveAndDie(scene, name) {
   await child.exit();
 }
 
-ours('names of consumers that were killed leave the group, and those of living ones stay', async (_, scene) => {
+ours('killed consumers leave the group, and living ones stay', async (_, scene) => {
   const dead = ['dead-1', 'dead-2', 'dead-3'];
   for (const name of dead) await liveAndDie(scene, name);
   assert.deepStrictEqual((await namesIn(scene)).sort(), dead);
@@ -78,7 +78,7 @@ ours('names of consumers that were killed leave the group, and those of living o
   assert.deepStrictEqual(rest, { consumer, group: scene.group, stream: scene.stream });
 });
 
-/** A server whose clock is moved by hand. */
+/** Starts a server with a manual clock. */
 async function timeless(scene) {
   const redis = await EmbeddedRedis.start({ clock: 'manual' });
   scene.closing(() => redis.stop());
@@ -88,7 +88,7 @@ async function timeless(scene) {
   return { server: { call: (...words) => client.call(...words) }, connection, advance: (ms) => redis.advance(ms) };
 }
 
-ours('any number of names leave a group, in parts that do not wait for the next hour', async (_, scene) => {
+ours('any number of idle consumers leave a group, in batches that do not wait for the next hour', async (_, scene) => {
   const { server: redis, connection, advance } = await timeless(scene);
   await bringIn(scene, jobs(250, 'dead'), { redis });
   await advance(8 * DAY);
@@ -96,7 +96,7 @@ ours('any number of names leave a group, in parts that do not wait for the next 
   await until(async () => (await namesIn(scene, { redis })).every((name) => !name.startsWith('dead')));
 });
 
-ours('a consumer of all nodes removes names on each', async (_, scene) => {
+ours('a consumer of all nodes removes idle consumers on each node', async (_, scene) => {
   const nodes = await scene.nodes();
   for (const redis of nodes) await bringIn(scene, ['dead-1', 'dead-2'], { redis });
   const connection = scene.partition(nodes);
@@ -111,14 +111,14 @@ for (const [what, options] of [
   ['Infinity', { removeIdleConsumers: Infinity }],
   ['a claimInterval of 0', { claimInterval: 0, removeIdleConsumers: 50 }],
 ]) {
-  ours(`with ${what} names stay`, async (_, scene) => {
+  ours(`with ${what} idle consumers stay`, async (_, scene) => {
     await bringIn(scene, ['dead']);
     await scene.play(async () => {}, { ...CLAIMS, ...options });
     await stays(async () => (await namesIn(scene)).includes('dead'), 800);
   });
 }
 
-ours('by default names leave after a week, and not before', async (_, scene) => {
+ours('by default idle consumers leave after a week, and not before', async (_, scene) => {
   const { server: redis, connection, advance } = await timeless(scene);
   await bringIn(scene, ['dead'], { redis });
   await advance(DAY);
@@ -129,7 +129,7 @@ ours('by default names leave after a week, and not before', async (_, scene) => 
   assert.ok((await namesIn(scene, { redis })).includes('idle'));
 });
 
-ours('a consumer asks once an hour at most for the names of its group', async (_, scene) => {
+ours('a consumer queries the consumers of its group at most once an hour', async (_, scene) => {
   await bringIn(scene, ['other', 'another', 'own']);
   const monitor = await scene.monitor();
   await scene.play(async () => {}, { ...CLAIMS, id: 'own' });
@@ -137,7 +137,7 @@ ours('a consumer asks once an hour at most for the names of its group', async (_
   assert.strictEqual((await monitor.commands()).filter(looks).length, 1);
 });
 
-ours('a paused consumer of the same process keeps its name', async (_, scene) => {
+ours('a paused consumer of the same process stays in the group', async (_, scene) => {
   const paused = await scene.play(async () => {}, { id: 'paused' });
   await scene.add('job');
   await until(async () => (await namesIn(scene)).includes('paused') && (await scene.pending()) === 0);
@@ -148,7 +148,7 @@ ours('a paused consumer of the same process keeps its name', async (_, scene) =>
   await stays(async () => (await namesIn(scene)).includes('paused'), 800);
 });
 
-keep('a consumer whose name is removed while it waits, or is paused, is given the next entries', async (_, scene) => {
+keep('a consumer that is removed while it waits, or is paused, still gets the next entries', async (_, scene) => {
   const ran = [];
   const consumer = await scene.play(async (job) => ran.push(job.id), { blockTimeout: 400 });
   const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];
@@ -166,7 +166,7 @@ keep('a consumer whose name is removed while it waits, or is paused, is given th
   assert.ok((await namesIn(scene)).includes(consumer.id));
 });
 
-ours('an entry that a name is given between the look and the removal stays pending for it', async (_, scene) => {
+ours('an entry delivered to an idle consumer just before its removal stays pending', async (_, scene) => {
   const redis = await scene.server();
   const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];
   const gate = new Gate();

@@ -3,11 +3,11 @@
 const assert = require('node:assert');
 const { keep } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const ID = /^[A-Za-z0-9_-]{16}$/;
 
-keep('B.1 generated ids are 16 characters of the alphabet, all of which come up, and differ', (_, scene) => {
+keep('B.1 generated ids have 16 characters, use the whole alphabet, and differ', (_, scene) => {
   const producer = scene.producer();
   const ids = Array.from({ length: 2000 }, () => producer.job().id);
   for (const id of [...ids, producer.id, scene.consumer().id, scene.producer().id]) assert.match(id, ID);
@@ -15,7 +15,7 @@ keep('B.1 generated ids are 16 characters of the alphabet, all of which come up,
   assert.strictEqual(new Set(ids.join('')).size, 64);
 });
 
-keep('A.2 job(id) takes an id as it is, and makes one up for a falsy one', (_, scene) => {
+keep('A.2 job(id) keeps an id, and generates one for a falsy id', (_, scene) => {
   const producer = scene.producer();
   assert.strictEqual(producer.job('mine').id, 'mine');
   assert.strictEqual(producer.job(42).id, 42);
@@ -40,7 +40,7 @@ keep('A.2 a consumer has the id that it was given', async (_, scene) => {
   assert.strictEqual(info[1], 'me');
 });
 
-keep('A.2 a number as the id of a job works all the way', async (_, scene) => {
+keep('A.2 a number works as the id of a job everywhere', async (_, scene) => {
   const producer = scene.producer();
   const seen = [];
   await scene.play(async (job) => seen.push(job.id));

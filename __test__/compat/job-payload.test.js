@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
 const { freePort } = require('../support/redis-server.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** Both ways of sending what was stacked; what arrives must not depend on it. */
 const WAYS = [true, false];
@@ -14,7 +14,7 @@ function jobOf(scene, enablePipelining = true, options = {}) {
   return scene.producer(scene.connect({ enablePipelining, ...options })).job();
 }
 
-/** What Redis has under a key of the payload, as bytes. */
+/** Returns the bytes of a payload key in Redis. */
 function stored(scene, job, key) {
   return scene.redis.callBuffer('GET', keys.payload(job.id, key));
 }
@@ -44,7 +44,7 @@ for (const enablePipelining of WAYS) {
     assert.deepStrictEqual(Object.entries(pulled), [['a', 1]]);
   });
 
-  keep(`B-008 with nothing stacked nothing is sent, ${way}`, async (_, scene) => {
+  keep(`B-008 with nothing stacked no command is sent, ${way}`, async (_, scene) => {
     const job = jobOf(scene, enablePipelining);
     await job.set('a', 1).push();
     const monitor = await scene.monitor();
@@ -54,7 +54,7 @@ for (const enablePipelining of WAYS) {
     assert.deepStrictEqual(await monitor.commands(), [['DEL', keys.payload(job.id, 'a')]]);
   });
 
-  keep(`B-009 pull reads before it removes, in whatever order they were asked for, ${way}`, async (_, scene) => {
+  keep(`B-009 pull reads before it removes, in any order of the calls, ${way}`, async (_, scene) => {
     const job = jobOf(scene, enablePipelining);
     await job.set('a', 1).set('b', 2).push();
     const monitor = await scene.monitor();
@@ -87,7 +87,7 @@ for (const enablePipelining of WAYS) {
     await assert.rejects(job.del('a').pull(), { code: 'CONNECTION_CLOSED' });
   });
 
-  fix(`B-020 push and pull reject when Redis does not let us in, ${way}`, async (_, scene) => {
+  fix(`B-020 push and pull reject when Redis refuses the password, ${way}`, async (_, scene) => {
     const server = await scene.server('--requirepass', 'right');
     for (const [password, code] of [
       [undefined, 'NOAUTH'],
@@ -179,7 +179,7 @@ for (const [kind, Class, value, reason] of NOT_JSON) {
   });
 }
 
-fix('B-003 a Promise, which somebody forgot to await, is refused', async (_, scene) => {
+fix('B-003 a Promise as a value is rejected', async (_, scene) => {
   const message = "The value of 'inbound' is a Promise: await it";
   assert.throws(() => jobOf(scene).set('inbound', Promise.resolve(1)), {
     name: 'TypeError',
@@ -188,7 +188,7 @@ fix('B-003 a Promise, which somebody forgot to await, is refused', async (_, sce
   });
 });
 
-keep('B-003 what a toJSON throws comes out of set as it is', async (_, scene) => {
+keep('B-003 an error thrown by toJSON comes out of set() unchanged', async (_, scene) => {
   const mine = new Error('mine');
   const value = {
     toJSON() {
@@ -211,7 +211,7 @@ keep('B-002 a Buffer is stored as its bytes, and read as a Buffer', async (_, sc
   assert.deepStrictEqual(pulled, { k: bytes, empty: Buffer.alloc(0) });
 });
 
-keep('B-002 a large payload arrives as it was', async (_, scene) => {
+keep('B-002 a large payload arrives unchanged', async (_, scene) => {
   const job = jobOf(scene);
   const bytes = Buffer.alloc(3_000_000, 'hfxbus\r\n$5\0');
   await job.set('bytes', bytes).set('text', 'é☃😀'.repeat(200_000)).push();
@@ -220,7 +220,7 @@ keep('B-002 a large payload arrives as it was', async (_, scene) => {
   assert.strictEqual(text, 'é☃😀'.repeat(200_000));
 });
 
-fix('B-002 every view of an ArrayBuffer, and one itself, is stored as the bytes it shows', async (_, scene) => {
+fix('B-002 an ArrayBuffer and every view of one are stored as the bytes they show', async (_, scene) => {
   const whole = new Uint8Array([9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 255, 254, 253, 252, 251, 250]).buffer;
   const views = {
     bytes: new Uint8Array(whole, 3, 5),
@@ -242,7 +242,7 @@ fix('B-002 every view of an ArrayBuffer, and one itself, is stored as the bytes 
   assert.deepStrictEqual(await stored(scene, job, 'buffer'), Buffer.from(whole));
 });
 
-fix('B-002 bytes are stored as they were at set(), whatever becomes of them later', async (_, scene) => {
+fix('B-002 bytes are stored as they were at set(), despite later changes', async (_, scene) => {
   const job = jobOf(scene);
   for (const size of [10, 1_000_000]) {
     const bytes = Buffer.alloc(size, 'a');
@@ -253,14 +253,14 @@ fix('B-002 bytes are stored as they were at set(), whatever becomes of them late
   }
 });
 
-keep('B-003 what is stored as nothing is null as JSON, and an empty Buffer as bytes', async (_, scene) => {
+keep('B-003 an empty value is null as JSON, and an empty Buffer as bytes', async (_, scene) => {
   const job = jobOf(scene);
   await job.set('k', undefined).push();
   assert.deepStrictEqual(await job.get('k', false).pull(), { k: null });
   assert.deepStrictEqual(await job.get('k', true).pull(), { k: Buffer.alloc(0) });
 });
 
-keep('B-002 what JSON cannot hold throws from set, and nothing is stacked', async (_, scene) => {
+keep('B-002 a value that JSON cannot hold throws from set(), and nothing is stacked', async (_, scene) => {
   const job = jobOf(scene);
   const cycle = {};
   cycle.cycle = cycle;
@@ -283,13 +283,13 @@ keep('B-004 get reads a Buffer unless its second argument is falsy but not undef
   assert.deepStrictEqual(await job.get('k').pull(), { k: Buffer.from('[1]') });
 });
 
-keep('B-005 a missing key is null, and the result a plain object of the keys asked for', async (_, scene) => {
+keep('B-005 a missing key is null, and the result a plain object of the requested keys', async (_, scene) => {
   const pulled = await jobOf(scene).get('gone').get('away', false).pull();
   assert.deepStrictEqual(pulled, { gone: null, away: null });
   assert.strictEqual(Object.getPrototypeOf(pulled), Object.prototype);
 });
 
-keep('B-005 what is no JSON comes as the SyntaxError, and the other keys are there', async (_, scene) => {
+keep('B-005 a value that is not JSON is a SyntaxError in the result, beside the other keys', async (_, scene) => {
   const job = jobOf(scene);
   await scene.redis.call('SET', keys.payload(job.id, 'broken'), '{"a":');
   await job.set('a', 1).push();
@@ -298,13 +298,13 @@ keep('B-005 what is no JSON comes as the SyntaxError, and the other keys are the
   assert.strictEqual(a, 1);
 });
 
-keep('B-005 what is no UTF-8 comes with replacement characters', async (_, scene) => {
+keep('B-005 invalid UTF-8 arrives with replacement characters', async (_, scene) => {
   const job = jobOf(scene);
   await scene.redis.call('SET', keys.payload(job.id, 'k'), Buffer.from('22ff6122', 'hex'));
   assert.deepStrictEqual(await job.get('k', false).pull(), { k: '\ufffda' });
 });
 
-keep('B-007 of two reads of a key the later one says how', async (_, scene) => {
+keep('B-007 of two reads of a key the later one decides the format', async (_, scene) => {
   const job = jobOf(scene);
   await job.set('k', 1).push();
   assert.deepStrictEqual(await job.get('k', true).get('k', false).pull(), { k: 1 });
@@ -320,7 +320,7 @@ fix('B-007 __proto__ is a key like any other', async (_, scene) => {
   assert.strictEqual(pulled.polluted, undefined);
 });
 
-keep('B-010 a timeout is milliseconds, as a number or digits, and a falsy one is none', async (_, scene) => {
+keep('B-010 a timeout is in milliseconds, as a number or digits; a falsy one means none', async (_, scene) => {
   const job = jobOf(scene);
   await job.set('number', 1, 60000).set('digits', 1, '60000').push();
   for (const key of ['number', 'digits']) {
@@ -351,7 +351,7 @@ fix(
   },
 );
 
-fix('B-011 what is stacked while a push is under way is written by the next', async (_, scene) => {
+fix('B-011 values stacked during a push are written by the next push', async (_, scene) => {
   for (const enablePipelining of WAYS) {
     const job = jobOf(scene, enablePipelining);
     const first = job.set('a', 1).push();
@@ -363,7 +363,7 @@ fix('B-011 what is stacked while a push is under way is written by the next', as
   }
 });
 
-fix('B-012 two pulls at once each get what they asked for', async (_, scene) => {
+fix('B-012 two concurrent pulls each get their own keys', async (_, scene) => {
   for (const enablePipelining of WAYS) {
     const job = jobOf(scene, enablePipelining);
     await job.set('a', 1).set('b', 2).push();
@@ -372,7 +372,7 @@ fix('B-012 two pulls at once each get what they asked for', async (_, scene) => 
   }
 });
 
-keep('B-021 payload keys stay, without a time to live, until somebody removes them', async (_, scene) => {
+keep('B-021 payload keys stay without a time to live, until a program removes them', async (_, scene) => {
   const producer = scene.producer();
   await producer.listen();
   const job = producer.job();
@@ -383,7 +383,7 @@ keep('B-021 payload keys stay, without a time to live, until somebody removes th
   assert.strictEqual(await scene.redis.call('TTL', keys.payload(job.id, 'k')), -1);
 });
 
-fix('B-022 neither console.log nor JSON.stringify of a job shows how it gets to Redis', (_, scene) => {
+fix('B-022 neither console.log nor JSON.stringify of a job shows its connection', (_, scene) => {
   const { inspect } = require('node:util');
   const connection = scene.connect({ password: 'a-secret', username: 'a-name' });
   const job = new scene.hfxbus.Producer(connection).job('J');

@@ -14,10 +14,10 @@ const NAMES = [
   'setErrorKind',
 ];
 
-/** What came after 2.2.0. */
+/** Exports that were added after 2.2.0. */
 const MORE_NAMES = ['UnrecoverableError', 'DeadLetters', 'gracefulShutdown'];
 
-keep('A.1 the exports are eight names in order, writable, and no default', (_, { hfxbus, isOriginal }) => {
+keep('A.1 the exports are eight names in order, writable, without a default', (_, { hfxbus, isOriginal }) => {
   assert.deepStrictEqual(Object.keys(hfxbus), isOriginal ? NAMES : [...NAMES, ...MORE_NAMES]);
   for (const name of NAMES) assert.strictEqual(Object.getOwnPropertyDescriptor(hfxbus, name).writable, true, name);
   assert.strictEqual(hfxbus.__esModule, true);
@@ -30,7 +30,7 @@ keep('A.1 import finds every name, and gives the exports as the default', async 
   assert.strictEqual(namespace.default, hfxbus);
 });
 
-keep('A.1 the constants are what they were', (_, { hfxbus }) => {
+keep('A.1 the constants keep their values', (_, { hfxbus }) => {
   const { HFXBUS_ID_SIZE, DISTRIBUTED_ROUTING } = hfxbus;
   assert.strictEqual(HFXBUS_ID_SIZE, 16);
   assert.strictEqual(DISTRIBUTED_ROUTING.toString(), 'Symbol(DISTRIBUTED_ROUTING)');
@@ -112,7 +112,7 @@ keep('A.2 the key prefix is hfxbus unless a text says otherwise', (_, { hfxbus }
   assert.strictEqual(new ConnectionManager({ standalone: { keyPrefix: 'mine' } }).getKeyPrefix(), 'mine');
 });
 
-keep('A.2 making managers, producers, consumers and jobs and adding processors connects nothing', async (_, scene) => {
+keep('A.2 creating managers, producers, consumers, jobs and processors opens no connection', async (_, scene) => {
   const monitor = await scene.monitor();
   const producer = scene.producer();
   const consumer = scene.consumer();

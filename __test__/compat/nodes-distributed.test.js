@@ -2,9 +2,9 @@
 
 const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 const EVERY = [0, 1, 2];
 
@@ -13,7 +13,7 @@ function playAll(scene, processor, options) {
   return scene.play(processor, { route: scene.hfxbus.DISTRIBUTED_ROUTING, blockTimeout: 60000, ...options });
 }
 
-/** How many entries are pending on all nodes together. */
+/** Returns the number of pending entries on all nodes together. */
 async function pendingOn(scene, nodes) {
   const each = await Promise.all(nodes.map((redis) => scene.pending({ redis })));
   return each.reduce((sum, one) => sum + one);
@@ -29,7 +29,7 @@ async function addTo(scene, nodes, count) {
 }
 
 keep(
-  'B-122 a distributed consumer runs the jobs of every node, and acknowledges each where it is',
+  'B-122 a distributed consumer runs the jobs of every node, and acknowledges each on its node',
   async (_, scene) => {
     const nodes = await scene.nodes();
     const connection = scene.partition(nodes);
@@ -52,7 +52,7 @@ keep(
   },
 );
 
-fix('B-122 a consumer of one job at a time waits on all nodes at once', async (_, scene) => {
+fix('B-122 a consumer with one slot waits on all nodes at once', async (_, scene) => {
   const nodes = await scene.nodes();
   const ran = [];
   await playAll(scene, async (job) => ran.push(job.id), { connection: scene.partition(nodes) });
@@ -65,7 +65,7 @@ fix('B-122 a consumer of one job at a time waits on all nodes at once', async (_
 });
 
 for (const concurrency of [1, 2, 4, 7]) {
-  fix(`B-053 concurrency ${concurrency} is for all nodes together`, async (_, scene) => {
+  fix(`B-053 concurrency ${concurrency} limits all nodes together`, async (_, scene) => {
     const nodes = await scene.nodes();
     const started = [];
     const gates = [];
@@ -89,7 +89,7 @@ for (const concurrency of [1, 2, 4, 7]) {
   });
 }
 
-fix('B-122 the node that has work gets every place', async (_, scene) => {
+fix('B-122 the node that has work gets every slot', async (_, scene) => {
   const nodes = await scene.nodes();
   const gate = new Gate();
   let [running, ran] = [0, 0];
@@ -135,10 +135,10 @@ fix('B-123 the same entry ids on several nodes are different entries', async (_,
   await until(async () => (await pendingOn(scene, nodes)) === 0);
 });
 
-fix('B-076 a group that is lost on one node is made again there, and the others go on', async (_, scene) => {
+fix('B-076 a group that is lost on one node is created again there, and the others continue', async (_, scene) => {
   const nodes = await scene.ownNodes();
   const ran = [];
-  // Before Redis 7 a read that waits is not told that its key is gone.
+  // Before Redis 7 a blocked read does not notice the removal of its key.
   const options = { connection: scene.partition(nodes), blockTimeout: 1000 };
   const consumer = await playAll(scene, async (job) => ran.push(job.id), options);
   const errors = scene.errors(consumer);

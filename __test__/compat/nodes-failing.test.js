@@ -2,10 +2,10 @@
 
 const assert = require('node:assert');
 const { fix } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
-const { stays, until } = require('../support/until.js');
+const { Gate } = require('../support/latch.js');
+const { stays, until } = require('../support/wait-until.js');
 
-/** How a node may be there no more, and how it comes back. */
+/** Failures of a node, and their recovery. */
 const FAILURES = {
   killed: { fail: (node) => node.kill(), recover: (node) => node.start() },
   frozen: { fail: (node) => node.freeze(), recover: (node) => node.thaw() },
@@ -37,7 +37,7 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
       await until(() => ran.length > at);
       assert.ok(Date.now() - started < 2000, `job ${at}`);
     }
-    // A lost connection is told of, once, and of which node it was.
+    // A lost connection is reported once, with its node.
     const lost = how === 'killed' ? [`127.0.0.1:${nodes[2].port}`] : [];
     assert.deepStrictEqual(
       errors.map(({ node }) => node),
@@ -48,7 +48,7 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
     await until(() => ran.includes('back'), { timeout: 15000 });
   });
 
-  fix(`B-122 play begins although a node is ${how}, and reads that too when it is back`, async (_, scene) => {
+  fix(`B-122 play() starts although a node is ${how}, and reads that node when it is back`, async (_, scene) => {
     const nodes = await scene.ownNodes();
     const stream = scene.nameOn(0, 'stream');
     fail(nodes[2]);
@@ -65,7 +65,7 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
     await until(() => ran.includes('back'), { timeout: 15000 });
   });
 
-  fix(`a place is free again although the node that completes is ${how}`, async (_, scene) => {
+  fix(`a slot is freed although the node of the completion is ${how}`, async (_, scene) => {
     const ran = [];
     const stream = scene.nameOn(2, 'stream');
     const { nodes } = await begin(scene, async (job) => ran.push(job.id), { stream });
@@ -104,7 +104,7 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
     await stuck;
   });
 
-  fix(`pause and play go on with the other nodes while one is ${how}`, async (_, scene) => {
+  fix(`pause() and play() work on the other nodes while one is ${how}`, async (_, scene) => {
     const ran = [];
     const { nodes, consumer, stream } = await begin(scene, async (job) => ran.push(job.id));
     fail(nodes[2]);
@@ -121,7 +121,7 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
   });
 
   fix(
-    `stop does not wait for a node that is ${how}, and jobs in flight on others end as they should`,
+    `stop() does not wait for a node that is ${how}, and jobs in flight on other nodes end normally`,
     async (_, scene) => {
       const gate = new Gate();
       const ran = [];
@@ -169,7 +169,7 @@ for (const [how, { fail, recover }] of Object.entries(FAILURES)) {
 }
 
 fix(
-  'however often it is paused and played, a consumer makes its groups on a node that is late once more only',
+  'a consumer that is paused and played repeatedly creates its groups on a late node only one more time',
   async (_, scene) => {
     const nodes = await scene.ownNodes();
     const { DISTRIBUTED_ROUTING: route } = scene.hfxbus;

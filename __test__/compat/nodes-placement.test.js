@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { nodeOf } = require('../support/routes.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const EVERY = [0, 1, 2];
 
@@ -13,7 +13,7 @@ function lengths(nodes, stream, node = (name) => keys.stream(name)) {
   return Promise.all(nodes.map((server) => server.call('XLEN', node(stream))));
 }
 
-/** What each node has published for a stream from now on. */
+/** Collects the completions that each node publishes for a stream from now on. */
 function hearAll(scene, nodes, stream) {
   return Promise.all(nodes.map((node) => scene.hear(keys.channel(stream, '*'), node)));
 }
@@ -30,7 +30,7 @@ async function complete(producer, { id, ...options }) {
   return job;
 }
 
-keep('B-120 an entry goes where its route leads, by default where its stream does', async (_, scene) => {
+keep('B-120 an entry goes to the node of its route, by default the route of its stream', async (_, scene) => {
   const nodes = await scene.nodes();
   const producer = scene.producer(scene.partition(nodes));
   const symbol = Symbol('somewhere');
@@ -45,7 +45,7 @@ keep('B-120 an entry goes where its route leads, by default where its stream doe
   }
 });
 
-keep('B-120 with DISTRIBUTED_ROUTING entries go where their jobs lead', async (_, scene) => {
+keep('B-120 with DISTRIBUTED_ROUTING an entry goes to the node of its job', async (_, scene) => {
   const nodes = await scene.nodes();
   const producer = scene.producer(scene.partition(nodes));
   const added = [0, 0, 0];
@@ -76,7 +76,7 @@ keep('B-120 B-121 a consumer reads from the node of its route, by default of its
   }
 });
 
-keep('B-120 a completion is published where its stream leads, wherever the entry is', async (_, scene) => {
+keep('B-120 a completion is published on the node of its stream, for an entry on any node', async (_, scene) => {
   const nodes = await scene.nodes();
   const connection = scene.partition(nodes);
   const producer = scene.producer(connection);
@@ -95,7 +95,7 @@ keep('B-120 a completion is published where its stream leads, wherever the entry
   }
 });
 
-keep('B-120 failures are published where the stream leads, and stay pending where the entry is', async (_, scene) => {
+keep('B-120 failures are published on the stream’s node, and stay pending on the entry’s node', async (_, scene) => {
   const nodes = await scene.nodes();
   const connection = scene.partition(nodes);
   const [stream, route] = [scene.nameOn(0, 'stream'), scene.nameOn(1, 'route')];
@@ -110,7 +110,7 @@ keep('B-120 failures are published where the stream leads, and stay pending wher
   assert.strictEqual(await scene.pending({ stream, redis: nodes[1] }), 1);
 });
 
-keep('B-120 listen to a stream hears the node where that leads, and a pattern every node', async (_, scene) => {
+keep('B-120 listen() to a stream uses the stream’s node, and a pattern uses every node', async (_, scene) => {
   const nodes = await scene.nodes();
   const connection = scene.partition(nodes);
   const [producer, wild] = [scene.producer(connection), scene.producer(scene.partition(nodes))];
@@ -173,7 +173,7 @@ keep('a job carries its payload from node to node and back', async (_, scene) =>
   }
 });
 
-/** What each node puts in front of its keys. */
+/** Key prefix of each node. */
 const OWN = EVERY.map((node) => ({ keyPrefix: `own-${node}:` }));
 
 for (const enablePipelining of [true, false]) {
@@ -198,7 +198,7 @@ for (const enablePipelining of [true, false]) {
 }
 
 // 2.2.0 does not recognise the streams that it reads there, so it runs nothing.
-fix('B-101 jobs of nodes with a keyPrefix run, and neither groups nor channels have that', async (_, scene) => {
+fix('B-101 jobs of nodes with a keyPrefix run; groups and channels do not have the prefix', async (_, scene) => {
   const nodes = await scene.nodes();
   const connection = scene.partition(nodes, { each: OWN });
   const producer = scene.producer(connection);
@@ -213,7 +213,7 @@ fix('B-101 jobs of nodes with a keyPrefix run, and neither groups nor channels h
   }
 });
 
-keep('one node is a bus of several nodes too, whatever the routes', async (_, scene) => {
+keep('one node works as a bus of several nodes too, for any routes', async (_, scene) => {
   const nodes = (await scene.nodes()).slice(0, 1);
   const connection = scene.partition(nodes, { each: [{ sequence: 7, staticRoutes: ['elsewhere', 5] }] });
   const producer = scene.producer(connection);
@@ -251,7 +251,7 @@ keep('a bus on one Redis and one of several nodes on the same Redis work togethe
   }
 });
 
-// 2.2.0 rejects a read of its own now and then, in a promise that nobody holds.
+// 2.2.0 rejects a read of its own now and then, in a promise without a handler.
 fix('stop closes the connections to every node', async (_, scene) => {
   const nodes = await scene.ownNodes();
   const connection = scene.partition(nodes);
@@ -270,7 +270,7 @@ fix('stop closes the connections to every node', async (_, scene) => {
   });
 });
 
-fix('finished() needs no listen(), on whichever node its stream completes', async (_, scene) => {
+fix('finished() needs no listen(), for a stream on any node', async (_, scene) => {
   const connection = scene.partition(await scene.nodes());
   const producer = scene.producer(connection);
   for (const [ofStream, ofEntry] of EVERY.flatMap((one) => EVERY.map((other) => [one, other]))) {

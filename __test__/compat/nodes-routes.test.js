@@ -38,7 +38,7 @@ const VECTORS = [
   ['the quick brown fox jumps over the lazy dog', 17537],
 ];
 
-/** Which of a bus' nodes, in their order, a route leads to. */
+/** Returns the index of the node of a route. */
 function lead(connection, route) {
   return connection.getClients('k').indexOf(connection.getClientByRoute('k', route));
 }
@@ -64,7 +64,7 @@ for (const count of [1, 2, 3]) {
   });
 }
 
-keep('B-107 a payload is where the hash of its job leads', async (_, scene) => {
+keep('B-107 a payload is on the node of the hash of its job', async (_, scene) => {
   const nodes = await scene.nodes();
   const producer = scene.producer(scene.partition(nodes));
   for (const [id, hash] of VECTORS.slice(1)) {
@@ -127,7 +127,7 @@ keep('B-107 a numeric string is a name, not a hash', async (_, scene) => {
   assert.strictEqual(lead(connection, String(crc16('job4'))), 0);
 });
 
-keep('B-107 static routes follow their node when that has another place', async (_, scene) => {
+keep('B-107 static routes follow their node when its position changes', async (_, scene) => {
   const nodes = await scene.nodes();
   const connection = scene.partition(nodes, {
     each: [{ sequence: 2, staticRoutes: ['mine'] }, { sequence: 1 }, { sequence: 0, staticRoutes: ['other'] }],
@@ -148,7 +148,7 @@ keep('B-104 a partitioned bus has a client for each node', async (_, scene) => {
   await Promise.all([portsOf(connection), other.call('ping')]);
 });
 
-// 2.2.0 throws too, but leaves a connection behind that nobody can close.
+// 2.2.0 throws too, but leaves a connection behind that cannot be closed.
 fix('B-104 a partitioned bus has no client without a route', async (_, scene) => {
   const connection = scene.partition(await scene.nodes());
   assert.throws(() => connection.getClient('k'), TypeError);
@@ -200,7 +200,7 @@ fix('a node may be a URL', async (_, scene) => {
   assert.strictEqual(await servers[nodeOf(job.id)].call('EXISTS', keys.payload(job.id, 'key')), 1);
 });
 
-/** What cannot be a bus, and the option that is to blame. */
+/** Invalid options of a bus, and the option that the error must name. */
 const REFUSED = [
   [undefined, TypeError, /^nodes\b/],
   [null, TypeError, /^nodes\b/],
@@ -221,7 +221,7 @@ const REFUSED = [
   [{ nodes: [{}], keyPrefix: {} }, TypeError, /^keyPrefix\b/],
 ];
 
-fix('options that make no bus of several nodes are refused by name', async (_, scene) => {
+fix('invalid options of several nodes are rejected by name', async (_, scene) => {
   const { ConnectionManager } = scene.hfxbus;
   for (const [options, type, message] of REFUSED) {
     assert.throws(
@@ -233,7 +233,7 @@ fix('options that make no bus of several nodes are refused by name', async (_, s
 });
 
 fix(
-  'what is missing in the options of a node means the default, and hashes that cannot be lead nowhere',
+  'missing options of a node mean the default, and static routes with impossible hashes have no effect',
   async (_, scene) => {
     const connection = scene.partition(await scene.nodes(), {
       each: [

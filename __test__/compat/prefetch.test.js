@@ -4,9 +4,9 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { OK, reply } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
-/** A consumer whose jobs begin with some payload keys, and what its processor made of each. */
+/** Starts a consumer with prefetched payload keys, and collects the results of its processor. */
 async function play(scene, prefetch, processor, { connection, ...options } = {}) {
   const consumer = scene.consumer({ concurrency: 4, ...options }, connection);
   const seen = new Map();
@@ -35,7 +35,7 @@ async function send(scene, payload, { connection, id } = {}) {
 
 const buffer = (text) => Buffer.from(text);
 
-ours('jobs begin with the payload keys that are fetched for them: pull needs no trip', async (_, scene) => {
+ours('jobs start with their prefetched payload keys: pull() needs no round trip', async (_, scene) => {
   const { seen } = await play(scene, ['text', 'bytes', 'text'], (job) => job.get('text', false).get('bytes').pull());
   const monitor = await scene.monitor();
   const id = await send(scene, { text: { a: 'ä' }, bytes: buffer('\xff\0') });
@@ -46,7 +46,7 @@ ours('jobs begin with the payload keys that are fetched for them: pull needs no 
   );
 });
 
-ours('jobs that arrive together are fetched for together', async (_, scene) => {
+ours('one request prefetches for all jobs that arrive together', async (_, scene) => {
   const producer = scene.producer();
   const jobs = Array.from({ length: 4 }, () => producer.job());
   await Promise.all(jobs.map((job) => job.set('key', job.id).push()));
@@ -66,7 +66,7 @@ ours('jobs that arrive together are fetched for together', async (_, scene) => {
   );
 });
 
-ours('what was not there yet, or is no payload, is fetched again by pull', async (_, scene) => {
+ours('a prefetched key that was missing or of another type is fetched again by pull()', async (_, scene) => {
   const processor = async (job) => {
     const early = await job.get('late', false).get('list', false).get('there', false).pull();
     await scene.redis.call('SET', keys.payload(job.id, 'late'), '1');
@@ -79,7 +79,7 @@ ours('what was not there yet, or is no payload, is fetched again by pull', async
 });
 
 ours(
-  'a prefetched value answers once, and not at all after a push, a removal or a change of the id',
+  'a prefetched value is used once, and never after a push, a removal or a change of the job’s id',
   async (_, scene) => {
     const read = async (job) => (await job.get('key', false).pull()).key;
     const cases = {
@@ -119,7 +119,7 @@ ours(
   },
 );
 
-ours('jobs of several nodes and of a Cluster begin with their payloads', async (_, scene) => {
+ours('jobs of several nodes and of a Cluster start with their payloads', async (_, scene) => {
   const nodes = await scene.nodes();
   const cluster = await scene.cluster();
   for (const connect of [() => scene.partition(nodes), () => scene.connectCluster(cluster)]) {
@@ -134,7 +134,7 @@ ours('jobs of several nodes and of a Cluster begin with their payloads', async (
   }
 });
 
-ours('jobs whose payloads do not come begin without, in time for their deadlines', async (_, scene) => {
+ours('jobs start without payloads that do not arrive, in time for their deadlines', async (_, scene) => {
   const entries = [['1-1', ['prd', 'nobody', 'job', 'job-1']]];
   const answers = {
     INFO: () => reply('loading:0\r\n'),
@@ -165,7 +165,7 @@ ours('jobs whose payloads do not come begin without, in time for their deadlines
   assert.strictEqual(begun.id, 'job-1');
 });
 
-ours('keys that are none are refused by name', (_, scene) => {
+ours('invalid keys are rejected by name', (_, scene) => {
   const consumer = scene.consumer();
   const processor = () => {};
   for (const [prefetch, message] of [

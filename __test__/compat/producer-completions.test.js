@@ -2,8 +2,8 @@
 
 const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
-const { subjects } = require('../support/subjects.js');
-const { stays, until } = require('../support/until.js');
+const { subjects } = require('../support/implementations.js');
+const { stays, until } = require('../support/wait-until.js');
 
 /** A job that is waited for, sent, and `finished()` called: 2.2.0 sends only then. */
 async function awaited(scene, options = {}, timeout) {
@@ -21,7 +21,7 @@ async function awaited(scene, options = {}, timeout) {
   return { producer, job, finished, complete };
 }
 
-keep('B-033 the completions are an object: a Date for success, what was thrown for failure', async (_, scene) => {
+keep('B-033 the completions are an object: a Date for success, the thrown value for failure', async (_, scene) => {
   const { finished, complete } = await awaited(scene);
   const before = Date.now();
   await complete('a');
@@ -100,7 +100,7 @@ keep('B-039 finished rejects when it takes too long', async (_, scene) => {
   }
 });
 
-keep('B-039 no timeout is 0, null, NaN or undefined', async (_, scene) => {
+keep('B-039 0, null, NaN and undefined mean no timeout', async (_, scene) => {
   for (const timeout of [0, null, Number.NaN, undefined]) {
     const { finished, complete } = await awaited(scene, { waitFor: ['a'] }, timeout);
     await complete('a');
@@ -108,7 +108,7 @@ keep('B-039 no timeout is 0, null, NaN or undefined', async (_, scene) => {
   }
 });
 
-fix('B-039 a timeout beyond what timers of Node can do is as long as it says', async (_, scene) => {
+fix('B-039 a timeout beyond the limit of Node timers is kept', async (_, scene) => {
   const { finished, complete } = await awaited(scene, { waitFor: ['a'] }, 2 ** 31);
   let isFinished = false;
   const settled = finished.finally(() => {
@@ -119,7 +119,7 @@ fix('B-039 a timeout beyond what timers of Node can do is as long as it says', a
   await settled;
 });
 
-fix('B-032 after FINISH_TIMEOUT another call waits on', async (_, scene) => {
+fix('B-032 after FINISH_TIMEOUT another finished() continues the wait', async (_, scene) => {
   const { job, finished, complete } = await awaited(scene, { waitFor: ['a'] }, 20);
   await assert.rejects(finished, { code: 'FINISH_TIMEOUT' });
   const again = job.finished(5000);
@@ -128,7 +128,7 @@ fix('B-032 after FINISH_TIMEOUT another call waits on', async (_, scene) => {
   assert.strictEqual(await scene.length(), 1);
 });
 
-keep('B-030 finished works detached', async (_, scene) => {
+keep('B-030 finished() works detached from its job', async (_, scene) => {
   const producer = scene.producer();
   await producer.listen();
   const job = producer.job();
@@ -138,7 +138,7 @@ keep('B-030 finished works detached', async (_, scene) => {
   assert.ok((await finished())[scene.group] instanceof Date);
 });
 
-keep('B-042 B-043 a stream event says error, job and group, before finished goes on', async (_, scene) => {
+keep('B-042 B-043 a stream event has error, job and group, and precedes the end of finished()', async (_, scene) => {
   const order = [];
   const producer = scene.producer();
   producer.on(scene.stream, (...args) => order.push(args));

@@ -3,9 +3,9 @@
 const assert = require('node:assert');
 const { fix, keep, ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
-keep('B-049 listen to a stream hears every producer there, from when it resolved', async (_, scene) => {
+keep('B-049 listen() to a stream receives the completions of every producer, once it resolved', async (_, scene) => {
   const producer = scene.producer();
   const heard = [];
   producer.on(scene.stream, (...args) => heard.push(args));
@@ -15,7 +15,7 @@ keep('B-049 listen to a stream hears every producer there, from when it resolved
   assert.deepStrictEqual(heard, [[null, 'job-1', scene.group]]);
 });
 
-keep('B.3 B-049 listening is a pattern, also with a wildcard, and names the real stream', async (_, scene) => {
+keep('B.3 B-049 listen() takes a pattern, also with a wildcard, and events name the real stream', async (_, scene) => {
   const producer = scene.producer();
   const monitor = await scene.monitor();
   const stream = scene.name('wild-card');
@@ -30,7 +30,7 @@ keep('B.3 B-049 listening is a pattern, also with a wildcard, and names the real
   await until(() => heard.length === 1);
 });
 
-keep('B-047 listening to the same again changes nothing', async (_, scene) => {
+keep('B-047 a second listen() to the same name changes nothing', async (_, scene) => {
   const producer = scene.producer();
   let heard = 0;
   producer.on(scene.stream, () => heard++);
@@ -41,7 +41,7 @@ keep('B-047 listening to the same again changes nothing', async (_, scene) => {
   await stays(() => heard === 3, 20);
 });
 
-fix('B-047 what matches several patterns is heard once', async (_, scene) => {
+fix('B-047 a completion that matches several patterns is emitted once', async (_, scene) => {
   const producer = scene.producer();
   const heard = [];
   producer.on(scene.stream, (_error, job) => heard.push(job));
@@ -56,7 +56,7 @@ fix('B-047 what matches several patterns is heard once', async (_, scene) => {
   assert.deepStrictEqual(heard, [job.id, 'other']);
 });
 
-fix('B-048 producers of one manager hear what they listen to, and no more', async (_, scene) => {
+fix('B-048 producers of one manager receive only the completions that they listen to', async (_, scene) => {
   const [one, two] = [scene.producer(), scene.producer()];
   const other = scene.name('stream');
   const heard = [];
@@ -107,7 +107,7 @@ fix('B-045 a listener that throws is reported as LISTENER_ERROR, and stops nothi
   assert.deepStrictEqual([errors[0].code, errors[0].message], ['LISTENER_ERROR', 'from a listener']);
 });
 
-keep('B-046 a message that is no JSON is MESSAGE_PARSING, with what came', async (_, scene) => {
+keep('B-046 a message that is not JSON is MESSAGE_PARSING, with the message', async (_, scene) => {
   const producer = scene.producer();
   const errors = scene.errors(producer);
   await producer.listen(scene.stream);
@@ -125,7 +125,7 @@ keep('B-046 a message that is no JSON is MESSAGE_PARSING, with what came', async
   );
 });
 
-keep('B-046 what is JSON but no completion is ignored', async (_, scene) => {
+keep('B-046 JSON that is not a completion is ignored', async (_, scene) => {
   const producer = scene.producer();
   const errors = scene.errors(producer);
   let heard = 0;
@@ -139,7 +139,7 @@ keep('B-046 what is JSON but no completion is ignored', async (_, scene) => {
 });
 
 ours(
-  'B-050 a producer that is closed hears nothing, holds nothing in Redis, and can be used again',
+  'B-050 a closed producer receives no completions, holds nothing in Redis, and can be used again',
   async (_, scene) => {
     const producer = scene.producer();
     let heard = 0;

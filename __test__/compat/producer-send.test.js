@@ -3,11 +3,11 @@
 const assert = require('node:assert');
 const { fix, keep, ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
 const words = (commands) => commands.map((command) => command.map((word) => (word === 'maxlen' ? 'MAXLEN' : word)));
 
-keep('B-030 without waitFor the entry is sent, and the same job comes back', async (_, scene) => {
+keep('B-030 without waitFor the entry is sent, and send() returns the same job', async (_, scene) => {
   const producer = scene.producer();
   const monitor = await scene.monitor();
   for (const waitFor of [undefined, null, false]) {
@@ -34,14 +34,14 @@ keep('B.3 capped bounds the stream approximately, 0 does not', async (_, scene) 
   }
 });
 
-keep('B-030 send rejects with what Redis says', async (_, scene) => {
+keep('B-030 send() rejects with the error of Redis', async (_, scene) => {
   const producer = scene.producer();
   await scene.redis.call('SET', keys.stream(scene.stream), 'something else');
   const sent = producer.send({ stream: scene.stream, job: producer.job() });
   await assert.rejects(sent, { name: 'ReplyError', message: /^WRONGTYPE/ });
 });
 
-fix('B-031 B-032 send with waitFor sends, once Redis accepted it; finished only waits', async (_, scene) => {
+fix('B-031 B-032 send() with waitFor resolves after Redis accepted it; finished() only waits', async (_, scene) => {
   const producer = scene.producer();
   const monitor = await scene.monitor();
   const job = producer.job();
@@ -55,7 +55,7 @@ fix('B-031 B-032 send with waitFor sends, once Redis accepted it; finished only 
   assert.strictEqual((await monitor.named('XADD')).length, 1);
 });
 
-fix('B-031 a completion that came before finished was called counts', async (_, scene) => {
+fix('B-031 a completion received before the call of finished() counts', async (_, scene) => {
   const producer = scene.producer();
   const errored = await producer.send({ stream: scene.stream, job: producer.job(), waitFor: ['g'] });
   const heard = await scene.hear(keys.channel(scene.stream, '*'));
@@ -64,14 +64,14 @@ fix('B-031 a completion that came before finished was called counts', async (_, 
   assert.deepStrictEqual(await errored.finished(5000), { g: 'no' });
 });
 
-fix('B-041 nobody has to call listen', async (_, scene) => {
+fix('B-041 finished() needs no listen()', async (_, scene) => {
   const producer = scene.producer();
   await scene.play(async () => {});
   const job = await producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group] });
   assert.ok((await job.finished(5000))[scene.group] instanceof Date);
 });
 
-fix('B-031 own completions are heard on a channel of their own, from before the entry is sent', async (_, scene) => {
+fix('B-031 own completions use a channel of their own, subscribed before the entry is sent', async (_, scene) => {
   const producer = scene.producer();
   const monitor = await scene.monitor();
   await producer.listen();
@@ -88,7 +88,7 @@ fix('B-031 own completions are heard on a channel of their own, from before the 
   );
 });
 
-fix('B-036 groups are waited for once each, and none at all is finished once the entry is there', async (_, scene) => {
+fix('B-036 duplicate groups count once, and no groups mean the end once the entry is added', async (_, scene) => {
   const producer = scene.producer();
   const twice = await producer.send({ stream: scene.stream, job: producer.job(), waitFor: ['g', 'g'] });
   await scene.complete(twice.id, producer.id, { group: 'g' });
@@ -98,7 +98,7 @@ fix('B-036 groups are waited for once each, and none at all is finished once the
   assert.deepStrictEqual(await none.finished(), {});
 });
 
-fix('B-036 what is no array of texts is refused before anything is sent', async (_, scene) => {
+fix('B-036 a waitFor that is no array of strings is rejected before anything is sent', async (_, scene) => {
   const producer = scene.producer();
   for (const waitFor of ['g', true, {}, [1], [undefined], 7]) {
     const sent = producer.send({ stream: scene.stream, job: producer.job(), waitFor });
@@ -107,7 +107,7 @@ fix('B-036 what is no array of texts is refused before anything is sent', async 
   assert.strictEqual(await scene.redis.call('EXISTS', keys.stream(scene.stream)), 0);
 });
 
-fix('B-040 a refused send leaves no finished behind', async (_, scene) => {
+fix('B-040 a refused send leaves no finished() behind', async (_, scene) => {
   const producer = scene.producer();
   await producer.listen();
   await scene.redis.call('SET', keys.stream(scene.stream), 'something else');
@@ -129,7 +129,7 @@ fix('B-032 the same job can be sent again, and to another stream', async (_, sce
   assert.ok((await first).g instanceof Date);
 });
 
-ours('send refuses what it cannot send, by name', async (_, scene) => {
+ours('send() rejects invalid arguments by name', async (_, scene) => {
   const producer = scene.producer();
   const good = { stream: scene.stream, job: producer.job() };
   for (const [bad, name, message] of [

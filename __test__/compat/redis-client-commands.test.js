@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { fix, keep, ours } = require('../support/cases.js');
 
-/** Commands on keys that nobody else has, in order: a method, its arguments, and what it resolves with. */
+/** Commands on unique keys, in order: a method, its arguments, and its result. */
 function sample(scene) {
   const [k, l, h, s, z] = ['key', 'list', 'hash', 'set', 'sorted'].map((kind) => scene.name(kind));
   const bytes = Buffer.from([0, 255, 13, 10]);
@@ -70,7 +70,7 @@ keep('B-104 every command is a method that resolves with the reply in plain valu
   }
 });
 
-keep('B-104 the same in a pipeline, by methods and as a list', async (_, scene) => {
+keep('B-104 the commands work in a pipeline, by methods and as a list', async (_, scene) => {
   const client = scene.connection.getClient('mine');
   for (const make of [chained, listed]) {
     const commands = sample(scene).filter(([, , ...expected]) => expected.length === 1);

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { once } = require('node:events');
 const net = require('node:net');
 const { fix, keep, ours } = require('../support/cases.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const CLOSED = { message: 'Connection is closed.' };
 
@@ -25,7 +25,7 @@ keep('B-104 the same key is the same client', async (_, scene) => {
   assert.deepStrictEqual([client.keyPrefix, client.enablePipelining], ['hfxbus', true]);
 });
 
-fix('B-110 a client that has ended makes room for another one of its key', async (_, scene) => {
+fix('B-110 an ended client makes room for another one of its key', async (_, scene) => {
   const { connection } = scene;
   const client = connection.getClient('mine');
   await client.quit();
@@ -35,7 +35,7 @@ fix('B-110 a client that has ended makes room for another one of its key', async
   assert.strictEqual(connection.getClient('mine'), next);
 });
 
-keep('B-104 a client tells of its life by status and events', async (_, scene) => {
+keep('B-104 a client reports its life by status and events', async (_, scene) => {
   const client = scene.connect().getClient('mine');
   const events = eventsOf(client);
   assert.ok(['connecting', 'connect', 'ready'].includes(client.status), client.status);
@@ -55,7 +55,7 @@ keep('B-104 a lazy client waits for its first command', async (_, scene) => {
   assert.strictEqual(client.status, 'ready');
 });
 
-keep('B-104 commands that wait hold nobody else up', async (_, scene) => {
+keep('B-104 blocking commands delay no other command', async (_, scene) => {
   const list = scene.name('list');
   const waiting = scene.connection.getClient('waiting').blpop(list, 0);
   assert.strictEqual(await scene.connection.getClient('other').rpush(list, 'a'), 1);
@@ -63,7 +63,7 @@ keep('B-104 commands that wait hold nobody else up', async (_, scene) => {
 });
 
 keep(
-  'B-104 what a client waits for fails when it is closed, and so does what is asked afterwards',
+  'B-104 pending commands fail when the client is closed, and so do commands that are called afterwards',
   async (_, scene) => {
     const client = scene.connect().getClient('mine');
     await client.ping();
@@ -77,7 +77,7 @@ keep(
   },
 );
 
-keep('B-104 quit() comes after what was asked before, even while connecting', async (_, scene) => {
+keep('B-104 quit() follows the commands before it, even while connecting', async (_, scene) => {
   const key = scene.name('key');
   const client = scene.connection.getClient('mine');
   const done = Promise.all([client.set(key, 'v'), client.pipeline().append(key, 'w').exec(), client.quit()]);
@@ -85,7 +85,7 @@ keep('B-104 quit() comes after what was asked before, even while connecting', as
   assert.strictEqual(await scene.redis.call('GET', key), 'vw');
 });
 
-keep('B-104 after stop() a client stays closed, and its key has another one', async (_, scene) => {
+keep('B-104 after stop() a client stays closed, and its key gets another client', async (_, scene) => {
   const { connection } = scene;
   const client = connection.getClient('mine');
   const lazy = scene.connect({ lazyConnect: true });
@@ -101,7 +101,7 @@ keep('B-104 after stop() a client stays closed, and its key has another one', as
   assert.strictEqual(await next.ping(), 'PONG');
 });
 
-fix('B-111 a job of a closed client fails, instead of opening a connection that nobody closes', async (_, scene) => {
+fix('B-111 a job of a closed client fails, and opens no connection that nothing closes', async (_, scene) => {
   const client = scene.connection.getClient('mine');
   const job = new scene.hfxbus.Job(client, 'job-1').set('a', 1);
   await client.quit();
@@ -111,7 +111,7 @@ fix('B-111 a job of a closed client fails, instead of opening a connection that 
   await assert.rejects(new scene.hfxbus.Job(client, 'job-1').set('a', 1).push(), { code: 'CONNECTION_CLOSED' });
 });
 
-keep('B-104 jobs can be on a client', async (_, scene) => {
+keep('B-104 jobs can use a client', async (_, scene) => {
   const client = scene.connection.getClient('mine');
   const job = new scene.hfxbus.Job(client, scene.name('job'));
   await job
@@ -157,7 +157,7 @@ async function fake(scene, answer) {
   return { heard, client: connection.getClient('mine'), close: () => server.close() };
 }
 
-fix('B-116 a transaction that was begun on a lost connection does not go on outside of one', async (_, scene) => {
+fix('B-116 a transaction begun on a lost connection does not continue outside of a transaction', async (_, scene) => {
   const { client, heard, close } = await fake(scene, (data, session) => {
     if (session === 1) return data.includes('multi') ? ['+OK\r\n', null] : '+OK\r\n';
     return '+PONG\r\n'.repeat(data.split('ping').length - 1);
@@ -168,7 +168,7 @@ fix('B-116 a transaction that was begun on a lost connection does not go on outs
   close();
 });
 
-fix('B-116 a server that is started again is not shut down again', async (_, scene) => {
+fix('B-116 a restarted server is not shut down again', async (_, scene) => {
   const { client, heard, close } = await fake(scene, (data) => (data.includes('shutdown') ? null : '+PONG\r\n'));
   await assert.rejects(client.shutdown('nosave'), { code: 'CONNECTION_LOST', command: 'SHUTDOWN' });
   assert.strictEqual(await client.ping(), 'PONG');
@@ -179,7 +179,7 @@ fix('B-116 a server that is started again is not shut down again', async (_, sce
   close();
 });
 
-ours('B-104 what would change what a connection is, is refused before anything is sent', async (_, scene) => {
+ours('B-104 commands that change the mode of a connection are rejected before anything is sent', async (_, scene) => {
   const monitor = await scene.monitor();
   const client = scene.connection.getClient('mine');
   const refused = [
@@ -211,7 +211,7 @@ ours('B-104 what would change what a connection is, is refused before anything i
   assert.deepStrictEqual(names, ['HELLO', 'PING']);
 });
 
-ours('B-104 what is no word is a TypeError that names it, before anything is sent', async (_, scene) => {
+ours('B-104 an invalid argument is a TypeError that names it, before anything is sent', async (_, scene) => {
   const monitor = await scene.monitor();
   const client = scene.connection.getClient('mine');
   await client.ping();
@@ -247,7 +247,7 @@ ours('B-104 what is no word is a TypeError that names it, before anything is sen
   assert.deepStrictEqual(names, ['PING', 'PING']);
 });
 
-ours('B-045 a listener that throws is heard of, and keeps no other event from being told', async (_, scene) => {
+ours('B-045 a listener that throws is reported, and prevents no other event', async (_, scene) => {
   const client = scene.connection.getClient('mine');
   const errors = scene.errors(client);
   client.on('ready', () => {
@@ -269,7 +269,7 @@ ours('B-045 a listener that throws is heard of, and keeps no other event from be
   assert.strictEqual(client.status, 'end');
 });
 
-fix('B-117 a client whose retryStrategy gives up ends, and its key has another one', async (_, scene) => {
+fix('B-117 a client whose retryStrategy gives up ends, and its key gets another client', async (_, scene) => {
   const server = await scene.server();
   const connection = scene.connect({ ...server.options, retryStrategy: () => null });
   const client = connection.getClient('mine');

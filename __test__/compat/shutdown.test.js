@@ -2,15 +2,15 @@
 
 const assert = require('node:assert');
 const { fix, ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** For how many ms a signal is the same as the one before, and some more. */
 const REPEATED = 700;
 const CLAIMING = { claimInterval: 50, claimDeadline: 60000 };
 
-fix('what stop does not wait for is handed back, and another consumer begins it anew at once', async (_, scene) => {
+fix('jobs that stop() does not wait for are released, and another consumer runs them at once', async (_, scene) => {
   const connection = scene.connect();
   let started = 0;
   const processor = () => {
@@ -30,7 +30,7 @@ fix('what stop does not wait for is handed back, and another consumer begins it 
   await until(async () => (await scene.pending()) === 0);
 });
 
-ours('job.signal is aborted at the deadline, and when stop does not wait any longer', async (_, scene) => {
+ours('job.signal is aborted at the deadline, and when stop() no longer waits', async (_, scene) => {
   const connection = scene.connect();
   const signals = new Map();
   const processor = (job) => {
@@ -50,7 +50,7 @@ ours('job.signal is aborted at the deadline, and when stop does not wait any lon
 });
 
 ours(
-  'a signal that is asked for late says what has happened, and one of a job that ended says nothing',
+  'a signal that is read late has the current state, and the signal of an ended job is not aborted',
   async (_, scene) => {
     const connection = scene.connect();
     const jobs = [];
@@ -75,7 +75,7 @@ ours(
   },
 );
 
-ours('finished, pull and play take an AbortSignal', async (_, scene) => {
+ours('finished(), pull() and play() take an AbortSignal', async (_, scene) => {
   const producer = scene.producer();
   const job = await producer.send({ stream: scene.stream, job: producer.job(), waitFor: ['nobody'] });
   const reason = new Error('enough');
@@ -103,7 +103,7 @@ ours('finished, pull and play take an AbortSignal', async (_, scene) => {
   assert.deepStrictEqual(await job.get('a', false).pull({ signal: new AbortController().signal }), { a: null });
 });
 
-ours('aborting the signal of play pauses the consumer, also later', async (_, scene) => {
+ours('aborting the signal of play() pauses the consumer, also later', async (_, scene) => {
   const controller = new AbortController();
   const seen = [];
   const consumer = scene.consumer();
@@ -142,7 +142,7 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
   });
 }
 
-ours('gracefulShutdown waits no longer than its timeout, and hands back what has not ended', async (_, scene) => {
+ours('gracefulShutdown waits no longer than its timeout, and releases unfinished jobs', async (_, scene) => {
   const child = shuttingDown(scene, { timeout: 200, work: 60000 });
   await child.says('plays');
   await scene.add('job-1');
@@ -163,7 +163,7 @@ ours('gracefulShutdown waits no longer than its timeout, and hands back what has
 });
 
 ours(
-  'a second signal half a second later ends the process at once, whatever clocks a program fakes',
+  'a second signal that comes half a second later ends the process at once, also under fake timers',
   async (_, scene) => {
     const redis = await scene.server();
     const options = redis.options;
@@ -198,7 +198,7 @@ for (const signals of [
     assert.deepStrictEqual([ended.signal, child.stderr, await scene.pending()], [signals[0], '', 0]);
   });
 
-  ours(`${signals.join(', ')} within half a second hand back what has not ended`, async (_, scene) => {
+  ours(`${signals.join(', ')} within half a second release unfinished jobs`, async (_, scene) => {
     const child = shuttingDown(scene, { timeout: 200, work: 60000, signals });
     await child.says('plays');
     await scene.add('job-1');
@@ -210,7 +210,7 @@ for (const signals of [
   });
 }
 
-ours('a repeated signal ends no process that shuts down by itself', async (_, scene) => {
+ours('a repeated signal does not end a process that shuts down by itself', async (_, scene) => {
   const child = scene.child(async ({ hfxbus, options, print }) => {
     const connection = hfxbus.ConnectionManager.standalone(options);
     await connection.getClient('mine').ping();
@@ -237,7 +237,7 @@ ours('a repeated signal ends no process that shuts down by itself', async (_, sc
   assert.deepStrictEqual(await child.exit().then(({ code, signal }) => [code, signal]), [0, null]);
 });
 
-ours('several buses of a process end it once all are down, at a repeated signal as well', async (_, scene) => {
+ours('several buses end the process once all are stopped, also at a repeated signal', async (_, scene) => {
   const child = scene.child(
     async ({ hfxbus, options, data, print }) => {
       for (const [at, stream] of data.entries()) {
@@ -271,7 +271,7 @@ ours('several buses of a process end it once all are down, at a repeated signal 
   assert.strictEqual(child.printed.filter(([word]) => word === 'ended').length, 2);
 });
 
-ours('gracefulShutdown says what it cannot end, and can be called off', async (_, { hfxbus }) => {
+ours('gracefulShutdown rejects invalid arguments by name, and can be cancelled', async (_, { hfxbus }) => {
   const { gracefulShutdown } = hfxbus;
   // Newer versions of Node have one of their own, for reports.
   const others = process.listenerCount('SIGUSR2');

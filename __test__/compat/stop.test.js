@@ -4,17 +4,17 @@ const assert = require('node:assert');
 const { fix, keep } = require('../support/cases.js');
 const { freePort } = require('../support/redis-server.js');
 const { keys } = require('../support/keys.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
-/** How many connections a server has, but for the test's own. */
+/** Returns the number of connections of a server, without the test's own. */
 async function connections(redis) {
   const list = await redis.call('CLIENT', 'LIST');
   return list.trim().split('\n').length - 1;
 }
 
-keep('stop resolves where nothing was opened, and when called twice', async (_, scene) => {
+keep('stop() resolves without connections, and when called twice', async (_, scene) => {
   const connection = scene.connect();
   await connection.stop();
   await Promise.all([connection.stop(), connection.stop()]);
@@ -36,7 +36,7 @@ keep('stop closes idle connections with QUIT, those of listening producers too',
   assert.match(Buffer.concat(sent).toString(), /QUIT/i);
 });
 
-fix('stop ends the read of an idle consumer at once, whatever it waits for', async (_, scene) => {
+fix('stop() ends the read of an idle consumer at once, for any blockTimeout', async (_, scene) => {
   for (const blockTimeout of [0, 60000]) {
     const redis = await scene.server();
     const connection = scene.connect(redis.options);
@@ -49,7 +49,7 @@ fix('stop ends the read of an idle consumer at once, whatever it waits for', asy
   }
 });
 
-fix('stop waits for jobs in flight, and their outcome reaches Redis', async (_, scene) => {
+fix('stop() waits for jobs in flight, and for their settlement in Redis', async (_, scene) => {
   const gate = new Gate();
   const connection = scene.connect();
   const heard = await scene.hear(keys.channel(scene.stream, '*'));
@@ -113,7 +113,7 @@ for (const [what, befall] of [
   });
 }
 
-fix('stop says goodbye on all connections at once', async (_, scene) => {
+fix('stop() sends QUIT on all connections at once', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect(redis.options);
   const clients = Array.from({ length: 10 }, (_, at) => connection.getClient(`client-${at}`));
@@ -127,7 +127,7 @@ fix('stop says goodbye on all connections at once', async (_, scene) => {
 });
 
 fix(
-  'B-071 a job that is settled after its bus was stopped is told so, and its deadline crashes nothing',
+  'B-071 a settlement after the bus was stopped rejects, and the deadline of its job crashes nothing',
   async (_, scene) => {
     const gate = new Gate();
     const connection = scene.connect();
@@ -151,7 +151,7 @@ fix(
   },
 );
 
-fix('B-071 a processor that passes on what settling after a stop said is an UNHANDLED_JOB_ERROR', async (_, scene) => {
+fix('B-071 rethrowing the error of a settlement after stop() is an UNHANDLED_JOB_ERROR', async (_, scene) => {
   const gate = new Gate();
   const connection = scene.connect();
   let begun = false;
@@ -203,7 +203,7 @@ fix('a wait that can never end rejects when the bus is stopped', async (_, scene
   await rejected;
 });
 
-fix('B-111 what is used in the tick of stop opens connections that the next stop closes', async (_, scene) => {
+fix('B-111 calls in the tick of stop() open connections that the next stop() closes', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect(redis.options);
   const producer = scene.producer(connection);
@@ -224,7 +224,7 @@ fix('B-111 what is used in the tick of stop opens connections that the next stop
   await until(async () => (await connections(redis)) === 0);
 });
 
-fix('B-020 a job of a stopped bus works again, on connections that are opened again', async (_, scene) => {
+fix('B-020 a job of a stopped bus works again, on new connections', async (_, scene) => {
   const connection = scene.connect();
   const job = scene.producer(connection).job();
   await job.set('a', 1).push();
@@ -232,7 +232,7 @@ fix('B-020 a job of a stopped bus works again, on connections that are opened ag
   assert.deepStrictEqual(await job.get('a', false).pull(), { a: 1 });
 });
 
-fix('B-110 a restart of Redis opens each connection again once, and stop closes them all', async (_, scene) => {
+fix('B-110 a restart of Redis opens each connection again once, and stop() closes them all', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect(redis.options);
   const producer = scene.producer(connection);
@@ -285,7 +285,7 @@ for (const [how, options] of Object.entries(HOW)) {
   });
 }
 
-fix('B-108 the process ends after stop, whatever state Redis is in', async (_, scene) => {
+fix('B-108 the process ends after stop(), in any state of Redis', async (_, scene) => {
   const frozen = await scene.server();
   const ports = { down: await freePort(), frozen: frozen.port };
   frozen.freeze();

@@ -3,12 +3,12 @@
 const assert = require('node:assert');
 const { describe, it } = require('node:test');
 const { ConnectionManager, Consumer, Producer } = require('../../index.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { serving } = require('./serving.js');
 
 const COMMANDS = 60;
 
-/** Which of some commands had a reply where connections are dropped, and how many were carried out. */
+/** Returns the commands with a reply while connections are dropped, and the number that ran. */
 async function fates(t, chaos) {
   const { connect } = await serving(t, { chaos });
   let client = connect();
@@ -23,11 +23,11 @@ async function fates(t, chaos) {
   return { answered, carriedOut: Number(count) };
 }
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 60000;
 
 describe('chaos', { timeout: LIMIT }, () => {
-  it('closes connections after a command was carried out, the same ones for the same seed', async (t) => {
+  it('closes connections after a command ran, the same ones for the same seed', async (t) => {
     const chaos = { seed: 3, dropConnection: 0.3 };
     const first = await fates(t, chaos);
     const dropped = first.answered.filter((isAnswered) => !isAnswered).length;
@@ -37,7 +37,7 @@ describe('chaos', { timeout: LIMIT }, () => {
     assert.notDeepStrictEqual((await fates(t, { ...chaos, seed: 4 })).answered, first.answered);
   });
 
-  it('delivers entries once more, so that a processor that is not idempotent is found out', async (t) => {
+  it('delivers entries twice, so that a processor that is not idempotent is detected', async (t) => {
     const { redis } = await serving(t, { chaos: { seed: 1, duplicateDelivery: 0.5 } });
     const runs = await runsOf(redis, 100);
     const twice = [...runs.values()].filter((count) => count === 2).length;
@@ -46,7 +46,7 @@ describe('chaos', { timeout: LIMIT }, () => {
     assert.ok([...runs.values()].every((count) => count <= 2));
   });
 
-  it('loses completions, of which a producer learns by its timeout', async (t) => {
+  it('loses completions, so that a producer reaches its timeout', async (t) => {
     const { redis, client } = await serving(t, { chaos: { seed: 1, loseCompletion: 1 } });
     const connection = ConnectionManager.standalone(redis.url);
     const consumer = new Consumer(connection, { group: 'g' });
@@ -59,21 +59,21 @@ describe('chaos', { timeout: LIMIT }, () => {
     await connection.stop();
   });
 
-  it('answers late', async (t) => {
+  it('delays replies', async (t) => {
     const { client } = await serving(t, { chaos: { seed: 1, delay: 40 } });
     const start = performance.now();
     for (let at = 0; at < 20; at++) await client.call('PING');
     assert.ok(performance.now() - start > 150);
   });
 
-  it('is off unless it is asked for', async (t) => {
+  it('is off by default', async (t) => {
     const { redis } = await serving(t, { seed: 5, chaos: { seed: 6 } });
     const runs = await runsOf(redis, 100);
     assert.deepStrictEqual([...runs.values()], Array(100).fill(1));
   });
 });
 
-/** How often each of some jobs has run, when all have been and nothing is left. */
+/** Returns the number of runs of each job, after all have run and none is pending. */
 async function runsOf(redis, jobs) {
   const connection = ConnectionManager.standalone(redis.url);
   const consumer = new Consumer(connection, { group: 'g', concurrency: 10, blockTimeout: 50 });

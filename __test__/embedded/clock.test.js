@@ -4,16 +4,16 @@ const assert = require('node:assert');
 const { describe, it } = require('node:test');
 const { ConnectionManager, Consumer } = require('../../index.js');
 const { keys } = require('../support/keys.js');
-const { until, stays } = require('../support/until.js');
+const { until, stays } = require('../support/wait-until.js');
 const { serving } = require('./serving.js');
 
 const HOUR = 3_600_000;
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 60000;
 
 describe('a clock that is moved by hand', { timeout: LIMIT }, () => {
-  it('stands still for keys and for new entries until then', async (t) => {
+  it('stands still for keys and for new entries until it is advanced', async (t) => {
     const { redis, client } = await serving(t, { clock: 'manual' });
     await client.call('PSETEX', 'k', HOUR, 'v');
     const first = await client.call('XADD', 's', '*', 'a', '1');
@@ -28,7 +28,7 @@ describe('a clock that is moved by hand', { timeout: LIMIT }, () => {
     assert.strictEqual(Number(third.split('-')[0]) - Number(first.split('-')[0]), HOUR + 1);
   });
 
-  it('makes what is pending old enough to be claimed, without waiting', async (t) => {
+  it('makes pending entries old enough to be claimed, without waiting', async (t) => {
     const { redis, client } = await serving(t, { clock: 'manual' });
     const [key, group] = [keys.stream('s'), keys.group('g')];
     await client.call('XGROUP', 'CREATE', key, group, '0', 'MKSTREAM');
@@ -48,7 +48,7 @@ describe('a clock that is moved by hand', { timeout: LIMIT }, () => {
     await connection.stop();
   });
 
-  it('ends reads whose time is over then, and who waits by his own clock is not kept', async (t) => {
+  it('ends reads whose time is over, and does not affect clients that wait by a real clock', async (t) => {
     const { redis, client, connect } = await serving(t, { clock: 'manual' });
     const waiting = connect().call('XREAD', 'BLOCK', `${HOUR}`, 'STREAMS', 's', '$');
     await until(async () => /flags=b/.test(await client.call('CLIENT', 'LIST')));
@@ -57,7 +57,7 @@ describe('a clock that is moved by hand', { timeout: LIMIT }, () => {
     assert.strictEqual(await client.call('XREAD', 'BLOCK', '20', 'STREAMS', 's', '$'), null);
   });
 
-  it('is not moved where it is real', async (t) => {
+  it('rejects an advance if the clock is real', async (t) => {
     const { redis } = await serving(t);
     assert.throws(() => redis.advance(5), { name: 'TypeError', message: /clock: 'manual'/ });
     assert.throws(() => redis.advance(-5), { name: 'RangeError', message: /^ms must/ });

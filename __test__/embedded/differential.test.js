@@ -15,10 +15,10 @@ const isRedis7 = / v=7\.0\./.test(
   spawnSync(new RedisServer(0, []).program, ['--version'], { encoding: 'utf8' }).stdout,
 );
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 120000;
 
-describe('the same commands on a real Redis and on the embedded one', { timeout: LIMIT }, () => {
+describe('the same commands on a real Redis and on the embedded server', { timeout: LIMIT }, () => {
   // Other versions differ from this one themselves.
   const compare = isRedis7 ? it : () => {};
   compare('have the same replies', async (t) => {
@@ -32,7 +32,7 @@ describe('the same commands on a real Redis and on the embedded one', { timeout:
     assert.strictEqual(commands, COMMANDS);
   });
 
-  it('are found out and shortened where they have not', async (t) => {
+  it('are reported and shortened if the replies differ', async (t) => {
     const [one, other] = [await EmbeddedRedis.start(), await EmbeddedRedis.start({ chaos: { loseCompletion: 1 } })];
     t.after(() => Promise.all([one.stop(), other.stop()]));
     const { differences } = await differential([one.port, other.port], { commands: 2000, seed: 1, most: 1 });
@@ -40,7 +40,7 @@ describe('the same commands on a real Redis and on the embedded one', { timeout:
     assert.ok(names.length <= 4 && names.includes('PUBLISH') && /SUBSCRIBE/.test(names.join()), names.join(' '));
   });
 
-  it('are shortened to what is needed, wherever that is', async () => {
+  it('are shortened to the needed commands, at any position', async () => {
     const fails = async (items) => items.includes(3) && items.includes(71);
     const numbers = Array.from({ length: 100 }, (_, number) => number);
     assert.deepStrictEqual(await shrink(numbers, fails), [3, 71]);

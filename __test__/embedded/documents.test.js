@@ -5,7 +5,7 @@ const { describe, it } = require('node:test');
 const { read } = require('../package/documents.js');
 const { documentedOptions } = require('../support/documented-options.js');
 const { EmbeddedRedis } = require('../../testing.js');
-const { LEFT_OUT, REASONS } = require('./left-out.js');
+const { LEFT_OUT, REASONS } = require('./unsupported.js');
 const { serving } = require('./serving.js');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -13,11 +13,11 @@ const path = require('node:path');
 /** A value that no option takes. */
 const WRONG = Symbol('wrong');
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 60000;
 
-describe('what is written about the embedded server', { timeout: LIMIT }, () => {
-  it('has every command that is there, and no other', async (t) => {
+describe('the documents about the embedded server', { timeout: LIMIT }, () => {
+  it('list exactly the supported commands', async (t) => {
     const { client } = await serving(t);
     const [, rest] = read('docs/testing.md').split('<!-- commands -->\n\n');
     const written = [...rest.slice(0, rest.indexOf('\n\n')).matchAll(/`([A-Z]+)`/g)].map(([, name]) => name);
@@ -28,7 +28,7 @@ describe('what is written about the embedded server', { timeout: LIMIT }, () => 
     assert.ok((await client.call('COMMAND', 'HELP')).includes('INFO'));
   });
 
-  it('has options that are looked at', async () => {
+  it('list only options that the server reads', async () => {
     for (const { option } of documentedOptions('options of EmbeddedRedis.start()')) {
       await assert.rejects(EmbeddedRedis.start({ [option]: WRONG }), { name: 'TypeError' }, option);
     }
@@ -38,7 +38,7 @@ describe('what is written about the embedded server', { timeout: LIMIT }, () => 
     }
   });
 
-  it('leaves out only cases that there are, each for a reason', () => {
+  it('leave out only existing cases, each for a reason', () => {
     const folders = ['compat', 'api', path.join('api', 'option-cases')];
     const sources = folders.flatMap((folder) => {
       const files = fs.readdirSync(path.join(__dirname, '..', folder)).filter((name) => name.endsWith('.js'));

@@ -8,18 +8,18 @@ const { describe, it } = require('node:test');
 const { Worker } = require('node:worker_threads');
 const { Child } = require('../support/child.js');
 const { RawClient } = require('../support/raw-client.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { ConnectionManager, Consumer, Producer } = require('../../index.js');
 const { EmbeddedRedis } = require('../../testing.js');
 const { serving } = require('./serving.js');
 
 const TESTING = path.resolve(__dirname, '..', '..', 'testing.js');
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 60000;
 
 describe('EmbeddedRedis', { timeout: LIMIT }, () => {
-  it('is a Redis that a bus works on', async (t) => {
+  it('works as a Redis for a bus', async (t) => {
     const { redis } = await serving(t);
     const connection = ConnectionManager.standalone(redis.url);
     const consumer = new Consumer(connection, { group: 'g', concurrency: 10 });
@@ -45,7 +45,7 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     await connection.stop();
   });
 
-  it('says in INFO what it is', async (t) => {
+  it('identifies itself in INFO', async (t) => {
     const { client } = await serving(t);
     const info = await client.call('INFO');
     assert.match(info, /^redis_version:7\.0\.15\r$/m);
@@ -55,7 +55,7 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     assert.match(await client.call('INFO', 'commandstats'), /^cmdstat_info:calls=1,/m);
   });
 
-  it('ends with its connections when it is stopped, twice is fine, and its port is free then', async () => {
+  it('closes its connections and frees its port when it is stopped, also twice', async () => {
     const first = await EmbeddedRedis.start();
     const { port } = first;
     const client = new RawClient(port);
@@ -69,7 +69,7 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     await second.stop();
   });
 
-  it('is on loopback alone', async (t) => {
+  it('listens on loopback alone', async (t) => {
     const { redis, client } = await serving(t);
     const interfaces = Object.values(os.networkInterfaces()).flat();
     const elsewhere = interfaces.filter(({ address }) => address !== '127.0.0.1').map(({ address }) => address);
@@ -86,7 +86,7 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     assert.strictEqual(await client.call('PING'), 'PONG');
   });
 
-  it('is one of several that know nothing of each other', async (t) => {
+  it('shares nothing with other instances', async (t) => {
     const [one, other] = [await serving(t), await serving(t)];
     await one.client.call('SET', 'k', 'one');
     assert.strictEqual(await other.client.call('GET', 'k'), null);
@@ -94,7 +94,7 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     assert.deepStrictEqual(await one.client.call('CONFIG', 'GET', 'bind'), ['bind', '127.0.0.1']);
   });
 
-  it('lets in who knows the password', async (t) => {
+  it('accepts clients with the password', async (t) => {
     const { redis, client } = await serving(t, { password: 'p@ss/word' });
     await assert.rejects(client.call('GET', 'k'), /NOAUTH Authentication required/);
     await assert.rejects(client.call('AUTH', 'wrong'), /WRONGPASS/);
@@ -105,7 +105,7 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     await connection.stop();
   });
 
-  it('needs no password where it is empty, as a Redis and a bus have it', async (t) => {
+  it('needs no password if it is empty, like a Redis and a bus', async (t) => {
     const { redis, client } = await serving(t, { password: '' });
     assert.strictEqual(await client.call('GET', 'k'), null);
     const connection = ConnectionManager.standalone(redis.url);
@@ -113,7 +113,7 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     await connection.stop();
   });
 
-  it('refuses what would take more memory than it may, and serves on', async (t) => {
+  it('rejects commands beyond its memory limit, and continues', async (t) => {
     const { client } = await serving(t, { maxMemory: 100_000 });
     const added = [];
     const full = /^OOM command not allowed when used memory > 'maxmemory'\.$/;
@@ -135,7 +135,7 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     assert.match(await client.call('INFO', 'memory'), /^used_memory_dataset:(1|2)\d\d\r$/m);
   });
 
-  it('counts names as it counts values', async (t) => {
+  it('counts names like values', async (t) => {
     const { client } = await serving(t);
     const used = async () => Number(/used_memory_dataset:(\d+)/.exec(await client.call('INFO', 'memory'))[1]);
     const long = 'x'.repeat(100_000);
@@ -155,7 +155,7 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     assert.strictEqual(await used(), 0);
   });
 
-  it('closes a connection that asks for the same thing until it would fill the memory', async (t) => {
+  it('closes a connection that repeats a request until it would fill the memory', async (t) => {
     const { client, connect } = await serving(t, { maxMemory: 1_000_000 });
     await client.call('SET', 'k', 'x'.repeat(500_000));
     const keys = (count) => Array(count).fill('k');
@@ -169,7 +169,7 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     await until(async () => (await client.call('INFO', 'clients')).includes('connected_clients:2\r'));
   });
 
-  it('refuses options that cannot work by their names, before anything listens', async () => {
+  it('rejects invalid options by name, before it listens', async () => {
     for (const [options, error] of [
       [5, { name: 'TypeError', message: 'options must be an object' }],
       [{ port: 65536 }, { name: 'RangeError', message: /^port must/ }],
@@ -205,7 +205,7 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     await until(() => client.isClosed);
   });
 
-  it('goes with a process that ends without stopping it, whatever it is doing', async () => {
+  it('ends with a process that exits without stopping it, in any state', async () => {
     const child = new Child({ file: TESTING }, async ({ hfxbus, print }) => {
       const redis = await hfxbus.EmbeddedRedis.start();
       process.once('SIGTERM', () => process.exit(7));
@@ -243,7 +243,7 @@ describe('EmbeddedRedis', { timeout: LIMIT }, () => {
     );
   });
 
-  it('goes with the worker that started it', async () => {
+  it('ends with the worker that started it', async () => {
     const source = `
       const { EmbeddedRedis } = require(${JSON.stringify(TESTING)});
       EmbeddedRedis.start().then(({ port }) => require('node:worker_threads').parentPort.postMessage(port));`;

@@ -3,7 +3,7 @@
 const { RawClient } = require('../support/raw-client.js');
 const { EmbeddedRedis } = require('../../testing.js');
 
-/** How long a server takes to start, and what an empty one takes of memory. By hand, on a machine that does nothing else. */
+/** Measures the start time of a server and the memory of an empty one. By hand, on an idle machine. */
 
 const STARTS = 50;
 const SERVERS = 500;

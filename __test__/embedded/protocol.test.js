@@ -7,7 +7,7 @@ const path = require('node:path');
 const { describe, it } = require('node:test');
 const { Random } = require('../faults/random.js');
 const { encode } = require('../support/resp.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { generate } = require('./differential/generator.js');
 const { serving } = require('./serving.js');
 
@@ -25,11 +25,11 @@ function exchange(port, bytes, enough = /$^/) {
   });
 }
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 60000;
 
 describe('the embedded server on the wire', { timeout: LIMIT }, () => {
-  it('takes the lines that people type', async (t) => {
+  it('accepts inline commands', async (t) => {
     const { redis } = await serving(t);
     const lines = 'set k "a b"\r\n\r\nGET k\nnonsense \'x\'\nquit\r\n';
     assert.strictEqual(
@@ -38,7 +38,7 @@ describe('the embedded server on the wire', { timeout: LIMIT }, () => {
     );
   });
 
-  it('says what is wrong with what is no request, ends that connection, and serves on', async (t) => {
+  it('reports a malformed request, closes that connection, and continues', async (t) => {
     const { redis, client } = await serving(t);
     for (const [bytes, text] of [
       ['*1\r\n$x\r\n', '-ERR Protocol error: invalid bulk length\r\n'],
@@ -52,7 +52,7 @@ describe('the embedded server on the wire', { timeout: LIMIT }, () => {
     assert.strictEqual(await client.call('PING'), 'PONG');
   });
 
-  it('takes no orders from a browser', async (t) => {
+  it('rejects requests of a browser', async (t) => {
     const { redis, client } = await serving(t);
     const request = 'POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nSET k v\r\n';
     assert.strictEqual(await exchange(redis.port, request), '');
@@ -79,7 +79,7 @@ describe('the embedded server on the wire', { timeout: LIMIT }, () => {
     await until(async () => (await client.call('INFO', 'clients')).includes('connected_clients:1\r'));
   });
 
-  it('reads requests wherever they are cut, and answers in order', async (t) => {
+  it('reads requests that are split anywhere, and replies in order', async (t) => {
     const { redis } = await serving(t);
     const requests = Buffer.concat(Array.from({ length: 50 }, (_, at) => encode(['ECHO', `number ${at}`])));
     const socket = net.connect({ port: redis.port, host: '127.0.0.1', noDelay: true });
@@ -97,7 +97,7 @@ describe('the embedded server on the wire', { timeout: LIMIT }, () => {
     socket.destroy();
   });
 
-  it('holds back who does not read, and goes on when he does', async (t) => {
+  it('holds back a client that does not read, and continues when it does', async (t) => {
     const { redis, client } = await serving(t);
     await client.call('SET', 'k', 'x'.repeat(1_000_000));
     const socket = net.connect(redis.port, '127.0.0.1');
@@ -116,7 +116,7 @@ describe('the embedded server on the wire', { timeout: LIMIT }, () => {
     socket.destroy();
   });
 
-  it('closes a subscriber who does not read before he fills the memory', async (t) => {
+  it('closes a subscriber that does not read before it fills the memory', async (t) => {
     const { redis, client } = await serving(t);
     const socket = net.connect(redis.port, '127.0.0.1');
     socket.on('error', () => {});
@@ -130,7 +130,7 @@ describe('the embedded server on the wire', { timeout: LIMIT }, () => {
     socket.destroy();
   });
 
-  it('serves those who wait in the order in which they came, each what the one before has left', async (t) => {
+  it('serves blocked clients in order of arrival, each with the entries that the one before left', async (t) => {
     const { client, connect } = await serving(t);
     await client.call('XGROUP', 'CREATE', 's', 'g', '$', 'MKSTREAM');
     const readers = [];
@@ -148,7 +148,7 @@ describe('the embedded server on the wire', { timeout: LIMIT }, () => {
     await assert.rejects(readers[2], /^Error: UNBLOCKED the stream key no longer exists$/);
   });
 
-  it('sends no replies to who wants none', async (t) => {
+  it('sends no replies to a client that wants none', async (t) => {
     const { redis } = await serving(t);
     const words = [
       ['CLIENT', 'REPLY', 'SKIP'],
@@ -172,7 +172,7 @@ describe('the embedded server on the wire', { timeout: LIMIT }, () => {
     assert.strictEqual(await exchange(redis.port, others), '$1\r\na\r\n+OK\r\n+OK\r\n');
   });
 
-  it('shows monitors what is done, but no password', async (t) => {
+  it('shows commands to monitors, but no password', async (t) => {
     const { client, connect } = await serving(t, { password: 'secret' });
     await client.call('AUTH', 'secret');
     const seen = [];
@@ -188,7 +188,7 @@ describe('the embedded server on the wire', { timeout: LIMIT }, () => {
     assert.match(seen[2], /^\d+\.\d{6} \[0 127\.0\.0\.1:\d+\] "SET" "k" "a \\"b\\"\\n\\x01"$/);
   });
 
-  it('pauses writes, or everything, for a while', async (t) => {
+  it('pauses writes, or all commands, for a time', async (t) => {
     const { client, connect } = await serving(t);
     await client.call('CLIENT', 'PAUSE', '60000', 'WRITE');
     const order = [];

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { describe, it } = require('node:test');
 const { start } = require('../support/command-line.js');
 const { RawClient } = require('../support/raw-client.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { EmbeddedRedis } = require('../../testing.js');
 
 /** Runs the command line, until the test is over at most. */
@@ -14,12 +14,12 @@ function hfxbus(t, ...args) {
   return run;
 }
 
-/** How long it all may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 60000;
 
 describe('npx hfxbus serve', { timeout: LIMIT }, () => {
   for (const signal of ['SIGINT', 'SIGTERM']) {
-    it(`serves on loopback, says what it is for, and ends well on ${signal}`, async (t) => {
+    it(`listens on loopback, prints its purpose, and exits normally on ${signal}`, async (t) => {
       const run = hfxbus(t, 'serve', '--port', '0');
       await until(() => run.stdout.split('\n').length > 2);
       assert.match(run.stdout, /^Not for production: everything is in the memory of this process/m);
@@ -32,7 +32,7 @@ describe('npx hfxbus serve', { timeout: LIMIT }, () => {
     });
   }
 
-  it('wants the password that it was given', async (t) => {
+  it('requires the given password', async (t) => {
     const run = hfxbus(t, 'serve', '--port=0', '--password', 'secret');
     await until(() => run.stdout.split('\n').length > 2);
     assert.doesNotMatch(run.stdout, /secret/);
@@ -41,7 +41,7 @@ describe('npx hfxbus serve', { timeout: LIMIT }, () => {
     await assert.rejects(client.call('GET', 'k'), /NOAUTH/);
   });
 
-  it('says so where the port is taken', async (t) => {
+  it('reports a port in use', async (t) => {
     const redis = await EmbeddedRedis.start();
     t.after(() => redis.stop());
     const run = hfxbus(t, 'serve', '--port', `${redis.port}`);
@@ -49,7 +49,7 @@ describe('npx hfxbus serve', { timeout: LIMIT }, () => {
     assert.match(run.stderr, /^hfxbus: The embedded server cannot listen/);
   });
 
-  it('explains itself, and what it cannot understand', async (t) => {
+  it('prints its help, and reports invalid arguments', async (t) => {
     for (const [args, code, text] of [
       [['--help'], 0, /Usage: hfxbus <verb>/],
       [[], 2, /Usage: hfxbus <verb>/],

@@ -1,4 +1,4 @@
-//! The end of links: nothing is left behind.
+//! The end of links: they leave nothing behind.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ fn quitting_a_link_that_is_not_ready_closes_it_at_once() {
 }
 
 #[test]
-fn quitting_twice_is_fine_and_so_is_closing_after() {
+fn quitting_twice_and_closing_afterwards_are_allowed() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     let link = connect(&engine, options(server.port), &policy);
     assert!(ask(&engine, link.as_ref(), &["PING"]).is_ok());
@@ -113,7 +113,7 @@ fn dropping_a_link_closes_it() {
 }
 
 #[test]
-fn a_reset_cannot_take_a_close_back() {
+fn a_reset_does_not_revert_a_close() {
     let server = Server::prepare(&[]);
     let (engine, policy) = (Engine::start(), Retries::always());
     let link = connect(&engine, options(server.port), &policy);

@@ -36,7 +36,7 @@ fn one_consumer_reads_streams_in_any_slots_and_completions_come_back() {
 }
 
 #[test]
-fn a_stream_is_read_and_written_on_while_its_slot_moves() {
+fn a_stream_is_read_and_written_during_a_slot_migration() {
     let cluster = ClusterServers::start(3, false);
     let engine = Engine::start();
     let bus = TestBus::with(&engine, BusOptions::cluster(cluster.options()));

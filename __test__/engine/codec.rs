@@ -1,4 +1,4 @@
-//! Any bytes at all.
+//! The codec with arbitrary bytes.
 
 #[path = "../../fuzz/fuzz_targets/promises.rs"]
 mod promises;
@@ -56,7 +56,7 @@ fn mangled(seed: u64) -> Vec<u8> {
 }
 
 #[test]
-fn the_promises_of_the_codec_hold_for_mangled_replies() {
+fn the_guarantees_of_the_codec_hold_for_mangled_replies() {
     for seed in 0..SEEDS {
         let bytes = mangled(seed);
         let held = std::panic::catch_unwind(|| promises::hold_for(&bytes));
@@ -65,7 +65,7 @@ fn the_promises_of_the_codec_hold_for_mangled_replies() {
 }
 
 #[test]
-fn the_promises_of_the_codec_hold_for_a_reply_a_million_deep() {
+fn the_guarantees_of_the_codec_hold_for_a_reply_a_million_deep() {
     let mut deep = vec![0];
     deep.extend(b"*1\r\n".repeat(1_000_000));
     deep.extend_from_slice(b":1\r\n");

@@ -1,4 +1,4 @@
-//! Nodes that fail leave the ring, and come back.
+//! Ejection and readmission of nodes that fail.
 
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ fn refused(outcome: Result<Value, RedisError>, port: u16) {
 }
 
 #[test]
-fn what_a_silent_node_owes_fails_and_nothing_reaches_it_until_it_is_back() {
+fn pending_commands_of_a_silent_node_fail_and_none_reach_it_until_readmission() {
     let (servers, engine) = ([Server::start(), Server::start()], Engine::start());
     let proxy = Proxy::to(servers[1].port);
     let bus = bus_on(&engine, &[servers[0].port, proxy.port], EJECT);
@@ -65,7 +65,7 @@ fn what_a_silent_node_owes_fails_and_nothing_reaches_it_until_it_is_back() {
 }
 
 #[test]
-fn a_node_that_answers_in_time_stays_however_much_waits() {
+fn a_node_that_answers_in_time_is_not_ejected_for_any_number_of_pending_commands() {
     let (server, engine) = (Server::start(), Engine::start());
     let bus = bus_on(&engine, &[server.port], EJECT);
     let node = bus.bus.nodes()[0].clone();
@@ -93,7 +93,7 @@ fn a_node_that_answers_in_time_stays_however_much_waits() {
 }
 
 #[test]
-fn a_node_that_comes_and_goes_changes_no_more_than_once_an_interval() {
+fn a_flapping_node_changes_state_at_most_once_per_interval() {
     let (mut server, engine) = (Server::start(), Engine::start());
     let eject = EjectOptions { timeout: Duration::from_millis(50), ..EJECT };
     let bus = bus_on(&engine, &[server.port], eject);
@@ -109,13 +109,13 @@ fn a_node_that_comes_and_goes_changes_no_more_than_once_an_interval() {
     until("it is in", || !bus.bus.nodes()[0].is_out() && bus.host.ring().len() > 1);
     let changes = bus.host.ring();
     assert!(changes.iter().enumerate().all(|(at, (_, is_out, _))| *is_out == (at % 2 == 0)), "{changes:?}");
-    // What the host is told may be noted a little later than it was decided.
+    // The host can note an event a little later than its decision.
     let least = EJECT.probe_interval - Duration::from_millis(50);
     assert!(changes.windows(2).all(|pair| pair[1].2 - pair[0].2 >= least), "{changes:?}");
 }
 
 #[test]
-fn a_stop_forgets_that_a_node_is_out_and_leaves_no_task() {
+fn a_stop_forgets_an_ejection_and_leaves_no_task() {
     let (mut server, engine) = (Server::start(), Engine::start());
     let bus = bus_on(&engine, &[server.port], EJECT);
     server.kill();

@@ -1,4 +1,4 @@
-//! What is said before commands flow.
+//! Handshake: the commands before the first command of a user.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn with_password(port: u16, password: &str) -> LinkOptions {
 }
 
 #[test]
-fn the_right_password_opens_and_a_wrong_one_is_told_to_every_command() {
+fn the_right_password_is_accepted_and_a_wrong_one_fails_every_command() {
     let (server, engine, policy) =
         (Server::with(&["--requirepass", "sesame"]), Engine::start(), Retries::always());
     let link = connect(&engine, with_password(server.port, "sesame"), &policy);
@@ -45,14 +45,14 @@ fn the_right_password_opens_and_a_wrong_one_is_told_to_every_command() {
 }
 
 #[test]
-fn a_password_that_nobody_asked_for_is_no_obstacle() {
+fn a_password_is_ignored_by_a_server_without_one() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     let link = connect(&engine, with_password(server.port, "sesame"), &policy);
     assert_eq!(ask(&engine, link.as_ref(), &["PING"]), pong());
 }
 
 #[test]
-fn a_user_who_may_not_ask_for_info_gets_in() {
+fn a_user_without_the_right_to_info_is_accepted() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     server.command("ACL SETUSER u on >p ~* +@all -info -client");
     let options = LinkOptions {
@@ -67,7 +67,7 @@ fn a_user_who_may_not_ask_for_info_gets_in() {
 }
 
 #[test]
-fn the_database_is_selected_and_one_that_is_not_there_is_told() {
+fn the_database_is_selected_and_a_missing_one_is_an_error() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     let link = connect(&engine, LinkOptions { db: 3, ..options(server.port) }, &policy);
     assert!(ask(&engine, link.as_ref(), &["SET", "a", "b"]).is_ok());
@@ -87,7 +87,7 @@ fn the_connection_is_named() {
 }
 
 #[test]
-fn the_words_are_those_of_ioredis_in_their_order() {
+fn the_commands_are_those_of_ioredis_in_their_order() {
     let server = FakeServer::new(|command, _| {
         Some(if command == "INFO" { "$9\r\nloading:0\r\n".to_owned() } else { "+OK\r\n".to_owned() })
     });
@@ -108,7 +108,7 @@ fn the_words_are_those_of_ioredis_in_their_order() {
 }
 
 #[test]
-fn a_server_that_loads_its_data_is_asked_until_it_has() {
+fn a_loading_server_is_polled_until_it_has_loaded() {
     let server = FakeServer::new(|command, before| {
         Some(match (command, before) {
             ("INFO", 0) => "$34\r\nloading:1\r\nloading_eta_seconds:500\r\n".to_owned(),
@@ -126,7 +126,7 @@ fn a_server_that_loads_its_data_is_asked_until_it_has() {
 }
 
 #[test]
-fn a_server_without_room_is_tried_again() {
+fn a_server_with_too_many_clients_is_tried_again() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     let first = connect(&engine, options(server.port), &policy);
     assert!(ask(&engine, first.as_ref(), &["CONFIG", "SET", "maxclients", "1"]).is_ok());
@@ -147,7 +147,7 @@ fn a_server_without_room_is_tried_again() {
 }
 
 #[test]
-fn a_server_that_accepts_and_says_nothing_is_given_up_in_time() {
+fn a_server_that_accepts_and_stays_silent_times_out() {
     let server = FakeServer::new(|_, _| Some(String::new()));
     let (engine, policy) = (Engine::start(), Retries::always());
     let options = LinkOptions {
@@ -162,7 +162,7 @@ fn a_server_that_accepts_and_says_nothing_is_given_up_in_time() {
 }
 
 #[test]
-fn what_does_not_speak_redis_is_no_connection() {
+fn a_server_of_another_protocol_is_rejected() {
     let server = FakeServer::new(|_, _| Some("HTTP/1.1 400 Bad Request\r\n\r\n".to_owned()));
     let (engine, policy) = (Engine::start(), Retries::always());
     let link = connect(&engine, options(server.port), &policy);

@@ -1,4 +1,4 @@
-//! Jobs through the engine: sent, run, settled, and not lost when connections are.
+//! Jobs through the engine: sent, run, settled, and not lost with a connection.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn run_until(host: &Host, consumer: &Consumer, mut condition: impl FnMut(&[Strin
 }
 
 #[test]
-fn a_job_is_run_acknowledged_and_reported_to_who_waits() {
+fn a_job_is_run_acknowledged_and_completed_for_its_producer() {
     let (server, engine) = (Server::start(), Engine::start());
     let bus = TestBus::new(&engine, options(server.port));
     let consumer = bus.play(&engine, &["s"], consumer_options(1));
@@ -64,7 +64,7 @@ fn a_failed_job_is_reported_and_stays_pending() {
 }
 
 #[test]
-fn a_job_that_runs_too_long_is_reported_and_gives_its_slot_back() {
+fn a_job_beyond_its_deadline_is_reported_and_frees_its_slot() {
     let (server, engine) = (Server::start(), Engine::start());
     let bus = TestBus::new(&engine, options(server.port));
     let limit = Some(Duration::from_millis(30));
@@ -80,7 +80,7 @@ fn a_job_that_runs_too_long_is_reported_and_gives_its_slot_back() {
 }
 
 #[test]
-fn concurrency_caps_all_streams_together() {
+fn concurrency_limits_all_streams_together() {
     let (server, engine) = (Server::start(), Engine::start());
     let bus = TestBus::new(&engine, options(server.port));
     let producer = bus.producer();
@@ -103,7 +103,7 @@ fn concurrency_caps_all_streams_together() {
 }
 
 #[test]
-fn pausing_loses_nothing_and_runs_nothing_afterwards() {
+fn a_pause_loses_nothing_and_runs_nothing_afterwards() {
     let (server, engine) = (Server::start(), Engine::start());
     let bus = TestBus::new(&engine, options(server.port));
     let consumer = bus.play(&engine, &["s"], consumer_options(2));
@@ -183,7 +183,7 @@ fn entries_whose_reply_was_lost_are_run() {
 }
 
 #[test]
-fn an_empty_server_gets_its_groups_back_without_a_storm() {
+fn groups_are_created_again_on_an_empty_server_without_a_storm() {
     let (mut server, engine) = (Server::start(), Engine::start());
     let bus = TestBus::new(&engine, options(server.port));
     let consumer = bus.play(&engine, &["s"], consumer_options(1));

@@ -53,7 +53,7 @@ fn an_error_can_be_delivered_with_or_without_a_new_connection() {
 }
 
 #[test]
-fn closing_does_not_wait_for_a_verdict() {
+fn closing_does_not_wait_for_the_decision_about_an_error() {
     let (server, engine) = (Server::start(), Engine::start());
     let link = Connection::new(
         options(server.port).into(),

@@ -1,4 +1,4 @@
-//! Connections whose policy says, before each attempt, where to connect to.
+//! Connections with a policy that names the address before each attempt.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -63,7 +63,7 @@ fn node(port: u16) -> String {
 }
 
 #[test]
-fn each_attempt_goes_where_the_policy_says() {
+fn each_attempt_uses_the_address_of_the_policy() {
     let (mut first, second, engine) = (Server::start(), Server::start(), Engine::start());
     let guide = Guide::to(&[first.port, second.port]);
     let link = connect(&engine, options(1), &guide);
@@ -77,7 +77,7 @@ fn each_attempt_goes_where_the_policy_says() {
 }
 
 #[test]
-fn not_knowing_where_to_is_asked_again_and_counts_as_no_attempt() {
+fn a_missing_address_is_requested_again_and_is_not_an_attempt() {
     let (server, engine) = (Server::start(), Engine::start());
     let guide = Guide::to(&[NOBODY_KNOWS, NOBODY_KNOWS, NOBODY_KNOWS, server.port]);
     let options = LinkOptions { max_retries_per_request: Some(0), ..options(1) };
@@ -88,7 +88,7 @@ fn not_knowing_where_to_is_asked_again_and_counts_as_no_attempt() {
 }
 
 #[test]
-fn a_policy_that_finds_nowhere_can_be_closed() {
+fn a_link_without_an_address_can_be_closed() {
     let engine = Engine::start();
     let guide = Guide::to(&[NOBODY_KNOWS]);
     let link = connect(&engine, options(1), &guide);
@@ -99,7 +99,7 @@ fn a_policy_that_finds_nowhere_can_be_closed() {
 }
 
 #[test]
-fn a_subscriber_is_led_as_well() {
+fn a_subscriber_uses_the_address_of_the_policy_too() {
     let (mut first, second, engine) = (Server::start(), Server::start(), Engine::start());
     let guide = Guide::to(&[first.port, NOBODY_KNOWS, second.port]);
     let subscriber = Subscriber::new(options(1).into(), guide.clone(), Arc::new(Silence), engine.handle());

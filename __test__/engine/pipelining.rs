@@ -51,7 +51,7 @@ fn commands_of_two_threads_keep_the_order_of_each() {
 }
 
 #[test]
-fn replies_that_arrive_byte_by_byte_are_put_together() {
+fn replies_that_arrive_byte_by_byte_are_parsed_whole() {
     let (server, engine) = (Server::start(), Engine::start());
     let proxy = Proxy::to(server.port);
     proxy.in_pieces(1);
@@ -85,7 +85,7 @@ fn replies_that_arrive_byte_by_byte_are_put_together() {
 }
 
 #[test]
-fn large_values_go_out_and_come_back_whole() {
+fn large_values_are_written_and_read_whole() {
     let (server, engine) = (Server::start(), Engine::start());
     let link = Connection::new(
         options(server.port).into(),

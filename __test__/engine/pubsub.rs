@@ -36,7 +36,7 @@ impl Stage {
         self.pushes.messages.lock().unwrap().clone()
     }
 
-    /// How many subscribers the server counts.
+    /// Returns the number of subscribers that the server counts.
     fn receivers(&self, channel: &str) -> String {
         self.server.command(&format!("PUBLISH {channel} m")).trim().to_owned()
     }
@@ -47,7 +47,7 @@ impl Stage {
 }
 
 #[test]
-fn messages_come_by_channel_and_by_pattern() {
+fn messages_arrive_by_channel_and_by_pattern() {
     let stage = stage(|options| options);
     stage.subscribe("a");
     assert_eq!(stage.engine.wait(stage.subscriber.psubscribe(vec![b"b*".to_vec()])), Ok(()));
@@ -80,7 +80,7 @@ fn subscriptions_outlive_the_connection() {
 }
 
 #[test]
-fn a_subscription_whose_caller_went_away_outlives_the_connection_too() {
+fn a_subscription_with_a_dropped_caller_outlives_the_connection_too() {
     let stage = stage(|options| options);
     drop(stage.subscriber.subscribe(vec![b"a".to_vec()]));
     until("subscribed", || stage.receivers("a") == ":1");
@@ -91,7 +91,7 @@ fn a_subscription_whose_caller_went_away_outlives_the_connection_too() {
 }
 
 #[test]
-fn without_resubscription_a_new_connection_hears_nothing() {
+fn without_resubscription_a_new_connection_receives_nothing() {
     let stage = stage(|options| LinkOptions { resubscribe: false, ..options });
     stage.subscribe("a");
     stage.proxy.cut();
@@ -101,7 +101,7 @@ fn without_resubscription_a_new_connection_hears_nothing() {
 }
 
 #[test]
-fn a_refused_subscription_is_told_to_its_caller_only() {
+fn a_refused_subscription_fails_only_its_caller() {
     let stage = stage(|options| LinkOptions {
         username: Some("u".to_owned()),
         password: Some("p".to_owned()),
@@ -118,7 +118,7 @@ fn a_refused_subscription_is_told_to_its_caller_only() {
     );
     assert_eq!(stage.engine.wait(granted), Ok(()));
     stage.server.command("ACL SETUSER u resetchannels &mine1");
-    // Redis itself ends a connection that hears more than it may now.
+    // Redis itself ends a connection with a subscription that is not allowed any more.
     until("subscribed again", || stage.resubscribed() == 1);
     assert_eq!((stage.receivers("mine1"), stage.receivers("mine2")), (":1".to_owned(), ":0".to_owned()));
     let refused: Vec<_> = stage.pushes.refused.lock().unwrap().clone();
@@ -150,7 +150,7 @@ fn many_calls_at_once_are_each_answered() {
 }
 
 #[test]
-fn a_subscriber_that_is_refused_says_why() {
+fn a_refused_subscriber_reports_the_reason() {
     let stage = stage(|options| LinkOptions { lazy: true, ..options });
     stage.server.command("CONFIG SET requirepass sesame");
     let error = stage.engine.wait(stage.subscriber.ping()).unwrap_err();

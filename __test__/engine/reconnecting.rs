@@ -20,7 +20,7 @@ fn kind(outcome: Result<Value, RedisError>) -> RedisErrorKind {
 }
 
 #[test]
-fn what_has_no_reply_is_sent_again_after_a_lost_connection() {
+fn commands_without_a_reply_are_sent_again_after_a_lost_connection() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     let proxy = Proxy::to(server.port);
     let link = connect(&engine, options(proxy.port), &policy);
@@ -60,7 +60,7 @@ fn a_read_that_was_never_written_waits_for_the_connection() {
 }
 
 #[test]
-fn without_resending_everything_written_fails() {
+fn without_resending_all_written_commands_fail() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     let proxy = Proxy::to(server.port);
     let link = connect(&engine, LinkOptions { resend: false, ..options(proxy.port) }, &policy);
@@ -117,7 +117,7 @@ fn a_restarted_server_is_found_again() {
 }
 
 #[test]
-fn a_reset_makes_the_connection_anew() {
+fn a_reset_opens_a_new_connection() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     let link = connect(&engine, options(server.port), &policy);
     let first = ask(&engine, link.as_ref(), &["CLIENT", "ID"]).unwrap();
@@ -140,7 +140,7 @@ fn a_reset_makes_the_connection_anew() {
 }
 
 #[test]
-fn after_as_many_attempts_as_allowed_what_is_queued_fails() {
+fn queued_commands_fail_after_the_allowed_number_of_attempts() {
     let server = Server::prepare(&[]);
     let (engine, policy) = (Engine::start(), Retries::always());
     let options = LinkOptions { max_retries_per_request: Some(2), ..options(server.port) };
@@ -159,7 +159,7 @@ fn after_as_many_attempts_as_allowed_what_is_queued_fails() {
 }
 
 #[test]
-fn without_a_limit_commands_wait_for_as_long_as_it_takes() {
+fn without_a_limit_commands_wait_for_any_number_of_attempts() {
     let mut server = Server::prepare(&[]);
     let (engine, policy) = (Engine::start(), Retries::always());
     let link =
@@ -210,7 +210,7 @@ fn a_lazy_link_does_nothing_until_the_first_command() {
 }
 
 #[test]
-fn a_command_without_a_reply_times_out_and_its_late_reply_finds_nobody() {
+fn a_command_without_a_reply_times_out_and_its_late_reply_is_dropped() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     let options = LinkOptions { command_timeout: Some(Duration::from_millis(50)), ..options(server.port) };
     let link = connect(&engine, options, &policy);

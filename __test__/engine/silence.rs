@@ -30,7 +30,7 @@ fn connect(engine: &Engine, options: LinkOptions, policy: &Arc<Retries>) -> Arc<
 }
 
 #[test]
-fn a_command_without_an_answer_has_the_connection_made_anew_and_is_sent_again() {
+fn a_command_without_a_reply_is_sent_again_on_a_new_connection() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     let proxy = Proxy::to(server.port);
     let link = connect(&engine, watched(proxy.port), &policy);
@@ -45,7 +45,7 @@ fn a_command_without_an_answer_has_the_connection_made_anew_and_is_sent_again() 
 }
 
 #[test]
-fn a_connection_that_has_nothing_to_hear_is_left_alone() {
+fn an_idle_connection_is_not_closed() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     let link = connect(&engine, watched(server.port), &policy);
     assert!(ask(&engine, link.as_ref(), &["PING"]).is_ok());
@@ -55,7 +55,7 @@ fn a_connection_that_has_nothing_to_hear_is_left_alone() {
 }
 
 #[test]
-fn bytes_that_come_slowly_are_no_silence() {
+fn slow_bytes_count_as_liveness() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     let link = connect(&engine, watched(server.port), &policy);
     // Each is answered well within the limit, all of them together are not.
@@ -69,7 +69,7 @@ fn bytes_that_come_slowly_are_no_silence() {
 }
 
 #[test]
-fn a_subscriber_that_hears_nothing_asks_and_stays_while_it_is_answered() {
+fn an_idle_subscriber_sends_pings_and_stays_while_they_are_answered() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     let (proxy, pushes) = (Proxy::to(server.port), Arc::new(Pushes::default()));
     let subscriber =
@@ -92,7 +92,7 @@ fn a_subscriber_that_hears_nothing_asks_and_stays_while_it_is_answered() {
 }
 
 #[test]
-fn a_read_whose_connection_is_dead_is_given_up_and_what_it_took_is_run() {
+fn a_read_on_a_dead_connection_ends_and_its_entries_run() {
     let (server, engine) = (Server::start(), Engine::start());
     let proxy = Proxy::to(server.port);
     // A connection that is just being made when the network goes silent is given up as soon as the others.
@@ -106,7 +106,7 @@ fn a_read_whose_connection_is_dead_is_given_up_and_what_it_took_is_run() {
     let consumer = bus.play(&engine, &["s"], ConsumerOptions { block_timeout, ..consumer_options(1) });
     until("the read blocks", || server.command("INFO clients").contains("blocked_clients:1"));
     proxy.mute_present();
-    // Into the read that is under way, whose answer nobody hears.
+    // Into the blocked read, and its reply is lost.
     server.command("XADD hfxbus:str:s * prd P job J");
     let muted = Instant::now();
     let (token, job) = bus.host.one_job();

@@ -1,4 +1,4 @@
-//! The ways to a server.
+//! Sockets: TCP, unix sockets and TLS.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn connect(engine: &Engine, options: LinkOptions, policy: &Arc<Retries>) -> Arc<
     Connection::new(options.into(), policy.clone(), Arc::new(Replies::default()), engine.handle())
 }
 
-/// Why a connection with these options does not come about.
+/// Returns the error of a connection with these options.
 fn failure(options: LinkOptions) -> RedisError {
     let (engine, policy) = (Engine::start(), Retries::always());
     let link = connect(&engine, options, &policy);
@@ -30,7 +30,7 @@ fn failure(options: LinkOptions) -> RedisError {
 }
 
 #[test]
-fn a_unix_socket_is_as_good_as_tcp() {
+fn a_unix_socket_works_like_tcp() {
     let server = Server::with(&["--unixsocket", "{dir}/redis.sock"]);
     let path = server.directory().join("redis.sock").display().to_string();
     let (engine, policy) = (Engine::start(), Retries::always());
@@ -43,7 +43,7 @@ fn a_unix_socket_is_as_good_as_tcp() {
 }
 
 #[test]
-fn names_and_options_of_the_socket_are_taken() {
+fn host_names_and_socket_options_are_applied() {
     let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
     for family in [0, 4] {
         let endpoint = Endpoint::Tcp { host: "localhost".to_owned(), port: server.port, family };
@@ -55,7 +55,7 @@ fn names_and_options_of_the_socket_are_taken() {
 }
 
 #[test]
-fn failures_have_the_codes_and_words_of_node() {
+fn failures_have_the_codes_and_messages_of_node() {
     let closed = Server::prepare(&[]).port;
     let refused = failure(options(closed));
     assert_eq!((refused.kind, refused.code.as_deref()), (RedisErrorKind::Connect, Some("ECONNREFUSED")));
@@ -136,7 +136,7 @@ fn authority(name: &str) -> CertificateParams {
 }
 
 #[test]
-fn tls_works_with_an_authority_and_a_certificate_of_our_own() {
+fn tls_works_with_a_private_authority_and_certificate() {
     let (tls, engine, policy) = (Tls::start(), Engine::start(), Retries::always());
     let several = |options: TlsOptions| TlsOptions {
         ca: vec![tls.file("other.crt"), [tls.file("other.crt"), tls.file("ca.crt")].concat()],
@@ -153,7 +153,7 @@ fn tls_works_with_an_authority_and_a_certificate_of_our_own() {
 }
 
 #[test]
-fn a_server_that_cannot_prove_itself_is_refused_with_the_reason() {
+fn an_untrusted_server_is_refused_with_the_reason() {
     let tls = Tls::start();
     let stranger = failure(tls.options(|options| TlsOptions { ca: vec![tls.file("other.crt")], ..options }));
     let code = |error: &RedisError| error.code.clone().unwrap_or_default().to_string();
@@ -171,7 +171,7 @@ fn a_server_that_cannot_prove_itself_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_client_that_cannot_prove_itself_is_told() {
+fn a_client_without_a_valid_certificate_gets_the_reason() {
     let tls = Tls::start();
     let nobody = failure(tls.options(|options| TlsOptions { cert: None, key: None, ..options }));
     let code = nobody.code.as_deref();
@@ -179,7 +179,7 @@ fn a_client_that_cannot_prove_itself_is_told() {
 }
 
 #[test]
-fn options_that_cannot_work_are_told_by_name_and_without_the_key() {
+fn invalid_options_are_rejected_by_name_and_without_the_key() {
     let tls = Tls::start();
     let invalid = |change: fn(TlsOptions) -> TlsOptions| {
         let options = tls.options(change).tls.expect("TLS");
@@ -197,7 +197,7 @@ fn options_that_cannot_work_are_told_by_name_and_without_the_key() {
 }
 
 #[test]
-fn without_tls_on_the_other_side_nothing_is_sent_in_plain_text() {
+fn nothing_is_sent_in_plain_text_to_a_server_without_tls() {
     let server = FakeServer::new(|_, _| Some("+OK\r\n".to_owned()));
     let options = LinkOptions {
         tls: Some(TlsOptions::default()),

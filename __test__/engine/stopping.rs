@@ -1,4 +1,4 @@
-//! Stopping a bus: jobs in flight are waited for, and nothing is left.
+//! Stop of a bus: it waits for jobs in flight, and leaves nothing behind.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use hfxbus::engine::shutdown::StopOptions;
 use crate::support::{DEADLINE, Engine, Server, TestBus, consumer_options, options, settle, until};
 
 #[test]
-fn stopping_waits_for_jobs_and_leaves_nothing_behind() {
+fn a_stop_waits_for_jobs_and_leaves_nothing_behind() {
     let (server, engine) = (Server::start(), Engine::start());
     let bus = TestBus::new(&engine, options(server.port));
     let consumer = bus.play(&engine, &["s"], consumer_options(1));
@@ -48,7 +48,7 @@ fn a_wait_for_jobs_is_bounded_and_a_forced_stop_waits_for_nothing() {
 }
 
 #[test]
-fn a_server_that_answers_nothing_holds_nobody() {
+fn a_silent_server_does_not_delay_a_stop() {
     let (mut server, engine) = (Server::start(), Engine::start());
     let bus = TestBus::new(&engine, options(server.port));
     let _consumer = bus.play(&engine, &["s"], consumer_options(1));
@@ -66,7 +66,7 @@ fn a_server_that_answers_nothing_holds_nobody() {
 }
 
 #[test]
-fn a_bus_that_was_stopped_can_be_used_again() {
+fn a_stopped_bus_can_be_used_again() {
     let (server, engine) = (Server::start(), Engine::start());
     let bus = TestBus::new(&engine, options(server.port));
     let producer = bus.producer();

@@ -4,7 +4,7 @@ const { randomInt } = require('node:crypto');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
 const { numberOption } = require('../../scripts/number-option.js');
-const { everySubject } = require('../support/subjects.js');
+const { everySubject } = require('../support/implementations.js');
 const { faults } = require('./list.js');
 
 const USAGE = `npm run faults -- [F1 F3 …] [options]

@@ -1,6 +1,6 @@
 'use strict';
 
-/** A process whose processors do what they must not, and that then says how many places are left. */
+/** Program with processors that misbehave; it prints the number of free slots afterwards. */
 async function misbehave({ hfxbus, options, data, print }) {
   const { ConnectionManager, Consumer, Producer } = hfxbus;
   const connection = ConnectionManager.standalone(options);

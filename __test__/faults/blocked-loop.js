@@ -1,6 +1,6 @@
 'use strict';
 
-/** How long an entry lies idle before it is claimed, in ms. */
+/** Idle time of an entry before it is claimed, in ms. */
 const CLAIM_DEADLINE = 500;
 const JOBS = 20;
 

@@ -5,12 +5,12 @@ const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
-/** How many completions wait for an event loop that is blocked. */
+/** Maximum number of completions for a blocked event loop. */
 const KEPT = 250000;
 
-/** A bus whose Redis is not there yet. */
+/** Opens a bus for a Redis that is not started yet. */
 async function withoutRedis(scene, options) {
   const redis = new RedisServer(await freePort(), []);
   scene.closing(() => redis.kill());
@@ -27,7 +27,7 @@ async function outcomes(promises) {
 
 const isFull = (error) => error.code === 'QUEUE_FULL';
 
-ours('what goes beyond maxQueuedCommands is refused at once, and the rest is sent in order', async (_, scene) => {
+ours('commands beyond maxQueuedCommands are rejected at once, and the others are sent in order', async (_, scene) => {
   const { redis, connection } = await withoutRedis(scene, { maxQueuedCommands: 5 });
   const producer = scene.producer(connection);
   const sends = Array.from({ length: 8 }, (_, number) => {
@@ -43,7 +43,7 @@ ours('what goes beyond maxQueuedCommands is refused at once, and the rest is sen
   await producer.send({ stream: scene.stream, job: producer.job() });
 });
 
-ours('what goes beyond maxQueuedBytes is refused, but a command with nothing before it is not', async (_, scene) => {
+ours('commands beyond maxQueuedBytes are rejected, except one with an empty queue before it', async (_, scene) => {
   const { redis, connection } = await withoutRedis(scene, { maxQueuedBytes: 1000 });
   const producer = scene.producer(connection);
   const large = producer.job('large').set('key', Buffer.alloc(100000)).push();
@@ -54,7 +54,7 @@ ours('what goes beyond maxQueuedBytes is refused, but a command with nothing bef
   assert.strictEqual(await redis.call('STRLEN', keys.payload('large', 'key')), 100000);
 });
 
-ours('jobs that wait for a subscription are limited as well', async (_, scene) => {
+ours('jobs that wait for a subscription count against the limits', async (_, scene) => {
   const { redis, connection } = await withoutRedis(scene, { maxQueuedCommands: 3 });
   const producer = scene.producer(connection);
   const send = () => producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group] });
@@ -65,7 +65,7 @@ ours('jobs that wait for a subscription are limited as well', async (_, scene) =
   assert.strictEqual(await scene.length(scene.stream, redis), 3);
 });
 
-ours('what waits for a Cluster that nobody tells the slots of is limited as well', async (_, scene) => {
+ours('commands that wait for the slots of a Cluster count against the limits', async (_, scene) => {
   const connection = scene.adopt(
     scene.hfxbus.ConnectionManager.cluster([await freePort()], {
       redisOptions: { maxQueuedCommands: 2 },
@@ -85,7 +85,7 @@ ours('what waits for a Cluster that nobody tells the slots of is limited as well
   assert.deepStrictEqual(codes, ['QUEUE_FULL', 'CONNECTION_CLOSED', 'CONNECTION_CLOSED']);
 });
 
-ours('the limits are whole numbers from 1 on', (_, scene) => {
+ours('the limits are whole numbers of at least 1', (_, scene) => {
   for (const name of ['maxQueuedCommands', 'maxQueuedBytes']) {
     const refusal = { name: 'RangeError', message: new RegExp(name) };
     assert.throws(() => scene.hfxbus.ConnectionManager.standalone({ [name]: 0 }), refusal);
@@ -93,7 +93,7 @@ ours('the limits are whole numbers from 1 on', (_, scene) => {
   }
 });
 
-ours('memory stays bounded while Redis is down, and is given back', async (_, scene) => {
+ours('memory stays bounded while Redis is down, and is released', async (_, scene) => {
   const child = scene.child(
     async ({ hfxbus, options, data, print }) => {
       const connection = hfxbus.ConnectionManager.standalone({ ...options, ...data });
@@ -126,7 +126,7 @@ ours('memory stays bounded while Redis is down, and is given back', async (_, sc
   assert.ok(growth < 100 * 1024 * 1024, `${growth} bytes`);
 });
 
-ours('completions for a blocked event loop are limited, and those left out are counted', async (_, scene) => {
+ours('completions for a blocked event loop are limited, and dropped ones are counted', async (_, scene) => {
   const sent = 300000;
   const redis = await scene.server('--client-output-buffer-limit', 'pubsub', '0', '0', '0');
   const producer = scene.producer(scene.connect(redis.options));

@@ -26,7 +26,7 @@ class Clock {
     fs.closeSync(file);
   }
 
-  /** What a process that has this clock needs in its environment. */
+  /** Environment of a process with this clock. */
   get variables() {
     library ??= compile();
     return { LD_PRELOAD: library, HFXBUS_CLOCK: this.#file };

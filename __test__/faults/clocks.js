@@ -2,12 +2,12 @@
 
 const { Clock, ClockedServer } = require('./clock.js');
 
-/** How long an entry lies idle before it is claimed, in ms; jobs take about as long. */
+/** Idle time of an entry before it is claimed, in ms; jobs take about as long. */
 const CLAIM_DEADLINE = 3000;
 const JOBS = 30;
 const HOUR = 3600;
 
-/** Whether Redis has a time that is off by that much. */
+/** Returns true if the clock of Redis differs by the given time. */
 async function isWrong(server, offset) {
   const [seconds] = await server.call('TIME');
   return Math.abs(Number(seconds) - Date.now() / 1000 - offset) < 60;

@@ -2,9 +2,9 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 const { ClockedServer } = require('./clock.js');
 
 const HOUR = 3600;
@@ -36,7 +36,7 @@ async function clocked(scene) {
   return { redis, connect: () => scene.connect(redis.options), monitor: await scene.monitor(redis) };
 }
 
-ours('a job that runs is not claimed when the clock of Redis is set forward, and back', async (_, scene) => {
+ours('a running job is not claimed when the clock of Redis is set forward, and back', async (_, scene) => {
   const { redis, connect, monitor } = await clocked(scene);
   const { gate, starts } = await stage(scene, connect, 600);
   await looks(monitor);
@@ -52,7 +52,7 @@ ours('a job that runs is not claimed when the clock of Redis is set forward, and
   assert.deepStrictEqual(starts, ['runs']);
 });
 
-ours('what nobody is at is claimed when it really was idle, whatever the clock of Redis says', async (_, scene) => {
+ours('an abandoned entry is claimed after it really was idle, for any clock of Redis', async (_, scene) => {
   const { redis, connect, monitor } = await clocked(scene);
   const { gate, starts, claimer } = await stage(scene, connect, 1000);
   await looks(monitor);
@@ -71,7 +71,7 @@ ours('what nobody is at is claimed when it really was idle, whatever the clock o
   gate.open();
 });
 
-ours('a job that runs is not claimed when a node with another clock takes over a Cluster’s slots', async (_, scene) => {
+ours('a running job is not claimed when a node with another clock takes over a Cluster’s slots', async (_, scene) => {
   const cluster = await scene.ownCluster({ replicas: true, kind: ClockedServer });
   for (const replica of cluster.replicas) replica.clock.wrongBy(HOUR);
   const { gate, starts } = await stage(scene, () => scene.connectCluster(cluster), 5000);

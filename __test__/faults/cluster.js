@@ -5,12 +5,12 @@ const { keys } = require('../support/keys.js');
 
 /** Streams in as many slots, on all nodes. */
 const STREAMS = 8;
-/** How many slots there are, and how many of them are moved at the usual size. */
+/** Number of slots, and number of slots that move at the usual size. */
 const [SLOTS, MOVED] = [16384, 500];
 /** After which a node counts as gone, and what electing another one takes, in ms. */
 const [NODE_TIMEOUT, ELECTION] = [1000, 2000];
 
-/** A process that runs jobs of several streams on a Cluster, and one that sends so many, and more until it is told. */
+/** Program that runs the jobs of several streams on a Cluster, or sends jobs until a signal. */
 function program({ hfxbus, data, print }) {
   const connection = hfxbus.ConnectionManager.cluster(data.startupNodes);
   if (data.consumer) {

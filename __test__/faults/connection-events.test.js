@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const QUICK = { retryStrategy: () => 10, maxRetriesPerRequest: null };
 
@@ -24,7 +24,7 @@ async function send(scene, connection) {
   await producer.send({ stream: scene.stream, job: producer.job() });
 }
 
-ours('a manager says once that it is connected, that it is not, and that it is again', async (_, scene) => {
+ours('a manager reports each connection, loss and reconnection once', async (_, scene) => {
   const redis = await scene.server();
   const connection = scene.connect({ ...redis.options, ...QUICK });
   const events = record(connection);
@@ -45,7 +45,7 @@ ours('a manager says once that it is connected, that it is not, and that it is a
   assert.strictEqual(events.length, 5);
 });
 
-ours('a Redis that is not there is said once, with the reason, and connects nobody', async (_, scene) => {
+ours('an unreachable Redis is reported once, with the reason, and without a connection', async (_, scene) => {
   const redis = new RedisServer(await freePort(), []);
   scene.closing(() => redis.kill());
   const connection = scene.connect({ ...redis.options, ...QUICK });
@@ -60,7 +60,7 @@ ours('a Redis that is not there is said once, with the reason, and connects nobo
   assert.deepStrictEqual(names(events), ['reconnecting', 'connect', 'ready']);
 });
 
-ours('a network that went silent is the reason of a reconnection', async (_, scene) => {
+ours('a silent network is the reason of a reconnection', async (_, scene) => {
   const proxy = await TcpProxy.to(scene.redis.port);
   scene.closing(() => proxy.close());
   const connection = scene.connect({ ...proxy.options, ...QUICK, socketTimeout: 300 });
@@ -72,7 +72,7 @@ ours('a network that went silent is the reason of a reconnection', async (_, sce
   assert.strictEqual(events[2][1].error.code, 'ETIMEDOUT');
 });
 
-ours('the index says which of several nodes it is', async (_, scene) => {
+ours('the index of an event names one of several nodes', async (_, scene) => {
   const servers = await Promise.all([scene.server(), scene.server()]);
   const nodes = servers.map(({ options }) => options);
   const connection = scene.adopt(scene.hfxbus.ConnectionManager.nodes({ nodes }));

@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { randomInt } = require('node:crypto');
 const test = require('node:test');
-const { everySubject } = require('../support/subjects.js');
+const { everySubject } = require('../support/implementations.js');
 const { faults } = require('./list.js');
 const { attempt } = require('./run.js');
 

@@ -1,6 +1,6 @@
 'use strict';
 
-/** How long an entry lies idle before it is claimed, in ms. */
+/** Idle time of an entry before it is claimed, in ms. */
 const CLAIM_DEADLINE = 1500;
 const CONSUMERS = 4;
 const CONCURRENCY = 50;

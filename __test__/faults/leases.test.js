@@ -2,12 +2,12 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
-/* What keeps others from running a job that runs: its lease, when connections are lost, late or silent. */
+/* The lease of a running job while connections are lost, late or silent. */
 
 /** For how long leases are good here, in ms. */
 const DEADLINE = 1000;
@@ -22,7 +22,7 @@ async function reach(scene, redis, options) {
   return { proxy, connection: scene.connect({ ...proxy.options, ...PATIENT, ...options }) };
 }
 
-/** A consumer of the case's stream, or several, whose jobs run until they are told to end. */
+/** Starts a consumer of one or several streams with jobs that run until the gate opens. */
 async function running(scene, connection, { streams = [scene.stream], redis, ...options }) {
   const on = { runs: 0, ended: 0, ending: new Gate() };
   on.consumer = scene.consumer({ claimDeadline: DEADLINE, concurrency: streams.length, ...options }, connection);
@@ -42,7 +42,7 @@ async function running(scene, connection, { streams = [scene.stream], redis, ...
   return on;
 }
 
-/** Whose a stream's pending entry is, and for how long it has been idle. */
+/** Returns the owner and the idle time of the pending entry of a stream. */
 async function pending({ stream, group }, redis) {
   const [entry] = await redis.call('XPENDING', keys.stream(stream), keys.group(group), '-', '+', 1);
   return entry && { owner: entry[1], idle: entry[2] };
@@ -64,7 +64,7 @@ async function cutOff(proxies, redis, scene) {
   for (const proxy of proxies) proxy.refuse(false);
 }
 
-/** A consumer whose job somebody else has taken over while it could not reach Redis, which it can again. */
+/** Starts a consumer whose job another consumer claimed during a loss of the connection, which is over. */
 async function overtaken(scene, options = {}) {
   const redis = await scene.server();
   const { proxy, connection } = await reach(scene, redis);
@@ -79,7 +79,7 @@ async function overtaken(scene, options = {}) {
   return Object.assign(on, { redis, connection, owner });
 }
 
-ours('who was cut off as well lets others renew their leases before it claims', async (_, scene) => {
+ours('a consumer that was cut off lets others renew their leases before it claims', async (_, scene) => {
   const redis = await scene.server();
   const [slow, quick] = [await reach(scene, redis, { retryStrategy: () => 250 }), await reach(scene, redis)];
   const on = await running(scene, slow.connection, { redis });
@@ -94,7 +94,7 @@ ours('who was cut off as well lets others renew their leases before it claims', 
   assert.deepStrictEqual([on.runs, on.errors.filter(({ code }) => code === 'REJECT_JOB_ERROR')], [1, []]);
 });
 
-ours('a lease that lapsed is renewed if nobody has taken the job', async (_, scene) => {
+ours('a lapsed lease is renewed if no other consumer claimed the job', async (_, scene) => {
   const redis = await scene.server();
   const { proxy, connection } = await reach(scene, redis);
   await running(scene, connection, { redis });
@@ -103,26 +103,26 @@ ours('a lease that lapsed is renewed if nobody has taken the job', async (_, sce
   await until(async () => (await pending(scene, redis)).idle < DEADLINE / 2);
 });
 
-ours('a lease that could not be renewed in time is not taken back from who has it by then', async (_, scene) => {
+ours('a lapsed lease is not taken back from a consumer that claimed the job', async (_, scene) => {
   const { owner } = await overtaken(scene);
   await stays(async () => (await owner()) === 'other', DEADLINE / 2);
 });
 
-ours('a job that somebody else has by then is not handed back', async (_, scene) => {
+ours('a job that another consumer claimed is not released by stop()', async (_, scene) => {
   const { connection, redis } = await overtaken(scene);
   await connection.stop({ maxWait: 1 });
   const { owner, idle } = await pending(scene, redis);
   assert.deepStrictEqual([owner, idle < 60000], ['other', true]);
 });
 
-ours('a job that somebody else has by then is not postponed', async (_, scene) => {
+ours('a job that another consumer claimed is not delayed', async (_, scene) => {
   const on = await overtaken(scene, { backoff: { type: 'fixed', delay: 10 } });
   on.ending.open(new Error('no'));
   await until(() => on.ended === 1);
   assert.strictEqual(await on.owner(), 'other');
 });
 
-ours('a job that somebody else has by then is not moved to the dead letters', async (_, scene) => {
+ours('a job that another consumer claimed is not dead-lettered', async (_, scene) => {
   const deadLetter = scene.name('dead');
   const on = await overtaken(scene, { deadLetter, retryLimit: 1 });
   on.ending.open(new Error('no'));
@@ -130,14 +130,14 @@ ours('a job that somebody else has by then is not moved to the dead letters', as
   assert.deepStrictEqual([await on.owner(), await scene.length(deadLetter, on.redis)], ['other', 0]);
 });
 
-ours('a job that somebody else has by then is done with when it has succeeded', async (_, scene) => {
+ours('a job that another consumer claimed is acknowledged if it succeeded', async (_, scene) => {
   const on = await overtaken(scene);
   on.ending.open();
   await on.consumer.pause();
   assert.strictEqual(await scene.pending({ redis: on.redis }), 0);
 });
 
-ours('a renewal that is under way does not undo when a rejected job is due', async (_, scene) => {
+ours('a lease renewal in flight does not change the due time of a rejected job', async (_, scene) => {
   const redis = await scene.server();
   const { proxy, connection } = await reach(scene, redis);
   const streams = [scene.name('stream'), scene.stream];
@@ -150,7 +150,7 @@ ours('a renewal that is under way does not undo when a rejected job is due', asy
   await stays(async () => (await pending(scene, redis)).idle >= DEADLINE - 1, 500);
 });
 
-ours('a node that is silent keeps no leases on others from being renewed', async (_, scene) => {
+ours('a silent node does not stop lease renewals on other nodes', async (_, scene) => {
   const servers = await Promise.all([scene.server(), scene.server()]);
   const streams = [0, 1].map((node) => scene.nameOn(node, 'stream', 2));
   const connection = scene.partition(servers);

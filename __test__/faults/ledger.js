@@ -13,7 +13,7 @@ class Ledger {
   #highest = new Map();
   #disorder = 0;
   #lastProgress = performance.now();
-  /** Jobs whose payload was not what was sent, and those that had none. */
+  /** Jobs with another payload than the one sent, and jobs without a payload. */
   wrong = 0;
   absent = 0;
 
@@ -58,24 +58,24 @@ class Ledger {
     return this.missing.filter((number) => !isClose(this.#sent.get(number)));
   }
 
-  /** How often a job was started again. */
+  /** Returns the number of repeated starts of jobs. */
   get duplicates() {
     let count = 0;
     for (const starts of this.#starts.values()) count += starts - 1;
     return count;
   }
 
-  /** How many jobs nobody knows to have been sent and were done all the same. */
+  /** Returns the number of jobs that ran without a confirmed send. */
   get unknown() {
     return [...this.#starts.keys()].filter((number) => !this.#sent.has(number)).length;
   }
 
-  /** How many jobs a process started for the first time after one with a higher number. */
+  /** Returns the number of jobs that a process first started after a job with a higher number. */
   get disorder() {
     return this.#disorder;
   }
 
-  /** Which codes sends failed with, and how often. */
+  /** Returns the error codes of failed sends, with counts. */
   get refusals() {
     const counts = {};
     for (const code of this.#refused.values()) counts[code] = (counts[code] ?? 0) + 1;

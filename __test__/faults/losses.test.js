@@ -2,21 +2,21 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { countsEntries } = require('../support/stream-counts.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const CLAIMING = { claimInterval: 20, claimDeadline: 5000 };
 
-/** Adds entries and keeps but the last ones, in one step, so that nobody reads in between. */
+/** Adds entries and keeps only the last ones, in one step, so that no consumer reads in between. */
 function addAndTrim(scene, count, left) {
   const script = `for number = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'prd', 'nobody', 'job', 'job-' .. number) end
     redis.call('XTRIM', KEYS[1], 'MAXLEN', ARGV[2])`;
   return scene.redis.call('EVAL', script, 1, keys.stream(scene.stream), count, left);
 }
 
-/** What 'trimmed' events of a consumer add up to. */
+/** Returns the sums of the 'trimmed' events of a consumer. */
 function losses(consumer) {
   const sum = { pending: 0, unread: 0 };
   consumer.on('trimmed', ({ stream, count, pending }) => {
@@ -38,7 +38,7 @@ async function known(scene, count) {
   return (await countsEntries(scene.redis, keys.stream(scene.stream))) ? count : 0;
 }
 
-ours('entries that were trimmed before the group got them are counted, once', async (_, scene) => {
+ours('entries that were trimmed before the group read them are counted once', async (_, scene) => {
   const gate = new Gate();
   const seen = [];
   const consumer = await scene.play(async (job) => seen.push(job.id) && gate.opened, CLAIMING);
@@ -56,7 +56,7 @@ ours('entries that were trimmed before the group got them are counted, once', as
   if (lost.unread > 0) assert.strictEqual(lost.stream, scene.stream);
 });
 
-ours('what is lost between two looks is counted though the group has read on', async (_, scene) => {
+ours('entries trimmed between two inspections are counted although the group has read on', async (_, scene) => {
   const seen = [];
   const consumer = await scene.play(async (job) => seen.push(job.id), { ...CLAIMING, concurrency: 9 });
   const lost = losses(consumer);
@@ -68,7 +68,7 @@ ours('what is lost between two looks is counted though the group has read on', a
   assert.strictEqual(lost.unread, await known(scene, 35));
 });
 
-ours('what was lost while there was no consumer is counted by the next one', async (_, scene) => {
+ours('entries trimmed while there was no consumer are counted by the next consumer', async (_, scene) => {
   const seen = [];
   const connection = scene.connect();
   await scene.play(async (job) => seen.push(job.id), { ...CLAIMING, connection });
@@ -84,7 +84,7 @@ ours('what was lost while there was no consumer is counted by the next one', asy
   assert.strictEqual(lost.unread, await known(scene, 15));
 });
 
-ours('of several consumers each that claims counts what nobody read', async (_, scene) => {
+ours('each of several claiming consumers counts the trimmed entries', async (_, scene) => {
   const gate = new Gate();
   const seen = [];
   const processor = async (job) => seen.push(job.id) && gate.opened;
@@ -105,7 +105,7 @@ ours('of several consumers each that claims counts what nobody read', async (_, 
   await until(() => seen.length === 7);
 });
 
-ours('what capped sends push out unread is counted as well', async (_, scene) => {
+ours('unread entries that capped sends push out are counted as well', async (_, scene) => {
   const gate = new Gate();
   const seen = [];
   const consumer = await scene.play(async (job) => seen.push(job.id) && gate.opened, { ...CLAIMING, concurrency: 2 });
@@ -136,7 +136,7 @@ for (const [what, prepare] of [
   ['was sent before the group was made', 'made late'],
   ['was skipped by hand', 'set forward'],
 ]) {
-  ours(`what ${what} and is trimmed then is no loss`, async (_, scene) => {
+  ours(`an entry that ${what} and is trimmed then is not counted`, async (_, scene) => {
     const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];
     const seen = [];
     if (prepare === 'made late') await addAndTrim(scene, 20, 5);

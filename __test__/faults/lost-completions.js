@@ -4,10 +4,10 @@
 const BOUND = 5000;
 /** After how much time it is given up. */
 const LIMIT = 10000;
-/** How many jobs are waited for at once. */
+/** Number of jobs with a wait at the same time. */
 const WINDOW = 64;
 
-/** A process that runs jobs, each of them for a moment; those whose number can be divided by `data.failing` fail. */
+/** Program that runs short jobs; a job with a number divisible by `data.failing` fails. */
 function work({ hfxbus, options, data, print }) {
   const connection = hfxbus.ConnectionManager.standalone(options);
   const consumer = new hfxbus.Consumer(connection, { group: data.group, concurrency: data.window });

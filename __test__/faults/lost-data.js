@@ -2,7 +2,7 @@
 
 const { keys } = require('../support/keys.js');
 
-/** What is done to Redis while a consumer waits: nothing of the stream, or of the group, is left. */
+/** Commands that remove the stream or the group while a consumer waits. */
 const LOSSES = {
   'restart without data': async (_trial, server) => {
     await server.restart();

@@ -2,12 +2,12 @@
 
 const { keys } = require('../support/keys.js');
 
-/** How much memory may be kept, in bytes. */
+/** Maximum growth of memory, in bytes. */
 const MOST_GROWTH = 50e6;
 const BAD = Buffer.from([0xff, 0xfe, 0x80]);
 const LARGE = Buffer.alloc(1e6, 'x');
 
-/** What an entry may look like, and whether a job can be made of it. */
+/** Forms of an entry, and true for each that is a job. */
 const KINDS = [
   { runs: true, fields: () => ['anything', 'else'] },
   { runs: true, fields: () => ['prd', 'somebody'] },

@@ -15,13 +15,13 @@ const SOON = 4000;
 const SILENT = { host: 'redis.silent', port: 6379 };
 const MODES = { 'the engine on the event loop': {}, 'the engine on its own thread': { HFXBUS_ENGINE: 'thread' } };
 
-/** Runs a function in a process whose name server is silent. */
+/** Runs a function in a process with a silent name server. */
 function silenced(scene, mode, run, { silence = ENDLESS, ...rest } = {}) {
   const variables = { ...shortage({ silence }), ...mode };
   return scene.child(run, { options: SILENT, variables, limit: 25000, ...rest });
 }
 
-/** Has everything that a bus opens ask for the name, and tells when it has. Runs in the child. */
+/** Opens all connections of a bus to the name, and prints when each has started. Runs in the child. */
 const OPEN = `(hfxbus, options) => {
   const { readdirSync, readFileSync } = require('node:fs');
   const connection = hfxbus.ConnectionManager.standalone(options);
@@ -47,7 +47,7 @@ const OPEN = `(hfxbus, options) => {
 }`;
 
 for (const [name, mode] of Object.entries(MODES)) {
-  ours(`process.exit() does not wait for a name server that is silent, with ${name}`, async (_, scene) => {
+  ours(`process.exit() does not wait for a silent name server, with ${name}`, async (_, scene) => {
     const child = silenced(
       scene,
       mode,
@@ -68,7 +68,7 @@ for (const [name, mode] of Object.entries(MODES)) {
   });
 
   ours(
-    `stop() and the end of a process do not wait for a name server that is silent, with ${name}`,
+    `stop() and the end of a process do not wait for a name server that does not answer, with ${name}`,
     async (_, scene) => {
       const child = silenced(
         scene,
@@ -136,7 +136,7 @@ for (const [name, mode] of Object.entries(MODES)) {
   });
 }
 
-ours('a process ends at once while a server does not go on with the handshake of TLS', async (_, scene) => {
+ours('a process ends at once while a server stalls the TLS handshake', async (_, scene) => {
   const server = net.createServer((socket) => socket.on('error', () => {}).resume()).listen(0, '127.0.0.1');
   scene.closing(() => server.close());
   await once(server, 'listening');
@@ -161,7 +161,7 @@ ours('a process ends at once while a server does not go on with the handshake of
 });
 
 ours(
-  'an attempt to connect says whether it waited for a name server, and whether the name has an address',
+  'a failed attempt to connect reports a silent name server and a name without an address as different errors',
   async (_, scene) => {
     const child = scene.child(
       async ({ hfxbus, print }) => {
@@ -194,7 +194,7 @@ ours(
   },
 );
 
-ours('connections to one name share a question, however often they ask', async (_, scene) => {
+ours('connections to one name share a lookup, for any number of attempts', async (_, scene) => {
   const child = scene.child(
     async ({ hfxbus, data, print }) => {
       const options = { host: 'redis.silent', connectTimeout: 20, retryStrategy: () => 1, maxRetriesPerRequest: null };

@@ -1,10 +1,10 @@
 'use strict';
 
-/** How long a connection that owes an answer, or is being made, may be silent, and a read wait, in ms. */
+/** Maximum silence of a connection with a pending reply or handshake, and time of a read, in ms. */
 const SOCKET_TIMEOUT = 1000;
 const BLOCK_TIMEOUT = 1000;
 
-/** What networks do, each to connections that are in use. */
+/** Faults of networks, each applied to connections in use. */
 const NETWORKS = {
   'black hole': async (trial, proxy) => {
     proxy.blackHole();

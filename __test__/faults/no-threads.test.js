@@ -8,7 +8,7 @@ const { ours } = require('../support/cases.js');
 const { shortage } = require('../support/shortage.js');
 
 ours(
-  'where the system has no thread left for the engine, the error names the package and the limits to raise',
+  'without a free thread for the engine, the error names the package and the limits of the system to raise',
   (_, scene) => {
     const source = `
     process.env.HFXBUS_NO_THREADS = '1';
@@ -34,7 +34,7 @@ ours(
   },
 );
 
-ours('where the system has no thread left to look up a name, the connection says so and goes on', async (_, scene) => {
+ours('without a free thread for a name lookup, the connection reports that and continues', async (_, scene) => {
   const child = scene.child(
     async ({ hfxbus, options, print }) => {
       process.env.HFXBUS_NO_THREADS = '1';

@@ -1,7 +1,7 @@
 'use strict';
 
 const MEGABYTE = 2 ** 20;
-/** One byte less than the most that Redis takes, unless it is told otherwise. */
+/** One byte less than the default limit of Redis. */
 const MOST = 512 * MEGABYTE - 1;
 
 /** A process that writes and reads values of some sizes, then one that is more than Redis takes. */

@@ -4,11 +4,11 @@ const fs = require('node:fs');
 const { RawClient } = require('../support/raw-client.js');
 const { freePort } = require('../support/redis-server.js');
 
-/** How long each state of Redis lasts, in ms. */
+/** Duration of each state of Redis, in ms. */
 const LASTS = 1000;
 const LOAD_DELAY = '1000';
 
-/** What Redis may say to everything, how it is brought about, and how it ends. */
+/** Refusals of Redis for all commands, with the commands that begin and end each. */
 const STATES = {
   BUSY: async (trial, server) => {
     await server.call('CONFIG', 'SET', 'lua-time-limit', '20');

@@ -4,12 +4,12 @@ const assert = require('node:assert');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { ours } = require('../support/cases.js');
 const { ERROR, OK, reply } = require('../support/fake-redis.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
-/* What becomes of a job that has ended when Redis refuses to hear of it for a while. */
+/* Settlements that Redis refuses for a while. */
 
 /** The longest back-off, and some time for a machine that does other things too. */
 const RECOVERY = { timeout: 10000 };
@@ -26,7 +26,7 @@ function watch(promise) {
   return watched;
 }
 
-/** A job that runs on a server of its own until it is told to end, with an error or without. */
+/** Starts a job on a server of its own that runs until `end()`, with an error or without. */
 async function running(scene, { args = [], consumer: options, send } = {}) {
   const redis = await scene.server(...args);
   const connection = scene.connect({ ...redis.options, retryStrategy: () => 50 });
@@ -88,7 +88,7 @@ for (const { name, args, provoke, heal } of [
     heal: (redis) => redis.call('CONFIG', 'SET', 'min-replicas-to-write', '0'),
   },
 ]) {
-  ours(`a job that ends while Redis is ${name} is acknowledged when that is over, and run once`, async (_, scene) => {
+  ours(`a job that ends while Redis is ${name} is acknowledged afterwards, and runs once`, async (_, scene) => {
     const on = await running(scene, { args });
     await provoke(on.redis, scene);
     await on.end();
@@ -105,7 +105,7 @@ for (const { name, args, provoke, heal } of [
   });
 }
 
-ours('how a durable job failed is recorded when Redis has memory again', async (_, scene) => {
+ours('the failure of a durable job is recorded when Redis has memory again', async (_, scene) => {
   const on = await running(scene, { send: { durable: true } });
   await on.redis.call('CONFIG', 'SET', 'maxmemory', '1');
   await on.end(new Error('no'));
@@ -117,7 +117,7 @@ ours('how a durable job failed is recorded when Redis has memory again', async (
   assert.deepStrictEqual([on.runs, on.complaints()], [1, []]);
 });
 
-ours('a rejected job that Redis did not postpone at once is due when it should be all the same', async (_, scene) => {
+ours('a rejected job whose delay Redis refused at first is due at the right time', async (_, scene) => {
   const delay = 2000;
   const on = await running(scene, { consumer: { backoff: { type: 'fixed', delay }, claimDeadline: 60000 } });
   await on.redis.call('CONFIG', 'SET', 'min-replicas-to-write', '1');
@@ -131,7 +131,7 @@ ours('a rejected job that Redis did not postpone at once is due when it should b
   assert.ok(after > delay - 50 && after < delay + 5000, `${after} ms`);
 });
 
-ours('an entry that is given up while Redis takes nothing is moved to the dead letters later', async (_, scene) => {
+ours('an exhausted entry is dead-lettered later if Redis refuses writes at first', async (_, scene) => {
   const deadLetter = scene.name('dead');
   const on = await running(scene, { consumer: { deadLetter, retryLimit: 1, claimInterval: 0 } });
   const exhausted = new Promise((resolve) => on.consumer.on('exhausted', resolve));
@@ -147,7 +147,7 @@ ours('an entry that is given up while Redis takes nothing is moved to the dead l
   assert.deepStrictEqual(on.errors, []);
 });
 
-ours('a stop waits for what Redis refuses for as long as it may, and then says what is lost', async (_, scene) => {
+ours('stop() waits for refused settlements for its maxWait, and then rejects them', async (_, scene) => {
   const on = await running(scene);
   await on.redis.call('CONFIG', 'SET', 'min-replicas-to-write', '1');
   await on.end();
@@ -158,7 +158,7 @@ ours('a stop waits for what Redis refuses for as long as it may, and then says w
   assert.strictEqual(await scene.pending({ redis: on.redis }), 1);
 });
 
-ours('a forced stop does not wait for what Redis refuses', async (_, scene) => {
+ours('a forced stop does not wait for refused settlements', async (_, scene) => {
   const on = await running(scene);
   await on.redis.call('CONFIG', 'SET', 'min-replicas-to-write', '1');
   await on.end();
@@ -167,7 +167,7 @@ ours('a forced stop does not wait for what Redis refuses', async (_, scene) => {
   await assert.rejects(on.settled.promise, { code: 'NOREPLICAS' });
 });
 
-/** A server that has jobs without end, and answers XACK as it is told. */
+/** Starts a server with endless jobs and a given reply to XACK. */
 async function endless(scene, acknowledge) {
   let entry = 0;
   const answers = {
@@ -188,7 +188,7 @@ async function endless(scene, acknowledge) {
 
 for (const refusal of ['LOADING no', 'CLUSTERDOWN no', 'TRYAGAIN no', 'OOM no', 'MISCONF no']) {
   const [word] = refusal.split(' ');
-  ours(`what is answered ${word} is told again, later and later, and holds nothing else up`, async (_, scene) => {
+  ours(`a settlement refused with ${word} is retried with growing delays, without other delays`, async (_, scene) => {
     const refused = [];
     let isRefusing = true;
     const redis = await endless(scene, ([, , ...ids]) => {
@@ -222,7 +222,7 @@ for (const refusal of ['LOADING no', 'CLUSTERDOWN no', 'TRYAGAIN no', 'OOM no', 
   });
 }
 
-ours('what is refused for good is not told again', async (_, scene) => {
+ours('a settlement that Redis refuses permanently is not retried', async (_, scene) => {
   const redis = await endless(scene, () => ERROR('NOPERM no'));
   let settled;
   await scene.play(

@@ -6,11 +6,11 @@ const { ours } = require('../support/cases.js');
 const { ERROR, FakeRedis, NIL, OK } = require('../support/fake-redis.js');
 const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** For how long a refusal is looked at, in ms. */
 const WHILE = 1000;
-/** What a bus that waits may use of a processor: a twentieth, this process' own doings included. */
+/** Maximum CPU time of a waiting bus, in µs: a twentieth of the time, including this process. */
 const MOST_CPU = (WHILE * 1000) / 20;
 /** The longest back-off, and some time for a machine that does other things too. */
 const RECOVERY = 10000;
@@ -84,7 +84,7 @@ for (const { name, args, provoke, heal, expected } of [
     expected: ['Connection'],
   },
 ]) {
-  ours(`${name} is reported once, costs nothing while it lasts, and is over when it is over`, async (_, scene) => {
+  ours(`${name} is reported once, causes no load while it lasts, and ends without traces`, async (_, scene) => {
     const on = await stage(scene, { args });
     await provoke(on.redis, keys.stream(scene.stream));
     await staysQuiet(on.errors, expected);
@@ -95,7 +95,7 @@ for (const { name, args, provoke, heal, expected } of [
 
 for (const refusal of ['LOADING Redis is loading', 'CLUSTERDOWN The cluster is down', 'BUSY Redis is busy']) {
   ours(
-    `reads that are answered ${word({ message: refusal })} become rarer, and are reported once`,
+    `reads that Redis refuses with ${word({ message: refusal })} become rarer, and are reported once`,
     async (_, scene) => {
       let isRefusing = true;
       const read = ([name]) => name === 'XREADGROUP';
@@ -120,7 +120,7 @@ for (const refusal of ['LOADING Redis is loading', 'CLUSTERDOWN The cluster is d
   );
 }
 
-ours('a group that is gone is made again behind the last entry seen, with one event', async (_, scene) => {
+ours('a lost group is created again after the last entry seen, with one event', async (_, scene) => {
   const on = await stage(scene);
   const [stream, group] = [keys.stream(scene.stream), keys.group(scene.group)];
   // In one step, so that no read can see the entry before the group is gone.
@@ -131,7 +131,7 @@ ours('a group that is gone is made again behind the last entry seen, with one ev
   assert.deepStrictEqual([...on.seen], ['first', 'between']);
 });
 
-ours('a server that is BUSY is waited for', async (_, scene) => {
+ours('calls wait for a server that is BUSY', async (_, scene) => {
   const on = await stage(scene, { args: ['--lua-time-limit', '20'] });
   const client = new RawClient(on.redis.port);
   scene.closing(() => client.close());
@@ -149,7 +149,7 @@ ours('a server that is BUSY is waited for', async (_, scene) => {
 });
 
 ours(
-  'a server without memory refuses jobs by name, and those that it has are run and acknowledged',
+  'a server without memory rejects sends by name, and the jobs that it has run and are acknowledged',
   async (_, scene) => {
     const on = await stage(scene);
     await on.redis.call('CONFIG', 'SET', 'maxmemory', '1');
@@ -161,7 +161,7 @@ ours(
   },
 );
 
-ours('jobs whose end cannot be told are reported one by one, but no more than ten in a second', async (_, scene) => {
+ours('settlement failures are reported per job, but at most ten in a second', async (_, scene) => {
   const on = await stage(scene);
   await on.redis.call('ACL', 'SETUSER', 'default', '-xack');
   const ids = Array.from({ length: 300 }, (_, number) => `job-${number}`);

@@ -50,7 +50,7 @@ async function attempt(fault, subject, given) {
   return { id: fault.id, title: fault.title, subject: subject.name, took, ...report };
 }
 
-/** What the figures are of. */
+/** Returns the machine and the versions of the figures. */
 async function versions() {
   const server = await RedisServer.start();
   const info = await server.call('INFO', 'server');

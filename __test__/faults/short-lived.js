@@ -2,11 +2,11 @@
 
 const { keys } = require('../support/keys.js');
 
-/** What a process does, and how it ends. */
+/** Tasks of a process; it ends after one of them. */
 const TASKS = ['push', 'send', 'wait', 'work'];
 const ENDS = ['stop', 'exit', 'kill', 'throw'];
 const AT_ONCE = 4;
-/** How much more memory Redis may have when everything is deleted again, in bytes. */
+/** Maximum growth of the memory of Redis after all keys are deleted, in bytes. */
 const SPARE = 1024 * 1024;
 
 /** A process that does one thing and ends. */
@@ -35,7 +35,7 @@ async function act({ hfxbus, options, data: { task, end, stream, group }, print 
   await connection.stop();
 }
 
-/** The stream of a process: those that work have their own, so that nobody else takes the job. */
+/** Returns the stream of a process: each worker has its own, so that no other process takes the job. */
 function streamOf(trial, task, at) {
   return task === 'work' ? `${trial.stream}-${at}` : trial.stream;
 }
@@ -62,7 +62,7 @@ async function runAll(trial, server, count) {
   return runs;
 }
 
-/** What Redis has of connections. */
+/** Returns the connections of Redis. */
 async function connections(server) {
   const list = await server.call('CLIENT', 'LIST');
   const patterns = await server.call('PUBSUB', 'NUMPAT');
@@ -74,7 +74,7 @@ async function memory(server) {
   return Number(/used_memory:(\d+)/.exec(await server.call('INFO', 'memory'))[1]);
 }
 
-/** How many names of consumers are left by those that worked and were stopped, and by the others. */
+/** Returns the numbers of consumer names left by stopped workers, and by the others. */
 async function namesLeft(trial, server, runs) {
   const left = { stopped: 0, others: 0 };
   for (const { end, at } of runs.filter(({ task }) => task === 'work')) {

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
 
 const SOCKET_TIMEOUT = 500;
@@ -17,7 +17,7 @@ async function behindProxy(scene, options) {
 }
 
 ours(
-  'a network that goes silent is noticed by reads, sends and subscriptions, and nothing is lost',
+  'a network that becomes silent is noticed by reads, sends and subscriptions, and nothing is lost',
   async (_, scene) => {
     const { proxy, connection } = await behindProxy(scene);
     const seen = [];
@@ -34,7 +34,7 @@ ours(
     await until(async () => (await scene.redis.call('INFO', 'clients')).includes('blocked_clients:1'));
     proxy.blackHolePresent();
     const started = Date.now();
-    // One entry goes into the read that is under way, whose reply nobody hears.
+    // One entry goes into the blocked read, and its reply is lost.
     await scene.add('taken');
     const sent = await send('sent');
     const told = await sent.finished(LATE);
@@ -49,7 +49,7 @@ ours(
   },
 );
 
-ours('without socketTimeout a dead connection is left as it is, but for reads', async (_, scene) => {
+ours('without socketTimeout only reads end a dead connection', async (_, scene) => {
   const { proxy, connection } = await behindProxy(scene, { socketTimeout: 0, commandTimeout: 1500 });
   const producer = scene.producer(connection);
   await producer.send({ stream: scene.stream, job: producer.job() });
@@ -59,14 +59,14 @@ ours('without socketTimeout a dead connection is left as it is, but for reads', 
   assert.strictEqual(proxy.accepted, 1);
 });
 
-ours("a client of the user's own may wait for as long as it likes", async (_, scene) => {
+ours('a client of the user can wait for a reply without limit', async (_, scene) => {
   const { proxy, connection } = await behindProxy(scene);
   const client = connection.getClient('mine');
   assert.strictEqual(await client.call('BLPOP', scene.name('list'), '1.6'), null);
   assert.strictEqual(proxy.accepted, 1);
 });
 
-ours('socketTimeout is a time', (_, scene) => {
+ours('socketTimeout must be a time', (_, scene) => {
   const { ConnectionManager } = scene.hfxbus;
   assert.throws(() => ConnectionManager.standalone({ socketTimeout: 'soon' }), {
     name: 'TypeError',
@@ -78,7 +78,7 @@ ours('socketTimeout is a time', (_, scene) => {
   });
 });
 
-ours('replies byte by byte, held back, throttled or cut anywhere lose nothing', async (_, scene) => {
+ours('replies that arrive byte by byte, late, throttled or cut anywhere lose nothing', async (_, scene) => {
   const { proxy, connection } = await behindProxy(scene, { retryStrategy: () => 5, socketTimeout: 5000 });
   const seen = new Set();
   await scene.play(async (job) => seen.add(job.id), { connection, blockTimeout: BLOCK_TIMEOUT, concurrency: 5 });

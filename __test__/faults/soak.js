@@ -9,7 +9,7 @@ const USUAL = 30000;
 /** From this long on a slope can be told from noise. */
 const HOUR = 3600 * 1000;
 
-/** A process that sends and runs jobs as fast as told. */
+/** Program that sends and runs jobs at a given rate. */
 async function soak({ hfxbus, options, data, print }) {
   const { ConnectionManager, Consumer, Producer } = hfxbus;
   const connection = ConnectionManager.standalone(options);

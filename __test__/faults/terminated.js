@@ -1,11 +1,11 @@
 'use strict';
 
 const RUNNING = 100;
-/** What SIGTERM waits for, and what it may take beyond that, in ms. */
+/** Time of the jobs at SIGTERM, and the maximum time beyond it, in ms. */
 const BOUND = 1000;
 const GRACE = 500;
 
-/** A process with jobs that take for ever, told to end. */
+/** Program with endless jobs, which a signal ends. */
 function hold({ hfxbus, options, data, print }) {
   const { ConnectionManager, Consumer, gracefulShutdown } = hfxbus;
   const connection = ConnectionManager.standalone(options);

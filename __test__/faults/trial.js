@@ -3,15 +3,15 @@
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Child } = require('../support/child.js');
 const { RedisServer } = require('../support/redis-server.js');
-const { everySubject } = require('../support/subjects.js');
+const { everySubject } = require('../support/implementations.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 const { Ledger } = require('./ledger.js');
 const { consume } = require('./programs/consumer.js');
 const { produce } = require('./programs/producer.js');
 const { Random } = require('./random.js');
 
-/** How long a process may live, in ms; only what hangs does. */
+/** Maximum life of a process, in ms; only a hanging process reaches it. */
 const LIFE = 24 * 3600 * 1000;
 const STREAM = 'faults';
 const GROUP = 'workers';
@@ -23,7 +23,7 @@ class Trial {
   #errors = {};
   #events = {};
   #first = 0;
-  /** How many entries 'trimmed' events counted. */
+  /** Number of entries in 'trimmed' events. */
   trimmed = 0;
   ledger = new Ledger();
   stream = STREAM;
@@ -129,17 +129,17 @@ class Trial {
     this.#closing.push(close);
   }
 
-  /** How many errors consumers and producers reported. */
+  /** Returns the number of errors that consumers and producers reported. */
   get errors() {
     return Object.values(this.#errors).reduce((sum, count) => sum + count, 0);
   }
 
-  /** How many of these were about reading, and not about a job that could not be acknowledged. */
+  /** Returns the number of errors about reads, without those about acknowledgements. */
   get complaints() {
     return this.#errors.CONSUME_ERROR ?? 0;
   }
 
-  /** What a table and a file have of it. */
+  /** Returns the figures for the table and the file. */
   report({ recovery = null, ...figures } = {}) {
     const { ledger } = this;
     return {

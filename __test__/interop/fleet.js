@@ -5,16 +5,16 @@ const { after, before, describe, it } = require('node:test');
 const { Child } = require('../support/child.js');
 const { keys } = require('../support/keys.js');
 const { RedisServer } = require('../support/redis-server.js');
-const { everySubject } = require('../support/subjects.js');
-const { until } = require('../support/until.js');
+const { everySubject } = require('../support/implementations.js');
+const { until } = require('../support/wait-until.js');
 const { consume } = require('./consumer.js');
 const { produce } = require('./producer.js');
 const values = require('./values.js');
 
-/** How long a fleet may take to do everything, in ms. */
+/** Maximum time of a fleet for all its cases, in ms. */
 const LIMIT = 30000;
 const GROUPS = ['first', 'second'];
-/** What is in names must not matter. */
+/** Names with characters of all kinds. */
 const STREAM = 'ação:stream';
 
 /** A producer and two consumers of two groups, each in a process of its own, on servers of their own. */
@@ -39,13 +39,13 @@ class Fleet {
     this.producer = this.#child(producer, produce, { groups: GROUPS });
   }
 
-  /** What came of a case. */
+  /** Returns the result of a case. */
   async outcome(name) {
     const [outcome] = await this.producer.says(name, LIMIT);
     return outcome;
   }
 
-  /** What its processes had to complain about, in the end. */
+  /** Returns the errors that the processes reported until the end. */
   async complaints() {
     await this.producer.says('done', LIMIT);
     return this.#children.flatMap((child) => [
@@ -116,7 +116,7 @@ function failures(fleet) {
     const { data } = values.THROWN['an Error'];
     assert.deepStrictEqual(await fleet.outcome('rejection'), [false, data, null]);
   });
-  it('a failure is an event for who listens to the stream', async () => {
+  it('a failure is an event for listeners of the stream', async () => {
     assert.strictEqual(await fleet.outcome('failureEvent'), values.THROWN['a text'].data);
   });
 }
@@ -125,7 +125,7 @@ function completions(fleet) {
   it('a job is completed by groups of both packages', async () => {
     assert.deepStrictEqual(await fleet.outcome('groups'), { first: 'Date', second: 'Date' });
   });
-  it('who listens to the stream hears each completion once', async () => {
+  it('a listener of the stream receives each completion once', async () => {
     const ids = Array.from({ length: 20 }, (_, at) => `heard-${at}`);
     const expected = ids.flatMap((id) => GROUPS.map((group) => [null, id, group]));
     assert.deepStrictEqual(await fleet.outcome('events'), expected.sort());
@@ -138,7 +138,7 @@ function completions(fleet) {
     const length = await fleet.sum((server) => server.call('XLEN', keys.stream(STREAM)));
     assert.ok(length < 450, `${length} entries`);
   });
-  it('what is pending in the end is what failed, and nobody complains', async () => {
+  it('only failed jobs are pending in the end, and no error is reported', async () => {
     assert.deepStrictEqual(await fleet.complaints(), []);
     const failed = Object.keys(values.THROWN).length + 2;
     const pending = (group) =>

@@ -1,13 +1,13 @@
 'use strict';
 
-/* What MIGRATION.md says of groups that have consumers of both packages for a while, and of going back. */
+/* Groups with consumers of both packages, and the way back to 2.2.0, as MIGRATION.md describes them. */
 
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { everySubject } = require('../support/subjects.js');
-const { stays, until } = require('../support/until.js');
+const { everySubject } = require('../support/implementations.js');
+const { stays, until } = require('../support/wait-until.js');
 
 const EAGER = { claimInterval: 20, claimDeadline: 100 };
 const original = require(everySubject.find(({ env }) => env === 'original').file);
@@ -27,7 +27,7 @@ async function playOld(scene, processor, options) {
   return consumer;
 }
 
-ours('what failed on 2.2.0 is run by the first consumer that claims, which 2.2.0 never does', async (_, scene) => {
+ours('a job that failed on 2.2.0 runs on the first consumer that claims; 2.2.0 never claims', async (_, scene) => {
   let failed = 0;
   const fail = async () => {
     failed++;
@@ -72,7 +72,7 @@ ours('2.2.0 runs durable jobs and keeps no record of them', async (_, scene) => 
   assert.deepStrictEqual(await scene.redis.call('KEYS', 'hfxbus:rec:*'), []);
 });
 
-ours('2.2.0 leaves what was handed back where it is, and reads dead letters as any stream', async (_, scene) => {
+ours('2.2.0 leaves released entries in place, and reads dead letters as any stream', async (_, scene) => {
   const started = [];
   const stranded = scene.connect();
   await scene.play(

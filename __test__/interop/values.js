@@ -21,7 +21,7 @@ const PAYLOADS = {
   'nothing at all': undefined,
 };
 
-/** What a processor throws, by name, and what the producer gets, with stacks written as STACK. */
+/** Values that a processor throws, by name, and the producer's errors, with stacks written as STACK. */
 const THROWN = {
   'an Error': { make: () => new Error('boom'), data: { name: 'Error', message: 'boom', stack: 'STACK' } },
   'an Error of a kind of its own': {

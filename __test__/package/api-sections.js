@@ -51,7 +51,7 @@ function namesIn(text) {
   return new Set([...text.matchAll(SPAN)].flatMap(([, code]) => code.match(NAME) ?? []));
 }
 
-/** How deep a heading is; 0 of anything else. */
+/** Returns the level of a heading; 0 for any other line. */
 function levelOf(line) {
   return /^(#*)(?= )/.exec(line)?.[1].length ?? 0;
 }

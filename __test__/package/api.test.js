@@ -98,7 +98,7 @@ const OTHERS = {
 /** The language's own, by a name of ours. */
 const NOT_OURS = ['IAbortSignal', 'IUrl'];
 
-/** What a default is, of what is said of it; nothing where it is described. */
+/** Form of a default value in a table cell; a description in words does not match. */
 const LITERAL = /^(times =>.*|\(\) => \w+|'[^']*'|\[[^\]]*\]|[\d.]+|true|false|Infinity|null)/;
 
 describe('API.md', () => {
@@ -116,7 +116,7 @@ describe('API.md', () => {
   const path = ({ owner, name }) => (owner === null ? name : `${owner}.${name}`);
   const rowOf = ({ owner, name }) => sections.section(OPTIONS[owner]).rows.find(({ names }) => names.has(name));
 
-  it('has a place for whatever has members', () => {
+  it('has a section for everything with members', () => {
     const places = { ...OPTIONS, ...EVENTS, ...OTHERS };
     const owners = new Set(declared.map(({ owner }) => owner).filter((owner) => owner !== null));
     assert.deepStrictEqual(
@@ -148,7 +148,7 @@ describe('API.md', () => {
     );
   });
 
-  it('has no option that is not declared, but for those without effect', () => {
+  it('has no undeclared option, except those without effect', () => {
     const names = new Set(of(OPTIONS).map(({ name }) => name));
     const rows = [...new Set(Object.values(OPTIONS))].flatMap((title) => {
       const { lines } = sections.section(title);
@@ -169,7 +169,7 @@ describe('API.md', () => {
     assert.deepStrictEqual(of(EVENTS).filter(isMissing).map(path), []);
   });
 
-  it('names every method, property and field where it belongs', () => {
+  it('names every method, property and field in its section', () => {
     const isNamed = ({ owner, name }) => {
       if (name === '[Symbol.asyncDispose]')
         return sections.section('Shutdown').lines.join('\n').includes('`await using`');
@@ -185,7 +185,7 @@ describe('API.md', () => {
     );
   });
 
-  it('names every variable of the environment that is read', () => {
+  it('names every environment variable that the package reads', () => {
     const variable = /process\.env\.([A-Z_]{2,})|env::var(?:_os)?\("([A-Z_]+)"\)/g;
     const found = filesOf('src').flatMap((file) =>
       [...read(file).matchAll(variable)].map(([, js, rust]) => js ?? rust),

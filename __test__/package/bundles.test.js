@@ -119,7 +119,7 @@ describe('a bundle that does not reach the binary', () => {
     return path.join(moved(folder), path.basename(outfile));
   }
 
-  /** What a program prints as it fails to load the package. */
+  /** Returns the output of a program that fails to load the package. */
   function failure(file) {
     const { status, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8' });
     fs.rmSync(path.dirname(file), { recursive: true });

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { test } = require('node:test');
 const { read } = require('./documents.js');
 
-test('CONTRIBUTING.md says of every crate and of no other what it is for', () => {
+test('CONTRIBUTING.md describes the purpose of exactly the crates in use', () => {
   const [, tables] = read('CONTRIBUTING.md').split('\n## Crates\n');
   const rows = [...tables.split('\n\n')[0].matchAll(/^\| ([^|]+) \|/gm)].slice(1).map(([, names]) => names);
   const written = rows.flatMap((names) => names.split(', '));

@@ -10,7 +10,7 @@ const LIBRARIES = {
   'libgcc_s.so.1': ['GCC_3.0'],
 };
 
-test('all versions of symbols that a file needs are read, with the libraries that have to provide them', () => {
+test('all symbol versions that a file needs are read, with the libraries that provide them', () => {
   assert.deepStrictEqual(versionsNeeded(elfThatNeeds(LIBRARIES)), [
     { library: 'libc.so.6', version: 'GLIBC_2.2.5' },
     { library: 'libc.so.6', version: 'GLIBC_2.17' },
@@ -19,7 +19,7 @@ test('all versions of symbols that a file needs are read, with the libraries tha
   ]);
 });
 
-test('the newest glibc is found by its numbers, and versions of other libraries are none', () => {
+test('the newest glibc is found by its numbers, and versions of other libraries are ignored', () => {
   assert.strictEqual(newestGlibc(versionsNeeded(elfThatNeeds(LIBRARIES))), '2.17');
   assert.strictEqual(newestGlibc(versionsNeeded(elfThatNeeds({ 'libgcc_s.so.1': ['GCC_3.0'] }))), null);
   assert.ok(compareVersions('2.34', '2.17') > 0);
@@ -35,7 +35,7 @@ test('the Node that runs this needs no newer glibc than the one it runs with', (
   assert.ok(compareVersions(newest, glibcVersionRuntime) <= 0, `${newest}, ${glibcVersionRuntime}`);
 });
 
-test('what is no ELF file is refused', () => {
+test('a file that is not ELF is rejected', () => {
   assert.throws(() => versionsNeeded(fs.readFileSync(__filename)), /no ELF file/);
   assert.throws(() => versionsNeeded(Buffer.alloc(0)), /no ELF file/);
 });

@@ -15,7 +15,7 @@ function all(text, pattern) {
   return [...text.matchAll(pattern)].map(([, found]) => found);
 }
 
-/** The files of a folder whose names end so, however deep. */
+/** Returns the files of a folder with a given ending, at any depth. */
 function files(folder, ending) {
   return filesOf(folder).filter((name) => name.endsWith(ending));
 }

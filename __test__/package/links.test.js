@@ -28,7 +28,7 @@ function linksOf(document) {
   return [...text.matchAll(LINK)].map(([, target]) => target).filter((target) => !/^[a-z]+:/.test(target));
 }
 
-/** What the headings of a document can be linked by, as GitHub makes it of their texts. */
+/** Returns the anchors of a document's headings, as GitHub builds them. */
 function anchorsOf(document) {
   const headings = read(document)
     .replace(FENCED, '')
@@ -46,7 +46,7 @@ function anchorsOf(document) {
   });
 }
 
-test('links between documents lead to files that are there, and to headings in them', () => {
+test('links between documents lead to existing files, and to headings in them', () => {
   const broken = documents.flatMap((document) =>
     linksOf(document).flatMap((target) => {
       const [file, anchor] = target.split('#');

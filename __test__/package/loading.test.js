@@ -8,7 +8,7 @@ const { describe, it } = require('node:test');
 const ROOT = path.resolve(__dirname, '..', '..');
 const MIB = 1024 * 1024;
 
-/* What a method for each command may cost: laid out one by one on two classes, they took 10 MiB. */
+/* Limit of the memory for one method per command: defined one by one on two classes, they took 10 MiB. */
 describe('loading', () => {
   it('takes little of JavaScript’s memory', () => {
     const program = `const before = process.memoryUsage().heapUsed;

@@ -9,7 +9,7 @@ const { install } = require('./installed.js');
 
 const BINARY = `hfxbus.${process.platform}-${process.arch}`;
 
-describe('where no binary fits', () => {
+describe('without a matching binary', () => {
   let folder;
   let installed;
 
@@ -22,7 +22,7 @@ describe('where no binary fits', () => {
     fs.writeFileSync(path.join(folder, 'program.js'), 'function start() {\n  require("hfxbus");\n}\nstart();\n');
   });
 
-  it('loading fails with the platform, what was tried, and the command that builds one', () => {
+  it('loading fails with the platform, the attempts, and the command that builds a binary', () => {
     const { message, code } = failure('require("hfxbus")');
     assert.strictEqual(code, 'NO_BINARY');
     const [first, ...rest] = message.split('\n');
@@ -40,20 +40,20 @@ describe('where no binary fits', () => {
     assert.strictEqual(rest.at(-1), '  npm ci && npm run build && npm pack');
   });
 
-  it('it fails so by every way in', () => {
+  it('every entry point fails in that way', () => {
     for (const load of ['require("hfxbus/testing")', 'import("hfxbus")', 'import("hfxbus/testing")']) {
       assert.strictEqual(failure(load).code, 'NO_BINARY', load);
     }
   });
 
-  it('the stack shows who loads the package, and not how', () => {
+  it('the stack shows the module that loads the package, and no inner frames', () => {
     const { status, stderr } = spawnSync(process.execPath, ['program.js'], { cwd: folder, encoding: 'utf8' });
     assert.strictEqual(status, 1);
     assert.match(stderr, /at start \(.*program\.js:2:3\)/);
     assert.doesNotMatch(stderr, /at .*(node:internal|native\.js|index\.js)|cause|npm\/cli/);
   });
 
-  it('a file that is no binary is named with what the system says of it', () => {
+  it('a file that is no binary is named with the error of the system', () => {
     const loader = fs.readFileSync(path.join(installed, 'native.js'), 'utf8');
     const names = [...loader.matchAll(/'\.\/(hfxbus\.[\w-]+\.node)'/g)].map(([, name]) => name);
     const files = names.filter((name) => name.startsWith(BINARY)).map((name) => path.join(installed, name));
@@ -63,7 +63,7 @@ describe('where no binary fits', () => {
     assert.match(message, new RegExp(`^ {2}- .*${BINARY}.*: (?!Cannot find).+`, 'm'));
   });
 
-  /** How loading fails in a process of its own. */
+  /** Returns the error of loading in a process of its own. */
   function failure(load) {
     const program = `(async () => ${load})().then(() => process.exit(3), ({ message, code }) =>
       console.log(JSON.stringify({ message, code })))`;

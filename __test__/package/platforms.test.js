@@ -65,7 +65,7 @@ describe('packages for publishing', () => {
     assert.strictEqual(run(LOADED).status, 0, run(LOADED).stderr);
   });
 
-  it('what another system is needed for is left out, with the reason', () => {
+  it('platforms that need another system are left out, with the reason', () => {
     const other = process.platform === 'darwin' ? 'win32' : 'darwin';
     const target = targets().find(({ platform }) => platform === other);
     assert.match(obstacle(target), new RegExp(`it takes a machine with ${other}`));

@@ -49,7 +49,7 @@ class PublicTypes {
     this.#checker = this.#program.getTypeChecker();
   }
 
-  /** What is wrong with the blocks, to the compiler. */
+  /** Returns the compiler's errors in the blocks. */
   problems() {
     return ts.getPreEmitDiagnostics(this.#program).map(({ file, start, messageText }) => {
       const { line } = file?.getLineAndCharacterOfPosition(start) ?? { line: 0 };
@@ -71,7 +71,7 @@ class PublicTypes {
     return found;
   }
 
-  /** What a document's blocks call, construct, pass and listen to, as `owner.name`; an event as `owner 'event'`. */
+  /** Returns the members that a document's blocks use, as `owner.name`; an event as `owner 'event'`. */
   used(document) {
     const used = new Set();
     const visit = (node) => {
@@ -100,7 +100,7 @@ class PublicTypes {
     for (const { declarations = [] } of this.#named(node)) yield* declarations.map(pathOf);
   }
 
-  /** What a name in a block stands for: a property that is read or taken apart, an option that is given, an export. */
+  /** Returns the declaration of a name in a block: a property, an option or an export. */
   #named(node) {
     if (ts.isPropertyAccessExpression(node)) return [this.#checker.getSymbolAtLocation(node.name)].filter(Boolean);
     if (ts.isPropertyAssignment(node) || ts.isShorthandPropertyAssignment(node)) {
@@ -169,7 +169,7 @@ function entry(owner, name, kind, node) {
   };
 }
 
-/** What a declaration of the package is called, with its owner. */
+/** Returns the name of a declaration of the package, with its owner. */
 function pathOf(node) {
   const name = node.name || ts.isConstructorDeclaration(node) ? nameOf(node) : undefined;
   if (name === undefined) return '';

@@ -30,7 +30,7 @@ describe('npm run quickstart', () => {
     assert.strictEqual(code, 0, output);
   });
 
-  it('refuses a URL that the examples cannot use, and does not repeat it', async () => {
+  it('rejects a URL that the examples cannot use, and does not repeat it', async () => {
     for (const REDIS_URL of ['rediss://:secret@h', 'redis://h/3', 'redis://user:secret@h', 'secret']) {
       const { code, output } = await quickstart({ REDIS_URL });
       assert.match(output, /REDIS_URL must be of the form/);
@@ -39,7 +39,7 @@ describe('npm run quickstart', () => {
     }
   });
 
-  it('takes the embedded server where there is no Redis, and says so', async () => {
+  it('uses the embedded server if there is no Redis, and reports that', async () => {
     const { code, output, left } = await quickstart({ PATH: '/nowhere', REDIS_SERVER: undefined });
     assert.match(output, SUCCESS);
     assert.match(output, /Redis: the embedded server, .* neither REDIS_URL nor a Redis on PATH/);

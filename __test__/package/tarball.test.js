@@ -31,7 +31,7 @@ describe('the packed package', () => {
     installed = path.join(folder, 'node_modules', 'hfxbus');
   });
 
-  it('holds what runs and what is read, and nothing of what it is built and tested with', () => {
+  it('contains the files to run and to read, and none of the build and the tests', () => {
     const files = fs
       .readdirSync(installed)
       .map((name) => (name.endsWith('.node') ? '*.node' : name))
@@ -109,7 +109,7 @@ describe('the packed package', () => {
     assert.deepStrictEqual(values.map(({ name }) => name).sort(), [...NAMES].sort());
   });
 
-  /** What a program that has the package installed prints. */
+  /** Returns the output of a program with the installed package. */
   function evaluate(program) {
     return JSON.parse(
       execFileSync(process.execPath, ['-e', program], { cwd: folder, encoding: 'utf8', timeout: 20_000 }),

@@ -10,7 +10,7 @@ const main = JSON.parse(read('package.json'));
 const platforms = fs.readdirSync(path.join(ROOT, 'npm'));
 const packageOf = (platform) => JSON.parse(read(`npm/${platform}/package.json`));
 
-test('every file that names our version names the same', () => {
+test('every file that names the version of the package names the same one', () => {
   const versions = {
     'package-lock.json': JSON.parse(read('package-lock.json')).version,
     'Cargo.toml': read('Cargo.toml').match(/^version = "(.*)"$/m)[1],
@@ -24,7 +24,7 @@ test('every file that names our version names the same', () => {
   for (const [file, version] of Object.entries(versions)) assert.strictEqual(version, main.version, file);
 });
 
-test('every target has its package, under the name by which the loader asks for it', () => {
+test('every target has its package, under the name that the loader requires', () => {
   assert.strictEqual(platforms.length, main.napi.targets.length);
   const loader = read('native.js');
   for (const platform of platforms) {
@@ -45,7 +45,7 @@ test('the lock file has the programs of every platform', () => {
   }
 });
 
-test('neither documents nor packages name a registry or a folder of a machine', () => {
+test('neither documents nor packages name a registry or a local folder', () => {
   const documents = ['README.md', 'API.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'MIGRATION.md'];
   const docs = fs.readdirSync(path.join(ROOT, 'docs')).map((name) => `docs/${name}`);
   const files = [...documents, ...docs, 'package.json', 'package-lock.json'];

@@ -13,7 +13,7 @@ const FOLDER = '.github/workflows';
 const { scripts, napi, repository } = JSON.parse(read('package.json'));
 const workflows = fs.readdirSync(path.join(ROOT, FOLDER)).map((name) => ({ name, text: read(`${FOLDER}/${name}`) }));
 
-/** What a workflow runs, with each script that its matrix names in place of that. */
+/** Returns the commands of a workflow, with each script of its matrix filled in. */
 function commandsOf(text) {
   const [, listed = ''] = /^ +script: \[(.*)\]$/m.exec(text) ?? [];
   const named = listed.replaceAll("'", '').split(', ');
@@ -38,7 +38,7 @@ test('every script that a workflow runs is in package.json', () => {
   }
 });
 
-test('what is released is built and tested for every target', () => {
+test('every released target is built and tested', () => {
   const { text } = workflows.find(({ name }) => name === 'release.yml');
   const [, packed, tests] = text.split(/^ {2}(?:package|test):$/m);
   const built = [...packed.matchAll(/ targets: ([\w-].*)$/gm)].flatMap(([, list]) => list.split(', '));
@@ -48,7 +48,7 @@ test('what is released is built and tested for every target', () => {
   for (const [, host] of tests.matchAll(/built: ([\w.-]+)/g)) assert.ok(hosts.includes(host), host);
 });
 
-test('a release publishes nothing that is not complete, or whose origin npm cannot prove', () => {
+test('a release publishes only complete packages whose origin npm can prove', () => {
   const { status, stdout, stderr } = release({ GITHUB_REF_TYPE: 'tag', GITHUB_REF_NAME: 'v0.0.1' });
   assert.strictEqual(status, 1);
   assert.match(stderr, /nothing was published/);
@@ -57,7 +57,7 @@ test('a release publishes nothing that is not complete, or whose origin npm cann
   assert.match(stdout, /^hfxbus: the tag is v0\.0\.1, and the version is /m);
 });
 
-/** What comes of a release; no machine has built for all platforms. */
+/** Returns the result of a release; no machine has built for all platforms. */
 function release(variables) {
   const script = path.join(ROOT, 'scripts', 'release.js');
   const env = { ...process.env, ...variables };

@@ -1,12 +1,12 @@
 'use strict';
 
 const test = require('node:test');
-const { whyLeftOut } = require('../embedded/left-out.js');
+const { whyLeftOut } = require('../embedded/unsupported.js');
 const { isEmbedded } = require('./redis-server.js');
-const { Scene } = require('./scene.js');
-const { subjects } = require('./subjects.js');
+const { Scene } = require('./fixture.js');
+const { subjects } = require('./implementations.js');
 
-/** How long a case may take, in ms, on a machine that does other things too. */
+/** Maximum time of a case on a busy machine, in ms. */
 const LIMIT = 30000;
 
 /** A case of what programs rely on: runs on 2.2.0 and on ours, so that nothing can be expected that was not there. */

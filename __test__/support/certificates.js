@@ -48,7 +48,7 @@ function alternative(name) {
   return /^[\d.]+$/.test(name) ? { type: ADDRESS, ip: name } : { type: DNS, value: name };
 }
 
-/** An authority that nobody trusts yet. */
+/** Creates an authority that is not trusted yet. */
 function authority(name) {
   return new Identity({ name, isAuthority: true });
 }

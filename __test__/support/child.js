@@ -1,7 +1,7 @@
 'use strict';
 
 const { spawn } = require('node:child_process');
-const { until } = require('./until.js');
+const { until } = require('./wait-until.js');
 
 /** Children of this process, none of which may outlive it. */
 const running = new Set();
@@ -20,12 +20,12 @@ class Child {
   #process;
   #limit;
   #exited;
-  /** The beginning of a line whose rest has not come yet. */
+  /** Beginning of a line without its end. */
   #rest = '';
   #hear;
-  /** Whether it has ended and everything that it printed was read, which may come later. */
+  /** True after it has ended and its whole output was read, which can be later. */
   #isOver = false;
-  /** What the function printed, an array of values for each call, but for what `hear` kept to itself. */
+  /** Output of the function, an array of values for each call, without the values that `hear` consumed. */
   printed = [];
   stdout = '';
   stderr = '';

@@ -21,12 +21,12 @@ function documentedOptions(table) {
   });
 }
 
-/** Whether cargo runs a test of that name in a file. */
+/** Returns true if a Rust file has a test function of that name. */
 function hasEngineTest(file, name) {
   return fs.readFileSync(path.join(ROOT, file), 'utf8').includes(` fn ${name}()`);
 }
 
-/** Whether node runs a test of that title in a file, or several whose titles begin so. */
+/** Returns true if a file has a test of that title, or a template that begins with it. */
 function hasTest(file, title) {
   const text = fs.readFileSync(path.join(ROOT, file), 'utf8');
   return text.includes(`'${title}'`) || text.includes(`\`${title}$\{`);

@@ -2,7 +2,7 @@
 
 const { OK, bulk, reply } = require('./fake-redis.js');
 
-/** The reply to CLUSTER SLOTS of a Cluster whose nodes have equal shares, each by its address. */
+/** Returns the reply to CLUSTER SLOTS of a Cluster with equal shares of its nodes, given by their addresses. */
 function slotsOf(...nodes) {
   const share = 16384 / nodes.length;
   return reply(nodes.map(({ host, port }, at) => [at * share, (at + 1) * share - 1, [host, port, 'id']]));
@@ -22,7 +22,7 @@ async function fakeNode(scene, answer = () => undefined, slots = undefined) {
   return node;
 }
 
-/** What came of a command, of all that came. */
+/** Returns the received commands of one name. */
 function named(node, name) {
   return node.commands.filter(([command]) => command === name);
 }

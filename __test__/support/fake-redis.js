@@ -11,9 +11,9 @@ const NIL = Buffer.from('$-1\r\n');
 class FakeRedis {
   #server;
   #sockets = new Set();
-  /** What came, as arrays of words; the command's name in upper case. */
+  /** Received commands, as arrays of arguments; the command's name in upper case. */
   commands = [];
-  /** When each connection came, in ms. */
+  /** Time of each connection, in ms. */
   connected = [];
 
   /**

@@ -6,11 +6,11 @@ const { decode } = require('./resp.js');
 
 /** A sentinel that says whatever a case wants it to. */
 class FakeSentinel {
-  /** What it says; each is `{ host, port }`. */
+  /** Addresses that it reports, each as `{ host, port }`. */
   primary = null;
   replicas = [];
   sentinels = [];
-  /** Whether it answers at all. */
+  /** True to leave all queries unanswered. */
   isSilent = false;
   /** The commands that it got, as arrays of words. */
   heard = [];
@@ -32,17 +32,17 @@ class FakeSentinel {
     return { host: '127.0.0.1', port: this.#server.address().port };
   }
 
-  /** How many connections are open. */
+  /** Returns the number of open connections. */
   get connections() {
     return this.#sockets.size;
   }
 
-  /** Whether somebody listens for announcements. */
+  /** Returns true if a client is subscribed to announcements. */
   get isWatched() {
     return this.#listeners.size > 0;
   }
 
-  /** How often it was asked for something. */
+  /** Returns the number of queries of a kind. */
   asked(subject = 'get-master-addr-by-name') {
     return this.heard.filter((words) => words[1] === subject).length;
   }

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What things are called in Redis, written down once more so that the tests do not ask what they test. */
+/** Names of keys and channels in Redis, repeated here so that the tests do not depend on the code under test. */
 const keys = {
   payload: (job, key, prefix = 'hfxbus') => `${prefix}:job:${job}:${key}`,
   stream: (stream, prefix = 'hfxbus') => `${prefix}:str:${stream}`,

@@ -1,7 +1,7 @@
 'use strict';
 
 const { RawClient } = require('./raw-client.js');
-const { until } = require('./until.js');
+const { until } = require('./wait-until.js');
 
 const LINE = /^\d+\.\d+ \[\d+ (?<address>\S+)\] (?<words>.*)$/s;
 const WORD = /"((?:[^"\\]|\\.)*)"/gs;

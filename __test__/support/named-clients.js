@@ -1,6 +1,6 @@
 'use strict';
 
-const { until } = require('./until.js');
+const { until } = require('./wait-until.js');
 
 /** Ends a server's subscribers, and waits until there is a connection of that name which was not there before. */
 async function replaceSubscribers(redis, name) {

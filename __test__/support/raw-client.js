@@ -24,7 +24,7 @@ class RawClient {
     return this.#socket.destroyed;
   }
 
-  /** Where the server sees it come from. */
+  /** Returns the client's address as the server sees it. */
   get address() {
     return `127.0.0.1:${this.#socket.localPort}`;
   }

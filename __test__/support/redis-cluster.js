@@ -1,14 +1,14 @@
 'use strict';
 
 const { RedisServer } = require('./redis-server.js');
-const { until } = require('./until.js');
+const { until } = require('./wait-until.js');
 
 const SLOTS = 16384;
 
-/** How long a Cluster may take to agree on something. */
+/** Maximum time until the nodes of a Cluster agree, in ms. */
 const PATIENCE = { timeout: 20000 };
 
-/** Replicas take over soon after their primary is gone, and are told of as soon as they have been pinged. */
+/** Replicas take over soon after their primary is gone, and are reported as soon as they have been pinged. */
 const SETTINGS = [
   ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'],
   ...['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1'],
@@ -47,12 +47,12 @@ class RedisCluster {
     this.replicas = nodes.slice(primaries);
   }
 
-  /** What a bus needs to find it. */
+  /** Startup nodes of a bus for this Cluster. */
   get startupNodes() {
     return this.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
   }
 
-  /** Where anything published in the Cluster is heard. */
+  /** Port of a node that receives every message published in the Cluster. */
   get port() {
     return this.#alive.port;
   }
@@ -61,7 +61,7 @@ class RedisCluster {
     for (const node of this.nodes) node.kill();
   }
 
-  /** Sends a command whose second word is a key, or a channel, to whichever node has that. */
+  /** Sends a command with a key or a channel as its second word to the node of that key. */
   async call(command, key, ...words) {
     const node = await this.home(key);
     return node.call(command, key, ...words);
@@ -77,7 +77,7 @@ class RedisCluster {
     return this.#owner(this.#alive, await this.slot(key));
   }
 
-  /** Names, so many, whose keys are on all nodes in turn and no two in one slot. */
+  /** Returns a number of names with keys on all nodes in turn, each in another slot. */
   async spread(count, prefix, toKey) {
     const [names, slots] = [[], new Set()];
     for (let n = 0; names.length < count; n++) {

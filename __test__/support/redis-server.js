@@ -6,9 +6,9 @@ const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { RawClient } = require('./raw-client.js');
-const { until } = require('./until.js');
+const { until } = require('./wait-until.js');
 
-/** What the tests run on: with HFXBUS_TEST_SERVER=embedded the embedded server, in a process of its own. */
+/** True if the tests run on the embedded server, in a process of its own: HFXBUS_TEST_SERVER=embedded. */
 const isEmbedded = process.env.HFXBUS_TEST_SERVER === 'embedded';
 const EMBEDDED = path.join(__dirname, 'embedded-server.js');
 const EMBEDDED_ARGUMENTS = ['--requirepass'];
@@ -36,7 +36,7 @@ class RedisServer {
       await server.start(5000);
       return server;
     } catch {
-      // Somebody has taken the port meanwhile, or the one of a Cluster's bus, which is 10,000 above.
+      // Another process took the port meanwhile, or the port of the Cluster bus, which is 10,000 above.
       server.kill();
     }
     const another = new RedisServer(await freePort(), args);
@@ -47,13 +47,13 @@ class RedisServer {
   /** @param {string} [password] what the test itself authenticates with */
   constructor(port, args, password) {
     const unknown = isEmbedded && args.find((arg) => arg.startsWith('--') && !EMBEDDED_ARGUMENTS.includes(arg));
-    if (unknown) throw new Error(`the embedded server has no ${unknown}: list the case in embedded/left-out.js`);
+    if (unknown) throw new Error(`the embedded server has no ${unknown}: list the case in embedded/unsupported.js`);
     this.port = port;
     this.#args = args;
     this.#password = password;
   }
 
-  /** What a bus needs to find it. */
+  /** Options of a bus for this server. */
   get options() {
     return { host: '127.0.0.1', port: this.port };
   }
@@ -134,7 +134,7 @@ class RedisServer {
     return [...own.map(String), ...this.#args];
   }
 
-  /** What the program has in its environment besides what this process has. */
+  /** Additions to the environment of the program. */
   get variables() {
     return {};
   }
@@ -167,7 +167,7 @@ class RedisServer {
   }
 }
 
-/** The states of a process' threads, where the system tells. */
+/** Returns the states of the threads of a process, if the system shows them. */
 function threads(pid) {
   const folder = `/proc/${pid}/task`;
   if (!fs.existsSync(folder)) return [];
@@ -190,7 +190,7 @@ function findProgram() {
 /** A node of a Cluster listens on a second port, ten thousand higher. */
 const HIGHEST_PORT = 55535;
 
-/** A port that nobody listens on. */
+/** Returns a port without a listener. */
 function freePort() {
   return new Promise((resolve, reject) => {
     const probe = net.createServer();

@@ -3,7 +3,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { RedisServer, freePort } = require('./redis-server.js');
-const { until } = require('./until.js');
+const { until } = require('./wait-until.js');
 
 /**
  * How long a server may be silent before each sentinel takes it to be down, in ms. Two are enough to decide; a third
@@ -74,7 +74,7 @@ class SentinelGroup {
     return group;
   }
 
-  /** What a bus needs to find the primary. */
+  /** Options of a bus for the primary. */
   get options() {
     return { sentinels: this.sentinels.map(({ port }) => ({ host: '127.0.0.1', port })), name: this.name };
   }

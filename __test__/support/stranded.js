@@ -2,7 +2,7 @@
 
 const { keys } = require('./keys.js');
 
-/** How many entries are sent to the server in one go. */
+/** Number of entries in one request. */
 const AT_ONCE = 500;
 
 /** Jobs of numbered names. */

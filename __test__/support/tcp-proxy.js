@@ -13,9 +13,9 @@ class TcpProxy {
   #server;
   #connections = new Set();
   #isRefusing = false;
-  /** How many connections there have been. */
+  /** Number of connections so far. */
   accepted = 0;
-  /** What the directions of all connections look at. */
+  /** State that the directions of all connections share. */
   #settings = { delay: null, rate: 0, piece: 0, cutAt: 0, isHole: false, record: null };
 
   /** @param {number} server the port of the server on this machine */
@@ -36,12 +36,12 @@ class TcpProxy {
     return this.#listener.address().port;
   }
 
-  /** What a bus needs to find it. */
+  /** Options of a bus for this server. */
   get options() {
     return { host: '127.0.0.1', port: this.port };
   }
 
-  /** How many connections there are. */
+  /** Returns the number of open connections. */
   get open() {
     return this.#connections.size;
   }
@@ -139,7 +139,7 @@ class Connection {
     for (const socket of this.#sockets) {
       socket.setNoDelay(true);
       socket.unref();
-      // The other side is told by the end of this one.
+      // The end of this side informs the other one.
       socket.on('error', () => {});
       socket.on('close', () => {
         this.end();

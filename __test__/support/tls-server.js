@@ -26,7 +26,7 @@ class TlsServer extends RedisServer {
     return server;
   }
 
-  /** What a bus needs to find it, but for whom to trust. */
+  /** Options of a bus for this server, without the authority. */
   get options() {
     return { host: '127.0.0.1', port: this.tlsPort };
   }

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert');
 
-/** What the message of a `finished()` that has waited for too long begins with. */
+/** Returns the beginning of the message of FINISH_TIMEOUT. */
 const begin = (timeout) => `Timeouted while waiting to be finished: ${timeout}ms`;
 
 /** Sends a job and waits too short for it. @returns {Promise<Error>} what that rejects with */

@@ -5,10 +5,10 @@
 const assert = require('node:assert');
 const { ours, oursWithin } = require('../support/cases.js');
 const { documentedRights } = require('../support/documented-rights.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const { rules, commands } = documentedRights();
-/** How many users are tried at a time. */
+/** Number of users that are tried at a time. */
 const AT_ONCE = 8;
 
 /** A user with some of the documented rights, and its name. */
@@ -19,7 +19,7 @@ async function addUser(scene, granted, redis = scene.redis) {
   return username;
 }
 
-/** What a user was refused. */
+/** Returns the commands that a user was refused. */
 async function refusals(username, redis) {
   const log = await redis.call('ACL', 'LOG', 1000);
   const at = (entry, name) => entry[entry.indexOf(name) + 1];
@@ -67,7 +67,7 @@ class Tour {
 
   async consume() {
     await this.play({ claimInterval: 0 });
-    // With a job Redis knows of it, so that the next one asks who else is in the group.
+    // A job makes the consumer known to Redis, so that the next one queries the other consumers of the group.
     await this.finish(this.job('first'));
     await this.first.pause();
     await this.play({ claimInterval: 20, claimDeadline: 150, retryLimit: 2, deadLetter: this.letters });
@@ -130,7 +130,7 @@ async function work(job) {
   await job.get('inbound', false).del('inbound').pull();
 }
 
-ours('with the documented rights a bus does everything, and is refused nothing', async (_, scene) => {
+ours('with the documented rights a bus can do everything, and is refused nothing', async (_, scene) => {
   const username = await addUser(scene, commands);
   const tour = new Tour(scene, username);
   await tour.run();
@@ -151,7 +151,7 @@ oursWithin(120_000)('each of the documented rights is needed', async (_, scene) 
   assert.deepStrictEqual(missing, []);
 });
 
-/** Whether a bus that does not have a right is refused that. */
+/** Returns true if a bus without a right is refused its command. */
 async function isNeeded(scene, right) {
   const [name, parent] = [right.slice(1), right.slice(1).split('|')[0]];
   const username = await addUser(
@@ -177,7 +177,7 @@ async function isNeeded(scene, right) {
   return outcome === 'refused';
 }
 
-ours('on a Cluster a bus needs to ask for its slots, too', async (_, scene) => {
+ours('on a Cluster a bus also needs the right to query its slots', async (_, scene) => {
   const cluster = await scene.cluster();
   const granted = [...commands, '+cluster|slots', '+asking'];
   const username = scene.name('user');

@@ -4,16 +4,16 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { jobs, strand } = require('../support/stranded.js');
-const { stays, until } = require('../support/until.js');
+const { stays, until } = require('../support/wait-until.js');
 
-/** A connection of a user who may do everything but what the rules take away. */
+/** Opens a connection of a user with all rights except those that the rules remove. */
 async function limited(scene, ...rules) {
   const username = scene.name('user');
   await scene.redis.call('ACL', 'SETUSER', username, 'on', '>secret', '~*', '&*', '+@all', ...rules);
   return { username, connection: scene.connect({ username, password: 'secret', connectionName: 'limited' }) };
 }
 
-/** How often a user was refused. */
+/** Returns the number of refusals of a user. */
 async function refusals(scene, username) {
   const log = await scene.redis.call('ACL', 'LOG', 100);
   const at = (entry, name) => entry[entry.indexOf(name) + 1];
@@ -36,7 +36,7 @@ const REFUSED = [
 
 for (const [command, run] of REFUSED) {
   ours(
-    `without the right to ${command} its call rejects with NOPERM and the command, and asks once`,
+    `without the right to ${command} its call rejects with NOPERM and the command, and is sent only once`,
     async (_, scene) => {
       const { connection, username } = await limited(scene, `-${command.toLowerCase()}`);
       await assert.rejects(run(scene, scene.producer(connection), connection), noPermission(command));
@@ -54,7 +54,7 @@ ours('without the right to a key or a channel its call rejects with NOPERM', asy
 
 for (const command of ['XACK', 'PUBLISH']) {
   ours(
-    `without the right to ${command} the consumer says of each job once that it could not be settled`,
+    `without the right to ${command} the consumer reports each job once as one that it cannot settle`,
     async (_, scene) => {
       const { connection, username } = await limited(scene, `-${command.toLowerCase()}`);
       const consumer = await scene.play(async () => {}, { connection });
@@ -72,7 +72,7 @@ for (const command of ['XACK', 'PUBLISH']) {
 }
 
 ours(
-  'without the right to XREADGROUP the consumer says so once, asks ever more rarely, and reads once it may',
+  'without the right to XREADGROUP a consumer reports that once, retries with growing delays, and reads when allowed',
   async (_, scene) => {
     const { connection, username } = await limited(scene, '-xreadgroup');
     const done = [];
@@ -91,7 +91,7 @@ ours(
   },
 );
 
-ours('where XINFO is no command a group that is lost begins behind what was seen all the same', async (_, scene) => {
+ours('without XINFO a lost group is created again after the last entry seen', async (_, scene) => {
   const redis = await scene.server('--rename-command', 'XINFO', '');
   const seen = [];
   const consumer = await scene.play(async (job) => seen.push(job.id), { connection: scene.connect(redis.options) });
@@ -105,7 +105,7 @@ ours('where XINFO is no command a group that is lost begins behind what was seen
   assert.deepStrictEqual(seen, ['job-1', 'job-2', 'job-3']);
 });
 
-ours('without the rights to TIME and XINFO a consumer that claims says so once, and claims', async (_, scene) => {
+ours('without the rights to TIME and XINFO a consumer that claims reports that once, and claims', async (_, scene) => {
   const { connection, username } = await limited(scene, '-time', '-xinfo');
   const runs = [];
   const consumer = scene.consumer({ claimInterval: 20, claimDeadline: 100 }, connection);
@@ -124,7 +124,7 @@ ours('without the rights to TIME and XINFO a consumer that claims says so once, 
   );
 });
 
-ours('without the right to XCLAIM a backlog is asked about once in each claimInterval', async (_, scene) => {
+ours('without the right to XCLAIM pending entries are queried once in each claimInterval', async (_, scene) => {
   const { connection, username } = await limited(scene, '-xclaim');
   await strand(scene, jobs(50), { idle: 60_000 });
   const [runs, claimInterval] = [[], 100];

@@ -2,12 +2,12 @@
 
 const assert = require('node:assert');
 const { fix, keep, ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { jobs, strand } = require('../support/stranded.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
-/** Streams whose keys are in as many slots, on all nodes in turn. */
+/** Returns streams with keys in different slots, on all nodes in turn. */
 async function spread(scene, cluster, count) {
   return cluster.spread(count, scene.name('stream'), keys.stream);
 }
@@ -51,7 +51,7 @@ keep('B-112 a job goes there and back: payload, entry, completion, stream event'
   assert.strictEqual(await cluster.call('XLEN', `mine:str:${scene.stream}`), 1);
 });
 
-keep('a pattern hears the completions of streams on all nodes', async (_, scene) => {
+keep('a pattern receives the completions of streams on all nodes', async (_, scene) => {
   const cluster = await scene.cluster();
   const connection = scene.connectCluster(cluster);
   const producer = scene.producer(connection);
@@ -76,7 +76,7 @@ async function subscribersOf(cluster, name) {
   return lists.map((list) => list.split('\n').filter((line) => line.includes(` name=${name} `)).length);
 }
 
-ours('completions are heard where they are published, with one subscriber all the same', async (_, scene) => {
+ours('completions are received on the node that publishes them, with one subscriber', async (_, scene) => {
   const cluster = await scene.cluster();
   const ways = [async () => {}, (producer) => producer.listen(), (producer, stream) => producer.listen(stream)];
   for (const listen of ways) {
@@ -99,7 +99,7 @@ ours('completions are heard where they are published, with one subscriber all th
   }
 });
 
-fix('B-112 payload keys are in any slots, whatever enablePipelining is', async (_, scene) => {
+fix('B-112 payload keys can be in any slots, for any enablePipelining', async (_, scene) => {
   const cluster = await scene.cluster();
   for (const enablePipelining of [true, false]) {
     const connection = scene.connectCluster(cluster, { enablePipelining });
@@ -113,7 +113,7 @@ fix('B-112 payload keys are in any slots, whatever enablePipelining is', async (
   }
 });
 
-fix('B-113 one consumer reads streams in any slots, under one cap', async (_, scene) => {
+fix('B-113 one consumer reads streams in any slots, under one concurrency limit', async (_, scene) => {
   const cluster = await scene.cluster();
   const connection = scene.connectCluster(cluster);
   const streams = await spread(scene, cluster, 8);
@@ -139,7 +139,7 @@ fix('B-113 one consumer reads streams in any slots, under one cap', async (_, sc
   for (const stream of streams) await until(async () => (await pending(cluster, stream, scene.group)) === 0);
 });
 
-fix('B-113 a stream that comes later is read from the next play on, wherever it is', async (_, scene) => {
+fix('B-113 a stream that is added later is read from the next play() on, in any slot', async (_, scene) => {
   const cluster = await scene.cluster();
   const connection = scene.connectCluster(cluster);
   const [first, second, third] = await spread(scene, cluster, 3);
@@ -152,7 +152,7 @@ fix('B-113 a stream that comes later is read from the next play on, wherever it 
   await until(() => ran.length === 3);
 });
 
-fix('B-114 B-092 what is idle is claimed in every slot, and what is hopeless is buried', async (_, scene) => {
+fix('B-114 B-092 idle entries are claimed in every slot, and exhausted ones are dead-lettered', async (_, scene) => {
   const cluster = await scene.cluster();
   const connection = scene.connectCluster(cluster);
   const streams = await spread(scene, cluster, 4);
@@ -184,7 +184,7 @@ fix('B-114 B-092 what is idle is claimed in every slot, and what is hopeless is 
   assert.deepStrictEqual([[...ran].sort(), errors], [streams.map((stream) => `good/${stream}`).sort(), []]);
 });
 
-fix('DISTRIBUTED_ROUTING means nothing on a Cluster, and does no harm', async (_, scene) => {
+fix('DISTRIBUTED_ROUTING has no effect on a Cluster', async (_, scene) => {
   const cluster = await scene.cluster();
   const connection = scene.connectCluster(cluster);
   const { DISTRIBUTED_ROUTING: route } = scene.hfxbus;
@@ -194,7 +194,7 @@ fix('DISTRIBUTED_ROUTING means nothing on a Cluster, and does no harm', async (_
   await job.finished(8000);
 });
 
-fix('pause and stop do not wait for reads, and leave no connection', async (_, scene) => {
+fix('pause() and stop() do not wait for reads, and leave no connection', async (_, scene) => {
   const cluster = await scene.ownCluster();
   const connection = scene.connectCluster(cluster);
   const streams = await spread(scene, cluster, 4);
@@ -246,7 +246,7 @@ ours('the process ends after stop, and holds no more connections than it needs',
   assert.deepStrictEqual([(await child.exit()).code, child.stderr], [0, '']);
 });
 
-fix('B-119 a Cluster that cannot be reached keeps what is sent waiting until it is given up', async (_, scene) => {
+fix('B-119 sends wait for an unreachable Cluster until its retries end', async (_, scene) => {
   const options = { redisOptions: { connectTimeout: 500 } };
   const times = [];
   const clusterRetryStrategy = (attempt) => {
@@ -266,7 +266,7 @@ fix('B-119 a Cluster that cannot be reached keeps what is sent waiting until it 
   assert.deepStrictEqual(times, [1, 2, 3, 4]);
 });
 
-ours('the backlog of a dead consumer on several nodes is recovered as fast as its jobs end', async (_, scene) => {
+ours('pending entries of a dead consumer on several nodes are claimed as fast as jobs end', async (_, scene) => {
   const cluster = await scene.cluster();
   const streams = await spread(scene, cluster, 4);
   for (const stream of streams) {
@@ -282,7 +282,7 @@ ours('the backlog of a dead consumer on several nodes is recovered as fast as it
   assert.deepStrictEqual([ran.length, new Set(ran).size], [120, 120]);
 });
 
-ours('names of dead consumers leave the groups on every node', async (_, scene) => {
+ours('dead consumers leave the groups on every node', async (_, scene) => {
   const cluster = await scene.cluster();
   const streams = await spread(scene, cluster, 4);
   const namesOf = async (stream) => {
@@ -304,7 +304,7 @@ ours('names of dead consumers leave the groups on every node', async (_, scene) 
   assert.deepStrictEqual(errors, []);
 });
 
-ours('finished() says which node has the stream of a job that is not finished in time', async (_, scene) => {
+ours('finished() names the node of the stream when a job is not finished in time', async (_, scene) => {
   const cluster = await scene.cluster();
   const connection = scene.connectCluster(cluster);
   const producer = scene.producer(connection);

@@ -26,7 +26,7 @@ async function spread(scene) {
   return [...keys.values()];
 }
 
-ours('on a Cluster a client’s commands go where their keys are', async (_, scene) => {
+ours('on a Cluster commands of a client go to the node of their keys', async (_, scene) => {
   const client = open(scene);
   const keys = await spread(scene);
   for (const key of keys) {
@@ -43,7 +43,7 @@ ours('on a Cluster a client’s commands go where their keys are', async (_, sce
   await assert.rejects(client.mget(...keys), { code: 'CROSSSLOT', command: 'MGET' });
 });
 
-ours('on a Cluster a transaction runs where its first key is, whole', async (_, scene) => {
+ours('on a Cluster a transaction runs whole on the node of its first key', async (_, scene) => {
   const client = open(scene);
   for (const key of await spread(scene)) {
     const results = await client.multi().ping().set(key, 1).incr(key).get(key).exec();

@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { fix, ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** A consumer that plays, and what sends one job and waits until it was run. */
 async function begin(scene, cluster, streams) {
@@ -25,7 +25,7 @@ async function isBlocking(node) {
   return /blocked_clients:1\r/.test(await node.call('INFO', 'clients'));
 }
 
-ours('a primary that says nothing any more is left for its replica, by who waits on it too', async (_, scene) => {
+ours('a silent primary is replaced by its replica, also for calls that wait on it', async (_, scene) => {
   const cluster = await scene.ownCluster({ replicas: true });
   const streams = await cluster.spread(3, scene.name('stream'), keys.stream);
   const { work } = await begin(scene, cluster, streams);
@@ -34,11 +34,11 @@ ours('a primary that says nothing any more is left for its replica, by who waits
   const frozen = performance.now();
   victim.freeze();
   await Promise.all(streams.map(work));
-  // Long before silence on a connection is noticed: the other nodes say who has taken over.
+  // Long before the connection counts as silent: the other nodes name the new primary.
   assert.ok(performance.now() - frozen < 8000, `${performance.now() - frozen} ms`);
 });
 
-fix('a primary without a replica is used again once it is back, though it has lost everything', async (_, scene) => {
+fix('a primary without a replica is used again after it is back, although it lost all data', async (_, scene) => {
   const cluster = await scene.ownCluster();
   const streams = await cluster.spread(3, scene.name('stream'), keys.stream);
   const { errors, work } = await begin(scene, cluster, streams);
@@ -55,7 +55,7 @@ fix('a primary without a replica is used again once it is back, though it has lo
   assert.strictEqual(new Set(told).size, told.length, told.join('\n'));
 });
 
-ours('a pause is as prompt on a node that the stream has moved to', async (_, scene) => {
+ours('pause() is as prompt on a node to which the stream has moved', async (_, scene) => {
   const cluster = await scene.ownCluster();
   const { consumer, errors, work } = await begin(scene, cluster, [scene.stream]);
   await work(scene.stream);

@@ -3,9 +3,9 @@
 const assert = require('node:assert');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { fix, ours } = require('../support/cases.js');
-const { Gate } = require('../support/gate.js');
+const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 /** A bus on a Cluster: a consumer of some streams, and what does a job on one of them. */
 async function begin(scene, cluster, streams, options, connecting) {
@@ -32,7 +32,7 @@ async function begin(scene, cluster, streams, options, connecting) {
   return { consumer, producer, errors, ran, work };
 }
 
-fix('a stream is read and written on at every step of its slot’s move, and nobody hears of it', async (_, scene) => {
+fix('a stream is read and written at every step of a slot migration, without errors', async (_, scene) => {
   const cluster = await scene.cluster();
   const { errors, work } = await begin(scene, cluster, [scene.stream]);
   const key = keys.stream(scene.stream);
@@ -71,7 +71,7 @@ fix('two streams of one slot are read again when both have moved', async (_, sce
   assert.deepStrictEqual([errors, ran.size], [[[], []], 4]);
 });
 
-fix('a failover by hand loses nothing, and nobody hears of it', async (_, scene) => {
+fix('a manual failover loses nothing, and causes no errors', async (_, scene) => {
   const cluster = await scene.cluster({ replicas: true });
   const streams = await cluster.spread(6, scene.name('stream'), keys.stream);
   const { errors, work } = await begin(scene, cluster, streams);
@@ -87,7 +87,7 @@ fix('a failover by hand loses nothing, and nobody hears of it', async (_, scene)
   assert.deepStrictEqual(errors, [[], []]);
 });
 
-fix('what a replaced primary holds back is done by the new one', async (_, scene) => {
+fix('writes that a replaced primary holds back are done by the new primary', async (_, scene) => {
   const cluster = await scene.ownCluster({ replicas: true });
   const key = keys.stream(scene.stream);
   const old = await cluster.home(key);
@@ -101,7 +101,7 @@ fix('what a replaced primary holds back is done by the new one', async (_, scene
   assert.deepStrictEqual(errors, [[], []]);
 });
 
-fix('after a primary was killed its replica is used, and what was acknowledged is run', async (_, scene) => {
+fix('a killed primary is replaced by its replica, and acknowledged sends run', async (_, scene) => {
   const cluster = await scene.ownCluster({ replicas: true });
   const streams = await cluster.spread(3, scene.name('stream'), keys.stream);
   const { ran, work, producer } = await begin(scene, cluster, streams, { claimInterval: 100, claimDeadline: 300 });
@@ -110,7 +110,7 @@ fix('after a primary was killed its replica is used, and what was acknowledged i
   const sent = [];
   const killed = Date.now();
   victim.crash();
-  // Sent while nobody serves the slot: they wait for who does next.
+  // Sent while no node serves the slot: they wait for the next node that does.
   const sends = streams.map(async (stream) => {
     const job = producer.job();
     await job.set('value', 1).push();
@@ -122,7 +122,7 @@ fix('after a primary was killed its replica is used, and what was acknowledged i
   assert.ok(Date.now() - killed < 1000 + 3000 + 2000, `${Date.now() - killed} ms`);
 });
 
-fix('what a replica has when its primary is killed is run by the consumer that was at it', async (_, scene) => {
+fix('entries on a replica run on the same consumer after their primary is killed', async (_, scene) => {
   const cluster = await scene.ownCluster({ replicas: true });
   const key = keys.stream(scene.stream);
   const victim = await cluster.home(key);
@@ -149,7 +149,7 @@ fix('what a replica has when its primary is killed is run by the consumer that w
   await until(async () => (await replica.call('XPENDING', key, keys.group(scene.group)))[0] === 0);
 });
 
-fix('natMap says where nodes are that announce what cannot be reached, also when a slot moves', async (_, scene) => {
+fix('natMap translates announced addresses that are unreachable, also when a slot moves', async (_, scene) => {
   const announced = (port) => port - 20000;
   const cluster = await scene.ownCluster({ settings: (port) => ['cluster-announce-port', `${announced(port)}`] });
   const places = cluster.nodes.map(({ port }) => [`127.0.0.1:${announced(port)}`, { host: '127.0.0.1', port }]);
@@ -166,7 +166,7 @@ fix('natMap says where nodes are that announce what cannot be reached, also when
   assert.deepStrictEqual(errors, [[], []]);
 });
 
-ours('while nobody serves a Cluster the process has little to do', async (_, scene) => {
+ours('an unreachable Cluster costs the process little CPU time', async (_, scene) => {
   const cluster = await scene.ownCluster();
   const { work } = await begin(scene, cluster, [scene.stream]);
   await work(scene.stream);

@@ -5,12 +5,12 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { ours } = require('../support/cases.js');
 const { fakeNode, named } = require('../support/fake-cluster.js');
 const { ERROR } = require('../support/fake-redis.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
-/** How long a command waits for a Cluster, in ms. */
+/** Time that a command waits for a Cluster, in ms. */
 const PATIENCE = 20000;
 
-ours('a command waits for a Cluster, but not for ever, whether its slots are known or not', async (_, scene) => {
+ours('a command waits for a Cluster for a limited time, with known and with unknown slots', async (_, scene) => {
   const node = await fakeNode(scene);
   const { host, port } = node.options;
   const open = () => scene.adopt(scene.hfxbus.ConnectionManager.cluster([{ host, port }])).getClient('mine');
@@ -32,7 +32,7 @@ ours('a command waits for a Cluster, but not for ever, whether its slots are kno
   }
 });
 
-ours('a producer that is to hear of completions waits for a Cluster, but not for ever', async (_, scene) => {
+ours('a producer that subscribes waits for a Cluster for a limited time', async (_, scene) => {
   const node = await fakeNode(scene);
   const { host, port } = node.options;
   node.close();
@@ -52,7 +52,7 @@ ours('a producer that is to hear of completions waits for a Cluster, but not for
   assert.ok(took > PATIENCE - 500 && took < PATIENCE + 4000, `${took} ms`);
 });
 
-ours('no more commands wait to be tried again than may wait for a connection', async (_, scene) => {
+ours('the number of commands that wait for a retry is limited by maxQueuedCommands', async (_, scene) => {
   let isDown = true;
   const node = await fakeNode(scene, ([name]) => (name === 'GET' && isDown ? ERROR('CLUSTERDOWN no') : undefined));
   const { host, port } = node.options;

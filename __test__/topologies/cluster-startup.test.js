@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { fakeNode, named, slotsOf } = require('../support/fake-cluster.js');
 const { bulk, reply } = require('../support/fake-redis.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const value = ([name]) => (name === 'GET' ? bulk('v') : undefined);
 
@@ -12,7 +12,7 @@ function cluster(scene, ...args) {
   return scene.adopt(scene.hfxbus.ConnectionManager.cluster(...args));
 }
 
-ours('credentials of the first startup node are for all nodes, unless redisOptions has some', async (_, scene) => {
+ours('credentials of the first startup node apply to all nodes, unless redisOptions has some', async (_, scene) => {
   const node = await fakeNode(scene);
   const { port } = node.options;
   const said = async (startupNode, options) => {
@@ -26,7 +26,7 @@ ours('credentials of the first startup node are for all nodes, unless redisOptio
   assert.deepStrictEqual(await said({ port, password: 'secret' }, { redisOptions }), ['AUTH,other']);
 });
 
-ours('one Redis that is no node of a Cluster is passed over, or an error at once', async (_, scene) => {
+ours('a Redis outside of a Cluster is skipped, or is an error if there is no other node', async (_, scene) => {
   const node = await fakeNode(scene, value);
   const { options } = scene.redis;
   assert.strictEqual(await cluster(scene, [options, node.options]).getClient('mine').get('k'), 'v');
@@ -34,14 +34,14 @@ ours('one Redis that is no node of a Cluster is passed over, or an error at once
   await assert.rejects(failed, { code: 'ERR', command: 'GET', message: /cluster support disabled/ });
 });
 
-ours('a node that does not know its own name has the one under which it was asked', async (_, scene) => {
+ours('a node that does not know its own name gets the name under which it was queried', async (_, scene) => {
   for (const host of ['', '?']) {
     const node = await fakeNode(scene, value, () => slotsOf({ host, port: node.options.port }));
     assert.strictEqual(await cluster(scene, [node.options]).getClient('mine').get('k'), 'v');
   }
 });
 
-ours('a subscriber of a node that leaves the Cluster and lives on is subscribed on another one', async (_, scene) => {
+ours('a subscriber moves to another node when its own node leaves the Cluster and stays up', async (_, scene) => {
   let members = [];
   const slots = () => slotsOf(...members.map(({ options }) => options));
   const subscribe = ([name, channel]) => (name === 'PSUBSCRIBE' ? reply(['psubscribe', channel, 1]) : undefined);
@@ -56,7 +56,7 @@ ours('a subscriber of a node that leaves the Cluster and lives on is subscribed 
   await until(() => named(members[0], 'PSUBSCRIBE').length === 1);
 });
 
-ours('a client of a Cluster tells its states, and ends once', async (_, scene) => {
+ours('a client of a Cluster emits its states, and ends once', async (_, scene) => {
   const node = await fakeNode(scene, value);
   const client = cluster(scene, [node.options], { lazyConnect: true }).getClient('mine');
   const seen = [];

@@ -6,7 +6,7 @@ const { keys } = require('../support/keys.js');
 
 const JOBS = 24;
 
-/** Runs durable jobs, of which every third fails, while nobody may publish; gives what came of each. */
+/** Runs durable jobs, of which every third fails, while no user can publish; returns the outcome of each. */
 async function unheard(scene, { connection, servers, streams, route }) {
   const consumer = scene.consumer({ concurrency: 8, route }, connection);
   const processor = async ({ id }) => {
@@ -40,14 +40,14 @@ function assertOutcomes(outcomes) {
   }
 }
 
-ours('on a Cluster outcomes are learnt from their records, wherever these are', async (_, scene) => {
+ours('on a Cluster outcomes are recovered from their records on any node', async (_, scene) => {
   const cluster = await scene.cluster();
   const streams = await cluster.spread(3, scene.name('stream'), (name) => keys.stream(name));
   const connection = scene.connectCluster(cluster);
   assertOutcomes(await unheard(scene, { connection, servers: cluster.primaries, streams }));
 });
 
-ours('on nodes a record is where its entry is', async (_, scene) => {
+ours('with several nodes a record is on the node of its entry', async (_, scene) => {
   const servers = await scene.ownNodes();
   const connection = scene.partition(servers);
   const route = scene.hfxbus.DISTRIBUTED_ROUTING;

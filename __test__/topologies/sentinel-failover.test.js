@@ -5,9 +5,9 @@ const test = require('node:test');
 const { inspect } = require('node:util');
 const { oursWithin } = require('../support/cases.js');
 const { SentinelGroup, FOLLOWED_WITHIN } = require('../support/sentinel-group.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
-/** How long it may take, in ms, until jobs are done again after the sentinels have decided. */
+/** Maximum time until jobs run again after the decision of the sentinels, in ms. */
 const RESUMED_WITHIN = 3000;
 
 const ours = oursWithin(FOLLOWED_WITHIN + 30_000);
@@ -35,7 +35,7 @@ async function traffic(scene) {
     return sent.finished();
   };
   await round(0);
-  /** A lost connection is said once, by who reads, and nothing else is. */
+  /** Checks that the consumer reports a lost connection once, and no other error. */
   const isQuiet = () => {
     assert.deepStrictEqual(complaints, []);
     assert.ok(heard.length <= 1 && heard.every(({ message }) => message === 'Connection is closed.'), inspect(heard));
@@ -55,7 +55,7 @@ async function roleOf(connection) {
   return role;
 }
 
-ours('a primary that is killed is followed by its replica, and jobs go on', async (t, scene) => {
+ours('a killed primary is replaced by its replica, and jobs continue', async (t, scene) => {
   const { connection, done, isQuiet, round } = await traffic(scene);
   const primary = await group.primary();
   await group.hasEverything();
@@ -75,7 +75,7 @@ ours('a primary that is killed is followed by its replica, and jobs go on', asyn
   assert.strictEqual(ready.at(-1), `127.0.0.1:${(await group.primary()).port}`);
 });
 
-ours('a failover by hand is followed, and the old primary, now a replica, is left alone', async (t, scene) => {
+ours('a manual failover is followed, and the demoted primary is not used any more', async (t, scene) => {
   const { connection, done, isQuiet, round } = await traffic(scene);
   await group.hasEverything();
   const old = await group.failover();
@@ -93,7 +93,7 @@ ours('a failover by hand is followed, and the old primary, now a replica, is lef
   assert.strictEqual((await old.call('ROLE'))[0], 'slave');
 });
 
-ours('a primary that answers nothing any more is left once the sentinels announce another', async (t, scene) => {
+ours('a silent primary is replaced once the sentinels announce another', async (t, scene) => {
   const { done, isQuiet, round } = await traffic(scene);
   const frozen = await group.primary();
   await group.hasEverything();

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { FakeSentinel } = require('../support/fake-sentinel.js');
 const { SentinelGroup } = require('../support/sentinel-group.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const NAME = 'main';
 const UNREACHABLE = { host: '127.0.0.1', port: 1 };
@@ -42,7 +42,7 @@ async function replicaOf(scene) {
   return replica;
 }
 
-ours('the sentinels say where the primary is, and every connection of the bus goes there', async (t, scene) => {
+ours('every connection of the bus goes to the primary that the sentinels name', async (t, scene) => {
   const fake = await sentinel(t, scene);
   const connection = find(scene, [fake]);
   const done = [];
@@ -67,7 +67,7 @@ ours('a node of a partitioned bus may be one that sentinels know', async (t, sce
   assert.deepStrictEqual(ports, [scene.redis.port, other.port]);
 });
 
-ours('a sentinel that is down, and one that is silent, do not keep the next one from being asked', async (t, scene) => {
+ours('a sentinel that is down or silent does not prevent the query of the next one', async (t, scene) => {
   const silent = await sentinel(t, scene, (made) => {
     made.isSilent = true;
   });
@@ -77,7 +77,7 @@ ours('a sentinel that is down, and one that is silent, do not keep the next one 
   assert.ok(Date.now() - start < 5000, 'well before the silent one is given up');
 });
 
-ours('connections that are opened at once share an answer', async (t, scene) => {
+ours('connections that open at once share one answer', async (t, scene) => {
   const fake = await sentinel(t, scene);
   const connection = find(scene, [fake], { failoverDetector: false });
   await Promise.all(['a', 'b', 'c', 'd'].map((key) => portOf(connection, key)));
@@ -85,18 +85,18 @@ ours('connections that are opened at once share an answer', async (t, scene) => 
   assert.ok(!fake.isWatched);
 });
 
-ours('an announced failover is followed by connections that are in good health', async (t, scene) => {
+ours('healthy connections follow an announced failover', async (t, scene) => {
   const [fake, other] = [await sentinel(t, scene), await scene.server()];
   const connection = find(scene, [fake]);
   assert.strictEqual(await portOf(connection), scene.redis.port);
-  // Who begins to listen asks once more, in case something was missed.
+  // A new subscription is followed by one more query, in case an announcement was missed.
   await until(() => fake.isWatched && fake.asked() === 2, { what: 'somebody to listen' });
   fake.announce('another', addressOf(other));
   fake.announce(NAME, addressOf(other));
   await until(async () => (await portOf(connection)) === other.port, { what: 'the connection to move' });
 });
 
-ours('an announcement that was missed is found out about when the sentinel is back', async (t, scene) => {
+ours('a missed announcement is found when the sentinel is back', async (t, scene) => {
   const [first, second, other] = [await sentinel(t, scene), await sentinel(t, scene), await scene.server()];
   const connection = find(scene, [first, second]);
   assert.strictEqual(await portOf(connection), scene.redis.port);
@@ -107,7 +107,7 @@ ours('an announcement that was missed is found out about when the sentinel is ba
   await until(async () => (await portOf(connection)) === other.port, { what: 'the connection to move' });
 });
 
-ours('READONLY from a demoted primary leads to the new one, where the command is done', async (t, scene) => {
+ours('READONLY from a demoted primary leads to the new one, and the command is done there', async (t, scene) => {
   const old = await scene.server();
   const fake = await sentinel(t, scene, (made) => {
     made.primary = addressOf(old);
@@ -125,7 +125,7 @@ ours('READONLY from a demoted primary leads to the new one, where the command is
   assert.deepStrictEqual(errors, []);
 });
 
-ours('a consumer reads on when its primary is demoted under a blocked read', async (t, scene) => {
+ours('a consumer reads on when its primary is demoted during a blocked read', async (t, scene) => {
   const old = await scene.server();
   const fake = await sentinel(t, scene, (made) => {
     made.primary = addressOf(old);
@@ -164,7 +164,7 @@ ours('a primary that turns out to be a replica is not used', async (t, scene) =>
   );
 });
 
-ours('READONLY is handed out in the end where nothing better is found', async (t, scene) => {
+ours('READONLY is returned in the end if no other primary is found', async (t, scene) => {
   const server = await scene.server('--repl-diskless-sync-delay', '0');
   await server.call('REPLICAOF', '127.0.0.1', scene.redis.port);
   // It cannot be found out that this is no primary.
@@ -177,7 +177,7 @@ ours('READONLY is handed out in the end where nothing better is found', async (t
   assert.ok(fake.asked() > 2, 'it was looked for');
 });
 
-ours('sentinels that others know are asked when the ones named are gone', async (t, scene) => {
+ours('sentinels that others know are queried when the given ones are gone', async (t, scene) => {
   const other = await scene.server();
   const learnt = await sentinel(t, scene, (made) => {
     made.primary = addressOf(other);
@@ -194,14 +194,14 @@ ours('sentinels that others know are asked when the ones named are gone', async 
   await until(async () => (await portOf(connection, 'mine')) === other.port, { what: 'the connection to move' });
 });
 
-ours('with updateSentinels off only the ones named are asked', async (t, scene) => {
+ours('with updateSentinels off only the given sentinels are queried', async (t, scene) => {
   const fake = await sentinel(t, scene);
   const connection = find(scene, [fake], { updateSentinels: false });
   await portOf(connection);
   assert.strictEqual(fake.asked('sentinels'), 0);
 });
 
-ours('natMap says where a server is for us', async (t, scene) => {
+ours('natMap translates the addresses of servers', async (t, scene) => {
   const fake = await sentinel(t, scene, (made) => {
     made.primary = { host: '10.1.2.3', port: 6379 };
   });
@@ -209,7 +209,7 @@ ours('natMap says where a server is for us', async (t, scene) => {
   assert.strictEqual(await portOf(find(scene, [fake], { natMap })), scene.redis.port);
 });
 
-ours('with role slave connections go to a replica, the preferred one if it is there', async (t, scene) => {
+ours('with role slave connections go to a replica, the preferred one if it is available', async (t, scene) => {
   const [first, second] = [await replicaOf(scene), await replicaOf(scene)];
   const fake = await sentinel(t, scene, (made) => {
     made.replicas = [first, second].map(addressOf);
@@ -228,7 +228,7 @@ ours('with role slave connections go to a replica, the preferred one if it is th
   await until(async () => (await portOf(connection)) === first.port, { what: 'the promoted one to be left' });
 });
 
-ours('sentinelRetryStrategy is asked after each round in vain, and can give up', async (_, scene) => {
+ours('sentinelRetryStrategy is called after each failed round, and can give up', async (_, scene) => {
   const rounds = [];
   const sentinelRetryStrategy = (round) => {
     rounds.push(round);
@@ -246,7 +246,7 @@ ours('sentinelRetryStrategy is asked after each round in vain, and can give up',
 });
 
 ours(
-  'how connections to sentinels are made again is not asked, and how many there may be changes none',
+  'sentinelReconnectStrategy is never called, and sentinelMaxConnections does not change the connections',
   async (t, scene) => {
     const said = async (options) => {
       const [first, second] = [await sentinel(t, scene), await sentinel(t, scene)];
@@ -282,7 +282,7 @@ ours('commands wait for sentinels that come up later', async (t, scene) => {
   assert.strictEqual(await port, scene.redis.port);
 });
 
-ours('a name that no sentinel knows fails what waits, with their words', async (t, scene) => {
+ours('a name that no sentinel knows fails waiting calls with the error of the sentinels', async (t, scene) => {
   const fake = await sentinel(t, scene, (made) => {
     made.primary = null;
   });
@@ -292,7 +292,7 @@ ours('a name that no sentinel knows fails what waits, with their words', async (
   await assert.rejects(connection.getClient('mine').call('PING'), expected);
 });
 
-ours('nobody listens to a sentinel any more after stop(), and the process may end', async (t, scene) => {
+ours('stop() ends the subscriptions to sentinels, and the process can end', async (t, scene) => {
   const fake = await sentinel(t, scene);
   const connection = find(scene, [fake]);
   await portOf(connection);
@@ -311,7 +311,7 @@ ours('nobody listens to a sentinel any more after stop(), and the process may en
   assert.strictEqual((await child.exit()).code, 0);
 });
 
-ours('sentinels that ask for a password get it, and their refusal is told', async (t, scene) => {
+ours('sentinels get the password that they require, and their refusal is reported', async (t, scene) => {
   const group = await SentinelGroup.start({ password: 'for sentinels'.replace(' ', '-') });
   t.after(() => group.kill());
   const open = (options) => scene.adopt(scene.hfxbus.ConnectionManager.standalone({ ...group.options, ...options }));

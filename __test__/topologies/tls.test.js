@@ -10,7 +10,7 @@ const { keep, ours } = require('../support/cases.js');
 const certificates = require('../support/certificates.js');
 const { FakeSentinel } = require('../support/fake-sentinel.js');
 const { TlsServer } = require('../support/tls-server.js');
-const { until } = require('../support/until.js');
+const { until } = require('../support/wait-until.js');
 
 const trusted = certificates.authority('trusted');
 const unknown = certificates.authority('unknown');
@@ -40,7 +40,7 @@ async function showing(t, identity) {
   t.after(() => server.rotate(good));
 }
 
-/** What a command, and with it everybody, is told. */
+/** Returns the error of a command on a connection. */
 function refusal(connection) {
   return connection
     .getClient('mine')
@@ -51,14 +51,14 @@ function refusal(connection) {
     );
 }
 
-/** How many commands of others than the test a server got. */
+/** Returns the number of commands of other clients on a server. */
 async function commands(of) {
   const info = await of.call('INFO', 'commandstats');
   const calls = [...info.matchAll(/cmdstat_(?!info|config|client)([^:]+):calls=(\d+)/g)];
   return calls.reduce((sum, [, , count]) => sum + Number(count), 0);
 }
 
-ours('jobs and completions go over TLS, with the authority that was given', async (_, scene) => {
+ours('jobs and completions use TLS, with the given authority', async (_, scene) => {
   const connection = open(scene, server, { ca: trusted.cert });
   const done = [];
   await scene.play(async (job) => done.push(await job.get('n', false).pull()), { connection });
@@ -72,7 +72,7 @@ ours('jobs and completions go over TLS, with the authority that was given', asyn
   await connection.stop();
 });
 
-/** What the server shows, what the client was told, and what it then says. */
+/** Certificate of the server, trust of the client, and the expected error. */
 const REFUSED = [
   ['an authority that is not trusted', () => good, { ca: unknown.cert }, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
   ['an authority that nobody in the world trusts', () => good, {}, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
@@ -113,12 +113,12 @@ for (const [what, shown, tls, code] of REFUSED) {
   });
 }
 
-ours('rediss:// speaks TLS and trusts only whom the world trusts', async (_, scene) => {
+ours('rediss:// uses TLS and trusts only public authorities', async (_, scene) => {
   const connection = scene.hfxbus.ConnectionManager.standalone(`rediss://127.0.0.1:${server.tlsPort}`);
   assert.strictEqual((await refusal(scene.adopt(connection))).code, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE');
 });
 
-keep('NODE_EXTRA_CA_CERTS is trusted where no other authority is named', async (t, scene) => {
+keep('NODE_EXTRA_CA_CERTS is trusted if no other authority is given', async (t, scene) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hfxbus-authorities-'));
   t.after(() => fs.rmSync(folder, { recursive: true }));
   const file = path.join(folder, 'extra.crt');
@@ -143,7 +143,7 @@ keep('NODE_EXTRA_CA_CERTS is trusted where no other authority is named', async (
   assert.deepStrictEqual(child.printed, [[true], [false]], child.stderr);
 });
 
-ours('a URL asks for TLS by its scheme or by a parameter, and tls beside it says how', async (_, scene) => {
+ours('a URL enables TLS by its scheme or by a parameter, and tls beside it sets the details', async (_, scene) => {
   const place = `default:any@127.0.0.1:${server.tlsPort}/0`;
   for (const url of [`rediss://${place}`, `valkeys://${place}`, `redis+tls://${place}`, `redis://${place}?tls=true`]) {
     for (const [given, code] of [
@@ -160,7 +160,7 @@ ours('a URL asks for TLS by its scheme or by a parameter, and tls beside it says
   }
 });
 
-ours('rediss:// trusts NODE_EXTRA_CA_CERTS, and who cannot be read is nobody', async (t, scene) => {
+ours('rediss:// trusts NODE_EXTRA_CA_CERTS, and ignores a file that cannot be read', async (t, scene) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hfxbus-authorities-'));
   t.after(() => fs.rmSync(folder, { recursive: true }));
   fs.writeFileSync(path.join(folder, 'extra.crt'), trusted.cert);
@@ -186,7 +186,7 @@ ours('rediss:// trusts NODE_EXTRA_CA_CERTS, and who cannot be read is nobody', a
   }
 });
 
-ours('what is believed all the same: no check, the name that was asked for, a given certificate', async (t, scene) => {
+ours('rejectUnauthorized false, a matching servername and a given certificate are accepted', async (t, scene) => {
   const ping = (tls) => open(scene, server, tls).getClient('mine').call('PING');
   assert.strictEqual(await ping({ rejectUnauthorized: false }), 'PONG');
   assert.strictEqual(await ping({ ca: [unknown.cert, Buffer.from(trusted.cert)], servername: 'localhost' }), 'PONG');
@@ -198,7 +198,7 @@ ours('what is believed all the same: no check, the name that was asked for, a gi
   );
 });
 
-ours('a server that asks for a certificate gets it, as text, as bytes or in an array', async (_, scene) => {
+ours('a client certificate is sent on request, as text, as bytes or in an array', async (_, scene) => {
   const ca = trusted.cert;
   for (const { cert, key } of [
     user,
@@ -210,7 +210,7 @@ ours('a server that asks for a certificate gets it, as text, as bytes or in an a
 });
 
 ours(
-  'a client without a certificate, or with one of another authority, is told why it is refused',
+  'a client without a certificate, or with one of another authority, gets the reason of its refusal',
   async (_, scene) => {
     const ca = trusted.cert;
     for (const enableReadyCheck of [true, false]) {
@@ -224,7 +224,7 @@ ours(
   },
 );
 
-ours('plain text to a port for TLS, and TLS to one for plain text, are said to be that', async (_, scene) => {
+ours('an error names plain text to a port for TLS, and TLS to a port for plain text', async (_, scene) => {
   const fails = async (options) => {
     const once = { host: '127.0.0.1', maxRetriesPerRequest: 0, ...options };
     const connection = scene.adopt(scene.hfxbus.ConnectionManager.standalone(once));
@@ -301,7 +301,7 @@ ours(
   },
 );
 
-ours('sentinels and the Redis that they name may both speak TLS, each in its own way', async (t, scene) => {
+ours('sentinels and the Redis that they name can both use TLS, each with its own options', async (t, scene) => {
   const sentinels = certificates.authority('of sentinels');
   const fake = await FakeSentinel.start((made) => {
     made.identity = certificates.server(sentinels);

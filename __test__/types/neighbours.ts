@@ -1,4 +1,4 @@
-/** What is typed by the packages that 2.x was built on can be passed as it is. */
+/** Values with the types of the packages below 2.x can be passed unchanged. */
 import EventEmitter from 'eventemitter3';
 import { ConnectionManager, Consumer, Producer } from 'hfxbus';
 import type { RedisOptions } from 'ioredis';

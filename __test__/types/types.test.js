@@ -45,7 +45,7 @@ for (const [name, files, options] of CASES) {
 /** Types that the package gives and never takes. Their optional properties are there or are not. */
 const GIVEN = /Error$|Message$|Change$|^IRedisClient$|^IAbortSignal$|^setErrorKind$/;
 
-test('every optional property of what is passed in may be undefined', () => {
+test('every optional property of an argument can be undefined', () => {
   const exact = [];
   let count = 0;
   for (const file of ['index.d.ts', 'testing.d.ts']) {

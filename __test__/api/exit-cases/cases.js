@@ -11,7 +11,7 @@ const CLAIMS = { claimInterval: 20, claimDeadline: 200 };
 const fail = () => Promise.reject(new Error('no'));
 const never = () => new Promise(() => {});
 
-/** What programs have in common. */
+/** Setup that all programs share. */
 function stage({ bus, options }) {
   const connection = bus.ConnectionManager.standalone(options);
   const stream = 'stream';

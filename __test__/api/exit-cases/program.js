@@ -7,7 +7,7 @@ const { isMainThread, Worker, workerData } = require('node:worker_threads');
 const { encode } = require('../../support/resp.js');
 const { CASES, OF_PROCESS, stage } = require('./cases.js');
 
-/** What the process, or the thread, has to end with. */
+/** Exit code that the process or the thread must have. */
 const CODE = 7;
 
 function print(...values) {

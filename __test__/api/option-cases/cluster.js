@@ -3,9 +3,9 @@
 const assert = require('node:assert');
 const { ERROR, FakeRedis, NIL, OK, bulk, reply } = require('../../support/fake-redis.js');
 const { keys } = require('../../support/keys.js');
-const { until } = require('../../support/until.js');
+const { until } = require('../../support/wait-until.js');
 
-/** How long a delay is that is to be told from none, in ms. */
+/** Delay that is long enough to differ from none, in ms. */
 const DELAY = 120;
 
 /** A Cluster of one node that has all slots and answers as the case says, but for what is said to every node. */
@@ -26,7 +26,7 @@ function connect(scene, server, options) {
 
 const named = (server, name) => server.commands.filter(([command]) => command === name);
 
-/** Whether a command that is refused at first is done again after the delay that an option says, and not before. */
+/** Checks that a command refused at first is repeated after the delay of an option, and not before. */
 async function delays(scene, option, refuse) {
   const server = await fake(scene, (words, socket) => {
     if (words[0] !== 'GET') return OK;
@@ -39,7 +39,7 @@ async function delays(scene, option, refuse) {
   assert.strictEqual(named(server, 'GET').length, 2);
 }
 
-/** What shows that an option of a Cluster does what it says, by the option. */
+/** Cases of the options of a Cluster, by option. */
 const WORKING = {
   redisOptions: async (scene) => {
     const cluster = await scene.cluster();
@@ -173,7 +173,7 @@ const WITHOUT_EFFECT = {
   showFriendlyErrorStack: [true],
 };
 
-/** What is refused, and what the error says. */
+/** Rejected options, and the message of the error. */
 const REFUSED = {
   useSRVRecords: [{ useSRVRecords: true }, /^useSRVRecords /],
   'scaleReads: function': [{ scaleReads: () => [] }, /^scaleReads /],

@@ -8,14 +8,14 @@ const { hasEngineTest } = require('../../support/documented-options.js');
 const { ERROR, OK, bulk } = require('../../support/fake-redis.js');
 const { TlsServer } = require('../../support/tls-server.js');
 const { replaceSubscribers } = require('../../support/named-clients.js');
-const { until } = require('../../support/until.js');
+const { until } = require('../../support/wait-until.js');
 
 const SOCKET = 'src/redis_io/connection/socket.rs';
 
 /** A client with these options, on this file's server unless they say otherwise. */
 const open = (scene, options) => scene.connect(options).getClient('mine');
 
-/** A client on a server that answers as told, and that server. */
+/** Opens a client on a server with given replies, and returns both. */
 async function fake(scene, answer, options) {
   const server = await scene.fake((words, socket) => answer(words, socket) ?? OK);
   return { server, client: open(scene, { ...server.options, enableReadyCheck: false, ...options }) };
@@ -41,7 +41,7 @@ async function secondIsRefused(scene, options) {
 
 const named = (server, name) => server.commands.filter(([command]) => command === name);
 
-/** What shows that an option of ioredis does what it says, by the option. */
+/** Cases of the options of ioredis, by option. */
 const WORKING = {
   url: async (scene) => {
     const other = await scene.server();

@@ -1,6 +1,6 @@
 'use strict';
 
-/* A process that another one has forked: runs jobs, and sends one when it is asked to, until it is told to end. */
+/* A forked process: it runs jobs, and sends one on request, until its parent ends it. */
 
 const { file, options, stream, group } = JSON.parse(process.env.HFXBUS_FORKED);
 const { ConnectionManager, Consumer, Producer } = require(file);

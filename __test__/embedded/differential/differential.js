@@ -5,7 +5,7 @@ const { generate } = require('./generator.js');
 const { compare } = require('./pair.js');
 const { shrink } = require('./shrink.js');
 
-/** How many commands are sent before both servers begin anew. */
+/** Number of commands before both servers are emptied. */
 const EPISODE = 200;
 
 /**

@@ -1,21 +1,21 @@
 'use strict';
 
-const { NOT_QUEUED } = require('./side.js');
-const { Words } = require('./words.js');
+const { NOT_QUEUED } = require('./runner.js');
+const { Words } = require('./vocabulary.js');
 
-/** What most sequences begin with, so that what follows finds something. */
+/** First commands of most sequences, so that later commands find data. */
 const BEGINNING = ['s1', 's2'].map((stream) => ({
   client: 0,
   words: ['XGROUP', 'CREATE', stream, 'g1', '0', 'MKSTREAM'],
 }));
 
-/** How many connections take part. */
+/** Number of connections. */
 const CLIENTS = 3;
 
 /** Some of these, each with these odds. */
 const maybe = (words, odds, make) => (words.chance(odds) ? make() : []);
 
-/** What is over at once is removed when a server comes to it, so all of it is far off. */
+/** Far expiry times: a server removes keys that expire at once at a time of its own. */
 const expiry = (w) =>
   w.pick([
     [w.cased(w.pick(['EX', 'PX'])), ...maybe(w, 0.95, () => [w.ms()])],
@@ -45,7 +45,7 @@ const claimOptions = (w) => [
   ...maybe(w, 0.1, () => ['LASTID', w.id()]),
 ];
 
-/** How often each command comes, and what it is given. */
+/** Frequency of each command, and the generator of its arguments. */
 const COMMANDS = [
   [
     4,

@@ -2,8 +2,8 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { CLIENTS } = require('./generator.js');
-const { normal, same } = require('./normal.js');
-const { Side, endsTransaction } = require('./side.js');
+const { normal, same } = require('./normalize.js');
+const { Side, endsTransaction } = require('./runner.js');
 
 /**
  * Sends a sequence of commands to two servers, one after the other, and compares all that comes.
@@ -20,7 +20,7 @@ async function compare(ports, commands) {
 }
 
 async function run(sides, commands) {
-  /** What each client was doing when its replies came. */
+  /** Replies and state of each client. */
   const journals = Array.from({ length: CLIENTS }, () => new Journal());
   for (const [at, { client, words }] of commands.entries()) {
     const name = words[0].toUpperCase();
@@ -46,11 +46,11 @@ async function run(sides, commands) {
   return null;
 }
 
-/** What was compared of one client. */
+/** Replies of one client on both servers. */
 class Journal {
   #done = 0;
   #words = ['nothing'];
-  /** What it has queued, if it is in a transaction. */
+  /** Commands queued in a transaction. */
   #queued = [];
 
   /**

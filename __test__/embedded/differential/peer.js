@@ -3,7 +3,7 @@
 const net = require('node:net');
 const { decode, encode } = require('../../support/resp.js');
 
-/** How long a server may take to answer, in ms. */
+/** Maximum time for the reply of a server, in ms. */
 const PATIENCE = 10_000;
 
 /** One connection, and everything that came on it, in order. */
@@ -13,7 +13,7 @@ class Peer {
   #woken = () => {};
   /** @type {any[]} */
   log = [];
-  /** How much of the log was not asked for by a command of its own. */
+  /** Number of log entries without a command of their own. */
   #pushes = 0;
   isBlocked = false;
   isQueueing = false;
@@ -85,7 +85,7 @@ class Peer {
   }
 }
 
-/** What a subscriber hears; all else is a reply. */
+/** Returns true for a message to a subscriber; every other value is a reply. */
 function isPush(value) {
   return Array.isArray(value) && Buffer.isBuffer(value[0]) && /^p?message$/.test(value[0].toString());
 }

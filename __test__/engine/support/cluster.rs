@@ -106,7 +106,7 @@ const SETTINGS: &[&str] = &[
     "2000",
     "--cluster-config-file",
     "{dir}/nodes.conf",
-    // Replicas are told of once they have been pinged.
+    // Replicas are reported once they have been pinged.
     "--repl-ping-replica-period",
     "1",
     "--repl-diskless-sync-delay",

@@ -18,7 +18,7 @@ use hfxbus::redis_io::options::LinkOptions;
 
 use super::{Engine, until};
 
-/// Takes the place of the addon: notes what it is told, and runs nothing by itself.
+/// Takes the place of the addon: notes every event, and runs nothing by itself.
 #[derive(Default)]
 pub struct Host {
     told: Mutex<Told>,
@@ -68,22 +68,22 @@ impl Host {
         self.lock().outcomes[&wait].clone()
     }
 
-    /// What consumers failed at.
+    /// Returns the failures of consumers.
     pub fn complaints(&self) -> Vec<String> {
         self.lock().complaints.clone()
     }
 
-    /// Which nodes left the ring (true) or are in it again, and when.
+    /// Returns ejections (true) and readmissions of nodes, with their times.
     pub fn ring(&self) -> Vec<(u32, bool, Instant)> {
         self.lock().ring.clone()
     }
 
-    /// How many jobs ran past their deadline.
+    /// Returns the number of jobs that ran past their deadline.
     pub fn expired(&self) -> usize {
         self.lock().expired
     }
 
-    /// How often a consumer had nothing in flight any more.
+    /// Returns the number of times that a consumer had no job in flight any more.
     pub fn drained(&self) -> usize {
         self.lock().drained
     }

@@ -10,7 +10,7 @@ pub struct Proxy {
     way: Arc<Way>,
 }
 
-/// What both directions of every connection look at.
+/// State that both directions of every connection share.
 #[derive(Default)]
 struct Way {
     /// Replies on connections with a lower number are swallowed.
@@ -39,7 +39,7 @@ impl Proxy {
         Self { port, way }
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections so far.
     pub fn accepted(&self) -> usize {
         self.way.accepted.load(Ordering::SeqCst)
     }

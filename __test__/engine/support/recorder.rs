@@ -96,12 +96,12 @@ impl Retries {
         self.steps.lock().unwrap().iter().map(|(state, _)| *state).collect()
     }
 
-    /// How often the link came into this state.
+    /// Returns the number of changes into this state.
     pub fn times(&self, state: LinkState) -> usize {
         self.states().iter().filter(|of| **of == state).count()
     }
 
-    /// Why the link was closed last.
+    /// Returns the reason of the last close.
     pub fn reason(&self) -> Option<RedisError> {
         self.steps.lock().unwrap().iter().rev().find_map(|(_, error)| error.clone())
     }

@@ -41,7 +41,7 @@ impl Engine {
         outcome.recv_timeout(DEADLINE).expect("the future ends in time")
     }
 
-    /// How many tasks there are.
+    /// Returns the number of tasks.
     pub fn tasks(&self) -> usize {
         self.handle.metrics().num_alive_tasks()
     }

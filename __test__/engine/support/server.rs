@@ -105,7 +105,7 @@ impl Drop for Server {
 /// A node of a Cluster listens on a second port, ten thousand higher.
 const HIGHEST_PORT: u16 = 55_535;
 
-/// A port nobody listens on.
+/// Returns a port without a listener.
 pub fn free_port() -> u16 {
     loop {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

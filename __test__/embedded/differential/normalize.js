@@ -1,6 +1,6 @@
 'use strict';
 
-/** How far times may be apart, in ms: the two servers are not asked at once. */
+/** Maximum difference of times, in ms: the two servers do not get a command at the same time. */
 const APART = 5000;
 
 /** A number that is a time, and only has to be about the same. */
@@ -10,7 +10,7 @@ class Time {
   }
 }
 
-/** Those whose reply is a time. */
+/** Commands with a time as reply. */
 const TIMES = { TTL: 1000, PTTL: 1, EXPIRETIME: 1000, PEXPIRETIME: 1 };
 /** Fields of XINFO that are times, and one that is a matter of the implementation. */
 const TIME_FIELDS = ['idle', 'seen-time'];
@@ -22,7 +22,7 @@ const OWN_FIELDS = ['radix-tree-nodes'];
  */
 function normal(words, reply, named) {
   const plain = readable(reply, named);
-  // What a subscriber hears belongs to no command of its own; which of his patterns comes first is nobody's promise.
+  // Messages of a subscriber belong to no command, and the order of its patterns is not defined.
   if (Array.isArray(plain) && plain[0] === 'message') return plain;
   if (Array.isArray(plain) && plain[0] === 'pmessage') return ['pmessage', 'a pattern', ...plain.slice(2)];
   const [name, sub] = words.map((word) => word.toUpperCase());
@@ -78,7 +78,7 @@ function pendingTime(one) {
   return one.map((value, at) => (at === one.length - 2 ? new Time(value) : value));
 }
 
-/** Whether two normal replies are the same. */
+/** Returns true if two normalized replies are equal. */
 function same(one, other) {
   if (one instanceof Time && other instanceof Time) return Math.abs(one.ms - other.ms) <= APART;
   if (Array.isArray(one) && Array.isArray(other)) {

@@ -18,7 +18,7 @@ const fileClusters = new Map();
 let fileNodes = null;
 let names = 0;
 
-/** What a case works with: a subject, a Redis, names that nobody else uses. Whatever it opens is closed afterwards. */
+/** Fixture of a case: a subject, a Redis and unique names. It closes everything that it opened. */
 class Scene {
   #connections = [];
   #consumers = [];
@@ -44,12 +44,12 @@ class Scene {
     return this.subject.env === 'original';
   }
 
-  /** A name that nobody has used. */
+  /** Returns an unused name. */
   name(kind) {
     return `${kind}-${names++}`;
   }
 
-  /** A name that nobody has used and that leads to a node. */
+  /** Returns an unused name that leads to a node. */
   nameOn(node, kind, nodes = 3) {
     for (;;) {
       const name = this.name(kind);
@@ -122,13 +122,13 @@ class Scene {
     return redis.call('XADD', keys.stream(stream), '*', 'prd', producer, 'job', job);
   }
 
-  /** Publishes a completion as a consumer would. @returns how many heard it */
+  /** Publishes a completion as a consumer would. @returns the number of receivers */
   complete(job, producer, { stream = this.stream, group = this.group, redis = this.redis, ...rest } = {}) {
     const message = JSON.stringify({ str: stream, grp: group, job, ...rest });
     return redis.call('PUBLISH', keys.channel(stream, producer), message);
   }
 
-  /** How many entries of a stream a group has pending. */
+  /** Returns the number of pending entries of a group in a stream. */
   async pending({ stream = this.stream, group = this.group, redis = this.redis } = {}) {
     const [count] = await redis.call('XPENDING', keys.stream(stream), keys.group(group));
     return count;
@@ -218,7 +218,7 @@ function startNodes(start) {
   return Promise.all(Array.from({ length: 3 }, () => start()));
 }
 
-/** What does not end in time is for the process that does not end to show. */
+/** Limits a close in time; a process that does not end reveals a leak. */
 function atMost(ms, promise) {
   const timer = new AbortController();
   const late = sleep(ms, undefined, { signal: timer.signal }).catch(() => {});

@@ -1,6 +1,6 @@
 'use strict';
 
-/** Values that nobody passes on purpose. */
+/** Malicious or broken values. */
 const hostile = {
   /** Without a prototype: nothing can make a text of it. */
   bare: () => Object.create(null),

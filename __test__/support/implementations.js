@@ -8,7 +8,7 @@ const everySubject = [
   { name: 'ours', env: 'ours', file: path.resolve(__dirname, '..', '..', 'index.js') },
 ].map((subject) => ({ ...subject, file: require.resolve(subject.file) }));
 
-/** What a run is restricted to by HFXBUS_SUBJECT: `original` or `ours`. */
+/** Restriction of a run by HFXBUS_SUBJECT: `original` or `ours`. */
 const subjects = everySubject.filter(({ env }) => [undefined, '', env].includes(process.env.HFXBUS_SUBJECT));
 
 module.exports = { everySubject, subjects };

@@ -3,7 +3,7 @@
 const { AssertionError } = require('node:assert');
 const { setTimeout: sleep } = require('node:timers/promises');
 
-/** How often a condition is looked at, in ms. */
+/** Interval between two checks of a condition, in ms. */
 const EVERY = 4;
 
 /**

@@ -229,15 +229,15 @@ export interface NativeConsumerStats {
   exhausted: number
   /** Trimmed entries. */
   trimmed: number
-  /** Ended jobs whose settlement failed. */
+  /** Jobs that ended, with a settlement that failed. */
   settlementFailures: number
-  /** In flight. */
+  /** Jobs in flight. */
   inFlight: number
   /** Entries of the backlog, which wait for a slot. */
   waiting: number
-  /** Slots for further jobs; infinite without a limit. */
+  /** Free slots, infinite without a limit. */
   availableSlots: number
-  /** The connections that it waits on. */
+  /** Traffic of its reader connections. */
   own: NativeTraffic
   /** Traffic of the shared connections of its bus. */
   shared: NativeTraffic
@@ -343,9 +343,9 @@ export interface NativeNodeOptions {
 
 /** Statistics of a producer. */
 export interface NativeProducerStats {
-  /** Received completions, one for each group of a job. */
+  /** Received completions. */
   completionsReceived: number
-  /** Jobs waited for. */
+  /** Pending waits. */
   waiting: number
   /** Traffic of the connections of its bus. */
   shared: NativeTraffic

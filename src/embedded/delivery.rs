@@ -3,7 +3,7 @@
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::embedded::chaos::Chaos;
-use crate::embedded::group::{ConsumerGroup, PendingEntry};
+use crate::embedded::group::{ConsumerGroup, UnacknowledgedEntry};
 use crate::embedded::key::Key;
 use crate::embedded::log::Log;
 use crate::embedded::reply::ReplyBuffer;
@@ -95,7 +95,8 @@ impl ReadCursor<'_> {
     }
 
     fn give(&mut self, id: EntryId, deliveries: u64) {
-        let pending = PendingEntry { consumer: self.consumer.clone(), delivered_at: self.now, deliveries };
+        let pending =
+            UnacknowledgedEntry { consumer: self.consumer.clone(), delivered_at: self.now, deliveries };
         self.group.assign(id, pending);
     }
 

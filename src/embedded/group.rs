@@ -11,7 +11,7 @@ const OVERHEAD: usize = 128;
 
 /// An entry that was delivered and not acknowledged.
 #[derive(Clone, Debug)]
-pub struct PendingEntry {
+pub struct UnacknowledgedEntry {
     /// Consumer that owns the entry.
     pub consumer: Key,
     /// Time of the last delivery, in ms.
@@ -37,7 +37,7 @@ pub struct ConsumerGroup {
     /// Number of entries read from the stream, if known.
     pub read: Option<u64>,
     /// Entries without an acknowledgement.
-    pub pending: BTreeMap<EntryId, PendingEntry>,
+    pub pending: BTreeMap<EntryId, UnacknowledgedEntry>,
     /// Its consumers by their names.
     pub consumers: BTreeMap<Key, GroupConsumer>,
     /// Entries to deliver once more, drawn by chaos.
@@ -69,7 +69,7 @@ impl ConsumerGroup {
     }
 
     /// Assigns an entry to a consumer, and takes it from the one before.
-    pub fn assign(&mut self, id: EntryId, pending: PendingEntry) {
+    pub fn assign(&mut self, id: EntryId, pending: UnacknowledgedEntry) {
         let consumer = pending.consumer.clone();
         if let Some(before) = self.pending.insert(id, pending)
             && before.consumer != consumer
@@ -121,7 +121,7 @@ mod tests {
         for name in [b"a".as_slice(), b"b"] {
             let (consumer, is_new) = group.meet(name, 5);
             assert!(is_new);
-            group.assign(id, PendingEntry { consumer, delivered_at: 5, deliveries: 1 });
+            group.assign(id, UnacknowledgedEntry { consumer, delivered_at: 5, deliveries: 1 });
         }
         assert_eq!(group.remove_consumer(b"a"), 0);
         assert_eq!(group.pending.len(), 1);

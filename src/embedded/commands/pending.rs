@@ -2,7 +2,7 @@
 
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::command_error::{CommandError, SYNTAX};
-use crate::embedded::group::PendingEntry;
+use crate::embedded::group::UnacknowledgedEntry;
 use crate::embedded::number;
 use crate::embedded::reply::ReplyBuffer;
 use crate::embedded::stream::Stream;
@@ -65,7 +65,7 @@ impl ClaimOptions {
         let more = u64::from(!self.just_id);
         let deliveries = self.deliveries.unwrap_or(deliveries + more);
         let (consumer, _) = group.meet(consumer, now);
-        group.assign(id, PendingEntry { consumer, delivered_at: self.delivered_at, deliveries });
+        group.assign(id, UnacknowledgedEntry { consumer, delivered_at: self.delivered_at, deliveries });
         Claimed::Yes
     }
 }

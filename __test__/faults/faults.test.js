@@ -25,7 +25,7 @@ const SIZES = {
   F22: 0.2,
   F25: 0.2,
   F26: 0.3,
-  F27: 0.05,
+  F28: 0.05,
 };
 
 for (const [id, size] of Object.entries(SIZES)) {

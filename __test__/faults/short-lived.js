@@ -115,4 +115,4 @@ async function run(trial) {
   });
 }
 
-module.exports = { id: 'F27', title: 'processes that do one thing and end', original: true, run };
+module.exports = { id: 'F28', title: 'processes that do one thing and end', original: true, run };

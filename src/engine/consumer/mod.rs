@@ -20,7 +20,6 @@ pub mod state;
 pub mod stop;
 pub mod turn;
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
 
@@ -35,8 +34,7 @@ use crate::engine::consumer::reading::reader::ReaderSink;
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::lane::LaneState;
 use crate::engine::consumer::state::report_limit::ReportLimit;
-use crate::engine::consumer::state::stream::StreamState;
-use crate::engine::consumer::state::trim_detector::TrimDetector;
+use crate::engine::consumer::state::stream::{StreamPlace, StreamState};
 use crate::engine::host::{Event, Failure};
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::node_set::NodeSet;
@@ -162,7 +160,7 @@ impl Consumer {
         number: u32,
         options: &StreamOptions,
     ) -> StreamState {
-        StreamState {
+        let place = StreamPlace {
             number,
             lane,
             node,
@@ -170,23 +168,8 @@ impl Consumer {
             key,
             completion_head: completion_message::head(&options.name, &self.options.group),
             channel_head: self.node_set.keys().channels_of(&options.name),
-            active: false,
-            position: StreamState::first_position(options),
-            last_seen: None,
-            trim_detector: TrimDetector::default(),
-            inspected: 0,
-            is_member: false,
-            is_alone: false,
-            needs_member_name: false,
-            idle_queried: None,
-            idle: Vec::new(),
-            unchanged_since: None,
-            tail: None,
-            claim_from: None,
-            search_began: None,
-            exhausted: HashMap::new(),
-            options: options.clone(),
-        }
+        };
+        StreamState::new(place, options.clone())
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ConsumerState> {

@@ -214,10 +214,8 @@ impl ConsumerState {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::HashMap;
-
     use super::*;
-    use crate::engine::consumer::state::trim_detector::TrimDetector;
+    use crate::engine::consumer::state::stream::StreamPlace;
     use crate::engine::options::consumer::{ReadFrom, StreamOptions};
 
     fn stream(active: bool) -> StreamState {
@@ -229,31 +227,8 @@ pub(crate) mod tests {
             deadline: None,
             prefetch: Default::default(),
         };
-        StreamState {
-            number: 0,
-            lane: 0,
-            node: 0,
-            completions: 0,
-            key: "hfxbus:str:s".to_owned(),
-            completion_head: String::new(),
-            channel_head: String::new(),
-            active,
-            position: Position::New,
-            last_seen: None,
-            trim_detector: TrimDetector::default(),
-            inspected: 0,
-            is_member: false,
-            is_alone: false,
-            needs_member_name: false,
-            idle_queried: None,
-            idle: Vec::new(),
-            unchanged_since: None,
-            tail: None,
-            claim_from: None,
-            search_began: None,
-            exhausted: HashMap::new(),
-            options,
-        }
+        let place = StreamPlace { key: "hfxbus:str:s".to_owned(), ..StreamPlace::default() };
+        StreamState { active, ..StreamState::new(place, options) }
     }
 
     /// State of a consumer that plays `streams` streams of one lane.

@@ -20,6 +20,25 @@ pub enum Position {
     History(String),
 }
 
+/// Place of a stream: its numbers and its names in Redis.
+#[derive(Debug, Default)]
+pub struct StreamPlace {
+    /// Number by which the host knows the stream, the same on every node.
+    pub number: u32,
+    /// Index of its lane.
+    pub lane: usize,
+    /// Index of its node.
+    pub node: usize,
+    /// Index of the node on which its completions are published.
+    pub completions: usize,
+    /// The stream's key.
+    pub key: String,
+    /// Head of each completion of this stream.
+    pub completion_head: String,
+    /// Head of each channel of this stream.
+    pub channel_head: String,
+}
+
 /// One stream of a consumer, on one node.
 #[derive(Debug)]
 pub struct StreamState {
@@ -72,6 +91,36 @@ pub struct StreamState {
 }
 
 impl StreamState {
+    /// A stream that was never read.
+    pub fn new(place: StreamPlace, options: StreamOptions) -> Self {
+        let StreamPlace { number, lane, node, completions, key, completion_head, channel_head } = place;
+        Self {
+            number,
+            lane,
+            node,
+            completions,
+            key,
+            completion_head,
+            channel_head,
+            active: false,
+            position: Self::first_position(&options),
+            last_seen: None,
+            trim_detector: TrimDetector::default(),
+            inspected: 0,
+            is_member: false,
+            is_alone: false,
+            needs_member_name: false,
+            idle_queried: None,
+            idle: Vec::new(),
+            unchanged_since: None,
+            tail: None,
+            claim_from: None,
+            search_began: None,
+            exhausted: HashMap::new(),
+            options,
+        }
+    }
+
     /// Position as an argument of XREADGROUP.
     pub fn position_text(&self) -> &str {
         match &self.position {

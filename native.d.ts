@@ -449,7 +449,10 @@ export declare const enum Operation {
   Push = 1,
   /** `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶` */
   Pull = 2,
-  /** `producer, request, plan, capped, wait, flags, record, job¶`, and `headers¶` if `flags` has that bit of `SendFlag` */
+  /**
+   * `producer, request, plan, capped, wait, flags, record, job¶`, and by the bits of `flags`, those of `SendFlag`:
+   * `headers¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`
+   */
   Send = 3,
   /** `producer, wait` */
   ForgetWait = 4,
@@ -466,7 +469,12 @@ export declare const enum Operation {
    */
   Call = 8,
   /** `producer, wait, request`: the value of the request is the text of the diagnosis, if there is one */
-  Diagnose = 9
+  Diagnose = 9,
+  /**
+   * `consumer, token, request, removals, writes, answers, removals × key¶, writes × (key¶, expiry, value: as in Push),
+   * answers × (key¶, value: as in Push)`: a success with payload changes and an answer
+   */
+  ResolveWith = 10
 }
 
 /** Rest of a packet that `collect` could not return. Most packets have none, which saves an object. */
@@ -477,6 +485,16 @@ export interface PacketRest {
   bytes?: Buffer
   /** Other payloads. */
   blobs?: Array<Buffer>
+}
+
+/** Use of a payload value that leaves with a job. */
+export declare const enum PayloadUse {
+  /** Writes the payload key. */
+  Key = 1,
+  /** Puts the value into the entry. */
+  Carry = 2,
+  /** Does both. */
+  KeyAndCarry = 3
 }
 
 /** Events of an event packet. The listed numbers follow each one, and its texts and blobs in the listed order. */
@@ -497,7 +515,7 @@ export declare const enum Report {
   Called = 7,
   /** `request, index, error` */
   CallFailed = 8,
-  /** `wait, count, count × (at, group¶, error¶ or -1)` */
+  /** `wait, count, count × (at, group¶, error¶ or -1, answers or -1, answers × (key¶, value))` */
   Outcome = 9,
   /** `wait` */
   Abandoned = 10,
@@ -540,7 +558,9 @@ export declare const enum Report {
   /** `consumer, token, headers¶`, in front of its `Jobs` */
   Headers = 29,
   /** `consumer, stream, count, count × name¶` */
-  Removed = 30
+  Removed = 30,
+  /** `consumer, token, isOnlyCopy, returns¶ or -1, count, count × (key¶, value)`, in front of its `Jobs` */
+  Carried = 31
 }
 
 /** Flags of a job that is sent. */
@@ -548,7 +568,13 @@ export declare const enum SendFlag {
   /** Ends the wait at the first error. */
   EndsAtError = 1,
   /** Sends headers. */
-  Headers = 2
+  Headers = 2,
+  /** Sends payload values. */
+  Payload = 4,
+  /** Names payload keys that the completion returns. */
+  Returns = 8,
+  /** Makes the entry the only copy of its values. */
+  OnlyCopy = 16
 }
 
 /** Kinds of values in a reply. The kind comes first, then the listed numbers. */

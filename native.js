@@ -581,6 +581,7 @@ module.exports.NativeProducer = nativeBinding.NativeProducer
 module.exports.CallFlag = nativeBinding.CallFlag
 module.exports.makeIds = nativeBinding.makeIds
 module.exports.Operation = nativeBinding.Operation
+module.exports.PayloadUse = nativeBinding.PayloadUse
 module.exports.Report = nativeBinding.Report
 module.exports.SendFlag = nativeBinding.SendFlag
 module.exports.ValueKind = nativeBinding.ValueKind

@@ -163,10 +163,14 @@ ours('finished() says that the entry, or the stream, is gone', async (_, scene) 
   );
 });
 
-ours('finished() names the payload keys that were set and never pushed', async (_, scene) => {
-  const error = await timesOut(scene, { prepare: (job) => job.set('inbound', 1).set('outbound', 2).set('inbound', 3) });
+ours('finished() names the payload keys that were set after the send and never pushed', async (_, scene) => {
+  const { stream, group } = scene;
+  const producer = scene.producer();
+  const job = await producer.send({ stream, job: producer.job().set('early', 1), waitFor: [group] });
+  job.set('inbound', 1).set('outbound', 2).set('inbound', 3);
+  const error = await unfinished(job);
   assert.deepStrictEqual(error.diagnosis.unpushed, ['inbound', 'outbound']);
-  assert.match(error.message, /; set and not pushed: inbound, outbound; await job\.push\(\) before send\(\)$/);
+  assert.match(error.message, /; set after send\(\) and not pushed: inbound, outbound; await job\.push\(\)$/);
   const pushed = await timesOut(scene, { prepare: (job) => job.set('inbound', 1).push() });
   assert.deepStrictEqual(pushed.diagnosis.unpushed, []);
 });

@@ -7,9 +7,12 @@ use napi::{JsString, Result};
 use napi_derive::napi;
 
 use crate::engine::consumer::settlement::Settlement;
+use crate::engine::consumer::state::payload_changes::{PayloadChanges, PayloadWrite};
 use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
+use crate::engine::producer::send_payload::{PayloadValue, SendPayload};
 use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::protocol::completion_message::pack_answer;
 use crate::engine::protocol::job_id;
 use crate::engine::submission::{CallOrder, Submission};
 use crate::redis_io::error::RedisError;
@@ -18,7 +21,7 @@ use crate::redis_io::error::RedisError;
 use super::environment;
 use super::error::invalid;
 use super::facade::{FacadeState, NativeFacade};
-use super::operation::{CallFlag, Operation, SendFlag};
+use super::operation::{CallFlag, Operation, PayloadUse, SendFlag};
 use super::request_reader::RequestReader;
 
 /// Length of the header that `collect` writes before the numbers: their count, and 1 if `collect_rest` has more.
@@ -163,6 +166,7 @@ fn execute(
         operation if operation == Operation::Pull as u32 => pull(state, submission, packet),
         operation if operation == Operation::Send as u32 => send(state, submission, packet),
         operation if operation == Operation::Resolve as u32 => resolve(state, packet),
+        operation if operation == Operation::ResolveWith as u32 => resolve_with(state, packet),
         operation if operation == Operation::Reject as u32 => reject(state, packet),
         operation if operation == Operation::Release as u32 => release(state, packet),
         operation if operation == Operation::ForgetWait as u32 => forget_wait(state, packet),
@@ -221,6 +225,7 @@ fn send(state: &FacadeState, submission: &mut Submission, packet: &mut RequestRe
     let record = packet.number()? as u64;
     let job = packet.text()?.to_owned();
     let headers = if has(SendFlag::Headers) { Some(packet.text()?.into()) } else { None };
+    let payload = read_payload(packet, has)?;
     let ends_at_error = has(SendFlag::EndsAtError);
     let wait = (wait != 0).then_some(wait);
     let named = state.producers.get(producer);
@@ -229,11 +234,30 @@ fn send(state: &FacadeState, submission: &mut Submission, packet: &mut RequestRe
         refuse(state, request);
         return Ok(());
     };
-    let sending = QueuedSend { plan, job, capped, record, headers, request, wait, ends_at_error };
+    let sending = QueuedSend { plan, job, capped, record, headers, payload, request, wait, ends_at_error };
     if !submission.send(named.link, || state.links.get(named.link), &named.producer, sending) {
         refuse(state, request);
     }
     Ok(())
+}
+
+fn read_payload(
+    packet: &mut RequestReader<'_>,
+    has: impl Fn(SendFlag) -> bool,
+) -> Result<Option<Box<SendPayload>>> {
+    let count = if has(SendFlag::Payload) { packet.index()? } else { 0 };
+    let is_only_copy = has(SendFlag::OnlyCopy);
+    if count == 0 && !is_only_copy && !has(SendFlag::Returns) {
+        return Ok(None);
+    }
+    let mut values = Vec::with_capacity(count as usize);
+    for _ in 0..count {
+        let (key, usage, expiry) = (packet.text()?.into(), packet.index()?, packet.number()? as u64);
+        let (is_key, is_carried) = (usage != PayloadUse::Carry as u32, usage != PayloadUse::Key as u32);
+        values.push(PayloadValue { key, value: packet.word()?.into(), expiry, is_key, is_carried });
+    }
+    let returns = if has(SendFlag::Returns) { Some(packet.text()?.into()) } else { None };
+    Ok(Some(Box::new(SendPayload { values, returns, is_only_copy })))
 }
 
 fn forget_wait(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
@@ -265,6 +289,31 @@ fn resolve(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
     }
     if let Some(consumer) = consumer {
         consumer.settle(settlements.into_iter());
+    }
+    Ok(())
+}
+
+fn resolve_with(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
+    let consumer = state.consumers.get(packet.index()?);
+    let token = JobToken::from_number(packet.number()?);
+    let request: RequestId = packet.index()?;
+    let (removals, writes, answers) = (packet.index()?, packet.index()?, packet.index()?);
+    let mut changes = PayloadChanges::default();
+    for _ in 0..removals {
+        changes.removals.push(packet.text()?.into());
+    }
+    for _ in 0..writes {
+        let (key, expiry) = (packet.text()?.into(), packet.number()? as u64);
+        changes.writes.push(PayloadWrite { key, value: packet.word()?.into(), expiry });
+    }
+    let mut answer = Vec::with_capacity(answers as usize);
+    for _ in 0..answers {
+        answer.push((packet.text()?, packet.word()?));
+    }
+    if let Some(consumer) = consumer {
+        let (answer, changes) = (pack_answer(answer.into_iter()).into(), Some(Box::new(changes)));
+        let settlement = Settlement { request, answer, changes, ..Settlement::of(token, None) };
+        consumer.settle(std::iter::once(settlement));
     }
     Ok(())
 }

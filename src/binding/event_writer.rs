@@ -6,6 +6,7 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::options::Endpoint;
 use crate::redis_io::resp::Value;
+use crate::redis_io::streams::carried_payload::CarriedPayload;
 
 use super::operation::{Report, ValueKind};
 
@@ -111,6 +112,7 @@ impl EventWriter {
                 self.report(Report::Headers, &[f64::from(consumer), token.to_number()]);
                 self.push_text(headers);
             }
+            Event::Carried { consumer, token, carried } => self.carried(f64::from(consumer), token, carried),
             other => self.write_uncommon(other),
         }
     }
@@ -216,6 +218,22 @@ impl EventWriter {
             self.numbers.push(arrival.at);
             self.push_text(&arrival.group);
             self.push_optional(arrival.error.as_deref());
+            self.numbers.push(arrival.answer.as_ref().map_or(-1.0, |answer| answer.len() as f64));
+            for (key, value) in arrival.answer.iter().flatten() {
+                self.push_text(key);
+                self.push_payload(value);
+            }
+        }
+    }
+
+    fn carried(&mut self, consumer: f64, token: JobToken, carried: &CarriedPayload) {
+        let is_only_copy = f64::from(u8::from(carried.is_only_copy));
+        self.report(Report::Carried, &[consumer, token.to_number(), is_only_copy]);
+        self.push_optional(carried.returns.as_deref());
+        self.numbers.push(carried.values.len() as f64);
+        for (key, value) in &carried.values {
+            self.push_text(key);
+            self.push_payload(value);
         }
     }
 
@@ -297,6 +315,14 @@ impl EventWriter {
                     waiting.extend(values.iter().rev());
                 }
             }
+        }
+    }
+
+    /// Writes a value as text where it is one, since texts take no buffer of their own.
+    fn push_payload(&mut self, bytes: &[u8]) {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.push_kind_text(ValueKind::Simple, text),
+            Err(_) => self.push_bulk(bytes),
         }
     }
 

@@ -12,7 +12,8 @@ pub enum Operation {
     Push = 1,
     /// `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶`
     Pull = 2,
-    /// `producer, request, plan, capped, wait, flags, record, job¶`, and `headers¶` if `flags` has that bit of `SendFlag`
+    /// `producer, request, plan, capped, wait, flags, record, job¶`, and by the bits of `flags`, those of `SendFlag`:
+    /// `headers¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`
     Send = 3,
     /// `producer, wait`
     ForgetWait = 4,
@@ -28,6 +29,9 @@ pub enum Operation {
     Call = 8,
     /// `producer, wait, request`: the value of the request is the text of the diagnosis, if there is one
     Diagnose = 9,
+    /// `consumer, token, request, removals, writes, answers, removals × key¶, writes × (key¶, expiry, value: as in Push),
+    /// answers × (key¶, value: as in Push)`: a success with payload changes and an answer
+    ResolveWith = 10,
 }
 
 /// Flags of a job that is sent.
@@ -38,6 +42,24 @@ pub enum SendFlag {
     EndsAtError = 1,
     /// Sends headers.
     Headers = 2,
+    /// Sends payload values.
+    Payload = 4,
+    /// Names payload keys that the completion returns.
+    Returns = 8,
+    /// Makes the entry the only copy of its values.
+    OnlyCopy = 16,
+}
+
+/// Use of a payload value that leaves with a job.
+#[napi]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayloadUse {
+    /// Writes the payload key.
+    Key = 1,
+    /// Puts the value into the entry.
+    Carry = 2,
+    /// Does both.
+    KeyAndCarry = 3,
 }
 
 /// Flags of a command of the user.
@@ -74,7 +96,7 @@ pub enum Report {
     Called = 7,
     /// `request, index, error`
     CallFailed = 8,
-    /// `wait, count, count × (at, group¶, error¶ or -1)`
+    /// `wait, count, count × (at, group¶, error¶ or -1, answers or -1, answers × (key¶, value))`
     Outcome = 9,
     /// `wait`
     Abandoned = 10,
@@ -118,6 +140,8 @@ pub enum Report {
     Headers = 29,
     /// `consumer, stream, count, count × name¶`
     Removed = 30,
+    /// `consumer, token, isOnlyCopy, returns¶ or -1, count, count × (key¶, value)`, in front of its `Jobs`
+    Carried = 31,
 }
 
 /// Kinds of values in a reply. The kind comes first, then the listed numbers.

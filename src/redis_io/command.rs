@@ -242,8 +242,15 @@ impl Commands {
 
     /// Makes one transaction of the packed commands. None of them is sent again or redirected alone.
     pub fn bind(&mut self) {
-        self.send_once();
-        self.metas.iter_mut().skip(1).for_each(|meta| meta.follows = true);
+        self.bind_from(0);
+    }
+
+    /// As [`Commands::bind`], for the commands behind the first `count`.
+    pub fn bind_from(&mut self, count: usize) {
+        for (at, meta) in self.metas[count..].iter_mut().enumerate() {
+            meta.resend = false;
+            meta.follows = at > 0;
+        }
     }
 
     /// As [`Commands::end`], for a command that belongs to the one before it.

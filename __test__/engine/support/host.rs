@@ -187,6 +187,7 @@ impl TestBus {
         };
         let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
         let sending = QueuedSend {
+            payload: None,
             plan: Arc::new(SendPlan::new(
                 self.bus.node_set(),
                 stream,

@@ -13,6 +13,7 @@ use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::host::job_token::JobToken;
+use crate::redis_io::streams::carried_payload::CarriedPayload;
 
 /// Number of a request, given by the host. 0 is no request.
 pub type RequestId = u32;
@@ -71,6 +72,9 @@ pub enum Retry {
     Sentinels,
 }
 
+/// A payload key and its value.
+pub type AnswerValue = (String, Vec<u8>);
+
 /// Completion of one group within an outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupCompletion {
@@ -80,6 +84,8 @@ pub struct GroupCompletion {
     pub at: f64,
     /// The error as JSON; `None` for success.
     pub error: Option<String>,
+    /// Values that the completion returned, by payload key. `None` if the completion was missed, so that they are not known.
+    pub answer: Option<Vec<AnswerValue>>,
 }
 
 /// An entry that was pending.
@@ -140,6 +146,8 @@ pub enum Event<'a> {
     Prefetched { consumer: u32, token: JobToken, key: &'a str, payload: &'a [u8] },
     /// Headers of a job that is about to begin, as JSON.
     Headers { consumer: u32, token: JobToken, headers: &'a str },
+    /// Payload that a job's entry carries. `Jobs::jobs` of that job follows.
+    Carried { consumer: u32, token: JobToken, carried: &'a CarriedPayload },
     /// A job ran past its deadline and is rejected.
     DeadlinePassed { consumer: u32, token: JobToken },
     /// A consumer has claimed an idle entry. Its job runs.

@@ -9,7 +9,7 @@ use crate::redis_io::link::ReplySink;
 use crate::redis_io::resp::{Reply, Value};
 
 use crate::engine::host::{Event, Host, Payload, RequestId};
-use crate::engine::protocol::reply_tag::{LAST, ReplyKind, is_significant};
+use crate::engine::protocol::reply_tag::{LAST, ReplyKind, is_significant, outcome_of_transaction};
 
 /// Takes the replies to the commands of one consumer or producer.
 pub trait ReplyHandler: Send + Sync {
@@ -104,6 +104,14 @@ impl ReplySink for ReplyRouter {
         }
         let Some(kind) = ReplyKind::of(ticket) else { return };
         match kind {
+            ReplyKind::SentInTransaction => {
+                let tag = ReplyTag { kind: ReplyKind::Sent as u8, ..ticket };
+                match outcome_of_transaction(outcome) {
+                    Ok(Some(entry)) => self.reply(tag, Ok(Reply::Bulk(entry))),
+                    Ok(None) => self.reply(tag, Ok(Reply::Nil)),
+                    Err(error) => self.reply(tag, Err(error)),
+                }
+            }
             ReplyKind::Sent => {
                 if let (Ok(Reply::Bulk(entry)), Some(producer)) =
                     (&outcome, self.producers.get(ticket.index & !LAST))

@@ -73,7 +73,8 @@ impl CompletionListener for Producer {
                 Vec::new()
             } else {
                 let group = completion.group.clone().into_owned();
-                let arrival = GroupCompletion { group, at: now(), error: error.map(str::to_owned) };
+                let (error, answer) = (error.map(str::to_owned), Some(completion.answer()));
+                let arrival = GroupCompletion { group, at: now(), error, answer };
                 state.completions.on_completion(&completion.job, stream, &arrival)
             }
         };

@@ -213,7 +213,7 @@ mod tests {
     }
 
     fn arrival(group: &str, error: Option<&str>) -> GroupCompletion {
-        GroupCompletion { group: group.to_owned(), at: 1.0, error: error.map(str::to_owned) }
+        GroupCompletion { group: group.to_owned(), at: 1.0, error: error.map(str::to_owned), answer: None }
     }
 
     #[test]

@@ -194,7 +194,7 @@ impl Producer {
                 let of = RecordOf { entry: case.entry, stream: &case.plan.stream, group };
                 let record = unless_missing(query.answer(record).await)?;
                 let recorded = record.and_then(|reply| read_record(&reply, &case.job, of));
-                findings.known_error = findings.known_error.or(recorded);
+                findings.known_error = findings.known_error.or(recorded.map(|end| end.error));
             }
             groups.push(GroupDiagnosis::found(group, case.entry, findings)?);
         }

@@ -14,7 +14,7 @@ use crate::engine::runtime::backoff::{Backoff, jitter};
 use crate::engine::host::{Event, GroupCompletion};
 use crate::engine::producer::completion_listener::now;
 use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck};
-use crate::engine::producer::outcome::{JobOutcome, unknown_outcome};
+use crate::engine::producer::outcome::{JobEnd, JobOutcome, unknown_outcome};
 use crate::engine::producer::{Producer, ProducerState};
 
 /// Delay after a reconnection, so that consumers can write the failures that no producer received.
@@ -97,12 +97,12 @@ impl Producer {
             let mut state = self.lock();
             let is_lost = state.completions.is_lost(check.wait, gone);
             for (group, outcome) in groups {
-                let error = match outcome {
-                    JobOutcome::Ended(error) => error,
-                    JobOutcome::Lost if is_lost => Some(unknown_outcome(&check.plan.stream)),
+                let (error, answer) = match outcome {
+                    JobOutcome::Ended(JobEnd { error, answer }) => (error, answer),
+                    JobOutcome::Lost if is_lost => (Some(unknown_outcome(&check.plan.stream)), None),
                     _ => continue,
                 };
-                let arrival = GroupCompletion { group: group.to_owned(), at: now(), error };
+                let arrival = GroupCompletion { group: group.to_owned(), at: now(), error, answer };
                 outcomes.extend(state.completions.record_outcome(check.wait, arrival));
             }
             if gone && !is_lost {

@@ -9,6 +9,7 @@ pub mod diagnosis_query;
 pub mod missed_completions;
 pub mod outcome;
 pub mod outcome_query;
+pub mod send_payload;
 pub mod send_plan;
 pub mod timeout_diagnosis;
 
@@ -148,7 +149,7 @@ impl Producer {
     }
 
     fn pack(self: &Arc<Self>, state: &mut ProducerState, commands: &mut Commands, queued: &QueuedSend) {
-        let QueuedSend { plan, job, capped, request, wait, ends_at_error, record, headers } = queued;
+        let QueuedSend { plan, job, capped, request, wait, ends_at_error, record, headers, payload } = queued;
         let node = queued.node(&self.node_set);
         let (ticket, record) = match wait {
             Some(number) => {
@@ -164,8 +165,25 @@ impl Producer {
             // Without a wait the record has no reader.
             None => (ReplyTag { kind: ReplyKind::Last as u8, index: 0, id: u64::from(*request) }, 0),
         };
-        let fields = EntryFields { producer: &self.id, job, record, headers: headers.as_deref() };
-        plan.pack(commands, node, fields, *capped, Destination::Sink(ticket));
+        let payload = payload.as_deref();
+        let fields = EntryFields { producer: &self.id, job, record, headers: headers.as_deref(), payload };
+        match payload.filter(|payload| payload.has_keys()) {
+            Some(payload) => {
+                let part =
+                    || Destination::Sink(ReplyTag { kind: ReplyKind::Part as u8, index: 0, id: ticket.id });
+                commands.begin("MULTI", 1).route_with(plan.key(node).as_bytes()).end(part());
+                payload.pack_keys(commands, self.node_set.nodes()[node].keys(), job, part);
+                plan.pack(commands, node, fields, *capped);
+                commands.end_following(part());
+                let kind = ReplyKind::SentInTransaction as u8;
+                commands.begin("EXEC", 1).route_with(plan.key(node).as_bytes());
+                commands.end_following(Destination::Sink(ReplyTag { kind, index: self.number, ..ticket }));
+            }
+            None => {
+                plan.pack(commands, node, fields, *capped);
+                commands.end(Destination::Sink(ticket));
+            }
+        }
     }
 
     fn refuse(&self, held: &[QueuedSend], error: &RedisError) {

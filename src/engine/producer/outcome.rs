@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::EntryId;
 
+use crate::engine::host::AnswerValue;
 use crate::engine::protocol::job_error::JobError;
+use crate::engine::protocol::outcome_record::RecordedEnd;
 
 /// Code of the error of a job without a known outcome.
 pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
@@ -19,8 +21,8 @@ pub struct EntryObservation {
     pub is_there: bool,
     /// True if the entry is pending for the group.
     pub is_pending: bool,
-    /// Error in the record. The outer `None` is no record, the inner one no error.
-    pub record: Option<Option<String>>,
+    /// The record, if there is one.
+    pub record: Option<RecordedEnd>,
     /// Error of the last failure that no connection received, if it is recent.
     pub unreceived_failure: Option<String>,
 }
@@ -30,10 +32,26 @@ pub struct EntryObservation {
 pub enum JobOutcome {
     /// Unknown yet: the job has not run, or runs, or failed without a record.
     Open,
-    /// The job ended, with this error if it failed.
-    Ended(Option<String>),
+    /// The job ended.
+    Ended(JobEnd),
     /// The entry is gone: the job can have run, or the entry was removed before.
     Lost,
+}
+
+/// End of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobEnd {
+    /// The error as JSON; `None` for success.
+    pub error: Option<String>,
+    /// Values that the completion returned, by payload key. `None` if only a record could say them.
+    pub answer: Option<Vec<AnswerValue>>,
+}
+
+impl JobEnd {
+    /// An end without a record.
+    fn unrecorded(error: Option<String>) -> Self {
+        Self { error, answer: None }
+    }
 }
 
 impl EntryObservation {
@@ -43,12 +61,16 @@ impl EntryObservation {
     /// the entry is in the stream. A trimmed entry is acknowledged as well, whatever its outcome.
     pub fn outcome(self) -> JobOutcome {
         match self {
-            Self { record: Some(error), .. } => JobOutcome::Ended(error),
+            Self { record: Some(RecordedEnd { error, answer }), .. } => {
+                JobOutcome::Ended(JobEnd { error, answer: Some(answer) })
+            }
             // An entry that is not pending any more has a later outcome.
-            Self { is_pending: true, unreceived_failure: Some(error), .. } => JobOutcome::Ended(Some(error)),
+            Self { is_pending: true, unreceived_failure: Some(error), .. } => {
+                JobOutcome::Ended(JobEnd::unrecorded(Some(error)))
+            }
             Self { is_pending: true, .. } => JobOutcome::Open,
             Self { is_there: false, .. } => JobOutcome::Lost,
-            Self { delivered: Some(true), .. } => JobOutcome::Ended(None),
+            Self { delivered: Some(true), .. } => JobOutcome::Ended(JobEnd::unrecorded(None)),
             _ => JobOutcome::Open,
         }
     }
@@ -82,13 +104,25 @@ mod tests {
         is_pending: bool,
         record: Option<Option<&str>>,
     ) -> JobOutcome {
-        let record = record.map(|error| error.map(str::to_owned));
+        let record = record.map(recorded);
         EntryObservation { delivered, is_there, is_pending, record, unreceived_failure: None }.outcome()
+    }
+
+    fn recorded(error: Option<&str>) -> RecordedEnd {
+        RecordedEnd { error: error.map(str::to_owned), answer: Vec::new() }
+    }
+
+    fn by_record(error: Option<&str>) -> JobOutcome {
+        JobOutcome::Ended(JobEnd { error: error.map(str::to_owned), answer: Some(Vec::new()) })
+    }
+
+    fn unrecorded(error: Option<&str>) -> JobOutcome {
+        JobOutcome::Ended(JobEnd::unrecorded(error.map(str::to_owned)))
     }
 
     #[test]
     fn an_entry_that_was_delivered_and_is_not_pending_has_succeeded() {
-        assert_eq!(judge(Some(true), true, false, None), JobOutcome::Ended(None));
+        assert_eq!(judge(Some(true), true, false, None), unrecorded(None));
         assert_eq!(judge(Some(true), true, true, None), JobOutcome::Open);
         assert_eq!(judge(Some(false), true, false, None), JobOutcome::Open);
         assert_eq!(judge(None, true, false, None), JobOutcome::Open, "a group that is to be made yet");
@@ -96,27 +130,22 @@ mod tests {
 
     #[test]
     fn a_record_decides_the_outcome() {
-        assert_eq!(judge(Some(true), true, true, Some(Some("1"))), JobOutcome::Ended(Some("1".to_owned())));
-        assert_eq!(judge(Some(true), false, false, Some(None)), JobOutcome::Ended(None));
+        assert_eq!(judge(Some(true), true, true, Some(Some("1"))), by_record(Some("1")));
+        assert_eq!(judge(Some(true), false, false, Some(None)), by_record(None));
     }
 
     #[test]
     fn an_unreceived_failure_counts_while_the_entry_is_pending() {
-        let evidence = |is_pending, record: Option<Option<String>>| EntryObservation {
+        let evidence = |is_pending, record| EntryObservation {
             delivered: Some(true),
             is_there: true,
             is_pending,
             record,
             unreceived_failure: Some("1".to_owned()),
         };
-        assert_eq!(evidence(true, None).outcome(), JobOutcome::Ended(Some("1".to_owned())));
-        assert_eq!(
-            evidence(false, None).outcome(),
-            JobOutcome::Ended(None),
-            "it was run again, and succeeded"
-        );
-        let last = Some(Some("2".to_owned()));
-        assert_eq!(evidence(false, last).outcome(), JobOutcome::Ended(Some("2".to_owned())));
+        assert_eq!(evidence(true, None).outcome(), unrecorded(Some("1")));
+        assert_eq!(evidence(false, None).outcome(), unrecorded(None), "it was run again, and succeeded");
+        assert_eq!(evidence(false, Some(recorded(Some("2")))).outcome(), by_record(Some("2")));
     }
 
     #[test]

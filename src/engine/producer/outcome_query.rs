@@ -135,7 +135,7 @@ impl<'a> WaitQuery<'a> {
                 Err(error) => return Err(error),
             };
             let unreceived_failure = match query.answer(unreceived_failure).await {
-                Ok(reply) => read_record(&reply, job, of).flatten(),
+                Ok(reply) => read_record(&reply, job, of).and_then(|end| end.error),
                 Err(error) if error.kind == RedisErrorKind::Reply => None,
                 Err(error) => return Err(error),
             };

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::command::Commands;
 
 use crate::engine::host::RequestId;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::options::bus::Route;
+use crate::engine::producer::send_payload::SendPayload;
 
 /// Fields of an entry.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub struct EntryFields<'a> {
     pub record: u64,
     /// Headers of the job, as JSON.
     pub headers: Option<&'a str>,
+    /// Payload that the entry carries.
+    pub payload: Option<&'a SendPayload>,
 }
 
 /// A stream and its awaited groups.
@@ -58,19 +61,13 @@ impl SendPlan {
         &self.keys[node]
     }
 
-    /// Packs the XADD of one job, for its node. `capped` is the approximate maximum length of the stream; 0 is no
-    /// limit.
-    pub fn pack(
-        &self,
-        commands: &mut Commands,
-        node: usize,
-        fields: EntryFields<'_>,
-        capped: u64,
-        to: Destination,
-    ) {
-        let EntryFields { producer, job, record, headers } = fields;
+    /// Packs the XADD of one job, for its node, without its end. `capped` is the approximate maximum length of the
+    /// stream; 0 is no limit.
+    pub fn pack(&self, commands: &mut Commands, node: usize, fields: EntryFields<'_>, capped: u64) {
+        let EntryFields { producer, job, record, headers, payload } = fields;
         let more = usize::from(record > 0) + usize::from(headers.is_some());
-        let words = 7 + if capped > 0 { 3 } else { 0 } + 2 * more;
+        let carried = payload.map_or(0, SendPayload::words);
+        let words = 7 + if capped > 0 { 3 } else { 0 } + 2 * more + carried;
         commands.begin("XADD", words).key(self.keys[node].as_bytes());
         if capped > 0 {
             commands.arg(b"MAXLEN").arg(b"~").arg_number(capped);
@@ -82,7 +79,9 @@ impl SendPlan {
         if let Some(headers) = headers {
             commands.arg(b"hdr").arg(headers.as_bytes());
         }
-        commands.end(to);
+        if let Some(payload) = payload {
+            payload.pack_fields(commands);
+        }
     }
 }
 
@@ -99,6 +98,8 @@ pub struct QueuedSend {
     pub record: u64,
     /// Headers of the job, as JSON.
     pub headers: Option<Box<str>>,
+    /// Payload that leaves with the job.
+    pub payload: Option<Box<SendPayload>>,
     /// Request that the job belongs to.
     pub request: RequestId,
     /// The host's number for the wait. `None` waits for no completions.

@@ -1,12 +1,18 @@
 //! Completions as JSON, which consumers publish and producers read.
 //!
-//! A success is `{"str":…,"grp":…,"job":…}`. A failure has `"err":…` behind that. The key order and the missing
-//! spaces are part of the wire format.
+//! A success is `{"str":…,"grp":…,"job":…}`. A failure has `"err":…` behind that. An answer comes last: `"val":{…}` has
+//! the values that are text, by payload key, and `"bin":{…}` other values as Base64. The key order and the missing spaces
+//! are part of the wire format.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+use crate::engine::host::AnswerValue;
 
 /// A completion read from a channel.
 #[derive(Debug, Deserialize)]
@@ -23,6 +29,12 @@ pub struct CompletionMessage<'a> {
     /// The error as JSON. Its presence marks a failure, not its value: `0`, `""` and `null` are errors.
     #[serde(rename = "err", borrow, default, deserialize_with = "present")]
     pub error: Option<&'a RawValue>,
+    /// Values that are text, by payload key, as a JSON object.
+    #[serde(rename = "val", borrow, default)]
+    texts: Option<&'a RawValue>,
+    /// Other values, as a JSON object of Base64.
+    #[serde(rename = "bin", borrow, default)]
+    binaries: Option<&'a RawValue>,
 }
 
 impl<'a> CompletionMessage<'a> {
@@ -30,6 +42,39 @@ impl<'a> CompletionMessage<'a> {
     pub fn parse(message: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(message).ok()
     }
+
+    /// Returns the values of the answer, by payload key. A value that cannot be read is left out, since its payload key
+    /// has it.
+    pub fn answer(&self) -> Vec<AnswerValue> {
+        let read = |given: Option<&RawValue>| -> BTreeMap<String, String> {
+            given.and_then(|given| serde_json::from_str(given.get()).ok()).unwrap_or_default()
+        };
+        let texts = read(self.texts).into_iter().map(|(key, text)| (key, text.into_bytes()));
+        let decoded = |(key, text): (String, String)| Some((key, BASE64.decode(text).ok()?));
+        texts.chain(read(self.binaries).into_iter().filter_map(decoded)).collect()
+    }
+}
+
+/// Packs an answer as the end of a completion's JSON: `,"val":{…},"bin":{…}`. Empty without values.
+pub fn pack_answer<'a>(values: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+    let (mut texts, mut binaries) = (String::new(), String::new());
+    for (key, value) in values {
+        let (target, text) = match std::str::from_utf8(value) {
+            Ok(text) => (&mut texts, Cow::Borrowed(text)),
+            Err(_) => (&mut binaries, Cow::Owned(BASE64.encode(value))),
+        };
+        target.push(if target.is_empty() { '{' } else { ',' });
+        push_quoted(target, key);
+        target.push(':');
+        push_quoted(target, &text);
+    }
+    let mut packed = String::with_capacity(texts.len() + binaries.len() + 16);
+    for (name, object) in [("val", texts), ("bin", binaries)] {
+        if !object.is_empty() {
+            packed.extend([",\"", name, "\":", object.as_str(), "}"]);
+        }
+    }
+    packed
 }
 
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
@@ -41,16 +86,18 @@ pub fn head(stream: &str, group: &str) -> String {
     format!("{{\"str\":{},\"grp\":{},\"job\":", quote(stream), quote(group))
 }
 
-/// A completion that begins with `head`.
-pub fn message(head: &str, job: &str, error: Option<&str>) -> String {
+/// A completion that begins with `head`, with an answer from [`pack_answer`].
+pub fn message(head: &str, job: &str, error: Option<&str>, answer: &str) -> String {
     const AROUND: usize = "\"\",\"err\":}".len();
-    let mut text = String::with_capacity(head.len() + job.len() + error.map_or(0, str::len) + AROUND);
+    let size = head.len() + job.len() + error.map_or(0, str::len) + answer.len() + AROUND;
+    let mut text = String::with_capacity(size);
     text.push_str(head);
     push_quoted(&mut text, job);
     if let Some(error) = error {
         text.push_str(",\"err\":");
         text.push_str(error);
     }
+    text.push_str(answer);
     text.push('}');
     text
 }
@@ -78,14 +125,14 @@ mod tests {
     use super::*;
 
     fn written(job: &str, error: Option<&str>) -> String {
-        message(&head("s", "g"), job, error)
+        message(&head("s", "g"), job, error, "")
     }
 
     #[test]
     fn ordinary_notifications_have_the_bytes_that_2_x_wrote() {
         assert_eq!(written("J", None), r#"{"str":"s","grp":"g","job":"J"}"#);
         assert_eq!(written("J", Some("0")), r#"{"str":"s","grp":"g","job":"J","err":0}"#);
-        let text = message(&head("sé☃", "gñ"), "jü", None);
+        let text = message(&head("sé☃", "gñ"), "jü", None, "");
         assert_eq!(text, r#"{"str":"sé☃","grp":"gñ","job":"jü"}"#);
     }
 
@@ -96,6 +143,31 @@ mod tests {
         let read = CompletionMessage::parse(text.as_bytes()).expect("reads");
         assert_eq!(read.job, job);
         assert!(read.error.is_none());
+    }
+
+    #[test]
+    fn answers_are_at_the_end_and_are_read_as_they_were_written() {
+        let values: [(&str, &[u8]); 4] =
+            [("a", b"1"), ("err", b"\"x\""), ("__proto__", b"\xff\0"), ("\"q\n", b"")];
+        let text = message(&head("s", "g"), "J", None, &pack_answer(values.into_iter()));
+        assert_eq!(
+            text,
+            r#"{"str":"s","grp":"g","job":"J","val":{"a":"1","err":"\"x\"","\"q\n":""},"bin":{"__proto__":"/wA="}}"#
+        );
+        let read = CompletionMessage::parse(text.as_bytes()).expect("reads");
+        assert!(read.error.is_none());
+        let mut answer = read.answer();
+        answer.sort();
+        let mut written = values.map(|(key, value)| (key.to_owned(), value.to_vec())).to_vec();
+        written.sort();
+        assert_eq!(answer, written);
+        assert_eq!(pack_answer(std::iter::empty()), "");
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_none() {
+        let text = r#"{"str":"s","grp":"g","job":"J","val":[1],"bin":{"k":"*"}}"#;
+        assert_eq!(CompletionMessage::parse(text.as_bytes()).expect("reads").answer(), []);
     }
 
     #[test]

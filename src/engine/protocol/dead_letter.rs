@@ -2,9 +2,11 @@
 //!
 //! A dead letter is an ordinary entry with `prd` and `job`, so that its stream can be consumed as any. Further
 //! fields say its origin: `str` and `eid` name the stream and the entry, `grp` the group, `dlv` the number of
-//! deliveries, `rsn` the reason, and `err` the last error as JSON if it is known. The payload keys stay.
+//! deliveries, `rsn` the reason, and `err` the last error as JSON if it is known. The payload keys
+//! stay, and so do the values that the entry carries.
 
 use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::streams::carried_payload::{CarriedPayload, ONLY_COPY, VALUE_PREFIX};
 
 use crate::engine::host::PendingJob;
 
@@ -39,6 +41,8 @@ pub struct DeadLetter<'a> {
     pub reason: DeadLetterReason,
     /// The last error as JSON, if it is known.
     pub error: Option<&'a str>,
+    /// Payload that the entry carries.
+    pub carried: Option<&'a CarriedPayload>,
 }
 
 /// Packs the XADD of a dead letter.
@@ -54,9 +58,18 @@ pub fn pack_dead_letter(commands: &mut Commands, key: &str, letter: &DeadLetter<
         ("rsn", letter.reason.name()),
     ];
     fields.extend(letter.error.map(|error| ("err", error)));
-    commands.begin("XADD", 3 + 2 * fields.len()).key(key.as_bytes()).arg(b"*");
+    let count = fields.len() + letter.carried.map_or(0, CarriedPayload::fields);
+    commands.begin("XADD", 3 + 2 * count).key(key.as_bytes()).arg(b"*");
     for (name, value) in fields {
         commands.arg(name.as_bytes()).arg(value.as_bytes());
+    }
+    if let Some(carried) = letter.carried {
+        for (key, value) in &carried.values {
+            commands.arg_parts(&[VALUE_PREFIX, key.as_bytes()]).arg(value);
+        }
+        if carried.is_only_copy {
+            commands.arg(ONLY_COPY).arg(b"1");
+        }
     }
     commands.end(to);
 }

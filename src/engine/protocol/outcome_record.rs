@@ -13,6 +13,7 @@ use crate::redis_io::keys::Keys;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::EntryId;
 
+use crate::engine::host::AnswerValue;
 use crate::engine::protocol::completion_message::{CompletionMessage, quote};
 
 /// Maximum length of an error's JSON, in bytes. A longer error keeps its name, message and code. Hosts know the
@@ -88,13 +89,22 @@ pub fn pack_record_read(commands: &mut Commands, keys: &Keys, of: RecordOf<'_>, 
     commands.begin("GET", 2).key_parts(&keys.record(&entry, of.stream, of.group)).end(to);
 }
 
-/// Reads the outcome of `job` in a record: `Some` with its error, if it has one. `None` if there is no record, or it
-/// is about another job.
-pub fn read_record(reply: &Value, job: &str, of: RecordOf<'_>) -> Option<Option<String>> {
+/// End of a job as its record says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedEnd {
+    /// The error as JSON; `None` for success.
+    pub error: Option<String>,
+    /// Values that the completion returned, by payload key.
+    pub answer: Vec<AnswerValue>,
+}
+
+/// Reads the end of `job` in a record. Returns `None` if there is no record, or it is about another job.
+pub fn read_record(reply: &Value, job: &str, of: RecordOf<'_>) -> Option<RecordedEnd> {
     let Value::Bulk(message) = reply else { return None };
     let notification = CompletionMessage::parse(message)?;
     let is_it = notification.job == job && notification.stream == of.stream && notification.group == of.group;
-    is_it.then(|| notification.error.map(|error| error.get().to_owned()))
+    let error = notification.error.map(|error| error.get().to_owned());
+    is_it.then(|| RecordedEnd { error, answer: notification.answer() })
 }
 
 /// Shortens an error for publication: a long JSON keeps name, message and code, and gets `truncated`.
@@ -169,10 +179,14 @@ mod tests {
         let of = RecordOf { entry: EntryId::default(), stream: "s", group: "g" };
         let reply = |text: &str| Value::Bulk(text.into());
         let failed = reply(r#"{"str":"s","grp":"g","job":"J","err":0}"#);
-        assert_eq!(read_record(&failed, "J", of), Some(Some("0".to_owned())));
+        let end = |error: Option<&str>| RecordedEnd { error: error.map(str::to_owned), answer: Vec::new() };
+        assert_eq!(read_record(&failed, "J", of), Some(end(Some("0"))));
         assert_eq!(read_record(&failed, "K", of), None);
         assert_eq!(read_record(&failed, "J", RecordOf { group: "s:g", ..of }), None);
-        assert_eq!(read_record(&reply(r#"{"str":"s","grp":"g","job":"J"}"#), "J", of), Some(None));
+        assert_eq!(read_record(&reply(r#"{"str":"s","grp":"g","job":"J"}"#), "J", of), Some(end(None)));
+        let answered = reply(r#"{"str":"s","grp":"g","job":"J","val":{"a":"1"}}"#);
+        let answer = vec![("a".to_owned(), b"1".to_vec())];
+        assert_eq!(read_record(&answered, "J", of), Some(RecordedEnd { answer, ..end(None) }));
         assert_eq!(read_record(&Value::Nil, "J", of), None);
     }
 }

@@ -22,12 +22,8 @@ impl PayloadPacker<'_> {
     /// `SET`, or `PSETEX` where `timeout` (ms) is not 0.
     pub fn set(&mut self, key: &str, value: &[u8], timeout: u64, last: bool) {
         let to = self.ticket(ReplyKind::Part, 0, last);
-        let key = self.keys.payload(self.job, key);
-        if timeout == 0 {
-            self.commands.begin("SET", 3).key_parts(&key).arg(value).end(to);
-        } else {
-            self.commands.begin("PSETEX", 4).key_parts(&key).arg_number(timeout).arg(value).end(to);
-        }
+        pack_set(self.commands, &self.keys.payload(self.job, key), value, timeout);
+        self.commands.end(to);
     }
 
     /// `GET`; the value is reported under `index`, as text or as bytes.
@@ -45,5 +41,14 @@ impl PayloadPacker<'_> {
     fn ticket(&self, kind: ReplyKind, index: u32, last: bool) -> Destination {
         let index = if last { index | LAST } else { index };
         Destination::Sink(ReplyTag { kind: kind as u8, index, id: u64::from(self.request) })
+    }
+}
+
+/// Begins `SET`, or `PSETEX` where `expiry` (ms) is not 0. The caller ends the command.
+pub fn pack_set(commands: &mut Commands, key: &[&[u8]], value: &[u8], expiry: u64) {
+    if expiry == 0 {
+        commands.begin("SET", 3).key_parts(key).arg(value);
+    } else {
+        commands.begin("PSETEX", 4).key_parts(key).arg_number(expiry).arg(value);
     }
 }

@@ -1,8 +1,10 @@
 //! Tags of replies: the receiver of a reply, and its number among the replies for that receiver.
 
+use std::sync::Arc;
+
 use crate::redis_io::command::ReplyTag;
 use crate::redis_io::error::RedisError;
-use crate::redis_io::resp::Reply;
+use crate::redis_io::resp::{Reply, Token};
 
 /// Bit in the index of the last reply of a request or batch.
 pub const LAST: u32 = 1 << 31;
@@ -33,12 +35,16 @@ pub enum ReplyKind {
     Postponed = 9,
     /// A consumer, for the PUBLISH of a failure: as for a PUBLISH.
     FailurePublished = 10,
+    /// A request, for the EXEC that sends a job with its payload keys: as for an XADD with a wait. Wait 0 is none.
+    SentInTransaction = 11,
+    /// A consumer, for a command of the transaction that settles a job: as for a PUBLISH.
+    Transacted = 12,
 }
 
 impl ReplyKind {
     /// ReplyKind of a ticket, or `None` if it has none.
     pub(crate) fn of(ticket: ReplyTag) -> Option<Self> {
-        const KINDS: [ReplyKind; 11] = [
+        const KINDS: [ReplyKind; 13] = [
             ReplyKind::Part,
             ReplyKind::Last,
             ReplyKind::Bytes,
@@ -50,6 +56,8 @@ impl ReplyKind {
             ReplyKind::Recorded,
             ReplyKind::Postponed,
             ReplyKind::FailurePublished,
+            ReplyKind::SentInTransaction,
+            ReplyKind::Transacted,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }
@@ -58,6 +66,7 @@ impl ReplyKind {
     pub(crate) fn of_step(step: SettlementStep, is_failure: bool) -> (Self, u32) {
         match step {
             SettlementStep::Delay(at) => (Self::Postponed, at as u32),
+            SettlementStep::Transaction(at) => (Self::Transacted, at as u32),
             SettlementStep::Record(at) => (Self::Recorded, at as u32),
             SettlementStep::Acknowledgement(stream) => (Self::Acknowledged, stream),
             SettlementStep::Completion(at) if is_failure => (Self::FailurePublished, at as u32),
@@ -75,6 +84,7 @@ impl ReplyKind {
         let index = ticket.index & !LAST;
         match Self::of(ticket)? {
             Self::Postponed => Some(SettlementStep::Delay(index as usize)),
+            Self::Transacted => Some(SettlementStep::Transaction(index as usize)),
             Self::Recorded => Some(SettlementStep::Record(index as usize)),
             Self::Acknowledged => Some(SettlementStep::Acknowledgement(index)),
             Self::Published | Self::FailurePublished => Some(SettlementStep::Completion(index as usize)),
@@ -88,6 +98,8 @@ impl ReplyKind {
 pub enum SettlementStep {
     /// Delay of the job at this position.
     Delay(usize),
+    /// All steps and payload changes of the job at this position, in one transaction.
+    Transaction(usize),
     /// Record of the job at this position.
     Record(usize),
     /// Acknowledgement of all jobs of this stream.
@@ -96,10 +108,28 @@ pub enum SettlementStep {
     Completion(usize),
 }
 
-/// Returns true if a reply to a settlement needs handling: an error, the last one of its batch, or an undelivered
-/// failure.
+/// Returns true if a reply to a settlement needs handling: an error, also of a command within a transaction, the last one
+/// of its batch, or an undelivered failure.
 pub fn is_significant(ticket: ReplyTag, outcome: &Result<Reply<'_>, RedisError>) -> bool {
-    outcome.is_err() || ticket.index & LAST != 0 || is_undelivered_failure(ticket, outcome)
+    outcome.as_ref().map_or(true, |reply| matches!(reply, Reply::Array(_)))
+        || ticket.index & LAST != 0
+        || is_undelivered_failure(ticket, outcome)
+}
+
+/// Returns the outcome of an EXEC: its last reply, or the first error among its replies.
+pub fn outcome_of_transaction<'a>(
+    outcome: Result<Reply<'a>, RedisError>,
+) -> Result<Option<&'a [u8]>, RedisError> {
+    let Reply::Array(mut replies) = outcome? else { return Ok(None) };
+    let mut last = None;
+    while let Some(token) = replies.token() {
+        match token {
+            Token::Error(text) => return Err(RedisError::reply(text, "EXEC", &Arc::from(""))),
+            Token::Bulk(bytes) => last = Some(bytes),
+            _ => {}
+        }
+    }
+    Ok(last)
 }
 
 /// Returns true if no connection received the completion of a failed job.

@@ -3,6 +3,7 @@
 const { signalOf, whenAborted } = require('../support/abort.js');
 const checks = require('../options/validate.js');
 const { closedError } = require('../support/errors.js');
+const { Job } = require('./job.js');
 const { startTimer } = require('../support/long-timer.js');
 const waits = require('../bridge/wait-registry.js');
 const { isAmbiguous, namesOf } = require('../support/wire-name.js');
@@ -20,6 +21,12 @@ class Wait {
   /** Shared part of the producer's waits. */
   #home;
   #failed = false;
+  /** Values that completions returned, by key; `null` before the first. */
+  #answer = null;
+  /** Keys that only a completion can return. */
+  #owed;
+  /** True if a completion was missed. */
+  #isMissed = false;
   /** Pending calls of `finished()`. There is mostly one, so an array is enough. */
   #awaiting = [];
   /** True if the last sweep of the registry has seen the wait. */
@@ -29,11 +36,13 @@ class Wait {
    * @param {string[]} groups groups whose completions end the wait
    * @param {boolean} rejectOnError true if the first error ends the wait and rejects
    * @param {import('./wait-requests.js').WaitRequests} home shared part of the producer's waits
+   * @param {string[]} owed payload keys that only a completion can return
    */
-  constructor(groups, rejectOnError, home) {
+  constructor(groups, rejectOnError, home, owed) {
     for (const group of groups) this.#note(group, null);
     this.#rejectOnError = rejectOnError;
     this.#home = home;
+    this.#owed = owed;
     if (groups.length === 0) {
       this.#state = 'settled';
       this.number = 0;
@@ -50,8 +59,10 @@ class Wait {
 
   /** Handles the outcome from the engine. */
   settle(arrivals) {
-    for (const { at, group, error } of arrivals) {
+    for (const { at, group, error, answer } of arrivals) {
       this.#failed ||= error !== null;
+      if (answer === null) this.#isMissed = true;
+      else if (answer.length > 0) this.#answer = [...(this.#answer ?? []), ...answer];
       const outcome = error === null ? new Date(at) : JSON.parse(error);
       if (isAmbiguous(group)) {
         for (const name of namesOf(group, Object.keys(this.#completions))) this.#note(name, outcome);
@@ -75,15 +86,15 @@ class Wait {
 
   /**
    * @param {number | { timeout?: number, signal?: AbortSignal }} [options] timeout in ms; no limit without one
-   * @param {object} [job] job for the diagnosis after the timeout
+   * @param {object} [job] job that gets the answer, and that the diagnosis after the timeout is about
    */
   finished(options, job) {
     return new Promise((resolve, reject) => {
       const { timeout, signal } = isOptions(options) ? options : { timeout: options };
       const limit = checks.timeout(timeout);
-      const awaiting = { resolve, reject, cancel: null, end: null };
+      const awaiting = { resolve, reject, job, cancel: null, end: null };
       if (this.#state !== 'open') {
-        this.#answer(awaiting);
+        this.#answerTo(awaiting);
         return;
       }
       const aborting = signalOf('signal', signal);
@@ -119,15 +130,27 @@ class Wait {
     for (const awaiting of this.#awaiting) {
       awaiting.cancel?.();
       awaiting.end?.();
-      this.#answer(awaiting);
+      this.#answerTo(awaiting);
     }
     this.#awaiting = [];
   }
 
-  #answer({ resolve, reject }) {
+  #answerTo({ resolve, reject, job }) {
+    this.#bring(job);
     if (this.#state === 'abandoned') reject(closedError());
     else if (this.#rejectOnError && this.#failed) reject(this.#completions);
     else resolve(this.#completions);
+  }
+
+  /** Gives the answer to the job, once. */
+  #bring(job) {
+    const missed = this.#isMissed ? this.#owed : [];
+    if (this.#answer === null && missed.length === 0) return;
+    const answer = new Map(this.#answer ?? []);
+    const unanswered = missed.filter((key) => !answer.has(key));
+    Job.bring(job, answer, unanswered);
+    this.#answer = null;
+    this.#owed = [];
   }
 
   /** Defines an own property, also with the name `__proto__`. */

@@ -32,6 +32,7 @@ class ConnectionManager extends EventEmitter {
   #keyPrefix;
   #enablePipelining;
   #isPartitioned;
+  #hasOneServer;
   /** For each node, true if its clients return integers as strings. */
   #stringNumbers;
   /** Ids that lead to nodes in the ring, if nodes can leave it. */
@@ -69,6 +70,7 @@ class ConnectionManager extends EventEmitter {
     this.#keyPrefix = keyPrefix;
     this.#enablePipelining = plan.enablePipelining;
     this.#isPartitioned = plan.isPartitioned;
+    this.#hasOneServer = plan.hasOneServer;
     this.#stringNumbers = plan.nodes.map(({ given }) => Boolean(given.stringNumbers));
     this.#shared = new SharedClient(this.#native, this.#keyPrefix, this.#enablePipelining, this);
     this.#callbacks = plan.nodes.map(
@@ -159,6 +161,11 @@ class ConnectionManager extends EventEmitter {
   /** @internal Returns the engine's bus. */
   nativeBus() {
     return this.#native;
+  }
+
+  /** @internal Returns true if all keys are on one server, so that one transaction can change them. */
+  get hasOneServer() {
+    return this.#hasOneServer;
   }
 
   /** @internal Returns true if the bus has several nodes, so that routes have an effect. */

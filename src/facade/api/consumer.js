@@ -11,8 +11,10 @@ const diagnostics = require('../support/diagnostics.js');
 const { disposable } = require('../support/dispose.js');
 const { isEntryId } = require('../redis/entry-ids.js');
 const { errorCarrier } = require('../support/error-carrier.js');
+const { errorData } = require('../support/serialize-error.js');
 const { closedError, setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
+const { Delivery } = require('./delivery.js');
 const { Job } = require('./job.js');
 const { startTimer } = require('../support/long-timer.js');
 const packetReader = require('../bridge/packet-reader.js');
@@ -37,6 +39,10 @@ class Consumer extends EventEmitter {
   #runs = [];
   /** Prefetched payloads of jobs that start next, by token and key. */
   #prefetched = new Map();
+  /** Payloads that came with the entries of jobs that start next, by token. */
+  #carried = new Map();
+  /** True if every removal of a payload key waits for the settlement. */
+  #defersRemovals;
   /** Count of jobs that ended after the bus was stopped. */
   #late = 0;
   /** Headers of jobs that start next, by token. */
@@ -54,7 +60,8 @@ class Consumer extends EventEmitter {
     super();
     // Not one of another copy of the package either: its engine is not ours.
     if (!(connection instanceof ConnectionManager)) throw new TypeError('connection must be a ConnectionManager');
-    const { id, ...native } = consumerOptions(options);
+    const { id, delOnSettle, ...native } = consumerOptions(options);
+    this.#defersRemovals = delOnSettle;
     this.connection = connection;
     this.id = id ?? newId();
     this.#group = native.group;
@@ -118,6 +125,7 @@ class Consumer extends EventEmitter {
     this.#endPlay();
     packetReader.consumers.delete(this.#native.number);
     this.#headers.clear();
+    this.#carried.clear();
     for (const run of this.#runs) run?.abandon();
     this.#runs = [];
   }
@@ -126,6 +134,11 @@ class Consumer extends EventEmitter {
   onPrefetched(token, key, payload) {
     const payloads = this.#prefetched.get(token) ?? new Map();
     this.#prefetched.set(token, payloads.set(key, payload));
+  }
+
+  /** @internal Receives the payload that came with the entry of a job that starts next. */
+  onCarried(token, carried) {
+    this.#carried.set(token, carried);
   }
 
   /** @internal Receives the headers of a job that starts next, for subscribers. */
@@ -137,6 +150,7 @@ class Consumer extends EventEmitter {
   onJob(stream, token, id, hasSubscribers) {
     const run = new Run(this, token, new Job(this.connection.sharedClient(), id));
     if (hasSubscribers) this.#announce(run, stream);
+    if (this.#defersRemovals || this.#carried.size > 0) this.#deliver(run);
     if (this.#prefetched.size > 0) this.#bring(run);
     this.#runs[token % SLOTS] = run;
     run.start(this.#processors[stream]);
@@ -145,20 +159,79 @@ class Consumer extends EventEmitter {
   /** @internal Settles a job. Returns a promise of the settlement if `awaited`. */
   settle(run, data, awaited, unrecoverable) {
     const request = awaited ? new SettleRequest() : null;
-    if (data === null) {
+    const changes = data === null ? Job.changes(run.job) : null;
+    if (changes !== null) {
+      this.#settleWith(run, changes, request);
+    } else if (data === null) {
       if (this.#settled.length === 0) packetWriter.settle(this);
       this.#settled.push(run.token, awaited ? requests.add(request) : 0);
     } else {
-      packetWriter.begin(Operation.Reject);
-      packetWriter.writeNumber(this.#native.number);
-      packetWriter.writeNumber(run.token);
-      if (awaited) packetWriter.writeRequest(request);
-      else packetWriter.writeNumber(0);
-      packetWriter.writeNumber(unrecoverable ? 1 : 0);
-      packetWriter.writeString(data);
-      packetWriter.end();
+      this.#writeReject(run, data, request, unrecoverable);
     }
     return request?.promise;
+  }
+
+  /** Settles a job with its payload changes: in one transaction, or one after the other if they are on other servers. */
+  #settleWith(run, changes, request) {
+    const hasKeys = changes.removals.length > 0 || changes.writes.length > 0;
+    const isTogether = this.connection.hasOneServer && run.job.id === changes.jobId;
+    if (!hasKeys || isTogether) this.#writeResolveWith(run, changes, request);
+    else this.#settleApart(run, changes, request ?? new SettleRequest(), request !== null);
+  }
+
+  /**
+   * Writes the values, settles, and then removes the keys: a crash in between never removes the input of an entry that is not
+   * acknowledged.
+   */
+  async #settleApart(run, { removals, writes, answers }, request, isAwaited) {
+    try {
+      if (writes.length > 0) await Job.pushSets(run.job, writes);
+    } catch (error) {
+      // The values are the result of the job, so it has failed.
+      this.#writeReject(run, errorData(error), request, false);
+      if (!isAwaited) this.#reportSettlement(error, run.job);
+      return;
+    }
+    this.#writeResolveWith(run, { removals: [], writes: [], answers }, request);
+    try {
+      await request.promise;
+      if (removals.length > 0) await Job.removeKeys(run.job, removals);
+    } catch (error) {
+      if (!isAwaited) this.#reportSettlement(error, run.job);
+    }
+  }
+
+  #writeResolveWith(run, { removals, writes, answers }, request) {
+    packetWriter.begin(Operation.ResolveWith);
+    packetWriter.writeNumber(this.#native.number);
+    packetWriter.writeNumber(run.token);
+    if (request !== null) packetWriter.writeRequest(request);
+    else packetWriter.writeNumber(0);
+    packetWriter.writeNumber(removals.length);
+    packetWriter.writeNumber(writes.length);
+    packetWriter.writeNumber(answers.length);
+    for (const key of removals) packetWriter.writeString(key);
+    for (const { key, value, timeout } of writes) {
+      packetWriter.writeString(key);
+      packetWriter.writeNumber(timeout);
+      packetWriter.writeWord(value);
+    }
+    for (const [key, value] of answers) {
+      packetWriter.writeString(key);
+      packetWriter.writeWord(value);
+    }
+    packetWriter.end();
+  }
+
+  #writeReject(run, data, request, unrecoverable) {
+    packetWriter.begin(Operation.Reject);
+    packetWriter.writeNumber(this.#native.number);
+    packetWriter.writeNumber(run.token);
+    if (request !== null) packetWriter.writeRequest(request);
+    else packetWriter.writeNumber(0);
+    packetWriter.writeNumber(unrecoverable ? 1 : 0);
+    packetWriter.writeString(data);
+    packetWriter.end();
   }
 
   /** @internal Reports a job that ended after a stop of the bus, by a rejected promise or an `'error'` event. */
@@ -254,6 +327,16 @@ class Consumer extends EventEmitter {
     run.announce({ consumer: this, job: run.job, stream: this.#streams[stream], group: this.#group, headers });
   }
 
+  /** Passes the payload of the entry to a job. */
+  #deliver({ token, job }) {
+    const carried = this.#carried.get(token);
+    if (carried === undefined && !this.#defersRemovals) return;
+    this.#carried.delete(token);
+    const delivery = new Delivery(job.id, this.#defersRemovals);
+    if (carried !== undefined) delivery.carry(carried);
+    Job.deliver(job, delivery);
+  }
+
   /** Passes prefetched payloads to a job. */
   #bring(run) {
     const payloads = this.#prefetched.get(run.token);
@@ -308,6 +391,7 @@ function consumerOptions(given) {
     // The engine takes 0 for no limit. A number beyond its range is no limit either.
     concurrency: concurrency > 2 ** 31 ? 0 : concurrency,
     blockTimeout: checks.time('blockTimeout', options.blockTimeout),
+    delOnSettle: Boolean(options.delOnSettle),
     ...claimOptions(options),
   };
 }

@@ -74,7 +74,7 @@ function reasons({ groups, unpushed }) {
   const open = groups.filter(({ state }) => state !== 'completed').map(({ reason }) => reason);
   const more = open.length > MOST_NAMED ? [`and ${open.length - MOST_NAMED} groups more`] : [];
   const forgotten =
-    unpushed.length > 0 ? [`set and not pushed: ${named(unpushed)}; await job.push() before send()`] : [];
+    unpushed.length > 0 ? [`set after send() and not pushed: ${named(unpushed)}; await job.push()`] : [];
   return [...open.slice(0, MOST_NAMED), ...more, ...forgotten];
 }
 

@@ -1,15 +1,19 @@
 'use strict';
 
-const { isAnyArrayBuffer } = require('node:util').types;
-const { Operation } = require('../bridge/native.js');
 const { abortable, signalOf, throwIfAborted } = require('../support/abort.js');
-const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
 const { newId } = require('../bridge/job-ids.js');
-const { notAwaited, notJson } = require('../support/payload-error.js');
+const { setErrorKind } = require('../support/errors.js');
 const { RedisClient } = require('../redis/redis-client.js');
 const requests = require('../bridge/pending-requests.js');
+const { Delivery } = require('./delivery.js');
+const { LocalPayload } = require('./local-payload.js');
+const { packPull, packPush } = require('./payload-commands.js');
+const { decode, encode, expiry, put } = require('./payload-values.js');
 const { SharedClient } = require('./shared-client.js');
+
+/** Maximum size of a pushed value that a send can carry, in bytes. */
+const LARGEST_CARRIED = 4096;
 
 /** Job: an id, and payload keys beside the stream. */
 class Job {
@@ -19,8 +23,10 @@ class Job {
   #dels = [];
   /** Run of a received job. */
   #run = null;
-  /** Prefetched payloads of a received job with its id, until they are read or changed. */
-  #prefetched = null;
+  /** Small values that were pushed since the last send; `null` in place of others. */
+  #pushed = null;
+  /** Values that need no trip: those that came with a delivery, and those that a completion returned. */
+  #local = null;
 
   /**
    * @param {{keyPrefix: string}} client client of a `ConnectionManager`; a new job opens no connection
@@ -38,14 +44,65 @@ class Job {
     job.#run = run;
   }
 
-  /** @internal Sets the prefetched payloads of a received job. */
-  static bring(job, payloads) {
-    job.#prefetched = { id: job.id, payloads };
+  /** @internal Sets the payload that came with the delivery of a received job. */
+  static deliver(job, delivery) {
+    job.#local = delivery;
+  }
+
+  /** @internal Adds values that need no trip. Of `missed` keys nothing has the value. */
+  static bring(job, values, missed) {
+    if (!(job instanceof Job)) return;
+    if (job.#local === null || job.#local.jobId !== job.id) job.#local = new LocalPayload(job.id);
+    job.#local.add(values);
+    if (missed !== undefined) job.#local.miss(missed);
   }
 
   /** @internal Returns the payload keys that were set and not pushed. */
   static unpushed(job) {
     return job instanceof Job ? [...new Set(job.#sets.map(({ key }) => key))] : [];
+  }
+
+  /** @internal Returns the values that can leave with a send; `null` without any. */
+  static sendable(job) {
+    if (!(job instanceof Job) || (job.#sets.length === 0 && job.#pushed === null)) return null;
+    return { sets: job.#sets, pushed: job.#pushed };
+  }
+
+  /** @internal Takes the values that leave with a send. @returns {() => void} puts them back, after a failure */
+  static takeSendable(job) {
+    const [sets, pushed] = [job.#sets, job.#pushed];
+    job.#sets = [];
+    job.#pushed = null;
+    job.#local?.write(sets);
+    return () => {
+      job.#sets = [...sets, ...job.#sets];
+      job.#pushed ??= pushed;
+    };
+  }
+
+  /** @internal Writes payload keys, apart from what a later send carries. */
+  static pushSets(job, sets) {
+    return packPush(new requests.Request(undefined), job.#names(), sets);
+  }
+
+  /** @internal Removes payload keys. */
+  static removeKeys(job, keys) {
+    return packPull(job.#names(), [], keys, {});
+  }
+
+  /** @internal Returns the changes that leave with the settlement of a received job; `null` without any. */
+  static changes(job) {
+    const [sets, local] = [job.#sets, job.#local];
+    const isUnchanged = local === null || !(local instanceof Delivery) || local.isUnchanged();
+    if (sets.length === 0 && isUnchanged) return null;
+    const delivery = local instanceof Delivery ? local : new Delivery(job.id, false);
+    job.#sets = [];
+    return { ...delivery.changes(sets), jobId: delivery.jobId };
+  }
+
+  /** @internal Forgets pushed values, since a push failed. */
+  static forgetPushed(job) {
+    job.#pushed = null;
   }
 
   /** Returns the signal of a received job, which aborts when its outcome has no effect any more. */
@@ -100,67 +157,47 @@ class Job {
   #push() {
     const sets = this.#sets;
     if (sets.length === 0) return Promise.resolve();
-    const [link, id] = this.#names();
+    const names = this.#names();
     this.#sets = [];
-    if (this.#prefetched) for (const { key } of sets) this.#prefetched.payloads.delete(key);
-    const request = new requests.Request(undefined);
-    packetWriter.begin(Operation.Push);
-    packetWriter.writeNumber(link);
-    packetWriter.writeRequest(request);
-    packetWriter.writeNumber(sets.length);
-    packetWriter.writeString(id);
-    for (const { key, value, timeout } of sets) {
-      packetWriter.writeString(key);
-      packetWriter.writeNumber(timeout);
-      packetWriter.writeWord(value);
-    }
-    packetWriter.end();
-    return request.promise;
+    this.#local?.write(sets);
+    const pushed = sets.map(carriable);
+    this.#pushed = this.#pushed === null ? pushed : this.#pushed.concat(pushed);
+    return packPush(new PushRequest(this), names, sets);
   }
 
   #pull() {
-    const dels = this.#dels;
     const result = {};
-    const gets = this.#prefetched ? this.#takePrefetched(result) : this.#gets;
+    const isLocal = this.#local !== null && this.#local.jobId === this.id;
+    const gets = isLocal ? this.#readLocal(result) : this.#gets;
+    const dels = isLocal ? this.#dels.filter((key) => !this.#local.remove(key)) : this.#dels;
     if (gets.length === 0 && dels.length === 0) {
       this.#gets = [];
+      this.#dels = [];
       return Promise.resolve(result);
     }
-    const [link, id] = this.#names();
+    const names = this.#names();
     this.#gets = [];
     this.#dels = [];
-    const request = new PullRequest(gets, result);
-    packetWriter.begin(Operation.Pull);
-    packetWriter.writeNumber(link);
-    packetWriter.writeRequest(request);
-    packetWriter.writeNumber(gets.length);
-    packetWriter.writeNumber(dels.length);
-    packetWriter.writeString(id);
-    for (const { key, asBuffer } of gets) {
-      packetWriter.writeString(key);
-      packetWriter.writeNumber(asBuffer ? 0 : 1);
-    }
-    for (const key of dels) packetWriter.writeString(key);
-    packetWriter.end();
-    return request.promise;
+    if (dels.length > 0) this.#pushed = this.#pushed?.filter(({ key }) => !dels.includes(key)) ?? null;
+    return packPull(names, gets, dels, result);
   }
 
-  /**
-   * Answers reads from prefetched payloads, once per key: the next read must see later writes. A removal and a change of
-   * the id drop them too.
-   * @returns the remaining reads
-   */
-  #takePrefetched(result) {
-    const { id, payloads } = this.#prefetched;
-    if (id !== this.id) return this.#gets;
+  /** Answers reads from local values. @returns the remaining reads */
+  #readLocal(result) {
+    const local = this.#local;
+    const missed = this.#gets.find(({ key }) => local.isUnknown(key));
+    if (missed !== undefined) {
+      this.#gets = [];
+      this.#dels = [];
+      throw answerMissed(missed.key);
+    }
     const left = this.#gets.filter(({ key, asBuffer }) => {
-      const bytes = payloads.get(key);
-      if (bytes === undefined) return true;
-      put(result, key, asBuffer ? bytes : decode(bytes.toString()));
+      const value = local.read(key);
+      if (value === undefined) return true;
+      put(result, key, value === null ? null : asBuffer ? Buffer.from(value) : decode(value.toString()));
       return false;
     });
-    for (const { key } of this.#gets) payloads.delete(key);
-    for (const key of this.#dels) payloads.delete(key);
+    local.consume(this.#gets.map(({ key }) => key));
     return left;
   }
 
@@ -172,62 +209,32 @@ class Job {
   }
 }
 
-class PullRequest extends requests.Request {
-  constructor(gets, result) {
-    super(result);
-    this.gets = gets;
+class PushRequest extends requests.Request {
+  constructor(job) {
+    super(undefined);
+    this.job = job;
   }
 
-  /** Receives a value. A key of another type than string is left out. */
-  value(index, raw) {
-    const { key, asBuffer } = this.gets[index];
-    put(this.result, key, asBuffer || raw === null ? raw : decode(raw));
+  failed(error) {
+    Job.forgetPushed(this.job);
+    super.failed(error);
   }
 }
 
-/** Sets an own property, also with the name `__proto__`. */
-function put(object, key, value) {
-  if (key === '__proto__') {
-    Object.defineProperty(object, key, { value, writable: true, configurable: true, enumerable: true });
-  } else {
-    object[key] = value;
-  }
+/** Returns a pushed value as far as a later send can carry it. Bytes are copied, since their owner can change them. */
+function carriable({ key, value, timeout }) {
+  if (timeout > 0 || value.length > LARGEST_CARRIED) return { key, value: null };
+  return { key, value: typeof value === 'string' ? value : value.slice() };
+}
+
+/** Creates the error of a read whose answer nothing has. */
+function answerMissed(key) {
+  const message = `The completion that returned '${key}' was missed, and its entry was the only copy; send with durable`;
+  return setErrorKind(new Error(message), 'ANSWER_MISSED');
 }
 
 function notAClient() {
   return new TypeError('client must be a client of a ConnectionManager');
-}
-
-/** Returns bytes unchanged, and other values as JSON. A value without JSON is empty. */
-function encode(key, value) {
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  if (isAnyArrayBuffer(value)) return new Uint8Array(value);
-  if (value instanceof Promise) throw notAwaited(key);
-  try {
-    return JSON.stringify(value) ?? '';
-  } catch (error) {
-    throw notJson(key, error);
-  }
-}
-
-/** Parses JSON. An error is returned, not thrown, so that the other keys are read. */
-function decode(text) {
-  if (text === '') return null;
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    return error;
-  }
-}
-
-/** Returns the time for PSETEX, in ms; 0 for none. */
-function expiry(key, timeout) {
-  if (!timeout) return 0;
-  const ms = typeof timeout === 'string' ? Number(timeout) : timeout;
-  if (!Number.isSafeInteger(ms) || ms < 1) {
-    throw new RangeError(`The timeout of '${key}' must be a whole number of milliseconds from 1 on`);
-  }
-  return ms;
 }
 
 module.exports = { Job };

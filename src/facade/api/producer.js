@@ -12,6 +12,7 @@ const { errorCarrier } = require('../support/error-carrier.js');
 const { setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
+const { choosePayload } = require('./send-payload.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 const { producerStats } = require('./stats.js');
@@ -85,7 +86,8 @@ class Producer extends EventEmitter {
   }
 
   #send(options) {
-    const { stream, route, job, capped, waitFor, rejectOnError, durable } = checks.object('options', options);
+    const given = checks.object('options', options);
+    const { stream, route, job, capped, waitFor, rejectOnError, durable } = given;
     const id = jobId(job);
     const groups = groupsOf(waitFor);
     if (groups && !Object.isExtensible(job)) throw new TypeError('job must be extensible to be waited for');
@@ -96,30 +98,50 @@ class Producer extends EventEmitter {
     // Before anything is packed or planned, since a subscriber can send jobs and push payloads.
     const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
     const headers = message && diagnostics.packHeaders(message.headers);
-    const plan = this.#plan(name, leadsBy, groups ?? []);
-    const wait = groups && new Wait(groups, Boolean(rejectOnError), this.#waits);
-    const request = new SendRequest(job, wait, this.#counts, message);
-    const flags = (rejectOnError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0);
-    try {
-      this.#pack(request, id, plan, cap, wait ? wait.number : 0, flags, record, headers);
-    } catch (error) {
-      request.failed(error);
-    }
+    const payload = choosePayload(Job.sendable(job), given, { isCapped: cap > 0, isAwaited: groups !== null });
+    const restore = payload && Job.takeSendable(job);
+    const wait =
+      groups && new Wait(groups, Boolean(rejectOnError), this.#waits, payload?.isOnlyCopy ? payload.returns : []);
+    const request = new SendRequest(job, wait, this.#counts, message, restore);
+    const entry = { id, name, leadsBy, groups, cap, record, headers, endsAtError: Boolean(rejectOnError), wait };
+    const keys = payload === null || this.connection.hasOneServer ? [] : payload.keys;
+    if (keys.length === 0) this.#pack(request, entry, payload);
+    else this.#packBehindKeys(request, entry, payload, Job.pushSets(job, keys));
     return request.promise;
   }
 
-  #pack(request, id, plan, cap, wait, flags, record, headers) {
-    packetWriter.begin(Operation.Send);
-    packetWriter.writeNumber(this.#native.number);
-    packetWriter.writeRequest(request);
-    packetWriter.writeNumber(plan);
-    packetWriter.writeNumber(cap);
-    packetWriter.writeNumber(wait);
-    packetWriter.writeNumber(flags);
-    packetWriter.writeNumber(record);
-    packetWriter.writeString(id);
-    if (headers) packetWriter.writeString(headers);
-    packetWriter.end();
+  /** Packs a send once its payload keys, which are on another server, are there. */
+  async #packBehindKeys(request, entry, payload, pushed) {
+    try {
+      await pushed;
+    } catch (error) {
+      request.failed(error);
+      return;
+    }
+    this.#pack(request, entry, payload.withoutKeys());
+  }
+
+  /** Packs a send. A failure rejects the request. */
+  #pack(request, { id, name, leadsBy, groups, cap, record, headers, endsAtError, wait }, payload) {
+    try {
+      const plan = this.#plan(name, leadsBy, groups ?? []);
+      packetWriter.begin(Operation.Send);
+      packetWriter.writeNumber(this.#native.number);
+      packetWriter.writeRequest(request);
+      packetWriter.writeNumber(plan);
+      packetWriter.writeNumber(cap);
+      packetWriter.writeNumber(wait ? wait.number : 0);
+      packetWriter.writeNumber(
+        (endsAtError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0) | (payload ? payload.flags : 0),
+      );
+      packetWriter.writeNumber(record);
+      packetWriter.writeString(id);
+      if (headers) packetWriter.writeString(headers);
+      payload?.write();
+      packetWriter.end();
+    } catch (error) {
+      request.failed(error);
+    }
   }
 
   /** Publishes a job that will be sent. @returns the message, to which subscribers can add headers */
@@ -210,10 +232,13 @@ class SendRequest extends requests.Request {
   #counts;
   /** Published message, if a channel has a subscriber. */
   #message;
+  /** Puts the payload back into the job after a failure, if there is any. */
+  #restore;
 
-  constructor(job, wait, counts, message) {
+  constructor(job, wait, counts, message, restore) {
     super(job);
     this.#wait = wait;
+    this.#restore = restore;
     this.#counts = counts;
     this.#message = message;
     counts.begun++;
@@ -237,6 +262,8 @@ class SendRequest extends requests.Request {
   failed(error) {
     this.#wait?.cancel();
     this.#wait = null;
+    this.#restore?.();
+    this.#restore = null;
     Reflect.deleteProperty(this.result, 'finished');
     this.#refused(error);
     super.failed(error);

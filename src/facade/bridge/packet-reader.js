@@ -6,6 +6,7 @@ const { hasRunSubscribers } = require('../support/diagnostics.js');
 const { engineError } = require('../support/errors.js');
 const processRef = require('./process-ref.js');
 const requests = require('./pending-requests.js');
+const { readReturns } = require('./returned-keys.js');
 const waits = require('./wait-registry.js');
 
 /**
@@ -20,6 +21,7 @@ const producers = new Map();
 const consumers = new Map();
 
 const EMPTY = Buffer.alloc(0);
+const NO_PAIRS = [];
 /** Rest of a packet that `collect()` has returned completely. */
 const NOTHING = {};
 /** Count of numbers that `collect()` writes before those of the packet. */
@@ -105,6 +107,17 @@ function readEntry() {
   return { id, consumerId, idleTime, deliveryCount, stream, data: { prd, job } };
 }
 
+/** Reads payload keys with their values; `null` if they are not known. */
+function readAnswer() {
+  const count = readNumber();
+  return count < 0 ? null : readPairs(count);
+}
+
+function readPairs(count) {
+  if (count === 0) return NO_PAIRS;
+  return Array.from({ length: count }, () => [readString(), readValue()]);
+}
+
 /** Readers by report. A reader must consume its whole report before it calls a handler. */
 const REPORT_READERS = [];
 REPORT_READERS[Report.Done] = () => requests.done(readNumber());
@@ -148,6 +161,7 @@ REPORT_READERS[Report.Outcome] = () => {
     at: readNumber(),
     group: readString(),
     error: readOptionalString(),
+    answer: readAnswer(),
   }));
   wait?.settle(arrivals);
 };
@@ -176,6 +190,12 @@ REPORT_READERS[Report.Prefetched] = () => {
   const consumer = consumers.get(readNumber());
   const [token, key, payload] = [readNumber(), readString(), readValue()];
   consumer?.onPrefetched(token, key, payload);
+};
+REPORT_READERS[Report.Carried] = () => {
+  const consumer = consumers.get(readNumber());
+  const [token, isOnlyCopy, returns] = [readNumber(), readNumber() === 1, readOptionalString()];
+  const values = readPairs(readNumber());
+  consumer?.onCarried(token, { values, returns: readReturns(returns), isOnlyCopy });
 };
 REPORT_READERS[Report.Headers] = () => {
   const consumer = consumers.get(readNumber());

@@ -14,6 +14,7 @@ const DEFAULT_KEY_PREFIX = 'hfxbus';
  * @property {string} keyPrefix prefix of every key and channel
  * @property {boolean} enablePipelining
  * @property {boolean} isPartitioned true if routes have an effect
+ * @property {boolean} hasOneServer true if all keys are on one server, without a Cluster
  * @property {object} [eject] options of ejection, if nodes can leave the ring
  * @property {Array<{ native: object, given: object }>} nodes nodes in the order of routes: options for the
  *   engine, and options with the user's callbacks
@@ -23,7 +24,7 @@ const DEFAULT_KEY_PREFIX = 'hfxbus';
 function standalone(given) {
   const options = withoutUrl('standalone', given);
   const node = { native: connectionOptions(options), given: options };
-  return { ...ofBus(options), isPartitioned: false, nodes: [node] };
+  return { ...ofBus(options), isPartitioned: false, hasOneServer: true, nodes: [node] };
 }
 
 /** @returns {Topology} of several Redis, partitioned by this client */
@@ -33,14 +34,15 @@ function nodes(given) {
     throw new TypeError('nodes must be an array of at least one node');
   }
   const eject = ejectOptions(options.eject);
-  return { ...ofBus(options), isPartitioned: true, eject, nodes: inSequence(options.nodes).map(partition) };
+  const nodes = inSequence(options.nodes).map(partition);
+  return { ...ofBus(options), isPartitioned: true, hasOneServer: nodes.length === 1, eject, nodes };
 }
 
 /** @returns {Topology} of a Redis Cluster */
 function cluster(startupNodes, given) {
   const options = checks.object('cluster', given);
   const { native, callbacks } = clusterOptions(startupNodes, options);
-  return { ...ofBus(options, false), isPartitioned: false, nodes: [{ native, given: callbacks }] };
+  return { ...ofBus(options, false), isPartitioned: false, hasOneServer: false, nodes: [{ native, given: callbacks }] };
 }
 
 function ofBus({ keyPrefix, enablePipelining }, isPipelined = true) {

@@ -1,8 +1,10 @@
 //! Reads the replies of XREADGROUP without building them up in memory.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::redis_io::resp::{Cursor, Token, Value};
+use crate::redis_io::streams::carried_payload::CarriedPayload;
 
 /// Largest time that Redis can still add to its clock and JavaScript can still represent.
 const LONGEST_RECORD: u64 = (1 << 53) - 1;
@@ -42,7 +44,7 @@ impl fmt::Display for EntryId {
 }
 
 /// One entry, as far as the bus cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// Its id.
     pub id: EntryId,
@@ -56,6 +58,8 @@ pub struct Entry<'a> {
     pub record: u64,
     /// The `hdr` field: what was sent along for who watches, as JSON.
     pub headers: Option<&'a str>,
+    /// The `val:…`, `ret` and `own` fields: the payload that the entry carries.
+    pub carried: Option<Arc<CarriedPayload>>,
 }
 
 /// An entry in a reply that was built up, as far as the bus cares.
@@ -71,6 +75,8 @@ pub struct OwnedEntry {
     pub record: u64,
     /// The `hdr` field, as in [`Entry`].
     pub headers: Option<String>,
+    /// The payload that the entry carries, as in [`Entry`].
+    pub carried: Option<Arc<CarriedPayload>>,
 }
 
 impl OwnedEntry {
@@ -79,6 +85,7 @@ impl OwnedEntry {
         let Value::Array(parts) = value else { return None };
         let [Value::Bulk(id), Value::Array(fields)] = parts.as_slice() else { return None };
         let mut entry = Self { id: EntryId::parse(id)?, ..Self::default() };
+        let mut carried = None;
         for pair in fields.chunks_exact(2) {
             let [Value::Bulk(name), Value::Bulk(value)] = pair else { return None };
             match name.as_slice() {
@@ -86,9 +93,10 @@ impl OwnedEntry {
                 b"job" => entry.job = Some(String::from_utf8(value.clone()).ok()?),
                 b"rec" => entry.record = read_record_time(value),
                 b"hdr" => entry.headers = String::from_utf8(value.clone()).ok(),
-                _ => {}
+                _ => CarriedPayload::note(&mut carried, name, value),
             }
         }
+        entry.carried = carried.map(Arc::from);
         Some(entry)
     }
 }
@@ -123,7 +131,8 @@ pub fn read_streams<'a>(mut reply: Cursor<'a>, mut each: impl FnMut(Item<'a>)) -
 fn read_entry<'a>(reply: &mut Cursor<'a>) -> Result<Entry<'a>, MalformedEntry> {
     expect_array(reply, Some(2))?;
     let id = EntryId::parse(expect_bulk(reply)?).ok_or(MalformedEntry)?;
-    let mut entry = Entry { id, deleted: false, producer: None, job: None, record: 0, headers: None };
+    let mut entry =
+        Entry { id, deleted: false, producer: None, job: None, record: 0, headers: None, carried: None };
     match reply.token() {
         Some(Token::Array(words)) => read_fields(reply, words, &mut entry)?,
         Some(Token::Nil | Token::NilArray) => entry.deleted = true,
@@ -137,6 +146,7 @@ fn read_fields<'a>(
     words: usize,
     entry: &mut Entry<'a>,
 ) -> Result<(), MalformedEntry> {
+    let mut carried = None;
     for _ in 0..words / 2 {
         let name = expect_bulk(reply)?;
         let value = expect_bulk(reply)?;
@@ -146,9 +156,10 @@ fn read_fields<'a>(
             b"rec" => entry.record = read_record_time(value),
             // What cannot be read is of no use, and no reason not to run the job.
             b"hdr" => entry.headers = std::str::from_utf8(value).ok(),
-            _ => {}
+            _ => CarriedPayload::note(&mut carried, name, value),
         }
     }
+    entry.carried = carried.map(Arc::from);
     Ok(())
 }
 

@@ -1,4 +1,5 @@
 //! Commands and replies of Redis Streams.
 
+pub mod carried_payload;
 pub mod commands;
 pub mod entry;

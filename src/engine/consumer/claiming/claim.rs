@@ -160,6 +160,7 @@ impl Consumer {
                     job: &job,
                     record: entry.record,
                     headers: entry.headers.as_deref(),
+                    carried: entry.carried.as_ref(),
                     deliveries,
                     at,
                 };

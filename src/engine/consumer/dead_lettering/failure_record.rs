@@ -39,7 +39,7 @@ impl Consumer {
                 &exhausted
             }
         };
-        let message = completion_message::message(&head, &found.job, Some(text));
+        let message = completion_message::message(&head, &found.job, Some(text), "");
         let of = RecordOf { entry: found.id, stream: &name, group: &self.options.group };
         let node = self.node(lane).clone();
         let keep = if error.is_some() { RecordPrecedence::Last } else { RecordPrecedence::First };

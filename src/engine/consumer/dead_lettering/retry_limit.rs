@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
+use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim};
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
@@ -25,6 +26,8 @@ pub(crate) struct FinalRejection {
     pub(crate) stream: usize,
     /// Its entry.
     pub(crate) found: PendingJob,
+    /// Payload that the entry carries.
+    pub(crate) carried: Option<Arc<CarriedPayload>>,
     /// Reason for the end.
     pub(crate) reason: DeadLetterReason,
     /// The error as JSON.
@@ -77,7 +80,8 @@ impl Consumer {
                 self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
                 self.report_exhausted(&found, false);
             } else if self.try_claim(lane, &found, idle.as_millis() as u64).await? {
-                self.move_to_dead_letters(stream, lane, &found, DeadLetterReason::Exhausted, None).await?;
+                let (reason, carried) = (DeadLetterReason::Exhausted, entry.carried.as_deref());
+                self.move_to_dead_letters(stream, lane, &found, carried, reason, None).await?;
             }
         }
         self.acknowledge_trimmed(stream, lane, key, &gone);
@@ -116,9 +120,10 @@ impl Consumer {
         }
         // A later try must not require an idle time.
         one.min_idle = Some(0);
-        let FinalRejection { stream, found, reason, error, .. } = one;
+        let FinalRejection { stream, found, carried, reason, error, .. } = one;
         if self.options.dead_letter.is_some() {
-            return self.move_to_dead_letters(*stream, lane, found, *reason, Some(error)).await;
+            let carried = carried.as_deref();
+            return self.move_to_dead_letters(*stream, lane, found, carried, *reason, Some(error)).await;
         }
         if *reason == DeadLetterReason::Unrecoverable {
             // With this delivery count no other consumer claims the entry.
@@ -160,6 +165,7 @@ impl Consumer {
         stream: usize,
         lane: usize,
         found: &PendingJob,
+        carried: Option<&CarriedPayload>,
         reason: DeadLetterReason,
         error: Option<&str>,
     ) -> Result<(), RedisError> {
@@ -168,7 +174,7 @@ impl Consumer {
         let target = node.keys().stream(name);
         let from = self.lock().streams[stream].options.name.clone();
         self.record_failure(stream, lane, found, error).await?;
-        let letter = DeadLetter { found, from: &from, group: &self.options.group, reason, error };
+        let letter = DeadLetter { found, from: &from, group: &self.options.group, reason, error, carried };
         let together = node.slot(&target) == node.slot(&found.stream);
         if together {
             self.move_in_transaction(lane, &target, &letter).await?;

@@ -182,10 +182,12 @@ impl Consumer {
         let Ok(producer) = std::str::from_utf8(entry.producer.unwrap_or_default()) else {
             return self.skip_foreign(state, stream, entry, batch);
         };
+        let carried = entry.carried.as_ref();
         // A read of the history counts as a delivery; the earlier ones are not known.
         let deliveries = if from_history { 0 } else { 1 };
-        let (entry, record, headers) = (entry.id, entry.record, entry.headers);
-        let delivery = Delivery { stream, entry, producer, job, record, headers, deliveries, at: now };
+        let Entry { id: entry, record, headers, .. } = entry;
+        let delivery =
+            Delivery { stream, entry, producer, job, record, headers, carried, deliveries, at: now };
         batch.started.extend(self.start_or_buffer(state, delivery).map(|token| (stream, token)));
     }
 

@@ -10,6 +10,7 @@ use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::in_flight::JobSlot;
 use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementBatch};
+use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::consumer::turn::Reads;
 use crate::engine::consumer::{Consumer, Lane};
 use crate::engine::nodes::node_set::NodeSet;
@@ -108,15 +109,23 @@ impl Consumer {
         for step in steps {
             let (commands, is_last) = writes.next(node_of(state, &jobs, step));
             let is_failure = matches!(step, SettlementStep::Completion(at) if jobs[at].failure.is_some());
-            let to = self.reply_to(ReplyKind::of_step(step, is_failure), number, is_last);
+            let kind = ReplyKind::of_step(step, is_failure);
+            let to = self.reply_to(kind, number, is_last);
             match step {
+                SettlementStep::Transaction(at) => {
+                    let part = || self.reply_to(kind, number, false);
+                    self.pack_transaction(state, commands, &jobs[at], part, to);
+                }
                 SettlementStep::Delay(at) => {
                     self.pack_delay(state, commands, &jobs[at], to);
                     writes.has_delay = true;
                 }
                 SettlementStep::Record(at) => self.pack_record(state, commands, &jobs[at], to),
                 SettlementStep::Acknowledgement(stream) => {
-                    self.pack_acknowledgement(state, commands, &jobs, stream, to);
+                    let of_stream =
+                        |job: &&SettledJob| job.pending_steps.acknowledgement && job.stream == stream;
+                    let stream = &state.streams[stream as usize];
+                    self.pack_acknowledgement(state, commands, stream, jobs.iter().filter(of_stream), to);
                 }
                 SettlementStep::Completion(at) => pack_completion(state, commands, &jobs[at], to),
             }
@@ -142,29 +151,33 @@ impl Consumer {
         pack_claim(commands, names, min_idle, entry, Claim::Touch { idle }, to);
     }
 
-    fn pack_record(&self, state: &ConsumerState, commands: &mut Commands, job: &SettledJob, to: Destination) {
+    pub(crate) fn pack_record(
+        &self,
+        state: &ConsumerState,
+        commands: &mut Commands,
+        job: &SettledJob,
+        to: Destination,
+    ) {
         let Some(slot) = state.jobs.job(job.token) else { return };
         let stream = &state.streams[job.stream as usize];
-        let message = completion_message::message(&stream.completion_head, &slot.job, job.failure.as_deref());
+        let message = message_of(job, stream, &slot.job);
         let of = RecordOf { entry: slot.entry, stream: &stream.options.name, group: &self.options.group };
         let keys = self.node_set.nodes()[stream.node].keys();
         outcome_record::pack_record(commands, keys, of, (&message, slot.record), RecordPrecedence::Last, to);
     }
 
-    fn pack_acknowledgement(
+    pub(crate) fn pack_acknowledgement<'a>(
         &self,
         state: &ConsumerState,
         commands: &mut Commands,
-        jobs: &[SettledJob],
-        stream: u32,
+        stream: &StreamState,
+        jobs: impl Iterator<Item = &'a SettledJob> + Clone,
         to: Destination,
     ) {
-        let of_stream =
-            || jobs.iter().filter(|job| job.pending_steps.acknowledgement && job.stream == stream);
-        let key = state.streams[stream as usize].key.as_bytes();
-        commands.begin("XACK", 3 + of_stream().count()).key(key).arg(self.group.as_bytes());
+        let count = jobs.clone().count();
+        commands.begin("XACK", 3 + count).key(stream.key.as_bytes()).arg(self.group.as_bytes());
         let mut id = String::new();
-        for job in of_stream() {
+        for job in jobs {
             id.clear();
             if let Some(slot) = state.jobs.job(job.token) {
                 // Writing to a string cannot fail.
@@ -176,12 +189,22 @@ impl Consumer {
     }
 }
 
-fn pack_completion(state: &ConsumerState, commands: &mut Commands, job: &SettledJob, to: Destination) {
+/// Packs the PUBLISH of a completion.
+pub(crate) fn pack_completion(
+    state: &ConsumerState,
+    commands: &mut Commands,
+    job: &SettledJob,
+    to: Destination,
+) {
     let Some(JobSlot { job: id, producer, .. }) = state.jobs.job(job.token) else { return };
     let stream = &state.streams[job.stream as usize];
-    let message = completion_message::message(&stream.completion_head, id, job.failure.as_deref());
+    let message = message_of(job, stream, id);
     commands.begin("PUBLISH", 3).arg_parts(&[stream.channel_head.as_bytes(), producer.as_bytes()]);
     commands.arg(message.as_bytes()).end(to);
+}
+
+fn message_of(job: &SettledJob, stream: &StreamState, id: &str) -> String {
+    completion_message::message(&stream.completion_head, id, job.failure.as_deref(), &job.answer)
 }
 
 /// Lists the steps of a batch in order. Records come first, so that a record exists once the entry is acknowledged or
@@ -189,6 +212,7 @@ fn pack_completion(state: &ConsumerState, commands: &mut Commands, job: &Settled
 fn steps_of(jobs: &[SettledJob]) -> Vec<SettlementStep> {
     let mut steps = Vec::with_capacity(jobs.len() + 1);
     for (at, job) in jobs.iter().enumerate() {
+        steps.extend(job.pending_steps.transaction.then_some(SettlementStep::Transaction(at)));
         steps.extend(job.pending_steps.delay.then_some(SettlementStep::Delay(at)));
         steps.extend(job.pending_steps.record.then_some(SettlementStep::Record(at)));
     }
@@ -208,7 +232,9 @@ fn steps_of(jobs: &[SettledJob]) -> Vec<SettlementStep> {
 fn node_of(state: &ConsumerState, jobs: &[SettledJob], step: SettlementStep) -> usize {
     let stream = |at: usize| &state.streams[jobs[at].stream as usize];
     match step {
-        SettlementStep::Delay(at) | SettlementStep::Record(at) => stream(at).node,
+        SettlementStep::Transaction(at) | SettlementStep::Delay(at) | SettlementStep::Record(at) => {
+            stream(at).node
+        }
         SettlementStep::Acknowledgement(stream) => state.streams[stream as usize].node,
         SettlementStep::Completion(at) => stream(at).completions,
     }

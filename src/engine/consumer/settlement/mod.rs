@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod failure_reports;
 pub mod retry;
+pub mod transaction;
 pub mod undelivered_failures;
 
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::dead_lettering::retry_limit::FinalRejection;
 use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::consumer::settlement::commands::SettlementWrites;
+use crate::engine::consumer::state::payload_changes::PayloadChanges;
 use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementSteps};
 use crate::engine::consumer::state::{ConsumerState, DelayedRetry};
 use crate::engine::host::job_token::JobToken;
@@ -24,12 +26,12 @@ use crate::engine::protocol::dead_letter::DeadLetterReason;
 use crate::engine::protocol::outcome_record::shortened;
 use crate::engine::protocol::pending_entries::PendingEntry;
 use crate::engine::protocol::reply_tag::{
-    LAST, ReplyKind, SettlementStep, is_significant, is_undelivered_failure,
+    LAST, ReplyKind, SettlementStep, is_significant, is_undelivered_failure, outcome_of_transaction,
 };
 use crate::engine::runtime::backoff::jitter;
 
 /// Result of one job.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Settlement<'a> {
     /// The job.
     pub token: JobToken,
@@ -41,12 +43,24 @@ pub struct Settlement<'a> {
     pub unrecoverable: bool,
     /// True if the job ended at its deadline.
     pub expired: bool,
+    /// Answer for the completion, as `completion_message::pack_answer` packs it.
+    pub answer: Box<str>,
+    /// Changes of the payload. They need one server without a Cluster.
+    pub changes: Option<Box<PayloadChanges>>,
 }
 
 impl<'a> Settlement<'a> {
     /// Settles a job without a request.
     pub fn of(token: JobToken, error: Option<&'a str>) -> Self {
-        Self { token, request: 0, error, unrecoverable: false, expired: false }
+        Self {
+            token,
+            request: 0,
+            error,
+            unrecoverable: false,
+            expired: false,
+            answer: Box::default(),
+            changes: None,
+        }
     }
 }
 
@@ -61,8 +75,8 @@ impl Consumer {
             let mut state = self.lock();
             let disconnected = state.disconnected;
             let mut jobs = Vec::new();
-            for settlement in settlements {
-                match self.begin_settling(&mut state, settlement) {
+            for mut settlement in settlements {
+                match self.begin_settling(&mut state, &mut settlement) {
                     Some(mut settled) => {
                         if settlement.error.is_some() {
                             rejections.extend(self.reject(&mut state, &settlement, &mut settled));
@@ -127,8 +141,12 @@ impl Consumer {
         }
     }
 
-    fn begin_settling(&self, state: &mut ConsumerState, settlement: Settlement<'_>) -> Option<SettledJob> {
-        let Settlement { token, request, error, expired, .. } = settlement;
+    fn begin_settling(
+        &self,
+        state: &mut ConsumerState,
+        settlement: &mut Settlement<'_>,
+    ) -> Option<SettledJob> {
+        let &mut Settlement { token, request, error, expired, .. } = settlement;
         let slot = state.jobs.running_job(token)?;
         let (stream, has_producer, is_recorded) = (slot.stream, !slot.producer.is_empty(), slot.record > 0);
         state.jobs.settle(token);
@@ -137,14 +155,20 @@ impl Consumer {
             None => state.counts.resolved += 1,
         }
         state.counts.expired += u64::from(expired);
-        let pending_steps = SettlementSteps {
-            delay: false,
-            record: has_producer && is_recorded,
-            acknowledgement: error.is_none(),
-            completion: has_producer,
+        let changes = settlement.changes.take().filter(|changes| error.is_none() && !changes.is_empty());
+        let pending_steps = match changes {
+            Some(_) => SettlementSteps { transaction: true, ..SettlementSteps::default() },
+            None => SettlementSteps {
+                record: has_producer && is_recorded,
+                acknowledgement: error.is_none(),
+                completion: has_producer,
+                ..SettlementSteps::default()
+            },
         };
         let failure = error.filter(|_| has_producer).map(|error| Box::from(shortened(error)));
-        Some(SettledJob { failure, pending_steps, ..SettledJob::new(token, stream, request) })
+        let answer = std::mem::take(&mut settlement.answer);
+        let settled = SettledJob::new(token, stream, request);
+        Some(SettledJob { failure, answer, changes, pending_steps, ..settled })
     }
 
     /// Handles a rejection: returns it if it is the last one of the job, or else delays the next delivery.
@@ -172,7 +196,8 @@ impl Consumer {
             let error = shortened(settlement.error.unwrap_or_default()).into_owned();
             let min_idle = Some(self.min_idle(slot.touched())).filter(|&min_idle| min_idle > 0);
             state.dead_lettering += 1;
-            return Some(FinalRejection { stream: stream as usize, found, reason, error, min_idle });
+            let (stream, carried) = (stream as usize, slot.carried.clone());
+            return Some(FinalRejection { stream, found, carried, reason, error, min_idle });
         }
         let due = Instant::now().checked_add(options.retry_policy?.wait(deliveries, jitter()))?;
         let touched = slot.touched();
@@ -226,6 +251,10 @@ impl ReplyHandler for Consumer {
         if let Some(step) = ReplyKind::settlement_step(ticket).filter(|_| is_significant(ticket, &outcome)) {
             if is_undelivered_failure(ticket, &outcome) {
                 self.record_undelivered_failure(ticket);
+            }
+            let outcome = outcome_of_transaction(outcome);
+            if outcome.is_ok() && ticket.index & LAST == 0 {
+                return;
             }
             self.on_settlement_reply(step, ticket, outcome.err());
         }

@@ -24,7 +24,7 @@ impl Consumer {
             let Some(slot) = state.jobs.job(job.token).filter(|slot| slot.record == 0) else { return };
             let stream = &state.streams[job.stream as usize];
             let message =
-                completion_message::message(&stream.completion_head, &slot.job, job.failure.as_deref());
+                completion_message::message(&stream.completion_head, &slot.job, job.failure.as_deref(), "");
             (stream.lane, message, slot.entry, stream.options.name.clone())
         };
         self.node_set.context().tasks.spawn(async move {

@@ -1,7 +1,9 @@
 //! Buffered entries: read, and waiting for a slot. Pure.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::in_flight::Delivery;
@@ -22,6 +24,8 @@ pub struct BufferedEntry {
     pub record: u64,
     /// Headers of the entry, as in [`Delivery`].
     pub headers: Option<Box<str>>,
+    /// Payload that the entry carries, as in [`Delivery`].
+    pub carried: Option<Arc<CarriedPayload>>,
     /// Number of deliveries, as in [`Delivery`].
     pub deliveries: u64,
     /// Start of the current idle time.
@@ -38,6 +42,7 @@ impl BufferedEntry {
             job: delivery.job.to_owned(),
             record: delivery.record,
             headers: delivery.headers.map(Box::from),
+            carried: delivery.carried.cloned(),
             deliveries: delivery.deliveries,
             touched: delivery.at,
         }
@@ -57,6 +62,7 @@ impl BufferedEntry {
             job: &self.job,
             record: self.record,
             headers: self.headers.as_deref(),
+            carried: self.carried.as_ref(),
             deliveries: self.deliveries,
             at: self.touched,
         }

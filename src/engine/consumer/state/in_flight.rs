@@ -9,8 +9,10 @@
 //! `running` holds one of the consumer's concurrency; `settling` (the acknowledgement is on its way) no longer
 //! does, but still counts as in flight. A released job holds neither.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::host::job_token::JobToken;
@@ -48,6 +50,8 @@ pub struct JobSlot {
     pub record: u64,
     /// Headers of the entry for diagnostics.
     pub headers: Option<Box<str>>,
+    /// Payload that the entry carries.
+    pub carried: Option<Arc<CarriedPayload>>,
 }
 
 /// Delivery of an entry to this consumer.
@@ -65,6 +69,8 @@ pub struct Delivery<'a> {
     pub record: u64,
     /// Headers of the entry for diagnostics.
     pub headers: Option<&'a str>,
+    /// Payload that the entry carries.
+    pub carried: Option<&'a Arc<CarriedPayload>>,
     /// Number of deliveries, this one included; 0 if unknown.
     pub deliveries: u64,
     /// Time of the delivery.
@@ -109,6 +115,7 @@ impl JobsInFlight {
         slot.entry = delivery.entry;
         slot.record = delivery.record;
         slot.headers = delivery.headers.map(Box::from);
+        slot.carried = delivery.carried.cloned();
         slot.producer.push_str(delivery.producer);
         slot.job.push_str(delivery.job);
         self.running += 1;
@@ -169,6 +176,7 @@ impl JobsInFlight {
         slot.producer.clear();
         slot.job.clear();
         slot.headers = None;
+        slot.carried = None;
         if !slot.released {
             self.in_flight -= 1;
         }
@@ -235,6 +243,7 @@ impl JobsInFlight {
             job: String::new(),
             record: 0,
             headers: None,
+            carried: None,
         });
         self.slots.len() - 1
     }
@@ -271,6 +280,7 @@ mod tests {
                 job: "job",
                 record: 0,
                 headers: None,
+                carried: None,
                 deliveries: 1,
                 at,
             },

@@ -14,6 +14,7 @@ pub mod group_position;
 pub mod in_flight;
 pub mod lane;
 pub mod last_entry;
+pub mod payload_changes;
 pub mod read_size;
 pub mod report_limit;
 pub mod retry_queue;

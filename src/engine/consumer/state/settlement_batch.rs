@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use crate::redis_io::error::RedisError;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
 
+use crate::engine::consumer::state::payload_changes::PayloadChanges;
 use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::reply_tag::SettlementStep;
@@ -13,6 +14,9 @@ use crate::engine::protocol::reply_tag::SettlementStep;
 pub struct SettlementSteps {
     /// Delay of the entry's next delivery.
     pub delay: bool,
+    /// Changes of the payload together with record, acknowledgement and completion, in one transaction. These are not
+    /// steps of their own then.
+    pub transaction: bool,
     /// Outcome record.
     pub record: bool,
     /// Acknowledgement of the entry.
@@ -39,6 +43,10 @@ pub struct SettledJob {
     pub request: RequestId,
     /// Error as JSON, if the job failed and has a producer.
     pub failure: Option<Box<str>>,
+    /// Answer for the completion, as `completion_message::pack_answer` packs it.
+    pub answer: Box<str>,
+    /// Changes of the payload, for a transaction.
+    pub changes: Option<Box<PayloadChanges>>,
     /// Time of the next delivery, if it is delayed.
     pub due: Option<Instant>,
     /// Steps of the current batch.
@@ -52,16 +60,23 @@ pub struct SettledJob {
 impl SettledJob {
     /// Creates a job without steps.
     pub fn new(token: JobToken, stream: u32, request: RequestId) -> Self {
-        let (pending_steps, retry_steps) = Default::default();
-        Self { token, stream, request, failure: None, due: None, pending_steps, retry_steps, error: None }
+        let (pending_steps, retry_steps, answer) = Default::default();
+        let (failure, changes, due, error) = (None, None, None, None);
+        Self { token, stream, request, failure, answer, changes, due, pending_steps, retry_steps, error }
     }
 
     /// Notes a failed step. An error that lasts replaces one that passes.
     fn note(&mut self, step: SettlementStep, error: &RedisError) {
-        let passes = error.is_passing();
+        let is_transaction = matches!(step, SettlementStep::Transaction(_));
+        if is_transaction && self.error.is_some() {
+            // The first refusal within a transaction is the reason for the others.
+            return;
+        }
+        let passes = error.is_passing() || (is_transaction && is_cut(error));
         if passes {
             match step {
                 SettlementStep::Delay(_) => self.retry_steps.delay = true,
+                SettlementStep::Transaction(_) => self.retry_steps.transaction = true,
                 SettlementStep::Record(_) => self.retry_steps.record = true,
                 SettlementStep::Acknowledgement(_) => self.retry_steps.acknowledgement = true,
                 SettlementStep::Completion(_) => self.retry_steps.completion = true,
@@ -75,13 +90,19 @@ impl SettledJob {
     /// Makes the refused steps the pending ones.
     pub fn retry(&mut self) {
         self.pending_steps = std::mem::take(&mut self.retry_steps);
-        self.error.take_if(|error| error.is_passing());
+        self.error.take_if(|error| error.is_passing() || is_cut(error));
     }
 
     /// Size of its payload in bytes.
     pub fn size(&self) -> usize {
         self.failure.as_ref().map_or(0, |failure| failure.len())
+            + self.changes.as_ref().map_or(0, |changes| changes.size())
     }
+}
+
+/// Returns true if a transaction lost its connection. The connection does not send it again. A second run does no harm.
+fn is_cut(error: &RedisError) -> bool {
+    error.kind == RedisErrorKind::Dropped
 }
 
 /// Settlements that left in one write to each of their nodes.
@@ -104,7 +125,10 @@ impl SettlementBatch {
                     |job: &&mut SettledJob| job.pending_steps.acknowledgement && job.stream == stream;
                 return self.jobs.iter_mut().filter(concerned).for_each(|job| job.note(step, error));
             }
-            SettlementStep::Delay(at) | SettlementStep::Record(at) | SettlementStep::Completion(at) => at,
+            SettlementStep::Delay(at)
+            | SettlementStep::Transaction(at)
+            | SettlementStep::Record(at)
+            | SettlementStep::Completion(at) => at,
         };
         if let Some(job) = self.jobs.get_mut(at) {
             job.note(step, error);

@@ -60,9 +60,13 @@ impl Consumer {
         let mut jobs =
             run.iter().filter_map(|&(_, token)| state.jobs.job(token).map(|slot| (token, slot.job.as_str())));
         let host = &self.node_set.context().host;
-        for &(_, token) in run {
-            if let Some(headers) = state.jobs.job(token).and_then(|slot| slot.headers.as_deref()) {
-                host.event(Event::Headers { consumer: self.number, token, headers });
+        let consumer = self.number;
+        for (token, slot) in run.iter().filter_map(|&(_, token)| Some((token, state.jobs.job(token)?))) {
+            if let Some(headers) = slot.headers.as_deref() {
+                host.event(Event::Headers { consumer, token, headers });
+            }
+            if let Some(carried) = slot.carried.as_deref() {
+                host.event(Event::Carried { consumer, token, carried });
             }
         }
         host.jobs(self.number, state.streams[stream as usize].number, &mut jobs);

@@ -1,0 +1,50 @@
+//! Settlement of a job together with its payload changes, in one transaction.
+//!
+//! Redis runs the whole transaction or nothing of it. A refused command, such as a SET while memory is full, discards it.
+
+use crate::redis_io::command::{Commands, Destination};
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::settlement::commands::pack_completion;
+use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::state::settlement_batch::SettledJob;
+use crate::engine::protocol::payload_commands::pack_set;
+
+impl Consumer {
+    /// Packs `MULTI`, the payload changes, the record, `XACK`, `PUBLISH` and `EXEC`. Errors of the commands within go to
+    /// `part`, and the outcome to `to`.
+    pub(crate) fn pack_transaction(
+        &self,
+        state: &ConsumerState,
+        commands: &mut Commands,
+        job: &SettledJob,
+        part: impl Fn() -> Destination,
+        to: Destination,
+    ) {
+        let (Some(slot), Some(changes)) = (state.jobs.job(job.token), &job.changes) else { return };
+        let stream = &state.streams[job.stream as usize];
+        let keys = self.node_set.nodes()[stream.node].keys();
+        let begun = commands.len();
+        commands.begin("MULTI", 1).route_with(stream.key.as_bytes()).end(part());
+        if !changes.removals.is_empty() {
+            commands.begin("DEL", 1 + changes.removals.len());
+            for key in &changes.removals {
+                commands.key_parts(&keys.payload(&slot.job, key));
+            }
+            commands.end(part());
+        }
+        for write in &changes.writes {
+            pack_set(commands, &keys.payload(&slot.job, &write.key), &write.value, write.expiry);
+            commands.end(part());
+        }
+        if !slot.producer.is_empty() && slot.record > 0 {
+            self.pack_record(state, commands, job, part());
+        }
+        self.pack_acknowledgement(state, commands, stream, std::iter::once(job), part());
+        if !slot.producer.is_empty() {
+            pack_completion(state, commands, job, part());
+        }
+        commands.begin("EXEC", 1).route_with(stream.key.as_bytes()).end(to);
+        commands.bind_from(begun);
+    }
+}

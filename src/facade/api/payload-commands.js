@@ -1,0 +1,55 @@
+'use strict';
+
+const { Operation } = require('../bridge/native.js');
+const packetWriter = require('../bridge/packet-writer.js');
+const requests = require('../bridge/pending-requests.js');
+const { decode, put } = require('./payload-values.js');
+
+/** Packs writes of payload keys. @returns {Promise<void>} promise of the request */
+function packPush(request, [link, id], sets) {
+  packetWriter.begin(Operation.Push);
+  packetWriter.writeNumber(link);
+  packetWriter.writeRequest(request);
+  packetWriter.writeNumber(sets.length);
+  packetWriter.writeString(id);
+  for (const { key, value, timeout } of sets) {
+    packetWriter.writeString(key);
+    packetWriter.writeNumber(timeout);
+    packetWriter.writeWord(value);
+  }
+  packetWriter.end();
+  return request.promise;
+}
+
+/** Packs reads of payload keys, and removals behind them. @returns {Promise<object>} `result` with the values */
+function packPull([link, id], gets, dels, result) {
+  const request = new PullRequest(gets, result);
+  packetWriter.begin(Operation.Pull);
+  packetWriter.writeNumber(link);
+  packetWriter.writeRequest(request);
+  packetWriter.writeNumber(gets.length);
+  packetWriter.writeNumber(dels.length);
+  packetWriter.writeString(id);
+  for (const { key, asBuffer } of gets) {
+    packetWriter.writeString(key);
+    packetWriter.writeNumber(asBuffer ? 0 : 1);
+  }
+  for (const key of dels) packetWriter.writeString(key);
+  packetWriter.end();
+  return request.promise;
+}
+
+class PullRequest extends requests.Request {
+  constructor(gets, result) {
+    super(result);
+    this.gets = gets;
+  }
+
+  /** Receives a value. A key of another type than string is left out. */
+  value(index, raw) {
+    const { key, asBuffer } = this.gets[index];
+    put(this.result, key, asBuffer || raw === null ? raw : decode(raw));
+  }
+}
+
+module.exports = { packPull, packPush };

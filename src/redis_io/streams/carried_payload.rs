@@ -1,0 +1,73 @@
+//! Payload values that an entry carries, beside the payload keys.
+
+/// Prefix of the field of a carried value. The payload key follows.
+pub const VALUE_PREFIX: &[u8] = b"val:";
+/// Field of the payload keys whose values the completion must return.
+pub const RETURNS: &[u8] = b"ret";
+/// Field that marks the entry as the only copy of its values.
+pub const ONLY_COPY: &[u8] = b"own";
+
+/// The payload of an entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CarriedPayload {
+    /// Values by payload key, as they were when the job was sent. Each key is there once.
+    pub values: Vec<(Box<str>, Box<[u8]>)>,
+    /// Payload keys that the completion returns, as a JSON array.
+    pub returns: Option<Box<str>>,
+    /// True if the payload keys do not exist in Redis.
+    pub is_only_copy: bool,
+}
+
+impl CarriedPayload {
+    /// Adds a field of an entry, if it belongs to the payload. The last field of a name counts.
+    pub fn note(carried: &mut Option<Box<Self>>, name: &[u8], value: &[u8]) {
+        match name {
+            // A list that cannot be read is of no use, and no reason not to run the job.
+            RETURNS => {
+                carried.get_or_insert_default().returns = std::str::from_utf8(value).ok().map(Box::from)
+            }
+            ONLY_COPY => carried.get_or_insert_default().is_only_copy = value == b"1",
+            _ => {
+                let key = name.strip_prefix(VALUE_PREFIX).map(std::str::from_utf8);
+                if let Some(Ok(key)) = key {
+                    carried.get_or_insert_default().set(key, value);
+                }
+            }
+        }
+    }
+
+    /// Number of fields that hold the values.
+    pub fn fields(&self) -> usize {
+        self.values.len() + usize::from(self.is_only_copy)
+    }
+
+    fn set(&mut self, key: &str, value: &[u8]) {
+        match self.values.iter_mut().find(|(known, _)| **known == *key) {
+            Some((_, known)) => *known = Box::from(value),
+            None => self.values.push((Box::from(key), Box::from(value))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_the_payload_are_collected_and_others_are_not() {
+        let mut carried = None;
+        CarriedPayload::note(&mut carried, b"prd", b"p");
+        CarriedPayload::note(&mut carried, b"val", b"v");
+        CarriedPayload::note(&mut carried, b"val:\xff", b"v");
+        assert_eq!(carried, None);
+        for (name, value) in [("val:a", "1"), ("val:", ""), ("val:a", "2"), ("ret", "[\"b\"]"), ("own", "1")]
+        {
+            CarriedPayload::note(&mut carried, name.as_bytes(), value.as_bytes());
+        }
+        let carried = carried.expect("has fields");
+        let value = |text: &str| Box::<[u8]>::from(text.as_bytes());
+        assert_eq!(carried.values, [(Box::from("a"), value("2")), (Box::from(""), value(""))]);
+        assert_eq!(carried.returns.as_deref(), Some("[\"b\"]"));
+        assert!(carried.is_only_copy);
+    }
+}

@@ -1,7 +1,7 @@
 //! Finds the command that a request calls.
 
 use crate::embedded::command::{Command, CommandTable, Run};
-use crate::embedded::command_error::CommandError;
+use crate::embedded::protocol::command_error::CommandError;
 
 /// Returns the command that the words call, with a check of their number.
 pub fn resolve<'a>(table: &'a CommandTable, args: &[&[u8]]) -> Result<&'a Command, CommandError> {

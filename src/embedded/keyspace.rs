@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::embedded::command_error::{CommandError, WRONG_TYPE};
 use crate::embedded::key::Key;
-use crate::embedded::stream::Stream;
+use crate::embedded::protocol::command_error::{CommandError, WRONG_TYPE};
+use crate::embedded::streams::stream::Stream;
 
 /// Memory of a key besides its name and value: a place in each of the maps.
 const OVERHEAD: usize = 144;

@@ -1,8 +1,8 @@
 //! Copies of every command for monitors.
 
-use crate::embedded::client_id::ClientId;
+use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::core::Core;
-use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::protocol::reply::ReplyBuffer;
 
 /// Sends a command to the monitors. `own` is the reply of the caller, which can be a monitor itself.
 pub fn tell(core: &mut Core, client: ClientId, args: &[&[u8]], own: &mut ReplyBuffer) {

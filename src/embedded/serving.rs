@@ -1,15 +1,15 @@
 //! Serves blocked readers.
 
-use crate::embedded::client_id::ClientId;
-use crate::embedded::command_error::CommandError;
+use crate::embedded::clients::client_id::ClientId;
+use crate::embedded::clients::waiting::GroupReader;
 use crate::embedded::core::Core;
-use crate::embedded::delivery::{ReadCursor, read_after};
 use crate::embedded::key::Key;
 use crate::embedded::keyspace::StoredValue;
-use crate::embedded::reply::ReplyBuffer;
-use crate::embedded::stream::Stream;
-use crate::embedded::stream_id::GREATEST;
-use crate::embedded::waiting::GroupReader;
+use crate::embedded::protocol::command_error::CommandError;
+use crate::embedded::protocol::reply::ReplyBuffer;
+use crate::embedded::streams::delivery::{ReadCursor, read_after};
+use crate::embedded::streams::stream::Stream;
+use crate::embedded::streams::stream_id::GREATEST;
 
 const GROUP_IS_GONE: CommandError =
     CommandError::new("NOGROUP the consumer group this client was blocked on no longer exists");

@@ -1,7 +1,7 @@
 //! Until when keys are there.
 
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::CommandError;
+use crate::embedded::protocol::command_error::CommandError;
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[

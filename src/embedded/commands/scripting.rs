@@ -2,10 +2,10 @@
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
-use super::retrying;
+use super::streams::retrying;
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Handler, Run, spec};
-use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
-use crate::embedded::number;
+use crate::embedded::protocol::command_error::{CommandError, NOT_AN_INTEGER};
+use crate::embedded::protocol::number;
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[

@@ -11,7 +11,7 @@ pub fn resolve<'a>(table: &'a CommandTable, args: &[&[u8]]) -> Result<&'a Comman
             let name = [args[0], b"|", sub].concat();
             match table.find(&name) {
                 Some(command) => command,
-                // Which the container has itself.
+                // The container itself has HELP.
                 None if sub.eq_ignore_ascii_case(b"HELP") => named,
                 None => return Err(unknown_sub(named.spec.name, sub)),
             }

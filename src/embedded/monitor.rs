@@ -40,7 +40,7 @@ fn secrets_after(args: &[&[u8]], at: usize) -> Option<usize> {
     }
 }
 
-/// Appends a word in quotes; what cannot be printed is escaped.
+/// Appends a word in quotes. Bytes that cannot be printed are escaped.
 fn quote(line: &mut Vec<u8>, word: &[u8]) {
     line.push(b'"');
     for &byte in word {

@@ -30,7 +30,7 @@ fn serve(core: &mut Core, id: ClientId, key: &Key) {
     match (&blocked.reader, core.keyspace.get(key)) {
         (None, Some(StoredValue::Stream(stream))) => {
             let after = blocked.streams.iter().find(|(one, _)| one == key).map_or(GREATEST, |(_, id)| *id);
-            // What was added may be gone again: then the answer is empty, but it is one.
+            // The new entry can be deleted already. The reply is empty then, and the read still ends.
             if stream.log.last <= after {
                 return;
             }

@@ -211,7 +211,7 @@ fn claim_options(
         number::parse(call.arg(at))
             .ok_or_else(|| CommandError::with(&[b"ERR Invalid ", name, b" option argument for XCLAIM"]))
     };
-    // What is in the future, or before 1970, is now.
+    // A time in the future, or before 1970, becomes the present.
     let sane = |time: i64| u64::try_from(time).ok().filter(|&time| time <= now).unwrap_or(now);
     while at < call.args.len() {
         let more = call.after(at);

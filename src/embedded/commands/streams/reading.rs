@@ -225,7 +225,7 @@ fn read_one(
         if after != NEW {
             cursor.read_again(key, after, reply);
         } else if !cursor.read_new(key, reply) {
-            // What was to be delivered once more is gone.
+            // The entries for a second delivery were deleted.
             reply.truncate(start);
             return None;
         }

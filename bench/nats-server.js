@@ -7,7 +7,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { freePort } = require('../__test__/support/redis-server.js');
 const { until } = require('../__test__/support/wait-until.js');
-const { exists } = require('../scripts/command.js');
+const { exists } = require('../scripts/program.js');
 const { provideBinary } = require('../scripts/server-binaries.js');
 const { say } = require('./say.js');
 

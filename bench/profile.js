@@ -9,7 +9,6 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
-const { exists } = require('../scripts/command.js');
 const { chosen } = require('./arguments.js');
 const { NativeProfiler, ScriptProfiler } = require('./profiler.js');
 const { runOnce } = require('./rounds.js');
@@ -17,6 +16,7 @@ const { say } = require('./say.js');
 const { Servers } = require('./servers.js');
 const { Subject } = require('./subject.js');
 const { markdown } = require('./table.js');
+const { exists } = require('../scripts/program.js');
 
 const RESULTS = path.join(__dirname, 'results');
 /** So many functions are printed. */

@@ -32,6 +32,10 @@ function written(value) {
   return value.toLocaleString('en', { maximumSignificantDigits: digits });
 }
 
+/**
+ * Returns a table in Markdown, for documents. The command line prints a padded table for terminals (`src/cli/output.js`).
+ * The two share no code: Markdown needs no column widths, no colors and no replacement of control characters.
+ */
 function markdown(head, rows) {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

@@ -2,7 +2,8 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { ROOT, exists, runNpm } = require('./command.js');
+const { ROOT, runNpm } = require('./command.js');
+const { exists } = require('./program.js');
 const { say, step } = require('./say.js');
 
 /** Sources of the addon. */

@@ -1,10 +1,11 @@
 'use strict';
 
 const { buildAddon } = require('./addon.js');
-const { bin, exists, succeed } = require('./command.js');
+const { bin, succeed } = require('./command.js');
 const commands = require('./generate-commands.js');
 const platforms = require('./generate-platforms.js');
 const { linkSelf } = require('./packages.js');
+const { exists } = require('./program.js');
 const { HELP, findProgram } = require('./redis-program.js');
 const { say, step } = require('./say.js');
 const { ENGINE, NODE, runSuite } = require('./suites.js');

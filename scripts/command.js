@@ -1,6 +1,6 @@
 'use strict';
 
-const { spawn, spawnSync } = require('node:child_process');
+const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -73,11 +73,6 @@ async function succeed(file, args, options = {}) {
   throw new Error(`${[path.basename(file), ...args].join(' ')} ended with code ${code}${said}`);
 }
 
-/** Returns true if a program can be started. */
-function exists(file, args = ['--version']) {
-  return spawnSync(file, args, { stdio: 'ignore' }).status === 0;
-}
-
 /** npm's program and first arguments: the npm that runs this script, or the one on PATH. */
 function npm() {
   const cli = process.env.npm_execpath;
@@ -98,4 +93,4 @@ function bin(name) {
   return path.join(folder, typeof programs === 'string' ? programs : Object.values(programs)[0]);
 }
 
-module.exports = { ROOT, start, end, run, succeed, exists, runNpm, bin };
+module.exports = { ROOT, start, end, run, succeed, runNpm, bin };

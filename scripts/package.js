@@ -2,10 +2,11 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { ROOT, exists, runNpm } = require('./command.js');
+const { ROOT, runNpm } = require('./command.js');
 const { stageMain, stagePlatform, stageSelfContained } = require('./package/stage.js');
 const { build, obstacle, runsHere, targets } = require('./package/targets.js');
 const { CACHE } = require('./package/zig.js');
+const { exists } = require('./program.js');
 const { say } = require('./say.js');
 
 const DIST = path.join(ROOT, 'dist');

@@ -1,10 +1,10 @@
 'use strict';
 
+const { RedisServer } = require('../__test__/support/redis-server.js');
 const { runExamples } = require('./example.js');
 const { provideAddon } = require('./addon.js');
 const { installPackages } = require('./packages.js');
 const { findProgram } = require('./redis-program.js');
-const { startServer } = require('./redis-server.js');
 const { say, step } = require('./say.js');
 
 /** From a fresh clone to the README's quick start, running in two processes. */
@@ -24,7 +24,10 @@ async function quickstart() {
 /** A server of the program that is there, or else the embedded one: nothing is installed for a first look. */
 async function ownServer() {
   const program = findProgram();
-  if (program) return { ...(await startServer(program)), name: `a private server, by ${program}` };
+  if (program) {
+    const redis = await RedisServer.start();
+    return { port: redis.port, stop: () => redis.kill(), name: `a private server, by ${program}` };
+  }
   // Only now: the addon may just have been built.
   const { EmbeddedRedis } = require('../testing.js');
   const redis = await EmbeddedRedis.start();

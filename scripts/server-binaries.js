@@ -3,7 +3,8 @@
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { ROOT, exists, succeed } = require('./command.js');
+const { ROOT, succeed } = require('./command.js');
+const { exists } = require('./program.js');
 const { step } = require('./say.js');
 
 /** Folder of downloads, which git ignores. */

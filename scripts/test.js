@@ -2,7 +2,7 @@
 
 const { check } = require('./check.js');
 const { installPackages } = require('./packages.js');
-const { provideProgram } = require('./redis-program.js');
+const { provideProgram } = require('./redis-installation.js');
 
 /** From a fresh clone to everything checked and tested. */
 async function test() {

@@ -22,7 +22,7 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 };
 
-/** What was asked for on the command line; throws with what is wrong. */
+/** Reads the arguments of the command line; throws an error that names an invalid one. */
 function readArguments(args) {
   const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
   const chosen = positionals.map((id) => {

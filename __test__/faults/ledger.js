@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * What became of numbered jobs: those whose `send()` resolved beside those that were started and done. Times are of one
- * monotonic clock, this process's.
+ * Ledger of numbered jobs: sent ones, with a `send()` that resolved, beside started and done ones. Times are of the
+ * monotonic clock of this process.
  */
 class Ledger {
   #sent = new Map();

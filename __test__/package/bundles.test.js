@@ -9,8 +9,7 @@ const path = require('node:path');
 const { after, before, describe, it } = require('node:test');
 const esbuild = require('esbuild');
 const { layOut, programsIn, recipes } = require('../../scripts/install/recipes.js');
-const { findProgram } = require('../../scripts/redis-program.js');
-const { startServer } = require('../../scripts/redis-server.js');
+const { RedisServer } = require('../support/redis-server.js');
 const { ROOT } = require('./documents.js');
 const { install } = require('./installed.js');
 
@@ -48,10 +47,10 @@ describe('a program that is bundled as docs/recipes.md says', () => {
 
   before(async () => {
     folder = provideProject();
-    redis = await startServer(findProgram());
+    redis = await RedisServer.start();
   });
 
-  after(() => redis?.stop());
+  after(() => redis?.kill());
 
   it('has recipes for either way', () => {
     assert.ok(ours.some(({ isOutside }) => isOutside));

@@ -6,8 +6,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { describe, it } = require('node:test');
-const { findProgram } = require('../../scripts/redis-program.js');
-const { startServer } = require('../../scripts/redis-server.js');
+const { RedisServer } = require('../support/redis-server.js');
 const { ROOT } = require('./documents.js');
 
 const SCRIPT = path.join(ROOT, 'scripts', 'quickstart.js');
@@ -22,9 +21,9 @@ describe('npm run quickstart', () => {
   });
 
   it('runs them on the server that REDIS_URL names', async () => {
-    const redis = await startServer(findProgram());
+    const redis = await RedisServer.start();
     const { code, output } = await quickstart({ REDIS_URL: `redis://127.0.0.1:${redis.port}` });
-    await redis.stop();
+    redis.kill();
     assert.match(output, SUCCESS);
     assert.ok(output.includes(`REDIS_URL, at 127.0.0.1:${redis.port}`), output);
     assert.strictEqual(code, 0, output);

@@ -5,6 +5,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
+const { HELP, findProgram } = require('../../scripts/redis-program.js');
 const { RawClient } = require('./raw-client.js');
 const { until } = require('./wait-until.js');
 
@@ -19,7 +20,9 @@ const running = new Set();
 process.on('exit', () => {
   for (const server of running) server.kill();
 });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => process.exit(128 + os.constants.signals[signal]));
+}
 
 /** A private Redis: empty, on a free port, without persistence. It does not keep the process alive. */
 class RedisServer {
@@ -124,7 +127,7 @@ class RedisServer {
 
   /** REDIS_SERVER, or what is on PATH. */
   get program() {
-    return isEmbedded ? process.execPath : findProgram();
+    return isEmbedded ? process.execPath : serverProgram();
   }
 
   /** The arguments of the program, given a folder of its own. */
@@ -177,14 +180,13 @@ function threads(pid) {
   });
 }
 
-function findProgram() {
-  if (process.env.REDIS_SERVER) return process.env.REDIS_SERVER;
-  const folders = (process.env.PATH ?? '').split(path.delimiter);
-  const found = ['redis-server', 'valkey-server']
-    .flatMap((name) => folders.map((folder) => path.join(folder, name)))
-    .find((file) => fs.existsSync(file));
-  if (!found) throw new Error('no redis-server or valkey-server on PATH, and REDIS_SERVER is not set');
-  return found;
+let program;
+
+/** Returns the program of the server. Only the first call searches for it. */
+function serverProgram() {
+  program ??= findProgram();
+  if (!program) throw new Error(HELP);
+  return program;
 }
 
 /** A node of a Cluster listens on a second port, ten thousand higher. */

@@ -6,22 +6,22 @@ const { RedisServer, freePort } = require('./redis-server.js');
 const { until } = require('./wait-until.js');
 
 /**
- * How long a server may be silent before each sentinel takes it to be down, in ms. Two are enough to decide; a third
- * that wanted to lead as well would sometimes split the vote, which costs seconds.
+ * Silence after which each sentinel takes a server to be down, in ms. Two sentinels are enough for a decision. A third
+ * candidate would sometimes split the vote, which costs seconds.
  */
 const DOWN_AFTER = [500, 500, 20000];
 /**
- * How often sentinels ask and say what is new, in ms, where they can be told. A replica that was silent for five times
- * the ping period is not promoted, and a promotion that was not heard of for four times the publish period is undone: with
- * less, failovers fail on a busy machine. Redis 6.2 cannot be told.
+ * Periods of the sentinels' queries and publications, in ms. A replica that was silent for five ping periods is not
+ * promoted. A promotion without a publication for four publish periods is undone. Shorter periods make failovers fail on a
+ * busy machine. Redis 6.2 has no such setting.
  */
 const PERIODS = ['info-period', '500', 'ping-period', '500', 'ask-period', '100', 'publish-period', '750'];
 /** A primary waits some seconds for more replicas before it sends the first one its data. */
 const SYNCED_AT_ONCE = ['--repl-diskless-sync-delay', '0'];
 
 /**
- * How long it may take, in ms, until an old primary follows the new one: where the periods cannot be told, sentinels ask
- * it every ten seconds, and wait for eight before they tell it.
+ * Maximum time until an old primary follows the new one, in ms. Without a setting for the periods, sentinels query it every
+ * ten seconds, and wait for eight before they reconfigure it.
  */
 const FOLLOWED_WITHIN = 60_000;
 

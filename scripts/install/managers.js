@@ -7,7 +7,7 @@ const { CACHE, TOOLS, tool } = require('./tools.js');
 const NPM = tool('npm', 'bin/npm-cli.js');
 const PNPM = tool('pnpm', 'bin/pnpm.cjs');
 const YARN = tool('@yarnpkg/cli-dist', 'bin/yarn.js');
-/** Whatever has a script for its installation must do without: ours have none. */
+/** Setting that runs no scripts at an installation: the packages of hfxbus have none. */
 const NO_SCRIPTS = 'ignore-scripts=true\n';
 
 /**

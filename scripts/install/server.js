@@ -3,9 +3,9 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
+const { RedisServer } = require('../../__test__/support/redis-server.js');
 const { end, start, succeed } = require('../command.js');
 const { findProgram } = require('../redis-program.js');
-const { startServer } = require('../redis-server.js');
 const { CACHE } = require('./tools.js');
 
 /** In here its one dependency is found, which this checkout has. */
@@ -19,7 +19,10 @@ const FOLDER = path.join(CACHE, 'embedded');
  */
 async function startRedis(tarball) {
   const program = findProgram();
-  if (program) return { name: program, ...(await startServer(program)) };
+  if (program) {
+    const redis = await RedisServer.start();
+    return { name: program, port: redis.port, stop: async () => redis.kill() };
+  }
   fs.rmSync(FOLDER, { recursive: true, force: true });
   fs.mkdirSync(FOLDER, { recursive: true });
   // Relative, since what looks like a drive of Windows is a host for some.

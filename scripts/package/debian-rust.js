@@ -3,7 +3,8 @@
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { exists, succeed } = require('../command.js');
+const { succeed } = require('../command.js');
+const { exists } = require('../program.js');
 const { step } = require('../say.js');
 const { compareVersions } = require('./elf.js');
 const { CACHE } = require('./zig.js');

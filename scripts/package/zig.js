@@ -2,7 +2,8 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { ROOT, exists, succeed } = require('../command.js');
+const { ROOT, succeed } = require('../command.js');
+const { exists } = require('../program.js');
 const { step } = require('../say.js');
 
 /** A linker that knows the symbols of old C libraries, and what makes cargo use it. Both come from PyPI. */

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::embedded::client::ClientState;
-use crate::embedded::client_id::ClientId;
-use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
+use crate::embedded::clients::client::ClientState;
+use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::core::Core;
-use crate::embedded::number;
-use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::protocol::command_error::{CommandError, NOT_AN_INTEGER};
+use crate::embedded::protocol::number;
+use crate::embedded::protocol::reply::ReplyBuffer;
 
 /// Function that executes a command.
 pub type Handler = fn(&mut CommandContext<'_>) -> CommandResult;

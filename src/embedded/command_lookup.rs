@@ -1,7 +1,7 @@
 //! Finds the command that a request calls.
 
 use crate::embedded::command::{Command, CommandTable, Run};
-use crate::embedded::command_error::CommandError;
+use crate::embedded::protocol::command_error::CommandError;
 
 /// Returns the command that the words call, with a check of their number.
 pub fn resolve<'a>(table: &'a CommandTable, args: &[&[u8]]) -> Result<&'a Command, CommandError> {
@@ -11,7 +11,7 @@ pub fn resolve<'a>(table: &'a CommandTable, args: &[&[u8]]) -> Result<&'a Comman
             let name = [args[0], b"|", sub].concat();
             match table.find(&name) {
                 Some(command) => command,
-                // Which the container has itself.
+                // The container itself has HELP.
                 None if sub.eq_ignore_ascii_case(b"HELP") => named,
                 None => return Err(unknown_sub(named.spec.name, sub)),
             }

@@ -7,17 +7,17 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use crate::embedded::channels::Channels;
 use crate::embedded::chaos::Chaos;
-use crate::embedded::client::ClientState;
-use crate::embedded::client_id::ClientId;
+use crate::embedded::clients::channels::Channels;
+use crate::embedded::clients::client::ClientState;
+use crate::embedded::clients::client_id::ClientId;
+use crate::embedded::clients::waiting::{Blocked, BlockedClients};
 use crate::embedded::clock::Clock;
 use crate::embedded::key::Key;
 use crate::embedded::keyspace::{Keyspace, StoredValue};
 use crate::embedded::options::ServerOptions;
+use crate::embedded::protocol::reply::ReplyBuffer;
 use crate::embedded::random::Random;
-use crate::embedded::reply::ReplyBuffer;
-use crate::embedded::waiting::{Blocked, BlockedClients};
 
 /// Counts of one command.
 #[derive(Clone, Copy, Debug, Default)]

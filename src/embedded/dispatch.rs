@@ -3,16 +3,16 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use crate::embedded::client::{CloseReason, Replies};
-use crate::embedded::client_id::ClientId;
+use crate::embedded::clients::client::{CloseReason, Replies};
+use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::command::{Command, CommandContext, CommandResult, CommandTable};
-use crate::embedded::command_error::CommandError;
 use crate::embedded::command_lookup::resolve;
 use crate::embedded::commands;
 use crate::embedded::core::Core;
 use crate::embedded::execution::run;
 use crate::embedded::monitor;
-use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::protocol::command_error::CommandError;
+use crate::embedded::protocol::reply::ReplyBuffer;
 use crate::embedded::serving;
 
 const NO_AUTH: CommandError = CommandError::new("NOAUTH Authentication required.");

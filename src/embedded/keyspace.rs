@@ -1,10 +1,10 @@
-//! The keys: what they hold, until when, and how much memory that takes.
+//! The keys with their values, their expiry and their memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::embedded::command_error::{CommandError, WRONG_TYPE};
 use crate::embedded::key::Key;
-use crate::embedded::stream::Stream;
+use crate::embedded::protocol::command_error::{CommandError, WRONG_TYPE};
+use crate::embedded::streams::stream::Stream;
 
 /// Memory of a key besides its name and value: a place in each of the maps.
 const OVERHEAD: usize = 144;
@@ -43,7 +43,7 @@ struct Slot {
     value: StoredValue,
 }
 
-/// All keys. What is past its time is removed before anything is looked at, see [`Keyspace::expire_due`].
+/// All keys. Expired keys are removed before any access, see [`Keyspace::expire_due`].
 #[derive(Debug, Default)]
 pub struct Keyspace {
     slots: HashMap<Key, Slot>,

@@ -11,38 +11,28 @@
 //!             └─ commands  its effect on keyspace, streams, groups and channels
 //! ```
 //!
+//! `protocol` reads requests and writes replies. `clients` has the state of the connections, `streams` the entries and
+//! groups, `core` both of them with the keyspace.
+//!
 //! Time, chance and memory have one owner each: [`clock`], [`chaos`] and the keyspace.
 #![forbid(unsafe_code)]
 
-mod channels;
 pub mod chaos;
-mod client;
-mod client_id;
+mod clients;
 pub mod clock;
 mod command;
-mod command_error;
 mod command_lookup;
 mod commands;
 mod core;
-mod delivery;
 mod dispatch;
 mod execution;
-mod group;
 mod key;
 mod keyspace;
-mod listpack;
-mod log;
 mod monitor;
-mod node;
-mod number;
 pub mod options;
+mod protocol;
 mod random;
-mod reply;
-mod request;
 pub mod server;
 mod serving;
 mod session;
-mod stream;
-mod stream_id;
-mod transaction;
-mod waiting;
+mod streams;

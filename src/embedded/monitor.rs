@@ -1,8 +1,8 @@
 //! Copies of every command for monitors.
 
-use crate::embedded::client_id::ClientId;
+use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::core::Core;
-use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::protocol::reply::ReplyBuffer;
 
 /// Sends a command to the monitors. `own` is the reply of the caller, which can be a monitor itself.
 pub fn tell(core: &mut Core, client: ClientId, args: &[&[u8]], own: &mut ReplyBuffer) {
@@ -40,7 +40,7 @@ fn secrets_after(args: &[&[u8]], at: usize) -> Option<usize> {
     }
 }
 
-/// Appends a word in quotes; what cannot be printed is escaped.
+/// Appends a word in quotes. Bytes that cannot be printed are escaped.
 fn quote(line: &mut Vec<u8>, word: &[u8]) {
     line.push(b'"');
     for &byte in word {

@@ -1,15 +1,15 @@
 //! Serves blocked readers.
 
-use crate::embedded::client_id::ClientId;
-use crate::embedded::command_error::CommandError;
+use crate::embedded::clients::client_id::ClientId;
+use crate::embedded::clients::waiting::GroupReader;
 use crate::embedded::core::Core;
-use crate::embedded::delivery::{ReadCursor, read_after};
 use crate::embedded::key::Key;
 use crate::embedded::keyspace::StoredValue;
-use crate::embedded::reply::ReplyBuffer;
-use crate::embedded::stream::Stream;
-use crate::embedded::stream_id::GREATEST;
-use crate::embedded::waiting::GroupReader;
+use crate::embedded::protocol::command_error::CommandError;
+use crate::embedded::protocol::reply::ReplyBuffer;
+use crate::embedded::streams::delivery::{ReadCursor, read_after};
+use crate::embedded::streams::stream::Stream;
+use crate::embedded::streams::stream_id::GREATEST;
 
 const GROUP_IS_GONE: CommandError =
     CommandError::new("NOGROUP the consumer group this client was blocked on no longer exists");
@@ -30,7 +30,7 @@ fn serve(core: &mut Core, id: ClientId, key: &Key) {
     match (&blocked.reader, core.keyspace.get(key)) {
         (None, Some(StoredValue::Stream(stream))) => {
             let after = blocked.streams.iter().find(|(one, _)| one == key).map_or(GREATEST, |(_, id)| *id);
-            // What was added may be gone again: then the answer is empty, but it is one.
+            // The new entry can be deleted already. The reply is empty then, and the read still ends.
             if stream.log.last <= after {
                 return;
             }

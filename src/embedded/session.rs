@@ -12,12 +12,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::redis_io::locked::Locked;
 use crate::redis_io::resp::Scanner;
 
-use crate::embedded::client::CloseReason;
-use crate::embedded::client_id::ClientId;
+use crate::embedded::clients::client::CloseReason;
+use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::core::Core;
 use crate::embedded::dispatch;
-use crate::embedded::reply::ReplyBuffer;
-use crate::embedded::request::{self, Request};
+use crate::embedded::protocol::reply::ReplyBuffer;
+use crate::embedded::protocol::request::{self, Request};
 
 /// Size of one read, in bytes.
 const READ: usize = 64 * 1024;

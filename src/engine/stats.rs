@@ -8,7 +8,6 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::metrics::Totals;
-use crate::redis_io::error::RedisError;
 use crate::redis_io::link::LinkState;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::pack_groups;
@@ -16,6 +15,7 @@ use crate::redis_io::streams::commands::pack_groups;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::counts::Counts;
 use crate::engine::producer::Producer;
+use crate::engine::producer::outcome_query::PendingReply;
 
 /// Figures of a consumer at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,9 +145,6 @@ impl Consumer {
         answers
     }
 }
-
-/// Receiver of a reply.
-type PendingReply = oneshot::Receiver<Result<Value, RedisError>>;
 
 #[cfg(test)]
 mod tests {

@@ -38,6 +38,13 @@ pub trait ReplySink: Send + Sync {
     fn burst_end(&self) {}
 }
 
+/// Sink of a connection on which a task waits for every reply.
+pub struct DiscardReplies;
+
+impl ReplySink for DiscardReplies {
+    fn reply(&self, _tag: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {}
+}
+
 /// Collects the replies of many commands.
 pub trait ReplyCollector: std::fmt::Debug + Send + Sync {
     /// Receives the reply of the command with that number.

@@ -1,9 +1,9 @@
-//! Redis' glob matching: which patterns a channel or a key matches.
+//! Glob matching of channels and keys by the rules of Redis.
 
 /// Returns true if `text` matches `pattern` by the rules of PSUBSCRIBE: `*`, `?`, `[a-c]`, `[^x]` and `\`.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);
-    // Where to go on when the last `*` has to take one byte more; only the last one ever needs to.
+    // Positions for a retry in which the last `*` takes one byte more. Earlier ones never need a retry.
     let mut retry: Option<(usize, usize)> = None;
     loop {
         if at == pattern.len() && seen == text.len() {

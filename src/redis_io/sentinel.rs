@@ -7,13 +7,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::redis_io::command::ReplyTag;
+use crate::redis_io::command::DiscardReplies;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, call};
 use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, LinkOptions};
-use crate::redis_io::resp::{Reply, Value};
+use crate::redis_io::resp::Value;
 use crate::redis_io::tasks::Tasks;
 
 /// Channel of announcements of a new primary.
@@ -149,13 +149,6 @@ impl LinkPolicy for Once {
             *self.failure.locked() = Some(error.clone());
         }
     }
-}
-
-/// Sink of a connection on which a task waits for every reply.
-struct DiscardReplies;
-
-impl ReplySink for DiscardReplies {
-    fn reply(&self, _ticket: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {}
 }
 
 #[cfg(test)]

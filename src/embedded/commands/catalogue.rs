@@ -3,9 +3,9 @@
 use crate::embedded::command::{
     Command, CommandContext, CommandResult, CommandSpec, CommandTable, Run, spec,
 };
-use crate::embedded::command_error::SYNTAX;
 use crate::embedded::execution::subcommands;
-use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::protocol::command_error::SYNTAX;
+use crate::embedded::protocol::reply::ReplyBuffer;
 use crate::redis_io::glob;
 
 /// The rows of these commands.

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::embedded::client::{ClientState, CloseReason, Replies};
-use crate::embedded::client_id::ClientId;
+use crate::embedded::clients::client::{ClientState, CloseReason, Replies};
+use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::{CommandError, SYNTAX};
 use crate::embedded::core::Pause;
-use crate::embedded::number;
-use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::protocol::command_error::{CommandError, SYNTAX};
+use crate::embedded::protocol::number;
+use crate::embedded::protocol::reply::ReplyBuffer;
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[

@@ -2,10 +2,10 @@
 
 use super::client::check_name;
 use super::pubsub;
-use crate::embedded::client::{CloseReason, Replies};
+use crate::embedded::clients::client::{CloseReason, Replies};
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::{CommandError, SYNTAX};
-use crate::embedded::number;
+use crate::embedded::protocol::command_error::{CommandError, SYNTAX};
+use crate::embedded::protocol::number;
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[

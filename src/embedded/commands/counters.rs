@@ -1,9 +1,9 @@
 //! Strings that are numbers.
 
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
 use crate::embedded::keyspace::StoredValue;
-use crate::embedded::number;
+use crate::embedded::protocol::command_error::{CommandError, NOT_AN_INTEGER};
+use crate::embedded::protocol::number;
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[

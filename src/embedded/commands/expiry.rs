@@ -1,7 +1,7 @@
 //! Until when keys are there.
 
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::CommandError;
+use crate::embedded::protocol::command_error::CommandError;
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[
@@ -25,7 +25,7 @@ pub struct Unit {
     pub is_absolute: bool,
 }
 
-/// The time that is meant, in ms since 1970; `None` if there is none such. What is long past is the beginning.
+/// Time of the expiry, in ms since 1970; `None` on overflow. A time before 1970 becomes 0.
 pub fn deadline(given: i64, unit: Unit, now: u64) -> Option<u64> {
     let ms = if unit.is_seconds { given.checked_mul(1000)? } else { given };
     let at = if unit.is_absolute { ms } else { ms.checked_add(i64::try_from(now).ok()?)? };

@@ -1,7 +1,7 @@
 //! Keys, whatever they hold.
 
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER, SYNTAX};
+use crate::embedded::protocol::command_error::{CommandError, NOT_AN_INTEGER, SYNTAX};
 use crate::redis_io::glob;
 
 /// The rows of these commands.

@@ -1,24 +1,21 @@
 //! Commands, in files by topic. Each file has the specifications of its commands.
 
-use crate::embedded::command::CommandSpec;
 mod catalogue;
 mod client;
 mod connection;
 mod counters;
-mod entries;
 mod expiry;
-mod groups;
-mod inspection;
 mod keys;
-mod pending;
 mod pubsub;
-mod reading;
 mod report;
-mod retrying;
 mod scripting;
 mod server;
+mod streams;
 mod strings;
 mod transactions;
+
+use crate::embedded::command::CommandSpec;
+use streams::{entries, groups, inspection, pending, reading};
 
 /// The rows of all commands.
 pub fn specs() -> impl Iterator<Item = &'static CommandSpec> {

@@ -1,10 +1,10 @@
 //! Subscriptions, and what is published.
 
-use crate::embedded::client_id::ClientId;
+use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::CommandError;
 use crate::embedded::key::Key;
-use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::protocol::command_error::CommandError;
+use crate::embedded::protocol::reply::ReplyBuffer;
 use crate::redis_io::glob;
 
 /// The rows of these commands.

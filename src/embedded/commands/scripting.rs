@@ -2,10 +2,10 @@
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
-use super::retrying;
+use super::streams::retrying;
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Handler, Run, spec};
-use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
-use crate::embedded::number;
+use crate::embedded::protocol::command_error::{CommandError, NOT_AN_INTEGER};
+use crate::embedded::protocol::number;
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[
@@ -41,10 +41,10 @@ const TOO_MANY_KEYS: CommandError =
 const TOO_FEW_KEYS: CommandError = CommandError::new("ERR Number of keys can't be negative");
 const NONE_RUNS: CommandError = CommandError::new("NOTBUSY No scripts in execution right now.");
 
-/// The scripts, by the SHA-1 of their text. What carries one out finds its keys and arguments behind EVALSHA's
-/// digest and number of keys.
+/// The scripts, by the SHA-1 of their text. The handler of a script finds keys and arguments behind the digest and
+/// the number of keys of EVALSHA.
 const SCRIPTS: &[(&str, Handler)] = &[
-    // hfxbus 2.2.0: claims what was not acknowledged in time.
+    // hfxbus 2.2.0: claims entries that were not acknowledged in time.
     ("7af43432684d3a8bf5856d64ce605ac768a03f24", retrying::xretry),
 ];
 
@@ -107,7 +107,7 @@ fn flush(call: &mut CommandContext<'_>) -> CommandResult {
         3 if call.is(2, "SYNC") || call.is(2, "ASYNC") => {}
         _ => return Err(CommandError::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option")),
     }
-    // What is known by its digest is not forgotten.
+    // The table of scripts is fixed: FLUSH removes none of them.
     call.reply.ok();
     Ok(())
 }

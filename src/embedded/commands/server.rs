@@ -2,8 +2,8 @@
 
 use super::report;
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::{CommandError, SYNTAX};
-use crate::embedded::number;
+use crate::embedded::protocol::command_error::{CommandError, SYNTAX};
+use crate::embedded::protocol::number;
 use crate::redis_io::glob;
 
 /// The rows of these commands.

@@ -2,8 +2,8 @@
 
 use super::expiry::{Unit, deadline};
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::{CommandError, SYNTAX};
 use crate::embedded::keyspace::StoredValue;
+use crate::embedded::protocol::command_error::{CommandError, SYNTAX};
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[

@@ -1,11 +1,11 @@
 //! MULTI, EXEC and WATCH.
 
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::CommandError;
 use crate::embedded::command_lookup::resolve;
 use crate::embedded::execution::run;
 use crate::embedded::key::Key;
 use crate::embedded::monitor;
+use crate::embedded::protocol::command_error::CommandError;
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[

@@ -25,7 +25,7 @@ const MOST: usize = 6_000;
 const SHARE: usize = 4;
 
 /// A stream on a node.
-type StreamPlace<'a> = (usize, &'a str);
+type QueriedStream<'a> = (usize, &'a str);
 
 /// Queries about a stream.
 struct StreamQuery {
@@ -58,7 +58,7 @@ impl Producer {
     ) -> Vec<(RequestId, String)> {
         let mut query = OutcomeQuery::new(&self.node_set, patience);
         let asked = &cases[..self.affordable(cases)];
-        let mut streams: HashMap<StreamPlace<'_>, StreamQuery> = HashMap::new();
+        let mut streams: HashMap<QueriedStream<'_>, StreamQuery> = HashMap::new();
         for (_, case) in asked {
             self.ask_of_stream(case, &mut streams, &mut query);
         }
@@ -88,7 +88,7 @@ impl Producer {
         self.lock().examinations.spend(Instant::now(), most, costs)
     }
 
-    fn place<'a>(&self, case: &'a WaitSnapshot) -> StreamPlace<'a> {
+    fn place<'a>(&self, case: &'a WaitSnapshot) -> QueriedStream<'a> {
         let node = case.plan.node(&self.node_set, &case.job);
         (node, case.plan.key(node))
     }
@@ -96,7 +96,7 @@ impl Producer {
     fn ask_of_stream<'a>(
         &self,
         case: &'a WaitSnapshot,
-        streams: &mut HashMap<StreamPlace<'a>, StreamQuery>,
+        streams: &mut HashMap<QueriedStream<'a>, StreamQuery>,
         query: &mut OutcomeQuery<'_>,
     ) {
         let (node, key) = self.place(case);
@@ -130,7 +130,7 @@ impl Producer {
     /// Facts about a stream. `None` if the reply is missing.
     async fn known(
         &self,
-        (node, key): StreamPlace<'_>,
+        (node, key): QueriedStream<'_>,
         of: StreamQuery,
         query: &OutcomeQuery<'_>,
     ) -> Option<StreamFacts> {

@@ -9,13 +9,12 @@ use tokio::time::timeout;
 
 use crate::redis_io::cluster::slot_map::{Address, SlotMap};
 use crate::redis_io::cluster::topology::{Topology, TopologyUser};
-use crate::redis_io::command::ReplyTag;
+use crate::redis_io::command::DiscardReplies;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplySink, call};
+use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, call};
 use crate::redis_io::locked::Locked;
 use crate::redis_io::options::Endpoint;
-use crate::redis_io::resp::Reply;
 
 /// Connections for refreshes. After a failure all are kept and asked in turn, since a node can be cut off from the
 /// others. After a periodic refresh one is enough.
@@ -41,7 +40,7 @@ pub(crate) async fn run_refresh(topology: Arc<Topology>) {
         let outcome = topology.round(&mut kept, std::mem::take(&mut calm)).await;
         failures = if outcome.is_ok() { 0 } else { failures + 1 };
         topology.results.send_modify(|result| (result.answered, result.error) = (asked, outcome.err()));
-        // However much there is to ask, no node is asked without a pause.
+        // A pause precedes every query, even with many questions.
         let pause = if failures == 0 { Some(SHORTEST_PAUSE) } else { (topology.retry_delay)(failures).await };
         match pause {
             Some(pause) => topology.sleep(pause.max(SHORTEST_PAUSE)).await,
@@ -183,11 +182,4 @@ impl LinkPolicy for NoReconnect {
     fn retry_delay(&self, _attempt: u32) -> BoxFuture<Option<Duration>> {
         Box::pin(async { None })
     }
-}
-
-/// Sink of a connection on which a task waits for every reply.
-struct DiscardReplies;
-
-impl ReplySink for DiscardReplies {
-    fn reply(&self, _ticket: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {}
 }

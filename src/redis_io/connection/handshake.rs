@@ -21,9 +21,9 @@ use crate::redis_io::tls_error::TlsError;
 pub enum HandshakeError {
     /// No endpoint is known.
     Unlocated(RedisError),
-    /// The connection failed; what is queued waits for the next one.
+    /// The connection failed. Queued commands wait for the next one.
     Lost(RedisError),
-    /// Redis does not let us in: what is queued fails with its word.
+    /// Redis refuses this client. Queued commands fail with its error.
     Fatal(RedisError),
 }
 
@@ -170,9 +170,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         Err(error.into())
     }
 
-    /// How long to wait before INFO is asked again; `None` when the server is ready. A user who may not ask for
-    /// INFO is not kept waiting. Any other error but the want of a password says that the server cannot serve us
-    /// now (it has too many clients, or a script keeps it busy), so the next connection is tried.
+    /// Delay before the next INFO; `None` when the server is ready. A user without the right to INFO does not wait.
+    /// A missing password is fatal. Any other error shows that the server cannot serve this client now, for example
+    /// because it has too many clients. The next connection is tried then.
     fn loading(&self, info: Option<Value>) -> Result<Option<Duration>, HandshakeError> {
         let text = match info {
             Some(Value::Bulk(text)) => String::from_utf8_lossy(&text).into_owned(),
@@ -206,7 +206,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         }
     }
 
-    /// Why nothing can be written: a server that does not like our certificate says so before it hangs up.
+    /// Returns the reason of a failed write. A server that rejects the client's certificate sends its alert before it
+    /// closes the connection.
     async fn why(&mut self, error: io::Error) -> HandshakeError {
         match self.stream.read_buf(&mut self.buffer).await {
             Err(reason) if TlsError::of(&reason).is_some() => self.lost(&reason),

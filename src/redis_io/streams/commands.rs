@@ -38,7 +38,7 @@ pub fn pack_group_del_consumer(
     commands.arg(consumer.as_bytes()).end(to);
 }
 
-/// Packs `XPENDING key group - + count consumer`: what is pending for the consumer.
+/// Packs `XPENDING key group - + count consumer`, the query for the pending entries of a consumer.
 pub fn pack_pending_of(
     commands: &mut Commands,
     (key, group, consumer): (&str, &str, &str),
@@ -188,8 +188,8 @@ pub struct Read<'a> {
 }
 
 impl Read<'_> {
-    /// Packs the read of `streams`, each a key and an id. It is never sent twice: what a lost read took is found
-    /// in the consumer's history.
+    /// Packs the read of `streams`, each a key and an id. It is never sent twice: the consumer's history has the
+    /// entries of a lost read.
     pub fn pack<'k>(
         &self,
         commands: &mut Commands,

@@ -50,13 +50,13 @@ pub struct Entry<'a> {
     pub id: EntryId,
     /// True if the fields are present. An entry that was deleted while pending comes without.
     pub deleted: bool,
-    /// The `prd` field: who sent it. The last one counts.
+    /// The `prd` field: id of the producer. The last one counts.
     pub producer: Option<&'a [u8]>,
     /// The `job` field: the job's id. The last one counts.
     pub job: Option<&'a [u8]>,
     /// The `rec` field: time for which the outcome record is kept, in ms. 0 writes no record.
     pub record: u64,
-    /// The `hdr` field: what was sent along for who watches, as JSON.
+    /// The `hdr` field: the headers of the subscribers to `hfxbus:send`, as JSON.
     pub headers: Option<&'a str>,
     /// The `val:…`, `ret` and `own` fields: the payload that the entry carries.
     pub carried: Option<Arc<CarriedPayload>>,
@@ -154,7 +154,7 @@ fn read_fields<'a>(
             b"prd" => entry.producer = Some(value),
             b"job" => entry.job = Some(value),
             b"rec" => entry.record = read_record_time(value),
-            // What cannot be read is of no use, and no reason not to run the job.
+            // The job runs without headers that are not UTF-8.
             b"hdr" => entry.headers = std::str::from_utf8(value).ok(),
             _ => CarriedPayload::note(&mut carried, name, value),
         }

@@ -1,12 +1,12 @@
 //! The entries of streams: added, removed, looked at.
 
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::{CommandError, NO_SUCH_KEY, SYNTAX};
 use crate::embedded::keyspace::StoredValue;
-use crate::embedded::log::{Bound, Trim};
-use crate::embedded::node::MOST_ENTRIES;
-use crate::embedded::stream::Stream;
-use crate::embedded::stream_id::{self, LEAST, Wanted};
+use crate::embedded::protocol::command_error::{CommandError, NO_SUCH_KEY, SYNTAX};
+use crate::embedded::streams::log::{Bound, Trim};
+use crate::embedded::streams::node::MOST_ENTRIES;
+use crate::embedded::streams::stream::Stream;
+use crate::embedded::streams::stream_id::{self, LEAST, Wanted};
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[

@@ -3,7 +3,7 @@
 //! This server keeps no listpacks. But a node ends where its listpack would be full, and `MAXLEN ~` removes whole nodes.
 //! So these lengths decide the result of an approximate trim.
 
-use crate::embedded::number;
+use crate::embedded::protocol::number;
 
 /// The header, and the mark at the end.
 pub const EMPTY: usize = 7;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::embedded::group::ConsumerGroup;
 use crate::embedded::key::Key;
-use crate::embedded::log::Log;
+use crate::embedded::streams::group::ConsumerGroup;
+use crate::embedded::streams::log::Log;
 
 /// Memory of an empty stream, in bytes.
 const OVERHEAD: usize = 256;

@@ -3,11 +3,11 @@
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::embedded::chaos::Chaos;
-use crate::embedded::group::{ConsumerGroup, UnacknowledgedEntry};
 use crate::embedded::key::Key;
-use crate::embedded::log::Log;
-use crate::embedded::reply::ReplyBuffer;
-use crate::embedded::stream_id::GREATEST;
+use crate::embedded::protocol::reply::ReplyBuffer;
+use crate::embedded::streams::group::{ConsumerGroup, UnacknowledgedEntry};
+use crate::embedded::streams::log::Log;
+use crate::embedded::streams::stream_id::GREATEST;
 
 /// Replies what is behind an id.
 pub fn read_after(log: &Log, after: EntryId, count: usize, reply: &mut ReplyBuffer) {

@@ -1,11 +1,11 @@
 //! XGROUP.
 
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::CommandError;
-use crate::embedded::group::ConsumerGroup;
 use crate::embedded::keyspace::StoredValue;
-use crate::embedded::stream::Stream;
-use crate::embedded::stream_id;
+use crate::embedded::protocol::command_error::CommandError;
+use crate::embedded::streams::group::ConsumerGroup;
+use crate::embedded::streams::stream::Stream;
+use crate::embedded::streams::stream_id;
 use crate::redis_io::streams::entry::EntryId;
 
 /// The rows of these commands.

@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::timeout;
+use crate::embedded::clients::waiting::{Blocked, Deadline, GroupReader};
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::{CommandError, SYNTAX};
+use crate::embedded::commands::client::timeout;
 use crate::embedded::core::Core;
-use crate::embedded::delivery::{ReadCursor, has_news, read_after};
 use crate::embedded::key::Key;
-use crate::embedded::reply::Open;
-use crate::embedded::stream::Stream;
-use crate::embedded::stream_id::{self, GREATEST, LEAST};
-use crate::embedded::waiting::{Blocked, Deadline, GroupReader};
+use crate::embedded::protocol::command_error::{CommandError, SYNTAX};
+use crate::embedded::protocol::reply::Open;
+use crate::embedded::streams::delivery::{ReadCursor, has_news, read_after};
+use crate::embedded::streams::stream::Stream;
+use crate::embedded::streams::stream_id::{self, GREATEST, LEAST};
 use crate::redis_io::streams::entry::EntryId;
 
 /// The rows of these commands.
@@ -225,7 +225,7 @@ fn read_one(
         if after != NEW {
             cursor.read_again(key, after, reply);
         } else if !cursor.read_new(key, reply) {
-            // What was to be delivered once more is gone.
+            // The entries for a second delivery were deleted.
             reply.truncate(start);
             return None;
         }

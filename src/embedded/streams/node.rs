@@ -2,8 +2,8 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::embedded::listpack::{self, number_len, text_len};
-use crate::embedded::reply::ReplyBuffer;
+use crate::embedded::protocol::reply::ReplyBuffer;
+use crate::embedded::streams::listpack::{self, number_len, text_len};
 
 /// Maximum number of entries of a node, deleted ones included. The default of Redis.
 pub const MOST_ENTRIES: usize = 100;

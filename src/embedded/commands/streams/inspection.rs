@@ -1,14 +1,14 @@
 //! XINFO.
 
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::{CommandError, NO_SUCH_KEY};
-use crate::embedded::group::{ConsumerGroup, GroupConsumer};
 use crate::embedded::key::Key;
-use crate::embedded::log::Log;
-use crate::embedded::node::StoredEntry;
-use crate::embedded::reply::ReplyBuffer;
-use crate::embedded::stream::Stream;
-use crate::embedded::stream_id::{GREATEST, LEAST};
+use crate::embedded::protocol::command_error::{CommandError, NO_SUCH_KEY};
+use crate::embedded::protocol::reply::ReplyBuffer;
+use crate::embedded::streams::group::{ConsumerGroup, GroupConsumer};
+use crate::embedded::streams::log::Log;
+use crate::embedded::streams::node::StoredEntry;
+use crate::embedded::streams::stream::Stream;
+use crate::embedded::streams::stream_id::{GREATEST, LEAST};
 
 /// The rows of these commands.
 pub const SPECS: &[CommandSpec] = &[

@@ -2,7 +2,7 @@
 
 use crate::redis_io::resp::{Reply as Frame, Scanner, Token};
 
-use crate::embedded::command_error::CommandError;
+use crate::embedded::protocol::command_error::CommandError;
 
 /// The longest line that is waited for.
 const LONGEST_LINE: usize = 64 * 1024;

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::embedded::command_error::CommandError;
-use crate::embedded::group::ConsumerGroup;
-use crate::embedded::node::{EntryNode, StoredEntry};
-use crate::embedded::stream_id::{LEAST, Wanted};
+use crate::embedded::protocol::command_error::CommandError;
+use crate::embedded::streams::group::ConsumerGroup;
+use crate::embedded::streams::node::{EntryNode, StoredEntry};
+use crate::embedded::streams::stream_id::{LEAST, Wanted};
 
 const NOT_ABOVE_LEAST: CommandError =
     CommandError::new("ERR The ID specified in XADD must be greater than 0-0");

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use crate::embedded::client_id::ClientId;
+use crate::embedded::clients::client_id::ClientId;
+use crate::embedded::clients::transaction::Transaction;
+use crate::embedded::clients::waiting::Blocked;
 use crate::embedded::key::Key;
-use crate::embedded::transaction::Transaction;
-use crate::embedded::waiting::Blocked;
 
 /// Maximum output that is kept for a subscriber or monitor that does not read, as in Redis by default. Other clients
 /// cannot send more requests, see the session.

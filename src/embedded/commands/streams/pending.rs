@@ -1,12 +1,12 @@
 //! Commands on pending entries: XACK, XPENDING, XCLAIM and XAUTOCLAIM.
 
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
-use crate::embedded::command_error::{CommandError, SYNTAX};
-use crate::embedded::group::UnacknowledgedEntry;
-use crate::embedded::number;
-use crate::embedded::reply::ReplyBuffer;
-use crate::embedded::stream::Stream;
-use crate::embedded::stream_id::{self, GREATEST, LEAST};
+use crate::embedded::protocol::command_error::{CommandError, SYNTAX};
+use crate::embedded::protocol::number;
+use crate::embedded::protocol::reply::ReplyBuffer;
+use crate::embedded::streams::group::UnacknowledgedEntry;
+use crate::embedded::streams::stream::Stream;
+use crate::embedded::streams::stream_id::{self, GREATEST, LEAST};
 use crate::redis_io::streams::entry::EntryId;
 
 /// The rows of these commands.
@@ -211,7 +211,7 @@ fn claim_options(
         number::parse(call.arg(at))
             .ok_or_else(|| CommandError::with(&[b"ERR Invalid ", name, b" option argument for XCLAIM"]))
     };
-    // What is in the future, or before 1970, is now.
+    // A time in the future, or before 1970, becomes the present.
     let sane = |time: i64| u64::try_from(time).ok().filter(|&time| time <= now).unwrap_or(now);
     while at < call.args.len() {
         let more = call.after(at);

@@ -2,8 +2,8 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::embedded::command_error::CommandError;
-use crate::embedded::number;
+use crate::embedded::protocol::command_error::CommandError;
+use crate::embedded::protocol::number;
 
 /// Output for one client.
 #[derive(Debug)]

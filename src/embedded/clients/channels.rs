@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::redis_io::glob;
 
-use crate::embedded::client_id::ClientId;
+use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::key::Key;
 
 /// Subscribers by channel, and by pattern in the order in which the patterns came.

@@ -2,12 +2,12 @@
 
 use super::pending::{ClaimOptions, Claimed};
 use crate::embedded::command::{CommandContext, CommandResult};
-use crate::embedded::command_error::{CommandError, NOT_AN_INTEGER};
 use crate::embedded::key::Key;
-use crate::embedded::number;
-use crate::embedded::reply::ReplyBuffer;
-use crate::embedded::stream::Stream;
-use crate::embedded::stream_id::GREATEST;
+use crate::embedded::protocol::command_error::{CommandError, NOT_AN_INTEGER};
+use crate::embedded::protocol::number;
+use crate::embedded::protocol::reply::ReplyBuffer;
+use crate::embedded::streams::stream::Stream;
+use crate::embedded::streams::stream_id::GREATEST;
 use crate::redis_io::streams::entry::EntryId;
 
 /// Keys of the script.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::embedded::client_id::ClientId;
+use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::key::Key;
 
 /// Consumer that reads.

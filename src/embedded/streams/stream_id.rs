@@ -2,7 +2,7 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::embedded::command_error::{CommandError, INVALID_ID};
+use crate::embedded::protocol::command_error::{CommandError, INVALID_ID};
 
 /// The least id.
 pub const LEAST: EntryId = EntryId { time: 0, sequence: 0 };

@@ -1,0 +1,8 @@
+//! Commands of streams.
+
+pub mod entries;
+pub mod groups;
+pub mod inspection;
+pub mod pending;
+pub mod reading;
+pub mod retrying;

@@ -1,11 +1,13 @@
 //! Calls of all per-job traffic: `submit` for requests, `collect` for events.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use napi::bindgen_prelude::{BufferSlice, Env, Float64ArraySlice, Uint8Array};
 use napi::{JsString, Result};
 use napi_derive::napi;
 
+use crate::engine::consumer::Consumer;
 use crate::engine::consumer::settlement::Settlement;
 use crate::engine::consumer::state::payload_changes::{PayloadChanges, PayloadWrite};
 use crate::engine::host::RequestId;
@@ -58,10 +60,12 @@ impl NativeFacade {
         let mut packet = RequestReader::new(numbers, &text, bytes, &blobs);
         self.facade.with(|state| {
             let mut submission = Submission::default();
+            let mut settlements = SettlementsByConsumer::default();
             while !packet.is_empty() {
-                execute(state, &mut submission, &mut packet)?;
+                execute(state, &mut submission, &mut settlements, &mut packet)?;
             }
             submission.flush();
+            settlements.settle();
             Ok(state.context.open_links() as u32)
         })
     }
@@ -156,18 +160,41 @@ fn refuse(state: &FacadeState, request: RequestId) {
     state.context.done(request, Err(RedisError::closed()));
 }
 
-fn execute(
+/// Settlements of one packet. Those of one consumer leave together, whatever is between them.
+#[derive(Default)]
+struct SettlementsByConsumer<'a>(Vec<(Arc<Consumer>, Vec<Settlement<'a>>)>);
+
+impl<'a> SettlementsByConsumer<'a> {
+    /// Returns the settlements of a consumer.
+    fn of(&mut self, consumer: &Arc<Consumer>) -> &mut Vec<Settlement<'a>> {
+        let known = self.0.iter().position(|(known, _)| Arc::ptr_eq(known, consumer));
+        let at = known.unwrap_or_else(|| {
+            self.0.push((consumer.clone(), Vec::new()));
+            self.0.len() - 1
+        });
+        &mut self.0[at].1
+    }
+
+    fn settle(self) {
+        for (consumer, settlements) in self.0 {
+            consumer.settle(settlements.into_iter());
+        }
+    }
+}
+
+fn execute<'a>(
     state: &mut FacadeState,
     submission: &mut Submission,
-    packet: &mut RequestReader<'_>,
+    settlements: &mut SettlementsByConsumer<'a>,
+    packet: &mut RequestReader<'a>,
 ) -> Result<()> {
     match packet.index()? {
         operation if operation == Operation::Push as u32 => push(state, submission, packet),
         operation if operation == Operation::Pull as u32 => pull(state, submission, packet),
         operation if operation == Operation::Send as u32 => send(state, submission, packet),
-        operation if operation == Operation::Resolve as u32 => resolve(state, packet),
-        operation if operation == Operation::ResolveWith as u32 => resolve_with(state, packet),
-        operation if operation == Operation::Reject as u32 => reject(state, packet),
+        operation if operation == Operation::Resolve as u32 => resolve(state, settlements, packet),
+        operation if operation == Operation::ResolveWith as u32 => resolve_with(state, settlements, packet),
+        operation if operation == Operation::Reject as u32 => reject(state, settlements, packet),
         operation if operation == Operation::Release as u32 => release(state, packet),
         operation if operation == Operation::ForgetWait as u32 => forget_wait(state, packet),
         operation if operation == Operation::Call as u32 => call(state, submission, packet),
@@ -279,21 +306,32 @@ fn diagnose(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
     Ok(())
 }
 
-fn resolve(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
+fn resolve<'a>(
+    state: &FacadeState,
+    settlements: &mut SettlementsByConsumer<'a>,
+    packet: &mut RequestReader<'a>,
+) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
     let count = packet.index()?;
-    let mut settlements = Vec::with_capacity(count as usize);
+    let mut of_consumer = consumer.map(|consumer| settlements.of(consumer));
+    if let Some(of_consumer) = &mut of_consumer {
+        of_consumer.reserve(count as usize);
+    }
     for _ in 0..count {
         let token = JobToken::from_number(packet.number()?);
-        settlements.push(Settlement { request: packet.index()?, ..Settlement::of(token, None) });
-    }
-    if let Some(consumer) = consumer {
-        consumer.settle(settlements.into_iter());
+        let settlement = Settlement { request: packet.index()?, ..Settlement::of(token, None) };
+        if let Some(of_consumer) = &mut of_consumer {
+            of_consumer.push(settlement);
+        }
     }
     Ok(())
 }
 
-fn resolve_with(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
+fn resolve_with<'a>(
+    state: &FacadeState,
+    settlements: &mut SettlementsByConsumer<'a>,
+    packet: &mut RequestReader<'a>,
+) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
     let token = JobToken::from_number(packet.number()?);
     let request: RequestId = packet.index()?;
@@ -313,19 +351,23 @@ fn resolve_with(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<(
     if let Some(consumer) = consumer {
         let (answer, changes) = (pack_answer(answer.into_iter()).into(), Some(Box::new(changes)));
         let settlement = Settlement { request, answer, changes, ..Settlement::of(token, None) };
-        consumer.settle(std::iter::once(settlement));
+        settlements.of(consumer).push(settlement);
     }
     Ok(())
 }
 
-fn reject(state: &FacadeState, packet: &mut RequestReader<'_>) -> Result<()> {
+fn reject<'a>(
+    state: &FacadeState,
+    settlements: &mut SettlementsByConsumer<'a>,
+    packet: &mut RequestReader<'a>,
+) -> Result<()> {
     let consumer = state.consumers.get(packet.index()?);
     let token = JobToken::from_number(packet.number()?);
     let request: RequestId = packet.index()?;
     let (unrecoverable, error) = (packet.flag()?, packet.text()?);
     if let Some(consumer) = consumer {
         let settlement = Settlement { request, unrecoverable, ..Settlement::of(token, Some(error)) };
-        consumer.settle(std::iter::once(settlement));
+        settlements.of(consumer).push(settlement);
     }
     Ok(())
 }

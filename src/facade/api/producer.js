@@ -23,6 +23,9 @@ const { isAmbiguous, namesOf } = require('../support/wire-name.js');
 /** Maximum number of combinations of stream and groups that are kept. */
 const MOST_PLANS = 1000;
 
+/** Maximum number of times that a refused transaction is sent again. */
+const MOST_ATTEMPTS = 10;
+
 /** Default time for which `durable` keeps an outcome, in ms. */
 const RECORD_TIME = 60 * 60 * 1000;
 
@@ -104,9 +107,13 @@ class Producer extends EventEmitter {
       groups && new Wait(groups, Boolean(rejectOnError), this.#waits, payload?.isOnlyCopy ? payload.returns : []);
     const request = new SendRequest(job, wait, this.#counts, message, restore);
     const entry = { id, name, leadsBy, groups, cap, record, headers, endsAtError: Boolean(rejectOnError), wait };
-    const keys = payload === null || this.connection.hasOneServer ? [] : payload.keys;
-    if (keys.length === 0) this.#pack(request, entry, payload);
-    else this.#packBehindKeys(request, entry, payload, Job.pushSets(job, keys));
+    const keys = payload === null ? [] : payload.keys;
+    if (keys.length > 0 && !this.connection.hasOneServer) {
+      this.#packBehindKeys(request, entry, payload, Job.pushSets(job, keys));
+    } else {
+      if (keys.length > 0) request.repeatWith(() => this.#pack(request, entry, payload));
+      this.#pack(request, entry, payload);
+    }
     return request.promise;
   }
 
@@ -232,6 +239,11 @@ class SendRequest extends requests.Request {
   #counts;
   /** Published message, if a channel has a subscriber. */
   #message;
+  /** Sends a transaction again; `null` for a send without one. */
+  #again = null;
+  #attempts = 0;
+  /** True if a server that takes no writes has refused the transaction. */
+  #isRefused = false;
   /** Puts the payload back into the job after a failure, if there is any. */
   #restore;
 
@@ -244,7 +256,17 @@ class SendRequest extends requests.Request {
     counts.begun++;
   }
 
+  /** Sets the function that sends a transaction again that a demoted server has refused as a whole. */
+  repeatWith(again) {
+    this.#again = again;
+  }
+
   done() {
+    if (this.#isRefused) {
+      this.#isRefused = false;
+      this.#again();
+      return;
+    }
     if (this.#counts !== null) {
       this.#counts.sent++;
       if (this.#message !== null) diagnostics.channels.sent.publish(this.#message);
@@ -260,6 +282,9 @@ class SendRequest extends requests.Request {
   }
 
   failed(error) {
+    // The connection goes to the new primary, as it does with a single command. The last attempt reports its error.
+    this.#isRefused ||= this.#again !== null && error.code === 'READONLY' && this.#attempts++ < MOST_ATTEMPTS;
+    if (this.#isRefused) return;
     this.#wait?.cancel();
     this.#wait = null;
     this.#restore?.();

@@ -1,5 +1,6 @@
 //! The formats that a bus keeps in Redis: ids, entries, completions, records and dead letters.
 
+pub mod completion_commands;
 pub mod completion_message;
 pub mod consumer_info;
 pub mod dead_letter;

@@ -1,11 +1,11 @@
 //! Packs settlements: one XACK per stream and batch, and one PUBLISH per job, in one write to each node.
 
-use std::fmt::Write;
 use std::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::link::LinkState;
-use crate::redis_io::streams::commands::{Claim, pack_claim};
+use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim};
+use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::in_flight::JobSlot;
@@ -13,6 +13,7 @@ use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementBat
 use crate::engine::consumer::turn::Reads;
 use crate::engine::consumer::{Consumer, Lane};
 use crate::engine::nodes::node_set::NodeSet;
+use crate::engine::protocol::completion_commands;
 use crate::engine::protocol::completion_message;
 use crate::engine::protocol::outcome_record::{self, RecordOf, RecordPrecedence};
 use crate::engine::protocol::reply_tag::SettlementStep;
@@ -161,18 +162,11 @@ impl Consumer {
     ) {
         let of_stream =
             || jobs.iter().filter(|job| job.pending_steps.acknowledgement && job.stream == stream);
-        let key = state.streams[stream as usize].key.as_bytes();
-        commands.begin("XACK", 3 + of_stream().count()).key(key).arg(self.group.as_bytes());
-        let mut id = String::new();
-        for job in of_stream() {
-            id.clear();
-            if let Some(slot) = state.jobs.job(job.token) {
-                // Writing to a string cannot fail.
-                let _ = write!(id, "{}", slot.entry);
-            }
-            commands.arg(id.as_bytes());
-        }
-        commands.end(to);
+        // The jobs of a batch keep their slots until its replies are here.
+        let entry =
+            |job: &SettledJob| state.jobs.job(job.token).map_or_else(EntryId::default, |slot| slot.entry);
+        let names = (state.streams[stream as usize].key.as_str(), self.group.as_str());
+        pack_acknowledge(commands, names, of_stream().count(), of_stream().map(entry), to);
     }
 }
 
@@ -180,8 +174,7 @@ fn pack_completion(state: &ConsumerState, commands: &mut Commands, job: &Settled
     let Some(JobSlot { job: id, producer, .. }) = state.jobs.job(job.token) else { return };
     let stream = &state.streams[job.stream as usize];
     let message = completion_message::message(&stream.completion_head, id, job.failure.as_deref());
-    commands.begin("PUBLISH", 3).arg_parts(&[stream.channel_head.as_bytes(), producer.as_bytes()]);
-    commands.arg(message.as_bytes()).end(to);
+    completion_commands::pack_completion(commands, (&stream.channel_head, producer), &message, to);
 }
 
 /// Lists the steps of a batch in order. Records come first, so that a record exists once the entry is acknowledged or

@@ -11,6 +11,7 @@ use crate::redis_io::connection::Connection;
 use crate::redis_io::connection::metrics::{Totals, Traffic};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{Link, LinkPolicy, LinkState, ReplySink, call, call_on};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::resp::Value;
 
 use crate::engine::connections::cluster_location::LocationPolicy;
@@ -201,7 +202,7 @@ impl Client {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<dyn Link>>> {
-        self.link.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.link.locked()
     }
 }
 

@@ -8,6 +8,7 @@ use crate::redis_io::cluster::topology::Topology;
 use crate::redis_io::connection::metrics::Traffic;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, ErrorAction, LinkPolicy, LinkState};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 
 use crate::engine::connections::ejection::link_policy::EjectionHandle;
@@ -143,7 +144,7 @@ impl LinkPolicy for ConnectionPolicy {
     }
 
     fn located(&self, endpoint: &Endpoint) {
-        *self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = endpoint.to_string();
+        *self.place.locked() = endpoint.to_string();
     }
 
     fn traffic(&self) -> Arc<Traffic> {
@@ -170,8 +171,7 @@ impl LinkPolicy for ConnectionPolicy {
 impl ConnectionPolicy {
     fn announce(&self, state: LinkState, error: Option<&RedisError>) {
         let (was_lost, said) = {
-            let mut announcements =
-                self.announcements.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut announcements = self.announcements.locked();
             (announcements.is_lost(), announcements.note(state, error))
         };
         let Some(error) = said else { return };
@@ -179,7 +179,7 @@ impl ConnectionPolicy {
             self.options.reconnects.note();
         }
         let PolicyOptions { context, node, .. } = &self.options;
-        let place = self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        let place = self.place.locked().clone();
         context.host.event(Event::NodeChanged { node: *node, state, place: &place, error: error.as_ref() });
         context.host.wake();
     }

@@ -27,6 +27,7 @@ use tokio::sync::Notify;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::locked::{Locked, RwLocked};
 use crate::redis_io::resp::Value;
 
 use crate::engine::connections::client::Client;
@@ -140,7 +141,7 @@ impl Consumer {
     /// Returns the index of the lane for a stream on a node, and creates the lane if it is new.
     fn lane_for(&self, state: &mut ConsumerState, node: usize, key: &str) -> usize {
         let slot = self.node_set.nodes()[node].slot(key);
-        let mut lanes = self.lanes.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut lanes = self.lanes.write_locked();
         let known = lanes.iter().position(|lane| lane.node == node && lane.slot == slot);
         known.unwrap_or_else(|| {
             let sink = ReaderSink::new(self.this.clone(), lanes.len(), self.node_set.context().host.clone());
@@ -173,7 +174,7 @@ impl Consumer {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ConsumerState> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.locked()
     }
 
     pub(crate) fn lane(&self, lane: usize) -> Arc<Lane> {
@@ -181,7 +182,7 @@ impl Consumer {
     }
 
     pub(crate) fn lanes(&self) -> RwLockReadGuard<'_, Vec<Arc<Lane>>> {
-        self.lanes.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.lanes.read_locked()
     }
 
     /// The node of a lane.

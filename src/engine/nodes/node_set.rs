@@ -1,10 +1,11 @@
 //! The nodes of a bus and what its members share: names of keys, routes and the state of closing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::redis_io::connection::metrics::Totals;
 use crate::redis_io::keys::Keys;
+use crate::redis_io::locked::Locked;
 
 use crate::engine::connections::client::Client;
 use crate::engine::connections::policy::PolicyOptions;
@@ -118,7 +119,7 @@ impl NodeSet {
     }
 
     fn consumer_names(&self) -> MutexGuard<'_, Vec<(String, String)>> {
-        self.consumer_names.lock().unwrap_or_else(PoisonError::into_inner)
+        self.consumer_names.locked()
     }
 
     /// The nodes, in the order in which routes count them.

@@ -9,6 +9,7 @@ use crate::redis_io::command::ReplyTag;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState, ReplySink, call};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::Reply;
 use crate::redis_io::tasks::Tasks;
@@ -57,7 +58,7 @@ struct Attempt {
 
 impl Attempt {
     fn cause(&self) -> Option<RedisError> {
-        self.cause.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.cause.locked().clone()
     }
 }
 
@@ -73,7 +74,7 @@ impl LinkPolicy for Attempt {
 
     fn state_changed(&self, _state: LinkState, error: Option<&RedisError>) {
         if let Some(error) = error {
-            let mut cause = self.cause.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut cause = self.cause.locked();
             cause.get_or_insert_with(|| error.clone());
         }
     }

@@ -11,6 +11,7 @@ use crate::redis_io::cluster::topology::Topology;
 use crate::redis_io::connection::metrics::{Totals, Traffic};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::pubsub::subscriber::Subscriber;
 
@@ -228,7 +229,7 @@ impl Subscriptions {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Subscriber>>> {
-        self.subscriber.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.subscriber.locked()
     }
 }
 

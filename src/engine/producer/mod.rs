@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::error::RedisError;
+use crate::redis_io::locked::Locked;
 
 use crate::engine::host::Event;
 use crate::engine::nodes::message_router::CompletionListener;
@@ -212,7 +213,7 @@ impl Producer {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ProducerState> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.locked()
     }
 }
 

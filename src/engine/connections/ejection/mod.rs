@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::Link;
+use crate::redis_io::locked::Locked;
 
 use crate::engine::connections::ejection::failure_detector::FailureDetector;
 use crate::engine::connections::policy::PolicyOptions;
@@ -189,7 +190,7 @@ impl Ejection {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.locked()
     }
 }
 

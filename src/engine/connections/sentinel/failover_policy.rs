@@ -1,7 +1,7 @@
 //! Policy of a connection to a node of sentinels. It resolves the address before each attempt, and reacts to a
 //! server in the wrong role.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
@@ -9,6 +9,7 @@ use once_cell::sync::OnceCell;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, ErrorAction, Link, LinkPolicy, LinkState};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, ReplicationRole};
 
 use crate::engine::connections::policy::ConnectionPolicy;
@@ -96,7 +97,7 @@ impl FailoverPolicy {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 }
 

@@ -1,13 +1,14 @@
 //! Resolution of a node's address by sentinels, shared by all connections to the node.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, ReplicationRole};
 use crate::redis_io::sentinel::{SentinelAnswer, SentinelQuery, ask};
 use crate::redis_io::tasks::Tasks;
@@ -217,7 +218,7 @@ impl Resolver {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::redis_io::command::{Destination, ReplyCollector};
 use crate::redis_io::error::RedisError;
+use crate::redis_io::locked::Locked;
 use crate::redis_io::resp::{Reply, Token, Value};
 
 use crate::engine::consumer::state::trim_detector::Received;
@@ -133,7 +134,7 @@ impl InspectionCollector {
     }
 
     fn findings(&self) -> MutexGuard<'_, InspectionReplies> {
-        self.findings.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.findings.locked()
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::redis_io::command::Destination;
 use crate::redis_io::connection::handshake::{HandshakeError, shake_hands};
-use crate::redis_io::connection::liveness;
+use crate::redis_io::connection::liveness_watch;
 use crate::redis_io::connection::reply_reader::Receiver;
 use crate::redis_io::connection::socket::{Plain, ReceiveHalf, SendHalf, Socket};
 use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
@@ -166,7 +166,7 @@ async fn live(shared: &Arc<ConnectionState>, failures: &mut Failures) -> Exit {
     }
     shared.set_state(LinkState::Ready, None);
     let watch =
-        shared.options.silence.map(|limit| shared.tasks.spawn(liveness::watch(shared.clone(), limit)));
+        shared.options.silence.map(|limit| shared.tasks.spawn(liveness_watch::watch(shared.clone(), limit)));
     let exit = receive(shared, receiving).await;
     writer.abort();
     if let Some(watch) = watch {

@@ -8,6 +8,7 @@ pub(crate) mod driver;
 pub(crate) mod handshake;
 pub(crate) mod host_lookup;
 pub(crate) mod liveness;
+pub(crate) mod liveness_watch;
 pub(crate) mod redirector;
 pub(crate) mod reply_reader;
 pub(crate) mod request_queue;

@@ -8,13 +8,13 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::liveness::Liveness;
-use crate::redis_io::connection::metrics::Traffic;
 use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::connection::request_queue::{PendingCommand, RequestQueue};
 use crate::redis_io::connection::socket::Plain;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{LinkPolicy, LinkState, PushSink, ReplySink};
 use crate::redis_io::locked::Locked;
+use crate::redis_io::metrics::Traffic;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::{Reply, Value};
 use crate::redis_io::tasks::Tasks;

@@ -19,14 +19,14 @@ use crate::engine::connections::ejection::link_policy::{EjectionHandle, around};
 use crate::engine::connections::policy::PolicyOptions;
 use crate::engine::connections::reply_counter::ReplyCounter;
 use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
-use crate::engine::connections::sentinel::resolver::Resolver;
+use crate::engine::connections::sentinel::locator::SentinelLocator;
 
 /// Destination of a client's connection.
 pub enum ConnectionTarget {
     /// A single Redis.
     Single,
     /// The Redis that sentinels resolve.
-    Sentinel(Arc<Resolver>),
+    Sentinel(Arc<SentinelLocator>),
     /// All nodes of a Cluster. The key of a command decides its node.
     Cluster(Arc<Topology>),
     /// The node of a Cluster that serves a slot.
@@ -91,8 +91,8 @@ impl Client {
         let policy = self.policy.for_link(self.session.clone(), self.traffic.clone());
         match &self.target {
             ConnectionTarget::Single => self.connect(policy, sink),
-            ConnectionTarget::Sentinel(resolver) => {
-                let failover_policy = FailoverPolicy::new(policy, resolver.clone());
+            ConnectionTarget::Sentinel(locator) => {
+                let failover_policy = FailoverPolicy::new(policy, locator.clone());
                 let opened = self.connect(failover_policy.clone(), sink);
                 failover_policy.attach(&opened);
                 opened

@@ -13,7 +13,6 @@ use crate::redis_io::options::{Endpoint, LinkOptions};
 
 use crate::engine::connections::ejection::link_policy::EjectionHandle;
 use crate::engine::connections::reconnects::Reconnects;
-use crate::engine::connections::sentinel::resolver::Resolver;
 use crate::engine::connections::state_changes::StateChangeFilter;
 use crate::engine::host::callbacks::CallbackAnswer;
 use crate::engine::host::context::Context;
@@ -60,12 +59,6 @@ impl PolicyOptions {
         let retry_delay =
             move |attempt| asker.retry_delay(Retry::Connection, attempt, default_cluster_retry_delay);
         Some(Topology::new(cluster, self.context.tasks.clone(), Box::new(retry_delay)))
-    }
-
-    /// Resolver of the sentinels that the options name, if they name any.
-    pub fn resolver(&self) -> Option<Arc<Resolver>> {
-        let sentinels = self.options.sentinels.clone()?;
-        Some(Resolver::new(sentinels, self.context.tasks.clone(), self.closing.clone()))
     }
 
     /// Delay before a retry: the host's answer if it has a callback, `otherwise` if not.

@@ -11,6 +11,7 @@ use crate::engine::connections::client::Client;
 use crate::engine::connections::policy::PolicyOptions;
 use crate::engine::connections::reconnects::Reconnects;
 use crate::engine::host::context::Context;
+use crate::engine::nodes::monitor;
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::reply_router::ReplyRouter;
 use crate::engine::nodes::routing::RouteTable;
@@ -55,7 +56,9 @@ impl NodeSet {
                 reconnects: reconnects.clone(),
                 handle: None,
             };
-            Node::new(keys, policy, replies.clone(), eject)
+            let node = Node::new(keys, policy, replies.clone(), eject);
+            monitor::attach(&node);
+            node
         });
         let nodes = nodes.collect();
         Arc::new(Self {

@@ -14,17 +14,17 @@ use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::Reply;
 use crate::redis_io::tasks::Tasks;
 
-use crate::engine::connections::sentinel::resolver::Resolver;
+use crate::engine::connections::sentinel::locator::SentinelLocator;
 
 /// Pings twice on one connection, `patience` apart. A node that comes and goes in less time is not back yet. Each
 /// reply can take `patience` as well.
 pub(crate) async fn probe(
     options: &LinkOptions,
-    resolver: Option<Arc<Resolver>>,
+    locator: Option<Arc<SentinelLocator>>,
     patience: Duration,
     tasks: Tasks,
 ) -> Result<(), RedisError> {
-    let attempt = Arc::new(Attempt { resolver, cause: Mutex::default() });
+    let attempt = Arc::new(Attempt { locator, cause: Mutex::default() });
     let options =
         LinkOptions { lazy: false, offline_queue: true, connect_timeout: Some(patience), ..options.clone() };
     let late = late(&options, patience.as_millis());
@@ -51,7 +51,7 @@ pub(crate) fn late(options: &LinkOptions, patience: u128) -> RedisError {
 
 /// Policy of a connection with one attempt.
 struct Attempt {
-    resolver: Option<Arc<Resolver>>,
+    locator: Option<Arc<SentinelLocator>>,
     /// Cause of the failure. A lock, since the connection's tasks set it.
     cause: Mutex<Option<RedisError>>,
 }
@@ -64,8 +64,8 @@ impl Attempt {
 
 impl LinkPolicy for Attempt {
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
-        let resolver = self.resolver.clone()?;
-        Some(Box::pin(async move { resolver.locate().await }))
+        let locator = self.locator.clone()?;
+        Some(Box::pin(async move { locator.locate().await }))
     }
 
     fn retry_delay(&self, _attempt: u32) -> BoxFuture<Option<Duration>> {

@@ -45,7 +45,13 @@ const LAYERS = {
     ['error', 'options'],
     ['address', 'glob', 'key_slot', 'keys', 'locked', 'metrics', 'resp', 'tasks', 'tls_error'],
   ],
-  'redis_io/cluster': [['redirection', 'topology_refresh'], ['pool'], ['topology', 'redirect'], ['slot_map']],
+  'redis_io/cluster': [
+    ['redirection', 'topology_refresh'],
+    ['state'],
+    ['pool'],
+    ['topology', 'redirect'],
+    ['slot_map'],
+  ],
   embedded: [
     ['server'],
     ['session'],

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use crate::redis_io::cluster::PATIENCE;
+use crate::redis_io::cluster::state::PATIENCE;
 use crate::redis_io::cluster::topology::Topology;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;

@@ -4,7 +4,9 @@
 //! The submitting thread writes it at once if the socket has room. Otherwise the writer task writes it once the socket
 //! has room or the connection is ready. The driver delivers the reply.
 
+pub(crate) mod deadline_watch;
 pub(crate) mod driver;
+pub(crate) mod failures;
 pub(crate) mod handshake;
 pub(crate) mod host_lookup;
 pub(crate) mod liveness;
@@ -15,6 +17,7 @@ pub(crate) mod request_queue;
 pub(crate) mod socket;
 pub(crate) mod state;
 pub mod tls;
+pub(crate) mod writer;
 
 pub use crate::redis_io::metrics;
 
@@ -102,7 +105,7 @@ impl Link for Connection {
         if self.shared.begin() {
             self.shared.tasks.spawn(driver::run(self.shared.clone()));
             if self.shared.options.command_timeout.is_some() {
-                self.shared.tasks.spawn(driver::watch_deadlines(self.shared.clone()));
+                self.shared.tasks.spawn(deadline_watch::watch(self.shared.clone()));
             }
         }
     }

@@ -42,6 +42,8 @@ const LAYERS = {
     ['connection'],
     ['link'],
     ['command'],
+    ['command_meta'],
+    ['destination'],
     ['error', 'options'],
     ['address', 'glob', 'key_slot', 'keys', 'locked', 'metrics', 'resp', 'tasks', 'tls_error'],
   ],

@@ -2,7 +2,9 @@
 
 use crate::embedded::command::CommandSpec;
 mod catalogue;
+mod claiming;
 mod client;
+mod client_filter;
 mod connection;
 mod counters;
 mod entries;
@@ -32,6 +34,7 @@ pub fn specs() -> impl Iterator<Item = &'static CommandSpec> {
         entries::SPECS,
         reading::SPECS,
         pending::SPECS,
+        claiming::SPECS,
         groups::SPECS,
         inspection::SPECS,
         pubsub::SPECS,

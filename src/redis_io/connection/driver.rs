@@ -8,10 +8,11 @@ use tokio::time::timeout;
 
 use crate::redis_io::connection::failures::{Failures, RetryStep};
 use crate::redis_io::connection::handshake::{HandshakeError, shake_hands};
+use crate::redis_io::connection::inner::DriverCommand;
 use crate::redis_io::connection::liveness_watch;
 use crate::redis_io::connection::reply_reader::Receiver;
 use crate::redis_io::connection::socket::{ReceiveHalf, Socket};
-use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
+use crate::redis_io::connection::state::ConnectionState;
 use crate::redis_io::connection::writer::start_writer;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::LinkState;

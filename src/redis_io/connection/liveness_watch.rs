@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::connection::inner::DriverCommand;
 use crate::redis_io::connection::liveness::LivenessCheck;
-use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
+use crate::redis_io::connection::state::ConnectionState;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 
 /// Minimum time between two checks.

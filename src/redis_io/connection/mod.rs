@@ -9,6 +9,7 @@ pub(crate) mod driver;
 pub(crate) mod failures;
 pub(crate) mod handshake;
 pub(crate) mod host_lookup;
+pub(crate) mod inner;
 pub(crate) mod liveness;
 pub(crate) mod liveness_watch;
 pub(crate) mod redirector;
@@ -27,7 +28,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::redis_io::command::Commands;
-use crate::redis_io::connection::state::{ConnectionState, DriverCommand, Sinks};
+use crate::redis_io::connection::inner::DriverCommand;
+use crate::redis_io::connection::state::{ConnectionState, Sinks};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplyProgress, ReplySink};
 use crate::redis_io::options::LinkOptions;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
+use crate::redis_io::connection::inner::DriverCommand;
 use crate::redis_io::connection::socket::{Plain, SendHalf};
-use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
+use crate::redis_io::connection::state::ConnectionState;
 use crate::redis_io::error::RedisError;
 
 /// Time for reading after a write failed. The server can have sent the reason before it closed the socket.

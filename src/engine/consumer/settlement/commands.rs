@@ -8,7 +8,7 @@ use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim};
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::in_flight::JobSlot;
+use crate::engine::consumer::state::job_slot::JobSlot;
 use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementBatch};
 use crate::engine::consumer::turn::Reads;
 use crate::engine::consumer::{Consumer, Lane};

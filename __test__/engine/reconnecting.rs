@@ -52,7 +52,8 @@ fn a_blocking_read_is_not_sent_again() {
 fn a_read_that_was_never_written_waits_for_the_connection() {
     let mut server = Server::prepare(&[]);
     let (engine, policy) = (Engine::start(), Retries::always());
-    let link = connect(&engine, options(server.port), &policy);
+    let link =
+        connect(&engine, LinkOptions { max_retries_per_request: None, ..options(server.port) }, &policy);
     let read = submit(link.as_ref(), &["BLPOP", "list", "1"], false);
     policy.until(LinkState::Reconnecting, 3);
     server.run();
@@ -101,7 +102,9 @@ fn connections_cut_at_every_byte_lose_nothing() {
 #[test]
 fn a_restarted_server_is_found_again() {
     let (mut server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
-    let link = connect(&engine, options(server.port), &policy);
+    // A server can need longer to start than the default number of attempts takes.
+    let patient = LinkOptions { max_retries_per_request: None, ..options(server.port) };
+    let link = connect(&engine, patient, &policy);
     assert!(ask(&engine, link.as_ref(), &["PING"]).is_ok());
     for round in 1..=3 {
         server.kill();

@@ -12,9 +12,8 @@ const MOST_FILES = 20;
 /**
  * Rooms from top to bottom. A room can import from rooms of lower lines only; rooms of one line do not know each other.
  *
- * Two exceptions remain in `engine/consumer`. Its `mod.rs` is both the bottom, with the accessors of all rooms, and the top,
- * which creates the sinks of `reading`. The turn starts the deadline timer by a function pointer of the consumer, since that
- * timer settles jobs and a settlement ends with a turn.
+ * One exception remains in `engine/consumer`. The turn starts the deadline timer by a function pointer of the consumer, since
+ * that timer settles jobs and a settlement ends with a turn.
  */
 const LAYERS = {
   '': [['binding'], ['embedded', 'engine'], ['redis_io']],
@@ -43,10 +42,18 @@ const LAYERS = {
     ['connection'],
     ['link'],
     ['command'],
+    ['command_meta'],
+    ['destination'],
     ['error', 'options'],
     ['address', 'glob', 'key_slot', 'keys', 'locked', 'metrics', 'resp', 'tasks', 'tls_error'],
   ],
-  'redis_io/cluster': [['redirection', 'topology_refresh'], ['pool'], ['topology', 'redirect'], ['slot_map']],
+  'redis_io/cluster': [
+    ['redirection', 'topology_refresh'],
+    ['state'],
+    ['pool'],
+    ['topology', 'redirect'],
+    ['slot_map'],
+  ],
   embedded: [
     ['server'],
     ['session'],
@@ -86,6 +93,7 @@ const BINDING_IMPORTS = {
   'options::ScaleReads': 'options',
   'options::TlsOptions': 'options',
   'resp::Value': 'the reply to a command of the user',
+  'streams::carried_payload::CarriedPayload': 'the payload that an entry carries',
 };
 
 /** Files below a folder, as paths from there. */
@@ -138,6 +146,50 @@ function redisImports(code) {
   return [...code.matchAll(/\bcrate::redis_io::([\w:]*\w)(?:::\{([^}]*)\})?/g)].flatMap(([, stem, names]) =>
     names === undefined ? [stem] : names.split(',').flatMap((name) => (name.trim() ? [`${stem}::${name.trim()}`] : [])),
   );
+}
+
+/** Modules that Rust code of the module `own` names by a path, without `crate`. */
+function modulePaths(code, own) {
+  const [...absolute] = code.matchAll(/\bcrate::((?:\w+::)*\w+)/g);
+  const [...relative] = code.matchAll(/\b((?:super::)+)((?:\w+::)*\w+)/g);
+  return [
+    ...absolute.map(([, named]) => named.split('::')),
+    ...relative.map(([, up, named]) => [...own.slice(0, -up.split('super').length + 1), ...named.split('::')]),
+  ];
+}
+
+/** Files that each Rust file of `area` imports from there. */
+function fileImports(area) {
+  const moduleOf = (name) => path.posix.join(area, name.replace(/(^|\/)mod\.rs$|\.rs$/, ''));
+  const files = new Map(filesIn(area, '.rs').map((name) => [moduleOf(name).replaceAll('/', '::'), name]));
+  // A path is defined in the file of its longest module. The root of an area only lists modules.
+  const fileOf = (named) => {
+    const ends = named.map((_, index) => named.slice(0, named.length - index).join('::'));
+    const found = ends.find((module) => files.has(module));
+    return found === area ? undefined : files.get(found);
+  };
+  return new Map(
+    [...files].map(([module, name]) => {
+      const paths = modulePaths(rustCode(path.join(SRC, area, name)), module.split('::'));
+      return [name, new Set(paths.map(fileOf).filter((file) => file !== undefined && file !== name))];
+    }),
+  );
+}
+
+/** Files whose imports lead back to them. */
+function inCircles(imports) {
+  const reached = (from) => {
+    const found = new Set();
+    const left = [from];
+    while (left.length > 0) {
+      for (const next of imports.get(left.pop()) ?? []) {
+        if (!found.has(next)) left.push(next);
+        found.add(next);
+      }
+    }
+    return found;
+  };
+  return [...imports.keys()].filter((name) => reached(name).has(name));
 }
 
 function scriptImports() {
@@ -195,6 +247,26 @@ test('the binding imports only listed types of redis_io', () => {
 test('an import of redis_io is read with its names', () => {
   const code = 'use crate::redis_io::keys::Keys;\nuse crate::redis_io::command::{Commands, Destination};\n';
   assert.deepStrictEqual(redisImports(code), ['keys::Keys', 'command::Commands', 'command::Destination']);
+});
+
+for (const area of ['engine', 'redis_io', 'embedded', 'binding']) {
+  test(`imports between the files of ${area} form no circle`, () => {
+    const imports = fileImports(area);
+    const count = [...imports.values()].reduce((sum, files) => sum + files.size, 0);
+    assert.ok(count > 25, `${count} imports`);
+    assert.deepStrictEqual(inCircles(imports), []);
+  });
+}
+
+test('a circle of imports is found', () => {
+  const own = ['binding', 'bus'];
+  const code = 'use super::options::{self, Options};\nuse crate::engine::bus::Bus;\n';
+  assert.deepStrictEqual(modulePaths(code, own), [
+    ['engine', 'bus', 'Bus'],
+    ['binding', 'options'],
+  ]);
+  const imports = Object.entries({ a: ['b'], b: ['c'], c: ['b', 'd'], d: [], e: ['a'] });
+  assert.deepStrictEqual(inCircles(new Map(imports.map(([name, files]) => [name, new Set(files)]))), ['b', 'c']);
 });
 
 test('an import that points up is found', () => {

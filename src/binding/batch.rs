@@ -22,7 +22,8 @@ use crate::redis_io::error::RedisError;
 #[cfg(target_os = "linux")]
 use super::environment;
 use super::error::invalid;
-use super::facade::{FacadeState, NativeFacade};
+use super::facade::FacadeState;
+use super::native_facade::NativeFacade;
 use super::operation::{CallFlag, Operation, PayloadUse, SendFlag};
 use super::request_reader::RequestReader;
 

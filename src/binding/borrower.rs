@@ -9,7 +9,6 @@ use std::sync::Arc;
 use napi::bindgen_prelude::Env;
 use napi::{Result, check_status, sys};
 
-use super::environment::{self, try_with};
 use super::event_loop::Watch;
 use super::event_queue::HEAVY_BURST;
 use crate::engine::runtime::epoll_fd;
@@ -20,6 +19,9 @@ const TICK: u64 = 5;
 /// Number of ticks in a row without an event after which the runtime is returned.
 const QUIET_TICKS: u32 = 3;
 
+/// Function that takes the borrower out of the environment of this thread.
+type TakeBorrower = fn() -> Option<Borrower>;
+
 /// Drives a runtime while it is lent.
 pub struct Borrower {
     lending: Arc<RuntimeHandoff>,
@@ -28,10 +30,16 @@ pub struct Borrower {
 }
 
 impl Borrower {
-    /// `None` if JavaScript's thread cannot wait for the descriptor of the runtime.
-    pub fn new(env: Env, lending: &Arc<RuntimeHandoff>) -> Result<Option<Self>> {
+    /// Calls `on_event` and `on_tick` for each drive. `None` if JavaScript's thread cannot wait for the descriptor of the
+    /// runtime.
+    pub fn new(
+        env: Env,
+        lending: &Arc<RuntimeHandoff>,
+        on_event: fn(),
+        on_tick: fn(),
+    ) -> Result<Option<Self>> {
         let Ok(descriptor) = epoll_fd::of(lending.runtime()) else { return Ok(None) };
-        let watch = Watch::new(env, descriptor, || turn(false), || turn(true));
+        let watch = Watch::new(env, descriptor, on_event, on_tick);
         let Some(watch) = watch else { return Ok(None) };
         Ok(Some(Self { lending: lending.clone(), watch, quiet_ticks: 0 }))
     }
@@ -44,16 +52,23 @@ impl Borrower {
         }
     }
 
-    /// Has the environment's borrower end before the environment does, which waits for libuv to let go of it.
-    pub fn leave_with(env: Env) -> Result<()> {
-        // SAFETY: the hook uses no data.
+    /// Has the environment's borrower end before the environment does, which waits for libuv to let go of it. `take`
+    /// takes the borrower out of the environment.
+    pub fn leave_with(env: Env, take: TakeBorrower) -> Result<()> {
+        let data = Box::into_raw(Box::new(take)).cast();
+        // SAFETY: `leave` is called once and frees the data.
         check_status!(unsafe {
-            sys::napi_add_async_cleanup_hook(env.raw(), Some(leave), ptr::null_mut(), ptr::null_mut())
+            sys::napi_add_async_cleanup_hook(env.raw(), Some(leave), data, ptr::null_mut())
         })
     }
 
+    /// The lent runtime.
+    pub fn lending(&self) -> Arc<RuntimeHandoff> {
+        self.lending.clone()
+    }
+
     /// Acts on the outcome of a drive, after which `size` bytes wait for JavaScript.
-    fn turned(&mut self, turn: DriveOutcome, is_tick: bool, size: usize) {
+    pub fn turned(&mut self, turn: DriveOutcome, is_tick: bool, size: usize) {
         match turn {
             DriveOutcome::Kept => self.watch.stop(),
             DriveOutcome::Busy => self.watch.tick_soon(TICK),
@@ -72,34 +87,15 @@ impl Borrower {
 }
 
 /// Called when the environment ends.
-unsafe extern "C" fn leave(hook: sys::napi_async_cleanup_hook_handle, _data: *mut c_void) {
-    let mut leaving = None;
-    try_with(|environment| leaving = environment.borrower.take());
+unsafe extern "C" fn leave(hook: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
+    // SAFETY: `leave_with` made the data, and this is called once.
+    let take = unsafe { Box::from_raw(data.cast::<TakeBorrower>()) };
     // SAFETY: done once, which is when the environment may go on to end.
     let left = move || unsafe {
         sys::napi_remove_async_cleanup_hook(hook);
     };
-    match leaving {
+    match take() {
         Some(borrower) => borrower.watch.close(left),
         None => left(),
-    }
-}
-
-/// Called by the event loop.
-fn turn(is_tick: bool) {
-    let mut lending = None;
-    try_with(|environment| {
-        lending = environment.borrower.as_ref().map(|borrower| borrower.lending.clone());
-    });
-    let Some(turn) = lending.map(|lending| lending.drive()) else { return };
-    let mut size = 0;
-    try_with(|environment| {
-        size = environment.waiting();
-        if let Some(borrower) = &mut environment.borrower {
-            borrower.turned(turn, is_tick, size);
-        }
-    });
-    if size > 0 {
-        environment::deliver();
     }
 }

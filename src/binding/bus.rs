@@ -15,7 +15,8 @@ use crate::redis_io::link::{ErrorAction, LinkState};
 use super::batch::duration;
 use super::error::invalid;
 use super::event_writer::state_name;
-use super::facade::{Facade, NativeFacade};
+use super::facade::Facade;
+use super::native_facade::NativeFacade;
 use super::options::NativeBusOptions;
 
 /// A bus.

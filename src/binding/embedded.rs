@@ -11,7 +11,7 @@ use crate::embedded::server::Server;
 use crate::engine::host::context::Context;
 use crate::redis_io::error::errno_name;
 
-use super::facade::NativeFacade;
+use super::native_facade::NativeFacade;
 
 /// Options of an embedded server. The facade has validated them.
 #[napi(object)]

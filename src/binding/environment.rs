@@ -6,14 +6,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use napi::Result;
 use napi::bindgen_prelude::{Env, Function};
 use napi::sys;
 
 use crate::engine::host::context::Context;
-use crate::engine::runtime::handoff::RuntimeHandoff;
 
 #[cfg(target_os = "linux")]
 use super::borrower::Borrower;
@@ -21,6 +19,7 @@ use super::drain::Drain;
 use super::error::{cannot_start, invalid};
 use super::event_queue::{EventQueue, Wake};
 use super::facade::{Facade, FacadeState};
+use super::lender::Lender;
 
 /// One environment.
 pub struct Environment {
@@ -42,24 +41,9 @@ struct Member {
     drain: Rc<Drain>,
 }
 
-/// The thread, and the runtime that it lends; with it ends the thread, and every task.
-struct Lender(Option<(Arc<RuntimeHandoff>, JoinHandle<()>)>);
-
-impl Drop for Lender {
-    fn drop(&mut self) {
-        let Some((lending, thread)) = self.0.take() else { return };
-        lending.end();
-        // The thread is the last to have the runtime, whose tasks then end there.
-        drop(lending);
-        // A panic of the thread has been reported already.
-        let _ = thread.join();
-    }
-}
-
 impl Environment {
     fn start(env: Env, borrows: bool) -> Result<Self> {
-        let (lending, thread) = RuntimeHandoff::start().map_err(|error| cannot_start(env, &error))?;
-        let lender = Lender(Some((lending.clone(), thread)));
+        let (lender, lending) = Lender::start().map_err(|error| cannot_start(env, &error))?;
         // A function of the addon's own: the threadsafe function holds it, and must not hold a copy of the facade.
         let deliver = env.create_function_from_closure::<(), (), _>("deliver", |_| {
             deliver();
@@ -67,9 +51,10 @@ impl Environment {
         })?;
         let wake = Arc::new(deliver.build_threadsafe_function::<()>().weak::<true>().build()?);
         #[cfg(target_os = "linux")]
-        let borrower = if borrows { Borrower::new(env, &lending)? } else { None };
+        let borrower =
+            if borrows { Borrower::new(env, &lending, || drive(false), || drive(true))? } else { None };
         #[cfg(not(target_os = "linux"))]
-        let _ = borrows;
+        let _ = (borrows, lending);
         Ok(Self {
             members: Vec::new(),
             hooked: Vec::new(),
@@ -81,7 +66,7 @@ impl Environment {
     }
 
     fn join(&mut self, env: Env, drain: &Function<'_, (), ()>) -> Result<Facade> {
-        let Some((lending, _)) = &self.lender.0 else {
+        let Some(lending) = self.lender.lending() else {
             return Err(invalid("The environment is gone."));
         };
         #[cfg(target_os = "linux")]
@@ -139,7 +124,7 @@ pub fn join(env: Env, drain: &Function<'_, (), ()>, borrows: bool) -> Result<Fac
     // Later, since hooks run in reverse order.
     #[cfg(target_os = "linux")]
     if is_first {
-        Borrower::leave_with(env)?;
+        Borrower::leave_with(env, take_borrower)?;
     }
     Ok(facade)
 }
@@ -173,6 +158,31 @@ fn next_waiting(index: &mut usize) -> Option<Rc<Drain>> {
         }
     });
     found
+}
+
+/// Drives the lent runtime, when the event loop calls.
+#[cfg(target_os = "linux")]
+fn drive(is_tick: bool) {
+    let mut lending = None;
+    try_with(|environment| lending = environment.borrower.as_ref().map(Borrower::lending));
+    let Some(outcome) = lending.map(|lending| lending.drive()) else { return };
+    let mut size = 0;
+    try_with(|environment| {
+        size = environment.waiting();
+        if let Some(borrower) = &mut environment.borrower {
+            borrower.turned(outcome, is_tick, size);
+        }
+    });
+    if size > 0 {
+        deliver();
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn take_borrower() -> Option<Borrower> {
+    let mut taken = None;
+    try_with(|environment| taken = environment.borrower.take());
+    taken
 }
 
 /// Ends the copies of one environment of Node-API. With the last copy the thread ends, and every connection closes.

@@ -1,4 +1,4 @@
-//! One loaded copy of the facade: its named objects, and the events that it has not collected.
+//! State of one loaded copy of the facade: its named objects, and the events that it has not collected.
 //!
 //! A thread can load the facade more than once, as test runners do that reset their modules. The copies share the engine's
 //! thread. Numbers, connections and events belong to one copy each.
@@ -8,8 +8,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use napi::Result;
-use napi::bindgen_prelude::{Env, Function};
-use napi_derive::napi;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::host::context::Context;
@@ -17,7 +15,6 @@ use crate::engine::producer::Producer;
 use crate::engine::producer::send_plan::SendPlan;
 use crate::engine::submission::RequestTarget;
 
-use super::environment;
 use super::error::invalid;
 use super::event_queue::EventQueue;
 use super::event_writer::EventWriter;
@@ -146,28 +143,5 @@ impl Facade {
     /// Returns true if both handles lead to the same state.
     pub fn is(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-/// One copy of the facade, as JavaScript holds it. Garbage collection of this object takes the copy out of its environment.
-#[napi]
-pub struct NativeFacade {
-    pub(super) facade: Facade,
-}
-
-#[napi]
-impl NativeFacade {
-    /// Adds a copy to this thread's environment, which the first copy starts. `drain` is called when `collect()` has
-    /// events, through a weak reference. `borrows` lets this thread drive the engine on its event loop while there is
-    /// little to do. The first copy decides.
-    #[napi(constructor)]
-    pub fn new(env: Env, drain: Function<'_, (), ()>, borrows: bool) -> Result<Self> {
-        Ok(Self { facade: environment::join(env, &drain, borrows)? })
-    }
-}
-
-impl Drop for NativeFacade {
-    fn drop(&mut self) {
-        environment::leave(&self.facade);
     }
 }

@@ -21,6 +21,8 @@ pub mod event_loop;
 pub mod event_queue;
 pub mod event_writer;
 pub mod facade;
+pub mod lender;
+pub mod native_facade;
 pub mod operation;
 pub mod options;
 pub mod producer;

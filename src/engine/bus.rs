@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
+use crate::redis_io::locked::Locked;
+
 use crate::engine::connections::client::Client;
 use crate::engine::consumer::Consumer;
 use crate::engine::host::context::Context;
@@ -81,7 +83,7 @@ impl Bus {
     }
 
     fn members(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.members.locked()
     }
 }
 

@@ -16,6 +16,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::counts::Counts;
 use crate::engine::producer::Producer;
 use crate::engine::producer::outcome_query::PendingReply;
+use crate::engine::protocol::group_info::GroupInfo;
 
 /// Figures of a consumer at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +58,8 @@ pub struct GroupLag {
 impl GroupLag {
     /// Reads the reply of XINFO GROUPS. All figures of a missing group are `None`.
     fn read(reply: &Value, group: &str) -> Self {
-        let Value::Array(groups) = reply else { return Self::default() };
-        let is_named = |one: &&Value| one.field("name").and_then(Value::bytes) == Some(group.as_bytes());
-        let Some(group) = groups.iter().find(is_named) else { return Self::default() };
-        let count = |name| group.field(name).and_then(Value::count);
-        Self { lag: count("lag"), pending: count("pending") }
+        let found = GroupInfo::read_all(reply).find(|(name, _)| *name == group.as_bytes());
+        found.map_or_else(Self::default, |(_, group)| Self { lag: group.lag, pending: Some(group.pending) })
     }
 
     /// Sum of both. A figure that one side does not know is `None`.
@@ -154,7 +152,11 @@ mod tests {
     fn a_standing_is_that_of_the_group_and_what_redis_does_not_say_is_not_known() {
         let text = |text: &str| Value::Bulk(text.into());
         let group = |name, lag| {
-            Value::Array(vec![text("name"), text(name), text("pending"), Value::Integer(3), text("lag"), lag])
+            let (count, id) = (Value::Integer(3), text("1-0"));
+            let names =
+                [text("name"), text("consumers"), text("pending"), text("last-delivered-id"), text("lag")];
+            let fields = names.into_iter().zip([text(name), count.clone(), count, id, lag]);
+            Value::Array(fields.flat_map(<[Value; 2]>::from).collect())
         };
         let reply = Value::Array(vec![group("other", Value::Integer(1)), group("mine", Value::Integer(2))]);
         let known = GroupLag { lag: Some(2), pending: Some(3) };

@@ -1,147 +1,16 @@
-//! Packed commands: RESP2 bytes, and the destination of each reply.
+//! Packed commands: RESP2 bytes, and the facts about each command.
 
-use std::sync::Arc;
-use std::time::Instant;
-
-use tokio::sync::oneshot;
+pub use crate::redis_io::command_meta::{CommandMeta, CommandRoute, RedirectHistory};
+pub use crate::redis_io::destination::{Destination, ReplyCollector, ReplySink, ReplyTag};
 
 use crate::redis_io::error::RedisError;
 use crate::redis_io::key_slot::slot_of;
 use crate::redis_io::options::{QueueExtent, QueueLimit};
-use crate::redis_io::resp::{Reply, Value};
 
 /// Size from which a word counts as a payload, in bytes.
 const LARGE_WORD: usize = 64 * 1_024;
 /// Upper bound for the RESP framing of one argument, in bytes.
 const FRAME: usize = 32;
-
-/// Names one reply to the sink of the link. Only the engine interprets the bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReplyTag {
-    /// Kind of caller, as the engine numbers them.
-    pub kind: u8,
-    /// Index of the reply among those of the caller.
-    pub index: u32,
-    /// Number of the caller.
-    pub id: u64,
-}
-
-/// Receives the replies to commands whose destination is [`Destination::Sink`].
-///
-/// Runs on the engine's thread, or on the submitting thread for a command that is refused at once. No lock of the link is held,
-/// so a sink can submit again from inside.
-pub trait ReplySink: Send + Sync {
-    /// Receives the outcome of one command. An error reply of Redis arrives as `Err` of kind `Reply`.
-    fn reply(&self, tag: ReplyTag, outcome: Result<Reply<'_>, RedisError>);
-
-    /// Ends a burst: all replies of one read from the socket were delivered.
-    fn burst_end(&self) {}
-}
-
-/// Sink of a connection on which a task waits for every reply.
-pub struct DiscardReplies;
-
-impl ReplySink for DiscardReplies {
-    fn reply(&self, _tag: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {}
-}
-
-/// Collects the replies of many commands.
-pub trait ReplyCollector: std::fmt::Debug + Send + Sync {
-    /// Receives the reply of the command with that number.
-    fn reply(&self, number: u32, outcome: Result<Reply<'_>, RedisError>);
-}
-
-/// Destination of a reply.
-#[derive(Debug)]
-pub enum Destination {
-    /// To the sink of the link.
-    Sink(ReplyTag),
-    /// To one awaiting task, as an owned value.
-    Task(oneshot::Sender<Result<Value, RedisError>>),
-    /// Collector of the replies of many commands, with the number of this one.
-    ReplyCollector(Arc<dyn ReplyCollector>, u32),
-    /// Nowhere: read and dropped.
-    Nowhere,
-}
-
-impl Destination {
-    /// Delivers an outcome.
-    pub fn deliver(self, sink: &dyn ReplySink, outcome: Result<Reply<'_>, RedisError>) {
-        match self {
-            Self::Sink(tag) => sink.reply(tag, outcome),
-            // The caller can have stopped waiting.
-            Self::Task(sender) => drop(sender.send(outcome.map(Value::from))),
-            Self::ReplyCollector(collector, number) => collector.reply(number, outcome),
-            Self::Nowhere => {}
-        }
-    }
-}
-
-/// Rule for the node of a Cluster that a command goes to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CommandRoute {
-    /// Any node.
-    #[default]
-    Anywhere,
-    /// Key at an offset within the bytes of the command. Only a Cluster hashes it.
-    Key {
-        /// Offset of the key within the bytes of the command.
-        start: u32,
-        /// Length of the key in bytes.
-        length: u32,
-    },
-    /// Slot of a command without a key that belongs to commands with one.
-    Slot(u16),
-}
-
-/// Facts that a link keeps of a command until its reply arrives.
-#[derive(Debug)]
-pub struct CommandMeta {
-    /// The command's name in upper case, for errors.
-    pub name: &'static str,
-    /// Size of the command in bytes.
-    pub length: usize,
-    /// Destination of the reply.
-    pub destination: Destination,
-    /// Allows a second attempt if the connection drops before the reply. False for a blocking read, since each attempt
-    /// can strand entries.
-    pub resend: bool,
-    /// Node of a Cluster that the command goes to.
-    pub place: CommandRoute,
-    /// Redirects of the command so far.
-    pub redirects: RedirectHistory,
-    /// Binds the command to the connection of the one before it, as in a transaction. It is sent again only together with
-    /// that one.
-    pub follows: bool,
-}
-
-impl CommandMeta {
-    /// Returns true if the command belongs to the transaction or request of the one `before` it.
-    fn belongs_to(&self, before: &Self) -> bool {
-        let is_of_same_request = match (&self.destination, &before.destination) {
-            (Destination::Sink(tag), Destination::Sink(other)) => tag.id == other.id,
-            _ => false,
-        };
-        self.follows || is_of_same_request
-    }
-}
-
-/// Redirects and delays of a command of a Cluster.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RedirectHistory {
-    /// Number of redirects to another node.
-    pub redirections: u8,
-    /// Start of the wait for a node that serves it.
-    pub since: Option<Instant>,
-}
-
-impl CommandMeta {
-    fn beginning(name: &'static str, start: usize) -> Self {
-        let (destination, place) = (Destination::Nowhere, CommandRoute::Anywhere);
-        let redirects = RedirectHistory::default();
-        Self { name, length: start, destination, resend: true, place, redirects, follows: false }
-    }
-}
 
 /// Commands packed for one write.
 #[derive(Debug, Default)]

@@ -7,7 +7,9 @@
 pub mod address;
 pub mod cluster;
 pub mod command;
+pub mod command_meta;
 pub mod connection;
+pub mod destination;
 pub mod error;
 pub mod glob;
 pub mod key_slot;

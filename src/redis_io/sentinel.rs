@@ -7,8 +7,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::redis_io::command::DiscardReplies;
 use crate::redis_io::connection::Connection;
+use crate::redis_io::destination::DiscardReplies;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, call};
 use crate::redis_io::locked::Locked;

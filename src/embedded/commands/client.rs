@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::embedded::clients::client::{ClientState, CloseReason, Replies};
+use super::client_filter::{ClientFilter, ClientKind};
+use crate::embedded::clients::client::{CloseReason, Replies};
 use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};
 use crate::embedded::core::Pause;
@@ -71,7 +72,6 @@ pub const SPECS: &[CommandSpec] = &[
 const BAD_NAME: CommandError =
     CommandError::new("ERR Client names cannot contain spaces, newlines or special characters.");
 const NO_SUCH_CLIENT: CommandError = CommandError::new("ERR No such client");
-const BAD_ID: CommandError = CommandError::new("ERR client-id should be greater than 0");
 const UNBLOCKED: CommandError = CommandError::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
 /// Refuses a name that CLIENT LIST could not show.
@@ -105,12 +105,17 @@ fn setname(call: &mut CommandContext<'_>) -> CommandResult {
 
 fn list(call: &mut CommandContext<'_>) -> CommandResult {
     let chosen = match call.args.len() {
-        2 => Choice::default(),
-        4 if call.is(2, "TYPE") => Choice { kind: Some(kind(call.arg(3))?), ..Choice::default() },
+        2 => ClientFilter::default(),
+        4 if call.is(2, "TYPE") => {
+            ClientFilter { kind: Some(ClientKind::parse(call.arg(3))?), ..ClientFilter::default() }
+        }
         4.. if call.is(2, "ID") => {
             let ids = call.args[3..].iter().map(|id| number::parse(id).filter(|&id| id > 0));
             let ids: Option<Vec<i64>> = ids.collect();
-            Choice { ids: Some(ids.ok_or(CommandError::new("ERR Invalid client ID"))?), ..Choice::default() }
+            ClientFilter {
+                ids: Some(ids.ok_or(CommandError::new("ERR Invalid client ID"))?),
+                ..ClientFilter::default()
+            }
         }
         _ => return Err(SYNTAX),
     };
@@ -125,95 +130,23 @@ fn list(call: &mut CommandContext<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Type of a client.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Normal,
-    PubSub,
-    /// Never matches, since the server has no replicas.
-    Replication,
-}
-
-fn kind(name: &[u8]) -> Result<Kind, CommandError> {
-    match name.to_ascii_lowercase().as_slice() {
-        b"normal" => Ok(Kind::Normal),
-        b"pubsub" => Ok(Kind::PubSub),
-        b"master" | b"replica" | b"slave" => Ok(Kind::Replication),
-        _ => Err(CommandError::with(&[b"ERR Unknown client type '", name, b"'"])),
-    }
-}
-
-/// Filter for clients.
-#[derive(Default)]
-struct Choice {
-    ids: Option<Vec<i64>>,
-    kind: Option<Kind>,
-    peer: Option<Vec<u8>>,
-    local: Option<Vec<u8>>,
-    is_other: bool,
-}
-
-impl Choice {
-    fn has(&self, client: &ClientState, caller: ClientId) -> bool {
-        let is_kind = |kind| match kind {
-            Kind::Normal => client.subscriptions() == 0,
-            Kind::PubSub => client.subscriptions() > 0,
-            Kind::Replication => false,
-        };
-        self.ids.as_ref().is_none_or(|ids| ids.contains(&(client.id as i64)))
-            && self.kind.is_none_or(is_kind)
-            && self.peer.as_ref().is_none_or(|peer| client.peer.to_string().as_bytes() == peer)
-            && self.local.as_ref().is_none_or(|local| client.local.to_string().as_bytes() == local)
-            && !(self.is_other && client.id == caller)
-    }
-}
-
 fn kill(call: &mut CommandContext<'_>) -> CommandResult {
     if call.args.len() == 3 {
-        let chosen = Choice { peer: Some(call.arg(2).to_vec()), ..Choice::default() };
+        let chosen = ClientFilter { peer: Some(call.arg(2).to_vec()), ..ClientFilter::default() };
         if close(call, &chosen) == 0 {
             return Err(NO_SUCH_CLIENT);
         }
         call.reply.ok();
         return Ok(());
     }
-    let chosen = kill_choice(call)?;
+    let chosen = ClientFilter::of_kill(call)?;
     let closed = close(call, &chosen);
     call.reply.count(closed);
     Ok(())
 }
 
-fn kill_choice(call: &mut CommandContext<'_>) -> Result<Choice, CommandError> {
-    let mut chosen = Choice { is_other: true, ..Choice::default() };
-    for at in (2..call.args.len()).step_by(2) {
-        let Some(&value) = call.args.get(at + 1) else { return Err(SYNTAX) };
-        if call.is(at, "ID") {
-            chosen.ids = Some(vec![number::parse(value).filter(|&id| id > 0).ok_or(BAD_ID)?]);
-        } else if call.is(at, "TYPE") {
-            chosen.kind = Some(kind(value)?);
-        } else if call.is(at, "ADDR") {
-            chosen.peer = Some(value.to_vec());
-        } else if call.is(at, "LADDR") {
-            chosen.local = Some(value.to_vec());
-        } else if call.is(at, "USER") {
-            if value != b"default" {
-                return Err(CommandError::with(&[b"ERR No such user '", value, b"'"]));
-            }
-        } else if call.is(at, "SKIPME") {
-            chosen.is_other = match value.to_ascii_lowercase().as_slice() {
-                b"yes" => true,
-                b"no" => false,
-                _ => return Err(SYNTAX),
-            };
-        } else {
-            return Err(SYNTAX);
-        }
-    }
-    Ok(chosen)
-}
-
 /// Closes clients, who calls after the reply. Returns how many.
-fn close(call: &mut CommandContext<'_>, chosen: &Choice) -> usize {
+fn close(call: &mut CommandContext<'_>, chosen: &ClientFilter) -> usize {
     let caller = call.client;
     let clients = call.core.clients.values().filter(|client| chosen.has(client, caller));
     let ids: Vec<ClientId> = clients.map(|client| client.id).collect();

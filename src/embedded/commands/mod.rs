@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod client;
+mod client_filter;
 mod connection;
 mod counters;
 mod expiry;
@@ -29,6 +30,7 @@ pub fn specs() -> impl Iterator<Item = &'static CommandSpec> {
         entries::SPECS,
         reading::SPECS,
         pending::SPECS,
+        streams::claiming::SPECS,
         groups::SPECS,
         inspection::SPECS,
         pubsub::SPECS,

@@ -11,6 +11,7 @@ use crate::redis_io::connection::Connection;
 use crate::redis_io::connection::metrics::{Totals, Traffic};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{Link, LinkPolicy, LinkState, ReplySink, call, call_on};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::resp::Value;
 
 use crate::engine::connections::cluster_location::LocationPolicy;
@@ -18,14 +19,14 @@ use crate::engine::connections::ejection::link_policy::{EjectionHandle, around};
 use crate::engine::connections::policy::PolicyOptions;
 use crate::engine::connections::reply_counter::ReplyCounter;
 use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
-use crate::engine::connections::sentinel::resolver::Resolver;
+use crate::engine::connections::sentinel::locator::SentinelLocator;
 
 /// Destination of a client's connection.
 pub enum ConnectionTarget {
     /// A single Redis.
     Single,
     /// The Redis that sentinels resolve.
-    Sentinel(Arc<Resolver>),
+    Sentinel(Arc<SentinelLocator>),
     /// All nodes of a Cluster. The key of a command decides its node.
     Cluster(Arc<Topology>),
     /// The node of a Cluster that serves a slot.
@@ -90,8 +91,8 @@ impl Client {
         let policy = self.policy.for_link(self.session.clone(), self.traffic.clone());
         match &self.target {
             ConnectionTarget::Single => self.connect(policy, sink),
-            ConnectionTarget::Sentinel(resolver) => {
-                let failover_policy = FailoverPolicy::new(policy, resolver.clone());
+            ConnectionTarget::Sentinel(locator) => {
+                let failover_policy = FailoverPolicy::new(policy, locator.clone());
                 let opened = self.connect(failover_policy.clone(), sink);
                 failover_policy.attach(&opened);
                 opened
@@ -201,7 +202,7 @@ impl Client {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<dyn Link>>> {
-        self.link.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.link.locked()
     }
 }
 

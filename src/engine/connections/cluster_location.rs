@@ -2,16 +2,17 @@
 //! another node is the right one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use crate::redis_io::cluster::PATIENCE;
+use crate::redis_io::cluster::state::PATIENCE;
 use crate::redis_io::cluster::topology::Topology;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::Endpoint;
 use crate::redis_io::pubsub::subscriber::Subscriber;
 use crate::redis_io::tasks::Tasks;
@@ -92,11 +93,11 @@ impl LocationPolicy {
     /// one that is gone, does not report that itself.
     pub fn watch_location<M: Reconnectable>(&self, connection: &Arc<M>, tasks: &Tasks) {
         let watch = tasks.spawn(watch_location(Arc::downgrade(connection), self.place.clone()));
-        *lock(&self.watch) = Some(watch.abort_handle());
+        *self.watch.locked() = Some(watch.abort_handle());
     }
 
     fn end_watch(&self) {
-        if let Some(watch) = lock(&self.watch).take() {
+        if let Some(watch) = self.watch.locked().take() {
             watch.abort();
         }
     }
@@ -130,7 +131,7 @@ impl LinkPolicy for LocationPolicy {
         let place = self.place.clone();
         Some(Box::pin(async move {
             let endpoint = place.locate().await?;
-            *lock(&place.node) = Some(endpoint.to_string());
+            *place.node.locked() = Some(endpoint.to_string());
             Ok(endpoint)
         }))
     }
@@ -149,7 +150,7 @@ impl LinkPolicy for LocationPolicy {
     fn state_changed(&self, state: LinkState, error: Option<&RedisError>) {
         match state {
             LinkState::Close => {
-                *lock(&self.place.node) = None;
+                *self.place.node.locked() = None;
                 if error.is_some() {
                     // Another node can have replaced it.
                     self.place.topology.refresh();
@@ -174,14 +175,10 @@ async fn watch_location<M: Reconnectable>(connection: Weak<M>, place: Arc<Place>
     while changes.next().await {
         let Some(connection) = connection.upgrade() else { return };
         let is_wrong =
-            lock(&place.node).as_ref().is_some_and(|node| !place.topology.is_right(place.slot, node));
+            place.node.locked().as_ref().is_some_and(|node| !place.topology.is_right(place.slot, node));
         if is_wrong {
-            *lock(&place.node) = None;
+            *place.node.locked() = None;
             connection.reconnect();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -8,11 +8,11 @@ use crate::redis_io::cluster::topology::Topology;
 use crate::redis_io::connection::metrics::Traffic;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, ErrorAction, LinkPolicy, LinkState};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 
 use crate::engine::connections::ejection::link_policy::EjectionHandle;
 use crate::engine::connections::reconnects::Reconnects;
-use crate::engine::connections::sentinel::resolver::Resolver;
 use crate::engine::connections::state_changes::StateChangeFilter;
 use crate::engine::host::callbacks::CallbackAnswer;
 use crate::engine::host::context::Context;
@@ -59,12 +59,6 @@ impl PolicyOptions {
         let retry_delay =
             move |attempt| asker.retry_delay(Retry::Connection, attempt, default_cluster_retry_delay);
         Some(Topology::new(cluster, self.context.tasks.clone(), Box::new(retry_delay)))
-    }
-
-    /// Resolver of the sentinels that the options name, if they name any.
-    pub fn resolver(&self) -> Option<Arc<Resolver>> {
-        let sentinels = self.options.sentinels.clone()?;
-        Some(Resolver::new(sentinels, self.context.tasks.clone(), self.closing.clone()))
     }
 
     /// Delay before a retry: the host's answer if it has a callback, `otherwise` if not.
@@ -143,7 +137,7 @@ impl LinkPolicy for ConnectionPolicy {
     }
 
     fn located(&self, endpoint: &Endpoint) {
-        *self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = endpoint.to_string();
+        *self.place.locked() = endpoint.to_string();
     }
 
     fn traffic(&self) -> Arc<Traffic> {
@@ -170,8 +164,7 @@ impl LinkPolicy for ConnectionPolicy {
 impl ConnectionPolicy {
     fn announce(&self, state: LinkState, error: Option<&RedisError>) {
         let (was_lost, said) = {
-            let mut announcements =
-                self.announcements.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut announcements = self.announcements.locked();
             (announcements.is_lost(), announcements.note(state, error))
         };
         let Some(error) = said else { return };
@@ -179,7 +172,7 @@ impl ConnectionPolicy {
             self.options.reconnects.note();
         }
         let PolicyOptions { context, node, .. } = &self.options;
-        let place = self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        let place = self.place.locked().clone();
         context.host.event(Event::NodeChanged { node: *node, state, place: &place, error: error.as_ref() });
         context.host.wake();
     }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::redis_io::command::{Commands, ReplyTag};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::ReplySink;
+use crate::redis_io::locked::Locked;
 use crate::redis_io::resp::Reply;
 
 use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
@@ -39,7 +40,7 @@ impl ReplyCounter {
     }
 
     fn missing(&self) -> MutexGuard<'_, HashMap<(bool, u64), u32>> {
-        self.missing.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.missing.locked()
     }
 
     /// Returns true if this is the last reply of its request or batch.
@@ -82,7 +83,7 @@ mod tests {
 
     impl ReplySink for Seen {
         fn reply(&self, ticket: ReplyTag, _outcome: Result<Reply<'_>, RedisError>) {
-            self.0.lock().unwrap().push((ticket.index & !LAST, ticket.index & LAST != 0));
+            self.0.locked().push((ticket.index & !LAST, ticket.index & LAST != 0));
         }
     }
 
@@ -102,7 +103,7 @@ mod tests {
             reply_counter.reply(ticket, Ok(Reply::Nil));
         }
         assert!(reply_counter.missing().is_empty());
-        let seen = seen.0.lock().unwrap();
+        let seen = seen.0.locked();
         seen.clone()
     }
 

@@ -18,7 +18,8 @@ impl Consumer {
             return;
         }
         let mut commands = Commands::default();
-        pack_acknowledge(&mut commands, (key, &self.group), gone.iter(), Destination::Nowhere);
+        let ids = gone.iter().copied();
+        pack_acknowledge(&mut commands, (key, &self.group), gone.len(), ids, Destination::Nowhere);
         self.shared(lane).submit(&mut commands);
         self.report_trimmed(stream, gone.len() as u64, true);
     }

@@ -27,20 +27,17 @@ use tokio::sync::Notify;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::locked::{Locked, RwLocked};
 use crate::redis_io::resp::Value;
 
 use crate::engine::connections::client::Client;
-use crate::engine::consumer::reading::reader::ReaderSink;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::lane::LaneState;
 use crate::engine::consumer::state::report_limit::ReportLimit;
-use crate::engine::consumer::state::stream::{StreamPlace, StreamState};
 use crate::engine::host::{Event, Failure};
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::options::bus::Route;
-use crate::engine::options::consumer::{ConsumerOptions, StreamOptions};
-use crate::engine::protocol::completion_message;
+use crate::engine::options::consumer::ConsumerOptions;
 
 /// A consumer of a group.
 pub struct Consumer {
@@ -118,62 +115,8 @@ impl Consumer {
         &self.node_set
     }
 
-    /// Adds a stream, read from the next `play()` on, and returns its number. A known stream only gets its new
-    /// options.
-    pub fn add_stream(&self, options: StreamOptions) -> u32 {
-        let mut state = self.lock();
-        let mut known =
-            state.streams.iter_mut().filter(|stream| stream.options.name == options.name).peekable();
-        if let Some(number) = known.peek().map(|stream| stream.number) {
-            known.for_each(|stream| stream.options = options.clone());
-            return number;
-        }
-        let number = state.streams.last().map_or(0, |last| last.number + 1);
-        for node in self.nodes.clone() {
-            let key = self.node_set.nodes()[node].keys().stream(&options.name);
-            let lane = self.lane_for(&mut state, node, &key);
-            state.streams.push(self.stream_on(node, lane, key, number, &options));
-        }
-        number
-    }
-
-    /// Returns the index of the lane for a stream on a node, and creates the lane if it is new.
-    fn lane_for(&self, state: &mut ConsumerState, node: usize, key: &str) -> usize {
-        let slot = self.node_set.nodes()[node].slot(key);
-        let mut lanes = self.lanes.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let known = lanes.iter().position(|lane| lane.node == node && lane.slot == slot);
-        known.unwrap_or_else(|| {
-            let sink = ReaderSink::new(self.this.clone(), lanes.len(), self.node_set.context().host.clone());
-            let longest = self.options.longest_read();
-            let blocking = self.node_set.nodes()[node].blocking_client(Arc::new(sink), slot, longest);
-            lanes.push(Arc::new(Lane { node, slot, blocking }));
-            state.lanes.push(LaneState::default());
-            lanes.len() - 1
-        })
-    }
-
-    fn stream_on(
-        &self,
-        node: usize,
-        lane: usize,
-        key: String,
-        number: u32,
-        options: &StreamOptions,
-    ) -> StreamState {
-        let place = StreamPlace {
-            number,
-            lane,
-            node,
-            completions: self.node_set.route(&options.name),
-            key,
-            completion_head: completion_message::head(&options.name, &self.options.group),
-            channel_head: self.node_set.keys().channels_of(&options.name),
-        };
-        StreamState::new(place, options.clone())
-    }
-
     pub(crate) fn lock(&self) -> MutexGuard<'_, ConsumerState> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.locked()
     }
 
     pub(crate) fn lane(&self, lane: usize) -> Arc<Lane> {
@@ -181,7 +124,7 @@ impl Consumer {
     }
 
     pub(crate) fn lanes(&self) -> RwLockReadGuard<'_, Vec<Arc<Lane>>> {
-        self.lanes.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.lanes.read_locked()
     }
 
     /// The node of a lane.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::redis_io::link::ErrorAction;
+use crate::redis_io::locked::Locked;
 
 /// Answer of the host.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,7 +32,7 @@ impl HostCallbacks {
     pub fn ask(&self) -> (u32, oneshot::Receiver<CallbackAnswer>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
-        let mut open = self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut open = self.open.locked();
         open.retain(|_, sender| !sender.is_closed());
         open.insert(number, sender);
         (number, receiver)
@@ -39,7 +40,7 @@ impl HostCallbacks {
 
     /// Answers a question. An unknown number is ignored.
     pub fn answer(&self, number: u32, answer: CallbackAnswer) {
-        let mut open = self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut open = self.open.locked();
         if let Some(sender) = open.remove(&number) {
             // The connection that asked can be closed by now.
             let _ = sender.send(answer);
@@ -57,7 +58,7 @@ mod tests {
         let (_, abandoned) = callbacks.ask();
         drop(abandoned);
         let (number, mut receiver) = callbacks.ask();
-        assert_eq!(callbacks.open.lock().unwrap().len(), 1);
+        assert_eq!(callbacks.open.locked().len(), 1);
         callbacks.answer(number, CallbackAnswer::Retry(None));
         callbacks.answer(number, CallbackAnswer::Retry(None));
         assert_eq!(receiver.try_recv().unwrap(), CallbackAnswer::Retry(None));

@@ -1,10 +1,11 @@
 //! Routes messages of a subscriber to producers, and subscribes again after Redis refused that.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::PushSink;
+use crate::redis_io::locked::Locked;
 use crate::redis_io::pubsub::subscriber::Subscriber;
 
 use crate::engine::host::Event;
@@ -155,11 +156,11 @@ impl MessageRouter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.locked()
     }
 
     fn refused(&self) -> MutexGuard<'_, Refused> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+        self.refused.locked()
     }
 }
 

@@ -18,8 +18,15 @@ const CHECKS_PER_TIMEOUT: u32 = 10;
 /// Minimum time between two checks, however short the timeout.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(5);
 
+/// Lets the first connection of a node start the monitor, if the node can be ejected.
+pub(crate) fn attach(node: &Arc<Node>) {
+    let Some(ejection) = node.ejection() else { return };
+    let (weak, tasks) = (Arc::downgrade(node), node.context().tasks.clone());
+    ejection.monitor_by(Box::new(move |ejection| tasks.spawn(watch(weak.clone(), ejection)).abort_handle()));
+}
+
 /// Monitors a node for as long as the node lives.
-pub(crate) async fn watch(node: Weak<Node>, ejection: Arc<Ejection>) {
+async fn watch(node: Weak<Node>, ejection: Arc<Ejection>) {
     loop {
         if !ejection.is_out() && LivenessMonitor::new(ejection.clone()).run(&node).await.is_none() {
             return;
@@ -125,9 +132,9 @@ impl Node {
 
     fn probe(&self) -> impl Future<Output = Result<(), RedisError>> + use<> {
         let (options, context) = (self.options().clone(), self.context().clone());
-        let resolver = self.resolver().cloned();
+        let locator = self.locator().cloned();
         let patience = self.ejection().map_or(Duration::ZERO, |ejection| ejection.options.timeout);
-        async move { probe(&options.link, resolver, patience, context.tasks.clone()).await }
+        async move { probe(&options.link, locator, patience, context.tasks.clone()).await }
     }
 
     /// Fails the commands without a reply and reconnects the readers. The server can have delivered entries to a

@@ -15,9 +15,8 @@ use crate::engine::connections::client::{Client, ConnectionTarget};
 use crate::engine::connections::ejection::Ejection;
 use crate::engine::connections::ejection::link_policy::{ConnectionRole, EjectionHandle};
 use crate::engine::connections::policy::PolicyOptions;
-use crate::engine::connections::sentinel::resolver::Resolver;
+use crate::engine::connections::sentinel::locator::SentinelLocator;
 use crate::engine::host::context::Context;
-use crate::engine::nodes::monitor;
 use crate::engine::nodes::subscriptions::Subscriptions;
 use crate::engine::options::bus::{EjectOptions, NodeOptions};
 use crate::engine::options::consumer::READ_GRACE;
@@ -27,7 +26,7 @@ pub struct Node {
     keys: Keys,
     policy: PolicyOptions,
     topology: Option<Arc<Topology>>,
-    resolver: Option<Arc<Resolver>>,
+    locator: Option<Arc<SentinelLocator>>,
     shared: Client,
     subscriptions: Subscriptions,
     ejection: Option<Arc<Ejection>>,
@@ -35,30 +34,24 @@ pub struct Node {
 
 impl Node {
     /// A node without connections yet. Replies on its shared connection go to `sink`. With `eject` it can be
-    /// ejected.
+    /// ejected, and needs a monitor.
     pub(crate) fn new(
         keys: Keys,
         policy: PolicyOptions,
         sink: Arc<dyn ReplySink>,
         eject: Option<EjectOptions>,
     ) -> Arc<Self> {
-        let (topology, resolver) = (policy.topology(), policy.resolver());
+        let (topology, locator) = (policy.topology(), locator_of(&policy));
         let policy = PolicyOptions { silence: policy.options.socket_timeout, ..policy };
-        let ejection = eject.map(|eject| Ejection::new(eject, policy.clone()));
+        let ejection = eject
+            .map(|eject| Ejection::new(eject, policy.context.clone(), policy.node, policy.options.clone()));
         let handle = |role| with_handle(&policy, &ejection, role);
-        let target = target_of(topology.as_ref(), resolver.as_ref());
+        let target = target_of(topology.as_ref(), locator.as_ref());
         let announced = PolicyOptions { announces: true, ..handle(ConnectionRole::Shared) };
         let shared = Client::new(announced, target, sink);
         let subscriptions =
-            Subscriptions::new(handle(ConnectionRole::Subscriber), topology.clone(), resolver.clone());
-        let node = Arc::new(Self { keys, policy, topology, resolver, shared, subscriptions, ejection });
-        if let Some(ejection) = &node.ejection {
-            let (weak, tasks) = (Arc::downgrade(&node), node.context().tasks.clone());
-            ejection.monitor_by(Box::new(move |ejection| {
-                tasks.spawn(monitor::watch(weak.clone(), ejection)).abort_handle()
-            }));
-        }
-        node
+            Subscriptions::new(handle(ConnectionRole::Subscriber), topology.clone(), locator.clone());
+        Arc::new(Self { keys, policy, topology, locator, shared, subscriptions, ejection })
     }
 
     /// Returns true if the node is ejected.
@@ -81,9 +74,9 @@ impl Node {
         &self.policy.options
     }
 
-    /// Resolver of its address, if sentinels know it.
-    pub(crate) fn resolver(&self) -> Option<&Arc<Resolver>> {
-        self.resolver.as_ref()
+    /// Locator of its server, if sentinels know it.
+    pub(crate) fn locator(&self) -> Option<&Arc<SentinelLocator>> {
+        self.locator.as_ref()
     }
 
     /// State that all buses of the host share.
@@ -136,7 +129,7 @@ impl Node {
     pub(crate) fn user_client(&self, sink: Arc<dyn ReplySink>, number: u32) -> Client {
         // The user decides how long to wait.
         let policy = PolicyOptions { visible: Some(number), silence: None, ..self.policy.clone() };
-        Client::new(policy, target_of(self.topology.as_ref(), self.resolver.as_ref()), sink)
+        Client::new(policy, target_of(self.topology.as_ref(), self.locator.as_ref()), sink)
     }
 
     /// A connection for blocking reads of up to `longest`. In a Cluster it follows the node of `slot`.
@@ -148,7 +141,7 @@ impl Node {
     ) -> Client {
         let target = match (&self.topology, slot) {
             (Some(topology), Some(slot)) => ConnectionTarget::ClusterSlot(topology.clone(), slot),
-            _ => target_of(None, self.resolver.as_ref()),
+            _ => target_of(None, self.locator.as_ref()),
         };
         let grace = self.policy.options.socket_timeout.map_or(READ_GRACE, |limit| limit.min(READ_GRACE));
         let policy = PolicyOptions {
@@ -158,11 +151,11 @@ impl Node {
         Client::new(policy, target, sink)
     }
 
-    /// Closes both connections with QUIT, each within `bound`, and ends the resolver and the monitor.
+    /// Closes both connections with QUIT, each within `bound`, and ends the locator and the monitor.
     pub(crate) async fn quit(&self, bound: Duration) {
         tokio::join!(self.subscriptions.quit(bound), self.shared.quit(bound));
-        if let Some(resolver) = &self.resolver {
-            resolver.close();
+        if let Some(locator) = &self.locator {
+            locator.close();
         }
         if let Some(ejection) = &self.ejection {
             ejection.reset();
@@ -188,10 +181,16 @@ fn with_handle(
     PolicyOptions { handle, ..policy.clone() }
 }
 
-fn target_of(topology: Option<&Arc<Topology>>, resolver: Option<&Arc<Resolver>>) -> ConnectionTarget {
-    match (topology, resolver) {
+/// Locator of the server that the options name by sentinels, if they name any.
+fn locator_of(policy: &PolicyOptions) -> Option<Arc<SentinelLocator>> {
+    let sentinels = policy.options.sentinels.clone()?;
+    Some(SentinelLocator::new(sentinels, policy.context.tasks.clone(), policy.closing.clone()))
+}
+
+fn target_of(topology: Option<&Arc<Topology>>, locator: Option<&Arc<SentinelLocator>>) -> ConnectionTarget {
+    match (topology, locator) {
         (Some(topology), _) => ConnectionTarget::Cluster(topology.clone()),
-        (None, Some(resolver)) => ConnectionTarget::Sentinel(resolver.clone()),
+        (None, Some(locator)) => ConnectionTarget::Sentinel(locator.clone()),
         (None, None) => ConnectionTarget::Single,
     }
 }

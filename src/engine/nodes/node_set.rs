@@ -1,15 +1,17 @@
 //! The nodes of a bus and what its members share: names of keys, routes and the state of closing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::redis_io::connection::metrics::Totals;
 use crate::redis_io::keys::Keys;
+use crate::redis_io::locked::Locked;
 
 use crate::engine::connections::client::Client;
 use crate::engine::connections::policy::PolicyOptions;
 use crate::engine::connections::reconnects::Reconnects;
 use crate::engine::host::context::Context;
+use crate::engine::nodes::monitor;
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::reply_router::ReplyRouter;
 use crate::engine::nodes::routing::RouteTable;
@@ -54,7 +56,9 @@ impl NodeSet {
                 reconnects: reconnects.clone(),
                 handle: None,
             };
-            Node::new(keys, policy, replies.clone(), eject)
+            let node = Node::new(keys, policy, replies.clone(), eject);
+            monitor::attach(&node);
+            node
         });
         let nodes = nodes.collect();
         Arc::new(Self {
@@ -118,7 +122,7 @@ impl NodeSet {
     }
 
     fn consumer_names(&self) -> MutexGuard<'_, Vec<(String, String)>> {
-        self.consumer_names.lock().unwrap_or_else(PoisonError::into_inner)
+        self.consumer_names.locked()
     }
 
     /// The nodes, in the order in which routes count them.

@@ -9,21 +9,22 @@ use crate::redis_io::command::ReplyTag;
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState, ReplySink, call};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::Reply;
 use crate::redis_io::tasks::Tasks;
 
-use crate::engine::connections::sentinel::resolver::Resolver;
+use crate::engine::connections::sentinel::locator::SentinelLocator;
 
 /// Pings twice on one connection, `patience` apart. A node that comes and goes in less time is not back yet. Each
 /// reply can take `patience` as well.
 pub(crate) async fn probe(
     options: &LinkOptions,
-    resolver: Option<Arc<Resolver>>,
+    locator: Option<Arc<SentinelLocator>>,
     patience: Duration,
     tasks: Tasks,
 ) -> Result<(), RedisError> {
-    let attempt = Arc::new(Attempt { resolver, cause: Mutex::default() });
+    let attempt = Arc::new(Attempt { locator, cause: Mutex::default() });
     let options =
         LinkOptions { lazy: false, offline_queue: true, connect_timeout: Some(patience), ..options.clone() };
     let late = late(&options, patience.as_millis());
@@ -50,21 +51,21 @@ pub(crate) fn late(options: &LinkOptions, patience: u128) -> RedisError {
 
 /// Policy of a connection with one attempt.
 struct Attempt {
-    resolver: Option<Arc<Resolver>>,
+    locator: Option<Arc<SentinelLocator>>,
     /// Cause of the failure. A lock, since the connection's tasks set it.
     cause: Mutex<Option<RedisError>>,
 }
 
 impl Attempt {
     fn cause(&self) -> Option<RedisError> {
-        self.cause.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.cause.locked().clone()
     }
 }
 
 impl LinkPolicy for Attempt {
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
-        let resolver = self.resolver.clone()?;
-        Some(Box::pin(async move { resolver.locate().await }))
+        let locator = self.locator.clone()?;
+        Some(Box::pin(async move { locator.locate().await }))
     }
 
     fn retry_delay(&self, _attempt: u32) -> BoxFuture<Option<Duration>> {
@@ -73,7 +74,7 @@ impl LinkPolicy for Attempt {
 
     fn state_changed(&self, _state: LinkState, error: Option<&RedisError>) {
         if let Some(error) = error {
-            let mut cause = self.cause.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut cause = self.cause.locked();
             cause.get_or_insert_with(|| error.clone());
         }
     }

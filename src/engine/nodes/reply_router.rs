@@ -1,11 +1,12 @@
 //! Routes the replies of a shared connection to requests, consumers and producers.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, RwLock, Weak};
 
 use crate::redis_io::command::ReplyTag;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::ReplySink;
+use crate::redis_io::locked::RwLocked;
 use crate::redis_io::resp::{Reply, Value};
 
 use crate::engine::host::{Event, Host, Payload, RequestId};
@@ -24,13 +25,13 @@ struct Handlers(RwLock<HashMap<u32, Weak<dyn ReplyHandler>>>);
 
 impl Handlers {
     fn add(&self, number: u32, handler: Weak<dyn ReplyHandler>) {
-        let mut handlers = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut handlers = self.0.write_locked();
         handlers.retain(|_, handler| handler.strong_count() > 0);
         handlers.insert(number, handler);
     }
 
     fn get(&self, number: u32) -> Option<Arc<dyn ReplyHandler>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&number).and_then(Weak::upgrade)
+        self.0.read_locked().get(&number).and_then(Weak::upgrade)
     }
 }
 

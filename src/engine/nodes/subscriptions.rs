@@ -11,6 +11,7 @@ use crate::redis_io::cluster::topology::Topology;
 use crate::redis_io::connection::metrics::{Totals, Traffic};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::pubsub::subscriber::Subscriber;
 
@@ -18,7 +19,7 @@ use crate::engine::connections::cluster_location::LocationPolicy;
 use crate::engine::connections::ejection::link_policy::around;
 use crate::engine::connections::policy::PolicyOptions;
 use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
-use crate::engine::connections::sentinel::resolver::Resolver;
+use crate::engine::connections::sentinel::locator::SentinelLocator;
 use crate::engine::nodes::message_router::{CompletionListener, MessageRouter};
 
 /// Maximum time of QUIT when the subscriber moves to another node.
@@ -29,8 +30,8 @@ pub struct Subscriptions {
     policy: PolicyOptions,
     /// Topology, if the node is a Cluster. Every node of a Cluster receives the messages of all.
     topology: Option<Arc<Topology>>,
-    /// Resolver of its address, if sentinels know it.
-    resolver: Option<Arc<Resolver>>,
+    /// Locator of its server, if sentinels know it.
+    locator: Option<Arc<SentinelLocator>>,
     router: Arc<MessageRouter>,
     traffic: Arc<Traffic>,
     subscriber: Mutex<Option<Arc<Subscriber>>>,
@@ -44,11 +45,11 @@ impl Subscriptions {
     pub fn new(
         policy: PolicyOptions,
         topology: Option<Arc<Topology>>,
-        resolver: Option<Arc<Resolver>>,
+        locator: Option<Arc<SentinelLocator>>,
     ) -> Self {
         let router = MessageRouter::new(policy.context.clone(), policy.node);
         let (traffic, subscriber, home) = Default::default();
-        Self { policy, topology, resolver, router, traffic, subscriber, home }
+        Self { policy, topology, locator, router, traffic, subscriber, home }
     }
 
     /// Subscribes `producer` to a channel of its own. `stream_key` is the key of the stream that completions come
@@ -206,7 +207,7 @@ impl Subscriptions {
             let policy = around(self.policy.handle.as_ref(), policy);
             Subscriber::new(self.policy.link_options(options), policy, self.router.clone(), tasks.clone())
         };
-        let opened = match (&self.topology, self.resolver.clone()) {
+        let opened = match (&self.topology, self.locator.clone()) {
             (Some(topology), _) => {
                 let location_policy =
                     LocationPolicy::anywhere(policy, topology.clone(), self.home.get().copied());
@@ -214,8 +215,8 @@ impl Subscriptions {
                 location_policy.watch_location(&opened, &tasks);
                 opened
             }
-            (None, Some(resolver)) => {
-                let failover_policy = FailoverPolicy::new(policy, resolver);
+            (None, Some(locator)) => {
+                let failover_policy = FailoverPolicy::new(policy, locator);
                 let opened = open(link, failover_policy.clone());
                 failover_policy.attach(opened.connection());
                 opened
@@ -228,7 +229,7 @@ impl Subscriptions {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Subscriber>>> {
-        self.subscriber.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.subscriber.locked()
     }
 }
 

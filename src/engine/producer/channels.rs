@@ -4,40 +4,10 @@ use std::sync::Arc;
 
 use crate::redis_io::command::Commands;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::glob;
 
+use crate::engine::producer::Producer;
 use crate::engine::producer::send_plan::QueuedSend;
-use crate::engine::producer::{Producer, ProducerState};
-
-/// The producer's own channel of one stream.
-#[derive(Debug)]
-pub(crate) enum Channel {
-    /// Jobs were sent to the stream, without a subscription.
-    NotSubscribed,
-    /// The subscription is not confirmed yet. These jobs are sent after the confirmation, so that no completion is
-    /// missed.
-    Subscribing(Vec<QueuedSend>),
-    /// Confirmed.
-    Subscribed,
-}
-
-/// Streams that the user listens to.
-#[derive(Debug)]
-pub(crate) struct ListenedStream {
-    pub(crate) stream: String,
-    pub(crate) pattern: String,
-    pub(crate) confirmed: bool,
-}
-
-impl ListenedStream {
-    /// Returns true if the listener covers the stream. A name without `*` covers that stream alone.
-    pub(crate) fn matches(&self, stream: &str) -> bool {
-        match self.stream.contains('*') {
-            true => glob::matches(self.stream.as_bytes(), stream.as_bytes()),
-            false => self.stream == stream,
-        }
-    }
-}
+use crate::engine::producer::state::{Channel, ListenedStream, ProducerState};
 
 impl Producer {
     /// Subscribes to the completions of all its own jobs, awaited or not.

@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::engine::host::{Event, GroupCompletion};
 use crate::engine::nodes::message_router::{CompletionListener, MessageSource};
-use crate::engine::producer::channels::Channel;
-use crate::engine::producer::{Producer, ProducerState};
+use crate::engine::producer::Producer;
+use crate::engine::producer::state::{Channel, ProducerState};
 use crate::engine::protocol::completion_message::CompletionMessage;
 
 impl Producer {

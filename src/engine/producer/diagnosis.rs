@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::EntryId;
 
+use crate::engine::protocol::group_info::GroupInfo;
 use crate::engine::protocol::outcome_record::shortened;
 use crate::engine::protocol::pending_entries::PendingEntry;
 
@@ -30,33 +30,20 @@ pub enum GroupState {
     Gone,
 }
 
-/// A group in XINFO GROUPS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupDescription {
-    /// With its prefix.
-    pub name: String,
-    consumers: Option<u64>,
-    pending: Option<u64>,
-    delivered: EntryId,
-    /// Number of entries that were delivered to it: `None` before Redis 7, `Some(None)` if none or if Redis has lost
-    /// count.
-    read: Option<Option<u64>>,
-    lag: Option<u64>,
-}
-
 /// A consumer in XINFO CONSUMERS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerDescription {
-    name: String,
-    /// In ms.
-    idle: u64,
+    /// Its name.
+    pub name: String,
+    /// Time since its last command, in ms.
+    pub idle: u64,
 }
 
 /// Facts about an entry and a group.
 #[derive(Debug, Default)]
 pub struct GroupFindings<'a> {
     /// The group, if there is one.
-    pub group: Option<&'a GroupDescription>,
+    pub group: Option<&'a GroupInfo>,
     /// Its consumers, if Redis lists them.
     pub members: Option<&'a [ConsumerDescription]>,
     /// True if the entry is in the stream. `None` if that was not queried.
@@ -113,7 +100,7 @@ impl<'a> GroupDiagnosis<'a> {
     pub fn found(group: &'a str, entry: EntryId, findings: GroupFindings<'_>) -> Option<Self> {
         let GroupFindings { group: known, members, is_there, pending, known_error } = findings;
         let last_read = members.and_then(|members| members.iter().map(|member| member.idle).min());
-        let counts = known.map(|known| (known.consumers, known.pending, known.lag));
+        let counts = known.map(|known| (Some(known.consumers), Some(known.pending), known.lag));
         let (consumers, in_flight, lag) = counts.unwrap_or_default();
         let described = |state| {
             let group = Self { consumers, pending: in_flight, last_read, lag, ..Self::new(group, state) };
@@ -130,7 +117,7 @@ impl<'a> GroupDiagnosis<'a> {
             _ if is_there == Some(false) => described(GroupState::Gone),
             (Some(known), None) if known.delivered < entry => described(GroupState::Waiting),
             (Some(_), None) if is_there.is_none() => return None,
-            (Some(GroupDescription { read, delivered, .. }), None) => Self {
+            (Some(GroupInfo { read, delivered, .. }), None) => Self {
                 is_later: read.map(|read| read.is_none() && *delivered == entry),
                 ..described(GroupState::Passed)
             },
@@ -173,36 +160,6 @@ fn seen(members: &[ConsumerDescription], owner: &str) -> Option<u64> {
     members.iter().find(|member| member.name == owner).map(|member| member.idle)
 }
 
-/// The groups in a reply of XINFO GROUPS.
-pub fn read_groups(reply: &Value) -> Vec<GroupDescription> {
-    let Value::Array(groups) = reply else { return Vec::new() };
-    let read = |group: &Value| {
-        let count = |name| group.field(name).map(Value::count);
-        Some(GroupDescription {
-            name: text(group.field("name")?)?,
-            consumers: count("consumers").flatten(),
-            pending: count("pending").flatten(),
-            delivered: EntryId::parse(group.field("last-delivered-id")?.bytes()?)?,
-            read: count("entries-read"),
-            lag: count("lag").flatten(),
-        })
-    };
-    groups.iter().filter_map(read).collect()
-}
-
-/// The consumers in a reply of XINFO CONSUMERS.
-pub fn read_members(reply: &Value) -> Vec<ConsumerDescription> {
-    let Value::Array(members) = reply else { return Vec::new() };
-    let read = |member: &Value| {
-        Some(ConsumerDescription { name: text(member.field("name")?)?, idle: member.field("idle")?.count()? })
-    };
-    members.iter().filter_map(read).collect()
-}
-
-fn text(value: &Value) -> Option<String> {
-    value.bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -211,10 +168,9 @@ mod tests {
 
     const ENTRY: EntryId = EntryId { time: 5, sequence: 0 };
 
-    fn group(delivered: u64, read: Option<Option<u64>>) -> GroupDescription {
+    fn group(delivered: u64, read: Option<Option<u64>>) -> GroupInfo {
         let delivered = EntryId { time: delivered, sequence: 0 };
-        let name = "hfxbus:csr:g".to_owned();
-        GroupDescription { name, consumers: Some(1), pending: Some(0), delivered, read, lag: None }
+        GroupInfo { consumers: 1, pending: 0, delivered, read, lag: None }
     }
 
     fn pending() -> PendingEntry {
@@ -296,39 +252,5 @@ mod tests {
         );
         let ended = GroupFindings { known_error: Some(None), ..GroupFindings::default() };
         assert_eq!(state(ended), Some(GroupState::Completed));
-    }
-
-    #[test]
-    fn groups_and_consumers_are_read_as_redis_5_and_later_write_them() {
-        let text = |text: &str| Value::Bulk(text.into());
-        let old = vec![
-            text("name"),
-            text("hfxbus:csr:g"),
-            text("consumers"),
-            Value::Integer(1),
-            text("pending"),
-            Value::Integer(0),
-            text("last-delivered-id"),
-            text("5-0"),
-        ];
-        assert_eq!(read_groups(&Value::Array(vec![Value::Array(old.clone()), Value::Nil])), [group(5, None)]);
-        let more = [text("entries-read"), Value::Nil, text("lag"), Value::Integer(7)];
-        let new = Value::Array(old.into_iter().chain(more).collect());
-        assert_eq!(
-            read_groups(&Value::Array(vec![new])),
-            [GroupDescription { lag: Some(7), ..group(5, Some(None)) }]
-        );
-        let member = vec![
-            text("name"),
-            text("me"),
-            text("pending"),
-            Value::Integer(0),
-            text("idle"),
-            Value::Integer(9),
-        ];
-        assert_eq!(
-            read_members(&Value::Array(vec![Value::Array(member), Value::Nil])),
-            [ConsumerDescription { name: "me".to_owned(), idle: 9 }]
-        );
     }
 }

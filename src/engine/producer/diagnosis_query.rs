@@ -11,11 +11,10 @@ use crate::redis_io::streams::commands::{pack_consumers, pack_entry, pack_groups
 use crate::engine::host::RequestId;
 use crate::engine::producer::Producer;
 use crate::engine::producer::completion_wait::WaitSnapshot;
-use crate::engine::producer::diagnosis::{
-    ConsumerDescription, Diagnosis, GroupDescription, GroupDiagnosis, GroupFindings, read_groups,
-    read_members,
-};
+use crate::engine::producer::diagnosis::{ConsumerDescription, Diagnosis, GroupDiagnosis, GroupFindings};
 use crate::engine::producer::outcome_query::{OutcomeQuery, PendingReply};
+use crate::engine::protocol::consumer_info::ConsumerInfo;
+use crate::engine::protocol::group_info::GroupInfo;
 use crate::engine::protocol::outcome_record::{RecordOf, pack_record_read, read_record};
 use crate::engine::protocol::pending_entries::read_rows;
 
@@ -37,8 +36,8 @@ struct StreamQuery {
 /// Facts about a stream.
 struct StreamFacts {
     node: Arc<str>,
-    /// `None` if there is no such stream.
-    groups: Option<Vec<GroupDescription>>,
+    /// By the name with its prefix. `None` if there is no such stream.
+    groups: Option<Vec<(String, GroupInfo)>>,
     members: HashMap<String, Vec<ConsumerDescription>>,
 }
 
@@ -182,7 +181,7 @@ impl Producer {
             let name = self.node_set.keys().group(group);
             let of_stream = known.groups.iter().flatten();
             let mut findings = GroupFindings {
-                group: of_stream.clone().find(|known| known.name == name),
+                group: of_stream.clone().find(|known| known.0 == name).map(|known| &known.1),
                 members: known.members.get(&name).map(Vec::as_slice),
                 is_there,
                 known_error: received_error,
@@ -199,7 +198,7 @@ impl Producer {
             groups.push(GroupDiagnosis::found(group, case.entry, findings)?);
         }
         let begin = self.node_set.keys().group("");
-        let others = known.groups.iter().flatten().filter_map(|group| group.name.strip_prefix(&begin));
+        let others = known.groups.iter().flatten().filter_map(|(name, _)| name.strip_prefix(&begin));
         serde_json::to_string(&Diagnosis {
             stream: &case.plan.stream,
             node: &known.node,
@@ -220,6 +219,22 @@ impl WaitSnapshot {
         };
         self.plan.groups.iter().filter(move |group| !is_done(group)).map(String::as_str)
     }
+}
+
+/// The groups in a reply of XINFO GROUPS.
+fn read_groups(reply: &Value) -> Vec<(String, GroupInfo)> {
+    GroupInfo::read_all(reply).map(|(name, group)| (text(name), group)).collect()
+}
+
+/// The consumers in a reply of XINFO CONSUMERS.
+fn read_members(reply: &Value) -> Vec<ConsumerDescription> {
+    let described =
+        |ConsumerInfo { name, idle, .. }| Some(ConsumerDescription { name: text(name), idle: idle? });
+    ConsumerInfo::read_all(reply).filter_map(described).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Unwraps a reply: `Some(None)` for an error reply, `None` without a reply, which allows no conclusion.

@@ -12,10 +12,11 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::engine::runtime::backoff::{Backoff, jitter};
 
 use crate::engine::host::{Event, GroupCompletion};
+use crate::engine::producer::Producer;
 use crate::engine::producer::completion_listener::now;
 use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck};
 use crate::engine::producer::outcome::{JobEnd, JobOutcome, unknown_outcome};
-use crate::engine::producer::{Producer, ProducerState};
+use crate::engine::producer::state::ProducerState;
 
 /// Delay after a reconnection, so that consumers can write the failures that no producer received.
 const DELAY: Duration = Duration::from_millis(100);

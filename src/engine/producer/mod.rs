@@ -11,9 +11,9 @@ pub mod outcome;
 pub mod outcome_query;
 pub mod send_payload;
 pub mod send_plan;
+pub mod state;
 pub mod timeout_diagnosis;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
@@ -22,37 +22,18 @@ use tokio::sync::Notify;
 
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::error::RedisError;
+use crate::redis_io::locked::Locked;
 
 use crate::engine::host::Event;
 use crate::engine::nodes::message_router::CompletionListener;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::nodes::reply_router::ReplyHandler;
-use crate::engine::producer::channels::{Channel, ListenedStream};
-use crate::engine::producer::completion_tracker::CompletionTracker;
 use crate::engine::producer::completion_wait::WaitStart;
 use crate::engine::producer::send_plan::{EntryFields, QueuedSend};
-use crate::engine::producer::timeout_diagnosis::ExpiredWait;
+use crate::engine::producer::state::{Channel, ProducerState};
 use crate::engine::protocol::reply_tag::ReplyKind;
-use crate::engine::runtime::budget::Budget;
 use crate::redis_io::resp::Reply;
 use crate::redis_io::streams::entry::EntryId;
-
-#[derive(Debug, Default)]
-pub(crate) struct ProducerState {
-    pub(crate) completions: CompletionTracker,
-    /// Time of the next query, while a task waits for it.
-    pub(crate) checks_at: Option<Instant>,
-    channels: HashMap<String, Channel>,
-    listened: Vec<ListenedStream>,
-    /// Waits whose time is over, for one common diagnosis.
-    pub(crate) expired: Vec<ExpiredWait>,
-    /// Budget of their queries.
-    pub(crate) examinations: Budget,
-    /// Number of completions received.
-    pub(crate) received: u64,
-    /// True if completions of all its jobs are received, awaited or not (`listen()` without a stream).
-    listens_to_own_jobs: bool,
-}
 
 /// A producer of jobs.
 pub struct Producer {
@@ -230,7 +211,7 @@ impl Producer {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ProducerState> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.locked()
     }
 }
 

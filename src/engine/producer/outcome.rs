@@ -1,10 +1,5 @@
 //! Outcome of a job for a group whose completion can have been missed, by the facts in Redis. Pure.
 
-use std::collections::HashMap;
-
-use crate::redis_io::resp::Value;
-use crate::redis_io::streams::entry::EntryId;
-
 use crate::engine::host::AnswerValue;
 use crate::engine::protocol::job_error::JobError;
 use crate::engine::protocol::outcome_record::RecordedEnd;
@@ -76,18 +71,6 @@ impl EntryObservation {
     }
 }
 
-/// Last delivered entry of each group, from the reply of XINFO GROUPS.
-pub fn read_groups(reply: &Value) -> HashMap<String, EntryId> {
-    let Value::Array(groups) = reply else { return HashMap::new() };
-    groups.iter().filter_map(read_group).collect()
-}
-
-fn read_group(group: &Value) -> Option<(String, EntryId)> {
-    let field = |name| group.field(name).and_then(Value::bytes);
-    let name = std::str::from_utf8(field("name")?).ok()?;
-    Some((name.to_owned(), EntryId::parse(field("last-delivered-id")?)?))
-}
-
 /// Error of a job without a known outcome.
 pub fn unknown_outcome(stream: &str) -> String {
     let message = format!("The job's entry is gone from stream {stream}, and nothing says how the job ended");
@@ -157,20 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_read_as_redis_5_and_later_write_them() {
-        let text = |text: &str| Value::Bulk(text.into());
-        let group = Value::Array(vec![
-            text("name"),
-            text("hfxbus:csr:g"),
-            text("pending"),
-            Value::Integer(0),
-            text("last-delivered-id"),
-            text("5-1"),
-            text("lag"),
-            Value::Nil,
-        ]);
-        let groups = read_groups(&Value::Array(vec![group, Value::Nil]));
-        assert_eq!(groups, HashMap::from([("hfxbus:csr:g".to_owned(), EntryId { time: 5, sequence: 1 })]));
+    fn the_error_of_an_unknown_outcome_is_json_for_any_name() {
         assert!(serde_json::from_str::<serde_json::Value>(&unknown_outcome("a\"b")).is_ok());
     }
 }

@@ -17,7 +17,8 @@ use crate::engine::nodes::node_set::NodeSet;
 
 use crate::engine::producer::Producer;
 use crate::engine::producer::completion_wait::OutcomeCheck;
-use crate::engine::producer::outcome::{EntryObservation, JobOutcome, read_groups};
+use crate::engine::producer::outcome::{EntryObservation, JobOutcome};
+use crate::engine::protocol::group_info::GroupInfo;
 use crate::engine::protocol::outcome_record::{
     RecordOf, pack_record_read, pack_unreceived_failure_read, read_record,
 };
@@ -49,7 +50,7 @@ impl Producer {
         query.submit();
         let mut groups = HashMap::with_capacity(positions.len());
         for (place, answer) in positions {
-            groups.insert(place, query.answer(answer).await.map(|reply| read_groups(&reply)));
+            groups.insert(place, query.answer(answer).await.map(|reply| group_positions(&reply)));
         }
         let mut query = OutcomeQuery::new(&self.node_set, QUERY_TIMEOUT);
         let wait_queries: Vec<WaitQuery<'a>> =
@@ -91,6 +92,15 @@ impl Producer {
         };
         WaitQuery { check, node, is_there, groups: missing.into_iter().map(ask_about).collect() }
     }
+}
+
+/// Last delivered entry of each group, from the reply of XINFO GROUPS. Names that are not UTF-8 belong to no bus.
+fn group_positions(reply: &Value) -> HashMap<String, EntryId> {
+    let named = |(name, group): (&[u8], GroupInfo)| {
+        let name = std::str::from_utf8(name).ok()?;
+        Some((name.to_owned(), group.delivered))
+    };
+    GroupInfo::read_all(reply).filter_map(named).collect()
 }
 
 /// Queries about a wait.

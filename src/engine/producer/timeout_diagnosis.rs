@@ -13,18 +13,12 @@ use crate::redis_io::link::LinkState;
 use crate::engine::host::{Event, Payload, RequestId};
 use crate::engine::producer::Producer;
 use crate::engine::producer::completion_wait::WaitSnapshot;
+use crate::engine::producer::state::ExpiredWait;
 
 /// Time in which waits that end share one query.
 const BATCH_WINDOW: Duration = Duration::from_millis(10);
 /// Maximum time of the replies.
 const QUERY_TIMEOUT: Duration = Duration::from_millis(240);
-
-/// A wait whose time is over.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ExpiredWait {
-    wait: u32,
-    request: RequestId,
-}
 
 impl Producer {
     /// Reports to the request the JSON of a [`Diagnosis`] of its wait, if the replies come in time.

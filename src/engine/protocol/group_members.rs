@@ -1,10 +1,10 @@
-//! The consumers of a group in XINFO CONSUMERS. Pure.
+//! The consumers of a group, as one of them sees the others. Pure.
 
 use std::time::Duration;
 
-use crate::redis_io::resp::{Reply, Token};
+use crate::redis_io::resp::Reply;
 
-use crate::engine::protocol::stream_info::{count, each_field};
+use crate::engine::protocol::consumer_info::ConsumerInfo;
 
 /// Maximum number of idle consumers that are read at a time.
 const MOST_IDLE: usize = 100;
@@ -22,36 +22,19 @@ pub struct GroupMembers {
     pub has_more: bool,
 }
 
-/// A consumer of a group.
-#[derive(Default)]
-struct Member<'a> {
-    name: &'a [u8],
-    pending: Option<u64>,
-    idle: Option<u64>,
-}
-
 impl GroupMembers {
     /// Reads a reply for the consumer `own`, with the consumers that have been idle for `limit`. Returns `None` for
     /// another reply.
     pub fn read(reply: &Reply<'_>, own: &str, limit: Option<Duration>) -> Option<Self> {
-        let Reply::Array(consumers) = reply else { return None };
-        let mut consumers = consumers.clone();
-        let mut members = Self { count: consumers.len(), ..Self::default() };
-        for _ in 0..members.count {
-            let Token::Array(length) = consumers.token()? else { return None };
-            let mut member = Member::default();
-            each_field(&mut consumers, length, |field, value| match (field, value) {
-                (b"name", Token::Bulk(name)) => member.name = name,
-                (b"pending", value) => member.pending = count(value),
-                (b"idle", value) => member.idle = count(value),
-                _ => {}
-            })?;
-            if member.name == own.as_bytes() {
+        let mut members = Self::default();
+        ConsumerInfo::each(reply, |consumer| {
+            members.count += 1;
+            if consumer.name == own.as_bytes() {
                 members.has_own = true;
-            } else if let Some(name) = limit.and_then(|limit| member.idle_for(limit)) {
+            } else if let Some(name) = limit.and_then(|limit| idle_for(consumer, limit)) {
                 members.add_idle(name);
             }
-        }
+        })?;
         Some(members)
     }
 
@@ -69,13 +52,12 @@ impl GroupMembers {
     }
 }
 
-impl<'a> Member<'a> {
-    /// Its name, if it has nothing pending and has been idle for `limit`. Names that are not UTF-8 belong to no bus.
-    fn idle_for(&self, limit: Duration) -> Option<&'a str> {
-        let is_idle =
-            self.pending == Some(0) && self.idle.is_some_and(|ms| Duration::from_millis(ms) >= limit);
-        std::str::from_utf8(self.name).ok().filter(|_| is_idle)
-    }
+/// Name of a consumer that has nothing pending and has been idle for `limit`. Names that are not UTF-8 belong to no
+/// bus.
+fn idle_for(consumer: ConsumerInfo<'_>, limit: Duration) -> Option<&str> {
+    let ConsumerInfo { name, pending, idle } = consumer;
+    let is_idle = pending == Some(0) && idle.is_some_and(|ms| Duration::from_millis(ms) >= limit);
+    std::str::from_utf8(name).ok().filter(|_| is_idle)
 }
 
 #[cfg(test)]

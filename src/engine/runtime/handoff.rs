@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
+use crate::redis_io::locked::Locked;
 use crate::redis_io::tasks::{RestOutcome, Tasks};
 
 /// Maximum time for which the host does not drive a lent runtime. Then its thread takes it back.
@@ -176,7 +177,7 @@ impl RuntimeHandoff {
     }
 
     fn lock_driver(&self) -> MutexGuard<'_, ()> {
-        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+        self.driver.locked()
     }
 
     fn is_over(&self) -> bool {

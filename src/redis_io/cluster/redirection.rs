@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::redis_io::cluster::pool::Target;
 use crate::redis_io::cluster::redirect::{Redirect, RedirectedCommand};
-use crate::redis_io::cluster::{ClusterState, PATIENCE};
+use crate::redis_io::cluster::state::{ClusterState, PATIENCE};
 use crate::redis_io::command::{CommandMeta, Commands, Destination};
 use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};

@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use crate::redis_io::cluster::slot_map::{Address, SlotMap};
 use crate::redis_io::cluster::topology::{Topology, TopologyUser};
-use crate::redis_io::command::DiscardReplies;
 use crate::redis_io::connection::Connection;
+use crate::redis_io::destination::DiscardReplies;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, call};
 use crate::redis_io::locked::Locked;

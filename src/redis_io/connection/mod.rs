@@ -4,16 +4,21 @@
 //! The submitting thread writes it at once if the socket has room. Otherwise the writer task writes it once the socket
 //! has room or the connection is ready. The driver delivers the reply.
 
+pub(crate) mod deadline_watch;
 pub(crate) mod driver;
+pub(crate) mod failures;
 pub(crate) mod handshake;
 pub(crate) mod host_lookup;
+pub(crate) mod inner;
 pub(crate) mod liveness;
+pub(crate) mod liveness_watch;
 pub(crate) mod redirector;
 pub(crate) mod reply_reader;
 pub(crate) mod request_queue;
 pub(crate) mod socket;
 pub(crate) mod state;
 pub mod tls;
+pub(crate) mod writer;
 
 pub use crate::redis_io::metrics;
 
@@ -23,7 +28,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::redis_io::command::Commands;
-use crate::redis_io::connection::state::{ConnectionState, DriverCommand, Sinks};
+use crate::redis_io::connection::inner::DriverCommand;
+use crate::redis_io::connection::state::{ConnectionState, Sinks};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplyProgress, ReplySink};
 use crate::redis_io::options::LinkOptions;
@@ -101,7 +107,7 @@ impl Link for Connection {
         if self.shared.begin() {
             self.shared.tasks.spawn(driver::run(self.shared.clone()));
             if self.shared.options.command_timeout.is_some() {
-                self.shared.tasks.spawn(driver::watch_deadlines(self.shared.clone()));
+                self.shared.tasks.spawn(deadline_watch::watch(self.shared.clone()));
             }
         }
     }

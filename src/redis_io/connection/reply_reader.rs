@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::redis_io::command::Commands;
+use crate::redis_io::connection::inner::DriverCommand;
 use crate::redis_io::connection::request_queue::PendingCommand;
-use crate::redis_io::connection::state::{ConnectionState, DriverCommand};
+use crate::redis_io::connection::state::ConnectionState;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, ErrorAction, PushSink};
 use crate::redis_io::resp::{Cursor, Reply, Scanner, Token};

@@ -7,31 +7,19 @@ use std::time::Instant;
 use tokio::sync::{Notify, oneshot};
 
 use crate::redis_io::command::{Commands, Destination};
-use crate::redis_io::connection::liveness::Liveness;
-use crate::redis_io::connection::metrics::Traffic;
+use crate::redis_io::connection::inner::{ConnectionInner, DriverCommand};
 use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::connection::request_queue::{PendingCommand, RequestQueue};
-use crate::redis_io::connection::socket::Plain;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{LinkPolicy, LinkState, PushSink, ReplySink};
 use crate::redis_io::locked::Locked;
+use crate::redis_io::metrics::Traffic;
 use crate::redis_io::options::{Endpoint, LinkOptions};
 use crate::redis_io::resp::{Reply, Value};
 use crate::redis_io::tasks::Tasks;
 
 const CLOSED: &str = "Connection is closed.";
 const NOT_READY: &str = "Stream isn't writeable and enableOfflineQueue options is false";
-
-/// Command to the driver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum DriverCommand {
-    /// Reconnects.
-    Reset,
-    /// Reconnects, since the socket takes no more bytes.
-    Lost(RedisError),
-    /// Close for good.
-    Close,
-}
 
 /// Receivers of incoming data.
 pub(crate) struct Sinks {
@@ -71,25 +59,6 @@ pub(crate) struct ConnectionState {
     inner: Mutex<ConnectionInner>,
 }
 
-#[derive(Default)]
-pub(crate) struct ConnectionInner {
-    pub(crate) queue: RequestQueue,
-    pub(crate) liveness: Liveness,
-    traffic: Arc<Traffic>,
-    /// Socket for direct writes by submitters while commands flow.
-    direct: Option<Arc<Plain>>,
-    /// True while commands can be written.
-    flowing: bool,
-    pub(crate) command: Option<DriverCommand>,
-    /// Error that ended the last session or connection attempt.
-    pub(crate) cause: Option<RedisError>,
-    /// QUIT was submitted: new commands are refused, and the end of the connection is no error.
-    quitting: bool,
-    /// Closed for good: nothing more is taken.
-    closing: bool,
-    started: bool,
-}
-
 impl ConnectionState {
     pub(crate) fn new(
         options: Arc<LinkOptions>,
@@ -99,7 +68,7 @@ impl ConnectionState {
     ) -> Self {
         let Sinks { sink, pushes, redirector } = sinks;
         let traffic = policy.traffic();
-        let inner = ConnectionInner { traffic: traffic.clone(), ..ConnectionInner::default() };
+        let inner = ConnectionInner::new(traffic.clone());
         Self {
             node: Mutex::new(options.endpoint.to_string().into()),
             db: AtomicU32::new(options.db),
@@ -339,53 +308,5 @@ impl ConnectionState {
         if let Some(redirector) = &self.redirector {
             redirector.burst_end();
         }
-    }
-}
-
-impl ConnectionInner {
-    /// Returns true if new commands are refused.
-    pub(crate) fn is_over(&self) -> bool {
-        self.closing || self.quitting
-    }
-
-    /// Returns true if commands can be written.
-    pub(crate) fn is_flowing(&self) -> bool {
-        self.flowing
-    }
-
-    /// Allows writes, and direct writes to `direct` by submitters, unless the session is over already.
-    pub(crate) fn start_flow(&mut self, direct: Option<Arc<Plain>>) {
-        self.flowing = !self.closing && self.command.is_none();
-        self.liveness = Liveness::default();
-        self.direct = direct.filter(|_| self.flowing);
-    }
-
-    pub(crate) fn stop_flow(&mut self) {
-        self.flowing = false;
-        self.direct = None;
-    }
-
-    /// Marks bytes as written.
-    pub(crate) fn mark_written(&mut self, count: usize) {
-        self.queue.mark_written(count);
-        self.traffic.send(count);
-        self.liveness.mark_written();
-    }
-
-    /// Notes received bytes. A connection that listens can receive more at any time.
-    pub(crate) fn mark_received(&mut self, listens: bool) {
-        self.liveness.mark_received(listens || self.queue.has_unanswered());
-    }
-
-    /// Writes until nothing is left or the socket is full. Returns true if it is full.
-    pub(crate) fn write_now(&mut self, socket: &Plain) -> std::io::Result<bool> {
-        while self.flowing && !self.queue.unwritten().is_empty() {
-            match socket.try_write(self.queue.unwritten()) {
-                Ok(count) => self.mark_written(count),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(true),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(false)
     }
 }

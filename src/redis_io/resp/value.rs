@@ -35,11 +35,15 @@ impl Value {
         }
     }
 
-    /// A number that counts something.
-    pub fn count(&self) -> Option<u64> {
+    /// The value as a token. Of an array, the length.
+    pub fn token(&self) -> Token<'_> {
         match self {
-            Self::Integer(number) => u64::try_from(*number).ok(),
-            _ => None,
+            Self::Simple(text) => Token::Simple(text.as_bytes()),
+            Self::Error(text) => Token::Error(text.as_bytes()),
+            Self::Integer(number) => Token::Integer(*number),
+            Self::Bulk(bytes) => Token::Bulk(bytes),
+            Self::Nil => Token::Nil,
+            Self::Array(values) => Token::Array(values.len()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Packs the stream commands that the bus uses.
 
+use std::fmt::Write;
+
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::streams::entry::EntryId;
 
@@ -154,16 +156,21 @@ pub fn pack_entry(commands: &mut Commands, key: &str, id: EntryId, to: Destinati
     commands.begin("XRANGE", 4).key(key.as_bytes()).arg(id.as_bytes()).arg(id.as_bytes()).end(to);
 }
 
-/// Packs `XACK key group id…`.
-pub fn pack_acknowledge<'a>(
+/// Packs `XACK key group id…`. `count` is the number of `ids`.
+pub fn pack_acknowledge(
     commands: &mut Commands,
     (key, group): (&str, &str),
-    ids: impl ExactSizeIterator<Item = &'a EntryId>,
+    count: usize,
+    ids: impl Iterator<Item = EntryId>,
     to: Destination,
 ) {
-    commands.begin("XACK", 3 + ids.len()).key(key.as_bytes()).arg(group.as_bytes());
+    commands.begin("XACK", 3 + count).key(key.as_bytes()).arg(group.as_bytes());
+    let mut text = String::new();
     for id in ids {
-        commands.arg(id.to_string().as_bytes());
+        text.clear();
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{id}");
+        commands.arg(text.as_bytes());
     }
     commands.end(to);
 }

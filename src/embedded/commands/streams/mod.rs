@@ -1,5 +1,6 @@
 //! Commands of streams.
 
+pub mod claiming;
 pub mod entries;
 pub mod groups;
 pub mod inspection;

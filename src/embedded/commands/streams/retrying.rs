@@ -1,6 +1,6 @@
 //! The script with which hfxbus 2.2.0 claims what was not acknowledged in time.
 
-use super::pending::{ClaimOptions, Claimed};
+use super::claiming::{ClaimOptions, Claimed};
 use crate::embedded::command::{CommandContext, CommandResult};
 use crate::embedded::key::Key;
 use crate::embedded::protocol::command_error::{CommandError, NOT_AN_INTEGER};

@@ -11,11 +11,12 @@ use tokio::task::AbortHandle;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::Link;
+use crate::redis_io::locked::Locked;
 
 use crate::engine::connections::ejection::failure_detector::FailureDetector;
-use crate::engine::connections::policy::PolicyOptions;
 use crate::engine::host::Event;
-use crate::engine::options::bus::EjectOptions;
+use crate::engine::host::context::Context;
+use crate::engine::options::bus::{EjectOptions, NodeOptions};
 use crate::engine::runtime::backoff::jitter;
 
 /// Starts a task that monitors a node.
@@ -24,7 +25,10 @@ pub(crate) type StartMonitor = Box<dyn Fn(Arc<Ejection>) -> AbortHandle + Send +
 /// Ejection state of one node, with the last failure.
 pub struct Ejection {
     pub(crate) options: EjectOptions,
-    policy: PolicyOptions,
+    context: Arc<Context>,
+    /// Number of the node, for events.
+    node: u32,
+    node_options: Arc<NodeOptions>,
     /// Function that starts the task which monitors the node.
     monitor: OnceLock<StartMonitor>,
     /// A lock, since connections report from the engine's thread while the host asks from its own.
@@ -51,11 +55,18 @@ impl State {
 }
 
 impl Ejection {
-    /// State of a node in the ring. `policy` makes its connections.
-    pub(crate) fn new(options: EjectOptions, policy: PolicyOptions) -> Arc<Self> {
+    /// State of a node in the ring. The host knows the node by the number `node`.
+    pub(crate) fn new(
+        options: EjectOptions,
+        context: Arc<Context>,
+        node: u32,
+        node_options: Arc<NodeOptions>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             options,
-            policy,
+            context,
+            node,
+            node_options,
             monitor: OnceLock::new(),
             state: Mutex::new(State::new(options)),
             out: watch::Sender::new(false),
@@ -79,7 +90,7 @@ impl Ejection {
         if !self.is_out() {
             return None;
         }
-        let node: Arc<str> = self.policy.options.link.endpoint.to_string().into();
+        let node: Arc<str> = self.node_options.link.endpoint.to_string().into();
         let cause = self.lock().cause.clone();
         let reason = cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));
         let message = format!("The node {node} is ejected{reason}");
@@ -134,9 +145,9 @@ impl Ejection {
             (failures, state.cause.clone())
         };
         self.out.send_replace(is_out);
-        let (host, options) = (&self.policy.context.host, &self.policy.options);
+        let host = &self.context.host;
         if let Some(error) = &cause {
-            let (node, endpoint) = (self.policy.node, &options.link.endpoint);
+            let (node, endpoint) = (self.node, &self.node_options.link.endpoint);
             host.event(Event::RingChanged { node, is_out, failures, endpoint, error });
             host.wake();
         }
@@ -189,7 +200,7 @@ impl Ejection {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.locked()
     }
 }
 

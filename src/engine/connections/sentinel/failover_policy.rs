@@ -1,41 +1,30 @@
 //! Policy of a connection to a node of sentinels. It resolves the address before each attempt, and reacts to a
 //! server in the wrong role.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-use once_cell::sync::OnceCell;
 
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;
-use crate::redis_io::link::{BoxFuture, ErrorAction, Link, LinkPolicy, LinkState};
+use crate::redis_io::link::{BoxFuture, ErrorAction, LinkPolicy, LinkState};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, ReplicationRole};
 
 use crate::engine::connections::policy::ConnectionPolicy;
-use crate::engine::connections::sentinel::resolver::Resolver;
+use crate::engine::connections::sentinel::locator::SentinelLocator;
+use crate::engine::connections::sentinel::server_location::ServerLocation;
 
 /// Time without a demotion after which the count begins again.
 const DEMOTION_WINDOW: Duration = Duration::from_secs(30);
 /// Maximum number of demotions in a row that are followed. Errors of later ones go to the caller.
 const MAX_DEMOTIONS: u32 = 10;
 
-/// Policy of a connection to the server that sentinels resolve.
+/// Policy of a connection to the server that sentinels name.
 pub struct FailoverPolicy {
-    this: Weak<FailoverPolicy>,
     policy: Arc<ConnectionPolicy>,
-    resolver: Arc<Resolver>,
-    connection: OnceCell<Weak<Connection>>,
-    /// A lock, since the resolver notifies all policies, from any task.
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Address that the resolver gave. `None` while it resolves.
-    at: Option<Endpoint>,
-    /// True if the connection was ready since then.
-    was_ready: bool,
-    demotions: Demotions,
+    locator: Arc<SentinelLocator>,
+    location: Arc<ServerLocation>,
+    demotions: Mutex<Demotions>,
 }
 
 /// Count of sessions in a row that ended because their server took no writes. Pure.
@@ -47,56 +36,26 @@ struct Demotions {
 
 impl FailoverPolicy {
     /// Decides as `policy`, apart from the address of the next attempt and from errors of a demoted server.
-    pub fn new(policy: Arc<ConnectionPolicy>, resolver: Arc<Resolver>) -> Arc<Self> {
-        let failover_policy = Arc::new_cyclic(|this| Self {
-            this: this.clone(),
-            policy,
-            resolver,
-            connection: OnceCell::new(),
-            state: Mutex::default(),
-        });
-        failover_policy.resolver.add(&failover_policy);
-        failover_policy
+    pub fn new(policy: Arc<ConnectionPolicy>, locator: Arc<SentinelLocator>) -> Arc<Self> {
+        let location = Arc::new(ServerLocation::new(locator.resolver().options().role));
+        locator.resolver().add(&location);
+        Arc::new(Self { policy, locator, location, demotions: Mutex::default() })
     }
 
     /// Sets the connection of this policy, once.
     pub fn attach(&self, connection: &Arc<Connection>) {
-        // The caller has just made the connection, so it is set once.
-        let _ = self.connection.set(Arc::downgrade(connection));
-    }
-
-    /// Reacts to the primary at `primary`. The connection is made anew if its own server has the wrong role now.
-    pub(crate) fn promoted(&self, primary: &Endpoint) {
-        let misplaced = {
-            let mut state = self.lock();
-            let is_primary = state.at.as_ref().map(|at| at.to_string() == primary.to_string());
-            let wants_primary = self.resolver.options().role == ReplicationRole::Primary;
-            let misplaced = is_primary.is_some_and(|is_primary| is_primary != wants_primary);
-            if misplaced {
-                // The reconnection is under way, so no second one is started.
-                state.at = None;
-            }
-            misplaced
-        };
-        if misplaced && let Some(connection) = self.connection.get().and_then(Weak::upgrade) {
-            connection.reset();
-        }
+        self.location.attach(connection);
     }
 
     /// Returns true if an error is followed to the successor of a demoted server. The server did nothing with the
     /// command, so the command can be sent again. After several demotions in a row the error goes to the caller.
     fn follows(&self, error: &RedisError) -> bool {
         let demoted = matches!(error.reply_code(), Some("READONLY" | "UNBLOCKED"));
-        if !demoted || self.resolver.options().role != ReplicationRole::Primary {
+        if !demoted || self.location.role != ReplicationRole::Primary {
             return false;
         }
-        let mut state = self.lock();
-        let is_first = state.at.take().is_some();
-        state.demotions.admit(is_first, Instant::now())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let is_first = self.location.leave();
+        self.demotions.locked().admit(is_first, Instant::now())
     }
 }
 
@@ -106,13 +65,11 @@ impl LinkPolicy for FailoverPolicy {
     }
 
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
-        let failover_policy = self.this.upgrade()?;
+        let (locator, location) = (self.locator.clone(), self.location.clone());
         Some(Box::pin(async move {
-            failover_policy.lock().at = None;
-            let found = failover_policy.resolver.locate().await;
-            let mut state = failover_policy.lock();
-            state.at = found.as_ref().ok().cloned();
-            state.was_ready = false;
+            location.leave();
+            let found = locator.locate().await;
+            location.move_to(found.as_ref().ok().cloned());
             found
         }))
     }
@@ -133,14 +90,9 @@ impl LinkPolicy for FailoverPolicy {
     }
 
     fn state_changed(&self, link: LinkState, error: Option<&RedisError>) {
-        let report_unreachable = {
-            let mut state = self.lock();
-            state.was_ready |= link == LinkState::Ready;
-            let at = if link == LinkState::Close { state.at.take() } else { None };
-            at.filter(|_| error.is_some() && !state.was_ready)
-        };
-        if let Some(endpoint) = report_unreachable {
-            self.resolver.report_unreachable(&endpoint);
+        let never_ready = self.location.on_state(link);
+        if let Some(endpoint) = never_ready.filter(|_| error.is_some()) {
+            self.locator.resolver().report_unreachable(&endpoint);
         }
         self.policy.state_changed(link, error);
     }

@@ -3,4 +3,6 @@
 pub mod addresses;
 pub mod failover_listener;
 pub mod failover_policy;
+pub mod locator;
 pub mod resolver;
+pub mod server_location;

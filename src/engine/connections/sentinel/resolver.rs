@@ -1,20 +1,19 @@
-//! Resolution of a node's address by sentinels, shared by all connections to the node.
+//! Resolution of a node's address by sentinels.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{Endpoint, ReplicationRole};
 use crate::redis_io::sentinel::{SentinelAnswer, SentinelQuery, ask};
 use crate::redis_io::tasks::Tasks;
 
 use crate::engine::connections::sentinel::addresses::SentinelAddresses;
-use crate::engine::connections::sentinel::failover_listener::FailoverListener;
-use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
+use crate::engine::connections::sentinel::server_location::ServerLocation;
 use crate::engine::options::sentinel::SentinelOptions;
 
 /// Time after which a silent sentinel does not hold up the next one.
@@ -27,9 +26,7 @@ pub struct Resolver {
     this: Weak<Resolver>,
     options: SentinelOptions,
     tasks: Tasks,
-    /// True while the bus is closing. No connection is opened then.
-    closing: Arc<AtomicBool>,
-    /// A lock, since policies are added on the host's thread too. Never held across an await.
+    /// A lock, since locations are added on the host's thread too. Never held across an await.
     state: Mutex<State>,
 }
 
@@ -41,22 +38,20 @@ struct State {
     announcements: u64,
     /// Sentinel that answered last, and the address in its answer.
     last_answer: Option<(Endpoint, Endpoint)>,
-    policies: Vec<Weak<FailoverPolicy>>,
-    listener: Option<FailoverListener>,
+    locations: Vec<Weak<ServerLocation>>,
 }
 
 impl Resolver {
     /// A resolver without any query yet.
-    pub fn new(options: SentinelOptions, tasks: Tasks, closing: Arc<AtomicBool>) -> Arc<Self> {
+    pub fn new(options: SentinelOptions, tasks: Tasks) -> Arc<Self> {
         let state = State {
             sentinels: SentinelAddresses::new(options.sentinels.clone()),
             asking: None,
             announcements: 0,
             last_answer: None,
-            policies: Vec::new(),
-            listener: None,
+            locations: Vec::new(),
         };
-        Arc::new_cyclic(|this| Self { this: this.clone(), options, tasks, closing, state: Mutex::new(state) })
+        Arc::new_cyclic(|this| Self { this: this.clone(), options, tasks, state: Mutex::new(state) })
     }
 
     /// Options of the queries.
@@ -64,16 +59,8 @@ impl Resolver {
         &self.options
     }
 
-    /// Returns the address to connect to. From then on failovers are listened for.
-    pub async fn locate(&self) -> Found {
-        let found = self.resolve().await;
-        if found.is_ok() {
-            self.listen();
-        }
-        found
-    }
-
-    async fn resolve(&self) -> Found {
+    /// Returns the address of the server. Callers at one time share a query.
+    pub(crate) async fn resolve(&self) -> Found {
         loop {
             let (asking, announcements) = {
                 let mut state = self.lock();
@@ -181,19 +168,19 @@ impl Resolver {
         });
     }
 
-    /// Notifies all policies of the primary.
+    /// Notifies all locations of the primary.
     fn promoted(&self, primary: &Endpoint) {
-        let policies: Vec<_> = self.lock().policies.iter().filter_map(Weak::upgrade).collect();
-        for failover_policy in policies {
-            failover_policy.promoted(primary);
+        let locations: Vec<_> = self.lock().locations.iter().filter_map(Weak::upgrade).collect();
+        for location in locations {
+            location.promoted(primary);
         }
     }
 
-    /// Adds a policy that follows changes for as long as it lives.
-    pub(crate) fn add(&self, failover_policy: &Arc<FailoverPolicy>) {
+    /// Adds a location that follows changes for as long as it lives.
+    pub(crate) fn add(&self, location: &Arc<ServerLocation>) {
         let mut state = self.lock();
-        state.policies.retain(|failover_policy| failover_policy.strong_count() > 0);
-        state.policies.push(Arc::downgrade(failover_policy));
+        state.locations.retain(|location| location.strong_count() > 0);
+        state.locations.push(Arc::downgrade(location));
     }
 
     /// The sentinel at `turn`, counted round and round.
@@ -201,23 +188,8 @@ impl Resolver {
         self.lock().sentinels.at(turn)
     }
 
-    /// Starts to listen for announcements, unless it listens already.
-    fn listen(&self) {
-        let mut state = self.lock();
-        let watched = state.listener.as_ref().is_some_and(FailoverListener::is_open);
-        if self.options.watches && !watched && !self.closing.load(Ordering::Acquire) {
-            state.listener = Some(FailoverListener::new(self.this.clone(), &self.options, &self.tasks));
-        }
-    }
-
-    /// Stops to listen until the next `locate`.
-    pub(crate) fn close(&self) {
-        let listener = self.lock().listener.take();
-        drop(listener);
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 }
 

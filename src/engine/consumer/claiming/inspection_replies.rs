@@ -7,11 +7,13 @@ use tokio::sync::oneshot;
 
 use crate::redis_io::command::{Destination, ReplyCollector};
 use crate::redis_io::error::RedisError;
+use crate::redis_io::locked::Locked;
 use crate::redis_io::resp::{Reply, Token, Value};
 
 use crate::engine::consumer::state::trim_detector::Received;
+use crate::engine::protocol::group_info::GroupInfo;
 use crate::engine::protocol::group_members::GroupMembers;
-use crate::engine::protocol::stream_info::{GroupInfo, StreamInfo};
+use crate::engine::protocol::stream_info::StreamInfo;
 
 /// Collected replies of one inspection.
 #[derive(Debug, Default)]
@@ -132,7 +134,7 @@ impl InspectionCollector {
     }
 
     fn findings(&self) -> MutexGuard<'_, InspectionReplies> {
-        self.findings.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.findings.locked()
     }
 }
 
@@ -144,7 +146,7 @@ impl ReplyCollector for InspectionCollector {
             InspectionQuery::Pending if outcome.as_ref().is_ok_and(is_none) => {}
             InspectionQuery::Pending => findings.pending.push(at),
             InspectionQuery::GroupInfo => {
-                let group = outcome.map(|reply| GroupInfo::read(&reply, &self.group));
+                let group = outcome.map(|reply| GroupInfo::find(&reply, &self.group));
                 findings.inspections[at].group = group;
             }
             InspectionQuery::StreamInfo => {
@@ -225,7 +227,8 @@ mod tests {
         assert!(members.has_only_own());
         let [other, inspection] = findings.inspections.as_slice() else { panic!("two") };
         assert_eq!((other.stream, &other.group, &other.extent), (6, &Ok(None), &Ok(None)));
-        let group = GroupInfo { delivered: EntryId::default(), read: None, consumers: 1, pending: 0 };
+        let delivered = EntryId::default();
+        let group = GroupInfo { delivered, read: None, consumers: 1, pending: 0, lag: None };
         assert_eq!((inspection.stream, &inspection.group), (8, &Ok(Some(group))));
         assert_eq!(inspection.extent, Err(RedisError::closed()));
         assert!(other.may_be_pending() && !inspection.may_be_pending());

@@ -6,6 +6,7 @@ use crate::redis_io::resp::Value;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::host::PendingJob;
+use crate::engine::protocol::completion_commands::pack_completion;
 use crate::engine::protocol::completion_message;
 use crate::engine::protocol::job_error::JobError;
 use crate::engine::protocol::outcome_record::{self, FAILURE_RECORD_TTL, RecordOf, RecordPrecedence};
@@ -26,10 +27,10 @@ impl Consumer {
         if found.producer.is_empty() {
             return Ok(());
         }
-        let (name, head, channel, completions) = {
+        let (name, head, channel_head, completions) = {
             let stream = &self.lock().streams[stream];
-            let channel = format!("{}{}", stream.channel_head, found.producer);
-            (stream.options.name.clone(), stream.completion_head.clone(), channel, stream.completions)
+            let heads = (stream.completion_head.clone(), stream.channel_head.clone());
+            (stream.options.name.clone(), heads.0, heads.1, stream.completions)
         };
         let exhausted;
         let text = match error {
@@ -54,7 +55,7 @@ impl Consumer {
         };
         if error.is_none() && is_first {
             let publish = self.node_set.nodes()[completions].shared().call(|commands, to| {
-                commands.begin("PUBLISH", 3).arg(channel.as_bytes()).arg(message.as_bytes()).end(to);
+                pack_completion(commands, (&channel_head, &found.producer), &message, to);
             });
             publish.await?;
         }

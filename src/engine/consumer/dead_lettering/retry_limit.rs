@@ -182,7 +182,7 @@ impl Consumer {
             // In a Cluster the streams can be on different nodes. Two letters are better than none.
             self.ask(lane, |commands, to| pack_dead_letter(commands, &target, &letter, to)).await?;
             self.ask(lane, |commands, to| {
-                pack_acknowledge(commands, (&found.stream, &self.group), std::iter::once(&found.id), to);
+                pack_acknowledge(commands, (&found.stream, &self.group), 1, std::iter::once(found.id), to);
             })
             .await?;
         }
@@ -203,8 +203,8 @@ impl Consumer {
         let mut commands = Commands::default();
         commands.begin("MULTI", 1).route_with(key.as_bytes()).end(Destination::Nowhere);
         pack_dead_letter(&mut commands, target, letter, Destination::Nowhere);
-        let ids = std::iter::once(&letter.found.id);
-        pack_acknowledge(&mut commands, (key, &self.group), ids, Destination::Nowhere);
+        let id = std::iter::once(letter.found.id);
+        pack_acknowledge(&mut commands, (key, &self.group), 1, id, Destination::Nowhere);
         commands.begin("EXEC", 1).route_with(key.as_bytes()).end(Destination::Task(sender));
         commands.send_once();
         self.shared(lane).submit(&mut commands);

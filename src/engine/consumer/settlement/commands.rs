@@ -1,19 +1,20 @@
 //! Packs settlements: one XACK per stream and batch, and one PUBLISH per job, in one write to each node.
 
-use std::fmt::Write;
 use std::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::link::LinkState;
-use crate::redis_io::streams::commands::{Claim, pack_claim};
+use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim};
+use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::in_flight::JobSlot;
+use crate::engine::consumer::state::job_slot::JobSlot;
 use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementBatch};
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::consumer::turn::Reads;
 use crate::engine::consumer::{Consumer, Lane};
 use crate::engine::nodes::node_set::NodeSet;
+use crate::engine::protocol::completion_commands;
 use crate::engine::protocol::completion_message;
 use crate::engine::protocol::outcome_record::{self, RecordOf, RecordPrecedence};
 use crate::engine::protocol::reply_tag::SettlementStep;
@@ -174,18 +175,11 @@ impl Consumer {
         jobs: impl Iterator<Item = &'a SettledJob> + Clone,
         to: Destination,
     ) {
-        let count = jobs.clone().count();
-        commands.begin("XACK", 3 + count).key(stream.key.as_bytes()).arg(self.group.as_bytes());
-        let mut id = String::new();
-        for job in jobs {
-            id.clear();
-            if let Some(slot) = state.jobs.job(job.token) {
-                // Writing to a string cannot fail.
-                let _ = write!(id, "{}", slot.entry);
-            }
-            commands.arg(id.as_bytes());
-        }
-        commands.end(to);
+        // The jobs of a batch keep their slots until its replies are here.
+        let entry =
+            |job: &SettledJob| state.jobs.job(job.token).map_or_else(EntryId::default, |slot| slot.entry);
+        let names = (stream.key.as_str(), self.group.as_str());
+        pack_acknowledge(commands, names, jobs.clone().count(), jobs.map(entry), to);
     }
 }
 
@@ -199,8 +193,7 @@ pub(crate) fn pack_completion(
     let Some(JobSlot { job: id, producer, .. }) = state.jobs.job(job.token) else { return };
     let stream = &state.streams[job.stream as usize];
     let message = message_of(job, stream, id);
-    commands.begin("PUBLISH", 3).arg_parts(&[stream.channel_head.as_bytes(), producer.as_bytes()]);
-    commands.arg(message.as_bytes()).end(to);
+    completion_commands::pack_completion(commands, (&stream.channel_head, producer), &message, to);
 }
 
 fn message_of(job: &SettledJob, stream: &StreamState, id: &str) -> String {

@@ -2,7 +2,8 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::protocol::stream_info::{GroupInfo, StreamInfo};
+use crate::engine::protocol::group_info::GroupInfo;
+use crate::engine::protocol::stream_info::StreamInfo;
 
 /// Position of a group in its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +29,8 @@ impl GroupPosition {
     pub fn new(group: GroupInfo, extent: StreamInfo) -> Self {
         let GroupInfo { delivered, read, consumers, .. } = group;
         let StreamInfo { added, length, first, last } = extent;
-        Self { added, removed: added.saturating_sub(length), first, last, delivered, read, consumers }
+        let (removed, read) = (added.saturating_sub(length), read.flatten());
+        Self { added, removed, first, last, delivered, read, consumers }
     }
 
     /// Returns true if the group has read the whole stream.
@@ -57,7 +59,7 @@ mod tests {
 
     #[test]
     fn missing_entries_count_as_removed() {
-        let group = GroupInfo { delivered: id(4), read: Some(2), consumers: 1, pending: 0 };
+        let group = GroupInfo { delivered: id(4), read: Some(Some(2)), consumers: 1, pending: 0, lag: None };
         let position =
             GroupPosition::new(group, StreamInfo { added: 8, length: 3, first: Some(id(7)), last: id(9) });
         assert_eq!((position.removed, position.passed(), position.is_at_end()), (5, Some(5), false));

@@ -15,44 +15,11 @@ use std::time::Instant;
 use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;
 
+use crate::engine::consumer::state::job_slot::{JobSlot, SlotState};
 use crate::engine::host::job_token::JobToken;
 
 /// Generations wrap here, so that a token stays below 2^53 and is exact as a JavaScript number.
 const GENERATIONS: u32 = 1 << 28;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SlotState {
-    Free,
-    Running,
-    Settling,
-}
-
-/// One job in flight. Its strings keep their capacity from job to job.
-#[derive(Debug)]
-pub struct JobSlot {
-    generation: u32,
-    state: SlotState,
-    released: bool,
-    deadline: Option<Instant>,
-    /// Start of the entry's current idle time, as far as known here.
-    touched: Instant,
-    /// Number of deliveries of the entry, this one included; 0 if unknown.
-    pub deliveries: u64,
-    /// Index of the stream within the consumer.
-    pub stream: u32,
-    /// The entry's id in that stream.
-    pub entry: EntryId,
-    /// Id of the producer; empty if the entry has none. Then no completion is published.
-    pub producer: String,
-    /// The job's id.
-    pub job: String,
-    /// Lifetime of the outcome record in ms; 0 for none.
-    pub record: u64,
-    /// Headers of the entry for diagnostics.
-    pub headers: Option<Box<str>>,
-    /// Payload that the entry carries.
-    pub carried: Option<Arc<CarriedPayload>>,
-}
 
 /// Delivery of an entry to this consumer.
 #[derive(Clone, Copy, Debug)]
@@ -230,33 +197,8 @@ impl JobsInFlight {
     }
 
     fn grow(&mut self) -> usize {
-        self.slots.push(JobSlot {
-            generation: 1,
-            state: SlotState::Free,
-            released: false,
-            deadline: None,
-            touched: Instant::now(),
-            deliveries: 0,
-            stream: 0,
-            entry: EntryId::default(),
-            producer: String::new(),
-            job: String::new(),
-            record: 0,
-            headers: None,
-            carried: None,
-        });
+        self.slots.push(JobSlot::free());
         self.slots.len() - 1
-    }
-}
-
-impl JobSlot {
-    /// Start of the entry's current idle time, as far as known here.
-    pub fn touched(&self) -> Instant {
-        self.touched
-    }
-
-    fn is(&self, token: JobToken, state: SlotState) -> bool {
-        self.generation == token.generation() && self.state == state
     }
 }
 

@@ -7,6 +7,8 @@
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 
+use crate::engine::protocol::stream_info::StreamEnd;
+
 /// Entry with the greatest id that was received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastSeen {
@@ -36,13 +38,11 @@ impl LastSeen {
     /// Returns true if a stream, described by XINFO STREAM, began after the entry was received from one of the same
     /// name.
     pub fn is_of_before(&self, info: &Value) -> bool {
-        let last = info.field("last-generated-id").and_then(Value::bytes).and_then(EntryId::parse);
-        match last {
-            Some(last) if last == self.id => {
-                let entry = info.field("last-entry").and_then(OwnedEntry::read);
+        match StreamEnd::read(info) {
+            Some(StreamEnd { id, entry }) if id == self.id => {
                 entry.is_some_and(|entry| entry.id == self.id && !self.is_for(&entry))
             }
-            Some(last) => last < self.id,
+            Some(StreamEnd { id, .. }) => id < self.id,
             None => false,
         }
     }

@@ -12,6 +12,7 @@ pub mod clock_skew;
 pub mod counts;
 pub mod group_position;
 pub mod in_flight;
+pub mod job_slot;
 pub mod lane;
 pub mod last_entry;
 pub mod payload_changes;

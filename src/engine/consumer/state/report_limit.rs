@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::redis_io::error::RedisError;
+use crate::redis_io::locked::Locked;
 
 /// Maximum number of single reports within a [`WINDOW`].
 const SINGLE_REPORTS: u32 = 10;
@@ -64,7 +65,7 @@ impl FailureWindow {
 
 impl ReportLimit {
     pub(crate) fn lock(&self) -> MutexGuard<'_, FailureWindow> {
-        self.window.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.window.locked()
     }
 }
 

@@ -8,8 +8,8 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::engine::consumer::state::last_entry::LastSeen;
 use crate::engine::consumer::state::trim_detector::{Received, TrimDetector};
 use crate::engine::options::consumer::{ReadFrom, StreamOptions};
+use crate::engine::protocol::group_info::GroupInfo;
 use crate::engine::protocol::group_members::GroupMembers;
-use crate::engine::protocol::stream_info::GroupInfo;
 
 /// Start of a stream's next read.
 #[derive(Clone, Debug, PartialEq, Eq)]

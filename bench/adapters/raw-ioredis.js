@@ -6,6 +6,6 @@ const { IoredisProgram } = require('../programs/ioredis.js');
 module.exports = {
   package: 'ioredis',
   version: '5.11.1',
-  lacks: ['S8', 'S9', 'S10'],
+  lacks: ['S8', 'S9', 'S10', 'S16'],
   program: (ioredis, options) => new IoredisProgram(ioredis, options),
 };

@@ -12,6 +12,7 @@ class BeeQueueProgram {
   #redis;
   #inbound;
   #queue = null;
+  #senders = new Map();
   #id = randomBytes(8).toString('hex');
   #requests = 0;
   #waiting = new Map();
@@ -30,8 +31,9 @@ class BeeQueueProgram {
 
   /** Adds one job, with a payload if there is one. */
   async send(payload) {
-    this.#queue ??= this.#open('bench', { isWorker: false, getEvents: false, storeJobs: false });
-    await this.#queue.createJob(payload ? { inbound: payload.latin1Slice() } : {}).save();
+    await this.#sender('bench')
+      .createJob(payload ? { inbound: payload.latin1Slice() } : {})
+      .save();
   }
 
   /**
@@ -73,13 +75,16 @@ class BeeQueueProgram {
     await queue.ready();
   }
 
+  /** Adds jobs without payload at once. */
+  async sendAll(stream, count) {
+    const queue = this.#sender(stream);
+    const jobs = Array.from({ length: count }, () => queue.createJob({}));
+    for (const error of (await queue.saveAll(jobs)).values()) throw error;
+  }
+
   /** Writes a backlog. */
   async fill(stream, jobs) {
-    const queue = this.#open(stream, { isWorker: false, getEvents: false, storeJobs: false });
-    for (let done = 0; done < jobs; done += AT_ONCE) {
-      const some = Array.from({ length: Math.min(AT_ONCE, jobs - done) }, () => queue.createJob({}));
-      for (const error of (await queue.saveAll(some)).values()) throw error;
-    }
+    for (let done = 0; done < jobs; done += AT_ONCE) await this.sendAll(stream, Math.min(AT_ONCE, jobs - done));
   }
 
   /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
@@ -88,6 +93,14 @@ class BeeQueueProgram {
     queue.process(concurrency, async () => onJob());
     await isOver;
     await queue.close();
+  }
+
+  /** A queue that only adds jobs. */
+  #sender(name) {
+    if (!this.#senders.has(name)) {
+      this.#senders.set(name, this.#open(name, { isWorker: false, getEvents: false, storeJobs: false }));
+    }
+    return this.#senders.get(name);
   }
 
   #open(name, options) {

@@ -2,7 +2,7 @@
 
 const { randomBytes } = require('node:crypto');
 const { Errors } = require('../errors.js');
-const { IoredisWorker } = require('./ioredis-worker.js');
+const { IoredisWorker, completionFrom } = require('./ioredis-worker.js');
 
 /** Number of entries of a backlog that are written at once. */
 const AT_ONCE = 1000;
@@ -16,6 +16,8 @@ class IoredisProgram {
   #open;
   #commands;
   #payload;
+  #isInEntry;
+  #readAhead;
   #id = randomBytes(8).toString('hex');
   #jobs = 0;
   #waiting = new Map();
@@ -24,9 +26,13 @@ class IoredisProgram {
 
   /**
    * @param {object} ioredis the package
-   * @param {{ ports: number[], payload?: number }} options where Redis is, and how many bytes a request and its answer have
+   * @param {object} options
+   * @param {number[]} options.ports of Redis
+   * @param {number} [options.payload] how many bytes a request and its answer have
+   * @param {string} [options.payloadPlace] with it payloads are in the entry, and answers in the completion
+   * @param {number} [options.readAhead] number of entries that are read beyond the free slots
    */
-  constructor(ioredis, { ports: [port], payload = 0 }) {
+  constructor(ioredis, { ports: [port], payload = 0, payloadPlace, readAhead = 0 }) {
     this.#open = (options = {}) => {
       const client = new ioredis.Redis({ host: '127.0.0.1', port, ...options });
       client.on('error', (error) => this.errors.add(error));
@@ -34,19 +40,23 @@ class IoredisProgram {
     };
     this.#commands = this.#open({ enableAutoPipelining: true });
     this.#payload = payload;
+    this.#isInEntry = payloadPlace !== undefined;
+    this.#readAhead = readAhead;
   }
 
   /** Sends one job, with a payload if there is one. */
   async send(payload) {
     const job = this.#newJob();
-    await Promise.all([payload && this.#commands.set(`in:${job}`, payload), this.#add('bench', job)]);
+    if (this.#isInEntry && payload) await this.#add('bench', job, payload);
+    else await Promise.all([payload && this.#commands.set(`in:${job}`, payload), this.#add('bench', job)]);
   }
 
   /** Ready to make requests. */
   async listen() {
     const subscriber = this.#open();
-    subscriber.on('message', (_, job) => {
-      this.#waiting.get(job)?.();
+    subscriber.on('message', (_, message) => {
+      const { job, answer } = completionFrom(message);
+      this.#waiting.get(job)?.(answer);
       this.#waiting.delete(job);
     });
     await subscriber.subscribe(`done:bench:${this.#id}`);
@@ -57,14 +67,29 @@ class IoredisProgram {
     const job = this.#newJob();
     const completion = new Promise((resolve) => this.#waiting.set(job, resolve));
     const inbound = this.#payload ? Buffer.alloc(this.#payload, 'x') : 'Hello ';
-    await Promise.all([this.#commands.set(`in:${job}`, inbound), this.#add('bench', job), completion]);
-    const outbound = await this.#take(`out:${job}`);
+    const outbound = await (this.#isInEntry
+      ? this.#answerTo(job, inbound, completion)
+      : this.#answerInKey(job, inbound, completion));
     const isRight = this.#payload ? outbound?.length === this.#payload : outbound === 'Hello world!';
     if (!isRight) throw new Error('wrong answer');
   }
 
+  async #answerTo(job, inbound, completion) {
+    const [, answer] = await Promise.all([this.#add('bench', job, inbound), completion]);
+    return answer;
+  }
+
+  async #answerInKey(job, inbound, completion) {
+    await Promise.all([this.#commands.set(`in:${job}`, inbound), this.#add('bench', job), completion]);
+    return this.#take(`out:${job}`);
+  }
+
   /** Answers requests. */
   async serve(concurrency) {
+    if (this.#isInEntry) {
+      await this.#work('bench', concurrency, async (_, inbound) => `${inbound}world!`);
+      return;
+    }
     await this.#work('bench', concurrency, async (job) => {
       const inbound = await this.#take(`in:${job}`);
       const outbound = this.#payload ? inbound : `${inbound}world!`;
@@ -85,13 +110,14 @@ class IoredisProgram {
     return { channel: `done:${stream}:bench`, message: '0123456789abcdef' };
   }
 
+  /** Sends jobs without payload at once. */
+  async sendAll(stream, count) {
+    await Promise.all(Array.from({ length: count }, () => this.#add(stream, this.#newJob())));
+  }
+
   /** Writes a backlog. */
   async fill(stream, jobs) {
-    for (let done = 0; done < jobs; done += AT_ONCE) {
-      await Promise.all(
-        Array.from({ length: Math.min(AT_ONCE, jobs - done) }, () => this.#add(stream, this.#newJob())),
-      );
-    }
+    for (let done = 0; done < jobs; done += AT_ONCE) await this.sendAll(stream, Math.min(AT_ONCE, jobs - done));
   }
 
   /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
@@ -105,8 +131,15 @@ class IoredisProgram {
     return `${this.#id}${(this.#jobs++).toString(36)}`;
   }
 
-  #add(stream, job) {
-    return this.#commands.xadd(stream, '*', 'job', job, 'reply', `done:${stream}:${this.#id}`);
+  #add(stream, job, ...inbound) {
+    const fields = [
+      'job',
+      job,
+      'reply',
+      `done:${stream}:${this.#id}`,
+      ...inbound.flatMap((value) => ['inbound', value]),
+    ];
+    return this.#commands.xadd(stream, '*', ...fields);
   }
 
   #take(key) {
@@ -117,6 +150,7 @@ class IoredisProgram {
     const worker = new IoredisWorker(this.#commands, this.#open(), {
       stream,
       concurrency,
+      readAhead: this.#readAhead,
       processor,
       errors: this.errors,
     });

@@ -1,7 +1,7 @@
 'use strict';
 
 const { HfxbusProgram } = require('../programs/hfxbus.js');
-const { Hfxbus3Program } = require('../programs/hfxbus-3.js');
+const { program } = require('./ours.js');
 
 /** A published version. */
 module.exports = {
@@ -9,6 +9,6 @@ module.exports = {
   version: '2.2.0',
   program: (hfxbus, options, load) => {
     const major = Number.parseInt(load('./package.json').version, 10);
-    return major < 3 ? new HfxbusProgram(hfxbus, options) : new Hfxbus3Program(hfxbus, options);
+    return major < 3 ? new HfxbusProgram(hfxbus, options) : program(hfxbus, options);
   },
 };

@@ -16,7 +16,6 @@ class IoredisProgram {
   #open;
   #commands;
   #payload;
-  #isInEntry;
   #readAhead;
   #id = randomBytes(8).toString('hex');
   #jobs = 0;
@@ -29,10 +28,9 @@ class IoredisProgram {
    * @param {object} options
    * @param {number[]} options.ports of Redis
    * @param {number} [options.payload] how many bytes a request and its answer have
-   * @param {string} [options.payloadPlace] with it payloads are in the entry, and answers in the completion
    * @param {number} [options.readAhead] number of entries that are read beyond the free slots
    */
-  constructor(ioredis, { ports: [port], payload = 0, payloadPlace, readAhead = 0 }) {
+  constructor(ioredis, { ports: [port], payload = 0, readAhead = 0 }) {
     this.#open = (options = {}) => {
       const client = new ioredis.Redis({ host: '127.0.0.1', port, ...options });
       client.on('error', (error) => this.errors.add(error));
@@ -40,15 +38,13 @@ class IoredisProgram {
     };
     this.#commands = this.#open({ enableAutoPipelining: true });
     this.#payload = payload;
-    this.#isInEntry = payloadPlace !== undefined;
     this.#readAhead = readAhead;
   }
 
   /** Sends one job, with a payload if there is one. */
   async send(payload) {
-    const job = this.#newJob();
-    if (this.#isInEntry && payload) await this.#add('bench', job, payload);
-    else await Promise.all([payload && this.#commands.set(`in:${job}`, payload), this.#add('bench', job)]);
+    const job = this.newJob();
+    await Promise.all([payload && this.#commands.set(`in:${job}`, payload), this.add('bench', job)]);
   }
 
   /** Ready to make requests. */
@@ -64,33 +60,22 @@ class IoredisProgram {
 
   /** A round trip: payload, entry, completion, answer. */
   async request() {
-    const job = this.#newJob();
-    const completion = new Promise((resolve) => this.#waiting.set(job, resolve));
+    const job = this.newJob();
     const inbound = this.#payload ? Buffer.alloc(this.#payload, 'x') : 'Hello ';
-    const outbound = await (this.#isInEntry
-      ? this.#answerTo(job, inbound, completion)
-      : this.#answerInKey(job, inbound, completion));
+    await Promise.all([this.#commands.set(`in:${job}`, inbound), this.add('bench', job), this.completion(job)]);
+    const outbound = await this.#take(`out:${job}`);
     const isRight = this.#payload ? outbound?.length === this.#payload : outbound === 'Hello world!';
     if (!isRight) throw new Error('wrong answer');
   }
 
-  async #answerTo(job, inbound, completion) {
-    const [, answer] = await Promise.all([this.#add('bench', job, inbound), completion]);
-    return answer;
-  }
-
-  async #answerInKey(job, inbound, completion) {
-    await Promise.all([this.#commands.set(`in:${job}`, inbound), this.#add('bench', job), completion]);
-    return this.#take(`out:${job}`);
+  /** Resolves with the answer in the completion of a job, if there is one. */
+  completion(job) {
+    return new Promise((resolve) => this.#waiting.set(job, resolve));
   }
 
   /** Answers requests. */
   async serve(concurrency) {
-    if (this.#isInEntry) {
-      await this.#work('bench', concurrency, async (_, inbound) => `${inbound}world!`);
-      return;
-    }
-    await this.#work('bench', concurrency, async (job) => {
+    await this.work('bench', concurrency, async (job) => {
       const inbound = await this.#take(`in:${job}`);
       const outbound = this.#payload ? inbound : `${inbound}world!`;
       // It is there before the completion is, which leaves in the same write.
@@ -112,7 +97,7 @@ class IoredisProgram {
 
   /** Sends jobs without payload at once. */
   async sendAll(stream, count) {
-    await Promise.all(Array.from({ length: count }, () => this.#add(stream, this.#newJob())));
+    await Promise.all(Array.from({ length: count }, () => this.add(stream, this.newJob())));
   }
 
   /** Writes a backlog. */
@@ -122,23 +107,20 @@ class IoredisProgram {
 
   /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
   async drain(stream, concurrency, onJob, isOver) {
-    const worker = await this.#work(stream, concurrency, async () => onJob());
+    const worker = await this.work(stream, concurrency, async () => onJob());
     await isOver;
     await worker.stop();
   }
 
-  #newJob() {
+  /** A new id. */
+  newJob() {
     return `${this.#id}${(this.#jobs++).toString(36)}`;
   }
 
-  #add(stream, job, ...inbound) {
-    const fields = [
-      'job',
-      job,
-      'reply',
-      `done:${stream}:${this.#id}`,
-      ...inbound.flatMap((value) => ['inbound', value]),
-    ];
+  /** Writes an entry, with a payload if there is one. */
+  add(stream, job, inbound) {
+    const fields = ['job', job, 'reply', `done:${stream}:${this.#id}`];
+    if (inbound !== undefined) fields.push('inbound', inbound);
     return this.#commands.xadd(stream, '*', ...fields);
   }
 
@@ -146,7 +128,8 @@ class IoredisProgram {
     return this.#payload ? this.#commands.getdelBuffer(key) : this.#commands.getdel(key);
   }
 
-  async #work(stream, concurrency, processor) {
+  /** Starts a worker. */
+  async work(stream, concurrency, processor) {
     const worker = new IoredisWorker(this.#commands, this.#open(), {
       stream,
       concurrency,

@@ -39,7 +39,7 @@ const READ_AHEAD = 100;
 /** One job at a time, with the next ones at hand. */
 const S13 = {
   id: 'S13',
-  title: 'drain of a backlog with read-ahead',
+  title: 'drain with read-ahead',
   cases: [
     { id: '1', label: `concurrency 1, ${READ_AHEAD} ahead`, concurrency: 1, readAhead: READ_AHEAD, jobs: 40_000 },
   ],

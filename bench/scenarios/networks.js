@@ -12,7 +12,7 @@ function ladder({ id, title, ...options }) {
     title,
     cases: DELAYS.map((delay) => ({
       id: String(delay),
-      label: `network of ${delay} ms there and back, 1 in flight`,
+      label: `${delay} ms there and back, 1 in flight`,
       delay,
       inFlight: 1,
       jobs: 5_000,
@@ -23,7 +23,7 @@ function ladder({ id, title, ...options }) {
   };
 }
 
-const S15 = ladder({ id: 'S15', title: 'round trip with payload in the entry', payloadPlace: 'entry' });
-const S16 = ladder({ id: 'S16', title: 'round trip' });
+const S15 = ladder({ id: 'S15', title: 'round trip over a network, payload in entry', payloadPlace: 'entry' });
+const S16 = ladder({ id: 'S16', title: 'round trip over a network' });
 
 module.exports = { S15, S16 };

@@ -6,8 +6,8 @@ const { send } = require('./send.js');
 const RUNS = [
   { id: 'send-1', label: 'send, 1 in flight', run: send, inFlight: 1, jobs: 20_000, cores: 1 },
   { id: 'send-64', label: 'send, 64 in flight', run: send, inFlight: 64, jobs: 200_000 },
-  { id: 'trip-1', label: 'round trip with payload in the entry, 1 in flight', inFlight: 1, jobs: 5_000, cores: 1 },
-  { id: 'trip-16', label: 'round trip with payload in the entry, 16 in flight', inFlight: 16, jobs: 60_000 },
+  { id: 'trip-1', label: 'round trip, payload in entry, 1 in flight', inFlight: 1, jobs: 5_000, cores: 1 },
+  { id: 'trip-16', label: 'round trip, payload in entry, 16 in flight', inFlight: 16, jobs: 60_000 },
 ];
 
 /** S1 and S11 on servers that write to disk. */

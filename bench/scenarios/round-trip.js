@@ -67,7 +67,7 @@ const S6 = {
 /** The round trip of a program that avoids trips: payload in the entry, answer in the completion. */
 const S11 = {
   id: 'S11',
-  title: 'round trip with payload in the entry',
+  title: 'round trip, payload in entry',
   cases: LOADS.map((one) => ({
     id: String(one.inFlight),
     label: `${one.inFlight} in flight, two processes`,
@@ -82,7 +82,7 @@ const RATES = [1_000, 5_000, 10_000];
 /** The same by the clock, at rates up to those that slow subjects do not reach. */
 const S18 = {
   id: 'S18',
-  title: 'open loop of round trips with payload in the entry',
+  title: 'open loop, payload in entry',
   cases: RATES.map((rate) => ({
     id: String(rate),
     label: `${rate.toLocaleString('en')} a second`,

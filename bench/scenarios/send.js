@@ -46,11 +46,11 @@ const ONE_WRITE = { inFlight: 1, jobs: 10_000, cores: 1 };
 /** Payload and entry in one write. */
 const S12 = scenarioOf({
   id: 'S12',
-  title: 'send with 1 KiB payload in one write',
+  title: 'send, 1 KiB in the same write',
   payload: 1024,
   cases: [
-    { id: '1', label: '1 in flight, payload in entry and key', payloadPlace: 'both', ...ONE_WRITE },
-    { id: '1-entry', label: '1 in flight, payload in entry', payloadPlace: 'entry', ...ONE_WRITE },
+    { id: '1', label: '1 in flight, entry and key', payloadPlace: 'both', ...ONE_WRITE },
+    { id: '1-entry', label: '1 in flight, entry', payloadPlace: 'entry', ...ONE_WRITE },
   ],
 });
 

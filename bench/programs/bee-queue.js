@@ -11,6 +11,7 @@ class BeeQueueProgram {
   #BeeQueue;
   #redis;
   #inbound;
+  #isHeard;
   #queue = null;
   #senders = new Map();
   #id = randomBytes(8).toString('hex');
@@ -21,11 +22,15 @@ class BeeQueueProgram {
 
   /**
    * @param {Function} BeeQueue the package
-   * @param {{ ports: number[], payload?: number }} options where Redis is, and how long a request and its answer are
+   * @param {object} options
+   * @param {number[]} options.ports of Redis
+   * @param {number} [options.payload] how long a request and its answer are
+   * @param {boolean} [options.isHeard] of a drain, if others receive its completions
    */
-  constructor(BeeQueue, { ports: [port], payload = 0 }) {
+  constructor(BeeQueue, { ports: [port], payload = 0, isHeard = false }) {
     this.#BeeQueue = BeeQueue;
     this.#redis = { host: '127.0.0.1', port };
+    this.#isHeard = isHeard;
     this.#inbound = payload ? 'x'.repeat(payload) : undefined;
   }
 
@@ -89,7 +94,7 @@ class BeeQueueProgram {
 
   /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
   async drain(stream, concurrency, onJob, isOver) {
-    const queue = this.#open(stream, { getEvents: false, storeJobs: false });
+    const queue = this.#open(stream, { getEvents: false, sendEvents: this.#isHeard, storeJobs: false });
     queue.process(concurrency, async () => onJob());
     await isOver;
     await queue.close();

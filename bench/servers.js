@@ -101,6 +101,12 @@ function read(info, what) {
   return Number(info.match(new RegExp(`^${what}:([\\d.]+)`, 'm'))[1]);
 }
 
+/** Returns the memory of some Redis, in bytes. */
+async function memoryOf(servers) {
+  const each = await Promise.all(servers.map((server) => server.call('INFO', 'memory')));
+  return each.reduce((sum, info) => sum + read(info, 'used_memory'), 0);
+}
+
 /** A server's version, by its own name. */
 async function versionOf(server) {
   const info = await server.call('INFO', 'server');
@@ -108,4 +114,4 @@ async function versionOf(server) {
   return version;
 }
 
-module.exports = { NODES, Servers, connectionsOf, cpuOf, versionOf };
+module.exports = { NODES, Servers, connectionsOf, cpuOf, memoryOf, versionOf };

@@ -2,7 +2,7 @@
 
 const { pin } = require('./cores.js');
 const { Role } = require('./role.js');
-const { connectionsOf, cpuOf } = require('./servers.js');
+const { connectionsOf, cpuOf, memoryOf } = require('./servers.js');
 
 /** Environment of one run of a scenario: one subject, empty servers, and roles that end with the run. */
 class Stage {
@@ -77,6 +77,11 @@ class Stage {
   /** Returns the number of connections of the roles. */
   connections() {
     return connectionsOf(this.servers);
+  }
+
+  /** Returns the memory of the servers, in bytes; nothing is known of NATS. */
+  async memory() {
+    return this.#subject.server === 'redis' ? memoryOf(this.servers) : Number.NaN;
   }
 
   async clear() {

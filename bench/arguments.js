@@ -17,6 +17,8 @@ const USAGE = `npm run bench -- [options]
                           0.01 to see whether it works
   --json FILE             where the figures go, by default into bench/results
   --chart FILE            draws a chart, as SVG
+  --ladder FILE           draws the round trips over networks, as SVG
+  --check                 ends with code 1 unless every required mark of the cases is met
   --from FILE             measures nothing: prints, and draws, what an earlier run has written`;
 
 const OPTIONS = {
@@ -26,6 +28,8 @@ const OPTIONS = {
   scale: { type: 'string', default: '1' },
   json: { type: 'string' },
   chart: { type: 'string' },
+  ladder: { type: 'string' },
+  check: { type: 'boolean', default: false },
   from: { type: 'string' },
   help: { type: 'boolean', default: false },
 };
@@ -41,6 +45,8 @@ function readArguments(args) {
     scale: positive('scale', values.scale, Number.isFinite),
     json: path.resolve(values.json ?? path.join(__dirname, 'results', `${stamp()}.json`)),
     chart: values.chart && path.resolve(values.chart),
+    ladder: values.ladder && path.resolve(values.ladder),
+    check: values.check,
     from: values.from && path.resolve(values.from),
   };
 }

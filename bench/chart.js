@@ -1,10 +1,14 @@
 'use strict';
 
 const { spread } = require('./numbers.js');
+const { colourOf, image, line, text } = require('./svg.js');
 const { written } = require('./table.js');
 
 /** Drawn cases, at loads of real programs. */
-const SHOWN = ['S1/64', 'S2/64', 'S3/1', 'S3/16', 'S3/128', 'S4/1', 'S4/16', 'S4/128'];
+const SHOWN = [
+  ...['S1/64', 'S2/64', 'S3/1', 'S3/16', 'S3/128', 'S4/1', 'S4/16', 'S4/128'],
+  ...['S11/1', 'S11/16', 'S11/128', 'S12/1', 'S13/1'],
+];
 /** Subject that is the unit, if it took part. */
 const BASE = 'hfxbus@2.2.0';
 
@@ -13,18 +17,6 @@ const BAR = { left: 250, right: 150, height: 13, step: 17 };
 const GROUP_GAP = 14;
 const TOP = 66;
 const BOTTOM = 34;
-
-const OURS = '#e8590c';
-const COLOURS = ['#868e96', '#1c7ed6', '#2f9e44', '#9c36b5', '#c2a200', '#0c8599'];
-
-const STYLE = `
-  text { font: 12px system-ui, sans-serif; fill: #212529 }
-  .title { font-size: 15px; font-weight: 600 } .small { font-size: 11px; fill: #6c757d } .ours { font-weight: 600 }
-  .range { stroke: #212529; stroke-width: 1; opacity: .55 }
-  .one { stroke: #adb5bd; stroke-dasharray: 3 3 }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #e9ecef } .small { fill: #adb5bd } .range { stroke: #f8f9fa } .one { stroke: #6c757d }
-  }`;
 
 /**
  * Draws how many times as many jobs a second each subject does as 2.2.0 in the same round: medians, with lines from the
@@ -41,17 +33,12 @@ function chart({ date, machine, subjects: versions, rounds, cases }) {
   const scale = (WIDTH - BAR.left - BAR.right) / longest;
   const height = groups.reduce((sum, { bars }) => sum + bars.length * BAR.step + GROUP_GAP, TOP) + BOTTOM;
   const about = `${Object.values(machine).join(', ')}; ${date.slice(0, 10)}; ${rounds} rounds, median, least and most`;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">`,
-    `<title>Jobs a second, ${escaped(base)} = 1</title>`,
-    `<style>${STYLE}\n</style>`,
-    text(16, 24, `Jobs a second, ${base} = 1`, 'title'),
+  return image({ width: WIDTH, height, title: `Jobs a second, ${base} = 1` }, [
     legend(subjects),
     line('one', BAR.left + scale, TOP - 8, BAR.left + scale, height - BOTTOM),
     ...drawn(groups, subjects, scale),
     text(16, height - 12, about, 'small'),
-    '</svg>\n',
-  ].join('\n');
+  ]);
 }
 
 function labelOf({ scenario, title, label }) {
@@ -103,25 +90,6 @@ function drawBar({ name, ratio, rate }, colour, top, scale) {
     line('range', at(ratio.min), middle, at(ratio.max), middle),
     text(at(ratio.max) + 6, top + 11, words, name === 'ours' ? 'ours' : ''),
   ].join('');
-}
-
-function colourOf(name, subjects) {
-  const others = subjects.filter((one) => one !== 'ours');
-  return name === 'ours' ? OURS : COLOURS[others.indexOf(name) % COLOURS.length];
-}
-
-function line(kind, x1, y1, x2, y2) {
-  const [from, to] = [x1, x2].map((x) => x.toFixed(1));
-  return `<line class="${kind}" x1="${from}" y1="${y1}" x2="${to}" y2="${y2}"/>`;
-}
-
-function text(x, y, words, kind) {
-  const named = kind ? ` class="${kind}"` : '';
-  return `<text x="${typeof x === 'number' ? x.toFixed(1) : x}" y="${y}"${named}>${escaped(words)}</text>`;
-}
-
-function escaped(words) {
-  return words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }
 
 module.exports = { chart };

@@ -11,10 +11,17 @@ const canPin = spawnSync('taskset', ['--version'], { stdio: 'ignore' }).status =
 
 /** Keeps processes, with all their threads, on so many cores; on all of them without a number. */
 function pin(pids, cores = ALL.length) {
-  if (!canPin) return;
-  for (const pid of pids) {
-    spawnSync('taskset', ['-apc', ALL.slice(0, cores).join(','), String(pid)], { stdio: 'ignore' });
-  }
+  bind(pids, ALL.slice(0, cores));
 }
 
-module.exports = { canPin, pin };
+/** Keeps processes off the cores of `pin()`, if the machine has others. */
+function pinBeside(pids, cores = ALL.length) {
+  if (cores < ALL.length) bind(pids, ALL.slice(cores));
+}
+
+function bind(pids, cores) {
+  if (!canPin) return;
+  for (const pid of pids) spawnSync('taskset', ['-apc', cores.join(','), String(pid)], { stdio: 'ignore' });
+}
+
+module.exports = { canPin, pin, pinBeside };

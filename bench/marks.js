@@ -6,7 +6,7 @@ const ORIGINAL = 'hfxbus@2.2.0';
 
 /**
  * Targets of this package. `of` is a case. The target applies to its `metric` divided by that of `against` in the same round, or
- * by that of ours in the case `over`, or to the metric itself.
+ * by that of ours in the case `over`, or to the metric itself. `--check` fails without a mark that `isRequired`.
  */
 const MARKS = [
   ...rates('S1', { 1: 1.1, 64: 2.2, 1024: 5 }),
@@ -27,7 +27,20 @@ const MARKS = [
   { of: 'S8/idle', metric: 'idleClient', against: ORIGINAL, atMost: 1 },
   { of: 'S8/100', metric: 'connections', atMost: 104 },
   { of: 'S9/1000', metric: 'serverCpu', over: 'S9/1', atMost: 1.5 },
+  required('S4/1', ORIGINAL, 2.3),
+  required('S11/1', 'bee-queue', 1.3),
+  required('S11/1', ORIGINAL, 3.2),
+  required('S11/16', 'bee-queue', 1.6),
+  required('S11/128', 'bee-queue', 3),
+  required('S12/1', 'bee-queue', 1.1),
+  required('S13/1', 'nats', 1.2),
+  required('S15/1', ORIGINAL, 2.8),
+  required('S15/1', 'bee-queue', 1.4),
 ];
+
+function required(of, against, atLeast) {
+  return { of, metric: 'rate', against, atLeast, isRequired: true };
+}
 
 function rates(scenario, wanted) {
   return Object.entries(wanted).map(([id, atLeast]) => ({
@@ -40,7 +53,7 @@ function rates(scenario, wanted) {
 
 /**
  * Returns the result of each target whose case was run.
- * @returns {{ of: string, what: string, wanted: string, measured?: object, isMet?: boolean }[]} `measured` is a spread,
+ * @returns {{ of: string, what: string, wanted: string, isRequired: boolean, measured?: object, isMet?: boolean }[]} `measured` is a spread,
  *   and missing if what it is compared with was not there
  */
 function judge(cases) {
@@ -48,7 +61,8 @@ function judge(cases) {
   return MARKS.filter(({ of }) => found(of)).map((mark) => {
     const measured = measure(mark, found);
     const isMet = measured && (mark.atLeast ? measured.median >= mark.atLeast : measured.median <= mark.atMost);
-    return { of: mark.of, what: describe(mark, found), wanted: wish(mark), measured, isMet };
+    const isRequired = mark.isRequired === true;
+    return { of: mark.of, what: describe(mark, found), wanted: wish(mark), isRequired, measured, isMet };
   });
 }
 
@@ -83,13 +97,19 @@ function wish({ atLeast, atMost }) {
   return atLeast ? `≥ ${written(atLeast)}` : `≤ ${written(atMost)}`;
 }
 
+/** Returns true if there are required marks, and all of them are met. */
+function areRequiredMet(judged) {
+  const some = judged.filter(({ isRequired }) => isRequired);
+  return some.length > 0 && some.every(({ isMet }) => isMet);
+}
+
 /** The marks as a table in Markdown. */
 function marksTable(judged) {
-  const rows = judged.map(({ of, what, wanted, measured, isMet }) => {
+  const rows = judged.map(({ of, what, wanted, isRequired, measured, isMet }) => {
     const outcome = measured ? (isMet ? 'met' : '**missed**') : 'not measured';
-    return [`${of} ${what}`, wanted, cell(measured), outcome];
+    return [`${of} ${what}`, isRequired ? `${wanted}, required` : wanted, cell(measured), outcome];
   });
   return markdown(['mark', 'target', 'measured', 'result'], rows);
 }
 
-module.exports = { MARKS, judge, marksTable };
+module.exports = { MARKS, areRequiredMet, judge, marksTable };

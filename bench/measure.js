@@ -1,9 +1,11 @@
 'use strict';
 
 const os = require('node:os');
+const path = require('node:path');
 const { canPin } = require('./cores.js');
 const { judge } = require('./marks.js');
 const { NatsServer } = require('./nats-server.js');
+const namespace = require('./network/namespace.js');
 const { Progress } = require('./progress.js');
 const { compare } = require('./results.js');
 const { runRounds } = require('./rounds.js');
@@ -12,15 +14,32 @@ const { SECONDS } = require('./scenarios/warm-up.js');
 const { Servers, versionOf } = require('./servers.js');
 const { Subject } = require('./subject.js');
 
+/** Process that measures in a network namespace. */
+const INSIDE = path.join(__dirname, 'network', 'inside.js');
+
 /**
- * Measures everything that was asked for.
+ * Measures everything that was asked for. Cases with a delay run in a network namespace, if the machine permits that.
  * @returns what is written as JSON: the figures of every round, and what they come to
  */
 async function measure({ scenarios, subjects: names, rounds, scale }) {
+  // Nothing can be installed inside of a network namespace.
   const { subjects, missing } = await provide(names);
+  const asked = { scenarios, subjects, missing, rounds, scale };
+  if (delaysOf(scenarios).length === 0 || !namespace.hasNetem()) return measureHere(asked);
+  const cases = scenarios.flatMap(({ id, cases: some }) => some.map((one) => `${id}/${one.id}`));
+  return namespace.runInside(INSIDE, {
+    ...asked,
+    scenarios: undefined,
+    cases,
+    subjects: subjects.map(({ name }) => name),
+  });
+}
+
+/** Measures in this process, with subjects that are installed. */
+async function measureHere({ scenarios, subjects, missing, rounds, scale }) {
   const servers = new Servers();
   try {
-    const about = await describe({ subjects, missing, servers, rounds, scale });
+    const about = await describe({ scenarios, subjects, missing, servers, rounds, scale });
     const plan = scenarios.flatMap((scenario) =>
       scenario.cases.map((one) => ({
         scenario,
@@ -58,8 +77,9 @@ async function provide(names) {
   return { subjects, missing };
 }
 
-async function describe({ subjects, missing, servers, rounds, scale }) {
+async function describe({ scenarios, subjects, missing, servers, rounds, scale }) {
   const [server] = await servers.provide();
+  const network = await describeNetwork(servers, server, delaysOf(scenarios));
   return {
     date: new Date().toISOString(),
     machine: {
@@ -68,11 +88,32 @@ async function describe({ subjects, missing, servers, rounds, scale }) {
       node: `Node ${process.versions.node}`,
       redis: `Redis ${await versionOf(server)}`,
     },
+    ...(network && { network }),
     subjects: Object.fromEntries(subjects.map(({ name, version }) => [name, version])),
     missing,
     rounds,
     scale,
   };
+}
+
+/** Delays of networks, in ms, in ascending order. */
+function delaysOf(scenarios) {
+  const delays = scenarios.flatMap(({ cases }) => cases.map(({ delay }) => delay));
+  return [...new Set(delays)].filter((delay) => delay !== undefined).sort((left, right) => left - right);
+}
+
+/** Means of the delays, and the real time of a PING over each network, in ms. */
+async function describeNetwork(servers, server, delays) {
+  if (delays.length === 0) return undefined;
+  const { network } = servers;
+  const pings = {};
+  for (const delay of delays) {
+    pings[delay] = await network.ping(server, delay);
+    if (pings[delay] < delay)
+      throw new Error(`${network.means} gives a PING of ${pings[delay]} ms instead of ${delay} ms`);
+  }
+  network.end();
+  return { means: network.means, pings };
 }
 
 function scaled({ label, jobs = 1, seconds = SECONDS, cores, ...rest }, scale) {
@@ -93,4 +134,4 @@ function result({ id: scenario, title }, { run, ...parameters }, { measured, fai
   };
 }
 
-module.exports = { measure };
+module.exports = { measure, measureHere };

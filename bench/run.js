@@ -4,16 +4,20 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { USAGE, readArguments } = require('./arguments.js');
 const { chart } = require('./chart.js');
+const { ladderChart } = require('./ladder-chart.js');
+const { areRequiredMet } = require('./marks.js');
 const { measure } = require('./measure.js');
 const { report } = require('./report.js');
 const { say } = require('./say.js');
 
-/** Measures, or reads what was measured; prints the tables, writes the figures and draws the chart. */
+/** Measures, or reads what was measured; prints the tables, writes the figures and draws the charts. */
 async function bench(asked) {
   const found = asked.from ? JSON.parse(fs.readFileSync(asked.from, 'utf8')) : await measure(asked);
   if (!asked.from) write(asked.json, `${JSON.stringify(found, null, 2)}\n`);
   if (asked.chart) write(asked.chart, chart(found));
+  if (asked.ladder) write(asked.ladder, ladderChart(found));
   console.log(report(found));
+  if (asked.check && !areRequiredMet(found.marks)) return false;
   return found.cases.every(({ failures }) => Object.keys(failures).length === 0);
 }
 

@@ -4,6 +4,7 @@ const { RedisCluster } = require('../__test__/support/redis-cluster.js');
 const { RedisServer } = require('../__test__/support/redis-server.js');
 const { pin } = require('./cores.js');
 const { NatsServer } = require('./nats-server.js');
+const { Network } = require('./network/network.js');
 
 /** So many nodes have those that are no single server. */
 const NODES = 3;
@@ -13,14 +14,20 @@ class Servers {
   #nodes = [];
   #cluster = null;
   #nats = null;
+  #durable = null;
+
+  network = new Network();
 
   /**
    * Servers that hold nothing.
-   * @param {{ server?: 'redis' | 'nats', topology?: 'standalone' | 'nodes' | 'cluster', cores?: number }} wanted which
-   *   ones, and on how many cores; on all without a number
+   * @param {object} wanted
+   * @param {'redis' | 'nats'} [wanted.server]
+   * @param {'standalone' | 'nodes' | 'cluster'} [wanted.topology]
+   * @param {'everysec' | 'always'} [wanted.appendfsync] for one server that keeps its data on disk
+   * @param {number} [wanted.cores] on how many cores; on all without a number
    */
-  async provide({ server = 'redis', topology = 'standalone', cores } = {}) {
-    const servers = server === 'nats' ? await this.#freshNats() : await this.#emptyRedis(topology);
+  async provide({ server = 'redis', topology = 'standalone', appendfsync, cores } = {}) {
+    const servers = server === 'nats' ? await this.#freshNats(appendfsync) : await this.#redis(topology, appendfsync);
     pin(
       servers.map(({ pid }) => pid),
       cores,
@@ -31,13 +38,27 @@ class Servers {
   stop() {
     for (const server of this.#nodes) server.kill();
     this.#cluster?.kill();
+    this.#durable?.kill();
     this.#nats?.kill();
+    this.network.end();
+  }
+
+  #redis(topology, appendfsync) {
+    return appendfsync ? this.#freshDurable(appendfsync) : this.#emptyRedis(topology);
   }
 
   async #emptyRedis(topology) {
     const servers = topology === 'cluster' ? await this.#primaries() : await this.#singles(topology);
     await Promise.all(servers.map((server) => server.call('FLUSHALL')));
     return servers;
+  }
+
+  /** A new server has an empty file. A rewrite of the file would disturb one run and not the next. */
+  async #freshDurable(appendfsync) {
+    this.#durable?.kill();
+    const settings = ['--appendonly', 'yes', '--appendfsync', appendfsync, '--auto-aof-rewrite-percentage', '0'];
+    this.#durable = await RedisServer.start(...settings);
+    return [this.#durable];
   }
 
   async #primaries() {
@@ -51,10 +72,10 @@ class Servers {
     return this.#nodes.slice(0, count);
   }
 
-  /** Its streams live in its memory: a new one is an empty one. */
-  async #freshNats() {
+  /** A new one is an empty one. */
+  async #freshNats(appendfsync) {
     this.#nats?.kill();
-    this.#nats = await NatsServer.start();
+    this.#nats = await NatsServer.start({ appendfsync });
     return [this.#nats];
   }
 }
@@ -80,6 +101,12 @@ function read(info, what) {
   return Number(info.match(new RegExp(`^${what}:([\\d.]+)`, 'm'))[1]);
 }
 
+/** Returns the memory of some Redis, in bytes. */
+async function memoryOf(servers) {
+  const each = await Promise.all(servers.map((server) => server.call('INFO', 'memory')));
+  return each.reduce((sum, info) => sum + read(info, 'used_memory'), 0);
+}
+
 /** A server's version, by its own name. */
 async function versionOf(server) {
   const info = await server.call('INFO', 'server');
@@ -87,4 +114,4 @@ async function versionOf(server) {
   return version;
 }
 
-module.exports = { NODES, Servers, connectionsOf, cpuOf, versionOf };
+module.exports = { NODES, Servers, connectionsOf, cpuOf, memoryOf, versionOf };

@@ -2,31 +2,34 @@
 
 const { pin } = require('./cores.js');
 const { Role } = require('./role.js');
-const { connectionsOf, cpuOf } = require('./servers.js');
+const { connectionsOf, cpuOf, memoryOf } = require('./servers.js');
 
 /** Environment of one run of a scenario: one subject, empty servers, and roles that end with the run. */
 class Stage {
   #subject;
   #cores;
-  #topology;
+  #given;
   #profiler;
   #roles = [];
 
   /**
    * @param {object} given
    * @param {string} [given.topology] of the servers
+   * @param {string} [given.appendfsync] of the servers
+   * @param {number} [given.delay] of a round trip to the servers, in ms
    * @param {number} [given.cores] how many everything shares
    * @param {object} [given.profiler] what watches the roles that are measured
    */
-  static async set(subject, servers, { topology, cores, profiler }) {
-    const provided = await servers.provide({ server: subject.server, topology, cores });
-    return new Stage(subject, provided, { topology, cores, profiler });
+  static async set(subject, servers, { topology, appendfsync, delay, cores, profiler }) {
+    const provided = await servers.provide({ server: subject.server, topology, appendfsync, cores });
+    const ports = await servers.network.between(provided, { delay, cores });
+    return new Stage(subject, provided, { ports, topology, appendfsync }, { cores, profiler });
   }
 
-  constructor(subject, servers, { topology, cores, profiler }) {
+  constructor(subject, servers, given, { cores, profiler }) {
     this.#subject = subject;
     this.servers = servers;
-    this.#topology = topology;
+    this.#given = given;
     this.#cores = cores;
     this.#profiler = profiler;
   }
@@ -38,8 +41,7 @@ class Stage {
 
   /** A role that is ready. */
   async role(name, options = {}) {
-    const ports = this.servers.map(({ port }) => port);
-    const given = { ports, topology: this.#topology, ...options };
+    const given = { ...this.#given, ...options };
     const role = await Role.start(name, this.#subject, given, this.#profiler?.flags(name));
     this.#profiler?.note(role.pid);
     pin([role.pid], this.#cores);
@@ -75,6 +77,11 @@ class Stage {
   /** Returns the number of connections of the roles. */
   connections() {
     return connectionsOf(this.servers);
+  }
+
+  /** Returns the memory of the servers, in bytes; nothing is known of NATS. */
+  async memory() {
+    return this.#subject.server === 'redis' ? memoryOf(this.servers) : Number.NaN;
   }
 
   async clear() {

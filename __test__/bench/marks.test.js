@@ -3,7 +3,8 @@
 const assert = require('node:assert');
 const { describe, it } = require('node:test');
 const { chart } = require('../../bench/chart.js');
-const { MARKS, judge, marksTable } = require('../../bench/marks.js');
+const { ladderChart } = require('../../bench/ladder-chart.js');
+const { MARKS, areRequiredMet, judge, marksTable } = require('../../bench/marks.js');
 const { compare } = require('../../bench/results.js');
 const scenarios = require('../../bench/scenarios/index.js');
 
@@ -72,6 +73,26 @@ describe('marks of the benchmark', () => {
   });
 });
 
+describe('required marks of the benchmark', () => {
+  const sends = (rate) => [caseOf('S12', '1', { ours: { rate }, 'bee-queue@2.0.0': { rate: 10 } })];
+
+  it('are met if the median of each is', () => {
+    assert.strictEqual(areRequiredMet(judge(sends(12))), true);
+    assert.strictEqual(areRequiredMet(judge(sends(10.5))), false);
+    assert.match(marksTable(judge(sends(12))), /S12\/1 .* \| ≥ 1\.1, required \| 1\.2 /);
+  });
+
+  it('are not met if the peer is missing, or if no case has one', () => {
+    assert.strictEqual(areRequiredMet(judge([caseOf('S12', '1', { ours: { rate: 12 } })])), false);
+    assert.strictEqual(areRequiredMet(judge([caseOf('S1', '1', { ours: { rate: 12 } })])), false);
+  });
+
+  it('leave the other marks aside', () => {
+    const targets = caseOf('S1', '1', { ours: { rate: 1 }, 'hfxbus@2.2.0': { rate: 1 } });
+    assert.strictEqual(areRequiredMet(judge([targets, ...sends(12)])), true);
+  });
+});
+
 describe('the chart of the benchmark', () => {
   const found = (cases) => ({
     date: '2026-01-02T03:04:05.678Z',
@@ -95,5 +116,43 @@ describe('the chart of the benchmark', () => {
   it('escapes what it is given', () => {
     const svg = chart(found([]));
     assert.ok(svg.includes('2 × &lt;CPU> &amp; more'), svg);
+  });
+});
+
+describe('the chart of networks', () => {
+  const rung = (scenario, delay, times) => {
+    const figures = Object.fromEntries(Object.entries(times).map(([name, p50]) => [name, { p50 }]));
+    return { ...caseOf(scenario, String(delay), figures), delay };
+  };
+  const found = {
+    date: '2026-01-02T03:04:05.678Z',
+    machine: { cpu: 'CPU' },
+    network: { means: 'TCP proxy', pings: { 0: 0.1, 1: 1.1, 5: 5.1 } },
+    subjects: { ours: '3', 'hfxbus@2.2.0': '2.2.0' },
+    rounds: 1,
+  };
+
+  it('draws a line for each subject, and counts the trips of its round trip', () => {
+    const cases = [
+      rung('S15', 0, { ours: 0.2, 'hfxbus@2.2.0': 0.3 }),
+      rung('S15', 1, { ours: 2.2, 'hfxbus@2.2.0': 6.3 }),
+      rung('S15', 5, { ours: 10.2, 'hfxbus@2.2.0': 30.3 }),
+      rung('S16', 0, { ours: 0.4 }),
+      rung('S16', 5, { ours: 25.4 }),
+    ];
+    const svg = ladderChart({ ...found, cases });
+    assert.strictEqual([...svg.matchAll(/<polyline /g)].length, 3);
+    for (const words of [
+      'ours: 10.2 ms, 2.0 trips',
+      'hfxbus@2.2.0: 30.3 ms, 6.0 trips',
+      'ours, README: 25.4 ms, 5.0 trips',
+      'Network by TCP proxy. A PING takes 0.1 ms at 0, 1.1 ms at 1, 5.1 ms at 5',
+    ]) {
+      assert.ok(svg.includes(words), `${words} is missing in ${svg}`);
+    }
+  });
+
+  it('is empty without a case', () => {
+    assert.doesNotMatch(ladderChart({ ...found, cases: [] }), /polyline|NaN/);
   });
 });

@@ -9,6 +9,6 @@ module.exports = {
   beside: ['@nats-io/jetstream@3.4.0'],
   server: 'nats',
   pace: 0.5,
-  lacks: ['S7', 'S8', 'S9', 'S10'],
+  lacks: ['S7', 'S8', 'S9', 'S10', 'S16'],
   program: (transport, options, load) => new NatsProgram({ ...transport, ...load('@nats-io/jetstream') }, options),
 };

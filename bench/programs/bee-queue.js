@@ -11,7 +11,9 @@ class BeeQueueProgram {
   #BeeQueue;
   #redis;
   #inbound;
+  #isHeard;
   #queue = null;
+  #senders = new Map();
   #id = randomBytes(8).toString('hex');
   #requests = 0;
   #waiting = new Map();
@@ -20,18 +22,23 @@ class BeeQueueProgram {
 
   /**
    * @param {Function} BeeQueue the package
-   * @param {{ ports: number[], payload?: number }} options where Redis is, and how long a request and its answer are
+   * @param {object} options
+   * @param {number[]} options.ports of Redis
+   * @param {number} [options.payload] how long a request and its answer are
+   * @param {boolean} [options.isHeard] of a drain, if others receive its completions
    */
-  constructor(BeeQueue, { ports: [port], payload = 0 }) {
+  constructor(BeeQueue, { ports: [port], payload = 0, isHeard = false }) {
     this.#BeeQueue = BeeQueue;
     this.#redis = { host: '127.0.0.1', port };
+    this.#isHeard = isHeard;
     this.#inbound = payload ? 'x'.repeat(payload) : undefined;
   }
 
   /** Adds one job, with a payload if there is one. */
   async send(payload) {
-    this.#queue ??= this.#open('bench', { isWorker: false, getEvents: false, storeJobs: false });
-    await this.#queue.createJob(payload ? { inbound: payload.latin1Slice() } : {}).save();
+    await this.#sender('bench')
+      .createJob(payload ? { inbound: payload.latin1Slice() } : {})
+      .save();
   }
 
   /**
@@ -73,21 +80,32 @@ class BeeQueueProgram {
     await queue.ready();
   }
 
+  /** Adds jobs without payload at once. */
+  async sendAll(stream, count) {
+    const queue = this.#sender(stream);
+    const jobs = Array.from({ length: count }, () => queue.createJob({}));
+    for (const error of (await queue.saveAll(jobs)).values()) throw error;
+  }
+
   /** Writes a backlog. */
   async fill(stream, jobs) {
-    const queue = this.#open(stream, { isWorker: false, getEvents: false, storeJobs: false });
-    for (let done = 0; done < jobs; done += AT_ONCE) {
-      const some = Array.from({ length: Math.min(AT_ONCE, jobs - done) }, () => queue.createJob({}));
-      for (const error of (await queue.saveAll(some)).values()) throw error;
-    }
+    for (let done = 0; done < jobs; done += AT_ONCE) await this.sendAll(stream, Math.min(AT_ONCE, jobs - done));
   }
 
   /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
   async drain(stream, concurrency, onJob, isOver) {
-    const queue = this.#open(stream, { getEvents: false, storeJobs: false });
+    const queue = this.#open(stream, { getEvents: false, sendEvents: this.#isHeard, storeJobs: false });
     queue.process(concurrency, async () => onJob());
     await isOver;
     await queue.close();
+  }
+
+  /** A queue that only adds jobs. */
+  #sender(name) {
+    if (!this.#senders.has(name)) {
+      this.#senders.set(name, this.#open(name, { isWorker: false, getEvents: false, storeJobs: false }));
+    }
+    return this.#senders.get(name);
   }
 
   #open(name, options) {

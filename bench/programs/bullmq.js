@@ -60,12 +60,14 @@ class BullmqProgram {
     await events.waitUntilReady();
   }
 
+  /** Adds jobs without payload at once. */
+  async sendAll(stream, count) {
+    await this.#queue(stream).addBulk(Array.from({ length: count }, () => ({ name: 'job', data: {} })));
+  }
+
   /** Writes a backlog. */
   async fill(stream, jobs) {
-    for (let done = 0; done < jobs; done += AT_ONCE) {
-      const some = Array.from({ length: Math.min(AT_ONCE, jobs - done) }, () => ({ name: 'job', data: {} }));
-      await this.#queue(stream).addBulk(some);
-    }
+    for (let done = 0; done < jobs; done += AT_ONCE) await this.sendAll(stream, Math.min(AT_ONCE, jobs - done));
   }
 
   /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */

@@ -11,14 +11,16 @@ const AT_ONCE = 1000;
  */
 class HfxbusProgram {
   #hfxbus;
-  #options;
+  #payload;
   #connection;
-  #routed;
-  #claiming;
   #producers = [];
   #turn = 0;
 
   errors = new Errors();
+  /** Options of every consumer. */
+  consumerOptions;
+  /** Options of a job's route. */
+  routed;
 
   /**
    * @param {object} hfxbus the package
@@ -36,18 +38,19 @@ class HfxbusProgram {
       cluster: () => hfxbus.ConnectionManager.cluster(nodes),
     };
     this.#hfxbus = hfxbus;
-    this.#options = { payload, blockTimeout };
+    this.#payload = payload;
     this.#connection = connect[topology]();
+    this.routed = topology === 'nodes' ? { route: hfxbus.DISTRIBUTED_ROUTING } : {};
     // On a Cluster a consumer of 2.2.0 reads nothing any more once it has tried to claim.
-    this.#claiming = topology === 'cluster' ? {} : { claimInterval: 1000, claimDeadline: 60000 };
-    this.#routed = topology === 'nodes' ? { route: hfxbus.DISTRIBUTED_ROUTING } : {};
+    const claiming = topology === 'cluster' ? {} : { claimInterval: 1000, claimDeadline: 60000 };
+    this.consumerOptions = { group: 'bench', blockTimeout, ...claiming, ...this.routed };
   }
 
   /** Sends one job, with a payload if there is one. */
   async send(payload) {
-    const job = this.#producer.job();
+    const job = this.producer.job();
     if (payload) await job.set('inbound', payload).push();
-    await this.#producer.send({ stream: 'bench', job });
+    await this.producer.send({ stream: 'bench', job });
   }
 
   /** Ready to make requests, by so many producers. */
@@ -57,23 +60,33 @@ class HfxbusProgram {
 
   /** The round trip of the README. */
   async request() {
-    const { payload } = this.#options;
-    const job = this.#producer.job();
-    await job.set('inbound', payload ? Buffer.alloc(payload, 'x') : 'Hello ').push();
-    await this.#producer.send({ stream: 'bench', job, waitFor: ['bench'], ...this.#routed });
+    const payload = this.#payload;
+    const job = this.producer.job();
+    await job.set('inbound', this.inbound).push();
+    await this.producer.send({ stream: 'bench', job, waitFor: ['bench'], ...this.routed });
     await job.finished();
     const { outbound } = await job
       .get('outbound', payload > 0)
       .del('outbound')
       .pull();
-    const isRight = payload ? outbound?.length === payload : outbound === 'Hello world!';
+    this.check(outbound);
+  }
+
+  /** Payload of a request. */
+  get inbound() {
+    return this.#payload ? Buffer.alloc(this.#payload, 'x') : 'Hello ';
+  }
+
+  /** Throws an error unless it is the answer to a request. */
+  check(outbound) {
+    const isRight = this.#payload ? outbound?.length === this.#payload : outbound === 'Hello world!';
     if (!isRight) throw new Error('wrong answer');
   }
 
   /** Answers requests. */
   async serve(concurrency) {
-    const { payload } = this.#options;
-    await this.#consume(['bench'], concurrency, async (job) => {
+    const payload = this.#payload;
+    await this.consume(['bench'], concurrency, async (job) => {
       const { inbound } = await job
         .get('inbound', payload > 0)
         .del('inbound')
@@ -86,7 +99,7 @@ class HfxbusProgram {
   async complete(stream = 'bench') {
     const producer = this.#producers[this.#turn++ % this.#producers.length];
     const job = producer.job();
-    await producer.send({ stream, job, waitFor: ['bench'], ...this.#routed });
+    await producer.send({ stream, job, waitFor: ['bench'], ...this.routed });
     await job.finished();
   }
 
@@ -95,14 +108,14 @@ class HfxbusProgram {
     await this.listen();
     for (let index = 0; index < consumers; index++) {
       const names = Array.from({ length: streams }, (_, stream) => `bench-${index}-${stream}`);
-      await this.#consume(names, 1, async () => {});
+      await this.consume(names, 1, async () => {});
       for (const name of names) await this.complete(name);
     }
   }
 
   /** Completes jobs of others. */
   async acknowledge(concurrency) {
-    await this.#consume(['bench'], concurrency, async () => {});
+    await this.consume(['bench'], concurrency, async () => {});
   }
 
   /** Calls back for everybody's completions on a stream. */
@@ -116,6 +129,11 @@ class HfxbusProgram {
   completionOf(stream) {
     const message = JSON.stringify({ str: stream, grp: 'bench', job: '0123456789abcdef' });
     return { channel: `${this.#connection.getKeyPrefix()}:chn:${stream}:bench`, message };
+  }
+
+  /** Sends jobs without payload at once. */
+  async sendAll(stream, count) {
+    await Promise.all(Array.from({ length: count }, () => this.producer.send({ stream, job: this.producer.job() })));
   }
 
   /** Writes a backlog, faster than any producer would; over several nodes an equal share to each. */
@@ -132,12 +150,12 @@ class HfxbusProgram {
 
   /** Runs a backlog until `isOver` returns true, called after each job. Resolves when Redis has all settlements. */
   async drain(stream, concurrency, onJob, isOver) {
-    const consumer = await this.#consume([stream], concurrency, async () => onJob());
+    const consumer = await this.consume([stream], concurrency, async () => onJob());
     await isOver;
     await consumer.pause();
   }
 
-  get #producer() {
+  get producer() {
     return this.#producers[0] ?? this.#produce();
   }
 
@@ -148,16 +166,11 @@ class HfxbusProgram {
     return producer;
   }
 
-  async #consume(streams, concurrency, processor) {
-    const consumer = new this.#hfxbus.Consumer(this.#connection, {
-      group: 'bench',
-      concurrency,
-      blockTimeout: this.#options.blockTimeout,
-      ...this.#claiming,
-      ...this.#routed,
-    });
+  /** Starts a consumer. `processing` is passed on with each stream. */
+  async consume(streams, concurrency, processor, processing = {}) {
+    const consumer = new this.#hfxbus.Consumer(this.#connection, { ...this.consumerOptions, concurrency });
     consumer.on('error', (error) => this.errors.add(error));
-    for (const stream of streams) consumer.process({ stream, processor, fromId: '0' });
+    for (const stream of streams) consumer.process({ stream, processor, fromId: '0', ...processing });
     await consumer.play();
     return consumer;
   }

@@ -6,6 +6,8 @@ const GROUP = 'bench';
 const NAME = 'worker';
 /** Maximum time of one blocking read, in ms. */
 const BLOCK = 5000;
+/** Separates a job, which never contains it, from the answer in a completion. */
+const SEPARATOR = ':';
 /** Interval of the search for idle entries, and their minimum idle time, in ms. */
 const CLAIM = { every: 1000, idle: 60_000 };
 
@@ -15,6 +17,7 @@ class IoredisWorker {
   #blocking;
   #options;
   #running = 0;
+  #ahead = [];
   #isOver = false;
   #onFree = null;
   #acknowledged = [];
@@ -24,7 +27,12 @@ class IoredisWorker {
   /**
    * @param {object} commands a client with auto-pipelining
    * @param {object} blocking a client for reads
-   * @param {{ stream: string, concurrency: number, processor: (job: string) => Promise<void>, errors: object }} options
+   * @param {object} options
+   * @param {string} options.stream
+   * @param {number} options.concurrency
+   * @param {number} options.readAhead number of entries that are read beyond the free slots
+   * @param {(job: string, inbound?: string) => Promise<string | void>} options.processor its result is in the completion
+   * @param {object} options.errors
    */
   constructor(commands, blocking, options) {
     this.#commands = commands;
@@ -50,16 +58,19 @@ class IoredisWorker {
   }
 
   async #read() {
-    const { stream, concurrency } = this.#options;
+    const { stream, concurrency, readAhead } = this.#options;
+    // One read for half of the entries ahead, instead of one for each.
+    const least = Math.max(1, readAhead / 2);
     while (!this.#isOver) {
-      const free = concurrency - this.#running;
-      if (free <= 0) {
+      const free = concurrency + readAhead - this.#running - this.#ahead.length;
+      if (free < least) {
         await this.#freed();
         continue;
       }
       const limits = ['COUNT', free, 'BLOCK', BLOCK];
       const reply = await this.#blocking.xreadgroup('GROUP', GROUP, NAME, ...limits, 'STREAMS', stream, '>');
-      for (const entry of reply?.[0][1] ?? []) this.#run(entry);
+      this.#ahead.push(...(reply?.[0][1] ?? []));
+      this.#begin();
     }
   }
 
@@ -80,16 +91,23 @@ class IoredisWorker {
     for (const entry of entries) this.#run(entry);
   }
 
-  async #run([id, [, job, , reply]]) {
+  #begin() {
+    while (!this.#isOver && this.#ahead.length > 0 && this.#running < this.#options.concurrency) {
+      this.#run(this.#ahead.shift());
+    }
+  }
+
+  async #run([id, [, job, , reply, , inbound]]) {
     this.#running++;
     try {
-      await this.#options.processor(job);
+      const answer = await this.#options.processor(job, inbound);
       this.#acknowledge(id);
-      this.#attempt(this.#commands.publish(reply, job));
+      this.#attempt(this.#commands.publish(reply, answer === undefined ? job : `${job}${SEPARATOR}${answer}`));
     } catch (error) {
       this.#options.errors.add(error);
     }
     this.#running--;
+    this.#begin();
     this.#onFree?.();
     this.#onFree = null;
   }
@@ -111,4 +129,10 @@ class IoredisWorker {
   }
 }
 
-module.exports = { IoredisWorker };
+/** The job and the answer of a completion. */
+function completionFrom(message) {
+  const end = message.indexOf(SEPARATOR);
+  return end < 0 ? { job: message } : { job: message.slice(0, end), answer: message.slice(end + 1) };
+}
+
+module.exports = { IoredisWorker, completionFrom };

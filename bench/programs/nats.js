@@ -10,7 +10,7 @@ const AHEAD = 100;
 const DURABLE = 'bench';
 
 /**
- * Program of a NATS user: a JetStream stream in memory, a pull consumer that acknowledges each message, and answers
+ * Program of a NATS user: a JetStream stream, a pull consumer that acknowledges each message, and answers
  * as plain messages. Payloads are in the messages.
  */
 class NatsProgram {
@@ -21,15 +21,20 @@ class NatsProgram {
   #requests = 0;
   #waiting = new Map();
   #streams = new Map();
+  #storage;
 
   errors = new Errors();
 
   /**
    * @param {object} nats the packages for transport and JetStream
-   * @param {{ ports: number[], payload?: number }} options where the server is, and how long a request and its answer are
+   * @param {object} options
+   * @param {number[]} options.ports of the server
+   * @param {number} [options.payload] how long a request and its answer are
+   * @param {string} [options.appendfsync] the stream is in a file with it, and in memory without
    */
-  constructor(nats, { ports: [port], payload = 0 }) {
+  constructor(nats, { ports: [port], payload = 0, appendfsync }) {
     this.#nats = nats;
+    this.#storage = appendfsync ? 'file' : 'memory';
     this.#connection = nats.connect({ servers: `127.0.0.1:${port}` });
     this.#inbound = payload ? Buffer.alloc(payload, 'x') : undefined;
   }
@@ -81,12 +86,15 @@ class NatsProgram {
     });
   }
 
+  /** Publishes messages without payload at once. */
+  async sendAll(stream, count) {
+    const jetstream = await this.#jetstream(stream);
+    await Promise.all(Array.from({ length: count }, () => jetstream.publish(stream)));
+  }
+
   /** Writes a backlog. */
   async fill(stream, jobs) {
-    const jetstream = await this.#jetstream(stream);
-    for (let done = 0; done < jobs; done += AT_ONCE) {
-      await Promise.all(Array.from({ length: Math.min(AT_ONCE, jobs - done) }, () => jetstream.publish(stream)));
-    }
+    for (let done = 0; done < jobs; done += AT_ONCE) await this.sendAll(stream, Math.min(AT_ONCE, jobs - done));
   }
 
   /** Runs a backlog until `isOver` returns true, called after each job. Resolves when all acknowledgements have arrived. */
@@ -108,7 +116,7 @@ class NatsProgram {
   async #create(name) {
     const connection = await this.#connection;
     const manager = await this.#nats.jetstreamManager(connection);
-    await manager.streams.add({ name, subjects: [name], storage: 'memory', retention: 'workqueue' });
+    await manager.streams.add({ name, subjects: [name], storage: this.#storage, retention: 'workqueue' });
     return this.#nats.jetstream(connection);
   }
 

@@ -18,6 +18,7 @@ class Part extends BasePart {
     };
     await this.program.drain(stream, concurrency, onJob, isOver);
     clearTimeout(timer);
+    if (done === 0) throw new Error('no job has run');
     return done;
   }
 }

@@ -1,29 +1,26 @@
 'use strict';
 
-const { atRate } = require('../at-rate.js');
+const { provideMetronome } = require('../at-rate.js');
 const { keepInFlight } = require('../in-flight.js');
-const { Latencies } = require('../latencies.js');
+const { openLoop } = require('../open-loop.js');
 const { BasePart } = require('./part.js');
 
-/** Makes requests, and waits for their answers. With `isAlone` it answers them as well. */
+/** Makes requests, and waits for their answers. With `isAlone` it answers them as well. With `isOpen` it can run at a rate. */
 class Part extends BasePart {
   async prepare() {
-    const { isAlone, concurrency } = this.options;
+    const { isAlone, isOpen, concurrency } = this.options;
     if (isAlone) await this.program.serve(concurrency);
     await this.program.listen();
+    if (isOpen) await provideMetronome();
   }
 
   run(load) {
     return keepInFlight(load, () => this.program.request());
   }
 
-  /** So many a second, whether those before are answered or not. */
-  async runAtRate({ seconds, rate }) {
-    const latencies = new Latencies(Math.ceil(seconds * rate));
-    const requests = [];
-    await atRate({ seconds, rate }, () => requests.push(latencies.time(() => this.program.request())));
-    await Promise.all(requests);
-    return latencies.summary();
+  /** Makes requests by the clock, whether earlier ones have their answers or not. */
+  runAtRate(load) {
+    return openLoop(load, () => this.program.request());
   }
 }
 

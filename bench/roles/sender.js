@@ -15,6 +15,14 @@ class Part extends BasePart {
   run(load) {
     return keepInFlight(load, () => this.program.send(this.#payload));
   }
+
+  /** Sends batches instead. Times are those of a batch. */
+  async runBatches({ batch, jobs, ...load }) {
+    const done = await keepInFlight({ ...load, jobs: Math.ceil(jobs / batch) }, () =>
+      this.program.sendAll('bench', batch),
+    );
+    return { ...done, jobs: done.jobs * batch };
+  }
 }
 
 module.exports = { Part };

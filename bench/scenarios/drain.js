@@ -33,4 +33,17 @@ const S3 = {
   run: drain,
 };
 
-module.exports = { S3, drain, fillTwice };
+/** Number of entries that a consumer reads ahead: as many as the client of NATS fetches by default. */
+const READ_AHEAD = 100;
+
+/** One job at a time, with the next ones at hand. */
+const S13 = {
+  id: 'S13',
+  title: 'drain with read-ahead',
+  cases: [
+    { id: '1', label: `concurrency 1, ${READ_AHEAD} ahead`, concurrency: 1, readAhead: READ_AHEAD, jobs: 40_000 },
+  ],
+  run: drain,
+};
+
+module.exports = { S3, S13, drain, fillTwice };

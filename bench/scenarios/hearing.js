@@ -12,7 +12,7 @@ const PUBLISH = 'for _ = 1, ARGV[3] do redis.call("PUBLISH", ARGV[1], ARGV[2]) e
 async function whileDrained(stage, { jobs, seconds }) {
   const [few, many] = await fillTwice(stage, jobs);
   const listener = await stage.role('listener', { streams: ['warm-up', 'backlog'] });
-  const drainer = await stage.role('drainer');
+  const drainer = await stage.role('drainer', { isHeard: true });
   const run = async (stream, count) => {
     const done = await drainer.call('drain', stream, { jobs: count, concurrency: CONCURRENCY, seconds });
     await listener.call('hear', stream, done);

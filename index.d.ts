@@ -1032,8 +1032,8 @@ export declare class Job {
    * @typeParam T - keys and their values
    * @param options.signal - its abort rejects with its reason, but does not undo sent commands, including removals
    * @returns rejects with an {@link IRedisError} if the connection failed. Rejects with an Error with code `ANSWER_MISSED` for a
-   * key of `returns` of a job with `payload: 'entry'`, if the completion was missed and Redis has no outcome record: the value is
-   * lost, and not `null`. `durable` prevents that
+   * key of `returns` of a job with `payload: 'entry'`, if the completion was missed and Redis has no outcome record: the answer
+   * is unknown, and not `null`. `durable` prevents that
    */
   pull<T = { [key: string]: any }>(options?: { signal?: IAbortSignal | undefined }): Promise<T>;
 }

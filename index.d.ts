@@ -1627,7 +1627,7 @@ export interface IDeadLetter {
   id: string;
   /** Index of its node of `nodes()`; otherwise 0. */
   node: number;
-  /** Id of the job, whose payload still exists. */
+  /** Id of the job, whose payload keys still exist. */
   jobId: string;
   /** Id of the producer. */
   producerId: string;

@@ -163,7 +163,10 @@ export interface IFinishDiagnosis {
   entry: string;
   /** Each group of `waitFor`, in that order. */
   groups: IGroupDiagnosis[];
-  /** The payload keys of the job that were set and not pushed. */
+  /**
+   * The payload keys that were set after `send()` and not pushed. A write before `send()` has left with it. A processor cannot
+   * see these values.
+   */
   unpushed: string[];
 }
 
@@ -945,10 +948,12 @@ export declare class ConnectionManager {
 // --------------------------------------------------------------------------------------------------------------- Jobs
 
 /**
- * Job: an id, and payload keys in Redis beside the stream.
+ * Job: an id, and payload keys in Redis beside the stream. The entry of a job can carry small values as well, see
+ * {@link ISendOptions.carry}.
  *
  * `set()`, `get()` and `del()` only collect operations. `push()` executes the writes. `pull()` executes the reads, then the
- * removals.
+ * removals. Writes that were not pushed leave with the job: in a producer with `send()`, in a processor with the settlement of
+ * a success.
  */
 export declare class Job {
   /** Id of the job. */
@@ -970,7 +975,14 @@ export declare class Job {
   /** Returns the Redis key of a payload key: `{keyPrefix}:job:{id}:{key}`. */
   prefix(key: string): string;
   /**
-   * Adds a write to the next `push()` (SET, or PSETEX with a timeout).
+   * Adds a write (SET, or PSETEX with a timeout). It leaves with the first of these:
+   *
+   * - the next `push()`
+   * - the next `producer.send()` of this job object. If that send rejects, the write is collected again
+   * - in a processor, the settlement of a success, see {@link IReceivedJob.resolve}. A job that fails or reaches its deadline
+   *   drops the write. A write after the settlement needs `push()`
+   *
+   * `pull()` does not see a write that has not left.
    *
    * @param value - a Buffer, typed array, DataView or ArrayBuffer is stored as its bytes, anything else as JSON;
    * `undefined` and functions are stored as an empty value
@@ -981,7 +993,13 @@ export declare class Job {
    */
   set(key: string, value: any, timeout?: number): Job;
   /**
-   * Adds a read to the next `pull()` (GET).
+   * Adds a read to the next `pull()` (GET). The read needs no round trip in these cases:
+   *
+   * - in a processor, the first `pull()` of a key that the entry carries or `prefetch` names. A carried value is the value at
+   *   the time of the send. With `payload: 'entry'` every `pull()` of such a key needs none
+   * - after `finished()`, the first `pull()` of a key that a completion has returned, see {@link ISendOptions.returns}
+   *
+   * A later `pull()`, and one after a `push()` of the key, asks Redis.
    *
    * @param asBuffer - true for the bytes, false for the parsed JSON
    * @defaultValue true
@@ -990,13 +1008,18 @@ export declare class Job {
   /**
    * Adds a removal to the next `pull()` (DEL), which executes it after its reads.
    *
-   * All groups and all deliveries of a job share a key. After a processor has removed it, a second delivery of the job, after a
-   * failure or the end of its consumer, reads `null`, and so does every other group. Therefore remove keys after `finished()`,
-   * or give them a timeout in `set()`. A processor can remove keys of its own group at its end, if it treats `null` as done.
+   * In a processor the removal of a key that the entry carries waits for the settlement of a success, so `pull()` sends nothing
+   * for it. The run reads `null` from then on. A failed job keeps the key. Other groups and later deliveries read the carried
+   * value from the entry. The consumer's option `delOnSettle` lets the removal of every key wait.
+   *
+   * `pull()` removes other keys at once, also a carried key that the processor has pushed. All groups and all deliveries of a
+   * job share a key. So a second delivery, after a failure or the end of its consumer, reads `null`, and so does every other
+   * group. Remove such keys after `finished()`, or give them a timeout in `set()`.
    */
   del(key: string): Job;
   /**
-   * Executes the collected writes.
+   * Executes the collected writes at once. It is needed for values that others read before the job is sent or settled, and for
+   * values that are set after that.
    *
    * @returns rejects with the first {@link IRedisError}, if there is one
    */
@@ -1008,7 +1031,9 @@ export declare class Job {
    *
    * @typeParam T - keys and their values
    * @param options.signal - its abort rejects with its reason, but does not undo sent commands, including removals
-   * @returns rejects with an {@link IRedisError} if the connection failed
+   * @returns rejects with an {@link IRedisError} if the connection failed. Rejects with an Error with code `ANSWER_MISSED` for a
+   * key of `returns` of a job with `payload: 'entry'`, if the completion was missed and Redis has no outcome record: the answer
+   * is unknown, and not `null`. `durable` prevents that
    */
   pull<T = { [key: string]: any }>(options?: { signal?: IAbortSignal | undefined }): Promise<T>;
 }
@@ -1032,6 +1057,14 @@ export interface ISentJob extends Job {
    * count. After a reconnection of the subscriber, an outcome query finds missed completions: every success, every error of a
    * job with `durable`, and for a minute an error that no connection received. A job whose entry is gone without an outcome
    * has an error with code `OUTCOME_UNKNOWN`.
+   *
+   * The values that the completions return (see {@link ISendOptions.returns}) are in this job object then. If several groups
+   * return a key, the completion that arrived last counts. The first `pull()` of such a key needs no round trip:
+   *
+   * ```ts
+   * const { worldConcat } = await job.finished();
+   * const { outbound } = await job.get('outbound', false).pull();
+   * ```
    *
    * @typeParam T - completions, an {@link IJobCompletion}
    * @param options - timeout in ms, or an object with it. Default, and for 0, no limit. An abort of `signal` rejects with its
@@ -1057,11 +1090,18 @@ export interface IReceivedJob extends Job {
    * @returns the same job
    */
   release(): IReceivedJob;
-  /** Settles the job as finished (XACK, then PUBLISH). A return of the processor has the same effect. */
+  /**
+   * Settles the job as finished (XACK, then PUBLISH). A return of the processor has the same effect.
+   *
+   * If the run has payload changes, these leave with it in one transaction: MULTI, DEL of removals that have waited, SET of
+   * writes that were not pushed, the outcome record, XACK, PUBLISH and EXEC. Redis carries out all of it or nothing. On a
+   * Cluster and on several `nodes()` the writes come first, then the settlement, then the removals, each after the reply to the
+   * one before.
+   */
   resolve(): Promise<void>;
   /**
-   * Settles the job as failed (PUBLISH), see {@link IJobCompletion}. Its entry stays pending. An exception of the processor has
-   * the same effect.
+   * Settles the job as failed (PUBLISH), see {@link IJobCompletion}. Its entry stays pending. Writes that were not pushed and
+   * removals that have waited are dropped. An exception of the processor has the same effect.
    */
   reject<T extends Error>(error: T): Promise<void>;
 }
@@ -1092,7 +1132,7 @@ export interface ISendOptions {
    * @default the stream
    */
   route?: string | symbol | undefined;
-  /** Job to send. Push its payload before. */
+  /** Job to send. Values that were set and not pushed leave with it (MULTI, SET, XADD and EXEC). */
   job: Job;
   /**
    * Approximate maximum length of the stream (MAXLEN ~); 0 for no limit.
@@ -1116,6 +1156,63 @@ export interface ISendOptions {
    * @default false
    */
   durable?: boolean | IDurableOptions | null | undefined;
+  /**
+   * Small values that the entry carries beside their keys, so that every group and every delivery reads them without a round
+   * trip. Values come from this job object: those that were set and not pushed, and those of up to 4 KiB that were pushed since
+   * its last send. A value with a timeout is never carried. Sizes are of the stored bytes, which for text is its JSON. A value
+   * beyond a limit is in its key only.
+   *
+   * - `true`: values of at most 1 KiB each and 4 KiB in all
+   * - `false`: none
+   * - an array: the same as `true`, for these payload keys only
+   * - an object: payload keys and limits
+   *
+   * Carried values stay in the stream until their entry is trimmed or deleted. `false` gives the behaviour of 2.x, in which
+   * processors read the value that the key has at that time. It has no effect with `payload: 'entry'`.
+   * Throws a TypeError for another type, and a RangeError for a limit that is not a whole number from 0 on.
+   * @default values of at most 256 bytes in all; with `capped` as `true`
+   */
+  carry?: boolean | readonly string[] | ICarryOptions | null | undefined;
+  /**
+   * Place of the values that leave with the job.
+   *
+   * - `'keys'`: in payload keys; the entry carries copies of small ones, see `carry`
+   * - `'entry'`: in the entry only, up to 1 MiB in all. No payload key exists, so nothing must be removed later. Consumers of
+   *   2.x and programs that read the key find nothing. A value of the answer that the completion carries gets no key either
+   *
+   * With `'entry'`, `send()` rejects with a TypeError for pushed values and for values with a timeout, and with a RangeError for
+   * more than 1 MiB.
+   * @default 'keys'
+   */
+  payload?: 'keys' | 'entry' | null | undefined;
+  /**
+   * Payload keys whose values the completions return, so that the first `pull()` after `finished()` needs no round trip. These
+   * are values that the processor has set or pushed, of at most 1 KiB each and 4 KiB in all. `pull()` reads other values from
+   * their keys: larger ones, those of consumers of 2.x, and those of a missed completion without an outcome record. With
+   * `payload: 'entry'` the last case has no key, see `ANSWER_MISSED` at {@link Job.pull}.
+   * Throws a TypeError without `waitFor`, and for anything but an array of strings.
+   * @default none
+   */
+  returns?: readonly string[] | null | undefined;
+}
+
+/** Payload keys and limits of carried values. */
+export interface ICarryOptions {
+  /**
+   * Payload keys whose values the entry carries.
+   * @default all
+   */
+  keys?: readonly string[] | null | undefined;
+  /**
+   * Maximum size of one value, in bytes, from 0 on.
+   * @default 1024
+   */
+  maxValueSize?: number | undefined;
+  /**
+   * Maximum size of all values, in bytes, from 0 on.
+   * @default 4096
+   */
+  maxTotalSize?: number | undefined;
 }
 
 /** Options of outcome records. */
@@ -1187,10 +1284,12 @@ export declare class Producer {
   /** Creates a job, by default with a random id. */
   job(id?: string): Job;
   /**
-   * Sends a job (XADD).
+   * Sends a job (XADD). Values that were set and not pushed leave in the same write and in one transaction (MULTI, SET, XADD and
+   * EXEC): Redis carries out all of it or nothing. On a Cluster and on several `nodes()` the entry is sent after Redis has
+   * confirmed the keys.
    *
    * @returns the same job, after Redis has accepted the entry; with `finished()` if `waitFor` was given. Rejects with an
-   * {@link IRedisError}, or with a TypeError or RangeError that names the option
+   * {@link IRedisError}, or with a TypeError or RangeError that names the option; the job then has its collected writes again
    */
   send(options: ISendOptions): Promise<ISentJob>;
   /** Resolves with statistics. Sends no command and opens no connection. */
@@ -1353,6 +1452,13 @@ export interface IConsumerOptions {
    */
   removeIdleConsumers?: number | undefined;
   /**
+   * Lets every `del()` of a processor wait for the settlement of a success, so that a failed job keeps its keys. Without it that
+   * holds for keys that the entry carries, see {@link Job.del}. Other groups lose keys that are not carried, as before. Needs
+   * MULTI and EXEC, except on a Cluster and on several `nodes()`.
+   * @default false
+   */
+  delOnSettle?: boolean | undefined;
+  /**
    * Route to the node of `nodes()` to read from, or DISTRIBUTED_ROUTING for all.
    * @default the group
    */
@@ -1391,7 +1497,7 @@ export interface IProcessOptions {
    * Payload keys that are fetched before the processor is called (MGET, one for all jobs that arrive together). The first
    * `pull()` of such a key needs no round trip. It asks Redis for a key that did not exist, or that the processor has pulled,
    * pushed or removed since. A job waits for its payload for at most a second, or half its `deadline`, and starts without it
-   * then.
+   * then. A key that the entry carries needs no prefetch.
    * @default none
    */
   prefetch?: readonly string[] | null | undefined;
@@ -1521,7 +1627,7 @@ export interface IDeadLetter {
   id: string;
   /** Index of its node of `nodes()`; otherwise 0. */
   node: number;
-  /** Id of the job, whose payload still exists. */
+  /** Id of the job, whose payload keys still exist. */
   jobId: string;
   /** Id of the producer. */
   producerId: string;

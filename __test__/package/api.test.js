@@ -56,6 +56,7 @@ const OTHERS = {
   ISentJob: 'Producer',
   'ISentJob.finished': 'Producer',
   IDurableOptions: '`producer.send(options)`',
+  ICarryOptions: '`producer.send(options)`',
   Consumer: 'Consumer',
   'Consumer.play': 'Consumer',
   'Consumer.stats': 'Stats',

@@ -6,6 +6,7 @@ import {
   DISTRIBUTED_ROUTING,
   gracefulShutdown,
   HFXBUS_ID_SIZE,
+  type ICarryOptions,
   type IClaimedEntry,
   type IConnectionStats,
   type IConsumerError,
@@ -147,6 +148,13 @@ export async function jobs(): Promise<void> {
   completions.g instanceof Date;
   await producer.send({ job, stream: 's', waitFor: ['g'], durable: true });
   await producer.send({ job, stream: 's', waitFor: ['g'], durable: { ttl: 60_000 } });
+  const carry: ICarryOptions = { keys: ['a'], maxValueSize: 100, maxTotalSize: 200 };
+  const frozen: readonly string[] = ['a'];
+  for (const one of [true, false, ['a'], frozen, {}, carry, null])
+    await producer.send({ job, stream: 's', carry: one });
+  await producer.send({ job, stream: 's', payload: 'keys' });
+  await producer.send({ job, stream: 's', waitFor: ['g'], payload: 'entry', returns: ['a'] });
+  await producer.send({ job, stream: 's', waitFor: ['g'], payload: null, returns: frozen });
   const resent: Job = await producer.send({ job: sent, stream: 's', waitFor: ['g'], rejectOnError: true });
   await resent.finished();
   const { finished } = sent;

@@ -31,11 +31,18 @@ export async function accepted(): Promise<void> {
     eject: { failures: none, timeout: none },
   });
   const consumer = new Consumer(connection, { group: 'g', id: none, backoff: none, deadLetter: none, route: none });
+  new Consumer(connection, { group: 'g', delOnSettle: none });
   consumer.process({ stream: 's', processor: () => {}, readFrom: none, deadline: none, prefetch: none });
   await consumer.play({ signal: none });
   await consumer.stats({ timeout: none });
   const producer = new Producer(connection);
   const job = await producer.send({ stream: 's', job: producer.job(none), waitFor: none, durable: { ttl: none } });
+  await producer.send({ stream: 's', job: producer.job(), carry: none, payload: none, returns: none });
+  await producer.send({
+    stream: 's',
+    job: producer.job(),
+    carry: { keys: none, maxValueSize: none, maxTotalSize: none },
+  });
   await job.finished({ timeout: none, signal: none });
   await job.get('k', none).set('k', 1, none).pull({ signal: none });
   await new DeadLetters(connection, 's').list({ count: none, after: none });

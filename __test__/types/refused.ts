@@ -60,6 +60,18 @@ export function refused(): unknown[] {
     producer.send({ stream: 's', job, waitFor: 'g' }),
     // @ts-expect-error a time to live is a number
     producer.send({ stream: 's', job, waitFor: ['g'], durable: { ttl: '1h' } }),
+    // @ts-expect-error a payload key in carry is in an array
+    producer.send({ stream: 's', job, carry: 'k' }),
+    // @ts-expect-error a limit of carried values is a number
+    producer.send({ stream: 's', job, carry: { maxValueSize: '1 KiB' } }),
+    // @ts-expect-error a limit of carried values is misspelt
+    producer.send({ stream: 's', job, carry: { maxSize: 5 } }),
+    // @ts-expect-error a payload has one of two places
+    producer.send({ stream: 's', job, payload: 'stream' }),
+    // @ts-expect-error keys to return are in an array
+    producer.send({ stream: 's', job, waitFor: ['g'], returns: 'k' }),
+    // @ts-expect-error delOnSettle is a boolean
+    new Consumer(connection, { group: 'g', delOnSettle: ['k'] }),
     // @ts-expect-error streams are names
     producer.listen(['s']),
     // @ts-expect-error a listener is a function

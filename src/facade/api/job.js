@@ -121,14 +121,14 @@ class Job {
     return this;
   }
 
-  /** Adds a write to the next `push()`. */
+  /** Adds a write, which leaves with the next `push()`, `send()` or settlement. */
   set(key, value, timeout) {
     const name = checks.text('key', key);
     this.#sets.push({ key: name, value: encode(name, value), timeout: expiry(name, timeout) });
     return this;
   }
 
-  /** Adds a removal to the next `pull()`. */
+  /** Adds a removal to the next `pull()`. In a delivery it can wait for the settlement. */
   del(key) {
     this.#dels.push(checks.text('key', key));
     return this;

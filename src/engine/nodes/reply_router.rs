@@ -105,6 +105,17 @@ impl ReplySink for ReplyRouter {
         }
         let Some(kind) = ReplyKind::of(ticket) else { return };
         match kind {
+            ReplyKind::Added => match outcome {
+                // The user has no right to MULTI, so the command ran by itself. Its EXEC will fail.
+                Ok(Reply::Bulk(entry)) => {
+                    if let Some(producer) = self.producers.get(ticket.index & !LAST) {
+                        producer.on_reply(ticket, Ok(Reply::Bulk(entry)));
+                    }
+                    let request = ticket.id as RequestId;
+                    self.host.event(Event::Value { request, index: 0, payload: Payload::Missing });
+                }
+                outcome => self.answer(kind, ticket, outcome),
+            },
             ReplyKind::SentInTransaction => {
                 let tag = ReplyTag { kind: ReplyKind::Sent as u8, ..ticket };
                 match outcome_of_transaction(outcome) {

@@ -152,13 +152,15 @@ impl Producer {
             Some(payload) => {
                 let part =
                     || Destination::Sink(ReplyTag { kind: ReplyKind::Part as u8, index: 0, id: ticket.id });
-                commands.begin("MULTI", 1).route_with(plan.key(node).as_bytes()).end(part());
+                // Without MULTI the commands run one by one. The reply to XADD shows it.
+                commands.begin("MULTI", 1).route_with(plan.key(node).as_bytes()).end(Destination::Nowhere);
                 payload.pack_keys(commands, self.node_set.nodes()[node].keys(), job, part);
+                let tag =
+                    |kind| Destination::Sink(ReplyTag { kind: kind as u8, index: self.number, ..ticket });
                 plan.pack(commands, node, fields, *capped);
-                commands.end_following(part());
-                let kind = ReplyKind::SentInTransaction as u8;
+                commands.end_following(tag(ReplyKind::Added));
                 commands.begin("EXEC", 1).route_with(plan.key(node).as_bytes());
-                commands.end_following(Destination::Sink(ReplyTag { kind, index: self.number, ..ticket }));
+                commands.end_following(tag(ReplyKind::SentInTransaction));
             }
             None => {
                 plan.pack(commands, node, fields, *capped);

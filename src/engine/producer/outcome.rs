@@ -43,9 +43,10 @@ pub struct JobEnd {
 }
 
 impl JobEnd {
-    /// An end without a record.
+    /// An end without a record. A failure has no answer.
     fn unrecorded(error: Option<String>) -> Self {
-        Self { error, answer: None }
+        let answer = error.is_some().then(Vec::new);
+        Self { error, answer }
     }
 }
 

@@ -39,12 +39,14 @@ pub enum ReplyKind {
     SentInTransaction = 11,
     /// A consumer, for a command of the transaction that settles a job: as for a PUBLISH.
     Transacted = 12,
+    /// A request, for the XADD within the transaction that sends a job: as for its EXEC.
+    Added = 13,
 }
 
 impl ReplyKind {
     /// ReplyKind of a ticket, or `None` if it has none.
     pub(crate) fn of(ticket: ReplyTag) -> Option<Self> {
-        const KINDS: [ReplyKind; 13] = [
+        const KINDS: [ReplyKind; 14] = [
             ReplyKind::Part,
             ReplyKind::Last,
             ReplyKind::Bytes,
@@ -58,6 +60,7 @@ impl ReplyKind {
             ReplyKind::FailurePublished,
             ReplyKind::SentInTransaction,
             ReplyKind::Transacted,
+            ReplyKind::Added,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }
@@ -114,6 +117,13 @@ pub fn is_significant(ticket: ReplyTag, outcome: &Result<Reply<'_>, RedisError>)
     outcome.as_ref().map_or(true, |reply| matches!(reply, Reply::Array(_)))
         || ticket.index & LAST != 0
         || is_undelivered_failure(ticket, outcome)
+        || is_untransacted(ticket, outcome)
+}
+
+/// Returns true for the reply to a command that ran by itself, since the user has no right to MULTI. Within a transaction
+/// Redis replies QUEUED.
+pub fn is_untransacted(ticket: ReplyTag, outcome: &Result<Reply<'_>, RedisError>) -> bool {
+    ticket.kind == ReplyKind::Transacted as u8 && matches!(outcome, Ok(Reply::Integer(_)))
 }
 
 /// Returns the outcome of an EXEC: its last reply, or the first error among its replies.

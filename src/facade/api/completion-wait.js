@@ -23,7 +23,7 @@ class Wait {
   #failed = false;
   /** Values that completions returned, by key; `null` before the first. */
   #answer = null;
-  /** Keys that only a completion can return. */
+  /** Keys that only a completion can return; `null` if Redis has them. */
   #owed;
   /** True if a completion was missed. */
   #isMissed = false;
@@ -36,7 +36,7 @@ class Wait {
    * @param {string[]} groups groups whose completions end the wait
    * @param {boolean} rejectOnError true if the first error ends the wait and rejects
    * @param {import('./wait-requests.js').WaitRequests} home shared part of the producer's waits
-   * @param {string[]} owed payload keys that only a completion can return
+   * @param {string[] | null} owed payload keys that only a completion can return; `null` if Redis has them
    */
   constructor(groups, rejectOnError, home, owed) {
     for (const group of groups) this.#note(group, null);
@@ -144,13 +144,12 @@ class Wait {
 
   /** Gives the answer to the job, once. */
   #bring(job) {
-    const missed = this.#isMissed ? this.#owed : [];
-    if (this.#answer === null && missed.length === 0) return;
     const answer = new Map(this.#answer ?? []);
-    const unanswered = missed.filter((key) => !answer.has(key));
-    Job.bring(job, answer, unanswered);
+    if (this.#owed !== null) {
+      Job.bringOnlyCopy(job, answer, this.#isMissed ? this.#owed.filter((key) => !answer.has(key)) : []);
+    } else if (answer.size > 0) Job.bring(job, answer);
     this.#answer = null;
-    this.#owed = [];
+    this.#owed = null;
   }
 
   /** Defines an own property, also with the name `__proto__`. */

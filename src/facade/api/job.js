@@ -3,7 +3,6 @@
 const { abortable, signalOf, throwIfAborted } = require('../support/abort.js');
 const checks = require('../options/validate.js');
 const { newId } = require('../bridge/job-ids.js');
-const { setErrorKind } = require('../support/errors.js');
 const { RedisClient } = require('../redis/redis-client.js');
 const requests = require('../bridge/pending-requests.js');
 const { Delivery } = require('./delivery.js');
@@ -49,12 +48,19 @@ class Job {
     job.#local = delivery;
   }
 
-  /** @internal Adds values that need no trip. Of `missed` keys nothing has the value. */
-  static bring(job, values, missed) {
-    if (!(job instanceof Job)) return;
+  /** @internal Adds values that need no trip. */
+  static bring(job, values) {
+    if (job instanceof Job) Job.#localOf(job).add(values);
+  }
+
+  /** @internal Adds the answer to a job whose entry is the only copy, and the keys whose answer was missed. */
+  static bringOnlyCopy(job, values, missed) {
+    if (job instanceof Job) Job.#localOf(job).addOnlyCopy(values, missed);
+  }
+
+  static #localOf(job) {
     if (job.#local === null || job.#local.jobId !== job.id) job.#local = new LocalPayload(job.id);
-    job.#local.add(values);
-    if (missed !== undefined) job.#local.miss(missed);
+    return job.#local;
   }
 
   /** @internal Returns the payload keys that were set and not pushed. */
@@ -179,18 +185,12 @@ class Job {
     this.#gets = [];
     this.#dels = [];
     if (dels.length > 0) this.#pushed = this.#pushed?.filter(({ key }) => !dels.includes(key)) ?? null;
-    return packPull(names, gets, dels, result);
+    return packPull(names, gets, dels, result, isLocal ? this.#local : null);
   }
 
   /** Answers reads from local values. @returns the remaining reads */
   #readLocal(result) {
     const local = this.#local;
-    const missed = this.#gets.find(({ key }) => local.isUnknown(key));
-    if (missed !== undefined) {
-      this.#gets = [];
-      this.#dels = [];
-      throw answerMissed(missed.key);
-    }
     const left = this.#gets.filter(({ key, asBuffer }) => {
       const value = local.read(key);
       if (value === undefined) return true;
@@ -225,12 +225,6 @@ class PushRequest extends requests.Request {
 function carriable({ key, value, timeout }) {
   if (timeout > 0 || value.length > LARGEST_CARRIED) return { key, value: null };
   return { key, value: typeof value === 'string' ? value : value.slice() };
-}
-
-/** Creates the error of a read whose answer nothing has. */
-function answerMissed(key) {
-  const message = `The completion that returned '${key}' was missed, and its entry was the only copy; send with durable`;
-  return setErrorKind(new Error(message), 'ANSWER_MISSED');
 }
 
 function notAClient() {

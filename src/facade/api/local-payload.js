@@ -2,8 +2,10 @@
 
 /** Payload values of a job that need no trip to Redis. */
 class LocalPayload {
-  /** Payload keys without a known value, though no Redis key has one. */
-  #unknown = null;
+  /** Payload keys whose answer was missed. */
+  #missed = null;
+  /** True if Redis has none of the values. */
+  #isOnlyCopy = false;
 
   /** @param {string} jobId id that the values belong to */
   constructor(jobId) {
@@ -17,14 +19,16 @@ class LocalPayload {
     for (const [key, value] of values) if (!this.values.has(key)) this.values.set(key, value);
   }
 
-  /** Marks keys whose answer was missed, and that Redis does not have. */
-  miss(keys) {
-    this.#unknown = new Set(keys);
+  /** Adds the answer to a job whose entry is the only copy, and the keys whose answer was missed. */
+  addOnlyCopy(values, missed) {
+    this.add(values);
+    this.#isOnlyCopy = true;
+    this.#missed = new Set(missed);
   }
 
-  /** Returns true if neither this process nor Redis has the value of a key. */
-  isUnknown(key) {
-    return this.#unknown?.has(key) ?? false;
+  /** Returns true if the answer with this key was missed. Redis has the value only if it was too large for an answer. */
+  isMissed(key) {
+    return this.#missed?.has(key) ?? false;
   }
 
   /** Returns the value of a key; `undefined` if Redis must be asked. */
@@ -34,6 +38,8 @@ class LocalPayload {
 
   /** Forgets keys that were read. The next read must see later writes. */
   consume(keys) {
+    // Without a Redis key a value can be read again.
+    if (this.#isOnlyCopy) return;
     for (const key of keys) this.values.delete(key);
   }
 
@@ -47,7 +53,7 @@ class LocalPayload {
   write(sets) {
     for (const { key } of sets) {
       this.values.delete(key);
-      this.#unknown?.delete(key);
+      this.#missed?.delete(key);
     }
   }
 }

@@ -3,6 +3,7 @@
 const { Operation } = require('../bridge/native.js');
 const packetWriter = require('../bridge/packet-writer.js');
 const requests = require('../bridge/pending-requests.js');
+const { setErrorKind } = require('../support/errors.js');
 const { decode, put } = require('./payload-values.js');
 
 /** Packs writes of payload keys. @returns {Promise<void>} promise of the request */
@@ -21,9 +22,13 @@ function packPush(request, [link, id], sets) {
   return request.promise;
 }
 
-/** Packs reads of payload keys, and removals behind them. @returns {Promise<object>} `result` with the values */
-function packPull([link, id], gets, dels, result) {
-  const request = new PullRequest(gets, result);
+/**
+ * Packs reads of payload keys, and removals behind them.
+ * @param {import('./local-payload.js').LocalPayload | null} [local] values of the job that need no trip
+ * @returns {Promise<object>} `result` with the values
+ */
+function packPull([link, id], gets, dels, result, local = null) {
+  const request = new PullRequest(gets, result, local);
   packetWriter.begin(Operation.Pull);
   packetWriter.writeNumber(link);
   packetWriter.writeRequest(request);
@@ -40,16 +45,29 @@ function packPull([link, id], gets, dels, result) {
 }
 
 class PullRequest extends requests.Request {
-  constructor(gets, result) {
+  #local;
+
+  constructor(gets, result, local) {
     super(result);
     this.gets = gets;
+    this.#local = local;
   }
 
   /** Receives a value. A key of another type than string is left out. */
   value(index, raw) {
     const { key, asBuffer } = this.gets[index];
+    if (raw === null && this.#local?.isMissed(key)) {
+      this.failed(answerMissed(key));
+      return;
+    }
     put(this.result, key, asBuffer || raw === null ? raw : decode(raw));
   }
+}
+
+/** Creates the error of a read whose answer was missed. */
+function answerMissed(key) {
+  const message = `The completion that returned '${key}' was missed, and its entry was the only copy; send with durable`;
+  return setErrorKind(new Error(message), 'ANSWER_MISSED');
 }
 
 module.exports = { packPull, packPush };

@@ -101,10 +101,10 @@ class Producer extends EventEmitter {
     // Before anything is packed or planned, since a subscriber can send jobs and push payloads.
     const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
     const headers = message && diagnostics.packHeaders(message.headers);
-    const payload = choosePayload(Job.sendable(job), given, { isCapped: cap > 0, isAwaited: groups !== null });
+    const payload = this.#payload(job, given, { isCapped: cap > 0, isAwaited: groups !== null }, message);
     const restore = payload && Job.takeSendable(job);
     const wait =
-      groups && new Wait(groups, Boolean(rejectOnError), this.#waits, payload?.isOnlyCopy ? payload.returns : []);
+      groups && new Wait(groups, Boolean(rejectOnError), this.#waits, payload?.isOnlyCopy ? payload.returns : null);
     const request = new SendRequest(job, wait, this.#counts, message, restore);
     const entry = { id, name, leadsBy, groups, cap, record, headers, endsAtError: Boolean(rejectOnError), wait };
     const keys = payload === null ? [] : payload.keys;
@@ -115,6 +115,16 @@ class Producer extends EventEmitter {
       this.#pack(request, entry, payload);
     }
     return request.promise;
+  }
+
+  /** Chooses the payload. Subscribers that have the message of the send get that of its refusal too. */
+  #payload(job, options, about, message) {
+    try {
+      return choosePayload(Job.sendable(job), options, about);
+    } catch (error) {
+      if (message !== null) diagnostics.channels.sent.publish(Object.assign(message, { error }));
+      throw error;
+    }
   }
 
   /** Packs a send once its payload keys, which are on another server, are there. */
@@ -242,6 +252,7 @@ class SendRequest extends requests.Request {
   /** Sends a transaction again; `null` for a send without one. */
   #again = null;
   #attempts = 0;
+  #isSent = false;
   /** True if a server that takes no writes has refused the transaction. */
   #isRefused = false;
   /** Puts the payload back into the job after a failure, if there is any. */
@@ -254,6 +265,11 @@ class SendRequest extends requests.Request {
     this.#counts = counts;
     this.#message = message;
     counts.begun++;
+  }
+
+  /** Notes that Redis has the entry, though the end of its transaction will be refused to a user without MULTI. */
+  value() {
+    this.#isSent = true;
   }
 
   /** Sets the function that sends a transaction again that a demoted server has refused as a whole. */
@@ -282,6 +298,7 @@ class SendRequest extends requests.Request {
   }
 
   failed(error) {
+    if (this.#isSent) return;
     // The connection goes to the new primary, as it does with a single command. The last attempt reports its error.
     this.#isRefused ||= this.#again !== null && error.code === 'READONLY' && this.#attempts++ < MOST_ATTEMPTS;
     if (this.#isRefused) return;

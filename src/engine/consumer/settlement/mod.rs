@@ -26,7 +26,8 @@ use crate::engine::protocol::dead_letter::DeadLetterReason;
 use crate::engine::protocol::outcome_record::shortened;
 use crate::engine::protocol::pending_entries::PendingEntry;
 use crate::engine::protocol::reply_tag::{
-    LAST, ReplyKind, SettlementStep, is_significant, is_undelivered_failure, outcome_of_transaction,
+    LAST, ReplyKind, SettlementStep, is_significant, is_undelivered_failure, is_untransacted,
+    outcome_of_transaction,
 };
 use crate::engine::runtime::backoff::jitter;
 
@@ -251,6 +252,9 @@ impl ReplyHandler for Consumer {
         if let Some(step) = ReplyKind::settlement_step(ticket).filter(|_| is_significant(ticket, &outcome)) {
             if is_undelivered_failure(ticket, &outcome) {
                 self.record_undelivered_failure(ticket);
+            }
+            if is_untransacted(ticket, &outcome) {
+                self.lock().note_untransacted(ticket.id as u32, step);
             }
             let outcome = outcome_of_transaction(outcome);
             if outcome.is_ok() && ticket.index & LAST == 0 {

@@ -1,6 +1,8 @@
 //! Settlement of a job together with its payload changes, in one transaction.
 //!
 //! Redis runs the whole transaction or nothing of it. A refused command, such as a SET while memory is full, discards it.
+//! A user without the right to MULTI has the commands run one by one. So they are in an order in which a crash never removes
+//! the input of an entry that is not acknowledged.
 
 use crate::redis_io::command::{Commands, Destination};
 
@@ -11,7 +13,7 @@ use crate::engine::consumer::state::settlement_batch::SettledJob;
 use crate::engine::protocol::payload_commands::pack_set;
 
 impl Consumer {
-    /// Packs `MULTI`, the payload changes, the record, `XACK`, `PUBLISH` and `EXEC`. Errors of the commands within go to
+    /// Packs `MULTI`, the writes of payload keys, the record, `XACK`, `PUBLISH`, the removals and `EXEC`. Errors of the commands within go to
     /// `part`, and the outcome to `to`.
     pub(crate) fn pack_transaction(
         &self,
@@ -25,14 +27,7 @@ impl Consumer {
         let stream = &state.streams[job.stream as usize];
         let keys = self.node_set.nodes()[stream.node].keys();
         let begun = commands.len();
-        commands.begin("MULTI", 1).route_with(stream.key.as_bytes()).end(part());
-        if !changes.removals.is_empty() {
-            commands.begin("DEL", 1 + changes.removals.len());
-            for key in &changes.removals {
-                commands.key_parts(&keys.payload(&slot.job, key));
-            }
-            commands.end(part());
-        }
+        commands.begin("MULTI", 1).route_with(stream.key.as_bytes()).end(Destination::Nowhere);
         for write in &changes.writes {
             pack_set(commands, &keys.payload(&slot.job, &write.key), &write.value, write.expiry);
             commands.end(part());
@@ -43,6 +38,13 @@ impl Consumer {
         self.pack_acknowledgement(state, commands, stream, std::iter::once(job), part());
         if !slot.producer.is_empty() {
             pack_completion(state, commands, job, part());
+        }
+        if !changes.removals.is_empty() {
+            commands.begin("DEL", 1 + changes.removals.len());
+            for key in &changes.removals {
+                commands.key_parts(&keys.payload(&slot.job, key));
+            }
+            commands.end(part());
         }
         commands.begin("EXEC", 1).route_with(stream.key.as_bytes()).end(to);
         commands.bind_from(begun);

@@ -38,6 +38,7 @@ use crate::engine::consumer::state::lane::LaneState;
 use crate::engine::consumer::state::retry_queue::RetryQueue;
 use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementBatch};
 use crate::engine::consumer::state::stream::{Position, StreamState};
+use crate::engine::protocol::reply_tag::SettlementStep;
 
 /// Phase of a consumer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,6 +138,13 @@ impl ConsumerState {
     /// Number of streams at the last `play()`.
     pub fn known(&self) -> usize {
         self.streams.iter().take_while(|stream| stream.active).count()
+    }
+
+    /// Notes that the commands of a transaction ran by themselves.
+    pub fn note_untransacted(&mut self, batch: u32, step: SettlementStep) {
+        if let Some(batch) = self.batches.iter_mut().find(|known| known.number == batch) {
+            batch.note_untransacted(step);
+        }
     }
 
     /// Returns true if a read of any lane has no reply yet.

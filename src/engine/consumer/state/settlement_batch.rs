@@ -47,6 +47,8 @@ pub struct SettledJob {
     pub answer: Box<str>,
     /// Changes of the payload, for a transaction.
     pub changes: Option<Box<PayloadChanges>>,
+    /// True if the commands of the transaction ran by themselves, since the user has no right to MULTI.
+    pub is_untransacted: bool,
     /// Time of the next delivery, if it is delayed.
     pub due: Option<Instant>,
     /// Steps of the current batch.
@@ -62,12 +64,29 @@ impl SettledJob {
     pub fn new(token: JobToken, stream: u32, request: RequestId) -> Self {
         let (pending_steps, retry_steps, answer) = Default::default();
         let (failure, changes, due, error) = (None, None, None, None);
-        Self { token, stream, request, failure, answer, changes, due, pending_steps, retry_steps, error }
+        let is_untransacted = false;
+        Self {
+            token,
+            stream,
+            request,
+            failure,
+            answer,
+            changes,
+            is_untransacted,
+            due,
+            pending_steps,
+            retry_steps,
+            error,
+        }
     }
 
     /// Notes a failed step. An error that lasts replaces one that passes.
     fn note(&mut self, step: SettlementStep, error: &RedisError) {
         let is_transaction = matches!(step, SettlementStep::Transaction(_));
+        if is_transaction && self.is_untransacted && error.command == Some("EXEC") {
+            // There was no transaction to end.
+            return;
+        }
         if is_transaction && self.error.is_some() {
             // The first refusal within a transaction is the reason for the others.
             return;
@@ -117,6 +136,15 @@ pub struct SettlementBatch {
 }
 
 impl SettlementBatch {
+    /// Notes that the commands of a transaction ran by themselves.
+    pub fn note_untransacted(&mut self, step: SettlementStep) {
+        if let SettlementStep::Transaction(at) = step
+            && let Some(job) = self.jobs.get_mut(at)
+        {
+            job.is_untransacted = true;
+        }
+    }
+
     /// Notes a failed step.
     pub fn note(&mut self, step: SettlementStep, error: &RedisError) {
         let at = match step {

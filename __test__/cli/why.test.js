@@ -47,6 +47,17 @@ describe('npx hfxbus why', () => {
     assert.doesNotMatch(stdout, /example/);
   });
 
+  it('names the values that an entry carries, without their content', async (t) => {
+    const { redis, url } = await stuckBus(t);
+    const fields = ['prd', 'p', 'job', 'own', 'val:to', 'ann@example.org', 'own', '1'];
+    await redis.call('XADD', keys.stream('mails'), '*', ...fields);
+    const { entry } = await statesOf('own', url);
+    assert.deepStrictEqual(entry.carried, ['to']);
+    const { stdout } = await hfxbus(['why', 'own', '--url', url]);
+    assert.match(stdout, /^The entry in mails carries to$/m);
+    assert.doesNotMatch(stdout, /example/);
+  });
+
   it('finds a job beyond one page of entries, and a payload without an entry', async (t) => {
     const { redis, url } = await stuckBus(t);
     const add = (_, at) => ['XADD', keys.stream('many'), '*', 'prd', 'p', 'job', `job-${at}`];

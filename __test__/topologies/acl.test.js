@@ -52,6 +52,31 @@ ours('without the right to a key or a channel its call rejects with NOPERM', asy
   await assert.rejects(producer.listen(scene.stream), noPermission('PSUBSCRIBE'));
 });
 
+ours('without the right to MULTI a send and a settlement with payload changes run one by one', async (_, scene) => {
+  const { stream, group, redis } = scene;
+  const { connection } = await limited(scene, '-multi', '-exec');
+  const failures = [];
+  const consumer = await scene.play(
+    async (job) => {
+      const { inbound } = await job.get('inbound', false).del('inbound').pull();
+      job.set('outbound', `${inbound}world!`);
+    },
+    { connection },
+  );
+  consumer.on('error', (error) => failures.push(error));
+  const producer = scene.producer(connection);
+  const job = producer.job().set('inbound', 'Hello ');
+  await producer.send({ stream, job, waitFor: [group] });
+  await job.finished();
+  assert.deepStrictEqual(await job.get('inbound').get('outbound', false).pull(), {
+    inbound: null,
+    outbound: 'Hello world!',
+  });
+  await until(async () => (await redis.call('XPENDING', keys.stream(stream), keys.group(group)))[0] === 0);
+  await consumer.pause();
+  assert.deepStrictEqual([failures, await redis.call('XLEN', keys.stream(stream))], [[], 1]);
+});
+
 for (const command of ['XACK', 'PUBLISH']) {
   ours(
     `without the right to ${command} the consumer reports each job once as one that it cannot settle`,

@@ -62,6 +62,8 @@ async function entryOf({ stream, node, key, server, groups }, { id, age }, field
     id,
     age,
     producer: fields.prd ?? null,
+    // Payload keys whose values are in the entry.
+    carried: Object.keys(fields).flatMap((field) => (field.startsWith('val:') ? [field.slice('val:'.length)] : [])),
     // These fields exist in a dead letter only.
     deadLetter: fields.rsn === undefined ? null : { stream: fields.str, group: fields.grp, reason: fields.rsn },
     groups: await Promise.all(states),
@@ -100,8 +102,11 @@ function print({ jobId, entries, payload }) {
     const { group, stream: from, reason } = deadLetter;
     console.log(printable(`In ${stream}, dead-lettered by ${group} of ${from}: ${reason}`));
   }
+  for (const { stream, carried } of entries.filter((entry) => entry.carried.length > 0)) {
+    console.log(printable(`The entry in ${stream} carries ${carried.join(', ')}`));
+  }
   const keys = payload.map(({ key, node, bytes, ttl }) => [key, node, bytes, duration(ttl) ?? 'never']);
-  const text = keys.length > 0 ? table(['payload', 'node', 'bytes', 'expires in'], keys) : 'There is no payload.';
+  const text = keys.length > 0 ? table(['payload', 'node', 'bytes', 'expires in'], keys) : 'There is no payload key.';
   console.log(`\n${text}`);
 }
 

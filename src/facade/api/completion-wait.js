@@ -21,7 +21,7 @@ class Wait {
   /** Shared part of the producer's waits. */
   #home;
   #failed = false;
-  /** Values that completions returned, by key; `null` before the first. */
+  /** Payload keys with the values that completions returned; `null` before the first. */
   #answer = null;
   /** Keys that only a completion can return; `null` if Redis has them. */
   #owed;
@@ -62,7 +62,7 @@ class Wait {
     for (const { at, group, error, answer } of arrivals) {
       this.#failed ||= error !== null;
       if (answer === null) this.#isMissed = true;
-      else if (answer.length > 0) this.#answer = [...(this.#answer ?? []), ...answer];
+      else if (answer.length > 0) this.#answer = this.#answer === null ? answer : this.#answer.concat(answer);
       const outcome = error === null ? new Date(at) : JSON.parse(error);
       if (isAmbiguous(group)) {
         for (const name of namesOf(group, Object.keys(this.#completions))) this.#note(name, outcome);
@@ -144,16 +144,23 @@ class Wait {
 
   /** Gives the answer to the job, once. */
   #bring(job) {
-    const answer = new Map(this.#answer ?? []);
+    const answer = this.#answer ?? [];
+    // Of several groups with the same key the last one counts, as with a payload key.
+    if (answer.length > 1) answer.reverse();
     if (this.#owed !== null) {
-      Job.bringOnlyCopy(job, answer, this.#isMissed ? this.#owed.filter((key) => !answer.has(key)) : []);
-    } else if (answer.size > 0) Job.bring(job, answer);
+      const isAnswered = (key) => answer.some(([answered]) => answered === key);
+      Job.bringOnlyCopy(job, answer, this.#isMissed ? this.#owed.filter((key) => !isAnswered(key)) : []);
+    } else if (answer.length > 0) Job.bring(job, answer);
     this.#answer = null;
     this.#owed = null;
   }
 
   /** Defines an own property, also with the name `__proto__`. */
   #note(group, value) {
+    if (group !== '__proto__') {
+      this.#completions[group] = value;
+      return;
+    }
     Object.defineProperty(this.#completions, group, { value, writable: true, configurable: true, enumerable: true });
   }
 }

@@ -7,15 +7,17 @@ const LARGEST_ANSWER_VALUE = 1024;
 /** Maximum size of an answer, in bytes. */
 const LARGEST_ANSWER = 4096;
 
+const NOTHING = [];
+
 /** Payload of one delivery: the values that came with its entry, and the changes that leave with its settlement. */
 class Delivery extends LocalPayload {
   /** Keys whose value came with the entry, until they are written. */
-  #carried = new Set();
+  #carried = NOTHING;
   /** Keys to remove with the settlement. */
-  #removals = new Set();
-  /** Values of keys to return that were pushed, by key. */
-  #written = new Map();
-  #returns = [];
+  #removals = NOTHING;
+  /** Values of keys to return that were pushed, by key; `null` before the first. */
+  #written = null;
+  #returns = NOTHING;
   #isOnlyCopy = false;
   #defersRemovals;
 
@@ -33,35 +35,37 @@ class Delivery extends LocalPayload {
    * @param {{ values: Array<[string, string | Buffer]>, returns: string[], isOnlyCopy: boolean }} carried
    */
   carry({ values, returns, isOnlyCopy }) {
-    for (const [key] of values) this.#carried.add(key);
+    this.#carried = values.map(([key]) => key);
     this.add(values);
     this.#returns = returns;
     this.#isOnlyCopy = isOnlyCopy;
   }
 
   read(key) {
-    return this.#removals.has(key) ? null : this.values.get(key);
+    return this.#removals.includes(key) ? null : this.find(key);
   }
 
-  consume(keys) {
+  consume(key) {
     // Without a Redis key a value can be read again.
-    super.consume(this.#isOnlyCopy ? keys.filter((key) => !this.#carried.has(key)) : keys);
+    if (!this.#isOnlyCopy || !this.#carried.includes(key)) this.forget(key);
   }
 
   remove(key) {
     super.remove(key);
-    this.#written.delete(key);
-    if (!this.#defersRemovals && !this.#carried.has(key)) return false;
-    this.#removals.add(key);
+    this.#written?.delete(key);
+    if (!this.#defersRemovals && !this.#carried.includes(key)) return false;
+    if (!this.#removals.includes(key)) this.#removals = [...this.#removals, key];
     return true;
   }
 
   write(sets) {
     super.write(sets);
     for (const { key, value } of sets) {
-      this.#carried.delete(key);
-      this.#removals.delete(key);
-      if (this.#returns.includes(key)) this.#written.set(key, typeof value === 'string' ? value : value.slice());
+      this.#carried = without(this.#carried, key);
+      this.#removals = without(this.#removals, key);
+      if (!this.#returns.includes(key)) continue;
+      this.#written ??= new Map();
+      this.#written.set(key, typeof value === 'string' ? value : value.slice());
     }
   }
 
@@ -70,30 +74,29 @@ class Delivery extends LocalPayload {
    * @param {Array<{ key: string, value: string | Uint8Array, timeout: number }>} sets values that were set and not pushed
    */
   changes(sets) {
-    for (const { key } of sets) this.#removals.delete(key);
-    const last = new Map(sets.map(({ key, value }) => [key, value]));
-    const answers = this.#answers(last);
-    const isAnswered = (key) => this.#isOnlyCopy && answers.some(([answered]) => answered === key);
-    const isEntryOnly = (key) => this.#isOnlyCopy && this.#carried.has(key);
+    const answers = this.#returns.length > 0 ? this.#answers(sets) : NOTHING;
+    for (const { key } of sets) this.#removals = without(this.#removals, key);
+    if (!this.#isOnlyCopy) return { jobId: this.jobId, removals: this.#removals, writes: sets, answers };
     return {
-      removals: [...this.#removals].filter((key) => !isEntryOnly(key)),
-      writes: sets.filter(({ key }) => !isAnswered(key)),
+      jobId: this.jobId,
+      removals: this.#removals.filter((key) => !this.#carried.includes(key)),
+      writes: sets.filter(({ key }) => !answers.some(([answered]) => answered === key)),
       answers,
     };
   }
 
   /** Returns true if the settlement changes nothing. */
   isUnchanged() {
-    return this.#removals.size === 0 && this.#returns.length === 0;
+    return this.#removals.length === 0 && this.#returns.length === 0;
   }
 
   /** Returns the values for the completion that are small enough, by key. */
-  #answers(last) {
+  #answers(sets) {
     const answers = [];
     let size = 0;
     for (const key of this.#returns) {
-      const value = last.get(key) ?? this.#written.get(key);
-      if (value === undefined) continue;
+      const value = sets.findLast((set) => set.key === key)?.value ?? this.#written?.get(key);
+      if (value === undefined || value.length > LARGEST_ANSWER_VALUE) continue;
       const length = Buffer.byteLength(value);
       if (length > LARGEST_ANSWER_VALUE || size + length > LARGEST_ANSWER) continue;
       size += length;
@@ -101,6 +104,10 @@ class Delivery extends LocalPayload {
     }
     return answers;
   }
+}
+
+function without(keys, key) {
+  return keys.includes(key) ? keys.filter((other) => other !== key) : keys;
 }
 
 module.exports = { Delivery };

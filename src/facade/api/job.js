@@ -103,7 +103,7 @@ class Job {
     if (sets.length === 0 && isUnchanged) return null;
     const delivery = local instanceof Delivery ? local : new Delivery(job.id, false);
     job.#sets = [];
-    return { ...delivery.changes(sets), jobId: delivery.jobId };
+    return delivery.changes(sets);
   }
 
   /** @internal Forgets pushed values, since a push failed. */
@@ -197,7 +197,7 @@ class Job {
       put(result, key, value === null ? null : asBuffer ? Buffer.from(value) : decode(value.toString()));
       return false;
     });
-    local.consume(this.#gets.map(({ key }) => key));
+    for (const { key } of this.#gets) local.consume(key);
     return left;
   }
 

@@ -33,6 +33,8 @@ const RECORD_TIME = 60 * 60 * 1000;
 class Producer extends EventEmitter {
   #native;
   #plans = new Map();
+  /** Plan of the last send; most sends have the same. */
+  #lastPlan = null;
   #watched = false;
   #counts = { begun: 0, sent: 0, failed: 0, finished: 0, timedOut: 0 };
   #waits;
@@ -169,6 +171,15 @@ class Producer extends EventEmitter {
   }
 
   #plan(stream, route, groups) {
+    const last = this.#lastPlan;
+    if (last !== null && last.stream === stream && last.route === route && isSame(last.groups, groups))
+      return last.plan;
+    const plan = this.#planOf(stream, route, groups);
+    this.#lastPlan = { stream, route, groups, plan };
+    return plan;
+  }
+
+  #planOf(stream, route, groups) {
     const key = JSON.stringify([stream, route, groups]);
     let plan = this.#plans.get(key);
     if (plan === undefined) {
@@ -176,6 +187,7 @@ class Producer extends EventEmitter {
         // Packed sends refer to plans by number.
         packetWriter.flush();
         this.#plans.clear();
+        this.#lastPlan = null;
         this.#native.forgetPlans();
       }
       plan = this.#native.plan(stream, route, groups);
@@ -341,6 +353,10 @@ function groupsOf(waitFor) {
     throw new TypeError('waitFor must be an array of strings');
   }
   return [...new Set(waitFor)];
+}
+
+function isSame(left, right) {
+  return left.length === right.length && left.every((name, at) => name === right[at]);
 }
 
 /** Returns the approximate maximum length of the stream; 0 for no limit. */

@@ -49,7 +49,7 @@ class SendPayload {
         packetWriter.writeWord(value);
       }
     }
-    if (this.returns.length > 0) packetWriter.writeString(JSON.stringify(this.returns));
+    if (this.returns.length > 0) packetWriter.writeString(listOf(this.returns));
   }
 
   /** Returns the same without the values that are written as keys only. */
@@ -68,6 +68,8 @@ class SendPayload {
  * @returns {SendPayload | null} `null` if only the job is sent
  */
 function choosePayload(sendable, { carry, payload, returns }, { isCapped, isAwaited }) {
+  const isPlain = carry === undefined && payload === undefined && returns === undefined;
+  if (isPlain && sendable === null) return null;
   const names = checks.names('returns', returns);
   if (names.length > 0 && !isAwaited) throw new TypeError('returns needs waitFor');
   const isOnlyCopy = isEntryOnly(payload);
@@ -98,11 +100,25 @@ function limitsOf(carry, isCapped) {
   };
 }
 
+/** Last list of keys that was written. Most sends have the same. */
+let lastList = { keys: [], text: '[]' };
+
+/** Returns keys as JSON. */
+function listOf(keys) {
+  const isLast = keys.length === lastList.keys.length && keys.every((key, at) => key === lastList.keys[at]);
+  if (!isLast) lastList = { keys, text: JSON.stringify(keys) };
+  return lastList.text;
+}
+
+/** Returns the last write of each key. */
+function lastOf(writes) {
+  return writes.length < 2 ? [...writes] : [...new Map(writes.map((one) => [one.key, one])).values()];
+}
+
 /** Returns all values for an entry that is their only copy. */
 function entryValues({ sets, pushed }) {
   if (pushed !== null) throw new TypeError("payload: 'entry' needs values that were set and not pushed");
-  const last = new Map(sets.map((one) => [one.key, one]));
-  const values = [...last.values()].map(({ key, value, timeout }) => {
+  const values = lastOf(sets).map(({ key, value, timeout }) => {
     if (timeout > 0) throw new TypeError(`payload: 'entry' cannot keep the timeout of '${key}'`);
     return { key, value, timeout: 0, use: PayloadUse.Carry };
   });
@@ -113,9 +129,9 @@ function entryValues({ sets, pushed }) {
 
 /** Returns the values to write as keys and those to carry. A value that expires is not carried. */
 function keyValues({ sets, pushed }, limits) {
-  const values = sets.map((one) => ({ ...one, use: PayloadUse.Key }));
+  const values = sets.map(({ key, value, timeout }) => ({ key, value, timeout, use: PayloadUse.Key }));
   if (limits === null) return values;
-  const last = new Map(values.map((one) => [one.key, one]));
+  const last = lastOf(values);
   let size = 0;
   const fits = (key, value) => {
     if (limits.keys && !limits.keys.has(key)) return false;
@@ -126,12 +142,12 @@ function keyValues({ sets, pushed }, limits) {
     size += length;
     return true;
   };
-  for (const [key, value] of new Map((pushed ?? []).map(({ key, value }) => [key, value]))) {
-    if (value !== null && !last.has(key) && fits(key, value))
-      values.push({ key, value, timeout: 0, use: PayloadUse.Carry });
+  for (const { key, value } of lastOf(pushed ?? [])) {
+    const isSet = last.some((one) => one.key === key);
+    if (value !== null && !isSet && fits(key, value)) values.push({ key, value, timeout: 0, use: PayloadUse.Carry });
   }
-  for (const [key, one] of last) {
-    if (one.timeout === 0 && fits(key, one.value)) one.use = PayloadUse.KeyAndCarry;
+  for (const one of last) {
+    if (one.timeout === 0 && fits(one.key, one.value)) one.use = PayloadUse.KeyAndCarry;
   }
   return values;
 }

@@ -115,7 +115,9 @@ function readAnswer() {
 
 function readPairs(count) {
   if (count === 0) return NO_PAIRS;
-  return Array.from({ length: count }, () => [readString(), readValue()]);
+  const pairs = [];
+  for (let left = count; left > 0; left--) pairs.push([readString(), readValue()]);
+  return pairs;
 }
 
 /** Readers by report. A reader must consume its whole report before it calls a handler. */
@@ -157,12 +159,10 @@ REPORT_READERS[Report.CallFailed] = () => {
 };
 REPORT_READERS[Report.Outcome] = () => {
   const wait = waits.take(readNumber());
-  const arrivals = Array.from({ length: readNumber() }, () => ({
-    at: readNumber(),
-    group: readString(),
-    error: readOptionalString(),
-    answer: readAnswer(),
-  }));
+  const arrivals = [];
+  for (let left = readNumber(); left > 0; left--) {
+    arrivals.push({ at: readNumber(), group: readString(), error: readOptionalString(), answer: readAnswer() });
+  }
   wait?.settle(arrivals);
 };
 REPORT_READERS[Report.Abandoned] = () => waits.take(readNumber())?.abandon();

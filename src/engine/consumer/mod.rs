@@ -60,6 +60,8 @@ pub struct Consumer {
     /// Spawns the task of the deadline timer. A function pointer, since that task settles jobs and a settlement ends
     /// with the turn that starts the timer.
     pub(crate) deadline_task: fn(&Self),
+    /// Starts entries whose lapsed lease was renewed. A function pointer, since a turn starts the renewal of leases.
+    pub(crate) after_renewal: fn(&Self),
     /// Wakes claiming when a slot is free.
     pub(crate) slot_free: Arc<Notify>,
     /// Wakes claiming from its back-off.
@@ -92,12 +94,13 @@ impl Consumer {
             group: node_set.keys().group(&options.group),
             nodes,
             lanes: RwLock::default(),
+            state: Mutex::new(ConsumerState { read_ahead: options.read_ahead, ..ConsumerState::default() }),
             options,
             node_set,
-            state: Mutex::default(),
             report_limit: ReportLimit::default(),
             timer: Arc::default(),
             deadline_task: Self::spawn_deadline_task,
+            after_renewal: Self::step,
             slot_free: Arc::default(),
             claim_wakeup: Arc::default(),
             ended: Arc::default(),

@@ -62,6 +62,8 @@ impl ReplySink for ReaderSink {
 /// Result of one reply.
 #[derive(Default)]
 struct ReadBatch {
+    /// Number of slots for its entries.
+    free: usize,
     started: Started,
     deleted: Vec<(u32, EntryId)>,
     foreign: Option<RedisError>,
@@ -77,7 +79,6 @@ impl Consumer {
             let read = match outcome {
                 Ok(Reply::Array(entries)) => {
                     state.lanes[lane].busy = true;
-                    state.claim_backlog.read();
                     self.process_entries(&mut state, lane, entries, &mut batch)
                 }
                 Ok(_) => {
@@ -124,6 +125,7 @@ impl Consumer {
     ) -> Result<(), RedisError> {
         let now = Instant::now();
         self.wake_claiming(state);
+        batch.free = state.startable(self.options.concurrency);
         let mut current: Option<u32> = None;
         let read = read_streams(reply, |item| match item {
             Item::Stream(key, entries) => {
@@ -186,7 +188,8 @@ impl Consumer {
         let deliveries = if from_history { 0 } else { 1 };
         let (entry, record, headers) = (entry.id, entry.record, entry.headers);
         let delivery = Delivery { stream, entry, producer, job, record, headers, deliveries, at: now };
-        batch.started.extend(self.start_or_buffer(state, delivery).map(|token| (stream, token)));
+        let started = self.start_or_buffer(state, delivery, &mut batch.free);
+        batch.started.extend(started.map(|token| (stream, token)));
     }
 
     /// Leaves a foreign entry pending and counts it. The first one is reported.

@@ -14,6 +14,7 @@ pub mod group_position;
 pub mod in_flight;
 pub mod lane;
 pub mod last_entry;
+pub mod read_ahead;
 pub mod read_size;
 pub mod report_limit;
 pub mod retry_queue;
@@ -84,6 +85,10 @@ pub struct ConsumerState {
     pub counts: Counts,
     /// Buffered entries in order.
     pub buffered: VecDeque<BufferedEntry>,
+    /// Maximum number of buffered entries that reads ask for beyond the free slots.
+    pub read_ahead: usize,
+    /// Number of commands under way that hand back buffered entries.
+    pub handing_back: usize,
     /// The nodes it reads from.
     pub lanes: Vec<LaneState>,
     /// Number of free slots that are reserved for claims.
@@ -147,9 +152,10 @@ impl ConsumerState {
         !self.is_reading() && self.has_ended()
     }
 
-    /// Returns true if nothing is in flight, buffered, being claimed or dead-lettered.
+    /// Returns true if nothing is in flight, buffered, being claimed, handed back or dead-lettered.
     fn has_ended(&self) -> bool {
         self.claiming == 0
+            && self.handing_back == 0
             && self.dead_lettering == 0
             && self.buffered.is_empty()
             && self.jobs.in_flight() == 0

@@ -62,6 +62,9 @@ pub struct StreamState {
     pub active: bool,
     /// Start of the next read.
     pub position: Position,
+    /// First of the buffered entries that were returned to the group since the last read. They stay pending for this
+    /// consumer until another one claims them, so its next read begins with them.
+    pub handed_back: Option<EntryId>,
     /// Last entry that the group delivered to this consumer.
     pub last_seen: Option<LastSeen>,
     /// Detector of trimmed entries.
@@ -104,6 +107,7 @@ impl StreamState {
             channel_head,
             active: false,
             position: Self::first_position(&options),
+            handed_back: None,
             last_seen: None,
             trim_detector: TrimDetector::default(),
             inspected: 0,
@@ -129,9 +133,21 @@ impl StreamState {
         }
     }
 
+    /// Notes a buffered entry that was returned to the group.
+    pub fn hand_back(&mut self, entry: EntryId) {
+        self.handed_back = Some(self.handed_back.map_or(entry, |first| first.min(entry)));
+    }
+
+    /// Moves the next read to the entries that were returned to the group, if there are any.
+    pub fn reread_handed_back(&mut self) {
+        if let Some(first) = self.handed_back.take() {
+            self.position = Position::History(first.predecessor().to_string());
+        }
+    }
+
     /// Forgets the known ids, since the stream is new or empty.
     pub fn forget_last_entry(&mut self) {
-        (self.last_seen, self.tail) = (None, None);
+        (self.last_seen, self.tail, self.handed_back) = (None, None, None);
     }
 
     /// Notes the state of its group, which is unknown without a reply.

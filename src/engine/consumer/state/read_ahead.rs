@@ -78,6 +78,7 @@ mod tests {
     #[test]
     fn a_read_asks_for_the_free_slots_and_the_entries_to_read_ahead() {
         assert_eq!(waiting(1, 16, &[]).next_count(0, 1), Some(17));
+        assert_eq!(waiting(1, 100, &[]).next_count(0, 70), Some(170));
         let mut full = waiting(1, 16, &[]);
         run(&mut full, 1);
         assert_eq!(full.next_count(0, 1), Some(16));

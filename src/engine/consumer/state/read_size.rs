@@ -3,7 +3,8 @@
 use crate::engine::consumer::state::lane::LaneState;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 
-/// Concurrency from which on one read takes at most half of it, so that one half runs while the other is read.
+/// Concurrency from which on one read takes at most half of it, so that one half runs while the other is read. A read
+/// ahead needs no halves.
 const HALVING_FROM: usize = 64;
 /// Maximum number of entries of one read.
 const MAX_READ_SIZE: usize = 1_024;
@@ -43,7 +44,8 @@ impl ConsumerState {
             return None;
         }
         let half = (concurrency as usize).div_ceil(2);
-        let most = if concurrency as usize >= HALVING_FROM { free.min(half) } else { free };
+        let is_halved = concurrency as usize >= HALVING_FROM && ahead == 0;
+        let most = if is_halved { free.min(half) } else { free };
         // Lanes with work get the slots; the others get their share only.
         let share = most / self.lanes.len();
         let wanted = if busy { most.saturating_sub(self.promised()).max(share) } else { share };

@@ -106,6 +106,25 @@ ours('play() during a pause runs the entries that were handed back', async (_, s
   await paused;
 });
 
+ours('entries that are handed back several times count as delivered once', async (_, scene) => {
+  const on = await holding(scene, { claimInterval: 60_000 });
+  for (let round = 0; round < 4; round++) {
+    const paused = on.consumer.pause();
+    await until(async () => (await on.waiting()) === 0);
+    await on.consumer.play();
+    await until(async () => (await on.waiting()) === NAMES.length - 1);
+    paused.catch(() => {});
+  }
+  const rows = await scene.redis.call('XPENDING', keys.stream(scene.stream), keys.group(scene.group), '-', '+', 100);
+  assert.deepStrictEqual(
+    rows.map((row) => row[3]),
+    NAMES.map(() => 1),
+  );
+  on.gate.open();
+  await until(() => on.ids.length === NAMES.length);
+  assert.deepStrictEqual([on.ids, (await on.consumer.stats()).retried], [NAMES, 0]);
+});
+
 ours('a consumer that plays again after a forced stop runs the entries that it forgot', async (_, scene) => {
   const connection = scene.connect();
   const on = await holding(scene, { connection });
@@ -216,5 +235,41 @@ ours('a consumer that was cut off runs no waiting job that another consumer clai
   proxy.refuse(false);
   await until(() => on.ids.length === NAMES.length - taken.length);
   assert.deepStrictEqual(on.ids, [NAMES[0], ...NAMES.slice(5)]);
-  await until(async () => (await scene.pending({ redis })) === taken.length);
+  await until(async () => (await scene.pending({ redis })) === taken.length && (await on.waiting()) === 0);
 });
+
+ours(
+  'a consumer that stood still for longer than claimDeadline continues with its waiting entries',
+  async (_, scene) => {
+    const claimDeadline = 1000;
+    const child = scene.child(
+      async ({ hfxbus, options, data, print }) => {
+        const connection = hfxbus.ConnectionManager.standalone(options);
+        const given = { group: data.group, readAhead: 20, claimDeadline: data.claimDeadline, blockTimeout: 60_000 };
+        const consumer = new hfxbus.Consumer(connection, given);
+        const gate = new Promise((resolve) => process.once('SIGUSR2', resolve));
+        const ids = [];
+        const processor = async (job) => {
+          await gate;
+          ids.push(job.id);
+          if (ids.length === data.count) print('ran', ids);
+        };
+        await consumer.process({ stream: data.stream, fromId: '0', processor }).play();
+        const count = async () => (await consumer.stats({ timeout: 0 })).waiting;
+        while ((await count()) < data.count - 1) await new Promise((resolve) => setTimeout(resolve, 5));
+        print('waits');
+      },
+      { data: { stream: scene.stream, group: scene.group, count: NAMES.length, claimDeadline } },
+    );
+    for (const name of NAMES) await scene.add(name);
+    await child.says('waits');
+    child.signal('SIGSTOP');
+    const [key, group] = [keys.stream(scene.stream), keys.group(scene.group)];
+    await until(async () => (await scene.redis.call('XPENDING', key, group, '-', '+', 1))[0][2] > 2 * claimDeadline);
+    child.signal('SIGUSR2');
+    child.signal('SIGCONT');
+    const [ids] = await child.says('ran');
+    assert.deepStrictEqual(ids, NAMES);
+    await until(() => none(scene));
+  },
+);

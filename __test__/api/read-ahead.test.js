@@ -35,17 +35,22 @@ async function waiting(consumer) {
 }
 
 ours('jobs at concurrency 1 run in the order of the stream, with far fewer reads than jobs', async (_, scene) => {
-  const names = jobs(400);
+  const names = jobs(200);
   await addAll(scene, names);
   const runs = new Runs();
   runs.gate.open();
   const monitor = await scene.monitor();
-  await scene.play(runs.processor, { readAhead: 32, fromId: '0' });
+  const processor = async (job) => {
+    // A read can return within the time of each job.
+    await scene.redis.call('PING');
+    await runs.processor(job);
+  };
+  await scene.play(processor, { readAhead: 16, fromId: '0' });
   await until(() => runs.ids.length === names.length);
   assert.deepStrictEqual([runs.ids, runs.most], [names, 1]);
   await until(async () => (await scene.pending()) === 0);
   const reads = await monitor.named('XREADGROUP');
-  assert.ok(reads.length < names.length / 8, `${reads.length} reads`);
+  assert.ok(reads.length < names.length / 4, `${reads.length} reads`);
 });
 
 for (const [concurrency, readAhead] of [
@@ -57,21 +62,24 @@ for (const [concurrency, readAhead] of [
   ours(
     `concurrency ${concurrency} with readAhead ${readAhead} limits the jobs and the waiting entries`,
     async (_, scene) => {
-      const names = jobs(500);
+      const names = jobs(300);
       await addAll(scene, names);
       const runs = new Runs();
-      const consumer = await scene.play(runs.processor, { concurrency, readAhead, fromId: '0' });
+      let most = 0;
+      const processor = async (job) => {
+        // A read can return within the time of each job.
+        await scene.redis.call('PING');
+        most = Math.max(most, await waiting(consumer));
+        await runs.processor(job);
+      };
+      const consumer = await scene.play(processor, { concurrency, readAhead, fromId: '0' });
       const all = concurrency + readAhead;
       await until(async () => (await scene.pending()) === all);
       await stays(async () => (await scene.pending()) === all, 50);
       const { inFlight, waiting: count, availableSlots } = await consumer.stats();
       assert.deepStrictEqual([inFlight, count, availableSlots], [concurrency, readAhead, 0]);
-      let most = 0;
       runs.gate.open();
-      await until(async () => {
-        most = Math.max(most, (await consumer.stats({ timeout: 0 })).waiting);
-        return runs.ids.length === names.length;
-      });
+      await until(() => runs.ids.length === names.length);
       assert.deepStrictEqual([runs.most, most <= readAhead], [concurrency, true], `${most}`);
       assert.deepStrictEqual([...runs.ids].sort(), [...names].sort());
       assert.strictEqual(await waiting(consumer), 0);
@@ -108,6 +116,40 @@ ours('waiting jobs start without a reply of Redis', async (_, scene) => {
   redis.thaw();
   assert.deepStrictEqual([runs.ids, runs.most], [names, 1]);
   await until(async () => (await scene.pending({ redis })) === 0);
+});
+
+ours('waiting jobs start without a reply of Redis while the engine has a thread of its own', async (_, scene) => {
+  const redis = await scene.server();
+  const names = jobs(30);
+  await addAll(scene, names, { redis });
+  const child = scene.child(
+    async ({ hfxbus, options, data, print }) => {
+      const consumer = new hfxbus.Consumer(hfxbus.ConnectionManager.standalone(options), {
+        group: 'g',
+        readAhead: data.count,
+      });
+      const gate = new Promise((resolve) => process.once('SIGUSR2', resolve));
+      let ran = 0;
+      const processor = async () => {
+        await gate;
+        if (++ran === data.count) print('ran');
+      };
+      await consumer.process({ stream: data.stream, fromId: '0', processor }).play();
+      const count = async () => (await consumer.stats({ timeout: 0 })).waiting;
+      while ((await count()) < data.count - 1) await new Promise((resolve) => setTimeout(resolve, 5));
+      print('waits');
+    },
+    {
+      options: redis.options,
+      data: { stream: scene.stream, count: names.length },
+      variables: { HFXBUS_ENGINE: 'thread' },
+    },
+  );
+  await child.says('waits');
+  redis.freeze();
+  child.signal('SIGUSR2');
+  await child.says('ran');
+  redis.thaw();
 });
 
 ours('the deadline of a waiting job begins when the job starts', async (_, scene) => {
@@ -198,6 +240,25 @@ ours('a consumer of all nodes reads ahead on each, within one concurrency', asyn
       jobs(40, at),
     );
   }
+});
+
+ours('a consumer of a Cluster reads ahead in each slot, within one concurrency', async (_, scene) => {
+  const cluster = await scene.cluster();
+  const streams = Array.from({ length: 3 }, () => scene.name('stream'));
+  const connection = scene.connectCluster(cluster);
+  const producer = scene.producer(connection);
+  for (const stream of streams) {
+    for (const name of jobs(30, stream)) await producer.send({ stream, job: producer.job(name) });
+  }
+  const runs = new Runs();
+  const consumer = scene.consumer({ readAhead: 12 }, connection);
+  for (const stream of streams) consumer.process({ stream, processor: runs.processor, fromId: '0' });
+  await consumer.play();
+  await until(async () => (await waiting(consumer)) >= 11);
+  assert.ok((await waiting(consumer)) <= 12);
+  runs.gate.open();
+  await until(() => runs.ids.length === 90);
+  assert.deepStrictEqual([runs.most, new Set(runs.ids).size], [1, 90]);
 });
 
 ours('the history of the consumer is read ahead, and then new entries', async (_, scene) => {

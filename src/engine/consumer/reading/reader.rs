@@ -133,8 +133,7 @@ impl Consumer {
                 let read = streams.position(|stream| stream.lane == lane && stream.key.as_bytes() == key);
                 current = read.map(|at| at as u32);
                 if let Some(stream) = current.filter(|_| entries == 0) {
-                    // The end of the history.
-                    state.streams[stream as usize].position = Position::New;
+                    state.streams[stream as usize].end_history();
                 }
             }
             Item::Entry(entry) => {
@@ -184,8 +183,8 @@ impl Consumer {
         let Ok(producer) = std::str::from_utf8(entry.producer.unwrap_or_default()) else {
             return self.skip_foreign(state, stream, entry, batch);
         };
-        // A read of the history counts as a delivery; the earlier ones are not known.
-        let deliveries = if from_history { 0 } else { 1 };
+        let history = &mut state.streams[stream as usize];
+        let deliveries = if from_history { history.deliveries_of_history(entry.id) } else { 1 };
         let (entry, record, headers) = (entry.id, entry.record, entry.headers);
         let delivery = Delivery { stream, entry, producer, job, record, headers, deliveries, at: now };
         let started = self.start_or_buffer(state, delivery, &mut batch.free);

@@ -41,7 +41,7 @@ impl ConsumerState {
         self.buffered = kept;
         let left: std::collections::VecDeque<BufferedEntry> = left;
         for one in &left {
-            self.streams[one.stream as usize].hand_back(one.entry);
+            self.streams[one.stream as usize].hand_back(one.entry, one.deliveries);
         }
         left.into()
     }
@@ -163,5 +163,10 @@ mod tests {
             .for_each(crate::engine::consumer::state::stream::StreamState::reread_handed_back);
         assert_eq!(state.streams[0].position_text(), ">");
         assert_eq!(state.streams[1].position_text(), format!("0-{}", u64::MAX));
+        let entry = |time| EntryId { time, sequence: 0 };
+        let mut deliveries = |time| state.streams[1].deliveries_of_history(entry(time));
+        assert_eq!([1, 1, 2].map(&mut deliveries), [1, 0, 0]);
+        state.streams[1].end_history();
+        assert_eq!(state.streams[1].deliveries_of_history(entry(3)), 0, "another consumer has claimed it");
     }
 }

@@ -1,6 +1,6 @@
 //! State of one stream. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
@@ -65,6 +65,8 @@ pub struct StreamState {
     /// First of the buffered entries that were returned to the group since the last read. They stay pending for this
     /// consumer until another one claims them, so its next read begins with them.
     pub handed_back: Option<EntryId>,
+    /// Entries of these whose job never started, at their first delivery.
+    pub unstarted: HashSet<EntryId>,
     /// Last entry that the group delivered to this consumer.
     pub last_seen: Option<LastSeen>,
     /// Detector of trimmed entries.
@@ -108,6 +110,7 @@ impl StreamState {
             active: false,
             position: Self::first_position(&options),
             handed_back: None,
+            unstarted: HashSet::new(),
             last_seen: None,
             trim_detector: TrimDetector::default(),
             inspected: 0,
@@ -134,8 +137,23 @@ impl StreamState {
     }
 
     /// Notes a buffered entry that was returned to the group.
-    pub fn hand_back(&mut self, entry: EntryId) {
+    pub fn hand_back(&mut self, entry: EntryId, deliveries: u64) {
         self.handed_back = Some(self.handed_back.map_or(entry, |first| first.min(entry)));
+        if deliveries == 1 {
+            self.unstarted.insert(entry);
+        }
+    }
+
+    /// Number of deliveries of an entry of the history; 0 if unknown. A read of the history counts as a delivery.
+    pub fn deliveries_of_history(&mut self, entry: EntryId) -> u64 {
+        u64::from(self.unstarted.remove(&entry))
+    }
+
+    /// Notes the end of the history.
+    pub fn end_history(&mut self) {
+        self.position = Position::New;
+        // Other consumers have claimed these entries.
+        self.unstarted.clear();
     }
 
     /// Moves the next read to the entries that were returned to the group, if there are any.

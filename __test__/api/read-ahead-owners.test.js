@@ -273,3 +273,19 @@ ours(
     await until(() => none(scene));
   },
 );
+
+ours('a waiting job without a lease starts once Redis has renewed it', async (_, scene) => {
+  const claimDeadline = 1000;
+  const redis = await scene.server();
+  const connection = scene.connect(redis.options);
+  const on = await holding(scene, { redis, connection, claimDeadline, blockTimeout: 60_000 });
+  const silent = Date.now();
+  redis.freeze();
+  await until(() => Date.now() - silent > 2 * claimDeadline);
+  on.gate.open();
+  await stays(() => on.ids.length === 1, 100);
+  redis.thaw();
+  await until(() => on.ids.length === NAMES.length);
+  assert.deepStrictEqual(on.ids, NAMES);
+  await until(() => none(scene, { redis }));
+});

@@ -168,7 +168,7 @@ impl Consumer {
         let of_stream = state.buffered.iter_mut().filter(|one| one.stream == key.stream);
         of_stream.filter(|one| ids.contains(&one.entry)).for_each(|one| one.touched = *at);
         if key.min_idle > 0 {
-            // Another consumer has claimed the others.
+            // Another consumer has claimed the others, unless their last renewal took long. The history shows it.
             let asked: HashSet<EntryId> = entries.iter().map(|(entry, _)| *entry).collect();
             let is_lost = |id: &EntryId| asked.contains(id) && !ids.contains(id);
             drop(state.leave_waiting(|one| one.stream == key.stream && is_lost(&one.entry)));
@@ -184,7 +184,7 @@ impl Consumer {
         drop(state);
         if self.options.read_ahead > 0 {
             // Entries without a lease waited for this reply.
-            (self.after_renewal)(self);
+            (self.after_renewal)(self, lane);
         }
     }
 

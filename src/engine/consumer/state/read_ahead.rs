@@ -166,6 +166,10 @@ mod tests {
         let entry = |time| EntryId { time, sequence: 0 };
         let mut deliveries = |time| state.streams[1].deliveries_of_history(entry(time));
         assert_eq!([1, 1, 2].map(&mut deliveries), [1, 0, 0]);
+        state.streams[1].hand_back(entry(4), 1);
+        state.streams[1].end_history();
+        assert_eq!(state.streams[1].deliveries_of_history(entry(4)), 1, "its history was not read yet");
+        state.streams[1].reread_handed_back();
         state.streams[1].end_history();
         assert_eq!(state.streams[1].deliveries_of_history(entry(3)), 0, "another consumer has claimed it");
     }

@@ -152,8 +152,10 @@ impl StreamState {
     /// Notes the end of the history.
     pub fn end_history(&mut self) {
         self.position = Position::New;
-        // Other consumers have claimed these entries.
-        self.unstarted.clear();
+        if self.handed_back.is_none() {
+            // Other consumers have claimed these entries.
+            self.unstarted.clear();
+        }
     }
 
     /// Moves the next read to the entries that were returned to the group, if there are any.

@@ -3,6 +3,7 @@
 //! Each lane reads ahead for its own part of the limit, and reads again once at most half of that part waits. So one
 //! read brings several entries, and a busy lane takes nothing from the others.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::engine::consumer::state::ConsumerState;
@@ -36,22 +37,24 @@ impl ConsumerState {
 
     /// Takes the buffered entries that `is_left` selects out of this consumer. Its next reads find those that are still
     /// pending for it.
-    pub fn leave_waiting(&mut self, is_left: impl Fn(&BufferedEntry) -> bool) -> Vec<BufferedEntry> {
-        let (left, kept) = std::mem::take(&mut self.buffered).into_iter().partition(is_left);
+    pub fn leave_waiting(&mut self, is_left: impl Fn(&BufferedEntry) -> bool) -> VecDeque<BufferedEntry> {
+        let all = std::mem::take(&mut self.buffered);
+        let (left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_left);
         self.buffered = kept;
-        let left: std::collections::VecDeque<BufferedEntry> = left;
         for one in &left {
             self.streams[one.stream as usize].hand_back(one.entry, one.deliveries);
         }
-        left.into()
+        left
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::consumer::state::Phase;
     use crate::engine::consumer::state::in_flight::Delivery;
     use crate::engine::consumer::state::lane::LaneState;
+    use crate::engine::consumer::state::stream::StreamState;
     use crate::engine::consumer::state::tests::playing;
     use crate::redis_io::streams::entry::EntryId;
 
@@ -72,7 +75,9 @@ mod tests {
     }
 
     fn run(state: &mut ConsumerState, count: u64) {
-        (0..count).for_each(|time| drop(state.jobs.take(delivery(0, 100 + time, Instant::now()), None)));
+        for time in 0..count {
+            state.jobs.take(delivery(0, 100 + time, Instant::now()), None);
+        }
     }
 
     #[test]
@@ -136,7 +141,7 @@ mod tests {
         let mut state = waiting(1, 4, &[0]);
         state.claim_backlog.claims_due = true;
         assert_eq!((state.startable(1), state.startable(2), state.next_count(0, 1)), (0, 1, Some(3)));
-        state.phase = crate::engine::consumer::state::Phase::Pausing;
+        state.phase = Phase::Pausing;
         assert_eq!(state.startable(1), 1);
     }
 
@@ -157,10 +162,7 @@ mod tests {
         let left = state.leave_waiting(|one| one.stream == 1);
         assert_eq!(left.iter().map(|one| one.entry.time).collect::<Vec<u64>>(), [1, 3]);
         assert_eq!(state.buffered.len(), 1);
-        state
-            .streams
-            .iter_mut()
-            .for_each(crate::engine::consumer::state::stream::StreamState::reread_handed_back);
+        state.streams.iter_mut().for_each(StreamState::reread_handed_back);
         assert_eq!(state.streams[0].position_text(), ">");
         assert_eq!(state.streams[1].position_text(), format!("0-{}", u64::MAX));
         let entry = |time| EntryId { time, sequence: 0 };

@@ -289,3 +289,21 @@ ours('a waiting job without a lease starts once Redis has renewed it', async (_,
   assert.deepStrictEqual(on.ids, NAMES);
   await until(() => none(scene, { redis }));
 });
+
+ours('stop() ends while Redis is away and the waiting entries have no lease', async (_, scene) => {
+  const claimDeadline = 1000;
+  const redis = await scene.server();
+  const proxy = await TcpProxy.to(redis.port);
+  scene.closing(() => proxy.close());
+  const connection = scene.connect({ ...proxy.options, retryStrategy: () => 20, maxRetriesPerRequest: null });
+  const on = await holding(scene, { redis, connection, claimDeadline });
+  proxy.refuse();
+  proxy.reset();
+  const away = Date.now();
+  await until(() => Date.now() - away > 2 * claimDeadline);
+  on.gate.open();
+  const began = Date.now();
+  await connection.stop();
+  assert.ok(Date.now() - began < 15_000);
+  assert.deepStrictEqual(on.ids, NAMES.slice(0, 1));
+});

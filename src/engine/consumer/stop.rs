@@ -116,11 +116,11 @@ impl Consumer {
 }
 
 impl ConsumerState {
-    /// Number of unconfirmed operations, or `None` while jobs run or wait for a slot.
+    /// Number of unconfirmed operations, or `None` while jobs run. Without one, buffered entries wait for Redis too: for
+    /// a claim that has the slot, or for the renewal of their lease.
     pub(crate) fn unconfirmed_count(&self) -> Option<usize> {
-        let is_idle = self.jobs.running() == 0 && self.buffered.is_empty();
         let reads = self.lanes.iter().filter(|lane| lane.reading).count();
-        let claims = self.claiming + self.handing_back;
-        is_idle.then(|| self.jobs.in_flight() + claims + self.dead_lettering + reads)
+        let entries = self.claiming + self.handing_back + self.buffered.len();
+        (self.jobs.running() == 0).then(|| self.jobs.in_flight() + entries + self.dead_lettering + reads)
     }
 }

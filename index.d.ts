@@ -1399,6 +1399,20 @@ export interface IConsumerOptions {
    */
   concurrency?: number | undefined;
   /**
+   * Maximum number of entries that wait in the consumer for a slot of `concurrency`: a whole number from 0 on. A job that ends
+   * starts the next one from there, without a round trip, and one read brings several entries. The consumer renews the leases
+   * of waiting entries, and a `deadline` begins when the job starts.
+   *
+   * Other consumers do not get the waiting entries. With `claimInterval`, `pause()` and `stop()` hand them back: a consumer of
+   * the group that claims takes them at once, and the next `play()` takes the others. Their first delivery then does not count
+   * towards `retryLimit`. Without `claimInterval`, `pause()` and `stop()` resolve after these jobs.
+   *
+   * The nodes of `nodes()`, and the slots of a Cluster, have equal parts of the number. A part below the number of streams has
+   * no effect, since a read asks each stream for one entry.
+   * @default 0, for reads into free slots only
+   */
+  readAhead?: number | undefined;
+  /**
    * Maximum time of one blocking read (XREADGROUP BLOCK); 0 for no limit. `pause()` and `stop()` do not wait for it.
    * @default 5000
    */
@@ -1542,7 +1556,7 @@ export interface IConsumerStats {
   settlementFailures: number;
   /** Jobs that run now, or whose settlement Redis has not confirmed yet. Released jobs are not counted. */
   inFlight: number;
-  /** Entries that were read and wait for a slot now. */
+  /** Entries that were read and wait for a slot now, see `readAhead`. */
   waiting: number;
   /** Slots for further jobs now. Infinity without a limit. */
   availableSlots: number;

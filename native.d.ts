@@ -189,6 +189,8 @@ export interface NativeConsumerOptions {
   freshId: boolean
   /** Maximum number of jobs in flight. 0 has no limit. */
   concurrency?: number
+  /** Maximum number of entries that wait for a slot. */
+  readAhead?: number
   /** Maximum time of one read, in ms. 0 and negative have no limit. */
   blockTimeout?: number
   /** The route of the node it reads from; without one, from every node. */

@@ -38,6 +38,7 @@ const CONSUMER = {
   claimDeadline: { types: NO_NUMBERS, ranges: [-1] },
   retryLimit: { types: NO_NUMBERS, ranges: [0, -1] },
   claimPageSize: { types: NO_NUMBERS, ranges: [0, -1, Infinity] },
+  readAhead: { types: NO_NUMBERS, ranges: [-1, -0.5, Infinity, -Infinity, '-1'] },
   removeIdleConsumers: { types: NO_NUMBERS, ranges: [-1] },
 };
 

@@ -36,6 +36,7 @@ const LEFT_OUT = [
   ['B-119 on a replica', 'replica'],
   ['B.6 a large error loses no completion', 'limits'],
   ['a URL means the same as in ioredis', 'databases'],
+  ['a consumer of a Cluster reads ahead', 'cluster'],
   ['a failed job that is dead-lettered keeps its failure', 'acl'],
   ['a prefetched key that was missing or of another type', 'types'],
   ['a received failure is not recorded', 'acl'],

@@ -129,6 +129,7 @@ export const options: IStandaloneOptions = { host: 'h', stringNumbers: true };
 const consumerOptions: IConsumerOptions = {
   group: 'g',
   concurrency: Infinity,
+  readAhead: 16,
   claimInterval: NaN,
   route: DISTRIBUTED_ROUTING,
 };

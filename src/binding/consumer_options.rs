@@ -19,6 +19,8 @@ pub struct NativeConsumerOptions {
     pub fresh_id: bool,
     /// Maximum number of jobs in flight. 0 has no limit.
     pub concurrency: Option<u32>,
+    /// Maximum number of entries that wait for a slot.
+    pub read_ahead: Option<f64>,
     /// Maximum time of one read, in ms. 0 and negative have no limit.
     pub block_timeout: Option<f64>,
     /// The route of the node it reads from; without one, from every node.
@@ -82,6 +84,7 @@ impl NativeConsumerOptions {
                 Some(concurrency) => concurrency,
                 None => defaults.concurrency,
             },
+            read_ahead: self.read_ahead.map_or(defaults.read_ahead, |most| most as usize),
             block_timeout: match self.block_timeout {
                 Some(ms) => duration(ms).filter(|wait| !wait.is_zero()),
                 None => defaults.block_timeout,

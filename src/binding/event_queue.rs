@@ -25,8 +25,8 @@ pub const HEAVY_BURST: usize = 2 * LIGHT_BURST;
 /// Collects events and jobs, and wakes JavaScript once per burst.
 pub struct EventQueue {
     wake: Arc<Wake>,
-    /// True from a wake of JavaScript until it collects. Cleared before the packet is taken, so that an event in between
-    /// wakes it again.
+    /// True from a wake of JavaScript until it collects. Changed with the lock of the buffer only: a wake for events that
+    /// were collected meanwhile would stay true, and no event would wake JavaScript again.
     scheduled: AtomicBool,
     buffer: Mutex<EventBuffer>,
     /// Loan of the runtime, if JavaScript's thread can borrow it.
@@ -47,9 +47,9 @@ impl EventQueue {
     /// Returns the oldest packet, and wakes JavaScript again if there are more. `spare` becomes the next packet with its
     /// capacity.
     pub fn take(&self, spare: EventWriter) -> EventWriter {
-        self.scheduled.store(false, Ordering::SeqCst);
         let (taken, is_last) = {
             let mut buffer = self.buffer();
+            self.scheduled.store(false, Ordering::SeqCst);
             let is_last = !buffer.has_full();
             (buffer.take(spare), is_last)
         };
@@ -81,13 +81,13 @@ impl Events for EventQueue {
             if buffer.is_empty() {
                 return;
             }
+            if self.loan.as_ref().is_some_and(|loan| loan.is_driving())
+                || self.scheduled.swap(true, Ordering::SeqCst)
+            {
+                return;
+            }
             buffer.size()
         };
-        if self.loan.as_ref().is_some_and(|loan| loan.is_driving())
-            || self.scheduled.swap(true, Ordering::SeqCst)
-        {
-            return;
-        }
         if let Some(loan) = self.loan.as_ref().filter(|_| size <= LIGHT_BURST) {
             loan.offer();
         }

@@ -20,6 +20,9 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, DelayedRetry};
 use crate::engine::host::job_token::JobToken;
 
+/// Minimum time without a renewal after which a waiting entry does not start before its next renewal. Shorter leases
+/// cannot be renewed in time on a busy machine.
+const MIN_TRUSTED_LEASE: Duration = Duration::from_secs(1);
 /// Number of renewals within the time of a lease.
 const RENEWALS_PER_LEASE: u32 = 3;
 /// Minimum time between two renewals.
@@ -111,7 +114,13 @@ impl Consumer {
         }
     }
 
-    fn is_ready(&self, lane: usize) -> bool {
+    /// Maximum time since the last renewal of a waiting entry that starts.
+    pub(crate) fn trusted_lease(&self) -> Duration {
+        self.options.claim_deadline.max(MIN_TRUSTED_LEASE)
+    }
+
+    /// Returns true if commands on the shared connection of a lane leave at once.
+    pub(crate) fn is_ready(&self, lane: usize) -> bool {
         self.shared(lane).current().is_some_and(|link| link.state() == LinkState::Ready)
     }
 
@@ -151,12 +160,18 @@ impl Consumer {
         let mut state = self.lock();
         state.lanes[lane].renewals -= 1;
         let Some(ids) = ids else { return };
-        for (entry, token) in entries.iter().filter(|(entry, _)| ids.contains(entry)) {
+        for (_, token) in entries.iter().filter(|(entry, _)| ids.contains(entry)) {
             if let Some(token) = *token {
                 state.jobs.touch(token, *at);
             }
-            let buffered = state.buffered.iter_mut().find(|one| one.is(key.stream, *entry));
-            buffered.into_iter().for_each(|one| one.touched = *at);
+        }
+        let of_stream = state.buffered.iter_mut().filter(|one| one.stream == key.stream);
+        of_stream.filter(|one| ids.contains(&one.entry)).for_each(|one| one.touched = *at);
+        if key.min_idle > 0 {
+            // Another consumer has claimed the others, unless their last renewal took long. The history shows it.
+            let asked: HashSet<EntryId> = entries.iter().map(|(entry, _)| *entry).collect();
+            let is_lost = |id: &EntryId| asked.contains(id) && !ids.contains(id);
+            drop(state.leave_waiting(|one| one.stream == key.stream && is_lost(&one.entry)));
         }
         state.delayed_retries.retain_mut(|retry| {
             let is_renewed = retry.stream == key.stream && ids.contains(&retry.entry);
@@ -166,6 +181,11 @@ impl Consumer {
             // The rest of the delay is shorter than the idle time of a claim.
             !is_renewed || key.idle == 0
         });
+        drop(state);
+        if self.options.read_ahead > 0 {
+            // Entries without a lease waited for this reply.
+            (self.after_renewal)(self, lane);
+        }
     }
 
     /// Keeps the entry of a rejected job from being claimed before it is due, if that is later than `claimDeadline`.

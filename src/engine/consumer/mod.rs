@@ -57,6 +57,9 @@ pub struct Consumer {
     /// Spawns the task of the deadline timer. A function pointer, since that task settles jobs and a settlement ends
     /// with the turn that starts the timer.
     pub(crate) deadline_task: fn(&Self),
+    /// Starts or reads again the waiting entries of a lane after a lease renewal. A function pointer, since reads and
+    /// turns start the renewal of leases.
+    pub(crate) after_renewal: fn(&Self, usize),
     /// Wakes claiming when a slot is free.
     pub(crate) slot_free: Arc<Notify>,
     /// Wakes claiming from its back-off.
@@ -89,12 +92,13 @@ impl Consumer {
             group: node_set.keys().group(&options.group),
             nodes,
             lanes: RwLock::default(),
+            state: Mutex::new(ConsumerState { read_ahead: options.read_ahead, ..ConsumerState::default() }),
             options,
             node_set,
-            state: Mutex::default(),
             report_limit: ReportLimit::default(),
             timer: Arc::default(),
             deadline_task: Self::spawn_deadline_task,
+            after_renewal: Self::advance_renewed,
             slot_free: Arc::default(),
             claim_wakeup: Arc::default(),
             ended: Arc::default(),

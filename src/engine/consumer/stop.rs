@@ -1,18 +1,16 @@
 //! End of a consumer: its reads end, and unfinished entries are handed back.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::oneshot;
 
 use crate::redis_io::link::LinkState;
 use crate::redis_io::resp::Value;
-use crate::redis_io::streams::commands::{Claim, pack_claim, pack_group_del_consumer, pack_pending_of};
-use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::streams::commands::{pack_group_del_consumer, pack_pending_of};
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, Phase};
+use crate::engine::consumer::turn::hand_back::HandBack;
 use crate::engine::consumer::turn::wakeups::notify_idle;
 
 impl Consumer {
@@ -27,6 +25,7 @@ impl Consumer {
             for lane in (0..state.lanes.len()).filter(|&lane| state.lanes[lane].reading) {
                 self.end_read(lane);
             }
+            self.hand_back_waiting(&mut state);
         }
     }
 
@@ -71,37 +70,22 @@ impl Consumer {
         }
     }
 
-    /// Makes unfinished entries claimable at once. An entry whose lease has lapsed is claimable already, or belongs
-    /// to another consumer.
+    /// Makes unfinished entries claimable at once.
     pub(crate) async fn hand_back(&self) {
-        let unfinished: BTreeMap<u32, Vec<EntryId>> = {
+        let replies = {
             let state = self.lock();
-            let running = state.jobs.running_jobs();
-            let running = running.map(|(_, slot)| (slot.stream, slot.entry, slot.touched()));
-            let waiting = state.buffered.iter();
-            let waiting = waiting.map(|buffered| (buffered.stream, buffered.entry, buffered.touched));
-            let mut unfinished = BTreeMap::new();
-            let is_held = |touched: Instant| touched.elapsed() <= self.options.claim_deadline;
-            for (stream, entry, _) in running.chain(waiting).filter(|(.., touched)| is_held(*touched)) {
-                unfinished.entry(stream).or_insert_with(Vec::new).push(entry);
+            let mut unfinished = HandBack::default();
+            for (_, slot) in state.jobs.running_jobs().filter(|(_, slot)| self.holds_lease(slot.touched())) {
+                unfinished.add_running(slot.stream, slot.entry);
             }
-            unfinished
+            for one in state.buffered.iter().filter(|one| self.holds_lease(one.touched)) {
+                unfinished.add_waiting(one);
+            }
+            self.send_hand_back(&state, unfinished)
         };
-        for (stream, entries) in unfinished {
-            let (lane, key) = {
-                let state = self.lock();
-                let stream = &state.streams[stream as usize];
-                (stream.lane, stream.key.clone())
-            };
-            if self.shared(lane).current().is_none_or(|link| link.state() != LinkState::Ready) {
-                continue;
-            }
-            let names = (key.as_str(), self.group.as_str(), self.options.id.as_str());
-            let handed_back = self.ask(lane, |commands, to| {
-                pack_claim(commands, names, 0, entries.iter(), Claim::HandBack, to);
-            });
-            // Without a reply they become claimable after their idle time.
-            drop(handed_back.await);
+        for reply in replies {
+            // Without a success the entries become claimable after their idle time.
+            drop(reply.await);
         }
     }
 
@@ -114,7 +98,8 @@ impl Consumer {
             state.stop_counts.disconnects += 1;
             state.claimer = None;
             state.claim_backlog.clear();
-            state.buffered.clear();
+            // The next `play()` finds those that no other consumer has claimed.
+            drop(state.leave_waiting(|_| true));
             state.delayed_retries.clear();
             // Settlements under way stay: the end of their connection answers their requests.
             state.jobs.abandon();
@@ -131,10 +116,11 @@ impl Consumer {
 }
 
 impl ConsumerState {
-    /// Number of unconfirmed operations, or `None` while jobs run or wait for a slot.
+    /// Number of unconfirmed operations, or `None` while jobs run. Without one, buffered entries wait for Redis too: for
+    /// a claim that has the slot, or for the renewal of their lease.
     pub(crate) fn unconfirmed_count(&self) -> Option<usize> {
-        let is_idle = self.jobs.running() == 0 && self.buffered.is_empty();
         let reads = self.lanes.iter().filter(|lane| lane.reading).count();
-        is_idle.then(|| self.jobs.in_flight() + self.claiming + self.dead_lettering + reads)
+        let entries = self.claiming + self.handing_back + self.buffered.len();
+        (self.jobs.running() == 0).then(|| self.jobs.in_flight() + entries + self.dead_lettering + reads)
     }
 }

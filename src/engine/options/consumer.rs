@@ -17,6 +17,8 @@ pub struct ConsumerOptions {
     pub fresh_id: bool,
     /// Maximum number of jobs in flight, across all streams. `u32::MAX` is no limit.
     pub concurrency: u32,
+    /// Maximum number of entries that wait for a slot beyond the jobs in flight. 0 reads for free slots only.
+    pub read_ahead: usize,
     /// Maximum time of one read. `None` has no limit, in reads of [`LONGEST_READ`].
     pub block_timeout: Option<Duration>,
     /// Route of its nodes.
@@ -44,6 +46,7 @@ impl Default for ConsumerOptions {
             id: String::new(),
             fresh_id: true,
             concurrency: 1,
+            read_ahead: 0,
             block_timeout: Some(Duration::from_millis(5_000)),
             route: Route::Name(String::new()),
             claim_interval: None,

@@ -390,6 +390,7 @@ function consumerOptions(given) {
     id: checks.string('id', options.id) || undefined,
     // The engine takes 0 for no limit. A number beyond its range is no limit either.
     concurrency: concurrency > 2 ** 31 ? 0 : concurrency,
+    readAhead: checks.count('readAhead', options.readAhead, { least: 0 }),
     blockTimeout: checks.time('blockTimeout', options.blockTimeout),
     delOnSettle: Boolean(options.delOnSettle),
     ...claimOptions(options),

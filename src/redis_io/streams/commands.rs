@@ -113,6 +113,8 @@ pub enum Claim {
     },
     /// Sets the maximum idle time, so that any consumer can claim them at once.
     HandBack,
+    /// The same, with a delivery count of 0, for entries whose job did not start.
+    HandBackUnstarted,
     /// Delivered so often, for all that anybody will know.
     Count(u64),
     /// The same, also of entries that were acknowledged.
@@ -131,11 +133,13 @@ pub fn pack_claim<'a>(
     let option = match claim {
         Claim::Deliver => None,
         Claim::Touch { idle } => Some((b"IDLE".as_slice(), idle)),
-        Claim::HandBack => Some((b"TIME".as_slice(), 0)),
+        Claim::HandBack | Claim::HandBackUnstarted => Some((b"TIME".as_slice(), 0)),
         Claim::Count(count) | Claim::Restore(count) => Some((b"RETRYCOUNT".as_slice(), count)),
     };
     let restores = matches!(claim, Claim::Restore(_));
-    let options = if option.is_some() { 3 } else { 0 } + usize::from(restores);
+    let is_uncounted = claim == Claim::HandBackUnstarted;
+    let options =
+        if option.is_some() { 3 } else { 0 } + usize::from(restores) + 2 * usize::from(is_uncounted);
     commands.begin("XCLAIM", 5 + ids.len() + options);
     commands.key(key.as_bytes()).arg(group.as_bytes()).arg(consumer.as_bytes()).arg_number(min_idle);
     for id in ids {
@@ -143,6 +147,9 @@ pub fn pack_claim<'a>(
     }
     if let Some((name, value)) = option {
         commands.arg(name).arg_number(value).arg(b"JUSTID");
+    }
+    if is_uncounted {
+        commands.arg(b"RETRYCOUNT").arg_number(0);
     }
     if restores {
         commands.arg(b"FORCE");

@@ -35,6 +35,15 @@ impl EntryId {
             None => Some(Self { time: self.time.checked_add(1)?, sequence: 0 }),
         }
     }
+
+    /// Returns the last id before this one; the first id for itself.
+    pub fn predecessor(self) -> Self {
+        match (self.sequence.checked_sub(1), self.time.checked_sub(1)) {
+            (Some(sequence), _) => Self { sequence, ..self },
+            (None, Some(time)) => Self { time, sequence: u64::MAX },
+            (None, None) => self,
+        }
+    }
 }
 
 impl fmt::Display for EntryId {

@@ -164,7 +164,7 @@ impl Consumer {
                     deliveries,
                     at,
                 };
-                started.extend(self.start_or_buffer(&mut state, delivery).map(|token| (stream, token)));
+                started.push((stream, self.start_claimed(&mut state, delivery)));
                 found.push(found_entry(key, PendingEntry { deliveries, ..pending }, producer, job));
             }
             state.counts.claimed += found.len() as u64;

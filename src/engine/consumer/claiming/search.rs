@@ -45,7 +45,9 @@ impl Consumer {
     /// Searches the streams with a backlog once each, as long as slots are free.
     pub(crate) async fn claim_more(&self) {
         if self.reconnect_grace().is_some() {
-            return;
+            // Slots are not kept for claims meanwhile. The next cycle finds the backlog again.
+            self.lock().claim_backlog.clear();
+            return self.step();
         }
         let (mut kept, streams) = (0, self.lock().claim_backlog.len());
         for _ in 0..streams {

@@ -62,6 +62,8 @@ impl ReplySink for ReaderSink {
 /// Result of one reply.
 #[derive(Default)]
 struct ReadBatch {
+    /// Number of slots for its entries.
+    free: usize,
     started: Started,
     deleted: Vec<(u32, EntryId)>,
     foreign: Option<RedisError>,
@@ -77,7 +79,6 @@ impl Consumer {
             let read = match outcome {
                 Ok(Reply::Array(entries)) => {
                     state.lanes[lane].busy = true;
-                    state.claim_backlog.read();
                     self.process_entries(&mut state, lane, entries, &mut batch)
                 }
                 Ok(_) => {
@@ -124,6 +125,7 @@ impl Consumer {
     ) -> Result<(), RedisError> {
         let now = Instant::now();
         self.wake_claiming(state);
+        batch.free = state.startable(self.options.concurrency);
         let mut current: Option<u32> = None;
         let read = read_streams(reply, |item| match item {
             Item::Stream(key, entries) => {
@@ -131,8 +133,7 @@ impl Consumer {
                 let read = streams.position(|stream| stream.lane == lane && stream.key.as_bytes() == key);
                 current = read.map(|at| at as u32);
                 if let Some(stream) = current.filter(|_| entries == 0) {
-                    // The end of the history.
-                    state.streams[stream as usize].position = Position::New;
+                    state.streams[stream as usize].end_history();
                 }
             }
             Item::Entry(entry) => {
@@ -183,12 +184,13 @@ impl Consumer {
             return self.skip_foreign(state, stream, entry, batch);
         };
         let carried = entry.carried.as_ref();
-        // A read of the history counts as a delivery; the earlier ones are not known.
-        let deliveries = if from_history { 0 } else { 1 };
+        let history = &mut state.streams[stream as usize];
+        let deliveries = if from_history { history.deliveries_of_history(entry.id) } else { 1 };
         let Entry { id: entry, record, headers, .. } = entry;
         let delivery =
             Delivery { stream, entry, producer, job, record, headers, carried, deliveries, at: now };
-        batch.started.extend(self.start_or_buffer(state, delivery).map(|token| (stream, token)));
+        let started = self.start_or_buffer(state, delivery, &mut batch.free);
+        batch.started.extend(started.map(|token| (stream, token)));
     }
 
     /// Leaves a foreign entry pending and counts it. The first one is reported.

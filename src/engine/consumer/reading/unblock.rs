@@ -15,6 +15,19 @@ const MAX_UNBLOCK_TIME: Duration = Duration::from_secs(3);
 const UNBLOCK_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Consumer {
+    /// Starts entries whose lapsed lease was renewed, and reads the others of a lane again at once.
+    pub(crate) fn advance_renewed(&self, lane: usize) {
+        {
+            let mut state = self.lock();
+            let is_due = state.active_streams(lane).any(|stream| stream.handed_back.is_some())
+                && state.lanes[lane].reading;
+            if is_due && !std::mem::replace(&mut state.lanes[lane].outdated, true) {
+                self.end_read(lane);
+            }
+        }
+        self.step();
+    }
+
     /// Ends the read under way without losing entries: CLIENT UNBLOCK goes over the shared connection, and the reply
     /// of the read is awaited as usual.
     pub(crate) fn end_read(&self, lane: usize) {

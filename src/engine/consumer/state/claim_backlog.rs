@@ -2,7 +2,7 @@
 //!
 //! Such a stream is searched again as soon as a slot is free. New entries and claims must both get slots meanwhile.
 //! So reads and claims share the free slots half and half, and alternate at the odd slot: a claim gives the next turn
-//! to reads, and a read with an entry gives it to claims.
+//! to entries that are read, and the start of such an entry gives it to claims.
 
 use std::collections::VecDeque;
 
@@ -23,7 +23,7 @@ pub enum SearchProgress {
 pub struct ClaimBacklog {
     /// Indices of the streams; the first is searched next.
     streams: VecDeque<usize>,
-    /// True if reads leave the next free slot to claims.
+    /// True if entries that are read leave the next free slot to claims.
     pub claims_due: bool,
 }
 
@@ -48,7 +48,7 @@ impl ClaimBacklog {
         self.claims_due || !self.is_empty()
     }
 
-    /// Number of the `free` slots that reads leave to claims.
+    /// Number of the `free` slots that entries that are read leave to claims.
     pub fn share(&self, free: usize) -> usize {
         match (self.is_empty(), self.claims_due) {
             (true, is_due) => free.min(usize::from(is_due)),
@@ -57,8 +57,8 @@ impl ClaimBacklog {
         }
     }
 
-    /// Notes a read that returned an entry.
-    pub fn read(&mut self) {
+    /// Notes the start of an entry that was read.
+    pub fn start_read(&mut self) {
         self.claims_due |= !self.is_empty();
     }
 
@@ -111,7 +111,7 @@ mod tests {
     fn reads_and_claims_share_free_slots_and_take_turns_at_the_odd_one() {
         let mut backlog = backlog(&[(0, TOOK)]);
         assert_eq!([0, 1, 2, 5].map(|free| backlog.share(free)), [0, 0, 1, 2]);
-        backlog.read();
+        backlog.start_read();
         assert_eq!([0, 1, 2, 5].map(|free| backlog.share(free)), [0, 1, 1, 3]);
         backlog.claim();
         assert_eq!(backlog.share(1), 0);

@@ -12,7 +12,7 @@ pub struct LaneState {
     pub reading: bool,
     /// Number of entries that this read asks for.
     pub asked: usize,
-    /// True if the read under way lacks a stream that must be read.
+    /// True if the read under way lacks a stream, or entries of the history, that must be read.
     pub outdated: bool,
     /// True while the next read waits for a back-off or a new group.
     pub recovering: bool,

@@ -16,6 +16,7 @@ pub mod job_slot;
 pub mod lane;
 pub mod last_entry;
 pub mod payload_changes;
+pub mod read_ahead;
 pub mod read_size;
 pub mod report_limit;
 pub mod retry_queue;
@@ -87,6 +88,10 @@ pub struct ConsumerState {
     pub counts: Counts,
     /// Buffered entries in order.
     pub buffered: VecDeque<BufferedEntry>,
+    /// Maximum number of buffered entries that reads ask for beyond the free slots.
+    pub read_ahead: usize,
+    /// Number of commands under way that hand back buffered entries.
+    pub handing_back: usize,
     /// The nodes it reads from.
     pub lanes: Vec<LaneState>,
     /// Number of free slots that are reserved for claims.
@@ -157,9 +162,10 @@ impl ConsumerState {
         !self.is_reading() && self.has_ended()
     }
 
-    /// Returns true if nothing is in flight, buffered, being claimed or dead-lettered.
+    /// Returns true if nothing is in flight, buffered, being claimed, handed back or dead-lettered.
     fn has_ended(&self) -> bool {
         self.claiming == 0
+            && self.handing_back == 0
             && self.dead_lettering == 0
             && self.buffered.is_empty()
             && self.jobs.in_flight() == 0

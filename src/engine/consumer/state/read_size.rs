@@ -1,9 +1,10 @@
-//! Size of the next read: the free slots, shared by claims, lanes and streams. Pure.
+//! Size of the next read: the free slots, shared by claims, lanes and streams, and the entries to read ahead. Pure.
 
 use crate::engine::consumer::state::lane::LaneState;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 
-/// Concurrency from which on one read takes at most half of it, so that one half runs while the other is read.
+/// Concurrency from which on one read takes at most half of it, so that one half runs while the other is read. A read
+/// ahead needs no halves.
 const HALVING_FROM: usize = 64;
 /// Maximum number of entries of one read.
 const MAX_READ_SIZE: usize = 1_024;
@@ -13,6 +14,13 @@ impl ConsumerState {
     pub fn free(&self, concurrency: u32) -> usize {
         let cap = if concurrency == u32::MAX { usize::MAX } else { concurrency as usize };
         cap.saturating_sub(self.jobs.running() + self.reserved)
+    }
+
+    /// Number of free slots for entries that are read. The other ones are left to claims.
+    pub fn startable(&self, concurrency: u32) -> usize {
+        let free = self.free(concurrency);
+        // Claiming ends with a pause.
+        if self.phase == Phase::Playing { free - self.claim_backlog.share(free) } else { free }
     }
 
     /// Reserves free slots for claims, `most` at most, and returns their number.
@@ -25,21 +33,23 @@ impl ConsumerState {
     /// Number of entries per stream for the next read of a lane; `None` if no read is due.
     pub fn next_count(&self, lane: usize, concurrency: u32) -> Option<usize> {
         let LaneState { reading, recovering, busy, .. } = self.lanes[lane];
-        if self.phase != Phase::Playing || reading || recovering || !self.buffered.is_empty() {
+        if self.phase != Phase::Playing || reading || recovering || self.handing_back > 0 {
             return None;
         }
         let streams = self.active_streams(lane).count();
-        let free = self.free(concurrency);
-        let free = free - self.claim_backlog.share(free);
-        if streams == 0 || free == 0 {
+        let waiting = self.waiting(lane);
+        let free = if waiting == 0 { self.startable(concurrency) } else { 0 };
+        let ahead = self.ahead(waiting, streams);
+        if streams == 0 || (free == 0 && ahead == 0) {
             return None;
         }
         let half = (concurrency as usize).div_ceil(2);
-        let most = if concurrency as usize >= HALVING_FROM { free.min(half) } else { free };
+        let is_halved = concurrency as usize >= HALVING_FROM && ahead == 0;
+        let most = if is_halved { free.min(half) } else { free };
         // Lanes with work get the slots; the others get their share only.
         let share = most / self.lanes.len();
         let wanted = if busy { most.saturating_sub(self.promised()).max(share) } else { share };
-        Some((wanted.min(MAX_READ_SIZE) / streams).max(1))
+        Some((wanted.saturating_add(ahead).min(MAX_READ_SIZE) / streams).max(1))
     }
 
     /// Number of entries that the reads under way probably return.

@@ -1,6 +1,6 @@
 //! State of one stream. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
@@ -62,6 +62,11 @@ pub struct StreamState {
     pub active: bool,
     /// Start of the next read.
     pub position: Position,
+    /// First of the buffered entries that were returned to the group since the last read. They stay pending for this
+    /// consumer until another one claims them, so its next read begins with them.
+    pub handed_back: Option<EntryId>,
+    /// Entries of these whose job never started, at their first delivery.
+    pub unstarted: HashSet<EntryId>,
     /// Last entry that the group delivered to this consumer.
     pub last_seen: Option<LastSeen>,
     /// Detector of trimmed entries.
@@ -104,6 +109,8 @@ impl StreamState {
             channel_head,
             active: false,
             position: Self::first_position(&options),
+            handed_back: None,
+            unstarted: HashSet::new(),
             last_seen: None,
             trim_detector: TrimDetector::default(),
             inspected: 0,
@@ -129,9 +136,38 @@ impl StreamState {
         }
     }
 
+    /// Notes a buffered entry that was returned to the group.
+    pub fn hand_back(&mut self, entry: EntryId, deliveries: u64) {
+        self.handed_back = Some(self.handed_back.map_or(entry, |first| first.min(entry)));
+        if deliveries == 1 {
+            self.unstarted.insert(entry);
+        }
+    }
+
+    /// Number of deliveries of an entry of the history; 0 if unknown. A read of the history counts as a delivery.
+    pub fn deliveries_of_history(&mut self, entry: EntryId) -> u64 {
+        u64::from(self.unstarted.remove(&entry))
+    }
+
+    /// Notes the end of the history.
+    pub fn end_history(&mut self) {
+        self.position = Position::New;
+        if self.handed_back.is_none() {
+            // Other consumers have claimed these entries.
+            self.unstarted.clear();
+        }
+    }
+
+    /// Moves the next read to the entries that were returned to the group, if there are any.
+    pub fn reread_handed_back(&mut self) {
+        if let Some(first) = self.handed_back.take() {
+            self.position = Position::History(first.predecessor().to_string());
+        }
+    }
+
     /// Forgets the known ids, since the stream is new or empty.
     pub fn forget_last_entry(&mut self) {
-        (self.last_seen, self.tail) = (None, None);
+        (self.last_seen, self.tail, self.handed_back) = (None, None, None);
     }
 
     /// Notes the state of its group, which is unknown without a reply.

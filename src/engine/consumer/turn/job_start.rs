@@ -10,37 +10,50 @@ use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 
 impl Consumer {
-    /// Takes a slot for a delivery, or buffers it.
+    /// Takes one of `free` slots for an entry that was read, or buffers it behind the others.
     pub(crate) fn start_or_buffer(
         &self,
         state: &mut ConsumerState,
         delivery: Delivery<'_>,
+        free: &mut usize,
     ) -> Option<JobToken> {
-        if state.free(self.options.concurrency) == 0 || !state.buffered.is_empty() {
+        if *free == 0 || !state.buffered.is_empty() {
             state.buffered.push_back(BufferedEntry::new(delivery));
             return None;
         }
-        let deadline = state.deadline(delivery.stream, delivery.at);
-        state.counts.start(delivery.deliveries);
-        Some(state.jobs.take(delivery, deadline))
+        *free -= 1;
+        state.claim_backlog.start_read();
+        Some(start(state, delivery, delivery.at))
+    }
+
+    /// Takes the slot that was reserved for a claimed entry. Buffered entries wait for other slots.
+    pub(crate) fn start_claimed(&self, state: &mut ConsumerState, delivery: Delivery<'_>) -> JobToken {
+        start(state, delivery, delivery.at)
     }
 
     /// Starts buffered entries in free slots.
     pub(crate) fn start_buffered(&self, state: &mut ConsumerState) {
-        if state.buffered.is_empty() {
+        let free = match state.buffered.is_empty() {
+            true => 0,
+            false => state.startable(self.options.concurrency),
+        };
+        if free == 0 {
             return;
         }
-        let now = Instant::now();
+        let (now, lease) = (Instant::now(), self.trusted_lease());
         let mut started = Vec::new();
-        while state.free(self.options.concurrency) > 0 {
-            let Some(next) = state.buffered.pop_front() else { break };
-            let deadline = state.deadline(next.stream, now);
-            state.counts.start(next.deliveries);
-            let token = state.jobs.take(next.delivery(), deadline);
-            started.push((next.stream, token));
+        while started.len() < free {
+            let Some(next) = state.take_waiting(now, lease) else { break };
+            started.push((next.stream, start(state, next.delivery(), now)));
         }
+        if started.is_empty() {
+            return;
+        }
+        state.claim_backlog.start_read();
         self.start_timer(state);
         self.hand_over(state, &started);
+        // A settlement leads here, and its reply must not be waited for.
+        self.node_set.context().host.wake();
     }
 
     /// Hands jobs to the host, stream by stream, and prefetches their payloads if wanted.
@@ -71,4 +84,11 @@ impl Consumer {
         }
         host.jobs(self.number, state.streams[stream as usize].number, &mut jobs);
     }
+}
+
+/// Takes a slot for a delivery. The deadline of its job begins at `now`.
+fn start(state: &mut ConsumerState, delivery: Delivery<'_>, now: Instant) -> JobToken {
+    let deadline = state.deadline(delivery.stream, now);
+    state.counts.start(delivery.deliveries);
+    state.jobs.take(delivery, deadline)
 }

@@ -1,9 +1,10 @@
 //! The turn of a consumer: everything that a change of its state leads to.
 //!
 //! Reading, settlement and claiming change the state under its lock and then advance it. Advancing hands new jobs to the
-//! host, starts buffered entries in free slots, wakes timers and the claim task, and packs the next reads. The commands
+//! host, starts or hands back buffered entries, wakes timers and the claim task, and packs the next reads. The commands
 //! leave after the lock is released. The rooms above do not call each other for any of this.
 
+pub mod hand_back;
 pub mod job_start;
 pub mod prefetch;
 pub mod read_command;
@@ -29,6 +30,7 @@ impl Consumer {
             self.start_timer(state);
             self.hand_over(state, started);
         }
+        self.hand_back_waiting(state);
         self.start_buffered(state);
         self.start_leasing(state);
         self.notify_slot_free(state);

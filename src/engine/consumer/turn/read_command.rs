@@ -5,6 +5,7 @@ use crate::redis_io::streams::commands::Read;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::consumer::turn::Reads;
 
 /// ReplyTag of a CLIENT ID.
@@ -35,6 +36,8 @@ impl Consumer {
         if self.is_importing(lane) {
             commands.begin("ASKING", 1).end_once(Destination::Nowhere);
         }
+        let of_lane = state.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
+        of_lane.for_each(StreamState::reread_handed_back);
         let mut active: Vec<(&str, &str)> =
             state.active_streams(lane).map(|stream| (stream.key.as_str(), stream.position_text())).collect();
         // Redis serves the first stream first, so the streams rotate.

@@ -1,0 +1,188 @@
+//! Entries that are read ahead: their number, their start, and their return to the group. Pure.
+//!
+//! Each lane reads ahead for its own part of the limit, and reads again once at most half of that part waits. So one
+//! read brings several entries, and a busy lane takes nothing from the others.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::state::buffer::BufferedEntry;
+
+impl ConsumerState {
+    /// Number of buffered entries of a lane.
+    pub fn waiting(&self, lane: usize) -> usize {
+        if self.lanes.len() == 1 {
+            return self.buffered.len();
+        }
+        let is_of_lane = |one: &&BufferedEntry| self.streams[one.stream as usize].lane == lane;
+        self.buffered.iter().filter(is_of_lane).count()
+    }
+
+    /// Number of entries that the next read of a lane asks for beyond the free slots, if `waiting` of its entries are
+    /// buffered. A read asks each of its streams for one entry at least.
+    pub fn ahead(&self, waiting: usize, streams: usize) -> usize {
+        let most = self.read_ahead / self.lanes.len().max(1);
+        let missing = most.saturating_sub(waiting);
+        if waiting <= most / 2 && missing >= streams { missing } else { 0 }
+    }
+
+    /// Takes the buffered entry that starts next. While entries are read ahead, one without a renewal within `lease`
+    /// stays until the next renewal shows its owner.
+    pub fn take_waiting(&mut self, now: Instant, lease: Duration) -> Option<BufferedEntry> {
+        let is_held = |one: &BufferedEntry| now.saturating_duration_since(one.touched) <= lease;
+        let at = self.buffered.iter().position(|one| self.read_ahead == 0 || is_held(one))?;
+        self.buffered.remove(at)
+    }
+
+    /// Takes the buffered entries that `is_left` selects out of this consumer. Its next reads find those that are still
+    /// pending for it.
+    pub fn leave_waiting(&mut self, is_left: impl Fn(&BufferedEntry) -> bool) -> VecDeque<BufferedEntry> {
+        let all = std::mem::take(&mut self.buffered);
+        let (left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_left);
+        self.buffered = kept;
+        for one in &left {
+            self.streams[one.stream as usize].hand_back(one.entry, one.deliveries);
+        }
+        left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::consumer::state::Phase;
+    use crate::engine::consumer::state::in_flight::Delivery;
+    use crate::engine::consumer::state::lane::LaneState;
+    use crate::engine::consumer::state::stream::StreamState;
+    use crate::engine::consumer::state::tests::playing;
+    use crate::redis_io::streams::entry::EntryId;
+
+    fn delivery(stream: u32, time: u64, at: Instant) -> Delivery<'static> {
+        let entry = EntryId { time, sequence: 0 };
+        Delivery {
+            stream,
+            entry,
+            producer: "",
+            job: "",
+            record: 0,
+            headers: None,
+            carried: None,
+            deliveries: 1,
+            at,
+        }
+    }
+
+    /// State with a stream in each lane, and entries that wait, by stream.
+    fn waiting(lanes: usize, read_ahead: usize, waiting: &[u32]) -> ConsumerState {
+        let mut state = ConsumerState { read_ahead, ..playing(lanes) };
+        state.lanes = (0..lanes).map(|_| LaneState::default()).collect();
+        state.streams.iter_mut().enumerate().for_each(|(lane, stream)| stream.lane = lane);
+        for (&stream, time) in waiting.iter().zip(1..) {
+            state.buffered.push_back(BufferedEntry::new(delivery(stream, time, Instant::now())));
+        }
+        state
+    }
+
+    fn run(state: &mut ConsumerState, count: u64) {
+        for time in 0..count {
+            state.jobs.take(delivery(0, 100 + time, Instant::now()), None);
+        }
+    }
+
+    #[test]
+    fn a_read_asks_for_the_free_slots_and_the_entries_to_read_ahead() {
+        assert_eq!(waiting(1, 16, &[]).next_count(0, 1), Some(17));
+        assert_eq!(waiting(1, 100, &[]).next_count(0, 70), Some(170));
+        let mut full = waiting(1, 16, &[]);
+        run(&mut full, 1);
+        assert_eq!(full.next_count(0, 1), Some(16));
+        let mut none = waiting(1, 0, &[]);
+        run(&mut none, 1);
+        assert_eq!(none.next_count(0, 1), None);
+        assert_eq!(waiting(1, usize::MAX, &[]).next_count(0, u32::MAX), Some(1_024));
+    }
+
+    #[test]
+    fn the_next_read_is_due_once_half_of_the_entries_have_started() {
+        let count = |read_ahead, entries: usize| {
+            let mut state = waiting(1, read_ahead, &vec![0; entries]);
+            run(&mut state, 1);
+            state.next_count(0, 1)
+        };
+        assert_eq!(
+            [16, 9, 8, 7, 0].map(|entries| count(16, entries)),
+            [None, None, Some(8), Some(9), Some(16)]
+        );
+        assert_eq!([1, 0].map(|entries| count(1, entries)), [None, Some(1)]);
+    }
+
+    #[test]
+    fn streams_share_the_entries_to_read_ahead_and_too_few_for_each_are_not_read() {
+        let count = |read_ahead| {
+            let mut state = ConsumerState { read_ahead, ..playing(3) };
+            run(&mut state, 1);
+            state.next_count(0, 1)
+        };
+        assert_eq!([2, 3, 5, 16].map(count), [None, Some(1), Some(1), Some(5)]);
+    }
+
+    #[test]
+    fn each_lane_reads_ahead_for_its_own_part() {
+        let mut state = waiting(2, 8, &[0, 0, 0]);
+        run(&mut state, 1);
+        assert_eq!([0, 1].map(|lane| state.next_count(lane, 1)), [None, Some(4)]);
+        state.buffered.pop_front();
+        assert_eq!([0, 1].map(|lane| state.next_count(lane, 1)), [Some(2), Some(4)]);
+        let mut few = waiting(2, 1, &[]);
+        assert_eq!([0, 1].map(|lane| few.next_count(lane, 1)), [Some(1), Some(1)]);
+        run(&mut few, 1);
+        assert_eq!([0, 1].map(|lane| few.next_count(lane, 1)), [None, None]);
+    }
+
+    #[test]
+    fn nothing_is_read_until_entries_are_handed_back() {
+        let state = ConsumerState { handing_back: 1, ..waiting(1, 16, &[]) };
+        assert_eq!((state.next_count(0, 1), state.is_idle()), (None, false));
+    }
+
+    #[test]
+    fn a_claim_that_waits_gets_the_next_slot_and_reads_go_on() {
+        let mut state = waiting(1, 4, &[0]);
+        state.claim_backlog.claims_due = true;
+        assert_eq!((state.startable(1), state.startable(2), state.next_count(0, 1)), (0, 1, Some(3)));
+        state.phase = Phase::Pausing;
+        assert_eq!(state.startable(1), 1);
+    }
+
+    #[test]
+    fn entries_start_in_order_but_those_without_a_lease_wait() {
+        let (lease, now) = (Duration::from_secs(1), Instant::now() + Duration::from_secs(60));
+        let mut state = waiting(1, 4, &[0, 0, 0]);
+        state.buffered[1].touched = now;
+        let mut take = |lease| state.take_waiting(now, lease).map(|one| one.entry.time);
+        assert_eq!([lease, lease, Duration::MAX].map(&mut take), [Some(2), None, Some(1)]);
+        state.read_ahead = 0;
+        assert!(state.take_waiting(now, lease).is_some());
+    }
+
+    #[test]
+    fn the_next_read_begins_with_the_entries_that_left() {
+        let mut state = waiting(2, 4, &[1, 0, 1]);
+        let left = state.leave_waiting(|one| one.stream == 1);
+        assert_eq!(left.iter().map(|one| one.entry.time).collect::<Vec<u64>>(), [1, 3]);
+        assert_eq!(state.buffered.len(), 1);
+        state.streams.iter_mut().for_each(StreamState::reread_handed_back);
+        assert_eq!(state.streams[0].position_text(), ">");
+        assert_eq!(state.streams[1].position_text(), format!("0-{}", u64::MAX));
+        let entry = |time| EntryId { time, sequence: 0 };
+        let mut deliveries = |time| state.streams[1].deliveries_of_history(entry(time));
+        assert_eq!([1, 1, 2].map(&mut deliveries), [1, 0, 0]);
+        state.streams[1].hand_back(entry(4), 1);
+        state.streams[1].end_history();
+        assert_eq!(state.streams[1].deliveries_of_history(entry(4)), 1, "its history was not read yet");
+        state.streams[1].reread_handed_back();
+        state.streams[1].end_history();
+        assert_eq!(state.streams[1].deliveries_of_history(entry(3)), 0, "another consumer has claimed it");
+    }
+}

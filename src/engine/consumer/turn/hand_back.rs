@@ -1,0 +1,96 @@
+//! Return of entries to their group, so that any consumer can claim them at once.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::error::RedisError;
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::commands::{Claim, pack_claim};
+use crate::redis_io::streams::entry::EntryId;
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::{ConsumerState, Phase};
+
+/// Receiver of the reply to one command.
+pub(crate) type PendingReply = oneshot::Receiver<Result<Value, RedisError>>;
+
+/// Entries to return, in commands of one stream and one kind each.
+#[derive(Default)]
+pub(crate) struct HandBack(BTreeMap<(u32, bool), Vec<EntryId>>);
+
+impl HandBack {
+    /// Adds the entry of a running job.
+    pub(crate) fn add_running(&mut self, stream: u32, entry: EntryId) {
+        self.0.entry((stream, false)).or_default().push(entry);
+    }
+
+    /// Adds an entry that waits for a slot. Its first delivery does not count, since its job did not start.
+    pub(crate) fn add_waiting(&mut self, one: &BufferedEntry) {
+        self.0.entry((one.stream, one.deliveries == 1)).or_default().push(one.entry);
+    }
+}
+
+impl Consumer {
+    /// Returns true if the entry belongs to this consumer. An entry whose lease has lapsed is claimable already, or
+    /// belongs to another consumer.
+    pub(crate) fn holds_lease(&self, touched: Instant) -> bool {
+        touched.elapsed() <= self.options.claim_deadline
+    }
+
+    /// Returns the waiting entries of a consumer that pauses, if other consumers can claim them. Without
+    /// `claimInterval` they start as slots become free, since probably no consumer of the group would claim them.
+    pub(crate) fn hand_back_waiting(&self, state: &mut ConsumerState) {
+        let is_due = state.phase == Phase::Pausing
+            && self.options.read_ahead > 0
+            && self.options.claim_interval.is_some()
+            && !state.buffered.is_empty();
+        if !is_due {
+            return;
+        }
+        let mut unfinished = HandBack::default();
+        for one in state.leave_waiting(|_| true).iter().filter(|one| self.holds_lease(one.touched)) {
+            unfinished.add_waiting(one);
+        }
+        for reply in self.send_hand_back(state, unfinished) {
+            state.handing_back += 1;
+            let this = self.this.clone();
+            self.node_set.context().tasks.spawn(async move {
+                // Without a success the entries become claimable after their idle time.
+                drop(reply.await);
+                let Some(consumer) = this.upgrade() else { return };
+                consumer.lock().handing_back -= 1;
+                consumer.step();
+                consumer.notify_if_idle();
+            });
+        }
+    }
+
+    /// Sends the commands under the lock of the state, so that they come behind each lease renewal of their entries.
+    pub(crate) fn send_hand_back(
+        &self,
+        state: &ConsumerState,
+        HandBack(unfinished): HandBack,
+    ) -> Vec<PendingReply> {
+        let mut replies = Vec::with_capacity(unfinished.len());
+        for ((stream, is_unstarted), entries) in unfinished {
+            let stream = &state.streams[stream as usize];
+            if !self.is_ready(stream.lane) {
+                continue;
+            }
+            let (sender, receiver) = oneshot::channel();
+            let mut commands = Commands::default();
+            let names = (stream.key.as_str(), self.group.as_str(), self.options.id.as_str());
+            let claim = if is_unstarted { Claim::HandBackUnstarted } else { Claim::HandBack };
+            pack_claim(&mut commands, names, 0, entries.iter(), claim, Destination::Task(sender));
+            // After a lost connection another consumer can own the entries.
+            commands.send_once();
+            self.shared(stream.lane).submit(&mut commands);
+            replies.push(receiver);
+        }
+        replies
+    }
+}

@@ -39,12 +39,14 @@ pub enum ReplyKind {
     SentInTransaction = 11,
     /// A consumer, for a command of the transaction that settles a job: as for a PUBLISH.
     Transacted = 12,
+    /// A consumer, for a DEL of payload keys without a transaction: as for a PUBLISH.
+    Removed = 13,
 }
 
 impl ReplyKind {
     /// ReplyKind of a ticket, or `None` if it has none.
     pub(crate) fn of(ticket: ReplyTag) -> Option<Self> {
-        const KINDS: [ReplyKind; 13] = [
+        const KINDS: [ReplyKind; 14] = [
             ReplyKind::Part,
             ReplyKind::Last,
             ReplyKind::Bytes,
@@ -58,6 +60,7 @@ impl ReplyKind {
             ReplyKind::FailurePublished,
             ReplyKind::SentInTransaction,
             ReplyKind::Transacted,
+            ReplyKind::Removed,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }
@@ -68,6 +71,7 @@ impl ReplyKind {
             SettlementStep::Delay(at) => (Self::Postponed, at as u32),
             SettlementStep::Transaction(at) => (Self::Transacted, at as u32),
             SettlementStep::Record(at) => (Self::Recorded, at as u32),
+            SettlementStep::Removal(at) => (Self::Removed, at as u32),
             SettlementStep::Acknowledgement(stream) => (Self::Acknowledged, stream),
             SettlementStep::Completion(at) if is_failure => (Self::FailurePublished, at as u32),
             SettlementStep::Completion(at) => (Self::Published, at as u32),
@@ -86,6 +90,7 @@ impl ReplyKind {
             Self::Postponed => Some(SettlementStep::Delay(index as usize)),
             Self::Transacted => Some(SettlementStep::Transaction(index as usize)),
             Self::Recorded => Some(SettlementStep::Record(index as usize)),
+            Self::Removed => Some(SettlementStep::Removal(index as usize)),
             Self::Acknowledged => Some(SettlementStep::Acknowledgement(index)),
             Self::Published | Self::FailurePublished => Some(SettlementStep::Completion(index as usize)),
             _ => None,
@@ -106,6 +111,8 @@ pub enum SettlementStep {
     Acknowledgement(u32),
     /// Completion of the job at this position.
     Completion(usize),
+    /// Removals of payload keys of the job at this position, without a transaction.
+    Removal(usize),
 }
 
 /// Returns true if a reply to a settlement needs handling: an error, also of a command within a transaction, the last one

@@ -128,6 +128,7 @@ impl Consumer {
                     self.pack_acknowledgement(state, commands, stream, jobs.iter().filter(of_stream), to);
                 }
                 SettlementStep::Completion(at) => pack_completion(state, commands, &jobs[at], to),
+                SettlementStep::Removal(at) => self.pack_removal(state, commands, &jobs[at], to),
             }
         }
         state.batches.push_back(SettlementBatch { number, unanswered: writes.answering, jobs });
@@ -225,6 +226,9 @@ fn steps_of(jobs: &[SettledJob]) -> Vec<SettlementStep> {
     }
     let completions = jobs.iter().enumerate().filter(|(_, job)| job.pending_steps.completion);
     steps.extend(completions.map(|(at, _)| SettlementStep::Completion(at)));
+    // An entry that is not acknowledged needs its payload.
+    let removals = jobs.iter().enumerate().filter(|(_, job)| job.pending_steps.removal);
+    steps.extend(removals.map(|(at, _)| SettlementStep::Removal(at)));
     steps
 }
 
@@ -232,9 +236,10 @@ fn steps_of(jobs: &[SettledJob]) -> Vec<SettlementStep> {
 fn node_of(state: &ConsumerState, jobs: &[SettledJob], step: SettlementStep) -> usize {
     let stream = |at: usize| &state.streams[jobs[at].stream as usize];
     match step {
-        SettlementStep::Transaction(at) | SettlementStep::Delay(at) | SettlementStep::Record(at) => {
-            stream(at).node
-        }
+        SettlementStep::Transaction(at)
+        | SettlementStep::Delay(at)
+        | SettlementStep::Record(at)
+        | SettlementStep::Removal(at) => stream(at).node,
         SettlementStep::Acknowledgement(stream) => state.streams[stream as usize].node,
         SettlementStep::Completion(at) => stream(at).completions,
     }

@@ -156,19 +156,22 @@ impl Consumer {
         }
         state.counts.expired += u64::from(expired);
         let changes = settlement.changes.take().filter(|changes| error.is_none() && !changes.is_empty());
+        let apart = SettlementSteps {
+            record: has_producer && is_recorded,
+            acknowledgement: error.is_none(),
+            completion: has_producer,
+            ..SettlementSteps::default()
+        };
         let pending_steps = match changes {
             Some(_) => SettlementSteps { transaction: true, ..SettlementSteps::default() },
-            None => SettlementSteps {
-                record: has_producer && is_recorded,
-                acknowledgement: error.is_none(),
-                completion: has_producer,
-                ..SettlementSteps::default()
-            },
+            None => apart,
         };
+        let only_removes = changes.as_ref().is_some_and(|changes| changes.writes.is_empty());
+        let steps_without_memory = only_removes.then_some(SettlementSteps { removal: true, ..apart });
         let failure = error.filter(|_| has_producer).map(|error| Box::from(shortened(error)));
         let answer = std::mem::take(&mut settlement.answer);
         let settled = SettledJob::new(token, stream, request);
-        Some(SettledJob { failure, answer, changes, pending_steps, ..settled })
+        Some(SettledJob { failure, answer, changes, steps_without_memory, pending_steps, ..settled })
     }
 
     /// Handles a rejection: returns it if it is the last one of the job, or else delays the next delivery.

@@ -23,16 +23,10 @@ impl Consumer {
     ) {
         let (Some(slot), Some(changes)) = (state.jobs.job(job.token), &job.changes) else { return };
         let stream = &state.streams[job.stream as usize];
-        let keys = self.node_set.nodes()[stream.node].keys();
         let begun = commands.len();
         commands.begin("MULTI", 1).route_with(stream.key.as_bytes()).end(part());
-        if !changes.removals.is_empty() {
-            commands.begin("DEL", 1 + changes.removals.len());
-            for key in &changes.removals {
-                commands.key_parts(&keys.payload(&slot.job, key));
-            }
-            commands.end(part());
-        }
+        self.pack_removal(state, commands, job, part());
+        let keys = self.node_set.nodes()[stream.node].keys();
         for write in &changes.writes {
             pack_set(commands, &keys.payload(&slot.job, &write.key), &write.value, write.expiry);
             commands.end(part());
@@ -46,5 +40,25 @@ impl Consumer {
         }
         commands.begin("EXEC", 1).route_with(stream.key.as_bytes()).end(to);
         commands.bind_from(begun);
+    }
+
+    /// Packs the DEL of the payload keys to remove, if there are any.
+    pub(crate) fn pack_removal(
+        &self,
+        state: &ConsumerState,
+        commands: &mut Commands,
+        job: &SettledJob,
+        to: Destination,
+    ) {
+        let (Some(slot), Some(changes)) = (state.jobs.job(job.token), &job.changes) else { return };
+        if changes.removals.is_empty() {
+            return;
+        }
+        let keys = self.node_set.nodes()[state.streams[job.stream as usize].node].keys();
+        commands.begin("DEL", 1 + changes.removals.len());
+        for key in &changes.removals {
+            commands.key_parts(&keys.payload(&slot.job, key));
+        }
+        commands.end(to);
     }
 }

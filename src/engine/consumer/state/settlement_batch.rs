@@ -23,6 +23,8 @@ pub struct SettlementSteps {
     pub acknowledgement: bool,
     /// Completion for the producer.
     pub completion: bool,
+    /// Removals of payload keys, outside a transaction.
+    pub removal: bool,
 }
 
 impl SettlementSteps {
@@ -47,6 +49,9 @@ pub struct SettledJob {
     pub answer: Box<str>,
     /// Changes of the payload, for a transaction.
     pub changes: Option<Box<PayloadChanges>>,
+    /// Steps in place of a transaction that only removes. Redis without memory refuses every command within a transaction,
+    /// and none of these commands outside one, apart from the record.
+    pub steps_without_memory: Option<SettlementSteps>,
     /// Time of the next delivery, if it is delayed.
     pub due: Option<Instant>,
     /// Steps of the current batch.
@@ -61,8 +66,20 @@ impl SettledJob {
     /// Creates a job without steps.
     pub fn new(token: JobToken, stream: u32, request: RequestId) -> Self {
         let (pending_steps, retry_steps, answer) = Default::default();
-        let (failure, changes, due, error) = (None, None, None, None);
-        Self { token, stream, request, failure, answer, changes, due, pending_steps, retry_steps, error }
+        let (failure, changes, steps_without_memory, due, error) = (None, None, None, None, None);
+        Self {
+            token,
+            stream,
+            request,
+            failure,
+            answer,
+            changes,
+            steps_without_memory,
+            due,
+            pending_steps,
+            retry_steps,
+            error,
+        }
     }
 
     /// Notes a failed step. An error that lasts replaces one that passes.
@@ -76,15 +93,23 @@ impl SettledJob {
         if passes {
             match step {
                 SettlementStep::Delay(_) => self.retry_steps.delay = true,
-                SettlementStep::Transaction(_) => self.retry_steps.transaction = true,
+                SettlementStep::Transaction(_) => self.retry_steps = self.steps_after(error),
                 SettlementStep::Record(_) => self.retry_steps.record = true,
                 SettlementStep::Acknowledgement(_) => self.retry_steps.acknowledgement = true,
                 SettlementStep::Completion(_) => self.retry_steps.completion = true,
+                SettlementStep::Removal(_) => self.retry_steps.removal = true,
             }
         }
         if self.error.as_ref().is_none_or(|known| known.is_passing() && !passes) {
             self.error = Some(error.clone());
         }
+    }
+
+    /// Returns the steps that replace a transaction that Redis refused for the moment.
+    fn steps_after(&self, error: &RedisError) -> SettlementSteps {
+        let again = SettlementSteps { transaction: true, ..SettlementSteps::default() };
+        let is_full = error.reply_code() == Some("OOM");
+        self.steps_without_memory.filter(|_| is_full).unwrap_or(again)
     }
 
     /// Makes the refused steps the pending ones.
@@ -128,7 +153,8 @@ impl SettlementBatch {
             SettlementStep::Delay(at)
             | SettlementStep::Transaction(at)
             | SettlementStep::Record(at)
-            | SettlementStep::Completion(at) => at,
+            | SettlementStep::Completion(at)
+            | SettlementStep::Removal(at) => at,
         };
         if let Some(job) = self.jobs.get_mut(at) {
             job.note(step, error);

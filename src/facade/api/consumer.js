@@ -16,6 +16,7 @@ const { closedError, setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Delivery } = require('./delivery.js');
 const { Job } = require('./job.js');
+const { copied } = require('./payload-values.js');
 const { startTimer } = require('../support/long-timer.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -183,7 +184,10 @@ class Consumer extends EventEmitter {
    * Writes the values, settles, and then removes the keys: a crash in between never removes the input of an entry that is not
    * acknowledged.
    */
-  async #settleApart(run, { removals, writes, answers }, request, isAwaited) {
+  async #settleApart(run, changes, request, isAwaited) {
+    const { removals, writes } = changes;
+    // The job has ended, so its bytes can change while the values are written.
+    const answers = changes.answers.map(([key, value]) => [key, copied(value)]);
     try {
       if (writes.length > 0) await Job.pushSets(run.job, writes);
     } catch (error) {

@@ -1,6 +1,7 @@
 'use strict';
 
 const { LocalPayload } = require('./local-payload.js');
+const { copied } = require('./payload-values.js');
 
 /** Maximum size of one value of an answer, in bytes. */
 const LARGEST_ANSWER_VALUE = 1024;
@@ -61,7 +62,7 @@ class Delivery extends LocalPayload {
     for (const { key, value } of sets) {
       this.#carried.delete(key);
       this.#removals.delete(key);
-      if (this.#returns.includes(key)) this.#written.set(key, typeof value === 'string' ? value : value.slice());
+      if (this.#returns.includes(key)) this.#written.set(key, copied(value));
     }
   }
 

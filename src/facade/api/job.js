@@ -9,7 +9,7 @@ const requests = require('../bridge/pending-requests.js');
 const { Delivery } = require('./delivery.js');
 const { LocalPayload } = require('./local-payload.js');
 const { packPull, packPush } = require('./payload-commands.js');
-const { decode, encode, expiry, put } = require('./payload-values.js');
+const { copied, decode, encode, expiry, put } = require('./payload-values.js');
 const { SharedClient } = require('./shared-client.js');
 
 /** Maximum size of a pushed value that a send can carry, in bytes. */
@@ -224,7 +224,7 @@ class PushRequest extends requests.Request {
 /** Returns a pushed value as far as a later send can carry it. Bytes are copied, since their owner can change them. */
 function carriable({ key, value, timeout }) {
   if (timeout > 0 || value.length > LARGEST_CARRIED) return { key, value: null };
-  return { key, value: typeof value === 'string' ? value : value.slice() };
+  return { key, value: copied(value) };
 }
 
 /** Creates the error of a read whose answer nothing has. */

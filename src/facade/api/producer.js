@@ -106,7 +106,7 @@ class Producer extends EventEmitter {
     const entry = { id, name, leadsBy, groups, cap, record, headers, endsAtError: Boolean(rejectOnError), wait };
     const keys = payload === null || this.connection.hasOneServer ? [] : payload.keys;
     if (keys.length === 0) this.#pack(request, entry, payload);
-    else this.#packBehindKeys(request, entry, payload, Job.pushSets(job, keys));
+    else this.#packBehindKeys(request, entry, payload.withoutKeys(), Job.pushSets(job, keys));
     return request.promise;
   }
 
@@ -118,7 +118,7 @@ class Producer extends EventEmitter {
       request.failed(error);
       return;
     }
-    this.#pack(request, entry, payload.withoutKeys());
+    this.#pack(request, entry, payload);
   }
 
   /** Packs a send. A failure rejects the request. */

@@ -3,6 +3,7 @@
 const { PayloadUse, SendFlag } = require('../bridge/native.js');
 const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
+const { copied } = require('./payload-values.js');
 
 /** Limits of carried values, in bytes. */
 const ASKED = { each: 1024, all: 4096 };
@@ -52,10 +53,12 @@ class SendPayload {
     if (this.returns.length > 0) packetWriter.writeString(JSON.stringify(this.returns));
   }
 
-  /** Returns the same without the values that are written as keys only. */
+  /** Returns a copy without the values that are written as keys only. Later changes of bytes do not affect it. */
   withoutKeys() {
     const carried = this.values.filter(({ use }) => use !== PayloadUse.Key);
-    const values = carried.map((value) => ({ ...value, use: PayloadUse.Carry }));
+    const values = carried.map(({ key, value }) => {
+      return { key, value: copied(value), timeout: 0, use: PayloadUse.Carry };
+    });
     return new SendPayload(values, this.returns, this.isOnlyCopy);
   }
 }

@@ -144,11 +144,8 @@ class Wait {
 
   /** Gives the answer to the job, once. */
   #bring(job) {
-    const missed = this.#isMissed ? this.#owed : [];
-    if (this.#answer === null && missed.length === 0) return;
-    const answer = new Map(this.#answer ?? []);
-    const unanswered = missed.filter((key) => !answer.has(key));
-    Job.bring(job, answer, unanswered);
+    if (this.#answer === null && (this.#owed.length === 0 || !this.#isMissed)) return;
+    Job.answer(job, new Map(this.#answer ?? []), this.#owed, this.#isMissed);
     this.#answer = null;
     this.#owed = [];
   }

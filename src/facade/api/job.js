@@ -3,7 +3,6 @@
 const { abortable, signalOf, throwIfAborted } = require('../support/abort.js');
 const checks = require('../options/validate.js');
 const { newId } = require('../bridge/job-ids.js');
-const { setErrorKind } = require('../support/errors.js');
 const { RedisClient } = require('../redis/redis-client.js');
 const requests = require('../bridge/pending-requests.js');
 const { Delivery } = require('./delivery.js');
@@ -49,12 +48,14 @@ class Job {
     job.#local = delivery;
   }
 
-  /** @internal Adds values that need no trip. Of `missed` keys nothing has the value. */
-  static bring(job, values, missed) {
-    if (!(job instanceof Job)) return;
-    if (job.#local === null || job.#local.jobId !== job.id) job.#local = new LocalPayload(job.id);
-    job.#local.add(values);
-    if (missed !== undefined) job.#local.miss(missed);
+  /** @internal Adds values that were read in advance. */
+  static bring(job, values) {
+    job.#localPayload().add(values);
+  }
+
+  /** @internal Adds the values that completions returned, see `LocalPayload.answer`. */
+  static answer(job, values, owed, isMissed) {
+    if (job instanceof Job) job.#localPayload().answer(values, owed, isMissed);
   }
 
   /** @internal Returns the payload keys that were set and not pushed. */
@@ -182,18 +183,21 @@ class Job {
     return packPull(names, gets, dels, result);
   }
 
+  #localPayload() {
+    if (this.#local === null || this.#local.jobId !== this.id) this.#local = new LocalPayload(this.id);
+    return this.#local;
+  }
+
   /** Answers reads from local values. @returns the remaining reads */
   #readLocal(result) {
     const local = this.#local;
-    const missed = this.#gets.find(({ key }) => local.isUnknown(key));
-    if (missed !== undefined) {
-      this.#gets = [];
-      this.#dels = [];
-      throw answerMissed(missed.key);
-    }
-    const left = this.#gets.filter(({ key, asBuffer }) => {
+    const left = this.#gets.filter((get) => {
+      const { key, asBuffer } = get;
       const value = local.read(key);
-      if (value === undefined) return true;
+      if (value === undefined) {
+        get.isMissed = local.isMissed(key);
+        return true;
+      }
       put(result, key, value === null ? null : asBuffer ? Buffer.from(value) : decode(value.toString()));
       return false;
     });
@@ -225,12 +229,6 @@ class PushRequest extends requests.Request {
 function carriable({ key, value, timeout }) {
   if (timeout > 0 || value.length > LARGEST_CARRIED) return { key, value: null };
   return { key, value: copied(value) };
-}
-
-/** Creates the error of a read whose answer nothing has. */
-function answerMissed(key) {
-  const message = `The completion that returned '${key}' was missed, and its entry was the only copy; send with durable`;
-  return setErrorKind(new Error(message), 'ANSWER_MISSED');
 }
 
 function notAClient() {

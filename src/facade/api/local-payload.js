@@ -2,8 +2,10 @@
 
 /** Payload values of a job that need no trip to Redis. */
 class LocalPayload {
-  /** Payload keys without a known value, though no Redis key has one. */
-  #unknown = null;
+  /** Payload keys whose value came with a completion, and that no Redis key has. */
+  #kept = new Set();
+  /** Payload keys whose value a missed completion can have had. */
+  #missed = new Set();
 
   /** @param {string} jobId id that the values belong to */
   constructor(jobId) {
@@ -17,14 +19,24 @@ class LocalPayload {
     for (const [key, value] of values) if (!this.values.has(key)) this.values.set(key, value);
   }
 
-  /** Marks keys whose answer was missed, and that Redis does not have. */
-  miss(keys) {
-    this.#unknown = new Set(keys);
+  /**
+   * Adds the values that completions returned. They replace older ones.
+   * @param {Map<string, string | Buffer>} values by payload key
+   * @param {string[]} owed payload keys that only a completion can return
+   * @param {boolean} isMissed true if a completion was missed
+   */
+  answer(values, owed, isMissed) {
+    for (const [key, value] of values) this.values.set(key, value);
+    for (const key of owed) {
+      this.#missed.delete(key);
+      if (values.has(key)) this.#kept.add(key);
+      else if (isMissed) this.#missed.add(key);
+    }
   }
 
-  /** Returns true if neither this process nor Redis has the value of a key. */
-  isUnknown(key) {
-    return this.#unknown?.has(key) ?? false;
+  /** Returns true if a key without a value in Redis can have had one in a missed completion. */
+  isMissed(key) {
+    return this.#missed.has(key);
   }
 
   /** Returns the value of a key; `undefined` if Redis must be asked. */
@@ -32,23 +44,26 @@ class LocalPayload {
     return this.values.get(key);
   }
 
-  /** Forgets keys that were read. The next read must see later writes. */
+  /** Forgets keys that were read, if Redis has them. The next read must see later writes. */
   consume(keys) {
-    for (const key of keys) this.values.delete(key);
+    for (const key of keys) if (!this.#kept.has(key)) this.values.delete(key);
   }
 
   /** Notes the removal of a key. @returns {boolean} true if the removal must wait for the settlement */
   remove(key) {
-    this.values.delete(key);
+    this.#forget(key);
     return false;
   }
 
   /** Notes writes. */
   write(sets) {
-    for (const { key } of sets) {
-      this.values.delete(key);
-      this.#unknown?.delete(key);
-    }
+    for (const { key } of sets) this.#forget(key);
+  }
+
+  #forget(key) {
+    this.values.delete(key);
+    this.#kept.delete(key);
+    this.#missed.delete(key);
   }
 }
 

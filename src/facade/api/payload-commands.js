@@ -3,6 +3,7 @@
 const { Operation } = require('../bridge/native.js');
 const packetWriter = require('../bridge/packet-writer.js');
 const requests = require('../bridge/pending-requests.js');
+const { setErrorKind } = require('../support/errors.js');
 const { decode, put } = require('./payload-values.js');
 
 /** Packs writes of payload keys. @returns {Promise<void>} promise of the request */
@@ -47,9 +48,16 @@ class PullRequest extends requests.Request {
 
   /** Receives a value. A key of another type than string is left out. */
   value(index, raw) {
-    const { key, asBuffer } = this.gets[index];
+    const { key, asBuffer, isMissed } = this.gets[index];
+    if (raw === null && isMissed) this.failed(answerMissed(key));
     put(this.result, key, asBuffer || raw === null ? raw : decode(raw));
   }
+}
+
+/** Creates the error of a read whose answer nothing has. */
+function answerMissed(key) {
+  const message = `The completion that returned '${key}' was missed, and its entry was the only copy; send with durable`;
+  return setErrorKind(new Error(message), 'ANSWER_MISSED');
 }
 
 module.exports = { packPull, packPush };

@@ -9,6 +9,8 @@ const { copied } = require('./payload-values.js');
 const ASKED = { each: 1024, all: 4096 };
 /** Limits without the option `carry` and without `capped`, which keep a stream without a cap small. */
 const UNASKED = { each: 256, all: 256 };
+/** Half of a surrogate pair, which UTF-8 does not have. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 /** Maximum size of the values of an entry that is their only copy, in bytes. */
 const LARGEST_ENTRY = 1024 * 1024;
 
@@ -72,6 +74,7 @@ class SendPayload {
  */
 function choosePayload(sendable, { carry, payload, returns }, { isCapped, isAwaited }) {
   const names = checks.names('returns', returns);
+  for (const name of names) if (LONE_SURROGATE.test(name)) throw notUtf8('returns', name);
   if (names.length > 0 && !isAwaited) throw new TypeError('returns needs waitFor');
   const isOnlyCopy = isEntryOnly(payload);
   const limits = limitsOf(carry, isCapped);
@@ -106,6 +109,7 @@ function entryValues({ sets, pushed }) {
   if (pushed !== null) throw new TypeError("payload: 'entry' needs values that were set and not pushed");
   const last = new Map(sets.map((one) => [one.key, one]));
   const values = [...last.values()].map(({ key, value, timeout }) => {
+    if (LONE_SURROGATE.test(key)) throw notUtf8("payload: 'entry'", key);
     if (timeout > 0) throw new TypeError(`payload: 'entry' cannot keep the timeout of '${key}'`);
     return { key, value, timeout: 0, use: PayloadUse.Carry };
   });
@@ -121,7 +125,7 @@ function keyValues({ sets, pushed }, limits) {
   const last = new Map(values.map((one) => [one.key, one]));
   let size = 0;
   const fits = (key, value) => {
-    if (limits.keys && !limits.keys.has(key)) return false;
+    if ((limits.keys && !limits.keys.has(key)) || LONE_SURROGATE.test(key)) return false;
     // A string has at least one byte per unit.
     if (value.length > limits.each) return false;
     const length = Buffer.byteLength(value);
@@ -137,6 +141,11 @@ function keyValues({ sets, pushed }, limits) {
     if (one.timeout === 0 && fits(key, one.value)) one.use = PayloadUse.KeyAndCarry;
   }
   return values;
+}
+
+/** Creates the error of a key that Redis would store under another name. */
+function notUtf8(what, key) {
+  return new TypeError(`${what} cannot take the key ${JSON.stringify(key)}, which has half of a surrogate pair`);
 }
 
 module.exports = { choosePayload };

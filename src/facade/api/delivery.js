@@ -50,7 +50,7 @@ class Delivery extends LocalPayload {
   }
 
   remove(key) {
-    super.remove(key);
+    this.values.delete(key);
     this.#written.delete(key);
     if (!this.#defersRemovals && !this.#carried.has(key)) return false;
     this.#removals.add(key);
@@ -58,12 +58,31 @@ class Delivery extends LocalPayload {
   }
 
   write(sets) {
-    super.write(sets);
-    for (const { key, value } of sets) {
-      this.#carried.delete(key);
-      this.#removals.delete(key);
-      if (this.#returns.includes(key)) this.#written.set(key, copied(value));
+    const known = super.write(sets);
+    for (const { key, value } of sets) if (this.#returns.includes(key)) this.#written.set(key, copied(value));
+    return known;
+  }
+
+  restore(known) {
+    super.restore(known);
+    for (const [key, { isCarried, isRemoved, written }] of known) {
+      if (isCarried) this.#carried.add(key);
+      if (isRemoved) this.#removals.add(key);
+      if (written === undefined) this.#written.delete(key);
+      else this.#written.set(key, written);
     }
+  }
+
+  stateOf(key) {
+    const [state, isCarried, isRemoved] = [super.stateOf(key), this.#carried.has(key), this.#removals.has(key)];
+    const isUnknown = state === null && !isCarried && !isRemoved && !this.#returns.includes(key);
+    return isUnknown ? null : { ...state, isCarried, isRemoved, written: this.#written.get(key) };
+  }
+
+  forget(key) {
+    super.forget(key);
+    this.#carried.delete(key);
+    this.#removals.delete(key);
   }
 
   /**
@@ -74,7 +93,9 @@ class Delivery extends LocalPayload {
     for (const { key } of sets) this.#removals.delete(key);
     const last = new Map(sets.map(({ key, value }) => [key, value]));
     const answers = this.#answers(last);
-    const isAnswered = (key) => this.#isOnlyCopy && answers.some(([answered]) => answered === key);
+    // A key that was pushed must not keep an older value.
+    const isAnswered = (key) =>
+      this.#isOnlyCopy && !this.#written.has(key) && answers.some(([answered]) => answered === key);
     const isEntryOnly = (key) => this.#isOnlyCopy && this.#carried.has(key);
     return {
       removals: [...this.#removals].filter((key) => !isEntryOnly(key)),

@@ -70,14 +70,18 @@ class Job {
   }
 
   /** @internal Takes the values that leave with a send. @returns {() => void} puts them back, after a failure */
-  static takeSendable(job) {
-    const [sets, pushed] = [job.#sets, job.#pushed];
+  static takeSendable(job, { returns, isOnlyCopy }) {
+    if (!(job instanceof Job)) return () => {};
+    const [sets, pushed, local] = [job.#sets, job.#pushed, job.#local];
     job.#sets = [];
     job.#pushed = null;
-    job.#local?.write(sets);
+    const known = local?.write(isOnlyCopy ? [] : sets) ?? [];
+    // The answer of an earlier send is over.
+    if (!(local instanceof Delivery)) known.push(...(local?.write(returns.map((key) => ({ key }))) ?? []));
     return () => {
       job.#sets = [...sets, ...job.#sets];
       job.#pushed ??= pushed;
+      local?.restore(known);
     };
   }
 
@@ -101,9 +105,10 @@ class Job {
     return { ...delivery.changes(sets), jobId: delivery.jobId };
   }
 
-  /** @internal Forgets pushed values, since a push failed. */
-  static forgetPushed(job) {
+  /** @internal Forgets pushed values, since a push failed. @param {Array | null} known from `LocalPayload.write` */
+  static forgetPushed(job, known) {
     job.#pushed = null;
+    if (known !== null) job.#local?.restore(known);
   }
 
   /** Returns the signal of a received job, which aborts when its outcome has no effect any more. */
@@ -160,10 +165,10 @@ class Job {
     if (sets.length === 0) return Promise.resolve();
     const names = this.#names();
     this.#sets = [];
-    this.#local?.write(sets);
+    const known = this.#local?.write(sets) ?? null;
     const pushed = sets.map(carriable);
     this.#pushed = this.#pushed === null ? pushed : this.#pushed.concat(pushed);
-    return packPush(new PushRequest(this), names, sets);
+    return packPush(new PushRequest(this, known), names, sets);
   }
 
   #pull() {
@@ -214,13 +219,15 @@ class Job {
 }
 
 class PushRequest extends requests.Request {
-  constructor(job) {
+  constructor(job, known) {
     super(undefined);
     this.job = job;
+    this.known = known;
   }
 
   failed(error) {
-    Job.forgetPushed(this.job);
+    Job.forgetPushed(this.job, this.known);
+    this.known = null;
     super.failed(error);
   }
 }

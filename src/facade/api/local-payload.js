@@ -51,16 +51,43 @@ class LocalPayload {
 
   /** Notes the removal of a key. @returns {boolean} true if the removal must wait for the settlement */
   remove(key) {
-    this.#forget(key);
+    this.forget(key);
     return false;
   }
 
-  /** Notes writes. */
+  /**
+   * Notes writes of keys.
+   * @returns {Array<[string, object]> | null} what was known of the keys, for `restore()` after a failure; `null` if nothing
+   */
   write(sets) {
-    for (const { key } of sets) this.#forget(key);
+    let known = null;
+    for (const { key } of sets) {
+      const state = this.stateOf(key);
+      if (state === null) continue;
+      known ??= [];
+      known.push([key, state]);
+      this.forget(key);
+    }
+    return known;
   }
 
-  #forget(key) {
+  /** Undoes `write()`. */
+  restore(known) {
+    for (const [key, { value, isKept, isMissed }] of known) {
+      if (value !== undefined && !this.values.has(key)) this.values.set(key, value);
+      if (isKept) this.#kept.add(key);
+      if (isMissed) this.#missed.add(key);
+    }
+  }
+
+  /** @protected Returns what is known of a key; `null` if nothing. */
+  stateOf(key) {
+    const [value, isKept, isMissed] = [this.values.get(key), this.#kept.has(key), this.#missed.has(key)];
+    return value === undefined && !isKept && !isMissed ? null : { value, isKept, isMissed };
+  }
+
+  /** @protected Forgets what is known of a key. */
+  forget(key) {
     this.values.delete(key);
     this.#kept.delete(key);
     this.#missed.delete(key);

@@ -99,7 +99,7 @@ class Producer extends EventEmitter {
     const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
     const headers = message && diagnostics.packHeaders(message.headers);
     const payload = choosePayload(Job.sendable(job), given, { isCapped: cap > 0, isAwaited: groups !== null });
-    const restore = payload && Job.takeSendable(job);
+    const restore = payload && Job.takeSendable(job, payload);
     const wait =
       groups && new Wait(groups, Boolean(rejectOnError), this.#waits, payload?.isOnlyCopy ? payload.returns : []);
     const request = new SendRequest(job, wait, this.#counts, message, restore);

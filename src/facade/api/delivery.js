@@ -85,6 +85,13 @@ class Delivery extends LocalPayload {
     this.#removals.delete(key);
   }
 
+  /** Returns the values that only the entry has, for another send of the job. */
+  forwarded() {
+    if (!this.#isOnlyCopy) return [];
+    const keys = [...this.#carried].filter((key) => this.values.has(key));
+    return keys.map((key) => ({ key, value: this.values.get(key), timeout: 0 }));
+  }
+
   /**
    * Returns the changes that leave with the settlement.
    * @param {Array<{ key: string, value: string | Uint8Array, timeout: number }>} sets values that were set and not pushed

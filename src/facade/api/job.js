@@ -65,8 +65,12 @@ class Job {
 
   /** @internal Returns the values that can leave with a send; `null` without any. */
   static sendable(job) {
-    if (!(job instanceof Job) || (job.#sets.length === 0 && job.#pushed === null)) return null;
-    return { sets: job.#sets, pushed: job.#pushed };
+    if (!(job instanceof Job)) return null;
+    const [sets, pushed, local] = [job.#sets, job.#pushed, job.#local];
+    const kept = local instanceof Delivery && local.jobId === job.id ? local.forwarded() : [];
+    if (kept.length > 0)
+      return { sets: [...kept.filter((one) => !sets.some(({ key }) => key === one.key)), ...sets], pushed };
+    return sets.length === 0 && pushed === null ? null : { sets, pushed };
   }
 
   /** @internal Takes the values that leave with a send. @returns {() => void} puts them back, after a failure */

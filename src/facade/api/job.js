@@ -94,11 +94,6 @@ class Job {
     return packPush(new requests.Request(undefined), job.#names(), sets);
   }
 
-  /** @internal Removes payload keys. */
-  static removeKeys(job, keys) {
-    return packPull(job.#names(), [], keys, {});
-  }
-
   /** @internal Returns the changes that leave with the settlement of a received job; `null` without any. */
   static changes(job) {
     const [sets, local] = [job.#sets, job.#local];

@@ -52,6 +52,8 @@ pub struct SettledJob {
     /// Steps in place of a transaction that only removes. Redis without memory refuses every command within a transaction,
     /// and none of these commands outside one, apart from the record.
     pub steps_without_memory: Option<SettlementSteps>,
+    /// True if payload keys are removed once all other steps are confirmed.
+    pub removes_later: bool,
     /// Time of the next delivery, if it is delayed.
     pub due: Option<Instant>,
     /// Steps of the current batch.
@@ -75,6 +77,7 @@ impl SettledJob {
             answer,
             changes,
             steps_without_memory,
+            removes_later: false,
             due,
             pending_steps,
             retry_steps,
@@ -116,6 +119,17 @@ impl SettledJob {
     pub fn retry(&mut self) {
         self.pending_steps = std::mem::take(&mut self.retry_steps);
         self.error.take_if(|error| error.is_passing() || is_cut(error));
+    }
+
+    /// Returns true if the other steps are confirmed, and payload keys are to be removed now.
+    pub fn removes_now(&self) -> bool {
+        self.removes_later && self.error.is_none() && self.retry_steps.is_empty()
+    }
+
+    /// Makes the removal the pending step.
+    pub fn begin_removal(&mut self) {
+        self.removes_later = false;
+        self.pending_steps = SettlementSteps { removal: true, ..SettlementSteps::default() };
     }
 
     /// Size of its payload in bytes.

@@ -87,7 +87,7 @@ for (const payload of PAYLOADS) {
       const result = await job.pull();
       assert.deepStrictEqual(Object.entries(result).sort(), [...read].sort());
       assert.strictEqual(Object.getPrototypeOf(result), Object.prototype);
-      assert.deepStrictEqual(await monitor.commands(), []);
+      assert.deepStrictEqual(await monitor.about(job.id), []);
     });
   }
 }

@@ -124,7 +124,7 @@ for (const [source, options] of Object.entries(SOURCES)) {
     assert.strictEqual(values[1], '"pushed"');
     const monitor = await scene.monitor();
     assert.strictEqual(await read(job, 'outbound'), 'pushed');
-    assert.deepStrictEqual(await monitor.commands(), []);
+    assert.deepStrictEqual(await monitor.about(job.id), []);
     assert.strictEqual(await read(job, 'gone'), null);
   });
 

@@ -1,25 +1,10 @@
 'use strict';
 
 const assert = require('node:assert');
-const { inspect } = require('node:util');
 const { ours } = require('../support/cases.js');
+const { visible } = require('../support/visible.js');
 
 const SECRET = 's3cret-of-the-bus';
-
-/** Everything that can be seen of a value, by the means that programs log with. */
-function seen(value) {
-  const deep = inspect(value, { depth: Infinity, showHidden: true, getters: true });
-  const own = Reflect.ownKeys(value).map((key) => inspect(value[key], { depth: 4, showHidden: true }));
-  return [deep, `${value}`, asJson(value), value.stack, ...own].join('\n');
-}
-
-function asJson(value) {
-  try {
-    return JSON.stringify(value);
-  } catch (error) {
-    return error.message;
-  }
-}
 
 /** A bus's objects, and the errors that they gave. */
 async function objectsOf(scene, connection) {
@@ -57,7 +42,7 @@ for (const [kind, options] of Object.entries(WAYS)) {
     const { objects, errors } = await objectsOf(scene, connection);
     assert.ok(errors.length > 0);
     for (const value of [...objects, ...errors]) {
-      assert.ok(!seen(value).includes(SECRET), `${value?.constructor?.name}: ${seen(value)}`);
+      assert.ok(!visible(value).includes(SECRET), `${value?.constructor?.name}: ${visible(value)}`);
     }
   });
 }

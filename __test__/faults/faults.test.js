@@ -26,6 +26,7 @@ const SIZES = {
   F25: 0.2,
   F26: 0.3,
   F28: 0.05,
+  F29: 0.1,
 };
 
 for (const [id, size] of Object.entries(SIZES)) {

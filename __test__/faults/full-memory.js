@@ -29,6 +29,9 @@ async function run(trial) {
   trial.mark('there were jobs left then, or this shows nothing', !trial.ledger.isDrained);
   await trial.drain({ limit: 20000, quiet: 4000 }).catch(() => {});
   trial.mark('consumers drain all the same', trial.ledger.isDrained);
+  const pending = async () => (await server.call('XPENDING', keys.stream(trial.stream), keys.group(trial.group)))[0];
+  const isAcknowledged = await trial.until(async () => (await pending()) === 0, 20000).catch(() => false);
+  trial.mark('every job is acknowledged while memory is full', isAcknowledged);
   const recovery = performance.now() - since;
   await server.call('CONFIG', 'SET', 'maxmemory', PLENTY);
   const { errors } = trial;
@@ -41,7 +44,8 @@ async function run(trial) {
 async function evict(trial, server) {
   const stream = `${trial.stream}-evicted`;
   const count = 50;
-  const producer = trial.producer(server, { count, payload: 200, stream });
+  // A carried value needs no key.
+  const producer = trial.producer(server, { count, payload: 200, stream, send: { carry: false } });
   await producer.says('over');
   let evicted = 0;
   for (let number = producer.first; number < producer.first + count; number += 2) {

@@ -21,6 +21,7 @@ const faults = [
   require('./mixed-fleet.js'),
   require('./trimmed.js'),
   require('./short-lived.js'),
+  require('./killed-readers.js'),
   require('./by-tests.js'),
 ].flat();
 

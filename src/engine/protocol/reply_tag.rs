@@ -41,12 +41,14 @@ pub enum ReplyKind {
     Transacted = 12,
     /// A request, for the XADD within the transaction that sends a job: as for its EXEC.
     Added = 13,
+    /// A consumer, for a DEL of payload keys without a transaction: as for a PUBLISH.
+    Removed = 14,
 }
 
 impl ReplyKind {
     /// ReplyKind of a ticket, or `None` if it has none.
     pub(crate) fn of(ticket: ReplyTag) -> Option<Self> {
-        const KINDS: [ReplyKind; 14] = [
+        const KINDS: [ReplyKind; 15] = [
             ReplyKind::Part,
             ReplyKind::Last,
             ReplyKind::Bytes,
@@ -61,6 +63,7 @@ impl ReplyKind {
             ReplyKind::SentInTransaction,
             ReplyKind::Transacted,
             ReplyKind::Added,
+            ReplyKind::Removed,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }
@@ -71,6 +74,7 @@ impl ReplyKind {
             SettlementStep::Delay(at) => (Self::Postponed, at as u32),
             SettlementStep::Transaction(at) => (Self::Transacted, at as u32),
             SettlementStep::Record(at) => (Self::Recorded, at as u32),
+            SettlementStep::Removal(at) => (Self::Removed, at as u32),
             SettlementStep::Acknowledgement(stream) => (Self::Acknowledged, stream),
             SettlementStep::Completion(at) if is_failure => (Self::FailurePublished, at as u32),
             SettlementStep::Completion(at) => (Self::Published, at as u32),
@@ -89,6 +93,7 @@ impl ReplyKind {
             Self::Postponed => Some(SettlementStep::Delay(index as usize)),
             Self::Transacted => Some(SettlementStep::Transaction(index as usize)),
             Self::Recorded => Some(SettlementStep::Record(index as usize)),
+            Self::Removed => Some(SettlementStep::Removal(index as usize)),
             Self::Acknowledged => Some(SettlementStep::Acknowledgement(index)),
             Self::Published | Self::FailurePublished => Some(SettlementStep::Completion(index as usize)),
             _ => None,
@@ -109,6 +114,8 @@ pub enum SettlementStep {
     Acknowledgement(u32),
     /// Completion of the job at this position.
     Completion(usize),
+    /// Removals of payload keys of the job at this position, without a transaction.
+    Removal(usize),
 }
 
 /// Returns true if a reply to a settlement needs handling: an error, also of a command within a transaction, the last one

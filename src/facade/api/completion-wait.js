@@ -23,7 +23,7 @@ class Wait {
   #failed = false;
   /** Payload keys with the values that completions returned; `null` before the first. */
   #answer = null;
-  /** Keys that only a completion can return; `null` if Redis has them. */
+  /** Keys that only a completion can return. */
   #owed;
   /** True if a completion was missed. */
   #isMissed = false;
@@ -36,7 +36,7 @@ class Wait {
    * @param {string[]} groups groups whose completions end the wait
    * @param {boolean} rejectOnError true if the first error ends the wait and rejects
    * @param {import('./wait-requests.js').WaitRequests} home shared part of the producer's waits
-   * @param {string[] | null} owed payload keys that only a completion can return; `null` if Redis has them
+   * @param {string[]} owed payload keys that only a completion can return
    */
   constructor(groups, rejectOnError, home, owed) {
     for (const group of groups) this.#note(group, null);
@@ -144,15 +144,11 @@ class Wait {
 
   /** Gives the answer to the job, once. */
   #bring(job) {
-    const answer = this.#answer ?? [];
+    if (this.#answer === null && (this.#owed.length === 0 || !this.#isMissed)) return;
     // Of several groups with the same key the last one counts, as with a payload key.
-    if (answer.length > 1) answer.reverse();
-    if (this.#owed !== null) {
-      const isAnswered = (key) => answer.some(([answered]) => answered === key);
-      Job.bringOnlyCopy(job, answer, this.#isMissed ? this.#owed.filter((key) => !isAnswered(key)) : []);
-    } else if (answer.length > 0) Job.bring(job, answer);
+    Job.answer(job, this.#answer ?? [], this.#owed, this.#isMissed);
     this.#answer = null;
-    this.#owed = null;
+    this.#owed = [];
   }
 
   /** Defines an own property, also with the name `__proto__`. */

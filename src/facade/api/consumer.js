@@ -16,6 +16,7 @@ const { closedError, setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Delivery } = require('./delivery.js');
 const { Job } = require('./job.js');
+const { copied } = require('./payload-values.js');
 const { startTimer } = require('../support/long-timer.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -173,32 +174,28 @@ class Consumer extends EventEmitter {
 
   /** Settles a job with its payload changes: in one transaction, or one after the other if they are on other servers. */
   #settleWith(run, changes, request) {
-    const hasKeys = changes.removals.length > 0 || changes.writes.length > 0;
     const isTogether = this.connection.hasOneServer && run.job.id === changes.jobId;
-    if (!hasKeys || isTogether) this.#writeResolveWith(run, changes, request);
-    else this.#settleApart(run, changes, request ?? new SettleRequest(), request !== null);
+    if (changes.writes.length === 0 || isTogether) this.#writeResolveWith(run, changes, request);
+    else this.#settleApart(run, changes, request);
   }
 
   /**
-   * Writes the values, settles, and then removes the keys: a crash in between never removes the input of an entry that is not
-   * acknowledged.
+   * Writes the values, and then settles. The engine removes the keys last: a crash in between never removes the input of an
+   * entry that is not acknowledged.
    */
-  async #settleApart(run, { removals, writes, answers }, request, isAwaited) {
+  async #settleApart(run, changes, request) {
+    const { removals, writes } = changes;
+    // The job has ended, so its bytes can change while the values are written.
+    const answers = changes.answers.map(([key, value]) => [key, copied(value)]);
     try {
-      if (writes.length > 0) await Job.pushSets(run.job, writes);
+      await Job.pushSets(run.job, writes);
     } catch (error) {
       // The values are the result of the job, so it has failed.
       this.#writeReject(run, errorData(error), request, false);
-      if (!isAwaited) this.#reportSettlement(error, run.job);
+      if (request === null) this.#reportSettlement(error, run.job);
       return;
     }
-    this.#writeResolveWith(run, { removals: [], writes: [], answers }, request);
-    try {
-      await request.promise;
-      if (removals.length > 0) await Job.removeKeys(run.job, removals);
-    } catch (error) {
-      if (!isAwaited) this.#reportSettlement(error, run.job);
-    }
+    this.#writeResolveWith(run, { removals, writes: [], answers }, request);
   }
 
   #writeResolveWith(run, { removals, writes, answers }, request) {

@@ -6,6 +6,9 @@ const { isEntryId, successor } = require('../redis/entry-ids.js');
 /** Name of the connections for dead letters. */
 const CLIENT = 'dead-letters';
 
+/** Names of fields that hold payload values, or that mark the entry as their only copy. */
+const CARRIED = /^(val:.*|own)$/s;
+
 /** Dead letters of a stream, which consumers with the option `deadLetter` have written. */
 class DeadLetters {
   #connection;
@@ -38,13 +41,14 @@ class DeadLetters {
     return perNode.flat().slice(0, most);
   }
 
-  /** Sends a letter's job to its stream again, for every group, and deletes the letter. */
+  /** Sends a letter's job to its stream again, for every group, with the values it carries, and deletes the letter. */
   async replay(given) {
     const { id, node, stream, jobId, producerId } = asLetter('letter', given);
     if (!stream || !jobId) throw new TypeError('letter must have a jobId and a stream');
     const { client, key } = this.#node(node);
     const target = this.#connection.nativeBus().streamKey(node, stream);
-    const sent = await client.call('xadd', target, '*', 'prd', producerId, 'job', jobId);
+    const carried = carriedFields(await client.xrangeBuffer(key, id, id));
+    const sent = await client.call('xadd', target, '*', 'prd', producerId, 'job', jobId, ...carried);
     // The deletion comes last: a job sent twice does less harm than a lost one.
     await client.call('xdel', key, id);
     return sent;
@@ -86,6 +90,12 @@ function letter(node, id, fields) {
     reason: values.get('rsn') ?? '',
     error: readError(values.get('err')),
   };
+}
+
+/** Returns the fields of a letter that hold the payload, as words. */
+function carriedFields([entry]) {
+  const fields = entry?.[1] ?? [];
+  return fields.filter((_, at) => CARRIED.test(fields[at - (at % 2)].toString('latin1')));
 }
 
 function readError(text) {

@@ -1,13 +1,12 @@
 'use strict';
 
-const { LocalPayload } = require('./local-payload.js');
+const { LocalPayload, NOTHING, within, without } = require('./local-payload.js');
+const { copied } = require('./payload-values.js');
 
 /** Maximum size of one value of an answer, in bytes. */
 const LARGEST_ANSWER_VALUE = 1024;
 /** Maximum size of an answer, in bytes. */
 const LARGEST_ANSWER = 4096;
-
-const NOTHING = [];
 
 /** Payload of one delivery: the values that came with its entry, and the changes that leave with its settlement. */
 class Delivery extends LocalPayload {
@@ -47,26 +46,55 @@ class Delivery extends LocalPayload {
 
   consume(key) {
     // Without a Redis key a value can be read again.
-    if (!this.#isOnlyCopy || !this.#carried.includes(key)) this.forget(key);
+    if (!this.#isOnlyCopy || !this.#carried.includes(key)) super.consume(key);
   }
 
   remove(key) {
-    super.remove(key);
+    super.consume(key);
     this.#written?.delete(key);
     if (!this.#defersRemovals && !this.#carried.includes(key)) return false;
-    if (!this.#removals.includes(key)) this.#removals = [...this.#removals, key];
+    this.#removals = within(this.#removals, key);
     return true;
   }
 
   write(sets) {
-    super.write(sets);
+    const known = super.write(sets);
     for (const { key, value } of sets) {
-      this.#carried = without(this.#carried, key);
-      this.#removals = without(this.#removals, key);
       if (!this.#returns.includes(key)) continue;
       this.#written ??= new Map();
-      this.#written.set(key, typeof value === 'string' ? value : value.slice());
+      this.#written.set(key, copied(value));
     }
+    return known;
+  }
+
+  restore(known) {
+    super.restore(known);
+    for (const [key, { isCarried, isRemoved, written }] of known) {
+      if (isCarried) this.#carried = within(this.#carried, key);
+      if (isRemoved) this.#removals = within(this.#removals, key);
+      if (written === undefined) this.#written?.delete(key);
+      else this.#written.set(key, written);
+    }
+  }
+
+  stateOf(key) {
+    const state = super.stateOf(key);
+    const [isCarried, isRemoved] = [this.#carried.includes(key), this.#removals.includes(key)];
+    const isUnknown = state === null && !isCarried && !isRemoved && !this.#returns.includes(key);
+    return isUnknown ? null : { ...state, isCarried, isRemoved, written: this.#written?.get(key) };
+  }
+
+  forget(key) {
+    super.forget(key);
+    this.#carried = without(this.#carried, key);
+    this.#removals = without(this.#removals, key);
+  }
+
+  /** Returns the values that only the entry has, for another send of the job. */
+  forwarded() {
+    if (!this.#isOnlyCopy) return NOTHING;
+    const found = this.#carried.map((key) => ({ key, value: this.find(key), timeout: 0 }));
+    return found.filter(({ value }) => value !== undefined);
   }
 
   /**
@@ -77,10 +105,12 @@ class Delivery extends LocalPayload {
     const answers = this.#returns.length > 0 ? this.#answers(sets) : NOTHING;
     for (const { key } of sets) this.#removals = without(this.#removals, key);
     if (!this.#isOnlyCopy) return { jobId: this.jobId, removals: this.#removals, writes: sets, answers };
+    const isAnswered = (key) => answers.some(([answered]) => answered === key);
     return {
       jobId: this.jobId,
       removals: this.#removals.filter((key) => !this.#carried.includes(key)),
-      writes: sets.filter(({ key }) => !answers.some(([answered]) => answered === key)),
+      // A key that was pushed must not keep an older value.
+      writes: sets.filter(({ key }) => !isAnswered(key) || this.#written?.has(key)),
       answers,
     };
   }
@@ -104,10 +134,6 @@ class Delivery extends LocalPayload {
     }
     return answers;
   }
-}
-
-function without(keys, key) {
-  return keys.includes(key) ? keys.filter((other) => other !== key) : keys;
 }
 
 module.exports = { Delivery };

@@ -8,7 +8,7 @@ const requests = require('../bridge/pending-requests.js');
 const { Delivery } = require('./delivery.js');
 const { LocalPayload } = require('./local-payload.js');
 const { packPull, packPush } = require('./payload-commands.js');
-const { decode, encode, expiry, put } = require('./payload-values.js');
+const { copied, decode, encode, expiry, put } = require('./payload-values.js');
 const { SharedClient } = require('./shared-client.js');
 
 /** Maximum size of a pushed value that a send can carry, in bytes. */
@@ -48,19 +48,14 @@ class Job {
     job.#local = delivery;
   }
 
-  /** @internal Adds values that need no trip. */
+  /** @internal Adds values that were read in advance. */
   static bring(job, values) {
-    if (job instanceof Job) Job.#localOf(job).add(values);
+    job.#localPayload().add(values);
   }
 
-  /** @internal Adds the answer to a job whose entry is the only copy, and the keys whose answer was missed. */
-  static bringOnlyCopy(job, values, missed) {
-    if (job instanceof Job) Job.#localOf(job).addOnlyCopy(values, missed);
-  }
-
-  static #localOf(job) {
-    if (job.#local === null || job.#local.jobId !== job.id) job.#local = new LocalPayload(job.id);
-    return job.#local;
+  /** @internal Adds the values that completions returned, see `LocalPayload.answer`. */
+  static answer(job, values, owed, isMissed) {
+    if (job instanceof Job) job.#localPayload().answer(values, owed, isMissed);
   }
 
   /** @internal Returns the payload keys that were set and not pushed. */
@@ -70,30 +65,33 @@ class Job {
 
   /** @internal Returns the values that can leave with a send; `null` without any. */
   static sendable(job) {
-    if (!(job instanceof Job) || (job.#sets.length === 0 && job.#pushed === null)) return null;
-    return { sets: job.#sets, pushed: job.#pushed };
+    if (!(job instanceof Job)) return null;
+    const [sets, pushed, local] = [job.#sets, job.#pushed, job.#local];
+    const kept = local instanceof Delivery && local.jobId === job.id ? local.forwarded() : [];
+    if (kept.length > 0)
+      return { sets: [...kept.filter((one) => !sets.some(({ key }) => key === one.key)), ...sets], pushed };
+    return sets.length === 0 && pushed === null ? null : { sets, pushed };
   }
 
   /** @internal Takes the values that leave with a send. @returns {() => void} puts them back, after a failure */
-  static takeSendable(job) {
-    const [sets, pushed] = [job.#sets, job.#pushed];
+  static takeSendable(job, { returns, isOnlyCopy }) {
+    if (!(job instanceof Job)) return () => {};
+    const [sets, pushed, local] = [job.#sets, job.#pushed, job.#local];
     job.#sets = [];
     job.#pushed = null;
-    job.#local?.write(sets);
+    const known = local?.write(isOnlyCopy ? [] : sets) ?? [];
+    // The answer of an earlier send is over.
+    if (!(local instanceof Delivery)) known.push(...(local?.write(returns.map((key) => ({ key }))) ?? []));
     return () => {
       job.#sets = [...sets, ...job.#sets];
       job.#pushed ??= pushed;
+      local?.restore(known);
     };
   }
 
   /** @internal Writes payload keys, apart from what a later send carries. */
   static pushSets(job, sets) {
     return packPush(new requests.Request(undefined), job.#names(), sets);
-  }
-
-  /** @internal Removes payload keys. */
-  static removeKeys(job, keys) {
-    return packPull(job.#names(), [], keys, {});
   }
 
   /** @internal Returns the changes that leave with the settlement of a received job; `null` without any. */
@@ -106,9 +104,10 @@ class Job {
     return delivery.changes(sets);
   }
 
-  /** @internal Forgets pushed values, since a push failed. */
-  static forgetPushed(job) {
+  /** @internal Forgets pushed values, since a push failed. @param {Array | null} known from `LocalPayload.write` */
+  static forgetPushed(job, known) {
     job.#pushed = null;
+    if (known !== null) job.#local?.restore(known);
   }
 
   /** Returns the signal of a received job, which aborts when its outcome has no effect any more. */
@@ -165,10 +164,10 @@ class Job {
     if (sets.length === 0) return Promise.resolve();
     const names = this.#names();
     this.#sets = [];
-    this.#local?.write(sets);
+    const known = this.#local?.write(sets) ?? null;
     const pushed = sets.map(carriable);
     this.#pushed = this.#pushed === null ? pushed : this.#pushed.concat(pushed);
-    return packPush(new PushRequest(this), names, sets);
+    return packPush(new PushRequest(this, known), names, sets);
   }
 
   #pull() {
@@ -185,15 +184,24 @@ class Job {
     this.#gets = [];
     this.#dels = [];
     if (dels.length > 0) this.#pushed = this.#pushed?.filter(({ key }) => !dels.includes(key)) ?? null;
-    return packPull(names, gets, dels, result, isLocal ? this.#local : null);
+    return packPull(names, gets, dels, result);
+  }
+
+  #localPayload() {
+    if (this.#local === null || this.#local.jobId !== this.id) this.#local = new LocalPayload(this.id);
+    return this.#local;
   }
 
   /** Answers reads from local values. @returns the remaining reads */
   #readLocal(result) {
     const local = this.#local;
-    const left = this.#gets.filter(({ key, asBuffer }) => {
+    const left = this.#gets.filter((get) => {
+      const { key, asBuffer } = get;
       const value = local.read(key);
-      if (value === undefined) return true;
+      if (value === undefined) {
+        get.isMissed = local.isMissed(key);
+        return true;
+      }
       put(result, key, value === null ? null : asBuffer ? Buffer.from(value) : decode(value.toString()));
       return false;
     });
@@ -210,13 +218,15 @@ class Job {
 }
 
 class PushRequest extends requests.Request {
-  constructor(job) {
+  constructor(job, known) {
     super(undefined);
     this.job = job;
+    this.known = known;
   }
 
   failed(error) {
-    Job.forgetPushed(this.job);
+    Job.forgetPushed(this.job, this.known);
+    this.known = null;
     super.failed(error);
   }
 }
@@ -224,7 +234,7 @@ class PushRequest extends requests.Request {
 /** Returns a pushed value as far as a later send can carry it. Bytes are copied, since their owner can change them. */
 function carriable({ key, value, timeout }) {
   if (timeout > 0 || value.length > LARGEST_CARRIED) return { key, value: null };
-  return { key, value: typeof value === 'string' ? value : value.slice() };
+  return { key, value: copied(value) };
 }
 
 function notAClient() {

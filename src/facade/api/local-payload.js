@@ -1,16 +1,18 @@
 'use strict';
 
+const NOTHING = [];
+
 /**
- * Payload values of a job that need no trip to Redis. A job has few of them, so they are in an array of pairs: a Map costs more
- * than the search.
+ * Payload values of a job that need no trip to Redis. A job has few of them, so they are in arrays: a Map costs more than the
+ * search.
  */
 class LocalPayload {
   /** @type {Array<[string, string | Buffer]>} */
   #pairs = [];
-  /** Payload keys whose answer was missed. */
-  #missed = null;
-  /** True if Redis has none of the values. */
-  #isOnlyCopy = false;
+  /** Payload keys whose value came with a completion, and that no Redis key has. */
+  #kept = NOTHING;
+  /** Payload keys whose value a missed completion can have had. */
+  #missed = NOTHING;
 
   /** @param {string} jobId id that the values belong to */
   constructor(jobId) {
@@ -19,19 +21,30 @@ class LocalPayload {
 
   /** Adds values. Values that are there win. @param {Iterable<[string, string | Buffer]>} pairs */
   add(pairs) {
-    for (const pair of pairs) if (this.find(pair[0]) === undefined) this.#pairs.push(pair);
+    for (const [key, value] of pairs) if (this.find(key) === undefined) this.#pairs.push([key, value]);
   }
 
-  /** Adds the answer to a job whose entry is the only copy, and the keys whose answer was missed. */
-  addOnlyCopy(pairs, missed) {
-    this.add(pairs);
-    this.#isOnlyCopy = true;
-    this.#missed = missed;
+  /**
+   * Adds the values that completions returned. They replace older ones.
+   * @param {Array<[string, string | Buffer]>} pairs payload keys with their values; the last one of a key counts
+   * @param {string[]} owed payload keys that only a completion can return
+   * @param {boolean} isMissed true if a completion was missed
+   */
+  answer(pairs, owed, isMissed) {
+    for (const [key, value] of pairs) {
+      this.#drop(key);
+      this.#pairs.push([key, value]);
+    }
+    for (const key of owed) {
+      this.#missed = without(this.#missed, key);
+      if (pairs.some(([answered]) => answered === key)) this.#kept = within(this.#kept, key);
+      else if (isMissed) this.#missed = within(this.#missed, key);
+    }
   }
 
-  /** Returns true if the answer with this key was missed. Redis has the value only if it was too large for an answer. */
+  /** Returns true if a key without a value in Redis can have had one in a missed completion. */
   isMissed(key) {
-    return this.#missed?.includes(key) ?? false;
+    return this.#missed.includes(key);
   }
 
   /** Returns the value of a key; `undefined` without one. */
@@ -45,9 +58,9 @@ class LocalPayload {
     return this.find(key);
   }
 
-  /** Forgets a key that was read. The next read must see later writes. Without a Redis key a value can be read again. */
+  /** Forgets a key that was read, if Redis has it. The next read must see later writes. */
   consume(key) {
-    if (!this.#isOnlyCopy) this.forget(key);
+    if (!this.#kept.includes(key)) this.#drop(key);
   }
 
   /** Notes the removal of a key. @returns {boolean} true if the removal must wait for the settlement */
@@ -56,19 +69,58 @@ class LocalPayload {
     return false;
   }
 
-  /** Notes writes. */
+  /**
+   * Notes writes of keys.
+   * @returns {Array<[string, object]> | null} what was known of the keys, for `restore()` after a failure; `null` if nothing
+   */
   write(sets) {
+    let known = null;
     for (const { key } of sets) {
+      const state = this.stateOf(key);
+      if (state === null) continue;
+      known ??= [];
+      known.push([key, state]);
       this.forget(key);
-      if (this.#missed !== null) this.#missed = this.#missed.filter((missed) => missed !== key);
+    }
+    return known;
+  }
+
+  /** Undoes `write()`. */
+  restore(known) {
+    for (const [key, { value, isKept, isMissed }] of known) {
+      if (value !== undefined && this.find(key) === undefined) this.#pairs.push([key, value]);
+      if (isKept) this.#kept = within(this.#kept, key);
+      if (isMissed) this.#missed = within(this.#missed, key);
     }
   }
 
-  /** Forgets the value of a key. */
+  /** @protected Returns what is known of a key; `null` if nothing. */
+  stateOf(key) {
+    const [value, isKept, isMissed] = [this.find(key), this.#kept.includes(key), this.#missed.includes(key)];
+    return value === undefined && !isKept && !isMissed ? null : { value, isKept, isMissed };
+  }
+
+  /** @protected Forgets what is known of a key. */
   forget(key) {
+    this.#drop(key);
+    this.#kept = without(this.#kept, key);
+    this.#missed = without(this.#missed, key);
+  }
+
+  #drop(key) {
     const at = this.#pairs.findIndex((pair) => pair[0] === key);
     if (at >= 0) this.#pairs.splice(at, 1);
   }
 }
 
-module.exports = { LocalPayload };
+/** Returns the keys without one. */
+function without(keys, key) {
+  return keys.includes(key) ? keys.filter((other) => other !== key) : keys;
+}
+
+/** Returns the keys with one more. */
+function within(keys, key) {
+  return keys.includes(key) ? keys : [...keys, key];
+}
+
+module.exports = { LocalPayload, NOTHING, within, without };

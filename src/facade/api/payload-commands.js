@@ -22,13 +22,9 @@ function packPush(request, [link, id], sets) {
   return request.promise;
 }
 
-/**
- * Packs reads of payload keys, and removals behind them.
- * @param {import('./local-payload.js').LocalPayload | null} [local] values of the job that need no trip
- * @returns {Promise<object>} `result` with the values
- */
-function packPull([link, id], gets, dels, result, local = null) {
-  const request = new PullRequest(gets, result, local);
+/** Packs reads of payload keys, and removals behind them. @returns {Promise<object>} `result` with the values */
+function packPull([link, id], gets, dels, result) {
+  const request = new PullRequest(gets, result);
   packetWriter.begin(Operation.Pull);
   packetWriter.writeNumber(link);
   packetWriter.writeRequest(request);
@@ -45,26 +41,20 @@ function packPull([link, id], gets, dels, result, local = null) {
 }
 
 class PullRequest extends requests.Request {
-  #local;
-
-  constructor(gets, result, local) {
+  constructor(gets, result) {
     super(result);
     this.gets = gets;
-    this.#local = local;
   }
 
   /** Receives a value. A key of another type than string is left out. */
   value(index, raw) {
-    const { key, asBuffer } = this.gets[index];
-    if (raw === null && this.#local?.isMissed(key)) {
-      this.failed(answerMissed(key));
-      return;
-    }
+    const { key, asBuffer, isMissed } = this.gets[index];
+    if (raw === null && isMissed) this.failed(answerMissed(key));
     put(this.result, key, asBuffer || raw === null ? raw : decode(raw));
   }
 }
 
-/** Creates the error of a read whose answer was missed. */
+/** Creates the error of a read whose answer nothing has. */
 function answerMissed(key) {
   const message = `The completion that returned '${key}' was missed, and its entry was the only copy; send with durable`;
   return setErrorKind(new Error(message), 'ANSWER_MISSED');

@@ -24,6 +24,11 @@ function encode(key, value) {
   }
 }
 
+/** Returns an encoded value that its owner cannot change. */
+function copied(value) {
+  return typeof value === 'string' ? value : value.slice();
+}
+
 /** Parses JSON. An error is returned, not thrown, so that the other keys are read. */
 function decode(text) {
   if (text === '') return null;
@@ -44,4 +49,4 @@ function expiry(key, timeout) {
   return ms;
 }
 
-module.exports = { decode, encode, expiry, put };
+module.exports = { copied, decode, encode, expiry, put };

@@ -104,14 +104,14 @@ class Producer extends EventEmitter {
     const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
     const headers = message && diagnostics.packHeaders(message.headers);
     const payload = this.#payload(job, given, { isCapped: cap > 0, isAwaited: groups !== null }, message);
-    const restore = payload && Job.takeSendable(job);
+    const restore = payload && Job.takeSendable(job, payload);
     const wait =
-      groups && new Wait(groups, Boolean(rejectOnError), this.#waits, payload?.isOnlyCopy ? payload.returns : null);
+      groups && new Wait(groups, Boolean(rejectOnError), this.#waits, payload?.isOnlyCopy ? payload.returns : []);
     const request = new SendRequest(job, wait, this.#counts, message, restore);
     const entry = { id, name, leadsBy, groups, cap, record, headers, endsAtError: Boolean(rejectOnError), wait };
     const keys = payload === null ? [] : payload.keys;
     if (keys.length > 0 && !this.connection.hasOneServer) {
-      this.#packBehindKeys(request, entry, payload, Job.pushSets(job, keys));
+      this.#packBehindKeys(request, entry, payload.withoutKeys(), Job.pushSets(job, keys));
     } else {
       if (keys.length > 0) request.repeatWith(() => this.#pack(request, entry, payload));
       this.#pack(request, entry, payload);
@@ -137,7 +137,7 @@ class Producer extends EventEmitter {
       request.failed(error);
       return;
     }
-    this.#pack(request, entry, payload.withoutKeys());
+    this.#pack(request, entry, payload);
   }
 
   /** Packs a send. A failure rejects the request. */

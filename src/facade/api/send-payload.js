@@ -3,11 +3,14 @@
 const { PayloadUse, SendFlag } = require('../bridge/native.js');
 const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
+const { copied } = require('./payload-values.js');
 
 /** Limits of carried values, in bytes. */
 const ASKED = { each: 1024, all: 4096 };
 /** Limits without the option `carry` and without `capped`, which keep a stream without a cap small. */
 const UNASKED = { each: 256, all: 256 };
+/** Half of a surrogate pair, which UTF-8 does not have. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 /** Maximum size of the values of an entry that is their only copy, in bytes. */
 const LARGEST_ENTRY = 1024 * 1024;
 
@@ -52,10 +55,12 @@ class SendPayload {
     if (this.returns.length > 0) packetWriter.writeString(listOf(this.returns));
   }
 
-  /** Returns the same without the values that are written as keys only. */
+  /** Returns a copy without the values that are written as keys only. Later changes of bytes do not affect it. */
   withoutKeys() {
     const carried = this.values.filter(({ use }) => use !== PayloadUse.Key);
-    const values = carried.map((value) => ({ ...value, use: PayloadUse.Carry }));
+    const values = carried.map(({ key, value }) => {
+      return { key, value: copied(value), timeout: 0, use: PayloadUse.Carry };
+    });
     return new SendPayload(values, this.returns, this.isOnlyCopy);
   }
 }
@@ -71,6 +76,7 @@ function choosePayload(sendable, { carry, payload, returns }, { isCapped, isAwai
   const isPlain = carry === undefined && payload === undefined && returns === undefined;
   if (isPlain && sendable === null) return null;
   const names = checks.names('returns', returns);
+  for (const name of names) if (LONE_SURROGATE.test(name)) throw notUtf8('returns', name);
   if (names.length > 0 && !isAwaited) throw new TypeError('returns needs waitFor');
   const isOnlyCopy = isEntryOnly(payload);
   const limits = limitsOf(carry, isCapped);
@@ -119,6 +125,7 @@ function lastOf(writes) {
 function entryValues({ sets, pushed }) {
   if (pushed !== null) throw new TypeError("payload: 'entry' needs values that were set and not pushed");
   const values = lastOf(sets).map(({ key, value, timeout }) => {
+    if (LONE_SURROGATE.test(key)) throw notUtf8("payload: 'entry'", key);
     if (timeout > 0) throw new TypeError(`payload: 'entry' cannot keep the timeout of '${key}'`);
     return { key, value, timeout: 0, use: PayloadUse.Carry };
   });
@@ -134,7 +141,7 @@ function keyValues({ sets, pushed }, limits) {
   const last = lastOf(values);
   let size = 0;
   const fits = (key, value) => {
-    if (limits.keys && !limits.keys.has(key)) return false;
+    if ((limits.keys && !limits.keys.has(key)) || LONE_SURROGATE.test(key)) return false;
     // A string has at least one byte per unit.
     if (value.length > limits.each) return false;
     const length = Buffer.byteLength(value);
@@ -150,6 +157,11 @@ function keyValues({ sets, pushed }, limits) {
     if (one.timeout === 0 && fits(one.key, one.value)) one.use = PayloadUse.KeyAndCarry;
   }
   return values;
+}
+
+/** Creates the error of a key that Redis would store under another name. */
+function notUtf8(what, key) {
+  return new TypeError(`${what} cannot take the key ${JSON.stringify(key)}, which has half of a surrogate pair`);
 }
 
 module.exports = { choosePayload };

@@ -105,10 +105,10 @@ impl Consumer {
         state.last_batch = state.last_batch.wrapping_add(1).max(1);
         let number = state.last_batch;
         for &step in &steps {
-            writes.expect(node_of(state, &jobs, step));
+            writes.expect(self.node_of(state, &jobs, step));
         }
         for step in steps {
-            let (commands, is_last) = writes.next(node_of(state, &jobs, step));
+            let (commands, is_last) = writes.next(self.node_of(state, &jobs, step));
             let is_failure = matches!(step, SettlementStep::Completion(at) if jobs[at].failure.is_some());
             let kind = ReplyKind::of_step(step, is_failure);
             let to = self.reply_to(kind, number, is_last);
@@ -129,10 +129,27 @@ impl Consumer {
                     self.pack_acknowledgement(state, commands, stream, jobs.iter().filter(of_stream), to);
                 }
                 SettlementStep::Completion(at) => pack_completion(state, commands, &jobs[at], to),
+                SettlementStep::Removal(at) => {
+                    let part = || self.reply_to(kind, number, false);
+                    self.pack_removal(state, commands, &jobs[at], part, to);
+                }
             }
         }
         state.batches.push_back(SettlementBatch { number, unanswered: writes.answering, jobs });
         Ok(number)
+    }
+
+    /// Returns the node of a step.
+    fn node_of(&self, state: &ConsumerState, jobs: &[SettledJob], step: SettlementStep) -> usize {
+        let stream = |at: usize| &state.streams[jobs[at].stream as usize];
+        match step {
+            SettlementStep::Transaction(at) | SettlementStep::Delay(at) | SettlementStep::Record(at) => {
+                stream(at).node
+            }
+            SettlementStep::Acknowledgement(stream) => state.streams[stream as usize].node,
+            SettlementStep::Completion(at) => stream(at).completions,
+            SettlementStep::Removal(at) => self.payload_node(state, &jobs[at]),
+        }
     }
 
     fn reply_to(&self, (kind, index): (ReplyKind, u32), batch: u32, is_last: bool) -> Destination {
@@ -218,17 +235,8 @@ fn steps_of(jobs: &[SettledJob]) -> Vec<SettlementStep> {
     }
     let completions = jobs.iter().enumerate().filter(|(_, job)| job.pending_steps.completion);
     steps.extend(completions.map(|(at, _)| SettlementStep::Completion(at)));
+    // An entry that is not acknowledged needs its payload.
+    let removals = jobs.iter().enumerate().filter(|(_, job)| job.pending_steps.removal);
+    steps.extend(removals.map(|(at, _)| SettlementStep::Removal(at)));
     steps
-}
-
-/// Returns the node of a step.
-fn node_of(state: &ConsumerState, jobs: &[SettledJob], step: SettlementStep) -> usize {
-    let stream = |at: usize| &state.streams[jobs[at].stream as usize];
-    match step {
-        SettlementStep::Transaction(at) | SettlementStep::Delay(at) | SettlementStep::Record(at) => {
-            stream(at).node
-        }
-        SettlementStep::Acknowledgement(stream) => state.streams[stream as usize].node,
-        SettlementStep::Completion(at) => stream(at).completions,
-    }
 }

@@ -46,7 +46,7 @@ pub struct Settlement<'a> {
     pub expired: bool,
     /// Answer for the completion, as `completion_message::pack_answer` packs it.
     pub answer: Box<str>,
-    /// Changes of the payload. They need one server without a Cluster.
+    /// Changes of the payload. Writes need one server without a Cluster.
     pub changes: Option<Box<PayloadChanges>>,
 }
 
@@ -122,6 +122,7 @@ impl Consumer {
 
     fn on_settlement_reply(&self, step: SettlementStep, ticket: ReplyTag, error: Option<RedisError>) {
         let number = ticket.id as u32;
+        let mut writes = SettlementWrites::new(&self.node_set);
         let (ended, emptied) = {
             let mut state = self.lock();
             if let Some(error) = error {
@@ -132,10 +133,15 @@ impl Consumer {
                 return;
             }
             let Some(jobs) = state.take_answered(number) else { return };
+            let (mut removing, jobs) = jobs.into_iter().partition::<Vec<_>, _>(SettledJob::removes_now);
+            removing.iter_mut().for_each(SettledJob::begin_removal);
+            // Without such jobs there is no batch.
+            let _ = self.pack_settlements(&mut state, removing, &mut writes);
             let ended = self.queue_refused(&mut state, number, jobs);
             let emptied = retire(&mut state, &ended);
             (ended, emptied)
         };
+        writes.submit(&self.node_set);
         self.report(&ended);
         if emptied {
             self.drained();
@@ -157,19 +163,29 @@ impl Consumer {
         }
         state.counts.expired += u64::from(expired);
         let changes = settlement.changes.take().filter(|changes| error.is_none() && !changes.is_empty());
-        let pending_steps = match changes {
-            Some(_) => SettlementSteps { transaction: true, ..SettlementSteps::default() },
-            None => SettlementSteps {
-                record: has_producer && is_recorded,
-                acknowledgement: error.is_none(),
-                completion: has_producer,
-                ..SettlementSteps::default()
-            },
+        let apart = SettlementSteps {
+            record: has_producer && is_recorded,
+            acknowledgement: error.is_none(),
+            completion: has_producer,
+            ..SettlementSteps::default()
         };
+        let removes_later = changes.is_some() && !self.has_one_server();
+        let pending_steps = match changes {
+            Some(_) if !removes_later => SettlementSteps { transaction: true, ..SettlementSteps::default() },
+            _ => apart,
+        };
+        let only_removes = changes.as_ref().is_some_and(|changes| changes.writes.is_empty());
+        let steps_without_memory = only_removes.then_some(SettlementSteps { removal: true, ..apart });
         let failure = error.filter(|_| has_producer).map(|error| Box::from(shortened(error)));
         let answer = std::mem::take(&mut settlement.answer);
         let settled = SettledJob::new(token, stream, request);
-        Some(SettledJob { failure, answer, changes, pending_steps, ..settled })
+        let steps = SettledJob { steps_without_memory, removes_later, pending_steps, ..settled };
+        Some(SettledJob { failure, answer, changes, ..steps })
+    }
+
+    /// Returns true if streams and payload keys are on one server, which can change them in one transaction.
+    fn has_one_server(&self) -> bool {
+        matches!(self.node_set.nodes(), [node] if node.topology().is_none())
     }
 
     /// Handles a rejection: returns it if it is the last one of the job, or else delays the next delivery.

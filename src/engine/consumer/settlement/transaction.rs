@@ -13,8 +13,8 @@ use crate::engine::consumer::state::settlement_batch::SettledJob;
 use crate::engine::protocol::payload_commands::pack_set;
 
 impl Consumer {
-    /// Packs `MULTI`, the writes of payload keys, the record, `XACK`, `PUBLISH`, the removals and `EXEC`. Errors of the commands within go to
-    /// `part`, and the outcome to `to`.
+    /// Packs `MULTI`, the writes of payload keys, the record, `XACK`, `PUBLISH`, the removals and `EXEC`. Errors of the commands
+    /// within go to `part`, and the outcome to `to`.
     pub(crate) fn pack_transaction(
         &self,
         state: &ConsumerState,
@@ -25,9 +25,9 @@ impl Consumer {
     ) {
         let (Some(slot), Some(changes)) = (state.jobs.job(job.token), &job.changes) else { return };
         let stream = &state.streams[job.stream as usize];
-        let keys = self.node_set.nodes()[stream.node].keys();
         let begun = commands.len();
         commands.begin("MULTI", 1).route_with(stream.key.as_bytes()).end(Destination::Nowhere);
+        let keys = self.node_set.nodes()[stream.node].keys();
         for write in &changes.writes {
             pack_set(commands, &keys.payload(&slot.job, &write.key), &write.value, write.expiry);
             commands.end(part());
@@ -39,14 +39,38 @@ impl Consumer {
         if !slot.producer.is_empty() {
             pack_completion(state, commands, job, part());
         }
-        if !changes.removals.is_empty() {
-            commands.begin("DEL", 1 + changes.removals.len());
-            for key in &changes.removals {
-                commands.key_parts(&keys.payload(&slot.job, key));
-            }
-            commands.end(part());
-        }
+        self.pack_removal(state, commands, job, &part, part());
         commands.begin("EXEC", 1).route_with(stream.key.as_bytes()).end(to);
         commands.bind_from(begun);
+    }
+
+    /// Packs the DEL of the payload keys to remove, if there are any. On a Cluster each key has a DEL of its own, since the
+    /// keys are in different slots. Their outcomes go to `part`, and the last one to `to`.
+    pub(crate) fn pack_removal(
+        &self,
+        state: &ConsumerState,
+        commands: &mut Commands,
+        job: &SettledJob,
+        part: impl Fn() -> Destination,
+        to: Destination,
+    ) {
+        let (Some(slot), Some(changes)) = (state.jobs.job(job.token), &job.changes) else { return };
+        let node = &self.node_set.nodes()[self.payload_node(state, job)];
+        let at_once = if node.topology().is_some() { 1 } else { changes.removals.len().max(1) };
+        let mut to = Some(to);
+        let mut parts = changes.removals.chunks(at_once).peekable();
+        while let Some(removals) = parts.next() {
+            commands.begin("DEL", 1 + removals.len());
+            for key in removals {
+                commands.key_parts(&node.keys().payload(&slot.job, key));
+            }
+            let last = if parts.peek().is_none() { to.take() } else { None };
+            commands.end(last.unwrap_or_else(&part));
+        }
+    }
+
+    /// Returns the node of a job's payload keys.
+    pub(crate) fn payload_node(&self, state: &ConsumerState, job: &SettledJob) -> usize {
+        state.jobs.job(job.token).map_or(0, |slot| self.node_set.route(&slot.job))
     }
 }

@@ -23,6 +23,8 @@ pub struct SettlementSteps {
     pub acknowledgement: bool,
     /// Completion for the producer.
     pub completion: bool,
+    /// Removals of payload keys, outside a transaction.
+    pub removal: bool,
 }
 
 impl SettlementSteps {
@@ -49,6 +51,11 @@ pub struct SettledJob {
     pub changes: Option<Box<PayloadChanges>>,
     /// True if the commands of the transaction ran by themselves, since the user has no right to MULTI.
     pub is_untransacted: bool,
+    /// Steps in place of a transaction that only removes. Redis without memory refuses every command within a transaction,
+    /// and none of these commands outside one, apart from the record.
+    pub steps_without_memory: Option<SettlementSteps>,
+    /// True if payload keys are removed once all other steps are confirmed.
+    pub removes_later: bool,
     /// Time of the next delivery, if it is delayed.
     pub due: Option<Instant>,
     /// Steps of the current batch.
@@ -63,8 +70,7 @@ impl SettledJob {
     /// Creates a job without steps.
     pub fn new(token: JobToken, stream: u32, request: RequestId) -> Self {
         let (pending_steps, retry_steps, answer) = Default::default();
-        let (failure, changes, due, error) = (None, None, None, None);
-        let is_untransacted = false;
+        let (failure, changes, steps_without_memory, due, error) = (None, None, None, None, None);
         Self {
             token,
             stream,
@@ -72,7 +78,9 @@ impl SettledJob {
             failure,
             answer,
             changes,
-            is_untransacted,
+            is_untransacted: false,
+            steps_without_memory,
+            removes_later: false,
             due,
             pending_steps,
             retry_steps,
@@ -95,10 +103,11 @@ impl SettledJob {
         if passes {
             match step {
                 SettlementStep::Delay(_) => self.retry_steps.delay = true,
-                SettlementStep::Transaction(_) => self.retry_steps.transaction = true,
+                SettlementStep::Transaction(_) => self.retry_steps = self.steps_after(error),
                 SettlementStep::Record(_) => self.retry_steps.record = true,
                 SettlementStep::Acknowledgement(_) => self.retry_steps.acknowledgement = true,
                 SettlementStep::Completion(_) => self.retry_steps.completion = true,
+                SettlementStep::Removal(_) => self.retry_steps.removal = true,
             }
         }
         if self.error.as_ref().is_none_or(|known| known.is_passing() && !passes) {
@@ -106,10 +115,28 @@ impl SettledJob {
         }
     }
 
+    /// Returns the steps that replace a transaction that Redis refused for the moment.
+    fn steps_after(&self, error: &RedisError) -> SettlementSteps {
+        let again = SettlementSteps { transaction: true, ..SettlementSteps::default() };
+        let is_full = error.reply_code() == Some("OOM");
+        self.steps_without_memory.filter(|_| is_full).unwrap_or(again)
+    }
+
     /// Makes the refused steps the pending ones.
     pub fn retry(&mut self) {
         self.pending_steps = std::mem::take(&mut self.retry_steps);
         self.error.take_if(|error| error.is_passing() || is_cut(error));
+    }
+
+    /// Returns true if the other steps are confirmed, and payload keys are to be removed now.
+    pub fn removes_now(&self) -> bool {
+        self.removes_later && self.error.is_none() && self.retry_steps.is_empty()
+    }
+
+    /// Makes the removal the pending step.
+    pub fn begin_removal(&mut self) {
+        self.removes_later = false;
+        self.pending_steps = SettlementSteps { removal: true, ..SettlementSteps::default() };
     }
 
     /// Size of its payload in bytes.
@@ -156,7 +183,8 @@ impl SettlementBatch {
             SettlementStep::Delay(at)
             | SettlementStep::Transaction(at)
             | SettlementStep::Record(at)
-            | SettlementStep::Completion(at) => at,
+            | SettlementStep::Completion(at)
+            | SettlementStep::Removal(at) => at,
         };
         if let Some(job) = self.jobs.get_mut(at) {
             job.note(step, error);

@@ -1118,6 +1118,34 @@ export interface ISendOptions {
   durable?: boolean | IDurableOptions | null | undefined;
 }
 
+/** Options of `sendAll()`. */
+export interface ISendAllOptions {
+  /**
+   * Sends all jobs with their payload keys in one transaction (MULTI, EXEC), so that Redis gets all of them or none. It needs
+   * one Redis, and is a TypeError on a Cluster and on several nodes. Redis does not undo a transaction: if the key of a stream
+   * has another type, only the jobs of that stream are refused.
+   * @default false
+   */
+  atomic?: boolean | undefined;
+}
+
+/** Outcome of one job of `sendAll()`, as of `Promise.allSettled()`. */
+export type ISendResult = { status: 'fulfilled'; value: ISentJob } | { status: 'rejected'; reason: IRedisError };
+
+/** Error of a `sendAll()` of which at least one job was not sent. It is an AggregateError. */
+export interface ISendAllError extends Error {
+  /** Code, with which `cause` and `errors` have the reasons. */
+  code: 'SEND_ALL_FAILED';
+  /** Same as `code`. */
+  errno: string;
+  /** Reasons of the jobs that were not sent, in their order. */
+  errors: IRedisError[];
+  /** Outcome of each job, in the order of the sends. */
+  results: ISendResult[];
+  /** First of the reasons. */
+  cause: IRedisError;
+}
+
 /** Options of outcome records. */
 export interface IDurableOptions {
   /**
@@ -1193,6 +1221,15 @@ export declare class Producer {
    * {@link IRedisError}, or with a TypeError or RangeError that names the option
    */
   send(options: ISendOptions): Promise<ISentJob>;
+  /**
+   * Sends several jobs (XADD) in one write. The options of each are those of `send()`, and all are validated before the first
+   * job is sent.
+   *
+   * @returns the jobs in the order of the sends, after Redis has accepted all entries. Rejects with an {@link ISendAllError} if
+   * a job was not sent, also if others were. Rejects with a TypeError or RangeError that names the index and the option; nothing
+   * was sent then
+   */
+  sendAll(sends: readonly ISendOptions[], options?: ISendAllOptions): Promise<ISentJob[]>;
   /** Resolves with statistics. Sends no command and opens no connection. */
   stats(): Promise<IProducerStats>;
   /**

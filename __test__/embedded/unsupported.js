@@ -52,6 +52,7 @@ const LEFT_OUT = [
   ['on a Cluster connections to all nodes', 'cluster'],
   ['options in the URL take precedence', 'databases'],
   ['path is a unix socket', 'unix'],
+  ['sendAll() with atomic sends nothing', 'acl'],
   ['the option commandTimeout does', 'types'],
   ['the option db does', 'databases'],
   ['the option keyPrefix of a Cluster', 'cluster'],

@@ -6,7 +6,9 @@ use crate::redis_io::command::Commands;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::glob;
 
+use crate::engine::host::RequestId;
 use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::send_transaction::SendTransaction;
 use crate::engine::producer::{Producer, ProducerState};
 
 /// The producer's own channel of one stream.
@@ -16,9 +18,45 @@ pub(crate) enum Channel {
     NotSubscribed,
     /// The subscription is not confirmed yet. These jobs are sent after the confirmation, so that no completion is
     /// missed.
-    Subscribing(Vec<QueuedSend>),
+    Subscribing(Vec<HeldSend>),
     /// Confirmed.
     Subscribed,
+}
+
+/// Send that waits for a subscription.
+#[derive(Debug)]
+pub(crate) enum HeldSend {
+    /// One job.
+    Single(QueuedSend),
+    /// Jobs of one transaction. It is held by one stream at a time.
+    Transaction(SendTransaction),
+}
+
+impl HeldSend {
+    pub(crate) fn request(&self) -> RequestId {
+        match self {
+            Self::Single(queued) => queued.request,
+            Self::Transaction(transaction) => transaction.request,
+        }
+    }
+
+    /// Number of its jobs.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Single(_) => 1,
+            Self::Transaction(transaction) => transaction.sends.len(),
+        }
+    }
+
+    /// Returns true if one of its jobs goes to a stream.
+    fn is_for(&self, stream: &str) -> bool {
+        match self {
+            Self::Single(queued) => queued.plan.stream == stream,
+            Self::Transaction(transaction) => {
+                transaction.sends.iter().any(|queued| queued.plan.stream == stream)
+            }
+        }
+    }
 }
 
 /// Streams that the user listens to.
@@ -127,20 +165,39 @@ impl Producer {
             Ok(()) => {
                 state.channels.insert(stream, Channel::Subscribed);
                 // Submitted under the lock, so that later jobs cannot overtake the ones that were held back.
-                self.send_held(&mut state, &held);
+                self.send_held(&mut state, held);
             }
             Err(error) => {
+                let (refused, others): (Vec<_>, Vec<_>) =
+                    held.into_iter().partition(|held| held.is_for(&stream));
                 state.channels.insert(stream, Channel::NotSubscribed);
-                self.refuse(&held, error);
+                self.refuse(refused.iter().map(HeldSend::request), error);
+                self.send_held(&mut state, others);
             }
         }
         subscribed
     }
 
-    fn send_held(self: &Arc<Self>, state: &mut ProducerState, held: &[QueuedSend]) {
+    /// Sends jobs that were held back. A transaction that needs another subscription waits for it, together with all sends
+    /// behind it, which must not overtake it.
+    fn send_held(self: &Arc<Self>, state: &mut ProducerState, held: Vec<HeldSend>) {
         let mut commands: Vec<Commands> = self.node_set.nodes().iter().map(|_| Commands::default()).collect();
-        for queued in held {
-            self.pack(state, &mut commands[queued.node(&self.node_set)], queued);
+        let mut held = held.into_iter();
+        while let Some(send) = held.next() {
+            match &send {
+                HeldSend::Single(queued) => {
+                    self.pack(state, &mut commands[queued.node(&self.node_set)], queued)
+                }
+                HeldSend::Transaction(transaction) => match self.missing_channel(state, transaction) {
+                    None => self.pack_transaction(state, &mut commands[transaction.node(self)], transaction),
+                    Some(stream) => {
+                        if let Some(Channel::Subscribing(waiting)) = state.channels.get_mut(&stream) {
+                            waiting.push(send);
+                            waiting.extend(held.by_ref());
+                        }
+                    }
+                },
+            }
         }
         for (node, commands) in self.node_set.nodes().iter().zip(&mut commands) {
             node.shared().submit(commands);

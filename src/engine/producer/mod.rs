@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod outcome_query;
 pub mod send_payload;
 pub mod send_plan;
+pub mod send_transaction;
 pub mod timeout_diagnosis;
 
 use std::collections::HashMap;
@@ -23,14 +24,15 @@ use tokio::sync::Notify;
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::error::RedisError;
 
-use crate::engine::host::Event;
+use crate::engine::host::{Event, RequestId};
 use crate::engine::nodes::message_router::CompletionListener;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::nodes::reply_router::ReplyHandler;
-use crate::engine::producer::channels::{Channel, ListenedStream};
+use crate::engine::producer::channels::{Channel, HeldSend, ListenedStream};
 use crate::engine::producer::completion_tracker::CompletionTracker;
 use crate::engine::producer::completion_wait::WaitStart;
 use crate::engine::producer::send_plan::{EntryFields, QueuedSend};
+use crate::engine::producer::send_transaction::TransactionPart;
 use crate::engine::producer::timeout_diagnosis::ExpiredWait;
 use crate::engine::protocol::reply_tag::ReplyKind;
 use crate::engine::runtime::budget::Budget;
@@ -52,6 +54,15 @@ pub(crate) struct ProducerState {
     pub(crate) received: u64,
     /// True if completions of all its jobs are received, awaited or not (`listen()` without a stream).
     listens_to_own_jobs: bool,
+    /// Jobs of each transaction without a reply, by its request.
+    transactions: HashMap<RequestId, Vec<TransactionPart>>,
+}
+
+impl ProducerState {
+    /// Returns true if the completions of a job must be received.
+    fn awaits(&self, queued: &QueuedSend) -> bool {
+        queued.wait.is_some() || self.listens_to_own_jobs
+    }
 }
 
 /// A producer of jobs.
@@ -108,25 +119,25 @@ impl Producer {
     /// completions can be received. The request ends once Redis has the entry.
     pub fn send(self: &Arc<Self>, commands: &mut Commands, queued: QueuedSend) {
         let mut state = self.lock();
-        let awaited = queued.wait.is_some() || state.listens_to_own_jobs;
+        let awaited = state.awaits(&queued);
         if awaited && let Some(refusal) = self.node_set.node_of_completions(&queued.plan.stream).refusal() {
             // No connection could receive the completion.
             drop(state);
-            self.refuse(&[queued], &refusal.of("XADD"));
+            self.refuse([queued.request], &refusal.of("XADD"));
             return;
         }
         match state.channels.get_mut(&queued.plan.stream) {
             Some(Channel::Subscribed) => {}
             Some(Channel::Subscribing(held)) => {
                 match held.len() < self.node_set.nodes()[queued.node(&self.node_set)].queue().commands {
-                    true => held.push(queued),
-                    false => self.refuse(&[queued], &RedisError::queue_full()),
+                    true => held.push(HeldSend::Single(queued)),
+                    false => self.refuse([queued.request], &RedisError::queue_full()),
                 }
                 return;
             }
             _ if awaited => {
                 let stream = queued.plan.stream.clone();
-                state.channels.insert(stream.clone(), Channel::Subscribing(vec![queued]));
+                state.channels.insert(stream.clone(), Channel::Subscribing(vec![HeldSend::Single(queued)]));
                 drop(state);
                 self.spawn_subscribe(stream);
                 return;
@@ -149,48 +160,71 @@ impl Producer {
     }
 
     fn pack(self: &Arc<Self>, state: &mut ProducerState, commands: &mut Commands, queued: &QueuedSend) {
-        let QueuedSend { plan, job, capped, request, wait, ends_at_error, record, headers, payload } = queued;
         let node = queued.node(&self.node_set);
-        let (ticket, record) = match wait {
+        let record = self.start_wait(state, queued);
+        let ticket = match queued.wait {
             Some(number) => {
-                let recorded = (*record > 0).then(Instant::now);
-                let (number, plan, ends_at_error) = (*number, plan.clone(), *ends_at_error);
-                state.completions.wait(WaitStart { number, job, plan, ends_at_error, recorded });
-                if recorded.is_some() {
-                    self.keep_checking(state);
-                }
-                let id = u64::from(number) << 32 | u64::from(*request);
-                (ReplyTag { kind: ReplyKind::Sent as u8, index: self.number, id }, *record)
+                let id = u64::from(number) << 32 | u64::from(queued.request);
+                ReplyTag { kind: ReplyKind::Sent as u8, index: self.number, id }
             }
-            // Without a wait the record has no reader.
-            None => (ReplyTag { kind: ReplyKind::Last as u8, index: 0, id: u64::from(*request) }, 0),
+            None => ReplyTag { kind: ReplyKind::Last as u8, index: 0, id: u64::from(queued.request) },
         };
-        let payload = payload.as_deref();
-        let fields = EntryFields { producer: &self.id, job, record, headers: headers.as_deref(), payload };
-        match payload.filter(|payload| payload.has_keys()) {
-            Some(payload) => {
-                let part =
-                    || Destination::Sink(ReplyTag { kind: ReplyKind::Part as u8, index: 0, id: ticket.id });
-                commands.begin("MULTI", 1).route_with(plan.key(node).as_bytes()).end(part());
-                payload.pack_keys(commands, self.node_set.nodes()[node].keys(), job, part);
-                plan.pack(commands, node, fields, *capped);
-                commands.end_following(part());
-                let kind = ReplyKind::SentInTransaction as u8;
-                commands.begin("EXEC", 1).route_with(plan.key(node).as_bytes());
-                commands.end_following(Destination::Sink(ReplyTag { kind, index: self.number, ..ticket }));
-            }
-            None => {
-                plan.pack(commands, node, fields, *capped);
-                commands.end(Destination::Sink(ticket));
-            }
+        if !queued.has_keys() {
+            self.pack_entry(commands, node, queued, record);
+            commands.end(Destination::Sink(ticket));
+            return;
         }
+        let part = || Destination::Sink(ReplyTag { kind: ReplyKind::Part as u8, index: 0, id: ticket.id });
+        let key = queued.plan.key(node).as_bytes();
+        commands.begin("MULTI", 1).route_with(key).end(part());
+        self.pack_keys_and_entry(commands, node, queued, record, part);
+        let kind = ReplyKind::SentInTransaction as u8;
+        commands.begin("EXEC", 1).route_with(key);
+        commands.end_following(Destination::Sink(ReplyTag { kind, index: self.number, ..ticket }));
     }
 
-    fn refuse(&self, held: &[QueuedSend], error: &RedisError) {
+    /// Starts the wait of a job, if it has one. Returns the time for which its outcome is recorded, in ms.
+    fn start_wait(self: &Arc<Self>, state: &mut ProducerState, queued: &QueuedSend) -> u64 {
+        // Without a wait the record has no reader.
+        let Some(number) = queued.wait else { return 0 };
+        let recorded = (queued.record > 0).then(Instant::now);
+        let QueuedSend { job, plan, ends_at_error, .. } = queued;
+        let (plan, ends_at_error) = (plan.clone(), *ends_at_error);
+        state.completions.wait(WaitStart { number, job, plan, ends_at_error, recorded });
+        if recorded.is_some() {
+            self.keep_checking(state);
+        }
+        queued.record
+    }
+
+    /// Packs the XADD of a job without its end.
+    fn pack_entry(&self, commands: &mut Commands, node: usize, queued: &QueuedSend, record: u64) {
+        let QueuedSend { plan, job, capped, headers, payload, .. } = queued;
+        let (headers, payload) = (headers.as_deref(), payload.as_deref());
+        plan.pack(commands, node, EntryFields { producer: &self.id, job, record, headers, payload }, *capped);
+    }
+
+    /// Packs the payload keys of a job and its XADD, each bound to the command before it.
+    fn pack_keys_and_entry(
+        &self,
+        commands: &mut Commands,
+        node: usize,
+        queued: &QueuedSend,
+        record: u64,
+        to: impl Fn() -> Destination,
+    ) {
+        if let Some(payload) = &queued.payload {
+            payload.pack_keys(commands, self.node_set.nodes()[node].keys(), &queued.job, &to);
+        }
+        self.pack_entry(commands, node, queued, record);
+        commands.end_following(to());
+    }
+
+    fn refuse(&self, requests: impl IntoIterator<Item = RequestId>, error: &RedisError) {
         let host = &self.node_set.context().host;
-        for queued in held {
-            host.event(Event::Failed { request: queued.request, error });
-            host.event(Event::Done { request: queued.request });
+        for request in requests {
+            host.event(Event::Failed { request, error });
+            host.event(Event::Done { request });
         }
         host.wake();
     }
@@ -215,7 +249,7 @@ impl Producer {
         let mut channels: Vec<Vec<String>> = vec![Vec::new(); self.node_set.nodes().len()];
         for (stream, channel) in state.channels {
             if let Channel::Subscribing(held) = &channel {
-                self.refuse(held, &RedisError::closed());
+                self.refuse(held.iter().map(HeldSend::request), &RedisError::closed());
             }
             if !matches!(channel, Channel::NotSubscribed) {
                 channels[self.node_set.route(&stream)].push(self.node_set.keys().channel(&stream, &self.id));
@@ -243,6 +277,10 @@ impl Drop for Producer {
 
 impl ReplyHandler for Producer {
     fn on_reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
+        if ticket.kind == ReplyKind::SentTogether as u8 {
+            self.on_transaction(ticket.id as RequestId, outcome);
+            return;
+        }
         let Ok(Reply::Bulk(entry)) = outcome else { return };
         if let (Some(entry), Some(producer)) = (EntryId::parse(entry), self.this.upgrade()) {
             producer.sent((ticket.id >> 32) as u32, entry);

@@ -39,12 +39,14 @@ pub enum ReplyKind {
     SentInTransaction = 11,
     /// A consumer, for a command of the transaction that settles a job: as for a PUBLISH.
     Transacted = 12,
+    /// A request, for the EXEC that sends several jobs: id is the request, index the producer.
+    SentTogether = 13,
 }
 
 impl ReplyKind {
     /// ReplyKind of a ticket, or `None` if it has none.
     pub(crate) fn of(ticket: ReplyTag) -> Option<Self> {
-        const KINDS: [ReplyKind; 13] = [
+        const KINDS: [ReplyKind; 14] = [
             ReplyKind::Part,
             ReplyKind::Last,
             ReplyKind::Bytes,
@@ -58,6 +60,7 @@ impl ReplyKind {
             ReplyKind::FailurePublished,
             ReplyKind::SentInTransaction,
             ReplyKind::Transacted,
+            ReplyKind::SentTogether,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }

@@ -12,6 +12,7 @@ const { errorCarrier } = require('../support/error-carrier.js');
 const { setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
+const { SendTogether, allSent, checkAll, refuseSharedValues } = require('./sending/send-all.js');
 const { choosePayload } = require('./send-payload.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -71,6 +72,15 @@ class Producer extends EventEmitter {
     }
   }
 
+  /** Sends jobs in one write. Resolves with the jobs when Redis has all entries. */
+  sendAll(sends, options) {
+    try {
+      return this.#sendAll(sends, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   /** Resolves with statistics of the producer. */
   stats() {
     packetWriter.flush();
@@ -86,6 +96,22 @@ class Producer extends EventEmitter {
   }
 
   #send(options) {
+    return this.#dispatch(this.#entry(options));
+  }
+
+  #sendAll(sends, options) {
+    const isAtomic = Boolean(checks.object('options', options).atomic);
+    if (isAtomic && !this.connection.hasOneServer) {
+      throw new TypeError('atomic needs one Redis: a transaction cannot span a Cluster or several nodes');
+    }
+    const entries = checkAll(sends, (given) => this.#entryWithPayload(given));
+    refuseSharedValues(entries);
+    if (entries.length === 0) return Promise.resolve([]);
+    return allSent(isAtomic ? this.#dispatchTogether(entries) : entries.map((entry) => this.#attempt(entry)));
+  }
+
+  /** Validates the options of a send. */
+  #entry(options) {
     const given = checks.object('options', options);
     const { stream, route, job, capped, waitFor, rejectOnError, durable } = given;
     const id = jobId(job);
@@ -95,53 +121,109 @@ class Producer extends EventEmitter {
     const leadsBy = this.connection.isPartitioned ? routeOf(route, name) : name;
     const cap = length(capped);
     const record = recordTime(durable);
-    // Before anything is packed or planned, since a subscriber can send jobs and push payloads.
-    const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
-    const headers = message && diagnostics.packHeaders(message.headers);
-    const payload = choosePayload(Job.sendable(job), given, { isCapped: cap > 0, isAwaited: groups !== null });
-    const restore = payload && Job.takeSendable(job);
-    const wait =
-      groups && new Wait(groups, Boolean(rejectOnError), this.#waits, payload?.isOnlyCopy ? payload.returns : []);
-    const request = new SendRequest(job, wait, this.#counts, message, restore);
-    const entry = { id, name, leadsBy, groups, cap, record, headers, endsAtError: Boolean(rejectOnError), wait };
+    const endsAtError = Boolean(rejectOnError);
+    return {
+      given,
+      job,
+      id,
+      name,
+      leadsBy,
+      groups,
+      cap,
+      record,
+      endsAtError,
+      headers: null,
+      payload: null,
+      wait: null,
+    };
+  }
+
+  /** Validates the options of a send, and the payload of its job too. */
+  #entryWithPayload(options) {
+    const entry = this.#entry(options);
+    return { ...entry, isOnlyCopy: payloadOf(entry)?.isOnlyCopy ?? false };
+  }
+
+  /** Sends a job with valid options. */
+  #dispatch(entry) {
+    const request = this.#begin(entry);
+    const { job, payload } = entry;
     const keys = payload === null || this.connection.hasOneServer ? [] : payload.keys;
-    if (keys.length === 0) this.#pack(request, entry, payload);
-    else this.#packBehindKeys(request, entry, payload, Job.pushSets(job, keys));
+    if (keys.length === 0) this.#pack(request, entry);
+    else this.#packBehindKeys(request, entry, Job.pushSets(job, keys));
     return request.promise;
   }
 
+  #attempt(entry) {
+    try {
+      return this.#dispatch(entry);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Sends jobs with valid options in one transaction. @returns a promise for each */
+  #dispatchTogether(entries) {
+    const request = new SendTogether();
+    try {
+      for (const entry of entries) request.add(this.#begin(entry));
+      this.#packTogether(request, entries);
+    } catch (error) {
+      request.failed(error);
+      throw error;
+    }
+    return request.promises;
+  }
+
+  /** Takes the payload of a job that is sent, and begins its wait. */
+  #begin(entry) {
+    const { job, name, groups, endsAtError } = entry;
+    // Before anything is packed or planned, since a subscriber can send jobs and push payloads.
+    const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
+    entry.headers = message && diagnostics.packHeaders(message.headers);
+    const payload = payloadOf(entry);
+    const restore = payload && Job.takeSendable(job);
+    entry.payload = payload;
+    entry.wait = groups && new Wait(groups, endsAtError, this.#waits, payload?.isOnlyCopy ? payload.returns : []);
+    return new SendRequest(job, entry.wait, this.#counts, message, restore);
+  }
+
   /** Packs a send once its payload keys, which are on another server, are there. */
-  async #packBehindKeys(request, entry, payload, pushed) {
+  async #packBehindKeys(request, entry, pushed) {
     try {
       await pushed;
     } catch (error) {
       request.failed(error);
       return;
     }
-    this.#pack(request, entry, payload.withoutKeys());
+    entry.payload = entry.payload.withoutKeys();
+    this.#pack(request, entry);
   }
 
   /** Packs a send. A failure rejects the request. */
-  #pack(request, { id, name, leadsBy, groups, cap, record, headers, endsAtError, wait }, payload) {
+  #pack(request, entry) {
     try {
-      const plan = this.#plan(name, leadsBy, groups ?? []);
+      const plan = this.#plan(entry, false);
       packetWriter.begin(Operation.Send);
       packetWriter.writeNumber(this.#native.number);
       packetWriter.writeRequest(request);
-      packetWriter.writeNumber(plan);
-      packetWriter.writeNumber(cap);
-      packetWriter.writeNumber(wait ? wait.number : 0);
-      packetWriter.writeNumber(
-        (endsAtError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0) | (payload ? payload.flags : 0),
-      );
-      packetWriter.writeNumber(record);
-      packetWriter.writeString(id);
-      if (headers) packetWriter.writeString(headers);
-      payload?.write();
+      writeEntry(plan, entry);
       packetWriter.end();
     } catch (error) {
       request.failed(error);
     }
+  }
+
+  /** Packs the sends of one transaction as one unit. */
+  #packTogether(request, entries) {
+    if (this.#plans.size + entries.length > MOST_PLANS) this.#forgetPlans();
+    const plans = entries.map((entry) => this.#plan(entry, true));
+    packetWriter.begin(Operation.SendTogether);
+    packetWriter.writeNumber(this.#native.number);
+    packetWriter.writeRequest(request);
+    packetWriter.writeNumber(entries.length);
+    for (const [index, entry] of entries.entries()) writeEntry(plans[index], entry);
+    packetWriter.end();
   }
 
   /** Publishes a job that will be sent. @returns the message, to which subscribers can add headers */
@@ -151,20 +233,27 @@ class Producer extends EventEmitter {
     return message;
   }
 
-  #plan(stream, route, groups) {
-    const key = JSON.stringify([stream, route, groups]);
+  /**
+   * Returns the number of the plan of an entry.
+   * @param {boolean} hasOthers true while further plans of the same unit are in use
+   */
+  #plan({ name, leadsBy, groups }, hasOthers) {
+    const awaited = groups ?? [];
+    const key = JSON.stringify([name, leadsBy, awaited]);
     let plan = this.#plans.get(key);
     if (plan === undefined) {
-      if (this.#plans.size === MOST_PLANS) {
-        // Packed sends refer to plans by number.
-        packetWriter.flush();
-        this.#plans.clear();
-        this.#native.forgetPlans();
-      }
-      plan = this.#native.plan(stream, route, groups);
+      if (!hasOthers && this.#plans.size >= MOST_PLANS) this.#forgetPlans();
+      plan = this.#native.plan(name, leadsBy, awaited);
       this.#plans.set(key, plan);
     }
     return plan;
+  }
+
+  #forgetPlans() {
+    // Packed sends refer to plans by number.
+    packetWriter.flush();
+    this.#plans.clear();
+    this.#native.forgetPlans();
   }
 
   /** Requests reports of completions for the user's listeners, beside outcomes. */
@@ -276,6 +365,25 @@ class SendRequest extends requests.Request {
     this.#counts = null;
     if (this.#message !== null) diagnostics.channels.sent.publish(Object.assign(this.#message, { error }));
   }
+}
+
+/** Chooses the payload that leaves with an entry. */
+function payloadOf({ given, job, cap, groups }) {
+  return choosePayload(Job.sendable(job), given, { isCapped: cap > 0, isAwaited: groups !== null });
+}
+
+/** Writes a send from its plan on. */
+function writeEntry(plan, { id, cap, record, headers, endsAtError, wait, payload }) {
+  packetWriter.writeNumber(plan);
+  packetWriter.writeNumber(cap);
+  packetWriter.writeNumber(wait ? wait.number : 0);
+  packetWriter.writeNumber(
+    (endsAtError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0) | (payload ? payload.flags : 0),
+  );
+  packetWriter.writeNumber(record);
+  packetWriter.writeString(id);
+  if (headers) packetWriter.writeString(headers);
+  payload?.write();
 }
 
 function jobId(job) {

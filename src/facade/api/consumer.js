@@ -1,7 +1,7 @@
 'use strict';
 
 const EventEmitter = require('eventemitter3');
-const { NativeConsumer, Operation } = require('../bridge/native.js');
+const { NativeConsumer } = require('../bridge/native.js');
 const { abortable, signalOf, throwIfAborted, whenAborted } = require('../support/abort.js');
 const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
@@ -11,7 +11,6 @@ const diagnostics = require('../support/diagnostics.js');
 const { disposable } = require('../support/dispose.js');
 const { isEntryId } = require('../redis/entry-ids.js');
 const { errorCarrier } = require('../support/error-carrier.js');
-const { errorData } = require('../support/serialize-error.js');
 const { closedError, setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Delivery } = require('./delivery.js');
@@ -21,6 +20,7 @@ const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 const { claimOptions } = require('../options/claim-options.js');
 const { Run } = require('./job-run.js');
+const { SettlementWriter } = require('./consuming/settlement-writer.js');
 const { consumerStats } = require('./stats.js');
 
 /** Numbers of the engine for the action that failed. */
@@ -49,8 +49,7 @@ class Consumer extends EventEmitter {
   #headers = new Map();
   /** Removes the listener of the signal of `play()`. */
   #endPlay = () => {};
-  /** Settled jobs of this tick: token, request, token, request… */
-  #settled = [];
+  #settlements;
 
   /**
    * @param {import('./connection-manager.js').ConnectionManager} connection
@@ -66,6 +65,8 @@ class Consumer extends EventEmitter {
     this.id = id ?? newId();
     this.#group = native.group;
     this.#native = new NativeConsumer(connection.nativeBus(), { ...native, id: this.id, freshId: id === undefined });
+    const onFailure = (error, job) => this.#reportSettlement(error, job);
+    this.#settlements = new SettlementWriter(this.#native, connection, onFailure);
   }
 
   /** Adds a stream, which is read from the next `play()` on. A known stream gets the new processor at once. */
@@ -158,80 +159,7 @@ class Consumer extends EventEmitter {
 
   /** @internal Settles a job. Returns a promise of the settlement if `awaited`. */
   settle(run, data, awaited, unrecoverable) {
-    const request = awaited ? new SettleRequest() : null;
-    const changes = data === null ? Job.changes(run.job) : null;
-    if (changes !== null) {
-      this.#settleWith(run, changes, request);
-    } else if (data === null) {
-      if (this.#settled.length === 0) packetWriter.settle(this);
-      this.#settled.push(run.token, awaited ? requests.add(request) : 0);
-    } else {
-      this.#writeReject(run, data, request, unrecoverable);
-    }
-    return request?.promise;
-  }
-
-  /** Settles a job with its payload changes: in one transaction, or one after the other if they are on other servers. */
-  #settleWith(run, changes, request) {
-    const hasKeys = changes.removals.length > 0 || changes.writes.length > 0;
-    const isTogether = this.connection.hasOneServer && run.job.id === changes.jobId;
-    if (!hasKeys || isTogether) this.#writeResolveWith(run, changes, request);
-    else this.#settleApart(run, changes, request ?? new SettleRequest(), request !== null);
-  }
-
-  /**
-   * Writes the values, settles, and then removes the keys: a crash in between never removes the input of an entry that is not
-   * acknowledged.
-   */
-  async #settleApart(run, { removals, writes, answers }, request, isAwaited) {
-    try {
-      if (writes.length > 0) await Job.pushSets(run.job, writes);
-    } catch (error) {
-      // The values are the result of the job, so it has failed.
-      this.#writeReject(run, errorData(error), request, false);
-      if (!isAwaited) this.#reportSettlement(error, run.job);
-      return;
-    }
-    this.#writeResolveWith(run, { removals: [], writes: [], answers }, request);
-    try {
-      await request.promise;
-      if (removals.length > 0) await Job.removeKeys(run.job, removals);
-    } catch (error) {
-      if (!isAwaited) this.#reportSettlement(error, run.job);
-    }
-  }
-
-  #writeResolveWith(run, { removals, writes, answers }, request) {
-    packetWriter.begin(Operation.ResolveWith);
-    packetWriter.writeNumber(this.#native.number);
-    packetWriter.writeNumber(run.token);
-    if (request !== null) packetWriter.writeRequest(request);
-    else packetWriter.writeNumber(0);
-    packetWriter.writeNumber(removals.length);
-    packetWriter.writeNumber(writes.length);
-    packetWriter.writeNumber(answers.length);
-    for (const key of removals) packetWriter.writeString(key);
-    for (const { key, value, timeout } of writes) {
-      packetWriter.writeString(key);
-      packetWriter.writeNumber(timeout);
-      packetWriter.writeWord(value);
-    }
-    for (const [key, value] of answers) {
-      packetWriter.writeString(key);
-      packetWriter.writeWord(value);
-    }
-    packetWriter.end();
-  }
-
-  #writeReject(run, data, request, unrecoverable) {
-    packetWriter.begin(Operation.Reject);
-    packetWriter.writeNumber(this.#native.number);
-    packetWriter.writeNumber(run.token);
-    if (request !== null) packetWriter.writeRequest(request);
-    else packetWriter.writeNumber(0);
-    packetWriter.writeNumber(unrecoverable ? 1 : 0);
-    packetWriter.writeString(data);
-    packetWriter.end();
+    return this.#settlements.settle(run, data, awaited, unrecoverable);
   }
 
   /** @internal Reports a job that ended after a stop of the bus, by a rejected promise or an `'error'` event. */
@@ -250,20 +178,7 @@ class Consumer extends EventEmitter {
 
   /** @internal Frees the slot of a job that continues to run. */
   release(run) {
-    packetWriter.begin(Operation.Release);
-    packetWriter.writeNumber(this.#native.number);
-    packetWriter.writeNumber(run.token);
-    packetWriter.end();
-  }
-
-  /** @internal Writes the settled jobs of this tick into the packet. */
-  writeSettled() {
-    packetWriter.begin(Operation.Resolve);
-    packetWriter.writeNumber(this.#native.number);
-    packetWriter.writeNumber(this.#settled.length / 2);
-    for (const number of this.#settled) packetWriter.writeNumber(number);
-    packetWriter.end();
-    this.#settled = [];
+    this.#settlements.release(run);
   }
 
   /** @internal Reports an exception of a processor after its job was settled. */
@@ -367,14 +282,6 @@ class Consumer extends EventEmitter {
     } catch {
       // An exception of a listener for errors has no other listener, and must not stop the bus.
     }
-  }
-}
-
-/** Request whose promise can stay unused: a failure of an unused promise must not crash the process. */
-class SettleRequest extends requests.Request {
-  constructor() {
-    super(undefined);
-    this.promise.catch(() => {});
   }
 }
 

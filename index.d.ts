@@ -1432,6 +1432,39 @@ export interface IProcessOptions {
    * @default none
    */
   prefetch?: readonly string[] | null | undefined;
+  /**
+   * Size and wait of batches, see {@link IBatchProcessOptions}.
+   * @default none
+   */
+  batch?: null | undefined;
+}
+
+/** Size and wait of a batch of jobs. */
+export interface IBatchOptions {
+  /** Maximum number of jobs, from 1 to `concurrency`. A batch with this number starts at once. */
+  size: number;
+  /**
+   * Maximum time from the arrival of the first job until the start of a batch that is not full, in ms. It counts towards
+   * `deadline`, and must be less. Without it a batch has the jobs that arrive together.
+   * @default 0
+   */
+  wait?: number | undefined;
+}
+
+/** Options of `process()` for a processor of batches. */
+export interface IBatchProcessOptions extends Omit<IProcessOptions, 'processor' | 'batch'> {
+  /**
+   * Processor, called with the jobs of a batch in the order of their arrival. `concurrency` limits the number of jobs, so
+   * several batches run at once if it is a multiple of `size`. Each job is settled by itself: its return resolves, and its
+   * exception rejects, the jobs that the processor has not settled with their own `resolve()` and `reject()`. An exception
+   * after all jobs were settled is one `UNHANDLED_JOB_ERROR`.
+   */
+  processor: (jobs: IReceivedJob[]) => any;
+  /**
+   * Size and wait of a batch. A job that waits in a batch is in flight. `pause()` and `stop()` start a batch that waits, and a
+   * forced stop leaves its entries pending.
+   */
+  batch: IBatchOptions;
 }
 
 /** Position of a group in a stream. With `nodes()` it sums up all nodes that are read. */
@@ -1522,6 +1555,8 @@ export declare class Consumer {
    * @throws TypeError or RangeError that names the option
    */
   process(options: IProcessOptions): Consumer;
+  /** Adds a stream with a processor of batches. */
+  process(options: IBatchProcessOptions): Consumer;
   /**
    * Creates missing groups (XGROUP CREATE … MKSTREAM) and starts to read (XREADGROUP). Every job that is sent after it has
    * resolved will be received.

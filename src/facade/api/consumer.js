@@ -13,6 +13,8 @@ const { isEntryId } = require('../redis/entry-ids.js');
 const { errorCarrier } = require('../support/error-carrier.js');
 const { closedError, setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
+const { JobBatch, batchOptions } = require('./consuming/job-batch.js');
+const { SettlementWriter } = require('./consuming/settlement-writer.js');
 const { Delivery } = require('./delivery.js');
 const { Job } = require('./job.js');
 const { startTimer } = require('../support/long-timer.js');
@@ -20,7 +22,6 @@ const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 const { claimOptions } = require('../options/claim-options.js');
 const { Run } = require('./job-run.js');
-const { SettlementWriter } = require('./consuming/settlement-writer.js');
 const { consumerStats } = require('./stats.js');
 
 /** Numbers of the engine for the action that failed. */
@@ -33,6 +34,9 @@ class Consumer extends EventEmitter {
   #native;
   #group;
   #processors = [];
+  /** Batches of the streams that have them, by the index of the stream. */
+  #batches = new Map();
+  #concurrency;
   /** Names of the streams. */
   #streams = [];
   /** Latest run of each slot. */
@@ -64,6 +68,7 @@ class Consumer extends EventEmitter {
     this.connection = connection;
     this.id = id ?? newId();
     this.#group = native.group;
+    this.#concurrency = native.concurrency || Infinity;
     this.#native = new NativeConsumer(connection.nativeBus(), { ...native, id: this.id, freshId: id === undefined });
     const onFailure = (error, job) => this.#reportSettlement(error, job);
     this.#settlements = new SettlementWriter(this.#native, connection, onFailure);
@@ -71,19 +76,32 @@ class Consumer extends EventEmitter {
 
   /** Adds a stream, which is read from the next `play()` on. A known stream gets the new processor at once. */
   process(options) {
-    const { stream, processor, readFrom, fromId, deadline, setId, prefetch } = checks.object('options', options);
+    const given = checks.object('options', options);
+    const { stream, processor, readFrom, fromId, setId, prefetch } = given;
     if (typeof processor !== 'function') throw new TypeError('processor must be a function');
+    const deadline = limit(given.deadline);
+    const batch = batchOptions(given.batch, { concurrency: this.#concurrency, deadline });
     const index = this.#native.addStream({
       name: checks.name('stream', stream),
       readFrom: position(readFrom),
       fromId: asId('fromId', fromId) ?? '$',
       setId: Boolean(setId),
-      deadline: limit(deadline),
+      deadline,
       prefetch: checks.names('prefetch', prefetch),
     });
-    this.#processors[index] = processor;
+    this.#setProcessor(index, processor, batch);
     this.#streams[index] = checks.name('stream', stream);
     return this;
+  }
+
+  #setProcessor(index, processor, batch) {
+    this.#batches.get(index)?.hurry();
+    this.#batches.delete(index);
+    this.#processors[index] = processor;
+    if (batch === null) return;
+    const batches = new JobBatch(processor, batch);
+    this.#batches.set(index, batches);
+    this.#processors[index] = (job) => batches.add(job);
   }
 
   /** Starts to read, until `signal` aborts. Resolves when every job sent from now on will be received. */
@@ -99,6 +117,7 @@ class Consumer extends EventEmitter {
   #play() {
     packetReader.consumers.set(this.#native.number, this);
     this.connection.member(this);
+    for (const batches of this.#batches.values()) batches.relax();
     const request = new requests.Request(undefined);
     this.#native.play(requests.add(request));
     this.connection.used();
@@ -109,6 +128,7 @@ class Consumer extends EventEmitter {
   async pause(timeout) {
     this.#endPlay();
     const bound = checks.timeout(timeout);
+    this.onStopping();
     packetWriter.flush();
     const request = new requests.Request(undefined);
     this.#native.pause(requests.add(request));
@@ -121,9 +141,15 @@ class Consumer extends EventEmitter {
     return consumerStats(this.#native, { streams: this.#streams, group: this.#group, late: this.#late }, options);
   }
 
+  /** @internal Starts the batches that wait, before a pause or a stop waits for their jobs. */
+  onStopping() {
+    for (const batches of this.#batches.values()) batches.hurry();
+  }
+
   /** @internal Ends all reports, after a stop of the bus. */
   detach() {
     this.#endPlay();
+    for (const batches of this.#batches.values()) batches.drop();
     packetReader.consumers.delete(this.#native.number);
     this.#headers.clear();
     this.#carried.clear();
@@ -290,7 +316,7 @@ function consumerOptions(given) {
   if (options.group === undefined || options.group === null) throw new TypeError('group must be a string');
   const group = checks.name('group', options.group);
   const route = routeOf(options.route, group);
-  const concurrency = checks.count('concurrency', options.concurrency, { least: 1, endless: true });
+  const concurrency = checks.count('concurrency', options.concurrency, { least: 1, fallback: 1, endless: true });
   return {
     group,
     route,

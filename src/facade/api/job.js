@@ -44,6 +44,11 @@ class Job {
     job.#run = run;
   }
 
+  /** @internal Returns true if a received job is settled. */
+  static isSettled(job) {
+    return job.#run?.isSettled ?? false;
+  }
+
   /** @internal Sets the payload that came with the delivery of a received job. */
   static deliver(job, delivery) {
     job.#local = delivery;

@@ -1629,9 +1629,10 @@ export declare class DeadLetters {
    */
   list(options?: { count?: number | undefined; after?: IDeadLetter | undefined }): Promise<IDeadLetter[]>;
   /**
-   * Sends the letter's job to its stream again, for every group, and deletes the letter.
+   * Sends the letter's job to its stream again, for every group, with the values that the letter carries, and deletes the
+   * letter.
    *
-   * @returns id of the new entry
+   * @returns id of the new entry; rejects with a RangeError if the letter does not exist any more
    */
   replay(letter: IDeadLetter): Promise<string>;
   /**

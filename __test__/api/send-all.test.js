@@ -156,6 +156,27 @@ ours('sendAll() with atomic sends one transaction, after the subscription of eve
   }
 });
 
+ours('no job overtakes a transaction that waits for its subscriptions', async (_, scene) => {
+  const [unheard, other] = [scene.name('unheard'), scene.name('other')];
+  const producer = scene.producer();
+  const send = (stream, id, waitFor) => ({ stream, job: producer.job(id), waitFor });
+  await producer.send(send(unheard, 'first'));
+  await Promise.all([
+    producer.send(send(scene.stream, 'a', [scene.group])),
+    producer.sendAll([send(scene.stream, 'b'), send(unheard, 'b'), send(other, 'b', [scene.group])], { atomic: true }),
+    producer.send(send(unheard, 'c')),
+    producer.send(send(scene.stream, 'c')),
+    producer.sendAll([send(other, 'd'), send(unheard, 'd')], { atomic: true }),
+    producer.send(send(unheard, 'e')),
+  ]);
+  const found = await Promise.all([scene.stream, unheard, other].map((stream) => jobsIn(scene, stream)));
+  assert.deepStrictEqual(found, [
+    ['a', 'b', 'c'],
+    ['first', 'b', 'c', 'd', 'e'],
+    ['b', 'd'],
+  ]);
+});
+
 ours('sendAll() with atomic sends nothing if Redis refuses one command, and keeps the values', async (_, scene) => {
   const user = scene.name('user');
   const forbidden = scene.name('forbidden');

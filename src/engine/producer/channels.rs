@@ -6,9 +6,8 @@ use crate::redis_io::command::Commands;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::glob;
 
-use crate::engine::host::RequestId;
+use crate::engine::producer::held_sends::HeldSend;
 use crate::engine::producer::send_plan::QueuedSend;
-use crate::engine::producer::send_transaction::SendTransaction;
 use crate::engine::producer::{Producer, ProducerState};
 
 /// The producer's own channel of one stream.
@@ -16,47 +15,10 @@ use crate::engine::producer::{Producer, ProducerState};
 pub(crate) enum Channel {
     /// Jobs were sent to the stream, without a subscription.
     NotSubscribed,
-    /// The subscription is not confirmed yet. These jobs are sent after the confirmation, so that no completion is
-    /// missed.
-    Subscribing(Vec<HeldSend>),
+    /// The subscription is not confirmed yet. Jobs are sent after the confirmation, so that no completion is missed.
+    Subscribing,
     /// Confirmed.
     Subscribed,
-}
-
-/// Send that waits for a subscription.
-#[derive(Debug)]
-pub(crate) enum HeldSend {
-    /// One job.
-    Single(QueuedSend),
-    /// Jobs of one transaction. It is held by one stream at a time.
-    Transaction(SendTransaction),
-}
-
-impl HeldSend {
-    pub(crate) fn request(&self) -> RequestId {
-        match self {
-            Self::Single(queued) => queued.request,
-            Self::Transaction(transaction) => transaction.request,
-        }
-    }
-
-    /// Number of its jobs.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Single(_) => 1,
-            Self::Transaction(transaction) => transaction.sends.len(),
-        }
-    }
-
-    /// Returns true if one of its jobs goes to a stream.
-    fn is_for(&self, stream: &str) -> bool {
-        match self {
-            Self::Single(queued) => queued.plan.stream == stream,
-            Self::Transaction(transaction) => {
-                transaction.sends.iter().any(|queued| queued.plan.stream == stream)
-            }
-        }
-    }
 }
 
 /// Streams that the user listens to.
@@ -86,7 +48,7 @@ impl Producer {
             let not_subscribed =
                 state.channels.iter_mut().filter(|(_, channel)| matches!(channel, Channel::NotSubscribed));
             let subscribe = not_subscribed.map(|(stream, channel)| {
-                *channel = Channel::Subscribing(Vec::new());
+                *channel = Channel::Subscribing;
                 stream.clone()
             });
             subscribe.collect()
@@ -160,43 +122,62 @@ impl Producer {
         let key = node.keys().stream(&stream);
         let subscribed = node.subscriptions().subscribe(&self.as_listener(), channel, &key).await;
         let mut state = self.lock();
-        let Some(Channel::Subscribing(held)) = state.channels.remove(&stream) else { return subscribed };
+        if !matches!(state.channels.get(&stream), Some(Channel::Subscribing)) {
+            return subscribed;
+        }
         match &subscribed {
-            Ok(()) => {
-                state.channels.insert(stream, Channel::Subscribed);
-                // Submitted under the lock, so that later jobs cannot overtake the ones that were held back.
-                self.send_held(&mut state, held);
-            }
+            Ok(()) => drop(state.channels.insert(stream, Channel::Subscribed)),
             Err(error) => {
-                let (refused, others): (Vec<_>, Vec<_>) =
-                    held.into_iter().partition(|held| held.is_for(&stream));
+                let refused = state.held.take_of(&stream);
                 state.channels.insert(stream, Channel::NotSubscribed);
-                self.refuse(refused.iter().map(HeldSend::request), error);
-                self.send_held(&mut state, others);
+                self.refuse(refused, error);
             }
         }
+        // Submitted under the lock, so that later jobs cannot overtake the ones that were held back.
+        self.send_held(&mut state);
         subscribed
     }
 
-    /// Sends jobs that were held back. A transaction that needs another subscription waits for it, together with all sends
-    /// behind it, which must not overtake it.
-    fn send_held(self: &Arc<Self>, state: &mut ProducerState, held: Vec<HeldSend>) {
+    /// Begins the subscription that a job needs. Returns true if sends to its stream must wait.
+    pub(crate) fn must_wait(self: &Arc<Self>, state: &mut ProducerState, queued: &QueuedSend) -> bool {
+        let stream = &queued.plan.stream;
+        match state.channels.get(stream) {
+            Some(Channel::Subscribed) => {}
+            Some(Channel::Subscribing) => return true,
+            _ if state.awaits(queued) => {
+                state.channels.insert(stream.clone(), Channel::Subscribing);
+                self.spawn_subscribe(stream.clone());
+                return true;
+            }
+            Some(Channel::NotSubscribed) => {}
+            None => drop(state.channels.insert(stream.clone(), Channel::NotSubscribed)),
+        }
+        state.held.has(stream)
+    }
+
+    /// Holds a send back, unless too many jobs wait already.
+    pub(crate) fn hold(&self, state: &mut ProducerState, send: HeldSend) {
+        let node = send.jobs().first().map_or(0, |queued| queued.node(&self.node_set));
+        match state.held.has_room(&send, self.node_set.nodes()[node].queue().commands) {
+            true => state.held.push(send),
+            false => self.refuse([send.request()], &RedisError::queue_full()),
+        }
+    }
+
+    /// Sends the jobs that were held back and need no further subscription.
+    fn send_held(self: &Arc<Self>, state: &mut ProducerState) {
+        let channels = &state.channels;
+        let is_open = |stream: &str| !matches!(channels.get(stream), Some(Channel::Subscribing));
+        let ready = state.held.take_ready(is_open);
         let mut commands: Vec<Commands> = self.node_set.nodes().iter().map(|_| Commands::default()).collect();
-        let mut held = held.into_iter();
-        while let Some(send) = held.next() {
-            match &send {
+        for send in &ready {
+            match send {
                 HeldSend::Single(queued) => {
-                    self.pack(state, &mut commands[queued.node(&self.node_set)], queued)
+                    self.pack(state, &mut commands[queued.node(&self.node_set)], queued);
                 }
-                HeldSend::Transaction(transaction) => match self.missing_channel(state, transaction) {
-                    None => self.pack_transaction(state, &mut commands[transaction.node(self)], transaction),
-                    Some(stream) => {
-                        if let Some(Channel::Subscribing(waiting)) = state.channels.get_mut(&stream) {
-                            waiting.push(send);
-                            waiting.extend(held.by_ref());
-                        }
-                    }
-                },
+                HeldSend::Transaction(transaction) => {
+                    self.pack_transaction(state, &mut commands[transaction.node(self)], transaction);
+                }
             }
         }
         for (node, commands) in self.node_set.nodes().iter().zip(&mut commands) {

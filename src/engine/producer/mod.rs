@@ -6,6 +6,7 @@ pub mod completion_tracker;
 pub mod completion_wait;
 pub mod diagnosis;
 pub mod diagnosis_query;
+pub(crate) mod held_sends;
 pub mod missed_completions;
 pub mod outcome;
 pub mod outcome_query;
@@ -28,9 +29,10 @@ use crate::engine::host::{Event, RequestId};
 use crate::engine::nodes::message_router::CompletionListener;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::nodes::reply_router::ReplyHandler;
-use crate::engine::producer::channels::{Channel, HeldSend, ListenedStream};
+use crate::engine::producer::channels::{Channel, ListenedStream};
 use crate::engine::producer::completion_tracker::CompletionTracker;
 use crate::engine::producer::completion_wait::WaitStart;
+use crate::engine::producer::held_sends::{HeldSend, HeldSends};
 use crate::engine::producer::send_plan::{EntryFields, QueuedSend};
 use crate::engine::producer::send_transaction::TransactionPart;
 use crate::engine::producer::timeout_diagnosis::ExpiredWait;
@@ -45,6 +47,8 @@ pub(crate) struct ProducerState {
     /// Time of the next query, while a task waits for it.
     pub(crate) checks_at: Option<Instant>,
     channels: HashMap<String, Channel>,
+    /// Sends that wait for a subscription.
+    held: HeldSends,
     listened: Vec<ListenedStream>,
     /// Waits whose time is over, for one common diagnosis.
     pub(crate) expired: Vec<ExpiredWait>,
@@ -126,26 +130,10 @@ impl Producer {
             self.refuse([queued.request], &refusal.of("XADD"));
             return;
         }
-        match state.channels.get_mut(&queued.plan.stream) {
-            Some(Channel::Subscribed) => {}
-            Some(Channel::Subscribing(held)) => {
-                match held.len() < self.node_set.nodes()[queued.node(&self.node_set)].queue().commands {
-                    true => held.push(HeldSend::Single(queued)),
-                    false => self.refuse([queued.request], &RedisError::queue_full()),
-                }
-                return;
-            }
-            _ if awaited => {
-                let stream = queued.plan.stream.clone();
-                state.channels.insert(stream.clone(), Channel::Subscribing(vec![HeldSend::Single(queued)]));
-                drop(state);
-                self.spawn_subscribe(stream);
-                return;
-            }
-            Some(Channel::NotSubscribed) => {}
-            None => drop(state.channels.insert(queued.plan.stream.clone(), Channel::NotSubscribed)),
+        match self.must_wait(&mut state, &queued) {
+            true => self.hold(&mut state, HeldSend::Single(queued)),
+            false => self.pack(&mut state, commands, &queued),
         }
-        self.pack(&mut state, commands, &queued);
     }
 
     /// Ends a wait without an outcome.
@@ -246,11 +234,9 @@ impl Producer {
         // Diagnoses end after the waits, so that the host sees the abandoned wait first.
         self.dismiss(std::mem::take(&mut state.expired));
         host.wake();
+        self.refuse(state.held.requests(), &RedisError::closed());
         let mut channels: Vec<Vec<String>> = vec![Vec::new(); self.node_set.nodes().len()];
         for (stream, channel) in state.channels {
-            if let Channel::Subscribing(held) = &channel {
-                self.refuse(held.iter().map(HeldSend::request), &RedisError::closed());
-            }
             if !matches!(channel, Channel::NotSubscribed) {
                 channels[self.node_set.route(&stream)].push(self.node_set.keys().channel(&stream, &self.id));
             }

@@ -8,7 +8,7 @@ use crate::redis_io::resp::{Reply, Token};
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::host::{Event, RequestId};
-use crate::engine::producer::channels::{Channel, HeldSend};
+use crate::engine::producer::held_sends::HeldSend;
 use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::producer::{Producer, ProducerState};
 use crate::engine::protocol::reply_tag::ReplyKind;
@@ -48,9 +48,14 @@ impl Producer {
             self.refuse([transaction.request], &error);
             return;
         }
-        match self.missing_channel(&mut state, &transaction) {
-            Some(stream) => self.hold(&mut state, &stream, transaction),
-            None => self.pack_transaction(&mut state, commands, &transaction),
+        let mut must_wait = false;
+        for queued in &transaction.sends {
+            // Not by a lazy search: all subscriptions begin now.
+            must_wait |= self.must_wait(&mut state, queued);
+        }
+        match must_wait {
+            true => self.hold(&mut state, HeldSend::Transaction(transaction)),
+            false => self.pack_transaction(&mut state, commands, &transaction),
         }
     }
 
@@ -61,43 +66,6 @@ impl Producer {
             .filter_map(|queued| self.node_set.node_of_completions(&queued.plan.stream).refusal())
             .map(|refusal| refusal.of("XADD"));
         refusals.next()
-    }
-
-    /// Begins all subscriptions that the jobs need. Returns a stream whose subscription is not confirmed.
-    pub(crate) fn missing_channel(
-        self: &Arc<Self>,
-        state: &mut ProducerState,
-        transaction: &SendTransaction,
-    ) -> Option<String> {
-        let mut missing = None;
-        for queued in &transaction.sends {
-            let stream = &queued.plan.stream;
-            match state.channels.get(stream) {
-                Some(Channel::Subscribed) => continue,
-                Some(Channel::Subscribing(_)) => {}
-                _ if state.awaits(queued) => {
-                    state.channels.insert(stream.clone(), Channel::Subscribing(Vec::new()));
-                    self.spawn_subscribe(stream.clone());
-                }
-                Some(Channel::NotSubscribed) => continue,
-                None => {
-                    state.channels.insert(stream.clone(), Channel::NotSubscribed);
-                    continue;
-                }
-            }
-            missing.get_or_insert_with(|| stream.clone());
-        }
-        missing
-    }
-
-    fn hold(&self, state: &mut ProducerState, stream: &str, transaction: SendTransaction) {
-        let Some(Channel::Subscribing(held)) = state.channels.get_mut(stream) else { return };
-        let limit = self.node_set.nodes()[transaction.node(self)].queue().commands;
-        let waiting: usize = held.iter().map(HeldSend::len).sum();
-        match waiting == 0 || waiting + transaction.sends.len() <= limit {
-            true => held.push(HeldSend::Transaction(transaction)),
-            false => self.refuse([transaction.request], &RedisError::queue_full()),
-        }
     }
 
     /// Packs `MULTI`, the payload keys and the entry of each job, and `EXEC`.

@@ -39,6 +39,7 @@ const LEFT_OUT = [
   ['a failed job that is dead-lettered keeps its failure', 'acl'],
   ['a prefetched key that was missing or of another type', 'types'],
   ['a received failure is not recorded', 'acl'],
+  ['a refused listen() to the own jobs leaves no send waiting', 'acl'],
   ['a refused outcome record fails the settlement', 'acl'],
   ['a refused subscription is repeated', 'acl'],
   ['a unix socket is named by its URL', 'unix'],

@@ -53,9 +53,12 @@ impl Producer {
             });
             subscribe.collect()
         };
+        // Each of them has an end, also behind one that fails: sends to the stream wait for it.
+        let mut subscribed = Ok(());
         for stream in streams {
-            self.clone().subscribe(stream).await?;
+            subscribed = subscribed.and(self.clone().subscribe(stream).await);
         }
+        subscribed?;
         for node in self.node_set.nodes() {
             match node.subscriptions().ready().await {
                 // A later job whose completions come from there subscribes to it.

@@ -134,6 +134,7 @@ class Producer extends EventEmitter {
       endsAtError,
       headers: null,
       payload: null,
+      isOnlyCopy: false,
       wait: null,
     };
   }
@@ -141,7 +142,8 @@ class Producer extends EventEmitter {
   /** Validates the options of a send, and the payload of its job too. */
   #entryWithPayload(options) {
     const entry = this.#entry(options);
-    return { ...entry, isOnlyCopy: payloadOf(entry)?.isOnlyCopy ?? false };
+    entry.isOnlyCopy = payloadOf(entry)?.isOnlyCopy ?? false;
+    return entry;
   }
 
   /** Sends a job with valid options. */

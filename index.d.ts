@@ -1222,8 +1222,8 @@ export declare class Producer {
    */
   send(options: ISendOptions): Promise<ISentJob>;
   /**
-   * Sends several jobs (XADD) in one write to each Redis. The options of each are those of `send()`, and all are validated before the first
-   * job is sent.
+   * Sends several jobs (XADD) in one write to each Redis. The options of each are those of `send()`, and all are validated
+   * before the first job is sent.
    *
    * @returns the jobs in the order of the sends, after Redis has accepted all entries. Rejects with an {@link ISendAllError} if
    * a job was not sent, also if others were. Rejects with a TypeError or RangeError that names the index and the option; nothing

@@ -249,6 +249,21 @@ ours('sendAll() with atomic is refused on several nodes, and sends nothing', asy
   );
 });
 
+ours('a transaction that is longer than the queue is refused, also after a subscription', async (_, scene) => {
+  const producer = scene.producer(scene.connect({ maxQueuedCommands: 4 }));
+  for (const waitFor of [[scene.group], null]) {
+    const error = await producer
+      .sendAll(sends(scene, producer, ['a', 'b', 'c'], { waitFor }), { atomic: true })
+      .then(assert.fail, (reason) => reason);
+    assert.deepStrictEqual(
+      error.errors.map(({ code }) => code),
+      Array(3).fill('QUEUE_FULL'),
+    );
+  }
+  await producer.sendAll(sends(scene, producer, ['a', 'b'], { waitFor: [scene.group] }), { atomic: true });
+  assert.deepStrictEqual([await jobsIn(scene), (await producer.stats()).waiting], [['a', 'b'], 2]);
+});
+
 ours('a transaction that waits for its subscription ends with the producer', async (_, scene) => {
   const server = await scene.server();
   const producer = scene.producer(scene.connect(server.options));

@@ -58,8 +58,6 @@ pub(crate) struct ProducerState {
     pub(crate) received: u64,
     /// True if completions of all its jobs are received, awaited or not (`listen()` without a stream).
     listens_to_own_jobs: bool,
-    /// Jobs of each transaction without a reply, by its request.
-    transactions: HashMap<RequestId, Vec<TransactionPart>>,
 }
 
 impl ProducerState {
@@ -82,6 +80,9 @@ pub struct Producer {
     watched: AtomicBool,
     /// A lock, since jobs are sent on the host's thread and completions arrive on the engine's.
     state: Mutex<ProducerState>,
+    /// Jobs of each transaction without a reply, by its request. Apart from the state, since commands are refused under the
+    /// lock of the state.
+    transactions: Mutex<HashMap<RequestId, Vec<TransactionPart>>>,
 }
 
 impl Producer {
@@ -100,6 +101,7 @@ impl Producer {
             checks: Arc::default(),
             watched: AtomicBool::new(false),
             state: Mutex::default(),
+            transactions: Mutex::default(),
         });
         producer.node_set.replies().add_producer(number, producer.this.clone());
         producer

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::error::RedisError;
+use crate::redis_io::locked::Locked;
 use crate::redis_io::resp::{Reply, Token};
 use crate::redis_io::streams::entry::EntryId;
 
@@ -90,12 +91,13 @@ impl Producer {
         let kind = ReplyKind::SentTogether as u8;
         commands.begin("EXEC", 1).route_with(key);
         commands.end_following(Destination::Sink(ReplyTag { kind, index: self.number, id }));
-        state.transactions.insert(request, parts);
+        self.transactions.locked().insert(request, parts);
     }
 
     /// Takes the reply to EXEC: each wait learns its entry, and each job that Redis has refused is reported.
     pub(crate) fn on_transaction(&self, request: RequestId, outcome: Result<Reply<'_>, RedisError>) {
-        let Some(parts) = self.lock().transactions.remove(&request) else { return };
+        let parts = self.transactions.locked().remove(&request);
+        let Some(parts) = parts else { return };
         let (Ok(Reply::Array(mut replies)), Some(producer)) = (outcome, self.this.upgrade()) else { return };
         for (index, part) in parts.iter().enumerate() {
             let (mut entry, mut refused) = (None, None);

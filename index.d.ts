@@ -1215,6 +1215,34 @@ export interface ICarryOptions {
   maxTotalSize?: number | undefined;
 }
 
+/** Options of `sendAll()`. */
+export interface ISendAllOptions {
+  /**
+   * Sends all jobs with their payload keys in one transaction (MULTI, EXEC), so that Redis gets all of them or none. It needs
+   * one Redis, and is a TypeError on a Cluster and on several nodes. Redis does not undo a transaction: if the key of a stream
+   * has another type, only the jobs of that stream are refused.
+   * @default false
+   */
+  atomic?: boolean | undefined;
+}
+
+/** Outcome of one job of `sendAll()`, as of `Promise.allSettled()`. */
+export type ISendResult = { status: 'fulfilled'; value: ISentJob } | { status: 'rejected'; reason: IRedisError };
+
+/** Error of a `sendAll()` of which at least one job was not sent. It is an AggregateError. */
+export interface ISendAllError extends Error {
+  /** Code, with which `cause` and `errors` have the reasons. */
+  code: 'SEND_ALL_FAILED';
+  /** Same as `code`. */
+  errno: string;
+  /** Reasons of the jobs that were not sent, in their order. */
+  errors: IRedisError[];
+  /** Outcome of each job, in the order of the sends. */
+  results: ISendResult[];
+  /** First of the reasons. */
+  cause: IRedisError;
+}
+
 /** Options of outcome records. */
 export interface IDurableOptions {
   /**
@@ -1292,6 +1320,15 @@ export declare class Producer {
    * {@link IRedisError}, or with a TypeError or RangeError that names the option; the job then has its collected writes again
    */
   send(options: ISendOptions): Promise<ISentJob>;
+  /**
+   * Sends several jobs (XADD) in one write to each Redis. The options of each are those of `send()`, and all are validated
+   * before the first job is sent.
+   *
+   * @returns the jobs in the order of the sends, after Redis has accepted all entries. Rejects with an {@link ISendAllError} if
+   * a job was not sent, also if others were. Rejects with a TypeError or RangeError that names the index and the option; nothing
+   * was sent then
+   */
+  sendAll(sends: readonly ISendOptions[], options?: ISendAllOptions): Promise<ISentJob[]>;
   /** Resolves with statistics. Sends no command and opens no connection. */
   stats(): Promise<IProducerStats>;
   /**
@@ -1515,6 +1552,39 @@ export interface IProcessOptions {
    * @default none
    */
   prefetch?: readonly string[] | null | undefined;
+  /**
+   * Size and wait of batches, see {@link IBatchProcessOptions}.
+   * @default none
+   */
+  batch?: null | undefined;
+}
+
+/** Size and wait of a batch of jobs. */
+export interface IBatchOptions {
+  /** Maximum number of jobs, from 1 to `concurrency`. A batch with this number starts at once. */
+  size: number;
+  /**
+   * Maximum time from the arrival of the first job until the start of a batch that is not full, in ms. It counts towards
+   * `deadline`, and must be less. Without it a batch has the jobs that arrive together.
+   * @default 0
+   */
+  wait?: number | undefined;
+}
+
+/** Options of `process()` for a processor of batches. */
+export interface IBatchProcessOptions extends Omit<IProcessOptions, 'processor' | 'batch'> {
+  /**
+   * Processor, called with the jobs of a batch in the order of their arrival. `concurrency` limits the number of jobs, so
+   * several batches run at once if it is a multiple of `size`. Each job is settled by itself: its return resolves, and its
+   * exception rejects, the jobs that the processor has not settled with their own `resolve()` and `reject()`. An exception
+   * after all jobs were settled is one `UNHANDLED_JOB_ERROR`.
+   */
+  processor: (jobs: IReceivedJob[]) => any;
+  /**
+   * Size and wait of a batch. A job that waits in a batch is in flight. `pause()` and `stop()` start a batch that waits, and a
+   * forced stop leaves its entries pending.
+   */
+  batch: IBatchOptions;
 }
 
 /** Position of a group in a stream. With `nodes()` it sums up all nodes that are read. */
@@ -1605,6 +1675,8 @@ export declare class Consumer {
    * @throws TypeError or RangeError that names the option
    */
   process(options: IProcessOptions): Consumer;
+  /** Adds a stream with a processor of batches. */
+  process(options: IBatchProcessOptions): Consumer;
   /**
    * Creates missing groups (XGROUP CREATE … MKSTREAM) and starts to read (XREADGROUP). Every job that is sent after it has
    * resolved will be received.
@@ -1677,9 +1749,10 @@ export declare class DeadLetters {
    */
   list(options?: { count?: number | undefined; after?: IDeadLetter | undefined }): Promise<IDeadLetter[]>;
   /**
-   * Sends the letter's job to its stream again, for every group, and deletes the letter.
+   * Sends the letter's job to its stream again, for every group, with the values that the letter carries, and deletes the
+   * letter.
    *
-   * @returns id of the new entry
+   * @returns id of the new entry; rejects with a RangeError if the letter does not exist any more
    */
   replay(letter: IDeadLetter): Promise<string>;
   /**

@@ -476,7 +476,12 @@ export declare const enum Operation {
    * `consumer, token, request, removals, writes, answers, removals × key¶, writes × (key¶, expiry, value: as in Push),
    * answers × (key¶, value: as in Push)`: a success with payload changes and an answer
    */
-  ResolveWith = 10
+  ResolveWith = 10,
+  /**
+   * `producer, request, count, count × (as Send from `plan` on)`: jobs of one transaction. An error of one job is a
+   * `CallFailed` with its index.
+   */
+  SendTogether = 11
 }
 
 /** Rest of a packet that `collect` could not return. Most packets have none, which saves an object. */

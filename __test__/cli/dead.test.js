@@ -9,7 +9,7 @@ const { until } = require('../support/wait-until.js');
 const { ConnectionManager, Consumer, DISTRIBUTED_ROUTING, Producer, UnrecoverableError } = require('../../index.js');
 
 /** Servers where a consumer has given up jobs: each is a letter in the stream `letters`. */
-async function withLetters(t, jobs, { nodes = 1 } = {}) {
+async function withLetters(t, jobs, { nodes = 1, value, ...options } = {}) {
   const servers = await Promise.all(Array.from({ length: nodes }, () => RedisServer.start()));
   t.after(() => servers.map((server) => server.kill()));
   const lengths = async (stream) => Promise.all(servers.map((server) => server.call('XLEN', keys.stream(stream))));
@@ -28,11 +28,15 @@ async function withLetters(t, jobs, { nodes = 1 } = {}) {
   });
   await consumer.play();
   const producer = new Producer(connection);
-  for (const job of jobs) await producer.send({ stream: 'transfers', job: producer.job(job), route });
+  for (const id of jobs) {
+    const job = producer.job(id);
+    if (value !== undefined) job.set('inbound', value);
+    await producer.send({ stream: 'transfers', job, route, ...options });
+  }
   const isGivenUp = async () => (await lengths('letters')).reduce((sum, length) => sum + length) === jobs.length;
   await until(isGivenUp, { timeout: 20000 });
   await connection.stop();
-  return { lengths, urls: servers.flatMap(({ port }) => ['--url', `redis://127.0.0.1:${port}`]) };
+  return { servers, lengths, urls: servers.flatMap(({ port }) => ['--url', `redis://127.0.0.1:${port}`]) };
 }
 
 describe('npx hfxbus dead-letters', () => {
@@ -76,6 +80,23 @@ describe('npx hfxbus dead-letters', () => {
     assert.deepStrictEqual([await lengths('letters'), await lengths('transfers')], [[0], [6]]);
     const { stdout } = await hfxbus(['dead-letters', 'list', 'letters', ...urls]);
     assert.strictEqual(stdout, 'There are no dead letters.\n');
+  });
+
+  it('replays a letter with the values that it carries, and never lists them', async (t) => {
+    const value = Buffer.from([0xff, 0x00, 0x0d, 0x0a]);
+    const { servers, urls } = await withLetters(t, ['one'], { payload: 'entry', value });
+    const { stdout } = await hfxbus(['dead-letters', 'list', 'letters', '--json', ...urls]);
+    assert.deepStrictEqual([stdout.includes('val:'), stdout.includes('own')], [false, false]);
+    const { code } = await asked(['dead-letters', 'replay', 'letters', '--all', '--yes', ...urls]);
+    assert.strictEqual(code, 0);
+    const connection = ConnectionManager.standalone(servers[0].options);
+    t.after(() => connection.stop({ force: true }));
+    const client = connection.getClient('reader');
+    const [[, fields]] = await client.callBuffer('xrevrange', keys.stream('transfers'), '+', '-', 'COUNT', 1);
+    assert.deepStrictEqual(
+      fields.slice(4),
+      ['val:inbound', value, 'own', '1'].map((one) => Buffer.from(one)),
+    );
   });
 
   it('ends with 1 for a letter that is not there, and does the others', async (t) => {

@@ -8,6 +8,7 @@ const { keys } = require('../support/keys.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
 const { until } = require('../support/wait-until.js');
 const { stuckBus } = require('./stuck.js');
+const { ConnectionManager, Producer } = require('../../index.js');
 
 async function healthy(t, ...args) {
   const redis = await RedisServer.start(...args);
@@ -113,6 +114,36 @@ describe('npx hfxbus doctor', () => {
       );
     }
     assert.deepStrictEqual(new Set(of(said, 'groups').map(({ stream }) => stream)), new Set(['mails']));
+  });
+
+  it('warns of entries that consumers of 2.x cannot read, with the groups that have consumers', async (t) => {
+    const { redis, url } = await healthy(t);
+    const connection = ConnectionManager.standalone(redis.options);
+    t.after(() => connection.stop({ force: true }));
+    const producer = new Producer(connection);
+    const send = (stream, payload) => producer.send({ stream, payload, job: producer.job().set('own', 'value') });
+    for (const stream of ['mails', 'letters']) {
+      for (const group of ['mailer', 'archive']) {
+        await redis.call('XGROUP', 'CREATE', keys.stream(stream), keys.group(group), '$', 'MKSTREAM');
+      }
+      await redis.call('XGROUP', 'CREATECONSUMER', keys.stream(stream), keys.group('mailer'), 'one');
+    }
+    await redis.call('XGROUP', 'CREATE', keys.stream('unread'), keys.group('mailer'), '$', 'MKSTREAM');
+    await send('unread', 'entry');
+    await send('letters', 'keys');
+    const before = await asked(['doctor', '--url', url]);
+    assert.deepStrictEqual(of(before.said, 'payloads'), []);
+    await send('mails', 'entry');
+    for (let count = 0; count < 30; count++) await send('mails', 'keys');
+    const { said } = await asked(['doctor', '--url', url]);
+    const [{ state, stream, groups, detail }, ...others] = of(said, 'payloads');
+    assert.deepStrictEqual([state, stream, groups, others], ['warning', 'mails', ['mailer'], []]);
+    assert.match(detail, /^mails has entries with payload: 'entry', of which 2\.x reads null; .* groups mailer$/);
+    await redis.call('ACL', 'SETUSER', 'half', 'on', '>secret', '~*', '&*', '+@all', '-xrevrange');
+    const half = await asked(['doctor', '--url', url.replace('//', '//half:secret@')]);
+    const found = of(half.said, 'payloads').map((one) => [one.state, one.detail]);
+    assert.deepStrictEqual(found, [['unknown', 'not known: the user has no permission for XREVRANGE']]);
+    assert.deepStrictEqual(of(half.said, 'groups'), of(said, 'groups'));
   });
 
   it('warns of dead consumers without pending entries, and names them', async (t) => {

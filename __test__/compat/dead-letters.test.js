@@ -99,6 +99,73 @@ ours('a dead letter is replayed or dropped, and is then removed', async (_, scen
   assert.deepStrictEqual([seen[3], (await dead.list()).map(({ jobId }) => jobId)], ['a', ['c']]);
 });
 
+/** Bytes that are no text. */
+const BINARY = Buffer.from([0xff, 0x00, 0xc3, 0x28, 0x0a]);
+
+/** A letter of a job with values, and a processor that reads them once it is mended. */
+async function withValues(scene, options) {
+  const deadLetter = scene.name('dead');
+  const read = [];
+  let isMended = false;
+  await scene.play(
+    async (job) => {
+      if (!isMended) throw new scene.hfxbus.UnrecoverableError('no use');
+      read.push(await job.get('binary').get('text', false).get('large', false).pull());
+    },
+    { deadLetter },
+  );
+  const producer = scene.producer();
+  const job = producer.job().set('binary', BINARY).set('text', 'ünïcode').set('large', 'x'.repeat(2000));
+  await producer.send({ stream: scene.stream, job, ...options });
+  await until(async () => (await letters(scene, deadLetter)).length === 1);
+  const dead = new scene.hfxbus.DeadLetters(scene.connection, deadLetter);
+  return { dead, deadLetter, job, read, mend: () => (isMended = true) };
+}
+
+/** Fields of the last entry of a stream. */
+async function lastFields(scene, stream) {
+  const [[, fields]] = await scene.redis.call('XREVRANGE', keys.stream(stream), '+', '-', 'COUNT', 1);
+  return fields.filter((_, at) => at % 2 === 0);
+}
+
+ours('a replayed letter carries its values, also after the payload keys are gone', async (_, scene) => {
+  const { dead, job, read, mend } = await withValues(scene, { carry: true });
+  const [letter] = await dead.list();
+  assert.deepStrictEqual(
+    Object.keys(letter).filter((name) => name.startsWith('val:') || name === 'own'),
+    [],
+  );
+  assert.ok(!JSON.stringify(letter).includes('xxx') && !JSON.stringify(letter).includes('ünïcode'));
+  for (const key of ['binary', 'text', 'large']) await scene.redis.call('DEL', keys.payload(job.id, key));
+  mend();
+  await dead.replay(letter);
+  await until(() => read.length === 1);
+  // The large value was never in the entry.
+  assert.deepStrictEqual(read, [{ binary: BINARY, text: 'ünïcode', large: null }]);
+  assert.deepStrictEqual(await lastFields(scene, scene.stream), ['prd', 'job', 'val:binary', 'val:text']);
+});
+
+ours('a replayed letter of an entry that is the only copy has all of its values', async (_, scene) => {
+  const options = { payload: 'entry', waitFor: [scene.group], returns: ['text'], durable: true };
+  const { dead, deadLetter, read, mend } = await withValues(scene, options);
+  mend();
+  const [letter] = await dead.list();
+  assert.deepStrictEqual(
+    (await lastFields(scene, deadLetter)).filter((name) => name.startsWith('val:')),
+    ['val:binary', 'val:text', 'val:large'],
+  );
+  await dead.replay(letter);
+  await until(() => read.length === 1);
+  assert.deepStrictEqual(read, [{ binary: BINARY, text: 'ünïcode', large: 'x'.repeat(2000) }]);
+  const values = ['val:binary', 'val:text', 'val:large'];
+  assert.deepStrictEqual(await lastFields(scene, scene.stream), ['prd', 'job', ...values, 'own']);
+  await assert.rejects(dead.replay(letter), {
+    name: 'RangeError',
+    message: 'letter does not exist: it was replayed, dropped or trimmed',
+  });
+  assert.deepStrictEqual([await scene.length(), await dead.list()], [2, []]);
+});
+
 ours('dead letters can be consumed as any stream', async (_, scene) => {
   const deadLetter = scene.name('dead');
   await scene.play(

@@ -138,6 +138,21 @@ keep('B-046 JSON that is not a completion is ignored', async (_, scene) => {
   assert.deepStrictEqual(errors, []);
 });
 
+ours('a refused listen() to the own jobs leaves no send waiting', async (_, scene) => {
+  const username = scene.name('user');
+  await scene.redis.call('ACL', 'SETUSER', username, 'on', '>secret', '~*', 'resetchannels', '+@all');
+  const producer = scene.producer(scene.connect({ username, password: 'secret' }));
+  const streams = Array.from({ length: 5 }, () => scene.name('stream'));
+  const send = (stream) => producer.send({ stream, job: producer.job() });
+  await Promise.all(streams.map(send));
+  await assert.rejects(producer.listen(), { code: 'NOPERM' });
+  const results = await Promise.allSettled(streams.map(send));
+  assert.deepStrictEqual(
+    results.map(({ reason }) => reason?.code),
+    streams.map(() => 'NOPERM'),
+  );
+});
+
 ours(
   'B-050 a closed producer receives no completions, holds nothing in Redis, and can be used again',
   async (_, scene) => {

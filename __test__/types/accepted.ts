@@ -235,6 +235,8 @@ export function consumers(): Consumer {
   }
   return new Work()
     .process({ stream: 's', processor })
+    .process({ stream: 's', batch: { size: 5 }, processor: (jobs) => jobs.map((job) => job.id.length) })
+    .process({ stream: 's', batch: null, processor: (job) => job.id.length })
     .process({
       stream: 's',
       processor: (job) => job.id,

@@ -52,6 +52,12 @@ export function refused(): unknown[] {
     consumer.process({ stream: 's' }),
     // @ts-expect-error a processor is called with a job
     consumer.process({ stream: 's', processor: (one: number) => one }),
+    // @ts-expect-error a batch has several jobs
+    consumer.process({ stream: 's', batch: { size: 5 }, processor: (one: Job) => one }),
+    // @ts-expect-error a batch has a size
+    consumer.process({ stream: 's', batch: { wait: 5 }, processor: (jobs) => jobs }),
+    // @ts-expect-error jobs are sent as an array
+    producer.sendAll({ stream: 's', job }),
     // @ts-expect-error what is sent is a job
     producer.send({ stream: 's' }),
     // @ts-expect-error what is sent is sent somewhere

@@ -14,6 +14,7 @@ use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::producer::send_payload::{PayloadValue, SendPayload};
 use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::send_transaction::SendTransaction;
 use crate::engine::protocol::completion_message::pack_answer;
 use crate::engine::protocol::job_id;
 use crate::engine::submission::{CallOrder, Submission};
@@ -22,7 +23,7 @@ use crate::redis_io::error::RedisError;
 #[cfg(target_os = "linux")]
 use super::environment;
 use super::error::invalid;
-use super::facade::FacadeState;
+use super::facade::{FacadeState, NamedProducer};
 use super::native_facade::NativeFacade;
 use super::operation::{CallFlag, Operation, PayloadUse, SendFlag};
 use super::request_reader::RequestReader;
@@ -199,6 +200,7 @@ fn execute<'a>(
         operation if operation == Operation::Release as u32 => release(state, packet),
         operation if operation == Operation::ForgetWait as u32 => forget_wait(state, packet),
         operation if operation == Operation::Call as u32 => call(state, submission, packet),
+        operation if operation == Operation::SendTogether as u32 => send_together(state, submission, packet),
         operation if operation == Operation::Diagnose as u32 => diagnose(state, packet),
         _ => Err(invalid("The packet holds no such operation.")),
     }
@@ -245,7 +247,44 @@ fn pull(state: &FacadeState, submission: &mut Submission, packet: &mut RequestRe
 }
 
 fn send(state: &FacadeState, submission: &mut Submission, packet: &mut RequestReader<'_>) -> Result<()> {
-    let (producer, request, plan) = (packet.index()?, packet.index()?, packet.index()?);
+    let named = state.producers.get(packet.index()?);
+    let request = packet.index()?;
+    let sending = read_send(named, request, packet)?;
+    let is_packed = named.zip(sending).is_some_and(|(named, sending)| {
+        submission.send(named.link, || state.links.get(named.link), &named.producer, sending)
+    });
+    if !is_packed {
+        refuse(state, request);
+    }
+    Ok(())
+}
+
+fn send_together(
+    state: &FacadeState,
+    submission: &mut Submission,
+    packet: &mut RequestReader<'_>,
+) -> Result<()> {
+    let named = state.producers.get(packet.index()?);
+    let (request, count) = (packet.index()?, packet.index()?);
+    let read = (0..count).map(|_| read_send(named, request, packet)).collect::<Result<Vec<_>>>()?;
+    let sends = read.into_iter().collect::<Option<Vec<_>>>();
+    let is_packed = named.zip(sends).is_some_and(|(named, sends)| {
+        let (link, find) = (named.link, || state.links.get(named.link));
+        submission.send_together(link, find, &named.producer, SendTransaction { request, sends })
+    });
+    if !is_packed {
+        refuse(state, request);
+    }
+    Ok(())
+}
+
+/// Reads one job to send. Returns `None` if its producer or plan is unknown.
+fn read_send(
+    named: Option<&NamedProducer>,
+    request: RequestId,
+    packet: &mut RequestReader<'_>,
+) -> Result<Option<QueuedSend>> {
+    let plan = packet.index()?;
     let capped = packet.number()? as u64;
     let wait = packet.index()?;
     let flags = packet.index()?;
@@ -256,17 +295,18 @@ fn send(state: &FacadeState, submission: &mut Submission, packet: &mut RequestRe
     let payload = read_payload(packet, has)?;
     let ends_at_error = has(SendFlag::EndsAtError);
     let wait = (wait != 0).then_some(wait);
-    let named = state.producers.get(producer);
-    let Some((named, plan)) = named.and_then(|named| Some((named, named.plans.get(plan as usize)?.clone())))
-    else {
-        refuse(state, request);
-        return Ok(());
-    };
-    let sending = QueuedSend { plan, job, capped, record, headers, payload, request, wait, ends_at_error };
-    if !submission.send(named.link, || state.links.get(named.link), &named.producer, sending) {
-        refuse(state, request);
-    }
-    Ok(())
+    let plan = named.and_then(|named| named.plans.get(plan as usize).cloned());
+    Ok(plan.map(|plan| QueuedSend {
+        plan,
+        job,
+        capped,
+        record,
+        headers,
+        payload,
+        request,
+        wait,
+        ends_at_error,
+    }))
 }
 
 fn read_payload(

@@ -32,6 +32,9 @@ pub enum Operation {
     /// `consumer, token, request, removals, writes, answers, removals × key¶, writes × (key¶, expiry, value: as in Push),
     /// answers × (key¶, value: as in Push)`: a success with payload changes and an answer
     ResolveWith = 10,
+    /// `producer, request, count, count × (as Send from `plan` on)`: jobs of one transaction. An error of one job is a
+    /// `CallFailed` with its index.
+    SendTogether = 11,
 }
 
 /// Flags of a job that is sent.

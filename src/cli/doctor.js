@@ -1,6 +1,7 @@
 'use strict';
 
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
+const { checkEntryPayloads } = require('./entry-payloads.js');
 const { checkConsumers } = require('./idle-consumers.js');
 const { json, styled, table } = require('./output.js');
 const { checkPermissions } = require('./permissions.js');
@@ -11,8 +12,8 @@ const { checkGroups } = require('./stuck-groups.js');
 
 const HELP = `Usage: hfxbus doctor [options]
 
-Checks the settings of Redis, the permissions that producers and consumers need, groups with stuck entries, and
-consumers that died.
+Checks the settings of Redis, the permissions that producers and consumers need, groups with stuck entries,
+consumers that died, and entries that consumers of 2.x cannot read.
 
   --idle <ms>        idle time from which a pending entry is stuck, in ms. Default 60000
   --idle-consumers <ms>
@@ -54,7 +55,8 @@ async function examine(servers, values) {
   const groups = orUnknown('groups', everywhere, async () => {
     const streams = await streamsOf(servers);
     const stuck = await checkGroups(streams, everywhere, Number(values.idle));
-    return [...stuck, ...checkConsumers(streams, Number(values['idle-consumers']))];
+    const payloads = await orUnknown('payloads', everywhere, () => checkEntryPayloads(streams));
+    return [...stuck, ...checkConsumers(streams, Number(values['idle-consumers'])), ...payloads];
   });
   const findings = [...unreachable, ...(await Promise.all([...perServer, groups])).flat()];
   const isHealthy = findings.every(({ state }) => state !== 'problem');

@@ -10,6 +10,7 @@ use crate::engine::connections::client::Client;
 use crate::engine::host::RequestId;
 use crate::engine::producer::Producer;
 use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::send_transaction::SendTransaction;
 use crate::engine::protocol::payload_commands::PayloadPacker;
 use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 
@@ -83,6 +84,20 @@ impl Submission {
         let node = sending.node(producer.node_set());
         let Some((commands, _)) = self.stage(number, find, |_| node) else { return false };
         producer.send(commands, sending);
+        true
+    }
+
+    /// Packs the jobs of one transaction. Returns false if the target is unknown.
+    pub fn send_together<'t>(
+        &mut self,
+        number: u32,
+        find: impl FnOnce() -> Option<&'t RequestTarget>,
+        producer: &Arc<Producer>,
+        transaction: SendTransaction,
+    ) -> bool {
+        let node = transaction.node(producer);
+        let Some((commands, _)) = self.stage(number, find, |_| node) else { return false };
+        producer.send_together(commands, transaction);
         true
     }
 

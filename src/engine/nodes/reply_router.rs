@@ -133,6 +133,16 @@ impl ReplySink for ReplyRouter {
                 let ticket = ReplyTag { index: LAST, ..ticket };
                 self.answer(kind, ticket, outcome);
             }
+            ReplyKind::SentTogether => {
+                let outcome = match self.producers.get(ticket.index & !LAST) {
+                    Some(producer) => {
+                        producer.on_reply(ticket, outcome.clone());
+                        outcome
+                    }
+                    None => outcome_of_transaction(outcome).map(|_| Reply::Nil),
+                };
+                self.answer(kind, ReplyTag { index: LAST, ..ticket }, outcome);
+            }
             _ => self.answer(kind, ticket, outcome),
         }
     }

@@ -6,6 +6,7 @@ use crate::redis_io::command::Commands;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 
 use crate::engine::producer::Producer;
+use crate::engine::producer::held_sends::HeldSend;
 use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::producer::state::{Channel, ListenedStream, ProducerState};
 
@@ -18,14 +19,17 @@ impl Producer {
             let not_subscribed =
                 state.channels.iter_mut().filter(|(_, channel)| matches!(channel, Channel::NotSubscribed));
             let subscribe = not_subscribed.map(|(stream, channel)| {
-                *channel = Channel::Subscribing(Vec::new());
+                *channel = Channel::Subscribing;
                 stream.clone()
             });
             subscribe.collect()
         };
+        // Each of them has an end, also behind one that fails: sends to the stream wait for it.
+        let mut subscribed = Ok(());
         for stream in streams {
-            self.clone().subscribe(stream).await?;
+            subscribed = subscribed.and(self.clone().subscribe(stream).await);
         }
+        subscribed?;
         for node in self.node_set.nodes() {
             match node.subscriptions().ready().await {
                 // A later job whose completions come from there subscribes to it.
@@ -92,25 +96,63 @@ impl Producer {
         let key = node.keys().stream(&stream);
         let subscribed = node.subscriptions().subscribe(&self.as_listener(), channel, &key).await;
         let mut state = self.lock();
-        let Some(Channel::Subscribing(held)) = state.channels.remove(&stream) else { return subscribed };
+        if !matches!(state.channels.get(&stream), Some(Channel::Subscribing)) {
+            return subscribed;
+        }
         match &subscribed {
-            Ok(()) => {
-                state.channels.insert(stream, Channel::Subscribed);
-                // Submitted under the lock, so that later jobs cannot overtake the ones that were held back.
-                self.send_held(&mut state, &held);
-            }
+            Ok(()) => drop(state.channels.insert(stream, Channel::Subscribed)),
             Err(error) => {
+                let refused = state.held.take_of(&stream);
                 state.channels.insert(stream, Channel::NotSubscribed);
-                self.refuse(&held, error);
+                self.refuse(refused, error);
             }
         }
+        // Submitted under the lock, so that later jobs cannot overtake the ones that were held back.
+        self.send_held(&mut state);
         subscribed
     }
 
-    fn send_held(self: &Arc<Self>, state: &mut ProducerState, held: &[QueuedSend]) {
+    /// Begins the subscription that a job needs. Returns true if sends to its stream must wait.
+    pub(crate) fn must_wait(self: &Arc<Self>, state: &mut ProducerState, queued: &QueuedSend) -> bool {
+        let stream = &queued.plan.stream;
+        match state.channels.get(stream) {
+            Some(Channel::Subscribed) => {}
+            Some(Channel::Subscribing) => return true,
+            _ if state.awaits(queued) => {
+                state.channels.insert(stream.clone(), Channel::Subscribing);
+                self.spawn_subscribe(stream.clone());
+                return true;
+            }
+            Some(Channel::NotSubscribed) => {}
+            None => drop(state.channels.insert(stream.clone(), Channel::NotSubscribed)),
+        }
+        state.held.has(stream)
+    }
+
+    /// Holds a send back, unless too many jobs wait already.
+    pub(crate) fn hold(&self, state: &mut ProducerState, send: HeldSend) {
+        let node = send.jobs().first().map_or(0, |queued| queued.node(&self.node_set));
+        match state.held.has_room(&send, self.node_set.nodes()[node].queue().commands) {
+            true => state.held.push(send),
+            false => self.refuse([send.request()], &RedisError::queue_full()),
+        }
+    }
+
+    /// Sends the jobs that were held back and need no further subscription.
+    fn send_held(self: &Arc<Self>, state: &mut ProducerState) {
+        let channels = &state.channels;
+        let is_open = |stream: &str| !matches!(channels.get(stream), Some(Channel::Subscribing));
+        let ready = state.held.take_ready(is_open);
         let mut commands: Vec<Commands> = self.node_set.nodes().iter().map(|_| Commands::default()).collect();
-        for queued in held {
-            self.pack(state, &mut commands[queued.node(&self.node_set)], queued);
+        for send in &ready {
+            match send {
+                HeldSend::Single(queued) => {
+                    self.pack(state, &mut commands[queued.node(&self.node_set)], queued);
+                }
+                HeldSend::Transaction(transaction) => {
+                    self.pack_transaction(state, &mut commands[transaction.node(self)], transaction);
+                }
+            }
         }
         for (node, commands) in self.node_set.nodes().iter().zip(&mut commands) {
             node.shared().submit(commands);

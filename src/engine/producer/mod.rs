@@ -6,14 +6,17 @@ pub mod completion_tracker;
 pub mod completion_wait;
 pub mod diagnosis;
 pub mod diagnosis_query;
+pub(crate) mod held_sends;
 pub mod missed_completions;
 pub mod outcome;
 pub mod outcome_query;
 pub mod send_payload;
 pub mod send_plan;
+pub mod send_transaction;
 pub mod state;
 pub mod timeout_diagnosis;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
@@ -24,12 +27,14 @@ use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::locked::Locked;
 
-use crate::engine::host::Event;
+use crate::engine::host::{Event, RequestId};
 use crate::engine::nodes::message_router::CompletionListener;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::nodes::reply_router::ReplyHandler;
 use crate::engine::producer::completion_wait::WaitStart;
+use crate::engine::producer::held_sends::HeldSend;
 use crate::engine::producer::send_plan::{EntryFields, QueuedSend};
+use crate::engine::producer::send_transaction::TransactionPart;
 use crate::engine::producer::state::{Channel, ProducerState};
 use crate::engine::protocol::reply_tag::ReplyKind;
 use crate::redis_io::resp::Reply;
@@ -48,6 +53,9 @@ pub struct Producer {
     watched: AtomicBool,
     /// A lock, since jobs are sent on the host's thread and completions arrive on the engine's.
     state: Mutex<ProducerState>,
+    /// Jobs of each transaction without a reply, by its request. Apart from the state, since commands are refused under the
+    /// lock of the state.
+    transactions: Mutex<HashMap<RequestId, Vec<TransactionPart>>>,
 }
 
 impl Producer {
@@ -66,6 +74,7 @@ impl Producer {
             checks: Arc::default(),
             watched: AtomicBool::new(false),
             state: Mutex::default(),
+            transactions: Mutex::default(),
         });
         producer.node_set.replies().add_producer(number, producer.this.clone());
         producer
@@ -89,33 +98,17 @@ impl Producer {
     /// completions can be received. The request ends once Redis has the entry.
     pub fn send(self: &Arc<Self>, commands: &mut Commands, queued: QueuedSend) {
         let mut state = self.lock();
-        let awaited = queued.wait.is_some() || state.listens_to_own_jobs;
+        let awaited = state.awaits(&queued);
         if awaited && let Some(refusal) = self.node_set.node_of_completions(&queued.plan.stream).refusal() {
             // No connection could receive the completion.
             drop(state);
-            self.refuse(&[queued], &refusal.of("XADD"));
+            self.refuse([queued.request], &refusal.of("XADD"));
             return;
         }
-        match state.channels.get_mut(&queued.plan.stream) {
-            Some(Channel::Subscribed) => {}
-            Some(Channel::Subscribing(held)) => {
-                match held.len() < self.node_set.nodes()[queued.node(&self.node_set)].queue().commands {
-                    true => held.push(queued),
-                    false => self.refuse(&[queued], &RedisError::queue_full()),
-                }
-                return;
-            }
-            _ if awaited => {
-                let stream = queued.plan.stream.clone();
-                state.channels.insert(stream.clone(), Channel::Subscribing(vec![queued]));
-                drop(state);
-                self.spawn_subscribe(stream);
-                return;
-            }
-            Some(Channel::NotSubscribed) => {}
-            None => drop(state.channels.insert(queued.plan.stream.clone(), Channel::NotSubscribed)),
+        match self.must_wait(&mut state, &queued) {
+            true => self.hold(&mut state, HeldSend::Single(queued)),
+            false => self.pack(&mut state, commands, &queued),
         }
-        self.pack(&mut state, commands, &queued);
     }
 
     /// Ends a wait without an outcome.
@@ -130,50 +123,73 @@ impl Producer {
     }
 
     fn pack(self: &Arc<Self>, state: &mut ProducerState, commands: &mut Commands, queued: &QueuedSend) {
-        let QueuedSend { plan, job, capped, request, wait, ends_at_error, record, headers, payload } = queued;
         let node = queued.node(&self.node_set);
-        let (ticket, record) = match wait {
+        let record = self.start_wait(state, queued);
+        let ticket = match queued.wait {
             Some(number) => {
-                let recorded = (*record > 0).then(Instant::now);
-                let (number, plan, ends_at_error) = (*number, plan.clone(), *ends_at_error);
-                state.completions.wait(WaitStart { number, job, plan, ends_at_error, recorded });
-                if recorded.is_some() {
-                    self.keep_checking(state);
-                }
-                let id = u64::from(number) << 32 | u64::from(*request);
-                (ReplyTag { kind: ReplyKind::Sent as u8, index: self.number, id }, *record)
+                let id = u64::from(number) << 32 | u64::from(queued.request);
+                ReplyTag { kind: ReplyKind::Sent as u8, index: self.number, id }
             }
-            // Without a wait the record has no reader.
-            None => (ReplyTag { kind: ReplyKind::Last as u8, index: 0, id: u64::from(*request) }, 0),
+            None => ReplyTag { kind: ReplyKind::Last as u8, index: 0, id: u64::from(queued.request) },
         };
-        let payload = payload.as_deref();
-        let fields = EntryFields { producer: &self.id, job, record, headers: headers.as_deref(), payload };
-        match payload.filter(|payload| payload.has_keys()) {
-            Some(payload) => {
-                let part =
-                    || Destination::Sink(ReplyTag { kind: ReplyKind::Part as u8, index: 0, id: ticket.id });
-                // Without MULTI the commands run one by one. The reply to XADD shows it.
-                commands.begin("MULTI", 1).route_with(plan.key(node).as_bytes()).end(Destination::Nowhere);
-                payload.pack_keys(commands, self.node_set.nodes()[node].keys(), job, part);
-                let tag =
-                    |kind| Destination::Sink(ReplyTag { kind: kind as u8, index: self.number, ..ticket });
-                plan.pack(commands, node, fields, *capped);
-                commands.end_following(tag(ReplyKind::Added));
-                commands.begin("EXEC", 1).route_with(plan.key(node).as_bytes());
-                commands.end_following(tag(ReplyKind::SentInTransaction));
-            }
-            None => {
-                plan.pack(commands, node, fields, *capped);
-                commands.end(Destination::Sink(ticket));
-            }
+        if !queued.has_keys() {
+            self.pack_entry(commands, node, queued, record);
+            commands.end(Destination::Sink(ticket));
+            return;
         }
+        let part = || Destination::Sink(ReplyTag { kind: ReplyKind::Part as u8, index: 0, id: ticket.id });
+        let tag = |kind| Destination::Sink(ReplyTag { kind: kind as u8, index: self.number, ..ticket });
+        let key = queued.plan.key(node).as_bytes();
+        // Without MULTI the commands run one by one. The reply to XADD shows it.
+        commands.begin("MULTI", 1).route_with(key).end(Destination::Nowhere);
+        self.pack_keys_and_entry(commands, node, queued, record, (part, tag(ReplyKind::Added)));
+        commands.begin("EXEC", 1).route_with(key);
+        commands.end_following(tag(ReplyKind::SentInTransaction));
     }
 
-    fn refuse(&self, held: &[QueuedSend], error: &RedisError) {
+    /// Starts the wait of a job, if it has one. Returns the time for which its outcome is recorded, in ms.
+    fn start_wait(self: &Arc<Self>, state: &mut ProducerState, queued: &QueuedSend) -> u64 {
+        // Without a wait the record has no reader.
+        let Some(number) = queued.wait else { return 0 };
+        let recorded = (queued.record > 0).then(Instant::now);
+        let QueuedSend { job, plan, ends_at_error, .. } = queued;
+        let (plan, ends_at_error) = (plan.clone(), *ends_at_error);
+        state.completions.wait(WaitStart { number, job, plan, ends_at_error, recorded });
+        if recorded.is_some() {
+            self.keep_checking(state);
+        }
+        queued.record
+    }
+
+    /// Packs the XADD of a job without its end.
+    fn pack_entry(&self, commands: &mut Commands, node: usize, queued: &QueuedSend, record: u64) {
+        let QueuedSend { plan, job, capped, headers, payload, .. } = queued;
+        let (headers, payload) = (headers.as_deref(), payload.as_deref());
+        plan.pack(commands, node, EntryFields { producer: &self.id, job, record, headers, payload }, *capped);
+    }
+
+    /// Packs the payload keys of a job and its XADD, each bound to the command before it. `to` has the destinations of the
+    /// keys' replies and of the entry's reply.
+    fn pack_keys_and_entry(
+        &self,
+        commands: &mut Commands,
+        node: usize,
+        queued: &QueuedSend,
+        record: u64,
+        to: (impl Fn() -> Destination, Destination),
+    ) {
+        if let Some(payload) = &queued.payload {
+            payload.pack_keys(commands, self.node_set.nodes()[node].keys(), &queued.job, to.0);
+        }
+        self.pack_entry(commands, node, queued, record);
+        commands.end_following(to.1);
+    }
+
+    fn refuse(&self, requests: impl IntoIterator<Item = RequestId>, error: &RedisError) {
         let host = &self.node_set.context().host;
-        for queued in held {
-            host.event(Event::Failed { request: queued.request, error });
-            host.event(Event::Done { request: queued.request });
+        for request in requests {
+            host.event(Event::Failed { request, error });
+            host.event(Event::Done { request });
         }
         host.wake();
     }
@@ -195,11 +211,9 @@ impl Producer {
         // Diagnoses end after the waits, so that the host sees the abandoned wait first.
         self.dismiss(std::mem::take(&mut state.expired));
         host.wake();
+        self.refuse(state.held.requests(), &RedisError::closed());
         let mut channels: Vec<Vec<String>> = vec![Vec::new(); self.node_set.nodes().len()];
         for (stream, channel) in state.channels {
-            if let Channel::Subscribing(held) = &channel {
-                self.refuse(held, &RedisError::closed());
-            }
             if !matches!(channel, Channel::NotSubscribed) {
                 channels[self.node_set.route(&stream)].push(self.node_set.keys().channel(&stream, &self.id));
             }
@@ -226,6 +240,10 @@ impl Drop for Producer {
 
 impl ReplyHandler for Producer {
     fn on_reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
+        if ticket.kind == ReplyKind::SentTogether as u8 {
+            self.on_transaction(ticket.id as RequestId, outcome);
+            return;
+        }
         let Ok(Reply::Bulk(entry)) = outcome else { return };
         if let (Some(entry), Some(producer)) = (EntryId::parse(entry), self.this.upgrade()) {
             producer.sent((ticket.id >> 32) as u32, entry);

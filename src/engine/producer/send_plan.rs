@@ -113,6 +113,11 @@ impl QueuedSend {
     pub fn node(&self, node_set: &NodeSet) -> usize {
         self.plan.node(node_set, &self.job)
     }
+
+    /// Returns true if payload keys are written with the job.
+    pub fn has_keys(&self) -> bool {
+        self.payload.as_ref().is_some_and(|payload| payload.has_keys())
+    }
 }
 
 fn distinct(groups: &[String]) -> Vec<String> {

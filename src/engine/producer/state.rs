@@ -7,6 +7,7 @@ use crate::redis_io::glob;
 
 use crate::engine::host::RequestId;
 use crate::engine::producer::completion_tracker::CompletionTracker;
+use crate::engine::producer::held_sends::HeldSends;
 use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::runtime::budget::Budget;
 
@@ -17,6 +18,8 @@ pub(crate) struct ProducerState {
     /// Time of the next query, while a task waits for it.
     pub(crate) checks_at: Option<Instant>,
     pub(crate) channels: HashMap<String, Channel>,
+    /// Sends that wait for a subscription.
+    pub(crate) held: HeldSends,
     pub(crate) listened: Vec<ListenedStream>,
     /// Waits whose time is over, for one common diagnosis.
     pub(crate) expired: Vec<ExpiredWait>,
@@ -28,14 +31,20 @@ pub(crate) struct ProducerState {
     pub(crate) listens_to_own_jobs: bool,
 }
 
+impl ProducerState {
+    /// Returns true if the completions of a job must be received.
+    pub(crate) fn awaits(&self, queued: &QueuedSend) -> bool {
+        queued.wait.is_some() || self.listens_to_own_jobs
+    }
+}
+
 /// The producer's own channel of one stream.
 #[derive(Debug)]
 pub(crate) enum Channel {
     /// Jobs were sent to the stream, without a subscription.
     NotSubscribed,
-    /// The subscription is not confirmed yet. These jobs are sent after the confirmation, so that no completion is
-    /// missed.
-    Subscribing(Vec<QueuedSend>),
+    /// The subscription is not confirmed yet. Jobs are sent after the confirmation, so that no completion is missed.
+    Subscribing,
     /// Confirmed.
     Subscribed,
 }

@@ -43,12 +43,14 @@ pub enum ReplyKind {
     Added = 13,
     /// A consumer, for a DEL of payload keys without a transaction: as for a PUBLISH.
     Removed = 14,
+    /// A request, for the EXEC that sends several jobs: id is the request, index the producer.
+    SentTogether = 15,
 }
 
 impl ReplyKind {
     /// ReplyKind of a ticket, or `None` if it has none.
     pub(crate) fn of(ticket: ReplyTag) -> Option<Self> {
-        const KINDS: [ReplyKind; 15] = [
+        const KINDS: [ReplyKind; 16] = [
             ReplyKind::Part,
             ReplyKind::Last,
             ReplyKind::Bytes,
@@ -64,6 +66,7 @@ impl ReplyKind {
             ReplyKind::Transacted,
             ReplyKind::Added,
             ReplyKind::Removed,
+            ReplyKind::SentTogether,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }

@@ -140,6 +140,8 @@ class ConnectionManager extends EventEmitter {
   async stop(options = {}) {
     const { maxWait, force } = checks.object('options', options);
     const bound = checks.time('maxWait', maxWait) || Infinity;
+    // A forced stop leaves the jobs of a batch that waits to other consumers.
+    if (!force) for (const member of this.#members) member.onStopping?.();
     packetWriter.flush();
     const request = new requests.Request(undefined);
     this.#native.stop(requests.add(request), Boolean(force), bound === Infinity ? -1 : bound);

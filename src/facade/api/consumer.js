@@ -1,7 +1,7 @@
 'use strict';
 
 const EventEmitter = require('eventemitter3');
-const { NativeConsumer, Operation } = require('../bridge/native.js');
+const { NativeConsumer } = require('../bridge/native.js');
 const { abortable, signalOf, throwIfAborted, whenAborted } = require('../support/abort.js');
 const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
@@ -11,12 +11,12 @@ const diagnostics = require('../support/diagnostics.js');
 const { disposable } = require('../support/dispose.js');
 const { isEntryId } = require('../redis/entry-ids.js');
 const { errorCarrier } = require('../support/error-carrier.js');
-const { errorData } = require('../support/serialize-error.js');
 const { closedError, setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
-const { Delivery } = require('./delivery.js');
+const { JobBatch, batchOptions } = require('./consuming/job-batch.js');
+const { SettlementWriter } = require('./consuming/settlement-writer.js');
+const { Delivery } = require('./payload/delivery.js');
 const { Job } = require('./job.js');
-const { copied } = require('./payload-values.js');
 const { startTimer } = require('../support/long-timer.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -34,6 +34,9 @@ class Consumer extends EventEmitter {
   #native;
   #group;
   #processors = [];
+  /** Batches of the streams that have them, by the index of the stream. */
+  #batches = new Map();
+  #concurrency;
   /** Names of the streams. */
   #streams = [];
   /** Latest run of each slot. */
@@ -50,8 +53,7 @@ class Consumer extends EventEmitter {
   #headers = new Map();
   /** Removes the listener of the signal of `play()`. */
   #endPlay = () => {};
-  /** Settled jobs of this tick: token, request, token, request… */
-  #settled = [];
+  #settlements;
 
   /**
    * @param {import('./connection-manager.js').ConnectionManager} connection
@@ -66,24 +68,40 @@ class Consumer extends EventEmitter {
     this.connection = connection;
     this.id = id ?? newId();
     this.#group = native.group;
+    this.#concurrency = native.concurrency || Infinity;
     this.#native = new NativeConsumer(connection.nativeBus(), { ...native, id: this.id, freshId: id === undefined });
+    const onFailure = (error, job) => this.#reportSettlement(error, job);
+    this.#settlements = new SettlementWriter(this.#native, connection, onFailure);
   }
 
   /** Adds a stream, which is read from the next `play()` on. A known stream gets the new processor at once. */
   process(options) {
-    const { stream, processor, readFrom, fromId, deadline, setId, prefetch } = checks.object('options', options);
+    const given = checks.object('options', options);
+    const { stream, processor, readFrom, fromId, setId, prefetch } = given;
     if (typeof processor !== 'function') throw new TypeError('processor must be a function');
+    const deadline = limit(given.deadline);
+    const batch = batchOptions(given.batch, { concurrency: this.#concurrency, deadline });
     const index = this.#native.addStream({
       name: checks.name('stream', stream),
       readFrom: position(readFrom),
       fromId: asId('fromId', fromId) ?? '$',
       setId: Boolean(setId),
-      deadline: limit(deadline),
+      deadline,
       prefetch: checks.names('prefetch', prefetch),
     });
-    this.#processors[index] = processor;
+    this.#setProcessor(index, processor, batch);
     this.#streams[index] = checks.name('stream', stream);
     return this;
+  }
+
+  #setProcessor(index, processor, batch) {
+    this.#batches.get(index)?.hurry();
+    this.#batches.delete(index);
+    this.#processors[index] = processor;
+    if (batch === null) return;
+    const batches = new JobBatch(processor, batch);
+    this.#batches.set(index, batches);
+    this.#processors[index] = (job) => batches.add(job);
   }
 
   /** Starts to read, until `signal` aborts. Resolves when every job sent from now on will be received. */
@@ -99,6 +117,7 @@ class Consumer extends EventEmitter {
   #play() {
     packetReader.consumers.set(this.#native.number, this);
     this.connection.member(this);
+    for (const batches of this.#batches.values()) batches.relax();
     const request = new requests.Request(undefined);
     this.#native.play(requests.add(request));
     this.connection.used();
@@ -109,6 +128,7 @@ class Consumer extends EventEmitter {
   async pause(timeout) {
     this.#endPlay();
     const bound = checks.timeout(timeout);
+    this.onStopping();
     packetWriter.flush();
     const request = new requests.Request(undefined);
     this.#native.pause(requests.add(request));
@@ -121,9 +141,15 @@ class Consumer extends EventEmitter {
     return consumerStats(this.#native, { streams: this.#streams, group: this.#group, late: this.#late }, options);
   }
 
+  /** @internal Starts the batches that wait, before a pause or a stop waits for their jobs. */
+  onStopping() {
+    for (const batches of this.#batches.values()) batches.hurry();
+  }
+
   /** @internal Ends all reports, after a stop of the bus. */
   detach() {
     this.#endPlay();
+    for (const batches of this.#batches.values()) batches.drop();
     packetReader.consumers.delete(this.#native.number);
     this.#headers.clear();
     this.#carried.clear();
@@ -159,76 +185,7 @@ class Consumer extends EventEmitter {
 
   /** @internal Settles a job. Returns a promise of the settlement if `awaited`. */
   settle(run, data, awaited, unrecoverable) {
-    const request = awaited ? new SettleRequest() : null;
-    const changes = data === null ? Job.changes(run.job) : null;
-    if (changes !== null) {
-      this.#settleWith(run, changes, request);
-    } else if (data === null) {
-      if (this.#settled.length === 0) packetWriter.settle(this);
-      this.#settled.push(run.token, awaited ? requests.add(request) : 0);
-    } else {
-      this.#writeReject(run, data, request, unrecoverable);
-    }
-    return request?.promise;
-  }
-
-  /** Settles a job with its payload changes: in one transaction, or one after the other if they are on other servers. */
-  #settleWith(run, changes, request) {
-    const isTogether = this.connection.hasOneServer && run.job.id === changes.jobId;
-    if (changes.writes.length === 0 || isTogether) this.#writeResolveWith(run, changes, request);
-    else this.#settleApart(run, changes, request);
-  }
-
-  /**
-   * Writes the values, and then settles. The engine removes the keys last: a crash in between never removes the input of an
-   * entry that is not acknowledged.
-   */
-  async #settleApart(run, changes, request) {
-    const { removals, writes } = changes;
-    // The job has ended, so its bytes can change while the values are written.
-    const answers = changes.answers.map(([key, value]) => [key, copied(value)]);
-    try {
-      await Job.pushSets(run.job, writes);
-    } catch (error) {
-      // The values are the result of the job, so it has failed.
-      this.#writeReject(run, errorData(error), request, false);
-      if (request === null) this.#reportSettlement(error, run.job);
-      return;
-    }
-    this.#writeResolveWith(run, { removals, writes: [], answers }, request);
-  }
-
-  #writeResolveWith(run, { removals, writes, answers }, request) {
-    packetWriter.begin(Operation.ResolveWith);
-    packetWriter.writeNumber(this.#native.number);
-    packetWriter.writeNumber(run.token);
-    if (request !== null) packetWriter.writeRequest(request);
-    else packetWriter.writeNumber(0);
-    packetWriter.writeNumber(removals.length);
-    packetWriter.writeNumber(writes.length);
-    packetWriter.writeNumber(answers.length);
-    for (const key of removals) packetWriter.writeString(key);
-    for (const { key, value, timeout } of writes) {
-      packetWriter.writeString(key);
-      packetWriter.writeNumber(timeout);
-      packetWriter.writeWord(value);
-    }
-    for (const [key, value] of answers) {
-      packetWriter.writeString(key);
-      packetWriter.writeWord(value);
-    }
-    packetWriter.end();
-  }
-
-  #writeReject(run, data, request, unrecoverable) {
-    packetWriter.begin(Operation.Reject);
-    packetWriter.writeNumber(this.#native.number);
-    packetWriter.writeNumber(run.token);
-    if (request !== null) packetWriter.writeRequest(request);
-    else packetWriter.writeNumber(0);
-    packetWriter.writeNumber(unrecoverable ? 1 : 0);
-    packetWriter.writeString(data);
-    packetWriter.end();
+    return this.#settlements.settle(run, data, awaited, unrecoverable);
   }
 
   /** @internal Reports a job that ended after a stop of the bus, by a rejected promise or an `'error'` event. */
@@ -247,20 +204,7 @@ class Consumer extends EventEmitter {
 
   /** @internal Frees the slot of a job that continues to run. */
   release(run) {
-    packetWriter.begin(Operation.Release);
-    packetWriter.writeNumber(this.#native.number);
-    packetWriter.writeNumber(run.token);
-    packetWriter.end();
-  }
-
-  /** @internal Writes the settled jobs of this tick into the packet. */
-  writeSettled() {
-    packetWriter.begin(Operation.Resolve);
-    packetWriter.writeNumber(this.#native.number);
-    packetWriter.writeNumber(this.#settled.length / 2);
-    for (const number of this.#settled) packetWriter.writeNumber(number);
-    packetWriter.end();
-    this.#settled = [];
+    this.#settlements.release(run);
   }
 
   /** @internal Reports an exception of a processor after its job was settled. */
@@ -367,20 +311,12 @@ class Consumer extends EventEmitter {
   }
 }
 
-/** Request whose promise can stay unused: a failure of an unused promise must not crash the process. */
-class SettleRequest extends requests.Request {
-  constructor() {
-    super(undefined);
-    this.promise.catch(() => {});
-  }
-}
-
 function consumerOptions(given) {
   const options = checks.object('options', given);
   if (options.group === undefined || options.group === null) throw new TypeError('group must be a string');
   const group = checks.name('group', options.group);
   const route = routeOf(options.route, group);
-  const concurrency = checks.count('concurrency', options.concurrency, { least: 1, endless: true });
+  const concurrency = checks.count('concurrency', options.concurrency, { least: 1, fallback: 1, endless: true });
   return {
     group,
     route,

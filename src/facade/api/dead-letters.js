@@ -5,9 +5,8 @@ const { isEntryId, successor } = require('../redis/entry-ids.js');
 
 /** Name of the connections for dead letters. */
 const CLIENT = 'dead-letters';
-
-/** Names of fields that hold payload values, or that mark the entry as their only copy. */
-const CARRIED = /^(val:.*|own)$/s;
+/** Names of the fields with the payload that an entry carries. Payload keys follow the prefix. */
+const CARRIED = { prefix: 'val:', onlyCopy: 'own' };
 
 /** Dead letters of a stream, which consumers with the option `deadLetter` have written. */
 class DeadLetters {
@@ -47,8 +46,10 @@ class DeadLetters {
     if (!stream || !jobId) throw new TypeError('letter must have a jobId and a stream');
     const { client, key } = this.#node(node);
     const target = this.#connection.nativeBus().streamKey(node, stream);
-    const carried = carriedFields(await client.xrangeBuffer(key, id, id));
-    const sent = await client.call('xadd', target, '*', 'prd', producerId, 'job', jobId, ...carried);
+    const [entry] = await client.callBuffer('xrange', key, id, id);
+    // Without its values the job could not run.
+    if (entry === undefined) throw new RangeError('letter does not exist: it was replayed, dropped or trimmed');
+    const sent = await client.call('xadd', target, '*', 'prd', producerId, 'job', jobId, ...carriedFields(entry[1]));
     // The deletion comes last: a job sent twice does less harm than a lost one.
     await client.call('xdel', key, id);
     return sent;
@@ -92,10 +93,10 @@ function letter(node, id, fields) {
   };
 }
 
-/** Returns the fields of a letter that hold the payload, as words. */
-function carriedFields([entry]) {
-  const fields = entry?.[1] ?? [];
-  return fields.filter((_, at) => CARRIED.test(fields[at - (at % 2)].toString('latin1')));
+/** Returns the fields of the payload that a letter carries, with their values. The values can be binary. */
+function carriedFields(fields) {
+  const isCarried = (name) => name === CARRIED.onlyCopy || name.startsWith(CARRIED.prefix);
+  return fields.filter((_, at) => isCarried(fields[at - (at % 2)].toString()));
 }
 
 function readError(text) {

@@ -30,6 +30,11 @@ class Run {
     job.reject = (error) => this.#settle(errorData(error), true, isUnrecoverable(error), error);
   }
 
+  /** Returns true if the job is settled, or has reached its deadline. */
+  get isSettled() {
+    return this.#settled !== null;
+  }
+
   /** Sets the message for subscribers, which is published at the start and at the end. */
   announce(message) {
     this.#message = message;

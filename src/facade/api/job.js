@@ -5,10 +5,10 @@ const checks = require('../options/validate.js');
 const { newId } = require('../bridge/job-ids.js');
 const { RedisClient } = require('../redis/redis-client.js');
 const requests = require('../bridge/pending-requests.js');
-const { Delivery } = require('./delivery.js');
-const { LocalPayload } = require('./local-payload.js');
-const { packPull, packPush } = require('./payload-commands.js');
-const { copied, decode, encode, expiry, put } = require('./payload-values.js');
+const { Delivery } = require('./payload/delivery.js');
+const { LocalPayload } = require('./payload/local-payload.js');
+const { packPull, packPush } = require('./payload/payload-commands.js');
+const { copied, decode, encode, expiry, put } = require('./payload/payload-values.js');
 const { SharedClient } = require('./shared-client.js');
 
 /** Maximum size of a pushed value that a send can carry, in bytes. */
@@ -41,6 +41,11 @@ class Job {
   /** @internal Turns a job into a received job. */
   static receive(job, run) {
     job.#run = run;
+  }
+
+  /** @internal Returns true if a received job is settled. */
+  static isSettled(job) {
+    return job.#run?.isSettled ?? false;
   }
 
   /** @internal Sets the payload that came with the delivery of a received job. */

@@ -12,7 +12,9 @@ const { errorCarrier } = require('../support/error-carrier.js');
 const { setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
-const { choosePayload } = require('./send-payload.js');
+const { SendTogether, allSent, checkAll, refuseSharedValues } = require('./sending/send-all.js');
+const { SendRequest } = require('./sending/send-request.js');
+const { choosePayload } = require('./payload/send-payload.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
 const { producerStats } = require('./stats.js');
@@ -20,11 +22,10 @@ const { Wait } = require('./completion-wait.js');
 const { WaitRequests } = require('./wait-requests.js');
 const { isAmbiguous, namesOf } = require('../support/wire-name.js');
 
+const NO_GROUPS = [];
+
 /** Maximum number of combinations of stream and groups that are kept. */
 const MOST_PLANS = 1000;
-
-/** Maximum number of times that a refused transaction is sent again. */
-const MOST_ATTEMPTS = 10;
 
 /** Default time for which `durable` keeps an outcome, in ms. */
 const RECORD_TIME = 60 * 60 * 1000;
@@ -76,6 +77,15 @@ class Producer extends EventEmitter {
     }
   }
 
+  /** Sends jobs in one write. Resolves with the jobs when Redis has all entries. */
+  sendAll(sends, options) {
+    try {
+      return this.#sendAll(sends, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   /** Resolves with statistics of the producer. */
   stats() {
     packetWriter.flush();
@@ -91,6 +101,22 @@ class Producer extends EventEmitter {
   }
 
   #send(options) {
+    return this.#dispatch(this.#entry(options));
+  }
+
+  #sendAll(sends, options) {
+    const isAtomic = Boolean(checks.object('options', options).atomic);
+    if (isAtomic && !this.connection.hasOneServer) {
+      throw new TypeError('atomic needs one Redis: a transaction cannot span a Cluster or several nodes');
+    }
+    const entries = checkAll(sends, (given) => this.#entryWithPayload(given));
+    refuseSharedValues(entries);
+    if (entries.length === 0) return Promise.resolve([]);
+    return allSent(isAtomic ? this.#dispatchTogether(entries) : entries.map((entry) => this.#attempt(entry)));
+  }
+
+  /** Validates the options of a send. */
+  #entry(options) {
     const given = checks.object('options', options);
     const { stream, route, job, capped, waitFor, rejectOnError, durable } = given;
     const id = jobId(job);
@@ -100,67 +126,116 @@ class Producer extends EventEmitter {
     const leadsBy = this.connection.isPartitioned ? routeOf(route, name) : name;
     const cap = length(capped);
     const record = recordTime(durable);
-    // Before anything is packed or planned, since a subscriber can send jobs and push payloads.
-    const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
-    const headers = message && diagnostics.packHeaders(message.headers);
-    const payload = this.#payload(job, given, { isCapped: cap > 0, isAwaited: groups !== null }, message);
-    const restore = payload && Job.takeSendable(job, payload);
-    const wait =
-      groups && new Wait(groups, Boolean(rejectOnError), this.#waits, payload?.isOnlyCopy ? payload.returns : []);
-    const request = new SendRequest(job, wait, this.#counts, message, restore);
-    const entry = { id, name, leadsBy, groups, cap, record, headers, endsAtError: Boolean(rejectOnError), wait };
+    const endsAtError = Boolean(rejectOnError);
+    return {
+      given,
+      job,
+      id,
+      name,
+      leadsBy,
+      groups,
+      cap,
+      record,
+      endsAtError,
+      headers: null,
+      payload: null,
+      isOnlyCopy: false,
+      wait: null,
+    };
+  }
+
+  /** Validates the options of a send, and the payload of its job too. */
+  #entryWithPayload(options) {
+    const entry = this.#entry(options);
+    entry.isOnlyCopy = payloadOf(entry)?.isOnlyCopy ?? false;
+    return entry;
+  }
+
+  /** Sends a job with valid options. */
+  #dispatch(entry) {
+    const request = this.#begin(entry);
+    const { job, payload } = entry;
     const keys = payload === null ? [] : payload.keys;
     if (keys.length > 0 && !this.connection.hasOneServer) {
-      this.#packBehindKeys(request, entry, payload.withoutKeys(), Job.pushSets(job, keys));
+      // A copy, since bytes can change until the keys are there.
+      entry.payload = payload.withoutKeys();
+      this.#packBehindKeys(request, entry, Job.pushSets(job, keys));
     } else {
-      if (keys.length > 0) request.repeatWith(() => this.#pack(request, entry, payload));
-      this.#pack(request, entry, payload);
+      if (keys.length > 0) request.repeatWith(() => this.#pack(request, entry));
+      this.#pack(request, entry);
     }
     return request.promise;
   }
 
-  /** Chooses the payload. Subscribers that have the message of the send get that of its refusal too. */
-  #payload(job, options, about, message) {
+  #attempt(entry) {
     try {
-      return choosePayload(Job.sendable(job), options, about);
+      return this.#dispatch(entry);
     } catch (error) {
-      if (message !== null) diagnostics.channels.sent.publish(Object.assign(message, { error }));
-      throw error;
+      return Promise.reject(error);
     }
   }
 
+  /** Sends jobs with valid options in one transaction. @returns a promise for each */
+  #dispatchTogether(entries) {
+    const request = new SendTogether();
+    try {
+      for (const entry of entries) request.add(this.#begin(entry));
+      this.#packTogether(request, entries);
+    } catch (error) {
+      request.failed(error);
+      throw error;
+    }
+    return request.promises;
+  }
+
+  /** Takes the payload of a job that is sent, and begins its wait. */
+  #begin(entry) {
+    const { job, name, groups, endsAtError } = entry;
+    // Before anything is packed or planned, since a subscriber can send jobs and push payloads.
+    const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
+    entry.headers = message && diagnostics.packHeaders(message.headers);
+    const payload = orPublish(message, () => payloadOf(entry));
+    const restore = payload && Job.takeSendable(job, payload);
+    entry.payload = payload;
+    entry.wait = groups && new Wait(groups, endsAtError, this.#waits, payload?.isOnlyCopy ? payload.returns : []);
+    return new SendRequest(job, entry.wait, this.#counts, message, restore);
+  }
+
   /** Packs a send once its payload keys, which are on another server, are there. */
-  async #packBehindKeys(request, entry, payload, pushed) {
+  async #packBehindKeys(request, entry, pushed) {
     try {
       await pushed;
     } catch (error) {
       request.failed(error);
       return;
     }
-    this.#pack(request, entry, payload);
+    this.#pack(request, entry);
   }
 
   /** Packs a send. A failure rejects the request. */
-  #pack(request, { id, name, leadsBy, groups, cap, record, headers, endsAtError, wait }, payload) {
+  #pack(request, entry) {
     try {
-      const plan = this.#plan(name, leadsBy, groups ?? []);
+      const plan = this.#plan(entry, false);
       packetWriter.begin(Operation.Send);
       packetWriter.writeNumber(this.#native.number);
       packetWriter.writeRequest(request);
-      packetWriter.writeNumber(plan);
-      packetWriter.writeNumber(cap);
-      packetWriter.writeNumber(wait ? wait.number : 0);
-      packetWriter.writeNumber(
-        (endsAtError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0) | (payload ? payload.flags : 0),
-      );
-      packetWriter.writeNumber(record);
-      packetWriter.writeString(id);
-      if (headers) packetWriter.writeString(headers);
-      payload?.write();
+      writeEntry(plan, entry);
       packetWriter.end();
     } catch (error) {
       request.failed(error);
     }
+  }
+
+  /** Packs the sends of one transaction as one unit. */
+  #packTogether(request, entries) {
+    if (this.#plans.size + entries.length > MOST_PLANS) this.#forgetPlans();
+    const plans = entries.map((entry) => this.#plan(entry, true));
+    packetWriter.begin(Operation.SendTogether);
+    packetWriter.writeNumber(this.#native.number);
+    packetWriter.writeRequest(request);
+    packetWriter.writeNumber(entries.length);
+    for (const [index, entry] of entries.entries()) writeEntry(plans[index], entry);
+    packetWriter.end();
   }
 
   /** Publishes a job that will be sent. @returns the message, to which subscribers can add headers */
@@ -170,30 +245,32 @@ class Producer extends EventEmitter {
     return message;
   }
 
-  #plan(stream, route, groups) {
+  /**
+   * Returns the number of the plan of an entry.
+   * @param {boolean} hasOthers true while further plans of the same unit are in use
+   */
+  #plan({ name, leadsBy, groups }, hasOthers) {
+    const awaited = groups ?? NO_GROUPS;
     const last = this.#lastPlan;
-    if (last !== null && last.stream === stream && last.route === route && isSame(last.groups, groups))
+    if (last !== null && last.name === name && last.leadsBy === leadsBy && isSame(last.awaited, awaited))
       return last.plan;
-    const plan = this.#planOf(stream, route, groups);
-    this.#lastPlan = { stream, route, groups, plan };
+    const key = JSON.stringify([name, leadsBy, awaited]);
+    let plan = this.#plans.get(key);
+    if (plan === undefined) {
+      if (!hasOthers && this.#plans.size >= MOST_PLANS) this.#forgetPlans();
+      plan = this.#native.plan(name, leadsBy, awaited);
+      this.#plans.set(key, plan);
+    }
+    this.#lastPlan = { name, leadsBy, awaited, plan };
     return plan;
   }
 
-  #planOf(stream, route, groups) {
-    const key = JSON.stringify([stream, route, groups]);
-    let plan = this.#plans.get(key);
-    if (plan === undefined) {
-      if (this.#plans.size === MOST_PLANS) {
-        // Packed sends refer to plans by number.
-        packetWriter.flush();
-        this.#plans.clear();
-        this.#lastPlan = null;
-        this.#native.forgetPlans();
-      }
-      plan = this.#native.plan(stream, route, groups);
-      this.#plans.set(key, plan);
-    }
-    return plan;
+  #forgetPlans() {
+    // Packed sends refer to plans by number.
+    packetWriter.flush();
+    this.#plans.clear();
+    this.#lastPlan = null;
+    this.#native.forgetPlans();
   }
 
   /** Requests reports of completions for the user's listeners, beside outcomes. */
@@ -255,81 +332,33 @@ class Producer extends EventEmitter {
   }
 }
 
-class SendRequest extends requests.Request {
-  #wait;
-  /** Counts of the producer; null after a failure. */
-  #counts;
-  /** Published message, if a channel has a subscriber. */
-  #message;
-  /** Sends a transaction again; `null` for a send without one. */
-  #again = null;
-  #attempts = 0;
-  #isSent = false;
-  /** True if a server that takes no writes has refused the transaction. */
-  #isRefused = false;
-  /** Puts the payload back into the job after a failure, if there is any. */
-  #restore;
+/** Chooses the payload that leaves with an entry. */
+function payloadOf({ given, job, cap, groups }) {
+  return choosePayload(Job.sendable(job), given, { isCapped: cap > 0, isAwaited: groups !== null });
+}
 
-  constructor(job, wait, counts, message, restore) {
-    super(job);
-    this.#wait = wait;
-    this.#restore = restore;
-    this.#counts = counts;
-    this.#message = message;
-    counts.begun++;
+/** Returns the result of `choose`. Subscribers that have the message of a send get that of its refusal too. */
+function orPublish(message, choose) {
+  try {
+    return choose();
+  } catch (error) {
+    if (message !== null) diagnostics.channels.sent.publish(Object.assign(message, { error }));
+    throw error;
   }
+}
 
-  /** Notes that Redis has the entry, though the end of its transaction will be refused to a user without MULTI. */
-  value() {
-    this.#isSent = true;
-  }
-
-  /** Sets the function that sends a transaction again that a demoted server has refused as a whole. */
-  repeatWith(again) {
-    this.#again = again;
-  }
-
-  done() {
-    if (this.#isRefused) {
-      this.#isRefused = false;
-      this.#again();
-      return;
-    }
-    if (this.#counts !== null) {
-      this.#counts.sent++;
-      if (this.#message !== null) diagnostics.channels.sent.publish(this.#message);
-    }
-    const [wait, job] = [this.#wait, this.result];
-    try {
-      if (wait && this.#wait !== null) job.finished = (options) => wait.finished(options, job);
-    } catch (error) {
-      // The job was frozen meanwhile. The error must not affect other replies of the burst.
-      super.failed(error);
-    }
-    super.done();
-  }
-
-  failed(error) {
-    if (this.#isSent) return;
-    // The connection goes to the new primary, as it does with a single command. The last attempt reports its error.
-    this.#isRefused ||= this.#again !== null && error.code === 'READONLY' && this.#attempts++ < MOST_ATTEMPTS;
-    if (this.#isRefused) return;
-    this.#wait?.cancel();
-    this.#wait = null;
-    this.#restore?.();
-    this.#restore = null;
-    Reflect.deleteProperty(this.result, 'finished');
-    this.#refused(error);
-    super.failed(error);
-  }
-
-  /** Counts and publishes a failure. `done()` is called after it too. */
-  #refused(error) {
-    if (this.#counts === null) return;
-    this.#counts.failed++;
-    this.#counts = null;
-    if (this.#message !== null) diagnostics.channels.sent.publish(Object.assign(this.#message, { error }));
-  }
+/** Writes a send from its plan on. */
+function writeEntry(plan, { id, cap, record, headers, endsAtError, wait, payload }) {
+  packetWriter.writeNumber(plan);
+  packetWriter.writeNumber(cap);
+  packetWriter.writeNumber(wait ? wait.number : 0);
+  packetWriter.writeNumber(
+    (endsAtError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0) | (payload ? payload.flags : 0),
+  );
+  packetWriter.writeNumber(record);
+  packetWriter.writeString(id);
+  if (headers) packetWriter.writeString(headers);
+  payload?.write();
 }
 
 function jobId(job) {

@@ -15,6 +15,8 @@ function genuine(holder, name) {
 
 module.exports = {
   nextTick: genuine(process, 'nextTick'),
+  setTimeout: genuine(timers, 'setTimeout'),
+  clearTimeout: genuine(timers, 'clearTimeout'),
   setInterval: genuine(timers, 'setInterval'),
   clearInterval: genuine(timers, 'clearInterval'),
 };

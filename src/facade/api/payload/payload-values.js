@@ -1,7 +1,7 @@
 'use strict';
 
 const { isAnyArrayBuffer } = require('node:util').types;
-const { notAwaited, notJson } = require('../support/payload-error.js');
+const { notAwaited, notJson } = require('../../support/payload-error.js');
 
 /** Sets an own property, also with the name `__proto__`. */
 function put(object, key, value) {

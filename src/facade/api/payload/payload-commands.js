@@ -1,9 +1,9 @@
 'use strict';
 
-const { Operation } = require('../bridge/native.js');
-const packetWriter = require('../bridge/packet-writer.js');
-const requests = require('../bridge/pending-requests.js');
-const { setErrorKind } = require('../support/errors.js');
+const { Operation } = require('../../bridge/native.js');
+const packetWriter = require('../../bridge/packet-writer.js');
+const requests = require('../../bridge/pending-requests.js');
+const { setErrorKind } = require('../../support/errors.js');
 const { decode, put } = require('./payload-values.js');
 
 /** Packs writes of payload keys. @returns {Promise<void>} promise of the request */

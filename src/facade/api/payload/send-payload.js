@@ -1,8 +1,8 @@
 'use strict';
 
-const { PayloadUse, SendFlag } = require('../bridge/native.js');
-const packetWriter = require('../bridge/packet-writer.js');
-const checks = require('../options/validate.js');
+const { PayloadUse, SendFlag } = require('../../bridge/native.js');
+const packetWriter = require('../../bridge/packet-writer.js');
+const checks = require('../../options/validate.js');
 const { copied } = require('./payload-values.js');
 
 /** Limits of carried values, in bytes. */

@@ -1,0 +1,183 @@
+//! Sends that wait for the subscriptions to their completions, in their order. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::engine::host::RequestId;
+use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::send_transaction::SendTransaction;
+
+/// One send that waits.
+#[derive(Debug)]
+pub(crate) enum HeldSend {
+    /// One job.
+    Single(QueuedSend),
+    /// Jobs of one transaction.
+    Transaction(SendTransaction),
+}
+
+impl HeldSend {
+    /// Request of the send.
+    pub(crate) fn request(&self) -> RequestId {
+        match self {
+            Self::Single(queued) => queued.request,
+            Self::Transaction(transaction) => transaction.request,
+        }
+    }
+
+    /// Its jobs.
+    pub(crate) fn jobs(&self) -> &[QueuedSend] {
+        match self {
+            Self::Single(queued) => std::slice::from_ref(queued),
+            Self::Transaction(transaction) => &transaction.sends,
+        }
+    }
+
+    fn streams(&self) -> impl Iterator<Item = &String> {
+        self.jobs().iter().map(|queued| &queued.plan.stream)
+    }
+}
+
+/// All sends of a producer that wait. Those of one stream leave in their order, also behind a transaction that waits for
+/// another stream.
+#[derive(Debug, Default)]
+pub(crate) struct HeldSends {
+    sends: Vec<HeldSend>,
+    /// Number of jobs that wait, by stream.
+    streams: HashMap<String, usize>,
+}
+
+impl HeldSends {
+    /// Returns true if a job for the stream waits.
+    pub(crate) fn has(&self, stream: &str) -> bool {
+        self.streams.contains_key(stream)
+    }
+
+    /// Returns true if `limit` jobs for each stream leave room for a send. A send that waits alone always fits.
+    pub(crate) fn has_room(&self, send: &HeldSend, limit: usize) -> bool {
+        let count = send.jobs().len();
+        send.streams().all(|stream| self.streams.get(stream).is_none_or(|waiting| waiting + count <= limit))
+    }
+
+    /// Adds a send behind the others.
+    pub(crate) fn push(&mut self, send: HeldSend) {
+        for stream in send.streams() {
+            match self.streams.get_mut(stream) {
+                Some(count) => *count += 1,
+                None => drop(self.streams.insert(stream.clone(), 1)),
+            }
+        }
+        self.sends.push(send);
+    }
+
+    /// Takes the sends that can leave: all of their streams are open, and no earlier send for one of these waits on.
+    pub(crate) fn take_ready(&mut self, is_open: impl Fn(&str) -> bool) -> Vec<HeldSend> {
+        let mut blocked: HashSet<String> = HashSet::new();
+        let mut ready = Vec::new();
+        for send in std::mem::take(self).sends {
+            if send.streams().all(|stream| is_open(stream) && !blocked.contains(stream)) {
+                ready.push(send);
+                continue;
+            }
+            for stream in send.streams().filter(|stream| is_open(stream)) {
+                if !blocked.contains(stream) {
+                    blocked.insert(stream.clone());
+                }
+            }
+            self.push(send);
+        }
+        ready
+    }
+
+    /// Takes the requests of all sends with a job for the stream.
+    pub(crate) fn take_of(&mut self, stream: &str) -> Vec<RequestId> {
+        let mut requests = Vec::new();
+        for send in std::mem::take(self).sends {
+            let is_of_stream = send.streams().any(|one| one == stream);
+            match is_of_stream {
+                true => requests.push(send.request()),
+                false => self.push(send),
+            }
+        }
+        requests
+    }
+
+    /// The requests of all sends.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = RequestId> {
+        self.sends.iter().map(HeldSend::request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::producer::send_plan::SendPlan;
+
+    fn job(stream: &str, request: RequestId) -> QueuedSend {
+        QueuedSend {
+            plan: Arc::new(SendPlan::awaiting(stream, &[])),
+            job: "J".to_owned(),
+            capped: 0,
+            record: 0,
+            headers: None,
+            payload: None,
+            request,
+            wait: None,
+            ends_at_error: false,
+        }
+    }
+
+    fn held(sends: &[(RequestId, &[&str])]) -> HeldSends {
+        let mut held = HeldSends::default();
+        for (request, streams) in sends {
+            let mut jobs: Vec<_> = streams.iter().map(|stream| job(stream, *request)).collect();
+            held.push(match jobs.len() {
+                1 => HeldSend::Single(jobs.remove(0)),
+                _ => HeldSend::Transaction(SendTransaction { request: *request, sends: jobs }),
+            });
+        }
+        held
+    }
+
+    fn ready(held: &mut HeldSends, open: &[&str]) -> Vec<RequestId> {
+        held.take_ready(|stream| open.contains(&stream)).iter().map(HeldSend::request).collect()
+    }
+
+    #[test]
+    fn a_send_leaves_once_its_streams_are_open() {
+        let mut held = held(&[(1, &["a"]), (2, &["b"]), (3, &["a"])]);
+        assert_eq!(ready(&mut held, &["a"]), [1, 3]);
+        assert!(!held.has("a") && held.has("b"));
+        assert_eq!(ready(&mut held, &["a", "b"]), [2]);
+        assert!(!held.has("b"));
+    }
+
+    #[test]
+    fn no_send_overtakes_a_transaction_that_waits_for_another_stream() {
+        let mut held =
+            held(&[(1, &["a"]), (2, &["a", "b"]), (3, &["a"]), (4, &["c"]), (5, &["c", "a"]), (6, &["c"])]);
+        assert_eq!(ready(&mut held, &["a", "c"]), [1, 4]);
+        assert!(["a", "b", "c"].iter().all(|stream| held.has(stream)));
+        assert_eq!(ready(&mut held, &["a", "b", "c"]), [2, 3, 5, 6]);
+    }
+
+    #[test]
+    fn a_refused_stream_takes_its_transactions_with_it() {
+        let mut held = held(&[(1, &["a"]), (2, &["a", "b"]), (3, &["a"])]);
+        assert_eq!(held.take_of("b"), [2]);
+        assert_eq!(held.requests().collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(ready(&mut held, &["a"]), [1, 3]);
+    }
+
+    #[test]
+    fn the_room_is_counted_by_stream() {
+        let sends = held(&[(1, &["a"]), (2, &["a", "b"])]);
+        let single = |stream| HeldSend::Single(job(stream, 9));
+        assert!(sends.has_room(&single("a"), 3) && !sends.has_room(&single("a"), 2));
+        assert!(sends.has_room(&single("b"), 2) && sends.has_room(&single("c"), 1));
+        let large =
+            HeldSend::Transaction(SendTransaction { request: 9, sends: vec![job("c", 9), job("c", 9)] });
+        assert!(sends.has_room(&large, 1), "a send that waits alone");
+    }
+}

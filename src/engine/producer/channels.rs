@@ -8,6 +8,7 @@ use crate::redis_io::glob;
 
 use crate::engine::producer::held_sends::HeldSend;
 use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::send_transaction::Transacting;
 use crate::engine::producer::{Producer, ProducerState};
 
 /// The producer's own channel of one stream.
@@ -168,10 +169,11 @@ impl Producer {
     }
 
     /// Sends the jobs that were held back and need no further subscription.
-    fn send_held(self: &Arc<Self>, state: &mut ProducerState) {
+    pub(crate) fn send_held(self: &Arc<Self>, state: &mut ProducerState) {
         let channels = &state.channels;
         let is_open = |stream: &str| !matches!(channels.get(stream), Some(Channel::Subscribing));
-        let ready = state.held.take_ready(is_open);
+        let can_transact = state.transacting == Transacting::Allowed;
+        let ready = state.held.take_ready(can_transact, is_open);
         let mut commands: Vec<Commands> = self.node_set.nodes().iter().map(|_| Commands::default()).collect();
         for send in &ready {
             match send {

@@ -34,7 +34,7 @@ use crate::engine::producer::completion_tracker::CompletionTracker;
 use crate::engine::producer::completion_wait::WaitStart;
 use crate::engine::producer::held_sends::{HeldSend, HeldSends};
 use crate::engine::producer::send_plan::{EntryFields, QueuedSend};
-use crate::engine::producer::send_transaction::TransactionPart;
+use crate::engine::producer::send_transaction::{Transacting, TransactionPart};
 use crate::engine::producer::timeout_diagnosis::ExpiredWait;
 use crate::engine::protocol::reply_tag::ReplyKind;
 use crate::engine::runtime::budget::Budget;
@@ -49,6 +49,8 @@ pub(crate) struct ProducerState {
     channels: HashMap<String, Channel>,
     /// Sends that wait for a subscription.
     held: HeldSends,
+    /// Right of the user to transactions.
+    transacting: Transacting,
     listened: Vec<ListenedStream>,
     /// Waits whose time is over, for one common diagnosis.
     pub(crate) expired: Vec<ExpiredWait>,

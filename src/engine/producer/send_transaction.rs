@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::locked::Locked;
@@ -32,6 +34,19 @@ pub(crate) struct TransactionPart {
     wait: Option<u32>,
 }
 
+/// Right of the user to transactions, as far as it is known. Without it Redis refuses MULTI and executes the commands behind
+/// it one by one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Transacting {
+    /// No transaction was sent yet.
+    #[default]
+    Unknown,
+    /// An empty transaction is under way.
+    Asked,
+    /// Redis has executed a transaction.
+    Allowed,
+}
+
 impl SendTransaction {
     /// Index of the node. All jobs have the same.
     pub(crate) fn node(&self, producer: &Producer) -> usize {
@@ -49,7 +64,7 @@ impl Producer {
             self.refuse([transaction.request], &error);
             return;
         }
-        let mut must_wait = false;
+        let mut must_wait = self.must_ask(&mut state);
         for queued in &transaction.sends {
             // Not by a lazy search: all subscriptions begin now.
             must_wait |= self.must_wait(&mut state, queued);
@@ -58,6 +73,32 @@ impl Producer {
             true => self.hold(&mut state, HeldSend::Transaction(transaction)),
             false => self.pack_transaction(&mut state, commands, &transaction),
         }
+    }
+
+    /// Asks Redis for the right to transactions, once. Returns true until it is known.
+    fn must_ask(self: &Arc<Self>, state: &mut ProducerState) -> bool {
+        if state.transacting == Transacting::Unknown {
+            state.transacting = Transacting::Asked;
+            self.node_set.context().tasks.spawn(ask(self.clone()));
+        }
+        state.transacting != Transacting::Allowed
+    }
+
+    /// Sends or refuses the transactions that wait for the right.
+    fn on_right(self: &Arc<Self>, answer: Result<(), RedisError>) {
+        let mut state = self.lock();
+        if state.transacting != Transacting::Asked {
+            return;
+        }
+        match answer {
+            Ok(()) => state.transacting = Transacting::Allowed,
+            Err(error) => {
+                state.transacting = Transacting::Unknown;
+                let refused = state.held.take_transactions();
+                self.refuse(refused, &error);
+            }
+        }
+        self.send_held(&mut state);
     }
 
     /// Returns the reason if no connection could receive one of the completions.
@@ -122,4 +163,21 @@ impl Producer {
         let error = RedisError::reply(text, "XADD", &node);
         self.node_set.context().host.event(Event::CallFailed { request, index, error: &error });
     }
+}
+
+/// Sends an empty transaction.
+async fn ask(producer: Arc<Producer>) {
+    let (multi, begun) = oneshot::channel();
+    let (exec, executed) = oneshot::channel();
+    let mut commands = Commands::default();
+    commands.begin("MULTI", 1).end(Destination::Task(multi));
+    commands.begin("EXEC", 1).end_following(Destination::Task(exec));
+    if let Some(node) = producer.node_set.nodes().first() {
+        node.shared().submit(&mut commands);
+    }
+    let mut answer = Ok(());
+    for reply in [begun.await, executed.await] {
+        answer = answer.and(reply.unwrap_or_else(|_| Err(RedisError::closed())).map(drop));
+    }
+    producer.on_right(answer);
 }

@@ -1219,8 +1219,9 @@ export interface ICarryOptions {
 export interface ISendAllOptions {
   /**
    * Sends all jobs with their payload keys in one transaction (MULTI, EXEC), so that Redis gets all of them or none. It needs
-   * one Redis, and is a TypeError on a Cluster and on several nodes. Redis does not undo a transaction: if the key of a stream
-   * has another type, only the jobs of that stream are refused.
+   * one Redis, and is a TypeError on a Cluster and on several nodes. It needs the rights to MULTI and EXEC, which the first
+   * batch of a producer asks for; nothing is sent without them. Redis does not undo a transaction: if the key of a stream has
+   * another type, only the jobs of that stream are refused.
    * @default false
    */
   atomic?: boolean | undefined;

@@ -14,7 +14,7 @@ use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::producer::send_payload::{PayloadValue, SendPayload};
 use crate::engine::producer::send_plan::QueuedSend;
-use crate::engine::producer::send_transaction::SendTransaction;
+use crate::engine::producer::transaction::SendTransaction;
 use crate::engine::protocol::completion_message::pack_answer;
 use crate::engine::protocol::job_id;
 use crate::engine::submission::{CallOrder, Submission};

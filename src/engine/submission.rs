@@ -10,7 +10,7 @@ use crate::engine::connections::client::Client;
 use crate::engine::host::RequestId;
 use crate::engine::producer::Producer;
 use crate::engine::producer::send_plan::QueuedSend;
-use crate::engine::producer::send_transaction::SendTransaction;
+use crate::engine::producer::transaction::SendTransaction;
 use crate::engine::protocol::payload_commands::PayloadPacker;
 use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 
@@ -95,7 +95,7 @@ impl Submission {
         producer: &Arc<Producer>,
         transaction: SendTransaction,
     ) -> bool {
-        let node = transaction.node(producer);
+        let node = transaction.node(producer.node_set());
         let Some((commands, _)) = self.stage(number, find, |_| node) else { return false };
         producer.send_together(commands, transaction);
         true

@@ -9,6 +9,7 @@ use crate::engine::producer::Producer;
 use crate::engine::producer::held_sends::HeldSend;
 use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::producer::state::{Channel, ListenedStream, ProducerState};
+use crate::engine::producer::transaction::Transacting;
 
 impl Producer {
     /// Subscribes to the completions of all its own jobs, awaited or not.
@@ -139,10 +140,11 @@ impl Producer {
     }
 
     /// Sends the jobs that were held back and need no further subscription.
-    fn send_held(self: &Arc<Self>, state: &mut ProducerState) {
+    pub(crate) fn send_held(self: &Arc<Self>, state: &mut ProducerState) {
         let channels = &state.channels;
         let is_open = |stream: &str| !matches!(channels.get(stream), Some(Channel::Subscribing));
-        let ready = state.held.take_ready(is_open);
+        let can_transact = state.transacting == Transacting::Allowed;
+        let ready = state.held.take_ready(can_transact, is_open);
         let mut commands: Vec<Commands> = self.node_set.nodes().iter().map(|_| Commands::default()).collect();
         for send in &ready {
             match send {
@@ -150,7 +152,11 @@ impl Producer {
                     self.pack(state, &mut commands[queued.node(&self.node_set)], queued);
                 }
                 HeldSend::Transaction(transaction) => {
-                    self.pack_transaction(state, &mut commands[transaction.node(self)], transaction);
+                    self.pack_transaction(
+                        state,
+                        &mut commands[transaction.node(&self.node_set)],
+                        transaction,
+                    );
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::engine::host::RequestId;
 use crate::engine::producer::send_plan::QueuedSend;
-use crate::engine::producer::send_transaction::SendTransaction;
+use crate::engine::producer::transaction::SendTransaction;
 
 /// One send that waits.
 #[derive(Debug)]
@@ -70,11 +70,13 @@ impl HeldSends {
     }
 
     /// Takes the sends that can leave: all of their streams are open, and no earlier send for one of these waits on.
-    pub(crate) fn take_ready(&mut self, is_open: impl Fn(&str) -> bool) -> Vec<HeldSend> {
+    /// Transactions wait on unless `can_transact`.
+    pub(crate) fn take_ready(&mut self, can_transact: bool, is_open: impl Fn(&str) -> bool) -> Vec<HeldSend> {
         let mut blocked: HashSet<String> = HashSet::new();
         let mut ready = Vec::new();
         for send in std::mem::take(self).sends {
-            if send.streams().all(|stream| is_open(stream) && !blocked.contains(stream)) {
+            let is_allowed = can_transact || matches!(send, HeldSend::Single(_));
+            if is_allowed && send.streams().all(|stream| is_open(stream) && !blocked.contains(stream)) {
                 ready.push(send);
                 continue;
             }
@@ -90,15 +92,20 @@ impl HeldSends {
 
     /// Takes the requests of all sends with a job for the stream.
     pub(crate) fn take_of(&mut self, stream: &str) -> Vec<RequestId> {
-        let mut requests = Vec::new();
-        for send in std::mem::take(self).sends {
-            let is_of_stream = send.streams().any(|one| one == stream);
-            match is_of_stream {
-                true => requests.push(send.request()),
-                false => self.push(send),
-            }
+        self.take_if(|send| send.streams().any(|one| one == stream))
+    }
+
+    /// Takes the requests of all transactions.
+    pub(crate) fn take_transactions(&mut self) -> Vec<RequestId> {
+        self.take_if(|send| matches!(send, HeldSend::Transaction(_)))
+    }
+
+    fn take_if(&mut self, is_taken: impl Fn(&HeldSend) -> bool) -> Vec<RequestId> {
+        let (taken, left): (Vec<_>, Vec<_>) = std::mem::take(self).sends.into_iter().partition(is_taken);
+        for send in left {
+            self.push(send);
         }
-        requests
+        taken.iter().map(HeldSend::request).collect()
     }
 
     /// The requests of all sends.
@@ -141,7 +148,7 @@ mod tests {
     }
 
     fn ready(held: &mut HeldSends, open: &[&str]) -> Vec<RequestId> {
-        held.take_ready(|stream| open.contains(&stream)).iter().map(HeldSend::request).collect()
+        held.take_ready(true, |stream| open.contains(&stream)).iter().map(HeldSend::request).collect()
     }
 
     #[test]
@@ -160,6 +167,15 @@ mod tests {
         assert_eq!(ready(&mut held, &["a", "c"]), [1, 4]);
         assert!(["a", "b", "c"].iter().all(|stream| held.has(stream)));
         assert_eq!(ready(&mut held, &["a", "b", "c"]), [2, 3, 5, 6]);
+    }
+
+    #[test]
+    fn transactions_wait_until_they_are_allowed() {
+        let mut held = held(&[(1, &["a", "b"]), (2, &["a"]), (3, &["c"])]);
+        let ready: Vec<_> = held.take_ready(false, |_| true).iter().map(HeldSend::request).collect();
+        assert_eq!(ready, [3]);
+        assert_eq!(held.take_transactions(), [1]);
+        assert_eq!(held.requests().collect::<Vec<_>>(), [2]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod send_plan;
 pub mod send_transaction;
 pub mod state;
 pub mod timeout_diagnosis;
+pub mod transaction;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,8 +35,8 @@ use crate::engine::nodes::reply_router::ReplyHandler;
 use crate::engine::producer::completion_wait::WaitStart;
 use crate::engine::producer::held_sends::HeldSend;
 use crate::engine::producer::send_plan::{EntryFields, QueuedSend};
-use crate::engine::producer::send_transaction::TransactionPart;
 use crate::engine::producer::state::{Channel, ProducerState};
+use crate::engine::producer::transaction::TransactionPart;
 use crate::engine::protocol::reply_tag::ReplyKind;
 use crate::redis_io::resp::Reply;
 use crate::redis_io::streams::entry::EntryId;

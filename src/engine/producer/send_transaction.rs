@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::locked::Locked;
@@ -11,34 +13,9 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::engine::host::{Event, RequestId};
 use crate::engine::producer::Producer;
 use crate::engine::producer::held_sends::HeldSend;
-use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::producer::state::ProducerState;
+use crate::engine::producer::transaction::{SendTransaction, Transacting, TransactionPart};
 use crate::engine::protocol::reply_tag::ReplyKind;
-
-/// Jobs of one request, all on one server.
-#[derive(Debug)]
-pub struct SendTransaction {
-    /// Request that the jobs belong to.
-    pub request: RequestId,
-    /// The jobs, in the order of their entries.
-    pub sends: Vec<QueuedSend>,
-}
-
-/// Replies of one job within the reply to EXEC.
-#[derive(Debug)]
-pub(crate) struct TransactionPart {
-    /// Number of its replies.
-    replies: usize,
-    /// The host's number for its wait.
-    wait: Option<u32>,
-}
-
-impl SendTransaction {
-    /// Index of the node. All jobs have the same.
-    pub(crate) fn node(&self, producer: &Producer) -> usize {
-        self.sends.first().map_or(0, |queued| queued.node(&producer.node_set))
-    }
-}
 
 impl Producer {
     /// Sends jobs in one transaction. It is packed into `commands`, which are for the node of the jobs, or held back until all
@@ -50,7 +27,7 @@ impl Producer {
             self.refuse([transaction.request], &error);
             return;
         }
-        let mut must_wait = false;
+        let mut must_wait = self.must_ask(&mut state);
         for queued in &transaction.sends {
             // Not by a lazy search: all subscriptions begin now.
             must_wait |= self.must_wait(&mut state, queued);
@@ -59,6 +36,32 @@ impl Producer {
             true => self.hold(&mut state, HeldSend::Transaction(transaction)),
             false => self.pack_transaction(&mut state, commands, &transaction),
         }
+    }
+
+    /// Asks Redis for the right to transactions, once. Returns true until it is known.
+    fn must_ask(self: &Arc<Self>, state: &mut ProducerState) -> bool {
+        if state.transacting == Transacting::Unknown {
+            state.transacting = Transacting::Asked;
+            self.node_set.context().tasks.spawn(ask(self.clone()));
+        }
+        state.transacting != Transacting::Allowed
+    }
+
+    /// Sends or refuses the transactions that wait for the right.
+    fn on_right(self: &Arc<Self>, answer: Result<(), RedisError>) {
+        let mut state = self.lock();
+        if state.transacting != Transacting::Asked {
+            return;
+        }
+        match answer {
+            Ok(()) => state.transacting = Transacting::Allowed,
+            Err(error) => {
+                state.transacting = Transacting::Unknown;
+                let refused = state.held.take_transactions();
+                self.refuse(refused, &error);
+            }
+        }
+        self.send_held(&mut state);
     }
 
     /// Returns the reason if no connection could receive one of the completions.
@@ -78,7 +81,7 @@ impl Producer {
         transaction: &SendTransaction,
     ) {
         let (Some(first), request) = (transaction.sends.first(), transaction.request) else { return };
-        let node = transaction.node(self);
+        let node = transaction.node(&self.node_set);
         let id = u64::from(request);
         let part = || Destination::Sink(ReplyTag { kind: ReplyKind::Part as u8, index: 0, id });
         let key = first.plan.key(node).as_bytes();
@@ -123,4 +126,21 @@ impl Producer {
         let error = RedisError::reply(text, "XADD", &node);
         self.node_set.context().host.event(Event::CallFailed { request, index, error: &error });
     }
+}
+
+/// Sends an empty transaction.
+async fn ask(producer: Arc<Producer>) {
+    let (multi, begun) = oneshot::channel();
+    let (exec, executed) = oneshot::channel();
+    let mut commands = Commands::default();
+    commands.begin("MULTI", 1).end(Destination::Task(multi));
+    commands.begin("EXEC", 1).end_following(Destination::Task(exec));
+    if let Some(node) = producer.node_set.nodes().first() {
+        node.shared().submit(&mut commands);
+    }
+    let mut answer = Ok(());
+    for reply in [begun.await, executed.await] {
+        answer = answer.and(reply.unwrap_or_else(|_| Err(RedisError::closed())).map(drop));
+    }
+    producer.on_right(answer);
 }

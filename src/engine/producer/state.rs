@@ -9,6 +9,7 @@ use crate::engine::host::RequestId;
 use crate::engine::producer::completion_tracker::CompletionTracker;
 use crate::engine::producer::held_sends::HeldSends;
 use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::transaction::Transacting;
 use crate::engine::runtime::budget::Budget;
 
 /// State of a producer.
@@ -20,6 +21,8 @@ pub(crate) struct ProducerState {
     pub(crate) channels: HashMap<String, Channel>,
     /// Sends that wait for a subscription.
     pub(crate) held: HeldSends,
+    /// Right of the user to transactions.
+    pub(crate) transacting: Transacting,
     pub(crate) listened: Vec<ListenedStream>,
     /// Waits whose time is over, for one common diagnosis.
     pub(crate) expired: Vec<ExpiredWait>,

@@ -5,6 +5,7 @@
 const assert = require('node:assert');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
+const { Gate } = require('../support/latch.js');
 const { until } = require('../support/wait-until.js');
 
 /** A bus on a server of its own, whose user has every right but one. */
@@ -56,3 +57,37 @@ for (const right of ['set', 'del', 'publish', 'exec']) {
     },
   );
 }
+
+ours(
+  'a payload key that Redis refuses fails its own job alone, also among jobs that settle together',
+  async (_, scene) => {
+    const { stream, group } = scene;
+    const redis = await scene.server();
+    const patterns = [`~${keys.stream('*')}`, `~${keys.payload('good*', '*')}`];
+    await redis.call('ACL', 'SETUSER', 'ann', 'on', '>secret', ...patterns, '&*', '+@all');
+    const connection = scene.connect({ ...redis.options, username: 'ann', password: 'secret' });
+    const all = scene.connect(redis.options);
+    const ids = Array.from({ length: 150 }, (_, at) => (at === 70 ? 'bad' : `good${at}`));
+    const gate = new Gate();
+    let running = 0;
+    const processor = async (job) => {
+      running++;
+      await gate.opened;
+      job.set('outbound', 1);
+    };
+    const consumer = await scene.play(processor, { connection, concurrency: ids.length });
+    const errors = scene.errors(consumer);
+    const producer = scene.producer(all);
+    await producer.sendAll(ids.map((id) => ({ stream, job: producer.job(id) })));
+    await until(() => running === ids.length);
+    gate.open();
+    await until(async () => errors.length > 0 && (await scene.pending({ redis })) === 1);
+    await consumer.pause();
+    assert.deepStrictEqual(
+      errors.map(({ code, command, job }) => [code, command, job.id]),
+      [['REJECT_JOB_ERROR', 'SET', 'bad']],
+    );
+    const written = await redis.call('EXISTS', ...ids.map((id) => keys.payload(id, 'outbound')));
+    assert.deepStrictEqual([written, await redis.call('XLEN', keys.stream(stream)), group], [149, 150, scene.group]);
+  },
+);

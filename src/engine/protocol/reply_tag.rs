@@ -37,7 +37,7 @@ pub enum ReplyKind {
     FailurePublished = 10,
     /// A request, for the EXEC that sends a job with its payload keys: as for an XADD with a wait. Wait 0 is none.
     SentInTransaction = 11,
-    /// A consumer, for a command of the transaction that settles a job: as for a PUBLISH.
+    /// A consumer, for a command of a transaction that settles jobs: id is consumer and batch, index the group of jobs.
     Transacted = 12,
     /// A request, for the XADD within the transaction that sends a job: as for its EXEC.
     Added = 13,
@@ -45,12 +45,14 @@ pub enum ReplyKind {
     Removed = 14,
     /// A request, for the EXEC that sends several jobs: id is the request, index the producer.
     SentTogether = 15,
+    /// A consumer, for a command of the transaction that settles one job: as for a PUBLISH.
+    TransactedAlone = 16,
 }
 
 impl ReplyKind {
     /// ReplyKind of a ticket, or `None` if it has none.
     pub(crate) fn of(ticket: ReplyTag) -> Option<Self> {
-        const KINDS: [ReplyKind; 16] = [
+        const KINDS: [ReplyKind; 17] = [
             ReplyKind::Part,
             ReplyKind::Last,
             ReplyKind::Bytes,
@@ -67,6 +69,7 @@ impl ReplyKind {
             ReplyKind::Added,
             ReplyKind::Removed,
             ReplyKind::SentTogether,
+            ReplyKind::TransactedAlone,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }
@@ -75,7 +78,8 @@ impl ReplyKind {
     pub(crate) fn of_step(step: SettlementStep, is_failure: bool) -> (Self, u32) {
         match step {
             SettlementStep::Delay(at) => (Self::Postponed, at as u32),
-            SettlementStep::Transaction(at) => (Self::Transacted, at as u32),
+            SettlementStep::Transaction(group) => (Self::Transacted, group.to_index()),
+            SettlementStep::TransactionAlone(at) => (Self::TransactedAlone, at as u32),
             SettlementStep::Record(at) => (Self::Recorded, at as u32),
             SettlementStep::Removal(at) => (Self::Removed, at as u32),
             SettlementStep::Acknowledgement(stream) => (Self::Acknowledged, stream),
@@ -94,7 +98,8 @@ impl ReplyKind {
         let index = ticket.index & !LAST;
         match Self::of(ticket)? {
             Self::Postponed => Some(SettlementStep::Delay(index as usize)),
-            Self::Transacted => Some(SettlementStep::Transaction(index as usize)),
+            Self::Transacted => Some(SettlementStep::Transaction(TransactionGroup::from_index(index))),
+            Self::TransactedAlone => Some(SettlementStep::TransactionAlone(index as usize)),
             Self::Recorded => Some(SettlementStep::Record(index as usize)),
             Self::Removed => Some(SettlementStep::Removal(index as usize)),
             Self::Acknowledged => Some(SettlementStep::Acknowledgement(index)),
@@ -104,13 +109,37 @@ impl ReplyKind {
     }
 }
 
+/// Jobs of one stream that one transaction settles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransactionGroup {
+    /// Index of the stream.
+    pub stream: u16,
+    /// Number of the group among those of the stream.
+    pub number: u16,
+}
+
+impl TransactionGroup {
+    /// Highest number of jobs, so that a transaction does not keep others waiting.
+    pub const MOST_JOBS: usize = 64;
+
+    fn to_index(self) -> u32 {
+        u32::from(self.number) << 16 | u32::from(self.stream)
+    }
+
+    fn from_index(index: u32) -> Self {
+        Self { stream: index as u16, number: (index >> 16) as u16 }
+    }
+}
+
 /// Step of a batch of settlements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettlementStep {
     /// Delay of the job at this position.
     Delay(usize),
-    /// All steps and payload changes of the job at this position, in one transaction.
-    Transaction(usize),
+    /// All steps and payload changes of a group of jobs, in one transaction.
+    Transaction(TransactionGroup),
+    /// All steps and payload changes of the job at this position, in a transaction of its own.
+    TransactionAlone(usize),
     /// Record of the job at this position.
     Record(usize),
     /// Acknowledgement of all jobs of this stream.
@@ -133,7 +162,9 @@ pub fn is_significant(ticket: ReplyTag, outcome: &Result<Reply<'_>, RedisError>)
 /// Returns true for the reply to a command that ran by itself, since the user has no right to MULTI. Within a transaction
 /// Redis replies QUEUED.
 pub fn is_untransacted(ticket: ReplyTag, outcome: &Result<Reply<'_>, RedisError>) -> bool {
-    ticket.kind == ReplyKind::Transacted as u8 && matches!(outcome, Ok(Reply::Integer(_)))
+    let is_transacted =
+        [ReplyKind::Transacted as u8, ReplyKind::TransactedAlone as u8].contains(&ticket.kind);
+    is_transacted && matches!(outcome, Ok(Reply::Integer(_)))
 }
 
 /// Returns the outcome of an EXEC: its last reply, or the first error among its replies.

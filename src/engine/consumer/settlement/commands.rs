@@ -18,7 +18,7 @@ use crate::engine::protocol::completion_commands;
 use crate::engine::protocol::completion_message;
 use crate::engine::protocol::outcome_record::{self, RecordOf, RecordPrecedence};
 use crate::engine::protocol::reply_tag::SettlementStep;
-use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
+use crate::engine::protocol::reply_tag::{LAST, ReplyKind, TransactionGroup};
 
 /// Packed commands of one batch of settlements, by node.
 pub(crate) struct SettlementWrites {
@@ -113,9 +113,15 @@ impl Consumer {
             let kind = ReplyKind::of_step(step, is_failure);
             let to = self.reply_to(kind, number, is_last);
             match step {
-                SettlementStep::Transaction(at) => {
+                SettlementStep::Transaction(group) => {
                     let part = || self.reply_to(kind, number, false);
-                    self.pack_transaction(state, commands, &jobs[at], part, to);
+                    let stream = &state.streams[usize::from(group.stream)];
+                    self.pack_transaction(state, commands, stream, jobs_of(&jobs, group), part, to);
+                }
+                SettlementStep::TransactionAlone(at) => {
+                    let part = || self.reply_to(kind, number, false);
+                    let stream = &state.streams[jobs[at].stream as usize];
+                    self.pack_transaction(state, commands, stream, std::iter::once(&jobs[at]), part, to);
                 }
                 SettlementStep::Delay(at) => {
                     self.pack_delay(state, commands, &jobs[at], to);
@@ -143,9 +149,10 @@ impl Consumer {
     fn node_of(&self, state: &ConsumerState, jobs: &[SettledJob], step: SettlementStep) -> usize {
         let stream = |at: usize| &state.streams[jobs[at].stream as usize];
         match step {
-            SettlementStep::Transaction(at) | SettlementStep::Delay(at) | SettlementStep::Record(at) => {
+            SettlementStep::TransactionAlone(at) | SettlementStep::Delay(at) | SettlementStep::Record(at) => {
                 stream(at).node
             }
+            SettlementStep::Transaction(group) => state.streams[usize::from(group.stream)].node,
             SettlementStep::Acknowledgement(stream) => state.streams[stream as usize].node,
             SettlementStep::Completion(at) => stream(at).completions,
             SettlementStep::Removal(at) => self.payload_node(state, &jobs[at]),
@@ -213,6 +220,14 @@ pub(crate) fn pack_completion(
     completion_commands::pack_completion(commands, (&stream.channel_head, producer), &message, to);
 }
 
+/// The jobs that a transaction settles.
+fn jobs_of(jobs: &[SettledJob], group: TransactionGroup) -> impl Iterator<Item = &SettledJob> + Clone {
+    let is_of_stream =
+        move |job: &&SettledJob| job.shares_transaction() && job.stream == u32::from(group.stream);
+    let others = usize::from(group.number) * TransactionGroup::MOST_JOBS;
+    jobs.iter().filter(is_of_stream).skip(others).take(TransactionGroup::MOST_JOBS)
+}
+
 fn message_of(job: &SettledJob, stream: &StreamState, id: &str) -> String {
     completion_message::message(&stream.completion_head, id, job.failure.as_deref(), &job.answer)
 }
@@ -222,9 +237,24 @@ fn message_of(job: &SettledJob, stream: &StreamState, id: &str) -> String {
 fn steps_of(jobs: &[SettledJob]) -> Vec<SettlementStep> {
     let mut steps = Vec::with_capacity(jobs.len() + 1);
     for (at, job) in jobs.iter().enumerate() {
-        steps.extend(job.pending_steps.transaction.then_some(SettlementStep::Transaction(at)));
+        let is_alone = job.pending_steps.transaction && !job.shares_transaction();
+        steps.extend(is_alone.then_some(SettlementStep::TransactionAlone(at)));
         steps.extend(job.pending_steps.delay.then_some(SettlementStep::Delay(at)));
         steps.extend(job.pending_steps.record.then_some(SettlementStep::Record(at)));
+    }
+    // Number of jobs with a transaction, by stream.
+    let mut counts: Vec<(u32, usize)> = Vec::new();
+    for job in jobs.iter().filter(|job| job.shares_transaction()) {
+        let at = counts.iter().position(|(stream, _)| *stream == job.stream).unwrap_or_else(|| {
+            counts.push((job.stream, 0));
+            counts.len() - 1
+        });
+        let count = &mut counts[at].1;
+        if *count % TransactionGroup::MOST_JOBS == 0 {
+            let (stream, number) = (job.stream as u16, (*count / TransactionGroup::MOST_JOBS) as u16);
+            steps.push(SettlementStep::Transaction(TransactionGroup { stream, number }));
+        }
+        *count += 1;
     }
     let before = steps.len();
     for job in jobs.iter().filter(|job| job.pending_steps.acknowledgement) {

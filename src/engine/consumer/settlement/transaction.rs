@@ -1,4 +1,4 @@
-//! Settlement of a job together with its payload changes, in one transaction.
+//! Settlement of jobs together with their payload changes, in one transaction.
 //!
 //! Redis runs the whole transaction or nothing of it. A refused command, such as a SET while memory is full, discards it.
 //! A user without the right to MULTI has the commands run one by one. So they are in an order in which a crash never removes
@@ -10,36 +10,51 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::settlement::commands::pack_completion;
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::settlement_batch::SettledJob;
+use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::protocol::payload_commands::pack_set;
 
 impl Consumer {
-    /// Packs `MULTI`, the writes of payload keys, the record, `XACK`, `PUBLISH`, the removals and `EXEC`. Errors of the commands
+    /// Packs `MULTI`, the writes of payload keys, the records, `XACK`, `PUBLISH`, the removals and `EXEC`. Errors of the commands
     /// within go to `part`, and the outcome to `to`.
-    pub(crate) fn pack_transaction(
+    pub(crate) fn pack_transaction<'a>(
         &self,
         state: &ConsumerState,
         commands: &mut Commands,
-        job: &SettledJob,
+        stream: &StreamState,
+        jobs: impl Iterator<Item = &'a SettledJob> + Clone,
         part: impl Fn() -> Destination,
         to: Destination,
     ) {
-        let (Some(slot), Some(changes)) = (state.jobs.job(job.token), &job.changes) else { return };
-        let stream = &state.streams[job.stream as usize];
+        let keys = self.node_set.nodes()[stream.node].keys();
+        let with_changes =
+            jobs.clone().filter_map(|job| Some((job, state.jobs.job(job.token)?, job.changes.as_ref()?)));
         let begun = commands.len();
         commands.begin("MULTI", 1).route_with(stream.key.as_bytes()).end(Destination::Nowhere);
-        let keys = self.node_set.nodes()[stream.node].keys();
-        for write in &changes.writes {
-            pack_set(commands, &keys.payload(&slot.job, &write.key), &write.value, write.expiry);
+        for (job, slot, changes) in with_changes.clone() {
+            for write in &changes.writes {
+                pack_set(commands, &keys.payload(&slot.job, &write.key), &write.value, write.expiry);
+                commands.end(part());
+            }
+            if !slot.producer.is_empty() && slot.record > 0 {
+                self.pack_record(state, commands, job, part());
+            }
+        }
+        self.pack_acknowledgement(state, commands, stream, jobs.clone(), part());
+        for (job, slot, _) in with_changes.clone() {
+            if !slot.producer.is_empty() {
+                pack_completion(state, commands, job, part());
+            }
+        }
+        let removals = with_changes.clone().map(|(_, _, changes)| changes.removals.len()).sum::<usize>();
+        if removals > 0 {
+            commands.begin("DEL", 1 + removals);
+            for (_, slot, changes) in with_changes {
+                for key in &changes.removals {
+                    commands.key_parts(&keys.payload(&slot.job, key));
+                }
+            }
             commands.end(part());
         }
-        if !slot.producer.is_empty() && slot.record > 0 {
-            self.pack_record(state, commands, job, part());
-        }
-        self.pack_acknowledgement(state, commands, stream, std::iter::once(job), part());
-        if !slot.producer.is_empty() {
-            pack_completion(state, commands, job, part());
-        }
-        self.pack_removal(state, commands, job, &part, part());
         commands.begin("EXEC", 1).route_with(stream.key.as_bytes()).end(to);
         commands.bind_from(begun);
     }

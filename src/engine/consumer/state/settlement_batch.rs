@@ -7,7 +7,7 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::engine::consumer::state::payload_changes::PayloadChanges;
 use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
-use crate::engine::protocol::reply_tag::SettlementStep;
+use crate::engine::protocol::reply_tag::{SettlementStep, TransactionGroup};
 
 /// Set of the steps of a settlement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,10 @@ pub struct SettledJob {
     pub changes: Option<Box<PayloadChanges>>,
     /// True if the commands of the transaction ran by themselves, since the user has no right to MULTI.
     pub is_untransacted: bool,
+    /// True if the transaction has no other jobs.
+    pub is_alone: bool,
+    /// True if a transaction with others was refused for good, so that the next one has no other jobs.
+    pub retries_alone: bool,
     /// Steps in place of a transaction that only removes. Redis without memory refuses every command within a transaction,
     /// and none of these commands outside one, apart from the record.
     pub steps_without_memory: Option<SettlementSteps>,
@@ -79,6 +83,8 @@ impl SettledJob {
             answer,
             changes,
             is_untransacted: false,
+            is_alone: false,
+            retries_alone: false,
             steps_without_memory,
             removes_later: false,
             due,
@@ -90,7 +96,8 @@ impl SettledJob {
 
     /// Notes a failed step. An error that lasts replaces one that passes.
     fn note(&mut self, step: SettlementStep, error: &RedisError) {
-        let is_transaction = matches!(step, SettlementStep::Transaction(_));
+        let is_transaction =
+            matches!(step, SettlementStep::Transaction(_) | SettlementStep::TransactionAlone(_));
         if is_transaction && self.is_untransacted && error.command == Some("EXEC") {
             // There was no transaction to end.
             return;
@@ -103,7 +110,9 @@ impl SettledJob {
         if passes {
             match step {
                 SettlementStep::Delay(_) => self.retry_steps.delay = true,
-                SettlementStep::Transaction(_) => self.retry_steps = self.steps_after(error),
+                SettlementStep::Transaction(_) | SettlementStep::TransactionAlone(_) => {
+                    self.retry_steps = self.steps_after(error);
+                }
                 SettlementStep::Record(_) => self.retry_steps.record = true,
                 SettlementStep::Acknowledgement(_) => self.retry_steps.acknowledgement = true,
                 SettlementStep::Completion(_) => self.retry_steps.completion = true,
@@ -113,6 +122,24 @@ impl SettledJob {
         if self.error.as_ref().is_none_or(|known| known.is_passing() && !passes) {
             self.error = Some(error.clone());
         }
+    }
+
+    /// Notes a refusal of a transaction with other jobs. One that lasts can be about another job, so this job is settled
+    /// alone.
+    fn note_shared(&mut self, step: SettlementStep, error: &RedisError) {
+        let lasts = !error.is_passing() && !is_cut(error);
+        let is_first = self.error.is_none() && self.retry_steps.is_empty();
+        if lasts && is_first && !self.is_untransacted {
+            self.retries_alone = true;
+            self.retry_steps.transaction = true;
+        } else if !self.retries_alone {
+            self.note(step, error);
+        }
+    }
+
+    /// Returns true if it is settled in a transaction with others.
+    pub fn shares_transaction(&self) -> bool {
+        self.pending_steps.transaction && !self.is_alone
     }
 
     /// Returns the steps that replace a transaction that Redis refused for the moment.
@@ -125,6 +152,7 @@ impl SettledJob {
     /// Makes the refused steps the pending ones.
     pub fn retry(&mut self) {
         self.pending_steps = std::mem::take(&mut self.retry_steps);
+        self.is_alone |= self.retries_alone;
         self.error.take_if(|error| error.is_passing() || is_cut(error));
     }
 
@@ -146,7 +174,8 @@ impl SettledJob {
     }
 }
 
-/// Returns true if a transaction lost its connection. The connection does not send it again. A second run does no harm.
+/// Returns true if a transaction lost its connection. The connection does not send it again, and Redis can have executed it. A
+/// second run publishes the completion again, and writes values that the producer can have removed meanwhile.
 fn is_cut(error: &RedisError) -> bool {
     error.kind == RedisErrorKind::Dropped
 }
@@ -165,23 +194,42 @@ pub struct SettlementBatch {
 impl SettlementBatch {
     /// Notes that the commands of a transaction ran by themselves.
     pub fn note_untransacted(&mut self, step: SettlementStep) {
-        if let SettlementStep::Transaction(at) = step
-            && let Some(job) = self.jobs.get_mut(at)
-        {
-            job.is_untransacted = true;
+        match step {
+            SettlementStep::Transaction(group) => {
+                self.group_mut(group).for_each(|job| job.is_untransacted = true);
+            }
+            SettlementStep::TransactionAlone(at) => {
+                self.jobs.get_mut(at).into_iter().for_each(|job| job.is_untransacted = true);
+            }
+            _ => {}
         }
+    }
+
+    /// The jobs of a group.
+    fn group_mut(&mut self, group: TransactionGroup) -> impl Iterator<Item = &mut SettledJob> {
+        let is_of_stream =
+            move |job: &&mut SettledJob| job.shares_transaction() && job.stream == u32::from(group.stream);
+        let others = usize::from(group.number) * TransactionGroup::MOST_JOBS;
+        self.jobs.iter_mut().filter(is_of_stream).skip(others).take(TransactionGroup::MOST_JOBS)
     }
 
     /// Notes a failed step.
     pub fn note(&mut self, step: SettlementStep, error: &RedisError) {
         let at = match step {
+            SettlementStep::Transaction(group) => {
+                let is_only = self.group_mut(group).count() == 1;
+                return self.group_mut(group).for_each(|job| match is_only {
+                    true => job.note(step, error),
+                    false => job.note_shared(step, error),
+                });
+            }
             SettlementStep::Acknowledgement(stream) => {
                 let concerned =
                     |job: &&mut SettledJob| job.pending_steps.acknowledgement && job.stream == stream;
                 return self.jobs.iter_mut().filter(concerned).for_each(|job| job.note(step, error));
             }
             SettlementStep::Delay(at)
-            | SettlementStep::Transaction(at)
+            | SettlementStep::TransactionAlone(at)
             | SettlementStep::Record(at)
             | SettlementStep::Completion(at)
             | SettlementStep::Removal(at) => at,

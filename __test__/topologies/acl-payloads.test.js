@@ -61,7 +61,7 @@ for (const right of ['set', 'del', 'publish', 'exec']) {
 ours(
   'a payload key that Redis refuses fails its own job alone, also among jobs that settle together',
   async (_, scene) => {
-    const { stream, group } = scene;
+    const { stream } = scene;
     const redis = await scene.server();
     const patterns = [`~${keys.stream('*')}`, `~${keys.payload('good*', '*')}`];
     await redis.call('ACL', 'SETUSER', 'ann', 'on', '>secret', ...patterns, '&*', '+@all');
@@ -88,6 +88,6 @@ ours(
       [['REJECT_JOB_ERROR', 'SET', 'bad']],
     );
     const written = await redis.call('EXISTS', ...ids.map((id) => keys.payload(id, 'outbound')));
-    assert.deepStrictEqual([written, await redis.call('XLEN', keys.stream(stream)), group], [149, 150, scene.group]);
+    assert.strictEqual(written, 149);
   },
 );

@@ -250,7 +250,7 @@ fn steps_of(jobs: &[SettledJob]) -> Vec<SettlementStep> {
             counts.len() - 1
         });
         let count = &mut counts[at].1;
-        if *count % TransactionGroup::MOST_JOBS == 0 {
+        if count.is_multiple_of(TransactionGroup::MOST_JOBS) {
             let (stream, number) = (job.stream as u16, (*count / TransactionGroup::MOST_JOBS) as u16);
             steps.push(SettlementStep::Transaction(TransactionGroup { stream, number }));
         }

@@ -194,7 +194,7 @@ class Producer extends EventEmitter {
     // Before anything is packed or planned, since a subscriber can send jobs and push payloads.
     const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
     entry.headers = message && diagnostics.packHeaders(message.headers);
-    const payload = orPublish(message, () => payloadOf(entry));
+    const payload = message === null ? payloadOf(entry) : payloadOrPublish(entry, message);
     const restore = payload && Job.takeSendable(job, payload);
     entry.payload = payload;
     entry.wait = groups && new Wait(groups, endsAtError, this.#waits, payload?.isOnlyCopy ? payload.returns : []);
@@ -337,12 +337,12 @@ function payloadOf({ given, job, cap, groups }) {
   return choosePayload(Job.sendable(job), given, { isCapped: cap > 0, isAwaited: groups !== null });
 }
 
-/** Returns the result of `choose`. Subscribers that have the message of a send get that of its refusal too. */
-function orPublish(message, choose) {
+/** Chooses the payload. Subscribers that have the message of a send get that of its refusal too. */
+function payloadOrPublish(entry, message) {
   try {
-    return choose();
+    return payloadOf(entry);
   } catch (error) {
-    if (message !== null) diagnostics.channels.sent.publish(Object.assign(message, { error }));
+    diagnostics.channels.sent.publish(Object.assign(message, { error }));
     throw error;
   }
 }

@@ -95,10 +95,10 @@ impl Consumer {
     pub(crate) fn pack_settlements(
         &self,
         state: &mut ConsumerState,
-        jobs: Vec<SettledJob>,
+        mut jobs: Vec<SettledJob>,
         writes: &mut SettlementWrites,
     ) -> Result<u32, Vec<SettledJob>> {
-        let steps = steps_of(&jobs);
+        let steps = steps_of(&mut jobs);
         if steps.is_empty() {
             return Err(jobs);
         }
@@ -222,10 +222,7 @@ pub(crate) fn pack_completion(
 
 /// The jobs that a transaction settles.
 fn jobs_of(jobs: &[SettledJob], group: TransactionGroup) -> impl Iterator<Item = &SettledJob> + Clone {
-    let is_of_stream =
-        move |job: &&SettledJob| job.shares_transaction() && job.stream == u32::from(group.stream);
-    let others = usize::from(group.number) * TransactionGroup::MOST_JOBS;
-    jobs.iter().filter(is_of_stream).skip(others).take(TransactionGroup::MOST_JOBS)
+    jobs.iter().filter(move |job| job.group == Some(group))
 }
 
 fn message_of(job: &SettledJob, stream: &StreamState, id: &str) -> String {
@@ -233,8 +230,8 @@ fn message_of(job: &SettledJob, stream: &StreamState, id: &str) -> String {
 }
 
 /// Lists the steps of a batch in order. Records come first, so that a record exists once the entry is acknowledged or
-/// the completion published.
-fn steps_of(jobs: &[SettledJob]) -> Vec<SettlementStep> {
+/// the completion published. Jobs with a transaction get their group.
+fn steps_of(jobs: &mut [SettledJob]) -> Vec<SettlementStep> {
     let mut steps = Vec::with_capacity(jobs.len() + 1);
     for (at, job) in jobs.iter().enumerate() {
         let is_alone = job.pending_steps.transaction && !job.shares_transaction();
@@ -244,16 +241,22 @@ fn steps_of(jobs: &[SettledJob]) -> Vec<SettlementStep> {
     }
     // Number of jobs with a transaction, by stream.
     let mut counts: Vec<(u32, usize)> = Vec::new();
-    for job in jobs.iter().filter(|job| job.shares_transaction()) {
+    for job in jobs.iter_mut() {
+        job.group = None;
+        if !job.shares_transaction() {
+            continue;
+        }
         let at = counts.iter().position(|(stream, _)| *stream == job.stream).unwrap_or_else(|| {
             counts.push((job.stream, 0));
             counts.len() - 1
         });
         let count = &mut counts[at].1;
+        let (stream, number) = (job.stream as u16, (*count / TransactionGroup::MOST_JOBS) as u16);
+        let group = TransactionGroup { stream, number };
         if count.is_multiple_of(TransactionGroup::MOST_JOBS) {
-            let (stream, number) = (job.stream as u16, (*count / TransactionGroup::MOST_JOBS) as u16);
-            steps.push(SettlementStep::Transaction(TransactionGroup { stream, number }));
+            steps.push(SettlementStep::Transaction(group));
         }
+        job.group = Some(group);
         *count += 1;
     }
     let before = steps.len();

@@ -44,6 +44,15 @@ pub struct Delivery<'a> {
     pub at: Instant,
 }
 
+#[cfg(test)]
+impl Delivery<'static> {
+    /// A first delivery of an entry without fields.
+    pub(crate) fn bare(stream: u32, entry: EntryId, at: Instant) -> Self {
+        let (producer, job, record, headers, carried, deliveries) = ("", "", 0, None, None, 1);
+        Self { stream, entry, producer, job, record, headers, carried, deliveries, at }
+    }
+}
+
 /// All jobs in flight of one consumer.
 #[derive(Debug, Default)]
 pub struct JobsInFlight {

@@ -60,17 +60,7 @@ mod tests {
 
     fn delivery(stream: u32, time: u64, at: Instant) -> Delivery<'static> {
         let entry = EntryId { time, sequence: 0 };
-        Delivery {
-            stream,
-            entry,
-            producer: "",
-            job: "",
-            record: 0,
-            headers: None,
-            carried: None,
-            deliveries: 1,
-            at,
-        }
+        Delivery::bare(stream, entry, at)
     }
 
     /// State with a stream in each lane, and entries that wait, by stream.

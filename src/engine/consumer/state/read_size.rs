@@ -72,17 +72,7 @@ mod tests {
         let mut state = playing(1);
         assert_eq!(state.next_count(0, 5), Some(5));
         let (stream, entry, at) = (0, EntryId::default(), Instant::now());
-        let delivery = Delivery {
-            stream,
-            entry,
-            producer: "",
-            job: "",
-            record: 0,
-            headers: None,
-            carried: None,
-            deliveries: 1,
-            at,
-        };
+        let delivery = Delivery::bare(stream, entry, at);
         state.jobs.take(delivery, None);
         assert_eq!(state.next_count(0, 5), Some(4));
         assert_eq!(state.next_count(0, 1), None);

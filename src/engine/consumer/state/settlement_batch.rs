@@ -51,6 +51,8 @@ pub struct SettledJob {
     pub changes: Option<Box<PayloadChanges>>,
     /// True if the commands of the transaction ran by themselves, since the user has no right to MULTI.
     pub is_untransacted: bool,
+    /// Group that the transaction of the current batch settles; `None` without one, or alone.
+    pub group: Option<TransactionGroup>,
     /// True if the transaction has no other jobs.
     pub is_alone: bool,
     /// True if a transaction with others was refused for good, so that the next one has no other jobs.
@@ -83,6 +85,7 @@ impl SettledJob {
             answer,
             changes,
             is_untransacted: false,
+            group: None,
             is_alone: false,
             retries_alone: false,
             steps_without_memory,
@@ -207,10 +210,7 @@ impl SettlementBatch {
 
     /// The jobs of a group.
     fn group_mut(&mut self, group: TransactionGroup) -> impl Iterator<Item = &mut SettledJob> {
-        let is_of_stream =
-            move |job: &&mut SettledJob| job.shares_transaction() && job.stream == u32::from(group.stream);
-        let others = usize::from(group.number) * TransactionGroup::MOST_JOBS;
-        self.jobs.iter_mut().filter(is_of_stream).skip(others).take(TransactionGroup::MOST_JOBS)
+        self.jobs.iter_mut().filter(move |job| job.group == Some(group))
     }
 
     /// Notes a failed step.

@@ -87,11 +87,7 @@ class SettlementWriter {
   }
 
   #writeResolveWith(run, { removals, writes, answers }, request) {
-    packetWriter.begin(Operation.ResolveWith);
-    packetWriter.writeNumber(this.#native.number);
-    packetWriter.writeNumber(run.token);
-    if (request !== null) packetWriter.writeRequest(request);
-    else packetWriter.writeNumber(0);
+    this.#begin(Operation.ResolveWith, run, request);
     packetWriter.writeNumber(removals.length);
     packetWriter.writeNumber(writes.length);
     packetWriter.writeNumber(answers.length);
@@ -109,14 +105,19 @@ class SettlementWriter {
   }
 
   #writeReject(run, data, request, unrecoverable) {
-    packetWriter.begin(Operation.Reject);
+    this.#begin(Operation.Reject, run, request);
+    packetWriter.writeNumber(unrecoverable ? 1 : 0);
+    packetWriter.writeString(data);
+    packetWriter.end();
+  }
+
+  /** Begins the unit of one job's settlement. */
+  #begin(operation, run, request) {
+    packetWriter.begin(operation);
     packetWriter.writeNumber(this.#native.number);
     packetWriter.writeNumber(run.token);
     if (request !== null) packetWriter.writeRequest(request);
     else packetWriter.writeNumber(0);
-    packetWriter.writeNumber(unrecoverable ? 1 : 0);
-    packetWriter.writeString(data);
-    packetWriter.end();
   }
 }
 

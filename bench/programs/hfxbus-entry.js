@@ -2,6 +2,9 @@
 
 const { Hfxbus3Program } = require('./hfxbus-3.js');
 
+/** Options of a send, by the place of its payload. */
+const CARRIAGES = { key: {}, both: { carry: true }, entry: { payload: 'entry' } };
+
 /** Program of a user of version 3 that avoids trips: payloads travel in entries, and answers in completions. */
 class HfxbusEntryProgram extends Hfxbus3Program {
   #carriage;
@@ -9,11 +12,12 @@ class HfxbusEntryProgram extends Hfxbus3Program {
   /**
    * @param {object} hfxbus the package
    * @param {object} options as of version 3, and:
-   * @param {'both' | 'entry'} options.payloadPlace place of payloads that are sent: entry and payload keys, or the entry alone
+   * @param {'key' | 'both' | 'entry'} options.payloadPlace place of payloads that are sent: payload keys, as without any
+   *   option, entry and payload keys, or the entry alone
    */
   constructor(hfxbus, options) {
     super(hfxbus, options);
-    this.#carriage = options.payloadPlace === 'entry' ? { payload: 'entry' } : { carry: true };
+    this.#carriage = CARRIAGES[options.payloadPlace];
   }
 
   /** Sends one job, with its payload in the same write. */

@@ -59,7 +59,8 @@ const S12 = scenarioOf({
   payload: 1024,
   run: sendWithProof,
   cases: [
-    { id: '1', label: '1 in flight, entry and key', payloadPlace: 'both', ...ONE_WRITE },
+    { id: '1', label: '1 in flight, key', payloadPlace: 'key', ...ONE_WRITE },
+    { id: '1-both', label: '1 in flight, entry and key', payloadPlace: 'both', ...ONE_WRITE },
     { id: '1-entry', label: '1 in flight, entry', payloadPlace: 'entry', ...ONE_WRITE },
   ],
 });

@@ -21,6 +21,9 @@ class HfxbusProgram {
   consumerOptions;
   /** Options of a job's route. */
   routed;
+  /** Streams of round trips, used in turn. */
+  #streams;
+  #requests = 0;
 
   /**
    * @param {object} hfxbus the package
@@ -29,8 +32,9 @@ class HfxbusProgram {
    * @param {'standalone' | 'nodes' | 'cluster'} [options.topology] what these are; over `nodes` jobs are distributed
    * @param {number} [options.payload] how many bytes a request has, and its answer; without, they are the README's
    * @param {number} [options.blockTimeout] of consumers, in ms
+   * @param {string[]} [options.streams] streams of round trips
    */
-  constructor(hfxbus, { ports, topology = 'standalone', payload = 0, blockTimeout = 5000 }) {
+  constructor(hfxbus, { ports, topology = 'standalone', payload = 0, blockTimeout = 5000, streams = ['bench'] }) {
     const nodes = ports.map((port) => ({ host: '127.0.0.1', port }));
     const connect = {
       standalone: () => hfxbus.ConnectionManager.standalone(nodes[0]),
@@ -39,6 +43,7 @@ class HfxbusProgram {
     };
     this.#hfxbus = hfxbus;
     this.#payload = payload;
+    this.#streams = streams;
     this.#connection = connect[topology]();
     this.routed = topology === 'nodes' ? { route: hfxbus.DISTRIBUTED_ROUTING } : {};
     // On a Cluster a consumer of 2.2.0 reads nothing any more once it has tried to claim.
@@ -63,7 +68,8 @@ class HfxbusProgram {
     const payload = this.#payload;
     const job = this.producer.job();
     await job.set('inbound', this.inbound).push();
-    await this.producer.send({ stream: 'bench', job, waitFor: ['bench'], ...this.routed });
+    const stream = this.#streams[this.#requests++ % this.#streams.length];
+    await this.producer.send({ stream, job, waitFor: ['bench'], ...this.routed });
     await job.finished();
     const { outbound } = await job
       .get('outbound', payload > 0)
@@ -83,16 +89,17 @@ class HfxbusProgram {
     if (!isRight) throw new Error('wrong answer');
   }
 
-  /** Answers requests. */
+  /** Answers requests. Each stream has a consumer, since one of 2.2.0 reads only one stream of a Cluster. */
   async serve(concurrency) {
     const payload = this.#payload;
-    await this.consume(['bench'], concurrency, async (job) => {
+    const answer = async (job) => {
       const { inbound } = await job
         .get('inbound', payload > 0)
         .del('inbound')
         .pull();
       await job.set('outbound', payload ? inbound : `${inbound}world!`).push();
-    });
+    };
+    for (const stream of this.#streams) await this.consume([stream], concurrency, answer);
   }
 
   /** A job without a payload, sent by each producer in turn, and its completion. */

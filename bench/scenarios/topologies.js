@@ -13,7 +13,16 @@ const RUNS = [
   { id: 'drain', label: 'drain, concurrency 128', run: drain, concurrency: 128, jobs: 100_000 },
 ];
 
-/** S3 and S4 on more than one server. On a Cluster there is one stream: 2.2.0 reads nothing from several. */
+/** Streams on the first, the second and the third node of a Cluster of three. */
+const STREAMS = ['bench', 'bench-a', 'bench-d'];
+
+/** Round trips on streams of all nodes, and on those of one node, each with a consumer of its own. */
+const SPREAD = [
+  { id: 'all-16', label: 'round trip on streams of all nodes, 16 in flight', streams: STREAMS },
+  { id: 'second-16', label: 'round trip on a stream of the second node, 16 in flight', streams: STREAMS.slice(1, 2) },
+];
+
+/** S3 and S4 on more than one server. */
 const S10 = {
   id: 'S10',
   title: `on ${NODES} servers`,
@@ -30,6 +39,15 @@ const S10 = {
       label: `Cluster, ${label}`,
       topology: 'cluster',
       ...one,
+    })),
+    ...SPREAD.map(({ id, label, streams }) => ({
+      id: `cluster-${id}`,
+      label: `Cluster, ${label}`,
+      topology: 'cluster',
+      run: roundTrip,
+      inFlight: 16,
+      jobs: 60_000,
+      streams,
     })),
   ],
   run: (stage, { run, ...parameters }) => run(stage, parameters),

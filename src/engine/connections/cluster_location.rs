@@ -1,7 +1,6 @@
 //! Policy of connections to one node of a Cluster. It looks the node up before each attempt, and reconnects when
 //! another node is the right one.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -36,10 +35,6 @@ struct Place {
     topology: Arc<Topology>,
     /// Slot whose node the connection must be on. Without one any node will do.
     slot: Option<u16>,
-    /// Slot whose node is tried first if any node will do.
-    preferred: Option<u16>,
-    /// Number of lookups since the last ready connection.
-    tries: AtomicUsize,
     /// Node of the connection or of the attempt. A lock, since it changes.
     node: Mutex<Option<String>>,
 }
@@ -66,26 +61,16 @@ impl LocationPolicy {
     /// Decides as `policy`, apart from the node and the time of the next attempt. Only the topology gives a Cluster
     /// up.
     pub fn new(policy: Arc<ConnectionPolicy>, topology: Arc<Topology>, slot: u16) -> Arc<Self> {
-        Self::at(policy, topology, Some(slot), None)
+        Self::at(policy, topology, Some(slot))
     }
 
-    /// As `new`, for a connection to any node. The node of the `preferred` slot is tried first.
-    pub fn anywhere(
-        policy: Arc<ConnectionPolicy>,
-        topology: Arc<Topology>,
-        preferred: Option<u16>,
-    ) -> Arc<Self> {
-        Self::at(policy, topology, None, preferred)
+    /// As `new`, for a connection to any node.
+    pub fn anywhere(policy: Arc<ConnectionPolicy>, topology: Arc<Topology>) -> Arc<Self> {
+        Self::at(policy, topology, None)
     }
 
-    fn at(
-        policy: Arc<ConnectionPolicy>,
-        topology: Arc<Topology>,
-        slot: Option<u16>,
-        preferred: Option<u16>,
-    ) -> Arc<Self> {
-        let (tries, node) = Default::default();
-        let place = Arc::new(Place { topology, slot, preferred, tries, node });
+    fn at(policy: Arc<ConnectionPolicy>, topology: Arc<Topology>, slot: Option<u16>) -> Arc<Self> {
+        let place = Arc::new(Place { topology, slot, node: Mutex::default() });
         Arc::new(Self { policy, place, watch: Mutex::default() })
     }
 
@@ -103,20 +88,6 @@ impl LocationPolicy {
     }
 }
 
-impl Place {
-    /// Returns the endpoint of the next attempt. Every second attempt leaves the preferred node out, which can be
-    /// gone.
-    async fn locate(&self) -> Result<Endpoint, RedisError> {
-        let is_turn = self.tries.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
-        if let Some(slot) = self.preferred.filter(|_| is_turn)
-            && let Ok(endpoint) = self.topology.clone().locate(Some(slot)).await
-        {
-            return Ok(endpoint);
-        }
-        self.topology.clone().locate(self.slot).await
-    }
-}
-
 impl LinkPolicy for LocationPolicy {
     fn inner(&self) -> Option<&dyn LinkPolicy> {
         Some(self.policy.as_ref())
@@ -130,7 +101,7 @@ impl LinkPolicy for LocationPolicy {
     fn locate(&self) -> Option<BoxFuture<Result<Endpoint, RedisError>>> {
         let place = self.place.clone();
         Some(Box::pin(async move {
-            let endpoint = place.locate().await?;
+            let endpoint = place.topology.clone().locate(place.slot).await?;
             *place.node.locked() = Some(endpoint.to_string());
             Ok(endpoint)
         }))
@@ -156,7 +127,6 @@ impl LinkPolicy for LocationPolicy {
                     self.place.topology.refresh();
                 }
             }
-            LinkState::Ready => self.place.tries.store(0, Ordering::Relaxed),
             LinkState::End => self.end_watch(),
             _ => {}
         }

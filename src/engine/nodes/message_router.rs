@@ -1,16 +1,9 @@
-//! Routes messages of a subscriber to producers, and subscribes again after Redis refused that.
+//! Routes messages of the subscribers of a node to producers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use crate::redis_io::error::RedisError;
-use crate::redis_io::link::PushSink;
 use crate::redis_io::locked::Locked;
-use crate::redis_io::pubsub::subscriber::Subscriber;
-
-use crate::engine::host::Event;
-use crate::engine::host::context::Context;
-use crate::engine::runtime::backoff::Backoff;
 
 /// Subscription through which a message reached a producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +25,12 @@ pub trait CompletionListener: Send + Sync {
     fn on_gap(&self, node: u32);
 }
 
-/// Router of the messages of one subscriber.
+/// Router of the messages of one node.
 pub(crate) struct MessageRouter {
-    this: Weak<MessageRouter>,
-    context: Arc<Context>,
     /// Number of the node that the messages come from.
     node: u32,
     /// A lock, since producers subscribe on the host's thread while messages arrive on the engine's.
     table: Mutex<Table>,
-    /// Refused resubscriptions. A lock, for the same reason.
-    refused: Mutex<Refused>,
 }
 
 #[derive(Default)]
@@ -50,32 +39,10 @@ struct Table {
     patterns: HashMap<Vec<u8>, Vec<Weak<dyn CompletionListener>>>,
 }
 
-#[derive(Default)]
-struct Refused {
-    subscriber: Weak<Subscriber>,
-    backoff: Backoff,
-    /// Code of the last refusal that was reported.
-    code: Option<String>,
-    /// True while a resubscription is scheduled.
-    is_due: bool,
-}
-
 impl MessageRouter {
     /// A router without listeners, for the node that the host knows by `node`.
-    pub(crate) fn new(context: Arc<Context>, node: u32) -> Arc<Self> {
-        let (table, refused) = Default::default();
-        Arc::new_cyclic(|this| Self { this: this.clone(), context, node, table, refused })
-    }
-
-    /// Sets the subscriber that it subscribes again on.
-    pub(crate) fn attach(&self, subscriber: &Arc<Subscriber>) {
-        self.refused().subscriber = Arc::downgrade(subscriber);
-    }
-
-    /// Returns true if there are no listeners.
-    pub(crate) fn is_idle(&self) -> bool {
-        let table = self.lock();
-        table.channels.is_empty() && table.patterns.is_empty()
+    pub(crate) fn new(node: u32) -> Arc<Self> {
+        Arc::new(Self { node, table: Mutex::default() })
     }
 
     /// Removes all listeners.
@@ -116,7 +83,7 @@ impl MessageRouter {
     }
 
     /// All listeners, each once, by number.
-    fn producers(&self) -> BTreeMap<u32, Arc<dyn CompletionListener>> {
+    pub(crate) fn producers(&self) -> BTreeMap<u32, Arc<dyn CompletionListener>> {
         let table = self.lock();
         let listeners: Vec<_> =
             table.channels.values().chain(table.patterns.values().flatten()).cloned().collect();
@@ -125,47 +92,14 @@ impl MessageRouter {
     }
 
     /// Reports to all listeners that completions can have been missed.
-    fn report_gap(&self) {
+    pub(crate) fn report_gap(&self) {
         for producer in self.producers().values() {
             producer.on_gap(self.node);
         }
     }
 
-    /// Subscribes again after a delay.
-    fn schedule_resubscribe(&self) {
-        let wait = {
-            let mut refused = self.refused();
-            if std::mem::replace(&mut refused.is_due, true) {
-                return;
-            }
-            refused.backoff.next_wait()
-        };
-        let this = self.this.clone();
-        self.context.tasks.spawn(async move {
-            tokio::time::sleep(wait).await;
-            let Some(router) = this.upgrade() else { return };
-            let subscriber = {
-                let mut refused = router.refused();
-                refused.is_due = false;
-                refused.subscriber.upgrade()
-            };
-            if let Some(subscriber) = subscriber {
-                subscriber.subscribe_again();
-            }
-        });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.locked()
-    }
-
-    fn refused(&self) -> MutexGuard<'_, Refused> {
-        self.refused.locked()
-    }
-}
-
-impl PushSink for MessageRouter {
-    fn message(&self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]) {
+    /// Passes a message to the listeners of its channel or its pattern.
+    pub(crate) fn message(&self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]) {
         let Some(pattern) = pattern else {
             let producer = self.lock().channels.get(channel).and_then(Weak::upgrade);
             if let Some(producer) = producer {
@@ -179,29 +113,7 @@ impl PushSink for MessageRouter {
         }
     }
 
-    fn resubscribed(&self) {
-        {
-            let mut refused = self.refused();
-            refused.backoff.reset();
-            refused.code = None;
-        }
-        self.report_gap();
-    }
-
-    fn resubscription_refused(&self, error: &RedisError) {
-        self.report_gap();
-        self.schedule_resubscribe();
-        let code = error.reply_code().map(str::to_owned);
-        let is_new_code = std::mem::replace(&mut self.refused().code, code.clone()) != code;
-        if is_new_code {
-            for producer in self.producers().into_keys() {
-                self.context.host.event(Event::ProducerFailed { producer, error });
-            }
-            self.context.host.wake();
-        }
-    }
-
-    fn burst_end(&self) {
-        self.context.host.wake();
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.locked()
     }
 }

@@ -1,55 +1,47 @@
-//! The subscriber of a node, and the subscriptions of producers on it.
+//! Subscriptions of producers on a node.
+//!
+//! Every node of a Cluster passes the messages that are published on it on to all others. They take up to 40 ms there, as
+//! Redis 7.0 leaves Nagle's algorithm on between nodes. So a Cluster has a subscriber on each node with streams whose
+//! completions are waited for.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use once_cell::sync::OnceCell;
+use tokio::task::{AbortHandle, JoinSet};
 
-use crate::redis_io::cluster::slot_map::slot_of;
 use crate::redis_io::cluster::topology::Topology;
-use crate::redis_io::connection::metrics::{Totals, Traffic};
+use crate::redis_io::connection::metrics::Totals;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
-use crate::redis_io::link::{BoxFuture, LinkPolicy, LinkState};
+use crate::redis_io::link::{BoxFuture, LinkState};
 use crate::redis_io::locked::Locked;
-use crate::redis_io::options::LinkOptions;
 use crate::redis_io::pubsub::subscriber::Subscriber;
 
-use crate::engine::connections::cluster_location::LocationPolicy;
-use crate::engine::connections::ejection::link_policy::around;
 use crate::engine::connections::policy::PolicyOptions;
-use crate::engine::connections::sentinel::failover_policy::FailoverPolicy;
 use crate::engine::connections::sentinel::locator::SentinelLocator;
 use crate::engine::nodes::message_router::{CompletionListener, MessageRouter};
+use crate::engine::nodes::subscriber_opener::SubscriberOpener;
+use crate::engine::nodes::subscriber_pool::SubscriberPool;
+use crate::engine::nodes::subscriber_set::{Name, OpenSubscriber};
+use crate::engine::nodes::subscription_moves::follow_slots;
 
-/// Maximum time of QUIT when the subscriber moves to another node.
-const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The subscriber of a node. It is opened at its first use, and again after its end.
+/// The subscribers of a node, one for each node of a Cluster. Each is opened at its first use, and again after its end.
 pub struct Subscriptions {
-    policy: PolicyOptions,
-    /// Topology, if the node is a Cluster. Every node of a Cluster receives the messages of all.
-    topology: Option<Arc<Topology>>,
-    /// Locator of its server, if sentinels know it.
-    locator: Option<Arc<SentinelLocator>>,
     router: Arc<MessageRouter>,
-    traffic: Arc<Traffic>,
-    subscriber: Mutex<Option<Arc<Subscriber>>>,
-    /// In a Cluster, the slot of the first stream whose completions were subscribed to. They are published on its
-    /// node. They take up to 40 ms to another node, as Redis 7.0 leaves Nagle's algorithm on between nodes.
-    home: OnceCell<u16>,
+    pool: Arc<SubscriberPool>,
+    /// Task that moves subscriptions after slots have moved. A lock, since any thread can begin or end it.
+    moves: Mutex<Option<AbortHandle>>,
 }
 
 impl Subscriptions {
-    /// A subscriber without a connection yet.
+    /// Subscriptions without a connection yet.
     pub fn new(
         policy: PolicyOptions,
         topology: Option<Arc<Topology>>,
         locator: Option<Arc<SentinelLocator>>,
     ) -> Self {
-        let router = MessageRouter::new(policy.context.clone(), policy.node);
-        let (traffic, subscriber, home) = Default::default();
-        Self { policy, topology, locator, router, traffic, subscriber, home }
+        let router = MessageRouter::new(policy.node);
+        let opener = SubscriberOpener::new(policy, topology, locator, router.clone());
+        Self { router, pool: SubscriberPool::new(opener), moves: Mutex::default() }
     }
 
     /// Subscribes `producer` to a channel of its own. `stream_key` is the key of the stream that completions come
@@ -60,13 +52,15 @@ impl Subscriptions {
         channel: String,
         stream_key: &str,
     ) -> Result<(), RedisError> {
-        self.move_home(stream_key);
-        let (subscriber, channel) = (self.subscriber()?, channel.into_bytes());
+        let channel = channel.into_bytes();
+        let name = Name::Channel(channel.clone());
+        let subscriber = self.pool.place(&name, Some(stream_key))?;
+        self.watch_moves();
         self.router.add_channel(channel.clone(), producer);
-        let subscribed = self.unless_out(subscriber.subscribe(vec![channel.clone()])).await;
+        let subscribed = self.unless_out(name.subscribe(&subscriber)).await;
         if let Err(error) = &subscribed {
             self.router.remove_channel(&channel);
-            self.take_back(error, || subscriber.unsubscribe(vec![channel]));
+            self.take_back(error, name, &subscriber);
         }
         subscribed
     }
@@ -79,46 +73,30 @@ impl Subscriptions {
         pattern: &str,
         stream_key: Option<&str>,
     ) -> Result<(), RedisError> {
-        if let Some(key) = stream_key {
-            self.move_home(key);
-        }
-        let (subscriber, pattern) = (self.subscriber()?, pattern.as_bytes().to_vec());
-        self.router.add_listener(&pattern, producer);
-        let subscribed = self.unless_out(subscriber.psubscribe(vec![pattern.clone()])).await;
+        let pattern = pattern.as_bytes();
+        let name = Name::Pattern(pattern.to_vec());
+        let subscriber = self.pool.place(&name, stream_key)?;
+        self.watch_moves();
+        self.router.add_listener(pattern, producer);
+        let subscribed = self.unless_out(name.subscribe(&subscriber)).await;
         if let Err(error) = &subscribed
-            && self.router.remove_listener(&pattern, &Arc::downgrade(producer))
+            && self.router.remove_listener(pattern, &Arc::downgrade(producer))
         {
-            self.take_back(error, || subscriber.punsubscribe(vec![pattern]));
+            self.take_back(error, name, &subscriber);
         }
         subscribed
     }
 
-    /// Moves the subscriber to the node that publishes the completions of the first stream, if no message can be
-    /// missed by that.
-    fn move_home(&self, stream_key: &str) {
-        let Some(topology) = &self.topology else { return };
-        let slot = slot_of(stream_key.as_bytes());
-        if self.home.set(slot).is_err() || !self.router.is_idle() {
-            return;
-        }
-        let is_away = |open: &mut Arc<Subscriber>| {
-            open.state() == LinkState::Ready && !topology.is_right(Some(slot), &open.node())
-        };
-        if let Some(away) = self.lock().take_if(is_away) {
-            // Callers that wait for the subscriber to be ready fail first.
-            self.policy.context.tasks.spawn(async move { away.quit(QUIT_TIMEOUT).await });
-        }
-    }
-
-    /// Undoes a subscription that an ejected node has not confirmed, since the node can still carry it out.
-    fn take_back(&self, error: &RedisError, undo: impl FnOnce() -> BoxFuture<Result<(), RedisError>>) {
+    /// Undoes a subscription that was not confirmed. An ejected node can still carry it out.
+    fn take_back(&self, error: &RedisError, name: Name, subscriber: &Subscriber) {
+        self.pool.set().remove(&name);
         if error.kind == RedisErrorKind::Ejected {
-            self.policy.context.tasks.spawn(undo());
+            self.pool.opener().policy().context.tasks.spawn(name.unsubscribe(subscriber));
         }
     }
 
     async fn unless_out<T>(&self, step: BoxFuture<Result<T, RedisError>>) -> Result<T, RedisError> {
-        match &self.policy.handle {
+        match &self.pool.opener().policy().handle {
             Some(handle) => handle.ejection.unless_out(step).await,
             None => step.await,
         }
@@ -126,17 +104,17 @@ impl Subscriptions {
 
     /// Returns true if there is a connection.
     pub(crate) fn is_open(&self) -> bool {
-        self.lock().as_ref().is_some_and(|open| !matches!(open.state(), LinkState::End | LinkState::Wait))
+        self.pool.set().subscribers().any(|open| !matches!(open.state(), LinkState::End | LinkState::Wait))
     }
 
     /// Bytes and reconnections of its connections so far.
     pub(crate) fn totals(&self) -> Totals {
-        self.traffic.totals()
+        self.pool.opener().totals()
     }
 
-    /// Resolves once the subscriber is connected and Redis lets it in.
+    /// Resolves once a subscriber is connected and Redis lets it in.
     pub async fn ready(&self) -> Result<(), RedisError> {
-        let pong = self.subscriber()?.ping();
+        let pong = self.pool.nearest(&mut self.pool.set(), None)?.subscriber.ping();
         self.unless_out(pong).await
     }
 
@@ -148,88 +126,61 @@ impl Subscriptions {
         channels: Vec<String>,
         patterns: Vec<String>,
     ) {
-        let channels: Vec<Vec<u8>> = channels.into_iter().map(String::into_bytes).collect();
-        for channel in &channels {
-            self.router.remove_channel(channel);
-        }
         let mut unused = Vec::new();
-        for pattern in patterns {
-            if self.router.remove_listener(pattern.as_bytes(), producer) {
-                unused.push(pattern.into_bytes());
+        for channel in channels.into_iter().map(String::into_bytes) {
+            self.router.remove_channel(&channel);
+            unused.push(Name::Channel(channel));
+        }
+        for pattern in patterns.into_iter().map(String::into_bytes) {
+            if self.router.remove_listener(&pattern, producer) {
+                unused.push(Name::Pattern(pattern));
             }
         }
-        let Some(subscriber) = self.lock().clone() else { return };
-        if subscriber.state() == LinkState::End {
-            return;
+        let mut set = self.pool.set();
+        for name in unused {
+            let Some(OpenSubscriber { subscriber, .. }) = set.remove(&name) else { continue };
+            if subscriber.state() != LinkState::End {
+                // The confirmation has no receiver. Messages that still arrive find no producer in the table.
+                self.pool.opener().policy().context.tasks.spawn(name.unsubscribe(&subscriber));
+            }
         }
-        // The confirmations have no receiver. Messages that still arrive find no producer in the table.
-        let tasks = &self.policy.context.tasks;
-        if !channels.is_empty() {
-            tasks.spawn(subscriber.unsubscribe(channels));
-        }
-        if !unused.is_empty() {
-            tasks.spawn(subscriber.punsubscribe(unused));
-        }
+        self.pool.quit_unused(&mut set);
     }
 
-    /// Unsubscribes everything and closes the connection with QUIT, within `bound`.
+    /// Unsubscribes everything and closes the connections with QUIT, within `bound`.
     pub async fn quit(&self, bound: Duration) {
-        self.router.clear();
-        let subscriber = self.lock().take();
-        if let Some(subscriber) = subscriber {
-            subscriber.quit(bound).await;
+        let tasks = &self.pool.opener().policy().context.tasks;
+        let mut quits = JoinSet::new();
+        for subscriber in self.end() {
+            quits.spawn_on(tasks.counted(async move { subscriber.quit(bound).await }), tasks.runtime());
         }
+        quits.join_all().await;
     }
 
-    /// Closes the connection at once.
+    /// Closes the connections at once.
     pub fn close(&self) {
-        self.router.clear();
-        if let Some(subscriber) = self.lock().take() {
+        for subscriber in self.end() {
             subscriber.close();
         }
     }
 
-    fn subscriber(&self) -> Result<Arc<Subscriber>, RedisError> {
-        if let Some(refusal) = self.policy.handle.as_ref().and_then(|handle| handle.ejection.refusal()) {
-            return Err(refusal);
+    /// Forgets all subscriptions. Returns the subscribers that are open.
+    fn end(&self) -> Vec<Arc<Subscriber>> {
+        self.router.clear();
+        if let Some(moves) = self.moves.locked().take() {
+            moves.abort();
         }
-        let mut subscriber = self.lock();
-        if let Some(open) = subscriber.as_ref().filter(|open| open.state() != LinkState::End) {
-            return Ok(open.clone());
-        }
-        if self.policy.closing.load(Ordering::Acquire) {
-            return Err(RedisError::closed());
-        }
-        let policy = self.policy.for_link(Arc::default(), self.traffic.clone());
-        let link = &self.policy.options.link;
-        let tasks = self.policy.context.tasks.clone();
-        let open = |options: &LinkOptions, policy: Arc<dyn LinkPolicy>| {
-            let policy = around(self.policy.handle.as_ref(), policy);
-            Subscriber::new(self.policy.link_options(options), policy, self.router.clone(), tasks.clone())
-        };
-        let opened = match (&self.topology, self.locator.clone()) {
-            (Some(topology), _) => {
-                let location_policy =
-                    LocationPolicy::anywhere(policy, topology.clone(), self.home.get().copied());
-                let opened = open(&topology.options().link, location_policy.clone());
-                location_policy.watch_location(&opened, &tasks);
-                opened
-            }
-            (None, Some(locator)) => {
-                let failover_policy = FailoverPolicy::new(policy, locator);
-                let opened = open(link, failover_policy.clone());
-                failover_policy.attach(opened.connection());
-                opened
-            }
-            (None, None) => open(link, policy),
-        };
-        self.router.attach(&opened);
-        *subscriber = Some(opened.clone());
-        Ok(opened)
+        self.pool.set().take()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Subscriber>>> {
-        self.subscriber.locked()
+    /// Starts the task that moves subscriptions, in a Cluster.
+    fn watch_moves(&self) {
+        let Some(topology) = self.pool.opener().topology() else { return };
+        let mut moves = self.moves.locked();
+        if moves.is_none() {
+            let watch = follow_slots(Arc::downgrade(&self.pool), self.router.clone(), topology.changes());
+            *moves = Some(self.pool.opener().policy().context.tasks.spawn(watch).abort_handle());
+        }
     }
 }
 

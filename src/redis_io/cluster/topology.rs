@@ -157,6 +157,11 @@ impl Topology {
         }
     }
 
+    /// Returns true if two slots are on one node by the known slots, or are the same.
+    pub fn is_one_node(&self, one: u16, other: u16) -> bool {
+        one == other || self.node_of(one).is_some_and(|node| self.node_of(other) == Some(node))
+    }
+
     /// Returns true after the refresh has given up.
     pub fn has_given_up(&self) -> bool {
         self.results.borrow().given_up

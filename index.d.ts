@@ -605,6 +605,16 @@ export interface IClusterOptions extends IRedisClientOptions {
    */
   slotsRefreshInterval?: number | undefined;
   /**
+   * Channels of the completions of this bus's jobs. With `'sharded'` consumers answer with SPUBLISH in the slot of the stream, so
+   * a completion stays on its node. That needs Redis 7 or Valkey on all nodes; on older ones `send()` with `waitFor` rejects with
+   * the error of SSUBSCRIBE. `producer.listen(stream)` of other processes does not get these completions. Consumers of 2.x, and of
+   * streams whose name has an unmatched `}`, use PUBLISH, and the producer receives both.
+   *
+   * With `'published'` consumers use PUBLISH. Each node of the Cluster then sends each completion to all others.
+   * @default 'published'
+   */
+  completions?: 'published' | 'sharded' | undefined;
+  /**
    * Lets commands wait for the slot map. If false, they fail with `NOT_READY` without one.
    * @default true
    */

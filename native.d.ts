@@ -177,6 +177,8 @@ export interface NativeClusterOptions {
   refreshTimeout?: number
   /** Interval of the refresh of the slots, in ms. */
   refreshInterval?: number
+  /** True if producers wait for completions on sharded channels. */
+  hasShardedCompletions?: boolean
 }
 
 /** A consumer. */

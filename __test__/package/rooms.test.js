@@ -45,7 +45,8 @@ const LAYERS = {
     ['command_meta'],
     ['destination'],
     ['error', 'options'],
-    ['address', 'glob', 'key_slot', 'keys', 'locked', 'metrics', 'resp', 'tasks', 'tls_error'],
+    ['keys'],
+    ['address', 'glob', 'key_slot', 'locked', 'metrics', 'resp', 'tasks', 'tls_error'],
   ],
   'redis_io/cluster': [
     ['redirection', 'topology_refresh'],

@@ -50,6 +50,8 @@ pub struct NativeClusterOptions {
     pub refresh_timeout: Option<f64>,
     /// Interval of the refresh of the slots, in ms.
     pub refresh_interval: Option<f64>,
+    /// True if producers wait for completions on sharded channels.
+    pub has_sharded_completions: Option<bool>,
 }
 
 impl NativeClusterOptions {

@@ -141,6 +141,10 @@ impl NativeNodeOptions {
             asks_reconnect: self.asks_reconnect.unwrap_or(defaults.asks_reconnect),
             link: self.into_link()?,
             cluster: None,
+            has_sharded_completions: cluster
+                .as_ref()
+                .and_then(|cluster| cluster.has_sharded_completions)
+                .unwrap_or(defaults.has_sharded_completions),
             sentinels: None,
         };
         let cluster = cluster.map(|cluster| cluster.into_engine(options.link.clone()));

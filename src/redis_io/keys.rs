@@ -4,9 +4,14 @@
 //! `{p}:chn:{stream}:{producer}` completion channel, where `{p}` is the bus' key prefix. Fleets of old and new processes
 //! meet under these names, so they never change.
 //!
+//! Version 2 does not know the sharded completion channel `{tag}:{p}:shd:{stream}:{producer}` in braces of its own, with the
+//! hash tag of the stream's key. It is in the slot of the stream.
+//!
 //! Version 2 does not know `{p}:rec:{entry}:{stream}:{group}`, the outcome record, and
 //! `{p}:rec:unheard:{entry}:{stream}:{group}`, the outcome record of a failure without a receiver. No payload key begins
 //! so.
+
+use crate::redis_io::key_slot::{hash_tag, slot_of};
 
 /// Names under one key prefix.
 #[derive(Clone, Debug)]
@@ -70,6 +75,15 @@ impl Keys {
         format!("{}:chn:{stream}:", self.prefix)
     }
 
+    /// Prefix of every sharded channel of `stream`, in the slot of the stream's key. The producer's id follows. `None` if no
+    /// channel can be in that slot, because of braces in the name.
+    pub fn sharded_channels_of(&self, stream: &str) -> Option<String> {
+        let key = self.stream(stream);
+        let tag = hash_tag(key.as_bytes()).and_then(|tag| std::str::from_utf8(tag).ok()).unwrap_or(&key);
+        let head = format!("{{{tag}}}:{}:shd:{stream}:", self.prefix);
+        (slot_of(head.as_bytes()) == slot_of(key.as_bytes())).then_some(head)
+    }
+
     /// Pattern for the completions of every producer on `stream`. A name without `*` is literal, so the other special
     /// characters of Redis are escaped.
     pub fn pattern(&self, stream: &str) -> String {
@@ -116,6 +130,32 @@ mod tests {
         assert_eq!(keys.record("1-2", "s", "g").concat(), b"dbl:hfxbus:rec:1-2:s:g");
         assert_eq!(keys.group("g"), "hfxbus:csr:g");
         assert_eq!(keys.channel("s", "P"), "hfxbus:chn:s:P");
+    }
+
+    #[test]
+    fn a_sharded_channel_is_in_the_slot_of_its_stream() {
+        for (prefix, stream) in
+            [("hfxbus", "s"), ("hfxbus", "{tag}s"), ("{app}", "s"), ("a{b", "s"), ("hfxbus", "s{")]
+        {
+            let keys = Keys::new(prefix);
+            let head = keys.sharded_channels_of(stream).unwrap_or_default();
+            assert_eq!(
+                slot_of(format!("{head}P").as_bytes()),
+                slot_of(keys.stream(stream).as_bytes()),
+                "{stream}"
+            );
+        }
+        assert_eq!(
+            Keys::new("hfxbus").sharded_channels_of("s").as_deref(),
+            Some("{hfxbus:str:s}:hfxbus:shd:s:")
+        );
+    }
+
+    #[test]
+    fn some_names_with_braces_have_no_sharded_channel() {
+        for stream in ["a}b", "{}b"] {
+            assert_eq!(Keys::new("hfxbus").sharded_channels_of(stream), None, "{stream}");
+        }
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub trait PushSink: Send + Sync {
         self.resubscribed();
     }
 
+    /// Reports that the node has ended a sharded subscription by itself, since it has lost the slot.
+    fn sharded_ended(&self) {}
+
     /// As [`ReplySink::burst_end`].
     fn burst_end(&self) {}
 }

@@ -51,6 +51,16 @@ const WORKING = {
       await until(async () => (await node.call('CLIENT', 'LIST')).includes(` name=${scene.stream} `));
     }
   },
+  completions: async (scene) => {
+    const cluster = await scene.cluster();
+    const connection = scene.connectCluster(cluster, { completions: 'sharded' });
+    await scene.play(async () => {}, { connection });
+    const producer = scene.producer(connection);
+    const job = await producer.send({ stream: scene.stream, job: producer.job(), waitFor: [scene.group] });
+    await job.finished(8000);
+    const home = await cluster.home(keys.stream(scene.stream));
+    assert.strictEqual((await home.call('PUBSUB', 'SHARDCHANNELS')).length, 1);
+  },
   keyPrefix: async (scene) => {
     const cluster = await scene.cluster();
     const connection = scene.connectCluster(cluster, { keyPrefix: 'mine' });

@@ -105,7 +105,13 @@ impl Node {
         options.cluster.as_ref().map_or(options.link.queue, |cluster| cluster.link.queue)
     }
 
-    /// The subscriber.
+    /// Prefix of the sharded channels of a stream. `None` if completions are on ordinary channels.
+    pub(crate) fn sharded_channels_of(&self, stream: &str) -> Option<String> {
+        let is_sharded = self.topology.is_some() && self.policy.options.has_sharded_completions;
+        if is_sharded { self.keys.sharded_channels_of(stream) } else { None }
+    }
+
+    /// The subscribers.
     pub fn subscriptions(&self) -> &Subscriptions {
         &self.subscriptions
     }

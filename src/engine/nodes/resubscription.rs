@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
+use crate::redis_io::cluster::topology::Topology;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::PushSink;
 use crate::redis_io::locked::Locked;
@@ -17,6 +18,8 @@ pub(crate) struct Resubscription {
     this: Weak<Resubscription>,
     context: Arc<Context>,
     router: Arc<MessageRouter>,
+    /// Topology, if the node is a Cluster.
+    topology: Option<Arc<Topology>>,
     /// A lock, since a subscriber is opened on the host's thread while its replies arrive on the engine's.
     refused: Mutex<Refused>,
 }
@@ -33,8 +36,20 @@ struct Refused {
 
 impl Resubscription {
     /// Begins without a subscriber.
-    pub(crate) fn new(context: Arc<Context>, router: Arc<MessageRouter>) -> Arc<Self> {
-        Arc::new_cyclic(|this| Self { this: this.clone(), context, router, refused: Mutex::default() })
+    pub(crate) fn new(
+        context: Arc<Context>,
+        router: Arc<MessageRouter>,
+        topology: Option<Arc<Topology>>,
+    ) -> Arc<Self> {
+        let refused = Mutex::default();
+        Arc::new_cyclic(|this| Self { this: this.clone(), context, router, topology, refused })
+    }
+
+    /// Asks for the slots. Subscriptions move to the nodes that have them now.
+    fn refresh_slots(&self) {
+        if let Some(topology) = &self.topology {
+            topology.refresh();
+        }
     }
 
     /// Sets the subscriber that it subscribes again on.
@@ -88,6 +103,9 @@ impl PushSink for Resubscription {
     fn resubscription_refused(&self, error: &RedisError) {
         self.router.report_gap();
         self.schedule();
+        if error.reply_code() == Some("MOVED") {
+            return self.refresh_slots();
+        }
         let code = error.reply_code().map(str::to_owned);
         let is_new_code = std::mem::replace(&mut self.refused().code, code.clone()) != code;
         if is_new_code {
@@ -96,6 +114,12 @@ impl PushSink for Resubscription {
             }
             self.context.host.wake();
         }
+    }
+
+    fn sharded_ended(&self) {
+        self.refresh_slots();
+        // The slot can have come back meanwhile.
+        self.schedule();
     }
 
     fn burst_end(&self) {

@@ -62,7 +62,8 @@ impl SubscriberOpener {
         if self.policy.closing.load(Ordering::Acquire) {
             return Err(RedisError::closed());
         }
-        let resubscription = Resubscription::new(self.policy.context.clone(), self.router.clone());
+        let resubscription =
+            Resubscription::new(self.policy.context.clone(), self.router.clone(), self.topology.clone());
         let subscriber = self.subscriber(slot, &resubscription);
         resubscription.attach(&subscriber);
         Ok(OpenSubscriber { slot: slot.filter(|_| self.topology.is_some()), subscriber })

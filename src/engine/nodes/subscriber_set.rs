@@ -15,14 +15,24 @@ pub(crate) enum Name {
     Channel(Vec<u8>),
     /// Pattern of a user.
     Pattern(Vec<u8>),
+    /// Sharded channel of a producer.
+    Sharded(Vec<u8>),
 }
 
 impl Name {
+    /// The channel or the pattern.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Channel(name) | Self::Pattern(name) | Self::Sharded(name) => name,
+        }
+    }
+
     /// Subscribes to it. Submits at the call.
     pub(crate) fn subscribe(&self, on: &Subscriber) -> BoxFuture<Result<(), RedisError>> {
         match self.clone() {
             Self::Channel(channel) => on.subscribe(vec![channel]),
             Self::Pattern(pattern) => on.psubscribe(vec![pattern]),
+            Self::Sharded(channel) => on.ssubscribe(vec![channel]),
         }
     }
 
@@ -31,6 +41,7 @@ impl Name {
         match self.clone() {
             Self::Channel(channel) => on.unsubscribe(vec![channel]),
             Self::Pattern(pattern) => on.punsubscribe(vec![pattern]),
+            Self::Sharded(channel) => on.sunsubscribe(vec![channel]),
         }
     }
 }

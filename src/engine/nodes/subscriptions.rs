@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::redis_io::cluster::redirect::Redirect;
 use crate::redis_io::cluster::topology::Topology;
 use crate::redis_io::connection::metrics::Totals;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
@@ -23,6 +24,9 @@ use crate::engine::nodes::subscriber_opener::SubscriberOpener;
 use crate::engine::nodes::subscriber_pool::SubscriberPool;
 use crate::engine::nodes::subscriber_set::{Name, OpenSubscriber};
 use crate::engine::nodes::subscription_moves::follow_slots;
+
+/// Maximum number of redirects of a subscription.
+const MOST_REDIRECTS: u32 = 16;
 
 /// The subscribers of a node, one for each node of a Cluster. Each is opened at its first use, and again after its end.
 pub struct Subscriptions {
@@ -46,21 +50,44 @@ impl Subscriptions {
 
     /// Subscribes `producer` to a channel of its own. `stream_key` is the key of the stream that completions come
     /// from. Resolves once Redis has confirmed it.
-    pub async fn subscribe(
+    pub(crate) async fn subscribe(
         &self,
         producer: &Arc<dyn CompletionListener>,
-        channel: String,
+        channel: Name,
         stream_key: &str,
     ) -> Result<(), RedisError> {
-        let channel = channel.into_bytes();
-        let name = Name::Channel(channel.clone());
-        let subscriber = self.pool.place(&name, Some(stream_key))?;
+        let mut attempts = 0;
+        loop {
+            let subscribed = self.subscribe_once(producer, &channel, stream_key).await;
+            let Err(error) = &subscribed else { return Ok(()) };
+            attempts += 1;
+            if attempts > MOST_REDIRECTS || !self.follow(error) {
+                return subscribed;
+            }
+        }
+    }
+
+    /// Notes the new node of a slot that an error names. Returns false if it names none.
+    fn follow(&self, error: &RedisError) -> bool {
+        let Some(topology) = self.pool.opener().topology() else { return false };
+        let Some(Redirect::Moved(slot, to)) = Redirect::read(error, &error.node) else { return false };
+        topology.moved(slot, &topology.reachable(to));
+        true
+    }
+
+    async fn subscribe_once(
+        &self,
+        producer: &Arc<dyn CompletionListener>,
+        channel: &Name,
+        stream_key: &str,
+    ) -> Result<(), RedisError> {
+        let subscriber = self.pool.place(channel, Some(stream_key))?;
         self.watch_moves();
-        self.router.add_channel(channel.clone(), producer);
-        let subscribed = self.unless_out(name.subscribe(&subscriber)).await;
+        self.router.add_channel(channel.as_bytes().to_vec(), producer);
+        let subscribed = self.unless_out(channel.subscribe(&subscriber)).await;
         if let Err(error) = &subscribed {
-            self.router.remove_channel(&channel);
-            self.take_back(error, name, &subscriber);
+            self.router.remove_channel(channel.as_bytes());
+            self.take_back(error, channel.clone(), &subscriber);
         }
         subscribed
     }
@@ -120,17 +147,16 @@ impl Subscriptions {
 
     /// Removes `producer` from channels and patterns. Channels and patterns without a listener are unsubscribed if
     /// there is a connection.
-    pub fn forget(
+    pub(crate) fn forget(
         &self,
         producer: &Weak<dyn CompletionListener>,
-        channels: Vec<String>,
+        channels: Vec<Name>,
         patterns: Vec<String>,
     ) {
-        let mut unused = Vec::new();
-        for channel in channels.into_iter().map(String::into_bytes) {
-            self.router.remove_channel(&channel);
-            unused.push(Name::Channel(channel));
+        for channel in &channels {
+            self.router.remove_channel(channel.as_bytes());
         }
+        let mut unused = channels;
         for pattern in patterns.into_iter().map(String::into_bytes) {
             if self.router.remove_listener(&pattern, producer) {
                 unused.push(Name::Pattern(pattern));

@@ -65,6 +65,8 @@ pub struct NodeOptions {
     pub link: LinkOptions,
     /// Cluster options. With them `link` is ignored.
     pub cluster: Option<ClusterOptions>,
+    /// True if producers wait for completions on sharded channels, on a Cluster.
+    pub has_sharded_completions: bool,
     /// Sentinels that resolve its address, if any.
     pub sentinels: Option<SentinelOptions>,
     /// Prefix of every key on this node, before the prefix of the bus.
@@ -95,6 +97,7 @@ impl Default for NodeOptions {
         Self {
             link: LinkOptions::default(),
             cluster: None,
+            has_sharded_completions: false,
             sentinels: None,
             key_prefix: String::new(),
             static_routes: Vec::new(),

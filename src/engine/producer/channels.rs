@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::redis_io::command::Commands;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 
+use crate::engine::nodes::subscriber_set::Name;
 use crate::engine::producer::Producer;
 use crate::engine::producer::held_sends::HeldSend;
 use crate::engine::producer::send_plan::QueuedSend;
@@ -92,10 +93,13 @@ impl Producer {
 
     /// Subscribes to the own channel of a stream, then sends the jobs that were held back.
     async fn subscribe(self: Arc<Self>, stream: String) -> Result<(), RedisError> {
-        let channel = self.node_set.keys().channel(&stream, &self.id);
         let node = self.node_set.node_of_completions(&stream);
         let key = node.keys().stream(&stream);
-        let subscribed = node.subscriptions().subscribe(&self.as_listener(), channel, &key).await;
+        let mut subscribed = Ok(());
+        for channel in self.channels_of(&stream) {
+            subscribed =
+                subscribed.and(node.subscriptions().subscribe(&self.as_listener(), channel, &key).await);
+        }
         let mut state = self.lock();
         if !matches!(state.channels.get(&stream), Some(Channel::Subscribing)) {
             return subscribed;
@@ -111,6 +115,14 @@ impl Producer {
         // Submitted under the lock, so that later jobs cannot overtake the ones that were held back.
         self.send_held(&mut state);
         subscribed
+    }
+
+    /// The own channels of a stream. The sharded one is for consumers that know it, and the other for all of 2.x.
+    pub(crate) fn channels_of(&self, stream: &str) -> Vec<Name> {
+        let ordinary = self.node_set.keys().channel(stream, &self.id);
+        let sharded = self.node_set.node_of_completions(stream).sharded_channels_of(stream);
+        let sharded = sharded.map(|head| Name::Sharded(format!("{head}{}", self.id).into_bytes()));
+        [Name::Channel(ordinary.into_bytes())].into_iter().chain(sharded).collect()
     }
 
     /// Begins the subscription that a job needs. Returns true if sends to its stream must wait.

@@ -32,6 +32,7 @@ use crate::engine::host::{Event, RequestId};
 use crate::engine::nodes::message_router::CompletionListener;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::nodes::reply_router::ReplyHandler;
+use crate::engine::nodes::subscriber_set::Name;
 use crate::engine::producer::completion_wait::WaitStart;
 use crate::engine::producer::held_sends::HeldSend;
 use crate::engine::producer::send_plan::{EntryFields, QueuedSend};
@@ -213,10 +214,10 @@ impl Producer {
         self.dismiss(std::mem::take(&mut state.expired));
         host.wake();
         self.refuse(state.held.requests(), &RedisError::closed());
-        let mut channels: Vec<Vec<String>> = vec![Vec::new(); self.node_set.nodes().len()];
+        let mut channels: Vec<Vec<Name>> = vec![Vec::new(); self.node_set.nodes().len()];
         for (stream, channel) in state.channels {
             if !matches!(channel, Channel::NotSubscribed) {
-                channels[self.node_set.route(&stream)].push(self.node_set.keys().channel(&stream, &self.id));
+                channels[self.node_set.route(&stream)].extend(self.channels_of(&stream));
             }
         }
         let patterns: Vec<String> = state.listened.into_iter().map(|listened| listened.pattern).collect();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::redis_io::command::Commands;
+use crate::redis_io::streams::entry::{REPLY, SHARDED};
 
 use crate::engine::host::RequestId;
 use crate::engine::nodes::node_set::NodeSet;
@@ -35,6 +36,8 @@ pub struct SendPlan {
     keys: Vec<String>,
     /// Node of the route. `None` if the job's id decides.
     node: Option<usize>,
+    /// True if the completions belong on the sharded channel of the producer.
+    is_sharded: bool,
 }
 
 impl SendPlan {
@@ -48,6 +51,7 @@ impl SendPlan {
                 Route::Name(name) => Some(node_set.route(name)),
                 Route::Distributed => None,
             },
+            is_sharded: node_set.node_of_completions(stream).sharded_channels_of(stream).is_some(),
         }
     }
 
@@ -65,7 +69,7 @@ impl SendPlan {
     /// stream; 0 is no limit.
     pub fn pack(&self, commands: &mut Commands, node: usize, fields: EntryFields<'_>, capped: u64) {
         let EntryFields { producer, job, record, headers, payload } = fields;
-        let more = usize::from(record > 0) + usize::from(headers.is_some());
+        let more = usize::from(record > 0) + usize::from(headers.is_some()) + usize::from(self.is_sharded);
         let carried = payload.map_or(0, SendPayload::words);
         let words = 7 + if capped > 0 { 3 } else { 0 } + 2 * more + carried;
         commands.begin("XADD", words).key(self.keys[node].as_bytes());
@@ -75,6 +79,9 @@ impl SendPlan {
         commands.arg(b"*").arg(b"prd").arg(producer.as_bytes()).arg(b"job").arg(job.as_bytes());
         if record > 0 {
             commands.arg(b"rec").arg_number(record);
+        }
+        if self.is_sharded {
+            commands.arg(REPLY).arg(SHARDED);
         }
         if let Some(headers) = headers {
             commands.arg(b"hdr").arg(headers.as_bytes());
@@ -134,6 +141,12 @@ fn distinct(groups: &[String]) -> Vec<String> {
 impl SendPlan {
     /// A plan without a node, for tests.
     pub(crate) fn awaiting(stream: &str, groups: &[String]) -> Self {
-        Self { stream: stream.to_owned(), groups: distinct(groups), keys: Vec::new(), node: None }
+        Self {
+            stream: stream.to_owned(),
+            groups: distinct(groups),
+            keys: Vec::new(),
+            node: None,
+            is_sharded: false,
+        }
     }
 }

@@ -12,6 +12,9 @@ const SCALE_READS = new Map([
   ['all', 2],
 ]);
 
+/** Values of `completions`. */
+const COMPLETIONS = ['published', 'sharded'];
+
 const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 6379;
 
@@ -38,6 +41,7 @@ function clusterOptions(startupNodes, given) {
       nat: natMap(given.natMap),
       reads: scaleReads(given.scaleReads),
       maxRedirections: checks.count('maxRedirections', given.maxRedirections, { least: 0 }),
+      hasShardedCompletions: hasShardedCompletions(given.completions),
       ...times(given),
     },
   };
@@ -109,6 +113,13 @@ function scaleReads(given) {
   const number = SCALE_READS.get(given);
   if (number === undefined) throw new TypeError("scaleReads must be 'master', 'slave' or 'all'");
   return number;
+}
+
+function hasShardedCompletions(given) {
+  if (given === undefined || given === null) return undefined;
+  const index = COMPLETIONS.indexOf(given);
+  if (index < 0) throw new TypeError("completions must be 'published' or 'sharded'");
+  return index === 1;
 }
 
 /** Converts times, which must be finite. A negative `refreshInterval` means no refresh to the engine. */

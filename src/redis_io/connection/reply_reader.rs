@@ -11,6 +11,8 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, ErrorAction, PushSink};
 use crate::redis_io::resp::{Cursor, Reply, Scanner, Token};
 
+/// Command that ends a sharded subscription. A node that loses a slot sends its reply without the command.
+pub(crate) const SUNSUBSCRIBE: &str = "SUNSUBSCRIBE";
 /// Size of one read in bytes.
 const READ_SIZE: usize = 64 * 1_024;
 /// Capacity that the buffer keeps after a large reply, in bytes.
@@ -119,6 +121,12 @@ impl Receiver {
                 pushes.message(message.pattern, message.channel, message.payload);
                 continue;
             }
+            if let Some(channel) = ended_channel(&reply)
+                && !self.shared.lock().queue.is_next(SUNSUBSCRIBE, channel)
+            {
+                pushes.sharded_ended();
+                continue;
+            }
             let bytes_wanted = self.can_retry(range);
             let answered = self.shared.lock().queue.answer(bytes_wanted);
             let Some((pending, bytes)) = answered else { return Err(self.surplus()) };
@@ -213,7 +221,7 @@ impl<'a> Message<'a> {
         let Reply::Array(cursor) = reply else { return None };
         let mut cursor = cursor.clone();
         match bulk(&mut cursor)? {
-            b"message" => {
+            b"message" | b"smessage" => {
                 Some(Self { pattern: None, channel: bulk(&mut cursor)?, payload: bulk(&mut cursor)? })
             }
             b"pmessage" => Some(Self {
@@ -224,6 +232,13 @@ impl<'a> Message<'a> {
             _ => None,
         }
     }
+}
+
+/// Returns the channel of a reply to SUNSUBSCRIBE.
+fn ended_channel<'a>(reply: &Reply<'a>) -> Option<&'a [u8]> {
+    let Reply::Array(cursor) = reply else { return None };
+    let mut cursor = cursor.clone();
+    (bulk(&mut cursor)? == b"sunsubscribe").then(|| bulk(&mut cursor))?
 }
 
 fn bulk<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {

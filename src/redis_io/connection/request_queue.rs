@@ -115,6 +115,16 @@ impl RequestQueue {
         Some((pending, bytes))
     }
 
+    /// Returns true if the first command was written in full, has this name, and has `word` as its last word.
+    pub fn is_next(&self, name: &str, word: &[u8]) -> bool {
+        let Some(first) = self.pending.front().filter(|first| first.meta.name == name) else { return false };
+        let end = self.answered + first.meta.length;
+        let is_written = self.writing > 0 || end <= self.written;
+        let bytes = self.chunks.front().and_then(|chunk| chunk.get(self.answered..end)).unwrap_or_default();
+        let before = bytes.strip_suffix(b"\r\n").and_then(|bytes| bytes.strip_suffix(word));
+        is_written && before.is_some_and(|before| before.ends_with(b"\r\n"))
+    }
+
     /// Removes the first command for an error that arrives before it is written in full. Redis sends such an error before
     /// it closes the connection, for example about a value that is too long. A second attempt would fail as well.
     pub fn refuse(&mut self) -> Option<(PendingCommand, Vec<u8>)> {

@@ -43,6 +43,16 @@ impl Subscriber {
         self.ask(Verb::PSubscribe, patterns)
     }
 
+    /// As [`Subscriber::subscribe`], to sharded channels. The node refuses those of slots that it does not have.
+    pub fn ssubscribe(&self, channels: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
+        self.ask(Verb::SSubscribe, channels)
+    }
+
+    /// Unsubscribes from sharded channels.
+    pub fn sunsubscribe(&self, channels: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
+        self.ask(Verb::SUnsubscribe, channels)
+    }
+
     /// Unsubscribes from channels.
     pub fn unsubscribe(&self, channels: Vec<Vec<u8>>) -> BoxFuture<Result<(), RedisError>> {
         self.ask(Verb::Unsubscribe, channels)

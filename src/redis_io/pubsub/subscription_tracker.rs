@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::connection::Connection;
+use crate::redis_io::connection::reply_reader::SUNSUBSCRIBE;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, ReplySink};
 use crate::redis_io::locked::Locked;
@@ -23,8 +24,10 @@ use crate::redis_io::resp::Reply;
 pub(crate) enum Verb {
     Subscribe,
     PSubscribe,
+    SSubscribe,
     Unsubscribe,
     PUnsubscribe,
+    SUnsubscribe,
 }
 
 /// Keeps the table of one subscriber, as the sink and the policy of its connection.
@@ -42,6 +45,7 @@ pub(crate) struct SubscriptionTracker {
 struct SubscriptionTable {
     channels: BTreeSet<Vec<u8>>,
     patterns: BTreeSet<Vec<u8>>,
+    sharded: BTreeSet<Vec<u8>>,
     pending: HashMap<u64, PendingSubscribe>,
     next: u64,
 }
@@ -151,8 +155,16 @@ impl SubscriptionTable {
                 self.apply(verb, name);
             }
             Ok(()) => {}
-            Err(error) if pending.outcome.is_ok() => pending.outcome = Err(error),
-            Err(_) => {}
+            Err(error) => {
+                let (verb, name) = pending.names.get(tag.index as usize)?.clone();
+                if pending.outcome.is_ok() {
+                    pending.outcome = Err(error);
+                }
+                // A node that has lost the slot of a channel has ended its subscription too.
+                if verb == Verb::SUnsubscribe {
+                    self.apply(verb, name);
+                }
+            }
         }
         if is_last { self.pending.remove(&tag.id) } else { None }
     }
@@ -161,8 +173,10 @@ impl SubscriptionTable {
         match verb {
             Verb::Subscribe => self.channels.insert(name),
             Verb::PSubscribe => self.patterns.insert(name),
+            Verb::SSubscribe => self.sharded.insert(name),
             Verb::Unsubscribe => self.channels.remove(&name),
             Verb::PUnsubscribe => self.patterns.remove(&name),
+            Verb::SUnsubscribe => self.sharded.remove(&name),
         };
     }
 
@@ -173,8 +187,10 @@ impl SubscriptionTable {
             |verb: Verb, name: &Vec<u8>| asked.iter().any(|(asked, of)| *asked == verb && of == name);
         let channels = self.channels.iter().filter(|name| !given_up(Verb::Unsubscribe, name));
         let patterns = self.patterns.iter().filter(|name| !given_up(Verb::PUnsubscribe, name));
+        let sharded = self.sharded.iter().filter(|name| !given_up(Verb::SUnsubscribe, name));
         let channels = channels.map(|name| (Verb::Subscribe, name.clone()));
-        channels.chain(patterns.map(|name| (Verb::PSubscribe, name.clone()))).collect()
+        let patterns = patterns.map(|name| (Verb::PSubscribe, name.clone()));
+        channels.chain(patterns).chain(sharded.map(|name| (Verb::SSubscribe, name.clone()))).collect()
     }
 }
 
@@ -183,8 +199,10 @@ impl Verb {
         match self {
             Self::Subscribe => "SUBSCRIBE",
             Self::PSubscribe => "PSUBSCRIBE",
+            Self::SSubscribe => "SSUBSCRIBE",
             Self::Unsubscribe => "UNSUBSCRIBE",
             Self::PUnsubscribe => "PUNSUBSCRIBE",
+            Self::SUnsubscribe => SUNSUBSCRIBE,
         }
     }
 }
@@ -214,6 +232,7 @@ impl LinkPolicy for SubscriptionTracker {
                 let mut table = self.table();
                 table.channels.clear();
                 table.patterns.clear();
+                table.sharded.clear();
             }
             _ => {}
         }

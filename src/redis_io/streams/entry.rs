@@ -6,6 +6,11 @@ use std::sync::Arc;
 use crate::redis_io::resp::{Cursor, Token, Value};
 use crate::redis_io::streams::carried_payload::CarriedPayload;
 
+/// Field of the channel on which the producer waits for the completion.
+pub const REPLY: &[u8] = b"rep";
+/// Value of that field for the sharded channel of the producer. Without the field it is the ordinary one.
+pub const SHARDED: &[u8] = b"shard";
+
 /// Largest time that Redis can still add to its clock and JavaScript can still represent.
 const LONGEST_RECORD: u64 = (1 << 53) - 1;
 
@@ -65,6 +70,8 @@ pub struct Entry<'a> {
     pub job: Option<&'a [u8]>,
     /// The `rec` field: time for which the outcome record is kept, in ms. 0 writes no record.
     pub record: u64,
+    /// The `rep` field: true if the completion belongs on the sharded channel of the producer.
+    pub is_sharded: bool,
     /// The `hdr` field: the headers of the subscribers to `hfxbus:send`, as JSON.
     pub headers: Option<&'a str>,
     /// The `val:…`, `ret` and `own` fields: the payload that the entry carries.
@@ -82,6 +89,8 @@ pub struct OwnedEntry {
     pub job: Option<String>,
     /// The `rec` field, as in [`Entry`].
     pub record: u64,
+    /// The `rep` field, as in [`Entry`].
+    pub is_sharded: bool,
     /// The `hdr` field, as in [`Entry`].
     pub headers: Option<String>,
     /// The payload that the entry carries, as in [`Entry`].
@@ -101,6 +110,7 @@ impl OwnedEntry {
                 b"prd" => entry.producer = String::from_utf8(value.clone()).ok()?,
                 b"job" => entry.job = Some(String::from_utf8(value.clone()).ok()?),
                 b"rec" => entry.record = read_record_time(value),
+                REPLY => entry.is_sharded = value == SHARDED,
                 b"hdr" => entry.headers = String::from_utf8(value.clone()).ok(),
                 _ => CarriedPayload::note(&mut carried, name, value),
             }
@@ -140,8 +150,9 @@ pub fn read_streams<'a>(mut reply: Cursor<'a>, mut each: impl FnMut(Item<'a>)) -
 fn read_entry<'a>(reply: &mut Cursor<'a>) -> Result<Entry<'a>, MalformedEntry> {
     expect_array(reply, Some(2))?;
     let id = EntryId::parse(expect_bulk(reply)?).ok_or(MalformedEntry)?;
+    let (producer, job, headers, carried) = Default::default();
     let mut entry =
-        Entry { id, deleted: false, producer: None, job: None, record: 0, headers: None, carried: None };
+        Entry { id, deleted: false, producer, job, record: 0, is_sharded: false, headers, carried };
     match reply.token() {
         Some(Token::Array(words)) => read_fields(reply, words, &mut entry)?,
         Some(Token::Nil | Token::NilArray) => entry.deleted = true,
@@ -163,6 +174,7 @@ fn read_fields<'a>(
             b"prd" => entry.producer = Some(value),
             b"job" => entry.job = Some(value),
             b"rec" => entry.record = read_record_time(value),
+            REPLY => entry.is_sharded = value == SHARDED,
             // The job runs without headers that are not UTF-8.
             b"hdr" => entry.headers = std::str::from_utf8(value).ok(),
             _ => CarriedPayload::note(&mut carried, name, value),

@@ -159,6 +159,7 @@ impl Consumer {
                     producer: &producer,
                     job: &job,
                     record: entry.record,
+                    is_sharded: entry.is_sharded,
                     headers: entry.headers.as_deref(),
                     carried: entry.carried.as_ref(),
                     deliveries,

@@ -6,7 +6,7 @@ use crate::redis_io::resp::Value;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::host::PendingJob;
-use crate::engine::protocol::completion_commands::pack_completion;
+use crate::engine::protocol::completion_commands::{ChannelHead, pack_completion};
 use crate::engine::protocol::completion_message;
 use crate::engine::protocol::job_error::JobError;
 use crate::engine::protocol::outcome_record::{self, FAILURE_RECORD_TTL, RecordOf, RecordPrecedence};
@@ -55,7 +55,8 @@ impl Consumer {
         };
         if error.is_none() && is_first {
             let publish = self.node_set.nodes()[completions].shared().call(|commands, to| {
-                pack_completion(commands, (&channel_head, &found.producer), &message, to);
+                let head = ChannelHead::Ordinary(&channel_head);
+                pack_completion(commands, (head, &found.producer), &message, to);
             });
             publish.await?;
         }

@@ -55,6 +55,8 @@ impl Consumer {
         number: u32,
         options: &StreamOptions,
     ) -> StreamState {
+        let owner = &self.node_set.nodes()[node];
+        let sharded_head = owner.topology().map(|_| owner.keys().sharded_channels_of(&options.name));
         let place = StreamPlace {
             number,
             lane,
@@ -63,6 +65,7 @@ impl Consumer {
             key,
             completion_head: completion_message::head(&options.name, &self.options.group),
             channel_head: self.node_set.keys().channels_of(&options.name),
+            sharded_head: sharded_head.flatten(),
         };
         StreamState::new(place, options.clone())
     }

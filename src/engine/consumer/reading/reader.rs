@@ -186,9 +186,19 @@ impl Consumer {
         let carried = entry.carried.as_ref();
         let history = &mut state.streams[stream as usize];
         let deliveries = if from_history { history.deliveries_of_history(entry.id) } else { 1 };
-        let Entry { id: entry, record, headers, .. } = entry;
-        let delivery =
-            Delivery { stream, entry, producer, job, record, headers, carried, deliveries, at: now };
+        let Entry { id: entry, record, is_sharded, headers, .. } = entry;
+        let delivery = Delivery {
+            stream,
+            entry,
+            producer,
+            job,
+            record,
+            is_sharded,
+            headers,
+            carried,
+            deliveries,
+            at: now,
+        };
         let started = self.start_or_buffer(state, delivery, &mut batch.free);
         batch.started.extend(started.map(|token| (stream, token)));
     }

@@ -207,17 +207,18 @@ impl Consumer {
     }
 }
 
-/// Packs the PUBLISH of a completion.
+/// Packs the PUBLISH of a completion, or the SPUBLISH if the producer waits on its sharded channel.
 pub(crate) fn pack_completion(
     state: &ConsumerState,
     commands: &mut Commands,
     job: &SettledJob,
     to: Destination,
 ) {
-    let Some(JobSlot { job: id, producer, .. }) = state.jobs.job(job.token) else { return };
+    let Some(JobSlot { job: id, producer, is_sharded, .. }) = state.jobs.job(job.token) else { return };
     let stream = &state.streams[job.stream as usize];
     let message = message_of(job, stream, id);
-    completion_commands::pack_completion(commands, (&stream.channel_head, producer), &message, to);
+    let head = stream.channel_head(*is_sharded);
+    completion_commands::pack_completion(commands, (head, producer), &message, to);
 }
 
 /// The jobs that a transaction settles.

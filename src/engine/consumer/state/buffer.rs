@@ -22,6 +22,8 @@ pub struct BufferedEntry {
     pub job: String,
     /// Lifetime of the outcome record in ms, as in [`Delivery`].
     pub record: u64,
+    /// True for the sharded channel, as in [`Delivery`].
+    pub is_sharded: bool,
     /// Headers of the entry, as in [`Delivery`].
     pub headers: Option<Box<str>>,
     /// Payload that the entry carries, as in [`Delivery`].
@@ -41,6 +43,7 @@ impl BufferedEntry {
             producer: delivery.producer.to_owned(),
             job: delivery.job.to_owned(),
             record: delivery.record,
+            is_sharded: delivery.is_sharded,
             headers: delivery.headers.map(Box::from),
             carried: delivery.carried.cloned(),
             deliveries: delivery.deliveries,
@@ -61,6 +64,7 @@ impl BufferedEntry {
             producer: &self.producer,
             job: &self.job,
             record: self.record,
+            is_sharded: self.is_sharded,
             headers: self.headers.as_deref(),
             carried: self.carried.as_ref(),
             deliveries: self.deliveries,

@@ -34,6 +34,8 @@ pub struct Delivery<'a> {
     pub job: &'a str,
     /// Lifetime of the outcome record in ms; 0 for none.
     pub record: u64,
+    /// True if the completion belongs on the sharded channel of the producer.
+    pub is_sharded: bool,
     /// Headers of the entry for diagnostics.
     pub headers: Option<&'a str>,
     /// Payload that the entry carries.
@@ -49,7 +51,8 @@ impl Delivery<'static> {
     /// A first delivery of an entry without fields.
     pub(crate) fn bare(stream: u32, entry: EntryId, at: Instant) -> Self {
         let (producer, job, record, headers, carried, deliveries) = ("", "", 0, None, None, 1);
-        Self { stream, entry, producer, job, record, headers, carried, deliveries, at }
+        let is_sharded = false;
+        Self { stream, entry, producer, job, record, is_sharded, headers, carried, deliveries, at }
     }
 }
 
@@ -90,6 +93,7 @@ impl JobsInFlight {
         slot.stream = delivery.stream;
         slot.entry = delivery.entry;
         slot.record = delivery.record;
+        slot.is_sharded = delivery.is_sharded;
         slot.headers = delivery.headers.map(Box::from);
         slot.carried = delivery.carried.cloned();
         slot.producer.push_str(delivery.producer);
@@ -230,6 +234,7 @@ mod tests {
                 producer: "prd",
                 job: "job",
                 record: 0,
+                is_sharded: false,
                 headers: None,
                 carried: None,
                 deliveries: 1,

@@ -40,6 +40,8 @@ pub struct JobSlot {
     pub job: String,
     /// Lifetime of the outcome record in ms; 0 for none.
     pub record: u64,
+    /// True if the completion belongs on the sharded channel of the producer.
+    pub is_sharded: bool,
     /// Headers of the entry for diagnostics.
     pub headers: Option<Box<str>>,
     /// Payload that the entry carries.
@@ -61,6 +63,7 @@ impl JobSlot {
             producer: String::new(),
             job: String::new(),
             record: 0,
+            is_sharded: false,
             headers: None,
             carried: None,
         }

@@ -8,6 +8,7 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::engine::consumer::state::last_entry::LastSeen;
 use crate::engine::consumer::state::trim_detector::{Received, TrimDetector};
 use crate::engine::options::consumer::{ReadFrom, StreamOptions};
+use crate::engine::protocol::completion_commands::ChannelHead;
 use crate::engine::protocol::group_info::GroupInfo;
 use crate::engine::protocol::group_members::GroupMembers;
 
@@ -37,6 +38,8 @@ pub struct StreamPlace {
     pub completion_head: String,
     /// Head of each channel of this stream.
     pub channel_head: String,
+    /// Head of each sharded channel of this stream, on a Cluster.
+    pub sharded_head: Option<String>,
 }
 
 /// One stream of a consumer, on one node.
@@ -58,6 +61,8 @@ pub struct StreamState {
     pub completion_head: String,
     /// Head of each channel of this stream.
     pub channel_head: String,
+    /// Head of each sharded channel of this stream, on a Cluster.
+    pub sharded_head: Option<String>,
     /// True once `play()` was called after the stream was added.
     pub active: bool,
     /// Start of the next read.
@@ -96,9 +101,18 @@ pub struct StreamState {
 }
 
 impl StreamState {
+    /// Head of the channels of its completions. Only a Cluster has sharded ones.
+    pub fn channel_head(&self, is_sharded: bool) -> ChannelHead<'_> {
+        match self.sharded_head.as_deref().filter(|_| is_sharded) {
+            Some(head) => ChannelHead::Sharded(head),
+            None => ChannelHead::Ordinary(&self.channel_head),
+        }
+    }
+
     /// A stream that was never read.
     pub fn new(place: StreamPlace, options: StreamOptions) -> Self {
-        let StreamPlace { number, lane, node, completions, key, completion_head, channel_head } = place;
+        let StreamPlace { number, lane, node, completions, key, completion_head, channel_head, sharded_head } =
+            place;
         Self {
             number,
             lane,
@@ -107,6 +121,7 @@ impl StreamState {
             key,
             completion_head,
             channel_head,
+            sharded_head,
             active: false,
             position: Self::first_position(&options),
             handed_back: None,

@@ -276,6 +276,19 @@ mod tests {
     }
 
     #[test]
+    fn the_next_command_is_known_by_its_name_and_its_last_word_once_it_is_written() {
+        let mut queue = RequestQueue::default();
+        let mut commands = Commands::default();
+        commands.begin("SUNSUBSCRIBE", 2).arg(b"a channel").end(Destination::Nowhere);
+        queue.append(&mut commands, None);
+        assert!(!queue.is_next("SUNSUBSCRIBE", b"a channel"), "not written");
+        queue.mark_written(queue.unwritten().len());
+        assert!(queue.is_next("SUNSUBSCRIBE", b"a channel"));
+        assert!(!queue.is_next("SUNSUBSCRIBE", b"channel") && !queue.is_next("SSUBSCRIBE", b"a channel"));
+        assert!(queue.answer(false).is_some() && !queue.is_next("SUNSUBSCRIBE", b"a channel"));
+    }
+
+    #[test]
     fn replies_come_in_the_order_of_the_commands() {
         let mut queue = RequestQueue::default();
         submit(&mut queue, "A", true);

@@ -1,7 +1,7 @@
 //! Handshake: the commands before the first command of a user.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hfxbus::redis_io::connection::Connection;
 use hfxbus::redis_io::error::RedisErrorKind;
@@ -123,6 +123,22 @@ fn a_loading_server_is_polled_until_it_has_loaded() {
     assert_eq!(ask(&engine, link.as_ref(), &["PING"]), pong());
     assert_eq!(server.heard(), ["INFO", "INFO", "INFO", "PING"]);
     assert!(policy.attempts().is_empty());
+}
+
+#[test]
+fn an_estimate_that_is_far_too_long_delays_no_command() {
+    let server = FakeServer::new(|command, before| {
+        Some(match (command, before) {
+            ("INFO", 0) => "$34\r\nloading:1\r\nloading_eta_seconds:500\r\n".to_owned(),
+            ("INFO", _) => "$9\r\nloading:0\r\n".to_owned(),
+            _ => "+PONG\r\n".to_owned(),
+        })
+    });
+    let (engine, policy) = (Engine::start(), Retries::always());
+    let link = connect(&engine, options(server.port), &policy);
+    let started = Instant::now();
+    assert_eq!(ask(&engine, link.as_ref(), &["PING"]), pong());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[test]

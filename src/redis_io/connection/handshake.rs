@@ -56,7 +56,7 @@ const TLS_ALERT: [u8; 2] = [21, 3];
 
 /// Name and version of this library, for CLIENT LIST of Redis 7.2 and later.
 const LIBRARY: [[&str; 4]; 2] = [
-    ["CLIENT", "SETINFO", "LIB-NAME", env!("CARGO_PKG_NAME")],
+    ["CLIENT", "SETINFO", "LIB-NAME", "hfxbus"],
     ["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
 ];
 

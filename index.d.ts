@@ -496,8 +496,9 @@ export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOption
    */
   enableReadyCheck?: boolean | undefined;
   /**
-   * Maximum time between two checks of `enableReadyCheck`.
-   * @default 10000
+   * Maximum time between two checks of `enableReadyCheck`, in ms. Redis estimates the rest of its loading time, and the
+   * check waits for no longer than that. The estimate can be far too long.
+   * @default 500
    */
   maxLoadingRetryTime?: number | undefined;
   /**

@@ -34,6 +34,7 @@ async function clients(redis, count) {
 function ready(others) {
   return (words, socket) => {
     if (words[0] === 'INFO') return bulk('redis_version:7.0.0\r\nloading:0\r\n');
+    if (words[0] === 'CLIENT') return OK;
     return others(words, socket);
   };
 }

@@ -2,9 +2,13 @@
 
 const assert = require('node:assert');
 const { describe, it } = require('node:test');
+const { consume } = require('../faults/programs/consumer.js');
+const { Child } = require('../support/child.js');
 const { asked, hfxbus } = require('../support/command-line.js');
 const { documentedRights } = require('../support/documented-rights.js');
+const { everySubject } = require('../support/implementations.js');
 const { keys } = require('../support/keys.js');
+const { RawClient } = require('../support/raw-client.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
 const { until } = require('../support/wait-until.js');
 const { stuckBus } = require('./stuck.js');
@@ -14,6 +18,11 @@ async function healthy(t, ...args) {
   const redis = await RedisServer.start(...args);
   t.after(() => redis.kill());
   return { redis, url: `redis://127.0.0.1:${redis.port}` };
+}
+
+/** Resolves with true if a server shows the libraries of connections, as Redis 7.2 and later. */
+async function knowsLibraries(redis) {
+  return (await redis.call('CLIENT', 'LIST')).includes(' lib-name=');
 }
 
 /** Returns the result of a check. */
@@ -102,7 +111,7 @@ describe('npx hfxbus doctor', () => {
     };
     const { code, said, details } = await until(isIdle, { timeout: 20000 });
     assert.deepStrictEqual([code, said.ok], [1, false]);
-    const number = '(\\d|entries \\(how many is not known\\))';
+    const number = '(\\d|an unknown number)';
     for (const text of [
       /^mailer of mails is stuck: 1 pending and idle for 50 ms or longer$/,
       new RegExp(`^mailer of mails is stuck: ${number} not delivered, and no consumer has read for 50 ms$`),
@@ -128,6 +137,10 @@ describe('npx hfxbus doctor', () => {
       }
       await redis.call('XGROUP', 'CREATECONSUMER', keys.stream(stream), keys.group('mailer'), 'one');
     }
+    // A connection without the name of its library, as those of 2.x.
+    const reader = new RawClient(redis.port);
+    t.after(() => reader.close());
+    await reader.call('XREADGROUP', 'GROUP', keys.group('mailer'), 'one', 'STREAMS', keys.stream('mails'), '>');
     await redis.call('XGROUP', 'CREATE', keys.stream('unread'), keys.group('mailer'), '$', 'MKSTREAM');
     await send('unread', 'entry');
     await send('letters', 'keys');
@@ -139,11 +152,46 @@ describe('npx hfxbus doctor', () => {
     const [{ state, stream, groups, detail }, ...others] = of(said, 'payloads');
     assert.deepStrictEqual([state, stream, groups, others], ['warning', 'mails', ['mailer'], []]);
     assert.match(detail, /^mails has entries with payload: 'entry', of which 2\.x reads null; .* groups mailer$/);
+    const shown = (await knowsLibraries(redis)) ? reader.address : 'Redis before 7.2 does not know it';
+    assert.ok(detail.includes(shown), detail);
     await redis.call('ACL', 'SETUSER', 'half', 'on', '>secret', '~*', '&*', '+@all', '-xrevrange');
     const half = await asked(['doctor', '--url', url.replace('//', '//half:secret@')]);
     const found = of(half.said, 'payloads').map((one) => [one.state, one.detail]);
     assert.deepStrictEqual(found, [['unknown', 'not known: the user has no permission for XREVRANGE']]);
     assert.deepStrictEqual(of(half.said, 'groups'), of(said, 'groups'));
+  });
+
+  it('tells consumers of 2.x from those of version 3 by their connections', async (t) => {
+    const { redis, url } = await healthy(t);
+    const knows = await knowsLibraries(redis);
+    const kill = {};
+    for (const subject of everySubject) {
+      const data = { stream: 'mails', consumer: { group: subject.env, blockTimeout: 100 } };
+      const child = new Child(subject, consume, { options: redis.options, data });
+      kill[subject.env] = () => child.kill();
+      t.after(kill[subject.env]);
+      await child.says('plays', 10000);
+    }
+    const producing = ConnectionManager.standalone(redis.options);
+    t.after(() => producing.stop({ force: true }));
+    const producer = new Producer(producing);
+    await producer.send({ stream: 'mails', payload: 'entry', job: producer.job().set('to', 'ann') });
+    const found = async () => of((await asked(['doctor', '--url', url])).said, 'payloads')[0];
+    const both = await found();
+    assert.deepStrictEqual([both.state, both.groups.sort()], ['warning', ['original', 'ours']]);
+    assert.strictEqual(both.connections.length, knows ? 1 : 0);
+    assert.match(both.detail, knows ? /1 of 2 connections that read can be of 2\.x: 127\.0\.0\.1:\d+;/ : /before 7\.2/);
+    kill.original();
+    const readers = async () => (await redis.call('CLIENT', 'LIST')).split('cmd=xreadgroup').length - 1;
+    await until(async () => (await readers()) === 1);
+    const ours = await found();
+    assert.strictEqual(ours.state, knows ? 'ok' : 'warning');
+    assert.match(ours.detail, knows ? /no consumer of 2\.x reads now, and 1 of 3\.0 or later do$/ : /before 7\.2/);
+    await redis.call('ACL', 'SETUSER', 'half', 'on', '>secret', '~*', '&*', '+@all', '-client');
+    const half = await asked(['doctor', '--url', url.replace('//', '//half:secret@')]);
+    const [{ state, detail }] = of(half.said, 'payloads');
+    assert.strictEqual(state, 'warning');
+    assert.match(detail, /not known \(the user has no permission for CLIENT LIST\)/);
   });
 
   it('warns of dead consumers without pending entries, and names them', async (t) => {

@@ -236,6 +236,29 @@ ours('a back-off longer than claimDeadline is kept too', async (_, scene) => {
   assert.ok(runs[1] - runs[0] >= 390, `${runs[1] - runs[0]} ms`);
 });
 
+ours(
+  'a consumer does not claim its own delayed retry before it is due, even if its lease has lapsed',
+  async (_, scene) => {
+    const [runs, claims] = [[], []];
+    const options = { id: 'mine', claimInterval: 10, claimDeadline: 300, backoff: { type: 'fixed', delay: 900 } };
+    const consumer = await scene.play(async () => {
+      runs.push(performance.now());
+      if (runs.length === 1) throw new Error('again');
+    }, options);
+    consumer.on('claimed', () => claims.push(performance.now()));
+    const id = await scene.add('job-1');
+    await until(() => runs.length === 1);
+    const [stream, group] = [keys.stream(scene.stream), keys.group(scene.group)];
+    // As if the renewals of the lease came too late.
+    const lapse = () => scene.redis.call('XCLAIM', stream, group, 'mine', 0, id, 'IDLE', 60000, 'JUSTID');
+    await stays(async () => (await lapse()) && runs.length === 1, 500);
+    await until(() => runs.length === 2);
+    assert.ok(runs[1] - runs[0] >= 890, `${runs[1] - runs[0]} ms`);
+    await until(async () => (await scene.pending()) === 0);
+    assert.strictEqual(claims.length, 1);
+  },
+);
+
 for (const how of ['class', 'property', 'reject()']) {
   ours(`an unrecoverable error is not retried: ${how}`, async (_, scene) => {
     let runs = 0;

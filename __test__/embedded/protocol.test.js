@@ -188,6 +188,21 @@ describe('the embedded server on the wire', { timeout: LIMIT }, () => {
     assert.match(seen[2], /^\d+\.\d{6} \[0 127\.0\.0\.1:\d+\] "SET" "k" "a \\"b\\"\\n\\x01"$/);
   });
 
+  it('shows the library of a client in CLIENT LIST, as Redis 7.2 and later', async (t) => {
+    const { client } = await serving(t);
+    assert.match(await client.call('CLIENT', 'LIST'), / lib-name= lib-ver=\n$/);
+    assert.strictEqual(await client.call('CLIENT', 'SETINFO', 'lib-name', 'mine'), 'OK');
+    assert.strictEqual(await client.call('CLIENT', 'SETINFO', 'LIB-VER', '1.0'), 'OK');
+    assert.match(await client.call('CLIENT', 'LIST'), / lib-name=mine lib-ver=1\.0\n$/);
+    for (const [words, message] of [
+      [['LIB-NAME', 'a b'], 'ERR LIB-NAME cannot contain spaces, newlines or special characters.'],
+      [['LIB-X', 'a'], "ERR Unrecognized option 'LIB-X'"],
+      [['LIB-NAME'], "ERR wrong number of arguments for 'client|setinfo' command"],
+    ]) {
+      await assert.rejects(client.call('CLIENT', 'SETINFO', ...words), { message });
+    }
+  });
+
   it('pauses writes, or all commands, for a time', async (t) => {
     const { client, connect } = await serving(t);
     await client.call('CLIENT', 'PAUSE', '60000', 'WRITE');

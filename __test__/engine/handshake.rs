@@ -1,7 +1,7 @@
 //! Handshake: the commands before the first command of a user.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hfxbus::redis_io::connection::Connection;
 use hfxbus::redis_io::error::RedisErrorKind;
@@ -9,7 +9,7 @@ use hfxbus::redis_io::link::{Link, LinkState};
 use hfxbus::redis_io::options::LinkOptions;
 use hfxbus::redis_io::resp::Value;
 
-use crate::support::{Engine, FakeServer, Replies, Retries, Server, ask, options, submit, until};
+use crate::support::{Engine, FakeServer, LIBRARY, Replies, Retries, Server, ask, options, submit, until};
 
 fn connect(engine: &Engine, options: LinkOptions, policy: &Arc<Retries>) -> Arc<Connection> {
     Connection::new(options.into(), policy.clone(), Arc::new(Replies::default()), engine.handle())
@@ -87,7 +87,7 @@ fn the_connection_is_named() {
 }
 
 #[test]
-fn the_commands_are_those_of_ioredis_in_their_order() {
+fn the_commands_are_those_of_ioredis_in_their_order_and_the_name_of_the_library() {
     let server = FakeServer::new(|command, _| {
         Some(if command == "INFO" { "$9\r\nloading:0\r\n".to_owned() } else { "+OK\r\n".to_owned() })
     });
@@ -101,10 +101,41 @@ fn the_commands_are_those_of_ioredis_in_their_order() {
     };
     let link = connect(&engine, full, &policy);
     assert!(ask(&engine, link.as_ref(), &["PING"]).is_ok());
-    assert_eq!(server.heard(), ["AUTH u p", "SELECT 3", "INFO", "CLIENT SETNAME c", "READONLY", "PING"]);
+    let [name, version] = LIBRARY;
+    assert_eq!(
+        server.heard(),
+        ["AUTH u p", "SELECT 3", "INFO", name, version, "CLIENT SETNAME c", "READONLY", "PING"]
+    );
     let bare = connect(&engine, LinkOptions { ready_check: false, ..options(server.port) }, &policy);
     assert!(ask(&engine, bare.as_ref(), &["PING"]).is_ok());
-    assert_eq!(server.heard()[6..], ["PING"]);
+    assert_eq!(server.heard()[8..], ["PING"]);
+}
+
+#[test]
+fn a_server_that_refuses_the_name_of_the_library_is_used_all_the_same() {
+    for refusal in ["ERR unknown subcommand 'SETINFO'", "NOPERM no permissions", "LOADING Redis is loading"] {
+        let server = FakeServer::new(move |command, _| {
+            Some(match command {
+                "INFO" => "$9\r\nloading:0\r\n".to_owned(),
+                command if command.starts_with("CLIENT SETINFO") => format!("-{refusal}\r\n"),
+                _ => "+PONG\r\n".to_owned(),
+            })
+        });
+        let (engine, policy) = (Engine::start(), Retries::always());
+        let link = connect(&engine, with_password(server.port, "p"), &policy);
+        assert_eq!(ask(&engine, link.as_ref(), &["PING"]), pong());
+        assert!(policy.attempts().is_empty() && policy.reason().is_none(), "{refusal}");
+    }
+}
+
+#[test]
+fn a_server_from_7_2_on_knows_the_library_of_a_connection_and_an_older_one_works_without() {
+    let (server, engine, policy) = (Server::start(), Engine::start(), Retries::always());
+    let link = connect(&engine, options(server.port), &policy);
+    assert_eq!(ask(&engine, link.as_ref(), &["PING"]), pong());
+    let rows = server.command("CLIENT LIST");
+    let marked = concat!("lib-name=hfxbus lib-ver=", env!("CARGO_PKG_VERSION"));
+    assert_eq!(rows.contains(marked), rows.contains("lib-name="), "{rows}");
 }
 
 #[test]
@@ -112,7 +143,7 @@ fn a_loading_server_is_polled_until_it_has_loaded() {
     let server = FakeServer::new(|command, before| {
         Some(match (command, before) {
             ("INFO", 0) => "$34\r\nloading:1\r\nloading_eta_seconds:500\r\n".to_owned(),
-            ("INFO", 1) => "-LOADING Redis is loading the dataset in memory\r\n".to_owned(),
+            ("INFO", 3) => "-LOADING Redis is loading the dataset in memory\r\n".to_owned(),
             ("INFO", _) => "$9\r\nloading:0\r\n".to_owned(),
             _ => "+PONG\r\n".to_owned(),
         })
@@ -121,8 +152,25 @@ fn a_loading_server_is_polled_until_it_has_loaded() {
     let options = LinkOptions { max_loading_retry_time: Duration::from_millis(20), ..options(server.port) };
     let link = connect(&engine, options, &policy);
     assert_eq!(ask(&engine, link.as_ref(), &["PING"]), pong());
-    assert_eq!(server.heard(), ["INFO", "INFO", "INFO", "PING"]);
+    let [name, version] = LIBRARY;
+    assert_eq!(server.heard(), ["INFO", name, version, "INFO", "INFO", "PING"]);
     assert!(policy.attempts().is_empty());
+}
+
+#[test]
+fn an_estimate_that_is_far_too_long_delays_no_command() {
+    let server = FakeServer::new(|command, before| {
+        Some(match (command, before) {
+            ("INFO", 0) => "$34\r\nloading:1\r\nloading_eta_seconds:500\r\n".to_owned(),
+            ("INFO", _) => "$9\r\nloading:0\r\n".to_owned(),
+            _ => "+PONG\r\n".to_owned(),
+        })
+    });
+    let (engine, policy) = (Engine::start(), Retries::always());
+    let link = connect(&engine, options(server.port), &policy);
+    let started = Instant::now();
+    assert_eq!(ask(&engine, link.as_ref(), &["PING"]), pong());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 'use strict';
 
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
-const { checkEntryPayloads } = require('./entry-payloads.js');
+const { checkEntryPayloads } = require('./versions/entry-payloads.js');
 const { checkConsumers } = require('./idle-consumers.js');
 const { json, styled, table } = require('./output.js');
 const { checkPermissions } = require('./permissions.js');

@@ -174,7 +174,7 @@ pub struct LinkOptions {
     pub queue: QueueLimit,
     /// Sends INFO until the server has loaded its data.
     pub ready_check: bool,
-    /// Maximum time between two INFO.
+    /// Maximum time between two INFO. The estimate of a server that loads can be far too long.
     pub max_loading_retry_time: Duration,
     /// Number of failed reconnections after which queued commands fail. `None` never fails them.
     pub max_retries_per_request: Option<u32>,
@@ -205,7 +205,7 @@ impl Default for LinkOptions {
             offline_queue: true,
             queue: QueueLimit::default(),
             ready_check: true,
-            max_loading_retry_time: Duration::from_millis(10_000),
+            max_loading_retry_time: Duration::from_millis(500),
             max_retries_per_request: Some(20),
             resend: true,
             resubscribe: true,

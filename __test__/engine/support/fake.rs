@@ -3,6 +3,10 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+/// Commands of a handshake that name the library.
+pub const LIBRARY: [&str; 2] =
+    ["CLIENT SETINFO LIB-NAME hfxbus", concat!("CLIENT SETINFO LIB-VER ", env!("CARGO_PKG_VERSION"))];
+
 /// A server that answers as a test says; what no Redis can be made to say at will.
 pub struct FakeServer {
     pub port: u16,

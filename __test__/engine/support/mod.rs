@@ -12,7 +12,7 @@ mod server;
 use std::time::{Duration, Instant};
 
 pub use cluster::ClusterServers;
-pub use fake::FakeServer;
+pub use fake::{FakeServer, LIBRARY};
 pub use host::{Host, TestBus, consumer_options, settle};
 pub use proxy::Proxy;
 pub use recorder::{Pushes, Replies, Retries, ask, ask_once, submit};

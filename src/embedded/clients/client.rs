@@ -42,6 +42,15 @@ pub enum Replies {
     Skip,
 }
 
+/// Library of a client, by CLIENT SETINFO.
+#[derive(Debug, Default)]
+pub struct ClientLibrary {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Its version.
+    pub version: Vec<u8>,
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct ClientState {
@@ -53,6 +62,8 @@ pub struct ClientState {
     pub local: SocketAddr,
     /// Name set by CLIENT SETNAME.
     pub name: Vec<u8>,
+    /// Library of the client.
+    pub library: ClientLibrary,
     /// True if the client can send commands.
     pub is_authenticated: bool,
     /// Time of the connection.
@@ -92,6 +103,7 @@ impl ClientState {
             peer,
             local,
             name: Vec::new(),
+            library: ClientLibrary::default(),
             is_authenticated: false,
             since: now,
             active: now,
@@ -137,7 +149,7 @@ impl ClientState {
         format!(
             "id={} addr={} laddr={} fd=0 name={name} age={} idle={} flags={} db=0 sub={} psub={} ssub=0 \
              multi={queued} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem={} tot-mem={} \
-             events=r cmd={} user=default redir=-1 resp=2",
+             events=r cmd={} user=default redir=-1 resp=2 lib-name={} lib-ver={}",
             self.id,
             self.peer,
             self.local,
@@ -149,6 +161,8 @@ impl ClientState {
             self.out.len(),
             self.out.capacity() + std::mem::size_of::<Self>(),
             self.last_command,
+            String::from_utf8_lossy(&self.library.name),
+            String::from_utf8_lossy(&self.library.version),
         )
     }
 

@@ -7,6 +7,7 @@ mod connection;
 mod counters;
 mod expiry;
 mod keys;
+mod library;
 mod pubsub;
 mod report;
 mod scripting;
@@ -23,6 +24,7 @@ pub fn specs() -> impl Iterator<Item = &'static CommandSpec> {
     [
         connection::SPECS,
         client::SPECS,
+        library::SPECS,
         strings::SPECS,
         counters::SPECS,
         keys::SPECS,

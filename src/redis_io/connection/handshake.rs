@@ -1,5 +1,5 @@
-//! Handshake of a new connection: AUTH, SELECT and INFO in one write, INFO again while the server loads its data, then
-//! the connection's name and READONLY.
+//! Handshake of a new connection: AUTH, SELECT, INFO and the library's name in one write, INFO again while the server
+//! loads its data, then the connection's name and READONLY.
 
 use std::io;
 use std::sync::Arc;
@@ -54,6 +54,12 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 /// First bytes of a server that did not understand us: an alert of TLS version 3.
 const TLS_ALERT: [u8; 2] = [21, 3];
 
+/// Name and version of this library, for CLIENT LIST of Redis 7.2 and later.
+const LIBRARY: [[&str; 4]; 2] = [
+    ["CLIENT", "SETINFO", "LIB-NAME", "hfxbus"],
+    ["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
+];
+
 struct Handshake<'a, S> {
     stream: &'a mut S,
     node: &'a Arc<str>,
@@ -85,7 +91,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
                 "AUTH" => self.check_auth(reply)?,
                 "SELECT" => self.check(reply, name)?,
                 "ROLE" => self.check_role(reply)?,
-                _ => info = Some(reply),
+                "INFO" => info = Some(reply),
+                // An older server does not know CLIENT SETINFO, and a user can have no right to it.
+                _ => {}
             }
         }
         while let Some(wait) = self.loading(info.take())? {
@@ -119,6 +127,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         if options.ready_check {
             words.push(vec!["INFO"]);
             names.push("INFO");
+        }
+        if !words.is_empty() {
+            // The name of the library alone is not worth a round trip.
+            words.extend(LIBRARY.iter().map(|command| command.to_vec()));
+            names.extend(["CLIENT"; LIBRARY.len()]);
         }
         let words: Vec<&[&str]> = words.iter().map(Vec::as_slice).collect();
         self.send(&words).await?;

@@ -55,7 +55,11 @@ impl Consumer {
         let decided = page.map(|page| {
             let idle = self.options.claim_deadline.saturating_add(page.gained);
             let limits = ClaimLimits { deadline: idle, deliveries: self.options.retry_limit };
-            let is_ours = |id| state.holds(stream as u32, id);
+            let is_ours = |entry: &PendingEntry| {
+                // A short lease can lapse before its renewal.
+                let is_delayed = entry.owner == self.options.id && state.delays(stream as u32, entry.id);
+                is_delayed || state.holds(stream as u32, entry.id)
+            };
             let plan = match page.entries {
                 Some(entries) => pending_page::plan(entries, size, limits, room_now, is_ours),
                 None => ClaimPlan { next: from, crowded: true, ..ClaimPlan::default() },

@@ -28,21 +28,21 @@ pub struct ClaimPlan {
     pub crowded: bool,
 }
 
-/// Decides about a page, in order. `is_ours` returns true for an entry in flight in this consumer, which is left
-/// alone.
+/// Decides about a page, in order. `is_ours` returns true for an entry in flight in this consumer, and for a delayed
+/// retry of it, which are left alone.
 pub fn plan(
     page: Vec<PendingEntry>,
     page_size: usize,
     limits: ClaimLimits,
     room: usize,
-    is_ours: impl Fn(EntryId) -> bool,
+    is_ours: impl Fn(&PendingEntry) -> bool,
 ) -> ClaimPlan {
     let mut plan = ClaimPlan::default();
     let is_full = page.len() >= page_size;
     let mut last = None;
     for entry in page {
         let id = entry.id;
-        if entry.idle < limits.deadline || is_ours(id) {
+        if entry.idle < limits.deadline || is_ours(&entry) {
             // Its consumer is alive.
         } else if entry.deliveries >= limits.deliveries {
             plan.exhausted.push(entry);

@@ -176,6 +176,12 @@ impl ConsumerState {
         self.jobs.holds(stream, entry) || self.buffered.iter().any(|buffered| buffered.is(stream, entry))
     }
 
+    /// Returns true if the next delivery of an entry waits for a back-off.
+    pub fn delays(&self, stream: u32, entry: EntryId) -> bool {
+        let mut retries = self.delayed_retries.iter();
+        retries.any(|retry| retry.stream == stream && retry.entry == entry && retry.due > Instant::now())
+    }
+
     /// Deadline of a job that starts now.
     pub fn deadline(&self, stream: u32, now: Instant) -> Option<Instant> {
         let limit: Duration = self.streams.get(stream as usize)?.options.deadline?;

@@ -1,11 +1,12 @@
 //! Settlement retries after a refusal that passes: Redis ran a script, was loading, was a replica, or was out of
-//! memory. The jobs stay in flight until then, so that a pause waits for them. Each round sends a part of the queue,
-//! and new settlements do not wait for it.
+//! memory. A transaction whose connection broke begins with the query whether Redis has executed it. The jobs stay in
+//! flight until then, so that a pause waits for them. Each round sends a part of the queue, and new settlements do not
+//! wait for it.
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::settlement::commands::SettlementWrites;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::settlement_batch::SettledJob;
+use crate::engine::consumer::state::settled_job::SettledJob;
 use crate::engine::host::Failure;
 
 impl Consumer {
@@ -44,7 +45,10 @@ impl Consumer {
         let mut writes = SettlementWrites::new(&self.node_set);
         let lasting = {
             let mut state = self.lock();
-            let (jobs, lasting) = state.retry_queue.begin_round();
+            let (mut jobs, lasting) = state.retry_queue.begin_round();
+            if state.lacks_transactions {
+                jobs.iter_mut().for_each(SettledJob::skip_query);
+            }
             // Each job of the queue has a step to send, so there is a batch.
             let batch = self.pack_settlements(&mut state, jobs, &mut writes).ok();
             state.retry_queue.start_round(batch);

@@ -9,7 +9,7 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::settlement::commands::pack_completion;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::settlement_batch::SettledJob;
+use crate::engine::consumer::state::settled_job::SettledJob;
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::protocol::payload_commands::pack_set;
 

@@ -1549,7 +1549,7 @@ export interface IProcessOptions {
    * Payload keys that are fetched before the processor is called (MGET, one for all jobs that arrive together). The first
    * `pull()` of such a key needs no round trip. It asks Redis for a key that did not exist, or that the processor has pulled,
    * pushed or removed since. A job waits for its payload for at most a second, or half its `deadline`, and starts without it
-   * then. A key that the entry carries needs no prefetch.
+   * then. A key that the entry carries is not fetched.
    * @default none
    */
   prefetch?: readonly string[] | null | undefined;

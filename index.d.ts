@@ -64,6 +64,7 @@ export declare function setErrorKind<T extends Error>(error: T, kind: string): T
  * | `MAX_RETRIES` | `maxRetriesPerRequest` reconnections have failed |
  * | `NOT_READY` | there is no connection, and `enableOfflineQueue` is false |
  * | `QUEUE_FULL` | `maxQueuedCommands` or `maxQueuedBytes` is reached; the command was not sent |
+ * | `REQUEST_TOO_LARGE` | the commands of one call exceed `maxQueuedCommands` or `maxQueuedBytes` by themselves; none was sent |
  * | `COMMAND_TIMEOUT` | no reply within `commandTimeout` |
  * | `PROTOCOL_ERROR` | the received bytes are not a reply of Redis |
  * | `NODE_EJECTED` | the node is out of the ring, see {@link IEjectOptions}; earlier commands can have been executed |
@@ -482,6 +483,9 @@ export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOption
   /**
    * Maximum number of commands that wait on one connection, to be sent or for a reply. Further commands fail with
    * `QUEUE_FULL` and are not sent. Infinity for no limit. ioredis 4 has no limit.
+   *
+   * The commands of one `push()`, `pull()`, pipeline or transaction are sent together or not at all. With more commands than
+   * that it fails with `REQUEST_TOO_LARGE`. A `send()` with set values has one for each, and three more.
    * @default 1000000
    */
   maxQueuedCommands?: number | undefined;

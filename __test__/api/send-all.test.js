@@ -274,7 +274,7 @@ ours('a transaction that is longer than the queue is refused, also after a subsc
       .then(assert.fail, (reason) => reason);
     assert.deepStrictEqual(
       error.errors.map(({ code }) => code),
-      Array(3).fill('QUEUE_FULL'),
+      Array(3).fill('REQUEST_TOO_LARGE'),
     );
   }
   await producer.sendAll(sends(scene, producer, ['a', 'b'], { waitFor: [scene.group] }), { atomic: true });

@@ -130,12 +130,16 @@ impl Producer {
         state.held.has(stream)
     }
 
-    /// Holds a send back, unless too many jobs wait already.
+    /// Holds a send back, unless too many jobs wait already, or it could not be sent later either.
     pub(crate) fn hold(&self, state: &mut ProducerState, send: HeldSend) {
         let node = send.jobs().first().map_or(0, |queued| queued.node(&self.node_set));
-        match state.held.has_room(&send, self.node_set.nodes()[node].queue().commands) {
-            true => state.held.push(send),
-            false => self.refuse([send.request()], &RedisError::queue_full()),
+        let limit = self.node_set.nodes()[node].queue();
+        if send.exceeds(limit) {
+            self.refuse([send.request()], &RedisError::request_too_large());
+        } else if state.held.has_room(&send, limit.commands) {
+            state.held.push(send);
+        } else {
+            self.refuse([send.request()], &RedisError::queue_full());
         }
     }
 

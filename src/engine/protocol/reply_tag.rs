@@ -49,12 +49,15 @@ pub enum ReplyKind {
     TransactedAlone = 16,
     /// A consumer, for the XPENDING of an entry whose transaction lost its connection: as for a PUBLISH.
     PendingQueried = 17,
+    /// Nobody, for the MULTI of a transaction that settles jobs: id is consumer and batch. It binds the transaction to the
+    /// commands of its batch, so that a full queue refuses the batch whole.
+    TransactionBegun = 18,
 }
 
 impl ReplyKind {
     /// ReplyKind of a ticket, or `None` if it has none.
     pub(crate) fn of(ticket: ReplyTag) -> Option<Self> {
-        const KINDS: [ReplyKind; 18] = [
+        const KINDS: [ReplyKind; 19] = [
             ReplyKind::Part,
             ReplyKind::Last,
             ReplyKind::Bytes,
@@ -73,6 +76,7 @@ impl ReplyKind {
             ReplyKind::SentTogether,
             ReplyKind::TransactedAlone,
             ReplyKind::PendingQueried,
+            ReplyKind::TransactionBegun,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }

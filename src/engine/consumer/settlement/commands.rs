@@ -113,16 +113,31 @@ impl Consumer {
             let is_failure = matches!(step, SettlementStep::Completion(at) if jobs[at].failure.is_some());
             let kind = ReplyKind::of_step(step, is_failure);
             let to = self.reply_to(kind, number, is_last);
+            let begin = || self.reply_to((ReplyKind::TransactionBegun, 0), number, false);
             match step {
                 SettlementStep::Transaction(group) => {
                     let part = || self.reply_to(kind, number, false);
                     let stream = &state.streams[usize::from(group.stream)];
-                    self.pack_transaction(state, commands, stream, jobs_of(&jobs, group), part, to);
+                    self.pack_transaction(
+                        state,
+                        commands,
+                        stream,
+                        jobs_of(&jobs, group),
+                        (begin(), part),
+                        to,
+                    );
                 }
                 SettlementStep::TransactionAlone(at) => {
                     let part = || self.reply_to(kind, number, false);
                     let stream = &state.streams[jobs[at].stream as usize];
-                    self.pack_transaction(state, commands, stream, std::iter::once(&jobs[at]), part, to);
+                    self.pack_transaction(
+                        state,
+                        commands,
+                        stream,
+                        std::iter::once(&jobs[at]),
+                        (begin(), part),
+                        to,
+                    );
                 }
                 SettlementStep::Delay(at) => {
                     self.pack_delay(state, commands, &jobs[at], to);

@@ -55,7 +55,7 @@ pub struct SettledJob {
     pub is_untransacted: bool,
     /// Group that the transaction of the current batch settles; `None` without one, or alone.
     pub group: Option<TransactionGroup>,
-    /// True if the transaction has no other jobs.
+    /// True if the transaction, and its batch, has no other jobs.
     pub is_alone: bool,
     /// True if a transaction with others was refused for good, so that the next one has no other jobs.
     pub retries_alone: bool,
@@ -146,12 +146,17 @@ impl SettledJob {
     /// Notes a failure of a transaction with other jobs. A refusal that lasts can be about another job, so this job is
     /// settled alone. Redis can have executed a transaction that failed for another reason.
     pub(super) fn note_shared(&mut self, step: SettlementStep, error: &RedisError) {
-        let is_refusal = matches!(error.kind, RedisErrorKind::Reply | RedisErrorKind::QueueFull);
+        let is_refusal = matches!(
+            error.kind,
+            RedisErrorKind::Reply | RedisErrorKind::QueueFull | RedisErrorKind::RequestTooLarge
+        );
         let lasts = is_refusal && !error.is_passing();
         let is_first = self.error.is_none() && self.retry_steps.is_empty();
         if lasts && is_first && !self.is_untransacted {
             self.retries_alone = true;
             self.retry_steps.transaction = true;
+            // The outcome if it cannot be sent again.
+            self.error = Some(error.clone());
         } else if !self.retries_alone {
             self.note(step, error);
         }
@@ -175,10 +180,12 @@ impl SettledJob {
     /// Makes the refused steps the pending ones.
     pub fn retry(&mut self) {
         self.pending_steps = std::mem::take(&mut self.retry_steps);
+        let begins_alone = self.retries_alone && !self.is_alone;
         self.is_alone |= self.retries_alone;
         // The reply to the query decides about the error.
         let decides_later = self.pending_steps.pending_query;
-        self.error.take_if(|error| !decides_later && (error.is_passing() || is_cut(error)));
+        let passes = |error: &RedisError| !decides_later && (error.is_passing() || is_cut(error));
+        self.error.take_if(|error| begins_alone || passes(error));
     }
 
     /// Makes the transaction the pending step in place of the query.

@@ -1,6 +1,7 @@
 //! Destination of jobs: a stream, its node, and the awaited groups. A plan is made once and serves every send.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::redis_io::command::Commands;
 
@@ -35,6 +36,8 @@ pub struct SendPlan {
     keys: Vec<String>,
     /// Node of the route. `None` if the job's id decides.
     node: Option<usize>,
+    /// Number of group removals, plus one, at which all groups were known to exist. 0 if they never were.
+    known_at: AtomicU64,
 }
 
 impl SendPlan {
@@ -48,7 +51,18 @@ impl SendPlan {
                 Route::Name(name) => Some(node_set.route(name)),
                 Route::Distributed => None,
             },
+            known_at: AtomicU64::new(0),
         }
+    }
+
+    /// Returns true if all groups were known to exist after that number of group removals.
+    pub(crate) fn has_known_groups(&self, removals: u64) -> bool {
+        self.known_at.load(Ordering::Relaxed) == removals + 1
+    }
+
+    /// Notes that all groups are known to exist, after that number of group removals.
+    pub(crate) fn note_known_groups(&self, removals: u64) {
+        self.known_at.store(removals + 1, Ordering::Relaxed);
     }
 
     /// Index of the node that a job goes to.
@@ -134,6 +148,7 @@ fn distinct(groups: &[String]) -> Vec<String> {
 impl SendPlan {
     /// A plan without a node, for tests.
     pub(crate) fn awaiting(stream: &str, groups: &[String]) -> Self {
-        Self { stream: stream.to_owned(), groups: distinct(groups), keys: Vec::new(), node: None }
+        let (keys, known_at) = (Vec::new(), AtomicU64::new(0));
+        Self { stream: stream.to_owned(), groups: distinct(groups), keys, node: None, known_at }
     }
 }

@@ -64,6 +64,7 @@ export declare function setErrorKind<T extends Error>(error: T, kind: string): T
  * | `MAX_RETRIES` | `maxRetriesPerRequest` reconnections have failed |
  * | `NOT_READY` | there is no connection, and `enableOfflineQueue` is false |
  * | `QUEUE_FULL` | `maxQueuedCommands` or `maxQueuedBytes` is reached; the command was not sent |
+ * | `REQUEST_TOO_LARGE` | the commands of one call exceed `maxQueuedCommands` or `maxQueuedBytes` by themselves; none was sent |
  * | `COMMAND_TIMEOUT` | no reply within `commandTimeout` |
  * | `PROTOCOL_ERROR` | the received bytes are not a reply of Redis |
  * | `NODE_EJECTED` | the node is out of the ring, see {@link IEjectOptions}; earlier commands can have been executed |
@@ -482,6 +483,9 @@ export interface IStandaloneOptions extends IRedisClientOptions, ISentinelOption
   /**
    * Maximum number of commands that wait on one connection, to be sent or for a reply. Further commands fail with
    * `QUEUE_FULL` and are not sent. Infinity for no limit. ioredis 4 has no limit.
+   *
+   * The commands of one `push()`, `pull()`, pipeline or transaction are sent together or not at all. With more commands than
+   * that it fails with `REQUEST_TOO_LARGE`. A `send()` with set values has one for each, and three more.
    * @default 1000000
    */
   maxQueuedCommands?: number | undefined;
@@ -1067,7 +1071,7 @@ export interface ISentJob extends Job {
    * Waits until every group of `waitFor` has finished the job. It can be called any number of times, and earlier completions
    * count. After a reconnection of the subscriber, an outcome query finds missed completions: every success, every error of a
    * job with `durable`, and for a minute an error that no connection received. A job whose entry is gone without an outcome
-   * has an error with code `OUTCOME_UNKNOWN`.
+   * has an error with code `OUTCOME_UNKNOWN`. So has a job whose group was created after the send, behind its entry.
    *
    * The values that the completions return (see {@link ISendOptions.returns}) are in this job object then. If several groups
    * return a key, the completion that arrived last counts. The first `pull()` of such a key needs no round trip:
@@ -1560,7 +1564,7 @@ export interface IProcessOptions {
    * Payload keys that are fetched before the processor is called (MGET, one for all jobs that arrive together). The first
    * `pull()` of such a key needs no round trip. It asks Redis for a key that did not exist, or that the processor has pulled,
    * pushed or removed since. A job waits for its payload for at most a second, or half its `deadline`, and starts without it
-   * then. A key that the entry carries needs no prefetch.
+   * then. A key that the entry carries is not fetched.
    * @default none
    */
   prefetch?: readonly string[] | null | undefined;

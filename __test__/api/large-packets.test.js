@@ -30,14 +30,14 @@ ours('a call that exceeds the queue limit is rejected whole, and alone', async (
   await job.set('a', 1).push();
   const refused = job.set('one', large).set('other', large).push();
   const written = other.set('a', 1).push();
-  await assert.rejects(refused, { code: 'QUEUE_FULL' });
+  await assert.rejects(refused, { code: 'REQUEST_TOO_LARGE' });
   await written;
   assert.strictEqual(await scene.redis.call('EXISTS', job.prefix('one'), job.prefix('other')), 0);
   const set = ['set', 'a', large];
   const results = await client.pipeline([['ping'], set, set]).exec();
   assert.deepStrictEqual(
     results.map(([error]) => error?.code),
-    ['QUEUE_FULL', 'QUEUE_FULL', 'QUEUE_FULL'],
+    ['REQUEST_TOO_LARGE', 'REQUEST_TOO_LARGE', 'REQUEST_TOO_LARGE'],
   );
   assert.strictEqual(await client.ping(), 'PONG');
 });

@@ -17,7 +17,7 @@ ours('a pipeline that exceeds the queue limit is rejected whole, and the connect
   const results = await client.pipeline(commands).exec();
   assert.deepStrictEqual(
     results.map(([error]) => error?.code),
-    ['QUEUE_FULL', 'QUEUE_FULL', 'QUEUE_FULL'],
+    ['REQUEST_TOO_LARGE', 'REQUEST_TOO_LARGE', 'REQUEST_TOO_LARGE'],
   );
   assert.strictEqual(await client.exists(first, second, third), 0);
 });
@@ -28,7 +28,7 @@ ours('a push that exceeds the queue limit writes none of its keys', async (_, sc
   await other.set('a', 1).push();
   const refused = job.set('first', LARGE).set('second', LARGE).set('third', 1).push();
   const written = other.set('a', 2).push();
-  await assert.rejects(refused, { code: 'QUEUE_FULL' });
+  await assert.rejects(refused, { code: 'REQUEST_TOO_LARGE' });
   await written;
   const keys = ['first', 'second', 'third'].map((key) => job.prefix(key));
   assert.strictEqual(await scene.redis.call('EXISTS', ...keys), 0);

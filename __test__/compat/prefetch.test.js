@@ -22,13 +22,13 @@ async function play(scene, prefetch, processor, { connection, ...options } = {})
   return { seen, errors };
 }
 
-/** Sends a job with a payload, and waits for its end. */
+/** Sends a job with a payload in keys only, and waits for its end. */
 async function send(scene, payload, { connection, id } = {}) {
   const producer = scene.producer(connection);
   const job = producer.job(id);
   for (const [key, value] of Object.entries(payload)) job.set(key, value);
   await job.push();
-  await producer.send({ stream: scene.stream, job, waitFor: [scene.group] });
+  await producer.send({ stream: scene.stream, job, waitFor: [scene.group], carry: false });
   await job.finished(10000);
   return job.id;
 }
@@ -50,7 +50,7 @@ ours('one request prefetches for all jobs that arrive together', async (_, scene
   const producer = scene.producer();
   const jobs = Array.from({ length: 4 }, () => producer.job());
   await Promise.all(jobs.map((job) => job.set('key', job.id).push()));
-  await Promise.all(jobs.map((job) => producer.send({ stream: scene.stream, job })));
+  await Promise.all(jobs.map((job) => producer.send({ stream: scene.stream, job, carry: false })));
   const monitor = await scene.monitor();
   const consumer = scene.consumer({ concurrency: 4 });
   const seen = new Map();
@@ -108,7 +108,7 @@ ours(
     const producer = scene.producer();
     const job = producer.job('renamed').set('key', 'old');
     await job.push();
-    await producer.send({ stream: scene.stream, job });
+    await producer.send({ stream: scene.stream, job, carry: false });
     await until(() => seen.has('renamed'));
     assert.deepStrictEqual(Object.fromEntries(seen), {
       twice: ['old', 'other'],
@@ -118,6 +118,54 @@ ours(
     });
   },
 );
+
+ours('keys that entries carry are not prefetched', async (_, scene) => {
+  const producer = scene.producer();
+  const name = (id, ...names) => names.map((key) => keys.payload(id, key));
+  /** Prefetched keys of each job, by its id, and the option `carry` of its send. */
+  const cases = {
+    all: { carry: ['one', 'two'], fetched: [] },
+    some: { carry: ['two'], fetched: name('some', 'one') },
+    none: { carry: false, fetched: name('none', 'one', 'two') },
+    entry: { payload: 'entry', fetched: [] },
+    missing: { values: { one: 'one' }, fetched: name('missing', 'two') },
+  };
+  for (const [id, { carry, payload, values = { one: 'one', two: 'two' } }] of Object.entries(cases)) {
+    const job = producer.job(id);
+    for (const [key, value] of Object.entries(values)) job.set(key, value);
+    await producer.send({ stream: scene.stream, job, carry, payload });
+  }
+  const monitor = await scene.monitor();
+  const concurrency = Object.keys(cases).length;
+  const consumer = scene.consumer({ concurrency });
+  const seen = new Map();
+  const processor = async (job) => seen.set(job.id, await job.get('one', false).get('two', false).pull());
+  consumer.process({ stream: scene.stream, processor, fromId: '0', prefetch: ['one', 'two'] });
+  await consumer.play();
+  await until(() => seen.size === concurrency);
+  const both = { one: 'one', two: 'two' };
+  const missing = { one: 'one', two: null };
+  assert.deepStrictEqual(Object.fromEntries(seen), { all: both, some: both, none: both, entry: both, missing });
+  const gets = await monitor.named('MGET', 'GET');
+  const expected = [
+    ['MGET', ...Object.values(cases).flatMap(({ fetched }) => fetched)],
+    ['GET', ...name('missing', 'two')],
+  ];
+  assert.deepStrictEqual(gets, expected);
+});
+
+ours('a job whose entry carries all keys starts without a prefetch', async (_, scene) => {
+  const { seen } = await play(scene, ['one', 'two'], (job) => job.get('one', false).get('two', false).pull());
+  const monitor = await scene.monitor();
+  const producer = scene.producer();
+  for (const payload of ['keys', 'entry']) {
+    const job = producer.job(payload).set('one', 1).set('two', 2);
+    await producer.send({ stream: scene.stream, job, payload, waitFor: [scene.group] });
+    await job.finished();
+    assert.deepStrictEqual(seen.get(payload), { one: 1, two: 2 });
+  }
+  assert.deepStrictEqual(await monitor.named('MGET', 'GET'), []);
+});
 
 ours('jobs of several nodes and of a Cluster start with their payloads', async (_, scene) => {
   const nodes = await scene.nodes();

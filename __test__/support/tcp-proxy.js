@@ -16,7 +16,7 @@ class TcpProxy {
   /** Number of connections so far. */
   accepted = 0;
   /** State that the directions of all connections share. */
-  #settings = { delay: null, rate: 0, piece: 0, cutAt: 0, isHole: false, record: null };
+  #settings = { delay: null, rate: 0, piece: 0, cutAt: 0, isHole: false, record: null, holeAt: null, muteAt: null };
 
   /** @param {number} server the port of the server on this machine */
   static async to(server) {
@@ -107,6 +107,16 @@ class TcpProxy {
     this.#settings.cutAt = bytes;
   }
 
+  /** Swallows a request from `word` on, and everything of its connection after that. `null` ends this for later requests. */
+  holeAt(word) {
+    this.#settings.holeAt = word;
+  }
+
+  /** Swallows all replies of a connection from a request with `word` on. `null` ends this for later requests. */
+  muteAt(word) {
+    this.#settings.muteAt = word;
+  }
+
   /** Ends everything. */
   close() {
     this.#listener.close();
@@ -131,6 +141,9 @@ class Connection {
   #sockets;
   #settings;
   #replied = 0;
+  /** True once its requests, or its replies, are swallowed. */
+  #isDeaf = false;
+  #isMute = false;
   isHole = false;
 
   constructor(client, server, settings, gone) {
@@ -148,9 +161,22 @@ class Connection {
     }
     this.#pump(client, server, (chunk) => {
       settings.record?.push(chunk);
-      return [chunk];
+      return this.#requests(chunk);
     });
-    this.#pump(server, client, (chunk) => this.#cutUp(chunk));
+    this.#pump(server, client, (chunk) => (this.#isMute ? [] : this.#cutUp(chunk)));
+  }
+
+  /** The requests of a chunk that go on to the server. */
+  #requests(chunk) {
+    const { holeAt, muteAt } = this.#settings;
+    this.#isMute ||= Boolean(muteAt) && chunk.includes(muteAt);
+    const at = holeAt ? chunk.indexOf(holeAt) : -1;
+    if (this.#isDeaf || at >= 0) {
+      const before = this.#isDeaf ? 0 : at;
+      this.#isDeaf = true;
+      return before > 0 ? [chunk.subarray(0, before)] : [];
+    }
+    return [chunk];
   }
 
   get #swallows() {

@@ -360,6 +360,7 @@ fn kind_name(kind: RedisErrorKind) -> &'static str {
         RedisErrorKind::MaxRetries => "maxRetries",
         RedisErrorKind::NotReady => "notReady",
         RedisErrorKind::QueueFull => "queueFull",
+        RedisErrorKind::RequestTooLarge => "requestTooLarge",
         RedisErrorKind::Timeout => "timeout",
         RedisErrorKind::Connect => "connect",
         RedisErrorKind::Tls => "tls",

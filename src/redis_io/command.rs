@@ -205,6 +205,35 @@ impl Commands {
         std::mem::replace(self, rest)
     }
 
+    /// Takes the requests and transactions that exceed a limit by themselves. One command alone never does. Their bytes are
+    /// dropped, since they can never be sent.
+    pub(crate) fn take_too_large(&mut self, limit: QueueLimit) -> Vec<CommandMeta> {
+        let is_too_large = |unit: &[CommandMeta]| {
+            let size = unit.iter().map(|meta| meta.length).sum::<usize>();
+            unit.len() > 1 && (unit.len() > limit.commands || size > limit.bytes)
+        };
+        let units = self.metas.chunk_by(|before, meta| meta.belongs_to(before));
+        let marks: Vec<bool> =
+            units.flat_map(|unit| std::iter::repeat_n(is_too_large(unit), unit.len())).collect();
+        if !marks.contains(&true) {
+            return Vec::new();
+        }
+        let (mut too_large, mut start, mut end) = (Vec::new(), 0, 0);
+        for (meta, is_too_large) in std::mem::take(&mut self.metas).into_iter().zip(marks) {
+            let next = start + meta.length;
+            if is_too_large {
+                too_large.push(meta);
+            } else {
+                self.bytes.copy_within(start..next, end);
+                end += meta.length;
+                self.metas.push(meta);
+            }
+            start = next;
+        }
+        self.bytes.truncate(end);
+        too_large
+    }
+
     /// Fails all packed commands with `error`.
     pub fn refuse(&mut self, sink: &dyn ReplySink, error: &RedisError) {
         self.bytes.clear();
@@ -327,6 +356,24 @@ mod tests {
         assert_eq!((fitting.len(), commands.len()), (1, 2));
         assert!(commands.take_fitting(QueueLimit { commands: 1, bytes: usize::MAX }, 1).is_empty());
         assert_eq!(commands.take_fitting(QueueLimit { commands: 2, bytes: usize::MAX }, 1).len(), 2);
+    }
+
+    #[test]
+    fn requests_that_exceed_the_limit_by_themselves_are_taken_from_the_others() {
+        let mut commands = Commands::default();
+        for (id, name) in [(1, "A"), (2, "BB"), (2, "BB"), (2, "BB"), (3, "C"), (3, "C"), (4, "DDDDDDDDDD")] {
+            commands.begin(name, 1).end(Destination::Sink(ReplyTag { kind: 0, index: 0, id }));
+        }
+        let limit = QueueLimit { commands: 2, bytes: usize::MAX };
+        let too_large = commands.take_too_large(limit);
+        assert_eq!(too_large.iter().map(|meta| meta.name).collect::<Vec<_>>(), ["BB", "BB", "BB"]);
+        assert!(commands.take_too_large(limit).is_empty());
+        let too_large = commands.take_too_large(QueueLimit { commands: 9, bytes: 15 });
+        assert_eq!(too_large.iter().map(|meta| meta.name).collect::<Vec<_>>(), ["C", "C"]);
+        let mut left = Vec::new();
+        commands.take_each(|meta, bytes| left.push((meta.name, String::from_utf8_lossy(bytes).into_owned())));
+        let word = |word: &str| format!("*1\r\n${}\r\n{word}\r\n", word.len());
+        assert_eq!(left, [("A", word("A")), ("DDDDDDDDDD", word("DDDDDDDDDD"))]);
     }
 
     #[test]

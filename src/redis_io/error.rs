@@ -19,6 +19,9 @@ const UNFIT: [&str; 4] = ["READONLY", "OOM", "MISCONF", "NOREPLICAS"];
 /// The text of [`RedisErrorKind::QueueFull`].
 pub const QUEUE_FULL: &str = "As much waits for a reply as maxQueuedCommands and maxQueuedBytes allow.";
 
+/// The text of [`RedisErrorKind::RequestTooLarge`].
+pub const REQUEST_TOO_LARGE: &str = "One request has more commands or bytes than maxQueuedCommands and maxQueuedBytes allow, so it can never be sent.";
+
 /// The kind of a [`RedisError`]; decisions and tests compare this, never the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedisErrorKind {
@@ -34,6 +37,8 @@ pub enum RedisErrorKind {
     NotReady,
     /// The queue reached its limit.
     QueueFull,
+    /// The request or transaction exceeds the limit of the queue by itself.
+    RequestTooLarge,
     /// No reply within `commandTimeout`.
     Timeout,
     /// The connection failed to open: refused, name not found, `connectTimeout` passed.
@@ -99,6 +104,11 @@ impl RedisError {
     /// Failure of a job that would wait behind `maxQueuedCommands` or `maxQueuedBytes`. Names no node.
     pub fn queue_full() -> Self {
         Self::local(RedisErrorKind::QueueFull, QUEUE_FULL, &Arc::from("")).of("XADD")
+    }
+
+    /// Failure of a send that exceeds `maxQueuedCommands` or `maxQueuedBytes` by itself. Names no node.
+    pub fn request_too_large() -> Self {
+        Self::local(RedisErrorKind::RequestTooLarge, REQUEST_TOO_LARGE, &Arc::from("")).of("XADD")
     }
 
     /// A failure of the socket while `doing` something, in Node's words and with Node's code.

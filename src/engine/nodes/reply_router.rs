@@ -105,6 +105,7 @@ impl ReplySink for ReplyRouter {
         }
         let Some(kind) = ReplyKind::of(ticket) else { return };
         match kind {
+            ReplyKind::TransactionBegun => {}
             ReplyKind::Added => match outcome {
                 // The user has no right to MULTI, so the command ran by itself. Its EXEC will fail.
                 Ok(Reply::Bulk(entry)) => {

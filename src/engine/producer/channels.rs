@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::redis_io::command::Commands;
+use tokio::sync::oneshot;
+
+use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::streams::commands::pack_groups;
 
 use crate::engine::nodes::subscriber_set::Name;
 use crate::engine::producer::Producer;
 use crate::engine::producer::held_sends::HeldSend;
+use crate::engine::producer::outcome_query::PendingReply;
 use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::producer::state::{Channel, ListenedStream, ProducerState};
 use crate::engine::producer::transaction::Transacting;
+use crate::engine::protocol::group_info::GroupInfo;
 
 impl Producer {
     /// Subscribes to the completions of all its own jobs, awaited or not.
@@ -29,7 +34,7 @@ impl Producer {
         // Each of them has an end, also behind one that fails: sends to the stream wait for it.
         let mut subscribed = Ok(());
         for stream in streams {
-            subscribed = subscribed.and(self.clone().subscribe(stream).await);
+            subscribed = subscribed.and(self.clone().subscribe(stream, None).await);
         }
         subscribed?;
         for node in self.node_set.nodes() {
@@ -83,16 +88,33 @@ impl Producer {
         Ok(())
     }
 
-    pub(crate) fn spawn_subscribe(self: &Arc<Self>, stream: String) {
+    /// Subscribes to the own channel of a stream for its first job. A job with a wait also needs the groups that exist before
+    /// it is sent.
+    fn spawn_subscribe(self: &Arc<Self>, stream: String, queued: &QueuedSend) {
         let producer = self.clone();
+        let groups = queued.wait.map(|_| self.ask_groups(queued));
         self.node_set.context().tasks.spawn(async move {
             // `subscribe` itself reports a failure to the jobs that wait.
-            let _ = producer.subscribe(stream).await;
+            let _ = producer.subscribe(stream, groups).await;
         });
     }
 
+    /// Asks Redis for the groups of a job's stream.
+    fn ask_groups(&self, queued: &QueuedSend) -> PendingReply {
+        let node = queued.node(&self.node_set);
+        let (sender, groups) = oneshot::channel();
+        let mut commands = Commands::default();
+        pack_groups(&mut commands, queued.plan.key(node), Destination::Task(sender));
+        self.node_set.nodes()[node].shared().submit(&mut commands);
+        groups
+    }
+
     /// Subscribes to the own channel of a stream, then sends the jobs that were held back.
-    async fn subscribe(self: Arc<Self>, stream: String) -> Result<(), RedisError> {
+    async fn subscribe(
+        self: Arc<Self>,
+        stream: String,
+        groups: Option<PendingReply>,
+    ) -> Result<(), RedisError> {
         let node = self.node_set.node_of_completions(&stream);
         let key = node.keys().stream(&stream);
         let mut subscribed = Ok(());
@@ -100,9 +122,19 @@ impl Producer {
             subscribed =
                 subscribed.and(node.subscriptions().subscribe(&self.as_listener(), channel, &key).await);
         }
+        let groups = match groups.filter(|_| subscribed.is_ok()) {
+            // Without a stream, or without the right, no group is known.
+            Some(groups) => groups.await.ok().and_then(Result::ok),
+            None => None,
+        };
         let mut state = self.lock();
         if !matches!(state.channels.get(&stream), Some(Channel::Subscribing)) {
             return subscribed;
+        }
+        if let Some(groups) = groups {
+            let prefix = self.node_set.keys().group("");
+            let named = GroupInfo::read_all(&groups).filter_map(|(name, _)| std::str::from_utf8(name).ok());
+            state.known_groups.add(&stream, named.filter_map(|name| name.strip_prefix(prefix.as_str())));
         }
         match &subscribed {
             Ok(()) => drop(state.channels.insert(stream, Channel::Subscribed)),
@@ -133,7 +165,7 @@ impl Producer {
             Some(Channel::Subscribing) => return true,
             _ if state.awaits(queued) => {
                 state.channels.insert(stream.clone(), Channel::Subscribing);
-                self.spawn_subscribe(stream.clone());
+                self.spawn_subscribe(stream.clone(), queued);
                 return true;
             }
             Some(Channel::NotSubscribed) => {}
@@ -142,12 +174,16 @@ impl Producer {
         state.held.has(stream)
     }
 
-    /// Holds a send back, unless too many jobs wait already.
+    /// Holds a send back, unless too many jobs wait already, or it could not be sent later either.
     pub(crate) fn hold(&self, state: &mut ProducerState, send: HeldSend) {
         let node = send.jobs().first().map_or(0, |queued| queued.node(&self.node_set));
-        match state.held.has_room(&send, self.node_set.nodes()[node].queue().commands) {
-            true => state.held.push(send),
-            false => self.refuse([send.request()], &RedisError::queue_full()),
+        let limit = self.node_set.nodes()[node].queue();
+        if send.exceeds(limit) {
+            self.refuse([send.request()], &RedisError::request_too_large());
+        } else if state.held.has_room(&send, limit.commands) {
+            state.held.push(send);
+        } else {
+            self.refuse([send.request()], &RedisError::queue_full());
         }
     }
 

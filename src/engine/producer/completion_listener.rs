@@ -69,6 +69,9 @@ impl CompletionListener for Producer {
                 return;
             }
             state.received += 1;
+            if state.completions.has_unknown_groups() {
+                state.known_groups.add(stream, [completion.group.as_ref()]);
+            }
             if state.completions.is_empty() {
                 Vec::new()
             } else {

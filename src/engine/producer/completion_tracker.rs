@@ -24,6 +24,8 @@ pub struct CompletionTracker {
     /// Times of the next check of each wait, earliest first. Entries that differ from the wait's `check_at` are
     /// skipped.
     checks: BinaryHeap<Reverse<(Instant, u32)>>,
+    /// Number of waits that began with groups that were not known to exist.
+    unknowing: usize,
 }
 
 impl CompletionTracker {
@@ -35,6 +37,7 @@ impl CompletionTracker {
             None => Arc::from(begin.job),
         };
         self.jobs.entry(job.clone()).or_default().push(number);
+        self.unknowing += usize::from(!begin.unknown_groups.is_empty());
         self.waits.insert(number, Wait::new(begin, job));
         if let Some(since) = recorded {
             self.check(number, since + SHORTEST_CHECK_INTERVAL);
@@ -94,8 +97,8 @@ impl CompletionTracker {
         if wait.is_over() { self.end(number) } else { None }
     }
 
-    /// Records if the entry of a wait is gone. Returns true if it was `gone` twice in a row, since a failover can
-    /// show that for a moment.
+    /// Records if the job of a wait cannot end any more, since its entry is gone or a group does not get it. Returns true
+    /// if it was so twice in a row: a failover can show that for a moment, and a completion can be on its way.
     pub fn is_lost(&mut self, number: u32, gone: bool) -> bool {
         let wait = self.waits.get_mut(&number);
         wait.is_some_and(|wait| std::mem::replace(&mut wait.gone, gone) && gone)
@@ -155,6 +158,19 @@ impl CompletionTracker {
         }
     }
 
+    /// Returns true if a wait has a group that can have been created after its job was sent.
+    pub fn has_unknown_groups(&self) -> bool {
+        self.unknowing > 0
+    }
+
+    /// Notes that a group gets the entry of a wait.
+    pub fn note_expected(&mut self, number: u32, group: &str) {
+        let Some(wait) = self.waits.get_mut(&number) else { return };
+        let before = wait.unknown_groups.len();
+        wait.unknown_groups.retain(|unknown| unknown != group);
+        self.unknowing -= usize::from(before > 0 && wait.unknown_groups.is_empty());
+    }
+
     /// Returns true if a wait has no completion of this group.
     pub fn is_missing(&self, number: u32, group: &str) -> bool {
         self.waits.get(&number).is_some_and(|wait| wait.is_missing(group))
@@ -181,6 +197,7 @@ impl CompletionTracker {
 
     fn remove(&mut self, number: u32) -> Option<Wait> {
         let wait = self.waits.remove(&number)?;
+        self.unknowing -= usize::from(!wait.unknown_groups.is_empty());
         if let Some(numbers) = self.jobs.get_mut(&wait.job) {
             numbers.retain(|other| *other != number);
             if numbers.is_empty() {
@@ -209,7 +226,14 @@ mod tests {
         ends_at_error: bool,
     ) {
         let plan = plan(groups);
-        completions.wait(WaitStart { number, job, plan, ends_at_error, recorded: None });
+        completions.wait(WaitStart {
+            number,
+            job,
+            plan,
+            ends_at_error,
+            recorded: None,
+            unknown_groups: Vec::new(),
+        });
     }
 
     fn arrival(group: &str, error: Option<&str>) -> GroupCompletion {
@@ -262,7 +286,14 @@ mod tests {
 
     fn recorded(completions: &mut CompletionTracker, number: u32, since: Instant) {
         let plan = plan(&["a"]);
-        completions.wait(WaitStart { number, job: "J", plan, ends_at_error: false, recorded: Some(since) });
+        completions.wait(WaitStart {
+            number,
+            job: "J",
+            plan,
+            ends_at_error: false,
+            recorded: Some(since),
+            unknown_groups: Vec::new(),
+        });
     }
 
     fn numbers(checks: &[OutcomeCheck]) -> Vec<u32> {
@@ -311,6 +342,28 @@ mod tests {
         }
         let later = now + SHORTEST_CHECK_INTERVAL;
         assert_eq!([3, 3, 3].map(|most| completions.take_due(later, most).len()), [3, 2, 0]);
+    }
+
+    #[test]
+    fn waits_with_unknown_groups_are_counted_until_their_end() {
+        let mut completions = CompletionTracker::default();
+        for number in 1..=3 {
+            let unknown_groups = vec!["a".to_owned(), "b".to_owned()];
+            let plan = plan(&["a", "b"]);
+            let (job, ends_at_error, recorded) = ("J", false, None);
+            completions.wait(WaitStart { number, job, plan, ends_at_error, recorded, unknown_groups });
+        }
+        completions.sent(1, EntryId::default());
+        completions.note_expected(1, "a");
+        completions.check(1, Instant::now());
+        assert_eq!(completions.take_due(Instant::now(), 9)[0].unknown_groups, ["b"]);
+        completions.note_expected(1, "b");
+        completions.note_expected(1, "b");
+        completions.forget(1);
+        completions.forget(2);
+        assert!(completions.has_unknown_groups());
+        completions.forget(3);
+        assert!(!completions.has_unknown_groups());
     }
 
     #[test]

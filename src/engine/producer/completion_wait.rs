@@ -21,6 +21,8 @@ pub struct WaitStart<'a> {
     pub ends_at_error: bool,
     /// Time of the send, if outcomes are recorded for it.
     pub recorded: Option<Instant>,
+    /// Groups that are not known to exist.
+    pub unknown_groups: Vec<String>,
 }
 
 /// A wait under way.
@@ -31,13 +33,15 @@ pub(crate) struct Wait {
     pub(crate) ends_at_error: bool,
     pub(crate) arrivals: Vec<GroupCompletion>,
     pub(crate) recorded: Option<Instant>,
+    /// Groups that can have been created after the job was sent.
+    pub(crate) unknown_groups: Vec<String>,
     /// The entry, once Redis has replied with its id.
     pub(crate) entry: Option<EntryId>,
     /// Time of the next check.
     pub(crate) check_at: Option<Instant>,
     /// True if a completion can have been missed before the entry was known.
     pub(crate) needs_check: bool,
-    /// True if the last check found the entry gone.
+    /// True if the last check found no way for the job to end.
     pub(crate) gone: bool,
 }
 
@@ -63,6 +67,8 @@ pub struct OutcomeCheck {
     pub entry: EntryId,
     /// True if outcomes are recorded for it.
     pub recorded: bool,
+    /// Groups that can have been created after the job was sent.
+    pub unknown_groups: Vec<String>,
 }
 
 /// State of a wait at one time.
@@ -85,6 +91,7 @@ impl Wait {
             plan: begin.plan,
             ends_at_error: begin.ends_at_error,
             recorded: begin.recorded,
+            unknown_groups: begin.unknown_groups,
             arrivals: Vec::new(),
             entry: None,
             check_at: None,
@@ -119,6 +126,7 @@ impl Wait {
 
     pub(crate) fn outcome_check(&self, wait: u32) -> Option<OutcomeCheck> {
         let (job, plan, recorded) = (self.job.clone(), self.plan.clone(), self.recorded.is_some());
-        Some(OutcomeCheck { wait, job, plan, entry: self.entry?, recorded })
+        let unknown_groups = self.unknown_groups.clone();
+        Some(OutcomeCheck { wait, job, plan, entry: self.entry?, recorded, unknown_groups })
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::redis_io::options::QueueLimit;
+
 use crate::engine::host::RequestId;
+use crate::engine::producer::send_payload::SendPayload;
 use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::producer::transaction::SendTransaction;
 
@@ -30,6 +33,16 @@ impl HeldSend {
             Self::Single(queued) => std::slice::from_ref(queued),
             Self::Transaction(transaction) => &transaction.sends,
         }
+    }
+
+    /// Returns true if its commands alone exceed a limit. Names and the framing of words do not count.
+    pub(crate) fn exceeds(&self, limit: QueueLimit) -> bool {
+        let is_bound = matches!(self, Self::Transaction(_)) || self.jobs().iter().any(QueuedSend::has_keys);
+        let payloads = || self.jobs().iter().filter_map(|queued| queued.payload.as_deref());
+        let keys: usize = payloads().map(SendPayload::keys).sum();
+        let size: usize = payloads().map(SendPayload::size).sum();
+        // MULTI and EXEC come with the others.
+        is_bound && (2 + self.jobs().len() + keys > limit.commands || size > limit.bytes)
     }
 
     fn streams(&self) -> impl Iterator<Item = &String> {
@@ -119,6 +132,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::engine::producer::send_payload::PayloadValue;
     use crate::engine::producer::send_plan::SendPlan;
 
     fn job(stream: &str, request: RequestId) -> QueuedSend {
@@ -184,6 +198,26 @@ mod tests {
         assert_eq!(held.take_of("b"), [2]);
         assert_eq!(held.requests().collect::<Vec<_>>(), [1, 3]);
         assert_eq!(ready(&mut held, &["a"]), [1, 3]);
+    }
+
+    #[test]
+    fn a_send_that_exceeds_the_limit_alone_is_found() {
+        let exceeds = |send: &HeldSend, commands, bytes| send.exceeds(QueueLimit { commands, bytes });
+        let single = HeldSend::Single(job("a", 1));
+        assert!(!exceeds(&single, 1, 0), "one command");
+        let pair =
+            || HeldSend::Transaction(SendTransaction { request: 1, sends: vec![job("a", 1), job("a", 1)] });
+        assert!(exceeds(&pair(), 3, 0) && !exceeds(&pair(), 4, 0));
+        let value = |is_carried| PayloadValue {
+            key: "k".into(),
+            value: Box::from(&b"12345"[..]),
+            expiry: 0,
+            is_key: true,
+            is_carried,
+        };
+        let payload = SendPayload { values: vec![value(true), value(false)], ..SendPayload::default() };
+        let with_keys = HeldSend::Single(QueuedSend { payload: Some(Box::new(payload)), ..job("a", 1) });
+        assert!(exceeds(&with_keys, 4, 15) && exceeds(&with_keys, 5, 14) && !exceeds(&with_keys, 5, 15));
     }
 
     #[test]

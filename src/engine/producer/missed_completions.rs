@@ -15,7 +15,8 @@ use crate::engine::host::{Event, GroupCompletion};
 use crate::engine::producer::Producer;
 use crate::engine::producer::completion_listener::now;
 use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck};
-use crate::engine::producer::outcome::{JobEnd, JobOutcome, unknown_outcome};
+use crate::engine::producer::outcome::{JobEnd, JobOutcome, skipped_outcome, unknown_outcome};
+use crate::engine::producer::outcome_query::GroupOutcome;
 use crate::engine::producer::state::ProducerState;
 
 /// Delay after a reconnection, so that consumers can write the failures that no producer received.
@@ -26,7 +27,7 @@ const SPREAD: Duration = Duration::from_millis(400);
 const MOST: usize = 256;
 /// Time in which due waits share one query.
 const BATCH_WINDOW: Duration = Duration::from_millis(200);
-/// Delay of the second check of an entry that was gone.
+/// Delay of the second check of a job that cannot end any more.
 const SECOND_CHECK_DELAY: Duration = Duration::from_secs(2);
 
 impl Producer {
@@ -91,16 +92,25 @@ impl Producer {
         host.wake();
     }
 
-    fn apply_outcomes(&self, check: &OutcomeCheck, groups: Vec<(&str, JobOutcome)>) {
-        let gone = groups.iter().any(|(_, outcome)| *outcome == JobOutcome::Lost);
+    fn apply_outcomes(&self, check: &OutcomeCheck, groups: Vec<GroupOutcome<'_>>) {
+        let stream = &check.plan.stream;
+        let gone = groups.iter().any(|one| matches!(one.outcome, JobOutcome::Lost | JobOutcome::Skipped));
         let mut outcomes: Vec<CompletedWait> = Vec::new();
         {
             let mut state = self.lock();
             let is_lost = state.completions.is_lost(check.wait, gone);
-            for (group, outcome) in groups {
+            for GroupOutcome { group, exists, is_expected, outcome } in groups {
+                match exists {
+                    true => state.known_groups.add(stream, [group]),
+                    false => state.known_groups.remove(stream, group),
+                }
+                if is_expected {
+                    state.completions.note_expected(check.wait, group);
+                }
                 let (error, answer) = match outcome {
                     JobOutcome::Ended(JobEnd { error, answer }) => (error, answer),
-                    JobOutcome::Lost if is_lost => (Some(unknown_outcome(&check.plan.stream)), None),
+                    JobOutcome::Lost if is_lost => (Some(unknown_outcome(stream)), None),
+                    JobOutcome::Skipped if is_lost => (Some(skipped_outcome(stream, group)), None),
                     _ => continue,
                 };
                 let arrival = GroupCompletion { group: group.to_owned(), at: now(), error, answer };

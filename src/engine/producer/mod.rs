@@ -7,6 +7,7 @@ pub mod completion_wait;
 pub mod diagnosis;
 pub mod diagnosis_query;
 pub(crate) mod held_sends;
+pub(crate) mod known_groups;
 pub mod missed_completions;
 pub mod outcome;
 pub mod outcome_query;
@@ -156,7 +157,8 @@ impl Producer {
         let recorded = (queued.record > 0).then(Instant::now);
         let QueuedSend { job, plan, ends_at_error, .. } = queued;
         let (plan, ends_at_error) = (plan.clone(), *ends_at_error);
-        state.completions.wait(WaitStart { number, job, plan, ends_at_error, recorded });
+        let unknown_groups = state.known_groups.unknown(&plan);
+        state.completions.wait(WaitStart { number, job, plan, ends_at_error, recorded, unknown_groups });
         if recorded.is_some() {
             self.keep_checking(state);
         }

@@ -12,6 +12,8 @@ pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 pub struct EntryObservation {
     /// True if the group's position is at or past the entry. `None` if there is no such group.
     pub delivered: Option<bool>,
+    /// True if the group can have been created after the job was sent.
+    pub can_be_later: bool,
     /// True if the entry is in the stream.
     pub is_there: bool,
     /// True if the entry is pending for the group.
@@ -31,6 +33,8 @@ pub enum JobOutcome {
     Ended(JobEnd),
     /// The entry is gone: the job can have run, or the entry was removed before.
     Lost,
+    /// The group was created after the job was sent: its position can have begun behind the entry.
+    Skipped,
 }
 
 /// End of a job.
@@ -54,7 +58,8 @@ impl EntryObservation {
     /// Returns the outcome that follows.
     ///
     /// An entry that was delivered and is not pending was acknowledged, so its job succeeded. That holds only while
-    /// the entry is in the stream. A trimmed entry is acknowledged as well, whatever its outcome.
+    /// the entry is in the stream. A trimmed entry is acknowledged as well, whatever its outcome. It does not hold for a
+    /// group that was created after the job was sent.
     pub fn outcome(self) -> JobOutcome {
         match self {
             Self { record: Some(RecordedEnd { error, answer }), .. } => {
@@ -66,6 +71,7 @@ impl EntryObservation {
             }
             Self { is_pending: true, .. } => JobOutcome::Open,
             Self { is_there: false, .. } => JobOutcome::Lost,
+            Self { delivered: Some(true), can_be_later: true, .. } => JobOutcome::Skipped,
             Self { delivered: Some(true), .. } => JobOutcome::Ended(JobEnd::unrecorded(None)),
             _ => JobOutcome::Open,
         }
@@ -75,6 +81,15 @@ impl EntryObservation {
 /// Error of a job without a known outcome.
 pub fn unknown_outcome(stream: &str) -> String {
     let message = format!("The job's entry is gone from stream {stream}, and nothing says how the job ended");
+    JobError::new(OUTCOME_UNKNOWN, &message).to_json()
+}
+
+/// Error of a job that a group does not get, since the group was created later.
+pub fn skipped_outcome(stream: &str, group: &str) -> String {
+    let message = format!(
+        "Group {group} was created on stream {stream} after the job was sent, and is behind its entry, so it does not get the \
+         job: play() comes before send(), or process() takes fromId: '0'. Nothing says that it has run the job"
+    );
     JobError::new(OUTCOME_UNKNOWN, &message).to_json()
 }
 
@@ -89,7 +104,10 @@ mod tests {
         record: Option<Option<&str>>,
     ) -> JobOutcome {
         let record = record.map(recorded);
-        EntryObservation { delivered, is_there, is_pending, record, unreceived_failure: None }.outcome()
+        let (can_be_later, unreceived_failure) = (false, None);
+        let facts =
+            EntryObservation { delivered, can_be_later, is_there, is_pending, record, unreceived_failure };
+        facts.outcome()
     }
 
     fn recorded(error: Option<&str>) -> RecordedEnd {
@@ -113,6 +131,27 @@ mod tests {
     }
 
     #[test]
+    fn a_later_group_behind_the_entry_does_not_get_it_unless_a_record_or_its_pending_entry_shows_it() {
+        let judge = |delivered, is_pending, record: Option<Option<&str>>| {
+            let (record, unreceived_failure) = (record.map(recorded), None);
+            let (can_be_later, is_there) = (true, true);
+            let facts = EntryObservation {
+                delivered,
+                can_be_later,
+                is_there,
+                is_pending,
+                record,
+                unreceived_failure,
+            };
+            facts.outcome()
+        };
+        assert_eq!(judge(Some(true), false, None), JobOutcome::Skipped);
+        assert_eq!(judge(Some(true), false, Some(None)), by_record(None));
+        assert_eq!(judge(Some(true), true, None), JobOutcome::Open);
+        assert_eq!(judge(Some(false), false, None), JobOutcome::Open);
+    }
+
+    #[test]
     fn a_record_decides_the_outcome() {
         assert_eq!(judge(Some(true), true, true, Some(Some("1"))), by_record(Some("1")));
         assert_eq!(judge(Some(true), false, false, Some(None)), by_record(None));
@@ -122,6 +161,7 @@ mod tests {
     fn an_unreceived_failure_counts_while_the_entry_is_pending() {
         let evidence = |is_pending, record| EntryObservation {
             delivered: Some(true),
+            can_be_later: false,
             is_there: true,
             is_pending,
             record,
@@ -142,6 +182,8 @@ mod tests {
 
     #[test]
     fn the_error_of_an_unknown_outcome_is_json_for_any_name() {
-        assert!(serde_json::from_str::<serde_json::Value>(&unknown_outcome("a\"b")).is_ok());
+        for error in [unknown_outcome("a\"b"), skipped_outcome("a\"b", "c\"d")] {
+            assert!(serde_json::from_str::<serde_json::Value>(&error).is_ok());
+        }
     }
 }

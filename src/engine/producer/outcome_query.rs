@@ -27,7 +27,17 @@ use crate::engine::protocol::outcome_record::{
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Outcomes of a wait, by group.
-pub(crate) type GroupOutcomes<'a> = Result<Vec<(&'a str, JobOutcome)>, RedisError>;
+pub(crate) type GroupOutcomes<'a> = Result<Vec<GroupOutcome<'a>>, RedisError>;
+
+/// Outcome of a wait for one group.
+pub(crate) struct GroupOutcome<'a> {
+    pub(crate) group: &'a str,
+    /// True if there is such a group.
+    pub(crate) exists: bool,
+    /// True if the group has the entry, or gets it later.
+    pub(crate) is_expected: bool,
+    pub(crate) outcome: JobOutcome,
+}
 
 pub(crate) type PendingReply = oneshot::Receiver<Result<Value, RedisError>>;
 
@@ -126,8 +136,8 @@ impl<'a> WaitQuery<'a> {
         self,
         query: &OutcomeQuery<'_>,
         known: Result<Option<&HashMap<String, EntryId>>, RedisError>,
-    ) -> Result<Vec<(&'a str, JobOutcome)>, RedisError> {
-        let OutcomeCheck { job, plan, entry, recorded, .. } = self.check;
+    ) -> GroupOutcomes<'a> {
+        let OutcomeCheck { job, plan, entry, recorded, unknown_groups, .. } = self.check;
         let is_there = matches!(query.answer(self.is_there).await?, Value::Array(found) if !found.is_empty());
         let known = known?;
         let mut outcomes = Vec::with_capacity(self.groups.len());
@@ -150,10 +160,21 @@ impl<'a> WaitQuery<'a> {
                 Err(error) => return Err(error),
             };
             let delivered = known.and_then(|groups| groups.get(&name)).map(|last| last >= entry);
-            outcomes.push((
+            let can_be_later = unknown_groups.iter().any(|unknown| unknown == group);
+            let facts = EntryObservation {
+                delivered,
+                can_be_later,
+                is_there,
+                is_pending,
+                record,
+                unreceived_failure,
+            };
+            outcomes.push(GroupOutcome {
                 group,
-                EntryObservation { delivered, is_there, is_pending, record, unreceived_failure }.outcome(),
-            ));
+                exists: delivered.is_some(),
+                is_expected: is_pending || delivered == Some(false),
+                outcome: facts.outcome(),
+            });
         }
         Ok(outcomes)
     }

@@ -38,6 +38,17 @@ impl SendPayload {
         self.values.iter().any(|value| value.is_key)
     }
 
+    /// Number of payload keys that are written with the job.
+    pub fn keys(&self) -> usize {
+        self.values.iter().filter(|value| value.is_key).count()
+    }
+
+    /// Size of the values in bytes, as often as they are sent.
+    pub fn size(&self) -> usize {
+        let times = |value: &PayloadValue| usize::from(value.is_key) + usize::from(value.is_carried);
+        self.values.iter().map(|value| value.value.len() * times(value)).sum()
+    }
+
     /// Number of words that the entry has for the payload.
     pub fn words(&self) -> usize {
         2 * (self.carried().count() + usize::from(self.returns.is_some()) + usize::from(self.is_only_copy))

@@ -1,6 +1,7 @@
 //! Destination of jobs: a stream, its node, and the awaited groups. A plan is made once and serves every send.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::redis_io::command::Commands;
 use crate::redis_io::streams::entry::{REPLY, SHARDED};
@@ -38,6 +39,8 @@ pub struct SendPlan {
     node: Option<usize>,
     /// True if the completions belong on the sharded channel of the producer.
     is_sharded: bool,
+    /// Number of group removals, plus one, at which all groups were known to exist. 0 if they never were.
+    known_at: AtomicU64,
 }
 
 impl SendPlan {
@@ -52,7 +55,18 @@ impl SendPlan {
                 Route::Distributed => None,
             },
             is_sharded: node_set.node_of_completions(stream).sharded_channels_of(stream).is_some(),
+            known_at: AtomicU64::new(0),
         }
+    }
+
+    /// Returns true if all groups were known to exist after that number of group removals.
+    pub(crate) fn has_known_groups(&self, removals: u64) -> bool {
+        self.known_at.load(Ordering::Relaxed) == removals + 1
+    }
+
+    /// Notes that all groups are known to exist, after that number of group removals.
+    pub(crate) fn note_known_groups(&self, removals: u64) {
+        self.known_at.store(removals + 1, Ordering::Relaxed);
     }
 
     /// Index of the node that a job goes to.
@@ -141,12 +155,8 @@ fn distinct(groups: &[String]) -> Vec<String> {
 impl SendPlan {
     /// A plan without a node, for tests.
     pub(crate) fn awaiting(stream: &str, groups: &[String]) -> Self {
-        Self {
-            stream: stream.to_owned(),
-            groups: distinct(groups),
-            keys: Vec::new(),
-            node: None,
-            is_sharded: false,
-        }
+        let (keys, known_at) = (Vec::new(), AtomicU64::new(0));
+        let (stream, groups) = (stream.to_owned(), distinct(groups));
+        Self { stream, groups, keys, node: None, is_sharded: false, known_at }
     }
 }

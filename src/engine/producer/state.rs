@@ -8,6 +8,7 @@ use crate::redis_io::glob;
 use crate::engine::host::RequestId;
 use crate::engine::producer::completion_tracker::CompletionTracker;
 use crate::engine::producer::held_sends::HeldSends;
+use crate::engine::producer::known_groups::KnownGroups;
 use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::producer::transaction::Transacting;
 use crate::engine::runtime::budget::Budget;
@@ -16,6 +17,8 @@ use crate::engine::runtime::budget::Budget;
 #[derive(Debug, Default)]
 pub(crate) struct ProducerState {
     pub(crate) completions: CompletionTracker,
+    /// Groups that exist.
+    pub(crate) known_groups: KnownGroups,
     /// Time of the next query, while a task waits for it.
     pub(crate) checks_at: Option<Instant>,
     pub(crate) channels: HashMap<String, Channel>,

@@ -47,12 +47,17 @@ pub enum ReplyKind {
     SentTogether = 15,
     /// A consumer, for a command of the transaction that settles one job: as for a PUBLISH.
     TransactedAlone = 16,
+    /// A consumer, for the XPENDING of an entry whose transaction lost its connection: as for a PUBLISH.
+    PendingQueried = 17,
+    /// Nobody, for the MULTI of a transaction that settles jobs: id is consumer and batch. It binds the transaction to the
+    /// commands of its batch, so that a full queue refuses the batch whole.
+    TransactionBegun = 18,
 }
 
 impl ReplyKind {
     /// ReplyKind of a ticket, or `None` if it has none.
     pub(crate) fn of(ticket: ReplyTag) -> Option<Self> {
-        const KINDS: [ReplyKind; 17] = [
+        const KINDS: [ReplyKind; 19] = [
             ReplyKind::Part,
             ReplyKind::Last,
             ReplyKind::Bytes,
@@ -70,6 +75,8 @@ impl ReplyKind {
             ReplyKind::Removed,
             ReplyKind::SentTogether,
             ReplyKind::TransactedAlone,
+            ReplyKind::PendingQueried,
+            ReplyKind::TransactionBegun,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }
@@ -80,6 +87,7 @@ impl ReplyKind {
             SettlementStep::Delay(at) => (Self::Postponed, at as u32),
             SettlementStep::Transaction(group) => (Self::Transacted, group.to_index()),
             SettlementStep::TransactionAlone(at) => (Self::TransactedAlone, at as u32),
+            SettlementStep::PendingQuery(at) => (Self::PendingQueried, at as u32),
             SettlementStep::Record(at) => (Self::Recorded, at as u32),
             SettlementStep::Removal(at) => (Self::Removed, at as u32),
             SettlementStep::Acknowledgement(stream) => (Self::Acknowledged, stream),
@@ -100,6 +108,7 @@ impl ReplyKind {
             Self::Postponed => Some(SettlementStep::Delay(index as usize)),
             Self::Transacted => Some(SettlementStep::Transaction(TransactionGroup::from_index(index))),
             Self::TransactedAlone => Some(SettlementStep::TransactionAlone(index as usize)),
+            Self::PendingQueried => Some(SettlementStep::PendingQuery(index as usize)),
             Self::Recorded => Some(SettlementStep::Record(index as usize)),
             Self::Removed => Some(SettlementStep::Removal(index as usize)),
             Self::Acknowledged => Some(SettlementStep::Acknowledgement(index)),
@@ -140,6 +149,8 @@ pub enum SettlementStep {
     Transaction(TransactionGroup),
     /// All steps and payload changes of the job at this position, in a transaction of its own.
     TransactionAlone(usize),
+    /// Query whether the entry of the job at this position is pending.
+    PendingQuery(usize),
     /// Record of the job at this position.
     Record(usize),
     /// Acknowledgement of all jobs of this stream.

@@ -31,6 +31,7 @@ const CODES = {
   maxRetries: 'MAX_RETRIES',
   notReady: 'NOT_READY',
   queueFull: 'QUEUE_FULL',
+  requestTooLarge: 'REQUEST_TOO_LARGE',
   timeout: 'COMMAND_TIMEOUT',
   connect: 'CONNECTION_FAILED',
   protocol: 'PROTOCOL_ERROR',

@@ -81,7 +81,8 @@ impl Connection {
 
 impl Link for Connection {
     fn submit(&self, commands: &mut Commands) {
-        let submitted = self.shared.submit(commands);
+        let mut too_large = Vec::new();
+        let submitted = self.shared.submit(commands, &mut too_large);
         if self.state() == LinkState::Wait {
             // Opened by a command that is refused too, but not before it was decided upon.
             self.open();
@@ -89,6 +90,7 @@ impl Link for Connection {
         if let Err(refusal) = submitted {
             self.shared.refuse(commands, &refusal);
         }
+        self.shared.refuse_too_large(too_large);
     }
 
     fn state(&self) -> LinkState {

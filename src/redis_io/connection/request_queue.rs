@@ -76,15 +76,20 @@ impl RequestQueue {
     /// Splits off the commands that fit into the limit and returns them. Commands beyond the limit stay in `commands`.
     /// Returns `None` if all fit.
     pub fn fitting(&self, commands: &mut Commands, limit: QueueLimit) -> Option<Commands> {
-        let (waiting, size) = (self.pending.len(), self.size);
-        let fits = waiting + commands.len() <= limit.commands && size + commands.size() <= limit.bytes;
-        // The largest of commands can be sent if it waits for nothing before it.
-        let least = usize::from(waiting == 0);
-        if fits || commands.len() <= least {
+        if self.fits(commands, limit) {
             return None;
         }
+        let (waiting, size) = (self.pending.len(), self.size);
+        let least = usize::from(waiting == 0);
         let room = limit - QueueExtent { commands: waiting, bytes: size };
         Some(commands.take_fitting(room, least))
+    }
+
+    /// Returns true if there is room for all of `commands`. A single one always fits behind nothing.
+    pub fn fits(&self, commands: &Commands, limit: QueueLimit) -> bool {
+        let (waiting, size) = (self.pending.len(), self.size);
+        let fits = waiting + commands.len() <= limit.commands && size + commands.size() <= limit.bytes;
+        fits || commands.len() <= usize::from(waiting == 0)
     }
 
     /// Returns the next bytes to write. Empty if everything was written.

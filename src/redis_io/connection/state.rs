@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::command::{CommandMeta, Commands, Destination};
 use crate::redis_io::connection::inner::{ConnectionInner, DriverCommand};
 use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::connection::request_queue::{PendingCommand, RequestQueue};
-use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
+use crate::redis_io::error::{QUEUE_FULL, REQUEST_TOO_LARGE, RedisError, RedisErrorKind};
 use crate::redis_io::link::{LinkPolicy, LinkState, PushSink, ReplySink};
 use crate::redis_io::locked::Locked;
 use crate::redis_io::metrics::Traffic;
@@ -132,20 +132,29 @@ impl ConnectionState {
         begins
     }
 
-    /// Takes `commands`, or returns an error. Commands that were not taken stay in `commands`.
-    pub(crate) fn submit(&self, commands: &mut Commands) -> Result<(), RedisError> {
+    /// Takes `commands`, or returns an error. Commands that were not taken stay in `commands`. Those that can never be taken
+    /// are moved to `too_large`.
+    pub(crate) fn submit(
+        &self,
+        commands: &mut Commands,
+        too_large: &mut Vec<CommandMeta>,
+    ) -> Result<(), RedisError> {
         let mut inner = self.lock();
         if inner.is_over() {
             return Err(self.closed());
         }
         let refusal = if !inner.flowing && !self.options.offline_queue {
             (RedisErrorKind::NotReady, NOT_READY)
-        } else if let Some(mut fitting) = inner.queue.fitting(commands, self.options.queue) {
+        } else {
+            if !inner.queue.fits(commands, self.options.queue) {
+                *too_large = commands.take_too_large(self.options.queue);
+            }
+            let Some(mut fitting) = inner.queue.fitting(commands, self.options.queue) else {
+                self.take(&mut inner, commands);
+                return Ok(());
+            };
             self.take(&mut inner, &mut fitting);
             (RedisErrorKind::QueueFull, QUEUE_FULL)
-        } else {
-            self.take(&mut inner, commands);
-            return Ok(());
         };
         let cause = inner.cause.clone().filter(|_| !inner.flowing);
         let refused = RedisError::local(refusal.0, refusal.1, &self.node());
@@ -294,6 +303,18 @@ impl ConnectionState {
             Some(redirector) => redirector.requeue_all(std::mem::take(commands), error.clone()),
             None => commands.refuse(self.sink.as_ref(), error),
         }
+    }
+
+    /// Fails commands of requests that can never be sent.
+    pub(crate) fn refuse_too_large(&self, commands: Vec<CommandMeta>) {
+        if commands.is_empty() {
+            return;
+        }
+        let error = RedisError::local(RedisErrorKind::RequestTooLarge, REQUEST_TOO_LARGE, &self.node());
+        for meta in commands {
+            self.deliver(meta.destination, Err(error.clone().of(meta.name)));
+        }
+        self.sink.burst_end();
     }
 
     pub(crate) fn deliver(&self, destination: Destination, outcome: Result<Reply<'_>, RedisError>) {

@@ -41,6 +41,11 @@ impl CarriedPayload {
         self.values.len() + usize::from(self.is_only_copy)
     }
 
+    /// Returns true if it has the value of a payload key.
+    pub fn has(&self, key: &str) -> bool {
+        self.values.iter().any(|(known, _)| **known == *key)
+    }
+
     fn set(&mut self, key: &str, value: &[u8]) {
         match self.values.iter_mut().find(|(known, _)| **known == *key) {
             Some((_, known)) => *known = Box::from(value),
@@ -68,6 +73,6 @@ mod tests {
         let value = |text: &str| Box::<[u8]>::from(text.as_bytes());
         assert_eq!(carried.values, [(Box::from("a"), value("2")), (Box::from(""), value(""))]);
         assert_eq!(carried.returns.as_deref(), Some("[\"b\"]"));
-        assert!(carried.is_only_copy);
+        assert!(carried.is_only_copy && carried.has("a") && !carried.has("b"));
     }
 }

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::link::LinkState;
-use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim};
+use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim, pack_pending_entry};
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::job_slot::JobSlot;
-use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementBatch};
+use crate::engine::consumer::state::settled_job::SettledJob;
+use crate::engine::consumer::state::settlement_batch::SettlementBatch;
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::consumer::turn::Reads;
 use crate::engine::consumer::{Consumer, Lane};
@@ -112,21 +113,37 @@ impl Consumer {
             let is_failure = matches!(step, SettlementStep::Completion(at) if jobs[at].failure.is_some());
             let kind = ReplyKind::of_step(step, is_failure);
             let to = self.reply_to(kind, number, is_last);
+            let begin = || self.reply_to((ReplyKind::TransactionBegun, 0), number, false);
             match step {
                 SettlementStep::Transaction(group) => {
                     let part = || self.reply_to(kind, number, false);
                     let stream = &state.streams[usize::from(group.stream)];
-                    self.pack_transaction(state, commands, stream, jobs_of(&jobs, group), part, to);
+                    self.pack_transaction(
+                        state,
+                        commands,
+                        stream,
+                        jobs_of(&jobs, group),
+                        (begin(), part),
+                        to,
+                    );
                 }
                 SettlementStep::TransactionAlone(at) => {
                     let part = || self.reply_to(kind, number, false);
                     let stream = &state.streams[jobs[at].stream as usize];
-                    self.pack_transaction(state, commands, stream, std::iter::once(&jobs[at]), part, to);
+                    self.pack_transaction(
+                        state,
+                        commands,
+                        stream,
+                        std::iter::once(&jobs[at]),
+                        (begin(), part),
+                        to,
+                    );
                 }
                 SettlementStep::Delay(at) => {
                     self.pack_delay(state, commands, &jobs[at], to);
                     writes.has_delay = true;
                 }
+                SettlementStep::PendingQuery(at) => self.pack_pending_query(state, commands, &jobs[at], to),
                 SettlementStep::Record(at) => self.pack_record(state, commands, &jobs[at], to),
                 SettlementStep::Acknowledgement(stream) => {
                     let of_stream =
@@ -149,9 +166,10 @@ impl Consumer {
     fn node_of(&self, state: &ConsumerState, jobs: &[SettledJob], step: SettlementStep) -> usize {
         let stream = |at: usize| &state.streams[jobs[at].stream as usize];
         match step {
-            SettlementStep::TransactionAlone(at) | SettlementStep::Delay(at) | SettlementStep::Record(at) => {
-                stream(at).node
-            }
+            SettlementStep::TransactionAlone(at)
+            | SettlementStep::Delay(at)
+            | SettlementStep::PendingQuery(at)
+            | SettlementStep::Record(at) => stream(at).node,
             SettlementStep::Transaction(group) => state.streams[usize::from(group.stream)].node,
             SettlementStep::Acknowledgement(stream) => state.streams[stream as usize].node,
             SettlementStep::Completion(at) => stream(at).completions,
@@ -174,6 +192,17 @@ impl Consumer {
         let idle = self.idle_until(job.due.unwrap_or_else(Instant::now));
         let (min_idle, entry) = (self.min_idle(slot.touched()), std::iter::once(&slot.entry));
         pack_claim(commands, names, min_idle, entry, Claim::Touch { idle }, to);
+    }
+
+    fn pack_pending_query(
+        &self,
+        state: &ConsumerState,
+        commands: &mut Commands,
+        job: &SettledJob,
+        to: Destination,
+    ) {
+        let Some(slot) = state.jobs.job(job.token) else { return };
+        pack_pending_entry(commands, &state.streams[job.stream as usize].key, &self.group, slot.entry, to);
     }
 
     pub(crate) fn pack_record(
@@ -237,6 +266,7 @@ fn steps_of(jobs: &mut [SettledJob]) -> Vec<SettlementStep> {
     for (at, job) in jobs.iter().enumerate() {
         let is_alone = job.pending_steps.transaction && !job.shares_transaction();
         steps.extend(is_alone.then_some(SettlementStep::TransactionAlone(at)));
+        steps.extend(job.pending_steps.pending_query.then_some(SettlementStep::PendingQuery(at)));
         steps.extend(job.pending_steps.delay.then_some(SettlementStep::Delay(at)));
         steps.extend(job.pending_steps.record.then_some(SettlementStep::Record(at)));
     }

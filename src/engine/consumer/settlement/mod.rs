@@ -17,7 +17,7 @@ use crate::engine::consumer::dead_lettering::retry_limit::FinalRejection;
 use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::consumer::settlement::commands::SettlementWrites;
 use crate::engine::consumer::state::payload_changes::PayloadChanges;
-use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementSteps};
+use crate::engine::consumer::state::settled_job::{SettledJob, SettlementSteps};
 use crate::engine::consumer::state::{ConsumerState, DelayedRetry};
 use crate::engine::host::job_token::JobToken;
 use crate::engine::host::{Event, RequestId};
@@ -133,10 +133,14 @@ impl Consumer {
                 return;
             }
             let Some(jobs) = state.take_answered(number) else { return };
-            let (mut removing, jobs) = jobs.into_iter().partition::<Vec<_>, _>(SettledJob::removes_now);
-            removing.iter_mut().for_each(SettledJob::begin_removal);
+            let (mut next, mut jobs) = jobs.into_iter().partition::<Vec<_>, _>(SettledJob::continues_now);
+            if state.disconnected {
+                next.iter_mut().for_each(SettledJob::give_up);
+                jobs.append(&mut next);
+            }
+            next.iter_mut().for_each(SettledJob::begin_next);
             // Without such jobs there is no batch.
-            let _ = self.pack_settlements(&mut state, removing, &mut writes);
+            let _ = self.pack_settlements(&mut state, next, &mut writes);
             let ended = self.queue_refused(&mut state, number, jobs);
             let emptied = retire(&mut state, &ended);
             (ended, emptied)
@@ -263,6 +267,10 @@ fn retire(state: &mut ConsumerState, jobs: &[SettledJob]) -> bool {
     before > 0 && state.jobs.in_flight() == 0
 }
 
+fn has_elements(reply: Reply<'_>) -> bool {
+    matches!(reply, Reply::Array(elements) if !elements.is_empty())
+}
+
 impl ReplyHandler for Consumer {
     fn on_reply(&self, ticket: ReplyTag, outcome: Result<Reply<'_>, RedisError>) {
         if let Some(step) = ReplyKind::settlement_step(ticket).filter(|_| is_significant(ticket, &outcome)) {
@@ -272,7 +280,13 @@ impl ReplyHandler for Consumer {
             if is_untransacted(ticket, &outcome) {
                 self.lock().note_untransacted(ticket.id as u32, step);
             }
-            let outcome = outcome_of_transaction(outcome);
+            let outcome = match step {
+                SettlementStep::PendingQuery(at) => {
+                    self.lock().note_pending(ticket.id as u32, at, outcome.map(has_elements));
+                    Ok(None)
+                }
+                _ => outcome_of_transaction(outcome),
+            };
             if outcome.is_ok() && ticket.index & LAST == 0 {
                 return;
             }

@@ -1,11 +1,12 @@
 //! Settlement retries after a refusal that passes: Redis ran a script, was loading, was a replica, or was out of
-//! memory. The jobs stay in flight until then, so that a pause waits for them. Each round sends a part of the queue,
-//! and new settlements do not wait for it.
+//! memory. A transaction whose connection broke begins with the query whether Redis has executed it. The jobs stay in
+//! flight until then, so that a pause waits for them. Each round sends a part of the queue, and new settlements do not
+//! wait for it.
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::settlement::commands::SettlementWrites;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::settlement_batch::SettledJob;
+use crate::engine::consumer::state::settled_job::SettledJob;
 use crate::engine::host::Failure;
 
 impl Consumer {
@@ -39,18 +40,28 @@ impl Consumer {
         ended
     }
 
-    /// Sends one round of retries.
+    /// Sends one round of retries. A job that is alone has a batch of its own, so that it is not refused with another one.
     fn send_retry_round(&self) {
-        let mut writes = SettlementWrites::new(&self.node_set);
+        let mut writes = Vec::new();
         let lasting = {
             let mut state = self.lock();
-            let (jobs, lasting) = state.retry_queue.begin_round();
-            // Each job of the queue has a step to send, so there is a batch.
-            let batch = self.pack_settlements(&mut state, jobs, &mut writes).ok();
-            state.retry_queue.start_round(batch);
+            let (mut jobs, lasting) = state.retry_queue.begin_round();
+            if state.lacks_transactions {
+                jobs.iter_mut().for_each(SettledJob::skip_query);
+            }
+            let (alone, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.is_alone);
+            let batches = alone.into_iter().map(|job| vec![job]).chain([jobs]);
+            let mut last = None;
+            for batch in batches {
+                let mut packed = SettlementWrites::new(&self.node_set);
+                // Each job of the queue has a step to send. Without jobs there is no batch.
+                last = self.pack_settlements(&mut state, batch, &mut packed).ok().or(last);
+                writes.push(packed);
+            }
+            state.retry_queue.start_round(last);
             lasting
         };
-        writes.submit(&self.node_set);
+        writes.into_iter().for_each(|packed| packed.submit(&self.node_set));
         if let Some(error) = lasting {
             self.report_error(Failure::Consume, &error);
         }

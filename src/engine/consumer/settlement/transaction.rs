@@ -9,27 +9,27 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::settlement::commands::pack_completion;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::settlement_batch::SettledJob;
+use crate::engine::consumer::state::settled_job::SettledJob;
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::protocol::payload_commands::pack_set;
 
 impl Consumer {
-    /// Packs `MULTI`, the writes of payload keys, the records, `XACK`, `PUBLISH`, the removals and `EXEC`. Errors of the commands
-    /// within go to `part`, and the outcome to `to`.
+    /// Packs `MULTI`, the writes of payload keys, the records, `XACK`, `PUBLISH`, the removals and `EXEC`. The reply to MULTI goes
+    /// to `begin`, errors of the commands within go to `part`, and the outcome to `to`.
     pub(crate) fn pack_transaction<'a>(
         &self,
         state: &ConsumerState,
         commands: &mut Commands,
         stream: &StreamState,
         jobs: impl Iterator<Item = &'a SettledJob> + Clone,
-        part: impl Fn() -> Destination,
+        (begin, part): (Destination, impl Fn() -> Destination),
         to: Destination,
     ) {
         let keys = self.node_set.nodes()[stream.node].keys();
         let with_changes =
             jobs.clone().filter_map(|job| Some((job, state.jobs.job(job.token)?, job.changes.as_ref()?)));
         let begun = commands.len();
-        commands.begin("MULTI", 1).route_with(stream.key.as_bytes()).end(Destination::Nowhere);
+        commands.begin("MULTI", 1).route_with(stream.key.as_bytes()).end(begin);
         for (job, slot, changes) in with_changes.clone() {
             for write in &changes.writes {
                 pack_set(commands, &keys.payload(&slot.job, &write.key), &write.value, write.expiry);

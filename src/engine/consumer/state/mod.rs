@@ -20,6 +20,7 @@ pub mod read_ahead;
 pub mod read_size;
 pub mod report_limit;
 pub mod retry_queue;
+pub mod settled_job;
 pub mod settlement_batch;
 pub mod stream;
 pub mod trim_detector;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::redis_io::error::RedisError;
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::buffer::BufferedEntry;
@@ -37,7 +39,8 @@ use crate::engine::consumer::state::counts::Counts;
 use crate::engine::consumer::state::in_flight::JobsInFlight;
 use crate::engine::consumer::state::lane::LaneState;
 use crate::engine::consumer::state::retry_queue::RetryQueue;
-use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementBatch};
+use crate::engine::consumer::state::settled_job::SettledJob;
+use crate::engine::consumer::state::settlement_batch::SettlementBatch;
 use crate::engine::consumer::state::stream::{Position, StreamState};
 use crate::engine::protocol::reply_tag::SettlementStep;
 
@@ -120,6 +123,9 @@ pub struct ConsumerState {
     pub last_batch: u32,
     /// Settlements that Redis refused for the moment.
     pub retry_queue: RetryQueue,
+    /// True once the commands of a transaction ran by themselves, since the user has no right to MULTI. A cut in the middle of
+    /// them can leave an acknowledged entry without its completion.
+    pub lacks_transactions: bool,
     /// Number of entries that are being dead-lettered.
     pub dead_lettering: usize,
     /// Waiters for an idle consumer.
@@ -147,8 +153,16 @@ impl ConsumerState {
 
     /// Notes that the commands of a transaction ran by themselves.
     pub fn note_untransacted(&mut self, batch: u32, step: SettlementStep) {
+        self.lacks_transactions = true;
         if let Some(batch) = self.batches.iter_mut().find(|known| known.number == batch) {
             batch.note_untransacted(step);
+        }
+    }
+
+    /// Notes whether the entry of a settled job is still pending, or the reason why Redis did not say.
+    pub fn note_pending(&mut self, batch: u32, at: usize, is_pending: Result<bool, RedisError>) {
+        if let Some(batch) = self.batches.iter_mut().find(|known| known.number == batch) {
+            batch.note_pending(at, is_pending);
         }
     }
 

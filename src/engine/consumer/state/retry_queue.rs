@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::options::QueueLimit;
 
-use crate::engine::consumer::state::settlement_batch::{SettledJob, SettlementSteps};
+use crate::engine::consumer::state::settled_job::{SettledJob, SettlementSteps};
 use crate::engine::host::job_token::JobToken;
 use crate::engine::runtime::backoff::Backoff;
 
@@ -69,7 +69,8 @@ impl RetryQueue {
 
     /// Returns the jobs with an outstanding acknowledgement.
     pub fn unacknowledged(&self) -> impl Iterator<Item = JobToken> {
-        let is_unacknowledged = |steps: SettlementSteps| steps.acknowledgement || steps.transaction;
+        let is_unacknowledged =
+            |steps: SettlementSteps| steps.acknowledgement || steps.transaction || steps.pending_query;
         self.waiting.iter().filter(move |job| is_unacknowledged(job.retry_steps)).map(|job| job.token)
     }
 

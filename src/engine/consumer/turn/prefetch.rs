@@ -11,9 +11,11 @@ use crate::redis_io::cluster::slot_map::slot_of;
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
+use crate::redis_io::streams::carried_payload::CarriedPayload;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::state::job_slot::JobSlot;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 
@@ -23,8 +25,25 @@ const MAX_PAYLOAD_WAIT: Duration = Duration::from_secs(1);
 /// Jobs of one stream that wait for the same payload keys.
 struct PrefetchJobs {
     stream: u32,
-    jobs: Vec<(JobToken, String)>,
+    jobs: Vec<PrefetchJob>,
     keys: Arc<[String]>,
+}
+
+/// Job that waits for payload keys, apart from those that its entry carries.
+struct PrefetchJob {
+    token: JobToken,
+    id: String,
+    carried: Option<Arc<CarriedPayload>>,
+}
+
+impl PrefetchJob {
+    fn new(token: JobToken, slot: &JobSlot) -> Self {
+        Self { token, id: slot.job.clone(), carried: slot.carried.clone() }
+    }
+
+    fn fetches(&self, key: &str) -> bool {
+        self.carried.as_ref().is_none_or(|carried| !carried.has(key))
+    }
 }
 
 /// Keys of one MGET, by index of job and key. All of them are on one node, and in a Cluster in one slot.
@@ -38,15 +57,22 @@ struct PayloadFetch {
 
 impl Consumer {
     /// Hands jobs of one stream to the host once their payloads are here, or after the maximum wait. They hold their
-    /// slots until then.
+    /// slots until then. Jobs whose entries carry all keys need not wait.
     pub(crate) fn begin_with_payloads(&self, state: &ConsumerState, run: &[(u32, JobToken)]) {
         let Some(&(stream, _)) = run.first() else { return };
-        let of_slot = |&(_, token): &(u32, JobToken)| Some((token, state.jobs.job(token)?.job.clone()));
         let options = &state.streams[stream as usize].options;
         let keys = options.prefetch.clone();
+        let jobs: Vec<PrefetchJob> = run
+            .iter()
+            .filter_map(|&(_, token)| Some(PrefetchJob::new(token, state.jobs.job(token)?)))
+            .collect();
+        if !jobs.iter().any(|job| keys.iter().any(|key| job.fetches(key))) {
+            self.begin(state, run);
+            return;
+        }
         let patience =
             options.deadline.map_or(MAX_PAYLOAD_WAIT, |deadline| MAX_PAYLOAD_WAIT.min(deadline / 2));
-        let waiting = PrefetchJobs { stream, jobs: run.iter().filter_map(of_slot).collect(), keys };
+        let waiting = PrefetchJobs { stream, jobs, keys };
         let this = self.this.clone();
         self.node_set.context().tasks.spawn(async move {
             let Some(consumer) = this.upgrade() else { return };
@@ -72,10 +98,11 @@ impl Consumer {
     /// Sends one write to each node with some of the keys.
     fn send_fetches(&self, waiting: &PrefetchJobs) -> Vec<PayloadFetch> {
         let mut by_place: HashMap<(usize, Option<u16>), Asked> = HashMap::new();
-        for (at, (_, job)) in waiting.jobs.iter().enumerate() {
-            let node = self.node_set.route(job);
-            for (key, name) in waiting.keys.iter().enumerate() {
-                let slot = self.node_set.nodes()[node].topology().map(|_| self.payload_slot(node, job, name));
+        for (at, job) in waiting.jobs.iter().enumerate() {
+            let node = self.node_set.route(&job.id);
+            for (key, name) in waiting.keys.iter().enumerate().filter(|(_, name)| job.fetches(name)) {
+                let slot =
+                    self.node_set.nodes()[node].topology().map(|_| self.payload_slot(node, &job.id, name));
                 by_place.entry((node, slot)).or_default().push((at, key));
             }
         }
@@ -103,7 +130,7 @@ impl Consumer {
         let keys = self.node_set.nodes()[node].keys();
         commands.begin("MGET", 1 + asked.len());
         for &(job, key) in asked {
-            commands.key_parts(&keys.payload(&waiting.jobs[job].1, &waiting.keys[key]));
+            commands.key_parts(&keys.payload(&waiting.jobs[job].id, &waiting.keys[key]));
         }
         commands.end(Destination::Task(sender));
     }
@@ -118,7 +145,7 @@ impl Consumer {
         {
             let state = self.lock();
             let mut started = Vec::with_capacity(waiting.jobs.len());
-            for (at, &(token, _)) in waiting.jobs.iter().enumerate() {
+            for (at, &PrefetchJob { token, .. }) in waiting.jobs.iter().enumerate() {
                 if state.disconnected || state.jobs.running_job(token).is_none() {
                     continue;
                 }

@@ -105,7 +105,7 @@ impl OwnedEntry {
                 _ => CarriedPayload::note(&mut carried, name, value),
             }
         }
-        entry.carried = carried.map(Arc::from);
+        entry.carried = CarriedPayload::finish(carried);
         Some(entry)
     }
 }
@@ -168,7 +168,7 @@ fn read_fields<'a>(
             _ => CarriedPayload::note(&mut carried, name, value),
         }
     }
-    entry.carried = carried.map(Arc::from);
+    entry.carried = CarriedPayload::finish(carried);
     Ok(())
 }
 

@@ -46,6 +46,7 @@ const LAYERS = {
     ['destination'],
     ['error', 'options'],
     ['address', 'glob', 'key_slot', 'keys', 'locked', 'metrics', 'resp', 'tasks', 'tls_error'],
+    ['sync'],
   ],
   'redis_io/cluster': [
     ['redirection', 'topology_refresh'],

@@ -19,3 +19,9 @@ pub mod binding;
 pub mod embedded;
 pub mod engine;
 pub mod redis_io;
+
+#[cfg(test)]
+extern crate self as hfxbus;
+#[cfg(test)]
+#[path = "../__test__/properties/mod.rs"]
+mod properties;

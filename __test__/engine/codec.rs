@@ -1,6 +1,6 @@
 //! The codec with arbitrary bytes.
 
-#[path = "../../fuzz/fuzz_targets/promises.rs"]
+#[path = "../../fuzz/promises/codec.rs"]
 mod promises;
 
 const SEEDS: u64 = 60_000;

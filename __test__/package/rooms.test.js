@@ -47,6 +47,7 @@ const LAYERS = {
     ['error', 'options'],
     ['keys'],
     ['address', 'glob', 'key_slot', 'locked', 'metrics', 'resp', 'tasks', 'tls_error'],
+    ['sync'],
   ],
   'redis_io/cluster': [
     ['redirection', 'topology_refresh'],
@@ -57,7 +58,7 @@ const LAYERS = {
   ],
   embedded: [
     ['server'],
-    ['session'],
+    ['offline', 'session'],
     ['dispatch'],
     ['commands'],
     ['command_lookup', 'execution'],
@@ -85,7 +86,6 @@ const BINDING_IMPORTS = {
   'error::errno_name': 'the code of an error of the system',
   'link::ErrorAction': 'the answer of reconnectOnError',
   'link::LinkState': 'the state of a connection, with the name that ioredis has for it',
-  'locked::Locked': 'the lock of the queue of events',
   'options::ClusterOptions': 'options',
   'options::Endpoint': 'options',
   'options::LinkOptions': 'options',

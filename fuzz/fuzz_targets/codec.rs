@@ -1,8 +1,9 @@
-//! `cargo +nightly fuzz run codec` throws bytes at the codec until one of its promises breaks.
+//! `cargo +nightly fuzz run codec` looks for bytes that break a promise of `promises/codec.rs`.
 #![no_main]
 
+#[path = "../promises/mod.rs"]
 mod promises;
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|noise: &[u8]| promises::hold_for(noise));
+fuzz_target!(|noise: &[u8]| promises::codec::hold_for(noise));

@@ -133,7 +133,8 @@ pub fn make_ids(count: u32) -> String {
 
 #[expect(unsafe_code, reason = "napi offers no other way to write into an array that JavaScript keeps")]
 fn copy_into(into: &mut Float64ArraySlice<'_>, at: usize, numbers: &[f64]) {
-    // SAFETY: the facade keeps this array to itself and reads it only after the call has returned.
+    // SAFETY: the array is a constant of the facade that no other thread has and that is never resized. JavaScript does not
+    // run until this reference has ended, so nothing else reads or writes the array meanwhile.
     let target = unsafe { into.as_mut() };
     target[at..at + numbers.len()].copy_from_slice(numbers);
 }

@@ -55,11 +55,20 @@ impl Borrower {
     /// Has the environment's borrower end before the environment does, which waits for libuv to let go of it. `take`
     /// takes the borrower out of the environment.
     pub fn leave_with(env: Env, take: TakeBorrower) -> Result<()> {
-        let data = Box::into_raw(Box::new(take)).cast();
-        // SAFETY: `leave` is called once and frees the data.
-        check_status!(unsafe {
-            sys::napi_add_async_cleanup_hook(env.raw(), Some(leave), data, ptr::null_mut())
-        })
+        let data = Box::into_raw(Box::new(take));
+        // SAFETY: this is the thread of the environment. If the hook was added, `leave` is called once and frees the data.
+        let status =
+            unsafe { sys::napi_add_async_cleanup_hook(env.raw(), Some(leave), data.cast(), ptr::null_mut()) };
+        if status != sys::Status::napi_ok {
+            // SAFETY: the box was made above, and no hook has it.
+            drop(unsafe { Box::from_raw(data) });
+        }
+        check_status!(status)
+    }
+
+    /// Lets go of the runtime, and leaves the handles to the end of the process: no event loop runs any more.
+    pub fn abandon(self) {
+        std::mem::forget(self.watch);
     }
 
     /// The lent runtime.
@@ -88,9 +97,9 @@ impl Borrower {
 
 /// Called when the environment ends.
 unsafe extern "C" fn leave(hook: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
-    // SAFETY: `leave_with` made the data, and this is called once.
+    // SAFETY: `leave_with` made the data from a box, and Node calls this once.
     let take = unsafe { Box::from_raw(data.cast::<TakeBorrower>()) };
-    // SAFETY: done once, which is when the environment may go on to end.
+    // SAFETY: Node keeps the hook until it is removed, which this closure does once, on the thread of the environment.
     let left = move || unsafe {
         sys::napi_remove_async_cleanup_hook(hook);
     };

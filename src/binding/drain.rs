@@ -19,7 +19,8 @@ impl Drain {
     /// Refers to `function`.
     pub fn new(env: Env, function: &Function<'_, (), ()>) -> Result<Self> {
         let mut reference = ptr::null_mut();
-        // SAFETY: the function belongs to the open scope, and a count of 0 makes the reference weak.
+        // SAFETY: this is the environment's thread. The function belongs to the open scope, and a count of 0 makes the
+        // reference weak.
         check_status!(unsafe { sys::napi_create_reference(env.raw(), function.raw(), 0, &mut reference) })?;
         Ok(Self { env: env.raw(), reference })
     }
@@ -33,8 +34,8 @@ impl Drain {
     /// reported like that of any callback. Nothing happens if the function was collected or JavaScript cannot run.
     pub fn call(&self) {
         let mut scope = ptr::null_mut();
-        // SAFETY: this is the environment's thread; the environment is alive, since its end drops this value. The scope is
-        // closed however the call ends.
+        // SAFETY: the pointers of Node-API keep this value on the environment's thread. The environment is alive, since its
+        // hook drops this value. The scope is closed however the call ends.
         unsafe {
             if sys::napi_open_handle_scope(self.env, &mut scope) == sys::Status::napi_ok {
                 self.call_in_scope();
@@ -43,11 +44,16 @@ impl Drain {
         }
     }
 
-    /// SAFETY: a handle scope must be open.
+    /// Calls the function.
+    ///
+    /// # Safety
+    ///
+    /// A handle scope of the environment must be open, on its thread.
     unsafe fn call_in_scope(&self) {
         let (mut function, mut global, mut result) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         let (context, arguments) = (ptr::null_mut(), ptr::null());
-        // SAFETY: all values belong to the open scope.
+        // SAFETY: all values belong to the open scope. The callers of `call` hold no borrow of the environment's state, which
+        // JavaScript can change.
         unsafe {
             let found = sys::napi_get_reference_value(self.env, self.reference, &mut function);
             if found != sys::Status::napi_ok || function.is_null() {
@@ -67,7 +73,8 @@ impl Drain {
 
 impl Drop for Drain {
     fn drop(&mut self) {
-        // SAFETY: this is the environment's thread, and the environment's end drops this value before it ends.
+        // SAFETY: this is the environment's thread. The environment is alive: its hook drops this value, or a finalizer does.
+        // A thread that exits without that hook forgets it, see `environment`.
         unsafe { sys::napi_delete_reference(self.env, self.reference) };
     }
 }

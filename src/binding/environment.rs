@@ -87,15 +87,37 @@ impl Environment {
     }
 }
 
+/// Place of an environment.
+struct Slot(RefCell<Option<Environment>>);
+
+impl Drop for Slot {
+    /// Ends an environment whose hooks did not run. `process.exit()` ends the main thread without them, after Node has ended
+    /// its platform. So only the engine ends, and neither Node-API nor libuv is called.
+    fn drop(&mut self) {
+        let Some(environment) = self.0.get_mut().take() else { return };
+        #[cfg(target_os = "linux")]
+        if let Some(borrower) = environment.borrower {
+            borrower.abandon();
+        }
+        std::mem::forget((environment.members, environment.wake));
+        drop(environment.lender);
+    }
+}
+
 thread_local! {
     /// Each environment runs on a thread of its own, so the thread finds its environment.
-    static ENVIRONMENT: RefCell<Option<Environment>> = const { RefCell::new(None) };
+    static ENVIRONMENT: Slot = const { Slot(RefCell::new(None)) };
+}
+
+/// Runs `action` with the place of this thread's environment.
+fn with_slot<T>(action: impl FnOnce(&mut Option<Environment>) -> T) -> T {
+    ENVIRONMENT.with(|slot| action(&mut slot.0.borrow_mut()))
 }
 
 /// Runs `action` with this thread's environment, unless it ended or is in use.
 pub fn try_with(action: impl FnOnce(&mut Environment)) {
-    let _ = ENVIRONMENT.try_with(|cell| {
-        if let Ok(mut environment) = cell.try_borrow_mut()
+    let _ = ENVIRONMENT.try_with(|slot| {
+        if let Ok(mut environment) = slot.0.try_borrow_mut()
             && let Some(environment) = environment.as_mut()
         {
             action(environment);
@@ -105,12 +127,12 @@ pub fn try_with(action: impl FnOnce(&mut Environment)) {
 
 /// Adds a copy of the facade to this thread's environment, and starts the environment if needed.
 pub fn join(env: Env, drain: &Function<'_, (), ()>, borrows: bool) -> Result<Facade> {
-    let is_first = ENVIRONMENT.with_borrow(Option::is_none);
+    let is_first = with_slot(|slot| slot.is_none());
     if is_first {
         let environment = Environment::start(env, borrows)?;
-        ENVIRONMENT.with_borrow_mut(|slot| *slot = Some(environment));
+        with_slot(|slot| *slot = Some(environment));
     }
-    let (facade, is_hooked) = ENVIRONMENT.with_borrow_mut(|slot| {
+    let (facade, is_hooked) = with_slot(|slot| {
         let environment = slot.as_mut().ok_or_else(|| invalid("The environment is gone."))?;
         let is_hooked = environment.hooked.contains(&env.raw());
         if !is_hooked {
@@ -200,6 +222,6 @@ fn end(env: sys::napi_env) {
         member.facade.end();
     }
     if is_last {
-        drop(ENVIRONMENT.with_borrow_mut(Option::take));
+        drop(with_slot(Option::take));
     }
 }

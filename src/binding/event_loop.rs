@@ -3,7 +3,6 @@
 
 use std::ffi::{c_int, c_void};
 use std::os::fd::RawFd;
-use std::ptr;
 use std::sync::OnceLock;
 
 use libloading::os::unix::Library;
@@ -45,7 +44,8 @@ impl Libuv {
     fn load() -> Option<Self> {
         let program = Library::this();
         macro_rules! find {
-            // SAFETY: the fields above have the types that uv.h declares for these names.
+            // SAFETY: the field that takes the copy has the type that uv.h declares for this name. The program is never
+            // unloaded, so the copy outlives `program`.
             ($name:literal) => {
                 *unsafe { program.get($name) }.ok()?
             };
@@ -68,11 +68,32 @@ impl Libuv {
 
 static LIBUV: OnceLock<Option<Libuv>> = OnceLock::new();
 
+/// Memory of one handle, on the heap since libuv keeps its address. It is aligned to 8 bytes, as the structures of libuv
+/// need. Rust has no reference to it, since libuv writes to it in between.
+struct HandleMemory(*mut [u64]);
+
+impl HandleMemory {
+    fn new(size: usize) -> Self {
+        Self(Box::into_raw(vec![0_u64; size.div_ceil(8)].into_boxed_slice()))
+    }
+
+    fn handle(&self) -> Handle {
+        self.0.cast()
+    }
+}
+
+impl Drop for HandleMemory {
+    fn drop(&mut self) {
+        // SAFETY: `new` made this pointer from a box, and only this value frees it.
+        drop(unsafe { Box::from_raw(self.0) });
+    }
+}
+
 /// State that libuv refers to until both handles are closed.
 struct Handles {
     libuv: Libuv,
-    poll: Box<[u64]>,
-    timer: Box<[u64]>,
+    poll: HandleMemory,
+    timer: HandleMemory,
     /// Number of handles that are not closed.
     open: u32,
     on_event: fn(),
@@ -80,38 +101,40 @@ struct Handles {
     on_closed: Option<Box<dyn FnOnce()>>,
 }
 
-/// A descriptor and a clock on the event loop of this thread, either watched or not. They keep no process alive.
+/// A descriptor and a clock on the event loop of this thread, either watched or not. They keep no process alive. The raw
+/// pointer keeps this value on its thread.
 pub struct Watch {
-    /// Freed when libuv has closed both handles, which this value being dropped begins.
+    /// Freed when libuv has closed both handles, which the drop of this value begins.
     handles: *mut Handles,
     is_on: bool,
 }
 
 impl Watch {
     /// A watch that is not started. `on_event` is called while `descriptor` is readable, `on_tick` at ticks. Returns
-    /// `None` if the platform lacks support.
+    /// `None` if the platform lacks support. The descriptor must stay open until the watch is dropped.
     pub fn new(env: Env, descriptor: RawFd, on_event: fn(), on_tick: fn()) -> Option<Self> {
         let libuv = Libuv::get()?;
         let event_loop = env.get_uv_event_loop().ok()?;
-        // SAFETY: both handles have the size that libuv asks for and stay where they are until they are closed; a poll
-        // handle that could not be made is none, a timer can always be made.
+        // SAFETY: POLL and TIMER are types of handles.
+        let [poll, timer] = [POLL, TIMER].map(|kind| HandleMemory::new(unsafe { (libuv.handle_size)(kind) }));
+        // SAFETY: this is the thread of the event loop, and the memory has the size of a poll handle. A poll handle that
+        // could not be made is not known to libuv, so its memory can be freed.
+        if unsafe { (libuv.poll_init)(event_loop, poll.handle(), descriptor) } != 0 {
+            return None;
+        }
+        let pair = [poll.handle(), timer.handle()];
+        let handles = Handles { libuv, poll, timer, open: 2, on_event, on_tick, on_closed: None };
+        let handles = Box::into_raw(Box::new(handles));
+        // SAFETY: as above; a timer can always be made. The handles and their data are freed by `closed` alone, after libuv
+        // has let go of both.
         unsafe {
-            let memory = |kind| vec![0_u64; (libuv.handle_size)(kind).div_ceil(8)].into_boxed_slice();
-            let (poll, timer) = (memory(POLL), memory(TIMER));
-            let handles = Handles { libuv, poll, timer, open: 2, on_event, on_tick, on_closed: None };
-            let handles = Box::into_raw(Box::new(handles));
-            let (poll, timer) = ((*handles).poll.as_mut_ptr().cast(), (*handles).timer.as_mut_ptr().cast());
-            if (libuv.poll_init)(event_loop, poll, descriptor) != 0 {
-                drop(Box::from_raw(handles));
-                return None;
-            }
-            (libuv.timer_init)(event_loop, timer);
-            for handle in [poll, timer] {
+            (libuv.timer_init)(event_loop, pair[1]);
+            for handle in pair {
                 (libuv.set_data)(handle, handles.cast());
                 (libuv.unref)(handle);
             }
-            Some(Self { handles, is_on: false })
         }
+        Some(Self { handles, is_on: false })
     }
 
     /// Returns true if it watches.
@@ -126,7 +149,8 @@ impl Watch {
         }
         self.is_on = true;
         let (libuv, poll, timer) = self.parts();
-        // SAFETY: both handles are open as long as this value is there. Neither call can fail then.
+        // SAFETY: both handles are open as long as this value is there, and this is the thread of the event loop. Neither
+        // call can fail then.
         unsafe {
             (libuv.poll_start)(poll, READABLE, polled);
             (libuv.timer_start)(timer, ticked, 0, every);
@@ -155,21 +179,22 @@ impl Watch {
 
     /// Ends the watch. `then` is called once libuv has closed both handles.
     pub fn close(self, then: impl FnOnce() + 'static) {
-        // SAFETY: the handles are freed by `closed` alone, which dropping this value leads to.
+        // SAFETY: `closed` alone frees the state, after the drop of this value, and no other reference to it exists.
         unsafe { (*self.handles).on_closed = Some(Box::new(then)) };
     }
 
     fn parts(&self) -> (Libuv, Handle, Handle) {
-        // SAFETY: the handles live as long as this value, and no other code uses them meanwhile.
-        let handles = unsafe { &mut *self.handles };
-        (handles.libuv, handles.poll.as_mut_ptr().cast(), handles.timer.as_mut_ptr().cast())
+        // SAFETY: the state lives at least as long as this value. Callbacks read and change it on this thread alone, and
+        // none of them runs while this reference exists.
+        let handles = unsafe { &*self.handles };
+        (handles.libuv, handles.poll.handle(), handles.timer.handle())
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         let (libuv, poll, timer) = self.parts();
-        // SAFETY: both are open, and closed once.
+        // SAFETY: both handles are open, and this closes each of them once, on the thread of their event loop.
         unsafe {
             (libuv.close)(poll, closed);
             (libuv.close)(timer, closed);
@@ -177,17 +202,21 @@ impl Drop for Watch {
     }
 }
 
-/// State of one of our handles.
-fn handles_of(handle: Handle) -> *mut Handles {
-    match LIBUV.get() {
-        // SAFETY: what is called back has one of the handles that `Watch::new` has given this data.
-        Some(Some(libuv)) => unsafe { (libuv.get_data)(handle) }.cast(),
-        _ => ptr::null_mut(),
-    }
+/// State of a handle that libuv calls back with.
+///
+/// # Safety
+///
+/// The handle must be one of a [`Watch`] that is not closed.
+unsafe fn handles_of(handle: Handle) -> *mut Handles {
+    let Some(Some(libuv)) = LIBUV.get() else { unreachable!("a handle was made without libuv") };
+    // SAFETY: the handle is open, and `Watch::new` gave it this data.
+    unsafe { (libuv.get_data)(handle) }.cast()
 }
 
+// A panic below ends the process, since it cannot leave a function that C calls.
+
 unsafe extern "C" fn polled(handle: Handle, _status: c_int, _events: c_int) {
-    // SAFETY: libuv calls back for open handles, and those are not freed.
+    // SAFETY: libuv calls back for handles that are not closed. The function is copied, since it can drop the watch.
     let on_event = unsafe { (*handles_of(handle)).on_event };
     on_event();
 }
@@ -199,9 +228,10 @@ unsafe extern "C" fn ticked(handle: Handle) {
 }
 
 unsafe extern "C" fn closed(handle: Handle) {
-    let handles = handles_of(handle);
-    // SAFETY: each of the two handles is closed once, and the second close finds no other owner.
+    // SAFETY: libuv calls back once for each of the two handles. The state and the memory of both handles are freed at the
+    // second call: the watch is gone, and libuv uses neither handle after this function.
     let on_closed = unsafe {
+        let handles = handles_of(handle);
         (*handles).open -= 1;
         if (*handles).open > 0 {
             return;

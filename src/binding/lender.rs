@@ -25,10 +25,6 @@ impl Lender {
 impl Drop for Lender {
     fn drop(&mut self) {
         let Some((lending, thread)) = self.0.take() else { return };
-        lending.end();
-        // The thread is the last to have the runtime, whose tasks then end there.
-        drop(lending);
-        // A panic of the thread has been reported already.
-        let _ = thread.join();
+        lending.end(thread);
     }
 }

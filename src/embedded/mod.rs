@@ -29,6 +29,8 @@ mod execution;
 mod key;
 mod keyspace;
 mod monitor;
+#[cfg(any(test, fuzzing))]
+pub mod offline;
 pub mod options;
 mod protocol;
 mod random;

@@ -1,6 +1,6 @@
 //! Locks that outlive a panic of another thread.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::redis_io::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Locks a mutex even if a thread panicked while it held the lock.
 ///

@@ -22,5 +22,6 @@ pub mod pubsub;
 pub mod resp;
 pub mod sentinel;
 pub mod streams;
+pub mod sync;
 pub mod tasks;
 pub mod tls_error;

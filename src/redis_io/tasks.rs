@@ -1,12 +1,10 @@
 //! Runtime of tasks, with a count of the runnable ones.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::task::{Context, Poll, Wake, Waker};
 
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use crate::redis_io::sync::{Arc, AtomicU8, AtomicUsize, Handle, Ordering, TaskHandle};
 
 /// Number of checks by [`Tasks::rest`] before it returns to the thread that drives the runtime.
 const MOST_LOOKS: u32 = 8;
@@ -27,7 +25,7 @@ impl From<Handle> for Tasks {
 
 impl Tasks {
     /// Starts a task.
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    pub fn spawn<F>(&self, future: F) -> TaskHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,

@@ -40,7 +40,9 @@ pub struct CompletionMessage<'a> {
 impl<'a> CompletionMessage<'a> {
     /// Reads a message. Returns `None` if it is no completion.
     pub fn parse(message: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(message).ok()
+        // A list of texts would be read as the fields in their order.
+        let is_object = message.trim_ascii_start().first() == Some(&b'{');
+        if is_object { serde_json::from_slice(message).ok() } else { None }
     }
 
     /// Returns the values of the answer, by payload key. A value that cannot be read is left out, since its payload key
@@ -186,5 +188,13 @@ mod tests {
         for message in ["", "null", "1", "{}", "{\"str\":1,\"grp\":\"g\",\"job\":\"j\"}", "{\"str\":\"s\""] {
             assert!(CompletionMessage::parse(message.as_bytes()).is_none(), "{message}");
         }
+    }
+
+    #[test]
+    fn a_list_of_texts_is_no_completion() {
+        for message in [r#"["s","g","J"]"#, " [\"s\",\"g\",\"J\",0]"] {
+            assert!(CompletionMessage::parse(message.as_bytes()).is_none(), "{message}");
+        }
+        assert!(CompletionMessage::parse(b"\n {\"str\":\"s\",\"grp\":\"g\",\"job\":\"j\"} ").is_some());
     }
 }

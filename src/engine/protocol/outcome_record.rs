@@ -172,6 +172,8 @@ mod tests {
         assert_eq!(shortened(&text), quote(&"y".repeat(LONGEST_TEXT)));
         let list = format!("[{}1]", "1,".repeat(LONGEST_ERROR));
         assert!(shortened(&list).starts_with("\"The error was too long"));
+        let texts = format!("[\"a\",\"{}\",1]", "x".repeat(LONGEST_ERROR));
+        assert!(shortened(&texts).starts_with("\"The error was too long"));
     }
 
     #[test]

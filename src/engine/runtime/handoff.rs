@@ -14,15 +14,13 @@
 //! the runtime is lent, that thread wakes every LONGEST_ABSENCE and checks the number of drives.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Notify;
-
 use crate::redis_io::locked::Locked;
+use crate::redis_io::sync::{
+    self, Arc, AtomicBool, AtomicU64, Condvar, JoinHandle, Mutex, MutexGuard, Notify, Ordering, PoisonError,
+    Runtime, TryLockError,
+};
 use crate::redis_io::tasks::{RestOutcome, Tasks};
 
 /// Maximum time for which the host does not drive a lent runtime. Then its thread takes it back.
@@ -33,10 +31,6 @@ pub struct RuntimeHandoff {
     runtime: Runtime,
     tasks: Tasks,
     state: Arc<HandoffState>,
-    driver: Mutex<()>,
-    /// Wakes the engine's thread while the runtime is lent.
-    returned: Condvar,
-    ended: AtomicBool,
     /// Number of drives by the host.
     drives: AtomicU64,
 }
@@ -48,6 +42,12 @@ pub struct HandoffState {
     /// Wakes the engine's thread while the runtime is kept.
     asked_for: Notify,
     driving: AtomicBool,
+    driver: Mutex<()>,
+    /// Wakes the engine's thread while the runtime is lent.
+    returned: Condvar,
+    /// Lock of `returned`. It is held for moments only, so the host never waits for the engine's thread.
+    returning: Mutex<()>,
+    ended: AtomicBool,
 }
 
 impl HandoffState {
@@ -67,6 +67,32 @@ impl HandoffState {
     pub fn is_driving(&self) -> bool {
         self.driving.load(Ordering::Acquire)
     }
+
+    fn lock_driver(&self) -> MutexGuard<'_, ()> {
+        self.driver.locked()
+    }
+
+    fn is_over(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Waits until the runtime is returned or the thread must end. Returns true after LONGEST_ABSENCE.
+    fn wait_for_return(&self) -> bool {
+        let returning = self.returning.locked();
+        if !self.is_lent() || self.is_over() {
+            return false;
+        }
+        let waited = self.returned.wait_timeout(returning, LONGEST_ABSENCE);
+        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Has the engine's thread end.
+    fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.asked_for.notify_one();
+        let _returning = self.returning.locked();
+        self.returned.notify_one();
+    }
 }
 
 /// Result of a drive.
@@ -81,20 +107,17 @@ pub enum DriveOutcome {
 }
 
 impl RuntimeHandoff {
-    /// A runtime with a thread that ends with [`RuntimeHandoff::end`].
+    /// Starts a thread with a runtime. Both end with [`RuntimeHandoff::end`].
     pub fn start() -> io::Result<(Arc<Self>, JoinHandle<()>)> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = sync::runtime()?;
         let handoff = Arc::new(Self {
             tasks: runtime.handle().clone().into(),
             runtime,
-            driver: Mutex::new(()),
             state: Arc::default(),
-            returned: Condvar::new(),
-            ended: AtomicBool::new(false),
             drives: AtomicU64::new(0),
         });
         let owner = handoff.clone();
-        let thread = std::thread::Builder::new().name("hfxbus".to_owned()).spawn(move || owner.run())?;
+        let thread = sync::spawn_thread("hfxbus", move || owner.run())?;
         Ok((handoff, thread))
     }
 
@@ -118,7 +141,7 @@ impl RuntimeHandoff {
         if !self.state.is_lent() {
             return DriveOutcome::Kept;
         }
-        let _driver = match self.driver.try_lock() {
+        let _driver = match self.state.driver.try_lock() {
             Ok(driver) => driver,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // The engine's thread is about to lend it or to take it back.
@@ -137,51 +160,46 @@ impl RuntimeHandoff {
         }
     }
 
-    /// Gives the runtime back to the engine's thread.
+    /// Gives the runtime back to the engine's thread. That thread can have taken it back meanwhile, and then it has the lock
+    /// `driver` until it lends the runtime again. So this does not take that lock.
     pub fn give_back(&self) {
-        let _driver = self.lock_driver();
+        let _returning = self.state.returning.locked();
         self.state.lent.store(false, Ordering::Release);
-        self.returned.notify_one();
+        self.state.returned.notify_one();
     }
 
-    /// Ends the thread.
-    pub fn end(&self) {
-        self.ended.store(true, Ordering::Release);
-        self.state.asked_for.notify_one();
-        let _driver = self.lock_driver();
-        self.returned.notify_one();
+    /// Ends the thread, and the tasks there. The caller must have the last reference besides the thread's own.
+    pub fn end(self: Arc<Self>, thread: JoinHandle<()>) {
+        let state = self.state.clone();
+        // Before the thread can end, since the thread that drops the runtime also drops its tasks.
+        drop(self);
+        state.end();
+        // A panic of the thread has been reported already.
+        let _ = thread.join();
     }
 
     fn run(&self) {
-        let mut driver = self.lock_driver();
-        while !self.is_over() {
+        let mut driver = self.state.lock_driver();
+        while !self.state.is_over() {
             self.runtime.block_on(self.state.asked_for.notified());
             driver = self.wait(driver);
         }
     }
 
     /// Waits until the host gives the runtime back, or does not drive it any more.
-    fn wait<'driver>(&self, mut driver: MutexGuard<'driver, ()>) -> MutexGuard<'driver, ()> {
+    fn wait<'driver>(&'driver self, mut driver: MutexGuard<'driver, ()>) -> MutexGuard<'driver, ()> {
         let mut drives = self.drives.load(Ordering::Relaxed);
-        while self.state.is_lent() && !self.is_over() {
-            let (again, waited) =
-                self.returned.wait_timeout(driver, LONGEST_ABSENCE).unwrap_or_else(PoisonError::into_inner);
-            driver = again;
+        while self.state.is_lent() && !self.state.is_over() {
+            drop(driver);
+            let timed_out = self.state.wait_for_return();
+            driver = self.state.lock_driver();
             let now = self.drives.load(Ordering::Relaxed);
-            if waited.timed_out() && now == drives {
+            if timed_out && now == drives {
                 self.state.lent.store(false, Ordering::Release);
             }
             drives = now;
         }
         driver
-    }
-
-    fn lock_driver(&self) -> MutexGuard<'_, ()> {
-        self.driver.locked()
-    }
-
-    fn is_over(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
     }
 }
 
@@ -202,8 +220,7 @@ mod tests {
 
     impl Drop for Lent {
         fn drop(&mut self) {
-            self.0.end();
-            self.1.take().unwrap().join().unwrap();
+            self.0.clone().end(self.1.take().unwrap());
         }
     }
 
@@ -252,6 +269,40 @@ mod tests {
         until("it gives way", || lent.0.drive() == DriveOutcome::Quiet);
         assert_eq!(thread_of_a_task(&lent.0, false), lent.1.as_ref().unwrap().thread().id());
         assert!(!lent.0.state().is_lent());
+    }
+
+    /// Sends the thread on which it is dropped.
+    struct Dropped(std::sync::mpsc::Sender<std::thread::ThreadId>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            let _ = self.0.send(std::thread::current().id());
+        }
+    }
+
+    #[test]
+    fn a_runtime_that_was_taken_back_can_be_given_back_without_a_wait() {
+        let lent = Lent::start();
+        lent.0.state().offer();
+        until("it gives way", || lent.0.drive() == DriveOutcome::Quiet);
+        until("it is taken back", || !lent.0.state().is_lent());
+        let handoff = lent.0.clone();
+        let host = std::thread::spawn(move || handoff.give_back());
+        until("the host goes on", || host.is_finished());
+        host.join().unwrap();
+    }
+
+    #[test]
+    fn tasks_end_on_the_thread_of_the_runtime() {
+        let (handoff, thread) = RuntimeHandoff::start().unwrap();
+        let (engine, (sender, dropped)) = (thread.thread().id(), std::sync::mpsc::channel());
+        let witness = Dropped(sender);
+        handoff.tasks().spawn(async move {
+            let _witness = witness;
+            std::future::pending::<()>().await;
+        });
+        handoff.end(thread);
+        assert_eq!(dropped.recv(), Ok(engine));
     }
 
     #[test]

@@ -5,3 +5,4 @@ pub mod budget;
 #[cfg(target_os = "linux")]
 pub mod epoll_fd;
 pub mod handoff;
+pub mod mailbox;

@@ -1,11 +1,17 @@
 //! Payload values that an entry carries, beside the payload keys.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 /// Prefix of the field of a carried value. The payload key follows.
 pub const VALUE_PREFIX: &[u8] = b"val:";
 /// Field of the payload keys whose values the completion must return.
 pub const RETURNS: &[u8] = b"ret";
 /// Field that marks the entry as the only copy of its values.
 pub const ONLY_COPY: &[u8] = b"own";
+
+/// Number of values up to which each new one is compared with all others.
+const FEW: usize = 32;
 
 /// The payload of an entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +42,15 @@ impl CarriedPayload {
         }
     }
 
+    /// Ends the payload after the last field.
+    pub fn finish(carried: Option<Box<Self>>) -> Option<Arc<Self>> {
+        let mut carried = carried?;
+        if carried.values.len() > FEW {
+            carried.remove_overwritten();
+        }
+        Some(Arc::from(carried))
+    }
+
     /// Number of fields that hold the values.
     pub fn fields(&self) -> usize {
         self.values.len() + usize::from(self.is_only_copy)
@@ -47,10 +62,31 @@ impl CarriedPayload {
     }
 
     fn set(&mut self, key: &str, value: &[u8]) {
-        match self.values.iter_mut().find(|(known, _)| **known == *key) {
+        // The time of a search in an entry with many fields would grow with their square.
+        let few = if self.values.len() > FEW { &mut [] } else { self.values.as_mut_slice() };
+        match few.iter_mut().find(|(known, _)| **known == *key) {
             Some((_, known)) => *known = Box::from(value),
             None => self.values.push((Box::from(key), Box::from(value))),
         }
+    }
+
+    /// Keeps the last value of each key, at the position of the first.
+    fn remove_overwritten(&mut self) {
+        let mut positions = HashMap::new();
+        let mut kept: Vec<(Box<str>, Box<[u8]>)> = Vec::with_capacity(self.values.len());
+        for (key, value) in self.values.drain(..) {
+            match positions.get(&key) {
+                Some(&at) => {
+                    let (_, known): &mut (_, Box<[u8]>) = &mut kept[at];
+                    *known = value;
+                }
+                None => {
+                    positions.insert(key.clone(), kept.len());
+                    kept.push((key, value));
+                }
+            }
+        }
+        self.values = kept;
     }
 }
 
@@ -74,5 +110,20 @@ mod tests {
         assert_eq!(carried.values, [(Box::from("a"), value("2")), (Box::from(""), value(""))]);
         assert_eq!(carried.returns.as_deref(), Some("[\"b\"]"));
         assert!(carried.is_only_copy && carried.has("a") && !carried.has("b"));
+    }
+
+    #[test]
+    fn many_values_are_collected_in_a_time_that_grows_with_their_number() {
+        let mut carried = None;
+        for number in 0..100_000 {
+            CarriedPayload::note(
+                &mut carried,
+                format!("val:{:06}", number % 99_990).as_bytes(),
+                &[number as u8],
+            );
+        }
+        let carried = CarriedPayload::finish(carried).expect("has fields");
+        assert_eq!(carried.values.len(), 99_990);
+        assert_eq!(carried.values[3], (Box::from("000003"), Box::from([99_993_u32 as u8])));
     }
 }

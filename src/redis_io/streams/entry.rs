@@ -115,7 +115,7 @@ impl OwnedEntry {
                 _ => CarriedPayload::note(&mut carried, name, value),
             }
         }
-        entry.carried = carried.map(Arc::from);
+        entry.carried = CarriedPayload::finish(carried);
         Some(entry)
     }
 }
@@ -180,7 +180,7 @@ fn read_fields<'a>(
             _ => CarriedPayload::note(&mut carried, name, value),
         }
     }
-    entry.carried = carried.map(Arc::from);
+    entry.carried = CarriedPayload::finish(carried);
     Ok(())
 }
 

@@ -1,0 +1,3 @@
+//! Files of `src/engine`.
+
+pub mod runtime;

@@ -14,7 +14,7 @@ const READS_ENTRIES = '3.0';
  * Finds streams whose newest entries are the only copy of their values, and that have consumers. Consumers of 2.x would read
  * null. Redis does not know the version of a consumer: neither its name nor its connection has one.
  * @param {Array<object>} streams streams of a bus, with their groups
- * @returns {Promise<import('./doctor.js').Finding[]>} one finding for each such stream
+ * @returns {Promise<import('./finding.js').Finding[]>} one finding for each such stream
  */
 async function checkEntryPayloads(streams) {
   const findings = await Promise.all(streams.map(findingOf));

@@ -10,10 +10,13 @@ const UNOWNED = { owner: null, idle: null, deliveries: null };
 /**
  * Resolves with the entries of a job in some streams, which are read page by page.
  * @param {Array<object>} streams streams with their groups
- * @param {{ isNewestFirst?: boolean, budget?: Budget }} [options] the budget is shared by all streams
+ * @param {{ isNewestFirst?: boolean, budget?: Budget, refresh?: (stream: object) => Promise<object[]> }} [options] the
+ *   budget is shared by all streams; `refresh` reads the groups of a stream again
  */
-async function entriesOf(streams, jobId, { isNewestFirst = false, budget = new Budget() } = {}) {
-  return (await Promise.all(streams.map((stream) => entriesIn(stream, jobId, { isNewestFirst, budget })))).flat();
+async function entriesOf(streams, jobId, options = {}) {
+  const { isNewestFirst = false, budget = new Budget(), refresh = async ({ groups }) => groups } = options;
+  const each = streams.map((stream) => entriesIn(stream, jobId, { isNewestFirst, budget, refresh }));
+  return (await Promise.all(each)).flat();
 }
 
 async function entriesIn(stream, jobId, options) {
@@ -24,11 +27,11 @@ async function entriesIn(stream, jobId, options) {
     found.push(...entries.filter(([, { job }]) => job === jobId));
   }
   if (found.length === 0) return [];
-  const now = await timeOf(client);
-  return Promise.all(found.map(([id, fields]) => entryOf(stream, withAge(id, now), fields)));
+  const [now, groups] = await Promise.all([timeOf(client), options.refresh(stream)]);
+  return Promise.all(found.map(([id, fields]) => entryOf({ stream, groups }, withAge(id, now), fields)));
 }
 
-async function entryOf({ stream, node, key, server, groups }, { id, age }, fields) {
+async function entryOf({ stream: { stream, node, key, server }, groups }, { id, age }, fields) {
   const states = groups.map((group) => stateOf(server.client, key, group, id));
   return {
     stream,

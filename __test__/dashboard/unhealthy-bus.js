@@ -85,13 +85,16 @@ class UnhealthyBus {
     for (const id of ['held', 'done']) await this.send('mails', id, { to: 'ann@example.org' });
     await child.says('held');
     await child.says('done');
-    await until(async () => (await this.call('XPENDING', keys.stream('mails'), keys.group('mailer')))[0] === 1, PATIENCE);
+    await until(
+      async () => (await this.call('XPENDING', keys.stream('mails'), keys.group('mailer')))[0] === 1,
+      PATIENCE,
+    );
     child.kill();
     await child.exit();
   }
 
   async #failJobs() {
-    const claims = { claimInterval: 20, claimDeadline: 20, retryLimit: 1000, deadLetter: 'letters', concurrency: 4 };
+    const claims = { claimInterval: 20, claimDeadline: 20, retryLimit: 1e6, deadLetter: 'letters', concurrency: 4 };
     await this.consume('transfers', 'bank', fail, claims);
     for (const id of ['forged-1', 'forged-2', 'forged-3', 'slow']) await this.send('transfers', id, { amount: '12' });
     const areDead = async () => (await this.call('XLEN', keys.stream('letters'))) === 3;

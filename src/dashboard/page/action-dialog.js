@@ -7,8 +7,16 @@ import { countLetters } from './letters-page.js';
 import { Failure } from './parts.js';
 
 const VERBS = {
-  replay: { name: 'Replay', done: 'sent again', about: 'Each job is sent to its stream again, for every group, and its letter is deleted.' },
-  drop: { name: 'Drop', done: 'dropped', about: 'The letters are deleted for good. The payload keys of their jobs stay.' },
+  replay: {
+    name: 'Replay',
+    done: 'sent again',
+    about: 'Each job is sent to its stream again, for every group, and its letter is deleted.',
+  },
+  drop: {
+    name: 'Drop',
+    done: 'dropped',
+    about: 'The letters are deleted for good. The payload keys of their jobs stay.',
+  },
 };
 
 /** Confirmation of an action with the number of letters, and its progress. */
@@ -25,7 +33,12 @@ export function ActionDialog({ bus, stream, plan: { action, letters, filter }, o
     }
   }, []);
   const run = async () => {
-    const body = { bus, action, stream, ...(letters ? { letters: letters.map(({ id, node }) => ({ id, node })) } : { filter, newest: state.newest }) };
+    const body = {
+      bus,
+      action,
+      stream,
+      ...(letters ? { letters: letters.map(({ id, node }) => ({ id, node })) } : { filter, newest: state.newest }),
+    };
     const sum = { done: 0, missing: 0, failed: 0, failures: [] };
     try {
       for (let isLeft = true; isLeft; ) {

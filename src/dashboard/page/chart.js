@@ -2,6 +2,9 @@ import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { html } from './html.js';
 
+/** Minimum length of the time axis, in s. */
+const SHORTEST = 300;
+
 /**
  * Chart of the last hour.
  * @param {{ title: string, columns: number[][], lines: Array<{ label: string, color: string }>, format: Function }} props
@@ -50,21 +53,34 @@ function last(values = []) {
 function make(place, { columns, lines, format, height }) {
   const style = getComputedStyle(document.documentElement);
   const color = (name) => style.getPropertyValue(`--${name}`).trim();
-  const axis = { stroke: color('muted'), font: '11px system-ui', grid: { stroke: color('line'), width: 1 }, ticks: { show: false } };
+  const axis = {
+    stroke: color('muted'),
+    font: '11px system-ui',
+    grid: { stroke: color('line'), width: 1 },
+    ticks: { show: false },
+  };
   return new uPlot(
     {
       width: place.clientWidth || 300,
       height,
       legend: { show: false },
       cursor: { y: false, points: { size: 5 } },
-      scales: { x: { time: true }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+      scales: {
+        x: { time: true, range: (_, least, most) => [Math.min(least, most - SHORTEST), most] },
+        y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
+      },
       axes: [
         { ...axis, size: 28, space: 70, values: (_, ticks) => ticks.map(clock) },
         { ...axis, size: 58, space: 34, values: (_, ticks) => ticks.map((tick) => format(tick)) },
       ],
       series: [
         {},
-        ...lines.map((one) => ({ stroke: color(one.color), width: 1.5, points: { show: columns[0].length < 3 }, spanGaps: false })),
+        ...lines.map((one) => ({
+          stroke: color(one.color),
+          width: 1.5,
+          points: { show: columns[0].length < 3 },
+          spanGaps: false,
+        })),
       ],
     },
     columns,

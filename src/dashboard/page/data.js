@@ -102,7 +102,8 @@ function follow(name, query, isFollowed, onState) {
 /** Listens to events. A browser repeats a lost connection by itself, but not a refused one. */
 function listen(name, query, onChange, onRefused) {
   const source = new EventSource(`live/${name}?${query}`);
-  source.onmessage = ({ data }) => onChange({ body: { ...JSON.parse(data), arrivedAt: Date.now() }, error: null, isLive: true });
+  source.onmessage = ({ data }) =>
+    onChange({ body: { ...JSON.parse(data), arrivedAt: Date.now() }, error: null, isLive: true });
   source.addEventListener('failure', ({ data }) => onChange({ error: JSON.parse(data).message }));
   source.onerror = () => {
     onChange({ isLive: false });

@@ -1,9 +1,9 @@
 import { Chart } from './chart.js';
+import { useLive } from './data.js';
 import { count, duration, rate, timeOfId, UNKNOWN } from './format.js';
 import { html } from './html.js';
 import { Empty, Failure, Figure, State, Table, Time, Title } from './parts.js';
 import { link } from './route.js';
-import { useLive } from './data.js';
 
 /** Default of the option `retryLimit`. */
 const RETRY_LIMIT = 3;
@@ -58,13 +58,24 @@ function Consumers({ consumers }) {
     { name: 'Consumer' },
     { name: 'Server' },
     { name: 'Pending', isNumber: true },
-    { name: 'Longest lease', isNumber: true, title: 'Time since the last delivery or lease renewal of its oldest pending entry' },
+    {
+      name: 'Longest lease',
+      isNumber: true,
+      title: 'Time since the last delivery or lease renewal of its oldest pending entry',
+    },
     { name: 'Delivered again', isNumber: true },
     { name: 'Idle', isNumber: true, title: 'Time since its last command' },
   ];
   const rows = consumers.map((one) => ({
     key: `${one.node} ${one.name}`,
-    cells: [html`<code>${one.name}</code>`, one.node, count(one.pending), duration(one.longestLease), count(one.redelivered), duration(one.idle)],
+    cells: [
+      html`<code>${one.name}</code>`,
+      one.node,
+      count(one.pending),
+      duration(one.longestLease),
+      count(one.redelivered),
+      duration(one.idle),
+    ],
   }));
   return html`<${Table} caption="Consumers" columns=${columns} rows=${rows} />
     <p class="note">Redis does not know the version of a consumer.</p>`;
@@ -73,7 +84,9 @@ function Consumers({ consumers }) {
 /** Numbers of pending entries by deliveries. */
 function Deliveries({ deliveries, more }) {
   if (deliveries.length === 0) return null;
-  const text = deliveries.map(({ deliveries: times, count: number }) => `${count(number)} delivered ${times === 1 ? 'once' : `${times} times`}`);
+  const text = deliveries.map(
+    ({ deliveries: times, count: number }) => `${count(number)} delivered ${times === 1 ? 'once' : `${times} times`}`,
+  );
   return html`<p class="muted">${text.join(', ')}${more}</p>`;
 }
 

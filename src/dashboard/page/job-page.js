@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import { bytes, duration, fullTime, time as timeText, timeOfId, UNKNOWN } from './format.js';
 import { read, useLive } from './data.js';
+import { bytes, duration, fullTime, timeOfId, time as timeText, UNKNOWN } from './format.js';
 import { html } from './html.js';
 import { Empty, Failure, State, Table, Title } from './parts.js';
 import { go, link } from './route.js';
@@ -40,10 +40,23 @@ const STATES = {
 
 /** State of each entry for each group. */
 function Answer({ entries, bus }) {
-  const columns = [{ name: 'State' }, { name: 'Stream' }, { name: 'Group' }, { name: 'Why' }, { name: 'Owner' }, { name: 'Idle', isNumber: true }, { name: 'Deliveries', isNumber: true }];
+  const columns = [
+    { name: 'State' },
+    { name: 'Stream' },
+    { name: 'Group' },
+    { name: 'Why' },
+    { name: 'Owner' },
+    { name: 'Idle', isNumber: true },
+    { name: 'Deliveries', isNumber: true },
+  ];
   const rows = entries
     .filter(({ deadLetter }) => deadLetter === null)
-    .flatMap((entry) => entry.groups.map((group) => ({ key: `${entry.node} ${entry.id} ${group.group}`, cells: answer(entry, group, entries, bus) })));
+    .flatMap((entry) =>
+      entry.groups.map((group) => ({
+        key: `${entry.node} ${entry.id} ${group.group}`,
+        cells: answer(entry, group, entries, bus),
+      })),
+    );
   if (rows.length === 0) return null;
   return html`<section aria-labelledby="answer-title"><h2 id="answer-title">State for each group</h2>
     <${Table} caption="State for each group" columns=${columns} rows=${rows} /></section>`;
@@ -71,7 +84,9 @@ function reason({ state, idle, deliveries }, outcome, letter) {
   if (state === 'waiting') return 'no consumer of the group has got it yet';
   if (state === 'pending') {
     const times = deliveries > 1 ? `delivered ${deliveries} times` : 'delivered once';
-    return idle >= 60_000 ? `${times}, and without a sign of its owner for ${duration(idle)}` : `${times}, and in flight`;
+    return idle >= 60_000
+      ? `${times}, and without a sign of its owner for ${duration(idle)}`
+      : `${times}, and in flight`;
   }
   if (outcome?.isSuccess === false) return outcome.error?.message ?? 'an error';
   return outcome?.isSuccess ? 'succeeded' : 'acknowledged, or older than the group';
@@ -81,10 +96,12 @@ function reason({ state, idle, deliveries }, outcome, letter) {
 function TimeLine({ data: { entries, readAt }, bus }) {
   const events = entries.flatMap((entry) => eventsOf(entry, readAt, bus)).sort((left, right) => left.at - right.at);
   return html`<section aria-labelledby="line-title"><h2 id="line-title">Time line</h2>
-    <ol class="line">${events.map(({ at, state, text, detail }) => html`<li class=${state}>
+    <ol class="line">${events.map(
+      ({ at, state, text, detail }) => html`<li class=${state}>
       <time datetime=${new Date(at).toISOString()} title=${fullTime(at)}>${timeText(at)}<span class="muted">${duration(readAt - at)} ago</span></time>
       <div><strong>${text}</strong><span class="muted">${detail}</span></div>
-    </li>`)}</ol>
+    </li>`,
+    )}</ol>
     <p class="note">Redis keeps no time of a settlement.</p></section>`;
 }
 
@@ -98,25 +115,56 @@ function eventsOf(entry, readAt, bus) {
     return [{ at, state: 'problem', text, detail: html`${deadLetter.reason} · ${name} · ${where}` }];
   }
   const keys = carried.length > 0 ? ` · carries ${carried.join(', ')}` : '';
-  const sent = { at, state: 'sent', text: html`Sent to ${name}`, detail: html`by producer <code>${producer}</code> · ${where}${keys}` };
+  const sent = {
+    at,
+    state: 'sent',
+    text: html`Sent to ${name}`,
+    detail: html`by producer <code>${producer}</code> · ${where}${keys}`,
+  };
   const delivered = groups
     .filter(({ state }) => state === 'pending')
     .map(({ group, owner, idle, deliveries }) => ({
       at: readAt - idle,
       state: 'warning',
       text: html`Delivered to ${group}`,
-      detail: html`${deliveries === 1 ? 'delivery' : `the ${deliveries}th delivery`} or its last lease renewal, to <code>${owner}</code>`,
+      detail: html`delivery ${deliveries}, or its last lease renewal, to <code>${owner}</code>`,
     }));
   return [sent, ...delivered];
 }
 
 function Payload({ data, bus, canShow }) {
-  const carried = data.entries.flatMap(({ stream, node, id, carried: keys }) => keys.map((key) => ({ key, node, stream, entry: id })));
-  const columns = [{ name: 'Key' }, { name: 'Kept in' }, { name: 'Size', isNumber: true }, { name: 'Expires in', isNumber: true }, ...(canShow ? [{ name: 'Value' }] : [])];
+  const carried = data.entries.flatMap(({ stream, node, id, carried: keys }) =>
+    keys.map((key) => ({ key, node, stream, entry: id })),
+  );
+  const columns = [
+    { name: 'Key' },
+    { name: 'Kept in' },
+    { name: 'Size', isNumber: true },
+    { name: 'Expires in', isNumber: true },
+    ...(canShow ? [{ name: 'Value' }] : []),
+  ];
   const value = (one) => (canShow ? [html`<${Value} query=${{ bus, job: data.id, ...one }} />`] : []);
   const rows = [
-    ...data.payload.map(({ key, node, bytes: size, ttl }) => ({ key: `${node} ${key}`, cells: [html`<code>${key}</code>`, `Redis key on ${node}`, bytes(size), ttl === null ? 'never' : duration(ttl), ...value({ key, node })] })),
-    ...carried.map(({ key, node, stream, entry }) => ({ key: `${entry} ${key}`, cells: [html`<code>${key}</code>`, html`entry <code>${entry}</code>`, UNKNOWN, 'with its entry', ...value({ key, node, stream, entry })] })),
+    ...data.payload.map(({ key, node, bytes: size, ttl }) => ({
+      key: `${node} ${key}`,
+      cells: [
+        html`<code>${key}</code>`,
+        `Redis key on ${node}`,
+        bytes(size),
+        ttl === null ? 'never' : duration(ttl),
+        ...value({ key, node }),
+      ],
+    })),
+    ...carried.map(({ key, node, stream, entry }) => ({
+      key: `${entry} ${key}`,
+      cells: [
+        html`<code>${key}</code>`,
+        html`entry <code>${entry}</code>`,
+        UNKNOWN,
+        'with its entry',
+        ...value({ key, node, stream, entry }),
+      ],
+    })),
   ];
   return html`<section aria-labelledby="payload-title"><h2 id="payload-title">Payload</h2>
     ${rows.length > 0 ? html`<${Table} caption="Payload" columns=${columns} rows=${rows} />` : html`<${Empty} title="No payload key">The job has no value in Redis, or its values were removed.</${Empty}>`}
@@ -133,7 +181,8 @@ function Value({ query }) {
       setShown({ error: error.message });
     }
   };
-  if (shown === null) return html`<button type="button" onClick=${load}>Show<span class="unseen"> ${query.key}</span></button>`;
+  if (shown === null)
+    return html`<button type="button" onClick=${load}>Show<span class="unseen"> ${query.key}</span></button>`;
   if (shown.error) return html`<${Failure} message=${shown.error} />`;
   return html`<pre tabindex="0">${shown.text ?? shown.hex}</pre>${shown.isCut && html`<span class="muted">The beginning of ${bytes(shown.size)}</span>`}`;
 }

@@ -29,7 +29,10 @@ export function LetterDialog({ bus, stream, letter: { id, node, jobId }, canAct,
 function Letter({ letter, bus }) {
   const { error } = letter;
   const stack = typeof error?.stack === 'string' ? error.stack : null;
-  const rest = typeof error === 'object' && error !== null ? Object.fromEntries(Object.entries(error).filter(([name]) => name !== 'stack')) : error;
+  const rest =
+    typeof error === 'object' && error !== null
+      ? Object.fromEntries(Object.entries(error).filter(([name]) => name !== 'stack'))
+      : error;
   const row = (name, value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
   return html`<dl class="facts">
       ${row('Job', html`<a href=${link('job', { bus, id: letter.jobId })}><code>${letter.jobId}</code></a>`)}

@@ -1,9 +1,9 @@
 import { useEffect, useState } from 'preact/hooks';
-import { count, timeOfId } from './format.js';
+import { ActionDialog } from './action-dialog.js';
 import { read, useLive } from './data.js';
+import { count, timeOfId } from './format.js';
 import { html } from './html.js';
 import { LetterDialog } from './letter-dialog.js';
-import { ActionDialog } from './action-dialog.js';
 import { Empty, Failure, Table, Time, Title } from './parts.js';
 import { go, link } from './route.js';
 
@@ -12,28 +12,38 @@ export function LettersPage({ query }) {
   const { body, error } = useLive('letter-streams', '');
   if (body === null) return html`<${Title} text="Dead letters" />${error && html`<${Failure} message=${error} />`}`;
   const { streams } = body.data;
-  const chosen = streams.find(({ bus, stream }) => stream === query.get('stream') && String(bus) === (query.get('bus') ?? '0')) ?? (query.has('stream') ? { bus: Number(query.get('bus') ?? 0), stream: query.get('stream') } : streams[0]);
+  const chosen =
+    streams.find(({ bus, stream }) => stream === query.get('stream') && String(bus) === (query.get('bus') ?? '0')) ??
+    (query.has('stream') ? { bus: Number(query.get('bus') ?? 0), stream: query.get('stream') } : streams[0]);
   if (chosen === undefined) {
     return html`<${Title} text="Dead letters" />
       <${Empty} title="No dead letters">Consumers with the option <code>deadLetter</code> keep hopeless jobs in a stream, which appears here.</${Empty}>`;
   }
   return html`<${Title} text="Dead letters">
-      ${streams.length > 1 && html`<label class="pick">Stream <select value=${JSON.stringify([chosen.bus, chosen.stream])} onChange=${({ target }) => {
-        const [bus, stream] = JSON.parse(target.value);
-        go('letters', { bus, stream });
-      }}>${streams.map(({ bus, stream, length }) => html`<option value=${JSON.stringify([bus, stream])}>${stream} (${count(length)})</option>`)}</select></label>`}
+      ${
+        streams.length > 1 &&
+        html`<label class="pick">Stream <select value=${JSON.stringify([chosen.bus, chosen.stream])} onChange=${({
+          target,
+        }) => {
+          const [bus, stream] = JSON.parse(target.value);
+          go('letters', { bus, stream });
+        }}>${streams.map(({ bus, stream, length }) => html`<option value=${JSON.stringify([bus, stream])}>${stream} (${count(length)})</option>`)}</select></label>`
+      }
     </${Title}>
     <${Letters} key=${JSON.stringify([chosen.bus, chosen.stream])} bus=${chosen.bus} stream=${chosen.stream} query=${query} canAct=${body.about.hasActions} />`;
 }
 
 function Letters({ bus, stream, query, canAct }) {
   const filter = { from: query.get('from') ?? '', group: query.get('group') ?? '', text: query.get('text') ?? '' };
-  const { body, error } = useLive('letters', new URLSearchParams({ bus, stream, ...filter }).toString(), { isFollowed: false });
+  const { body, error } = useLive('letters', new URLSearchParams({ bus, stream, ...filter }).toString(), {
+    isFollowed: false,
+  });
   const [marked, setMarked] = useState(new Set());
   const [open, setOpen] = useState(null);
   const [plan, setPlan] = useState(null);
   useEffect(() => setMarked(new Set()), [JSON.stringify(filter)]);
-  if (body === null) return html`${error ? html`<${Failure} message=${error} />` : html`<p class="muted" role="status">Reading the dead letters…</p>`}`;
+  if (body === null)
+    return html`${error ? html`<${Failure} message=${error} />` : html`<p class="muted" role="status">Reading the dead letters…</p>`}`;
   const { data } = body;
   const some = data.letters.filter((letter) => marked.has(refOf(letter)));
   const start = (action, letters) => setPlan({ action, letters, filter });
@@ -45,8 +55,22 @@ function Letters({ bus, stream, query, canAct }) {
       ${canAct ? html`<${Buttons} some=${some} matched=${data.matched} start=${start} />` : html`<p class="note">Read-only. The option <code>actions</code> allows to replay and drop.</p>`}
     </div>
     ${data.letters.length > 0 ? html`<${LetterTable} letters=${data.letters} canAct=${canAct} marked=${marked} setMarked=${setMarked} time=${body.time} setOpen=${setOpen} about=${{ bus, stream }} />` : html`<${Empty} title="No dead letter matches">${data.searched > 0 ? html`<a href=${link('letters', { bus, stream })}>Show all</a>` : 'The stream has no entries.'}</${Empty}>`}
-    ${open && html`<${LetterDialog} bus=${bus} stream=${stream} letter=${open} canAct=${canAct} onClose=${() => setOpen(null)} onAct=${(action) => { setOpen(null); start(action, [open]); }} />`}
-    ${plan && html`<${ActionDialog} bus=${bus} stream=${stream} plan=${plan} onClose=${() => { setPlan(null); setMarked(new Set()); }} />`}`;
+    ${
+      open &&
+      html`<${LetterDialog} bus=${bus} stream=${stream} letter=${open} canAct=${canAct} onClose=${() => setOpen(null)} onAct=${(
+        action,
+      ) => {
+        setOpen(null);
+        start(action, [open]);
+      }} />`
+    }
+    ${
+      plan &&
+      html`<${ActionDialog} bus=${bus} stream=${stream} plan=${plan} onClose=${() => {
+        setPlan(null);
+        setMarked(new Set());
+      }} />`
+    }`;
 }
 
 export function refOf({ node, id }) {
@@ -54,7 +78,10 @@ export function refOf({ node, id }) {
 }
 
 function Filters({ bus, stream, filter, facets }) {
-  const change = (name) => ({ target }) => go('letters', { bus, stream, ...filter, [name]: target.value });
+  const change =
+    (name) =>
+    ({ target }) =>
+      go('letters', { bus, stream, ...filter, [name]: target.value });
   const select = (name, label, values) => html`<label>${label} <select value=${filter[name]} onChange=${change(name)}>
     <option value="">all</option>${values.map(({ value, count: number }) => html`<option value=${value}>${value} (${count(number)})</option>`)}
   </select></label>`;
@@ -67,7 +94,10 @@ function Filters({ bus, stream, filter, facets }) {
 }
 
 function Buttons({ some, matched, start }) {
-  const button = (action, label) => html`<button type="button" class=${action === 'drop' ? 'danger' : ''} disabled=${some.length > 0 ? false : matched === 0} onClick=${() => start(action, some.length > 0 ? some : null)}>
+  const button = (
+    action,
+    label,
+  ) => html`<button type="button" class=${action === 'drop' ? 'danger' : ''} disabled=${some.length > 0 ? false : matched === 0} onClick=${() => start(action, some.length > 0 ? some : null)}>
     ${label} ${some.length > 0 ? `${some.length} selected` : 'all that match'}…
   </button>`;
   return html`<div class="buttons">${button('replay', 'Replay')}${button('drop', 'Drop')}</div>`;
@@ -81,7 +111,17 @@ function LetterTable({ letters, canAct, marked, setMarked, time, setOpen, about 
   };
   const isAll = letters.every((letter) => marked.has(refOf(letter)));
   const all = html`<input type="checkbox" aria-label="Select all letters below" checked=${isAll} onChange=${() => setMarked(new Set(isAll ? [] : letters.map(refOf)))} />`;
-  const columns = [...(canAct ? [{ name: all }] : []), { name: 'Died' }, { name: 'Job' }, { name: 'Stream' }, { name: 'Group' }, { name: 'Deliveries', isNumber: true }, { name: 'Reason' }, { name: 'Error' }, { name: html`<span class="unseen">Details</span>` }];
+  const columns = [
+    ...(canAct ? [{ name: all }] : []),
+    { name: 'Died' },
+    { name: 'Job' },
+    { name: 'Stream' },
+    { name: 'Group' },
+    { name: 'Deliveries', isNumber: true },
+    { name: 'Reason' },
+    { name: 'Error' },
+    { name: html`<span class="unseen">Details</span>` },
+  ];
   const rows = letters.map((letter) => {
     const ref = refOf(letter);
     const box = html`<input type="checkbox" aria-label=${`Select the letter of job ${letter.jobId}`} checked=${marked.has(ref)} onChange=${() => toggle(ref)} />`;

@@ -1,5 +1,6 @@
 import { render } from 'preact';
 import { usePulse } from './data.js';
+import { duration } from './format.js';
 import { GroupPage } from './group-page.js';
 import { html } from './html.js';
 import { EntryPage, JobPage } from './job-page.js';
@@ -10,7 +11,6 @@ import { Empty, Title, useNow } from './parts.js';
 import { link, useRoute } from './route.js';
 import { Search } from './search.js';
 import { StreamPage } from './stream-page.js';
-import { duration } from './format.js';
 import { Theme } from './theme.js';
 
 const PAGES = {
@@ -54,8 +54,10 @@ function Pulse() {
   // Both differences are of one clock each, so that the clock of the reader has no effect.
   const age = body ? Math.max(0, body.time - body.polledAt) + Math.max(0, now - body.arrivedAt) : 0;
   const isLate = error !== null || (isLive && age > LATE) || down > 0;
-  const text = error !== null ? 'no connection' : down > 0 ? `${down} down` : isLive ? 'live' : `${duration(age)} old`;
+  const text = error !== null ? 'no connection' : down > 0 ? `${down} down` : isLive ? 'live' : `${duration(age)} ago`;
   return html`<span class="pulse ${isLate ? 'late' : ''} ${isLive && !isLate ? 'live' : ''}" title=${error ?? `Figures are ${duration(age)} old`}><i aria-hidden="true"></i>${text}</span>`;
 }
 
-render(html`<${App} />`, document.getElementById('page'));
+const place = document.getElementById('page');
+place.replaceChildren();
+render(html`<${App} />`, place);

@@ -1,8 +1,8 @@
 import { Chart } from './chart.js';
+import { useLive } from './data.js';
 import { bytes, count, duration, percent, rate, UNKNOWN } from './format.js';
 import { html } from './html.js';
 import { Failure, State, Table, Title } from './parts.js';
-import { useLive } from './data.js';
 
 export function NodesPage({ query }) {
   const { body, error } = useLive('nodes', query.toString());
@@ -12,12 +12,14 @@ export function NodesPage({ query }) {
   return html`<${Title} text="Nodes" />
     ${error && html`<${Failure} message=${error} />`}
     <${Table} caption="Servers" columns=${COLUMNS} rows=${nodes.map((node) => ({ key: `${node.bus} ${node.name}`, cells: cells(node, buses) }))} />
-    <div class="cards">${nodes.map((node) => html`<section class="card" key=${`${node.bus} ${node.name}`} aria-label=${node.name}>
+    <div class="cards">${nodes.map(
+      (node) => html`<section class="card" key=${`${node.bus} ${node.name}`} aria-label=${node.name}>
       <h2>${buses.length > 1 && html`<span class="tag">${buses[node.bus]}</span>`}${node.name}</h2>
       <${Chart} title="Memory" columns=${[node.columns[0], node.columns[1]]} lines=${[{ label: 'used', color: 'accent' }]} format=${bytes} height=${110} />
       <${Chart} title="CPU" columns=${[node.columns[0], node.columns[2]]} lines=${[{ label: 'of one core', color: 'accent' }]} format=${percent} height=${110} />
       <${Chart} title="Commands per s" columns=${[node.columns[0], node.columns[3]]} lines=${[{ label: 'all clients', color: 'accent' }]} format=${rate} height=${110} />
-    </section>`)}</div>`;
+    </section>`,
+    )}</div>`;
 }
 
 const COLUMNS = [

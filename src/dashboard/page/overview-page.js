@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks';
+import { useLive } from './data.js';
 import { count, duration, rate, UNKNOWN } from './format.js';
 import { html } from './html.js';
 import { Empty, Failure, Figure, Name, State, Table, Title } from './parts.js';
 import { go, link } from './route.js';
 import { Spark } from './spark.js';
-import { useLive } from './data.js';
 
 /** Streams and groups as a matrix, with the findings of `doctor` on top. */
 export function OverviewPage({ query }) {
@@ -36,7 +36,8 @@ function NoRows({ query, search }) {
     return html`<${Empty} title="Nothing matches">No stream or group matches the filter. <a href=${link('overview')}>Show all</a></${Empty}>`;
   }
   if (search.reason) return html`<${Empty} title="Streams are not known">${search.reason}</${Empty}>`;
-  if (!search.isComplete) return html`<${Empty} title="Searching">Redis is searched for streams of this bus.</${Empty}>`;
+  if (!search.isComplete)
+    return html`<${Empty} title="Searching">Redis is searched for streams of this bus.</${Empty}>`;
   return html`<${Empty} title="No streams yet">A stream appears here with its first job, or when its first consumer starts.</${Empty}>`;
 }
 
@@ -44,7 +45,7 @@ function Totals({ totals }) {
   const state = totals.problems > 0 ? 'problem' : totals.warnings > 0 ? 'warning' : '';
   const unwell = totals.problems + totals.warnings;
   return html`<div class="figures" role="group" aria-label="Totals">
-    <${Figure} name="Groups with a problem" value=${`${count(unwell)} of ${count(totals.groups)}`} state=${state} />
+    <${Figure} name="Need attention" value=${`${count(unwell)} of ${count(totals.groups)}`} state=${state} />
     <${Figure} name="Waiting" value=${count(totals.lag)} title="Entries that no consumer of a group has got yet" />
     <${Figure} name="Pending" value=${count(totals.pending)} title="Entries that were delivered and are not settled" />
     <${Figure} name="Failing" value=${count(totals.failing)} title="Pending entries that were delivered more than once" />
@@ -63,7 +64,8 @@ function Findings({ findings, buses }) {
   return html`<section class="findings" aria-labelledby="findings-title">
     <h2 id="findings-title" class="unseen">Findings</h2>
     ${bad.length === 0 && !isOpen && html`<p class="fine"><${State} state="ok" label=${`All ${findings.length} checks are fine`} /></p>`}
-    <ul>${shown.map((finding) => html`<li class=${finding.state}>
+    <ul>${shown.map(
+      (finding) => html`<li class=${finding.state}>
       <${State} state=${finding.state} />
       <span class="check">${finding.check}</span>
       <span class="detail">${
@@ -72,18 +74,24 @@ function Findings({ findings, buses }) {
           : finding.detail
       }</span>
       <span class="muted where">${buses.length > 1 ? `${buses[finding.bus]} · ` : ''}${finding.node}</span>
-    </li>`)}</ul>
-    ${(hidden > 0 || isOpen) && html`<button type="button" class="quiet" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>
+    </li>`,
+    )}</ul>
+    ${
+      (hidden > 0 || isOpen) &&
+      html`<button type="button" class="quiet" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>
       ${isOpen ? 'Show less' : `Show ${hidden} more`}
-    </button>`}
+    </button>`
+    }
   </section>`;
 }
 
 function Filters({ query }) {
-  const change = (name) => ({ target }) => {
-    const values = Object.fromEntries(query);
-    go('overview', { ...values, [name]: target.value });
-  };
+  const change =
+    (name) =>
+    ({ target }) => {
+      const values = Object.fromEntries(query);
+      go('overview', { ...values, [name]: target.value });
+    };
   return html`<div class="filters">
     <label><span class="unseen">Filter by name</span><input type="search" placeholder="Filter by name" value=${query.get('q') ?? ''} onInput=${change('q')} /></label>
     <label><span class="unseen">State</span><select value=${query.get('state') ?? ''} onChange=${change('state')}>
@@ -95,15 +103,46 @@ function Filters({ query }) {
 /** Table of groups. A stream has its name in its first row only, unless another order mixes the rows. */
 export function GroupTable({ rows, buses, query, isOfStream = false }) {
   const sort = query?.get('sort') ?? '';
-  const sortBy = (name, order) => query && { isActive: sort === name, order, onClick: () => go('overview', { ...Object.fromEntries(query), sort: sort === name ? '' : name }) };
+  const sortBy = (name, order) =>
+    query && {
+      isActive: sort === name,
+      order,
+      onClick: () => go('overview', { ...Object.fromEntries(query), sort: sort === name ? '' : name }),
+    };
   const columns = [
     { name: 'State', sort: sortBy('state') },
-    ...(isOfStream ? [] : [{ name: 'Stream', sort: query && { isActive: sort === '', order: 'ascending', onClick: () => go('overview', { ...Object.fromEntries(query), sort: '' }) } }]),
+    ...(isOfStream
+      ? []
+      : [
+          {
+            name: 'Stream',
+            sort: query && {
+              isActive: sort === '',
+              order: 'ascending',
+              onClick: () => go('overview', { ...Object.fromEntries(query), sort: '' }),
+            },
+          },
+        ]),
     { name: 'Group' },
-    { name: 'Waiting', isNumber: true, sort: sortBy('lag'), title: 'Entries that are not delivered to the group: its lag' },
-    { name: 'Pending', isNumber: true, sort: sortBy('pending'), title: 'Entries that were delivered and are not settled' },
+    {
+      name: 'Waiting',
+      isNumber: true,
+      sort: sortBy('lag'),
+      title: 'Entries that are not delivered to the group: its lag',
+    },
+    {
+      name: 'Pending',
+      isNumber: true,
+      sort: sortBy('pending'),
+      title: 'Entries that were delivered and are not settled',
+    },
     { name: 'In flight', isNumber: true, title: 'Pending entries with a delivery or lease renewal in the last minute' },
-    { name: 'Failing', isNumber: true, sort: sortBy('failing'), title: 'Pending entries that were delivered more than once' },
+    {
+      name: 'Failing',
+      isNumber: true,
+      sort: sortBy('failing'),
+      title: 'Pending entries that were delivered more than once',
+    },
     { name: 'Oldest', isNumber: true, sort: sortBy('oldest'), title: 'Age of the oldest entry that is not settled' },
     { name: 'In / s', isNumber: true, sort: sortBy('added'), title: 'Entries added to the stream' },
     { name: 'Out / s', isNumber: true, sort: sortBy('settled'), title: 'Entries settled by the group' },
@@ -114,7 +153,11 @@ export function GroupTable({ rows, buses, query, isOfStream = false }) {
     const id = JSON.stringify([row.bus, row.stream]);
     const isRepeated = before === id && sort === '';
     before = id;
-    return { key: JSON.stringify([row.bus, row.stream, row.group]), className: isRepeated ? 'repeated' : 'first', cells: cells(row, { buses, isRepeated, isOfStream }) };
+    return {
+      key: JSON.stringify([row.bus, row.stream, row.group]),
+      className: isRepeated ? 'repeated' : 'first',
+      cells: cells(row, { buses, isRepeated, isOfStream }),
+    };
   });
   return html`<${Table} caption="Streams and groups" className="groups" columns=${columns} rows=${list} />`;
 }
@@ -127,9 +170,19 @@ function cells(row, { buses, isRepeated, isOfStream }) {
     ${row.nodes.length > 1 && html`<span class="muted"> ${row.nodes.length} nodes</span>`}
   </span>`;
   if (group === null) {
-    const kind = row.isDeadLetters ? html`<a href=${link('letters', { bus, stream })}>${count(row.length)} dead letters</a>` : html`<span class="muted">no groups · ${count(row.length)} entries</span>`;
+    const kind = row.isDeadLetters
+      ? html`<a href=${link('letters', { bus, stream })}>${count(row.length)} dead letters</a>`
+      : html`<span class="muted">no groups · ${count(row.length)} entries</span>`;
     const dashes = Array.from({ length: 5 }, () => html`<span class="muted">${UNKNOWN}</span>`);
-    return [html`<${State} state=${row.state} />`, ...(isOfStream ? [] : [name]), kind, ...dashes, numbered(rate(row.added), spark.added), UNKNOWN, UNKNOWN];
+    return [
+      html`<${State} state=${row.state} />`,
+      ...(isOfStream ? [] : [name]),
+      kind,
+      ...dashes,
+      numbered(rate(row.added), spark.added),
+      UNKNOWN,
+      UNKNOWN,
+    ];
   }
   const more = row.isSampled ? '' : '+';
   const isQuiet = (value) => (value === 0 ? html`<span class="muted">0</span>` : count(value));

@@ -36,17 +36,23 @@ export function Failure({ message }) {
 export function Figure({ name, value, state, title, href }) {
   const content = html`<span class="figure-name">${name}</span><span class="figure-value">${value}</span>`;
   const of = `figure ${state ?? ''}`;
-  return href ? html`<a class=${of} title=${title} href=${href}>${content}</a>` : html`<div class=${of} title=${title}>${content}</div>`;
+  return href
+    ? html`<a class=${of} title=${title} href=${href}>${content}</a>`
+    : html`<div class=${of} title=${title}>${content}</div>`;
 }
+
+/** Title of the page before. */
+let shown = null;
 
 /** Title of a page, which takes the focus after a change of the page. */
 export function Title({ text, children }) {
   useEffect(() => {
     document.title = `${text} · hfxbus`;
-    const heading = document.querySelector('h1');
-    if (document.activeElement === document.body || document.activeElement?.closest('main, nav')) {
-      heading?.focus({ preventScroll: true });
-    }
+    // The first page leaves the focus at the begin of the document.
+    const isMoved =
+      shown !== null && shown !== text && document.activeElement?.closest('input, select, dialog') === null;
+    if (isMoved) document.querySelector('h1')?.focus({ preventScroll: true });
+    shown = text;
   }, [text]);
   return html`<header class="title"><h1 tabindex="-1">${text}</h1>${children}</header>`;
 }
@@ -57,13 +63,22 @@ export function Table({ caption, columns, rows, className = '' }) {
     <table class=${className}>
       <caption class="unseen">${caption}</caption>
       <thead>
-        <tr>${columns.map(({ name, sort, isNumber, title }) => html`<th scope="col" class=${isNumber ? 'number' : ''} title=${title} aria-sort=${sort?.isActive ? sort.order ?? 'descending' : undefined}>
+        <tr>${columns.map(
+          ({
+            name,
+            sort,
+            isNumber,
+            title,
+          }) => html`<th scope="col" class=${isNumber ? 'number' : ''} title=${title} aria-sort=${sort?.isActive ? (sort.order ?? 'descending') : undefined}>
           ${sort ? html`<button type="button" onClick=${sort.onClick}>${name}${sort.isActive ? ' ↓' : ''}</button>` : name}
-        </th>`)}</tr>
+        </th>`,
+        )}</tr>
       </thead>
-      <tbody>${rows.map(({ key, cells, className: of }) => html`<tr key=${key} class=${of}>
+      <tbody>${rows.map(
+        ({ key, cells, className: of }) => html`<tr key=${key} class=${of}>
         ${cells.map((cell, at) => html`<td class=${columns[at].isNumber ? 'number' : ''} data-name=${columns[at].name}>${cell}</td>`)}
-      </tr>`)}</tbody>
+      </tr>`,
+      )}</tbody>
     </table>
   </div>`;
 }

@@ -60,7 +60,10 @@ export function Search() {
     <kbd aria-hidden="true">Ctrl K</kbd>
     <ul id="results" role="listbox" aria-label="Results" hidden=${!isOpen}>${results.map(
       (result, at) => html`<li id=${`result-${at}`} role="option" aria-selected=${at === active}>
-        <a tabindex="-1" href=${link(...PAGES[result.kind](result))} onClick=${() => { setText(''); setResults([]); }}>${NAMES[result.kind](result)}</a>
+        <a tabindex="-1" href=${link(...PAGES[result.kind](result))} onClick=${() => {
+          setText('');
+          setResults([]);
+        }}>${NAMES[result.kind](result)}</a>
       </li>`,
     )}</ul>
   </form>`;

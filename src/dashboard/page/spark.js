@@ -3,10 +3,10 @@ import { html } from './html.js';
 const [WIDTH, HEIGHT] = [72, 18];
 
 /** Line of the last ten minutes, beside its number, which readers of a screen hear instead. */
-export function Spark({ values, second }) {
-  const most = Math.max(1, ...[...values, ...(second ?? [])].map((value) => value ?? 0));
+export function Spark({ values }) {
+  const most = Math.max(1, ...values.map((value) => value ?? 0));
   return html`<svg class="spark" width=${WIDTH} height=${HEIGHT} viewBox="0 0 ${WIDTH} ${HEIGHT}" aria-hidden="true">
-    ${second && html`<path class="second" d=${line(second, most)} />`}
+    <path class="base" d=${`M0,${HEIGHT - 1.5}h${WIDTH}`} />
     <path d=${line(values, most)} />
   </svg>`;
 }

@@ -1,10 +1,10 @@
 import { Chart } from './chart.js';
+import { useLive } from './data.js';
 import { count, rate, timeOfId, UNKNOWN } from './format.js';
 import { html } from './html.js';
 import { GroupTable } from './overview-page.js';
 import { Empty, Failure, Figure, Table, Time, Title } from './parts.js';
 import { link } from './route.js';
-import { useLive } from './data.js';
 
 const COLORS = ['accent', 'second', 'third', 'fourth'];
 

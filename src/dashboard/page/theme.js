@@ -25,7 +25,9 @@ export function Theme() {
 
 function stored() {
   try {
-    return Object.hasOwn(NAMES, localStorage.getItem('hfxbus-theme') ?? '') ? (localStorage.getItem('hfxbus-theme') ?? '') : '';
+    return Object.hasOwn(NAMES, localStorage.getItem('hfxbus-theme') ?? '')
+      ? (localStorage.getItem('hfxbus-theme') ?? '')
+      : '';
   } catch {
     // The browser refuses storage.
     return '';

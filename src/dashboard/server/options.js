@@ -8,7 +8,7 @@ const LEAST_INTERVAL = 500;
 
 /**
  * Validates the arguments of `createDashboard()`.
- * @returns {{ buses: Array<{ name: string, manager: object, streams?: string[] }>, basePath: string, title: string,
+ * @returns {{ buses: Array<{ name: string, manager: object, streams?: string[] }>, basePath: string,
  *   interval: number, authorize: Function | null, hasActions: boolean, hasPayloads: boolean, origins: string[] }}
  */
 function dashboardOptions(connections, given) {
@@ -17,7 +17,6 @@ function dashboardOptions(connections, given) {
   return {
     buses: busesOf(connections).map((bus) => ({ ...bus, streams })),
     basePath: basePath(options.basePath),
-    title: checks.string('title', options.title) || 'hfxbus',
     interval: checks.count('interval', options.interval, { least: LEAST_INTERVAL, most: 60_000, fallback: 2000 }),
     authorize: access(options),
     hasActions: flag('actions', options.actions),

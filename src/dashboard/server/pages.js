@@ -100,10 +100,10 @@ class Pages {
   }
 
   #json(data) {
-    const { title, hasActions, hasPayloads, interval } = this.#options;
+    const { hasActions, hasPayloads, interval } = this.#options;
     const polled = this.#buses.map(({ polledAt }) => polledAt ?? 0);
     const down = this.#buses.flatMap(({ servers }) => servers.all).filter(({ isUp }) => !isUp).length;
-    const about = { down, title, hasActions, hasPayloads, interval, buses: this.#buses.map(({ name }) => name) };
+    const about = { down, hasActions, hasPayloads, interval, buses: this.#buses.map(({ name }) => name) };
     return JSON.stringify({ time: Date.now(), polledAt: Math.min(...polled), about, data });
   }
 }

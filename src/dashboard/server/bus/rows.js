@@ -72,9 +72,8 @@ function emptyRow(id, part, found) {
 function judge(row) {
   row.inFlight = row.pending === null ? null : Math.max(0, row.pending - row.idle);
   const isUnread = row.isDetailed && row.lag > 0 && row.active === 0;
-  const isReadRecently = row.oldest !== null && row.oldest < STUCK;
   const reasons = [
-    isUnread && !isReadRecently && (row.consumers === 0 ? 'no consumers' : 'no consumer reads'),
+    isUnread && (row.consumers === 0 ? 'no consumers' : 'no consumer reads'),
     row.idle > 0 && 'stuck',
     row.trimmed > 0 && 'trimmed',
     row.failing > 0 && 'failing',

@@ -15,9 +15,11 @@ export function NodesPage({ query }) {
     <div class="cards">${nodes.map(
       (node) => html`<section class="card" key=${`${node.bus} ${node.name}`} aria-label=${node.name}>
       <h2>${buses.length > 1 && html`<span class="tag">${buses[node.bus]}</span>`}${node.name}</h2>
+      <div>
       <${Chart} title="Memory" columns=${[node.columns[0], node.columns[1]]} lines=${[{ label: 'used', color: 'accent' }]} format=${bytes} height=${110} />
       <${Chart} title="CPU" columns=${[node.columns[0], node.columns[2]]} lines=${[{ label: 'of one core', color: 'accent' }]} format=${percent} height=${110} />
       <${Chart} title="Commands per s" columns=${[node.columns[0], node.columns[3]]} lines=${[{ label: 'all clients', color: 'accent' }]} format=${rate} height=${110} />
+      </div>
     </section>`,
     )}</div>`;
 }

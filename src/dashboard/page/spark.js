@@ -1,6 +1,6 @@
 import { html } from './html.js';
 
-const [WIDTH, HEIGHT] = [72, 18];
+const [WIDTH, HEIGHT] = [54, 18];
 
 /** Line of the last ten minutes, beside its number, which readers of a screen hear instead. */
 export function Spark({ values }) {

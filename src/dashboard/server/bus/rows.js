@@ -73,7 +73,7 @@ function judge(row) {
   row.inFlight = row.pending === null ? null : Math.max(0, row.pending - row.idle);
   const isUnread = row.isDetailed && row.lag > 0 && row.active === 0;
   const reasons = [
-    isUnread && (row.consumers === 0 ? 'no consumers' : 'no consumer reads'),
+    isUnread && (row.consumers === 0 ? 'no consumers' : 'not read'),
     row.idle > 0 && 'stuck',
     row.trimmed > 0 && 'trimmed',
     row.failing > 0 && 'failing',

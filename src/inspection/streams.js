@@ -55,11 +55,12 @@ async function streamOf(server, key, prefix) {
 
 /**
  * Converts the replies to XINFO STREAM and XINFO GROUPS. The groups have no consumers yet, and no oldest pending entry.
- * @param {{ server: object, key: string, prefix: string, now: number }} of
+ * @param {{ server: object, key: string, prefix: string, now: number, isOld?: boolean }} of true for `isOld` means that the
+ *   reply to XINFO STREAM is older than the other one, so its last id can be passed
  */
-function describeStream({ server, key, prefix, now }, info, groups) {
+function describeStream({ server, key, prefix, now, isOld = false }, info, groups) {
   const details = record(info);
-  const last = details['last-generated-id'];
+  const last = isOld ? null : details['last-generated-id'];
   const stream = {
     stream: key.slice(`${prefix}:str:`.length),
     node: server.name,
@@ -68,7 +69,7 @@ function describeStream({ server, key, prefix, now }, info, groups) {
     added: details['entries-added'] ?? null,
     groups: groups.map((group) => describeGroup(record(group), prefix, last)),
   };
-  return defineHidden(stream, { server, key, lastId: last });
+  return defineHidden(stream, { server, key, lastId: details['last-generated-id'] });
 }
 
 function describeGroup(group, prefix, last) {

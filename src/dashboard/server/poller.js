@@ -1,6 +1,6 @@
 'use strict';
 
-/** Time that polls go on after the last look, in ms. */
+/** Default time that polls go on after the last look, in ms. A page without events reads every 5 s. */
 const LINGER = 15_000;
 
 /**
@@ -10,6 +10,7 @@ const LINGER = 15_000;
 class Poller {
   #buses;
   #interval;
+  #linger;
   #timer = null;
   #running = null;
   #isClosed = false;
@@ -26,10 +27,12 @@ class Poller {
   /**
    * @param {Array<import('./bus/bus.js').Bus>} buses
    * @param {number} interval time between two polls, in ms
+   * @param {number} [linger] time that polls go on after the last look, in ms
    */
-  constructor(buses, interval) {
+  constructor(buses, interval, linger = LINGER) {
     this.#buses = buses;
     this.#interval = interval;
+    this.#linger = linger;
   }
 
   /** Returns true while polls are due. */
@@ -40,7 +43,7 @@ class Poller {
   /** Notes a look. Resolves after the first poll if there was none for some time. */
   async look(bus, stream) {
     const now = performance.now();
-    const isStale = now - this.#lookedAt > LINGER && this.#readers.size === 0;
+    const isStale = now - this.#lookedAt > this.#linger && this.#readers.size === 0;
     this.#lookedAt = now;
     if (stream !== undefined) this.#focus.set(`${bus}\n${stream}`, { bus, stream, at: now });
     if (this.#isClosed) return;
@@ -77,7 +80,7 @@ class Poller {
   #ended(failure) {
     this.#failure = failure;
     this.#running = null;
-    const isWatched = this.#readers.size > 0 || performance.now() - this.#lookedAt < LINGER;
+    const isWatched = this.#readers.size > 0 || performance.now() - this.#lookedAt < this.#linger;
     if (this.#isClosed || !isWatched) return;
     this.#timer = setTimeout(() => this.#run(), this.#interval);
     this.#timer.unref();
@@ -91,7 +94,7 @@ class Poller {
 
   #focusOf(index) {
     const now = performance.now();
-    for (const [name, { at }] of this.#focus) if (now - at > LINGER) this.#focus.delete(name);
+    for (const [name, { at }] of this.#focus) if (now - at > this.#linger) this.#focus.delete(name);
     return new Set([...this.#focus.values()].filter(({ bus }) => bus === index).map(({ stream }) => stream));
   }
 }

@@ -54,7 +54,7 @@ class StreamPart {
     ]);
     if (!isRare) this.#remember(info, at);
     const now = nowOf(this.server);
-    const of = { server: this.server, key: this.key, prefix, now };
+    const of = { server: this.server, key: this.key, prefix, now, isOld: isRare };
     this.stream = describeStream(of, isRare ? this.#patched(info) : this.#info, groups);
     if (isRare) this.stream.added = addedOf(this.stream.groups);
     this.polledAt = at;
@@ -71,11 +71,10 @@ class StreamPart {
     this.isDeadLetters = ['rsn', 'grp', 'str'].every((name) => last.indexOf(name) % 2 === 0);
   }
 
-  /** Returns the last reply to XINFO STREAM with a new length. The last id is not known. */
+  /** Returns the last reply to XINFO STREAM with a new length. */
   #patched(length) {
     const info = [...this.#info];
     info[info.indexOf('length') + 1] = length;
-    info[info.indexOf('last-generated-id') + 1] = '0-0';
     return info;
   }
 

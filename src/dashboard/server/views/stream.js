@@ -2,6 +2,7 @@
 
 const { HttpError } = require('../http-error.js');
 const { nodeId } = require('../bus/node-figures.js');
+const { rowsOf } = require('../bus/rows.js');
 const { shown, sparks } = require('./overview.js');
 
 /** Names of the figures in the history, in the order of its columns. */
@@ -13,7 +14,7 @@ function stream({ busOf }, query) {
   const name = query.get('stream') ?? '';
   const parts = bus.partsOf(name);
   if (parts.length === 0) throw new HttpError(404, 'There is no such stream.');
-  const rows = bus.rows.filter((row) => row.stream === name);
+  const rows = rowsOf({ parts });
   return {
     stream: name,
     isDeadLetters: parts.some(({ isDeadLetters }) => isDeadLetters),
@@ -36,7 +37,7 @@ function stream({ busOf }, query) {
 function group({ busOf }, query) {
   const bus = busOf(query);
   const [name, wanted] = [query.get('stream') ?? '', query.get('group') ?? ''];
-  const row = bus.rows.find((one) => one.stream === name && one.group === wanted);
+  const row = rowsOf({ parts: bus.partsOf(name) }).find((one) => one.group === wanted);
   if (row === undefined) throw new HttpError(404, 'There is no such group of this stream.');
   const found = bus.partsOf(name).flatMap((part) => {
     return part

@@ -34,7 +34,7 @@ function App() {
     event.preventDefault();
     document.querySelector('h1')?.focus();
   };
-  return html`<a class="skip" href="#/" onClick=${skip}>Skip to the content</a>
+  return html`<a class="skip" href="#content" onClick=${skip}>Skip to the content</a>
     <header class="top">
       <a class="brand" href=${link('overview')}>hfxbus</a>
       <nav aria-label="Pages">${Object.entries(LINKS).map(([name, text]) => html`<a href=${link(name)} aria-current=${(BELOW[page] ?? page) === name ? 'page' : undefined}>${text}</a>`)}</nav>

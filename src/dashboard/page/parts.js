@@ -59,7 +59,7 @@ export function Title({ text, children }) {
 
 /** Table of rows that fit a phone as well: each cell knows the name of its column. */
 export function Table({ caption, columns, rows, className = '' }) {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Table: ${caption}`}>
     <table class=${className}>
       <caption class="unseen">${caption}</caption>
       <thead>

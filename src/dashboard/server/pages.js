@@ -40,9 +40,17 @@ class Pages {
 
   /** Resolves with the JSON of a page. */
   async read(name, query) {
-    const isStream = query.get('stream') !== null;
-    await this.#poller.look(Number(query.get('bus') ?? 0), isStream ? query.get('stream') : undefined);
+    const stream = query.get('stream') ?? undefined;
+    await this.#poller.look(Number(query.get('bus') ?? 0), stream);
+    if (stream !== undefined) await this.#provide(this.busOf(query), stream);
     return this.isPolled(name) ? this.polled(name, query) : this.#search(name, query);
+  }
+
+  /** Reads a stream that the search has not found yet, such as a new one. */
+  async #provide(bus, stream) {
+    if (bus.partsOf(stream).length > 0) return;
+    await this.#searched.get(JSON.stringify([bus.name, stream]), () => bus.provide(stream));
+    if (bus.partsOf(stream).length > 0) this.#polled.clear();
   }
 
   /** Returns the JSON of a page that follows the poller, which is made once after each poll. */

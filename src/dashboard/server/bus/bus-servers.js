@@ -26,6 +26,8 @@ class BusServers {
   #managers = new Map();
   #ejected = new Set();
   #source;
+  /** Servers that are asked again. */
+  #retried = new Set();
   #onEject = ({ index }) => this.#ejected.add(index);
   #onReadmit = ({ index }) => this.#ejected.delete(index);
   /** @type {Server[]} */
@@ -51,10 +53,23 @@ class BusServers {
     return !this.isCluster && this.#ejected.has(node);
   }
 
-  /** Reads INFO and the clock of every server, and for a Cluster its primaries. Never rejects. */
+  /**
+   * Reads INFO and the clock of every server, and for a Cluster its primaries. Never rejects. A server that did not answer last
+   * time is not waited for, so that it does not hold up the others.
+   */
   async refresh() {
     if (this.isCluster) await this.#discover();
-    await Promise.all(this.all.map((server) => this.#inspect(server)));
+    this.retry();
+    await Promise.all(this.all.filter(({ reason }) => reason === null).map((server) => this.#inspect(server)));
+  }
+
+  /** Asks the servers again that did not answer, without waiting for them. */
+  retry() {
+    for (const server of this.all.filter(({ reason }) => reason !== null)) {
+      if (this.#retried.has(server)) continue;
+      this.#retried.add(server);
+      this.#inspect(server).finally(() => this.#retried.delete(server));
+    }
   }
 
   /** Closes the connections. */

@@ -17,6 +17,10 @@ const MOST_COMMANDS = 1000;
 /** Maximum time that the first poll waits for the search, in ms. */
 const FIRST_SEARCH = 1000;
 
+/** Age of a search that is good enough for a job, and the maximum time that the job waits for the next one, in ms. */
+const FRESH = 3000;
+const LONG_SEARCH = 2000;
+
 /** State of a bus in memory: its servers, its streams and their history. Polls fill it, and pages read it. */
 class Bus {
   #manager;
@@ -74,7 +78,7 @@ class Bus {
       await this.servers.refresh();
       this.#slots = await slotsOf(this);
       this.#forgetOtherServers();
-    }
+    } else this.servers.retry();
     await this.#discover(at);
     await Promise.all(this.#due(focus, at).map(([part, isDetailed]) => this.#pollPart(part, at, isDetailed)));
     if (this.#isClosed) return;
@@ -91,6 +95,25 @@ class Bus {
     this.rows = rowsOf(this);
   }
 
+  /** Searches for new streams, if the last search is some seconds ago, and reads them. */
+  async searchAgain() {
+    if (this.#streams !== undefined) return;
+    const at = performance.now();
+    await within(this.#discovery.run(this.servers.all, at, FRESH), LONG_SEARCH);
+    const found = [...this.#parts.values()].filter(({ stream, server }) => stream === null && server.isUp);
+    await Promise.all(found.slice(0, MOST_COMMANDS / 10).map((part) => this.#pollPart(part, at, true)));
+  }
+
+  /** Reads a stream that is not known yet. It stays unknown if no server has it. */
+  async provide(name) {
+    const at = performance.now();
+    const parts = this.servers.all
+      .filter(({ isUp }) => isUp)
+      .map((server) => this.#found(server, [`${server.prefix}:str:${name}`])[0]);
+    await Promise.all(parts.map((part) => this.#pollPart(part, at, true)));
+    this.rows = rowsOf(this);
+  }
+
   async close() {
     this.#isClosed = true;
     this.#discovery.close();
@@ -101,7 +124,7 @@ class Bus {
   async #discover(at) {
     if (this.#streams === undefined) {
       const search = this.#discovery.run(this.servers.all, at);
-      if (this.polledAt === null) await Promise.race([search, sleep(FIRST_SEARCH, undefined, { ref: false })]);
+      if (this.polledAt === null) await within(search, FIRST_SEARCH);
       return;
     }
     for (const server of this.servers.all) {
@@ -110,11 +133,14 @@ class Bus {
     }
   }
 
+  /** Adds streams by their keys; returns them. */
   #found(server, keys) {
-    for (const key of keys) {
+    return keys.map((key) => {
       const id = `${server.name}\n${key}`;
-      if (!this.#parts.has(id)) this.#parts.set(id, new StreamPart(server, key));
-    }
+      const part = this.#parts.get(id) ?? new StreamPart(server, key);
+      this.#parts.set(id, part);
+      return part;
+    });
   }
 
   #forgetOtherServers() {
@@ -157,6 +183,11 @@ class Bus {
     }
     this.figures.record(this.servers.all, this.history, now);
   }
+}
+
+/** Resolves with a promise, and at the latest after some ms. */
+function within(promise, ms) {
+  return Promise.race([promise, sleep(ms, undefined, { ref: false })]);
 }
 
 module.exports = { Bus };

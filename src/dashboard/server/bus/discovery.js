@@ -24,9 +24,9 @@ class Discovery {
     this.onFound = onFound;
   }
 
-  /** Starts a search if the last one is long ago. Resolves at its end, and never rejects. */
-  async run(servers, at) {
-    if (this.#isRunning || at - this.#startedAt < (this.isComplete ? INTERVAL : INTERVAL / 10)) return;
+  /** Starts a search if the last one began `interval` ms ago. Resolves at its end, and never rejects. */
+  async run(servers, at, interval = this.isComplete ? INTERVAL : INTERVAL / 10) {
+    if (this.#isRunning || at - this.#startedAt < interval) return;
     this.#isRunning = true;
     this.#startedAt = at;
     try {

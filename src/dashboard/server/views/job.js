@@ -16,6 +16,7 @@ const AT_ONCE = 20;
 async function job(bus, id, { isDeep, stream }) {
   const limits = isDeep ? DEEP : QUICK;
   const budget = new Budget(limits);
+  await bus.searchAgain();
   const parts = stream ? bus.partsOf(stream) : bus.parts;
   const streams = parts.map((part) => part.stream);
   const entries = [];

@@ -42,7 +42,7 @@ class Visitor {
     for (const text of texts) rows = rows.filter({ hasText: text });
     const cells = await rows.first().locator('td').all();
     const pairs = await Promise.all(
-      cells.map(async (cell) => [await cell.getAttribute('data-name'), ((await cell.textContent()) ?? "").trim()]),
+      cells.map(async (cell) => [await cell.getAttribute('data-name'), ((await cell.textContent()) ?? '').trim()]),
     );
     return Object.fromEntries(pairs);
   }

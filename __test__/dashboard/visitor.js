@@ -40,6 +40,7 @@ class Visitor {
   async row(table, ...texts) {
     let rows = this.page.getByRole('region', { name: `Table: ${table}` }).locator('tbody tr');
     for (const text of texts) rows = rows.filter({ hasText: text });
+    await rows.first().waitFor();
     const cells = await rows.first().locator('td').all();
     const pairs = await Promise.all(
       cells.map(async (cell) => [await cell.getAttribute('data-name'), ((await cell.textContent()) ?? '').trim()]),

@@ -106,7 +106,7 @@ describe('the packed package', () => {
       const { fetch, close } = createDashboard(connection, { public: true });
       (async () => {
         const page = await (await fetch(new Request("http://host/"))).text();
-        const names = [...page.matchAll(/assets/[\\w.]+/g)].map(([name]) => name);
+        const names = [...page.matchAll(/assets.[\\w.]+/g)].map(([name]) => name);
         const files = await Promise.all(names.map((name) => fetch(new Request("http://host/" + name))));
         console.log(JSON.stringify(files.map(({ status }) => status)));
         await close();

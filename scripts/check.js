@@ -3,6 +3,7 @@
 const { buildAddon } = require('./addon.js');
 const { bin, succeed } = require('./command.js');
 const commands = require('./generate-commands.js');
+const dashboard = require('./generate-dashboard.js');
 const platforms = require('./generate-platforms.js');
 const { linkSelf } = require('./packages.js');
 const { exists } = require('./program.js');
@@ -11,7 +12,7 @@ const { say, step } = require('./say.js');
 const { ENGINE, NODE, runSuite } = require('./suites.js');
 const counts = require('./counts.js');
 
-const GENERATED = ['native.js', 'native.d.ts', ...commands.GENERATED, platforms.FOLDER];
+const GENERATED = ['native.js', 'native.d.ts', ...commands.GENERATED, platforms.FOLDER, dashboard.FOLDER];
 
 const cargo = (...args) => succeed('cargo', args);
 const clippy = (...features) => cargo('clippy', '--quiet', '--all-targets', ...features, '--', '-D', 'warnings');
@@ -76,6 +77,7 @@ function findTools() {
 async function compareGenerated() {
   commands.generateCommands();
   platforms.generatePlatforms();
+  dashboard.generateDashboard();
   await succeed('git', ['diff', '--exit-code', '--', ...GENERATED]).catch(() => {
     throw new Error(`commit what was written anew: ${GENERATED.join(', ')}`);
   });

@@ -7,7 +7,7 @@ const { ROOT, run } = require('./command.js');
 const counts = require('./counts.js');
 
 /** Folders of `__test__` with tests for Node that talk to a server; `support` has no tests. */
-const WITH_SERVER = ['compat', 'interop', 'api', 'topologies', 'faults', 'embedded', 'cli'];
+const WITH_SERVER = ['compat', 'interop', 'api', 'topologies', 'faults', 'embedded', 'cli', 'dashboard'];
 /** Those that are about what is shipped, and how fast it is; `engine` has tests for cargo. */
 const OTHERS = ['types', 'package', 'bench'];
 

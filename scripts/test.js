@@ -1,5 +1,6 @@
 'use strict';
 
+const { provideBrowser } = require('./browser-installation.js');
 const { check } = require('./check.js');
 const { installPackages } = require('./packages.js');
 const { provideProgram } = require('./redis-installation.js');
@@ -8,6 +9,7 @@ const { provideProgram } = require('./redis-installation.js');
 async function test() {
   await installPackages();
   await provideProgram();
+  await provideBrowser();
   return check();
 }
 

@@ -31,6 +31,7 @@ const OPTIONS = {
   IShutdownOptions: '`gracefulShutdown(members, options?)`',
   EmbeddedRedisOptions: '`EmbeddedRedis.start(options?)`',
   Chaos: '`EmbeddedRedis.start(options?)`',
+  DashboardOptions: '`createDashboard(connections, options)`',
 };
 
 /** In which sections' tables events are. */
@@ -95,6 +96,8 @@ const OTHERS = {
   IFinishDiagnosis: 'Jobs that are not finished in time',
   IGroupDiagnosis: 'Jobs that are not finished in time',
   EmbeddedRedis: 'Testing',
+  Dashboard: '`createDashboard(connections, options)`',
+  DashboardMessage: '`createDashboard(connections, options)`',
   IEmitter: 'Emitters',
   IRedisClient: 'Types',
   IRedisClientPair: 'Types',

@@ -12,6 +12,7 @@ const WITH_PROGRAMS = [
   'docs/testing.md',
   'docs/production.md',
   'docs/recipes.md',
+  'docs/dashboard.md',
 ];
 
 const MARKED = /^<!-- runs(?:: (?<file>\S+))? -->\n```(?<language>[jt]s)\n(?<code>[\s\S]*?)^```$/gm;

@@ -73,6 +73,16 @@ const LAYERS = {
   ],
   'embedded/streams': [['delivery'], ['stream'], ['log'], ['group', 'node'], ['listpack', 'stream_id']],
   facade: [['api'], ['redis'], ['bridge'], ['options'], ['support']],
+  'dashboard/server': [
+    ['dashboard'],
+    ['http'],
+    ['pages', 'actions'],
+    ['views'],
+    ['poller', 'cache', 'limiter', 'options'],
+    ['bus'],
+    ['http-error'],
+  ],
+  scripts: [['cli'], ['dashboard'], ['inspection'], ['facade']],
 };
 
 /** Types of redis_io that the binding can name, with the reason. All else goes through the engine. */
@@ -193,9 +203,10 @@ function inCircles(imports) {
   return [...imports.keys()].filter((name) => reached(name).has(name));
 }
 
-function scriptImports() {
-  return filesIn('facade', '.js').flatMap((name) => {
-    const code = fs.readFileSync(path.join(SRC, 'facade', name), 'utf8');
+/** Rooms that the scripts of `area` import from there, as pairs of a file and a room. */
+function scriptImports(area) {
+  return filesIn(area, '.js').flatMap((name) => {
+    const code = fs.readFileSync(path.join(SRC, area, name), 'utf8');
     return [...code.matchAll(/require\('(\.[^']+)'\)/g)]
       .map(([, target]) => path.posix.join(path.posix.dirname(name), target))
       .filter((target) => !target.startsWith('..'))
@@ -234,10 +245,27 @@ test('calls of methods of Consumer between its rooms point down', () => {
   assert.deepStrictEqual(upward(LAYERS['engine/consumer'], calls), []);
 });
 
-test('imports between the rooms of the facade point down', () => {
-  const imports = scriptImports();
-  assert.ok(imports.length > 50, `${imports.length} imports`);
-  assert.deepStrictEqual(upward(LAYERS.facade, imports), []);
+for (const area of ['facade', 'dashboard/server']) {
+  test(`imports between the rooms of ${area} point down`, () => {
+    const imports = scriptImports(area);
+    assert.ok(imports.length > 30, `${imports.length} imports`);
+    assert.deepStrictEqual(upward(LAYERS[area], imports), []);
+  });
+}
+
+test('imports between the facade, the inspection, the dashboard and the command line point down', () => {
+  const imports = scriptImports('');
+  assert.ok(imports.length > 100, `${imports.length} imports`);
+  assert.deepStrictEqual(upward(LAYERS.scripts, imports), []);
+});
+
+test('the page of the dashboard imports only its own files and the packages that are bundled', () => {
+  const imports = filesIn('dashboard/page', '.js').flatMap((name) => {
+    const code = fs.readFileSync(path.join(SRC, 'dashboard/page', name), 'utf8');
+    return [...code.matchAll(/from '([^']+)'/g)].map(([, target]) => target);
+  });
+  const packages = new Set(imports.filter((target) => !/^\.\/[\w-]+\.js$/.test(target)));
+  assert.deepStrictEqual([...packages].sort(), ['htm', 'preact', 'preact/hooks', 'uplot']);
 });
 
 test('the binding imports only listed types of redis_io', () => {
@@ -287,7 +315,7 @@ test('an import that points up is found', () => {
 
 test(`a folder of every room but the binding has at most ${MOST_FILES} files`, () => {
   const counts = new Map();
-  for (const area of ['engine', 'redis_io', 'embedded', 'facade', 'cli']) {
+  for (const area of ['engine', 'redis_io', 'embedded', 'facade', 'cli', 'inspection', 'dashboard']) {
     for (const name of [...filesIn(area, '.rs'), ...filesIn(area, '.js')]) {
       const folder = path.posix.join(area, path.posix.dirname(name));
       counts.set(folder, (counts.get(folder) ?? 0) + 1);

@@ -43,6 +43,8 @@ describe('the packed package', () => {
       'LICENSE',
       'MIGRATION.md',
       'README.md',
+      'dashboard.d.ts',
+      'dashboard.js',
       'docs',
       'index.d.ts',
       'index.js',
@@ -54,7 +56,14 @@ describe('the packed package', () => {
       'testing.d.ts',
       'testing.js',
     ]);
-    assert.deepStrictEqual(fs.readdirSync(path.join(installed, 'src')).sort(), ['cli', 'facade']);
+    assert.deepStrictEqual(fs.readdirSync(path.join(installed, 'src')).sort(), [
+      'cli',
+      'dashboard',
+      'facade',
+      'inspection',
+    ]);
+    assert.deepStrictEqual(fs.readdirSync(path.join(installed, 'src', 'dashboard')).sort(), ['assets', 'server']);
+    assert.ok(!fs.existsSync(path.join(installed, 'docs', 'dashboard')), 'screenshots');
   });
 
   it('runs nothing when it is installed, and needs nothing but its emitter and what prints with DEBUG', () => {
@@ -87,6 +96,22 @@ describe('the packed package', () => {
         await redis.stop();
       });`;
     assert.deepStrictEqual(evaluate(program), [true, true]);
+  });
+
+  it('gives the dashboard by a name of its own, with the files of its page', () => {
+    const program = `
+      const { ConnectionManager } = require("hfxbus");
+      const { createDashboard } = require("hfxbus/dashboard");
+      const connection = ConnectionManager.standalone({ lazyConnect: true });
+      const { fetch, close } = createDashboard(connection, { public: true });
+      (async () => {
+        const page = await (await fetch(new Request("http://host/"))).text();
+        const names = [...page.matchAll(/assets.[\\w.]+/g)].map(([name]) => name);
+        const files = await Promise.all(names.map((name) => fetch(new Request("http://host/" + name))));
+        console.log(JSON.stringify(files.map(({ status }) => status)));
+        await close();
+      })();`;
+    assert.deepStrictEqual(evaluate(program), [200, 200, 200]);
   });
 
   it('lets nothing be loaded but that, and what it says of itself', () => {

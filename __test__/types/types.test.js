@@ -17,7 +17,11 @@ const STRICT = {
   target: ts.ScriptTarget.ES2020,
   types: ['node'],
   typeRoots: [path.join(ROOT, 'node_modules', '@types')],
-  paths: { hfxbus: [path.join(ROOT, 'index.d.ts')], 'hfxbus/testing': [path.join(ROOT, 'testing.d.ts')] },
+  paths: {
+    hfxbus: [path.join(ROOT, 'index.d.ts')],
+    'hfxbus/testing': [path.join(ROOT, 'testing.d.ts')],
+    'hfxbus/dashboard': [path.join(ROOT, 'dashboard.d.ts')],
+  },
 };
 const COMMONJS = { module: ModuleKind.CommonJS, moduleResolution: ModuleResolutionKind.Node10 };
 const NODE_NEXT = { module: ModuleKind.NodeNext, moduleResolution: ModuleResolutionKind.NodeNext };
@@ -33,6 +37,7 @@ const CASES = [
   ['await using', ['using.ts'], { ...NODE_NEXT, lib: ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts'] }],
   ['await using with Node’s types alone', ['using.ts'], { ...COMMONJS, target: ts.ScriptTarget.ES2022 }],
   ['what is for tests', ['testing.ts'], { ...NODE_NEXT }],
+  ['the dashboard', ['dashboard.ts'], { ...NODE_NEXT, esModuleInterop: true }],
   ['options and emitters of other packages', ['neighbours.ts'], { ...COMMONJS, esModuleInterop: true }],
 ];
 

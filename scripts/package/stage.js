@@ -49,7 +49,11 @@ function stagePlatform(folder, { name, file }) {
 function stageScripts(folder) {
   const manifest = manifestOf('.');
   manifest.files = manifest.files.filter((file) => file !== ADDONS);
-  for (const file of manifest.files) fs.cpSync(path.join(ROOT, file), path.join(folder, file), { recursive: true });
+  const excluded = manifest.files.filter((file) => file.startsWith('!')).map((file) => path.join(ROOT, file.slice(1)));
+  const filter = (source) => !excluded.includes(source);
+  for (const file of manifest.files.filter((name) => !name.startsWith('!'))) {
+    fs.cpSync(path.join(ROOT, file), path.join(folder, file), { recursive: true, filter });
+  }
   for (const field of NOT_SHIPPED) delete manifest[field];
   return manifest;
 }

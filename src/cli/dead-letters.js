@@ -1,10 +1,10 @@
 'use strict';
 
 const { DeadLetters } = require('../facade/api/dead-letters.js');
+const { PAGE } = require('../inspection/streams.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
 const { json, printable, table } = require('./output.js');
 const { Servers } = require('./servers.js');
-const { PAGE } = require('./streams.js');
 
 const HELP = `Usage: hfxbus dead-letters list <stream> [options]
        hfxbus dead-letters replay <stream> <id>...|--all --yes [options]

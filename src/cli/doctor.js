@@ -1,14 +1,14 @@
 'use strict';
 
+const { checkEntryPayloads } = require('../inspection/entry-payloads.js');
+const { checkConsumers } = require('../inspection/idle-consumers.js');
+const { checkServer, checkSlots } = require('../inspection/server-checks.js');
+const { streamsOf } = require('../inspection/streams.js');
+const { checkGroups } = require('../inspection/stuck-groups.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
-const { checkEntryPayloads } = require('./versions/entry-payloads.js');
-const { checkConsumers } = require('./idle-consumers.js');
 const { json, styled, table } = require('./output.js');
 const { checkPermissions } = require('./permissions.js');
 const { Servers } = require('./servers.js');
-const { checkServer, checkSlots } = require('./server-checks.js');
-const { streamsOf } = require('./streams.js');
-const { checkGroups } = require('./stuck-groups.js');
 
 const HELP = `Usage: hfxbus doctor [options]
 
@@ -27,11 +27,6 @@ const OPTIONS = {
 };
 
 const STYLE_OF = { ok: 'green', warning: 'yellow', problem: 'red', unknown: 'yellow' };
-
-/**
- * Result of one check.
- * @typedef {{ check: string, node: string, state: 'ok' | 'warning' | 'problem' | 'unknown', detail: string }} Finding
- */
 
 /** @returns {Promise<number>} the exit code: 1 if there is a problem */
 async function run(args) {

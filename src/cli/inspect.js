@@ -1,9 +1,9 @@
 'use strict';
 
+const { streamsOf } = require('../inspection/streams.js');
 const { HELP_OF_BUS, parse } = require('./arguments.js');
 const { duration, json, table } = require('./output.js');
 const { Servers } = require('./servers.js');
-const { streamsOf } = require('./streams.js');
 
 const HELP = `Usage: hfxbus inspect [stream] [options]
 

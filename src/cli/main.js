@@ -11,6 +11,7 @@ const VERBS = {
   'dead-letters': () => require('./dead-letters.js'),
   dead: () => require('./dead-letters.js'),
   watch: () => require('./watch.js'),
+  dashboard: () => require('./dashboard.js'),
   serve: () => require('./serve.js'),
 };
 
@@ -21,6 +22,7 @@ const HELP = `Usage: hfxbus <verb> [options]
   why           shows the entries, states and payload keys of a job
   dead-letters  lists, replays or drops dead letters (alias: dead)
   watch         shows the rates of streams and groups, every second
+  dashboard     serves a page with all of it, on this machine
   serve         runs a Redis in this process, for development: no installation, no files
 
 hfxbus <verb> --help shows the options of a verb.`;

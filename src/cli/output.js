@@ -1,5 +1,7 @@
 'use strict';
 
+const { duration } = require('../inspection/duration.js');
+
 const STYLES = { bold: [1, 22], red: [31, 39], yellow: [33, 39], green: [32, 39] };
 
 /** Returns true if the output is a terminal and NO_COLOR (see no-color.org) is not set. */
@@ -36,20 +38,6 @@ function table(header, rows, style = (_, line) => line) {
 function printable(text) {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject of this function
   return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, '\ufffd');
-}
-
-const UNITS = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['min', 60_000],
-  ['s', 1000],
-];
-
-/** Returns a time in ms as text for people, such as `5 min`; `null` for no time. */
-function duration(ms) {
-  if (ms === null || ms === undefined) return null;
-  const [unit, size] = UNITS.find(([, least]) => ms >= least) ?? ['ms', 1];
-  return `${Math.floor(ms / size)} ${unit}`;
 }
 
 function json(value) {

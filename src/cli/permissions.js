@@ -55,7 +55,7 @@ function uses(prefix) {
   ];
 }
 
-/** @returns {Promise<import('./doctor.js').Finding[]>} findings on the permissions of the user */
+/** @returns {Promise<import('../inspection/finding.js').Finding[]>} findings on the permissions of the user */
 async function checkPermissions({ name: node, client, info }, prefix) {
   if (Number.parseInt(info.get('redis_version'), 10) < LEAST_VERSION) {
     return [{ check: 'rights', node, state: 'ok', detail: 'there are no ACLs before Redis 6' }];

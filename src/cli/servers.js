@@ -1,6 +1,7 @@
 'use strict';
 
 const { ConnectionManager } = require('../facade/api/connection-manager.js');
+const { infoOf } = require('../inspection/server-info.js');
 const { endpointsOf } = require('./endpoint.js');
 const { UsageError } = require('./usage-error.js');
 
@@ -123,22 +124,6 @@ class Servers {
   }
 }
 
-/** Resolves with the fields of INFO, or an empty Map without the permission for it. */
-async function infoOf(client) {
-  try {
-    return fieldsOf(await client.call('info'));
-  } catch (error) {
-    if (error.code === 'NOPERM') return new Map();
-    throw error;
-  }
-}
-
-/** Parses lines of the form `name:value`, as in the reply to INFO. */
-function fieldsOf(text) {
-  const pairs = text.split('\r\n').map((line) => line.split(/:(.*)/s, 2));
-  return new Map(pairs.filter(([, value]) => value !== undefined));
-}
-
 /** Resolves with connection options of each primary, with the credentials of the node that is asked. */
 async function primaries(client, endpoint) {
   const slots = await client.call('cluster', 'slots');
@@ -159,4 +144,4 @@ function orUsageError(help, read) {
   }
 }
 
-module.exports = { Servers, fieldsOf };
+module.exports = { Servers };

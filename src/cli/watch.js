@@ -2,11 +2,11 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { LONGEST_TIMER } = require('../facade/support/constants.js');
+const { streamsOf } = require('../inspection/streams.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
 const { table } = require('./output.js');
 const { AlternateScreen } = require('./alternate-screen.js');
 const { Servers } = require('./servers.js');
-const { streamsOf } = require('./streams.js');
 const { shutdownSignal } = require('./shutdown-signal.js');
 
 const HELP = `Usage: hfxbus watch [stream] [options]

@@ -20,6 +20,9 @@ const waits = require('../bridge/wait-registry.js');
 /** Managers with open connections. An open connection keeps its manager alive, as a socket of Node keeps its listeners. */
 const inUse = new Set();
 
+/** Options of each manager, for further connections to the same servers. No property holds them, since they have passwords. */
+const given = new WeakMap();
+
 /** Removes the callbacks of a collected manager. */
 const collected = new FinalizationRegistry((numbers) => {
   for (const number of numbers) packetReader.nodes.delete(number);
@@ -64,6 +67,7 @@ class ConnectionManager extends EventEmitter {
     for (const name of ['_events', '_eventsCount']) Object.defineProperty(this, name, { enumerable: false });
     const { standalone, cluster, startupNodes, nodes } = checks.object('options', options);
     const plan = topologyOf({ standalone, cluster, startupNodes, nodes });
+    given.set(this, { standalone, cluster, startupNodes, nodes });
     const { keyPrefix, eject } = plan;
     this.#native = makeBus({ keyPrefix, eject, nodes: plan.nodes.map(({ native }) => native) });
     if (eject) this.#ids = new IdStock((count) => this.#native.makeIds(count));
@@ -230,4 +234,9 @@ function makeBus(options) {
 
 disposable(ConnectionManager, 'stop');
 
-module.exports = { ConnectionManager };
+/** Returns the options that a manager was created with; `undefined` for anything else. */
+function optionsOf(manager) {
+  return given.get(manager);
+}
+
+module.exports = { ConnectionManager, optionsOf };

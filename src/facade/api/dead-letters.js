@@ -34,7 +34,7 @@ class DeadLetters {
           const from = behind?.node === node ? successor(behind.id) : '-';
           if (from === null) return [];
           const entries = await client.call('xrange', key, from, '+', 'COUNT', most);
-          return entries.map(([id, fields]) => letter(node, id, fields));
+          return entries.map(([id, fields]) => letterOf(node, id, fields));
         }),
     );
     return perNode.flat().slice(0, most);
@@ -76,7 +76,7 @@ class DeadLetters {
 }
 
 /** Converts an entry into a letter. `prd` and `job` are the fields of any entry. */
-function letter(node, id, fields) {
+function letterOf(node, id, fields) {
   const values = new Map();
   for (let at = 0; at < fields.length; at += 2) values.set(fields[at], fields[at + 1]);
   return {
@@ -115,4 +115,4 @@ function asLetter(name, given) {
   return given;
 }
 
-module.exports = { DeadLetters };
+module.exports = { DeadLetters, letterOf };

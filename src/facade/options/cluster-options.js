@@ -49,6 +49,17 @@ function clusterOptions(startupNodes, given) {
   return { native, callbacks };
 }
 
+/**
+ * Returns the addresses of startup nodes, the options of a connection to any single node, and the external addresses.
+ * @returns {{ startup: Array<{ host: string, port: number }>, options: object, nat: Array<{ from: object, to: object }> }}
+ */
+function nodeOptions(startupNodes, given) {
+  const nodes = startup(startupNodes);
+  const shared = Object.assign({}, ...nodes.map((node) => node.shared).reverse());
+  const options = { ...shared, ...defined(checks.object('redisOptions', given.redisOptions)), ...PLACELESS };
+  return { startup: nodes.map(({ host, port }) => ({ host, port })), options, nat: natMap(given.natMap) };
+}
+
 /** Options of the Cluster as a whole. */
 const SWITCHES = ['enableOfflineQueue', 'enableReadyCheck', 'lazyConnect'];
 
@@ -140,4 +151,4 @@ function times(given) {
   };
 }
 
-module.exports = { clusterOptions };
+module.exports = { clusterOptions, nodeOptions };

@@ -18,6 +18,13 @@ function successor(id) {
   return time < LARGEST ? `${time + 1n}-0` : null;
 }
 
+/** Returns the previous possible id, or `null` for the first one. */
+function predecessor(id) {
+  const [time, sequence] = parts(id);
+  if (sequence > 0n) return `${time}-${sequence - 1n}`;
+  return time > 0n ? `${time - 1n}-${LARGEST}` : null;
+}
+
 /** Returns true if an id comes after another one. */
 function isBehind(id, other) {
   const [time, sequence] = parts(id);
@@ -30,4 +37,4 @@ function parts(id) {
   return [BigInt(time), BigInt(sequence)];
 }
 
-module.exports = { isBehind, isEntryId, successor };
+module.exports = { isBehind, isEntryId, predecessor, successor };

@@ -19,7 +19,7 @@ const NAMED = 5;
  * Finds streams whose newest entries are the only copy of their values, and that have consumers. Consumers of 2.x would read
  * null. Redis does not know the version of a consumer. From 7.2 on it knows the version of a connection.
  * @param {Array<object>} streams streams of a bus, with their groups
- * @returns {Promise<import('../doctor.js').Finding[]>} one finding for each such stream
+ * @returns {Promise<import('./finding.js').Finding[]>} one finding for each such stream
  */
 async function checkEntryPayloads(streams) {
   const perServer = new Map();

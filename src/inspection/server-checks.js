@@ -1,6 +1,6 @@
 'use strict';
 
-const { fieldsOf } = require('./servers.js');
+const { fieldsOf } = require('./server-info.js');
 
 const ALL_SLOTS = 16384;
 
@@ -8,7 +8,7 @@ const ALL_SLOTS = 16384;
 const LEAST_VERSION = 5;
 const REPORTS_LAG = 7;
 
-/** @returns {import('./doctor.js').Finding[]} findings from the reply to INFO */
+/** @returns {import('./finding.js').Finding[]} findings from the reply to INFO */
 function checkServer({ name: node, info }) {
   const checks = { version, role, memory, eviction, persistence };
   return Object.entries(checks).map(([check, look]) => ({ check, node, ...look(info) }));
@@ -58,7 +58,7 @@ function persistence(info) {
   return warning('AOF is off: a restart loses all writes since the last snapshot');
 }
 
-/** @returns {Promise<import('./doctor.js').Finding[]>} the finding on the slots of a Cluster */
+/** @returns {Promise<import('./finding.js').Finding[]>} the finding on the slots of a Cluster */
 async function checkSlots({ name: node, client }) {
   const info = fieldsOf(await client.call('cluster', 'info'));
   const state = info.get('cluster_state');

@@ -1,12 +1,16 @@
 'use strict';
 
 const { isBehind } = require('../facade/redis/entry-ids.js');
-const { duration } = require('./output.js');
+const { duration } = require('./duration.js');
 const { PAGE } = require('./streams.js');
 
-/** @returns {Promise<import('./doctor.js').Finding[]>} one finding for each stuck group, or one with the state `ok` */
-async function checkGroups(streams, everywhere, idle) {
-  const perStream = await Promise.all(streams.map((stream) => stuckIn(stream, idle)));
+/**
+ * Finds stuck groups.
+ * @param {typeof idleEntriesOf} [idleIn] counts the pending entries of a group that have been idle for `idle` ms
+ * @returns {Promise<import('./finding.js').Finding[]>} one finding for each stuck group, or one with the state `ok`
+ */
+async function checkGroups(streams, everywhere, idle, idleIn = idleEntriesOf) {
+  const perStream = await Promise.all(streams.map((stream) => stuckIn(stream, idle, idleIn)));
   const stuck = perStream.flat();
   if (stuck.length > 0) return stuck;
   const groups = streams.reduce((sum, { groups }) => sum + groups.length, 0);
@@ -14,10 +18,10 @@ async function checkGroups(streams, everywhere, idle) {
   return [{ check: 'groups', node: everywhere, state: 'ok', detail }];
 }
 
-async function stuckIn(stream, idle) {
+async function stuckIn(stream, idle, idleIn) {
   const findings = await Promise.all(
     stream.groups.map(async (group) => {
-      const idleEntries = group.pending > 0 ? await idleEntriesOf(stream, group.name, idle) : 0;
+      const idleEntries = group.pending > 0 ? await idleIn(stream, group, idle) : 0;
       const reasons = [abandoned(idleEntries, idle), unread(stream, group, idle)].filter(Boolean);
       return reasons.map((reason) => finding(stream, group, reason));
     }),
@@ -46,7 +50,7 @@ function unread({ lastId }, { lag, lastDelivered, consumers }, idle) {
 }
 
 /** Resolves with the number of pending entries that have been idle for `idle` ms, at most a page. */
-async function idleEntriesOf({ server: { client }, key }, group, idle) {
+async function idleEntriesOf({ server: { client }, key }, { name: group }, idle) {
   try {
     return (await client.call('xpending', key, group, 'IDLE', idle, '-', '+', PAGE)).length;
   } catch (error) {

@@ -22,7 +22,7 @@ function literal(text) {
 
 /**
  * Resolves with the streams of a bus on all servers.
- * @param {import('./servers.js').Servers} servers
+ * @param {import('../cli/servers.js').Servers} servers
  * @param {string} [name] the only stream to read
  */
 async function streamsOf(servers, name) {
@@ -37,50 +37,75 @@ async function streamsOf(servers, name) {
 
 /** Resolves with a stream and its groups, or `null` if this server does not have it. */
 async function streamOf(server, key, prefix) {
-  const { client, name: node } = server;
+  const { client } = server;
   try {
     const [info, groups, now] = await Promise.all([
       client.call('xinfo', 'STREAM', key),
       client.call('xinfo', 'GROUPS', key),
       timeOf(client),
     ]);
-    const details = record(info);
-    const first = details['first-entry']?.[0] ?? null;
-    const stream = {
-      stream: key.slice(`${prefix}:str:`.length),
-      node,
-      length: details.length,
-      oldest: withAge(first, now),
-    };
-    stream.added = details['entries-added'] ?? null;
-    stream.groups = await Promise.all(
-      groups.map((group) => groupOf(client, key, record(group), { prefix, now, last: details['last-generated-id'] })),
-    );
-    return defineHidden(stream, { server, key, lastId: details['last-generated-id'] });
+    const stream = describeStream({ server, key, prefix, now }, info, groups);
+    await Promise.all(stream.groups.map((group) => complete(stream, group, now)));
+    return stream;
   } catch (error) {
-    if (MISSING.includes(error.code)) return null;
+    if (isMissing(error)) return null;
     throw error;
   }
 }
 
-/** Error codes for a key that does not exist (`ERR` from XINFO), is not a stream, or is on another node of a Cluster. */
-const MISSING = ['ERR', 'WRONGTYPE', 'MOVED', 'NOGROUP'];
+/**
+ * Converts the replies to XINFO STREAM and XINFO GROUPS. The groups have no consumers yet, and no oldest pending entry.
+ * @param {{ server: object, key: string, prefix: string, now: number, isOld?: boolean }} of true for `isOld` means that the
+ *   reply to XINFO STREAM is older than the other one, so its last id can be passed
+ */
+function describeStream({ server, key, prefix, now, isOld = false }, info, groups) {
+  const details = record(info);
+  const last = isOld ? null : details['last-generated-id'];
+  const stream = {
+    stream: key.slice(`${prefix}:str:`.length),
+    node: server.name,
+    length: details.length,
+    oldest: withAge(details['first-entry']?.[0] ?? null, now),
+    added: details['entries-added'] ?? null,
+    groups: groups.map((group) => describeGroup(record(group), prefix, last)),
+  };
+  return defineHidden(stream, { server, key, lastId: details['last-generated-id'] });
+}
 
-async function groupOf(client, key, group, { prefix, now, last }) {
-  const [consumers, [oldest]] = await Promise.all([
-    client.call('xinfo', 'CONSUMERS', key, group.name),
-    client.call('xpending', key, group.name, '-', '+', 1),
-  ]);
+function describeGroup(group, prefix, last) {
   const found = {
     group: nameOf(group.name, prefix),
     lag: lagOf(group, last),
     read: readOf(group),
     pending: group.pending,
-    oldestPending: oldest ? { ...withAge(oldest[0], now), ...pendingOf(oldest) } : null,
+    oldestPending: null,
     lastDelivered: group['last-delivered-id'],
-    consumers: consumers.map(record).map(({ name, pending, idle }) => ({ name, pending, idle })),
+    consumers: [],
   };
-  return defineHidden(found, { name: group.name });
+  return defineHidden(found, { name: group.name, consumerCount: group.consumers });
+}
+
+/** Adds the consumers of a group and its oldest pending entry. */
+async function complete({ server: { client }, key }, group, now) {
+  const [consumers, [oldest]] = await Promise.all([
+    client.call('xinfo', 'CONSUMERS', key, group.name),
+    client.call('xpending', key, group.name, '-', '+', 1),
+  ]);
+  group.consumers = consumers.map(consumerOf);
+  group.oldestPending = oldest ? { ...withAge(oldest[0], now), ...pendingOf(oldest) } : null;
+}
+
+/** Converts an element of the reply to XINFO CONSUMERS. */
+function consumerOf(consumer) {
+  const { name, pending, idle } = record(consumer);
+  return { name, pending, idle };
+}
+
+/** Error codes for a key that does not exist (`ERR` from XINFO), is not a stream, or is on another node of a Cluster. */
+const MISSING = ['ERR', 'WRONGTYPE', 'MOVED', 'NOGROUP'];
+
+function isMissing({ code }) {
+  return MISSING.includes(code);
 }
 
 /** Converts an element of the reply to XPENDING. */
@@ -130,4 +155,16 @@ function defineHidden(object, values) {
   return object;
 }
 
-module.exports = { PAGE, withAge, keysOf, literal, pendingOf, record, streamsOf, timeOf };
+module.exports = {
+  PAGE,
+  consumerOf,
+  describeStream,
+  isMissing,
+  keysOf,
+  literal,
+  pendingOf,
+  record,
+  streamsOf,
+  timeOf,
+  withAge,
+};

@@ -1,6 +1,6 @@
 'use strict';
 
-const { duration } = require('./output.js');
+const { duration } = require('./duration.js');
 
 /** Maximum number of names that are printed of a group. */
 const NAMED = 5;
@@ -10,7 +10,7 @@ const COUNTS_READS = 7.2;
 /**
  * Finds consumers without pending entries that have been idle for `idle` ms. Most of them have died.
  * @param {Array<object>} streams streams of a bus, with their groups
- * @returns {import('./doctor.js').Finding[]} one finding for each group with such consumers
+ * @returns {import('./finding.js').Finding[]} one finding for each group with such consumers
  */
 function checkConsumers(streams, idle) {
   return streams.flatMap((stream) => stream.groups.flatMap((group) => idleIn(stream, group, idle)));

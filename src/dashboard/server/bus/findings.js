@@ -1,0 +1,67 @@
+'use strict';
+
+const { checkConsumers } = require('../../../inspection/idle-consumers.js');
+const { checkServer, checkSlots } = require('../../../inspection/server-checks.js');
+const { checkGroups } = require('../../../inspection/stuck-groups.js');
+const { STUCK } = require('./rows.js');
+const { SAMPLE } = require('./stream-part.js');
+
+/** Idle time from which a consumer without pending entries is reported, in ms, as for `doctor`. */
+const IDLE_CONSUMERS = 86_400_000;
+/** Maximum number of findings. */
+const MOST = 50;
+
+const ORDER = ['problem', 'warning', 'unknown', 'ok'];
+
+/**
+ * Resolves with the findings of `doctor` from the last polls, the worst first. The rights of the user are not
+ * tried, since the user of the dashboard needs none of a producer or a consumer.
+ * @param {import('./bus.js').Bus} bus
+ * @param {import('../../../inspection/finding.js').Finding[]} slots result of `slotsOf()`
+ * @returns {Promise<import('../../../inspection/finding.js').Finding[]>}
+ */
+async function findingsOf({ servers, parts, search }, slots) {
+  const up = servers.all.filter(({ isUp }) => isUp);
+  const away = servers.all.filter(({ isUp }) => !isUp).map((server) => awayFinding(server, servers.isEjected(server)));
+  const searched = search.reason ? [{ check: 'streams', node: '', state: 'unknown', detail: search.reason }] : [];
+  const known = parts.filter((part) => part.groups().every(({ isDetailed }) => isDetailed));
+  const streams = known.map(({ stream }) => stream);
+  const everywhere = up.map(({ name }) => name).join(', ');
+  const groups = up.length > 0 ? await checkGroups(streams, everywhere, STUCK, idleIn(known)) : [];
+  const all = [away, up.flatMap(checkServer), slots, searched, groups, checkConsumers(streams, IDLE_CONSUMERS)].flat(2);
+  return all
+    .map(({ check, node, state, detail, stream, group }) => ({ check, node, state, detail, stream, group }))
+    .sort((left, right) => ORDER.indexOf(left.state) - ORDER.indexOf(right.state))
+    .slice(0, MOST);
+}
+
+function awayFinding({ name: node, reason }, isEjected) {
+  const detail = `${isEjected ? 'ejected; ' : ''}${reason ?? 'not connected yet'}`;
+  return { check: 'connection', node, state: 'problem', detail };
+}
+
+/** Resolves with the finding on the slots of a Cluster; none for other servers. */
+async function slotsOf({ servers }) {
+  const server = servers.all.find(({ isUp }) => isUp);
+  if (!servers.isCluster || server === undefined) return [];
+  try {
+    return await checkSlots(server);
+  } catch ({ message }) {
+    return [{ check: 'slots', node: server.name, state: 'unknown', detail: `not known: ${message}` }];
+  }
+}
+
+/** Counts idle entries in the sample of the last poll, without a command. */
+function idleIn(parts) {
+  const byStream = new Map(parts.map((part) => [part.stream, part]));
+  return async (stream, { name }, idle) => {
+    const { sample } = byStream
+      .get(stream)
+      .groups()
+      .find(({ group }) => group.name === name);
+    const count = sample.filter((entry) => entry.idle >= idle).length;
+    return count === SAMPLE ? `${SAMPLE} or more` : count;
+  };
+}
+
+module.exports = { findingsOf, slotsOf };

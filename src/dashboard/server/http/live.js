@@ -1,0 +1,92 @@
+'use strict';
+
+const { HttpError } = require('../http-error.js');
+
+/** Maximum number of open streams of events. */
+const MOST = 250;
+/** Time after which an event is sent even if nothing has changed, in ms, so that proxies keep the connection. */
+const QUIET = 20_000;
+/** Time after which a stream of events ends, in ms. The browser opens the next one, which is authorized again. */
+const LONGEST = 300_000;
+
+/** Server-sent events: a page again after each poll. A reader that is slow gets the newest page only. */
+class Live {
+  #poller;
+  #pages;
+  #open = new Set();
+
+  constructor(poller, pages) {
+    this.#poller = poller;
+    this.#pages = pages;
+  }
+
+  /** Number of open streams of events. */
+  get size() {
+    return this.#open.size;
+  }
+
+  /** Returns the response with the events of a page. */
+  respond(name, query) {
+    if (!this.#pages.isPolled(name)) throw new HttpError(404, 'There are no events of this page.');
+    if (this.#open.size >= MOST) throw new HttpError(503, 'Too many pages are open.');
+    return {
+      status: 200,
+      headers: { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' },
+      stream: (writer) => this.#start(name, query, writer),
+    };
+  }
+
+  /**
+   * Starts to write events; returns the function that ends it.
+   * @param {{ isFull: () => boolean, write: (text: string) => void, end: () => void }} writer
+   */
+  #start(name, query, writer) {
+    let writtenAt = performance.now();
+    const send = () => {
+      if (writer.isFull()) return;
+      // A page that shows a stream keeps it in the focus of the poller.
+      const stream = query.get('stream');
+      if (stream !== null) this.#look(Number(query.get('bus') ?? 0), stream);
+      const text = this.#event(name, query);
+      if (text === null && performance.now() - writtenAt < QUIET) return;
+      writtenAt = performance.now();
+      writer.write(text ?? ':\n\n');
+    };
+    const unsubscribe = this.#poller.subscribe(send);
+    const timer = setTimeout(() => end(), LONGEST);
+    timer.unref();
+    const stop = () => {
+      clearTimeout(timer);
+      unsubscribe();
+      this.#open.delete(end);
+    };
+    const end = () => {
+      stop();
+      writer.end();
+    };
+    this.#open.add(end);
+    this.#look();
+    writer.write(`retry: 3000\n\n`);
+    return stop;
+  }
+
+  /** Notes a look. The page itself, and not its events, tells a failure. */
+  #look(...about) {
+    this.#poller.look(...about).catch(() => {});
+  }
+
+  #event(name, query) {
+    try {
+      return `data: ${this.#pages.polled(name, query)}\n\n`;
+    } catch (error) {
+      if (error instanceof HttpError) return `event: failure\ndata: ${JSON.stringify({ message: error.message })}\n\n`;
+      throw error;
+    }
+  }
+
+  close() {
+    for (const end of [...this.#open]) end();
+  }
+}
+
+module.exports = { Live };

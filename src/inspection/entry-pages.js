@@ -1,0 +1,54 @@
+'use strict';
+
+const { predecessor, successor } = require('../facade/redis/entry-ids.js');
+
+/** Limits of the number of entries in one request. The first request is small, since an entry can be large. */
+const FIRST_PAGE = 10;
+const MOST_IN_PAGE = 1000;
+/** Size of a page that a request aims at, in bytes. */
+const PAGE_BYTES = 256 * 1024;
+
+/** Remainder of the work that a search can do. */
+class Budget {
+  #deadline;
+
+  /** @param {{ entries?: number, keys?: number, ms?: number }} limits each without a limit by default */
+  constructor({ entries = Infinity, keys = Infinity, ms = Infinity } = {}) {
+    this.entries = entries;
+    this.keys = keys;
+    this.#deadline = performance.now() + ms;
+  }
+
+  get isLate() {
+    return performance.now() > this.#deadline;
+  }
+}
+
+/**
+ * Yields the entries of a stream in pages of `[id, fields]`, until the budget is spent.
+ * @param {object} client
+ * @param {string} key
+ * @param {boolean} [options.isNewestFirst] the order; by default the oldest entry is first
+ * @param {string} [options.from] first id
+ * @param {Budget} [options.budget]
+ */
+async function* entryPages(client, key, { isNewestFirst = false, from, budget = new Budget() } = {}) {
+  const [command, end, next] = isNewestFirst ? ['xrevrange', '-', predecessor] : ['xrange', '+', successor];
+  let count = FIRST_PAGE;
+  for (let at = from ?? (isNewestFirst ? '+' : '-'); at !== null && budget.entries > 0 && !budget.isLate; ) {
+    const wanted = Math.min(count, budget.entries);
+    const page = await client.call(command, key, at, end, 'COUNT', wanted);
+    budget.entries -= page.length;
+    if (page.length > 0) yield page;
+    at = page.length < wanted ? null : next(page.at(-1)[0]);
+    count = nextCount(page);
+  }
+}
+
+function nextCount(page) {
+  const size = page.reduce((sum, [, fields]) => fields.reduce((inner, { length }) => inner + length, sum), 0);
+  const average = Math.max(1, size / Math.max(1, page.length));
+  return Math.max(1, Math.min(MOST_IN_PAGE, Math.floor(PAGE_BYTES / average)));
+}
+
+module.exports = { Budget, entryPages };

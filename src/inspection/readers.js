@@ -15,7 +15,7 @@ const READS = 'xreadgroup';
 /**
  * Resolves with the connections of a server whose last command reads entries, or with the reason for which their versions
  * are not known.
- * @param {import('./streams.js').Server} server
+ * @param {import('../cli/servers.js').Server} server
  * @returns {Promise<Readers | { reason: string }>}
  */
 async function readersOf({ client }) {

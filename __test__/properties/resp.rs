@@ -2,7 +2,7 @@
 
 use hfxbus::redis_io::command::Commands;
 use hfxbus::redis_io::destination::Destination;
-use hfxbus::redis_io::resp::{Malformed, Reply, Scanner, Token, Value};
+use hfxbus::redis_io::resp::{Reply, Scanner, Token, Value};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -110,14 +110,11 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        match Scanner::default().scan(&bytes) {
-            Ok(Some(length)) => {
-                prop_assert!(length <= bytes.len());
-                let built = Value::from(Reply::new(&bytes[..length]).expect("a reply"));
-                // The shortest element has 3 bytes.
-                prop_assert!(memory(&built) <= 64 + 40 * length, "{} of {}", memory(&built), length);
-            }
-            Ok(None) | Err(Malformed) => {}
+        if let Ok(Some(length)) = Scanner::default().scan(&bytes) {
+            prop_assert!(length <= bytes.len());
+            let built = Value::from(Reply::new(&bytes[..length]).expect("a reply"));
+            // The shortest element has 3 bytes.
+            prop_assert!(memory(&built) <= 64 + 40 * length, "{} of {}", memory(&built), length);
         }
     }
 

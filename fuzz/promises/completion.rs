@@ -44,8 +44,10 @@ fn check_repacked(read: &CompletionMessage<'_>) {
     // A key can be in both objects of a foreign answer. Its values are in one of them afterwards.
     let mut keys: Vec<_> = again.answer().into_iter().map(|(key, _)| key).collect();
     let mut wanted: Vec<_> = answer.into_iter().map(|(key, _)| key).collect();
-    (keys.sort(), wanted.sort());
-    (keys.dedup(), wanted.dedup());
+    for keys in [&mut keys, &mut wanted] {
+        keys.sort();
+        keys.dedup();
+    }
     assert_eq!(keys, wanted);
 }
 

@@ -123,6 +123,9 @@ describe('the pages of a dashboard', () => {
     assert.deepStrictEqual((await read('job', { id: 'nobody' })).entries, []);
     const [pending] = await redis.call('XPENDING', keys.stream('mails'), keys.group('mailer'), '-', '+', '1');
     assert.strictEqual((await read('entry', { stream: 'mails', id: pending[0] })).jobId, 'held');
+    // The poller searches for new streams every 30 s.
+    await bus.send('brand-new', 'just-sent');
+    await until(async () => (await read('job', { id: 'just-sent' })).entries.length === 1, PATIENCE);
   });
 
   it('lead from a key, an id or a part of a name to its page', async (t) => {
@@ -257,6 +260,23 @@ describe('the pages of a dashboard', () => {
     const { findings, rows } = await read('overview');
     assert.ok(findings.some(({ check, state }) => check === 'connection' && state === 'problem'));
     assert.ok(rows.some(({ stream }) => stream === 'mails'));
+  });
+
+  it('go on while a node answers nothing', async (t) => {
+    const servers = await Promise.all([RedisServer.start(), RedisServer.start()]);
+    t.after(() => servers.map((server) => server.kill()));
+    const connection = ConnectionManager.nodes({ nodes: servers.map(({ options }) => options) });
+    t.after(() => connection.stop({ force: true }));
+    const add = (server) => server.call('XADD', keys.stream('mails'), '*', 'prd', 'p', 'job', 'one');
+    await Promise.all(servers.map(add));
+    const { read } = open(t, connection);
+    await until(async () => (await read('overview')).rows[0]?.length === 2, PATIENCE);
+    servers[1].freeze();
+    await until(async () => (await read('nodes')).nodes.some(({ isUp }) => !isUp), PATIENCE);
+    await add(servers[0]);
+    await until(async () => (await read('overview')).rows[0].length === 3, PATIENCE);
+    servers[1].thaw();
+    await until(async () => (await read('nodes')).nodes.every(({ isUp }) => isUp), PATIENCE);
   });
 
   it('show the streams of all primaries of a Cluster, and act on them', async (t) => {

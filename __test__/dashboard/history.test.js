@@ -17,7 +17,7 @@ describe('the history of a dashboard', () => {
     assert.deepStrictEqual([first.at(-1), second.at(-1)], [3 * HOUR - 1000, 1000 - 3 * HOUR]);
   });
 
-  it('drops what is older than an hour after a pause', () => {
+  it('drops samples older than an hour after a pause', () => {
     const history = new History();
     history.add('a', 0, [1]);
     history.add('a', 2 * HOUR, [2]);

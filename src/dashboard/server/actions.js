@@ -11,7 +11,7 @@ const { everyLetter, isMatch, letter } = require('./views/letters.js');
 /** Channel of node:diagnostics_channel with a message for each letter. */
 const events = channel('hfxbus:dashboard');
 
-/** Actions on a letter; each resolves with what is reported of it. */
+/** Actions on a letter; each resolves with the fields that are reported of it. */
 const ACTIONS = {
   replay: async (letters, found) => ({ entryId: await letters.replay(found) }),
   drop: async (letters, found) => ({ isDropped: await letters.drop(found) }),

@@ -56,7 +56,7 @@ class Bus {
     return [...this.#parts.values()].filter(({ stream }) => stream !== null);
   }
 
-  /** Returns what is not known yet, or the reason. */
+  /** Returns the state of the search for streams. */
   get search() {
     const isComplete = this.#streams !== undefined || this.#discovery.isComplete;
     return { isComplete, reason: this.#discovery.reason };

@@ -113,7 +113,7 @@ class StreamPart {
     });
   }
 
-  /** Returns the groups with what is known of them. */
+  /** Returns the groups with their details, as far as they are known. */
   groups() {
     const now = nowOf(this.server);
     return (this.stream?.groups ?? []).map((group) => {

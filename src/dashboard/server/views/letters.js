@@ -50,7 +50,7 @@ async function letters(bus, name, filter, { isCounted }) {
 }
 
 /**
- * Resolves with what `keep` returns of the letters of a stream on all nodes, the newest first.
+ * Resolves with the letters of a stream on all nodes, as `keep` converts them, the newest first.
  * @param {(letter: object) => { id: string } | null} keep `null` leaves a letter out
  */
 async function everyLetter(bus, name, budget, keep) {

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { channel } = require('node:diagnostics_channel');
 const { describe, it } = require('node:test');
 const { createDashboard } = require('../../dashboard.js');
-const { ConnectionManager } = require('../../index.js');
+const { ConnectionManager, Producer } = require('../../index.js');
 const { EmbeddedRedis } = require('../../testing.js');
 const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
@@ -260,6 +260,28 @@ describe('the pages of a dashboard', () => {
     const { findings, rows } = await read('overview');
     assert.ok(findings.some(({ check, state }) => check === 'connection' && state === 'problem'));
     assert.ok(rows.some(({ stream }) => stream === 'mails'));
+  });
+
+  it('show a node that the bus has ejected', async (t) => {
+    const servers = await Promise.all([RedisServer.start(), RedisServer.start()]);
+    t.after(() => servers.map((server) => server.kill()));
+    const nodes = servers.map(({ options }) => options);
+    const connection = ConnectionManager.nodes({ nodes, eject: { failures: 2, timeout: 200 } });
+    t.after(() => connection.stop({ force: true }));
+    const { read } = open(t, connection);
+    await read('nodes');
+    const producer = new Producer(connection);
+    // Jobs are on the node of their id, so some of these use the connection to the second one.
+    for (let count = 0; count < 30; count++) await producer.job().set('key', count).push();
+    servers[1].kill();
+    const ejected = async () => (await read('nodes')).nodes.find(({ isEjected }) => isEjected);
+    const node = await until(ejected, PATIENCE);
+    assert.strictEqual(node.name, `127.0.0.1:${servers[1].port}`);
+    const { findings } = await until(async () => {
+      const found = await read('overview');
+      return found.findings.some(({ detail }) => detail.startsWith('ejected')) && found;
+    }, PATIENCE);
+    assert.strictEqual(findings[0].state, 'problem');
   });
 
   it('go on while a node answers nothing', async (t) => {

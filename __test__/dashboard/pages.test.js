@@ -6,10 +6,13 @@ const { describe, it } = require('node:test');
 const { createDashboard } = require('../../dashboard.js');
 const { ConnectionManager, Producer } = require('../../index.js');
 const { EmbeddedRedis } = require('../../testing.js');
+const certificates = require('../support/certificates.js');
 const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
 const { RedisCluster } = require('../support/redis-cluster.js');
-const { RedisServer } = require('../support/redis-server.js');
+const { RedisServer, freePort } = require('../support/redis-server.js');
+const { Sentinel } = require('../support/sentinel-group.js');
+const { TlsServer } = require('../support/tls-server.js');
 const { until } = require('../support/wait-until.js');
 const { UnhealthyBus, unhealthyBus } = require('./unhealthy-bus.js');
 
@@ -282,6 +285,33 @@ describe('the pages of a dashboard', () => {
       return found.findings.some(({ detail }) => detail.startsWith('ejected')) && found;
     }, PATIENCE);
     assert.strictEqual(findings[0].state, 'problem');
+  });
+
+  it('show a Redis that sentinels know, and a Redis behind TLS', async (t) => {
+    const authority = certificates.authority('dashboard');
+    const [redis, tls] = await Promise.all([RedisServer.start(), TlsServer.start(certificates.server(authority))]);
+    const sentinel = new Sentinel(await freePort());
+    sentinel.configure(`sentinel monitor main 127.0.0.1 ${redis.port} 1`);
+    await sentinel.start();
+    t.after(() => [redis, tls, sentinel].map((server) => server.kill()));
+    for (const server of [redis, tls]) await server.call('XADD', keys.stream('mails'), '*', 'prd', 'p', 'job', 'one');
+    const connections = {
+      sentinel: ConnectionManager.standalone({ sentinels: [{ host: '127.0.0.1', port: sentinel.port }], name: 'main' }),
+      tls: ConnectionManager.standalone({ port: tls.tlsPort, host: '127.0.0.1', tls: { ca: authority.cert } }),
+    };
+    t.after(() => Promise.all(Object.values(connections).map((connection) => connection.stop({ force: true }))));
+    const { read } = open(t, connections);
+    const { rows } = await until(async () => {
+      const found = await read('overview');
+      return found.rows.length === 2 && found;
+    }, PATIENCE);
+    assert.deepStrictEqual(
+      rows.map(({ bus, stream, nodes }) => [bus, stream, nodes]),
+      [
+        [0, 'mails', ['main']],
+        [1, 'mails', [`127.0.0.1:${tls.tlsPort}`]],
+      ],
+    );
   });
 
   it('go on while a node answers nothing', async (t) => {

@@ -95,6 +95,7 @@ describe('the pages of a dashboard', () => {
     assert.deepStrictEqual([totals.streams, totals.groups, totals.deadLetters], [3, 3, 3]);
     const { consumers, entries } = await read('group', { stream: 'mails', group: 'mailer' });
     assert.deepStrictEqual([consumers.length, consumers[0].pending, entries.length], [1, 1, 1]);
+    assert.deepStrictEqual((await read('group', { stream: 'transfers', group: 'bank' })).letterStreams, ['letters']);
     const { parts } = await read('stream', { stream: 'mails' });
     assert.deepStrictEqual([parts.length, parts[0].length], [1, await redis.call('XLEN', keys.stream('mails'))]);
     const { nodes } = await read('nodes');

@@ -10,7 +10,7 @@ export interface DashboardOptions {
    */
   authorize?: ((request: any) => DashboardVerdict | Promise<DashboardVerdict>) | undefined;
   /**
-   * True opens the dashboard to everybody who reaches it. It cannot be combined with `authorize`.
+   * True opens the dashboard to everybody. It cannot be combined with `authorize`.
    * @default false
    */
   public?: boolean | undefined;

@@ -9,7 +9,14 @@ const { keys } = require('../support/keys.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
 const { until } = require('../support/wait-until.js');
 
-const OF_BUS = [['doctor'], ['inspect'], ['why', 'job'], ['dead-letters', 'list', 'letters'], ['watch']];
+const OF_BUS = [
+  ['doctor'],
+  ['inspect'],
+  ['why', 'job'],
+  ['dead-letters', 'list', 'letters'],
+  ['watch'],
+  ['dashboard', '--port', '0'],
+];
 
 describe('npx hfxbus', () => {
   for (const words of OF_BUS) {

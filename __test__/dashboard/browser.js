@@ -24,7 +24,9 @@ async function startBrowser() {
       timezoneId: 'Europe/Berlin',
       ...options,
     });
-  return { start, clean: () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 }) };
+  const clean = () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  process.once('exit', clean);
+  return { start, clean };
 }
 
 module.exports = { startBrowser };

@@ -4,12 +4,15 @@ const assert = require('node:assert');
 const { channel } = require('node:diagnostics_channel');
 const { describe, it } = require('node:test');
 const { createDashboard } = require('../../dashboard.js');
-const { ConnectionManager } = require('../../index.js');
+const { ConnectionManager, Producer } = require('../../index.js');
 const { EmbeddedRedis } = require('../../testing.js');
+const certificates = require('../support/certificates.js');
 const { keys } = require('../support/keys.js');
 const { RawClient } = require('../support/raw-client.js');
 const { RedisCluster } = require('../support/redis-cluster.js');
-const { RedisServer } = require('../support/redis-server.js');
+const { RedisServer, freePort } = require('../support/redis-server.js');
+const { Sentinel } = require('../support/sentinel-group.js');
+const { TlsServer } = require('../support/tls-server.js');
 const { until } = require('../support/wait-until.js');
 const { UnhealthyBus, unhealthyBus } = require('./unhealthy-bus.js');
 
@@ -92,6 +95,7 @@ describe('the pages of a dashboard', () => {
     assert.deepStrictEqual([totals.streams, totals.groups, totals.deadLetters], [3, 3, 3]);
     const { consumers, entries } = await read('group', { stream: 'mails', group: 'mailer' });
     assert.deepStrictEqual([consumers.length, consumers[0].pending, entries.length], [1, 1, 1]);
+    assert.deepStrictEqual((await read('group', { stream: 'transfers', group: 'bank' })).letterStreams, ['letters']);
     const { parts } = await read('stream', { stream: 'mails' });
     assert.deepStrictEqual([parts.length, parts[0].length], [1, await redis.call('XLEN', keys.stream('mails'))]);
     const { nodes } = await read('nodes');
@@ -123,6 +127,9 @@ describe('the pages of a dashboard', () => {
     assert.deepStrictEqual((await read('job', { id: 'nobody' })).entries, []);
     const [pending] = await redis.call('XPENDING', keys.stream('mails'), keys.group('mailer'), '-', '+', '1');
     assert.strictEqual((await read('entry', { stream: 'mails', id: pending[0] })).jobId, 'held');
+    // The poller searches for new streams every 30 s.
+    await bus.send('brand-new', 'just-sent');
+    await until(async () => (await read('job', { id: 'just-sent' })).entries.length === 1, PATIENCE);
   });
 
   it('lead from a key, an id or a part of a name to its page', async (t) => {
@@ -257,6 +264,72 @@ describe('the pages of a dashboard', () => {
     const { findings, rows } = await read('overview');
     assert.ok(findings.some(({ check, state }) => check === 'connection' && state === 'problem'));
     assert.ok(rows.some(({ stream }) => stream === 'mails'));
+  });
+
+  it('show a node that the bus has ejected', async (t) => {
+    const servers = await Promise.all([RedisServer.start(), RedisServer.start()]);
+    t.after(() => servers.map((server) => server.kill()));
+    const nodes = servers.map(({ options }) => options);
+    const connection = ConnectionManager.nodes({ nodes, eject: { failures: 2, timeout: 200 } });
+    t.after(() => connection.stop({ force: true }));
+    const { read } = open(t, connection);
+    await read('nodes');
+    const producer = new Producer(connection);
+    // Jobs are on the node of their id, so some of these use the connection to the second one.
+    for (let count = 0; count < 30; count++) await producer.job().set('key', count).push();
+    servers[1].kill();
+    const ejected = async () => (await read('nodes')).nodes.find(({ isEjected }) => isEjected);
+    const node = await until(ejected, PATIENCE);
+    assert.strictEqual(node.name, `127.0.0.1:${servers[1].port}`);
+    const { findings } = await until(async () => {
+      const found = await read('overview');
+      return found.findings.some(({ detail }) => detail.startsWith('ejected')) && found;
+    }, PATIENCE);
+    assert.strictEqual(findings[0].state, 'problem');
+  });
+
+  it('show a Redis that sentinels know, and a Redis behind TLS', async (t) => {
+    const authority = certificates.authority('dashboard');
+    const [redis, tls] = await Promise.all([RedisServer.start(), TlsServer.start(certificates.server(authority))]);
+    const sentinel = new Sentinel(await freePort());
+    sentinel.configure(`sentinel monitor main 127.0.0.1 ${redis.port} 1`);
+    await sentinel.start();
+    t.after(() => [redis, tls, sentinel].map((server) => server.kill()));
+    for (const server of [redis, tls]) await server.call('XADD', keys.stream('mails'), '*', 'prd', 'p', 'job', 'one');
+    const connections = {
+      sentinel: ConnectionManager.standalone({ sentinels: [{ host: '127.0.0.1', port: sentinel.port }], name: 'main' }),
+      tls: ConnectionManager.standalone({ port: tls.tlsPort, host: '127.0.0.1', tls: { ca: authority.cert } }),
+    };
+    t.after(() => Promise.all(Object.values(connections).map((connection) => connection.stop({ force: true }))));
+    const { read } = open(t, connections);
+    const { rows } = await until(async () => {
+      const found = await read('overview');
+      return found.rows.length === 2 && found;
+    }, PATIENCE);
+    assert.deepStrictEqual(
+      rows.map(({ bus, stream, nodes }) => [bus, stream, nodes]),
+      [
+        [0, 'mails', ['main']],
+        [1, 'mails', [`127.0.0.1:${tls.tlsPort}`]],
+      ],
+    );
+  });
+
+  it('go on while a node answers nothing', async (t) => {
+    const servers = await Promise.all([RedisServer.start(), RedisServer.start()]);
+    t.after(() => servers.map((server) => server.kill()));
+    const connection = ConnectionManager.nodes({ nodes: servers.map(({ options }) => options) });
+    t.after(() => connection.stop({ force: true }));
+    const add = (server) => server.call('XADD', keys.stream('mails'), '*', 'prd', 'p', 'job', 'one');
+    await Promise.all(servers.map(add));
+    const { read } = open(t, connection);
+    await until(async () => (await read('overview')).rows[0]?.length === 2, PATIENCE);
+    servers[1].freeze();
+    await until(async () => (await read('nodes')).nodes.some(({ isUp }) => !isUp), PATIENCE);
+    await add(servers[0]);
+    await until(async () => (await read('overview')).rows[0].length === 3, PATIENCE);
+    servers[1].thaw();
+    await until(async () => (await read('nodes')).nodes.every(({ isUp }) => isUp), PATIENCE);
   });
 
   it('show the streams of all primaries of a Cluster, and act on them', async (t) => {

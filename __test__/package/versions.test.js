@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
-const { read, ROOT } = require('./documents.js');
+const { filesOf, read, ROOT } = require('./documents.js');
 
 const main = JSON.parse(read('package.json'));
 const platforms = fs.readdirSync(path.join(ROOT, 'npm'));
@@ -47,7 +47,7 @@ test('the lock file has the programs of every platform', () => {
 
 test('neither documents nor packages name a registry or a local folder', () => {
   const documents = ['README.md', 'API.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'MIGRATION.md'];
-  const docs = fs.readdirSync(path.join(ROOT, 'docs')).map((name) => `docs/${name}`);
+  const docs = filesOf('docs').filter((name) => !name.endsWith('.png'));
   const files = [...documents, ...docs, 'package.json', 'package-lock.json'];
   for (const file of files) assert.doesNotMatch(read(file), /"resolved"|\/(?:home|root|work|Users)\//, file);
 });

@@ -12,15 +12,17 @@ const PAGE_BYTES = 256 * 1024;
 class Budget {
   #deadline;
 
-  /** @param {{ entries?: number, keys?: number, ms?: number }} limits each without a limit by default */
-  constructor({ entries = Infinity, keys = Infinity, ms = Infinity } = {}) {
+  /** @param {{ entries?: number, bytes?: number, keys?: number, ms?: number }} limits each without a limit by default */
+  constructor({ entries = Infinity, bytes = Infinity, keys = Infinity, ms = Infinity } = {}) {
     this.entries = entries;
+    this.bytes = bytes;
     this.keys = keys;
     this.#deadline = performance.now() + ms;
   }
 
-  get isLate() {
-    return performance.now() > this.#deadline;
+  /** Returns true if a limit is reached. */
+  get isSpent() {
+    return Math.min(this.entries, this.bytes, this.keys) <= 0 || performance.now() > this.#deadline;
   }
 }
 
@@ -35,18 +37,24 @@ class Budget {
 async function* entryPages(client, key, { isNewestFirst = false, from, budget = new Budget() } = {}) {
   const [command, end, next] = isNewestFirst ? ['xrevrange', '-', predecessor] : ['xrange', '+', successor];
   let count = FIRST_PAGE;
-  for (let at = from ?? (isNewestFirst ? '+' : '-'); at !== null && budget.entries > 0 && !budget.isLate; ) {
+  for (let at = from ?? (isNewestFirst ? '+' : '-'); at !== null && !budget.isSpent; ) {
     const wanted = Math.min(count, budget.entries);
     const page = await client.call(command, key, at, end, 'COUNT', wanted);
+    const size = sizeOf(page);
     budget.entries -= page.length;
+    budget.bytes -= size;
     if (page.length > 0) yield page;
     at = page.length < wanted ? null : next(page.at(-1)[0]);
-    count = nextCount(page);
+    count = nextCount(page, size);
   }
 }
 
-function nextCount(page) {
-  const size = page.reduce((sum, [, fields]) => fields.reduce((inner, { length }) => inner + length, sum), 0);
+function sizeOf(page) {
+  return page.reduce((sum, [, fields]) => fields.reduce((inner, { length }) => inner + length, sum), 0);
+}
+
+/** Returns the number of entries of the next page, so that it has about `PAGE_BYTES`. */
+function nextCount(page, size) {
   const average = Math.max(1, size / Math.max(1, page.length));
   return Math.max(1, Math.min(MOST_IN_PAGE, Math.floor(PAGE_BYTES / average)));
 }

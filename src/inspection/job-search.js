@@ -55,7 +55,8 @@ async function stateOf(client, key, { group, name, lastDelivered }, id) {
 }
 
 /**
- * Resolves with the payload keys of a job on a server, without their values. SCAN visits every key, within the budget.
+ * Resolves with the payload keys of a job on a server, without their values. SCAN visits every key. If the budget ends it
+ * before, the budget is spent afterwards, and otherwise not.
  * @param {{ name: string, client: object }} server
  * @param {string} begin beginning of the keys in Redis
  */
@@ -67,8 +68,8 @@ async function payloadOf(server, begin, budget = new Budget()) {
     for (const key of page) keys.add(key);
     cursor = next;
     budget.keys -= PAGE;
-  } while (cursor !== '0' && budget.keys > 0 && !budget.isLate);
-  if (cursor !== '0') budget.keys = Math.min(0, budget.keys);
+  } while (cursor !== '0' && !budget.isSpent);
+  budget.keys = cursor === '0' ? Math.max(1, budget.keys) : 0;
   return Promise.all([...keys].sort().map((key) => sizeOf(server, key, key.slice(begin.length))));
 }
 

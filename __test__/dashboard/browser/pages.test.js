@@ -73,6 +73,14 @@ describe('a page of the dashboard', () => {
           .click();
         await visitor.page.getByRole('heading', { name: /^Dead letter of job/ }).waitFor();
         rules += await checkAccessibility(visitor.page, `dialog, ${size}, ${colorScheme}`);
+        await visitor.page.getByRole('button', { name: 'Drop…' }).click();
+        await visitor.page.getByRole('heading', { name: 'Drop 1 dead letter?' }).waitFor();
+        rules += await checkAccessibility(visitor.page, `question, ${size}, ${colorScheme}`);
+        await visitor.page.getByRole('button', { name: 'Cancel' }).click();
+        await visitor.page.keyboard.press('Control+k');
+        await visitor.page.keyboard.type('mail');
+        await visitor.page.getByRole('option').first().waitFor();
+        rules += await checkAccessibility(visitor.page, `search, ${size}, ${colorScheme}`);
         t.diagnostic(`${rules} rules of axe passed`);
         visitor.check();
       });

@@ -21,7 +21,7 @@ export function act(body) {
 }
 
 /**
- * Follows a page of data: by server-sent events, or by reads where there are none. It rests while the page is hidden.
+ * Follows a page of data: by server-sent events, or by reads without these. It rests while the page is hidden.
  * @returns {{ body: object | null, error: string | null, isLive: boolean }} `body` stays while newer data is on its way
  */
 export function useLive(name, query, { isFollowed = true } = {}) {

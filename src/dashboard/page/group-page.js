@@ -20,6 +20,7 @@ export function GroupPage({ query }) {
   return html`<${Title} text=${`Group ${group}`}>
       <p class="of">of stream <a href=${link('stream', { bus, stream })}>${stream}</a></p>
       <${State} state=${data.state} label=${data.reasons.join(', ') || 'fine'} />
+      ${data.letterStreams.slice(0, 1).map((letters) => html`<a class="button" href=${link('letters', { bus, stream: letters, from: stream, group })}>Show its dead letters</a>`)}
     </${Title}>
     ${error && html`<${Failure} message=${error} />`}
     <div class="figures" role="group" aria-label="Totals">

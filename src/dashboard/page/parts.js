@@ -76,7 +76,7 @@ export function Table({ caption, columns, rows, className = '' }) {
       </thead>
       <tbody>${rows.map(
         ({ key, cells, className: of }) => html`<tr key=${key} class=${of}>
-        ${cells.map((cell, at) => html`<td class=${columns[at].isNumber ? 'number' : ''} data-name=${columns[at].name}>${cell}</td>`)}
+        ${cells.map((cell, at) => html`<td class=${columns[at].isNumber ? 'number' : ''} data-name=${typeof columns[at].name === 'string' ? columns[at].name : ''}>${cell}</td>`)}
       </tr>`,
       )}</tbody>
     </table>

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { read } from './data.js';
 import { html } from './html.js';
-import { go, link } from './route.js';
+import { go } from './route.js';
 
 const PAGES = {
   stream: ({ bus, stream }) => ['stream', { bus, stream }],
@@ -54,17 +54,13 @@ export function Search() {
     } else if (event.key === 'Escape') setText('');
   };
   const isOpen = results.length > 0;
-  return html`<form class="search" role="search" onSubmit=${submit}>
+  return html`<form class="search" role="search" onSubmit=${submit} onFocusOut=${({ relatedTarget, currentTarget }) => !currentTarget.contains(relatedTarget) && setResults([])}>
     <input ref=${field} type="search" role="combobox" aria-label="Find a job, key, stream or group" aria-expanded=${isOpen} aria-controls="results" aria-activedescendant=${isOpen ? `result-${active}` : undefined} aria-autocomplete="list" autocomplete="off" spellcheck=${false}
       placeholder="Job, key, stream or group" value=${text} onInput=${({ target }) => setText(target.value)} onKeyDown=${onKeyDown} />
     <kbd aria-hidden="true">Ctrl K</kbd>
-    <ul id="results" role="listbox" aria-label="Results" hidden=${!isOpen}>${results.map(
-      (result, at) => html`<li id=${`result-${at}`} role="option" aria-selected=${at === active}>
-        <a tabindex="-1" href=${link(...PAGES[result.kind](result))} onClick=${() => {
-          setText('');
-          setResults([]);
-        }}>${NAMES[result.kind](result)}</a>
-      </li>`,
+    <ul id="results" role="listbox" aria-label="Results" hidden=${!isOpen} onMouseDown=${(event) => event.preventDefault()}>${results.map(
+      (result, at) =>
+        html`<li id=${`result-${at}`} role="option" aria-selected=${at === active} onClick=${() => open(result)}>${NAMES[result.kind](result)}</li>`,
     )}</ul>
   </form>`;
 }

@@ -11,7 +11,7 @@ const { everyLetter, isMatch, letter } = require('./views/letters.js');
 /** Channel of node:diagnostics_channel with a message for each letter. */
 const events = channel('hfxbus:dashboard');
 
-/** Actions on a letter; each resolves with what is reported of it. */
+/** Actions on a letter; each resolves with the fields that are reported of it. */
 const ACTIONS = {
   replay: async (letters, found) => ({ entryId: await letters.replay(found) }),
   drop: async (letters, found) => ({ isDropped: await letters.drop(found) }),
@@ -19,7 +19,7 @@ const ACTIONS = {
 
 /** Maximum number of letters in one request, and of letters that are searched for them. */
 const MOST = 500;
-const SEARCHED = 200_000;
+const SEARCHED = { entries: 200_000, bytes: 2 ** 30, ms: 30_000 };
 /** Number of letters that are acted on at the same time, and of failures in the response. */
 const AT_ONCE = 16;
 const FAILURES = 10;
@@ -38,14 +38,14 @@ class Actions {
   async run({ bus, manager }, request, by) {
     const { action, stream, letters, filter, newest } = checked(request);
     const wanted = letters
-      ? await Promise.all(letters.map((one) => letter(bus, stream, one).catch((error) => ({ ...one, error }))))
+      ? await Promise.all(letters.map((one) => this.#letter(bus, stream, one)))
       : await this.#matching(bus, stream, filter, newest);
     const done = { done: 0, missing: 0, failed: 0, failures: [], left: wanted.length > MOST };
     const given = new DeadLetters(this.#own(manager), stream);
     const queue = wanted.slice(0, MOST);
     const work = async () => {
       for (let found = queue.shift(); found !== undefined; found = queue.shift()) {
-        if (found.error instanceof HttpError) done.missing++;
+        if (found.isMissing) done.missing++;
         else count(done, await act(given, { action, bus: bus.name, stream, by }, found));
       }
     };
@@ -59,6 +59,15 @@ class Actions {
     await Promise.all(managers.map((manager) => manager.stop({ force: true })));
   }
 
+  async #letter(bus, stream, one) {
+    try {
+      return await letter(bus, stream, one);
+    } catch (error) {
+      if (error instanceof HttpError) return { isMissing: true };
+      throw error;
+    }
+  }
+
   /** Returns a manager of the same bus, whose connections are closed with the dashboard. */
   #own(manager) {
     if (!this.#managers.has(manager)) this.#managers.set(manager, new ConnectionManager(defined(optionsOf(manager))));
@@ -67,9 +76,13 @@ class Actions {
 
   /** Resolves with the oldest letters that match and that were there at the count. */
   async #matching(bus, stream, filter, newest) {
-    const all = await everyLetter(bus, stream, new Budget({ entries: SEARCHED, ms: 30_000 }));
     const wasThere = ({ node, id }) => newest[node] !== undefined && !isBehind(id, newest[node]);
-    return all.filter((one) => wasThere(one) && isMatch(one, filter)).reverse();
+    const all = await everyLetter(bus, stream, new Budget(SEARCHED), (found) => {
+      if (!wasThere(found) || !isMatch(found, filter)) return null;
+      // The error is not needed, and many of them would take much memory.
+      return { ...found, error: null };
+    });
+    return all.reverse();
   }
 }
 

@@ -14,6 +14,12 @@ const { group, nodes, stream } = require('./views/stream.js');
 /** Pages from the memory of the poller. */
 const POLLED = { overview, stream, group, nodes, find, 'letter-streams': letterStreams };
 
+/** Names of all parameters. Others are dropped, so that they lead to no second result. */
+const PARAMETERS = [
+  ...['bus', 'stream', 'group', 'id', 'node', 'job', 'key', 'entry', 'in', 'deep'],
+  ...['q', 'state', 'sort', 'from', 'text', 'count'],
+];
+
 /** Number of searches in Redis at the same time. */
 const SEARCHES = 2;
 
@@ -31,6 +37,12 @@ class Pages {
     this.#poller = poller;
     this.#buses = buses;
     this.#options = options;
+  }
+
+  /** Returns the known parameters of a query, in their order. */
+  static query(search) {
+    const given = new URLSearchParams(search);
+    return new URLSearchParams(PARAMETERS.filter((name) => given.has(name)).map((name) => [name, given.get(name)]));
   }
 
   /** Returns true for a page that follows the poller. */

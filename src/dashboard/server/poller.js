@@ -2,6 +2,8 @@
 
 /** Default time that polls go on after the last look, in ms. A page without events reads every 5 s. */
 const LINGER = 15_000;
+/** Maximum number of streams that are polled first. */
+const MOST_IN_FOCUS = 200;
 
 /**
  * One poller for all readers. It polls while somebody looks: while a reader is subscribed, and for a while after a page was
@@ -46,6 +48,7 @@ class Poller {
     const isStale = now - this.#lookedAt > this.#linger && this.#readers.size === 0;
     this.#lookedAt = now;
     if (stream !== undefined) this.#focus.set(`${bus}\n${stream}`, { bus, stream, at: now });
+    if (this.#focus.size > MOST_IN_FOCUS) this.#focus.delete(this.#focus.keys().next().value);
     if (this.#isClosed) return;
     if (!this.isRunning) this.#run();
     if (isStale || this.round === 0) await this.#running;

@@ -18,7 +18,7 @@ const MOST_COMMANDS = 1000;
 const FIRST_SEARCH = 1000;
 
 /** Age of a search that is good enough for a job, and the maximum time that the job waits for the next one, in ms. */
-const FRESH = 3000;
+const FRESH = 1000;
 const LONG_SEARCH = 2000;
 
 /** State of a bus in memory: its servers, its streams and their history. Polls fill it, and pages read it. */
@@ -56,7 +56,7 @@ class Bus {
     return [...this.#parts.values()].filter(({ stream }) => stream !== null);
   }
 
-  /** Returns what is not known yet, or the reason. */
+  /** Returns the state of the search for streams. */
   get search() {
     const isComplete = this.#streams !== undefined || this.#discovery.isComplete;
     return { isComplete, reason: this.#discovery.reason };

@@ -22,7 +22,7 @@ const ORDER = ['problem', 'warning', 'unknown', 'ok'];
  */
 async function findingsOf({ servers, parts, search }, slots) {
   const up = servers.all.filter(({ isUp }) => isUp);
-  const away = servers.all.filter(({ isUp }) => !isUp).map((server) => awayFinding(server, servers.isEjected(server)));
+  const away = servers.all.flatMap((server) => awayFinding(server, servers.isEjected(server)));
   const searched = search.reason ? [{ check: 'streams', node: '', state: 'unknown', detail: search.reason }] : [];
   const known = parts.filter((part) => part.groups().every(({ isDetailed }) => isDetailed));
   const streams = known.map(({ stream }) => stream);
@@ -35,9 +35,11 @@ async function findingsOf({ servers, parts, search }, slots) {
     .slice(0, MOST);
 }
 
-function awayFinding({ name: node, reason }, isEjected) {
-  const detail = `${isEjected ? 'ejected; ' : ''}${reason ?? 'not connected yet'}`;
-  return { check: 'connection', node, state: 'problem', detail };
+/** Returns a finding for a server that does not answer, or that the bus of the program has ejected. */
+function awayFinding({ name: node, isUp, reason }, isEjected) {
+  if (isUp && !isEjected) return [];
+  const why = isUp ? 'it answers the dashboard' : (reason ?? 'not connected yet');
+  return [{ check: 'connection', node, state: 'problem', detail: isEjected ? `ejected; ${why}` : why }];
 }
 
 /** Resolves with the finding on the slots of a Cluster; none for other servers. */

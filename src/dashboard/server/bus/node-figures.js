@@ -13,7 +13,7 @@ class NodeFigures {
     }
   }
 
-  /** Returns the figures of a server; `null` for what INFO does not have, or without the permission for it. */
+  /** Returns the figures of a server; `null` for a field that INFO does not have, or without the permission for it. */
   of({ name, info, infoAt }) {
     const number = (field) => (Number.isFinite(Number(info.get(field))) ? Number(info.get(field)) : null);
     return {

@@ -42,6 +42,7 @@ function add(rows, part, found) {
   row.failing += sample.filter(({ deliveries }) => deliveries > 1).length;
   row.isSampled &&= found.isSampled;
   row.isDetailed &&= found.isDetailed;
+  row.hasWaiting ||= found.hasWaiting;
   row.trimmed = sum(row.trimmed, found.trimmed);
   row.delivered = sum(row.delivered, found.delivered);
   row.settled = sum(row.settled, found.settled);
@@ -63,6 +64,7 @@ function emptyRow(id, part, found) {
     oldest: null,
     isSampled: true,
     isDetailed: true,
+    hasWaiting: false,
     isDeadLetters: false,
     polledAt: 0,
   };
@@ -71,7 +73,7 @@ function emptyRow(id, part, found) {
 /** Adds the state and its reasons, by the rules of `doctor`. */
 function judge(row) {
   row.inFlight = row.pending === null ? null : Math.max(0, row.pending - row.idle);
-  const isUnread = row.isDetailed && row.lag > 0 && row.active === 0;
+  const isUnread = row.isDetailed && row.hasWaiting && row.active === 0;
   const reasons = [
     isUnread && (row.consumers === 0 ? 'no consumers' : 'not read'),
     row.idle > 0 && 'stuck',

@@ -113,7 +113,7 @@ class StreamPart {
     });
   }
 
-  /** Returns the groups with what is known of them. */
+  /** Returns the groups with their details, as far as they are known. */
   groups() {
     const now = nowOf(this.server);
     return (this.stream?.groups ?? []).map((group) => {
@@ -128,6 +128,8 @@ class StreamPart {
         isSampled: group.pending <= sample.length,
         isDetailed: details !== undefined,
         oldest: oldest.length > 0 && (group.pending > 0 || group.lag !== 0) ? Math.max(...oldest) : null,
+        // Before Redis 7 the lag is not known.
+        hasWaiting: group.lag === null ? isBehind(this.stream.lastId, group.lastDelivered) : group.lag > 0,
         trimmed: trimmedOf(this.stream, group),
         ...this.#ratesOf(group),
       };

@@ -19,7 +19,7 @@ class Assets {
   #files = new Map();
 
   constructor() {
-    for (const name of fs.readdirSync(FOLDER)) this.#files.set(name, { content: null, packed: null });
+    for (const name of names()) this.#files.set(name, { content: null, packed: null });
   }
 
   /**
@@ -45,4 +45,12 @@ class Assets {
   }
 }
 
-module.exports = { Assets, FOLDER };
+function names() {
+  try {
+    return fs.readdirSync(FOLDER);
+  } catch {
+    throw new Error(`the files of the dashboard are not in ${FOLDER}: leave hfxbus out of the bundle of your program`);
+  }
+}
+
+module.exports = { Assets };

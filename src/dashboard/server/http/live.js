@@ -4,8 +4,6 @@ const { HttpError } = require('../http-error.js');
 
 /** Maximum number of open streams of events. */
 const MOST = 250;
-/** Time after which an event is sent even if nothing has changed, in ms, so that proxies keep the connection. */
-const QUIET = 20_000;
 /** Time after which a stream of events ends, in ms. The browser opens the next one, which is authorized again. */
 const LONGEST = 300_000;
 
@@ -41,16 +39,12 @@ class Live {
    * @param {{ isFull: () => boolean, write: (text: string) => void, end: () => void }} writer
    */
   #start(name, query, writer) {
-    let writtenAt = performance.now();
     const send = () => {
       if (writer.isFull()) return;
       // A page that shows a stream keeps it in the focus of the poller.
       const stream = query.get('stream');
       if (stream !== null) this.#look(Number(query.get('bus') ?? 0), stream);
-      const text = this.#event(name, query);
-      if (text === null && performance.now() - writtenAt < QUIET) return;
-      writtenAt = performance.now();
-      writer.write(text ?? ':\n\n');
+      writer.write(this.#event(name, query));
     };
     const unsubscribe = this.#poller.subscribe(send);
     const timer = setTimeout(() => end(), LONGEST);
@@ -79,8 +73,9 @@ class Live {
     try {
       return `data: ${this.#pages.polled(name, query)}\n\n`;
     } catch (error) {
-      if (error instanceof HttpError) return `event: failure\ndata: ${JSON.stringify({ message: error.message })}\n\n`;
-      throw error;
+      // A failure of one page must not end the polls of others.
+      const message = error instanceof HttpError ? error.message : 'The dashboard has failed.';
+      return `event: failure\ndata: ${JSON.stringify({ message })}\n\n`;
     }
   }
 

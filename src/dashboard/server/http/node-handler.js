@@ -9,6 +9,8 @@ const { HttpError } = require('../http-error.js');
 function nodeHandler(router) {
   return async (req, res) => {
     const response = await router.respond(incoming(req));
+    // The client has gone, or another handler has answered.
+    if (res.destroyed || res.headersSent) return;
     res.writeHead(response.status, response.headers);
     if (req.method === 'HEAD') res.end();
     else if (response.stream) pipe(response.stream, res);
@@ -46,10 +48,14 @@ async function bodyOf(req, most) {
 }
 
 function pipe(start, res) {
-  if (res.destroyed) return;
+  const write = (text) => {
+    res.write(text);
+    // Middleware that compresses responses adds this method.
+    res.flush?.();
+  };
   const stop = start({
     isFull: () => res.writableNeedDrain || res.destroyed,
-    write: (text) => res.write(text),
+    write,
     end: () => res.end(),
   });
   res.once('close', stop);

@@ -1,6 +1,7 @@
 'use strict';
 
 const { HttpError } = require('../http-error.js');
+const { Pages } = require('../pages.js');
 const { Assets } = require('./assets.js');
 const { HEADERS, requireOwnPage } = require('./security.js');
 
@@ -61,7 +62,7 @@ class Router {
 
   async #route(request, by) {
     const [path, search] = split(request.url);
-    const query = new URLSearchParams(search);
+    const query = Pages.query(search);
     const place = this.#place(path);
     if (request.method === 'POST') return this.#post(place, request, by);
     if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpError(405, 'The method is not allowed.');

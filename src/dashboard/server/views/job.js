@@ -3,9 +3,9 @@
 const { Budget } = require('../../../inspection/entry-pages.js');
 const { entriesOf, payloadOf } = require('../../../inspection/job-search.js');
 
-/** Limits of a search: entries of all streams, keys of each server, and time in ms. */
-const QUICK = { entries: 20_000, keys: 200_000, ms: 4000 };
-const DEEP = { entries: 2_000_000, keys: 20_000_000, ms: 60_000 };
+/** Limits of a search: entries and bytes of all streams, keys of each server, and time in ms. */
+const QUICK = { entries: 20_000, bytes: 32 * 2 ** 20, keys: 200_000, ms: 4000 };
+const DEEP = { entries: 2_000_000, bytes: 4 * 2 ** 30, keys: 20_000_000, ms: 60_000 };
 /** Number of streams that are searched at the same time. */
 const AT_ONCE = 20;
 
@@ -20,7 +20,7 @@ async function job(bus, id, { isDeep, stream }) {
   const parts = stream ? bus.partsOf(stream) : bus.parts;
   const streams = parts.map((part) => part.stream);
   const entries = [];
-  for (let at = 0; at < streams.length && budget.entries > 0 && !budget.isLate; at += AT_ONCE) {
+  for (let at = 0; at < streams.length && !budget.isSpent; at += AT_ONCE) {
     const some = streams.slice(at, at + AT_ONCE);
     entries.push(...(await entriesOf(some, id, { isNewestFirst: true, budget, refresh: refreshOf(bus) })));
   }
@@ -34,7 +34,7 @@ async function job(bus, id, { isDeep, stream }) {
       .map((entry, at) => ({ ...entry, outcomes: outcomes[at] }))
       .sort((left, right) => right.age - left.age),
     payload: keys.flatMap(({ found }) => found),
-    isSearched: budget.entries > 0 && !budget.isLate && bus.search.isComplete && up.length === bus.servers.all.length,
+    isSearched: !budget.isSpent && bus.search.isComplete && up.length === bus.servers.all.length,
     areKeysSearched: keys.every(({ isComplete }) => isComplete),
     readAt: Date.now(),
   };

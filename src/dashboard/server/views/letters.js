@@ -6,8 +6,8 @@ const { HttpError } = require('../http-error.js');
 
 /** Number of letters that are shown, and limits of the letters that are searched for them, and for a count. */
 const SHOWN = 100;
-const QUICK = { entries: 2000, ms: 4000 };
-const COUNTED = { entries: 200_000, ms: 30_000 };
+const QUICK = { entries: 2000, bytes: 32 * 2 ** 20, ms: 4000 };
+const COUNTED = { entries: 200_000, bytes: 2 ** 30, ms: 30_000 };
 
 /**
  * Filter of dead letters. An empty text matches every letter.
@@ -29,27 +29,37 @@ function letterStreams({ buses }) {
 /** Resolves with the newest letters of a stream that match, and with the values of all letters for the filter. */
 async function letters(bus, name, filter, { isCounted }) {
   const budget = new Budget(isCounted ? COUNTED : QUICK);
-  const all = await everyLetter(bus, name, budget);
-  const matched = all.filter((letter) => isMatch(letter, filter));
+  const all = await everyLetter(bus, name, budget, (found) => {
+    const isMatched = isMatch(found, filter);
+    // A count can have many letters, whose errors would take much memory.
+    return isCounted ? { id: found.id, node: found.node, isMatched } : { ...summary(found), isMatched };
+  });
+  const matched = all.filter(({ isMatched }) => isMatched);
   const newest = {};
   for (const { node, id } of all) newest[node] ??= id;
+  const facets = { from: facet(all, 'stream'), group: facet(all, 'group'), error: errorFacet(all) };
   return {
     stream: name,
-    letters: matched.slice(0, SHOWN).map(summary),
+    letters: isCounted ? [] : matched.slice(0, SHOWN),
     matched: matched.length,
     searched: all.length,
-    isComplete: budget.entries > 0 && !budget.isLate,
+    isComplete: !budget.isSpent,
     newest,
-    facets: { from: facet(all, 'stream'), group: facet(all, 'group'), error: errorFacet(all) },
+    facets: isCounted ? null : facets,
   };
 }
 
-/** Resolves with the letters of a stream on all nodes, the newest first. */
-async function everyLetter(bus, name, budget) {
+/**
+ * Resolves with the letters of a stream on all nodes, as `keep` converts them, the newest first.
+ * @param {(letter: object) => { id: string } | null} keep `null` leaves a letter out
+ */
+async function everyLetter(bus, name, budget, keep) {
   const perPart = bus.partsOf(name).map(async ({ server, key }) => {
     const found = [];
     for await (const page of entryPages(server.client, key, { isNewestFirst: true, budget })) {
-      found.push(...page.map(([id, fields]) => ({ ...letterOf(server.node, id, fields), carried: carriedIn(fields) })));
+      found.push(
+        ...page.map(([id, fields]) => keep(letterOf(server.node, id, fields))).filter((kept) => kept !== null),
+      );
     }
     return found;
   });
@@ -96,7 +106,7 @@ function facet(all, property) {
 }
 
 function errorFacet(all) {
-  return counted(all.map(({ error }) => nameOf(error) || messageOf(error).slice(0, 80)).filter(Boolean));
+  return counted(all.map(({ error }) => error && (error.name || error.message.slice(0, 80))).filter(Boolean));
 }
 
 function counted(values) {

@@ -52,6 +52,7 @@ function group({ busOf }, query) {
     }),
     consumers: found.flatMap(consumersOf).sort((left, right) => right.pending - left.pending || left.idle - right.idle),
     entries: found.flatMap(({ node, sample }) => sample.map((entry) => ({ node, ...entry }))),
+    letterStreams: [...new Set(bus.parts.filter(({ isDeadLetters }) => isDeadLetters).map((part) => part.name))],
     deliveries: histogram(found.flatMap(({ sample }) => sample)),
     figures: COLUMNS,
     columns: bus.history.get(row.id).columns(4),

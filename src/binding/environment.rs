@@ -87,16 +87,30 @@ impl Environment {
     }
 }
 
+/// Environment of one thread.
+///
+/// On Windows, the end of a process first ends all other threads, the engine's among them. The end of the environment would
+/// then wait for a lock of a thread that is gone. So the last thread leaves its environment to the system.
+struct Held(Option<Environment>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if cfg!(windows) {
+            std::mem::forget(self.0.take());
+        }
+    }
+}
+
 thread_local! {
     /// Each environment runs on a thread of its own, so the thread finds its environment.
-    static ENVIRONMENT: RefCell<Option<Environment>> = const { RefCell::new(None) };
+    static ENVIRONMENT: RefCell<Held> = const { RefCell::new(Held(None)) };
 }
 
 /// Runs `action` with this thread's environment, unless it ended or is in use.
 pub fn try_with(action: impl FnOnce(&mut Environment)) {
     let _ = ENVIRONMENT.try_with(|cell| {
         if let Ok(mut environment) = cell.try_borrow_mut()
-            && let Some(environment) = environment.as_mut()
+            && let Some(environment) = environment.0.as_mut()
         {
             action(environment);
         }
@@ -105,13 +119,13 @@ pub fn try_with(action: impl FnOnce(&mut Environment)) {
 
 /// Adds a copy of the facade to this thread's environment, and starts the environment if needed.
 pub fn join(env: Env, drain: &Function<'_, (), ()>, borrows: bool) -> Result<Facade> {
-    let is_first = ENVIRONMENT.with_borrow(Option::is_none);
+    let is_first = ENVIRONMENT.with_borrow(|held| held.0.is_none());
     if is_first {
         let environment = Environment::start(env, borrows)?;
-        ENVIRONMENT.with_borrow_mut(|slot| *slot = Some(environment));
+        ENVIRONMENT.with_borrow_mut(|held| held.0 = Some(environment));
     }
-    let (facade, is_hooked) = ENVIRONMENT.with_borrow_mut(|slot| {
-        let environment = slot.as_mut().ok_or_else(|| invalid("The environment is gone."))?;
+    let (facade, is_hooked) = ENVIRONMENT.with_borrow_mut(|held| {
+        let environment = held.0.as_mut().ok_or_else(|| invalid("The environment is gone."))?;
         let is_hooked = environment.hooked.contains(&env.raw());
         if !is_hooked {
             environment.hooked.push(env.raw());
@@ -200,6 +214,6 @@ fn end(env: sys::napi_env) {
         member.facade.end();
     }
     if is_last {
-        drop(ENVIRONMENT.with_borrow_mut(Option::take));
+        drop(ENVIRONMENT.with_borrow_mut(|held| held.0.take()));
     }
 }

@@ -17,6 +17,10 @@ fn main() {
         fs::write(&file, EXPORTS).expect("the folder of a build script is writable");
         println!("cargo::rustc-cdylib-link-arg={}", file.display());
     }
+    if is("CARGO_CFG_TARGET_OS", "macos") {
+        // Without libraries that only unused code of dependencies asks for.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-dead_strip_dylibs");
+    }
 }
 
 fn is(name: &str, value: &str) -> bool {

@@ -6,6 +6,9 @@ const path = require('node:path');
 const { succeed } = require('../command.js');
 const { exists } = require('../program.js');
 
+/** Mirror of releases other than that of this machine. */
+const MIRROR = 'http://deb.debian.org/debian';
+
 /** Returns the newest versions of packages, in their order; `undefined` for a package that apt does not know. */
 function debianVersions(names) {
   if (process.platform !== 'linux' || !exists('dpkg-deb')) return names.map(() => undefined);
@@ -38,16 +41,28 @@ async function unpackDebian(names, folder) {
 }
 
 /**
- * Unpacks packages of another architecture, without their dependencies. Their list is read into a folder of its own, so that
- * this machine still knows its own architecture only.
+ * Unpacks packages of another architecture or another release of Debian, without their dependencies. Their list is read into a
+ * folder of its own, so that this machine still knows its own packages only.
+ *
+ * @param {string[]} names names of the packages
+ * @param {{ arch: string, release?: string }} of `release` is that of this machine if it is left out
+ * @param {string} folder an empty folder, or one that does not exist
  */
-async function unpackForeign(names, arch, folder) {
+async function unpackForeign(names, { arch, release }, folder) {
   const archives = archivesOf(folder);
   const state = path.join(archives, 'state');
-  fs.mkdirSync(path.join(state, 'partial'), { recursive: true });
-  fs.writeFileSync(path.join(state, 'status'), '');
-  const settings = { 'Dir::State::Lists': state, 'Dir::State::status': path.join(state, 'status') };
-  const all = { ...settings, 'Dir::Cache': state, 'APT::Architecture': arch, 'APT::Architectures': arch };
+  const [lists, status, sources] = ['lists', 'status', 'sources.list'].map((name) => path.join(state, name));
+  fs.mkdirSync(path.join(lists, 'partial'), { recursive: true });
+  fs.writeFileSync(status, '');
+  fs.writeFileSync(sources, `deb ${MIRROR} ${release} main\n`);
+  const all = {
+    'Dir::State::Lists': lists,
+    'Dir::State::status': status,
+    'Dir::Cache': state,
+    'APT::Architecture': arch,
+    'APT::Architectures': arch,
+    ...(release && { 'Dir::Etc::SourceList': sources, 'Dir::Etc::SourceParts': '/dev/null' }),
+  };
   const foreign = Object.entries(all).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
   const common = ['-qq', ...foreign, ...options(archives), '-o', 'APT::Sandbox::User=root'];
   await succeed('apt-get', [...common, 'update'], { show: false });

@@ -38,8 +38,8 @@ function places(variables) {
   const indexes = fs.existsSync(registry) ? fs.readdirSync(registry).sort() : [];
   return [
     [path.join((stdout ?? '').trim(), 'lib', 'rustlib', 'src', 'rust'), '/rustc'],
-    ...indexes.map((name) => [path.join(registry, name), '/cargo']),
     [ROOT, '/hfxbus'],
+    ...indexes.map((name) => [path.join(registry, name), '/cargo']),
   ];
 }
 

@@ -28,8 +28,9 @@ const GUESTS = {
   },
   'win32-x64': { where: `Wine, Node ${NODE_IN_WINE}`, embedded: true, provide: wine },
 };
-const GLIBC = ['libc6', 'libstdc++6', 'libgcc-s1'];
-const MUSL = ['musl'];
+const GLIBC = { packages: ['libc6', 'libstdc++6', 'libgcc-s1'] };
+/** Older ones do not know the relocations of this Node. */
+const MUSL = { packages: ['musl'], release: 'trixie' };
 
 /** Returns the reason that this machine cannot run a platform's Node, or null. */
 function whyNotRun(name) {
@@ -45,28 +46,30 @@ async function native() {
 }
 
 async function musl() {
-  const root = path.join(CACHE, 'musl-x64');
-  if (!fs.existsSync(root))
-    await step('musl of Debian: unpacking', () => once(root, (folder) => unpackDebian(['musl'], folder)));
-  const loader = path.join(root, 'usr', 'lib', 'x86_64-linux-musl', 'libc.so');
+  const root = await provideLibrary(MUSL, 'amd64');
+  const loader = path.join(root, 'lib', 'ld-musl-x86_64.so.1');
   return wrapped('linux-x64-musl', loader, [await provideNode('musllinux_1_2_x86_64', NODE)]);
 }
 
-async function qemu(tag, packages) {
-  const root = path.join(CACHE, `${packages[0]}-arm64`);
+async function qemu(tag, library) {
   const emulator = path.join(CACHE, 'qemu');
-  if (!fs.existsSync(emulator)) {
-    await step('qemu-user-static of Debian: unpacking', () =>
-      once(emulator, (folder) => unpackDebian(['qemu-user-static'], folder)),
-    );
-  }
-  if (!fs.existsSync(root)) {
-    await step(`${packages.join(', ')} of Debian for arm64: unpacking`, () =>
-      once(root, (folder) => unpackForeign(packages, 'arm64', folder)),
-    );
-  }
+  await once(emulator, 'qemu-user-static', (folder) => unpackDebian(['qemu-user-static'], folder));
+  const root = await provideLibrary(library, 'arm64');
   const program = path.join(emulator, 'usr', 'bin', 'qemu-aarch64-static');
   return wrapped(`linux-arm64-${tag}`, program, ['-L', root, await provideNode(tag, NODE)]);
+}
+
+/** Returns the folder with a C library. */
+async function provideLibrary({ packages, release }, arch) {
+  const root = path.join(CACHE, `${packages[0]}-${arch}`);
+  const fill = async (folder) => {
+    await unpackForeign(packages, { arch, release }, folder);
+    // An installed Debian has this link; programs name their loader by it.
+    const lib = path.join(folder, 'lib');
+    if (!fs.existsSync(lib)) fs.symlinkSync(path.join('usr', 'lib'), lib);
+  };
+  await once(root, `${packages.join(', ')} for ${arch}`, fill);
+  return root;
 }
 
 async function wine() {
@@ -86,10 +89,11 @@ function wrapped(name, program, args) {
 }
 
 /** Fills a folder that is there in full or not at all. */
-async function once(folder, fill) {
+async function once(folder, title, fill) {
+  if (fs.existsSync(folder)) return;
   const unfinished = `${folder}.new`;
   fs.rmSync(unfinished, { recursive: true, force: true });
-  await fill(unfinished);
+  await step(`${title} of Debian: unpacking`, () => fill(unfinished));
   fs.renameSync(unfinished, folder);
 }
 

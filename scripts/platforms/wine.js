@@ -13,6 +13,8 @@ const { CACHE } = require('./wheels.js');
 const FOLDER = path.join(CACHE, 'wine');
 const PREFIX = path.join(CACHE, 'wine-prefix');
 const PROGRAM = path.join(FOLDER, 'usr', 'lib', 'wine', 'wine64');
+/** A library of Debian's that Wine's own need, in a package of its own. */
+const ZLIB = path.join('usr', 'x86_64-w64-mingw32', 'lib', 'zlib1.dll');
 /** A library that Windows has and Wine 8 lacks; Rust's library takes random bytes from it. */
 const MISSING = path.join(__dirname, 'programs', 'bcryptprimitives.c');
 
@@ -40,17 +42,19 @@ async function unpack() {
   const programs = path.join(folder, 'usr', 'lib', 'wine');
   // Debian's is a script that knows the place of an installed one only.
   fs.copyFileSync(path.join(programs, 'wineserver64'), path.join(programs, 'wineserver'));
+  const system = path.join(folder, 'usr', 'lib', 'x86_64-linux-gnu', 'wine', 'x86_64-windows');
+  fs.copyFileSync(path.join(folder, ZLIB), path.join(system, 'zlib1.dll'));
   fs.renameSync(folder, FOLDER);
 }
 
 async function makePrefix(env) {
   fs.rmSync(PREFIX, { recursive: true, force: true });
   const all = { ...process.env, ...env };
-  const { code, output } = await runIntoFile(PROGRAM, ['wineboot', '--init'], { env: all });
-  if (code !== 0) throw new Error(`wineboot ended with code ${code}:\n${output}`);
+  // Its code is an error, since there is no Wine of 32 bits.
+  const { output } = await runIntoFile(PROGRAM, ['wineboot', '--init'], { env: all });
   const system = path.join(PREFIX, 'drive_c', 'windows', 'system32');
-  const zlib = path.join(FOLDER, 'usr', 'x86_64-w64-mingw32', 'lib', 'zlib1.dll');
-  fs.copyFileSync(zlib, path.join(system, 'zlib1.dll'));
+  fs.copyFileSync(path.join(FOLDER, ZLIB), path.join(system, 'zlib1.dll'));
+  if (!fs.existsSync(path.join(system, 'kernel32.dll'))) throw new Error(`wineboot made no system:\n${output}`);
   const zig = await provideZig();
   const target = ['-target', 'x86_64-windows-gnu', '-shared', '-o', path.join(system, 'bcryptprimitives.dll')];
   const args = ['-m', 'ziglang', 'cc', ...target, MISSING, '-ladvapi32'];

@@ -135,9 +135,10 @@ pub fn join(env: Env, drain: &Function<'_, (), ()>, borrows: bool) -> Result<Fac
     if !is_hooked {
         env.add_env_cleanup_hook(env.raw() as usize, |raw| end(raw as sys::napi_env))?;
     }
-    // Later, since hooks run in reverse order.
+    // Later, since hooks run in reverse order. Without a borrower there is none to wait for: the asynchronous hooks of Deno
+    // damage its memory.
     #[cfg(target_os = "linux")]
-    if is_first {
+    if is_first && has_borrower() {
         Borrower::leave_with(env, take_borrower)?;
     }
     Ok(facade)
@@ -190,6 +191,13 @@ fn drive(is_tick: bool) {
     if size > 0 {
         deliver();
     }
+}
+
+#[cfg(target_os = "linux")]
+fn has_borrower() -> bool {
+    let mut has = false;
+    try_with(|environment| has = environment.borrower.is_some());
+    has
 }
 
 #[cfg(target_os = "linux")]

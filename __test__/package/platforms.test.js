@@ -47,6 +47,13 @@ describe('packages for publishing', () => {
     assert.strictEqual(run(LOADED).status, 0, run(LOADED).stderr);
   });
 
+  it('the main one alone names the command that adds the package of this platform', () => {
+    stageMain(path.join(modules, 'hfxbus'));
+    const { version } = manifest('hfxbus');
+    const { stderr } = run(LOADED);
+    assert.match(stderr, new RegExp(`^ {2}npm install --no-save @hfxbus/${here.name}@${version}$`, 'm'));
+  });
+
   it('those for platforms have the addon, its licence, and which platform it is for', () => {
     const name = stageNative(addon);
     const { main, os: systems, cpu } = manifest(name);

@@ -28,6 +28,9 @@ const PLATFORMS = {
   'win32-arm64': { system: 'Windows arm64', tried: 'Its file is checked, and was never loaded.' },
 };
 
+/** Notices of the crates in an addon, which each package with one has. */
+const NOTICES = 'THIRD-PARTY-NOTICES.md';
+
 /** Fields that every package copies from the main one, if present. */
 const SHARED = ['keywords', 'author', 'homepage', 'bugs', 'repository', 'license', 'engines', 'publishConfig'];
 /** Names of the C libraries in npm. */
@@ -57,7 +60,7 @@ function describe({ name, platform, arch, abi }, main) {
     description: `The engine of hfxbus for ${system}. ${tried}`,
     ...Object.fromEntries(shared),
     main: addon,
-    files: [addon],
+    files: [addon, NOTICES],
     os: [platform],
     cpu: [arch],
     ...(platform === 'linux' && { libc: [LIBRARIES[abi]] }),

@@ -88,7 +88,7 @@ async function compile(target, toolchain) {
   const variables = await toolchain.variables();
   Object.assign(variables, flagsFor(target, variables));
   const how = name === MEASURED ? [] : ['--crate-type', 'cdylib'];
-  const options = ['--release', '--lib', '--locked', ...how, '--target-dir', TARGET_FOLDER];
+  const options = ['--release', '--lib', '--locked', ...how, '--target-dir', folderOf(target)];
   if (isNative(platform)) return cargo('cargo', ['rustc', ...options, '--target', triple], variables);
   Object.assign(variables, await provideZig(), platform === 'win32' && provideEmptyLibnode());
   const verb = name === MEASURED ? 'zigbuild' : 'rustc';
@@ -102,9 +102,14 @@ function cargo(program, args, variables) {
   return succeed(file, args, { env: { ...process.env, ...variables }, show: false });
 }
 
+/** Returns the folder of cargo for a target. Each has its own, so that no build waits for another one. */
+function folderOf({ name }) {
+  return path.join(TARGET_FOLDER, name);
+}
+
 /** Returns the file that the build of a target writes. */
-function fileOf({ triple, platform }) {
-  return path.join(TARGET_FOLDER, triple, 'release', LIBRARIES[platform]);
+function fileOf(target) {
+  return path.join(folderOf(target), target.triple, 'release', LIBRARIES[target.platform]);
 }
 
 /** The newest glibc that a file needs; one that is too new for the oldest systems is refused. */

@@ -74,7 +74,8 @@ async function provideLibrary({ packages, release }, arch) {
 
 async function wine() {
   const { program, env } = await provideWine();
-  return { file: program, args: [await provideNode('win_amd64', NODE_IN_WINE)], env };
+  // A server that a test has killed can keep its pipe, and so the test.
+  return { file: program, args: [await provideNode('win_amd64', NODE_IN_WINE)], env, flags: ['--test-force-exit'] };
 }
 
 /**

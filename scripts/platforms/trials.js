@@ -96,7 +96,7 @@ async function runTest(guest, file, folder, addon) {
     HFXBUS_SUBJECT: 'ours',
     ...(guest.embedded && { HFXBUS_TEST_SERVER: 'embedded' }),
   };
-  const args = [...guest.args, '--expose-gc', ...reporters, file];
+  const args = [...guest.args, ...(guest.flags ?? []), '--expose-gc', ...reporters, file];
   const { code, output } = await runIntoFile(guest.file, args, { cwd: ROOT, env, patience: PATIENCE });
   const counted = fs.existsSync(destination) ? readCounts(destination) : counts.NONE;
   // A file that ends without a report, or with a code but without a failed test, counts as one failure.

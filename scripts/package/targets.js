@@ -36,13 +36,17 @@ const TARGETS = {
 const MEASURED = 'linux-x64-gnu';
 const LIBRARIES = { linux: 'libhfxbus.so', darwin: 'libhfxbus.dylib', win32: 'hfxbus.dll' };
 
-/** The targets of package.json. `name` is that of their folder in `npm/`, `triple` the target that is compiled here. */
-function targets() {
+/**
+ * The targets of package.json. `name` is that of their folder in `npm/`, `triple` the target that is compiled in its place.
+ *
+ * @param {string} [host] the platform that compiles
+ */
+function targets(host = process.platform) {
   const { napi } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
   return napi.targets.map((listed) => {
     if (!(listed in TARGETS)) throw new Error(`scripts/package/targets.js does not know the target ${listed}`);
     const { elsewhere, ...target } = TARGETS[listed];
-    const triple = target.platform === process.platform ? listed : (elsewhere ?? listed);
+    const triple = target.platform === host ? listed : (elsewhere ?? listed);
     const name = [target.platform, target.arch, target.abi].filter(Boolean).join('-');
     return { name, listed, triple, ...target };
   });

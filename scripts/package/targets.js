@@ -127,7 +127,7 @@ function glibcOf(file) {
 
 function load(file) {
   const program =
-    'const addon = { exports: {} }; process.dlopen(addon, process.argv[1]); process.exit(addon.exports.start ? 0 : 1)';
+    'const addon = { exports: {} }; process.dlopen(addon, process.argv[1]); process.exit(addon.exports.NativeFacade ? 0 : 1)';
   return succeed(process.execPath, ['-e', program, file], { show: false });
 }
 

@@ -107,13 +107,13 @@ function requireNative() {
     if (process.arch === 'x64') {
       if (process.config?.variables?.shlib_suffix === 'dll.a' || process.config?.variables?.node_target_type === 'shared_library') {
         try {
-        return require('./hfxbus.win32-x64-gnu.node')
+        return require('./hfxbus.win32-x64.node')
       } catch (e) {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/win32-x64-gnu')
-        const bindingPackageVersion = require('@hfxbus/win32-x64-gnu/package.json').version
+        const binding = require('@hfxbus/win32-x64')
+        const bindingPackageVersion = require('@hfxbus/win32-x64/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -123,13 +123,13 @@ function requireNative() {
       }
       } else {
         try {
-        return require('./hfxbus.win32-x64-msvc.node')
+        return require('./hfxbus.win32-x64.node')
       } catch (e) {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/win32-x64-msvc')
-        const bindingPackageVersion = require('@hfxbus/win32-x64-msvc/package.json').version
+        const binding = require('@hfxbus/win32-x64')
+        const bindingPackageVersion = require('@hfxbus/win32-x64/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }
@@ -156,13 +156,13 @@ function requireNative() {
       }
     } else if (process.arch === 'arm64') {
       try {
-        return require('./hfxbus.win32-arm64-msvc.node')
+        return require('./hfxbus.win32-arm64.node')
       } catch (e) {
         loadErrors.push(e)
       }
       try {
-        const binding = require('@hfxbus/win32-arm64-msvc')
-        const bindingPackageVersion = require('@hfxbus/win32-arm64-msvc/package.json').version
+        const binding = require('@hfxbus/win32-arm64')
+        const bindingPackageVersion = require('@hfxbus/win32-arm64/package.json').version
         if (bindingPackageVersion !== '3.0.0-alpha.1' && process.env.NAPI_RS_ENFORCE_VERSION_CHECK && process.env.NAPI_RS_ENFORCE_VERSION_CHECK !== '0') {
           throw new Error(`Native binding package version mismatch, expected 3.0.0-alpha.1 but got ${bindingPackageVersion}. You can reinstall dependencies to fix this issue.`)
         }

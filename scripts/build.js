@@ -18,6 +18,9 @@ async function build(args) {
   const profile = args.includes(DEBUG) ? [] : ['--release'];
   const others = args.filter((one) => one !== DEBUG);
   await succeed(process.execPath, [bin('@napi-rs/cli'), ...ARGS, ...profile, ...others]);
+  for (const name of fs.readdirSync(ROOT).filter((file) => file.endsWith('.node'))) {
+    fs.renameSync(path.join(ROOT, name), path.join(ROOT, withoutCompiler(name)));
+  }
   nameOurs(path.join(ROOT, LOADER));
 }
 
@@ -30,7 +33,12 @@ function nameOurs(file) {
   const theirs = `${napi.packageName}-`;
   const loader = fs.readFileSync(file, 'utf8');
   if (!loader.includes(theirs)) throw new Error(`${LOADER} asks for no package ${theirs}…`);
-  fs.writeFileSync(file, loader.replaceAll(theirs, SCOPE));
+  fs.writeFileSync(file, withoutCompiler(loader.replaceAll(theirs, SCOPE)));
+}
+
+/** Names Windows without the compiler: a binary by either one fits every Node there, by whichever that was compiled. */
+function withoutCompiler(text) {
+  return text.replace(/\b(win32-(?:x64|arm64))-(?:msvc|gnu)\b/g, '$1');
 }
 
 build(process.argv.slice(2)).catch((error) => {

@@ -19,15 +19,17 @@ const SCOPE = '@hfxbus/';
 /** Description of each platform, and of the tests of its package. */
 const PLATFORMS = {
   'linux-x64-gnu': { system: 'Linux x64, glibc 2.17 or later', tried: 'Tested.' },
-  'linux-x64-musl': { system: 'Linux x64, musl', tried: 'Tried by hand, tested by no release.' },
-  'linux-arm64-gnu': {
-    system: 'Linux arm64, glibc 2.17 or later',
-    tried: 'Tried by hand in an emulator, tested by no release.',
-  },
-  'darwin-x64': { system: 'macOS x64', tried: 'Not tested.' },
-  'darwin-arm64': { system: 'macOS arm64', tried: 'Not tested.' },
-  'win32-x64-msvc': { system: 'Windows x64', tried: 'Not tested.' },
+  'linux-x64-musl': { system: 'Linux x64, musl', tried: 'Tested.' },
+  'linux-arm64-gnu': { system: 'Linux arm64, glibc 2.17 or later', tried: 'Tested in an emulator.' },
+  'linux-arm64-musl': { system: 'Linux arm64, musl', tried: 'Tested in an emulator.' },
+  'darwin-x64': { system: 'macOS x64, 10.15 or later', tried: 'Its file is checked, and was never loaded.' },
+  'darwin-arm64': { system: 'macOS arm64, 11 or later', tried: 'Its file is checked, and was never loaded.' },
+  'win32-x64': { system: 'Windows x64', tried: 'Tested in Wine.' },
+  'win32-arm64': { system: 'Windows arm64', tried: 'Its file is checked, and was never loaded.' },
 };
+
+/** Notices of the crates in an addon, which each package with one has. */
+const NOTICES = 'THIRD-PARTY-NOTICES.md';
 
 /** Fields that every package copies from the main one, if present. */
 const SHARED = ['keywords', 'author', 'homepage', 'bugs', 'repository', 'license', 'engines', 'publishConfig'];
@@ -58,7 +60,7 @@ function describe({ name, platform, arch, abi }, main) {
     description: `The engine of hfxbus for ${system}. ${tried}`,
     ...Object.fromEntries(shared),
     main: addon,
-    files: [addon],
+    files: [addon, NOTICES],
     os: [platform],
     cpu: [arch],
     ...(platform === 'linux' && { libc: [LIBRARIES[abi]] }),

@@ -5,6 +5,8 @@ const path = require('node:path');
 const { ROOT, run } = require('./command.js');
 const { CHECKS } = require('./install/checks.js');
 const { JUDGES } = require('./install/judges.js');
+const { HOSTS } = require('./install/hosts.js');
+const { LOCK_FILES } = require('./install/lock-files.js');
 const { MANAGERS } = require('./install/managers.js');
 const { Project } = require('./install/project.js');
 const { startRegistry } = require('./install/registry.js');
@@ -50,6 +52,8 @@ async function testInstall(chosen) {
       await attempt(`${name}: ${path.basename(tarball)}`, () => judge(tarball));
     }
   }
+  for (const { name, run: act } of LOCK_FILES.filter(isChosen)) await attempt(name, () => act(source));
+  for (const { name, run: act } of HOSTS.filter(isChosen)) await attempt(name, () => act(source, redis.port));
   registry.stop();
   await redis.stop();
   for (const { line } of results) say(line);

@@ -47,6 +47,13 @@ describe('packages for publishing', () => {
     assert.strictEqual(run(LOADED).status, 0, run(LOADED).stderr);
   });
 
+  it('the main one alone names the command that adds the package of this platform', () => {
+    stageMain(path.join(modules, 'hfxbus'));
+    const { version } = manifest('hfxbus');
+    const { stderr } = run(LOADED);
+    assert.match(stderr, new RegExp(`^ {2}npm install --no-save @hfxbus/${here.name}@${version}$`, 'm'));
+  });
+
   it('those for platforms have the addon, its licence, and which platform it is for', () => {
     const name = stageNative(addon);
     const { main, os: systems, cpu } = manifest(name);
@@ -65,11 +72,22 @@ describe('packages for publishing', () => {
     assert.strictEqual(run(LOADED).status, 0, run(LOADED).stderr);
   });
 
-  it('platforms that need another system are left out, with the reason', () => {
-    const other = process.platform === 'darwin' ? 'win32' : 'darwin';
-    const target = targets().find(({ platform }) => platform === other);
-    assert.match(obstacle(target), new RegExp(`it takes a machine with ${other}`));
-    assert.match(obstacle({ triple: 'x86_64-unknown-nowhere', platform: 'linux' }), /Rust's library for it is missing/);
+  it('a platform without Rust’s library and its sources is left out, with the commands that add them', () => {
+    const reason = obstacle({ triple: 'x86_64-unknown-nowhere', platform: 'linux' });
+    assert.match(reason, /Rust's library for it is missing \(rustup target add x86_64-unknown-nowhere\)/);
+    assert.match(reason, /rustup component add rust-src/);
+  });
+
+  it('a platform of another system is left out on a machine that cannot install its linker', () => {
+    const { PATH } = process.env;
+    process.env.PATH = folders[0];
+    try {
+      for (const target of targets().filter(({ platform }) => platform !== process.platform)) {
+        assert.match(obstacle(target), /python3 with venv is missing/, target.name);
+      }
+    } finally {
+      process.env.PATH = PATH;
+    }
   });
 
   function stageNative(binary) {

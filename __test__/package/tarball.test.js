@@ -43,6 +43,7 @@ describe('the packed package', () => {
       'LICENSE',
       'MIGRATION.md',
       'README.md',
+      'THIRD-PARTY-NOTICES.md',
       'dashboard.d.ts',
       'dashboard.js',
       'docs',

@@ -11,6 +11,7 @@ const CACHE = path.join(ROOT, '.cache', 'install');
 /** Package managers, and what judges a package, as npm has them. */
 const TOOLS = {
   npm: '10.9.9',
+  'npm-11': 'npm:npm@11.21.2',
   pnpm: '10.34.8',
   '@yarnpkg/cli-dist': '4.18.1',
   publint: '0.3.25',

@@ -1,15 +1,13 @@
 'use strict';
 
-const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { succeed } = require('../command.js');
-const { exists } = require('../program.js');
 const { step } = require('../say.js');
+const { debianVersions, unpackDebian } = require('./debian.js');
 const { compareVersions } = require('./elf.js');
 const { CACHE } = require('./zig.js');
 
-/** A compiler that Debian keeps new, and the sources of Rust's library for it, which no toolchain of rustup's has unasked. */
+/** A compiler that Debian keeps new, and the sources of Rust's library for it. */
 const PACKAGES = ['rustc-web', 'rust-web-src'];
 /** As `rust-version` in Cargo.toml. */
 const OLDEST_RUST = '1.88';
@@ -18,16 +16,14 @@ const NOT_NEEDED = ['compiler', 'src'];
 
 const FOLDER = path.join(CACHE, 'debian-rust');
 
-/** Returns true if Debian's packages are available, for targets without a library from rustup. */
-function canProvide() {
-  if (process.platform !== 'linux' || !exists('dpkg-deb')) return false;
-  const { stdout } = spawnSync('apt-cache', ['show', '--no-all-versions', ...PACKAGES], { encoding: 'utf8' });
-  const versions = [...(stdout ?? '').matchAll(/^Version: (?:\d+:)?([\d.]+)/gm)].map(([, version]) => version);
-  return versions.length === PACKAGES.length && versions.every((version) => compareVersions(version, OLDEST_RUST) >= 0);
+/** Returns the version of Debian's compiler if it can build Rust's library for other targets, or null. */
+function debianRustVersion() {
+  const versions = debianVersions(PACKAGES).map((version) => /^[\d.]+\d/.exec(version)?.[0]);
+  return versions.every((version) => version && compareVersions(version, OLDEST_RUST) >= 0) ? versions[0] : null;
 }
 
 /**
- * The variables with which cargo builds Rust's library along with the program, by Debian's compiler. Its packages are
+ * Returns the variables with which cargo runs Debian's compiler, and the folder of Rust's sources. Its packages are
  * downloaded and unpacked if they are not there; nothing is installed.
  */
 async function provideDebianRust() {
@@ -37,29 +33,18 @@ async function provideDebianRust() {
   return {
     RUSTC: path.join(FOLDER, 'usr', 'bin', 'rustc'),
     LD_LIBRARY_PATH: own.map((name) => path.join(libraries, name)).join(path.delimiter),
-    // Building the library is not stable, and neither are parts of it.
-    RUSTC_BOOTSTRAP: '1',
-    CARGO_UNSTABLE_BUILD_STD: 'std,panic_unwind',
   };
 }
 
 async function unpack() {
-  const archives = path.join(CACHE, 'archives');
   const folder = `${FOLDER}.new`;
-  for (const one of [archives, folder]) fs.rmSync(one, { recursive: true, force: true });
-  fs.mkdirSync(path.join(archives, 'partial'), { recursive: true });
-  const options = ['-o', `Dir::Cache::archives=${archives}`, '-o', 'Debug::NoLocking=true'];
-  const args = ['install', '-y', '-qq', '--download-only', '--no-install-recommends', ...options, ...PACKAGES];
-  await succeed('apt-get', args, { show: false });
-  for (const name of fs.readdirSync(archives).filter((file) => file.endsWith('.deb'))) {
-    await succeed('dpkg-deb', ['--extract', path.join(archives, name), folder], { show: false });
-  }
+  fs.rmSync(folder, { recursive: true, force: true });
+  await unpackDebian(PACKAGES, folder);
   const sources = path.join(folder, 'usr', 'src');
   for (const name of fs.readdirSync(sources)) {
     for (const part of NOT_NEEDED) fs.rmSync(path.join(sources, name, part), { recursive: true, force: true });
   }
-  fs.rmSync(archives, { recursive: true });
   fs.renameSync(folder, FOLDER);
 }
 
-module.exports = { canProvide, provideDebianRust };
+module.exports = { debianRustVersion, provideDebianRust };

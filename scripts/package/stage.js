@@ -41,7 +41,8 @@ function stageSelfContained(folder, binaries) {
 function stagePlatform(folder, { name, file }) {
   const source = path.join('npm', name);
   fs.cpSync(path.join(ROOT, source), folder, { recursive: true });
-  fs.copyFileSync(path.join(ROOT, 'LICENSE'), path.join(folder, 'LICENSE'));
+  for (const text of ['LICENSE', 'THIRD-PARTY-NOTICES.md'])
+    fs.copyFileSync(path.join(ROOT, text), path.join(folder, text));
   fs.copyFileSync(file, path.join(folder, manifestOf(source).main));
 }
 

@@ -93,8 +93,14 @@ struct Slot(RefCell<Option<Environment>>);
 impl Drop for Slot {
     /// Ends an environment whose hooks did not run. `process.exit()` ends the main thread without them, after Node has ended
     /// its platform. So only the engine ends, and neither Node-API nor libuv is called.
+    ///
+    /// On Windows, the end of a process first ends all other threads, the engine's among them. The end of the engine would
+    /// then wait for a lock of a thread that is gone. So the last thread leaves its environment to the system.
     fn drop(&mut self) {
         let Some(environment) = self.0.get_mut().take() else { return };
+        if cfg!(windows) {
+            return std::mem::forget(environment);
+        }
         #[cfg(target_os = "linux")]
         if let Some(borrower) = environment.borrower {
             borrower.abandon();
@@ -143,9 +149,10 @@ pub fn join(env: Env, drain: &Function<'_, (), ()>, borrows: bool) -> Result<Fac
     if !is_hooked {
         env.add_env_cleanup_hook(env.raw() as usize, |raw| end(raw as sys::napi_env))?;
     }
-    // Later, since hooks run in reverse order.
+    // Later, since hooks run in reverse order. Without a borrower there is none to wait for: the asynchronous hooks of Deno
+    // damage its memory.
     #[cfg(target_os = "linux")]
-    if is_first {
+    if is_first && has_borrower() {
         Borrower::leave_with(env, take_borrower)?;
     }
     Ok(facade)
@@ -198,6 +205,13 @@ fn drive(is_tick: bool) {
     if size > 0 {
         deliver();
     }
+}
+
+#[cfg(target_os = "linux")]
+fn has_borrower() -> bool {
+    let mut has = false;
+    try_with(|environment| has = environment.borrower.is_some());
+    has
 }
 
 #[cfg(target_os = "linux")]

@@ -22,7 +22,7 @@ function noBinary(failure) {
     `hfxbus has no binary that runs here: ${host()}.`,
     `Tried from ${ROOT ?? 'a bundle'}:`,
     ...reasons(failure).map((reason) => `  - ${reason}`),
-    ...(ROOT === null ? BUNDLED : []),
+    ...(ROOT === null ? BUNDLED : leftOut()),
     'If the README lists this platform, install again, without a lock file and node_modules of another platform.',
     'Otherwise build the package in a clone of its repository, with Rust and a C compiler, and install it:',
     `  ${BUILD}`,
@@ -31,6 +31,24 @@ function noBinary(failure) {
   error.code = 'NO_BINARY';
   error.stack = [`Error: ${message}`, ...callers(error)].join('\n');
   return error;
+}
+
+/**
+ * Returns the command that adds the package of this platform, if this package asks for it. npm 10 leaves it out if the lock file
+ * was written from the node_modules of another platform.
+ */
+function leftOut() {
+  const { optionalDependencies = {} } = require('../../../package.json');
+  const { platform, arch } = process;
+  const [kind] = libc(platform).map((one) => (one === 'musl' ? '-musl' : '-gnu'));
+  const name = `@hfxbus/${platform}-${arch}${kind ?? ''}`;
+  const version = optionalDependencies[name];
+  if (!version) return [];
+  return [
+    `The package of this platform can be missing, since npm 10 can write a lock file without it. This command adds it:`,
+    `  npm install --no-save ${name}@${version}`,
+    'It comes back for good without node_modules and package-lock.json: remove both, and install again.',
+  ];
 }
 
 /** Returns the properties of the host that decide on the binary. */

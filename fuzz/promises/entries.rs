@@ -109,6 +109,7 @@ fn owned_from(entry: &Entry<'_>) -> Option<OwnedEntry> {
         producer: text(entry.producer.unwrap_or_default())?,
         job: entry.job.map(text).map_or(Some(None), |job| job.map(Some))?,
         record: entry.record,
+        is_sharded: entry.is_sharded,
         headers: entry.headers.map(str::to_owned),
         carried: entry.carried.clone(),
     })
@@ -120,6 +121,7 @@ fn check_carried(entry: &Entry<'_>, fields: &[(Vec<u8>, Vec<u8>)]) {
     assert_eq!(entry.producer, last.get(b"prd".as_slice()).copied());
     assert_eq!(entry.job, last.get(b"job".as_slice()).copied());
     assert!(entry.record < 1 << 53);
+    assert_eq!(entry.is_sharded, last.get(b"rep".as_slice()).is_some_and(|value| *value == b"shard"));
     let wanted = last
         .iter()
         .filter_map(|(name, value)| Some((std::str::from_utf8(name.strip_prefix(b"val:")?).ok()?, *value)));

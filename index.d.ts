@@ -1327,7 +1327,8 @@ export declare class Producer {
   send(options: ISendOptions): Promise<ISentJob>;
   /**
    * Sends several jobs (XADD) in one write to each Redis. The options of each are those of `send()`, and all are validated
-   * before the first job is sent.
+   * before the first job is sent. Jobs that together exceed `maxQueuedCommands` or `maxQueuedBytes` leave in several parts, in
+   * their order, each after the end of the one before it.
    *
    * @returns the jobs in the order of the sends, after Redis has accepted all entries. Rejects with an {@link ISendAllError} if
    * a job was not sent, also if others were. Rejects with a TypeError or RangeError that names the index and the option; nothing

@@ -12,6 +12,8 @@ export declare class NativeBus {
   route(route: string): number
   /** The key of a stream on the node with that index. */
   streamKey(node: number, stream: string): string
+  /** Maximum number of commands, and of their bytes, that can wait for any node: the lowest limits. */
+  queueLimit(): Array<number>
   /** Random ids that lead to nodes that are not ejected, joined. */
   makeIds(count: number): string
   /** Stops the bus. `maxWait` in ms, negative for no limit. Completes the request at the end. */

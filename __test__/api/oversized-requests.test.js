@@ -105,3 +105,65 @@ ours('sendAll() rejects each job that can never be sent, and sends the others', 
   assert.deepStrictEqual(outcomes, [TOO_LARGE.code, 'fulfilled', TOO_LARGE.code]);
   assert.strictEqual(await scene.length(), 1);
 });
+
+for (const [kind, { limit, values }] of Object.entries({
+  'more jobs than maxQueuedCommands': { limit: { maxQueuedCommands: 8 }, values: {} },
+  'more payload keys than maxQueuedCommands': { limit: { maxQueuedCommands: 16 }, values: { a: 1, b: 2 } },
+  'more than maxQueuedBytes': { limit: { maxQueuedBytes: 40_000 }, values: { large: 'x'.repeat(2000) } },
+})) {
+  ours(`sendAll() of ${kind} sends all jobs in their order`, async (_, scene) => {
+    const producer = scene.producer(scene.connect(limit));
+    const given = Array.from({ length: 50 }, () => ({ stream: scene.stream, job: jobWith(producer, values) }));
+    const ids = given.map(({ job }) => job.id);
+    const sending = producer.sendAll(given);
+    // The jobs' values leave as they are now.
+    for (const { job } of given) job.set('later', 1);
+    assert.deepStrictEqual(
+      (await sending).map(({ id }) => id),
+      ids,
+    );
+    const entries = await scene.redis.call('XRANGE', keys.stream(scene.stream), '-', '+');
+    assert.deepStrictEqual(
+      entries.map(([, fields]) => fields[fields.indexOf('job') + 1]),
+      ids,
+    );
+    const names = Object.keys(values);
+    const jobs = given.map(({ job }) => job);
+    assert.strictEqual(await count(scene.redis, jobs, [...names, 'later']), 50 * names.length);
+    const { sent, failed, inFlight } = await producer.stats();
+    assert.deepStrictEqual([sent, failed, inFlight], [50, 0, 0]);
+  });
+}
+
+ours('sendAll() of more jobs than fit waits for Redis, and ends with the bus', async (_, scene) => {
+  const redis = await scene.server();
+  const patient = { maxRetriesPerRequest: null, retryStrategy: () => 20 };
+  const connect = () => scene.connect({ ...redis.options, ...patient, maxQueuedCommands: 8 });
+  const [connection, stopped] = [connect(), connect()];
+  for (const one of [connection, stopped]) await one.getClient('mine').ping();
+  redis.crash();
+  const jobs = (producer) => Array.from({ length: 50 }, () => ({ stream: scene.stream, job: producer.job() }));
+  const [producer, other] = [scene.producer(connection), scene.producer(stopped)];
+  const sending = producer.sendAll(jobs(producer));
+  const ending = other.sendAll(jobs(other)).then(assert.fail, (reason) => reason);
+  await stopped.stop({ force: true });
+  const error = await ending;
+  assert.deepStrictEqual([error.errors.length, error.cause.code], [50, 'CONNECTION_CLOSED']);
+  await redis.start();
+  await sending;
+  assert.strictEqual(await scene.length(scene.stream, redis), 50);
+});
+
+ours('on several nodes and a Cluster sendAll() of more than fits sends all jobs', async (_, scene) => {
+  const [nodes, cluster] = await Promise.all([scene.nodes(), scene.cluster()]);
+  const limit = { maxQueuedCommands: 8 };
+  for (const connection of [
+    scene.partition(nodes, { each: nodes.map(() => limit) }),
+    scene.connectCluster(cluster, { redisOptions: limit }),
+  ]) {
+    const producer = scene.producer(connection);
+    const given = Array.from({ length: 30 }, () => ({ stream: scene.stream, job: jobWith(producer, { a: 1, b: 2 }) }));
+    const sent = await producer.sendAll(given);
+    assert.strictEqual(sent.length, 30);
+  }
+});

@@ -52,6 +52,7 @@ const LEFT_OUT = [
   ['jobs of several nodes and of a Cluster start', 'cluster'],
   ['jobs settle that end while Redis closes an overloaded subscriber', 'limits'],
   ['on a Cluster connections to all nodes', 'cluster'],
+  ['on several nodes and a Cluster sendAll()', 'cluster'],
   ['options in the URL take precedence', 'databases'],
   ['path is a unix socket', 'unix'],
   ['sendAll() with atomic sends nothing', 'acl'],

@@ -68,6 +68,14 @@ impl NativeBus {
         Ok(node.keys().stream(&stream))
     }
 
+    /// Maximum number of commands, and of their bytes, that can wait for any node: the lowest limits.
+    #[napi]
+    pub fn queue_limit(&self) -> Vec<f64> {
+        let limits = self.bus.nodes().iter().map(|node| node.queue());
+        let lowest = limits.reduce(|left, right| left.min(right)).unwrap_or_default();
+        vec![lowest.commands as f64, lowest.bytes as f64]
+    }
+
     /// Random ids that lead to nodes that are not ejected, joined.
     #[napi]
     pub fn make_ids(&self, count: u32) -> String {

@@ -109,6 +109,13 @@ pub struct QueueExtent {
     pub bytes: usize,
 }
 
+impl QueueLimit {
+    /// Returns the lower ones of two limits.
+    pub fn min(self, other: Self) -> Self {
+        Self { commands: self.commands.min(other.commands), bytes: self.bytes.min(other.bytes) }
+    }
+}
+
 impl AddAssign for QueueExtent {
     fn add_assign(&mut self, more: Self) {
         (self.commands, self.bytes) = (self.commands + more.commands, self.bytes + more.bytes);

@@ -33,6 +33,7 @@ class ConnectionManager extends EventEmitter {
   #enablePipelining;
   #isPartitioned;
   #hasOneServer;
+  #queueLimit = null;
   /** For each node, true if its clients return integers as strings. */
   #stringNumbers;
   /** Ids that lead to nodes in the ring, if nodes can leave it. */
@@ -168,6 +169,12 @@ class ConnectionManager extends EventEmitter {
   /** @internal Returns true if all keys are on one server, so that one transaction can change them. */
   get hasOneServer() {
     return this.#hasOneServer;
+  }
+
+  /** @internal Returns the number of commands, and of their bytes, that can wait for each node. */
+  get queueLimit() {
+    this.#queueLimit ??= this.#native.queueLimit();
+    return this.#queueLimit;
   }
 
   /** @internal Returns true if the bus has several nodes, so that routes have an effect. */

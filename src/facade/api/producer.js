@@ -5,7 +5,6 @@ const { NativeProducer, Operation, SendFlag } = require('../bridge/native.js');
 const packetWriter = require('../bridge/packet-writer.js');
 const checks = require('../options/validate.js');
 const { ConnectionManager } = require('./connection-manager.js');
-const { DISTRIBUTED_ROUTING } = require('../support/constants.js');
 const diagnostics = require('../support/diagnostics.js');
 const { disposable } = require('../support/dispose.js');
 const { errorCarrier } = require('../support/error-carrier.js');
@@ -13,6 +12,8 @@ const { setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
 const { SendTogether, allSent, checkAll, refuseSharedValues } = require('./sending/send-all.js');
+const { disconnectionOf, extentOf, inParts } = require('./sending/send-parts.js');
+const { groupsOf, jobId, length, recordTime, routeOf } = require('./sending/send-options.js');
 const { SendRequest } = require('./sending/send-request.js');
 const { choosePayload } = require('./payload/send-payload.js');
 const packetReader = require('../bridge/packet-reader.js');
@@ -26,9 +27,6 @@ const NO_GROUPS = [];
 
 /** Maximum number of combinations of stream and groups that are kept. */
 const MOST_PLANS = 1000;
-
-/** Default time for which `durable` keeps an outcome, in ms. */
-const RECORD_TIME = 60 * 60 * 1000;
 
 /** Producer: sends jobs and receives their completions. */
 class Producer extends EventEmitter {
@@ -112,7 +110,10 @@ class Producer extends EventEmitter {
     const entries = checkAll(sends, (given) => this.#entryWithPayload(given));
     refuseSharedValues(entries);
     if (entries.length === 0) return Promise.resolve([]);
-    return allSent(isAtomic ? this.#dispatchTogether(entries) : entries.map((entry) => this.#attempt(entry)));
+    if (isAtomic) return allSent(this.#dispatchTogether(entries));
+    const parts = inParts(entries, this.connection.queueLimit);
+    if (parts.length > 1) return allSent(this.#dispatchInParts(parts));
+    return allSent(entries.map((entry) => this.#attempt(entry)));
   }
 
   /** Validates the options of a send. */
@@ -140,6 +141,7 @@ class Producer extends EventEmitter {
       headers: null,
       payload: null,
       isOnlyCopy: false,
+      extent: null,
       wait: null,
     };
   }
@@ -147,13 +149,21 @@ class Producer extends EventEmitter {
   /** Validates the options of a send, and the payload of its job too. */
   #entryWithPayload(options) {
     const entry = this.#entry(options);
-    entry.isOnlyCopy = payloadOf(entry)?.isOnlyCopy ?? false;
+    const payload = payloadOf(entry);
+    entry.isOnlyCopy = payload?.isOnlyCopy ?? false;
+    entry.extent = extentOf(entry, payload);
     return entry;
   }
 
   /** Sends a job with valid options. */
   #dispatch(entry) {
     const request = this.#begin(entry);
+    this.#launch(request, entry);
+    return request.promise;
+  }
+
+  /** Packs a send that has begun. */
+  #launch(request, entry) {
     const { job, payload } = entry;
     const keys = payload === null ? [] : payload.keys;
     if (keys.length > 0 && !this.connection.hasOneServer) {
@@ -164,7 +174,6 @@ class Producer extends EventEmitter {
       if (keys.length > 0) request.repeatWith(() => this.#pack(request, entry));
       this.#pack(request, entry);
     }
-    return request.promise;
   }
 
   #attempt(entry) {
@@ -172,6 +181,43 @@ class Producer extends EventEmitter {
       return this.#dispatch(entry);
     } catch (error) {
       return Promise.reject(error);
+    }
+  }
+
+  /** Begins all sends now, and packs each part after the one before it has ended. @returns a promise for each */
+  #dispatchInParts(parts) {
+    const promises = [];
+    const begun = parts.map((part) => part.map((entry) => this.#beginIn(promises, entry)).filter(Boolean));
+    this.#launchInParts(begun);
+    return promises;
+  }
+
+  /** Begins a send and adds its promise. @returns the send; `null` after a failure */
+  #beginIn(promises, entry) {
+    try {
+      const request = this.#begin(entry);
+      promises.push(request.promise);
+      return { request, entry };
+    } catch (error) {
+      promises.push(Promise.reject(error));
+      return null;
+    }
+  }
+
+  async #launchInParts(parts) {
+    let disconnection = null;
+    for (const part of parts) {
+      for (const { request, entry } of part) {
+        try {
+          if (disconnection !== null) throw disconnection;
+          this.#launch(request, entry);
+        } catch (error) {
+          request.failed(error);
+        }
+      }
+      const results = await Promise.allSettled(part.map(({ request }) => request.promise));
+      // A later part would open a stopped bus again, or wait for Redis once more.
+      disconnection ??= disconnectionOf(results);
     }
   }
 
@@ -361,49 +407,8 @@ function writeEntry(plan, { id, cap, record, headers, endsAtError, wait, payload
   payload?.write();
 }
 
-function jobId(job) {
-  if (typeof job !== 'object' || job === null || job.id === undefined || job.id === null) {
-    throw new TypeError('job must be a Job');
-  }
-  return checks.text('job.id', job.id);
-}
-
-/** Returns the route of the entry, by default its stream; `null` for a route by the job's id. */
-function routeOf(route, stream) {
-  if (route === DISTRIBUTED_ROUTING) return null;
-  if (!route) return stream;
-  return typeof route === 'symbol' ? String(route) : checks.name('route', route);
-}
-
-/** Returns the groups to wait for, each once; `null` for null, undefined and false. */
-function groupsOf(waitFor) {
-  if (waitFor === undefined || waitFor === null || waitFor === false) return null;
-  if (!Array.isArray(waitFor) || waitFor.some((group) => typeof group !== 'string')) {
-    throw new TypeError('waitFor must be an array of strings');
-  }
-  return [...new Set(waitFor)];
-}
-
 function isSame(left, right) {
   return left.length === right.length && left.every((name, at) => name === right[at]);
-}
-
-/** Returns the approximate maximum length of the stream; 0 for no limit. */
-function length(capped) {
-  if (!capped) return 0;
-  const most = checks.toNumber('capped', capped);
-  if (!Number.isSafeInteger(most) || most < 0) throw new RangeError('capped must be a whole number from 0 on');
-  return most;
-}
-
-/** Returns the time for which the outcome is kept, in ms; 0 for none. */
-function recordTime(durable) {
-  if (durable === undefined || durable === null || durable === false) return 0;
-  if (durable === true) return RECORD_TIME;
-  if (typeof durable !== 'object') throw new TypeError('durable must be a boolean or an object');
-  const ttl = checks.count('durable.ttl', durable.ttl, { least: 1, fallback: RECORD_TIME });
-  if (!Number.isSafeInteger(ttl)) throw new RangeError('durable.ttl must be a whole number from 1 on');
-  return ttl;
 }
 
 disposable(Producer, 'close');

@@ -1,0 +1,51 @@
+'use strict';
+
+const checks = require('../../options/validate.js');
+const { DISTRIBUTED_ROUTING } = require('../../support/constants.js');
+
+/** Default time for which `durable` keeps an outcome, in ms. */
+const RECORD_TIME = 60 * 60 * 1000;
+
+/** Returns the id of the job to send. */
+function jobId(job) {
+  if (typeof job !== 'object' || job === null || job.id === undefined || job.id === null) {
+    throw new TypeError('job must be a Job');
+  }
+  return checks.text('job.id', job.id);
+}
+
+/** Returns the route of the entry, by default its stream; `null` for a route by the job's id. */
+function routeOf(route, stream) {
+  if (route === DISTRIBUTED_ROUTING) return null;
+  if (!route) return stream;
+  return typeof route === 'symbol' ? String(route) : checks.name('route', route);
+}
+
+/** Returns the groups to wait for, each once; `null` for null, undefined and false. */
+function groupsOf(waitFor) {
+  if (waitFor === undefined || waitFor === null || waitFor === false) return null;
+  if (!Array.isArray(waitFor) || waitFor.some((group) => typeof group !== 'string')) {
+    throw new TypeError('waitFor must be an array of strings');
+  }
+  return [...new Set(waitFor)];
+}
+
+/** Returns the approximate maximum length of the stream; 0 for no limit. */
+function length(capped) {
+  if (!capped) return 0;
+  const most = checks.toNumber('capped', capped);
+  if (!Number.isSafeInteger(most) || most < 0) throw new RangeError('capped must be a whole number from 0 on');
+  return most;
+}
+
+/** Returns the time for which the outcome is kept, in ms; 0 for none. */
+function recordTime(durable) {
+  if (durable === undefined || durable === null || durable === false) return 0;
+  if (durable === true) return RECORD_TIME;
+  if (typeof durable !== 'object') throw new TypeError('durable must be a boolean or an object');
+  const ttl = checks.count('durable.ttl', durable.ttl, { least: 1, fallback: RECORD_TIME });
+  if (!Number.isSafeInteger(ttl)) throw new RangeError('durable.ttl must be a whole number from 1 on');
+  return ttl;
+}
+
+module.exports = { groupsOf, jobId, length, recordTime, routeOf };

@@ -36,7 +36,7 @@ const PURE = [
   'properties::streams',
 ];
 /** Parts of the names of tests that take minutes in Miri. */
-const LONG = ['depth', 'many_values', 'every_character'];
+const LONG = ['depth', 'many_values', 'job_id'];
 
 /** What the tools do not see, and why. */
 const EXCLUDED = [

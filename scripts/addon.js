@@ -28,12 +28,12 @@ function isFresh() {
   return SOURCES.every((source) => newest(path.join(ROOT, source)) <= oldest);
 }
 
-/** Returns the time of the newest source in a folder. JavaScript is not part of the build. */
+/** Returns the time of the newest source in a folder. Only Rust and cargo's files are part of the build. */
 function newest(file) {
   if (fs.statSync(file).isDirectory()) {
     return Math.max(0, ...fs.readdirSync(file).map((name) => newest(path.join(file, name))));
   }
-  return file.endsWith('.js') ? 0 : changed(file);
+  return /\.(rs|toml|lock)$/.test(file) ? changed(file) : 0;
 }
 
 function changed(file) {

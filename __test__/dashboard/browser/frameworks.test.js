@@ -19,7 +19,7 @@ const CACHE = path.join(ROOT, '.cache', 'dashboard');
 const PACKAGES = ['express@5', 'fastify@5', 'koa@3', 'hono@4', '@hono/node-server@1', 'rxjs@7', 'reflect-metadata@0'];
 const NEST = ['@nestjs/core@11', '@nestjs/common@11', '@nestjs/platform-express@11'];
 const BLOCK = /^<!-- framework: (\S+) -->\n```js\n([\s\S]*?)^```$/gm;
-const COOKIE = { cookie: 'session=ann' };
+const COOKIE = { cookie: 'login=ann' };
 
 const programs = [...read('docs/dashboard.md').matchAll(BLOCK)].map(([, name, code]) => ({ name, code }));
 

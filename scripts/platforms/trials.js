@@ -9,7 +9,7 @@ const { ROOT } = require('../command.js');
 const counts = require('../counts.js');
 const { say } = require('../say.js');
 const { runIntoFile } = require('./file-output.js');
-const { whyNot } = require('./left-out.js');
+const { whyNot } = require('./selection.js');
 
 /** Folders of tests that apply to any platform. */
 const FOLDERS = ['compat', 'api'];

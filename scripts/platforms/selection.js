@@ -28,25 +28,18 @@ const IN_EMULATORS = [
   'settling',
   'standalone-options',
   'stats',
-  'stop',
   'urls',
 ];
-
-/** Files of tests that one platform cannot run, with the reason. */
-const LEFT_OUT = {
-  'win32-x64': { stop: 'its children report by a pipe, which Wine cannot give them' },
-};
 
 /**
  * Returns the reason that a platform leaves a file of tests out, or undefined.
  *
- * @param {{ name: string, isEmulated?: boolean }} guest
+ * @param {{ isEmulated?: boolean }} guest
  * @param {string} file such as `__test__/compat/ids.test.js`
  */
-function whyNot({ name, isEmulated }, file) {
+function whyNot({ isEmulated }, file) {
   const title = file.split('/').at(-1).replace('.test.js', '');
-  if (isEmulated && !IN_EMULATORS.includes(title)) return 'emulators run a selection';
-  return LEFT_OUT[name]?.[title];
+  return isEmulated && !IN_EMULATORS.includes(title) ? 'emulators run a selection' : undefined;
 }
 
-module.exports = { IN_EMULATORS, LEFT_OUT, whyNot };
+module.exports = { IN_EMULATORS, whyNot };

@@ -11,8 +11,6 @@ const IN_EMULATORS = [
   'carried-retries',
   'consumer-jobs',
   'consumer-pausing',
-  'debug',
-  'diagnostics',
   'entry-ids',
   'ids',
   'job-batches',
@@ -27,7 +25,6 @@ const IN_EMULATORS = [
   'send-all',
   'settling',
   'standalone-options',
-  'stats',
   'urls',
 ];
 

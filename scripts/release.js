@@ -6,7 +6,8 @@ const { ROOT, runNpm } = require('./command.js');
 const { say } = require('./say.js');
 const { FOLDER } = require('./generate-platforms.js');
 
-const DIST = path.join(ROOT, 'dist');
+/** Folder with what was packed. */
+const DIST = path.resolve(ROOT, process.env.HFXBUS_DIST || 'dist');
 
 /**
  * Publishes what is in dist/: the packages for platforms, then the main one, which asks for them. With `--dry-run` npm

@@ -29,13 +29,13 @@ async function testInstall(chosen) {
   /** Does it, and keeps how that went; resolves with whether it did well. */
   const attempt = async (name, action) => {
     const start = Date.now();
-    const problem = await Promise.resolve()
+    const [problem, note] = await Promise.resolve()
       .then(action)
       .then(
-        () => null,
-        (error) => error,
+        (reason) => [null, typeof reason === 'string' ? reason : 'fine'],
+        (error) => [error, 'FAILED'],
       );
-    const line = `${problem ? 'FAILED' : 'fine'}: ${name} (${((Date.now() - start) / 1000).toFixed(1)} s)`;
+    const line = `${note}: ${name} (${((Date.now() - start) / 1000).toFixed(1)} s)`;
     say(problem ? `${line}: ${problem.message}` : line);
     results.push({ line, problem });
     return !problem;

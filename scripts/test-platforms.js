@@ -54,8 +54,8 @@ async function tryPlatform(target, parts) {
 }
 
 async function runIn(row, place, parts) {
-  const { where, embedded, provide } = GUESTS[row.name];
-  const guest = { embedded, ...(await provide()) };
+  const { where, provide, ...traits } = GUESTS[row.name];
+  const guest = { name: row.name, ...traits, ...(await provide()) };
   row.where = where;
   for (const trial of TRIALS) {
     row.trials[trial.name] = await trial.run(guest, place).catch((error) => {
@@ -64,7 +64,7 @@ async function runIn(row, place, parts) {
     });
   }
   if (!parts) return;
-  row.tests = await runTests(row.name, guest, place, parts);
+  row.tests = await runTests(guest, place, parts);
   if (row.tests.failed > 0) row.problems.push(`${row.tests.failed} tests failed`);
 }
 

@@ -12,5 +12,6 @@ test('CONTRIBUTING.md describes the purpose of exactly the crates in use', () =>
   const wanted = sections.filter((section) => /^(build-|target\..*\.)?dependencies\]/.test(section));
   const used = wanted.flatMap((section) => [...section.matchAll(/^([\w-]+) = /gm)].map(([, name]) => name));
   assert.ok(used.length > 10, used.join());
-  assert.deepStrictEqual(written.sort(), used.sort());
+  // A crate can be there once more for one platform, with further features.
+  assert.deepStrictEqual(written.sort(), [...new Set(used)].sort());
 });

@@ -4,7 +4,6 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { run } = require('../command.js');
-const { say } = require('../say.js');
 const { tool } = require('./tools.js');
 
 const PROGRAM = path.join(__dirname, '..', 'platforms', 'programs', 'round-trips.js');
@@ -29,7 +28,10 @@ const HOSTS = [
   run: (source, port) => tryHost(host, source, port),
 }));
 
-/** Installs a host beside the self-contained package, and runs the program there. */
+/**
+ * Installs a host beside the self-contained package, and runs the program there; resolves with the reason that it was left out,
+ * or null.
+ */
 async function tryHost(host, { tarballs }, port) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hfxbus-host-'));
   const env = { ...process.env, REDIS_URL: `redis://127.0.0.1:${port}` };
@@ -47,13 +49,13 @@ async function tryHost(host, { tarballs }, port) {
     );
     const program = path.join(modules, host.file);
     if (!fs.existsSync(program)) {
-      say(`${host.package}: left out, since its program cannot be downloaded here: ${reasonIn(downloaded.output)}`);
-      return;
+      return `left out, since its program cannot be downloaded here: ${reasonIn(downloaded.output)}`;
     }
     for (const [mode, end] of Object.entries(MODES)) {
       const output = succeeded(await start(program, [...host.args, NAME, mode]));
       if (!output.split('\n').includes(end)) throw new Error(`${mode}: it printed:\n${output}`);
     }
+    return null;
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }

@@ -14,19 +14,25 @@ const PRELOAD = path.join(__dirname, 'programs', 'guest.js');
 
 /**
  * Ways to run a platform's Node here, by the platform's name. `provide` resolves with the program, its first arguments and
- * its variables, after what it needs is downloaded; nothing is installed.
+ * its variables, after what it needs is downloaded; nothing is installed. Where `embedded` is true, tests run on the embedded
+ * server, since a program in Wine cannot start one of Linux.
  *
- * @type {Record<string, { where: string, embedded?: boolean, provide: () => Promise<{ file: string, args: string[], env: object }> }>}
+ * @type {Record<string, { where: string, isEmulated?: boolean, embedded?: boolean, provide: () => Promise<{ file: string, args: string[], env: object }> }>}
  */
 const GUESTS = {
   'linux-x64-gnu': { where: `this machine, Node ${process.versions.node}`, provide: native },
   'linux-x64-musl': { where: `musl 1.2, Node ${NODE}`, provide: musl },
-  'linux-arm64-gnu': { where: `qemu-user, Node ${NODE}`, provide: () => qemu('manylinux_2_28_aarch64', GLIBC) },
+  'linux-arm64-gnu': {
+    where: `qemu-user, Node ${NODE}`,
+    isEmulated: true,
+    provide: () => qemu('manylinux_2_28_aarch64', GLIBC),
+  },
   'linux-arm64-musl': {
     where: `qemu-user, musl 1.2, Node ${NODE}`,
+    isEmulated: true,
     provide: () => qemu('musllinux_1_2_aarch64', MUSL),
   },
-  'win32-x64': { where: `Wine, Node ${NODE_IN_WINE}`, embedded: true, provide: wine },
+  'win32-x64': { where: `Wine, Node ${NODE_IN_WINE}`, isEmulated: true, embedded: true, provide: wine },
 };
 const GLIBC = { packages: ['libc6', 'libstdc++6', 'libgcc-s1'] };
 /** Older ones do not know the relocations of this Node. */

@@ -9,7 +9,7 @@ const { ROOT } = require('../command.js');
 const counts = require('../counts.js');
 const { say } = require('../say.js');
 const { runIntoFile } = require('./file-output.js');
-const { whyNot } = require('./left-out.js');
+const { whyNot } = require('./selection.js');
 
 /** Folders of tests that apply to any platform. */
 const FOLDERS = ['compat', 'api'];
@@ -64,14 +64,13 @@ async function runGuest({ file, args, env }, more, options) {
  *
  * @returns {Promise<{ passed: number, failed: number, skipped: number, leftOut: number }>}
  */
-async function runTests(name, guest, { folder, addon }, chosen) {
+async function runTests(guest, { folder, addon }, chosen) {
+  const { name } = guest;
   let total = { ...counts.NONE, leftOut: 0 };
   for (const file of FOLDERS.flatMap(testsIn).filter(
     (one) => chosen.length === 0 || chosen.some((part) => one.includes(part)),
   )) {
-    const reason = whyNot(name, file);
-    if (reason) {
-      say(`${name}: ${file}: left out: ${reason}`);
+    if (whyNot(guest, file)) {
       total.leftOut++;
       continue;
     }

@@ -75,7 +75,7 @@ async function auditCrates() {
 }
 
 async function auditPackages() {
-  const audited = await runNpm(['audit', '--omit=dev'], { show: false }).catch((error) => error);
+  const audited = await runNpm(['audit', '--omit=dev', '--loglevel=warn'], { show: false }).catch((error) => error);
   if (!audited) return 'none';
   const [, reason] = /\b(\d{3} [A-Z][\w ]+) - /.exec(audited.message) ?? [];
   if (UNREACHABLE.test(audited.message))

@@ -32,7 +32,10 @@ mod monitor;
 pub mod options;
 mod protocol;
 mod random;
+#[cfg(feature = "simulation")]
+pub mod refusal;
 pub mod server;
 mod serving;
 mod session;
+mod socket;
 mod streams;

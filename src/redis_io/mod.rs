@@ -24,3 +24,4 @@ pub mod sentinel;
 pub mod streams;
 pub mod tasks;
 pub mod tls_error;
+pub mod world;

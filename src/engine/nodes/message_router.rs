@@ -1,12 +1,13 @@
 //! Routes messages of a subscriber to producers, and subscribes again after Redis refused that.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::PushSink;
 use crate::redis_io::locked::Locked;
 use crate::redis_io::pubsub::subscriber::Subscriber;
+use crate::redis_io::world::map::HashMap;
 
 use crate::engine::host::Event;
 use crate::engine::host::context::Context;

@@ -1,9 +1,10 @@
 //! End of entries that are not delivered again: they reached the retry limit, or their job failed for good.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
@@ -11,6 +12,7 @@ use crate::redis_io::resp::Value;
 use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim};
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::entry_commands::found_entry;
@@ -56,7 +58,7 @@ impl Consumer {
             let is_fresh = |entry: &PendingEntry| match known.exhausted.get_mut(&entry.id) {
                 Some(seen) => {
                     *seen = now;
-                    has_dead_letters
+                    has_dead_letters || planted("exhausted is reported again")
                 }
                 None => true,
             };
@@ -202,7 +204,9 @@ impl Consumer {
         let (sender, receiver) = oneshot::channel();
         let mut commands = Commands::default();
         commands.begin("MULTI", 1).route_with(key.as_bytes()).end(Destination::Nowhere);
-        pack_dead_letter(&mut commands, target, letter, Destination::Nowhere);
+        if !planted("dead letter is not kept") {
+            pack_dead_letter(&mut commands, target, letter, Destination::Nowhere);
+        }
         let id = std::iter::once(letter.found.id);
         pack_acknowledge(&mut commands, (key, &self.group), 1, id, Destination::Nowhere);
         commands.begin("EXEC", 1).route_with(key.as_bytes()).end(Destination::Task(sender));

@@ -1,6 +1,6 @@
 //! Settled jobs, until Redis has confirmed all their steps. Pure.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 

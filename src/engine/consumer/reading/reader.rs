@@ -172,7 +172,10 @@ impl Consumer {
             batch.deleted.push((stream, entry.id));
             return;
         }
-        if from_history && state.holds(stream, entry.id) {
+        // An exhausted entry stays pending, and must not run again.
+        let is_over =
+            |state: &ConsumerState| state.streams[stream as usize].exhausted.contains_key(&entry.id);
+        if from_history && (state.holds(stream, entry.id) || is_over(state)) {
             return;
         }
         let generated_id;

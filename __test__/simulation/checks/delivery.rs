@@ -38,7 +38,7 @@ impl Summary<'_> {
                     let run = &self.runs[run];
                     succeeded.insert((run.group, run.job));
                 }
-                Event::End { run, how: End::Failure } => {
+                Event::End { run, how: End::Failure | End::Expired } => {
                     let run = &self.runs[run];
                     gave_up.insert((run.group, run.job));
                 }

@@ -76,8 +76,14 @@ impl Summary<'_> {
                 let until = self.end_of(first);
                 for second in &runs[at + 1..] {
                     let process = Self::process_of(first.consumer);
-                    // JavaScript that was busy can begin a job after its deadline.
-                    let is_expired = matches!(second.end, Some((_, End::Expired)));
+                    // JavaScript that was busy begins a job later than the engine, or after its deadline.
+                    let is_expired = matches!(second.end, Some((_, End::Expired)))
+                        || self.deadline_of(first.consumer).is_some()
+                            && self.disruptions.between(
+                                process,
+                                first.start.saturating_sub(8_000),
+                                second.start,
+                            );
                     if second.start < until
                         && !is_expired
                         && !self.disruptions.excuse(

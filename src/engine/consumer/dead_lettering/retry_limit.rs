@@ -22,6 +22,9 @@ use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::PendingEntry;
 use crate::engine::runtime::backoff::Backoff;
 
+/// Maximum number of claim intervals from one search to the next.
+const MAX_SEARCH_INTERVALS: u32 = 5;
+
 /// Last rejection of a job.
 pub(crate) struct FinalRejection {
     /// Index of the stream.
@@ -64,8 +67,9 @@ impl Consumer {
             };
             let fresh = pending.into_iter().filter(is_fresh).collect();
             if ends && let Some(began) = known.search_began.take() {
-                // The search finds an entry that ended here only after its idle time.
-                known.exhausted.retain(|_, seen| *seen + self.options.claim_deadline >= began);
+                // A search finds an entry only after its idle time, which begins anew when its owner reads its history.
+                let unseen = self.longest_unseen();
+                known.exhausted.retain(|_, seen| *seen + unseen >= began);
             }
             fresh
         };
@@ -88,6 +92,13 @@ impl Consumer {
         }
         self.acknowledge_trimmed(stream, lane, key, &gone);
         Ok(())
+    }
+
+    /// Maximum time in which no search finds an exhausted entry that is still pending.
+    fn longest_unseen(&self) -> Duration {
+        let Self { options, .. } = self;
+        let cycles = options.claim_interval.unwrap_or_default().saturating_mul(MAX_SEARCH_INTERVALS);
+        options.claim_deadline.saturating_mul(2).saturating_add(cycles)
     }
 
     /// Ends a job of this consumer after its last rejection. A busy Redis is tried again, as long as no other

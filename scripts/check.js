@@ -25,7 +25,7 @@ const CHECKS = [
   { name: 'build', needed: true, run: buildAddon },
   { name: 'generated files', run: compareGenerated },
   { name: 'clippy', run: () => clippy() },
-  { name: 'clippy without Node', run: () => clippy('--no-default-features') },
+  { name: 'clippy without Node', run: () => clippy('--no-default-features', '--features', 'simulation') },
 ];
 
 /** Tests. */

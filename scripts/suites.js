@@ -26,7 +26,7 @@ async function runSuite({ run: act }) {
 
 /** Runs the tests for cargo; resolves with the exit code. */
 async function runCargo() {
-  const { code } = await run('cargo', ['test', '--quiet', '--no-default-features']);
+  const { code } = await run('cargo', ['test', '--quiet', '--no-default-features', '--features', 'simulation']);
   return { code, counted: null };
 }
 

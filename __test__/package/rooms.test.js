@@ -47,7 +47,7 @@ const LAYERS = {
     ['error', 'options'],
     ['keys'],
     ['address', 'glob', 'key_slot', 'locked', 'metrics', 'resp', 'tasks', 'tls_error'],
-    ['sync'],
+    ['sync', 'world'],
   ],
   'redis_io/cluster': [
     ['redirection', 'topology_refresh'],
@@ -67,9 +67,9 @@ const LAYERS = {
     ['keyspace'],
     ['streams'],
     ['clients'],
-    ['options'],
+    ['options', 'refusal'],
     ['chaos', 'key', 'protocol'],
-    ['clock', 'random'],
+    ['clock', 'random', 'socket'],
   ],
   'embedded/streams': [['delivery'], ['stream'], ['log'], ['group', 'node'], ['listpack', 'stream_id']],
   facade: [['api'], ['redis'], ['bridge'], ['options'], ['support']],
@@ -311,6 +311,17 @@ test('an import that points up is found', () => {
     'left.rs uses right',
     'unknown.rs uses bottom',
   ]);
+});
+
+test('time, chance and maps of the engine come from redis_io/world, so that a simulation decides them', () => {
+  const outside =
+    /std::time::(?:\{[^}]*)?Instant\b|\bSystemTime\b|Uuid::new_v4|collections::(?:\{[^}]*)?Hash(?:Map|Set)\b/;
+  // Threads of their own, which no simulation has.
+  const allowed = ['redis_io/connection/host_lookup.rs', 'engine/runtime/handoff.rs'];
+  const found = filesIn('', '.rs')
+    .filter((name) => !name.startsWith('binding/') && !name.startsWith('redis_io/world/') && !allowed.includes(name))
+    .filter((name) => outside.test(rustCode(path.join(SRC, name))));
+  assert.deepStrictEqual(found, []);
 });
 
 test(`a folder of every room but the binding has at most ${MOST_FILES} files`, () => {

@@ -1,6 +1,8 @@
 //! Clock of the server.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
+
+use crate::redis_io::world::clock::wall_clock;
 
 /// Time since 1970.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +43,12 @@ impl Clock {
         self.epoch + self.start.elapsed().as_micros() as u64
     }
 
+    /// Sets a clock that goes by itself, as an administrator does.
+    #[cfg(feature = "simulation")]
+    pub fn shift(&mut self, ms: i64) {
+        self.epoch = self.epoch.saturating_add_signed(ms * 1000);
+    }
+
     /// Moves a clock that stands still.
     pub fn advance(&mut self, by: u64) {
         self.moved = self.moved.map(|now| now.saturating_add(by));
@@ -48,5 +56,5 @@ impl Clock {
 }
 
 fn system_micros() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_micros() as u64
+    wall_clock().as_micros() as u64
 }

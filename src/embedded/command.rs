@@ -1,13 +1,12 @@
 //! Commands: their descriptions, the table of all, and the context in which one runs.
 
-use std::collections::HashMap;
-
 use crate::embedded::clients::client::ClientState;
 use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::core::Core;
 use crate::embedded::protocol::command_error::{CommandError, NOT_AN_INTEGER};
 use crate::embedded::protocol::number;
 use crate::embedded::protocol::reply::ReplyBuffer;
+use crate::redis_io::world::map::HashMap;
 
 /// Function that executes a command.
 pub type Handler = fn(&mut CommandContext<'_>) -> CommandResult;

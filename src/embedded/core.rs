@@ -1,11 +1,11 @@
 //! State that the sessions of a server share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::embedded::chaos::Chaos;
 use crate::embedded::clients::channels::Channels;
@@ -18,6 +18,7 @@ use crate::embedded::keyspace::{Keyspace, StoredValue};
 use crate::embedded::options::ServerOptions;
 use crate::embedded::protocol::reply::ReplyBuffer;
 use crate::embedded::random::Random;
+use crate::redis_io::world::map::HashMap;
 
 /// Counts of one command.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,6 +80,9 @@ pub struct Core {
     pub connections: u64,
     /// Number of commands so far.
     pub commands: u64,
+    /// Refusal of commands in a simulation.
+    #[cfg(feature = "simulation")]
+    pub refusal: Option<crate::embedded::refusal::Refusal>,
     next_client: ClientId,
 }
 
@@ -94,7 +98,7 @@ impl Core {
             clients: BTreeMap::new(),
             channels: Channels::default(),
             waiting: BlockedClients::default(),
-            watchers: HashMap::new(),
+            watchers: HashMap::default(),
             monitors: Vec::new(),
             chaos: Chaos::new(options.chaos),
             pause: None,
@@ -105,6 +109,8 @@ impl Core {
             counts: names.map(|name| CallCount { name, ..CallCount::default() }).collect(),
             connections: 0,
             commands: 0,
+            #[cfg(feature = "simulation")]
+            refusal: None,
             next_client: 1,
         }
     }

@@ -1,7 +1,8 @@
 //! Decides the time of each command, or refuses it.
 
 use std::sync::OnceLock;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use crate::embedded::clients::client::{CloseReason, Replies};
 use crate::embedded::clients::client_id::ClientId;
@@ -90,6 +91,12 @@ fn check_access(
     args: &[&[u8]],
     reply: &mut ReplyBuffer,
 ) {
+    #[cfg(feature = "simulation")]
+    if let Some(refused) = core.refusal
+        && let Some(refusal) = refused.of(command.spec.name, command.writes, command.needs_memory)
+    {
+        return reject(core, id, Some(command), args, reply, &refusal);
+    }
     if let Err(refusal) = authorize(core, id, command) {
         return reject(core, id, Some(command), args, reply, &refusal);
     }

@@ -18,6 +18,8 @@ pub fn run(call: &mut CommandContext<'_>) {
         call.reply.truncate(start);
         call.reply.error(&refusal);
     }
+    #[cfg(feature = "simulation")]
+    crate::redis_io::world::simulation::executed(call.core.port, call.args, call.reply.since(start));
 }
 
 /// Replies the subcommands of a command.

@@ -1,10 +1,11 @@
 //! The keys with their values, their expiry and their memory.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::embedded::key::Key;
 use crate::embedded::protocol::command_error::{CommandError, WRONG_TYPE};
 use crate::embedded::streams::stream::Stream;
+use crate::redis_io::world::map::HashMap;
 
 /// Memory of a key besides its name and value: a place in each of the maps.
 const OVERHEAD: usize = 144;

@@ -34,7 +34,10 @@ pub mod offline;
 pub mod options;
 mod protocol;
 mod random;
+#[cfg(feature = "simulation")]
+pub mod refusal;
 pub mod server;
 mod serving;
 mod session;
+mod socket;
 mod streams;

@@ -1,6 +1,6 @@
 //! A server without sockets, with a clock that stands still, for property tests and fuzzers.
 
-use std::collections::HashSet;
+use crate::redis_io::world::map::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! A server: listens, and owns what is connected.
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener as Listener};
+use std::net::{Ipv4Addr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::embedded::dispatch;
 use crate::embedded::options::ServerOptions;
 use crate::embedded::serving;
 use crate::embedded::session::{Session, lock};
+use crate::embedded::socket::Listener;
 
 /// Delay after a connection that could not be accepted, for example without file descriptors.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -43,15 +44,59 @@ pub struct Server {
 impl Server {
     /// Starts a server as some of `tasks`. It listens when this returns.
     pub fn start(options: &ServerOptions, tasks: &Tasks) -> io::Result<Self> {
-        let listener = Listener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
+        let _context = tasks.runtime().enter();
+        Ok(Self::serving(Listener::Tcp(TcpListener::from_std(listener)?), options, port, tasks))
+    }
+
+    /// Starts a server of a simulation, which accepts `incoming` connections.
+    #[cfg(feature = "simulation")]
+    pub fn simulated(
+        incoming: tokio::sync::mpsc::UnboundedReceiver<crate::redis_io::world::pipe::PipeEnd>,
+        options: &ServerOptions,
+        tasks: &Tasks,
+    ) -> Self {
+        Self::serving(Listener::Pipes(incoming), options, options.port, tasks)
+    }
+
+    fn serving(listener: Listener, options: &ServerOptions, port: u16, tasks: &Tasks) -> Self {
         let names = dispatch::table().all().map(|command| command.spec.name);
         let core = Arc::new(Mutex::new(Core::new(options, port, names)));
         let life = Arc::new(watch::Sender::new(Life::Serving));
-        let _context = tasks.runtime().enter();
-        tasks.spawn(serve(TcpListener::from_std(listener)?, core.clone(), life.clone(), tasks.clone()));
-        Ok(Self { port, core, life })
+        tasks.spawn(serve(listener, core.clone(), life.clone(), tasks.clone()));
+        Self { port, core, life }
+    }
+
+    /// Sets the clock of the server, as an administrator does.
+    #[cfg(feature = "simulation")]
+    pub fn shift_clock(&self, ms: i64) {
+        lock(&self.core).clock.shift(ms);
+    }
+
+    /// Executes a command at once, as a client of its own.
+    #[cfg(feature = "simulation")]
+    pub fn call(&self, words: &[&[u8]]) -> Vec<u8> {
+        let mut core = lock(&self.core);
+        let address = ([127, 0, 0, 1], 3).into();
+        let client = core.connect(address, address, Arc::default());
+        let mut reply = crate::embedded::protocol::reply::ReplyBuffer::default();
+        dispatch::execute(&mut core, client, words, &mut reply);
+        core.disconnect(client);
+        reply.into_bytes()
+    }
+
+    /// Returns the number of connections.
+    #[cfg(feature = "simulation")]
+    pub fn connections(&self) -> usize {
+        lock(&self.core).clients.len()
+    }
+
+    /// Refuses commands from now on, or serves them again.
+    #[cfg(feature = "simulation")]
+    pub fn refuse(&self, refusal: Option<crate::embedded::refusal::Refusal>) {
+        lock(&self.core).refusal = refusal;
     }
 
     /// Port of the server.
@@ -90,7 +135,7 @@ async fn reaches(state: &mut watch::Receiver<Life>, life: Life) {
     let _ = state.wait_for(|&now| now == life).await;
 }
 
-async fn serve(listener: TcpListener, core: Arc<Mutex<Core>>, life: Arc<watch::Sender<Life>>, tasks: Tasks) {
+async fn serve(mut listener: Listener, core: Arc<Mutex<Core>>, life: Arc<watch::Sender<Life>>, tasks: Tasks) {
     let mut sessions = JoinSet::new();
     let mut state = life.subscribe();
     loop {
@@ -100,7 +145,7 @@ async fn serve(listener: TcpListener, core: Arc<Mutex<Core>>, life: Arc<watch::S
             Some(_) = sessions.join_next() => {}
             accepted = listener.accept() => match accepted {
                 // A connection that is gone already is no loss.
-                Ok((stream, _)) => if let Ok(session) = Session::new(core.clone(), stream) {
+                Ok(socket) => if let Ok(session) = Session::new(core.clone(), socket) {
                     sessions.spawn(tasks.counted(session.run()));
                 },
                 Err(_) => sleep(PATIENCE).await,

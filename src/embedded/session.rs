@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -18,6 +17,7 @@ use crate::embedded::core::Core;
 use crate::embedded::dispatch;
 use crate::embedded::protocol::reply::ReplyBuffer;
 use crate::embedded::protocol::request::{self, Request};
+use crate::embedded::socket::ServerSocket;
 
 /// Size of one read, in bytes.
 const READ: usize = 64 * 1024;
@@ -34,7 +34,7 @@ const KEPT: usize = 256 * 1024;
 /// A connection, which owns its place among the server's clients.
 pub struct Session {
     core: Arc<Mutex<Core>>,
-    stream: TcpStream,
+    socket: ServerSocket,
     id: ClientId,
     wake: Arc<Notify>,
     input: Vec<u8>,
@@ -55,13 +55,13 @@ struct SessionStep {
 
 impl Session {
     /// A session of a client that has just connected.
-    pub fn new(core: Arc<Mutex<Core>>, stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
+    pub fn new(core: Arc<Mutex<Core>>, socket: ServerSocket) -> io::Result<Self> {
+        let (peer, local) = socket.begin()?;
         let wake = Arc::new(Notify::new());
-        let id = lock(&core).connect(stream.peer_addr()?, stream.local_addr()?, wake.clone());
+        let id = lock(&core).connect(peer, local, wake.clone());
         Ok(Self {
             core,
-            stream,
+            socket,
             id,
             wake,
             input: Vec::new(),
@@ -111,7 +111,7 @@ impl Session {
         let deadline = client.blocked.as_ref().and_then(|blocked| blocked.deadline).map(|at| at.real);
         let is_postponed = client.is_postponed;
         let pause = core.pause.filter(|_| is_postponed).map(|pause| pause.until);
-        let until = deadline.or(pause).map(Instant::from_std);
+        let until = deadline.or(pause);
         if is_partial && self.input.len() > longest_request(&core) {
             return None;
         }
@@ -192,7 +192,7 @@ impl Session {
     /// Writes as much as the socket takes.
     fn flush(&mut self) -> io::Result<()> {
         while !self.is_written() {
-            match self.stream.try_write(&self.output[self.written..]) {
+            match self.socket.try_write(&self.output[self.written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -219,8 +219,8 @@ impl Session {
         tokio::select! {
             biased;
             () = self.wake.notified() => true,
-            ready = self.stream.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => {
-                !ready.is_ok_and(|ready| ready.is_readable()) || self.read().await
+            ready = self.socket.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => {
+                !ready.unwrap_or(false) || self.read().await
             }
             () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {
                 lock(&self.core).expire_waits();
@@ -232,7 +232,7 @@ impl Session {
     /// Reads what is there. Returns whether the client is still there.
     async fn read(&mut self) -> bool {
         self.input.reserve(READ);
-        match self.stream.try_read_buf(&mut self.input) {
+        match self.socket.try_read_buf(&mut self.input) {
             Ok(0) => return false,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
             Err(_) => return false,

@@ -1,6 +1,6 @@
 //! Facts about a command that are kept until its reply arrives.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use crate::redis_io::destination::Destination;
 

@@ -25,3 +25,4 @@ pub mod streams;
 pub mod sync;
 pub mod tasks;
 pub mod tls_error;
+pub mod world;

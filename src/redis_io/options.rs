@@ -1,11 +1,11 @@
 //! Options of connections, with the defaults of ioredis 4.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::{AddAssign, Sub, SubAssign};
 use std::time::Duration;
 
 use crate::redis_io::address::Address;
+use crate::redis_io::world::map::HashMap;
 
 /// Endpoint on which Redis listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -277,7 +277,7 @@ impl Default for ClusterOptions {
         Self {
             startup: Vec::new(),
             link: LinkOptions::default(),
-            nat: HashMap::new(),
+            nat: HashMap::default(),
             reads: ScaleReads::default(),
             max_redirections: 16,
             moved_delay: Duration::ZERO,

@@ -6,6 +6,9 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::redis_io::sync::{Arc, AtomicU8, AtomicUsize, Handle, Ordering, TaskHandle};
 
+#[cfg(feature = "simulation")]
+use crate::redis_io::world::simulation;
+
 /// Number of checks by [`Tasks::rest`] before it returns to the thread that drives the runtime.
 const MOST_LOOKS: u32 = 8;
 
@@ -15,22 +18,39 @@ const MOST_LOOKS: u32 = 8;
 pub struct Tasks {
     runtime: Handle,
     runnable: Arc<AtomicUsize>,
+    /// Number of the process in a simulation.
+    #[cfg(feature = "simulation")]
+    process: u32,
 }
 
 impl From<Handle> for Tasks {
     fn from(runtime: Handle) -> Self {
-        Self { runtime, runnable: Arc::default() }
+        Self {
+            runtime,
+            runnable: Arc::default(),
+            #[cfg(feature = "simulation")]
+            process: 0,
+        }
     }
 }
 
 impl Tasks {
+    /// Tasks of one process of a simulation.
+    #[cfg(feature = "simulation")]
+    pub fn of_process(runtime: Handle, process: u32) -> Self {
+        Self { process, ..Self::from(runtime) }
+    }
+
     /// Starts a task.
     pub fn spawn<F>(&self, future: F) -> TaskHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.runtime.spawn(self.counted(future))
+        let task = self.runtime.spawn(self.counted(future));
+        #[cfg(feature = "simulation")]
+        simulation::spawned(self.process, task.abort_handle());
+        task
     }
 
     /// Wraps the future of a task that is started in another way than with [`Tasks::spawn`].
@@ -38,6 +58,8 @@ impl Tasks {
     where
         F: Future + Send,
     {
+        #[cfg(feature = "simulation")]
+        let future = of_process(future, self.process);
         run(future, Task::new(self.runnable.clone()))
     }
 
@@ -135,6 +157,21 @@ impl Drop for Task {
     fn drop(&mut self) {
         self.set_state(OVER);
     }
+}
+
+/// Polls a future only while its process runs.
+#[cfg(feature = "simulation")]
+async fn of_process<F: Future>(future: F, process: u32) -> F::Output {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| {
+        if !simulation::enter(process, context) {
+            return Poll::Pending;
+        }
+        let polled = future.as_mut().poll(context);
+        simulation::leave(process);
+        polled
+    })
+    .await
 }
 
 async fn run<F: Future>(future: F, task: Task) -> F::Output {

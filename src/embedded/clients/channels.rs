@@ -1,8 +1,7 @@
 //! Subscriptions to channels and patterns.
 
-use std::collections::HashMap;
-
 use crate::redis_io::glob;
+use crate::redis_io::world::map::HashMap;
 
 use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::key::Key;

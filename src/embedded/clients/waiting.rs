@@ -1,9 +1,11 @@
 //! Reads that wait for an entry.
 
-use std::collections::{HashMap, VecDeque};
-use std::time::Instant;
+use std::collections::VecDeque;
+
+use tokio::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::map::HashMap;
 
 use crate::embedded::clients::client_id::ClientId;
 use crate::embedded::key::Key;

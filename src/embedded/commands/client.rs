@@ -1,6 +1,8 @@
 //! CLIENT.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::client_filter::{ClientFilter, ClientKind};
 use crate::embedded::clients::client::{CloseReason, Replies};

@@ -50,6 +50,12 @@ impl ReplyBuffer {
         self.bytes.len()
     }
 
+    /// Returns what was encoded beyond `length`.
+    #[cfg(feature = "simulation")]
+    pub fn since(&self, length: usize) -> &[u8] {
+        &self.bytes[length.min(self.bytes.len())..]
+    }
+
     /// Takes back what was encoded beyond `length`.
     pub fn truncate(&mut self, length: usize) {
         self.bytes.truncate(length);

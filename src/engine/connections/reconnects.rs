@@ -1,8 +1,9 @@
 //! Times at which lost connections of a bus were restored.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Time of the last restored connection. Tasks can wait for the next one.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 //! The packer of a request marks its last command. Nodes of a Cluster reply in any order. So this sink counts
 //! replies, and moves the mark to the reply that comes last.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::redis_io::command::{Commands, ReplyTag};
@@ -11,6 +10,7 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::locked::Locked;
 use crate::redis_io::resp::Reply;
+use crate::redis_io::world::map::HashMap;
 
 use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 

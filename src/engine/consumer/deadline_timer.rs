@@ -1,13 +1,16 @@
 //! Ends jobs at their deadlines. One timer per consumer, for the earliest deadline, and none without a deadline.
 
 use std::sync::Weak;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::settlement::Settlement;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::job_error::JobError;
+use crate::redis_io::world::fault::planted;
 
 /// Error code of a job that ended at its deadline.
 pub const DEADLINE_TIMEOUT: &str = "DEADLINE_TIMEOUT";
@@ -38,6 +41,9 @@ impl Consumer {
             host.event(Event::DeadlinePassed { consumer: self.number, token });
             errors.push((token, error_json(limit)));
         }
+        if planted("deadline keeps the slot") {
+            return;
+        }
         let settlements = errors
             .iter()
             .map(|(token, error)| Settlement { expired: true, ..Settlement::of(*token, Some(error)) });
@@ -61,7 +67,7 @@ async fn watch(consumer: Weak<Consumer>) {
         tokio::select! {
             biased;
             () = timer.notified() => {}
-            () = tokio::time::sleep_until(target.into()) => {}
+            () = tokio::time::sleep_until(target) => {}
         }
     }
 }

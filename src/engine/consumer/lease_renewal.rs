@@ -4,17 +4,20 @@
 //! A lease that was not renewed in time has lapsed, and another consumer can own the entry. It is renewed only if no
 //! consumer claimed the entry since: XCLAIM gets that time as the minimum idle time.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::fault::planted;
+use crate::redis_io::world::map::HashSet;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, DelayedRetry};
@@ -71,11 +74,18 @@ impl Consumer {
     /// lapsed lease requires that no other consumer claimed the entry since.
     pub(crate) fn min_idle(&self, touched: Instant) -> u64 {
         let deadline = self.options.claim_deadline;
-        if touched.elapsed() > deadline { deadline.as_millis() as u64 } else { 0 }
+        if touched.elapsed() > deadline && !planted("lapsed lease counts") {
+            deadline.as_millis() as u64
+        } else {
+            0
+        }
     }
 
     /// Returns the time for which nothing must be claimed, since other consumers are about to renew their leases.
     pub(crate) fn reconnect_grace(&self) -> Option<Duration> {
+        if planted("no grace after a reconnection") {
+            return None;
+        }
         let grace = self.options.claim_deadline.min(MAX_GRACE);
         grace.checked_sub(self.node_set.reconnects().since_last()?).filter(|left| !left.is_zero())
     }
@@ -83,6 +93,9 @@ impl Consumer {
     /// Renews due leases on lanes that are ready and have no renewal under way. The commands leave under the lock of
     /// the state, so that every later command for an entry, such as its delay after a rejection, comes behind them.
     fn renew_leases(&self) {
+        if planted("no lease renewal") {
+            return;
+        }
         let mut state = self.lock();
         let at = Instant::now();
         let is_ready: Vec<bool> = (0..state.lanes.len())

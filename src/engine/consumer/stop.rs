@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use crate::redis_io::link::LinkState;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{pack_group_del_consumer, pack_pending_of};
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, Phase};
@@ -22,6 +23,9 @@ impl Consumer {
             state.phase = Phase::Pausing;
             state.claimer = None;
             state.claim_backlog.clear();
+            if planted("pause leaves the read") {
+                return;
+            }
             for lane in (0..state.lanes.len()).filter(|&lane| state.lanes[lane].reading) {
                 self.end_read(lane);
             }
@@ -34,7 +38,7 @@ impl Consumer {
         self.begin_pause();
         let idle = {
             let mut state = self.lock();
-            if state.is_idle() {
+            if state.is_idle() || planted("pause does not wait") {
                 state.phase = Phase::Idle;
                 return;
             }

@@ -1,6 +1,5 @@
 //! Questions to the host. Each has a number, and the answer names it.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::redis_io::link::ErrorAction;
 use crate::redis_io::locked::Locked;
+use crate::redis_io::world::map::HashMap;
 
 /// Answer of the host.
 #[derive(Clone, Copy, Debug, PartialEq)]

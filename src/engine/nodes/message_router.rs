@@ -1,9 +1,10 @@
 //! Routes messages of the subscribers of a node to producers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::redis_io::locked::Locked;
+use crate::redis_io::world::map::HashMap;
 
 /// Subscription through which a message reached a producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,9 @@
 //! it is back. There is one task per node, from its first connection until the bus is stopped.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;

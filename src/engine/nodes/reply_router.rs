@@ -1,6 +1,5 @@
 //! Routes the replies of a shared connection to requests, consumers and producers.
 
-use std::collections::HashMap;
 use std::sync::{Arc, RwLock, Weak};
 
 use crate::redis_io::command::ReplyTag;
@@ -8,6 +7,7 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::locked::RwLocked;
 use crate::redis_io::resp::{Reply, Value};
+use crate::redis_io::world::map::HashMap;
 
 use crate::engine::host::{Event, Host, Payload, RequestId};
 use crate::engine::protocol::reply_tag::{LAST, ReplyKind, is_significant, outcome_of_transaction};

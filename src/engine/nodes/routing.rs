@@ -1,10 +1,9 @@
 //! Routes from names to nodes. Every process of a fleet must compute the same node. Pure.
 
-use std::collections::HashMap;
-
 use crc::{CRC_16_ARC, Crc};
 
 use crate::engine::options::bus::StaticRoute;
+use crate::redis_io::world::map::HashMap;
 
 /// Hash of routes.
 const HASH: Crc<u16> = Crc::<u16>::new(&CRC_16_ARC);
@@ -19,7 +18,7 @@ pub struct RouteTable {
 impl RouteTable {
     /// A table with a node for each list of static routes. The last node with a static route wins.
     pub fn new<'a>(static_routes: impl IntoIterator<Item = &'a [StaticRoute]>) -> Self {
-        let (mut nodes, mut statics) = (0, HashMap::new());
+        let (mut nodes, mut statics) = (0, HashMap::default());
         for routes in static_routes {
             let hashes = routes.iter().map(|route| match route {
                 StaticRoute::Name(name) => hash(name),

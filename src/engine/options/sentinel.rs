@@ -1,11 +1,10 @@
 //! Options of a node whose server sentinels know.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use crate::redis_io::options::{Endpoint, LinkOptions, ReplicationRole};
+use crate::redis_io::world::chance;
+use crate::redis_io::world::map::HashMap;
 
 /// Options of a node whose server sentinels know.
 #[derive(Clone, Debug)]
@@ -44,7 +43,7 @@ impl SentinelOptions {
             name,
             role: ReplicationRole::Primary,
             link: link.into(),
-            nat: HashMap::new(),
+            nat: HashMap::default(),
             preferred: Vec::new(),
             learns: true,
             watches: true,
@@ -63,7 +62,7 @@ impl SentinelOptions {
         let best = preferred
             .filter_map(|name| replicas.iter().position(|replica| replica.to_string() == *name))
             .next();
-        let any = (Uuid::new_v4().as_u128() as usize).checked_rem(replicas.len());
+        let any = (chance::uuid().as_u128() as usize).checked_rem(replicas.len());
         best.or(any).map(|at| replicas.swap_remove(at))
     }
 }

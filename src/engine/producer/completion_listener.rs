@@ -1,7 +1,7 @@
 //! Completions that reach a producer: the choice among several subscriptions, and the waits that end.
 
+use crate::redis_io::world::clock::wall_clock;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::engine::host::{Event, GroupCompletion};
 use crate::engine::nodes::message_router::{CompletionListener, MessageSource};
@@ -45,7 +45,7 @@ impl Producer {
 
 /// Time of a completion for the user, in ms since the epoch. It is never compared.
 pub(crate) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_millis() as f64)
+    wall_clock().as_millis() as f64
 }
 
 impl CompletionListener for Producer {

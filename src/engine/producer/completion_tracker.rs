@@ -1,11 +1,14 @@
 //! Waits of a producer for completions, and the completions that came so far. Pure.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::map::HashMap;
 
 use crate::engine::host::GroupCompletion;
 use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck, Wait, WaitSnapshot, WaitStart};

@@ -1,12 +1,14 @@
 //! Queries about jobs that are not finished in time, and the diagnoses that follow from the replies.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{pack_consumers, pack_entry, pack_groups, pack_pending_entry};
+use crate::redis_io::world::map::{HashBuilder, HashMap};
 
 use crate::engine::host::RequestId;
 use crate::engine::producer::Producer;
@@ -57,13 +59,13 @@ impl Producer {
     ) -> Vec<(RequestId, String)> {
         let mut query = OutcomeQuery::new(&self.node_set, patience);
         let asked = &cases[..self.affordable(cases)];
-        let mut streams: HashMap<QueriedStream<'_>, StreamQuery> = HashMap::new();
+        let mut streams: HashMap<QueriedStream<'_>, StreamQuery> = HashMap::default();
         for (_, case) in asked {
             self.ask_of_stream(case, &mut streams, &mut query);
         }
         let entries: Vec<_> = asked.iter().map(|(_, case)| self.ask_of_entry(case, &mut query)).collect();
         query.submit();
-        let mut known = HashMap::with_capacity(streams.len());
+        let mut known = HashMap::with_capacity_and_hasher(streams.len(), HashBuilder::default());
         for (place, of_stream) in streams {
             known.insert(place, self.known(place, of_stream, &query).await);
         }
@@ -101,7 +103,7 @@ impl Producer {
         let (node, key) = self.place(case);
         let of_stream = streams.entry((node, key)).or_insert_with(|| {
             let groups = query.ask(node, |commands, to| pack_groups(commands, key, to));
-            StreamQuery { groups, members: HashMap::new() }
+            StreamQuery { groups, members: HashMap::default() }
         });
         for group in case.open() {
             let name = self.node_set.keys().group(group);
@@ -138,7 +140,7 @@ impl Producer {
             Err(error) if error.reply_code() == Some("ERR") => None,
             Err(_) => return None,
         };
-        let mut members = HashMap::new();
+        let mut members = HashMap::default();
         for (name, answer) in of.members {
             // Without the right, or without the group, the diagnosis has fewer facts.
             if let Ok(reply) = query.answer(answer).await {
@@ -165,7 +167,7 @@ impl Producer {
         of: Option<EntryQuery>,
         query: &OutcomeQuery<'_>,
     ) -> Option<String> {
-        let (mut is_there, mut of_groups) = (None, HashMap::new());
+        let (mut is_there, mut of_groups) = (None, HashMap::default());
         if let Some(EntryQuery { is_there: answer, groups }) = of {
             is_there = Some(is_some(query.answer(answer).await.ok()?));
             of_groups = groups;

@@ -1,13 +1,12 @@
 //! Sends that wait for the subscriptions to their completions, in their order. Pure.
 
-use std::collections::{HashMap, HashSet};
-
 use crate::redis_io::options::QueueLimit;
 
 use crate::engine::host::RequestId;
 use crate::engine::producer::send_payload::SendPayload;
 use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::producer::transaction::SendTransaction;
+use crate::redis_io::world::map::{HashMap, HashSet};
 
 /// One send that waits.
 #[derive(Debug)]
@@ -85,7 +84,7 @@ impl HeldSends {
     /// Takes the sends that can leave: all of their streams are open, and no earlier send for one of these waits on.
     /// Transactions wait on unless `can_transact`.
     pub(crate) fn take_ready(&mut self, can_transact: bool, is_open: impl Fn(&str) -> bool) -> Vec<HeldSend> {
-        let mut blocked: HashSet<String> = HashSet::new();
+        let mut blocked: HashSet<String> = HashSet::default();
         let mut ready = Vec::new();
         for send in std::mem::take(self).sends {
             let is_allowed = can_transact || matches!(send, HeldSend::Single(_));

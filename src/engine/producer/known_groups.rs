@@ -3,7 +3,7 @@
 //! An entry behind the position of a group that is not pending was acknowledged, if the group existed when the job was sent.
 //! A group that was created later can begin behind the entry, and never gets it.
 
-use std::collections::{HashMap, HashSet};
+use crate::redis_io::world::map::{HashMap, HashSet};
 
 use crate::engine::producer::send_plan::SendPlan;
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::redis_io::error::RedisError;
 use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::runtime::backoff::{Backoff, jitter};
 
@@ -33,10 +34,13 @@ const SECOND_CHECK_DELAY: Duration = Duration::from_secs(2);
 impl Producer {
     /// Schedules checks of the waits on a node whose subscriber was disconnected. `node` is the host's number.
     pub(crate) fn mark_uncertain(self: &Arc<Self>, node: u32) {
+        if planted("missed completions are not queried") {
+            return;
+        }
         let when = Instant::now() + DELAY + SPREAD.mul_f64(jitter());
         let mut state = self.lock();
         let is_of = |stream: &str| self.node_set.node_of_completions(stream).number() == node;
-        state.completions.mark_uncertain(when.into(), is_of);
+        state.completions.mark_uncertain(when, is_of);
         self.keep_checking(&mut state);
     }
 
@@ -44,7 +48,7 @@ impl Producer {
     pub(crate) fn sent(self: &Arc<Self>, wait: u32, entry: EntryId) {
         let mut state = self.lock();
         if state.completions.sent(wait, entry) {
-            state.completions.check(wait, Instant::now().into());
+            state.completions.check(wait, Instant::now());
             self.keep_checking(&mut state);
         }
     }
@@ -82,7 +86,7 @@ impl Producer {
             let again = Instant::now() + wait;
             let mut state = self.lock();
             for wait in unanswered {
-                state.completions.check(wait, again.into());
+                state.completions.check(wait, again);
             }
         }
         let host = &self.node_set.context().host;
@@ -117,7 +121,7 @@ impl Producer {
                 outcomes.extend(state.completions.record_outcome(check.wait, arrival));
             }
             if gone && !is_lost {
-                state.completions.check(check.wait, (Instant::now() + SECOND_CHECK_DELAY).into());
+                state.completions.check(check.wait, Instant::now() + SECOND_CHECK_DELAY);
             }
         }
         for CompletedWait { wait, arrivals } in &outcomes {
@@ -155,7 +159,7 @@ async fn watch(producer: Weak<Producer>) {
     let mut backoff = FailureBackoff::default();
     loop {
         let Some(strong) = producer.upgrade() else { return };
-        let due = strong.lock().completions.take_due(Instant::now().into(), MOST);
+        let due = strong.lock().completions.take_due(Instant::now(), MOST);
         if !due.is_empty() {
             strong.check(due, &mut backoff).await;
         }
@@ -163,11 +167,11 @@ async fn watch(producer: Weak<Producer>) {
             let mut state = strong.lock();
             state.checks_at = state.completions.next_check();
             let Some(next) = state.checks_at else { return };
-            if next <= Instant::now().into() {
+            if next <= Instant::now() {
                 continue;
             }
-            let at = Instant::from(next).max(Instant::now() + BATCH_WINDOW);
-            state.checks_at = Some(at.into());
+            let at = next.max(Instant::now() + BATCH_WINDOW);
+            state.checks_at = Some(at);
             (at, strong.checks.clone())
         };
         drop(strong);

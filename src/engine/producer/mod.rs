@@ -18,16 +18,16 @@ pub mod state;
 pub mod timeout_diagnosis;
 pub mod transaction;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::time::Instant;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::locked::Locked;
+use crate::redis_io::world::map::HashMap;
 
 use crate::engine::host::{Event, RequestId};
 use crate::engine::nodes::message_router::CompletionListener;

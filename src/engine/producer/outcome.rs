@@ -3,6 +3,7 @@
 use crate::engine::host::AnswerValue;
 use crate::engine::protocol::job_error::JobError;
 use crate::engine::protocol::outcome_record::RecordedEnd;
+use crate::redis_io::world::fault::planted;
 
 /// Code of the error of a job without a known outcome.
 pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
@@ -71,6 +72,9 @@ impl EntryObservation {
             }
             Self { is_pending: true, .. } => JobOutcome::Open,
             Self { is_there: false, .. } => JobOutcome::Lost,
+            Self { delivered: Some(false), .. } if planted("undelivered entry counts as done") => {
+                JobOutcome::Ended(JobEnd::unrecorded(None))
+            }
             Self { delivered: Some(true), can_be_later: true, .. } => JobOutcome::Skipped,
             Self { delivered: Some(true), .. } => JobOutcome::Ended(JobEnd::unrecorded(None)),
             _ => JobOutcome::Open,

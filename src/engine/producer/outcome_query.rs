@@ -1,6 +1,5 @@
 //! Queries to Redis about waits whose completions can have been missed, and their outcomes.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -12,6 +11,7 @@ use crate::redis_io::link::LinkState;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{pack_entry, pack_groups, pack_pending_entry};
 use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::map::{HashBuilder, HashMap};
 
 use crate::engine::nodes::node_set::NodeSet;
 
@@ -49,7 +49,7 @@ impl Producer {
         checks: &'a [OutcomeCheck],
     ) -> Vec<(&'a OutcomeCheck, GroupOutcomes<'a>)> {
         let mut query = OutcomeQuery::new(&self.node_set, QUERY_TIMEOUT);
-        let mut positions = HashMap::new();
+        let mut positions = HashMap::default();
         for check in checks {
             let node = check.plan.node(&self.node_set, &check.job);
             let key = check.plan.key(node);
@@ -58,7 +58,7 @@ impl Producer {
                 .or_insert_with(|| query.ask(node, |commands, to| pack_groups(commands, key, to)));
         }
         query.submit();
-        let mut groups = HashMap::with_capacity(positions.len());
+        let mut groups = HashMap::with_capacity_and_hasher(positions.len(), HashBuilder::default());
         for (place, answer) in positions {
             groups.insert(place, query.answer(answer).await.map(|reply| group_positions(&reply)));
         }

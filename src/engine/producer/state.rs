@@ -1,9 +1,9 @@
 //! State of a producer: its waits, its subscriptions, and the waits whose time is over.
 
-use std::collections::HashMap;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use crate::redis_io::glob;
+use crate::redis_io::world::map::HashMap;
 
 use crate::engine::host::RequestId;
 use crate::engine::producer::completion_tracker::CompletionTracker;

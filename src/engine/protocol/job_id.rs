@@ -1,6 +1,6 @@
 //! Ids of producers, consumers and jobs: 16 characters of `A-Za-z0-9_-`, as 2.x made them.
 
-use uuid::Uuid;
+use crate::redis_io::world::chance;
 
 /// Length of an id, in characters.
 pub const ID_SIZE: usize = 16;
@@ -12,7 +12,7 @@ const RANDOM: [usize; 12] = [0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13];
 
 /// Appends a random id to `text`.
 pub fn push_id(text: &mut String) {
-    let uuid = Uuid::new_v4();
+    let uuid = chance::uuid();
     let source = uuid.as_bytes();
     for three in RANDOM.chunks_exact(3) {
         let bits = three.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(source[byte]));

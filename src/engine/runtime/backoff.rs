@@ -1,8 +1,10 @@
 //! Delays between attempts, with jitter so that the processes of a fleet do not act in step.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use uuid::Uuid;
+use tokio::time::Instant;
+
+use crate::redis_io::world::chance;
 
 /// Delay after the first failure.
 const FIRST: Duration = Duration::from_millis(50);
@@ -51,7 +53,7 @@ pub fn linear(step: Duration, attempt: u32, max: Duration) -> Duration {
 
 /// Random number from 0 to 1.
 pub fn jitter() -> f64 {
-    let [high, low, ..] = Uuid::new_v4().into_bytes();
+    let [high, low, ..] = chance::uuid().into_bytes();
     f64::from(u16::from_be_bytes([high, low])) / f64::from(u16::MAX)
 }
 

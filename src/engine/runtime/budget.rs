@@ -1,6 +1,8 @@
 //! Budget of costs in one second. Pure.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Period of the budget.
 const WINDOW: Duration = Duration::from_secs(1);

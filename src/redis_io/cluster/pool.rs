@@ -1,6 +1,5 @@
 //! Connections of one link to the nodes of a Cluster.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,6 +15,7 @@ use crate::redis_io::link::{BoxFuture, ErrorAction, Link, LinkPolicy, LinkState,
 use crate::redis_io::metrics::Traffic;
 use crate::redis_io::options::ScaleReads;
 use crate::redis_io::tasks::Tasks;
+use crate::redis_io::world::map::{HashMap, HashSet};
 
 /// Command that a replica can answer.
 const READ: &str = "GET";

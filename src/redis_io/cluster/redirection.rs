@@ -1,6 +1,8 @@
 //! Handles commands that a node did not serve: they follow their slot, or get another attempt later.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::redis_io::cluster::pool::Target;
 use crate::redis_io::cluster::redirect::{Redirect, RedirectedCommand};

@@ -1,8 +1,9 @@
 //! Map from slots to the nodes of a Cluster. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use crate::redis_io::resp::Value;
+use crate::redis_io::world::map::HashMap;
 
 pub use crate::redis_io::address::Address;
 pub use crate::redis_io::key_slot::{SLOTS, slot_of};
@@ -116,7 +117,7 @@ mod tests {
     }
 
     fn read(ranges: Vec<Value>) -> Option<SlotMap> {
-        SlotMap::read(&Value::Array(ranges), &address(1), &HashMap::new())
+        SlotMap::read(&Value::Array(ranges), &address(1), &HashMap::default())
     }
 
     #[test]
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn addresses_are_translated() {
-        let nat = HashMap::from([(address(1), Address { host: "outside".to_owned(), port: 9 })]);
+        let nat = [(address(1), Address { host: "outside".to_owned(), port: 9 })].into_iter().collect();
         let reply = Value::Array(vec![range(0, 16_383, &[node("h", 1)])]);
         let map = SlotMap::read(&reply, &address(5), &nat).expect("a map");
         assert_eq!(map.primaries().map(ToString::to_string).collect::<Vec<_>>(), ["outside:9"]);

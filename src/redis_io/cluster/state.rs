@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::redis_io::cluster::pool::{NodeOwner, Pool, Target};
 use crate::redis_io::cluster::redirect::{Redirect, RedirectedCommand};

@@ -3,7 +3,6 @@
 //! One task refreshes the slots, on request and periodically. It runs while the topology has a user, and all users read
 //! the same map.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +15,7 @@ use crate::redis_io::link::BoxFuture;
 use crate::redis_io::locked::Locked;
 use crate::redis_io::options::{ClusterOptions, Endpoint};
 use crate::redis_io::tasks::Tasks;
+use crate::redis_io::world::map::HashMap;
 
 /// Delay before the next refresh after `n` refreshes in a row without an answer. `None` gives up.
 pub type RetryDelay = dyn Fn(u32) -> BoxFuture<Option<Duration>> + Send + Sync;

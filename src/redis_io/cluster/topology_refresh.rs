@@ -1,6 +1,5 @@
 //! Refreshes the slots of a Cluster with CLUSTER SLOTS.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, call};
 use crate::redis_io::locked::Locked;
 use crate::redis_io::options::Endpoint;
+use crate::redis_io::world::map::HashMap;
 
 /// Connections for refreshes. After a failure all are kept and asked in turn, since a node can be cut off from the
 /// others. After a periodic refresh one is enough.
@@ -29,7 +29,7 @@ const PATIENCE: u32 = 3;
 /// Refreshes the slots while the topology has a user.
 pub(crate) async fn run_refresh(topology: Arc<Topology>) {
     let mut failures = 0;
-    let mut kept = Kept::new();
+    let mut kept = Kept::default();
     let mut calm = false;
     while !topology.try_stop() {
         let asked = topology.asked.load(Ordering::Acquire);

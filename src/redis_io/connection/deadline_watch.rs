@@ -1,7 +1,9 @@
 //! Check of `commandTimeout`: fails the commands whose time is over.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::redis_io::command::Destination;
 use crate::redis_io::connection::state::ConnectionState;
@@ -18,7 +20,7 @@ pub(crate) async fn watch(shared: Arc<ConnectionState>) {
             match next {
                 // A command is late by this minimum at most.
                 Some(next) => {
-                    tokio::time::sleep_until(next.max(Instant::now() + SHORTEST_WATCH).into()).await;
+                    tokio::time::sleep_until(next.max(Instant::now() + SHORTEST_WATCH)).await;
                 }
                 None => shared.to_time.notified().await,
             }

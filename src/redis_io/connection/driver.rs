@@ -2,9 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::redis_io::connection::failures::{Failures, RetryStep};
 use crate::redis_io::connection::handshake::{HandshakeError, shake_hands};

@@ -1,6 +1,8 @@
 //! Failed attempts of a connection, and the time for which commands wait for it. Pure.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Failed attempts in a row, and the time since commands wait.
 pub(crate) struct Failures {

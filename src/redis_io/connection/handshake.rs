@@ -45,6 +45,8 @@ pub async fn shake_hands(
         #[cfg(unix)]
         Socket::Unix(stream) => Handshake::new(stream, node, options, db).run().await,
         Socket::Tls(stream) => Handshake::new(stream.as_mut(), node, options, db).run().await,
+        #[cfg(feature = "simulation")]
+        Socket::Pipe(pipe) => Handshake::new(pipe, node, options, db).run().await,
     }
 }
 

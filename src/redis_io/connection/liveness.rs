@@ -1,6 +1,8 @@
 //! Liveness of a connection: the time since which its server owes a byte. Pure.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Time since which the server owes a byte.
 #[derive(Debug, Default)]

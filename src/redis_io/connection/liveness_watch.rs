@@ -1,7 +1,9 @@
 //! Detects connections that ended without an error: they receive nothing and report nothing.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::inner::DriverCommand;
@@ -38,7 +40,7 @@ pub(crate) async fn watch(shared: Arc<ConnectionState>, limit: Duration) {
             LivenessCheck::TimedOut => Instant::now() + SECOND_CHECK,
         };
         was_dead = is_dead;
-        tokio::time::sleep_until(next.max(Instant::now() + SHORTEST_INTERVAL).into()).await;
+        tokio::time::sleep_until(next.max(Instant::now() + SHORTEST_INTERVAL)).await;
     }
 }
 

@@ -12,11 +12,13 @@
 //! command lies in two chunks.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use crate::redis_io::command::{CommandMeta, Commands};
 use crate::redis_io::link::ReplyProgress;
 use crate::redis_io::options::{QueueExtent, QueueLimit};
+use crate::redis_io::world::fault::planted;
 
 /// Size up to which commands share a chunk, in bytes. A larger batch gets a chunk of its own.
 const CHUNK: usize = 64 * 1_024;
@@ -161,6 +163,11 @@ impl RequestQueue {
             {
                 let end = start + pending.meta.length;
                 let is_lost = (number, start) < written && (all_written || !pending.meta.resend);
+                if planted("forgotten resend") && (number, start) < written && !is_lost {
+                    start = end;
+                    self.size -= pending.meta.length;
+                    continue;
+                }
                 last_is_kept = !is_lost && (last_is_kept || !pending.meta.follows);
                 if last_is_kept {
                     kept.extend_from_slice(&chunk[start..end]);

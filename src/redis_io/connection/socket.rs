@@ -16,6 +16,8 @@ use tokio_rustls::client::TlsStream;
 use crate::redis_io::connection::host_lookup::look_up;
 use crate::redis_io::connection::tls;
 use crate::redis_io::options::{Endpoint, LinkOptions};
+#[cfg(feature = "simulation")]
+use crate::redis_io::world::{pipe::PipeEnd, simulation};
 
 /// Reason in the error of an attempt that no name server has answered.
 const SILENT_NAME_SERVER: &str = ": no name server has answered";
@@ -32,6 +34,9 @@ pub enum Socket {
     Unix(tokio::net::UnixStream),
     /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
+    /// Of a simulation.
+    #[cfg(feature = "simulation")]
+    Pipe(PipeEnd),
 }
 
 /// Sending side of a socket. Both threads can write to it.
@@ -41,6 +46,9 @@ pub enum Plain {
     /// Of a unix socket.
     #[cfg(unix)]
     Unix(unix::OwnedWriteHalf),
+    /// Of a simulation.
+    #[cfg(feature = "simulation")]
+    Pipe(PipeEnd),
 }
 
 impl Socket {
@@ -49,6 +57,10 @@ impl Socket {
         let limit = Limit::begin(options);
         match endpoint {
             Endpoint::Tcp { host, port, family } => {
+                #[cfg(feature = "simulation")]
+                if let Some(opening) = simulation::connect(host, *port) {
+                    return Ok(Self::Pipe(limit.apply(opening, "").await?));
+                }
                 let addresses = limit.apply(resolve(host, *port, *family), SILENT_NAME_SERVER).await?;
                 let stream = limit.apply(connect(host, addresses), "").await?;
                 stream.set_nodelay(options.no_delay)?;
@@ -87,6 +99,10 @@ impl Socket {
                 let (read, write) = tokio::io::split(*stream);
                 (ReceiveHalf::Tls(read), SendHalf::Tls(write))
             }
+            #[cfg(feature = "simulation")]
+            Self::Pipe(pipe) => {
+                (ReceiveHalf::Pipe(pipe.clone()), SendHalf::Plain(Arc::new(Plain::Pipe(pipe))))
+            }
         }
     }
 }
@@ -98,6 +114,8 @@ impl Plain {
             Self::Tcp(stream) => stream.try_write(bytes),
             #[cfg(unix)]
             Self::Unix(stream) => stream.try_write(bytes),
+            #[cfg(feature = "simulation")]
+            Self::Pipe(pipe) => pipe.0.try_write(bytes),
         }
     }
 
@@ -107,6 +125,11 @@ impl Plain {
             Self::Tcp(stream) => stream.writable().await,
             #[cfg(unix)]
             Self::Unix(stream) => stream.writable().await,
+            #[cfg(feature = "simulation")]
+            Self::Pipe(pipe) => {
+                pipe.ready(tokio::io::Interest::WRITABLE).await;
+                Ok(())
+            }
         }
     }
 }
@@ -120,6 +143,9 @@ pub enum ReceiveHalf {
     Unix(unix::OwnedReadHalf),
     /// Of TLS.
     Tls(ReadHalf<TlsStream<TcpStream>>),
+    /// Of a simulation.
+    #[cfg(feature = "simulation")]
+    Pipe(PipeEnd),
 }
 
 /// Sending side of a socket.
@@ -139,6 +165,8 @@ impl ReceiveHalf {
             #[cfg(unix)]
             Self::Unix(stream) => stream.read_buf(buffer).await,
             Self::Tls(stream) => stream.read_buf(buffer).await,
+            #[cfg(feature = "simulation")]
+            Self::Pipe(pipe) => pipe.fill(buffer).await,
         }
     }
 }

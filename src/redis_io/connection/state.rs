@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::Instant;
 
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use crate::redis_io::command::{CommandMeta, Commands, Destination};
 use crate::redis_io::connection::inner::{ConnectionInner, DriverCommand};

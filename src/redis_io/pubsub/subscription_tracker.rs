@@ -3,7 +3,7 @@
 //! One command goes out per name, so that each has a reply of its own and a refusal names the call it belongs to. The
 //! table changes when the reply arrives and not when its caller runs, since a connection can be lost in between.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, PushSink, Re
 use crate::redis_io::locked::Locked;
 use crate::redis_io::options::LinkOptions;
 use crate::redis_io::resp::Reply;
+use crate::redis_io::world::fault::planted;
+use crate::redis_io::world::map::HashMap;
 
 /// Change of the subscription of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,9 @@ impl SubscriptionTracker {
     /// Subscribes the names of the table again. The receiver of the messages gets the result.
     pub(crate) fn subscribe_again(&self) {
         let Some(connection) = self.connection.get().and_then(Weak::upgrade) else { return };
+        if planted("subscriptions are not restored") {
+            return self.pushes.resubscribed();
+        }
         let mut commands = {
             let mut table = self.table();
             let names = table.to_resubscribe();

@@ -1,7 +1,8 @@
 //! Payload values that an entry carries, beside the payload keys.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use crate::redis_io::world::map::HashMap;
 
 /// Prefix of the field of a carried value. The payload key follows.
 pub const VALUE_PREFIX: &[u8] = b"val:";
@@ -72,7 +73,7 @@ impl CarriedPayload {
 
     /// Keeps the last value of each key, at the position of the first.
     fn remove_overwritten(&mut self) {
-        let mut positions = HashMap::new();
+        let mut positions = HashMap::default();
         let mut kept: Vec<(Box<str>, Box<[u8]>)> = Vec::with_capacity(self.values.len());
         for (key, value) in self.values.drain(..) {
             match positions.get(&key) {

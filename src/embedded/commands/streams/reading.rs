@@ -1,6 +1,8 @@
 //! XREAD and XREADGROUP.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::embedded::clients::waiting::{Blocked, Deadline, GroupReader};
 use crate::embedded::command::{CommandContext, CommandResult, CommandSpec, Run, spec};

@@ -5,7 +5,9 @@
 //! ```
 //! Two changes are at least one probe interval apart. A node that fails and recovers faster does not change its state.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::engine::options::bus::EjectOptions;
 use crate::engine::runtime::backoff::exponential;

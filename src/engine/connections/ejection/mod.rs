@@ -4,10 +4,11 @@ pub mod failure_detector;
 pub mod link_policy;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::Link;

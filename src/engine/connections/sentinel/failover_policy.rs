@@ -2,7 +2,9 @@
 //! server in the wrong role.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::redis_io::connection::Connection;
 use crate::redis_io::error::RedisError;

@@ -7,7 +7,8 @@
 //! and the consumer count.
 
 use std::sync::Arc;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use crate::redis_io::command::Commands;
 use crate::redis_io::streams::commands::{pack_consumers, pack_pending_summary, pack_time};

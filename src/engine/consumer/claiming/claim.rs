@@ -4,14 +4,15 @@
 //! one succeeds, since XCLAIM takes only entries that are still idle. Scripts are not used, so claiming works for
 //! users without the right to run them, and on every Redis from version 5.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::claiming::inspection::PendingPage;
@@ -114,7 +115,8 @@ impl Consumer {
         let names = (key, self.group.as_str(), self.options.id.as_str());
         let reply = self.ask(lane, |commands, to| {
             let ids = wanted.iter().map(|entry| &entry.id);
-            pack_claim(commands, names, idle.as_millis() as u64, ids, Claim::Deliver, to);
+            let idle = if planted("claim without idle time") { 0 } else { idle.as_millis() as u64 };
+            pack_claim(commands, names, idle, ids, Claim::Deliver, to);
         });
         let reply = reply.await;
         let entries: Vec<OwnedEntry> = match &reply {
@@ -139,6 +141,9 @@ impl Consumer {
         let mut found = Vec::with_capacity(wanted.len());
         let reads = {
             let mut state = self.lock();
+            if planted("claimed slot is kept") && entries.len() < wanted.len() {
+                state.reserved += 1;
+            }
             state.reserved -= wanted.len();
             state.claiming -= wanted.len();
             if state.disconnected {
@@ -156,7 +161,8 @@ impl Consumer {
                     continue;
                 }
                 let (producer, job) = (entry.producer.clone(), entry.job.clone().unwrap_or_else(new_id));
-                let deliveries = pending.deliveries + 1;
+                let deliveries =
+                    if planted("deliveries are not counted") { 1 } else { pending.deliveries + 1 };
                 let delivery = Delivery {
                     stream,
                     entry: entry.id,

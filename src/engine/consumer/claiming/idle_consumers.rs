@@ -5,9 +5,10 @@
 //! entries of the name and removes the name. Listed entries are then made pending again.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;

@@ -5,9 +5,10 @@
 //! Without the rights for it, idle times are trusted and trimmed entries are not counted.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::redis_io::cluster::slot_map::Address;
 use crate::redis_io::command::{Commands, Destination};

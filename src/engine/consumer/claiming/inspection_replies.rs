@@ -1,9 +1,10 @@
 //! Replies of an inspection, collected one by one.
 
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::redis_io::command::{Destination, ReplyCollector};
 use crate::redis_io::error::RedisError;

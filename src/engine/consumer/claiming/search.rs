@@ -1,6 +1,6 @@
 //! Search of a stream for candidates: its length, and its continuation while there is a backlog.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use crate::redis_io::error::RedisError;
 

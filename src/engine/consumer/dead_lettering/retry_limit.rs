@@ -1,9 +1,10 @@
 //! End of entries that are not delivered again: they reached the retry limit, or their job failed for good.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
@@ -11,6 +12,7 @@ use crate::redis_io::resp::Value;
 use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim};
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::entry_commands::found_entry;
@@ -19,6 +21,9 @@ use crate::engine::protocol::dead_letter::{DeadLetter, DeadLetterReason, pack_de
 use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::PendingEntry;
 use crate::engine::runtime::backoff::Backoff;
+
+/// Maximum number of claim intervals from one search to the next.
+const MAX_SEARCH_INTERVALS: u32 = 5;
 
 /// Last rejection of a job.
 pub(crate) struct FinalRejection {
@@ -56,14 +61,15 @@ impl Consumer {
             let is_fresh = |entry: &PendingEntry| match known.exhausted.get_mut(&entry.id) {
                 Some(seen) => {
                     *seen = now;
-                    has_dead_letters
+                    has_dead_letters || planted("exhausted is reported again")
                 }
                 None => true,
             };
             let fresh = pending.into_iter().filter(is_fresh).collect();
             if ends && let Some(began) = known.search_began.take() {
-                // The search finds an entry that ended here only after its idle time.
-                known.exhausted.retain(|_, seen| *seen + self.options.claim_deadline >= began);
+                // A search finds an entry only after its idle time, which begins anew when its owner reads its history.
+                let unseen = self.longest_unseen();
+                known.exhausted.retain(|_, seen| *seen + unseen >= began);
             }
             fresh
         };
@@ -86,6 +92,13 @@ impl Consumer {
         }
         self.acknowledge_trimmed(stream, lane, key, &gone);
         Ok(())
+    }
+
+    /// Maximum time in which no search finds an exhausted entry that is still pending.
+    fn longest_unseen(&self) -> Duration {
+        let Self { options, .. } = self;
+        let cycles = options.claim_interval.unwrap_or_default().saturating_mul(MAX_SEARCH_INTERVALS);
+        options.claim_deadline.saturating_mul(2).saturating_add(cycles)
     }
 
     /// Ends a job of this consumer after its last rejection. A busy Redis is tried again, as long as no other
@@ -202,7 +215,9 @@ impl Consumer {
         let (sender, receiver) = oneshot::channel();
         let mut commands = Commands::default();
         commands.begin("MULTI", 1).route_with(key.as_bytes()).end(Destination::Nowhere);
-        pack_dead_letter(&mut commands, target, letter, Destination::Nowhere);
+        if !planted("dead letter is not kept") {
+            pack_dead_letter(&mut commands, target, letter, Destination::Nowhere);
+        }
         let id = std::iter::once(letter.found.id);
         pack_acknowledge(&mut commands, (key, &self.group), 1, id, Destination::Nowhere);
         commands.begin("EXEC", 1).route_with(key.as_bytes()).end(Destination::Task(sender));

@@ -3,6 +3,7 @@
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{pack_group_create, pack_group_set_id, pack_stream};
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::last_entry::LastSeen;
@@ -67,13 +68,15 @@ impl Consumer {
             _ => false,
         };
         if !is_new {
-            match create(known.as_str(), false).await {
+            let id = if planted("group resumes at the end") { "$" } else { known.as_str() };
+            match create(id, false).await {
                 Err(error) if is_gone(&error) => {}
                 made => return was_made(made),
             }
         }
         // The stream was removed with its group, so every entry in it is new.
-        let made = was_made(create("0", true).await)?;
+        let id = if planted("new stream is read from its end") { "$" } else { "0" };
+        let made = was_made(create(id, true).await)?;
         if made {
             self.lock().streams[stream].forget_last_entry();
         }

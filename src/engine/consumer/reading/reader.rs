@@ -1,13 +1,16 @@
 //! Replies to the reads of a consumer: entries become jobs.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::redis_io::command::ReplyTag;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::link::ReplySink;
 use crate::redis_io::resp::{Cursor, Reply};
 use crate::redis_io::streams::entry::{Entry, EntryId, Item, read_streams};
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
@@ -137,7 +140,8 @@ impl Consumer {
                 }
             }
             Item::Entry(entry) => {
-                if let Some(stream) = current {
+                let is_skipped = planted("entry without a slot is dropped") && batch.free == 0;
+                if let Some(stream) = current.filter(|_| !is_skipped) {
                     self.take_entry(state, stream, entry, now, batch);
                 }
             }
@@ -168,7 +172,10 @@ impl Consumer {
             batch.deleted.push((stream, entry.id));
             return;
         }
-        if from_history && state.holds(stream, entry.id) {
+        // An exhausted entry stays pending, and must not run again.
+        let is_over =
+            |state: &ConsumerState| state.streams[stream as usize].exhausted.contains_key(&entry.id);
+        if from_history && (state.holds(stream, entry.id) || is_over(state)) {
             return;
         }
         let generated_id;

@@ -1,11 +1,12 @@
 //! Packs settlements: one XACK per stream and batch, and one PUBLISH per job, in one write to each node.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::link::LinkState;
 use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim, pack_pending_entry};
 use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::job_slot::JobSlot;
@@ -299,6 +300,9 @@ fn steps_of(jobs: &mut [SettledJob]) -> Vec<SettlementStep> {
     }
     let completions = jobs.iter().enumerate().filter(|(_, job)| job.pending_steps.completion);
     steps.extend(completions.map(|(at, _)| SettlementStep::Completion(at)));
+    if planted("completion before the acknowledgement") {
+        steps[before..].reverse();
+    }
     // An entry that is not acknowledged needs its payload.
     let removals = jobs.iter().enumerate().filter(|(_, job)| job.pending_steps.removal);
     steps.extend(removals.map(|(at, _)| SettlementStep::Removal(at)));

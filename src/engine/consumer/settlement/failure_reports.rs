@@ -1,7 +1,7 @@
 //! Reports of settlements that failed. With a missing right every settlement fails, so only the first ones of a
 //! second are reported one by one, and the others as a count.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use crate::redis_io::error::RedisError;
 
@@ -20,7 +20,7 @@ impl Consumer {
             FailureReport::First(end) => {
                 let this = self.this.clone();
                 self.node_set.context().tasks.spawn(async move {
-                    tokio::time::sleep_until(end.into()).await;
+                    tokio::time::sleep_until(end).await;
                     let Some(consumer) = this.upgrade() else { return };
                     let (count, last) = consumer.report_limit.lock().close();
                     if let Some(error) = last {

@@ -6,11 +6,14 @@ pub mod retry;
 pub mod transaction;
 pub mod undelivered_failures;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::redis_io::command::ReplyTag;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Reply;
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::dead_lettering::retry_limit::FinalRejection;
@@ -160,7 +163,9 @@ impl Consumer {
         let &mut Settlement { token, request, error, expired, .. } = settlement;
         let slot = state.jobs.running_job(token)?;
         let (stream, has_producer, is_recorded) = (slot.stream, !slot.producer.is_empty(), slot.record > 0);
-        state.jobs.settle(token);
+        if !planted("double settlement") {
+            state.jobs.settle(token);
+        }
         match error {
             Some(_) => state.counts.rejected += 1,
             None => state.counts.resolved += 1,
@@ -169,7 +174,7 @@ impl Consumer {
         let changes = settlement.changes.take().filter(|changes| error.is_none() && !changes.is_empty());
         let apart = SettlementSteps {
             record: has_producer && is_recorded,
-            acknowledgement: error.is_none(),
+            acknowledgement: error.is_none() || planted("failure is acknowledged"),
             completion: has_producer,
             ..SettlementSteps::default()
         };
@@ -202,8 +207,9 @@ impl Consumer {
         let slot = state.jobs.job(settlement.token)?;
         let (stream, entry, deliveries) = (slot.stream, slot.entry, slot.deliveries.max(1));
         let options = &self.options;
-        let is_last = deliveries >= options.retry_limit
-            && (options.claim_interval.is_some() || options.dead_letter.is_some());
+        let limit = options.retry_limit + u64::from(planted("retry limit off by one"));
+        let is_last =
+            deliveries >= limit && (options.claim_interval.is_some() || options.dead_letter.is_some());
         if settlement.unrecoverable || is_last {
             let reason = if settlement.unrecoverable {
                 DeadLetterReason::Unrecoverable
@@ -262,6 +268,9 @@ impl Consumer {
 fn retire(state: &mut ConsumerState, jobs: &[SettledJob]) -> bool {
     let before = state.jobs.in_flight();
     for job in jobs {
+        if planted("slot kept after a refusal") && job.error.is_some() {
+            continue;
+        }
         state.jobs.retire(job.token);
     }
     before > 0 && state.jobs.in_flight() == 0

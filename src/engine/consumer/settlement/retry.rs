@@ -8,6 +8,7 @@ use crate::engine::consumer::settlement::commands::SettlementWrites;
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::settled_job::SettledJob;
 use crate::engine::host::Failure;
+use crate::redis_io::world::fault::planted;
 
 impl Consumer {
     /// Queues the jobs of an answered batch that Redis refused for the moment, and returns the others.
@@ -23,7 +24,7 @@ impl Consumer {
         if !went_well && !state.disconnected {
             let kept;
             (kept, ended) = ended.into_iter().partition(|job| !job.retry_steps.is_empty());
-            for job in kept {
+            for job in kept.into_iter().filter(|_| !planted("refused settlement is forgotten")) {
                 let limit = self.node_set.nodes()[state.streams[job.stream as usize].node].queue();
                 ended.extend(state.retry_queue.keep(job, limit));
             }

@@ -1,10 +1,12 @@
 //! Buffered entries: read, and waiting for a slot. Pure.
 
 use std::sync::Arc;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::state::in_flight::Delivery;
 
@@ -45,7 +47,7 @@ impl BufferedEntry {
             record: delivery.record,
             is_sharded: delivery.is_sharded,
             headers: delivery.headers.map(Box::from),
-            carried: delivery.carried.cloned(),
+            carried: delivery.carried.cloned().filter(|_| !planted("buffered payload is lost")),
             deliveries: delivery.deliveries,
             touched: delivery.at,
         }

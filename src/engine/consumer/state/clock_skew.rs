@@ -4,7 +4,9 @@
 //! with another clock, makes running jobs look idle. The advance of the server's clock between two readings is
 //! compared with our monotonic clock; the excess is no idle time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::redis_io::resp::Value;
 

@@ -1,7 +1,8 @@
 //! Slot of one job in flight. Pure.
 
 use std::sync::Arc;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;

@@ -1,6 +1,6 @@
 //! State of one lane. Pure.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use crate::engine::consumer::state::clock_skew::ServerClock;
 use crate::engine::runtime::backoff::Backoff;

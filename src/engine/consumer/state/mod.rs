@@ -26,12 +26,14 @@ pub mod stream;
 pub mod trim_detector;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::redis_io::error::RedisError;
 use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::state::buffer::BufferedEntry;
 use crate::engine::consumer::state::claim_backlog::ClaimBacklog;
@@ -205,6 +207,9 @@ impl ConsumerState {
     /// Reads the history behind the last known id after a lost read, which can have received entries. A consumer
     /// whose id existed before cannot distinguish these from older failures until it has seen an id.
     pub fn reread_history(&mut self, lane: usize, fresh_id: bool) {
+        if planted("lost read is forgotten") {
+            return;
+        }
         let of_lane = self.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
         for stream in of_lane.filter(|stream| stream.position == Position::New) {
             match &stream.last_seen {

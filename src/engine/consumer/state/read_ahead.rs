@@ -4,7 +4,9 @@
 //! read brings several entries, and a busy lane takes nothing from the others.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::buffer::BufferedEntry;

@@ -60,7 +60,7 @@ impl ConsumerState {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::engine::consumer::state::in_flight::Delivery;

@@ -1,7 +1,9 @@
 //! Limit of reports of settlements that failed. Pure.
 
 use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::redis_io::error::RedisError;
 use crate::redis_io::locked::Locked;

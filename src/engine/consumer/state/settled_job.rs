@@ -1,6 +1,6 @@
 //! One settled job, until Redis has confirmed all its steps. Pure.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 

@@ -1,9 +1,9 @@
 //! State of one stream. Pure.
 
-use std::collections::{HashMap, HashSet};
-use std::time::Instant;
+use tokio::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::map::{HashMap, HashSet};
 
 use crate::engine::consumer::state::last_entry::LastSeen;
 use crate::engine::consumer::state::trim_detector::{Received, TrimDetector};
@@ -125,7 +125,7 @@ impl StreamState {
             active: false,
             position: Self::first_position(&options),
             handed_back: None,
-            unstarted: HashSet::new(),
+            unstarted: HashSet::default(),
             last_seen: None,
             trim_detector: TrimDetector::default(),
             inspected: 0,
@@ -138,7 +138,7 @@ impl StreamState {
             tail: None,
             claim_from: None,
             search_began: None,
-            exhausted: HashMap::new(),
+            exhausted: HashMap::default(),
             options,
         }
     }

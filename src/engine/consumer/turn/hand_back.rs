@@ -1,9 +1,9 @@
 //! Return of entries to their group, so that any consumer can claim them at once.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;

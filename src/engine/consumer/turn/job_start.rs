@@ -1,6 +1,6 @@
 //! Start of jobs: a slot for each entry, then the job for the host.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
@@ -8,6 +8,9 @@ use crate::engine::consumer::state::buffer::BufferedEntry;
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::streams::commands::pack_acknowledge;
+use crate::redis_io::world::fault::planted;
 
 impl Consumer {
     /// Takes one of `free` slots for an entry that was read, or buffers it behind the others.
@@ -17,11 +20,11 @@ impl Consumer {
         delivery: Delivery<'_>,
         free: &mut usize,
     ) -> Option<JobToken> {
-        if *free == 0 || !state.buffered.is_empty() {
+        if *free == 0 && !planted("entry without a slot starts") || !state.buffered.is_empty() {
             state.buffered.push_back(BufferedEntry::new(delivery));
             return None;
         }
-        *free -= 1;
+        *free = free.saturating_sub(1);
         state.claim_backlog.start_read();
         Some(start(state, delivery, delivery.at))
     }
@@ -72,6 +75,9 @@ impl Consumer {
         let Some(&(stream, _)) = run.first() else { return };
         let mut jobs =
             run.iter().filter_map(|&(_, token)| state.jobs.job(token).map(|slot| (token, slot.job.as_str())));
+        if planted("acknowledged before it runs") {
+            self.acknowledge_early(state, run);
+        }
         let host = &self.node_set.context().host;
         let consumer = self.number;
         for (token, slot) in run.iter().filter_map(|&(_, token)| Some((token, state.jobs.job(token)?))) {
@@ -83,6 +89,19 @@ impl Consumer {
             }
         }
         host.jobs(self.number, state.streams[stream as usize].number, &mut jobs);
+    }
+}
+
+/// The fault "acknowledged before it runs" of the simulation.
+impl Consumer {
+    fn acknowledge_early(&self, state: &ConsumerState, run: &[(u32, JobToken)]) {
+        for (stream, slot) in run.iter().filter_map(|&(stream, token)| Some((stream, state.jobs.job(token)?)))
+        {
+            let stream = &state.streams[stream as usize];
+            let (mut commands, names) = (Commands::default(), (stream.key.as_str(), self.group.as_str()));
+            pack_acknowledge(&mut commands, names, 1, std::iter::once(slot.entry), Destination::Nowhere);
+            self.shared(stream.lane).submit(&mut commands);
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Prefetch of payload keys when entries arrive, so that their jobs begin with the payloads.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::carried_payload::CarriedPayload;
+use crate::redis_io::world::map::HashMap;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
@@ -76,7 +76,7 @@ impl Consumer {
         let this = self.this.clone();
         self.node_set.context().tasks.spawn(async move {
             let Some(consumer) = this.upgrade() else { return };
-            let mut payloads = HashMap::new();
+            let mut payloads = HashMap::default();
             // Payloads that are here by then are used.
             let _ = timeout(patience, consumer.fetch_payloads(&waiting, &mut payloads)).await;
             consumer.begin_waiting(&waiting, &payloads);
@@ -97,7 +97,7 @@ impl Consumer {
 
     /// Sends one write to each node with some of the keys.
     fn send_fetches(&self, waiting: &PrefetchJobs) -> Vec<PayloadFetch> {
-        let mut by_place: HashMap<(usize, Option<u16>), Asked> = HashMap::new();
+        let mut by_place: HashMap<(usize, Option<u16>), Asked> = HashMap::default();
         for (at, job) in waiting.jobs.iter().enumerate() {
             let node = self.node_set.route(&job.id);
             for (key, name) in waiting.keys.iter().enumerate().filter(|(_, name)| job.fetches(name)) {
@@ -106,7 +106,7 @@ impl Consumer {
                 by_place.entry((node, slot)).or_default().push((at, key));
             }
         }
-        let mut commands: HashMap<usize, Commands> = HashMap::new();
+        let mut commands: HashMap<usize, Commands> = HashMap::default();
         let mut fetches = Vec::with_capacity(by_place.len());
         for ((node, _), asked) in by_place {
             let (sender, reply) = oneshot::channel();

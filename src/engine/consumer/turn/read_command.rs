@@ -2,6 +2,7 @@
 
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::streams::commands::Read;
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
@@ -47,7 +48,7 @@ impl Consumer {
         let read = Read {
             group: &self.group,
             consumer: &self.options.id,
-            count: count as u64,
+            count: count as u64 + u64::from(planted("one entry too many")),
             block: if history { None } else { Some(self.block_ms()) },
         };
         read.pack(

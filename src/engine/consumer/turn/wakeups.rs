@@ -1,8 +1,7 @@
 //! Wake-ups that a change of the state leads to: the deadline timer, the claim task and idle waiters.
 
-use std::time::Instant;
-
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;

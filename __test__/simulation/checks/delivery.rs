@@ -1,0 +1,113 @@
+//! Delivery: each group starts a job, acknowledges it after a success, and keeps its value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::summary::{Summary, group_number, job_number};
+use crate::history::{Done, End, Event, Timed, Value};
+use crate::scenario::{Payload, Scenario};
+
+impl Summary<'_> {
+    /// A resolved send is in the stream, and each group that existed has started it.
+    pub(super) fn delivery(&self, found: &mut Vec<String>) {
+        let started: BTreeSet<(usize, u32)> = self.runs.values().map(|run| (run.group, run.job)).collect();
+        for Timed { at, event } in self.events {
+            let Event::Sent { job, error: None } = event else { continue };
+            let Some(entry) = self.entries_of(*job).iter().find(|entry| entry.at <= *at) else {
+                found.push(format!("j{job}: send() has resolved, and no server has the entry"));
+                continue;
+            };
+            for key in &entry.groups {
+                let Some(group) = group_number(key) else { continue };
+                // A crash counts as a delivery of the entries that waited in the consumer.
+                let is_given_up = self.is_exhausted(group, *job) && self.is_disturbed(group);
+                if !started.contains(&(group, *job)) && !self.is_lost(entry, key) && !is_given_up {
+                    found.push(format!("j{job}: g{group} has never started entry {}", entry.id));
+                }
+            }
+        }
+    }
+
+    /// An entry is acknowledged after a success, or when it moves to the dead letters.
+    pub(super) fn acknowledgement(&self, found: &mut Vec<String>) {
+        let mut jobs: BTreeMap<(u16, &str, &str), u32> = BTreeMap::new();
+        let mut succeeded: BTreeSet<(usize, u32)> = BTreeSet::new();
+        let mut gave_up: BTreeSet<(usize, u32)> = BTreeSet::new();
+        for Timed { at, event } in self.events {
+            match event {
+                Event::End { run, how: End::Success } => {
+                    let run = &self.runs[run];
+                    succeeded.insert((run.group, run.job));
+                }
+                Event::End { run, how: End::Failure | End::Expired } => {
+                    let run = &self.runs[run];
+                    gave_up.insert((run.group, run.job));
+                }
+                Event::Server { port, done: Done::Added { stream, entry, job } } => {
+                    if let Some(job) = job_number(job) {
+                        jobs.insert((*port, stream, entry), job);
+                    }
+                }
+                Event::Server { port, done: Done::Acknowledged { stream, group, entries } } => {
+                    let Some(group) = group_number(group) else { continue };
+                    for entry in entries {
+                        let Some(&job) = jobs.get(&(*port, stream.as_str(), entry.as_str())) else {
+                            continue;
+                        };
+                        let has_dead_letters = self.scenario.groups[group].has_dead_letters;
+                        let is_last = gave_up.contains(&(group, job))
+                            || self.is_disturbed(group)
+                            || self.may_expire(group);
+                        // Entries that were trimmed are acknowledged, since there is nothing to run.
+                        let is_gone = !self.end.present.contains(&(*port, stream.clone(), entry.clone()));
+                        let is_done = succeeded.contains(&(group, job));
+                        if !(is_done || is_gone || has_dead_letters && is_last) {
+                            found.push(format!(
+                                "at {at} j{job}: g{group} has acknowledged {entry} without a success"
+                            ));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// An entry that was moved is in the dead letters.
+    pub(super) fn dead_letters(&self, found: &mut Vec<String>) {
+        let mut kept: BTreeSet<(String, String)> = BTreeSet::new();
+        for Timed { at, event } in self.events {
+            match event {
+                Event::Server { done: Done::Added { stream, job, .. }, .. } if stream.contains(":dead") => {
+                    kept.insert((stream.clone(), job.clone()));
+                }
+                Event::Exhausted { consumer, job, moved: true, .. } => {
+                    let stream = format!("hfxbus:str:dead{}", self.group_of(*consumer));
+                    if !kept.contains(&(stream, Scenario::job_id(*job))) {
+                        found.push(format!("at {at} j{job}: moved, and not in the dead letters"));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A value comes back as it was sent, or not at all if Redis has lost its key.
+    pub(super) fn payload(&self, found: &mut Vec<String>) {
+        for Timed { at, event } in self.events {
+            let (run, value) = match event {
+                Event::Start { run, value, .. } | Event::Pulled { run, value } => (run, *value),
+                _ => continue,
+            };
+            let Some(of) = self.runs.get(run) else { continue };
+            let is_key = self.sends.get(&of.job).is_some_and(|send| matches!(send.payload, Payload::Key(_)));
+            let flushed = self.entries_of(of.job).iter().any(|entry| self.flushed.contains_key(&entry.port));
+            match value {
+                Value::Wrong => found.push(format!("at {at} j{}: another value than the one sent", of.job)),
+                Value::Missing if !(is_key && flushed) => {
+                    found.push(format!("at {at} j{}: no value", of.job));
+                }
+                _ => {}
+            }
+        }
+    }
+}

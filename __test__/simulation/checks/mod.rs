@@ -1,0 +1,51 @@
+//! Checks of a history against the promises of docs/guarantees.md. Each takes one pass over the events.
+
+mod delivery;
+mod ending;
+mod outcome;
+mod repetition;
+mod running;
+mod summary;
+
+use crate::run::Outcome;
+use crate::scenario::Scenario;
+use summary::Summary;
+
+/// A broken promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Name of the check.
+    pub check: &'static str,
+    pub text: String,
+}
+
+/// Notes what a check finds.
+type Check<'a> = fn(&Summary<'a>, &mut Vec<String>);
+
+/// Returns the promises that a run has broken.
+pub fn check<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation> {
+    let summary = Summary::new(scenario, outcome);
+    let mut found = Vec::new();
+    let checks: [(&'static str, Check<'a>); 14] = [
+        ("delivery", Summary::delivery),
+        ("outcome", Summary::outcome),
+        ("acknowledgement", Summary::acknowledgement),
+        ("dead letters", Summary::dead_letters),
+        ("concurrency", Summary::concurrency),
+        ("order", Summary::order),
+        ("overlap", Summary::overlap),
+        ("retry limit", Summary::retry_limit),
+        ("repetition", Summary::repetition),
+        ("payload", Summary::payload),
+        ("pause", Summary::pause),
+        ("promises", Summary::promises),
+        ("finished", Summary::finished),
+        ("leftovers", Summary::leftovers),
+    ];
+    for (check, call) in checks {
+        let mut texts = Vec::new();
+        call(&summary, &mut texts);
+        found.extend(texts.into_iter().map(|text| Violation { check, text }));
+    }
+    found
+}

@@ -1,0 +1,131 @@
+//! Outcome: what `finished()` reports has happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::summary::{Summary, group_number, stream_key};
+use crate::history::{Done, End, Event, Timed};
+use crate::program::failure_text;
+
+impl Summary<'_> {
+    /// `finished()` reports an outcome that has happened, and a success only after its acknowledgement.
+    pub(super) fn outcome(&self, found: &mut Vec<String>) {
+        let mut succeeded: BTreeSet<(usize, u32)> = BTreeSet::new();
+        let mut failed: BTreeMap<(usize, u32), Vec<String>> = BTreeMap::new();
+        let mut acknowledged: BTreeSet<(usize, String)> = BTreeSet::new();
+        let mut reported: BTreeSet<(usize, u32)> = BTreeSet::new();
+        for Timed { at, event } in self.events {
+            match event {
+                Event::End { run, how } => {
+                    let Some(of) = self.runs.get(run) else { continue };
+                    match how {
+                        End::Success => drop(succeeded.insert((of.group, of.job))),
+                        End::Failure => {
+                            failed.entry((of.group, of.job)).or_default().push(failure_text(*run))
+                        }
+                        End::Expired => failed.entry((of.group, of.job)).or_default().push(String::new()),
+                        End::Released | End::Abandoned => {}
+                    }
+                }
+                Event::Exhausted { consumer, job, .. } => {
+                    failed.entry((self.group_of(*consumer), *job)).or_default().push(String::new());
+                }
+                Event::Server { done: Done::Acknowledged { group, entries, .. }, .. } => {
+                    let group = group_number(group).unwrap_or(usize::MAX);
+                    acknowledged.extend(entries.iter().map(|entry| (group, entry.clone())));
+                }
+                Event::Outcome { job, group, error } => {
+                    if !reported.insert((*group, *job)) {
+                        found.push(format!("j{job}: finished() has settled twice for g{group}"));
+                    }
+                    let is_awaited = self.sends.get(job).is_some_and(|send| send.waits_for.contains(group));
+                    if !is_awaited {
+                        // It is kept, and does not count.
+                        continue;
+                    }
+                    match error {
+                        // The pending entries of a destroyed group count as done.
+                        None if !succeeded.contains(&(*group, *job)) && self.is_destroyed(*group, *job) => {}
+                        None if !succeeded.contains(&(*group, *job)) => {
+                            found
+                                .push(format!("at {at} j{job}: a success of g{group} that no processor had"));
+                        }
+                        // A record precedes the acknowledgement, and another server can publish before it.
+                        None if self.scenario.nodes > 1
+                            || self.is_refused()
+                            || self.sends.get(job).is_none_or(|send| send.is_recorded) => {}
+                        None => {
+                            let mut entries = self.entries_of(*job).iter();
+                            if !entries.any(|entry| acknowledged.contains(&(*group, entry.id.clone()))) {
+                                found.push(format!(
+                                    "at {at} j{job}: a success of g{group} before its acknowledgement"
+                                ));
+                            }
+                        }
+                        Some(error) => {
+                            let known = failed.get(&(*group, *job)).map_or(&[][..], Vec::as_slice);
+                            let fits =
+                                known.iter().any(|text| text.is_empty() || error.contains(text.as_str()))
+                                    || error.contains("DEADLINE_TIMEOUT") && self.may_expire(*group);
+                            let key = format!("hfxbus:csr:g{group}");
+                            let lost = self.entries_of(*job).iter().any(|entry| self.is_lost(entry, &key));
+                            if !fits && !lost && !self.is_exhausted(*group, *job) {
+                                found.push(format!(
+                                    "at {at} j{job}: a failure of g{group} that no processor had: {error}"
+                                ));
+                            }
+                        }
+                    }
+                }
+                Event::Finished { job } => {
+                    let awaited = self.sends.get(job).into_iter().flat_map(|send| &send.waits_for);
+                    for group in awaited.filter(|group| !reported.contains(&(**group, *job))) {
+                        found.push(format!("at {at} j{job}: finished() has settled without g{group}"));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// `finished()` settles once the groups have completed the job, also if a completion was missed.
+    pub(super) fn finished(&self, found: &mut Vec<String>) {
+        if !self.end.unsettled.is_empty() {
+            return;
+        }
+        let mut waits: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut senders: BTreeMap<u32, u32> = BTreeMap::new();
+        for Timed { event, .. } in self.events.iter().filter(|timed| timed.at < self.end.stopping) {
+            match event {
+                Event::Send { job, process } => drop(senders.insert(*job, *process)),
+                Event::Sent { job, error: None } => {
+                    let process = senders.get(job).copied().unwrap_or(0);
+                    if self.sends.get(job).is_some_and(|send| !send.waits_for.is_empty()) {
+                        waits.insert(*job, process);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for Timed { event, .. } in self.events.iter().filter(|timed| timed.at < self.end.stopping) {
+            if let Event::Finished { job } | Event::Abandoned { job } = event {
+                waits.remove(job);
+            }
+        }
+        for (job, process) in waits {
+            let send = self.sends[&job];
+            let is_lost = self.entries_of(job).iter().any(|entry| {
+                send.waits_for.iter().any(|group| {
+                    let key = format!("hfxbus:csr:g{group}");
+                    self.is_lost(entry, &key) || !entry.groups.contains(&key)
+                })
+            });
+            // Without dead letters no completion says that a crash was the last delivery.
+            let is_given_up = send.waits_for.iter().any(|&group| {
+                self.is_exhausted(group, job) && (self.is_disturbed(group) || self.disruptions.any(process))
+            });
+            if !is_lost && !is_given_up && !self.killed.contains_key(&process) {
+                found.push(format!("j{job}: finished() has not settled, {}", stream_key(send.stream)));
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Repetition: the retry limit, and entries that are done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::summary::{Summary, group_number};
+use crate::history::{Done, Event, Timed};
+
+impl Summary<'_> {
+    /// An entry runs at most `retryLimit` times, and is exhausted once, after which it does not run.
+    pub(super) fn retry_limit(&self, found: &mut Vec<String>) {
+        let mut runs: BTreeMap<(usize, u32), u64> = BTreeMap::new();
+        let mut exhausted: BTreeSet<(u32, u32, String)> = BTreeSet::new();
+        let mut over: BTreeMap<(usize, u32), u64> = BTreeMap::new();
+        for Timed { at, event } in self.events {
+            match event {
+                Event::Start { run, consumer, job, .. } => {
+                    let group = self.runs[run].group;
+                    let [entry] = self.entries_of(*job) else { continue };
+                    let key = (entry.port, entry.stream.clone(), format!("hfxbus:csr:g{group}"));
+                    if self.flushed.contains_key(&entry.port) || self.destroyed.contains_key(&key) {
+                        continue;
+                    }
+                    let count = runs.entry((group, *job)).or_default();
+                    *count += 1;
+                    let limit = self.scenario.groups[group].retry_limit;
+                    if *count > limit {
+                        found.push(format!(
+                            "at {at} j{job}: run {count} of {limit} in g{group}, consumer {consumer}"
+                        ));
+                    }
+                    let is_late = |over: &u64| {
+                        let process = Self::process_of(*consumer);
+                        over + 1_000 < *at && !self.disruptions.between(process, *over, *at)
+                    };
+                    if over.get(&(group, *job)).is_some_and(is_late) {
+                        found.push(format!("at {at} j{job}: g{group} runs it after it was exhausted"));
+                    }
+                }
+                Event::Exhausted { consumer, job, entry, moved } => {
+                    let group = self.group_of(*consumer);
+                    // Without dead letters each consumer that claims reports it.
+                    let reporter = if *moved { group as u32 } else { *consumer };
+                    over.insert((group, *job), *at);
+                    if !exhausted.insert((reporter, *job, entry.clone()))
+                        && !self.is_destroyed(group, *job)
+                        && !self.disruptions.any_at_all()
+                    {
+                        found.push(format!("at {at} j{job}: g{group} has exhausted {entry} twice"));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// No run begins a second after the acknowledgement of its entry, unless its process was disturbed.
+    pub(super) fn repetition(&self, found: &mut Vec<String>) {
+        let mut acknowledged: BTreeMap<(usize, u16, String, String), u64> = BTreeMap::new();
+        for Timed { at, event } in self.events {
+            match event {
+                Event::Server { port, done: Done::Acknowledged { stream, group, entries } } => {
+                    for entry in entries {
+                        if let Some(group) = group_number(group) {
+                            let key = (group, *port, stream.clone(), entry.clone());
+                            acknowledged.entry(key).or_insert(*at);
+                        }
+                    }
+                }
+                Event::Start { consumer, job, .. } => {
+                    let group = self.group_of(*consumer);
+                    let [entry] = self.entries_of(*job) else { continue };
+                    let key = (entry.port, entry.stream.clone(), format!("hfxbus:csr:g{group}"));
+                    if self.flushed.contains_key(&entry.port) || self.destroyed.contains_key(&key) {
+                        continue;
+                    }
+                    let entry = (group, entry.port, entry.stream.clone(), entry.id.clone());
+                    let Some(done) = acknowledged.get(&entry) else { continue };
+                    let process = Self::process_of(*consumer);
+                    if done + 1_000 < *at && !self.disruptions.between(process, *done, *at) {
+                        found.push(format!(
+                            "at {at} j{job}: g{group} runs it, and {done} has acknowledged it"
+                        ));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}

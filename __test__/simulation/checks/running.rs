@@ -1,0 +1,135 @@
+//! Running: the limits of concurrency, the order, overlaps and pauses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::summary::{Run, Summary};
+use crate::history::{Control, End, Event, Timed};
+use crate::run::parse_entry_id;
+
+impl Summary<'_> {
+    /// A consumer never runs more than `concurrency` jobs.
+    pub(super) fn concurrency(&self, found: &mut Vec<String>) {
+        let mut running: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+        for Timed { at, event } in self.events {
+            match event {
+                Event::Start { run, consumer, .. } => {
+                    let runs = running.entry(*consumer).or_default();
+                    runs.insert(*run);
+                    let most = self.concurrency_of(*consumer);
+                    if runs.len() > most {
+                        found
+                            .push(format!("at {at}: consumer {consumer} runs {} jobs of {most}", runs.len()));
+                    }
+                }
+                Event::End { run, .. } => {
+                    if let Some(of) = self.runs.get(run) {
+                        running.entry(of.consumer).or_default().remove(run);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Without faults, one consumer with `concurrency: 1` runs a stream in its order.
+    pub(super) fn order(&self, found: &mut Vec<String>) {
+        if !self.scenario.is_calm() {
+            return;
+        }
+        let mut last: BTreeMap<(usize, u16, &str), (u64, u64)> = BTreeMap::new();
+        for Timed { at, event } in self.events.iter().filter(|timed| timed.at < self.end.healed) {
+            let Event::Start { consumer, job, .. } = event else { continue };
+            let group = self.group_of(*consumer);
+            let consumers = self.scenario.processes.iter().flat_map(|process| &process.consumers);
+            let members: Vec<_> = consumers.filter(|one| one.group == group).collect();
+            if !matches!(members[..], [only] if only.concurrency == 1 && only.deadline.is_none()) {
+                continue;
+            }
+            let [entry] = self.entries_of(*job) else { continue };
+            let Some(id) = parse_entry_id(&entry.id) else { continue };
+            let before = last.insert((group, entry.port, &entry.stream), id);
+            if before.is_some_and(|before| before > id) {
+                found.push(format!("at {at} j{job}: g{group} has started {} out of order", entry.id));
+            }
+        }
+    }
+
+    /// Two runs of an entry overlap only if the first consumer could not reach Redis for `claimDeadline`.
+    pub(super) fn overlap(&self, found: &mut Vec<String>) {
+        let mut by_job: BTreeMap<(usize, u32), Vec<&Run>> = BTreeMap::new();
+        for run in self.runs.values() {
+            by_job.entry((run.group, run.job)).or_default().push(run);
+        }
+        for ((group, job), runs) in by_job {
+            let [entry] = self.entries_of(job) else { continue };
+            if self.flushed.contains_key(&entry.port)
+                || self.destroyed.contains_key(&(
+                    entry.port,
+                    entry.stream.clone(),
+                    format!("hfxbus:csr:g{group}"),
+                ))
+            {
+                continue;
+            }
+            let deadline = self.scenario.groups[group].claim_deadline;
+            for (at, first) in runs.iter().enumerate() {
+                let until = self.end_of(first);
+                for second in &runs[at + 1..] {
+                    let process = Self::process_of(first.consumer);
+                    // JavaScript that was busy begins a job later than the engine, or after its deadline.
+                    let is_expired = matches!(second.end, Some((_, End::Expired)))
+                        || self.deadline_of(first.consumer).is_some()
+                            && self.disruptions.between(
+                                process,
+                                first.start.saturating_sub(8_000),
+                                second.start,
+                            );
+                    if second.start < until
+                        && !is_expired
+                        && !self.disruptions.excuse(
+                            process,
+                            entry.port,
+                            (first.start, second.start),
+                            deadline,
+                        )
+                    {
+                        found.push(format!(
+                            "j{job}: g{group} runs {} at {} in consumer {} and at {} in consumer {}",
+                            entry.id, first.start, first.consumer, second.start, second.consumer
+                        ));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nothing begins after `pause()` or `stop()` has resolved.
+    pub(super) fn pause(&self, found: &mut Vec<String>) {
+        let mut stopped: BTreeSet<u32> = BTreeSet::new();
+        let mut playing: BTreeSet<u32> = BTreeSet::new();
+        for Timed { at, event } in self.events {
+            match event {
+                Event::Called { what: Control::Play, of } => {
+                    stopped.remove(of);
+                    playing.insert(*of);
+                }
+                Event::Called { what: Control::Pause, of } => drop(playing.remove(of)),
+                Event::Called { what: Control::Stop, of } => {
+                    playing.retain(|one| Self::process_of(*one) != *of)
+                }
+                Event::Returned { what: Control::Pause, of, error: None } if !playing.contains(of) => {
+                    stopped.insert(*of);
+                }
+                Event::Returned { what: Control::Stop, of, .. } => {
+                    let members = (of * 100 + 1..=of * 100 + 9).filter(|one| !playing.contains(one));
+                    stopped.extend(members);
+                }
+                Event::Start { consumer, job, .. } if stopped.contains(consumer) => {
+                    found
+                        .push(format!("at {at} j{job}: consumer {consumer} runs it after its pause or stop"));
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What the events of a run say together, for all checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::disruptions::Disruptions;
+use crate::history::{Control, Done, End, Event, Timed};
+use crate::run::{EndState, Outcome};
+use crate::scenario::{Action, Scenario, Send};
+
+/// An entry that a server has taken.
+pub(super) struct Entry {
+    pub(super) at: u64,
+    pub(super) port: u16,
+    pub(super) stream: String,
+    pub(super) id: String,
+    /// Groups that existed.
+    pub(super) groups: BTreeSet<String>,
+}
+
+/// A run of a processor.
+pub(super) struct Run {
+    pub(super) consumer: u32,
+    pub(super) group: usize,
+    pub(super) job: u32,
+    pub(super) start: u64,
+    pub(super) end: Option<(u64, End)>,
+}
+
+/// What the events say together.
+pub(super) struct Summary<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) events: &'a [Timed],
+    pub(super) end: &'a EndState,
+    pub(super) disruptions: Disruptions,
+    pub(super) sends: BTreeMap<u32, &'a Send>,
+    pub(super) entries: BTreeMap<u32, Vec<Entry>>,
+    pub(super) runs: BTreeMap<u32, Run>,
+    pub(super) killed: BTreeMap<u32, u64>,
+    /// Times at which a server lost everything.
+    pub(super) flushed: BTreeMap<u16, Vec<u64>>,
+    /// Times at which a group was destroyed, by port, stream and group.
+    pub(super) destroyed: BTreeMap<(u16, String, String), Vec<u64>>,
+    /// Jobs that were exhausted, by group.
+    pub(super) exhausted: BTreeSet<(usize, u32)>,
+    /// Calls of `stop()` by process.
+    pub(super) stops: BTreeMap<u32, Vec<u64>>,
+}
+
+impl<'a> Summary<'a> {
+    pub(super) fn new(scenario: &'a Scenario, outcome: &'a Outcome) -> Self {
+        let events = &outcome.events;
+        let mut summary = Self {
+            scenario,
+            events,
+            end: &outcome.end,
+            disruptions: Disruptions::new(scenario, events),
+            sends: scenario.sends().map(|send| (send.job, send)).collect(),
+            entries: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            killed: BTreeMap::new(),
+            flushed: BTreeMap::new(),
+            destroyed: BTreeMap::new(),
+            exhausted: BTreeSet::new(),
+            stops: BTreeMap::new(),
+        };
+        let mut groups: BTreeSet<(u16, String, String)> = BTreeSet::new();
+        for Timed { at, event } in events {
+            match event {
+                Event::Server { port, done } => summary.note_done(*at, *port, done, &mut groups),
+                Event::Start { run, consumer, job, .. } => {
+                    let group = summary.group_of(*consumer);
+                    let new = Run { consumer: *consumer, group, job: *job, start: *at, end: None };
+                    summary.runs.insert(*run, new);
+                }
+                Event::End { run, how } => {
+                    if let Some(run) = summary.runs.get_mut(run)
+                        && !matches!(run.end, Some((_, end)) if end != End::Released)
+                    {
+                        run.end = Some((*at, *how));
+                    }
+                }
+                Event::Exhausted { consumer, job, .. } => {
+                    let group = summary.group_of(*consumer);
+                    summary.exhausted.insert((group, *job));
+                }
+                Event::Killed { process } => drop(summary.killed.insert(*process, *at)),
+                Event::Called { what: Control::Stop, of } => summary.stops.entry(*of).or_default().push(*at),
+                _ => {}
+            }
+        }
+        summary
+    }
+
+    pub(super) fn note_done(
+        &mut self,
+        at: u64,
+        port: u16,
+        done: &Done,
+        groups: &mut BTreeSet<(u16, String, String)>,
+    ) {
+        match done {
+            Done::Added { stream, entry, job } => {
+                let Some(job) = job_number(job).filter(|_| stream.starts_with("hfxbus:str:s")) else {
+                    return;
+                };
+                let there = groups.iter().filter(|(on, of, _)| *on == port && of == stream);
+                let groups = there.map(|(_, _, group)| group.clone()).collect();
+                let entry = Entry { at, port, stream: stream.clone(), id: entry.clone(), groups };
+                self.entries.entry(job).or_default().push(entry);
+            }
+            Done::GroupMade { stream, group, .. } => {
+                groups.insert((port, stream.clone(), group.clone()));
+            }
+            Done::GroupGone { stream, group } => {
+                let key = (port, stream.clone(), group.clone());
+                groups.remove(&key);
+                self.destroyed.entry(key).or_default().push(at);
+            }
+            Done::Flushed => {
+                groups.retain(|(on, _, _)| *on != port);
+                self.flushed.entry(port).or_default().push(at);
+            }
+            Done::Acknowledged { .. } | Done::Trimmed { .. } => {}
+        }
+    }
+
+    pub(super) fn group_of(&self, consumer: u32) -> usize {
+        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
+        self.scenario.processes.get(process).map_or(nth, |process| process.consumers[nth].group)
+    }
+
+    pub(super) fn process_of(consumer: u32) -> u32 {
+        consumer / 100
+    }
+
+    /// Entries of a job.
+    pub(super) fn entries_of(&self, job: u32) -> &[Entry] {
+        self.entries.get(&job).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns true if a limit of docs/guarantees.md explains the loss of an entry for a group.
+    pub(super) fn is_lost(&self, entry: &Entry, group: &str) -> bool {
+        let after = |times: Option<&Vec<u64>>| times.into_iter().flatten().any(|&time| time >= entry.at);
+        after(self.flushed.get(&entry.port))
+            || after(self.destroyed.get(&(entry.port, entry.stream.clone(), group.to_owned())))
+            || !self.end.present.contains(&(entry.port, entry.stream.clone(), entry.id.clone()))
+    }
+
+    /// Returns true if a server refused commands. A replica publishes the completion whose acknowledgement it refuses.
+    pub(super) fn is_refused(&self) -> bool {
+        self.scenario.actions.iter().any(|timed| matches!(timed.action, Action::Refuse(..)))
+    }
+
+    /// Returns true if a group of the job's entry was destroyed.
+    pub(super) fn is_destroyed(&self, group: usize, job: u32) -> bool {
+        let key = format!("hfxbus:csr:g{group}");
+        let is_gone = |entry: &Entry| {
+            self.destroyed.contains_key(&(entry.port, entry.stream.clone(), key.clone()))
+                || self.flushed.contains_key(&entry.port)
+        };
+        self.entries_of(job).iter().any(is_gone)
+    }
+
+    /// Returns true if jobs of a group can reach a deadline. JavaScript can learn of it late, or never.
+    pub(super) fn may_expire(&self, group: usize) -> bool {
+        let mut consumers = self.scenario.processes.iter().flat_map(|process| &process.consumers);
+        consumers.any(|one| one.group == group && one.deadline.is_some())
+    }
+
+    pub(super) fn deadline_of(&self, consumer: u32) -> Option<u64> {
+        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
+        self.scenario.processes.get(process).map_or(Some(30_000), |process| process.consumers[nth].deadline)
+    }
+
+    pub(super) fn concurrency_of(&self, consumer: u32) -> usize {
+        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
+        self.scenario.processes.get(process).map_or(16, |process| process.consumers[nth].concurrency as usize)
+    }
+
+    /// Returns true if a consumer has reported that a job is exhausted.
+    pub(super) fn is_exhausted(&self, group: usize, job: u32) -> bool {
+        self.exhausted.contains(&(group, job))
+    }
+
+    /// Returns true if a delivery to a consumer of the group can have ended without a settlement.
+    pub(super) fn is_disturbed(&self, group: usize) -> bool {
+        (0..self.scenario.processes.len()).any(|at| {
+            let process = at as u32 + 1;
+            self.scenario.processes[at].consumers.iter().any(|one| one.group == group)
+                && (self.killed.contains_key(&process)
+                    || self.stops.contains_key(&process)
+                    || self.disruptions.any(process))
+        })
+    }
+
+    /// End of a run, or of its process.
+    pub(super) fn end_of(&self, run: &Run) -> u64 {
+        let process = Self::process_of(run.consumer);
+        let end = match run.end {
+            Some((at, how)) if how != End::Released => at,
+            _ => u64::MAX,
+        };
+        let killed = self.killed.get(&process).copied().unwrap_or(u64::MAX);
+        let stops = self.stops.get(&process).into_iter().flatten();
+        let stopped = stops.copied().filter(|&at| at >= run.start).min().unwrap_or(u64::MAX);
+        let expired = self.deadline_of(run.consumer).map_or(u64::MAX, |limit| run.start + limit);
+        end.min(killed).min(stopped).min(expired)
+    }
+}
+
+pub(super) fn job_number(id: &str) -> Option<u32> {
+    id.strip_prefix('j')?.parse().ok()
+}
+
+pub(super) fn group_number(key: &str) -> Option<usize> {
+    key.rsplit(":g").next()?.parse().ok()
+}
+
+pub(super) fn stream_key(stream: usize) -> String {
+    format!("hfxbus:str:{}", Scenario::stream_name(stream))
+}

@@ -1,0 +1,115 @@
+//! Times at which a process could not reach a server, as far as the script and the history say.
+
+use crate::history::{Event, Timed};
+use crate::scenario::{Action, Cut, Scenario};
+
+/// Delay of a reconnection after its server is back, besides the delays of the network, in ms.
+const RECONNECTION: u64 = 150;
+/// The same after several failed attempts.
+const LATE_RECONNECTION: u64 = 2_300;
+
+/// An interval of one process and one server. `None` means each of them.
+#[derive(Clone, Copy, Debug)]
+struct Interval {
+    process: Option<u32>,
+    port: Option<u16>,
+    from: u64,
+    to: u64,
+}
+
+#[derive(Debug)]
+pub struct Disruptions {
+    intervals: Vec<Interval>,
+    /// Times at which JavaScript of a process computed.
+    blocked: Vec<(u32, u64, u64)>,
+    /// Changes of the clock of a server.
+    clocks: Vec<(u16, u64)>,
+}
+
+impl Disruptions {
+    pub fn new(scenario: &Scenario, events: &[Timed]) -> Self {
+        let slowest = scenario.latencies.iter().map(|(base, spread)| base + spread).max().unwrap_or(0);
+        let soon = RECONNECTION + 8 * slowest;
+        let late = LATE_RECONNECTION + 8 * slowest;
+        let mut intervals = Vec::new();
+        let mut clocks = Vec::new();
+        let mut add = |process: Option<usize>, node: Option<u16>, from: u64, time: u64| {
+            intervals.push(Interval {
+                process: process.map(|process| process as u32 + 1),
+                port: node.map(Scenario::port),
+                from,
+                to: from + time,
+            });
+        };
+        for timed in &scenario.actions {
+            let at = timed.at;
+            match timed.action {
+                Action::Freeze(process, ms) => add(Some(process), None, at, ms + 10),
+                Action::Separate(process, node, ms, _) => add(Some(process), Some(node), at, ms + late),
+                Action::Cut(process, node, Cut::Deaf(_, ms)) => add(Some(process), Some(node), at, ms + late),
+                Action::Cut(process, node, Cut::Half(_)) => add(Some(process), Some(node), at, soon),
+                Action::Outage(node, ms) | Action::Refuse(node, _, ms) => {
+                    add(None, Some(node), at, ms + late)
+                }
+                Action::Clock(node, _) => clocks.push((Scenario::port(node), at)),
+                _ => {}
+            }
+        }
+        let mut blocked = Vec::new();
+        for Timed { at, event } in events {
+            if let Event::Blocked { process, ms } = event {
+                blocked.push((*process, *at, at + ms));
+            }
+            if let Event::Broken { process, port } = event {
+                intervals.push(Interval {
+                    process: Some(*process),
+                    port: Some(*port),
+                    from: *at,
+                    to: at + soon,
+                });
+            }
+        }
+        Self { intervals, blocked, clocks }
+    }
+
+    /// Returns true if a process was disturbed at any time.
+    pub fn any(&self, process: u32) -> bool {
+        self.intervals.iter().any(|one| one.process.is_none_or(|of| of == process))
+    }
+
+    /// Returns true if anything was disturbed.
+    pub fn any_at_all(&self) -> bool {
+        !self.intervals.is_empty() || !self.clocks.is_empty()
+    }
+
+    /// Returns true if a process was disturbed, or a clock was set, between two times.
+    pub fn between(&self, process: u32, from: u64, to: u64) -> bool {
+        let overlaps = |one: &&Interval| one.from <= to && one.to >= from;
+        self.intervals.iter().filter(overlaps).any(|one| one.process.is_none_or(|of| of == process))
+            || self.blocked.iter().any(|&(of, begin, end)| of == process && begin <= to && end >= from)
+            || self.clocks.iter().any(|(_, at)| *at <= to)
+    }
+
+    /// Returns true if a process that has run a job since `begun` can have lost its lease at `until`.
+    pub fn excuse(&self, process: u32, port: u16, (begun, until): (u64, u64), deadline: u64) -> bool {
+        // A clock that was set makes entries idle at once.
+        if self.clocks.iter().any(|(of, at)| *of == port && *at <= until) {
+            return true;
+        }
+        let from = begun.max(until.saturating_sub(2 * deadline)).saturating_sub(deadline / 2);
+        let mut reached: Vec<(u64, u64)> = self
+            .intervals
+            .iter()
+            .filter(|one| one.process.is_none_or(|of| of == process) && one.port.is_none_or(|of| of == port))
+            .map(|one| (one.from.max(from), one.to.min(until)))
+            .filter(|(from, to)| from < to)
+            .collect();
+        reached.sort_unstable();
+        let (mut sum, mut last) = (0, from);
+        for (start, end) in reached {
+            sum += end.saturating_sub(start.max(last));
+            last = last.max(end);
+        }
+        sum >= deadline / 2
+    }
+}

@@ -1,0 +1,262 @@
+//! The script of one run, which a seed decides: clients, operations, faults. It is data, so that it can be printed and
+//! reduced.
+
+use std::fmt;
+
+/// The script of a run.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub seed: u64,
+    /// Number of Redis servers.
+    pub nodes: u16,
+    /// True if jobs are spread over all servers by their ids.
+    pub is_distributed: bool,
+    /// Delays of connections in ms: minimum and addition.
+    pub latencies: Vec<(u64, u64)>,
+    pub streams: Vec<Stream>,
+    pub groups: Vec<Group>,
+    pub processes: Vec<Process>,
+    /// Operations and faults, by time.
+    pub actions: Vec<Timed>,
+    /// End of operations and faults in ms. All that is open then must end.
+    pub end: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Approximate maximum length. 0 is none.
+    pub capped: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub claim_interval: u64,
+    pub claim_deadline: u64,
+    pub retry_limit: u64,
+    /// Delay of a retry in ms, and true if it doubles.
+    pub retry: Option<(u64, bool)>,
+    pub has_dead_letters: bool,
+}
+
+/// A program with one bus.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    pub consumers: Vec<Consumer>,
+    /// True if it has a producer.
+    pub has_producer: bool,
+    /// False for `autoResendUnfulfilledCommands: false`.
+    pub resends: bool,
+    /// `socketTimeout` in ms.
+    pub socket_timeout: Option<u64>,
+    /// `commandTimeout` in ms.
+    pub command_timeout: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    pub group: usize,
+    pub concurrency: u32,
+    pub read_ahead: usize,
+    pub claims: bool,
+    /// Maximum time of a job in ms.
+    pub deadline: Option<u64>,
+    pub block_timeout: Option<u64>,
+    pub removes_idle: Option<u64>,
+}
+
+/// An action with its time in ms.
+#[derive(Clone, Debug)]
+pub struct Timed {
+    pub at: u64,
+    pub action: Action,
+}
+
+/// Number of a process in the scenario, from 0.
+pub type ProcessIndex = usize;
+
+#[derive(Clone, Debug)]
+pub enum Action {
+    Send(Send),
+    /// Of a process and of its consumer.
+    Play(ProcessIndex, usize),
+    Pause(ProcessIndex, usize),
+    /// With its `maxWait`; `None` waits for all jobs.
+    Stop(ProcessIndex, Option<u64>),
+    Kill(ProcessIndex),
+    /// The process is not run for some ms.
+    Freeze(ProcessIndex, u64),
+    /// JavaScript of the process computes for some ms.
+    Block(ProcessIndex, u64),
+    /// The process does not reach a server for some ms. The flag breaks its connections at the end.
+    Separate(ProcessIndex, u16, u64, bool),
+    Cut(ProcessIndex, u16, Cut),
+    /// The server is gone for some ms, and then there with its data.
+    Outage(u16, u64),
+    Refuse(u16, Refused, u64),
+    /// The clock of a server is set by some ms.
+    Clock(u16, i64),
+    Flush(u16),
+    DestroyGroup(u16, usize, usize),
+    /// XTRIM of a stream to a length.
+    Trim(u16, usize, u64),
+}
+
+impl Action {
+    /// The process of the action, if it has one.
+    pub fn process(&self) -> Option<ProcessIndex> {
+        match self {
+            Self::Send(send) => Some(send.process),
+            Self::Play(process, _)
+            | Self::Pause(process, _)
+            | Self::Stop(process, _)
+            | Self::Kill(process)
+            | Self::Freeze(process, _)
+            | Self::Block(process, _)
+            | Self::Separate(process, ..)
+            | Self::Cut(process, ..) => Some(*process),
+            _ => None,
+        }
+    }
+}
+
+/// End of connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Both ends see an error.
+    Reset,
+    /// After some more bytes to the server (0) or to the client (1).
+    After(usize, usize),
+    /// Bytes to the server (0) or to the client (1) vanish, until the connection is reset after some ms.
+    Deaf(usize, u64),
+    /// The way to the server (0) or to the client (1) ends.
+    Half(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    Busy,
+    Loading,
+    ReadOnly,
+    OutOfMemory,
+}
+
+/// A job that is sent.
+#[derive(Clone, Debug)]
+pub struct Send {
+    pub process: ProcessIndex,
+    pub job: u32,
+    pub stream: usize,
+    /// Groups whose completion is awaited.
+    pub waits_for: Vec<usize>,
+    /// True for `durable`.
+    pub is_recorded: bool,
+    pub payload: Payload,
+    /// Behaviours of the processor, by the number of earlier runs in the group. The last one repeats.
+    pub runs: Vec<Behaviour>,
+}
+
+/// Place of the value of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    None,
+    /// In the entry only, with its size.
+    Entry(usize),
+    /// In the entry and in a key.
+    Both(usize),
+    /// In a key only.
+    Key(usize),
+}
+
+impl Payload {
+    /// Size of the value in bytes.
+    pub fn size(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Entry(size) | Self::Both(size) | Self::Key(size) => size,
+        }
+    }
+}
+
+/// Behaviour of a processor, with its time in ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    Succeed(u64),
+    Fail(u64),
+    /// Fails without another delivery.
+    GiveUp(u64),
+    /// Settles as a success, then as a failure.
+    SettleTwice(u64),
+    /// Gives its slot back, and succeeds later.
+    Release(u64),
+    /// Keeps JavaScript busy, then succeeds.
+    Block(u64),
+    /// Ends never.
+    Hang,
+}
+
+impl Scenario {
+    /// Name of a stream.
+    pub fn stream_name(stream: usize) -> String {
+        format!("s{stream}")
+    }
+
+    /// Name of a group.
+    pub fn group_name(group: usize) -> String {
+        format!("g{group}")
+    }
+
+    /// Port of a node, from 0.
+    pub fn port(node: u16) -> u16 {
+        7_000 + node
+    }
+
+    /// Id of a job.
+    pub fn job_id(job: u32) -> String {
+        format!("j{job:05}")
+    }
+
+    /// The sends of the script.
+    pub fn sends(&self) -> impl Iterator<Item = &Send> {
+        self.actions.iter().filter_map(|timed| match &timed.action {
+            Action::Send(send) => Some(send),
+            _ => None,
+        })
+    }
+
+    /// Returns true without a fault, a pause, a stop, and a job that fails.
+    pub fn is_calm(&self) -> bool {
+        self.actions.iter().all(|timed| match &timed.action {
+            Action::Send(send) => send.runs.iter().all(|run| matches!(run, Behaviour::Succeed(_))),
+            Action::Play(..) => true,
+            _ => false,
+        })
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let spread = if self.is_distributed { ", jobs spread by id" } else { "" };
+        writeln!(to, "seed {}: {} node(s){spread}, delays {:?} ms", self.seed, self.nodes, self.latencies)?;
+        for (at, stream) in self.streams.iter().enumerate() {
+            writeln!(to, "  stream s{at}: {stream:?}")?;
+        }
+        for (at, group) in self.groups.iter().enumerate() {
+            writeln!(to, "  group g{at}: {group:?}")?;
+        }
+        let is_used = |at: usize| self.actions.iter().any(|timed| timed.action.process() == Some(at));
+        for (at, process) in self.processes.iter().enumerate().filter(|(at, _)| is_used(*at)) {
+            writeln!(
+                to,
+                "  process {at}: producer {}, resends {}, socketTimeout {:?}, commandTimeout {:?}",
+                process.has_producer, process.resends, process.socket_timeout, process.command_timeout
+            )?;
+            for (nth, consumer) in process.consumers.iter().enumerate() {
+                writeln!(to, "    consumer {nth}: {consumer:?}")?;
+            }
+        }
+        for timed in &self.actions {
+            writeln!(to, "  at {:>6} ms: {:?}", timed.at, timed.action)?;
+        }
+        write!(to, "  at {:>6} ms: all faults end, and consumers with claims take over the rest", self.end)
+    }
+}

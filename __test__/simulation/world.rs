@@ -1,0 +1,352 @@
+//! The world of one seed: its clock, its chance, its processes and its network.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{Error, ErrorKind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use hfxbus::embedded::options::ServerOptions;
+use hfxbus::embedded::server::Server;
+use hfxbus::redis_io::tasks::Tasks;
+use hfxbus::redis_io::world::pipe::PipeEnd;
+use hfxbus::redis_io::world::simulation::{self, Opening};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::history::{Done, Event, History};
+use crate::pipe::{Latency, Link};
+use crate::random::Random;
+use crate::trace;
+
+/// Start of each world: 1 January 2026, in seconds since 1970.
+const EPOCH: u64 = 1_767_225_600;
+
+/// The world of a thread.
+pub struct World {
+    start: Instant,
+    state: RefCell<State>,
+}
+
+struct State {
+    random: Random,
+    network: Random,
+    processes: BTreeMap<u32, Process>,
+    current: u32,
+    servers: BTreeMap<u16, Place>,
+    links: Vec<Arc<Link>>,
+    next_link: u32,
+    latencies: Vec<Latency>,
+    planted: Option<&'static str>,
+    history: History,
+}
+
+#[derive(Default)]
+struct Process {
+    is_frozen: bool,
+    is_dead: bool,
+    waiting: Vec<Waker>,
+    tasks: Vec<AbortHandle>,
+}
+
+struct Place {
+    server: Arc<Server>,
+    accepts: mpsc::UnboundedSender<PipeEnd>,
+    is_down: bool,
+    /// Processes that cannot reach it.
+    apart: Vec<u32>,
+    /// Changes whenever a partition or an outage ends.
+    changed: watch::Sender<u32>,
+}
+
+impl World {
+    /// Installs a world for this thread. The runtime must be entered.
+    pub fn install(seed: u64, latencies: Vec<Latency>, planted: Option<&'static str>) -> Rc<Self> {
+        let state = State {
+            random: Random::new(seed, 1),
+            network: Random::new(seed, 2),
+            processes: BTreeMap::new(),
+            current: 0,
+            servers: BTreeMap::new(),
+            links: Vec::new(),
+            next_link: 1,
+            latencies,
+            planted,
+            history: History::default(),
+        };
+        let world = Rc::new(Self { start: Instant::now(), state: RefCell::new(state) });
+        simulation::install(Some(world.clone()));
+        world
+    }
+
+    /// Sets the history that notes the effects of commands.
+    pub fn record(&self, history: History) {
+        self.state.borrow_mut().history = history;
+    }
+
+    /// Tasks of a process.
+    pub fn tasks(&self, process: u32) -> Tasks {
+        Tasks::of_process(Handle::current(), process)
+    }
+
+    /// Starts a server on a port.
+    pub fn serve(&self, port: u16) -> Arc<Server> {
+        let (accepts, incoming) = mpsc::unbounded_channel();
+        let options = ServerOptions { port, ..ServerOptions::default() };
+        let server = Arc::new(Server::simulated(incoming, &options, &self.tasks(u32::from(port))));
+        let place = Place {
+            server: server.clone(),
+            accepts,
+            is_down: false,
+            apart: Vec::new(),
+            changed: watch::Sender::new(0),
+        };
+        self.state.borrow_mut().servers.insert(port, place);
+        server
+    }
+
+    /// Open links, by process and port. `None` means all.
+    pub fn links(&self, process: Option<u32>, port: Option<u16>) -> Vec<Arc<Link>> {
+        let mut state = self.state.borrow_mut();
+        state.links.retain(|link| link.is_open());
+        let fits = |link: &&Arc<Link>| {
+            process.is_none_or(|process| process == link.process) && port.is_none_or(|port| port == link.port)
+        };
+        state.links.iter().filter(fits).cloned().collect()
+    }
+
+    /// Separates a process from a server, or joins them again.
+    pub fn separate(&self, process: u32, port: u16, is_apart: bool) {
+        if let Some(place) = self.state.borrow_mut().servers.get_mut(&port) {
+            place.apart.retain(|&one| one != process);
+            if is_apart {
+                place.apart.push(process);
+            }
+            place.changed.send_modify(|count| *count += 1);
+        }
+        for link in self.links(Some(process), Some(port)) {
+            link.hold(is_apart);
+        }
+    }
+
+    /// Takes a server down, which refuses connections, or starts it again.
+    pub fn take_down(&self, port: u16, is_down: bool) {
+        if let Some(place) = self.state.borrow_mut().servers.get_mut(&port) {
+            place.is_down = is_down;
+            place.changed.send_modify(|count| *count += 1);
+        }
+        if is_down {
+            self.links(None, Some(port)).iter().for_each(|link| link.reset());
+        }
+    }
+
+    /// Stops polling the tasks of a process, or continues.
+    pub fn freeze(&self, process: u32, is_frozen: bool) {
+        let wakers = {
+            let mut state = self.state.borrow_mut();
+            let process = state.processes.entry(process).or_default();
+            process.is_frozen = is_frozen;
+            if is_frozen { Vec::new() } else { std::mem::take(&mut process.waiting) }
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends a process as `kill -9` does.
+    pub fn kill(&self, process: u32) {
+        for link in self.links(Some(process), None) {
+            link.kill();
+        }
+        let tasks = {
+            let mut state = self.state.borrow_mut();
+            let process = state.processes.entry(process).or_default();
+            process.is_dead = true;
+            std::mem::take(&mut process.tasks)
+        };
+        tasks.iter().for_each(AbortHandle::abort);
+    }
+
+    /// Returns true if a process was killed.
+    pub fn is_dead(&self, process: u32) -> bool {
+        self.state.borrow().processes.get(&process).is_some_and(|process| process.is_dead)
+    }
+
+    /// Number of tasks of a process that have not ended.
+    pub fn running_tasks(&self, process: u32) -> usize {
+        let mut state = self.state.borrow_mut();
+        let process = state.processes.entry(process).or_default();
+        process.tasks.retain(|task| !task.is_finished());
+        process.tasks.len()
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.links.clear();
+    }
+}
+
+impl simulation::World for World {
+    fn random(&self) -> [u8; 16] {
+        let mut state = self.state.borrow_mut();
+        let (high, low) = (state.random.next(), state.random.next());
+        (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
+    }
+
+    fn wall_clock(&self) -> Duration {
+        Duration::from_secs(EPOCH) + self.start.elapsed()
+    }
+
+    fn connect(&self, _host: &str, port: u16) -> Opening {
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        let process = state.current;
+        let (number, latency) = (state.next_link, state.network.pick(&state.latencies));
+        state.next_link += 1;
+        let capacity = state.network.pick(&[8_192, 65_536, 65_536]);
+        let random = Random::new(state.network.next(), 3);
+        let is_dead = state.processes.get(&process).is_some_and(|process| process.is_dead);
+        let Some(place) = state.servers.get(&port).filter(|_| !is_dead) else {
+            return Box::pin(async { Err(Error::from(ErrorKind::ConnectionRefused)) });
+        };
+        let changed = place.changed.subscribe();
+        Box::pin(open((number, process, port), (latency, capacity, random), changed))
+    }
+
+    fn spawned(&self, process: u32, task: AbortHandle) {
+        let mut state = self.state.borrow_mut();
+        let process = state.processes.entry(process).or_default();
+        if process.is_dead {
+            return task.abort();
+        }
+        process.tasks.retain(|task| !task.is_finished());
+        process.tasks.push(task);
+    }
+
+    fn enter(&self, process: u32, context: &Context<'_>) -> bool {
+        let mut state = self.state.borrow_mut();
+        let of_task = state.processes.entry(process).or_default();
+        if of_task.is_dead {
+            return false;
+        }
+        if of_task.is_frozen {
+            of_task.waiting.push(context.waker().clone());
+            return false;
+        }
+        state.current = process;
+        true
+    }
+
+    fn leave(&self, _process: u32) {
+        self.state.borrow_mut().current = 0;
+    }
+
+    fn executed(&self, port: u16, words: &[&[u8]], reply: &[u8]) {
+        let history = self.state.borrow().history.clone();
+        if let Some(done) = effect_of(words, reply) {
+            history.note(Event::Server { port, done });
+        }
+    }
+
+    fn is_planted(&self, name: &'static str) -> bool {
+        self.state.borrow().planted == Some(name)
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<World>>> = const { RefCell::new(None) };
+}
+
+/// Makes a world reachable for the future of a connection attempt, which must be `Send`.
+pub fn enter(world: Option<Rc<World>>) {
+    CURRENT.set(world);
+}
+
+async fn open(
+    (number, process, port): (u32, u32, u16),
+    (latency, capacity, random): (Latency, usize, Random),
+    mut changed: watch::Receiver<u32>,
+) -> std::io::Result<PipeEnd> {
+    tokio::time::sleep(Duration::from_millis(latency.base.max(1))).await;
+    let gone = || Error::from(ErrorKind::ConnectionRefused);
+    loop {
+        let joined = CURRENT.with_borrow(|world| {
+            let world = world.as_ref()?;
+            let mut state = world.state.borrow_mut();
+            let State { servers, links, .. } = &mut *state;
+            let place = servers.get(&port)?;
+            if place.is_down {
+                return None;
+            }
+            if place.apart.contains(&process) {
+                return Some(None);
+            }
+            let (link, client, server) =
+                Link::open((number, process, port), latency, capacity, random.clone());
+            links.push(link);
+            place.accepts.send(server).ok()?;
+            trace::note(|| format!("link {number} of {process} to {port}"));
+            Some(Some(client))
+        });
+        match joined {
+            None => return Err(gone()),
+            Some(Some(client)) => return Ok(client),
+            // The SYN is sent again until the partition ends.
+            Some(None) => changed.changed().await.map_err(|_| gone())?,
+        }
+    }
+}
+
+/// The server behind a port.
+impl World {
+    pub fn server(&self, port: u16) -> Option<Arc<Server>> {
+        self.state.borrow().servers.get(&port).map(|place| place.server.clone())
+    }
+}
+
+/// Notes an event in the history of this thread's world.
+pub fn note(event: Event) {
+    with(|world| {
+        let history = world.state.borrow().history.clone();
+        history.note(event);
+    });
+}
+
+/// Calls a function with the world of this thread.
+pub fn with(call: impl FnOnce(&World)) {
+    if let Some(world) = CURRENT.with_borrow(Clone::clone) {
+        call(&world);
+    }
+}
+
+/// Reads the effect of a command from its words and its reply.
+fn effect_of(words: &[&[u8]], reply: &[u8]) -> Option<Done> {
+    if reply.first().is_none_or(|&kind| kind == b'-') {
+        return None;
+    }
+    let text =
+        |at: usize| words.get(at).map_or_else(String::new, |word| String::from_utf8_lossy(word).into_owned());
+    let command = text(0).to_ascii_lowercase();
+    match command.as_str() {
+        "xadd" => {
+            let at = words.iter().position(|&word| word == b"job")?;
+            let entry = String::from_utf8_lossy(reply).lines().nth(1)?.to_owned();
+            Some(Done::Added { stream: text(1), entry, job: text(at + 1) })
+        }
+        "xack" => {
+            let entries = (3..words.len()).map(text).collect();
+            Some(Done::Acknowledged { stream: text(1), group: text(2), entries })
+        }
+        "xgroup" => match text(1).to_ascii_lowercase().as_str() {
+            "create" => Some(Done::GroupMade { stream: text(2), group: text(3), from: text(4) }),
+            "destroy" => Some(Done::GroupGone { stream: text(2), group: text(3) }),
+            _ => None,
+        },
+        "xtrim" => Some(Done::Trimmed { stream: text(1) }),
+        "flushall" => Some(Done::Flushed),
+        _ => None,
+    }
+}

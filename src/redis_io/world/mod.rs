@@ -1,0 +1,11 @@
+//! Clock, chance and network around the process. The feature `simulation` replaces them; without it nothing here costs a
+//! branch.
+
+pub mod chance;
+pub mod clock;
+pub mod fault;
+pub mod map;
+#[cfg(feature = "simulation")]
+pub mod pipe;
+#[cfg(feature = "simulation")]
+pub mod simulation;

@@ -60,7 +60,7 @@ proptest! {
         moved in vec((0..SLOTS, 1..20_u16), 0..6),
     ) {
         let reply = Value::Array(ranges.iter().copied().map(range).collect());
-        let mut map = SlotMap::read(&reply, &address(1), &HashMap::new()).expect("a map");
+        let mut map = SlotMap::read(&reply, &address(1), &HashMap::default()).expect("a map");
         let mut owners = vec![None; usize::from(SLOTS)];
         for (first, last, port) in ranges {
             owners[usize::from(first)..=usize::from(last)].fill(Some(port));

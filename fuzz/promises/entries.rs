@@ -180,7 +180,7 @@ fn read_everything(bytes: &[u8]) {
     let _ = StreamEnd::read(&value);
     let _ = OwnedEntry::read(&value);
     let asked = Address { host: "h".to_owned(), port: 1 };
-    if let Some(map) = SlotMap::read(&value, &asked, &HashMap::new()) {
+    if let Some(map) = SlotMap::read(&value, &asked, &HashMap::default()) {
         assert!(
             (0..=u16::MAX)
                 .filter_map(|slot| map.shard(slot))

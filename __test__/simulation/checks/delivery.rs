@@ -18,8 +18,10 @@ impl Summary<'_> {
             };
             for key in &entry.groups {
                 let Some(group) = group_number(key) else { continue };
-                // A crash counts as a delivery of the entries that waited in the consumer.
-                let is_given_up = self.is_exhausted(group, *job) && self.is_disturbed(group);
+                // A crash counts as a delivery of the entries that waited in the consumer, and so does a deadline that
+                // passed before JavaScript was free.
+                let is_given_up =
+                    self.is_exhausted(group, *job) && (self.is_disturbed(group) || self.may_expire(group));
                 if !started.contains(&(group, *job)) && !self.is_lost(entry, key) && !is_given_up {
                     found.push(format!("j{job}: g{group} has never started entry {}", entry.id));
                 }

@@ -17,11 +17,17 @@ const DEBUG = '--debug';
 async function build(args) {
   const profile = args.includes(DEBUG) ? [] : ['--release'];
   const others = args.filter((one) => one !== DEBUG);
-  await succeed(process.execPath, [bin('@napi-rs/cli'), ...ARGS, ...profile, ...others]);
+  const env = { ...process.env, ...(args.includes(DEBUG) ? {} : withLto()) };
+  await succeed(process.execPath, [bin('@napi-rs/cli'), ...ARGS, ...profile, ...others], { env });
   for (const name of fs.readdirSync(ROOT).filter((file) => file.endsWith('.node'))) {
     fs.renameSync(path.join(ROOT, name), path.join(ROOT, withoutCompiler(name)));
   }
   nameOurs(path.join(ROOT, LOADER));
+}
+
+/** Variables of a build with `lto`. Windows runs no scripts in place of cargo. */
+function withLto() {
+  return process.platform === 'win32' ? {} : { CARGO: path.join(__dirname, 'cargo-cdylib.js') };
 }
 
 /**

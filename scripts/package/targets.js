@@ -29,11 +29,8 @@ const TARGETS = {
   'x86_64-pc-windows-msvc': { platform: 'win32', arch: 'x64', elsewhere: 'x86_64-pc-windows-gnu' },
   'aarch64-pc-windows-msvc': { platform: 'win32', arch: 'arm64', elsewhere: 'aarch64-pc-windows-gnullvm' },
 };
-/**
- * The target whose speed is measured. It is built as `npm run build` does: with the crate type `rlib` besides, for which cargo
- * leaves `lto` of the profile out. The others have the one type, and so their code is optimised as a whole.
- */
-const MEASURED = 'linux-x64-gnu';
+/** Crate type of every addon. With the crate type `rlib` besides, cargo leaves `lto` of the profile out. */
+const CRATE_TYPE = ['--crate-type', 'cdylib'];
 const LIBRARIES = { linux: 'libhfxbus.so', darwin: 'libhfxbus.dylib', win32: 'hfxbus.dll' };
 
 /**
@@ -88,16 +85,14 @@ async function build(target) {
 }
 
 async function compile(target, toolchain) {
-  const { name, triple, platform, abi } = target;
+  const { triple, platform, abi } = target;
   const variables = await toolchain.variables();
   Object.assign(variables, flagsFor(target, variables));
-  const how = name === MEASURED ? [] : ['--crate-type', 'cdylib'];
-  const options = ['--release', '--lib', '--locked', ...how, '--target-dir', folderOf(target)];
+  const options = ['--release', '--lib', '--locked', ...CRATE_TYPE, '--target-dir', folderOf(target)];
   if (isNative(platform)) return cargo('cargo', ['rustc', ...options, '--target', triple], variables);
   Object.assign(variables, await provideZig(), platform === 'win32' && provideEmptyLibnode());
-  const verb = name === MEASURED ? 'zigbuild' : 'rustc';
   const wanted = abi === 'gnu' ? `${triple}.${OLDEST_GLIBC}` : triple;
-  return cargo('cargo-zigbuild', [verb, ...options, '--target', wanted], variables);
+  return cargo('cargo-zigbuild', ['rustc', ...options, '--target', wanted], variables);
 }
 
 function cargo(program, args, variables) {

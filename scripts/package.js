@@ -12,7 +12,7 @@ const { say } = require('./say.js');
 const DIST = path.join(ROOT, 'dist');
 const STAGE = path.join(CACHE, 'stage');
 /** Maximum installed size of the main package and one platform, in MB. */
-const LIMIT = 6;
+const LIMIT = 7;
 
 /**
  * Builds the addon for every platform that this machine can build for, and packs what is to be published.

@@ -147,6 +147,25 @@ ours('streams whose slot no channel can have use ordinary channels', async (_, s
   await until(async () => (await counted(cluster, 'cluster_stats_messages_publish_sent')) === before + 2);
 });
 
+ours('a refused sharded subscription rejects the send, and leaves no ordinary one', async (_, scene) => {
+  const cluster = await scene.cluster();
+  const [stream] = await cluster.spread(1, scene.name('stream'), keys.stream);
+  const username = scene.name('user');
+  const rules = [username, 'on', '>pass', 'allkeys', 'allchannels', '+@all', '-ssubscribe'];
+  for (const node of cluster.nodes) await node.call('ACL', 'SETUSER', ...rules);
+  const redisOptions = { username, password: 'pass' };
+  const producer = scene.producer(scene.connectCluster(cluster, { ...SHARDED, redisOptions }));
+  const send = () => producer.send({ stream, job: producer.job(), waitFor: [scene.group] });
+  await assert.rejects(send(), { code: 'NOPERM', command: 'SSUBSCRIBE' });
+  assert.strictEqual(await cluster.call('XLEN', keys.stream(stream)), 0);
+  const channel = keys.channel(stream, producer.id);
+  const subscribed = () => Promise.all(cluster.nodes.map((node) => node.call('PUBSUB', 'CHANNELS', channel)));
+  await until(async () => (await subscribed()).flat().length === 0);
+  for (const node of cluster.nodes) await node.call('ACL', 'SETUSER', username, '+ssubscribe');
+  await send();
+  assert.deepStrictEqual((await subscribed()).flat(), [channel]);
+});
+
 ours('completions must be published or sharded', async (_, scene) => {
   for (const completions of ['', 'both', 1, {}]) {
     assert.throws(() => scene.hfxbus.ConnectionManager.cluster(['localhost:1'], { completions }), {

@@ -1,6 +1,6 @@
 //! Subscriptions of a producer: its own channels, and the patterns that the user listens to.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::sync::oneshot;
 
@@ -8,6 +8,7 @@ use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::streams::commands::pack_groups;
 
+use crate::engine::nodes::message_router::CompletionListener;
 use crate::engine::nodes::subscriber_set::Name;
 use crate::engine::producer::Producer;
 use crate::engine::producer::held_sends::HeldSend;
@@ -119,8 +120,13 @@ impl Producer {
         let key = node.keys().stream(&stream);
         let mut subscribed = Ok(());
         for channel in self.channels_of(&stream) {
-            subscribed =
-                subscribed.and(node.subscriptions().subscribe(&self.as_listener(), channel, &key).await);
+            subscribed = node.subscriptions().subscribe(&self.as_listener(), channel, &key).await;
+            if subscribed.is_err() {
+                // One of two channels is no subscription.
+                let listener: Weak<dyn CompletionListener> = self.this.clone();
+                node.subscriptions().forget(&listener, self.channels_of(&stream), Vec::new());
+                break;
+            }
         }
         let groups = match groups.filter(|_| subscribed.is_ok()) {
             // Without a stream, or without the right, no group is known.

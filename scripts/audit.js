@@ -12,6 +12,8 @@ const { compareBuilds } = require('./supply/reproduction.js');
 const { billOfMaterials } = require('./supply/sbom.js');
 
 const DIST = path.join(ROOT, 'dist');
+/** Errors of cargo-deny that say that it has no advisories. */
+const UNFETCHED = /failed to (?:fetch advisory database|get 'FETCH_HEAD' metadata)/i;
 /** Errors of `npm audit` that say nothing about packages. */
 const UNREACHABLE = /audit endpoint returned an error|ENOTFOUND|ECONNREFUSED|EAI_AGAIN/;
 
@@ -68,10 +70,18 @@ async function auditCrates() {
   if (!exists('cargo', ['deny', '--version'])) {
     throw new NotPossible('cargo-deny is missing (cargo install cargo-deny --locked)');
   }
-  const { code, output } = await run('cargo', ['deny', '--locked', 'check'], { show: false });
-  if (code === 0) return output.trim().split('\n').at(-1);
-  if (/failed to fetch advisory database/i.test(output)) throw new NotPossible('the advisories cannot be downloaded');
-  throw new Error(`\n${output.trim()}`);
+  const online = await deny([]);
+  if (online.isFine) return online.summary;
+  if (!UNFETCHED.test(online.output)) throw new Error(`\n${online.output}`);
+  const offline = await deny(['--offline']);
+  if (offline.isFine) return `${offline.summary}, with the advisories that were downloaded before`;
+  if (!UNFETCHED.test(offline.output)) throw new Error(`\n${offline.output}`);
+  throw new NotPossible('the advisories cannot be downloaded');
+}
+
+async function deny(options) {
+  const { code, output } = await run('cargo', ['deny', '--locked', ...options, 'check'], { show: false });
+  return { isFine: code === 0, output: output.trim(), summary: output.trim().split('\n').at(-1) };
 }
 
 async function auditPackages() {

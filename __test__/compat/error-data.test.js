@@ -7,6 +7,8 @@ const { keys } = require('../support/keys.js');
 const { until } = require('../support/wait-until.js');
 
 const UNREADABLE = '{"name":"Error","message":"The job was rejected with an error that cannot be read"}';
+/** V8 of Node 24 reads no stack through a proxy of an error; that of Node 20 does. */
+const PROXY_HAS_STACK = typeof new Proxy(new Error('m'), {}).stack === 'string';
 
 function throwing() {
   throw new Error('thrown while it was read');
@@ -140,7 +142,7 @@ const OURS = [
   ],
   [
     () => new Proxy(Object.assign(new Error('m'), { code: 7 }), { ownKeys: throwing }),
-    '{"name":"Error","message":"m","code":7,"stack":"STACK","truncated":true}',
+    `{"name":"Error","message":"m","code":7,${PROXY_HAS_STACK ? '"stack":"STACK",' : ''}"truncated":true}`,
   ],
   [() => revoked(new Error('m')), UNREADABLE],
   [() => revoked(function foo() {}), UNREADABLE],

@@ -1,6 +1,7 @@
 'use strict';
 
 const assert = require('node:assert');
+const { pathToFileURL } = require('node:url');
 const { fix, keep } = require('../support/cases.js');
 
 const NAMES = [
@@ -25,7 +26,7 @@ keep('A.1 the exports are eight names in order, writable, without a default', (_
 });
 
 keep('A.1 import finds every name, and gives the exports as the default', async (_, { hfxbus, subject }) => {
-  const namespace = await import(subject.file);
+  const namespace = await import(pathToFileURL(subject.file));
   for (const name of NAMES) assert.strictEqual(namespace[name], hfxbus[name], name);
   assert.strictEqual(namespace.default, hfxbus);
 });

@@ -1,6 +1,8 @@
 'use strict';
 
 const test = require('node:test');
+const { findProgram } = require('../../scripts/redis-program.js');
+const { versionOf } = require('../../scripts/server-binaries.js');
 const { whyLeftOut } = require('../embedded/unsupported.js');
 const { isEmbedded } = require('./redis-server.js');
 const { Scene } = require('./fixture.js');
@@ -29,6 +31,18 @@ function oursWithin(limit) {
   return (title, run) => register(title, subjects.filter(isOurs), run, limit);
 }
 
+/**
+ * The same for cases with commands that Redis has since a version. Valkey began as 7.2. Older servers leave them out.
+ *
+ * @param {number} major first version with the commands
+ */
+function oursSince(major) {
+  const version = isEmbedded ? undefined : versionOf(findProgram());
+  const [, found] = /(\d+)\./.exec(version ?? `${major}.`);
+  if (Number(found) >= major) return ours;
+  return (title) => console.log(`left out: ${title}: ${version} is older than Redis ${major}`);
+}
+
 function isOurs({ env }) {
   return env === 'ours';
 }
@@ -54,4 +68,4 @@ function register(title, chosen, run, limit = LIMIT) {
   }
 }
 
-module.exports = { keep, fix, ours, oursWithin };
+module.exports = { keep, fix, ours, oursSince, oursWithin };

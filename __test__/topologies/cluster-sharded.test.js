@@ -1,10 +1,12 @@
 'use strict';
 
 const assert = require('node:assert');
-const { ours } = require('../support/cases.js');
+const { ours, oursSince } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { until } = require('../support/wait-until.js');
 
+/** Cases of SSUBSCRIBE and SPUBLISH. */
+const oursSharded = oursSince(7);
 const SHARDED = { completions: 'sharded' };
 
 /** Sum of a counter of CLUSTER INFO over all nodes. */
@@ -33,7 +35,7 @@ async function begin(scene, cluster, streams, options = SHARDED) {
   return { connection, consumer, producer, errors, work };
 }
 
-ours('sharded completions do not cross the bus of a Cluster', async (_, scene) => {
+oursSharded('sharded completions do not cross the bus of a Cluster', async (_, scene) => {
   const cluster = await scene.cluster();
   const streams = await cluster.spread(6, scene.name('stream'), keys.stream);
   const sent = (kind) => counted(cluster, `cluster_stats_messages_${kind}_sent`);
@@ -50,7 +52,7 @@ ours('sharded completions do not cross the bus of a Cluster', async (_, scene) =
   assert.deepStrictEqual(errors, [[], []]);
 });
 
-ours('a failure and its error arrive on the sharded channel', async (_, scene) => {
+oursSharded('a failure and its error arrive on the sharded channel', async (_, scene) => {
   const cluster = await scene.cluster();
   const [stream] = await cluster.spread(1, scene.name('stream'), keys.stream);
   const consumer = scene.consumer({ concurrency: 1 }, scene.connectCluster(cluster));
@@ -76,7 +78,7 @@ ours('a failure and its error arrive on the sharded channel', async (_, scene) =
   assert.strictEqual(await counted(cluster, 'cluster_stats_messages_publish_sent'), before);
 });
 
-ours('sharded subscriptions follow their slots, and miss no completion', async (_, scene) => {
+oursSharded('sharded subscriptions follow their slots, and miss no completion', async (_, scene) => {
   const cluster = await scene.cluster();
   const streams = await cluster.spread(6, scene.name('stream'), keys.stream);
   const { producer, errors, work } = await begin(scene, cluster, streams);
@@ -104,7 +106,7 @@ ours('sharded subscriptions follow their slots, and miss no completion', async (
   assert.deepStrictEqual(errors, [[], []]);
 });
 
-ours('sharded subscriptions survive the death of their primary', async (_, scene) => {
+oursSharded('sharded subscriptions survive the death of their primary', async (_, scene) => {
   const cluster = await scene.cluster({ replicas: true });
   const streams = await cluster.spread(3, scene.name('stream'), keys.stream);
   const { work } = await begin(scene, cluster, streams);
@@ -115,12 +117,12 @@ ours('sharded subscriptions survive the death of their primary', async (_, scene
   });
 });
 
-ours('consumers of 2.2.0 complete jobs of a producer with sharded completions', async (_, scene) => {
+oursSharded('consumers of 2.2.0 complete jobs of a producer with sharded completions', async (_, scene) => {
   const cluster = await scene.cluster();
   const [stream] = await cluster.spread(1, scene.name('stream'), keys.stream);
   const original = require('hfxbus-original');
   const connection = original.ConnectionManager.cluster(cluster.startupNodes);
-  scene.onClose?.(() => connection.stop());
+  scene.closing(() => connection.stop({ maxWait: 1000 }));
   const consumer = new original.Consumer(connection, { group: scene.group, blockTimeout: 100 });
   consumer.process({ stream, processor: async (job) => job.set('answer', job.id).push() });
   await consumer.play();
@@ -135,10 +137,9 @@ ours('consumers of 2.2.0 complete jobs of a producer with sharded completions', 
   }
   await until(() => heard.length === 20);
   await consumer.pause();
-  await connection.stop({ maxWait: 1000 });
 });
 
-ours('streams whose slot no channel can have use ordinary channels', async (_, scene) => {
+oursSharded('streams whose slot no channel can have use ordinary channels', async (_, scene) => {
   const cluster = await scene.cluster();
   const stream = `${scene.name('stream')}}odd`;
   const { work } = await begin(scene, cluster, [stream]);
@@ -147,7 +148,7 @@ ours('streams whose slot no channel can have use ordinary channels', async (_, s
   await until(async () => (await counted(cluster, 'cluster_stats_messages_publish_sent')) === before + 2);
 });
 
-ours('a refused sharded subscription rejects the send, and leaves no ordinary one', async (_, scene) => {
+oursSharded('a refused sharded subscription rejects the send, and leaves no ordinary one', async (_, scene) => {
   const cluster = await scene.cluster();
   const [stream] = await cluster.spread(1, scene.name('stream'), keys.stream);
   const username = scene.name('user');

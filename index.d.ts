@@ -1325,6 +1325,20 @@ export declare class Producer {
    * @returns rejects with an {@link IRedisError}
    */
   listen(...streams: string[]): Promise<void>;
+  /**
+   * Adds middleware for sends from now on. Functions run in the order of their addition, each around those after it.
+   *
+   * `send()` rejects with an error of the middleware, and with code `SEND_SKIPPED` if a function ends without `next()`. It also
+   * rejects if the send has failed, whatever the middleware does with that error. An error after `next()` rejects `send()`,
+   * although the job was sent.
+   *
+   * `sendAll()` calls the functions for each job. All jobs leave together, when each has called `next()` or has ended. With
+   * `atomic` no job is sent if one is refused; the others have the code `SEND_ABORTED`.
+   *
+   * @returns the producer
+   * @throws TypeError for anything but a function
+   */
+  use(middleware: IProducerMiddleware): this;
   /** Creates a job, by default with a random id. */
   job(id?: string): Job;
   /**
@@ -1695,6 +1709,17 @@ export declare class Consumer {
   /** Adds a stream with a processor of batches. */
   process(options: IBatchProcessOptions): Consumer;
   /**
+   * Adds middleware for the jobs of all streams that start from now on. Functions run in the order of their addition, each
+   * around those after it. The outcome of the first one is that of the job: its return resolves the job, also without a call of
+   * `next()`, and its exception rejects it. The `deadline` covers the middleware.
+   *
+   * In a batch each job has middleware of its own, and joins the batch with the last `next()`.
+   *
+   * @returns the consumer
+   * @throws TypeError for anything but a function
+   */
+  use(middleware: IConsumerMiddleware): this;
+  /**
    * Creates missing groups (XGROUP CREATE … MKSTREAM) and starts to read (XREADGROUP). Every job that is sent after it has
    * resolved will be received.
    *
@@ -1721,6 +1746,59 @@ export declare class Consumer {
   /** Equals `pause()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+// ---------------------------------------------------------------------------------------------------------- Middleware
+
+/** Send that a middleware of a producer is called for. */
+export interface ISendContext {
+  /** The producer. */
+  producer: Producer;
+  /** Stream, as passed to `send()`. */
+  stream: string;
+  /** Groups of `waitFor`. */
+  waitFor: string[];
+  /**
+   * Headers of the job, which travel in its entry and arrive at the middleware of consumers. A value that is not a string is left
+   * out. Consumers of 2.x ignore headers, and a replayed dead letter has none.
+   */
+  headers: Record<string, string>;
+}
+
+/** Run that a middleware of a consumer is called for. */
+export interface IDeliveryContext {
+  /** The consumer. */
+  consumer: Consumer;
+  /** Stream, as passed to `process()`. */
+  stream: string;
+  /** The group. */
+  group: string;
+  /** Headers of the job; empty if none. */
+  headers: Record<string, string>;
+}
+
+/**
+ * Function around each send of a producer.
+ *
+ * @param job - job to send. Values that are set before `next()` leave with it
+ * @param next - continues with the next middleware, and then sends the job. It resolves when Redis has accepted the entry. A
+ * second call rejects with code `NEXT_CALLED_TWICE`
+ * @param context - the send
+ */
+export type IProducerMiddleware = (job: Job, next: () => Promise<any>, context: ISendContext) => any;
+
+/**
+ * Function around each run of a job.
+ *
+ * @param job - the job. Values that are set after `next()` leave with its settlement
+ * @param next - continues with the next middleware, and then with the processor. It resolves with the return value of the
+ * processor, and rejects with its error. In a batch it settles with the batch. A second call rejects with code
+ * `NEXT_CALLED_TWICE`
+ * @param context - the run
+ */
+export type IConsumerMiddleware = (job: IReceivedJob, next: () => Promise<any>, context: IDeliveryContext) => any;
+
+/** Function for producers and for consumers. `context` has the property `producer` or `consumer`. */
+export type IMiddleware = IProducerMiddleware & IConsumerMiddleware;
 
 // ------------------------------------------------------------------------------------------------------- Dead letters
 

@@ -19,6 +19,8 @@ const NAMES = [
   'setErrorKind',
   'UnrecoverableError',
   'DeadLetters',
+  'defineStream',
+  'ContractError',
   'gracefulShutdown',
 ];
 
@@ -51,6 +53,8 @@ describe('the packed package', () => {
       'index.js',
       'native.d.ts',
       'native.js',
+      'opentelemetry.d.ts',
+      'opentelemetry.js',
       'package.json',
       'redis-commands.d.ts',
       'src',

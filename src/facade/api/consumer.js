@@ -153,6 +153,11 @@ class Consumer extends EventEmitter {
     return consumerStats(this.#native, { streams: this.#streams, group: this.#group, late: this.#late }, options);
   }
 
+  /** @internal Returns the name of the group. */
+  get group() {
+    return this.#group;
+  }
+
   /** @internal Starts the batches that wait, before a pause or a stop waits for their jobs. */
   onStopping() {
     for (const batches of this.#batches.values()) batches.hurry();

@@ -109,6 +109,11 @@ class Job {
     return delivery.changes(sets);
   }
 
+  /** @internal Adds a write of a value that is encoded. @param {number} timeout in ms; 0 for none */
+  static setEncoded(job, key, value, timeout) {
+    job.#sets.push({ key, value, timeout });
+  }
+
   /** @internal Forgets pushed values, since a push failed. @param {Array | null} known from `LocalPayload.write` */
   static forgetPushed(job, known) {
     job.#pushed = null;

@@ -17,6 +17,7 @@ const { JobBatch, batchOptions } = require('./consuming/job-batch.js');
 const { SettlementWriter } = require('./consuming/settlement-writer.js');
 const { Delivery } = require('./payload/delivery.js');
 const { Job } = require('./job.js');
+const { ValueCodecs } = require('./codecs/value-codecs.js');
 const { Receiving } = require('./middleware/receiving.js');
 const { startTimer } = require('../support/long-timer.js');
 const packetReader = require('../bridge/packet-reader.js');
@@ -57,6 +58,8 @@ class Consumer extends EventEmitter {
   #settlements;
   /** Middleware; `null` without any. */
   #middleware = null;
+  /** Codecs for values of jobs; `null` without any. */
+  #codecs = null;
 
   /**
    * @param {import('./connection-manager.js').ConnectionManager} connection
@@ -103,6 +106,14 @@ class Consumer extends EventEmitter {
       this.#middleware ?? new Receiving(this, this.#group, (error, job) => this.onUnhandled(error, job));
     receiving.add(middleware);
     this.#middleware = receiving;
+    return this;
+  }
+
+  /** Adds a codec for values of the jobs that start from now on. */
+  useCodec(codec, options) {
+    const codecs = this.#codecs ?? new ValueCodecs();
+    codecs.add(codec, options);
+    this.#codecs = codecs;
     return this;
   }
 
@@ -192,7 +203,8 @@ class Consumer extends EventEmitter {
 
   /** @internal Runs a job; `hasSubscribers` is true if a channel for runs has a subscriber. */
   onJob(stream, token, id, hasSubscribers) {
-    const run = new Run(this, token, new Job(this.connection.sharedClient(), id));
+    const client = this.connection.sharedClient();
+    const run = new Run(this, token, new Job(this.#codecs === null ? client : this.#codecs.clientOf(client), id));
     const headers = hasSubscribers || this.#middleware !== null ? this.#takeHeaders(token) : null;
     if (hasSubscribers) this.#announce(run, stream, headers);
     if (this.#defersRemovals || this.#carried.size > 0) this.#deliver(run);

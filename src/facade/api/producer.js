@@ -16,6 +16,7 @@ const { disconnectionOf, extentOf, inParts } = require('./sending/send-parts.js'
 const { groupsOf, jobId, length, recordTime, routeOf } = require('./sending/send-options.js');
 const { SendRequest } = require('./sending/send-request.js');
 const { Sending } = require('./middleware/sending.js');
+const { ValueCodecs } = require('./codecs/value-codecs.js');
 const { choosePayload } = require('./payload/send-payload.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -40,6 +41,8 @@ class Producer extends EventEmitter {
   #waits;
   /** Middleware; `null` without any. */
   #middleware = null;
+  /** Codecs for values of jobs; `null` without any. */
+  #codecs = null;
 
   /** @param {import('./connection-manager.js').ConnectionManager} connection */
   constructor(connection) {
@@ -66,7 +69,8 @@ class Producer extends EventEmitter {
 
   /** Creates a job, by default with a random id. */
   job(id) {
-    return new Job(this.connection.sharedClient(), id || this.connection.newId());
+    const client = this.connection.sharedClient();
+    return new Job(this.#codecs === null ? client : this.#codecs.clientOf(client), id || this.connection.newId());
   }
 
   /** Adds middleware for sends from now on. */
@@ -74,6 +78,14 @@ class Producer extends EventEmitter {
     const sending = this.#middleware ?? new Sending(this);
     sending.add(middleware);
     this.#middleware = sending;
+    return this;
+  }
+
+  /** Adds a codec for values of its jobs. */
+  useCodec(codec, options) {
+    const codecs = this.#codecs ?? new ValueCodecs();
+    codecs.add(codec, options);
+    this.#codecs = codecs;
     return this;
   }
 

@@ -1005,6 +1005,7 @@ export declare class Job {
    * @throws TypeError that names the key, with code `PAYLOAD_NOT_JSON`, if JSON cannot hold the value (a BigInt, a cycle) or
    * if it is a Promise; a RangeError with this code if it is nested too deep
    * @throws RangeError that names the key, if the timeout is not a whole number from 1 on
+   * @throws an {@link ICodecError} if a codec fails
    */
   set(key: string, value: any, timeout?: number): Job;
   /**
@@ -1048,7 +1049,8 @@ export declare class Job {
    * @param options.signal - its abort rejects with its reason, but does not undo sent commands, including removals
    * @returns rejects with an {@link IRedisError} if the connection failed. Rejects with an Error with code `ANSWER_MISSED` for a
    * key of `returns` of a job with `payload: 'entry'`, if the completion was missed and Redis has no outcome record: the answer
-   * is unknown, and not `null`. `durable` prevents that
+   * is unknown, and not `null`. `durable` prevents that. Rejects with an {@link ICodecError} for a value that cannot be decoded;
+   * removals of the same `pull()` were executed then
    */
   pull<T = { [key: string]: any }>(options?: { signal?: IAbortSignal | undefined }): Promise<T>;
 }
@@ -1339,6 +1341,14 @@ export declare class Producer {
    * @throws TypeError for anything but a function
    */
   use(middleware: IProducerMiddleware): this;
+  /**
+   * Adds a codec for the values of its jobs, see {@link ICodec}. Values are encoded by all codecs, in the order of their
+   * addition.
+   *
+   * @returns the producer
+   * @throws TypeError that names the option
+   */
+  useCodec(codec: ICodec, options?: ICodecOptions): this;
   /** Creates a job, by default with a random id. */
   job(id?: string): Job;
   /**
@@ -1719,6 +1729,14 @@ export declare class Consumer {
    * @throws TypeError for anything but a function
    */
   use(middleware: IConsumerMiddleware): this;
+  /**
+   * Adds a codec for the values of the jobs that start from now on, see {@link ICodec}. Values that a processor sets are encoded
+   * by all codecs, in the order of their addition.
+   *
+   * @returns the consumer
+   * @throws TypeError that names the option
+   */
+  useCodec(codec: ICodec, options?: ICodecOptions): this;
   /**
    * Creates missing groups (XGROUP CREATE … MKSTREAM) and starts to read (XREADGROUP). Every job that is sent after it has
    * resolved will be received.
@@ -2123,6 +2141,75 @@ export type IConsumerMiddleware = (job: IReceivedJob, next: () => Promise<any>, 
 
 /** Function for producers and for consumers. `context` has the property `producer` or `consumer`. */
 export type IMiddleware = IProducerMiddleware & IConsumerMiddleware;
+
+// -------------------------------------------------------------------------------------------------------------- Codecs
+
+/** Place of a value that a codec encodes or decodes, such as additional data of an encryption. */
+export interface ICodecContext {
+  /** Id of the job. */
+  jobId: string;
+  /** Payload key. */
+  key: string;
+}
+
+/**
+ * Codec for values of jobs, such as a compression or an encryption. `set()` encodes a value, and `pull()` decodes it.
+ *
+ * An encoded value begins with a mark and the name of its codec, so that each value tells how to read it. `pull()` without the
+ * codec rejects with code `PAYLOAD_CODEC_MISSING`. In 2.x it gives a SyntaxError in place of JSON, and the encoded bytes.
+ */
+export interface ICodec {
+  /** Name, in each encoded value: 1 to 32 letters, digits, dots, hyphens or underscores. */
+  readonly name: string;
+  /**
+   * Encodes the stored form of a value: bytes, or the bytes of JSON.
+   *
+   * @returns the encoded bytes, or null for a value that stays as it is
+   */
+  encode(value: Uint8Array, context: ICodecContext): Uint8Array | null | undefined;
+  /** Decodes what `encode()` has returned. It gets bytes of Redis, so it must limit the size of its result. */
+  decode(value: Uint8Array, context: ICodecContext): Uint8Array;
+}
+
+/** Options of `useCodec()`. */
+export interface ICodecOptions {
+  /**
+   * Payload keys that the codec is for.
+   * @default all
+   */
+  keys?: readonly string[] | null | undefined;
+  /**
+   * Encodes values. `false` only decodes them, for the time in which other processes do not have the codec yet, and for answers
+   * to producers of 2.x.
+   * @default true
+   */
+  encode?: boolean | undefined;
+  /**
+   * Refuses values without the codec: `pull()` rejects with code `PAYLOAD_NOT_CODED`, which is unrecoverable. It excludes
+   * producers without the codec, such as those of 2.x, and a value that somebody has replaced by a plain one.
+   * @default false
+   */
+  required?: boolean | undefined;
+}
+
+/**
+ * Error of a value that cannot be encoded or decoded.
+ *
+ * - `PAYLOAD_CODEC_MISSING`: the value is encoded by a codec that is not there
+ * - `PAYLOAD_CODEC_FAILED`: the codec has thrown, or has not returned bytes; see `cause`
+ * - `PAYLOAD_NOT_CODED`: the value is not encoded by a codec with `required`
+ */
+export interface ICodecError extends Error {
+  code: 'PAYLOAD_CODEC_MISSING' | 'PAYLOAD_CODEC_FAILED' | 'PAYLOAD_NOT_CODED';
+  /** Name of the codec. */
+  codec: string;
+  /** Payload key. */
+  key: string;
+  /** Exception of the codec. */
+  cause?: unknown;
+  /** False for `PAYLOAD_NOT_CODED`: another delivery would find the same value. */
+  retry?: false;
+}
 
 // ------------------------------------------------------------------------------------------------------- Dead letters
 

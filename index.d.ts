@@ -1005,6 +1005,7 @@ export declare class Job {
    * @throws TypeError that names the key, with code `PAYLOAD_NOT_JSON`, if JSON cannot hold the value (a BigInt, a cycle) or
    * if it is a Promise; a RangeError with this code if it is nested too deep
    * @throws RangeError that names the key, if the timeout is not a whole number from 1 on
+   * @throws an {@link ICodecError} if a codec fails
    */
   set(key: string, value: any, timeout?: number): Job;
   /**
@@ -1048,7 +1049,8 @@ export declare class Job {
    * @param options.signal - its abort rejects with its reason, but does not undo sent commands, including removals
    * @returns rejects with an {@link IRedisError} if the connection failed. Rejects with an Error with code `ANSWER_MISSED` for a
    * key of `returns` of a job with `payload: 'entry'`, if the completion was missed and Redis has no outcome record: the answer
-   * is unknown, and not `null`. `durable` prevents that
+   * is unknown, and not `null`. `durable` prevents that. Rejects with an {@link ICodecError} for a value that cannot be decoded;
+   * removals of the same `pull()` were executed then
    */
   pull<T = { [key: string]: any }>(options?: { signal?: IAbortSignal | undefined }): Promise<T>;
 }
@@ -1325,6 +1327,28 @@ export declare class Producer {
    * @returns rejects with an {@link IRedisError}
    */
   listen(...streams: string[]): Promise<void>;
+  /**
+   * Adds middleware for sends from now on. Functions run in the order of their addition, each around those after it.
+   *
+   * `send()` rejects with an error of the middleware, and with code `SEND_SKIPPED` if a function ends without `next()`. It also
+   * rejects if the send has failed, whatever the middleware does with that error. An error after `next()` rejects `send()`,
+   * although the job was sent.
+   *
+   * `sendAll()` calls the functions for each job. All jobs leave together, when each has called `next()` or has ended. With
+   * `atomic` no job is sent if one is refused; the others have the code `SEND_ABORTED`.
+   *
+   * @returns the producer
+   * @throws TypeError for anything but a function
+   */
+  use(middleware: IProducerMiddleware): this;
+  /**
+   * Adds a codec for the values of its jobs, see {@link ICodec}. Values are encoded by all codecs, in the order of their
+   * addition.
+   *
+   * @returns the producer
+   * @throws TypeError that names the option
+   */
+  useCodec(codec: ICodec, options?: ICodecOptions): this;
   /** Creates a job, by default with a random id. */
   job(id?: string): Job;
   /**
@@ -1695,6 +1719,25 @@ export declare class Consumer {
   /** Adds a stream with a processor of batches. */
   process(options: IBatchProcessOptions): Consumer;
   /**
+   * Adds middleware for the jobs of all streams that start from now on. Functions run in the order of their addition, each
+   * around those after it. The outcome of the first one is that of the job: its return resolves the job, also without a call of
+   * `next()`, and its exception rejects it. The `deadline` covers the middleware.
+   *
+   * In a batch each job has middleware of its own, and joins the batch with the last `next()`.
+   *
+   * @returns the consumer
+   * @throws TypeError for anything but a function
+   */
+  use(middleware: IConsumerMiddleware): this;
+  /**
+   * Adds a codec for the values of the jobs that start from now on, see {@link ICodec}. Values that a processor sets are encoded
+   * by all codecs, in the order of their addition.
+   *
+   * @returns the consumer
+   * @throws TypeError that names the option
+   */
+  useCodec(codec: ICodec, options?: ICodecOptions): this;
+  /**
    * Creates missing groups (XGROUP CREATE … MKSTREAM) and starts to read (XREADGROUP). Every job that is sent after it has
    * resolved will be received.
    *
@@ -1720,6 +1763,452 @@ export declare class Consumer {
   stats(options?: { timeout?: number | undefined }): Promise<IConsumerStats>;
   /** Equals `pause()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+// ----------------------------------------------------------------------------------------------------------- Contracts
+
+/**
+ * Schema of any library with the interface Standard Schema, version 1, such as zod, valibot and arktype.
+ *
+ * @typeParam Input - type of a value before its validation
+ * @typeParam Output - type of a value after it
+ */
+export interface IStandardSchema<Input = unknown, Output = Input> {
+  readonly '~standard': {
+    readonly version: 1;
+    /** Name of the library. */
+    readonly vendor: string;
+    /** Validates a value. */
+    readonly validate: (value: unknown) => ISchemaResult<Output> | Promise<ISchemaResult<Output>>;
+    /** Types of the schema, which no value has. */
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+
+/** Result of a validation: a value or issues. */
+export type ISchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: ReadonlyArray<ISchemaIssue> };
+
+/** Issue of a validation. */
+export interface ISchemaIssue {
+  /** Text of the library, which can contain the value. */
+  readonly message: string;
+  /** Path to the invalid part of the value. */
+  readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;
+}
+
+/** Payload key of a contract whose value is JSON. */
+export interface IJsonKey<Schema extends IStandardSchema<any, any> = IStandardSchema<any, any>> {
+  /** Schema of the value, as its receiver reads it from the JSON. */
+  readonly schema: Schema;
+  /**
+   * Format of the stored value.
+   * @default 'json'
+   */
+  readonly format?: 'json' | undefined;
+  /**
+   * Time after which Redis removes the key, in ms. A value with a timeout is never carried.
+   * @default no limit
+   */
+  readonly timeout?: number | undefined;
+}
+
+/** Payload key of a contract whose value is bytes. */
+export interface IBytesKey {
+  readonly format: 'bytes';
+  readonly schema?: undefined;
+  /**
+   * Allows jobs without the value.
+   * @default false
+   */
+  readonly optional?: boolean | undefined;
+  /**
+   * Time after which Redis removes the key, in ms. A value with a timeout is never carried.
+   * @default no limit
+   */
+  readonly timeout?: number | undefined;
+}
+
+/** Payload keys of a contract: a schema for JSON, or an object. */
+export interface IContractKeys {
+  readonly [key: string]: IStandardSchema<any, any> | IJsonKey | IBytesKey;
+}
+
+/** Results of a contract by group. */
+export interface IContractResults {
+  readonly [group: string]: IContractKeys;
+}
+
+/** @internal */
+type SchemaOf<Key> =
+  Key extends IStandardSchema<any, any>
+    ? Key
+    : Key extends { readonly schema: infer Schema extends IStandardSchema<any, any> }
+      ? Schema
+      : never;
+
+/** @internal */
+type BytesOf<Key> = Key extends { readonly optional: true } ? Uint8Array | undefined : Uint8Array;
+
+/** @internal */
+type InputOf<Key> = Key extends IBytesKey ? BytesOf<Key> : NonNullable<SchemaOf<Key>['~standard']['types']>['input'];
+
+/** @internal */
+type OutputOf<Key> = Key extends IBytesKey ? BytesOf<Key> : NonNullable<SchemaOf<Key>['~standard']['types']>['output'];
+
+/** @internal */
+type Flat<T> = { [Key in keyof T]: T[Key] } & {};
+
+/** @internal */
+type WithOptional<T> = { [Key in keyof T as undefined extends T[Key] ? Key : never]?: T[Key] | undefined } & {
+  [Key in keyof T as undefined extends T[Key] ? never : Key]: T[Key];
+};
+
+/** Values of payload keys as they are given to `send()` and `answer()`. */
+export type ContractInput<Keys> = Flat<WithOptional<{ -readonly [Key in keyof Keys]: InputOf<Keys[Key]> }>>;
+
+/** Values of payload keys as `pull()` and `finished()` return them. */
+export type ContractOutput<Keys> = Flat<{ -readonly [Key in keyof Keys]: OutputOf<Keys[Key]> }>;
+
+/**
+ * Check of values by schemas.
+ *
+ * - `'on'`: values are checked
+ * - `'off'`: values pass as they are, so defaults and transformations of schemas have no effect
+ * - `'tests'`: on if the contract is defined in a process of `node --test`, jest or vitest, or with NODE_ENV=test; otherwise off
+ */
+export type ContractCheck = 'on' | 'off' | 'tests';
+
+/** Definition of a contract. */
+export interface IContractDefinition<Payload extends IContractKeys, Results extends IContractResults> {
+  /** The stream. */
+  name: string;
+  /** Payload keys that a producer sets. */
+  payload: Payload;
+  /**
+   * Payload keys that each group sets. Groups share the keys of a job, so a key belongs to one group. A contract with it knows
+   * its groups, and refuses others.
+   * @default none: any group, without results
+   */
+  results?: Results | undefined;
+  /**
+   * Check of values where they are sent (also results by a processor) and where they are received.
+   * @default 'on'
+   */
+  check?: ContractCheck | { send?: ContractCheck | undefined; receive?: ContractCheck | undefined } | null | undefined;
+}
+
+/** Options of a send with a contract: those of `send()`, without the stream, the job and the keys to return. */
+export interface IContractSendOptions<Group extends string = string>
+  extends Omit<ISendOptions, 'stream' | 'job' | 'returns' | 'waitFor'> {
+  /**
+   * Id of the job.
+   * @default a random one
+   */
+  id?: string | undefined;
+  /**
+   * Groups that `finished()` waits for. Their results come with the completions if they are small, see `returns` of `send()`.
+   * @default none
+   */
+  waitFor?: readonly Group[] | null | undefined;
+}
+
+/** Job of `sendAll()` with a contract. */
+export interface IContractSend<Payload, Group extends string = string> extends IContractSendOptions<Group> {
+  /** Values of the payload keys. */
+  values: ContractInput<Payload>;
+}
+
+/** Options of `process()` with a contract: those of a consumer's `process()`, without the stream. */
+export interface IContractProcessOptions<Payload, Result, Group extends string>
+  extends Omit<IProcessOptions, 'stream' | 'processor'> {
+  /** Group of the consumer. */
+  group: Group;
+  /** Processor. It returns the result of the group, which leaves with the settlement. */
+  processor: (
+    job: IContractJob<Payload, Result>,
+  ) => Record<never, never> extends ContractInput<Result>
+    ? any
+    : ContractInput<Result> | Promise<ContractInput<Result> | void>;
+}
+
+/** Options of `process()` with a contract for a processor of batches. */
+export interface IContractBatchOptions<Payload, Result, Group extends string>
+  extends Omit<IBatchProcessOptions, 'stream' | 'processor'> {
+  /** Group of the consumer. */
+  group: Group;
+  /** Processor of a batch. Results are set by `answer()` of each job. */
+  processor: (jobs: Array<IContractJob<Payload, Result>>) => any;
+}
+
+/** Received job of a stream with a contract. */
+export interface IContractJob<Payload, Result> {
+  /** Id of the job. */
+  readonly id: string;
+  /** The job itself, with `resolve()`, `reject()`, `release()` and payload keys beside the contract. */
+  readonly job: IReceivedJob;
+  /** Signal of the job. */
+  readonly signal: AbortSignalOfHost;
+  /**
+   * Reads and checks values: those of the given payload keys, or all of the contract.
+   *
+   * @returns rejects with a {@link ContractError} whose `retry` is false, so that a processor that passes it on has the job
+   * dead-lettered; and as `pull()` of the job
+   */
+  pull(): Promise<ContractOutput<Payload>>;
+  pull<Key extends keyof Payload & string>(...keys: Key[]): Promise<Pick<ContractOutput<Payload>, Key>>;
+  /**
+   * Checks and sets the result of the group, which leaves with the settlement. A return of the processor has the same effect.
+   *
+   * @returns rejects with a {@link ContractError}; nothing is set then. Rejects with code `JOB_SETTLED` after the settlement
+   */
+  answer(result: ContractInput<Result>): Promise<void>;
+}
+
+/** Outcome of a job for a group. */
+export type IGroupOutcome<Result> =
+  | {
+      status: 'fulfilled';
+      /** Time of the completion. */
+      at: Date;
+      /** Result of the group. */
+      value: Result;
+    }
+  | {
+      status: 'rejected';
+      /** Error of the group as data, see {@link IJobCompletion}, or a {@link ContractError} if the result is invalid. */
+      reason: any;
+    };
+
+/** Sent job of a stream with a contract. */
+export interface ISentContractJob<Results extends IContractResults, Group extends keyof Results> {
+  /** Id of the job. */
+  readonly id: string;
+  /** The job itself. */
+  readonly job: ISentJob;
+  /**
+   * Waits until every group of `waitFor` has finished the job, and reads and checks the results.
+   *
+   * @param options - as those of `finished()` of a sent job
+   * @returns the outcome of each group. Rejects as `finished()` of a sent job, and with a TypeError without `waitFor`
+   */
+  finished(
+    options?: number | { timeout?: number | undefined; signal?: IAbortSignal | undefined },
+  ): Promise<{ [Name in Group]: IGroupOutcome<ContractOutput<Results[Name]>> }>;
+}
+
+/** Contract of a stream. */
+export interface IStreamContract<Payload extends IContractKeys, Results extends IContractResults> {
+  /** The stream. */
+  readonly name: string;
+  /**
+   * Checks a payload and sends a job with it.
+   *
+   * @param values - values of the payload keys
+   * @returns the sent job. Rejects with a {@link ContractError} if the payload is invalid, and nothing was sent then; and as
+   * `send()` of the producer
+   */
+  send<Group extends keyof Results & string = never>(
+    producer: Producer,
+    values: ContractInput<Payload>,
+    options?: IContractSendOptions<Group>,
+  ): Promise<ISentContractJob<Results, Group>>;
+  /**
+   * Checks payloads and sends jobs with them in one write, as `sendAll()` of the producer.
+   *
+   * @returns the sent jobs. Rejects with a {@link ContractError} that has the index if a payload is invalid, and nothing was sent
+   * then; and as `sendAll()` of the producer
+   */
+  sendAll<Group extends keyof Results & string = never>(
+    producer: Producer,
+    sends: ReadonlyArray<IContractSend<Payload, Group>>,
+    options?: ISendAllOptions,
+  ): Promise<Array<ISentContractJob<Results, Group>>>;
+  /**
+   * Adds the stream to a consumer, as `process()` of the consumer.
+   *
+   * @returns the consumer
+   * @throws TypeError if the group is not that of the consumer, or not one of the contract; and as `process()`
+   */
+  process<Group extends keyof Results & string>(
+    consumer: Consumer,
+    options: IContractProcessOptions<Payload, Results[Group], Group>,
+  ): Consumer;
+  process<Group extends keyof Results & string>(
+    consumer: Consumer,
+    options: IContractBatchOptions<Payload, Results[Group], Group>,
+  ): Consumer;
+}
+
+/**
+ * Defines the contract of a stream: its payload keys, and the results of its groups, with schemas. Producers and consumers of 2.x
+ * can be at its other end, since JSON and bytes are stored as by `set()`.
+ *
+ * Values are checked as their receiver reads them from the JSON. A `Date` for example is a string there. Senders send the value
+ * before its validation, and receivers get the value after it, with defaults and transformations.
+ *
+ * @example
+ * ```ts
+ * const orders = defineStream({
+ *   name: 'orders',
+ *   payload: { order: z.object({ item: z.string(), count: z.number() }) },
+ *   results: { billing: { invoice: z.object({ total: z.number() }) } },
+ * });
+ * ```
+ *
+ * @throws TypeError that names the key or the option
+ */
+export declare function defineStream<
+  Payload extends IContractKeys,
+  Results extends IContractResults = { [group: string]: Record<never, never> },
+>(definition: IContractDefinition<Payload, Results>): IStreamContract<Payload, Results>;
+
+/** Error of values that do not fit the contract of their stream. It contains no value. */
+export declare class ContractError extends Error {
+  private constructor();
+  code: 'PAYLOAD_INVALID';
+  /** The stream. */
+  stream: string;
+  /**
+   * Place of the check.
+   *
+   * - `'send'`: a payload that was not sent
+   * - `'receive'`: a payload that was received
+   * - `'answer'`: a result that a processor has returned; nothing of it was set
+   * - `'result'`: a result that was received
+   */
+  at: 'send' | 'receive' | 'answer' | 'result';
+  /** Payload key and path of each invalid part, at most 20. */
+  issues: Array<{ key: string; path: Array<string | number> }>;
+  /** False for a received payload: another delivery would find the same values. */
+  retry?: false;
+  /** Index of the job in `sendAll()`. */
+  index?: number;
+  /** Returns all issues with the messages of the schemas. These can contain values, so keep them out of logs. */
+  details(): Array<{ key: string; path: Array<string | number>; message: string }>;
+}
+
+// ---------------------------------------------------------------------------------------------------------- Middleware
+
+/** Send that a middleware of a producer is called for. */
+export interface ISendContext {
+  /** The producer. */
+  producer: Producer;
+  /** Stream, as passed to `send()`. */
+  stream: string;
+  /** Groups of `waitFor`. */
+  waitFor: string[];
+  /**
+   * Headers of the job, which travel in its entry and arrive at the middleware of consumers. A value that is not a string is left
+   * out. Consumers of 2.x ignore headers, and a replayed dead letter has none.
+   */
+  headers: Record<string, string>;
+}
+
+/** Run that a middleware of a consumer is called for. */
+export interface IDeliveryContext {
+  /** The consumer. */
+  consumer: Consumer;
+  /** Stream, as passed to `process()`. */
+  stream: string;
+  /** The group. */
+  group: string;
+  /** Headers of the job; empty if none. */
+  headers: Record<string, string>;
+}
+
+/**
+ * Function around each send of a producer.
+ *
+ * @param job - job to send. Values that are set before `next()` leave with it
+ * @param next - continues with the next middleware, and then sends the job. It resolves when Redis has accepted the entry. A
+ * second call rejects with code `NEXT_CALLED_TWICE`
+ * @param context - the send
+ */
+export type IProducerMiddleware = (job: Job, next: () => Promise<any>, context: ISendContext) => any;
+
+/**
+ * Function around each run of a job.
+ *
+ * @param job - the job. Values that are set after `next()` leave with its settlement
+ * @param next - continues with the next middleware, and then with the processor. It resolves with the return value of the
+ * processor, and rejects with its error. In a batch it settles with the batch. A second call rejects with code
+ * `NEXT_CALLED_TWICE`
+ * @param context - the run
+ */
+export type IConsumerMiddleware = (job: IReceivedJob, next: () => Promise<any>, context: IDeliveryContext) => any;
+
+/** Function for producers and for consumers. `context` has the property `producer` or `consumer`. */
+export type IMiddleware = IProducerMiddleware & IConsumerMiddleware;
+
+// -------------------------------------------------------------------------------------------------------------- Codecs
+
+/** Place of a value that a codec encodes or decodes, such as additional data of an encryption. */
+export interface ICodecContext {
+  /** Id of the job. */
+  jobId: string;
+  /** Payload key. */
+  key: string;
+}
+
+/**
+ * Codec for values of jobs, such as a compression or an encryption. `set()` encodes a value, and `pull()` decodes it.
+ *
+ * An encoded value begins with a mark and the name of its codec, so that each value tells how to read it. `pull()` without the
+ * codec rejects with code `PAYLOAD_CODEC_MISSING`. In 2.x it gives a SyntaxError in place of JSON, and the encoded bytes.
+ */
+export interface ICodec {
+  /** Name, in each encoded value: 1 to 32 letters, digits, dots, hyphens or underscores. */
+  readonly name: string;
+  /**
+   * Encodes the stored form of a value: bytes, or the bytes of JSON.
+   *
+   * @returns the encoded bytes, or null for a value that stays as it is
+   */
+  encode(value: Uint8Array, context: ICodecContext): Uint8Array | null | undefined;
+  /** Decodes what `encode()` has returned. It gets bytes of Redis, so it must limit the size of its result. */
+  decode(value: Uint8Array, context: ICodecContext): Uint8Array;
+}
+
+/** Options of `useCodec()`. */
+export interface ICodecOptions {
+  /**
+   * Payload keys that the codec is for.
+   * @default all
+   */
+  keys?: readonly string[] | null | undefined;
+  /**
+   * Encodes values. `false` only decodes them, for the time in which other processes do not have the codec yet, and for answers
+   * to producers of 2.x.
+   * @default true
+   */
+  encode?: boolean | undefined;
+  /**
+   * Refuses values without the codec: `pull()` rejects with code `PAYLOAD_NOT_CODED`, which is unrecoverable. It excludes
+   * producers without the codec, such as those of 2.x, and a value that somebody has replaced by a plain one.
+   * @default false
+   */
+  required?: boolean | undefined;
+}
+
+/**
+ * Error of a value that cannot be encoded or decoded.
+ *
+ * - `PAYLOAD_CODEC_MISSING`: the value is encoded by a codec that is not there
+ * - `PAYLOAD_CODEC_FAILED`: the codec has thrown, or has not returned bytes; see `cause`
+ * - `PAYLOAD_NOT_CODED`: the value is not encoded by a codec with `required`
+ */
+export interface ICodecError extends Error {
+  code: 'PAYLOAD_CODEC_MISSING' | 'PAYLOAD_CODEC_FAILED' | 'PAYLOAD_NOT_CODED';
+  /** Name of the codec. */
+  codec: string;
+  /** Payload key. */
+  key: string;
+  /** Exception of the codec. */
+  cause?: unknown;
+  /** False for `PAYLOAD_NOT_CODED`: another delivery would find the same value. */
+  retry?: false;
 }
 
 // ------------------------------------------------------------------------------------------------------- Dead letters

@@ -14,4 +14,6 @@ exports.withValue = names.withValue;
 exports.setErrorKind = names.setErrorKind;
 exports.UnrecoverableError = names.UnrecoverableError;
 exports.DeadLetters = names.DeadLetters;
+exports.defineStream = names.defineStream;
+exports.ContractError = names.ContractError;
 exports.gracefulShutdown = names.gracefulShutdown;

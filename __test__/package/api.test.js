@@ -28,6 +28,12 @@ const OPTIONS = {
   IProcessOptions: '`consumer.process(options)`',
   IBatchOptions: 'Batches',
   IBackoffOptions: 'Claiming',
+  IContractDefinition: '`defineStream(definition)`',
+  IContractSendOptions: '`contract.send(producer, values, options?)`',
+  IContractProcessOptions: '`contract.process(consumer, options)`',
+  IContractBatchOptions: '`contract.process(consumer, options)`',
+  ICodecOptions: 'Codecs',
+  OpenTelemetryOptions: 'OpenTelemetry',
   IShutdownOptions: '`gracefulShutdown(members, options?)`',
   EmbeddedRedisOptions: '`EmbeddedRedis.start(options?)`',
   Chaos: '`EmbeddedRedis.start(options?)`',
@@ -75,6 +81,19 @@ const OTHERS = {
   IDeadLetter: 'DeadLetters',
   Job: 'Job',
   'Job.pull': 'Job',
+  IStreamContract: 'Contracts',
+  IContractSend: '`contract.send(producer, values, options?)`',
+  ISentContractJob: '`contract.send(producer, values, options?)`',
+  'ISentContractJob.finished': '`contract.send(producer, values, options?)`',
+  IJsonKey: 'Payload keys of a contract',
+  IBytesKey: 'Payload keys of a contract',
+  IContractJob: '`contract.process(consumer, options)`',
+  ContractError: 'Values that do not fit',
+  ISendContext: 'Middleware',
+  IDeliveryContext: 'Middleware',
+  ICodec: 'Codecs',
+  ICodecContext: 'Codecs',
+  ICodecError: 'Codecs',
   IConsumerStats: 'Stats',
   IProducerStats: 'Stats',
   IStreamStats: 'Stats',
@@ -104,7 +123,7 @@ const OTHERS = {
 };
 
 /** The language's own, by a name of ours. */
-const NOT_OURS = ['IAbortSignal', 'IUrl'];
+const NOT_OURS = ['IAbortSignal', 'IUrl', 'IStandardSchema', 'ISchemaIssue'];
 
 /** Form of a default value in a table cell; a description in words does not match. */
 const LITERAL = /^(times =>.*|\(\) => \w+|'[^']*'|\[[^\]]*\]|[\d.]+|true|false|Infinity|null)/;

@@ -4,7 +4,12 @@ const path = require('node:path');
 const ts = require('typescript');
 const { ROOT, blocksOf } = require('./documents.js');
 
-const FILES = { hfxbus: 'index.d.ts', 'hfxbus/testing': 'testing.d.ts', 'hfxbus/dashboard': 'dashboard.d.ts' };
+const FILES = {
+  hfxbus: 'index.d.ts',
+  'hfxbus/testing': 'testing.d.ts',
+  'hfxbus/dashboard': 'dashboard.d.ts',
+  'hfxbus/opentelemetry': 'opentelemetry.d.ts',
+};
 const OPTIONS = {
   strict: true,
   noEmit: true,

@@ -29,12 +29,11 @@ describe('documented programs run with the packed package and print what they sa
   let servers;
 
   before(async () => {
-    // Large as it is, OpenTelemetry's is found where it is.
     folder = install();
-    fs.symlinkSync(
-      path.join(ROOT, 'node_modules', '@opentelemetry'),
-      path.join(folder, 'node_modules', '@opentelemetry'),
-    );
+    // Packages of the examples are found where they are.
+    for (const name of ['@opentelemetry', 'zod']) {
+      fs.symlinkSync(path.join(ROOT, 'node_modules', name), path.join(folder, 'node_modules', name));
+    }
     servers = await startServers();
   });
 

@@ -72,7 +72,7 @@ const LAYERS = {
     ['clock', 'random', 'socket'],
   ],
   'embedded/streams': [['delivery'], ['stream'], ['log'], ['group', 'node'], ['listpack', 'stream_id']],
-  facade: [['api'], ['redis'], ['bridge'], ['options'], ['support']],
+  facade: [['api', 'telemetry'], ['redis'], ['bridge'], ['options'], ['support']],
   'dashboard/server': [
     ['dashboard'],
     ['http'],

@@ -19,6 +19,8 @@ const NAMES = [
   'setErrorKind',
   'UnrecoverableError',
   'DeadLetters',
+  'defineStream',
+  'ContractError',
   'gracefulShutdown',
 ];
 
@@ -51,6 +53,8 @@ describe('the packed package', () => {
       'index.js',
       'native.d.ts',
       'native.js',
+      'opentelemetry.d.ts',
+      'opentelemetry.js',
       'package.json',
       'redis-commands.d.ts',
       'src',
@@ -113,6 +117,28 @@ describe('the packed package', () => {
         await close();
       })();`;
     assert.deepStrictEqual(evaluate(program), [200, 200, 200]);
+  });
+
+  it('gives the middleware for OpenTelemetry by a name of its own, which alone needs the API of OpenTelemetry', () => {
+    const { peerDependencies, peerDependenciesMeta } = require(path.join(installed, 'package.json'));
+    assert.deepStrictEqual(Object.keys(peerDependencies), ['@opentelemetry/api']);
+    assert.deepStrictEqual(peerDependenciesMeta, { '@opentelemetry/api': { optional: true } });
+    const missing = `
+      require("hfxbus");
+      try { require("hfxbus/opentelemetry") } catch ({ code, message }) {
+        console.log(JSON.stringify([code, message.split("'")[1]]));
+      }`;
+    assert.deepStrictEqual(evaluate(missing), ['MODULE_NOT_FOUND', '@opentelemetry/api']);
+    const link = path.join(folder, 'node_modules', '@opentelemetry');
+    fs.symlinkSync(path.join(ROOT, 'node_modules', '@opentelemetry'), link);
+    const program = `
+      const required = require("hfxbus/opentelemetry");
+      import("hfxbus/opentelemetry").then(({ openTelemetry }) => {
+        const isSame = openTelemetry === required.openTelemetry;
+        console.log(JSON.stringify([Object.keys(required), isSame, typeof openTelemetry()]));
+      });`;
+    assert.deepStrictEqual(evaluate(program), [['openTelemetry'], true, 'function']);
+    fs.rmSync(link);
   });
 
   it('lets nothing be loaded but that, and what it says of itself', () => {

@@ -21,6 +21,7 @@ const STRICT = {
     hfxbus: [path.join(ROOT, 'index.d.ts')],
     'hfxbus/testing': [path.join(ROOT, 'testing.d.ts')],
     'hfxbus/dashboard': [path.join(ROOT, 'dashboard.d.ts')],
+    'hfxbus/opentelemetry': [path.join(ROOT, 'opentelemetry.d.ts')],
   },
 };
 const COMMONJS = { module: ModuleKind.CommonJS, moduleResolution: ModuleResolutionKind.Node10 };
@@ -38,6 +39,8 @@ const CASES = [
   ['await using with Node’s types alone', ['using.ts'], { ...COMMONJS, target: ts.ScriptTarget.ES2022 }],
   ['what is for tests', ['testing.ts'], { ...NODE_NEXT }],
   ['the dashboard', ['dashboard.ts'], { ...NODE_NEXT, esModuleInterop: true }],
+  ['contracts', ['contracts.ts'], { ...NODE_NEXT, esModuleInterop: true, skipLibCheck: true }],
+  ['middleware', ['middleware.ts'], { ...NODE_NEXT, esModuleInterop: true }],
   ['options and emitters of other packages', ['neighbours.ts'], { ...COMMONJS, esModuleInterop: true }],
 ];
 

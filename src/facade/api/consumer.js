@@ -17,6 +17,8 @@ const { JobBatch, batchOptions } = require('./consuming/job-batch.js');
 const { SettlementWriter } = require('./consuming/settlement-writer.js');
 const { Delivery } = require('./payload/delivery.js');
 const { Job } = require('./job.js');
+const { ValueCodecs } = require('./codecs/value-codecs.js');
+const { Receiving } = require('./middleware/receiving.js');
 const { startTimer } = require('../support/long-timer.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -54,6 +56,10 @@ class Consumer extends EventEmitter {
   /** Removes the listener of the signal of `play()`. */
   #endPlay = () => {};
   #settlements;
+  /** Middleware; `null` without any. */
+  #middleware = null;
+  /** Codecs for values of jobs; `null` without any. */
+  #codecs = null;
 
   /**
    * @param {import('./connection-manager.js').ConnectionManager} connection
@@ -91,6 +97,23 @@ class Consumer extends EventEmitter {
     });
     this.#setProcessor(index, processor, batch);
     this.#streams[index] = checks.name('stream', stream);
+    return this;
+  }
+
+  /** Adds middleware for jobs that start from now on. */
+  use(middleware) {
+    const receiving =
+      this.#middleware ?? new Receiving(this, this.#group, (error, job) => this.onUnhandled(error, job));
+    receiving.add(middleware);
+    this.#middleware = receiving;
+    return this;
+  }
+
+  /** Adds a codec for values of the jobs that start from now on. */
+  useCodec(codec, options) {
+    const codecs = this.#codecs ?? new ValueCodecs();
+    codecs.add(codec, options);
+    this.#codecs = codecs;
     return this;
   }
 
@@ -141,6 +164,11 @@ class Consumer extends EventEmitter {
     return consumerStats(this.#native, { streams: this.#streams, group: this.#group, late: this.#late }, options);
   }
 
+  /** @internal Returns the name of the group. */
+  get group() {
+    return this.#group;
+  }
+
   /** @internal Starts the batches that wait, before a pause or a stop waits for their jobs. */
   onStopping() {
     for (const batches of this.#batches.values()) batches.hurry();
@@ -168,19 +196,23 @@ class Consumer extends EventEmitter {
     this.#carried.set(token, carried);
   }
 
-  /** @internal Receives the headers of a job that starts next, for subscribers. */
-  onHeaders(token, text) {
-    this.#headers.set(token, diagnostics.readHeaders(text));
+  /** @internal Receives the headers of a job that starts next, for subscribers and middleware. */
+  onHeaders(token, text, hasSubscribers) {
+    if (hasSubscribers || this.#middleware !== null) this.#headers.set(token, diagnostics.readHeaders(text));
   }
 
   /** @internal Runs a job; `hasSubscribers` is true if a channel for runs has a subscriber. */
   onJob(stream, token, id, hasSubscribers) {
-    const run = new Run(this, token, new Job(this.connection.sharedClient(), id));
-    if (hasSubscribers) this.#announce(run, stream);
+    const client = this.connection.sharedClient();
+    const run = new Run(this, token, new Job(this.#codecs === null ? client : this.#codecs.clientOf(client), id));
+    const headers = hasSubscribers || this.#middleware !== null ? this.#takeHeaders(token) : null;
+    if (hasSubscribers) this.#announce(run, stream, headers);
     if (this.#defersRemovals || this.#carried.size > 0) this.#deliver(run);
     if (this.#prefetched.size > 0) this.#bring(run);
     this.#runs[token % SLOTS] = run;
-    run.start(this.#processors[stream]);
+    const processor = this.#processors[stream];
+    if (this.#middleware === null) run.start(processor);
+    else run.start(this.#middleware.around(processor, this.#streams[stream], headers));
   }
 
   /** @internal Settles a job. Returns a promise of the settlement if `awaited`. */
@@ -262,9 +294,14 @@ class Consumer extends EventEmitter {
     });
   }
 
-  #announce(run, stream) {
-    const headers = this.#headers.get(run.token) ?? {};
-    this.#headers.delete(run.token);
+  /** Returns the headers of a job that starts. */
+  #takeHeaders(token) {
+    const headers = this.#headers.get(token) ?? {};
+    this.#headers.delete(token);
+    return headers;
+  }
+
+  #announce(run, stream, headers) {
     run.announce({ consumer: this, job: run.job, stream: this.#streams[stream], group: this.#group, headers });
   }
 

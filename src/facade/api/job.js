@@ -8,7 +8,8 @@ const requests = require('../bridge/pending-requests.js');
 const { Delivery } = require('./payload/delivery.js');
 const { LocalPayload } = require('./payload/local-payload.js');
 const { packPull, packPush } = require('./payload/payload-commands.js');
-const { copied, decode, encode, expiry, put } = require('./payload/payload-values.js');
+const { copied, encode, expiry, put } = require('./payload/payload-values.js');
+const { readStored } = require('./codecs/stored-value.js');
 const { SharedClient } = require('./shared-client.js');
 
 /** Maximum size of a pushed value that a send can carry, in bytes. */
@@ -109,6 +110,11 @@ class Job {
     return delivery.changes(sets);
   }
 
+  /** @internal Adds a write of JSON or bytes. @param {number} timeout in ms; 0 for none */
+  static setEncoded(job, key, value, timeout) {
+    job.#write(key, value, timeout);
+  }
+
   /** @internal Forgets pushed values, since a push failed. @param {Array | null} known from `LocalPayload.write` */
   static forgetPushed(job, known) {
     job.#pushed = null;
@@ -134,7 +140,7 @@ class Job {
   /** Adds a write, which leaves with the next `push()`, `send()` or settlement. */
   set(key, value, timeout) {
     const name = checks.text('key', key);
-    this.#sets.push({ key: name, value: encode(name, value), timeout: expiry(name, timeout) });
+    this.#write(name, encode(name, value), expiry(name, timeout));
     return this;
   }
 
@@ -164,6 +170,11 @@ class Job {
     }
   }
 
+  #write(key, value, timeout) {
+    const { codecs } = this.#client;
+    this.#sets.push({ key, value: codecs ? codecs.encode(this.id, key, value) : value, timeout });
+  }
+
   #push() {
     const sets = this.#sets;
     if (sets.length === 0) return Promise.resolve();
@@ -178,7 +189,7 @@ class Job {
   #pull() {
     const result = {};
     const isLocal = this.#local !== null && this.#local.jobId === this.id;
-    const gets = isLocal ? this.#readLocal(result) : this.#gets;
+    const gets = isLocal ? this.#readLocalOrDrop(result) : this.#gets;
     const dels = isLocal ? this.#dels.filter((key) => !this.#local.remove(key)) : this.#dels;
     if (gets.length === 0 && dels.length === 0) {
       this.#gets = [];
@@ -189,7 +200,7 @@ class Job {
     this.#gets = [];
     this.#dels = [];
     if (dels.length > 0) this.#pushed = this.#pushed?.filter(({ key }) => !dels.includes(key)) ?? null;
-    return packPull(names, gets, dels, result);
+    return packPull(names, gets, dels, result, this.#client.codecs);
   }
 
   #localPayload() {
@@ -197,9 +208,21 @@ class Job {
     return this.#local;
   }
 
+  /** Answers reads as `#readLocal()`. After a value that cannot be decoded the next `pull()` begins anew. */
+  #readLocalOrDrop(result) {
+    try {
+      return this.#readLocal(result);
+    } catch (error) {
+      this.#gets = [];
+      this.#dels = [];
+      throw error;
+    }
+  }
+
   /** Answers reads from local values. @returns the remaining reads */
   #readLocal(result) {
     const local = this.#local;
+    const { codecs } = this.#client;
     const left = this.#gets.filter((get) => {
       const { key, asBuffer } = get;
       const value = local.read(key);
@@ -207,7 +230,9 @@ class Job {
         get.isMissed = local.isMissed(key);
         return true;
       }
-      put(result, key, value === null ? null : asBuffer ? Buffer.from(value) : decode(value.toString()));
+      // A copy of bytes, since the value can be read again.
+      const own = value === null || !asBuffer ? value : Buffer.from(value);
+      put(result, key, own === null ? null : readStored(own, key, asBuffer, codecs, this.id));
       return false;
     });
     for (const { key } of this.#gets) local.consume(key);

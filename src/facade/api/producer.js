@@ -15,6 +15,8 @@ const { SendTogether, allSent, checkAll, refuseSharedValues } = require('./sendi
 const { disconnectionOf, extentOf, inParts } = require('./sending/send-parts.js');
 const { groupsOf, jobId, length, recordTime, routeOf } = require('./sending/send-options.js');
 const { SendRequest } = require('./sending/send-request.js');
+const { Sending } = require('./middleware/sending.js');
+const { ValueCodecs } = require('./codecs/value-codecs.js');
 const { choosePayload } = require('./payload/send-payload.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -37,6 +39,10 @@ class Producer extends EventEmitter {
   #watched = false;
   #counts = { begun: 0, sent: 0, failed: 0, finished: 0, timedOut: 0 };
   #waits;
+  /** Middleware; `null` without any. */
+  #middleware = null;
+  /** Codecs for values of jobs; `null` without any. */
+  #codecs = null;
 
   /** @param {import('./connection-manager.js').ConnectionManager} connection */
   constructor(connection) {
@@ -63,7 +69,24 @@ class Producer extends EventEmitter {
 
   /** Creates a job, by default with a random id. */
   job(id) {
-    return new Job(this.connection.sharedClient(), id || this.connection.newId());
+    const client = this.connection.sharedClient();
+    return new Job(this.#codecs === null ? client : this.#codecs.clientOf(client), id || this.connection.newId());
+  }
+
+  /** Adds middleware for sends from now on. */
+  use(middleware) {
+    const sending = this.#middleware ?? new Sending(this);
+    sending.add(middleware);
+    this.#middleware = sending;
+    return this;
+  }
+
+  /** Adds a codec for values of its jobs. */
+  useCodec(codec, options) {
+    const codecs = this.#codecs ?? new ValueCodecs();
+    codecs.add(codec, options);
+    this.#codecs = codecs;
+    return this;
   }
 
   /** Sends a job. Resolves with the job when Redis has the entry. */
@@ -99,7 +122,9 @@ class Producer extends EventEmitter {
   }
 
   #send(options) {
-    return this.#dispatch(this.#entry(options));
+    const entry = this.#entry(options);
+    if (this.#middleware === null) return this.#dispatch(entry);
+    return this.#middleware.send(entry, () => this.#dispatch(entry));
   }
 
   #sendAll(sends, options) {
@@ -110,10 +135,24 @@ class Producer extends EventEmitter {
     const entries = checkAll(sends, (given) => this.#entryWithPayload(given));
     refuseSharedValues(entries);
     if (entries.length === 0) return Promise.resolve([]);
-    if (isAtomic) return allSent(this.#dispatchTogether(entries));
+    if (this.#middleware === null) return allSent(this.#dispatchAll(entries, isAtomic));
+    const dispatch = (ready) => this.#dispatchAll(this.#measured(ready), isAtomic);
+    return allSent(this.#middleware.sendAll(entries, dispatch, isAtomic));
+  }
+
+  /** Validates payloads again, since middleware can have changed them. */
+  #measured(entries) {
+    for (const entry of entries) measure(entry);
+    refuseSharedValues(entries);
+    return entries;
+  }
+
+  /** Sends jobs with valid options in one write, or in one transaction. @returns a promise for each */
+  #dispatchAll(entries, isAtomic) {
+    if (isAtomic) return this.#dispatchTogether(entries);
     const parts = inParts(entries, this.connection.queueLimit);
-    if (parts.length > 1) return allSent(this.#dispatchInParts(parts));
-    return allSent(entries.map((entry) => this.#attempt(entry)));
+    if (parts.length > 1) return this.#dispatchInParts(parts);
+    return entries.map((entry) => this.#attempt(entry));
   }
 
   /** Validates the options of a send. */
@@ -148,11 +187,7 @@ class Producer extends EventEmitter {
 
   /** Validates the options of a send, and the payload of its job too. */
   #entryWithPayload(options) {
-    const entry = this.#entry(options);
-    const payload = payloadOf(entry);
-    entry.isOnlyCopy = payload?.isOnlyCopy ?? false;
-    entry.extent = extentOf(entry, payload);
-    return entry;
+    return measure(this.#entry(options));
   }
 
   /** Sends a job with valid options. */
@@ -238,8 +273,9 @@ class Producer extends EventEmitter {
   #begin(entry) {
     const { job, name, groups, endsAtError } = entry;
     // Before anything is packed or planned, since a subscriber can send jobs and push payloads.
-    const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
-    entry.headers = message && diagnostics.packHeaders(message.headers);
+    const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups, entry.headers) : null;
+    const headers = message === null ? entry.headers : message.headers;
+    entry.headers = headers && diagnostics.packHeaders(headers);
     const payload = message === null ? payloadOf(entry) : payloadOrPublish(entry, message);
     const restore = payload && Job.takeSendable(job, payload);
     entry.payload = payload;
@@ -285,8 +321,8 @@ class Producer extends EventEmitter {
   }
 
   /** Publishes a job that will be sent. @returns the message, to which subscribers can add headers */
-  #announce(job, stream, groups) {
-    const message = { producer: this, job, stream, waitFor: groups ?? [], headers: {} };
+  #announce(job, stream, groups, headers) {
+    const message = { producer: this, job, stream, waitFor: groups ?? [], headers: headers ?? {} };
     diagnostics.channels.send.publish(message);
     return message;
   }
@@ -381,6 +417,14 @@ class Producer extends EventEmitter {
 /** Chooses the payload that leaves with an entry. */
 function payloadOf({ given, job, cap, groups }) {
   return choosePayload(Job.sendable(job), given, { isCapped: cap > 0, isAwaited: groups !== null });
+}
+
+/** Validates the payload of an entry, and notes its size. */
+function measure(entry) {
+  const payload = payloadOf(entry);
+  entry.isOnlyCopy = payload?.isOnlyCopy ?? false;
+  entry.extent = extentOf(entry, payload);
+  return entry;
 }
 
 /** Chooses the payload. Subscribers that have the message of a send get that of its refusal too. */

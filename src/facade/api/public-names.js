@@ -21,6 +21,8 @@ function load() {
     setErrorKind: require('../support/errors.js').setErrorKind,
     UnrecoverableError: require('../support/errors.js').UnrecoverableError,
     DeadLetters: require('./dead-letters.js').DeadLetters,
+    defineStream: require('./contracts/stream-contract.js').defineStream,
+    ContractError: require('./contracts/contract-error.js').ContractError,
     gracefulShutdown: require('./graceful-shutdown.js').gracefulShutdown,
   };
 }

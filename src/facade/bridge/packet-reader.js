@@ -200,7 +200,7 @@ REPORT_READERS[Report.Carried] = () => {
 REPORT_READERS[Report.Headers] = () => {
   const consumer = consumers.get(readNumber());
   const [token, headers] = [readNumber(), readString()];
-  if (hasRunSubscribers()) consumer?.onHeaders(token, headers);
+  consumer?.onHeaders(token, headers, hasRunSubscribers());
 };
 REPORT_READERS[Report.Jobs] = () => {
   const consumer = consumers.get(readNumber());

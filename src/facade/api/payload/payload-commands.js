@@ -4,7 +4,8 @@ const { Operation } = require('../../bridge/native.js');
 const packetWriter = require('../../bridge/packet-writer.js');
 const requests = require('../../bridge/pending-requests.js');
 const { setErrorKind } = require('../../support/errors.js');
-const { decode, put } = require('./payload-values.js');
+const { readStored } = require('../codecs/stored-value.js');
+const { put } = require('./payload-values.js');
 
 /** Packs writes of payload keys. @returns {Promise<void>} promise of the request */
 function packPush(request, [link, id], sets) {
@@ -22,9 +23,13 @@ function packPush(request, [link, id], sets) {
   return request.promise;
 }
 
-/** Packs reads of payload keys, and removals behind them. @returns {Promise<object>} `result` with the values */
-function packPull([link, id], gets, dels, result) {
-  const request = new PullRequest(gets, result);
+/**
+ * Packs reads of payload keys, and removals behind them.
+ * @param {import('../codecs/value-codecs.js').ValueCodecs | null | undefined} codecs
+ * @returns {Promise<object>} `result` with the values
+ */
+function packPull([link, id], gets, dels, result, codecs) {
+  const request = new PullRequest(gets, result, codecs, id);
   packetWriter.begin(Operation.Pull);
   packetWriter.writeNumber(link);
   packetWriter.writeRequest(request);
@@ -33,7 +38,8 @@ function packPull([link, id], gets, dels, result) {
   packetWriter.writeString(id);
   for (const { key, asBuffer } of gets) {
     packetWriter.writeString(key);
-    packetWriter.writeNumber(asBuffer ? 0 : 1);
+    // An encoded value is no text.
+    packetWriter.writeNumber(asBuffer || codecs ? 0 : 1);
   }
   for (const key of dels) packetWriter.writeString(key);
   packetWriter.end();
@@ -41,16 +47,22 @@ function packPull([link, id], gets, dels, result) {
 }
 
 class PullRequest extends requests.Request {
-  constructor(gets, result) {
+  constructor(gets, result, codecs, jobId) {
     super(result);
     this.gets = gets;
+    this.codecs = codecs;
+    this.jobId = jobId;
   }
 
   /** Receives a value. A key of another type than string is left out. */
   value(index, raw) {
     const { key, asBuffer, isMissed } = this.gets[index];
     if (raw === null && isMissed) this.failed(answerMissed(key));
-    put(this.result, key, asBuffer || raw === null ? raw : decode(raw));
+    try {
+      put(this.result, key, raw === null ? null : readStored(raw, key, asBuffer, this.codecs, this.jobId));
+    } catch (error) {
+      this.failed(error);
+    }
   }
 }
 

@@ -29,16 +29,6 @@ function copied(value) {
   return typeof value === 'string' ? value : value.slice();
 }
 
-/** Parses JSON. An error is returned, not thrown, so that the other keys are read. */
-function decode(text) {
-  if (text === '') return null;
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    return error;
-  }
-}
-
 /** Returns the time for PSETEX, in ms; 0 for none. */
 function expiry(key, timeout) {
   if (!timeout) return 0;
@@ -49,4 +39,4 @@ function expiry(key, timeout) {
   return ms;
 }
 
-module.exports = { copied, decode, encode, expiry, put };
+module.exports = { copied, encode, expiry, put };

@@ -51,6 +51,8 @@ describe('the packed package', () => {
       'index.js',
       'native.d.ts',
       'native.js',
+      'nestjs.d.ts',
+      'nestjs.js',
       'package.json',
       'redis-commands.d.ts',
       'src',
@@ -62,6 +64,7 @@ describe('the packed package', () => {
       'dashboard',
       'facade',
       'inspection',
+      'nestjs',
     ]);
     assert.deepStrictEqual(fs.readdirSync(path.join(installed, 'src', 'dashboard')).sort(), ['assets', 'server']);
     assert.ok(!fs.existsSync(path.join(installed, 'docs', 'dashboard')), 'screenshots');

@@ -891,6 +891,83 @@ export interface RedisClient extends IRedisClient, IRedisCommands, IEmitter<IRed
   disconnect(): void;
 }
 
+/** Options of `ConnectionManager.history()`. */
+export interface IHistoryOptions {
+  /** The stream. */
+  stream: string;
+  /**
+   * Id of the entry after which to read, such as the last one that was read before. `'0'` for the very first entry, so that earlier
+   * removals are a gap. `'$'` for entries from now on. A time that is no entry belongs to `since`.
+   * @default the oldest entry
+   */
+  fromId?: string | undefined;
+  /** Time of the first entry, by the clock of Redis: a Date or ms. It excludes `fromId`. */
+  since?: Date | number | undefined;
+  /**
+   * Waits for further entries after the last one. The iteration then ends by `break`, by `signal`, or by a stop of the bus.
+   * @default false
+   */
+  live?: boolean | undefined;
+  /**
+   * Route to the node of `nodes()`. One history reads one node.
+   * @default the stream
+   */
+  route?: string | undefined;
+  /**
+   * Maximum time of one blocking read (XREAD BLOCK), in ms. It is at most half of `commandTimeout`.
+   * @default 5000
+   */
+  blockTimeout?: number | undefined;
+  /** Its abort rejects with its reason. */
+  signal?: IAbortSignal | undefined;
+  /**
+   * Called with entries that were removed before they were read. The iteration goes on behind them. Without it the iteration
+   * rejects with an {@link IHistoryTrimmedError}.
+   * @default none
+   */
+  onTrimmed?: ((gap: IHistoryGap) => void) | undefined;
+}
+
+/** Entry of a history. */
+export interface IHistoryEntry {
+  /** Id of the entry, for `fromId`. */
+  readonly id: string;
+  /** Time of the entry, by the clock of Redis. */
+  readonly date: Date;
+  /** Name of the stream, as passed to `history()`. */
+  readonly stream: string;
+  /** Id of the job. Empty for an entry that is no job. */
+  readonly jobId: string;
+  /** Id of the producer. Empty without one. */
+  readonly producerId: string;
+  /** The job. Its `pull()` needs no round trip for values that the entry carries, and reads payload keys of others. */
+  readonly job: Job;
+  /** Values that the entry carries, see {@link ISendOptions.carry}, by payload key. A value that is not JSON is a Buffer. */
+  readonly values: { [key: string]: any };
+}
+
+/** Entries of a stream that were removed before a history has read them. */
+export interface IHistoryGap {
+  /** Name of the stream, as passed to `history()`. */
+  stream: string;
+  /** Id after which they were. */
+  after: string;
+  /** Id of the oldest entry that is left; null without one. */
+  oldest: string | null;
+  /**
+   * Number of the entries. null if it is unknown: before Redis 7, if the stream was made again, and for a `fromId` or `since`
+   * whose entry is gone. The gap can be empty then.
+   */
+  count: number | null;
+}
+
+/** Error of a history whose entries were removed before they were read. */
+export interface IHistoryTrimmedError extends Error, IHistoryGap {
+  code: 'HISTORY_TRIMMED';
+  /** Same as `code`. */
+  errno: string;
+}
+
 /** @see IEmitter */
 export interface ConnectionManager extends IEmitter<IConnectionManagerEvents> {}
 
@@ -943,6 +1020,17 @@ export declare class ConnectionManager {
   getClients(key: string): RedisClient[];
   /** Returns the prefix of every key and channel of this bus. */
   getKeyPrefix(): string;
+  /**
+   * Returns the entries of a stream, the oldest first, beside all groups: each reader at its own pace, and each entry once. With
+   * `live` the iteration goes on with new entries, without a gap or a repeat. A page is read when the one before it was taken. The
+   * connection of its own is opened by the first read, and closed at the end of the iteration. Needs XRANGE, XINFO, MULTI and EXEC,
+   * and XREAD with `live`.
+   *
+   * @returns iteration that rejects with an {@link IHistoryTrimmedError} without `onTrimmed`, with `CONNECTION_CLOSED` after a stop
+   * of the bus, and with another {@link IRedisError}, after which a history can go on by `fromId`
+   * @throws TypeError or RangeError that names the option
+   */
+  history(options: IHistoryOptions): AsyncGenerator<IHistoryEntry, void, undefined>;
   /**
    * Stops to read jobs, waits for those in flight, and closes every connection (QUIT). The process can exit after it, whatever
    * the state of Redis. A second call has no effect. Further use of the bus opens connections again.

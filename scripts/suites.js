@@ -10,10 +10,12 @@ const counts = require('./counts.js');
 const WITH_SERVER = ['compat', 'interop', 'api', 'topologies', 'faults', 'embedded', 'cli', 'dashboard'];
 /** Those that are about what is shipped, and how fast it is; `engine` has tests for cargo. */
 const OTHERS = ['types', 'package', 'bench'];
+/** Tests of the NestJS transport. Nest 12 is an ES module, which Node before 20.19 cannot require. */
+const WITH_NEST = process.features.require_module ? ['nestjs'] : [];
 
 /** Test suites, on the server of REDIS_SERVER. */
 const ENGINE = { name: 'engine tests', run: runCargo };
-const NODE = { name: 'Node tests', run: () => runNode([...WITH_SERVER, ...OTHERS]) };
+const NODE = { name: 'Node tests', run: () => runNode([...WITH_SERVER, ...WITH_NEST, ...OTHERS]) };
 const NODE_WITH_SERVER = { name: 'Node tests', run: () => runNode(WITH_SERVER) };
 
 /** Runs a suite; `counted` is null for a runner that has no stable way to say how many tests ran. */

@@ -3,6 +3,7 @@
 /** Features that the embedded server does not have, as reasons to leave a case out. */
 const REASONS = {
   acl: 'users and their rights',
+  aof: 'files of its data',
   cluster: 'a Cluster',
   databases: 'databases beside the first',
   pauses: 'writes that go on in their order after CLIENT PAUSE',
@@ -38,6 +39,7 @@ const LEFT_OUT = [
   ['a URL means the same as in ioredis', 'databases'],
   ['a consumer of a Cluster reads ahead', 'cluster'],
   ['a failed job that is dead-lettered keeps its failure', 'acl'],
+  ['a live history survives cut connections and restarts', 'aof'],
   ['a prefetched key that was missing or of another type', 'types'],
   ['a received failure is not recorded', 'acl'],
   ['a refused listen() to the own jobs leaves no send waiting', 'acl'],

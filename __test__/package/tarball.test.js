@@ -53,6 +53,8 @@ describe('the packed package', () => {
       'index.js',
       'native.d.ts',
       'native.js',
+      'nestjs.d.ts',
+      'nestjs.js',
       'opentelemetry.d.ts',
       'opentelemetry.js',
       'package.json',
@@ -66,6 +68,7 @@ describe('the packed package', () => {
       'dashboard',
       'facade',
       'inspection',
+      'nestjs',
     ]);
     assert.deepStrictEqual(fs.readdirSync(path.join(installed, 'src', 'dashboard')).sort(), ['assets', 'server']);
     assert.ok(!fs.existsSync(path.join(installed, 'docs', 'dashboard')), 'screenshots');

@@ -1,12 +1,7 @@
 'use strict';
 
 const { predecessor, successor } = require('../facade/redis/entry-ids.js');
-
-/** Limits of the number of entries in one request. The first request is small, since an entry can be large. */
-const FIRST_PAGE = 10;
-const MOST_IN_PAGE = 1000;
-/** Size of a page that a request aims at, in bytes. */
-const PAGE_BYTES = 256 * 1024;
+const { FIRST_PAGE, nextCount, sizeOf } = require('../facade/redis/page-size.js');
 
 /** Remainder of the work that a search can do. */
 class Budget {
@@ -47,16 +42,6 @@ async function* entryPages(client, key, { isNewestFirst = false, from, budget = 
     at = page.length < wanted ? null : next(page.at(-1)[0]);
     count = nextCount(page, size);
   }
-}
-
-function sizeOf(page) {
-  return page.reduce((sum, [, fields]) => fields.reduce((inner, { length }) => inner + length, sum), 0);
-}
-
-/** Returns the number of entries of the next page, so that it has about `PAGE_BYTES`. */
-function nextCount(page, size) {
-  const average = Math.max(1, size / Math.max(1, page.length));
-  return Math.max(1, Math.min(MOST_IN_PAGE, Math.floor(PAGE_BYTES / average)));
 }
 
 module.exports = { Budget, entryPages };

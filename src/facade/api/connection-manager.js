@@ -8,6 +8,8 @@ const processRef = require('../bridge/process-ref.js');
 const diagnostics = require('../support/diagnostics.js');
 const { disposable } = require('../support/dispose.js');
 const { IdStock, newId } = require('../bridge/job-ids.js');
+const { historyOptions } = require('./history/history-options.js');
+const { HistoryReader } = require('./history/history-reader.js');
 const { NodeCallbacks } = require('./node-callbacks.js');
 const { RedisClient } = require('../redis/redis-client.js');
 const packetReader = require('../bridge/packet-reader.js');
@@ -16,6 +18,9 @@ const { SharedClient } = require('./shared-client.js');
 const { safeEmit } = require('../support/safe-emit.js');
 const topology = require('../options/bus-options.js');
 const waits = require('../bridge/wait-registry.js');
+
+/** Default of `socketTimeout`, in ms. */
+const SOCKET_TIMEOUT = 30_000;
 
 /** Managers with open connections. An open connection keeps its manager alive, as a socket of Node keeps its listeners. */
 const inUse = new Set();
@@ -39,6 +44,8 @@ class ConnectionManager extends EventEmitter {
   #queueLimit = null;
   /** For each node, true if its clients return integers as strings. */
   #stringNumbers;
+  /** Least `commandTimeout` and `socketTimeout` of the nodes, in ms; Infinity without one. */
+  #patience;
   /** Ids that lead to nodes in the ring, if nodes can leave it. */
   #ids = null;
   /** Strong references to callbacks, to which the packet reader has weak ones. */
@@ -77,6 +84,7 @@ class ConnectionManager extends EventEmitter {
     this.#isPartitioned = plan.isPartitioned;
     this.#hasOneServer = plan.hasOneServer;
     this.#stringNumbers = plan.nodes.map(({ given }) => Boolean(given.stringNumbers));
+    this.#patience = patienceOf(plan.nodes.map(({ native }) => native));
     this.#shared = new SharedClient(this.#native, this.#keyPrefix, this.#enablePipelining, this);
     this.#callbacks = plan.nodes.map(
       ({ given }, index) =>
@@ -108,6 +116,11 @@ class ConnectionManager extends EventEmitter {
   /** Returns a private connection to every node. */
   getClients(key) {
     return this.#callbacks.map((_, node) => this.#client(key, node));
+  }
+
+  /** Returns the entries of a stream as an asynchronous iterable, beside all groups. It opens a connection when it is read. */
+  history(options) {
+    return new HistoryReader(this, historyOptions(options), this.#patience).entries();
   }
 
   /** Returns the prefix of every key and channel of this bus. */
@@ -158,6 +171,11 @@ class ConnectionManager extends EventEmitter {
     inUse.delete(this);
     waits.endSweeping();
     this.#publish('end', {});
+  }
+
+  /** @internal Returns a private connection to a node, by its index. */
+  clientOf(key, node) {
+    return this.#client(key, node);
   }
 
   /** @internal Returns a random id for a job. */
@@ -228,6 +246,14 @@ function topologyOf({ standalone, cluster, startupNodes, nodes }) {
   if (cluster ?? startupNodes) return topology.cluster(startupNodes, cluster);
   if (nodes) return topology.nodes(nodes);
   throw new TypeError('one of standalone, cluster and nodes must be given');
+}
+
+/** Returns the least times of the connections to all nodes, in ms. A negative time is no limit. */
+function patienceOf(nodes) {
+  const least = (name, fallback) => {
+    return Math.min(...nodes.map(({ [name]: ms = fallback }) => (ms < 0 ? Infinity : ms)));
+  };
+  return { commandTimeout: least('commandTimeout', Infinity), socketTimeout: least('socketTimeout', SOCKET_TIMEOUT) };
 }
 
 /** Creates the engine's bus. The engine validates certificates and keys. */

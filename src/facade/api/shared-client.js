@@ -1,5 +1,8 @@
 'use strict';
 
+const { SingleCall } = require('../redis/call-request.js');
+const { RedisCommand } = require('../redis/redis-command.js');
+
 /** Connection of a bus that jobs and producers share. */
 class SharedClient {
   #native;
@@ -23,6 +26,13 @@ class SharedClient {
 
   get status() {
     return this.#native.status;
+  }
+
+  /** Sends a command that does not block. The first key decides on the node of a Cluster. */
+  call(command, ...args) {
+    const request = new SingleCall([new RedisCommand(command, args, false)], false);
+    request.send(this.number);
+    return request.promise;
   }
 }
 

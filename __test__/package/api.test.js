@@ -21,6 +21,7 @@ const OPTIONS = {
   IRedisNodes: NODES,
   IRedisClientOptions: NODES,
   IEjectOptions: 'Nodes that fail',
+  IRetentionOptions: 'Retention',
   'ConnectionManager.stop': '`connection.stop({ maxWait?, force? })`',
   ISendOptions: '`producer.send(options)`',
   ISendAllOptions: '`producer.sendAll(sends, { atomic? })`',

@@ -8,6 +8,7 @@ use crate::redis_io::resp::Value;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::options::retention::RetentionOptions;
+use crate::engine::protocol::retention_mark::RetentionMark;
 
 impl Consumer {
     /// Acquires or renews the lease of a stream. Returns the time until which it holds; `None` if another consumer has
@@ -34,9 +35,12 @@ impl Consumer {
         if owner?.bytes() != Some(self.options.id.as_bytes()) {
             return Ok(None);
         }
-        let renewed = self.ask(lane, |commands, to| {
+        let renew = self.ask(lane, |commands, to| {
             commands.begin("PEXPIRE", 3).key_parts(&key).arg_number(ms).end(to);
         });
-        Ok(matches!(renewed.await?, Value::Integer(1)).then_some(asked + time))
+        let renew_mark =
+            self.ask(lane, |commands, to| RetentionMark::pack_renewal(commands, node.keys(), stream, to));
+        let (renewed, _) = tokio::join!(renew, renew_mark);
+        Ok(matches!(renewed?, Value::Integer(1)).then_some(asked + time))
     }
 }

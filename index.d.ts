@@ -285,8 +285,32 @@ export interface IUrl {
   readonly searchParams: object;
 }
 
+/** Options of the removal of acknowledged entries, and of the limit of a backlog. They hold for all streams of the bus. */
+export interface IRetentionOptions {
+  /**
+   * `'acknowledged'` removes an entry once every group that the stream has then has acknowledged it. An entry that a group has not
+   * read, or that is pending, stays. A stream without a group keeps all entries. One consumer of the stream at a time does that;
+   * its bus must have the option. Redis must be 6.2 or later. With it `send()` with `capped` is a TypeError.
+   * @default no entry is removed
+   */
+  retain?: 'acknowledged' | null | undefined;
+  /**
+   * Minimum time that an entry stays after its last acknowledgement, in ms, at most a day.
+   * @default 5000
+   */
+  retainFor?: number | undefined;
+  /**
+   * Maximum backlog of a stream: the number of entries that the slowest group has not acknowledged. At it `send()` rejects with
+   * the code `BACKLOG_FULL`. One producer does not exceed the limit. Several exceed it by at most the jobs that the others send
+   * within 250 ms and one query. Before Redis 7, for a group with an unknown lag, and without groups, the length of the stream
+   * counts. Dead letters and `DeadLetters.replay()` have no limit. 0 is no limit.
+   * @default 0
+   */
+  backlogLimit?: number | undefined;
+}
+
 /** Options of the bus for a connection. */
-export interface IRedisClientOptions {
+export interface IRedisClientOptions extends IRetentionOptions {
   /**
    * Prefix of every key and channel.
    * @default 'hfxbus'
@@ -1240,7 +1264,7 @@ export interface ISendOptions {
   /** Job to send. Values that were set and not pushed leave with it (MULTI, SET, XADD and EXEC). */
   job: Job;
   /**
-   * Approximate maximum length of the stream (MAXLEN ~); 0 for no limit.
+   * Approximate maximum length of the stream (MAXLEN ~); 0 for no limit. A TypeError on a bus with `retain`.
    * @default 0
    */
   capped?: number | undefined;

@@ -155,6 +155,8 @@ export interface NativeBusOptions {
   nodes: Array<NativeNodeOptions>
   /** Rule for the ejection of nodes, if there is one. */
   eject?: NativeEjectOptions
+  /** Minimum time that an entry stays after every group has acknowledged it, in ms. Without it all entries stay. */
+  retainFor?: number
 }
 
 /** A Cluster. Other options describe the connections to its nodes. Times in ms, negative for never. */

@@ -56,6 +56,20 @@ describe('npx hfxbus on a Cluster', () => {
     assert.strictEqual(code, 0, JSON.stringify(said));
   });
 
+  it('names the share of the busiest streams of a node, where the server counts it', async () => {
+    const set = (node) => node.call('CONFIG', 'SET', 'cluster-slot-stats-enabled', 'yes').catch(() => null);
+    // Before Redis 8.2 and Valkey 8 there is no such setting.
+    const counts = (await Promise.all(cluster.primaries.map(set))).every((reply) => reply === 'OK');
+    const key = keys.stream('share');
+    for (let at = 0; at < 50; at++) await cluster.call('XADD', key, '*', 'prd', 'p', 'job', `job-${at}`);
+    const { code, said } = await asked(['doctor', '--url', url]);
+    const loads = said.findings.filter(({ check }) => check === 'load');
+    assert.deepStrictEqual([code, loads.length], [0, counts ? 3 : 0]);
+    if (!counts) return;
+    const node = `127.0.0.1:${(await cluster.home(key)).port}`;
+    assert.match(loads.find((load) => load.node === node).detail, /^share of the node's CPU time: share \d+ %/);
+  });
+
   it('replays a dead letter to the node of its stream', async () => {
     const letter = ['prd', 'p', 'job', 'lost', 'str', 'a', 'eid', '1-1', 'grp', 'g', 'dlv', '3', 'rsn', 'exhausted'];
     await cluster.call('XADD', keys.stream('letters'), '5-1', ...letter);

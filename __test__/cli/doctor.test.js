@@ -12,7 +12,7 @@ const { RawClient } = require('../support/raw-client.js');
 const { RedisServer, freePort } = require('../support/redis-server.js');
 const { until } = require('../support/wait-until.js');
 const { stuckBus } = require('./stuck.js');
-const { ConnectionManager, Producer } = require('../../index.js');
+const { ConnectionManager, Consumer, Producer } = require('../../index.js');
 
 async function healthy(t, ...args) {
   const redis = await RedisServer.start(...args);
@@ -36,9 +36,10 @@ describe('npx hfxbus doctor', () => {
     const { code, said } = await asked(['doctor', '--url', url]);
     assert.strictEqual(code, 0);
     assert.strictEqual(said.ok, true);
-    const roles = ['producers', 'producers that wait', 'consumers', 'consumers that claim', 'dead letters'];
+    const senders = ['producers', 'producers that wait', 'consumers', 'consumers that claim'];
+    const roles = [...senders, 'retention', 'limited producers', 'dead letters'];
     const rights = roles.map((role) => `rights of ${role}`);
-    const checks = ['version', 'role', 'memory', 'eviction', 'persistence', ...rights, 'groups'];
+    const checks = ['version', 'role', 'memory', 'eviction', 'persistence', 'help', ...rights, 'groups'];
     assert.deepStrictEqual(
       said.findings.map(({ check, state }) => [check, state]),
       checks.map((check) => [check, 'ok']),
@@ -74,6 +75,8 @@ describe('npx hfxbus doctor', () => {
         ['ok', 'nothing is refused'],
         ['problem', 'refused: GET, DEL, XACK'],
         ['warning', 'refused: XCLAIM; matters with claimInterval'],
+        ['warning', 'refused: SET, GET, PEXPIRE; matters with retain'],
+        ['ok', 'nothing is refused'],
         ['warning', 'refused: XADD; matters with deadLetter'],
       ],
     );
@@ -123,6 +126,42 @@ describe('npx hfxbus doctor', () => {
       );
     }
     assert.deepStrictEqual(new Set(of(said, 'groups').map(({ stream }) => stream)), new Set(['mails']));
+  });
+
+  it('reports the group without consumers that holds a stream with retention', async (t) => {
+    const { redis, url } = await healthy(t);
+    const connection = ConnectionManager.standalone({ ...redis.options, retain: 'acknowledged', retainFor: 100 });
+    t.after(() => connection.stop());
+    await redis.call('XGROUP', 'CREATE', keys.stream('mails'), keys.group('dead'), '0', 'MKSTREAM');
+    const consumer = new Consumer(connection, { group: 'mailer' });
+    await consumer.process({ stream: 'mails', processor: async () => {} }).play();
+    const producer = new Producer(connection);
+    for (let at = 0; at < 3; at++) await producer.send({ stream: 'mails', job: producer.job() });
+    await until(async () => (await redis.call('EXISTS', 'hfxbus:rtl:mails')) === 1);
+    const held = await asked(['doctor', '--url', url]);
+    const text = 'mails keeps 3 entries for dead, which has no consumers: play its consumers, or remove the group';
+    assert.deepStrictEqual(
+      of(held.said, 'retention').map(({ state, detail }) => [state, detail]),
+      [['problem', text]],
+    );
+    await redis.call('XGROUP', 'DESTROY', keys.stream('mails'), keys.group('dead'));
+    await until(async () => (await redis.call('XLEN', keys.stream('mails'))) === 0);
+    const { said } = await asked(['doctor', '--url', url]);
+    assert.deepStrictEqual(
+      of(said, 'retention').map(({ state, detail }) => [state, detail]),
+      [['ok', '1 stream with retain, none is held by a dead group']],
+    );
+  });
+
+  it('names what a server helps with, by its commands', async (t) => {
+    const { redis, url } = await healthy(t);
+    const [{ detail, state }] = of((await asked(['doctor', '--url', url])).said, 'help');
+    const takes = await redis.call('XTRIM', 'none', 'MINID', '0-1', 'ACKED').then(
+      () => true,
+      () => false,
+    );
+    assert.deepStrictEqual([state, detail.split(';')[0].includes('XTRIM ACKED')], ['ok', takes]);
+    assert.match(detail, /^\d of 6: XTRIM MINID/);
   });
 
   it('warns of entries that consumers of 2.x cannot read, with the groups that have consumers', async (t) => {

@@ -100,7 +100,7 @@ fn a_read_on_a_dead_connection_ends_and_its_entries_run() {
     let node = NodeOptions { link, socket_timeout: Some(LIMIT), ..NodeOptions::default() };
     let bus = TestBus::with(
         &engine,
-        BusOptions { key_prefix: "hfxbus".to_owned(), nodes: vec![node], eject: None },
+        BusOptions { key_prefix: "hfxbus".to_owned(), nodes: vec![node], eject: None, retention: None },
     );
     let block_timeout = Some(Duration::from_millis(300));
     let consumer = bus.play(&engine, &["s"], ConsumerOptions { block_timeout, ..consumer_options(1) });

@@ -21,6 +21,7 @@ const OPTIONS = {
   IRedisNodes: NODES,
   IRedisClientOptions: NODES,
   IEjectOptions: 'Nodes that fail',
+  IRetentionOptions: 'Retention',
   'ConnectionManager.stop': '`connection.stop({ maxWait?, force? })`',
   IHistoryOptions: '`connection.history(options)`',
   ISendOptions: '`producer.send(options)`',

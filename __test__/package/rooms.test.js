@@ -30,7 +30,7 @@ const LAYERS = {
   ],
   'engine/consumer': [
     ['play', 'stop'],
-    ['deadline_timer', 'reading', 'claiming'],
+    ['deadline_timer', 'reading', 'claiming', 'retention'],
     ['settlement'],
     ['dead_lettering'],
     ['turn'],

@@ -151,7 +151,12 @@ impl<'a> Running<'a> {
             let socket_timeout = process.socket_timeout.map(Duration::from_millis);
             NodeOptions { link, socket_timeout, ..NodeOptions::default() }
         });
-        let options = BusOptions { key_prefix: "hfxbus".to_owned(), nodes: nodes.collect(), eject: None };
+        let options = BusOptions {
+            key_prefix: "hfxbus".to_owned(),
+            nodes: nodes.collect(),
+            eject: None,
+            retention: None,
+        };
         let board = (self.board.clone(), process.has_producer);
         Program::start(number, self.world.tasks(number), options, board)
     }

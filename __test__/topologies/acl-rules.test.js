@@ -37,7 +37,8 @@ class Tour {
     this.letters = `${username}-letters`;
     // Subscribers that hear nothing ask whether the server is there twice in a socketTimeout.
     const options = { username, password: 'secret', connectionName: username, db: 1, socketTimeout: 600 };
-    this.connection = scene.connect({ ...options, retryStrategy: () => 50 });
+    const retention = { retain: 'acknowledged', retainFor: 100, backlogLimit: 1000 };
+    this.connection = scene.connect({ ...options, ...retention, retryStrategy: () => 50 });
     this.producer = new this.hfxbus.Producer(this.connection);
     this.producer.on('error', (error) => this.errors.push(error));
   }

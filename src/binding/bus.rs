@@ -38,6 +38,9 @@ impl NativeBus {
             let link = state.links.reserve_many(options.nodes.len() as u32);
             let bus = Bus::new(state.context.clone(), link, options);
             state.links.insert(link, RequestTarget::Bus(bus.clone()));
+            for (node, number) in (link..).enumerate().take(bus.nodes().len()).skip(1) {
+                state.links.insert(number, RequestTarget::Node(bus.clone(), node));
+            }
             Ok((bus, link))
         })?;
         Ok(Self { bus, link, facade })
@@ -120,7 +123,12 @@ impl NativeBus {
 
 impl Drop for NativeBus {
     fn drop(&mut self) {
-        self.facade.try_with(|state| drop(state.links.remove(self.link)));
+        let numbers = self.link..self.link + self.bus.nodes().len() as u32;
+        self.facade.try_with(|state| {
+            for number in numbers {
+                drop(state.links.remove(number));
+            }
+        });
     }
 }
 

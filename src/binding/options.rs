@@ -7,6 +7,7 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::engine::options::bus::{BusOptions, EjectOptions, NodeOptions, StaticRoute};
+use crate::engine::options::retention::RetentionOptions;
 use crate::redis_io::options::{Endpoint, LinkOptions, QueueLimit};
 
 use super::batch::duration;
@@ -23,6 +24,8 @@ pub struct NativeBusOptions {
     pub nodes: Vec<NativeNodeOptions>,
     /// Rule for the ejection of nodes, if there is one.
     pub eject: Option<NativeEjectOptions>,
+    /// Minimum time that an entry stays after every group has acknowledged it, in ms. Without it all entries stay.
+    pub retain_for: Option<f64>,
 }
 
 /// Rule for the ejection of a node. Times in ms.
@@ -110,7 +113,8 @@ impl NativeBusOptions {
         let nodes: Result<Vec<NodeOptions>> =
             self.nodes.into_iter().map(NativeNodeOptions::into_engine).collect();
         let eject = self.eject.map(NativeEjectOptions::into_engine);
-        Ok(BusOptions { key_prefix: self.key_prefix, nodes: nodes?, eject })
+        let retention = self.retain_for.and_then(duration).map(|keep| RetentionOptions { keep });
+        Ok(BusOptions { key_prefix: self.key_prefix, nodes: nodes?, eject, retention })
     }
 }
 

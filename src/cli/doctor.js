@@ -1,8 +1,11 @@
 'use strict';
 
 const { checkEntryPayloads } = require('../inspection/entry-payloads.js');
+const { checkRetention } = require('../inspection/held-streams.js');
 const { checkConsumers } = require('../inspection/idle-consumers.js');
 const { checkServer, checkSlots } = require('../inspection/server-checks.js');
+const { checkFeatures } = require('../inspection/server-features.js');
+const { checkLoad } = require('../inspection/slot-loads.js');
 const { streamsOf } = require('../inspection/streams.js');
 const { checkGroups } = require('../inspection/stuck-groups.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
@@ -12,8 +15,9 @@ const { Servers } = require('./servers.js');
 
 const HELP = `Usage: hfxbus doctor [options]
 
-Checks the settings of Redis, the permissions that producers and consumers need, groups with stuck entries,
-consumers that died, and entries that consumers of 2.x cannot read.
+Checks the settings of Redis, the permissions that producers and consumers need, groups with stuck entries, groups
+that hold a stream with retention, consumers that died, and entries that consumers of 2.x cannot read. Names what the
+version of each server helps the bus with, and the load of streams of a Cluster.
 
   --idle <ms>        idle time from which a pending entry is stuck, in ms. Default 60000
   --idle-consumers <ms>
@@ -43,6 +47,7 @@ async function examine(servers, values) {
   });
   const perServer = servers.all.map(async (server) => [
     ...checkServer(server),
+    ...(await checkFeatures(server)),
     ...(servers.isCluster ? await orUnknown('slots', server.name, () => checkSlots(server)) : []),
     ...(await checkPermissions(server, servers.prefix)),
   ]);
@@ -51,7 +56,12 @@ async function examine(servers, values) {
     const streams = await streamsOf(servers);
     const stuck = await checkGroups(streams, everywhere, Number(values.idle));
     const payloads = await orUnknown('payloads', everywhere, () => checkEntryPayloads(streams));
-    return [...stuck, ...checkConsumers(streams, Number(values['idle-consumers'])), ...payloads];
+    const held = await orUnknown('retention', everywhere, () => checkRetention(servers, streams, Number(values.idle)));
+    const loads = servers.isCluster
+      ? servers.all.map((one) => orUnknown('load', one.name, () => checkLoad(one, streams)))
+      : [];
+    const idleConsumers = checkConsumers(streams, Number(values['idle-consumers']));
+    return [...stuck, ...held, ...idleConsumers, ...payloads, ...(await Promise.all(loads)).flat()];
   });
   const findings = [...unreachable, ...(await Promise.all([...perServer, groups])).flat()];
   const isHealthy = findings.every(({ state }) => state !== 'problem');

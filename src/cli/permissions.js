@@ -51,6 +51,17 @@ function uses(prefix) {
         ['XINFO', 'CONSUMERS', stream, group],
       ],
     },
+    {
+      role: 'retention',
+      when: 'retain',
+      commands: [
+        ...[set, get, pending, groups],
+        ['XTRIM', stream, 'MINID', '0-1'],
+        ['XINFO', 'STREAM', stream],
+        ['PEXPIRE', `${prefix}:rtl:${PROBE}`, 1],
+      ],
+    },
+    { role: 'limited producers', when: 'backlogLimit', commands: [groups, ['XLEN', stream]] },
     { role: 'dead letters', when: 'deadLetter', commands: [add, range, ['XDEL', stream, '0-1']] },
   ];
 }

@@ -19,6 +19,8 @@ use crate::engine::protocol::reply_tag::{LAST, ReplyKind};
 pub enum RequestTarget {
     /// Shared connections of a bus. The job decides the node.
     Bus(Arc<Bus>),
+    /// Shared connection to the node with that index.
+    Node(Arc<Bus>, usize),
     /// Connection of the user, to the node with that index.
     User(Arc<Bus>, usize, Arc<Client>),
 }
@@ -27,18 +29,26 @@ impl RequestTarget {
     fn node(&self, job: &str) -> usize {
         match self {
             Self::Bus(bus) => bus.node_set().route(job),
-            Self::User(_, node, _) => *node,
+            Self::Node(_, node) | Self::User(_, node, _) => *node,
+        }
+    }
+
+    /// Node of a command without a job. The number of a bus is that of its first node.
+    fn node_of_call(&self) -> usize {
+        match self {
+            Self::Bus(_) => 0,
+            Self::Node(_, node) | Self::User(_, node, _) => *node,
         }
     }
 
     fn keys(&self, node: usize) -> &Keys {
-        let (Self::Bus(bus) | Self::User(bus, _, _)) = self;
+        let (Self::Bus(bus) | Self::Node(bus, _) | Self::User(bus, _, _)) = self;
         bus.nodes()[node].keys()
     }
 
     fn client(&self, node: usize) -> &Client {
         match self {
-            Self::Bus(bus) => bus.nodes()[node].shared(),
+            Self::Bus(bus) | Self::Node(bus, _) => bus.nodes()[node].shared(),
             Self::User(_, _, client) => client,
         }
     }
@@ -108,7 +118,7 @@ impl Submission {
         find: impl FnOnce() -> Option<&'t RequestTarget>,
         count: usize,
     ) -> Option<CallPacker<'a>> {
-        let (commands, _) = self.stage(number, find, |target| target.node(""))?;
+        let (commands, _) = self.stage(number, find, RequestTarget::node_of_call)?;
         commands.begin_unnamed(count);
         Some(CallPacker { commands })
     }

@@ -10,6 +10,9 @@
 //! Version 2 does not know `{p}:rec:{entry}:{stream}:{group}`, the outcome record, and
 //! `{p}:rec:unheard:{entry}:{stream}:{group}`, the outcome record of a failure without a receiver. No payload key begins
 //! so.
+//!
+//! Version 2 does not know `{p}:ret:{stream}`, the mark of the entries that retention has removed, and
+//! `{p}:rtl:{stream}`, the lease of the consumer that removes them.
 
 use crate::redis_io::key_slot::{hash_tag, slot_of};
 
@@ -20,6 +23,8 @@ pub struct Keys {
     payload: String,
     stream: String,
     record: String,
+    retention_mark: String,
+    retention_lease: String,
 }
 
 impl Keys {
@@ -36,6 +41,8 @@ impl Keys {
             payload: format!("{node}{prefix}:job:"),
             stream: format!("{node}{prefix}:str:"),
             record: format!("{node}{prefix}:rec:"),
+            retention_mark: format!("{node}{prefix}:ret:"),
+            retention_lease: format!("{node}{prefix}:rtl:"),
         }
     }
 
@@ -58,6 +65,16 @@ impl Keys {
     pub fn unheard<'a>(&'a self, entry: &'a str, stream: &'a str, group: &'a str) -> [&'a [u8]; 7] {
         let record = self.record.as_bytes();
         [record, b"unheard:", entry.as_bytes(), b":", stream.as_bytes(), b":", group.as_bytes()]
+    }
+
+    /// The parts of the key of the mark that says which entries of a stream retention has removed.
+    pub fn retention_mark<'a>(&'a self, stream: &'a str) -> [&'a [u8]; 2] {
+        [self.retention_mark.as_bytes(), stream.as_bytes()]
+    }
+
+    /// The parts of the key of the lease of the consumer that removes acknowledged entries of a stream.
+    pub fn retention_lease<'a>(&'a self, stream: &'a str) -> [&'a [u8]; 2] {
+        [self.retention_lease.as_bytes(), stream.as_bytes()]
     }
 
     /// The name of a consumer group.
@@ -120,6 +137,8 @@ mod tests {
         assert_eq!(keys.channel("s", "P"), "hfxbus:chn:s:P");
         assert_eq!(keys.record("1-2", "s", "g").concat(), b"hfxbus:rec:1-2:s:g");
         assert_eq!(keys.unheard("1-2", "s", "g").concat(), b"hfxbus:rec:unheard:1-2:s:g");
+        assert_eq!(keys.retention_mark("s").concat(), b"hfxbus:ret:s");
+        assert_eq!(keys.retention_lease("s").concat(), b"hfxbus:rtl:s");
     }
 
     #[test]
@@ -128,6 +147,7 @@ mod tests {
         assert_eq!(keys.payload("J", "k").concat(), b"dbl:hfxbus:job:J:k");
         assert_eq!(keys.stream("s"), "dbl:hfxbus:str:s");
         assert_eq!(keys.record("1-2", "s", "g").concat(), b"dbl:hfxbus:rec:1-2:s:g");
+        assert_eq!(keys.retention_mark("s").concat(), b"dbl:hfxbus:ret:s");
         assert_eq!(keys.group("g"), "hfxbus:csr:g");
         assert_eq!(keys.channel("s", "P"), "hfxbus:chn:s:P");
     }

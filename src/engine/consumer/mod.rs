@@ -4,7 +4,8 @@
 //! engine's thread receives entries and replies. Commands are packed under the lock and submitted after it. A
 //! consumer has one lane per node, or per slot of a Cluster, each with a reader connection.
 //!
-//! The rooms have an order: `play`, `stop` · `deadline_timer`, `reading`, `claiming` · `settlement` ·
+//! The rooms have an order: `play`, `stop` · `deadline_timer`, `reading`, `claiming`,
+//! `retention` · `settlement` ·
 //! `dead_lettering` · `turn` · `lease_renewal`, `entry_commands` · `state`. Methods call down only; this file has the
 //! accessors that all of them share.
 
@@ -15,6 +16,7 @@ pub mod entry_commands;
 pub mod lease_renewal;
 pub mod play;
 pub mod reading;
+pub(crate) mod retention;
 pub mod settlement;
 pub mod state;
 pub mod stop;

@@ -21,7 +21,7 @@ impl Consumer {
         state.stop_counts.pauses += 1;
         if state.phase == Phase::Playing {
             state.phase = Phase::Pausing;
-            state.claimer = None;
+            (state.claimer, state.retainer) = (None, None);
             state.claim_backlog.clear();
             if planted("pause leaves the read") {
                 return;
@@ -100,7 +100,7 @@ impl Consumer {
             state.phase = Phase::Idle;
             state.disconnected = true;
             state.stop_counts.disconnects += 1;
-            state.claimer = None;
+            (state.claimer, state.retainer) = (None, None);
             state.claim_backlog.clear();
             // The next `play()` finds those that no other consumer has claimed.
             drop(state.leave_waiting(|_| true));

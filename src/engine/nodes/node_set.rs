@@ -16,6 +16,7 @@ use crate::engine::nodes::node::Node;
 use crate::engine::nodes::reply_router::ReplyRouter;
 use crate::engine::nodes::routing::RouteTable;
 use crate::engine::options::bus::BusOptions;
+use crate::engine::options::retention::RetentionOptions;
 use crate::engine::protocol::job_id::{ID_SIZE, push_id};
 
 /// Number of ids in a row that can lead to ejected nodes by chance. More than that means that static routes take every other
@@ -32,6 +33,7 @@ pub struct NodeSet {
     replies: Arc<ReplyRouter>,
     closing: Arc<AtomicBool>,
     reconnects: Arc<Reconnects>,
+    retention: Option<RetentionOptions>,
     /// Groups and names of the consumers of this bus. A lock, since consumers are added on the host's thread.
     consumer_names: Mutex<Vec<(String, String)>>,
 }
@@ -68,9 +70,15 @@ impl NodeSet {
             replies,
             closing,
             reconnects,
+            retention: options.retention,
             consumer_names: Mutex::default(),
             context,
         })
+    }
+
+    /// Removal of entries that all groups have acknowledged, if the bus has it.
+    pub(crate) fn retention(&self) -> Option<RetentionOptions> {
+        self.retention
     }
 
     /// Opens no connection until `reopen`.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::redis_io::options::{ClusterOptions, LinkOptions};
 
+use crate::engine::options::retention::RetentionOptions;
 use crate::engine::options::sentinel::SentinelOptions;
 
 /// Default key prefix.
@@ -18,13 +19,15 @@ pub struct BusOptions {
     pub nodes: Vec<NodeOptions>,
     /// Conditions under which a node is ejected. `None` never ejects.
     pub eject: Option<EjectOptions>,
+    /// Removal of entries that all groups have acknowledged. `None` removes nothing.
+    pub retention: Option<RetentionOptions>,
 }
 
 impl BusOptions {
     /// Default options of a bus on one Cluster.
     pub fn cluster(cluster: ClusterOptions) -> Self {
         let node = NodeOptions { cluster: Some(cluster), ..NodeOptions::default() };
-        Self { key_prefix: DEFAULT_KEY_PREFIX.to_owned(), nodes: vec![node], eject: None }
+        Self { key_prefix: DEFAULT_KEY_PREFIX.to_owned(), nodes: vec![node], eject: None, retention: None }
     }
 
     /// Default options of a bus on one Redis.
@@ -33,6 +36,7 @@ impl BusOptions {
             key_prefix: DEFAULT_KEY_PREFIX.to_owned(),
             nodes: vec![NodeOptions { link, ..NodeOptions::default() }],
             eject: None,
+            retention: None,
         }
     }
 }

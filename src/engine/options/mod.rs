@@ -2,5 +2,6 @@
 
 pub mod bus;
 pub mod consumer;
+pub mod retention;
 pub mod retry_policy;
 pub mod sentinel;

@@ -19,6 +19,7 @@ use crate::engine::protocol::consumer_info::ConsumerInfo;
 use crate::engine::protocol::group_info::GroupInfo;
 use crate::engine::protocol::outcome_record::{RecordOf, pack_record_read, read_record};
 use crate::engine::protocol::pending_entries::read_rows;
+use crate::engine::protocol::retention_mark::RetentionMark;
 
 /// Maximum number of queries in a second, for any number of jobs.
 const MOST: usize = 6_000;
@@ -43,9 +44,10 @@ struct StreamFacts {
     members: HashMap<String, Vec<ConsumerDescription>>,
 }
 
-/// Queries about an entry: its presence, and for each group its pending entry and its record.
+/// Queries about an entry: its presence, the mark of retention, and for each group its pending entry and its record.
 struct EntryQuery {
     is_there: PendingReply,
+    mark: PendingReply,
     groups: HashMap<String, (PendingReply, PendingReply)>,
 }
 
@@ -85,7 +87,7 @@ impl Producer {
     fn affordable(&self, cases: &[(RequestId, WaitSnapshot)]) -> usize {
         let shares = self.node_set.nodes().iter().map(|node| node.queue().commands / SHARE);
         let most = shares.min().unwrap_or(0).min(MOST);
-        let costs = cases.iter().map(|(_, case)| 2 + 3 * case.plan.groups.len());
+        let costs = cases.iter().map(|(_, case)| 3 + 3 * case.plan.groups.len());
         self.lock().examinations.spend(Instant::now(), most, costs)
     }
 
@@ -117,6 +119,8 @@ impl Producer {
         let (node, key) = self.place(case);
         let keys = self.node_set.nodes()[node].keys();
         let is_there = query.ask(node, |commands, to| pack_entry(commands, key, case.entry, to));
+        let stream = &case.plan.stream;
+        let mark = query.ask(node, |commands, to| RetentionMark::pack_read(commands, keys, stream, to));
         let ask_about = |group: &str| {
             let name = self.node_set.keys().group(group);
             let of = RecordOf { entry: case.entry, stream: &case.plan.stream, group };
@@ -125,7 +129,7 @@ impl Producer {
             let record = query.ask(node, |commands, to| pack_record_read(commands, keys, of, to));
             (group.to_owned(), (pending, record))
         };
-        EntryQuery { is_there, groups: case.open().map(ask_about).collect() }
+        EntryQuery { is_there, mark, groups: case.open().map(ask_about).collect() }
     }
 
     /// Facts about a stream. `None` if the reply is missing.
@@ -168,8 +172,11 @@ impl Producer {
         query: &OutcomeQuery<'_>,
     ) -> Option<String> {
         let (mut is_there, mut of_groups) = (None, HashMap::default());
-        if let Some(EntryQuery { is_there: answer, groups }) = of {
-            is_there = Some(is_some(query.answer(answer).await.ok()?));
+        if let Some(EntryQuery { is_there: answer, mark, groups }) = of {
+            let is_in_stream = is_some(query.answer(answer).await.ok()?);
+            let mark = unless_missing(query.answer(mark).await)?.as_ref().and_then(RetentionMark::read);
+            // An entry that retention removed was acknowledged, as one that was delivered and is not pending.
+            is_there = Some(is_in_stream || mark.is_some_and(|mark| mark.covers(case.entry)));
             of_groups = groups;
         }
         let mut groups = Vec::with_capacity(case.plan.groups.len());

@@ -17,6 +17,8 @@ pub struct EntryObservation {
     pub can_be_later: bool,
     /// True if the entry is in the stream.
     pub is_there: bool,
+    /// True if retention has removed the entry, after every group had acknowledged it.
+    pub is_retired: bool,
     /// True if the entry is pending for the group.
     pub is_pending: bool,
     /// The record, if there is one.
@@ -59,7 +61,8 @@ impl EntryObservation {
     /// Returns the outcome that follows.
     ///
     /// An entry that was delivered and is not pending was acknowledged, so its job succeeded. That holds only while
-    /// the entry is in the stream. A trimmed entry is acknowledged as well, whatever its outcome. It does not hold for a
+    /// the entry is in the stream, or if retention has removed it. A trimmed entry is acknowledged as well, whatever its
+    /// outcome. It does not hold for a
     /// group that was created after the job was sent.
     pub fn outcome(self) -> JobOutcome {
         match self {
@@ -71,7 +74,9 @@ impl EntryObservation {
                 JobOutcome::Ended(JobEnd::unrecorded(Some(error)))
             }
             Self { is_pending: true, .. } => JobOutcome::Open,
-            Self { is_there: false, .. } => JobOutcome::Lost,
+            Self { is_there: false, is_retired: false, .. } => JobOutcome::Lost,
+            // The group was created after the removal, before the entry.
+            Self { is_there: false, delivered: None | Some(false), .. } => JobOutcome::Lost,
             Self { delivered: Some(false), .. } if planted("undelivered entry counts as done") => {
                 JobOutcome::Ended(JobEnd::unrecorded(None))
             }
@@ -109,8 +114,16 @@ mod tests {
     ) -> JobOutcome {
         let record = record.map(recorded);
         let (can_be_later, unreceived_failure) = (false, None);
-        let facts =
-            EntryObservation { delivered, can_be_later, is_there, is_pending, record, unreceived_failure };
+        let is_retired = false;
+        let facts = EntryObservation {
+            delivered,
+            can_be_later,
+            is_there,
+            is_retired,
+            is_pending,
+            record,
+            unreceived_failure,
+        };
         facts.outcome()
     }
 
@@ -138,11 +151,12 @@ mod tests {
     fn a_later_group_behind_the_entry_does_not_get_it_unless_a_record_or_its_pending_entry_shows_it() {
         let judge = |delivered, is_pending, record: Option<Option<&str>>| {
             let (record, unreceived_failure) = (record.map(recorded), None);
-            let (can_be_later, is_there) = (true, true);
+            let (can_be_later, is_there, is_retired) = (true, true, false);
             let facts = EntryObservation {
                 delivered,
                 can_be_later,
                 is_there,
+                is_retired,
                 is_pending,
                 record,
                 unreceived_failure,
@@ -167,6 +181,7 @@ mod tests {
             delivered: Some(true),
             can_be_later: false,
             is_there: true,
+            is_retired: false,
             is_pending,
             record,
             unreceived_failure: Some("1".to_owned()),
@@ -182,6 +197,35 @@ mod tests {
         assert_eq!(judge(Some(false), false, false, None), JobOutcome::Lost);
         assert_eq!(judge(None, false, false, None), JobOutcome::Lost);
         assert_eq!(judge(Some(true), false, true, None), JobOutcome::Open);
+    }
+
+    #[test]
+    fn an_entry_that_retention_removed_counts_as_if_it_were_there_for_a_group_that_has_passed_it() {
+        let judge = |delivered, can_be_later, is_pending, record: Option<Option<&str>>| {
+            let (record, unreceived_failure) = (record.map(recorded), None);
+            let (is_there, is_retired) = (false, true);
+            let facts = EntryObservation {
+                delivered,
+                can_be_later,
+                is_there,
+                is_retired,
+                is_pending,
+                record,
+                unreceived_failure,
+            };
+            facts.outcome()
+        };
+        assert_eq!(judge(Some(true), false, false, None), unrecorded(None));
+        assert_eq!(judge(Some(true), false, false, Some(Some("1"))), by_record(Some("1")));
+        assert_eq!(judge(Some(true), true, false, None), JobOutcome::Skipped);
+        assert_eq!(judge(Some(true), false, true, None), JobOutcome::Open);
+        for delivered in [None, Some(false)] {
+            assert_eq!(
+                judge(delivered, false, false, None),
+                JobOutcome::Lost,
+                "a group of after the removal"
+            );
+        }
     }
 
     #[test]

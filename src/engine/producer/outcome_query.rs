@@ -22,6 +22,7 @@ use crate::engine::protocol::group_info::GroupInfo;
 use crate::engine::protocol::outcome_record::{
     RecordOf, pack_record_read, pack_unreceived_failure_read, read_record,
 };
+use crate::engine::protocol::retention_mark::RetentionMark;
 
 /// Maximum time of the replies.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -65,7 +66,20 @@ impl Producer {
         let mut query = OutcomeQuery::new(&self.node_set, QUERY_TIMEOUT);
         let wait_queries: Vec<WaitQuery<'a>> =
             checks.iter().map(|check| self.wait_query(check, &mut query)).collect();
+        // Behind the entries, since a mark is written before entries are removed.
+        let mut marks: HashMap<(usize, &str), PendingReply> = HashMap::default();
+        for WaitQuery { check, node, .. } in &wait_queries {
+            let (keys, stream) = (self.node_set.nodes()[*node].keys(), check.plan.stream.as_str());
+            marks.entry((*node, stream)).or_insert_with(|| {
+                query.ask(*node, |commands, to| RetentionMark::pack_read(commands, keys, stream, to))
+            });
+        }
         query.submit();
+        let mut retired = HashMap::with_capacity_and_hasher(marks.len(), HashBuilder::default());
+        for (place, answer) in marks {
+            // Without the right to read marks, an entry that is gone was not retired.
+            retired.insert(place, query.answer(answer).await.ok().as_ref().and_then(RetentionMark::read));
+        }
         let mut answers = Vec::with_capacity(checks.len());
         for wait_query in wait_queries {
             let check = wait_query.check;
@@ -75,7 +89,8 @@ impl Producer {
                 Err(error) => Err(error.clone()),
                 Ok(groups) => Ok(Some(groups)),
             };
-            answers.push((check, wait_query.outcomes(&query, known).await));
+            let mark = retired.get(&(wait_query.node, check.plan.stream.as_str())).copied().flatten();
+            answers.push((check, wait_query.outcomes(&query, known, mark).await));
         }
         answers
     }
@@ -131,14 +146,17 @@ struct GroupQuery<'a> {
 }
 
 impl<'a> WaitQuery<'a> {
-    /// `known` has the positions of the groups. `None` if there is no such stream.
+    /// `known` has the positions of the groups. `None` if there is no such stream. `mark` says which entries retention
+    /// has removed.
     async fn outcomes(
         self,
         query: &OutcomeQuery<'_>,
         known: Result<Option<&HashMap<String, EntryId>>, RedisError>,
+        mark: Option<RetentionMark>,
     ) -> GroupOutcomes<'a> {
         let OutcomeCheck { job, plan, entry, recorded, unknown_groups, .. } = self.check;
         let is_there = matches!(query.answer(self.is_there).await?, Value::Array(found) if !found.is_empty());
+        let is_retired = !is_there && mark.is_some_and(|mark| mark.covers(*entry));
         let known = known?;
         let mut outcomes = Vec::with_capacity(self.groups.len());
         for GroupQuery { group, name, pending, record, unreceived_failure } in self.groups {
@@ -165,6 +183,7 @@ impl<'a> WaitQuery<'a> {
                 delivered,
                 can_be_later,
                 is_there,
+                is_retired,
                 is_pending,
                 record,
                 unreceived_failure,

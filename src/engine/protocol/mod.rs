@@ -13,4 +13,5 @@ pub mod outcome_record;
 pub mod payload_commands;
 pub mod pending_entries;
 pub mod reply_tag;
+pub mod retention_mark;
 pub mod stream_info;

@@ -51,6 +51,20 @@ impl StreamInfo {
     }
 }
 
+impl StreamInfo {
+    /// Reads a reply that was built up. `None` before Redis 7.
+    pub fn read_built(reply: &Value) -> Option<Self> {
+        let field = |name| reply.field(name).map(Value::token);
+        let first = field("recorded-first-entry-id").and_then(id)?;
+        Some(Self {
+            added: field("entries-added").and_then(count)?,
+            length: field("length").and_then(count)?,
+            first: (first != EntryId::default()).then_some(first),
+            last: field("last-generated-id").and_then(id)?,
+        })
+    }
+}
+
 impl StreamEnd {
     /// Reads a reply. Returns `None` for another reply.
     pub fn read(reply: &Value) -> Option<Self> {
@@ -80,7 +94,9 @@ mod tests {
     fn a_stream_is_read_as_redis_7_writes_it_and_is_nothing_before() {
         let extent = StreamInfo { added: 8, length: 3, first: Some(entry(7)), last: entry(9) };
         assert_eq!(StreamInfo::read(&reply(STREAM)), Some(extent));
+        assert_eq!(StreamInfo::read_built(&Value::from(reply(STREAM))), Some(extent));
         let before = b"*4\r\n$6\r\nlength\r\n:3\r\n$17\r\nlast-generated-id\r\n$3\r\n9-0\r\n";
         assert_eq!(StreamInfo::read(&reply(before)), None);
+        assert_eq!(StreamInfo::read_built(&Value::from(reply(before))), None);
     }
 }

@@ -41,6 +41,8 @@ class ConnectionManager extends EventEmitter {
   #enablePipelining;
   #isPartitioned;
   #hasOneServer;
+  /** True if acknowledged entries are removed, and the maximum backlog of a stream. */
+  #retention;
   #queueLimit = null;
   /** For each node, true if its clients return integers as strings. */
   #stringNumbers;
@@ -76,13 +78,14 @@ class ConnectionManager extends EventEmitter {
     const { standalone, cluster, startupNodes, nodes } = checks.object('options', options);
     const plan = topologyOf({ standalone, cluster, startupNodes, nodes });
     given.set(this, { standalone, cluster, startupNodes, nodes });
-    const { keyPrefix, eject } = plan;
-    this.#native = makeBus({ keyPrefix, eject, nodes: plan.nodes.map(({ native }) => native) });
+    const { keyPrefix, eject, retainFor } = plan;
+    this.#native = makeBus({ keyPrefix, eject, retainFor, nodes: plan.nodes.map(({ native }) => native) });
     if (eject) this.#ids = new IdStock((count) => this.#native.makeIds(count));
     this.#keyPrefix = keyPrefix;
     this.#enablePipelining = plan.enablePipelining;
     this.#isPartitioned = plan.isPartitioned;
     this.#hasOneServer = plan.hasOneServer;
+    this.#retention = { isOn: retainFor !== undefined, backlogLimit: plan.backlogLimit };
     this.#stringNumbers = plan.nodes.map(({ given }) => Boolean(given.stringNumbers));
     this.#patience = patienceOf(plan.nodes.map(({ native }) => native));
     this.#shared = new SharedClient(this.#native, this.#keyPrefix, this.#enablePipelining, this);
@@ -191,6 +194,11 @@ class ConnectionManager extends EventEmitter {
   /** @internal Returns true if all keys are on one server, so that one transaction can change them. */
   get hasOneServer() {
     return this.#hasOneServer;
+  }
+
+  /** @internal Returns true if acknowledged entries are removed, and the maximum backlog of a stream; 0 for no limit. */
+  get retention() {
+    return this.#retention;
   }
 
   /** @internal Returns the number of commands, and of their bytes, that can wait for each node. */

@@ -11,6 +11,7 @@ const { errorCarrier } = require('../support/error-carrier.js');
 const { setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
+const { Backlogs } = require('./sending/backlogs.js');
 const { SendTogether, allSent, checkAll, refuseSharedValues } = require('./sending/send-all.js');
 const { disconnectionOf, extentOf, inParts } = require('./sending/send-parts.js');
 const { groupsOf, jobId, length, recordTime, routeOf } = require('./sending/send-options.js');
@@ -43,6 +44,8 @@ class Producer extends EventEmitter {
   #middleware = null;
   /** Codecs for values of jobs; `null` without any. */
   #codecs = null;
+  /** Backlogs of the streams, with `backlogLimit`; `null` without. */
+  #backlogs;
 
   /** @param {import('./connection-manager.js').ConnectionManager} connection */
   constructor(connection) {
@@ -52,6 +55,7 @@ class Producer extends EventEmitter {
     this.connection = connection;
     this.id = newId();
     this.#native = new NativeProducer(connection.nativeBus(), this.id);
+    this.#backlogs = connection.retention.backlogLimit > 0 ? new Backlogs(connection) : null;
     this.#waits = new WaitRequests(this.#native, connection.isPartitioned, this.#counts);
   }
 
@@ -165,6 +169,11 @@ class Producer extends EventEmitter {
     const name = checks.name('stream', stream);
     const leadsBy = this.connection.isPartitioned ? routeOf(route, name) : name;
     const cap = length(capped);
+    if (cap > 0 && this.connection.retention.isOn) {
+      throw new TypeError(
+        "capped removes entries that were not read, which retain: 'acknowledged' prevents: use backlogLimit",
+      );
+    }
     const record = recordTime(durable);
     const endsAtError = Boolean(rejectOnError);
     return {
@@ -193,8 +202,26 @@ class Producer extends EventEmitter {
   /** Sends a job with valid options. */
   #dispatch(entry) {
     const request = this.#begin(entry);
-    this.#launch(request, entry);
+    this.#enter(request, entry);
     return request.promise;
+  }
+
+  /** Packs a send that has begun, once its stream has room for it. */
+  #enter(request, entry) {
+    const admission = this.#backlogs === null ? null : this.#backlogs.admit([entry]);
+    if (admission === null) this.#launch(request, entry);
+    else this.#launchBehind(admission, request, [entry], () => this.#launch(request, entry));
+  }
+
+  /** Packs what has begun after an admission. Later changes of bytes do not affect it. A refusal rejects the request. */
+  async #launchBehind(admission, request, entries, launch) {
+    for (const entry of entries) entry.payload = entry.payload?.copy() ?? null;
+    try {
+      await admission;
+      launch();
+    } catch (error) {
+      request.failed(error);
+    }
   }
 
   /** Packs a send that has begun. */
@@ -245,7 +272,7 @@ class Producer extends EventEmitter {
       for (const { request, entry } of part) {
         try {
           if (disconnection !== null) throw disconnection;
-          this.#launch(request, entry);
+          this.#enter(request, entry);
         } catch (error) {
           request.failed(error);
         }
@@ -261,7 +288,9 @@ class Producer extends EventEmitter {
     const request = new SendTogether();
     try {
       for (const entry of entries) request.add(this.#begin(entry));
-      this.#packTogether(request, entries);
+      const admission = this.#backlogs === null ? null : this.#backlogs.admit(entries);
+      if (admission === null) this.#packTogether(request, entries);
+      else this.#launchBehind(admission, request, entries, () => this.#packTogether(request, entries));
     } catch (error) {
       request.failed(error);
       throw error;

@@ -6,6 +6,8 @@ const { connectionOptions } = require('./connection-options.js');
 const { ejectOptions } = require('./eject-options.js');
 const { withoutUrl } = require('./redis-url.js');
 
+const { retentionOptions } = require('./retention-options.js');
+
 const DEFAULT_KEY_PREFIX = 'hfxbus';
 
 /**
@@ -15,6 +17,8 @@ const DEFAULT_KEY_PREFIX = 'hfxbus';
  * @property {boolean} enablePipelining
  * @property {boolean} isPartitioned true if routes have an effect
  * @property {boolean} hasOneServer true if all keys are on one server, without a Cluster
+ * @property {number} [retainFor] time that an entry stays after every group has acknowledged it, in ms, with retention
+ * @property {number} backlogLimit maximum number of entries of a stream that a group has not acknowledged; 0 for no limit
  * @property {object} [eject] options of ejection, if nodes can leave the ring
  * @property {Array<{ native: object, given: object }>} nodes nodes in the order of routes: options for the
  *   engine, and options with the user's callbacks
@@ -45,8 +49,10 @@ function cluster(startupNodes, given) {
   return { ...ofBus(options, false), isPartitioned: false, hasOneServer: false, nodes: [{ native, given: callbacks }] };
 }
 
-function ofBus({ keyPrefix, enablePipelining }, isPipelined = true) {
+function ofBus(options, isPipelined = true) {
+  const { keyPrefix, enablePipelining } = options;
   return {
+    ...retentionOptions(options),
     keyPrefix: checks.string('keyPrefix', keyPrefix) || DEFAULT_KEY_PREFIX,
     enablePipelining: enablePipelining === undefined ? isPipelined : Boolean(enablePipelining),
   };

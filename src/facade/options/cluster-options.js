@@ -67,7 +67,7 @@ const SWITCHES = ['enableOfflineQueue', 'enableReadyCheck', 'lazyConnect'];
 const PLACELESS = { host: undefined, port: undefined, path: undefined, db: undefined };
 
 /** Options of a URL that a Cluster's node does not take. */
-const ELSEWHERE = ['path', 'keyPrefix', 'sequence', 'enablePipelining'];
+const ELSEWHERE = ['path', 'keyPrefix', 'sequence', 'enablePipelining', 'retain', 'retainFor', 'backlogLimit'];
 
 function defined(options) {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

@@ -6,12 +6,13 @@ const READERS = { text: (text) => text, number, retries, flag };
 /** Options that can be parameters, by their reader. */
 const NAMES = {
   text: [
-    ...['host', 'path', 'username', 'password', 'connectionName', 'keyPrefix'],
+    ...['host', 'path', 'username', 'password', 'connectionName', 'keyPrefix', 'retain'],
     ...['name', 'role', 'sentinelUsername', 'sentinelPassword'],
   ],
   number: [
     ...['port', 'family', 'db', 'sequence', 'maxQueuedCommands', 'maxQueuedBytes', 'sentinelCommandTimeout'],
     ...['connectTimeout', 'commandTimeout', 'socketTimeout', 'keepAlive', 'maxLoadingRetryTime'],
+    ...['retainFor', 'backlogLimit'],
   ],
   retries: ['maxRetriesPerRequest'],
   flag: [

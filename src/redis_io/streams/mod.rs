@@ -3,3 +3,4 @@
 pub mod carried_payload;
 pub mod commands;
 pub mod entry;
+pub mod trim;

@@ -111,6 +111,8 @@ pub struct ConsumerState {
     pub claim_backlog: ClaimBacklog,
     /// Ends the claim task when dropped.
     pub claimer: Option<oneshot::Sender<()>>,
+    /// Ends the retention task when dropped.
+    pub retainer: Option<oneshot::Sender<()>>,
     /// Current failure of claiming, so that it is reported once.
     pub last_claim_failure: Option<String>,
     /// True once a refused inspection was reported.

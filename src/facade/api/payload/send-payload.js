@@ -63,6 +63,12 @@ class SendPayload {
     });
     return new SendPayload(values, this.returns, this.isOnlyCopy);
   }
+
+  /** Returns a copy that later changes of bytes do not affect. */
+  copy() {
+    const values = this.values.map((one) => ({ ...one, value: copied(one.value) }));
+    return new SendPayload(values, this.returns, this.isOnlyCopy);
+  }
 }
 
 /**

@@ -1,0 +1,162 @@
+//! One cycle of retention on a stream: its boundary, its mark, and the removal.
+
+use tokio::time::Instant;
+
+use crate::redis_io::error::RedisError;
+use crate::redis_io::link::LinkState;
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::commands::{pack_groups, pack_pending_page, pack_stream};
+use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::streams::trim::Trim;
+use crate::redis_io::world::fault::planted;
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::retention::boundary::{BoundaryHistory, unacknowledged};
+use crate::engine::options::retention::RetentionOptions;
+use crate::engine::protocol::group_info::GroupInfo;
+use crate::engine::protocol::pending_entries::read_rows;
+use crate::engine::protocol::retention_mark::RetentionMark;
+use crate::engine::protocol::stream_info::StreamInfo;
+
+/// Maximum number of entries that one command removes, so that no other command waits long.
+const MOST: u64 = 100_000;
+
+/// Retention of one stream.
+#[derive(Debug, Default)]
+pub(crate) struct StreamRetention {
+    history: BoundaryHistory,
+    /// Time before which the lease is not tried again.
+    pub(crate) idle_until: Option<Instant>,
+    /// First id that stayed at the last removal.
+    below: Option<EntryId>,
+    /// False once the server has refused to compare with its groups, as before Redis 8.2.
+    has_no_group_check: bool,
+}
+
+/// A stream within a cycle.
+#[derive(Clone, Debug)]
+pub(crate) struct RetainedStream {
+    pub(crate) lane: usize,
+    pub(crate) key: String,
+    pub(crate) name: String,
+}
+
+impl Consumer {
+    /// Removes the entries that all groups acknowledged some time ago. Returns false if another consumer does that.
+    pub(crate) async fn retain(
+        &self,
+        stream: &RetainedStream,
+        retention: &mut StreamRetention,
+        options: RetentionOptions,
+    ) -> Result<bool, RedisError> {
+        let RetainedStream { lane, name, .. } = stream;
+        if self.shared(*lane).current().is_none_or(|link| link.state() != LinkState::Ready) {
+            return Ok(true);
+        }
+        let Some(leased) = self.lease_stream(*lane, name, options).await? else {
+            // Another consumer has a history of its own. Boundaries of before are too old to compare.
+            *retention = StreamRetention::default();
+            return Ok(false);
+        };
+        let Some(boundary) = self.boundary(stream).await? else { return Ok(true) };
+        let below = retention.history.advance(Instant::now(), boundary, options.keep);
+        let Some(below) = below.filter(|&below| retention.below.is_none_or(|last| last < below)) else {
+            return Ok(true);
+        };
+        let mark = self.begin_mark(stream, below).await?;
+        if Instant::now() >= leased {
+            return Ok(true);
+        }
+        let removed = self.remove_below(stream, retention, below).await?;
+        if let Some((mark, before)) = mark {
+            self.write_mark(stream, mark.complete(before + removed)).await?;
+        }
+        retention.below = Some(below);
+        Ok(true)
+    }
+
+    /// First id that some group has not acknowledged. `None` without groups, and without the stream.
+    async fn boundary(&self, stream: &RetainedStream) -> Result<Option<EntryId>, RedisError> {
+        let RetainedStream { lane, key, .. } = stream;
+        let groups = match self.ask(*lane, |commands, to| pack_groups(commands, key, to)).await {
+            Err(error) if error.reply_code() == Some("ERR") => return Ok(None),
+            groups => groups?,
+        };
+        let mut lowest: Option<EntryId> = None;
+        for (group, info) in GroupInfo::read_all(&groups) {
+            let mut pending = None;
+            // XINFO counts what was pending at the time of the position, and entries behind it do not matter.
+            if info.pending > 0 && !planted("retention forgets pending entries") {
+                let Ok(group) = std::str::from_utf8(group) else { return Ok(None) };
+                let page = self.ask(*lane, |commands, to| {
+                    pack_pending_page(commands, key, group, None, None, 1, to);
+                });
+                pending = match page.await {
+                    // The group was removed meanwhile.
+                    Err(error) if error.reply_code() == Some("NOGROUP") => continue,
+                    page => read_rows(&page?).and_then(|rows| rows.first().map(|row| row.id)),
+                };
+            }
+            let first = unacknowledged(info.delivered, pending);
+            lowest = Some(lowest.map_or(first, |lowest| lowest.min(first)));
+        }
+        Ok(lowest)
+    }
+
+    /// Writes the mark in front of a removal, so that an entry that is gone is always below it. Returns the mark, and the
+    /// number of entries that were removed before; `None` before Redis 7, which does not count them.
+    async fn begin_mark(
+        &self,
+        stream: &RetainedStream,
+        below: EntryId,
+    ) -> Result<Option<(RetentionMark, u64)>, RedisError> {
+        let RetainedStream { lane, key, name } = stream;
+        let node = self.node(*lane).clone();
+        let (info, known) = tokio::join!(
+            self.ask(*lane, |commands, to| pack_stream(commands, key, to)),
+            self.ask(*lane, |commands, to| RetentionMark::pack_read(commands, node.keys(), name, to)),
+        );
+        let Some(info) = StreamInfo::read_built(&info?) else { return Ok(None) };
+        let mark = RetentionMark::advance(RetentionMark::read(&known?), &info, below);
+        self.write_mark(stream, mark).await?;
+        Ok(Some((mark, info.added.saturating_sub(info.length))))
+    }
+
+    async fn write_mark(&self, stream: &RetainedStream, mark: RetentionMark) -> Result<(), RedisError> {
+        let node = self.node(stream.lane).clone();
+        let written =
+            self.ask(stream.lane, |commands, to| mark.pack(commands, node.keys(), &stream.name, to));
+        written.await.map(drop)
+    }
+
+    /// Removes the entries below an id, and returns their number. Whole nodes of the stream come first, in portions.
+    async fn remove_below(
+        &self,
+        stream: &RetainedStream,
+        retention: &mut StreamRetention,
+        below: EntryId,
+    ) -> Result<u64, RedisError> {
+        let mut removed = 0;
+        let mut limit = Some(MOST);
+        loop {
+            let trim = Trim { below, limit, checks_groups: !retention.has_no_group_check };
+            let reply = self.ask(stream.lane, |commands, to| trim.pack(commands, &stream.key, to)).await;
+            let count = match reply {
+                Err(error) if trim.checks_groups && error.reply_code() == Some("ERR") => {
+                    retention.has_no_group_check = true;
+                    continue;
+                }
+                reply => match reply? {
+                    Value::Integer(count) => u64::try_from(count).unwrap_or(0),
+                    _ => 0,
+                },
+            };
+            removed += count;
+            if limit.is_none() {
+                return Ok(removed);
+            }
+            // A portion that is not full was the last one of whole nodes.
+            limit = limit.filter(|_| count >= MOST / 2);
+        }
+    }
+}

@@ -21,6 +21,7 @@ const LAYERS = {
     ['shutdown', 'submission'],
     ['bus', 'stats'],
     ['consumer', 'producer'],
+    ['partitions'],
     ['nodes'],
     ['connections'],
     ['protocol'],

@@ -59,6 +59,8 @@ pub struct NativeRetryPolicy {
 pub struct NativeStreamOptions {
     /// The stream.
     pub name: String,
+    /// True for the stream of a partition.
+    pub is_partition: bool,
     /// `>`, or the id in the history to start behind.
     pub read_from: String,
     /// Start of a new group.
@@ -129,6 +131,7 @@ impl NativeStreamOptions {
     pub fn into_engine(self) -> StreamOptions {
         StreamOptions {
             name: self.name,
+            is_partition: self.is_partition,
             read_from: match self.read_from.as_str() {
                 ">" => ReadFrom::New,
                 id => ReadFrom::History(id.to_owned()),

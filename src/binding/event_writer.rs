@@ -230,6 +230,7 @@ impl EventWriter {
         let is_only_copy = f64::from(u8::from(carried.is_only_copy));
         self.report(Report::Carried, &[consumer, token.to_number(), is_only_copy]);
         self.push_optional(carried.returns.as_deref());
+        self.push_optional(carried.order_key.as_deref());
         self.numbers.push(carried.values.len() as f64);
         for (key, value) in &carried.values {
             self.push_text(key);

@@ -10,6 +10,8 @@
 //! Version 2 does not know `{p}:rec:{entry}:{stream}:{group}`, the outcome record, and
 //! `{p}:rec:unheard:{entry}:{stream}:{group}`, the outcome record of a failure without a receiver. No payload key begins
 //! so.
+//!
+//! Version 2 does not know `{p}:prt:{stream}` either, the counts of a stream's partitions.
 
 use crate::redis_io::key_slot::{hash_tag, slot_of};
 
@@ -20,6 +22,7 @@ pub struct Keys {
     payload: String,
     stream: String,
     record: String,
+    partitions: String,
 }
 
 impl Keys {
@@ -36,6 +39,7 @@ impl Keys {
             payload: format!("{node}{prefix}:job:"),
             stream: format!("{node}{prefix}:str:"),
             record: format!("{node}{prefix}:rec:"),
+            partitions: format!("{node}{prefix}:prt:"),
         }
     }
 
@@ -47,6 +51,11 @@ impl Keys {
     /// The key of a stream.
     pub fn stream(&self, stream: &str) -> String {
         format!("{}{stream}", self.stream)
+    }
+
+    /// The key of the counts of a stream's partitions.
+    pub fn partitions(&self, stream: &str) -> String {
+        format!("{}{stream}", self.partitions)
     }
 
     /// The parts of the key of the record of how `group`, by its name without prefix, completed an entry.

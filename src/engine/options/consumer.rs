@@ -88,6 +88,8 @@ pub enum ReadFrom {
 pub struct StreamOptions {
     /// The stream's name, without prefix.
     pub name: String,
+    /// True for the stream of a partition, which is on one node, whatever the route of the consumer.
+    pub is_partition: bool,
     /// Beginning of the reads.
     pub read_from: ReadFrom,
     /// Position of a new group (`$`, `0` or an entry id).

@@ -9,6 +9,7 @@ const diagnostics = require('../support/diagnostics.js');
 const { disposable } = require('../support/dispose.js');
 const { IdStock, newId } = require('../bridge/job-ids.js');
 const { NodeCallbacks } = require('./node-callbacks.js');
+const { PartitionCounts } = require('./partitioning/partition-counts.js');
 const { RedisClient } = require('../redis/redis-client.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -37,6 +38,7 @@ class ConnectionManager extends EventEmitter {
   #isPartitioned;
   #hasOneServer;
   #queueLimit = null;
+  #partitionCounts = null;
   /** For each node, true if its clients return integers as strings. */
   #stringNumbers;
   /** Ids that lead to nodes in the ring, if nodes can leave it. */
@@ -184,6 +186,12 @@ class ConnectionManager extends EventEmitter {
   /** @internal Returns true if the bus has several nodes, so that routes have an effect. */
   get isPartitioned() {
     return this.#isPartitioned;
+  }
+
+  /** @internal Returns the counts of the partitions of streams. */
+  get partitionCounts() {
+    this.#partitionCounts ??= new PartitionCounts(this.#native);
+    return this.#partitionCounts;
   }
 
   /** @internal Returns the shared connection, for all commands that do not block. */

@@ -17,6 +17,8 @@ const { JobBatch, batchOptions } = require('./consuming/job-batch.js');
 const { SettlementWriter } = require('./consuming/settlement-writer.js');
 const { Delivery } = require('./payload/delivery.js');
 const { Job } = require('./job.js');
+const { partitionCount } = require('./partitioning/partition-counts.js');
+const { PartitionedStreams } = require('./partitioning/partitioned-streams.js');
 const { startTimer } = require('../support/long-timer.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -54,6 +56,9 @@ class Consumer extends EventEmitter {
   /** Removes the listener of the signal of `play()`. */
   #endPlay = () => {};
   #settlements;
+  #partitioned;
+  /** Count of pauses and stops, by which a `play()` that waits for partitions notices one. */
+  #pauses = 0;
 
   /**
    * @param {import('./connection-manager.js').ConnectionManager} connection
@@ -70,6 +75,8 @@ class Consumer extends EventEmitter {
     this.#group = native.group;
     this.#concurrency = native.concurrency || Infinity;
     this.#native = new NativeConsumer(connection.nativeBus(), { ...native, id: this.id, freshId: id === undefined });
+    const namesOf = (stream, count) => connection.nativeBus().partitionNames(stream, count);
+    this.#partitioned = new PartitionedStreams(connection, namesOf);
     const onFailure = (error, job) => this.#reportSettlement(error, job);
     this.#settlements = new SettlementWriter(this.#native, connection, onFailure);
   }
@@ -81,25 +88,37 @@ class Consumer extends EventEmitter {
     if (typeof processor !== 'function') throw new TypeError('processor must be a function');
     const deadline = limit(given.deadline);
     const batch = batchOptions(given.batch, { concurrency: this.#concurrency, deadline });
-    const index = this.#native.addStream({
+    const all = {
       name: checks.name('stream', stream),
+      isPartition: false,
       readFrom: position(readFrom),
       fromId: asId('fromId', fromId) ?? '$',
       setId: Boolean(setId),
       deadline,
       prefetch: checks.names('prefetch', prefetch),
-    });
-    this.#setProcessor(index, processor, batch);
-    this.#streams[index] = checks.name('stream', stream);
+    };
+    const least = partitionCount(given.partitions);
+    const batches = batch === null ? null : new JobBatch(processor, batch);
+    if (least === 0) this.#addStream(all, all.name, processor, batches);
+    else {
+      this.#partitioned.set(all.name, least, (name, isNew) => {
+        // Every job of a new partition was sent while this consumer played.
+        const start = isNew ? { fromId: '0', setId: false } : {};
+        const partition = { ...all, ...start, name, isPartition: true };
+        this.#addStream(partition, all.name, processor, batches);
+      });
+    }
     return this;
   }
 
-  #setProcessor(index, processor, batch) {
+  /** Adds a stream of Redis. @param {string} name name of its stream for the user */
+  #addStream(options, name, processor, batches) {
+    const index = this.#native.addStream(options);
     this.#batches.get(index)?.hurry();
     this.#batches.delete(index);
     this.#processors[index] = processor;
-    if (batch === null) return;
-    const batches = new JobBatch(processor, batch);
+    this.#streams[index] = name;
+    if (batches === null) return;
     this.#batches.set(index, batches);
     this.#processors[index] = (job) => batches.add(job);
   }
@@ -108,13 +127,32 @@ class Consumer extends EventEmitter {
   async play(options = {}) {
     const signal = signalOf('signal', options?.signal);
     throwIfAborted(signal);
-    if (this.#processors.length === 0) throw new Error('play() needs a processor: call process()');
+    const hasStream = this.#processors.length > 0 || this.#partitioned.names.length > 0;
+    if (!hasStream) throw new Error('play() needs a processor: call process()');
     this.#endPlay();
     this.#endPlay = whenAborted(signal, () => this.pause());
     return abortable(this.#play(), signal);
   }
 
   #play() {
+    if (this.#partitioned.names.length > 0) return this.#playPartitions();
+    return this.#playStreams();
+  }
+
+  /** Adds all partitions first, and later those that are added while it plays. */
+  async #playPartitions() {
+    const pauses = this.#pauses;
+    const isPlaying = () => this.#pauses === pauses;
+    this.connection.used();
+    await this.#partitioned.open(false);
+    if (!isPlaying()) return;
+    await this.#playStreams();
+    if (!isPlaying()) return;
+    const onError = (error) => this.#report(setErrorKind(error, 'CONSUME_ERROR'));
+    this.#partitioned.watch(() => this.#playStreams(), onError);
+  }
+
+  #playStreams() {
     packetReader.consumers.set(this.#native.number, this);
     this.connection.member(this);
     for (const batches of this.#batches.values()) batches.relax();
@@ -127,6 +165,7 @@ class Consumer extends EventEmitter {
   /** Stops to read. Resolves when no job is in flight; rejects after `timeout` ms and stays paused. */
   async pause(timeout) {
     this.#endPlay();
+    this.#endPartitions();
     const bound = checks.timeout(timeout);
     this.onStopping();
     packetWriter.flush();
@@ -138,7 +177,14 @@ class Consumer extends EventEmitter {
   /** Resolves with statistics of the consumer and its group. Rejects only for invalid options. */
   stats(options) {
     packetWriter.flush();
-    return consumerStats(this.#native, { streams: this.#streams, group: this.#group, late: this.#late }, options);
+    const { names } = this.#partitioned;
+    const about = { streams: this.#streams, partitioned: names, group: this.#group, late: this.#late };
+    return consumerStats(this.#native, about, options);
+  }
+
+  #endPartitions() {
+    this.#pauses++;
+    this.#partitioned.end();
   }
 
   /** @internal Starts the batches that wait, before a pause or a stop waits for their jobs. */
@@ -149,6 +195,7 @@ class Consumer extends EventEmitter {
   /** @internal Ends all reports, after a stop of the bus. */
   detach() {
     this.#endPlay();
+    this.#endPartitions();
     for (const batches of this.#batches.values()) batches.drop();
     packetReader.consumers.delete(this.#native.number);
     this.#headers.clear();
@@ -273,6 +320,7 @@ class Consumer extends EventEmitter {
     const carried = this.#carried.get(token);
     if (carried === undefined && !this.#defersRemovals) return;
     this.#carried.delete(token);
+    if (carried !== undefined && carried.key !== null) job.key = carried.key;
     const delivery = new Delivery(job.id, this.#defersRemovals);
     if (carried !== undefined) delivery.carry(carried);
     Job.deliver(job, delivery);

@@ -15,6 +15,7 @@ const { SendTogether, allSent, checkAll, refuseSharedValues } = require('./sendi
 const { disconnectionOf, extentOf, inParts } = require('./sending/send-parts.js');
 const { groupsOf, jobId, length, recordTime, routeOf } = require('./sending/send-options.js');
 const { SendRequest } = require('./sending/send-request.js');
+const { orderKey, partitionCount } = require('./partitioning/partition-counts.js');
 const { choosePayload } = require('./payload/send-payload.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -35,6 +36,8 @@ class Producer extends EventEmitter {
   /** Plan of the last send; most sends have the same. */
   #lastPlan = null;
   #watched = false;
+  /** Streams by the names of their partitions, of sends. */
+  #partitions = null;
   #counts = { begun: 0, sent: 0, failed: 0, finished: 0, timedOut: 0 };
   #waits;
 
@@ -51,7 +54,8 @@ class Producer extends EventEmitter {
 
   /** Listens for completions of its own jobs without arguments, or of all jobs of the given streams. */
   async listen(...streams) {
-    const names = streams.map((stream) => checks.name('stream', stream));
+    let names = streams.map((stream) => this.#namesOf(stream));
+    if (names.some((name) => typeof name !== 'string')) names = (await Promise.all(names)).flat();
     packetReader.producers.set(this.#native.number, this);
     this.connection.member(this);
     this.#watch();
@@ -59,6 +63,24 @@ class Producer extends EventEmitter {
     this.#native.listen(requests.add(request), names);
     this.connection.used();
     return request.promise;
+  }
+
+  /** Returns the name of a stream, or a promise of those of its partitions. */
+  #namesOf(given) {
+    if (typeof given !== 'object' || given === null) return checks.name('stream', given);
+    const stream = checks.name('stream', given.stream);
+    const least = partitionCount(given.partitions);
+    if (least === 0) return stream;
+    const agreed = this.connection.partitionCounts.agree(stream, least);
+    return agreed.then((count) => this.#nameOf(stream, count));
+  }
+
+  /** Returns the names of partitions. Completions there are those of the stream. */
+  #nameOf(stream, count) {
+    const names = this.connection.nativeBus().partitionNames(stream, count);
+    this.#partitions ??= new Map();
+    for (const name of names) this.#partitions.set(name, stream);
+    return names;
   }
 
   /** Creates a job, by default with a random id. */
@@ -110,7 +132,7 @@ class Producer extends EventEmitter {
     const entries = checkAll(sends, (given) => this.#entryWithPayload(given));
     refuseSharedValues(entries);
     if (entries.length === 0) return Promise.resolve([]);
-    if (isAtomic) return allSent(this.#dispatchTogether(entries));
+    if (isAtomic) return this.#sendTogether(entries);
     const parts = inParts(entries, this.connection.queueLimit);
     if (parts.length > 1) return allSent(this.#dispatchInParts(parts));
     return allSent(entries.map((entry) => this.#attempt(entry)));
@@ -119,13 +141,16 @@ class Producer extends EventEmitter {
   /** Validates the options of a send. */
   #entry(options) {
     const given = checks.object('options', options);
-    const { stream, route, job, capped, waitFor, rejectOnError, durable } = given;
+    const { stream, route, job, capped, waitFor, rejectOnError, durable, key, partitions } = given;
     const id = jobId(job);
     const groups = groupsOf(waitFor);
     if (groups && !Object.isExtensible(job)) throw new TypeError('job must be extensible to be waited for');
     const name = checks.name('stream', stream);
     const leadsBy = this.connection.isPartitioned ? routeOf(route, name) : name;
     const cap = length(capped);
+    const least = partitions === undefined ? 0 : partitionCount(partitions);
+    if (least > 0 && route !== undefined && route !== null)
+      throw new TypeError('route must not be given with partitions');
     const record = recordTime(durable);
     const endsAtError = Boolean(rejectOnError);
     return {
@@ -134,6 +159,9 @@ class Producer extends EventEmitter {
       id,
       name,
       leadsBy,
+      key: key === undefined ? null : orderKey(key),
+      least,
+      partitions: least === 0 ? 0 : this.connection.partitionCounts.known(name, least),
       groups,
       cap,
       record,
@@ -162,9 +190,15 @@ class Producer extends EventEmitter {
     return request.promise;
   }
 
-  /** Packs a send that has begun. */
+  /** Packs a send that has begun. The first one to a partitioned stream waits for the count of partitions. */
   #launch(request, entry) {
     const { job, payload } = entry;
+    if (entry.partitions < entry.least) {
+      // A copy, since bytes can change until the count is there.
+      entry.payload = payload?.copied() ?? null;
+      this.#launchAgreed(request, entry);
+      return;
+    }
     const keys = payload === null ? [] : payload.keys;
     if (keys.length > 0 && !this.connection.hasOneServer) {
       // A copy, since bytes can change until the keys are there.
@@ -174,6 +208,27 @@ class Producer extends EventEmitter {
       if (keys.length > 0) request.repeatWith(() => this.#pack(request, entry));
       this.#pack(request, entry);
     }
+  }
+
+  async #launchAgreed(request, entry) {
+    try {
+      await this.connection.partitionCounts.after(entry.name, entry.least, (count) => {
+        entry.partitions = count;
+        this.#launch(request, entry);
+      });
+    } catch (error) {
+      request.failed(error);
+    }
+  }
+
+  /** Sends jobs in one transaction, once the counts of partitions are known. */
+  async #sendTogether(entries) {
+    for (const entry of entries) {
+      if (entry.partitions < entry.least) {
+        entry.partitions = await this.connection.partitionCounts.agree(entry.name, entry.least);
+      }
+    }
+    return allSent(this.#dispatchTogether(entries));
   }
 
   #attempt(entry) {
@@ -295,19 +350,20 @@ class Producer extends EventEmitter {
    * Returns the number of the plan of an entry.
    * @param {boolean} hasOthers true while further plans of the same unit are in use
    */
-  #plan({ name, leadsBy, groups }, hasOthers) {
+  #plan({ name, leadsBy, groups, partitions }, hasOthers) {
     const awaited = groups ?? NO_GROUPS;
     const last = this.#lastPlan;
-    if (last !== null && last.name === name && last.leadsBy === leadsBy && isSame(last.awaited, awaited))
-      return last.plan;
-    const key = JSON.stringify([name, leadsBy, awaited]);
+    const isLast = last !== null && last.name === name && last.leadsBy === leadsBy && last.partitions === partitions;
+    if (isLast && isSame(last.awaited, awaited)) return last.plan;
+    const key = JSON.stringify([name, leadsBy, awaited, partitions]);
     let plan = this.#plans.get(key);
     if (plan === undefined) {
       if (!hasOthers && this.#plans.size >= MOST_PLANS) this.#forgetPlans();
-      plan = this.#native.plan(name, leadsBy, awaited);
+      if (partitions > 0) this.#nameOf(name, partitions);
+      plan = this.#native.plan(name, leadsBy, awaited, partitions);
       this.#plans.set(key, plan);
     }
-    this.#lastPlan = { name, leadsBy, awaited, plan };
+    this.#lastPlan = { name, leadsBy, awaited, partitions, plan };
     return plan;
   }
 
@@ -332,8 +388,9 @@ class Producer extends EventEmitter {
   }
 
   /** @internal Emits a completion. */
-  onCompletion(stream, job, group, data) {
+  onCompletion(from, job, group, data) {
     try {
+      const stream = this.#partitions?.get(from) ?? from;
       const error = data === null ? null : JSON.parse(data);
       if (isAmbiguous(stream)) {
         for (const name of namesOf(stream, this.eventNames())) this.emit(name, error, job, group);
@@ -394,16 +451,20 @@ function payloadOrPublish(entry, message) {
 }
 
 /** Writes a send from its plan on. */
-function writeEntry(plan, { id, cap, record, headers, endsAtError, wait, payload }) {
+function writeEntry(plan, { id, cap, record, headers, key, endsAtError, wait, payload }) {
   packetWriter.writeNumber(plan);
   packetWriter.writeNumber(cap);
   packetWriter.writeNumber(wait ? wait.number : 0);
   packetWriter.writeNumber(
-    (endsAtError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0) | (payload ? payload.flags : 0),
+    (endsAtError ? SendFlag.EndsAtError : 0) |
+      (headers ? SendFlag.Headers : 0) |
+      (key !== null ? SendFlag.Key : 0) |
+      (payload ? payload.flags : 0),
   );
   packetWriter.writeNumber(record);
   packetWriter.writeString(id);
   if (headers) packetWriter.writeString(headers);
+  if (key !== null) packetWriter.writeString(key);
   payload?.write();
 }
 

@@ -193,9 +193,10 @@ REPORT_READERS[Report.Prefetched] = () => {
 };
 REPORT_READERS[Report.Carried] = () => {
   const consumer = consumers.get(readNumber());
-  const [token, isOnlyCopy, returns] = [readNumber(), readNumber() === 1, readOptionalString()];
+  const [token, isOnlyCopy] = [readNumber(), readNumber() === 1];
+  const [returns, key] = [readOptionalString(), readOptionalString()];
   const values = readPairs(readNumber());
-  consumer?.onCarried(token, { values, returns: readReturns(returns), isOnlyCopy });
+  consumer?.onCarried(token, { values, returns: readReturns(returns), isOnlyCopy, key });
 };
 REPORT_READERS[Report.Headers] = () => {
   const consumer = consumers.get(readNumber());

@@ -262,6 +262,7 @@ pub(crate) mod tests {
     fn stream(active: bool) -> StreamState {
         let options = StreamOptions {
             name: "s".to_owned(),
+            is_partition: false,
             read_from: ReadFrom::New,
             from_id: "$".to_owned(),
             set_id: false,

@@ -55,6 +55,12 @@ class SendPayload {
     if (this.returns.length > 0) packetWriter.writeString(listOf(this.returns));
   }
 
+  /** Returns a copy. Later changes of bytes do not affect it. */
+  copied() {
+    const values = this.values.map((one) => ({ ...one, value: copied(one.value) }));
+    return new SendPayload(values, this.returns, this.isOnlyCopy);
+  }
+
   /** Returns a copy without the values that are written as keys only. Later changes of bytes do not affect it. */
   withoutKeys() {
     const carried = this.values.filter(({ use }) => use !== PayloadUse.Key);

@@ -410,6 +410,10 @@ export interface NativeStreamOptions {
   name: string
   /** True for the stream of a partition. */
   isPartition: boolean
+  /** Name of the partitioned stream, if the jobs of the partition are ordered by key. */
+  orderedAs?: string
+  /** Time of the lease of an ordered partition, in ms. */
+  lease: number
   /** `>`, or the id in the history to start behind. */
   readFrom: string
   /** Start of a new group. */
@@ -580,7 +584,9 @@ export declare const enum Report {
   /** `consumer, stream, count, count × name¶` */
   Removed = 30,
   /** `consumer, token, isOnlyCopy, returns¶ or -1, key¶ or -1, count, count × (key¶, value)`, in front of its `Jobs` */
-  Carried = 31
+  Carried = 31,
+  /** `consumer, stream, fencing number or 0` */
+  Owned = 32
 }
 
 /** Flags of a job that is sent. */

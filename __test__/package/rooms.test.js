@@ -31,6 +31,7 @@ const LAYERS = {
   ],
   'engine/consumer': [
     ['play', 'stop'],
+    ['ownership'],
     ['deadline_timer', 'reading', 'claiming'],
     ['settlement'],
     ['dead_lettering'],

@@ -185,6 +185,7 @@ impl<'a> Running<'a> {
             made.add_stream(StreamOptions {
                 name: Scenario::stream_name(stream),
                 is_partition: false,
+                order: None,
                 read_from: ReadFrom::New,
                 from_id: "0".to_owned(),
                 set_id: false,

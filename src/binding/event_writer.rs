@@ -132,6 +132,9 @@ impl EventWriter {
             Event::DeadlinePassed { consumer, token } => {
                 self.report(Report::DeadlinePassed, &[f64::from(consumer), token.to_number()]);
             }
+            Event::Owned { consumer, stream, fence } => {
+                self.report(Report::Owned, &[f64::from(consumer), f64::from(stream), fence as f64]);
+            }
             Event::Drained { consumer } => self.report(Report::Drained, &[f64::from(consumer)]),
             Event::RetryAsked { node, question, retry, attempt } => {
                 let retry = match retry {
@@ -367,6 +370,7 @@ fn kind_name(kind: RedisErrorKind) -> &'static str {
         RedisErrorKind::Tls => "tls",
         RedisErrorKind::Protocol => "protocol",
         RedisErrorKind::Ejected => "ejected",
+        RedisErrorKind::Fenced => "fenced",
     }
 }
 

@@ -147,6 +147,8 @@ pub enum Report {
     Removed = 30,
     /// `consumer, token, isOnlyCopy, returns¶ or -1, key¶ or -1, count, count × (key¶, value)`, in front of its `Jobs`
     Carried = 31,
+    /// `consumer, stream, fencing number or 0`
+    Owned = 32,
 }
 
 /// Kinds of values in a reply. The kind comes first, then the listed numbers.

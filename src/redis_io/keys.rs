@@ -11,7 +11,9 @@
 //! `{p}:rec:unheard:{entry}:{stream}:{group}`, the outcome record of a failure without a receiver. No payload key begins
 //! so.
 //!
-//! Version 2 does not know `{p}:prt:{stream}` either, the counts of a stream's partitions.
+//! Version 2 does not know `{p}:prt:{stream}` either, the counts of a stream's partitions. Nor does it know the ownership of
+//! ordered partitions: `{p}:mem:{stream}:{group}`, the consumers that live, `{p}:own:{partition}:{group}`, the owner, and
+//! `{p}:fen:{partition}:{group}`, the last fencing number. The last two have the hash tag of the partition.
 
 use crate::redis_io::key_slot::{hash_tag, slot_of};
 
@@ -23,6 +25,7 @@ pub struct Keys {
     stream: String,
     record: String,
     partitions: String,
+    ownership: String,
 }
 
 impl Keys {
@@ -40,6 +43,7 @@ impl Keys {
             stream: format!("{node}{prefix}:str:"),
             record: format!("{node}{prefix}:rec:"),
             partitions: format!("{node}{prefix}:prt:"),
+            ownership: format!("{node}{prefix}:"),
         }
     }
 
@@ -56,6 +60,21 @@ impl Keys {
     /// The key of the counts of a stream's partitions.
     pub fn partitions(&self, stream: &str) -> String {
         format!("{}{stream}", self.partitions)
+    }
+
+    /// The key of the consumers of `group` that can own partitions of `stream`.
+    pub fn members(&self, stream: &str, group: &str) -> String {
+        format!("{}mem:{stream}:{group}", self.ownership)
+    }
+
+    /// The key of the owner of a partition for `group`.
+    pub fn owner(&self, partition: &str, group: &str) -> String {
+        format!("{}own:{partition}:{group}", self.ownership)
+    }
+
+    /// The key of the last fencing number of a partition for `group`.
+    pub fn fence(&self, partition: &str, group: &str) -> String {
+        format!("{}fen:{partition}:{group}", self.ownership)
     }
 
     /// The parts of the key of the record of how `group`, by its name without prefix, completed an entry.

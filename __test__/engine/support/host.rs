@@ -164,6 +164,7 @@ impl TestBus {
             consumer.add_stream(StreamOptions {
                 name,
                 is_partition: false,
+                order: None,
                 read_from,
                 from_id,
                 set_id: false,

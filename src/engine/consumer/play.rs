@@ -53,6 +53,7 @@ impl Consumer {
                 }
             }
             self.start_claiming(&mut state);
+            self.start_owning(&mut state);
         }
         self.step();
         Ok(())

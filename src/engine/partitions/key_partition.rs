@@ -24,6 +24,15 @@ pub fn partition_of(key: &str, count: u32) -> u32 {
     partition as u32
 }
 
+/// Returns the weight of a member for a partition. The member with the largest weight is chosen.
+pub fn weight(member: &str, partition: &str) -> u32 {
+    let mut digest = HASH.digest();
+    for part in [member, "\0", partition] {
+        digest.update(part.as_bytes());
+    }
+    mixed(digest.finalize())
+}
+
 /// The last steps of MurmurHash3 of 32 bits, by which every bit affects all others.
 fn mixed(mut bits: u32) -> u32 {
     bits = (bits ^ (bits >> 16)).wrapping_mul(0x85EB_CA6B);

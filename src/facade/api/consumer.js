@@ -17,7 +17,7 @@ const { JobBatch, batchOptions } = require('./consuming/job-batch.js');
 const { SettlementWriter } = require('./consuming/settlement-writer.js');
 const { Delivery } = require('./payload/delivery.js');
 const { Job } = require('./job.js');
-const { partitionCount } = require('./partitioning/partition-counts.js');
+const { leaseTime, partitionCount } = require('./partitioning/partition-counts.js');
 const { PartitionedStreams } = require('./partitioning/partitioned-streams.js');
 const { startTimer } = require('../support/long-timer.js');
 const packetReader = require('../bridge/packet-reader.js');
@@ -39,6 +39,9 @@ class Consumer extends EventEmitter {
   /** Batches of the streams that have them, by the index of the stream. */
   #batches = new Map();
   #concurrency;
+  #claimInterval;
+  /** Fencing numbers of the partitions that it owns, by the index of their stream; null without ordered streams. */
+  #fences = null;
   /** Names of the streams. */
   #streams = [];
   /** Latest run of each slot. */
@@ -74,6 +77,7 @@ class Consumer extends EventEmitter {
     this.id = id ?? newId();
     this.#group = native.group;
     this.#concurrency = native.concurrency || Infinity;
+    this.#claimInterval = native.claimInterval;
     this.#native = new NativeConsumer(connection.nativeBus(), { ...native, id: this.id, freshId: id === undefined });
     const namesOf = (stream, count) => connection.nativeBus().partitionNames(stream, count);
     this.#partitioned = new PartitionedStreams(connection, namesOf);
@@ -91,6 +95,7 @@ class Consumer extends EventEmitter {
     const all = {
       name: checks.name('stream', stream),
       isPartition: false,
+      lease: 0,
       readFrom: position(readFrom),
       fromId: asId('fromId', fromId) ?? '$',
       setId: Boolean(setId),
@@ -98,14 +103,16 @@ class Consumer extends EventEmitter {
       prefetch: checks.names('prefetch', prefetch),
     };
     const least = partitionCount(given.partitions);
+    const lease = leaseTime(given.ordered, { least, claimInterval: this.#claimInterval });
     const batches = batch === null ? null : new JobBatch(processor, batch);
     if (least === 0) this.#addStream(all, all.name, processor, batches);
     else {
       this.#partitioned.set(all.name, least, (name, isNew) => {
         // Every job of a new partition was sent while this consumer played.
         const start = isNew ? { fromId: '0', setId: false } : {};
-        const partition = { ...all, ...start, name, isPartition: true };
-        this.#addStream(partition, all.name, processor, batches);
+        const order = lease > 0 ? { orderedAs: all.name, lease } : {};
+        const partition = { ...all, ...start, ...order, name, isPartition: true };
+        return this.#addStream(partition, all.name, processor, batches);
       });
     }
     return this;
@@ -118,9 +125,11 @@ class Consumer extends EventEmitter {
     this.#batches.delete(index);
     this.#processors[index] = processor;
     this.#streams[index] = name;
-    if (batches === null) return;
-    this.#batches.set(index, batches);
-    this.#processors[index] = (job) => batches.add(job);
+    if (batches !== null) {
+      this.#batches.set(index, batches);
+      this.#processors[index] = (job) => batches.add(job);
+    }
+    return index;
   }
 
   /** Starts to read, until `signal` aborts. Resolves when every job sent from now on will be received. */
@@ -226,6 +235,7 @@ class Consumer extends EventEmitter {
     if (hasSubscribers) this.#announce(run, stream);
     if (this.#defersRemovals || this.#carried.size > 0) this.#deliver(run);
     if (this.#prefetched.size > 0) this.#bring(run);
+    if (this.#fences !== null && this.#fences.has(stream)) run.job.fence = this.#fences.get(stream);
     this.#runs[token % SLOTS] = run;
     run.start(this.#processors[stream]);
   }
@@ -275,6 +285,18 @@ class Consumer extends EventEmitter {
   /** @internal Ends a job that the engine has settled at its deadline. */
   onDeadline(token) {
     this.#run(token)?.expire();
+  }
+
+  /** @internal Notes the fencing number of a partition that the consumer owns; 0 for one that it does not own any more. */
+  onOwned(index, fence) {
+    this.#fences ??= new Map();
+    const before = this.#fences.get(index);
+    if (fence > 0) this.#fences.set(index, fence);
+    else this.#fences.delete(index);
+    const stream = this.#streams[index];
+    const partition = this.#partitioned.indexOf(stream, index);
+    if (fence > 0) this.#emit('assigned', { stream, partition, fence });
+    else if (before !== undefined) this.#emit('revoked', { stream, partition, fence: before });
   }
 
   /** @internal Emits that no job is in flight any more. */

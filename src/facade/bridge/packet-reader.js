@@ -223,6 +223,11 @@ REPORT_READERS[Report.DeadlinePassed] = () => {
   const token = readNumber();
   consumer?.onDeadline(token);
 };
+REPORT_READERS[Report.Owned] = () => {
+  const consumer = consumers.get(readNumber());
+  const [stream, fence] = [readNumber(), readNumber()];
+  consumer?.onOwned(stream, fence);
+};
 REPORT_READERS[Report.Drained] = () => consumers.get(readNumber())?.onDrained();
 REPORT_READERS[Report.Claimed] = () => {
   const consumer = consumers.get(readNumber());

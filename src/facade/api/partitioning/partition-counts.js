@@ -7,6 +7,9 @@ const requests = require('../../bridge/pending-requests.js');
 const REFRESH = 2000;
 /** Maximum number of partitions of a stream. */
 const MOST_PARTITIONS = 4096;
+/** Default and longest time of a lease, in ms. */
+const DEFAULT_LEASE = 5000;
+const LONGEST_LEASE = 3_600_000;
 /** Maximum size of a key, in bytes. */
 const LARGEST_KEY = 512;
 
@@ -78,6 +81,20 @@ class CountRequest extends requests.Request {
   }
 }
 
+/**
+ * Returns the time of a lease of ordered partitions, in ms; 0 for jobs without an order.
+ * @param {unknown} ordered
+ * @param {{ least: number, claimInterval: number | undefined }} about least count of partitions, and interval of claim cycles
+ */
+function leaseTime(ordered, { least, claimInterval }) {
+  if (ordered === undefined || ordered === null || ordered === false) return 0;
+  if (ordered !== true && typeof ordered !== 'object') throw new TypeError('ordered must be a boolean or an object');
+  if (least === 0) throw new TypeError('ordered needs partitions');
+  // A job that failed blocks its key until it has run again.
+  if (!(claimInterval > 0)) throw new TypeError('ordered needs a consumer with claimInterval');
+  return checks.count('ordered.lease', ordered.lease, { least: 100, most: LONGEST_LEASE, fallback: DEFAULT_LEASE });
+}
+
 /** Returns the least count of partitions; 0 for a stream without partitions. */
 function partitionCount(partitions) {
   return checks.count('partitions', partitions, { least: 1, most: MOST_PARTITIONS, fallback: 0 });
@@ -94,4 +111,4 @@ function orderKey(given) {
   return key;
 }
 
-module.exports = { PartitionCounts, REFRESH, orderKey, partitionCount };
+module.exports = { PartitionCounts, REFRESH, leaseTime, orderKey, partitionCount };

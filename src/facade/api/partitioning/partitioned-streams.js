@@ -27,13 +27,18 @@ class PartitionedStreams {
 
   /**
    * Adds a stream, or changes how its partitions are added.
-   * @param {(name: string, isNew: boolean) => void} add adds a partition; `isNew` is true for one that the consumer has missed
+   * @param {(name: string, isNew: boolean) => number} add adds a partition, and returns its index in the consumer; `isNew` is true for one that the consumer has missed
    *   at its start
    */
   set(stream, least, add) {
     const count = this.#streams.get(stream)?.count ?? 0;
-    this.#streams.set(stream, { least, count, add });
-    for (const name of this.#namesOf(stream, count)) add(name, false);
+    const indices = this.#namesOf(stream, count).map((name) => add(name, false));
+    this.#streams.set(stream, { least, count, add, indices });
+  }
+
+  /** Returns the number of a partition by its index in the consumer. */
+  indexOf(stream, index) {
+    return this.#streams.get(stream).indices.indexOf(index);
   }
 
   /** Adds all partitions. Resolves with true if a stream has more than before. */
@@ -73,7 +78,7 @@ class PartitionedStreams {
     const names = this.#namesOf(stream, found).slice(known.count);
     const isNew = hasPlayed && known.count > 0;
     known.count = found;
-    for (const name of names) known.add(name, isNew);
+    known.indices.push(...names.map((name) => known.add(name, isNew)));
     return true;
   }
 }

@@ -12,6 +12,13 @@ export declare class NativeBus {
   route(route: string): number
   /** The key of a stream on the node with that index. */
   streamKey(node: number, stream: string): string
+  /**
+   * Declares that a stream has `least` partitions at least. The value of the request is the count in force, which another
+   * process can have raised.
+   */
+  declarePartitions(request: number, stream: string, least: number): void
+  /** The names of the streams of `count` partitions of a stream. */
+  partitionNames(stream: string, count: number): Array<string>
   /** Maximum number of commands, and of their bytes, that can wait for any node: the lowest limits. */
   queueLimit(): Array<number>
   /** Random ids that lead to nodes that are not ejected, joined. */
@@ -106,9 +113,9 @@ export declare class NativeProducer {
   get number(): number
   /**
    * Makes a plan to send to `stream` on the node of `route`, or of each job without one, and to wait for
-   * `groups`, and returns its number.
+   * `groups`, and returns its number. With `partitions` the key of each job chooses one of them.
    */
-  plan(stream: string, route: string | undefined | null, groups: Array<string>): number
+  plan(stream: string, route: string | undefined | null, groups: Array<string>, partitions: number): number
   /** Removes all plans. Jobs that were sent are not affected. */
   forgetPlans(): void
   /**
@@ -403,6 +410,12 @@ export interface NativeSentinelOptions {
 export interface NativeStreamOptions {
   /** The stream. */
   name: string
+  /** True for the stream of a partition. */
+  isPartition: boolean
+  /** Name of the partitioned stream, if the jobs of the partition are ordered by key. */
+  orderedAs?: string
+  /** Time of the lease of an ordered partition, in ms. */
+  lease: number
   /** `>`, or the id in the history to start behind. */
   readFrom: string
   /** Start of a new group. */
@@ -459,7 +472,7 @@ export declare const enum Operation {
   Pull = 2,
   /**
    * `producer, request, plan, capped, wait, flags, record, job¶`, and by the bits of `flags`, those of `SendFlag`:
-   * `headers¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`
+   * `headers¶`; `key¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`
    */
   Send = 3,
   /** `producer, wait` */
@@ -572,8 +585,10 @@ export declare const enum Report {
   Headers = 29,
   /** `consumer, stream, count, count × name¶` */
   Removed = 30,
-  /** `consumer, token, isOnlyCopy, returns¶ or -1, count, count × (key¶, value)`, in front of its `Jobs` */
-  Carried = 31
+  /** `consumer, token, isOnlyCopy, returns¶ or -1, key¶ or -1, count, count × (key¶, value)`, in front of its `Jobs` */
+  Carried = 31,
+  /** `consumer, stream, fencing number or 0` */
+  Owned = 32
 }
 
 /** Flags of a job that is sent. */
@@ -587,7 +602,9 @@ export declare const enum SendFlag {
   /** Names payload keys that the completion returns. */
   Returns = 8,
   /** Makes the entry the only copy of its values. */
-  OnlyCopy = 16
+  OnlyCopy = 16,
+  /** Sends the key that leads the job to a partition. */
+  Key = 32
 }
 
 /** Kinds of values in a reply. The kind comes first, then the listed numbers. */

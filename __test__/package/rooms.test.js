@@ -21,6 +21,7 @@ const LAYERS = {
     ['shutdown', 'submission'],
     ['bus', 'stats'],
     ['consumer', 'producer'],
+    ['partitions'],
     ['nodes'],
     ['connections'],
     ['protocol'],
@@ -30,6 +31,7 @@ const LAYERS = {
   ],
   'engine/consumer': [
     ['play', 'stop'],
+    ['ownership'],
     ['deadline_timer', 'reading', 'claiming', 'retention'],
     ['settlement'],
     ['dead_lettering'],

@@ -175,6 +175,7 @@ impl Program {
             capped: self.host.board.capped[send.stream],
             record: if send.is_recorded { RECORD } else { 0 },
             headers: None,
+            key: None,
             payload: payload_of(send),
             request,
             wait: (!groups.is_empty()).then_some(send.job),

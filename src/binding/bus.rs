@@ -7,10 +7,14 @@ use napi_derive::napi;
 
 use crate::engine::bus::Bus;
 use crate::engine::connections::client::Client;
+use crate::engine::host::Event;
 use crate::engine::host::callbacks::CallbackAnswer;
+use crate::engine::partitions::declaration::declare;
+use crate::engine::partitions::partition_name::PartitionSpread;
 use crate::engine::shutdown::StopOptions;
 use crate::engine::submission::RequestTarget;
 use crate::redis_io::link::{ErrorAction, LinkState};
+use crate::redis_io::resp::Value;
 
 use super::batch::duration;
 use super::error::invalid;
@@ -69,6 +73,28 @@ impl NativeBus {
     pub fn stream_key(&self, node: u32, stream: String) -> Result<String> {
         let node = self.bus.nodes().get(node as usize).ok_or_else(|| invalid("The bus has no such node."))?;
         Ok(node.keys().stream(&stream))
+    }
+
+    /// Declares that a stream has `least` partitions at least. The value of the request is the count in force, which another
+    /// process can have raised.
+    #[napi]
+    pub fn declare_partitions(&self, request: u32, stream: String, least: u32) {
+        let bus = self.bus.clone();
+        self.bus.context().tasks.spawn(async move {
+            let context = bus.context();
+            let declared = declare(bus.node_set(), &stream, least).await;
+            if let Ok(count) = declared {
+                let value = Value::Integer(i64::from(count));
+                context.host.event(Event::Called { request, index: 0, value: &value });
+            }
+            context.done(request, declared.map(|_| ()));
+        });
+    }
+
+    /// The names of the streams of `count` partitions of a stream.
+    #[napi]
+    pub fn partition_names(&self, stream: String, count: u32) -> Vec<String> {
+        PartitionSpread::of(self.bus.node_set()).names(&stream, count)
     }
 
     /// Maximum number of commands, and of their bytes, that can wait for any node: the lowest limits.

@@ -3,7 +3,7 @@
 use napi_derive::napi;
 
 use crate::engine::options::bus::Route;
-use crate::engine::options::consumer::{ConsumerOptions, ReadFrom, StreamOptions};
+use crate::engine::options::consumer::{ConsumerOptions, OrderOptions, ReadFrom, StreamOptions};
 use crate::engine::options::retry_policy::{Growth, RetryPolicy};
 
 use super::batch::{LONGEST, duration};
@@ -59,6 +59,12 @@ pub struct NativeRetryPolicy {
 pub struct NativeStreamOptions {
     /// The stream.
     pub name: String,
+    /// True for the stream of a partition.
+    pub is_partition: bool,
+    /// Name of the partitioned stream, if the jobs of the partition are ordered by key.
+    pub ordered_as: Option<String>,
+    /// Time of the lease of an ordered partition, in ms.
+    pub lease: f64,
     /// `>`, or the id in the history to start behind.
     pub read_from: String,
     /// Start of a new group.
@@ -129,6 +135,10 @@ impl NativeStreamOptions {
     pub fn into_engine(self) -> StreamOptions {
         StreamOptions {
             name: self.name,
+            is_partition: self.is_partition,
+            order: self
+                .ordered_as
+                .map(|stream| OrderOptions { stream, lease: duration(self.lease).unwrap_or(LONGEST) }),
             read_from: match self.read_from.as_str() {
                 ">" => ReadFrom::New,
                 id => ReadFrom::History(id.to_owned()),

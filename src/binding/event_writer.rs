@@ -132,6 +132,9 @@ impl EventWriter {
             Event::DeadlinePassed { consumer, token } => {
                 self.report(Report::DeadlinePassed, &[f64::from(consumer), token.to_number()]);
             }
+            Event::Owned { consumer, stream, fence } => {
+                self.report(Report::Owned, &[f64::from(consumer), f64::from(stream), fence as f64]);
+            }
             Event::Drained { consumer } => self.report(Report::Drained, &[f64::from(consumer)]),
             Event::RetryAsked { node, question, retry, attempt } => {
                 let retry = match retry {
@@ -230,6 +233,7 @@ impl EventWriter {
         let is_only_copy = f64::from(u8::from(carried.is_only_copy));
         self.report(Report::Carried, &[consumer, token.to_number(), is_only_copy]);
         self.push_optional(carried.returns.as_deref());
+        self.push_optional(carried.order_key.as_deref());
         self.numbers.push(carried.values.len() as f64);
         for (key, value) in &carried.values {
             self.push_text(key);
@@ -366,6 +370,7 @@ fn kind_name(kind: RedisErrorKind) -> &'static str {
         RedisErrorKind::Tls => "tls",
         RedisErrorKind::Protocol => "protocol",
         RedisErrorKind::Ejected => "ejected",
+        RedisErrorKind::Fenced => "fenced",
     }
 }
 

@@ -168,16 +168,18 @@ fn read_send(
     let record = packet.number()? as u64;
     let job = packet.text()?.to_owned();
     let headers = if has(SendFlag::Headers) { Some(packet.text()?.into()) } else { None };
+    let key = if has(SendFlag::Key) { Some(packet.text()?) } else { None };
     let payload = read_payload(packet, has)?;
     let ends_at_error = has(SendFlag::EndsAtError);
     let wait = (wait != 0).then_some(wait);
-    let plan = named.and_then(|named| named.plans.get(plan as usize).cloned());
+    let plan = named.and_then(|named| named.plans.get(plan as usize)).map(|plans| plans.choose(key));
     Ok(plan.map(|plan| QueuedSend {
         plan,
         job,
         capped,
         record,
         headers,
+        key: key.map(Box::from),
         payload,
         request,
         wait,

@@ -12,7 +12,7 @@ use napi::Result;
 use crate::engine::consumer::Consumer;
 use crate::engine::host::context::Context;
 use crate::engine::producer::Producer;
-use crate::engine::producer::send_plan::SendPlan;
+use crate::engine::producer::send_plans::SendPlans;
 use crate::engine::submission::RequestTarget;
 
 use super::error::invalid;
@@ -20,14 +20,13 @@ use super::event_queue::EventQueue;
 use super::event_writer::EventWriter;
 
 /// A producer that packets name, with its plans.
-#[derive(Clone)]
 pub struct NamedProducer {
     /// The producer.
     pub producer: Arc<Producer>,
     /// The number of the bus it sends on.
     pub link: u32,
     /// Plans of the producer, by number.
-    pub plans: Vec<Arc<SendPlan>>,
+    pub plans: Vec<SendPlans>,
 }
 
 /// Objects by number. Numbers are not used again, so a late one names nothing.

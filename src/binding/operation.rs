@@ -13,7 +13,7 @@ pub enum Operation {
     /// `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶`
     Pull = 2,
     /// `producer, request, plan, capped, wait, flags, record, job¶`, and by the bits of `flags`, those of `SendFlag`:
-    /// `headers¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`
+    /// `headers¶`; `key¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`
     Send = 3,
     /// `producer, wait`
     ForgetWait = 4,
@@ -51,6 +51,8 @@ pub enum SendFlag {
     Returns = 8,
     /// Makes the entry the only copy of its values.
     OnlyCopy = 16,
+    /// Sends the key that leads the job to a partition.
+    Key = 32,
 }
 
 /// Use of a payload value that leaves with a job.
@@ -143,8 +145,10 @@ pub enum Report {
     Headers = 29,
     /// `consumer, stream, count, count × name¶`
     Removed = 30,
-    /// `consumer, token, isOnlyCopy, returns¶ or -1, count, count × (key¶, value)`, in front of its `Jobs`
+    /// `consumer, token, isOnlyCopy, returns¶ or -1, key¶ or -1, count, count × (key¶, value)`, in front of its `Jobs`
     Carried = 31,
+    /// `consumer, stream, fencing number or 0`
+    Owned = 32,
 }
 
 /// Kinds of values in a reply. The kind comes first, then the listed numbers.

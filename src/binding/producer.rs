@@ -7,6 +7,7 @@ use napi_derive::napi;
 
 use crate::engine::producer::Producer;
 use crate::engine::producer::send_plan::SendPlan;
+use crate::engine::producer::send_plans::SendPlans;
 
 use super::bus::NativeBus;
 use super::consumer_options::into_route;
@@ -44,14 +45,24 @@ impl NativeProducer {
     }
 
     /// Makes a plan to send to `stream` on the node of `route`, or of each job without one, and to wait for
-    /// `groups`, and returns its number.
+    /// `groups`, and returns its number. With `partitions` the key of each job chooses one of them.
     #[napi]
-    pub fn plan(&self, stream: String, route: Option<String>, groups: Vec<String>) -> Result<u32> {
-        let plan = SendPlan::new(self.producer.node_set(), &stream, &into_route(route), &groups);
+    pub fn plan(
+        &self,
+        stream: String,
+        route: Option<String>,
+        groups: Vec<String>,
+        partitions: u32,
+    ) -> Result<u32> {
+        let node_set = self.producer.node_set();
+        let plans = match partitions {
+            0 => SendPlans::Stream(Arc::new(SendPlan::new(node_set, &stream, &into_route(route), &groups))),
+            count => SendPlans::partitions(node_set, &stream, count, &groups, self.producer.id()),
+        };
         self.facade.with(|state| {
             let named =
                 state.producers.get_mut(self.number).ok_or_else(|| invalid("The producer is gone."))?;
-            named.plans.push(Arc::new(plan));
+            named.plans.push(plans);
             Ok((named.plans.len() - 1) as u32)
         })
     }

@@ -11,6 +11,7 @@ pub mod consumer;
 pub mod host;
 pub mod nodes;
 pub mod options;
+pub mod partitions;
 pub mod producer;
 pub mod protocol;
 pub mod runtime;

@@ -39,6 +39,7 @@ impl Bus {
             for consumer in &consumers {
                 let consumer = consumer.clone();
                 let leaving = timeout(LEAVE_TIMEOUT, async move {
+                    consumer.release_partitions().await;
                     match drained {
                         // An entry that stays in the group does no harm.
                         true => consumer.remove_from_group().await,

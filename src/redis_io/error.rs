@@ -49,6 +49,8 @@ pub enum RedisErrorKind {
     Protocol,
     /// The node is ejected since it failed too often. Redis can have executed the command.
     Ejected,
+    /// The consumer does not own the partition of the job any more.
+    Fenced,
 }
 
 /// The code of a connection to a server of another role than wanted.

@@ -13,6 +13,10 @@
 //!
 //! Version 2 does not know `{p}:ret:{stream}`, the mark of the entries that retention has removed, and
 //! `{p}:rtl:{stream}`, the lease of the consumer that removes them.
+//!
+//! Version 2 does not know `{p}:prt:{stream}` either, the counts of a stream's partitions. Nor does it know the ownership of
+//! ordered partitions: `{p}:mem:{stream}:{group}`, the consumers that live, `{p}:own:{partition}:{group}`, the owner, and
+//! `{p}:fen:{partition}:{group}`, the last fencing number. The last two have the hash tag of the partition.
 
 use crate::redis_io::key_slot::{hash_tag, slot_of};
 
@@ -25,6 +29,8 @@ pub struct Keys {
     record: String,
     retention_mark: String,
     retention_lease: String,
+    partitions: String,
+    ownership: String,
 }
 
 impl Keys {
@@ -43,6 +49,8 @@ impl Keys {
             record: format!("{node}{prefix}:rec:"),
             retention_mark: format!("{node}{prefix}:ret:"),
             retention_lease: format!("{node}{prefix}:rtl:"),
+            partitions: format!("{node}{prefix}:prt:"),
+            ownership: format!("{node}{prefix}:"),
         }
     }
 
@@ -54,6 +62,26 @@ impl Keys {
     /// The key of a stream.
     pub fn stream(&self, stream: &str) -> String {
         format!("{}{stream}", self.stream)
+    }
+
+    /// The key of the counts of a stream's partitions.
+    pub fn partitions(&self, stream: &str) -> String {
+        format!("{}{stream}", self.partitions)
+    }
+
+    /// The key of the consumers of `group` that can own partitions of `stream`.
+    pub fn members(&self, stream: &str, group: &str) -> String {
+        format!("{}mem:{stream}:{group}", self.ownership)
+    }
+
+    /// The key of the owner of a partition for `group`.
+    pub fn owner(&self, partition: &str, group: &str) -> String {
+        format!("{}own:{partition}:{group}", self.ownership)
+    }
+
+    /// The key of the last fencing number of a partition for `group`.
+    pub fn fence(&self, partition: &str, group: &str) -> String {
+        format!("{}fen:{partition}:{group}", self.ownership)
     }
 
     /// The parts of the key of the record of how `group`, by its name without prefix, completed an entry.

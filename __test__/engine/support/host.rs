@@ -163,6 +163,8 @@ impl TestBus {
             let prefetch = Default::default();
             consumer.add_stream(StreamOptions {
                 name,
+                is_partition: false,
+                order: None,
                 read_from,
                 from_id,
                 set_id: false,
@@ -198,6 +200,7 @@ impl TestBus {
             capped: 0,
             record: 0,
             headers: None,
+            key: None,
             request: number,
             wait: (!groups.is_empty()).then_some(number),
             ends_at_error: false,

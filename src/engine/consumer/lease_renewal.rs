@@ -141,8 +141,12 @@ impl Consumer {
     fn due(&self, state: &mut ConsumerState, now: Instant) -> Due {
         let least = self.lease_interval() / 2;
         let mut due = Due::new();
-        let mut add = |stream, entry, token, touched, idle| {
-            if now.saturating_duration_since(touched) >= least {
+        let lost: Vec<bool> = (state.streams.iter().map(|stream| stream.ownership.as_ref()))
+            .map(|ownership| ownership.is_some_and(|ownership| !ownership.is_valid(now)))
+            .collect();
+        let mut add = |stream: u32, entry, token, touched, idle| {
+            // The entries of a lost partition belong to its owner.
+            if !lost[stream as usize] && now.saturating_duration_since(touched) >= least {
                 let key = RenewalKey { stream, min_idle: self.min_idle(touched), idle };
                 due.entry(key).or_default().push((entry, token));
             }

@@ -4,8 +4,7 @@
 //! engine's thread receives entries and replies. Commands are packed under the lock and submitted after it. A
 //! consumer has one lane per node, or per slot of a Cluster, each with a reader connection.
 //!
-//! The rooms have an order: `play`, `stop` · `deadline_timer`, `reading`, `claiming`,
-//! `retention` · `settlement` ·
+//! The rooms have an order: `play`, `stop` · `ownership` · `deadline_timer`, `reading`, `claiming`, `retention` · `settlement` ·
 //! `dead_lettering` · `turn` · `lease_renewal`, `entry_commands` · `state`. Methods call down only; this file has the
 //! accessors that all of them share.
 
@@ -14,6 +13,7 @@ pub mod dead_lettering;
 pub mod deadline_timer;
 pub mod entry_commands;
 pub mod lease_renewal;
+pub mod ownership;
 pub mod play;
 pub mod reading;
 pub(crate) mod retention;
@@ -66,6 +66,8 @@ pub struct Consumer {
     pub(crate) slot_free: Arc<Notify>,
     /// Wakes claiming from its back-off.
     pub(crate) claim_wakeup: Arc<Notify>,
+    /// Wakes the task that owns partitions.
+    pub(crate) ownership_wakeup: Arc<Notify>,
     /// Ends the renewal of leases at a disconnect.
     pub(crate) ended: Arc<Notify>,
     /// For tasks that must not keep the consumer alive.
@@ -103,6 +105,7 @@ impl Consumer {
             after_renewal: Self::advance_renewed,
             slot_free: Arc::default(),
             claim_wakeup: Arc::default(),
+            ownership_wakeup: Arc::default(),
             ended: Arc::default(),
             this: this.clone(),
         });

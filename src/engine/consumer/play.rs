@@ -54,6 +54,7 @@ impl Consumer {
             }
             self.start_claiming(&mut state);
             self.start_retention(&mut state);
+            self.start_owning(&mut state);
         }
         self.step();
         Ok(())

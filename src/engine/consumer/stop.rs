@@ -29,7 +29,11 @@ impl Consumer {
             for lane in (0..state.lanes.len()).filter(|&lane| state.lanes[lane].reading) {
                 self.end_read(lane);
             }
+            for stream in state.ordered().collect::<Vec<_>>() {
+                state.leave_unstarted(stream);
+            }
             self.hand_back_waiting(&mut state);
+            self.ownership_wakeup.notify_one();
         }
     }
 
@@ -103,6 +107,7 @@ impl Consumer {
             (state.claimer, state.retainer) = (None, None);
             state.claim_backlog.clear();
             // The next `play()` finds those that no other consumer has claimed.
+            state.disown();
             drop(state.leave_waiting(|_| true));
             state.delayed_retries.clear();
             // Settlements under way stay: the end of their connection answers their requests.

@@ -158,6 +158,8 @@ pub enum Event<'a> {
     Trimmed { consumer: u32, stream: u32, count: u64, pending: bool },
     /// A consumer has removed idle consumers from its group.
     Removed { consumer: u32, stream: u32, names: &'a [String] },
+    /// A consumer owns a partition, by its fencing number, or does not own it any more, with 0.
+    Owned { consumer: u32, stream: u32, fence: u64 },
     /// A consumer has no job in flight any more.
     Drained { consumer: u32 },
     /// Question for the delay before a retry. The answer must name the question.

@@ -83,11 +83,24 @@ pub enum ReadFrom {
     History(String),
 }
 
+/// Order by key, for a partition that has one owner at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderOptions {
+    /// Name of the partitioned stream.
+    pub stream: String,
+    /// Time of the owner's lease without renewal.
+    pub lease: Duration,
+}
+
 /// Options of one stream of a consumer.
 #[derive(Clone, Debug)]
 pub struct StreamOptions {
     /// The stream's name, without prefix.
     pub name: String,
+    /// True for the stream of a partition, which is on one node, whatever the route of the consumer.
+    pub is_partition: bool,
+    /// Order by key, of a partition.
+    pub order: Option<OrderOptions>,
     /// Beginning of the reads.
     pub read_from: ReadFrom,
     /// Position of a new group (`$`, `0` or an entry id).

@@ -141,6 +141,7 @@ mod tests {
             capped: 0,
             record: 0,
             headers: None,
+            key: None,
             payload: None,
             request,
             wait: None,

@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod outcome_query;
 pub mod send_payload;
 pub mod send_plan;
+pub mod send_plans;
 pub mod send_transaction;
 pub mod state;
 pub mod timeout_diagnosis;
@@ -165,11 +166,21 @@ impl Producer {
         queued.record
     }
 
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Packs the XADD of a job without its end.
     fn pack_entry(&self, commands: &mut Commands, node: usize, queued: &QueuedSend, record: u64) {
-        let QueuedSend { plan, job, capped, headers, payload, .. } = queued;
-        let (headers, payload) = (headers.as_deref(), payload.as_deref());
-        plan.pack(commands, node, EntryFields { producer: &self.id, job, record, headers, payload }, *capped);
+        let QueuedSend { plan, job, capped, headers, key, payload, .. } = queued;
+        let (headers, key, payload) = (headers.as_deref(), key.as_deref(), payload.as_deref());
+        plan.pack(
+            commands,
+            node,
+            EntryFields { producer: &self.id, job, record, headers, key, payload },
+            *capped,
+        );
     }
 
     /// Packs the payload keys of a job and its XADD, each bound to the command before it. `to` has the destinations of the

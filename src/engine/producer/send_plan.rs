@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::redis_io::command::Commands;
+use crate::redis_io::streams::carried_payload::ORDER_KEY;
 use crate::redis_io::streams::entry::{REPLY, SHARDED};
 
 use crate::engine::host::RequestId;
@@ -22,6 +23,8 @@ pub struct EntryFields<'a> {
     pub record: u64,
     /// Headers of the job, as JSON.
     pub headers: Option<&'a str>,
+    /// Key that leads the job to a partition and orders it.
+    pub key: Option<&'a str>,
     /// Payload that the entry carries.
     pub payload: Option<&'a SendPayload>,
 }
@@ -82,8 +85,9 @@ impl SendPlan {
     /// Packs the XADD of one job, for its node, without its end. `capped` is the approximate maximum length of the
     /// stream; 0 is no limit.
     pub fn pack(&self, commands: &mut Commands, node: usize, fields: EntryFields<'_>, capped: u64) {
-        let EntryFields { producer, job, record, headers, payload } = fields;
-        let more = usize::from(record > 0) + usize::from(headers.is_some()) + usize::from(self.is_sharded);
+        let EntryFields { producer, job, record, headers, key, payload } = fields;
+        let optional = [record > 0, headers.is_some(), self.is_sharded, key.is_some()];
+        let more = optional.into_iter().filter(|&has| has).count();
         let carried = payload.map_or(0, SendPayload::words);
         let words = 7 + if capped > 0 { 3 } else { 0 } + 2 * more + carried;
         commands.begin("XADD", words).key(self.keys[node].as_bytes());
@@ -99,6 +103,9 @@ impl SendPlan {
         }
         if let Some(headers) = headers {
             commands.arg(b"hdr").arg(headers.as_bytes());
+        }
+        if let Some(key) = key {
+            commands.arg(ORDER_KEY).arg(key.as_bytes());
         }
         if let Some(payload) = payload {
             payload.pack_fields(commands);
@@ -119,6 +126,8 @@ pub struct QueuedSend {
     pub record: u64,
     /// Headers of the job, as JSON.
     pub headers: Option<Box<str>>,
+    /// Key that leads the job to a partition and orders it.
+    pub key: Option<Box<str>>,
     /// Payload that leaves with the job.
     pub payload: Option<Box<SendPayload>>,
     /// Request that the job belongs to.

@@ -3,10 +3,10 @@
 //! A dead letter is an ordinary entry with `prd` and `job`, so that its stream can be consumed as any. Further
 //! fields say its origin: `str` and `eid` name the stream and the entry, `grp` the group, `dlv` the number of
 //! deliveries, `rsn` the reason, and `err` the last error as JSON if it is known. The payload keys
-//! stay, and so do the values that the entry carries.
+//! stay, and so do the values and the key that the entry carries.
 
 use crate::redis_io::command::{Commands, Destination};
-use crate::redis_io::streams::carried_payload::{CarriedPayload, ONLY_COPY, VALUE_PREFIX};
+use crate::redis_io::streams::carried_payload::{CarriedPayload, ONLY_COPY, ORDER_KEY, VALUE_PREFIX};
 
 use crate::engine::host::PendingJob;
 
@@ -69,6 +69,9 @@ pub fn pack_dead_letter(commands: &mut Commands, key: &str, letter: &DeadLetter<
         }
         if carried.is_only_copy {
             commands.arg(ONLY_COPY).arg(b"1");
+        }
+        if let Some(key) = &carried.order_key {
+            commands.arg(ORDER_KEY).arg(key.as_bytes());
         }
     }
     commands.end(to);

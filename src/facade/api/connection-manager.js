@@ -11,6 +11,7 @@ const { IdStock, newId } = require('../bridge/job-ids.js');
 const { historyOptions } = require('./history/history-options.js');
 const { HistoryReader } = require('./history/history-reader.js');
 const { NodeCallbacks } = require('./node-callbacks.js');
+const { PartitionCounts } = require('./partitioning/partition-counts.js');
 const { RedisClient } = require('../redis/redis-client.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -44,6 +45,7 @@ class ConnectionManager extends EventEmitter {
   /** True if acknowledged entries are removed, and the maximum backlog of a stream. */
   #retention;
   #queueLimit = null;
+  #partitionCounts = null;
   /** For each node, true if its clients return integers as strings. */
   #stringNumbers;
   /** Least `commandTimeout` and `socketTimeout` of the nodes, in ms; Infinity without one. */
@@ -210,6 +212,12 @@ class ConnectionManager extends EventEmitter {
   /** @internal Returns true if the bus has several nodes, so that routes have an effect. */
   get isPartitioned() {
     return this.#isPartitioned;
+  }
+
+  /** @internal Returns the counts of the partitions of streams. */
+  get partitionCounts() {
+    this.#partitionCounts ??= new PartitionCounts(this.#native);
+    return this.#partitionCounts;
   }
 
   /** @internal Returns the shared connection, for all commands that do not block. */

@@ -19,6 +19,8 @@ const { Delivery } = require('./payload/delivery.js');
 const { Job } = require('./job.js');
 const { ValueCodecs } = require('./codecs/value-codecs.js');
 const { Receiving } = require('./middleware/receiving.js');
+const { leaseTime, partitionCount } = require('./partitioning/partition-counts.js');
+const { PartitionedStreams } = require('./partitioning/partitioned-streams.js');
 const { startTimer } = require('../support/long-timer.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -39,6 +41,9 @@ class Consumer extends EventEmitter {
   /** Batches of the streams that have them, by the index of the stream. */
   #batches = new Map();
   #concurrency;
+  #claimInterval;
+  /** Fencing numbers of the partitions that it owns, by the index of their stream; null without ordered streams. */
+  #fences = null;
   /** Names of the streams. */
   #streams = [];
   /** Latest run of each slot. */
@@ -60,6 +65,9 @@ class Consumer extends EventEmitter {
   #middleware = null;
   /** Codecs for values of jobs; `null` without any. */
   #codecs = null;
+  #partitioned;
+  /** Count of pauses and stops, by which a `play()` that waits for partitions notices one. */
+  #pauses = 0;
 
   /**
    * @param {import('./connection-manager.js').ConnectionManager} connection
@@ -75,7 +83,10 @@ class Consumer extends EventEmitter {
     this.id = id ?? newId();
     this.#group = native.group;
     this.#concurrency = native.concurrency || Infinity;
+    this.#claimInterval = native.claimInterval;
     this.#native = new NativeConsumer(connection.nativeBus(), { ...native, id: this.id, freshId: id === undefined });
+    const namesOf = (stream, count) => connection.nativeBus().partitionNames(stream, count);
+    this.#partitioned = new PartitionedStreams(connection, namesOf);
     const onFailure = (error, job) => this.#reportSettlement(error, job);
     this.#settlements = new SettlementWriter(this.#native, connection, onFailure);
   }
@@ -87,16 +98,29 @@ class Consumer extends EventEmitter {
     if (typeof processor !== 'function') throw new TypeError('processor must be a function');
     const deadline = limit(given.deadline);
     const batch = batchOptions(given.batch, { concurrency: this.#concurrency, deadline });
-    const index = this.#native.addStream({
+    const all = {
       name: checks.name('stream', stream),
+      isPartition: false,
+      lease: 0,
       readFrom: position(readFrom),
       fromId: asId('fromId', fromId) ?? '$',
       setId: Boolean(setId),
       deadline,
       prefetch: checks.names('prefetch', prefetch),
-    });
-    this.#setProcessor(index, processor, batch);
-    this.#streams[index] = checks.name('stream', stream);
+    };
+    const least = partitionCount(given.partitions);
+    const lease = leaseTime(given.ordered, { least, claimInterval: this.#claimInterval });
+    const batches = batch === null ? null : new JobBatch(processor, batch);
+    if (least === 0) this.#addStream(all, all.name, processor, batches);
+    else {
+      this.#partitioned.set(all.name, least, (name, isNew) => {
+        // Every job of a new partition was sent while this consumer played.
+        const start = isNew ? { fromId: '0', setId: false } : {};
+        const order = lease > 0 ? { orderedAs: all.name, lease } : {};
+        const partition = { ...all, ...start, ...order, name, isPartition: true };
+        return this.#addStream(partition, all.name, processor, batches);
+      });
+    }
     return this;
   }
 
@@ -117,27 +141,50 @@ class Consumer extends EventEmitter {
     return this;
   }
 
-  #setProcessor(index, processor, batch) {
+  /** Adds a stream of Redis. @param {string} name name of its stream for the user */
+  #addStream(options, name, processor, batches) {
+    const index = this.#native.addStream(options);
     this.#batches.get(index)?.hurry();
     this.#batches.delete(index);
     this.#processors[index] = processor;
-    if (batch === null) return;
-    const batches = new JobBatch(processor, batch);
-    this.#batches.set(index, batches);
-    this.#processors[index] = (job) => batches.add(job);
+    this.#streams[index] = name;
+    if (batches !== null) {
+      this.#batches.set(index, batches);
+      this.#processors[index] = (job) => batches.add(job);
+    }
+    return index;
   }
 
   /** Starts to read, until `signal` aborts. Resolves when every job sent from now on will be received. */
   async play(options = {}) {
     const signal = signalOf('signal', options?.signal);
     throwIfAborted(signal);
-    if (this.#processors.length === 0) throw new Error('play() needs a processor: call process()');
+    const hasStream = this.#processors.length > 0 || this.#partitioned.names.length > 0;
+    if (!hasStream) throw new Error('play() needs a processor: call process()');
     this.#endPlay();
     this.#endPlay = whenAborted(signal, () => this.pause());
     return abortable(this.#play(), signal);
   }
 
   #play() {
+    if (this.#partitioned.names.length > 0) return this.#playPartitions();
+    return this.#playStreams();
+  }
+
+  /** Adds all partitions first, and later those that are added while it plays. */
+  async #playPartitions() {
+    const pauses = this.#pauses;
+    const isPlaying = () => this.#pauses === pauses;
+    this.connection.used();
+    await this.#partitioned.open(false);
+    if (!isPlaying()) return;
+    await this.#playStreams();
+    if (!isPlaying()) return;
+    const onError = (error) => this.#report(setErrorKind(error, 'CONSUME_ERROR'));
+    this.#partitioned.watch(() => this.#playStreams(), onError);
+  }
+
+  #playStreams() {
     packetReader.consumers.set(this.#native.number, this);
     this.connection.member(this);
     for (const batches of this.#batches.values()) batches.relax();
@@ -150,6 +197,7 @@ class Consumer extends EventEmitter {
   /** Stops to read. Resolves when no job is in flight; rejects after `timeout` ms and stays paused. */
   async pause(timeout) {
     this.#endPlay();
+    this.#endPartitions();
     const bound = checks.timeout(timeout);
     this.onStopping();
     packetWriter.flush();
@@ -161,7 +209,14 @@ class Consumer extends EventEmitter {
   /** Resolves with statistics of the consumer and its group. Rejects only for invalid options. */
   stats(options) {
     packetWriter.flush();
-    return consumerStats(this.#native, { streams: this.#streams, group: this.#group, late: this.#late }, options);
+    const { names } = this.#partitioned;
+    const about = { streams: this.#streams, partitioned: names, group: this.#group, late: this.#late };
+    return consumerStats(this.#native, about, options);
+  }
+
+  #endPartitions() {
+    this.#pauses++;
+    this.#partitioned.end();
   }
 
   /** @internal Returns the name of the group. */
@@ -177,6 +232,7 @@ class Consumer extends EventEmitter {
   /** @internal Ends all reports, after a stop of the bus. */
   detach() {
     this.#endPlay();
+    this.#endPartitions();
     for (const batches of this.#batches.values()) batches.drop();
     packetReader.consumers.delete(this.#native.number);
     this.#headers.clear();
@@ -209,6 +265,7 @@ class Consumer extends EventEmitter {
     if (hasSubscribers) this.#announce(run, stream, headers);
     if (this.#defersRemovals || this.#carried.size > 0) this.#deliver(run);
     if (this.#prefetched.size > 0) this.#bring(run);
+    if (this.#fences !== null && this.#fences.has(stream)) run.job.fence = this.#fences.get(stream);
     this.#runs[token % SLOTS] = run;
     const processor = this.#processors[stream];
     if (this.#middleware === null) run.start(processor);
@@ -262,6 +319,18 @@ class Consumer extends EventEmitter {
     this.#run(token)?.expire();
   }
 
+  /** @internal Notes the fencing number of a partition that the consumer owns; 0 for one that it does not own any more. */
+  onOwned(index, fence) {
+    this.#fences ??= new Map();
+    const before = this.#fences.get(index);
+    if (fence > 0) this.#fences.set(index, fence);
+    else this.#fences.delete(index);
+    const stream = this.#streams[index];
+    const partition = this.#partitioned.indexOf(stream, index);
+    if (fence > 0) this.#emit('assigned', { stream, partition, fence });
+    else if (before !== undefined) this.#emit('revoked', { stream, partition, fence: before });
+  }
+
   /** @internal Emits that no job is in flight any more. */
   onDrained() {
     this.#emit('drained');
@@ -310,6 +379,7 @@ class Consumer extends EventEmitter {
     const carried = this.#carried.get(token);
     if (carried === undefined && !this.#defersRemovals) return;
     this.#carried.delete(token);
+    if (carried !== undefined && carried.key !== null) job.key = carried.key;
     const delivery = new Delivery(job.id, this.#defersRemovals);
     if (carried !== undefined) delivery.carry(carried);
     Job.deliver(job, delivery);

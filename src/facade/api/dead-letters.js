@@ -6,7 +6,7 @@ const { isEntryId, successor } = require('../redis/entry-ids.js');
 /** Name of the connections for dead letters. */
 const CLIENT = 'dead-letters';
 /** Names of the fields with the payload that an entry carries. Payload keys follow the prefix. */
-const CARRIED = { prefix: 'val:', onlyCopy: 'own' };
+const CARRIED = { prefix: 'val:', onlyCopy: 'own', key: 'key' };
 
 /** Dead letters of a stream, which consumers with the option `deadLetter` have written. */
 class DeadLetters {
@@ -95,7 +95,9 @@ function letterOf(node, id, fields) {
 
 /** Returns the fields of the payload that a letter carries, with their values. The values can be binary. */
 function carriedFields(fields) {
-  const isCarried = (name) => name === CARRIED.onlyCopy || name.startsWith(CARRIED.prefix);
+  const isCarried = (name) => {
+    return name === CARRIED.onlyCopy || name === CARRIED.key || name.startsWith(CARRIED.prefix);
+  };
   return fields.filter((_, at) => isCarried(fields[at - (at % 2)].toString()));
 }
 

@@ -18,6 +18,7 @@ const { groupsOf, jobId, length, recordTime, routeOf } = require('./sending/send
 const { SendRequest } = require('./sending/send-request.js');
 const { Sending } = require('./middleware/sending.js');
 const { ValueCodecs } = require('./codecs/value-codecs.js');
+const { orderKey, partitionCount } = require('./partitioning/partition-counts.js');
 const { choosePayload } = require('./payload/send-payload.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -38,6 +39,8 @@ class Producer extends EventEmitter {
   /** Plan of the last send; most sends have the same. */
   #lastPlan = null;
   #watched = false;
+  /** Streams by the names of their partitions, of sends. */
+  #partitions = null;
   #counts = { begun: 0, sent: 0, failed: 0, finished: 0, timedOut: 0 };
   #waits;
   /** Middleware; `null` without any. */
@@ -61,7 +64,8 @@ class Producer extends EventEmitter {
 
   /** Listens for completions of its own jobs without arguments, or of all jobs of the given streams. */
   async listen(...streams) {
-    const names = streams.map((stream) => checks.name('stream', stream));
+    let names = streams.map((stream) => this.#namesOf(stream));
+    if (names.some((name) => typeof name !== 'string')) names = (await Promise.all(names)).flat();
     packetReader.producers.set(this.#native.number, this);
     this.connection.member(this);
     this.#watch();
@@ -69,6 +73,24 @@ class Producer extends EventEmitter {
     this.#native.listen(requests.add(request), names);
     this.connection.used();
     return request.promise;
+  }
+
+  /** Returns the name of a stream, or a promise of those of its partitions. */
+  #namesOf(given) {
+    if (typeof given !== 'object' || given === null) return checks.name('stream', given);
+    const stream = checks.name('stream', given.stream);
+    const least = partitionCount(given.partitions);
+    if (least === 0) return stream;
+    const agreed = this.connection.partitionCounts.agree(stream, least);
+    return agreed.then((count) => this.#nameOf(stream, count));
+  }
+
+  /** Returns the names of partitions. Completions there are those of the stream. */
+  #nameOf(stream, count) {
+    const names = this.connection.nativeBus().partitionNames(stream, count);
+    this.#partitions ??= new Map();
+    for (const name of names) this.#partitions.set(name, stream);
+    return names;
   }
 
   /** Creates a job, by default with a random id. */
@@ -162,7 +184,7 @@ class Producer extends EventEmitter {
   /** Validates the options of a send. */
   #entry(options) {
     const given = checks.object('options', options);
-    const { stream, route, job, capped, waitFor, rejectOnError, durable } = given;
+    const { stream, route, job, capped, waitFor, rejectOnError, durable, key, partitions } = given;
     const id = jobId(job);
     const groups = groupsOf(waitFor);
     if (groups && !Object.isExtensible(job)) throw new TypeError('job must be extensible to be waited for');
@@ -174,6 +196,10 @@ class Producer extends EventEmitter {
         "capped removes entries that were not read, which retain: 'acknowledged' prevents: use backlogLimit",
       );
     }
+    const least = partitions === undefined ? 0 : partitionCount(partitions);
+    if (least > 0 && route !== undefined && route !== null) {
+      throw new TypeError('route must not be given with partitions');
+    }
     const record = recordTime(durable);
     const endsAtError = Boolean(rejectOnError);
     return {
@@ -182,6 +208,9 @@ class Producer extends EventEmitter {
       id,
       name,
       leadsBy,
+      key: key === undefined ? null : orderKey(key),
+      least,
+      partitions: least === 0 ? 0 : this.connection.partitionCounts.known(name, least),
       groups,
       cap,
       record,
@@ -227,6 +256,12 @@ class Producer extends EventEmitter {
   /** Packs a send that has begun. */
   #launch(request, entry) {
     const { job, payload } = entry;
+    if (entry.partitions < entry.least) {
+      // A copy, since bytes can change until the count is there.
+      entry.payload = payload?.copy() ?? null;
+      this.#launchAgreed(request, entry);
+      return;
+    }
     const keys = payload === null ? [] : payload.keys;
     if (keys.length > 0 && !this.connection.hasOneServer) {
       // A copy, since bytes can change until the keys are there.
@@ -235,6 +270,17 @@ class Producer extends EventEmitter {
     } else {
       if (keys.length > 0) request.repeatWith(() => this.#pack(request, entry));
       this.#pack(request, entry);
+    }
+  }
+
+  async #launchAgreed(request, entry) {
+    try {
+      await this.connection.partitionCounts.after(entry.name, entry.least, (count) => {
+        entry.partitions = count;
+        this.#launch(request, entry);
+      });
+    } catch (error) {
+      request.failed(error);
     }
   }
 
@@ -288,7 +334,7 @@ class Producer extends EventEmitter {
     const request = new SendTogether();
     try {
       for (const entry of entries) request.add(this.#begin(entry));
-      const admission = this.#backlogs === null ? null : this.#backlogs.admit(entries);
+      const admission = this.#admissionOf(entries);
       if (admission === null) this.#packTogether(request, entries);
       else this.#launchBehind(admission, request, entries, () => this.#packTogether(request, entries));
     } catch (error) {
@@ -296,6 +342,13 @@ class Producer extends EventEmitter {
       throw error;
     }
     return request.promises;
+  }
+
+  /** Returns a promise of the counts of partitions and of room in the streams; `null` if there is nothing to wait for. */
+  #admissionOf(entries) {
+    const room = this.#backlogs === null ? null : this.#backlogs.admit(entries);
+    if (!entries.some(({ partitions, least }) => partitions < least)) return room;
+    return Promise.all([room, this.connection.partitionCounts.agreeAll(entries)]);
   }
 
   /** Takes the payload of a job that is sent, and begins its wait. */
@@ -360,19 +413,20 @@ class Producer extends EventEmitter {
    * Returns the number of the plan of an entry.
    * @param {boolean} hasOthers true while further plans of the same unit are in use
    */
-  #plan({ name, leadsBy, groups }, hasOthers) {
+  #plan({ name, leadsBy, groups, partitions }, hasOthers) {
     const awaited = groups ?? NO_GROUPS;
     const last = this.#lastPlan;
-    if (last !== null && last.name === name && last.leadsBy === leadsBy && isSame(last.awaited, awaited))
-      return last.plan;
-    const key = JSON.stringify([name, leadsBy, awaited]);
+    const isLast = last !== null && last.name === name && last.leadsBy === leadsBy && last.partitions === partitions;
+    if (isLast && isSame(last.awaited, awaited)) return last.plan;
+    const key = JSON.stringify([name, leadsBy, awaited, partitions]);
     let plan = this.#plans.get(key);
     if (plan === undefined) {
       if (!hasOthers && this.#plans.size >= MOST_PLANS) this.#forgetPlans();
-      plan = this.#native.plan(name, leadsBy, awaited);
+      if (partitions > 0) this.#nameOf(name, partitions);
+      plan = this.#native.plan(name, leadsBy, awaited, partitions);
       this.#plans.set(key, plan);
     }
-    this.#lastPlan = { name, leadsBy, awaited, plan };
+    this.#lastPlan = { name, leadsBy, awaited, partitions, plan };
     return plan;
   }
 
@@ -397,8 +451,9 @@ class Producer extends EventEmitter {
   }
 
   /** @internal Emits a completion. */
-  onCompletion(stream, job, group, data) {
+  onCompletion(from, job, group, data) {
     try {
+      const stream = this.#partitions?.get(from) ?? from;
       const error = data === null ? null : JSON.parse(data);
       if (isAmbiguous(stream)) {
         for (const name of namesOf(stream, this.eventNames())) this.emit(name, error, job, group);
@@ -467,16 +522,20 @@ function payloadOrPublish(entry, message) {
 }
 
 /** Writes a send from its plan on. */
-function writeEntry(plan, { id, cap, record, headers, endsAtError, wait, payload }) {
+function writeEntry(plan, { id, cap, record, headers, key, endsAtError, wait, payload }) {
   packetWriter.writeNumber(plan);
   packetWriter.writeNumber(cap);
   packetWriter.writeNumber(wait ? wait.number : 0);
   packetWriter.writeNumber(
-    (endsAtError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0) | (payload ? payload.flags : 0),
+    (endsAtError ? SendFlag.EndsAtError : 0) |
+      (headers ? SendFlag.Headers : 0) |
+      (key !== null ? SendFlag.Key : 0) |
+      (payload ? payload.flags : 0),
   );
   packetWriter.writeNumber(record);
   packetWriter.writeString(id);
   if (headers) packetWriter.writeString(headers);
+  if (key !== null) packetWriter.writeString(key);
   payload?.write();
 }
 

@@ -7,11 +7,11 @@ const requests = require('../bridge/pending-requests.js');
 const PATIENCE = 1000;
 
 /** Resolves with the statistics of a consumer; rejects only for invalid options. */
-async function consumerStats(native, { streams, group, late }, given) {
+async function consumerStats(native, { streams, partitioned, group, late }, given) {
   const patience = patienceOf(given);
   const stats = native.stats();
   stats.settlementFailures += late;
-  return { ...stats, streams: await standings(native, { streams, group }, patience) };
+  return { ...stats, streams: await standings(native, { streams, partitioned, group }, patience) };
 }
 
 /** Resolves with the statistics of a producer. */
@@ -20,14 +20,25 @@ async function producerStats(native, counts) {
   return { ...done, inFlight: begun - done.sent - done.failed, ...native.stats() };
 }
 
-/** Resolves with the position of the group in each stream. */
-async function standings(native, { streams, group }, patience) {
-  if (streams.length === 0) return [];
-  const known = patience === 0 ? new Map() : await ask(native, patience);
-  return streams.map((stream, number) => {
+/** Resolves with the position of the group in each stream. That of a partitioned stream is the sum of its partitions. */
+async function standings(native, { streams, partitioned, group }, patience) {
+  const known = patience === 0 || streams.length === 0 ? new Map() : await ask(native, patience);
+  const found = new Map();
+  for (const [number, stream] of streams.entries()) {
     const [lag = null, pending = null] = known.get(number) ?? [];
-    return { stream, group, lag, pending };
-  });
+    const sum = found.get(stream) ?? { stream, group, lag: 0, pending: 0 };
+    found.set(stream, { ...sum, lag: plus(sum.lag, lag), pending: plus(sum.pending, pending) });
+  }
+  for (const stream of partitioned) {
+    // It has no partitions before the first `play()`.
+    if (!found.has(stream)) found.set(stream, { stream, group, lag: null, pending: null });
+  }
+  return [...found.values()];
+}
+
+/** Adds counts. A sum with an unknown count is unknown. */
+function plus(left, right) {
+  return left === null || right === null ? null : left + right;
 }
 
 async function ask(native, patience) {

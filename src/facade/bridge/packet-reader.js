@@ -193,9 +193,10 @@ REPORT_READERS[Report.Prefetched] = () => {
 };
 REPORT_READERS[Report.Carried] = () => {
   const consumer = consumers.get(readNumber());
-  const [token, isOnlyCopy, returns] = [readNumber(), readNumber() === 1, readOptionalString()];
+  const [token, isOnlyCopy] = [readNumber(), readNumber() === 1];
+  const [returns, key] = [readOptionalString(), readOptionalString()];
   const values = readPairs(readNumber());
-  consumer?.onCarried(token, { values, returns: readReturns(returns), isOnlyCopy });
+  consumer?.onCarried(token, { values, returns: readReturns(returns), isOnlyCopy, key });
 };
 REPORT_READERS[Report.Headers] = () => {
   const consumer = consumers.get(readNumber());
@@ -221,6 +222,11 @@ REPORT_READERS[Report.DeadlinePassed] = () => {
   const consumer = consumers.get(readNumber());
   const token = readNumber();
   consumer?.onDeadline(token);
+};
+REPORT_READERS[Report.Owned] = () => {
+  const consumer = consumers.get(readNumber());
+  const [stream, fence] = [readNumber(), readNumber()];
+  consumer?.onOwned(stream, fence);
 };
 REPORT_READERS[Report.Drained] = () => consumers.get(readNumber())?.onDrained();
 REPORT_READERS[Report.Claimed] = () => {

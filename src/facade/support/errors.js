@@ -37,6 +37,7 @@ const CODES = {
   protocol: 'PROTOCOL_ERROR',
   refused: 'UNSUPPORTED_COMMAND',
   ejected: 'NODE_EJECTED',
+  fenced: 'OWNERSHIP_LOST',
 };
 
 /** Creates the error of an engine report. `code` stays writable, so that `setErrorKind` can replace it. */

@@ -1,4 +1,4 @@
-//! Payload values that an entry carries, beside the payload keys.
+//! Payload values that an entry carries, beside the payload keys, and the key that orders its job.
 
 use std::sync::Arc;
 
@@ -10,6 +10,9 @@ pub const VALUE_PREFIX: &[u8] = b"val:";
 pub const RETURNS: &[u8] = b"ret";
 /// Field that marks the entry as the only copy of its values.
 pub const ONLY_COPY: &[u8] = b"own";
+
+/// Field of the key that leads the job to a partition and orders it.
+pub const ORDER_KEY: &[u8] = b"key";
 
 /// Number of values up to which each new one is compared with all others.
 const FEW: usize = 32;
@@ -23,6 +26,8 @@ pub struct CarriedPayload {
     pub returns: Option<Box<str>>,
     /// True if the payload keys do not exist in Redis.
     pub is_only_copy: bool,
+    /// Key that leads the job to a partition and orders it.
+    pub order_key: Option<Box<str>>,
 }
 
 impl CarriedPayload {
@@ -32,6 +37,9 @@ impl CarriedPayload {
             // A list that cannot be read is of no use, and no reason not to run the job.
             RETURNS => {
                 carried.get_or_insert_default().returns = std::str::from_utf8(value).ok().map(Box::from)
+            }
+            ORDER_KEY => {
+                carried.get_or_insert_default().order_key = std::str::from_utf8(value).ok().map(Box::from)
             }
             ONLY_COPY => carried.get_or_insert_default().is_only_copy = value == b"1",
             _ => {
@@ -52,9 +60,9 @@ impl CarriedPayload {
         Some(Arc::from(carried))
     }
 
-    /// Number of fields that hold the values.
+    /// Number of fields that hold the values and the key.
     pub fn fields(&self) -> usize {
-        self.values.len() + usize::from(self.is_only_copy)
+        self.values.len() + usize::from(self.is_only_copy) + usize::from(self.order_key.is_some())
     }
 
     /// Returns true if it has the value of a payload key.

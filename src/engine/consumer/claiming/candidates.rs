@@ -83,7 +83,7 @@ impl Consumer {
 
     fn pack_stream_queries(&self, state: &mut ConsumerState, at: usize, queries: &mut InspectionQueries) {
         let (stream, round, every) = (&mut state.streams[at], queries.round, INSPECTED_EVERY as usize);
-        if !stream.active {
+        if !stream.is_claimed() {
             return;
         }
         let inspects = (round + at).is_multiple_of(every) || round.wrapping_sub(stream.inspected) >= every;

@@ -156,7 +156,7 @@ impl Consumer {
                     missing.push(pending.id);
                     continue;
                 };
-                if state.holds(stream, entry.id) {
+                if state.holds(stream, entry.id) || !state.can_start(stream, at) {
                     // A read of the history, or a search before a pause, was faster.
                     continue;
                 }
@@ -175,7 +175,7 @@ impl Consumer {
                     deliveries,
                     at,
                 };
-                started.push((stream, self.start_claimed(&mut state, delivery)));
+                started.extend(self.start_claimed(&mut state, delivery).map(|token| (stream, token)));
                 found.push(found_entry(key, PendingEntry { deliveries, ..pending }, producer, job));
             }
             state.counts.claimed += found.len() as u64;

@@ -121,7 +121,7 @@ impl Consumer {
         let ClaimSearch { stream, inspects, continues_backlog } = search;
         let (lane, key, from) = {
             let mut state = self.lock();
-            if state.phase != Phase::Playing || !state.streams[stream].active {
+            if state.phase != Phase::Playing || !state.streams[stream].is_claimed() {
                 return Ok(None);
             }
             let stream = &mut state.streams[stream];

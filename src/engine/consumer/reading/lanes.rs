@@ -24,7 +24,11 @@ impl Consumer {
             return number;
         }
         let number = state.streams.last().map_or(0, |last| last.number + 1);
-        for node in self.nodes.clone() {
+        let nodes = match options.is_partition {
+            true => self.node_set.route(&options.name)..self.node_set.route(&options.name) + 1,
+            false => self.nodes.clone(),
+        };
+        for node in nodes {
             let key = self.node_set.nodes()[node].keys().stream(&options.name);
             let lane = self.lane_for(&mut state, node, &key);
             state.streams.push(self.stream_on(node, lane, key, number, &options));

@@ -161,6 +161,10 @@ impl Consumer {
         batch: &mut ReadBatch,
     ) {
         let at = &mut state.streams[stream as usize];
+        if at.ownership.as_ref().is_some_and(|ownership| !ownership.can_start(now)) {
+            // The next owner takes it over.
+            return;
+        }
         let from_history = at.position != Position::New;
         if from_history {
             at.position = Position::History(entry.id.to_string());

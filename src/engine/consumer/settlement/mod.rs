@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::redis_io::command::ReplyTag;
-use crate::redis_io::error::RedisError;
+use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Reply;
 use crate::redis_io::world::fault::planted;
 
@@ -74,23 +74,30 @@ impl Consumer {
     pub fn settle<'a>(&self, settlements: impl Iterator<Item = Settlement<'a>>) {
         let mut writes = SettlementWrites::new(&self.node_set);
         let mut late = Vec::new();
-        let mut rejections: Vec<FinalRejection> = Vec::new();
+        let (mut rejections, mut lost): (Vec<FinalRejection>, Vec<SettledJob>) = Default::default();
         let (mut reads, ended, emptied) = {
             let mut state = self.lock();
             let disconnected = state.disconnected;
             let mut jobs = Vec::new();
             for mut settlement in settlements {
+                if state.has_lost(settlement.token) {
+                    lost.push(self.give_up(&mut state, &settlement));
+                    continue;
+                }
                 match self.begin_settling(&mut state, &mut settlement) {
                     Some(mut settled) => {
                         if settlement.error.is_some() {
-                            rejections.extend(self.reject(&mut state, &settlement, &mut settled));
+                            let rejection = self.reject(&mut state, &settlement, &mut settled);
+                            settled.is_retried = rejection.is_none();
+                            rejections.extend(rejection);
                         }
                         jobs.push(settled);
                     }
                     None => late.push((settlement, disconnected)),
                 }
             }
-            let ended = self.pack_settlements(&mut state, jobs, &mut writes).err().unwrap_or_default();
+            let mut ended = self.pack_settlements(&mut state, jobs, &mut writes).err().unwrap_or_default();
+            ended.append(&mut lost);
             let emptied = retire(&mut state, &ended);
             (self.advance(&mut state, &[]), ended, emptied)
         };
@@ -106,6 +113,20 @@ impl Consumer {
         }
         if emptied {
             self.drained();
+        }
+    }
+
+    /// Settles a job of a lost partition here only: its entry belongs to the new owner, which runs it again.
+    fn give_up(&self, state: &mut ConsumerState, settlement: &Settlement<'_>) -> SettledJob {
+        let stream = state.jobs.running_job(settlement.token).map_or(0, |slot| slot.stream);
+        state.jobs.settle(settlement.token);
+        let lane = state.streams[stream as usize].lane;
+        let message = "The partition of the job has another owner, which runs the job again.";
+        let error = Some(self.error(lane, RedisErrorKind::Fenced, "XACK", message));
+        SettledJob {
+            error,
+            is_retried: true,
+            ..SettledJob::new(settlement.token, stream, settlement.request)
         }
     }
 
@@ -126,7 +147,7 @@ impl Consumer {
     fn on_settlement_reply(&self, step: SettlementStep, ticket: ReplyTag, error: Option<RedisError>) {
         let number = ticket.id as u32;
         let mut writes = SettlementWrites::new(&self.node_set);
-        let (ended, emptied) = {
+        let (ended, emptied, has_unparked) = {
             let mut state = self.lock();
             if let Some(error) = error {
                 let batch = state.batches.iter_mut().find(|batch| batch.number == number);
@@ -146,9 +167,12 @@ impl Consumer {
             let _ = self.pack_settlements(&mut state, next, &mut writes);
             let ended = self.queue_refused(&mut state, number, jobs);
             let emptied = retire(&mut state, &ended);
-            (ended, emptied)
+            (ended, emptied, state.has_unparked)
         };
         writes.submit(&self.node_set);
+        if has_unparked {
+            self.step();
+        }
         self.report(&ended);
         if emptied {
             self.drained();
@@ -270,6 +294,9 @@ fn retire(state: &mut ConsumerState, jobs: &[SettledJob]) -> bool {
     for job in jobs {
         if planted("slot kept after a refusal") && job.error.is_some() {
             continue;
+        }
+        if !job.is_retried && job.error.is_none() {
+            state.end_turn(job.token);
         }
         state.jobs.retire(job.token);
     }

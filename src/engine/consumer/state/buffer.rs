@@ -34,6 +34,8 @@ pub struct BufferedEntry {
     pub deliveries: u64,
     /// Start of the current idle time.
     pub touched: Instant,
+    /// True if it waits for another entry of its key.
+    pub is_parked: bool,
 }
 
 impl BufferedEntry {
@@ -50,12 +52,18 @@ impl BufferedEntry {
             carried: delivery.carried.cloned().filter(|_| !planted("buffered payload is lost")),
             deliveries: delivery.deliveries,
             touched: delivery.at,
+            is_parked: false,
         }
     }
 
     /// Returns true if it holds this entry.
     pub fn is(&self, stream: u32, entry: EntryId) -> bool {
         self.stream == stream && self.entry == entry
+    }
+
+    /// Returns the key that orders it.
+    pub fn order_key(&self) -> Option<&str> {
+        self.carried.as_ref()?.order_key.as_deref()
     }
 
     /// Returns the buffered delivery.

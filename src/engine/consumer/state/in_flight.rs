@@ -172,6 +172,11 @@ impl JobsInFlight {
             .any(|slot| slot.state != SlotState::Free && slot.stream == stream && slot.entry == entry)
     }
 
+    /// The jobs of a stream that run or settle.
+    pub fn jobs_of(&self, stream: u32) -> impl Iterator<Item = &JobSlot> {
+        self.slots.iter().filter(move |slot| slot.state != SlotState::Free && slot.stream == stream)
+    }
+
     /// The running jobs.
     pub fn running_jobs(&self) -> impl Iterator<Item = (JobToken, &JobSlot)> {
         self.running_slots().map(|(index, slot)| (JobToken::new(index, slot.generation), slot))

@@ -15,6 +15,7 @@ pub mod in_flight;
 pub mod job_slot;
 pub mod lane;
 pub mod last_entry;
+pub mod ownership;
 pub mod payload_changes;
 pub mod read_ahead;
 pub mod read_size;
@@ -95,6 +96,14 @@ pub struct ConsumerState {
     pub buffered: VecDeque<BufferedEntry>,
     /// Maximum number of buffered entries that reads ask for beyond the free slots.
     pub read_ahead: usize,
+    /// Number of buffered entries that wait for another entry of their key.
+    pub parked: usize,
+    /// True once an entry has stopped to be parked, until it can start.
+    pub has_unparked: bool,
+    /// True while the task that owns partitions runs.
+    pub owning: bool,
+    /// Last failure of that task, so that it is reported once.
+    pub last_ownership_failure: Option<String>,
     /// Number of commands under way that hand back buffered entries.
     pub handing_back: usize,
     /// The nodes it reads from.
@@ -147,7 +156,7 @@ pub struct ConsumerState {
 impl ConsumerState {
     /// Returns the streams that a lane reads.
     pub fn active_streams(&self, lane: usize) -> impl Iterator<Item = &StreamState> {
-        self.streams.iter().filter(move |stream| stream.active && stream.lane == lane)
+        self.streams.iter().filter(move |stream| stream.lane == lane && stream.is_read())
     }
 
     /// Number of streams at the last `play()`.
@@ -264,6 +273,8 @@ pub(crate) mod tests {
     fn stream(active: bool) -> StreamState {
         let options = StreamOptions {
             name: "s".to_owned(),
+            is_partition: false,
+            order: None,
             read_from: ReadFrom::New,
             from_id: "$".to_owned(),
             set_id: false,

@@ -12,12 +12,13 @@ use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::buffer::BufferedEntry;
 
 impl ConsumerState {
-    /// Number of buffered entries of a lane.
+    /// Number of buffered entries of a lane that wait for a slot only.
     pub fn waiting(&self, lane: usize) -> usize {
         if self.lanes.len() == 1 {
-            return self.buffered.len();
+            return self.buffered.len() - self.parked;
         }
-        let is_of_lane = |one: &&BufferedEntry| self.streams[one.stream as usize].lane == lane;
+        let is_of_lane =
+            |one: &&BufferedEntry| !one.is_parked && self.streams[one.stream as usize].lane == lane;
         self.buffered.iter().filter(is_of_lane).count()
     }
 
@@ -33,7 +34,10 @@ impl ConsumerState {
     /// stays until the next renewal shows its owner.
     pub fn take_waiting(&mut self, now: Instant, lease: Duration) -> Option<BufferedEntry> {
         let is_held = |one: &BufferedEntry| now.saturating_duration_since(one.touched) <= lease;
-        let at = self.buffered.iter().position(|one| self.read_ahead == 0 || is_held(one))?;
+        let can_start = |one: &BufferedEntry| {
+            (self.read_ahead == 0 || is_held(one)) && !one.is_parked && self.can_start(one.stream, now)
+        };
+        let at = self.buffered.iter().position(can_start)?;
         self.buffered.remove(at)
     }
 
@@ -43,6 +47,7 @@ impl ConsumerState {
         let all = std::mem::take(&mut self.buffered);
         let (left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_left);
         self.buffered = kept;
+        self.parked = self.buffered.iter().filter(|one| one.is_parked).count();
         for one in &left {
             self.streams[one.stream as usize].hand_back(one.entry, one.deliveries);
         }

@@ -6,6 +6,7 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::{HashMap, HashSet};
 
 use crate::engine::consumer::state::last_entry::LastSeen;
+use crate::engine::consumer::state::ownership::{Ownership, OwnershipPhase};
 use crate::engine::consumer::state::trim_detector::{Received, TrimDetector};
 use crate::engine::options::consumer::{ReadFrom, StreamOptions};
 use crate::engine::protocol::completion_commands::ChannelHead;
@@ -65,6 +66,8 @@ pub struct StreamState {
     pub sharded_head: Option<String>,
     /// True once `play()` was called after the stream was added.
     pub active: bool,
+    /// Ownership, if its jobs are ordered.
+    pub ownership: Option<Ownership>,
     /// Start of the next read.
     pub position: Position,
     /// First of the buffered entries that were returned to the group since the last read. They stay pending for this
@@ -123,6 +126,7 @@ impl StreamState {
             channel_head,
             sharded_head,
             active: false,
+            ownership: options.order.clone().map(|order| Ownership::vacant(order.stream, order.lease)),
             position: Self::first_position(&options),
             handed_back: None,
             unstarted: HashSet::default(),
@@ -141,6 +145,19 @@ impl StreamState {
             exhausted: HashMap::default(),
             options,
         }
+    }
+
+    /// Returns true if the next read of its lane has the stream.
+    pub fn is_read(&self) -> bool {
+        self.active && self.ownership.as_ref().is_none_or(|ownership| ownership.can_read(Instant::now()))
+    }
+
+    /// Returns true if idle entries of the stream can be claimed.
+    pub fn is_claimed(&self) -> bool {
+        let is_held = |ownership: &Ownership| {
+            ownership.phase == OwnershipPhase::Held && ownership.can_start(Instant::now())
+        };
+        self.active && self.ownership.as_ref().is_none_or(is_held)
     }
 
     /// Position as an argument of XREADGROUP.

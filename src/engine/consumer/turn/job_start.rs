@@ -8,8 +8,10 @@ use crate::engine::consumer::state::buffer::BufferedEntry;
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
+use crate::engine::protocol::job_id::new_id;
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::streams::commands::pack_acknowledge;
+use crate::redis_io::streams::entry::OwnedEntry;
 use crate::redis_io::world::fault::planted;
 
 impl Consumer {
@@ -20,8 +22,11 @@ impl Consumer {
         delivery: Delivery<'_>,
         free: &mut usize,
     ) -> Option<JobToken> {
-        if *free == 0 && !planted("entry without a slot starts") || !state.buffered.is_empty() {
-            state.buffered.push_back(BufferedEntry::new(delivery));
+        let is_parked = !state.admit(&delivery);
+        let has_waiting = state.buffered.len() > state.parked;
+        if is_parked || *free == 0 && !planted("entry without a slot starts") || has_waiting {
+            state.parked += usize::from(is_parked);
+            state.buffered.push_back(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
             return None;
         }
         *free = free.saturating_sub(1);
@@ -29,14 +34,53 @@ impl Consumer {
         Some(start(state, delivery, delivery.at))
     }
 
-    /// Takes the slot that was reserved for a claimed entry. Buffered entries wait for other slots.
-    pub(crate) fn start_claimed(&self, state: &mut ConsumerState, delivery: Delivery<'_>) -> JobToken {
-        start(state, delivery, delivery.at)
+    /// Takes the slot that was reserved for a claimed entry. Buffered entries wait for other slots. An entry that must wait
+    /// for another one of its key is buffered.
+    pub(crate) fn start_claimed(
+        &self,
+        state: &mut ConsumerState,
+        delivery: Delivery<'_>,
+    ) -> Option<JobToken> {
+        if state.admit(&delivery) {
+            return Some(start(state, delivery, delivery.at));
+        }
+        state.parked += 1;
+        state.buffered.push_back(BufferedEntry { is_parked: true, ..BufferedEntry::new(delivery) });
+        None
+    }
+
+    /// Buffers an entry of a partition that was taken over, and returns the id of its job.
+    pub(crate) fn buffer_taken(
+        &self,
+        state: &mut ConsumerState,
+        stream: u32,
+        entry: &OwnedEntry,
+        deliveries: u64,
+        at: Instant,
+    ) -> String {
+        let job = entry.job.clone().unwrap_or_else(new_id);
+        let delivery = Delivery {
+            stream,
+            entry: entry.id,
+            producer: &entry.producer,
+            job: &job,
+            record: entry.record,
+            is_sharded: entry.is_sharded,
+            headers: entry.headers.as_deref(),
+            carried: entry.carried.as_ref(),
+            deliveries,
+            at,
+        };
+        let is_parked = !state.admit(&delivery);
+        state.parked += usize::from(is_parked);
+        state.buffered.push_back(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
+        job
     }
 
     /// Starts buffered entries in free slots.
     pub(crate) fn start_buffered(&self, state: &mut ConsumerState) {
-        let free = match state.buffered.is_empty() {
+        state.has_unparked = false;
+        let free = match state.buffered.len() == state.parked {
             true => 0,
             false => state.startable(self.options.concurrency),
         };

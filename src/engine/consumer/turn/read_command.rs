@@ -1,11 +1,14 @@
 //! Packs the next reads of a consumer.
 
+use std::time::Duration;
+
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::streams::commands::Read;
 use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::state::ownership::Ownership;
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::consumer::turn::Reads;
 
@@ -39,6 +42,8 @@ impl Consumer {
         }
         let of_lane = state.streams.iter_mut().filter(|stream| stream.active && stream.lane == lane);
         of_lane.for_each(StreamState::reread_handed_back);
+        let ordered = state.active_streams(lane).filter_map(|stream| stream.ownership.as_ref());
+        let longest = ordered.map(Ownership::longest_read).min().unwrap_or(Duration::MAX);
         let mut active: Vec<(&str, &str)> =
             state.active_streams(lane).map(|stream| (stream.key.as_str(), stream.position_text())).collect();
         // Redis serves the first stream first, so the streams rotate.
@@ -49,7 +54,7 @@ impl Consumer {
             group: &self.group,
             consumer: &self.options.id,
             count: count as u64 + u64::from(planted("one entry too many")),
-            block: if history { None } else { Some(self.block_ms()) },
+            block: if history { None } else { Some(self.block_ms(longest)) },
         };
         read.pack(
             &mut commands,
@@ -71,8 +76,8 @@ impl Consumer {
         self.node(lane).topology().is_some_and(|topology| topology.is_importing(slot))
     }
 
-    fn block_ms(&self) -> u64 {
+    fn block_ms(&self, longest: Duration) -> u64 {
         // BLOCK 0 would wait without limit.
-        (self.options.longest_read().as_millis() as u64).max(1)
+        (self.options.longest_read().min(longest).as_millis() as u64).max(1)
     }
 }

@@ -1,0 +1,147 @@
+//! Leases of partitions in Redis, by plain commands of Redis 5.
+//!
+//! A lease is a set with an expiry, whose one member is the owner.
+//!
+//! - Acquisition prepares such a set under a name of its own, and renames it if no lease exists (RENAMENX). INCR of a counter
+//!   beside it gives the fencing number.
+//! - Renewal extends the expiry, and then asks for the owner. An owner that has lost its lease extends another one's once.
+//! - Release removes its own name (SREM), which cannot remove another owner.
+//!
+//! Each command is sent once only: after a lost connection the lease can belong to another consumer.
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::error::RedisError;
+use crate::redis_io::resp::Value;
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::ownership::takeover::take_over;
+use crate::engine::consumer::state::ownership::OwnershipPhase;
+
+/// Part of a lease after which a step without a reply is given up.
+const PATIENCE: u32 = 2;
+
+/// Step of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeaseStep {
+    /// Takes a free lease.
+    Acquire,
+    /// Extends it.
+    Renew,
+    /// Frees it.
+    Release,
+}
+
+type Answer = oneshot::Receiver<Result<Value, RedisError>>;
+
+/// A step that was sent, with its last replies.
+struct SentStep {
+    at: usize,
+    step: LeaseStep,
+    answers: Vec<Answer>,
+}
+
+impl Consumer {
+    /// Runs steps, in one write to each node, and notes their results.
+    pub(crate) async fn run_lease_steps(&self, steps: Vec<(usize, LeaseStep)>) {
+        if steps.is_empty() {
+            return;
+        }
+        let (began, mut deadline) = (Instant::now(), Instant::now());
+        let mut writes: Vec<Commands> = self.node_set.nodes().iter().map(|_| Commands::default()).collect();
+        let mut sent = Vec::with_capacity(steps.len());
+        for (at, step) in steps {
+            let (node, name, lease) = {
+                let state = self.lock();
+                let stream = &state.streams[at];
+                let Some(ownership) = &stream.ownership else { continue };
+                (stream.node, stream.options.name.clone(), ownership.lease)
+            };
+            deadline = deadline.max(began + lease / PATIENCE);
+            let keys = self.node_set.nodes()[node].keys();
+            let key = keys.owner(&name, &self.options.group);
+            let fence = keys.fence(&name, &self.options.group);
+            let commands = &mut writes[node];
+            let answers = self.pack_step(commands, step, (&key, &fence), lease.as_millis() as u64);
+            sent.push(SentStep { at, step, answers });
+        }
+        for (node, mut commands) in self.node_set.nodes().iter().zip(writes) {
+            node.shared().submit(&mut commands);
+        }
+        for SentStep { at, step, answers } in sent {
+            let mut values = Vec::with_capacity(answers.len());
+            for answer in answers {
+                let reply = timeout_at(deadline, answer).await;
+                values.push(reply.ok().and_then(Result::ok).and_then(Result::ok));
+            }
+            self.end_step(at, step, began, &values);
+        }
+    }
+
+    fn pack_step(
+        &self,
+        commands: &mut Commands,
+        step: LeaseStep,
+        (key, fence): (&str, &str),
+        lease: u64,
+    ) -> Vec<Answer> {
+        let id = self.options.id.as_bytes();
+        let mut answers = Vec::new();
+        let mut asked = || {
+            let (sender, receiver) = oneshot::channel();
+            answers.push(receiver);
+            Destination::Task(sender)
+        };
+        match step {
+            LeaseStep::Acquire => {
+                let own = format!("{key}:{}", self.options.id);
+                commands.begin("SADD", 3).key(own.as_bytes()).arg(id).end_once(Destination::Nowhere);
+                commands
+                    .begin("PEXPIRE", 3)
+                    .key(own.as_bytes())
+                    .arg_number(lease)
+                    .end_once(Destination::Nowhere);
+                commands.begin("RENAMENX", 3).key(own.as_bytes()).arg(key.as_bytes()).end_once(asked());
+                commands.begin("INCR", 2).key(fence.as_bytes()).end_once(asked());
+            }
+            LeaseStep::Renew => {
+                commands
+                    .begin("PEXPIRE", 3)
+                    .key(key.as_bytes())
+                    .arg_number(lease)
+                    .end_once(Destination::Nowhere);
+                commands.begin("SISMEMBER", 3).key(key.as_bytes()).arg(id).end_once(asked());
+            }
+            LeaseStep::Release => {
+                commands.begin("SREM", 3).key(key.as_bytes()).arg(id).end_once(asked());
+            }
+        }
+        answers
+    }
+
+    /// Notes the result of a step that was sent at `began`. Without a reply the lease lapses by itself.
+    fn end_step(&self, at: usize, step: LeaseStep, began: Instant, values: &[Option<Value>]) {
+        let mut state = self.lock();
+        let Some(ownership) = &mut state.streams[at].ownership else { return };
+        let (phase, lease) = (ownership.phase, ownership.lease);
+        match (step, values) {
+            (LeaseStep::Acquire, [Some(Value::Integer(1)), Some(Value::Integer(fence))])
+                if phase == OwnershipPhase::Vacant && began.elapsed() < lease / PATIENCE =>
+            {
+                let fence = *fence as u64;
+                state.own(at, fence, began + lease);
+                self.announce_ownership(&state, at, fence);
+                self.node_set.context().tasks.spawn(take_over(self.this.clone(), at, fence));
+            }
+            (LeaseStep::Renew, [Some(Value::Integer(1))]) => ownership.valid_until = began + lease,
+            (LeaseStep::Renew, [Some(_)]) if phase != OwnershipPhase::Vacant => self.lose(&mut state, at),
+            (LeaseStep::Release, _) if phase == OwnershipPhase::Leaving => {
+                ownership.phase = OwnershipPhase::Vacant;
+                self.announce_ownership(&state, at, 0);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Ownership of ordered partitions: each has one owner in the fleet at a time.
+//!
+//! A task of the engine, which busy JavaScript does not delay, works in turns of a quarter of the lease. Each turn announces
+//! this consumer to its group, and renews the leases it has. A partition belongs to the consumer that rendezvous hashing
+//! chooses among the announced ones. The owner of another one's partition drains and releases it, and the chosen consumer
+//! takes it over once the lease is free.
+
+pub mod lease;
+pub mod membership;
+pub mod takeover;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::ownership::lease::LeaseStep;
+use crate::engine::consumer::ownership::membership::rendezvous;
+use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::state::Phase;
+use crate::engine::consumer::state::ownership::OwnershipPhase;
+use crate::engine::host::{Event, Failure};
+use crate::redis_io::link::{Link, LinkState};
+
+/// Number of turns within the time of a lease.
+const TURNS_PER_LEASE: u32 = 4;
+/// Part of a lease after which the announcement is given up for a turn.
+const PATIENCE: u32 = 2;
+/// Minimum time between two turns.
+const MIN_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A partitioned stream with the indices of its partitions.
+struct OrderedStream {
+    lease: Duration,
+    partitions: Vec<usize>,
+}
+
+impl Consumer {
+    /// Starts the task, if a stream is ordered.
+    pub(crate) fn start_owning(&self, state: &mut ConsumerState) {
+        let lease = state.ordered().filter_map(|at| Some(state.streams[at].ownership.as_ref()?.lease)).min();
+        let Some(lease) = lease else { return };
+        if std::mem::replace(&mut state.owning, true) {
+            return self.ownership_wakeup.notify_one();
+        }
+        let interval = (lease / TURNS_PER_LEASE).max(MIN_INTERVAL);
+        let task = keep_owning(self.this.clone(), interval, self.ownership_wakeup.clone());
+        self.node_set.context().tasks.spawn(task);
+    }
+
+    /// Releases every partition, and leaves the groups of consumers.
+    pub(crate) async fn release_partitions(&self) {
+        for (name, OrderedStream { partitions, .. }) in self.ordered_streams() {
+            let held: Vec<usize> =
+                partitions.into_iter().filter(|&at| self.phase_of(at) != OwnershipPhase::Vacant).collect();
+            for &at in &held {
+                self.lock().leave(at, OwnershipPhase::Leaving);
+            }
+            self.run_lease_steps(held.into_iter().map(|at| (at, LeaseStep::Release)).collect()).await;
+            self.retire_member(&name).await;
+        }
+    }
+
+    /// One turn. Returns false once the consumer neither plays nor owns a partition.
+    async fn take_turn(&self) -> bool {
+        if self.has_disconnected() {
+            return false;
+        }
+        let is_playing = self.is_playing();
+        let mut owns = false;
+        for (name, OrderedStream { lease, partitions }) in self.ordered_streams() {
+            let members = match is_playing {
+                true => timeout(lease / PATIENCE, self.announce(&name, lease)).await,
+                false => {
+                    self.retire_member(&name).await;
+                    Ok(Ok(Vec::new()))
+                }
+            };
+            let members = match members {
+                Ok(Ok(members)) => Some(members),
+                Err(_) => None,
+                Ok(Err(error)) => {
+                    let is_news = self.lock().is_ownership_news(&format!("{:?}", error.kind));
+                    if is_news {
+                        self.report_error(Failure::Consume, &error);
+                    }
+                    None
+                }
+            };
+            let steps = self.plan_turn(&partitions, members.as_deref());
+            self.run_lease_steps(steps).await;
+            owns |= partitions.iter().any(|&at| self.phase_of(at) != OwnershipPhase::Vacant);
+        }
+        self.step();
+        self.notify_if_idle();
+        let mut state = self.lock();
+        state.owning = owns || (state.phase == Phase::Playing && !state.disconnected);
+        state.owning
+    }
+
+    /// Chooses the step of each partition. Without `members` partitions are only renewed.
+    fn plan_turn(&self, partitions: &[usize], members: Option<&[String]>) -> Vec<(usize, LeaseStep)> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let mut steps = Vec::with_capacity(partitions.len());
+        for &at in partitions {
+            let stream = &state.streams[at];
+            let Some(ownership) = &stream.ownership else { continue };
+            let is_chosen = members.map(|members| {
+                rendezvous(members, &stream.options.name).is_some_and(|member| *member == self.options.id)
+            });
+            let phase = ownership.phase;
+            if phase != OwnershipPhase::Vacant && !ownership.is_valid(now) {
+                self.lose(&mut state, at);
+                continue;
+            }
+            match (phase, is_chosen) {
+                (OwnershipPhase::Vacant, Some(true)) if stream.active => steps.push((at, LeaseStep::Acquire)),
+                (OwnershipPhase::Vacant, _) => {}
+                (OwnershipPhase::Leaving, _) if state.has_drained(at) => steps.push((at, LeaseStep::Release)),
+                (OwnershipPhase::Held | OwnershipPhase::TakingOver, Some(false)) => {
+                    state.leave(at, OwnershipPhase::Leaving);
+                    self.end_read_of(&mut state, at);
+                    let step = if state.has_drained(at) { LeaseStep::Release } else { LeaseStep::Renew };
+                    steps.push((at, step));
+                }
+                _ => steps.push((at, LeaseStep::Renew)),
+            }
+        }
+        steps
+    }
+
+    /// Gives up a partition whose lease lapsed or belongs to another consumer.
+    pub(crate) fn lose(&self, state: &mut ConsumerState, at: usize) {
+        state.leave(at, OwnershipPhase::Vacant);
+        self.end_read_of(state, at);
+        self.announce_ownership(state, at, 0);
+    }
+
+    /// Reports the owner's fencing number to the host; 0 for a partition that it does not own any more.
+    pub(crate) fn announce_ownership(&self, state: &ConsumerState, at: usize, fence: u64) {
+        let host = &self.node_set.context().host;
+        host.event(Event::Owned { consumer: self.number, stream: state.streams[at].number, fence });
+    }
+
+    /// Ends the read under way, which has a partition too many or too few. A read that is not sent yet ends by itself, in less
+    /// than a lease.
+    pub(crate) fn end_read_of(&self, state: &mut ConsumerState, at: usize) {
+        let lane = state.streams[at].lane;
+        let is_ready = |link: Arc<dyn Link>| link.state() == LinkState::Ready;
+        if !self.lane(lane).blocking.current().is_some_and(is_ready) {
+            return;
+        }
+        if state.lanes[lane].reading && !std::mem::replace(&mut state.lanes[lane].outdated, true) {
+            self.end_read(lane);
+        }
+    }
+
+    /// Returns true after a disconnect, after which a command would open a connection. Ends the task then.
+    fn has_disconnected(&self) -> bool {
+        let mut state = self.lock();
+        state.owning &= !state.disconnected;
+        state.disconnected
+    }
+
+    fn is_playing(&self) -> bool {
+        let state = self.lock();
+        state.phase == Phase::Playing && !state.disconnected
+    }
+
+    fn phase_of(&self, at: usize) -> OwnershipPhase {
+        self.lock().streams[at].ownership.as_ref().map_or(OwnershipPhase::Vacant, |ownership| ownership.phase)
+    }
+
+    fn ordered_streams(&self) -> BTreeMap<String, OrderedStream> {
+        let state = self.lock();
+        let mut streams = BTreeMap::new();
+        for at in state.ordered() {
+            let Some(ownership) = &state.streams[at].ownership else { continue };
+            let new = || OrderedStream { lease: ownership.lease, partitions: Vec::new() };
+            streams.entry(ownership.of.clone()).or_insert_with(new).partitions.push(at);
+        }
+        streams
+    }
+}
+
+impl ConsumerState {
+    fn is_ownership_news(&mut self, failure: &str) -> bool {
+        let is_news = self.last_ownership_failure.as_deref() != Some(failure);
+        self.last_ownership_failure = Some(failure.to_owned());
+        is_news
+    }
+}
+
+/// Takes turns until the consumer neither plays nor owns a partition. The task holds the consumer during a turn only.
+async fn keep_owning(consumer: Weak<Consumer>, interval: Duration, wakeup: Arc<Notify>) {
+    loop {
+        let began = Instant::now();
+        let Some(owner) = consumer.upgrade() else { return };
+        if !owner.take_turn().await {
+            return;
+        }
+        drop(owner);
+        tokio::select! {
+            () = tokio::time::sleep_until(began + interval) => {}
+            () = wakeup.notified() => {}
+        }
+    }
+}

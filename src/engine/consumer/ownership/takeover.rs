@@ -1,0 +1,144 @@
+//! Takeover of a partition: the new owner claims all entries that are pending in the group, in their order, before it reads
+//! new ones. No other consumer runs them, since it has the lease.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::redis_io::error::RedisError;
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::commands::{Claim, pack_claim};
+use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
+
+use crate::engine::consumer::Consumer;
+use crate::engine::consumer::entry_commands::found_entry;
+use crate::engine::consumer::state::ownership::OwnershipPhase;
+use crate::engine::consumer::state::stream::Position;
+use crate::engine::host::{Event, Failure};
+use crate::engine::protocol::pending_entries::{PendingEntry, read_rows};
+
+/// Number of entries of one page.
+const PAGE_SIZE: u64 = 100;
+/// Time until a failed page is asked for again.
+const RETRY_WAIT: Duration = Duration::from_millis(50);
+
+/// Claims page by page, until the partition is held or its lease is lost.
+pub(crate) async fn take_over(consumer: Weak<Consumer>, at: usize, fence: u64) {
+    let mut from = EntryId::default();
+    loop {
+        let Some(consumer) = consumer.upgrade() else { return };
+        if !consumer.is_taking_over(at, fence) {
+            return;
+        }
+        match consumer.take_page(at, fence, from).await {
+            Ok(Some(next)) => from = next,
+            Ok(None) => return consumer.hold(at, fence),
+            Err(error) => {
+                // The reads create a missing group again.
+                if error.reply_code() == Some("NOGROUP") {
+                    return consumer.hold(at, fence);
+                }
+                if consumer.lock().last_claim_failure.is_none() {
+                    consumer.lock().last_claim_failure = Some(format!("{:?}", error.kind));
+                    consumer.report_error(Failure::Consume, &error);
+                }
+                drop(consumer);
+                tokio::time::sleep(RETRY_WAIT).await;
+            }
+        }
+    }
+}
+
+impl Consumer {
+    fn is_taking_over(&self, at: usize, fence: u64) -> bool {
+        let state = self.lock();
+        let ownership = state.streams[at].ownership.as_ref();
+        ownership.is_some_and(|ownership| {
+            let is_same = ownership.phase == OwnershipPhase::TakingOver && ownership.fence == fence;
+            is_same && ownership.is_valid(Instant::now())
+        })
+    }
+
+    /// Begins to read a partition.
+    fn hold(&self, at: usize, fence: u64) {
+        {
+            let mut state = self.lock();
+            let stream = &mut state.streams[at];
+            (stream.position, stream.handed_back) = (Position::New, None);
+            let Some(ownership) = &mut stream.ownership else { return };
+            if ownership.phase != OwnershipPhase::TakingOver || ownership.fence != fence {
+                return;
+            }
+            ownership.phase = OwnershipPhase::Held;
+            self.end_read_of(&mut state, at);
+        }
+        self.step();
+    }
+
+    /// Takes one page. Returns the start of the next one; `None` after the last.
+    async fn take_page(&self, at: usize, fence: u64, from: EntryId) -> Result<Option<EntryId>, RedisError> {
+        let (lane, key) = {
+            let state = self.lock();
+            (state.streams[at].lane, state.streams[at].key.clone())
+        };
+        let start = from.to_string();
+        let page = self.ask(lane, |commands, to| {
+            commands
+                .begin("XPENDING", 6)
+                .key(key.as_bytes())
+                .arg(self.group.as_bytes())
+                .arg(start.as_bytes());
+            commands.arg(b"+").arg_number(PAGE_SIZE).end(to);
+        });
+        let rows = read_rows(&page.await?).unwrap_or_default();
+        let is_last = (rows.len() as u64) < PAGE_SIZE;
+        let next = rows.last().and_then(|row| row.id.successor());
+        let limit = self.options.retry_limit;
+        let wanted: Vec<PendingEntry> = {
+            let state = self.lock();
+            // The claim cycle ends those at the retry limit.
+            let is_wanted = |row: &PendingEntry| row.deliveries < limit && !state.holds(at as u32, row.id);
+            rows.into_iter().filter(is_wanted).collect()
+        };
+        if !wanted.is_empty() {
+            let names = (key.as_str(), self.group.as_str(), self.options.id.as_str());
+            let ids = wanted.iter().map(|row| &row.id);
+            let reply = self
+                .ask(lane, |commands, to| pack_claim(commands, names, 0, ids, Claim::Deliver, to))
+                .await?;
+            let entries = match &reply {
+                Value::Array(entries) => entries.iter().filter_map(OwnedEntry::read).collect(),
+                _ => Vec::new(),
+            };
+            self.run_taken(at, fence, &key, wanted, &entries);
+        }
+        Ok(next.filter(|_| !is_last))
+    }
+
+    /// Starts or buffers the entries of a page in their order.
+    fn run_taken(&self, at: usize, fence: u64, key: &str, wanted: Vec<PendingEntry>, entries: &[OwnedEntry]) {
+        if !self.is_taking_over(at, fence) {
+            return;
+        }
+        let now = Instant::now();
+        let mut found = Vec::with_capacity(entries.len());
+        let reads = {
+            let mut state = self.lock();
+            for row in wanted {
+                let Some(entry) = entries.iter().find(|entry| entry.id == row.id) else { continue };
+                let deliveries = row.deliveries + 1;
+                let job = self.buffer_taken(&mut state, at as u32, entry, deliveries, now);
+                found.push(found_entry(key, PendingEntry { deliveries, ..row }, entry.producer.clone(), job));
+            }
+            state.counts.claimed += found.len() as u64;
+            self.advance(&mut state, &[])
+        };
+        let host = &self.node_set.context().host;
+        for entry in &found {
+            host.event(Event::Claimed { consumer: self.number, entry });
+        }
+        self.submit_reads(reads);
+        host.wake();
+    }
+}

@@ -1,0 +1,208 @@
+//! Ownership of a partition, and the order of its jobs by key. Pure.
+//!
+//! ```text
+//! vacant ──lease──▶ taking over ──pending entries are here──▶ held ──moves──▶ leaving ──drained──▶ vacant
+//! ```
+//! The lease can lapse in every state; the partition is vacant then. At most one entry of a key runs or can run next. The
+//! others are parked in the buffer until it is settled for good, so a job that waits for its retry blocks its key only.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::map::HashMap;
+
+use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::state::in_flight::Delivery;
+use crate::engine::host::job_token::JobToken;
+
+/// Maximum number of parked entries of a consumer. It reads no further ones then.
+const MAX_PARKED: usize = 1_024;
+/// Part of a lease that must be left for a read.
+const READ_MARGIN: u32 = 2;
+/// Part of a lease that one read takes at most, so that Redis ends it before the lease can lapse.
+const READ_PART: u32 = 3;
+
+/// State of an ownership.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnershipPhase {
+    /// This consumer does not own the partition.
+    #[default]
+    Vacant,
+    /// Claims what the owner before it has left.
+    TakingOver,
+    /// Reads and runs.
+    Held,
+    /// Runs what has begun, and reads nothing.
+    Leaving,
+}
+
+/// Ownership of one partition.
+#[derive(Debug)]
+pub struct Ownership {
+    /// Name of the partitioned stream.
+    pub of: String,
+    /// Time of a lease without renewal.
+    pub lease: Duration,
+    /// Current state.
+    pub phase: OwnershipPhase,
+    /// Earliest time at which the lease can lapse.
+    pub valid_until: Instant,
+    /// Fencing number of the lease.
+    pub fence: u64,
+    /// Number of reads of the lane when it began to leave.
+    pub reads_at_leave: usize,
+    /// For each key, the entry that runs, runs next or waits for its retry.
+    busy: HashMap<Box<str>, EntryId>,
+}
+
+impl Ownership {
+    /// Ownership that this consumer does not have.
+    pub fn vacant(of: String, lease: Duration) -> Self {
+        Self {
+            of,
+            lease,
+            phase: OwnershipPhase::Vacant,
+            valid_until: Instant::now(),
+            fence: 0,
+            reads_at_leave: 0,
+            busy: HashMap::default(),
+        }
+    }
+
+    /// Returns true if no other consumer can have the lease.
+    pub fn is_valid(&self, now: Instant) -> bool {
+        self.phase != OwnershipPhase::Vacant && now < self.valid_until
+    }
+
+    /// Returns true if jobs of the partition can begin.
+    pub fn can_start(&self, now: Instant) -> bool {
+        matches!(self.phase, OwnershipPhase::TakingOver | OwnershipPhase::Held) && now < self.valid_until
+    }
+
+    /// Returns true if the partition can be read. The lease outlasts the read.
+    pub fn can_read(&self, now: Instant) -> bool {
+        let left = self.valid_until.saturating_duration_since(now);
+        self.phase == OwnershipPhase::Held && left > self.lease / READ_MARGIN
+    }
+
+    /// Maximum time of one read.
+    pub fn longest_read(&self) -> Duration {
+        self.lease / READ_PART
+    }
+}
+
+impl ConsumerState {
+    /// Returns true if jobs of a stream can begin: it is not ordered, or this consumer owns it.
+    pub fn can_start(&self, stream: u32, now: Instant) -> bool {
+        self.streams[stream as usize].ownership.as_ref().is_none_or(|ownership| ownership.can_start(now))
+    }
+
+    /// Returns true if this consumer has lost the partition of a running job.
+    pub fn has_lost(&self, token: JobToken) -> bool {
+        let Some(slot) = self.jobs.running_job(token) else { return false };
+        let ownership = &self.streams[slot.stream as usize].ownership;
+        ownership.as_ref().is_some_and(|ownership| !ownership.is_valid(Instant::now()))
+    }
+
+    /// Admits an entry to run now or next. Returns false if it must wait for another entry of its key.
+    pub fn admit(&mut self, delivery: &Delivery<'_>) -> bool {
+        let Some(ownership) = &mut self.streams[delivery.stream as usize].ownership else { return true };
+        let Some(key) = delivery.carried.and_then(|carried| carried.order_key.as_deref()) else {
+            return true;
+        };
+        match ownership.busy.get(key) {
+            Some(&entry) => entry == delivery.entry,
+            None => {
+                ownership.busy.insert(key.into(), delivery.entry);
+                true
+            }
+        }
+    }
+
+    /// Returns true if too many entries are parked for another read.
+    pub fn is_full_of_parked(&self) -> bool {
+        self.parked >= MAX_PARKED
+    }
+
+    /// Ends the turn of a job in its key, before its slot is retired. The next entry of the key can start then.
+    pub fn end_turn(&mut self, token: JobToken) {
+        let Some(slot) = self.jobs.job(token) else { return };
+        let (stream, entry) = (slot.stream, slot.entry);
+        let Some(ownership) = &mut self.streams[stream as usize].ownership else { return };
+        let Some(key) = slot.carried.as_ref().and_then(|carried| carried.order_key.as_deref()) else {
+            return;
+        };
+        if ownership.busy.get(key) != Some(&entry) {
+            return;
+        }
+        let is_next = |one: &&mut super::buffer::BufferedEntry| {
+            one.is_parked && one.stream == stream && one.order_key() == Some(key)
+        };
+        match self.buffered.iter_mut().filter(|_| self.parked > 0).find(is_next) {
+            Some(next) => {
+                next.is_parked = false;
+                self.parked -= 1;
+                self.has_unparked = true;
+                ownership.busy.insert(key.into(), next.entry);
+            }
+            None => drop(ownership.busy.remove(key)),
+        }
+    }
+
+    /// Takes over a partition. Its jobs that still run here have their turn.
+    pub fn own(&mut self, stream: usize, fence: u64, valid_until: Instant) {
+        let running: Vec<(Box<str>, EntryId)> = self
+            .jobs
+            .jobs_of(stream as u32)
+            .filter_map(|slot| Some((slot.carried.as_ref()?.order_key.clone()?, slot.entry)))
+            .collect();
+        if let Some(ownership) = &mut self.streams[stream].ownership {
+            ownership.busy = running.into_iter().collect();
+            (ownership.phase, ownership.fence) = (OwnershipPhase::TakingOver, fence);
+            ownership.valid_until = valid_until;
+        }
+    }
+
+    /// Ends reads and starts of a partition. Its entries that have not begun stay pending for the next owner.
+    pub fn leave(&mut self, stream: usize, phase: OwnershipPhase) {
+        let reads = self.lanes[self.streams[stream].lane].rotation;
+        if let Some(ownership) = &mut self.streams[stream].ownership {
+            ownership.phase = phase;
+            ownership.reads_at_leave = reads;
+        }
+        self.leave_unstarted(stream);
+    }
+
+    /// Drops the buffered entries of a partition.
+    pub fn leave_unstarted(&mut self, stream: usize) {
+        let left = stream as u32;
+        let parked = self.buffered.iter().filter(|one| one.stream == left && one.is_parked).count();
+        self.parked -= parked;
+        self.buffered.retain(|one| one.stream != left);
+        self.delayed_retries.retain(|one| one.stream != left);
+    }
+
+    /// Returns true if nothing of a partition runs here, and no read can bring an entry of it.
+    pub fn has_drained(&self, stream: usize) -> bool {
+        let of = &self.streams[stream];
+        let Some(ownership) = &of.ownership else { return true };
+        let lane = &self.lanes[of.lane];
+        let is_read = lane.reading && lane.rotation == ownership.reads_at_leave;
+        !is_read && self.jobs.jobs_of(stream as u32).next().is_none()
+    }
+
+    /// Indices of the ordered partitions.
+    pub fn ordered(&self) -> impl Iterator<Item = usize> + '_ {
+        let is_ordered = |at: &usize| self.streams[*at].ownership.is_some();
+        (0..self.streams.len()).filter(is_ordered)
+    }
+
+    /// Forgets every ownership, at a disconnect.
+    pub fn disown(&mut self) {
+        for stream in self.ordered().collect::<Vec<_>>() {
+            self.leave(stream, OwnershipPhase::Vacant);
+        }
+    }
+}

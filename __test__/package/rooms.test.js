@@ -40,9 +40,9 @@ const LAYERS = {
     ['state'],
   ],
   redis_io: [
-    ['cluster', 'pubsub', 'sentinel', 'streams'],
+    ['cluster', 'pubsub', 'sentinel'],
     ['connection'],
-    ['link'],
+    ['link', 'streams'],
     ['command'],
     ['command_meta'],
     ['destination'],

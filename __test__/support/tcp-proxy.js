@@ -16,7 +16,17 @@ class TcpProxy {
   /** Number of connections so far. */
   accepted = 0;
   /** State that the directions of all connections share. */
-  #settings = { delay: null, rate: 0, piece: 0, cutAt: 0, isHole: false, record: null, holeAt: null, muteAt: null };
+  #settings = {
+    delay: null,
+    rate: 0,
+    piece: 0,
+    cutAt: 0,
+    isHole: false,
+    record: null,
+    holeAt: null,
+    muteAt: null,
+    strandAt: null,
+  };
 
   /** @param {number} server the port of the server on this machine */
   static async to(server) {
@@ -117,6 +127,30 @@ class TcpProxy {
     this.#settings.muteAt = word;
   }
 
+  /**
+   * Keeps a request from `word` on, and everything of its connection after that, until `deliverStranded()`. Its connection to
+   * the server stays open without its client.
+   */
+  strandAt(word) {
+    this.#settings.strandAt = word;
+  }
+
+  /** Number of connections with requests that are kept. */
+  get stranded() {
+    return [...this.#connections].filter((connection) => connection.isStranded).length;
+  }
+
+  /** Resets the clients of connections whose requests are kept. Their servers notice nothing. */
+  cutClients() {
+    this.#settings.strandAt = null;
+    for (const connection of this.#connections) if (connection.isStranded) connection.resetClient();
+  }
+
+  /** Sends the servers the requests that were kept, and resolves once they were written or refused. */
+  async deliverStranded() {
+    await Promise.all([...this.#connections].map((connection) => connection.deliver()));
+  }
+
   /** Ends everything. */
   close() {
     this.#listener.close();
@@ -145,6 +179,8 @@ class Connection {
   #isDeaf = false;
   #isMute = false;
   isHole = false;
+  /** Requests that are kept; `null` without any. */
+  #kept = null;
 
   constructor(client, server, settings, gone) {
     this.#sockets = [client, server];
@@ -155,6 +191,8 @@ class Connection {
       // The end of this side informs the other one.
       socket.on('error', () => {});
       socket.on('close', () => {
+        // The server is told nothing about a client whose requests are kept.
+        if (this.isStranded && socket === client) return;
         this.end();
         gone();
       });
@@ -168,7 +206,11 @@ class Connection {
 
   /** The requests of a chunk that go on to the server. */
   #requests(chunk) {
-    const { holeAt, muteAt } = this.#settings;
+    const { holeAt, muteAt, strandAt } = this.#settings;
+    if (this.isStranded || (strandAt && chunk.includes(strandAt))) {
+      this.#kept = [...(this.#kept ?? []), chunk];
+      return [];
+    }
     this.#isMute ||= Boolean(muteAt) && chunk.includes(muteAt);
     const at = holeAt ? chunk.indexOf(holeAt) : -1;
     if (this.#isDeaf || at >= 0) {
@@ -200,6 +242,23 @@ class Connection {
     client.end();
   }
 
+  get isStranded() {
+    return this.#kept !== null;
+  }
+
+  resetClient() {
+    this.#sockets[0].resetAndDestroy();
+  }
+
+  /** Writes the requests that were kept; the server can have ended the connection meanwhile. */
+  async deliver() {
+    const [, server] = this.#sockets;
+    const kept = this.#kept ?? [];
+    this.#kept = null;
+    if (kept.length === 0 || !server.writable) return;
+    await new Promise((resolve) => server.end(Buffer.concat(kept), resolve));
+  }
+
   /** Hands on what comes from one side, one chunk after the other. */
   async #pump(from, to, cutUp) {
     try {
@@ -209,9 +268,9 @@ class Connection {
         for (const piece of cutUp(chunk)) await this.#write(to, piece);
       }
       // A hole swallows goodbyes too.
-      if (!this.#swallows) to.end();
+      if (!this.#swallows && !this.isStranded) to.end();
     } catch {
-      this.end();
+      if (!this.isStranded) this.end();
     }
   }
 

@@ -173,6 +173,7 @@ impl NativeNodeOptions {
             connect_timeout: self.connect_timeout.map_or(defaults.connect_timeout, duration),
             command_timeout: self.command_timeout.map_or(defaults.command_timeout, duration),
             silence: defaults.silence,
+            checks_sends: defaults.checks_sends,
             keep_alive: self.keep_alive.map_or(defaults.keep_alive, duration).filter(|idle| !idle.is_zero()),
             no_delay: self.no_delay.unwrap_or(defaults.no_delay),
             offline_queue: self.enable_offline_queue.unwrap_or(defaults.offline_queue),

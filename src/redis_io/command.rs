@@ -109,6 +109,14 @@ impl Commands {
         }
     }
 
+    /// Marks the last command as one that adds the entry of a producer.
+    pub fn mark_send(&mut self) -> &mut Self {
+        if let Some(meta) = self.metas.last_mut() {
+            meta.is_send = true;
+        }
+        self
+    }
+
     /// Forbids a second attempt for all packed commands.
     pub fn send_once(&mut self) {
         for meta in &mut self.metas {

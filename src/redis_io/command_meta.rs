@@ -40,6 +40,8 @@ pub struct CommandMeta {
     /// Binds the command to the connection of the one before it, as in a transaction. It is sent again only together with
     /// that one.
     pub follows: bool,
+    /// Adds an entry whose fields no other program sends, so that it can be found in its stream.
+    pub is_send: bool,
 }
 
 impl CommandMeta {
@@ -47,7 +49,16 @@ impl CommandMeta {
     pub(crate) fn beginning(name: &'static str, start: usize) -> Self {
         let (destination, place) = (Destination::Nowhere, CommandRoute::Anywhere);
         let redirects = RedirectHistory::default();
-        Self { name, length: start, destination, resend: true, place, redirects, follows: false }
+        Self {
+            name,
+            length: start,
+            destination,
+            resend: true,
+            place,
+            redirects,
+            follows: false,
+            is_send: false,
+        }
     }
 
     /// Returns true if the command belongs to the transaction or request of the one `before` it.

@@ -187,6 +187,8 @@ pub struct LinkOptions {
     pub max_retries_per_request: Option<u32>,
     /// Sends commands without a reply again after a reconnection.
     pub resend: bool,
+    /// Searches the streams for sends without a reply, before it sends them again.
+    pub checks_sends: bool,
     /// Subscribes again after a reconnection.
     pub resubscribe: bool,
     /// Opens the connection at the first command.
@@ -215,6 +217,7 @@ impl Default for LinkOptions {
             max_loading_retry_time: Duration::from_millis(500),
             max_retries_per_request: Some(20),
             resend: true,
+            checks_sends: false,
             resubscribe: true,
             lazy: false,
         }

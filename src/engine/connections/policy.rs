@@ -49,7 +49,9 @@ pub struct PolicyOptions {
 impl PolicyOptions {
     /// Options of a connection, with the maximum silence of its server.
     pub fn link_options(&self, link: &LinkOptions) -> Arc<LinkOptions> {
-        Arc::new(LinkOptions { silence: self.silence, ..link.clone() })
+        // Only the shared connection sends jobs.
+        let checks_sends = self.announces && link.resend;
+        Arc::new(LinkOptions { silence: self.silence, checks_sends, ..link.clone() })
     }
 
     /// Topology of the Cluster that the options name, if they name one.

@@ -90,7 +90,7 @@ impl SendPlan {
         let more = optional.into_iter().filter(|&has| has).count();
         let carried = payload.map_or(0, SendPayload::words);
         let words = 7 + if capped > 0 { 3 } else { 0 } + 2 * more + carried;
-        commands.begin("XADD", words).key(self.keys[node].as_bytes());
+        commands.begin("XADD", words).mark_send().key(self.keys[node].as_bytes());
         if capped > 0 {
             commands.arg(b"MAXLEN").arg(b"~").arg_number(capped);
         }

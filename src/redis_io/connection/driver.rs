@@ -6,10 +6,11 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout};
 
 use crate::redis_io::connection::failures::{Failures, RetryStep};
-use crate::redis_io::connection::handshake::{HandshakeError, shake_hands};
+use crate::redis_io::connection::handshake::{Greeting, HandshakeError, shake_hands};
 use crate::redis_io::connection::inner::DriverCommand;
 use crate::redis_io::connection::liveness_watch;
 use crate::redis_io::connection::reply_reader::Receiver;
+use crate::redis_io::connection::resend;
 use crate::redis_io::connection::socket::{ReceiveHalf, Socket};
 use crate::redis_io::connection::state::ConnectionState;
 use crate::redis_io::connection::writer::start_writer;
@@ -78,15 +79,16 @@ pub(crate) async fn run(shared: Arc<ConnectionState>) {
 /// One session, from opening the socket to losing it.
 async fn live(shared: &Arc<ConnectionState>, failures: &mut Failures) -> Exit {
     shared.set_state(LinkState::Connecting, None);
-    let socket = tokio::select! {
+    let (socket, greeting) = tokio::select! {
         biased;
         command = next_command(shared) => return Exit::Commanded(command),
-        socket = connect(shared, failures) => match socket {
-            Ok(socket) => socket,
+        connected = connect(shared, failures) => match connected {
+            Ok(connected) => connected,
             Err(refusal) => return refusal.into(),
         },
     };
     failures.attempts = 0;
+    resend::begin(shared, greeting);
     let (receiving, sending) = socket.split();
     let writer = start_writer(shared, sending);
     if std::mem::replace(&mut failures.had_session, true) {
@@ -103,7 +105,10 @@ async fn live(shared: &Arc<ConnectionState>, failures: &mut Failures) -> Exit {
     exit
 }
 
-async fn connect(shared: &Arc<ConnectionState>, failures: &mut Failures) -> Result<Socket, HandshakeError> {
+async fn connect(
+    shared: &Arc<ConnectionState>,
+    failures: &mut Failures,
+) -> Result<(Socket, Greeting), HandshakeError> {
     let options = &shared.options;
     let lost = |error: &io::Error| RedisError::connecting(error, &shared.node());
     let located = match shared.policy.locate() {
@@ -121,8 +126,9 @@ async fn connect(shared: &Arc<ConnectionState>, failures: &mut Failures) -> Resu
     let opening = Socket::open(located.as_ref().unwrap_or(&options.endpoint), options);
     let mut socket = opening.await.map_err(|error| lost(&error))?;
     shared.set_state(LinkState::Connect, None);
-    shake_hands(&mut socket, options, shared.db(), &shared.node()).await?;
-    Ok(socket)
+    let greeting = shake_hands(&mut socket, options, shared.db(), &shared.node()).await?;
+    resend::resolve_sent(shared, &mut socket).await?;
+    Ok((socket, greeting))
 }
 
 /// Waits for at most `connectTimeout`.

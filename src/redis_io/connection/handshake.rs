@@ -1,4 +1,4 @@
-//! Handshake of a new connection: AUTH, SELECT, INFO and the library's name in one write, INFO again while the server
+//! Handshake of a new connection: AUTH, SELECT, INFO, CLIENT INFO and the library's name in one write, INFO again while the server
 //! loads its data, then the connection's name and READONLY.
 
 use std::io;
@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::connection::resend_check::ClientIdentity;
 use crate::redis_io::connection::socket::Socket;
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::options::LinkOptions;
@@ -33,13 +34,22 @@ impl From<RedisError> for HandshakeError {
     }
 }
 
+/// Facts about the server and this client.
+#[derive(Debug, Default)]
+pub struct Greeting {
+    /// Reply to CLIENT INFO.
+    pub(crate) client: Option<ClientIdentity>,
+    /// Time of the server, in ms.
+    pub(crate) time: Option<u64>,
+}
+
 /// Does the handshake, after which `db` is selected.
 pub async fn shake_hands(
     socket: &mut Socket,
     options: &LinkOptions,
     db: u32,
     node: &Arc<str>,
-) -> Result<(), HandshakeError> {
+) -> Result<Greeting, HandshakeError> {
     match socket {
         Socket::Tcp(stream) => Handshake::new(stream, node, options, db).run().await,
         #[cfg(unix)]
@@ -47,6 +57,23 @@ pub async fn shake_hands(
         Socket::Tls(stream) => Handshake::new(stream.as_mut(), node, options, db).run().await,
         #[cfg(feature = "simulation")]
         Socket::Pipe(pipe) => Handshake::new(pipe, node, options, db).run().await,
+    }
+}
+
+/// Sends commands right after the handshake and returns their replies.
+pub(crate) async fn ask(
+    socket: &mut Socket,
+    options: &LinkOptions,
+    node: &Arc<str>,
+    commands: &Commands,
+) -> Result<Vec<Value>, HandshakeError> {
+    match socket {
+        Socket::Tcp(stream) => Handshake::new(stream, node, options, 0).ask(commands).await,
+        #[cfg(unix)]
+        Socket::Unix(stream) => Handshake::new(stream, node, options, 0).ask(commands).await,
+        Socket::Tls(stream) => Handshake::new(stream.as_mut(), node, options, 0).ask(commands).await,
+        #[cfg(feature = "simulation")]
+        Socket::Pipe(pipe) => Handshake::new(pipe, node, options, 0).ask(commands).await,
     }
 }
 
@@ -61,6 +88,9 @@ const LIBRARY: [[&str; 4]; 2] = [
     ["CLIENT", "SETINFO", "LIB-NAME", "hfxbus"],
     ["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
 ];
+
+/// Name of CLIENT INFO among the commands of a handshake.
+const CLIENT_INFO: &str = "CLIENT INFO";
 
 struct Handshake<'a, S> {
     stream: &'a mut S,
@@ -77,7 +107,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         Self { stream, node, options, db, buffer: Vec::new(), is_heard: false }
     }
 
-    async fn run(mut self) -> Result<(), HandshakeError> {
+    async fn ask(mut self, commands: &Commands) -> Result<Vec<Value>, HandshakeError> {
+        self.write(commands).await?;
+        let mut replies = Vec::with_capacity(commands.len());
+        for _ in 0..commands.len() {
+            replies.push(self.reply().await?);
+        }
+        Ok(replies)
+    }
+
+    async fn run(mut self) -> Result<Greeting, HandshakeError> {
         let names = self.introduce().await?;
         let mut replies: Vec<(&'static str, Value)> = Vec::with_capacity(names.len());
         for name in names {
@@ -87,13 +126,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
                 Err(refusal) => return Err(self.last_word(replies.pop()).unwrap_or(refusal)),
             }
         }
-        let mut info = None;
+        let (mut info, mut greeting) = (None, Greeting::default());
         for (name, reply) in replies {
             match name {
                 "AUTH" => self.check_auth(reply)?,
                 "SELECT" => self.check(reply, name)?,
                 "ROLE" => self.check_role(reply)?,
                 "INFO" => info = Some(reply),
+                CLIENT_INFO => greeting.client = identity(&reply),
+                "TIME" => greeting.time = milliseconds(&reply),
                 // An older server does not know CLIENT SETINFO, and a user can have no right to it.
                 _ => {}
             }
@@ -103,7 +144,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
             self.send(&[&["INFO"]]).await?;
             info = Some(self.reply().await?);
         }
-        self.finish().await
+        self.finish().await?;
+        Ok(greeting)
     }
 
     /// Sends the first commands and returns their names, in order.
@@ -129,6 +171,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         if options.ready_check {
             words.push(vec!["INFO"]);
             names.push("INFO");
+        }
+        if options.checks_sends {
+            words.extend([vec!["CLIENT", "INFO"], vec!["TIME"]]);
+            names.extend([CLIENT_INFO, "TIME"]);
         }
         if !words.is_empty() {
             // The name of the library alone is not worth a round trip.
@@ -214,6 +260,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
             }
             packed.end(Destination::Nowhere);
         }
+        self.write(&packed).await
+    }
+
+    async fn write(&mut self, packed: &Commands) -> Result<(), HandshakeError> {
         let written = self.stream.write_all(&packed.bytes).await;
         match written.and(self.stream.flush().await) {
             Ok(()) => Ok(()),
@@ -286,6 +336,18 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
         };
         HandshakeError::Lost(RedisError::local(RedisErrorKind::Protocol, message, self.node))
     }
+}
+
+/// Reads the reply to CLIENT INFO. `None` from a server that does not know it, or refuses it to the user.
+fn identity(reply: &Value) -> Option<ClientIdentity> {
+    ClientIdentity::read(std::str::from_utf8(reply.bytes()?).ok()?)
+}
+
+/// Reads the reply to TIME, in ms.
+fn milliseconds(reply: &Value) -> Option<u64> {
+    let Value::Array(parts) = reply else { return None };
+    let number = |at: usize| std::str::from_utf8(parts.get(at)?.bytes()?).ok()?.parse::<u64>().ok();
+    Some(number(0)? * 1_000 + number(1)? / 1_000)
 }
 
 /// Time in the text of INFO until the server has loaded its data. Returns `None` if the server loads no data. A server that

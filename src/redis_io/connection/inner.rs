@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::redis_io::command::{CommandMeta, CommandRoute};
 use crate::redis_io::connection::liveness::Liveness;
-use crate::redis_io::connection::request_queue::RequestQueue;
+use crate::redis_io::connection::request_queue::{PendingCommand, RequestQueue};
+use crate::redis_io::connection::resend_check::ClientIdentity;
+use crate::redis_io::connection::sent_streams::SentStreams;
 use crate::redis_io::connection::socket::Plain;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::metrics::Traffic;
+use crate::redis_io::resp::Reply;
 
 /// Command to the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,10 @@ pub(crate) struct ConnectionInner {
     pub(crate) cause: Option<RedisError>,
     /// QUIT was submitted: new commands are refused, and the end of the connection is no error.
     pub(crate) quitting: bool,
+    /// Streams that jobs were sent to, if sends are searched for.
+    pub(crate) sent: Option<SentStreams>,
+    /// Client of the last session that commands were written to.
+    pub(crate) client: Option<ClientIdentity>,
     /// Closed for good: nothing more is taken.
     pub(crate) closing: bool,
     pub(crate) started: bool,
@@ -41,8 +49,19 @@ pub(crate) struct ConnectionInner {
 
 impl ConnectionInner {
     /// State of a connection that was not started.
-    pub(crate) fn new(traffic: Arc<Traffic>) -> Self {
-        Self { traffic, ..Self::default() }
+    pub(crate) fn new(traffic: Arc<Traffic>, checks_sends: bool) -> Self {
+        let sent = checks_sends.then(SentStreams::default);
+        Self { traffic, sent, ..Self::default() }
+    }
+
+    /// As [`RequestQueue::answer`], and notes the entry that the reply names.
+    pub(crate) fn answer(&mut self, bytes_wanted: bool, reply: &[u8]) -> Option<(PendingCommand, Vec<u8>)> {
+        if let Some(sent) = &mut self.sent
+            && let Some((first, bytes)) = self.queue.first()
+        {
+            note_entry(sent, first, bytes, reply);
+        }
+        self.queue.answer(bytes_wanted)
     }
 
     /// Returns true if new commands are refused.
@@ -89,5 +108,24 @@ impl ConnectionInner {
             }
         }
         Ok(false)
+    }
+}
+
+fn note_entry(sent: &mut SentStreams, meta: &CommandMeta, bytes: &[u8], reply: &[u8]) {
+    if meta.is_send {
+        let CommandRoute::Key { start, length } = meta.place else { return };
+        let Some(key) = bytes.get(start as usize..).and_then(|bytes| bytes.get(..length as usize)) else {
+            return;
+        };
+        match Reply::new(reply) {
+            Some(Reply::Bulk(id)) => sent.add(key, id),
+            Some(Reply::Simple(_)) => sent.queue(key),
+            _ => {}
+        }
+    } else if sent.has_queued() && meta.name == "EXEC" {
+        match Reply::new(reply) {
+            Some(Reply::Array(replies)) => sent.executed(Some(&replies)),
+            _ => sent.executed(None),
+        }
     }
 }

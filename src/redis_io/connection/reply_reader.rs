@@ -94,7 +94,7 @@ impl Receiver {
             let mut inner = self.shared.lock();
             for range in &self.replies {
                 let bytes_wanted = self.can_retry(range);
-                let mut answered = inner.queue.answer(bytes_wanted);
+                let mut answered = inner.answer(bytes_wanted, &self.buffer[range.clone()]);
                 if answered.is_none() && self.buffer[range.start] == b'-' {
                     inner.stop_flow();
                     answered = inner.queue.refuse();

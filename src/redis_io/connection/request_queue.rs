@@ -52,6 +52,8 @@ pub struct RequestQueue {
     pending: VecDeque<PendingCommand>,
     /// Number of commands with a reply so far.
     answers: u64,
+    /// Number of the first commands that a lost connection has written, in full or in part.
+    uncertain: usize,
 }
 
 impl RequestQueue {
@@ -156,6 +158,7 @@ impl RequestQueue {
         let mut lost = Vec::new();
         let mut start = std::mem::take(&mut self.answered);
         let mut last_is_kept = false;
+        self.uncertain = 0;
         for (number, chunk) in std::mem::take(&mut self.chunks).into_iter().enumerate() {
             let mut kept = Vec::new();
             while start < chunk.len()
@@ -172,6 +175,7 @@ impl RequestQueue {
                 if last_is_kept {
                     kept.extend_from_slice(&chunk[start..end]);
                     self.pending.push_back(pending);
+                    self.uncertain += usize::from((number, start) < written);
                 } else {
                     self.size -= pending.meta.length;
                     lost.push(pending);
@@ -185,6 +189,66 @@ impl RequestQueue {
         }
         (self.writing, self.written) = (0, 0);
         lost
+    }
+
+    /// Number of the first commands that a lost connection has written.
+    pub(crate) fn uncertain(&self) -> usize {
+        self.uncertain
+    }
+
+    /// Visits the commands that a lost connection has written, and those that follow the last one, with their positions.
+    pub(crate) fn each_uncertain(&self, mut visit: impl FnMut(usize, &CommandMeta, &[u8])) {
+        let mut waiting = self.pending.iter().enumerate().peekable();
+        let mut start = self.answered;
+        for chunk in &self.chunks {
+            while start < chunk.len()
+                && let Some((position, pending)) =
+                    waiting.next_if(|(position, next)| *position < self.uncertain || next.meta.follows)
+            {
+                let end = start + pending.meta.length;
+                visit(position, &pending.meta, &chunk[start..end]);
+                start = end;
+            }
+            start = 0;
+        }
+    }
+
+    /// Removes the commands at positions that `is_found` has, of those that a lost connection has written. From now on
+    /// the others count as unwritten.
+    pub(crate) fn take_found(&mut self, is_found: impl Fn(usize) -> bool) -> Vec<PendingCommand> {
+        if !(0..std::mem::take(&mut self.uncertain).max(1)).any(&is_found) {
+            // The queue can be long.
+            return Vec::new();
+        }
+        let mut waiting = std::mem::take(&mut self.pending).into_iter().enumerate();
+        let (mut found, mut start) = (Vec::new(), std::mem::take(&mut self.answered));
+        for chunk in std::mem::take(&mut self.chunks) {
+            let mut kept = Vec::new();
+            while start < chunk.len()
+                && let Some((position, pending)) = waiting.next()
+            {
+                let end = start + pending.meta.length;
+                if is_found(position) {
+                    self.size -= pending.meta.length;
+                    found.push(pending);
+                } else {
+                    kept.extend_from_slice(&chunk[start..end]);
+                    self.pending.push_back(pending);
+                }
+                start = end;
+            }
+            start = 0;
+            if !kept.is_empty() {
+                self.chunks.push_back(kept);
+            }
+        }
+        found
+    }
+
+    /// Returns the first command and its bytes, if it has some.
+    pub(crate) fn first(&self) -> Option<(&CommandMeta, &[u8])> {
+        let first = &self.pending.front()?.meta;
+        Some((first, self.chunks.front()?.get(self.answered..self.answered + first.length)?))
     }
 
     /// Returns true if a written command has no reply.
@@ -347,6 +411,33 @@ mod tests {
         commands.begin("SET", 1).end_following(Destination::Nowhere);
         commands.begin("EXEC", 1).end_following(Destination::Nowhere);
         queue.append(&mut commands, None);
+    }
+
+    #[test]
+    fn what_a_lost_connection_has_written_is_known_until_it_is_looked_for() {
+        let uncertain = |queue: &RequestQueue| {
+            let mut found = Vec::new();
+            queue.each_uncertain(|position, meta, bytes| found.push((position, meta.name, bytes.len())));
+            found
+        };
+        let mut queue = RequestQueue::default();
+        for name in ["A", "B", "C"] {
+            submit(&mut queue, name, true);
+        }
+        assert_eq!(uncertain(&queue), []);
+        queue.mark_written(queue.unwritten().len() / 3 + 1);
+        queue.prepare_resend(false);
+        assert_eq!(uncertain(&queue), [(0, "A", 11), (1, "B", 11)]);
+        queue.prepare_resend(false);
+        assert_eq!(queue.uncertain(), 2, "another attempt has written nothing");
+        assert_eq!(names(&queue.take_found(|position| position == 1)), ["B"]);
+        assert_eq!((uncertain(&queue).len(), queue.size), (0, 22));
+        assert_eq!(queue.unwritten(), b"*1\r\n$1\r\nA\r\n*1\r\n$1\r\nC\r\n");
+        let mut queue = RequestQueue::default();
+        submit_transaction(&mut queue);
+        queue.mark_written(1);
+        queue.prepare_resend(false);
+        assert_eq!(uncertain(&queue).len(), 3, "with the rest of the transaction");
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl ConnectionState {
     ) -> Self {
         let Sinks { sink, pushes, redirector } = sinks;
         let traffic = policy.traffic();
-        let inner = ConnectionInner::new(traffic.clone());
+        let inner = ConnectionInner::new(traffic.clone(), options.checks_sends);
         Self {
             node: Mutex::new(options.endpoint.to_string().into()),
             db: AtomicU32::new(options.db),

@@ -1,0 +1,102 @@
+//! Sends without a reply after a lost connection: those whose entries are in their streams end, before the others are
+//! written again.
+
+use std::sync::Arc;
+
+use crate::redis_io::connection::handshake::{Greeting, HandshakeError, ask};
+use crate::redis_io::connection::inner::ConnectionInner;
+use crate::redis_io::connection::request_queue::PendingCommand;
+use crate::redis_io::connection::resend_check::{FoundSend, ResendCheck};
+use crate::redis_io::connection::socket::Socket;
+use crate::redis_io::connection::state::ConnectionState;
+use crate::redis_io::resp::Reply;
+use crate::redis_io::streams::entry::EntryId;
+
+/// Notes the client of a session that commands will be written to.
+pub(crate) fn begin(shared: &ConnectionState, greeting: Greeting) {
+    let mut inner = shared.lock();
+    inner.client = greeting.client;
+    if let (Some(sent), Some(time)) = (&mut inner.sent, greeting.time) {
+        sent.begin(time);
+    }
+}
+
+/// Ends the lost connection at the server, and searches the streams for the entries of the sends that were written to
+/// it. Those that are found end with their ids.
+pub(crate) async fn resolve_sent(
+    shared: &Arc<ConnectionState>,
+    socket: &mut Socket,
+) -> Result<(), HandshakeError> {
+    let (check, uncertain) = {
+        let inner = shared.lock();
+        let previous = inner.client.clone();
+        let check = inner.sent.as_ref().and_then(|sent| ResendCheck::new(&inner.queue, sent, previous));
+        (check, inner.queue.uncertain())
+    };
+    let Some(mut check) = check else { return Ok(()) };
+    loop {
+        let queries = check.pack();
+        if queries.is_empty() {
+            break;
+        }
+        check.read(ask(socket, &shared.options, &shared.node(), &queries).await?);
+    }
+    let found = check.found();
+    let taken = take(&mut shared.lock(), &found, uncertain);
+    for (send, commands) in found.iter().zip(taken) {
+        deliver(shared, send, commands);
+    }
+    shared.burst_end();
+    Ok(())
+}
+
+/// Takes the commands of the found sends out of the queue, and notes their entries.
+fn take(inner: &mut ConnectionInner, found: &[FoundSend], uncertain: usize) -> Vec<Vec<PendingCommand>> {
+    // A queue that was given up meanwhile has other commands.
+    if inner.queue.uncertain() != uncertain {
+        return Vec::new();
+    }
+    let mut taken = inner.queue.take_found(|position| is_found(found, position)).into_iter();
+    if let Some(sent) = &mut inner.sent {
+        for (key, id) in found.iter().flat_map(|send| &send.entries) {
+            sent.add(key, id.to_string().as_bytes());
+        }
+    }
+    found.iter().map(|send| taken.by_ref().take(send.length).collect()).collect()
+}
+
+/// The sends are in the order of their positions.
+fn is_found(found: &[FoundSend], position: usize) -> bool {
+    let next = found.partition_point(|send| send.position + send.length <= position);
+    found.get(next).is_some_and(|send| send.position <= position)
+}
+
+/// Delivers the replies that the connection lost.
+fn deliver(shared: &ConnectionState, send: &FoundSend, commands: Vec<PendingCommand>) {
+    let mut ids = send.entries.iter().map(|(_, id)| *id);
+    let is_transaction = commands.len() > 1;
+    let executed = if is_transaction { exec_reply(&commands, ids.clone()) } else { Vec::new() };
+    for PendingCommand { meta, .. } in commands {
+        let id = if is_transaction { None } else { ids.next().map(|id| id.to_string()) };
+        let reply = match (&id, meta.name) {
+            (Some(id), _) => Reply::Bulk(id.as_bytes()),
+            (None, "EXEC") => Reply::new(&executed).unwrap_or(Reply::Nil),
+            (None, "MULTI") => Reply::Simple(b"OK"),
+            (None, _) => Reply::Simple(b"QUEUED"),
+        };
+        shared.deliver(meta.destination, Ok(reply));
+    }
+}
+
+/// Returns the reply of EXEC to payload keys and entries.
+fn exec_reply(commands: &[PendingCommand], mut ids: impl Iterator<Item = EntryId>) -> Vec<u8> {
+    // Without MULTI and EXEC.
+    let inside = commands.iter().filter(|command| !matches!(command.meta.name, "MULTI" | "EXEC"));
+    let mut reply = format!("*{}\r\n", inside.clone().count()).into_bytes();
+    for command in inside {
+        let id = if command.meta.is_send { ids.next().map(|id| id.to_string()) } else { None };
+        let one = id.map_or_else(|| "+OK\r\n".to_owned(), |id| format!("${}\r\n{id}\r\n", id.len()));
+        reply.extend_from_slice(one.as_bytes());
+    }
+    reply
+}

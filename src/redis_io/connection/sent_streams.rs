@@ -1,0 +1,165 @@
+//! Last entry that Redis has confirmed in each stream, as the lower bound of a search after a lost connection. Pure.
+
+use crate::redis_io::resp::{Cursor, Token};
+use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::map::HashMap;
+
+/// Number of streams whose last entry is known. Beyond it all become one common bound.
+const MOST_STREAMS: usize = 1_024;
+/// Size of the longest entry id in bytes.
+const LONGEST_ID: usize = 41;
+
+/// Last confirmed entry of a stream, as text, since it is parsed only after a lost connection.
+#[derive(Clone, Copy, Debug)]
+struct LastEntry {
+    text: [u8; LONGEST_ID],
+    length: u8,
+}
+
+impl LastEntry {
+    const NONE: Self = Self { text: [0; LONGEST_ID], length: 0 };
+
+    fn set(&mut self, id: &[u8]) {
+        if let Some(text) = self.text.get_mut(..id.len()) {
+            text.copy_from_slice(id);
+            self.length = id.len() as u8;
+        }
+    }
+
+    fn id(&self) -> Option<EntryId> {
+        EntryId::parse(&self.text[..usize::from(self.length)])
+    }
+}
+
+/// Streams that jobs were sent to.
+#[derive(Debug, Default)]
+pub(crate) struct SentStreams {
+    /// First id that entries of a stream without a known entry can have.
+    floor: Option<EntryId>,
+    numbers: HashMap<Box<[u8]>, usize>,
+    streams: Vec<(Box<[u8]>, LastEntry)>,
+    /// Number of the stream of the last entry; most entries have the same.
+    latest: usize,
+    /// Numbers of the streams of entries within a transaction that was not executed yet.
+    queued: Vec<usize>,
+}
+
+impl SentStreams {
+    /// Sets the time of the server before the first command, in ms. Only the first time counts.
+    pub(crate) fn begin(&mut self, time: u64) {
+        self.floor.get_or_insert(EntryId { time, sequence: 0 });
+    }
+
+    /// Notes the entry that Redis has added to the stream with that key.
+    pub(crate) fn add(&mut self, key: &[u8], id: &[u8]) {
+        let number = self.number(key);
+        self.streams[number].1.set(id);
+    }
+
+    /// Notes that an entry for that stream waits for EXEC.
+    pub(crate) fn queue(&mut self, key: &[u8]) {
+        let number = self.number(key);
+        self.queued.push(number);
+    }
+
+    /// Returns true if entries wait for EXEC.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.queued.is_empty()
+    }
+
+    /// Notes the replies of a transaction. `None` is a transaction that was not executed.
+    pub(crate) fn executed(&mut self, replies: Option<&Cursor<'_>>) {
+        let mut replies = replies.cloned();
+        let ids = std::iter::from_fn(|| replies.as_mut()?.token()).filter_map(|token| match token {
+            Token::Bulk(id) => Some(id),
+            _ => None,
+        });
+        for (number, id) in self.queued.drain(..).zip(ids) {
+            if let Some((_, last)) = self.streams.get_mut(number) {
+                last.set(id);
+            }
+        }
+    }
+
+    /// Returns the first id that an entry without a confirmation can have. `None` if it is unknown.
+    pub(crate) fn bound(&self, key: &[u8]) -> Option<EntryId> {
+        let last = self.numbers.get(key).and_then(|&number| self.streams[number].1.id());
+        last.and_then(EntryId::successor).or(self.floor)
+    }
+
+    fn number(&mut self, key: &[u8]) -> usize {
+        if self.streams.get(self.latest).is_some_and(|(latest, _)| **latest == *key) {
+            return self.latest;
+        }
+        let known = self.numbers.get(key).copied();
+        self.latest = known.unwrap_or_else(|| self.insert(key));
+        self.latest
+    }
+
+    fn insert(&mut self, key: &[u8]) -> usize {
+        if self.streams.len() >= MOST_STREAMS {
+            let latest = self.streams.iter().filter_map(|(_, last)| last.id()).max();
+            // Entries of the same millisecond in another stream can be confirmed ones.
+            let behind = latest.map(|id| EntryId { time: id.time.saturating_add(1), sequence: 0 });
+            self.floor = self.floor.max(behind);
+            self.numbers.clear();
+            self.streams.clear();
+            self.queued.clear();
+        }
+        let number = self.streams.len();
+        self.numbers.insert(key.into(), number);
+        self.streams.push((key.into(), LastEntry::NONE));
+        number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis_io::resp::Reply;
+
+    fn id(time: u64, sequence: u64) -> EntryId {
+        EntryId { time, sequence }
+    }
+
+    #[test]
+    fn the_search_begins_behind_the_last_confirmed_entry_or_at_the_first_session() {
+        let mut sent = SentStreams::default();
+        assert_eq!(sent.bound(b"a"), None);
+        sent.begin(7);
+        sent.begin(9);
+        sent.add(b"a", b"12-3");
+        assert_eq!((sent.bound(b"a"), sent.bound(b"b")), (Some(id(12, 4)), Some(id(7, 0))));
+    }
+
+    #[test]
+    fn entries_of_a_transaction_count_once_it_was_executed() {
+        let mut sent = SentStreams::default();
+        for key in [b"a", b"b"] {
+            sent.queue(key);
+        }
+        assert_eq!((sent.has_queued(), sent.bound(b"a")), (true, None));
+        let Some(Reply::Array(replies)) = Reply::new(b"*3\r\n+OK\r\n$3\r\n1-1\r\n$3\r\n1-2\r\n") else {
+            panic!("an array")
+        };
+        sent.executed(Some(&replies));
+        assert_eq!((sent.bound(b"a"), sent.bound(b"b")), (Some(id(1, 2)), Some(id(1, 3))));
+        sent.queue(b"a");
+        sent.executed(None);
+        assert_eq!((sent.has_queued(), sent.bound(b"a")), (false, Some(id(1, 2))));
+    }
+
+    #[test]
+    fn many_streams_get_a_common_bound_behind_all_confirmed_entries() {
+        let mut sent = SentStreams::default();
+        for number in 0..=MOST_STREAMS {
+            sent.add(number.to_string().as_bytes(), format!("{number}-5").as_bytes());
+        }
+        assert_eq!(sent.streams.len(), 1);
+        let most = MOST_STREAMS as u64;
+        assert_eq!(
+            (sent.bound(b"0"), sent.bound(most.to_string().as_bytes())),
+            (Some(id(most, 0)), Some(id(most, 6)))
+        );
+    }
+}

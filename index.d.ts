@@ -1184,8 +1184,9 @@ export interface ISentJob extends Job {
   /**
    * Waits until every group of `waitFor` has finished the job. It can be called any number of times, and earlier completions
    * count. After a reconnection of the subscriber, an outcome query finds missed completions: every success, every error of a
-   * job with `durable`, and for a minute an error that no connection received. A job whose entry is gone without an outcome
-   * has an error with code `OUTCOME_UNKNOWN`. So has a job whose group was created after the send, behind its entry.
+   * job with `durable`, and for a minute an error that no connection received. Another query comes one to two minutes after
+   * the send, and then at growing intervals. A job whose entry is gone without an outcome has an error with code
+   * `OUTCOME_UNKNOWN`. So has a job whose group was created after the send, behind its entry.
    *
    * The values that the completions return (see {@link ISendOptions.returns}) are in this job object then. If several groups
    * return a key, the completion that arrived last counts. The first `pull()` of such a key needs no round trip:

@@ -33,6 +33,10 @@ struct Options {
     planted: bool,
     fault: Option<String>,
     trace: bool,
+    /// File for the reduced script of a seed.
+    save: Option<String>,
+    /// File with a script to run.
+    script: Option<String>,
 }
 
 /// Runs the command. Returns false if a promise was broken.
@@ -40,7 +44,8 @@ pub fn main(words: &[String]) -> bool {
     let options = read(words);
     match options.seed {
         _ if options.planted => search_planted(&options),
-        Some(seed) => run_one(seed, &options),
+        Some(seed) => run_one(&generator::generate(seed), &options),
+        None if options.script.is_some() => run_file(&options),
         None if options.seeds.is_some() || options.minutes.is_some() => run_many(&options),
         None => run_short(),
     }
@@ -56,6 +61,8 @@ fn read(words: &[String]) -> Options {
             "--from" => options.from = number(at),
             "--minutes" => options.minutes = number(at),
             "--fault" => options.fault = words.get(at + 1).cloned(),
+            "--save" => options.save = words.get(at + 1).cloned(),
+            "--script" => options.script = words.get(at + 1).cloned(),
             "--twice" => options.twice = true,
             "--planted" => options.planted = true,
             "--trace" => options.trace = true,
@@ -71,25 +78,49 @@ fn fault_of(options: &Options) -> Option<&'static str> {
     planted::FAULTS.into_iter().find(|fault| *fault == name)
 }
 
-/// Runs one seed twice, compares the traces, and reduces the script if it breaks a promise.
-fn run_one(seed: u64, options: &Options) -> bool {
-    let scenario = generator::generate(seed);
-    let outcome = run::run(&scenario, fault_of(options), options.trace);
+/// Runs the script of a file as that of a seed.
+fn run_file(options: &Options) -> bool {
+    let text = options.script.as_ref().map(std::fs::read_to_string);
+    match text {
+        Some(Ok(text)) => run_one(&regressions::read(&text), options),
+        _ => {
+            println!("there is no such file");
+            false
+        }
+    }
+}
+
+/// Runs a script twice, compares the traces, and reduces the script if it breaks a promise.
+fn run_one(scenario: &Scenario, options: &Options) -> bool {
+    let seed = scenario.seed;
+    let outcome = run::run(scenario, fault_of(options), options.trace);
     outcome.lines.iter().for_each(|line| println!("{line}"));
-    let found = checks::check(&scenario, &outcome);
+    let found = checks::check(scenario, &outcome);
     println!("{scenario}");
     println!("{} events, {:.2} h", outcome.traced, outcome.time as f64 / HOUR);
     report(seed, &found);
     if let Some(violation) = found.first() {
-        let short = shrink::shrink(&scenario, violation.check, fault_of(options));
+        let short = shrink::shrink(scenario, violation.check, fault_of(options));
+        save(&short, options);
         let outcome = run::run(&short, fault_of(options), true);
         let of_history = |line: &&String| options.trace || !line.contains(" link ");
         outcome.lines.iter().filter(of_history).for_each(|line| println!("{line}"));
         println!("reduced:\n{short}");
         report(seed, &checks::check(&short, &outcome));
+    } else {
+        save(scenario, options);
     }
-    let same = repeats(&scenario);
+    let same = repeats(scenario);
     found.is_empty() && same
+}
+
+/// Writes a script to the file of the options, if there is one.
+fn save(scenario: &Scenario, options: &Options) {
+    if let Some(file) = &options.save
+        && let Err(error) = std::fs::write(file, regressions::write(scenario))
+    {
+        println!("{file}: {error}");
+    }
 }
 
 fn report(seed: u64, found: &[Violation]) {
@@ -152,7 +183,7 @@ fn run_many(options: &Options) -> bool {
                         if seed >= until || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                             return;
                         }
-                        run_seed(seed, &totals, options.twice);
+                        run_script(&generator::generate(seed), &totals, options.twice);
                     }
                 })
             })
@@ -181,34 +212,37 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn run_seed(seed: u64, totals: &Totals, twice: bool) {
-    let scenario = generator::generate(seed);
-    let outcome = run::run(&scenario, None, false);
-    let found = checks::check(&scenario, &outcome);
+fn run_script(scenario: &Scenario, totals: &Totals, twice: bool) {
+    let seed = scenario.seed;
+    let outcome = run::run(scenario, None, false);
+    let found = checks::check(scenario, &outcome);
     totals.seeds.fetch_add(1, Ordering::Relaxed);
     totals.time.fetch_add(outcome.time, Ordering::Relaxed);
     totals.events.fetch_add(outcome.traced, Ordering::Relaxed);
     report(seed, &found);
     let mut broken: Vec<(u64, &'static str)> = found.iter().map(|one| (seed, one.check)).collect();
     broken.dedup();
-    if twice && !repeats(&scenario) {
+    if twice && !repeats(scenario) {
         broken.push((seed, "repetition of the trace"));
     }
     totals.broken.lock().unwrap().extend(broken);
 }
 
-/// The short form: some seeds twice, some more once, and the seeds of mended faults.
+/// The short form: some seeds twice, some more once, and the scripts of mended faults.
 fn run_short() -> bool {
     let since = Instant::now();
     let same = (1..=SHORT_TWICE).all(|seed| repeats(&generator::generate(seed)));
     let totals = Totals::default();
     let next = AtomicU64::new(0);
-    let seeds: Vec<u64> = (1..=SHORT).chain(regressions::SEEDS.iter().map(|(seed, _)| *seed)).collect();
+    let scripts: Vec<Scenario> = (1..=SHORT)
+        .map(generator::generate)
+        .chain(regressions::SCRIPTS.iter().map(|(script, _)| regressions::read(script)))
+        .collect();
     std::thread::scope(|scope| {
         for _ in 0..threads() {
             scope.spawn(|| {
-                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                    run_seed(*seed, &totals, false);
+                while let Some(script) = scripts.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    run_script(script, &totals, false);
                 }
             });
         }

@@ -36,7 +36,7 @@ impl Disruptions {
         let mut add = |process: Option<usize>, node: Option<u16>, from: u64, time: u64| {
             intervals.push(Interval {
                 process: process.map(|process| process as u32 + 1),
-                port: node.map(Scenario::port),
+                port: node.map(|node| scenario.port_of_events(Scenario::port(node))),
                 from,
                 to: from + time,
             });
@@ -51,7 +51,10 @@ impl Disruptions {
                 Action::Outage(node, ms) | Action::Refuse(node, _, ms) => {
                     add(None, Some(node), at, ms + late)
                 }
-                Action::Clock(node, _) => clocks.push((Scenario::port(node), at)),
+                Action::FailOver(_, lag, down) => add(None, None, at, lag + down + late),
+                Action::Clock(node, _) => {
+                    clocks.push((scenario.port_of_events(Scenario::port(node)), at));
+                }
                 _ => {}
             }
         }
@@ -63,7 +66,7 @@ impl Disruptions {
             if let Event::Broken { process, port } = event {
                 intervals.push(Interval {
                     process: Some(*process),
-                    port: Some(*port),
+                    port: Some(scenario.port_of_events(*port)),
                     from: *at,
                     to: at + soon,
                 });

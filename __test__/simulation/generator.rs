@@ -2,7 +2,8 @@
 
 use crate::random::Random;
 use crate::scenario::{
-    Action, Behaviour, Consumer, Cut, Group, Payload, Process, Refused, Scenario, Send, Stream, Timed,
+    Action, Arrangement, Behaviour, Consumer, Cut, Group, Payload, Process, Refused, Scenario, Send, Stream,
+    Timed,
 };
 
 /// Makes the script of a seed.
@@ -15,6 +16,7 @@ pub fn generate(seed: u64) -> Scenario {
     let mut scenario = Scenario {
         seed,
         nodes,
+        arrangement: arrangement(&mut Random::new(seed, 11), nodes),
         is_distributed: nodes > 1 && random.happens(60),
         latencies: (0..random.within(1, 3)).map(|_| latency(random)).collect(),
         streams,
@@ -28,9 +30,18 @@ pub fn generate(seed: u64) -> Scenario {
     if !is_calm {
         add_controls(&mut scenario, random);
         add_faults(&mut scenario, random);
+        add_changes(&mut scenario, &mut Random::new(seed, 12));
     }
     scenario.actions.sort_by_key(|timed| timed.at);
     scenario
+}
+
+fn arrangement(random: &mut Random, nodes: u16) -> Arrangement {
+    match random.below(100) {
+        0..=19 if nodes == 1 => Arrangement::Cluster(random.within(2, 3) as u16),
+        20..=34 if nodes == 1 => Arrangement::Sentinel,
+        _ => Arrangement::Standalone,
+    }
 }
 
 fn stream(random: &mut Random) -> Stream {
@@ -144,7 +155,7 @@ fn send(
         Vec::new()
     };
     let size = random.pick(&[1, 16, 200, 900]);
-    let one_node = scenario.nodes == 1;
+    let one_node = scenario.nodes == 1 && !matches!(scenario.arrangement, Arrangement::Cluster(_));
     let payload = match random.below(6) {
         0 => Payload::None,
         1 if one_node => Payload::Key(size),
@@ -207,7 +218,7 @@ fn add_faults(scenario: &mut Scenario, random: &mut Random) {
     for _ in 0..random.below(7) {
         let at = random.within(300, scenario.end - 1_000);
         let process = random.below(scenario.processes.len() as u64) as usize;
-        let node = random.below(u64::from(scenario.nodes)) as u16;
+        let node = random.below(u64::from(scenario.servers())) as u16;
         let time = random.pick(&[50, 300, 1_200, 4_000]);
         let way = random.below(2) as usize;
         let action = match random.below(100) {
@@ -232,6 +243,27 @@ fn add_faults(scenario: &mut Scenario, random: &mut Random) {
                 Action::DestroyGroup(node, stream, group)
             }
             _ => Action::Trim(node, random.below(scenario.streams.len() as u64) as usize, random.below(10)),
+        };
+        scenario.actions.push(Timed { at, action });
+    }
+}
+
+/// Adds changes of the topology.
+fn add_changes(scenario: &mut Scenario, random: &mut Random) {
+    if scenario.arrangement == Arrangement::Standalone {
+        return;
+    }
+    let is_cluster = scenario.arrangement != Arrangement::Sentinel;
+    for _ in 0..random.within(1, 3) {
+        let at = random.within(300, scenario.end - 1_000);
+        let nth = random.below(8) as usize;
+        let action = match random.below(10) {
+            0..=3 if is_cluster => {
+                let stream = random.below(scenario.streams.len() as u64) as usize;
+                Action::Migrate(stream, nth, random.pick(&[20, 300, 3_000]))
+            }
+            4..=5 if is_cluster => Action::HandOver(nth),
+            _ => Action::FailOver(nth, random.pick(&[0, 10, 200, 1_500]), random.pick(&[100, 1_000, 5_000])),
         };
         scenario.actions.push(Timed { at, action });
     }

@@ -151,12 +151,34 @@ pub enum Control {
 /// Effect of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
-    Added { stream: String, entry: String, job: String },
-    Acknowledged { stream: String, group: String, entries: Vec<String> },
-    GroupMade { stream: String, group: String, from: String },
-    GroupGone { stream: String, group: String },
-    Trimmed { stream: String },
+    Added {
+        stream: String,
+        entry: String,
+        job: String,
+    },
+    Acknowledged {
+        stream: String,
+        group: String,
+        entries: Vec<String>,
+    },
+    GroupMade {
+        stream: String,
+        group: String,
+        from: String,
+    },
+    GroupGone {
+        stream: String,
+        group: String,
+    },
+    Trimmed {
+        stream: String,
+    },
     Flushed,
+    /// A replica has taken over: what was done with these streams since then is undone.
+    Rewound {
+        since: u64,
+        streams: Vec<String>,
+    },
 }
 
 /// The history of a run. Hosts of all processes write to it.

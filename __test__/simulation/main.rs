@@ -7,9 +7,14 @@
 
 mod checks;
 mod command;
+mod connections;
 mod disruptions;
+mod faults;
+mod finish;
 mod generator;
+mod groups;
 mod history;
+mod panics;
 mod pipe;
 mod planted;
 mod program;
@@ -18,6 +23,7 @@ mod regressions;
 mod run;
 mod scenario;
 mod shrink;
+mod topologies;
 mod trace;
 mod world;
 

@@ -5,26 +5,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hfxbus::embedded::refusal::Refusal;
 use hfxbus::engine::consumer::Consumer;
-use hfxbus::engine::options::bus::{BusOptions, NodeOptions, Route};
+use hfxbus::engine::options::bus::{BusOptions, Route};
 use hfxbus::engine::options::consumer::{ConsumerOptions, ReadFrom, StreamOptions};
 use hfxbus::engine::options::retry_policy::{Growth, RetryPolicy};
-use hfxbus::redis_io::options::{Endpoint, LinkOptions};
 use hfxbus::redis_io::world::simulation;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
+use crate::connections;
 use crate::history::{Control, Event, History, Timed};
+use crate::panics;
 use crate::pipe::Latency;
 use crate::program::{Board, Program};
-use crate::scenario::{self, Action, Cut, Refused, Scenario};
+use crate::scenario::{self, Action, Scenario};
+use crate::topologies::Topology;
 use crate::trace;
 use crate::world::{self, World};
-
-/// Maximum time after the end of all faults until every job has ended, in ms.
-const SETTLING: u64 = 900_000;
-/// Time that completions have after the last job has ended, in ms.
-const GRACE: u64 = 60_000;
 
 /// Result of a run.
 pub struct Outcome {
@@ -36,6 +32,10 @@ pub struct Outcome {
     pub time: u64,
     /// State at the end.
     pub end: EndState,
+    /// Panics of tasks, or of the run as a whole.
+    pub panics: Vec<String>,
+    /// False if the run as a whole has panicked.
+    pub is_whole: bool,
 }
 
 /// What is left at the end.
@@ -55,9 +55,18 @@ pub struct EndState {
 
 /// Runs a script on a runtime of its own, with a clock that stands still while there is work.
 pub fn run(scenario: &Scenario, planted: Option<&'static str>, keeps_lines: bool) -> Outcome {
+    let (outcome, panics) = panics::collect(|| run_script(scenario, planted, keeps_lines));
+    // A run that has panicked as a whole leaves its thread as it was.
+    world::enter(None);
+    simulation::install(None);
+    let whole = outcome.unwrap_or_else(Outcome::empty);
+    Outcome { panics, ..whole }
+}
+
+fn run_script(scenario: &Scenario, planted: Option<&'static str>, keeps_lines: bool) -> Outcome {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let outcome = runtime.block_on(async {
+    runtime.block_on(async {
         trace::begin(keeps_lines);
         let latencies = scenario.latencies.iter().map(|&(base, spread)| Latency { base, spread }).collect();
         let world = World::install(scenario.seed, latencies, planted);
@@ -65,40 +74,49 @@ pub fn run(scenario: &Scenario, planted: Option<&'static str>, keeps_lines: bool
         let mut running = Running::new(scenario, world);
         running.act().await;
         running.finish().await
-    });
-    drop(runtime);
-    world::enter(None);
-    simulation::install(None);
-    outcome
+    })
 }
 
-struct Running<'a> {
-    scenario: &'a Scenario,
-    world: Rc<World>,
-    board: Arc<Board>,
-    history: History,
-    programs: Vec<Arc<Program>>,
+impl Outcome {
+    fn empty() -> Self {
+        let trace = trace::end();
+        Self {
+            events: Vec::new(),
+            traced: trace.events,
+            lines: trace.lines.unwrap_or_default(),
+            time: 0,
+            end: EndState::default(),
+            panics: Vec::new(),
+            is_whole: false,
+        }
+    }
+}
+
+pub struct Running<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) world: Rc<World>,
+    pub(crate) topology: Topology,
+    pub(crate) board: Arc<Board>,
+    pub(crate) history: History,
+    pub(crate) programs: Vec<Arc<Program>>,
     /// Consumers by process and index.
-    consumers: BTreeMap<(usize, usize), Arc<Consumer>>,
-    start: Instant,
+    pub(crate) consumers: BTreeMap<(usize, usize), Arc<Consumer>>,
+    pub(crate) start: Instant,
 }
 
 impl<'a> Running<'a> {
     fn new(scenario: &'a Scenario, world: Rc<World>) -> Self {
         let history = History::default();
-        world.record(history.clone());
-        for node in 0..scenario.nodes {
-            world.serve(Scenario::port(node));
-        }
+        let topology = Topology::start(scenario, &world);
+        world.record(history.clone(), topology.clone());
         let board = Arc::new(Board {
             history: history.clone(),
             sends: scenario.sends().map(|send| (send.job, send.clone())).collect(),
             capped: scenario.streams.iter().map(|stream| stream.capped).collect(),
             ..Board::default()
         });
-        let start = Instant::now();
-        let mut running =
-            Self { scenario, world, board, history, programs: Vec::new(), consumers: BTreeMap::new(), start };
+        let (programs, consumers, start) = (Vec::new(), BTreeMap::new(), Instant::now());
+        let mut running = Self { scenario, world, topology, board, history, programs, consumers, start };
         running.make_groups();
         for process in 0..scenario.processes.len() {
             running.start_process(process);
@@ -111,15 +129,21 @@ impl<'a> Running<'a> {
         for node in 0..self.scenario.nodes {
             for stream in 0..self.scenario.streams.len() {
                 for group in 0..self.scenario.groups.len() {
-                    let (key, group) = (stream_key(stream), group_key(group));
-                    self.call(node, &["XGROUP", "CREATE", &key, &group, "0", "MKSTREAM"]);
+                    let (key, group) = (Scenario::stream_key(stream), Scenario::group_key(group));
+                    self.call(node, &key, &["XGROUP", "CREATE", &key, &group, "0", "MKSTREAM"]);
                 }
             }
         }
     }
 
-    fn call(&self, node: u16, words: &[&str]) -> String {
-        let Some(server) = self.world.server(Scenario::port(node)) else { return String::new() };
+    /// Executes a command on the server that has a key of a node.
+    pub(crate) fn call(&self, node: u16, key: &str, words: &[&str]) -> String {
+        self.call_at(self.topology.holder(node, key), words)
+    }
+
+    /// Executes a command on a server.
+    pub(crate) fn call_at(&self, port: u16, words: &[&str]) -> String {
+        let Some(server) = self.world.server(port) else { return String::new() };
         let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
         String::from_utf8_lossy(&server.call(&words)).into_owned()
     }
@@ -135,33 +159,19 @@ impl<'a> Running<'a> {
         self.programs.push(program);
     }
 
-    fn start_program(&self, number: u32, process: &scenario::Process) -> Arc<Program> {
-        let nodes = (0..self.scenario.nodes).map(|node| {
-            let link = LinkOptions {
-                endpoint: Endpoint::Tcp {
-                    host: "127.0.0.1".to_owned(),
-                    port: Scenario::port(node),
-                    family: 4,
-                },
-                resend: process.resends,
-                command_timeout: process.command_timeout.map(Duration::from_millis),
-                max_retries_per_request: Some(20),
-                ..LinkOptions::default()
-            };
-            let socket_timeout = process.socket_timeout.map(Duration::from_millis);
-            NodeOptions { link, socket_timeout, ..NodeOptions::default() }
-        });
-        let options = BusOptions {
-            key_prefix: "hfxbus".to_owned(),
-            nodes: nodes.collect(),
-            eject: None,
-            retention: None,
-        };
+    pub(crate) fn start_program(&self, number: u32, process: &scenario::Process) -> Arc<Program> {
+        let nodes = connections::nodes(self.scenario, process);
+        let options = BusOptions { key_prefix: "hfxbus".to_owned(), nodes, eject: None, retention: None };
         let board = (self.board.clone(), process.has_producer);
         Program::start(number, self.world.tasks(number), options, board)
     }
 
-    fn make_consumer(&self, program: &Program, number: u32, consumer: &scenario::Consumer) -> Arc<Consumer> {
+    pub(crate) fn make_consumer(
+        &self,
+        program: &Program,
+        number: u32,
+        consumer: &scenario::Consumer,
+    ) -> Arc<Consumer> {
         let group = &self.scenario.groups[consumer.group];
         let time = Duration::from_millis;
         let options = ConsumerOptions {
@@ -240,313 +250,5 @@ impl<'a> Running<'a> {
         self.history.note(Event::Killed { process: number });
         self.world.kill(number);
         self.programs[process].die();
-    }
-
-    fn begin_fault(&self, fault: &Action) {
-        let port = Scenario::port;
-        match *fault {
-            Action::Freeze(process, ms) => {
-                let number = process as u32 + 1;
-                self.world.freeze(number, true);
-                self.later(ms, move |world| world.freeze(number, false));
-            }
-            Action::Block(process, ms) => self.programs[process].block(ms),
-            Action::Separate(process, node, ms, breaks) => {
-                let number = process as u32 + 1;
-                self.world.separate(number, port(node), true);
-                self.later(ms, move |world| {
-                    if breaks {
-                        world.links(Some(number), Some(port(node))).iter().for_each(|link| link.reset());
-                    }
-                    world.separate(number, port(node), false);
-                });
-            }
-            Action::Cut(process, node, cut) => self.cut(process as u32 + 1, port(node), cut),
-            Action::Outage(node, ms) => {
-                self.world.take_down(port(node), true);
-                self.later(ms, move |world| world.take_down(port(node), false));
-            }
-            Action::Refuse(node, refused, ms) => {
-                if let Some(server) = self.world.server(port(node)) {
-                    server.refuse(Some(refusal(refused)));
-                }
-                self.later(ms, move |world| {
-                    if let Some(server) = world.server(port(node)) {
-                        server.refuse(None);
-                    }
-                });
-            }
-            Action::Clock(node, ms) => {
-                if let Some(server) = self.world.server(port(node)) {
-                    server.shift_clock(ms);
-                }
-            }
-            Action::Flush(node) => drop(self.call(node, &["FLUSHALL"])),
-            Action::DestroyGroup(node, stream, group) => {
-                drop(self.call(node, &["XGROUP", "DESTROY", &stream_key(stream), &group_key(group)]));
-            }
-            Action::Trim(node, stream, length) => {
-                drop(self.call(node, &["XTRIM", &stream_key(stream), "MAXLEN", &length.to_string()]));
-            }
-            _ => {}
-        }
-    }
-
-    fn cut(&self, process: u32, port: u16, cut: Cut) {
-        let links = self.world.links(Some(process), Some(port));
-        for link in &links {
-            match cut {
-                Cut::Reset => link.reset(),
-                Cut::After(way, bytes) => link.cut_after(way, bytes),
-                Cut::Deaf(way, _) => link.deafen(way),
-                Cut::Half(way) => link.end(way),
-            }
-        }
-        if let Cut::Deaf(_, ms) = cut {
-            tokio::spawn(async move {
-                sleep(Duration::from_millis(ms)).await;
-                links.iter().for_each(|link| link.reset());
-            });
-        }
-    }
-
-    /// Ends a fault after some ms.
-    fn later(&self, ms: u64, end: impl FnOnce(&World) + Send + 'static) {
-        let history = self.history.clone();
-        tokio::spawn(async move {
-            sleep(Duration::from_millis(ms)).await;
-            world::with(|world| end(world));
-            history.note(Event::Fault("ends".to_owned()));
-        });
-    }
-
-    /// Lets consumers with claims take over the rest, and stops everything.
-    async fn finish(mut self) -> Outcome {
-        // A fault can have begun shortly before the end.
-        sleep(Duration::from_secs(5)).await;
-        let mut end = EndState { healed: trace::now(), ..EndState::default() };
-        let rescue = self.start_rescue();
-        end.unsettled = self.wait_until_settled().await;
-        end.settled = trace::now();
-        end.present = self.present();
-        sleep(Duration::from_millis(GRACE)).await;
-        end.stopping = trace::now();
-        self.programs.push(rescue);
-        let stopped = self.stop_all().await;
-        end.leftovers.extend(stopped);
-        end.leftovers.extend(self.leftovers());
-        let events = self.history.take();
-        let time = trace::now();
-        for program in &self.programs {
-            program.forget();
-        }
-        drop(self);
-        let trace = trace::end();
-        Outcome { events, traced: trace.events, lines: trace.lines.unwrap_or_default(), time, end }
-    }
-
-    fn start_rescue(&self) -> Arc<Program> {
-        let number = self.programs.len() as u32 + 1;
-        let process = scenario::Process { resends: true, ..scenario::Process::default() };
-        let program = self.start_program(number, &process);
-        for group in 0..self.scenario.groups.len() {
-            let consumer = scenario::Consumer {
-                group,
-                concurrency: 16,
-                read_ahead: 0,
-                claims: true,
-                deadline: Some(30_000),
-                block_timeout: Some(5_000),
-                removes_idle: None,
-            };
-            let made = self.make_consumer(&program, number * 100 + group as u32 + 1, &consumer);
-            program.control(&made, Control::Play);
-        }
-        program
-    }
-
-    /// Waits until no entry is pending or undelivered. Returns those that are left.
-    async fn wait_until_settled(&self) -> Vec<String> {
-        let until = Instant::now() + Duration::from_millis(SETTLING);
-        loop {
-            let left = self.unsettled();
-            if left.is_empty() || Instant::now() >= until {
-                return left;
-            }
-            sleep(Duration::from_millis(500)).await;
-        }
-    }
-
-    /// Entries that the servers have.
-    fn present(&self) -> BTreeSet<(u16, String, String)> {
-        let mut present = BTreeSet::new();
-        for node in 0..self.scenario.nodes {
-            for stream in 0..self.scenario.streams.len() {
-                let reply = self.call(node, &["XRANGE", &stream_key(stream), "-", "+"]);
-                let ids = reply.lines().filter(|line| is_entry_id(line));
-                present.extend(ids.map(|id| (Scenario::port(node), stream_key(stream), id.to_owned())));
-            }
-        }
-        present
-    }
-
-    fn unsettled(&self) -> Vec<String> {
-        let mut left = Vec::new();
-        for node in 0..self.scenario.nodes {
-            for stream in 0..self.scenario.streams.len() {
-                let key = stream_key(stream);
-                let last = self.call(node, &["XREVRANGE", &key, "+", "-", "COUNT", "1"]);
-                let last = last.lines().find_map(parse_entry_id);
-                let reply = self.call(node, &["XINFO", "GROUPS", &key]);
-                for mut group in parse_groups(&reply) {
-                    group.is_behind = last > group.delivered;
-                    if (group.pending > 0 || group.is_behind) && !self.is_exhausted(node, stream, &group) {
-                        left.push(format!("node {node} s{stream} {group:?}"));
-                    }
-                }
-            }
-        }
-        left
-    }
-
-    /// Returns true if all pending entries of a group were exhausted: without dead letters they stay.
-    fn is_exhausted(&self, node: u16, stream: usize, group: &GroupState) -> bool {
-        if group.is_behind {
-            return false;
-        }
-        let reply = self.call(node, &["XPENDING", &stream_key(stream), &group.name, "-", "+", "10000"]);
-        let pending: Vec<&str> = reply.lines().filter(|line| is_entry_id(line)).collect();
-        let number = group.name.rsplit('g').next().and_then(|name| name.parse::<usize>().ok());
-        self.history.read(|events| {
-            pending.iter().all(|entry| {
-                events.iter().any(|timed| match &timed.event {
-                    Event::Exhausted { entry: exhausted, consumer, .. } => {
-                        exhausted == entry && Some(self.group_of(*consumer)) == number
-                    }
-                    _ => false,
-                })
-            })
-        })
-    }
-
-    fn group_of(&self, consumer: u32) -> usize {
-        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
-        match self.scenario.processes.get(process) {
-            Some(process) => process.consumers[nth].group,
-            None => nth,
-        }
-    }
-
-    /// Stops every process that lives. Returns those that do not stop.
-    async fn stop_all(&self) -> Vec<String> {
-        let living = || self.programs.iter().filter(|program| !self.world.is_dead(program.process));
-        for program in living() {
-            program.stop(Some(40_000));
-        }
-        sleep(Duration::from_secs(60)).await;
-        let stopped = self.history.read(|events| {
-            let is_stop = |timed: &&Timed| {
-                matches!(timed.event, Event::Returned { what: Control::Stop, .. })
-                    && timed.at + 60_000 >= trace::now()
-            };
-            events.iter().filter(is_stop).count()
-        });
-        let expected = living().count();
-        if stopped < expected {
-            vec![format!("{stopped} of {expected} processes have stopped")]
-        } else {
-            Vec::new()
-        }
-    }
-
-    fn leftovers(&self) -> Vec<String> {
-        let mut left = Vec::new();
-        let mut note = |what: String, count: usize| {
-            if count > 0 {
-                left.push(format!("{what}: {count}"));
-            }
-        };
-        for program in &self.programs {
-            let process = program.process;
-            if self.world.is_dead(process) {
-                continue;
-            }
-            note(format!("requests of process {process}"), program.open_requests());
-            note(format!("runs of process {process}"), program.live_runs());
-            note(format!("links of process {process}"), program.bus.context().open_links());
-            // The loop of JavaScript is one.
-            let tasks = self.world.running_tasks(process).saturating_sub(1);
-            note(format!("tasks of process {process}"), tasks);
-        }
-        for node in 0..self.scenario.nodes {
-            let server = self.world.server(Scenario::port(node));
-            note(format!("connections of node {node}"), server.map_or(0, |server| server.connections()));
-        }
-        left
-    }
-}
-
-/// State of a group in XINFO GROUPS.
-#[derive(Debug, Default)]
-struct GroupState {
-    name: String,
-    pending: u64,
-    delivered: Option<(u64, u64)>,
-    /// True if entries were not delivered. Redis counts trimmed ones in its lag.
-    is_behind: bool,
-}
-
-fn parse_groups(reply: &str) -> Vec<GroupState> {
-    let lines: Vec<&str> = reply.lines().collect();
-    let mut groups: Vec<GroupState> = Vec::new();
-    let number = |line: Option<&&str>| {
-        line.and_then(|line| line.strip_prefix(':')).and_then(|number| number.parse().ok()).unwrap_or(0)
-    };
-    for (at, line) in lines.iter().enumerate() {
-        match *line {
-            "name" => groups.push(GroupState {
-                name: lines.get(at + 2).map_or_else(String::new, |name| (*name).to_owned()),
-                ..GroupState::default()
-            }),
-            "pending" => groups
-                .iter_mut()
-                .last()
-                .into_iter()
-                .for_each(|group| group.pending = number(lines.get(at + 1))),
-            "last-delivered-id" => {
-                if let Some(group) = groups.last_mut() {
-                    group.delivered = lines.get(at + 2).and_then(|id| parse_entry_id(id));
-                }
-            }
-            _ => {}
-        }
-    }
-    groups
-}
-
-/// Reads the id of an entry.
-pub fn parse_entry_id(line: &str) -> Option<(u64, u64)> {
-    let (time, sequence) = line.split_once('-')?;
-    Some((time.parse().ok()?, sequence.parse().ok()?))
-}
-
-fn is_entry_id(line: &str) -> bool {
-    parse_entry_id(line).is_some_and(|(time, _)| time > 1_000_000_000_000)
-}
-
-fn stream_key(stream: usize) -> String {
-    format!("hfxbus:str:{}", Scenario::stream_name(stream))
-}
-
-fn group_key(group: usize) -> String {
-    format!("hfxbus:csr:{}", Scenario::group_name(group))
-}
-
-fn refusal(refused: Refused) -> Refusal {
-    match refused {
-        Refused::Busy => Refusal::Busy,
-        Refused::Loading => Refusal::Loading,
-        Refused::ReadOnly => Refusal::ReadOnly,
-        Refused::OutOfMemory => Refusal::OutOfMemory,
     }
 }

@@ -3,12 +3,16 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The script of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Scenario {
     pub seed: u64,
-    /// Number of Redis servers.
+    /// Number of nodes of the bus.
     pub nodes: u16,
+    /// Servers behind them.
+    pub arrangement: Arrangement,
     /// True if jobs are spread over all servers by their ids.
     pub is_distributed: bool,
     /// Delays of connections in ms: minimum and addition.
@@ -22,13 +26,25 @@ pub struct Scenario {
     pub end: u64,
 }
 
-#[derive(Clone, Debug)]
+/// Servers of a script.
+#[derive(Clone, Copy, Debug, Deserialize, Default, PartialEq, Eq, Serialize)]
+pub enum Arrangement {
+    /// One for each node.
+    #[default]
+    Standalone,
+    /// A Cluster of some primaries, with a replica each.
+    Cluster(u16),
+    /// A primary, a replica, and three sentinels.
+    Sentinel,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Stream {
     /// Approximate maximum length. 0 is none.
     pub capped: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Group {
     pub claim_interval: u64,
     pub claim_deadline: u64,
@@ -39,7 +55,7 @@ pub struct Group {
 }
 
 /// A program with one bus.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Deserialize, Default, Serialize)]
 pub struct Process {
     pub consumers: Vec<Consumer>,
     /// True if it has a producer.
@@ -52,7 +68,7 @@ pub struct Process {
     pub command_timeout: Option<u64>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Consumer {
     pub group: usize,
     pub concurrency: u32,
@@ -65,7 +81,7 @@ pub struct Consumer {
 }
 
 /// An action with its time in ms.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Timed {
     pub at: u64,
     pub action: Action,
@@ -74,7 +90,7 @@ pub struct Timed {
 /// Number of a process in the scenario, from 0.
 pub type ProcessIndex = usize;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Action {
     Send(Send),
     /// Of a process and of its consumer.
@@ -99,6 +115,12 @@ pub enum Action {
     DestroyGroup(u16, usize, usize),
     /// XTRIM of a stream to a length.
     Trim(u16, usize, u64),
+    /// The slot of a stream moves to another primary within some ms.
+    Migrate(usize, usize, u64),
+    /// A primary fails, and its replica takes over: the ms of lost writes, and those without a primary.
+    FailOver(usize, u64, u64),
+    /// A replica takes over by hand.
+    HandOver(usize),
 }
 
 impl Action {
@@ -120,7 +142,7 @@ impl Action {
 }
 
 /// End of connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub enum Cut {
     /// Both ends see an error.
     Reset,
@@ -132,7 +154,7 @@ pub enum Cut {
     Half(usize),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub enum Refused {
     Busy,
     Loading,
@@ -141,7 +163,7 @@ pub enum Refused {
 }
 
 /// A job that is sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Send {
     pub process: ProcessIndex,
     pub job: u32,
@@ -156,7 +178,7 @@ pub struct Send {
 }
 
 /// Place of the value of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub enum Payload {
     None,
     /// In the entry only, with its size.
@@ -178,7 +200,7 @@ impl Payload {
 }
 
 /// Behaviour of a processor, with its time in ms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub enum Behaviour {
     Succeed(u64),
     Fail(u64),
@@ -195,6 +217,33 @@ pub enum Behaviour {
 }
 
 impl Scenario {
+    /// Number of servers.
+    pub fn servers(&self) -> u16 {
+        match self.arrangement {
+            Arrangement::Standalone => self.nodes,
+            Arrangement::Cluster(primaries) => 2 * primaries,
+            Arrangement::Sentinel => 5,
+        }
+    }
+
+    /// Port that events have for a server: servers that hold the keys of one node share a port.
+    pub fn port_of_events(&self, port: u16) -> u16 {
+        match self.arrangement {
+            Arrangement::Standalone => port,
+            Arrangement::Cluster(_) | Arrangement::Sentinel => Self::port(0),
+        }
+    }
+
+    /// Key of a stream.
+    pub fn stream_key(stream: usize) -> String {
+        format!("hfxbus:str:{}", Self::stream_name(stream))
+    }
+
+    /// Key of a group.
+    pub fn group_key(group: usize) -> String {
+        format!("hfxbus:csr:{}", Self::group_name(group))
+    }
+
     /// Name of a stream.
     pub fn stream_name(stream: usize) -> String {
         format!("s{stream}")
@@ -236,7 +285,8 @@ impl Scenario {
 impl fmt::Display for Scenario {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spread = if self.is_distributed { ", jobs spread by id" } else { "" };
-        writeln!(to, "seed {}: {} node(s){spread}, delays {:?} ms", self.seed, self.nodes, self.latencies)?;
+        let Self { seed, nodes, arrangement, latencies, .. } = self;
+        writeln!(to, "seed {seed}: {nodes} node(s) {arrangement:?}{spread}, delays {latencies:?} ms")?;
         for (at, stream) in self.streams.iter().enumerate() {
             writeln!(to, "  stream s{at}: {stream:?}")?;
         }

@@ -21,10 +21,13 @@ use tokio::time::Instant;
 use crate::history::{Done, Event, History};
 use crate::pipe::{Latency, Link};
 use crate::random::Random;
+use crate::topologies::Topology;
 use crate::trace;
 
 /// Start of each world: 1 January 2026, in seconds since 1970.
 const EPOCH: u64 = 1_767_225_600;
+/// Delay of messages between the servers of a Cluster.
+const BUS_DELAY: Duration = Duration::from_millis(1);
 
 /// The world of a thread.
 pub struct World {
@@ -43,6 +46,9 @@ struct State {
     latencies: Vec<Latency>,
     planted: Option<&'static str>,
     history: History,
+    topology: Topology,
+    /// True while a message is published on other servers of a Cluster.
+    is_forwarding: bool,
 }
 
 #[derive(Default)]
@@ -77,15 +83,37 @@ impl World {
             latencies,
             planted,
             history: History::default(),
+            topology: Topology::Standalone,
+            is_forwarding: false,
         };
         let world = Rc::new(Self { start: Instant::now(), state: RefCell::new(state) });
         simulation::install(Some(world.clone()));
         world
     }
 
-    /// Sets the history that notes the effects of commands.
-    pub fn record(&self, history: History) {
-        self.state.borrow_mut().history = history;
+    /// Sets the history that notes the effects of commands, and the topology of the servers.
+    pub fn record(&self, history: History, topology: Topology) {
+        let mut state = self.state.borrow_mut();
+        (state.history, state.topology) = (history, topology);
+    }
+
+    /// Publishes a message on the other servers of a Cluster, after a delay.
+    fn forward(&self, listeners: Vec<u16>, words: &[&[u8]]) {
+        if listeners.is_empty() {
+            return;
+        }
+        let words: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
+        tokio::spawn(async move {
+            tokio::time::sleep(BUS_DELAY).await;
+            with(|world| {
+                let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+                world.state.borrow_mut().is_forwarding = true;
+                for server in listeners.iter().filter_map(|&port| world.server_that_is_up(port)) {
+                    server.call(&words);
+                }
+                world.state.borrow_mut().is_forwarding = false;
+            });
+        });
     }
 
     /// Tasks of a process.
@@ -245,9 +273,17 @@ impl simulation::World for World {
     }
 
     fn executed(&self, port: u16, words: &[&[u8]], reply: &[u8]) {
-        let history = self.state.borrow().history.clone();
+        let (history, listeners, of_events) = {
+            let state = self.state.borrow();
+            let listeners = match state.is_forwarding {
+                false if words[0].eq_ignore_ascii_case(b"PUBLISH") => state.topology.listeners(port),
+                _ => Vec::new(),
+            };
+            (state.history.clone(), listeners, state.topology.port_of_events(port))
+        };
+        self.forward(listeners, words);
         if let Some(done) = effect_of(words, reply) {
-            history.note(Event::Server { port, done });
+            history.note(Event::Server { port: of_events, done });
         }
     }
 
@@ -302,6 +338,11 @@ async fn open(
 
 /// The server behind a port.
 impl World {
+    fn server_that_is_up(&self, port: u16) -> Option<Arc<Server>> {
+        let state = self.state.borrow();
+        state.servers.get(&port).filter(|place| !place.is_down).map(|place| place.server.clone())
+    }
+
     pub fn server(&self, port: u16) -> Option<Arc<Server>> {
         self.state.borrow().servers.get(&port).map(|place| place.server.clone())
     }

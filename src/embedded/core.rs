@@ -82,7 +82,10 @@ pub struct Core {
     pub commands: u64,
     /// Refusal of commands in a simulation.
     #[cfg(feature = "simulation")]
-    pub refusal: Option<crate::embedded::refusal::Refusal>,
+    pub refusal: Option<crate::embedded::simulation::refusal::Refusal>,
+    /// Gate in front of the commands in a simulation.
+    #[cfg(feature = "simulation")]
+    pub gate: Option<Arc<dyn crate::embedded::simulation::gate::Gate>>,
     next_client: ClientId,
 }
 
@@ -111,6 +114,8 @@ impl Core {
             commands: 0,
             #[cfg(feature = "simulation")]
             refusal: None,
+            #[cfg(feature = "simulation")]
+            gate: None,
             next_client: 1,
         }
     }

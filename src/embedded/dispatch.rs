@@ -45,6 +45,8 @@ pub fn execute(core: &mut Core, client: ClientId, args: &[&[u8]], reply: &mut Re
     }
     match resolve(table(), args) {
         Ok(command) => check_access(core, client, command, args, reply),
+        #[cfg(feature = "simulation")]
+        Err(_) if is_gated(core, client, None, args, reply) => {}
         Err(refusal) => reject(core, client, None, args, reply, &refusal),
     }
     let Some(client) = core.clients.get_mut(&client) else { return };
@@ -97,6 +99,10 @@ fn check_access(
     {
         return reject(core, id, Some(command), args, reply, &refusal);
     }
+    #[cfg(feature = "simulation")]
+    if is_gated(core, id, Some(command), args, reply) {
+        return;
+    }
     if let Err(refusal) = authorize(core, id, command) {
         return reject(core, id, Some(command), args, reply, &refusal);
     }
@@ -129,6 +135,31 @@ fn check_access(
         in_transaction: false,
     });
     serving::serve_ready(core);
+}
+
+/// Returns true if the gate of a simulated server has replied to the command.
+#[cfg(feature = "simulation")]
+fn is_gated(
+    core: &mut Core,
+    id: ClientId,
+    command: Option<&Command>,
+    args: &[&[u8]],
+    reply: &mut ReplyBuffer,
+) -> bool {
+    use crate::embedded::{gating, simulation::gate::Decision};
+    match gating::decide(core, table(), id, command, args) {
+        Decision::Pass => return false,
+        Decision::Reply(bytes) => reply.raw(&bytes),
+        Decision::Refuse(text) => {
+            let refusal = CommandError::with(&[text.as_bytes()]);
+            let start = reply.len();
+            reject(core, id, command, args, reply, &refusal);
+            // A redirected EXEC has the redirect as its error.
+            reply.truncate(start);
+            reply.error(&refusal);
+        }
+    }
+    true
 }
 
 /// Returns an error if the client cannot call the command now.

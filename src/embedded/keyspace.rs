@@ -11,7 +11,7 @@ use crate::redis_io::world::map::HashMap;
 const OVERHEAD: usize = 144;
 
 /// Value of a key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum StoredValue {
     /// A string of bytes.
     Text(Vec<u8>),

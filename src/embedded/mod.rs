@@ -17,6 +17,8 @@
 //! Time, chance and memory have one owner each: [`clock`], [`chaos`] and the keyspace.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "simulation")]
+pub mod access;
 pub mod chaos;
 mod clients;
 pub mod clock;
@@ -26,6 +28,8 @@ mod commands;
 mod core;
 mod dispatch;
 mod execution;
+#[cfg(feature = "simulation")]
+mod gating;
 mod key;
 mod keyspace;
 mod monitor;
@@ -34,10 +38,10 @@ pub mod offline;
 pub mod options;
 mod protocol;
 mod random;
-#[cfg(feature = "simulation")]
-pub mod refusal;
 pub mod server;
 mod serving;
 mod session;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod socket;
 mod streams;

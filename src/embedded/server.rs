@@ -69,34 +69,10 @@ impl Server {
         Self { port, core, life }
     }
 
-    /// Sets the clock of the server, as an administrator does.
+    /// State of the server, for a simulation.
     #[cfg(feature = "simulation")]
-    pub fn shift_clock(&self, ms: i64) {
-        lock(&self.core).clock.shift(ms);
-    }
-
-    /// Executes a command at once, as a client of its own.
-    #[cfg(feature = "simulation")]
-    pub fn call(&self, words: &[&[u8]]) -> Vec<u8> {
-        let mut core = lock(&self.core);
-        let address = ([127, 0, 0, 1], 3).into();
-        let client = core.connect(address, address, Arc::default());
-        let mut reply = crate::embedded::protocol::reply::ReplyBuffer::default();
-        dispatch::execute(&mut core, client, words, &mut reply);
-        core.disconnect(client);
-        reply.into_bytes()
-    }
-
-    /// Returns the number of connections.
-    #[cfg(feature = "simulation")]
-    pub fn connections(&self) -> usize {
-        lock(&self.core).clients.len()
-    }
-
-    /// Refuses commands from now on, or serves them again.
-    #[cfg(feature = "simulation")]
-    pub fn refuse(&self, refusal: Option<crate::embedded::refusal::Refusal>) {
-        lock(&self.core).refusal = refusal;
+    pub(super) fn core(&self) -> &Mutex<Core> {
+        &self.core
     }
 
     /// Port of the server.

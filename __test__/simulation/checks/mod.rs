@@ -7,6 +7,7 @@ mod repetition;
 mod running;
 mod summary;
 
+use crate::panics;
 use crate::run::Outcome;
 use crate::scenario::Scenario;
 use summary::Summary;
@@ -22,8 +23,18 @@ pub struct Violation {
 /// Notes what a check finds.
 type Check<'a> = fn(&Summary<'a>, &mut Vec<String>);
 
-/// Returns the promises that a run has broken.
-pub fn check<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation> {
+/// Returns the promises that a run has broken. A panic of the run or of a check is one of them.
+pub fn check(scenario: &Scenario, outcome: &Outcome) -> Vec<Violation> {
+    let (found, panics) = panics::collect(|| match outcome.is_whole {
+        true => check_history(scenario, outcome),
+        false => Vec::new(),
+    });
+    let panics = outcome.panics.iter().cloned().chain(panics);
+    let panics = panics.map(|text| Violation { check: "panic", text });
+    panics.chain(found.unwrap_or_default()).collect()
+}
+
+fn check_history<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation> {
     let summary = Summary::new(scenario, outcome);
     let mut found = Vec::new();
     let checks: [(&'static str, Check<'a>); 14] = [

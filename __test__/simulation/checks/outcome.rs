@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::summary::{Summary, group_number, stream_key};
+use super::summary::{Summary, group_number};
 use crate::history::{Done, End, Event, Timed};
 use crate::program::failure_text;
+use crate::scenario::Scenario;
 
 impl Summary<'_> {
     /// `finished()` reports an outcome that has happened, and a success only after its acknowledgement.
@@ -124,7 +125,10 @@ impl Summary<'_> {
                 self.is_exhausted(group, job) && (self.is_disturbed(group) || self.disruptions.any(process))
             });
             if !is_lost && !is_given_up && !self.killed.contains_key(&process) {
-                found.push(format!("j{job}: finished() has not settled, {}", stream_key(send.stream)));
+                found.push(format!(
+                    "j{job}: finished() has not settled, {}",
+                    Scenario::stream_key(send.stream)
+                ));
             }
         }
     }

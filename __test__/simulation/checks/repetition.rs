@@ -8,7 +8,7 @@ use crate::history::{Done, Event, Timed};
 impl Summary<'_> {
     /// An entry runs at most `retryLimit` times, and is exhausted once, after which it does not run.
     pub(super) fn retry_limit(&self, found: &mut Vec<String>) {
-        let mut runs: BTreeMap<(usize, u32), u64> = BTreeMap::new();
+        let mut runs: BTreeMap<(usize, u32), Vec<u64>> = BTreeMap::new();
         let mut exhausted: BTreeSet<(u32, u32, String)> = BTreeSet::new();
         let mut over: BTreeMap<(usize, u32), u64> = BTreeMap::new();
         for Timed { at, event } in self.events {
@@ -20,10 +20,11 @@ impl Summary<'_> {
                     if self.flushed.contains_key(&entry.port) || self.destroyed.contains_key(&key) {
                         continue;
                     }
-                    let count = runs.entry((group, *job)).or_default();
-                    *count += 1;
+                    let starts = runs.entry((group, *job)).or_default();
+                    starts.push(*at);
+                    let count = starts.len() as u64;
                     let limit = self.scenario.groups[group].retry_limit;
-                    if *count > limit {
+                    if count > limit {
                         found.push(format!(
                             "at {at} j{job}: run {count} of {limit} in g{group}, consumer {consumer}"
                         ));
@@ -34,6 +35,15 @@ impl Summary<'_> {
                     };
                     if over.get(&(group, *job)).is_some_and(is_late) {
                         found.push(format!("at {at} j{job}: g{group} runs it after it was exhausted"));
+                    }
+                }
+                // Deliveries that the new primary does not know do not count.
+                Event::Server { port, done: Done::Rewound { since, streams } } => {
+                    for ((_, job), starts) in &mut runs {
+                        let mut entries = self.entries_of(*job).iter();
+                        if entries.any(|entry| entry.port == *port && streams.contains(&entry.stream)) {
+                            starts.retain(|start| start < since);
+                        }
                     }
                 }
                 Event::Exhausted { consumer, job, entry, moved } => {
@@ -65,6 +75,11 @@ impl Summary<'_> {
                             acknowledged.entry(key).or_insert(*at);
                         }
                     }
+                }
+                Event::Server { port, done: Done::Rewound { since, streams } } => {
+                    acknowledged.retain(|(_, of, stream, _), done| {
+                        of != port || !streams.contains(stream) || *done < *since
+                    });
                 }
                 Event::Start { consumer, job, .. } => {
                     let group = self.group_of(*consumer);

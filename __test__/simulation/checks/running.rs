@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::summary::{Run, Summary};
+use crate::groups::parse_entry_id;
 use crate::history::{Control, End, Event, Timed};
-use crate::run::parse_entry_id;
 
 impl Summary<'_> {
     /// A consumer never runs more than `concurrency` jobs.
@@ -86,6 +86,7 @@ impl Summary<'_> {
                             );
                     if second.start < until
                         && !is_expired
+                        && !self.is_rewound(entry, first.start, second.start)
                         && !self.disruptions.excuse(
                             process,
                             entry.port,

@@ -40,7 +40,9 @@ pub(super) struct Summary<'a> {
     pub(super) flushed: BTreeMap<u16, Vec<u64>>,
     /// Times at which a group was destroyed, by port, stream and group.
     pub(super) destroyed: BTreeMap<(u16, String, String), Vec<u64>>,
-    /// Jobs that were exhausted, by group.
+    /// Failovers that have undone what was done with a stream: port, stream, and the time from which on and at which.
+    pub(super) rewound: Vec<(u16, String, u64, u64)>,
+    /// Jobs that were exhausted, by group: a consumer has reported it, or a server has the dead letter.
     pub(super) exhausted: BTreeSet<(usize, u32)>,
     /// Calls of `stop()` by process.
     pub(super) stops: BTreeMap<u32, Vec<u64>>,
@@ -60,6 +62,7 @@ impl<'a> Summary<'a> {
             killed: BTreeMap::new(),
             flushed: BTreeMap::new(),
             destroyed: BTreeMap::new(),
+            rewound: Vec::new(),
             exhausted: BTreeSet::new(),
             stops: BTreeMap::new(),
         };
@@ -100,9 +103,14 @@ impl<'a> Summary<'a> {
     ) {
         match done {
             Done::Added { stream, entry, job } => {
-                let Some(job) = job_number(job).filter(|_| stream.starts_with("hfxbus:str:s")) else {
+                let Some(job) = job_number(job) else { return };
+                if let Some(group) = stream.strip_prefix("hfxbus:str:dead") {
+                    // The process can be gone before it reports the move.
+                    self.exhausted.extend(group.parse().ok().map(|group: usize| (group, job)));
+                }
+                if !stream.starts_with("hfxbus:str:s") {
                     return;
-                };
+                }
                 let there = groups.iter().filter(|(on, of, _)| *on == port && of == stream);
                 let groups = there.map(|(_, _, group)| group.clone()).collect();
                 let entry = Entry { at, port, stream: stream.clone(), id: entry.clone(), groups };
@@ -119,6 +127,10 @@ impl<'a> Summary<'a> {
             Done::Flushed => {
                 groups.retain(|(on, _, _)| *on != port);
                 self.flushed.entry(port).or_default().push(at);
+            }
+            Done::Rewound { since, streams } => {
+                let rewound = streams.iter().map(|stream| (port, stream.clone(), *since, at));
+                self.rewound.extend(rewound);
             }
             Done::Acknowledged { .. } | Done::Trimmed { .. } => {}
         }
@@ -144,6 +156,13 @@ impl<'a> Summary<'a> {
         after(self.flushed.get(&entry.port))
             || after(self.destroyed.get(&(entry.port, entry.stream.clone(), group.to_owned())))
             || !self.end.present.contains(&(entry.port, entry.stream.clone(), entry.id.clone()))
+    }
+
+    /// Returns true if a failover has undone, between two times, what was done with the stream of an entry.
+    pub(super) fn is_rewound(&self, entry: &Entry, from: u64, to: u64) -> bool {
+        self.rewound.iter().any(|(port, stream, _, at)| {
+            (*port, stream) == (entry.port, &entry.stream) && (from..=to).contains(at)
+        })
     }
 
     /// Returns true if a server refused commands. A replica publishes the completion whose acknowledgement it refuses.
@@ -177,7 +196,7 @@ impl<'a> Summary<'a> {
         self.scenario.processes.get(process).map_or(16, |process| process.consumers[nth].concurrency as usize)
     }
 
-    /// Returns true if a consumer has reported that a job is exhausted.
+    /// Returns true if a consumer has reported that a job is exhausted, or a server has its dead letter.
     pub(super) fn is_exhausted(&self, group: usize, job: u32) -> bool {
         self.exhausted.contains(&(group, job))
     }
@@ -214,8 +233,4 @@ pub(super) fn job_number(id: &str) -> Option<u32> {
 
 pub(super) fn group_number(key: &str) -> Option<usize> {
     key.rsplit(":g").next()?.parse().ok()
-}
-
-pub(super) fn stream_key(stream: usize) -> String {
-    format!("hfxbus:str:{}", Scenario::stream_name(stream))
 }

@@ -21,7 +21,7 @@ pub struct UnacknowledgedEntry {
 }
 
 /// One of a group's consumers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct GroupConsumer {
     /// Time of the last command of the consumer, in ms.
     pub seen_at: u64,
@@ -30,7 +30,7 @@ pub struct GroupConsumer {
 }
 
 /// A group.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ConsumerGroup {
     /// The last id that was delivered.
     pub last: EntryId,

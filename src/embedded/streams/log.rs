@@ -37,7 +37,7 @@ pub struct Trim {
 }
 
 /// Entries.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Log {
     nodes: VecDeque<EntryNode>,
     /// Number of entries.

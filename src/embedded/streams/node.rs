@@ -16,7 +16,7 @@ const OVERHEAD: usize = 128;
 const NAME_OVERHEAD: usize = 16;
 
 /// One entry.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StoredEntry {
     /// Its id.
     pub id: EntryId,
@@ -25,7 +25,7 @@ pub struct StoredEntry {
 }
 
 /// Entries that Redis would keep in one listpack.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EntryNode {
     /// The id that the node began with; others are kept as differences from it.
     master: EntryId,

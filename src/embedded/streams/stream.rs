@@ -10,7 +10,7 @@ use crate::embedded::streams::log::Log;
 const OVERHEAD: usize = 256;
 
 /// A stream.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Stream {
     /// Its entries.
     pub log: Log,

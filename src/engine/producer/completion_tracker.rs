@@ -8,10 +8,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::fault::planted;
 use crate::redis_io::world::map::HashMap;
 
 use crate::engine::host::GroupCompletion;
 use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck, Wait, WaitSnapshot, WaitStart};
+use crate::engine::producer::routine_checks::Sweeps;
 
 /// Time without completions after which Redis is asked about a wait with a record.
 const SHORTEST_CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -29,6 +31,8 @@ pub struct CompletionTracker {
     checks: BinaryHeap<Reverse<(Instant, u32)>>,
     /// Number of waits that began with groups that were not known to exist.
     unknowing: usize,
+    /// Sweeps over the waits without a record.
+    sweeps: Sweeps,
 }
 
 impl CompletionTracker {
@@ -41,7 +45,8 @@ impl CompletionTracker {
         };
         self.jobs.entry(job.clone()).or_default().push(number);
         self.unknowing += usize::from(!begin.unknown_groups.is_empty());
-        self.waits.insert(number, Wait::new(begin, job));
+        let routine = recorded.is_none().then(|| self.sweeps.begin());
+        self.waits.insert(number, Wait::new(begin, job, routine));
         if let Some(since) = recorded {
             self.check(number, since + SHORTEST_CHECK_INTERVAL);
         }
@@ -124,8 +129,14 @@ impl CompletionTracker {
         }
     }
 
-    /// Time of the next check.
+    /// Time of the next check, or of the next sweep.
     pub fn next_check(&mut self) -> Option<Instant> {
+        let sweep = self.sweeps.next();
+        self.next_scheduled().into_iter().chain(sweep).min()
+    }
+
+    /// Time of the next check of a single wait.
+    fn next_scheduled(&mut self) -> Option<Instant> {
         while let Some(Reverse((at, number))) = self.checks.peek() {
             if self.waits.get(number).is_some_and(|wait| wait.check_at == Some(*at)) {
                 return Some(*at);
@@ -135,10 +146,31 @@ impl CompletionTracker {
         None
     }
 
+    /// Schedules the checks of a sweep, if it is time for one.
+    fn sweep(&mut self, now: Instant) {
+        let Some(sweep) = self.sweeps.start(now) else { return };
+        if planted("missed completions are not queried") {
+            return;
+        }
+        let mut due = Vec::new();
+        let mut has_waits = false;
+        for (number, wait) in &mut self.waits {
+            let Some(routine) = &mut wait.routine else { continue };
+            has_waits = true;
+            if wait.entry.is_some() && wait.check_at.is_none() && routine.take_due(sweep) {
+                wait.is_tentative = true;
+                due.push(*number);
+            }
+        }
+        self.sweeps.end(now, has_waits);
+        due.into_iter().for_each(|number| self.check(number, now));
+    }
+
     /// Takes up to `most` waits whose check is due. Waits with a record are scheduled again, at growing intervals.
     pub fn take_due(&mut self, now: Instant, most: usize) -> Vec<OutcomeCheck> {
+        self.sweep(now);
         let mut due = Vec::new();
-        while due.len() < most && self.next_check().is_some_and(|at| at <= now) {
+        while due.len() < most && self.next_scheduled().is_some_and(|at| at <= now) {
             let Some(Reverse((_, number))) = self.checks.pop() else { break };
             let Some(wait) = self.waits.get_mut(&number) else { continue };
             wait.check_at = None;
@@ -309,13 +341,14 @@ mod tests {
         begin(&mut completions, 1, "J", &["a"], false);
         begin(&mut completions, 2, "K", &["a"], false);
         assert!(!completions.sent(1, EntryId { time: 5, sequence: 0 }));
-        assert_eq!(completions.next_check(), None);
+        let sweep = completions.next_check();
+        assert!(sweep.is_some_and(|at| at > now + Duration::from_secs(20)));
         completions.mark_uncertain(now, |stream| stream == "other");
-        assert_eq!(completions.next_check(), None);
+        assert_eq!(completions.next_check(), sweep);
         completions.mark_uncertain(now + Duration::from_secs(1), |stream| stream == "s");
         completions.mark_uncertain(now, |stream| stream == "s");
         assert_eq!(numbers(&completions.take_due(now, 9)), [1], "at the earliest of all times");
-        assert_eq!(completions.next_check(), None);
+        assert_eq!(completions.next_check(), sweep);
         assert!(completions.sent(2, EntryId { time: 6, sequence: 0 }), "it was sent before the gap");
         assert!(!completions.sent(2, EntryId { time: 6, sequence: 0 }));
     }
@@ -334,6 +367,27 @@ mod tests {
         assert!(asked.windows(2).all(|pair| pair[1] - pair[0] <= 30.0) && asked.len() < 15, "{asked:?}");
         completions.forget(1);
         assert_eq!(completions.next_check(), None);
+    }
+
+    #[test]
+    fn a_wait_without_a_record_is_checked_in_sweeps_and_its_end_is_checked_twice() {
+        let mut completions = CompletionTracker::default();
+        begin(&mut completions, 1, "J", &["a"], false);
+        begin(&mut completions, 2, "K", &["a"], false);
+        completions.sent(1, EntryId::default());
+        let start = completions.next_check().expect("a sweep");
+        assert!(completions.take_due(start, 9).is_empty(), "it is too young");
+        let second = completions.next_check().expect("another sweep");
+        let due = completions.take_due(second, 9);
+        assert_eq!(numbers(&due), [1], "the other one has no entry yet");
+        assert!(due[0].is_tentative);
+        completions.check(1, second + Duration::from_secs(2));
+        assert!(!completions.take_due(second + Duration::from_secs(2), 9)[0].is_tentative);
+        completions.forget(1);
+        completions.forget(2);
+        let last = completions.next_check().expect("the last sweep");
+        assert!(completions.take_due(last, 9).is_empty());
+        assert_eq!(completions.next_check(), None, "no sweep follows without waits");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::fault::planted;
 
 use crate::engine::host::GroupCompletion;
+use crate::engine::producer::routine_checks::RoutineCheck;
 use crate::engine::producer::send_plan::SendPlan;
 
 /// A wait for the completions of one job on one stream, as it begins.
@@ -45,6 +46,10 @@ pub(crate) struct Wait {
     pub(crate) needs_check: bool,
     /// True if the last check found no way for the job to end.
     pub(crate) gone: bool,
+    /// Sweeps that check it, without a record.
+    pub(crate) routine: Option<RoutineCheck>,
+    /// True if the next check is one of a sweep.
+    pub(crate) is_tentative: bool,
 }
 
 /// A wait that is over.
@@ -71,6 +76,8 @@ pub struct OutcomeCheck {
     pub recorded: bool,
     /// Groups that can have been created after the job was sent.
     pub unknown_groups: Vec<String>,
+    /// True if an end needs a second check, since its completion can be on its way.
+    pub is_tentative: bool,
 }
 
 /// State of a wait at one time.
@@ -87,7 +94,7 @@ pub struct WaitSnapshot {
 }
 
 impl Wait {
-    pub(crate) fn new(begin: WaitStart<'_>, job: Arc<str>) -> Self {
+    pub(crate) fn new(begin: WaitStart<'_>, job: Arc<str>, routine: Option<RoutineCheck>) -> Self {
         Self {
             job,
             plan: begin.plan,
@@ -99,6 +106,8 @@ impl Wait {
             check_at: None,
             needs_check: false,
             gone: false,
+            routine,
+            is_tentative: false,
         }
     }
 
@@ -129,9 +138,10 @@ impl Wait {
         Some(WaitSnapshot { job, plan, entry: self.entry?, arrivals })
     }
 
-    pub(crate) fn outcome_check(&self, wait: u32) -> Option<OutcomeCheck> {
+    pub(crate) fn outcome_check(&mut self, wait: u32) -> Option<OutcomeCheck> {
         let (job, plan, recorded) = (self.job.clone(), self.plan.clone(), self.recorded.is_some());
-        let unknown_groups = self.unknown_groups.clone();
-        Some(OutcomeCheck { wait, job, plan, entry: self.entry?, recorded, unknown_groups })
+        let (unknown_groups, is_tentative) =
+            (self.unknown_groups.clone(), std::mem::take(&mut self.is_tentative));
+        Some(OutcomeCheck { wait, job, plan, entry: self.entry?, recorded, unknown_groups, is_tentative })
     }
 }

@@ -1,5 +1,5 @@
 //! Reconciliation of missed completions. Queries Redis about waits after the subscriber's connection was restored,
-//! and at intervals about waits with a record.
+//! and at intervals: soon about waits with a record, and more rarely about the others.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -28,7 +28,7 @@ const SPREAD: Duration = Duration::from_millis(400);
 const MOST: usize = 256;
 /// Time in which due waits share one query.
 const BATCH_WINDOW: Duration = Duration::from_millis(200);
-/// Delay of the second check of a job that cannot end any more.
+/// Delay of the second check of a job that cannot end any more, or that has ended as a sweep finds.
 const SECOND_CHECK_DELAY: Duration = Duration::from_secs(2);
 
 impl Producer {
@@ -99,6 +99,11 @@ impl Producer {
     fn apply_outcomes(&self, check: &OutcomeCheck, groups: Vec<GroupOutcome<'_>>) {
         let stream = &check.plan.stream;
         let gone = groups.iter().any(|one| matches!(one.outcome, JobOutcome::Lost | JobOutcome::Skipped));
+        if check.is_tentative && groups.iter().any(|one| matches!(one.outcome, JobOutcome::Ended(_))) {
+            // The completion itself can be on its way, with its answer.
+            self.lock().completions.check(check.wait, Instant::now() + SECOND_CHECK_DELAY);
+            return;
+        }
         let mut outcomes: Vec<CompletedWait> = Vec::new();
         {
             let mut state = self.lock();

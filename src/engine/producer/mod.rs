@@ -11,6 +11,7 @@ pub(crate) mod known_groups;
 pub mod missed_completions;
 pub mod outcome;
 pub mod outcome_query;
+pub(crate) mod routine_checks;
 pub mod send_payload;
 pub mod send_plan;
 pub mod send_plans;
@@ -160,9 +161,7 @@ impl Producer {
         let (plan, ends_at_error) = (plan.clone(), *ends_at_error);
         let unknown_groups = state.known_groups.unknown(&plan);
         state.completions.wait(WaitStart { number, job, plan, ends_at_error, recorded, unknown_groups });
-        if recorded.is_some() {
-            self.keep_checking(state);
-        }
+        self.keep_checking(state);
         queued.record
     }
 

@@ -265,7 +265,7 @@ class Consumer extends EventEmitter {
     if (hasSubscribers) this.#announce(run, stream, headers);
     if (this.#defersRemovals || this.#carried.size > 0) this.#deliver(run);
     if (this.#prefetched.size > 0) this.#bring(run);
-    if (this.#fences !== null && this.#fences.has(stream)) run.job.fence = this.#fences.get(stream);
+    if (this.#fences?.has(stream)) run.job.fence = this.#fences.get(stream);
     this.#runs[token % SLOTS] = run;
     const processor = this.#processors[stream];
     if (this.#middleware === null) run.start(processor);

@@ -172,12 +172,12 @@ function textIds(entries) {
 
 /** Converts the reply to XINFO STREAM. @returns {import('./history-position.js').StreamState} */
 function stateOf(info) {
-  const valueOf = (name) => (info.includes(name) ? info[info.indexOf(name) + 1] : null);
-  const added = valueOf('entries-added');
+  const read = (name) => (info.includes(name) ? info[info.indexOf(name) + 1] : null);
+  const added = read('entries-added');
   return {
-    first: valueOf('first-entry')?.[0] ?? null,
-    last: valueOf('last-generated-id'),
-    length: Number(valueOf('length')),
+    first: read('first-entry')?.[0] ?? null,
+    last: read('last-generated-id'),
+    length: Number(read('length')),
     added: added === null ? null : Number(added),
   };
 }

@@ -1,0 +1,4 @@
+//! Parts of a server that only a simulation has.
+
+pub mod gate;
+pub mod refusal;

@@ -110,6 +110,21 @@ ours('a missing value and null differ', async (_, scene) => {
   ]);
 });
 
+ours('a payload key can have the name of a property that every object has', async (_, scene) => {
+  const payload = Object.fromEntries(['constructor', '__proto__', 'toString'].map((name) => [name, z.any()]));
+  const contract = contractOf(scene, { payload });
+  const seen = [];
+  await playBy(scene, contract, async (job) => seen.push(Object.entries(await job.pull())));
+  const producer = scene.producer();
+  await contract.send(producer, {});
+  await contract.send(producer, Object.fromEntries(Object.keys(payload).map((name) => [name, name])));
+  await until(() => seen.length === 2);
+  assert.deepStrictEqual(
+    seen,
+    [() => undefined, (name) => name].map((value) => Object.keys(payload).map((name) => [name, value(name)])),
+  );
+});
+
 ours('an async schema is awaited on both sides', async (_, scene) => {
   const known = z.string().refine(async (name) => name !== 'nobody');
   const contract = contractOf(scene, { payload: { name: known } });

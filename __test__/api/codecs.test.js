@@ -328,6 +328,29 @@ ours('codecs, contracts, middleware and batches work together', async (_, scene)
   assert.ok(!(await contentOf(scene)).includes(text));
 });
 
+ours('values with codecs, and answers, are on several nodes as on one', async (_, scene) => {
+  const connection = scene.partition(await scene.nodes());
+  const codecs = [gzip, cipher()];
+  const consumer = scene.consumer({ delOnSettle: true }, connection);
+  const seen = [];
+  const processor = async (job) => {
+    seen.push(await job.get('k', false).get('b').del('k').pull());
+    job.set('answer', SECRET);
+  };
+  await consumer.process({ stream: scene.stream, processor });
+  const producer = scene.producer(connection);
+  for (const codec of codecs) {
+    producer.useCodec(codec);
+    consumer.useCodec(codec);
+  }
+  await consumer.play();
+  // The consumer reads the node of its group.
+  const job = producer.job().set('k', SECRET).set('b', Buffer.from(SECRET));
+  assert.ok((await outcome(scene, producer, job, { route: scene.group, returns: ['answer'] })) instanceof Date);
+  assert.deepStrictEqual(seen, [{ k: SECRET, b: Buffer.from(SECRET) }]);
+  assert.deepStrictEqual(await job.get('answer', false).get('k', false).pull(), { answer: SECRET, k: null });
+});
+
 fix('2.2.0 reads the form of an encoded value, and its own values are read beside it', async (_, scene) => {
   const original = require('hfxbus-original');
   const connection = original.ConnectionManager.standalone(scene.redis.options);

@@ -100,7 +100,7 @@ ours('a second call of next() is an error, and the processor runs once', async (
 ours('an error behind a next() that nobody waits for is an event, and the process continues', async (_, scene) => {
   const gate = new Gate();
   const floating = (_job, next) => void next();
-  const consumer = await playWith(scene, [(_job, next) => next(), floating], async () => {
+  const consumer = await playWith(scene, [floating, (_job, next) => next()], async () => {
     await gate.opened;
     throw new Error('too late');
   });
@@ -314,6 +314,50 @@ for (const atomic of [false, true]) {
     assert.strictEqual(await scene.length(), atomic ? 0 : 2);
   });
 }
+
+ours('sendAll() divides jobs by the sizes of the values that middleware sets', async (_, scene) => {
+  const limit = 200_000;
+  const connection = scene.connect({ maxQueuedBytes: limit });
+  const producer = scene.producer(connection);
+  producer.use((job, next) => {
+    job.set('large', Buffer.alloc(limit / 5));
+    return next();
+  });
+  const sends = Array.from({ length: 20 }, () => ({ stream: scene.stream, job: producer.job() }));
+  await producer.sendAll(sends);
+  assert.strictEqual(await scene.length(), 20);
+});
+
+ours('middleware, headers and values are on several nodes as on one', async (_, scene) => {
+  const connection = scene.partition(await scene.nodes());
+  const consumer = scene.consumer({ route: scene.hfxbus.DISTRIBUTED_ROUTING, concurrency: 9 }, connection);
+  const seen = [];
+  consumer.use(async (job, next, { headers }) => {
+    await next();
+    seen.push(headers.of);
+    job.set('answer', job.id);
+  });
+  consumer.process({ stream: scene.stream, processor: async () => {} });
+  await consumer.play();
+  const producer = scene.producer(connection);
+  producer.use((job, next, { headers }) => {
+    headers.of = job.id;
+    return next();
+  });
+  const route = scene.hfxbus.DISTRIBUTED_ROUTING;
+  const sends = Array.from({ length: 9 }, (_, at) => {
+    return { stream: scene.stream, route, job: producer.job(`job-${at}`).set('k', 1), waitFor: [scene.group] };
+  });
+  const jobs = await producer.sendAll(sends);
+  await Promise.all(jobs.map((job) => job.finished(8000)));
+  const answers = await Promise.all(jobs.map((job) => job.get('answer', false).get('k', false).pull()));
+  const ids = jobs.map(({ id }) => id);
+  assert.deepStrictEqual(
+    answers,
+    ids.map((id) => ({ answer: id, k: 1 })),
+  );
+  assert.deepStrictEqual(seen.sort(), ids);
+});
 
 fix('consumers of 2.2.0 run jobs with headers of middleware', async (_, scene) => {
   const original = require('hfxbus-original');

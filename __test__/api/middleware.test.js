@@ -218,18 +218,42 @@ ours('use() takes functions, and counts for jobs that start later', async (_, sc
   assert.deepStrictEqual(seen, ['after']);
 });
 
-ours('a job at its deadline ends whatever its middleware does', async (_, scene) => {
+ours('a job at its deadline ends whatever its middleware does, and its processor does not start', async (_, scene) => {
   const gate = new Gate();
+  let runs = 0;
+  const codes = [];
   const consumer = scene.consumer().use(async (_job, next) => {
     await gate.opened;
-    return next();
+    await next().catch(({ code }) => codes.push(code));
   });
-  consumer.process({ stream: scene.stream, processor: async () => {}, deadline: 30 });
+  consumer.process({ stream: scene.stream, processor: async () => runs++, deadline: 30 });
   await consumer.play();
   const producer = scene.producer();
   assert.strictEqual((await outcome(scene, producer)).code, 'DEADLINE_TIMEOUT');
   gate.open();
-  await consumer.pause(5000);
+  await until(() => codes.length > 0);
+  assert.deepStrictEqual([codes, runs], [['NEXT_CALLED_LATE'], 0]);
+});
+
+ours('a next() after the end of the middleware neither runs a processor nor sends a job', async (_, scene) => {
+  let runs = 0;
+  const late = [];
+  const afterwards = (_job, next) => {
+    setImmediate(() => next().catch(({ code }) => late.push(code)));
+  };
+  const consumer = await playWith(scene, [afterwards], async () => runs++);
+  const errors = scene.errors(consumer);
+  const plain = scene.producer();
+  assert.ok((await outcome(scene, plain)) instanceof Date);
+  await until(() => errors.length > 0);
+  const producer = scene.producer().use(afterwards);
+  const job = producer.job().set('k', 1);
+  await assert.rejects(producer.send({ stream: scene.stream, job }), { code: 'SEND_SKIPPED' });
+  const together = producer.sendAll([{ stream: scene.stream, job }]);
+  await assert.rejects(together, ({ errors: [{ code }] }) => code === 'SEND_SKIPPED');
+  await until(() => late.length === 3);
+  assert.deepStrictEqual(new Set([...late, ...errors.map(({ code }) => code)]), new Set(['NEXT_CALLED_LATE']));
+  assert.deepStrictEqual([runs, await scene.length()], [0, 1]);
 });
 
 ours('a send through middleware rejects if the middleware throws or does not call next()', async (_, scene) => {

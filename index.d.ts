@@ -1907,7 +1907,7 @@ export interface IContractSendOptions<Group extends string = string>
    * Id of the job.
    * @default a random one
    */
-  id?: string | undefined;
+  jobId?: string | undefined;
   /**
    * Groups that `finished()` waits for. Their results come with the completions if they are small, see `returns` of `send()`.
    * @default none

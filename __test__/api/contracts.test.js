@@ -260,7 +260,7 @@ ours('jobs of a batch have a contract too', async (_, scene) => {
   };
   const consumer = scene.consumer({ concurrency: 3 });
   await playBy(scene, contract, processor, { consumer, batch: { size: 3, wait: 1000 } });
-  const sends = [1, 2, 3].map((n) => ({ values: { n }, id: `job-${n}`, waitFor: [scene.group] }));
+  const sends = [1, 2, 3].map((n) => ({ values: { n }, jobId: `job-${n}`, waitFor: [scene.group] }));
   const jobs = await contract.sendAll(scene.producer(), sends, { atomic: true });
   assert.deepStrictEqual(
     jobs.map(({ id }) => id),

@@ -166,7 +166,7 @@ ours('jobs with all of them survive cut connections and consumers that end', asy
   for (let n = 0; n < COUNT; n++) {
     if (n % 40 === 20) await scene.redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     if (n === COUNT / 2) await ending.stop({ force: true });
-    const options = { id: `job-${n}`, waitFor: [scene.group], durable: true, payload: 'entry' };
+    const options = { jobId: `job-${n}`, waitFor: [scene.group], durable: true, payload: 'entry' };
     jobs.push(await contract.send(producer, { n }, options));
   }
   const outcomes = await Promise.all(jobs.map((job) => job.finished(15_000)));

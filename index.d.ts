@@ -114,6 +114,7 @@ export interface IConsumerError extends Error {
    * - `UNHANDLED_JOB_ERROR`: a processor threw this after its job was settled; see `job`.
    * - `REJECT_JOB_ERROR`: the settlement of a job failed; its entry stays pending. See `job`. After ten such errors in a
    *   second one error covers all others of that second, without `job` and with their `count`.
+   * - `NEXT_CALLED_LATE`: a middleware called `next()` after its end and did not handle its error; see `job`.
    * - `FOREIGN_ENTRY`: an entry in the stream is not one of this bus.
    * - `LISTENER_ERROR`: a listener of `'drained'` threw this.
    */
@@ -2019,7 +2020,7 @@ export interface IContractSendOptions<Group extends string = string>
    * Id of the job.
    * @default a random one
    */
-  id?: string | undefined;
+  jobId?: string | undefined;
   /**
    * Groups that `finished()` waits for. Their results come with the completions if they are small, see `returns` of `send()`.
    * @default none
@@ -2236,7 +2237,7 @@ export interface IDeliveryContext {
  *
  * @param job - job to send. Values that are set before `next()` leave with it
  * @param next - continues with the next middleware, and then sends the job. It resolves when Redis has accepted the entry. A
- * second call rejects with code `NEXT_CALLED_TWICE`
+ * second call rejects with code `NEXT_CALLED_TWICE`, and one after the end of the middleware with `NEXT_CALLED_LATE`
  * @param context - the send
  */
 export type IProducerMiddleware = (job: Job, next: () => Promise<any>, context: ISendContext) => any;
@@ -2247,7 +2248,7 @@ export type IProducerMiddleware = (job: Job, next: () => Promise<any>, context: 
  * @param job - the job. Values that are set after `next()` leave with its settlement
  * @param next - continues with the next middleware, and then with the processor. It resolves with the return value of the
  * processor, and rejects with its error. In a batch it settles with the batch. A second call rejects with code
- * `NEXT_CALLED_TWICE`
+ * `NEXT_CALLED_TWICE`, and one after the end of the middleware or of the job with `NEXT_CALLED_LATE`
  * @param context - the run
  */
 export type IConsumerMiddleware = (job: IReceivedJob, next: () => Promise<any>, context: IDeliveryContext) => any;

@@ -182,10 +182,12 @@ ours('a value that was replaced, or encoded with another secret, is an error wit
     return error.cause instanceof Error && !inspect(error).includes(SECRET);
   });
   assert.deepStrictEqual(await reader('mine'), { k: SECRET });
-  await scene.redis.call('RENAME', keys.payload('mine', 'other'), keys.payload('mine', 'k'));
+  const client = scene.connection.getClient('intruder');
+  const move = async (from, to) => client.set(to, await client.getBuffer(from));
+  await move(keys.payload('mine', 'other'), keys.payload('mine', 'k'));
   await assert.rejects(reader('mine'), { code: 'PAYLOAD_CODEC_FAILED' });
   await producer.job('mine').set('k', SECRET).push();
-  await scene.redis.call('RENAME', keys.payload('mine', 'k'), keys.payload('third', 'k'));
+  await move(keys.payload('mine', 'k'), keys.payload('third', 'k'));
   await assert.rejects(reader('third'), { code: 'PAYLOAD_CODEC_FAILED' });
 });
 
@@ -324,6 +326,29 @@ ours('codecs, contracts, middleware and batches work together', async (_, scene)
   );
   assert.deepStrictEqual(seen, ['acme', 'acme', values, values]);
   assert.ok(!(await contentOf(scene)).includes(text));
+});
+
+ours('values with codecs, and answers, are on several nodes as on one', async (_, scene) => {
+  const connection = scene.partition(await scene.nodes());
+  const codecs = [gzip, cipher()];
+  const consumer = scene.consumer({ delOnSettle: true }, connection);
+  const seen = [];
+  const processor = async (job) => {
+    seen.push(await job.get('k', false).get('b').del('k').pull());
+    job.set('answer', SECRET);
+  };
+  await consumer.process({ stream: scene.stream, processor });
+  const producer = scene.producer(connection);
+  for (const codec of codecs) {
+    producer.useCodec(codec);
+    consumer.useCodec(codec);
+  }
+  await consumer.play();
+  // The consumer reads the node of its group.
+  const job = producer.job().set('k', SECRET).set('b', Buffer.from(SECRET));
+  assert.ok((await outcome(scene, producer, job, { route: scene.group, returns: ['answer'] })) instanceof Date);
+  assert.deepStrictEqual(seen, [{ k: SECRET, b: Buffer.from(SECRET) }]);
+  assert.deepStrictEqual(await job.get('answer', false).get('k', false).pull(), { answer: SECRET, k: null });
 });
 
 fix('2.2.0 reads the form of an encoded value, and its own values are read beside it', async (_, scene) => {

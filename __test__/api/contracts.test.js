@@ -110,6 +110,21 @@ ours('a missing value and null differ', async (_, scene) => {
   ]);
 });
 
+ours('a payload key can have the name of a property that every object has', async (_, scene) => {
+  const payload = Object.fromEntries(['constructor', '__proto__', 'toString'].map((name) => [name, z.any()]));
+  const contract = contractOf(scene, { payload });
+  const seen = [];
+  await playBy(scene, contract, async (job) => seen.push(Object.entries(await job.pull())));
+  const producer = scene.producer();
+  await contract.send(producer, {});
+  await contract.send(producer, Object.fromEntries(Object.keys(payload).map((name) => [name, name])));
+  await until(() => seen.length === 2);
+  assert.deepStrictEqual(
+    seen,
+    [() => undefined, (name) => name].map((value) => Object.keys(payload).map((name) => [name, value(name)])),
+  );
+});
+
 ours('an async schema is awaited on both sides', async (_, scene) => {
   const known = z.string().refine(async (name) => name !== 'nobody');
   const contract = contractOf(scene, { payload: { name: known } });
@@ -220,7 +235,9 @@ ours('results of several groups are read together, and one that does not fit is 
   stranger.process({ stream: scene.stream, processor: async (job) => job.set('b', SECRET) });
   await stranger.play();
   const sent = await contract.send(scene.producer(), {}, { waitFor: [scene.group, other], durable: true });
-  for (const outcomes of [await sent.finished(8000), await sent.finished()]) {
+  const first = await sent.finished(8000);
+  await scene.redis.call('DEL', ...['a', 'large', 'b'].map((key) => keys.payload(sent.id, key)));
+  for (const outcomes of [first, await sent.finished()]) {
     assert.deepStrictEqual(outcomes[scene.group].value, { a: 1, large: 'x'.repeat(2000) });
     assert.strictEqual(outcomes[other].status, 'rejected');
     assert.deepStrictEqual(
@@ -243,7 +260,7 @@ ours('jobs of a batch have a contract too', async (_, scene) => {
   };
   const consumer = scene.consumer({ concurrency: 3 });
   await playBy(scene, contract, processor, { consumer, batch: { size: 3, wait: 1000 } });
-  const sends = [1, 2, 3].map((n) => ({ values: { n }, id: `job-${n}`, waitFor: [scene.group] }));
+  const sends = [1, 2, 3].map((n) => ({ values: { n }, jobId: `job-${n}`, waitFor: [scene.group] }));
   const jobs = await contract.sendAll(scene.producer(), sends, { atomic: true });
   assert.deepStrictEqual(
     jobs.map(({ id }) => id),

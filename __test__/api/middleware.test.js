@@ -100,7 +100,7 @@ ours('a second call of next() is an error, and the processor runs once', async (
 ours('an error behind a next() that nobody waits for is an event, and the process continues', async (_, scene) => {
   const gate = new Gate();
   const floating = (_job, next) => void next();
-  const consumer = await playWith(scene, [(_job, next) => next(), floating], async () => {
+  const consumer = await playWith(scene, [floating, (_job, next) => next()], async () => {
     await gate.opened;
     throw new Error('too late');
   });
@@ -218,18 +218,42 @@ ours('use() takes functions, and counts for jobs that start later', async (_, sc
   assert.deepStrictEqual(seen, ['after']);
 });
 
-ours('a job at its deadline ends whatever its middleware does', async (_, scene) => {
+ours('a job at its deadline ends whatever its middleware does, and its processor does not start', async (_, scene) => {
   const gate = new Gate();
+  let runs = 0;
+  const codes = [];
   const consumer = scene.consumer().use(async (_job, next) => {
     await gate.opened;
-    return next();
+    await next().catch(({ code }) => codes.push(code));
   });
-  consumer.process({ stream: scene.stream, processor: async () => {}, deadline: 30 });
+  consumer.process({ stream: scene.stream, processor: async () => runs++, deadline: 30 });
   await consumer.play();
   const producer = scene.producer();
   assert.strictEqual((await outcome(scene, producer)).code, 'DEADLINE_TIMEOUT');
   gate.open();
-  await consumer.pause(5000);
+  await until(() => codes.length > 0);
+  assert.deepStrictEqual([codes, runs], [['NEXT_CALLED_LATE'], 0]);
+});
+
+ours('a next() after the end of the middleware neither runs a processor nor sends a job', async (_, scene) => {
+  let runs = 0;
+  const late = [];
+  const afterwards = (_job, next) => {
+    setImmediate(() => next().catch(({ code }) => late.push(code)));
+  };
+  const consumer = await playWith(scene, [afterwards], async () => runs++);
+  const errors = scene.errors(consumer);
+  const plain = scene.producer();
+  assert.ok((await outcome(scene, plain)) instanceof Date);
+  await until(() => errors.length > 0);
+  const producer = scene.producer().use(afterwards);
+  const job = producer.job().set('k', 1);
+  await assert.rejects(producer.send({ stream: scene.stream, job }), { code: 'SEND_SKIPPED' });
+  const together = producer.sendAll([{ stream: scene.stream, job }]);
+  await assert.rejects(together, ({ errors: [{ code }] }) => code === 'SEND_SKIPPED');
+  await until(() => late.length === 3);
+  assert.deepStrictEqual(new Set([...late, ...errors.map(({ code }) => code)]), new Set(['NEXT_CALLED_LATE']));
+  assert.deepStrictEqual([runs, await scene.length()], [0, 1]);
 });
 
 ours('a send through middleware rejects if the middleware throws or does not call next()', async (_, scene) => {
@@ -314,6 +338,50 @@ for (const atomic of [false, true]) {
     assert.strictEqual(await scene.length(), atomic ? 0 : 2);
   });
 }
+
+ours('sendAll() divides jobs by the sizes of the values that middleware sets', async (_, scene) => {
+  const limit = 200_000;
+  const connection = scene.connect({ maxQueuedBytes: limit });
+  const producer = scene.producer(connection);
+  producer.use((job, next) => {
+    job.set('large', Buffer.alloc(limit / 5));
+    return next();
+  });
+  const sends = Array.from({ length: 20 }, () => ({ stream: scene.stream, job: producer.job() }));
+  await producer.sendAll(sends);
+  assert.strictEqual(await scene.length(), 20);
+});
+
+ours('middleware, headers and values are on several nodes as on one', async (_, scene) => {
+  const connection = scene.partition(await scene.nodes());
+  const consumer = scene.consumer({ route: scene.hfxbus.DISTRIBUTED_ROUTING, concurrency: 9 }, connection);
+  const seen = [];
+  consumer.use(async (job, next, { headers }) => {
+    await next();
+    seen.push(headers.of);
+    job.set('answer', job.id);
+  });
+  consumer.process({ stream: scene.stream, processor: async () => {} });
+  await consumer.play();
+  const producer = scene.producer(connection);
+  producer.use((job, next, { headers }) => {
+    headers.of = job.id;
+    return next();
+  });
+  const route = scene.hfxbus.DISTRIBUTED_ROUTING;
+  const sends = Array.from({ length: 9 }, (_, at) => {
+    return { stream: scene.stream, route, job: producer.job(`job-${at}`).set('k', 1), waitFor: [scene.group] };
+  });
+  const jobs = await producer.sendAll(sends);
+  await Promise.all(jobs.map((job) => job.finished(8000)));
+  const answers = await Promise.all(jobs.map((job) => job.get('answer', false).get('k', false).pull()));
+  const ids = jobs.map(({ id }) => id);
+  assert.deepStrictEqual(
+    answers,
+    ids.map((id) => ({ answer: id, k: 1 })),
+  );
+  assert.deepStrictEqual(seen.sort(), ids);
+});
 
 fix('consumers of 2.2.0 run jobs with headers of middleware', async (_, scene) => {
   const original = require('hfxbus-original');

@@ -48,7 +48,7 @@ export async function accepted(): Promise<void> {
     holds<Equal<typeof billing.value, { invoice: { total: number; due: Date }; pdf: Uint8Array }>>();
     holds<Equal<typeof billing.at, Date>>();
   } else if (billing.reason instanceof ContractError) billing.reason.issues.map(({ key, path }) => [key, ...path]);
-  const both = await orders.sendAll(producer, [{ values: payload, id: 'j', waitFor: ['billing', 'shipping'] }], {
+  const both = await orders.sendAll(producer, [{ values: payload, jobId: 'j', waitFor: ['billing', 'shipping'] }], {
     atomic: true,
   });
   const outcome = await both[0].finished();

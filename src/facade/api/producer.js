@@ -162,15 +162,9 @@ class Producer extends EventEmitter {
     refuseSharedValues(entries);
     if (entries.length === 0) return Promise.resolve([]);
     if (this.#middleware === null) return allSent(this.#dispatchAll(entries, isAtomic));
-    const dispatch = (ready) => this.#dispatchAll(this.#measured(ready), isAtomic);
+    // Measured again, since middleware can have set values.
+    const dispatch = (ready) => this.#dispatchAll(ready.map(measure), isAtomic);
     return allSent(this.#middleware.sendAll(entries, dispatch, isAtomic));
-  }
-
-  /** Validates payloads again, since middleware can have changed them. */
-  #measured(entries) {
-    for (const entry of entries) measure(entry);
-    refuseSharedValues(entries);
-    return entries;
   }
 
   /** Sends jobs with valid options in one write, or in one transaction. @returns a promise for each */

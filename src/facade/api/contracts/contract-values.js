@@ -34,7 +34,7 @@ class ContractValues {
     const names = this.names;
     const others = Object.keys(values).filter((name) => !names.includes(name));
     const found = others.map((key) => ({ key, message: NOT_DECLARED }));
-    const encoded = this.#keys.map((key) => ({ key, value: key.encode(values[key.name]) }));
+    const encoded = this.#keys.map((key) => ({ key, value: key.encode(ownOf(values, key.name)) }));
     if (isChecked) {
       const issues = await Promise.all(encoded.map(({ key, value }) => key.issuesOf(value)));
       for (const [index, each] of issues.entries()) found.push(...named(this.#keys[index], each));
@@ -58,7 +58,7 @@ class ContractValues {
 
   /** Returns the values of received bytes. */
   async take(bytes, at, keys, isChecked) {
-    const results = await Promise.all(keys.map((key) => key.read(bytes[key.name] ?? null, isChecked)));
+    const results = await Promise.all(keys.map((key) => key.read(ownOf(bytes, key.name) ?? null, isChecked)));
     const found = results.flatMap(({ issues }, index) => named(keys[index], issues ?? []));
     if (found.length > 0) throw new ContractError(at, this.#stream, found);
     return Object.fromEntries(results.map(({ value }, index) => [keys[index].name, value]));
@@ -80,6 +80,11 @@ class ContractValues {
 function pulled(job, names) {
   for (const name of names) job.get(name, true);
   return job.pull();
+}
+
+/** Returns an own property; the name of a payload key can be that of an inherited one. */
+function ownOf(object, name) {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
 function named({ name }, issues) {

@@ -74,9 +74,9 @@ class StreamContract {
 
   async #prepared(producer, values, options) {
     if (typeof producer?.job !== 'function') throw new TypeError('producer must be a Producer');
-    const { id, waitFor, ...given } = options ?? {};
+    const { jobId, waitFor, ...given } = options ?? {};
     const results = new Map((groupsOf(waitFor) ?? []).map((group) => [group, this.#resultsOf(group)]));
-    const job = producer.job(id);
+    const job = producer.job(jobId);
     await this.#payload.write(job, 'send', values, this.#isChecked.send);
     const returns = [...results.values()].flatMap(({ names }) => names);
     const awaited = results.size > 0 ? { waitFor: [...results.keys()] } : {};

@@ -18,24 +18,35 @@ class MiddlewareChain {
    * @param {import('../job.js').Job} job
    * @param {object} context third argument of each function
    * @param {() => unknown} last called by the `next()` of the last function
-   * @param {(error: unknown) => void} [onError] called for each `next()` that rejects. With it the rejection is handled: one that
-   * a function does not wait for must not crash the process
+   * @param {(error: unknown) => void} [onLate] called for an error behind a `next()` after the end of the first function
    * @returns {Promise<unknown>} settles with the first function
    */
-  run(job, context, last, onError = () => {}) {
+  async run(job, context, last, onLate = () => {}) {
     const functions = this.#functions;
     let reached = -1;
+    let hasEnded = false;
+    let reported;
     const dispatch = async (at) => {
       if (at <= reached) throw calledTwice();
+      if (hasEnded) throw calledLate();
       reached = at;
       return at === functions.length ? last() : functions[at](job, () => next(at), context);
     };
     const next = (at) => {
       const promise = dispatch(at + 1);
-      promise.catch(onError);
+      // With it the rejection is handled: one that a function does not wait for must not crash the process.
+      promise.catch((error) => {
+        if (!hasEnded || error === reported) return;
+        reported = error;
+        onLate(error);
+      });
       return promise;
     };
-    return dispatch(0);
+    try {
+      return await dispatch(0);
+    } finally {
+      hasEnded = true;
+    }
   }
 }
 
@@ -43,4 +54,10 @@ function calledTwice() {
   return setErrorKind(new Error('next() was called twice by a middleware'), 'NEXT_CALLED_TWICE');
 }
 
-module.exports = { MiddlewareChain };
+/** Creates the error of a `next()` that comes too late to have an effect. */
+function calledLate() {
+  const message = 'next() was called after the end of the middleware or of the job';
+  return setErrorKind(new Error(message), 'NEXT_CALLED_LATE');
+}
+
+module.exports = { MiddlewareChain, calledLate };

@@ -1,6 +1,7 @@
 'use strict';
 
-const { MiddlewareChain } = require('./middleware-chain.js');
+const { Job } = require('../job.js');
+const { MiddlewareChain, calledLate } = require('./middleware-chain.js');
 
 /** Middleware of a consumer, around its processors. */
 class Receiving {
@@ -28,19 +29,13 @@ class Receiving {
   /** Returns a processor for one job: the middleware, and the given processor within it. */
   around(processor, stream, headers) {
     const context = { consumer: this.#consumer, stream, group: this.#group, headers };
-    return async (job) => {
-      let hasEnded = false;
-      let reported;
-      const onError = (error) => {
-        if (!hasEnded || error === reported) return;
-        reported = error;
-        this.#onLate(error, job);
+    return (job) => {
+      const last = () => {
+        // The deadline can have passed in the middleware.
+        if (Job.isSettled(job)) throw calledLate();
+        return processor(job);
       };
-      try {
-        await this.#chain.run(job, context, () => processor(job), onError);
-      } finally {
-        hasEnded = true;
-      }
+      return this.#chain.run(job, context, last, (error) => this.#onLate(error, job));
     };
   }
 }

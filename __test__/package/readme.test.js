@@ -29,12 +29,11 @@ describe('documented programs run with the packed package and print what they sa
   let servers;
 
   before(async () => {
-    // Large as it is, OpenTelemetry's is found where it is.
+    // Large as it is, OpenTelemetry's is found where it is, and so are the pools of worker threads.
     folder = install();
-    fs.symlinkSync(
-      path.join(ROOT, 'node_modules', '@opentelemetry'),
-      path.join(folder, 'node_modules', '@opentelemetry'),
-    );
+    for (const name of ['@opentelemetry', 'hfxworker', 'piscina']) {
+      fs.symlinkSync(path.join(ROOT, 'node_modules', name), path.join(folder, 'node_modules', name));
+    }
     servers = await startServers();
   });
 

@@ -14,6 +14,8 @@ const OF_BUS = [
   ['inspect'],
   ['why', 'job'],
   ['dead-letters', 'list', 'letters'],
+  ['export', 'orders'],
+  ['replay', 'orders', '--group', 'g', '--from', '0'],
   ['watch'],
   ['dashboard', '--port', '0'],
 ];

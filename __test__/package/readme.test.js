@@ -15,11 +15,11 @@ const PATIENCE = 30_000;
 
 const blocks = WITH_PROGRAMS.flatMap(blocksOf);
 
-test('the README shows the examples word for word', () => {
+test('the documents show the examples word for word', () => {
   const copies = blocks.filter(({ file }) => file);
   assert.deepStrictEqual(
     copies.map(({ file }) => file),
-    ['examples/consumer.ts', 'examples/producer.ts'],
+    ['examples/consumer.ts', 'examples/producer.ts', 'examples/event-store.ts'],
   );
   for (const { file, code } of copies) assert.strictEqual(code, read(file));
 });
@@ -31,7 +31,7 @@ describe('documented programs run with the packed package and print what they sa
   before(async () => {
     folder = install();
     // Packages of the examples are found where they are.
-    for (const name of ['@opentelemetry', 'zod']) {
+    for (const name of ['@opentelemetry', 'zod', 'hfxworker', 'piscina']) {
       fs.symlinkSync(path.join(ROOT, 'node_modules', name), path.join(folder, 'node_modules', name));
     }
     servers = await startServers();

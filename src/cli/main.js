@@ -10,6 +10,8 @@ const VERBS = {
   why: () => require('./why.js'),
   'dead-letters': () => require('./dead-letters.js'),
   dead: () => require('./dead-letters.js'),
+  export: () => require('./export.js'),
+  replay: () => require('./replay.js'),
   watch: () => require('./watch.js'),
   dashboard: () => require('./dashboard.js'),
   serve: () => require('./serve.js'),
@@ -21,6 +23,8 @@ const HELP = `Usage: hfxbus <verb> [options]
   inspect       shows streams and their groups: length, lag, pending entries
   why           shows the entries, states and payload keys of a job
   dead-letters  lists, replays or drops dead letters (alias: dead)
+  export        writes the entries of a stream as NDJSON
+  replay        sets a group to an earlier or later point of a stream
   watch         shows the rates of streams and groups, every second
   dashboard     serves a page with all of it, on this machine
   serve         runs a Redis in this process, for development: no installation, no files

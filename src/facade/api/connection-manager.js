@@ -178,6 +178,11 @@ class ConnectionManager extends EventEmitter {
     this.#publish('end', {});
   }
 
+  /** @internal Returns the history of one node, by its index. */
+  historyOf(node, options) {
+    return new HistoryReader(this, { ...historyOptions(options), node }, this.#patience).entries();
+  }
+
   /** @internal Returns a private connection to a node, by its index. */
   clientOf(key, node) {
     return this.#client(key, node);

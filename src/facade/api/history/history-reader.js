@@ -34,14 +34,14 @@ class HistoryReader {
 
   /**
    * @param {import('../connection-manager.js').ConnectionManager} manager
-   * @param {object} options see `historyOptions()`
+   * @param {object} options see `historyOptions()`; `node` is the index of a node, which has priority over the route
    * @param {{ commandTimeout: number, socketTimeout: number }} patience limits of the connection, in ms
    */
   constructor(manager, options, { commandTimeout, socketTimeout }) {
     const native = manager.nativeBus();
     this.#manager = manager;
     this.#options = options;
-    this.#node = manager.isPartitioned ? native.route(options.route) : 0;
+    this.#node = options.node ?? (manager.isPartitioned ? native.route(options.route) : 0);
     this.#key = native.streamKey(this.#node, options.stream);
     this.#position = new HistoryPosition(options.start, options.isTime);
     // A blocking read must end before the connection gives it up.
@@ -172,12 +172,12 @@ function textIds(entries) {
 
 /** Converts the reply to XINFO STREAM. @returns {import('./history-position.js').StreamState} */
 function stateOf(info) {
-  const read = (name) => (info.includes(name) ? info[info.indexOf(name) + 1] : null);
-  const added = read('entries-added');
+  const field = (name) => (info.includes(name) ? info[info.indexOf(name) + 1] : null);
+  const added = field('entries-added');
   return {
-    first: read('first-entry')?.[0] ?? null,
-    last: read('last-generated-id'),
-    length: Number(read('length')),
+    first: field('first-entry')?.[0] ?? null,
+    last: field('last-generated-id'),
+    length: Number(field('length')),
     added: added === null ? null : Number(added),
   };
 }

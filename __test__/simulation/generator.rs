@@ -16,6 +16,7 @@ pub fn generate(seed: u64) -> Scenario {
         seed,
         nodes,
         is_distributed: nodes > 1 && random.happens(60),
+        retains: None,
         latencies: (0..random.within(1, 3)).map(|_| latency(random)).collect(),
         streams,
         groups,
@@ -30,7 +31,17 @@ pub fn generate(seed: u64) -> Scenario {
         add_faults(&mut scenario, random);
     }
     scenario.actions.sort_by_key(|timed| timed.at);
+    add_retention(&mut scenario);
     scenario
+}
+
+/// Adds retention to every third seed. Its chance is of its own, so that no other part of a script depends on it.
+fn add_retention(scenario: &mut Scenario) {
+    if scenario.seed.is_multiple_of(3) {
+        scenario.retains = Some(Random::new(scenario.seed, 11).pick(&[100, 400, 2_000]));
+        // A bus with retention refuses `capped`.
+        scenario.streams.iter_mut().for_each(|stream| stream.capped = 0);
+    }
 }
 
 fn stream(random: &mut Random) -> Stream {

@@ -151,11 +151,30 @@ pub enum Control {
 /// Effect of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
-    Added { stream: String, entry: String, job: String },
-    Acknowledged { stream: String, group: String, entries: Vec<String> },
-    GroupMade { stream: String, group: String, from: String },
-    GroupGone { stream: String, group: String },
-    Trimmed { stream: String },
+    Added {
+        stream: String,
+        entry: String,
+        job: String,
+    },
+    Acknowledged {
+        stream: String,
+        group: String,
+        entries: Vec<String>,
+    },
+    GroupMade {
+        stream: String,
+        group: String,
+        from: String,
+    },
+    GroupGone {
+        stream: String,
+        group: String,
+    },
+    /// XTRIM, with the first id that stays if it has one.
+    Trimmed {
+        stream: String,
+        below: Option<String>,
+    },
     Flushed,
 }
 

@@ -9,6 +9,7 @@ use hfxbus::embedded::refusal::Refusal;
 use hfxbus::engine::consumer::Consumer;
 use hfxbus::engine::options::bus::{BusOptions, NodeOptions, Route};
 use hfxbus::engine::options::consumer::{ConsumerOptions, ReadFrom, StreamOptions};
+use hfxbus::engine::options::retention::RetentionOptions;
 use hfxbus::engine::options::retry_policy::{Growth, RetryPolicy};
 use hfxbus::redis_io::options::{Endpoint, LinkOptions};
 use hfxbus::redis_io::world::simulation;
@@ -155,7 +156,7 @@ impl<'a> Running<'a> {
             key_prefix: "hfxbus".to_owned(),
             nodes: nodes.collect(),
             eject: None,
-            retention: None,
+            retention: self.scenario.retains.map(|ms| RetentionOptions { keep: Duration::from_millis(ms) }),
         };
         let board = (self.board.clone(), process.has_producer);
         Program::start(number, self.world.tasks(number), options, board)

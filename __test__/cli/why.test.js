@@ -47,6 +47,17 @@ describe('npx hfxbus why', () => {
     assert.doesNotMatch(stdout, /example/);
   });
 
+  it('says of a job without an entry from which streams retention removes entries', async (t) => {
+    const { redis, url } = await stuckBus(t);
+    const without = await hfxbus(['why', 'gone', '--url', url]);
+    assert.match(without.stdout, /^Job gone has no entry in a stream, and no payload\.$/m);
+    await redis.call('SET', 'hfxbus:ret:mails', '0-0 1-1 5');
+    await redis.call('SET', 'hfxbus:rtl:forms', 'consumer');
+    const { code, stdout } = await hfxbus(['why', 'gone', '--url', url]);
+    assert.strictEqual(code, 1);
+    assert.match(stdout, /no payload\. Entries that every group has acknowledged are removed from forms, mails\.$/m);
+  });
+
   it('names the values that an entry carries, without their content', async (t) => {
     const { redis, url } = await stuckBus(t);
     const fields = ['prd', 'p', 'job', 'own', 'val:to', 'ann@example.org', 'own', '1'];

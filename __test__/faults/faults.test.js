@@ -27,6 +27,7 @@ const SIZES = {
   F26: 0.3,
   F28: 0.05,
   F29: 0.1,
+  F32: 0.1,
 };
 
 for (const [id, size] of Object.entries(SIZES)) {

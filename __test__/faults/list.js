@@ -20,6 +20,7 @@ const faults = [
   require('./soak.js'),
   require('./mixed-fleet.js'),
   require('./trimmed.js'),
+  require('./retention.js'),
   require('./short-lived.js'),
   require('./killed-readers.js'),
   require('./by-tests.js'),

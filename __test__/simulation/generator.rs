@@ -18,6 +18,7 @@ pub fn generate(seed: u64) -> Scenario {
         nodes,
         arrangement: arrangement(&mut Random::new(seed, 11), nodes),
         is_distributed: nodes > 1 && random.happens(60),
+        retains: None,
         latencies: (0..random.within(1, 3)).map(|_| latency(random)).collect(),
         streams,
         groups,
@@ -33,6 +34,7 @@ pub fn generate(seed: u64) -> Scenario {
         add_changes(&mut scenario, &mut Random::new(seed, 12));
     }
     scenario.actions.sort_by_key(|timed| timed.at);
+    add_retention(&mut scenario);
     scenario
 }
 
@@ -41,6 +43,15 @@ fn arrangement(random: &mut Random, nodes: u16) -> Arrangement {
         0..=19 if nodes == 1 => Arrangement::Cluster(random.within(2, 3) as u16),
         20..=34 if nodes == 1 => Arrangement::Sentinel,
         _ => Arrangement::Standalone,
+    }
+}
+
+/// Adds retention to every third seed. Its chance is of its own, so that no other part of a script depends on it.
+fn add_retention(scenario: &mut Scenario) {
+    if scenario.seed.is_multiple_of(3) {
+        scenario.retains = Some(Random::new(scenario.seed, 13).pick(&[100, 400, 2_000]));
+        // A bus with retention refuses `capped`.
+        scenario.streams.iter_mut().for_each(|stream| stream.capped = 0);
     }
 }
 

@@ -170,8 +170,10 @@ pub enum Done {
         stream: String,
         group: String,
     },
+    /// XTRIM, with the first id that stays if it has one.
     Trimmed {
         stream: String,
+        below: Option<String>,
     },
     Flushed,
     /// A replica has taken over: what was done with these streams since then is undone.

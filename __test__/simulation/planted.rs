@@ -5,7 +5,7 @@ use crate::generator;
 use crate::run;
 
 /// Names of the planted faults, as in the calls of `planted` in src.
-pub const FAULTS: [&str; 32] = [
+pub const FAULTS: [&str; 33] = [
     "acknowledged before it runs",
     "buffered payload is lost",
     "claim without idle time",
@@ -33,6 +33,7 @@ pub const FAULTS: [&str; 32] = [
     "pause leaves the read",
     "refused settlement is forgotten",
     "released slot is freed again",
+    "retention forgets pending entries",
     "retry limit off by one",
     "slot is given back twice",
     "slot kept after a refusal",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hfxbus::engine::consumer::Consumer;
 use hfxbus::engine::options::bus::{BusOptions, Route};
 use hfxbus::engine::options::consumer::{ConsumerOptions, ReadFrom, StreamOptions};
+use hfxbus::engine::options::retention::RetentionOptions;
 use hfxbus::engine::options::retry_policy::{Growth, RetryPolicy};
 use hfxbus::redis_io::world::simulation;
 use tokio::time::{Instant, sleep_until};
@@ -161,7 +162,8 @@ impl<'a> Running<'a> {
 
     pub(crate) fn start_program(&self, number: u32, process: &scenario::Process) -> Arc<Program> {
         let nodes = connections::nodes(self.scenario, process);
-        let options = BusOptions { key_prefix: "hfxbus".to_owned(), nodes, eject: None, retention: None };
+        let retention = self.scenario.retains.map(|ms| RetentionOptions { keep: Duration::from_millis(ms) });
+        let options = BusOptions { key_prefix: "hfxbus".to_owned(), nodes, eject: None, retention };
         let board = (self.board.clone(), process.has_producer);
         Program::start(number, self.world.tasks(number), options, board)
     }

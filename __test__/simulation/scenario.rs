@@ -17,6 +17,8 @@ pub struct Scenario {
     pub is_distributed: bool,
     /// Delays of connections in ms: minimum and addition.
     pub latencies: Vec<(u64, u64)>,
+    /// Minimum time in ms that acknowledged entries stay, with retention.
+    pub retains: Option<u64>,
     pub streams: Vec<Stream>,
     pub groups: Vec<Group>,
     pub processes: Vec<Process>,
@@ -287,6 +289,9 @@ impl fmt::Display for Scenario {
         let spread = if self.is_distributed { ", jobs spread by id" } else { "" };
         let Self { seed, nodes, arrangement, latencies, .. } = self;
         writeln!(to, "seed {seed}: {nodes} node(s) {arrangement:?}{spread}, delays {latencies:?} ms")?;
+        if let Some(ms) = self.retains {
+            writeln!(to, "  acknowledged entries are removed after {ms} ms")?;
+        }
         for (at, stream) in self.streams.iter().enumerate() {
             writeln!(to, "  stream s{at}: {stream:?}")?;
         }

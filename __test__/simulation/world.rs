@@ -386,7 +386,10 @@ fn effect_of(words: &[&[u8]], reply: &[u8]) -> Option<Done> {
             "destroy" => Some(Done::GroupGone { stream: text(2), group: text(3) }),
             _ => None,
         },
-        "xtrim" => Some(Done::Trimmed { stream: text(1) }),
+        "xtrim" => {
+            let below = text(2).eq_ignore_ascii_case("minid").then(|| text(4));
+            Some(Done::Trimmed { stream: text(1), below })
+        }
         "flushall" => Some(Done::Flushed),
         _ => None,
     }

@@ -1,5 +1,6 @@
 'use strict';
 
+const { retainedStreams } = require('../inspection/held-streams.js');
 const { entriesOf, payloadOf } = require('../inspection/job-search.js');
 const { streamsOf } = require('../inspection/streams.js');
 const { HELP_OF_BUS, parse } = require('./arguments.js');
@@ -29,18 +30,21 @@ async function run(args) {
     ]);
     const payload = perServer.flat();
     if (values.json) json({ jobId, entries, payload });
-    else print({ jobId, entries, payload });
+    else print({ jobId, entries, payload, retained: entries.length === 0 ? await retainedStreams(servers) : [] });
     return entries.length + payload.length > 0 ? 0 : 1;
   });
 }
 
-function print({ jobId, entries, payload }) {
+function print({ jobId, entries, payload, retained }) {
+  const removal = removalBy([...retained]);
   if (entries.length + payload.length === 0) {
-    console.log(`Job ${printable(jobId)} has no entry in a stream, and no payload.`);
+    console.log(`Job ${printable(jobId)} has no entry in a stream, and no payload.${removal}`);
     return;
   }
   const header = ['stream', 'node', 'entry', 'sent', 'group', 'state', 'owner', 'idle', 'deliveries'];
-  console.log(entries.length > 0 ? table(header, entries.flatMap(rows)) : 'The job has no entry in a stream.');
+  console.log(
+    entries.length > 0 ? table(header, entries.flatMap(rows)) : `The job has no entry in a stream.${removal}`,
+  );
   for (const { stream, deadLetter } of entries.filter((entry) => entry.deadLetter)) {
     const { group, stream: from, reason } = deadLetter;
     console.log(printable(`In ${stream}, dead-lettered by ${group} of ${from}: ${reason}`));
@@ -51,6 +55,12 @@ function print({ jobId, entries, payload }) {
   const keys = payload.map(({ key, node, bytes, ttl }) => [key, node, bytes, duration(ttl) ?? 'never']);
   const text = keys.length > 0 ? table(['payload', 'node', 'bytes', 'expires in'], keys) : 'There is no payload key.';
   console.log(`\n${text}`);
+}
+
+/** Returns the sentence about entries that retention has removed; empty without retention. */
+function removalBy(streams) {
+  if (streams.length === 0) return '';
+  return printable(` Entries that every group has acknowledged are removed from ${streams.sort().join(', ')}.`);
 }
 
 function rows({ stream, node, id, age, groups }) {

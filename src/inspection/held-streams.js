@@ -12,10 +12,7 @@ const { keysOf, literal } = require('./streams.js');
  * @returns {Promise<import('./finding.js').Finding[]>} no finding without retention
  */
 async function checkRetention(servers, streams, idle) {
-  // Consumers renew the lease of each stream that they remove entries from.
-  const begin = `${servers.prefix}:rtl:`;
-  const perServer = await Promise.all(servers.all.map((server) => keysOf(server, `${literal(begin)}*`)));
-  const names = new Set(perServer.flat().map((key) => key.slice(begin.length)));
+  const names = await retainedStreams(servers);
   const retained = streams.filter(({ stream }) => names.has(stream));
   if (retained.length === 0) return [];
   const held = retained.flatMap((stream) => heldBy(stream, idle));
@@ -23,6 +20,16 @@ async function checkRetention(servers, streams, idle) {
   const node = servers.all.map(({ name }) => name).join(', ');
   const detail = `${retained.length} ${retained.length === 1 ? 'stream' : 'streams'} with retain, none is held by a dead group`;
   return [{ check: 'retention', node, state: 'ok', detail }];
+}
+
+/**
+ * Resolves with the names of the streams with retention, by the marks and the leases of the consumers that remove entries.
+ * @param {import('../cli/servers.js').Servers} servers
+ */
+async function retainedStreams({ all, prefix }) {
+  const perServer = await Promise.all(all.map((server) => keysOf(server, `${literal(prefix)}:r[et][tl]:*`)));
+  const begin = `${prefix}:ret:`.length;
+  return new Set(perServer.flat().map((key) => key.slice(begin)));
 }
 
 function heldBy({ stream, node, length, lastId, groups }, idle) {
@@ -40,4 +47,4 @@ function firstOf({ oldestPending, lastDelivered }) {
   return oldestPending?.id ?? successor(lastDelivered) ?? lastDelivered;
 }
 
-module.exports = { checkRetention };
+module.exports = { checkRetention, retainedStreams };

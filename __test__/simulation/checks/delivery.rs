@@ -60,7 +60,7 @@ impl Summary<'_> {
                             || self.is_disturbed(group)
                             || self.may_expire(group);
                         // Entries that were trimmed are acknowledged, since there is nothing to run.
-                        let is_gone = !self.end.present.contains(&(*port, stream.clone(), entry.clone()));
+                        let is_gone = !self.is_kept(*port, stream, entry);
                         let is_done = succeeded.contains(&(group, job));
                         if !(is_done || is_gone || has_dead_letters && is_last) {
                             found.push(format!(

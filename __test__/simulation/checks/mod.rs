@@ -4,6 +4,7 @@ mod delivery;
 mod ending;
 mod outcome;
 mod repetition;
+mod retention;
 mod running;
 mod summary;
 
@@ -37,10 +38,11 @@ pub fn check(scenario: &Scenario, outcome: &Outcome) -> Vec<Violation> {
 fn check_history<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation> {
     let summary = Summary::new(scenario, outcome);
     let mut found = Vec::new();
-    let checks: [(&'static str, Check<'a>); 14] = [
+    let checks: [(&'static str, Check<'a>); 15] = [
         ("delivery", Summary::delivery),
         ("outcome", Summary::outcome),
         ("acknowledgement", Summary::acknowledgement),
+        ("retention", Summary::retention),
         ("dead letters", Summary::dead_letters),
         ("concurrency", Summary::concurrency),
         ("order", Summary::order),

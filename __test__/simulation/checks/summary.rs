@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::disruptions::Disruptions;
 use crate::history::{Control, Done, End, Event, Timed};
-use crate::run::{EndState, Outcome};
+use crate::run::{EndState, Outcome, parse_entry_id};
 use crate::scenario::{Action, Scenario, Send};
 
 /// An entry that a server has taken.
@@ -42,6 +42,8 @@ pub(super) struct Summary<'a> {
     pub(super) destroyed: BTreeMap<(u16, String, String), Vec<u64>>,
     /// Failovers that have undone what was done with a stream: port, stream, and the time from which on and at which.
     pub(super) rewound: Vec<(u16, String, u64, u64)>,
+    /// Entries that retention has removed, by port and stream.
+    pub(super) retired: BTreeSet<(u16, String, String)>,
     /// Jobs that were exhausted, by group: a consumer has reported it, or a server has the dead letter.
     pub(super) exhausted: BTreeSet<(usize, u32)>,
     /// Calls of `stop()` by process.
@@ -63,6 +65,7 @@ impl<'a> Summary<'a> {
             flushed: BTreeMap::new(),
             destroyed: BTreeMap::new(),
             rewound: Vec::new(),
+            retired: BTreeSet::new(),
             exhausted: BTreeSet::new(),
             stops: BTreeMap::new(),
         };
@@ -132,8 +135,28 @@ impl<'a> Summary<'a> {
                 let rewound = streams.iter().map(|stream| (port, stream.clone(), *since, at));
                 self.rewound.extend(rewound);
             }
+            Done::Trimmed { stream, below: Some(below) } => self.note_retired(port, stream, below),
             Done::Acknowledged { .. } | Done::Trimmed { .. } => {}
         }
+    }
+
+    /// Notes the entries that retention has removed. With another XTRIM in the script nothing says which of the two it was.
+    fn note_retired(&mut self, port: u16, stream: &str, below: &str) {
+        let trims = self.scenario.actions.iter().any(|timed| matches!(timed.action, Action::Trim(..)));
+        if trims {
+            return;
+        }
+        let below = parse_entry_id(below);
+        let entries = self.entries.values().flatten();
+        let of_stream = entries.filter(|entry| entry.port == port && entry.stream == stream);
+        let removed = of_stream.filter(|entry| parse_entry_id(&entry.id) < below);
+        self.retired.extend(removed.map(|entry| (port, entry.stream.clone(), entry.id.clone())));
+    }
+
+    /// Returns true if an entry is in its stream at the end, or if retention has removed it.
+    pub(super) fn is_kept(&self, port: u16, stream: &str, entry: &str) -> bool {
+        let place = (port, stream.to_owned(), entry.to_owned());
+        self.end.present.contains(&place) || self.retired.contains(&place)
     }
 
     pub(super) fn group_of(&self, consumer: u32) -> usize {
@@ -155,7 +178,7 @@ impl<'a> Summary<'a> {
         let after = |times: Option<&Vec<u64>>| times.into_iter().flatten().any(|&time| time >= entry.at);
         after(self.flushed.get(&entry.port))
             || after(self.destroyed.get(&(entry.port, entry.stream.clone(), group.to_owned())))
-            || !self.end.present.contains(&(entry.port, entry.stream.clone(), entry.id.clone()))
+            || !self.is_kept(entry.port, &entry.stream, &entry.id)
     }
 
     /// Returns true if a failover has undone, between two times, what was done with the stream of an entry.

@@ -1,0 +1,66 @@
+//! Retention: an entry is removed only after every group has acknowledged it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::summary::Summary;
+use crate::history::{Done, Event, Timed};
+use crate::run::parse_entry_id;
+
+/// Time in which a group that was created can be missing from the comparison before a removal, in ms.
+const COMPARISON: u64 = 3_000;
+
+type EntryKey = (u64, u64);
+
+/// A stream of a server.
+#[derive(Default)]
+struct StreamModel {
+    entries: BTreeSet<EntryKey>,
+    /// Groups with the time of their creation, the entry behind which they began, and what they have acknowledged.
+    groups: BTreeMap<String, (u64, EntryKey, BTreeSet<EntryKey>)>,
+}
+
+impl Summary<'_> {
+    /// An entry is removed by its id only after every group has acknowledged it.
+    pub(super) fn retention(&self, found: &mut Vec<String>) {
+        let mut streams: BTreeMap<(u16, String), StreamModel> = BTreeMap::new();
+        for Timed { at, event } in self.events {
+            let Event::Server { port, done } = event else { continue };
+            let mut of =
+                |stream: &str| -> &mut StreamModel { streams.entry((*port, stream.to_owned())).or_default() };
+            match done {
+                Done::Added { stream, entry, .. } => of(stream).entries.extend(parse_entry_id(entry)),
+                Done::GroupMade { stream, group, from } => {
+                    let begin = parse_entry_id(from).unwrap_or_default();
+                    of(stream).groups.insert(group.clone(), (*at, begin, BTreeSet::new()));
+                }
+                Done::GroupGone { stream, group } => drop(of(stream).groups.remove(group)),
+                Done::Acknowledged { stream, group, entries } => {
+                    if let Some((_, _, acknowledged)) = of(stream).groups.get_mut(group) {
+                        acknowledged.extend(entries.iter().filter_map(|entry| parse_entry_id(entry)));
+                    }
+                }
+                Done::Trimmed { stream, below: Some(below) } => {
+                    let Some(below) = parse_entry_id(below) else { continue };
+                    let model = of(stream);
+                    let kept = model.entries.split_off(&below);
+                    for entry in std::mem::replace(&mut model.entries, kept) {
+                        for (group, (made, begin, acknowledged)) in &model.groups {
+                            let is_old = made + COMPARISON <= *at;
+                            if is_old && entry > *begin && !acknowledged.contains(&entry) {
+                                found.push(format!(
+                                    "at {at}: {}-{} was removed, and {group} has not acknowledged it",
+                                    entry.0, entry.1
+                                ));
+                            }
+                        }
+                    }
+                }
+                Done::Trimmed { stream, below: None } => {
+                    // Nothing says which entries are left.
+                    of(stream).entries.clear();
+                }
+                Done::Flushed => streams.retain(|(on, _), _| on != port),
+            }
+        }
+    }
+}

@@ -58,7 +58,11 @@ class Order {
   check() {
     assert.strictEqual(this.overlaps, 0);
     for (const [key, ids] of this.byKey) {
-      assert.deepStrictEqual(ids, [...ids].sort((left, right) => left - right), `key ${key}`);
+      assert.deepStrictEqual(
+        ids,
+        [...ids].sort((left, right) => left - right),
+        `key ${key}`,
+      );
     }
   }
 }
@@ -129,7 +133,10 @@ ours('partitions move to a consumer that comes, and back when it pauses', async 
   await until(() => second.owned.size > 0 && first.owned.size + second.owned.size === partitions);
   assert.ok([...second.owned.keys()].every((partition) => !first.owned.has(partition)));
   const fences = [...second.owned.values()];
-  assert.ok(fences.every((fence) => fence >= 2), `${fences}`);
+  assert.ok(
+    fences.every((fence) => fence >= 2),
+    `${fences}`,
+  );
   await sending;
   const paused = performance.now();
   await second.consumer.pause();
@@ -148,34 +155,37 @@ ours('a stop of the bus releases the partitions', async (_, scene) => {
   assert.deepStrictEqual(own, []);
 });
 
-ours('an owner that has lost its partition cannot settle its jobs there, and the next owner runs them', async (_, scene) => {
-  const gate = new Gate();
-  const jobs = [];
-  const processor = async (job) => {
-    jobs.push(job);
-    if (jobs.length === 1) await gate.opened;
-  };
-  const first = await play(scene, processor, { partitions: 1 });
-  await until(() => first.owned.size === 1);
-  await sendNumbered(scene, 1, ['a'], { partitions: 1 });
-  await until(() => jobs.length === 1);
-  assert.strictEqual(jobs[0].fence, first.owned.get(0));
-  // As if the owner had been frozen for longer than its lease.
-  const own = `hfxbus:own:${scene.stream}#0:${scene.group}`;
-  await scene.redis.call('MULTI');
-  await scene.redis.call('DEL', own);
-  await scene.redis.call('SADD', own, 'another');
-  await scene.redis.call('PEXPIRE', own, LEASE);
-  await scene.redis.call('EXEC');
-  await until(() => first.owned.size === 0);
-  gate.open();
-  await until(() => first.errors.length === 1);
-  assert.strictEqual(first.errors[0].cause?.code ?? first.errors[0].code, 'REJECT_JOB_ERROR');
-  assert.match(first.errors[0].message, /another owner/);
-  await until(() => jobs.length === 2);
-  assert.ok(jobs[1].fence > jobs[0].fence);
-  await until(async () => (await scene.pending({ stream: `${scene.stream}#0` })) === 0);
-});
+ours(
+  'an owner that has lost its partition cannot settle its jobs there, and the next owner runs them',
+  async (_, scene) => {
+    const gate = new Gate();
+    const jobs = [];
+    const processor = async (job) => {
+      jobs.push(job);
+      if (jobs.length === 1) await gate.opened;
+    };
+    const first = await play(scene, processor, { partitions: 1 });
+    await until(() => first.owned.size === 1);
+    await sendNumbered(scene, 1, ['a'], { partitions: 1 });
+    await until(() => jobs.length === 1);
+    assert.strictEqual(jobs[0].fence, first.owned.get(0));
+    // As if the owner had been frozen for longer than its lease.
+    const own = `hfxbus:own:${scene.stream}#0:${scene.group}`;
+    await scene.redis.call('MULTI');
+    await scene.redis.call('DEL', own);
+    await scene.redis.call('SADD', own, 'another');
+    await scene.redis.call('PEXPIRE', own, LEASE);
+    await scene.redis.call('EXEC');
+    await until(() => first.owned.size === 0);
+    gate.open();
+    await until(() => first.errors.length === 1);
+    assert.strictEqual(first.errors[0].cause?.code ?? first.errors[0].code, 'REJECT_JOB_ERROR');
+    assert.match(first.errors[0].message, /another owner/);
+    await until(() => jobs.length === 2);
+    assert.ok(jobs[1].fence > jobs[0].fence);
+    await until(async () => (await scene.pending({ stream: `${scene.stream}#0` })) === 0);
+  },
+);
 
 ours('a consumer owns nothing while another one has the lease, whatever it asks', async (_, scene) => {
   const own = `hfxbus:own:${scene.stream}#0:${scene.group}`;

@@ -27,6 +27,8 @@ const OPTIONS = {
   IConsumerOptions: 'Options of a consumer',
   IProcessOptions: '`consumer.process(options)`',
   IBatchOptions: 'Batches',
+  IOrderOptions: 'Partitions',
+  IPartitionedStream: 'Partitions',
   IBackoffOptions: 'Claiming',
   IShutdownOptions: '`gracefulShutdown(members, options?)`',
   EmbeddedRedisOptions: '`EmbeddedRedis.start(options?)`',

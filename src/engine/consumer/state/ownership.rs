@@ -78,7 +78,12 @@ impl Ownership {
 
     /// Returns true if jobs of the partition can begin.
     pub fn can_start(&self, now: Instant) -> bool {
-        matches!(self.phase, OwnershipPhase::TakingOver | OwnershipPhase::Held) && now < self.valid_until
+        self.is_taken() && now < self.valid_until
+    }
+
+    /// Returns true if entries of the partition are taken. They start once the lease is certain.
+    pub fn is_taken(&self) -> bool {
+        matches!(self.phase, OwnershipPhase::TakingOver | OwnershipPhase::Held)
     }
 
     /// Returns true if the partition can be read. The lease outlasts the read.
@@ -97,6 +102,11 @@ impl ConsumerState {
     /// Returns true if jobs of a stream can begin: it is not ordered, or this consumer owns it.
     pub fn can_start(&self, stream: u32, now: Instant) -> bool {
         self.streams[stream as usize].ownership.as_ref().is_none_or(|ownership| ownership.can_start(now))
+    }
+
+    /// Returns true if entries of a stream are taken: it is not ordered, or this consumer owns it.
+    pub fn is_taken(&self, stream: u32) -> bool {
+        self.streams[stream as usize].ownership.as_ref().is_none_or(Ownership::is_taken)
     }
 
     /// Returns true if this consumer has lost the partition of a running job.
@@ -140,7 +150,8 @@ impl ConsumerState {
         let is_next = |one: &&mut super::buffer::BufferedEntry| {
             one.is_parked && one.stream == stream && one.order_key() == Some(key)
         };
-        match self.buffered.iter_mut().filter(|_| self.parked > 0).find(is_next) {
+        let parked = self.buffered.iter_mut().filter(|_| self.parked > 0);
+        match parked.filter(is_next).min_by_key(|one| one.entry) {
             Some(next) => {
                 next.is_parked = false;
                 self.parked -= 1;

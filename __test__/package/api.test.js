@@ -71,6 +71,7 @@ const OTHERS = {
   IClaimedEntry: 'Events of a consumer',
   IExhaustedEntry: 'Events of a consumer',
   ITrimmedEntries: 'Events of a consumer',
+  IOwnedPartition: 'Events of a consumer',
   UnrecoverableError: 'Claiming',
   DeadLetters: 'DeadLetters',
   'DeadLetters.list': 'DeadLetters',

@@ -68,6 +68,7 @@ export declare function setErrorKind<T extends Error>(error: T, kind: string): T
  * | `COMMAND_TIMEOUT` | no reply within `commandTimeout` |
  * | `PROTOCOL_ERROR` | the received bytes are not a reply of Redis |
  * | `NODE_EJECTED` | the node is out of the ring, see {@link IEjectOptions}; earlier commands can have been executed |
+ * | `OWNERSHIP_LOST` | the partition of the job has another owner, which runs the job again |
  * | `UNSUPPORTED_COMMAND` | a {@link RedisClient} refuses the command |
  */
 export interface IRedisError extends Error {
@@ -1209,6 +1210,13 @@ export interface ISentJob extends Job {
 
 /** Received job. Its three methods exist until the job is settled. */
 export interface IReceivedJob extends Job {
+  /** Key of the job, from `send({ key })`; undefined without one. */
+  readonly key?: string;
+  /**
+   * Fencing number of the consumer's ownership, for a job of an ordered partition; undefined for others. It grows with each
+   * owner of the partition in the group. A store that refuses smaller numbers is safe from an owner that was frozen.
+   */
+  readonly fence?: number;
   /**
    * Signal that aborts when the outcome has no effect any more: when the job's `deadline` has passed (the reason has code
    * `DEADLINE_TIMEOUT`), or when `stop()` does not wait any longer (`CONNECTION_CLOSED`). It does not abort after the end of
@@ -1263,6 +1271,19 @@ export interface ISendOptions {
    * @default the stream
    */
   route?: string | symbol | undefined;
+  /**
+   * Key of at most 512 bytes. All jobs of a key are in one partition of the stream, and `ordered` runs them in their order. It is
+   * `job.key` in the processor. Consumers of 2.x do not see it.
+   * @default none
+   */
+  key?: string | null | undefined;
+  /**
+   * Spreads the stream over this number of streams in Redis at least, from 1 to 4096. The count in force is the largest that a
+   * process has declared. The first send asks Redis for it, and later ones every 2 s at most. Jobs without a key go round the
+   * partitions. `route` must not be given.
+   * @default none
+   */
+  partitions?: number | null | undefined;
   /** Job to send. Values that were set and not pushed leave with it (MULTI, SET, XADD and EXEC). */
   job: Job;
   /**
@@ -1438,9 +1459,10 @@ export declare class Producer {
    * `*` in a name matches any text. Resolves when Redis has confirmed the subscription (SUBSCRIBE or PSUBSCRIBE). `send()` with
    * `waitFor` needs no `listen()`.
    *
+   * @param streams - names, or partitioned streams with their partitions at the time of the call
    * @returns rejects with an {@link IRedisError}
    */
-  listen(...streams: string[]): Promise<void>;
+  listen(...streams: (string | IPartitionedStream)[]): Promise<void>;
   /**
    * Adds middleware for sends from now on. Functions run in the order of their addition, each around those after it.
    *
@@ -1535,6 +1557,24 @@ export interface ITrimmedEntries {
   pending: boolean;
 }
 
+/** Partitioned stream, of which a producer listens to all completions. */
+export interface IPartitionedStream {
+  /** The stream. */
+  stream: string;
+  /** Least number of its partitions, as for `send()`. */
+  partitions?: number | null | undefined;
+}
+
+/** Ordered partition that a consumer owns, or owned. */
+export interface IOwnedPartition {
+  /** Name of the stream, as passed to `process()`. */
+  stream: string;
+  /** Number of the partition, from 0 on. */
+  partition: number;
+  /** Fencing number of the ownership. */
+  fence: number;
+}
+
 /** Listeners of a consumer's events. */
 export interface IConsumerEvents {
   /** An error occurred that belongs to no call. */
@@ -1553,6 +1593,20 @@ export interface IConsumerEvents {
    * entries that were never delivered to the group. Needs `claimInterval`; undelivered entries need Redis 7 or later.
    */
   trimmed: (entries: ITrimmedEntries) => void;
+  /** The consumer owns an ordered partition, and will run its jobs. */
+  assigned: (partition: IOwnedPartition) => void;
+  /** The consumer does not own an ordered partition any more. It has run all jobs that it began there, or has lost its lease. */
+  revoked: (partition: IOwnedPartition) => void;
+}
+
+/** Options of the order by key. */
+export interface IOrderOptions {
+  /**
+   * Time of a lease without renewal, in ms, from 100 to 3600000. After the death of an owner its partitions move within 1.5
+   * leases. Redis gets about four renewals within that time, for each partition.
+   * @default 5000
+   */
+  lease?: number | null | undefined;
 }
 
 /** Delay before a failed job is delivered again. Times are in ms. */
@@ -1675,6 +1729,19 @@ export interface IConsumerOptions {
 export interface IProcessOptions {
   /** The stream. */
   stream: string;
+  /**
+   * Reads this number of partitions of the stream at least, from 1 to 4096, as `send({ partitions })` spreads it. Further ones
+   * are found within 2 s. On `nodes()` the name of each partition decides on its node, whatever the `route` of the consumer.
+   * @default none
+   */
+  partitions?: number | null | undefined;
+  /**
+   * Runs the jobs of one key one after the other, in the order of their sends, across all consumers of the group. Each partition
+   * has one owner at a time. A job that failed blocks its key, and only that, until it has run again or is `'exhausted'`. Needs
+   * `partitions` and `claimInterval`. All consumers of the group must have it.
+   * @default false
+   */
+  ordered?: boolean | IOrderOptions | null | undefined;
   /** Processor, called with one job, up to `concurrency` times at once. */
   processor: (job: IReceivedJob) => any;
   /**

@@ -45,6 +45,20 @@ describe('npx hfxbus inspect', () => {
     assert.match(stdout, /^mailer +\S+ +127\.0\.0\.1:\d+ +1 +\d+ \w+$/m);
   });
 
+  it('finds the partitions of a stream by its name', async (t) => {
+    const redis = await RedisServer.start();
+    t.after(() => redis.kill());
+    await redis.call('APPEND', 'hfxbus:prt:orders', '12 ');
+    for (const name of ['orders#0', 'orders#11', 'orders#2', 'orders#x', 'order#1']) {
+      await redis.call('XADD', keys.stream(name), '*', 'prd', 'p', 'job', 'j');
+    }
+    const { said } = await asked(['inspect', 'orders', '--url', `redis://127.0.0.1:${redis.port}`]);
+    assert.deepStrictEqual(
+      said.streams.map(({ stream }) => stream),
+      ['orders#0', 'orders#2', 'orders#11'],
+    );
+  });
+
   it('exits with 1 for a missing stream, and normally for no streams at all', async (t) => {
     const redis = await RedisServer.start();
     t.after(() => redis.kill());

@@ -23,6 +23,7 @@ const faults = [
   require('./retention.js'),
   require('./short-lived.js'),
   require('./killed-readers.js'),
+  require('./killed-owners.js'),
   require('./by-tests.js'),
 ].flat();
 

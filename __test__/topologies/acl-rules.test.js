@@ -8,6 +8,8 @@ const { documentedRights } = require('../support/documented-rights.js');
 const { until } = require('../support/wait-until.js');
 
 const { rules, commands } = documentedRights();
+/** Time of a lease of a partition, in ms. */
+const LEASE = 300;
 /** Number of users that are tried at a time. */
 const AT_ONCE = 8;
 
@@ -44,7 +46,7 @@ class Tour {
   }
 
   async run() {
-    for (const part of ['consume', 'payloads', 'completions', 'deadLetters', 'end']) {
+    for (const part of ['consume', 'payloads', 'completions', 'deadLetters', 'order', 'end']) {
       this.#goOn();
       await this[part]();
     }
@@ -115,14 +117,41 @@ class Tour {
     assert.ok(await letters.drop(await arrived()));
   }
 
+  /** An owner of ordered partitions takes, renews and releases them. */
+  async order() {
+    const consumer = new this.hfxbus.Consumer(this.connection, {
+      group: 'group',
+      claimInterval: 50,
+      claimDeadline: 400,
+    });
+    consumer.on('error', (error) => this.errors.push(error));
+    const owned = new Set();
+    consumer.on('assigned', ({ partition }) => owned.add(partition));
+    consumer.on('revoked', ({ partition }) => owned.delete(partition));
+    const of = { stream: `${this.stream}-parts`, partitions: 2 };
+    consumer.process({ ...of, ordered: { lease: LEASE }, processor: () => {} });
+    await consumer.play();
+    const owns = (count) => () => {
+      this.#goOn();
+      return owned.size === count;
+    };
+    await until(owns(2), { timeout: 20_000 });
+    const since = performance.now();
+    await this.finish(this.job('ordered'), { ...of, key: 'k' });
+    await until(() => performance.now() > since + 2 * LEASE);
+    await until(owns(2));
+    await consumer.pause();
+    await until(owns(0));
+  }
+
   /** A job that no other tour has. */
   job(name) {
     return this.producer.job(`${this.stream}:${name}`);
   }
 
-  async finish(job) {
+  async finish(job, of = { stream: this.stream }) {
     this.#goOn();
-    const sent = await this.producer.send({ stream: this.stream, job, waitFor: ['group'], durable: true });
+    const sent = await this.producer.send({ ...of, job, waitFor: ['group'], durable: true });
     assert.ok((await sent.finished(20_000)).group instanceof Date);
   }
 }

@@ -7,7 +7,8 @@ const { Servers } = require('./servers.js');
 
 const HELP = `Usage: hfxbus inspect [stream] [options]
 
-Shows streams with their groups: length, pending entries and lag. With a stream, shows its consumers too.
+Shows streams with their groups: length, pending entries and lag. With a stream, shows its consumers
+too, and its partitions if it has any.
 
 ${HELP_OF_BUS}`;
 

@@ -20,19 +20,43 @@ function literal(text) {
   return text.replace(/[*?[\]\\^]/g, '\\$&');
 }
 
+/** End of the name of the stream of a partition, behind the name of the partitioned stream. */
+const PARTITION = /^#\d+(\{\d+\})?$/;
+
 /**
  * Resolves with the streams of a bus on all servers.
  * @param {import('../cli/servers.js').Servers} servers
- * @param {string} [name] the only stream to read
+ * @param {string} [name] the only stream to read, with its partitions if it has any
  */
 async function streamsOf(servers, name) {
   const begin = `${servers.prefix}:str:`;
+  const isPartitioned = name !== undefined && (await hasPartitions(servers, name));
   const perServer = servers.all.map(async (server) => {
-    const keys = name === undefined ? await keysOf(server, `${literal(begin)}*`) : [begin + name];
+    const own = name === undefined ? await keysOf(server, `${literal(begin)}*`) : [begin + name];
+    const found = isPartitioned ? await keysOf(server, `${literal(`${begin}${name}#`)}*`) : [];
+    const partitions = found.filter((key) => PARTITION.test(key.slice(begin.length + name.length)));
+    const keys = [...own, ...partitions.sort(byPartition)];
     const streams = await Promise.all(keys.map((key) => streamOf(server, key, servers.prefix)));
     return streams.filter((stream) => stream !== null);
   });
   return (await Promise.all(perServer)).flat();
+}
+
+/** Resolves with true if a stream is partitioned. A server that does not have the count, or must not tell it, is passed over. */
+async function hasPartitions(servers, name) {
+  const perServer = servers.all.map(({ client }) => {
+    return client.call('exists', `${servers.prefix}:prt:${name}`).catch((error) => {
+      if (error.name === 'ReplyError') return 0;
+      throw error;
+    });
+  });
+  return (await Promise.all(perServer)).includes(1);
+}
+
+/** Compares the keys of partitions of one stream by their numbers. */
+function byPartition(left, right) {
+  const number = (key) => Number(key.slice(key.lastIndexOf('#') + 1).split('{', 1)[0]);
+  return number(left) - number(right);
 }
 
 /** Resolves with a stream and its groups, or `null` if this server does not have it. */

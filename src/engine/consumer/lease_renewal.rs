@@ -141,13 +141,16 @@ impl Consumer {
     fn due(&self, state: &mut ConsumerState, now: Instant) -> Due {
         let least = self.lease_interval() / 2;
         let mut due = Due::new();
-        let lost: Vec<bool> = (state.streams.iter().map(|stream| stream.ownership.as_ref()))
-            .map(|ownership| ownership.is_some_and(|ownership| !ownership.is_valid(now)))
+        let owned: Vec<Option<bool>> = (state.streams.iter().map(|stream| stream.ownership.as_ref()))
+            .map(|ownership| ownership.map(|ownership| ownership.is_valid(now)))
             .collect();
         let mut add = |stream: u32, entry, token, touched, idle| {
             // The entries of a lost partition belong to its owner.
-            if !lost[stream as usize] && now.saturating_duration_since(touched) >= least {
-                let key = RenewalKey { stream, min_idle: self.min_idle(touched), idle };
+            let owned = owned[stream as usize];
+            if owned != Some(false) && now.saturating_duration_since(touched) >= least {
+                // Nobody else claims the entries of an owned partition, which must keep their places.
+                let min_idle = if owned == Some(true) { 0 } else { self.min_idle(touched) };
+                let key = RenewalKey { stream, min_idle, idle };
                 due.entry(key).or_default().push((entry, token));
             }
         };

@@ -265,7 +265,7 @@ class Consumer extends EventEmitter {
     if (hasSubscribers) this.#announce(run, stream, headers);
     if (this.#defersRemovals || this.#carried.size > 0) this.#deliver(run);
     if (this.#prefetched.size > 0) this.#bring(run);
-    if (this.#fences?.has(stream)) run.job.fence = this.#fences.get(stream);
+    if (this.#fences !== null) this.#fence(run, stream);
     this.#runs[token % SLOTS] = run;
     const processor = this.#processors[stream];
     if (this.#middleware === null) run.start(processor);
@@ -383,6 +383,12 @@ class Consumer extends EventEmitter {
     const delivery = new Delivery(job.id, this.#defersRemovals);
     if (carried !== undefined) delivery.carry(carried);
     Job.deliver(job, delivery);
+  }
+
+  /** Passes the fencing number of an ordered partition to a job. */
+  #fence({ job }, stream) {
+    const fence = this.#fences.get(stream);
+    if (fence !== undefined) job.fence = fence;
   }
 
   /** Passes prefetched payloads to a job. */

@@ -156,7 +156,7 @@ impl Consumer {
                     missing.push(pending.id);
                     continue;
                 };
-                if state.holds(stream, entry.id) || !state.can_start(stream, at) {
+                if state.holds(stream, entry.id) || !state.is_taken(stream) {
                     // A read of the history, or a search before a pause, was faster.
                     continue;
                 }

@@ -160,11 +160,11 @@ impl Consumer {
         now: Instant,
         batch: &mut ReadBatch,
     ) {
-        let at = &mut state.streams[stream as usize];
-        if at.ownership.as_ref().is_some_and(|ownership| !ownership.can_start(now)) {
+        if !state.is_taken(stream) {
             // The next owner takes it over.
             return;
         }
+        let at = &mut state.streams[stream as usize];
         let from_history = at.position != Position::New;
         if from_history {
             at.position = Position::History(entry.id.to_string());

@@ -1,102 +1,30 @@
-//! Ownership of a partition, and the order of its jobs by key. Pure.
+//! Order of the jobs of a partition by key. Pure.
 //!
-//! ```text
-//! vacant ──lease──▶ taking over ──pending entries are here──▶ held ──moves──▶ leaving ──drained──▶ vacant
-//! ```
-//! The lease can lapse in every state; the partition is vacant then. At most one entry of a key runs or can run next. The
-//! others are parked in the buffer until it is settled for good, so a job that waits for its retry blocks its key only.
-
-use std::time::Duration;
+//! At most one entry of a key runs or can run next. The others are parked in the buffer until it is settled for good, so a job
+//! that waits for its retry blocks its key only.
 
 use tokio::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
-use crate::redis_io::world::map::HashMap;
 
 use crate::engine::consumer::state::ConsumerState;
+use crate::engine::consumer::state::buffer::BufferedEntry;
 use crate::engine::consumer::state::in_flight::Delivery;
+use crate::engine::consumer::state::ownership::{Ownership, OwnershipPhase};
 use crate::engine::host::job_token::JobToken;
 
 /// Maximum number of parked entries of a consumer. It reads no further ones then.
 const MAX_PARKED: usize = 1_024;
-/// Part of a lease that must be left for a read.
-const READ_MARGIN: u32 = 2;
-/// Part of a lease that one read takes at most, so that Redis ends it before the lease can lapse.
-const READ_PART: u32 = 3;
-
-/// State of an ownership.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OwnershipPhase {
-    /// This consumer does not own the partition.
-    #[default]
-    Vacant,
-    /// Claims what the owner before it has left.
-    TakingOver,
-    /// Reads and runs.
-    Held,
-    /// Runs what has begun, and reads nothing.
-    Leaving,
-}
-
-/// Ownership of one partition.
-#[derive(Debug)]
-pub struct Ownership {
-    /// Name of the partitioned stream.
-    pub of: String,
-    /// Time of a lease without renewal.
-    pub lease: Duration,
-    /// Current state.
-    pub phase: OwnershipPhase,
-    /// Earliest time at which the lease can lapse.
-    pub valid_until: Instant,
-    /// Fencing number of the lease.
-    pub fence: u64,
-    /// Number of reads of the lane when it began to leave.
-    pub reads_at_leave: usize,
-    /// For each key, the entry that runs, runs next or waits for its retry.
-    busy: HashMap<Box<str>, EntryId>,
-}
-
-impl Ownership {
-    /// Ownership that this consumer does not have.
-    pub fn vacant(of: String, lease: Duration) -> Self {
-        Self {
-            of,
-            lease,
-            phase: OwnershipPhase::Vacant,
-            valid_until: Instant::now(),
-            fence: 0,
-            reads_at_leave: 0,
-            busy: HashMap::default(),
-        }
-    }
-
-    /// Returns true if no other consumer can have the lease.
-    pub fn is_valid(&self, now: Instant) -> bool {
-        self.phase != OwnershipPhase::Vacant && now < self.valid_until
-    }
-
-    /// Returns true if jobs of the partition can begin.
-    pub fn can_start(&self, now: Instant) -> bool {
-        matches!(self.phase, OwnershipPhase::TakingOver | OwnershipPhase::Held) && now < self.valid_until
-    }
-
-    /// Returns true if the partition can be read. The lease outlasts the read.
-    pub fn can_read(&self, now: Instant) -> bool {
-        let left = self.valid_until.saturating_duration_since(now);
-        self.phase == OwnershipPhase::Held && left > self.lease / READ_MARGIN
-    }
-
-    /// Maximum time of one read.
-    pub fn longest_read(&self) -> Duration {
-        self.lease / READ_PART
-    }
-}
 
 impl ConsumerState {
     /// Returns true if jobs of a stream can begin: it is not ordered, or this consumer owns it.
     pub fn can_start(&self, stream: u32, now: Instant) -> bool {
         self.streams[stream as usize].ownership.as_ref().is_none_or(|ownership| ownership.can_start(now))
+    }
+
+    /// Returns true if entries of a stream are taken: it is not ordered, or this consumer owns it.
+    pub fn is_taken(&self, stream: u32) -> bool {
+        self.streams[stream as usize].ownership.as_ref().is_none_or(Ownership::is_taken)
     }
 
     /// Returns true if this consumer has lost the partition of a running job.
@@ -137,10 +65,10 @@ impl ConsumerState {
         if ownership.busy.get(key) != Some(&entry) {
             return;
         }
-        let is_next = |one: &&mut super::buffer::BufferedEntry| {
-            one.is_parked && one.stream == stream && one.order_key() == Some(key)
-        };
-        match self.buffered.iter_mut().filter(|_| self.parked > 0).find(is_next) {
+        let is_next =
+            |one: &&mut BufferedEntry| one.is_parked && one.stream == stream && one.order_key() == Some(key);
+        let parked = self.buffered.iter_mut().filter(|_| self.parked > 0);
+        match parked.filter(is_next).min_by_key(|one| one.entry) {
             Some(next) => {
                 next.is_parked = false;
                 self.parked -= 1;

@@ -1,0 +1,94 @@
+//! Ownership of a partition. Pure.
+//!
+//! ```text
+//! vacant ──lease──▶ taking over ──pending entries are here──▶ held ──moves──▶ leaving ──drained──▶ vacant
+//! ```
+//! The lease can lapse in every state; the partition is vacant then.
+
+pub mod order;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::map::HashMap;
+
+/// Part of a lease that must be left for a read.
+const READ_MARGIN: u32 = 2;
+/// Part of a lease that one read takes at most, so that Redis ends it before the lease can lapse.
+const READ_PART: u32 = 3;
+
+/// State of an ownership.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnershipPhase {
+    /// This consumer does not own the partition.
+    #[default]
+    Vacant,
+    /// Claims what the owner before it has left.
+    TakingOver,
+    /// Reads and runs.
+    Held,
+    /// Runs what has begun, and reads nothing.
+    Leaving,
+}
+
+/// Ownership of one partition.
+#[derive(Debug)]
+pub struct Ownership {
+    /// Name of the partitioned stream.
+    pub of: String,
+    /// Time of a lease without renewal.
+    pub lease: Duration,
+    /// Current state.
+    pub phase: OwnershipPhase,
+    /// Earliest time at which the lease can lapse.
+    pub valid_until: Instant,
+    /// Fencing number of the lease.
+    pub fence: u64,
+    /// Number of reads of the lane when it began to leave.
+    pub reads_at_leave: usize,
+    /// For each key, the entry that runs, runs next or waits for its retry.
+    pub(super) busy: HashMap<Box<str>, EntryId>,
+}
+
+impl Ownership {
+    /// Ownership that this consumer does not have.
+    pub fn vacant(of: String, lease: Duration) -> Self {
+        Self {
+            of,
+            lease,
+            phase: OwnershipPhase::Vacant,
+            valid_until: Instant::now(),
+            fence: 0,
+            reads_at_leave: 0,
+            busy: HashMap::default(),
+        }
+    }
+
+    /// Returns true if no other consumer can have the lease.
+    pub fn is_valid(&self, now: Instant) -> bool {
+        self.phase != OwnershipPhase::Vacant && now < self.valid_until
+    }
+
+    /// Returns true if jobs of the partition can begin.
+    pub fn can_start(&self, now: Instant) -> bool {
+        self.is_taken() && now < self.valid_until
+    }
+
+    /// Returns true if entries of the partition are taken. They start once the lease is certain.
+    pub fn is_taken(&self) -> bool {
+        matches!(self.phase, OwnershipPhase::TakingOver | OwnershipPhase::Held)
+    }
+
+    /// Returns true if the partition can be read. The lease outlasts the read.
+    pub fn can_read(&self, now: Instant) -> bool {
+        let left = self.valid_until.saturating_duration_since(now);
+        self.phase == OwnershipPhase::Held && left > self.lease / READ_MARGIN
+    }
+
+    /// Maximum time of one read.
+    pub fn longest_read(&self) -> Duration {
+        self.lease / READ_PART
+    }
+}

@@ -457,7 +457,7 @@ export declare const enum Operation {
   Pull = 2,
   /**
    * `producer, request, plan, capped, wait, flags, record, job¶`, and by the bits of `flags`, those of `SendFlag`:
-   * `headers¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`
+   * `headers¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`; `id¶, ttl`
    */
   Send = 3,
   /** `producer, wait` */
@@ -585,7 +585,9 @@ export declare const enum SendFlag {
   /** Names payload keys that the completion returns. */
   Returns = 8,
   /** Makes the entry the only copy of its values. */
-  OnlyCopy = 16
+  OnlyCopy = 16,
+  /** Has an idempotency id. */
+  Once = 256
 }
 
 /** Kinds of values in a reply. The kind comes first, then the listed numbers. */

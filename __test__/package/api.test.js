@@ -61,6 +61,7 @@ const OTHERS = {
   ISendAllError: '`producer.sendAll(sends, { atomic? })`',
   IDurableOptions: '`producer.send(options)`',
   ICarryOptions: '`producer.send(options)`',
+  IIdempotencyOptions: 'Idempotency ids',
   Consumer: 'Consumer',
   IBatchProcessOptions: 'Batches',
   'Consumer.play': 'Consumer',

@@ -9,6 +9,7 @@ use crate::engine::consumer::settlement::Settlement;
 use crate::engine::consumer::state::payload_changes::{PayloadChanges, PayloadWrite};
 use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
+use crate::engine::producer::send_once::SendOnce;
 use crate::engine::producer::send_payload::{PayloadValue, SendPayload};
 use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::producer::transaction::SendTransaction;
@@ -169,6 +170,7 @@ fn read_send(
     let job = packet.text()?.to_owned();
     let headers = if has(SendFlag::Headers) { Some(packet.text()?.into()) } else { None };
     let payload = read_payload(packet, has)?;
+    let once = if has(SendFlag::Once) { Some(read_once(packet)?) } else { None };
     let ends_at_error = has(SendFlag::EndsAtError);
     let wait = (wait != 0).then_some(wait);
     let plan = named.and_then(|named| named.plans.get(plan as usize).cloned());
@@ -179,10 +181,16 @@ fn read_send(
         record,
         headers,
         payload,
+        once,
         request,
         wait,
         ends_at_error,
     }))
+}
+
+fn read_once(packet: &mut RequestReader<'_>) -> Result<Box<SendOnce>> {
+    let id = packet.text()?.into();
+    Ok(Box::new(SendOnce { id, ttl: packet.number()? as u64 }))
 }
 
 fn read_payload(

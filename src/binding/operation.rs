@@ -13,7 +13,7 @@ pub enum Operation {
     /// `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶`
     Pull = 2,
     /// `producer, request, plan, capped, wait, flags, record, job¶`, and by the bits of `flags`, those of `SendFlag`:
-    /// `headers¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`
+    /// `headers¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`; `id¶, ttl`
     Send = 3,
     /// `producer, wait`
     ForgetWait = 4,
@@ -51,6 +51,8 @@ pub enum SendFlag {
     Returns = 8,
     /// Makes the entry the only copy of its values.
     OnlyCopy = 16,
+    /// Has an idempotency id.
+    Once = 256,
 }
 
 /// Use of a payload value that leaves with a job.

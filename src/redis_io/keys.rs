@@ -7,6 +7,8 @@
 //! Version 2 does not know the sharded completion channel `{tag}:{p}:shd:{stream}:{producer}` in braces of its own, with the
 //! hash tag of the stream's key. It is in the slot of the stream.
 //!
+//! Version 2 does not know `{p}:once:{tag}:{stream}:{id}` with the tag in braces of its own, the send with an idempotency id.
+//!
 //! Version 2 does not know `{p}:rec:{entry}:{stream}:{group}`, the outcome record, and
 //! `{p}:rec:unheard:{entry}:{stream}:{group}`, the outcome record of a failure without a receiver. No payload key begins
 //! so.
@@ -20,6 +22,7 @@ pub struct Keys {
     payload: String,
     stream: String,
     record: String,
+    once: String,
 }
 
 impl Keys {
@@ -36,6 +39,7 @@ impl Keys {
             payload: format!("{node}{prefix}:job:"),
             stream: format!("{node}{prefix}:str:"),
             record: format!("{node}{prefix}:rec:"),
+            once: format!("{node}{prefix}:once:"),
         }
     }
 
@@ -58,6 +62,19 @@ impl Keys {
     pub fn unheard<'a>(&'a self, entry: &'a str, stream: &'a str, group: &'a str) -> [&'a [u8]; 7] {
         let record = self.record.as_bytes();
         [record, b"unheard:", entry.as_bytes(), b":", stream.as_bytes(), b":", group.as_bytes()]
+    }
+
+    /// The key that remembers the send with an idempotency id. It is in the slot of the stream, unless the names have braces
+    /// that are no hash tag.
+    pub fn once(&self, stream: &str, id: &str) -> String {
+        self.beside(&self.once, stream, id)
+    }
+
+    /// A key in the slot of a stream: behind `head`, the hash tag of the stream's key.
+    fn beside(&self, head: &str, stream: &str, name: &str) -> String {
+        let key = self.stream(stream);
+        let tag = hash_tag(key.as_bytes()).and_then(|tag| std::str::from_utf8(tag).ok()).unwrap_or(&key);
+        format!("{head}{{{tag}}}:{stream}:{name}")
     }
 
     /// The name of a consumer group.
@@ -149,6 +166,16 @@ mod tests {
             Keys::new("hfxbus").sharded_channels_of("s").as_deref(),
             Some("{hfxbus:str:s}:hfxbus:shd:s:")
         );
+    }
+
+    #[test]
+    fn the_key_of_an_idempotency_id_is_in_the_slot_of_its_stream() {
+        for (prefix, stream) in [("hfxbus", "s"), ("hfxbus", "{tag}s"), ("{app}", "s"), ("{app}", "{b}")] {
+            let keys = Keys::new(prefix);
+            let key = keys.once(stream, "a{b}c");
+            assert_eq!(slot_of(key.as_bytes()), slot_of(keys.stream(stream).as_bytes()), "{key}");
+        }
+        assert_eq!(Keys::new("hfxbus").once("s", "I"), "hfxbus:once:{hfxbus:str:s}:s:I");
     }
 
     #[test]

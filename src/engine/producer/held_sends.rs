@@ -142,6 +142,7 @@ mod tests {
             record: 0,
             headers: None,
             payload: None,
+            once: None,
             request,
             wait: None,
             ends_at_error: false,

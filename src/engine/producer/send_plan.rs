@@ -9,6 +9,7 @@ use crate::redis_io::streams::entry::{REPLY, SHARDED};
 use crate::engine::host::RequestId;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::options::bus::Route;
+use crate::engine::producer::send_once::SendOnce;
 use crate::engine::producer::send_payload::SendPayload;
 
 /// Fields of an entry.
@@ -82,11 +83,21 @@ impl SendPlan {
     /// Packs the XADD of one job, for its node, without its end. `capped` is the approximate maximum length of the
     /// stream; 0 is no limit.
     pub fn pack(&self, commands: &mut Commands, node: usize, fields: EntryFields<'_>, capped: u64) {
-        let EntryFields { producer, job, record, headers, payload } = fields;
-        let more = usize::from(record > 0) + usize::from(headers.is_some()) + usize::from(self.is_sharded);
+        commands.begin("XADD", 2 + self.words(&fields, capped)).mark_send().key(self.keys[node].as_bytes());
+        self.pack_words(commands, fields, capped);
+    }
+
+    /// Number of words of an XADD behind its key.
+    pub(crate) fn words(&self, fields: &EntryFields<'_>, capped: u64) -> usize {
+        let EntryFields { record, headers, payload, .. } = fields;
+        let more = usize::from(*record > 0) + usize::from(headers.is_some()) + usize::from(self.is_sharded);
         let carried = payload.map_or(0, SendPayload::words);
-        let words = 7 + if capped > 0 { 3 } else { 0 } + 2 * more + carried;
-        commands.begin("XADD", words).mark_send().key(self.keys[node].as_bytes());
+        5 + if capped > 0 { 3 } else { 0 } + 2 * more + carried
+    }
+
+    /// Packs the words of an XADD behind its key.
+    pub(crate) fn pack_words(&self, commands: &mut Commands, fields: EntryFields<'_>, capped: u64) {
+        let EntryFields { producer, job, record, headers, payload } = fields;
         if capped > 0 {
             commands.arg(b"MAXLEN").arg(b"~").arg_number(capped);
         }
@@ -121,6 +132,8 @@ pub struct QueuedSend {
     pub headers: Option<Box<str>>,
     /// Payload that leaves with the job.
     pub payload: Option<Box<SendPayload>>,
+    /// Idempotency id, if the job has one.
+    pub once: Option<Box<SendOnce>>,
     /// Request that the job belongs to.
     pub request: RequestId,
     /// The host's number for the wait. `None` waits for no completions.

@@ -11,9 +11,9 @@ const { errorCarrier } = require('../support/error-carrier.js');
 const { setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
-const { SendTogether, allSent, checkAll, refuseSharedValues } = require('./sending/send-all.js');
+const { SendTogether, allSent, checkAll, refuseIds, refuseSharedValues } = require('./sending/send-all.js');
 const { disconnectionOf, extentOf, inParts } = require('./sending/send-parts.js');
-const { groupsOf, jobId, length, recordTime, routeOf } = require('./sending/send-options.js');
+const { groupsOf, jobId, length, onceOf, recordTime, routeOf } = require('./sending/send-options.js');
 const { SendRequest } = require('./sending/send-request.js');
 const { choosePayload } = require('./payload/send-payload.js');
 const packetReader = require('../bridge/packet-reader.js');
@@ -108,6 +108,7 @@ class Producer extends EventEmitter {
       throw new TypeError('atomic needs one Redis: a transaction cannot span a Cluster or several nodes');
     }
     const entries = checkAll(sends, (given) => this.#entryWithPayload(given));
+    if (isAtomic) refuseIds(entries);
     refuseSharedValues(entries);
     if (entries.length === 0) return Promise.resolve([]);
     if (isAtomic) return allSent(this.#dispatchTogether(entries));
@@ -120,11 +121,14 @@ class Producer extends EventEmitter {
   #entry(options) {
     const given = checks.object('options', options);
     const { stream, route, job, capped, waitFor, rejectOnError, durable } = given;
+    const once = given.id === undefined ? null : onceOf(given.id);
     const id = jobId(job);
     const groups = groupsOf(waitFor);
     if (groups && !Object.isExtensible(job)) throw new TypeError('job must be extensible to be waited for');
+    if (once && !Object.isExtensible(job)) throw new TypeError('job must be extensible to be sent with an id');
     const name = checks.name('stream', stream);
     const leadsBy = this.connection.isPartitioned ? routeOf(route, name) : name;
+    if (once && leadsBy === null) throw new TypeError('id needs a route: DISTRIBUTED_ROUTING has one for each job');
     const cap = length(capped);
     const record = recordTime(durable);
     const endsAtError = Boolean(rejectOnError);
@@ -138,6 +142,7 @@ class Producer extends EventEmitter {
       cap,
       record,
       endsAtError,
+      once,
       headers: null,
       payload: null,
       isOnlyCopy: false,
@@ -150,9 +155,16 @@ class Producer extends EventEmitter {
   #entryWithPayload(options) {
     const entry = this.#entry(options);
     const payload = payloadOf(entry);
+    this.#checkOnce(entry, payload);
     entry.isOnlyCopy = payload?.isOnlyCopy ?? false;
     entry.extent = extentOf(entry, payload);
     return entry;
+  }
+
+  /** Refuses payload keys on other servers, since those of a duplicate would replace those of the first send. */
+  #checkOnce({ once }, payload) {
+    if (once === null || payload === null || this.connection.hasOneServer || payload.keys.length === 0) return;
+    throw new TypeError("id needs payload: 'entry' for values on a Cluster and on several nodes");
   }
 
   /** Sends a job with valid options. */
@@ -171,7 +183,7 @@ class Producer extends EventEmitter {
       entry.payload = payload.withoutKeys();
       this.#packBehindKeys(request, entry, Job.pushSets(job, keys));
     } else {
-      if (keys.length > 0) request.repeatWith(() => this.#pack(request, entry));
+      if (keys.length > 0 && entry.once === null) request.repeatWith(() => this.#pack(request, entry));
       this.#pack(request, entry);
     }
   }
@@ -241,6 +253,7 @@ class Producer extends EventEmitter {
     const message = diagnostics.hasSendSubscribers() ? this.#announce(job, name, groups) : null;
     entry.headers = message && diagnostics.packHeaders(message.headers);
     const payload = message === null ? payloadOf(entry) : payloadOrPublish(entry, message);
+    this.#checkOnce(entry, payload);
     const restore = payload && Job.takeSendable(job, payload);
     entry.payload = payload;
     entry.wait = groups && new Wait(groups, endsAtError, this.#waits, payload?.isOnlyCopy ? payload.returns : []);
@@ -394,17 +407,24 @@ function payloadOrPublish(entry, message) {
 }
 
 /** Writes a send from its plan on. */
-function writeEntry(plan, { id, cap, record, headers, endsAtError, wait, payload }) {
+function writeEntry(plan, { id, cap, record, headers, endsAtError, wait, payload, once }) {
   packetWriter.writeNumber(plan);
   packetWriter.writeNumber(cap);
   packetWriter.writeNumber(wait ? wait.number : 0);
   packetWriter.writeNumber(
-    (endsAtError ? SendFlag.EndsAtError : 0) | (headers ? SendFlag.Headers : 0) | (payload ? payload.flags : 0),
+    (endsAtError ? SendFlag.EndsAtError : 0) |
+      (headers ? SendFlag.Headers : 0) |
+      (payload ? payload.flags : 0) |
+      (once ? SendFlag.Once : 0),
   );
   packetWriter.writeNumber(record);
   packetWriter.writeString(id);
   if (headers) packetWriter.writeString(headers);
   payload?.write();
+  if (once) {
+    packetWriter.writeString(once.id);
+    packetWriter.writeNumber(once.ttl);
+  }
 }
 
 function isSame(left, right) {

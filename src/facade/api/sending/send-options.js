@@ -5,6 +5,14 @@ const { DISTRIBUTED_ROUTING } = require('../../support/constants.js');
 
 /** Default time for which `durable` keeps an outcome, in ms. */
 const RECORD_TIME = 60 * 60 * 1000;
+/** Default time for which an idempotency id is kept, in ms. */
+const ID_TIME = 60 * 60 * 1000;
+/** Maximum of that time. */
+const LONGEST_ID_TIME = 365 * 24 * 60 * 60 * 1000;
+/** Maximum length of an idempotency id. */
+const LONGEST_ID = 512;
+/** Half of a surrogate pair, which UTF-8 does not have. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Returns the id of the job to send. */
 function jobId(job) {
@@ -48,4 +56,20 @@ function recordTime(durable) {
   return ttl;
 }
 
-module.exports = { groupsOf, jobId, length, recordTime, routeOf };
+/** Returns the idempotency id and the time for which it is kept, in ms; `null` for none. */
+function onceOf(id) {
+  if (id === undefined || id === null) return null;
+  if (typeof id === 'string') return { id: idempotencyId('id', id), ttl: ID_TIME };
+  if (typeof id !== 'object') throw new TypeError('id must be a string or an object');
+  const ttl = checks.count('id.ttl', id.ttl, { least: 1, most: LONGEST_ID_TIME, fallback: ID_TIME });
+  return { id: idempotencyId('id.value', id.value), ttl };
+}
+
+function idempotencyId(name, id) {
+  if (typeof id !== 'string') throw new TypeError(`${name} must be a string`);
+  if (id === '' || id.length > LONGEST_ID) throw new RangeError(`${name} must have from 1 to ${LONGEST_ID} characters`);
+  if (LONE_SURROGATE.test(id)) throw new TypeError(`${name} has half of a surrogate pair`);
+  return id;
+}
+
+module.exports = { groupsOf, jobId, length, onceOf, recordTime, routeOf };

@@ -9,11 +9,11 @@ use crate::engine::consumer::settlement::Settlement;
 use crate::engine::consumer::state::payload_changes::{PayloadChanges, PayloadWrite};
 use crate::engine::host::RequestId;
 use crate::engine::host::job_token::JobToken;
-use crate::engine::producer::send_once::SendOnce;
 use crate::engine::producer::send_payload::{PayloadValue, SendPayload};
 use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::producer::transaction::SendTransaction;
 use crate::engine::protocol::completion_message::pack_answer;
+use crate::engine::protocol::idempotency::SendOnce;
 use crate::engine::submission::{CallOrder, Submission};
 use crate::redis_io::error::RedisError;
 

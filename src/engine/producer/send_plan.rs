@@ -9,8 +9,8 @@ use crate::redis_io::streams::entry::{REPLY, SHARDED};
 use crate::engine::host::RequestId;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::options::bus::Route;
-use crate::engine::producer::send_once::SendOnce;
 use crate::engine::producer::send_payload::SendPayload;
+use crate::engine::protocol::idempotency::SendOnce;
 
 /// Fields of an entry.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@ pub mod consumer_info;
 pub mod dead_letter;
 pub mod group_info;
 pub mod group_members;
+pub mod idempotency;
 pub mod job_error;
 pub mod job_id;
 pub mod named_fields;

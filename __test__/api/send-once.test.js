@@ -146,7 +146,7 @@ ours('on a Cluster and on several nodes an id is in the slot and on the node of 
       assert.deepStrictEqual([(await send()).duplicate, (await send()).duplicate], [false, true]);
       await assert.rejects(send({ payload: 'keys' }), {
         name: 'TypeError',
-        message: "id needs payload: 'entry' for values on a Cluster and on several nodes",
+        message: "id and delay need payload: 'entry' for values on a Cluster and on several nodes",
       });
     }
   }
@@ -182,11 +182,11 @@ ours('a bad id is refused before anything is sent', async (_, scene) => {
       { atomic: true },
     ),
     {
-      message: 'sends[1]: id cannot be combined with atomic',
+      message: 'sends[1]: id and delay cannot be combined with atomic',
     },
   );
   await assert.rejects(producer.send({ stream, job: Object.freeze(producer.job()), id: 'a' }), {
-    message: 'job must be extensible to be sent with an id',
+    message: 'job must be extensible to be sent with an id or a delay',
   });
   assert.strictEqual(await scene.redis.call('EXISTS', keys.stream(stream)), 0);
 });

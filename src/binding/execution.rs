@@ -170,7 +170,7 @@ fn read_send(
     let job = packet.text()?.to_owned();
     let headers = if has(SendFlag::Headers) { Some(packet.text()?.into()) } else { None };
     let payload = read_payload(packet, has)?;
-    let once = if has(SendFlag::Once) { Some(read_once(packet)?) } else { None };
+    let once = if has(SendFlag::Once) { Some(read_once(packet, has)?) } else { None };
     let ends_at_error = has(SendFlag::EndsAtError);
     let wait = (wait != 0).then_some(wait);
     let plan = named.and_then(|named| named.plans.get(plan as usize).cloned());
@@ -188,9 +188,10 @@ fn read_send(
     }))
 }
 
-fn read_once(packet: &mut RequestReader<'_>) -> Result<Box<SendOnce>> {
-    let id = packet.text()?.into();
-    Ok(Box::new(SendOnce { id, ttl: packet.number()? as u64 }))
+fn read_once(packet: &mut RequestReader<'_>, has: impl Fn(SendFlag) -> bool) -> Result<Box<SendOnce>> {
+    let (id, ttl) = (packet.text()?.into(), packet.number()? as u64);
+    let delay = if has(SendFlag::Delayed) { Some(packet.number()? as u64) } else { None };
+    Ok(Box::new(SendOnce { id, ttl, delay, is_of_job: has(SendFlag::OfJob) }))
 }
 
 fn read_payload(

@@ -7,7 +7,8 @@
 //! Version 2 does not know the sharded completion channel `{tag}:{p}:shd:{stream}:{producer}` in braces of its own, with the
 //! hash tag of the stream's key. It is in the slot of the stream.
 //!
-//! Version 2 does not know `{p}:once:{tag}:{stream}:{id}` with the tag in braces of its own, the send with an idempotency id.
+//! Version 2 does not know `{p}:once:{tag}:{stream}:{id}` with the tag in braces of its own, the send with an idempotency id,
+//! and `{p}:delayed:{tag}:{stream}:times` and `{p}:delayed:{tag}:{stream}:sends`, the delayed sends.
 //!
 //! Version 2 does not know `{p}:rec:{entry}:{stream}:{group}`, the outcome record, and
 //! `{p}:rec:unheard:{entry}:{stream}:{group}`, the outcome record of a failure without a receiver. No payload key begins
@@ -23,6 +24,7 @@ pub struct Keys {
     stream: String,
     record: String,
     once: String,
+    delayed: String,
 }
 
 impl Keys {
@@ -40,6 +42,7 @@ impl Keys {
             stream: format!("{node}{prefix}:str:"),
             record: format!("{node}{prefix}:rec:"),
             once: format!("{node}{prefix}:once:"),
+            delayed: format!("{node}{prefix}:delayed:"),
         }
     }
 
@@ -68,6 +71,16 @@ impl Keys {
     /// that are no hash tag.
     pub fn once(&self, stream: &str, id: &str) -> String {
         self.beside(&self.once, stream, id)
+    }
+
+    /// The sorted set of the due times of the delayed sends of a stream, in its slot.
+    pub fn delayed_times(&self, stream: &str) -> String {
+        self.beside(&self.delayed, stream, "times")
+    }
+
+    /// The hash of these sends.
+    pub fn delayed_sends(&self, stream: &str) -> String {
+        self.beside(&self.delayed, stream, "sends")
     }
 
     /// A key in the slot of a stream: behind `head`, the hash tag of the stream's key.

@@ -59,11 +59,11 @@ impl CompletionTracker {
 
     /// Lets a wait follow an earlier send, whose completions go to another producer. Redis is asked for them at growing
     /// intervals.
-    pub fn follow(&mut self, number: u32, entry: EntryId, job: &Arc<str>) {
+    pub fn follow(&mut self, number: u32, entry: Option<EntryId>, job: &Arc<str>) {
         let Some(wait) = self.waits.get_mut(&number) else { return };
         let now = Instant::now();
         let before = std::mem::replace(&mut wait.job, job.clone());
-        (wait.entry, wait.followed) = (Some(entry), Some(now));
+        (wait.entry, wait.followed) = (entry, Some(now));
         self.leave(number, &before);
         self.jobs.entry(job.clone()).or_default().push(number);
         self.check(number, now);
@@ -280,7 +280,7 @@ mod tests {
         let mut completions = CompletionTracker::default();
         begin(&mut completions, 7, "J", &["a"], false);
         let start = Instant::now();
-        completions.follow(7, EntryId { time: 1, sequence: 0 }, &Arc::from("first"));
+        completions.follow(7, Some(EntryId { time: 1, sequence: 0 }), &Arc::from("first"));
         let mut at = start + Duration::from_secs(10);
         let due = completions.take_due(at, 9);
         assert_eq!((due[0].wait, &*due[0].job, due[0].recorded), (7, "first", false));

@@ -33,12 +33,17 @@ pub struct SendOnce {
     pub id: Box<str>,
     /// Time for which it is kept, in ms.
     pub ttl: u64,
+    /// Delay of a delayed send, in ms.
+    pub delay: Option<u64>,
+    /// True if the id is that of the job, which can be sent again after the entry was added.
+    pub is_of_job: bool,
 }
 
 /// The first send of an id.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FirstSend<'a> {
-    pub(crate) entry: EntryId,
+    /// `None` if it is not added yet.
+    pub(crate) entry: Option<EntryId>,
     pub(crate) job: &'a str,
 }
 
@@ -46,7 +51,7 @@ impl<'a> FirstSend<'a> {
     /// Reads `entry send job`. `None` if it is an entry only, which was added now.
     pub(crate) fn read(reply: &'a [u8]) -> Option<Self> {
         let (entry, rest) = std::str::from_utf8(reply).ok()?.split_once(' ')?;
-        Some(Self { entry: EntryId::parse(entry.as_bytes())?, job: rest.split_once(' ')?.1 })
+        Some(Self { entry: EntryId::parse(entry.as_bytes()), job: rest.split_once(' ')?.1 })
     }
 }
 
@@ -56,8 +61,9 @@ mod tests {
 
     #[test]
     fn a_reply_names_the_first_send_or_a_new_entry() {
-        let entry = EntryId { time: 1, sequence: 2 };
+        let entry = Some(EntryId { time: 1, sequence: 2 });
         assert_eq!(FirstSend::read(b"1-2 P:3 a job"), Some(FirstSend { entry, job: "a job" }));
+        assert_eq!(FirstSend::read(b"- P:3 J"), Some(FirstSend { entry: None, job: "J" }));
         assert_eq!(FirstSend::read(b"1-2"), None);
     }
 }

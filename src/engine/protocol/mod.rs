@@ -14,4 +14,5 @@ pub mod outcome_record;
 pub mod payload_commands;
 pub mod pending_entries;
 pub mod reply_tag;
+pub(crate) mod schedule;
 pub mod stream_info;

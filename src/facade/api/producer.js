@@ -13,7 +13,7 @@ const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
 const { SendTogether, allSent, checkAll, refuseIds, refuseSharedValues } = require('./sending/send-all.js');
 const { disconnectionOf, extentOf, inParts } = require('./sending/send-parts.js');
-const { groupsOf, jobId, length, onceOf, recordTime, routeOf } = require('./sending/send-options.js');
+const { groupsOf, jobId, length, onceAndDelay, recordTime, routeOf } = require('./sending/send-options.js');
 const { SendRequest } = require('./sending/send-request.js');
 const { choosePayload } = require('./payload/send-payload.js');
 const packetReader = require('../bridge/packet-reader.js');
@@ -84,6 +84,15 @@ class Producer extends EventEmitter {
     }
   }
 
+  /** Removes a delayed send. Resolves with true if its entry was not added yet. */
+  cancel(options) {
+    try {
+      return this.#cancel(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   /** Resolves with statistics of the producer. */
   stats() {
     packetWriter.flush();
@@ -96,6 +105,19 @@ class Producer extends EventEmitter {
     this.detach();
     this.#native.reset();
     return Promise.resolve();
+  }
+
+  #cancel(options) {
+    const { stream, id, route } = checks.object('options', options);
+    const name = checks.name('stream', stream);
+    if (typeof id !== 'string' || id === '') throw new TypeError('id must be a string that is not empty');
+    const leadsBy = this.connection.isPartitioned ? routeOf(route, name) : name;
+    if (leadsBy === null) throw new TypeError('cancel needs a route: DISTRIBUTED_ROUTING has one for each job');
+    packetWriter.flush();
+    const request = new CancelRequest(false);
+    this.#native.cancel(requests.add(request), leadsBy, name, id);
+    this.connection.used();
+    return request.promise;
   }
 
   #send(options) {
@@ -121,14 +143,16 @@ class Producer extends EventEmitter {
   #entry(options) {
     const given = checks.object('options', options);
     const { stream, route, job, capped, waitFor, rejectOnError, durable } = given;
-    const once = given.id === undefined ? null : onceOf(given.id);
     const id = jobId(job);
+    const once = onceAndDelay(given, id);
     const groups = groupsOf(waitFor);
     if (groups && !Object.isExtensible(job)) throw new TypeError('job must be extensible to be waited for');
-    if (once && !Object.isExtensible(job)) throw new TypeError('job must be extensible to be sent with an id');
+    if (once && !Object.isExtensible(job))
+      throw new TypeError('job must be extensible to be sent with an id or a delay');
     const name = checks.name('stream', stream);
     const leadsBy = this.connection.isPartitioned ? routeOf(route, name) : name;
-    if (once && leadsBy === null) throw new TypeError('id needs a route: DISTRIBUTED_ROUTING has one for each job');
+    if (once && leadsBy === null)
+      throw new TypeError('id and delay need a route: DISTRIBUTED_ROUTING has one for each job');
     const cap = length(capped);
     const record = recordTime(durable);
     const endsAtError = Boolean(rejectOnError);
@@ -164,7 +188,7 @@ class Producer extends EventEmitter {
   /** Refuses payload keys on other servers, since those of a duplicate would replace those of the first send. */
   #checkOnce({ once }, payload) {
     if (once === null || payload === null || this.connection.hasOneServer || payload.keys.length === 0) return;
-    throw new TypeError("id needs payload: 'entry' for values on a Cluster and on several nodes");
+    throw new TypeError("id and delay need payload: 'entry' for values on a Cluster and on several nodes");
   }
 
   /** Sends a job with valid options. */
@@ -391,6 +415,13 @@ class Producer extends EventEmitter {
   }
 }
 
+/** Request to remove a delayed send. */
+class CancelRequest extends requests.Request {
+  called(_index, _error, count) {
+    this.result = count === 1;
+  }
+}
+
 /** Chooses the payload that leaves with an entry. */
 function payloadOf({ given, job, cap, groups }) {
   return choosePayload(Job.sendable(job), given, { isCapped: cap > 0, isAwaited: groups !== null });
@@ -415,7 +446,7 @@ function writeEntry(plan, { id, cap, record, headers, endsAtError, wait, payload
     (endsAtError ? SendFlag.EndsAtError : 0) |
       (headers ? SendFlag.Headers : 0) |
       (payload ? payload.flags : 0) |
-      (once ? SendFlag.Once : 0),
+      (once ? onceFlags(once) : 0),
   );
   packetWriter.writeNumber(record);
   packetWriter.writeString(id);
@@ -424,7 +455,12 @@ function writeEntry(plan, { id, cap, record, headers, endsAtError, wait, payload
   if (once) {
     packetWriter.writeString(once.id);
     packetWriter.writeNumber(once.ttl);
+    if (once.delay) packetWriter.writeNumber(once.delay);
   }
+}
+
+function onceFlags({ delay, isOfJob }) {
+  return SendFlag.Once | (delay ? SendFlag.Delayed : 0) | (isOfJob ? SendFlag.OfJob : 0);
 }
 
 function isSame(left, right) {

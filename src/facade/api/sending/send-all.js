@@ -72,10 +72,10 @@ function refuseSharedValues(entries) {
   }
 }
 
-/** Refuses idempotency ids in a transaction. */
+/** Refuses idempotency ids and delays in a transaction. */
 function refuseIds(entries) {
   const index = entries.findIndex(({ once }) => once !== null);
-  if (index >= 0) throw new TypeError(`sends[${index}]: id cannot be combined with atomic`);
+  if (index >= 0) throw new TypeError(`sends[${index}]: id and delay cannot be combined with atomic`);
 }
 
 /** Resolves with the sent jobs in order, or rejects with the reason of each job that was not sent. */

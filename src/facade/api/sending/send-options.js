@@ -9,6 +9,10 @@ const RECORD_TIME = 60 * 60 * 1000;
 const ID_TIME = 60 * 60 * 1000;
 /** Maximum of that time. */
 const LONGEST_ID_TIME = 365 * 24 * 60 * 60 * 1000;
+/** Maximum delay of a send, in ms. */
+const LONGEST_DELAY = 365 * 24 * 60 * 60 * 1000;
+/** Time for which Redis knows a delayed send after its entry was added, in ms. */
+const REPETITION_TIME = 60 * 1000;
 /** Maximum length of an idempotency id. */
 const LONGEST_ID = 512;
 /** Half of a surrogate pair, which UTF-8 does not have. */
@@ -56,6 +60,27 @@ function recordTime(durable) {
   return ttl;
 }
 
+/** Returns the delay of a send in ms; 0 for none, and for a time that is over. */
+function delayOf(delay, at) {
+  const isMissing = at === undefined || at === null;
+  if (!isMissing && delay !== undefined && delay !== null) throw new TypeError('delay and at cannot be combined');
+  if (isMissing) return checks.count('delay', delay, { least: 0, most: LONGEST_DELAY, fallback: 0 });
+  const time = at instanceof Date ? at.getTime() : at;
+  if (typeof time !== 'number') throw new TypeError('at must be a Date or a number of milliseconds');
+  const wait = Math.max(0, Math.ceil(time - Date.now()));
+  if (!(wait <= LONGEST_DELAY)) throw new RangeError(`at must be a time within ${LONGEST_DELAY} ms from now`);
+  return wait;
+}
+
+/** Returns what makes a send one that takes effect once; `null` for a plain send. */
+function onceAndDelay({ id, delay, at }, job) {
+  const once = id === undefined ? null : onceOf(id);
+  const wait = delay === undefined && at === undefined ? 0 : delayOf(delay, at);
+  if (wait === 0) return once;
+  // Without an id of its own, the job can be sent again after its entry was added.
+  return once === null ? { id: job, ttl: REPETITION_TIME, delay: wait, isOfJob: true } : { ...once, delay: wait };
+}
+
 /** Returns the idempotency id and the time for which it is kept, in ms; `null` for none. */
 function onceOf(id) {
   if (id === undefined || id === null) return null;
@@ -72,4 +97,4 @@ function idempotencyId(name, id) {
   return id;
 }
 
-module.exports = { groupsOf, jobId, length, onceOf, recordTime, routeOf };
+module.exports = { groupsOf, jobId, length, onceAndDelay, recordTime, routeOf };

@@ -92,10 +92,10 @@ class SendRequest extends requests.Request {
   }
 }
 
-/** Tells a job its entry. The job of a duplicate becomes that of the first send. */
+/** Tells a job its entry, which a delayed send has not yet. The job of a duplicate becomes that of the first send. */
 function identify(job, sent) {
   const [entryId, , ...words] = sent.split(' ');
-  job.entryId = entryId;
+  job.entryId = entryId === '-' ? undefined : entryId;
   job.duplicate = words.length > 0;
   if (job.duplicate) job.id = words.join(' ');
 }

@@ -1644,6 +1644,8 @@ export interface IStreamStats {
   lag: number | null;
   /** Number of entries delivered to the group and not acknowledged. `null` while Redis does not answer. */
   pending: number | null;
+  /** Number of delayed sends whose entries are not in the stream yet. `null` while Redis does not answer. */
+  delayed: number | null;
 }
 
 /** Statistics of a consumer. Counts cover its whole life, across `pause()` and `stop()`, and only grow. */

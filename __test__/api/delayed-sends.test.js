@@ -12,6 +12,9 @@ const { until } = require('../support/wait-until.js');
 const times = (stream) => `hfxbus:delayed:{hfxbus:str:${stream}}:${stream}:times`;
 const sends = (stream) => `hfxbus:delayed:{hfxbus:str:${stream}}:${stream}:sends`;
 
+/** Refusals of a command within a script, which versions of Redis word in three ways. */
+const DENIED = /NOPERM|no permissions|can't run this command/;
+
 /** The ids of the jobs in a stream. */
 async function jobsIn(scene, redis = scene.redis) {
   const entries = await redis.call('XRANGE', keys.stream(scene.stream), '-', '+');
@@ -182,7 +185,14 @@ ours('delayed jobs survive a restart of Redis with an append-only file', async (
   await sleep(500);
   server.crash();
   await server.start();
-  await until(async () => (await jobsIn(scene, server)).length >= 100, { timeout: 15_000 });
+  await until(
+    () =>
+      jobsIn(scene, server).then(
+        ({ length }) => length >= 100,
+        () => false,
+      ),
+    { timeout: 15_000 },
+  );
   await nothingLeft(scene, server);
   assert.strictEqual((await jobsIn(scene, server)).length, 100);
 });
@@ -222,6 +232,24 @@ ours('delayed jobs work on a Cluster and on several nodes', async (_, scene) => 
     }
   }
 });
+
+for (const right of ['del', 'psetex', 'xadd', 'hdel', 'zrem', 'zadd', 'hset']) {
+  ours(`without the right to ${right} no delayed job is lost or added twice`, async (_, scene) => {
+    const { stream, redis } = scene;
+    const username = scene.name('user');
+    await redis.call('ACL', 'SETUSER', username, 'on', '>secret', '~*', '&*', '+@all', `-${right}`);
+    const producer = scene.producer(scene.connect({ username, password: 'secret' }));
+    const isSender = ['zadd', 'hset'].includes(right);
+    const sending = producer.send({ stream, job: producer.job('a'), delay: 20 });
+    if (isSender) await assert.rejects(sending, { name: 'ReplyError', message: DENIED });
+    else await sending;
+    await sleep(100);
+    assert.deepStrictEqual([await jobsIn(scene), await redis.call('ZCARD', times(stream))], [[], isSender ? 0 : 1]);
+    await scene.play(async () => {});
+    await nothingLeft(scene);
+    assert.deepStrictEqual(await jobsIn(scene), isSender ? [] : ['a']);
+  });
+}
 
 ours('a bad delay is refused before anything is sent', async (_, scene) => {
   const { stream } = scene;

@@ -10,6 +10,9 @@ const { until } = require('../support/wait-until.js');
 
 const onceKey = (stream, id) => `hfxbus:once:{hfxbus:str:${stream}}:${stream}:${id}`;
 
+/** Refusals of a command within a script, which versions of Redis word in three ways. */
+const DENIED = /NOPERM|no permissions|can't run this command/;
+
 /** The ids of the jobs in a stream. */
 async function jobsIn(scene, redis = scene.redis) {
   const entries = await redis.call('XRANGE', keys.stream(scene.stream), '-', '+');
@@ -200,3 +203,19 @@ ours('a send with an id that Redis refuses has the reply as its error, and chang
   await redis.call('DEL', keys.stream(stream));
   assert.strictEqual((await send()).duplicate, false);
 });
+
+for (const right of ['get', 'del', 'psetex', 'xadd', 'set']) {
+  ours(
+    `without the right to ${right} a send with an id is refused, adds nothing, and keeps no id`,
+    async (_, scene) => {
+      const { stream, redis } = scene;
+      const username = scene.name('user');
+      await redis.call('ACL', 'SETUSER', username, 'on', '>secret', '~*', '&*', '+@all', `-${right}`);
+      const producer = scene.producer(scene.connect({ username, password: 'secret' }));
+      const send = (given) => given.send({ stream, job: given.job().set('a', 1), id: 'a' });
+      await assert.rejects(send(producer), { name: 'ReplyError', message: DENIED });
+      assert.strictEqual(await redis.call('EXISTS', keys.stream(stream), onceKey(stream, 'a')), 0);
+      assert.strictEqual((await send(scene.producer())).duplicate, false);
+    },
+  );
+}

@@ -4,7 +4,8 @@ use crate::redis_io::streams::entry::EntryId;
 
 /// Adds the entry and remembers it. Keys: the stream, the id, then payload keys. Arguments: the send, the job, the time in ms,
 /// a value and an expiry for each payload key, the words of XADD. A repetition of the same send is no duplicate. Errors come
-/// back as Redis has them, which older versions wrap otherwise.
+/// back as Redis has them, which older versions wrap otherwise. The id is kept first, so that a user without one of the
+/// rights adds nothing.
 pub(crate) const ADD_ONCE: &str = "\
 local first=redis.call('GET',KEYS[2])
 if first then
@@ -12,18 +13,25 @@ if first then
   if send==ARGV[1] then return entry end
   return first
 end
+local ok=redis.pcall('DEL',KEYS[2])
+if type(ok)=='table' then return ok end
+ok=redis.pcall('PSETEX',KEYS[2],ARGV[3],'- '..ARGV[1]..' '..ARGV[2])
+if ok.err then return ok end
+local function refuse(error)
+  redis.call('DEL',KEYS[2])
+  return error
+end
 local at=4
 for key=3,#KEYS do
   local ok
   if ARGV[at+1]=='0' then ok=redis.pcall('SET',KEYS[key],ARGV[at])
   else ok=redis.pcall('PSETEX',KEYS[key],ARGV[at+1],ARGV[at]) end
-  if ok.err then return ok end
+  if ok.err then return refuse(ok) end
   at=at+2
 end
 local entry=redis.pcall('XADD',KEYS[1],unpack(ARGV,at))
-if type(entry)=='table' then return entry end
-local ok=redis.pcall('PSETEX',KEYS[2],ARGV[3],entry..' '..ARGV[1]..' '..ARGV[2])
-if ok.err then return ok end
+if type(entry)=='table' then return refuse(entry) end
+redis.call('PSETEX',KEYS[2],ARGV[3],entry..' '..ARGV[1]..' '..ARGV[2])
 return entry";
 
 /// Idempotency id of a send.

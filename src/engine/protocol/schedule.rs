@@ -25,6 +25,7 @@ if first then
   if send==ARGV[1] then return entry end
   return first
 end
+if #ARGV>6000 then return redis.error_reply('ERR A delayed send has too many values.') end
 local now=redis.call('TIME')
 local due=now[1]*1000+math.floor(now[2]/1000)+tonumber(ARGV[4])
 local words={ARGV[1],ARGV[2],KEYS[3],ARGV[5],#KEYS-3}
@@ -38,15 +39,23 @@ for key=4,#KEYS do
   at=at+2
 end
 for word=at,#ARGV do words[#words+1]=ARGV[word] end
-local ok=redis.pcall('HSET',KEYS[2],ARGV[3],cmsgpack.pack(words))
+local ok=redis.pcall('ZADD',KEYS[1],string.format('%d',due),ARGV[3])
 if type(ok)=='table' then return ok end
-ok=redis.pcall('ZADD',KEYS[1],string.format('%d',due),ARGV[3])
-if type(ok)=='table' then return ok end
+ok=redis.pcall('HSET',KEYS[2],ARGV[3],cmsgpack.pack(words))
+if type(ok)=='table' then
+  redis.call('ZREM',KEYS[1],ARGV[3])
+  return ok
+end
 return '-'";
 
 /// Adds the entries that are due. Keys: the due times, the sends, the stream. Argument: the maximum number. Returns the number
-/// of sends that are over, and the time until the next one in ms, or -1.
+/// of sends that are over, and the time until the next one in ms, or -1. A user without one of the rights adds nothing, so no
+/// entry is added twice.
 const RELEASE: &str = "\
+for _,right in ipairs({{'HDEL',KEYS[2]},{'ZREM',KEYS[1]}}) do
+  local ok=redis.pcall(right[1],right[2],'')
+  if type(ok)=='table' then return ok end
+end
 local time=redis.call('TIME')
 local now=time[1]*1000+math.floor(time[2]/1000)
 local due=redis.call('ZRANGEBYSCORE',KEYS[1],'-inf',string.format('%d',now),'LIMIT',0,ARGV[1])
@@ -54,10 +63,16 @@ for _,id in ipairs(due) do
   local packed=redis.call('HGET',KEYS[2],id)
   local words=packed and cmsgpack.unpack(packed)
   if words and redis.call('EXISTS',words[3])==0 then
-    local entry=redis.pcall('XADD',KEYS[3],unpack(words,6+words[5]))
-    if type(entry)=='table' then return entry end
-    local ok=redis.pcall('PSETEX',words[3],words[4],entry..' '..words[1]..' '..words[2])
+    local ok=redis.pcall('DEL',words[3])
+    if type(ok)=='table' then return ok end
+    ok=redis.pcall('PSETEX',words[3],words[4],'- '..words[1]..' '..words[2])
     if ok.err then return ok end
+    local entry=redis.pcall('XADD',KEYS[3],unpack(words,6+words[5]))
+    if type(entry)=='table' then
+      redis.call('DEL',words[3])
+      return entry
+    end
+    redis.call('PSETEX',words[3],words[4],entry..' '..words[1]..' '..words[2])
   end
   redis.call('HDEL',KEYS[2],id)
   redis.call('ZREM',KEYS[1],id)

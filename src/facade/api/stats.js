@@ -25,8 +25,8 @@ async function standings(native, { streams, group }, patience) {
   if (streams.length === 0) return [];
   const known = patience === 0 ? new Map() : await ask(native, patience);
   return streams.map((stream, number) => {
-    const [lag = null, pending = null] = known.get(number) ?? [];
-    return { stream, group, lag, pending };
+    const [lag = null, pending = null, delayed = null] = known.get(number) ?? [];
+    return { stream, group, lag, pending, delayed };
   });
 }
 
@@ -36,10 +36,10 @@ async function ask(native, patience) {
   return request.promise;
 }
 
-/** Collects `number, lag, pending` of each stream. */
+/** Collects `number, lag, pending, delayed` of each stream. */
 class StandingsRequest extends requests.Request {
   called(_index, _error, flat) {
-    for (let at = 0; at < flat.length; at += 3) this.result.set(flat[at], [flat[at + 1], flat[at + 2]]);
+    for (let at = 0; at < flat.length; at += 4) this.result.set(flat[at], flat.slice(at + 1, at + 4));
   }
 }
 

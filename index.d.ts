@@ -1183,6 +1183,10 @@ export interface IJobCompletion {
 
 /** Sent job. */
 export interface ISentJob extends Job {
+  /** True if the job was sent with an {@link ISendOptions.id} that an earlier send had. Not defined without an id. */
+  readonly duplicate?: boolean | undefined;
+  /** Id of the entry, or of the entry of the first send. Not defined without an {@link ISendOptions.id}. */
+  readonly entryId?: string | undefined;
   /**
    * Waits until every group of `waitFor` has finished the job. It can be called any number of times, and earlier completions
    * count. After a reconnection of the subscriber, an outcome query finds missed completions: every success, every error of a
@@ -1287,6 +1291,18 @@ export interface ISendOptions {
   /** Job to send. Values that were set and not pushed leave with it (MULTI, SET, XADD and EXEC). */
   job: Job;
   /**
+   * Idempotency id: within its time the stream gets one entry for it, over all processes and restarts. A later send with the
+   * same id is a duplicate. It resolves with {@link ISentJob.duplicate}, writes nothing, and its job becomes the first one: the
+   * id of the job is that of the first, so `finished()` waits for the first, and `pull()` reads its payload keys.
+   *
+   * The id is of the stream, on the node of its route. Redis keeps it in a key of about 200 bytes, which expires. A script adds
+   * the entry, so the user needs the rights to EVAL, GET and PSETEX, and to SET for payload keys. It throws a TypeError for
+   * anything but a string or an object, with `DISTRIBUTED_ROUTING`, and for values that become payload keys on a Cluster and on
+   * several nodes. It throws a RangeError for an empty id and for more than 512 characters.
+   * @default none
+   */
+  id?: string | IIdempotencyOptions | null | undefined;
+  /**
    * Approximate maximum length of the stream (MAXLEN ~); 0 for no limit. A TypeError on a bus with `retain`.
    * @default 0
    */
@@ -1346,6 +1362,17 @@ export interface ISendOptions {
    * @default none
    */
   returns?: readonly string[] | null | undefined;
+}
+
+/** Idempotency id with its time. */
+export interface IIdempotencyOptions {
+  /** The id, of 1 to 512 characters. */
+  value: string;
+  /**
+   * Time for which Redis keeps the id, in ms, from the first send. At most 365 days.
+   * @default an hour
+   */
+  ttl?: number | undefined;
 }
 
 /** Payload keys and limits of carried values. */
@@ -1822,6 +1849,8 @@ export interface IStreamStats {
   lag: number | null;
   /** Number of entries delivered to the group and not acknowledged. `null` while Redis does not answer. */
   pending: number | null;
+  /** Number of delayed sends whose entries are not in the stream yet. `null` while Redis does not answer. */
+  delayed: number | null;
 }
 
 /** Statistics of a consumer. Counts cover its whole life, across `pause()` and `stop()`, and only grow. */

@@ -123,6 +123,8 @@ export declare class NativeProducer {
    * once Redis has confirmed.
    */
   listen(request: number, streams: Array<string>): void
+  /** Removes a delayed send on the node of `route`. The value of the request is 1 if its entry was not added yet. */
+  cancel(request: number, route: string, stream: string, id: string): void
   /** Enables events for listeners of streams. */
   watch(): void
   /** Unsubscribes, and abandons its waits. */
@@ -472,7 +474,7 @@ export declare const enum Operation {
   Pull = 2,
   /**
    * `producer, request, plan, capped, wait, flags, record, job¶`, and by the bits of `flags`, those of `SendFlag`:
-   * `headers¶`; `key¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`
+   * `headers¶`; `key¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`; `id¶, ttl`; `delay`
    */
   Send = 3,
   /** `producer, wait` */
@@ -604,7 +606,13 @@ export declare const enum SendFlag {
   /** Makes the entry the only copy of its values. */
   OnlyCopy = 16,
   /** Sends the key that leads the job to a partition. */
-  Key = 32
+  Key = 32,
+  /** Has an idempotency id. */
+  Once = 256,
+  /** Has a delay. The id is in place too. */
+  Delayed = 512,
+  /** Has the id of the job in place of an idempotency id. */
+  OfJob = 1024
 }
 
 /** Kinds of values in a reply. The kind comes first, then the listed numbers. */

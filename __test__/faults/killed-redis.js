@@ -33,6 +33,8 @@ async function crash(trial, fsync, { consuming = trial.subject, producing = tria
 async function run(trial) {
   const always = await crash(trial, 'always');
   trial.mark('nothing lost', trial.ledger.missing.length === 0);
+  // Sends whose connection broke are looked for before they are sent again.
+  if (!trial.isOriginal) trial.mark('nothing twice', trial.ledger.duplicates === 0);
   trial.mark('jobs again within 3 s', always.recovery <= 3000);
   return trial.report({ crashes: always.crashes, recovery: always.recovery });
 }

@@ -74,6 +74,7 @@ const OTHERS = {
   ISendAllError: '`producer.sendAll(sends, { atomic? })`',
   IDurableOptions: '`producer.send(options)`',
   ICarryOptions: '`producer.send(options)`',
+  IIdempotencyOptions: 'Idempotency ids',
   Consumer: 'Consumer',
   IBatchProcessOptions: 'Batches',
   'Consumer.play': 'Consumer',

@@ -13,6 +13,7 @@ use crate::engine::producer::send_payload::{PayloadValue, SendPayload};
 use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::producer::transaction::SendTransaction;
 use crate::engine::protocol::completion_message::pack_answer;
+use crate::engine::protocol::idempotency::SendOnce;
 use crate::engine::submission::{CallOrder, Submission};
 use crate::redis_io::error::RedisError;
 
@@ -170,6 +171,7 @@ fn read_send(
     let headers = if has(SendFlag::Headers) { Some(packet.text()?.into()) } else { None };
     let key = if has(SendFlag::Key) { Some(packet.text()?) } else { None };
     let payload = read_payload(packet, has)?;
+    let once = if has(SendFlag::Once) { Some(read_once(packet, has)?) } else { None };
     let ends_at_error = has(SendFlag::EndsAtError);
     let wait = (wait != 0).then_some(wait);
     let plan = named.and_then(|named| named.plans.get(plan as usize)).map(|plans| plans.choose(key));
@@ -181,10 +183,17 @@ fn read_send(
         headers,
         key: key.map(Box::from),
         payload,
+        once,
         request,
         wait,
         ends_at_error,
     }))
+}
+
+fn read_once(packet: &mut RequestReader<'_>, has: impl Fn(SendFlag) -> bool) -> Result<Box<SendOnce>> {
+    let (id, ttl) = (packet.text()?.into(), packet.number()? as u64);
+    let delay = if has(SendFlag::Delayed) { Some(packet.number()? as u64) } else { None };
+    Ok(Box::new(SendOnce { id, ttl, delay, is_of_job: has(SendFlag::OfJob) }))
 }
 
 fn read_payload(

@@ -13,7 +13,7 @@ pub enum Operation {
     /// `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶`
     Pull = 2,
     /// `producer, request, plan, capped, wait, flags, record, job¶`, and by the bits of `flags`, those of `SendFlag`:
-    /// `headers¶`; `key¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`
+    /// `headers¶`; `key¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`; `id¶, ttl`; `delay`
     Send = 3,
     /// `producer, wait`
     ForgetWait = 4,
@@ -53,6 +53,12 @@ pub enum SendFlag {
     OnlyCopy = 16,
     /// Sends the key that leads the job to a partition.
     Key = 32,
+    /// Has an idempotency id.
+    Once = 256,
+    /// Has a delay. The id is in place too.
+    Delayed = 512,
+    /// Has the id of the job in place of an idempotency id.
+    OfJob = 1024,
 }
 
 /// Use of a payload value that leaves with a job.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use napi::Result;
 use napi_derive::napi;
 
+use crate::engine::host::Event;
 use crate::engine::producer::Producer;
 use crate::engine::producer::send_plan::SendPlan;
 use crate::engine::producer::send_plans::SendPlans;
@@ -89,6 +90,19 @@ impl NativeProducer {
                 true => producer.listen_own().await,
                 false => producer.listen(streams).await,
             };
+            context.done(request, outcome);
+        });
+    }
+
+    /// Removes a delayed send on the node of `route`. The value of the request is 1 if its entry was not added yet.
+    #[napi]
+    pub fn cancel(&self, request: u32, route: String, stream: String, id: String) {
+        let producer = self.producer.clone();
+        self.producer.node_set().context().tasks.spawn(async move {
+            let context = producer.node_set().context().clone();
+            let outcome = producer.cancel(&route, &stream, &id).await.map(|value| {
+                context.host.event(Event::Called { request, index: 0, value: &value });
+            });
             context.done(request, outcome);
         });
     }

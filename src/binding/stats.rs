@@ -7,6 +7,7 @@ use napi_derive::napi;
 use crate::engine::consumer::Consumer;
 use crate::engine::host::Event;
 use crate::engine::producer::Producer;
+use crate::engine::stats::GroupLag;
 use crate::redis_io::connection::metrics::Totals;
 use crate::redis_io::resp::Value;
 
@@ -88,7 +89,8 @@ impl NativeConsumer {
         self.consumer.node_set().context().tasks.spawn(async move {
             let mut flat = Vec::new();
             for (stream, group_lag) in consumer.group_lags(patience).await {
-                flat.extend([Some(u64::from(stream)), group_lag.lag, group_lag.pending].map(integer));
+                let GroupLag { lag, pending, delayed } = group_lag;
+                flat.extend([Some(u64::from(stream)), lag, pending, delayed].map(integer));
             }
             let context = consumer.node_set().context();
             context.host.event(Event::Called { request, index: 0, value: &Value::Array(flat) });

@@ -7,8 +7,8 @@ const { Servers } = require('./servers.js');
 
 const HELP = `Usage: hfxbus inspect [stream] [options]
 
-Shows streams with their groups: length, pending entries and lag. With a stream, shows its consumers
-too, and its partitions if it has any.
+Shows streams with their groups: length, delayed sends, pending entries and lag. With a stream, shows
+its consumers too, and its partitions if it has any.
 
 ${HELP_OF_BUS}`;
 
@@ -35,10 +35,21 @@ function print(streams, name) {
   }
 }
 
-const HEADER = ['stream', 'node', 'length', 'oldest', 'group', 'consumers', 'pending', 'lag', 'oldest pending'];
+const HEADER = [
+  'stream',
+  'node',
+  'length',
+  'delayed',
+  'oldest',
+  'group',
+  'consumers',
+  'pending',
+  'lag',
+  'oldest pending',
+];
 
-function rows({ stream, node, length, oldest, groups }) {
-  const begin = [stream, node, length, oldest ? duration(oldest.age) : '-'];
+function rows({ stream, node, length, delayed, oldest, groups }) {
+  const begin = [stream, node, length, delayed ?? '-', oldest ? duration(oldest.age) : '-'];
   if (groups.length === 0) return [[...begin, '-', '-', '-', '-', '-']];
   return groups.map(({ group, consumers, pending, lag, oldestPending }) => {
     return [...begin, group, consumers.length, pending, lag, oldestPending ? duration(oldestPending.age) : '-'];

@@ -14,6 +14,7 @@ use crate::redis_io::streams::commands::pack_groups;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::counts::Counts;
+use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::producer::Producer;
 use crate::engine::producer::outcome_query::PendingReply;
 use crate::engine::protocol::group_info::GroupInfo;
@@ -53,19 +54,29 @@ pub struct GroupLag {
     pub lag: Option<u64>,
     /// Number of entries that were delivered to it and not acknowledged. `None` without a reply.
     pub pending: Option<u64>,
+    /// Number of delayed sends whose entries were not added yet. `None` without a reply.
+    pub delayed: Option<u64>,
 }
 
 impl GroupLag {
     /// Reads the reply of XINFO GROUPS. All figures of a missing group are `None`.
     fn read(reply: &Value, group: &str) -> Self {
         let found = GroupInfo::read_all(reply).find(|(name, _)| *name == group.as_bytes());
-        found.map_or_else(Self::default, |(_, group)| Self { lag: group.lag, pending: Some(group.pending) })
+        found.map_or_else(Self::default, |(_, group)| Self {
+            lag: group.lag,
+            pending: Some(group.pending),
+            delayed: None,
+        })
     }
 
     /// Sum of both. A figure that one side does not know is `None`.
     fn with(self, other: Self) -> Self {
         let sum = |left: Option<u64>, right: Option<u64>| Some(left? + right?);
-        Self { lag: sum(self.lag, other.lag), pending: sum(self.pending, other.pending) }
+        Self {
+            lag: sum(self.lag, other.lag),
+            pending: sum(self.pending, other.pending),
+            delayed: sum(self.delayed, other.delayed),
+        }
     }
 }
 
@@ -102,13 +113,14 @@ impl Consumer {
     pub async fn group_lags(&self, patience: Duration) -> BTreeMap<u32, GroupLag> {
         let mut group_lags: BTreeMap<u32, GroupLag> = BTreeMap::new();
         let deadline = Instant::now().checked_add(patience);
-        for (stream, reply) in self.ask_for_group_lags() {
-            let answer = async { reply?.await.ok()?.ok() };
-            let reply = match deadline {
-                Some(deadline) => timeout_at(deadline, answer).await.ok().flatten(),
-                None => answer.await,
+        for (stream, groups, delayed) in self.ask_for_group_lags() {
+            let reply = answer_until(groups, deadline).await;
+            let delayed = match answer_until(delayed, deadline).await {
+                Some(Value::Integer(count)) => u64::try_from(count).ok(),
+                _ => None,
             };
             let lag = reply.map(|reply| GroupLag::read(&reply, &self.group)).unwrap_or_default();
+            let lag = GroupLag { delayed, ..lag };
             group_lags.entry(stream).and_modify(|known| *known = known.with(lag)).or_insert(lag);
         }
         group_lags
@@ -116,10 +128,14 @@ impl Consumer {
 
     /// Queries each node in one write. The write is not sent again, since callers repeat the query every few
     /// seconds.
-    fn ask_for_group_lags(&self) -> Vec<(u32, Option<PendingReply>)> {
+    fn ask_for_group_lags(&self) -> Vec<(u32, Option<PendingReply>, Option<PendingReply>)> {
         let streams: Vec<_> = {
             let state = self.lock();
-            state.streams.iter().map(|stream| (stream.number, stream.node, stream.key.clone())).collect()
+            let place = |stream: &StreamState| {
+                let times = self.node_set.schedule_keys(stream.node, &stream.options.name).times;
+                (stream.number, stream.node, stream.key.clone(), times)
+            };
+            state.streams.iter().map(place).collect()
         };
         let nodes = self.node_set.nodes();
         let is_there: Vec<bool> = nodes
@@ -128,19 +144,33 @@ impl Consumer {
             .collect();
         let mut writes: Vec<Commands> = nodes.iter().map(|_| Commands::default()).collect();
         let mut answers = Vec::with_capacity(streams.len());
-        for (number, node, key) in streams {
-            let answer = is_there[node].then(|| {
+        for (number, node, key, times) in streams {
+            let mut ask = |pack: &dyn Fn(&mut Commands, Destination)| {
                 let (sender, receiver) = oneshot::channel();
-                pack_groups(&mut writes[node], &key, Destination::Task(sender));
+                pack(&mut writes[node], Destination::Task(sender));
                 receiver
-            });
-            answers.push((number, answer));
+            };
+            let asks = is_there[node];
+            let groups = asks.then(|| ask(&|commands, to| pack_groups(commands, &key, to)));
+            let pack_count =
+                |commands: &mut Commands, to| commands.begin("ZCARD", 2).key(times.as_bytes()).end(to);
+            let delayed = asks.then(|| ask(&pack_count));
+            answers.push((number, groups, delayed));
         }
         for (node, write) in nodes.iter().zip(&mut writes) {
             write.send_once();
             node.shared().submit(write);
         }
         answers
+    }
+}
+
+/// Returns a reply, unless it is an error or comes after the deadline.
+async fn answer_until(reply: Option<PendingReply>, deadline: Option<Instant>) -> Option<Value> {
+    let answer = async { reply?.await.ok()?.ok() };
+    match deadline {
+        Some(deadline) => timeout_at(deadline, answer).await.ok().flatten(),
+        None => answer.await,
     }
 }
 
@@ -159,11 +189,11 @@ mod tests {
             Value::Array(fields.flat_map(<[Value; 2]>::from).collect())
         };
         let reply = Value::Array(vec![group("other", Value::Integer(1)), group("mine", Value::Integer(2))]);
-        let known = GroupLag { lag: Some(2), pending: Some(3) };
+        let known = GroupLag { lag: Some(2), pending: Some(3), delayed: None };
         assert_eq!(GroupLag::read(&reply, "mine"), known);
         assert_eq!(GroupLag::read(&reply, "none"), GroupLag::default());
         let vague = GroupLag::read(&Value::Array(vec![group("mine", Value::Nil)]), "mine");
-        assert_eq!(vague, GroupLag { lag: None, pending: Some(3) });
-        assert_eq!(known.with(vague), GroupLag { lag: None, pending: Some(6) });
+        assert_eq!(vague, GroupLag { lag: None, pending: Some(3), delayed: None });
+        assert_eq!(known.with(vague), GroupLag { lag: None, pending: Some(6), delayed: None });
     }
 }

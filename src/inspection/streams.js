@@ -63,18 +63,28 @@ function byPartition(left, right) {
 async function streamOf(server, key, prefix) {
   const { client } = server;
   try {
-    const [info, groups, now] = await Promise.all([
+    const [info, groups, now, delayed] = await Promise.all([
       client.call('xinfo', 'STREAM', key),
       client.call('xinfo', 'GROUPS', key),
       timeOf(client),
+      client.call('zcard', delayedTimes(key, prefix)).catch(() => null),
     ]);
     const stream = describeStream({ server, key, prefix, now }, info, groups);
+    stream.delayed = delayed;
     await Promise.all(stream.groups.map((group) => complete(stream, group, now)));
     return stream;
   } catch (error) {
     if (isMissing(error)) return null;
     throw error;
   }
+}
+
+/** Returns the key of the due times of delayed sends, which has the hash tag of the stream's key. */
+function delayedTimes(key, prefix) {
+  const open = key.indexOf('{');
+  const close = open < 0 ? -1 : key.indexOf('}', open);
+  const tag = close > open + 1 ? key.slice(open + 1, close) : key;
+  return `${prefix}:delayed:{${tag}}:${key.slice(`${prefix}:str:`.length)}:times`;
 }
 
 /**

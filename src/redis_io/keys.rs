@@ -7,6 +7,9 @@
 //! Version 2 does not know the sharded completion channel `{tag}:{p}:shd:{stream}:{producer}` in braces of its own, with the
 //! hash tag of the stream's key. It is in the slot of the stream.
 //!
+//! Version 2 does not know `{p}:once:{tag}:{stream}:{id}` with the tag in braces of its own, the send with an idempotency id,
+//! and `{p}:delayed:{tag}:{stream}:times` and `{p}:delayed:{tag}:{stream}:sends`, the delayed sends.
+//!
 //! Version 2 does not know `{p}:rec:{entry}:{stream}:{group}`, the outcome record, and
 //! `{p}:rec:unheard:{entry}:{stream}:{group}`, the outcome record of a failure without a receiver. No payload key begins
 //! so.
@@ -31,6 +34,8 @@ pub struct Keys {
     retention_lease: String,
     partitions: String,
     ownership: String,
+    once: String,
+    delayed: String,
 }
 
 impl Keys {
@@ -51,6 +56,8 @@ impl Keys {
             retention_lease: format!("{node}{prefix}:rtl:"),
             partitions: format!("{node}{prefix}:prt:"),
             ownership: format!("{node}{prefix}:"),
+            once: format!("{node}{prefix}:once:"),
+            delayed: format!("{node}{prefix}:delayed:"),
         }
     }
 
@@ -103,6 +110,29 @@ impl Keys {
     /// The parts of the key of the lease of the consumer that removes acknowledged entries of a stream.
     pub fn retention_lease<'a>(&'a self, stream: &'a str) -> [&'a [u8]; 2] {
         [self.retention_lease.as_bytes(), stream.as_bytes()]
+    }
+
+    /// The key that remembers the send with an idempotency id. It is in the slot of the stream, unless the names have braces
+    /// that are no hash tag.
+    pub fn once(&self, stream: &str, id: &str) -> String {
+        self.beside(&self.once, stream, id)
+    }
+
+    /// The sorted set of the due times of the delayed sends of a stream, in its slot.
+    pub fn delayed_times(&self, stream: &str) -> String {
+        self.beside(&self.delayed, stream, "times")
+    }
+
+    /// The hash of these sends.
+    pub fn delayed_sends(&self, stream: &str) -> String {
+        self.beside(&self.delayed, stream, "sends")
+    }
+
+    /// A key in the slot of a stream: behind `head`, the hash tag of the stream's key.
+    fn beside(&self, head: &str, stream: &str, name: &str) -> String {
+        let key = self.stream(stream);
+        let tag = hash_tag(key.as_bytes()).and_then(|tag| std::str::from_utf8(tag).ok()).unwrap_or(&key);
+        format!("{head}{{{tag}}}:{stream}:{name}")
     }
 
     /// The name of a consumer group.
@@ -197,6 +227,16 @@ mod tests {
             Keys::new("hfxbus").sharded_channels_of("s").as_deref(),
             Some("{hfxbus:str:s}:hfxbus:shd:s:")
         );
+    }
+
+    #[test]
+    fn the_key_of_an_idempotency_id_is_in_the_slot_of_its_stream() {
+        for (prefix, stream) in [("hfxbus", "s"), ("hfxbus", "{tag}s"), ("{app}", "s"), ("{app}", "{b}")] {
+            let keys = Keys::new(prefix);
+            let key = keys.once(stream, "a{b}c");
+            assert_eq!(slot_of(key.as_bytes()), slot_of(keys.stream(stream).as_bytes()), "{key}");
+        }
+        assert_eq!(Keys::new("hfxbus").once("s", "I"), "hfxbus:once:{hfxbus:str:s}:s:I");
     }
 
     #[test]

@@ -13,9 +13,16 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::Failure;
+use crate::engine::nodes::schedule_watches::ScheduleUser;
 
 /// Maximum wait for slow nodes once one node is ready.
 const SLOW_NODE_WAIT: Duration = Duration::from_secs(1);
+
+impl ScheduleUser for Consumer {
+    fn is_active(&self) -> bool {
+        self.lock().phase == Phase::Playing
+    }
+}
 
 impl Consumer {
     /// Creates missing groups, then reads. Resolves once the first read is under way. Of several nodes, slow ones are
@@ -56,8 +63,21 @@ impl Consumer {
             self.start_retention(&mut state);
             self.start_owning(&mut state);
         }
+        self.follow_delayed_sends();
         self.step();
         Ok(())
+    }
+
+    /// Watches the delayed sends of the streams.
+    fn follow_delayed_sends(self: &Arc<Self>) {
+        let streams: Vec<(usize, String)> = {
+            let state = self.lock();
+            state.streams.iter().map(|stream| (stream.node, stream.options.name.clone())).collect()
+        };
+        let user: Weak<dyn ScheduleUser> = self.this.clone();
+        for (node, stream) in streams {
+            self.node_set.follow_delayed(node, &stream, user.clone());
+        }
     }
 
     /// Prepares lanes in parallel, and returns the slow ones.

@@ -8,6 +8,8 @@ pub mod probe;
 pub mod reply_router;
 pub(crate) mod resubscription;
 pub mod routing;
+pub(crate) mod schedule_watches;
+pub(crate) mod schedules;
 pub(crate) mod subscriber_opener;
 pub(crate) mod subscriber_pool;
 pub(crate) mod subscriber_set;

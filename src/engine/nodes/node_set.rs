@@ -15,6 +15,7 @@ use crate::engine::nodes::monitor;
 use crate::engine::nodes::node::Node;
 use crate::engine::nodes::reply_router::ReplyRouter;
 use crate::engine::nodes::routing::RouteTable;
+use crate::engine::nodes::schedule_watches::Schedules;
 use crate::engine::options::bus::BusOptions;
 use crate::engine::options::retention::RetentionOptions;
 use crate::engine::protocol::job_id::{ID_SIZE, push_id};
@@ -34,6 +35,7 @@ pub struct NodeSet {
     closing: Arc<AtomicBool>,
     reconnects: Arc<Reconnects>,
     retention: Option<RetentionOptions>,
+    schedules: Schedules,
     /// Groups and names of the consumers of this bus. A lock, since consumers are added on the host's thread.
     consumer_names: Mutex<Vec<(String, String)>>,
 }
@@ -71,6 +73,7 @@ impl NodeSet {
             closing,
             reconnects,
             retention: options.retention,
+            schedules: Schedules::default(),
             consumer_names: Mutex::default(),
             context,
         })
@@ -84,6 +87,16 @@ impl NodeSet {
     /// Opens no connection until `reopen`.
     pub(crate) fn begin_closing(&self) {
         self.closing.store(true, Ordering::Release);
+    }
+
+    /// Returns true while no connection is opened.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Watches of delayed sends.
+    pub(crate) fn schedules(&self) -> &Schedules {
+        &self.schedules
     }
 
     /// Opens connections again when they are used.

@@ -134,6 +134,16 @@ impl ReplySink for ReplyRouter {
                 let ticket = ReplyTag { index: LAST, ..ticket };
                 self.answer(kind, ticket, outcome);
             }
+            ReplyKind::SentOnce => {
+                if let Ok(Reply::Bulk(sent)) = outcome {
+                    if let Some(producer) = self.producers.get(ticket.index & !LAST) {
+                        producer.on_reply(ticket, Ok(Reply::Bulk(sent)));
+                    }
+                    let request = ticket.id as RequestId;
+                    self.host.event(Event::Value { request, index: 0, payload: Payload::Text(sent) });
+                }
+                self.answer(kind, ReplyTag { index: LAST, ..ticket }, outcome);
+            }
             ReplyKind::SentTogether => {
                 let outcome = match self.producers.get(ticket.index & !LAST) {
                     Some(producer) => {

@@ -17,6 +17,8 @@ use crate::engine::producer::routine_checks::Sweeps;
 
 /// Time without completions after which Redis is asked about a wait with a record.
 const SHORTEST_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// Minimum time between two checks of a wait that follows an earlier send.
+const SHORTEST_FOLLOW_INTERVAL: Duration = Duration::from_millis(100);
 /// Maximum time between two checks.
 const LONGEST_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -58,6 +60,18 @@ impl CompletionTracker {
         let Some(wait) = self.waits.get_mut(&number) else { return false };
         wait.entry = Some(entry);
         std::mem::take(&mut wait.needs_check)
+    }
+
+    /// Lets a wait follow an earlier send, whose completions go to another producer. Redis is asked for them at growing
+    /// intervals.
+    pub fn follow(&mut self, number: u32, entry: Option<EntryId>, job: &Arc<str>) {
+        let Some(wait) = self.waits.get_mut(&number) else { return };
+        let now = Instant::now();
+        let before = std::mem::replace(&mut wait.job, job.clone());
+        (wait.entry, wait.followed) = (entry, Some(now));
+        self.leave(number, &before);
+        self.jobs.entry(job.clone()).or_default().push(number);
+        self.check(number, now);
     }
 
     /// Ends a wait without an outcome.
@@ -174,9 +188,10 @@ impl CompletionTracker {
             let Some(Reverse((_, number))) = self.checks.pop() else { break };
             let Some(wait) = self.waits.get_mut(&number) else { continue };
             wait.check_at = None;
-            let again = wait.recorded.map(|since| {
-                now + ((now - since) / 2).clamp(SHORTEST_CHECK_INTERVAL, LONGEST_CHECK_INTERVAL)
-            });
+            let followed = wait.followed.map(|since| (since, SHORTEST_FOLLOW_INTERVAL));
+            let checked = followed.or(wait.recorded.map(|since| (since, SHORTEST_CHECK_INTERVAL)));
+            let again =
+                checked.map(|(since, least)| now + ((now - since) / 2).clamp(least, LONGEST_CHECK_INTERVAL));
             due.extend(wait.outcome_check(number));
             if let Some(again) = again {
                 self.check(number, again);
@@ -233,13 +248,18 @@ impl CompletionTracker {
     fn remove(&mut self, number: u32) -> Option<Wait> {
         let wait = self.waits.remove(&number)?;
         self.unknowing -= usize::from(!wait.unknown_groups.is_empty());
-        if let Some(numbers) = self.jobs.get_mut(&wait.job) {
+        self.leave(number, &wait.job);
+        Some(wait)
+    }
+
+    /// Removes a wait from those of its job.
+    fn leave(&mut self, number: u32, job: &Arc<str>) {
+        if let Some(numbers) = self.jobs.get_mut(job) {
             numbers.retain(|other| *other != number);
             if numbers.is_empty() {
-                self.jobs.remove(&wait.job);
+                self.jobs.remove(job);
             }
         }
-        Some(wait)
     }
 }
 
@@ -285,6 +305,23 @@ mod tests {
         assert_eq!(outcomes[0].wait, 7);
         assert_eq!(outcomes[0].arrivals, [arrival("a", None), arrival("b", Some("1"))]);
         assert!(completions.is_empty());
+    }
+
+    #[test]
+    fn a_wait_that_follows_an_earlier_send_takes_its_completions_and_is_checked_at_growing_intervals() {
+        let mut completions = CompletionTracker::default();
+        begin(&mut completions, 7, "J", &["a"], false);
+        let start = Instant::now();
+        completions.follow(7, Some(EntryId { time: 1, sequence: 0 }), &Arc::from("first"));
+        let mut at = start + Duration::from_secs(10);
+        let due = completions.take_due(at, 9);
+        assert_eq!((due[0].wait, &*due[0].job, due[0].recorded), (7, "first", false));
+        assert!(completions.next_check().is_some_and(|next| next > at + Duration::from_secs(4)));
+        at += Duration::from_secs(6);
+        assert_eq!(completions.take_due(at, 9).len(), 1);
+        assert!(completions.on_completion("J", "s", &arrival("a", None)).is_empty());
+        assert_eq!(completions.on_completion("first", "s", &arrival("a", None)).len(), 1);
+        assert!(completions.is_empty() && completions.jobs.is_empty());
     }
 
     #[test]

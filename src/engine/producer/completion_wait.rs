@@ -40,6 +40,8 @@ pub(crate) struct Wait {
     pub(crate) unknown_groups: Vec<String>,
     /// The entry, once Redis has replied with its id.
     pub(crate) entry: Option<EntryId>,
+    /// Time since which the completions of an earlier send are asked for.
+    pub(crate) followed: Option<Instant>,
     /// Time of the next check.
     pub(crate) check_at: Option<Instant>,
     /// True if a completion can have been missed before the entry was known.
@@ -103,6 +105,7 @@ impl Wait {
             unknown_groups: begin.unknown_groups,
             arrivals: Vec::new(),
             entry: None,
+            followed: None,
             check_at: None,
             needs_check: false,
             gone: false,

@@ -143,6 +143,7 @@ mod tests {
             headers: None,
             key: None,
             payload: None,
+            once: None,
             request,
             wait: None,
             ends_at_error: false,

@@ -12,6 +12,7 @@ pub mod missed_completions;
 pub mod outcome;
 pub mod outcome_query;
 pub(crate) mod routine_checks;
+pub mod send_once;
 pub mod send_payload;
 pub mod send_plan;
 pub mod send_plans;
@@ -20,7 +21,7 @@ pub mod state;
 pub mod timeout_diagnosis;
 pub mod transaction;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::sync::Notify;
@@ -50,10 +51,12 @@ pub struct Producer {
     pub(crate) number: u32,
     /// For tasks and listeners that must not keep the producer alive.
     pub(crate) this: Weak<Producer>,
-    id: String,
+    pub(crate) id: String,
     pub(crate) node_set: Arc<NodeSet>,
     /// Wakes the task that queries Redis for an earlier check.
     pub(crate) checks: Arc<Notify>,
+    /// Number of sends with an idempotency id so far.
+    pub(crate) sent_once: AtomicU64,
     /// True if the user has listeners for streams. Without any, only outcomes go to the host.
     watched: AtomicBool,
     /// A lock, since jobs are sent on the host's thread and completions arrive on the engine's.
@@ -77,6 +80,7 @@ impl Producer {
             id,
             node_set,
             checks: Arc::default(),
+            sent_once: AtomicU64::new(0),
             watched: AtomicBool::new(false),
             state: Mutex::default(),
             transactions: Mutex::default(),
@@ -137,6 +141,11 @@ impl Producer {
             }
             None => ReplyTag { kind: ReplyKind::Last as u8, index: 0, id: u64::from(queued.request) },
         };
+        if let Some(once) = &queued.once {
+            let tag = ReplyTag { kind: ReplyKind::SentOnce as u8, index: self.number, ..ticket };
+            self.pack_once(commands, (node, queued, record), once, Destination::Sink(tag));
+            return;
+        }
         if !queued.has_keys() {
             self.pack_entry(commands, node, queued, record);
             commands.end(Destination::Sink(ticket));
@@ -172,14 +181,14 @@ impl Producer {
 
     /// Packs the XADD of a job without its end.
     fn pack_entry(&self, commands: &mut Commands, node: usize, queued: &QueuedSend, record: u64) {
-        let QueuedSend { plan, job, capped, headers, key, payload, .. } = queued;
+        queued.plan.pack(commands, node, self.fields(queued, record), queued.capped);
+    }
+
+    /// Fields of the entry of a job.
+    pub(crate) fn fields<'a>(&'a self, queued: &'a QueuedSend, record: u64) -> EntryFields<'a> {
+        let QueuedSend { job, headers, key, payload, .. } = queued;
         let (headers, key, payload) = (headers.as_deref(), key.as_deref(), payload.as_deref());
-        plan.pack(
-            commands,
-            node,
-            EntryFields { producer: &self.id, job, record, headers, key, payload },
-            *capped,
-        );
+        EntryFields { producer: &self.id, job, record, headers, key, payload }
     }
 
     /// Packs the payload keys of a job and its XADD, each bound to the command before it. `to` has the destinations of the
@@ -259,6 +268,10 @@ impl ReplyHandler for Producer {
             return;
         }
         let Ok(Reply::Bulk(entry)) = outcome else { return };
+        if ticket.kind == ReplyKind::SentOnce as u8 {
+            self.on_duplicate((ticket.id >> 32) as u32, entry);
+            return;
+        }
         if let (Some(entry), Some(producer)) = (EntryId::parse(entry), self.this.upgrade()) {
             producer.sent((ticket.id >> 32) as u32, entry);
         }

@@ -11,6 +11,7 @@ use crate::engine::host::RequestId;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::options::bus::Route;
 use crate::engine::producer::send_payload::SendPayload;
+use crate::engine::protocol::idempotency::SendOnce;
 
 /// Fields of an entry.
 #[derive(Clone, Copy, Debug)]
@@ -85,12 +86,22 @@ impl SendPlan {
     /// Packs the XADD of one job, for its node, without its end. `capped` is the approximate maximum length of the
     /// stream; 0 is no limit.
     pub fn pack(&self, commands: &mut Commands, node: usize, fields: EntryFields<'_>, capped: u64) {
-        let EntryFields { producer, job, record, headers, key, payload } = fields;
-        let optional = [record > 0, headers.is_some(), self.is_sharded, key.is_some()];
+        commands.begin("XADD", 2 + self.words(&fields, capped)).mark_send().key(self.keys[node].as_bytes());
+        self.pack_words(commands, fields, capped);
+    }
+
+    /// Number of words of an XADD behind its key.
+    pub(crate) fn words(&self, fields: &EntryFields<'_>, capped: u64) -> usize {
+        let EntryFields { record, headers, key, payload, .. } = fields;
+        let optional = [*record > 0, headers.is_some(), self.is_sharded, key.is_some()];
         let more = optional.into_iter().filter(|&has| has).count();
         let carried = payload.map_or(0, SendPayload::words);
-        let words = 7 + if capped > 0 { 3 } else { 0 } + 2 * more + carried;
-        commands.begin("XADD", words).mark_send().key(self.keys[node].as_bytes());
+        5 + if capped > 0 { 3 } else { 0 } + 2 * more + carried
+    }
+
+    /// Packs the words of an XADD behind its key.
+    pub(crate) fn pack_words(&self, commands: &mut Commands, fields: EntryFields<'_>, capped: u64) {
+        let EntryFields { producer, job, record, headers, key, payload } = fields;
         if capped > 0 {
             commands.arg(b"MAXLEN").arg(b"~").arg_number(capped);
         }
@@ -130,6 +141,8 @@ pub struct QueuedSend {
     pub key: Option<Box<str>>,
     /// Payload that leaves with the job.
     pub payload: Option<Box<SendPayload>>,
+    /// Idempotency id, if the job has one.
+    pub once: Option<Box<SendOnce>>,
     /// Request that the job belongs to.
     pub request: RequestId,
     /// The host's number for the wait. `None` waits for no completions.

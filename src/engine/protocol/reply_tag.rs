@@ -52,12 +52,14 @@ pub enum ReplyKind {
     /// Nobody, for the MULTI of a transaction that settles jobs: id is consumer and batch. It binds the transaction to the
     /// commands of its batch, so that a full queue refuses the batch whole.
     TransactionBegun = 18,
+    /// A request, for the script that sends a job with an idempotency id: as for an XADD with a wait. Wait 0 is none.
+    SentOnce = 19,
 }
 
 impl ReplyKind {
     /// ReplyKind of a ticket, or `None` if it has none.
     pub(crate) fn of(ticket: ReplyTag) -> Option<Self> {
-        const KINDS: [ReplyKind; 19] = [
+        const KINDS: [ReplyKind; 20] = [
             ReplyKind::Part,
             ReplyKind::Last,
             ReplyKind::Bytes,
@@ -77,6 +79,7 @@ impl ReplyKind {
             ReplyKind::TransactedAlone,
             ReplyKind::PendingQueried,
             ReplyKind::TransactionBegun,
+            ReplyKind::SentOnce,
         ];
         KINDS.get(usize::from(ticket.kind)).copied()
     }

@@ -12,9 +12,9 @@ const { setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
 const { Backlogs } = require('./sending/backlogs.js');
-const { SendTogether, allSent, checkAll, refuseSharedValues } = require('./sending/send-all.js');
+const { SendTogether, allSent, checkAll, refuseIds, refuseSharedValues } = require('./sending/send-all.js');
 const { disconnectionOf, extentOf, inParts } = require('./sending/send-parts.js');
-const { groupsOf, jobId, length, recordTime, routeOf } = require('./sending/send-options.js');
+const { groupsOf, jobId, length, onceAndDelay, recordTime, routeOf } = require('./sending/send-options.js');
 const { SendRequest } = require('./sending/send-request.js');
 const { Sending } = require('./middleware/sending.js');
 const { ValueCodecs } = require('./codecs/value-codecs.js');
@@ -133,6 +133,15 @@ class Producer extends EventEmitter {
     }
   }
 
+  /** Removes a delayed send. Resolves with true if its entry was not added yet. */
+  cancel(options) {
+    try {
+      return this.#cancel(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   /** Resolves with statistics of the producer. */
   stats() {
     packetWriter.flush();
@@ -147,6 +156,19 @@ class Producer extends EventEmitter {
     return Promise.resolve();
   }
 
+  #cancel(options) {
+    const { stream, id, route } = checks.object('options', options);
+    const name = checks.name('stream', stream);
+    if (typeof id !== 'string' || id === '') throw new TypeError('id must be a string that is not empty');
+    const leadsBy = this.connection.isPartitioned ? routeOf(route, name) : name;
+    if (leadsBy === null) throw new TypeError('cancel needs a route: DISTRIBUTED_ROUTING has one for each job');
+    packetWriter.flush();
+    const request = new CancelRequest(false);
+    this.#native.cancel(requests.add(request), leadsBy, name, id);
+    this.connection.used();
+    return request.promise;
+  }
+
   #send(options) {
     const entry = this.#entry(options);
     if (this.#middleware === null) return this.#dispatch(entry);
@@ -159,11 +181,16 @@ class Producer extends EventEmitter {
       throw new TypeError('atomic needs one Redis: a transaction cannot span a Cluster or several nodes');
     }
     const entries = checkAll(sends, (given) => this.#entryWithPayload(given));
+    if (isAtomic) refuseIds(entries);
     refuseSharedValues(entries);
     if (entries.length === 0) return Promise.resolve([]);
     if (this.#middleware === null) return allSent(this.#dispatchAll(entries, isAtomic));
     // Measured again, since middleware can have set values.
-    const dispatch = (ready) => this.#dispatchAll(ready.map(measure), isAtomic);
+    const dispatch = (ready) =>
+      this.#dispatchAll(
+        ready.map((entry) => measure(entry)),
+        isAtomic,
+      );
     return allSent(this.#middleware.sendAll(entries, dispatch, isAtomic));
   }
 
@@ -180,10 +207,15 @@ class Producer extends EventEmitter {
     const given = checks.object('options', options);
     const { stream, route, job, capped, waitFor, rejectOnError, durable, key, partitions } = given;
     const id = jobId(job);
+    const once = onceAndDelay(given, id);
     const groups = groupsOf(waitFor);
     if (groups && !Object.isExtensible(job)) throw new TypeError('job must be extensible to be waited for');
+    if (once && !Object.isExtensible(job))
+      throw new TypeError('job must be extensible to be sent with an id or a delay');
     const name = checks.name('stream', stream);
     const leadsBy = this.connection.isPartitioned ? routeOf(route, name) : name;
+    if (once && leadsBy === null)
+      throw new TypeError('id and delay need a route: DISTRIBUTED_ROUTING has one for each job');
     const cap = length(capped);
     if (cap > 0 && this.connection.retention.isOn) {
       throw new TypeError(
@@ -209,6 +241,7 @@ class Producer extends EventEmitter {
       cap,
       record,
       endsAtError,
+      once,
       headers: null,
       payload: null,
       isOnlyCopy: false,
@@ -219,7 +252,16 @@ class Producer extends EventEmitter {
 
   /** Validates the options of a send, and the payload of its job too. */
   #entryWithPayload(options) {
-    return measure(this.#entry(options));
+    const entry = this.#entry(options);
+    const payload = payloadOf(entry);
+    this.#checkOnce(entry, payload);
+    return measure(entry, payload);
+  }
+
+  /** Refuses payload keys on other servers, since those of a duplicate would replace those of the first send. */
+  #checkOnce({ once }, payload) {
+    if (once === null || payload === null || this.connection.hasOneServer || payload.keys.length === 0) return;
+    throw new TypeError("id and delay need payload: 'entry' for values on a Cluster and on several nodes");
   }
 
   /** Sends a job with valid options. */
@@ -262,7 +304,7 @@ class Producer extends EventEmitter {
       entry.payload = payload.withoutKeys();
       this.#packBehindKeys(request, entry, Job.pushSets(job, keys));
     } else {
-      if (keys.length > 0) request.repeatWith(() => this.#pack(request, entry));
+      if (keys.length > 0 && entry.once === null) request.repeatWith(() => this.#pack(request, entry));
       this.#pack(request, entry);
     }
   }
@@ -353,6 +395,7 @@ class Producer extends EventEmitter {
     const headers = message === null ? entry.headers : message.headers;
     entry.headers = headers && diagnostics.packHeaders(headers);
     const payload = message === null ? payloadOf(entry) : payloadOrPublish(entry, message);
+    this.#checkOnce(entry, payload);
     const restore = payload && Job.takeSendable(job, payload);
     entry.payload = payload;
     entry.wait = groups && new Wait(groups, endsAtError, this.#waits, payload?.isOnlyCopy ? payload.returns : []);
@@ -492,14 +535,20 @@ class Producer extends EventEmitter {
   }
 }
 
+/** Request to remove a delayed send. */
+class CancelRequest extends requests.Request {
+  called(_index, _error, count) {
+    this.result = count === 1;
+  }
+}
+
 /** Chooses the payload that leaves with an entry. */
 function payloadOf({ given, job, cap, groups }) {
   return choosePayload(Job.sendable(job), given, { isCapped: cap > 0, isAwaited: groups !== null });
 }
 
 /** Validates the payload of an entry, and notes its size. */
-function measure(entry) {
-  const payload = payloadOf(entry);
+function measure(entry, payload = payloadOf(entry)) {
   entry.isOnlyCopy = payload?.isOnlyCopy ?? false;
   entry.extent = extentOf(entry, payload);
   return entry;
@@ -516,7 +565,7 @@ function payloadOrPublish(entry, message) {
 }
 
 /** Writes a send from its plan on. */
-function writeEntry(plan, { id, cap, record, headers, key, endsAtError, wait, payload }) {
+function writeEntry(plan, { id, cap, record, headers, key, endsAtError, wait, payload, once }) {
   packetWriter.writeNumber(plan);
   packetWriter.writeNumber(cap);
   packetWriter.writeNumber(wait ? wait.number : 0);
@@ -524,13 +573,23 @@ function writeEntry(plan, { id, cap, record, headers, key, endsAtError, wait, pa
     (endsAtError ? SendFlag.EndsAtError : 0) |
       (headers ? SendFlag.Headers : 0) |
       (key !== null ? SendFlag.Key : 0) |
-      (payload ? payload.flags : 0),
+      (payload ? payload.flags : 0) |
+      (once ? onceFlags(once) : 0),
   );
   packetWriter.writeNumber(record);
   packetWriter.writeString(id);
   if (headers) packetWriter.writeString(headers);
   if (key !== null) packetWriter.writeString(key);
   payload?.write();
+  if (once) {
+    packetWriter.writeString(once.id);
+    packetWriter.writeNumber(once.ttl);
+    if (once.delay) packetWriter.writeNumber(once.delay);
+  }
+}
+
+function onceFlags({ delay, isOfJob }) {
+  return SendFlag.Once | (delay ? SendFlag.Delayed : 0) | (isOfJob ? SendFlag.OfJob : 0);
 }
 
 function isSame(left, right) {

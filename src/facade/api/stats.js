@@ -25,13 +25,18 @@ async function standings(native, { streams, partitioned, group }, patience) {
   const known = patience === 0 || streams.length === 0 ? new Map() : await ask(native, patience);
   const found = new Map();
   for (const [number, stream] of streams.entries()) {
-    const [lag = null, pending = null] = known.get(number) ?? [];
-    const sum = found.get(stream) ?? { stream, group, lag: 0, pending: 0 };
-    found.set(stream, { ...sum, lag: plus(sum.lag, lag), pending: plus(sum.pending, pending) });
+    const [lag = null, pending = null, delayed = null] = known.get(number) ?? [];
+    const sum = found.get(stream) ?? { lag: 0, pending: 0, delayed: 0 };
+    const counts = {
+      lag: plus(sum.lag, lag),
+      pending: plus(sum.pending, pending),
+      delayed: plus(sum.delayed, delayed),
+    };
+    found.set(stream, { stream, group, ...counts });
   }
   for (const stream of partitioned) {
     // It has no partitions before the first `play()`.
-    if (!found.has(stream)) found.set(stream, { stream, group, lag: null, pending: null });
+    if (!found.has(stream)) found.set(stream, { stream, group, lag: null, pending: null, delayed: null });
   }
   return [...found.values()];
 }
@@ -47,10 +52,10 @@ async function ask(native, patience) {
   return request.promise;
 }
 
-/** Collects `number, lag, pending` of each stream. */
+/** Collects `number, lag, pending, delayed` of each stream. */
 class StandingsRequest extends requests.Request {
   called(_index, _error, flat) {
-    for (let at = 0; at < flat.length; at += 3) this.result.set(flat[at], [flat[at + 1], flat[at + 2]]);
+    for (let at = 0; at < flat.length; at += 4) this.result.set(flat[at], flat.slice(at + 1, at + 4));
   }
 }
 

@@ -72,6 +72,12 @@ function refuseSharedValues(entries) {
   }
 }
 
+/** Refuses idempotency ids and delays in a transaction. */
+function refuseIds(entries) {
+  const index = entries.findIndex(({ once }) => once !== null);
+  if (index >= 0) throw new TypeError(`sends[${index}]: id and delay cannot be combined with atomic`);
+}
+
 /** Resolves with the sent jobs in order, or rejects with the reason of each job that was not sent. */
 async function allSent(promises) {
   const results = await Promise.allSettled(promises);
@@ -85,4 +91,4 @@ async function allSent(promises) {
   throw setErrorKind(error, 'SEND_ALL_FAILED');
 }
 
-module.exports = { SendTogether, allSent, checkAll, refuseSharedValues };
+module.exports = { SendTogether, allSent, checkAll, refuseIds, refuseSharedValues };

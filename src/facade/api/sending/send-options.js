@@ -5,6 +5,18 @@ const { DISTRIBUTED_ROUTING } = require('../../support/constants.js');
 
 /** Default time for which `durable` keeps an outcome, in ms. */
 const RECORD_TIME = 60 * 60 * 1000;
+/** Default time for which an idempotency id is kept, in ms. */
+const ID_TIME = 60 * 60 * 1000;
+/** Maximum of that time. */
+const LONGEST_ID_TIME = 365 * 24 * 60 * 60 * 1000;
+/** Maximum delay of a send, in ms. */
+const LONGEST_DELAY = 365 * 24 * 60 * 60 * 1000;
+/** Time for which Redis knows a delayed send after its entry was added, in ms. */
+const REPETITION_TIME = 60 * 1000;
+/** Maximum length of an idempotency id. */
+const LONGEST_ID = 512;
+/** Half of a surrogate pair, which UTF-8 does not have. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Returns the id of the job to send. */
 function jobId(job) {
@@ -48,4 +60,41 @@ function recordTime(durable) {
   return ttl;
 }
 
-module.exports = { groupsOf, jobId, length, recordTime, routeOf };
+/** Returns the delay of a send in ms; 0 for none, and for a time that is over. */
+function delayOf(delay, at) {
+  const isMissing = at === undefined || at === null;
+  if (!isMissing && delay !== undefined && delay !== null) throw new TypeError('delay and at cannot be combined');
+  if (isMissing) return checks.count('delay', delay, { least: 0, most: LONGEST_DELAY, fallback: 0 });
+  const time = at instanceof Date ? at.getTime() : at;
+  if (typeof time !== 'number') throw new TypeError('at must be a Date or a number of milliseconds');
+  const wait = Math.max(0, Math.ceil(time - Date.now()));
+  if (!(wait <= LONGEST_DELAY)) throw new RangeError(`at must be a time within ${LONGEST_DELAY} ms from now`);
+  return wait;
+}
+
+/** Returns what makes a send one that takes effect once; `null` for a plain send. */
+function onceAndDelay({ id, delay, at }, job) {
+  const once = id === undefined ? null : onceOf(id);
+  const wait = delay === undefined && at === undefined ? 0 : delayOf(delay, at);
+  if (wait === 0) return once;
+  // Without an id of its own, the job can be sent again after its entry was added.
+  return once === null ? { id: job, ttl: REPETITION_TIME, delay: wait, isOfJob: true } : { ...once, delay: wait };
+}
+
+/** Returns the idempotency id and the time for which it is kept, in ms; `null` for none. */
+function onceOf(id) {
+  if (id === undefined || id === null) return null;
+  if (typeof id === 'string') return { id: idempotencyId('id', id), ttl: ID_TIME };
+  if (typeof id !== 'object') throw new TypeError('id must be a string or an object');
+  const ttl = checks.count('id.ttl', id.ttl, { least: 1, most: LONGEST_ID_TIME, fallback: ID_TIME });
+  return { id: idempotencyId('id.value', id.value), ttl };
+}
+
+function idempotencyId(name, id) {
+  if (typeof id !== 'string') throw new TypeError(`${name} must be a string`);
+  if (id === '' || id.length > LONGEST_ID) throw new RangeError(`${name} must have from 1 to ${LONGEST_ID} characters`);
+  if (LONE_SURROGATE.test(id)) throw new TypeError(`${name} has half of a surrogate pair`);
+  return id;
+}
+
+module.exports = { groupsOf, jobId, length, onceAndDelay, recordTime, routeOf };

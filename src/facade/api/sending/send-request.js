@@ -17,6 +17,8 @@ class SendRequest extends requests.Request {
   #again = null;
   #attempts = 0;
   #isSent = false;
+  /** Reply to a send with an id. */
+  #once = null;
   /** True if a server that takes no writes has refused the transaction. */
   #isRefused = false;
   /** Puts the payload back into the job after a failure, if there is any. */
@@ -31,9 +33,14 @@ class SendRequest extends requests.Request {
     counts.begun++;
   }
 
-  /** Notes that Redis has the entry, though the end of its transaction will be refused to a user without MULTI. */
-  value() {
-    this.#isSent = true;
+  /**
+   * Notes that Redis has the entry, though the end of its transaction will be refused to a user without MULTI.
+   * @param {number} _index
+   * @param {string | null} sent the entry of a send with an id; behind it the send and the job, if it was an earlier one
+   */
+  value(_index, sent) {
+    if (sent === null) this.#isSent = true;
+    else this.#once = sent;
   }
 
   /** Sets the function that sends a transaction again that a demoted server has refused as a whole. */
@@ -53,6 +60,7 @@ class SendRequest extends requests.Request {
     }
     const [wait, job] = [this.#wait, this.result];
     try {
+      if (this.#once !== null) identify(job, this.#once);
       if (wait && this.#wait !== null) job.finished = (options) => wait.finished(options, job);
     } catch (error) {
       // The job was frozen meanwhile. The error must not affect other replies of the burst.
@@ -82,6 +90,14 @@ class SendRequest extends requests.Request {
     this.#counts = null;
     if (this.#message !== null) diagnostics.channels.sent.publish(Object.assign(this.#message, { error }));
   }
+}
+
+/** Tells a job its entry, which a delayed send has not yet. The job of a duplicate becomes that of the first send. */
+function identify(job, sent) {
+  const [entryId, , ...words] = sent.split(' ');
+  job.entryId = entryId === '-' ? undefined : entryId;
+  job.duplicate = words.length > 0;
+  if (job.duplicate) job.id = words.join(' ');
 }
 
 module.exports = { SendRequest };

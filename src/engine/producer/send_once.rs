@@ -1,0 +1,89 @@
+//! Sends with an idempotency id, and delayed sends. A script adds the entry, unless the id was sent before, within the time that it is kept.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::redis_io::command::{Commands, Destination};
+use crate::redis_io::error::RedisError;
+use crate::redis_io::resp::Value;
+use crate::redis_io::streams::entry::EntryId;
+
+use crate::engine::producer::Producer;
+use crate::engine::producer::send_payload::{PayloadValue, SendPayload};
+use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::protocol::idempotency::{ADD_ONCE, FirstSend, SendOnce};
+use crate::engine::protocol::schedule::SCHEDULE;
+
+impl Producer {
+    /// Packs the send of a job with an idempotency id, whose payload keys and entry take effect together or not at all.
+    pub(crate) fn pack_once(
+        &self,
+        commands: &mut Commands,
+        (node, queued, record): (usize, &QueuedSend, u64),
+        once: &SendOnce,
+        to: Destination,
+    ) {
+        let keys = self.node_set.nodes()[node].keys();
+        let stream = &queued.plan.stream;
+        let number = self.sent_once.fetch_add(1, Ordering::Relaxed);
+        let send = format!("{}:{number}", self.id);
+        let values =
+            || queued.payload.iter().flat_map(|payload| payload.values.iter().filter(|value| value.is_key));
+        let count = queued.payload.as_deref().map_or(0, SendPayload::keys);
+        let fields = self.fields(queued, record);
+        let (script, fixed_keys, arguments) =
+            if once.delay.is_some() { (SCHEDULE, 3, 5) } else { (ADD_ONCE, 2, 3) };
+        let words = 3 + fixed_keys + arguments + 3 * count + queued.plan.words(&fields, queued.capped);
+        commands.begin("EVAL", words).arg(script.as_bytes()).arg_number((fixed_keys + count) as u64);
+        let id = if once.is_of_job { send.as_str() } else { &once.id };
+        match once.delay {
+            Some(_) => {
+                commands.key(keys.delayed_times(stream).as_bytes()).key(keys.delayed_sends(stream).as_bytes())
+            }
+            None => commands.key(queued.plan.key(node).as_bytes()),
+        };
+        commands.key(keys.once(stream, id).as_bytes());
+        for PayloadValue { key, .. } in values() {
+            commands.key_parts(&keys.payload(&queued.job, key));
+        }
+        commands.arg(send.as_bytes()).arg(queued.job.as_bytes());
+        if let Some(delay) = once.delay {
+            commands.arg(once.id.as_bytes()).arg_number(delay);
+        }
+        commands.arg_number(once.ttl);
+        for PayloadValue { value, expiry, .. } in values() {
+            commands.arg(value).arg_number(*expiry);
+        }
+        queued.plan.pack_words(commands, fields, queued.capped);
+        commands.end(to);
+        if let Some(delay) = once.delay {
+            self.node_set.expect_delayed(node, stream, Duration::from_millis(delay));
+        }
+    }
+
+    /// Removes a delayed send. Resolves with 1 if its entry was not added yet.
+    pub async fn cancel(&self, route: &str, stream: &str, id: &str) -> Result<Value, RedisError> {
+        let node = self.node_set.route(route);
+        let keys = self.node_set.schedule_keys(node, stream);
+        self.node_set.nodes()[node].shared().call(|commands, to| keys.pack_cancel(commands, id, to)).await
+    }
+
+    /// Takes the reply to a send with an id. A duplicate waits for the completions of the first send. Those go to the producer
+    /// of the first send, so Redis is asked for them.
+    pub(crate) fn on_duplicate(&self, wait: u32, reply: &[u8]) {
+        let Some(producer) = self.this.upgrade() else { return };
+        match FirstSend::read(reply) {
+            Some(FirstSend { entry, job }) => {
+                let mut state = producer.lock();
+                state.completions.follow(wait, entry, &Arc::from(job));
+                producer.keep_checking(&mut state);
+            }
+            None => {
+                if let Some(entry) = EntryId::parse(reply) {
+                    producer.sent(wait, entry);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Idempotency ids: the script that adds one entry for an id, and its reply.
+
+use crate::redis_io::streams::entry::EntryId;
+
+/// Adds the entry and remembers it. Keys: the stream, the id, then payload keys. Arguments: the send, the job, the time in ms,
+/// a value and an expiry for each payload key, the words of XADD. A repetition of the same send is no duplicate. Errors come
+/// back as Redis has them, which older versions wrap otherwise. The id is kept first, so that a user without one of the
+/// rights adds nothing.
+pub(crate) const ADD_ONCE: &str = "\
+local first=redis.call('GET',KEYS[2])
+if first then
+  local entry,send=first:match('^(%S+) (%S+)')
+  if send==ARGV[1] then return entry end
+  return first
+end
+local ok=redis.pcall('DEL',KEYS[2])
+if type(ok)=='table' then return ok end
+ok=redis.pcall('PSETEX',KEYS[2],ARGV[3],'- '..ARGV[1]..' '..ARGV[2])
+if ok.err then return ok end
+local function refuse(error)
+  redis.call('DEL',KEYS[2])
+  return error
+end
+local at=4
+for key=3,#KEYS do
+  local ok
+  if ARGV[at+1]=='0' then ok=redis.pcall('SET',KEYS[key],ARGV[at])
+  else ok=redis.pcall('PSETEX',KEYS[key],ARGV[at+1],ARGV[at]) end
+  if ok.err then return refuse(ok) end
+  at=at+2
+end
+local entry=redis.pcall('XADD',KEYS[1],unpack(ARGV,at))
+if type(entry)=='table' then return refuse(entry) end
+redis.call('PSETEX',KEYS[2],ARGV[3],entry..' '..ARGV[1]..' '..ARGV[2])
+return entry";
+
+/// Idempotency id of a send.
+#[derive(Clone, Debug)]
+pub struct SendOnce {
+    /// The id.
+    pub id: Box<str>,
+    /// Time for which it is kept, in ms.
+    pub ttl: u64,
+    /// Delay of a delayed send, in ms.
+    pub delay: Option<u64>,
+    /// True if the id is that of the job, which can be sent again after the entry was added.
+    pub is_of_job: bool,
+}
+
+/// The first send of an id.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FirstSend<'a> {
+    /// `None` if it is not added yet.
+    pub(crate) entry: Option<EntryId>,
+    pub(crate) job: &'a str,
+}
+
+impl<'a> FirstSend<'a> {
+    /// Reads `entry send job`. `None` if it is an entry only, which was added now.
+    pub(crate) fn read(reply: &'a [u8]) -> Option<Self> {
+        let (entry, rest) = std::str::from_utf8(reply).ok()?.split_once(' ')?;
+        Some(Self { entry: EntryId::parse(entry.as_bytes()), job: rest.split_once(' ')?.1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_names_the_first_send_or_a_new_entry() {
+        let entry = Some(EntryId { time: 1, sequence: 2 });
+        assert_eq!(FirstSend::read(b"1-2 P:3 a job"), Some(FirstSend { entry, job: "a job" }));
+        assert_eq!(FirstSend::read(b"- P:3 J"), Some(FirstSend { entry: None, job: "J" }));
+        assert_eq!(FirstSend::read(b"1-2"), None);
+    }
+}

@@ -174,7 +174,9 @@ fn read_send(
     let once = if has(SendFlag::Once) { Some(read_once(packet, has)?) } else { None };
     let ends_at_error = has(SendFlag::EndsAtError);
     let wait = (wait != 0).then_some(wait);
-    let plan = named.and_then(|named| named.plans.get(plan as usize)).map(|plans| plans.choose(key));
+    // Sends with one id go to one partition, since each partition knows its own ids only.
+    let leading = key.or_else(|| once.as_deref().filter(|once| !once.is_of_job).map(|once| &*once.id));
+    let plan = named.and_then(|named| named.plans.get(plan as usize)).map(|plans| plans.choose(leading));
     Ok(plan.map(|plan| QueuedSend {
         plan,
         job,

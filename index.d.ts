@@ -1163,8 +1163,8 @@ export declare class Job {
    * @param options.signal - its abort rejects with its reason, but does not undo sent commands, including removals
    * @returns rejects with an {@link IRedisError} if the connection failed. Rejects with an Error with code `ANSWER_MISSED` for a
    * key of `returns` of a job with `payload: 'entry'`, if the completion was missed and Redis has no outcome record: the answer
-   * is unknown, and not `null`. `durable` prevents that. Rejects with an {@link ICodecError} for a value that cannot be decoded;
-   * removals of the same `pull()` were executed then
+   * is unknown, and not `null`. `durable` prevents that. Rejects with an {@link ICodecError} for a value that cannot be decoded.
+   * With a codec the removals were not executed then, and without one they were
    */
   pull<T = { [key: string]: any }>(options?: { signal?: IAbortSignal | undefined }): Promise<T>;
 }

@@ -191,6 +191,16 @@ ours('a value that was replaced, or encoded with another secret, is an error wit
   await assert.rejects(reader('third'), { code: 'PAYLOAD_CODEC_FAILED' });
 });
 
+ours('pull() does not remove a value that it could not decode', async (_, scene) => {
+  const [mine, other] = [cipher(), cipher()];
+  const producer = scene.producer().useCodec(mine);
+  const stranger = scene.producer().useCodec(other);
+  await producer.job('j').set('k', SECRET).push();
+  await assert.rejects(stranger.job('j').get('k').del('k').pull(), { code: 'PAYLOAD_CODEC_FAILED' });
+  assert.deepStrictEqual(await producer.job('j').get('k', false).get('no').del('k').pull(), { k: SECRET, no: null });
+  assert.deepStrictEqual(await producer.job('j').get('k', false).del('k').pull(), { k: null });
+});
+
 ours('a required codec refuses plain values, which are dead letters, and runs others', async (_, scene) => {
   const aes = cipher();
   const deadLetter = scene.name('dead');

@@ -303,13 +303,12 @@ ours('a check that is off lets values pass, but not a value that is no JSON', as
 test("check 'tests' is on in a process for tests only", () => {
   const { execFileSync } = require('node:child_process');
   const program = `
-    const { defineStream } = require('./index.js');
+    const { ConnectionManager, Producer, defineStream } = require('./index.js');
     const contract = defineStream({ name: 's', check: 'tests', payload: { k: {
       '~standard': { version: 1, vendor: 'v', validate: () => ({ issues: [{ message: '' }] }) } } } });
-    const producer = { job: () => { throw 5 } };
-    const { Job } = require('./src/facade/api/job.js');
-    const job = new Job({ keyPrefix: 'k' });
-    contract.send({ job: () => job, send: async () => job }, { k: 1 })
+    const producer = new Producer(ConnectionManager.standalone({ lazyConnect: true }));
+    producer.send = async ({ job }) => job;
+    contract.send(producer, { k: 1 })
       .then(() => console.log('off'), ({ code }) => console.log(code));`;
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const mode = (variables) =>
@@ -365,7 +364,9 @@ ours('invalid definitions and calls are named errors', async (_, scene) => {
   assert.throws(() => contract.process(consumer, { group: scene.group }), /processor must be a function/);
   await assert.rejects(contract.send(producer, { k: 'v' }, { waitFor: ['nobody'] }), /has no group 'nobody'/);
   await assert.rejects(contract.send(producer, { k: 'v' }, { waitFor: 'nobody' }), /waitFor must be an array/);
-  await assert.rejects(contract.send(consumer, { k: 'v' }), /producer must be a Producer/);
+  for (const other of [consumer, undefined, { job: () => {} }]) {
+    await assert.rejects(contract.send(other, { k: 'v' }), /producer must be a Producer/);
+  }
   await assert.rejects(contract.send(producer), /values must be an object/);
   await assert.rejects((await contract.send(producer, { k: 'v' })).finished(), /finished\(\) needs waitFor/);
   assert.strictEqual(await scene.length(), 1);

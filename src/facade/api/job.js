@@ -200,7 +200,10 @@ class Job {
     this.#gets = [];
     this.#dels = [];
     if (dels.length > 0) this.#pushed = this.#pushed?.filter(({ key }) => !dels.includes(key)) ?? null;
-    return packPull(names, gets, dels, result, this.#client.codecs);
+    const { codecs } = this.#client;
+    if (!codecs || gets.length === 0 || dels.length === 0) return packPull(names, gets, dels, result, codecs);
+    // A value that cannot be decoded must not be removed.
+    return packPull(names, gets, [], result, codecs).then(() => packPull(names, [], dels, result, codecs));
   }
 
   #localPayload() {

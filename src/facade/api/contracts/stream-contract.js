@@ -1,6 +1,8 @@
 'use strict';
 
 const checks = require('../../options/validate.js');
+const { Consumer } = require('../consumer.js');
+const { Producer } = require('../producer.js');
 const { groupsOf } = require('../sending/send-options.js');
 const { checkModes } = require('./check-mode.js');
 const { ContractError } = require('./contract-error.js');
@@ -48,7 +50,7 @@ class StreamContract {
   process(consumer, options) {
     const { group, processor, ...given } = checks.object('options', options);
     if (typeof processor !== 'function') throw new TypeError('processor must be a function');
-    if (typeof consumer?.process !== 'function') throw new TypeError('consumer must be a Consumer');
+    if (!(consumer instanceof Consumer)) throw new TypeError('consumer must be a Consumer');
     if (group !== consumer.group) throw new TypeError(`group must be that of the consumer, '${consumer.group}'`);
     const results = this.#resultsOf(group);
     const wrap = (job) => new ContractJob(job, this.#payload, results, this.#isChecked);
@@ -73,7 +75,8 @@ class StreamContract {
   }
 
   async #prepared(producer, values, options) {
-    if (typeof producer?.job !== 'function') throw new TypeError('producer must be a Producer');
+    // Not one of another copy of the package either: its jobs are not ours.
+    if (!(producer instanceof Producer)) throw new TypeError('producer must be a Producer');
     const { jobId, waitFor, ...given } = options ?? {};
     const results = new Map((groupsOf(waitFor) ?? []).map((group) => [group, this.#resultsOf(group)]));
     const job = producer.job(jobId);

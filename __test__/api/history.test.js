@@ -141,13 +141,14 @@ ours('the connection of a history ends with a break, an abort, the end and a sto
   await isIdle();
   for await (const _entry of connection.history({ stream: scene.stream })) break;
   await isIdle();
-  const reader = follow(scene, {}, connection);
+  // Neither an abort nor a stop waits for the end of a read.
+  const reader = follow(scene, { blockTimeout: 60_000 }, connection);
   await until(() => reader.events.length === 20);
   assert.strictEqual(await connections(redis), idle + 1);
   reader.abort.abort(new Error('enough'));
   assert.strictEqual((await reader.ended).message, 'enough');
   await isIdle();
-  const another = follow(scene, {}, connection);
+  const another = follow(scene, { blockTimeout: 60_000 }, connection);
   await until(() => another.events.length === 20);
   await connection.stop();
   assert.strictEqual((await another.ended).code, 'CONNECTION_CLOSED');

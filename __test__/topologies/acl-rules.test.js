@@ -43,7 +43,7 @@ class Tour {
   }
 
   async run() {
-    for (const part of ['consume', 'payloads', 'completions', 'deadLetters', 'end']) {
+    for (const part of ['consume', 'payloads', 'completions', 'deadLetters', 'history', 'end']) {
       this.#goOn();
       await this[part]();
     }
@@ -112,6 +112,22 @@ class Tour {
     await this.producer.send({ stream: this.stream, job: this.job('hopeless') });
     await letters.replay(await arrived());
     assert.ok(await letters.drop(await arrived()));
+  }
+
+  /** Waits for the next entry. */
+  async history() {
+    const history = this.connection.history({ stream: this.stream, fromId: '$', live: true, blockTimeout: 100 });
+    let entry;
+    const read = history.next().then(({ value }) => {
+      entry = value;
+    });
+    const isRead = async () => {
+      this.#goOn();
+      await this.finish(this.job('followed'));
+      return entry !== undefined;
+    };
+    await Promise.all([read, until(isRead, { what: 'an entry of the history' })]);
+    await history.return();
   }
 
   /** A job that no other tour has. */

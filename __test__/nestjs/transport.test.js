@@ -114,23 +114,27 @@ test('a request ends by the timeout of the client, and by the deadline of the se
   await service({ never: { message: 'never', handle: never } }, { maxWait: 50 });
   assert.strictEqual((await failure(request(client({ timeout: 100 }), 'never', 1))).code, 'FINISH_TIMEOUT');
   const strict = { group: 'strict', process: { deadline: 100 }, maxWait: 50 };
-  await service({ never: { message: 'never', handle: () => rxjs.NEVER } }, strict);
+  let isUnsubscribed = false;
+  const endless = () => rxjs.NEVER.pipe(rxjs.finalize(() => (isUnsubscribed = true)));
+  await service({ never: { message: 'never', handle: endless } }, strict);
   const late = await failure(request(client({ group: 'strict' }), 'never', 1));
   assert.deepStrictEqual([late.status, late.code, late.stack], ['error', 'DEADLINE_TIMEOUT', undefined]);
+  await until(() => isUnsubscribed);
 });
 
-test('an unsubscribed request calls nothing any more', LIMIT, async () => {
-  let release;
-  await service({ wait: { message: 'wait', handle: () => new Promise((resolve) => (release = resolve)) } });
-  const math = client();
+test('an unsubscribed request calls nothing any more, and its timeout ends', LIMIT, async () => {
+  const releases = [];
+  await service({ wait: { message: 'wait', handle: () => new Promise((resolve) => releases.push(resolve)) } });
+  const math = client({ timeout: 200 });
   const heard = [];
   const note = (value) => heard.push(value);
   const subscription = math.send('wait', 1).subscribe({ next: note, error: note, complete: () => note('end') });
-  await until(() => release !== undefined);
+  await until(() => releases.length === 1);
   subscription.unsubscribe();
-  release('value');
-  await until(async () => (await redis.call('XPENDING', 'hfxbus:str:wait', 'hfxbus:csr:math'))[0] === 0);
-  await until(async () => (await math.unwrap().stats()).finished === 1);
+  assert.strictEqual((await failure(request(math, 'wait', 2))).code, 'FINISH_TIMEOUT');
+  assert.strictEqual((await math.unwrap().stats()).timedOut, 1);
+  for (const release of releases) release('value');
+  await until(async () => (await math.unwrap().stats()).finished === 2);
   assert.deepStrictEqual(heard, []);
 });
 

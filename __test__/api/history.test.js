@@ -85,6 +85,19 @@ ours('an entry gives its carried values, and its payload keys by its job', async
   assert.deepStrictEqual(pulled, { small: { text: 'é' }, large: 'x'.repeat(5000), bytes: Buffer.from([255, 0]) });
 });
 
+ours('jobs of a producer of 2.2.0 are read by their payload keys', async (_, scene) => {
+  const original = require('hfxbus-original');
+  const connection = original.ConnectionManager.standalone({ host: '127.0.0.1', port: scene.redis.port });
+  const producer = new original.Producer(connection);
+  const job = producer.job();
+  await job.set('event', { n: 1 }).push();
+  await producer.send({ stream: scene.stream, job });
+  await connection.stop();
+  const [entry] = await read(scene);
+  assert.deepStrictEqual([entry.jobId, entry.values], [job.id, {}]);
+  assert.deepStrictEqual(await entry.job.get('event', false).pull(), { event: { n: 1 } });
+});
+
 ours('an entry of another program has no job, and does not end the history', async (_, scene) => {
   await scene.redis.call('XADD', keys.stream(scene.stream), '*', 'temperature', '21');
   const [entry] = await read(scene);

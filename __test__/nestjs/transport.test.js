@@ -260,6 +260,24 @@ test('a producer and a consumer without Nest exchange messages with it', LIMIT, 
   assert.strictEqual(await request(client({ group: 'plain' }), 'greet', 'hello'), 'plain hello');
 });
 
+test('a consumer of 2.2.0 replies to a client that sends payload keys', LIMIT, async () => {
+  const original = require('hfxbus-original');
+  const connection = original.ConnectionManager.standalone({ host: '127.0.0.1', port: redis.port });
+  const consumer = new original.Consumer(connection, { group: 'old', blockTimeout: 100 });
+  consumer.process({
+    stream: 'greet',
+    processor: async (job) => {
+      const { request: message } = await job.get('request', false).pull();
+      await job.set('response', { response: `old ${message.data}` }).push();
+    },
+  });
+  await consumer.play();
+  const old = client({ group: 'old', send: { payload: 'keys' } });
+  assert.strictEqual(await request(old, 'greet', 'hello'), 'old hello');
+  await consumer.pause();
+  await connection.stop();
+});
+
 test('custom serializers are used on both sides', LIMIT, async () => {
   const serializer = { serialize: (packet) => ({ wrapped: packet }) };
   const deserializer = { deserialize: ({ wrapped }) => wrapped };

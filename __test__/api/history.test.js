@@ -58,7 +58,9 @@ ours('a history begins after an id, at a time, at the end or at the oldest entry
   for (const [at, id] of ['1000-1', '1000-2', '2000-0', '3000-5'].entries()) {
     await scene.redis.call('XADD', key, id, 'prd', 'p', 'job', `j${at}`, 'val:event', `${at}`);
   }
-  const events = async (options) => eventsOf(await read(scene, options));
+  // Before Redis 7 a time before the oldest entry can be a gap.
+  const given = (await countsEntries(scene.redis)) ? {} : { onTrimmed: () => {} };
+  const events = async (options) => eventsOf(await read(scene, { ...given, ...options }));
   assert.deepStrictEqual(await events(), [0, 1, 2, 3]);
   assert.deepStrictEqual(await events({ fromId: '0' }), [0, 1, 2, 3]);
   assert.deepStrictEqual(await events({ fromId: '1000-1' }), [1, 2, 3]);

@@ -114,23 +114,27 @@ test('a request ends by the timeout of the client, and by the deadline of the se
   await service({ never: { message: 'never', handle: never } }, { maxWait: 50 });
   assert.strictEqual((await failure(request(client({ timeout: 100 }), 'never', 1))).code, 'FINISH_TIMEOUT');
   const strict = { group: 'strict', process: { deadline: 100 }, maxWait: 50 };
-  await service({ never: { message: 'never', handle: () => rxjs.NEVER } }, strict);
+  let isUnsubscribed = false;
+  const endless = () => rxjs.NEVER.pipe(rxjs.finalize(() => (isUnsubscribed = true)));
+  await service({ never: { message: 'never', handle: endless } }, strict);
   const late = await failure(request(client({ group: 'strict' }), 'never', 1));
   assert.deepStrictEqual([late.status, late.code, late.stack], ['error', 'DEADLINE_TIMEOUT', undefined]);
+  await until(() => isUnsubscribed);
 });
 
-test('an unsubscribed request calls nothing any more', LIMIT, async () => {
-  let release;
-  await service({ wait: { message: 'wait', handle: () => new Promise((resolve) => (release = resolve)) } });
-  const math = client();
+test('an unsubscribed request calls nothing any more, and its timeout ends', LIMIT, async () => {
+  const releases = [];
+  await service({ wait: { message: 'wait', handle: () => new Promise((resolve) => releases.push(resolve)) } });
+  const math = client({ timeout: 200 });
   const heard = [];
   const note = (value) => heard.push(value);
   const subscription = math.send('wait', 1).subscribe({ next: note, error: note, complete: () => note('end') });
-  await until(() => release !== undefined);
+  await until(() => releases.length === 1);
   subscription.unsubscribe();
-  release('value');
-  await until(async () => (await redis.call('XPENDING', 'hfxbus:str:wait', 'hfxbus:csr:math'))[0] === 0);
-  await until(async () => (await math.unwrap().stats()).finished === 1);
+  assert.strictEqual((await failure(request(math, 'wait', 2))).code, 'FINISH_TIMEOUT');
+  assert.strictEqual((await math.unwrap().stats()).timedOut, 1);
+  for (const release of releases) release('value');
+  await until(async () => (await math.unwrap().stats()).finished === 2);
   assert.deepStrictEqual(heard, []);
 });
 
@@ -254,6 +258,24 @@ test('a producer and a consumer without Nest exchange messages with it', LIMIT, 
   consumer.process({ stream: 'greet', processor });
   await consumer.play();
   assert.strictEqual(await request(client({ group: 'plain' }), 'greet', 'hello'), 'plain hello');
+});
+
+test('a consumer of 2.2.0 replies to a client that sends payload keys', LIMIT, async () => {
+  const original = require('hfxbus-original');
+  const connection = original.ConnectionManager.standalone({ host: '127.0.0.1', port: redis.port });
+  const consumer = new original.Consumer(connection, { group: 'old', blockTimeout: 100 });
+  consumer.process({
+    stream: 'greet',
+    processor: async (job) => {
+      const { request: message } = await job.get('request', false).pull();
+      await job.set('response', { response: `old ${message.data}` }).push();
+    },
+  });
+  await consumer.play();
+  const old = client({ group: 'old', send: { payload: 'keys' } });
+  assert.strictEqual(await request(old, 'greet', 'hello'), 'old hello');
+  await consumer.pause();
+  await connection.stop();
 });
 
 test('custom serializers are used on both sides', LIMIT, async () => {

@@ -46,7 +46,7 @@ class Tour {
   }
 
   async run() {
-    for (const part of ['consume', 'payloads', 'completions', 'deadLetters', 'order', 'end']) {
+    for (const part of ['consume', 'payloads', 'completions', 'deadLetters', 'history', 'order', 'end']) {
       this.#goOn();
       await this[part]();
     }
@@ -142,6 +142,22 @@ class Tour {
     await until(owns(2));
     await consumer.pause();
     await until(owns(0));
+  }
+
+  /** Waits for the next entry. */
+  async history() {
+    const history = this.connection.history({ stream: this.stream, fromId: '$', live: true, blockTimeout: 100 });
+    let entry;
+    const read = history.next().then(({ value }) => {
+      entry = value;
+    });
+    const isRead = async () => {
+      this.#goOn();
+      await this.finish(this.job('followed'));
+      return entry !== undefined;
+    };
+    await Promise.all([read, until(isRead, { what: 'an entry of the history' })]);
+    await history.return();
   }
 
   /** A job that no other tour has. */

@@ -22,6 +22,7 @@ const faults = [
   require('./trimmed.js'),
   require('./short-lived.js'),
   require('./killed-readers.js'),
+  require('./delayed.js'),
   require('./by-tests.js'),
 ].flat();
 

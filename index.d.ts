@@ -1296,12 +1296,31 @@ export interface ISendOptions {
    * id of the job is that of the first, so `finished()` waits for the first, and `pull()` reads its payload keys.
    *
    * The id is of the stream, on the node of its route. Redis keeps it in a key of about 200 bytes, which expires. A script adds
-   * the entry, so the user needs the rights to EVAL, GET and PSETEX, and to SET for payload keys. It throws a TypeError for
+   * the entry, so the user needs the rights to EVAL, GET, DEL and PSETEX, and to SET for payload keys. It throws a TypeError for
    * anything but a string or an object, with `DISTRIBUTED_ROUTING`, and for values that become payload keys on a Cluster and on
    * several nodes. It throws a RangeError for an empty id and for more than 512 characters.
    * @default none
    */
   id?: string | IIdempotencyOptions | null | undefined;
+  /**
+   * Time in ms after which the stream gets the entry, from the arrival of the send in Redis. At most 365 days. Until then Redis
+   * keeps the send beside the stream. Any process that watches the stream adds the entry: one that has sent with a delay, and
+   * each consumer of the stream that plays. If there was none, the next one adds late entries at once. Consumers of 2.x run
+   * such a job as any other, but do not watch.
+   *
+   * `send()` resolves once Redis has the send. {@link Producer.cancel} removes it, by `id` or else by the id of the job. A second
+   * send with that id is a duplicate until the entry is added, and with `id` also for its time after that. The user needs the
+   * rights to EVAL, GET, DEL, PSETEX, TIME, EXISTS, ZADD, ZREM, ZRANGE, ZRANGEBYSCORE, HGET, HSET and HDEL. It throws a TypeError
+   * with `at`, with `DISTRIBUTED_ROUTING`, and for values that become payload keys on a Cluster and on several nodes.
+   * @default 0
+   */
+  delay?: number | null | undefined;
+  /**
+   * Time at which the stream gets the entry, by the clock of Redis: a Date or a number of ms since the epoch. See `delay`. A time
+   * that is over sends at once.
+   * @default at once
+   */
+  at?: Date | number | null | undefined;
   /**
    * Approximate maximum length of the stream (MAXLEN ~); 0 for no limit. A TypeError on a bus with `retain`.
    * @default 0
@@ -1362,6 +1381,19 @@ export interface ISendOptions {
    * @default none
    */
   returns?: readonly string[] | null | undefined;
+}
+
+/** Delayed send to remove. */
+export interface ICancelOptions {
+  /** The stream. */
+  stream: string;
+  /** The `id` of the send, or else the id of its job. */
+  id: string;
+  /**
+   * Route of the send.
+   * @default the stream
+   */
+  route?: string | symbol | undefined;
 }
 
 /** Idempotency id with its time. */
@@ -1533,6 +1565,12 @@ export declare class Producer {
    * was sent then
    */
   sendAll(sends: readonly ISendOptions[], options?: ISendAllOptions): Promise<ISentJob[]>;
+  /**
+   * Removes a delayed send, with its payload keys, unless its entry is in the stream already. Any producer of the bus can do that.
+   *
+   * @returns true if the send was removed. Rejects with an {@link IRedisError}, or with a TypeError that names the option
+   */
+  cancel(options: ICancelOptions): Promise<boolean>;
   /** Resolves with statistics. Sends no command and opens no connection. */
   stats(): Promise<IProducerStats>;
   /**

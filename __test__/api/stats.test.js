@@ -109,7 +109,7 @@ ours('stats exist before the first use, and open no connection', async (_, scene
   const { streams, availableSlots, own } = await consumer.stats();
   assert.deepStrictEqual([streams, availableSlots, own], [[], Infinity, { reconnects: 0, bytesIn: 0, bytesOut: 0 }]);
   consumer.process({ stream: scene.stream, processor: async () => {} });
-  const standing = { stream: scene.stream, group: scene.group, lag: null, pending: null };
+  const standing = { stream: scene.stream, group: scene.group, lag: null, pending: null, delayed: null };
   assert.deepStrictEqual((await consumer.stats()).streams, [standing]);
   assert.strictEqual((await scene.producer(connection).stats()).sent, 0);
   const clients = await redis.call('CLIENT', 'LIST');
@@ -127,11 +127,11 @@ ours('lag and pending are those of the group, if Redis knows them', async (_, sc
     .slice(1)
     .map(Number);
   const lag = major >= 7 ? 2 : null;
-  const standing = { stream: scene.stream, group: scene.group, lag, pending: 1 };
+  const standing = { stream: scene.stream, group: scene.group, lag, pending: 1, delayed: 0 };
   await counted(consumer, ({ started }) => started === 1);
   await counted(other, ({ resolved, inFlight }) => resolved === 3 && inFlight === 0);
   assert.deepStrictEqual((await consumer.stats()).streams, [standing]);
-  const unasked = { ...standing, lag: null, pending: null };
+  const unasked = { ...standing, lag: null, pending: null, delayed: null };
   assert.deepStrictEqual((await consumer.stats({ timeout: 0 })).streams, [unasked]);
   gate.open();
 });

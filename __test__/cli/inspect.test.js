@@ -17,7 +17,7 @@ describe('npx hfxbus inspect', () => {
     const [stream, ...others] = said.streams;
     assert.deepStrictEqual(others, []);
     const { oldest, groups, added, ...rest } = stream;
-    assert.deepStrictEqual(rest, { stream: 'mails', node: `127.0.0.1:${redis.port}`, length: 3 });
+    assert.deepStrictEqual(rest, { stream: 'mails', node: `127.0.0.1:${redis.port}`, length: 3, delayed: 0 });
     const [[first]] = await redis.call('XRANGE', keys.stream('mails'), '-', '+', 'COUNT', 1);
     assert.strictEqual(oldest.id, first);
     assert.ok(oldest.age >= 0 && oldest.age < 60_000, `${oldest.age}`);
@@ -40,8 +40,8 @@ describe('npx hfxbus inspect', () => {
     const { url } = await stuckBus(t);
     const { code, stdout } = await hfxbus(['inspect', 'mails', '--url', url]);
     assert.strictEqual(code, 0);
-    assert.match(stdout, /^stream +node +length +oldest +group +consumers +pending +lag +oldest pending\n/);
-    assert.match(stdout, /^mails +127\.0\.0\.1:\d+ +3 +\d+ \w+ +mailer +1 +1 +(1|not known) +\d+ \w+$/m);
+    assert.match(stdout, /^stream +node +length +delayed +oldest +group +consumers +pending +lag +oldest pending\n/);
+    assert.match(stdout, /^mails +127\.0\.0\.1:\d+ +3 +0 +\d+ \w+ +mailer +1 +1 +(1|not known) +\d+ \w+$/m);
     assert.match(stdout, /^mailer +\S+ +127\.0\.0\.1:\d+ +1 +\d+ \w+$/m);
   });
 

@@ -24,6 +24,7 @@ const faults = [
   require('./short-lived.js'),
   require('./killed-readers.js'),
   require('./killed-owners.js'),
+  require('./delayed.js'),
   require('./by-tests.js'),
 ].flat();
 

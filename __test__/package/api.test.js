@@ -75,6 +75,7 @@ const OTHERS = {
   IDurableOptions: '`producer.send(options)`',
   ICarryOptions: '`producer.send(options)`',
   IIdempotencyOptions: 'Idempotency ids',
+  ICancelOptions: '`producer.cancel({ stream, id, route? })`',
   Consumer: 'Consumer',
   IBatchProcessOptions: 'Batches',
   'Consumer.play': 'Consumer',

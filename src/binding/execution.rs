@@ -194,8 +194,10 @@ fn read_send(
 
 fn read_once(packet: &mut RequestReader<'_>, has: impl Fn(SendFlag) -> bool) -> Result<Box<SendOnce>> {
     let (id, ttl) = (packet.text()?.into(), packet.number()? as u64);
-    let delay = if has(SendFlag::Delayed) { Some(packet.number()? as u64) } else { None };
-    Ok(Box::new(SendOnce { id, ttl, delay, is_of_job: has(SendFlag::OfJob) }))
+    let mut number =
+        |flag| if has(flag) { packet.number().map(|number| Some(number as u64)) } else { Ok(None) };
+    let (delay, due) = (number(SendFlag::Delayed)?, number(SendFlag::Due)?);
+    Ok(Box::new(SendOnce { id, ttl, delay, due, is_of_job: has(SendFlag::OfJob) }))
 }
 
 fn read_payload(

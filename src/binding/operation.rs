@@ -13,7 +13,7 @@ pub enum Operation {
     /// `link, request, gets, dels, job¶, gets × (key¶, asText), dels × key¶`
     Pull = 2,
     /// `producer, request, plan, capped, wait, flags, record, job¶`, and by the bits of `flags`, those of `SendFlag`:
-    /// `headers¶`; `key¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`; `id¶, ttl`; `delay`
+    /// `headers¶`; `key¶`; `count, count × (key¶, use: a PayloadUse, expiry, value: as in Push)`; `returns¶`; `id¶, ttl`; `delay`; `due`
     Send = 3,
     /// `producer, wait`
     ForgetWait = 4,
@@ -57,6 +57,8 @@ pub enum SendFlag {
     Once = 256,
     /// Has a delay. The id is in place too.
     Delayed = 512,
+    /// Has a due time too.
+    Due = 2048,
     /// Has the id of the job in place of an idempotency id.
     OfJob = 1024,
 }

@@ -49,7 +49,11 @@ impl Producer {
         }
         commands.arg(send.as_bytes()).arg(queued.job.as_bytes());
         if let Some(delay) = once.delay {
-            commands.arg(once.id.as_bytes()).arg_number(delay);
+            commands.arg(once.id.as_bytes());
+            match once.due {
+                Some(due) => commands.arg(format!("@{due}").as_bytes()),
+                None => commands.arg_number(delay),
+            };
         }
         commands.arg_number(once.ttl);
         for PayloadValue { value, expiry, .. } in values() {

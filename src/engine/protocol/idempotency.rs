@@ -43,6 +43,8 @@ pub struct SendOnce {
     pub ttl: u64,
     /// Delay of a delayed send, in ms.
     pub delay: Option<u64>,
+    /// Its due time by the clock of Redis, in ms. `None` if the delay counts from the arrival.
+    pub due: Option<u64>,
     /// True if the id is that of the job, which can be sent again after the entry was added.
     pub is_of_job: bool,
 }

@@ -10,7 +10,7 @@ use crate::redis_io::keys::Keys;
 use crate::redis_io::resp::Value;
 
 /// Adds a send. Keys: the due times, the sends, the key of the id, then payload keys. Arguments: the send, the job, the id,
-/// the delay and the time of the id in ms, a value and an expiry for each payload key, the words of XADD. A repetition of
+/// the delay, or the due time behind `@`, and the time of the id in ms, a value and an expiry for each payload key, the words of XADD. A repetition of
 /// the same send is no duplicate, also after its entry was added.
 pub(crate) const SCHEDULE: &str = "\
 local known=redis.call('HGET',KEYS[2],ARGV[3])
@@ -26,8 +26,11 @@ if first then
   return first
 end
 if #ARGV>6000 then return redis.error_reply('ERR A delayed send has too many values.') end
-local now=redis.call('TIME')
-local due=now[1]*1000+math.floor(now[2]/1000)+tonumber(ARGV[4])
+local due=ARGV[4]:match('^@(%d+)$')
+if not due then
+  local now=redis.call('TIME')
+  due=now[1]*1000+math.floor(now[2]/1000)+tonumber(ARGV[4])
+end
 local words={ARGV[1],ARGV[2],KEYS[3],ARGV[5],#KEYS-3}
 local at=6
 for key=4,#KEYS do
@@ -39,7 +42,7 @@ for key=4,#KEYS do
   at=at+2
 end
 for word=at,#ARGV do words[#words+1]=ARGV[word] end
-local ok=redis.pcall('ZADD',KEYS[1],string.format('%d',due),ARGV[3])
+local ok=redis.pcall('ZADD',KEYS[1],string.format('%d',tonumber(due)),ARGV[3])
 if type(ok)=='table' then return ok end
 ok=redis.pcall('HSET',KEYS[2],ARGV[3],cmsgpack.pack(words))
 if type(ok)=='table' then

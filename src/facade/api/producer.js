@@ -585,11 +585,13 @@ function writeEntry(plan, { id, cap, record, headers, key, endsAtError, wait, pa
     packetWriter.writeString(once.id);
     packetWriter.writeNumber(once.ttl);
     if (once.delay) packetWriter.writeNumber(once.delay);
+    if (once.due) packetWriter.writeNumber(once.due);
   }
 }
 
-function onceFlags({ delay, isOfJob }) {
-  return SendFlag.Once | (delay ? SendFlag.Delayed : 0) | (isOfJob ? SendFlag.OfJob : 0);
+function onceFlags({ delay, due, isOfJob }) {
+  const ofDelay = (delay ? SendFlag.Delayed : 0) | (due ? SendFlag.Due : 0);
+  return SendFlag.Once | ofDelay | (isOfJob ? SendFlag.OfJob : 0);
 }
 
 function isSame(left, right) {

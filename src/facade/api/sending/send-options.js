@@ -60,25 +60,28 @@ function recordTime(durable) {
   return ttl;
 }
 
-/** Returns the delay of a send in ms; 0 for none, and for a time that is over. */
-function delayOf(delay, at) {
-  const isMissing = at === undefined || at === null;
-  if (!isMissing && delay !== undefined && delay !== null) throw new TypeError('delay and at cannot be combined');
-  if (isMissing) return checks.count('delay', delay, { least: 0, most: LONGEST_DELAY, fallback: 0 });
+/** Returns the delay of a send in ms, and its due time if one is given; `null` without a delay, and for a time that is over. */
+function delayOf({ delay, at }) {
+  if (at === undefined || at === null) {
+    const wait = checks.count('delay', delay, { least: 0, most: LONGEST_DELAY, fallback: 0 });
+    return wait === 0 ? null : { delay: wait, due: 0 };
+  }
+  if (delay !== undefined && delay !== null) throw new TypeError('delay and at cannot be combined');
   const time = at instanceof Date ? at.getTime() : at;
   if (typeof time !== 'number') throw new TypeError('at must be a Date or a number of milliseconds');
-  const wait = Math.max(0, Math.ceil(time - Date.now()));
+  const due = Math.ceil(time);
+  const wait = due - Date.now();
   if (!(wait <= LONGEST_DELAY)) throw new RangeError(`at must be a time within ${LONGEST_DELAY} ms from now`);
-  return wait;
+  return wait <= 0 ? null : { delay: wait, due };
 }
 
 /** Returns what makes a send one that takes effect once; `null` for a plain send. */
-function onceAndDelay({ id, delay, at }, job) {
-  const once = id === undefined ? null : onceOf(id);
-  const wait = delay === undefined && at === undefined ? 0 : delayOf(delay, at);
-  if (wait === 0) return once;
+function onceAndDelay(given, job) {
+  const once = given.id === undefined ? null : onceOf(given.id);
+  const delay = given.delay === undefined && given.at === undefined ? null : delayOf(given);
+  if (delay === null) return once;
   // Without an id of its own, the job can be sent again after its entry was added.
-  return once === null ? { id: job, ttl: REPETITION_TIME, delay: wait, isOfJob: true } : { ...once, delay: wait };
+  return { ...(once ?? { id: job, ttl: REPETITION_TIME, isOfJob: true }), ...delay };
 }
 
 /** Returns the idempotency id and the time for which it is kept, in ms; `null` for none. */

@@ -5,7 +5,29 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 0] = [];
+pub const SCRIPTS: [(&str, &str); 6] = [
+    (
+        include_str!("scripts/1054.json"),
+        "a consumer that played during a stop lost its name with the entries it had read",
+    ),
+    (
+        include_str!("scripts/1661.json"),
+        "a new primary delivered an entry again that its consumer was still running",
+    ),
+    (
+        include_str!("scripts/2057.json"),
+        "a read of the history ran an entry again while it moved to the dead letters",
+    ),
+    (include_str!("scripts/2239.json"), "an exhausted entry ran again after the clock of Redis was set back"),
+    (
+        include_str!("scripts/21617.json"),
+        "a completion that came before its refused acknowledgement was missed for good",
+    ),
+    (
+        include_str!("scripts/22484.json"),
+        "a completion was never published, since its connection broke behind the acknowledgement",
+    ),
+];
 
 /// Reads a script.
 pub fn read(script: &str) -> Scenario {

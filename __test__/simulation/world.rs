@@ -26,6 +26,8 @@ use crate::trace;
 
 /// Start of each world: 1 January 2026, in seconds since 1970.
 const EPOCH: u64 = 1_767_225_600;
+/// Maximum number of bytes of a command or a reply in a trace.
+const SHOWN: usize = 400;
 /// Delay of messages between the servers of a Cluster.
 const BUS_DELAY: Duration = Duration::from_millis(1);
 
@@ -281,6 +283,7 @@ impl simulation::World for World {
             };
             (state.history.clone(), listeners, state.topology.port_of_events(port))
         };
+        trace::note(|| format!("server {port} {} -> {}", shown(&words.join(&b' ')), shown(reply)));
         self.forward(listeners, words);
         if let Some(done) = effect_of(words, reply) {
             history.note(Event::Server { port: of_events, done });
@@ -363,6 +366,11 @@ pub fn with(call: impl FnOnce(&World)) {
     }
 }
 
+/// Bytes of a command or a reply in a trace.
+fn shown(bytes: &[u8]) -> String {
+    bytes[..bytes.len().min(SHOWN)].escape_ascii().to_string()
+}
+
 /// Reads the effect of a command from its words and its reply.
 fn effect_of(words: &[&[u8]], reply: &[u8]) -> Option<Done> {
     if reply.first().is_none_or(|&kind| kind == b'-') {
@@ -377,6 +385,8 @@ fn effect_of(words: &[&[u8]], reply: &[u8]) -> Option<Done> {
             let entry = String::from_utf8_lossy(reply).lines().nth(1)?.to_owned();
             Some(Done::Added { stream: text(1), entry, job: text(at + 1) })
         }
+        // A new primary can lack the delivery. The entry is delivered again then.
+        "xack" if reply.starts_with(b":0") => None,
         "xack" => {
             let entries = (3..words.len()).map(text).collect();
             Some(Done::Acknowledged { stream: text(1), group: text(2), entries })

@@ -102,7 +102,10 @@ impl Summary<'_> {
             };
             let Some(of) = self.runs.get(run) else { continue };
             let is_key = self.sends.get(&of.job).is_some_and(|send| matches!(send.payload, Payload::Key(_)));
-            let flushed = self.entries_of(of.job).iter().any(|entry| self.flushed.contains_key(&entry.port));
+            // A new primary can lack the key of a job that is here already.
+            let flushed = self.entries_of(of.job).iter().any(|entry| {
+                self.flushed.contains_key(&entry.port) || self.is_rewound(entry, entry.at, u64::MAX)
+            });
             match value {
                 Value::Wrong => found.push(format!("at {at} j{}: another value than the one sent", of.job)),
                 Value::Missing if !(is_key && flushed) => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::summary::{Summary, group_number};
 use crate::history::{Done, End, Event, Timed};
 use crate::program::failure_text;
-use crate::scenario::Scenario;
+use crate::scenario::{Arrangement, Scenario};
 
 impl Summary<'_> {
     /// `finished()` reports an outcome that has happened, and a success only after its acknowledgement.
@@ -51,7 +51,7 @@ impl Summary<'_> {
                                 .push(format!("at {at} j{job}: a success of g{group} that no processor had"));
                         }
                         // A record precedes the acknowledgement, and another server can publish before it.
-                        None if self.scenario.nodes > 1
+                        None if self.can_publish_first(*job)
                             || self.is_refused()
                             || self.sends.get(job).is_none_or(|send| send.is_recorded) => {}
                         None => {
@@ -84,6 +84,18 @@ impl Summary<'_> {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Returns true if the acknowledgement and the completion of a job can be on different servers, or if a new primary
+    /// lacks the entry.
+    fn can_publish_first(&self, job: u32) -> bool {
+        match self.scenario.arrangement {
+            Arrangement::Standalone => self.scenario.nodes > 1,
+            Arrangement::Cluster(_) => true,
+            Arrangement::Sentinel => {
+                self.entries_of(job).iter().any(|entry| self.is_rewound(entry, entry.at, u64::MAX))
             }
         }
     }

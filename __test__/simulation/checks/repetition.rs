@@ -23,7 +23,8 @@ impl Summary<'_> {
                     let starts = runs.entry((group, *job)).or_default();
                     starts.push(*at);
                     let count = starts.len() as u64;
-                    let limit = self.scenario.groups[group].retry_limit;
+                    // A job that waited in its process runs after a failover that has undone its delivery.
+                    let limit = self.scenario.groups[group].retry_limit + self.rewinds_of(entry, *at);
                     if count > limit {
                         found.push(format!(
                             "at {at} j{job}: run {count} of {limit} in g{group}, consumer {consumer}"

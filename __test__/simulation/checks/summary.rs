@@ -181,6 +181,14 @@ impl<'a> Summary<'a> {
             || !self.is_kept(entry.port, &entry.stream, &entry.id)
     }
 
+    /// Number of failovers that have undone what was done with the stream of an entry until a time.
+    pub(super) fn rewinds_of(&self, entry: &Entry, until: u64) -> u64 {
+        let of_entry = self.rewound.iter().filter(|(port, stream, _, at)| {
+            (*port, stream) == (entry.port, &entry.stream) && (entry.at..=until).contains(at)
+        });
+        of_entry.count() as u64
+    }
+
     /// Returns true if a failover has undone, between two times, what was done with the stream of an entry.
     pub(super) fn is_rewound(&self, entry: &Entry, from: u64, to: u64) -> bool {
         self.rewound.iter().any(|(port, stream, _, at)| {
@@ -207,6 +215,10 @@ impl<'a> Summary<'a> {
     pub(super) fn may_expire(&self, group: usize) -> bool {
         let mut consumers = self.scenario.processes.iter().flat_map(|process| &process.consumers);
         consumers.any(|one| one.group == group && one.deadline.is_some())
+            || self
+                .runs
+                .values()
+                .any(|run| run.group == group && run.end.is_some_and(|(_, how)| how == End::Expired))
     }
 
     pub(super) fn deadline_of(&self, consumer: u32) -> Option<u64> {

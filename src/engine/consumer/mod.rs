@@ -70,6 +70,8 @@ pub struct Consumer {
     pub(crate) ownership_wakeup: Arc<Notify>,
     /// Ends the renewal of leases at a disconnect.
     pub(crate) ended: Arc<Notify>,
+    /// Wakes `play()` after the removal of the consumer's name.
+    pub(crate) left: Notify,
     /// For tasks that must not keep the consumer alive.
     pub(crate) this: Weak<Consumer>,
 }
@@ -107,6 +109,7 @@ impl Consumer {
             claim_wakeup: Arc::default(),
             ownership_wakeup: Arc::default(),
             ended: Arc::default(),
+            left: Notify::new(),
             this: this.clone(),
         });
         consumer.node_set.replies().add_consumer(number, consumer.this.clone());

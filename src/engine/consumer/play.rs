@@ -1,6 +1,6 @@
 //! Start of a consumer: its groups, its first reads and its claim task.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -37,7 +37,14 @@ impl Consumer {
         lanes.dedup();
         let late = self.clone().prepare(lanes, known).await?;
         {
-            let mut state = self.lock();
+            let mut state = loop {
+                // Made before the state is read, so that an end in between is not missed.
+                let left = self.left.notified();
+                if let Some(state) = self.unless_leaving() {
+                    break state;
+                }
+                left.await;
+            };
             if state.stop_counts.disconnects != stops.disconnects {
                 return Err(RedisError::closed().of("XGROUP"));
             }
@@ -78,6 +85,11 @@ impl Consumer {
         for (node, stream) in streams {
             self.node_set.follow_delayed(node, &stream, user.clone());
         }
+    }
+
+    /// Returns the state, unless the consumer's name is being removed from its groups.
+    fn unless_leaving(&self) -> Option<MutexGuard<'_, ConsumerState>> {
+        Some(self.lock()).filter(|state| !state.leaving_groups)
     }
 
     /// Prepares lanes in parallel, and returns the slow ones.

@@ -54,10 +54,15 @@ impl Consumer {
         let _ = idle.await;
     }
 
-    /// Removes the consumer's name from its groups, if it has nothing pending there.
+    /// Removes the consumer's name from its groups, if it has nothing pending there. A consumer that plays again keeps its
+    /// name. Until the end of the removal, or of a stop that does not wait for it, `play()` does not read.
     pub(crate) async fn remove_from_group(&self) {
         let keys: Vec<(usize, String)> = {
-            let state = self.lock();
+            let mut state = self.lock();
+            if state.phase == Phase::Playing {
+                return;
+            }
+            state.leaving_groups = true;
             let active = state.streams.iter().filter(|stream| stream.active);
             active.map(|stream| (stream.lane, stream.key.clone())).collect()
         };
@@ -76,6 +81,8 @@ impl Consumer {
                 drop(gone);
             }
         }
+        self.lock().leaving_groups = false;
+        self.left.notify_waiters();
     }
 
     /// Makes unfinished entries claimable at once.
@@ -104,6 +111,7 @@ impl Consumer {
             state.phase = Phase::Idle;
             state.disconnected = true;
             state.stop_counts.disconnects += 1;
+            state.leaving_groups = false;
             (state.claimer, state.retainer) = (None, None);
             state.claim_backlog.clear();
             // The next `play()` finds those that no other consumer has claimed.
@@ -116,6 +124,7 @@ impl Consumer {
         };
         self.report(&unsent);
         self.ended.notify_waiters();
+        self.left.notify_waiters();
         let lanes = self.lanes().clone();
         for lane in lanes {
             lane.blocking.close();

@@ -175,6 +175,8 @@ impl Consumer {
                     deliveries,
                     at,
                 };
+                // Its deliveries were set back, or it would not have been claimed.
+                state.streams[stream as usize].exhausted.remove(&entry.id);
                 started.extend(self.start_claimed(&mut state, delivery).map(|token| (stream, token)));
                 found.push(found_entry(key, PendingEntry { deliveries, ..pending }, producer, job));
             }

@@ -24,6 +24,9 @@ use crate::engine::runtime::backoff::Backoff;
 
 /// Maximum number of claim intervals from one search to the next.
 const MAX_SEARCH_INTERVALS: u32 = 5;
+/// Maximum change of a server's clock that does not let an exhausted entry run again. While the clock catches up, no search
+/// finds the entry.
+const CLOCK_CHANGE: Duration = Duration::from_secs(60 * 60);
 
 /// Last rejection of a job.
 pub(crate) struct FinalRejection {
@@ -85,20 +88,49 @@ impl Consumer {
             if !has_dead_letters {
                 self.lock().streams[stream].exhausted.insert(found.id, Instant::now());
                 self.report_exhausted(&found, false);
-            } else if self.try_claim(lane, &found, idle.as_millis() as u64).await? {
-                let (reason, carried) = (DeadLetterReason::Exhausted, entry.carried.as_deref());
-                self.move_to_dead_letters(stream, lane, &found, carried, reason, None).await?;
+            } else {
+                self.lock().streams[stream].leaving.insert(found.id);
+                let (carried, idle) = (entry.carried.as_deref(), idle.as_millis() as u64);
+                let moved = self.claim_and_move(stream, lane, &found, carried, idle).await;
+                self.end_leaving(stream, lane, found.id, moved.is_err());
+                moved?;
             }
         }
         self.acknowledge_trimmed(stream, lane, key, &gone);
         Ok(())
     }
 
+    async fn claim_and_move(
+        &self,
+        stream: usize,
+        lane: usize,
+        found: &PendingJob,
+        carried: Option<&CarriedPayload>,
+        idle: u64,
+    ) -> Result<(), RedisError> {
+        if !self.try_claim(lane, found, idle).await? {
+            return Ok(());
+        }
+        self.move_to_dead_letters(stream, lane, found, carried, DeadLetterReason::Exhausted, None).await
+    }
+
+    /// Notes the end of a move. An entry whose move failed is pending, and must not run again.
+    fn end_leaving(&self, stream: usize, lane: usize, entry: EntryId, has_failed: bool) {
+        let mut state = self.lock();
+        let reads_history = state.lanes[lane].reads_history;
+        let known = &mut state.streams[stream];
+        known.end_leaving(entry, reads_history);
+        if has_failed && self.options.claim_interval.is_some() {
+            // The search for candidates will find it.
+            known.exhausted.insert(entry, Instant::now());
+        }
+    }
+
     /// Maximum time in which no search finds an exhausted entry that is still pending.
     fn longest_unseen(&self) -> Duration {
         let Self { options, .. } = self;
         let cycles = options.claim_interval.unwrap_or_default().saturating_mul(MAX_SEARCH_INTERVALS);
-        options.claim_deadline.saturating_mul(2).saturating_add(cycles)
+        options.claim_deadline.saturating_mul(2).saturating_add(cycles).saturating_add(CLOCK_CHANGE)
     }
 
     /// Ends a job of this consumer after its last rejection. A busy Redis is tried again, as long as no other
@@ -115,6 +147,10 @@ impl Consumer {
                 tokio::time::sleep(backoff.next_wait().min(consumer.lease_interval())).await;
                 ended = consumer.dead_letter_or_report(&mut one).await;
             }
+            let lane = consumer.lock().streams[one.stream].lane;
+            // An entry that is given up for good can have deliveries left, so another one can run it after a failed move.
+            let is_exhausted = one.reason == DeadLetterReason::Exhausted;
+            consumer.end_leaving(one.stream, lane, one.found.id, ended.is_err() && is_exhausted);
             consumer.lock().dead_lettering -= 1;
             if let Err(error) = ended {
                 consumer.report_error(Failure::Consume, &error);

@@ -90,6 +90,10 @@ impl Consumer {
                 }
                 Err(error) => Err(error),
             };
+            if std::mem::take(&mut state.lanes[lane].reads_history) {
+                let of_lane = state.streams.iter_mut().filter(|stream| stream.lane == lane);
+                of_lane.for_each(|stream| stream.left.clear());
+            }
             match read {
                 Ok(()) => {
                     state.lanes[lane].backoff.reset();
@@ -169,6 +173,8 @@ impl Consumer {
         if from_history {
             at.position = Position::History(entry.id.to_string());
         }
+        // A new primary that lacks the last writes delivers entries again.
+        let is_repeated = at.last_seen.as_ref().is_some_and(|seen| entry.id <= seen.id);
         at.last_seen.get_or_insert_default().see(entry.id, entry.job);
         at.trim_detector.receive(entry.id);
         at.is_member = true;
@@ -176,10 +182,11 @@ impl Consumer {
             batch.deleted.push((stream, entry.id));
             return;
         }
-        // An exhausted entry stays pending, and must not run again.
-        let is_over =
-            |state: &ConsumerState| state.streams[stream as usize].exhausted.contains_key(&entry.id);
+        let is_over = |state: &ConsumerState| state.streams[stream as usize].is_over(entry.id);
         if from_history && (state.holds(stream, entry.id) || is_over(state)) {
+            return;
+        }
+        if is_repeated && state.holds_job(stream, entry.id, entry.job) {
             return;
         }
         let generated_id;

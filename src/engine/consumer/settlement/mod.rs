@@ -247,6 +247,7 @@ impl Consumer {
             let error = shortened(settlement.error.unwrap_or_default()).into_owned();
             let min_idle = Some(self.min_idle(slot.touched())).filter(|&min_idle| min_idle > 0);
             state.dead_lettering += 1;
+            state.streams[stream as usize].leaving.insert(entry);
             let (stream, carried) = (stream as usize, slot.carried.clone());
             return Some(FinalRejection { stream, found, carried, reason, error, min_idle });
         }
@@ -291,6 +292,7 @@ impl Consumer {
 /// Frees the slots of settled jobs. Returns true if the last job in flight was among them.
 fn retire(state: &mut ConsumerState, jobs: &[SettledJob]) -> bool {
     let before = state.jobs.in_flight();
+    state.note_ends(jobs.iter().map(|job| job.token));
     for job in jobs {
         if planted("slot kept after a refusal") && job.error.is_some() {
             continue;

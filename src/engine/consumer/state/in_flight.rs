@@ -177,6 +177,13 @@ impl JobsInFlight {
         self.slots.iter().filter(move |slot| slot.state != SlotState::Free && slot.stream == stream)
     }
 
+    /// Returns true if the entry belongs to this job in flight.
+    pub fn holds_job(&self, stream: u32, entry: EntryId, job: Option<&[u8]>) -> bool {
+        let is_of =
+            |slot: &&JobSlot| slot.state != SlotState::Free && slot.stream == stream && slot.entry == entry;
+        self.slots.iter().filter(is_of).any(|slot| job == Some(slot.job.as_bytes()))
+    }
+
     /// The running jobs.
     pub fn running_jobs(&self) -> impl Iterator<Item = (JobToken, &JobSlot)> {
         self.running_slots().map(|(index, slot)| (JobToken::new(index, slot.generation), slot))

@@ -10,6 +10,8 @@ use crate::engine::runtime::backoff::Backoff;
 pub struct LaneState {
     /// True while a read has no reply yet.
     pub reading: bool,
+    /// True if this read is one of a history.
+    pub reads_history: bool,
     /// Number of entries that this read asks for.
     pub asked: usize,
     /// True if the read under way lacks a stream, or entries of the history, that must be read.

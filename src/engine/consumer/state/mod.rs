@@ -45,6 +45,7 @@ use crate::engine::consumer::state::retry_queue::RetryQueue;
 use crate::engine::consumer::state::settled_job::SettledJob;
 use crate::engine::consumer::state::settlement_batch::SettlementBatch;
 use crate::engine::consumer::state::stream::{Position, StreamState};
+use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::reply_tag::SettlementStep;
 
 /// Phase of a consumer.
@@ -151,6 +152,9 @@ pub struct ConsumerState {
     pub disconnected: bool,
     /// Number of pauses and disconnects so far.
     pub stop_counts: StopCounts,
+    /// True while the consumer's name is removed from its groups. With the name Redis forgets the entries that a read gets
+    /// meanwhile.
+    pub leaving_groups: bool,
 }
 
 impl ConsumerState {
@@ -201,6 +205,29 @@ impl ConsumerState {
     /// Returns true if an entry is in flight or buffered, so that the history must not start it again.
     pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
         self.jobs.holds(stream, entry) || self.buffered.iter().any(|buffered| buffered.is(stream, entry))
+    }
+
+    /// Returns true if this job of an entry is in flight or buffered.
+    pub fn holds_job(&self, stream: u32, entry: EntryId, job: Option<&[u8]>) -> bool {
+        self.jobs.holds_job(stream, entry, job)
+            || self
+                .buffered
+                .iter()
+                .any(|buffered| buffered.is(stream, entry) && job == Some(buffered.job.as_bytes()))
+    }
+
+    /// Notes that the jobs of entries end. A read of a history that is under way can still have the entries.
+    pub fn note_ends(&mut self, tokens: impl Iterator<Item = JobToken>) {
+        if !self.lanes.iter().any(|lane| lane.reads_history) {
+            return;
+        }
+        for token in tokens {
+            let Some(slot) = self.jobs.job(token) else { continue };
+            let (stream, entry) = (&mut self.streams[slot.stream as usize], slot.entry);
+            if self.lanes[stream.lane].reads_history {
+                stream.left.insert(entry);
+            }
+        }
     }
 
     /// Returns true if the next delivery of an entry waits for a back-off.

@@ -99,6 +99,10 @@ pub struct StreamState {
     pub claim_from: Option<EntryId>,
     /// Start of that search.
     pub search_began: Option<Instant>,
+    /// Entries that are being moved to the dead letters. They are pending for this consumer until then.
+    pub leaving: HashSet<EntryId>,
+    /// Entries whose job ended, or that left, while a history was read. The reply can still have them.
+    pub left: HashSet<EntryId>,
     /// Entries at the retry limit that were reported, with the time of the last search that found them.
     pub exhausted: HashMap<EntryId, Instant>,
 }
@@ -142,6 +146,8 @@ impl StreamState {
             tail: None,
             claim_from: None,
             search_began: None,
+            leaving: HashSet::default(),
+            left: HashSet::default(),
             exhausted: HashMap::default(),
             options,
         }
@@ -179,6 +185,18 @@ impl StreamState {
     /// Number of deliveries of an entry of the history; 0 if unknown. A read of the history counts as a delivery.
     pub fn deliveries_of_history(&mut self, entry: EntryId) -> u64 {
         u64::from(self.unstarted.remove(&entry))
+    }
+
+    /// Returns true if an entry has had its last delivery, and must not run again although it can be pending.
+    pub fn is_over(&self, entry: EntryId) -> bool {
+        self.exhausted.contains_key(&entry) || self.leaving.contains(&entry) || self.left.contains(&entry)
+    }
+
+    /// Notes that an entry is not being moved any more. `reads_history` is true while a history is read.
+    pub fn end_leaving(&mut self, entry: EntryId, reads_history: bool) {
+        if self.leaving.remove(&entry) && reads_history {
+            self.left.insert(entry);
+        }
     }
 
     /// Notes the end of the history.

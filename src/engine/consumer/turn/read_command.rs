@@ -65,6 +65,7 @@ impl Consumer {
         let lane = &mut state.lanes[lane];
         lane.rotation = lane.rotation.wrapping_add(1);
         lane.reading = true;
+        lane.reads_history = history;
         lane.asked = asked;
         lane.outdated = false;
         commands

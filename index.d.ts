@@ -91,6 +91,20 @@ export interface IRedisError extends Error {
   cause?: unknown;
 }
 
+/** Error of a `send()` at `backlogLimit`, see {@link IRetentionOptions}. The job was not sent. */
+export interface IBacklogError extends Error {
+  /** The code. */
+  code: 'BACKLOG_FULL';
+  /** Same as `code`. */
+  errno: 'BACKLOG_FULL';
+  /** The stream. */
+  stream: string;
+  /** Group with the largest backlog; null for a stream without groups. A group of another program has its name in Redis. */
+  group: string | null;
+  /** Number of entries that the group has not acknowledged, as far as the producer knows. */
+  backlog: number;
+}
+
 /** Error of a producer's `'error'` event. */
 export interface IProducerError extends Error {
   /**

@@ -71,6 +71,7 @@ const OTHERS = {
   Producer: 'Producer',
   ISentJob: 'Producer',
   'ISentJob.finished': 'Producer',
+  IBacklogError: 'Retention',
   ISendAllError: '`producer.sendAll(sends, { atomic? })`',
   IDurableOptions: '`producer.send(options)`',
   ICarryOptions: '`producer.send(options)`',

@@ -19,29 +19,43 @@ struct StreamModel {
     groups: BTreeMap<String, (u64, EntryKey, BTreeSet<EntryKey>)>,
 }
 
+fn model<'a>(
+    streams: &'a mut BTreeMap<(u16, String), StreamModel>,
+    port: u16,
+    stream: &str,
+) -> &'a mut StreamModel {
+    streams.entry((port, stream.to_owned())).or_default()
+}
+
 impl Summary<'_> {
     /// An entry is removed by its id only after every group has acknowledged it.
     pub(super) fn retention(&self, found: &mut Vec<String>) {
         let mut streams: BTreeMap<(u16, String), StreamModel> = BTreeMap::new();
         for Timed { at, event } in self.events {
             let Event::Server { port, done } = event else { continue };
-            let mut of =
-                |stream: &str| -> &mut StreamModel { streams.entry((*port, stream.to_owned())).or_default() };
             match done {
-                Done::Added { stream, entry, .. } => of(stream).entries.extend(parse_entry_id(entry)),
+                Done::Added { stream, entry, .. } => {
+                    model(&mut streams, *port, stream).entries.extend(parse_entry_id(entry))
+                }
                 Done::GroupMade { stream, group, from } => {
                     let begin = parse_entry_id(from).unwrap_or_default();
-                    of(stream).groups.insert(group.clone(), (*at, begin, BTreeSet::new()));
+                    model(&mut streams, *port, stream)
+                        .groups
+                        .insert(group.clone(), (*at, begin, BTreeSet::new()));
                 }
-                Done::GroupGone { stream, group } => drop(of(stream).groups.remove(group)),
+                Done::GroupGone { stream, group } => {
+                    drop(model(&mut streams, *port, stream).groups.remove(group))
+                }
                 Done::Acknowledged { stream, group, entries } => {
-                    if let Some((_, _, acknowledged)) = of(stream).groups.get_mut(group) {
+                    if let Some((_, _, acknowledged)) =
+                        model(&mut streams, *port, stream).groups.get_mut(group)
+                    {
                         acknowledged.extend(entries.iter().filter_map(|entry| parse_entry_id(entry)));
                     }
                 }
                 Done::Trimmed { stream, below: Some(below) } => {
                     let Some(below) = parse_entry_id(below) else { continue };
-                    let model = of(stream);
+                    let model = model(&mut streams, *port, stream);
                     let kept = model.entries.split_off(&below);
                     for entry in std::mem::replace(&mut model.entries, kept) {
                         for (group, (made, begin, acknowledged)) in &model.groups {
@@ -57,7 +71,7 @@ impl Summary<'_> {
                 }
                 Done::Trimmed { stream, below: None } => {
                     // Nothing says which entries are left.
-                    of(stream).entries.clear();
+                    model(&mut streams, *port, stream).entries.clear();
                 }
                 Done::Flushed => streams.retain(|(on, _), _| on != port),
             }

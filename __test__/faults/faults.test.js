@@ -27,6 +27,7 @@ const SIZES = {
   F26: 0.3,
   F28: 0.05,
   F29: 0.1,
+  F31: 0.02,
 };
 
 for (const [id, size] of Object.entries(SIZES)) {

@@ -64,7 +64,7 @@ impl Ownership {
             phase: OwnershipPhase::Vacant,
             valid_until: Instant::now(),
             fence: 0,
-            reads_at_leave: 0,
+            reads_at_leave: usize::MAX,
             busy: HashMap::default(),
         })
     }

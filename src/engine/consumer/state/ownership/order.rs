@@ -100,11 +100,6 @@ impl ConsumerState {
             ownership.phase = phase;
             ownership.reads_at_leave = reads;
         }
-        self.leave_unstarted(stream);
-    }
-
-    /// Drops the buffered entries of a partition.
-    pub fn leave_unstarted(&mut self, stream: usize) {
         let left = stream as u32;
         let parked = self.buffered.iter().filter(|one| one.stream == left && one.is_parked).count();
         self.parked -= parked;
@@ -114,17 +109,31 @@ impl ConsumerState {
 
     /// Returns true if nothing of a partition runs here, and no read can bring an entry of it.
     pub fn has_drained(&self, stream: usize) -> bool {
+        !self.is_being_read(stream) && self.jobs.jobs_of(stream as u32).next().is_none()
+    }
+
+    /// Returns true if a read from before the partition was left can still bring an entry of it. It would overtake the
+    /// pending ones.
+    pub fn is_being_read(&self, stream: usize) -> bool {
         let of = &self.streams[stream];
-        let Some(ownership) = &of.ownership else { return true };
         let lane = &self.lanes[of.lane];
-        let is_read = lane.reading && lane.rotation == ownership.reads_at_leave;
-        !is_read && self.jobs.jobs_of(stream as u32).next().is_none()
+        let reads = of.ownership.as_ref().map(|ownership| ownership.reads_at_leave);
+        lane.reading && reads == Some(lane.rotation)
     }
 
     /// Indices of the ordered partitions.
     pub fn ordered(&self) -> impl Iterator<Item = usize> + '_ {
         let is_ordered = |at: &usize| self.streams[*at].ownership.is_some();
         (0..self.streams.len()).filter(is_ordered)
+    }
+
+    /// Leaves every partition, at a pause. A read under way can bring later entries than those that it drops.
+    pub fn leave_all(&mut self) {
+        for stream in self.ordered().collect::<Vec<_>>() {
+            if self.is_taken(stream as u32) {
+                self.leave(stream, OwnershipPhase::Leaving);
+            }
+        }
     }
 
     /// Forgets every ownership, at a disconnect.
@@ -213,6 +222,18 @@ mod tests {
         state.jobs.settle(running);
         state.jobs.retire(running);
         assert!(state.has_drained(0));
+        state.lanes[0].reading = true;
+        assert!(state.is_being_read(0) && !state.has_drained(0));
+        state.lanes[0].rotation += 1;
+        assert!(!state.is_being_read(0), "a later read is without it");
+    }
+
+    #[test]
+    fn a_paused_consumer_takes_no_entry_behind_those_that_it_has_dropped() {
+        let mut state = owner();
+        assert!(take(&mut state, 1, "a").is_some() && take(&mut state, 2, "a").is_none());
+        state.leave_all();
+        assert!(!state.is_taken(0) && state.buffered.is_empty());
     }
 
     #[test]

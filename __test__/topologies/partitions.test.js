@@ -68,3 +68,57 @@ ours('growth on a Cluster brings every job to the group', async (_, scene) => {
   );
   await until(() => seen.size === given.length);
 });
+
+for (const kind of ['a Cluster', 'several nodes']) {
+  ours(`ordered partitions on ${kind} run the jobs of a key in order, and move between consumers`, async (_, scene) => {
+    const servers = kind === 'a Cluster' ? await scene.cluster() : await scene.nodes();
+    const connect = () => (kind === 'a Cluster' ? scene.connectCluster(servers) : scene.partition(servers));
+    const runs = new Map();
+    const running = new Set();
+    let overlaps = 0;
+    const play = async () => {
+      const options = { claimInterval: 50, claimDeadline: 1000, concurrency: 8 };
+      const consumer = scene.consumer(options, connect());
+      const owned = new Set();
+      consumer.on('assigned', ({ partition }) => owned.add(partition));
+      consumer.on('revoked', ({ partition }) => owned.delete(partition));
+      const processor = async ({ key, id }) => {
+        if (running.has(key)) overlaps++;
+        running.add(key);
+        await new Promise((resolve) => setImmediate(resolve));
+        running.delete(key);
+        runs.set(key, [...(runs.get(key) ?? []), Number(id)]);
+      };
+      consumer.process({ stream: scene.stream, partitions: 6, ordered: { lease: 500 }, processor });
+      await consumer.play();
+      return { consumer, owned };
+    };
+    const first = await play();
+    await until(() => first.owned.size === 6);
+    const producer = scene.producer(connect());
+    const send = (from) => {
+      const numbers = Array.from({ length: 200 }, (_, at) => from + at);
+      return producer.sendAll(
+        numbers.map((number) => {
+          const job = producer.job(`${number}`);
+          return { stream: scene.stream, partitions: 6, key: `k${number % 20}`, job };
+        }),
+      );
+    };
+    await send(0);
+    const second = await play();
+    await send(200);
+    await until(() => second.owned.size > 0 && first.owned.size + second.owned.size === 6);
+    await send(400);
+    await first.consumer.pause();
+    await until(() => second.owned.size === 6);
+    await until(() => [...runs.values()].reduce((sum, { length }) => sum + length, 0) === 600);
+    assert.strictEqual(overlaps, 0);
+    for (const ids of runs.values()) {
+      assert.deepStrictEqual(
+        ids,
+        [...ids].sort((left, right) => left - right),
+      );
+    }
+  });
+}

@@ -230,10 +230,13 @@ impl EventWriter {
     }
 
     fn carried(&mut self, consumer: f64, token: JobToken, carried: &CarriedPayload) {
-        let is_only_copy = f64::from(u8::from(carried.is_only_copy));
-        self.report(Report::Carried, &[consumer, token.to_number(), is_only_copy]);
+        let has_key = carried.order_key.is_some();
+        let flags = f64::from(u8::from(carried.is_only_copy) | u8::from(has_key) << 1);
+        self.report(Report::Carried, &[consumer, token.to_number(), flags]);
         self.push_optional(carried.returns.as_deref());
-        self.push_optional(carried.order_key.as_deref());
+        if let Some(key) = &carried.order_key {
+            self.push_text(key);
+        }
         self.numbers.push(carried.values.len() as f64);
         for (key, value) in &carried.values {
             self.push_text(key);

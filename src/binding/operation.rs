@@ -153,7 +153,8 @@ pub enum Report {
     Headers = 29,
     /// `consumer, stream, count, count × name¶`
     Removed = 30,
-    /// `consumer, token, isOnlyCopy, returns¶ or -1, key¶ or -1, count, count × (key¶, value)`, in front of its `Jobs`
+    /// `consumer, token, flags, returns¶ or -1, key¶ by its flag, count, count × (key¶, value)`, in front of its `Jobs`. Flags are 1 for
+    /// an entry that is the only copy, and 2 for a key.
     Carried = 31,
     /// `consumer, stream, fencing number or 0`
     Owned = 32,

@@ -141,12 +141,14 @@ impl Consumer {
     fn due(&self, state: &mut ConsumerState, now: Instant) -> Due {
         let least = self.lease_interval() / 2;
         let mut due = Due::new();
-        let owned: Vec<Option<bool>> = (state.streams.iter().map(|stream| stream.ownership.as_ref()))
+        let ordered = state.streams.iter().filter(|_| state.is_ordered);
+        let owned: Vec<Option<bool>> = ordered
+            .map(|stream| stream.ownership.as_ref())
             .map(|ownership| ownership.map(|ownership| ownership.is_valid(now)))
             .collect();
         let mut add = |stream: u32, entry, token, touched, idle| {
             // The entries of a lost partition belong to its owner.
-            let owned = owned[stream as usize];
+            let owned = owned.get(stream as usize).copied().flatten();
             if owned != Some(false) && now.saturating_duration_since(touched) >= least {
                 // Nobody else claims the entries of an owned partition, which must keep their places.
                 let min_idle = if owned == Some(true) { 0 } else { self.min_idle(touched) };

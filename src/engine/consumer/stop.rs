@@ -29,9 +29,7 @@ impl Consumer {
             for lane in (0..state.lanes.len()).filter(|&lane| state.lanes[lane].reading) {
                 self.end_read(lane);
             }
-            for stream in state.ordered().collect::<Vec<_>>() {
-                state.leave_unstarted(stream);
-            }
+            state.leave_all();
             self.hand_back_waiting(&mut state);
             self.ownership_wakeup.notify_one();
         }

@@ -193,10 +193,10 @@ REPORT_READERS[Report.Prefetched] = () => {
 };
 REPORT_READERS[Report.Carried] = () => {
   const consumer = consumers.get(readNumber());
-  const [token, isOnlyCopy] = [readNumber(), readNumber() === 1];
-  const [returns, key] = [readOptionalString(), readOptionalString()];
+  const [token, flags, returns] = [readNumber(), readNumber(), readOptionalString()];
+  const key = (flags & 2) === 0 ? null : readString();
   const values = readPairs(readNumber());
-  consumer?.onCarried(token, { values, returns: readReturns(returns), isOnlyCopy, key });
+  consumer?.onCarried(token, { values, returns: readReturns(returns), isOnlyCopy: (flags & 1) === 1, key });
 };
 REPORT_READERS[Report.Headers] = () => {
   const consumer = consumers.get(readNumber());

@@ -118,7 +118,9 @@ impl Consumer {
                 continue;
             }
             match (phase, is_chosen) {
-                (OwnershipPhase::Vacant, Some(true)) if stream.active => steps.push((at, LeaseStep::Acquire)),
+                (OwnershipPhase::Vacant, Some(true)) if stream.active && !state.is_being_read(at) => {
+                    steps.push((at, LeaseStep::Acquire))
+                }
                 (OwnershipPhase::Vacant, _) => {}
                 (OwnershipPhase::Leaving, _) if state.has_drained(at) => steps.push((at, LeaseStep::Release)),
                 (OwnershipPhase::Held | OwnershipPhase::TakingOver, Some(false)) => {

@@ -20,9 +20,11 @@ impl Consumer {
         let mut known =
             state.streams.iter_mut().filter(|stream| stream.options.name == options.name).peekable();
         if let Some(number) = known.peek().map(|stream| stream.number) {
-            known.for_each(|stream| stream.options = options.clone());
+            known.for_each(|stream| stream.change_options(options.clone()));
+            state.is_ordered |= options.order.is_some();
             return number;
         }
+        state.is_ordered |= options.order.is_some();
         let number = state.streams.last().map_or(0, |last| last.number + 1);
         let nodes = match options.is_partition {
             true => self.node_set.route(&options.name)..self.node_set.route(&options.name) + 1,

@@ -97,6 +97,8 @@ pub struct ConsumerState {
     pub buffered: VecDeque<BufferedEntry>,
     /// Maximum number of buffered entries that reads ask for beyond the free slots.
     pub read_ahead: usize,
+    /// True if a stream is ordered.
+    pub is_ordered: bool,
     /// Number of buffered entries that wait for another entry of their key.
     pub parked: usize,
     /// True once an entry has stopped to be parked, until it can start.

@@ -130,7 +130,7 @@ impl StreamState {
             channel_head,
             sharded_head,
             active: false,
-            ownership: options.order.clone().map(|order| Ownership::vacant(order.stream, order.lease)),
+            ownership: Ownership::of(&options),
             position: Self::first_position(&options),
             handed_back: None,
             unstarted: HashSet::default(),
@@ -151,6 +151,14 @@ impl StreamState {
             exhausted: HashMap::default(),
             options,
         }
+    }
+
+    /// Takes other options of the user.
+    pub fn change_options(&mut self, options: StreamOptions) {
+        if options.order != self.options.order {
+            self.ownership = Ownership::of(&options);
+        }
+        self.options = options;
     }
 
     /// Returns true if the next read of its lane has the stream.

@@ -14,6 +14,8 @@ use tokio::time::Instant;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::HashMap;
 
+use crate::engine::options::consumer::{OrderOptions, StreamOptions};
+
 /// Part of a lease that must be left for a read.
 const READ_MARGIN: u32 = 2;
 /// Part of a lease that one read takes at most, so that Redis ends it before the lease can lapse.
@@ -53,17 +55,18 @@ pub struct Ownership {
 }
 
 impl Ownership {
-    /// Ownership that this consumer does not have.
-    pub fn vacant(of: String, lease: Duration) -> Self {
-        Self {
+    /// Ownership that this consumer does not have yet; `None` for a stream without an order.
+    pub fn of(options: &StreamOptions) -> Option<Self> {
+        let OrderOptions { stream: of, lease } = options.order.clone()?;
+        Some(Self {
             of,
             lease,
             phase: OwnershipPhase::Vacant,
             valid_until: Instant::now(),
             fence: 0,
-            reads_at_leave: 0,
+            reads_at_leave: usize::MAX,
             busy: HashMap::default(),
-        }
+        })
     }
 
     /// Returns true if no other consumer can have the lease.

@@ -29,7 +29,7 @@ impl ConsumerState {
 
     /// Returns true if this consumer has lost the partition of a running job.
     pub fn has_lost(&self, token: JobToken) -> bool {
-        let Some(slot) = self.jobs.running_job(token) else { return false };
+        let Some(slot) = self.jobs.running_job(token).filter(|_| self.is_ordered) else { return false };
         let ownership = &self.streams[slot.stream as usize].ownership;
         ownership.as_ref().is_some_and(|ownership| !ownership.is_valid(Instant::now()))
     }
@@ -56,7 +56,7 @@ impl ConsumerState {
 
     /// Ends the turn of a job in its key, before its slot is retired. The next entry of the key can start then.
     pub fn end_turn(&mut self, token: JobToken) {
-        let Some(slot) = self.jobs.job(token) else { return };
+        let Some(slot) = self.jobs.job(token).filter(|_| self.is_ordered) else { return };
         let (stream, entry) = (slot.stream, slot.entry);
         let Some(ownership) = &mut self.streams[stream as usize].ownership else { return };
         let Some(key) = slot.carried.as_ref().and_then(|carried| carried.order_key.as_deref()) else {
@@ -100,11 +100,6 @@ impl ConsumerState {
             ownership.phase = phase;
             ownership.reads_at_leave = reads;
         }
-        self.leave_unstarted(stream);
-    }
-
-    /// Drops the buffered entries of a partition.
-    pub fn leave_unstarted(&mut self, stream: usize) {
         let left = stream as u32;
         let parked = self.buffered.iter().filter(|one| one.stream == left && one.is_parked).count();
         self.parked -= parked;
@@ -114,11 +109,16 @@ impl ConsumerState {
 
     /// Returns true if nothing of a partition runs here, and no read can bring an entry of it.
     pub fn has_drained(&self, stream: usize) -> bool {
+        !self.is_being_read(stream) && self.jobs.jobs_of(stream as u32).next().is_none()
+    }
+
+    /// Returns true if a read from before the partition was left can still bring an entry of it. It would overtake the
+    /// pending ones.
+    pub fn is_being_read(&self, stream: usize) -> bool {
         let of = &self.streams[stream];
-        let Some(ownership) = &of.ownership else { return true };
         let lane = &self.lanes[of.lane];
-        let is_read = lane.reading && lane.rotation == ownership.reads_at_leave;
-        !is_read && self.jobs.jobs_of(stream as u32).next().is_none()
+        let reads = of.ownership.as_ref().map(|ownership| ownership.reads_at_leave);
+        lane.reading && reads == Some(lane.rotation)
     }
 
     /// Indices of the ordered partitions.
@@ -127,10 +127,134 @@ impl ConsumerState {
         (0..self.streams.len()).filter(is_ordered)
     }
 
+    /// Leaves every partition, at a pause. A read under way can bring later entries than those that it drops.
+    pub fn leave_all(&mut self) {
+        for stream in self.ordered().collect::<Vec<_>>() {
+            if self.is_taken(stream as u32) {
+                self.leave(stream, OwnershipPhase::Leaving);
+            }
+        }
+    }
+
     /// Forgets every ownership, at a disconnect.
     pub fn disown(&mut self) {
         for stream in self.ordered().collect::<Vec<_>>() {
             self.leave(stream, OwnershipPhase::Vacant);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::consumer::state::tests::playing;
+    use crate::engine::options::consumer::OrderOptions;
+    use crate::redis_io::streams::carried_payload::CarriedPayload;
+
+    const LEASE: Duration = Duration::from_secs(1);
+
+    fn entry(time: u64) -> EntryId {
+        EntryId { time, sequence: 0 }
+    }
+
+    /// State with one ordered partition that it has just taken.
+    fn owner() -> ConsumerState {
+        let mut state = playing(1);
+        let order = Some(OrderOptions { stream: "s".to_owned(), lease: LEASE });
+        let options = state.streams[0].options.clone();
+        state.streams[0].change_options(crate::engine::options::consumer::StreamOptions { order, ..options });
+        state.is_ordered = true;
+        state.own(0, 1, Instant::now() + LEASE);
+        state
+    }
+
+    /// Takes an entry as a read does. Returns the token of its job if it starts.
+    fn take(state: &mut ConsumerState, time: u64, key: &str) -> Option<JobToken> {
+        let carried = Arc::new(CarriedPayload { order_key: Some(key.into()), ..CarriedPayload::default() });
+        let delivery = Delivery { carried: Some(&carried), ..Delivery::bare(0, entry(time), Instant::now()) };
+        if state.admit(&delivery) {
+            return Some(state.jobs.take(delivery, None));
+        }
+        state.parked += 1;
+        state.buffered.push_back(BufferedEntry { is_parked: true, ..BufferedEntry::new(delivery) });
+        None
+    }
+
+    fn next(state: &mut ConsumerState) -> Option<u64> {
+        state.take_waiting(Instant::now(), LEASE).map(|one| one.entry.time)
+    }
+
+    #[test]
+    fn entries_of_a_key_wait_for_each_other_in_the_order_of_their_ids() {
+        let mut state = owner();
+        let first = take(&mut state, 1, "a").expect("starts");
+        assert!(take(&mut state, 4, "a").is_none() && take(&mut state, 3, "a").is_none());
+        assert!(take(&mut state, 5, "b").is_some(), "another key");
+        assert_eq!((next(&mut state), state.waiting(0)), (None, 0));
+        state.end_turn(first);
+        assert_eq!((next(&mut state), next(&mut state), state.parked), (Some(3), None, 1));
+    }
+
+    #[test]
+    fn an_entry_that_waits_for_its_retry_keeps_its_turn() {
+        let mut state = owner();
+        let failed = take(&mut state, 1, "a").expect("starts");
+        state.jobs.settle(failed);
+        state.jobs.retire(failed);
+        assert!(take(&mut state, 2, "a").is_none());
+        let again = take(&mut state, 1, "a").expect("the entry itself starts");
+        state.end_turn(again);
+        assert_eq!(next(&mut state), Some(2));
+    }
+
+    #[test]
+    fn a_partition_that_leaves_drops_what_has_not_begun_and_drains() {
+        let mut state = owner();
+        let running = take(&mut state, 1, "a").expect("starts");
+        assert!(take(&mut state, 2, "a").is_none());
+        state.leave(0, OwnershipPhase::Leaving);
+        assert_eq!((state.buffered.len(), state.parked, state.has_drained(0)), (0, 0, false));
+        assert!(!state.has_lost(running) && !state.is_taken(0));
+        state.end_turn(running);
+        state.jobs.settle(running);
+        state.jobs.retire(running);
+        assert!(state.has_drained(0));
+        state.lanes[0].reading = true;
+        assert!(state.is_being_read(0) && !state.has_drained(0));
+        state.lanes[0].rotation += 1;
+        assert!(!state.is_being_read(0), "a later read is without it");
+    }
+
+    #[test]
+    fn a_paused_consumer_takes_no_entry_behind_those_that_it_has_dropped() {
+        let mut state = owner();
+        assert!(take(&mut state, 1, "a").is_some() && take(&mut state, 2, "a").is_none());
+        state.leave_all();
+        assert!(!state.is_taken(0) && state.buffered.is_empty());
+    }
+
+    #[test]
+    fn a_job_of_a_lapsed_lease_is_lost_and_nothing_starts() {
+        let mut state = owner();
+        let running = take(&mut state, 1, "a").expect("starts");
+        assert!(!state.has_lost(running));
+        if let Some(ownership) = &mut state.streams[0].ownership {
+            ownership.valid_until = Instant::now();
+        }
+        assert!(state.has_lost(running) && !state.can_start(0, Instant::now()));
+    }
+
+    #[test]
+    fn a_job_that_still_runs_has_its_turn_when_its_partition_comes_back() {
+        let mut state = owner();
+        let running = take(&mut state, 1, "a").expect("starts");
+        state.leave(0, OwnershipPhase::Vacant);
+        state.own(0, 2, Instant::now() + LEASE);
+        assert!(take(&mut state, 2, "a").is_none());
+        state.end_turn(running);
+        assert_eq!(next(&mut state), Some(2));
     }
 }

@@ -318,7 +318,7 @@ export interface IRetentionOptions {
   /**
    * Maximum backlog of a stream: the number of entries that the slowest group has not acknowledged. At it `send()` rejects with
    * the code `BACKLOG_FULL`. One producer does not exceed the limit. Several exceed it by at most the jobs that the others send
-   * within 250 ms and one query. Before Redis 7, for a group with an unknown lag, and without groups, the length of the stream
+   * within 250 ms and one query. Each partition of a partitioned stream has a limit of its own. Before Redis 7, for a group with an unknown lag, and without groups, the length of the stream
    * counts. Dead letters and `DeadLetters.replay()` have no limit. 0 is no limit.
    * @default 0
    */
@@ -1309,7 +1309,8 @@ export interface ISendOptions {
    * same id is a duplicate. It resolves with {@link ISentJob.duplicate}, writes nothing, and its job becomes the first one: the
    * id of the job is that of the first, so `finished()` waits for the first, and `pull()` reads its payload keys.
    *
-   * The id is of the stream, on the node of its route. Redis keeps it in a key of about 200 bytes, which expires. A script adds
+   * The id is of the stream, on the node of its route. In a partitioned stream it is of one partition: that of the `key`, or else of
+   * the id. So sends with one id must have one `key`, and the number of partitions must not grow within the time of the id. Redis keeps it in a key of about 200 bytes, which expires. A script adds
    * the entry, so the user needs the rights to EVAL, GET, DEL and PSETEX, and to SET for payload keys. It throws a TypeError for
    * anything but a string or an object, with `DISTRIBUTED_ROUTING`, and for values that become payload keys on a Cluster and on
    * several nodes. It throws a RangeError for an empty id and for more than 512 characters.
@@ -1408,6 +1409,11 @@ export interface ICancelOptions {
    * @default the stream
    */
   route?: string | symbol | undefined;
+  /**
+   * Least number of partitions of the stream, as for `send()`. All partitions are asked. `route` must not be given.
+   * @default 0
+   */
+  partitions?: number | null | undefined;
 }
 
 /** Idempotency id with its time. */

@@ -19,6 +19,8 @@ export declare class NativeBus {
   declarePartitions(request: number, stream: string, least: number): void
   /** The names of the streams of `count` partitions of a stream. */
   partitionNames(stream: string, count: number): Array<string>
+  /** The partition of a key among `count`. */
+  partitionOf(key: string, count: number): number
   /** Maximum number of commands, and of their bytes, that can wait for any node: the lowest limits. */
   queueLimit(): Array<number>
   /** Random ids that lead to nodes that are not ejected, joined. */

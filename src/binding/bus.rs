@@ -10,6 +10,7 @@ use crate::engine::connections::client::Client;
 use crate::engine::host::Event;
 use crate::engine::host::callbacks::CallbackAnswer;
 use crate::engine::partitions::declaration::declare;
+use crate::engine::partitions::key_partition::partition_of;
 use crate::engine::partitions::partition_name::PartitionSpread;
 use crate::engine::shutdown::StopOptions;
 use crate::engine::submission::RequestTarget;
@@ -95,6 +96,12 @@ impl NativeBus {
     #[napi]
     pub fn partition_names(&self, stream: String, count: u32) -> Vec<String> {
         PartitionSpread::of(self.bus.node_set()).names(&stream, count)
+    }
+
+    /// The partition of a key among `count`.
+    #[napi]
+    pub fn partition_of(&self, key: String, count: u32) -> u32 {
+        partition_of(&key, count)
     }
 
     /// Maximum number of commands, and of their bytes, that can wait for any node: the lowest limits.

@@ -39,6 +39,8 @@ class Producer extends EventEmitter {
   /** Plan of the last send; most sends have the same. */
   #lastPlan = null;
   #watched = false;
+  /** Number of jobs without a key that went to a partition in turn. */
+  #turns = 0;
   /** Streams by the names of their partitions, of sends. */
   #partitions = null;
   #counts = { begun: 0, sent: 0, failed: 0, finished: 0, timedOut: 0 };
@@ -87,9 +89,9 @@ class Producer extends EventEmitter {
 
   /** Returns the names of partitions. Completions there are those of the stream. */
   #nameOf(stream, count) {
-    const names = this.connection.nativeBus().partitionNames(stream, count);
+    const names = this.connection.partitionCounts.namesOf(stream, count);
     this.#partitions ??= new Map();
-    for (const name of names) this.#partitions.set(name, stream);
+    if (this.#partitions.get(names[count - 1]) !== stream) for (const name of names) this.#partitions.set(name, stream);
     return names;
   }
 
@@ -157,9 +159,23 @@ class Producer extends EventEmitter {
   }
 
   #cancel(options) {
-    const { stream, id, route } = checks.object('options', options);
+    const { stream, id, route, partitions } = checks.object('options', options);
     const name = checks.name('stream', stream);
     if (typeof id !== 'string' || id === '') throw new TypeError('id must be a string that is not empty');
+    const least = partitionCount(partitions);
+    if (least === 0) return this.#cancelIn(name, route, id);
+    if (route !== undefined && route !== null) throw new TypeError('route must not be given with partitions');
+    return this.#cancelInPartitions(name, least, id);
+  }
+
+  /** The partition of a job without a key is not known, so all are asked. */
+  async #cancelInPartitions(stream, least, id) {
+    const names = this.#nameOf(stream, await this.connection.partitionCounts.agree(stream, least));
+    const results = await Promise.all(names.map((name) => this.#cancelIn(name, undefined, id)));
+    return results.includes(true);
+  }
+
+  #cancelIn(name, route, id) {
     const leadsBy = this.connection.isPartitioned ? routeOf(route, name) : name;
     if (leadsBy === null) throw new TypeError('cancel needs a route: DISTRIBUTED_ROUTING has one for each job');
     packetWriter.flush();
@@ -271,9 +287,15 @@ class Producer extends EventEmitter {
     return request.promise;
   }
 
-  /** Packs a send that has begun, once its stream has room for it. */
+  /** Packs a send that has begun, once the count of its partitions is known and its stream has room for it. */
   #enter(request, entry) {
-    const admission = this.#backlogs === null ? null : this.#backlogs.admit([entry]);
+    if (entry.partitions < entry.least) {
+      // A copy, since bytes can change until the count is there.
+      entry.payload = entry.payload?.copy() ?? null;
+      this.#enterAgreed(request, entry);
+      return;
+    }
+    const admission = this.#backlogs === null ? null : this.#backlogs.admit([this.#place(entry)]);
     if (admission === null) this.#launch(request, entry);
     else this.#launchBehind(admission, request, [entry], () => this.#launch(request, entry));
   }
@@ -292,12 +314,6 @@ class Producer extends EventEmitter {
   /** Packs a send that has begun. */
   #launch(request, entry) {
     const { job, payload } = entry;
-    if (entry.partitions < entry.least) {
-      // A copy, since bytes can change until the count is there.
-      entry.payload = payload?.copy() ?? null;
-      this.#launchAgreed(request, entry);
-      return;
-    }
     const keys = payload === null ? [] : payload.keys;
     if (keys.length > 0 && !this.connection.hasOneServer) {
       // A copy, since bytes can change until the keys are there.
@@ -309,11 +325,11 @@ class Producer extends EventEmitter {
     }
   }
 
-  async #launchAgreed(request, entry) {
+  async #enterAgreed(request, entry) {
     try {
       await this.connection.partitionCounts.after(entry.name, entry.least, (count) => {
         entry.partitions = count;
-        this.#launch(request, entry);
+        this.#enter(request, entry);
       });
     } catch (error) {
       request.failed(error);
@@ -382,9 +398,23 @@ class Producer extends EventEmitter {
 
   /** Returns a promise of the counts of partitions and of room in the streams; `null` if there is nothing to wait for. */
   #admissionOf(entries) {
-    const room = this.#backlogs === null ? null : this.#backlogs.admit(entries);
-    if (!entries.some(({ partitions, least }) => partitions < least)) return room;
-    return Promise.all([room, this.connection.partitionCounts.agreeAll(entries)]);
+    const isCounted = entries.every(({ partitions, least }) => partitions >= least);
+    if (!isCounted) return this.connection.partitionCounts.agreeAll(entries).then(() => this.#admissionOf(entries));
+    return this.#backlogs === null ? null : this.#backlogs.admit(entries.map((entry) => this.#place(entry)));
+  }
+
+  /** Chooses the partition of a job, since each has a backlog of its own. The job is then one of the partition's stream. */
+  #place(entry) {
+    const { name, key, once, partitions } = entry;
+    if (partitions === 0) return entry;
+    const leading = key ?? (once !== null && !once.isOfJob ? once.id : null);
+    const at =
+      leading === null ? this.#turns++ % partitions : this.connection.nativeBus().partitionOf(leading, partitions);
+    entry.name = this.#nameOf(name, partitions)[at];
+    entry.leadsBy = this.connection.isPartitioned ? routeOf(undefined, entry.name) : entry.name;
+    entry.partitions = 0;
+    entry.least = 0;
+    return entry;
   }
 
   /** Takes the payload of a job that is sent, and begins its wait. */

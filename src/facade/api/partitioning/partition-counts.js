@@ -64,6 +64,13 @@ class PartitionCounts {
     }
   }
 
+  /** Returns the names of the streams of `count` partitions. */
+  namesOf(stream, count) {
+    const known = this.#of(stream);
+    if (known.names.length !== count) known.names = this.#native.partitionNames(stream, count);
+    return known.names;
+  }
+
   /** Resolves when the sends of one transaction have the counts in force. */
   async agreeAll(entries) {
     for (const entry of entries) {
@@ -74,7 +81,7 @@ class PartitionCounts {
   #of(stream) {
     let known = this.#streams.get(stream);
     if (known === undefined) {
-      known = { count: 0, askedAt: 0, asking: null, waiting: 0 };
+      known = { count: 0, names: [], askedAt: 0, asking: null, waiting: 0 };
       this.#streams.set(stream, known);
     }
     return known;

@@ -138,7 +138,7 @@ ours('a group misses no job of the partitions that are added while it plays', as
   await until(() => late.runs.length === 60);
   assert.deepStrictEqual(late.runs.map(({ id }) => id).sort(), [...ids].sort());
   const { streams } = await consumer.stats();
-  assert.deepStrictEqual(streams, [{ stream: scene.stream, group: scene.group, lag: 0, pending: 0 }]);
+  assert.deepStrictEqual(streams, [{ stream: scene.stream, group: scene.group, lag: 0, pending: 0, delayed: 0 }]);
 });
 
 ours('a lower count does not shrink a stream', async (_, scene) => {
@@ -154,7 +154,7 @@ ours('stats() and trimmed name the stream, with the sums of its partitions', asy
   const consumer = scene.consumer({ concurrency: 2 });
   consumer.process({ stream: scene.stream, partitions: 3, processor: () => gate.opened });
   const before = await consumer.stats();
-  assert.deepStrictEqual(before.streams, [{ stream: scene.stream, group: scene.group, lag: null, pending: null }]);
+  assert.deepStrictEqual(before.streams, [{ stream: scene.stream, group: scene.group, lag: null, pending: null, delayed: null }]);
   await consumer.play();
   await sendKeys(scene.producer(), scene.stream, Array.from({ length: 12 }), { partitions: 3 });
   await until(async () => {

@@ -76,7 +76,7 @@ const OTHERS = {
   IDurableOptions: '`producer.send(options)`',
   ICarryOptions: '`producer.send(options)`',
   IIdempotencyOptions: 'Idempotency ids',
-  ICancelOptions: '`producer.cancel({ stream, id, route? })`',
+  ICancelOptions: '`producer.cancel({ stream, id, route?, partitions? })`',
   Consumer: 'Consumer',
   IBatchProcessOptions: 'Batches',
   'Consumer.play': 'Consumer',

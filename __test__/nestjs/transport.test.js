@@ -150,6 +150,33 @@ test('an event reaches every group, and each of several handlers', LIMIT, async 
   assert.match((await failure(request(emitter, 'order.created', 1))).message, /group/);
 });
 
+test('on several nodes every group gets each event, and requests are replied to', LIMIT, async () => {
+  const servers = [redis, await RedisServer.start()];
+  closing.push(() => servers[1].kill());
+  const nodes = () => {
+    const made = hfxbus.ConnectionManager.nodes({ nodes: servers.map(({ options }) => options) });
+    closing.push(() => made.stop({ force: true }));
+    return made;
+  };
+  const heard = [];
+  const handlers = (name) => ({
+    on: { event: 'on', handle: (data) => void heard.push(`${name}${data}`) },
+    ask: { message: 'ask', handle: (data) => `${name}${data}` },
+  });
+  await service(handlers('a'), { connection: nodes(), group: 'a' });
+  await service(handlers('b'), { connection: nodes(), group: 'b' });
+  const [a, b] = ['a', 'b'].map((group) => client({ connection: nodes(), group }));
+  const numbers = Array.from({ length: 20 }, (_, number) => number);
+  for (const number of numbers) await firstValueFrom(a.emit('on', number), { defaultValue: undefined });
+  await until(() => heard.length === 40);
+  assert.deepStrictEqual(heard.sort(), numbers.flatMap((number) => [`a${number}`, `b${number}`]).sort());
+  assert.deepStrictEqual(
+    await Promise.all(numbers.map((number) => request(b, 'ask', number))),
+    numbers.map((number) => `b${number}`),
+  );
+  assert.match(await failure(request(a, 'unknown', 1)), /no matching message handler/);
+});
+
 test('an event whose handler fails is delivered again, and becomes a dead letter', LIMIT, async () => {
   let calls = 0;
   const handle = () => {

@@ -252,6 +252,19 @@ test('app.close() hands back a job that does not end within maxWait, and another
   assert.strictEqual(await reply, 'second');
 });
 
+test('a server that cannot listen says so, and can be closed while it begins', LIMIT, async () => {
+  const away = { port: 1, host: '127.0.0.1', maxRetriesPerRequest: 0 };
+  const handlers = { one: { message: 'one', handle: () => 1 } };
+  const error = await failure(startService(handlers, { connection: away, group: 'math' }));
+  assert.strictEqual(error.code, 'MAX_RETRIES');
+  const strategy = new transport.HfxbusServer({ connection: { ...away, maxRetriesPerRequest: null }, group: 'math' });
+  strategy.addHandler('one', () => 1);
+  const listening = new Promise((resolve) => strategy.listen(resolve));
+  await strategy.close();
+  assert.strictEqual((await listening).code, 'CONNECTION_CLOSED');
+  assert.throws(() => strategy.unwrap(), /listen/);
+});
+
 test('a manager of the application is used and not stopped', LIMIT, async () => {
   const connection = hfxbus.ConnectionManager.standalone(redis.options);
   closing.push(() => connection.stop({ force: true }));

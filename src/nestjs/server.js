@@ -86,8 +86,14 @@ class HfxbusServer extends Server {
       const processor = (job) => this.#handle(pattern, handler, job);
       consumer.process({ ...this.#options.process, stream: pattern, processor });
     }
-    if (this.messageHandlers.size > 0) await consumer.play();
+    // From here on a close ends it, also before it plays.
     this.#consumer = consumer;
+    try {
+      if (this.messageHandlers.size > 0) await consumer.play();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
     this._status$?.next('connected');
   }
 

@@ -49,7 +49,7 @@ export interface HfxbusServerOptions extends HfxbusConnectionOptions {
   /** Name of the group: the service. Every group gets every event, and one server of the group handles it. */
   group: string;
   /**
-   * Options of the consumer, except for `group`. Its `concurrency` is 100 by default. `claimInterval` lets failed events, and the
+   * Options of the consumer, except for `group`. By default its `concurrency` is 100, and its `route` all nodes. `claimInterval` lets failed events, and the
    * messages of a server that is gone, be handled again.
    * @default {}
    */
@@ -97,7 +97,7 @@ export interface HfxbusClientOptions extends HfxbusConnectionOptions {
   /**
    * Options of each job, such as `capped`. By default an entry is the only copy of its message, so that nothing must be removed
    * later. `{ payload: 'keys' }` is for messages of more than 1 MiB, whose keys the application removes.
-   * @default { payload: 'entry', durable: { ttl: 60000 } }
+   * @default { payload: 'entry', durable: { ttl: 60000 }, route: DISTRIBUTED_ROUTING }
    */
   send?: Omit<ISendOptions, 'stream' | 'job' | 'waitFor' | 'returns' | 'rejectOnError'> | undefined;
   /**

@@ -200,6 +200,14 @@ ours('a blocking read of a live history ends before commandTimeout', async (_, s
   assert.deepStrictEqual(reader.events, [0, 1]);
 });
 
+ours('a history waits for its connection without an offline queue, and fails if there is none', async (_, scene) => {
+  await append(scene, 3);
+  const connection = scene.connect({ enableOfflineQueue: false, lazyConnect: true });
+  assert.deepStrictEqual(eventsOf(await read(scene, {}, connection)), [0, 1, 2]);
+  const nowhere = scene.connect({ port: 1, enableOfflineQueue: false });
+  await assert.rejects(read(scene, {}, nowhere), { code: 'ECONNREFUSED' });
+});
+
 ours('a live history leaves a network that has become silent', async (_, scene) => {
   const proxy = await TcpProxy.to(scene.redis.port);
   scene.closing(() => proxy.close());

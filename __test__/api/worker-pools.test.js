@@ -9,7 +9,7 @@ const { oursWithin } = require('../support/cases.js');
 const PROGRAM = path.join(__dirname, 'programs', 'worker-pools.mjs');
 const THREADS = 10;
 /** Number of threads that end within a job: HFXBUS_WORKERS=200 for a long run. */
-const COUNT = Number(process.env.HFXBUS_WORKERS ?? 40);
+const COUNT = Number(process.env.HFXBUS_WORKERS ?? 20);
 
 const ours = oursWithin(30_000 + COUNT * 500);
 

@@ -150,6 +150,33 @@ test('an event reaches every group, and each of several handlers', LIMIT, async 
   assert.match((await failure(request(emitter, 'order.created', 1))).message, /group/);
 });
 
+test('on several nodes every group gets each event, and requests are replied to', LIMIT, async () => {
+  const servers = [redis, await RedisServer.start()];
+  closing.push(() => servers[1].kill());
+  const nodes = () => {
+    const made = hfxbus.ConnectionManager.nodes({ nodes: servers.map(({ options }) => options) });
+    closing.push(() => made.stop({ force: true }));
+    return made;
+  };
+  const heard = [];
+  const handlers = (name) => ({
+    on: { event: 'on', handle: (data) => void heard.push(`${name}${data}`) },
+    ask: { message: 'ask', handle: (data) => `${name}${data}` },
+  });
+  await service(handlers('a'), { connection: nodes(), group: 'a' });
+  await service(handlers('b'), { connection: nodes(), group: 'b' });
+  const [a, b] = ['a', 'b'].map((group) => client({ connection: nodes(), group }));
+  const numbers = Array.from({ length: 20 }, (_, number) => number);
+  for (const number of numbers) await firstValueFrom(a.emit('on', number), { defaultValue: undefined });
+  await until(() => heard.length === 40);
+  assert.deepStrictEqual(heard.sort(), numbers.flatMap((number) => [`a${number}`, `b${number}`]).sort());
+  assert.deepStrictEqual(
+    await Promise.all(numbers.map((number) => request(b, 'ask', number))),
+    numbers.map((number) => `b${number}`),
+  );
+  assert.match(await failure(request(a, 'unknown', 1)), /no matching message handler/);
+});
+
 test('an event whose handler fails is delivered again, and becomes a dead letter', LIMIT, async () => {
   let calls = 0;
   const handle = () => {
@@ -223,6 +250,19 @@ test('app.close() hands back a job that does not end within maxWait, and another
     { consumer },
   );
   assert.strictEqual(await reply, 'second');
+});
+
+test('a server that cannot listen says so, and can be closed while it begins', LIMIT, async () => {
+  const away = { port: 1, host: '127.0.0.1', maxRetriesPerRequest: 0 };
+  const handlers = { one: { message: 'one', handle: () => 1 } };
+  const error = await failure(startService(handlers, { connection: away, group: 'math' }));
+  assert.strictEqual(error.code, 'MAX_RETRIES');
+  const strategy = new transport.HfxbusServer({ connection: { ...away, maxRetriesPerRequest: null }, group: 'math' });
+  strategy.addHandler('one', () => 1);
+  const listening = new Promise((resolve) => strategy.listen(resolve));
+  await strategy.close();
+  assert.strictEqual((await listening).code, 'CONNECTION_CLOSED');
+  assert.throws(() => strategy.unwrap(), /listen/);
 });
 
 test('a manager of the application is used and not stopped', LIMIT, async () => {

@@ -148,6 +148,14 @@ describe('the packed package', () => {
     assert.deepStrictEqual(peerDependenciesMeta, Object.fromEntries(names.map((name) => [name, { optional: true }])));
   });
 
+  it('has the transport for NestJS, which needs the packages of Nest, and nothing else does', () => {
+    const program = `
+      try { require("hfxbus/nestjs") } catch ({ code, message }) {
+        console.log(JSON.stringify([code, /@nestjs.microservices/.test(message)]));
+      }`;
+    assert.deepStrictEqual(evaluate(program), ['MODULE_NOT_FOUND', true]);
+  });
+
   it('lets nothing be loaded but that, and what it says of itself', () => {
     const load = (name) =>
       evaluate(`try { require("${name}"); console.log(1) } catch ({ code }) { console.log(JSON.stringify(code)) }`);

@@ -13,6 +13,10 @@ class BusConnection {
   /** @param {ConnectionManager | object | string | undefined} given a manager, or options or a URL of one Redis */
   constructor(given) {
     this.#given = given;
+    // Its engine is not ours.
+    if (this.isOwn && typeof given?.nativeBus === 'function') {
+      throw new TypeError('connection must not be a ConnectionManager of another copy of hfxbus');
+    }
     // An invalid option fails here, before the application listens.
     if (!this.isOwn) this.#manager = given;
     else this.#manager = ConnectionManager.standalone(given);
@@ -33,14 +37,19 @@ class BusConnection {
     await Promise.all(clients.map((client) => client.call('ping')));
   }
 
-  /** Resolves with the names of the groups of a stream; `null` if the user has no permission to read them. */
+  /**
+   * Resolves with the names of the groups of a stream; `null` if the user has no permission to read them. Without a route it
+   * asks the first node: a server creates its groups on all nodes.
+   */
   async groupsOf(stream, route) {
     const native = this.#manager.nativeBus();
-    const isPartitioned = this.#manager.isPartitioned;
-    const client = isPartitioned ? this.#manager.getClientByRoute('nestjs', route) : this.#manager.sharedClient();
-    const key = native.streamKey(isPartitioned ? native.route(route) : 0, stream);
+    const isRouted = this.#manager.isPartitioned && typeof route === 'string';
+    const node = isRouted ? native.route(route) : 0;
+    const client = this.#manager.isPartitioned
+      ? this.#manager.getClients('nestjs')[node]
+      : this.#manager.sharedClient();
     try {
-      const groups = await client.call('xinfo', 'GROUPS', key);
+      const groups = await client.call('xinfo', 'GROUPS', native.streamKey(node, stream));
       return groups.map((fields) => fields[fields.indexOf('name') + 1]);
     } catch (error) {
       if (error.code === 'NOPERM') return null;

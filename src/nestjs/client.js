@@ -3,6 +3,7 @@
 const { ClientProxy } = require('@nestjs/microservices');
 const { Producer } = require('../facade/api/producer.js');
 const checks = require('../facade/options/validate.js');
+const { DISTRIBUTED_ROUTING } = require('../facade/support/constants.js');
 const { BusConnection, MAX_WAIT } = require('./bus-connection.js');
 const { NO_HANDLER, REQUEST, RESPONSE, completionError } = require('./packets.js');
 
@@ -25,7 +26,13 @@ class HfxbusClient extends ClientProxy {
     const { group, connection, send, timeout, maxWait } = checks.object('options', options);
     this.#options = {
       group: checks.string('group', group),
-      send: { durable: { ttl: OUTCOME_TTL }, payload: 'entry', ...checks.object('send', send) },
+      // With nodes() every group reads all nodes, so that a message reaches each of them.
+      send: {
+        durable: { ttl: OUTCOME_TTL },
+        payload: 'entry',
+        route: DISTRIBUTED_ROUTING,
+        ...checks.object('send', send),
+      },
       timeout: checks.time('timeout', timeout, TIMEOUT),
       maxWait: checks.time('maxWait', maxWait, MAX_WAIT),
     };
@@ -96,16 +103,14 @@ class HfxbusClient extends ClientProxy {
     if (group === undefined) throw new TypeError('send() needs the option group, which names the service that replies');
     const stream = this.normalizePattern(pattern);
     const producer = this.#producer;
-    // With nodes() a consumer reads from the node of its group.
-    const all = { route: group, ...send };
-    if (!(await this.#isHandled(stream, all.route))) {
+    if (!(await this.#isHandled(stream, send.route))) {
       callback({ err: NO_HANDLER, isDisposed: true });
       return;
     }
     const job = producer.job();
     job.set(REQUEST, await this.serializer.serialize({ pattern, data, id: job.id }));
     signal.throwIfAborted();
-    await producer.send({ ...all, stream, job, waitFor: [group], returns: [RESPONSE] });
+    await producer.send({ ...send, stream, job, waitFor: [group], returns: [RESPONSE] });
     const { [group]: outcome } = await job.finished({ timeout, signal });
     if (!(outcome instanceof Date)) {
       callback({ err: completionError(outcome), isDisposed: true });

@@ -3,6 +3,7 @@
 const { Server } = require('@nestjs/microservices');
 const { Consumer } = require('../facade/api/consumer.js');
 const checks = require('../facade/options/validate.js');
+const { DISTRIBUTED_ROUTING } = require('../facade/support/constants.js');
 const { BusConnection, MAX_WAIT } = require('./bus-connection.js');
 const { HfxbusContext } = require('./context.js');
 const { REQUEST, RESPONSE, collect, errorData } = require('./packets.js');
@@ -10,8 +11,8 @@ const { REQUEST, RESPONSE, collect, errorData } = require('./packets.js');
 /** Id of the transport, for handlers of a hybrid application that belong to this transport only. */
 const HFXBUS_TRANSPORT = Symbol.for('hfxbus:nestjs');
 
-/** Default number of messages that are handled at once. */
-const CONCURRENCY = 100;
+/** Default options of the consumer: the number of messages that are handled at once, and all nodes of `nodes()`. */
+const CONSUMER = { concurrency: 100, route: DISTRIBUTED_ROUTING };
 /** Default time for which Redis keeps the key of a large reply, in ms. */
 const RESPONSE_TTL = 600_000;
 
@@ -31,7 +32,7 @@ class HfxbusServer extends Server {
     this.propagatesEventHandlerErrors = true;
     this.#options = {
       consumer: {
-        concurrency: CONCURRENCY,
+        ...CONSUMER,
         ...checks.object('consumer', consumer),
         group: checks.name('group', group),
       },
@@ -85,8 +86,14 @@ class HfxbusServer extends Server {
       const processor = (job) => this.#handle(pattern, handler, job);
       consumer.process({ ...this.#options.process, stream: pattern, processor });
     }
-    if (this.messageHandlers.size > 0) await consumer.play();
+    // From here on a close ends it, also before it plays.
     this.#consumer = consumer;
+    try {
+      if (this.messageHandlers.size > 0) await consumer.play();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
     this._status$?.next('connected');
   }
 

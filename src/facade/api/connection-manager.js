@@ -274,7 +274,9 @@ function patienceOf(nodes) {
   const least = (name, fallback) => {
     return Math.min(...nodes.map(({ [name]: ms = fallback }) => (ms < 0 ? Infinity : ms)));
   };
-  return { commandTimeout: least('commandTimeout', Infinity), socketTimeout: least('socketTimeout', SOCKET_TIMEOUT) };
+  const hasQueue = nodes.every(({ enableOfflineQueue = true }) => enableOfflineQueue);
+  const [commandTimeout, socketTimeout] = [least('commandTimeout', Infinity), least('socketTimeout', SOCKET_TIMEOUT)];
+  return { commandTimeout, socketTimeout, hasQueue };
 }
 
 /** Creates the engine's bus. The engine validates certificates and keys. */

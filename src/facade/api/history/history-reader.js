@@ -4,7 +4,7 @@ const { newId } = require('../../bridge/job-ids.js');
 const { isBehind } = require('../../redis/entry-ids.js');
 const { FIRST_PAGE, nextCount, sizeOf } = require('../../redis/page-size.js');
 const { abortable, throwIfAborted } = require('../../support/abort.js');
-const { setErrorKind } = require('../../support/errors.js');
+const { closedError, setErrorKind } = require('../../support/errors.js');
 const timers = require('../../support/timers.js');
 const { HistoryEntry } = require('./history-entry.js');
 const { BEGINNING } = require('./history-options.js');
@@ -27,6 +27,7 @@ class HistoryReader {
   #client = null;
   #count = FIRST_PAGE;
   #blockTimeout;
+  #hasQueue;
   /** Time for the reply to another read, in ms. */
   #patience;
   /** Time for a reply beyond the time of a blocking read, in ms. */
@@ -35,9 +36,10 @@ class HistoryReader {
   /**
    * @param {import('../connection-manager.js').ConnectionManager} manager
    * @param {object} options see `historyOptions()`; `node` is the index of a node, which has priority over the route
-   * @param {{ commandTimeout: number, socketTimeout: number }} patience limits of the connection, in ms
+   * @param {{ commandTimeout: number, socketTimeout: number, hasQueue: boolean }} patience limits of the connection, in ms;
+   *   `hasQueue` is false if commands do not wait for it
    */
-  constructor(manager, options, { commandTimeout, socketTimeout }) {
+  constructor(manager, options, { commandTimeout, socketTimeout, hasQueue }) {
     const native = manager.nativeBus();
     this.#manager = manager;
     this.#options = options;
@@ -46,6 +48,7 @@ class HistoryReader {
     this.#position = new HistoryPosition(options.start, options.isTime);
     // A blocking read must end before the connection gives it up.
     this.#blockTimeout = Math.max(1, Math.min(options.blockTimeout, Math.floor(commandTimeout / 2)));
+    this.#hasQueue = hasQueue;
     this.#patience = Math.min(socketTimeout, LONGEST);
     this.#grace = Math.min(GRACE, socketTimeout);
   }
@@ -79,6 +82,8 @@ class HistoryReader {
   async #page() {
     const { id } = this.#position;
     const count = this.#count;
+    const client = this.#open();
+    if (!this.#hasQueue) await whenReady(client);
     if (id !== null && id !== BEGINNING) {
       const page = textIds(await this.#open().callBuffer('xrange', this.#key, id, '+', 'COUNT', count + 1));
       // If the entry of the position is still there, nothing behind it was trimmed.
@@ -164,6 +169,18 @@ class HistoryReader {
     this.#client?.disconnect();
     this.#client = null;
   }
+}
+
+/** Resolves when a connection that was opened can be used. */
+function whenReady(client) {
+  if (client.status === 'ready') return undefined;
+  return new Promise((resolve, reject) => {
+    client.once('ready', resolve);
+    client.once('error', reject);
+    client.once('end', () => reject(closedError()));
+    // A lazy connection is opened by its first command.
+    if (client.status === 'wait') client.call('ping').catch(() => {});
+  });
 }
 
 function textIds(entries) {

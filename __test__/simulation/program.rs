@@ -176,6 +176,7 @@ impl Program {
             record: if send.is_recorded { RECORD } else { 0 },
             headers: None,
             payload: payload_of(send),
+            once: None,
             request,
             wait: (!groups.is_empty()).then_some(send.job),
             ends_at_error: false,

@@ -188,6 +188,7 @@ impl TestBus {
         let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
         let sending = QueuedSend {
             payload: None,
+            once: None,
             plan: Arc::new(SendPlan::new(
                 self.bus.node_set(),
                 stream,

@@ -8,6 +8,9 @@ const { keys } = require('../support/keys.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
 const { until } = require('../support/wait-until.js');
 
+/** Commands of the handshake. */
+const HANDSHAKE = ['INFO', 'CLIENT', 'TIME'];
+
 /** Ids of the jobs in a stream, in order. */
 async function jobsIn(scene, stream = scene.stream) {
   const entries = await scene.redis.call('XRANGE', keys.stream(stream), '-', '+');
@@ -139,7 +142,7 @@ ours('sendAll() with atomic sends one transaction, after the subscription of eve
   const later = producer.send({ stream: scene.stream, job: producer.job('later') });
   await Promise.all([together, later]);
   const commands = await monitor.commands();
-  const names = commands.map(([name]) => name).filter((name) => !['INFO', 'CLIENT', 'TIME'].includes(name));
+  const names = commands.map(([name]) => name).filter((name) => !HANDSHAKE.includes(name));
   const transaction = ['MULTI', 'SET', 'XADD', 'XADD', 'PSETEX', 'XADD', 'EXEC'];
   assert.deepStrictEqual(names.slice(-8), [...transaction, 'XADD']);
   // The empty transaction asks for the right, once. Each stream is asked for its groups.

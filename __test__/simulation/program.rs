@@ -177,6 +177,7 @@ impl Program {
             headers: None,
             key: None,
             payload: payload_of(send),
+            once: None,
             request,
             wait: (!groups.is_empty()).then_some(send.job),
             ends_at_error: false,

@@ -172,12 +172,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
             words.push(vec!["INFO"]);
             names.push("INFO");
         }
-        if options.checks_sends {
+        if !words.is_empty() && options.checks_sends {
             words.extend([vec!["CLIENT", "INFO"], vec!["TIME"]]);
             names.extend([CLIENT_INFO, "TIME"]);
         }
         if !words.is_empty() {
-            // The name of the library alone is not worth a round trip.
+            // The name of the library alone is not worth a round trip, and neither are facts for later.
             words.extend(LIBRARY.iter().map(|command| command.to_vec()));
             names.extend(["CLIENT"; LIBRARY.len()]);
         }

@@ -154,7 +154,9 @@ ours('stats() and trimmed name the stream, with the sums of its partitions', asy
   const consumer = scene.consumer({ concurrency: 2 });
   consumer.process({ stream: scene.stream, partitions: 3, processor: () => gate.opened });
   const before = await consumer.stats();
-  assert.deepStrictEqual(before.streams, [{ stream: scene.stream, group: scene.group, lag: null, pending: null, delayed: null }]);
+  assert.deepStrictEqual(before.streams, [
+    { stream: scene.stream, group: scene.group, lag: null, pending: null, delayed: null },
+  ]);
   await consumer.play();
   await sendKeys(scene.producer(), scene.stream, Array.from({ length: 12 }), { partitions: 3 });
   await until(async () => {

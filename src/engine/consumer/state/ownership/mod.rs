@@ -16,10 +16,10 @@ use crate::redis_io::world::map::HashMap;
 
 use crate::engine::options::consumer::{OrderOptions, StreamOptions};
 
-/// Part of a lease that must be left for a read.
-const READ_MARGIN: u32 = 2;
-/// Part of a lease that one read takes at most, so that Redis ends it before the lease can lapse.
-const READ_PART: u32 = 3;
+/// Fifths of a lease that must be left for a read. The rest, without the read itself, is for its way to Redis.
+const READ_MARGIN: u32 = 3;
+/// Part of a lease that one read takes at most, so that Redis ends it well before the lease can lapse.
+const READ_PART: u32 = 5;
 
 /// State of an ownership.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Ownership {
     /// Returns true if the partition can be read. The lease outlasts the read.
     pub fn can_read(&self, now: Instant) -> bool {
         let left = self.valid_until.saturating_duration_since(now);
-        self.phase == OwnershipPhase::Held && left > self.lease / READ_MARGIN
+        self.phase == OwnershipPhase::Held && left > self.lease / READ_PART * READ_MARGIN
     }
 
     /// Maximum time of one read.

@@ -50,8 +50,10 @@ impl Summary<'_> {
                             found
                                 .push(format!("at {at} j{job}: a success of g{group} that no processor had"));
                         }
-                        // A record precedes the acknowledgement, and another server can publish before it.
+                        // A record precedes the acknowledgement, another server can publish before it, and a new group
+                        // has nothing to acknowledge.
                         None if self.can_publish_first(*job)
+                            || self.is_destroyed(*group, *job)
                             || self.is_refused()
                             || self.sends.get(job).is_none_or(|send| send.is_recorded) => {}
                         None => {

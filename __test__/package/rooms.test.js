@@ -328,6 +328,11 @@ test('time, chance and maps of the engine come from redis_io/world, so that a si
   assert.deepStrictEqual(found, []);
 });
 
+test('a choice between futures has an order, so that a simulation repeats it', () => {
+  const found = filesIn('', '.rs').filter((name) => /select!\s*\{(?!\s*biased;)/.test(rustCode(path.join(SRC, name))));
+  assert.deepStrictEqual(found, []);
+});
+
 test(`a folder of every room but the binding has at most ${MOST_FILES} files`, () => {
   const counts = new Map();
   for (const area of ['engine', 'redis_io', 'embedded', 'facade', 'cli', 'inspection', 'dashboard', 'nestjs']) {

@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 6] = [
+pub const SCRIPTS: [(&str, &str); 7] = [
     (
         include_str!("scripts/1054.json"),
         "a consumer that played during a stop lost its name with the entries it had read",
@@ -13,6 +13,10 @@ pub const SCRIPTS: [(&str, &str); 6] = [
     (
         include_str!("scripts/1661.json"),
         "a new primary delivered an entry again that its consumer was still running",
+    ),
+    (
+        include_str!("scripts/1887.json"),
+        "a stop handed back an entry that began before the end of the stop, as if it had not begun",
     ),
     (
         include_str!("scripts/2057.json"),

@@ -52,6 +52,7 @@ impl Summary<'_> {
                         }
                         // A record precedes the acknowledgement, and another server can publish before it.
                         None if self.can_publish_first(*job)
+                            || self.has_nothing_to_acknowledge(*group, *job)
                             || self.is_refused()
                             || self.sends.get(job).is_none_or(|send| send.is_recorded) => {}
                         None => {
@@ -98,6 +99,12 @@ impl Summary<'_> {
                 self.entries_of(job).iter().any(|entry| self.is_rewound(entry, entry.at, u64::MAX))
             }
         }
+    }
+
+    /// Returns true if a group is not the one that had the entry of a job, or if the entry was trimmed while its job ran.
+    fn has_nothing_to_acknowledge(&self, group: usize, job: u32) -> bool {
+        let key = Scenario::group_key(group);
+        self.is_destroyed(group, job) || self.entries_of(job).iter().any(|entry| self.is_lost(entry, &key))
     }
 
     /// `finished()` settles once the groups have completed the job, also if a completion was missed.

@@ -87,6 +87,13 @@ impl Summary<'_> {
                     if second.start < until
                         && !is_expired
                         && !self.is_rewound(entry, first.start, second.start)
+                        // The second one can have had the job since before it was cut off.
+                        && !self.disruptions.excuse(
+                            Self::process_of(second.consumer),
+                            entry.port,
+                            (entry.at, second.start),
+                            deadline,
+                        )
                         && !self.disruptions.excuse(
                             process,
                             entry.port,

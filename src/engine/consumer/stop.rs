@@ -86,12 +86,13 @@ impl Consumer {
     /// Makes unfinished entries claimable at once.
     pub(crate) async fn hand_back(&self) {
         let replies = {
-            let state = self.lock();
+            let mut state = self.lock();
             let mut unfinished = HandBack::default();
             for (_, slot) in state.jobs.running_jobs().filter(|(_, slot)| self.holds_lease(slot.touched())) {
                 unfinished.add_running(slot.stream, slot.entry);
             }
-            for one in state.buffered.iter().filter(|one| self.holds_lease(one.touched)) {
+            // They must not start any more, since their deliveries do not count.
+            for one in state.leave_waiting(|_| true).iter().filter(|one| self.holds_lease(one.touched)) {
                 unfinished.add_waiting(one);
             }
             self.send_hand_back(&state, unfinished)

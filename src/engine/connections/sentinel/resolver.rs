@@ -87,6 +87,7 @@ impl Resolver {
                 return Err(failure.unwrap_or_else(no_sentinel));
             }
             let answered = tokio::select! {
+                biased;
                 answered = asked.join_next() => answered,
                 () = tokio::time::sleep(QUERY_STAGGER), if sentinels.len() > 0 => continue,
             };

@@ -113,6 +113,7 @@ impl ClaimSchedule {
         }
         if most > 1 {
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(self.interval.saturating_mul(most)) => return most,
                 () = self.claim_wakeup.notified() => {}
             }

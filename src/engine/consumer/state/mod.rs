@@ -296,6 +296,7 @@ impl ConsumerState {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::engine::consumer::state::in_flight::Delivery;
     use crate::engine::consumer::state::stream::StreamPlace;
     use crate::engine::options::consumer::{ReadFrom, StreamOptions};
 
@@ -352,6 +353,34 @@ pub(crate) mod tests {
         let history = ("5-1".to_owned(), ">".to_owned());
         let found = [0, 59, 60, 119, 120].map(|seconds| read_after(Duration::from_secs(seconds)));
         assert_eq!(found, [new.clone(), new.clone(), history.clone(), new, history]);
+    }
+
+    #[test]
+    fn a_read_of_the_history_that_is_under_way_does_not_start_what_has_ended_meanwhile() {
+        let entry = |time| EntryId { time, sequence: 0 };
+        let mut state = playing(1);
+        let token =
+            state.jobs.take(Delivery { job: "a", ..Delivery::bare(0, entry(1), Instant::now()) }, None);
+        assert!(state.holds_job(0, entry(1), Some(b"a")));
+        assert!(!state.holds_job(0, entry(1), Some(b"b")), "another job, after a loss of all data");
+        state.note_ends(std::iter::once(token));
+        assert!(!state.streams[0].is_over(entry(1)), "no reply can have it");
+        state.lanes[0].reads_history = true;
+        state.note_ends(std::iter::once(token));
+        assert!(state.streams[0].is_over(entry(1)));
+    }
+
+    #[test]
+    fn an_entry_that_moves_to_the_dead_letters_is_over_until_no_reply_can_have_it() {
+        let entry = EntryId { time: 1, sequence: 0 };
+        let mut stream = stream(true);
+        stream.leaving.insert(entry);
+        assert!(stream.is_over(entry));
+        stream.end_leaving(entry, false);
+        assert!(!stream.is_over(entry));
+        stream.leaving.insert(entry);
+        stream.end_leaving(entry, true);
+        assert!(stream.is_over(entry), "the history is being read");
     }
 
     #[test]

@@ -78,6 +78,14 @@ ours('an entry stays while a group has not read it or has not acknowledged it', 
   assert.deepStrictEqual([(await consumer.stats()).trimmed, await scene.pending({ group: fast })], [0, 0]);
 });
 
+ours('an entry stays for retainFor after its acknowledgement', async (_, scene) => {
+  const consumer = await scene.play(async () => {}, { connection: scene.connect({ ...RETAIN, retainFor: 1500 }) });
+  await send(scene, scene.producer(), 5);
+  await until(async () => (await consumer.stats()).resolved === 5);
+  await stays(async () => (await scene.length()) === 5, 700);
+  await until(async () => (await scene.length()) === 0);
+});
+
 ours('a group that is created at the beginning holds what is there', async (_, scene) => {
   const monitor = await scene.monitor();
   const consumer = await scene.play(async () => {}, { connection: scene.connect({ ...RETAIN, retainFor: 600 }) });

@@ -28,7 +28,7 @@ const SIZES = {
   F28: 0.05,
   F29: 0.1,
   F31: 0.02,
-  F32: 0.1,
+  F34: 0.1,
 };
 
 for (const [id, size] of Object.entries(SIZES)) {

@@ -80,4 +80,4 @@ async function run(trial) {
   });
 }
 
-module.exports = { id: 'F32', title: 'retention: two groups, one of them slow', run };
+module.exports = { id: 'F34', title: 'retention: two groups, one of them slow', run };

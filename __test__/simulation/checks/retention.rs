@@ -7,7 +7,7 @@ use crate::history::{Done, Event, Timed};
 use crate::run::parse_entry_id;
 
 /// Time in which a group that was created can be missing from the comparison before a removal, in ms.
-const COMPARISON: u64 = 3_000;
+pub(super) const COMPARISON: u64 = 3_000;
 
 type EntryKey = (u64, u64);
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::retention::COMPARISON;
 use crate::disruptions::Disruptions;
 use crate::history::{Control, Done, End, Event, Timed};
 use crate::run::{EndState, Outcome, parse_entry_id};
@@ -42,8 +43,10 @@ pub(super) struct Summary<'a> {
     pub(super) destroyed: BTreeMap<(u16, String, String), Vec<u64>>,
     /// Failovers that have undone what was done with a stream: port, stream, and the time from which on and at which.
     pub(super) rewound: Vec<(u16, String, u64, u64)>,
-    /// Entries that retention has removed, by port and stream.
-    pub(super) retired: BTreeSet<(u16, String, String)>,
+    /// Entries that retention has removed, by port and stream, with the groups that existed then.
+    pub(super) retired: BTreeMap<(u16, String, String), BTreeSet<String>>,
+    /// Times at which groups were created last, by port, stream and group.
+    made: BTreeMap<(u16, String, String), u64>,
     /// Jobs that were exhausted, by group: a consumer has reported it, or a server has the dead letter.
     pub(super) exhausted: BTreeSet<(usize, u32)>,
     /// Calls of `stop()` by process.
@@ -65,7 +68,8 @@ impl<'a> Summary<'a> {
             flushed: BTreeMap::new(),
             destroyed: BTreeMap::new(),
             rewound: Vec::new(),
-            retired: BTreeSet::new(),
+            retired: BTreeMap::new(),
+            made: BTreeMap::new(),
             exhausted: BTreeSet::new(),
             stops: BTreeMap::new(),
         };
@@ -120,6 +124,7 @@ impl<'a> Summary<'a> {
                 self.entries.entry(job).or_default().push(entry);
             }
             Done::GroupMade { stream, group, .. } => {
+                self.made.insert((port, stream.clone(), group.clone()), at);
                 groups.insert((port, stream.clone(), group.clone()));
             }
             Done::GroupGone { stream, group } => {
@@ -135,13 +140,21 @@ impl<'a> Summary<'a> {
                 let rewound = streams.iter().map(|stream| (port, stream.clone(), *since, at));
                 self.rewound.extend(rewound);
             }
-            Done::Trimmed { stream, below: Some(below) } => self.note_retired(port, stream, below),
+            Done::Trimmed { stream, below: Some(below) } => {
+                self.note_retired((at, port), stream, below, groups)
+            }
             Done::Acknowledged { .. } | Done::Trimmed { .. } => {}
         }
     }
 
     /// Notes the entries that retention has removed. With another XTRIM in the script nothing says which of the two it was.
-    fn note_retired(&mut self, port: u16, stream: &str, below: &str) {
+    fn note_retired(
+        &mut self,
+        (at, port): (u64, u16),
+        stream: &str,
+        below: &str,
+        groups: &BTreeSet<(u16, String, String)>,
+    ) {
         let trims = self.scenario.actions.iter().any(|timed| matches!(timed.action, Action::Trim(..)));
         if trims {
             return;
@@ -150,13 +163,22 @@ impl<'a> Summary<'a> {
         let entries = self.entries.values().flatten();
         let of_stream = entries.filter(|entry| entry.port == port && entry.stream == stream);
         let removed = of_stream.filter(|entry| parse_entry_id(&entry.id) < below);
-        self.retired.extend(removed.map(|entry| (port, entry.stream.clone(), entry.id.clone())));
+        // A group that was just created can be missing from the comparison before the removal.
+        let is_old =
+            |key: &&(u16, String, String)| self.made.get(*key).is_none_or(|made| made + COMPARISON <= at);
+        let there = groups.iter().filter(|(on, of, _)| *on == port && of == stream).filter(is_old);
+        let there: BTreeSet<String> = there.map(|(_, _, group)| group.clone()).collect();
+        for entry in removed {
+            let place = (port, entry.stream.clone(), entry.id.clone());
+            // An entry is removed once.
+            self.retired.entry(place).or_insert_with(|| there.clone());
+        }
     }
 
     /// Returns true if an entry is in its stream at the end, or if retention has removed it.
     pub(super) fn is_kept(&self, port: u16, stream: &str, entry: &str) -> bool {
         let place = (port, stream.to_owned(), entry.to_owned());
-        self.end.present.contains(&place) || self.retired.contains(&place)
+        self.end.present.contains(&place) || self.retired.contains_key(&place)
     }
 
     pub(super) fn group_of(&self, consumer: u32) -> usize {
@@ -179,6 +201,13 @@ impl<'a> Summary<'a> {
         after(self.flushed.get(&entry.port))
             || after(self.destroyed.get(&(entry.port, entry.stream.clone(), group.to_owned())))
             || !self.is_kept(entry.port, &entry.stream, &entry.id)
+            || self.is_retired_without(entry, group)
+    }
+
+    /// Returns true if retention removed an entry while there was no such group, which it does not wait for.
+    fn is_retired_without(&self, entry: &Entry, group: &str) -> bool {
+        let place = (entry.port, entry.stream.clone(), entry.id.clone());
+        self.retired.get(&place).is_some_and(|groups| !groups.contains(group))
     }
 
     /// Number of failovers that have undone what was done with the stream of an entry until a time.

@@ -175,6 +175,8 @@ class Consumer extends EventEmitter {
   async #playPartitions() {
     const pauses = this.#pauses;
     const isPlaying = () => this.#pauses === pauses;
+    // A stop that comes meanwhile must find it.
+    this.connection.member(this);
     this.connection.used();
     await this.#partitioned.open(false);
     if (!isPlaying()) return;

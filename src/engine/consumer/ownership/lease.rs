@@ -46,7 +46,7 @@ struct SentStep {
 impl Consumer {
     /// Runs steps, in one write to each node, and notes their results.
     pub(crate) async fn run_lease_steps(&self, steps: Vec<(usize, LeaseStep)>) {
-        if steps.is_empty() {
+        if steps.is_empty() || self.has_disconnected() {
             return;
         }
         let (began, mut deadline) = (Instant::now(), Instant::now());

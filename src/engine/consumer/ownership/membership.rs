@@ -24,6 +24,9 @@ impl Consumer {
         let node = self.node_set.node_of_completions(stream);
         let key = node.keys().members(stream, &self.options.group);
         let time = node.shared().call(|commands, to| pack_time(commands, &key, to)).await?;
+        if self.has_disconnected() {
+            return Err(RedisError::closed());
+        }
         let now = read_time(&time).unwrap_or_default();
         let lease = lease.as_millis() as u64;
         let (sender, members) = oneshot::channel();

@@ -72,6 +72,9 @@ impl Consumer {
         let is_playing = self.is_playing();
         let mut owns = false;
         for (name, OrderedStream { lease, partitions }) in self.ordered_streams() {
+            if self.has_disconnected() {
+                return false;
+            }
             let members = match is_playing {
                 true => timeout(lease / PATIENCE, self.announce(&name, lease)).await,
                 false => {
@@ -162,7 +165,7 @@ impl Consumer {
     }
 
     /// Returns true after a disconnect, after which a command would open a connection. Ends the task then.
-    fn has_disconnected(&self) -> bool {
+    pub(crate) fn has_disconnected(&self) -> bool {
         let mut state = self.lock();
         state.owning &= !state.disconnected;
         state.disconnected

@@ -28,7 +28,7 @@ pub(crate) async fn take_over(consumer: Weak<Consumer>, at: usize, fence: u64) {
     let mut from = EntryId::default();
     loop {
         let Some(consumer) = consumer.upgrade() else { return };
-        if !consumer.is_taking_over(at, fence) {
+        if consumer.has_disconnected() || !consumer.is_taking_over(at, fence) {
             return;
         }
         match consumer.take_page(at, fence, from).await {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::summary::{Run, Summary};
+use super::summary::{Entry, Run, Summary};
 use crate::groups::parse_entry_id;
 use crate::history::{Control, End, Event, Timed};
 
@@ -87,19 +87,7 @@ impl Summary<'_> {
                     if second.start < until
                         && !is_expired
                         && !self.is_rewound(entry, first.start, second.start)
-                        // The second one can have had the job since before it was cut off.
-                        && !self.disruptions.excuse(
-                            Self::process_of(second.consumer),
-                            entry.port,
-                            (entry.at, second.start),
-                            deadline,
-                        )
-                        && !self.disruptions.excuse(
-                            process,
-                            entry.port,
-                            (first.start, second.start),
-                            deadline,
-                        )
+                        && !self.starts_late(entry, first, second, deadline)
                     {
                         found.push(format!(
                             "j{job}: g{group} runs {} at {} in consumer {} and at {} in consumer {}",
@@ -109,6 +97,14 @@ impl Summary<'_> {
                 }
             }
         }
+    }
+
+    /// Returns true if the consumer of the second run can have had the job since before it was cut off, and another process
+    /// has claimed it meanwhile.
+    fn starts_late(&self, entry: &Entry, first: &Run, second: &Run, deadline: u64) -> bool {
+        let process = Self::process_of(second.consumer);
+        process != Self::process_of(first.consumer)
+            && self.disruptions.excuse(process, entry.port, (entry.at, second.start), deadline)
     }
 
     /// Nothing begins after `pause()` or `stop()` has resolved.

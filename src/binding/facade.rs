@@ -12,7 +12,7 @@ use napi::Result;
 use crate::engine::consumer::Consumer;
 use crate::engine::host::context::Context;
 use crate::engine::producer::Producer;
-use crate::engine::producer::send_plans::SendPlans;
+use crate::engine::producer::sending::send_plans::SendPlans;
 use crate::engine::submission::RequestTarget;
 
 use super::error::invalid;

@@ -7,8 +7,8 @@ use napi_derive::napi;
 
 use crate::engine::host::Event;
 use crate::engine::producer::Producer;
-use crate::engine::producer::send_plan::SendPlan;
-use crate::engine::producer::send_plans::SendPlans;
+use crate::engine::producer::sending::send_plan::SendPlan;
+use crate::engine::producer::sending::send_plans::SendPlans;
 
 use super::bus::NativeBus;
 use super::consumer_options::into_route;

@@ -9,7 +9,7 @@ use crate::engine::bus::Bus;
 use crate::engine::connections::client::Client;
 use crate::engine::host::RequestId;
 use crate::engine::producer::Producer;
-use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::sending::send_plan::QueuedSend;
 use crate::engine::producer::transaction::SendTransaction;
 use crate::engine::protocol::payload_commands::PayloadPacker;
 use crate::engine::protocol::reply_tag::{LAST, ReplyKind};

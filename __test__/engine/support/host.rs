@@ -11,8 +11,8 @@ use hfxbus::engine::host::{Event, Events, Jobs};
 use hfxbus::engine::options::bus::{BusOptions, Route};
 use hfxbus::engine::options::consumer::{ConsumerOptions, ReadFrom, StreamOptions};
 use hfxbus::engine::producer::Producer;
-use hfxbus::engine::producer::send_plan::QueuedSend;
-use hfxbus::engine::producer::send_plan::SendPlan;
+use hfxbus::engine::producer::sending::send_plan::QueuedSend;
+use hfxbus::engine::producer::sending::send_plan::SendPlan;
 use hfxbus::redis_io::command::Commands;
 use hfxbus::redis_io::options::LinkOptions;
 

@@ -13,7 +13,7 @@ use crate::engine::nodes::subscriber_set::Name;
 use crate::engine::producer::Producer;
 use crate::engine::producer::held_sends::HeldSend;
 use crate::engine::producer::outcome_query::PendingReply;
-use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::sending::send_plan::QueuedSend;
 use crate::engine::producer::state::{Channel, ListenedStream, ProducerState};
 use crate::engine::producer::transaction::Transacting;
 use crate::engine::protocol::group_info::GroupInfo;

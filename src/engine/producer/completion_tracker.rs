@@ -266,7 +266,7 @@ impl CompletionTracker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::producer::send_plan::SendPlan;
+    use crate::engine::producer::sending::send_plan::SendPlan;
 
     fn plan(groups: &[&str]) -> Arc<SendPlan> {
         let groups: Vec<String> = groups.iter().map(|&group| group.to_owned()).collect();

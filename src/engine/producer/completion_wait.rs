@@ -9,7 +9,7 @@ use crate::redis_io::world::fault::planted;
 
 use crate::engine::host::GroupCompletion;
 use crate::engine::producer::routine_checks::RoutineCheck;
-use crate::engine::producer::send_plan::SendPlan;
+use crate::engine::producer::sending::send_plan::SendPlan;
 
 /// A wait for the completions of one job on one stream, as it begins.
 #[derive(Debug)]

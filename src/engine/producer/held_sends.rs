@@ -3,8 +3,8 @@
 use crate::redis_io::options::QueueLimit;
 
 use crate::engine::host::RequestId;
-use crate::engine::producer::send_payload::SendPayload;
-use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::sending::send_payload::SendPayload;
+use crate::engine::producer::sending::send_plan::QueuedSend;
 use crate::engine::producer::transaction::SendTransaction;
 use crate::redis_io::world::map::{HashMap, HashSet};
 
@@ -131,8 +131,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::engine::producer::send_payload::PayloadValue;
-    use crate::engine::producer::send_plan::SendPlan;
+    use crate::engine::producer::sending::send_payload::PayloadValue;
+    use crate::engine::producer::sending::send_plan::SendPlan;
 
     fn job(stream: &str, request: RequestId) -> QueuedSend {
         QueuedSend {

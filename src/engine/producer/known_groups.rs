@@ -5,7 +5,7 @@
 
 use crate::redis_io::world::map::{HashMap, HashSet};
 
-use crate::engine::producer::send_plan::SendPlan;
+use crate::engine::producer::sending::send_plan::SendPlan;
 
 /// Groups by stream, without prefixes.
 #[derive(Debug, Default)]

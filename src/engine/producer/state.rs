@@ -9,7 +9,7 @@ use crate::engine::host::RequestId;
 use crate::engine::producer::completion_tracker::CompletionTracker;
 use crate::engine::producer::held_sends::HeldSends;
 use crate::engine::producer::known_groups::KnownGroups;
-use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::sending::send_plan::QueuedSend;
 use crate::engine::producer::transaction::Transacting;
 use crate::engine::runtime::budget::Budget;
 

@@ -2,7 +2,7 @@
 
 use crate::engine::host::RequestId;
 use crate::engine::nodes::node_set::NodeSet;
-use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::sending::send_plan::QueuedSend;
 
 /// Jobs of one request, all on one server.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::producer::Producer;
-use crate::engine::producer::send_payload::{PayloadValue, SendPayload};
-use crate::engine::producer::send_plan::QueuedSend;
+use crate::engine::producer::sending::send_payload::{PayloadValue, SendPayload};
+use crate::engine::producer::sending::send_plan::QueuedSend;
 use crate::engine::protocol::idempotency::{ADD_ONCE, FirstSend, SendOnce};
 use crate::engine::protocol::schedule::SCHEDULE;
 

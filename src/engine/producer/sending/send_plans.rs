@@ -7,7 +7,7 @@ use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::options::bus::Route;
 use crate::engine::partitions::key_partition::partition_of;
 use crate::engine::partitions::partition_name::PartitionSpread;
-use crate::engine::producer::send_plan::SendPlan;
+use crate::engine::producer::sending::send_plan::SendPlan;
 
 /// The plans of a destination.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use crate::redis_io::streams::entry::{REPLY, SHARDED};
 use crate::engine::host::RequestId;
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::options::bus::Route;
-use crate::engine::producer::send_payload::SendPayload;
+use crate::engine::producer::sending::send_payload::SendPayload;
 use crate::engine::protocol::idempotency::SendOnce;
 
 /// Fields of an entry.

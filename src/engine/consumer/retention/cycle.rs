@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 
+use crate::redis_io::command::Commands;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::LinkState;
 use crate::redis_io::resp::Value;
@@ -12,6 +13,7 @@ use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::retention::boundary::{BoundaryHistory, unacknowledged};
+use crate::engine::consumer::retention::lease::is_out_of_memory;
 use crate::engine::options::retention::RetentionOptions;
 use crate::engine::protocol::group_info::GroupInfo;
 use crate::engine::protocol::pending_entries::read_rows;
@@ -69,7 +71,11 @@ impl Consumer {
         }
         let removed = self.remove_below(stream, retention, below).await?;
         if let Some((mark, before)) = mark {
-            self.write_mark(stream, mark.complete(before + removed)).await?;
+            match self.write_mark(stream, mark.complete(before + removed)).await {
+                // The mark of before the removal is true, and the next removal begins it anew.
+                Err(error) if is_out_of_memory(&error) => {}
+                written => written?,
+            }
         }
         retention.below = Some(below);
         Ok(true)
@@ -104,7 +110,7 @@ impl Consumer {
     }
 
     /// Writes the mark in front of a removal, so that an entry that is gone is always below it. Returns the mark, and the
-    /// number of entries that were removed before; `None` before Redis 7, which does not count them.
+    /// number of entries that were removed before; `None` before Redis 7, which does not count them, and without memory.
     async fn begin_mark(
         &self,
         stream: &RetainedStream,
@@ -118,8 +124,18 @@ impl Consumer {
         );
         let Some(info) = StreamInfo::read_built(&info?) else { return Ok(None) };
         let mark = RetentionMark::advance(RetentionMark::read(&known?), &info, below);
-        self.write_mark(stream, mark).await?;
-        Ok(Some((mark, info.added.saturating_sub(info.length))))
+        match self.write_mark(stream, mark).await {
+            Err(error) if is_out_of_memory(&error) => self.remove_mark(stream).await.map(|()| None),
+            written => written.map(|()| Some((mark, info.added.saturating_sub(info.length)))),
+        }
+    }
+
+    /// Removes the mark, which would not know of a removal. A user with retention has the right to PEXPIRE, and none to DEL.
+    async fn remove_mark(&self, stream: &RetainedStream) -> Result<(), RedisError> {
+        let key = self.node(stream.lane).keys().retention_mark(&stream.name);
+        let pack =
+            |commands: &mut Commands, to| commands.begin("PEXPIRE", 3).key_parts(&key).arg_number(0).end(to);
+        self.ask(stream.lane, pack).await.map(drop)
     }
 
     async fn write_mark(&self, stream: &RetainedStream, mark: RetentionMark) -> Result<(), RedisError> {

@@ -1,0 +1,43 @@
+'use strict';
+
+/* Retention on a server without memory, and on many streams. */
+
+const assert = require('node:assert');
+const { ours } = require('../support/cases.js');
+const { keys } = require('../support/keys.js');
+const { Gate } = require('../support/latch.js');
+const { until } = require('../support/wait-until.js');
+
+const RETAIN = { retain: 'acknowledged', retainFor: 100 };
+const mark = (stream) => `hfxbus:ret:${stream}`;
+const lease = (stream) => `hfxbus:rtl:${stream}`;
+
+for (const isLeased of [true, false]) {
+  const owner = isLeased ? 'with its lease' : 'without a lease';
+  ours(`acknowledged entries go ${owner} while Redis has no memory`, async (_, scene) => {
+    const redis = await scene.server('--maxmemory-policy', 'noeviction');
+    const { stream } = scene;
+    const memory = (limit) => redis.call('CONFIG', 'SET', 'maxmemory', limit);
+    const connection = scene.connect({ ...redis.options, ...RETAIN });
+    const gate = new Gate();
+    const consumer = await scene.play(() => gate.opened, { connection, concurrency: 10 });
+    const errors = scene.errors(consumer);
+    const producer = scene.producer(connection);
+    const send = () => producer.send({ stream, job: producer.job() });
+    await Promise.all(Array.from({ length: 10 }, send));
+    await until(() => redis.call('GET', lease(stream)));
+    await redis.call('SET', mark(stream), '0-0 0-1 0');
+    await memory(1);
+    if (!isLeased) await redis.call('DEL', lease(stream));
+    await assert.rejects(send(), { code: 'OOM' });
+    gate.open();
+    await until(async () => (await scene.length(stream, redis)) === 0);
+    assert.deepStrictEqual(errors, []);
+    assert.strictEqual(await redis.call('GET', mark(stream)), null, 'the mark does not know of the removal');
+    await memory(0);
+    await send();
+    await until(async () => (await scene.length(stream, redis)) === 0);
+    assert.strictEqual(await redis.call('GET', lease(stream)), consumer.id);
+    assert.strictEqual(await redis.call('XLEN', keys.stream(stream)), 0);
+  });
+}

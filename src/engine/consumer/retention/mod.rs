@@ -3,4 +3,5 @@
 pub(crate) mod boundary;
 pub(crate) mod cycle;
 pub(crate) mod lease;
+pub(crate) mod removal;
 pub(crate) mod schedule;

@@ -41,3 +41,25 @@ for (const isLeased of [true, false]) {
     assert.strictEqual(await redis.call('XLEN', keys.stream(stream)), 0);
   });
 }
+
+ours('the streams of a consumer are visited several at a time', async (_, scene) => {
+  const monitor = await scene.monitor();
+  const streams = Array.from({ length: 40 }, (_unused, at) => scene.name(`many-${at}`));
+  const connection = scene.connect(RETAIN);
+  const producer = scene.producer(connection);
+  const consumer = scene.consumer({ concurrency: 5 }, connection);
+  for (const stream of streams) consumer.process({ stream, processor: async () => {} });
+  await consumer.play();
+  await producer.sendAll(streams.map((stream) => ({ stream, job: producer.job() })));
+  await until(async () => {
+    const lengths = await Promise.all(streams.map((stream) => scene.length(stream)));
+    return lengths.every((length) => length === 0);
+  });
+  // A lease is the first command of a visit, and XINFO GROUPS comes a round trip later.
+  let [together, most] = [0, 0];
+  for (const [name, what] of await monitor.commands()) {
+    if (name === 'SET' && what.startsWith(lease(''))) most = Math.max(most, ++together);
+    if (name === 'XINFO' && what === 'GROUPS') together = 0;
+  }
+  assert.ok(most >= 8, `${most} visits at a time`);
+});

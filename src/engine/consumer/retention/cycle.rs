@@ -31,6 +31,13 @@ pub(crate) struct StreamRetention {
     pub(crate) has_no_group_check: bool,
 }
 
+impl StreamRetention {
+    /// Returns true while the lease is not tried again.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.idle_until.is_some_and(|until| Instant::now() < until)
+    }
+}
+
 /// A stream within a cycle.
 #[derive(Clone, Debug)]
 pub(crate) struct RetainedStream {

@@ -305,8 +305,9 @@ export interface IUrl {
 export interface IRetentionOptions {
   /**
    * `'acknowledged'` removes an entry once every group that the stream has then has acknowledged it. An entry that a group has not
-   * read, or that is pending, stays. A stream without a group keeps all entries. One consumer of the stream at a time does that;
-   * its bus must have the option. Redis must be 6.2 or later. With it `send()` with `capped` is a TypeError.
+   * read, or that is pending, stays, with all later ones. So a failed job holds its stream for ever in a group whose consumers have
+   * no `claimInterval`, or no `deadLetter` after `retryLimit`. A stream without a group keeps all entries. One consumer of the stream
+   * at a time does that; its bus must have the option. Redis must be 6.2 or later. With it `send()` with `capped` is a TypeError.
    * @default no entry is removed
    */
   retain?: 'acknowledged' | null | undefined;

@@ -319,8 +319,9 @@ export interface IRetentionOptions {
   /**
    * Maximum backlog of a stream: the number of entries that the slowest group has not acknowledged. At it `send()` rejects with
    * the code `BACKLOG_FULL`. One producer does not exceed the limit. Several exceed it by at most the jobs that the others send
-   * within 250 ms and one query. Each partition of a partitioned stream has a limit of its own. Before Redis 7, for a group with an unknown lag, and without groups, the length of the stream
-   * counts. Dead letters and `DeadLetters.replay()` have no limit. 0 is no limit.
+   * within 250 ms and one query. Each partition of a partitioned stream has a limit of its own. Before Redis 7, for a group with an
+   * unknown lag, and without groups, the length of the stream counts. Acknowledged entries are in it until they are removed, so
+   * without `retain` the code can stay for ever there. Dead letters and `DeadLetters.replay()` have no limit. 0 is no limit.
    * @default 0
    */
   backlogLimit?: number | undefined;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::summary::Summary;
+use crate::groups::parse_entry_id;
 use crate::history::{Done, Event, Timed};
-use crate::run::parse_entry_id;
 
 /// Time in which a group that was created can be missing from the comparison before a removal, in ms.
 pub(super) const COMPARISON: u64 = 3_000;
@@ -72,6 +72,12 @@ impl Summary<'_> {
                 Done::Trimmed { stream, below: None } => {
                     // Nothing says which entries are left.
                     model(&mut streams, *port, stream).entries.clear();
+                }
+                Done::Rewound { streams: rewound, .. } => {
+                    // Nothing says which entries and acknowledgements are left.
+                    for stream in rewound {
+                        model(&mut streams, *port, stream).entries.clear();
+                    }
                 }
                 Done::Flushed => streams.retain(|(on, _), _| on != port),
             }

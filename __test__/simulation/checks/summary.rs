@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::retention::COMPARISON;
 use crate::disruptions::Disruptions;
+use crate::groups::parse_entry_id;
 use crate::history::{Control, Done, End, Event, Timed};
-use crate::run::{EndState, Outcome, parse_entry_id};
+use crate::run::{EndState, Outcome};
 use crate::scenario::{Action, Scenario, Send};
 
 /// An entry that a server has taken.

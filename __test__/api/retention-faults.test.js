@@ -15,7 +15,7 @@ const lease = (stream) => `hfxbus:rtl:${stream}`;
 for (const isLeased of [true, false]) {
   const owner = isLeased ? 'with its lease' : 'without a lease';
   ours(`acknowledged entries go ${owner} while Redis has no memory`, async (_, scene) => {
-    const redis = await scene.server('--maxmemory-policy', 'noeviction');
+    const redis = await scene.server();
     const { stream } = scene;
     const memory = (limit) => redis.call('CONFIG', 'SET', 'maxmemory', limit);
     const connection = scene.connect({ ...redis.options, ...RETAIN });

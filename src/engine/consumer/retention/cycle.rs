@@ -10,41 +10,15 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::retention::boundary::{BoundaryHistory, unacknowledged};
+use crate::engine::consumer::retention::boundary::unacknowledged;
 use crate::engine::consumer::retention::lease::is_out_of_memory;
 use crate::engine::consumer::retention::removal::RemovalRight;
+use crate::engine::consumer::retention::stream::{RetainedStream, StreamRetention};
 use crate::engine::options::retention::RetentionOptions;
 use crate::engine::protocol::group_info::GroupInfo;
 use crate::engine::protocol::pending_entries::read_rows;
 use crate::engine::protocol::retention_mark::RetentionMark;
 use crate::engine::protocol::stream_info::StreamInfo;
-
-/// Retention of one stream.
-#[derive(Debug, Default)]
-pub(crate) struct StreamRetention {
-    history: BoundaryHistory,
-    /// Time before which the lease is not tried again.
-    pub(crate) idle_until: Option<Instant>,
-    /// First id that stayed at the last removal.
-    below: Option<EntryId>,
-    /// True once the server has refused to compare with its groups, as before Redis 8.2.
-    pub(crate) has_no_group_check: bool,
-}
-
-impl StreamRetention {
-    /// Returns true while the lease is not tried again.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.idle_until.is_some_and(|until| Instant::now() < until)
-    }
-}
-
-/// A stream within a cycle.
-#[derive(Clone, Debug)]
-pub(crate) struct RetainedStream {
-    pub(crate) lane: usize,
-    pub(crate) key: String,
-    pub(crate) name: String,
-}
 
 impl Consumer {
     /// Removes the entries that all groups acknowledged some time ago. Returns false if another consumer does that.

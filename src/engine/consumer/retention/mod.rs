@@ -5,3 +5,4 @@ pub(crate) mod cycle;
 pub(crate) mod lease;
 pub(crate) mod removal;
 pub(crate) mod schedule;
+pub(crate) mod stream;

@@ -8,7 +8,7 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::streams::trim::Trim;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::retention::cycle::{RetainedStream, StreamRetention};
+use crate::engine::consumer::retention::stream::{RetainedStream, StreamRetention};
 
 /// Maximum number of entries that one command removes, so that no other command waits long.
 const MOST: u64 = 100_000;

@@ -10,7 +10,7 @@ use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::world::map::HashMap;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::retention::cycle::{RetainedStream, StreamRetention};
+use crate::engine::consumer::retention::stream::{RetainedStream, StreamRetention};
 use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::Failure;
 use crate::engine::options::retention::RetentionOptions;

@@ -305,8 +305,9 @@ export interface IUrl {
 export interface IRetentionOptions {
   /**
    * `'acknowledged'` removes an entry once every group that the stream has then has acknowledged it. An entry that a group has not
-   * read, or that is pending, stays. A stream without a group keeps all entries. One consumer of the stream at a time does that;
-   * its bus must have the option. Redis must be 6.2 or later. With it `send()` with `capped` is a TypeError.
+   * read, or that is pending, stays, with all later ones. So a failed job holds its stream for ever in a group whose consumers have
+   * no `claimInterval`, or no `deadLetter` after `retryLimit`. A stream without a group keeps all entries. One consumer of the stream
+   * at a time does that; its bus must have the option. Redis must be 6.2 or later. With it `send()` with `capped` is a TypeError.
    * @default no entry is removed
    */
   retain?: 'acknowledged' | null | undefined;
@@ -318,8 +319,9 @@ export interface IRetentionOptions {
   /**
    * Maximum backlog of a stream: the number of entries that the slowest group has not acknowledged. At it `send()` rejects with
    * the code `BACKLOG_FULL`. One producer does not exceed the limit. Several exceed it by at most the jobs that the others send
-   * within 250 ms and one query. Each partition of a partitioned stream has a limit of its own. Before Redis 7, for a group with an unknown lag, and without groups, the length of the stream
-   * counts. Dead letters and `DeadLetters.replay()` have no limit. 0 is no limit.
+   * within 250 ms and one query. Each partition of a partitioned stream has a limit of its own. Before Redis 7, for a group with an
+   * unknown lag, and without groups, the length of the stream counts. Acknowledged entries are in it until they are removed, so
+   * without `retain` the code can stay for ever there. Dead letters and `DeadLetters.replay()` have no limit. 0 is no limit.
    * @default 0
    */
   backlogLimit?: number | undefined;

@@ -158,6 +158,49 @@ ours('on several nodes each stream of each node has the limit', async (_, scene)
   assert.strictEqual(sent.length, 15);
 });
 
+ours('sends that wait for their payload keys count before they are in the stream', async (_, scene) => {
+  const nodes = await scene.ownNodes();
+  const producer = scene.producer(scene.partition(nodes, { backlogLimit: LIMIT }));
+  const [stream, node, others] = [scene.nameOn(0, 'stream'), nodes[0], nodes.slice(1)];
+  const send = (job = producer.job()) => producer.send({ stream, job, carry: false });
+  await send();
+  const monitor = await scene.monitor(node);
+  const queries = async () => (await monitor.named('XINFO')).length;
+  await Promise.all(others.map((one) => one.call('CLIENT', 'PAUSE', 20000, 'WRITE')));
+  const valued = () => send(producer.job(scene.nameOn(1, 'job')).set('key', 'value'));
+  const sends = Array.from({ length: LIMIT - 1 }, valued);
+  const before = await queries();
+  await until(async () => {
+    const further = send();
+    further.catch(() => {});
+    sends.push(further);
+    return (await queries()) >= before + 3;
+  });
+  await Promise.all(others.map((one) => one.call('CLIENT', 'UNPAUSE')));
+  const results = await Promise.allSettled(sends);
+  const isSent = results.map(({ status }) => status === 'fulfilled');
+  assert.strictEqual(await scene.length(stream, node), LIMIT);
+  assert.deepStrictEqual([isSent.indexOf(false), isSent.lastIndexOf(true)], [LIMIT - 1, LIMIT - 2]);
+});
+
+ours('a send whose payload keys are refused leaves its room to others', async (_, scene) => {
+  const nodes = await scene.ownNodes();
+  const producer = scene.producer(scene.partition(nodes, { backlogLimit: LIMIT }));
+  const { stream } = scene;
+  const send = (job = producer.job()) => producer.send({ stream, job, carry: false });
+  await send();
+  const memory = (limit) => Promise.all(nodes.map((node) => node.call('CONFIG', 'SET', 'maxmemory', limit)));
+  await memory(1);
+  for (let round = 0; round < 3; round++) {
+    const sends = Array.from({ length: LIMIT - 1 }, () => send(producer.job().set('key', 'value')));
+    const codes = (await Promise.allSettled(sends)).map(({ reason }) => reason.code);
+    assert.deepStrictEqual([...new Set(codes)], ['OOM']);
+  }
+  await memory(0);
+  const results = await Promise.allSettled(Array.from({ length: LIMIT }, () => send()));
+  assert.deepStrictEqual(results.filter(({ status }) => status === 'rejected').length, 1);
+});
+
 ours('several producers exceed the limit by what they send between two queries at most', async (_, scene) => {
   await group(scene, 'slow');
   const producers = Array.from({ length: 4 }, () => scene.producer(scene.connect({ backlogLimit: 200 })));

@@ -149,8 +149,37 @@ describe('npx hfxbus doctor', () => {
     const { said } = await asked(['doctor', '--url', url]);
     assert.deepStrictEqual(
       of(said, 'retention').map(({ state, detail }) => [state, detail]),
-      [['ok', '1 stream with retain, none is held by a dead group']],
+      [['ok', '1 stream with retain, none is held']],
     );
+  });
+
+  it('names the failed job without a further delivery that holds a stream with retention', async (t) => {
+    const { redis, url } = await healthy(t);
+    const connection = ConnectionManager.standalone({ ...redis.options, retain: 'acknowledged', retainFor: 100 });
+    t.after(() => connection.stop());
+    const consumer = new Consumer(connection, { group: 'mailer' });
+    const processor = async (job) => {
+      if (job.id === 'bad') throw new Error('no');
+    };
+    await consumer.process({ stream: 'mails', processor }).play();
+    const producer = new Producer(connection);
+    for (const id of ['bad', 'good']) await producer.send({ stream: 'mails', job: producer.job(id) });
+    const lengths = () => redis.call('XLEN', keys.stream('mails'));
+    const pending = async () => (await redis.call('XPENDING', keys.stream('mails'), keys.group('mailer')))[0];
+    await until(async () => (await consumer.stats()).resolved === 1 && (await lengths()) === 2);
+    assert.strictEqual(await pending(), 1);
+    const [[id]] = await redis.call('XRANGE', keys.stream('mails'), '-', '+');
+    const text = new RegExp(
+      `^mails keeps \\d+ entries for mailer, whose entry ${id} is pending and idle for .* after 1 delivery: give its consumers claimInterval and deadLetter, or acknowledge it by XACK$`,
+    );
+    const { state, detail } = await until(async () => {
+      // Its consumer reads.
+      await producer.send({ stream: 'mails', job: producer.job('good') });
+      const { said } = await asked(['doctor', '--idle', '2000', '--url', url]);
+      return of(said, 'retention').find((finding) => text.test(finding.detail));
+    });
+    assert.match(detail, text);
+    assert.strictEqual(state, 'problem');
   });
 
   it('names what a server helps with, by its commands', async (t) => {

@@ -58,6 +58,16 @@ describe('npx hfxbus why', () => {
     assert.match(stdout, /no payload\. Entries that every group has acknowledged are removed from forms, mails\.$/m);
   });
 
+  it('says of a pending job that it holds a stream with retention', async (t) => {
+    const { redis, url } = await stuckBus(t);
+    const holds = /^The entry \d+-\d+ holds the entries behind it in mails, since it is pending$/m;
+    await redis.call('XGROUP', 'DESTROY', keys.stream('mails'), keys.group('archive'));
+    assert.doesNotMatch((await hfxbus(['why', 'held', '--url', url])).stdout, holds);
+    await redis.call('SET', 'hfxbus:rtl:mails', 'consumer');
+    assert.match((await hfxbus(['why', 'held', '--url', url])).stdout, holds);
+    assert.doesNotMatch((await hfxbus(['why', 'done', '--url', url])).stdout, holds);
+  });
+
   it('names the values that an entry carries, without their content', async (t) => {
     const { redis, url } = await stuckBus(t);
     const fields = ['prd', 'p', 'job', 'own', 'val:to', 'ann@example.org', 'own', '1'];

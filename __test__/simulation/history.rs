@@ -175,6 +175,12 @@ pub enum Done {
         stream: String,
         below: Option<String>,
     },
+    /// A consumer begins a visit of retention: it has the lease, or asks for it. Both names are those of the bus.
+    Leased {
+        stream: String,
+        consumer: String,
+        is_new: bool,
+    },
     Flushed,
     /// A replica has taken over: what was done with these streams since then is undone.
     Rewound {

@@ -400,6 +400,10 @@ fn effect_of(words: &[&[u8]], reply: &[u8]) -> Option<Done> {
             let below = text(2).eq_ignore_ascii_case("minid").then(|| text(4));
             Some(Done::Trimmed { stream: text(1), below })
         }
+        "set" => {
+            let stream = format!("hfxbus:str:{}", text(1).strip_prefix("hfxbus:rtl:")?);
+            Some(Done::Leased { stream, consumer: text(2), is_new: reply.starts_with(b"+") })
+        }
         "flushall" => Some(Done::Flushed),
         _ => None,
     }

@@ -1,6 +1,6 @@
 'use strict';
 
-const { retainedStreams } = require('../inspection/held-streams.js');
+const { holdingEntry, retainedStreams } = require('../inspection/held-streams.js');
 const { entriesOf, payloadOf } = require('../inspection/job-search.js');
 const { streamsOf } = require('../inspection/streams.js');
 const { HELP_OF_BUS, parse } = require('./arguments.js');
@@ -24,18 +24,19 @@ async function run(args) {
   const [jobId] = words;
   return Servers.use(values, HELP, async (servers) => {
     const begin = `${servers.prefix}:job:${jobId}:`;
+    const streams = streamsOf(servers, values.stream);
     const [entries, perServer] = await Promise.all([
-      streamsOf(servers, values.stream).then((streams) => entriesOf(streams, jobId)),
+      streams.then((found) => entriesOf(found, jobId)),
       Promise.all(servers.all.map((server) => payloadOf(server, begin))),
     ]);
     const payload = perServer.flat();
     if (values.json) json({ jobId, entries, payload });
-    else print({ jobId, entries, payload, retained: entries.length === 0 ? await retainedStreams(servers) : [] });
+    else print({ jobId, entries, payload, retained: await retainedStreams(servers), streams: await streams });
     return entries.length + payload.length > 0 ? 0 : 1;
   });
 }
 
-function print({ jobId, entries, payload, retained }) {
+function print({ jobId, entries, payload, retained, streams }) {
   const removal = removalBy([...retained]);
   if (entries.length + payload.length === 0) {
     console.log(`Job ${printable(jobId)} has no entry in a stream, and no payload.${removal}`);
@@ -52,9 +53,18 @@ function print({ jobId, entries, payload, retained }) {
   for (const { stream, carried } of entries.filter((entry) => entry.carried.length > 0)) {
     console.log(printable(`The entry in ${stream} carries ${carried.join(', ')}`));
   }
+  for (const { id, stream } of entries.filter((entry) => isHolding(entry, streams, retained))) {
+    console.log(printable(`The entry ${id} holds the entries behind it in ${stream}, since it is pending`));
+  }
   const keys = payload.map(({ key, node, bytes, ttl }) => [key, node, bytes, duration(ttl) ?? 'never']);
   const text = keys.length > 0 ? table(['payload', 'node', 'bytes', 'expires in'], keys) : 'There is no payload key.';
   console.log(`\n${text}`);
+}
+
+/** Returns true if retention removes no entry behind this one, which is pending. */
+function isHolding({ id, stream, node }, streams, retained) {
+  if (!retained.has(stream)) return false;
+  return streams.some((one) => one.stream === stream && one.node === node && holdingEntry(one) === id);
 }
 
 /** Returns the sentence about entries that retention has removed; empty without retention. */

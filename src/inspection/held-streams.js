@@ -5,7 +5,8 @@ const { duration } = require('./duration.js');
 const { keysOf, literal } = require('./streams.js');
 
 /**
- * Finds streams with retention whose acknowledged entries stay because of a group that nobody reads for.
+ * Finds streams with retention whose acknowledged entries stay because of a group that nobody reads for, or of a pending entry
+ * that nobody works on.
  * @param {import('../cli/servers.js').Servers} servers
  * @param {Array<object>} streams streams of a bus, with their groups
  * @param {number} idle idle time from which nobody reads, in ms
@@ -18,7 +19,7 @@ async function checkRetention(servers, streams, idle) {
   const held = retained.flatMap((stream) => heldBy(stream, idle));
   if (held.length > 0) return held;
   const node = servers.all.map(({ name }) => name).join(', ');
-  const detail = `${retained.length} ${retained.length === 1 ? 'stream' : 'streams'} with retain, none is held by a dead group`;
+  const detail = `${retained.length} ${retained.length === 1 ? 'stream' : 'streams'} with retain, none is held`;
   return [{ check: 'retention', node, state: 'ok', detail }];
 }
 
@@ -33,13 +34,38 @@ async function retainedStreams({ all, prefix }) {
 }
 
 function heldBy({ stream, node, length, lastId, groups }, idle) {
-  const firsts = groups.map((group) => ({ ...group, group: group.group, first: firstOf(group) }));
-  const lowest = firsts.reduce((slow, one) => (slow === null || isBehind(slow.first, one.first) ? one : slow), null);
-  if (lowest === null || isBehind(lowest.first, lastId) || lowest.consumers.some((one) => one.idle < idle)) return [];
+  const lowest = lowestOf(groups);
+  if (lowest === null || isBehind(firstOf(lowest), lastId)) return [];
+  const { group } = lowest;
+  const reason = lowest.consumers.some((one) => one.idle < idle) ? pinned(lowest, idle) : unread(lowest, idle);
+  if (reason === null) return [];
+  const detail = `${stream} keeps ${length} entries for ${group}, ${reason}`;
+  return [{ check: 'retention', node, state: 'problem', detail, stream, group }];
+}
+
+function unread({ consumers }, idle) {
   const nobody =
-    lowest.consumers.length === 0 ? 'which has no consumers' : `whose consumers have not read for ${duration(idle)}`;
-  const detail = `${stream} keeps ${length} entries for ${lowest.group}, ${nobody}: play its consumers, or remove the group`;
-  return [{ check: 'retention', node, state: 'problem', detail, stream, group: lowest.group }];
+    consumers.length === 0 ? 'which has no consumers' : `whose consumers have not read for ${duration(idle)}`;
+  return `${nobody}: play its consumers, or remove the group`;
+}
+
+/** Returns the reason if the first pending entry of a group with consumers is idle. */
+function pinned({ oldestPending }, idle) {
+  if (oldestPending === null || oldestPending.idle < idle) return null;
+  const { id, deliveries } = oldestPending;
+  const times = deliveries === 1 ? '1 delivery' : `${deliveries} deliveries`;
+  const mending = 'give its consumers claimInterval and deadLetter, or acknowledge it by XACK';
+  return `whose entry ${id} is pending and idle for ${duration(oldestPending.idle)} after ${times}: ${mending}`;
+}
+
+/** Returns the group whose first id that it has not acknowledged is the lowest; `null` without groups. */
+function lowestOf(groups) {
+  return groups.reduce((slow, one) => (slow === null || isBehind(firstOf(slow), firstOf(one)) ? one : slow), null);
+}
+
+/** Returns the id of the pending entry that holds a stream, or `null`. */
+function holdingEntry({ groups }) {
+  return lowestOf(groups)?.oldestPending?.id ?? null;
 }
 
 /** Returns the first id that a group has not acknowledged. */
@@ -47,4 +73,4 @@ function firstOf({ oldestPending, lastDelivered }) {
   return oldestPending?.id ?? successor(lastDelivered) ?? lastDelivered;
 }
 
-module.exports = { checkRetention, retainedStreams };
+module.exports = { checkRetention, holdingEntry, retainedStreams };

@@ -1,5 +1,6 @@
 //! Checks of a history against the promises of docs/guarantees.md. Each takes one pass over the events.
 
+mod comparisons;
 mod delivery;
 mod ending;
 mod outcome;

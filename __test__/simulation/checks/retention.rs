@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::comparisons::Comparisons;
 use super::summary::Summary;
 use crate::groups::parse_entry_id;
 use crate::history::{Done, Event, Timed};
-
-/// Time in which a group that was created can be missing from the comparison before a removal, in ms.
-pub(super) const COMPARISON: u64 = 3_000;
 
 type EntryKey = (u64, u64);
 
@@ -31,8 +29,10 @@ impl Summary<'_> {
     /// An entry is removed by its id only after every group has acknowledged it.
     pub(super) fn retention(&self, found: &mut Vec<String>) {
         let mut streams: BTreeMap<(u16, String), StreamModel> = BTreeMap::new();
+        let mut comparisons = Comparisons::default();
         for Timed { at, event } in self.events {
             let Event::Server { port, done } = event else { continue };
+            comparisons.note((*at, *port), done);
             match done {
                 Done::Added { stream, entry, .. } => {
                     model(&mut streams, *port, stream).entries.extend(parse_entry_id(entry))
@@ -59,7 +59,7 @@ impl Summary<'_> {
                     let kept = model.entries.split_off(&below);
                     for entry in std::mem::replace(&mut model.entries, kept) {
                         for (group, (made, begin, acknowledged)) in &model.groups {
-                            let is_old = made + COMPARISON <= *at;
+                            let is_old = comparisons.include((*at, *port), stream, *made);
                             if is_old && entry > *begin && !acknowledged.contains(&entry) {
                                 found.push(format!(
                                     "at {at}: {}-{} was removed, and {group} has not acknowledged it",
@@ -79,6 +79,7 @@ impl Summary<'_> {
                         model(&mut streams, *port, stream).entries.clear();
                     }
                 }
+                Done::Leased { .. } => {}
                 Done::Flushed => streams.retain(|(on, _), _| on != port),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::retention::COMPARISON;
+use super::comparisons::Comparisons;
 use crate::disruptions::Disruptions;
 use crate::groups::parse_entry_id;
 use crate::history::{Control, Done, End, Event, Timed};
@@ -48,6 +48,8 @@ pub(super) struct Summary<'a> {
     pub(super) retired: BTreeMap<(u16, String, String), BTreeSet<String>>,
     /// Times at which groups were created last, by port, stream and group.
     made: BTreeMap<(u16, String, String), u64>,
+    /// Times at which retention has compared.
+    comparisons: Comparisons,
     /// Jobs that were exhausted, by group: a consumer has reported it, or a server has the dead letter.
     pub(super) exhausted: BTreeSet<(usize, u32)>,
     /// Calls of `stop()` by process.
@@ -71,6 +73,7 @@ impl<'a> Summary<'a> {
             rewound: Vec::new(),
             retired: BTreeMap::new(),
             made: BTreeMap::new(),
+            comparisons: Comparisons::default(),
             exhausted: BTreeSet::new(),
             stops: BTreeMap::new(),
         };
@@ -144,6 +147,7 @@ impl<'a> Summary<'a> {
             Done::Trimmed { stream, below: Some(below) } => {
                 self.note_retired((at, port), stream, below, groups)
             }
+            Done::Leased { .. } => self.comparisons.note((at, port), done),
             Done::Acknowledged { .. } | Done::Trimmed { .. } => {}
         }
     }
@@ -165,8 +169,9 @@ impl<'a> Summary<'a> {
         let of_stream = entries.filter(|entry| entry.port == port && entry.stream == stream);
         let removed = of_stream.filter(|entry| parse_entry_id(&entry.id) < below);
         // A group that was just created can be missing from the comparison before the removal.
-        let is_old =
-            |key: &&(u16, String, String)| self.made.get(*key).is_none_or(|made| made + COMPARISON <= at);
+        let is_old = |key: &&(u16, String, String)| {
+            self.made.get(*key).is_none_or(|&made| self.comparisons.include((at, port), stream, made))
+        };
         let there = groups.iter().filter(|(on, of, _)| *on == port && of == stream).filter(is_old);
         let there: BTreeSet<String> = there.map(|(_, _, group)| group.clone()).collect();
         for entry in removed {

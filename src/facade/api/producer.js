@@ -11,7 +11,7 @@ const { errorCarrier } = require('../support/error-carrier.js');
 const { setErrorKind } = require('../support/errors.js');
 const { newId } = require('../bridge/job-ids.js');
 const { Job } = require('./job.js');
-const { Backlogs } = require('./sending/backlogs.js');
+const { Backlogs, packed, withdraw } = require('./sending/backlogs.js');
 const { SendTogether, allSent, checkAll, refuseIds, refuseSharedValues } = require('./sending/send-all.js');
 const { disconnectionOf, extentOf, inParts } = require('./sending/send-parts.js');
 const { groupsOf, jobId, length, onceAndDelay, recordTime, routeOf } = require('./sending/send-options.js');
@@ -263,6 +263,7 @@ class Producer extends EventEmitter {
       isOnlyCopy: false,
       extent: null,
       wait: null,
+      backlog: null,
     };
   }
 
@@ -307,18 +308,19 @@ class Producer extends EventEmitter {
       await admission;
       launch();
     } catch (error) {
+      for (const entry of entries) withdraw(entry);
       request.failed(error);
     }
   }
 
   /** Packs a send that has begun. */
   #launch(request, entry) {
-    const { job, payload } = entry;
+    const { payload } = entry;
     const keys = payload === null ? [] : payload.keys;
     if (keys.length > 0 && !this.connection.hasOneServer) {
       // A copy, since bytes can change until the keys are there.
       entry.payload = payload.withoutKeys();
-      this.#packBehindKeys(request, entry, Job.pushSets(job, keys));
+      this.#packBehindKeys(request, entry, keys);
     } else {
       if (keys.length > 0 && entry.once === null) request.repeatWith(() => this.#pack(request, entry));
       this.#pack(request, entry);
@@ -390,6 +392,7 @@ class Producer extends EventEmitter {
       if (admission === null) this.#packTogether(request, entries);
       else this.#launchBehind(admission, request, entries, () => this.#packTogether(request, entries));
     } catch (error) {
+      entries.forEach(withdraw);
       request.failed(error);
       throw error;
     }
@@ -433,10 +436,11 @@ class Producer extends EventEmitter {
   }
 
   /** Packs a send once its payload keys, which are on another server, are there. */
-  async #packBehindKeys(request, entry, pushed) {
+  async #packBehindKeys(request, entry, keys) {
     try {
-      await pushed;
+      await Job.pushSets(entry.job, keys);
     } catch (error) {
+      withdraw(entry);
       request.failed(error);
       return;
     }
@@ -452,7 +456,9 @@ class Producer extends EventEmitter {
       packetWriter.writeRequest(request);
       writeEntry(plan, entry);
       packetWriter.end();
+      packed(entry);
     } catch (error) {
+      withdraw(entry);
       request.failed(error);
     }
   }
@@ -467,6 +473,7 @@ class Producer extends EventEmitter {
     packetWriter.writeNumber(entries.length);
     for (const [index, entry] of entries.entries()) writeEntry(plans[index], entry);
     packetWriter.end();
+    entries.forEach(packed);
   }
 
   /** Publishes a job that will be sent. @returns the message, to which subscribers can add headers */

@@ -15,7 +15,8 @@ pub struct Trim {
 }
 
 impl Trim {
-    /// Packs `XTRIM key MINID = id [ACKED]` or `XTRIM key MINID ~ id LIMIT count [ACKED]`.
+    /// Packs `XTRIM key MINID = id [ACKED]` or `XTRIM key MINID ~ id LIMIT count [ACKED]`. It is not sent again after a
+    /// failover, since the new primary can know fewer acknowledgements.
     pub fn pack(&self, commands: &mut Commands, key: &str, to: Destination) {
         let words = 5 + if self.limit.is_some() { 2 } else { 0 } + usize::from(self.checks_groups);
         commands.begin("XTRIM", words).key(key.as_bytes()).arg(b"MINID");
@@ -26,6 +27,23 @@ impl Trim {
         if self.checks_groups {
             commands.arg(b"ACKED");
         }
-        commands.end(to);
+        commands.end_once(to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removal_is_not_sent_again() {
+        let mut commands = Commands::default();
+        for limit in [None, Some(10)] {
+            let below = EntryId { time: 1, sequence: 0 };
+            Trim { below, limit, checks_groups: true }.pack(&mut commands, "stream", Destination::Nowhere);
+        }
+        let mut resent = Vec::new();
+        commands.take_each(|meta, _| resent.push(meta.resend));
+        assert_eq!(resent, [false, false]);
     }
 }

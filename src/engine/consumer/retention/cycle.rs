@@ -2,44 +2,23 @@
 
 use tokio::time::Instant;
 
+use crate::redis_io::command::Commands;
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::LinkState;
-use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{pack_groups, pack_pending_page, pack_stream};
 use crate::redis_io::streams::entry::EntryId;
-use crate::redis_io::streams::trim::Trim;
 use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
-use crate::engine::consumer::retention::boundary::{BoundaryHistory, unacknowledged};
+use crate::engine::consumer::retention::boundary::unacknowledged;
+use crate::engine::consumer::retention::lease::is_out_of_memory;
+use crate::engine::consumer::retention::removal::RemovalRight;
+use crate::engine::consumer::retention::stream::{RetainedStream, StreamRetention};
 use crate::engine::options::retention::RetentionOptions;
 use crate::engine::protocol::group_info::GroupInfo;
 use crate::engine::protocol::pending_entries::read_rows;
 use crate::engine::protocol::retention_mark::RetentionMark;
 use crate::engine::protocol::stream_info::StreamInfo;
-
-/// Maximum number of entries that one command removes, so that no other command waits long.
-const MOST: u64 = 100_000;
-
-/// Retention of one stream.
-#[derive(Debug, Default)]
-pub(crate) struct StreamRetention {
-    history: BoundaryHistory,
-    /// Time before which the lease is not tried again.
-    pub(crate) idle_until: Option<Instant>,
-    /// First id that stayed at the last removal.
-    below: Option<EntryId>,
-    /// False once the server has refused to compare with its groups, as before Redis 8.2.
-    has_no_group_check: bool,
-}
-
-/// A stream within a cycle.
-#[derive(Clone, Debug)]
-pub(crate) struct RetainedStream {
-    pub(crate) lane: usize,
-    pub(crate) key: String,
-    pub(crate) name: String,
-}
 
 impl Consumer {
     /// Removes the entries that all groups acknowledged some time ago. Returns false if another consumer does that.
@@ -53,6 +32,7 @@ impl Consumer {
         if self.shared(*lane).current().is_none_or(|link| link.state() != LinkState::Ready) {
             return Ok(true);
         }
+        let session = self.shared(*lane).session();
         let Some(leased) = self.lease_stream(*lane, name, options).await? else {
             // Another consumer has a history of its own. Boundaries of before are too old to compare.
             *retention = StreamRetention::default();
@@ -64,14 +44,20 @@ impl Consumer {
             return Ok(true);
         };
         let mark = self.begin_mark(stream, below).await?;
-        if Instant::now() >= leased {
+        let right = RemovalRight { session, until: leased };
+        let Some(removal) = self.remove_below(stream, retention, below, right).await? else {
             return Ok(true);
-        }
-        let removed = self.remove_below(stream, retention, below).await?;
+        };
         if let Some((mark, before)) = mark {
-            self.write_mark(stream, mark.complete(before + removed)).await?;
+            match self.write_mark(stream, mark.complete(before + removal.removed)).await {
+                // The mark of before the removal is true, and the next removal begins it anew.
+                Err(error) if is_out_of_memory(&error) => {}
+                written => written?,
+            }
         }
-        retention.below = Some(below);
+        if removal.is_whole {
+            retention.below = Some(below);
+        }
         Ok(true)
     }
 
@@ -104,7 +90,7 @@ impl Consumer {
     }
 
     /// Writes the mark in front of a removal, so that an entry that is gone is always below it. Returns the mark, and the
-    /// number of entries that were removed before; `None` before Redis 7, which does not count them.
+    /// number of entries that were removed before; `None` before Redis 7, which does not count them, and without memory.
     async fn begin_mark(
         &self,
         stream: &RetainedStream,
@@ -118,8 +104,18 @@ impl Consumer {
         );
         let Some(info) = StreamInfo::read_built(&info?) else { return Ok(None) };
         let mark = RetentionMark::advance(RetentionMark::read(&known?), &info, below);
-        self.write_mark(stream, mark).await?;
-        Ok(Some((mark, info.added.saturating_sub(info.length))))
+        match self.write_mark(stream, mark).await {
+            Err(error) if is_out_of_memory(&error) => self.remove_mark(stream).await.map(|()| None),
+            written => written.map(|()| Some((mark, info.added.saturating_sub(info.length)))),
+        }
+    }
+
+    /// Removes the mark, which would not know of a removal. A user with retention has the right to PEXPIRE, and none to DEL.
+    async fn remove_mark(&self, stream: &RetainedStream) -> Result<(), RedisError> {
+        let key = self.node(stream.lane).keys().retention_mark(&stream.name);
+        let pack =
+            |commands: &mut Commands, to| commands.begin("PEXPIRE", 3).key_parts(&key).arg_number(0).end(to);
+        self.ask(stream.lane, pack).await.map(drop)
     }
 
     async fn write_mark(&self, stream: &RetainedStream, mark: RetentionMark) -> Result<(), RedisError> {
@@ -127,36 +123,5 @@ impl Consumer {
         let written =
             self.ask(stream.lane, |commands, to| mark.pack(commands, node.keys(), &stream.name, to));
         written.await.map(drop)
-    }
-
-    /// Removes the entries below an id, and returns their number. Whole nodes of the stream come first, in portions.
-    async fn remove_below(
-        &self,
-        stream: &RetainedStream,
-        retention: &mut StreamRetention,
-        below: EntryId,
-    ) -> Result<u64, RedisError> {
-        let mut removed = 0;
-        let mut limit = Some(MOST);
-        loop {
-            let trim = Trim { below, limit, checks_groups: !retention.has_no_group_check };
-            let reply = self.ask(stream.lane, |commands, to| trim.pack(commands, &stream.key, to)).await;
-            let count = match reply {
-                Err(error) if trim.checks_groups && error.reply_code() == Some("ERR") => {
-                    retention.has_no_group_check = true;
-                    continue;
-                }
-                reply => match reply? {
-                    Value::Integer(count) => u64::try_from(count).unwrap_or(0),
-                    _ => 0,
-                },
-            };
-            removed += count;
-            if limit.is_none() {
-                return Ok(removed);
-            }
-            // A portion that is not full was the last one of whole nodes.
-            limit = limit.filter(|_| count >= MOST / 2);
-        }
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::protocol::retention_mark::RetentionMark;
 
 impl Consumer {
     /// Acquires or renews the lease of a stream. Returns the time until which it holds; `None` if another consumer has
-    /// it.
+    /// it. Without memory Redis refuses a new lease. The stream has none then, since removals are what frees memory.
     pub(crate) async fn lease_stream(
         &self,
         lane: usize,
@@ -29,11 +29,14 @@ impl Consumer {
         });
         let read = self.ask(lane, |commands, to| commands.begin("GET", 2).key_parts(&key).end(to));
         let (acquired, owner) = tokio::join!(acquire, read);
-        if !matches!(acquired?, Value::Nil) {
+        let is_refused = acquired.as_ref().is_err_and(is_out_of_memory);
+        if !is_refused && !matches!(acquired?, Value::Nil) {
             return Ok(Some(asked + time));
         }
-        if owner?.bytes() != Some(self.options.id.as_bytes()) {
-            return Ok(None);
+        match owner?.bytes() {
+            None if is_refused => return Ok(Some(asked + time)),
+            Some(owner) if owner == self.options.id.as_bytes() => {}
+            _ => return Ok(None),
         }
         let renew = self.ask(lane, |commands, to| {
             commands.begin("PEXPIRE", 3).key_parts(&key).arg_number(ms).end(to);
@@ -43,4 +46,9 @@ impl Consumer {
         let (renewed, _) = tokio::join!(renew, renew_mark);
         Ok(matches!(renewed?, Value::Integer(1)).then_some(asked + time))
     }
+}
+
+/// Returns true if Redis has refused a command that needs memory. Commands that need none are executed.
+pub(crate) fn is_out_of_memory(error: &RedisError) -> bool {
+    error.reply_code() == Some("OOM")
 }

@@ -3,4 +3,6 @@
 pub(crate) mod boundary;
 pub(crate) mod cycle;
 pub(crate) mod lease;
+pub(crate) mod removal;
 pub(crate) mod schedule;
+pub(crate) mod stream;

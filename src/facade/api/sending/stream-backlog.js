@@ -25,9 +25,11 @@ class StreamBacklog {
   #known = null;
   /** Time of that result. */
   #at = 0;
-  /** Number of jobs that were admitted so far, and that number at the last query. */
+  /** Number of jobs that were admitted so far, and of those that were packed too. Payload keys of others come first. */
   #admitted = 0;
-  #admittedBefore = 0;
+  #packed = 0;
+  /** Number of jobs that were packed in front of the last query, whose result has them. */
+  #packedBefore = 0;
   /** Query under way. */
   #asking = null;
   /** Number of sends that wait for a query. Later sends do not overtake them. */
@@ -53,15 +55,30 @@ class StreamBacklog {
   admit(count) {
     if (this.#waiting > 0 || this.#known === null || this.#room() < count) return this.#wait(count);
     const isOld = performance.now() - this.#at > MOST_AGE;
-    // The more of the room is gone, the more the sends of others matter.
-    const isUsed = this.#admitted - this.#admittedBefore > (this.#limit - this.#known.backlog) / SHARES;
+    // The more of the room is gone, the more the sends of others matter. A query has none that is not packed.
+    const isUsed = this.#packed - this.#packedBefore > (this.#limit - this.#known.backlog) / SHARES;
     if (isOld || isUsed) this.#ask().catch(() => {});
     this.#admitted += count;
     return null;
   }
 
+  /** True while admitted jobs are not packed, which another object would not know of. */
+  get isAwaited() {
+    return this.#waiting > 0 || this.#admitted > this.#packed;
+  }
+
+  /** Notes that an admitted job was packed. Queries from now on count it. */
+  packed() {
+    this.#packed++;
+  }
+
+  /** Takes the admission of jobs back that are not packed after all. */
+  withdraw(count) {
+    this.#admitted -= count;
+  }
+
   #room() {
-    return this.#limit - this.#known.backlog - (this.#admitted - this.#admittedBefore);
+    return this.#limit - this.#known.backlog - (this.#admitted - this.#packedBefore);
   }
 
   async #wait(count) {
@@ -87,7 +104,7 @@ class StreamBacklog {
 
   async #query() {
     // Sends that were packed before this are executed before it.
-    const admitted = this.#admitted;
+    const packed = this.#packed;
     try {
       this.#known = await this.#read();
     } catch (error) {
@@ -96,7 +113,7 @@ class StreamBacklog {
       throw error;
     }
     this.#at = performance.now();
-    this.#admittedBefore = admitted;
+    this.#packedBefore = packed;
   }
 
   async #read() {

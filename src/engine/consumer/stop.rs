@@ -29,7 +29,8 @@ impl Consumer {
             for lane in (0..state.lanes.len()).filter(|&lane| state.lanes[lane].reading) {
                 self.end_read(lane);
             }
-            state.leave_all();
+            let left = state.leave_all();
+            self.hand_back_left(&state, &left);
             self.hand_back_waiting(&mut state);
             self.ownership_wakeup.notify_one();
         }

@@ -57,7 +57,11 @@ impl Consumer {
             let held: Vec<usize> =
                 partitions.into_iter().filter(|&at| self.phase_of(at) != OwnershipPhase::Vacant).collect();
             for &at in &held {
-                self.lock().leave(at, OwnershipPhase::Leaving);
+                let mut state = self.lock();
+                let left = state.leave(at, OwnershipPhase::Leaving);
+                if state.returns(at as u32) {
+                    self.hand_back_left(&state, &left);
+                }
             }
             self.run_lease_steps(held.into_iter().map(|at| (at, LeaseStep::Release)).collect()).await;
             self.retire_member(&name).await;
@@ -127,7 +131,8 @@ impl Consumer {
                 (OwnershipPhase::Vacant, _) => {}
                 (OwnershipPhase::Leaving, _) if state.has_drained(at) => steps.push((at, LeaseStep::Release)),
                 (OwnershipPhase::Held | OwnershipPhase::TakingOver, Some(false)) => {
-                    state.leave(at, OwnershipPhase::Leaving);
+                    let left = state.leave(at, OwnershipPhase::Leaving);
+                    self.hand_back_left(&state, &left);
                     self.end_read_of(&mut state, at);
                     let step = if state.has_drained(at) { LeaseStep::Release } else { LeaseStep::Renew };
                     steps.push((at, step));
@@ -140,7 +145,7 @@ impl Consumer {
 
     /// Gives up a partition whose lease lapsed or belongs to another consumer.
     pub(crate) fn lose(&self, state: &mut ConsumerState, at: usize) {
-        state.leave(at, OwnershipPhase::Vacant);
+        drop(state.leave(at, OwnershipPhase::Vacant));
         self.end_read_of(state, at);
         self.announce_ownership(state, at, 0);
     }

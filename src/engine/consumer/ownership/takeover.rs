@@ -1,11 +1,14 @@
 //! Takeover of a partition: the new owner claims all entries that are pending in the group, in their order, before it reads
 //! new ones. No other consumer runs them, since it has the lease.
 
+use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{Claim, pack_claim};
@@ -15,7 +18,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::consumer::state::ownership::OwnershipPhase;
 use crate::engine::consumer::state::stream::Position;
-use crate::engine::host::{Event, Failure};
+use crate::engine::host::Event;
 use crate::engine::protocol::pending_entries::{PendingEntry, read_rows};
 
 /// Number of entries of one page.
@@ -39,10 +42,7 @@ pub(crate) async fn take_over(consumer: Weak<Consumer>, at: usize, fence: u64) {
                 if error.reply_code() == Some("NOGROUP") {
                     return consumer.hold(at, fence);
                 }
-                if consumer.lock().last_claim_failure.is_none() {
-                    consumer.lock().last_claim_failure = Some(format!("{:?}", error.kind));
-                    consumer.report_error(Failure::Consume, &error);
-                }
+                consumer.claim_failed(error);
                 drop(consumer);
                 tokio::time::sleep(RETRY_WAIT).await;
             }
@@ -102,18 +102,46 @@ impl Consumer {
             rows.into_iter().filter(is_wanted).collect()
         };
         if !wanted.is_empty() {
-            let names = (key.as_str(), self.group.as_str(), self.options.id.as_str());
-            let ids = wanted.iter().map(|row| &row.id);
-            let reply = self
-                .ask(lane, |commands, to| pack_claim(commands, names, 0, ids, Claim::Deliver, to))
-                .await?;
-            let entries = match &reply {
-                Value::Array(entries) => entries.iter().filter_map(OwnedEntry::read).collect(),
-                _ => Vec::new(),
-            };
+            let entries = self.claim_rows(lane, &key, &wanted).await?;
             self.run_taken(at, fence, &key, wanted, &entries);
         }
         Ok(next.filter(|_| !is_last))
+    }
+
+    /// Claims entries with the number of deliveries that they have. A move of ownership alone is no delivery.
+    async fn claim_rows(
+        &self,
+        lane: usize,
+        key: &str,
+        wanted: &[PendingEntry],
+    ) -> Result<Vec<OwnedEntry>, RedisError> {
+        let mut by_count: BTreeMap<u64, Vec<EntryId>> = BTreeMap::new();
+        for row in wanted {
+            by_count.entry(row.deliveries).or_default().push(row.id);
+        }
+        let mut replies = Vec::with_capacity(by_count.len());
+        {
+            let mut commands = Commands::default();
+            let names = (key, self.group.as_str(), self.options.id.as_str());
+            for (count, ids) in by_count {
+                let (sender, receiver) = oneshot::channel();
+                let claim = Claim::DeliverAs(count);
+                pack_claim(&mut commands, names, 0, ids.iter(), claim, Destination::Task(sender));
+                replies.push(receiver);
+            }
+            // After a lost connection another consumer can own the entries.
+            commands.send_once();
+            self.shared(lane).submit(&mut commands);
+        }
+        let mut entries = Vec::with_capacity(wanted.len());
+        for reply in replies {
+            // Every command gets a reply or an error.
+            let reply = reply.await.unwrap_or_else(|_| Err(RedisError::closed()))?;
+            if let Value::Array(found) = reply {
+                entries.extend(found.iter().filter_map(OwnedEntry::read));
+            }
+        }
+        Ok(entries)
     }
 
     /// Starts or buffers the entries of a page in their order.

@@ -3,6 +3,8 @@
 //! At most one entry of a key runs or can run next. The others are parked in the buffer until it is settled for good, so a job
 //! that waits for its retry blocks its key only.
 
+use std::collections::VecDeque;
+
 use tokio::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
@@ -93,18 +95,26 @@ impl ConsumerState {
         }
     }
 
-    /// Ends reads and starts of a partition. Its entries that have not begun stay pending for the next owner.
-    pub fn leave(&mut self, stream: usize, phase: OwnershipPhase) {
+    /// Ends reads and starts of a partition. Returns its entries that have not begun, which stay pending for the next owner.
+    pub fn leave(&mut self, stream: usize, phase: OwnershipPhase) -> VecDeque<BufferedEntry> {
         let reads = self.lanes[self.streams[stream].lane].rotation;
         if let Some(ownership) = &mut self.streams[stream].ownership {
             ownership.phase = phase;
             ownership.reads_at_leave = reads;
         }
         let left = stream as u32;
-        let parked = self.buffered.iter().filter(|one| one.stream == left && one.is_parked).count();
-        self.parked -= parked;
-        self.buffered.retain(|one| one.stream != left);
         self.delayed_retries.retain(|one| one.stream != left);
+        let all = std::mem::take(&mut self.buffered);
+        let (left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(|one| one.stream == left);
+        self.buffered = kept;
+        self.parked -= left.iter().filter(|one| one.is_parked).count();
+        left
+    }
+
+    /// Returns true if an entry of a read is returned, since the partition leaves and has its lease yet.
+    pub fn returns(&self, stream: u32) -> bool {
+        let ownership = self.streams[stream as usize].ownership.as_ref();
+        ownership.is_some_and(|of| of.phase == OwnershipPhase::Leaving && of.is_valid(Instant::now()))
     }
 
     /// Returns true if nothing of a partition runs here, and no read can bring an entry of it.
@@ -127,19 +137,25 @@ impl ConsumerState {
         (0..self.streams.len()).filter(is_ordered)
     }
 
-    /// Leaves every partition, at a pause. A read under way can bring later entries than those that it drops.
-    pub fn leave_all(&mut self) {
+    /// Leaves every partition, at a pause. A read under way can bring later entries than those that it drops. Returns the
+    /// entries that have not begun and whose lease is certain.
+    pub fn leave_all(&mut self) -> VecDeque<BufferedEntry> {
+        let mut all = VecDeque::new();
         for stream in self.ordered().collect::<Vec<_>>() {
             if self.is_taken(stream as u32) {
-                self.leave(stream, OwnershipPhase::Leaving);
+                let mut left = self.leave(stream, OwnershipPhase::Leaving);
+                if self.returns(stream as u32) {
+                    all.append(&mut left);
+                }
             }
         }
+        all
     }
 
     /// Forgets every ownership, at a disconnect.
     pub fn disown(&mut self) {
         for stream in self.ordered().collect::<Vec<_>>() {
-            self.leave(stream, OwnershipPhase::Vacant);
+            drop(self.leave(stream, OwnershipPhase::Vacant));
         }
     }
 }
@@ -215,7 +231,8 @@ mod tests {
         let mut state = owner();
         let running = take(&mut state, 1, "a").expect("starts");
         assert!(take(&mut state, 2, "a").is_none());
-        state.leave(0, OwnershipPhase::Leaving);
+        let left = state.leave(0, OwnershipPhase::Leaving);
+        assert_eq!(left.iter().map(|one| one.entry).collect::<Vec<_>>(), [entry(2)]);
         assert_eq!((state.buffered.len(), state.parked, state.has_drained(0)), (0, 0, false));
         assert!(!state.has_lost(running) && !state.is_taken(0));
         state.end_turn(running);
@@ -232,7 +249,7 @@ mod tests {
     fn a_paused_consumer_takes_no_entry_behind_those_that_it_has_dropped() {
         let mut state = owner();
         assert!(take(&mut state, 1, "a").is_some() && take(&mut state, 2, "a").is_none());
-        state.leave_all();
+        assert_eq!(state.leave_all().len(), 1);
         assert!(!state.is_taken(0) && state.buffered.is_empty());
     }
 
@@ -251,7 +268,7 @@ mod tests {
     fn a_job_that_still_runs_has_its_turn_when_its_partition_comes_back() {
         let mut state = owner();
         let running = take(&mut state, 1, "a").expect("starts");
-        state.leave(0, OwnershipPhase::Vacant);
+        drop(state.leave(0, OwnershipPhase::Vacant));
         state.own(0, 2, Instant::now() + LEASE);
         assert!(take(&mut state, 2, "a").is_none());
         state.end_turn(running);

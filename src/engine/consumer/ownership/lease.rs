@@ -18,6 +18,7 @@ use crate::redis_io::resp::Value;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::ownership::takeover::take_over;
+use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::ownership::OwnershipPhase;
 
 /// Part of a lease after which a step without a reply is given up.
@@ -132,6 +133,11 @@ impl Consumer {
             {
                 let fence = *fence as u64;
                 state.own(at, fence, began + lease);
+                if state.phase != Phase::Playing {
+                    // A pause came meanwhile. The next turn, or the stop, releases the lease.
+                    drop(state.leave(at, OwnershipPhase::Leaving));
+                    return;
+                }
                 self.announce_ownership(&state, at, fence);
                 self.node_set.context().tasks.spawn(take_over(self.this.clone(), at, fence));
             }

@@ -53,6 +53,8 @@ impl Consumer {
 
     /// Releases every partition, and leaves the groups of consumers.
     pub(crate) async fn release_partitions(&self) {
+        // A lease that a turn is about to get must be released too. The end of a turn is near, and later ones get none.
+        let _turn = self.ownership_turn.lock().await;
         for (name, OrderedStream { partitions, .. }) in self.ordered_streams() {
             let held: Vec<usize> =
                 partitions.into_iter().filter(|&at| self.phase_of(at) != OwnershipPhase::Vacant).collect();
@@ -70,6 +72,7 @@ impl Consumer {
 
     /// One turn. Returns false once the consumer neither plays nor owns a partition.
     async fn take_turn(&self) -> bool {
+        let _turn = self.ownership_turn.lock().await;
         if self.has_disconnected() {
             return false;
         }
@@ -125,7 +128,9 @@ impl Consumer {
                 continue;
             }
             match (phase, is_chosen) {
-                (OwnershipPhase::Vacant, Some(true)) if stream.active && !state.is_being_read(at) => {
+                (OwnershipPhase::Vacant, Some(true))
+                    if state.phase == Phase::Playing && stream.active && !state.is_being_read(at) =>
+                {
                     steps.push((at, LeaseStep::Acquire))
                 }
                 (OwnershipPhase::Vacant, _) => {}

@@ -31,7 +31,7 @@ pub(crate) async fn take_over(consumer: Weak<Consumer>, at: usize, fence: u64) {
     let mut from = EntryId::default();
     loop {
         let Some(consumer) = consumer.upgrade() else { return };
-        if consumer.has_disconnected() || !consumer.is_taking_over(at, fence) {
+        if consumer.has_disconnected() || !consumer.lock().is_taking_over(at, fence) {
             return;
         }
         match consumer.take_page(at, fence, from).await {
@@ -51,25 +51,14 @@ pub(crate) async fn take_over(consumer: Weak<Consumer>, at: usize, fence: u64) {
 }
 
 impl Consumer {
-    fn is_taking_over(&self, at: usize, fence: u64) -> bool {
-        let state = self.lock();
-        let ownership = state.streams[at].ownership.as_ref();
-        // A lease that lapses for a moment can still be renewed. Jobs do not start meanwhile.
-        ownership.is_some_and(|ownership| {
-            ownership.phase == OwnershipPhase::TakingOver && ownership.fence == fence
-        })
-    }
-
     /// Begins to read a partition.
     fn hold(&self, at: usize, fence: u64) {
         {
             let mut state = self.lock();
+            let is_taking_over = state.is_taking_over(at, fence);
             let stream = &mut state.streams[at];
             (stream.position, stream.handed_back) = (Position::New, None);
-            let Some(ownership) = &mut stream.ownership else { return };
-            if ownership.phase != OwnershipPhase::TakingOver || ownership.fence != fence {
-                return;
-            }
+            let Some(ownership) = stream.ownership.as_mut().filter(|_| is_taking_over) else { return };
             ownership.phase = OwnershipPhase::Held;
             self.end_read_of(&mut state, at);
         }
@@ -96,14 +85,24 @@ impl Consumer {
         let next = rows.last().and_then(|row| row.id.successor());
         let limit = self.options.retry_limit;
         let wanted: Vec<PendingEntry> = {
-            let state = self.lock();
+            let mut state = self.lock();
+            if !state.is_taking_over(at, fence) {
+                return Ok(None);
+            }
             // The claim cycle ends those at the retry limit.
             let is_wanted = |row: &PendingEntry| row.deliveries < limit && !state.holds(at as u32, row.id);
-            rows.into_iter().filter(is_wanted).collect()
+            let wanted: Vec<PendingEntry> = rows.into_iter().filter(is_wanted).collect();
+            // A pause waits for them, and a stop removes the consumer's name behind them.
+            state.claiming += wanted.len();
+            wanted
         };
         if !wanted.is_empty() {
-            let entries = self.claim_rows(lane, &key, &wanted).await?;
-            self.run_taken(at, fence, &key, wanted, &entries);
+            let entries = self.claim_rows(lane, &key, &wanted).await;
+            let (count, claimed) = (wanted.len(), entries.as_ref().map_or(&[][..], Vec::as_slice));
+            self.run_taken(at, fence, &key, wanted, claimed);
+            self.lock().claiming -= count;
+            self.notify_if_idle();
+            entries?;
         }
         Ok(next.filter(|_| !is_last))
     }
@@ -146,13 +145,13 @@ impl Consumer {
 
     /// Starts or buffers the entries of a page in their order.
     fn run_taken(&self, at: usize, fence: u64, key: &str, wanted: Vec<PendingEntry>, entries: &[OwnedEntry]) {
-        if !self.is_taking_over(at, fence) {
-            return;
-        }
         let now = Instant::now();
         let mut found = Vec::with_capacity(entries.len());
         let reads = {
             let mut state = self.lock();
+            if !state.is_taking_over(at, fence) {
+                return;
+            }
             for row in wanted {
                 let Some(entry) = entries.iter().find(|entry| entry.id == row.id) else { continue };
                 let deliveries = row.deliveries + 1;

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
 
-use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::buffer::BufferedEntry;
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::consumer::state::ownership::{Ownership, OwnershipPhase};
+use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::job_token::JobToken;
 
 /// Maximum number of parked entries of a consumer. It reads no further ones then.
@@ -115,6 +115,15 @@ impl ConsumerState {
     pub fn returns(&self, stream: u32) -> bool {
         let ownership = self.streams[stream as usize].ownership.as_ref();
         ownership.is_some_and(|of| of.phase == OwnershipPhase::Leaving && of.is_valid(Instant::now()))
+    }
+
+    /// Returns true while a takeover with this fencing number goes on. A lease that lapses for a moment can still be renewed;
+    /// jobs do not start meanwhile.
+    pub fn is_taking_over(&self, stream: usize, fence: u64) -> bool {
+        self.phase == Phase::Playing
+            && self.streams[stream].ownership.as_ref().is_some_and(|ownership| {
+                ownership.phase == OwnershipPhase::TakingOver && ownership.fence == fence
+            })
     }
 
     /// Returns true if nothing of a partition runs here, and no read can bring an entry of it.
@@ -249,6 +258,9 @@ mod tests {
     fn a_paused_consumer_takes_no_entry_behind_those_that_it_has_dropped() {
         let mut state = owner();
         assert!(take(&mut state, 1, "a").is_some() && take(&mut state, 2, "a").is_none());
+        assert!(state.is_taking_over(0, 1));
+        state.phase = Phase::Pausing;
+        assert!(!state.is_taking_over(0, 1), "also before it leaves");
         assert_eq!(state.leave_all().len(), 1);
         assert!(!state.is_taken(0) && state.buffered.is_empty());
     }

@@ -247,6 +247,7 @@ impl Consumer {
             let key = self.lock().streams[stream].key.clone();
             let ids: Vec<EntryId> = run.iter().map(|(_, id)| *id).collect();
             self.acknowledge_trimmed(stream, lane, &key, &ids);
+            self.end_turns(stream, &ids);
         }
     }
 }

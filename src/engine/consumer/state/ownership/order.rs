@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use tokio::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::map::HashSet;
 
 use crate::engine::consumer::state::buffer::BufferedEntry;
 use crate::engine::consumer::state::in_flight::Delivery;
@@ -59,11 +60,46 @@ impl ConsumerState {
     /// Ends the turn of a job in its key, before its slot is retired. The next entry of the key can start then.
     pub fn end_turn(&mut self, token: JobToken) {
         let Some(slot) = self.jobs.job(token).filter(|_| self.is_ordered) else { return };
-        let (stream, entry) = (slot.stream, slot.entry);
-        let Some(ownership) = &mut self.streams[stream as usize].ownership else { return };
-        let Some(key) = slot.carried.as_ref().and_then(|carried| carried.order_key.as_deref()) else {
+        let (stream, entry, carried) = (slot.stream, slot.entry, slot.carried.clone());
+        let Some(key) = carried.as_ref().and_then(|carried| carried.order_key.as_deref()) else { return };
+        self.pass_turn(stream, entry, key);
+    }
+
+    /// Ends the turn of an entry that does not run again: it is not in the stream any more, or had its last delivery.
+    pub fn end_turn_of(&mut self, stream: u32, entry: EntryId) {
+        if !self.is_ordered || self.holds(stream, entry) {
+            return;
+        }
+        let Some(ownership) = &self.streams[stream as usize].ownership else { return };
+        let Some(key) = ownership.busy.iter().find(|(_, of)| **of == entry).map(|(key, _)| key.clone())
+        else {
             return;
         };
+        self.pass_turn(stream, entry, &key);
+    }
+
+    /// Entries that have the turn of a key, wait for their retry and keep other entries parked. `most` limits their number.
+    pub fn waiting_turns(&self, most: usize) -> Vec<(usize, EntryId)> {
+        let mut waiting = Vec::new();
+        for at in self.ordered() {
+            let Some(ownership) = &self.streams[at].ownership else { continue };
+            let of_stream = self.buffered.iter().filter(|one| one.stream == at as u32);
+            let (parked, next): (Vec<_>, Vec<_>) = of_stream.partition(|one| one.is_parked);
+            let keys: HashSet<&str> = parked.into_iter().filter_map(BufferedEntry::order_key).collect();
+            let mut held: HashSet<EntryId> = next.into_iter().map(|one| one.entry).collect();
+            held.extend(self.jobs.jobs_of(at as u32).map(|slot| slot.entry));
+            let mut turns: Vec<(&str, EntryId)> =
+                keys.into_iter().filter_map(|key| Some((key, *ownership.busy.get(key)?))).collect();
+            turns.retain(|(_, entry)| !held.contains(entry));
+            waiting.extend(turns.into_iter().map(|(_, entry)| (at, entry)));
+        }
+        waiting.truncate(most);
+        waiting
+    }
+
+    /// Passes the turn of a key to its next entry.
+    fn pass_turn(&mut self, stream: u32, entry: EntryId, key: &str) {
+        let Some(ownership) = &mut self.streams[stream as usize].ownership else { return };
         if ownership.busy.get(key) != Some(&entry) {
             return;
         }
@@ -233,6 +269,21 @@ mod tests {
         let again = take(&mut state, 1, "a").expect("the entry itself starts");
         state.end_turn(again);
         assert_eq!(next(&mut state), Some(2));
+    }
+
+    #[test]
+    fn an_entry_that_is_gone_passes_its_turn_unless_its_job_runs() {
+        let mut state = owner();
+        let failed = take(&mut state, 1, "a").expect("starts");
+        assert!(take(&mut state, 2, "a").is_none());
+        state.end_turn_of(0, entry(1));
+        assert_eq!((next(&mut state), state.waiting_turns(9)), (None, Vec::new()));
+        state.jobs.settle(failed);
+        state.jobs.retire(failed);
+        assert_eq!(state.waiting_turns(9), [(0, entry(1))]);
+        state.end_turn_of(0, entry(1));
+        assert_eq!(state.waiting_turns(9), []);
+        assert_eq!((next(&mut state), state.parked), (Some(2), 0));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::ownership::OwnershipPhase;
 use crate::engine::host::{Event, Failure};
+use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{Link, LinkState};
 
 /// Number of turns within the time of a lease.
@@ -90,10 +91,13 @@ impl Consumer {
                 }
             };
             let members = match members {
-                Ok(Ok(members)) => Some(members),
+                Ok(Ok(members)) => {
+                    self.lock().ownership_failures.remove(&name);
+                    Some(members)
+                }
                 Err(_) => None,
                 Ok(Err(error)) => {
-                    let is_news = self.lock().is_ownership_news(&format!("{:?}", error.kind));
+                    let is_news = self.lock().is_ownership_news(&name, &error);
                     if is_news {
                         self.report_error(Failure::Consume, &error);
                     }
@@ -203,10 +207,10 @@ impl Consumer {
 }
 
 impl ConsumerState {
-    fn is_ownership_news(&mut self, failure: &str) -> bool {
-        let is_news = self.last_ownership_failure.as_deref() != Some(failure);
-        self.last_ownership_failure = Some(failure.to_owned());
-        is_news
+    /// Notes a failure, which is reported once until a success.
+    fn is_ownership_news(&mut self, stream: &str, error: &RedisError) -> bool {
+        let failure = format!("{:?} {}", error.kind, error.reply_code().unwrap_or_default());
+        self.ownership_failures.insert(stream.to_owned(), failure.clone()) != Some(failure)
     }
 }
 

@@ -23,7 +23,7 @@ for (const [kind, remove] of Object.entries(REMOVALS)) {
       if (id === '0') throw new Error('no');
     };
     scene.errors(consumer);
-    consumer.process({ stream: scene.stream, partitions: 1, ordered: { lease: 400 }, processor });
+    consumer.process({ stream: scene.stream, partitions: 1, ordered: { lease: 10000 }, processor });
     await consumer.play();
     const producer = scene.producer();
     const send = (id) => ({ stream: scene.stream, partitions: 1, key: 'a', job: producer.job(id) });

@@ -25,7 +25,9 @@ impl Consumer {
         free: &mut usize,
     ) -> Option<JobToken> {
         let is_parked = !state.admit(&delivery);
-        let has_waiting = state.buffered.len() > state.parked;
+        // Of a partition whose lease may have lapsed, nothing starts.
+        let has_waiting =
+            state.buffered.len() > state.parked || !state.can_start(delivery.stream, delivery.at);
         if is_parked || *free == 0 && !planted("entry without a slot starts") || has_waiting {
             state.parked += usize::from(is_parked);
             state.buffered.push_back(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
@@ -37,17 +39,18 @@ impl Consumer {
     }
 
     /// Takes the slot that was reserved for a claimed entry. Buffered entries wait for other slots. An entry that must wait
-    /// for another one of its key is buffered.
+    /// for another one of its key, or for the lease of its partition, is buffered.
     pub(crate) fn start_claimed(
         &self,
         state: &mut ConsumerState,
         delivery: Delivery<'_>,
     ) -> Option<JobToken> {
-        if state.admit(&delivery) {
+        let is_parked = !state.admit(&delivery);
+        if !is_parked && state.can_start(delivery.stream, delivery.at) {
             return Some(start(state, delivery, delivery.at));
         }
-        state.parked += 1;
-        state.buffered.push_back(BufferedEntry { is_parked: true, ..BufferedEntry::new(delivery) });
+        state.parked += usize::from(is_parked);
+        state.buffered.push_back(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
         None
     }
 

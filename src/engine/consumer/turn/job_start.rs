@@ -29,8 +29,7 @@ impl Consumer {
         let has_waiting =
             state.buffered.len() > state.parked || !state.can_start(delivery.stream, delivery.at);
         if is_parked || *free == 0 && !planted("entry without a slot starts") || has_waiting {
-            state.parked += usize::from(is_parked);
-            state.buffered.push_back(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
+            state.buffer(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
             return None;
         }
         *free = free.saturating_sub(1);
@@ -49,8 +48,7 @@ impl Consumer {
         if !is_parked && state.can_start(delivery.stream, delivery.at) {
             return Some(start(state, delivery, delivery.at));
         }
-        state.parked += usize::from(is_parked);
-        state.buffered.push_back(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
+        state.buffer(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
         None
     }
 
@@ -78,9 +76,7 @@ impl Consumer {
             at,
         };
         let is_parked = !state.admit(&delivery);
-        state.parked += usize::from(is_parked);
-        let buffered = BufferedEntry { is_parked, is_uncounted: true, ..BufferedEntry::new(delivery) };
-        state.buffered.push_back(buffered);
+        state.buffer(BufferedEntry { is_parked, is_uncounted: true, ..BufferedEntry::new(delivery) });
         job
     }
 

@@ -16,9 +16,6 @@ use crate::engine::consumer::state::ownership::{Ownership, OwnershipPhase};
 use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::job_token::JobToken;
 
-/// Maximum number of parked entries of a consumer. It reads no further ones then.
-const MAX_PARKED: usize = 1_024;
-
 impl ConsumerState {
     /// Returns true if jobs of a stream can begin: it is not ordered, or this consumer owns it.
     pub fn can_start(&self, stream: u32, now: Instant) -> bool {
@@ -52,9 +49,25 @@ impl ConsumerState {
         }
     }
 
-    /// Returns true if too many entries are parked for another read.
-    pub fn is_full_of_parked(&self) -> bool {
-        self.parked >= MAX_PARKED
+    /// Buffers an entry behind the others.
+    pub fn buffer(&mut self, one: BufferedEntry) {
+        if one.is_parked {
+            self.parked += 1;
+            let ownership = &mut self.streams[one.stream as usize].ownership;
+            ownership.iter_mut().for_each(|ownership| ownership.parked += 1);
+        }
+        self.buffered.push_back(one);
+    }
+
+    /// Counts the parked entries again, after entries have left the buffer.
+    pub fn count_parked(&mut self) {
+        self.parked = 0;
+        self.streams.iter_mut().flat_map(|stream| &mut stream.ownership).for_each(|of| of.parked = 0);
+        for one in self.buffered.iter().filter(|one| one.is_parked) {
+            self.parked += 1;
+            let ownership = &mut self.streams[one.stream as usize].ownership;
+            ownership.iter_mut().for_each(|ownership| ownership.parked += 1);
+        }
     }
 
     /// Ends the turn of a job in its key, before its slot is retired. The next entry of the key can start then.
@@ -110,6 +123,7 @@ impl ConsumerState {
             Some(next) => {
                 next.is_parked = false;
                 self.parked -= 1;
+                ownership.parked = ownership.parked.saturating_sub(1);
                 self.has_unparked = true;
                 ownership.busy.insert(key.into(), next.entry);
             }
@@ -143,7 +157,7 @@ impl ConsumerState {
         let all = std::mem::take(&mut self.buffered);
         let (left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(|one| one.stream == left);
         self.buffered = kept;
-        self.parked -= left.iter().filter(|one| one.is_parked).count();
+        self.count_parked();
         left
     }
 
@@ -239,8 +253,7 @@ mod tests {
         if state.admit(&delivery) {
             return Some(state.jobs.take(delivery, None));
         }
-        state.parked += 1;
-        state.buffered.push_back(BufferedEntry { is_parked: true, ..BufferedEntry::new(delivery) });
+        state.buffer(BufferedEntry { is_parked: true, ..BufferedEntry::new(delivery) });
         None
     }
 
@@ -257,6 +270,24 @@ mod tests {
         assert_eq!((next(&mut state), state.waiting(0)), (None, 0));
         state.end_turn(first);
         assert_eq!((next(&mut state), next(&mut state), state.parked), (Some(3), None, 1));
+    }
+
+    #[test]
+    fn a_partition_with_too_many_parked_entries_is_not_read_and_the_others_are() {
+        let mut state = owner();
+        state.streams.extend(playing(1).streams);
+        if let Some(ownership) = &mut state.streams[0].ownership {
+            ownership.phase = OwnershipPhase::Held;
+        }
+        assert!(take(&mut state, 1, "a").is_some());
+        assert_eq!(state.active_streams(0).count(), 2);
+        for time in 0..1_024 {
+            assert!(take(&mut state, 2 + time, "a").is_none());
+        }
+        assert!(!state.streams[0].is_read() && state.streams[1].is_read());
+        assert!(state.next_count(0, 8).is_some(), "the other stream is read");
+        drop(state.leave_waiting(|one| one.entry == entry(2)));
+        assert!(state.streams[0].is_read(), "there is room again");
     }
 
     #[test]

@@ -66,6 +66,8 @@ pub struct StreamState {
     pub sharded_head: Option<String>,
     /// True once `play()` was called after the stream was added.
     pub active: bool,
+    /// True if the group of a partition was made since the last pause. A play for added partitions leaves it alone.
+    pub is_prepared: bool,
     /// Ownership, if its jobs are ordered.
     pub ownership: Option<Ownership>,
     /// Start of the next read.
@@ -130,6 +132,7 @@ impl StreamState {
             channel_head,
             sharded_head,
             active: false,
+            is_prepared: false,
             ownership: Ownership::of(&options),
             position: Self::first_position(&options),
             handed_back: None,

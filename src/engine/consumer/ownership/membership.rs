@@ -35,10 +35,11 @@ impl Consumer {
         let mut commands = Commands::default();
         commands.begin("ZADD", 4).key(key.as_bytes()).arg_number(now).arg(self.options.id.as_bytes());
         commands.end_once(Destination::Task(announced));
+        // Without consumers the list lapses.
+        let kept = lease.saturating_mul(KEPT_LEASES);
+        commands.begin("PEXPIRE", 3).key(key.as_bytes()).arg_number(kept).end_once(Destination::Nowhere);
         commands.begin("ZREMRANGEBYSCORE", 4).key(key.as_bytes()).arg(b"-inf");
-        commands
-            .arg_number(now.saturating_sub(lease.saturating_mul(KEPT_LEASES)))
-            .end_once(Destination::Nowhere);
+        commands.arg_number(now.saturating_sub(kept)).end_once(Destination::Nowhere);
         commands
             .begin("ZRANGEBYSCORE", 4)
             .key(key.as_bytes())

@@ -158,8 +158,12 @@ impl StreamState {
 
     /// Takes other options of the user.
     pub fn change_options(&mut self, options: StreamOptions) {
-        if options.order != self.options.order {
-            self.ownership = Ownership::of(&options);
+        match (&mut self.ownership, &options.order) {
+            // What it owns, and what waits, stays.
+            (Some(ownership), Some(order)) => {
+                (ownership.of, ownership.lease) = (order.stream.clone(), order.lease);
+            }
+            _ => self.ownership = Ownership::of(&options),
         }
         self.options = options;
     }

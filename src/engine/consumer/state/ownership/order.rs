@@ -59,6 +59,14 @@ impl ConsumerState {
         self.buffered.push_back(one);
     }
 
+    /// Lets the parked entries of streams start that have no order any more.
+    pub fn unpark_unordered(&mut self) {
+        for one in self.buffered.iter_mut().filter(|one| one.is_parked) {
+            one.is_parked = self.streams[one.stream as usize].ownership.is_some();
+        }
+        self.count_parked();
+    }
+
     /// Counts the parked entries again, after entries have left the buffer.
     pub fn count_parked(&mut self) {
         self.parked = 0;
@@ -300,6 +308,24 @@ mod tests {
         let again = take(&mut state, 1, "a").expect("the entry itself starts");
         state.end_turn(again);
         assert_eq!(next(&mut state), Some(2));
+    }
+
+    #[test]
+    fn another_lease_leaves_what_is_owned_and_parked() {
+        let mut state = owner();
+        let running = take(&mut state, 1, "a").expect("starts");
+        assert!(take(&mut state, 2, "a").is_none());
+        let options = state.streams[0].options.clone();
+        let order = Some(OrderOptions { stream: "s".to_owned(), lease: 2 * LEASE });
+        state.streams[0]
+            .change_options(crate::engine::options::consumer::StreamOptions { order, ..options.clone() });
+        state.unpark_unordered();
+        assert!(!state.has_lost(running) && state.is_taken(0));
+        assert!(take(&mut state, 3, "a").is_none(), "the key still waits");
+        state.streams[0]
+            .change_options(crate::engine::options::consumer::StreamOptions { order: None, ..options });
+        state.unpark_unordered();
+        assert_eq!((state.parked, next(&mut state), next(&mut state)), (0, Some(2), Some(3)));
     }
 
     #[test]

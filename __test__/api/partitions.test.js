@@ -141,6 +141,17 @@ ours('a group misses no job of the partitions that are added while it plays', as
   assert.deepStrictEqual(streams, [{ stream: scene.stream, group: scene.group, lag: 0, pending: 0, delayed: 0 }]);
 });
 
+ours('a growth does not set the groups of the old partitions to their start again', async (_, scene) => {
+  const { runs } = await play(scene, { partitions: 2, fromId: '0', setId: true });
+  await sendKeys(scene.producer(), scene.stream, ['a', 'b', 'c', 'd'], { partitions: 2 });
+  await until(() => runs.length === 4);
+  const given = Array.from({ length: 30 }, (_, at) => `key-${at}`);
+  await sendKeys(scene.producer(scene.connect()), scene.stream, given, { partitions: 6 });
+  await until(() => runs.length >= 34, { timeout: 15000 });
+  const ids = new Set(runs.map(({ id }) => id));
+  assert.deepStrictEqual([runs.length, ids.size], [34, 34]);
+});
+
 ours('a lower count does not shrink a stream', async (_, scene) => {
   const { runs } = await play(scene, { partitions: 4 });
   const given = Array.from({ length: 20 }, (_, at) => `key-${at}`);

@@ -25,7 +25,7 @@ pub mod turn;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as TurnMutex, Notify};
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
@@ -68,6 +68,8 @@ pub struct Consumer {
     pub(crate) claim_wakeup: Arc<Notify>,
     /// Wakes the task that owns partitions.
     pub(crate) ownership_wakeup: Arc<Notify>,
+    /// Held during a turn of that task.
+    pub(crate) ownership_turn: TurnMutex<()>,
     /// Ends the renewal of leases at a disconnect.
     pub(crate) ended: Arc<Notify>,
     /// Wakes `play()` after the removal of the consumer's name.
@@ -108,6 +110,7 @@ impl Consumer {
             slot_free: Arc::default(),
             claim_wakeup: Arc::default(),
             ownership_wakeup: Arc::default(),
+            ownership_turn: TurnMutex::default(),
             ended: Arc::default(),
             left: Notify::new(),
             this: this.clone(),

@@ -130,11 +130,12 @@ impl Consumer {
     /// Creates the groups of one lane's streams among the first `known` streams.
     async fn prepare_lane(&self, lane: usize, known: usize) -> Result<(), RedisError> {
         for at in 0..known {
-            let (of_lane, key, options) = {
+            let (is_due, key, options) = {
                 let stream = &self.lock().streams[at];
-                (stream.lane, stream.key.clone(), stream.options.clone())
+                let is_due = stream.lane == lane && !stream.is_prepared;
+                (is_due, stream.key.clone(), stream.options.clone())
             };
-            if of_lane == lane {
+            if is_due {
                 if self.make_group(lane, &key, &options).await? {
                     self.lock().streams[at].change_group();
                 }
@@ -145,6 +146,7 @@ impl Consumer {
                     .and_then(|reply| read_last_id(&reply));
                 let stream = &mut self.lock().streams[at];
                 stream.tail = tail.or(stream.tail);
+                stream.is_prepared = options.is_partition;
             }
         }
         Ok(())

@@ -19,6 +19,7 @@ impl Consumer {
     pub(crate) fn begin_pause(&self) {
         let mut state = self.lock();
         state.stop_counts.pauses += 1;
+        state.streams.iter_mut().for_each(|stream| stream.is_prepared = false);
         if state.phase == Phase::Playing {
             state.phase = Phase::Pausing;
             (state.claimer, state.retainer) = (None, None);
@@ -29,7 +30,8 @@ impl Consumer {
             for lane in (0..state.lanes.len()).filter(|&lane| state.lanes[lane].reading) {
                 self.end_read(lane);
             }
-            state.leave_all();
+            let left = state.leave_all();
+            self.hand_back_left(&state, &left);
             self.hand_back_waiting(&mut state);
             self.ownership_wakeup.notify_one();
         }
@@ -110,6 +112,7 @@ impl Consumer {
             state.phase = Phase::Idle;
             state.disconnected = true;
             state.stop_counts.disconnects += 1;
+            state.streams.iter_mut().for_each(|stream| stream.is_prepared = false);
             state.leaving_groups = false;
             (state.claimer, state.retainer) = (None, None);
             state.claim_backlog.clear();

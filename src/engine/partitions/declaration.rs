@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::streams::commands::{pack_group_create, pack_groups};
@@ -17,6 +19,9 @@ use crate::engine::protocol::group_info::GroupInfo;
 
 /// Maximum number of partitions of a stream.
 pub const MAX_PARTITIONS: u32 = 4_096;
+
+/// Number of partitions whose groups are created at the same time.
+const PAGE_SIZE: usize = 64;
 
 /// Returns the count of partitions in force, after it was raised to `least` if it was lower.
 pub async fn declare(node_set: &NodeSet, stream: &str, least: u32) -> Result<u32, RedisError> {
@@ -35,11 +40,9 @@ pub async fn declare(node_set: &NodeSet, stream: &str, least: u32) -> Result<u32
         .call(|commands, to| commands.begin("APPEND", 3).key(key.as_bytes()).arg(text.as_bytes()).end(to))
         .await?;
     let counts = read_counts(node, &key).await?;
-    // Another process has declared less meanwhile.
-    if let Some(other) =
-        counts.iter().copied().filter(|&other| other < least && !known.contains(&other)).max()
-    {
-        copy_groups(node_set, stream, other..least).await?;
+    // Another process can have declared less, or a group can have been created, meanwhile.
+    if let Some(first) = counts.iter().copied().filter(|&other| other < least).max() {
+        copy_groups(node_set, stream, first..least).await?;
     }
     Ok(counts.into_iter().max().unwrap_or(least))
 }
@@ -71,13 +74,22 @@ async fn copy_groups(node_set: &NodeSet, stream: &str, new: std::ops::Range<u32>
     };
     let groups: Vec<&str> =
         GroupInfo::read_all(&groups).filter_map(|(name, _)| std::str::from_utf8(name).ok()).collect();
-    for partition in new {
-        let (node, key) = place(node_set, &spread.name(stream, partition));
-        for group in &groups {
-            let pack = |commands: &mut Commands, to: Destination| {
-                pack_group_create(commands, &key, group, "0", true, to);
-            };
-            match node.shared().call(pack).await {
+    let partitions: Vec<u32> = new.collect();
+    for page in partitions.chunks(PAGE_SIZE) {
+        let mut made = Vec::with_capacity(page.len() * groups.len());
+        for &partition in page {
+            let (node, key) = place(node_set, &spread.name(stream, partition));
+            let mut commands = Commands::default();
+            for group in &groups {
+                let (sender, receiver) = oneshot::channel();
+                pack_group_create(&mut commands, &key, group, "0", true, Destination::Task(sender));
+                made.push(receiver);
+            }
+            node.shared().submit(&mut commands);
+        }
+        for reply in made {
+            // Every command gets a reply or an error.
+            match reply.await.unwrap_or_else(|_| Err(RedisError::closed())) {
                 Err(error) if error.reply_code() != Some("BUSYGROUP") => return Err(error),
                 _ => {}
             }

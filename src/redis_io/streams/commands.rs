@@ -106,6 +106,8 @@ pub fn pack_time(commands: &mut Commands, key: &str, to: Destination) {
 pub enum Claim {
     /// Delivered once more, with their fields in the reply.
     Deliver,
+    /// Delivered so often, for all that anybody will know, with their fields in the reply.
+    DeliverAs(u64),
     /// Keeps the delivery count, and sets the idle time in ms.
     Touch {
         /// Idle time that the entries get.
@@ -113,8 +115,8 @@ pub enum Claim {
     },
     /// Sets the maximum idle time, so that any consumer can claim them at once.
     HandBack,
-    /// The same, with a delivery count of 0, for entries whose job did not start.
-    HandBackUnstarted,
+    /// The same, with the delivery count from before, for entries whose job did not start.
+    HandBackUnstarted(u64),
     /// Delivered so often, for all that anybody will know.
     Count(u64),
     /// The same, also of entries that were acknowledged.
@@ -133,23 +135,34 @@ pub fn pack_claim<'a>(
     let option = match claim {
         Claim::Deliver => None,
         Claim::Touch { idle } => Some((b"IDLE".as_slice(), idle)),
-        Claim::HandBack | Claim::HandBackUnstarted => Some((b"TIME".as_slice(), 0)),
-        Claim::Count(count) | Claim::Restore(count) => Some((b"RETRYCOUNT".as_slice(), count)),
+        Claim::HandBack | Claim::HandBackUnstarted(_) => Some((b"TIME".as_slice(), 0)),
+        Claim::Count(count) | Claim::Restore(count) | Claim::DeliverAs(count) => {
+            Some((b"RETRYCOUNT".as_slice(), count))
+        }
     };
     let restores = matches!(claim, Claim::Restore(_));
-    let is_uncounted = claim == Claim::HandBackUnstarted;
-    let options =
-        if option.is_some() { 3 } else { 0 } + usize::from(restores) + 2 * usize::from(is_uncounted);
+    let returns_fields = matches!(claim, Claim::Deliver | Claim::DeliverAs(_));
+    let count_before = match claim {
+        Claim::HandBackUnstarted(count) => Some(count),
+        _ => None,
+    };
+    let options = 2 * usize::from(option.is_some())
+        + usize::from(!returns_fields)
+        + usize::from(restores)
+        + 2 * usize::from(count_before.is_some());
     commands.begin("XCLAIM", 5 + ids.len() + options);
     commands.key(key.as_bytes()).arg(group.as_bytes()).arg(consumer.as_bytes()).arg_number(min_idle);
     for id in ids {
         commands.arg(id.to_string().as_bytes());
     }
     if let Some((name, value)) = option {
-        commands.arg(name).arg_number(value).arg(b"JUSTID");
+        commands.arg(name).arg_number(value);
     }
-    if is_uncounted {
-        commands.arg(b"RETRYCOUNT").arg_number(0);
+    if !returns_fields {
+        commands.arg(b"JUSTID");
+    }
+    if let Some(count) = count_before {
+        commands.arg(b"RETRYCOUNT").arg_number(count);
     }
     if restores {
         commands.arg(b"FORCE");

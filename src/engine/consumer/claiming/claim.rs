@@ -28,6 +28,7 @@ impl Consumer {
     /// Searches all streams with pending entries once, beginning with another one each time. A slot that was waited
     /// for stays reserved for the first candidate. `passed` is the number of intervals since the last cycle.
     pub(crate) async fn claim_all(&self, passed: u32) {
+        self.end_lost_turns().await;
         let searches = self.find_candidates(passed).await;
         self.remove_idle().await;
         if searches.is_empty() {
@@ -206,6 +207,7 @@ impl Consumer {
         let gone: Vec<EntryId> =
             ids.into_iter().zip(entries).filter(|(_, entry)| entry.is_none()).map(|(id, _)| id).collect();
         self.acknowledge_trimmed(stream, lane, key, &gone);
+        self.end_turns(stream, &gone);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 pub mod candidates;
 pub mod claim;
+pub mod ended_turns;
 pub mod idle_consumers;
 pub mod inspection;
 pub mod inspection_replies;

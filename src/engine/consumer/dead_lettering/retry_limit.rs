@@ -97,6 +97,7 @@ impl Consumer {
             }
         }
         self.acknowledge_trimmed(stream, lane, key, &gone);
+        self.end_turns(stream, &ids);
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use crate::redis_io::resp::Value;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::ownership::takeover::take_over;
+use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::ownership::OwnershipPhase;
 
 /// Part of a lease after which a step without a reply is given up.
@@ -98,20 +99,12 @@ impl Consumer {
             LeaseStep::Acquire => {
                 let own = format!("{key}:{}", self.options.id);
                 commands.begin("SADD", 3).key(own.as_bytes()).arg(id).end_once(Destination::Nowhere);
-                commands
-                    .begin("PEXPIRE", 3)
-                    .key(own.as_bytes())
-                    .arg_number(lease)
-                    .end_once(Destination::Nowhere);
+                commands.begin("PEXPIRE", 3).key(own.as_bytes()).arg_number(lease).end_once(asked());
                 commands.begin("RENAMENX", 3).key(own.as_bytes()).arg(key.as_bytes()).end_once(asked());
                 commands.begin("INCR", 2).key(fence.as_bytes()).end_once(asked());
             }
             LeaseStep::Renew => {
-                commands
-                    .begin("PEXPIRE", 3)
-                    .key(key.as_bytes())
-                    .arg_number(lease)
-                    .end_once(Destination::Nowhere);
+                commands.begin("PEXPIRE", 3).key(key.as_bytes()).arg_number(lease).end_once(asked());
                 commands.begin("SISMEMBER", 3).key(key.as_bytes()).arg(id).end_once(asked());
             }
             LeaseStep::Release => {
@@ -127,16 +120,33 @@ impl Consumer {
         let Some(ownership) = &mut state.streams[at].ownership else { return };
         let (phase, lease) = (ownership.phase, ownership.lease);
         match (step, values) {
-            (LeaseStep::Acquire, [Some(Value::Integer(1)), Some(Value::Integer(fence))])
+            (LeaseStep::Acquire, [expiry, Some(Value::Integer(1)), _])
+                if phase == OwnershipPhase::Vacant && *expiry != Some(Value::Integer(1)) =>
+            {
+                // A lease without an expiry would never lapse. The next turn, or the stop, releases it.
+                state.own(at, 0, began + lease);
+                drop(state.leave(at, OwnershipPhase::Leaving));
+            }
+            (LeaseStep::Acquire, [_, Some(Value::Integer(1)), Some(Value::Integer(fence))])
                 if phase == OwnershipPhase::Vacant && began.elapsed() < lease / PATIENCE =>
             {
                 let fence = *fence as u64;
                 state.own(at, fence, began + lease);
+                if state.phase != Phase::Playing {
+                    // A pause came meanwhile. The next turn, or the stop, releases the lease.
+                    drop(state.leave(at, OwnershipPhase::Leaving));
+                    return;
+                }
                 self.announce_ownership(&state, at, fence);
                 self.node_set.context().tasks.spawn(take_over(self.this.clone(), at, fence));
             }
-            (LeaseStep::Renew, [Some(Value::Integer(1))]) => ownership.valid_until = began + lease,
-            (LeaseStep::Renew, [Some(_)]) if phase != OwnershipPhase::Vacant => self.lose(&mut state, at),
+            // A refused extension leaves the time at which the lease lapses.
+            (LeaseStep::Renew, [Some(Value::Integer(1)), Some(Value::Integer(1))]) => {
+                ownership.valid_until = began + lease;
+            }
+            (LeaseStep::Renew, [_, Some(Value::Integer(0))]) if phase != OwnershipPhase::Vacant => {
+                self.lose(&mut state, at)
+            }
             (LeaseStep::Release, _) if phase == OwnershipPhase::Leaving => {
                 ownership.phase = OwnershipPhase::Vacant;
                 self.announce_ownership(&state, at, 0);

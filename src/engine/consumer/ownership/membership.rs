@@ -19,7 +19,8 @@ use crate::engine::partitions::key_partition::weight;
 const KEPT_LEASES: u64 = 100;
 
 impl Consumer {
-    /// Announces this consumer, and returns the names of those that live.
+    /// Announces this consumer, and returns the names of those that live, itself included. A refused announcement is an error:
+    /// the others cannot announce themselves either, and the list says nothing.
     pub(crate) async fn announce(&self, stream: &str, lease: Duration) -> Result<Vec<String>, RedisError> {
         let node = self.node_set.node_of_completions(stream);
         let key = node.keys().members(stream, &self.options.group);
@@ -29,14 +30,16 @@ impl Consumer {
         }
         let now = read_time(&time).unwrap_or_default();
         let lease = lease.as_millis() as u64;
+        let (announced, is_announced) = oneshot::channel();
         let (sender, members) = oneshot::channel();
         let mut commands = Commands::default();
         commands.begin("ZADD", 4).key(key.as_bytes()).arg_number(now).arg(self.options.id.as_bytes());
-        commands.end_once(Destination::Nowhere);
+        commands.end_once(Destination::Task(announced));
+        // Without consumers the list lapses.
+        let kept = lease.saturating_mul(KEPT_LEASES);
+        commands.begin("PEXPIRE", 3).key(key.as_bytes()).arg_number(kept).end_once(Destination::Nowhere);
         commands.begin("ZREMRANGEBYSCORE", 4).key(key.as_bytes()).arg(b"-inf");
-        commands
-            .arg_number(now.saturating_sub(lease.saturating_mul(KEPT_LEASES)))
-            .end_once(Destination::Nowhere);
+        commands.arg_number(now.saturating_sub(kept)).end_once(Destination::Nowhere);
         commands
             .begin("ZRANGEBYSCORE", 4)
             .key(key.as_bytes())
@@ -44,12 +47,15 @@ impl Consumer {
             .arg(b"+inf");
         commands.end_once(Destination::Task(sender));
         node.shared().submit(&mut commands);
+        is_announced.await.unwrap_or_else(|_| Err(RedisError::closed()))?;
         let members = members.await.unwrap_or_else(|_| Err(RedisError::closed()))?;
-        let Value::Array(members) = members else { return Ok(Vec::new()) };
-        Ok(members
-            .iter()
-            .filter_map(|name| Some(String::from_utf8_lossy(name.bytes()?).into_owned()))
-            .collect())
+        let Value::Array(members) = members else { return Ok(vec![self.options.id.clone()]) };
+        let read = |name: &Value| Some(String::from_utf8_lossy(name.bytes()?).into_owned());
+        let mut members: Vec<String> = members.iter().filter_map(read).collect();
+        if !members.contains(&self.options.id) {
+            members.push(self.options.id.clone());
+        }
+        Ok(members)
     }
 
     /// Removes this consumer from the announced ones.

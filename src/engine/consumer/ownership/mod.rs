@@ -23,6 +23,7 @@ use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::ownership::OwnershipPhase;
 use crate::engine::host::{Event, Failure};
+use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{Link, LinkState};
 
 /// Number of turns within the time of a lease.
@@ -53,11 +54,17 @@ impl Consumer {
 
     /// Releases every partition, and leaves the groups of consumers.
     pub(crate) async fn release_partitions(&self) {
+        // A lease that a turn is about to get must be released too. The end of a turn is near, and later ones get none.
+        let _turn = self.ownership_turn.lock().await;
         for (name, OrderedStream { partitions, .. }) in self.ordered_streams() {
             let held: Vec<usize> =
                 partitions.into_iter().filter(|&at| self.phase_of(at) != OwnershipPhase::Vacant).collect();
             for &at in &held {
-                self.lock().leave(at, OwnershipPhase::Leaving);
+                let mut state = self.lock();
+                let left = state.leave(at, OwnershipPhase::Leaving);
+                if state.returns(at as u32) {
+                    self.hand_back_left(&state, &left);
+                }
             }
             self.run_lease_steps(held.into_iter().map(|at| (at, LeaseStep::Release)).collect()).await;
             self.retire_member(&name).await;
@@ -66,6 +73,7 @@ impl Consumer {
 
     /// One turn. Returns false once the consumer neither plays nor owns a partition.
     async fn take_turn(&self) -> bool {
+        let _turn = self.ownership_turn.lock().await;
         if self.has_disconnected() {
             return false;
         }
@@ -83,10 +91,13 @@ impl Consumer {
                 }
             };
             let members = match members {
-                Ok(Ok(members)) => Some(members),
+                Ok(Ok(members)) => {
+                    self.lock().ownership_failures.remove(&name);
+                    Some(members)
+                }
                 Err(_) => None,
                 Ok(Err(error)) => {
-                    let is_news = self.lock().is_ownership_news(&format!("{:?}", error.kind));
+                    let is_news = self.lock().is_ownership_news(&name, &error);
                     if is_news {
                         self.report_error(Failure::Consume, &error);
                     }
@@ -121,13 +132,16 @@ impl Consumer {
                 continue;
             }
             match (phase, is_chosen) {
-                (OwnershipPhase::Vacant, Some(true)) if stream.active && !state.is_being_read(at) => {
+                (OwnershipPhase::Vacant, Some(true))
+                    if state.phase == Phase::Playing && stream.active && !state.is_being_read(at) =>
+                {
                     steps.push((at, LeaseStep::Acquire))
                 }
                 (OwnershipPhase::Vacant, _) => {}
                 (OwnershipPhase::Leaving, _) if state.has_drained(at) => steps.push((at, LeaseStep::Release)),
                 (OwnershipPhase::Held | OwnershipPhase::TakingOver, Some(false)) => {
-                    state.leave(at, OwnershipPhase::Leaving);
+                    let left = state.leave(at, OwnershipPhase::Leaving);
+                    self.hand_back_left(&state, &left);
                     self.end_read_of(&mut state, at);
                     let step = if state.has_drained(at) { LeaseStep::Release } else { LeaseStep::Renew };
                     steps.push((at, step));
@@ -140,7 +154,7 @@ impl Consumer {
 
     /// Gives up a partition whose lease lapsed or belongs to another consumer.
     pub(crate) fn lose(&self, state: &mut ConsumerState, at: usize) {
-        state.leave(at, OwnershipPhase::Vacant);
+        drop(state.leave(at, OwnershipPhase::Vacant));
         self.end_read_of(state, at);
         self.announce_ownership(state, at, 0);
     }
@@ -193,10 +207,10 @@ impl Consumer {
 }
 
 impl ConsumerState {
-    fn is_ownership_news(&mut self, failure: &str) -> bool {
-        let is_news = self.last_ownership_failure.as_deref() != Some(failure);
-        self.last_ownership_failure = Some(failure.to_owned());
-        is_news
+    /// Notes a failure, which is reported once until a success.
+    fn is_ownership_news(&mut self, stream: &str, error: &RedisError) -> bool {
+        let failure = format!("{:?} {}", error.kind, error.reply_code().unwrap_or_default());
+        self.ownership_failures.insert(stream.to_owned(), failure.clone()) != Some(failure)
     }
 }
 

@@ -1,11 +1,14 @@
 //! Takeover of a partition: the new owner claims all entries that are pending in the group, in their order, before it reads
 //! new ones. No other consumer runs them, since it has the lease.
 
+use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{Claim, pack_claim};
@@ -15,7 +18,7 @@ use crate::engine::consumer::Consumer;
 use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::consumer::state::ownership::OwnershipPhase;
 use crate::engine::consumer::state::stream::Position;
-use crate::engine::host::{Event, Failure};
+use crate::engine::host::Event;
 use crate::engine::protocol::pending_entries::{PendingEntry, read_rows};
 
 /// Number of entries of one page.
@@ -28,7 +31,7 @@ pub(crate) async fn take_over(consumer: Weak<Consumer>, at: usize, fence: u64) {
     let mut from = EntryId::default();
     loop {
         let Some(consumer) = consumer.upgrade() else { return };
-        if consumer.has_disconnected() || !consumer.is_taking_over(at, fence) {
+        if consumer.has_disconnected() || !consumer.lock().is_taking_over(at, fence) {
             return;
         }
         match consumer.take_page(at, fence, from).await {
@@ -39,10 +42,7 @@ pub(crate) async fn take_over(consumer: Weak<Consumer>, at: usize, fence: u64) {
                 if error.reply_code() == Some("NOGROUP") {
                     return consumer.hold(at, fence);
                 }
-                if consumer.lock().last_claim_failure.is_none() {
-                    consumer.lock().last_claim_failure = Some(format!("{:?}", error.kind));
-                    consumer.report_error(Failure::Consume, &error);
-                }
+                consumer.claim_failed(error);
                 drop(consumer);
                 tokio::time::sleep(RETRY_WAIT).await;
             }
@@ -51,25 +51,14 @@ pub(crate) async fn take_over(consumer: Weak<Consumer>, at: usize, fence: u64) {
 }
 
 impl Consumer {
-    fn is_taking_over(&self, at: usize, fence: u64) -> bool {
-        let state = self.lock();
-        let ownership = state.streams[at].ownership.as_ref();
-        // A lease that lapses for a moment can still be renewed. Jobs do not start meanwhile.
-        ownership.is_some_and(|ownership| {
-            ownership.phase == OwnershipPhase::TakingOver && ownership.fence == fence
-        })
-    }
-
     /// Begins to read a partition.
     fn hold(&self, at: usize, fence: u64) {
         {
             let mut state = self.lock();
+            let is_taking_over = state.is_taking_over(at, fence);
             let stream = &mut state.streams[at];
             (stream.position, stream.handed_back) = (Position::New, None);
-            let Some(ownership) = &mut stream.ownership else { return };
-            if ownership.phase != OwnershipPhase::TakingOver || ownership.fence != fence {
-                return;
-            }
+            let Some(ownership) = stream.ownership.as_mut().filter(|_| is_taking_over) else { return };
             ownership.phase = OwnershipPhase::Held;
             self.end_read_of(&mut state, at);
         }
@@ -96,35 +85,73 @@ impl Consumer {
         let next = rows.last().and_then(|row| row.id.successor());
         let limit = self.options.retry_limit;
         let wanted: Vec<PendingEntry> = {
-            let state = self.lock();
+            let mut state = self.lock();
+            if !state.is_taking_over(at, fence) {
+                return Ok(None);
+            }
             // The claim cycle ends those at the retry limit.
             let is_wanted = |row: &PendingEntry| row.deliveries < limit && !state.holds(at as u32, row.id);
-            rows.into_iter().filter(is_wanted).collect()
+            let wanted: Vec<PendingEntry> = rows.into_iter().filter(is_wanted).collect();
+            // A pause waits for them, and a stop removes the consumer's name behind them.
+            state.claiming += wanted.len();
+            wanted
         };
         if !wanted.is_empty() {
-            let names = (key.as_str(), self.group.as_str(), self.options.id.as_str());
-            let ids = wanted.iter().map(|row| &row.id);
-            let reply = self
-                .ask(lane, |commands, to| pack_claim(commands, names, 0, ids, Claim::Deliver, to))
-                .await?;
-            let entries = match &reply {
-                Value::Array(entries) => entries.iter().filter_map(OwnedEntry::read).collect(),
-                _ => Vec::new(),
-            };
-            self.run_taken(at, fence, &key, wanted, &entries);
+            let entries = self.claim_rows(lane, &key, &wanted).await;
+            let (count, claimed) = (wanted.len(), entries.as_ref().map_or(&[][..], Vec::as_slice));
+            self.run_taken(at, fence, &key, wanted, claimed);
+            self.lock().claiming -= count;
+            self.notify_if_idle();
+            entries?;
         }
         Ok(next.filter(|_| !is_last))
     }
 
+    /// Claims entries with the number of deliveries that they have. A move of ownership alone is no delivery.
+    async fn claim_rows(
+        &self,
+        lane: usize,
+        key: &str,
+        wanted: &[PendingEntry],
+    ) -> Result<Vec<OwnedEntry>, RedisError> {
+        let mut by_count: BTreeMap<u64, Vec<EntryId>> = BTreeMap::new();
+        for row in wanted {
+            by_count.entry(row.deliveries).or_default().push(row.id);
+        }
+        let mut replies = Vec::with_capacity(by_count.len());
+        {
+            let mut commands = Commands::default();
+            let names = (key, self.group.as_str(), self.options.id.as_str());
+            for (count, ids) in by_count {
+                let (sender, receiver) = oneshot::channel();
+                let claim = Claim::DeliverAs(count);
+                pack_claim(&mut commands, names, 0, ids.iter(), claim, Destination::Task(sender));
+                replies.push(receiver);
+            }
+            // After a lost connection another consumer can own the entries.
+            commands.send_once();
+            self.shared(lane).submit(&mut commands);
+        }
+        let mut entries = Vec::with_capacity(wanted.len());
+        for reply in replies {
+            // Every command gets a reply or an error.
+            let reply = reply.await.unwrap_or_else(|_| Err(RedisError::closed()))?;
+            if let Value::Array(found) = reply {
+                entries.extend(found.iter().filter_map(OwnedEntry::read));
+            }
+        }
+        Ok(entries)
+    }
+
     /// Starts or buffers the entries of a page in their order.
     fn run_taken(&self, at: usize, fence: u64, key: &str, wanted: Vec<PendingEntry>, entries: &[OwnedEntry]) {
-        if !self.is_taking_over(at, fence) {
-            return;
-        }
         let now = Instant::now();
         let mut found = Vec::with_capacity(entries.len());
         let reads = {
             let mut state = self.lock();
+            if !state.is_taking_over(at, fence) {
+                return;
+            }
             for row in wanted {
                 let Some(entry) = entries.iter().find(|entry| entry.id == row.id) else { continue };
                 let deliveries = row.deliveries + 1;

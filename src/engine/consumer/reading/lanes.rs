@@ -22,6 +22,7 @@ impl Consumer {
         if let Some(number) = known.peek().map(|stream| stream.number) {
             known.for_each(|stream| stream.change_options(options.clone()));
             state.is_ordered |= options.order.is_some();
+            state.unpark_unordered();
             return number;
         }
         state.is_ordered |= options.order.is_some();

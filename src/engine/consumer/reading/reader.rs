@@ -17,6 +17,7 @@ use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::consumer::state::stream::Position;
 use crate::engine::consumer::turn::Started;
+use crate::engine::consumer::turn::hand_back::HandBack;
 use crate::engine::consumer::turn::read_command::{CLIENT_ID, READ};
 use crate::engine::consumer::turn::wakeups::notify_idle;
 use crate::engine::host::{Failure, Host};
@@ -69,6 +70,8 @@ struct ReadBatch {
     free: usize,
     started: Started,
     deleted: Vec<(u32, EntryId)>,
+    /// Entries of partitions that leave.
+    returned: HandBack,
     foreign: Option<RedisError>,
 }
 
@@ -90,6 +93,7 @@ impl Consumer {
                 }
                 Err(error) => Err(error),
             };
+            drop(self.send_hand_back(&state, std::mem::take(&mut batch.returned)));
             if std::mem::take(&mut state.lanes[lane].reads_history) {
                 let of_lane = state.streams.iter_mut().filter(|stream| stream.lane == lane);
                 of_lane.for_each(|stream| stream.left.clear());
@@ -166,6 +170,10 @@ impl Consumer {
     ) {
         if !state.is_taken(stream) {
             // The next owner takes it over.
+            if state.returns(stream) && !entry.deleted {
+                let is_new = state.streams[stream as usize].position == Position::New;
+                batch.returned.add_unstarted(stream, entry.id, is_new);
+            }
             return;
         }
         let at = &mut state.streams[stream as usize];
@@ -239,6 +247,7 @@ impl Consumer {
             let key = self.lock().streams[stream].key.clone();
             let ids: Vec<EntryId> = run.iter().map(|(_, id)| *id).collect();
             self.acknowledge_trimmed(stream, lane, &key, &ids);
+            self.end_turns(stream, &ids);
         }
     }
 }

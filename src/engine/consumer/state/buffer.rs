@@ -32,6 +32,8 @@ pub struct BufferedEntry {
     pub carried: Option<Arc<CarriedPayload>>,
     /// Number of deliveries, as in [`Delivery`].
     pub deliveries: u64,
+    /// True if Redis counts this delivery once the job starts.
+    pub is_uncounted: bool,
     /// Start of the current idle time.
     pub touched: Instant,
     /// True if it waits for another entry of its key.
@@ -51,6 +53,7 @@ impl BufferedEntry {
             headers: delivery.headers.map(Box::from),
             carried: delivery.carried.cloned().filter(|_| !planted("buffered payload is lost")),
             deliveries: delivery.deliveries,
+            is_uncounted: false,
             touched: delivery.at,
             is_parked: false,
         }

@@ -26,7 +26,7 @@ pub mod settlement_batch;
 pub mod stream;
 pub mod trim_detector;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -105,8 +105,8 @@ pub struct ConsumerState {
     pub has_unparked: bool,
     /// True while the task that owns partitions runs.
     pub owning: bool,
-    /// Last failure of that task, so that it is reported once.
-    pub last_ownership_failure: Option<String>,
+    /// Current failure of that task by stream, so that it is reported once.
+    pub ownership_failures: BTreeMap<String, String>,
     /// Number of commands under way that hand back buffered entries.
     pub handing_back: usize,
     /// The nodes it reads from.

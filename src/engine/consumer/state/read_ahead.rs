@@ -47,7 +47,9 @@ impl ConsumerState {
         let all = std::mem::take(&mut self.buffered);
         let (left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_left);
         self.buffered = kept;
-        self.parked = self.buffered.iter().filter(|one| one.is_parked).count();
+        if self.is_ordered {
+            self.count_parked();
+        }
         for one in &left {
             self.streams[one.stream as usize].hand_back(one.entry, one.deliveries);
         }

@@ -33,12 +33,7 @@ impl ConsumerState {
     /// Number of entries per stream for the next read of a lane; `None` if no read is due.
     pub fn next_count(&self, lane: usize, concurrency: u32) -> Option<usize> {
         let LaneState { reading, recovering, busy, .. } = self.lanes[lane];
-        if self.phase != Phase::Playing
-            || reading
-            || recovering
-            || self.handing_back > 0
-            || self.is_full_of_parked()
-        {
+        if self.phase != Phase::Playing || reading || recovering || self.handing_back > 0 {
             return None;
         }
         let streams = self.active_streams(lane).count();

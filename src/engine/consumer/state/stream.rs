@@ -66,6 +66,8 @@ pub struct StreamState {
     pub sharded_head: Option<String>,
     /// True once `play()` was called after the stream was added.
     pub active: bool,
+    /// True if the group of a partition was made since the last pause. A play for added partitions leaves it alone.
+    pub is_prepared: bool,
     /// Ownership, if its jobs are ordered.
     pub ownership: Option<Ownership>,
     /// Start of the next read.
@@ -130,6 +132,7 @@ impl StreamState {
             channel_head,
             sharded_head,
             active: false,
+            is_prepared: false,
             ownership: Ownership::of(&options),
             position: Self::first_position(&options),
             handed_back: None,
@@ -155,8 +158,12 @@ impl StreamState {
 
     /// Takes other options of the user.
     pub fn change_options(&mut self, options: StreamOptions) {
-        if options.order != self.options.order {
-            self.ownership = Ownership::of(&options);
+        match (&mut self.ownership, &options.order) {
+            // What it owns, and what waits, stays.
+            (Some(ownership), Some(order)) => {
+                (ownership.of, ownership.lease) = (order.stream.clone(), order.lease);
+            }
+            _ => self.ownership = Ownership::of(&options),
         }
         self.options = options;
     }

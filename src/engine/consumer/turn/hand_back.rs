@@ -1,6 +1,6 @@
 //! Return of entries to their group, so that any consumer can claim them at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -18,19 +18,25 @@ use crate::engine::consumer::state::{ConsumerState, Phase};
 /// Receiver of the reply to one command.
 pub(crate) type PendingReply = oneshot::Receiver<Result<Value, RedisError>>;
 
-/// Entries to return, in commands of one stream and one kind each.
+/// Entries to return, in commands of one stream and one delivery count each. Without a count the one in Redis stays.
 #[derive(Default)]
-pub(crate) struct HandBack(BTreeMap<(u32, bool), Vec<EntryId>>);
+pub(crate) struct HandBack(BTreeMap<(u32, Option<u64>), Vec<EntryId>>);
 
 impl HandBack {
     /// Adds the entry of a running job.
     pub(crate) fn add_running(&mut self, stream: u32, entry: EntryId) {
-        self.0.entry((stream, false)).or_default().push(entry);
+        self.0.entry((stream, None)).or_default().push(entry);
     }
 
-    /// Adds an entry that waits for a slot. Its first delivery does not count, since its job did not start.
+    /// Adds an entry that waits for a slot. Its delivery does not count, since its job did not start.
     pub(crate) fn add_waiting(&mut self, one: &BufferedEntry) {
-        self.0.entry((one.stream, one.deliveries == 1)).or_default().push(one.entry);
+        let before = one.deliveries.checked_sub(1).filter(|_| !one.is_uncounted);
+        self.0.entry((one.stream, before)).or_default().push(one.entry);
+    }
+
+    /// Adds an entry of a read whose job does not start here. A read of the history has counted already.
+    pub(crate) fn add_unstarted(&mut self, stream: u32, entry: EntryId, is_new: bool) {
+        self.0.entry((stream, is_new.then_some(0))).or_default().push(entry);
     }
 }
 
@@ -69,6 +75,13 @@ impl Consumer {
         }
     }
 
+    /// Returns entries of partitions that leave. Redis has the commands before the release of their leases.
+    pub(crate) fn hand_back_left(&self, state: &ConsumerState, left: &VecDeque<BufferedEntry>) {
+        let mut unstarted = HandBack::default();
+        left.iter().for_each(|one| unstarted.add_waiting(one));
+        drop(self.send_hand_back(state, unstarted));
+    }
+
     /// Sends the commands under the lock of the state, so that they come behind each lease renewal of their entries.
     pub(crate) fn send_hand_back(
         &self,
@@ -76,7 +89,7 @@ impl Consumer {
         HandBack(unfinished): HandBack,
     ) -> Vec<PendingReply> {
         let mut replies = Vec::with_capacity(unfinished.len());
-        for ((stream, is_unstarted), entries) in unfinished {
+        for ((stream, before), entries) in unfinished {
             let stream = &state.streams[stream as usize];
             if !self.is_ready(stream.lane) {
                 continue;
@@ -84,7 +97,7 @@ impl Consumer {
             let (sender, receiver) = oneshot::channel();
             let mut commands = Commands::default();
             let names = (stream.key.as_str(), self.group.as_str(), self.options.id.as_str());
-            let claim = if is_unstarted { Claim::HandBackUnstarted } else { Claim::HandBack };
+            let claim = before.map_or(Claim::HandBack, Claim::HandBackUnstarted);
             pack_claim(&mut commands, names, 0, entries.iter(), claim, Destination::Task(sender));
             // After a lost connection another consumer can own the entries.
             commands.send_once();

@@ -1,5 +1,7 @@
 //! Start of jobs: a slot for each entry, then the job for the host.
 
+use std::collections::BTreeMap;
+
 use tokio::time::Instant;
 
 use crate::engine::consumer::Consumer;
@@ -10,8 +12,8 @@ use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::job_id::new_id;
 use crate::redis_io::command::{Commands, Destination};
-use crate::redis_io::streams::commands::pack_acknowledge;
-use crate::redis_io::streams::entry::OwnedEntry;
+use crate::redis_io::streams::commands::{Claim, pack_acknowledge, pack_claim};
+use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
 use crate::redis_io::world::fault::planted;
 
 impl Consumer {
@@ -23,10 +25,11 @@ impl Consumer {
         free: &mut usize,
     ) -> Option<JobToken> {
         let is_parked = !state.admit(&delivery);
-        let has_waiting = state.buffered.len() > state.parked;
+        // Of a partition whose lease may have lapsed, nothing starts.
+        let has_waiting =
+            state.buffered.len() > state.parked || !state.can_start(delivery.stream, delivery.at);
         if is_parked || *free == 0 && !planted("entry without a slot starts") || has_waiting {
-            state.parked += usize::from(is_parked);
-            state.buffered.push_back(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
+            state.buffer(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
             return None;
         }
         *free = free.saturating_sub(1);
@@ -35,21 +38,22 @@ impl Consumer {
     }
 
     /// Takes the slot that was reserved for a claimed entry. Buffered entries wait for other slots. An entry that must wait
-    /// for another one of its key is buffered.
+    /// for another one of its key, or for the lease of its partition, is buffered.
     pub(crate) fn start_claimed(
         &self,
         state: &mut ConsumerState,
         delivery: Delivery<'_>,
     ) -> Option<JobToken> {
-        if state.admit(&delivery) {
+        let is_parked = !state.admit(&delivery);
+        if !is_parked && state.can_start(delivery.stream, delivery.at) {
             return Some(start(state, delivery, delivery.at));
         }
-        state.parked += 1;
-        state.buffered.push_back(BufferedEntry { is_parked: true, ..BufferedEntry::new(delivery) });
+        state.buffer(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
         None
     }
 
-    /// Buffers an entry of a partition that was taken over, and returns the id of its job.
+    /// Buffers an entry of a partition that was taken over, and returns the id of its job. Its delivery counts once the job
+    /// starts.
     pub(crate) fn buffer_taken(
         &self,
         state: &mut ConsumerState,
@@ -72,8 +76,7 @@ impl Consumer {
             at,
         };
         let is_parked = !state.admit(&delivery);
-        state.parked += usize::from(is_parked);
-        state.buffered.push_back(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
+        state.buffer(BufferedEntry { is_parked, is_uncounted: true, ..BufferedEntry::new(delivery) });
         job
     }
 
@@ -89,8 +92,12 @@ impl Consumer {
         }
         let (now, lease) = (Instant::now(), self.trusted_lease());
         let mut started = Vec::new();
+        let mut uncounted: BTreeMap<(u32, u64), Vec<EntryId>> = BTreeMap::new();
         while started.len() < free {
             let Some(next) = state.take_waiting(now, lease) else { break };
+            if next.is_uncounted {
+                uncounted.entry((next.stream, next.deliveries)).or_default().push(next.entry);
+            }
             started.push((next.stream, start(state, next.delivery(), now)));
         }
         if started.is_empty() {
@@ -98,9 +105,25 @@ impl Consumer {
         }
         state.claim_backlog.start_read();
         self.start_timer(state);
+        self.count_deliveries(state, uncounted);
         self.hand_over(state, &started);
         // A settlement leads here, and its reply must not be waited for.
         self.node_set.context().host.wake();
+    }
+
+    /// Counts deliveries of entries that were taken over, before their jobs run. The commands leave under the lock of the
+    /// state, so that the settlements come behind them.
+    fn count_deliveries(&self, state: &ConsumerState, uncounted: BTreeMap<(u32, u64), Vec<EntryId>>) {
+        for ((stream, deliveries), entries) in uncounted {
+            let stream = &state.streams[stream as usize];
+            let mut commands = Commands::default();
+            let names = (stream.key.as_str(), self.group.as_str(), self.options.id.as_str());
+            let claim = Claim::Count(deliveries);
+            pack_claim(&mut commands, names, 0, entries.iter(), claim, Destination::Nowhere);
+            // After a lost connection another consumer can own the entries.
+            commands.send_once();
+            self.shared(stream.lane).submit(&mut commands);
+        }
     }
 
     /// Hands jobs to the host, stream by stream, and prefetches their payloads if wanted.

@@ -139,14 +139,23 @@ impl Consumer {
         slot_of(&self.node_set.nodes()[node].keys().payload(job, key).concat())
     }
 
-    /// Hands the waiting jobs to the host, without those that ended in between.
+    /// Hands the waiting jobs to the host, without those that ended, or whose partition was lost, in between.
     fn begin_waiting(&self, waiting: &PrefetchJobs, payloads: &HashMap<(usize, usize), Vec<u8>>) {
         let host = &self.node_set.context().host;
+        let mut has_lost = false;
         {
-            let state = self.lock();
+            let mut state = self.lock();
             let mut started = Vec::with_capacity(waiting.jobs.len());
             for (at, &PrefetchJob { token, .. }) in waiting.jobs.iter().enumerate() {
                 if state.disconnected || state.jobs.running_job(token).is_none() {
+                    continue;
+                }
+                if state.has_lost(token) {
+                    // The next owner runs it.
+                    state.note_ends(std::iter::once(token));
+                    state.jobs.settle(token);
+                    state.jobs.retire(token);
+                    has_lost = true;
                     continue;
                 }
                 started.push((waiting.stream, token));
@@ -157,6 +166,10 @@ impl Consumer {
                 }
             }
             self.begin(&state, &started);
+        }
+        if has_lost {
+            self.step();
+            self.notify_if_idle();
         }
         host.wake();
     }

@@ -3,6 +3,8 @@
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::redis_io::streams::entry::EntryId;
+
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::host::Event;
@@ -34,6 +36,21 @@ impl Consumer {
         if std::mem::take(&mut state.backed_off) {
             self.claim_wakeup.notify_one();
         }
+    }
+
+    /// Ends the turns of entries that do not run again, and starts the next ones of their keys.
+    pub(crate) fn end_turns(&self, stream: usize, entries: &[EntryId]) {
+        {
+            let mut state = self.lock();
+            if !state.is_ordered || entries.is_empty() {
+                return;
+            }
+            entries.iter().for_each(|&entry| state.end_turn_of(stream as u32, entry));
+            if !state.has_unparked {
+                return;
+            }
+        }
+        self.step();
     }
 
     /// Wakes claiming if it waits for a slot and one is free.

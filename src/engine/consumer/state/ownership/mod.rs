@@ -18,6 +18,8 @@ use crate::engine::options::consumer::{OrderOptions, StreamOptions};
 
 /// Fifths of a lease that must be left for a read. The rest, without the read itself, is for its way to Redis.
 const READ_MARGIN: u32 = 3;
+/// Maximum number of parked entries of a partition. It is not read further then.
+const MAX_PARKED: usize = 1_024;
 /// Part of a lease that one read takes at most, so that Redis ends it well before the lease can lapse.
 const READ_PART: u32 = 5;
 
@@ -52,6 +54,8 @@ pub struct Ownership {
     pub reads_at_leave: usize,
     /// For each key, the entry that runs, runs next or waits for its retry.
     pub(super) busy: HashMap<Box<str>, EntryId>,
+    /// Number of buffered entries that wait for another entry of their key.
+    pub parked: usize,
 }
 
 impl Ownership {
@@ -66,6 +70,7 @@ impl Ownership {
             fence: 0,
             reads_at_leave: usize::MAX,
             busy: HashMap::default(),
+            parked: 0,
         })
     }
 
@@ -84,10 +89,11 @@ impl Ownership {
         matches!(self.phase, OwnershipPhase::TakingOver | OwnershipPhase::Held)
     }
 
-    /// Returns true if the partition can be read. The lease outlasts the read.
+    /// Returns true if the partition can be read. The lease outlasts the read, and there is room for its entries.
     pub fn can_read(&self, now: Instant) -> bool {
         let left = self.valid_until.saturating_duration_since(now);
-        self.phase == OwnershipPhase::Held && left > self.lease / READ_PART * READ_MARGIN
+        let is_full = self.parked >= MAX_PARKED;
+        self.phase == OwnershipPhase::Held && !is_full && left > self.lease / READ_PART * READ_MARGIN
     }
 
     /// Maximum time of one read.

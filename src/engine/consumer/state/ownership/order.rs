@@ -3,18 +3,18 @@
 //! At most one entry of a key runs or can run next. The others are parked in the buffer until it is settled for good, so a job
 //! that waits for its retry blocks its key only.
 
+use std::collections::VecDeque;
+
 use tokio::time::Instant;
 
 use crate::redis_io::streams::entry::EntryId;
+use crate::redis_io::world::map::HashSet;
 
-use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::buffer::BufferedEntry;
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::consumer::state::ownership::{Ownership, OwnershipPhase};
+use crate::engine::consumer::state::{ConsumerState, Phase};
 use crate::engine::host::job_token::JobToken;
-
-/// Maximum number of parked entries of a consumer. It reads no further ones then.
-const MAX_PARKED: usize = 1_024;
 
 impl ConsumerState {
     /// Returns true if jobs of a stream can begin: it is not ordered, or this consumer owns it.
@@ -49,19 +49,78 @@ impl ConsumerState {
         }
     }
 
-    /// Returns true if too many entries are parked for another read.
-    pub fn is_full_of_parked(&self) -> bool {
-        self.parked >= MAX_PARKED
+    /// Buffers an entry behind the others.
+    pub fn buffer(&mut self, one: BufferedEntry) {
+        if one.is_parked {
+            self.parked += 1;
+            let ownership = &mut self.streams[one.stream as usize].ownership;
+            ownership.iter_mut().for_each(|ownership| ownership.parked += 1);
+        }
+        self.buffered.push_back(one);
+    }
+
+    /// Lets the parked entries of streams start that have no order any more.
+    pub fn unpark_unordered(&mut self) {
+        for one in self.buffered.iter_mut().filter(|one| one.is_parked) {
+            one.is_parked = self.streams[one.stream as usize].ownership.is_some();
+        }
+        self.count_parked();
+    }
+
+    /// Counts the parked entries again, after entries have left the buffer.
+    pub fn count_parked(&mut self) {
+        self.parked = 0;
+        self.streams.iter_mut().flat_map(|stream| &mut stream.ownership).for_each(|of| of.parked = 0);
+        for one in self.buffered.iter().filter(|one| one.is_parked) {
+            self.parked += 1;
+            let ownership = &mut self.streams[one.stream as usize].ownership;
+            ownership.iter_mut().for_each(|ownership| ownership.parked += 1);
+        }
     }
 
     /// Ends the turn of a job in its key, before its slot is retired. The next entry of the key can start then.
     pub fn end_turn(&mut self, token: JobToken) {
         let Some(slot) = self.jobs.job(token).filter(|_| self.is_ordered) else { return };
-        let (stream, entry) = (slot.stream, slot.entry);
-        let Some(ownership) = &mut self.streams[stream as usize].ownership else { return };
-        let Some(key) = slot.carried.as_ref().and_then(|carried| carried.order_key.as_deref()) else {
+        let (stream, entry, carried) = (slot.stream, slot.entry, slot.carried.clone());
+        let Some(key) = carried.as_ref().and_then(|carried| carried.order_key.as_deref()) else { return };
+        self.pass_turn(stream, entry, key);
+    }
+
+    /// Ends the turn of an entry that does not run again: it is not in the stream any more, or had its last delivery.
+    pub fn end_turn_of(&mut self, stream: u32, entry: EntryId) {
+        if !self.is_ordered || self.holds(stream, entry) {
+            return;
+        }
+        let Some(ownership) = &self.streams[stream as usize].ownership else { return };
+        let Some(key) = ownership.busy.iter().find(|(_, of)| **of == entry).map(|(key, _)| key.clone())
+        else {
             return;
         };
+        self.pass_turn(stream, entry, &key);
+    }
+
+    /// Entries that have the turn of a key, wait for their retry and keep other entries parked. `most` limits their number.
+    pub fn waiting_turns(&self, most: usize) -> Vec<(usize, EntryId)> {
+        let mut waiting = Vec::new();
+        for at in self.ordered() {
+            let Some(ownership) = &self.streams[at].ownership else { continue };
+            let of_stream = self.buffered.iter().filter(|one| one.stream == at as u32);
+            let (parked, next): (Vec<_>, Vec<_>) = of_stream.partition(|one| one.is_parked);
+            let keys: HashSet<&str> = parked.into_iter().filter_map(BufferedEntry::order_key).collect();
+            let mut held: HashSet<EntryId> = next.into_iter().map(|one| one.entry).collect();
+            held.extend(self.jobs.jobs_of(at as u32).map(|slot| slot.entry));
+            let mut turns: Vec<(&str, EntryId)> =
+                keys.into_iter().filter_map(|key| Some((key, *ownership.busy.get(key)?))).collect();
+            turns.retain(|(_, entry)| !held.contains(entry));
+            waiting.extend(turns.into_iter().map(|(_, entry)| (at, entry)));
+        }
+        waiting.truncate(most);
+        waiting
+    }
+
+    /// Passes the turn of a key to its next entry.
+    fn pass_turn(&mut self, stream: u32, entry: EntryId, key: &str) {
+        let Some(ownership) = &mut self.streams[stream as usize].ownership else { return };
         if ownership.busy.get(key) != Some(&entry) {
             return;
         }
@@ -72,6 +131,7 @@ impl ConsumerState {
             Some(next) => {
                 next.is_parked = false;
                 self.parked -= 1;
+                ownership.parked = ownership.parked.saturating_sub(1);
                 self.has_unparked = true;
                 ownership.busy.insert(key.into(), next.entry);
             }
@@ -93,18 +153,35 @@ impl ConsumerState {
         }
     }
 
-    /// Ends reads and starts of a partition. Its entries that have not begun stay pending for the next owner.
-    pub fn leave(&mut self, stream: usize, phase: OwnershipPhase) {
+    /// Ends reads and starts of a partition. Returns its entries that have not begun, which stay pending for the next owner.
+    pub fn leave(&mut self, stream: usize, phase: OwnershipPhase) -> VecDeque<BufferedEntry> {
         let reads = self.lanes[self.streams[stream].lane].rotation;
         if let Some(ownership) = &mut self.streams[stream].ownership {
             ownership.phase = phase;
             ownership.reads_at_leave = reads;
         }
         let left = stream as u32;
-        let parked = self.buffered.iter().filter(|one| one.stream == left && one.is_parked).count();
-        self.parked -= parked;
-        self.buffered.retain(|one| one.stream != left);
         self.delayed_retries.retain(|one| one.stream != left);
+        let all = std::mem::take(&mut self.buffered);
+        let (left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(|one| one.stream == left);
+        self.buffered = kept;
+        self.count_parked();
+        left
+    }
+
+    /// Returns true if an entry of a read is returned, since the partition leaves and has its lease yet.
+    pub fn returns(&self, stream: u32) -> bool {
+        let ownership = self.streams[stream as usize].ownership.as_ref();
+        ownership.is_some_and(|of| of.phase == OwnershipPhase::Leaving && of.is_valid(Instant::now()))
+    }
+
+    /// Returns true while a takeover with this fencing number goes on. A lease that lapses for a moment can still be renewed;
+    /// jobs do not start meanwhile.
+    pub fn is_taking_over(&self, stream: usize, fence: u64) -> bool {
+        self.phase == Phase::Playing
+            && self.streams[stream].ownership.as_ref().is_some_and(|ownership| {
+                ownership.phase == OwnershipPhase::TakingOver && ownership.fence == fence
+            })
     }
 
     /// Returns true if nothing of a partition runs here, and no read can bring an entry of it.
@@ -127,19 +204,25 @@ impl ConsumerState {
         (0..self.streams.len()).filter(is_ordered)
     }
 
-    /// Leaves every partition, at a pause. A read under way can bring later entries than those that it drops.
-    pub fn leave_all(&mut self) {
+    /// Leaves every partition, at a pause. A read under way can bring later entries than those that it drops. Returns the
+    /// entries that have not begun and whose lease is certain.
+    pub fn leave_all(&mut self) -> VecDeque<BufferedEntry> {
+        let mut all = VecDeque::new();
         for stream in self.ordered().collect::<Vec<_>>() {
             if self.is_taken(stream as u32) {
-                self.leave(stream, OwnershipPhase::Leaving);
+                let mut left = self.leave(stream, OwnershipPhase::Leaving);
+                if self.returns(stream as u32) {
+                    all.append(&mut left);
+                }
             }
         }
+        all
     }
 
     /// Forgets every ownership, at a disconnect.
     pub fn disown(&mut self) {
         for stream in self.ordered().collect::<Vec<_>>() {
-            self.leave(stream, OwnershipPhase::Vacant);
+            drop(self.leave(stream, OwnershipPhase::Vacant));
         }
     }
 }
@@ -178,8 +261,7 @@ mod tests {
         if state.admit(&delivery) {
             return Some(state.jobs.take(delivery, None));
         }
-        state.parked += 1;
-        state.buffered.push_back(BufferedEntry { is_parked: true, ..BufferedEntry::new(delivery) });
+        state.buffer(BufferedEntry { is_parked: true, ..BufferedEntry::new(delivery) });
         None
     }
 
@@ -199,6 +281,24 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_with_too_many_parked_entries_is_not_read_and_the_others_are() {
+        let mut state = owner();
+        state.streams.extend(playing(1).streams);
+        if let Some(ownership) = &mut state.streams[0].ownership {
+            ownership.phase = OwnershipPhase::Held;
+        }
+        assert!(take(&mut state, 1, "a").is_some());
+        assert_eq!(state.active_streams(0).count(), 2);
+        for time in 0..1_024 {
+            assert!(take(&mut state, 2 + time, "a").is_none());
+        }
+        assert!(!state.streams[0].is_read() && state.streams[1].is_read());
+        assert!(state.next_count(0, 8).is_some(), "the other stream is read");
+        drop(state.leave_waiting(|one| one.entry == entry(2)));
+        assert!(state.streams[0].is_read(), "there is room again");
+    }
+
+    #[test]
     fn an_entry_that_waits_for_its_retry_keeps_its_turn() {
         let mut state = owner();
         let failed = take(&mut state, 1, "a").expect("starts");
@@ -211,11 +311,45 @@ mod tests {
     }
 
     #[test]
+    fn another_lease_leaves_what_is_owned_and_parked() {
+        let mut state = owner();
+        let running = take(&mut state, 1, "a").expect("starts");
+        assert!(take(&mut state, 2, "a").is_none());
+        let options = state.streams[0].options.clone();
+        let order = Some(OrderOptions { stream: "s".to_owned(), lease: 2 * LEASE });
+        state.streams[0]
+            .change_options(crate::engine::options::consumer::StreamOptions { order, ..options.clone() });
+        state.unpark_unordered();
+        assert!(!state.has_lost(running) && state.is_taken(0));
+        assert!(take(&mut state, 3, "a").is_none(), "the key still waits");
+        state.streams[0]
+            .change_options(crate::engine::options::consumer::StreamOptions { order: None, ..options });
+        state.unpark_unordered();
+        assert_eq!((state.parked, next(&mut state), next(&mut state)), (0, Some(2), Some(3)));
+    }
+
+    #[test]
+    fn an_entry_that_is_gone_passes_its_turn_unless_its_job_runs() {
+        let mut state = owner();
+        let failed = take(&mut state, 1, "a").expect("starts");
+        assert!(take(&mut state, 2, "a").is_none());
+        state.end_turn_of(0, entry(1));
+        assert_eq!((next(&mut state), state.waiting_turns(9)), (None, Vec::new()));
+        state.jobs.settle(failed);
+        state.jobs.retire(failed);
+        assert_eq!(state.waiting_turns(9), [(0, entry(1))]);
+        state.end_turn_of(0, entry(1));
+        assert_eq!(state.waiting_turns(9), []);
+        assert_eq!((next(&mut state), state.parked), (Some(2), 0));
+    }
+
+    #[test]
     fn a_partition_that_leaves_drops_what_has_not_begun_and_drains() {
         let mut state = owner();
         let running = take(&mut state, 1, "a").expect("starts");
         assert!(take(&mut state, 2, "a").is_none());
-        state.leave(0, OwnershipPhase::Leaving);
+        let left = state.leave(0, OwnershipPhase::Leaving);
+        assert_eq!(left.iter().map(|one| one.entry).collect::<Vec<_>>(), [entry(2)]);
         assert_eq!((state.buffered.len(), state.parked, state.has_drained(0)), (0, 0, false));
         assert!(!state.has_lost(running) && !state.is_taken(0));
         state.end_turn(running);
@@ -232,7 +366,10 @@ mod tests {
     fn a_paused_consumer_takes_no_entry_behind_those_that_it_has_dropped() {
         let mut state = owner();
         assert!(take(&mut state, 1, "a").is_some() && take(&mut state, 2, "a").is_none());
-        state.leave_all();
+        assert!(state.is_taking_over(0, 1));
+        state.phase = Phase::Pausing;
+        assert!(!state.is_taking_over(0, 1), "also before it leaves");
+        assert_eq!(state.leave_all().len(), 1);
         assert!(!state.is_taken(0) && state.buffered.is_empty());
     }
 
@@ -251,7 +388,7 @@ mod tests {
     fn a_job_that_still_runs_has_its_turn_when_its_partition_comes_back() {
         let mut state = owner();
         let running = take(&mut state, 1, "a").expect("starts");
-        state.leave(0, OwnershipPhase::Vacant);
+        drop(state.leave(0, OwnershipPhase::Vacant));
         state.own(0, 2, Instant::now() + LEASE);
         assert!(take(&mut state, 2, "a").is_none());
         state.end_turn(running);

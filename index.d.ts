@@ -1311,7 +1311,7 @@ export interface ISendOptions {
    *
    * The id is of the stream, on the node of its route. In a partitioned stream it is of one partition: that of the `key`, or else of
    * the id. So sends with one id must have one `key`, and the number of partitions must not grow within the time of the id. Redis keeps it in a key of about 200 bytes, which expires. A script adds
-   * the entry, so the user needs the rights to EVAL, GET, DEL and PSETEX, and to SET for payload keys. It throws a TypeError for
+   * the entry, so the user needs the rights to EVAL, GET, HGET, DEL and PSETEX, and to SET for payload keys. It throws a TypeError for
    * anything but a string or an object, with `DISTRIBUTED_ROUTING`, and for values that become payload keys on a Cluster and on
    * several nodes. It throws a RangeError for an empty id and for more than 512 characters.
    * @default none

@@ -96,11 +96,23 @@ ours('a delayed job with an id is there once, before and after it is due', async
     assert.deepStrictEqual([after.duplicate, after.id, after.entryId], [true, first.id, entry]);
   }
   assert.deepStrictEqual(await jobsIn(scene), [first.id]);
-  // A plain send of the id in between wins.
-  await one.send({ stream, job: one.job('delayed'), id: 'b', delay: 200 });
-  await one.send({ stream, job: one.job('plain'), id: 'b' });
+});
+
+ours('an immediate send of an id that is delayed is a duplicate, and the delayed one finishes', async (_, scene) => {
+  const { stream, group, redis } = scene;
+  await scene.play(async () => {});
+  const [one, other] = [scene.producer(), scene.producer(scene.connect())];
+  const delayed = one.job('delayed').set('k', 1);
+  await one.send({ stream, job: delayed, id: 'b', delay: 400, waitFor: [group] });
+  const plain = await other.send({ stream, job: other.job('plain').set('k', 2), id: 'b' });
+  assert.deepStrictEqual([plain.duplicate, plain.id, plain.entryId], [true, 'delayed', undefined]);
+  // The id without the send counts too, whose job is its id.
+  await one.send({ stream, job: one.job('alone'), delay: 400 });
+  assert.strictEqual((await other.send({ stream, job: other.job(), id: 'alone' })).duplicate, true);
+  assert.ok((await delayed.finished(10_000))[group] instanceof Date);
   await nothingLeft(scene);
-  assert.deepStrictEqual(await jobsIn(scene), [first.id, 'plain']);
+  assert.deepStrictEqual(await jobsIn(scene), ['delayed', 'alone']);
+  assert.strictEqual(await redis.call('EXISTS', keys.payload('plain', 'k')), 0);
 });
 
 ours('a job without an id can be delayed again once it is due', async (_, scene) => {

@@ -15,6 +15,9 @@ use crate::engine::producer::send_plan::QueuedSend;
 use crate::engine::protocol::idempotency::{ADD_ONCE, FirstSend, SendOnce};
 use crate::engine::protocol::schedule::SCHEDULE;
 
+/// Number of keys of either script in front of the payload keys.
+const FIXED_KEYS: usize = 3;
+
 impl Producer {
     /// Packs the send of a job with an idempotency id, whose payload keys and entry take effect together or not at all.
     pub(crate) fn pack_once(
@@ -32,24 +35,26 @@ impl Producer {
             || queued.payload.iter().flat_map(|payload| payload.values.iter().filter(|value| value.is_key));
         let count = queued.payload.as_deref().map_or(0, SendPayload::keys);
         let fields = self.fields(queued, record);
-        let (script, fixed_keys, arguments) =
-            if once.delay.is_some() { (SCHEDULE, 3, 5) } else { (ADD_ONCE, 2, 3) };
-        let words = 3 + fixed_keys + arguments + 3 * count + queued.plan.words(&fields, queued.capped);
-        commands.begin("EVAL", words).arg(script.as_bytes()).arg_number((fixed_keys + count) as u64);
+        let (script, arguments) = if once.delay.is_some() { (SCHEDULE, 5) } else { (ADD_ONCE, 4) };
+        let words = 3 + FIXED_KEYS + arguments + 3 * count + queued.plan.words(&fields, queued.capped);
+        commands.begin("EVAL", words).arg(script.as_bytes()).arg_number((FIXED_KEYS + count) as u64);
         let id = if once.is_of_job { send.as_str() } else { &once.id };
+        let (first_send, sends) = (keys.once(stream, id), keys.delayed_sends(stream));
         match once.delay {
             Some(_) => {
-                commands.key(keys.delayed_times(stream).as_bytes()).key(keys.delayed_sends(stream).as_bytes())
+                commands.key(keys.delayed_times(stream).as_bytes());
+                commands.key(sends.as_bytes()).key(first_send.as_bytes());
             }
-            None => commands.key(queued.plan.key(node).as_bytes()),
-        };
-        commands.key(keys.once(stream, id).as_bytes());
+            None => {
+                commands.key(queued.plan.key(node).as_bytes());
+                commands.key(first_send.as_bytes()).key(sends.as_bytes());
+            }
+        }
         for PayloadValue { key, .. } in values() {
             commands.key_parts(&keys.payload(&queued.job, key));
         }
-        commands.arg(send.as_bytes()).arg(queued.job.as_bytes());
+        commands.arg(send.as_bytes()).arg(queued.job.as_bytes()).arg(once.id.as_bytes());
         if let Some(delay) = once.delay {
-            commands.arg(once.id.as_bytes());
             match once.due {
                 Some(due) => commands.arg(format!("@{due}").as_bytes()),
                 None => commands.arg_number(delay),

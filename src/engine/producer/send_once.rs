@@ -1,7 +1,7 @@
 //! Sends with an idempotency id, and delayed sends. A script adds the entry, unless the id was sent before, within the time that it is kept.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::redis_io::command::{Commands, Destination};
@@ -9,6 +9,8 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::entry::EntryId;
 
+use crate::engine::host::Event;
+use crate::engine::nodes::schedule_watches::ScheduleUser;
 use crate::engine::producer::Producer;
 use crate::engine::producer::send_payload::{PayloadValue, SendPayload};
 use crate::engine::producer::send_plan::QueuedSend;
@@ -17,6 +19,18 @@ use crate::engine::protocol::schedule::SCHEDULE;
 
 /// Number of keys of either script in front of the payload keys.
 const FIXED_KEYS: usize = 3;
+
+impl ScheduleUser for Producer {
+    fn is_active(&self) -> bool {
+        false
+    }
+
+    fn report(&self, error: &RedisError) {
+        let host = &self.node_set.context().host;
+        host.event(Event::ProducerFailed { producer: self.number, error });
+        host.wake();
+    }
+}
 
 impl Producer {
     /// Packs the send of a job with an idempotency id, whose payload keys and entry take effect together or not at all.
@@ -67,15 +81,28 @@ impl Producer {
         queued.plan.pack_words(commands, fields, queued.capped);
         commands.end(to);
         if let Some(delay) = once.delay {
-            self.node_set.expect_delayed(node, stream, Duration::from_millis(delay));
+            let sender: Weak<dyn ScheduleUser> = self.this.clone();
+            self.node_set.expect_delayed((node, stream), Duration::from_millis(delay), &sender);
         }
     }
 
     /// Removes a delayed send. Resolves with 1 if its entry was not added yet.
     pub async fn cancel(&self, route: &str, stream: &str, id: &str) -> Result<Value, RedisError> {
         let node = self.node_set.route(route);
-        let keys = self.node_set.schedule_keys(node, stream);
-        self.node_set.nodes()[node].shared().call(|commands, to| keys.pack_cancel(commands, id, to)).await
+        let (keys, shared) =
+            (self.node_set.schedule_keys(node, stream), self.node_set.nodes()[node].shared());
+        loop {
+            let found = shared.call(|commands, to| keys.pack_find_payload(commands, id, to)).await?;
+            let payload = match &found {
+                Value::Array(payload) => payload.as_slice(),
+                _ => &[],
+            };
+            let reply = shared.call(|commands, to| keys.pack_cancel(commands, id, payload, to)).await?;
+            // A send that took the place of the first one has other payload keys.
+            if reply != Value::Integer(-1) {
+                return Ok(reply);
+            }
+        }
     }
 
     /// Takes the reply to a send with an id. A duplicate waits for the completions of the first send. Those go to the producer

@@ -1313,7 +1313,7 @@ export interface ISendOptions {
    *
    * The id is of the stream, on the node of its route. In a partitioned stream it is of one partition: that of the `key`, or else of
    * the id. So sends with one id must have one `key`, and the number of partitions must not grow within the time of the id. Redis keeps it in a key of about 200 bytes, which expires. A script adds
-   * the entry, so the user needs the rights to EVAL, GET, DEL and PSETEX, and to SET for payload keys. It throws a TypeError for
+   * the entry, so the user needs the rights to EVAL, GET, HGET, DEL and PSETEX, and to SET for payload keys. It throws a TypeError for
    * anything but a string or an object, with `DISTRIBUTED_ROUTING`, and for values that become payload keys on a Cluster and on
    * several nodes. It throws a RangeError for an empty id and for more than 512 characters.
    * @default none
@@ -1326,7 +1326,8 @@ export interface ISendOptions {
    * such a job as any other, but do not watch.
    *
    * `send()` resolves once Redis has the send. {@link Producer.cancel} removes it, by `id` or else by the id of the job. A second
-   * send with that id is a duplicate until the entry is added, and with `id` also for its time after that. The user needs the
+   * send with that id, delayed or not, is a duplicate until the entry is added, and with `id` also for its time after that. Entries
+   * that Redis refuses wait, and are one `'error'` event of a producer that has a listener for it, or of a consumer. The user needs the
    * rights to EVAL, GET, DEL, PSETEX, TIME, EXISTS, ZADD, ZREM, ZRANGE, ZRANGEBYSCORE, HGET, HSET and HDEL. It throws a TypeError
    * with `at`, with `DISTRIBUTED_ROUTING`, and for values that become payload keys on a Cluster and on several nodes.
    * @default 0

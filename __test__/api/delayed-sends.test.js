@@ -6,6 +6,7 @@ const assert = require('node:assert');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
+const { Monitor } = require('../support/monitor.js');
 const { TcpProxy } = require('../support/tcp-proxy.js');
 const { until } = require('../support/wait-until.js');
 
@@ -96,11 +97,95 @@ ours('a delayed job with an id is there once, before and after it is due', async
     assert.deepStrictEqual([after.duplicate, after.id, after.entryId], [true, first.id, entry]);
   }
   assert.deepStrictEqual(await jobsIn(scene), [first.id]);
-  // A plain send of the id in between wins.
-  await one.send({ stream, job: one.job('delayed'), id: 'b', delay: 200 });
-  await one.send({ stream, job: one.job('plain'), id: 'b' });
+});
+
+ours('an immediate send of an id that is delayed is a duplicate, and the delayed one finishes', async (_, scene) => {
+  const { stream, group, redis } = scene;
+  await scene.play(async () => {});
+  const [one, other] = [scene.producer(), scene.producer(scene.connect())];
+  const delayed = one.job('delayed').set('k', 1);
+  await one.send({ stream, job: delayed, id: 'b', delay: 400, waitFor: [group] });
+  const plain = await other.send({ stream, job: other.job('plain').set('k', 2), id: 'b' });
+  assert.deepStrictEqual([plain.duplicate, plain.id, plain.entryId], [true, 'delayed', undefined]);
+  // The id without the send counts too, whose job is its id.
+  await one.send({ stream, job: one.job('alone'), delay: 400 });
+  assert.strictEqual((await other.send({ stream, job: other.job(), id: 'alone' })).duplicate, true);
+  assert.ok((await delayed.finished(10_000))[group] instanceof Date);
   await nothingLeft(scene);
-  assert.deepStrictEqual(await jobsIn(scene), [first.id, 'plain']);
+  assert.deepStrictEqual(await jobsIn(scene), ['delayed', 'alone']);
+  assert.strictEqual(await redis.call('EXISTS', keys.payload('plain', 'k')), 0);
+});
+
+ours('a producer reports once that its delayed sends cannot be added, and adds them later', async (_, scene) => {
+  const { stream, redis } = scene;
+  const errors = [];
+  const producer = scene.producer();
+  producer.on('error', ({ name, code, command }) => errors.push([name, code, command]));
+  const monitor = await Monitor.on(redis);
+  scene.closing(() => monitor.close());
+  await redis.call('SET', keys.stream(stream), 'no stream');
+  for (const id of ['a', 'b']) await producer.send({ stream, job: producer.job(id), delay: 50 });
+  const attempts = async () => (await monitor.scripts()).filter(({ used }) => used.some(([name]) => name === 'XADD'));
+  await until(async () => (await attempts()).length >= 4);
+  assert.deepStrictEqual(errors, [['ReplyError', 'WRONGTYPE', 'EVAL']]);
+  await redis.call('DEL', keys.stream(stream));
+  await nothingLeft(scene);
+  assert.deepStrictEqual((await jobsIn(scene)).sort(), ['a', 'b']);
+  assert.strictEqual(errors.length, 1);
+});
+
+ours('a consumer without a right to delayed sends reports it once, and adds them once it has it', async (_, scene) => {
+  const { stream, redis } = scene;
+  const username = scene.name('user');
+  await redis.call('ACL', 'SETUSER', username, 'on', '>secret', '~*', '&*', '+@all', '-hdel');
+  const sender = scene.producer();
+  await sender.send({ stream, job: sender.job('a'), delay: 60_000 });
+  await redis.call('ZADD', times(stream), 1, 'a');
+  const errors = [];
+  const ran = [];
+  const consumer = scene.consumer({}, scene.connect({ username, password: 'secret' }));
+  consumer.on('error', (error) => errors.push(error));
+  consumer.process({ stream, processor: async (job) => ran.push(job.id) });
+  await consumer.play();
+  await until(() => errors.length > 0);
+  assert.deepStrictEqual([errors[0].code, errors[0].command], ['CONSUME_ERROR', 'EVAL']);
+  assert.match(errors[0].message, DENIED);
+  await redis.call('ACL', 'SETUSER', username, '+hdel');
+  await until(() => ran.length === 1, { timeout: 20_000 });
+  assert.deepStrictEqual([errors.length, ran], [1, ['a']]);
+});
+
+ours('each script names all keys that it uses', async (_, scene) => {
+  const { stream, redis } = scene;
+  const monitor = await Monitor.on(redis);
+  scene.closing(() => monitor.close());
+  const producer = scene.producer();
+  const send = (id, options) => producer.send({ stream, job: producer.job(id).set('k', 1), ...options });
+  await send('now', { id: 'now' });
+  await send('due', { delay: 50 });
+  await send('named', { delay: 50, id: 'x' });
+  await send('never', { delay: 60_000 });
+  assert.strictEqual(await producer.cancel({ stream, id: 'never' }), true);
+  await nothingLeft(scene);
+  const scripts = (await monitor.scripts()).filter(({ keys }) => keys.some((key) => key.includes(stream)));
+  assert.ok(scripts.length >= 6, `${scripts.length}`);
+  for (const { keys, used } of scripts) {
+    for (const [name, key] of used.filter(([name]) => name !== 'TIME')) {
+      assert.ok(keys.includes(key), `${name} ${key} is not among ${keys}`);
+    }
+  }
+});
+
+ours('the look for delayed sends is no failed command for Redis', async (_, scene) => {
+  const server = await scene.server();
+  const connection = scene.connect(server.options);
+  const producer = scene.producer(connection);
+  await producer.send({ stream: scene.stream, job: producer.job('a'), delay: 60_000 });
+  const monitor = await Monitor.on(server);
+  scene.closing(() => monitor.close());
+  await scene.play(async () => {}, { connection: scene.connect(server.options) });
+  await until(async () => (await monitor.probes()).length > 0);
+  assert.doesNotMatch(await server.call('INFO', 'errorstats'), /WRONGTYPE/);
 });
 
 ours('a job without an id can be delayed again once it is due', async (_, scene) => {

@@ -204,7 +204,7 @@ ours('a send with an id that Redis refuses has the reply as its error, and chang
   assert.strictEqual((await send()).duplicate, false);
 });
 
-for (const right of ['get', 'del', 'psetex', 'xadd', 'set']) {
+for (const right of ['get', 'hget', 'del', 'psetex', 'xadd', 'set']) {
   ours(
     `without the right to ${right} a send with an id is refused, adds nothing, and keeps no id`,
     async (_, scene) => {

@@ -12,7 +12,7 @@ let markers = 0;
 
 /** Returns true for a consumer's check for delayed sends, which comes at any time. */
 function isProbe([command, key]) {
-  return command === 'GET' && /:delayed:.*:times$/.test(key);
+  return ['GET', 'EXISTS'].includes(command) && /:delayed:.*:times$/.test(key);
 }
 
 /** Every command that a server executes, in order, but for those of the test itself. */
@@ -46,12 +46,28 @@ class Monitor {
     return [...connections.values()];
   }
 
+  /** The scripts so far: the keys that each names, and the commands that it has called. */
+  async scripts() {
+    const scripts = [];
+    for (const { address, words } of await this.#fromOthers()) {
+      if (words[0] === 'EVAL') scripts.push({ keys: words.slice(3, 3 + Number(words[2])), used: [] });
+      else if (address === 'lua') scripts.at(-1).used.push(words);
+    }
+    return scripts;
+  }
+
+  /** The checks for delayed sends so far. */
+  async probes() {
+    await this.#fromOthers();
+    return this.#recorded.map(({ words }) => words).filter(isProbe);
+  }
+
   async #fromOthers() {
     const marker = `marker-${process.pid}-${markers++}`;
     await this.#server.call('ECHO', marker);
     await until(() => this.#recorded.some(({ words }) => words[1] === marker), { what: 'the marker in MONITOR' });
     const own = this.#server.client.address;
-    return this.#recorded.filter(({ address, words }) => address !== own && !isProbe(words));
+    return this.#recorded.filter(({ address, words }) => address !== own && (address === 'lua' || !isProbe(words)));
   }
 
   /** Those of some names. */

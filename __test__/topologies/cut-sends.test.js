@@ -195,6 +195,24 @@ ours(
   },
 );
 
+ours('large entries of others behind the own ones do not exceed the time for a reply', async (_, scene) => {
+  // A quarter of a second for a MiB, and a second for a reply: all entries together take two.
+  const bus = await cuttable(scene, { connectTimeout: 1000 });
+  const jobs = jobsOf(bus.producer);
+  const other = scene.producer(scene.connect());
+  bus.proxy.muteAt('XADD');
+  const sending = Promise.all(jobs.map((job) => bus.producer.send({ stream: scene.stream, job })));
+  await until(async () => (await scene.length()) === 1 + JOBS, RECOVERY);
+  const large = () => other.job('large').set('value', 'x'.repeat(512 << 10));
+  await other.sendAll(Array.from({ length: 16 }, () => ({ stream: scene.stream, job: large(), payload: 'entry' })));
+  bus.proxy.throttle(4 << 20);
+  bus.proxy.muteAt(null);
+  bus.proxy.cut();
+  await sending;
+  bus.proxy.throttle(0);
+  assert.deepStrictEqual(await jobsIn(scene), [...expected(jobs), ...Array(16).fill('large')]);
+});
+
 ours('without autoResendUnfulfilledCommands a send that was cut rejects, and is not sent again', async (_, scene) => {
   const bus = await cuttable(scene, { autoResendUnfulfilledCommands: false });
   const job = bus.producer.job('once');

@@ -22,6 +22,10 @@ impl ScheduleUser for Consumer {
     fn is_active(&self) -> bool {
         self.lock().phase == Phase::Playing
     }
+
+    fn report(&self, error: &RedisError) {
+        self.report_error(Failure::Consume, error);
+    }
 }
 
 impl Consumer {

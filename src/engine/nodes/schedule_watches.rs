@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::redis_io::error::RedisError;
 use crate::redis_io::locked::Locked;
 use crate::redis_io::world::map::HashMap;
 
@@ -14,10 +15,16 @@ use crate::engine::runtime::backoff::jitter;
 /// Time between two checks of a consumer for delayed sends of other processes.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Member that watches a stream as long as it is active.
+/// Minimum time between the checks of two streams. Beyond 200 streams, checks of a stream are rarer.
+const CHECK_SPACING: Duration = Duration::from_millis(50);
+
+/// Member that sends with a delay, or looks for delayed sends.
 pub(crate) trait ScheduleUser: Send + Sync {
-    /// Returns true while the member uses the stream.
+    /// Returns true while the member looks for the delayed sends of others.
     fn is_active(&self) -> bool;
+
+    /// Reports that Redis refuses the entries of delayed sends.
+    fn report(&self, error: &RedisError);
 }
 
 /// A watched stream: index of its node, and its name.
@@ -31,6 +38,10 @@ pub(crate) struct Watch {
     /// Time of the next check for sends of others.
     pub(crate) check: Option<Instant>,
     pub(crate) users: Vec<Weak<dyn ScheduleUser>>,
+    /// Member that has sent with a delay.
+    pub(crate) sender: Option<Weak<dyn ScheduleUser>>,
+    /// True if a failure was reported, until a success.
+    pub(crate) is_reported: bool,
     wakeup: Arc<Notify>,
 }
 
@@ -100,9 +111,36 @@ impl Schedules {
 
     /// Notes the time of the next script, unless an earlier one is known, and of the next check.
     pub(crate) fn note(&self, place: &Place, due: Option<Instant>) {
-        if let Some(watch) = self.watches.locked().get_mut(place) {
+        let mut watches = self.watches.locked();
+        let spaced = CHECK_SPACING * u32::try_from(watches.len()).unwrap_or(u32::MAX);
+        if let Some(watch) = watches.get_mut(place) {
             watch.due = watch.due.into_iter().chain(due).min();
-            watch.check = Some(Instant::now() + CHECK_INTERVAL.mul_f64(1.0 + jitter() / 4.0));
+            let interval = CHECK_INTERVAL.max(spaced);
+            watch.check = Some(Instant::now() + interval.mul_f64(1.0 + jitter() / 4.0));
+        }
+    }
+
+    /// Notes that entries can be added.
+    pub(crate) fn succeed(&self, place: &Place) {
+        if let Some(watch) = self.watches.locked().get_mut(place) {
+            watch.is_reported = false;
+        }
+    }
+
+    /// Reports a failure to the sender, or else to a member that looks for the delayed sends of others. A failure in a row is
+    /// reported once.
+    pub(crate) fn report(&self, place: &Place, error: &RedisError) {
+        let member = {
+            let mut watches = self.watches.locked();
+            let Some(watch) = watches.get_mut(place) else { return };
+            let member = watch.sender.iter().chain(&watch.users).find_map(Weak::upgrade);
+            if std::mem::replace(&mut watch.is_reported, member.is_some()) {
+                return;
+            }
+            member
+        };
+        if let Some(member) = member {
+            member.report(error);
         }
     }
 
@@ -122,6 +160,8 @@ mod tests {
         fn is_active(&self) -> bool {
             self.0
         }
+
+        fn report(&self, _: &RedisError) {}
     }
 
     fn place() -> Place {
@@ -190,5 +230,25 @@ mod tests {
         assert!(matches!(schedules.step(&place(), false), Step::Wait(_)));
         drop(active);
         assert!(matches!(schedules.step(&place(), false), Step::End));
+    }
+
+    #[test]
+    fn many_streams_are_checked_at_a_limited_rate() {
+        let schedules = Schedules::default();
+        let user: Arc<dyn ScheduleUser> = Arc::new(User(true));
+        let wait = |count: usize| {
+            for number in 0..count {
+                schedules.change(&(0, number.to_string()), |watch| {
+                    watch.users = vec![Arc::downgrade(&user)];
+                    true
+                });
+            }
+            let place = (0, "0".to_owned());
+            schedules.note(&place, None);
+            let Step::Wait(until) = schedules.step(&place, false) else { panic!("a wait") };
+            until.duration_since(Instant::now()).as_secs()
+        };
+        assert!((9..13).contains(&wait(200)));
+        assert!((199..251).contains(&wait(4_000)));
     }
 }

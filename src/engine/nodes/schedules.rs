@@ -10,22 +10,33 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::redis_io::error::{RedisError, RedisErrorKind};
+use crate::redis_io::resp::Value;
 
 use crate::engine::nodes::node_set::NodeSet;
 use crate::engine::nodes::schedule_watches::{Place, ScheduleUser, Step, Watch};
-use crate::engine::protocol::schedule::{MOST_RELEASED, Released, ScheduleKeys};
+use crate::engine::protocol::schedule::{DueSends, MOST_RELEASED, Released, ScheduleKeys};
 use crate::engine::runtime::backoff::{Backoff, jitter};
 
 /// Time after the start of a consumer until its first check, so that short programs send none.
 const FIRST_CHECK: Duration = Duration::from_millis(200);
 /// Minimum time between two scripts, in which due times gather.
 const GATHERING: Duration = Duration::from_millis(10);
+/// Time between two scripts of a user without one of the rights.
+const REFUSED: Duration = Duration::from_secs(5);
 
 impl NodeSet {
-    /// Watches a stream until the send that is due after `delay`, and all others, have their entries.
-    pub(crate) fn expect_delayed(self: &Arc<Self>, node: usize, stream: &str, delay: Duration) {
+    /// Watches a stream until the send of `sender` that is due after `delay`, and all others, have their entries.
+    pub(crate) fn expect_delayed(
+        self: &Arc<Self>,
+        (node, stream): (usize, &str),
+        delay: Duration,
+        sender: &Weak<dyn ScheduleUser>,
+    ) {
         let due = Instant::now() + delay;
         self.watch(node, stream, |watch| {
+            if watch.sender.as_ref().is_none_or(|known| known.strong_count() == 0) {
+                watch.sender = Some(sender.clone());
+            }
             let is_earlier = watch.due.is_none_or(|known| due < known);
             if is_earlier {
                 watch.due = Some(due);
@@ -41,6 +52,7 @@ impl NodeSet {
             watch.users.retain(|known| known.strong_count() > 0 && !known.ptr_eq(&user));
             watch.users.push(user);
             watch.check = Some(check);
+            watch.is_reported = false;
             true
         });
     }
@@ -63,23 +75,36 @@ async fn keep(node_set: Weak<NodeSet>, place: Place, wakeup: Arc<Notify>) {
     let mut backoff = Backoff::default();
     loop {
         let Some(strong) = node_set.upgrade() else { return };
-        let step = strong.schedules().step(&place, strong.is_closing());
-        let until = match step {
+        let schedules = strong.schedules();
+        let until = match schedules.step(&place, strong.is_closing()) {
             Step::End => return,
             Step::Wait(until) => until,
-            Step::Check | Step::Release => {
-                let answer = ask(&strong, &place, matches!(step, Step::Check)).await;
-                if is_final(&answer) {
-                    return strong.schedules().forget(&place);
+            Step::Check => {
+                match check(&strong, &place).await {
+                    Ok(is_there) => schedules.note(&place, is_there.then(Instant::now)),
+                    // A user without the right to look does not use delayed sends.
+                    Err(error) if is_final(&error) => return schedules.forget(&place),
+                    Err(_) => schedules.note(&place, None),
                 }
-                let due = match answer {
+                continue;
+            }
+            Step::Release => {
+                let due = match release(&strong, &place).await {
                     Ok(next) => {
-                        backoff = Backoff::default();
+                        backoff.reset();
+                        schedules.succeed(&place);
                         next.map(|next| Instant::now() + next)
                     }
-                    Err(_) => Some(Instant::now() + backoff.next_wait()),
+                    Err(error) if error.kind == RedisErrorKind::Closed => return schedules.forget(&place),
+                    Err(error) => {
+                        if error.is_refusal() {
+                            schedules.report(&place, &error);
+                        }
+                        let is_refused = error.reply_code() == Some("NOPERM");
+                        Some(Instant::now() + if is_refused { REFUSED } else { backoff.next_wait() })
+                    }
                 };
-                strong.schedules().note(&place, due);
+                schedules.note(&place, due);
                 continue;
             }
         };
@@ -92,28 +117,33 @@ async fn keep(node_set: Weak<NodeSet>, place: Place, wakeup: Arc<Notify>) {
     }
 }
 
-/// Adds the entries that are due, or asks whether there are delayed sends. Returns the time until the next script.
-async fn ask(node_set: &NodeSet, place: &Place, is_check: bool) -> Result<Option<Duration>, RedisError> {
-    let (node, stream) = place;
+/// Asks whether there are delayed sends.
+async fn check(node_set: &NodeSet, (node, stream): &Place) -> Result<bool, RedisError> {
     let keys = node_set.schedule_keys(*node, stream);
-    let shared = node_set.nodes()[*node].shared();
-    if is_check {
-        return match shared.call(|commands, to| keys.pack_probe(commands, to)).await {
-            Err(error) if error.reply_code() == Some("WRONGTYPE") => Ok(Some(Duration::ZERO)),
-            answer => answer.map(|_| None),
-        };
-    }
-    let reply = shared.call(|commands, to| keys.pack_release(commands, to)).await?;
-    let Some(Released { count, next }) = Released::read(&reply) else { return Ok(None) };
-    Ok(match count {
-        MOST_RELEASED => Some(Duration::ZERO),
-        _ => next.map(|next| next.max(GATHERING) + GATHERING.mul_f64(jitter())),
-    })
+    let reply = node_set.nodes()[*node].shared().call(|commands, to| keys.pack_probe(commands, to)).await?;
+    Ok(matches!(reply, Value::Integer(1..)))
 }
 
-/// Returns true if the user has no right to the commands, or the bus was stopped.
-fn is_final(answer: &Result<Option<Duration>, RedisError>) -> bool {
-    answer
-        .as_ref()
-        .is_err_and(|error| error.reply_code() == Some("NOPERM") || error.kind == RedisErrorKind::Closed)
+/// Adds the entries that are due. Returns the time until the next script.
+async fn release(node_set: &NodeSet, (node, stream): &Place) -> Result<Option<Duration>, RedisError> {
+    let keys = node_set.schedule_keys(*node, stream);
+    let shared = node_set.nodes()[*node].shared();
+    let reply = shared.call(|commands, to| keys.pack_find_due(commands, to)).await?;
+    let Some(DueSends { sends, next }) = DueSends::read(&reply) else { return Ok(None) };
+    if sends.is_empty() {
+        return Ok(gathered(next));
+    }
+    let reply = shared.call(|commands, to| keys.pack_release(&sends, commands, to)).await?;
+    let Some(Released { count, next }) = Released::read(&reply) else { return Ok(None) };
+    Ok(if count == MOST_RELEASED { Some(Duration::ZERO) } else { gathered(next) })
+}
+
+/// Time until the next script, in which due times gather.
+fn gathered(next: Option<Duration>) -> Option<Duration> {
+    next.map(|next| next.max(GATHERING) + GATHERING.mul_f64(jitter()))
+}
+
+/// Returns true if the user has no right to the command, or the bus was stopped.
+fn is_final(error: &RedisError) -> bool {
+    error.reply_code() == Some("NOPERM") || error.kind == RedisErrorKind::Closed
 }

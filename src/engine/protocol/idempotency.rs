@@ -2,10 +2,10 @@
 
 use crate::redis_io::streams::entry::EntryId;
 
-/// Adds the entry and remembers it. Keys: the stream, the id, then payload keys. Arguments: the send, the job, the time in ms,
-/// a value and an expiry for each payload key, the words of XADD. A repetition of the same send is no duplicate. Errors come
-/// back as Redis has them, which older versions wrap otherwise. The id is kept first, so that a user without one of the
-/// rights adds nothing.
+/// Adds the entry and remembers it. Keys: the stream, the id, the delayed sends, then payload keys. Arguments: the send, the
+/// job, the id, the time in ms, a value and an expiry for each payload key, the words of XADD. A repetition of the same send is
+/// no duplicate. A delayed send of the id is the first send. Errors come back as Redis has them, which older versions wrap
+/// otherwise. The id is kept first, so that a user without one of the rights adds nothing.
 pub(crate) const ADD_ONCE: &str = "\
 local first=redis.call('GET',KEYS[2])
 if first then
@@ -13,16 +13,21 @@ if first then
   if send==ARGV[1] then return entry end
   return first
 end
+local delayed=redis.call('HGET',KEYS[3],ARGV[3])
+if delayed then
+  local words=cmsgpack.unpack(delayed)
+  return '- '..words[1]..' '..words[2]
+end
 local ok=redis.pcall('DEL',KEYS[2])
 if type(ok)=='table' then return ok end
-ok=redis.pcall('PSETEX',KEYS[2],ARGV[3],'- '..ARGV[1]..' '..ARGV[2])
+ok=redis.pcall('PSETEX',KEYS[2],ARGV[4],'- '..ARGV[1]..' '..ARGV[2])
 if ok.err then return ok end
 local function refuse(error)
   redis.call('DEL',KEYS[2])
   return error
 end
-local at=4
-for key=3,#KEYS do
+local at=5
+for key=4,#KEYS do
   local ok
   if ARGV[at+1]=='0' then ok=redis.pcall('SET',KEYS[key],ARGV[at])
   else ok=redis.pcall('PSETEX',KEYS[key],ARGV[at+1],ARGV[at]) end
@@ -31,7 +36,7 @@ for key=3,#KEYS do
 end
 local entry=redis.pcall('XADD',KEYS[1],unpack(ARGV,at))
 if type(entry)=='table' then return refuse(entry) end
-redis.call('PSETEX',KEYS[2],ARGV[3],entry..' '..ARGV[1]..' '..ARGV[2])
+redis.call('PSETEX',KEYS[2],ARGV[4],entry..' '..ARGV[1]..' '..ARGV[2])
 return entry";
 
 /// Idempotency id of a send.

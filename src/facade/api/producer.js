@@ -429,6 +429,7 @@ class Producer extends EventEmitter {
     entry.headers = headers && diagnostics.packHeaders(headers);
     const payload = message === null ? payloadOf(entry) : payloadOrPublish(entry, message);
     this.#checkOnce(entry, payload);
+    if (entry.once?.delay) this.#expectFailures();
     const restore = payload && Job.takeSendable(job, payload);
     entry.payload = payload;
     entry.wait = groups && new Wait(groups, endsAtError, this.#waits, payload?.isOnlyCopy ? payload.returns : []);
@@ -519,6 +520,13 @@ class Producer extends EventEmitter {
     this.#native.watch();
   }
 
+  /** Receives failures of delayed sends for the user's listeners. Without any, nothing holds the producer. */
+  #expectFailures() {
+    if (this.listenerCount('error') === 0) return;
+    packetReader.producers.set(this.#native.number, this);
+    this.connection.member(this);
+  }
+
   /** @internal Ends all reports, after a stop of the bus or `close()`. */
   detach() {
     packetReader.producers.delete(this.#native.number);
@@ -558,7 +566,7 @@ class Producer extends EventEmitter {
     this.#report(setErrorKind(error, 'EVENTS_DROPPED'));
   }
 
-  /** @internal Reports that Redis refused a subscription after a reconnection. */
+  /** @internal Reports that Redis refused a subscription after a reconnection, or the entries of delayed sends. */
   onFailure(error) {
     this.#report(error);
   }

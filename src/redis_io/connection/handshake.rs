@@ -98,13 +98,15 @@ struct Handshake<'a, S> {
     options: &'a LinkOptions,
     db: u32,
     buffer: Vec<u8>,
+    /// Position of the next reply in it.
+    start: usize,
     /// True once the server has sent a byte.
     is_heard: bool,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     fn new(stream: &'a mut S, node: &'a Arc<str>, options: &'a LinkOptions, db: u32) -> Self {
-        Self { stream, node, options, db, buffer: Vec::new(), is_heard: false }
+        Self { stream, node, options, db, buffer: Vec::new(), start: 0, is_heard: false }
     }
 
     async fn ask(mut self, commands: &Commands) -> Result<Vec<Value>, HandshakeError> {
@@ -293,12 +295,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     async fn read(&mut self) -> Result<Value, HandshakeError> {
         let mut scanner = Scanner::default();
         loop {
-            let found = scanner.scan(&self.buffer).map_err(|_| self.not_redis())?;
+            let unread = &self.buffer[self.start..];
+            let found = scanner.scan(unread).map_err(|_| self.not_redis())?;
             if let Some(length) = found {
-                let value = Reply::new(&self.buffer[..length]).map(Value::from);
-                self.buffer.drain(..length);
+                let value = Reply::new(&unread[..length]).map(Value::from);
+                self.start += length;
                 return value.ok_or_else(|| self.not_redis());
             }
+            // Once per read, not per reply, since a read can have many.
+            self.buffer.drain(..std::mem::take(&mut self.start));
             let read = match self.stream.read_buf(&mut self.buffer).await {
                 Ok(0) => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
                 read => read,
@@ -330,7 +335,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Handshake<'a, S> {
     }
 
     fn not_redis(&self) -> HandshakeError {
-        let message = match self.buffer.starts_with(&TLS_ALERT) {
+        let message = match self.buffer[self.start..].starts_with(&TLS_ALERT) {
             true => "What answers there speaks TLS: the option tls is needed, or rediss:// in the URL.",
             false => "What answers there does not speak the protocol of Redis.",
         };

@@ -42,6 +42,8 @@ pub(crate) struct ConnectionInner {
     pub(crate) sent: Option<SentStreams>,
     /// Client of the last session that commands were written to.
     pub(crate) client: Option<ClientIdentity>,
+    /// Number of searches for sends that have failed since then.
+    pub(crate) failed_searches: u32,
     /// Closed for good: nothing more is taken.
     pub(crate) closing: bool,
     pub(crate) started: bool,

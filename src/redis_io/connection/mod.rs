@@ -20,6 +20,7 @@ pub(crate) mod resend_check;
 pub(crate) mod sent_streams;
 pub(crate) mod socket;
 pub(crate) mod state;
+mod stream_search;
 pub mod tls;
 pub(crate) mod writer;
 

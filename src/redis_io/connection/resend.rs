@@ -2,6 +2,9 @@
 //! written again.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::redis_io::connection::handshake::{Greeting, HandshakeError, ask};
 use crate::redis_io::connection::inner::ConnectionInner;
@@ -12,34 +15,37 @@ use crate::redis_io::connection::state::ConnectionState;
 use crate::redis_io::resp::Reply;
 use crate::redis_io::streams::entry::EntryId;
 
+/// Time after which a search ends, whatever it has found.
+const MOST_TIME: Duration = Duration::from_secs(30);
+/// Number of searches in a row that can fail, before sends are sent again without one.
+const MOST_FAILURES: u32 = 10;
+
 /// Notes the client of a session that commands will be written to.
 pub(crate) fn begin(shared: &ConnectionState, greeting: Greeting) {
     let mut inner = shared.lock();
-    inner.client = greeting.client;
+    (inner.client, inner.failed_searches) = (greeting.client, 0);
     if let (Some(sent), Some(time)) = (&mut inner.sent, greeting.time) {
         sent.begin(time);
     }
 }
 
 /// Ends the lost connection at the server, and searches the streams for the entries of the sends that were written to
-/// it. Those that are found end with their ids.
+/// it. Those that are found end with their ids. A search that fails begins again with smaller pages, a limited number of times.
 pub(crate) async fn resolve_sent(
     shared: &Arc<ConnectionState>,
     socket: &mut Socket,
 ) -> Result<(), HandshakeError> {
     let (check, uncertain) = {
         let inner = shared.lock();
-        let previous = inner.client.clone();
-        let check = inner.sent.as_ref().and_then(|sent| ResendCheck::new(&inner.queue, sent, previous));
+        let (previous, failures) = (inner.client.clone(), inner.failed_searches);
+        let sent = inner.sent.as_ref().filter(|_| failures < MOST_FAILURES);
+        let check = sent.and_then(|sent| ResendCheck::new(&inner.queue, sent, previous, failures));
         (check, inner.queue.uncertain())
     };
     let Some(mut check) = check else { return Ok(()) };
-    loop {
-        let queries = check.pack();
-        if queries.is_empty() {
-            break;
-        }
-        check.read(ask(socket, &shared.options, &shared.node(), &queries).await?);
+    if let Err(error) = search(shared, socket, &mut check).await {
+        shared.lock().failed_searches += 1;
+        return Err(error);
     }
     let found = check.found();
     let taken = take(&mut shared.lock(), &found, uncertain);
@@ -47,6 +53,23 @@ pub(crate) async fn resolve_sent(
         deliver(shared, send, commands);
     }
     shared.burst_end();
+    Ok(())
+}
+
+/// Searches to the end, or for the maximum time.
+async fn search(
+    shared: &ConnectionState,
+    socket: &mut Socket,
+    check: &mut ResendCheck,
+) -> Result<(), HandshakeError> {
+    let begun = Instant::now();
+    while begun.elapsed() < MOST_TIME {
+        let queries = check.pack();
+        if queries.is_empty() {
+            break;
+        }
+        check.read(ask(socket, &shared.options, &shared.node(), &queries).await?);
+    }
     Ok(())
 }
 

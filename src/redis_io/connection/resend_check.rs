@@ -6,14 +6,17 @@
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::connection::request_queue::RequestQueue;
 use crate::redis_io::connection::sent_streams::SentStreams;
+use crate::redis_io::connection::stream_search::StreamSearch;
 use crate::redis_io::resp::{Reply, Token, Value};
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::HashMap;
 
-/// Number of entries of a page.
-const PAGE: u64 = 250;
-/// Maximum number of pages of a stream.
-const MOST_PAGES: usize = 40;
+/// Bytes that the pages of one write are expected to have at most.
+const ROUND_BYTES: u64 = 4 << 20;
+/// Maximum number of streams of the first write.
+const FIRST_STREAMS: usize = 8;
+/// Number of bytes after which the search ends.
+const MOST_BYTES: u64 = 128 << 20;
 
 /// Client as the server knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,31 +51,6 @@ struct UncertainSend {
     entries: Vec<(usize, usize)>,
 }
 
-/// Search in one stream.
-#[derive(Debug)]
-struct StreamSearch {
-    key: Vec<u8>,
-    /// First id that an entry can have, and the last one that is not known yet.
-    from: EntryId,
-    to: Option<EntryId>,
-    /// Fields of each wanted entry, as in its command.
-    wanted: Vec<Vec<u8>>,
-    /// The entries by their fields.
-    equals: HashMap<Vec<u8>, EqualEntries>,
-    /// Number of entries that were not found.
-    missing: usize,
-    pages: usize,
-    is_over: bool,
-}
-
-/// Entries with the same fields, of a job that was sent several times.
-#[derive(Debug, Default)]
-struct EqualEntries {
-    count: usize,
-    /// Ids of those that were found, the last id first.
-    found: Vec<EntryId>,
-}
-
 /// A send whose entry is in its stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FoundSend {
@@ -91,18 +69,31 @@ pub(crate) struct ResendCheck {
     previous: Option<ClientIdentity>,
     sends: Vec<UncertainSend>,
     streams: Vec<StreamSearch>,
+    /// Numbers of the streams by their keys.
+    numbers: HashMap<Vec<u8>, usize>,
     /// Number of replies that do not belong to a stream.
     ahead: usize,
+    /// Streams of the last write.
+    asked: Vec<usize>,
+    /// Maximum number of streams of the next write.
+    at_once: usize,
+    /// Number of bits by which pages are smaller, after failed searches.
+    shift: u32,
+    /// Number of bytes that were read.
+    bytes: u64,
 }
 
 impl ResendCheck {
-    /// Search for the sends in `queue` that were written to the client `previous`. `None` if there are none.
+    /// Search for the sends in `queue` that were written to the client `previous`, after a number of searches that failed.
+    /// `None` if there are none.
     pub(crate) fn new(
         queue: &RequestQueue,
         sent: &SentStreams,
         previous: Option<ClientIdentity>,
+        failures: u32,
     ) -> Option<Self> {
-        let mut check = Self { previous, ..Self::default() };
+        let (at_once, shift) = ((FIRST_STREAMS >> failures.min(3)).max(1), 2 * failures);
+        let mut check = Self { previous, at_once, shift, ..Self::default() };
         let mut unit: Option<UncertainSend> = None;
         queue.each_uncertain(|position, meta, bytes| {
             if !meta.follows {
@@ -127,16 +118,12 @@ impl ResendCheck {
     }
 
     fn want(&mut self, key: &[u8], fields: &[u8], from: EntryId) -> (usize, usize) {
-        let known = self.streams.iter().position(|stream| stream.key == key);
-        let number = known.unwrap_or_else(|| {
+        let number = self.numbers.get(key).copied().unwrap_or_else(|| {
+            self.numbers.insert(key.to_vec(), self.streams.len());
             self.streams.push(StreamSearch::new(key, from));
             self.streams.len() - 1
         });
-        let stream = &mut self.streams[number];
-        stream.equals.entry(fields.to_vec()).or_default().count += 1;
-        stream.missing += 1;
-        stream.wanted.push(fields.to_vec());
-        (number, stream.wanted.len() - 1)
+        (number, self.streams[number].want(fields))
     }
 
     /// Packs the next queries. None are left if the search is over.
@@ -147,18 +134,26 @@ impl ResendCheck {
         if let Some(previous) = previous {
             previous.pack_end(&mut commands);
         }
-        for stream in self.streams.iter().filter(|stream| !stream.is_over) {
-            stream.pack(&mut commands);
+        self.asked.clear();
+        let mut expected = 0;
+        let open = self.streams.iter_mut().enumerate().filter(|(_, stream)| !stream.is_over);
+        for (number, stream) in open.take(self.at_once) {
+            expected += stream.expected(self.shift);
+            if self.bytes >= MOST_BYTES || expected > ROUND_BYTES && !self.asked.is_empty() {
+                break;
+            }
+            stream.pack(self.shift, &mut commands);
+            self.asked.push(number);
         }
         commands
     }
 
-    /// Takes the replies to the queries. A refusal ends the search in that stream.
+    /// Takes the replies to the queries. More streams are asked at once as long as their pages are small.
     pub(crate) fn read(&mut self, replies: Vec<Value>) {
-        let open = self.streams.iter_mut().filter(|stream| !stream.is_over);
-        for (stream, reply) in open.zip(replies.into_iter().skip(self.ahead)) {
-            stream.read(&reply);
-        }
+        let pages = self.asked.iter().zip(replies.iter().skip(self.ahead));
+        let bytes: u64 = pages.map(|(&number, page)| self.streams[number].read(page)).sum();
+        self.bytes += bytes;
+        self.at_once = if bytes < ROUND_BYTES { self.at_once * 4 } else { (self.at_once / 4).max(1) };
     }
 
     /// Returns the sends whose entries were found.
@@ -173,56 +168,6 @@ impl ResendCheck {
             Some(FoundSend { position: send.position, length: send.length, entries: entries? })
         });
         found.collect()
-    }
-}
-
-impl StreamSearch {
-    fn new(key: &[u8], from: EntryId) -> Self {
-        Self {
-            key: key.to_vec(),
-            from,
-            to: None,
-            wanted: Vec::new(),
-            equals: HashMap::default(),
-            missing: 0,
-            pages: 0,
-            is_over: false,
-        }
-    }
-
-    /// Packs a page, the latest entries first.
-    fn pack(&self, commands: &mut Commands) {
-        let to = self.to.map_or_else(|| "+".to_owned(), |id| id.to_string());
-        commands.begin("XREVRANGE", 6).key(&self.key).arg(to.as_bytes());
-        commands.arg(self.from.to_string().as_bytes()).arg(b"COUNT").arg_number(PAGE);
-        commands.end(Destination::Nowhere);
-    }
-
-    fn read(&mut self, page: &Value) {
-        self.pages += 1;
-        self.is_over = self.pages >= MOST_PAGES;
-        let Value::Array(entries) = page else {
-            self.is_over = true;
-            return;
-        };
-        for entry in entries {
-            let Some((id, fields)) = read_entry(entry) else { continue };
-            self.to = Some(id.predecessor());
-            if let Some(equals) = self.equals.get_mut(&fields)
-                && equals.found.len() < equals.count
-            {
-                equals.found.push(id);
-                self.missing -= 1;
-            }
-        }
-        let is_beyond = self.to.is_none_or(|to| to < self.from);
-        self.is_over |= self.missing == 0 || is_beyond || (entries.len() as u64) < PAGE;
-    }
-
-    /// Returns the id of each wanted entry, in their order. Of equal ones the first was written first.
-    fn assign(&mut self) -> Vec<Option<EntryId>> {
-        let wanted = std::mem::take(&mut self.wanted);
-        wanted.iter().map(|fields| self.equals.get_mut(fields)?.found.pop()).collect()
     }
 }
 
@@ -244,17 +189,6 @@ fn entry_of(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
         }
     }
     Some((key, fields?))
-}
-
-/// Returns the id and the fields of an entry, as a command packs them.
-fn read_entry(entry: &Value) -> Option<(EntryId, Vec<u8>)> {
-    let Value::Array(parts) = entry else { return None };
-    let [Value::Bulk(id), Value::Array(fields)] = parts.as_slice() else { return None };
-    let mut packed = Commands::default();
-    for field in fields {
-        packed.arg(field.bytes()?);
-    }
-    Some((EntryId::parse(id)?, packed.bytes))
 }
 
 #[cfg(test)]
@@ -290,7 +224,7 @@ mod tests {
         let mut sent = SentStreams::default();
         sent.begin(5);
         sent.add(b"a", b"9-1");
-        ResendCheck::new(queue, &sent, ClientIdentity::read(CLIENT))
+        ResendCheck::new(queue, &sent, ClientIdentity::read(CLIENT), 0)
     }
 
     fn entry(id: &str, job: &str) -> Value {
@@ -342,23 +276,53 @@ mod tests {
     }
 
     #[test]
-    fn pages_go_back_until_all_entries_are_found_or_the_limit_is_reached() {
+    fn pages_go_back_until_all_entries_are_found() {
         let queue = written(|commands| add(commands, "a", "1"));
-        let page = |first: u64| (0..PAGE).map(|at| entry(&format!("{}-0", first - at), "other")).collect();
-        let mut found = check(&queue).expect("a send");
-        found.pack();
-        found.read(vec![Value::Integer(0), Value::Array(page(9_000))]);
-        assert!(text(&found.pack()).contains("$25 8750-18446744073709551615 $3 9-2 "));
-        found.read(vec![Value::Array(vec![entry("8000-0", "1")])]);
-        assert_eq!((found.pack().len(), found.found().len()), (0, 1));
-        let mut missing = check(&queue).expect("a send");
-        let mut pages = 0;
-        while !missing.pack().is_empty() {
-            let ahead = if pages == 0 { vec![Value::Integer(0)] } else { vec![] };
-            pages += 1;
-            missing.read([ahead, vec![Value::Array(page(100_000 - PAGE * pages as u64))]].concat());
+        let mut check = check(&queue).expect("a send");
+        assert!(text(&check.pack()).contains("$1 a $1 + $3 9-2 $5 COUNT $1 4 "));
+        let page = (0..4).map(|at| entry(&format!("{}-0", 9_000 - at), "other")).collect();
+        check.read(vec![Value::Integer(0), Value::Array(page)]);
+        assert!(text(&check.pack()).contains("$25 8996-18446744073709551615 $3 9-2 $5 COUNT $2 32 "));
+        check.read(vec![Value::Array(vec![entry("8000-0", "1")])]);
+        assert_eq!((check.pack().len(), check.found().len()), (0, 1));
+    }
+
+    #[test]
+    fn the_number_of_streams_in_a_write_is_limited_and_grows() {
+        let queue = written(|commands| {
+            for number in 0..100 {
+                add(commands, &number.to_string(), "1");
+            }
+        });
+        let mut check = check(&queue).expect("sends");
+        let mut asked = Vec::new();
+        loop {
+            let queries = check.pack().len() - check.ahead;
+            if queries == 0 {
+                break;
+            }
+            let ahead = vec![Value::Integer(1); check.ahead];
+            check.read([ahead, vec![Value::Array(vec![entry("9-9", "1")]); queries]].concat());
+            asked.push(queries);
         }
-        assert_eq!((pages, missing.found().len()), (MOST_PAGES, 0));
+        assert_eq!((asked, check.found().len()), (vec![8, 32, 60], 100));
+    }
+
+    #[test]
+    fn the_search_ends_after_too_many_bytes() {
+        let queue = written(|commands| add(commands, "a", "1"));
+        let mut check = check(&queue).expect("a send");
+        let large = "x".repeat(8 << 20);
+        let mut pages = 0;
+        while !check.pack().is_empty() {
+            let ahead = vec![Value::Integer(1); check.ahead];
+            let count = if pages == 0 { 4 } else { 1 };
+            let page =
+                (0..count).map(|at| entry(&format!("{}-0", 9_000 - 10 * pages - at), &large)).collect();
+            check.read([ahead, vec![Value::Array(page)]].concat());
+            pages += 1;
+        }
+        assert_eq!((pages, check.found().len()), (13, 0));
     }
 
     #[test]

@@ -12,7 +12,7 @@ const MOST_MOVE = 2000;
 const PARTITIONS = 32;
 const KEYS = 200;
 const CONSUMERS = 4;
-const OPTIONS = { group: GROUP, concurrency: 50, claimInterval: 100, claimDeadline: 500, retryLimit: 1000 };
+const OPTIONS = { group: GROUP, concurrency: 50, claimInterval: 100, claimDeadline: 500, retryLimit: 3 };
 
 /** The partitions that a process owns, by its lines. */
 function ownedBy({ printed }) {

@@ -25,7 +25,7 @@ async function spread(scene, { connection, servers, options = {}, stream = scene
   await Promise.all(jobs.map((job) => job.finished(20000)));
   assert.strictEqual(seen.size, given.length);
   const { streams } = await consumer.stats();
-  assert.deepStrictEqual(streams, [{ stream, group: scene.group, lag: 0, pending: 0 }]);
+  assert.deepStrictEqual(streams, [{ stream, group: scene.group, lag: 0, pending: 0, delayed: 0 }]);
   const found = await Promise.all(servers.map((server) => server.call('KEYS', keys.stream(`${stream}#*`))));
   assert.strictEqual(found.flat().length, COUNT);
   return found;

@@ -33,6 +33,14 @@ struct Options {
     planted: bool,
     fault: Option<String>,
     trace: bool,
+    plain: bool,
+    check: Option<String>,
+}
+
+impl Options {
+    fn generate(&self, seed: u64) -> Scenario {
+        if self.plain { generator::generate_plain(seed) } else { generator::generate(seed) }
+    }
 }
 
 /// Runs the command. Returns false if a promise was broken.
@@ -59,6 +67,8 @@ fn read(words: &[String]) -> Options {
             "--twice" => options.twice = true,
             "--planted" => options.planted = true,
             "--trace" => options.trace = true,
+            "--plain" => options.plain = true,
+            "--check" => options.check = words.get(at + 1).cloned(),
             _ => {}
         }
     }
@@ -73,14 +83,15 @@ fn fault_of(options: &Options) -> Option<&'static str> {
 
 /// Runs one seed twice, compares the traces, and reduces the script if it breaks a promise.
 fn run_one(seed: u64, options: &Options) -> bool {
-    let scenario = generator::generate(seed);
+    let scenario = options.generate(seed);
     let outcome = run::run(&scenario, fault_of(options), options.trace);
     outcome.lines.iter().for_each(|line| println!("{line}"));
     let found = checks::check(&scenario, &outcome);
     println!("{scenario}");
     println!("{} events, {:.2} h", outcome.traced, outcome.time as f64 / HOUR);
     report(seed, &found);
-    if let Some(violation) = found.first() {
+    let is_wanted = |one: &&Violation| options.check.as_ref().is_none_or(|check| check == one.check);
+    if let Some(violation) = found.iter().find(is_wanted) {
         let short = shrink::shrink(&scenario, violation.check, fault_of(options));
         let outcome = run::run(&short, fault_of(options), true);
         let of_history = |line: &&String| options.trace || !line.contains(" link ");
@@ -152,7 +163,7 @@ fn run_many(options: &Options) -> bool {
                         if seed >= until || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                             return;
                         }
-                        run_seed(seed, &totals, options.twice);
+                        run_scenario(&options.generate(seed), &totals, options.twice);
                     }
                 })
             })
@@ -181,17 +192,17 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn run_seed(seed: u64, totals: &Totals, twice: bool) {
-    let scenario = generator::generate(seed);
-    let outcome = run::run(&scenario, None, false);
-    let found = checks::check(&scenario, &outcome);
+fn run_scenario(scenario: &Scenario, totals: &Totals, twice: bool) {
+    let seed = scenario.seed;
+    let outcome = run::run(scenario, None, false);
+    let found = checks::check(scenario, &outcome);
     totals.seeds.fetch_add(1, Ordering::Relaxed);
     totals.time.fetch_add(outcome.time, Ordering::Relaxed);
     totals.events.fetch_add(outcome.traced, Ordering::Relaxed);
     report(seed, &found);
     let mut broken: Vec<(u64, &'static str)> = found.iter().map(|one| (seed, one.check)).collect();
     broken.dedup();
-    if twice && !repeats(&scenario) {
+    if twice && !repeats(scenario) {
         broken.push((seed, "repetition of the trace"));
     }
     totals.broken.lock().unwrap().extend(broken);
@@ -203,12 +214,15 @@ fn run_short() -> bool {
     let same = (1..=SHORT_TWICE).all(|seed| repeats(&generator::generate(seed)));
     let totals = Totals::default();
     let next = AtomicU64::new(0);
-    let seeds: Vec<u64> = (1..=SHORT).chain(regressions::SEEDS.iter().map(|(seed, _)| *seed)).collect();
+    let regressions = regressions::SEEDS.iter().map(|(seed, _)| generator::generate_plain(*seed));
+    let with_situations = regressions::WITH_SITUATIONS.iter().map(|(seed, _)| generator::generate(*seed));
+    let scripts: Vec<Scenario> =
+        (1..=SHORT).map(generator::generate).chain(regressions).chain(with_situations).collect();
     std::thread::scope(|scope| {
         for _ in 0..threads() {
             scope.spawn(|| {
-                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                    run_seed(*seed, &totals, false);
+                while let Some(script) = scripts.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    run_scenario(script, &totals, false);
                 }
             });
         }

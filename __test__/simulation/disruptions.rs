@@ -24,6 +24,10 @@ pub struct Disruptions {
     blocked: Vec<(u32, u64, u64)>,
     /// Changes of the clock of a server.
     clocks: Vec<(u16, u64)>,
+    /// Times at which the network delivers what it has held back, by process and server.
+    deliveries: Vec<(u32, u16, u64)>,
+    /// Maximum delay of the network.
+    slowest: u64,
 }
 
 impl Disruptions {
@@ -33,6 +37,7 @@ impl Disruptions {
         let late = LATE_RECONNECTION + 8 * slowest;
         let mut intervals = Vec::new();
         let mut clocks = Vec::new();
+        let mut deliveries = Vec::new();
         let mut add = |process: Option<usize>, node: Option<u16>, from: u64, time: u64| {
             intervals.push(Interval {
                 process: process.map(|process| process as u32 + 1),
@@ -50,6 +55,12 @@ impl Disruptions {
                 Action::Cut(process, node, Cut::Half(_)) => add(Some(process), Some(node), at, soon),
                 Action::Outage(node, ms) | Action::Refuse(node, _, ms) => {
                     add(None, Some(node), at, ms + late)
+                }
+                _ => {}
+            }
+            match timed.action {
+                Action::Separate(process, node, ms, false) => {
+                    deliveries.push((process as u32 + 1, Scenario::port(node), at + ms));
                 }
                 Action::Clock(node, _) => clocks.push((Scenario::port(node), at)),
                 _ => {}
@@ -69,7 +80,7 @@ impl Disruptions {
                 });
             }
         }
-        Self { intervals, blocked, clocks }
+        Self { intervals, blocked, clocks, deliveries, slowest }
     }
 
     /// Returns true if a process was disturbed at any time.
@@ -88,6 +99,17 @@ impl Disruptions {
         self.intervals.iter().filter(overlaps).any(|one| one.process.is_none_or(|of| of == process))
             || self.blocked.iter().any(|&(of, begin, end)| of == process && begin <= to && end >= from)
             || self.clocks.iter().any(|(_, at)| *at <= to)
+    }
+
+    /// Returns true if a command of a process can have been on its way since before a partition.
+    pub fn is_late(&self, process: u32, port: u16, at: u64) -> bool {
+        let is_just_there = |end: u64| end <= at && at <= end + 2 * self.slowest + 5;
+        self.deliveries.iter().any(|&(of, to, end)| of == process && to == port && is_just_there(end))
+    }
+
+    /// Returns true if the clock of a server was set until a time.
+    pub fn is_clock_set(&self, port: u16, until: u64) -> bool {
+        self.clocks.iter().any(|(of, at)| *of == port && *at <= until)
     }
 
     /// Returns true if a process that has run a job since `begun` can have lost its lease at `until`.

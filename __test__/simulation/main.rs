@@ -8,8 +8,11 @@
 mod checks;
 mod command;
 mod disruptions;
+mod effects;
+mod features;
 mod generator;
 mod history;
+mod legacy;
 mod pipe;
 mod planted;
 mod program;
@@ -18,6 +21,7 @@ mod regressions;
 mod run;
 mod scenario;
 mod shrink;
+mod situations;
 mod trace;
 mod world;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hfxbus::embedded::refusal::Refusal;
 use hfxbus::engine::consumer::Consumer;
-use hfxbus::engine::options::bus::{BusOptions, NodeOptions, Route};
+use hfxbus::engine::options::bus::{BusOptions, EjectOptions, NodeOptions, Route};
 use hfxbus::engine::options::consumer::{ConsumerOptions, ReadFrom, StreamOptions};
 use hfxbus::engine::options::retry_policy::{Growth, RetryPolicy};
 use hfxbus::redis_io::options::{Endpoint, LinkOptions};
@@ -15,8 +15,9 @@ use hfxbus::redis_io::world::simulation;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::history::{Control, Event, History, Timed};
+use crate::legacy::Legacy;
 use crate::pipe::Latency;
-use crate::program::{Board, Program};
+use crate::program::{ANSWER, Board, KEY, Program};
 use crate::scenario::{self, Action, Cut, Refused, Scenario};
 use crate::trace;
 use crate::world::{self, World};
@@ -25,6 +26,13 @@ use crate::world::{self, World};
 const SETTLING: u64 = 900_000;
 /// Time that completions have after the last job has ended, in ms.
 const GRACE: u64 = 60_000;
+
+/// Ejection of nodes, in scripts that have it.
+const EJECT: EjectOptions = EjectOptions {
+    failures: 2,
+    timeout: Duration::from_millis(500),
+    probe_interval: Duration::from_millis(1_000),
+};
 
 /// Result of a run.
 pub struct Outcome {
@@ -47,6 +55,8 @@ pub struct EndState {
     pub leftovers: Vec<String>,
     /// Entries that the servers still have: port, stream and id.
     pub present: BTreeSet<(u16, String, String)>,
+    /// Keys of the value and of the answer of jobs whose success changes them.
+    pub payloads: BTreeMap<u32, (bool, Option<String>)>,
     /// Time at which the faults ended, and at which all jobs had ended.
     pub healed: u64,
     pub settled: u64,
@@ -127,12 +137,22 @@ impl<'a> Running<'a> {
     fn start_process(&mut self, process: usize) {
         let options = &self.scenario.processes[process];
         let program = self.start_program(process as u32 + 1, options);
-        for (nth, consumer) in options.consumers.iter().enumerate() {
+        self.start_legacy(process);
+        for (nth, consumer) in options.consumers.iter().enumerate().filter(|_| options.legacy.is_none()) {
             let number = (process as u32 + 1) * 100 + nth as u32 + 1;
             let made = self.make_consumer(&program, number, consumer);
             self.consumers.insert((process, nth), made);
         }
         self.programs.push(program);
+    }
+
+    /// Starts the consumer of a program of 2.2.0. Such scripts have one server.
+    fn start_legacy(&self, process: usize) {
+        let options = &self.scenario.processes[process];
+        let (Some(start), Some(consumer)) = (options.legacy, options.consumers.first()) else { return };
+        let number = process as u32 + 1;
+        let place = (self.board.clone(), self.world.tasks(number), Scenario::port(0));
+        Legacy::start((number * 100 + 1, start), consumer, self.scenario.streams.len(), place);
     }
 
     fn start_program(&self, number: u32, process: &scenario::Process) -> Arc<Program> {
@@ -151,8 +171,12 @@ impl<'a> Running<'a> {
             let socket_timeout = process.socket_timeout.map(Duration::from_millis);
             NodeOptions { link, socket_timeout, ..NodeOptions::default() }
         });
-        let options = BusOptions { key_prefix: "hfxbus".to_owned(), nodes: nodes.collect(), eject: None };
-        let board = (self.board.clone(), process.has_producer);
+        let options = BusOptions {
+            key_prefix: "hfxbus".to_owned(),
+            nodes: nodes.collect(),
+            eject: self.scenario.ejects.then_some(EJECT),
+        };
+        let board = (self.board.clone(), process.has_producer, process.batches);
         Program::start(number, self.world.tasks(number), options, board)
     }
 
@@ -188,7 +212,7 @@ impl<'a> Running<'a> {
                 from_id: "0".to_owned(),
                 set_id: false,
                 deadline: consumer.deadline.map(time),
-                prefetch: Default::default(),
+                prefetch: if consumer.prefetches { Arc::from([KEY.to_owned()]) } else { Arc::default() },
             });
         }
         program.add(&made, consumer.group);
@@ -278,6 +302,10 @@ impl<'a> Running<'a> {
             Action::DestroyGroup(node, stream, group) => {
                 drop(self.call(node, &["XGROUP", "DESTROY", &stream_key(stream), &group_key(group)]));
             }
+            Action::MoveGroup(node, stream, group, to_start) => {
+                let id = if to_start { "0" } else { "$" };
+                drop(self.call(node, &["XGROUP", "SETID", &stream_key(stream), &group_key(group), id]));
+            }
             Action::Trim(node, stream, length) => {
                 drop(self.call(node, &["XTRIM", &stream_key(stream), "MAXLEN", &length.to_string()]));
             }
@@ -318,12 +346,16 @@ impl<'a> Running<'a> {
         // A fault can have begun shortly before the end.
         sleep(Duration::from_secs(5)).await;
         let mut end = EndState { healed: trace::now(), ..EndState::default() };
+        // Programs of 2.2.0 have no stop that waits.
+        let processes = self.scenario.processes.iter().enumerate();
+        processes.filter(|(_, process)| process.legacy.is_some()).for_each(|(at, _)| self.kill(at));
         let rescue = self.start_rescue();
         end.unsettled = self.wait_until_settled().await;
         end.settled = trace::now();
         end.present = self.present();
         sleep(Duration::from_millis(GRACE)).await;
         end.stopping = trace::now();
+        end.payloads = self.payloads();
         self.programs.push(rescue);
         let stopped = self.stop_all().await;
         end.leftovers.extend(stopped);
@@ -351,6 +383,7 @@ impl<'a> Running<'a> {
                 deadline: Some(30_000),
                 block_timeout: Some(5_000),
                 removes_idle: None,
+                prefetches: false,
             };
             let made = self.make_consumer(&program, number * 100 + group as u32 + 1, &consumer);
             program.control(&made, Control::Play);
@@ -381,6 +414,21 @@ impl<'a> Running<'a> {
             }
         }
         present
+    }
+
+    /// The payload keys of jobs whose success changes them. Such scripts have one server.
+    fn payloads(&self) -> BTreeMap<u32, (bool, Option<String>)> {
+        let get = |job: u32, key: &str| {
+            let reply = self.call(0, &["GET", &format!("hfxbus:job:{}:{key}", Scenario::job_id(job))]);
+            reply.strip_prefix('$').filter(|rest| !rest.starts_with('-')).map(str::to_owned)
+        };
+        let changed = self.board.sends.values().filter(|send| send.changes_payload);
+        changed
+            .map(|send| {
+                let answer = get(send.job, ANSWER).and_then(|reply| Some(reply.lines().nth(1)?.to_owned()));
+                (send.job, (get(send.job, KEY).is_some(), answer))
+            })
+            .collect()
     }
 
     fn unsettled(&self) -> Vec<String> {

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::effects;
 use crate::history::{Done, Event, History};
 use crate::pipe::{Latency, Link};
 use crate::random::Random;
@@ -249,6 +250,10 @@ impl simulation::World for World {
         if let Some(done) = effect_of(words, reply) {
             history.note(Event::Server { port, done });
         }
+        let command = words.first().map_or_else(String::new, |word| text_of(word).to_ascii_lowercase());
+        for done in effects::delivery_of(&command, words, reply) {
+            history.note(Event::Server { port, done });
+        }
     }
 
     fn is_planted(&self, name: &'static str) -> bool {
@@ -276,7 +281,7 @@ async fn open(
         let joined = CURRENT.with_borrow(|world| {
             let world = world.as_ref()?;
             let mut state = world.state.borrow_mut();
-            let State { servers, links, .. } = &mut *state;
+            let State { servers, links, history, .. } = &mut *state;
             let place = servers.get(&port)?;
             if place.is_down {
                 return None;
@@ -289,6 +294,7 @@ async fn open(
             links.push(link);
             place.accepts.send(server).ok()?;
             trace::note(|| format!("link {number} of {process} to {port}"));
+            history.note(Event::Joined { process, port });
             Some(Some(client))
         });
         match joined {
@@ -322,6 +328,10 @@ pub fn with(call: impl FnOnce(&World)) {
     }
 }
 
+fn text_of(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).into_owned()
+}
+
 /// Reads the effect of a command from its words and its reply.
 fn effect_of(words: &[&[u8]], reply: &[u8]) -> Option<Done> {
     if reply.first().is_none_or(|&kind| kind == b'-') {
@@ -343,6 +353,7 @@ fn effect_of(words: &[&[u8]], reply: &[u8]) -> Option<Done> {
         "xgroup" => match text(1).to_ascii_lowercase().as_str() {
             "create" => Some(Done::GroupMade { stream: text(2), group: text(3), from: text(4) }),
             "destroy" => Some(Done::GroupGone { stream: text(2), group: text(3) }),
+            "setid" => Some(Done::GroupMoved { stream: text(2), group: text(3) }),
             _ => None,
         },
         "xtrim" => Some(Done::Trimmed { stream: text(1) }),

@@ -1,11 +1,17 @@
 //! Checks of a history against the promises of docs/guarantees.md. Each takes one pass over the events.
 
+mod calls;
 mod delivery;
 mod ending;
+mod ledger;
 mod outcome;
+mod payloads;
+mod regrouping;
 mod repetition;
 mod running;
 mod summary;
+mod takeover;
+mod waiting;
 
 use crate::run::Outcome;
 use crate::scenario::Scenario;
@@ -26,7 +32,7 @@ type Check<'a> = fn(&Summary<'a>, &mut Vec<String>);
 pub fn check<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation> {
     let summary = Summary::new(scenario, outcome);
     let mut found = Vec::new();
-    let checks: [(&'static str, Check<'a>); 14] = [
+    let checks: [(&'static str, Check<'a>); 23] = [
         ("delivery", Summary::delivery),
         ("outcome", Summary::outcome),
         ("acknowledgement", Summary::acknowledgement),
@@ -41,6 +47,15 @@ pub fn check<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation>
         ("promises", Summary::promises),
         ("finished", Summary::finished),
         ("leftovers", Summary::leftovers),
+        ("takeover", Summary::takeover),
+        ("grace", Summary::grace),
+        ("idle slots", Summary::idle_slots),
+        ("lost reads", Summary::lost_reads),
+        ("regrouping", Summary::regrouping),
+        ("read size", Summary::read_size),
+        ("pause time", Summary::pause_time),
+        ("answers", Summary::answers),
+        ("payload changes", Summary::payload_changes),
     ];
     for (check, call) in checks {
         let mut texts = Vec::new();

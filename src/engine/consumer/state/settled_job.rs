@@ -119,11 +119,19 @@ impl SettledJob {
                     self.retry_steps = self.steps_after(error);
                 }
                 SettlementStep::Record(_) => self.retry_steps.record = true,
-                SettlementStep::Acknowledgement(_) => self.retry_steps.acknowledgement = true,
+                SettlementStep::Acknowledgement(_) => {
+                    self.retry_steps.acknowledgement = true;
+                    // A replica that refuses the acknowledgement publishes the completion, and no producer receives it.
+                    self.retry_steps.completion |= self.pending_steps.completion;
+                }
                 SettlementStep::Completion(_) => self.retry_steps.completion = true,
                 SettlementStep::Removal(_) => self.retry_steps.removal = true,
                 SettlementStep::PendingQuery(_) => self.retry_steps.pending_query = true,
             }
+        }
+        if !passes && matches!(step, SettlementStep::Completion(_)) {
+            self.pending_steps.completion = false;
+            self.retry_steps.completion = false;
         }
         if self.error.as_ref().is_none_or(|known| known.is_passing() && !passes) {
             self.error = Some(error.clone());

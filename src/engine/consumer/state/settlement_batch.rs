@@ -101,7 +101,8 @@ mod tests {
             .iter()
             .map(|job| (job.retry_steps.acknowledgement, job.retry_steps.completion))
             .collect();
-        assert_eq!(retry_steps, [(true, false), (false, true), (true, false)]);
+        // A completion is sent again with its acknowledgement: a replica publishes it to nobody.
+        assert_eq!(retry_steps, [(true, true), (false, true), (true, true)]);
         batch.note(SettlementStep::Completion(7), &error(b"BUSY yes"));
     }
 

@@ -141,9 +141,8 @@ fn pause_at(scenario: &mut Scenario, (process, consumer): (usize, usize), at: u6
 fn send_jobs(scenario: &mut Scenario, random: &mut Random, (at, stream): (u64, usize), first: Behaviour) {
     let producers: Vec<usize> =
         (0..scenario.processes.len()).filter(|&nth| scenario.processes[nth].has_producer).collect();
-    let mut job = scenario.sends().map(|send| send.job).max().unwrap_or(0);
-    for nth in 0..random.within(2, 6) {
-        job += 1;
+    let last = scenario.sends().map(|send| send.job).max().unwrap_or(0);
+    for (job, nth) in (last + 1..).zip(0..random.within(2, 6)) {
         let send = Send {
             process: random.pick(&producers),
             job,

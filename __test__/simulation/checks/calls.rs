@@ -7,6 +7,8 @@ use crate::history::{Control, Done, Event, Timed};
 
 /// Time within which `pause()` settles once no job runs, in ms.
 const PAUSE: u64 = 1_500;
+/// Time within which `stop()` settles if nothing runs, in ms.
+const STOP: u64 = 5_000;
 
 impl Summary<'_> {
     /// A read asks for as many entries as there are slots, and for those that are read ahead.
@@ -55,6 +57,25 @@ impl Summary<'_> {
                 Event::Returned { what: Control::Pause, of, .. } => {
                     if let Some(since) = calls.remove(of) {
                         self.judge_pause(*of, (since, *at), found);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// `stop()` at the end settles soon, since nothing runs any more.
+    pub(super) fn stop_time(&self, found: &mut Vec<String>) {
+        let mut calls: BTreeMap<u32, u64> = BTreeMap::new();
+        for Timed { at, event } in self.events.iter().filter(|timed| timed.at >= self.end.stopping) {
+            match event {
+                Event::Called { what: Control::Stop, of } => drop(calls.insert(*of, *at)),
+                Event::Returned { what: Control::Stop, of, .. } => {
+                    let Some(since) = calls.remove(of) else { continue };
+                    let mut runs = self.runs.values().filter(|run| Self::process_of(run.consumer) == *of);
+                    let runs_late = runs.any(|run| run.end.is_none_or(|(end, _)| end > since));
+                    if *at > since + STOP && !runs_late {
+                        found.push(format!("process {of}: stop() of {since} has settled at {at}"));
                     }
                 }
                 _ => {}

@@ -32,7 +32,7 @@ type Check<'a> = fn(&Summary<'a>, &mut Vec<String>);
 pub fn check<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation> {
     let summary = Summary::new(scenario, outcome);
     let mut found = Vec::new();
-    let checks: [(&'static str, Check<'a>); 23] = [
+    let checks: [(&'static str, Check<'a>); 24] = [
         ("delivery", Summary::delivery),
         ("outcome", Summary::outcome),
         ("acknowledgement", Summary::acknowledgement),
@@ -54,6 +54,7 @@ pub fn check<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation>
         ("regrouping", Summary::regrouping),
         ("read size", Summary::read_size),
         ("pause time", Summary::pause_time),
+        ("stop time", Summary::stop_time),
         ("answers", Summary::answers),
         ("payload changes", Summary::payload_changes),
     ];

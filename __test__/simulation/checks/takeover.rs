@@ -73,11 +73,11 @@ impl Summary<'_> {
                 }
                 // A bus that was stopped begins anew.
                 Event::Called { what: Control::Stop, of } => broken.retain(|(process, _), _| process != of),
-                Event::Joined { process, port } => {
-                    // A consumer has a connection for commands and one for its reads.
-                    if broken.remove(&(*process, *port)).is_some_and(|(_, count)| count > 1) {
-                        rejoined.entry((*process, *port)).or_default().push(*at);
-                    }
+                // A consumer has a connection for commands and one for its reads.
+                Event::Joined { process, port }
+                    if broken.remove(&(*process, *port)).is_some_and(|(_, count)| count > 1) =>
+                {
+                    rejoined.entry((*process, *port)).or_default().push(*at);
                 }
                 _ => {}
             }

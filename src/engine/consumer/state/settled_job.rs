@@ -121,8 +121,9 @@ impl SettledJob {
                 SettlementStep::Record(_) => self.retry_steps.record = true,
                 SettlementStep::Acknowledgement(_) => {
                     self.retry_steps.acknowledgement = true;
-                    // A replica that refuses the acknowledgement publishes the completion, and no producer receives it.
-                    self.retry_steps.completion |= self.pending_steps.completion;
+                    // A replica refuses the acknowledgement and publishes the completion, which producers can miss.
+                    let is_replica = error.reply_code() == Some("READONLY");
+                    self.retry_steps.completion |= self.pending_steps.completion && is_replica;
                 }
                 SettlementStep::Completion(_) => self.retry_steps.completion = true,
                 SettlementStep::Removal(_) => self.retry_steps.removal = true,

@@ -101,9 +101,23 @@ mod tests {
             .iter()
             .map(|job| (job.retry_steps.acknowledgement, job.retry_steps.completion))
             .collect();
-        // A completion is sent again with its acknowledgement: a replica publishes it to nobody.
-        assert_eq!(retry_steps, [(true, true), (false, true), (true, true)]);
+        assert_eq!(retry_steps, [(true, false), (false, true), (true, false)]);
         batch.note(SettlementStep::Completion(7), &error(b"BUSY yes"));
+    }
+
+    #[test]
+    fn a_completion_that_a_replica_has_published_is_sent_again_with_the_acknowledgement() {
+        let retried = |batch: &SettlementBatch| {
+            let steps = batch.jobs[0].retry_steps;
+            (steps.acknowledgement, steps.completion)
+        };
+        let mut on_replica = batch();
+        on_replica.note(SettlementStep::Acknowledgement(0), &error(b"READONLY no"));
+        assert_eq!(retried(&on_replica), (true, true));
+        let mut refused_for_good = batch();
+        refused_for_good.note(SettlementStep::Acknowledgement(0), &error(b"READONLY no"));
+        refused_for_good.note(SettlementStep::Completion(0), &error(b"NOPERM no"));
+        assert_eq!(retried(&refused_for_good), (true, false));
     }
 
     #[test]

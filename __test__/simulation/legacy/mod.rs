@@ -81,7 +81,7 @@ impl Legacy {
         let group = self.group_key();
         let keys: Vec<String> = (0..self.streams).map(stream_key).collect();
         for key in &keys {
-            drop(self.reads.call(&["XGROUP", "CREATE", key, &group, "$", "MKSTREAM"]).await);
+            drop(self.reads.call(&["XGROUP", "CREATE", key, &group, "0", "MKSTREAM"]).await);
         }
         loop {
             let free = self.concurrency.saturating_sub(self.in_flight.load(Ordering::SeqCst));

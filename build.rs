@@ -7,6 +7,8 @@ use std::{env, fs};
 const EXPORTS: &str = "EXPORTS\n    napi_register_module_v1\n";
 
 fn main() {
+    // Otherwise each change of a test or a document builds the library again.
+    println!("cargo::rerun-if-changed=build.rs");
     if env::var_os("CARGO_FEATURE_NODE").is_none() {
         return;
     }

@@ -37,6 +37,16 @@ struct Options {
     save: Option<String>,
     /// File with a script to run.
     script: Option<String>,
+    /// True for scripts without situations and features.
+    plain: bool,
+    /// Check to which a script is reduced.
+    check: Option<String>,
+}
+
+impl Options {
+    fn generate(&self, seed: u64) -> Scenario {
+        if self.plain { generator::generate_plain(seed) } else { generator::generate(seed) }
+    }
 }
 
 /// Runs the command. Returns false if a promise was broken.
@@ -44,7 +54,7 @@ pub fn main(words: &[String]) -> bool {
     let options = read(words);
     match options.seed {
         _ if options.planted => search_planted(&options),
-        Some(seed) => run_one(&generator::generate(seed), &options),
+        Some(seed) => run_one(&options.generate(seed), &options),
         None if options.script.is_some() => run_file(&options),
         None if options.seeds.is_some() || options.minutes.is_some() => run_many(&options),
         None => run_short(),
@@ -66,6 +76,8 @@ fn read(words: &[String]) -> Options {
             "--twice" => options.twice = true,
             "--planted" => options.planted = true,
             "--trace" => options.trace = true,
+            "--plain" => options.plain = true,
+            "--check" => options.check = words.get(at + 1).cloned(),
             _ => {}
         }
     }
@@ -99,7 +111,8 @@ fn run_one(scenario: &Scenario, options: &Options) -> bool {
     println!("{scenario}");
     println!("{} events, {:.2} h", outcome.traced, outcome.time as f64 / HOUR);
     report(seed, &found);
-    if let Some(violation) = found.first() {
+    let is_wanted = |one: &&Violation| options.check.as_ref().is_none_or(|check| check == one.check);
+    if let Some(violation) = found.iter().find(is_wanted) {
         let short = shrink::shrink(scenario, violation.check, fault_of(options));
         save(&short, options);
         let outcome = run::run(&short, fault_of(options), true);
@@ -183,7 +196,7 @@ fn run_many(options: &Options) -> bool {
                         if seed >= until || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                             return;
                         }
-                        run_script(&generator::generate(seed), &totals, options.twice);
+                        run_script(&options.generate(seed), &totals, options.twice);
                     }
                 })
             })

@@ -7,6 +7,8 @@ use crate::scenario::{Action, Cut, Scenario};
 const RECONNECTION: u64 = 150;
 /// The same after several failed attempts.
 const LATE_RECONNECTION: u64 = 2_300;
+/// Time after a change of the topology until all servers know it, in ms.
+const AFTER_CHANGE: u64 = 1_500;
 
 /// An interval of one process and one server. `None` means each of them.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,12 @@ pub struct Disruptions {
     blocked: Vec<(u32, u64, u64)>,
     /// Changes of the clock of a server.
     clocks: Vec<(u16, u64)>,
+    /// Times at which the network delivers what it has held back, by process and server.
+    deliveries: Vec<(u32, u16, u64)>,
+    /// Times of failovers, and of slots that move.
+    changes: Vec<(u64, u64)>,
+    /// Maximum delay of the network.
+    slowest: u64,
 }
 
 impl Disruptions {
@@ -33,6 +41,8 @@ impl Disruptions {
         let late = LATE_RECONNECTION + 8 * slowest;
         let mut intervals = Vec::new();
         let mut clocks = Vec::new();
+        let mut deliveries = Vec::new();
+        let mut changes = Vec::new();
         let mut add = |process: Option<usize>, node: Option<u16>, from: u64, time: u64| {
             intervals.push(Interval {
                 process: process.map(|process| process as u32 + 1),
@@ -52,9 +62,19 @@ impl Disruptions {
                     add(None, Some(node), at, ms + late)
                 }
                 Action::FailOver(_, lag, down) => add(None, None, at, lag + down + late),
+                _ => {}
+            }
+            match timed.action {
+                Action::Separate(process, node, ms, false) => {
+                    let port = scenario.port_of_events(Scenario::port(node));
+                    deliveries.push((process as u32 + 1, port, at + ms));
+                }
                 Action::Clock(node, _) => {
                     clocks.push((scenario.port_of_events(Scenario::port(node)), at));
                 }
+                Action::FailOver(_, lag, down) => changes.push((at, at + lag + down + AFTER_CHANGE + late)),
+                Action::Migrate(_, _, ms) => changes.push((at, at + ms + AFTER_CHANGE + late)),
+                Action::HandOver(_) => changes.push((at, at + AFTER_CHANGE + late)),
                 _ => {}
             }
         }
@@ -72,7 +92,7 @@ impl Disruptions {
                 });
             }
         }
-        Self { intervals, blocked, clocks }
+        Self { intervals, blocked, clocks, deliveries, changes, slowest }
     }
 
     /// Returns true if a process was disturbed at any time.
@@ -91,6 +111,22 @@ impl Disruptions {
         self.intervals.iter().filter(overlaps).any(|one| one.process.is_none_or(|of| of == process))
             || self.blocked.iter().any(|&(of, begin, end)| of == process && begin <= to && end >= from)
             || self.clocks.iter().any(|(_, at)| *at <= to)
+    }
+
+    /// Returns true if a command of a process can have been on its way since before a partition.
+    pub fn is_late(&self, process: u32, port: u16, at: u64) -> bool {
+        let is_just_there = |end: u64| end <= at && at <= end + 2 * self.slowest + 5;
+        self.deliveries.iter().any(|&(of, to, end)| of == process && to == port && is_just_there(end))
+    }
+
+    /// Returns true if the topology changed between two times.
+    pub fn is_changing(&self, from: u64, to: u64) -> bool {
+        self.changes.iter().any(|&(begin, end)| begin <= to && end >= from)
+    }
+
+    /// Returns true if the clock of a server was set until a time.
+    pub fn is_clock_set(&self, port: u16, until: u64) -> bool {
+        self.clocks.iter().any(|(of, at)| *of == port && *at <= until)
     }
 
     /// Returns true if a process that has run a job since `begun` can have lost its lease at `until`.

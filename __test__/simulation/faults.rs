@@ -66,6 +66,11 @@ impl Running<'_> {
                 let (key, group) = (Scenario::stream_key(stream), Scenario::group_key(group));
                 self.call(node, &key, &["XGROUP", "DESTROY", &key, &group]);
             }
+            Action::MoveGroup(node, stream, group, to_start) => {
+                let (key, group) = (Scenario::stream_key(stream), Scenario::group_key(group));
+                let id = if to_start { "0" } else { "$" };
+                self.call(node, &key, &["XGROUP", "SETID", &key, &group, id]);
+            }
             Action::Trim(node, stream, length) => {
                 let key = Scenario::stream_key(stream);
                 self.call(node, &key, &["XTRIM", &key, "MAXLEN", &length.to_string()]);

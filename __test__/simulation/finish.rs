@@ -1,6 +1,6 @@
 //! End of a run: all faults are over, consumers with claims take over the rest, and everything stops.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::groups::{GroupState, is_entry_id, parse_entry_id, parse_groups};
 use crate::history::{Control, Event, Timed};
-use crate::program::Program;
+use crate::program::{ANSWER, KEY, Program};
 use crate::run::{EndState, Outcome, Running};
 use crate::scenario::{self, Action, Scenario};
 use crate::trace;
@@ -35,6 +35,9 @@ impl Running<'_> {
         // A fault can have begun shortly before the end.
         wait(LAST_FAULT).await;
         let mut end = EndState { healed: trace::now(), ..EndState::default() };
+        // Programs of 2.2.0 have no stop that waits.
+        let processes = self.scenario.processes.iter().enumerate();
+        processes.filter(|(_, process)| process.legacy.is_some()).for_each(|(at, _)| self.kill(at));
         let rescue = self.start_rescue();
         end.unsettled = self.wait_until_settled().await;
         end.settled = trace::now();
@@ -44,6 +47,7 @@ impl Running<'_> {
         let until = trace::now() + GRACE.max(trace::now());
         poll_until(until, async || self.open_waits() == 0).await;
         end.stopping = trace::now();
+        end.payloads = self.payloads();
         self.programs.push(rescue);
         let stopped = self.stop_all(end.stopping).await;
         end.leftovers.extend(stopped);
@@ -73,6 +77,7 @@ impl Running<'_> {
                 deadline: Some(30_000),
                 block_timeout: Some(5_000),
                 removes_idle: None,
+                prefetches: false,
             };
             let made = self.make_consumer(&program, number * 100 + group as u32 + 1, &consumer);
             program.control(&made, Control::Play);
@@ -121,6 +126,22 @@ impl Running<'_> {
             }
         }
         present
+    }
+
+    /// The payload keys of jobs whose success changes them.
+    fn payloads(&self) -> BTreeMap<u32, (bool, Option<String>)> {
+        let get = |job: u32, key: &str| {
+            let key = format!("hfxbus:job:{}:{key}", Scenario::job_id(job));
+            let reply = self.call(0, &key, &["GET", &key]);
+            reply.strip_prefix('$').filter(|rest| !rest.starts_with('-')).map(str::to_owned)
+        };
+        let changed = self.board.sends.values().filter(|send| send.changes_payload);
+        changed
+            .map(|send| {
+                let answer = get(send.job, ANSWER).and_then(|reply| Some(reply.lines().nth(1)?.to_owned()));
+                (send.job, (get(send.job, KEY).is_some(), answer))
+            })
+            .collect()
     }
 
     fn unsettled(&self) -> Vec<String> {

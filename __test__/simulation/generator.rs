@@ -1,13 +1,32 @@
 //! Makes the script of a seed.
 
+use crate::features;
 use crate::random::Random;
 use crate::scenario::{
     Action, Arrangement, Behaviour, Consumer, Cut, Group, Payload, Process, Refused, Scenario, Send, Stream,
     Timed,
 };
+use crate::situations;
+
+/// Part of the seeds whose scripts have situations, and further features, in percent.
+const WITH_SITUATIONS: u64 = 65;
+const WITH_FEATURES: u64 = 50;
 
 /// Makes the script of a seed.
 pub fn generate(seed: u64) -> Scenario {
+    let mut scenario = generate_plain(seed);
+    let random = &mut Random::new(seed, 14);
+    if random.happens(WITH_SITUATIONS) {
+        situations::add(&mut scenario, random);
+    }
+    if random.happens(WITH_FEATURES) {
+        features::add(&mut scenario, random);
+    }
+    scenario
+}
+
+/// Makes the script of a seed without situations and features.
+pub fn generate_plain(seed: u64) -> Scenario {
     let random = &mut Random::new(seed, 10);
     let nodes = if random.happens(75) { 1 } else { random.within(2, 4) as u16 };
     let is_calm = random.happens(10);
@@ -18,6 +37,7 @@ pub fn generate(seed: u64) -> Scenario {
         nodes,
         arrangement: arrangement(&mut Random::new(seed, 11), nodes),
         is_distributed: nodes > 1 && random.happens(60),
+        ejects: false,
         retains: None,
         latencies: (0..random.within(1, 3)).map(|_| latency(random)).collect(),
         streams,
@@ -124,6 +144,7 @@ fn consumer(group: usize, random: &mut Random) -> Consumer {
         deadline: random.happens(25).then(|| random.pick(&[300, 1_500])),
         block_timeout: random.pick(&[Some(5_000), Some(300), None]),
         removes_idle: random.pick(&[None, None, Some(8_000)]),
+        prefetches: false,
     }
 }
 
@@ -177,7 +198,8 @@ fn send(
     let stream = random.below(scenario.streams.len() as u64) as usize;
     let is_recorded = !waits_for.is_empty() && random.happens(40);
     let runs = behaviours(random, is_calm, has_deadlines);
-    Send { process, job, stream, waits_for, is_recorded, payload, runs }
+    let (returns, changes_payload) = (false, false);
+    Send { process, job, stream, waits_for, is_recorded, payload, returns, changes_payload, runs }
 }
 
 fn behaviours(random: &mut Random, is_calm: bool, has_deadlines: bool) -> Vec<Behaviour> {

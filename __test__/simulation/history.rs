@@ -32,6 +32,8 @@ pub enum Event {
         job: u32,
         group: usize,
         error: Option<String>,
+        /// Value that the completion returned.
+        answer: Option<String>,
     },
     /// `finished()` has settled for all groups.
     Finished {
@@ -103,6 +105,11 @@ pub enum Event {
         process: u32,
         ms: u64,
     },
+    /// A connection was opened.
+    Joined {
+        process: u32,
+        port: u16,
+    },
     /// A connection was reset.
     Broken {
         process: u32,
@@ -161,12 +168,36 @@ pub enum Done {
         group: String,
         entries: Vec<String>,
     },
+    /// A consumer has read entries: new ones, or its own pending ones. It has asked for so many.
+    Delivered {
+        stream: String,
+        group: String,
+        consumer: String,
+        entries: Vec<String>,
+        is_new: bool,
+        asked: u64,
+    },
+    /// A consumer owns entries from here on, which have been idle for so many ms. Without JUSTID it runs them.
+    Claimed {
+        stream: String,
+        group: String,
+        consumer: String,
+        entries: Vec<String>,
+        idle: Option<u64>,
+        is_start: bool,
+        is_forced: bool,
+    },
     GroupMade {
         stream: String,
         group: String,
         from: String,
     },
     GroupGone {
+        stream: String,
+        group: String,
+    },
+    /// Its position was set.
+    GroupMoved {
         stream: String,
         group: String,
     },

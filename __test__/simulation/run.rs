@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hfxbus::engine::consumer::Consumer;
-use hfxbus::engine::options::bus::{BusOptions, Route};
+use hfxbus::engine::options::bus::{BusOptions, EjectOptions, Route};
 use hfxbus::engine::options::consumer::{ConsumerOptions, ReadFrom, StreamOptions};
 use hfxbus::engine::options::retention::RetentionOptions;
 use hfxbus::engine::options::retry_policy::{Growth, RetryPolicy};
@@ -15,13 +15,21 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::connections;
 use crate::history::{Control, Event, History, Timed};
+use crate::legacy::Legacy;
 use crate::panics;
 use crate::pipe::Latency;
-use crate::program::{Board, Program};
+use crate::program::{Board, KEY, Program};
 use crate::scenario::{self, Action, Scenario};
 use crate::topologies::Topology;
 use crate::trace;
 use crate::world::{self, World};
+
+/// Ejection of nodes, in scripts that have it.
+const EJECT: EjectOptions = EjectOptions {
+    failures: 2,
+    timeout: Duration::from_millis(500),
+    probe_interval: Duration::from_millis(1_000),
+};
 
 /// Result of a run.
 pub struct Outcome {
@@ -48,6 +56,8 @@ pub struct EndState {
     pub leftovers: Vec<String>,
     /// Entries that the servers still have: port, stream and id.
     pub present: BTreeSet<(u16, String, String)>,
+    /// Keys of the value and of the answer of jobs whose success changes them.
+    pub payloads: BTreeMap<u32, (bool, Option<String>)>,
     /// Time at which the faults ended, and at which all jobs had ended.
     pub healed: u64,
     pub settled: u64,
@@ -152,7 +162,8 @@ impl<'a> Running<'a> {
     fn start_process(&mut self, process: usize) {
         let options = &self.scenario.processes[process];
         let program = self.start_program(process as u32 + 1, options);
-        for (nth, consumer) in options.consumers.iter().enumerate() {
+        self.start_legacy(process);
+        for (nth, consumer) in options.consumers.iter().enumerate().filter(|_| options.legacy.is_none()) {
             let number = (process as u32 + 1) * 100 + nth as u32 + 1;
             let made = self.make_consumer(&program, number, consumer);
             self.consumers.insert((process, nth), made);
@@ -160,11 +171,21 @@ impl<'a> Running<'a> {
         self.programs.push(program);
     }
 
+    /// Starts the consumer of a program of 2.2.0. Such scripts have one server.
+    fn start_legacy(&self, process: usize) {
+        let options = &self.scenario.processes[process];
+        let (Some(start), Some(consumer)) = (options.legacy, options.consumers.first()) else { return };
+        let number = process as u32 + 1;
+        let place = (self.board.clone(), self.world.tasks(number), Scenario::port(0));
+        Legacy::start((number * 100 + 1, start), consumer, self.scenario.streams.len(), place);
+    }
+
     pub(crate) fn start_program(&self, number: u32, process: &scenario::Process) -> Arc<Program> {
         let nodes = connections::nodes(self.scenario, process);
         let retention = self.scenario.retains.map(|ms| RetentionOptions { keep: Duration::from_millis(ms) });
-        let options = BusOptions { key_prefix: "hfxbus".to_owned(), nodes, eject: None, retention };
-        let board = (self.board.clone(), process.has_producer);
+        let eject = self.scenario.ejects.then_some(EJECT);
+        let options = BusOptions { key_prefix: "hfxbus".to_owned(), nodes, eject, retention };
+        let board = (self.board.clone(), process.has_producer, process.batches);
         Program::start(number, self.world.tasks(number), options, board)
     }
 
@@ -207,7 +228,7 @@ impl<'a> Running<'a> {
                 from_id: "0".to_owned(),
                 set_id: false,
                 deadline: consumer.deadline.map(time),
-                prefetch: Default::default(),
+                prefetch: if consumer.prefetches { Arc::from([KEY.to_owned()]) } else { Arc::default() },
             });
         }
         program.add(&made, consumer.group);
@@ -247,7 +268,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn kill(&self, process: usize) {
+    pub(crate) fn kill(&self, process: usize) {
         let number = process as u32 + 1;
         self.history.note(Event::Killed { process: number });
         self.world.kill(number);

@@ -15,6 +15,9 @@ pub struct Scenario {
     pub arrangement: Arrangement,
     /// True if jobs are spread over all servers by their ids.
     pub is_distributed: bool,
+    /// True if processes eject a node that fails, and readmit it.
+    #[serde(default)]
+    pub ejects: bool,
     /// Delays of connections in ms: minimum and addition.
     pub latencies: Vec<(u64, u64)>,
     /// Minimum time in ms that acknowledged entries stay, with retention.
@@ -62,6 +65,11 @@ pub struct Process {
     pub consumers: Vec<Consumer>,
     /// True if it has a producer.
     pub has_producer: bool,
+    /// True if the jobs of one moment are sent in one transaction.
+    #[serde(default)]
+    pub batches: bool,
+    /// Set for a program of 2.2.0: the time in ms at which its consumer begins to read.
+    pub legacy: Option<u64>,
     /// False for `autoResendUnfulfilledCommands: false`.
     pub resends: bool,
     /// `socketTimeout` in ms.
@@ -80,6 +88,9 @@ pub struct Consumer {
     pub deadline: Option<u64>,
     pub block_timeout: Option<u64>,
     pub removes_idle: Option<u64>,
+    /// True if values in keys come with their jobs.
+    #[serde(default)]
+    pub prefetches: bool,
 }
 
 /// An action with its time in ms.
@@ -115,6 +126,8 @@ pub enum Action {
     Clock(u16, i64),
     Flush(u16),
     DestroyGroup(u16, usize, usize),
+    /// XGROUP SETID to the start of the stream, or to its end.
+    MoveGroup(u16, usize, usize, bool),
     /// XTRIM of a stream to a length.
     Trim(u16, usize, u64),
     /// The slot of a stream moves to another primary within some ms.
@@ -175,6 +188,12 @@ pub struct Send {
     /// True for `durable`.
     pub is_recorded: bool,
     pub payload: Payload,
+    /// True if completions return the answers of the runs.
+    #[serde(default)]
+    pub returns: bool,
+    /// True if a success removes the value's key and writes the answer's key, with its settlement.
+    #[serde(default)]
+    pub changes_payload: bool,
     /// Behaviours of the processor, by the number of earlier runs in the group. The last one repeats.
     pub runs: Vec<Behaviour>,
 }
@@ -210,8 +229,12 @@ pub enum Behaviour {
     GiveUp(u64),
     /// Settles as a success, then as a failure.
     SettleTwice(u64),
+    /// Settles as a failure, then as a success.
+    FailThenSucceed(u64),
     /// Gives its slot back, and succeeds later.
     Release(u64),
+    /// The same, and gives it back again.
+    ReleaseTwice(u64),
     /// Keeps JavaScript busy, then succeeds.
     Block(u64),
     /// Ends never.
@@ -276,17 +299,23 @@ impl Scenario {
 
     /// Returns true without a fault, a pause, a stop, and a job that fails.
     pub fn is_calm(&self) -> bool {
-        self.actions.iter().all(|timed| match &timed.action {
-            Action::Send(send) => send.runs.iter().all(|run| matches!(run, Behaviour::Succeed(_))),
-            Action::Play(..) => true,
-            _ => false,
-        })
+        let has_legacy = self.processes.iter().any(|process| process.legacy.is_some());
+        !has_legacy
+            && self.actions.iter().all(|timed| match &timed.action {
+                Action::Send(send) => send.runs.iter().all(|run| matches!(run, Behaviour::Succeed(_))),
+                Action::Play(..) => true,
+                _ => false,
+            })
     }
 }
 
 impl fmt::Display for Scenario {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let spread = if self.is_distributed { ", jobs spread by id" } else { "" };
+        let spread = match (self.is_distributed, self.ejects) {
+            (true, true) => ", jobs spread by id, nodes ejected",
+            (true, false) => ", jobs spread by id",
+            _ => "",
+        };
         let Self { seed, nodes, arrangement, latencies, .. } = self;
         writeln!(to, "seed {seed}: {nodes} node(s) {arrangement:?}{spread}, delays {latencies:?} ms")?;
         if let Some(ms) = self.retains {
@@ -299,11 +328,18 @@ impl fmt::Display for Scenario {
             writeln!(to, "  group g{at}: {group:?}")?;
         }
         let is_used = |at: usize| self.actions.iter().any(|timed| timed.action.process() == Some(at));
-        for (at, process) in self.processes.iter().enumerate().filter(|(at, _)| is_used(*at)) {
+        for (at, process) in
+            self.processes.iter().enumerate().filter(|(at, of)| is_used(*at) || of.legacy.is_some())
+        {
             writeln!(
                 to,
-                "  process {at}: producer {}, resends {}, socketTimeout {:?}, commandTimeout {:?}",
-                process.has_producer, process.resends, process.socket_timeout, process.command_timeout
+                "  process {at}: 2.2.0 {:?}, producer {} (batches {}), resends {}, socketTimeout {:?}, commandTimeout {:?}",
+                process.legacy,
+                process.has_producer,
+                process.batches,
+                process.resends,
+                process.socket_timeout,
+                process.command_timeout
             )?;
             for (nth, consumer) in process.consumers.iter().enumerate() {
                 writeln!(to, "    consumer {nth}: {consumer:?}")?;

@@ -5,7 +5,7 @@ use crate::run;
 use crate::scenario::{Action, Behaviour, Payload, Scenario};
 
 /// Maximum number of runs of one reduction.
-const MOST_RUNS: usize = 400;
+const MOST_RUNS: usize = 1_000;
 
 /// Reduces a script that breaks the promise `check`.
 pub fn shrink(scenario: &Scenario, check: &str, planted: Option<&'static str>) -> Scenario {
@@ -61,7 +61,7 @@ fn simple_jobs(scenario: &mut Scenario) {
 fn simple_payloads(scenario: &mut Scenario) {
     for timed in &mut scenario.actions {
         if let Action::Send(send) = &mut timed.action {
-            send.payload = Payload::None;
+            (send.payload, send.changes_payload) = (Payload::None, false);
         }
     }
 }

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::effects;
 use crate::history::{Done, Event, History};
 use crate::pipe::{Latency, Link};
 use crate::random::Random;
@@ -288,6 +289,10 @@ impl simulation::World for World {
         if let Some(done) = effect_of(words, reply) {
             history.note(Event::Server { port: of_events, done });
         }
+        let command = words.first().map_or_else(String::new, |word| text_of(word).to_ascii_lowercase());
+        for done in effects::delivery_of(&command, words, reply) {
+            history.note(Event::Server { port: of_events, done });
+        }
     }
 
     fn is_planted(&self, name: &'static str) -> bool {
@@ -315,7 +320,7 @@ async fn open(
         let joined = CURRENT.with_borrow(|world| {
             let world = world.as_ref()?;
             let mut state = world.state.borrow_mut();
-            let State { servers, links, .. } = &mut *state;
+            let State { servers, links, history, .. } = &mut *state;
             let place = servers.get(&port)?;
             if place.is_down {
                 return None;
@@ -328,6 +333,7 @@ async fn open(
             links.push(link);
             place.accepts.send(server).ok()?;
             trace::note(|| format!("link {number} of {process} to {port}"));
+            history.note(Event::Joined { process, port });
             Some(Some(client))
         });
         match joined {
@@ -366,6 +372,10 @@ pub fn with(call: impl FnOnce(&World)) {
     }
 }
 
+fn text_of(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).into_owned()
+}
+
 /// Bytes of a command or a reply in a trace.
 fn shown(bytes: &[u8]) -> String {
     bytes[..bytes.len().min(SHOWN)].escape_ascii().to_string()
@@ -394,6 +404,7 @@ fn effect_of(words: &[&[u8]], reply: &[u8]) -> Option<Done> {
         "xgroup" => match text(1).to_ascii_lowercase().as_str() {
             "create" => Some(Done::GroupMade { stream: text(2), group: text(3), from: text(4) }),
             "destroy" => Some(Done::GroupGone { stream: text(2), group: text(3) }),
+            "setid" => Some(Done::GroupMoved { stream: text(2), group: text(3) }),
             _ => None,
         },
         "xtrim" => {

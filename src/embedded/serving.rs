@@ -48,6 +48,10 @@ fn serve(core: &mut Core, id: ClientId, key: &Key) {
         (Some(_), _) => reply.error(&STREAM_IS_GONE),
     }
     let bytes = reply.into_bytes();
+    #[cfg(feature = "simulation")]
+    if let Some(reader) = &blocked.reader {
+        note_read(core.port, (key, reader, blocked.count), &bytes);
+    }
     core.release(id, |reply| reply.raw(&bytes));
 }
 
@@ -76,4 +80,22 @@ fn serve_reader(
         true
     });
     served.is_ok_and(|served| served == Some(true))
+}
+
+/// Notes a read that waited, as if its reply had been there at once.
+#[cfg(feature = "simulation")]
+fn note_read(port: u16, (key, reader, count): (&Key, &GroupReader, usize), reply: &[u8]) {
+    let count = count.to_string();
+    let words: [&[u8]; 9] = [
+        b"XREADGROUP",
+        b"GROUP",
+        &reader.group,
+        &reader.consumer,
+        b"COUNT",
+        count.as_bytes(),
+        b"STREAMS",
+        key,
+        b">",
+    ];
+    crate::redis_io::world::simulation::executed(port, &words, reply);
 }

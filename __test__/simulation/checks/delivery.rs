@@ -95,20 +95,27 @@ impl Summary<'_> {
 
     /// A value comes back as it was sent, or not at all if Redis has lost its key.
     pub(super) fn payload(&self, found: &mut Vec<String>) {
+        let mut succeeded: BTreeSet<u32> = BTreeSet::new();
         for Timed { at, event } in self.events {
             let (run, value) = match event {
+                Event::End { run, how: End::Success } => {
+                    succeeded.extend(self.runs.get(run).map(|of| of.job));
+                    continue;
+                }
                 Event::Start { run, value, .. } | Event::Pulled { run, value } => (run, *value),
                 _ => continue,
             };
             let Some(of) = self.runs.get(run) else { continue };
             let is_key = self.sends.get(&of.job).is_some_and(|send| matches!(send.payload, Payload::Key(_)));
+            let removes = self.sends.get(&of.job).is_some_and(|send| send.changes_payload);
+            let is_removed = removes && succeeded.contains(&of.job);
             // A new primary can lack the key of a job that is here already.
             let flushed = self.entries_of(of.job).iter().any(|entry| {
                 self.flushed.contains_key(&entry.port) || self.is_rewound(entry, entry.at, u64::MAX)
             });
             match value {
                 Value::Wrong => found.push(format!("at {at} j{}: another value than the one sent", of.job)),
-                Value::Missing if !(is_key && flushed) => {
+                Value::Missing if !(is_key && (flushed || is_removed)) => {
                     found.push(format!("at {at} j{}: no value", of.job));
                 }
                 _ => {}

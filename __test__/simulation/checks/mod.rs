@@ -1,13 +1,19 @@
 //! Checks of a history against the promises of docs/guarantees.md. Each takes one pass over the events.
 
+mod calls;
 mod comparisons;
 mod delivery;
 mod ending;
+mod ledger;
 mod outcome;
+mod payloads;
+mod regrouping;
 mod repetition;
 mod retention;
 mod running;
 mod summary;
+mod takeover;
+mod waiting;
 
 use crate::panics;
 use crate::run::Outcome;
@@ -39,7 +45,7 @@ pub fn check(scenario: &Scenario, outcome: &Outcome) -> Vec<Violation> {
 fn check_history<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation> {
     let summary = Summary::new(scenario, outcome);
     let mut found = Vec::new();
-    let checks: [(&'static str, Check<'a>); 15] = [
+    let checks: [(&'static str, Check<'a>); 25] = [
         ("delivery", Summary::delivery),
         ("outcome", Summary::outcome),
         ("acknowledgement", Summary::acknowledgement),
@@ -55,6 +61,16 @@ fn check_history<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violat
         ("promises", Summary::promises),
         ("finished", Summary::finished),
         ("leftovers", Summary::leftovers),
+        ("takeover", Summary::takeover),
+        ("grace", Summary::grace),
+        ("idle slots", Summary::idle_slots),
+        ("lost reads", Summary::lost_reads),
+        ("regrouping", Summary::regrouping),
+        ("read size", Summary::read_size),
+        ("pause time", Summary::pause_time),
+        ("stop time", Summary::stop_time),
+        ("answers", Summary::answers),
+        ("payload changes", Summary::payload_changes),
     ];
     for (check, call) in checks {
         let mut texts = Vec::new();

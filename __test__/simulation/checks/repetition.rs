@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::summary::{Summary, group_number};
-use crate::history::{Done, Event, Timed};
+use crate::history::{Control, Done, Event, Timed};
 
 impl Summary<'_> {
     /// An entry runs at most `retryLimit` times, and is exhausted once, after which it does not run.
@@ -11,6 +11,7 @@ impl Summary<'_> {
         let mut runs: BTreeMap<(usize, u32), Vec<u64>> = BTreeMap::new();
         let mut exhausted: BTreeSet<(u32, u32, String)> = BTreeSet::new();
         let mut over: BTreeMap<(usize, u32), u64> = BTreeMap::new();
+        let mut played: BTreeMap<u32, u64> = BTreeMap::new();
         for Timed { at, event } in self.events {
             match event {
                 Event::Start { run, consumer, job, .. } => {
@@ -32,7 +33,9 @@ impl Summary<'_> {
                     }
                     let is_late = |over: &u64| {
                         let process = Self::process_of(*consumer);
-                        over + 1_000 < *at && !self.disruptions.between(process, *over, *at)
+                        // A consumer that begins to play runs its own pending entries.
+                        let has_played = played.get(consumer).is_some_and(|played| played > over);
+                        over + 1_000 < *at && !has_played && !self.disruptions.between(process, *over, *at)
                     };
                     if over.get(&(group, *job)).is_some_and(is_late) {
                         found.push(format!("at {at} j{job}: g{group} runs it after it was exhausted"));
@@ -47,6 +50,7 @@ impl Summary<'_> {
                         }
                     }
                 }
+                Event::Called { what: Control::Play, of } => drop(played.insert(*of, *at)),
                 Event::Exhausted { consumer, job, entry, moved } => {
                     let group = self.group_of(*consumer);
                     // Without dead letters each consumer that claims reports it.

@@ -79,7 +79,15 @@ impl Summary<'_> {
                         model(&mut streams, *port, stream).entries.clear();
                     }
                 }
-                Done::Leased { .. } => {}
+                Done::GroupMoved { stream, group } => {
+                    // A group whose position was set does not read the entries before it, or reads them again.
+                    let model = model(&mut streams, *port, stream);
+                    let last = model.entries.last().copied();
+                    if let Some((_, begin, _)) = model.groups.get_mut(group) {
+                        *begin = last.unwrap_or_default().max(*begin);
+                    }
+                }
+                Done::Leased { .. } | Done::Delivered { .. } | Done::Claimed { .. } => {}
                 Done::Flushed => streams.retain(|(on, _), _| on != port),
             }
         }

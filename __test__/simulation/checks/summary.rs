@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::comparisons::Comparisons;
+use super::ledger::Ledger;
 use crate::disruptions::Disruptions;
 use crate::groups::parse_entry_id;
 use crate::history::{Control, Done, End, Event, Timed};
@@ -34,6 +35,7 @@ pub(super) struct Summary<'a> {
     pub(super) events: &'a [Timed],
     pub(super) end: &'a EndState,
     pub(super) disruptions: Disruptions,
+    pub(super) ledger: Ledger,
     pub(super) sends: BTreeMap<u32, &'a Send>,
     pub(super) entries: BTreeMap<u32, Vec<Entry>>,
     pub(super) runs: BTreeMap<u32, Run>,
@@ -42,6 +44,8 @@ pub(super) struct Summary<'a> {
     pub(super) flushed: BTreeMap<u16, Vec<u64>>,
     /// Times at which a group was destroyed, by port, stream and group.
     pub(super) destroyed: BTreeMap<(u16, String, String), Vec<u64>>,
+    /// Groups whose position was set. For the other checks they were destroyed.
+    pub(super) moved: BTreeSet<(u16, String, String)>,
     /// Failovers that have undone what was done with a stream: port, stream, and the time from which on and at which.
     pub(super) rewound: Vec<(u16, String, u64, u64)>,
     /// Entries that retention has removed, by port and stream, with the groups that existed then.
@@ -64,6 +68,7 @@ impl<'a> Summary<'a> {
             events,
             end: &outcome.end,
             disruptions: Disruptions::new(scenario, events),
+            ledger: Ledger::new(events),
             sends: scenario.sends().map(|send| (send.job, send)).collect(),
             entries: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -74,6 +79,7 @@ impl<'a> Summary<'a> {
             retired: BTreeMap::new(),
             made: BTreeMap::new(),
             comparisons: Comparisons::default(),
+            moved: BTreeSet::new(),
             exhausted: BTreeSet::new(),
             stops: BTreeMap::new(),
         };
@@ -136,6 +142,11 @@ impl<'a> Summary<'a> {
                 groups.remove(&key);
                 self.destroyed.entry(key).or_default().push(at);
             }
+            Done::GroupMoved { stream, group } => {
+                let key = (port, stream.clone(), group.clone());
+                self.moved.insert(key.clone());
+                self.destroyed.entry(key).or_default().push(at);
+            }
             Done::Flushed => {
                 groups.retain(|(on, _, _)| *on != port);
                 self.flushed.entry(port).or_default().push(at);
@@ -148,7 +159,10 @@ impl<'a> Summary<'a> {
                 self.note_retired((at, port), stream, below, groups)
             }
             Done::Leased { .. } => self.comparisons.note((at, port), done),
-            Done::Acknowledged { .. } | Done::Trimmed { .. } => {}
+            Done::Acknowledged { .. }
+            | Done::Delivered { .. }
+            | Done::Claimed { .. }
+            | Done::Trimmed { .. } => {}
         }
     }
 
@@ -231,6 +245,11 @@ impl<'a> Summary<'a> {
         })
     }
 
+    /// Returns true if a failover has undone what was done with a stream.
+    pub(super) fn is_ever_rewound(&self, port: u16, stream: &str) -> bool {
+        self.rewound.iter().any(|(of, rewound, ..)| *of == port && rewound == stream)
+    }
+
     /// Returns true if a server refused commands. A replica publishes the completion whose acknowledgement it refuses.
     pub(super) fn is_refused(&self) -> bool {
         self.scenario.actions.iter().any(|timed| matches!(timed.action, Action::Refuse(..)))
@@ -256,6 +275,38 @@ impl<'a> Summary<'a> {
                 .any(|run| run.group == group && run.end.is_some_and(|(_, how)| how == End::Expired))
     }
 
+    /// Returns true for a consumer of 2.2.0.
+    pub(super) fn is_legacy(&self, consumer: u32) -> bool {
+        let process = self.scenario.processes.get(consumer as usize / 100 - 1);
+        process.is_some_and(|process| process.legacy.is_some())
+    }
+
+    /// Returns true if a group has a consumer of 2.2.0.
+    pub(super) fn has_legacy(&self, group: usize) -> bool {
+        let mut legacy = self.scenario.processes.iter().filter(|process| process.legacy.is_some());
+        legacy.any(|process| process.consumers.iter().any(|one| one.group == group))
+    }
+
+    /// Returns true if a consumer of the group does not send a completion again that its connection has lost.
+    pub(super) fn may_leave_unsent(&self, group: usize) -> bool {
+        self.scenario.processes.iter().enumerate().any(|(at, process)| {
+            (!process.resends || process.command_timeout.is_some())
+                && process.consumers.iter().any(|one| one.group == group)
+                && self.disruptions.any(at as u32 + 1)
+        })
+    }
+
+    /// Returns true if a group was destroyed and made again, or its position was set.
+    pub(super) fn is_another_group(&self, port: u16, stream: &str, group: usize) -> bool {
+        let key = (port, stream.to_owned(), format!("hfxbus:csr:g{group}"));
+        self.destroyed.contains_key(&key) || self.flushed.contains_key(&port)
+    }
+
+    /// Returns true if the position of a group was set.
+    pub(super) fn is_moved(&self, port: u16, stream: &str, group: usize) -> bool {
+        self.moved.contains(&(port, stream.to_owned(), format!("hfxbus:csr:g{group}")))
+    }
+
     pub(super) fn deadline_of(&self, consumer: u32) -> Option<u64> {
         let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
         self.scenario.processes.get(process).map_or(Some(30_000), |process| process.consumers[nth].deadline)
@@ -264,6 +315,11 @@ impl<'a> Summary<'a> {
     pub(super) fn concurrency_of(&self, consumer: u32) -> usize {
         let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
         self.scenario.processes.get(process).map_or(16, |process| process.consumers[nth].concurrency as usize)
+    }
+
+    pub(super) fn read_ahead_of(&self, consumer: u32) -> usize {
+        let (process, nth) = (consumer as usize / 100 - 1, consumer as usize % 100 - 1);
+        self.scenario.processes.get(process).map_or(0, |process| process.consumers[nth].read_ahead)
     }
 
     /// Returns true if a consumer has reported that a job is exhausted, or a server has its dead letter.

@@ -48,6 +48,8 @@ pub struct Client {
     /// True once the client has had its one connection. Only connections of the bus itself are opened again after
     /// their end.
     is_spent: AtomicBool,
+    /// True once its connection was given up, until the next one.
+    was_failed: AtomicBool,
 }
 
 impl Client {
@@ -65,6 +67,7 @@ impl Client {
             session: Arc::default(),
             traffic: Arc::default(),
             is_spent: AtomicBool::new(false),
+            was_failed: AtomicBool::new(false),
         }
     }
 
@@ -81,14 +84,16 @@ impl Client {
         if let Some(refusal) = self.policy.handle.as_ref().and_then(EjectionHandle::refusal) {
             return Err(refusal);
         }
-        let opened = self.open();
+        let was_lost = self.was_failed.swap(false, Ordering::AcqRel) || link.is_some();
+        let opened = self.open(was_lost);
         *link = Some(opened.clone());
         Ok(opened)
     }
 
-    fn open(&self) -> Arc<dyn Link> {
+    /// Opens a connection, in place of one that was lost or not.
+    fn open(&self, was_lost: bool) -> Arc<dyn Link> {
         let (sink, tasks) = (self.sink.clone(), self.policy.context.tasks.clone());
-        let policy = self.policy.for_link(self.session.clone(), self.traffic.clone());
+        let policy = self.policy.for_link(self.session.clone(), self.traffic.clone(), was_lost);
         match &self.target {
             ConnectionTarget::Single => self.connect(policy, sink),
             ConnectionTarget::Sentinel(locator) => {
@@ -197,6 +202,7 @@ impl Client {
     pub(crate) fn fail(&self, reason: RedisError) {
         let link = self.lock().take();
         if let Some(link) = link {
+            self.was_failed.store(true, Ordering::Release);
             link.close_for(reason);
         }
     }

@@ -88,13 +88,20 @@ impl PolicyOptions {
         })
     }
 
-    /// Creates the policy of one connection. The connection counts as open until its end.
-    pub fn for_link(&self, session: Arc<AtomicU64>, traffic: Arc<Traffic>) -> Arc<ConnectionPolicy> {
+    /// Creates the policy of one connection. The connection counts as open until its end. `was_lost` is true if it replaces
+    /// a lost connection, such as that of a node that was ejected.
+    pub fn for_link(
+        &self,
+        session: Arc<AtomicU64>,
+        traffic: Arc<Traffic>,
+        was_lost: bool,
+    ) -> Arc<ConnectionPolicy> {
         self.context.link_opened();
         let ended = AtomicBool::new(false);
         let place = Mutex::new(self.options.place());
         let (options, announcements) = (self.clone(), Mutex::default());
-        Arc::new(ConnectionPolicy { options, session, traffic, ended, place, announcements })
+        let replaces_lost = AtomicBool::new(was_lost);
+        Arc::new(ConnectionPolicy { options, session, traffic, ended, place, announcements, replaces_lost })
     }
 }
 
@@ -107,6 +114,8 @@ pub struct ConnectionPolicy {
     /// Endpoint of the connection, for events. A lock, since the host's thread can close the connection.
     place: Mutex<String>,
     announcements: Mutex<StateChangeFilter>,
+    /// True until it is ready, if it replaces a lost connection.
+    replaces_lost: AtomicBool,
 }
 
 impl LinkPolicy for ConnectionPolicy {
@@ -170,7 +179,8 @@ impl ConnectionPolicy {
             (announcements.is_lost(), announcements.note(state, error))
         };
         let Some(error) = said else { return };
-        if was_lost && state == LinkState::Ready {
+        let replaces_lost = state == LinkState::Ready && self.replaces_lost.swap(false, Ordering::AcqRel);
+        if replaces_lost || was_lost && state == LinkState::Ready {
             self.options.reconnects.note();
         }
         let PolicyOptions { context, node, .. } = &self.options;

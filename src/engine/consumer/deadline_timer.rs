@@ -10,7 +10,6 @@ use crate::engine::consumer::settlement::Settlement;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
 use crate::engine::protocol::job_error::JobError;
-use crate::redis_io::world::fault::planted;
 
 /// Error code of a job that ended at its deadline.
 pub const DEADLINE_TIMEOUT: &str = "DEADLINE_TIMEOUT";
@@ -40,9 +39,6 @@ impl Consumer {
         for (token, limit) in expired {
             host.event(Event::DeadlinePassed { consumer: self.number, token });
             errors.push((token, error_json(limit)));
-        }
-        if planted("deadline keeps the slot") {
-            return;
         }
         let settlements = errors
             .iter()

@@ -70,7 +70,7 @@ impl SubscriberOpener {
     }
 
     fn subscriber(&self, slot: Option<u16>, pushes: &Arc<Resubscription>) -> Arc<Subscriber> {
-        let policy = self.policy.for_link(Arc::default(), self.traffic.clone());
+        let policy = self.policy.for_link(Arc::default(), self.traffic.clone(), false);
         let tasks = &self.policy.context.tasks;
         let open = |options: &LinkOptions, policy: Arc<dyn LinkPolicy>| {
             let policy = around(self.policy.handle.as_ref(), policy);

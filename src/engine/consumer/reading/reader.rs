@@ -52,6 +52,10 @@ impl ReplySink for ReaderSink {
                 consumer.lock().lanes[self.lane].client_id = Some((session, id));
             }
             (READ, outcome) => consumer.read_answered(self.lane, outcome),
+            // The next read asks again.
+            (CLIENT_ID, Err(error)) if error.is_passing() => {
+                consumer.lock().lanes[self.lane].client_id_asked = None;
+            }
             // Without a CLIENT ID a pause waits for the end of the read.
             (CLIENT_ID, _) => {}
             (_, outcome) => consumer.on_reply(ticket, outcome),

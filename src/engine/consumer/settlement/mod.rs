@@ -185,11 +185,12 @@ impl Consumer {
         settlement: &mut Settlement<'_>,
     ) -> Option<SettledJob> {
         let &mut Settlement { token, request, error, expired, .. } = settlement;
-        let slot = state.jobs.running_job(token)?;
+        let slot = match planted("double settlement") {
+            true => state.jobs.job(token)?,
+            false => state.jobs.running_job(token)?,
+        };
         let (stream, has_producer, is_recorded) = (slot.stream, !slot.producer.is_empty(), slot.record > 0);
-        if !planted("double settlement") {
-            state.jobs.settle(token);
-        }
+        state.jobs.settle(token);
         match error {
             Some(_) => state.counts.rejected += 1,
             None => state.counts.resolved += 1,

@@ -140,7 +140,10 @@ impl JobsInFlight {
             return false;
         };
         slot.state = SlotState::Settling;
-        slot.deadline = None;
+        let deadline = slot.deadline.take();
+        if planted("deadline keeps the slot") && deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return true;
+        }
         if !slot.released || planted("released slot is freed again") {
             self.running = self.running.saturating_sub(1);
         }

@@ -122,11 +122,20 @@ impl SettledJob {
                     self.retry_steps = self.steps_after(error);
                 }
                 SettlementStep::Record(_) => self.retry_steps.record = true,
-                SettlementStep::Acknowledgement(_) => self.retry_steps.acknowledgement = true,
+                SettlementStep::Acknowledgement(_) => {
+                    self.retry_steps.acknowledgement = true;
+                    // A replica refuses the acknowledgement and publishes the completion, which producers can miss.
+                    let is_replica = error.reply_code() == Some("READONLY");
+                    self.retry_steps.completion |= self.pending_steps.completion && is_replica;
+                }
                 SettlementStep::Completion(_) => self.retry_steps.completion = true,
                 SettlementStep::Removal(_) => self.retry_steps.removal = true,
                 SettlementStep::PendingQuery(_) => self.retry_steps.pending_query = true,
             }
+        }
+        if !passes && matches!(step, SettlementStep::Completion(_)) {
+            self.pending_steps.completion = false;
+            self.retry_steps.completion = false;
         }
         if self.error.as_ref().is_none_or(|known| known.is_passing() && !passes) {
             self.error = Some(error.clone());

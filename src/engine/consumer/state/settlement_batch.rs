@@ -106,6 +106,21 @@ mod tests {
     }
 
     #[test]
+    fn a_completion_that_a_replica_has_published_is_sent_again_with_the_acknowledgement() {
+        let retried = |batch: &SettlementBatch| {
+            let steps = batch.jobs[0].retry_steps;
+            (steps.acknowledgement, steps.completion)
+        };
+        let mut on_replica = batch();
+        on_replica.note(SettlementStep::Acknowledgement(0), &error(b"READONLY no"));
+        assert_eq!(retried(&on_replica), (true, true));
+        let mut refused_for_good = batch();
+        refused_for_good.note(SettlementStep::Acknowledgement(0), &error(b"READONLY no"));
+        refused_for_good.note(SettlementStep::Completion(0), &error(b"NOPERM no"));
+        assert_eq!(retried(&refused_for_good), (true, false));
+    }
+
+    #[test]
     fn only_steps_refused_for_the_moment_are_retried() {
         let mut batch = batch();
         batch.note(SettlementStep::Acknowledgement(0), &error(b"BUSY yes"));

@@ -1,0 +1,78 @@
+//! Features of jobs and consumers that are added to a part of the scripts.
+
+use crate::random::Random;
+use crate::scenario::{Action, Arrangement, Consumer, Cut, Payload, Process, Scenario, Timed};
+
+/// Adds features to the script of a seed.
+pub fn add(scenario: &mut Scenario, random: &mut Random) {
+    // A transaction, and a payload with its job, have one server.
+    let one_node = scenario.nodes == 1 && !matches!(scenario.arrangement, Arrangement::Cluster(_));
+    for timed in &mut scenario.actions {
+        let Action::Send(send) = &mut timed.action else { continue };
+        send.returns = !send.waits_for.is_empty() && random.happens(40);
+        let has_key = matches!(send.payload, Payload::Key(_) | Payload::Both(_));
+        send.changes_payload = one_node && has_key && random.happens(50);
+    }
+    for process in &mut scenario.processes {
+        process.batches = one_node && random.happens(35);
+        for consumer in &mut process.consumers {
+            consumer.prefetches = random.happens(40);
+        }
+    }
+    if scenario.is_calm() {
+        return;
+    }
+    scenario.ejects = scenario.is_distributed && random.happens(70);
+    // 2.2.0 is on its own here, without sentinels.
+    if one_node && scenario.arrangement == Arrangement::Standalone && random.happens(40) {
+        add_legacy(scenario, random);
+    }
+    if random.happens(25) {
+        move_group(scenario, random);
+    }
+}
+
+/// A consumer of 2.2.0 joins a group.
+fn add_legacy(scenario: &mut Scenario, random: &mut Random) {
+    let consumer = Consumer {
+        group: random.below(scenario.groups.len() as u64) as usize,
+        concurrency: random.pick(&[1, 2, 5]),
+        read_ahead: 0,
+        claims: false,
+        deadline: None,
+        block_timeout: Some(random.pick(&[300, 5_000])),
+        removes_idle: None,
+        prefetches: false,
+    };
+    let legacy = Some(random.below(4_000));
+    scenario.processes.push(Process {
+        consumers: vec![consumer],
+        legacy,
+        resends: true,
+        ..Process::default()
+    });
+    let process = scenario.processes.len() - 1;
+    if random.happens(50) {
+        let at = random.within(1_000, scenario.end - 1_000);
+        let time = random.pick(&[300, 1_200, 4_000]);
+        let action = match random.below(4) {
+            0 => Action::Kill(process),
+            1 => Action::Cut(process, 0, Cut::Reset),
+            2 => Action::Cut(process, 0, Cut::Deaf(1, time)),
+            _ => Action::Separate(process, 0, time, true),
+        };
+        scenario.actions.push(Timed { at, action });
+        scenario.actions.sort_by_key(|timed| timed.at);
+    }
+}
+
+/// An operator sets the position of a group.
+fn move_group(scenario: &mut Scenario, random: &mut Random) {
+    let at = random.within(1_000, scenario.end - 1_000);
+    let node = random.below(scenario.nodes.into()) as u16;
+    let stream = random.below(scenario.streams.len() as u64) as usize;
+    let group = random.below(scenario.groups.len() as u64) as usize;
+    let action = Action::MoveGroup(node, stream, group, random.happens(50));
+    scenario.actions.push(Timed { at, action });
+    scenario.actions.sort_by_key(|timed| timed.at);
+}

@@ -224,8 +224,9 @@ async fn keep_owning(consumer: Weak<Consumer>, interval: Duration, wakeup: Arc<N
         }
         drop(owner);
         tokio::select! {
-            () = tokio::time::sleep_until(began + interval) => {}
+            biased;
             () = wakeup.notified() => {}
+            () = tokio::time::sleep_until(began + interval) => {}
         }
     }
 }

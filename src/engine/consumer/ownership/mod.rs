@@ -225,8 +225,8 @@ async fn keep_owning(consumer: Weak<Consumer>, interval: Duration, wakeup: Arc<N
         drop(owner);
         tokio::select! {
             biased;
-            () = tokio::time::sleep_until(began + interval) => {}
             () = wakeup.notified() => {}
+            () = tokio::time::sleep_until(began + interval) => {}
         }
     }
 }

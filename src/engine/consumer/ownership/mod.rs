@@ -210,6 +210,7 @@ async fn keep_owning(consumer: Weak<Consumer>, interval: Duration, wakeup: Arc<N
         }
         drop(owner);
         tokio::select! {
+            biased;
             () = tokio::time::sleep_until(began + interval) => {}
             () = wakeup.notified() => {}
         }

@@ -5,7 +5,19 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 7] = [
+pub const SCRIPTS: [(&str, &str); 11] = [
+    (
+        include_str!("scripts/171.json"),
+        "a completion that only a replica had published was not sent again with its acknowledgement",
+    ),
+    (
+        include_str!("scripts/431.json"),
+        "after the readmission of an ejected node, the first consumer took over the jobs of the others",
+    ),
+    (
+        include_str!("scripts/1016.json"),
+        "a read of the history after a lost connection ran an exhausted entry again",
+    ),
     (
         include_str!("scripts/1054.json"),
         "a consumer that played during a stop lost its name with the entries it had read",
@@ -21,6 +33,10 @@ pub const SCRIPTS: [(&str, &str); 7] = [
     (
         include_str!("scripts/2057.json"),
         "a read of the history ran an entry again while it moved to the dead letters",
+    ),
+    (
+        include_str!("scripts/10610.json"),
+        "an exhausted entry was reported again after its owner had read its history",
     ),
     (include_str!("scripts/2239.json"), "an exhausted entry ran again after the clock of Redis was set back"),
     (

@@ -104,9 +104,7 @@ impl Commands {
     /// As [`Commands::end`], for a command that must not be sent twice.
     pub fn end_once(&mut self, destination: Destination) {
         self.end(destination);
-        if let Some(meta) = self.metas.last_mut() {
-            meta.resend = false;
-        }
+        self.last_once();
     }
 
     /// Marks the last command as one that adds the entry of a producer.
@@ -115,6 +113,13 @@ impl Commands {
             meta.is_send = true;
         }
         self
+    }
+
+    /// Forbids a second attempt for the last command.
+    pub fn last_once(&mut self) {
+        if let Some(meta) = self.metas.last_mut() {
+            meta.resend = false;
+        }
     }
 
     /// Forbids a second attempt for all packed commands.

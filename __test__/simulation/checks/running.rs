@@ -93,6 +93,12 @@ impl Summary<'_> {
                         && !is_excused
                         && !is_expired
                         && !self.is_rewound(entry, first.start, second.start)
+                        && !self.disruptions.excuse(
+                            process,
+                            entry.port,
+                            (first.start, second.start),
+                            deadline,
+                        )
                         && !self.starts_late(entry, first, second, deadline)
                     {
                         found.push(format!(

@@ -181,7 +181,13 @@ impl<'a> Summary<'a> {
         let below = parse_entry_id(below);
         let entries = self.entries.values().flatten();
         let of_stream = entries.filter(|entry| entry.port == port && entry.stream == stream);
-        let removed = of_stream.filter(|entry| parse_entry_id(&entry.id) < below);
+        // A new primary can lack an entry of the last moments, which nothing removes then.
+        let may_lack = |entry: &Entry| {
+            self.rewound.iter().any(|(of, rewound, since, until)| {
+                *of == port && rewound == stream && (*since..=*until).contains(&entry.at)
+            })
+        };
+        let removed = of_stream.filter(|entry| parse_entry_id(&entry.id) < below && !may_lack(entry));
         // A group that was just created can be missing from the comparison before the removal.
         let is_old = |key: &&(u16, String, String)| {
             self.made.get(*key).is_none_or(|&made| self.comparisons.include((at, port), stream, made))

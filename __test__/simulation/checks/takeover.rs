@@ -26,10 +26,7 @@ impl Summary<'_> {
                     What::Claimed { idle, .. } => idle.saturating_add(step.at - before.at),
                     _ => step.at - before.at,
                 };
-                // The delay of a retry is sent again after a broken connection, also if another consumer owns the entry.
-                let is_delay = matches!(step.what, What::Claimed { idle: 1.., is_start: false, .. });
-                let is_late = self.disruptions.is_late(Self::process_of(to), *port, step.at)
-                    || is_delay && self.disruptions.any(Self::process_of(to));
+                let is_late = self.disruptions.is_late(Self::process_of(to), *port, step.at);
                 if idle < deadline && !is_late && !self.disruptions.is_clock_set(*port, step.at) {
                     let at = step.at;
                     found.push(format!(

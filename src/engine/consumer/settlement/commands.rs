@@ -193,6 +193,8 @@ impl Consumer {
         let idle = self.idle_until(job.due.unwrap_or_else(Instant::now));
         let (min_idle, entry) = (self.min_idle(slot.touched()), std::iter::once(&slot.entry));
         pack_claim(commands, names, min_idle, entry, Claim::Touch { idle }, to);
+        // After a lost connection another consumer can own the entry. The next attempt has a minimum idle time then.
+        commands.last_once();
     }
 
     fn pack_pending_query(

@@ -114,7 +114,8 @@ impl SettledJob {
             // The first refusal within a transaction is the reason for the others.
             return;
         }
-        let passes = error.is_passing() || (is_transaction && is_cut(error));
+        let is_once = is_transaction || matches!(step, SettlementStep::Delay(_));
+        let passes = error.is_passing() || (is_once && is_cut(error));
         if passes {
             match step {
                 SettlementStep::Delay(_) => self.retry_steps.delay = true,
@@ -290,6 +291,15 @@ mod tests {
             assert!(lost.pending_steps.transaction && !lost.pending_steps.pending_query);
             assert_eq!(lost.error, None);
         }
+    }
+
+    #[test]
+    fn a_delay_that_lost_its_connection_is_packed_again() {
+        let mut job = SettledJob::new(JobToken::from_number(1.0), 0, 0);
+        job.note(SettlementStep::Delay(0), &dropped());
+        assert!(job.retry_steps.delay);
+        job.retry();
+        assert!(job.pending_steps.delay && job.error.is_none());
     }
 
     #[test]

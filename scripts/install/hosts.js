@@ -13,8 +13,17 @@ const NAME = 'round-trips.cjs';
 const MODES = { redis: 'stopped', embedded: 'stopped', exits: 'exits' };
 const PATIENCE = 120_000;
 
-/** Programs that run JavaScript besides Node. `file` is within node_modules; `download` fetches a program that npm has not. */
+/** Package with the program of Node for this platform, and that program in it. */
+const SYSTEM = process.platform === 'win32' ? 'win' : process.platform;
+const NODE = `node-${SYSTEM}-${process.arch}`;
+const NODE_FILE = `${NODE}/bin/node${process.platform === 'win32' ? '.exe' : ''}`;
+
+/**
+ * Programs that run JavaScript: each major version of Node from the oldest one that is supported on, and others. `file` is within
+ * node_modules. `download` fetches a program that npm has not.
+ */
 const HOSTS = [
+  ...[18, 20, 22, 24, 26].map((major) => ({ package: `${NODE}@${major}`, file: NODE_FILE, args: [], download: [] })),
   { package: 'bun@1.4.5', file: 'bun/bin/bun.exe', args: [], download: ['bun/install.js'] },
   { package: 'deno@2.9.6', file: 'deno/deno', args: ['run', '--allow-all'], download: ['deno/install.cjs'] },
   {
@@ -43,10 +52,8 @@ async function tryHost(host, { tarballs }, port) {
     const npm = [tool('npm', 'bin/npm-cli.js'), 'install', '--no-audit', '--no-fund', '--ignore-scripts'];
     succeeded(await start(process.execPath, [...npm, host.package, tarballs.selfContained]));
     const modules = path.join(folder, 'node_modules');
-    const downloaded = await start(
-      process.execPath,
-      host.download.map((file) => path.join(modules, file)),
-    );
+    const scripts = host.download.map((file) => path.join(modules, file));
+    const downloaded = scripts.length > 0 ? await start(process.execPath, scripts) : { output: '' };
     const program = path.join(modules, host.file);
     if (!fs.existsSync(program)) {
       return `left out, since its program cannot be downloaded here: ${reasonIn(downloaded.output)}`;

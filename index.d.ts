@@ -1231,12 +1231,12 @@ export interface ISentJob extends Job {
 /** Received job. Its three methods exist until the job is settled. */
 export interface IReceivedJob extends Job {
   /** Key of the job, from `send({ key })`; undefined without one. */
-  readonly key?: string;
+  readonly key?: string | undefined;
   /**
    * Fencing number of the consumer's ownership, for a job of an ordered partition; undefined for others. It grows with each
    * owner of the partition in the group. A store that refuses smaller numbers is safe from an owner that was frozen.
    */
-  readonly fence?: number;
+  readonly fence?: number | undefined;
   /**
    * Signal that aborts when the outcome has no effect any more: when the job's `deadline` has passed (the reason has code
    * `DEADLINE_TIMEOUT`), or when `stop()` does not wait any longer (`CONNECTION_CLOSED`). It does not abort after the end of

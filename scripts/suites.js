@@ -13,6 +13,9 @@ const OTHERS = ['types', 'package', 'bench'];
 /** Tests of the NestJS transport. Nest 12 is an ES module, which Node before 20.19 cannot require. */
 const WITH_NEST = process.features.require_module ? ['nestjs'] : [];
 
+/** Number of files that run at once. Most tests wait for a timer or a server, so it is one more than the cores of a CI machine. */
+const FILES_AT_ONCE = '3';
+
 /** Test suites, on the server of REDIS_SERVER. */
 const ENGINE = { name: 'engine tests', run: runCargo };
 const NODE = { name: 'Node tests', run: () => runNode([...WITH_SERVER, ...WITH_NEST, ...OTHERS]) };
@@ -41,7 +44,7 @@ async function runNode(folders, variables = {}) {
     [path.join(__dirname, 'count-reporter.js'), file],
   ].flatMap(([name, to]) => ['--test-reporter', name, '--test-reporter-destination', to]);
   // Older ones decide on it by themselves.
-  const concurrency = hasConcurrency(process.versions.node) ? ['--test-concurrency', '2'] : [];
+  const concurrency = hasConcurrency(process.versions.node) ? ['--test-concurrency', FILES_AT_ONCE] : [];
   const files = folders.flatMap((name) => testsIn(path.join('__test__', name)));
   try {
     const args = ['--expose-gc', '--test', ...concurrency, ...reporters, ...files];

@@ -29,7 +29,10 @@ impl ConsumerState {
 
     /// Returns true if this consumer has lost the partition of a running job.
     pub fn has_lost(&self, token: JobToken) -> bool {
-        let Some(slot) = self.jobs.running_job(token).filter(|_| self.is_ordered) else { return false };
+        if !self.is_ordered {
+            return false;
+        }
+        let Some(slot) = self.jobs.running_job(token) else { return false };
         let ownership = &self.streams[slot.stream as usize].ownership;
         ownership.as_ref().is_some_and(|ownership| !ownership.is_valid(Instant::now()))
     }
@@ -80,7 +83,10 @@ impl ConsumerState {
 
     /// Ends the turn of a job in its key, before its slot is retired. The next entry of the key can start then.
     pub fn end_turn(&mut self, token: JobToken) {
-        let Some(slot) = self.jobs.job(token).filter(|_| self.is_ordered) else { return };
+        if !self.is_ordered {
+            return;
+        }
+        let Some(slot) = self.jobs.job(token) else { return };
         let (stream, entry, carried) = (slot.stream, slot.entry, slot.carried.clone());
         let Some(key) = carried.as_ref().and_then(|carried| carried.order_key.as_deref()) else { return };
         self.pass_turn(stream, entry, key);

@@ -9,6 +9,9 @@ const ts = require('typescript');
 const { RedisServer } = require('../../support/redis-server.js');
 const { NestFactory, PROJECT, hfxbus, moduleOf, transport } = require('../nest.js');
 
+// The cases write into the project, which must not be this checkout.
+assert.ok(process.env.HFXBUS_NEST_PROJECT, 'these cases need a project of npm run test:nestjs');
+
 const VERSION = path.basename(PROJECT);
 const EXAMPLE = path.resolve(__dirname, '..', '..', '..', 'examples', 'nestjs.ts');
 

@@ -364,19 +364,11 @@ ours('values with codecs, and answers, are on several nodes as on one', async (_
 });
 
 fix('2.2.0 reads the form of an encoded value, and its own values are read beside it', async (_, scene) => {
-  const original = require('hfxbus-original');
-  const connection = original.ConnectionManager.standalone(scene.redis.options);
-  scene.closing(() => connection.stop({ force: true }));
   const seen = [];
-  const consumer = new original.Consumer(connection, { group: scene.group });
-  consumer.process({
-    stream: scene.stream,
-    processor: async (job) => {
-      seen.push(await job.get('json', false).get('bytes').get('plain', false).pull());
-      await job.set('answer', 'of 2.2.0').push();
-    },
+  const consumer = await scene.playOriginal(async (job) => {
+    seen.push(await job.get('json', false).get('bytes').get('plain', false).pull());
+    await job.set('answer', 'of 2.2.0').push();
   });
-  await consumer.play();
   const producer = scene.producer().useCodec(gzip, { keys: ['json', 'bytes'] });
   const job = producer.job().set('json', { a: 1 }).set('bytes', Buffer.from('b')).set('plain', { c: 3 });
   assert.ok((await outcome(scene, producer, job)) instanceof Date);

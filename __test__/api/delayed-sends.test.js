@@ -213,7 +213,10 @@ ours('a consumer adds the delayed jobs of a process that was killed, also late o
   await until(() => child.printed.length > 0);
   child.kill();
   assert.strictEqual(await redis.call('ZCARD', times(stream)), 300);
-  await sleep(400);
+  await until(async () => {
+    const [seconds] = await redis.call('TIME');
+    return (await redis.call('ZCOUNT', times(stream), '-inf', `${seconds}000`)) === 300;
+  });
   const ran = new Set();
   await scene.play(async (job) => ran.add(job.id), { concurrency: 50 });
   await until(() => ran.size === 300, { timeout: 15_000 });
@@ -267,7 +270,7 @@ ours('delayed jobs survive a restart of Redis with an append-only file', async (
   await producer.sendAll(
     Array.from({ length: 100 }, (_, at) => ({ stream, job: producer.job(`job-${at}`), delay: 300 + at * 5 })),
   );
-  await sleep(500);
+  await until(async () => (await jobsIn(scene, server)).length > 0);
   server.crash();
   await server.start();
   await until(
@@ -284,13 +287,8 @@ ours('delayed jobs survive a restart of Redis with an append-only file', async (
 
 ours('a consumer of 2.2.0 runs a delayed job', async (_, scene) => {
   const { stream, group } = scene;
-  const original = require('hfxbus-original');
-  const connection = original.ConnectionManager.standalone(scene.redis.options);
-  scene.closing(() => connection.stop({ force: true }));
-  const consumer = new original.Consumer(connection, { group });
   const ran = [];
-  consumer.process({ stream, processor: async (job) => ran.push((await job.get('n', false).pull()).n) });
-  await consumer.play();
+  await scene.playOriginal(async (job) => ran.push((await job.get('n', false).pull()).n));
   const producer = scene.producer();
   const job = producer.job().set('n', 7);
   await producer.send({ stream, job, delay: 100, waitFor: [group] });

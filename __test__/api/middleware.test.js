@@ -384,18 +384,10 @@ ours('middleware, headers and values are on several nodes as on one', async (_, 
 });
 
 fix('consumers of 2.2.0 run jobs with headers of middleware', async (_, scene) => {
-  const original = require('hfxbus-original');
-  const connection = original.ConnectionManager.standalone(scene.redis.options);
-  scene.closing(() => connection.stop({ force: true }));
-  const consumer = new original.Consumer(connection, { group: scene.group });
-  consumer.process({
-    stream: scene.stream,
-    processor: async (job) => {
-      const { name } = await job.get('name', false).pull();
-      await job.set('greeting', `Hello ${name}`).push();
-    },
+  const consumer = await scene.playOriginal(async (job) => {
+    const { name } = await job.get('name', false).pull();
+    await job.set('greeting', `Hello ${name}`).push();
   });
-  await consumer.play();
   const producer = scene.producer();
   producer.use((_job, next, { headers }) => {
     headers.trace = 'x';

@@ -121,13 +121,8 @@ ours('a send with an id that was executed and cut before its reply is no duplica
 
 ours('a consumer of 2.2.0 runs a job that was sent with an id', async (_, scene) => {
   const { stream, group } = scene;
-  const original = require('hfxbus-original');
-  const connection = original.ConnectionManager.standalone(scene.redis.options);
-  scene.closing(() => connection.stop({ force: true }));
-  const consumer = new original.Consumer(connection, { group });
   const ran = [];
-  consumer.process({ stream, processor: async (job) => ran.push((await job.get('n', false).pull()).n) });
-  await consumer.play();
+  await scene.playOriginal(async (job) => ran.push((await job.get('n', false).pull()).n));
   const producer = scene.producer();
   for (const n of [1, 2]) {
     const job = producer.job().set('n', n);

@@ -117,6 +117,17 @@ class Scene {
     return consumer;
   }
 
+  /** A consumer of 2.2.0 that plays, of this case's stream and group unless said otherwise. It ends with the case. */
+  async playOriginal(processor, { group = this.group } = {}) {
+    const original = require('hfxbus-original');
+    const connection = original.ConnectionManager.standalone(this.redis.options);
+    this.closing(() => connection.stop({ force: true }));
+    const consumer = new original.Consumer(connection, { group });
+    consumer.process({ stream: this.stream, processor });
+    await consumer.play();
+    return consumer;
+  }
+
   /** Adds an entry as a producer would. @returns the entry's id */
   add(job, { stream = this.stream, producer = 'nobody', redis = this.redis } = {}) {
     return redis.call('XADD', keys.stream(stream), '*', 'prd', producer, 'job', job);

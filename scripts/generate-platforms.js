@@ -76,6 +76,6 @@ ${description}
 `;
 }
 
-module.exports = { FOLDER, PLATFORMS, SCOPE, generatePlatforms };
+module.exports = { FOLDER, SCOPE, generatePlatforms };
 
 if (require.main === module) generatePlatforms();

@@ -4,8 +4,9 @@ const fs = require('node:fs');
 const { parseArgs } = require('node:util');
 const { keys } = require('../../__test__/support/keys.js');
 const { RedisCluster } = require('../../__test__/support/redis-cluster.js');
+const { spread } = require('../numbers.js');
 const { say } = require('../say.js');
-const { markdown, written } = require('../table.js');
+const { cell, markdown, written } = require('../table.js');
 const { measureRun } = require('./measurement.js');
 
 const USAGE = `npm run bench:growth -- [--primaries 1,3,6] [--rounds 3] [--jobs 10000] [--json FILE]
@@ -71,14 +72,7 @@ async function measureSize(primaries, jobs) {
 
 function rowOf(found, primaries, completions) {
   const runs = found.filter((one) => one.primaries === primaries && one.completions === completions);
-  return [primaries, completions, ...Object.keys(COLUMNS).map((name) => spread(runs.map((run) => run[name])))];
-}
-
-/** Median, with the least and the most in parentheses. */
-function spread(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const [least, median, most] = [0, Math.floor(sorted.length / 2), sorted.length - 1].map((at) => written(sorted[at]));
-  return least === most ? median : `${median} (${least}–${most})`;
+  return [primaries, completions, ...Object.keys(COLUMNS).map((name) => cell(spread(runs.map((run) => run[name]))))];
 }
 
 main().catch((error) => {

@@ -63,4 +63,4 @@ function writeNotices(crates) {
   fs.writeFileSync(path.join(ROOT, FILE), noticesOf(crates));
 }
 
-module.exports = { FILE, isFresh, noticesOf, writeNotices };
+module.exports = { FILE, isFresh, writeNotices };

@@ -113,18 +113,20 @@ mod tests {
         record: Option<Option<&str>>,
     ) -> JobOutcome {
         let record = record.map(recorded);
-        let (can_be_later, unreceived_failure) = (false, None);
-        let is_retired = false;
-        let facts = EntryObservation {
-            delivered,
-            can_be_later,
-            is_there,
-            is_retired,
-            is_pending,
-            record,
-            unreceived_failure,
-        };
-        facts.outcome()
+        EntryObservation { delivered, is_there, is_pending, record, ..present() }.outcome()
+    }
+
+    /// An entry that is in the stream, of which nothing else is known.
+    fn present() -> EntryObservation {
+        EntryObservation {
+            delivered: None,
+            can_be_later: false,
+            is_there: true,
+            is_retired: false,
+            is_pending: false,
+            record: None,
+            unreceived_failure: None,
+        }
     }
 
     fn recorded(error: Option<&str>) -> RecordedEnd {
@@ -150,18 +152,8 @@ mod tests {
     #[test]
     fn a_later_group_behind_the_entry_does_not_get_it_unless_a_record_or_its_pending_entry_shows_it() {
         let judge = |delivered, is_pending, record: Option<Option<&str>>| {
-            let (record, unreceived_failure) = (record.map(recorded), None);
-            let (can_be_later, is_there, is_retired) = (true, true, false);
-            let facts = EntryObservation {
-                delivered,
-                can_be_later,
-                is_there,
-                is_retired,
-                is_pending,
-                record,
-                unreceived_failure,
-            };
-            facts.outcome()
+            let record = record.map(recorded);
+            EntryObservation { delivered, can_be_later: true, is_pending, record, ..present() }.outcome()
         };
         assert_eq!(judge(Some(true), false, None), JobOutcome::Skipped);
         assert_eq!(judge(Some(true), false, Some(None)), by_record(None));
@@ -179,12 +171,10 @@ mod tests {
     fn an_unreceived_failure_counts_while_the_entry_is_pending() {
         let evidence = |is_pending, record| EntryObservation {
             delivered: Some(true),
-            can_be_later: false,
-            is_there: true,
-            is_retired: false,
             is_pending,
             record,
             unreceived_failure: Some("1".to_owned()),
+            ..present()
         };
         assert_eq!(evidence(true, None).outcome(), unrecorded(Some("1")));
         assert_eq!(evidence(false, None).outcome(), unrecorded(None), "it was run again, and succeeded");
@@ -202,18 +192,17 @@ mod tests {
     #[test]
     fn an_entry_that_retention_removed_counts_as_if_it_were_there_for_a_group_that_has_passed_it() {
         let judge = |delivered, can_be_later, is_pending, record: Option<Option<&str>>| {
-            let (record, unreceived_failure) = (record.map(recorded), None);
-            let (is_there, is_retired) = (false, true);
-            let facts = EntryObservation {
+            let (record, is_there, is_retired) = (record.map(recorded), false, true);
+            EntryObservation {
                 delivered,
                 can_be_later,
                 is_there,
                 is_retired,
                 is_pending,
                 record,
-                unreceived_failure,
-            };
-            facts.outcome()
+                ..present()
+            }
+            .outcome()
         };
         assert_eq!(judge(Some(true), false, false, None), unrecorded(None));
         assert_eq!(judge(Some(true), false, false, Some(Some("1"))), by_record(Some("1")));

@@ -89,4 +89,4 @@ function sum(left, right) {
   return left === null || right === null ? null : left + right;
 }
 
-module.exports = { STUCK, rowId, rowsOf };
+module.exports = { STUCK, rowsOf };

@@ -61,4 +61,4 @@ function isOwn(origin, host, origins) {
   }
 }
 
-module.exports = { HEADERS, OWN_HEADER, requireOwnPage };
+module.exports = { HEADERS, requireOwnPage };

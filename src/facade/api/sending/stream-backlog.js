@@ -163,4 +163,4 @@ function record(fields) {
   return found;
 }
 
-module.exports = { StreamBacklog, backlogOf };
+module.exports = { StreamBacklog };

@@ -59,9 +59,11 @@ impl ConnectionInner {
     /// As [`RequestQueue::answer`], and notes the entry that the reply names.
     pub(crate) fn answer(&mut self, bytes_wanted: bool, reply: &[u8]) -> Option<(PendingCommand, Vec<u8>)> {
         if let Some(sent) = &mut self.sent
-            && let Some((first, bytes)) = self.queue.first()
+            && let Some(first) = self.queue.first()
+            // Most replies are of neither kind, and the bytes of a command are not looked up for them.
+            && (first.is_send || sent.has_queued())
         {
-            note_entry(sent, first, bytes, reply);
+            note_entry(sent, first, self.queue.first_bytes(), reply);
         }
         self.queue.answer(bytes_wanted)
     }
@@ -113,10 +115,13 @@ impl ConnectionInner {
     }
 }
 
-fn note_entry(sent: &mut SentStreams, meta: &CommandMeta, bytes: &[u8], reply: &[u8]) {
+fn note_entry(sent: &mut SentStreams, meta: &CommandMeta, bytes: Option<&[u8]>, reply: &[u8]) {
     if meta.is_send {
         let CommandRoute::Key { start, length } = meta.place else { return };
-        let Some(key) = bytes.get(start as usize..).and_then(|bytes| bytes.get(..length as usize)) else {
+        let key = bytes
+            .and_then(|bytes| bytes.get(start as usize..))
+            .and_then(|bytes| bytes.get(..length as usize));
+        let Some(key) = key else {
             return;
         };
         match Reply::new(reply) {
@@ -124,7 +129,7 @@ fn note_entry(sent: &mut SentStreams, meta: &CommandMeta, bytes: &[u8], reply: &
             Some(Reply::Simple(_)) => sent.queue(key),
             _ => {}
         }
-    } else if sent.has_queued() && meta.name == "EXEC" {
+    } else if meta.name == "EXEC" {
         match Reply::new(reply) {
             Some(Reply::Array(replies)) => sent.executed(Some(&replies)),
             _ => sent.executed(None),

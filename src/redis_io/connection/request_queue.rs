@@ -245,10 +245,15 @@ impl RequestQueue {
         found
     }
 
-    /// Returns the first command and its bytes, if it has some.
-    pub(crate) fn first(&self) -> Option<(&CommandMeta, &[u8])> {
-        let first = &self.pending.front()?.meta;
-        Some((first, self.chunks.front()?.get(self.answered..self.answered + first.length)?))
+    /// Returns the first command.
+    pub(crate) fn first(&self) -> Option<&CommandMeta> {
+        self.pending.front().map(|pending| &pending.meta)
+    }
+
+    /// Returns the bytes of the first command.
+    pub(crate) fn first_bytes(&self) -> Option<&[u8]> {
+        let end = self.answered + self.pending.front()?.meta.length;
+        self.chunks.front()?.get(self.answered..end)
     }
 
     /// Returns true if a written command has no reply.

@@ -97,7 +97,9 @@ impl Consumer {
                 }
                 Err(error) => Err(error),
             };
-            drop(self.send_hand_back(&state, std::mem::take(&mut batch.returned)));
+            if !batch.returned.is_empty() {
+                drop(self.send_hand_back(&state, std::mem::take(&mut batch.returned)));
+            }
             if std::mem::take(&mut state.lanes[lane].reads_history) {
                 let of_lane = state.streams.iter_mut().filter(|stream| stream.lane == lane);
                 of_lane.for_each(|stream| stream.left.clear());

@@ -23,6 +23,11 @@ pub(crate) type PendingReply = oneshot::Receiver<Result<Value, RedisError>>;
 pub(crate) struct HandBack(BTreeMap<(u32, Option<u64>), Vec<EntryId>>);
 
 impl HandBack {
+    /// Returns true if there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Adds the entry of a running job.
     pub(crate) fn add_running(&mut self, stream: u32, entry: EntryId) {
         self.0.entry((stream, None)).or_default().push(entry);

@@ -32,32 +32,27 @@ pub struct CarriedPayload {
 
 impl CarriedPayload {
     /// Adds a field of an entry, if it belongs to the payload. The last field of a name counts.
-    pub fn note(carried: &mut Option<Box<Self>>, name: &[u8], value: &[u8]) {
+    pub fn note(carried: &mut Option<Arc<Self>>, name: &[u8], value: &[u8]) {
         match name {
             // A list that cannot be read is of no use, and no reason not to run the job.
-            RETURNS => {
-                carried.get_or_insert_default().returns = std::str::from_utf8(value).ok().map(Box::from)
-            }
-            ORDER_KEY => {
-                carried.get_or_insert_default().order_key = std::str::from_utf8(value).ok().map(Box::from)
-            }
-            ONLY_COPY => carried.get_or_insert_default().is_only_copy = value == b"1",
+            RETURNS => unshared(carried).returns = std::str::from_utf8(value).ok().map(Box::from),
+            ORDER_KEY => unshared(carried).order_key = std::str::from_utf8(value).ok().map(Box::from),
+            ONLY_COPY => unshared(carried).is_only_copy = value == b"1",
             _ => {
                 let key = name.strip_prefix(VALUE_PREFIX).map(std::str::from_utf8);
                 if let Some(Ok(key)) = key {
-                    carried.get_or_insert_default().set(key, value);
+                    unshared(carried).set(key, value);
                 }
             }
         }
     }
 
     /// Ends the payload after the last field.
-    pub fn finish(carried: Option<Box<Self>>) -> Option<Arc<Self>> {
-        let mut carried = carried?;
-        if carried.values.len() > FEW {
-            carried.remove_overwritten();
+    pub fn finish(mut carried: Option<Arc<Self>>) -> Option<Arc<Self>> {
+        if carried.as_ref().is_some_and(|carried| carried.values.len() > FEW) {
+            unshared(&mut carried).remove_overwritten();
         }
-        Some(Arc::from(carried))
+        carried
     }
 
     /// Number of fields that hold the values and the key.
@@ -97,6 +92,11 @@ impl CarriedPayload {
         }
         self.values = kept;
     }
+}
+
+/// The payload while its entry is read, before anything else has it.
+fn unshared(carried: &mut Option<Arc<CarriedPayload>>) -> &mut CarriedPayload {
+    Arc::make_mut(carried.get_or_insert_default())
 }
 
 #[cfg(test)]

@@ -103,7 +103,9 @@ impl Client {
                 opened
             }
             ConnectionTarget::Cluster(topology) => {
-                Cluster::new(topology.clone(), self.policy.silence, policy, sink, tasks)
+                let checks_sends = self.policy.checks_sends(&topology.options().link);
+                let silence = self.policy.silence;
+                Cluster::new(topology.clone(), (silence, checks_sends), policy, sink, tasks)
             }
             ConnectionTarget::ClusterSlot(topology, slot) => {
                 let location_policy = LocationPolicy::new(policy, topology.clone(), *slot);

@@ -49,9 +49,13 @@ pub struct PolicyOptions {
 impl PolicyOptions {
     /// Options of a connection, with the maximum silence of its server.
     pub fn link_options(&self, link: &LinkOptions) -> Arc<LinkOptions> {
-        // Only the shared connection sends jobs.
-        let checks_sends = self.announces && link.resend;
-        Arc::new(LinkOptions { silence: self.silence, checks_sends, ..link.clone() })
+        let (silence, checks_sends) = (self.silence, self.checks_sends(link));
+        Arc::new(LinkOptions { silence, checks_sends, ..link.clone() })
+    }
+
+    /// Returns true if sends of a lost connection are searched for. Only the shared connection sends jobs.
+    pub fn checks_sends(&self, link: &LinkOptions) -> bool {
+        self.announces && link.resend
     }
 
     /// Topology of the Cluster that the options name, if they name one.

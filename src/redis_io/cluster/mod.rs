@@ -3,6 +3,7 @@
 pub(crate) mod pool;
 pub mod redirect;
 pub(crate) mod redirection;
+mod sent_search;
 pub mod slot_map;
 pub(crate) mod state;
 pub mod topology;
@@ -27,16 +28,17 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A link that opens, unless the options are lazy. `silence` is the time limit for the silence of a node.
+    /// A link that opens, unless the options are lazy. `silence` is the time limit for the silence of a node. With
+    /// `checks_sends`, sends whose connection was lost are searched for before they are sent again.
     pub fn new(
         topology: Arc<Topology>,
-        silence: Option<Duration>,
+        (silence, checks_sends): (Option<Duration>, bool),
         policy: Arc<dyn LinkPolicy>,
         sink: Arc<dyn ReplySink>,
         tasks: Tasks,
     ) -> Arc<Self> {
         let lazy = topology.options().link.lazy;
-        let shared = ClusterState::new(topology, silence, policy, sink, tasks);
+        let shared = ClusterState::new(topology, (silence, checks_sends), policy, sink, tasks);
         let cluster = Arc::new(Self { shared });
         if !lazy {
             cluster.open();

@@ -172,6 +172,9 @@ pub(crate) trait NodeOwner: Send + Sync {
     /// Time limit for the silence of a node.
     fn silence(&self) -> Option<Duration>;
 
+    /// True if sends of a lost connection are searched for.
+    fn checks_sends(&self) -> bool;
+
     /// Policy of the whole link.
     fn policy(&self) -> &dyn LinkPolicy;
 
@@ -196,7 +199,7 @@ fn open(address: &Address, replica: bool, is_another: bool, owner: &dyn NodeOwne
     options.endpoint = owner.topology().endpoint(address);
     (options.lazy, options.offline_queue) = (false, true);
     options.read_only |= replica;
-    options.silence = owner.silence();
+    (options.silence, options.checks_sends) = (owner.silence(), owner.checks_sends());
     let is_another = AtomicBool::new(is_another);
     let policy = NodePolicy { owner: owner.this(), address: address.clone(), is_another };
     // The link holds its connections and they hold the link, until it is closed.

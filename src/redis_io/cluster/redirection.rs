@@ -9,6 +9,7 @@ use crate::redis_io::cluster::redirect::{Redirect, RedirectedCommand};
 use crate::redis_io::cluster::state::{ClusterState, PATIENCE};
 use crate::redis_io::command::{CommandMeta, Commands, Destination};
 use crate::redis_io::connection::redirector::Redirector;
+use crate::redis_io::connection::resend::LostSession;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 
 /// Command that lets a node serve the next command while it imports the slot.
@@ -27,6 +28,10 @@ impl Redirector for ClusterState {
             Some(redirect) => self.lock().redirected.push(RedirectedCommand { redirect, meta, bytes, error }),
             None => meta.destination.deliver(self.sink.as_ref(), Err(error)),
         }
+    }
+
+    fn requeue_lost(&self, lost: LostSession, node: &str, error: RedisError) {
+        self.search_and_requeue(lost, node, error);
     }
 
     fn requeue_all(&self, commands: Commands, error: RedisError) {

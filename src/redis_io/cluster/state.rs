@@ -13,6 +13,7 @@ use crate::redis_io::cluster::slot_map::Address;
 use crate::redis_io::cluster::topology::{RefreshResult, Topology};
 use crate::redis_io::command::{CommandMeta, Commands};
 use crate::redis_io::connection::redirector::Redirector;
+use crate::redis_io::connection::sent_streams::SentStreams;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 use crate::redis_io::link::{Link, LinkPolicy, LinkState, ReplySink};
 use crate::redis_io::locked::Locked;
@@ -34,6 +35,8 @@ pub(crate) struct ClusterState {
     pub(crate) topology: Arc<Topology>,
     /// Time limit for the silence of a node, see [`crate::redis_io::options::LinkOptions::silence`].
     pub(crate) silence: Option<Duration>,
+    /// See [`crate::redis_io::options::LinkOptions::checks_sends`].
+    pub(crate) checks_sends: bool,
     pub(crate) policy: Arc<dyn LinkPolicy>,
     pub(crate) sink: Arc<dyn ReplySink>,
     pub(crate) tasks: Tasks,
@@ -52,6 +55,8 @@ pub(crate) struct ClusterInner {
     waiting: Commands,
     /// Commands and bytes that wait for another attempt.
     pub(crate) held: QueueExtent,
+    /// Streams that lost connections have sent jobs to.
+    pub(crate) sent: SentStreams,
     /// Commands that go to another node at the end of the burst.
     pub(crate) redirected: Vec<RedirectedCommand>,
     pub(crate) started: bool,
@@ -63,11 +68,22 @@ pub(crate) struct ClusterInner {
 /// Commands with the connections that they go to.
 pub(crate) type Staged = Vec<(Target, Commands)>;
 
+impl ClusterInner {
+    /// Streams that jobs were sent to on all connections, the lost ones too.
+    pub(crate) fn known_sends(&self) -> SentStreams {
+        let mut sent = self.sent.clone();
+        for connection in self.pool.all() {
+            connection.note_sent(&mut sent);
+        }
+        sent
+    }
+}
+
 impl ClusterState {
     /// State of a link that is not open.
     pub(crate) fn new(
         topology: Arc<Topology>,
-        silence: Option<Duration>,
+        (silence, checks_sends): (Option<Duration>, bool),
         policy: Arc<dyn LinkPolicy>,
         sink: Arc<dyn ReplySink>,
         tasks: Tasks,
@@ -75,6 +91,7 @@ impl ClusterState {
         Arc::new_cyclic(|this| Self {
             topology,
             silence,
+            checks_sends,
             policy,
             sink,
             tasks,
@@ -265,6 +282,10 @@ impl NodeOwner for ClusterState {
 
     fn silence(&self) -> Option<Duration> {
         self.silence
+    }
+
+    fn checks_sends(&self) -> bool {
+        self.checks_sends
     }
 
     fn policy(&self) -> &dyn LinkPolicy {

@@ -33,6 +33,7 @@ use tokio::time::timeout;
 
 use crate::redis_io::command::Commands;
 use crate::redis_io::connection::inner::DriverCommand;
+use crate::redis_io::connection::sent_streams::SentStreams;
 use crate::redis_io::connection::state::{ConnectionState, Sinks};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::link::{BoxFuture, Link, LinkPolicy, LinkState, ReplyProgress, ReplySink};
@@ -77,6 +78,13 @@ impl Connection {
 }
 
 impl Connection {
+    /// Adds what it has sent to what its link knows.
+    pub(crate) fn note_sent(&self, sent: &mut SentStreams) {
+        if let Some(own) = &self.shared.lock().sent {
+            sent.absorb(own);
+        }
+    }
+
     /// Error that ended the last session or connection attempt.
     pub(crate) fn cause(&self) -> Option<RedisError> {
         self.shared.lock().cause.clone()

@@ -1,6 +1,7 @@
 //! Seam between a connection and the Cluster that it belongs to.
 
 use crate::redis_io::command::{CommandMeta, Commands};
+use crate::redis_io::connection::resend::LostSession;
 use crate::redis_io::error::RedisError;
 
 /// Takes commands that another node must serve, or the same node later.
@@ -13,8 +14,11 @@ pub(crate) trait Redirector: Send + Sync {
     /// Takes a command with such a reply. [`Redirector::burst_end`] sends it on.
     fn redirect(&self, meta: CommandMeta, bytes: Vec<u8>, error: RedisError);
 
-    /// Takes the commands of a connection that ended.
+    /// Takes commands for a connection that has ended.
     fn requeue_all(&self, commands: Commands, error: RedisError);
+
+    /// Takes the commands of the connection to `node` that ended. Those that it has written were executed or not.
+    fn requeue_lost(&self, lost: LostSession, node: &str, error: RedisError);
 
     /// Ends a burst, as [`crate::redis_io::link::ReplySink::burst_end`].
     fn burst_end(&self);

@@ -196,6 +196,18 @@ impl RequestQueue {
         self.uncertain
     }
 
+    /// Begins the time that the commands wait for another node.
+    pub(crate) fn wait_since(&mut self, now: Instant) {
+        for pending in &mut self.pending {
+            pending.meta.redirects.since.get_or_insert(now);
+        }
+    }
+
+    /// Number and size of the commands.
+    pub(crate) fn extent(&self) -> QueueExtent {
+        QueueExtent { commands: self.pending.len(), bytes: self.size }
+    }
+
     /// Visits the commands that a lost connection has written, and those that follow the last one, with their positions.
     pub(crate) fn each_uncertain(&self, mut visit: impl FnMut(usize, &CommandMeta, &[u8])) {
         let mut waiting = self.pending.iter().enumerate().peekable();

@@ -8,17 +8,36 @@ use tokio::time::Instant;
 
 use crate::redis_io::connection::handshake::{Greeting, HandshakeError, ask};
 use crate::redis_io::connection::inner::ConnectionInner;
-use crate::redis_io::connection::request_queue::PendingCommand;
-use crate::redis_io::connection::resend_check::{FoundSend, ResendCheck};
+use crate::redis_io::connection::request_queue::{PendingCommand, RequestQueue};
+use crate::redis_io::connection::resend_check::{ClientIdentity, FoundSend, ResendCheck};
+use crate::redis_io::connection::sent_streams::SentStreams;
 use crate::redis_io::connection::socket::Socket;
 use crate::redis_io::connection::state::ConnectionState;
+use crate::redis_io::link::ReplySink;
 use crate::redis_io::resp::Reply;
 use crate::redis_io::streams::entry::EntryId;
 
 /// Time after which a search ends, whatever it has found.
 const MOST_TIME: Duration = Duration::from_secs(30);
 /// Number of searches in a row that can fail, before sends are sent again without one.
-const MOST_FAILURES: u32 = 10;
+pub(crate) const MOST_FAILURES: u32 = 10;
+
+/// Rest of a connection to a node of a Cluster. Another connection takes its commands over.
+pub(crate) struct LostSession {
+    pub(crate) queue: RequestQueue,
+    /// Streams that jobs were sent to, if sends are searched for.
+    pub(crate) sent: Option<SentStreams>,
+    /// Client that the commands were written to.
+    pub(crate) client: Option<ClientIdentity>,
+}
+
+impl LostSession {
+    pub(crate) fn take(inner: &mut ConnectionInner) -> Self {
+        let (queue, sent, client) =
+            (std::mem::take(&mut inner.queue), inner.sent.take(), inner.client.take());
+        Self { queue, sent, client }
+    }
+}
 
 /// Notes the client of a session that commands will be written to.
 pub(crate) fn begin(shared: &ConnectionState, greeting: Greeting) {
@@ -49,9 +68,7 @@ pub(crate) async fn resolve_sent(
     }
     let found = check.found();
     let taken = take(&mut shared.lock(), &found, uncertain);
-    for (send, commands) in found.iter().zip(taken) {
-        deliver(shared, send, commands);
-    }
+    deliver(shared.sink(), &found, taken);
     shared.burst_end();
     Ok(())
 }
@@ -74,18 +91,27 @@ async fn search(
 }
 
 /// Takes the commands of the found sends out of the queue, and notes their entries.
-fn take(inner: &mut ConnectionInner, found: &[FoundSend], uncertain: usize) -> Vec<Vec<PendingCommand>> {
+fn take(inner: &mut ConnectionInner, found: &[FoundSend], uncertain: usize) -> Vec<PendingCommand> {
     // A queue that was given up meanwhile has other commands.
     if inner.queue.uncertain() != uncertain {
         return Vec::new();
     }
-    let mut taken = inner.queue.take_found(|position| is_found(found, position)).into_iter();
     if let Some(sent) = &mut inner.sent {
-        for (key, id) in found.iter().flat_map(|send| &send.entries) {
-            sent.add(key, id.to_string().as_bytes());
-        }
+        note(sent, found);
     }
-    found.iter().map(|send| taken.by_ref().take(send.length).collect()).collect()
+    take_found(&mut inner.queue, found)
+}
+
+/// Notes the entries of the found sends.
+pub(crate) fn note(sent: &mut SentStreams, found: &[FoundSend]) {
+    for (key, id) in found.iter().flat_map(|send| &send.entries) {
+        sent.add(key, id.to_string().as_bytes());
+    }
+}
+
+/// Takes the commands of the found sends out of the queue.
+pub(crate) fn take_found(queue: &mut RequestQueue, found: &[FoundSend]) -> Vec<PendingCommand> {
+    queue.take_found(|position| is_found(found, position))
 }
 
 /// The sends are in the order of their positions.
@@ -94,8 +120,15 @@ fn is_found(found: &[FoundSend], position: usize) -> bool {
     found.get(next).is_some_and(|send| send.position <= position)
 }
 
-/// Delivers the replies that the connection lost.
-fn deliver(shared: &ConnectionState, send: &FoundSend, commands: Vec<PendingCommand>) {
+/// Delivers the replies that the connection lost, to the commands of the found sends.
+pub(crate) fn deliver(sink: &dyn ReplySink, found: &[FoundSend], commands: Vec<PendingCommand>) {
+    let mut commands = commands.into_iter();
+    for send in found {
+        deliver_one(sink, send, commands.by_ref().take(send.length).collect());
+    }
+}
+
+fn deliver_one(sink: &dyn ReplySink, send: &FoundSend, commands: Vec<PendingCommand>) {
     let mut ids = send.entries.iter().map(|(_, id)| *id);
     let is_transaction = commands.len() > 1;
     let executed = if is_transaction { exec_reply(&commands, ids.clone()) } else { Vec::new() };
@@ -107,7 +140,7 @@ fn deliver(shared: &ConnectionState, send: &FoundSend, commands: Vec<PendingComm
             (None, "MULTI") => Reply::Simple(b"OK"),
             (None, _) => Reply::Simple(b"QUEUED"),
         };
-        shared.deliver(meta.destination, Ok(reply));
+        meta.destination.deliver(sink, Ok(reply));
     }
 }
 

@@ -32,10 +32,12 @@ impl LastEntry {
 }
 
 /// Streams that jobs were sent to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SentStreams {
-    /// First id that entries of a stream without a known entry can have.
+    /// First id that entries of a stream can have to which nothing was sent before.
     floor: Option<EntryId>,
+    /// First id behind all entries of streams that were forgotten.
+    forgotten: Option<EntryId>,
     numbers: HashMap<Box<[u8]>, usize>,
     streams: Vec<(Box<[u8]>, LastEntry)>,
     /// Number of the stream of the last entry; most entries have the same.
@@ -84,7 +86,20 @@ impl SentStreams {
     /// Returns the first id that an entry without a confirmation can have. `None` if it is unknown.
     pub(crate) fn bound(&self, key: &[u8]) -> Option<EntryId> {
         let last = self.numbers.get(key).and_then(|&number| self.streams[number].1.id());
-        last.and_then(EntryId::successor).or(self.floor)
+        last.and_then(EntryId::successor).or(self.floor.max(self.forgotten))
+    }
+
+    /// Takes what another connection of the same link knows. Of each stream the latest entry counts.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.floor = self.floor.or(other.floor);
+        self.forgotten = self.forgotten.max(other.forgotten);
+        for (key, last) in &other.streams {
+            let number = self.number(key);
+            let known = &mut self.streams[number].1;
+            if last.id() > known.id() {
+                *known = *last;
+            }
+        }
     }
 
     fn number(&mut self, key: &[u8]) -> usize {
@@ -101,7 +116,7 @@ impl SentStreams {
             let latest = self.streams.iter().filter_map(|(_, last)| last.id()).max();
             // Entries of the same millisecond in another stream can be confirmed ones.
             let behind = latest.map(|id| EntryId { time: id.time.saturating_add(1), sequence: 0 });
-            self.floor = self.floor.max(behind);
+            self.forgotten = self.forgotten.max(behind);
             self.numbers.clear();
             self.streams.clear();
             self.queued.clear();
@@ -147,6 +162,25 @@ mod tests {
         sent.queue(b"a");
         sent.executed(None);
         assert_eq!((sent.has_queued(), sent.bound(b"a")), (false, Some(id(1, 2))));
+    }
+
+    #[test]
+    fn connections_of_one_link_share_their_latest_entries_and_the_first_bound() {
+        let (mut all, mut one) = (SentStreams::default(), SentStreams::default());
+        one.begin(7);
+        one.add(b"a", b"9-1");
+        all.absorb(&one);
+        let mut another = SentStreams::default();
+        another.begin(8);
+        another.add(b"a", b"10-0");
+        another.add(b"b", b"8-3");
+        all.absorb(&another);
+        all.absorb(&one);
+        let bounds = [b"a", b"b", b"c"].map(|key| all.bound(key));
+        assert_eq!(bounds, [Some(id(10, 1)), Some(id(8, 4)), Some(id(7, 0))]);
+        another.forgotten = Some(id(11, 0));
+        all.absorb(&another);
+        assert_eq!((all.bound(b"a"), all.bound(b"c")), (Some(id(10, 1)), Some(id(11, 0))));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use crate::redis_io::command::{CommandMeta, Commands, Destination};
 use crate::redis_io::connection::inner::{ConnectionInner, DriverCommand};
 use crate::redis_io::connection::redirector::Redirector;
-use crate::redis_io::connection::request_queue::{PendingCommand, RequestQueue};
+use crate::redis_io::connection::request_queue::PendingCommand;
+use crate::redis_io::connection::resend::LostSession;
 use crate::redis_io::error::{QUEUE_FULL, REQUEST_TOO_LARGE, RedisError, RedisErrorKind};
 use crate::redis_io::link::{LinkPolicy, LinkState, PushSink, ReplySink};
 use crate::redis_io::locked::Locked;
@@ -224,7 +225,7 @@ impl ConnectionState {
 
     /// Closes for good. New commands are refused. Commands without a reply fail now, or go to another node.
     pub(crate) fn close(&self) {
-        let (queue, started, cause) = {
+        let (lost, started, cause) = {
             let mut inner = self.lock();
             if inner.closing {
                 return;
@@ -232,14 +233,14 @@ impl ConnectionState {
             inner.closing = true;
             inner.stop_flow();
             inner.command = Some(DriverCommand::Close);
-            (std::mem::take(&mut inner.queue), inner.started, inner.cause.clone())
+            (LostSession::take(&mut inner), inner.started, inner.cause.clone())
         };
         self.commanded.notify_one();
         self.closed.notify_waiters();
         if !started {
             self.set_state(LinkState::End, None);
         }
-        self.give_up(queue, cause);
+        self.give_up(lost, cause);
     }
 
     /// As [`ConnectionState::close`], with `reason` as the error of pending and later commands.
@@ -249,11 +250,13 @@ impl ConnectionState {
         self.close();
     }
 
-    fn give_up(&self, mut queue: RequestQueue, cause: Option<RedisError>) {
-        let Some(redirector) = &self.redirector else { return self.fail(queue.clear(), &self.closed()) };
-        let lost = queue.prepare_resend(!self.options.resend);
-        self.fail(lost, &self.dropped(cause.clone()));
-        redirector.requeue_all(queue.take_commands(), cause.unwrap_or_else(|| self.closed()));
+    fn give_up(&self, mut lost: LostSession, cause: Option<RedisError>) {
+        let Some(redirector) = &self.redirector else {
+            return self.fail(lost.queue.clear(), &self.closed());
+        };
+        let dropped = lost.queue.prepare_resend(!self.options.resend);
+        self.fail(dropped, &self.dropped(cause.clone()));
+        redirector.requeue_lost(lost, &self.node(), cause.unwrap_or_else(|| self.closed()));
     }
 
     /// Resolves once the connection is closed for good.
@@ -315,6 +318,11 @@ impl ConnectionState {
             self.deliver(meta.destination, Err(error.clone().of(meta.name)));
         }
         self.sink.burst_end();
+    }
+
+    /// The receiver of replies.
+    pub(crate) fn sink(&self) -> &dyn ReplySink {
+        self.sink.as_ref()
     }
 
     pub(crate) fn deliver(&self, destination: Destination, outcome: Result<Reply<'_>, RedisError>) {

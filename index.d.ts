@@ -1328,7 +1328,8 @@ export interface ISendOptions {
    * `send()` resolves once Redis has the send. {@link Producer.cancel} removes it, by `id` or else by the id of the job. A second
    * send with that id, delayed or not, is a duplicate until the entry is added, and with `id` also for its time after that. Entries
    * that Redis refuses wait, and are one `'error'` event of a producer that has a listener for it, or of a consumer. The user needs the
-   * rights to EVAL, GET, DEL, PSETEX, TIME, EXISTS, ZADD, ZREM, ZRANGE, ZRANGEBYSCORE, HGET, HSET and HDEL. It throws a TypeError
+   * rights to EVAL, GET, DEL, PSETEX, TIME, EXISTS, ZADD, ZREM, ZRANGE, ZRANGEBYSCORE, HGET, HSET, HDEL, and to HEXISTS with
+   * `waitFor`. It throws a TypeError
    * with `at`, with `DISTRIBUTED_ROUTING`, and for values that become payload keys on a Cluster and on several nodes.
    * @default 0
    */

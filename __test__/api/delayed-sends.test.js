@@ -116,6 +116,60 @@ ours('an immediate send of an id that is delayed is a duplicate, and the delayed
   assert.strictEqual(await redis.call('EXISTS', keys.payload('plain', 'k')), 0);
 });
 
+for (const [name, idOf] of Object.entries({
+  'with an id': (job) => ({ id: `id of ${job}` }),
+  'without an id': () => ({}),
+})) {
+  ours(`the duplicate of a delayed job ${name} waits for the completion of the first`, async (_, scene) => {
+    const { stream, group } = scene;
+    const answers = [];
+    await scene.play(async (job) => {
+      answers.push(job.id);
+      if (job.id === 'fails') throw new Error('no');
+    });
+    const [one, other] = [scene.producer(), scene.producer(scene.connect())];
+    for (const job of ['runs', 'fails']) {
+      const waiting = { stream, delay: 300, ...idOf(job), waitFor: [group], durable: true };
+      await one.send({ ...waiting, job: one.job(job) });
+      const again = await other.send({ ...waiting, job: other.job(job) });
+      assert.deepStrictEqual([again.duplicate, again.entryId], [true, undefined]);
+      const { [group]: outcome } = await again.finished(20_000);
+      if (job === 'runs') assert.ok(outcome instanceof Date);
+      else assert.strictEqual(outcome.message, 'no');
+    }
+    assert.deepStrictEqual(answers, ['runs', 'fails']);
+  });
+}
+
+ours('the duplicate of a delayed job that is cancelled does not wait for ever', async (_, scene) => {
+  const { stream, group } = scene;
+  await scene.play(async () => {});
+  const [one, other] = [scene.producer(), scene.producer(scene.connect())];
+  const send = (producer) => producer.send({ stream, job: producer.job(), id: 'x', delay: 60_000, waitFor: [group] });
+  await send(one);
+  const again = await send(other);
+  assert.strictEqual(await one.cancel({ stream, id: 'x' }), true);
+  const { [group]: outcome } = await again.finished(20_000);
+  assert.strictEqual(outcome.code, 'OUTCOME_UNKNOWN');
+});
+
+ours('a completion of a delayed job that its producer missed is looked up', async (_, scene) => {
+  const { stream, group } = scene;
+  const proxy = await TcpProxy.to(scene.redis.port);
+  scene.closing(() => proxy.close());
+  const producer = scene.producer(scene.connect({ ...proxy.options, retryStrategy: () => 50 }));
+  const job = producer.job('missed');
+  await producer.send({ stream, job, delay: 200, waitFor: [group] });
+  proxy.refuse();
+  proxy.cut();
+  const ran = [];
+  await scene.play(async ({ id }) => ran.push(id), { connection: scene.connect() });
+  await until(() => ran.length === 1, { timeout: 20_000 });
+  await until(async () => (await scene.redis.call('XPENDING', keys.stream(stream), keys.group(group)))[0] === 0);
+  proxy.refuse(false);
+  assert.deepStrictEqual(Object.keys(await job.finished(20_000)), [group]);
+});
+
 ours('a producer reports once that its delayed sends cannot be added, and adds them later', async (_, scene) => {
   const { stream, redis } = scene;
   const errors = [];

@@ -12,8 +12,11 @@ use crate::redis_io::world::fault::planted;
 use crate::redis_io::world::map::HashMap;
 
 use crate::engine::host::GroupCompletion;
-use crate::engine::producer::completion_wait::{CompletedWait, OutcomeCheck, Wait, WaitSnapshot, WaitStart};
+use crate::engine::producer::completion_wait::{
+    CompletedWait, EntrySearch, OutcomeCheck, SentOnce, Wait, WaitSnapshot, WaitStart,
+};
 use crate::engine::producer::routine_checks::Sweeps;
+use crate::engine::protocol::idempotency::FirstSend;
 
 /// Time without completions after which Redis is asked about a wait with a record.
 const SHORTEST_CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -35,6 +38,8 @@ pub struct CompletionTracker {
     unknowing: usize,
     /// Sweeps over the waits without a record.
     sweeps: Sweeps,
+    /// Due waits that need their entries first.
+    searches: Vec<EntrySearch>,
 }
 
 impl CompletionTracker {
@@ -62,16 +67,43 @@ impl CompletionTracker {
         std::mem::take(&mut wait.needs_check)
     }
 
+    /// Notes the send of a wait.
+    pub(crate) fn note_once(&mut self, number: u32, id: &str, send: &str) {
+        if let Some(wait) = self.waits.get_mut(&number) {
+            let (id, send) = (Box::from(id), Box::from(send));
+            wait.once = Some(Box::new(SentOnce { id, send, is_delayed: false }));
+        }
+    }
+
+    /// Notes that the entry of a wait is added later.
+    pub(crate) fn expect_entry(&mut self, number: u32) {
+        let once = self.waits.get_mut(&number).and_then(|wait| wait.once.as_mut());
+        once.into_iter().for_each(|once| once.is_delayed = true);
+    }
+
     /// Lets a wait follow an earlier send, whose completions go to another producer. Redis is asked for them at growing
     /// intervals.
-    pub fn follow(&mut self, number: u32, entry: Option<EntryId>, job: &Arc<str>) {
+    pub(crate) fn follow(&mut self, number: u32, first: &FirstSend<'_>) {
         let Some(wait) = self.waits.get_mut(&number) else { return };
-        let now = Instant::now();
+        let (now, job) = (Instant::now(), Arc::<str>::from(first.job));
         let before = std::mem::replace(&mut wait.job, job.clone());
-        (wait.entry, wait.followed) = (entry, Some(now));
+        (wait.entry, wait.followed) = (first.entry, Some(now));
+        if let Some(once) = &mut wait.once {
+            (once.send, once.is_delayed) = (Box::from(first.send), first.entry.is_none());
+        }
         self.leave(number, &before);
-        self.jobs.entry(job.clone()).or_default().push(number);
+        self.jobs.entry(job).or_default().push(number);
         self.check(number, now);
+    }
+
+    /// Sets the entry of a wait that was searched for, and checks the wait.
+    pub(crate) fn found_entry(&mut self, number: u32, entry: EntryId) {
+        if let Some(wait) = self.waits.get_mut(&number).filter(|wait| wait.entry.is_none()) {
+            (wait.entry, wait.gone) = (Some(entry), false);
+            // Its own completion can be on its way.
+            wait.is_tentative = wait.followed.is_none();
+            self.check(number, Instant::now());
+        }
     }
 
     /// Ends a wait without an outcome.
@@ -132,10 +164,10 @@ impl CompletionTracker {
         let concerned = self.waits.iter_mut().filter(|(_, wait)| of(&wait.plan.stream));
         let mut known = Vec::new();
         for (number, wait) in concerned {
-            match wait.entry {
-                Some(_) if wait.check_at.is_none_or(|at| at > when) => known.push(*number),
-                Some(_) => {}
-                None => wait.needs_check = true,
+            match wait.can_be_checked() {
+                true if wait.check_at.is_none_or(|at| at > when) => known.push(*number),
+                true => {}
+                false => wait.needs_check = true,
             }
         }
         for number in known {
@@ -169,9 +201,10 @@ impl CompletionTracker {
         let mut due = Vec::new();
         let mut has_waits = false;
         for (number, wait) in &mut self.waits {
+            let can_be_checked = wait.can_be_checked();
             let Some(routine) = &mut wait.routine else { continue };
             has_waits = true;
-            if wait.entry.is_some() && wait.check_at.is_none() && routine.take_due(sweep) {
+            if can_be_checked && wait.check_at.is_none() && routine.take_due(sweep) {
                 wait.is_tentative = true;
                 due.push(*number);
             }
@@ -193,11 +226,17 @@ impl CompletionTracker {
             let again =
                 checked.map(|(since, least)| now + ((now - since) / 2).clamp(least, LONGEST_CHECK_INTERVAL));
             due.extend(wait.outcome_check(number));
+            self.searches.extend(wait.entry_search(number));
             if let Some(again) = again {
                 self.check(number, again);
             }
         }
         due
+    }
+
+    /// Takes the due waits that need their entries first.
+    pub(crate) fn take_searches(&mut self) -> Vec<EntrySearch> {
+        std::mem::take(&mut self.searches)
     }
 
     /// Schedules a check of a wait at `when`.
@@ -312,7 +351,8 @@ mod tests {
         let mut completions = CompletionTracker::default();
         begin(&mut completions, 7, "J", &["a"], false);
         let start = Instant::now();
-        completions.follow(7, Some(EntryId { time: 1, sequence: 0 }), &Arc::from("first"));
+        let entry = Some(EntryId { time: 1, sequence: 0 });
+        completions.follow(7, &FirstSend { entry, send: "P:1", job: "first" });
         let mut at = start + Duration::from_secs(10);
         let due = completions.take_due(at, 9);
         assert_eq!((due[0].wait, &*due[0].job, due[0].recorded), (7, "first", false));
@@ -322,6 +362,28 @@ mod tests {
         assert!(completions.on_completion("J", "s", &arrival("a", None)).is_empty());
         assert_eq!(completions.on_completion("first", "s", &arrival("a", None)).len(), 1);
         assert!(completions.is_empty() && completions.jobs.is_empty());
+    }
+
+    #[test]
+    fn the_entry_of_a_delayed_send_is_searched_for_before_its_outcome() {
+        let (mut completions, entry) = (CompletionTracker::default(), EntryId { time: 1, sequence: 0 });
+        for number in [1, 2, 3] {
+            begin(&mut completions, number, "J", &["a"], false);
+            completions.note_once(number, "id", "P:1");
+        }
+        completions.expect_entry(1);
+        completions.follow(2, &FirstSend { entry: None, send: "Q:5", job: "first" });
+        let now = Instant::now();
+        completions.mark_uncertain(now, |_| true);
+        assert!(completions.take_due(now + Duration::from_secs(1), 9).is_empty());
+        let searches = completions.take_searches();
+        let mut found: Vec<_> = searches.iter().map(|one| (one.wait, &*one.send, one.is_followed)).collect();
+        found.sort_unstable();
+        assert_eq!(found, [(1, "P:1", false), (2, "Q:5", true)], "the third one has no reply yet");
+        completions.found_entry(2, entry);
+        let due = completions.take_due(Instant::now(), 9);
+        assert_eq!((numbers(&due), &*due[0].job, due[0].entry), (vec![2], "first", entry));
+        assert!(completions.take_searches().is_empty());
     }
 
     #[test]

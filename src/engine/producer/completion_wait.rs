@@ -40,6 +40,8 @@ pub(crate) struct Wait {
     pub(crate) unknown_groups: Vec<String>,
     /// The entry, once Redis has replied with its id.
     pub(crate) entry: Option<EntryId>,
+    /// Its send, if that has an id.
+    pub(crate) once: Option<Box<SentOnce>>,
     /// Time since which the completions of an earlier send are asked for.
     pub(crate) followed: Option<Instant>,
     /// Time of the next check.
@@ -82,6 +84,34 @@ pub struct OutcomeCheck {
     pub is_tentative: bool,
 }
 
+/// A send with an idempotency id, or a delayed one, that a wait belongs to.
+#[derive(Debug)]
+pub(crate) struct SentOnce {
+    /// The id.
+    pub(crate) id: Box<str>,
+    /// The send whose entry counts: the id of its producer and its number.
+    pub(crate) send: Box<str>,
+    /// True if its entry was not added when Redis replied.
+    pub(crate) is_delayed: bool,
+}
+
+/// A wait that needs its entry first.
+#[derive(Debug)]
+pub(crate) struct EntrySearch {
+    /// The host's number for it.
+    pub(crate) wait: u32,
+    /// The job.
+    pub(crate) job: Arc<str>,
+    /// The stream and the groups.
+    pub(crate) plan: Arc<SendPlan>,
+    /// As in [`SentOnce`].
+    pub(crate) id: Box<str>,
+    /// As in [`SentOnce`].
+    pub(crate) send: Box<str>,
+    /// True if the send is an earlier one.
+    pub(crate) is_followed: bool,
+}
+
 /// State of a wait at one time.
 #[derive(Clone, Debug)]
 pub struct WaitSnapshot {
@@ -105,6 +135,7 @@ impl Wait {
             unknown_groups: begin.unknown_groups,
             arrivals: Vec::new(),
             entry: None,
+            once: None,
             followed: None,
             check_at: None,
             needs_check: false,
@@ -139,6 +170,17 @@ impl Wait {
     pub(crate) fn case(&self) -> Option<WaitSnapshot> {
         let (job, plan, arrivals) = (self.job.clone(), self.plan.clone(), self.arrivals.clone());
         Some(WaitSnapshot { job, plan, entry: self.entry?, arrivals })
+    }
+
+    /// Returns true if it can be checked: its entry is known, or can be searched for.
+    pub(crate) fn can_be_checked(&self) -> bool {
+        self.entry.is_some() || self.once.as_ref().is_some_and(|once| once.is_delayed)
+    }
+
+    pub(crate) fn entry_search(&self, wait: u32) -> Option<EntrySearch> {
+        let once = self.once.as_ref().filter(|once| once.is_delayed && self.entry.is_none())?;
+        let (id, send, is_followed) = (once.id.clone(), once.send.clone(), self.followed.is_some());
+        Some(EntrySearch { wait, job: self.job.clone(), plan: self.plan.clone(), id, send, is_followed })
     }
 
     pub(crate) fn outcome_check(&mut self, wait: u32) -> Option<OutcomeCheck> {

@@ -164,7 +164,13 @@ async fn watch(producer: Weak<Producer>) {
     let mut backoff = FailureBackoff::default();
     loop {
         let Some(strong) = producer.upgrade() else { return };
-        let due = strong.lock().completions.take_due(Instant::now(), MOST);
+        let (due, searches) = {
+            let completions = &mut strong.lock().completions;
+            (completions.take_due(Instant::now(), MOST), completions.take_searches())
+        };
+        if !searches.is_empty() {
+            strong.find_entries(searches).await;
+        }
         if !due.is_empty() {
             strong.check(due, &mut backoff).await;
         }

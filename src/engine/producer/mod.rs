@@ -6,6 +6,7 @@ pub mod completion_tracker;
 pub mod completion_wait;
 pub mod diagnosis;
 pub mod diagnosis_query;
+mod entry_search;
 pub(crate) mod held_sends;
 pub(crate) mod known_groups;
 pub mod missed_completions;
@@ -139,7 +140,7 @@ impl Producer {
         };
         if let Some(once) = &queued.once {
             let tag = ReplyTag { kind: ReplyKind::SentOnce as u8, index: self.number, ..ticket };
-            self.pack_once(commands, (node, queued, record), once, Destination::Sink(tag));
+            self.pack_once(state, commands, (node, queued, record), once, Destination::Sink(tag));
             return;
         }
         if !queued.has_keys() {

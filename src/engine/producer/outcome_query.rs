@@ -25,7 +25,7 @@ use crate::engine::protocol::outcome_record::{
 use crate::engine::protocol::retention_mark::RetentionMark;
 
 /// Maximum time of the replies.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Outcomes of a wait, by group.
 pub(crate) type GroupOutcomes<'a> = Result<Vec<GroupOutcome<'a>>, RedisError>;

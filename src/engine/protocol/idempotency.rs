@@ -59,6 +59,8 @@ pub struct SendOnce {
 pub(crate) struct FirstSend<'a> {
     /// `None` if it is not added yet.
     pub(crate) entry: Option<EntryId>,
+    /// The id of its producer and its number.
+    pub(crate) send: &'a str,
     pub(crate) job: &'a str,
 }
 
@@ -66,7 +68,13 @@ impl<'a> FirstSend<'a> {
     /// Reads `entry send job`. `None` if it is an entry only, which was added now.
     pub(crate) fn read(reply: &'a [u8]) -> Option<Self> {
         let (entry, rest) = std::str::from_utf8(reply).ok()?.split_once(' ')?;
-        Some(Self { entry: EntryId::parse(entry.as_bytes()), job: rest.split_once(' ')?.1 })
+        let (send, job) = rest.split_once(' ')?;
+        Some(Self { entry: EntryId::parse(entry.as_bytes()), send, job })
+    }
+
+    /// As [`FirstSend::read`], if it is this send.
+    pub(crate) fn read_of(reply: &'a [u8], send: &str) -> Option<Self> {
+        Self::read(reply).filter(|first| first.send == send)
     }
 }
 
@@ -77,8 +85,9 @@ mod tests {
     #[test]
     fn a_reply_names_the_first_send_or_a_new_entry() {
         let entry = Some(EntryId { time: 1, sequence: 2 });
-        assert_eq!(FirstSend::read(b"1-2 P:3 a job"), Some(FirstSend { entry, job: "a job" }));
-        assert_eq!(FirstSend::read(b"- P:3 J"), Some(FirstSend { entry: None, job: "J" }));
+        assert_eq!(FirstSend::read(b"1-2 P:3 a job"), Some(FirstSend { entry, send: "P:3", job: "a job" }));
+        assert_eq!(FirstSend::read(b"- P:3 J"), Some(FirstSend { entry: None, send: "P:3", job: "J" }));
+        assert_eq!(FirstSend::read_of(b"1-2 P:3 J", "P:4"), None);
         assert_eq!(FirstSend::read(b"1-2"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Sends with an idempotency id, and delayed sends. A script adds the entry, unless the id was sent before, within the time that it is kept.
 
+use std::sync::Weak;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::redis_io::command::{Commands, Destination};
@@ -14,6 +14,7 @@ use crate::engine::nodes::schedule_watches::ScheduleUser;
 use crate::engine::producer::Producer;
 use crate::engine::producer::sending::send_payload::{PayloadValue, SendPayload};
 use crate::engine::producer::sending::send_plan::QueuedSend;
+use crate::engine::producer::state::ProducerState;
 use crate::engine::protocol::idempotency::{ADD_ONCE, FirstSend, SendOnce};
 use crate::engine::protocol::schedule::SCHEDULE;
 
@@ -36,6 +37,7 @@ impl Producer {
     /// Packs the send of a job with an idempotency id, whose payload keys and entry take effect together or not at all.
     pub(crate) fn pack_once(
         &self,
+        state: &mut ProducerState,
         commands: &mut Commands,
         (node, queued, record): (usize, &QueuedSend, u64),
         once: &SendOnce,
@@ -45,6 +47,9 @@ impl Producer {
         let stream = &queued.plan.stream;
         let number = self.sent_once.fetch_add(1, Ordering::Relaxed);
         let send = format!("{}:{number}", self.id);
+        if let Some(wait) = queued.wait {
+            state.completions.note_once(wait, &once.id, &send);
+        }
         let values =
             || queued.payload.iter().flat_map(|payload| payload.values.iter().filter(|value| value.is_key));
         let count = queued.payload.as_deref().map_or(0, SendPayload::keys);
@@ -106,20 +111,19 @@ impl Producer {
     }
 
     /// Takes the reply to a send with an id. A duplicate waits for the completions of the first send. Those go to the producer
-    /// of the first send, so Redis is asked for them.
+    /// of the first send, so Redis is asked for them. The entry of a delayed send is not known yet.
     pub(crate) fn on_duplicate(&self, wait: u32, reply: &[u8]) {
         let Some(producer) = self.this.upgrade() else { return };
         match FirstSend::read(reply) {
-            Some(FirstSend { entry, job }) => {
+            Some(first) => {
                 let mut state = producer.lock();
-                state.completions.follow(wait, entry, &Arc::from(job));
+                state.completions.follow(wait, &first);
                 producer.keep_checking(&mut state);
             }
-            None => {
-                if let Some(entry) = EntryId::parse(reply) {
-                    producer.sent(wait, entry);
-                }
-            }
+            None => match EntryId::parse(reply) {
+                Some(entry) => producer.sent(wait, entry),
+                None => producer.lock().completions.expect_entry(wait),
+            },
         }
     }
 }

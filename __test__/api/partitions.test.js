@@ -3,7 +3,7 @@
 /* Partitioned streams: the count that all processes agree on, the way of a key, and growth. */
 
 const assert = require('node:assert');
-const { ours } = require('../support/cases.js');
+const { isSince, ours, oursSince } = require('../support/cases.js');
 const { Gate } = require('../support/latch.js');
 const { keys } = require('../support/keys.js');
 const { until } = require('../support/wait-until.js');
@@ -138,7 +138,8 @@ ours('a group misses no job of the partitions that are added while it plays', as
   await until(() => late.runs.length === 60);
   assert.deepStrictEqual(late.runs.map(({ id }) => id).sort(), [...ids].sort());
   const { streams } = await consumer.stats();
-  assert.deepStrictEqual(streams, [{ stream: scene.stream, group: scene.group, lag: 0, pending: 0, delayed: 0 }]);
+  const lag = isSince(7) ? 0 : null;
+  assert.deepStrictEqual(streams, [{ stream: scene.stream, group: scene.group, lag, pending: 0, delayed: 0 }]);
 });
 
 ours('a growth does not set the groups of the old partitions to their start again', async (_, scene) => {
@@ -160,7 +161,7 @@ ours('a lower count does not shrink a stream', async (_, scene) => {
   assert.ok((await lengths(scene, 4)).every((count) => count > 0));
 });
 
-ours('stats() and trimmed name the stream, with the sums of its partitions', async (_, scene) => {
+oursSince(7)('stats() and trimmed name the stream, with the sums of its partitions', async (_, scene) => {
   const gate = new Gate();
   const consumer = scene.consumer({ concurrency: 2 });
   consumer.process({ stream: scene.stream, partitions: 3, processor: () => gate.opened });

@@ -34,7 +34,8 @@ for (const isLeased of [true, false]) {
     await until(async () => (await scene.length(stream, redis)) === 0);
     assert.deepStrictEqual(errors, []);
     // Redis 6 does not count removals, so that retention has no mark there.
-    if (isSince(7)) assert.strictEqual(await redis.call('GET', mark(stream)), null, 'the mark does not know of the removal');
+    if (isSince(7))
+      assert.strictEqual(await redis.call('GET', mark(stream)), null, 'the mark does not know of the removal');
     await memory(0);
     await send();
     await until(async () => (await scene.length(stream, redis)) === 0);

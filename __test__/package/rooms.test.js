@@ -52,7 +52,7 @@ const LAYERS = {
     ['sync', 'world'],
   ],
   'redis_io/cluster': [
-    ['redirection', 'topology_refresh'],
+    ['redirection', 'sent_search', 'topology_refresh'],
     ['state'],
     ['pool'],
     ['topology', 'redirect'],

@@ -8,8 +8,8 @@ use crate::redis_io::cluster::pool::Target;
 use crate::redis_io::cluster::redirect::{Redirect, RedirectedCommand};
 use crate::redis_io::cluster::state::{ClusterState, PATIENCE};
 use crate::redis_io::command::{CommandMeta, Commands, Destination};
+use crate::redis_io::connection::lost_session::LostSession;
 use crate::redis_io::connection::redirector::Redirector;
-use crate::redis_io::connection::resend::LostSession;
 use crate::redis_io::error::{QUEUE_FULL, RedisError, RedisErrorKind};
 
 /// Command that lets a node serve the next command while it imports the slot.

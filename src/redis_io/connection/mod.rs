@@ -12,6 +12,7 @@ pub(crate) mod host_lookup;
 pub(crate) mod inner;
 pub(crate) mod liveness;
 pub(crate) mod liveness_watch;
+pub(crate) mod lost_session;
 pub(crate) mod redirector;
 pub(crate) mod reply_reader;
 pub(crate) mod request_queue;

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use crate::redis_io::command::{CommandMeta, Commands, Destination};
 use crate::redis_io::connection::inner::{ConnectionInner, DriverCommand};
+use crate::redis_io::connection::lost_session::LostSession;
 use crate::redis_io::connection::redirector::Redirector;
 use crate::redis_io::connection::request_queue::PendingCommand;
-use crate::redis_io::connection::resend::LostSession;
 use crate::redis_io::error::{QUEUE_FULL, REQUEST_TOO_LARGE, RedisError, RedisErrorKind};
 use crate::redis_io::link::{LinkPolicy, LinkState, PushSink, ReplySink};
 use crate::redis_io::locked::Locked;

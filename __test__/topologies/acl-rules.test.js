@@ -13,6 +13,9 @@ const LEASE = 300;
 /** Number of users that are tried at a time. */
 const AT_ONCE = 8;
 
+/** Parts of a tour, in their order. */
+const PARTS = ['consume', 'payloads', 'completions', 'deadLetters', 'history', 'once', 'delays', 'order', 'end'];
+
 /** A user with some of the documented rights, and its name. */
 async function addUser(scene, granted, redis = scene.redis) {
   const username = scene.name('user');
@@ -46,7 +49,7 @@ class Tour {
   }
 
   async run() {
-    for (const part of ['consume', 'payloads', 'completions', 'deadLetters', 'history', 'order', 'end']) {
+    for (const part of PARTS) {
       this.#goOn();
       await this[part]();
     }
@@ -142,6 +145,35 @@ class Tour {
     await until(owns(2));
     await consumer.pause();
     await until(owns(0));
+  }
+
+  /** The second send of an id writes nothing. */
+  async once() {
+    const send = (name) => {
+      this.#goOn();
+      const job = this.job(name).set('inbound', name);
+      return this.producer.send({ stream: this.stream, job, id: 'once', waitFor: ['group'] });
+    };
+    const first = await send('first of an id');
+    assert.ok((await first.finished(20_000)).group instanceof Date);
+    assert.strictEqual((await send('second of an id')).id, first.id);
+  }
+
+  /** Sends later, cancels, and waits for a send that another one has asked for. */
+  async delays() {
+    const send = (name, delay) => {
+      this.#goOn();
+      const job = this.job(name).set('inbound', name);
+      return this.producer.send({ stream: this.stream, job, delay, id: name, waitFor: ['group'] });
+    };
+    await send('never', 3_600_000);
+    const { streams } = await this.consumer.stats();
+    assert.strictEqual(streams[0].delayed, 1);
+    assert.ok(await this.producer.cancel({ stream: this.stream, id: 'never' }));
+    await send('later', 1000);
+    // Redis is asked for the entry of a duplicate.
+    const duplicate = await send('later', 1000);
+    assert.ok((await duplicate.finished(20_000)).group instanceof Date);
   }
 
   /** Waits for the next entry. */

@@ -52,7 +52,7 @@ describe('npx hfxbus inspect', () => {
     for (const name of ['orders#0', 'orders#11', 'orders#2', 'orders#x', 'order#1']) {
       await redis.call('XADD', keys.stream(name), '*', 'prd', 'p', 'job', 'j');
     }
-    const { said } = await asked(['inspect', 'orders', '--url', `redis://127.0.0.1:${redis.port}`]);
+    const { said } = await asked(['inspect', 'orders', '--partitions', '--url', `redis://127.0.0.1:${redis.port}`]);
     assert.deepStrictEqual(
       said.streams.map(({ stream }) => stream),
       ['orders#0', 'orders#2', 'orders#11'],

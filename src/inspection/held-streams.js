@@ -2,7 +2,7 @@
 
 const { isBehind, successor } = require('../facade/redis/entry-ids.js');
 const { duration } = require('./duration.js');
-const { keysOf, literal } = require('./streams.js');
+const { keysOf, literal } = require('./scan.js');
 
 /**
  * Finds streams with retention whose acknowledged entries stay because of a group that nobody reads for, or of a pending entry

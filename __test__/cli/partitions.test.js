@@ -1,0 +1,172 @@
+'use strict';
+
+/* Partitioned streams on the command line. */
+
+const assert = require('node:assert');
+const { describe, it } = require('node:test');
+const { asked, hfxbus, start } = require('../support/command-line.js');
+const { keys } = require('../support/keys.js');
+const { RedisCluster } = require('../support/redis-cluster.js');
+const { RedisServer } = require('../support/redis-server.js');
+const { countsEntries } = require('../support/stream-counts.js');
+const { until } = require('../support/wait-until.js');
+const { ConnectionManager, Consumer, Producer } = require('../../index.js');
+
+const OF = { stream: 'orders', partitions: 4 };
+const GROUPS = ['billing', 'shipping'];
+/** Jobs that are sent, and those that each consumer holds. */
+const [SENT, HELD] = [12, 3];
+
+/** Starts servers with a bus, as one of the arrangements. */
+const ARRANGEMENTS = {
+  'one Redis': async (t) => {
+    const redis = await started(t);
+    const connection = ConnectionManager.standalone(redis.options);
+    return { connection, servers: [redis], urls: [urlOf(redis)] };
+  },
+  'nodes()': async (t) => {
+    const servers = await Promise.all([started(t), started(t), started(t)]);
+    const connection = ConnectionManager.nodes({ nodes: servers.map(({ options }) => options) });
+    return { connection, servers, urls: servers.map(urlOf) };
+  },
+  'a Cluster': async (t) => {
+    const cluster = await RedisCluster.start();
+    t.after(() => cluster.kill());
+    const connection = ConnectionManager.cluster(cluster.startupNodes);
+    return { connection, servers: cluster.primaries, urls: [urlOf(cluster.primaries[1])] };
+  },
+};
+
+async function started(t) {
+  const server = await RedisServer.start();
+  t.after(() => server.kill());
+  return server;
+}
+
+function urlOf({ port }) {
+  return `redis://127.0.0.1:${port}`;
+}
+
+/** A bus with a partitioned stream, of which one consumer holds some jobs. */
+async function partitioned(t, arrangement) {
+  const { connection, servers, urls } = await ARRANGEMENTS[arrangement](t);
+  t.after(() => connection.stop({ force: true }));
+  const [idle, busy] = GROUPS.map((group) => new Consumer(connection, { group, concurrency: HELD, readAhead: 0 }));
+  let running = 0;
+  const processor = () => {
+    running++;
+    return new Promise(() => {});
+  };
+  await idle.process({ ...OF, processor }).play();
+  await idle.pause();
+  await busy.process({ ...OF, processor }).play();
+  const producer = new Producer(connection);
+  for (let at = 0; at < SENT; at++) await producer.send({ ...OF, job: producer.job() });
+  await producer.send({ ...OF, job: producer.job(), delay: 3_600_000 });
+  await until(() => running === HELD);
+  return { servers, producer, args: urls.flatMap((url) => ['--url', url]) };
+}
+
+/** Returns the partitions that some servers have, by their number, with the name of the server. */
+async function partitionsIn(servers) {
+  const begin = keys.stream('orders#');
+  const found = await Promise.all(
+    servers.map(async (server) => {
+      const names = await server.call('KEYS', `${begin}*`);
+      return names.map((key) => ({ key, server, number: Number.parseInt(key.slice(begin.length), 10) }));
+    }),
+  );
+  return found.flat().sort((left, right) => left.number - right.number);
+}
+
+for (const arrangement of Object.keys(ARRANGEMENTS)) {
+  describe(`a partitioned stream on ${arrangement}`, () => {
+    it('is one row of inspect with the sums of its partitions, and --partitions shows each', async (t) => {
+      const { servers, args } = await partitioned(t, arrangement);
+      const parts = await partitionsIn(servers);
+      assert.strictEqual(parts.length, 4);
+      const nodes = new Set(parts.map(({ server }) => `127.0.0.1:${server.port}`));
+      const counts = await countsEntries(parts[0].server, parts[0].key);
+      for (const words of [['inspect'], ['inspect', 'orders']]) {
+        const { code, said } = await asked([...words, ...args]);
+        const [{ node, groups, oldest, added, ...sums }, ...others] = said.streams;
+        assert.deepStrictEqual([code, others], [0, []]);
+        assert.deepStrictEqual(sums, { stream: 'orders', partitions: 4, length: SENT, delayed: 1 });
+        assert.deepStrictEqual([new Set(node.split(', ')), added], [nodes, counts ? SENT : null]);
+        assert.ok(oldest.age >= 0);
+        const [billing, shipping] = groups.sort((left, right) => (left.group < right.group ? -1 : 1));
+        const { partitions, pending, lag } = billing;
+        assert.deepStrictEqual([partitions, pending, lag], [4, 0, counts ? SENT : null]);
+        // A read takes as many entries of each partition as there are free slots.
+        assert.ok(shipping.pending >= HELD && shipping.pending <= SENT, `${shipping.pending}`);
+        assert.deepStrictEqual([shipping.partitions, shipping.consumers.length], [4, 1]);
+        assert.strictEqual(shipping.consumers[0].pending, shipping.pending);
+        if (counts) assert.strictEqual(shipping.lag, SENT - shipping.pending);
+        const oldestPending = await Promise.all(
+          parts.map(({ server, key }) => server.call('XPENDING', key, keys.group('shipping'), '-', '+', 1)),
+        );
+        const ids = oldestPending.flat().map(([id]) => id);
+        assert.ok(ids.includes(shipping.oldestPending.id));
+      }
+      const each = await asked(['inspect', 'orders', '--partitions', ...args]);
+      assert.deepStrictEqual(
+        each.said.streams.map(({ stream, node }) => [stream, node]),
+        parts.map(({ key, server }) => [key.slice(keys.stream('').length), `127.0.0.1:${server.port}`]),
+      );
+      assert.strictEqual(
+        each.said.streams.reduce((sum, { length }) => sum + length, 0),
+        SENT,
+      );
+      const { stdout } = await hfxbus(['inspect', ...args]);
+      const where = nodes.size === 1 ? [...nodes][0] : `${nodes.size} nodes`;
+      assert.match(stdout, /^stream +partitions +node +length +delayed /);
+      assert.match(stdout, new RegExp(`^orders +4 +${where} +${SENT} +1 .* billing `, 'm'));
+      assert.doesNotMatch(stdout, /#/);
+    });
+
+    it('is one row of watch with the sums of the rates', async (t) => {
+      const { servers, producer, args } = await partitioned(t, arrangement);
+      const [{ server, key }] = await partitionsIn(servers);
+      const counts = await countsEntries(server, key);
+      const run = start(['watch', 'orders', '--json', '--interval', '100', ...args]);
+      t.after(() => run.child.kill('SIGKILL'));
+      const said = () => run.stdout.split('\n').slice(0, -1);
+      const streams = () => said().flatMap((line) => JSON.parse(line).streams);
+      await until(() => said().length > 0);
+      for (let at = 0; at < 20; at++) await producer.send({ ...OF, job: producer.job() });
+      await until(() => streams().at(-1).length === SENT + 20);
+      const isSum = ({ stream, partitions, groups }) => [stream, partitions, groups.length];
+      for (const stream of streams()) assert.deepStrictEqual(isSum(stream), ['orders', 4, 2]);
+      assert.strictEqual(
+        streams().some(({ added }) => added > 0),
+        counts,
+      );
+      run.child.kill('SIGINT');
+      assert.deepStrictEqual([await run.ended, run.stderr], [0, '']);
+    });
+  });
+}
+
+describe('names of partitions', () => {
+  it('are streams of their own without a count of partitions, and beside it', async (t) => {
+    const redis = await started(t);
+    const add = (name) => redis.call('XADD', keys.stream(name), '*', 'prd', 'p', 'job', 'j');
+    for (const name of ['orders', 'orders#0', 'orders#1', 'orders#01', 'orders#x', 'other#1']) await add(name);
+    const streams = async (...words) => {
+      const { said } = await asked(['inspect', ...words, '--url', urlOf(redis)]);
+      return said.streams.map(({ stream, length }) => [stream, length]);
+    };
+    const each = [['orders'], ['orders#0'], ['orders#01'], ['orders#1'], ['orders#x'], ['other#1']];
+    assert.deepStrictEqual(
+      await streams(),
+      each.map(([name]) => [name, 1]),
+    );
+    await redis.call('APPEND', 'hfxbus:prt:orders', '2 ');
+    const names = ['orders', 'orders', 'orders#01', 'orders#x', 'other#1'];
+    assert.deepStrictEqual(
+      await streams(),
+      names.map((name, at) => [name, at === 1 ? 2 : 1]),
+    );
+    assert.deepStrictEqual(await streams('orders#1'), [['orders#1', 1]]);
+  });
+});

@@ -91,7 +91,7 @@ for (const arrangement of Object.keys(ARRANGEMENTS)) {
         const { code, said } = await asked([...words, ...args]);
         const [{ node, groups, oldest, added, ...sums }, ...others] = said.streams;
         assert.deepStrictEqual([code, others], [0, []]);
-        assert.deepStrictEqual(sums, { stream: 'orders', partitions: 4, length: SENT, delayed: 1 });
+        assert.deepStrictEqual(sums, { stream: 'orders', partitions: 4, length: SENT, delayed: 1, retention: null });
         assert.deepStrictEqual([new Set(node.split(', ')), added], [nodes, counts ? SENT : null]);
         assert.ok(oldest.age >= 0);
         const [billing, shipping] = groups.sort((left, right) => (left.group < right.group ? -1 : 1));

@@ -1,6 +1,7 @@
 'use strict';
 
 const { countsOf } = require('../inspection/partitions.js');
+const { addRetention } = require('../inspection/retention-state.js');
 const { withPartitions, withSums } = require('../inspection/stream-sums.js');
 const { streamsOf } = require('../inspection/streams.js');
 const { HELP_OF_BUS, parse } = require('./arguments.js');
@@ -10,7 +11,7 @@ const { Servers } = require('./servers.js');
 const HELP = `Usage: hfxbus inspect [stream] [options]
 
 Shows streams with their groups: length, delayed sends, pending entries and lag. A partitioned stream has the sums of
-its partitions. With a stream, shows its consumers too.
+its partitions. Shows what retention has removed, and the slowest group. With a stream, shows its consumers too.
 
   --partitions       shows each partition of a partitioned stream, and no sums
 ${HELP_OF_BUS}`;
@@ -22,6 +23,7 @@ async function run(args) {
   const { values, words } = parse(args, { help: HELP, options: OPTIONS, most: 1 });
   return Servers.use(values, HELP, async (servers) => {
     const found = await streamsOf(servers, words[0]);
+    await addRetention(servers, found);
     const arrange = values.partitions ? withPartitions : withSums;
     const streams = arrange(found, await countsOf(servers, found, words[0]));
     if (values.json) json({ streams });
@@ -39,10 +41,16 @@ function print(streams, name) {
   const header = ['stream', ...(hasSums ? ['partitions'] : []), ...HEADER];
   const cells = streams.flatMap((stream) => rows(stream, hasSums));
   console.log(table(header, cells));
-  const consumers = streams.flatMap(consumersOf);
-  if (name !== undefined && consumers.length > 0) {
-    console.log(`\n${table(['group', 'consumer', 'node', 'pending', 'idle'], consumers)}`);
-  }
+  const retained = streams.filter(({ retention }) => retention !== null);
+  if (retained.length > 0) console.log(`\n${table(OF_RETENTION, retained.map(retentionRow))}`);
+  if (name !== undefined) printConsumers(streams);
+}
+
+function printConsumers(streams) {
+  const hasSeveral = streams.length > 1;
+  const consumers = streams.flatMap((stream) => consumersOf(stream, hasSeveral));
+  const header = [...(hasSeveral ? ['stream'] : []), 'group', 'consumer', 'node', 'pending', 'idle'];
+  if (consumers.length > 0) console.log(`\n${table(header, consumers)}`);
 }
 
 /** Names of the columns behind those of the stream. */
@@ -57,9 +65,25 @@ function rows({ stream, partitions, node, length, delayed, oldest, groups }, has
   });
 }
 
-function consumersOf({ node, groups }) {
+const OF_RETENTION = ['retention of', 'node', 'removed', 'removed below', 'sent', 'slowest group', 'pending entry'];
+
+function retentionRow({ stream, node, retention: { removed, below, heldBy } }) {
+  const sent = below === null ? '-' : `${duration(below.age)} ago`;
+  const holder = [heldBy?.group ?? '-', heldBy?.entry ?? '-'];
+  return [stream, shortened(node), removed, below?.id ?? '-', sent, ...holder];
+}
+
+function consumersOf({ stream, node, groups }, hasSeveral) {
+  const begin = hasSeveral ? [stream] : [];
   return groups.flatMap(({ group, consumers }) => {
-    return consumers.map(({ name, pending, idle }) => [group, name, shortened(node), pending, duration(idle)]);
+    return consumers.map(({ name, pending, idle }) => [
+      ...begin,
+      group,
+      name,
+      shortened(node),
+      pending,
+      duration(idle),
+    ]);
   });
 }
 

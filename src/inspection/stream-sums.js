@@ -1,6 +1,7 @@
 'use strict';
 
 const { countInForce, groupedByStream } = require('./partitions.js');
+const { sumOfRetention } = require('./retention-state.js');
 
 /**
  * Returns the streams of a bus with one element for each partitioned stream, which has the sums of its partitions. An unknown
@@ -41,6 +42,7 @@ function sumOf(stream, count, parts) {
     added: total(parts, 'added'),
     groups: [...groups].map(([group, found]) => sumOfGroup(group, found)),
     delayed: total(parts, 'delayed'),
+    ...(parts[0].retention !== undefined && { retention: sumOfRetention(parts.map(({ retention }) => retention)) }),
   };
 }
 

@@ -1,11 +1,11 @@
 'use strict';
 
-const { collapsed } = require('../inspection/collapsed-findings.js');
+const { collapsed } = require('../inspection/partitions/collapsed-findings.js');
 const { checkEntryPayloads } = require('../inspection/entry-payloads.js');
 const { checkRetention } = require('../inspection/held-streams.js');
 const { checkConsumers } = require('../inspection/idle-consumers.js');
-const { checkPartitions } = require('../inspection/partition-checks.js');
-const { countsOf } = require('../inspection/partitions.js');
+const { checkPartitions } = require('../inspection/partitions/partition-checks.js');
+const { countsOf } = require('../inspection/partitions/partition-counts.js');
 const { checkServer, checkSlots } = require('../inspection/server-checks.js');
 const { checkFeatures, checkSharded } = require('../inspection/server-features.js');
 const { checkLoad } = require('../inspection/slot-loads.js');

@@ -1,8 +1,8 @@
 'use strict';
 
-const { countsOf } = require('../inspection/partitions.js');
+const { countsOf } = require('../inspection/partitions/partition-counts.js');
 const { addRetention } = require('../inspection/retention-state.js');
-const { withPartitions, withSums } = require('../inspection/stream-sums.js');
+const { withPartitions, withSums } = require('../inspection/partitions/stream-sums.js');
 const { streamsOf } = require('../inspection/streams.js');
 const { HELP_OF_BUS, parse } = require('./arguments.js');
 const { duration, json, shortened, table } = require('./output.js');

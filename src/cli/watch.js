@@ -2,8 +2,8 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { LONGEST_TIMER } = require('../facade/support/constants.js');
-const { countsOf } = require('../inspection/partitions.js');
-const { withPartitions, withSums } = require('../inspection/stream-sums.js');
+const { countsOf } = require('../inspection/partitions/partition-counts.js');
+const { withPartitions, withSums } = require('../inspection/partitions/stream-sums.js');
 const { streamsOf } = require('../inspection/streams.js');
 const { HELP_OF_BUS, count, parse } = require('./arguments.js');
 const { shortened, table } = require('./output.js');

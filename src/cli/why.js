@@ -2,7 +2,7 @@
 
 const { holdingEntry, retainedStreams } = require('../inspection/held-streams.js');
 const { entriesOf, payloadOf } = require('../inspection/job-search.js');
-const { countsOf, groupedByStream } = require('../inspection/partitions.js');
+const { countsOf, groupedByStream } = require('../inspection/partitions/partition-counts.js');
 const { streamsOf } = require('../inspection/streams.js');
 const { HELP_OF_BUS, parse } = require('./arguments.js');
 const { duration, json, printable, table } = require('./output.js');

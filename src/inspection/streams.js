@@ -1,6 +1,6 @@
 'use strict';
 
-const { partitionCounts, partitionOf } = require('./partitions.js');
+const { partitionCounts, partitionOf } = require('./partitions/partition-counts.js');
 const { keysOf, literal } = require('./scan.js');
 
 /**

@@ -1,6 +1,6 @@
 'use strict';
 
-const { timeOf } = require('./streams.js');
+const { timeOf } = require('../streams.js');
 
 /** Ratio of two leases from which they differ. An owner renews up to a quarter of its lease after its announcement. */
 const DIFFERENCE = 1.5;
@@ -8,9 +8,9 @@ const DIFFERENCE = 1.5;
 /**
  * Compares the leases of the owners of an ordered stream, for each group. An owner announces itself and renews its partitions in
  * one turn. So its lease is the rest of the lease of a partition, and the time since the announcement.
- * @param {import('../cli/servers.js').Servers} servers
+ * @param {import('../../cli/servers.js').Servers} servers
  * @param {{ stream: string, parts: Array<object> }} subject a partitioned stream
- * @returns {Promise<import('./finding.js').Finding[]>} none for a group without owners
+ * @returns {Promise<import('../finding.js').Finding[]>} none for a group without owners
  */
 async function checkLeases(servers, { stream, parts }) {
   const names = new Set(parts.flatMap(({ groups }) => groups.map(({ group }) => group)));

@@ -22,7 +22,7 @@ function partitionOf(name) {
 
 /**
  * Resolves with the counts of the partitioned streams among some names. A user without the right to GET knows none.
- * @param {import('../cli/servers.js').Servers} servers
+ * @param {import('../../cli/servers.js').Servers} servers
  * @param {Iterable<string>} names
  * @returns {Promise<PartitionCounts>}
  */
@@ -41,7 +41,7 @@ async function partitionCounts(servers, names) {
 
 /**
  * Resolves with the counts of the partitioned streams that some streams are partitions of.
- * @param {import('../cli/servers.js').Servers} servers
+ * @param {import('../../cli/servers.js').Servers} servers
  * @param {Array<{ stream: string }>} streams
  * @param {string} [name] the only stream that was asked for. The name of a partition is that of a single stream
  */

@@ -1,11 +1,11 @@
 'use strict';
 
-const { countInForce, knownPartition } = require('./partitions.js');
+const { countInForce, knownPartition } = require('./partition-counts.js');
 
 /**
  * Returns findings with one for all partitions of a stream that have the same, apart from numbers.
- * @param {import('./finding.js').Finding[]} findings
- * @param {import('./partitions.js').PartitionCounts} counts
+ * @param {import('../finding.js').Finding[]} findings
+ * @param {import('./partition-counts.js').PartitionCounts} counts
  */
 function collapsed(findings, counts) {
   const kinds = new Map();

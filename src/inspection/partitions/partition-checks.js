@@ -1,7 +1,7 @@
 'use strict';
 
 const { checkLeases } = require('./partition-leases.js');
-const { countInForce, groupedByStream, partitionOf } = require('./partitions.js');
+const { countInForce, groupedByStream, partitionOf } = require('./partition-counts.js');
 
 /** Number of partitions that a finding names. */
 const NAMED = 5;
@@ -10,10 +10,10 @@ const LEAST_ENTRIES = 1000;
 
 /**
  * Checks each partitioned stream of a bus.
- * @param {import('../cli/servers.js').Servers} servers
+ * @param {import('../../cli/servers.js').Servers} servers
  * @param {Array<object>} streams streams of the bus, with their groups
- * @param {import('./partitions.js').PartitionCounts} counts
- * @returns {Promise<import('./finding.js').Finding[]>}
+ * @param {import('./partition-counts.js').PartitionCounts} counts
+ * @returns {Promise<import('../finding.js').Finding[]>}
  */
 async function checkPartitions(servers, streams, counts) {
   const { partitions } = groupedByStream(streams, counts);

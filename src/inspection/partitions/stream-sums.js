@@ -1,13 +1,13 @@
 'use strict';
 
-const { countInForce, groupedByStream } = require('./partitions.js');
-const { sumOfRetention } = require('./retention-state.js');
+const { countInForce, groupedByStream } = require('./partition-counts.js');
+const { sumOfRetention } = require('../retention-state.js');
 
 /**
  * Returns the streams of a bus with one element for each partitioned stream, which has the sums of its partitions. An unknown
  * count makes the sum unknown.
  * @param {Array<object>} streams result of `streamsOf()`
- * @param {import('./partitions.js').PartitionCounts} counts
+ * @param {import('./partition-counts.js').PartitionCounts} counts
  */
 function withSums(streams, counts) {
   const { others, partitions } = groupedByStream(streams, counts);

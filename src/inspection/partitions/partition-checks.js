@@ -13,9 +13,10 @@ const LEAST_ENTRIES = 1000;
  * @param {import('../../cli/servers.js').Servers} servers
  * @param {Array<object>} streams streams of the bus, with their groups
  * @param {import('./partition-counts.js').PartitionCounts} counts
+ * @param {typeof checkLeases} [leasesOf] compares the leases of owners
  * @returns {Promise<import('../finding.js').Finding[]>}
  */
-async function checkPartitions(servers, streams, counts) {
+async function checkPartitions(servers, streams, counts, leasesOf = checkLeases) {
   const { partitions } = groupedByStream(streams, counts);
   const perStream = await Promise.all(
     [...partitions].map(async ([stream, parts]) => {
@@ -27,7 +28,7 @@ async function checkPartitions(servers, streams, counts) {
         ...missingGroups(subject),
         ...onOneNode(subject, servers),
         ...busiest(subject),
-        ...(await checkLeases(servers, subject)),
+        ...(await leasesOf(servers, subject)),
       ];
       if (found.length > 0) return found;
       return [finding(subject, 'ok', `${stream} has ${count} ${count === 1 ? 'partition' : 'partitions'}`)];
@@ -36,8 +37,8 @@ async function checkPartitions(servers, streams, counts) {
   return perStream.flat();
 }
 
-function finding({ stream, node }, state, detail) {
-  return { check: 'partitions', node, state, detail, stream };
+function finding({ stream, node, count }, state, detail) {
+  return { check: 'partitions', node, state, detail, stream, partitions: count };
 }
 
 function nodesOf(parts) {

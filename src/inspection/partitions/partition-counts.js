@@ -22,14 +22,17 @@ function partitionOf(name) {
 
 /**
  * Resolves with the counts of the partitioned streams among some names. A user without the right to GET knows none.
- * @param {import('../../cli/servers.js').Servers} servers
+ * @param {{ prefix?: string, all: Array<{ name: string, client: object, prefix?: string }> }} servers each with a prefix of its own,
+ *   or with that of all
  * @param {Iterable<string>} names
  * @returns {Promise<PartitionCounts>}
  */
 async function partitionCounts(servers, names) {
   const counts = new Map();
   const read = async (stream) => {
-    const texts = await Promise.all(servers.all.map((server) => textOf(server, `${servers.prefix}:prt:${stream}`)));
+    const texts = await Promise.all(
+      servers.all.map((server) => textOf(server, `${server.prefix ?? servers.prefix}:prt:${stream}`)),
+    );
     const found = servers.all.flatMap(({ name: node }, at) => {
       return COUNTS.test(texts[at]) ? { node, counts: texts[at].trim().split(' ').map(Number) } : [];
     });

@@ -6,83 +6,16 @@ const assert = require('node:assert');
 const { describe, it } = require('node:test');
 const { asked, hfxbus, start } = require('../support/command-line.js');
 const { keys } = require('../support/keys.js');
-const { RedisCluster } = require('../support/redis-cluster.js');
+const { ARRANGEMENTS, HELD, OF, SENT, partitionedBus, partitionsIn } = require('../support/partitioned-bus.js');
 const { RedisServer } = require('../support/redis-server.js');
 const { countsEntries } = require('../support/stream-counts.js');
 const { until } = require('../support/wait-until.js');
-const { ConnectionManager, Consumer, Producer } = require('../../index.js');
 
-const OF = { stream: 'orders', partitions: 4 };
-const GROUPS = ['billing', 'shipping'];
-/** Jobs that are sent, and those that each consumer holds. */
-const [SENT, HELD] = [12, 3];
-
-/** Starts servers with a bus, as one of the arrangements. */
-const ARRANGEMENTS = {
-  'one Redis': async (t) => {
-    const redis = await started(t);
-    const connection = ConnectionManager.standalone(redis.options);
-    return { connection, servers: [redis], urls: [urlOf(redis)] };
-  },
-  'nodes()': async (t) => {
-    const servers = await Promise.all([started(t), started(t), started(t)]);
-    const connection = ConnectionManager.nodes({ nodes: servers.map(({ options }) => options) });
-    return { connection, servers, urls: servers.map(urlOf) };
-  },
-  'a Cluster': async (t) => {
-    const cluster = await RedisCluster.start();
-    t.after(() => cluster.kill());
-    const connection = ConnectionManager.cluster(cluster.startupNodes);
-    return { connection, servers: cluster.primaries, urls: [urlOf(cluster.primaries[1])] };
-  },
-};
-
-async function started(t) {
-  const server = await RedisServer.start();
-  t.after(() => server.kill());
-  return server;
-}
-
-function urlOf({ port }) {
-  return `redis://127.0.0.1:${port}`;
-}
-
-/** A bus with a partitioned stream, of which one consumer holds some jobs. */
-async function partitioned(t, arrangement) {
-  const { connection, servers, urls } = await ARRANGEMENTS[arrangement](t);
-  t.after(() => connection.stop({ force: true }));
-  const [idle, busy] = GROUPS.map((group) => new Consumer(connection, { group, concurrency: HELD, readAhead: 0 }));
-  let running = 0;
-  const processor = () => {
-    running++;
-    return new Promise(() => {});
-  };
-  await idle.process({ ...OF, processor }).play();
-  await idle.pause();
-  await busy.process({ ...OF, processor }).play();
-  const producer = new Producer(connection);
-  for (let at = 0; at < SENT; at++) await producer.send({ ...OF, job: producer.job() });
-  await producer.send({ ...OF, job: producer.job(), delay: 3_600_000 });
-  await until(() => running === HELD);
-  return { servers, producer, args: urls.flatMap((url) => ['--url', url]) };
-}
-
-/** Returns the partitions that some servers have, by their number, with the name of the server. */
-async function partitionsIn(servers) {
-  const begin = keys.stream('orders#');
-  const found = await Promise.all(
-    servers.map(async (server) => {
-      const names = await server.call('KEYS', `${begin}*`);
-      return names.map((key) => ({ key, server, number: Number.parseInt(key.slice(begin.length), 10) }));
-    }),
-  );
-  return found.flat().sort((left, right) => left.number - right.number);
-}
-
-for (const arrangement of Object.keys(ARRANGEMENTS)) {
+for (const arrangement of ARRANGEMENTS) {
   describe(`a partitioned stream on ${arrangement}`, () => {
     it('is one row of inspect with the sums of its partitions, and --partitions shows each', async (t) => {
-      const { servers, args } = await partitioned(t, arrangement);
+      const { servers, urls } = await partitionedBus(t, arrangement);
+      const args = urls.flatMap((url) => ['--url', url]);
       const parts = await partitionsIn(servers);
       assert.strictEqual(parts.length, 4);
       const nodes = new Set(parts.map(({ server }) => `127.0.0.1:${server.port}`));
@@ -125,7 +58,8 @@ for (const arrangement of Object.keys(ARRANGEMENTS)) {
     });
 
     it('is one row of watch with the sums of the rates', async (t) => {
-      const { servers, producer, args } = await partitioned(t, arrangement);
+      const { servers, urls, producer } = await partitionedBus(t, arrangement);
+      const args = urls.flatMap((url) => ['--url', url]);
       const [{ server, key }] = await partitionsIn(servers);
       const counts = await countsEntries(server, key);
       const run = start(['watch', 'orders', '--json', '--interval', '100', ...args]);
@@ -149,11 +83,12 @@ for (const arrangement of Object.keys(ARRANGEMENTS)) {
 
 describe('names of partitions', () => {
   it('are streams of their own without a count of partitions, and beside it', async (t) => {
-    const redis = await started(t);
+    const redis = await RedisServer.start();
+    t.after(() => redis.kill());
     const add = (name) => redis.call('XADD', keys.stream(name), '*', 'prd', 'p', 'job', 'j');
     for (const name of ['orders', 'orders#0', 'orders#1', 'orders#01', 'orders#x', 'other#1']) await add(name);
     const streams = async (...words) => {
-      const { said } = await asked(['inspect', ...words, '--url', urlOf(redis)]);
+      const { said } = await asked(['inspect', ...words, '--url', `redis://127.0.0.1:${redis.port}`]);
       return said.streams.map(({ stream, length }) => [stream, length]);
     };
     const each = [['orders'], ['orders#0'], ['orders#01'], ['orders#1'], ['orders#x'], ['other#1']];

@@ -70,7 +70,7 @@ async function addRetention({ all, isCluster, prefix }, streams) {
 }
 
 /**
- * Returns the retention of a partitioned stream: the sum of the removed entries, the lowest id behind them, and the slowest group.
+ * Returns the retention of a partitioned stream: the sum of the removed entries, the highest id behind them, and the slowest group.
  * @param {Array<RetentionState | null>} states
  */
 function sumOfRetention(states) {
@@ -79,7 +79,10 @@ function sumOfRetention(states) {
   const isLower = (left, right) => right === null || isBehind(right, left);
   return {
     removed: known.reduce((sum, { removed }) => (sum === null || removed === null ? null : sum + removed), 0),
-    below: known.reduce((low, { below }) => (below !== null && isLower(below.id, low?.id ?? null) ? below : low), null),
+    below: known.reduce(
+      (high, { below }) => (high === null || (below && isLower(high.id, below.id)) ? below : high),
+      null,
+    ),
     heldBy: known.reduce((low, one) => (one.first !== null && isLower(one.first, low.first) ? one : low)).heldBy,
   };
 }

@@ -2,7 +2,7 @@ import { Chart } from './chart.js';
 import { useLive } from './data.js';
 import { count, duration, rate, timeOfId, UNKNOWN } from './format.js';
 import { html } from './html.js';
-import { Empty, Failure, Figure, State, Table, Time, Title } from './parts.js';
+import { Empty, Failure, Figure, Name, State, Table, Time, Title } from './parts.js';
 import { link } from './route.js';
 
 /** Default of the option `retryLimit`. */
@@ -42,7 +42,7 @@ export function GroupPage({ query }) {
     </section>
     <section aria-labelledby="entries-title">
       <div class="bar"><h2 id="entries-title">Oldest pending entries</h2><${Deliveries} deliveries=${data.deliveries} more=${more} /></div>
-      ${data.entries.length > 0 ? html`<${Entries} entries=${data.entries} about=${{ bus, time }} />` : html`<${Empty} title="Nothing is pending">Every delivered entry is settled.</${Empty}>`}
+      ${data.entries.length > 0 ? html`<${Entries} entries=${data.entries} about=${{ bus, time, isPartitioned: data.partitions !== null }} />` : html`<${Empty} title="Nothing is pending">Every delivered entry is settled.</${Empty}>`}
     </section>`;
 }
 
@@ -92,9 +92,10 @@ function Deliveries({ deliveries, more }) {
   return html`<p class="muted">${text.join(', ')}${more}</p>`;
 }
 
-function Entries({ entries, about: { bus, time } }) {
+function Entries({ entries, about: { bus, time, isPartitioned } }) {
   const columns = [
     { name: 'Entry' },
+    ...(isPartitioned ? [{ name: 'Partition' }] : []),
     { name: 'Sent' },
     { name: 'Owner' },
     { name: 'Idle', isNumber: true, title: 'Time since the last delivery or lease renewal' },
@@ -104,6 +105,7 @@ function Entries({ entries, about: { bus, time } }) {
     key: `${node} ${stream} ${id}`,
     cells: [
       html`<a href=${link('entry', { bus, stream, id })}><code>${id}</code></a>`,
+      ...(isPartitioned ? [html`<${Name} page="stream" values=${{ bus, stream }} text=${stream} />`] : []),
       html`<${Time} at=${timeOfId(id)} now=${time} />`,
       html`<code>${owner === '' ? UNKNOWN : owner}</code>`,
       duration(idle),

@@ -165,11 +165,16 @@ export function GroupTable({ rows, buses, query, isOfStream = false }) {
 function cells(row, { buses, isRepeated, isOfStream }) {
   const { bus = 0, stream, group, spark } = row;
   const of = { bus, stream, partitions: row.partitions && 1 };
+  const extent = [
+    row.partitions !== null && `${count(row.partitions)} partitions`,
+    row.nodes.length > 1 && `${row.nodes.length} nodes`,
+  ]
+    .filter(Boolean)
+    .join(' · ');
   const name = html`<span class=${isRepeated ? 'again' : ''}>
     ${buses?.length > 1 && html`<span class="tag">${buses[bus]}</span>`}
     <${Name} page="stream" values=${of} text=${stream} />
-    ${row.partitions !== null && html`<span class="muted"> ${count(row.partitions)} partitions</span>`}
-    ${row.nodes.length > 1 && html`<span class="muted"> ${row.nodes.length} nodes</span>`}
+    ${extent !== '' && html`<span class="muted"> ${extent}</span>`}
   </span>`;
   if (group === null) {
     const kind = row.isDeadLetters

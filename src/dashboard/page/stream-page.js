@@ -60,7 +60,7 @@ export function StreamPage({ query }) {
 /** Sentence on the entries that retention has removed, and on the group that holds the rest. */
 function Retention({ retention: { below, heldBy }, now }) {
   const removed = below
-    ? html`Acknowledged entries below <code>${below.id}</code> are removed, of <${Time} at=${timeOfId(below.id)} now=${now} />.`
+    ? html`The entries that retention has removed are below <code>${below.id}</code>, <${Time} at=${timeOfId(below.id)} now=${now} />.`
     : 'Retention has removed no entry yet.';
   const entry = heldBy?.entry && html`, whose entry <code>${heldBy.entry}</code> is pending`;
   const held = heldBy ? html` The slowest group is ${heldBy.group}${entry}.` : ' No group holds an entry.';

@@ -35,11 +35,17 @@ async function retentionOf(servers, prefix, stream, now) {
   const hasRemoved = from !== undefined && from !== to;
   const holder = holderOf(stream);
   const state = {
-    removed: from === undefined ? 0 : removed === '?' ? null : Number(removed),
+    removed: from === undefined ? 0 : removedFrom(stream, removed),
     below: hasRemoved ? withAge(to, now) : null,
     heldBy: holder && { group: holder.group, entry: holder.entry },
   };
   return Object.defineProperty(state, 'first', { value: holder?.first ?? null });
+}
+
+/** Returns the number of removed entries. The mark has none while retention removes some. */
+function removedFrom({ added, length }, marked) {
+  if (marked !== '?') return Number(marked);
+  return added === null ? null : added - length;
 }
 
 /** Resolves with the replies of servers; `null` for an error reply, as of a node that does not have the key. */

@@ -1,6 +1,6 @@
 'use strict';
 
-const { countInForce, knownPartition } = require('./partition-counts.js');
+const { byNumber, countInForce, knownPartition } = require('./partition-counts.js');
 
 /**
  * Returns findings with one for all partitions of a stream that have the same, apart from numbers.
@@ -23,8 +23,10 @@ function kindOf({ check, state, group, stream, detail }, of) {
   return JSON.stringify([check, state, of, group, detail.replaceAll(stream, '').replace(/\d+(\.\d+)?/g, '0')]);
 }
 
-function oneOf([first, ...others], partition, counts) {
-  if (others.length === 0) return first;
+/** Returns the finding of the first partition, with the number of the others. */
+function oneOf(found, partition, counts) {
+  if (found.length === 1) return found[0];
+  const [first, ...others] = [...found].sort(byNumber);
   const nodes = new Set([first, ...others].map(({ node }) => node));
   const count = countInForce(counts, partition.stream);
   const detail = `${first.detail}; and the same of ${others.length} more of ${count} partitions of ${partition.stream}`;

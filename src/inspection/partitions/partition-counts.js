@@ -98,4 +98,4 @@ function groupedByStream(streams, counts) {
   return { others, partitions };
 }
 
-module.exports = { countInForce, countsOf, groupedByStream, knownPartition, partitionCounts, partitionOf };
+module.exports = { byNumber, countInForce, countsOf, groupedByStream, knownPartition, partitionCounts, partitionOf };

@@ -57,6 +57,43 @@ for (const arrangement of ARRANGEMENTS) {
       assert.doesNotMatch(stdout, /#/);
     });
 
+    it('is exported and replayed with all of its partitions', async (t) => {
+      const { servers, urls } = await partitionedBus(t, arrangement);
+      const args = urls.flatMap((url) => ['--url', url]);
+      const parts = await partitionsIn(servers);
+      const names = parts.map(({ key }) => key.slice(keys.stream('').length));
+      const { code, stdout } = await hfxbus(['export', 'orders', ...args]);
+      const lines = stdout
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line));
+      assert.deepStrictEqual([code, lines.length], [0, SENT]);
+      assert.deepStrictEqual([...new Set(lines.map(({ stream }) => stream))], names);
+      const first = await hfxbus(['export', 'orders', '--count', '2', ...args]);
+      assert.strictEqual(first.stdout.split('\n').length, 3);
+      const followed = await hfxbus(['export', 'orders', '--follow', '--url', urls[0]]);
+      assert.deepStrictEqual([followed.code, followed.stdout], [1, '']);
+      assert.match(followed.stderr, /^hfxbus: --follow needs one stream: name a partition, such as orders#\d/);
+
+      const of = ['replay', 'orders', '--group', 'billing', '--from', '$', ...args];
+      const { said } = await asked([...of, '--apply', '--yes']);
+      assert.deepStrictEqual(
+        said.plans.map(({ stream }) => stream),
+        names,
+      );
+      assert.strictEqual(
+        said.plans.reduce((sum, { skipped }) => sum + skipped, 0),
+        SENT,
+      );
+      const lag = await Promise.all(
+        parts.map(({ server, key }) =>
+          server.call('XREADGROUP', 'GROUP', keys.group('billing'), 'c', 'STREAMS', key, '>'),
+        ),
+      );
+      assert.ok(lag.every((entries) => entries === null));
+      assert.match((await hfxbus(of)).stdout, /^stream +node +position +target +again +skipped/);
+    });
+
     it('is one row of watch with the sums of the rates', async (t) => {
       const { servers, urls, producer } = await partitionedBus(t, arrangement);
       const args = urls.flatMap((url) => ['--url', url]);

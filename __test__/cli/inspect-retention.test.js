@@ -8,6 +8,7 @@ const { asked, hfxbus } = require('../support/command-line.js');
 const { keys } = require('../support/keys.js');
 const { RedisCluster } = require('../support/redis-cluster.js');
 const { RedisServer } = require('../support/redis-server.js');
+const { countsEntries } = require('../support/stream-counts.js');
 const { until } = require('../support/wait-until.js');
 const { ConnectionManager, Consumer, Producer } = require('../../index.js');
 
@@ -42,10 +43,16 @@ describe('npx hfxbus inspect of a stream with retention', () => {
     const { said } = await asked(['inspect', 'mails', ...args]);
     const [{ retention, groups }] = said.streams;
     const [[entry]] = await redis.call('XRANGE', keys.stream('mails'), '-', '+');
+    const heldBy = { group: 'billing', entry };
+    assert.strictEqual(groups[0].oldestPending.id, entry);
+    if (!(await countsEntries(redis, keys.stream('mails')))) {
+      assert.deepStrictEqual(retention, { removed: null, below: null, heldBy });
+      return;
+    }
     const [, below, removed] = (await redis.call('GET', 'hfxbus:ret:mails')).split(' ');
     const age = retention.below.age;
-    assert.deepStrictEqual([removed, groups[0].oldestPending.id], ['8', entry]);
-    assert.deepStrictEqual(retention, { removed: 8, below: { id: below, age }, heldBy: { group: 'billing', entry } });
+    assert.strictEqual(removed, '8');
+    assert.deepStrictEqual(retention, { removed: 8, below: { id: below, age }, heldBy });
     assert.ok(age >= 0 && age < 60_000, `${age}`);
     const { stdout } = await hfxbus(['inspect', 'mails', ...args]);
     assert.match(stdout, /^retention of +node +removed +removed below +sent +slowest group +pending entry$/m);
@@ -71,7 +78,9 @@ describe('npx hfxbus inspect of a stream with retention', () => {
     const { said } = await asked(['inspect', '--url', `redis://127.0.0.1:${cluster.primaries[0].port}`]);
     const [{ stream, retention, groups }, ...others] = said.streams;
     const entry = groups[0].oldestPending.id;
-    assert.deepStrictEqual([stream, others, retention.removed], ['mails', [], 8]);
+    const [key] = await all(keys.stream('mails#*'));
+    const counts = await countsEntries(await cluster.home(key), key);
+    assert.deepStrictEqual([stream, others, retention.removed], ['mails', [], counts ? 8 : null]);
     assert.deepStrictEqual(retention.heldBy, { group: 'billing', entry });
   });
 });

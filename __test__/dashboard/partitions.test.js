@@ -162,8 +162,9 @@ describe('the dashboard of a bus with partitions', () => {
       }, PATIENCE);
     };
     const mails = await retentionOf({ stream: 'mails' }, ({ heldBy }) => heldBy !== null);
-    assert.deepStrictEqual([mails.removed, mails.heldBy], [4, { group: 'billing', entry }]);
-    const orders = await retentionOf({ stream: 'orders', partitions: 1 }, ({ removed }) => removed === 4);
+    const removed = (await countsEntries(redis, lengths[2])) ? 4 : null;
+    assert.deepStrictEqual([mails.removed, mails.heldBy], [removed, { group: 'billing', entry }]);
+    const orders = await retentionOf({ stream: 'orders', partitions: 1 }, (found) => found.removed === removed);
     assert.strictEqual(orders.heldBy, null);
     await redis.call('XADD', keys.stream('plain'), '*', 'prd', 'p', 'job', 'j');
     assert.strictEqual((await read('stream', { stream: 'plain' })).retention, null);

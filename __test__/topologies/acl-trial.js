@@ -29,6 +29,12 @@ async function refusals(username, servers) {
     .map((entry) => at(entry, 'object'));
 }
 
+/** The same without CLIENT SETINFO, whose right Redis 7.0 does not know. Redis 6.2 does not say which subcommand. */
+async function unexpectedRefusals(username, servers) {
+  const found = await refusals(username, servers);
+  return found.filter((object) => object !== 'client|setinfo' && object !== 'client');
+}
+
 function serversOf({ redis }, plan) {
   return plan?.cluster?.nodes ?? [redis];
 }
@@ -39,7 +45,7 @@ async function completeTour(scene, granted, plan) {
   const username = await addUser(scene, granted, servers);
   const tour = new Tour(scene, username, plan);
   await tour.run();
-  return { errors: tour.errors, refused: await refusals(username, servers) };
+  return { errors: tour.errors, refused: await unexpectedRefusals(username, servers) };
 }
 
 /** Resolves with those of some rights without which a tour is refused nothing. */
@@ -81,4 +87,4 @@ async function isNeeded(scene, right, granted, plan) {
   return outcome === 'refused';
 }
 
-module.exports = { addUser, completeTour, needlessRights, refusals };
+module.exports = { addUser, completeTour, needlessRights, unexpectedRefusals };

@@ -35,15 +35,19 @@ async function retentionOf(servers, prefix, stream, now) {
   const hasRemoved = from !== undefined && from !== to;
   const holder = holderOf(stream);
   const state = {
-    removed: from === undefined ? 0 : removedFrom(stream, removed),
+    removed: removedFrom(stream, removed),
     below: hasRemoved ? withAge(to, now) : null,
     heldBy: holder && { group: holder.group, entry: holder.entry },
   };
   return Object.defineProperty(state, 'first', { value: holder?.first ?? null });
 }
 
-/** Returns the number of removed entries. The mark has none while retention removes some. */
+/**
+ * Returns the number of removed entries; `null` before Redis 7, which does not count the added ones. There is no mark there, and
+ * none before the first removal. It has no number while retention removes some.
+ */
 function removedFrom({ added, length }, marked) {
+  if (marked === undefined) return added === null ? null : 0;
   if (marked !== '?') return Number(marked);
   return added === null ? null : added - length;
 }

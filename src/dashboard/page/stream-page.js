@@ -58,10 +58,13 @@ export function StreamPage({ query }) {
 }
 
 /** Sentence on the entries that retention has removed, and on the group that holds the rest. */
-function Retention({ retention: { below, heldBy }, now }) {
+function Retention({ retention: { removed: number, below, heldBy }, now }) {
+  const unknown = 'Before Redis 7 it is not known what retention has removed.';
   const removed = below
     ? html`The entries that retention has removed are below <code>${below.id}</code>, <${Time} at=${timeOfId(below.id)} now=${now} />.`
-    : 'Retention has removed no entry yet.';
+    : number === null
+      ? unknown
+      : 'Retention has removed no entry yet.';
   const entry = heldBy?.entry && html`, whose entry <code>${heldBy.entry}</code> is pending`;
   const held = heldBy ? html` The slowest group is ${heldBy.group}${entry}.` : ' No group holds an entry.';
   return html`<p class="note">${removed}${held}</p>`;

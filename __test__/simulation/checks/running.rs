@@ -75,6 +75,7 @@ impl Summary<'_> {
                 continue;
             }
             let deadline = self.scenario.groups[group].claim_deadline;
+            let deadline = self.lease_of(&entry.stream).map_or(deadline, |lease| lease.min(deadline));
             for (at, first) in runs.iter().enumerate() {
                 let until = self.end_of(first);
                 for second in &runs[at + 1..] {

@@ -16,7 +16,11 @@ impl Summary<'_> {
         for ((port, stream, group, entry), steps) in self.ledger.entries() {
             // A consumer can renew leases of a group that is not there any more, and of the next one. A failover undoes leases,
             // so that the entry is idle for longer than the ledger says.
-            if self.is_another_group(*port, stream, *group) || self.is_ever_rewound(*port, stream) {
+            // The next owner of a partition takes over at once.
+            if self.is_another_group(*port, stream, *group)
+                || self.is_ever_rewound(*port, stream)
+                || self.lease_of(stream).is_some()
+            {
                 continue;
             }
             let deadline = self.scenario.groups[*group].claim_deadline;
@@ -47,7 +51,7 @@ impl Summary<'_> {
         let rejoined = self.rejoined();
         for ((port, stream, group, entry), steps) in self.ledger.entries() {
             // A consumer can renew leases of a group that is not there any more, and of the next one.
-            if self.is_another_group(*port, stream, *group) {
+            if self.is_another_group(*port, stream, *group) || self.lease_of(stream).is_some() {
                 continue;
             }
             let grace = self.scenario.groups[*group].claim_deadline.min(MAX_GRACE);

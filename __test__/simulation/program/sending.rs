@@ -28,14 +28,15 @@ impl Program {
         let this = self.clone();
         self.tasks.spawn(async move {
             this.host.turn().await;
-            if this.batches && send.once.is_none() {
-                this.send_with_others(send, &route).await;
-            } else {
-                this.send_now(&send, &route);
-            }
-            if let Some(after) = send.once.and_then(|once| once.cancelled) {
-                tokio::time::sleep(Duration::from_millis(after)).await;
-                this.cancel(&send).await;
+            match send.once {
+                None if this.batches => this.send_with_others(send, &route).await,
+                once => {
+                    this.send_now(&send, &route);
+                    if let Some(after) = once.and_then(|once| once.cancelled) {
+                        tokio::time::sleep(Duration::from_millis(after)).await;
+                        this.cancel(&send).await;
+                    }
+                }
             }
         });
     }

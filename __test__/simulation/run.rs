@@ -223,10 +223,9 @@ impl<'a> Running<'a> {
             made.add_stream(StreamOptions {
                 name: Scenario::stream_name(stream),
                 is_partition: false,
-                order: self.scenario.streams[stream].lease.map(|ms| OrderOptions {
-                    stream: Scenario::stream_name(stream),
-                    lease: time(ms),
-                }),
+                order: self.scenario.streams[stream]
+                    .lease
+                    .map(|ms| OrderOptions { stream: Scenario::stream_name(stream), lease: time(ms) }),
                 read_from: ReadFrom::New,
                 from_id: "0".to_owned(),
                 set_id: false,

@@ -23,7 +23,9 @@ impl Summary<'_> {
             let [entry] = self.entries_of(run.job) else { continue };
             let Some(key) = self.sends.get(&run.job).and_then(|send| send.key) else { continue };
             let Some(all) = of_key.get(&(entry.port, &entry.stream, key)) else { continue };
-            for (job, before) in all.iter().filter(|(_, one)| parse_entry_id(&one.id) < parse_entry_id(&entry.id)) {
+            for (job, before) in
+                all.iter().filter(|(_, one)| parse_entry_id(&one.id) < parse_entry_id(&entry.id))
+            {
                 if self.entries_of(*job).len() == 1
                     && !self.is_over_at(before, (run.group, *job), run.start, &exhausted)
                     && !self.may_be_out_of_order(before, run)
@@ -63,9 +65,8 @@ impl Summary<'_> {
     /// Returns true if docs/scale.md allows that a run started before an entry in front of it had ended.
     fn may_be_out_of_order(&self, before: &Entry, run: &Run) -> bool {
         // A read of a consumer that was cut off can take an entry that nobody runs until its claim.
-        let members = (0..self.scenario.processes.len()).filter(|at| {
-            self.scenario.processes[*at].consumers.iter().any(|one| one.group == run.group)
-        });
+        let members = (0..self.scenario.processes.len())
+            .filter(|at| self.scenario.processes[*at].consumers.iter().any(|one| one.group == run.group));
         let mut cut_off = members.map(|at| at as u32 + 1);
         self.is_another_group(before.port, &before.stream, run.group)
             || !self.is_kept(before.port, &before.stream, &before.id)

@@ -8,7 +8,10 @@ impl Summary<'_> {
     pub(super) fn single_sends(&self, found: &mut Vec<String>) {
         // Without CLIENT KILL a connection that is lost goes on at the server, and a search that is refused ends.
         let is_refused = self.scenario.actions.iter().any(|timed| {
-            matches!(timed.action, Action::Refuse(_, Refused::Busy | Refused::Loading | Refused::OutOfMemory, _))
+            matches!(
+                timed.action,
+                Action::Refuse(_, Refused::Busy | Refused::Loading | Refused::OutOfMemory, _)
+            )
         });
         if is_refused {
             return;

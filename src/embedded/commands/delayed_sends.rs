@@ -195,7 +195,9 @@ pub fn release(call: &mut CommandContext<'_>) -> CommandResult {
     let (mut times, mut sends) = (table(call, times_key)?, table(call, sends_key)?);
     let mut count = 0;
     for id in due(call, &times, args.len()) {
-        let Some(first) = args.iter().position(|arg| *arg == id).and_then(|at| firsts.get(at)) else { continue };
+        let Some(first) = args.iter().position(|arg| *arg == id).and_then(|at| firsts.get(at)) else {
+            continue;
+        };
         let words = sends.get(&id).map(|packed| unpack(packed));
         if words.as_ref().is_some_and(|words| words[2] != *first) {
             continue;

@@ -39,7 +39,8 @@ fn renamenx(call: &mut CommandContext<'_>) -> CommandResult {
 
 fn sadd(call: &mut CommandContext<'_>) -> CommandResult {
     let mut members = table(call, call.arg(1))?;
-    let added = call.args[2..].iter().filter(|name| members.insert(name.to_vec(), Vec::new()).is_none()).count();
+    let added =
+        call.args[2..].iter().filter(|name| members.insert(name.to_vec(), Vec::new()).is_none()).count();
     store(call, call.arg(1), &members);
     call.reply.count(added);
     Ok(())

@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn a_table_comes_back_as_it_was_packed() {
-        let table: WordTable = [("b", "2"), ("a", ""), ("", "x")].map(|(name, word)| (name.into(), word.into())).into();
+        let table: WordTable =
+            [("b", "2"), ("a", ""), ("", "x")].map(|(name, word)| (name.into(), word.into())).into();
         assert_eq!(unpack_table(&pack_table(&table)), table);
         assert_eq!(unpack_table(b""), WordTable::new());
         assert_eq!(unpack(b"\0\0\0\x01ab"), [b"a"]);

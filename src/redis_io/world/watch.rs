@@ -136,3 +136,35 @@ impl<T> Receiver<T> {
         Ok(self.borrow())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn receivers_wake_in_the_order_in_which_they_began_to_wait() {
+        let (sender, woken) = (Sender::new(0), Arc::new(Mutex::new(Vec::new())));
+        for number in 0..40 {
+            let (mut receiver, woken) = (sender.subscribe(), woken.clone());
+            tokio::spawn(async move {
+                let is_changed = receiver.changed().await.is_ok();
+                woken.lock().unwrap_or_else(PoisonError::into_inner).push((number, is_changed));
+            });
+        }
+        tokio::task::yield_now().await;
+        sender.send_replace(1);
+        tokio::task::yield_now().await;
+        let woken = woken.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(*woken, (0..40).map(|number| (number, true)).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_wait_ends_with_its_condition_or_with_the_sender() {
+        let sender = Sender::new(0);
+        let mut receiver = sender.subscribe();
+        sender.send_modify(|value| *value = 3);
+        assert_eq!(receiver.wait_for(|value| *value > 2).await.map(|value| *value), Ok(3));
+        drop(sender);
+        assert_eq!(receiver.changed().await, Err(Closed));
+    }
+}

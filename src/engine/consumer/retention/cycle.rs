@@ -46,7 +46,8 @@ impl Consumer {
         let Some(below) = below.filter(|&below| retention.below.is_none_or(|last| last < below)) else {
             return Ok(true);
         };
-        let below = below.successor().filter(|_| planted("retention removes one entry more")).unwrap_or(below);
+        let below =
+            below.successor().filter(|_| planted("retention removes one entry more")).unwrap_or(below);
         let mark = self.begin_mark(stream, below).await?;
         let right = RemovalRight { session, until: leased };
         let Some(removal) = self.remove_below(stream, retention, below, right).await? else {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ledger::What;
 use super::summary::{Entry, Run, Summary};
 use crate::groups::parse_entry_id;
-use crate::history::{Event, Timed};
+use crate::history::{End, Event, Timed};
 
 impl Summary<'_> {
     /// A job of an ordered stream starts once all entries of its key in front of it are acknowledged or exhausted.
@@ -59,7 +59,18 @@ impl Summary<'_> {
     ) -> bool {
         let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
         let is_acknowledged = steps.iter().any(|step| step.what == What::Acknowledged && step.at <= at);
-        is_acknowledged || exhausted.get(&(group, job)).is_some_and(|over| *over <= at)
+        is_acknowledged
+            || self.has_failed_for_good((group, job), at)
+            || exhausted.get(&(group, job)).is_some_and(|over| *over <= at)
+    }
+
+    /// Returns true if the last run that a job can have in a group has failed.
+    fn has_failed_for_good(&self, (group, job): (usize, u32), at: u64) -> bool {
+        let runs = self.runs.values().filter(|run| (run.group, run.job) == (group, job));
+        let failed = runs.filter(|run| {
+            run.end.is_some_and(|(end, how)| end <= at && matches!(how, End::Failure | End::Expired))
+        });
+        failed.count() as u64 >= self.scenario.groups[group].retry_limit
     }
 
     /// Returns true if docs/scale.md allows that a run started before an entry in front of it had ended.

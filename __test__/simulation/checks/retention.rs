@@ -9,6 +9,9 @@ use crate::history::{Done, Event, Timed};
 
 type EntryKey = (u64, u64);
 
+/// Maximum time between two comparisons, in ms. A group that was made in between is missing from the first one.
+const LONGEST: u64 = 3_000;
+
 /// A stream of a server.
 #[derive(Default)]
 struct StreamModel {
@@ -71,7 +74,7 @@ impl Summary<'_> {
                                 None => found.push(format!(
                                     "at {at}: {time}-{sequence} was removed, and {group} has not acknowledged it"
                                 )),
-                                Some(since) if *at < since + keep => found.push(format!(
+                                Some(since) if *at < since + keep && made + keep + LONGEST <= *at => found.push(format!(
                                     "at {at}: {time}-{sequence} was removed, and {group} has acknowledged it at {since}"
                                 )),
                                 Some(_) => {}

@@ -49,6 +49,9 @@ impl Summary<'_> {
                 continue;
             }
             let [entry] = self.entries_of(*job) else { continue };
+            if self.lease_of(&entry.stream).is_some() {
+                continue;
+            }
             let Some(id) = parse_entry_id(&entry.id) else { continue };
             let before = last.insert((group, entry.port, &entry.stream), id);
             if before.is_some_and(|before| before > id) {

@@ -30,7 +30,9 @@ impl Summary<'_> {
                     What::Claimed { idle, .. } => idle.saturating_add(step.at - before.at),
                     _ => step.at - before.at,
                 };
-                let is_late = self.disruptions.is_late(Self::process_of(to), *port, step.at);
+                // The owner takes back what a late command has taken from it.
+                let is_late = self.disruptions.is_late(Self::process_of(to), *port, step.at)
+                    || self.disruptions.is_late(Self::process_of(from), *port, before.at);
                 if idle < deadline && !is_late && !self.disruptions.is_clock_set(*port, step.at) {
                     let at = step.at;
                     found.push(format!(

@@ -129,6 +129,41 @@ impl Commands {
         }
     }
 
+    /// Forbids a second attempt for the last command, and any wait before the first one: see [`CommandMeta::expires`].
+    pub fn last_expires(&mut self) {
+        if let Some(meta) = self.metas.last_mut() {
+            (meta.resend, meta.expires) = (false, true);
+        }
+    }
+
+    /// As [`Commands::last_expires`], for all packed commands.
+    pub fn all_expire(&mut self) {
+        for meta in &mut self.metas {
+            (meta.resend, meta.expires) = (false, true);
+        }
+    }
+
+    /// Takes the commands that must not wait. Their bytes are dropped.
+    pub(crate) fn take_expiring(&mut self) -> Vec<CommandMeta> {
+        if !self.metas.iter().any(|meta| meta.expires) {
+            return Vec::new();
+        }
+        let (mut expiring, mut start, mut end) = (Vec::new(), 0, 0);
+        for meta in std::mem::take(&mut self.metas) {
+            let next = start + meta.length;
+            if meta.expires {
+                expiring.push(meta);
+            } else {
+                self.bytes.copy_within(start..next, end);
+                end += meta.length;
+                self.metas.push(meta);
+            }
+            start = next;
+        }
+        self.bytes.truncate(end);
+        expiring
+    }
+
     /// Makes one transaction of the packed commands. None of them is sent again or redirected alone.
     pub fn bind(&mut self) {
         self.bind_from(0);

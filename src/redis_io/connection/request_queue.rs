@@ -147,10 +147,11 @@ impl RequestQueue {
     }
 
     /// Prepares the queue for a new connection. Commands that can be sent again stay. The other written commands and
-    /// their followers are removed and returned. `all_written` removes every written command.
+    /// their followers are removed and returned, and so are all commands that must not wait. `all_written` removes every
+    /// written command.
     pub fn prepare_resend(&mut self, all_written: bool) -> Vec<PendingCommand> {
         let written = (self.writing, self.written);
-        if written == (0, 0) {
+        if written == (0, 0) && !self.pending.iter().any(|pending| pending.meta.expires) {
             // Nothing was written, and the queue can be long.
             return Vec::new();
         }
@@ -165,7 +166,8 @@ impl RequestQueue {
                 && let Some(pending) = waiting.next()
             {
                 let end = start + pending.meta.length;
-                let is_lost = (number, start) < written && (all_written || !pending.meta.resend);
+                let is_lost = pending.meta.expires
+                    || (number, start) < written && (all_written || !pending.meta.resend);
                 if planted("forgotten resend") && (number, start) < written && !is_lost {
                     start = end;
                     self.size -= pending.meta.length;

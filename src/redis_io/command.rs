@@ -395,6 +395,26 @@ mod tests {
     }
 
     #[test]
+    fn commands_that_expire_are_taken_from_the_others() {
+        let mut commands = Commands::default();
+        for name in ["A", "BB", "C"] {
+            commands.begin(name, 1).end(Destination::Nowhere);
+        }
+        assert!(commands.take_expiring().is_empty());
+        commands.begin("DDD", 1).end(Destination::Nowhere);
+        commands.last_expires();
+        commands.metas[1].expires = true;
+        let names: Vec<_> = commands.take_expiring().iter().map(|meta| meta.name).collect();
+        assert_eq!(
+            (names, commands.bytes.as_slice()),
+            (vec!["BB", "DDD"], b"*1\r\n$1\r\nA\r\n*1\r\n$1\r\nC\r\n".as_slice())
+        );
+        commands.all_expire();
+        assert!(commands.metas.iter().all(|meta| meta.expires && !meta.resend));
+        assert_eq!((commands.take_expiring().len(), commands.size(), commands.len()), (2, 0, 0));
+    }
+
+    #[test]
     fn a_transaction_finds_room_whole_or_not_at_all() {
         let mut commands = Commands::default();
         commands.begin("A", 1).end(Destination::Nowhere);

@@ -412,6 +412,25 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_connection_drops_what_expires_whether_it_was_written_or_not() {
+        let submit_expiring = |queue: &mut RequestQueue, name| {
+            let mut commands = Commands::default();
+            commands.begin(name, 1).end(Destination::Nowhere);
+            commands.last_expires();
+            queue.append(&mut commands, None);
+        };
+        let mut queue = RequestQueue::default();
+        submit_expiring(&mut queue, "X");
+        submit(&mut queue, "A", true);
+        assert_eq!(names(&queue.prepare_resend(false)), ["X"], "nothing was written");
+        queue.mark_written(queue.unwritten().len());
+        submit_expiring(&mut queue, "Y");
+        submit(&mut queue, "B", true);
+        assert_eq!(names(&queue.prepare_resend(false)), ["Y"]);
+        assert_eq!((queue.unwritten(), queue.size), (b"*1\r\n$1\r\nA\r\n*1\r\n$1\r\nB\r\n".as_slice(), 22));
+    }
+
+    #[test]
     fn what_is_refused_before_it_was_written_whole_is_not_sent_again() {
         let mut queue = RequestQueue::default();
         submit(&mut queue, "A", true);

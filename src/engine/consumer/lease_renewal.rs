@@ -8,9 +8,8 @@
 //! A command on an entry must not take it from a new owner even if it arrives late. `docs/architecture.md` lists the claims
 //! with the reason for each. Most rest on two rules:
 //!
-//! - The minimum idle time is half of the time since the last renewal, see [`Consumer::min_idle`]. A new owner claims the entry
-//!   `claimDeadline` after that renewal at the earliest, and the entry is idle for less than this minimum from then on,
-//!   unless the command is on its way for half of `claimDeadline`.
+//! - The minimum idle time is most of the time since the last renewal, see [`Consumer::min_idle`]. A new owner has claimed the
+//!   entry since, so it is idle for less there, unless the command is on its way for about `claimDeadline`.
 //! - The command expires, see [`crate::redis_io::command::CommandMeta::expires`]: it leaves at once or fails, and a later attempt
 //!   gets a minimum idle time of its own.
 //!
@@ -42,7 +41,7 @@ const MIN_TRUSTED_LEASE: Duration = Duration::from_secs(1);
 /// Number of renewals within the time of a lease.
 const RENEWALS_PER_LEASE: u32 = 3;
 /// Number of minimum idle times below that of a lapsed lease. Renewals with the same one share a command.
-const MIN_IDLE_STEPS: u32 = 16;
+const MIN_IDLE_STEPS: u32 = 64;
 /// Delay of the next renewal after one that Redis could not serve.
 const RENEWAL_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Minimum time between two renewals.
@@ -107,13 +106,14 @@ impl Consumer {
         }
     }
 
-    /// As [`Consumer::min_idle`], for a command that leaves behind the lease renewal under way of the entry's lane. That
-    /// renewal can begin the idle time anew.
+    /// As [`Consumer::min_idle`], for a command that nothing repeats if the entry is idle for less. It is half of that. A command
+    /// behind the lease renewal under way of the entry's lane counts from that renewal, which can begin the idle time anew.
     pub(crate) fn min_idle_behind(&self, state: &ConsumerState, stream: u32, touched: Instant) -> u64 {
         let lane = &state.lanes[state.streams[stream as usize].lane];
         let is_under_way = lane.renewals > 0 && self.holds_lease(touched);
         let renewed = lane.renewal_sent.filter(|sent| is_under_way && *sent > touched);
-        self.min_idle(renewed.unwrap_or(touched))
+        let min_idle = self.min_idle(renewed.unwrap_or(touched));
+        if self.holds_lease(touched) { min_idle / 2 } else { min_idle }
     }
 
     /// Returns the time for which nothing must be claimed, since other consumers are about to renew their leases.
@@ -236,6 +236,11 @@ impl Consumer {
         let of_stream = state.buffered.iter_mut().filter(|one| one.stream == key.stream);
         of_stream.filter(|one| ids.contains(&one.entry)).for_each(|one| one.touched = *at);
         if !lost.is_empty() {
+            // From now on only an entry that is idle at its new owner comes back.
+            let lapsed = at.checked_sub(self.options.claim_deadline + Duration::from_millis(1));
+            for token in entries.iter().filter(|(id, _)| lost.contains(id)).filter_map(|(_, token)| *token) {
+                state.jobs.touch(token, lapsed.unwrap_or(*at));
+            }
             drop(state.leave_waiting(|one| one.stream == key.stream && lost.contains(&one.entry)));
         }
         state.delayed_retries.retain_mut(|retry| {
@@ -274,13 +279,14 @@ impl ConsumerState {
     }
 }
 
-/// Returns the minimum idle time in ms for an entry whose lease was renewed `age` ago. See [`Consumer::min_idle`].
+/// Returns the minimum idle time in ms for an entry whose lease was renewed `age` ago. The rest of the age covers differences
+/// between the ways of two commands.
 fn min_idle(age: Duration, deadline: Duration) -> u64 {
     if age > deadline {
         return deadline.as_millis() as u64;
     }
     let step = (deadline / MIN_IDLE_STEPS).max(Duration::from_millis(1)).as_micros();
-    let steps = (age / 2).as_micros() / step;
+    let steps = (age - age / 8).as_micros() / step;
     (steps * step / 1_000) as u64
 }
 
@@ -335,21 +341,22 @@ mod tests {
     fn a_minimum_idle_time_grows_in_steps_with_the_age_of_a_lease_until_it_has_lapsed() {
         let ms = Duration::from_millis;
         let found: Vec<u64> =
-            [0, 124, 125, 333, 500, 1_000, 1_001, 9_000].map(|age| min_idle(ms(age), ms(1_000))).into();
-        assert_eq!(found, [0, 0, 62, 125, 250, 500, 1_000, 1_000]);
-        assert_eq!(min_idle(ms(7), ms(10)), 3, "a step is 1 ms at least");
+            [0, 114, 115, 800, 6_400, 6_401, 9_000].map(|age| min_idle(ms(age), ms(6_400))).into();
+        assert_eq!(found, [0, 0, 100, 700, 5_600, 6_400, 6_400]);
+        assert_eq!(min_idle(ms(8), ms(10)), 7, "a step is 1 ms at least");
         assert_eq!((min_idle(ms(0), ms(0)), min_idle(ms(1), ms(0))), (0, 0));
     }
 
     #[test]
-    fn a_command_that_is_late_by_half_of_the_deadline_takes_nothing_from_a_new_owner() {
-        let deadline = 3_000;
+    fn a_late_command_takes_nothing_from_a_new_owner() {
+        let deadline = 6_400;
         for age in 0..=deadline {
             let min_idle = min_idle(Duration::from_millis(age), Duration::from_millis(deadline));
             // The new owner has claimed the entry as soon as it could, and has not renewed its lease.
-            let idle_at_new_owner = (age + deadline / 2).saturating_sub(deadline);
-            assert!(min_idle <= age, "an entry that is still held is renewed");
-            assert!(idle_at_new_owner == 0 || idle_at_new_owner <= min_idle + deadline / 16, "{age}");
+            let arrives = age + deadline / 4 * 3;
+            let idle_at_new_owner = arrives.saturating_sub(deadline);
+            assert!(min_idle <= age, "a lease that holds is renewed");
+            assert!(arrives < deadline || idle_at_new_owner <= min_idle, "{age}");
         }
     }
 }

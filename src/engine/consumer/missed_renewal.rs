@@ -12,8 +12,20 @@ use crate::redis_io::world::map::HashSet;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::lease_renewal::{Renewal, RenewalResult, is_for_now, read_ids};
+use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::turn::hand_back::PendingReply;
 use crate::engine::protocol::pending_entries::{PendingEntry, read_rows};
+
+/// Returns true if an entry of a renewal still needs it: its job runs, it waits, or it is delayed.
+fn is_held(state: &ConsumerState, renewal: &Renewal, id: EntryId) -> bool {
+    let Renewal { key, entries, .. } = renewal;
+    let mut tokens = entries.iter().filter(|(entry, _)| *entry == id).map(|(_, token)| *token);
+    tokens.any(|token| match token {
+        Some(token) => state.jobs.running_job(token).is_some(),
+        None if key.idle > 0 => state.delays(key.stream, id),
+        None => state.buffered.iter().any(|one| one.is(key.stream, id)) || state.delays(key.stream, id),
+    })
+}
 
 /// What Redis knows of an entry.
 enum Ownership {
@@ -61,10 +73,15 @@ impl Consumer {
             }
         }
         let names = (stream_key.as_str(), self.group.as_str(), self.options.id.as_str());
-        let replies = self.submit_each(lane, &own, |commands, entry, to| {
-            let (idle, id) = (entry.idle.as_millis() as u64, std::iter::once(&entry.id));
-            pack_claim(commands, names, idle, id, Claim::Touch { idle: key.idle }, to);
-        });
+        let replies = {
+            // Under the lock, as other commands on these entries.
+            let state = self.lock();
+            own.retain(|entry| is_held(&state, renewal, entry.id));
+            self.submit_each(lane, &own, |commands, entry, to| {
+                let (idle, id) = (entry.idle.as_millis() as u64, std::iter::once(&entry.id));
+                pack_claim(commands, names, idle, id, Claim::Touch { idle: key.idle }, to);
+            })
+        };
         for reply in replies {
             if let Ok(Ok(reply)) = reply.await {
                 result.renewed.extend(read_ids(reply).unwrap_or_default());

@@ -145,7 +145,9 @@ impl Consumer {
             let disconnects = consumer.lock().stop_counts.disconnects;
             let mut backoff = Backoff::default();
             let mut ended = consumer.dead_letter_or_report(&mut one).await;
-            while ended.as_ref().is_err_and(|error| error.is_passing() || one.is_uncounted)
+            while ended
+                .as_ref()
+                .is_err_and(|error| error.is_passing() || one.is_uncounted && is_for_now(error))
                 && consumer.lock().stop_counts.disconnects == disconnects
             {
                 tokio::time::sleep(backoff.next_wait().min(consumer.lease_interval())).await;

@@ -55,6 +55,14 @@ pub const SCRIPTS: [(&str, &str); 13] = [
         include_str!("scripts/22484.json"),
         "a completion was never published, since its connection broke behind the acknowledgement",
     ),
+    (
+        include_str!("scripts/1208.json"),
+        "a lease renewal that waited for a Cluster took the entry back from the consumer that had claimed it",
+    ),
+    (
+        include_str!("scripts/61055.json"),
+        "after it was frozen, a consumer took entries from the consumers that had claimed them, again and again",
+    ),
 ];
 
 /// Reads a script.

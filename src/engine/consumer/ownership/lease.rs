@@ -45,10 +45,11 @@ struct SentStep {
 }
 
 impl Consumer {
-    /// Runs steps, in one write to each node, and notes their results.
-    pub(crate) async fn run_lease_steps(&self, steps: Vec<(usize, LeaseStep)>) {
+    /// Runs steps, in one write to each node, and notes their results. Returns the first refusal of Redis.
+    pub(crate) async fn run_lease_steps(&self, steps: Vec<(usize, LeaseStep)>) -> Option<RedisError> {
+        let mut refusal = None;
         if steps.is_empty() || self.has_disconnected() {
-            return;
+            return refusal;
         }
         let (began, mut deadline) = (Instant::now(), Instant::now());
         let mut writes: Vec<Commands> = self.node_set.nodes().iter().map(|_| Commands::default()).collect();
@@ -74,11 +75,17 @@ impl Consumer {
         for SentStep { at, step, answers } in sent {
             let mut values = Vec::with_capacity(answers.len());
             for answer in answers {
-                let reply = timeout_at(deadline, answer).await;
-                values.push(reply.ok().and_then(Result::ok).and_then(Result::ok));
+                let reply = timeout_at(deadline, answer).await.ok().and_then(Result::ok);
+                if let Some(Err(error)) = &reply
+                    && is_refusal(error)
+                {
+                    refusal.get_or_insert_with(|| error.clone());
+                }
+                values.push(reply.and_then(Result::ok));
             }
             self.end_step(at, step, began, &values);
         }
+        refusal
     }
 
     fn pack_step(
@@ -98,7 +105,7 @@ impl Consumer {
         match step {
             LeaseStep::Acquire => {
                 let own = format!("{key}:{}", self.options.id);
-                commands.begin("SADD", 3).key(own.as_bytes()).arg(id).end_once(Destination::Nowhere);
+                commands.begin("SADD", 3).key(own.as_bytes()).arg(id).end_once(asked());
                 commands.begin("PEXPIRE", 3).key(own.as_bytes()).arg_number(lease).end_once(asked());
                 commands.begin("RENAMENX", 3).key(own.as_bytes()).arg(key.as_bytes()).end_once(asked());
                 commands.begin("INCR", 2).key(fence.as_bytes()).end_once(asked());
@@ -120,14 +127,14 @@ impl Consumer {
         let Some(ownership) = &mut state.streams[at].ownership else { return };
         let (phase, lease) = (ownership.phase, ownership.lease);
         match (step, values) {
-            (LeaseStep::Acquire, [expiry, Some(Value::Integer(1)), _])
+            (LeaseStep::Acquire, [_, expiry, Some(Value::Integer(1)), _])
                 if phase == OwnershipPhase::Vacant && *expiry != Some(Value::Integer(1)) =>
             {
                 // A lease without an expiry would never lapse. The next turn, or the stop, releases it.
                 state.own(at, 0, began + lease);
                 drop(state.leave(at, OwnershipPhase::Leaving));
             }
-            (LeaseStep::Acquire, [_, Some(Value::Integer(1)), Some(Value::Integer(fence))])
+            (LeaseStep::Acquire, [_, _, Some(Value::Integer(1)), Some(Value::Integer(fence))])
                 if phase == OwnershipPhase::Vacant && began.elapsed() < lease / PATIENCE =>
             {
                 let fence = *fence as u64;
@@ -154,4 +161,9 @@ impl Consumer {
             _ => {}
         }
     }
+}
+
+/// Returns true if Redis refuses a command, also after a redirect or a while.
+fn is_refusal(error: &RedisError) -> bool {
+    error.reply_code().is_some() && (!error.is_passing() || error.is_unfit())
 }

@@ -66,6 +66,7 @@ impl Consumer {
                     self.hand_back_left(&state, &left);
                 }
             }
+            // A lease that Redis does not release lapses.
             self.run_lease_steps(held.into_iter().map(|at| (at, LeaseStep::Release)).collect()).await;
             self.retire_member(&name).await;
         }
@@ -90,22 +91,20 @@ impl Consumer {
                     Ok(Ok(Vec::new()))
                 }
             };
-            let members = match members {
-                Ok(Ok(members)) => {
-                    self.lock().ownership_failures.remove(&name);
-                    Some(members)
-                }
-                Err(_) => None,
-                Ok(Err(error)) => {
-                    let is_news = self.lock().is_ownership_news(&name, &error);
-                    if is_news {
-                        self.report_error(Failure::Consume, &error);
-                    }
-                    None
-                }
+            let (members, failure) = match members {
+                Ok(Ok(members)) => (Some(members), None),
+                Ok(Err(error)) => (None, Some(error)),
+                Err(_) => (None, None),
             };
             let steps = self.plan_turn(&partitions, members.as_deref());
-            self.run_lease_steps(steps).await;
+            // A refused expiry leads to a release in the next turn, which says nothing.
+            let only_releases = !steps.is_empty() && steps.iter().all(|(_, step)| *step == LeaseStep::Release);
+            let refusal = self.run_lease_steps(steps).await;
+            match failure.or(refusal) {
+                Some(failure) => self.report_ownership_failure(&name, &failure),
+                None if members.is_some() && !only_releases => drop(self.lock().ownership_failures.remove(&name)),
+                None => {}
+            }
             owns |= partitions.iter().any(|&at| self.phase_of(at) != OwnershipPhase::Vacant);
         }
         self.step();
@@ -113,6 +112,14 @@ impl Consumer {
         let mut state = self.lock();
         state.owning = owns || (state.phase == Phase::Playing && !state.disconnected);
         state.owning
+    }
+
+    /// Reports a failure once until a turn without one.
+    fn report_ownership_failure(&self, stream: &str, failure: &RedisError) {
+        let is_news = self.lock().is_ownership_news(stream, failure);
+        if is_news {
+            self.report_error(Failure::Consume, failure);
+        }
     }
 
     /// Chooses the step of each partition. Without `members` partitions are only renewed.

@@ -76,7 +76,8 @@ ours('a consumer without the right to PEXPIRE owns nothing, and reports it once'
   const { owned, errors } = await playOrdered(scene, () => {}, { connection, lease: 200 });
   await until(() => errors.length > 0);
   await stays(() => owned.size === 0 && errors.length === 1, 400);
-  assert.deepStrictEqual([errors[0].cause?.code ?? errors[0].code, errors[0].command], ['NOPERM', 'PEXPIRE']);
+  assert.strictEqual(errors[0].command, 'PEXPIRE');
+  assert.match(errors[0].message, /no permissions|NOPERM/);
   await scene.redis.call('ACL', 'SETUSER', username, '+pexpire');
   await until(() => owned.size === 4);
   assert.ok((await leaseTimes(scene)).every((time) => time !== -1));

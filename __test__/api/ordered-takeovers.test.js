@@ -26,11 +26,12 @@ async function add(scene, partition, count, { from = 0, names = NAMES, fields = 
 }
 
 /** Delivers all entries of a partition to a consumer that has ended. */
-async function strand(scene, partition) {
+async function strand(scene, partition, count = 1000) {
   const key = keys.stream(`${scene.stream}#${partition}`);
   const group = keys.group(scene.group);
   await scene.redis.call('XGROUP', 'CREATE', key, group, '0', 'MKSTREAM');
-  while ((await scene.redis.call('XREADGROUP', 'GROUP', group, 'dead', 'COUNT', 1000, 'STREAMS', key, '>')) !== null);
+  const read = ['XREADGROUP', 'GROUP', group, 'dead', 'COUNT', count, 'STREAMS', key, '>'];
+  while ((await scene.redis.call(...read)) !== null);
 }
 
 /** Samples the number of waiting entries of a consumer until the end of a case. */
@@ -83,7 +84,7 @@ ours('a failed job of a takeover runs again before the takeover ends', async (_,
     order.end(job);
     if (job.id === '0' && failures++ < 2) throw new Error('no');
   };
-  const { consumer } = await playOrdered(scene, processor, { partitions: 1, lease: 2000 });
+  const { consumer } = await playOrdered(scene, processor, { partitions: 1, lease: 2000, retryLimit: 10 });
   const waiting = watchWaiting(scene, consumer);
   await until(() => order.jobs === count, { timeout: 20000 });
   order.check();
@@ -93,13 +94,14 @@ ours('a failed job of a takeover runs again before the takeover ends', async (_,
 
 ours('a takeover of large entries claims few of them at a time', async (_, scene) => {
   const size = 256 * 1024;
-  await add(scene, 0, 120, { fields: ['val:body', 'x'.repeat(size), 'own', '1'] });
-  await strand(scene, 0);
+  await add(scene, 0, 120, { fields: ['val:body', JSON.stringify('x'.repeat(size)), 'own', '1'] });
+  await strand(scene, 0, 1);
   const monitor = await scene.monitor();
   const order = new OrderRecord();
   const processor = async (job) => {
     order.begin(job);
-    assert.strictEqual((await job.pull('body')).length, size);
+    const { body } = await job.get('body').pull();
+    assert.ok(body.length >= size);
     order.end(job);
   };
   const { consumer } = await playOrdered(scene, processor, { partitions: 1, lease: 2000, concurrency: 1 });

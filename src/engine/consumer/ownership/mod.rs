@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::ownership::lease::LeaseStep;
-use crate::engine::consumer::ownership::membership::rendezvous;
+use crate::engine::consumer::ownership::membership::{Members, rendezvous};
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::ownership::OwnershipPhase;
@@ -69,7 +69,7 @@ impl Consumer {
                 }
             }
             // A lease that Redis does not release lapses.
-            self.run_lease_steps(held.into_iter().map(|at| (at, LeaseStep::Release)).collect()).await;
+            self.run_lease_steps(held.into_iter().map(|at| (at, LeaseStep::Release)).collect(), 0).await;
             self.retire_member(&name).await;
         }
     }
@@ -90,7 +90,7 @@ impl Consumer {
                 true => timeout(lease / PATIENCE, self.announce(&name, lease)).await,
                 false => {
                     self.retire_member(&name).await;
-                    Ok(Ok(Vec::new()))
+                    Ok(Ok(Members { names: Vec::new(), now: 0 }))
                 }
             };
             let is_announced = matches!(members, Ok(Ok(_)));
@@ -100,11 +100,12 @@ impl Consumer {
                 Ok(Err(error)) => (None, Some(error)),
                 Err(_) => (None, None),
             };
-            let steps = self.plan_turn(&partitions, members.as_deref());
+            let steps = self.plan_turn(&partitions, members.as_ref().map(|members| members.names.as_slice()));
             // A refused expiry leads to a release in the next turn, which says nothing.
             let only_releases =
                 !steps.is_empty() && steps.iter().all(|(_, step)| *step == LeaseStep::Release);
-            let refusal = self.run_lease_steps(steps).await;
+            let now = members.map_or(0, |members| members.now);
+            let refusal = self.run_lease_steps(steps, now).await;
             match failure.or(refusal) {
                 Some(failure) => self.report_ownership_failure(&name, &failure),
                 None if is_announced && !only_releases => drop(self.lock().ownership_failures.remove(&name)),

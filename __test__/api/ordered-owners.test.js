@@ -122,3 +122,30 @@ ours('an owner that was frozen for longer than its lease starts nothing, and can
   await stays(() => said('run').length === 1 && said('settled').length === 0, 2 * LEASE);
   assert.deepStrictEqual(next.errors, []);
 });
+
+ours('fencing numbers grow although their counter expires', async (_, scene) => {
+  const counter = `hfxbus:fen:${scene.stream}#0:${scene.group}`;
+  const { consumer, owned } = await playOrdered(scene, () => {}, { partitions: 1, lease: LEASE });
+  const numbers = [];
+  const move = async (change = async () => {}) => {
+    await until(() => owned.size === 1);
+    numbers.push(owned.get(0));
+    const left = await scene.redis.call('PTTL', counter);
+    assert.ok(left > 86_000_000 && left <= 86_400_000, `the counter expires in ${left} ms`);
+    await consumer.pause();
+    await until(() => owned.size === 0);
+    await change();
+    await consumer.play();
+  };
+  await move();
+  await move(async () => {
+    await scene.redis.call('PEXPIRE', counter, 1);
+    await until(async () => (await scene.redis.call('EXISTS', counter)) === 0);
+  });
+  await move(() => scene.redis.call('PERSIST', counter));
+  await move();
+  const sorted = [...new Set(numbers)].sort((left, right) => left - right);
+  assert.deepStrictEqual(numbers, sorted);
+  assert.ok(numbers.every(Number.isSafeInteger), `${numbers}`);
+  assert.strictEqual(await scene.redis.call('GET', counter), `${await until(() => owned.get(0))}`);
+});

@@ -67,7 +67,8 @@ oursWithin(90000)('a takeover of 20,000 pending entries holds a limited number o
   await until(() => order.jobs === count + 200, { timeout: 60000 });
   order.check();
   assert.strictEqual(owned.size, 2);
-  assert.ok(waiting.most > 0 && waiting.most <= LIMIT, `${waiting.most} entries waited`);
+  // The new entries of both partitions can wait too.
+  assert.ok(waiting.most > 0 && waiting.most <= LIMIT + 250, `${waiting.most} entries waited`);
   assert.ok(others.at(-1) < count, 'the other partition did not wait for the takeover');
   await until(async () => (await scene.pending({ stream: `${scene.stream}#0` })) === 0);
 });
@@ -110,7 +111,9 @@ ours('a takeover of large entries claims few of them at a time', async (_, scene
   order.check();
   // 16 MiB wait, and those of the first page.
   assert.ok(waiting.most <= 64 + 16, `${waiting.most} entries waited`);
-  const claims = (await monitor.commands()).filter(([name, ...words]) => name === 'XCLAIM' && !words.includes('JUSTID'));
+  const claims = (await monitor.commands()).filter(
+    ([name, ...words]) => name === 'XCLAIM' && !words.includes('JUSTID'),
+  );
   const [first, ...rest] = claims.map((words) => words.filter((word) => /^\d+-\d+$/.test(word)).length);
   assert.ok(first <= 16 && Math.max(...rest) <= 4, `claims of ${first}, ${rest}`);
 });

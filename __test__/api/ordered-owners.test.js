@@ -147,5 +147,7 @@ ours('fencing numbers grow although their counter expires', async (_, scene) => 
   const sorted = [...new Set(numbers)].sort((left, right) => left - right);
   assert.deepStrictEqual(numbers, sorted);
   assert.ok(numbers.every(Number.isSafeInteger), `${numbers}`);
-  assert.strictEqual(await scene.redis.call('GET', counter), `${await until(() => owned.get(0))}`);
+  const fence = await until(() => owned.get(0));
+  // A try without a lease counts too.
+  assert.ok(Number(await scene.redis.call('GET', counter)) >= fence && fence > numbers.at(-1));
 });

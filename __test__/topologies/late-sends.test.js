@@ -7,7 +7,7 @@ const { ours } = require('../support/cases.js');
 const { keys } = require('../support/keys.js');
 const { until } = require('../support/wait-until.js');
 
-const OPTIONS = { commandTimeout: 150, retryStrategy: () => 20 };
+const OPTIONS = { commandTimeout: 150, retryStrategy: () => 20, maxRetriesPerRequest: null };
 
 /** The ids of the jobs in a stream. */
 async function jobsOf(redis, stream) {

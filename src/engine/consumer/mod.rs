@@ -69,6 +69,8 @@ pub struct Consumer {
     pub(crate) claim_wakeup: Arc<Notify>,
     /// Wakes the task that owns partitions.
     pub(crate) ownership_wakeup: Arc<Notify>,
+    /// Wakes takeovers that wait for room in the buffer.
+    pub(crate) takeover_room: Arc<Notify>,
     /// Held during a turn of that task.
     pub(crate) ownership_turn: TurnMutex<()>,
     /// Wakes the renewal of leases after one that Redis could not serve.
@@ -113,6 +115,7 @@ impl Consumer {
             slot_free: Arc::default(),
             claim_wakeup: Arc::default(),
             ownership_wakeup: Arc::default(),
+            takeover_room: Arc::default(),
             ownership_turn: TurnMutex::default(),
             renewal_refused: Arc::default(),
             ended: Arc::default(),

@@ -22,9 +22,10 @@ const MOST_TIME: Duration = Duration::from_secs(30);
 /// Number of searches in a row that can fail, before sends are sent again without one.
 pub(crate) const MOST_FAILURES: u32 = 10;
 
-/// Notes the client of a session that commands will be written to.
+/// Notes the client of a session that commands will be written to. Sends whose callers have an error already are dropped.
 pub(crate) fn begin(shared: &ConnectionState, greeting: Greeting) {
     let mut inner = shared.lock();
+    inner.queue.drop_given_up();
     (inner.client, inner.failed_searches) = (greeting.client, 0);
     if let (Some(sent), Some(time)) = (&mut inner.sent, greeting.time) {
         sent.begin(time);

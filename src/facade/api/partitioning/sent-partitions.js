@@ -3,12 +3,13 @@
 const checks = require('../../options/validate.js');
 const { routeOf } = require('../sending/send-options.js');
 const { partitionCount } = require('./partition-counts.js');
+const { PartitionNames } = require('./partition-names.js');
 
 /** Partitions of the streams that a producer sends to or listens to. */
 class SentPartitions {
   #connection;
-  /** Streams by the names of their partitions; `null` without any. */
-  #streams = null;
+  /** Names of the partitions; `null` without any. */
+  #names = null;
   /** Number of jobs without a key that went to a partition in turn. */
   #turns = 0;
 
@@ -19,14 +20,14 @@ class SentPartitions {
 
   /** Returns the stream that a name belongs to: a partition's, or the name itself. */
   streamOf(name) {
-    return this.#streams?.get(name) ?? name;
+    return this.#names?.streamOf(name) ?? name;
   }
 
   /** Returns the names of the partitions of a stream. Completions there are those of the stream. */
   namesOf(stream, count) {
     const names = this.#connection.partitionCounts.namesOf(stream, count);
-    this.#streams ??= new Map();
-    if (this.#streams.get(names[count - 1]) !== stream) for (const name of names) this.#streams.set(name, stream);
+    this.#names ??= new PartitionNames();
+    this.#names.send(stream, names);
     return names;
   }
 
@@ -35,12 +36,19 @@ class SentPartitions {
     return this.namesOf(stream, await this.#connection.partitionCounts.agree(stream, least));
   }
 
+  /** Resolves with the names of the partitions whose completions are received. */
+  async #listenTo(stream, least) {
+    const names = await this.agreedNames(stream, least);
+    this.#names.listen(stream, names);
+    return names;
+  }
+
   /** Returns the name of a stream to listen to, or a promise of those of its partitions. */
   listenedNames(given) {
     if (typeof given !== 'object' || given === null) return checks.name('stream', given);
     const stream = checks.name('stream', given.stream);
     const least = partitionCount(given.partitions);
-    return least === 0 ? stream : this.agreedNames(stream, least);
+    return least === 0 ? stream : this.#listenTo(stream, least);
   }
 
   /** Chooses the partition of a job, since each has a backlog of its own. The job is then one of the partition's stream. */

@@ -77,12 +77,19 @@ impl NativeConsumer {
         });
     }
 
+    /// The index of the stream of a job in flight; -1 for a job that has ended.
+    #[napi]
+    pub fn stream_of(&self, token: f64) -> i32 {
+        let delivery = self.consumer.delivery_of(JobToken::from_number(token));
+        delivery.map_or(-1, |delivery| delivery.stream as i32)
+    }
+
     /// What the results of a job in flight need: the node, key and channel of its result stream, the id of its entry, and
     /// the number of deliveries, 0 if unknown. `null` for a job that is not in flight. `stream` is the name for the user.
     #[napi]
     pub fn result_of(&self, token: f64, stream: String) -> Option<NativeResultSource> {
         let delivery = self.consumer.delivery_of(JobToken::from_number(token))?;
-        let JobDelivery { job, entry, deliveries, stream_key } = delivery;
+        let JobDelivery { job, entry, deliveries, stream_key, .. } = delivery;
         let place =
             result_channels::place(self.consumer.node_set(), &stream, self.consumer.group_name(), &job);
         let ResultPlace { node, key, channel } = place;

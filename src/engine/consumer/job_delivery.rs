@@ -10,6 +10,8 @@ use crate::engine::host::job_token::JobToken;
 pub struct JobDelivery {
     /// Id of the job.
     pub job: String,
+    /// Number of its stream for the host.
+    pub stream: u32,
     /// Id of its entry.
     pub entry: EntryId,
     /// Number of deliveries of the entry, this one included; 0 if unknown.
@@ -23,12 +25,13 @@ impl Consumer {
     pub fn delivery_of(&self, token: JobToken) -> Option<JobDelivery> {
         let state = self.lock();
         let slot = state.jobs.job(token)?;
-        let stream_key = state.streams[slot.stream as usize].key.clone();
+        let stream = &state.streams[slot.stream as usize];
         Some(JobDelivery {
             job: slot.job.clone(),
+            stream: stream.number,
             entry: slot.entry,
             deliveries: slot.deliveries,
-            stream_key,
+            stream_key: stream.key.clone(),
         })
     }
 

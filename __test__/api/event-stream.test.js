@@ -41,6 +41,16 @@ test('an error becomes an event without its text', async () => {
   assert.strictEqual(events, 'id: 1-1\ndata: 1\n\nid: 1-2\nevent: failed\ndata: {"code":"RESULT_FAILED"}\n\n');
 });
 
+test('an error without a code, and an abort, become an event with ERROR', async () => {
+  for (const error of [new Error('secret'), new DOMException('gone', 'AbortError'), null]) {
+    // biome-ignore lint/correctness/useYield: it fails before its first chunk
+    const results = (async function* fails() {
+      throw error;
+    })();
+    assert.strictEqual(await text(eventStream(results)), 'event: failed\ndata: {"code":"ERROR"}\n\n');
+  }
+});
+
 test('comments keep a connection open, and end with it', async () => {
   const gate = new Gate();
   async function* waits() {

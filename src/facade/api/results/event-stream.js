@@ -50,7 +50,9 @@ async function nextEvent(iterator) {
   } catch (error) {
     // The message can have secrets. With the id a browser that connects again waits for the next run.
     const id = error?.id === undefined ? '' : `id: ${error.id}\n`;
-    return [`${id}event: failed\ndata: ${JSON.stringify({ code: error?.code ?? 'ERROR' })}\n\n`, true];
+    // The code of an AbortError is a number.
+    const code = typeof error?.code === 'string' ? error.code : 'ERROR';
+    return [`${id}event: failed\ndata: ${JSON.stringify({ code })}\n\n`, true];
   }
 }
 

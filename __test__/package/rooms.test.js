@@ -20,7 +20,7 @@ const LAYERS = {
   engine: [
     ['shutdown', 'submission'],
     ['bus', 'stats'],
-    ['consumer', 'producer'],
+    ['consumer', 'producer', 'result_channels'],
     ['partitions'],
     ['nodes'],
     ['connections'],
@@ -36,7 +36,7 @@ const LAYERS = {
     ['settlement'],
     ['dead_lettering'],
     ['turn'],
-    ['lease_renewal', 'entry_commands'],
+    ['lease_renewal', 'entry_commands', 'job_delivery'],
     ['state'],
   ],
   redis_io: [

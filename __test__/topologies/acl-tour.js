@@ -7,7 +7,18 @@ const { until } = require('../support/wait-until.js');
 const LEASE = 300;
 
 /** Parts of a tour with every option, in their order. */
-const PARTS = ['consume', 'payloads', 'completions', 'deadLetters', 'history', 'once', 'delays', 'order', 'end'];
+const PARTS = [
+  'consume',
+  'payloads',
+  'completions',
+  'results',
+  'deadLetters',
+  'history',
+  'once',
+  'delays',
+  'order',
+  'end',
+];
 
 /** Options of a connection that need a right. Subscribers that hear nothing ask for the server twice in a socketTimeout. */
 const EVERY_OPTION = {
@@ -105,6 +116,17 @@ class Tour {
     await this.producer.listen(this.stream);
     await this.finish(this.job('slow'));
     assert.deepStrictEqual(await heard, [null, `${this.stream}:slow`, 'group']);
+  }
+
+  /** A job emits, and a reader follows. */
+  async results() {
+    const job = this.job('emits');
+    await this.finish(job);
+    const values = [];
+    for await (const { value } of this.producer.results({ stream: this.stream, group: 'group', id: job.id })) {
+      values.push(value);
+    }
+    assert.deepStrictEqual(values, [1, 2]);
   }
 
   async deadLetters() {
@@ -243,6 +265,7 @@ class Tour {
 
 async function work(job) {
   if (job.id.endsWith(':hopeless')) throw new Error('no');
+  if (job.id.endsWith(':emits')) for (const value of [1, 2]) await job.emit(value);
   if (job.id.endsWith(':slow')) await new Promise((resolve) => setTimeout(resolve, 2500));
   // After a stop this would open a connection that nobody closes.
   if (job.signal.aborted) return;

@@ -5,13 +5,14 @@
 //! consumer has one lane per node, or per slot of a Cluster, each with a reader connection.
 //!
 //! The rooms have an order: `play`, `stop` · `ownership` · `deadline_timer`, `reading`, `claiming`, `retention` · `settlement` ·
-//! `dead_lettering` · `turn` · `lease_renewal`, `entry_commands` · `state`. Methods call down only; this file has the
-//! accessors that all of them share.
+//! `dead_lettering` · `turn` · `lease_renewal`, `entry_commands`, `job_delivery` · `state`. Methods call down only; this file
+//! has the accessors that all of them share.
 
 pub mod claiming;
 pub mod dead_lettering;
 pub mod deadline_timer;
 pub mod entry_commands;
+pub mod job_delivery;
 pub mod lease_renewal;
 pub mod missed_renewal;
 pub mod ownership;

@@ -16,6 +16,7 @@ const { SentPartitions } = require('./partitioning/sent-partitions.js');
 const { allSent, checkAll, refuseIds, refuseSharedValues } = require('./sending/send-all.js');
 const { SendDispatch } = require('./sending/send-dispatch.js');
 const { entryOf, entryWithPayload, measure } = require('./sending/send-entry.js');
+const { ResultReaders } = require('./results/result-readers.js');
 const { ValueCodecs } = require('./codecs/value-codecs.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -31,6 +32,7 @@ class Producer extends EventEmitter {
   #partitions;
   #dispatch;
   #cancellation;
+  #results;
   /** Middleware; `null` without any. */
   #middleware = null;
   /** Codecs for values of jobs; `null` without any. */
@@ -45,9 +47,12 @@ class Producer extends EventEmitter {
     this.id = newId();
     this.#native = new NativeProducer(connection.nativeBus(), this.id);
     this.#partitions = new SentPartitions(connection);
+    this.#results = new ResultReaders(connection, () => this.#codecs);
     this.#dispatch = new SendDispatch(this, this.#native, {
       partitions: this.#partitions,
-      waits: new WaitRequests(this.#native, connection.isPartitioned, this.#counts),
+      waits: new WaitRequests(this.#native, connection.isPartitioned, this.#counts, (options, about) =>
+        this.#results.ofJob(options, about),
+      ),
       onDelayed: () => this.#expectFailures(),
     });
     this.#cancellation = new Cancellation(connection, this.#native, this.#partitions);
@@ -115,15 +120,21 @@ class Producer extends EventEmitter {
     }
   }
 
+  /** Returns the chunks that a group emits for a job, as an asynchronous iterable. It subscribes when it is read. */
+  results(options) {
+    return this.#results.of(options);
+  }
+
   /** Resolves with statistics of the producer. */
   stats() {
     packetWriter.flush();
     return producerStats(this.#native, this.#counts);
   }
 
-  /** Ends all listening and all waits. The producer can be used again. */
+  /** Ends all listening, all waits and all readers of results. The producer can be used again. */
   close() {
     packetWriter.flush();
+    this.#results.end();
     this.detach();
     this.#native.reset();
     return Promise.resolve();

@@ -67,7 +67,8 @@ class SendDispatch {
     if (entry.once?.delay) this.#onDelayed();
     const restore = payload && Job.takeSendable(job, payload);
     entry.payload = payload;
-    entry.wait = groups && new Wait(groups, endsAtError, this.#waits, payload?.isOnlyCopy ? payload.returns : []);
+    const owed = payload?.isOnlyCopy ? payload.returns : [];
+    entry.wait = groups && new Wait(groups, endsAtError, this.#waits, owed, name);
     return new SendRequest(job, entry.wait, this.#waits.counts, message, restore);
   }
 

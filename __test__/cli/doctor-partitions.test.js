@@ -144,6 +144,29 @@ describe('npx hfxbus doctor with partitions', () => {
     );
   });
 
+  it('does not report partitions on a node that is away, and says if the user cannot read leases', async (t) => {
+    const servers = await Promise.all([started(t), started(t)]);
+    const connection = stopping(t, ConnectionManager.nodes({ nodes: servers.map(({ options }) => options) }));
+    const consumer = await play(connection, { ordered: true });
+    const owners = async () => (await Promise.all(servers.map((server) => server.call('KEYS', 'hfxbus:own:*')))).flat();
+    await until(async () => (await owners()).length === 4, { timeout: 20_000 });
+    const holders = await Promise.all(servers.map((server) => server.call('EXISTS', 'hfxbus:prt:orders')));
+    const kept = servers[holders.indexOf(1)];
+    await kept.call('ACL', 'SETUSER', 'few', 'on', '>secret', '~*', '&*', '+@all', '-smembers');
+    await consumer.pause();
+    // An announcement, as of a consumer that lives.
+    const [now] = await kept.call('TIME');
+    await kept.call('ZADD', 'hfxbus:mem:orders:billing', now * 1000, 'other');
+    servers[1 - holders.indexOf(1)].kill();
+    assert.deepStrictEqual(await found(servers, 'partitions'), [['ok', 'orders has 4 partitions']]);
+    const { said } = await asked(['doctor', '--url', `redis://few:secret@127.0.0.1:${kept.port}`]);
+    const unknown = said.findings.filter(({ check, state }) => check === 'partitions' && state === 'unknown');
+    assert.deepStrictEqual(
+      unknown.map(({ detail }) => detail),
+      ['leases of orders are not known: the user has no permission for SMEMBERS'],
+    );
+  });
+
   it('has one finding for all partitions with the same problem', async (t) => {
     const redis = await started(t);
     const connection = stopping(t, ConnectionManager.standalone(redis.options));

@@ -25,8 +25,8 @@ async function checkPartitions(servers, streams, counts, leasesOf = checkLeases)
       const found = [
         ...differingCounts(subject, counts.get(stream)),
         ...beyondCount(subject),
-        ...missingGroups(subject),
-        ...onOneNode(subject, servers),
+        // Partitions on a server that does not answer are not known.
+        ...(servers.unreachable?.length > 0 ? [] : [...missingGroups(subject), ...onOneNode(subject, servers)]),
         ...busiest(subject),
         ...(await leasesOf(servers, subject)),
       ];

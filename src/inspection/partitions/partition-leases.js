@@ -18,11 +18,19 @@ async function checkLeases(servers, { stream, parts }) {
     [...names].map(async (group) => {
       const members = await membersOf(servers, stream, group);
       if (members === null) return [];
-      const leases = await leasesOf(members, parts, servers.prefix, group);
-      return differing(leases, { stream, group, node: members.node });
+      const subject = { stream, group, node: members.node };
+      const leases = await leasesOf(members, parts, servers.prefix, group).catch((error) => unknown(error, subject));
+      return Array.isArray(leases) ? leases : differing(leases, subject);
     }),
   );
   return perGroup.flat();
+}
+
+/** Returns a finding for a user without the right to read leases. */
+function unknown(error, { stream, group, node }) {
+  if (error.code !== 'NOPERM') throw error;
+  const detail = `leases of ${stream} are not known: the user has no permission for ${error.command}`;
+  return [{ check: 'partitions', node, state: 'unknown', detail, stream, group }];
 }
 
 function differing(leases, { stream, group, node }) {
@@ -39,7 +47,8 @@ function differing(leases, { stream, group, node }) {
 async function membersOf({ all, prefix }, stream, group) {
   for (const { client, name: node } of all) {
     const [reply, now] = await Promise.all([
-      client.call('zrange', `${prefix}:mem:${stream}:${group}`, 0, -1, 'WITHSCORES').catch(elsewhere),
+      // The users of ordered groups have the right to this command.
+      client.call('zrangebyscore', `${prefix}:mem:${stream}:${group}`, '-inf', '+inf', 'WITHSCORES').catch(elsewhere),
       timeOf(client),
     ]);
     if (reply === null || reply.length === 0) continue;
@@ -63,9 +72,9 @@ async function leasesOf({ ages }, parts, prefix, group) {
   return leases;
 }
 
-/** Returns `null` for the reply of a Cluster's node that does not have a key. */
+/** Returns `null` for the reply of a Cluster's node that does not have a key, and for a user who can own no partitions. */
 function elsewhere(error) {
-  if (error.code === 'MOVED') return null;
+  if (error.code === 'MOVED' || error.code === 'NOPERM') return null;
   throw error;
 }
 

@@ -163,7 +163,7 @@ impl Consumer {
             let Some(slot) = state.jobs.job(token) else { continue };
             add(slot.stream, slot.entry, Some(token), slot.touched(), 0);
         }
-        for waiting in &state.buffered {
+        for waiting in state.buffered.iter() {
             add(waiting.stream, waiting.entry, None, waiting.touched, 0);
         }
         let mut delayed = std::mem::take(&mut state.delayed_retries);
@@ -187,7 +187,7 @@ impl Consumer {
                 state.jobs.touch(token, *at);
             }
         }
-        let of_stream = state.buffered.iter_mut().filter(|one| one.stream == key.stream);
+        let of_stream = state.buffered.of_stream_mut(key.stream);
         of_stream.filter(|one| ids.contains(&one.entry)).for_each(|one| one.touched = *at);
         if key.min_idle > 0 {
             // Another consumer has claimed the others, unless their last renewal took long. The history shows it.

@@ -68,6 +68,8 @@ pub struct Consumer {
     pub(crate) claim_wakeup: Arc<Notify>,
     /// Wakes the task that owns partitions.
     pub(crate) ownership_wakeup: Arc<Notify>,
+    /// Wakes takeovers that wait for room in the buffer.
+    pub(crate) takeover_room: Arc<Notify>,
     /// Held during a turn of that task.
     pub(crate) ownership_turn: TurnMutex<()>,
     /// Ends the renewal of leases at a disconnect.
@@ -110,6 +112,7 @@ impl Consumer {
             slot_free: Arc::default(),
             claim_wakeup: Arc::default(),
             ownership_wakeup: Arc::default(),
+            takeover_room: Arc::default(),
             ownership_turn: TurnMutex::default(),
             ended: Arc::default(),
             left: Notify::new(),

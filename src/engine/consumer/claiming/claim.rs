@@ -20,6 +20,7 @@ use crate::engine::consumer::claiming::pending_page::{self, ClaimLimits, ClaimPl
 use crate::engine::consumer::entry_commands::found_entry;
 use crate::engine::consumer::state::Phase;
 use crate::engine::consumer::state::in_flight::Delivery;
+use crate::engine::consumer::state::ownership::Ownership;
 use crate::engine::host::{Event, Failure};
 use crate::engine::protocol::job_id::new_id;
 use crate::engine::protocol::pending_entries::PendingEntry;
@@ -54,6 +55,7 @@ impl Consumer {
         let room = *kept + state.reserve(self.options.concurrency, self.options.claim_page_size - *kept);
         let room_now = if state.phase == Phase::Playing { room } else { 0 };
         let from = state.streams[stream].claim_from;
+        let front = state.streams[stream].ownership.as_ref().and_then(Ownership::takeover_front);
         let decided = page.map(|page| {
             let idle = self.options.claim_deadline.saturating_add(page.gained);
             let limits = ClaimLimits { deadline: idle, deliveries: self.options.retry_limit };
@@ -63,7 +65,11 @@ impl Consumer {
                 is_delayed || state.holds(stream as u32, entry.id)
             };
             let plan = match page.entries {
-                Some(entries) => pending_page::plan(entries, size, limits, room_now, is_ours),
+                Some(mut entries) => {
+                    // Without the rest the page is the last one.
+                    entries.retain(|entry| front.is_none_or(|front| entry.id < front));
+                    pending_page::plan(entries, size, limits, room_now, is_ours)
+                }
                 None => ClaimPlan { next: from, crowded: true, ..ClaimPlan::default() },
             };
             (plan, idle)

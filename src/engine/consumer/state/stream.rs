@@ -6,7 +6,7 @@ use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::{HashMap, HashSet};
 
 use crate::engine::consumer::state::last_entry::LastSeen;
-use crate::engine::consumer::state::ownership::{Ownership, OwnershipPhase};
+use crate::engine::consumer::state::ownership::Ownership;
 use crate::engine::consumer::state::trim_detector::{Received, TrimDetector};
 use crate::engine::options::consumer::{ReadFrom, StreamOptions};
 use crate::engine::protocol::completion_commands::ChannelHead;
@@ -173,12 +173,15 @@ impl StreamState {
         self.active && self.ownership.as_ref().is_none_or(|ownership| ownership.can_read(Instant::now()))
     }
 
-    /// Returns true if idle entries of the stream can be claimed.
+    /// Returns true if jobs of the stream can begin: it is not ordered, or this consumer owns it.
+    pub fn can_start(&self, now: Instant) -> bool {
+        self.ownership.as_ref().is_none_or(|ownership| ownership.can_start(now))
+    }
+
+    /// Returns true if idle entries of the stream can be claimed, with a takeover those before
+    /// [`Ownership::takeover_front`].
     pub fn is_claimed(&self) -> bool {
-        let is_held = |ownership: &Ownership| {
-            ownership.phase == OwnershipPhase::Held && ownership.can_start(Instant::now())
-        };
-        self.active && self.ownership.as_ref().is_none_or(is_held)
+        self.active && self.ownership.as_ref().is_none_or(|ownership| ownership.can_start(Instant::now()))
     }
 
     /// Position as an argument of XREADGROUP.

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 use crate::engine::consumer::state::in_flight::Delivery;
 use crate::engine::host::Event;
 use crate::engine::host::job_token::JobToken;
@@ -26,10 +26,9 @@ impl Consumer {
     ) -> Option<JobToken> {
         let is_parked = !state.admit(&delivery);
         // Of a partition whose lease may have lapsed, nothing starts.
-        let has_waiting =
-            state.buffered.len() > state.parked || !state.can_start(delivery.stream, delivery.at);
+        let has_waiting = state.buffered.waiting() > 0 || !state.can_start(delivery.stream, delivery.at);
         if is_parked || *free == 0 && !planted("entry without a slot starts") || has_waiting {
-            state.buffer(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
+            state.buffer(BufferedEntry::new(delivery), is_parked);
             return None;
         }
         *free = free.saturating_sub(1);
@@ -48,7 +47,7 @@ impl Consumer {
         if !is_parked && state.can_start(delivery.stream, delivery.at) {
             return Some(start(state, delivery, delivery.at));
         }
-        state.buffer(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
+        state.buffer(BufferedEntry::new(delivery), is_parked);
         None
     }
 
@@ -76,16 +75,16 @@ impl Consumer {
             at,
         };
         let is_parked = !state.admit(&delivery);
-        state.buffer(BufferedEntry { is_parked, is_uncounted: true, ..BufferedEntry::new(delivery) });
+        state.buffer(BufferedEntry { is_uncounted: true, ..BufferedEntry::new(delivery) }, is_parked);
         job
     }
 
     /// Starts buffered entries in free slots.
     pub(crate) fn start_buffered(&self, state: &mut ConsumerState) {
         state.has_unparked = false;
-        let free = match state.buffered.len() == state.parked {
-            true => 0,
-            false => state.startable(self.options.concurrency),
+        let free = match state.buffered.waiting() {
+            0 => 0,
+            _ => state.startable(self.options.concurrency),
         };
         if free == 0 {
             return;
@@ -105,6 +104,9 @@ impl Consumer {
         }
         state.claim_backlog.start_read();
         self.start_timer(state);
+        if !uncounted.is_empty() {
+            self.takeover_room.notify_waiters();
+        }
         self.count_deliveries(state, uncounted);
         self.hand_over(state, &started);
         // A settlement leads here, and its reply must not be waited for.

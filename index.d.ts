@@ -1233,8 +1233,8 @@ export interface IReceivedJob extends Job {
   /** Key of the job, from `send({ key })`; undefined without one. */
   readonly key?: string | undefined;
   /**
-   * Fencing number of the consumer's ownership, for a job of an ordered partition; undefined for others. It grows with each
-   * owner of the partition in the group. A store that refuses smaller numbers is safe from an owner that was frozen.
+   * Fencing number of the consumer's ownership, for a job of an ordered partition; undefined for others. A safe integer that
+   * grows with each owner of the partition in the group; the first one is the time of Redis in ms. A store that refuses smaller numbers is safe from an owner that was frozen.
    */
   readonly fence?: number | undefined;
   /**
@@ -1660,7 +1660,7 @@ export interface IOwnedPartition {
   stream: string;
   /** Number of the partition, from 0 on. */
   partition: number;
-  /** Fencing number of the ownership. */
+  /** Fencing number of the ownership, as `fence` of {@link IReceivedJob}. */
   fence: number;
 }
 

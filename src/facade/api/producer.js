@@ -19,6 +19,7 @@ const { SendRequest } = require('./sending/send-request.js');
 const { Sending } = require('./middleware/sending.js');
 const { ValueCodecs } = require('./codecs/value-codecs.js');
 const { orderKey, partitionCount } = require('./partitioning/partition-counts.js');
+const { PartitionNames } = require('./partitioning/partition-names.js');
 const { choosePayload } = require('./payload/send-payload.js');
 const packetReader = require('../bridge/packet-reader.js');
 const requests = require('../bridge/pending-requests.js');
@@ -84,14 +85,18 @@ class Producer extends EventEmitter {
     const least = partitionCount(given.partitions);
     if (least === 0) return stream;
     const agreed = this.connection.partitionCounts.agree(stream, least);
-    return agreed.then((count) => this.#nameOf(stream, count));
+    return agreed.then((count) => {
+      const names = this.#nameOf(stream, count);
+      this.#partitions.listen(stream, names);
+      return names;
+    });
   }
 
   /** Returns the names of partitions. Completions there are those of the stream. */
   #nameOf(stream, count) {
     const names = this.connection.partitionCounts.namesOf(stream, count);
-    this.#partitions ??= new Map();
-    if (this.#partitions.get(names[count - 1]) !== stream) for (const name of names) this.#partitions.set(name, stream);
+    this.#partitions ??= new PartitionNames();
+    this.#partitions.send(stream, names);
     return names;
   }
 
@@ -535,7 +540,7 @@ class Producer extends EventEmitter {
   /** @internal Emits a completion. */
   onCompletion(from, job, group, data) {
     try {
-      const stream = this.#partitions?.get(from) ?? from;
+      const stream = this.#partitions?.streamOf(from) ?? from;
       const error = data === null ? null : JSON.parse(data);
       if (isAmbiguous(stream)) {
         for (const name of namesOf(stream, this.eventNames())) this.emit(name, error, job, group);

@@ -39,9 +39,10 @@ impl LostSession {
     }
 }
 
-/// Notes the client of a session that commands will be written to.
+/// Notes the client of a session that commands will be written to. Sends whose callers have an error already are dropped.
 pub(crate) fn begin(shared: &ConnectionState, greeting: Greeting) {
     let mut inner = shared.lock();
+    inner.queue.drop_given_up();
     (inner.client, inner.failed_searches) = (greeting.client, 0);
     if let (Some(sent), Some(time)) = (&mut inner.sent, greeting.time) {
         sent.begin(time);

@@ -28,8 +28,8 @@ for (const [point, isReached] of Object.entries(POINTS)) {
       order.end(job);
     };
     const options = { partitions: 8, lease: LEASE };
-    const stayer = await playOrdered(scene, processor, options);
-    await until(() => stayer.owned.size === 8);
+    const keeper = await playOrdered(scene, processor, options);
+    await until(() => keeper.owned.size === 8);
     const sending = sendOrdered(scene, 1000, NAMES, { partitions: 8 });
     for (let round = 0; round < 3; round++) {
       const stopped = await playOrdered(scene, processor, options);
@@ -52,9 +52,9 @@ for (const [point, isReached] of Object.entries(POINTS)) {
       assert.deepStrictEqual(stopped.errors, []);
     }
     await sending;
-    await until(() => stayer.owned.size === 8 && order.jobs === 1000);
+    await until(() => keeper.owned.size === 8 && order.jobs === 1000);
     order.check();
-    assert.deepStrictEqual(stayer.errors, []);
+    assert.deepStrictEqual(keeper.errors, []);
   });
 }
 

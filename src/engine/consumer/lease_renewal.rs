@@ -107,14 +107,13 @@ impl Consumer {
         }
     }
 
-    /// As [`Consumer::min_idle`], for a command that nothing repeats if the entry is idle for less. It is half of that. A command
-    /// behind the lease renewal under way of the entry's lane counts from that renewal, which can begin the idle time anew.
-    pub(crate) fn min_idle_behind(&self, state: &ConsumerState, stream: u32, touched: Instant) -> u64 {
-        let lane = &state.lanes[state.streams[stream as usize].lane];
-        let is_under_way = lane.renewals > 0 && self.holds_lease(touched);
-        let renewed = lane.renewal_sent.filter(|sent| is_under_way && *sent > touched);
-        let min_idle = self.min_idle(renewed.unwrap_or(touched));
-        if self.holds_lease(touched) { min_idle / 2 } else { min_idle }
+    /// As [`Consumer::min_idle`], for a command that nothing repeats if the entry is idle for less: 0 until the lease has lapsed.
+    /// It must expire, so that it reaches Redis before other consumers can claim the entry.
+    pub(crate) fn min_idle_after_lapse(&self, touched: Instant) -> u64 {
+        match self.holds_lease(touched) {
+            true => 0,
+            false => self.min_idle(touched),
+        }
     }
 
     /// Returns the time for which nothing must be claimed, since other consumers are about to renew their leases.
@@ -152,7 +151,6 @@ impl Consumer {
             // Later another consumer can own the entries.
             commands.all_expire();
             state.lanes[lane].renewals += 1;
-            state.lanes[lane].renewal_sent = Some(at);
             self.shared(lane).submit(&mut commands);
             let (this, renewal) = (self.this.clone(), Renewal { key, entries, at });
             self.node_set.context().tasks.spawn(async move {

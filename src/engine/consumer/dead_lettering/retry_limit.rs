@@ -200,18 +200,12 @@ impl Consumer {
         let names = (one.found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
         let (sender, receiver) = oneshot::channel();
         let mut commands = Commands::default();
-        let sent = Instant::now();
-        let (min_idle, id) = (
-            self.min_idle_behind(&self.lock(), one.stream as u32, one.touched),
-            std::iter::once(&one.found.id),
-        );
+        let (min_idle, id) = (self.min_idle_after_lapse(one.touched), std::iter::once(&one.found.id));
         pack_claim(&mut commands, names, min_idle, id, Claim::Count(count), Destination::Task(sender));
         // Later another consumer can own the entry. The next attempt has a minimum idle time of its own.
         commands.all_expire();
         self.shared(lane).submit(&mut commands);
         let taken = receiver.await.unwrap_or_else(|_| Err(RedisError::closed()));
-        // Redis can have executed a command whose reply was lost.
-        one.touched = sent;
         let taken = match taken {
             Err(error) if !is_for_now(&error) => {
                 one.is_uncounted = false;

@@ -24,8 +24,6 @@ pub struct LaneState {
     pub busy: bool,
     /// Number of lease renewals without a reply.
     pub renewals: usize,
-    /// Time at which the last one was submitted.
-    pub renewal_sent: Option<Instant>,
     /// Time at which the read under way was submitted.
     pub read_sent: Option<Instant>,
     /// Time of the last read that showed Redis that the consumer lives.

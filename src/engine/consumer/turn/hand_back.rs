@@ -65,7 +65,7 @@ impl Consumer {
         }
         let mut unfinished = HandBack::default();
         for one in state.leave_waiting(|_| true).iter().filter(|one| self.holds_lease(one.touched)) {
-            unfinished.add_waiting(one, self.min_idle_behind(state, one.stream, one.touched));
+            unfinished.add_waiting(one, self.min_idle_after_lapse(one.touched));
         }
         for reply in self.send_hand_back(state, unfinished) {
             state.handing_back += 1;

@@ -5,10 +5,11 @@ use crate::generator;
 use crate::run;
 
 /// Names of the planted faults, as in the calls of `planted` in src.
-pub const FAULTS: [&str; 49] = [
+pub const FAULTS: [&str; 50] = [
     "acknowledged before it runs",
     "buffered payload is lost",
     "cancelled send is added",
+    "claim is sent again",
     "claim without idle time",
     "claimed slot is kept",
     "completion before the acknowledgement",

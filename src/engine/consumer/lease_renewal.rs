@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
@@ -18,6 +18,7 @@ use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::fault::planted;
 use crate::redis_io::world::map::HashSet;
+use crate::redis_io::world::watch;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::state::{ConsumerState, DelayedRetry};

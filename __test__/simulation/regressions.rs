@@ -5,10 +5,18 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 11] = [
+pub const SCRIPTS: [(&str, &str); 13] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
+    ),
+    (
+        include_str!("scripts/194.json"),
+        "a group that was destroyed before a consumer had read began behind the unread entries",
+    ),
+    (
+        include_str!("scripts/362.json"),
+        "a claim was sent again right after a reconnection, before the other consumers could renew their leases",
     ),
     (
         include_str!("scripts/431.json"),

@@ -114,12 +114,20 @@ impl Consumer {
             return Ok(());
         }
         let names = (key, self.group.as_str(), self.options.id.as_str());
-        let reply = self.ask(lane, |commands, to| {
-            let ids = wanted.iter().map(|entry| &entry.id);
-            let idle = if planted("claim without idle time") { 0 } else { idle.as_millis() as u64 };
-            pack_claim(commands, names, idle, ids, Claim::Deliver, to);
-        });
-        let reply = reply.await;
+        // After a lost connection the owners get time to renew their leases, so it must not be sent then.
+        let reply = if self.is_ready(lane) {
+            let reply = self.ask(lane, |commands, to| {
+                let ids = wanted.iter().map(|entry| &entry.id);
+                let idle = if planted("claim without idle time") { 0 } else { idle.as_millis() as u64 };
+                pack_claim(commands, names, idle, ids, Claim::Deliver, to);
+                if !planted("claim is sent again") {
+                    commands.last_once();
+                }
+            });
+            reply.await
+        } else {
+            Err(RedisError::closed())
+        };
         let entries: Vec<OwnedEntry> = match &reply {
             Ok(Value::Array(entries)) => entries.iter().filter_map(OwnedEntry::read).collect(),
             _ => Vec::new(),

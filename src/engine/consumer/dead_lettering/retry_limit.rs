@@ -205,6 +205,8 @@ impl Consumer {
         let names = (found.stream.as_str(), self.group.as_str(), self.options.id.as_str());
         let taken = self.ask(lane, |commands, to| {
             pack_claim(commands, names, min_idle, std::iter::once(&found.id), Claim::Touch { idle: 0 }, to);
+            // After a lost connection its owner gets time to renew its lease.
+            commands.last_once();
         });
         Ok(matches!(taken.await?, Value::Array(ids) if !ids.is_empty()))
     }

@@ -97,6 +97,8 @@ pub struct StreamState {
     pub unchanged_since: Option<Received>,
     /// Last id of the stream at the last `play()`, if known.
     pub tail: Option<EntryId>,
+    /// Last entry that the group had delivered at the last inspection, if known.
+    pub delivered: Option<EntryId>,
     /// Start of the next page of the search for candidates; `None` is the beginning.
     pub claim_from: Option<EntryId>,
     /// Start of that search.
@@ -147,6 +149,7 @@ impl StreamState {
             idle: Vec::new(),
             unchanged_since: None,
             tail: None,
+            delivered: None,
             claim_from: None,
             search_began: None,
             leaving: HashSet::default(),
@@ -232,11 +235,12 @@ impl StreamState {
 
     /// Forgets the known ids, since the stream is new or empty.
     pub fn forget_last_entry(&mut self) {
-        (self.last_seen, self.tail, self.handed_back) = (None, None, None);
+        (self.last_seen, self.tail, self.delivered, self.handed_back) = (None, None, None, None);
     }
 
     /// Notes the state of its group, which is unknown without a reply.
     pub fn update_membership(&mut self, group: Option<&GroupInfo>, received: Received) {
+        self.delivered = group.map(|group| group.delivered).or(self.delivered);
         let (others, pending) = match group {
             Some(group) => (group.consumers.checked_sub(u64::from(self.is_member)), group.pending),
             None => (None, 0),

@@ -16,6 +16,7 @@ use crate::redis_io::connection::resend::{LostSession, MOST_FAILURES, deliver, n
 use crate::redis_io::connection::resend_check::{ClientIdentity, FoundSend, ResendCheck};
 use crate::redis_io::error::{RedisError, RedisErrorKind};
 use crate::redis_io::resp::Value;
+use crate::redis_io::world::fault::planted;
 
 /// Minimum time between two searches.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -104,6 +105,9 @@ impl ClusterState {
     }
 
     fn end_found(&self, queue: &mut RequestQueue, found: &[FoundSend]) {
+        if planted("found send of a Cluster is sent again") {
+            return;
+        }
         note(&mut self.lock().sent, found);
         let taken = take_found(queue, found);
         if !taken.is_empty() {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::ownership::takeover::take_over;
@@ -103,6 +104,7 @@ impl Consumer {
                 commands.begin("RENAMENX", 3).key(own.as_bytes()).arg(key.as_bytes()).end_once(asked());
                 commands.begin("INCR", 2).key(fence.as_bytes()).end_once(asked());
             }
+            LeaseStep::Renew if planted("partition lease is not renewed") => {}
             LeaseStep::Renew => {
                 commands.begin("PEXPIRE", 3).key(key.as_bytes()).arg_number(lease).end_once(asked());
                 commands.begin("SISMEMBER", 3).key(key.as_bytes()).arg(id).end_once(asked());
@@ -140,6 +142,7 @@ impl Consumer {
                 self.announce_ownership(&state, at, fence);
                 self.node_set.context().tasks.spawn(take_over(self.this.clone(), at, fence));
             }
+            (LeaseStep::Renew, []) => ownership.valid_until = began + lease,
             // A refused extension leaves the time at which the lease lapses.
             (LeaseStep::Renew, [Some(Value::Integer(1)), Some(Value::Integer(1))]) => {
                 ownership.valid_until = began + lease;

@@ -13,6 +13,7 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::resp::Value;
 use crate::redis_io::streams::commands::{Claim, pack_claim};
 use crate::redis_io::streams::entry::{EntryId, OwnedEntry};
+use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::entry_commands::found_entry;
@@ -33,6 +34,9 @@ pub(crate) async fn take_over(consumer: Weak<Consumer>, at: usize, fence: u64) {
         let Some(consumer) = consumer.upgrade() else { return };
         if consumer.has_disconnected() || !consumer.lock().is_taking_over(at, fence) {
             return;
+        }
+        if planted("takeover leaves pending entries") {
+            return consumer.hold(at, fence);
         }
         match consumer.take_page(at, fence, from).await {
             Ok(Some(next)) => from = next,

@@ -191,6 +191,9 @@ impl Consumer {
         };
         let (stream, has_producer, is_recorded) = (slot.stream, !slot.producer.is_empty(), slot.record > 0);
         state.jobs.settle(token);
+        if planted("next of a key starts early") {
+            state.end_turn(token);
+        }
         match error {
             Some(_) => state.counts.rejected += 1,
             None => state.counts.resolved += 1,
@@ -298,7 +301,7 @@ fn retire(state: &mut ConsumerState, jobs: &[SettledJob]) -> bool {
         if planted("slot kept after a refusal") && job.error.is_some() {
             continue;
         }
-        if !job.is_retried && job.error.is_none() {
+        if !job.is_retried && job.error.is_none() || planted("failed job frees its key") {
             state.end_turn(job.token);
         }
         state.jobs.retire(job.token);

@@ -7,13 +7,16 @@ use super::summary::{Entry, Run, Summary};
 use crate::groups::parse_entry_id;
 use crate::history::{End, Event, Timed};
 
+/// Jobs of a key with their entries.
+type Jobs<'a> = Vec<(u32, &'a Entry)>;
+
 /// Maximum time from a final failure to its report, in ms.
 const REPORTING: u64 = 1_000;
 
 impl Summary<'_> {
     /// A job of an ordered stream starts once all entries of its key in front of it are acknowledged or exhausted.
     pub(super) fn key_order(&self, found: &mut Vec<String>) {
-        let mut of_key: BTreeMap<(u16, &str, u8), Vec<(u32, &Entry)>> = BTreeMap::new();
+        let mut of_key: BTreeMap<(u16, &str, u8), Jobs<'_>> = BTreeMap::new();
         for (job, entries) in &self.entries {
             let Some(key) = self.sends.get(job).and_then(|send| send.key) else { continue };
             for entry in entries.iter().filter(|entry| self.lease_of(&entry.stream).is_some()) {
@@ -63,7 +66,7 @@ impl Summary<'_> {
         let steps = self.ledger.steps(entry.port, &entry.stream, group, &entry.id);
         let is_acknowledged = steps.iter().any(|step| step.what == What::Acknowledged && step.at <= at);
         is_acknowledged
-            || self.has_failed_for_good((group, job), at)
+            || self.has_failed_for_good((group, job), at, exhausted)
             || exhausted.get(&(group, job)).is_some_and(|over| *over <= at)
     }
 

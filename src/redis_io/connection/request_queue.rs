@@ -147,10 +147,11 @@ impl RequestQueue {
     }
 
     /// Prepares the queue for a new connection. Commands that can be sent again stay. The other written commands and
-    /// their followers are removed and returned. `all_written` removes every written command.
+    /// their followers are removed and returned, and so are all commands that must not wait. `all_written` removes every
+    /// written command.
     pub fn prepare_resend(&mut self, all_written: bool) -> Vec<PendingCommand> {
         let written = (self.writing, self.written);
-        if written == (0, 0) {
+        if written == (0, 0) && !self.pending.iter().any(|pending| pending.meta.expires) {
             // Nothing was written, and the queue can be long.
             return Vec::new();
         }
@@ -165,7 +166,8 @@ impl RequestQueue {
                 && let Some(pending) = waiting.next()
             {
                 let end = start + pending.meta.length;
-                let is_lost = (number, start) < written && (all_written || !pending.meta.resend);
+                let is_lost = pending.meta.expires
+                    || (number, start) < written && (all_written || !pending.meta.resend);
                 if planted("forgotten resend") && (number, start) < written && !is_lost {
                     start = end;
                     self.size -= pending.meta.length;
@@ -407,6 +409,25 @@ mod tests {
         queue.mark_written(1);
         assert_eq!(names(&queue.prepare_resend(true)), ["B"], "a command written in part counts as written");
         assert_eq!(names(&queue.clear()), ["LATER"]);
+    }
+
+    #[test]
+    fn a_lost_connection_drops_what_expires_whether_it_was_written_or_not() {
+        let submit_expiring = |queue: &mut RequestQueue, name| {
+            let mut commands = Commands::default();
+            commands.begin(name, 1).end(Destination::Nowhere);
+            commands.last_expires();
+            queue.append(&mut commands, None);
+        };
+        let mut queue = RequestQueue::default();
+        submit_expiring(&mut queue, "X");
+        submit(&mut queue, "A", true);
+        assert_eq!(names(&queue.prepare_resend(false)), ["X"], "nothing was written");
+        queue.mark_written(queue.unwritten().len());
+        submit_expiring(&mut queue, "Y");
+        submit(&mut queue, "B", true);
+        assert_eq!(names(&queue.prepare_resend(false)), ["Y"]);
+        assert_eq!((queue.unwritten(), queue.size), (b"*1\r\n$1\r\nA\r\n*1\r\n$1\r\nB\r\n".as_slice(), 22));
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub struct Consumer {
     pub(crate) ownership_wakeup: Arc<Notify>,
     /// Held during a turn of that task.
     pub(crate) ownership_turn: TurnMutex<()>,
+    /// Wakes the renewal of leases after one that Redis could not serve.
+    pub(crate) renewal_refused: Arc<Notify>,
     /// Ends the renewal of leases at a disconnect.
     pub(crate) ended: Arc<Notify>,
     /// Wakes `play()` after the removal of the consumer's name.
@@ -111,6 +113,7 @@ impl Consumer {
             claim_wakeup: Arc::default(),
             ownership_wakeup: Arc::default(),
             ownership_turn: TurnMutex::default(),
+            renewal_refused: Arc::default(),
             ended: Arc::default(),
             left: Notify::new(),
             this: this.clone(),

@@ -114,6 +114,10 @@ impl Consumer {
             return Ok(());
         }
         let names = (key, self.group.as_str(), self.options.id.as_str());
+        // A lease begins here at the earliest, even if the command waits or the reply comes late.
+        let sent = Instant::now();
+        // It can wait and be sent again: an attempt after an executed one finds a short idle time, and so does one after the claim
+        // of another consumer.
         let reply = self.ask(lane, |commands, to| {
             let ids = wanted.iter().map(|entry| &entry.id);
             let idle = if planted("claim without idle time") { 0 } else { idle.as_millis() as u64 };
@@ -124,20 +128,20 @@ impl Consumer {
             Ok(Value::Array(entries)) => entries.iter().filter_map(OwnedEntry::read).collect(),
             _ => Vec::new(),
         };
-        let missing = self.run_claimed(stream as u32, key, wanted, entries);
+        let missing = self.run_claimed((stream as u32, key), wanted, entries, sent);
         reply?;
         self.drop_trimmed(stream, lane, key, missing).await
     }
 
-    /// Runs the jobs of claimed entries, and returns the wanted entries that XCLAIM did not return.
+    /// Runs the jobs of entries whose claim was submitted at `sent`, and returns the wanted entries that XCLAIM did not return.
     fn run_claimed(
         &self,
-        stream: u32,
-        key: &str,
+        (stream, key): (u32, &str),
         wanted: Vec<PendingEntry>,
         entries: Vec<OwnedEntry>,
+        sent: Instant,
     ) -> Vec<EntryId> {
-        let at = Instant::now();
+        let now = Instant::now();
         let mut missing = Vec::new();
         let mut found = Vec::with_capacity(wanted.len());
         let reads = {
@@ -174,11 +178,11 @@ impl Consumer {
                     headers: entry.headers.as_deref(),
                     carried: entry.carried.as_ref(),
                     deliveries,
-                    at,
+                    at: sent,
                 };
                 // Its deliveries were set back, or it would not have been claimed.
                 state.streams[stream as usize].exhausted.remove(&entry.id);
-                started.extend(self.start_claimed(&mut state, delivery).map(|token| (stream, token)));
+                started.extend(self.start_claimed(&mut state, delivery, now).map(|token| (stream, token)));
                 found.push(found_entry(key, PendingEntry { deliveries, ..pending }, producer, job));
             }
             state.counts.claimed += found.len() as u64;

@@ -97,9 +97,10 @@ impl Consumer {
             wanted
         };
         if !wanted.is_empty() {
+            let sent = Instant::now();
             let entries = self.claim_rows(lane, &key, &wanted).await;
             let (count, claimed) = (wanted.len(), entries.as_ref().map_or(&[][..], Vec::as_slice));
-            self.run_taken(at, fence, &key, wanted, claimed);
+            self.run_taken((at, fence, sent), &key, wanted, claimed);
             self.lock().claiming -= count;
             self.notify_if_idle();
             entries?;
@@ -128,8 +129,8 @@ impl Consumer {
                 pack_claim(&mut commands, names, 0, ids.iter(), claim, Destination::Task(sender));
                 replies.push(receiver);
             }
-            // After a lost connection another consumer can own the entries.
-            commands.send_once();
+            // The lease of the partition holds now, and not for ever: later another consumer can own it.
+            commands.all_expire();
             self.shared(lane).submit(&mut commands);
         }
         let mut entries = Vec::with_capacity(wanted.len());
@@ -143,9 +144,14 @@ impl Consumer {
         Ok(entries)
     }
 
-    /// Starts or buffers the entries of a page in their order.
-    fn run_taken(&self, at: usize, fence: u64, key: &str, wanted: Vec<PendingEntry>, entries: &[OwnedEntry]) {
-        let now = Instant::now();
+    /// Starts or buffers the entries of a page in their order. Their claim was submitted at `sent`.
+    fn run_taken(
+        &self,
+        (at, fence, sent): (usize, u64, Instant),
+        key: &str,
+        wanted: Vec<PendingEntry>,
+        entries: &[OwnedEntry],
+    ) {
         let mut found = Vec::with_capacity(entries.len());
         let reads = {
             let mut state = self.lock();
@@ -155,7 +161,7 @@ impl Consumer {
             for row in wanted {
                 let Some(entry) = entries.iter().find(|entry| entry.id == row.id) else { continue };
                 let deliveries = row.deliveries + 1;
-                let job = self.buffer_taken(&mut state, at as u32, entry, deliveries, now);
+                let job = self.buffer_taken(&mut state, at as u32, entry, deliveries, sent);
                 found.push(found_entry(key, PendingEntry { deliveries, ..row }, entry.producer.clone(), job));
             }
             state.counts.claimed += found.len() as u64;

@@ -246,11 +246,11 @@ impl Consumer {
             let key = &state.streams[stream as usize].key;
             let found = found_entry(key, pending, slot.producer.clone(), slot.job.clone());
             let error = shortened(settlement.error.unwrap_or_default()).into_owned();
-            let min_idle = Some(self.min_idle(slot.touched())).filter(|&min_idle| min_idle > 0);
             state.dead_lettering += 1;
             state.streams[stream as usize].leaving.insert(entry);
-            let (stream, carried) = (stream as usize, slot.carried.clone());
-            return Some(FinalRejection { stream, found, carried, reason, error, min_idle });
+            let (stream, carried, touched) = (stream as usize, slot.carried.clone(), slot.touched());
+            let is_uncounted = settlement.unrecoverable && options.dead_letter.is_none();
+            return Some(FinalRejection { stream, found, carried, reason, error, is_uncounted, touched });
         }
         let due = Instant::now().checked_add(options.retry_policy?.wait(deliveries, jitter()))?;
         let touched = slot.touched();

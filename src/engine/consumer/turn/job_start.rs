@@ -22,19 +22,19 @@ impl Consumer {
         &self,
         state: &mut ConsumerState,
         delivery: Delivery<'_>,
+        now: Instant,
         free: &mut usize,
     ) -> Option<JobToken> {
         let is_parked = !state.admit(&delivery);
         // Of a partition whose lease may have lapsed, nothing starts.
-        let has_waiting =
-            state.buffered.len() > state.parked || !state.can_start(delivery.stream, delivery.at);
+        let has_waiting = state.buffered.len() > state.parked || !state.can_start(delivery.stream, now);
         if is_parked || *free == 0 && !planted("entry without a slot starts") || has_waiting {
             state.buffer(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
             return None;
         }
         *free = free.saturating_sub(1);
         state.claim_backlog.start_read();
-        Some(start(state, delivery, delivery.at))
+        Some(start(state, delivery, now))
     }
 
     /// Takes the slot that was reserved for a claimed entry. Buffered entries wait for other slots. An entry that must wait
@@ -43,10 +43,11 @@ impl Consumer {
         &self,
         state: &mut ConsumerState,
         delivery: Delivery<'_>,
+        now: Instant,
     ) -> Option<JobToken> {
         let is_parked = !state.admit(&delivery);
-        if !is_parked && state.can_start(delivery.stream, delivery.at) {
-            return Some(start(state, delivery, delivery.at));
+        if !is_parked && state.can_start(delivery.stream, now) {
+            return Some(start(state, delivery, now));
         }
         state.buffer(BufferedEntry { is_parked, ..BufferedEntry::new(delivery) });
         None
@@ -120,8 +121,8 @@ impl Consumer {
             let names = (stream.key.as_str(), self.group.as_str(), self.options.id.as_str());
             let claim = Claim::Count(deliveries);
             pack_claim(&mut commands, names, 0, entries.iter(), claim, Destination::Nowhere);
-            // After a lost connection another consumer can own the entries.
-            commands.send_once();
+            // The lease of the partition holds now, and not for ever.
+            commands.all_expire();
             self.shared(stream.lane).submit(&mut commands);
         }
     }

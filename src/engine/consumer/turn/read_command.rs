@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::redis_io::command::{Commands, Destination, ReplyTag};
 use crate::redis_io::streams::commands::Read;
 use crate::redis_io::world::fault::planted;
@@ -65,6 +67,7 @@ impl Consumer {
         let lane = &mut state.lanes[lane];
         lane.rotation = lane.rotation.wrapping_add(1);
         lane.reading = true;
+        lane.read_sent = Some(Instant::now());
         lane.reads_history = history;
         lane.asked = asked;
         lane.outdated = false;

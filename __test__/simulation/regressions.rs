@@ -5,7 +5,7 @@
 use crate::scenario::Scenario;
 
 /// Scripts of mended faults, with the faults.
-pub const SCRIPTS: [(&str, &str); 11] = [
+pub const SCRIPTS: [(&str, &str); 13] = [
     (
         include_str!("scripts/171.json"),
         "a completion that only a replica had published was not sent again with its acknowledgement",
@@ -46,6 +46,14 @@ pub const SCRIPTS: [(&str, &str); 11] = [
     (
         include_str!("scripts/22484.json"),
         "a completion was never published, since its connection broke behind the acknowledgement",
+    ),
+    (
+        include_str!("scripts/1208.json"),
+        "a lease renewal that waited for a Cluster took the entry back from the consumer that had claimed it",
+    ),
+    (
+        include_str!("scripts/61055.json"),
+        "after it was frozen, a consumer took entries from the consumers that had claimed them, again and again",
     ),
 ];
 

@@ -43,6 +43,7 @@ const LAYERS = {
     ['cluster', 'pubsub', 'sentinel'],
     ['connection'],
     ['link', 'streams'],
+    ['command_selection'],
     ['command'],
     ['command_meta'],
     ['destination'],

@@ -14,7 +14,6 @@ pub mod deadline_timer;
 pub mod entry_commands;
 pub mod job_delivery;
 pub mod lease_renewal;
-pub mod missed_renewal;
 pub mod ownership;
 pub mod play;
 pub mod reading;

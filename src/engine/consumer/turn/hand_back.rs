@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use crate::redis_io::command::{Commands, Destination};
 use crate::redis_io::error::RedisError;
@@ -47,12 +46,6 @@ impl HandBack {
 }
 
 impl Consumer {
-    /// Returns true if the entry belongs to this consumer. An entry whose lease has lapsed is claimable already, or
-    /// belongs to another consumer.
-    pub(crate) fn holds_lease(&self, touched: Instant) -> bool {
-        touched.elapsed() <= self.options.claim_deadline
-    }
-
     /// Returns the waiting entries of a consumer that pauses, if other consumers can claim them. Without
     /// `claimInterval` they start as slots become free, since probably no consumer of the group would claim them.
     pub(crate) fn hand_back_waiting(&self, state: &mut ConsumerState) {

@@ -13,7 +13,9 @@
 //! - The command expires, see [`crate::redis_io::command::CommandMeta::expires`]: it leaves at once or fails, and a later attempt
 //!   gets a minimum idle time of its own.
 //!
-//! The clock of Redis can be set back, so that the entry is idle for less than that. [`super::missed_renewal`] looks such entries up.
+//! The clock of Redis can be set back, so that the entry is idle for less than that. [`missed`] looks such entries up.
+
+mod missed;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -105,6 +107,12 @@ impl Consumer {
             true => 0,
             false => min_idle(touched.elapsed(), self.options.claim_deadline),
         }
+    }
+
+    /// Returns true if the entry belongs to this consumer. An entry whose lease has lapsed is claimable already, or
+    /// belongs to another consumer.
+    pub(crate) fn holds_lease(&self, touched: Instant) -> bool {
+        touched.elapsed() <= self.options.claim_deadline
     }
 
     /// As [`Consumer::min_idle`], for a command that nothing repeats if the entry is idle for less: 0 until the lease has lapsed.

@@ -13,7 +13,6 @@ use crate::redis_io::world::map::HashSet;
 use crate::engine::consumer::Consumer;
 use crate::engine::consumer::lease_renewal::{Renewal, RenewalResult, is_for_now, read_ids};
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::turn::hand_back::PendingReply;
 use crate::engine::protocol::pending_entries::{PendingEntry, read_rows};
 
 /// Returns true if an entry of a renewal still needs it: its job runs, it waits, or it is delayed.
@@ -96,7 +95,7 @@ impl Consumer {
         lane: usize,
         subjects: &[T],
         pack: impl Fn(&mut Commands, &T, Destination),
-    ) -> Vec<PendingReply> {
+    ) -> Vec<oneshot::Receiver<Result<Value, RedisError>>> {
         let mut commands = Commands::default();
         let mut replies = Vec::with_capacity(subjects.len());
         for subject in subjects {

@@ -28,6 +28,7 @@ const SENDS = {
   'with set values': {},
   'whose entry is the only copy': { payload: 'entry' },
   'with values that are not carried': { carry: false },
+  'with an idempotency id': { id: 'once' },
   'with a wait and an answer': { waitFor: ['group'], returns: ['outbound'], durable: true },
 };
 

@@ -50,7 +50,7 @@ const SCRIPTS: &[(&str, Handler)] = &[
     ("7af43432684d3a8bf5856d64ce605ac768a03f24", retrying::xretry),
     // An entry for an idempotency id.
     #[cfg(feature = "simulation")]
-    ("f73fe78eff0d5cf8abe167f996c04af88a1c7647", delayed_sends::add_once),
+    ("e933d7b3ba24980e8633d22775e0c416b31d831a", delayed_sends::add_once),
     // Delayed sends, as the files of the engine have the texts.
     #[cfg(feature = "simulation")]
     ("a87bde8efeca5e00632c60d0699ab24a0711006d", delayed_sends::schedule),

@@ -5,7 +5,8 @@ use crate::redis_io::streams::entry::EntryId;
 /// Adds the entry and remembers it. Keys: the stream, the id, the delayed sends, then payload keys. Arguments: the send, the
 /// job, the id, the time in ms, a value and an expiry for each payload key, the words of XADD. A repetition of the same send is
 /// no duplicate. A delayed send of the id is the first send. Errors come back as Redis has them, which older versions wrap
-/// otherwise. The id is kept first, so that a user without one of the rights adds nothing.
+/// otherwise. The id is kept first, so that a user without one of the rights adds nothing. The first write needs memory: Redis
+/// refuses no later one of a script.
 pub(crate) const ADD_ONCE: &str = "\
 local first=redis.call('GET',KEYS[2])
 if first then
@@ -18,10 +19,12 @@ if delayed then
   local words=cmsgpack.unpack(delayed)
   return '- '..words[1]..' '..words[2]
 end
-local ok=redis.pcall('DEL',KEYS[2])
-if type(ok)=='table' then return ok end
-ok=redis.pcall('PSETEX',KEYS[2],ARGV[4],'- '..ARGV[1]..' '..ARGV[2])
+local known='- '..ARGV[1]..' '..ARGV[2]
+local ok=redis.pcall('PSETEX',KEYS[2],'1',known)
 if ok.err then return ok end
+ok=redis.pcall('DEL',KEYS[2])
+if type(ok)=='table' then return ok end
+redis.call('PSETEX',KEYS[2],ARGV[4],known)
 local function refuse(error)
   redis.call('DEL',KEYS[2])
   return error

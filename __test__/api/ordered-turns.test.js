@@ -15,7 +15,7 @@ const REMOVALS = {
 };
 
 for (const [kind, remove] of Object.entries(REMOVALS)) {
-  ours(`a failed job that is ${kind} does not block its key`, async (_, scene) => {
+  ours(`the key of a failed job that is ${kind} goes on`, async (_, scene) => {
     const runs = [];
     const consumer = scene.consumer(CLAIMS);
     const processor = async ({ id }) => {

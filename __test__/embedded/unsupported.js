@@ -87,9 +87,7 @@ const LEFT_OUT = [
   ['a takeover of 20,000 pending entries', 'types'],
   ['a failed job of a takeover', 'types'],
   ['a takeover of large entries', 'types'],
-  ['a failed job that is deleted from its stream', 'types'],
-  ['a failed job that is acknowledged by a command', 'types'],
-  ['a failed job that is trimmed from its stream', 'types'],
+  ['the key of a failed job that is', 'types'],
 ];
 
 /** Returns the reason to leave a case out, if there is one. @returns {string | undefined} */

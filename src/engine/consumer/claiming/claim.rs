@@ -120,7 +120,7 @@ impl Consumer {
             return Ok(());
         }
         let names = (key, self.group.as_str(), self.options.id.as_str());
-// A lease begins here at the earliest, even if the reply comes late.
+        // A lease begins here at the earliest, even if the reply comes late.
         let sent = Instant::now();
         // After a lost connection the owners get time to renew their leases, so it must not be sent then.
         let reply = if self.is_ready(lane) {

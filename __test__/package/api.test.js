@@ -30,6 +30,7 @@ const OPTIONS = {
   IProcessOptions: '`consumer.process(options)`',
   IBatchOptions: 'Batches',
   IOrderOptions: 'Partitions',
+  IFairOptions: 'Fair dispatch',
   IPartitionedStream: 'Partitions',
   IBackoffOptions: 'Claiming',
   IContractDefinition: '`defineStream(definition)`',

@@ -222,8 +222,10 @@ impl<'a> Running<'a> {
         for stream in 0..self.scenario.streams.len() {
             made.add_stream(StreamOptions {
                 name: Scenario::stream_name(stream),
+                stream: Scenario::stream_name(stream),
                 is_partition: false,
                 order: None,
+                fair: None,
                 read_from: ReadFrom::New,
                 from_id: "0".to_owned(),
                 set_id: false,

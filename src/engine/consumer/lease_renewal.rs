@@ -163,7 +163,7 @@ impl Consumer {
             let Some(slot) = state.jobs.job(token) else { continue };
             add(slot.stream, slot.entry, Some(token), slot.touched(), 0);
         }
-        for waiting in &state.buffered {
+        for waiting in state.buffered_entries() {
             add(waiting.stream, waiting.entry, None, waiting.touched, 0);
         }
         let mut delayed = std::mem::take(&mut state.delayed_retries);
@@ -187,7 +187,7 @@ impl Consumer {
                 state.jobs.touch(token, *at);
             }
         }
-        let of_stream = state.buffered.iter_mut().filter(|one| one.stream == key.stream);
+        let of_stream = state.buffered_entries_mut().filter(|one| one.stream == key.stream);
         of_stream.filter(|one| ids.contains(&one.entry)).for_each(|one| one.touched = *at);
         if key.min_idle > 0 {
             // Another consumer has claimed the others, unless their last renewal took long. The history shows it.
@@ -203,8 +203,9 @@ impl Consumer {
             // The rest of the delay is shorter than the idle time of a claim.
             !is_renewed || key.idle == 0
         });
+        let reads_ahead = state.reads_ahead();
         drop(state);
-        if self.options.read_ahead > 0 {
+        if reads_ahead {
             // Entries without a lease waited for this reply.
             (self.after_renewal)(self, lane);
         }
@@ -227,7 +228,7 @@ impl Consumer {
 
 impl ConsumerState {
     fn has_leases(&self) -> bool {
-        self.jobs.in_use() || !self.buffered.is_empty() || !self.delayed_retries.is_empty()
+        self.jobs.in_use() || self.buffered_count() > 0 || !self.delayed_retries.is_empty()
     }
 }
 

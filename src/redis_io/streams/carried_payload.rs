@@ -60,6 +60,11 @@ impl CarriedPayload {
         self.values.len() + usize::from(self.is_only_copy) + usize::from(self.order_key.is_some())
     }
 
+    /// Size of the values and of their keys, in bytes.
+    pub fn size(&self) -> usize {
+        self.values.iter().map(|(key, value)| key.len() + value.len()).sum()
+    }
+
     /// Returns true if it has the value of a payload key.
     pub fn has(&self, key: &str) -> bool {
         self.values.iter().any(|(known, _)| **known == *key)

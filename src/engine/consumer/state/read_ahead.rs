@@ -1,4 +1,4 @@
-//! Entries that are read ahead: their number, their start, and their return to the group. Pure.
+//! Buffered entries, and those that are read ahead: their number, their start, and their return to the group. Pure.
 //!
 //! Each lane reads ahead for its own part of the limit, and reads again once at most half of that part waits. So one
 //! read brings several entries, and a busy lane takes nothing from the others.
@@ -8,10 +8,67 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::redis_io::streams::entry::EntryId;
+
 use crate::engine::consumer::state::ConsumerState;
 use crate::engine::consumer::state::buffer::BufferedEntry;
 
 impl ConsumerState {
+    /// Buffers an entry behind the others.
+    pub fn buffer(&mut self, one: BufferedEntry) {
+        if !one.is_parked {
+            return self.schedule(one);
+        }
+        self.parked += 1;
+        let ownership = &mut self.streams[one.stream as usize].ownership;
+        ownership.iter_mut().for_each(|ownership| ownership.parked += 1);
+        self.buffered.push_back(one);
+    }
+
+    /// Number of buffered entries.
+    pub fn buffered_count(&self) -> usize {
+        self.buffered.len() + self.fair.as_ref().map_or(0, |fair| fair.schedule.waiting())
+    }
+
+    /// Returns true if an entry waits for a slot only.
+    pub fn has_waiting(&self) -> bool {
+        self.buffered_count() > self.parked
+    }
+
+    /// All buffered entries, those of a key in their order.
+    pub fn buffered_entries(&self) -> impl Iterator<Item = &BufferedEntry> {
+        self.buffered.iter().chain(self.fair.iter().flat_map(|fair| fair.schedule.entries()))
+    }
+
+    /// The same, to change them.
+    pub fn buffered_entries_mut(&mut self) -> impl Iterator<Item = &mut BufferedEntry> {
+        let fair = self.fair.iter_mut().flat_map(|fair| fair.schedule.entries_mut());
+        self.buffered.iter_mut().chain(fair)
+    }
+
+    /// Returns true if an entry is in flight or buffered, so that the history must not start it again.
+    pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
+        self.jobs.holds(stream, entry)
+            || self.buffered.iter().any(|buffered| buffered.is(stream, entry))
+            || self.fair.as_ref().is_some_and(|fair| fair.holds(stream, entry))
+    }
+
+    /// Returns true if this job of an entry is in flight or buffered.
+    pub fn holds_job(&self, stream: u32, entry: EntryId, job: Option<&[u8]>) -> bool {
+        let is_it = |one: &BufferedEntry| one.is(stream, entry) && job == Some(one.job.as_bytes());
+        self.jobs.holds_job(stream, entry, job)
+            || self.buffered.iter().any(is_it)
+            || self
+                .fair
+                .as_ref()
+                .is_some_and(|fair| fair.holds(stream, entry) && fair.schedule.entries().any(is_it))
+    }
+
+    /// Returns true if entries are read beyond the free slots.
+    pub fn reads_ahead(&self) -> bool {
+        self.read_ahead > 0 || self.fair.is_some()
+    }
+
     /// Number of buffered entries of a lane that wait for a slot only.
     pub fn waiting(&self, lane: usize) -> usize {
         if self.lanes.len() == 1 {
@@ -33,6 +90,9 @@ impl ConsumerState {
     /// Takes the buffered entry that starts next. While entries are read ahead, one without a renewal within `lease`
     /// stays until the next renewal shows its owner.
     pub fn take_waiting(&mut self, now: Instant, lease: Duration) -> Option<BufferedEntry> {
+        if self.fair.is_some() {
+            return self.take_fair(now, lease);
+        }
         let is_held = |one: &BufferedEntry| now.saturating_duration_since(one.touched) <= lease;
         let can_start = |one: &BufferedEntry| {
             (self.read_ahead == 0 || is_held(one)) && !one.is_parked && self.can_start(one.stream, now)
@@ -45,8 +105,9 @@ impl ConsumerState {
     /// pending for it.
     pub fn leave_waiting(&mut self, is_left: impl Fn(&BufferedEntry) -> bool) -> VecDeque<BufferedEntry> {
         let all = std::mem::take(&mut self.buffered);
-        let (left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_left);
+        let (mut left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(&is_left);
         self.buffered = kept;
+        left.extend(self.leave_schedule(is_left));
         if self.is_ordered {
             self.count_parked();
         }
@@ -65,7 +126,6 @@ mod tests {
     use crate::engine::consumer::state::lane::LaneState;
     use crate::engine::consumer::state::stream::StreamState;
     use crate::engine::consumer::state::tests::playing;
-    use crate::redis_io::streams::entry::EntryId;
 
     fn delivery(stream: u32, time: u64, at: Instant) -> Delivery<'static> {
         let entry = EntryId { time, sequence: 0 };

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::{HashMap, HashSet};
 
+use crate::engine::consumer::state::fair_dispatch::look_ahead::LookAhead;
 use crate::engine::consumer::state::last_entry::LastSeen;
 use crate::engine::consumer::state::ownership::{Ownership, OwnershipPhase};
 use crate::engine::consumer::state::trim_detector::{Received, TrimDetector};
@@ -70,6 +71,8 @@ pub struct StreamState {
     pub is_prepared: bool,
     /// Ownership, if its jobs are ordered.
     pub ownership: Option<Ownership>,
+    /// Limit of its waiting entries, in a consumer with fair dispatch.
+    pub look_ahead: Option<LookAhead>,
     /// Start of the next read.
     pub position: Position,
     /// First of the buffered entries that were returned to the group since the last read. They stay pending for this
@@ -134,6 +137,7 @@ impl StreamState {
             active: false,
             is_prepared: false,
             ownership: Ownership::of(&options),
+            look_ahead: None,
             position: Self::first_position(&options),
             handed_back: None,
             unstarted: HashSet::default(),
@@ -170,7 +174,9 @@ impl StreamState {
 
     /// Returns true if the next read of its lane has the stream.
     pub fn is_read(&self) -> bool {
-        self.active && self.ownership.as_ref().is_none_or(|ownership| ownership.can_read(Instant::now()))
+        self.active
+            && self.ownership.as_ref().is_none_or(|ownership| ownership.can_read(Instant::now()))
+            && self.look_ahead.as_ref().is_none_or(LookAhead::can_read)
     }
 
     /// Returns true if idle entries of the stream can be claimed.
@@ -178,7 +184,9 @@ impl StreamState {
         let is_held = |ownership: &Ownership| {
             ownership.phase == OwnershipPhase::Held && ownership.can_start(Instant::now())
         };
-        self.active && self.ownership.as_ref().is_none_or(is_held)
+        self.active
+            && self.ownership.as_ref().is_none_or(is_held)
+            && self.look_ahead.as_ref().is_none_or(LookAhead::can_claim)
     }
 
     /// Position as an argument of XREADGROUP.

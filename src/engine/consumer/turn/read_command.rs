@@ -12,6 +12,9 @@ use crate::engine::consumer::state::ownership::Ownership;
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::consumer::turn::Reads;
 
+/// Maximum time of a read that leaves out a stream with a full look-ahead, for servers that do not end a read on request.
+const LONGEST_READ_WITHOUT_A_STREAM: Duration = Duration::from_secs(1);
+
 /// ReplyTag of a CLIENT ID.
 pub(crate) const CLIENT_ID: u8 = 0;
 /// The ticket of a read.
@@ -44,6 +47,8 @@ impl Consumer {
         of_lane.for_each(StreamState::reread_handed_back);
         let ordered = state.active_streams(lane).filter_map(|stream| stream.ownership.as_ref());
         let longest = ordered.map(Ownership::longest_read).min().unwrap_or(Duration::MAX);
+        let leaves_out = state.leaves_out(lane);
+        let longest = if leaves_out { longest.min(LONGEST_READ_WITHOUT_A_STREAM) } else { longest };
         let mut active: Vec<(&str, &str)> =
             state.active_streams(lane).map(|stream| (stream.key.as_str(), stream.position_text())).collect();
         // Redis serves the first stream first, so the streams rotate.
@@ -67,6 +72,7 @@ impl Consumer {
         lane.reading = true;
         lane.reads_history = history;
         lane.asked = asked;
+        lane.leaves_out = leaves_out;
         lane.outdated = false;
         commands
     }

@@ -52,21 +52,12 @@ impl ConsumerState {
         }
     }
 
-    /// Buffers an entry behind the others.
-    pub fn buffer(&mut self, one: BufferedEntry) {
-        if one.is_parked {
-            self.parked += 1;
-            let ownership = &mut self.streams[one.stream as usize].ownership;
-            ownership.iter_mut().for_each(|ownership| ownership.parked += 1);
-        }
-        self.buffered.push_back(one);
-    }
-
     /// Lets the parked entries of streams start that have no order any more.
     pub fn unpark_unordered(&mut self) {
         for one in self.buffered.iter_mut().filter(|one| one.is_parked) {
             one.is_parked = self.streams[one.stream as usize].ownership.is_some();
         }
+        self.schedule_unparked();
         self.count_parked();
     }
 
@@ -110,7 +101,7 @@ impl ConsumerState {
         let mut waiting = Vec::new();
         for at in self.ordered() {
             let Some(ownership) = &self.streams[at].ownership else { continue };
-            let of_stream = self.buffered.iter().filter(|one| one.stream == at as u32);
+            let of_stream = self.buffered_entries().filter(|one| one.stream == at as u32);
             let (parked, next): (Vec<_>, Vec<_>) = of_stream.partition(|one| one.is_parked);
             let keys: HashSet<&str> = parked.into_iter().filter_map(BufferedEntry::order_key).collect();
             let mut held: HashSet<EntryId> = next.into_iter().map(|one| one.entry).collect();
@@ -143,6 +134,7 @@ impl ConsumerState {
             }
             None => drop(ownership.busy.remove(key)),
         }
+        self.schedule_unparked();
     }
 
     /// Takes over a partition. Its jobs that still run here have their turn.
@@ -169,8 +161,10 @@ impl ConsumerState {
         let left = stream as u32;
         self.delayed_retries.retain(|one| one.stream != left);
         let all = std::mem::take(&mut self.buffered);
-        let (left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(|one| one.stream == left);
+        let is_left = |one: &BufferedEntry| one.stream == left;
+        let (mut left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_left);
         self.buffered = kept;
+        left.extend(self.leave_schedule(is_left));
         self.count_parked();
         left
     }

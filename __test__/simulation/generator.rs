@@ -11,6 +11,8 @@ use crate::situations;
 /// Part of the seeds whose scripts have situations, and further features, in percent.
 const WITH_SITUATIONS: u64 = 65;
 const WITH_FEATURES: u64 = 50;
+/// The same for keys and fair dispatch, which have a chance of their own.
+const WITH_KEYS: u64 = 25;
 
 /// Makes the script of a seed.
 pub fn generate(seed: u64) -> Scenario {
@@ -21,6 +23,10 @@ pub fn generate(seed: u64) -> Scenario {
     }
     if random.happens(WITH_FEATURES) {
         features::add(&mut scenario, random);
+    }
+    let random = &mut Random::new(seed, 15);
+    if random.happens(WITH_KEYS) {
+        features::add_keys(&mut scenario, random);
     }
     scenario
 }
@@ -145,6 +151,7 @@ fn consumer(group: usize, random: &mut Random) -> Consumer {
         block_timeout: random.pick(&[Some(5_000), Some(300), None]),
         removes_idle: random.pick(&[None, None, Some(8_000)]),
         prefetches: false,
+        fair: None,
     }
 }
 
@@ -199,7 +206,7 @@ fn send(
     let is_recorded = !waits_for.is_empty() && random.happens(40);
     let runs = behaviours(random, is_calm, has_deadlines);
     let (returns, changes_payload) = (false, false);
-    Send { process, job, stream, waits_for, is_recorded, payload, returns, changes_payload, runs }
+    Send { process, job, stream, waits_for, is_recorded, payload, key: None, returns, changes_payload, runs }
 }
 
 fn behaviours(random: &mut Random, is_calm: bool, has_deadlines: bool) -> Vec<Behaviour> {

@@ -5,7 +5,7 @@ use crate::generator;
 use crate::run;
 
 /// Names of the planted faults, as in the calls of `planted` in src.
-pub const FAULTS: [&str; 33] = [
+pub const FAULTS: [&str; 34] = [
     "acknowledged before it runs",
     "buffered payload is lost",
     "claim without idle time",
@@ -19,6 +19,7 @@ pub const FAULTS: [&str; 33] = [
     "entry without a slot starts",
     "exhausted is reported again",
     "failure is acknowledged",
+    "fair slot is not counted",
     "first completion ends the wait",
     "forgotten resend",
     "group resumes at the end",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hfxbus::engine::consumer::Consumer;
 use hfxbus::engine::options::bus::{BusOptions, EjectOptions, Route};
-use hfxbus::engine::options::consumer::{ConsumerOptions, ReadFrom, StreamOptions};
+use hfxbus::engine::options::consumer::{ConsumerOptions, FairOptions, ReadFrom, StreamOptions};
 use hfxbus::engine::options::retention::RetentionOptions;
 use hfxbus::engine::options::retry_policy::{Growth, RetryPolicy};
 use hfxbus::redis_io::world::simulation;
@@ -225,7 +225,7 @@ impl<'a> Running<'a> {
                 stream: Scenario::stream_name(stream),
                 is_partition: false,
                 order: None,
-                fair: None,
+                fair: consumer.fair.map(|fair| FairOptions { cap: fair.cap, waiting: Some(fair.waiting) }),
                 read_from: ReadFrom::New,
                 from_id: "0".to_owned(),
                 set_id: false,

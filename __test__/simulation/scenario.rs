@@ -91,6 +91,17 @@ pub struct Consumer {
     /// True if values in keys come with their jobs.
     #[serde(default)]
     pub prefetches: bool,
+    #[serde(default)]
+    pub fair: Option<Fair>,
+}
+
+/// Fair dispatch of all streams of a consumer.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Fair {
+    /// Maximum number of running jobs of a key.
+    pub cap: Option<usize>,
+    /// Maximum number of waiting entries of a stream.
+    pub waiting: usize,
 }
 
 /// An action with its time in ms.
@@ -188,6 +199,8 @@ pub struct Send {
     /// True for `durable`.
     pub is_recorded: bool,
     pub payload: Payload,
+    #[serde(default)]
+    pub key: Option<u32>,
     /// True if completions return the answers of the runs.
     #[serde(default)]
     pub returns: bool,

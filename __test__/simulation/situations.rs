@@ -152,6 +152,7 @@ fn send_jobs(scenario: &mut Scenario, random: &mut Random, (at, stream): (u64, u
             waits_for: Vec::new(),
             is_recorded: false,
             payload: Payload::Entry(16),
+            key: None,
             returns: false,
             changes_payload: false,
             runs: vec![first, Behaviour::Succeed(20)],

@@ -45,13 +45,14 @@ pub fn check(scenario: &Scenario, outcome: &Outcome) -> Vec<Violation> {
 fn check_history<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Vec<Violation> {
     let summary = Summary::new(scenario, outcome);
     let mut found = Vec::new();
-    let checks: [(&'static str, Check<'a>); 25] = [
+    let checks: [(&'static str, Check<'a>); 26] = [
         ("delivery", Summary::delivery),
         ("outcome", Summary::outcome),
         ("acknowledgement", Summary::acknowledgement),
         ("retention", Summary::retention),
         ("dead letters", Summary::dead_letters),
         ("concurrency", Summary::concurrency),
+        ("shares", Summary::shares),
         ("order", Summary::order),
         ("overlap", Summary::overlap),
         ("retry limit", Summary::retry_limit),

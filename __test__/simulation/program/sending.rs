@@ -78,7 +78,7 @@ impl Program {
             capped: self.host.board.capped[send.stream],
             record: if send.is_recorded { RECORD } else { 0 },
             headers: None,
-            key: None,
+            key: send.key.map(|key| format!("k{key}").into()),
             payload: payload_of(send),
             once: None,
             request,

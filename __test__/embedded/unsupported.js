@@ -76,6 +76,20 @@ const LEFT_OUT = [
   ['the option scaleReads of a Cluster', 'cluster'],
   ['the option tls does', 'tls'],
   ['the option username does', 'acl'],
+  ['moves of a partition count no delivery', 'types'],
+  ['a consumer that stops beside a takeover', 'types'],
+  ['an owner that was frozen for longer than its lease', 'types'],
+  ['fencing numbers grow although', 'types'],
+  ['owners keep their partitions while memory is full', 'types'],
+  ['no partition moves while Redis lacks replicas', 'types'],
+  ['a consumer without the right to PEXPIRE', 'acl'],
+  ['an owner whose renewals are refused', 'acl'],
+  ['a takeover of 20,000 pending entries', 'types'],
+  ['a failed job of a takeover', 'types'],
+  ['a takeover of large entries', 'types'],
+  ['a failed job that is deleted from its stream', 'types'],
+  ['a failed job that is acknowledged by a command', 'types'],
+  ['a failed job that is trimmed from its stream', 'types'],
 ];
 
 /** Returns the reason to leave a case out, if there is one. @returns {string | undefined} */

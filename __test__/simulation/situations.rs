@@ -152,9 +152,10 @@ fn send_jobs(scenario: &mut Scenario, random: &mut Random, (at, stream): (u64, u
             waits_for: Vec::new(),
             is_recorded: false,
             payload: Payload::Entry(16),
-            key: None,
             returns: false,
             changes_payload: false,
+            key: None,
+            once: None,
             runs: vec![first, Behaviour::Succeed(20)],
         };
         let at = at + nth * random.pick(&[0, 1, 10, 60]);

@@ -37,7 +37,7 @@ use crate::redis_io::error::RedisError;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::fault::planted;
 
-use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::buffer::EntryBuffer;
 use crate::engine::consumer::state::claim_backlog::ClaimBacklog;
 use crate::engine::consumer::state::counts::Counts;
 use crate::engine::consumer::state::fair_dispatch::dispatch::FairDispatch;
@@ -95,22 +95,22 @@ pub struct ConsumerState {
     pub jobs: JobsInFlight,
     /// Counters of jobs.
     pub counts: Counts,
-    /// Buffered entries in order. With fair dispatch, the parked ones only.
-    pub buffered: VecDeque<BufferedEntry>,
+    /// Buffered entries. With fair dispatch, the parked ones only.
+    pub buffered: EntryBuffer,
     /// The others, with fair dispatch.
     pub fair: Option<Box<FairDispatch>>,
     /// Maximum number of buffered entries that reads ask for beyond the free slots.
     pub read_ahead: usize,
     /// True if a stream is ordered.
     pub is_ordered: bool,
-    /// Number of buffered entries that wait for another entry of their key.
-    pub parked: usize,
     /// True once an entry has stopped to be parked, until it can start.
     pub has_unparked: bool,
     /// True while the task that owns partitions runs.
     pub owning: bool,
     /// Current failure of that task by stream, so that it is reported once.
     pub ownership_failures: BTreeMap<String, String>,
+    /// Ordered streams whose announcement failed, with the first success since then.
+    pub announced_again: BTreeMap<String, Option<Instant>>,
     /// Number of commands under way that hand back buffered entries.
     pub handing_back: usize,
     /// The nodes it reads from.

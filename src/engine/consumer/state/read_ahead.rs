@@ -11,20 +11,9 @@ use tokio::time::Instant;
 use crate::redis_io::streams::entry::EntryId;
 
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 
 impl ConsumerState {
-    /// Buffers an entry behind the others.
-    pub fn buffer(&mut self, one: BufferedEntry) {
-        if !one.is_parked {
-            return self.schedule(one);
-        }
-        self.parked += 1;
-        let ownership = &mut self.streams[one.stream as usize].ownership;
-        ownership.iter_mut().for_each(|ownership| ownership.parked += 1);
-        self.buffered.push_back(one);
-    }
-
     /// Number of buffered entries.
     pub fn buffered_count(&self) -> usize {
         self.buffered.len() + self.fair.as_ref().map_or(0, |fair| fair.schedule.waiting())
@@ -32,32 +21,35 @@ impl ConsumerState {
 
     /// Returns true if an entry waits for a slot only.
     pub fn has_waiting(&self) -> bool {
-        self.buffered_count() > self.parked
+        self.buffered.waiting() > 0 || self.fair.as_ref().is_some_and(|fair| fair.schedule.waiting() > 0)
     }
 
     /// All buffered entries, those of a key in their order.
     pub fn buffered_entries(&self) -> impl Iterator<Item = &BufferedEntry> {
-        self.buffered.iter().chain(self.fair.iter().flat_map(|fair| fair.schedule.entries()))
+        self.buffered.iter().chain(self.scheduled())
     }
 
-    /// The same, to change them.
-    pub fn buffered_entries_mut(&mut self) -> impl Iterator<Item = &mut BufferedEntry> {
+    /// Buffered entries of a stream, for changes of them.
+    pub fn buffered_of_stream_mut(&mut self, stream: u32) -> impl Iterator<Item = &mut BufferedEntry> {
         let fair = self.fair.iter_mut().flat_map(|fair| fair.schedule.entries_mut());
-        self.buffered.iter_mut().chain(fair)
+        self.buffered.of_stream_mut(stream).chain(fair.filter(move |one| one.stream == stream))
+    }
+
+    /// Returns true if an entry is buffered.
+    pub fn buffers(&self, stream: u32, entry: EntryId) -> bool {
+        self.buffered.holds(stream, entry) || self.fair.as_ref().is_some_and(|fair| fair.holds(stream, entry))
     }
 
     /// Returns true if an entry is in flight or buffered, so that the history must not start it again.
     pub fn holds(&self, stream: u32, entry: EntryId) -> bool {
-        self.jobs.holds(stream, entry)
-            || self.buffered.iter().any(|buffered| buffered.is(stream, entry))
-            || self.fair.as_ref().is_some_and(|fair| fair.holds(stream, entry))
+        self.jobs.holds(stream, entry) || self.buffers(stream, entry)
     }
 
     /// Returns true if this job of an entry is in flight or buffered.
     pub fn holds_job(&self, stream: u32, entry: EntryId, job: Option<&[u8]>) -> bool {
         let is_it = |one: &BufferedEntry| one.is(stream, entry) && job == Some(one.job.as_bytes());
         self.jobs.holds_job(stream, entry, job)
-            || self.buffered.iter().any(is_it)
+            || job.is_some_and(|job| self.buffered.holds_job(stream, entry, job))
             || self
                 .fair
                 .as_ref()
@@ -69,14 +61,13 @@ impl ConsumerState {
         self.read_ahead > 0 || self.fair.is_some()
     }
 
-    /// Number of buffered entries of a lane that wait for a slot only.
+    /// Number of buffered entries of the reads of a lane that wait for a slot only.
     pub fn waiting(&self, lane: usize) -> usize {
+        let read = self.buffered.of_reads();
         if self.lanes.len() == 1 {
-            return self.buffered.len() - self.parked;
+            return read.len();
         }
-        let is_of_lane =
-            |one: &&BufferedEntry| !one.is_parked && self.streams[one.stream as usize].lane == lane;
-        self.buffered.iter().filter(is_of_lane).count()
+        read.iter().filter(|one| self.streams[one.stream as usize].lane == lane).count()
     }
 
     /// Number of entries that the next read of a lane asks for beyond the free slots, if `waiting` of its entries are
@@ -94,20 +85,14 @@ impl ConsumerState {
             return self.take_fair(now, lease);
         }
         let is_held = |one: &BufferedEntry| now.saturating_duration_since(one.touched) <= lease;
-        let can_start = |one: &BufferedEntry| {
-            (self.read_ahead == 0 || is_held(one)) && !one.is_parked && self.can_start(one.stream, now)
-        };
-        let at = self.buffered.iter().position(can_start)?;
-        self.buffered.remove(at)
+        let (streams, is_checked) = (&self.streams, self.read_ahead > 0);
+        self.buffered.take(|one| (!is_checked || is_held(one)) && streams[one.stream as usize].can_start(now))
     }
 
     /// Takes the buffered entries that `is_left` selects out of this consumer. Its next reads find those that are still
     /// pending for it.
     pub fn leave_waiting(&mut self, is_left: impl Fn(&BufferedEntry) -> bool) -> VecDeque<BufferedEntry> {
-        let all = std::mem::take(&mut self.buffered);
-        let (mut left, kept): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(&is_left);
-        self.buffered = kept;
-        left.extend(self.leave_schedule(is_left));
+        let left = self.leave_buffer(is_left);
         if self.is_ordered {
             self.count_parked();
         }
@@ -138,7 +123,7 @@ mod tests {
         state.lanes = (0..lanes).map(|_| LaneState::default()).collect();
         state.streams.iter_mut().enumerate().for_each(|(lane, stream)| stream.lane = lane);
         for (&stream, time) in waiting.iter().zip(1..) {
-            state.buffered.push_back(BufferedEntry::new(delivery(stream, time, Instant::now())));
+            state.buffered.push(BufferedEntry::new(delivery(stream, time, Instant::now())));
         }
         state
     }
@@ -191,7 +176,7 @@ mod tests {
         let mut state = waiting(2, 8, &[0, 0, 0]);
         run(&mut state, 1);
         assert_eq!([0, 1].map(|lane| state.next_count(lane, 1)), [None, Some(4)]);
-        state.buffered.pop_front();
+        state.buffered.take(|_| true);
         assert_eq!([0, 1].map(|lane| state.next_count(lane, 1)), [Some(2), Some(4)]);
         let mut few = waiting(2, 1, &[]);
         assert_eq!([0, 1].map(|lane| few.next_count(lane, 1)), [Some(1), Some(1)]);
@@ -218,7 +203,7 @@ mod tests {
     fn entries_start_in_order_but_those_without_a_lease_wait() {
         let (lease, now) = (Duration::from_secs(1), Instant::now() + Duration::from_secs(60));
         let mut state = waiting(1, 4, &[0, 0, 0]);
-        state.buffered[1].touched = now;
+        state.buffered.of_stream_mut(0).nth(1).expect("waits").touched = now;
         let mut take = |lease| state.take_waiting(now, lease).map(|one| one.entry.time);
         assert_eq!([lease, lease, Duration::MAX].map(&mut take), [Some(2), None, Some(1)]);
         state.read_ahead = 0;

@@ -4,7 +4,7 @@ use crate::redis_io::streams::carried_payload::CarriedPayload;
 use crate::redis_io::streams::entry::EntryId;
 use crate::redis_io::world::map::HashSet;
 
-use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 use crate::engine::consumer::state::fair_dispatch::schedule::FairSchedule;
 use crate::engine::consumer::state::stream::StreamState;
 use crate::engine::options::consumer::StreamOptions;

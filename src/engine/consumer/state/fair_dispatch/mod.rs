@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::redis_io::world::fault::planted;
 
 use crate::engine::consumer::state::ConsumerState;
-use crate::engine::consumer::state::buffer::BufferedEntry;
+use crate::engine::consumer::state::buffer::buffered_entry::BufferedEntry;
 use crate::engine::consumer::state::fair_dispatch::dispatch::{key_of, set_name};
 use crate::engine::consumer::state::fair_dispatch::look_ahead::LookAhead;
 use crate::engine::consumer::state::stream::StreamState;
@@ -46,11 +46,8 @@ impl ConsumerState {
 
     /// Moves the waiting entries to the schedule, and notes the slots of the running jobs.
     fn schedule_all(&mut self) {
-        let Self { fair: Some(fair), streams, jobs, buffered, .. } = self else { return };
-        let (parked, waiting): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(buffered).into_iter().partition(|one| one.is_parked);
-        *buffered = parked;
-        waiting.into_iter().for_each(|one| fair.add(streams, one));
+        self.schedule_waiting();
+        let Self { fair: Some(fair), streams, jobs, .. } = self else { return };
         jobs.assign_keys(|slot| {
             let StreamState { options, look_ahead, .. } = &streams[slot.stream as usize];
             let key = key_of(options, slot.carried.as_deref());
@@ -58,22 +55,17 @@ impl ConsumerState {
         });
     }
 
-    /// Moves entries to the schedule that are not parked any more.
-    pub(super) fn schedule_unparked(&mut self) {
-        if self.fair.is_none() {
-            return;
-        }
-        while let Some(at) = self.buffered.iter().position(|one| !one.is_parked) {
-            self.buffered.remove(at).into_iter().for_each(|one| self.schedule(one));
+    /// Moves the buffered entries to the schedule that wait for a slot only.
+    pub(super) fn schedule_waiting(&mut self) {
+        let Self { fair: Some(fair), streams, buffered, .. } = self else { return };
+        while let Some(one) = buffered.pass_on() {
+            fair.add(streams, one);
         }
     }
 
-    /// Adds an entry to those that wait for a slot.
-    pub fn schedule(&mut self, one: BufferedEntry) {
-        match &mut self.fair {
-            Some(fair) => fair.add(&mut self.streams, one),
-            None => self.buffered.push_back(one),
-        }
+    /// Entries of the schedule.
+    pub(super) fn scheduled(&self) -> impl Iterator<Item = &BufferedEntry> {
+        self.fair.iter().flat_map(|fair| fair.schedule.entries())
     }
 
     /// Notes the slots that have become free since the last turn. Keys are tried again whose entries could not start.
@@ -87,22 +79,31 @@ impl ConsumerState {
 
     /// Takes the entry that starts next, as [`ConsumerState::take_waiting`].
     pub(super) fn take_fair(&mut self, now: Instant, lease: Duration) -> Option<BufferedEntry> {
-        let Self { fair: Some(fair), streams, .. } = self else { return None };
+        let Self { fair: Some(fair), streams, buffered, .. } = self else { return None };
         let (key, mut one) = fair.schedule.take(|one| {
-            let ownership = &streams[one.stream as usize].ownership;
-            now.saturating_duration_since(one.touched) <= lease
-                && ownership.as_ref().is_none_or(|ownership| ownership.can_start(now))
+            now.saturating_duration_since(one.touched) <= lease && streams[one.stream as usize].can_start(now)
         })?;
         fair.remove(streams, &one);
+        buffered.forget(&one);
         one.fair_key = Some(key).filter(|_| !planted("fair slot is not counted"));
         Some(one)
     }
 
-    /// Takes out the entries of the schedule that `is_left` selects.
-    pub(super) fn leave_schedule(&mut self, is_left: impl Fn(&BufferedEntry) -> bool) -> Vec<BufferedEntry> {
-        let Self { fair: Some(fair), streams, .. } = self else { return Vec::new() };
-        let left = fair.schedule.leave(is_left);
-        left.iter().for_each(|one| fair.remove(streams, one));
+    /// Takes out the buffered entries that `is_left` selects.
+    pub(super) fn leave_buffer(
+        &mut self,
+        is_left: impl Fn(&BufferedEntry) -> bool,
+    ) -> VecDeque<BufferedEntry> {
+        let Self { fair, streams, buffered, .. } = self;
+        let mut left = buffered.leave(&is_left);
+        if let Some(fair) = fair {
+            let scheduled = fair.schedule.leave(is_left);
+            scheduled.iter().for_each(|one| {
+                fair.remove(streams, one);
+                buffered.forget(one);
+            });
+            left.extend(scheduled);
+        }
         left
     }
 
@@ -185,8 +186,8 @@ mod tests {
     #[test]
     fn without_fair_dispatch_nothing_is_scheduled() {
         let mut state = fair(&[None, None]);
-        state.buffer(entry(0, 1, "a"));
-        assert!(state.fair.is_none() && state.buffered.len() == 1);
+        state.buffer(entry(0, 1, "a"), false);
+        assert!(state.fair.is_none() && state.buffered.waiting() == 1);
         assert!(state.streams.iter().all(|stream| stream.look_ahead.is_none()));
         state.note_full();
         assert_eq!((state.leaves_out(0), state.take_lacking()), (false, Vec::new()));
@@ -196,7 +197,7 @@ mod tests {
     fn equal_keys_of_two_streams_are_two_and_a_stream_without_it_is_one() {
         let mut state = fair(&[some(9), some(9), None]);
         for (time, (stream, key)) in (1..).zip([(0, "a"), (0, "a"), (1, "a"), (2, "x"), (2, "y"), (2, "z")]) {
-            state.buffer(entry(stream, time, key));
+            state.buffer(entry(stream, time, key), false);
         }
         assert_eq!((state.buffered_count(), state.has_waiting(), state.buffered.len()), (6, true, 0));
         let order: Vec<u64> = std::iter::from_fn(|| start(&mut state)).map(|(time, _)| time).collect();
@@ -208,10 +209,10 @@ mod tests {
     fn running_jobs_and_waiting_entries_are_taken_over_when_it_begins() {
         let mut state = fair(&[None]);
         let running = [1, 2].map(|time| state.jobs.take(entry(0, time, "a").delivery(), None));
-        (3..5).for_each(|time| state.buffer(entry(0, time, "a")));
+        (3..5).for_each(|time| state.buffer(entry(0, time, "a"), false));
         state.streams[0].options.fair = Some(FairOptions { cap: Some(2), waiting: None });
         state.arrange_fair(0, 4);
-        state.buffer(entry(0, 5, "b"));
+        state.buffer(entry(0, 5, "b"), false);
         assert_eq!((start(&mut state), start(&mut state)), (Some((5, "b".to_owned())), None));
         state.jobs.release(running[0]);
         state.jobs.settle(running[0]);
@@ -224,7 +225,7 @@ mod tests {
     fn a_full_stream_is_left_out_until_half_of_its_entries_have_left() {
         let mut state = fair(&[some(4), some(40)]);
         assert_eq!((state.next_count(0, 4), state.leaves_out(0)), (Some(4), false));
-        (1..5).for_each(|time| state.buffer(entry(0, time, "a")));
+        (1..5).for_each(|time| state.buffer(entry(0, time, "a"), false));
         state.note_full();
         assert_eq!((state.next_count(0, 4), state.leaves_out(0)), (Some(40), true));
         state.lanes = vec![LaneState { reading: true, leaves_out: true, ..LaneState::default() }];
@@ -239,11 +240,32 @@ mod tests {
     fn entries_that_leave_are_counted_no_more_and_are_read_again() {
         let mut state = fair(&[some(9), some(9)]);
         for (stream, time, key) in [(0, 1, "a"), (1, 2, "a"), (0, 3, "b")] {
-            state.buffer(entry(stream, time, key));
+            state.buffer(entry(stream, time, key), false);
         }
         let left = state.leave_waiting(|one| one.stream == 0);
         assert_eq!((left.len(), state.buffered_count()), (2, 1));
         assert!(!state.holds(0, EntryId { time: 1, sequence: 0 }));
         assert!(state.streams[0].handed_back.is_some() && state.streams[1].handed_back.is_none());
+    }
+
+    #[test]
+    fn entries_of_a_takeover_are_counted_until_they_start_and_parked_ones_join_at_their_turn() {
+        let mut state = fair(&[some(9), some(9)]);
+        let taken = |time, key| BufferedEntry { is_uncounted: true, ..entry(0, time, key) };
+        [(1, "a"), (2, "b")].into_iter().for_each(|(time, key)| state.buffer(taken(time, key), false));
+        state.buffer(taken(3, "a"), true);
+        state.buffer(entry(1, 4, "a"), false);
+        let waiting_taken = |state: &ConsumerState| state.buffered.partition(0).map(|of| of.waiting_taken());
+        assert_eq!((state.buffered_count(), state.buffered.len(), waiting_taken(&state)), (4, 1, Some(2)));
+        assert!(start(&mut state).is_some_and(|(time, _)| time == 1));
+        assert_eq!(waiting_taken(&state), Some(1));
+        assert_eq!(state.buffered.unpark(0, "a").map(|entry| entry.time), Some(3));
+        state.schedule_waiting();
+        assert_eq!((state.buffered.len(), waiting_taken(&state)), (0, Some(2)));
+        let order: Vec<u64> = std::iter::from_fn(|| start(&mut state)).map(|(time, _)| time).collect();
+        assert_eq!((order, waiting_taken(&state)), (vec![2, 4, 3], Some(0)));
+        state.buffer(taken(5, "a"), false);
+        assert_eq!(state.leave_waiting(|one| one.stream == 0).len(), 1);
+        assert_eq!((state.buffered_count(), waiting_taken(&state)), (0, Some(0)));
     }
 }

@@ -1,4 +1,4 @@
-//! Buffered entries: read, and waiting for a slot. Pure.
+//! Buffered entry: read or taken over, and waiting for a slot. Pure.
 
 use std::sync::Arc;
 
@@ -33,12 +33,10 @@ pub struct BufferedEntry {
     pub carried: Option<Arc<CarriedPayload>>,
     /// Number of deliveries, as in [`Delivery`].
     pub deliveries: u64,
-    /// True if Redis counts this delivery once the job starts.
+    /// True for an entry of a takeover. Redis counts its delivery once the job starts.
     pub is_uncounted: bool,
     /// Start of the current idle time.
     pub touched: Instant,
-    /// True if it waits for another entry of its key.
-    pub is_parked: bool,
     /// Key whose slot it takes, once it starts by fair dispatch.
     pub fair_key: Option<KeyNumber>,
 }
@@ -58,7 +56,6 @@ impl BufferedEntry {
             deliveries: delivery.deliveries,
             is_uncounted: false,
             touched: delivery.at,
-            is_parked: false,
             fair_key: None,
         }
     }
